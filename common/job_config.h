@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fpo {
+
+// The job file as plain values, one struct per section of job.yaml, defaults filled in. Words ("fpo", "cached") stay strings: the
+// reader has checked them against the allowed list of the field table (job_fields.h), the one place that knows names and ranges.
+
+struct ModelSection {
+  std::string path;                // Hugging Face directory
+  std::string dtype = "bfloat16";  // bfloat16 | float32
+};
+
+struct ReferenceSection {
+  std::string source;  // cached | online | none; filled from the method when the file is silent
+  std::string path;    // default: model.path
+  std::string features = "all";  // all | top
+  int64_t features_top = 50;
+  int64_t probe_pairs = 4;
+};
+
+struct SaeSection {
+  std::string path;
+  std::optional<int64_t> layer;
+  std::string site;  // resid_post | mlp_out | attn_z; empty: read from the file
+};
+
+// kind: sae trains a JumpReLU SAE on model activations at sae[0].layer and sae[0].site.
+struct SaeTrainingSection {
+  int64_t width = 1024;
+  double target_l0 = 32;  // active features per token the sparsity penalty aims at
+  double lr = 1e-3;
+  int64_t steps = 1000;
+  int64_t batch_tokens = 1024;
+};
+
+struct DataSection {
+  std::vector<std::string> train;
+  std::vector<std::string> eval;
+  std::string format = "auto";    // auto | preference | messages | transcript | ids
+  std::string template_name = "auto";  // key "template": auto | gemma | halo | none
+  int64_t max_length = 1024;
+  int64_t max_prompt_length = 512;
+  std::optional<int64_t> max_pairs;
+  double max_bad_fraction = 0.01;
+  bool shuffle = true;
+};
+
+struct MethodSection {
+  std::string name = "fpo";  // sft | dpo | ln_dpo | simpo | fpo (see job_fields.cc)
+  double beta = 0.1;
+  double alpha = 0.5;
+  double gamma = 0.5;
+  int64_t top_k = 50;
+  std::string feature_selection = "union";  // union | reference | policy
+  bool stop_gradient = true;
+  double label_smoothing = 0.0;
+};
+
+struct OptimizerSection {
+  std::string name = "adam";  // adam | adamw | rmsprop
+  double lr = 5e-7;
+  std::vector<double> betas = {0.9, 0.999};
+  double alpha = 0.99;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double max_grad_norm = 1.0;
+};
+
+struct ScheduleSection {
+  std::string name = "constant";  // constant | linear | cosine
+  int64_t warmup_steps = 150;
+};
+
+struct BatchSection {
+  int64_t pairs = 32;  // per optimiser step, over all ranks
+  int64_t tokens_per_microbatch = 16384;
+};
+
+struct CheckpointSection {
+  int64_t every_steps = 200;
+  int64_t keep_last = 2;
+  int64_t keep_best = 1;
+};
+
+struct EvaluateSection {
+  int64_t every_steps = 200;
+  int64_t pairs = 512;
+};
+
+struct ResourcesSection {
+  int64_t slots = 1;
+  std::string queue = "default";
+  int64_t priority = 500;  // 0-1000, higher first
+};
+
+struct RetrySection {
+  int64_t max_restarts = 3;
+  std::string on_oom = "fail";  // fail | retry
+};
+
+struct JobConfig {
+  std::string name;
+  std::string kind = "train";  // train | reference | evaluate | sae
+  std::vector<std::pair<std::string, std::string>> labels;
+  ModelSection model;
+  ReferenceSection reference;
+  std::vector<SaeSection> sae;
+  SaeTrainingSection sae_training;
+  DataSection data;
+  MethodSection method;
+  OptimizerSection optimizer;
+  ScheduleSection schedule;
+  BatchSection batch;
+  int64_t epochs = 1;
+  std::optional<int64_t> max_steps;
+  int64_t seed = 42;
+  bool activation_checkpointing = false;
+  CheckpointSection checkpoint;
+  EvaluateSection evaluate;
+  ResourcesSection resources;
+  RetrySection retry;
+  std::string output;
+};
+
+}  // namespace fpo

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Prepares a Debian 12 machine for building this project: Debian packages, and LibTorch in a cache folder that later clones reuse.
+# Safe to run again: whatever is there already is left alone.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/setup.sh [--no-torch]
+
+Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
+
+  --no-torch   skip LibTorch: enough for the services (preset 'services')
+
+FPO_DEPS_DIR   where LibTorch is kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
+TEXT
+}
+
+want_torch=1
+case "${1:-}" in
+  "") ;;
+  --no-torch) want_torch=0 ;;
+  -h | --help) usage; exit 0 ;;
+  *) echo "setup: unknown option '$1'" >&2; usage >&2; exit 2 ;;
+esac
+
+TORCH_VERSION=2.11.0
+TORCH_SHA256=7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a
+deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
+libtorch=$deps/libtorch-$TORCH_VERSION
+
+packages=(
+  g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
+  libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
+  librocksdb-dev prometheus-cpp-dev libabsl-dev libssl-dev zlib1g-dev
+  libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
+  libsentencepiece-dev sentencepiece libgtest-dev libgmock-dev libbenchmark-dev
+  prometheus
+)
+
+fail() { echo "setup: $1" >&2; echo "setup: $2" >&2; exit 1; }
+
+install_packages() {
+  command -v dpkg-query >/dev/null || fail "this is not a Debian system (no dpkg)" \
+    "install the equivalents of: ${packages[*]}"
+  local missing=() name
+  for name in "${packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && { echo "setup: Debian packages are there"; return; }
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "missing packages: ${missing[*]}" \
+      "run this as root once, or install sudo"
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
+  local log
+  log=$(mktemp)
+  "${as_root[@]}" apt-get update -qq >"$log" 2>&1 || { tail -5 "$log" >&2; fail "apt-get update failed" \
+    "check the network and /etc/apt/sources.list"; }
+  # Prometheus is installed for its programs; its system service must not start and hold port 9090.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
+    { tail -20 "$log" >&2; fail "apt-get install failed" "the packages above need Debian 12 (bookworm)"; }
+  rm -f "$log"
+}
+
+unpack() { # unpack WHEEL FOLDER PREFIX...: extracts the members below the prefixes
+  python3 - "$@" <<'PY'
+import sys, zipfile
+wheel, folder, prefixes = sys.argv[1], sys.argv[2], tuple(sys.argv[3:])
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        if name.startswith(prefixes):
+            archive.extract(name, folder)
+PY
+}
+
+cuda_runtime() { # puts libcudart and libcupti beside libtorch_cpu.so, which needs them even without a GPU
+  local toolkit=${CUDA_HOME:-/usr/local/cuda} part=$1 lib
+  if [ -e "$toolkit/lib64/libcudart.so.13" ] && [ -e "$toolkit/lib64/libcupti.so.13" ]; then
+    for lib in libcudart.so.13 libcupti.so.13; do ln -sf "$toolkit/lib64/$lib" "$part/lib/$lib"; done
+    return
+  fi
+  echo "setup: no CUDA 13 toolkit, fetching the two runtime libraries LibTorch needs"
+  python3 -m pip download -q --no-deps --only-binary=:all: -d "$part/wheels" \
+    'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' ||
+    fail "could not fetch the CUDA runtime libraries" "check that pip reaches the Python package index"
+  local wheel
+  for wheel in "$part"/wheels/nvidia_cuda_*.whl; do unpack "$wheel" "$part/wheels" nvidia/; done
+  find "$part/wheels" \( -name 'libcudart.so.13*' -o -name 'libcupti.so.13*' \) -exec cp {} "$part/lib/" \;
+}
+
+install_torch() {
+  if [ -e "$libtorch/complete" ] && [ -e "$libtorch/lib/libcudart.so.13" ]; then
+    echo "setup: LibTorch $TORCH_VERSION is in $libtorch"
+    return
+  fi
+  mkdir -p "$deps"
+  local part
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  trap 'rm -rf "$part"' EXIT
+  echo "setup: fetching LibTorch $TORCH_VERSION (530 MB) into $libtorch"
+  echo "torch==$TORCH_VERSION --hash=sha256:$TORCH_SHA256" >"$part/requirements.txt"
+  python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 --implementation cp \
+    --require-hashes -r "$part/requirements.txt" -d "$part/wheels" ||
+    fail "could not fetch torch==$TORCH_VERSION" "check that pip reaches the Python package index, and 4 GB of free disk in $deps"
+  unpack "$part"/wheels/torch-*.whl "$part" torch/lib/ torch/include/
+  mv "$part/torch/lib" "$part/lib"
+  mv "$part/torch/include" "$part/include"
+  cuda_runtime "$part"
+  rm -rf "$part/wheels" "$part/torch" "$part/requirements.txt"
+  touch "$part/complete"
+  rm -rf "$libtorch"
+  mv "$part" "$libtorch"
+  trap - EXIT
+}
+
+install_packages
+[ "$want_torch" -eq 0 ] || install_torch
+echo "setup: done"
