@@ -8,8 +8,9 @@
 
 namespace fpo {
 
-// The job file as plain values, one struct per section of job.yaml, defaults filled in. Words ("fpo", "cached") stay strings: the
-// reader has checked them against the allowed list of the field table (job_fields.h), the one place that knows names and ranges.
+// The job file as plain values, one struct per section of job.yaml, defaults filled in. Words
+// ("fpo", "cached") stay strings: the reader has checked them against the allowed list of the field
+// table (job_fields.h), the one place that knows names and ranges.
 
 struct ModelSection {
   std::string path;                // Hugging Face directory
@@ -42,7 +43,7 @@ struct SaeTrainingSection {
 struct DataSection {
   std::vector<std::string> train;
   std::vector<std::string> eval;
-  std::string format = "auto";    // auto | preference | messages | transcript | ids
+  std::string format = "auto";         // auto | preference | messages | transcript | ids
   std::string template_name = "auto";  // key "template": auto | gemma | halo | none
   int64_t max_length = 1024;
   int64_t max_prompt_length = 512;

@@ -9,16 +9,18 @@
 
 namespace fpo {
 
-// One thing wrong with a job file. `line` is 1-based, 0 when the text has no lines to name (JSON between programs, --set).
+// One thing wrong with a job file. `line` is 1-based, 0 when the text has no lines to name (JSON
+// between programs, --set).
 struct JobProblem {
   int line = 0;
   std::string key;      // dotted, e.g. "optimizer.lr"
   std::string message;  // what is wrong and what is allowed
 };
 
-// Reads job.yaml text strictly: unknown and duplicate keys, wrong types and values out of range are all reported at once, each with
-// its line. `set` are "key=value" overrides (dotted keys), applied before validation. `file` only names the file in the message.
-// Error: InvalidArgument whose message lists every problem, one a line: "job.yaml:12: optimizer.lr: ...".
+// Reads job.yaml text strictly: unknown and duplicate keys, wrong types and values out of range are
+// all reported at once, each with its line. `set` are "key=value" overrides (dotted keys), applied
+// before validation. `file` only names the file in the message. Error: InvalidArgument whose
+// message lists every problem, one a line: "job.yaml:12: optimizer.lr: ...".
 absl::StatusOr<JobConfig> ReadJobYaml(absl::string_view text, absl::string_view file,
                                       const std::vector<std::string>& set = {});
 
@@ -32,7 +34,8 @@ absl::StatusOr<JobConfig> ReadJobFile(const std::string& path);
 std::string WriteJobJson(const JobConfig& config);
 std::string WriteJobYaml(const JobConfig& config);
 
-// Rules over several fields (a method that needs an SAE, limits that empty a response...). Called by the readers; empty: valid.
+// Rules over several fields (a method that needs an SAE, limits that empty a response...). Called
+// by the readers; empty: valid.
 std::vector<JobProblem> ValidateJob(const JobConfig& config);
 
 // Advice that does not stop a job, e.g. beta below 1 for length-normalised margins.
@@ -41,7 +44,8 @@ std::vector<std::string> JobWarnings(const JobConfig& config);
 // JSON Schema (draft 2020-12) of job.yaml, made from the field table, for editors.
 std::string JobSchema();
 
-// A commented example job for a method or kind ("fpo", "dpo", "sft", "simpo", "ln_dpo", "sae", ...). NotFound lists the names.
+// A commented example job for a method or kind ("fpo", "dpo", "sft", "simpo", "ln_dpo", "sae",
+// ...). NotFound lists the names.
 absl::StatusOr<std::string> ExampleJob(absl::string_view name);
 
 }  // namespace fpo

@@ -15,36 +15,36 @@ enum class ExitCode : int {
   kDone = 0,
   kBug = 1,
   kUsage = 2,
-  kInvalid = 3,        // config or data invalid
-  kForeignCache = 4,   // reference records of another model
+  kInvalid = 3,       // config or data invalid
+  kForeignCache = 4,  // reference records of another model
   kOutOfMemory = 5,
   kPeerLost = 6,
-  kStopped = 7,        // stopped on request, checkpoint written
+  kStopped = 7,  // stopped on request, checkpoint written
   kNotFinite = 8,
   kStorage = 9,
   kDoNotRestart = 93,
 };
 
-// One JSON line on descriptor 3, written by fpo-train and read by the agent: {"v":1,"seq":n,"t":seconds,"kind":...}.
-// Unknown fields are ignored, unknown kinds are passed on.
+// One JSON line on descriptor 3, written by fpo-train and read by the agent:
+// {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored, unknown kinds are passed on.
 struct TrainEvent {
   // hello | phase | progress | step | evaluation | records | checkpoint | warning | result | error
   std::string kind;
   uint64_t seq = 0;
-  double time = 0;            // seconds since the epoch
-  std::string phase;          // phase, progress: prepare | reference | train | finish
-  int64_t done = 0;           // progress
-  int64_t total = 0;          // progress; step: last step of the run
-  std::string unit;           // progress: pairs | responses | tokens | steps
-  int64_t step = 0;           // step, evaluation, checkpoint
+  double time = 0;                        // seconds since the epoch
+  std::string phase;                      // phase, progress: prepare | reference | train | finish
+  int64_t done = 0;                       // progress
+  int64_t total = 0;                      // progress; step: last step of the run
+  std::string unit;                       // progress: pairs | responses | tokens | steps
+  int64_t step = 0;                       // step, evaluation, checkpoint
   std::map<std::string, double> metrics;  // step, evaluation, result: names of metrics.jsonl
-  std::string file;           // records, checkpoint: path; result: output folder
-  int64_t count = 0;          // records: how many are in `file`
-  std::string error_class;    // error: invalid | memory | storage | ...
-  std::string message;        // warning, error
+  std::string file;                       // records, checkpoint: path; result: output folder
+  int64_t count = 0;                      // records: how many are in `file`
+  std::string error_class;                // error: invalid | memory | storage | ...
+  std::string message;                    // warning, error
 };
 
-std::string EncodeEvent(const TrainEvent& event);  // one line without the newline
+std::string EncodeEvent(const TrainEvent& event);               // one line without the newline
 absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line);  // InvalidArgument
 
 // One JSON line on descriptor 4, from the agent to fpo-train.

@@ -14,26 +14,29 @@ namespace fpo {
 struct SaeRecipe {
   std::string digest;  // hex SHA-256 of the SAE's parameters
   int64_t layer = 0;
-  std::string site;                 // resid_post | mlp_out | attn_z
+  std::string site;  // resid_post | mlp_out | attn_z
   std::string pooling = "mean-response";
   std::string precision = "float32";
 
   bool operator==(const SaeRecipe&) const = default;
 };
 
-// What can change a reference record's value. The tokenizer, paths and names are not part of it: token ids are the input.
+// What can change a reference record's value. The tokenizer, paths and names are not part of it:
+// token ids are the input.
 struct Recipe {
-  std::string model_digest;  // hex SHA-256 over the weights and the config values that change the forward
-  std::string forward;       // version of the forward recipe, e.g. "gemma-1"
-  std::string dtype;         // bfloat16 | float32
-  std::string device;        // device class: cpu | cuda
-  std::vector<SaeRecipe> sae;  // empty: margin-only
+  std::string
+      model_digest;  // hex SHA-256 over the weights and the config values that change the forward
+  std::string forward;           // version of the forward recipe, e.g. "gemma-1"
+  std::string dtype;             // bfloat16 | float32
+  std::string device;            // device class: cpu | cuda
+  std::vector<SaeRecipe> sae;    // empty: margin-only
   std::string features = "all";  // all | top:M; "all" when margin-only
 
   bool operator==(const Recipe&) const = default;
 };
 
-// Canonical JSON (sorted keys, no spaces): the bytes that the id digests, and the form in which a recipe travels.
+// Canonical JSON (sorted keys, no spaces): the bytes that the id digests, and the form in which a
+// recipe travels.
 std::string CanonicalRecipe(const Recipe& recipe);
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical);  // InvalidArgument; strict
 Digest RecipeId(const Recipe& recipe);

@@ -11,21 +11,24 @@
 
 namespace fpo {
 
-// What the frozen reference says about one response: enough for DPO, length-normalised DPO and FPO with any alpha, beta and k.
+// What the frozen reference says about one response: enough for DPO, length-normalised DPO and FPO
+// with any alpha, beta and k.
 struct Record {
   double sum_logp = 0;  // sum over response tokens, nats
   uint32_t tokens = 0;  // response tokens, terminator included
-  // One list per SAE of the recipe, in recipe order: pooled activations as (index, value), strictly increasing index, value != 0.
+  // One list per SAE of the recipe, in recipe order: pooled activations as (index, value), strictly
+  // increasing index, value != 0.
   std::vector<std::vector<std::pair<uint32_t, float>>> features;
 
   bool operator==(const Record&) const = default;
 };
 
-// Bytes: version u8 = 1, sum_logp f64 LE, tokens varint, SAE count varint, then per SAE: entry count varint, index deltas as varints,
-// values f32 LE. Equal records have equal bytes.
+// Bytes: version u8 = 1, sum_logp f64 LE, tokens varint, SAE count varint, then per SAE: entry
+// count varint, index deltas as varints, values f32 LE. Equal records have equal bytes.
 std::string EncodeRecord(const Record& record);
 
-// DataLoss when the bytes are not exactly one well-formed record (bounds checked; nothing is allocated from a size not backed by bytes).
+// DataLoss when the bytes are not exactly one well-formed record (bounds checked; nothing is
+// allocated from a size not backed by bytes).
 absl::StatusOr<Record> DecodeRecord(absl::string_view bytes);
 
 // The record without features: what a margin-only recipe stores.

@@ -17,8 +17,8 @@ namespace fpo {
 // A stored record with what proves it whole.
 struct PackedRecord {
   Digest key;
-  Digest sha256;       // of `bytes`
-  std::string bytes;   // EncodeRecord
+  Digest sha256;      // of `bytes`
+  std::string bytes;  // EncodeRecord
 };
 
 // Records packed for the wire: key (32), sha256 (32), u32 LE length, bytes; one after the other.
@@ -26,8 +26,9 @@ void AppendPacked(const PackedRecord& record, std::string* out);
 // DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
 absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
 
-// Writes a .fpr file: header with the recipe, packed records in the given order, then an index and a SHA-256 over all of it.
-// The file appears under its name only when Finish succeeds (written as NAME.part, fsync, rename). Not thread-safe.
+// Writes a .fpr file: header with the recipe, packed records in the given order, then an index and
+// a SHA-256 over all of it. The file appears under its name only when Finish succeeds (written as
+// NAME.part, fsync, rename). Not thread-safe.
 class RecordFileWriter {
  public:
   static absl::StatusOr<std::unique_ptr<RecordFileWriter>> Create(const std::string& path,
@@ -45,7 +46,8 @@ class RecordFileWriter {
 // A memory-mapped .fpr file. Thread-safe for reads.
 class RecordFile {
  public:
-  // DataLoss when the file is truncated or its digest does not match; every record digest is checked once here.
+  // DataLoss when the file is truncated or its digest does not match; every record digest is
+  // checked once here.
   static absl::StatusOr<std::unique_ptr<RecordFile>> Open(const std::string& path);
   ~RecordFile();
   const Recipe& recipe() const;

@@ -1,0 +1,467 @@
+// Reads the source tree and fails with file, line, rule and what to do instead. The limits are
+// those of docs/architecture.md. An exception is one line in kExceptions with its reason; that list
+// may only shrink.
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Lines = std::vector<std::string>;
+
+struct SourceFile {
+  std::string path;  // from the root of the project, with slashes
+  Lines lines;
+};
+
+struct Exception {
+  const char* path;
+  const char* rule;
+  const char* reason;
+};
+
+constexpr Exception kExceptions[] = {
+    {"", "", ""},
+};
+
+struct Layer {
+  const char* folder;                  // the longest matching folder counts
+  std::vector<const char*> allowed;    // project folders it may include besides its own
+  std::vector<const char*> forbidden;  // foreign headers
+};
+
+const std::vector<Layer>& Layers() {
+  static const std::vector<Layer> layers = {
+      {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
+      {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"common/rpc/", {"common/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
+      {"server/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"cache_service/store/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"worker/agent/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
+      {"server/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"cache_service/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"worker/agent/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"client/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"worker/trainer/ops/", {"common/", "worker/trainer/pch.h"}, {"torch/nn", "grpc", "google/"}},
+      {"worker/trainer/model/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
+      {"worker/trainer/sae/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
+      {"worker/trainer/loss/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
+      {"worker/trainer/optim/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
+      {"worker/trainer/data/", {"common/", "worker/trainer/checkpoint/"}, {"grpc", "google/"}},
+      {"worker/trainer/checkpoint/", {"common/"}, {"grpc", "google/"}},
+      {"worker/trainer/collective/", {"common/"}, {"grpc", "google/"}},
+      {"worker/trainer/", {"common/", "worker/trainer/"}, {"grpc", "google/", "rocksdb/"}},
+  };
+  return layers;
+}
+
+struct OneFileLibrary {
+  const char* include;
+  std::vector<const char*> files;  // prefixes
+};
+
+const std::vector<OneFileLibrary>& OneFileLibraries() {
+  static const std::vector<OneFileLibrary> libraries = {
+      {"CLI/",
+       {"client/flags", "server/flags", "cache_service/flags", "worker/agent/flags",
+        "worker/trainer/flags"}},
+      {"yaml-cpp/", {"common/job_yaml.cc"}},
+      {"openssl/", {"common/hash.cc", "common/rpc/credentials.cc"}},
+      {"spdlog/", {"common/log.cc"}},
+      {"rocksdb/", {"common/rocksdb/", "server/core/rocksdb_", "cache_service/store/rocksdb_"}},
+      {"sentencepiece", {"worker/trainer/data/tokenizer.cc"}},
+      {"prometheus/", {"common/metrics.cc"}},
+      {"zlib.h", {"worker/trainer/checkpoint/", "worker/trainer/data/"}},
+  };
+  return libraries;
+}
+
+bool StartsWith(const std::string& text, const std::string& prefix) {
+  return text.rfind(prefix, 0) == 0;
+}
+bool EndsWith(const std::string& text, const std::string& suffix) {
+  return text.size() >= suffix.size() &&
+         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+fs::path Root() {
+  const char* root = std::getenv("FPO_SOURCE_DIR");
+  return root != nullptr ? fs::path(root) : fs::current_path();
+}
+
+Lines ReadLines(const fs::path& path) {
+  std::ifstream in(path);
+  Lines lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<SourceFile> ReadTree(const std::vector<std::string>& folders,
+                                 const std::vector<std::string>& endings) {
+  std::vector<SourceFile> files;
+  for (const std::string& folder : folders) {
+    if (!fs::exists(Root() / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(Root() / folder)) {
+      const std::string path = fs::relative(entry.path(), Root()).generic_string();
+      const bool wanted =
+          std::any_of(endings.begin(), endings.end(),
+                      [&](const std::string& ending) { return EndsWith(path, ending); });
+      if (entry.is_regular_file() && wanted) files.push_back({path, ReadLines(entry.path())});
+    }
+  }
+  std::sort(files.begin(), files.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
+  return files;
+}
+
+const std::vector<SourceFile>& Sources() {
+  static const std::vector<SourceFile> files =
+      ReadTree({"common", "server", "worker", "cache_service", "client"}, {".cc", ".h", ".cu"});
+  return files;
+}
+
+void Complain(const SourceFile& file, size_t line, const std::string& rule,
+              const std::string& what) {
+  for (const Exception& e : kExceptions) {
+    if (file.path == e.path && rule == e.rule) return;
+  }
+  ADD_FAILURE() << file.path << ":" << line + 1 << ": [" << rule << "] " << what;
+}
+
+// The line without string literals, character literals and // comments.
+std::string Code(const std::string& line) {
+  std::string code;
+  char quote = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote != 0) {
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
+    } else if (c == '"' ||
+               (c == '\'' && (i == 0 || !std::isalnum(static_cast<unsigned char>(line[i - 1]))))) {
+      quote = c;
+    } else if (c == '/' && i + 1 < line.size() && line[i + 1] == '/') {
+      break;
+    } else {
+      code += c;
+    }
+  }
+  return code;
+}
+
+// The included name of an #include line, or "".
+std::string Included(const std::string& line) {
+  if (!StartsWith(line, "#include")) return "";
+  const size_t begin = line.find_first_of("<\"");
+  const size_t end = line.find_first_of(">\"", begin + 1);
+  if (begin == std::string::npos || end == std::string::npos) return "";
+  return line.substr(begin + 1, end - begin - 1);
+}
+
+const Layer* LayerOf(const std::string& path) {
+  const Layer* best = nullptr;
+  for (const Layer& layer : Layers()) {
+    if (StartsWith(path, layer.folder) &&
+        (best == nullptr || std::string(layer.folder).size() > std::string(best->folder).size())) {
+      best = &layer;
+    }
+  }
+  return best;
+}
+
+bool IsProjectHeader(const std::string& name) {
+  for (const char* folder :
+       {"common/", "server/", "worker/", "cache_service/", "client/", "proto/"}) {
+    if (StartsWith(name, folder)) return true;
+  }
+  return false;
+}
+
+TEST(Architecture, TreeIsFound) { ASSERT_GT(Sources().size(), 20u) << "set FPO_SOURCE_DIR"; }
+
+TEST(Architecture, IncludesFollowTheLayerTable) {
+  for (const SourceFile& file : Sources()) {
+    const Layer* layer = LayerOf(file.path);
+    if (layer == nullptr) continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string name = Included(file.lines[i]);
+      if (name.empty()) continue;
+      bool allowed = !IsProjectHeader(name) || StartsWith(name, layer->folder);
+      for (const char* prefix : layer->allowed) allowed = allowed || StartsWith(name, prefix);
+      // common/ itself must not reach up into its rpc and rocksdb folders.
+      if (std::string(layer->folder) == "common/" ||
+          std::string(layer->folder) == "common/reference/") {
+        allowed =
+            allowed && !StartsWith(name, "common/rpc/") && !StartsWith(name, "common/rocksdb/");
+      }
+      if (!allowed)
+        Complain(file, i, "layers",
+                 "must not include " + name + "; depend on an interface of its own layer");
+      for (const char* prefix : layer->forbidden) {
+        const bool store =
+            StartsWith(name, "rocksdb/") && file.path.find("/rocksdb_") != std::string::npos;
+        if (StartsWith(name, prefix) && !store)
+          Complain(file, i, "layers", "must not include " + name);
+      }
+    }
+  }
+}
+
+TEST(Architecture, OneLibraryOneFile) {
+  for (const SourceFile& file : Sources()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string name = Included(file.lines[i]);
+      for (const OneFileLibrary& library : OneFileLibraries()) {
+        if (!StartsWith(name, library.include)) continue;
+        bool allowed = false;
+        for (const char* prefix : library.files) allowed = allowed || StartsWith(file.path, prefix);
+        if (!allowed)
+          Complain(file, i, "one-library",
+                   name + " belongs to " + library.files.front() + " alone");
+      }
+      if (name == "nlohmann/json.hpp" && EndsWith(file.path, ".h")) {
+        Complain(file, i, "one-library", "nlohmann/json.hpp costs seconds: use it in a .cc");
+      }
+      if (name == "torch/torch.h")
+        Complain(file, i, "one-library", "use ATen/core/Tensor.h and the ops needed");
+    }
+  }
+}
+
+TEST(Architecture, FilesAndLinesFit) {
+  for (const SourceFile& file : Sources()) {
+    const size_t limit = EndsWith(file.path, ".h") ? 150 : 400;
+    if (file.lines.size() > limit) {
+      Complain(file, limit, "file-length",
+               std::to_string(file.lines.size()) + " lines, limit " + std::to_string(limit) +
+                   ": split by idea");
+    }
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      if (file.lines[i].size() > 100)
+        Complain(file, i, "line-length",
+                 std::to_string(file.lines[i].size()) + " columns, limit 100");
+    }
+  }
+}
+
+// Commas at the depth of the outermost parentheses of a signature, outside templates.
+int CountParameters(const std::string& signature) {
+  const size_t open = signature.find('(');
+  if (open == std::string::npos) return 0;
+  int depth = 0, angle = 0, commas = 0;
+  bool any = false;
+  for (size_t i = open; i < signature.size(); ++i) {
+    const char c = signature[i];
+    if (c == '(' || c == '{' || c == '[')
+      ++depth;
+    else if (c == ')' || c == '}' || c == ']') {
+      if (--depth == 0) break;
+    } else if (c == '<')
+      ++angle;
+    else if (c == '>' && (i == 0 || signature[i - 1] != '-'))
+      --angle;
+    else if (c == ',' && depth == 1 && angle == 0)
+      ++commas;
+    else if (!std::isspace(static_cast<unsigned char>(c)))
+      any = true;
+  }
+  return any ? commas + 1 : 0;
+}
+
+struct Function {
+  size_t first;
+  size_t last;
+  std::string signature;
+};
+
+// Function bodies by the formatter's layout: a line at `indent` that opens a brace, closed by "}"
+// at the same indent.
+std::vector<Function> Functions(const SourceFile& file, size_t indent) {
+  std::vector<Function> functions;
+  const std::string pad(indent, ' ');
+  const std::string close = pad + "}";
+  std::string signature;
+  size_t start = 0;
+  bool inside = false;
+  for (size_t i = 0; i < file.lines.size(); ++i) {
+    const std::string code = Code(file.lines[i]);
+    const bool at_indent = code.size() > indent && StartsWith(code, pad) && code[indent] != ' ' &&
+                           code[indent] != '}' && code[indent] != '#';
+    if (at_indent) {
+      signature.clear();
+      start = i;
+      inside = true;
+    } else if (code.find_first_not_of(' ') < indent)
+      inside = false;
+    if (!inside) continue;
+    if (code.find(';') != std::string::npos && code.find('{') == std::string::npos) {
+      signature.clear();
+      continue;
+    }
+    signature += code + " ";
+    const bool opens = EndsWith(code, "{");
+    const bool is_function =
+        signature.find('(') != std::string::npos &&
+        !StartsWith(signature.substr(std::min(indent, signature.size())), "namespace") &&
+        signature.find(" = ") == std::string::npos;
+    if (!opens || !is_function || signature.size() <= indent || start > i) {
+      if (opens) inside = false;
+      continue;
+    }
+    size_t end = i + 1;
+    while (end < file.lines.size() && !StartsWith(file.lines[end], close)) ++end;
+    functions.push_back({start, end, signature});
+    i = end;
+    signature.clear();
+  }
+  return functions;
+}
+
+TEST(Architecture, FunctionsFitAScreen) {
+  for (const SourceFile& file : Sources()) {
+    for (size_t indent : {size_t{0}, size_t{2}}) {
+      for (const Function& f : Functions(file, indent)) {
+        const size_t length = f.last - f.first + 1;
+        if (length > 70)
+          Complain(file, f.first, "function-length",
+                   std::to_string(length) + " lines, limit 70: extract a named step");
+        if (indent == 0 && CountParameters(f.signature) > 4) {
+          Complain(file, f.first, "parameters",
+                   std::to_string(CountParameters(f.signature)) +
+                       " parameters, limit 4: group them in a struct");
+        }
+      }
+    }
+  }
+}
+
+bool ContainsWord(const std::string& code, const std::string& word) {
+  for (size_t at = code.find(word); at != std::string::npos; at = code.find(word, at + 1)) {
+    const bool before =
+        at == 0 || !(std::isalnum(static_cast<unsigned char>(code[at - 1])) ||
+                     code[at - 1] == '_' || code[at - 1] == '.' || code[at - 1] == '>');
+    if (before) return true;
+  }
+  return false;
+}
+
+TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
+  struct Call {
+    const char* word;
+    std::vector<const char*> files;
+    const char* instead;
+  };
+  const std::vector<Call> calls = {
+      {"exit(", {"client/", "/main.cc"}, "return a status"},
+      {"abort(", {}, "return a status"},
+      {"getenv(",
+       {"flags.cc", "/main.cc", "client/", "worker/agent/core/spawner",
+        "worker/trainer/train/event_writer.cc"},
+       "read it in flags.cc and pass it on"},
+      {"sleep(", {}, "wait on a condition with a deadline"},
+      {"std::cout", {"client/", "/main.cc", "flags.cc"}, "return text to main or fpoctl"},
+  };
+  const std::vector<std::string> names = {"Manager", "Helper", "Util", "Misc", "Handler"};
+  for (const SourceFile& file : Sources()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string code = Code(file.lines[i]);
+      for (const Call& call : calls) {
+        bool allowed = false;
+        for (const char* place : call.files)
+          allowed = allowed || file.path.find(place) != std::string::npos;
+        if (!allowed && ContainsWord(code, call.word))
+          Complain(file, i, "calls", std::string(call.word) + " is not used here: " + call.instead);
+      }
+      for (const std::string& name : names) {
+        const bool declares =
+            code.find("class ") != std::string::npos || code.find("struct ") != std::string::npos;
+        if (declares && code.find(name) != std::string::npos)
+          Complain(file, i, "names", name + " says nothing: name the thing it is");
+      }
+      if (file.lines[i].find("FIXME") != std::string::npos)
+        Complain(file, i, "unfinished", "finish it or file an issue");
+      const size_t todo = file.lines[i].find("TODO");
+      if (todo != std::string::npos && file.lines[i].compare(todo, 6, "TODO(#") != 0)
+        Complain(file, i, "unfinished", "write TODO(#issue)");
+    }
+  }
+}
+
+std::string AllCMake() {
+  std::ostringstream all;
+  for (const SourceFile& file :
+       ReadTree({"common", "server", "worker", "cache_service", "client", "tests"},
+                {"CMakeLists.txt"})) {
+    for (const std::string& line : file.lines) all << line << "\n";
+  }
+  return all.str();
+}
+
+TEST(Architecture, EverySourceIsInATarget) {
+  const std::string cmake = AllCMake();
+  for (const SourceFile& file : Sources()) {
+    const std::string name = fs::path(file.path).filename().string();
+    if (EndsWith(name, ".cc") && cmake.find(name) == std::string::npos)
+      Complain(file, 0, "target", "is in no CMakeLists.txt");
+  }
+}
+
+// Files at the network and command-line edges share one test per folder; their behaviour shows only
+// through a running server or program.
+bool SharesItsTest(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  return name == "main.cc" || name == "flags.cc" || name == "config.cc" ||
+         path.find("/rpc/") != std::string::npos || StartsWith(path, "client/");
+}
+
+TEST(Architecture, EverySourceHasItsMirrorTest) {
+  std::set<std::string> tests;
+  for (const SourceFile& file : ReadTree({"tests"}, {"_test.cc"})) tests.insert(file.path);
+  for (const SourceFile& file : Sources()) {
+    if (!EndsWith(file.path, ".cc") || SharesItsTest(file.path)) continue;
+    const std::string mirror = "tests/" + file.path.substr(0, file.path.size() - 3) + "_test.cc";
+    if (tests.count(mirror) == 0) Complain(file, 0, "mirror-test", "has no " + mirror);
+  }
+}
+
+TEST(Architecture, EveryTestIsInATarget) {
+  const std::string cmake = AllCMake();
+  for (const SourceFile& file : ReadTree({"tests"}, {"_test.cc"})) {
+    const std::string name = fs::path(file.path).filename().string();
+    if (cmake.find(name) == std::string::npos)
+      Complain(file, 0, "target", "is in no CMakeLists.txt");
+  }
+}
+
+// The rules themselves, on text that breaks them.
+TEST(ArchitectureRules, SeeWhatTheyShould) {
+  EXPECT_EQ(Included("#include \"torch/torch.h\""), "torch/torch.h");
+  EXPECT_EQ(CountParameters("void F(int a, std::map<int, int> b, int c) {"), 3);
+  EXPECT_EQ(CountParameters("void F() {"), 0);
+  EXPECT_TRUE(ContainsWord("  exit(1);", "exit("));
+  EXPECT_FALSE(ContainsWord("  server.exit(1);", "exit("));
+  EXPECT_EQ(Code("x = \"exit(\"; // exit("), "x = ; ");
+  EXPECT_EQ(std::string(LayerOf("server/core/job.cc")->folder), "server/core/");
+  SourceFile file{"a.cc",
+                  {"void Long(int a,", "          int b) {", "  x();", "}", "struct S {",
+                   "  int F() {", "    return 1;", "  }", "};"}};
+  ASSERT_EQ(Functions(file, 0).size(), 1u);
+  EXPECT_EQ(Functions(file, 0)[0].last, 3u);
+  ASSERT_EQ(Functions(file, 2).size(), 1u);
+  EXPECT_EQ(Functions(file, 2)[0].first, 5u);
+}
+
+}  // namespace
