@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/hash.h"
+
+namespace fpo::train {
+
+// A frozen sparse autoencoder as read from disk. d = width of its site, F = features. All float32,
+// contiguous, on the CPU.
+struct SaeParameters {
+  at::Tensor w_enc;      // [d, F]
+  at::Tensor w_dec;      // [F, d]; undefined when the file has none (only health metrics need it)
+  at::Tensor b_enc;      // [F]
+  at::Tensor b_dec;      // [d]
+  at::Tensor threshold;  // [F]; zeros for a plain ReLU SAE
+  int64_t layer = 0;
+  std::string site;      // resid_post | mlp_out | attn_z
+  std::optional<double> target_l0;    // active features a token, when the name says it
+  bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
+  std::string source;    // "gemma-scope" | "gemma-scope-2" | "saelens"
+  // SHA-256 over the parameters, layer, site and apply_b_dec_to_input; not over paths
+  Digest digest{};
+};
+
+// Reads Gemma Scope .npz, Gemma Scope 2 .safetensors (+ config.json beside it), or a SAELens folder
+// (cfg.json + sae_weights.safetensors); a folder with params.npz or params.safetensors stands for
+// that file. Layer and site come from the file and its folder names; `layer` and `site` (empty: not
+// given) fill what is silent and must agree with what is said. InvalidArgument names what is
+// refused and why: transcoders, crosscoders, affine files, scaling factors, normalised activations,
+// an architecture other than jumprelu or standard, pickle files, shapes that do not fit together, a
+// layer or site nobody states.
+absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path,
+                                          std::optional<int64_t> layer = std::nullopt,
+                                          const std::string& site = "");
+
+// Writes FOLDER/params.npz (Gemma Scope's arrays) and FOLDER/config.json with layer, site and
+// target_l0; LoadSaeFile reads it back.
+absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae);
+
+}  // namespace fpo::train

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "worker/trainer/checkpoint/durable_file.h"
+#include "worker/trainer/checkpoint/mapped_file.h"
+
+namespace fpo::train {
+
+// A member as the central directory describes it.
+struct ZipMember {
+  std::string name;
+  uint16_t method = 0;  // 0 stored, 8 deflate
+  uint32_t crc = 0;
+  int64_t compressed = 0;
+  int64_t size = 0;
+  int64_t header = 0;  // offset of the local header
+};
+
+// A zip file read through its central directory (zip64 too). Thread-safe.
+class ZipArchive {
+ public:
+  static absl::StatusOr<ZipArchive> Open(const std::string& path);
+  const std::vector<ZipMember>& members() const { return members_; }
+  // The member's bytes, decompressed, size and CRC checked. DataLoss otherwise.
+  absl::StatusOr<std::string> Read(const ZipMember& member) const;
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  std::vector<ZipMember> members_;
+};
+
+// Writes stored members; a member or archive of 4 GiB and more uses zip64. Atomic. Not thread-safe.
+class ZipWriter {
+ public:
+  static absl::StatusOr<ZipWriter> Create(const std::string& path);
+  absl::Status Add(const std::string& name, absl::string_view bytes);
+  absl::Status Finish();
+
+ private:
+  std::unique_ptr<DurableFile> file_;
+  std::vector<ZipMember> members_;
+};
+
+}  // namespace fpo::train

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace fpo::train {
+
+// The pairs of one optimiser step, by index into the token file, cut into micro-batches for this
+// rank.
+struct BatchStep {
+  int64_t epoch = 0;
+  int64_t position = 0;  // pairs of this epoch that came before
+  int64_t pairs = 0;     // over all ranks: N of the loss
+  std::vector<std::vector<int64_t>> micro_batches;  // longest pairs first; never empty ones
+};
+
+// The order of the data. Everything is a function of (seed, step), so a resumed run sees what the
+// uninterrupted one would have; the shuffle is our own, equal on every compiler. Immutable;
+// thread-safe.
+class Batcher {
+ public:
+  struct Options {
+    int64_t pairs_per_step = 32;  // over all ranks
+    // padded: sequences times the longest; a longer pair stands alone
+    int64_t tokens_per_microbatch = 16384;
+    int64_t sequences_per_pair = 2;  // 1 for SFT
+    bool shuffle = true;
+    uint64_t seed = 42;
+    int64_t rank = 0;
+    int64_t world = 1;
+  };
+  // `longest_sequence`: per pair, the tokens of its longer sequence (TokenFile::LongestSequence).
+  // Must not be empty.
+  Batcher(std::vector<int64_t> longest_sequence, Options options);
+
+  int64_t pairs() const { return static_cast<int64_t>(longest_.size()); }
+  int64_t StepsPerEpoch() const;  // the last, partial step of an epoch counts
+  BatchStep Step(int64_t step) const;  // from 0, over all epochs
+  std::vector<int64_t> EpochOrder(int64_t epoch) const;  // a permutation of [0, pairs)
+
+ private:
+  std::vector<int64_t> longest_;
+  Options options_;
+};
+
+// Cuts pairs (any order) into micro-batches by padded tokens, longest first.
+std::vector<std::vector<int64_t>> CutMicroBatches(std::vector<int64_t> pairs,
+                                                  const std::vector<int64_t>& longest_sequence,
+                                                  const Batcher::Options& options);
+
+}  // namespace fpo::train

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fpo::train {
+
+struct Message {
+  std::string role;  // system | user | assistant
+  std::string content;
+
+  bool operator==(const Message&) const = default;
+};
+
+// One row of input as written, before template and tokens. `kind` says which fields are filled.
+struct PreferenceRow {
+  enum class Kind {
+    kStrings,   // prompt, chosen, rejected
+    kMessages,  // the *_messages; prompt_messages is the shared head
+    kIds,       // the *_ids
+    kText,      // chosen only: plain text without a prompt
+  };
+  Kind kind = Kind::kStrings;
+  int64_t row = 0;    // position in the input, over all files, malformed rows counted
+  std::string id;     // the row's own "id", or empty
+  std::string where;  // "train.jsonl:17"
+  bool has_rejected = false;
+  std::string prompt, chosen, rejected;
+  std::vector<Message> prompt_messages, chosen_messages, rejected_messages;
+  std::vector<int32_t> prompt_ids, chosen_ids, rejected_ids;
+  std::optional<double> chosen_score, rejected_score;
+};
+
+}  // namespace fpo::train

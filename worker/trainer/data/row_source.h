@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace fpo::train {
+
+// One JSON value of an input file, with the place it starts at.
+struct RowText {
+  std::string text;
+  int64_t line = 0;  // 1-based
+};
+
+// Streams the rows of one file: .jsonl (one a line, blank lines skipped), .json (an array), either
+// with .gz. Memory is one row. Not thread-safe.
+class RowSource {
+ public:
+  // NotFound, Unavailable; InvalidArgument for a parquet file or an unknown ending, with the way
+  // out.
+  static absl::StatusOr<std::unique_ptr<RowSource>> Open(const std::string& path);
+  ~RowSource();
+  // nullopt at the end. DataLoss for a broken gzip stream or an array that never ends;
+  // InvalidArgument for a row above 64 MiB.
+  absl::StatusOr<std::optional<RowText>> Next();
+
+ private:
+  struct State;
+  explicit RowSource(std::unique_ptr<State> state);
+  absl::StatusOr<std::optional<RowText>> NextLine();
+  absl::StatusOr<std::optional<RowText>> NextElement();
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fpo::train

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/hash.h"
+
+namespace fpo::train {
+
+// One admitted pair as token ids. `rejected` is empty for SFT and plain text.
+struct TokenPair {
+  std::vector<int32_t> prompt;  // BOS first (unless the data came as ids without one)
+  std::vector<int32_t> chosen;  // terminator last, unless cut
+  std::vector<int32_t> rejected;
+  int64_t row = 0;              // row index in the input
+  std::string row_id;           // the row's own id, or empty
+};
+
+// The same as views into a mapped token file, valid as long as the TokenFile.
+struct TokenPairView {
+  absl::Span<const int32_t> prompt, chosen, rejected;
+  int64_t row = 0;
+};
+
+// Collects pairs and writes the token file (a safetensors file: ids, starts and lengths, rows). Not
+// thread-safe.
+class TokenFileWriter {
+ public:
+  void Add(const TokenPair& pair);
+  int64_t size() const { return static_cast<int64_t>(row_.size()); }
+  // Atomic. `metadata` is kept as given (template, tokenizer digest, limits ...).
+  absl::Status Write(const std::string& path,
+                     const std::map<std::string, std::string>& metadata) const;
+
+ private:
+  std::vector<int32_t> ids_;
+  std::vector<int64_t> prompt_start_, prompt_length_, chosen_start_, chosen_length_;
+  std::vector<int64_t> rejected_start_, rejected_length_, row_, row_id_end_;
+  std::string row_ids_;
+};
+
+// A memory-mapped token file; every range is checked when it is opened. Thread-safe.
+class TokenFile {
+ public:
+  // NotFound, DataLoss (not a token file, or ranges outside it: names the pair).
+  static absl::StatusOr<TokenFile> Open(const std::string& path);
+  ~TokenFile();
+  TokenFile(TokenFile&&) noexcept;
+  TokenFile& operator=(TokenFile&&) noexcept;
+
+  int64_t size() const;
+  TokenPairView pair(int64_t index) const;  // index in [0, size)
+  std::string row_id(int64_t index) const;
+  bool has_rejected() const;     // every pair has a rejected side
+  int64_t tokens() const;        // ids stored
+  int64_t LongestSequence(int64_t index) const;  // prompt + the longer response
+  const std::map<std::string, std::string>& metadata() const;
+  Digest digest() const;         // SHA-256 of ids, ranges and rows; not of metadata
+
+ private:
+  struct State;
+  explicit TokenFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fpo::train

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/job_config.h"
+#include "worker/trainer/data/admission_report.h"
+
+namespace fpo::train {
+
+struct PrepareSummary {
+  int64_t train_pairs = 0;
+  int64_t eval_pairs = 0;
+  AdmissionReport train, eval;
+  std::string digest;  // hex, over both token files' digests
+};
+
+// Called now and then with rows read so far; `total` is 0 while unknown.
+using PrepareProgress = std::function<void(int64_t done, int64_t total)>;
+
+// Reads, checks and tokenises the job's data into
+// OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
+// even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
+// is complete. InvalidArgument for bad data or limits, NotFound for a missing file or tokenizer.
+// Nothing of the model's weights is read.
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
+                                       const PrepareProgress& progress);
+
+}  // namespace fpo::train
