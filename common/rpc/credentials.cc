@@ -1,0 +1,74 @@
+#include "common/rpc/credentials.h"
+
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+constexpr unsigned kReloadSeconds = 60;
+
+// The provider only logs a missing file and every handshake fails later; say it at start instead.
+absl::Status CheckReadable(const std::string& path, const char* flag) {
+  if (path.empty() || access(path.c_str(), R_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": cannot read ", path, ": ", std::strerror(errno)));
+}
+
+absl::Status CheckFiles(const TlsFiles& tls) {
+  FPO_RETURN_IF_ERROR(CheckReadable(tls.cert, "--tls-cert"));
+  FPO_RETURN_IF_ERROR(CheckReadable(tls.key, "--tls-key"));
+  FPO_RETURN_IF_ERROR(CheckReadable(tls.ca, "--tls-ca"));
+  if (tls.cert.empty() != tls.key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together; one is missing");
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<grpc::experimental::CertificateProviderInterface> Watch(const TlsFiles& tls) {
+  return std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      tls.key, tls.cert, tls.ca, kReloadSeconds);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
+    const TlsFiles& tls) {
+  if (tls.empty()) return grpc::InsecureServerCredentials();
+  FPO_RETURN_IF_ERROR(CheckFiles(tls));
+  if (tls.cert.empty()) {
+    return absl::InvalidArgumentError("--tls-ca alone is not enough for a server: it needs "
+                                      "--tls-cert and --tls-key");
+  }
+  grpc::experimental::TlsServerCredentialsOptions options(Watch(tls));
+  options.watch_identity_key_cert_pairs();
+  if (!tls.ca.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return grpc::experimental::TlsServerCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
+    const TlsFiles& tls) {
+  FPO_RETURN_IF_ERROR(CheckFiles(tls));
+  if (tls.ca.empty()) {
+    if (tls.empty()) return grpc::InsecureChannelCredentials();
+    return absl::InvalidArgumentError("a certificate without --tls-ca: the server could be anyone");
+  }
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(Watch(tls));
+  options.watch_root_certs();
+  if (!tls.cert.empty()) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
+}
+
+}  // namespace fpo

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo {
+
+// PEM files. All empty: plaintext.
+struct TlsFiles {
+  std::string cert;  // own chain
+  std::string key;   // own private key
+  std::string ca;    // who may talk to us; on a server its presence demands client certificates
+
+  bool empty() const { return cert.empty() && key.empty() && ca.empty(); }
+};
+
+// Where a program listens, as its flags say; shared by coordinator, cache and agent.
+struct ListenOptions {
+  std::string listen;     // gRPC, "host:port", port 0 picks one; empty: the program serves no gRPC
+  std::string http;       // /metrics, /healthz, /readyz; empty: none
+  std::string port_file;  // where WritePortFile goes; empty: nowhere
+  bool insecure = false;  // allow an address outside loopback without TLS
+  TlsFiles tls;
+};
+
+// InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address that others reach without TLS.
+absl::Status ValidateListen(const ListenOptions& options);
+
+// The rule of ValidateListen for one address: OK on loopback, with TLS, or when `insecure` was asked for.
+absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecure);
+
+// "host:port" with a host; [v6]:port too. InvalidArgument.
+absl::Status CheckAddress(absl::string_view address);
+std::string HostOf(absl::string_view address);   // without the port; brackets stay
+bool IsLoopback(absl::string_view address);      // 127.0.0.0/8, [::1], localhost
+
+// Writes {"grpc":...,"http":...} (empty ones left out) so that it appears whole or not at all. An empty path does nothing.
+absl::Status WritePortFile(const std::string& path, absl::string_view grpc, absl::string_view http);
+
+}  // namespace fpo
