@@ -20,8 +20,8 @@ struct CheckpointInfo {
 
 struct Checkpoint {
   CheckpointInfo info;
-  NamedTensors model;      // views on the mapped files: copy what you change
-  NamedTensors optimizer;
+  TensorMap model;      // views on the mapped files: copy what you change
+  TensorMap optimizer;
   std::string state_json;
   Digest digest{};         // SHA-256 of manifest.json, the identity of the whole
 };

@@ -19,6 +19,6 @@ struct HfExport {
   std::string target;  // usually OUT/model
   c10::ScalarType dtype = c10::ScalarType::BFloat16;
 };
-absl::Status ExportHuggingFace(const HfExport& request, const NamedTensors& weights);
+absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights);
 
 }  // namespace fpo::train

@@ -10,18 +10,19 @@
 
 namespace fpo::train {
 
-using NamedTensors = std::map<std::string, at::Tensor>;
+// Tensors by name. (ops/named_tensors.h has the same alias; NamedTensors is its ordered form.)
+using TensorMap = std::map<std::string, at::Tensor>;
 
 // Writes a .safetensors file: tensors by falling alignment then name, so equal input gives equal
 // bytes. Tensors may live on any device and have any strides; they are brought to the CPU one at a
 // time. The file appears only when complete (.part, fsync, rename). InvalidArgument for a type
 // without a safetensors name; Unavailable when writing fails.
-absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
+absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors,
                               const std::map<std::string, std::string>& metadata = {});
 
 // The same as a Hugging Face folder: FOLDER/model.safetensors, or above `shard_bytes`
 // model-0000i-of-0000n.safetensors with model.safetensors.index.json.
-absl::Status WriteShardedSafetensors(const std::string& folder, const NamedTensors& tensors,
+absl::Status WriteShardedSafetensors(const std::string& folder, const TensorMap& tensors,
                                      int64_t shard_bytes = int64_t{5} << 30);
 
 }  // namespace fpo::train
