@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds everything and runs the tests.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/test.sh [CTEST_OPTION...]
+
+Sets the machine up, builds the programs and tests with all cores (ccache makes the second time short), runs ctest.
+
+  scripts/test.sh                    everything
+  scripts/test.sh -L unit            the tests that need seconds
+  scripts/test.sh -L integration     real programs on free ports, killed and restarted
+  scripts/test.sh -R record          tests whose name has "record"
+TEXT
+}
+
+case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+cd "$(dirname "$0")/.."
+scripts/build.sh
+start=$SECONDS
+status=0
+ctest --test-dir build/release --output-on-failure --no-tests=error "$@" || status=$?
+echo "test: $((SECONDS - start)) s"
+exit $status
