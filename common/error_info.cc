@@ -54,11 +54,20 @@ std::optional<ErrorInfo> DecodeErrorInfo(const std::string& bytes) {
     std::string value = bytes.substr(at, *length);
     at += *length;
     switch (*tag >> 3) {
-      case kReason: info.reason = std::move(value); break;
-      case kField: info.field = std::move(value); break;
-      case kHint: info.hint = std::move(value); break;
-      case kIds: info.ids.push_back(std::move(value)); break;
-      default: break;  // a field of a newer version
+      case kReason:
+        info.reason = std::move(value);
+        break;
+      case kField:
+        info.field = std::move(value);
+        break;
+      case kHint:
+        info.hint = std::move(value);
+        break;
+      case kIds:
+        info.ids.push_back(std::move(value));
+        break;
+      default:
+        break;  // a field of a newer version
     }
   }
   return info;

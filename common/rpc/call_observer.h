@@ -9,7 +9,8 @@
 
 namespace fpo {
 
-// Interceptor that reports each call's method, status code and duration once it ended; a cancelled call counts as CANCELLED.
+// Interceptor that reports each call's method, status code and duration once it ended; a cancelled
+// call counts as CANCELLED.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeCallObserver(
     std::function<void(const HandledCall&)> on_handled);
 

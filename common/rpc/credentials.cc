@@ -40,13 +40,13 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Watch(const Tl
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(
-    const TlsFiles& tls) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(const TlsFiles& tls) {
   if (tls.empty()) return grpc::InsecureServerCredentials();
   FPO_RETURN_IF_ERROR(CheckFiles(tls));
   if (tls.cert.empty()) {
-    return absl::InvalidArgumentError("--tls-ca alone is not enough for a server: it needs "
-                                      "--tls-cert and --tls-key");
+    return absl::InvalidArgumentError(
+        "--tls-ca alone is not enough for a server: it needs "
+        "--tls-cert and --tls-key");
   }
   grpc::experimental::TlsServerCredentialsOptions options(Watch(tls));
   options.watch_identity_key_cert_pairs();

@@ -18,7 +18,8 @@ inline void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
   context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
 }
 
-// A call that may wait for ever is a bug of the caller: servers refuse unary calls without a deadline.
+// A call that may wait for ever is a bug of the caller: servers refuse unary calls without a
+// deadline.
 inline absl::Status RequireDeadline(const grpc::ServerContextBase& context) {
   if (context.deadline() < std::chrono::system_clock::now() + std::chrono::hours(24)) {
     return absl::OkStatus();

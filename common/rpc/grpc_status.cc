@@ -19,7 +19,8 @@ using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CodedOutputStream;
 using google::protobuf::io::StringOutputStream;
 
-// Tags of google.rpc.Status{int32 code = 1; string message = 2; repeated Any details = 3}, which Debian ships no header for.
+// Tags of google.rpc.Status{int32 code = 1; string message = 2; repeated Any details = 3}, which
+// Debian ships no header for.
 constexpr uint32_t kCodeTag = 1 << 3 | 0;
 constexpr uint32_t kMessageTag = 2 << 3 | 2;
 constexpr uint32_t kDetailsTag = 3 << 3 | 2;

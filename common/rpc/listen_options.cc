@@ -34,9 +34,10 @@ absl::Status CheckAddress(absl::string_view address) {
 
 absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecure) {
   if (has_tls || insecure || IsLoopback(address)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "listening on ", address, " without TLS would let anyone on the network in: give --tls-cert "
-      "and --tls-key, listen on 127.0.0.1, or accept the risk with --insecure"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("listening on ", address,
+                   " without TLS would let anyone on the network in: give --tls-cert "
+                   "and --tls-key, listen on 127.0.0.1, or accept the risk with --insecure"));
 }
 
 absl::Status ValidateListen(const ListenOptions& options) {
@@ -45,8 +46,7 @@ absl::Status ValidateListen(const ListenOptions& options) {
   }
   if (!options.listen.empty()) {
     FPO_RETURN_IF_ERROR(CheckAddress(options.listen));
-    FPO_RETURN_IF_ERROR(
-        CheckExposure(options.listen, !options.tls.cert.empty(), options.insecure));
+    FPO_RETURN_IF_ERROR(CheckExposure(options.listen, !options.tls.cert.empty(), options.insecure));
   }
   if (!options.http.empty()) {
     FPO_RETURN_IF_ERROR(CheckAddress(options.http));

@@ -25,18 +25,21 @@ struct ListenOptions {
   TlsFiles tls;
 };
 
-// InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address that others reach without TLS.
+// InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address
+// that others reach without TLS.
 absl::Status ValidateListen(const ListenOptions& options);
 
-// The rule of ValidateListen for one address: OK on loopback, with TLS, or when `insecure` was asked for.
+// The rule of ValidateListen for one address: OK on loopback, with TLS, or when `insecure` was
+// asked for.
 absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecure);
 
 // "host:port" with a host; [v6]:port too. InvalidArgument.
 absl::Status CheckAddress(absl::string_view address);
-std::string HostOf(absl::string_view address);   // without the port; brackets stay
-bool IsLoopback(absl::string_view address);      // 127.0.0.0/8, [::1], localhost
+std::string HostOf(absl::string_view address);  // without the port; brackets stay
+bool IsLoopback(absl::string_view address);     // 127.0.0.0/8, [::1], localhost
 
-// Writes {"grpc":...,"http":...} (empty ones left out) so that it appears whole or not at all. An empty path does nothing.
+// Writes {"grpc":...,"http":...} (empty ones left out) so that it appears whole or not at all. An
+// empty path does nothing.
 absl::Status WritePortFile(const std::string& path, absl::string_view grpc, absl::string_view http);
 
 }  // namespace fpo

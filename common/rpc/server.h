@@ -25,17 +25,18 @@ struct HandledCall {
 
 struct RpcServerOptions {
   struct Service {
-    std::string name;  // pb::ReferenceCache::service_full_name()
+    std::string name;                  // pb::ReferenceCache::service_full_name()
     grpc::Service* service = nullptr;  // outlives the server
   };
 
-  std::string listen;      // "host:port", port 0 picks one
+  std::string listen;  // "host:port", port 0 picks one
   TlsFiles tls;
-  bool insecure = false;   // allow an address outside loopback without TLS
+  bool insecure = false;  // allow an address outside loopback without TLS
   std::vector<Service> services;
-  int threads_max = 64;    // of the synchronous API; callback services need few
+  int threads_max = 64;              // of the synchronous API; callback services need few
   int memory_bytes_max = 512 << 20;  // of gRPC's buffers, over all connections
-  absl::Duration drain_notice;       // how long NOT_SERVING stands before calls are cut: one probe period of the balancer
+  absl::Duration drain_notice;       // how long NOT_SERVING stands before calls are cut: one probe
+                                     // period of the balancer
   std::function<void(const HandledCall&)> on_handled;  // any thread, must not block
 };
 
@@ -51,7 +52,8 @@ class RpcServer {
 
   // Health of one service, or of all for an empty name.
   void SetServing(const std::string& service, bool serving);
-  // NOT_SERVING, drain_notice, then running calls get `grace` before they are cancelled. Blocks until all are done; once.
+  // NOT_SERVING, drain_notice, then running calls get `grace` before they are cancelled. Blocks
+  // until all are done; once.
   void Shutdown(absl::Duration grace);
 
  private:
