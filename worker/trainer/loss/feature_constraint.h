@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo::train {
+
+// Whose top-k features a pair's distance looks at.
+enum class FeatureSelection { kUnion, kReference, kPolicy };
+absl::StatusOr<FeatureSelection> ParseFeatureSelection(
+    absl::string_view name);  // union | reference | policy
+
+struct FeatureConstraintOptions {
+  int64_t top_k = 50;
+  FeatureSelection selection = FeatureSelection::kUnion;
+  at::Tensor weights;  // phi, [features]; undefined: 1 everywhere
+};
+
+// Indices of the k largest entries of each row, values [n, F] -> [n, min(k, F)] int64; ties go to
+// the lowest index.
+at::Tensor TopIndices(const at::Tensor& values, int64_t k);
+
+// D = (1/k) sum over I of phi_i (policy_i - reference_i)^2 -> [n]. policy, reference: pooled
+// features [n, F]. Differentiable in `policy` only; I is a constant and the divisor is k even when
+// |I| differs.
+at::Tensor FeatureDistance(const at::Tensor& policy, const at::Tensor& reference,
+                           const FeatureConstraintOptions& options);
+
+// The same when both sides hold only the selected columns [n, k] (selection `reference`); weights,
+// if defined, are [n, k] too.
+at::Tensor ColumnDistance(const at::Tensor& policy, const at::Tensor& reference, int64_t top_k,
+                          const at::Tensor& weights);
+
+}  // namespace fpo::train

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+
+namespace fpo::train {
+
+// An SAE's arrays as the published files name them. Any floating dtype; kept in float32.
+struct SaeTensors {
+  at::Tensor w_enc;      // [width, features]
+  at::Tensor b_enc;      // [features]
+  at::Tensor threshold;  // [features]; zeros for a plain ReLU SAE
+  at::Tensor w_dec;      // [features, width]; may be undefined: only Decode and Health need it
+  at::Tensor b_dec;      // [width]; may be undefined without w_dec, unless apply_b_dec_to_input
+  bool apply_b_dec_to_input = false;
+};
+
+// Responses and their rows of activations.
+struct ResponseRows {
+  at::Tensor rows;  // [n, width], any floating dtype: the hidden state at each response token's own
+                    // position
+  at::Tensor response_of_row;  // [n] int64 in 0 .. responses-1, any order
+  int64_t responses = 0;
+};
+
+// A frozen JumpReLU SAE: c = max(pre, 0) * 1[pre > threshold], pre = x . W_enc + b_enc, in float32
+// (float64 when made from float64). Immutable; copies share the arrays; thread-safe.
+class SparseAutoencoder {
+ public:
+  // InvalidArgument names the array that is missing, of a wrong shape, or not finite.
+  static absl::StatusOr<SparseAutoencoder> Create(const SaeTensors& tensors);
+
+  int64_t width() const { return encoder_.size(1); }
+  int64_t features() const { return encoder_.size(0); }
+  bool has_decoder() const { return decoder_.defined(); }
+  SparseAutoencoder To(at::Device device) const;
+
+  // [n, width] -> [n, features]. No gradient.
+  at::Tensor Encode(const at::Tensor& rows) const;
+  // [n, features] -> [n, width]. No gradient; throws without a decoder.
+  at::Tensor Decode(const at::Tensor& codes) const;
+
+  // Mean code over each response's rows, [responses, features]. Works on chunks of rows;
+  // differentiable in `rows`: backward touches only the columns whose gradient is not zero. A
+  // response without rows is 0.
+  at::Tensor PooledFeatures(const ResponseRows& input) const;
+
+  // The same for given columns only: columns [responses, k] int64 -> [responses, k]. Differentiable
+  // in `rows`.
+  at::Tensor PooledColumns(const ResponseRows& input, const at::Tensor& columns) const;
+
+ private:
+  SparseAutoencoder() = default;
+  at::Tensor Pre(const at::Tensor& rows) const;
+
+  at::Tensor encoder_;  // [features, width]: a column of W_enc is contiguous
+  at::Tensor bias_;  // [features], with -b_dec . W_enc folded in when b_dec is applied to the input
+  at::Tensor threshold_;  // [features]
+  at::Tensor decoder_;    // [features, width] or undefined
+  at::Tensor decoder_bias_;
+};
+
+}  // namespace fpo::train
