@@ -1,0 +1,163 @@
+#include "tests/integration/local_service.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+
+namespace fpo::testing {
+namespace {
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string Environment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+LocalService::LocalService() : bin_(Environment("FPO_BIN_DIR")) {
+  char folder[] = "/tmp/fpo-service-XXXXXX";
+  folder_ = mkdtemp(folder);
+}
+
+LocalService::~LocalService() {
+  processes_.clear();
+  if (::testing::Test::HasFailure()) {
+    for (const char* program : {"coordinator", "cache", "worker"}) {
+      const std::string log = Log(program);
+      std::cerr << "-- end of " << program << "'s log\n"
+                << log.substr(log.size() > 3000 ? log.size() - 3000 : 0) << "\n";
+    }
+  }
+  std::error_code error;
+  std::filesystem::remove_all(folder_, error);
+}
+
+void LocalService::StartAll() {
+  Start("cache");
+  Start("coordinator");
+  Start("worker");
+}
+
+void LocalService::Start(const std::string& program) {
+  const std::string ports = Path(program + ".json");
+  unlink(ports.c_str());
+  const std::string any = "127.0.0.1:0";
+  const std::string http = http_.count(program) ? http_[program] : any;
+  std::vector<std::string> argv = {bin_ + "/fpo-" + program, "--port-file", ports, "--http", http};
+  const auto add = [&](std::vector<std::string> words) {
+    argv.insert(argv.end(), words.begin(), words.end());
+  };
+  if (program == "worker") {
+    add({"--coordinator", grpc_["coordinator"], "--cache", grpc_["cache"], "--name", "w1",
+         "--slots", "1", "--work-dir", Path("worker"), "--grace", "5s"});
+  } else {
+    add({"--listen", grpc_.count(program) ? grpc_[program] : any, "--data", Path(program)});
+  }
+  if (program == "coordinator") add({"--beat", "200ms", "--lease", "3s", "--reattach", "5s"});
+  processes_.erase(program);
+  processes_.emplace(program,
+                     Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (ReadWhole(ports).empty()) {
+    ASSERT_TRUE(Alive(program) && absl::Now() < deadline) << program << " did not start:\n"
+                                                          << Log(program);
+    poll(nullptr, 0, 10);
+  }
+  grpc_[program] = Address(program, "grpc");
+  http_[program] = Address(program, "http");
+}
+
+void LocalService::Kill(const std::string& program) {
+  processes_.at(program).Signal(SIGKILL);
+  processes_.at(program).Wait(absl::Seconds(10));
+}
+
+bool LocalService::Alive(const std::string& program) {
+  return processes_.at(program).Wait(absl::ZeroDuration()) == -1;
+}
+
+std::string LocalService::Log(const std::string& program) const {
+  return ReadWhole(Path(program + ".log"));
+}
+
+std::string LocalService::Address(const std::string& program, const std::string& kind) const {
+  const nlohmann::json ports =
+      nlohmann::json::parse(ReadWhole(Path(program + ".json")), nullptr, false);
+  return ports.is_object() ? ports.value(kind, "") : "";
+}
+
+Process LocalService::CtlProcess(const std::vector<std::string>& words) {
+  std::vector<std::string> argv = {bin_ + "/fpoctl"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return Process(argv, {"FPO_SERVER=" + grpc_["coordinator"], "FPO_CACHE_SERVER=" + grpc_["cache"]},
+                 Path("fpoctl.log"));
+}
+
+Outcome LocalService::Ctl(const std::vector<std::string>& words, absl::Duration timeout) {
+  std::vector<std::string> argv = {bin_ + "/fpoctl"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return RunProgram(
+      argv, {"FPO_SERVER=" + grpc_["coordinator"], "FPO_CACHE_SERVER=" + grpc_["cache"]}, timeout);
+}
+
+nlohmann::json LocalService::Describe(const std::string& job) {
+  const Outcome outcome = Ctl({"describe", job, "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return nlohmann::json::parse(outcome.out, nullptr, false);
+}
+
+std::optional<nlohmann::json> LocalService::Until(
+    const std::string& job, const std::function<bool(const nlohmann::json&)>& done,
+    absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  Process watch = CtlProcess({"watch", job, "--json"});
+  while (auto line = watch.ReadLine(deadline - absl::Now())) {
+    nlohmann::json update = nlohmann::json::parse(*line, nullptr, false);
+    if (!update.is_object()) continue;
+    if (update.contains("job")) update = update["job"];
+    if (done(update)) return update;
+  }
+  return std::nullopt;
+}
+
+std::string LocalService::Http(const std::string& program, const std::string& path) {
+  const std::string address = http_.at(program);
+  const size_t colon = address.rfind(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
+  inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string answer;
+  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    if (write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
+      char bytes[4096];
+      for (ssize_t got; (got = read(fd, bytes, sizeof(bytes))) > 0;) {
+        answer.append(bytes, static_cast<size_t>(got));
+      }
+    }
+  }
+  close(fd);
+  const size_t body = answer.find("\r\n\r\n");
+  return body == std::string::npos ? "" : answer.substr(body + 4);
+}
+
+}  // namespace fpo::testing

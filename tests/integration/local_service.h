@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+#include "tests/integration/process.h"
+
+namespace fpo::testing {
+
+// A coordinator, a cache and a worker as real processes on free ports, with their data in one
+// temporary folder, and the tiny world's data and models beside it. Each can be killed and started
+// again on the same data.
+class LocalService {
+ public:
+  LocalService();
+  ~LocalService();
+
+  void StartAll();
+  void Start(const std::string& program);  // coordinator | cache | worker
+  void Kill(const std::string& program);   // kill -9, nothing else
+
+  // fpoctl with the addresses of this service.
+  Outcome Ctl(const std::vector<std::string>& words, absl::Duration timeout = absl::Seconds(180));
+  Process CtlProcess(const std::vector<std::string>& words);
+  nlohmann::json Describe(const std::string& job);  // the job as JSON
+
+  // Follows a job until `done` says so; the last state seen, or nothing at the job's end or
+  // timeout.
+  std::optional<nlohmann::json> Until(const std::string& job,
+                                      const std::function<bool(const nlohmann::json&)>& done,
+                                      absl::Duration timeout = absl::Seconds(120));
+
+  std::string Http(const std::string& program, const std::string& path);  // body of a GET
+  int Pid(const std::string& program) const { return processes_.at(program).pid(); }
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string Log(const std::string& program) const;
+  bool Alive(const std::string& program);
+
+ private:
+  std::string Address(const std::string& program, const std::string& kind) const;
+
+  std::string bin_;
+  std::string folder_;
+  std::map<std::string, Process> processes_;
+  std::map<std::string, std::string> grpc_;  // kept over restarts
+  std::map<std::string, std::string> http_;
+};
+
+}  // namespace fpo::testing

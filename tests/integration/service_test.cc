@@ -1,0 +1,230 @@
+// Jobs through the real programs: submit to finish, the shared cache, cancel, and each program
+// killed in turn.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/integration/local_service.h"
+
+namespace fpo::testing {
+namespace {
+
+using nlohmann::json;
+
+std::string Environment(const char* name) { return getenv(name) == nullptr ? "" : getenv(name); }
+
+bool IsTerminal(const json& job) {
+  const std::string state = job.value("state", "");
+  return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED";
+}
+
+int64_t Number(const json& object, const std::string& name) {  // proto3 JSON writes int64 as text
+  if (!object.contains(name)) return 0;
+  return object[name].is_string() ? std::stoll(object[name].get<std::string>())
+                                  : object[name].get<int64_t>();
+}
+
+json Progress(const json& job) { return job.value("progress", json::object()); }
+
+// One service and one tiny world for all tests of this file; each test uses its own output folders
+// and job names.
+class ServiceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    service_ = new LocalService;
+    service_->StartAll();
+    const std::string tiny = Environment("FPO_SOURCE_DIR") + "/examples/tiny";
+    const Outcome made = RunProgram(
+        {tiny + "/prepare.sh", service_->Path("tiny"), Environment("FPO_BIN_DIR") + "/fpo-train"});
+    ASSERT_EQ(made.code, 0) << made.err;
+    const Outcome sae = Submit(
+        "sae.yaml", {"name=sae", "model.path=base", "output=runs/sae", "sae_training.steps=60"});
+    ASSERT_EQ(sae.code, 0) << sae.out << sae.err;
+  }
+  static void TearDownTestSuite() {
+    delete service_;
+    service_ = nullptr;
+  }
+
+  static Outcome Submit(const std::string& file, std::vector<std::string> set,
+                        std::vector<std::string> more = {"--wait"}) {
+    std::vector<std::string> words = {"submit", service_->Path("tiny/") + file};
+    for (std::string& entry : set) {
+      for (const char* path : {"model.path=", "sae.path=", "output="}) {
+        if (entry.rfind(path, 0) == 0 && entry.find("=/") == std::string::npos) {
+          entry.insert(std::string(path).size(), service_->Path("tiny/"));
+        }
+      }
+      words.insert(words.end(), {"--set", entry});
+    }
+    words.insert(words.end(), more.begin(), more.end());
+    return service_->Ctl(words);
+  }
+
+  // The settings of a short FPO job from the base model; `seed` also makes its data order its own.
+  static std::vector<std::string> Short(const std::string& name, int steps) {
+    return {"name=" + name,
+            "model.path=base",
+            "output=runs/" + name,
+            "batch.pairs=8",
+            "max_steps=" + std::to_string(steps),
+            "data.max_pairs=240",
+            "evaluate.pairs=16",
+            "evaluate.every_steps=1000",
+            "checkpoint.every_steps=5"};
+  }
+
+  static bool HasModel(const std::string& name) {
+    return std::filesystem::exists(
+        service_->Path("tiny/runs/" + name + "/model/model.safetensors"));
+  }
+
+  static pid_t Trainer() {
+    const std::vector<pid_t> pids = ProcessesWith("FPO_ATTEMPT=");
+    return pids.empty() ? 0 : pids.front();
+  }
+
+  // Submits a job, waits until it trains past step 6, runs `harm`, and expects the job to finish
+  // all the same.
+  void FinishesAfter(const std::string& name, const std::function<void()>& harm) {
+    const Outcome submitted = Submit("fpo.yaml", Short(name, 60), {"-q"});
+    ASSERT_EQ(submitted.code, 0) << submitted.err;
+    const auto training =
+        service_->Until(name, [](const json& job) { return Number(Progress(job), "step") >= 6; });
+    ASSERT_TRUE(training.has_value()) << service_->Describe(name).dump(1);
+    harm();
+    const auto end = service_->Until(name, IsTerminal);
+    ASSERT_TRUE(end.has_value());
+    EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
+    EXPECT_TRUE(HasModel(name));
+    EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=").empty());
+  }
+
+  static LocalService* service_;
+};
+
+LocalService* ServiceTest::service_ = nullptr;
+
+TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
+  const Outcome first = Submit("fpo.yaml", Short("first", 6));
+  ASSERT_EQ(first.code, 0) << first.out << first.err;
+  EXPECT_TRUE(HasModel("first"));
+  const json first_cache = Progress(service_->Describe("first"))["cache"];
+  EXPECT_GT(Number(first_cache, "recordsComputed"), 0);
+
+  std::vector<std::string> other = Short("second", 6);
+  other.insert(other.end(), {"method.alpha=3", "method.top_k=7"});
+  ASSERT_EQ(Submit("fpo.yaml", other).code, 0);
+  ASSERT_EQ(Submit("dpo.yaml", Short("third", 6)).code, 0);
+  for (const char* name : {"second", "third"}) {
+    const json cache = Progress(service_->Describe(name))["cache"];
+    EXPECT_EQ(Number(cache, "recordsComputed"), 0) << name;
+    EXPECT_EQ(Number(cache, "recordsHit"), Number(cache, "recordsTotal")) << name;
+    EXPECT_EQ(Number(cache, "recordsTotal"), Number(first_cache, "recordsTotal")) << name;
+  }
+}
+
+TEST_F(ServiceTest, CancelLeavesNoProcess) {
+  ASSERT_EQ(Submit("fpo.yaml", Short("cancelled", 5000), {"-q"}).code, 0);
+  ASSERT_TRUE(service_->Until("cancelled",
+                              [](const json& job) { return Number(Progress(job), "step") >= 2; }));
+  EXPECT_EQ(service_->Ctl({"cancel", "cancelled"}).code, 0);
+  const auto end = service_->Until("cancelled", IsTerminal);
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->value("state", ""), "CANCELLED");
+  EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=").empty());
+  EXPECT_EQ(service_->Ctl({"wait", "cancelled"}).code, 11);
+}
+
+TEST_F(ServiceTest, SurvivesAKilledTrainer) {
+  FinishesAfter("kill-trainer", [] { kill(Trainer(), SIGKILL); });
+  EXPECT_EQ(service_->Describe("kill-trainer")["attempts"].size(), 2u);
+}
+
+TEST_F(ServiceTest, SurvivesAKilledAgent) {
+  FinishesAfter("kill-agent", [] {
+    service_->Kill("worker");
+    service_->Start("worker");
+  });
+}
+
+TEST_F(ServiceTest, SurvivesAKilledCoordinatorWithTheSameAttempt) {
+  FinishesAfter("kill-coordinator", [] {
+    service_->Kill("coordinator");
+    service_->Start("coordinator");
+  });
+  EXPECT_EQ(service_->Describe("kill-coordinator")["attempts"].size(), 1u);
+}
+
+TEST_F(ServiceTest, SurvivesACacheKilledWhileRecordsAreComputed) {
+  std::vector<std::string> settings = Short("kill-cache", 4);
+  settings.insert(settings.end(), {"data.max_length=100", "data.max_pairs=2000"});
+  ASSERT_EQ(Submit("fpo.yaml", settings, {"-q"}).code, 0);
+  ASSERT_TRUE(service_->Until("kill-cache", [](const json& job) {
+    return Progress(job).value("phase", "") == "reference" && Number(Progress(job), "done") > 0;
+  })) << service_->Describe("kill-cache").dump(1);
+  service_->Kill("cache");
+  service_->Start("cache");
+  const auto end = service_->Until("kill-cache", IsTerminal);
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
+}
+
+struct BadJob {
+  const char* name;
+  std::vector<std::string> set;
+  const char* says;
+};
+
+class BadJobTest : public ServiceTest, public ::testing::WithParamInterface<BadJob> {};
+
+TEST_P(BadJobTest, FailsNamingTheThingAndTheServicesLive) {
+  std::vector<std::string> settings = Short(GetParam().name, 2);
+  settings.insert(settings.end(), GetParam().set.begin(), GetParam().set.end());
+  const std::string folder = service_->Path("tiny/");
+  std::ofstream(folder + "empty.jsonl").close();
+  std::filesystem::remove_all(folder + "torn");
+  std::filesystem::copy(folder + "base", folder + "torn");
+  std::filesystem::resize_file(folder + "torn/model.safetensors", 5000);
+  const Outcome outcome = Submit("fpo.yaml", settings);
+  EXPECT_EQ(outcome.code, 10) << outcome.out << outcome.err;
+  const json job = service_->Describe(GetParam().name);
+  EXPECT_EQ(job.value("state", ""), "FAILED");
+  EXPECT_NE(job.value("reason", "").find(GetParam().says), std::string::npos) << job.dump(1);
+  EXPECT_FALSE(HasModel(GetParam().name));
+  EXPECT_EQ(job["attempts"].size(), 1u) << "bad input must not be tried again";
+  for (const char* program : {"coordinator", "cache", "worker"}) {
+    EXPECT_TRUE(service_->Alive(program)) << program;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Service, BadJobTest,
+    ::testing::Values(BadJob{"no-model", {"model.path=nowhere"}, "nowhere"},
+                      BadJob{"torn-model", {"model.path=torn"}, "model.safetensors"},
+                      BadJob{"no-sae", {"sae.path=runs/none.npz"}, "none.npz"},
+                      BadJob{"empty-data", {"data.train=[\"/dev/null\"]"}, "/dev/null"},
+                      BadJob{"bad-layer", {"sae.layer=9"}, "layer"}),
+    [](const auto& info) {
+      std::string name = info.param.name;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+TEST_F(ServiceTest, WrongJobFilesAreRefusedAtOnce) {
+  const Outcome outcome = Submit("fpo.yaml", {"optimizer.lr=fast", "metod.name=fpo"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.err.find("optimizer.lr"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("metod"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace fpo::testing
