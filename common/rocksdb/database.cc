@@ -1,0 +1,321 @@
+#include "common/rocksdb/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rocksdb/rocksdb_options.h"
+#include "common/rocksdb/rocksdb_status.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+constexpr absl::Duration kRecoverEveryMin = absl::Seconds(1);
+constexpr absl::Duration kRecoverEveryMax = absl::Seconds(60);
+
+rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Remembers the first background error. RocksDB calls it from its own threads.
+class ErrorLatch final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    Set(FromRocksStatus(*status, "background work"));
+  }
+  void Set(absl::Status status) {
+    absl::MutexLock lock(&mutex_);
+    if (error_.ok()) error_ = std::move(status);
+  }
+  void Clear() {
+    absl::MutexLock lock(&mutex_);
+    error_ = absl::OkStatus();
+  }
+  absl::Status Get() const {
+    absl::MutexLock lock(&mutex_);
+    return error_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+};
+
+// An open RocksDB with its handles, closed in the right order.
+struct OpenDb {
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  ~OpenDb() {
+    if (!db) return;
+    for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
+    db->Close().PermitUncheckedError();
+  }
+};
+
+}  // namespace
+
+struct Database::State {
+  DatabaseOptions options;
+  std::shared_ptr<ErrorLatch> latch = std::make_shared<ErrorLatch>();
+  std::shared_ptr<rocksdb::Cache> block_cache;
+
+  // Reader lock: use the open database. Writer lock: replace it.
+  mutable absl::Mutex mutex;
+  std::unique_ptr<OpenDb> open ABSL_GUARDED_BY(mutex);
+  absl::Time next_recovery ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
+  absl::Duration recovery_pause ABSL_GUARDED_BY(mutex) = kRecoverEveryMin;
+
+  absl::StatusOr<std::unique_ptr<OpenDb>> OpenFolder() const;
+  absl::StatusOr<OpenDb*> Ready() const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
+    if (open) return open.get();
+    return absl::UnavailableError(absl::StrCat("the store ", options.path, " is being reopened"));
+  }
+};
+
+absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() const {
+  rocksdb::DBOptions db_options = MakeDbOptions();
+  db_options.listeners.push_back(latch);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const FamilyOptions& family : options.families) {
+    descriptors.emplace_back(family.name, MakeFamilyOptions(family, block_cache));
+  }
+  const bool has_default = std::any_of(
+      options.families.begin(), options.families.end(),
+      [](const FamilyOptions& f) { return f.name == rocksdb::kDefaultColumnFamilyName; });
+  if (!has_default) {
+    descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  }
+  auto result = std::make_unique<OpenDb>();
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(db_options, options.path, descriptors, &result->families, &db);
+  result->db.reset(db);
+  FPO_RETURN_IF_ERROR(FromRocksStatus(status, absl::StrCat("open the store ", options.path)));
+  return result;
+}
+
+WriteSet::WriteSet() = default;
+WriteSet::~WriteSet() = default;
+WriteSet::WriteSet(WriteSet&&) noexcept = default;
+WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
+
+void WriteSet::Put(int family, absl::string_view key, absl::string_view value) {
+  ops_.push_back({Kind::kPut, family, std::string(key), std::string(value)});
+}
+void WriteSet::Delete(int family, absl::string_view key) {
+  ops_.push_back({Kind::kDelete, family, std::string(key), ""});
+}
+void WriteSet::DeleteRange(int family, absl::string_view begin, absl::string_view end) {
+  ops_.push_back({Kind::kDeleteRange, family, std::string(begin), std::string(end)});
+}
+
+Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Database::~Database() = default;
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.path, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot create the store folder ", options.path, ": ", error.message()));
+  }
+  auto state = std::make_unique<State>();
+  state->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  state->options = std::move(options);
+  FPO_ASSIGN_OR_RETURN(std::unique_ptr<OpenDb> open, state->OpenFolder());
+  {
+    absl::MutexLock lock(&state->mutex);
+    state->open = std::move(open);
+  }
+  return std::unique_ptr<Database>(new Database(std::move(state)));
+}
+
+absl::Status Database::Write(const WriteSet& writes, bool sync) {
+  FPO_RETURN_IF_ERROR(Health());
+  FPO_RETURN_IF_ERROR(CheckSpace());
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  rocksdb::WriteBatch batch;
+  for (const WriteSet::Op& op : writes.ops_) {
+    rocksdb::ColumnFamilyHandle* family = open->families[op.family];
+    rocksdb::Status added;
+    switch (op.kind) {
+      case WriteSet::Kind::kPut:
+        added = batch.Put(family, op.key, op.value);
+        break;
+      case WriteSet::Kind::kDelete:
+        added = batch.Delete(family, op.key);
+        break;
+      case WriteSet::Kind::kDeleteRange:
+        added = batch.DeleteRange(family, op.key, op.value);
+        break;
+    }
+    FPO_RETURN_IF_ERROR(FromRocksStatus(added, "collect writes"));
+  }
+  rocksdb::WriteOptions write_options;
+  write_options.sync = sync;
+  return FromRocksStatus(open->db->Write(write_options, &batch),
+                         absl::StrCat("write to the store ", path()));
+}
+
+absl::StatusOr<std::optional<std::string>> Database::Get(int family, absl::string_view key) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  std::string value;
+  const rocksdb::Status status =
+      open->db->Get(rocksdb::ReadOptions(), open->families[family], ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  FPO_RETURN_IF_ERROR(FromRocksStatus(status, absl::StrCat("read from the store ", path())));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
+    int family, absl::Span<const std::string> keys) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;  // records are read in passes, once each
+  open->db->MultiGet(read, open->families[family], keys.size(), slices.data(), values.data(),
+                     statuses.data(), std::is_sorted(keys.begin(), keys.end()));
+  std::vector<std::optional<std::string>> result(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].IsNotFound()) continue;
+    FPO_RETURN_IF_ERROR(FromRocksStatus(statuses[i], absl::StrCat("read from the store ", path())));
+    result[i] = values[i].ToString();
+  }
+  return result;
+}
+
+absl::Status Database::Scan(
+    int family, absl::string_view begin, absl::string_view end,
+    const std::function<bool(absl::string_view, absl::string_view)>& visit) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  const rocksdb::Slice bound = ToSlice(end);
+  if (!end.empty()) read.iterate_upper_bound = &bound;
+  const std::unique_ptr<rocksdb::Iterator> it(open->db->NewIterator(read, open->families[family]));
+  for (it->Seek(ToSlice(begin)); it->Valid(); it->Next()) {
+    if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
+  }
+  return FromRocksStatus(it->status(), absl::StrCat("scan the store ", path()));
+}
+
+absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Database::Last(
+    int family, absl::string_view end) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  rocksdb::ReadOptions read;
+  const rocksdb::Slice bound = ToSlice(end);
+  if (!end.empty()) read.iterate_upper_bound = &bound;
+  const std::unique_ptr<rocksdb::Iterator> it(open->db->NewIterator(read, open->families[family]));
+  it->SeekToLast();
+  FPO_RETURN_IF_ERROR(FromRocksStatus(it->status(), absl::StrCat("scan the store ", path())));
+  std::optional<std::pair<std::string, std::string>> last;
+  if (it->Valid()) last.emplace(it->key().ToString(), it->value().ToString());
+  return last;
+}
+
+absl::Status Database::Health() const {
+  const absl::Status error = state_->latch->Get();
+  if (error.ok()) return error;
+  return absl::Status(
+      error.code() == absl::StatusCode::kResourceExhausted ? error.code()
+                                                           : absl::StatusCode::kUnavailable,
+      absl::StrCat("the store ", path(), " is read-only until it is reopened: ", error.message()));
+}
+
+absl::Status Database::Recover(absl::Time now) {
+  if (Health().ok()) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(CheckSpace());
+  absl::MutexLock lock(&state_->mutex);
+  if (now < state_->next_recovery) return Health();
+  state_->next_recovery = now + state_->recovery_pause;
+  state_->recovery_pause = std::min(state_->recovery_pause * 2, kRecoverEveryMax);
+  state_->open.reset();
+  // Cleared before opening: an error that opening itself meets must stay.
+  state_->latch->Clear();
+  absl::StatusOr<std::unique_ptr<OpenDb>> open = state_->OpenFolder();
+  if (!open.ok()) {
+    state_->latch->Set(open.status());
+    return open.status();
+  }
+  state_->open = *std::move(open);
+  state_->recovery_pause = kRecoverEveryMin;
+  return Health();
+}
+
+absl::Status Database::CheckSpace() const {
+  struct statvfs fs {};
+  if (statvfs(path().c_str(), &fs) != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot read the free space of ", path(), ": ", std::strerror(errno)));
+  }
+  const auto free_bytes = static_cast<double>(fs.f_bavail) * static_cast<double>(fs.f_frsize);
+  const auto all_bytes = static_cast<double>(fs.f_blocks) * static_cast<double>(fs.f_frsize);
+  const double needed = std::max(static_cast<double>(state_->options.free_bytes_min),
+                                 all_bytes * state_->options.free_fraction_min);
+  if (free_bytes >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the file system of ", path(), " has ", static_cast<int64_t>(free_bytes) >> 20,
+                   " MiB left and writes stop below ", static_cast<int64_t>(needed) >> 20,
+                   " MiB: free space or move the store"));
+}
+
+absl::Status Database::Checkpoint(const std::string& target) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  rocksdb::Checkpoint* raw = nullptr;
+  const rocksdb::Status created = rocksdb::Checkpoint::Create(open->db.get(), &raw);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  FPO_RETURN_IF_ERROR(FromRocksStatus(created, "prepare a copy of the store"));
+  return FromRocksStatus(checkpoint->CreateCheckpoint(target),
+                         absl::StrCat("copy the store ", path(), " to ", target));
+}
+
+int64_t Database::FreeBytes() const {
+  struct statvfs fs {};
+  if (statvfs(path().c_str(), &fs) != 0) return 0;
+  return static_cast<int64_t>(fs.f_bavail) * static_cast<int64_t>(fs.f_frsize);
+}
+
+int64_t Database::DiskBytes() const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  if (!state_->open) return 0;
+  uint64_t total = 0;
+  for (rocksdb::ColumnFamilyHandle* family : state_->open->families) {
+    uint64_t bytes = 0;
+    state_->open->db->GetIntProperty(family, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    total += bytes;
+    state_->open->db->GetIntProperty(family, rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+    total += bytes;
+  }
+  return static_cast<int64_t>(total);
+}
+
+const std::string& Database::path() const { return state_->options.path; }
+
+std::string PrefixEnd(absl::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && end.back() == '\xff') end.pop_back();
+  if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+}  // namespace fpo

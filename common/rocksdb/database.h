@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace fpo {
+
+// How a column family is laid out on disk.
+enum class FamilyProfile {
+  kSmall,  // small values, read by key
+  kBulk,   // incompressible values of kilobytes under digests: no compression, 16 KiB blocks, bloom
+  kText,   // logs and events read in ranges: LZ4
+};
+
+struct FamilyOptions {
+  std::string name;
+  FamilyProfile profile = FamilyProfile::kSmall;
+  int partition_prefix_bytes =
+      0;  // > 0: no file spans two prefixes, so that a prefix is dropped cheaply
+};
+
+struct DatabaseOptions {
+  std::string path;  // created when absent
+  std::vector<FamilyOptions>
+      families;  // "default" is added when missing; positions are the family numbers below
+  int64_t block_cache_bytes = 64 << 20;
+  // Writes are refused below max(free_bytes_min, free_fraction_min of the file system): RocksDB
+  // needs room to compact.
+  int64_t free_bytes_min = int64_t{2} << 30;
+  double free_fraction_min = 0.05;
+};
+
+// One atomic group of writes. Families by position in DatabaseOptions::families.
+class WriteSet {
+ public:
+  WriteSet();
+  ~WriteSet();
+  WriteSet(WriteSet&&) noexcept;
+  WriteSet& operator=(WriteSet&&) noexcept;
+
+  void Put(int family, absl::string_view key, absl::string_view value);
+  void Delete(int family, absl::string_view key);
+  void DeleteRange(int family, absl::string_view begin, absl::string_view end);  // end exclusive
+  bool empty() const { return ops_.empty(); }
+  void Clear() { ops_.clear(); }
+
+ private:
+  friend class Database;
+  enum class Kind { kPut, kDelete, kDeleteRange };
+  struct Op {
+    Kind kind;
+    int family;
+    std::string key;
+    std::string value;  // kDeleteRange: the end
+  };
+  std::vector<Op> ops_;
+};
+
+// A RocksDB folder with our options. One process owns a folder. Thread-safe.
+//
+// After a background error (full disk, failed fsync) RocksDB refuses writes for good. Health() then
+// says why, reads go on, and the owner calls Recover() regularly, which closes and opens the folder
+// again once there is space.
+class Database {
+ public:
+  static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
+  ~Database();
+
+  // Durable when it returns with `sync`: concurrent callers share one fsync. ResourceExhausted when
+  // the disk is nearly full.
+  absl::Status Write(const WriteSet& writes, bool sync = true);
+
+  // Nothing when absent.
+  absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const;
+  // In the order of `keys`; quickest when they are sorted. Checksums are verified.
+  absl::StatusOr<std::vector<std::optional<std::string>>> MultiGet(
+      int family, absl::Span<const std::string> keys) const;
+  // Keys in [begin, end) in order until `visit` returns false; an empty end means the last key.
+  // `visit` must not call Write.
+  absl::Status Scan(
+      int family, absl::string_view begin, absl::string_view end,
+      const std::function<bool(absl::string_view key, absl::string_view value)>& visit) const;
+  // The last key below `end` (empty: of all) with its value.
+  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Last(
+      int family, absl::string_view end = "") const;
+
+  absl::Status Health() const;  // why writes are refused
+  absl::Status Recover(
+      absl::Time now);  // reopens when unhealthy, at most every 1 to 60 s; OK when healthy
+  absl::Status CheckSpace() const;  // ResourceExhausted with the numbers
+
+  // A consistent copy by hard links into a folder that does not exist yet.
+  absl::Status Checkpoint(const std::string& path) const;
+
+  int64_t FreeBytes() const;
+  int64_t DiskBytes() const;  // of table files and logs
+  const std::string& path() const;
+
+ private:
+  struct State;
+  explicit Database(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The smallest string above every string with this prefix, as the end of a Scan; empty when there
+// is none.
+std::string PrefixEnd(absl::string_view prefix);
+
+}  // namespace fpo

@@ -1,0 +1,65 @@
+#include "common/rocksdb/rocksdb_options.h"
+
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/rate_limiter.h>
+#include <rocksdb/sst_partitioner.h>
+#include <rocksdb/table.h>
+
+namespace fpo {
+namespace {
+
+constexpr int64_t kBackgroundBytesPerSecond = 256 << 20;
+
+}  // namespace
+
+rocksdb::DBOptions MakeDbOptions() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  options.track_and_verify_wals_in_manifest = true;
+  // Its own resume loop is unreliable (rocksdb #8217, #9762): the owner reopens instead.
+  options.max_bgerror_resume_count = 0;
+  // Flush and compaction share one budget, so that a synced write does not wait behind them.
+  options.rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond, 100'000, 10,
+                                                            rocksdb::RateLimiter::Mode::kWritesOnly,
+                                                            /*auto_tuned=*/true));
+  options.bytes_per_sync = 1 << 20;
+  options.wal_bytes_per_sync = 1 << 20;
+  options.max_background_jobs = 2;
+  options.max_total_wal_size = 256 << 20;
+  options.keep_log_file_num = 4;
+  options.max_log_file_size = 8 << 20;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
+                                               const std::shared_ptr<rocksdb::Cache>& block_cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = block_cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  rocksdb::ColumnFamilyOptions options;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kNoCompression;
+  switch (family.profile) {
+    case FamilyProfile::kSmall:
+      break;
+    case FamilyProfile::kBulk:
+      table.block_size = 16 << 10;
+      options.target_file_size_base = 128 << 20;
+      break;
+    case FamilyProfile::kText:
+      options.compression = rocksdb::kLZ4Compression;
+      break;
+  }
+  if (family.partition_prefix_bytes > 0) {
+    options.sst_partitioner_factory =
+        rocksdb::NewSstPartitionerFixedPrefixFactory(family.partition_prefix_bytes);
+  }
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+}  // namespace fpo

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <rocksdb/options.h>
+
+#include <memory>
+
+#include "common/rocksdb/database.h"
+
+namespace fpo {
+
+// RocksDB settings behind a Database; the reasons stand beside each in the source.
+rocksdb::DBOptions MakeDbOptions();
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
+                                               const std::shared_ptr<rocksdb::Cache>& block_cache);
+
+}  // namespace fpo

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <rocksdb/status.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo {
+
+// The one translator of RocksDB errors. `what` says what was tried and where: "write to /data".
+// Corruption: DataLoss; no space: ResourceExhausted; a lock held by another process:
+// FailedPrecondition; other I/O: Unavailable.
+absl::Status FromRocksStatus(const rocksdb::Status& status, absl::string_view what);
+
+}  // namespace fpo
