@@ -65,6 +65,7 @@ class Gemma {
 
   GemmaConfig config_;
   NamedTensors parameters_;
+  std::vector<at::Tensor> tensors_;  // of parameters_, in order
 };
 
 }  // namespace fpo::train

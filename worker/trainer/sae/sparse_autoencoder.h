@@ -54,7 +54,6 @@ class SparseAutoencoder {
 
  private:
   SparseAutoencoder() = default;
-  at::Tensor Pre(const at::Tensor& rows) const;
 
   at::Tensor encoder_;  // [features, width]: a column of W_enc is contiguous
   at::Tensor bias_;  // [features], with -b_dec . W_enc folded in when b_dec is applied to the input

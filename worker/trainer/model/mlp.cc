@@ -1,0 +1,13 @@
+#include "worker/trainer/model/mlp.h"
+
+#include "worker/trainer/ops/geglu.h"
+#include "worker/trainer/pch.h"
+
+namespace fpo::train {
+
+at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights) {
+  const at::Tensor activated = Geglu(at::linear(x, weights.gate), at::linear(x, weights.up));
+  return at::linear(activated, weights.down);
+}
+
+}  // namespace fpo::train
