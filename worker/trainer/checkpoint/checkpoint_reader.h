@@ -20,10 +20,10 @@ struct CheckpointInfo {
 
 struct Checkpoint {
   CheckpointInfo info;
-  TensorMap model;      // views on the mapped files: copy what you change
+  TensorMap model;  // views on the mapped files: copy what you change
   TensorMap optimizer;
   std::string state_json;
-  Digest digest{};         // SHA-256 of manifest.json, the identity of the whole
+  Digest digest{};  // SHA-256 of manifest.json, the identity of the whole
 };
 
 // OUT/checkpoints/step-*, newest first, by name and manifest; not verified. Empty when there is no

@@ -13,8 +13,8 @@ namespace fpo::train {
 // What a checkpoint holds. The caller gives names to everything; the writer knows no optimiser.
 struct CheckpointContent {
   int64_t step = 0;
-  TensorMap model;      // Hugging Face names; float32 master where there is one
-  TensorMap optimizer;  // any names
+  TensorMap model;         // Hugging Face names; float32 master where there is one
+  TensorMap optimizer;     // any names
   std::string state_json;  // a JSON object: data position, RNG, schedule, probe values ...
 };
 

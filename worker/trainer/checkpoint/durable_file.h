@@ -25,8 +25,7 @@ class DurableFile {
   int64_t size() const { return size_; }
 
  private:
-  DurableFile(std::string path, int descriptor)
-      : path_(std::move(path)), descriptor_(descriptor) {}
+  DurableFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
   absl::Status Flush();
   std::string path_;
   int descriptor_;

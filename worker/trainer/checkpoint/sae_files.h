@@ -21,10 +21,10 @@ struct SaeParameters {
   at::Tensor b_dec;      // [d]
   at::Tensor threshold;  // [F]; zeros for a plain ReLU SAE
   int64_t layer = 0;
-  std::string site;      // resid_post | mlp_out | attn_z
+  std::string site;                   // resid_post | mlp_out | attn_z
   std::optional<double> target_l0;    // active features a token, when the name says it
   bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
-  std::string source;    // "gemma-scope" | "gemma-scope-2" | "saelens"
+  std::string source;                 // "gemma-scope" | "gemma-scope-2" | "saelens"
   // SHA-256 over the parameters, layer, site and apply_b_dec_to_input; not over paths
   Digest digest{};
 };

@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/mapped_file.h"
 
 namespace fpo::train {
@@ -33,18 +32,6 @@ class ZipArchive {
 
  private:
   std::shared_ptr<const MappedFile> file_;
-  std::vector<ZipMember> members_;
-};
-
-// Writes stored members; a member or archive of 4 GiB and more uses zip64. Atomic. Not thread-safe.
-class ZipWriter {
- public:
-  static absl::StatusOr<ZipWriter> Create(const std::string& path);
-  absl::Status Add(const std::string& name, absl::string_view bytes);
-  absl::Status Finish();
-
- private:
-  std::unique_ptr<DurableFile> file_;
   std::vector<ZipMember> members_;
 };
 

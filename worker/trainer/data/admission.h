@@ -34,7 +34,7 @@ class Admission {
   // The pairs of this row: none when dropped, several for an SFT conversation.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);
 
-  bool full() const;  // max_pairs reached
+  bool full() const;               // max_pairs reached
   AdmissionReport Report() const;  // rows and malformed are the dataset's to fill
 
  private:

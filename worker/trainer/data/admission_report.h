@@ -19,10 +19,10 @@ struct AdmissionReport {
   std::string template_name;
   int64_t rows = 0;
   int64_t malformed = 0;
-  int64_t admitted = 0;                    // pairs (or SFT examples) written
+  int64_t admitted = 0;  // pairs (or SFT examples) written
   // empty_response | identical_pair | bad_roles | no_shared_prompt | ...
   std::map<std::string, int64_t> dropped;
-  int64_t beyond_max_pairs = 0;
+  bool stopped_at_max_pairs = false;  // the rest of the input was not read
   int64_t cut_prompts = 0, cut_chosen = 0, cut_rejected = 0;
   // pairs whose prompt is shorter than the prompt alone, because of a merged token
   int64_t boundary_moves = 0;
@@ -30,9 +30,9 @@ struct AdmissionReport {
   // responses that do not end with their terminator: cut, or given as ids
   int64_t missing_terminators = 0;
   int64_t equal_scores = 0;
-  int64_t duplicates = 0;          // pairs whose tokens were seen before; kept
-  int64_t tokens = 0;              // over prompts and responses
-  double response_share = 0;       // response tokens / all tokens
+  int64_t duplicates = 0;     // pairs whose tokens were seen before; kept
+  int64_t tokens = 0;         // over prompts and responses
+  double response_share = 0;  // response tokens / all tokens
   LengthQuantiles prompt, chosen, rejected, total;
   std::vector<std::string> malformed_examples;
   std::vector<std::string> dropped_examples;  // "file:line: reason", at most 20

@@ -9,8 +9,8 @@ namespace fpo::train {
 // rank.
 struct BatchStep {
   int64_t epoch = 0;
-  int64_t position = 0;  // pairs of this epoch that came before
-  int64_t pairs = 0;     // over all ranks: N of the loss
+  int64_t position = 0;                             // pairs of this epoch that came before
+  int64_t pairs = 0;                                // over all ranks: N of the loss
   std::vector<std::vector<int64_t>> micro_batches;  // longest pairs first; never empty ones
 };
 
@@ -34,7 +34,7 @@ class Batcher {
   Batcher(std::vector<int64_t> longest_sequence, Options options);
 
   int64_t pairs() const { return static_cast<int64_t>(longest_.size()); }
-  int64_t StepsPerEpoch() const;  // the last, partial step of an epoch counts
+  int64_t StepsPerEpoch() const;       // the last, partial step of an epoch counts
   BatchStep Step(int64_t step) const;  // from 0, over all epochs
   std::vector<int64_t> EpochOrder(int64_t epoch) const;  // a permutation of [0, pairs)
 

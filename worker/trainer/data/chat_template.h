@@ -14,7 +14,7 @@ namespace fpo::train {
 struct RenderedRow {
   // starts with "<bos>"; ends with the model's turn header when there are turns
   std::string prompt;
-  std::string chosen;    // without terminator
+  std::string chosen;  // without terminator
   std::string rejected;
 };
 

@@ -17,16 +17,19 @@ struct Message {
 // One row of input as written, before template and tokens. `kind` says which fields are filled.
 struct PreferenceRow {
   enum class Kind {
-    kStrings,   // prompt, chosen, rejected
-    kMessages,  // the *_messages; prompt_messages is the shared head
-    kIds,       // the *_ids
-    kText,      // chosen only: plain text without a prompt
+    kStrings,     // prompt, chosen, rejected
+    kMessages,    // the *_messages; prompt_messages is the shared head, empty for a whole
+                  // conversation without a rejected side
+    kTranscript,  // both: the strings as written and the messages they say
+    kIds,         // the *_ids
+    kText,        // chosen only: plain text without a prompt
   };
   Kind kind = Kind::kStrings;
   int64_t row = 0;    // position in the input, over all files, malformed rows counted
   std::string id;     // the row's own "id", or empty
   std::string where;  // "train.jsonl:17"
   bool has_rejected = false;
+  std::string drop_reason;  // well-formed but unusable: "no_shared_prompt"
   std::string prompt, chosen, rejected;
   std::vector<Message> prompt_messages, chosen_messages, rejected_messages;
   std::vector<int32_t> prompt_ids, chosen_ids, rejected_ids;

@@ -18,8 +18,8 @@ struct TokenPair {
   std::vector<int32_t> prompt;  // BOS first (unless the data came as ids without one)
   std::vector<int32_t> chosen;  // terminator last, unless cut
   std::vector<int32_t> rejected;
-  int64_t row = 0;              // row index in the input
-  std::string row_id;           // the row's own id, or empty
+  int64_t row = 0;     // row index in the input
+  std::string row_id;  // the row's own id, or empty
 };
 
 // The same as views into a mapped token file, valid as long as the TokenFile.
@@ -57,11 +57,11 @@ class TokenFile {
   int64_t size() const;
   TokenPairView pair(int64_t index) const;  // index in [0, size)
   std::string row_id(int64_t index) const;
-  bool has_rejected() const;     // every pair has a rejected side
-  int64_t tokens() const;        // ids stored
+  bool has_rejected() const;                     // every pair has a rejected side
+  int64_t tokens() const;                        // ids stored
   int64_t LongestSequence(int64_t index) const;  // prompt + the longer response
   const std::map<std::string, std::string>& metadata() const;
-  Digest digest() const;         // SHA-256 of ids, ranges and rows; not of metadata
+  Digest digest() const;  // SHA-256 of ids, ranges and rows; not of metadata
 
  private:
   struct State;

@@ -1,0 +1,159 @@
+#include "worker/trainer/prepare/prepare.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "worker/trainer/checkpoint/durable_file.h"
+#include "worker/trainer/data/admission.h"
+#include "worker/trainer/data/chat_template.h"
+#include "worker/trainer/data/preference_dataset.h"
+#include "worker/trainer/data/token_file.h"
+#include "worker/trainer/data/tokenizer.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int64_t kProgressRows = 256;
+
+AdmissionLimits LimitsOf(const JobConfig& job) {
+  AdmissionLimits limits;
+  limits.max_length = job.data.max_length;
+  limits.max_prompt_length = job.data.max_prompt_length;
+  limits.max_pairs = job.data.max_pairs;
+  limits.chosen_only = job.kind != "sae" && job.method.name == "sft";
+  // An SAE learns from any text; all other jobs but SFT compare two responses.
+  limits.pairs_required = job.kind != "sae" && job.method.name != "sft";
+  return limits;
+}
+
+absl::Status CheckLimits(const JobConfig& job) {
+  if (job.data.train.empty()) return absl::InvalidArgumentError("data.train names no file");
+  if (job.data.max_prompt_length < 8 || job.data.max_prompt_length >= job.data.max_length) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data.max_prompt_length is ", job.data.max_prompt_length,
+                     "; it must be at least 8 and below data.max_length, ", job.data.max_length,
+                     ", so that a response is left"));
+  }
+  return absl::OkStatus();
+}
+
+// Everything the two inputs share.
+struct Preparation {
+  const JobConfig& job;
+  const Tokenizer& tokenizer;
+  const ChatTemplate& chat_template;
+  std::map<std::string, std::string> metadata;
+  const PrepareProgress& progress;
+  int64_t rows_done = 0;
+};
+
+absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work,
+                                            const std::vector<std::string>& inputs,
+                                            const AdmissionLimits& limits,
+                                            const std::string& path) {
+  Admission admission(work->tokenizer, work->chat_template, limits);
+  TokenFileWriter writer;
+  DatasetCounts counts;
+  if (!inputs.empty()) {
+    const DatasetOptions options{inputs, work->job.data.format, work->job.data.max_bad_fraction};
+    const auto visit = [&](PreferenceRow&& row) -> absl::Status {
+      FPO_ASSIGN_OR_RETURN(const std::vector<TokenPair> pairs, admission.Admit(row));
+      for (const TokenPair& pair : pairs) writer.Add(pair);
+      if (++work->rows_done % kProgressRows == 0 && work->progress) {
+        work->progress(work->rows_done, 0);
+      }
+      return admission.full() ? absl::CancelledError("max_pairs reached") : absl::OkStatus();
+    };
+    FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, visit));
+  }
+  FPO_RETURN_IF_ERROR(writer.Write(path, work->metadata));
+  AdmissionReport report = admission.Report();
+  report.rows = counts.rows;
+  report.malformed = counts.malformed;
+  report.malformed_examples = counts.malformed_examples;
+  return report;
+}
+
+absl::Status NothingAdmitted(const AdmissionReport& report) {
+  std::vector<std::string> reasons;
+  for (const auto& [reason, count] : report.dropped) {
+    reasons.push_back(absl::StrCat(count, " ", reason));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("none of the ", report.rows, " rows of data.train can be used: dropped ",
+                   absl::StrJoin(reasons, ", "), report.dropped_examples.empty() ? "" : "; e.g. ",
+                   report.dropped_examples.empty() ? "" : report.dropped_examples.front()));
+}
+
+absl::StatusOr<std::string> TokenDigests(const std::string& out) {
+  std::string digests;
+  for (const char* name : {"train", "eval"}) {
+    FPO_ASSIGN_OR_RETURN(const TokenFile file,
+                         TokenFile::Open(absl::StrCat(out, "/", name, ".safetensors")));
+    digests += ToBytes(file.digest());
+  }
+  return ToHex(Sha256Of(digests));
+}
+
+absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out) {
+  FPO_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(out, "/admission.json"),
+                                       AdmissionJson(summary.train, &summary.eval)));
+  const nlohmann::ordered_json json = {
+      {"train_pairs", summary.train_pairs},
+      {"eval_pairs", summary.eval_pairs},
+      {"tokens", {{"train", summary.train.tokens}, {"eval", summary.eval.tokens}}},
+      {"digest", summary.digest}};
+  return WriteFileDurably(absl::StrCat(out, "/prepare.json"), json.dump(2) + "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
+                                       const PrepareProgress& progress) {
+  FPO_RETURN_IF_ERROR(CheckLimits(job));
+  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(job.model.path));
+  FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
+                       ChatTemplate::Create(job.data.template_name, tokenizer, job.model.path));
+  FPO_ASSIGN_OR_RETURN(const Digest tokenizer_digest,
+                       Sha256OfFile(absl::StrCat(job.model.path, "/tokenizer.model")));
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot create ", out, ": ", error.message()));
+  }
+  fs::remove(absl::StrCat(out, "/prepare.json"), error);  // the mark of a complete folder
+  Preparation work{job,
+                   tokenizer,
+                   chat_template,
+                   {{"template", chat_template.name()},
+                    {"tokenizer", ToHex(tokenizer_digest)},
+                    {"max_length", absl::StrCat(job.data.max_length)},
+                    {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}},
+                   progress};
+  AdmissionLimits limits = LimitsOf(job);
+  PrepareSummary summary;
+  FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, job.data.train, limits,
+                                                  absl::StrCat(out, "/train.safetensors")));
+  if (summary.train.admitted == 0) return NothingAdmitted(summary.train);
+  limits.max_pairs.reset();
+  FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, job.data.eval, limits,
+                                                 absl::StrCat(out, "/eval.safetensors")));
+  if (progress) progress(work.rows_done, work.rows_done);
+  summary.train_pairs = summary.train.admitted;
+  summary.eval_pairs = summary.eval.admitted;
+  FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));
+  FPO_RETURN_IF_ERROR(WriteSummary(summary, out));
+  return summary;
+}
+
+}  // namespace fpo::train
