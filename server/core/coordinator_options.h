@@ -1,0 +1,20 @@
+#pragma once
+
+#include "absl/time/time.h"
+
+namespace fpo::coordinator {
+
+struct CoordinatorOptions {
+  absl::Duration beat = absl::Seconds(2);    // agents beat this often
+  absl::Duration lease = absl::Seconds(15);  // a silent worker may act this long
+  // After a start no lease expires and no attempt is replaced for this long: agents need time to
+  // find the coordinator again.
+  absl::Duration reattach = absl::Seconds(60);
+  absl::Duration reservation = absl::Seconds(60);   // all agents must accept within this
+  absl::Duration cancel_grace = absl::Seconds(30);  // between SIGTERM and SIGKILL
+  absl::Duration unsatisfiable_after = absl::Minutes(10);
+  absl::Duration forget_lost_after = absl::Hours(24);  // then its slots no longer count as known
+  absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
+};
+
+}  // namespace fpo::coordinator

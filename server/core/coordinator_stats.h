@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/core/job.h"
+#include "server/core/worker_registry.h"
+
+namespace fpo::coordinator {
+
+// What happened since the start, by the label of its metric.
+struct CoordinatorCounts {
+  std::map<std::string, int64_t> submissions;         // created | repeated | invalid | failed
+  std::map<std::string, int64_t> attempts;            // by end class
+  std::map<std::string, int64_t> lease_expirations;   // worker
+  std::map<std::string, int64_t> fencing_rejections;  // report | hello
+  std::vector<double> queue_waits_seconds;            // of reservations since the last Collect
+};
+
+// One look at everything, for metrics.
+struct CoordinatorStats {
+  CoordinatorCounts counts;
+  std::array<int64_t, kJobStates> jobs = {};
+  std::vector<WorkerView> workers;
+  std::vector<JobPtr> with_attempt;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,55 @@
+#include "server/core/job.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr std::array<absl::string_view, kJobStates> kNames = {
+    "QUEUED",     "RESERVED",  "STARTING", "RUNNING",  "RECOVERING",
+    "CANCELLING", "SUCCEEDED", "FAILED",   "CANCELLED"};
+
+}  // namespace
+
+absl::string_view JobStateName(JobState state) { return kNames[static_cast<size_t>(state)]; }
+
+std::optional<JobState> JobStateFromName(absl::string_view name) {
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name) return static_cast<JobState>(i);
+  }
+  return std::nullopt;
+}
+
+bool IsTerminal(JobState state) {
+  return state == JobState::kSucceeded || state == JobState::kFailed ||
+         state == JobState::kCancelled;
+}
+
+bool HasAttempt(JobState state) { return state != JobState::kQueued && !IsTerminal(state); }
+
+bool Attempt::AllEnded() const {
+  return std::all_of(members.begin(), members.end(), [](const Member& m) { return m.ended(); });
+}
+
+const Member* Attempt::Find(absl::string_view worker) const {
+  for (const Member& member : members) {
+    if (member.worker == worker) return &member;
+  }
+  return nullptr;
+}
+
+Member* Attempt::Find(absl::string_view worker) {
+  return const_cast<Member*>(static_cast<const Attempt*>(this)->Find(worker));
+}
+
+AttemptRef LastAttemptRef(const Job& job) {
+  if (job.attempts.empty()) return {job.job_id, 0, job.epoch};
+  return {job.job_id, job.attempts.back().number, job.attempts.back().epoch};
+}
+
+bool IsCurrent(const Job& job, const AttemptRef& ref) {
+  return !job.attempts.empty() && ref == LastAttemptRef(job) && ref.epoch == job.epoch;
+}
+
+}  // namespace fpo::coordinator

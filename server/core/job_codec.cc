@@ -1,0 +1,301 @@
+#include "server/core/job_codec.h"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+
+namespace fpo::coordinator {
+namespace {
+
+using Json = nlohmann::json;
+
+// Times are microseconds since the epoch; null is InfinitePast or absent.
+Json FromTime(absl::Time time) {
+  if (time == absl::InfinitePast()) return nullptr;
+  return absl::ToUnixMicros(time);
+}
+absl::Time ToTime(const Json& json) {
+  return json.is_null() ? absl::InfinitePast() : absl::FromUnixMicros(json.get<int64_t>());
+}
+Json FromOptionalTime(const std::optional<absl::Time>& time) {
+  if (!time) return nullptr;
+  return absl::ToUnixMicros(*time);
+}
+std::optional<absl::Time> ToOptionalTime(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return absl::FromUnixMicros(json.get<int64_t>());
+}
+
+// JSON has no NaN or infinities, a diverging loss has.
+Json FromNumber(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+double ToNumber(const Json& json) {
+  if (json.is_number()) return json.get<double>();
+  if (json == "inf") return std::numeric_limits<double>::infinity();
+  if (json == "-inf") return -std::numeric_limits<double>::infinity();
+  return std::numeric_limits<double>::quiet_NaN();
+}
+Json FromNumbers(const std::map<std::string, double>& numbers) {
+  Json json = Json::object();
+  for (const auto& [name, value] : numbers) json[name] = FromNumber(value);
+  return json;
+}
+std::map<std::string, double> ToNumbers(const Json& json) {
+  std::map<std::string, double> numbers;
+  for (const auto& [name, value] : json.items()) numbers[name] = ToNumber(value);
+  return numbers;
+}
+
+// The member of an object, or null.
+const Json& At(const Json& json, const char* name) {
+  static const Json null;
+  const auto it = json.find(name);
+  return it == json.end() ? null : *it;
+}
+// Reads a member when it is there; throws a type error for a wrong one.
+template <typename T>
+void Read(const Json& json, const char* name, T* value) {
+  const Json& member = At(json, name);
+  if (!member.is_null()) member.get_to(*value);
+}
+
+Json ToJson(const Member& m) {
+  return {{"worker", m.worker},
+          {"instance", m.instance},
+          {"slots", m.slots},
+          {"first_rank", m.first_rank},
+          {"state", static_cast<int>(m.state)}};
+}
+Member ToMember(const Json& json) {
+  Member m;
+  Read(json, "worker", &m.worker);
+  Read(json, "instance", &m.instance);
+  Read(json, "slots", &m.slots);
+  Read(json, "first_rank", &m.first_rank);
+  int state = static_cast<int>(MemberState::kGone);
+  Read(json, "state", &state);
+  m.state = static_cast<MemberState>(state);
+  return m;
+}
+
+Json ToJson(const Attempt& a) {
+  Json members = Json::array();
+  for (const Member& member : a.members) members.push_back(ToJson(member));
+  return {{"number", a.number},
+          {"epoch", a.epoch},
+          {"members", members},
+          {"started", FromTime(a.started)},
+          {"ended", FromOptionalTime(a.ended)},
+          {"end_class", a.end_class},
+          {"end_message", a.end_message},
+          {"last_error", a.last_error},
+          {"progressed", a.progressed}};
+}
+Attempt ToAttempt(const Json& json) {
+  Attempt a;
+  Read(json, "number", &a.number);
+  Read(json, "epoch", &a.epoch);
+  for (const Json& member : At(json, "members")) a.members.push_back(ToMember(member));
+  a.started = ToTime(At(json, "started"));
+  a.ended = ToOptionalTime(At(json, "ended"));
+  Read(json, "end_class", &a.end_class);
+  Read(json, "end_message", &a.end_message);
+  Read(json, "last_error", &a.last_error);
+  Read(json, "progressed", &a.progressed);
+  return a;
+}
+
+Json ToJson(const CacheUse& c) {
+  return {{"records_total", c.records_total},
+          {"records_hit", c.records_hit},
+          {"records_computed", c.records_computed},
+          {"manifest_id", c.manifest_id},
+          {"recipe_id", c.recipe_id},
+          {"reference_seconds", c.reference_seconds}};
+}
+CacheUse ToCacheUse(const Json& json) {
+  CacheUse c;
+  Read(json, "records_total", &c.records_total);
+  Read(json, "records_hit", &c.records_hit);
+  Read(json, "records_computed", &c.records_computed);
+  Read(json, "manifest_id", &c.manifest_id);
+  Read(json, "recipe_id", &c.recipe_id);
+  Read(json, "reference_seconds", &c.reference_seconds);
+  return c;
+}
+
+Json ToJson(const Progress& p) {
+  return {{"phase", p.phase},
+          {"done", p.done},
+          {"total", p.total},
+          {"unit", p.unit},
+          {"step", p.step},
+          {"total_steps", p.total_steps},
+          {"metrics", FromNumbers(p.metrics)},
+          {"cache", ToJson(p.cache)},
+          {"updated", FromTime(p.updated)}};
+}
+Progress ToProgress(const Json& json) {
+  Progress p;
+  Read(json, "phase", &p.phase);
+  Read(json, "done", &p.done);
+  Read(json, "total", &p.total);
+  Read(json, "unit", &p.unit);
+  Read(json, "step", &p.step);
+  Read(json, "total_steps", &p.total_steps);
+  p.metrics = ToNumbers(At(json, "metrics"));
+  p.cache = ToCacheUse(At(json, "cache"));
+  p.updated = ToTime(At(json, "updated"));
+  return p;
+}
+
+Json ToJson(const JobDemand& d) {
+  return {{"slots", d.slots},
+          {"priority", d.priority},
+          {"max_restarts", d.max_restarts},
+          {"retry_on_oom", d.retry_on_oom}};
+}
+JobDemand ToDemand(const Json& json) {
+  JobDemand d;
+  Read(json, "slots", &d.slots);
+  Read(json, "priority", &d.priority);
+  Read(json, "max_restarts", &d.max_restarts);
+  Read(json, "retry_on_oom", &d.retry_on_oom);
+  return d;
+}
+
+Json ToJson(const Job& j) {
+  Json attempts = Json::array();
+  for (const Attempt& attempt : j.attempts) attempts.push_back(ToJson(attempt));
+  return {{"job_id", j.job_id},
+          {"name", j.name},
+          {"owner", j.owner},
+          {"demand", ToJson(j.demand)},
+          {"state", std::string(JobStateName(j.state))},
+          {"reason", j.reason},
+          {"epoch", j.epoch},
+          {"attempts", attempts},
+          {"restarts_used", j.restarts_used},
+          {"attempts_without_progress", j.attempts_without_progress},
+          {"requeues", j.requeues},
+          {"not_before", FromTime(j.not_before)},
+          {"checkpoint_step", j.checkpoint_step},
+          {"phase_reached", j.phase_reached},
+          {"reference_records", j.reference_records},
+          {"progress", ToJson(j.progress)},
+          {"result", FromNumbers(j.result)},
+          {"submitted", FromTime(j.submitted)},
+          {"state_since", FromTime(j.state_since)},
+          {"started", FromOptionalTime(j.started)},
+          {"ended", FromOptionalTime(j.ended)},
+          {"revision", j.revision}};
+}
+Job ToJob(const Json& json) {
+  Job j;
+  Read(json, "job_id", &j.job_id);
+  Read(json, "name", &j.name);
+  Read(json, "owner", &j.owner);
+  j.demand = ToDemand(At(json, "demand"));
+  const std::optional<JobState> state =
+      JobStateFromName(json.at("state").get_ref<const std::string&>());
+  // A state of a newer program: better no start than a wrong one.
+  if (!state) throw std::invalid_argument("unknown state " + json.at("state").dump());
+  j.state = *state;
+  Read(json, "reason", &j.reason);
+  Read(json, "epoch", &j.epoch);
+  for (const Json& attempt : At(json, "attempts")) j.attempts.push_back(ToAttempt(attempt));
+  Read(json, "restarts_used", &j.restarts_used);
+  Read(json, "attempts_without_progress", &j.attempts_without_progress);
+  Read(json, "requeues", &j.requeues);
+  j.not_before = ToTime(At(json, "not_before"));
+  Read(json, "checkpoint_step", &j.checkpoint_step);
+  Read(json, "phase_reached", &j.phase_reached);
+  Read(json, "reference_records", &j.reference_records);
+  j.progress = ToProgress(At(json, "progress"));
+  j.result = ToNumbers(At(json, "result"));
+  j.submitted = ToTime(At(json, "submitted"));
+  j.state_since = ToTime(At(json, "state_since"));
+  j.started = ToOptionalTime(At(json, "started"));
+  j.ended = ToOptionalTime(At(json, "ended"));
+  Read(json, "revision", &j.revision);
+  return j;
+}
+
+// Log text is whatever a process wrote: bytes that are not UTF-8 become U+FFFD.
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <typename Convert>
+auto Parse(absl::string_view bytes, absl::string_view what, Convert convert)
+    -> absl::StatusOr<decltype(convert(Json()))> {
+  try {
+    return convert(Json::parse(bytes.begin(), bytes.end()));
+  } catch (const std::exception& error) {
+    return absl::DataLossError(
+        absl::StrCat("stored ", what, " of ", bytes.size(), " bytes: ", error.what()));
+  }
+}
+
+}  // namespace
+
+std::string EncodeJob(const Job& job) { return Dump(ToJson(job)); }
+absl::StatusOr<Job> DecodeJob(absl::string_view bytes) { return Parse(bytes, "job", ToJob); }
+
+std::string EncodeRequest(const SubmittedRequest& r) {
+  return Dump(Json{{"request_id", r.request_id},
+                   {"digest", r.digest},
+                   {"job_id", r.job_id},
+                   {"time", FromTime(r.time)}});
+}
+absl::StatusOr<SubmittedRequest> DecodeRequest(absl::string_view bytes) {
+  return Parse(bytes, "request", [](const Json& json) {
+    SubmittedRequest r;
+    Read(json, "request_id", &r.request_id);
+    Read(json, "digest", &r.digest);
+    Read(json, "job_id", &r.job_id);
+    r.time = ToTime(At(json, "time"));
+    return r;
+  });
+}
+
+std::string EncodeLogLine(const LogLine& l) {
+  return Dump(Json::array({l.attempt, l.rank, l.stream, l.time_unix_ms, l.text}));
+}
+absl::StatusOr<LogLine> DecodeLogLine(absl::string_view bytes) {
+  return Parse(bytes, "log line", [](const Json& json) {
+    return LogLine{0,
+                   json.at(0).get<int32_t>(),
+                   json.at(1).get<int32_t>(),
+                   json.at(2).get<std::string>(),
+                   json.at(3).get<int64_t>(),
+                   json.at(4).get<std::string>()};
+  });
+}
+
+std::string EncodeEventLine(const EventLine& l) {
+  return Dump(Json::array({l.attempt, l.rank, l.json}));
+}
+absl::StatusOr<EventLine> DecodeEventLine(absl::string_view bytes) {
+  return Parse(bytes, "event", [](const Json& json) {
+    return EventLine{0, json.at(0).get<int32_t>(), json.at(1).get<int32_t>(),
+                     json.at(2).get<std::string>()};
+  });
+}
+
+std::string EncodePosition(const SenderPosition& p) {
+  return Dump(Json::array({p.next_event_seq, p.next_log_seq}));
+}
+absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes) {
+  return Parse(bytes, "position", [](const Json& json) {
+    return SenderPosition{json.at(0).get<uint64_t>(), json.at(1).get<uint64_t>()};
+  });
+}
+
+}  // namespace fpo::coordinator

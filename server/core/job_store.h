@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/core/job.h"
+
+namespace fpo::coordinator {
+
+// A submit that was answered, kept so that its repetition gets the same answer.
+struct SubmittedRequest {
+  std::string request_id;
+  std::string digest;  // hex, of everything that was asked
+  std::string job_id;
+  absl::Time time;
+
+  bool operator==(const SubmittedRequest&) const = default;
+};
+
+// A log line; cursors grow within a job, from 1.
+struct LogLine {
+  uint64_t cursor = 0;
+  int32_t attempt = 0;
+  int32_t rank = 0;
+  std::string stream;  // stdout | stderr | agent
+  int64_t time_unix_ms = 0;
+  std::string text;
+
+  bool operator==(const LogLine&) const = default;
+};
+
+// An event line as fpo-train wrote it.
+struct EventLine {
+  uint64_t cursor = 0;
+  int32_t attempt = 0;
+  int32_t rank = 0;
+  std::string json;
+
+  bool operator==(const EventLine&) const = default;
+};
+
+// How far the lines of one sender (a worker in an attempt) are stored.
+struct SenderPosition {
+  uint64_t next_event_seq = 0;  // lines below it are stored
+  uint64_t next_log_seq = 0;
+
+  bool operator==(const SenderPosition&) const = default;
+};
+struct Sender {
+  AttemptRef ref;
+  std::string worker;
+
+  auto operator<=>(const Sender&) const = default;
+};
+
+// Lines of one batch, its sender's position after it, and the job as it changed by them: one atomic
+// group. Cursors are already given.
+struct LineWrite {
+  Sender sender;
+  SenderPosition position;
+  std::vector<EventLine> events;
+  std::vector<LogLine> logs;
+  const Job* job = nullptr;  // not owned; null: unchanged
+};
+
+struct LogQuery {
+  uint64_t after = 0;   // cursor of the last line seen
+  int32_t attempt = 0;  // 0: all
+  int32_t lines_max = 1000;
+  int32_t bytes_max = 1 << 20;  // of text; at least one line is returned
+};
+
+// Where jobs live. Thread-safe. A PutJob that returned OK survives a kill and a power cut; what
+// PutLines wrote does so after the next Sync or PutJob.
+class JobStore {
+ public:
+  virtual ~JobStore() = default;
+
+  virtual absl::StatusOr<std::vector<Job>> LoadJobs() = 0;
+  // Job and request in one durable group. AlreadyExists when the request id is known.
+  virtual absl::Status CreateJob(const Job& job, const SubmittedRequest& request) = 0;
+  virtual absl::Status PutJob(const Job& job) = 0;  // config_json is fixed at creation
+  virtual absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
+      const std::string& request_id) = 0;
+  virtual absl::Status ForgetRequestsBefore(absl::Time time) = 0;
+
+  virtual absl::Status PutLines(const LineWrite& write) = 0;
+  virtual absl::Status Sync() = 0;
+  virtual absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) = 0;
+  virtual absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) = 0;  // 0: none
+  virtual absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) = 0;
+
+  virtual absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
+                                                        const LogQuery& query) = 0;
+  // The cursor after which the last `lines` lines (of one attempt, or of all for 0) begin.
+  virtual absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, int32_t attempt,
+                                              int32_t lines) = 0;
+  virtual absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id,
+                                                            uint64_t after, int32_t limit) = 0;
+
+  // Why writes are refused; tries to become healthy again.
+  virtual absl::Status Check(absl::Time now) = 0;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/core/job.h"
+#include "server/core/job_id.h"
+#include "server/core/job_queue.h"
+#include "server/core/job_state_machine.h"
+#include "server/core/job_store.h"
+
+namespace fpo::coordinator {
+
+struct JobFilter {
+  std::vector<JobState> states;  // empty: all
+  std::string owner;             // empty: all
+  int32_t page_size = 100;
+  std::string page_token;  // of the page before; empty: the first page
+};
+struct JobPage {
+  std::vector<JobPtr> jobs;  // newest first
+  std::string next_page_token;
+};
+
+// Called under the coordinator's lock: must return at once and not call back.
+struct JobWatch {
+  std::function<void(const JobPtr&)> on_job;  // after every change
+  std::function<void()> on_lines;             // after new log lines or events
+};
+using WatchId = uint64_t;
+
+// All jobs in memory, written through to the store before a change is visible. Not thread-safe: the
+// coordinator's lock guards it.
+class JobTable {
+ public:
+  explicit JobTable(JobStore* store) : store_(store) {}
+
+  absl::Status Load();
+  // Gives the job its id and revision. The error of the store; nothing is changed then.
+  absl::StatusOr<JobPtr> Create(Job job, SubmittedRequest request, absl::Time now);
+  // Applies an event of the state table durably. Errors of Apply, NotFound, or the store's.
+  absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
+                                    absl::Time now);
+  // Shows a change that is already stored (or need not be); gives it a revision.
+  JobPtr Publish(Job job);
+  void SetReason(const std::string& job_id, const std::string& reason);  // not stored
+
+  JobPtr Get(const std::string& job_id) const;  // null when absent
+  // An id, a name (its newest job) or a unique prefix of an id. NotFound; InvalidArgument
+  // (AMBIGUOUS_JOB) with the candidates.
+  absl::StatusOr<JobPtr> Find(absl::string_view words) const;
+  JobPage List(const JobFilter& filter) const;
+  std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
+  std::vector<JobPtr> Queued() const;       // in queue order
+  const std::array<int64_t, kJobStates>& counts() const { return counts_; }
+  uint64_t revision() const { return revision_; }
+
+  WatchId Watch(const std::string& job_id, JobWatch watch);
+  void Unwatch(const std::string& job_id, WatchId id);
+  void NotifyLines(const std::string& job_id) const;
+  // Log readers wait a little beyond the end of their job; this lets them look at the clock.
+  void NotifyLinesOfTerminalJobs() const;
+
+ private:
+  void Index(const JobPtr& job);  // replaces what was there under its id
+
+  JobStore* const store_;
+  JobIdSource ids_;
+  uint64_t revision_ = 0;
+  std::map<std::string, JobPtr> jobs_;
+  std::map<std::string, std::set<std::string>> ids_by_name_;
+  std::set<std::string> with_attempt_;
+  JobQueue queue_;
+  std::array<int64_t, kJobStates> counts_ = {};
+  WatchId last_watch_ = 0;
+  std::map<std::string, std::map<WatchId, JobWatch>> watches_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,129 @@
+#include "server/core/memory_job_store.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo::coordinator {
+
+absl::StatusOr<std::vector<Job>> MemoryJobStore::LoadJobs() {
+  absl::MutexLock lock(&mu_);
+  std::vector<Job> jobs;
+  for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  return jobs;
+}
+
+absl::Status MemoryJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  if (requests_.count(request.request_id) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat("request ", request.request_id, " is known"));
+  }
+  jobs_[job.job_id] = job;
+  requests_[request.request_id] = request;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutJob(const Job& job) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  jobs_[job.job_id] = job;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<SubmittedRequest>> MemoryJobStore::FindRequest(
+    const std::string& request_id) {
+  absl::MutexLock lock(&mu_);
+  const auto it = requests_.find(request_id);
+  if (it == requests_.end()) return std::optional<SubmittedRequest>();
+  return std::optional<SubmittedRequest>(it->second);
+}
+
+absl::Status MemoryJobStore::ForgetRequestsBefore(absl::Time time) {
+  absl::MutexLock lock(&mu_);
+  std::erase_if(requests_, [&](const auto& request) { return request.second.time < time; });
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  const std::string& job_id = write.sender.ref.job_id;
+  for (const LogLine& line : write.logs) logs_[job_id].push_back(line);
+  for (const EventLine& line : write.events) events_[job_id].push_back(line);
+  positions_[write.sender] = write.position;
+  if (write.job != nullptr) jobs_[job_id] = *write.job;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::Sync() {
+  absl::MutexLock lock(&mu_);
+  return failure_;
+}
+
+absl::StatusOr<SenderPosition> MemoryJobStore::PositionOf(const Sender& sender) {
+  absl::MutexLock lock(&mu_);
+  const auto it = positions_.find(sender);
+  return it == positions_.end() ? SenderPosition{} : it->second;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::LastEventCursor(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  return events_[job_id].empty() ? 0 : events_[job_id].back().cursor;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::LastLogCursor(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  return logs_[job_id].empty() ? 0 : logs_[job_id].back().cursor;
+}
+
+absl::StatusOr<std::vector<LogLine>> MemoryJobStore::ReadLogs(const std::string& job_id,
+                                                              const LogQuery& query) {
+  absl::MutexLock lock(&mu_);
+  std::vector<LogLine> lines;
+  size_t bytes = 0;
+  for (const LogLine& line : logs_[job_id]) {
+    if (line.cursor <= query.after || (query.attempt != 0 && line.attempt != query.attempt)) {
+      continue;
+    }
+    bytes += line.text.size();
+    const bool full = lines.size() >= static_cast<size_t>(query.lines_max) ||
+                      bytes > static_cast<size_t>(query.bytes_max);
+    if (full && !lines.empty()) break;
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::TailCursor(const std::string& job_id, int32_t attempt,
+                                                    int32_t lines) {
+  absl::MutexLock lock(&mu_);
+  const std::vector<LogLine>& all = logs_[job_id];
+  int32_t left = lines;
+  for (auto it = all.rbegin(); it != all.rend(); ++it) {
+    if (attempt != 0 && it->attempt != attempt) continue;
+    if (left-- == 0) return it->cursor;
+  }
+  return uint64_t{0};
+}
+
+absl::StatusOr<std::vector<EventLine>> MemoryJobStore::ReadEvents(const std::string& job_id,
+                                                                  uint64_t after, int32_t limit) {
+  absl::MutexLock lock(&mu_);
+  std::vector<EventLine> lines;
+  for (const EventLine& line : events_[job_id]) {
+    if (line.cursor > after && lines.size() < static_cast<size_t>(limit)) lines.push_back(line);
+  }
+  return lines;
+}
+
+absl::Status MemoryJobStore::Check(absl::Time) {
+  absl::MutexLock lock(&mu_);
+  return failure_;
+}
+
+void MemoryJobStore::FailWrites(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  failure_ = status;
+}
+
+}  // namespace fpo::coordinator

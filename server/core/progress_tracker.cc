@@ -1,0 +1,105 @@
+#include "server/core/progress_tracker.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "common/train_protocol.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// -1: not a phase of the life of a job.
+int32_t PhaseNumber(const std::string& phase) {
+  constexpr std::array<absl::string_view, 4> kPhases = {"prepare", "reference", "train", "finish"};
+  for (size_t i = 0; i < kPhases.size(); ++i) {
+    if (kPhases[i] == phase) return static_cast<int32_t>(i);
+  }
+  return -1;
+}
+
+void NoteProgress(Job* job) {
+  job->attempts.back().progressed = true;
+  job->attempts_without_progress = 0;
+  job->requeues = 0;
+}
+
+void EnterPhase(const std::string& phase, Job* job) {
+  Progress& progress = job->progress;
+  if (progress.phase != phase) {
+    progress.phase = phase;
+    progress.done = progress.total = 0;
+    progress.unit.clear();
+  }
+  if (PhaseNumber(phase) > job->phase_reached) {
+    job->phase_reached = PhaseNumber(phase);
+    NoteProgress(job);
+  }
+}
+
+void TrackProgress(const TrainEvent& event, Job* job) {
+  if (!event.phase.empty()) EnterPhase(event.phase, job);
+  Progress& progress = job->progress;
+  progress.done = event.done;
+  progress.total = event.total;
+  progress.unit = event.unit;
+  if (progress.phase == "reference" && event.done > job->reference_records) {
+    job->reference_records = event.done;
+    NoteProgress(job);
+  }
+}
+
+void TrackStep(const TrainEvent& event, Job* job) {
+  Progress& progress = job->progress;
+  progress.step = event.step;
+  if (event.total > 0) progress.total_steps = event.total;
+  for (const auto& [name, value] : event.metrics) progress.metrics[name] = value;
+  if (progress.phase == "train" && (progress.unit.empty() || progress.unit == "steps")) {
+    progress.done = event.step;
+    progress.total = progress.total_steps;
+    progress.unit = "steps";
+  }
+}
+
+void TrackCheckpoint(const TrainEvent& event, Job* job) {
+  if (event.step <= job->checkpoint_step) return;
+  job->checkpoint_step = event.step;
+  NoteProgress(job);
+}
+
+}  // namespace
+
+bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  if (!event.ok() || job->attempts.empty()) return false;
+  const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
+  if (event->kind == "checkpoint") {
+    TrackCheckpoint(*event, job);
+  } else if (event->kind == "error") {
+    job->attempts.back().last_error = event->message;
+  } else if (!leads) {
+    return false;
+  } else if (event->kind == "phase") {
+    EnterPhase(event->phase, job);
+  } else if (event->kind == "progress") {
+    TrackProgress(*event, job);
+  } else if (event->kind == "step") {
+    TrackStep(*event, job);
+  } else if (event->kind == "evaluation") {
+    for (const auto& [name, value] : event->metrics) job->progress.metrics[name] = value;
+  } else if (event->kind == "result") {
+    job->result = event->metrics;
+  } else {
+    return false;
+  }
+  job->progress.updated = now;
+  return true;
+}
+
+bool ShowsWork(absl::string_view line) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  return event.ok() &&
+         (event->kind == "phase" || event->kind == "progress" || event->kind == "step");
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,249 @@
+#include "server/core/rocksdb_job_store.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/rocksdb/database.h"
+#include "common/status_macros.h"
+#include "server/core/job_codec.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// Positions in DatabaseOptions::families.
+enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
+
+constexpr int kSchemaVersion = 1;
+constexpr char kSchemaKey[] = "schema_version";
+constexpr char kSyncKey[] = "last_sync";
+
+DatabaseOptions OptionsFor(const std::string& path) {
+  DatabaseOptions options;
+  options.path = path;
+  for (const char* small : {"meta", "jobs", "specs", "requests", "positions"}) {
+    options.families.push_back({.name = small});
+  }
+  for (const char* text : {"events", "logs"}) {
+    options.families.push_back({.name = text, .profile = FamilyProfile::kText});
+  }
+  // Jobs and logs are small beside records; the store must accept state changes on a full disk for
+  // as long as it can.
+  options.free_bytes_min = int64_t{256} << 20;
+  options.free_fraction_min = 0.0;
+  return options;
+}
+
+std::string LineKey(const std::string& job_id, uint64_t cursor) {
+  std::string key = absl::StrCat(job_id, "/");
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(cursor >> shift));
+  return key;
+}
+
+std::string LinePrefix(const std::string& job_id) { return absl::StrCat(job_id, "/"); }
+
+uint64_t CursorOf(absl::string_view key) {
+  uint64_t cursor = 0;
+  for (char byte : key.substr(key.size() - 8)) cursor = cursor << 8 | static_cast<uint8_t>(byte);
+  return cursor;
+}
+
+std::string PositionKey(const Sender& sender) {
+  return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
+                      sender.worker);
+}
+
+}  // namespace
+
+RocksdbJobStore::RocksdbJobStore(std::unique_ptr<Database> database)
+    : database_(std::move(database)) {}
+
+RocksdbJobStore::~RocksdbJobStore() = default;
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path) {
+  FPO_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(OptionsFor(path)));
+  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(std::move(database)));
+  FPO_RETURN_IF_ERROR(store->CheckSchema());
+  return store;
+}
+
+absl::Status RocksdbJobStore::CheckSchema() {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> stored, database_->Get(kMeta, kSchemaKey));
+  if (!stored) {
+    WriteSet writes;
+    writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
+    return database_->Write(writes);
+  }
+  int version = 0;
+  if (!absl::SimpleAtoi(*stored, &version) || version < 1 || version > kSchemaVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        database_->path(), " has schema version ", *stored, ", this program knows up to ",
+        kSchemaVersion, ": start the newer program that wrote it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
+  std::vector<Job> jobs;
+  absl::Status problem;
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kJobs, "", "", [&](absl::string_view key, absl::string_view value) {
+        absl::StatusOr<Job> job = DecodeJob(value);
+        if (!job.ok()) {
+          problem = absl::DataLossError(absl::StrCat("job ", key, ": ", job.status().message()));
+          return false;
+        }
+        jobs.push_back(*std::move(job));
+        return true;
+      }));
+  FPO_RETURN_IF_ERROR(problem);
+  for (Job& job : jobs) {
+    FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, database_->Get(kSpecs, job.job_id));
+    if (!spec) return absl::DataLossError(absl::StrCat("job ", job.job_id, " has no spec"));
+    job.config_json = *std::move(spec);
+  }
+  return jobs;
+}
+
+absl::Status RocksdbJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
+  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, FindRequest(request.request_id));
+  if (known) {
+    return absl::AlreadyExistsError(absl::StrCat("request ", request.request_id, " is known"));
+  }
+  WriteSet writes;
+  writes.Put(kSpecs, job.job_id, job.config_json);
+  writes.Put(kJobs, job.job_id, EncodeJob(job));
+  writes.Put(kRequests, request.request_id, EncodeRequest(request));
+  return database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::PutJob(const Job& job) {
+  WriteSet writes;
+  writes.Put(kJobs, job.job_id, EncodeJob(job));
+  return database_->Write(writes);
+}
+
+absl::StatusOr<std::optional<SubmittedRequest>> RocksdbJobStore::FindRequest(
+    const std::string& request_id) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes, database_->Get(kRequests, request_id));
+  if (!bytes) return std::optional<SubmittedRequest>();
+  FPO_ASSIGN_OR_RETURN(SubmittedRequest request, DecodeRequest(*bytes));
+  return std::optional<SubmittedRequest>(std::move(request));
+}
+
+absl::Status RocksdbJobStore::ForgetRequestsBefore(absl::Time time) {
+  WriteSet writes;
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kRequests, "", "", [&](absl::string_view key, absl::string_view value) {
+        const absl::StatusOr<SubmittedRequest> request = DecodeRequest(value);
+        if (request.ok() && request->time < time) writes.Delete(kRequests, key);
+        return true;
+      }));
+  return writes.empty() ? absl::OkStatus() : database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
+  const std::string& job_id = write.sender.ref.job_id;
+  WriteSet writes;
+  for (const EventLine& line : write.events) {
+    writes.Put(kEvents, LineKey(job_id, line.cursor), EncodeEventLine(line));
+  }
+  for (const LogLine& line : write.logs) {
+    writes.Put(kLogs, LineKey(job_id, line.cursor), EncodeLogLine(line));
+  }
+  writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
+  if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::Sync() {
+  // The log is written in order, so one synced record makes all before it durable.
+  WriteSet writes;
+  writes.Put(kMeta, kSyncKey, "");
+  return database_->Write(writes);
+}
+
+absl::StatusOr<SenderPosition> RocksdbJobStore::PositionOf(const Sender& sender) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes,
+                       database_->Get(kPositions, PositionKey(sender)));
+  if (!bytes) return SenderPosition{};
+  return DecodePosition(*bytes);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastCursor(int family, const std::string& job_id) {
+  const std::string prefix = LinePrefix(job_id);
+  FPO_ASSIGN_OR_RETURN(auto last, database_->Last(family, PrefixEnd(prefix)));
+  if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
+  return CursorOf(last->first);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastEventCursor(const std::string& job_id) {
+  return LastCursor(kEvents, job_id);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastLogCursor(const std::string& job_id) {
+  return LastCursor(kLogs, job_id);
+}
+
+absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string& job_id,
+                                                               const LogQuery& query) {
+  std::vector<LogLine> lines;
+  size_t bytes = 0;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<LogLine> line = DecodeLogLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    if (query.attempt != 0 && line->attempt != query.attempt) return true;
+    bytes += line->text.size();
+    if (!lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return false;
+    line->cursor = CursorOf(key);
+    lines.push_back(*std::move(line));
+    return lines.size() < static_cast<size_t>(query.lines_max);
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kLogs, LineKey(job_id, query.after + 1),
+                                      PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return lines;
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id, int32_t attempt,
+                                                     int32_t lines) {
+  const std::string prefix = LinePrefix(job_id);
+  std::string end = PrefixEnd(prefix);
+  for (int32_t left = lines;;) {
+    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kLogs, end));
+    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
+    FPO_ASSIGN_OR_RETURN(const LogLine line, DecodeLogLine(last->second));
+    const bool counts = attempt == 0 || line.attempt == attempt;
+    if (counts && left-- == 0) return CursorOf(last->first);
+    end = last->first;
+  }
+}
+
+absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::string& job_id,
+                                                                   uint64_t after, int32_t limit) {
+  std::vector<EventLine> lines;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<EventLine> line = DecodeEventLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    line->cursor = CursorOf(key);
+    lines.push_back(*std::move(line));
+    return lines.size() < static_cast<size_t>(limit);
+  };
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kEvents, LineKey(job_id, after + 1), PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return lines;
+}
+
+absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }
+
+}  // namespace fpo::coordinator

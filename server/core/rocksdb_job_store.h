@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "server/core/job_store.h"
+
+namespace fpo {
+class Database;
+}
+
+namespace fpo::coordinator {
+
+// Jobs in a RocksDB folder. Families: meta (schema), jobs, specs (the configuration, written once),
+// requests, positions, events, logs. Lines lie under job id ‖ '/' ‖ cursor (u64, big endian).
+// Thread-safe.
+class RocksdbJobStore final : public JobStore {
+ public:
+  // Created when absent. FailedPrecondition: another process owns the folder, or a newer program
+  // wrote it.
+  static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> Open(const std::string& path);
+  ~RocksdbJobStore() override;
+
+  absl::StatusOr<std::vector<Job>> LoadJobs() override;
+  absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
+  absl::Status PutJob(const Job& job) override;
+  absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
+      const std::string& request_id) override;
+  absl::Status ForgetRequestsBefore(absl::Time time) override;
+  absl::Status PutLines(const LineWrite& write) override;
+  absl::Status Sync() override;
+  absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
+  absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) override;
+  absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) override;
+  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
+                                                const LogQuery& query) override;
+  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, int32_t attempt,
+                                      int32_t lines) override;
+  absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
+                                                    int32_t limit) override;
+  absl::Status Check(absl::Time now) override;
+
+ private:
+  explicit RocksdbJobStore(std::unique_ptr<Database> database);
+  absl::Status CheckSchema();
+  absl::StatusOr<uint64_t> LastCursor(int family, const std::string& job_id);
+
+  const std::unique_ptr<Database> database_;
+};
+
+}  // namespace fpo::coordinator

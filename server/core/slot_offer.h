@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace fpo::coordinator {
+
+// What one worker could give to a job now.
+struct SlotOffer {
+  std::string worker_id;
+  std::string instance_id;
+  std::string device;  // cpu | cuda; a gang never mixes them
+  int32_t slots = 0;   // in all
+  int32_t free = 0;    // of a lost worker these cannot be used
+  bool connected = false;
+
+  int32_t usable() const { return connected ? free : 0; }
+};
+
+}  // namespace fpo::coordinator

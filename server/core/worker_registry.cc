@@ -1,0 +1,157 @@
+#include "server/core/worker_registry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr size_t kReplacedMax = 16;
+
+absl::Status Replaced(const std::string& worker_id, const std::string& by) {
+  return WithErrorInfo(
+      absl::FailedPreconditionError(
+          absl::StrCat("worker ", worker_id, " was taken over by a newer agent, instance ", by)),
+      {.reason = "WORKER_REPLACED",
+       .hint = "two agents use one name: give each its own --name",
+       .ids = {worker_id}});
+}
+
+}  // namespace
+
+absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
+                                     const Moment& now) {
+  Entry& entry = workers_[hello.worker_id];
+  auto& replaced = entry.replaced;
+  if (std::find(replaced.begin(), replaced.end(), hello.instance_id) != replaced.end()) {
+    return Replaced(hello.worker_id, entry.hello.instance_id);
+  }
+  const bool same_process = entry.hello.instance_id == hello.instance_id;
+  if (entry.link) entry.link->Close(Replaced(hello.worker_id, hello.instance_id));
+  if (!same_process) {
+    if (!entry.hello.instance_id.empty()) replaced.push_back(entry.hello.instance_id);
+    if (replaced.size() > kReplacedMax) replaced.pop_front();
+    entry.holds.clear();  // processes do not outlive their agent
+  }
+  entry.hello = hello;
+  entry.link = std::move(link);
+  entry.last_beat = now;
+  return absl::OkStatus();
+}
+
+bool WorkerRegistry::IsSession(const std::string& worker_id, const WorkerLink* link) const {
+  const auto it = workers_.find(worker_id);
+  return it != workers_.end() && link != nullptr && it->second.link.get() == link;
+}
+
+bool WorkerRegistry::Disconnect(const std::string& worker_id, const WorkerLink* link) {
+  if (!IsSession(worker_id, link)) return false;
+  workers_[worker_id].link.reset();
+  return true;
+}
+
+bool WorkerRegistry::Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now) {
+  if (!IsSession(worker_id, link)) return false;
+  workers_[worker_id].last_beat = now;
+  return true;
+}
+
+bool WorkerRegistry::Send(const std::string& worker_id, const WorkerCommand& command) {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end() || !it->second.link) return false;
+  it->second.link->Send(command);
+  return true;
+}
+
+void WorkerRegistry::CloseSession(const std::string& worker_id, const absl::Status& why) {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end() || !it->second.link) return;
+  it->second.link->Close(why);
+  it->second.link.reset();
+}
+
+void WorkerRegistry::CloseAll(const absl::Status& why) {
+  for (auto& [id, entry] : workers_) {
+    if (entry.link) entry.link->Close(why);
+    entry.link.reset();
+  }
+}
+
+void WorkerRegistry::Hold(const std::string& worker_id, const AttemptRef& ref, int32_t slots) {
+  const auto it = workers_.find(worker_id);
+  if (it != workers_.end()) it->second.holds[ref] = Slots{.count = slots};
+}
+
+void WorkerRegistry::Release(const std::string& worker_id, const AttemptRef& ref) {
+  const auto it = workers_.find(worker_id);
+  if (it != workers_.end()) it->second.holds.erase(ref);
+}
+
+void WorkerRegistry::ReleaseBy(const std::string& worker_id, const AttemptRef& ref,
+                               absl::Time steady) {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end()) return;
+  const auto hold = it->second.holds.find(ref);
+  if (hold != it->second.holds.end()) hold->second.release_by = steady;
+}
+
+void WorkerRegistry::ReleaseOverdue(absl::Time steady) {
+  for (auto& [id, entry] : workers_) {
+    std::erase_if(entry.holds, [&](const auto& hold) { return hold.second.release_by <= steady; });
+  }
+}
+
+int32_t WorkerRegistry::Used(const Entry& entry) {
+  int32_t used = 0;
+  for (const auto& [ref, slots] : entry.holds) used += slots.count;
+  return used;
+}
+
+std::vector<SlotOffer> WorkerRegistry::Offers() const {
+  std::vector<SlotOffer> offers;
+  for (const auto& [id, entry] : workers_) {
+    SlotOffer offer;
+    offer.worker_id = id;
+    offer.instance_id = entry.hello.instance_id;
+    offer.device = entry.hello.device;
+    offer.slots = entry.hello.slots;
+    offer.free = std::max(0, entry.hello.slots - Used(entry));
+    offer.connected = entry.link != nullptr;
+    offers.push_back(std::move(offer));
+  }
+  return offers;
+}
+
+std::vector<WorkerView> WorkerRegistry::List(absl::Time steady) const {
+  std::vector<WorkerView> list;
+  for (const auto& [id, entry] : workers_) {
+    WorkerView view;
+    view.hello = entry.hello;
+    view.connected = entry.link != nullptr;
+    view.slots_used = Used(entry);
+    view.last_beat = entry.last_beat.wall;
+    view.beat_age = std::max(absl::ZeroDuration(), steady - entry.last_beat.steady);
+    for (const auto& [ref, slots] : entry.holds) {
+      if (view.jobs.empty() || view.jobs.back() != ref.job_id) view.jobs.push_back(ref.job_id);
+    }
+    list.push_back(std::move(view));
+  }
+  return list;
+}
+
+std::optional<WorkerHello> WorkerRegistry::Find(const std::string& worker_id) const {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end()) return std::nullopt;
+  return it->second.hello;
+}
+
+void WorkerRegistry::ForgetLost(absl::Time steady, absl::Duration after) {
+  std::erase_if(workers_, [&](const auto& worker) {
+    return !worker.second.link && steady - worker.second.last_beat.steady >= after;
+  });
+}
+
+}  // namespace fpo::coordinator

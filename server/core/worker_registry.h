@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/core/job.h"
+#include "server/core/moment.h"
+#include "server/core/slot_offer.h"
+#include "server/core/worker_link.h"
+
+namespace fpo::coordinator {
+
+// What an agent says when it dials in.
+struct WorkerHello {
+  std::string worker_id;    // stable name of the host's agent
+  std::string instance_id;  // random per process
+  std::string host;
+  std::string version;
+  int32_t slots = 1;
+  std::string device;  // cpu | cuda
+  std::vector<AttemptRef> running;
+};
+
+// One row of the list of workers.
+struct WorkerView {
+  WorkerHello hello;  // of its newest session
+  bool connected = false;
+  int32_t slots_used = 0;
+  absl::Time last_beat;     // wall clock
+  absl::Duration beat_age;  // steady clock
+  std::vector<std::string> jobs;
+};
+
+// The known workers, the way to each, and which attempt holds how many of its slots. A slot stays
+// held until its processes are known to be gone. Not thread-safe.
+class WorkerRegistry {
+ public:
+  // Takes over from an older session of the same worker, which is closed. FailedPrecondition
+  // (WORKER_REPLACED) when this instance was itself replaced by a newer one. Holds that the agent
+  // does not report are kept only for the same instance.
+  absl::Status Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
+                       const Moment& now);
+  // Only the session of `link` is ended; false when a newer one has replaced it.
+  bool Disconnect(const std::string& worker_id, const WorkerLink* link);
+  // False when `link` is not the worker's session.
+  bool Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now);
+  bool IsSession(const std::string& worker_id, const WorkerLink* link) const;
+
+  // False when it is not connected.
+  bool Send(const std::string& worker_id, const WorkerCommand& command);
+  void CloseSession(const std::string& worker_id, const absl::Status& why);
+  void CloseAll(const absl::Status& why);
+
+  void Hold(const std::string& worker_id, const AttemptRef& ref, int32_t slots);
+  void Release(const std::string& worker_id, const AttemptRef& ref);
+  // Frees the hold of an attempt that was told to stop even if its agent never confirms.
+  void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
+  void ReleaseOverdue(absl::Time steady);
+
+  std::vector<SlotOffer> Offers() const;
+  std::vector<WorkerView> List(absl::Time steady) const;
+  std::optional<WorkerHello> Find(const std::string& worker_id) const;
+  // Lost workers are remembered this long: their slots count when asking what could ever fit.
+  void ForgetLost(absl::Time steady, absl::Duration after);
+
+ private:
+  struct Slots {
+    int32_t count = 0;
+    absl::Time release_by = absl::InfiniteFuture();
+  };
+  struct Entry {
+    WorkerHello hello;
+    // Shared with the stream, which may end while a command is being queued. Empty: lost.
+    std::shared_ptr<WorkerLink> link;
+    Moment last_beat;
+    std::map<AttemptRef, Slots> holds;
+    std::deque<std::string> replaced;  // instances that a newer one took over from
+  };
+
+  static int32_t Used(const Entry& entry);
+
+  std::map<std::string, Entry> workers_;
+};
+
+}  // namespace fpo::coordinator
