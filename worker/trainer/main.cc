@@ -1,0 +1,168 @@
+// fpo-train: reads the command line, chooses the device, runs one command and turns its status into
+// an exit code.
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "common/job_file.h"
+#include "common/status_macros.h"
+#include "worker/trainer/collective/single_process_group.h"
+#include "worker/trainer/device.h"
+#include "worker/trainer/flags.h"
+#include "worker/trainer/prepare/inspect.h"
+#include "worker/trainer/prepare/prepare.h"
+#include "worker/trainer/torch_status.h"
+#include "worker/trainer/train/console_progress.h"
+#include "worker/trainer/train/evaluate_model.h"
+#include "worker/trainer/train/event_writer.h"
+#include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/reference_plan.h"
+#include "worker/trainer/train/run_training.h"
+#include "worker/trainer/train/score_server.h"
+#include "worker/trainer/train/stop_signal.h"
+#include "worker/trainer/train/train_sae.h"
+
+namespace fpo::train {
+namespace {
+
+struct Program {
+  const Flags& flags;
+  EventSink& events;
+  at::Device device = at::kCPU;
+
+  absl::Status Run();
+  absl::Status PrepareData() const;
+  absl::Status Score() const;
+  absl::Status Train() const;
+  absl::Status Evaluate() const;
+  absl::Status Sae() const;
+  absl::Status InspectPath() const;
+};
+
+absl::Status Program::PrepareData() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+  const auto progress = [this](int64_t done, int64_t total) {
+    TrainEvent event;
+    event.kind = "progress";
+    event.phase = "prepare";
+    event.unit = "rows";
+    event.done = done;
+    event.total = total;
+    events.Emit(std::move(event));
+  };
+  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
+  int64_t responses = 0;
+  if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
+    FPO_ASSIGN_OR_RETURN(responses, PlanReference(job, flags.out, device));
+  }
+  TrainEvent result;
+  result.kind = "result";
+  result.file = flags.out;
+  result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
+                    {"eval_pairs", static_cast<double>(summary.eval_pairs)},
+                    {"reference_responses", static_cast<double>(responses)}};
+  TrainEvent note;
+  note.kind = "phase";
+  note.phase = "prepare";
+  note.message = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
+                              " evaluation pairs, ", responses, " reference responses");
+  events.Emit(std::move(note));
+  events.Emit(std::move(result));
+  return absl::OkStatus();
+}
+
+absl::Status Program::Score() const {
+  if (flags.serve) {
+    FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+    CommandReader commands(flags.supervised ? 4 : STDIN_FILENO);
+    return ServeScores(job, {flags.prepared, device}, commands, events);
+  }
+  ScoreDataOptions options = flags.score;
+  options.model = flags.model;
+  options.device = device;
+  if (!flags.sae_file.empty()) options.sae = SaeSection{flags.sae_file, flags.layer, flags.site};
+  return ScoreData(options, events);
+}
+
+absl::Status Program::Train() const {
+  FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
+  if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
+  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
+  CommandReader commands;
+  SingleProcessGroup group;
+  return RunTraining(job, options, {events, flags.supervised ? &commands : nullptr, group});
+}
+
+absl::Status Program::Evaluate() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+  return EvaluateModel(job, {flags.model, flags.prepared, flags.reference, flags.out, device},
+                       events);
+}
+
+absl::Status Program::Sae() const {
+  JobConfig job;
+  if (!flags.job.empty()) {
+    FPO_ASSIGN_OR_RETURN(job, ReadJobFile(flags.job));
+  } else {
+    job.name = "sae";
+    job.kind = "sae";
+    job.model = {flags.model, flags.score.dtype};
+    job.data = flags.score.data;
+    job.sae = {SaeSection{"", flags.layer, flags.site.empty() ? "resid_post" : flags.site}};
+    job.sae_training = flags.sae_training;
+  }
+  return TrainSae(job, {flags.prepared, flags.out, device}, events);
+}
+
+absl::Status Program::InspectPath() const {
+  FPO_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(flags.path));
+  std::cout << (flags.json ? inspection.Json() : inspection.Text());
+  return absl::OkStatus();
+}
+
+absl::Status Program::Run() {
+  // Before any tensor: the CUDA library must register its kernels first.
+  FPO_ASSIGN_OR_RETURN(device, ChooseDevice(flags.device));
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  if (flags.command == "prepare") return PrepareData();
+  if (flags.command == "score") return Score();
+  if (flags.command == "run") return Train();
+  if (flags.command == "evaluate") return Evaluate();
+  if (flags.command == "sae") return Sae();
+  if (flags.command == "inspect") return InspectPath();
+  return InitModel(flags.init);
+}
+
+int RunProgram(const Flags& flags) {
+  std::unique_ptr<EventSink> events;
+  if (flags.supervised) {
+    events = std::make_unique<EventWriter>(EventWriter::Options{});
+  } else {
+    events = std::make_unique<ConsoleProgress>(ConsoleProgress::Options{});
+  }
+  InstallStopSignals();
+  Program program{flags, *events};
+  const absl::Status status = RunTorch([&] { return program.Run(); });
+  const ExitCode code = ExitCodeOf(status);
+  if (!status.ok()) {
+    TrainEvent error;
+    error.kind = "error";
+    error.error_class = ErrorClass(code);
+    error.message = std::string(status.message());
+    events->Emit(std::move(error));
+    if (flags.supervised) std::cerr << "fpo-train: " << status.message() << std::endl;
+  }
+  return static_cast<int>(code);
+}
+
+}  // namespace
+}  // namespace fpo::train
+
+int main(int argc, char** argv) {
+  const fpo::train::ParsedFlags parsed = fpo::train::ParseFlags(argc, argv);
+  return parsed.flags.has_value() ? fpo::train::RunProgram(*parsed.flags) : parsed.exit_code;
+}

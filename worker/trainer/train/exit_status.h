@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/train_protocol.h"
+
+namespace fpo::train {
+
+// An error that ends the process with exactly this code, whatever its status code would mean.
+absl::Status FailWith(ExitCode code, absl::string_view message);
+
+// The same error with the exit code for storage attached: for whatever writes the run's output.
+absl::Status AsStorageError(const absl::Status& status);
+
+// The exit code of FailWith, else the one the status code stands for: InvalidArgument, NotFound and
+// DataLoss are bad input, ResourceExhausted is memory, Unavailable is storage.
+ExitCode ExitCodeOf(const absl::Status& status);
+
+// The word of an error event: invalid | memory | storage | foreign_cache | stopped | ...
+std::string ErrorClass(ExitCode code);
+
+}  // namespace fpo::train

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/trainer/data/token_file.h"
+#include "worker/trainer/loss/feature_constraint.h"
+#include "worker/trainer/loss/preference_loss.h"
+#include "worker/trainer/train/batch_metrics.h"
+#include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/reference_source.h"
+#include "worker/trainer/train/response_scores.h"
+
+namespace fpo::train {
+
+struct ObjectiveOptions {
+  PreferenceOptions preference;
+  FeatureConstraintOptions constraint;
+  std::vector<LoadedSae> saes;  // fpo only
+  bool activation_checkpointing = false;
+};
+
+// One micro-batch's part of a step.
+struct ObjectivePart {
+  at::Tensor loss;  // this part's share of the global batch's mean: shares add up
+  BatchMetrics metrics;
+  double reference_seconds = 0;  // spent waiting for reference values
+};
+
+// The training objective of every method on a live model. Keeps references to the model and to the
+// reference; the caller chooses whether gradients are recorded. Not thread-safe.
+class Objective {
+ public:
+  // `reference` is null for methods that have none.
+  Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference);
+
+  // `global_weight`: pairs of the whole global batch, or for sft its response tokens.
+  absl::StatusOr<ObjectivePart> Compute(const std::vector<TokenPairView>& pairs,
+                                        double global_weight) const;
+
+  // What one pair adds to global_weight.
+  double Weight(const TokenPairView& pair) const;
+  Method method() const { return options_.preference.method; }
+
+ private:
+  struct Distances;
+  absl::StatusOr<ObjectivePart> ComputeSft(const std::vector<TokenPairView>& pairs,
+                                           double global_weight) const;
+  Distances FeatureDistances(const SequenceBatch& batch, const ResponseScores& scores,
+                             const ReferenceValues& reference) const;
+  at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;
+  ScoringOptions Scoring() const;
+  const Gemma& model_;
+  ObjectiveOptions options_;
+  ReferenceSource* reference_;
+};
+
+// chosen 0..n-1, then rejected 0..n-1.
+std::vector<Sequence> BothSides(const std::vector<TokenPairView>& pairs);
+
+}  // namespace fpo::train

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "worker/trainer/model/gemma.h"
+#include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/reference_source.h"
+
+namespace fpo::train {
+
+// The reference as a frozen model in memory, run on every batch. No gradient is kept.
+class OnlineReference final : public ReferenceSource {
+ public:
+  // `saes` empty: log-probs only.
+  OnlineReference(Gemma model, std::vector<LoadedSae> saes)
+      : model_(std::move(model)), saes_(std::move(saes)) {}
+  absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences) override;
+
+ private:
+  Gemma model_;
+  std::vector<LoadedSae> saes_;
+};
+
+}  // namespace fpo::train

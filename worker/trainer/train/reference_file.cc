@@ -1,0 +1,76 @@
+#include "worker/trainer/train/reference_file.h"
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/status_macros.h"
+#include "worker/trainer/train/exit_status.h"
+
+namespace fpo::train {
+namespace {
+
+// An unreadable or foreign older file counts as absent: it is only ever this program's own output.
+std::unique_ptr<RecordFile> OpenMatching(const ReferenceFileRequest& request) {
+  if (!std::filesystem::exists(request.path)) return nullptr;
+  auto file = RecordFile::Open(request.path);
+  if (!file.ok() || !((*file)->recipe() == request.recipe)) return nullptr;
+  return *std::move(file);
+}
+
+std::vector<Sequence> SequencesOf(absl::Span<const ReferenceResponse> responses,
+                                  const std::vector<size_t>& positions) {
+  std::vector<Sequence> sequences;
+  for (const size_t position : positions) {
+    sequences.push_back({responses[position].prompt, responses[position].response});
+  }
+  return sequences;
+}
+
+}  // namespace
+
+absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
+                          absl::Span<const ReferenceResponse> responses,
+                          const std::vector<Record>& records) {
+  auto writer = RecordFileWriter::Create(path, recipe);
+  if (!writer.ok()) return AsStorageError(writer.status());
+  for (size_t i = 0; i < records.size(); ++i) {
+    PackedRecord packed;
+    packed.key = responses[i].key;
+    packed.bytes = EncodeRecord(records[i]);
+    packed.sha256 = Sha256Of(packed.bytes);
+    FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Add(packed)));
+  }
+  return AsStorageError((*writer)->Finish());
+}
+
+absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
+    const ReferenceFileRequest& request,
+    const std::function<absl::StatusOr<Scorer>()>& make_scorer, const ScoreProgress& progress) {
+  const std::unique_ptr<RecordFile> older = OpenMatching(request);
+  ReferenceFileResult result;
+  std::vector<Record> records(request.responses.size());
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < request.responses.size(); ++i) {
+    if (older == nullptr || !older->Contains(request.responses[i].key)) {
+      missing.push_back(i);
+      continue;
+    }
+    FPO_ASSIGN_OR_RETURN(records[i], older->Find(request.responses[i].key));
+    ++result.reused;
+  }
+  if (missing.empty()) return result;
+  const absl::Time start = absl::Now();
+  FPO_ASSIGN_OR_RETURN(const Scorer scorer, make_scorer());
+  FPO_ASSIGN_OR_RETURN(std::vector<Record> scored,
+                       scorer.Score(SequencesOf(request.responses, missing), progress));
+  for (size_t i = 0; i < missing.size(); ++i) records[missing[i]] = std::move(scored[i]);
+  FPO_RETURN_IF_ERROR(WriteRecords(request.path, request.recipe, request.responses, records));
+  result.computed = static_cast<int64_t>(missing.size());
+  result.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return result;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/reference/record_file.h"
+#include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/scorer.h"
+
+namespace fpo::train {
+
+// Writes the records of `responses` in their order. Atomic: the file is complete or absent.
+absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
+                          absl::Span<const ReferenceResponse> responses,
+                          const std::vector<Record>& records);
+
+// The file `--reference auto` keeps: every response's record under `recipe`.
+struct ReferenceFileRequest {
+  std::string path;
+  Recipe recipe;
+  absl::Span<const ReferenceResponse> responses;
+};
+
+struct ReferenceFileResult {
+  int64_t reused = 0;    // taken from the file that was there
+  int64_t computed = 0;  // by forward passes now
+  double seconds = 0;    // spent computing
+};
+
+// Makes the file complete, computing only what an older file of the same recipe does not hold.
+// `scorer` is called only when something is missing: it loads the reference model.
+absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
+    const ReferenceFileRequest& request,
+    const std::function<absl::StatusOr<Scorer>()>& make_scorer, const ScoreProgress& progress);
+
+}  // namespace fpo::train

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/job_config.h"
+#include "common/reference/recipe.h"
+#include "worker/trainer/train/model_loader.h"
+
+namespace fpo::train {
+
+// Whether the job's method compares SAE features, and so loads the SAEs.
+bool UsesFeatures(const JobConfig& job);
+// Whether it needs the reference's log-probs at all.
+bool UsesReference(const JobConfig& job);
+std::string ReferencePath(const JobConfig& job);  // reference.path, or model.path
+std::string DeviceClass(at::Device device);       // cpu | cuda
+
+// The recipe of the job's reference records. `saes` empty: margin-only.
+struct RecipeInputs {
+  std::string model_digest;  // of reference.path
+  std::string dtype;
+  std::string device;  // cpu | cuda
+  std::string features = "all";
+};
+Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes);
+// `features` of a recipe: "all" or "top:M".
+std::string FeaturesWord(const ReferenceSection& reference);
+// M of "top:M", 0 for "all". InvalidArgument for anything else.
+absl::StatusOr<int64_t> TopFeatures(const std::string& features);
+
+// Writes PREPARED/reference.json and reference.keys for a job whose reference is cached: reads the
+// reference model's weights once (for the digest) and the SAEs. Returns how many responses there
+// are.
+absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& prepared,
+                                      at::Device device);
+
+}  // namespace fpo::train

@@ -1,0 +1,161 @@
+#include "worker/trainer/train/run_inputs.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/online_reference.h"
+#include "worker/trainer/train/record_reference.h"
+#include "worker/trainer/train/reference_file.h"
+#include "worker/trainer/train/reference_plan.h"
+#include "worker/trainer/train/stop_signal.h"
+
+namespace fpo::train {
+namespace {
+
+struct Loader {
+  const JobConfig& job;
+  const RunInputOptions& options;
+  EventSink& events;
+  RunInputs& inputs;
+
+  std::vector<LoadedSae> Saes() const { return inputs.objective.saes; }
+  bool SameFolder() const { return ReferencePath(job) == inputs.policy.path; }
+
+  absl::StatusOr<LoadedModel> LoadReferenceModel() const {
+    return LoadModel({ReferencePath(job), job.model.dtype, options.device, false});
+  }
+  absl::Status FindRecipe() const;
+  absl::Status OpenOnline() const;
+  absl::Status OpenRecords(const std::string& path) const;
+  absl::Status CompleteAuto() const;
+  absl::StatusOr<Scorer> MakeScorer() const;
+  absl::Status Open() const;
+};
+
+absl::Status Loader::FindRecipe() const {
+  std::string digest = inputs.policy.digest;
+  if (!SameFolder()) {
+    FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(ReferencePath(job)));
+    digest = identity.digest;
+  }
+  inputs.use.model_digest = digest;
+  inputs.use.recipe = MakeRecipe({digest, job.model.dtype, DeviceClass(options.device),
+                                  FeaturesWord(job.reference)},
+                                 Saes());
+  return absl::OkStatus();
+}
+
+absl::Status Loader::OpenOnline() const {
+  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
+  inputs.use.source = "online";
+  inputs.use.model_digest = model.digest;
+  inputs.reference = std::make_unique<OnlineReference>(std::move(model.model), Saes());
+  return absl::OkStatus();
+}
+
+absl::Status Loader::OpenRecords(const std::string& path) const {
+  RecordReference::Options records{path, inputs.use.recipe, {}, options.device};
+  for (const LoadedSae& sae : Saes()) records.features.push_back(sae.sae.features());
+  FPO_ASSIGN_OR_RETURN(inputs.reference, RecordReference::Open(std::move(records)));
+  inputs.use.source = "records";
+  inputs.use.file = path;
+  return absl::OkStatus();
+}
+
+// The policy as loaded is the reference when both are one folder; no second copy is read then.
+absl::StatusOr<Scorer> Loader::MakeScorer() const {
+  Scorer::Options scoring;
+  scoring.saes = Saes();
+  FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
+  if (SameFolder()) return Scorer(inputs.policy.model, std::move(scoring));
+  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
+  return Scorer(std::move(model.model), std::move(scoring));
+}
+
+absl::Status Loader::CompleteAuto() const {
+  const std::vector<ReferenceResponse> responses = ReferenceResponses(inputs.train, inputs.eval);
+  const int64_t total = static_cast<int64_t>(responses.size());
+  const auto progress = [&](int64_t done) {
+    TrainEvent event;
+    event.kind = "progress";
+    event.phase = "reference";
+    event.unit = "responses";
+    event.done = done;
+    event.total = total;
+    events.Emit(std::move(event));
+    return !StopRequested();
+  };
+  FPO_ASSIGN_OR_RETURN(
+      const ReferenceFileResult result,
+      CompleteReferenceFile({options.auto_file, inputs.use.recipe, responses},
+                            [&] { return MakeScorer(); }, progress));
+  inputs.use.computed = result.computed;
+  inputs.use.reused = result.reused;
+  inputs.use.seconds = result.seconds;
+  TrainEvent event;
+  event.kind = "phase";
+  event.phase = "reference";
+  event.message = absl::StrCat("reference: ", result.computed, " records computed, ",
+                               result.reused, " reused (", options.auto_file, ")");
+  events.Emit(std::move(event));
+  return OpenRecords(options.auto_file);
+}
+
+absl::Status Loader::Open() const {
+  if (!UsesReference(job)) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(FindRecipe());
+  if (options.reference == "online") return OpenOnline();
+  if (options.reference == "auto") return CompleteAuto();
+  return OpenRecords(options.reference);
+}
+
+absl::StatusOr<TokenFile> OpenTokens(const std::string& path, const JobConfig& job) {
+  FPO_ASSIGN_OR_RETURN(TokenFile file, TokenFile::Open(path));
+  if (job.method.name != "sft" && file.size() > 0 && !file.has_rejected()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " holds pairs without a rejected response, which method ",
+                     job.method.name, " needs; prepare it with a job of that method"));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method) {
+  PreferenceOptions options;
+  FPO_ASSIGN_OR_RETURN(options.method, ParseMethod(method.name));
+  options.beta = method.beta;
+  options.alpha = method.alpha;
+  options.gamma = method.gamma;
+  options.label_smoothing = method.label_smoothing;
+  options.stop_gradient = method.stop_gradient;
+  return options;
+}
+
+absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
+                                        EventSink& events) {
+  ObjectiveOptions objective;
+  FPO_ASSIGN_OR_RETURN(objective.preference, MakePreferenceOptions(job.method));
+  objective.constraint.top_k = job.method.top_k;
+  FPO_ASSIGN_OR_RETURN(objective.constraint.selection,
+                       ParseFeatureSelection(job.method.feature_selection));
+  objective.activation_checkpointing = job.activation_checkpointing;
+  FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
+  FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
+  const std::string& folder = options.model.empty() ? job.model.path : options.model;
+  FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel({folder, job.model.dtype, options.device,
+                                                      options.trainable}));
+  if (UsesFeatures(job)) {
+    FPO_ASSIGN_OR_RETURN(objective.saes, LoadSaes(job.sae, policy.model.config(), options.device));
+  }
+  RunInputs inputs{std::move(train),     std::move(eval), std::move(policy),
+                   std::move(objective), nullptr,         ReferenceUse{}};
+  FPO_RETURN_IF_ERROR((Loader{job, options, events, inputs}.Open()));
+  return inputs;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/job_config.h"
+#include "common/reference/recipe.h"
+#include "worker/trainer/data/token_file.h"
+#include "worker/trainer/train/event_sink.h"
+#include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/objective.h"
+#include "worker/trainer/train/reference_source.h"
+
+namespace fpo::train {
+
+struct RunInputOptions {
+  std::string prepared;   // folder that 'prepare' wrote
+  std::string reference;  // a .fpr file | online | auto
+  std::string auto_file;  // where 'auto' keeps its records
+  std::string model;      // the policy's folder; empty: model.path
+  at::Device device = at::kCPU;
+  bool trainable = true;
+};
+
+// Where the reference came from, for run.json and the result.
+struct ReferenceUse {
+  std::string source = "none";  // none | records | online
+  std::string file;
+  std::string model_digest;
+  Recipe recipe;
+  int64_t computed = 0;
+  int64_t reused = 0;
+  double seconds = 0;
+};
+
+// Everything a training or evaluation reads, loaded and checked against each other.
+struct RunInputs {
+  TokenFile train;
+  TokenFile eval;
+  LoadedModel policy;
+  ObjectiveOptions objective;
+  std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
+  ReferenceUse use;
+
+  // Whether the policy starts as the reference: then step 0 has known values.
+  bool PolicyIsReference() const { return reference != nullptr && use.model_digest == policy.digest; }
+};
+
+absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
+                                        EventSink& events);
+
+// The method's settings as the loss takes them.
+absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method);
+
+}  // namespace fpo::train

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/job_config.h"
+#include "worker/trainer/train/trainer.h"
+
+namespace fpo::train {
+
+struct RunOptions {
+  std::string out;                 // output folder
+  std::string prepared;            // what 'prepare' wrote; empty: prepared here, in OUT/prepared
+  std::string reference = "auto";  // a .fpr file | online | auto
+  bool resume = false;
+  at::Device device = at::kCPU;
+  std::string version;             // of this program, for run.json
+};
+
+// `fpo-train run`: data, reference, training, export and report; everything job.md lists appears in
+// OUT. A finished run that is resumed reports its result again and does nothing else.
+absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
+                         const RunEnvironment& environment);
+
+}  // namespace fpo::train

@@ -1,0 +1,137 @@
+#include "worker/trainer/train/start_checks.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/status_macros.h"
+#include "worker/trainer/sae/sae_health.h"
+#include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/response_scores.h"
+
+namespace fpo::train {
+namespace {
+
+// Float32 differs by summation order only. In bfloat16 the batch's shape changes the rounding of
+// every activation; a foreign model is off by nats a token.
+struct Tolerance {
+  double logp;            // nats
+  double logp_per_token;  // nats
+  double feature;         // relative to the response's largest pooled feature
+};
+
+Tolerance ToleranceOf(const std::string& dtype) {
+  if (dtype == "float32") return {1e-3, 5e-5, 2e-3};
+  return {0.5, 0.02, 0.15};
+}
+
+absl::Status Foreign(const std::string& what, double live, double stored) {
+  return FailWith(ExitCode::kForeignCache,
+                  absl::StrFormat("this cache does not belong to this model: %s is %.6g computed "
+                                  "now and %.6g in the records; score the reference again",
+                                  what, live, stored));
+}
+
+std::vector<Tap> TapsOf(const std::vector<LoadedSae>& saes) {
+  std::vector<Tap> taps;
+  for (const LoadedSae& sae : saes) taps.push_back(sae.tap);
+  return taps;
+}
+
+absl::Status CompareLogps(const at::Tensor& live, const at::Tensor& stored,
+                          const at::Tensor& tokens, const Tolerance& tolerance,
+                          ProbeResult* result) {
+  for (int64_t i = 0; i < live.size(0); ++i) {
+    const double a = live[i].item<double>();
+    const double b = stored[i].item<double>();
+    const double allowed = tolerance.logp + tolerance.logp_per_token * tokens[i].item<double>();
+    result->logp_error_max = std::max(result->logp_error_max, std::abs(a - b));
+    if (!(std::abs(a - b) <= allowed)) return Foreign("a response's log-probability", a, b);
+  }
+  return absl::OkStatus();
+}
+
+// Top-m records hold only the largest features: those are compared.
+absl::Status CompareFeatures(const at::Tensor& live, const at::Tensor& stored,
+                             const Tolerance& tolerance, ProbeResult* result) {
+  for (int64_t i = 0; i < live.size(0); ++i) {
+    const at::Tensor kept = stored[i].nonzero().flatten();
+    if (kept.numel() == 0) continue;
+    const at::Tensor a = live[i].index_select(0, kept);
+    const at::Tensor b = stored[i].index_select(0, kept);
+    const double scale = b.abs().max().item<double>();
+    const int64_t worst = (a - b).abs().argmax().item<int64_t>();
+    const double error = std::abs(a[worst].item<double>() - b[worst].item<double>()) / scale;
+    result->feature_error_max = std::max(result->feature_error_max, error);
+    if (!(error <= tolerance.feature)) {
+      return Foreign(absl::StrCat("pooled feature ", kept[worst].item<int64_t>()),
+                     a[worst].item<double>(), b[worst].item<double>());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs,
+                                           const std::vector<TokenPairView>& pairs,
+                                           const std::string& dtype) {
+  const at::NoGradGuard no_grad;
+  const std::vector<Sequence> sequences = BothSides(pairs);
+  const Gemma& model = inputs.policy.model;
+  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model.device()));
+  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(sequences));
+  const std::vector<LoadedSae>& saes = inputs.objective.saes;
+  ScoringOptions scoring;
+  scoring.taps = TapsOf(saes);
+  const ResponseScores live = ScoreSequences(model, batch, scoring);
+  const Tolerance tolerance = ToleranceOf(dtype);
+  ProbeResult result;
+  result.responses = batch.sequences;
+  FPO_RETURN_IF_ERROR(CompareLogps(live.logp.cpu(), stored.logp.cpu(), batch.tokens.cpu(),
+                                   tolerance, &result));
+  for (size_t s = 0; s < saes.size(); ++s) {
+    const at::Tensor pooled = saes[s].sae.PooledFeatures(
+        {live.site_rows[s], batch.response_of_row, batch.sequences});
+    FPO_RETURN_IF_ERROR(
+        CompareFeatures(pooled.cpu(), stored.pooled[s].cpu(), tolerance, &result));
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<SaeCheck>> CheckSaes(const RunInputs& inputs,
+                                                const std::vector<TokenPairView>& pairs) {
+  const at::NoGradGuard no_grad;
+  const std::vector<LoadedSae>& saes = inputs.objective.saes;
+  std::vector<SaeCheck> checks;
+  if (saes.empty()) return checks;
+  const Gemma& model = inputs.policy.model;
+  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch,
+                       MakeSequenceBatch(BothSides(pairs), model.device()));
+  ScoringOptions scoring;
+  scoring.taps = TapsOf(saes);
+  const ResponseScores live = ScoreSequences(model, batch, scoring);
+  for (size_t s = 0; s < saes.size(); ++s) {
+    SaeHealth health(saes[s].sae);
+    health.Add(live.site_rows[s]);
+    SaeCheck check;
+    check.l0 = health.L0();
+    check.fvu = saes[s].sae.has_decoder() ? health.Fvu() : 0;
+    const double target = saes[s].target_l0.value_or(0);
+    const bool off = target > 0 && (check.l0 > 2 * target || check.l0 < target / 2);
+    if (check.l0 == 0 || check.fvu > 1 || off) {
+      check.warning = absl::StrFormat(
+          "the SAE %s does not seem to fit this model: %.1f active features a token%s, %.0f %% of "
+          "the variance unexplained; check its layer, site and which model it was trained on",
+          saes[s].path, check.l0, target > 0 ? absl::StrFormat(" (its name says %g)", target) : "",
+          100 * check.fvu);
+    }
+    checks.push_back(std::move(check));
+  }
+  return checks;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace fpo::train {
+
+// SIGTERM and SIGINT ask for a stop at the next step boundary instead of ending the process; a
+// second SIGINT ends it. SIGPIPE is ignored. Process-wide, as signals are.
+void InstallStopSignals();
+
+bool StopRequested();
+void RequestStop();     // the agent's `stop` command
+void ClearStopRequest();  // for tests, which run many trainings in one process
+
+}  // namespace fpo::train

@@ -1,0 +1,333 @@
+#include "worker/trainer/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "worker/trainer/checkpoint/checkpoint_reader.h"
+#include "worker/trainer/optim/grad_clip.h"
+#include "worker/trainer/train/evaluate.h"
+#include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/process_memory.h"
+#include "worker/trainer/train/start_checks.h"
+#include "worker/trainer/train/stop_signal.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kSaeCheckPairs = 4;
+
+OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
+  OptimizerOptions options;
+  options.beta1 = section.betas.at(0);
+  options.beta2 = section.betas.at(1);
+  options.alpha = section.alpha;
+  options.eps = section.eps;
+  options.weight_decay = section.weight_decay;
+  return options;
+}
+
+double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
+
+}  // namespace
+
+Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folder,
+                 const RunEnvironment& environment)
+    : job_(job),
+      inputs_(inputs),
+      folder_(folder),
+      environment_(environment),
+      objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
+      checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}) {}
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
+                                                         const RunFolder& folder,
+                                                         const RunEnvironment& environment) {
+  std::unique_ptr<Trainer> trainer(new Trainer(job, inputs, folder, environment));
+  FPO_RETURN_IF_ERROR(trainer->Build());
+  return trainer;
+}
+
+absl::Status Trainer::Build() {
+  if (inputs_.train.size() == 0) {
+    return absl::InvalidArgumentError(
+        "no training pair was admitted; admission.json says what was dropped and why");
+  }
+  std::vector<int64_t> longest(inputs_.train.size());
+  for (int64_t i = 0; i < inputs_.train.size(); ++i) longest[i] = inputs_.train.LongestSequence(i);
+  Batcher::Options batching;
+  batching.pairs_per_step = job_.batch.pairs;
+  batching.tokens_per_microbatch = job_.batch.tokens_per_microbatch;
+  batching.sequences_per_pair = objective_.method() == Method::kSft ? 1 : 2;
+  batching.shuffle = job_.data.shuffle;
+  batching.seed = static_cast<uint64_t>(job_.seed);
+  batching.rank = environment_.group.rank();
+  batching.world = environment_.group.world();
+  batcher_ = std::make_unique<Batcher>(std::move(longest), batching);
+  total_steps_ = job_.epochs * batcher_->StepsPerEpoch();
+  if (job_.max_steps.has_value()) total_steps_ = std::min(total_steps_, *job_.max_steps);
+
+  const NamedTensors& parameters = inputs_.policy.model.Parameters();
+  FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(job_.optimizer.name, parameters,
+                                                 MakeOptimizerOptions(job_.optimizer)));
+  gradients_ = std::make_unique<GradientBuffer>(parameters);
+  FPO_ASSIGN_OR_RETURN(schedule_.kind, ParseScheduleKind(job_.schedule.name));
+  schedule_.lr = job_.optimizer.lr;
+  schedule_.warmup_steps = job_.schedule.warmup_steps;
+  schedule_.total_steps = total_steps_;
+
+  state_.world = environment_.group.world();
+  state_.seed = static_cast<uint64_t>(job_.seed);
+  state_.data_digest = ToHex(inputs_.train.digest());
+  state_.model_digest = inputs_.policy.digest;
+  if (inputs_.use.source == "records") state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Resume() {
+  std::vector<std::string> skipped;
+  auto checkpoint = ReadNewestCheckpoint(folder_.path(), &skipped);
+  for (const std::string& sentence : skipped) Warn(sentence);
+  if (absl::IsNotFound(checkpoint.status())) return absl::OkStatus();
+  if (absl::IsDataLoss(checkpoint.status())) {
+    Warn(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
+                      checkpoint.status().message()));
+    return absl::OkStatus();
+  }
+  FPO_RETURN_IF_ERROR(checkpoint.status());
+  FPO_ASSIGN_OR_RETURN(TrainingState state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
+  FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
+  state.world = state_.world;
+  state_ = std::move(state);
+  TrainEvent event;
+  event.kind = "phase";
+  event.phase = "train";
+  event.message = absl::StrCat("resuming from ", checkpoint->info.folder, " (step ", state_.step,
+                               " of ", total_steps_, ")");
+  environment_.events.Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+void Trainer::Warn(const std::string& message) {
+  warnings_.push_back(message);
+  TrainEvent event;
+  event.kind = "warning";
+  event.message = message;
+  environment_.events.Emit(std::move(event));
+}
+
+double Trainer::EpochAt(int64_t step) const {
+  if (step == 0) return 0;
+  const BatchStep last = batcher_->Step(step - 1);
+  return static_cast<double>(last.epoch) +
+         static_cast<double>(last.position + last.pairs) / static_cast<double>(batcher_->pairs());
+}
+
+bool Trainer::Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+std::string Trainer::RowsOf(const std::vector<int64_t>& pairs) const {
+  std::vector<int64_t> rows;
+  for (const int64_t pair : pairs) rows.push_back(inputs_.train.pair(pair).row);
+  return absl::StrJoin(rows, ", ");
+}
+
+absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
+  if (objective_.method() != Method::kSft) return static_cast<double>(batch.pairs);
+  std::vector<double> weight = {0};
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    for (const int64_t pair : micro_batch) weight[0] += objective_.Weight(inputs_.train.pair(pair));
+  }
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&weight));
+  return weight[0];
+}
+
+// Forward and backward of this rank's micro-batches; gradients end up summed in the buffer.
+absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double* wait) {
+  FPO_ASSIGN_OR_RETURN(const double weight, GlobalWeight(batch));
+  BatchMetrics metrics;
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    std::vector<TokenPairView> pairs;
+    for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
+    FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective_.Compute(pairs, weight));
+    const double loss = part.loss.item<double>();
+    if (!std::isfinite(loss)) {
+      return FailWith(ExitCode::kNotFinite,
+                      absl::StrCat("the loss is ", loss, " at step ", state_.step + 1,
+                                   ", rows ", RowsOf(micro_batch), " of the training data; lower "
+                                   "optimizer.lr, or use dtype float32"));
+    }
+    part.loss.backward();
+    gradients_->Collect();
+    metrics += part.metrics;
+    *wait += part.reference_seconds;
+  }
+  return metrics;
+}
+
+absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(gradients_->gradients()));
+  const double norm = ClipGlobalNorm(gradients_->gradients(), job_.optimizer.max_grad_norm);
+  if (!std::isfinite(norm)) {
+    std::vector<int64_t> pairs;
+    for (const auto& part : batch.micro_batches) pairs.insert(pairs.end(), part.begin(), part.end());
+    return FailWith(ExitCode::kNotFinite,
+                    absl::StrCat("the gradient norm is ", norm, " at step ", state_.step + 1,
+                                 ", rows ", RowsOf(pairs), " of the training data; lower "
+                                 "optimizer.lr, or use dtype float32"));
+  }
+  const double lr = LearningRate(schedule_, state_.step + 1);
+  optimizer_->Step(gradients_->gradients(), lr);
+  gradients_->Clear();
+  (*report)["lr"] = lr;
+  (*report)["grad_norm"] = norm;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
+  const absl::Time start = absl::Now();
+  const BatchStep batch = batcher_->Step(step);
+  double wait = 0;
+  FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Accumulate(batch, &wait));
+  std::vector<double> sums = metrics.Pack();
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&sums));
+  metrics.Unpack(sums);
+  Metrics report = metrics.Report(objective_.method());
+  FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
+  state_.step = step + 1;
+  const double seconds = Since(start);
+  state_.train_seconds += seconds;
+  report["step_seconds"] = seconds;
+  report["cache_wait_seconds"] = wait;
+  report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
+  return report;
+}
+
+absl::Status Trainer::AfterStep(const Metrics& report) {
+  last_step_ = report;
+  if (log_ != nullptr) {
+    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
+  }
+  TrainEvent event;
+  event.kind = "step";
+  event.phase = "train";
+  event.step = state_.step;
+  event.total = total_steps_;
+  event.metrics = report;
+  event.metrics["epoch"] = EpochAt(state_.step);
+  environment_.events.Emit(std::move(event));
+  if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
+    FPO_RETURN_IF_ERROR(Evaluate());
+  }
+  if (Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Evaluate() {
+  const EvaluationOptions options{job_.evaluate.pairs, job_.batch.tokens_per_microbatch};
+  FPO_ASSIGN_OR_RETURN(Metrics report,
+                       EvaluatePairs(objective_, inputs_.eval, options, environment_.group));
+  evaluated_step_ = state_.step;
+  if (report.empty()) return absl::OkStatus();
+  evaluate_seconds_ += report["eval_seconds"];
+  last_evaluation_ = report;
+  if (log_ != nullptr) {
+    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
+  }
+  TrainEvent event;
+  event.kind = "evaluation";
+  event.phase = "train";
+  event.step = state_.step;
+  event.total = total_steps_;
+  event.metrics = std::move(report);
+  environment_.events.Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+// Weights and moments are equal on all ranks: the first one writes them.
+absl::Status Trainer::WriteCheckpoint() {
+  const absl::Time start = absl::Now();
+  if (environment_.group.rank() == 0) {
+    std::optional<double> score;
+    if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {
+      score = last_evaluation_.at("eval_loss");
+    }
+    const auto path = checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score);
+    if (!path.ok()) return AsStorageError(path.status());
+    TrainEvent event;
+    event.kind = "checkpoint";
+    event.phase = "train";
+    event.step = state_.step;
+    event.file = *path;
+    event.metrics["seconds"] = Since(start);
+    environment_.events.Emit(std::move(event));
+  }
+  checkpoint_seconds_ += Since(start);
+  return environment_.group.Barrier();
+}
+
+// All ranks stop at the same step: one asked is all asked.
+absl::StatusOr<bool> Trainer::ShouldStop() {
+  if (environment_.commands != nullptr) {
+    FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, environment_.commands->Poll());
+    if (command.has_value() && command->kind == "stop") RequestStop();
+  }
+  std::vector<double> asked = {StopRequested() ? 1.0 : 0.0};
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&asked));
+  return asked[0] > 0;
+}
+
+absl::Status Trainer::CheckStart() {
+  const Batcher& batcher = *batcher_;
+  const auto first_pairs = [&](int64_t count) {
+    std::vector<TokenPairView> pairs;
+    const std::vector<int64_t> order = batcher.EpochOrder(0);
+    for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
+      pairs.push_back(inputs_.train.pair(order[i]));
+    }
+    return pairs;
+  };
+  FPO_ASSIGN_OR_RETURN(const std::vector<SaeCheck> checks,
+                       CheckSaes(inputs_, first_pairs(kSaeCheckPairs)));
+  for (const SaeCheck& check : checks) {
+    if (!check.warning.empty()) Warn(check.warning);
+  }
+  const int64_t probes = job_.reference.probe_pairs;
+  if (probes > 0 && inputs_.use.source == "records" && inputs_.PolicyIsReference()) {
+    FPO_RETURN_IF_ERROR(ProbeReference(inputs_, first_pairs(probes), job_.model.dtype).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Start() {
+  if (environment_.group.rank() == 0) {
+    FPO_ASSIGN_OR_RETURN(log_, MetricsLog::Open(folder_.File("metrics.jsonl"),
+                                                state_.step > 0 ? state_.step : -1));
+  }
+  if (state_.step > 0) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(CheckStart());
+  return Evaluate();
+}
+
+absl::Status Trainer::Run() {
+  FPO_RETURN_IF_ERROR(Start());
+  while (state_.step < total_steps_) {
+    FPO_ASSIGN_OR_RETURN(const Metrics report, TrainStep(state_.step));
+    FPO_RETURN_IF_ERROR(AfterStep(report));
+    FPO_ASSIGN_OR_RETURN(const bool stop, ShouldStop());
+    if (!stop || state_.step == total_steps_) continue;
+    if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
+    return FailWith(ExitCode::kStopped,
+                    absl::StrCat("stopped on request after step ", state_.step, " of ",
+                                 total_steps_, "; a checkpoint is written, go on with --resume"));
+  }
+  // A run that was resumed at its very end still owes its result.
+  return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/job_config.h"
+#include "worker/trainer/checkpoint/checkpoint_writer.h"
+#include "worker/trainer/collective/process_group.h"
+#include "worker/trainer/data/batcher.h"
+#include "worker/trainer/optim/gradient_buffer.h"
+#include "worker/trainer/optim/optimizer.h"
+#include "worker/trainer/optim/schedule.h"
+#include "worker/trainer/train/command_reader.h"
+#include "worker/trainer/train/event_sink.h"
+#include "worker/trainer/train/metrics_log.h"
+#include "worker/trainer/train/objective.h"
+#include "worker/trainer/train/run_folder.h"
+#include "worker/trainer/train/run_inputs.h"
+#include "worker/trainer/train/training_state.h"
+
+namespace fpo::train {
+
+// What surrounds a run: who is told, who may ask to stop, and the other ranks.
+struct RunEnvironment {
+  EventSink& events;
+  CommandReader* commands;  // null: only signals stop the run
+  ProcessGroup& group;
+};
+
+using Metrics = std::map<std::string, double>;
+
+// The training loop: from the newest checkpoint, or the start, to the last step. Not thread-safe.
+class Trainer {
+ public:
+  // Keeps references to all of them. `inputs.policy` is trained in place.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const JobConfig& job, RunInputs& inputs,
+                                                         const RunFolder& folder,
+                                                         const RunEnvironment& environment);
+
+  // Goes on from the newest checkpoint that verifies; without one the run starts at step 0.
+  absl::Status Resume();
+
+  // Start checks and first evaluation when at step 0, then all steps. Exit codes: stopped (a
+  // checkpoint is written), not finite (names step and rows), storage, foreign cache.
+  absl::Status Run();
+
+  int64_t step() const { return state_.step; }
+  int64_t total_steps() const { return total_steps_; }
+  double train_seconds() const { return state_.train_seconds; }
+  double evaluate_seconds() const { return evaluate_seconds_; }
+  double checkpoint_seconds() const { return checkpoint_seconds_; }
+  const Metrics& last_step() const { return last_step_; }
+  const Metrics& last_evaluation() const { return last_evaluation_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folder,
+          const RunEnvironment& environment);
+  absl::Status Build();
+  absl::Status Start();
+  absl::Status CheckStart();
+  absl::StatusOr<Metrics> TrainStep(int64_t step);
+  absl::StatusOr<BatchMetrics> Accumulate(const BatchStep& batch, double* wait);
+  absl::StatusOr<double> GlobalWeight(const BatchStep& batch);
+  absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
+  absl::Status AfterStep(const Metrics& report);
+  absl::Status Evaluate();
+  absl::Status WriteCheckpoint();
+  absl::StatusOr<bool> ShouldStop();
+  void Warn(const std::string& message);
+  double EpochAt(int64_t step) const;
+  bool Due(int64_t every) const;
+  std::string RowsOf(const std::vector<int64_t>& pairs) const;
+
+  const JobConfig& job_;
+  RunInputs& inputs_;
+  const RunFolder& folder_;
+  RunEnvironment environment_;
+  Objective objective_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<GradientBuffer> gradients_;
+  std::unique_ptr<MetricsLog> log_;  // on rank 0
+  CheckpointWriter checkpoints_;
+  ScheduleOptions schedule_;
+  TrainingState state_;
+  int64_t total_steps_ = 0;
+  double evaluate_seconds_ = 0;
+  double checkpoint_seconds_ = 0;
+  int64_t evaluated_step_ = -1;
+  Metrics last_step_;
+  Metrics last_evaluation_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace fpo::train
