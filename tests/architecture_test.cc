@@ -41,6 +41,8 @@ struct Layer {
 };
 
 const std::vector<Layer>& Layers() {
+  const std::vector<const char*> numeric = {"common/", "worker/trainer/ops/",
+                                            "worker/trainer/pch.h"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
@@ -54,10 +56,10 @@ const std::vector<Layer>& Layers() {
       {"worker/agent/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"client/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"worker/trainer/ops/", {"common/", "worker/trainer/pch.h"}, {"torch/nn", "grpc", "google/"}},
-      {"worker/trainer/model/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
-      {"worker/trainer/sae/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
-      {"worker/trainer/loss/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
-      {"worker/trainer/optim/", {"common/", "worker/trainer/ops/"}, {"grpc", "google/"}},
+      {"worker/trainer/model/", numeric, {"grpc", "google/"}},
+      {"worker/trainer/sae/", numeric, {"grpc", "google/"}},
+      {"worker/trainer/loss/", numeric, {"grpc", "google/"}},
+      {"worker/trainer/optim/", numeric, {"grpc", "google/"}},
       {"worker/trainer/data/", {"common/", "worker/trainer/checkpoint/"}, {"grpc", "google/"}},
       {"worker/trainer/checkpoint/", {"common/"}, {"grpc", "google/"}},
       {"worker/trainer/collective/", {"common/"}, {"grpc", "google/"}},

@@ -1,0 +1,133 @@
+#include "worker/trainer/ops/vocab_head.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "tests/worker/trainer/ops/finite_difference.h"
+#include "worker/trainer/pch.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kRows = 7, kWidth = 5, kVocab = 13;
+
+struct Inputs {
+  at::Tensor hidden, weight, targets;
+};
+
+// `scale` 1 gives ordinary logits, larger ones logits far beyond a cap of 30.
+Inputs MakeInputs(double scale, at::ScalarType type = at::kDouble) {
+  at::manual_seed(4);
+  return {(at::randn({kRows, kWidth}, at::kDouble) * scale).to(type),
+          at::randn({kVocab, kWidth}, at::kDouble).to(type),
+          at::tensor({0, 12, 3, 3, 7, 1, 9}, at::kLong)};
+}
+
+at::Tensor Logits(const Inputs& in, double softcap) {
+  const at::Tensor raw = at::matmul(in.hidden, in.weight.t());
+  return softcap > 0 ? (raw / softcap).tanh() * softcap : raw;
+}
+
+at::Tensor Plain(const Inputs& in, double softcap) {
+  return at::log_softmax(Logits(in, softcap), -1).gather(1, in.targets.unsqueeze(1)).squeeze(1);
+}
+
+TEST(VocabHead, LogProbsAndEntropyFollowTheFormula) {
+  for (const double softcap : {0.0, 3.0}) {
+    const Inputs in = MakeInputs(2);
+    const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, {softcap, 3, 0});
+    EXPECT_LT(RelativeError(scores.log_probs, Plain(in, softcap)), 1e-13);
+    const at::Tensor logp = at::log_softmax(Logits(in, softcap), -1);
+    EXPECT_LT(RelativeError(scores.entropy, -(logp.exp() * logp).sum(-1)), 1e-13);
+    EXPECT_FALSE(scores.entropy.requires_grad());
+  }
+}
+
+TEST(VocabHead, HasExactGradientsWhateverTheChunk) {
+  for (const int64_t chunk : {1, 3, 256}) {
+    const Inputs in = MakeInputs(2);
+    ExpectGradientsMatchDifferences(
+        [&](const auto& x) {
+          return TokenLogProbs(x[0], x[1], in.targets, {3.0, chunk, 0}).log_probs;
+        },
+        {in.hidden, in.weight});
+  }
+}
+
+TEST(VocabHead, KeepsTheSoftcapInBothDirectionsFarAboveIt) {
+  Inputs in = MakeInputs(60);  // raw logits up to a few hundred, cap 30
+  ASSERT_GT(at::matmul(in.hidden, in.weight.t()).abs().max().item<double>(), 100);
+  in.hidden.set_requires_grad(true);
+  in.weight.set_requires_grad(true);
+  const at::Tensor ours = TokenLogProbs(in.hidden, in.weight, in.targets, {30, 2, 0}).log_probs;
+  const at::Tensor plain = Plain(in, 30);
+  EXPECT_LT(RelativeError(ours, plain), 1e-12);
+  const auto ours_grad = torch::autograd::grad({ours.sum()}, {in.hidden, in.weight});
+  const auto plain_grad = torch::autograd::grad({plain.sum()}, {in.hidden, in.weight});
+  EXPECT_LT(RelativeError(ours_grad[0], plain_grad[0]), 1e-12);
+  EXPECT_LT(RelativeError(ours_grad[1], plain_grad[1]), 1e-12);
+}
+
+TEST(VocabHead, HugeLogitsWithoutSoftcapStayFinite) {
+  const at::Tensor hidden = at::tensor({1000.0f, -1000.0f}).unsqueeze(1).set_requires_grad(true);
+  const at::Tensor weight = at::tensor({1.0f, -1.0f, 0.5f}).unsqueeze(1);
+  const TokenScores scores =
+      TokenLogProbs(hidden, weight, at::tensor({1, 0}, at::kLong), {0, 256, 0});
+  EXPECT_FLOAT_EQ(scores.log_probs[0].item<float>(), -2000.0f);
+  EXPECT_TRUE(at::isfinite(scores.entropy).all().item<bool>());
+  const auto grad = torch::autograd::grad({scores.log_probs.sum()}, {hidden});
+  EXPECT_TRUE(at::isfinite(grad[0]).all().item<bool>());
+}
+
+TEST(VocabHead, PaddedVocabularyHasNoProbability) {
+  const Inputs in = MakeInputs(2);
+  Inputs padded = in;
+  padded.weight = at::cat({in.weight, at::full({3, kWidth}, 50.0, at::kDouble)});
+  for (const double softcap : {0.0, 3.0}) {
+    const TokenScores scores =
+        TokenLogProbs(padded.hidden, padded.weight, in.targets, {softcap, 2, kVocab});
+    const TokenScores plain = TokenLogProbs(in.hidden, in.weight, in.targets, {softcap, 2, 0});
+    EXPECT_LT(RelativeError(scores.log_probs, plain.log_probs), 1e-13);
+    EXPECT_LT(RelativeError(scores.entropy, plain.entropy), 1e-13);
+    ExpectGradientsMatchDifferences(
+        [&](const auto& x) {
+          return TokenLogProbs(x[0], x[1], in.targets, {softcap, 2, kVocab}).log_probs;
+        },
+        {padded.hidden, padded.weight});
+  }
+}
+
+TEST(VocabHead, LogitsAreFloat32UnderBfloat16) {
+  const Inputs in = MakeInputs(1, at::kBFloat16);
+  const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, {30, 4, 0});
+  EXPECT_EQ(scores.log_probs.scalar_type(), at::kFloat);
+  const TokenScores wide =
+      TokenLogProbs(in.hidden.to(at::kFloat), in.weight.to(at::kFloat), in.targets, {30, 4, 0});
+  EXPECT_LT(RelativeError(scores.log_probs, wide.log_probs), 1e-6);
+}
+
+TEST(VocabHead, WidensALargeBfloat16HeadInPieces) {
+  at::manual_seed(5);
+  const at::Tensor weight = at::randn({40000, 4}).to(at::kBFloat16).set_requires_grad(true);
+  const at::Tensor hidden = at::randn({3, 4}).to(at::kBFloat16).set_requires_grad(true);
+  const at::Tensor targets = at::tensor({5, 20000, 39999}, at::kLong);
+  const at::Tensor ours = TokenLogProbs(hidden, weight, targets, {30, 2, 0}).log_probs;
+  const at::Tensor plain = Plain({hidden.to(at::kFloat), weight.to(at::kFloat), targets}, 30);
+  EXPECT_LT(RelativeError(ours, plain), 1e-5);
+  const auto ours_grad = torch::autograd::grad({ours.sum()}, {hidden, weight});
+  const auto plain_grad = torch::autograd::grad({plain.sum()}, {hidden, weight});
+  EXPECT_LT(RelativeError(ours_grad[0], plain_grad[0]), 1e-2);
+  EXPECT_LT(RelativeError(ours_grad[1], plain_grad[1]), 1e-2);
+}
+
+TEST(VocabHead, RefusesWhatDoesNotFit) {
+  const Inputs in = MakeInputs(1);
+  EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets + 10, {}), c10::Error);
+  EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets, {0, 2, 12}), c10::Error);
+  EXPECT_THROW(TokenLogProbs(in.hidden, in.weight.to(at::kFloat), in.targets, {}), c10::Error);
+}
+
+}  // namespace
+}  // namespace fpo::train
