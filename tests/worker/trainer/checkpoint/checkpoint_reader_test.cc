@@ -1,0 +1,75 @@
+#include "worker/trainer/checkpoint/checkpoint_reader.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "tests/worker/trainer/support/scratch_folder.h"
+#include "worker/trainer/checkpoint/checkpoint_writer.h"
+
+namespace fpo::train {
+namespace {
+
+void WriteSteps(const ScratchFolder& folder, std::initializer_list<int64_t> steps) {
+  CheckpointWriter writer(folder.path(), {.keep_last = 10});
+  for (const int64_t step : steps) {
+    const CheckpointContent content = {step,
+                                       {{"w", at::full({4}, static_cast<double>(step))}},
+                                       {{"m", at::ones({4})}},
+                                       R"({"position": 12})"};
+    ASSERT_TRUE(writer.Write(content).ok());
+  }
+}
+
+TEST(CheckpointReaderTest, ReadsTheNewest) {
+  ScratchFolder folder;
+  WriteSteps(folder, {9, 10, 100});  // by number, not by name
+  std::vector<std::string> warnings;
+  const auto checkpoint = ReadNewestCheckpoint(folder.path(), &warnings);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->info.step, 100);
+  EXPECT_TRUE(at::equal(checkpoint->model.at("w"), at::full({4}, 100.0)));
+  EXPECT_EQ(checkpoint->state_json, R"({"position": 12})");
+  EXPECT_TRUE(warnings.empty());
+}
+
+TEST(CheckpointReaderTest, FallsBackAndNamesTheCorruptOne) {
+  ScratchFolder folder;
+  WriteSteps(folder, {1, 2, 3});
+  const std::string newest = folder / "checkpoints/step-3/model.safetensors";
+  std::string bytes = Slurp(newest);
+  bytes[bytes.size() - 1] ^= 1;
+  folder.Put("checkpoints/step-3/model.safetensors", bytes);
+  std::filesystem::resize_file(folder / "checkpoints/step-2/optimizer.safetensors", 20);
+  std::vector<std::string> warnings;
+  const auto checkpoint = ReadNewestCheckpoint(folder.path(), &warnings);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->info.step, 1);
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(warnings[0], newest) && absl::StrContains(warnings[0], "SHA-256"));
+  EXPECT_TRUE(absl::StrContains(warnings[1], "20 bytes"));
+}
+
+TEST(CheckpointReaderTest, NoneIsNotTheSameAsAllCorrupt) {
+  ScratchFolder folder;
+  std::vector<std::string> warnings;
+  EXPECT_TRUE(absl::IsNotFound(ReadNewestCheckpoint(folder.path(), &warnings).status()));
+  WriteSteps(folder, {1});
+  std::filesystem::remove(folder / "checkpoints/step-1/state.json");
+  EXPECT_TRUE(absl::IsDataLoss(ReadNewestCheckpoint(folder.path(), &warnings).status()));
+}
+
+TEST(CheckpointReaderTest, DamagedManifestsAreRefused) {
+  ScratchFolder folder;
+  WriteSteps(folder, {1});
+  const std::string manifest = Slurp(folder / "checkpoints/step-1/manifest.json");
+  int accepted = 0;
+  FuzzByMutation(manifest, 800, [&](const std::string& bytes) {
+    folder.Put("checkpoints/step-1/manifest.json", bytes);
+    accepted += ReadCheckpoint(folder / "checkpoints/step-1").ok();
+  });
+  EXPECT_LT(accepted, 400);  // some changes touch only white space or the score
+}
+
+}  // namespace
+}  // namespace fpo::train
