@@ -1,0 +1,116 @@
+"""Gemma-2 and Gemma-3 forward and the training objectives in float64, as plain functions of tensors.
+
+Written from the formulas, without code of this project or of transformers: an oracle that make_goldens.py first compares with
+transformers in float32.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def norm(x, weight, eps):
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * (1 + weight)
+
+
+def rope(x, base, scaling):
+    """x: [batch, heads, seq, head_dim]; pairs (i, i + head_dim/2)."""
+    half = x.shape[-1] // 2
+    frequency = base ** (-torch.arange(half, dtype=x.dtype) / half) / scaling
+    angle = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * frequency
+    low, high = x[..., :half], x[..., half:]
+    return torch.cat([low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()], -1)
+
+
+def softcap(x, cap):
+    return x if cap is None else cap * torch.tanh(x / cap)
+
+
+def block(x, w, layer, c):
+    """Returns the block's output and its inner sites. w(name): the block's weight."""
+    batch, seq, _ = x.shape
+    heads, kv, dim = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
+    eps, sliding = c["rms_norm_eps"], c["sliding"][layer]
+    h = norm(x, w("input_layernorm"), eps)
+    q = (h @ w("self_attn.q_proj").T).view(batch, seq, heads, dim).transpose(1, 2)
+    k = (h @ w("self_attn.k_proj").T).view(batch, seq, kv, dim).transpose(1, 2)
+    v = (h @ w("self_attn.v_proj").T).view(batch, seq, kv, dim).transpose(1, 2)
+    if c["qk_norm"]:
+        q, k = norm(q, w("self_attn.q_norm"), eps), norm(k, w("self_attn.k_norm"), eps)
+    base, scaling = (c["theta_local"], 1.0) if sliding else (c["theta_global"], c["scaling_global"])
+    q, k = rope(q, base, scaling), rope(k, base, scaling)
+    k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
+    scores = softcap(q @ k.transpose(2, 3) * c["query_pre_attn_scalar"] ** -0.5, c["attn_cap"])
+    distance = torch.arange(seq)[:, None] - torch.arange(seq)[None, :]
+    seen = (distance >= 0) & ((distance < c["sliding_window"]) if sliding else True)
+    z = (scores.masked_fill(~seen, -math.inf).softmax(-1) @ v).transpose(1, 2).reshape(batch, seq, heads * dim)
+    middle = x + norm(z @ w("self_attn.o_proj").T, w("post_attention_layernorm"), eps)
+    h = norm(middle, w("pre_feedforward_layernorm"), eps)
+    h = F.gelu(h @ w("mlp.gate_proj").T, approximate="tanh") * (h @ w("mlp.up_proj").T)
+    mlp = norm(h @ w("mlp.down_proj").T, w("post_feedforward_layernorm"), eps)
+    return middle + mlp, {"attn_z": z, "mlp_out": mlp, "resid_post": middle + mlp}
+
+
+def forward(weights, c, ids):
+    """Capped logits [batch, seq, vocab] and the raw sites of every layer."""
+    embedding = weights["model.embed_tokens.weight"]
+    # The scale is rounded to the dtype of the model, float32 here.
+    x = embedding[ids] * torch.tensor(c["hidden_size"] ** 0.5, dtype=torch.float32).item()
+    sites = []
+    for layer in range(c["num_hidden_layers"]):
+        x, inner = block(x, lambda name: weights[f"model.layers.{layer}.{name}.weight"], layer, c)
+        sites.append(inner)
+    hidden = norm(x, weights["model.norm.weight"], c["rms_norm_eps"])
+    return softcap(hidden @ embedding.T, c["final_cap"]), sites
+
+
+def response_logps(logits, batch):
+    """Sum of log-probs over each response's tokens: row t predicts token t + 1."""
+    logp = logits.log_softmax(-1)
+    sums = []
+    for i, (start, length) in enumerate(zip(batch["start"], batch["length"])):
+        targets = batch["ids"][i, start:start + length]
+        sums.append(logp[i, start - 1:start + length - 1].gather(1, targets[:, None]).sum())
+    return torch.stack(sums)
+
+
+def pooled(site, sae, batch):
+    """Mean JumpReLU code over each response's own positions."""
+    w_enc, b_enc, threshold = sae
+    rows = []
+    for i, (start, length) in enumerate(zip(batch["start"], batch["length"])):
+        pre = site[i, start:start + length] @ w_enc + b_enc
+        rows.append((pre * (pre > threshold) * (pre > 0)).mean(0))
+    return torch.stack(rows)
+
+
+def top_indices(values, k):
+    """Ties go to the lowest index."""
+    return sorted(range(len(values)), key=lambda i: (-values[i].item(), i))[:k]
+
+
+def feature_distance(policy, reference, k, selection):
+    result = []
+    for p, r in zip(policy, reference):
+        own, other = set(top_indices(p, k)), set(top_indices(r, k))
+        chosen = sorted({"union": own | other, "policy": own, "reference": other}[selection])
+        result.append((p[chosen] - r[chosen]).square().sum() / k)
+    return torch.stack(result)
+
+
+def pair_terms(method, o, values):
+    """values: lp, lr, n, D (or KL), each a (chosen, rejected) pair of tensors. Returns u."""
+    normalised = method in ("ln_dpo", "simpo", "fpo")
+    scale = [1 / n if normalised else torch.ones_like(n) for n in values["n"]]
+    lpd = o["beta"] * (values["lp"][0] * scale[0] - values["lp"][1] * scale[1])
+    if method == "simpo":
+        return lpd - o["gamma"]
+    u = lpd - o["beta"] * (values["lr"][0] * scale[0] - values["lr"][1] * scale[1])
+    if method == "fpo":
+        chosen = values["D"][0].detach() if o["stop_gradient"] else values["D"][0]
+        u = u - o["alpha"] * o["beta"] * (values["D"][1] - chosen)
+    return u
+
+
+def pair_loss(u, smoothing):
+    return -(1 - smoothing) * F.logsigmoid(u) - smoothing * F.logsigmoid(-u)

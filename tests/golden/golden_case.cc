@@ -1,0 +1,146 @@
+#include "tests/golden/golden_case.h"
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "worker/trainer/ops/segment.h"
+#include "worker/trainer/ops/vocab_head.h"
+#include "worker/trainer/pch.h"
+
+namespace fpo::train {
+namespace {
+
+GoldenObjective Objective(const char* name, Method method, double smoothing = 0) {
+  GoldenObjective objective;
+  objective.name = name;
+  objective.options = {method, /*beta=*/0.7, /*alpha=*/0.9, /*gamma=*/0.3, smoothing, true};
+  return objective;
+}
+
+}  // namespace
+
+std::vector<GoldenObjective> GoldenObjectives() {
+  GoldenObjective reference = Objective("fpo_reference", Method::kFpo);
+  reference.selection = FeatureSelection::kReference;
+  GoldenObjective policy = Objective("fpo_policy_smooth", Method::kFpo, 0.1);
+  policy.selection = FeatureSelection::kPolicy;
+  GoldenObjective no_stop = Objective("fpo_no_stop", Method::kFpo);
+  no_stop.options.stop_gradient = false;
+  return {Objective("sft", Method::kSft),
+          Objective("dpo", Method::kDpo),
+          Objective("dpo_smooth", Method::kDpo, 0.1),
+          Objective("ln_dpo", Method::kLnDpo),
+          Objective("simpo", Method::kSimpo),
+          Objective("fpo_union", Method::kFpo),
+          reference,
+          policy,
+          no_stop};
+}
+
+GoldenCase::GoldenCase(const std::string& architecture) {
+  const char* root = std::getenv("FPO_SOURCE_DIR");
+  auto file = SafetensorsFile::Open(std::string(root == nullptr ? "." : root) + "/tests/golden/" +
+                                    architecture + ".safetensors");
+  TORCH_CHECK(file.ok(), file.status().ToString());
+  file_ = *file;
+  ids_ = Expected("batch.ids");
+  lengths_ = Expected("batch.length");
+  const at::Tensor start = Expected("batch.start");
+  std::vector<at::Tensor> rows, owners;
+  for (int64_t i = 0; i < ids_.size(0); ++i) {
+    const int64_t first = i * ids_.size(1) + start[i].item<int64_t>();
+    const int64_t length = lengths_[i].item<int64_t>();
+    rows.push_back(at::arange(first, first + length, at::kLong));
+    owners.push_back(at::full({length}, i, at::kLong));
+  }
+  rows_ = at::cat(rows);
+  responses_ = at::cat(owners);
+}
+
+at::Tensor GoldenCase::Expected(const std::string& name) const {
+  auto tensor = file_->Tensor(name);
+  TORCH_CHECK(tensor.ok(), tensor.status().ToString());
+  return tensor->clone();
+}
+
+std::vector<std::string> GoldenCase::ParameterNames() const {
+  return nlohmann::json::parse(file_->metadata().at("parameters"));
+}
+
+Gemma GoldenCase::MakeModel() const {
+  auto config = ParseGemmaConfig(file_->metadata().at("config"));
+  TORCH_CHECK(config.ok(), config.status().ToString());
+  TensorMap weights;
+  for (const std::string& name : ParameterNames()) weights[name] = Expected(name);
+  auto model = Gemma::Create(*config, weights);
+  TORCH_CHECK(model.ok(), model.status().ToString());
+  return *std::move(model);
+}
+
+SparseAutoencoder GoldenCase::MakeSae(int64_t width) const {
+  const std::string prefix = "sae" + std::to_string(width) + ".";
+  SaeTensors tensors;
+  tensors.w_enc = Expected(prefix + "w_enc");
+  tensors.b_enc = Expected(prefix + "b_enc");
+  tensors.threshold = Expected(prefix + "threshold");
+  auto sae = SparseAutoencoder::Create(tensors);
+  TORCH_CHECK(sae.ok(), sae.status().ToString());
+  return *std::move(sae);
+}
+
+// Rows of response tokens, or with shift -1 the rows that predict them.
+at::Tensor GoldenCase::RowsOf(const at::Tensor& states, int64_t shift) const {
+  return states.flatten(0, 1).index_select(0, rows_ + shift);
+}
+
+at::Tensor GoldenCase::LogProbs(const Gemma& model, const at::Tensor& hidden) const {
+  VocabHeadOptions options;
+  options.softcap = model.config().final_softcap.value_or(0);
+  options.chunk_rows = 16;
+  const TokenScores scores = TokenLogProbs(RowsOf(hidden, -1), model.head(),
+                                           ids_.flatten().index_select(0, rows_), options);
+  return ResponseSums(scores.log_probs, responses_, ids_.size(0));
+}
+
+at::Tensor GoldenCase::Pooled(const SparseAutoencoder& sae, const at::Tensor& site) const {
+  return sae.PooledFeatures({RowsOf(site, 0), responses_, ids_.size(0)});
+}
+
+ForwardResult GoldenCase::Forward(const Gemma& model, const ForwardOptions& options) const {
+  return model.Forward(ids_, options);
+}
+
+PreferencePairs GoldenCase::Pairs(const Gemma& model, const GoldenObjective& objective,
+                                  const ForwardOptions& options) const {
+  ForwardOptions forward = options;
+  if (NeedsFeatures(objective.options.method)) {
+    forward.taps = {{model.config().layers - 1, Site::kResidPost}};
+  }
+  const ForwardResult result = Forward(model, forward);
+  const at::Tensor logp = LogProbs(model, result.hidden);
+  const at::Tensor reference = Expected("reference.logps");
+  at::Tensor distance;
+  if (NeedsFeatures(objective.options.method)) {
+    distance =
+        FeatureDistance(Pooled(MakeSae(model.config().hidden_size), result.sites[0]),
+                        Expected("reference.pooled"), {kGoldenTopK, objective.selection, {}});
+  }
+  const auto side = [&](int64_t first) {
+    const auto part = [first](const at::Tensor& x) {
+      return x.defined() ? x.narrow(0, first, kGoldenPairs) : at::Tensor();
+    };
+    return SideValues{part(logp), part(reference), part(lengths_), part(distance)};
+  };
+  return {side(0), side(kGoldenPairs), {}};
+}
+
+at::Tensor GoldenCase::Loss(const Gemma& model, const GoldenObjective& objective,
+                            const ForwardOptions& options) const {
+  const PreferencePairs pairs = Pairs(model, objective, options);
+  if (objective.options.method == Method::kSft) {
+    return SftLoss(pairs.chosen.logp, pairs.chosen.tokens.sum().item<double>());
+  }
+  return PreferenceLoss(objective.options, pairs, kGoldenPairs);
+}
+
+}  // namespace fpo::train

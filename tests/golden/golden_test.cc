@@ -1,0 +1,168 @@
+// The trainer's layers together against numbers of an independent float64 implementation
+// (make_goldens.py), which itself agrees with transformers.
+
+#include "gtest/gtest.h"
+#include "tests/golden/golden_case.h"
+#include "tests/worker/trainer/ops/finite_difference.h"
+#include "worker/trainer/optim/gradient_buffer.h"
+#include "worker/trainer/optim/optimizer.h"
+#include "worker/trainer/pch.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr double kGradientTolerance = 1e-4;
+
+class GoldenTest : public testing::TestWithParam<const char*> {
+ protected:
+  GoldenTest() : golden_(GetParam()) {}
+  GoldenCase golden_;
+};
+
+double LargestRelative(const at::Tensor& ours, const at::Tensor& expected) {
+  return ((ours.detach() - expected) / expected).abs().max().item<double>();
+}
+
+// Norm and two fixed projections of each gradient, as make_goldens.py stores them: [tensors, 3].
+at::Tensor Fingerprints(const std::vector<at::Tensor>& gradients) {
+  std::vector<at::Tensor> rows;
+  for (const at::Tensor& gradient : gradients) {
+    const at::Tensor flat = gradient.flatten().to(at::kDouble);
+    const at::Tensor i = at::arange(flat.numel(), at::kDouble);
+    rows.push_back(at::stack({flat.norm(), flat.dot((i + 1).sin()), flat.dot((i * 2).cos())}));
+  }
+  return at::stack(rows);
+}
+
+std::vector<at::Tensor> GradientsOf(const Gemma& model, const at::Tensor& loss) {
+  GradientBuffer buffer(model.Parameters());
+  loss.backward();
+  buffer.Collect();
+  return buffer.gradients();
+}
+
+TEST_P(GoldenTest, ResponseLogProbs) {
+  const Gemma model = golden_.MakeModel();
+  const at::Tensor logps = golden_.LogProbs(model, golden_.Forward(model, {}).hidden);
+  EXPECT_LT(LargestRelative(logps, golden_.Expected("logps")), 2e-5);
+}
+
+TEST_P(GoldenTest, PooledFeaturesAtEverySite) {
+  const Gemma model = golden_.MakeModel();
+  const struct {
+    const char* name;
+    Tap tap;
+  } sites[] = {{"first_resid", {0, Site::kResidPost}},
+               {"mlp_out", {1, Site::kMlpOut}},
+               {"attn_z", {1, Site::kAttnZ}},
+               {"last_resid", {2, Site::kResidPost}}};
+  ForwardOptions options;
+  for (const auto& site : sites) options.taps.push_back(site.tap);
+  const ForwardResult result = golden_.Forward(model, options);
+  for (size_t i = 0; i < std::size(sites); ++i) {
+    const SparseAutoencoder sae = golden_.MakeSae(SiteWidth(model.config(), sites[i].tap.site));
+    const at::Tensor ours = golden_.Pooled(sae, result.sites[i]);
+    const at::Tensor expected = golden_.Expected(std::string("pooled.") + sites[i].name);
+    EXPECT_TRUE(at::allclose(ours.to(at::kDouble), expected, 1e-5, 1e-4)) << sites[i].name;
+    EXPECT_GT(expected.count_nonzero().item<int64_t>(), 20) << sites[i].name;
+  }
+  // The last layer's site is the block output, not the final entry of a stack of normed states.
+  EXPECT_GT(RelativeError(result.sites[3], result.hidden), 0.1);
+}
+
+TEST_P(GoldenTest, LossesAndTheirArguments) {
+  const Gemma model = golden_.MakeModel();
+  for (const GoldenObjective& objective : GoldenObjectives()) {
+    const std::string prefix = "case." + objective.name;
+    EXPECT_LT(LargestRelative(golden_.Loss(model, objective).unsqueeze(0),
+                              golden_.Expected(prefix + ".loss")),
+              2e-5)
+        << objective.name;
+    if (objective.options.method == Method::kSft) continue;
+    const at::Tensor u = ComputeTerms(objective.options, golden_.Pairs(model, objective)).u;
+    EXPECT_LT(RelativeError(u, golden_.Expected(prefix + ".u")), 2e-5) << objective.name;
+  }
+}
+
+TEST_P(GoldenTest, GradientsOfEveryObjective) {
+  Gemma model = golden_.MakeModel();
+  model.SetRequiresGrad(true);
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : model.Parameters()) names.push_back(name);
+  const std::vector<std::string> stored = golden_.ParameterNames();
+  for (const GoldenObjective& objective : GoldenObjectives()) {
+    const auto ours = Fingerprints(GradientsOf(model, golden_.Loss(model, objective)));
+    const auto expected = golden_.Expected("case." + objective.name + ".gradients");
+    for (size_t i = 0; i < names.size(); ++i) {
+      const auto place = std::find(stored.begin(), stored.end(), names[i]) - stored.begin();
+      ASSERT_LT(place, static_cast<int64_t>(stored.size())) << names[i];
+      const double error = (ours[i] - expected[place]).abs().max().item<double>();
+      const double norm = expected[place][0].item<double>();
+      EXPECT_LT(error, kGradientTolerance * norm) << objective.name << " " << names[i];
+    }
+  }
+}
+
+TEST_P(GoldenTest, EveryElementOfTheFpoGradient) {
+  Gemma model = golden_.MakeModel();
+  model.SetRequiresGrad(true);
+  const GoldenObjective fpo = GoldenObjectives()[5];
+  ASSERT_EQ(fpo.name, "fpo_union");
+  const auto ours = GradientsOf(model, golden_.Loss(model, fpo));
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const at::Tensor expected = golden_.Expected("gradient." + model.Parameters()[i].first);
+    const double scale = expected.abs().max().item<double>();
+    EXPECT_LT((ours[i] - expected).abs().max().item<double>(), kGradientTolerance * scale)
+        << model.Parameters()[i].first;
+  }
+}
+
+TEST_P(GoldenTest, CheckpointedGradientsAreTheSameBits) {
+  Gemma model = golden_.MakeModel();
+  model.SetRequiresGrad(true);
+  const GoldenObjective fpo = GoldenObjectives()[5];
+  ForwardOptions checkpointed;
+  checkpointed.activation_checkpointing = true;
+  const auto plain = GradientsOf(model, golden_.Loss(model, fpo));
+  const auto again = GradientsOf(model, golden_.Loss(model, fpo, checkpointed));
+  for (size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_TRUE(at::equal(plain[i], again[i])) << model.Parameters()[i].first;
+  }
+}
+
+TEST_P(GoldenTest, TenStepTrajectories) {
+  const struct {
+    const char* name;
+    const char* objective;
+    const char* optimizer;
+    double lr;
+  } runs[] = {{"sft", "sft", "adam", 1e-3},
+              {"dpo", "dpo", "adam", 1e-3},
+              {"simpo", "simpo", "adam", 1e-3},
+              {"fpo_union", "fpo_union", "adam", 1e-3},
+              {"fpo_union_rmsprop", "fpo_union", "rmsprop", 1e-4}};
+  for (const auto& run : runs) {
+    GoldenObjective objective;
+    for (const GoldenObjective& candidate : GoldenObjectives()) {
+      if (candidate.name == run.objective) objective = candidate;
+    }
+    Gemma model = golden_.MakeModel();
+    model.SetRequiresGrad(true);
+    OptimizerOptions options;
+    options.eps = 1e-6;
+    const auto optimizer = *MakeOptimizer(run.optimizer, model.Parameters(), options);
+    const at::Tensor expected = golden_.Expected(std::string("trajectory.") + run.name);
+    for (int64_t step = 0; step < expected.size(0); ++step) {
+      const at::Tensor loss = golden_.Loss(model, objective);
+      EXPECT_NEAR(loss.item<double>(), expected[step].item<double>(), 1e-4)
+          << run.name << " step " << step;
+      optimizer->Step(GradientsOf(model, loss), run.lr);
+    }
+    EXPECT_LT(expected[-1].item<double>(), expected[0].item<double>() - 1e-3) << run.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, GoldenTest, testing::Values("gemma2", "gemma3"));
+
+}  // namespace
+}  // namespace fpo::train
