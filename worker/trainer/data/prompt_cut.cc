@@ -40,7 +40,10 @@ bool CutPrompt(const TurnMarks& marks, int64_t length_max, std::vector<int32_t>*
   const std::vector<Header> headers = FindHeaders(*prompt, marks);
   for (size_t i = 0; i < headers.size(); ++i) {
     const int64_t length = headers[i].end - headers[i].begin;
-    if (front + length > length_max) continue;
+    // A header with nothing behind it says nothing, unless it is the last one, which asks for the
+    // response.
+    const int64_t needed = headers[i].end == size ? length : length + 1;
+    if (front + needed > length_max) continue;
     const int64_t begin = std::max(headers[i].end, size - (length_max - front - length));
     // The cut falls into the first turn that reaches beyond it.
     const int64_t turn_end = i + 1 < headers.size() ? headers[i + 1].begin : size + 1;

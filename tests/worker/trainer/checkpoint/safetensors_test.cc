@@ -108,7 +108,7 @@ TEST(SafetensorsTest, SurvivesDamage) {
   const TensorMap tensors = {{"w", at::ones({3, 5})}, {"b", at::ones({7}, at::kLong)}};
   ASSERT_TRUE(WriteSafetensors(folder / "m", tensors, {{"k", "v"}}).ok());
   int opened = 0;
-  FuzzByMutation(Slurp(folder / "m"), 3000, [&](const std::string& bytes) {
+  FuzzByMutation(Slurp(folder / "m"), 1000, [&](const std::string& bytes) {
     const auto file = SafetensorsFile::Open(folder.Put("damaged", bytes));
     if (!file.ok()) return;
     ++opened;
@@ -117,7 +117,7 @@ TEST(SafetensorsTest, SurvivesDamage) {
       if (tensor.ok() && tensor->scalar_type() != at::kBool) (void)tensor->to(at::kDouble).sum();
     }
   });
-  EXPECT_LT(opened, 3000);
+  EXPECT_LT(opened, 1000);
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ TEST_F(AdmissionTest, IdsAreUsedAsGiven) {
 
 TEST_F(AdmissionTest, DuplicatesScoresAndShares) {
   const char* row =
-      R"({"prompt":"a","chosen":"b","rejected":"c","score_chosen":5,"score_rejected":5})";
+      R"({"prompt":"x","chosen":"b","rejected":"c","score_chosen":5,"score_rejected":5})";
   Admit(row);
   Admit(row);
   const AdmissionReport report = admission_->Report();

@@ -60,7 +60,9 @@ TEST(PromptCutTest, NeverLongerThanAllowedAndAlwaysASuffix) {
     ASSERT_EQ(cut, static_cast<int64_t>(before.size()) > limit);
     ASSERT_LE(static_cast<int64_t>(ids.size()), std::max<int64_t>(limit, 1));
     ASSERT_EQ(ids.front(), 2);
-    if (cut && ids.size() > 1) ASSERT_EQ(ids.back(), before.back());
+    if (cut && ids.size() > 1) {
+      ASSERT_EQ(ids.back(), before.back());
+    }
   }
 }
 
