@@ -7,9 +7,11 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
+#include "worker/trainer/collective/c10d_process_group.h"
 #include "worker/trainer/collective/single_process_group.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/flags.h"
@@ -28,6 +30,34 @@
 
 namespace fpo::train {
 namespace {
+
+// The other ranks leave the story to the first one.
+class QuietRank final : public EventSink {
+ public:
+  explicit QuietRank(EventSink& events) : events_(events) {}
+  void Emit(TrainEvent event) override {
+    if (event.kind == "error") events_.Emit(std::move(event));
+  }
+
+ private:
+  EventSink& events_;
+};
+
+absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags) {
+  std::unique_ptr<ProcessGroup> single = std::make_unique<SingleProcessGroup>();
+  if (flags.world_size == 1) return single;
+  C10dOptions options;
+  options.rank = flags.rank;
+  options.world = flags.world_size;
+  const size_t colon = flags.rendezvous.rfind(':');
+  options.host = flags.rendezvous.substr(0, colon);
+  if (colon == std::string::npos || options.host.empty() ||
+      !absl::SimpleAtoi(flags.rendezvous.substr(colon + 1), &options.port)) {
+    return FailWith(ExitCode::kUsage,
+                    absl::StrCat("--rendezvous ", flags.rendezvous, " is not HOST:PORT"));
+  }
+  return JoinC10d(options);
+}
 
 struct Program {
   const Flags& flags;
@@ -92,9 +122,11 @@ absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags));
   CommandReader commands;
-  SingleProcessGroup group;
-  return RunTraining(job, options, {events, flags.supervised ? &commands : nullptr, group});
+  QuietRank quiet(events);
+  EventSink& sink = flags.rank == 0 ? events : quiet;
+  return RunTraining(job, options, {sink, flags.supervised ? &commands : nullptr, *group});
 }
 
 absl::Status Program::Evaluate() const {

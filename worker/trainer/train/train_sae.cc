@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
@@ -43,6 +44,24 @@ std::vector<Sequence> AllSequences(const TokenFile& tokens) {
   return sequences;
 }
 
+// Where `out` puts things.
+struct SaeOutput {
+  std::string folder;
+  std::string file;
+};
+
+// An SAE's config.json beside FILE.npz must not replace another program's.
+absl::StatusOr<SaeOutput> ResolveOutput(const std::string& out) {
+  if (!absl::EndsWith(out, ".npz")) return SaeOutput{out, out + "/params.npz"};
+  std::string folder = std::filesystem::path(out).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (std::filesystem::exists(folder + "/config.json") && !std::filesystem::exists(out)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "config.json in ", folder, " belongs to something else; give the SAE a folder of its own"));
+  }
+  return SaeOutput{folder, out};
+}
+
 absl::StatusOr<Tap> FindTap(const JobConfig& job, const GemmaConfig& config) {
   if (job.sae.size() != 1 || !job.sae[0].layer.has_value()) {
     return absl::InvalidArgumentError(
@@ -63,8 +82,8 @@ absl::StatusOr<Tap> FindTap(const JobConfig& job, const GemmaConfig& config) {
 
 class SaeTraining {
  public:
-  SaeTraining(const JobConfig& job, const TrainSaeOptions& options, EventSink& events)
-      : job_(job), settings_(job.sae_training), options_(options), events_(events) {}
+  SaeTraining(const JobConfig& job, SaeOutput output, EventSink& events)
+      : job_(job), settings_(job.sae_training), output_(std::move(output)), events_(events) {}
 
   absl::Status Run(const Gemma& model, const Tap& tap, std::vector<Sequence> sequences);
 
@@ -75,7 +94,7 @@ class SaeTraining {
 
   const JobConfig& job_;
   const SaeTrainingSection& settings_;
-  const TrainSaeOptions& options_;
+  SaeOutput output_;
   EventSink& events_;
   absl::Time start_ = absl::Now();
 };
@@ -150,11 +169,17 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   file.layer = tap.layer;
   file.site = SiteName(tap.site);
   file.target_l0 = health.L0();
-  FPO_RETURN_IF_ERROR(AsStorageError(WriteSaeFile(options_.out, file)));
+  FPO_RETURN_IF_ERROR(AsStorageError(WriteSaeFile(output_.folder, file)));
+  std::error_code error;
+  std::filesystem::rename(output_.folder + "/params.npz", output_.file, error);
+  if (error) {
+    return FailWith(ExitCode::kStorage,
+                    absl::StrCat("cannot write ", output_.file, ": ", error.message()));
+  }
   TrainEvent result;
   result.kind = "result";
   result.step = settings_.steps;
-  result.file = options_.out;
+  result.file = output_.file;
   result.metrics = {{"l0", health.L0()},
                     {"fvu", health.Fvu()},
                     {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
@@ -186,9 +211,9 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap,
   SaeObjective objective(options);
   objective.InitialiseFrom(sample);
   std::error_code error;
-  std::filesystem::create_directories(options_.out, error);
+  std::filesystem::create_directories(output_.folder, error);
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<MetricsLog> log,
-                       MetricsLog::Open(options_.out + "/metrics.jsonl", -1));
+                       MetricsLog::Open(output_.folder + "/metrics.jsonl", -1));
   FPO_RETURN_IF_ERROR(Steps(objective, source, *log));
   return Save(objective.Export(), tap, source);
 }
@@ -196,16 +221,17 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap,
 }  // namespace
 
 absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, EventSink& events) {
+  FPO_ASSIGN_OR_RETURN(const SaeOutput output, ResolveOutput(options.out));
   std::string prepared = options.prepared;
   if (prepared.empty()) {
-    prepared = options.out + "/prepared";
+    prepared = output.folder + "/prepared";
     FPO_RETURN_IF_ERROR(Prepare(job, prepared, {}).status());
   }
   FPO_ASSIGN_OR_RETURN(const TokenFile tokens, TokenFile::Open(prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const LoadedModel model,
                        LoadModel({job.model.path, job.model.dtype, options.device, false}));
   FPO_ASSIGN_OR_RETURN(const Tap tap, FindTap(job, model.model.config()));
-  return SaeTraining(job, options, events).Run(model.model, tap, AllSequences(tokens));
+  return SaeTraining(job, output, events).Run(model.model, tap, AllSequences(tokens));
 }
 
 }  // namespace fpo::train

@@ -10,7 +10,9 @@ namespace fpo::train {
 
 struct TrainSaeOptions {
   std::string prepared;  // what 'prepare' wrote; empty: prepared in OUT/prepared
-  std::string out;       // folder: params.npz, config.json, metrics.jsonl
+  // A folder for params.npz, config.json and metrics.jsonl; or FILE.npz, whose folder then gets the
+  // other two.
+  std::string out;
   at::Device device = at::kCPU;
 };
 

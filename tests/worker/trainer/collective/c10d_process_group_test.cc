@@ -1,0 +1,76 @@
+#include "worker/trainer/collective/c10d_process_group.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace fpo::train {
+namespace {
+
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+C10dOptions Options(int64_t rank, int64_t world, int port) {
+  C10dOptions options;
+  options.rank = rank;
+  options.world = world;
+  options.port = port;
+  options.timeout = absl::Seconds(20);
+  return options;
+}
+
+// Runs `work` as every rank of a group of two, in threads.
+template <typename Work>
+void AsTwoRanks(Work work) {
+  const int port = FreePort();
+  std::vector<std::thread> threads;
+  for (int64_t rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([rank, port, work] {
+      auto group = JoinC10d(Options(rank, 2, port));
+      if (absl::IsUnimplemented(group.status())) return;
+      ASSERT_TRUE(group.ok()) << group.status();
+      work(**group);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(C10dProcessGroup, SumsInRankOrder) {
+  AsTwoRanks([](ProcessGroup& group) {
+    std::vector<double> values = {1.0 + static_cast<double>(group.rank()), 0.5};
+    ASSERT_TRUE(group.Sum(&values).ok());
+    EXPECT_EQ(values, (std::vector<double>{3, 1}));
+    // More than one chunk, a shape, and a small one behind it.
+    const at::Tensor large = at::full({5, 1 << 20}, 1.0f + static_cast<float>(group.rank()));
+    const at::Tensor small = at::ones({3});
+    ASSERT_TRUE(group.Sum(std::vector<at::Tensor>{large, small}).ok());
+    EXPECT_EQ(large.min().item<float>(), 3.0f);
+    EXPECT_EQ(large.max().item<float>(), 3.0f);
+    EXPECT_EQ(small.sum().item<float>(), 6.0f);
+    EXPECT_TRUE(group.Barrier().ok());
+  });
+}
+
+TEST(C10dProcessGroup, NobodyThereIsAborted) {
+  C10dOptions options = Options(1, 2, FreePort());
+  options.timeout = absl::Seconds(1);
+  const auto group = JoinC10d(options);
+  EXPECT_TRUE(absl::IsAborted(group.status()) || absl::IsUnimplemented(group.status()))
+      << group.status();
+}
+
+}  // namespace
+}  // namespace fpo::train

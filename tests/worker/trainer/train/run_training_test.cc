@@ -1,0 +1,238 @@
+#include "worker/trainer/train/run_training.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "tests/worker/trainer/train/tiny_run.h"
+#include "worker/trainer/checkpoint/durable_file.h"
+#include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/run_record.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(RunTraining, LeavesEveryPromisedFile) {
+  const TinyRun tiny;
+  RecordingSink events;
+  const absl::Status status = TrainOnce(tiny.Job("fpo"), tiny.Run("out"), &events);
+  ASSERT_TRUE(status.ok()) << status;
+  for (const char* name : {"job.yaml", "run.json", "admission.json", "metrics.jsonl",
+                           "report.html", "reference.fpr", "checkpoints/step-2/manifest.json",
+                           "model/config.json", "model/model.safetensors"}) {
+    EXPECT_TRUE(fs::exists(tiny.Path("out/") + name)) << name;
+  }
+  const auto lines = ReadMetrics(tiny.Path("out"));
+  ASSERT_EQ(lines.size(), 3u);
+  for (const char* name :
+       {"step", "epoch", "loss", "lr", "grad_norm", "rewards/chosen", "rewards/rejected",
+        "rewards/margins", "rewards/accuracies", "rewards/ties", "logps/chosen", "logps/rejected",
+        "divergence/chosen", "divergence/rejected", "entropy", "tokens", "pairs", "step_seconds",
+        "cache_wait_seconds", "memory_peak_bytes"}) {
+    EXPECT_EQ(lines[0].count(name), 1u) << name;
+  }
+  const auto evaluations = ReadMetrics(tiny.Path("out"), true);
+  ASSERT_EQ(evaluations.size(), 3u);  // steps 0, 2 and 3
+  EXPECT_EQ(evaluations[0].count("eval_logps/accuracies"), 1u);
+  EXPECT_EQ(evaluations[0].count("eval_divergence/relative"), 1u);
+  ASSERT_EQ(events.Of("result").size(), 1u);
+  EXPECT_EQ(events.Of("result")[0].metrics.count("eval_rewards/accuracies"), 1u);
+  EXPECT_EQ(events.Of("step").size(), 3u);
+}
+
+TEST(RunTraining, EveryMethodTakesAStepAndTheLossFalls) {
+  for (const char* method : {"dpo", "ln_dpo", "simpo", "fpo"}) {
+    const TinyRun tiny;
+    JobConfig job = tiny.Job(method);
+    job.max_steps = 12;
+    job.epochs = 4;
+    job.evaluate.every_steps = 0;
+    const absl::Status status = TrainOnce(job, tiny.Run("out"));
+    ASSERT_TRUE(status.ok()) << method << ": " << status;
+    const auto lines = ReadMetrics(tiny.Path("out"));
+    EXPECT_LT(lines.back().at("loss"), 0.8 * lines.front().at("loss")) << method;
+  }
+}
+
+TEST(RunTraining, SftLearnsItsData) {
+  TinyRun::Options options;
+  options.rejected = false;
+  const TinyRun tiny(options);
+  JobConfig job = tiny.Job("sft");
+  job.max_steps = 12;
+  job.epochs = 4;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("out")).ok());
+  const auto lines = ReadMetrics(tiny.Path("out"));
+  EXPECT_LT(lines.back().at("loss"), 0.8 * lines.front().at("loss"));
+  EXPECT_FALSE(fs::exists(tiny.Path("out/reference.fpr")));
+}
+
+// With the policy equal to the reference everything is known.
+TEST(RunTraining, FirstStepIsLnTwoWithZeroRewards) {
+  for (const char* method : {"dpo", "ln_dpo", "fpo"}) {
+    const TinyRun tiny;
+    ASSERT_TRUE(TrainOnce(tiny.Job(method), tiny.Run("out")).ok());
+    const auto line = ReadMetrics(tiny.Path("out")).front();
+    EXPECT_NEAR(line.at("loss"), std::log(2.0), 1e-5) << method;
+    EXPECT_NEAR(line.at("rewards/chosen"), 0, 1e-4) << method;
+    EXPECT_NEAR(line.at("rewards/rejected"), 0, 1e-4) << method;
+  }
+}
+
+TEST(RunTraining, FpoWithoutAlphaIsLnDpo) {
+  const TinyRun tiny;
+  JobConfig fpo = tiny.Job("fpo");
+  fpo.method.alpha = 0;
+  ASSERT_TRUE(TrainOnce(fpo, tiny.Run("fpo")).ok());
+  ASSERT_TRUE(TrainOnce(tiny.Job("ln_dpo"), tiny.Run("ln")).ok());
+  EXPECT_EQ(Slurp(tiny.Path("fpo/model/model.safetensors")),
+            Slurp(tiny.Path("ln/model/model.safetensors")));
+  EXPECT_EQ(ReadMetrics(tiny.Path("fpo")).back().count("divergence/chosen"), 1u);
+  EXPECT_EQ(ReadMetrics(tiny.Path("ln")).back().count("divergence/chosen"), 0u);
+}
+
+TEST(RunTraining, ResumeIsBitwise) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.max_steps = 5;
+  job.epochs = 2;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("whole")).ok());
+
+  JobConfig first = job;
+  first.max_steps = 2;  // ends with the checkpoint of step 2
+  RunOptions parts = tiny.Run("parts");
+  ASSERT_TRUE(TrainOnce(first, parts).ok());
+  parts.resume = true;
+  fs::remove_all(tiny.Path("parts/model"));
+  fs::remove(tiny.Path("parts/run.json"));
+  RecordingSink events;
+  const absl::Status status = TrainOnce(job, parts, &events);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(events.Of("step").size(), 3u);
+  EXPECT_EQ(Slurp(tiny.Path("whole/model/model.safetensors")),
+            Slurp(tiny.Path("parts/model/model.safetensors")));
+  const auto whole = ReadMetrics(tiny.Path("whole"));
+  const auto resumed = ReadMetrics(tiny.Path("parts"));
+  ASSERT_EQ(whole.size(), resumed.size());
+  for (size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(whole[i].at("loss"), resumed[i].at("loss")) << i;
+    EXPECT_EQ(whole[i].at("grad_norm"), resumed[i].at("grad_norm")) << i;
+  }
+}
+
+TEST(RunTraining, OnlineReferenceEqualsRecords) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("records")).ok());
+  RunOptions online = tiny.Run("online");
+  online.reference = "online";
+  ASSERT_TRUE(TrainOnce(job, online).ok());
+  const auto a = ReadMetrics(tiny.Path("records"));
+  const auto b = ReadMetrics(tiny.Path("online"));
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_NEAR(a[i].at("loss"), b[i].at("loss"), 1e-5);
+    EXPECT_NEAR(a[i].at("divergence/rejected"), b[i].at("divergence/rejected"), 1e-5);
+  }
+  EXPECT_FALSE(fs::exists(tiny.Path("online/reference.fpr")));
+}
+
+TEST(RunTraining, MicroBatchesDoNotChangeTheStep) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.batch.pairs = 12;
+  job.max_steps = 1;
+  std::vector<MetricLine> lines;
+  for (const int64_t tokens : {100000, 130, 60, 1}) {
+    job.batch.tokens_per_microbatch = tokens;
+    const std::string out = "out" + std::to_string(tokens);
+    ASSERT_TRUE(TrainOnce(job, tiny.Run(out)).ok());
+    lines.push_back(ReadMetrics(tiny.Path(out)).front());
+  }
+  for (const MetricLine& line : lines) {
+    EXPECT_NEAR(line.at("loss"), lines[0].at("loss"), 1e-6);
+    EXPECT_NEAR(line.at("grad_norm"), lines[0].at("grad_norm"), 1e-5 * lines[0].at("grad_norm"));
+    EXPECT_NEAR(line.at("entropy"), lines[0].at("entropy"), 1e-5);
+    EXPECT_EQ(line.at("pairs"), 12);
+  }
+}
+
+TEST(RunTraining, RecordsOfAnotherModelAreRefused) {
+  const TinyRun tiny;
+  ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), tiny.Run("first")).ok());
+  tiny.WriteModel("other", 99);
+  JobConfig job = tiny.Job("dpo");
+  job.model.path = job.reference.path = tiny.Path("other");
+  RunOptions options = tiny.Run("second");
+  options.reference = tiny.Path("first/reference.fpr");
+  const absl::Status status = TrainOnce(job, options);
+  EXPECT_EQ(ExitCodeOf(status), ExitCode::kForeignCache) << status;
+  EXPECT_FALSE(fs::exists(tiny.Path("second/job.yaml")));
+}
+
+TEST(RunTraining, FeatureRecordsServeDpo) {
+  const TinyRun tiny;
+  ASSERT_TRUE(TrainOnce(tiny.Job("fpo"), tiny.Run("first")).ok());
+  RunOptions options = tiny.Run("second");
+  options.reference = tiny.Path("first/reference.fpr");
+  const absl::Status status = TrainOnce(tiny.Job("dpo"), options);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(RunTraining, FinishedRunIsDoneAtOnce) {
+  const TinyRun tiny;
+  RunOptions options = tiny.Run("out");
+  ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), options).ok());
+  EXPECT_EQ(ExitCodeOf(TrainOnce(tiny.Job("dpo"), options)), ExitCode::kInvalid);
+  options.resume = true;
+  RecordingSink events;
+  ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), options, &events).ok());
+  EXPECT_TRUE(events.Of("step").empty());
+  ASSERT_EQ(events.Of("result").size(), 1u);
+  EXPECT_EQ(events.Of("result")[0].metrics.count("eval_loss"), 1u);
+}
+
+TEST(RunTraining, EveryOptionPathRuns) {
+  const TinyRun tiny;
+  int64_t index = 0;
+  for (const char* selection : {"union", "reference", "policy"}) {
+    for (const bool stop_gradient : {true, false}) {
+      for (const double smoothing : {0.0, 0.1}) {
+        JobConfig job = tiny.Job("fpo");
+        job.method.feature_selection = selection;
+        job.method.stop_gradient = stop_gradient;
+        job.method.label_smoothing = smoothing;
+        job.max_steps = 1;
+        job.checkpoint.every_steps = 100;
+        const absl::Status status =
+            TrainOnce(job, tiny.Run("out" + std::to_string(index++)));
+        EXPECT_TRUE(status.ok()) << selection << stop_gradient << smoothing << ": " << status;
+      }
+    }
+  }
+}
+
+TEST(RunTraining, BFloat16AndActivationCheckpointing) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.model.dtype = "bfloat16";
+  job.activation_checkpointing = true;
+  const absl::Status status = TrainOnce(job, tiny.Run("out"));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_NEAR(ReadMetrics(tiny.Path("out")).front().at("loss"), std::log(2.0), 0.05);
+}
+
+TEST(RunTraining, OptimisersAndSchedules) {
+  const TinyRun tiny;
+  for (const char* optimizer : {"adam", "adamw", "rmsprop"}) {
+    JobConfig job = tiny.Job("dpo");
+    job.optimizer.name = optimizer;
+    job.schedule = {"cosine", 1};
+    EXPECT_TRUE(TrainOnce(job, tiny.Run(optimizer)).ok()) << optimizer;
+  }
+}
+
+}  // namespace
+}  // namespace fpo::train

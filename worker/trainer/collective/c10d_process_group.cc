@@ -1,0 +1,133 @@
+#include "worker/trainer/collective/c10d_process_group.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace fpo::train {
+namespace {
+
+// 16 MiB of float32 a rank and call: large enough for the link, small beside a model.
+constexpr int64_t kChunkElements = int64_t{4} << 20;
+
+std::chrono::milliseconds Milliseconds(absl::Duration duration) {
+  return std::chrono::milliseconds(absl::ToInt64Milliseconds(duration));
+}
+
+// c10d throws when a peer is gone or late; here is where that ends.
+absl::Status Translated(const std::string& what, const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    return absl::AbortedError(
+        absl::StrCat(what, ": another rank is lost or late: ", text.substr(0, text.find('\n'))));
+  }
+  return absl::OkStatus();
+}
+
+class C10dProcessGroup final : public ProcessGroup {
+ public:
+  explicit C10dProcessGroup(const C10dOptions& options) : options_(options) {}
+  absl::Status Join();
+
+  int64_t rank() const override { return options_.rank; }
+  int64_t world() const override { return options_.world; }
+  absl::Status Sum(std::vector<double>* values) override;
+  absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
+  absl::Status Barrier() override;
+
+ private:
+  void SumInRankOrder(at::Tensor flat);  // [n], in place
+
+  C10dOptions options_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+};
+
+absl::Status C10dProcessGroup::Join() {
+  return Translated(absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":",
+                                 options_.port), [this] {
+    c10d::TCPStoreOptions store;
+    store.port = static_cast<uint16_t>(options_.port);
+    store.isServer = options_.rank == 0;
+    store.numWorkers = static_cast<size_t>(options_.world);
+    store.timeout = Milliseconds(options_.timeout);
+    store_ = c10::make_intrusive<c10d::PrefixStore>(
+        options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
+    auto gloo = c10d::ProcessGroupGloo::Options::create(store.timeout);
+    gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
+    gloo->threads = 2;
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(options_.rank),
+                                                        static_cast<int>(options_.world), gloo);
+  });
+}
+
+void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
+  std::vector<at::Tensor> parts(static_cast<size_t>(options_.world));
+  for (at::Tensor& part : parts) part = at::empty_like(flat);
+  std::vector<std::vector<at::Tensor>> outputs = {parts};
+  std::vector<at::Tensor> inputs = {flat};
+  gloo_->allgather(outputs, inputs)->wait();
+  flat.copy_(parts[0]);
+  for (size_t rank = 1; rank < parts.size(); ++rank) flat.add_(parts[rank]);
+}
+
+absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
+  const int64_t count = static_cast<int64_t>(values->size());
+  return Translated("summing metrics", [&] {
+    SumInRankOrder(at::from_blob(values->data(), {count}, at::kDouble));
+  });
+}
+
+absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
+  const at::NoGradGuard no_grad;
+  return Translated("summing gradients", [&] {
+    for (size_t begin = 0; begin < tensors.size();) {
+      // Small tensors travel together, a large one alone and in pieces.
+      size_t end = begin;
+      int64_t elements = 0;
+      while (end < tensors.size() &&
+             (end == begin || elements + tensors[end].numel() <= kChunkElements)) {
+        elements += tensors[end++].numel();
+      }
+      std::vector<at::Tensor> views;
+      for (size_t i = begin; i < end; ++i) views.push_back(tensors[i].reshape({-1}));
+      at::Tensor flat = at::cat(views).cpu();
+      for (int64_t start = 0; start < elements; start += kChunkElements) {
+        SumInRankOrder(flat.narrow(0, start, std::min(kChunkElements, elements - start)));
+      }
+      int64_t offset = 0;
+      for (size_t i = begin; i < end; ++i) {
+        tensors[i].copy_(flat.narrow(0, offset, tensors[i].numel()).view_as(tensors[i]));
+        offset += tensors[i].numel();
+      }
+      begin = end;
+    }
+  });
+}
+
+absl::Status C10dProcessGroup::Barrier() {
+  return Translated("waiting for the other ranks", [this] { gloo_->barrier()->wait(); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinC10d(const C10dOptions& options) {
+  auto group = std::make_unique<C10dProcessGroup>(options);
+  const absl::Status joined = group->Join();
+  if (!joined.ok()) return joined;
+  return absl::StatusOr<std::unique_ptr<ProcessGroup>>(std::move(group));
+}
+
+}  // namespace fpo::train
