@@ -38,6 +38,7 @@ std::vector<GoldenObjective> GoldenObjectives() {
 }
 
 GoldenCase::GoldenCase(const std::string& architecture) {
+  at::set_num_threads(1);  // on tensors this small, threads only wait for each other
   const char* root = std::getenv("FPO_SOURCE_DIR");
   auto file = SafetensorsFile::Open(std::string(root == nullptr ? "." : root) + "/tests/golden/" +
                                     architecture + ".safetensors");
