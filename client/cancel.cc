@@ -1,0 +1,31 @@
+#include "client/commands.h"
+#include "client/convert.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<ExitCode> RunCancel(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
+                       coordinator.GetJob(session.invocation.Get("JOB")));
+  pb::CancelJobRequest request;
+  request.set_job_id(found.job().job_id());
+  request.set_now(session.invocation.Has("now"));
+  FPO_ASSIGN_OR_RETURN(const pb::CancelJobResponse answer, coordinator.CancelJob(request));
+  const pb::Job& job = answer.job();
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << job.job_id() << "\n";
+  } else {
+    session.out << "job " << job.job_id() << " is " << pb::JobState_Name(job.state());
+    if (job.state() == pb::CANCELLING)
+      session.out << "; wait for its end: fpoctl wait " << job.job_id();
+    session.out << "\n";
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::client

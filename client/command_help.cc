@@ -1,0 +1,108 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/command_table.h"
+#include "client/text_layout.h"
+
+namespace fpo::client {
+namespace {
+
+constexpr int kWidth = 100;
+constexpr int kTextColumn = 32;
+constexpr char kExitCodes[] =
+    "exit codes: 0 ok; 1 internal error; 2 usage; 3 job file or request invalid; 4 not found;\n"
+    "  5 unreachable or deadline; 6 denied; 7 precondition or conflict; 8 quota;\n"
+    "  when following a job: 10 FAILED, 11 CANCELLED, 12 still running at --timeout, 130 Ctrl-C\n";
+
+std::string OptionLabel(const OptionSpec& option) {
+  std::string label =
+      option.short_name.empty() ? "    " : absl::StrCat("-", option.short_name, ", ");
+  absl::StrAppend(&label, "--", option.name);
+  if (!option.value.empty()) absl::StrAppend(&label, " ", option.value);
+  return label;
+}
+
+// Label and text, the text wrapped at kWidth under itself.
+std::string Entry(absl::string_view label, absl::string_view text, int indent) {
+  std::string entry = absl::StrCat("  ", PadRight(label, indent - 2));
+  int column = indent;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    const int width = DisplayWidth(word);
+    if (column + width > kWidth && column > indent) {
+      entry.back() = '\n';
+      entry.append(indent, ' ');
+      column = indent;
+    }
+    absl::StrAppend(&entry, word, " ");
+    column += width + 1;
+  }
+  while (!entry.empty() && entry.back() == ' ') entry.pop_back();
+  return absl::StrCat(entry, "\n");
+}
+
+std::string OptionEntries(const std::vector<OptionSpec>& options) {
+  std::string text;
+  for (const OptionSpec& option : options) {
+    std::string help = option.help;
+    if (!option.choices.empty()) {
+      absl::StrAppend(&help, ":");
+      for (const std::string& choice : option.choices) absl::StrAppend(&help, " ", choice);
+    }
+    absl::StrAppend(&text, Entry(OptionLabel(option), help, kTextColumn));
+  }
+  return text;
+}
+
+std::string UsageLine(const CommandSpec& command) {
+  std::string line = absl::StrCat("usage: fpoctl ", command.name);
+  for (const ArgumentSpec& argument : command.arguments) {
+    const std::string name = argument.repeated ? argument.name + "..." : argument.name;
+    absl::StrAppend(&line,
+                    argument.required ? absl::StrCat(" ", name) : absl::StrCat(" [", name, "]"));
+  }
+  return absl::StrCat(line, command.options.empty() ? "" : " [options]", "\n");
+}
+
+}  // namespace
+
+std::string OverviewHelp() {
+  std::string text =
+      "fpoctl talks to the FPO training service: it sends jobs, follows them, and shows what the\n"
+      "reference cache holds.\n\nusage: fpoctl COMMAND [arguments] [options]\n";
+  std::string group;
+  for (const CommandSpec& command : Commands()) {
+    if (command.group != group) absl::StrAppend(&text, "\n", command.group, "\n");
+    group = command.group;
+    absl::StrAppend(&text, Entry(command.name, command.summary, 18));
+  }
+  absl::StrAppend(&text, "\noptions of every command\n", OptionEntries(SharedOptions()));
+  absl::StrAppend(&text, "\nfirst steps\n");
+  absl::StrAppend(&text, "  fpoctl init fpo > job.yaml        then edit the paths in it\n");
+  absl::StrAppend(&text, "  fpoctl submit job.yaml --wait     run it and watch\n");
+  absl::StrAppend(
+      &text,
+      "  fpoctl COMMAND --help             arguments, options and examples of one command\n\n");
+  return absl::StrCat(text, kExitCodes);
+}
+
+std::string CommandHelp(const CommandSpec& command) {
+  std::string text =
+      absl::StrCat("fpoctl ", command.name, ": ", command.summary, "\n\n", UsageLine(command));
+  if (!command.details.empty()) absl::StrAppend(&text, "\n", command.details, "\n");
+  if (!command.arguments.empty()) absl::StrAppend(&text, "\narguments\n");
+  for (const ArgumentSpec& argument : command.arguments) {
+    absl::StrAppend(&text, Entry(argument.name, argument.help, kTextColumn));
+  }
+  if (!command.options.empty()) {
+    absl::StrAppend(&text, "\noptions\n", OptionEntries(command.options));
+  }
+  absl::StrAppend(&text, "\nexamples\n");
+  for (const ExampleSpec& example : command.examples) {
+    absl::StrAppend(&text, "  ", example.line, "\n");
+    if (!example.what.empty()) absl::StrAppend(&text, "      ", example.what, "\n");
+  }
+  return absl::StrCat(text, "\noptions of every command\n", OptionEntries(SharedOptions()));
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,254 @@
+#include "client/command_table.h"
+
+#include "client/commands.h"
+
+namespace fpo::client {
+namespace {
+
+const ArgumentSpec kJobArgument{"JOB", ValueKind::kJob,
+                                "a job's id, the beginning of one, or a name (its newest job)"};
+const ArgumentSpec kFileArgument{"FILE", ValueKind::kFile, "a job file, YAML or JSON"};
+const OptionSpec kSetOption{"set",
+                            "",
+                            ValueKind::kSetting,
+                            "KEY=VALUE",
+                            "change one key of the job file, e.g. method.beta=2; may be repeated",
+                            true};
+
+CommandSpec SubmitCommand() {
+  CommandSpec c{"submit", "run", "send a job file to the coordinator"};
+  c.details =
+      "Reads and checks the job file, makes its relative paths absolute (relative to the folder of "
+      "the\n"
+      "job file), and stores the job at the coordinator. A submit whose answer is lost is repeated "
+      "with\n"
+      "the same request id, so a job is never stored twice. Ctrl-C during --wait leaves the job "
+      "running.";
+  c.arguments = {kFileArgument};
+  c.options = {
+      kSetOption,
+      {"wait", "", ValueKind::kFlag, "", "follow the job to its end; the exit code is the job's"},
+      {"dry-run", "", ValueKind::kFlag, "", "let the coordinator check the job and store nothing"},
+      {"request-id", "", ValueKind::kText, "ID",
+       "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
+  c.examples = {{"fpoctl submit job.yaml", "send it and come back at once"},
+                {"fpoctl submit job.yaml --wait", "send it and watch it run"},
+                {"fpoctl submit job.yaml --set method.beta=2 --set name=beta-2",
+                 "the same with another beta"},
+                {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
+  c.run = RunSubmit;
+  return c;
+}
+
+CommandSpec InitCommand() {
+  CommandSpec c{"init", "run", "print a commented example job file"};
+  c.arguments = {
+      {"METHOD", ValueKind::kText, "fpo, dpo, sft, sae, ...; an unknown one lists them all"}};
+  c.examples = {{"fpoctl init fpo > job.yaml", "start from the example of FPO"}};
+  c.run = RunInit;
+  return c;
+}
+
+CommandSpec SchemaCommand() {
+  CommandSpec c{"schema", "run", "print the JSON Schema of job files"};
+  c.details = "Editors complete and check job files with it.";
+  c.examples = {{"fpoctl schema > job.schema.json", "then name it in your editor's YAML settings"}};
+  c.run = RunSchema;
+  return c;
+}
+
+CommandSpec ValidateCommand() {
+  CommandSpec c{"validate", "run", "check a job file without a server"};
+  c.details =
+      "Names every problem at once, each with file and line. `submit --dry-run` asks the "
+      "coordinator too.";
+  c.arguments = {kFileArgument};
+  c.options = {kSetOption};
+  c.examples = {
+      {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
+      {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};
+  c.run = RunValidate;
+  return c;
+}
+
+CommandSpec ListCommand() {
+  CommandSpec c{"list", "look", "list jobs, the newest first"};
+  c.options = {{"state",
+                "",
+                ValueKind::kChoice,
+                "STATE",
+                "only jobs in this state; may be repeated",
+                true,
+                {"QUEUED", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "CANCELLING",
+                 "SUCCEEDED", "FAILED", "CANCELLED"}},
+               {"owner", "", ValueKind::kText, "USER", "only this user's jobs"},
+               {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
+  c.examples = {{"fpoctl list", "all users' newest jobs"},
+                {"fpoctl list --state RUNNING --state QUEUED", "what runs and what waits"},
+                {"fpoctl list -q --state FAILED", "ids alone, for scripts"}};
+  c.run = RunList;
+  return c;
+}
+
+CommandSpec DescribeCommand() {
+  CommandSpec c{"describe", "look", "show everything about one job"};
+  c.details =
+      "State, attempts and why each ended, cache use, result metrics, output folder, last error.";
+  c.arguments = {kJobArgument};
+  c.examples = {{"fpoctl describe j-4f2a", "by the beginning of its id"},
+                {"fpoctl describe tiny-fpo --json", "the newest job of that name, as JSON"}};
+  c.run = RunDescribe;
+  return c;
+}
+
+CommandSpec CompareCommand() {
+  CommandSpec c{"compare", "look", "put the results of several jobs side by side"};
+  c.details =
+      "Held-out accuracy, reward margin, entropy and divergence, reference records found in the "
+      "cache,\n"
+      "forward passes of the reference, times and peak memory.";
+  c.arguments = {kJobArgument};
+  c.arguments[0].repeated = true;
+  c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"}};
+  c.run = RunCompare;
+  return c;
+}
+
+CommandSpec LogsCommand() {
+  CommandSpec c{"logs", "look", "print a job's log lines"};
+  c.details =
+      "Each line is: time, attempt/rank, text; with -q the text alone. Lines arrive once and in "
+      "order, also\n"
+      "over lost connections. With -f the exit code is the job's.";
+  c.arguments = {kJobArgument};
+  c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
+               {"attempt", "", ValueKind::kCount, "N", "only this attempt"},
+               {"tail", "", ValueKind::kCount, "N", "start with the last N lines"}};
+  c.examples = {{"fpoctl logs j-4f2a --tail 50", "the last 50 lines"},
+                {"fpoctl logs -f tiny-fpo", "follow to the end"}};
+  c.run = RunLogs;
+  return c;
+}
+
+CommandSpec WatchCommand() {
+  CommandSpec c{"watch", "look", "follow a job's progress to its end"};
+  c.details =
+      "On a terminal one block that is redrawn; on a pipe one line per state or phase change and "
+      "at most\n"
+      "one progress line in 30 s. A lost connection is taken up again for 60 s. Ctrl-C only stops "
+      "watching.";
+  c.arguments = {kJobArgument};
+  c.examples = {{"fpoctl watch j-4f2a", "live progress; the exit code is the job's"},
+                {"fpoctl watch j-4f2a --json", "every change as one JSON object a line"}};
+  c.run = RunWatch;
+  return c;
+}
+
+CommandSpec WaitCommand() {
+  CommandSpec c{"wait", "look", "wait for a job's end"};
+  c.details = "Exit code: 0 SUCCEEDED, 10 FAILED, 11 CANCELLED, 12 still running at --timeout.";
+  c.arguments = {kJobArgument};
+  c.options = {
+      {"timeout", "", ValueKind::kDuration, "DURATION", "give up after this long, e.g. 90s or 2h"}};
+  c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "go on only after success"}};
+  c.run = RunWait;
+  return c;
+}
+
+CommandSpec CancelCommand() {
+  CommandSpec c{"cancel", "act", "end a job"};
+  c.details = "A running job gets 30 s to stop. Its output so far stays where it is.";
+  c.arguments = {kJobArgument};
+  c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"}};
+  c.examples = {{"fpoctl cancel j-4f2a", "let it stop in order"},
+                {"fpoctl cancel j-4f2a --now", "kill it"}};
+  c.run = RunCancel;
+  return c;
+}
+
+std::vector<CommandSpec> CacheCommands() {
+  CommandSpec list{"cache ls", "cache", "list the datasets whose reference records are kept"};
+  list.examples = {{"fpoctl cache ls", "each manifest, how complete it is, and its size"},
+                   {"fpoctl cache ls -q", "full manifest ids"}};
+  list.run = RunCacheList;
+  CommandSpec info{"cache info", "cache", "show one manifest, or the whole cache's numbers"};
+  info.arguments = {{"MANIFEST", ValueKind::kText, "a manifest id or the beginning of one", false}};
+  info.examples = {{"fpoctl cache info", "records, size, hits since start"},
+                   {"fpoctl cache info 3fa9c1", "one manifest with its recipe"}};
+  info.run = RunCacheInfo;
+  return {list, info};
+}
+
+std::vector<CommandSpec> AdminCommands() {
+  CommandSpec workers{"workers list", "admin", "list workers, their slots and jobs"};
+  workers.examples = {{"fpoctl workers list", "who is there"}};
+  workers.run = RunWorkersList;
+  CommandSpec health{"health", "admin", "ask the services whether they serve"};
+  health.details = "Exit code 5 when one does not.";
+  health.arguments = {{"SERVICE",
+                       ValueKind::kChoice,
+                       "coordinator or cache (default: both)",
+                       false,
+                       false,
+                       {"coordinator", "cache"}}};
+  health.examples = {{"fpoctl health", "both services"},
+                     {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
+  health.run = RunHealth;
+  CommandSpec version{"version", "admin", "print fpoctl's version"};
+  version.examples = {{"fpoctl version", ""}};
+  version.run = RunVersion;
+  CommandSpec completion{"completion", "admin", "print a shell's completion script"};
+  completion.arguments = {
+      {"SHELL", ValueKind::kChoice, "bash, zsh or fish", true, false, {"bash", "zsh", "fish"}}};
+  completion.examples = {
+      {"source <(fpoctl completion bash)", "for this shell; add it to ~/.bashrc to keep it"},
+      {"source <(fpoctl completion zsh)", "after compinit"},
+      {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
+  completion.run = RunCompletion;
+  return {workers, health, version, completion};
+}
+
+std::vector<CommandSpec> MakeCommands() {
+  std::vector<CommandSpec> commands = {SubmitCommand(),   InitCommand(),  SchemaCommand(),
+                                       ValidateCommand(), ListCommand(),  DescribeCommand(),
+                                       CompareCommand(),  LogsCommand(),  WatchCommand(),
+                                       WaitCommand(),     CancelCommand()};
+  for (CommandSpec& c : CacheCommands()) commands.push_back(std::move(c));
+  for (CommandSpec& c : AdminCommands()) commands.push_back(std::move(c));
+  return commands;
+}
+
+}  // namespace
+
+const std::vector<CommandSpec>& Commands() {
+  static const std::vector<CommandSpec> commands = MakeCommands();
+  return commands;
+}
+
+const std::vector<OptionSpec>& SharedOptions() {
+  static const std::vector<OptionSpec> options = {
+      {"server", "", ValueKind::kText, "HOST:PORT",
+       "the coordinator (environment: FPO_SERVER; default 127.0.0.1:7070)"},
+      {"cache-server", "", ValueKind::kText, "HOST:PORT",
+       "the reference cache (environment: FPO_CACHE_SERVER; default 127.0.0.1:7080)"},
+      {"tls-ca", "", ValueKind::kFile, "FILE",
+       "use TLS and trust this CA (environment: FPO_TLS_CA)"},
+      {"tls-cert", "", ValueKind::kFile, "FILE",
+       "show this client certificate (environment: FPO_TLS_CERT)"},
+      {"tls-key", "", ValueKind::kFile, "FILE", "its private key (environment: FPO_TLS_KEY)"},
+      {"json", "", ValueKind::kFlag, "", "print answers and errors as JSON, one object a line"},
+      {"quiet", "q", ValueKind::kFlag, "", "print ids alone"},
+      {"version", "", ValueKind::kFlag, "", "print fpoctl's version"},
+      {"help", "h", ValueKind::kFlag, "", "print this page"},
+  };
+  return options;
+}
+
+const CommandSpec* FindCommand(absl::string_view name) {
+  for (const CommandSpec& command : Commands()) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+}  // namespace fpo::client

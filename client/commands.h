@@ -1,0 +1,29 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "client/exit_code.h"
+#include "client/session.h"
+
+namespace fpo::client {
+
+// What the command table runs. Data goes to the session's out, the rest to its err; an error is
+// returned, not printed.
+absl::StatusOr<ExitCode> RunSubmit(Session& session);
+absl::StatusOr<ExitCode> RunList(Session& session);
+absl::StatusOr<ExitCode> RunDescribe(Session& session);
+absl::StatusOr<ExitCode> RunCompare(Session& session);
+absl::StatusOr<ExitCode> RunLogs(Session& session);
+absl::StatusOr<ExitCode> RunWatch(Session& session);
+absl::StatusOr<ExitCode> RunWait(Session& session);
+absl::StatusOr<ExitCode> RunCancel(Session& session);
+absl::StatusOr<ExitCode> RunWorkersList(Session& session);
+absl::StatusOr<ExitCode> RunCacheList(Session& session);
+absl::StatusOr<ExitCode> RunCacheInfo(Session& session);
+absl::StatusOr<ExitCode> RunSchema(Session& session);
+absl::StatusOr<ExitCode> RunInit(Session& session);
+absl::StatusOr<ExitCode> RunValidate(Session& session);
+absl::StatusOr<ExitCode> RunHealth(Session& session);
+absl::StatusOr<ExitCode> RunVersion(Session& session);
+absl::StatusOr<ExitCode> RunCompletion(Session& session);
+
+}  // namespace fpo::client

@@ -1,0 +1,153 @@
+#include "client/convert.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+using google::protobuf::Timestamp;
+using Json = nlohmann::json;
+
+std::optional<absl::Time> TimeOf(bool present, const Timestamp& time) {
+  if (!present) return std::nullopt;
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+const Json& Member(const Json& object, const char* key) {
+  static const Json kNull;
+  const auto found = object.find(key);
+  return object.is_object() && found != object.end() ? *found : kNull;
+}
+
+std::string Text(const Json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+void ReadConfig(const std::string& text, JobView* view) {
+  const Json config = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return;
+  view->kind = Text(Member(config, "kind"));
+  view->output = Text(Member(config, "output"));
+  view->model = Text(Member(Member(config, "model"), "path"));
+  if (view->kind == "train") view->method = Text(Member(Member(config, "method"), "name"));
+  view->has_reference =
+      view->kind != "sae" && Text(Member(Member(config, "reference"), "source")) == "cached";
+}
+
+AttemptView ViewOf(const pb::Attempt& attempt) {
+  AttemptView view;
+  view.number = attempt.number();
+  view.epoch = attempt.epoch();
+  view.workers.assign(attempt.workers().begin(), attempt.workers().end());
+  view.started = TimeOf(attempt.has_started(), attempt.started());
+  view.ended = TimeOf(attempt.has_ended(), attempt.ended());
+  view.end_class = attempt.end_class();
+  view.end_message = attempt.end_message();
+  return view;
+}
+
+ProgressView ViewOf(const pb::JobProgress& progress) {
+  ProgressView view;
+  view.phase = progress.phase();
+  view.done = progress.done();
+  view.total = progress.total();
+  view.unit = progress.unit();
+  view.step = progress.step();
+  view.total_steps = progress.total_steps();
+  view.metrics.insert(progress.metrics().begin(), progress.metrics().end());
+  view.updated = TimeOf(progress.has_updated(), progress.updated());
+  return view;
+}
+
+CacheView ViewOf(const pb::CacheUse& cache) {
+  CacheView view;
+  view.total = cache.records_total();
+  view.hit = cache.records_hit();
+  view.computed = cache.records_computed();
+  view.reference_seconds = cache.reference_seconds();
+  view.manifest_id = cache.manifest_id();
+  return view;
+}
+
+}  // namespace
+
+JobView ViewOf(const pb::Job& job) {
+  JobView view;
+  view.job_id = job.job_id();
+  view.name = job.name();
+  ReadConfig(job.spec().config_json(), &view);
+  view.owner = job.spec().owner();
+  view.state = pb::JobState_Name(job.state());
+  view.reason = job.reason();
+  for (const pb::Attempt& attempt : job.attempts()) view.attempts.push_back(ViewOf(attempt));
+  view.restarts_used = job.restarts_used();
+  view.checkpoint_step = job.checkpoint_step();
+  view.priority = job.priority();
+  view.progress = ViewOf(job.progress());
+  if (job.progress().has_cache()) view.cache = ViewOf(job.progress().cache());
+  view.submitted = TimeOf(job.has_submitted(), job.submitted());
+  view.started = TimeOf(job.has_started(), job.started());
+  view.ended = TimeOf(job.has_ended(), job.ended());
+  view.result.insert(job.result().begin(), job.result().end());
+  return view;
+}
+
+WorkerView ViewOf(const pb::Worker& worker) {
+  WorkerView view;
+  view.worker_id = worker.worker_id();
+  view.host = worker.host();
+  view.state = worker.state();
+  view.slots = worker.slots();
+  view.slots_used = worker.slots_used();
+  view.device = worker.device();
+  view.version = worker.version();
+  view.last_beat = TimeOf(worker.has_last_beat(), worker.last_beat());
+  view.jobs.assign(worker.jobs().begin(), worker.jobs().end());
+  return view;
+}
+
+ManifestView ViewOf(const pb::Manifest& manifest) {
+  ManifestView view;
+  view.manifest_id = absl::BytesToHexString(manifest.manifest_id());
+  view.recipe_id = absl::BytesToHexString(manifest.recipe_id());
+  view.recipe = manifest.recipe();
+  view.name = manifest.name();
+  view.owner = manifest.owner();
+  view.total = manifest.total();
+  view.present = manifest.present();
+  view.bytes = manifest.bytes();
+  view.created = TimeOf(manifest.has_created(), manifest.created());
+  view.used = TimeOf(manifest.has_used(), manifest.used());
+  return view;
+}
+
+CacheStatsView ViewOf(const pb::StatsResponse& stats) {
+  CacheStatsView view;
+  view.version = stats.version();
+  view.recipes = stats.recipes();
+  view.manifests = stats.manifests();
+  view.records = stats.records();
+  view.bytes = stats.bytes();
+  view.disk_bytes = stats.disk_bytes();
+  view.claims = stats.claims();
+  view.hits = stats.hits();
+  view.misses = stats.misses();
+  view.stored = stats.stored();
+  view.conflicts = stats.conflicts();
+  return view;
+}
+
+std::string AnswerJson(const google::protobuf::Message& answer) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  // Fails only for messages with Any or broken timestamps, which none of ours has.
+  const auto status = google::protobuf::util::MessageToJsonString(answer, &json, options);
+  return status.ok() ? json : "{}";
+}
+
+}  // namespace fpo::client

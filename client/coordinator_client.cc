@@ -1,0 +1,107 @@
+#include "client/coordinator_client.h"
+
+#include <utility>
+
+#include "client/rpc_status.h"
+#include "common/rpc/deadline.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+
+CallSite SiteOf(const std::string& address, const Interrupt& interrupt) {
+  return {"coordinator", address, "--server or FPO_SERVER", "fpo-coordinator", interrupt.raised()};
+}
+
+}  // namespace
+
+CoordinatorClient::CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std::string address,
+                                     Interrupt* interrupt)
+    : channel_(std::move(channel)),
+      address_(std::move(address)),
+      interrupt_(interrupt),
+      stub_(pb::Coordinator::NewStub(channel_)) {}
+
+CoordinatorClient CoordinatorClient::With(Interrupt* interrupt) const {
+  return CoordinatorClient(channel_, address_, interrupt);
+}
+
+template <typename Method, typename Request, typename Response>
+absl::Status CoordinatorClient::Call(Method method, const Request& request, Response* response) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kUnaryDeadline);
+  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+  const grpc::Status status = (stub_.get()->*method)(&context, request, response);
+  return CallError(status, SiteOf(address_, *interrupt_));
+}
+
+template <typename Start, typename Response>
+absl::Status CoordinatorClient::ReadStream(Start start,
+                                           const std::function<void(const Response&)>& on_answer) {
+  grpc::ClientContext context;
+  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+  const auto reader = start(&context);
+  Response answer;
+  while (reader->Read(&answer)) on_answer(answer);
+  return CallError(reader->Finish(), SiteOf(address_, *interrupt_));
+}
+
+absl::StatusOr<pb::SubmitResponse> CoordinatorClient::Submit(const pb::SubmitRequest& request) {
+  pb::SubmitResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::Submit, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ValidateResponse> CoordinatorClient::Validate(
+    const pb::ValidateRequest& request) {
+  pb::ValidateResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::Validate, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::GetJobResponse> CoordinatorClient::GetJob(const std::string& job_id) {
+  pb::GetJobRequest request;
+  request.set_job_id(job_id);
+  pb::GetJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::GetJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ListJobsResponse> CoordinatorClient::ListJobs(
+    const pb::ListJobsRequest& request) {
+  pb::ListJobsResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ListJobs, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::CancelJobResponse> CoordinatorClient::CancelJob(
+    const pb::CancelJobRequest& request) {
+  pb::CancelJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::CancelJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ListWorkersResponse> CoordinatorClient::ListWorkers() {
+  pb::ListWorkersResponse response;
+  FPO_RETURN_IF_ERROR(
+      Call(&pb::Coordinator::Stub::ListWorkers, pb::ListWorkersRequest(), &response));
+  return response;
+}
+
+absl::Status CoordinatorClient::WatchJob(
+    const std::string& job_id, const std::function<void(const pb::WatchJobResponse&)>& on_answer) {
+  pb::WatchJobRequest request;
+  request.set_job_id(job_id);
+  return ReadStream([&](grpc::ClientContext* context) { return stub_->WatchJob(context, request); },
+                    on_answer);
+}
+
+absl::Status CoordinatorClient::Logs(
+    const pb::LogsRequest& request, const std::function<void(const pb::LogsResponse&)>& on_answer) {
+  return ReadStream([&](grpc::ClientContext* context) { return stub_->Logs(context, request); },
+                    on_answer);
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/interrupt.h"
+#include "proto/fpo/v1/coordinator.grpc.pb.h"
+
+namespace fpo::client {
+
+// Calls of the Coordinator service with a deadline each; raising the interrupt cancels them (reason
+// INTERRUPTED). Errors carry an ErrorInfo wherever there is something to do about them.
+// Thread-safe.
+class CoordinatorClient {
+ public:
+  // `interrupt` outlives the client.
+  CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std::string address,
+                    Interrupt* interrupt);
+
+  // The same connection under another interrupt.
+  CoordinatorClient With(Interrupt* interrupt) const;
+
+  absl::StatusOr<fpo::v1::SubmitResponse> Submit(const fpo::v1::SubmitRequest& request);
+  absl::StatusOr<fpo::v1::ValidateResponse> Validate(const fpo::v1::ValidateRequest& request);
+  absl::StatusOr<fpo::v1::GetJobResponse> GetJob(const std::string& job_id);
+  absl::StatusOr<fpo::v1::ListJobsResponse> ListJobs(const fpo::v1::ListJobsRequest& request);
+  absl::StatusOr<fpo::v1::CancelJobResponse> CancelJob(const fpo::v1::CancelJobRequest& request);
+  absl::StatusOr<fpo::v1::ListWorkersResponse> ListWorkers();
+
+  // Block until the server ends the stream. They have no deadline: a dead connection is found by
+  // keepalive.
+  absl::Status WatchJob(const std::string& job_id,
+                        const std::function<void(const fpo::v1::WatchJobResponse&)>& on_answer);
+  absl::Status Logs(const fpo::v1::LogsRequest& request,
+                    const std::function<void(const fpo::v1::LogsResponse&)>& on_answer);
+
+ private:
+  template <typename Method, typename Request, typename Response>
+  absl::Status Call(Method method, const Request& request, Response* response);
+  template <typename Start, typename Response>
+  absl::Status ReadStream(Start start, const std::function<void(const Response&)>& on_answer);
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::string address_;
+  Interrupt* interrupt_;
+  std::unique_ptr<fpo::v1::Coordinator::Stub> stub_;
+};
+
+}  // namespace fpo::client

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/exit_code.h"
+#include "client/job_display.h"
+#include "client/session.h"
+
+namespace fpo::client {
+
+struct FollowRequest {
+  std::string job_id = {};
+  bool answered = false;    // the coordinator was reached just now
+  bool stream_json = true;  // with --json: each change; else only the last
+  std::optional<absl::Time> deadline = {};
+};
+
+// Follows a job to its end, shows it on `display`, prints the summary, and returns the exit code of
+// its state. kTimeout at the deadline, kInterrupted after Ctrl-C, which says how to follow again.
+// NotFound and lost connections are errors.
+absl::StatusOr<ExitCode> FollowJob(Session& session, CoordinatorClient& coordinator,
+                                   const FollowRequest& request, JobDisplay& display);
+
+// What Ctrl-C says on stderr: the job goes on, and how to follow and cancel it.
+std::string InterruptedText(const std::string& command, const std::string& job_id);
+
+}  // namespace fpo::client

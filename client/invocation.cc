@@ -1,0 +1,30 @@
+#include "client/invocation.h"
+
+#include "absl/strings/numbers.h"
+
+namespace fpo::client {
+
+bool Invocation::Has(const std::string& name) const { return values.count(name) > 0; }
+
+std::string Invocation::Get(const std::string& name) const {
+  const auto found = values.find(name);
+  return found == values.end() || found->second.empty() ? "" : found->second.back();
+}
+
+std::vector<std::string> Invocation::GetAll(const std::string& name) const {
+  const auto found = values.find(name);
+  return found == values.end() ? std::vector<std::string>() : found->second;
+}
+
+int64_t Invocation::GetCount(const std::string& name, int64_t fallback) const {
+  int64_t count = 0;
+  return absl::SimpleAtoi(Get(name), &count) ? count : fallback;
+}
+
+std::optional<absl::Duration> Invocation::GetDuration(const std::string& name) const {
+  absl::Duration duration;
+  if (!Has(name) || !absl::ParseDuration(Get(name), &duration)) return std::nullopt;
+  return duration;
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/text_layout.h"
+#include "common/rpc/listen_options.h"
+
+namespace fpo::client {
+
+struct CommandSpec;
+
+// What every command shares: where the services are and how to print.
+struct Settings {
+  std::string server = "127.0.0.1:7070";
+  std::string cache_server = "127.0.0.1:7080";
+  TlsFiles tls;
+  bool json = false;
+  bool quiet = false;
+};
+
+// One command line, checked against the command table: values that do not fit their kind never get
+// here.
+struct Invocation {
+  const CommandSpec* command = nullptr;
+  Settings settings;
+  // By option or argument name without dashes; a flag that was given is {"true"}.
+  std::map<std::string, std::vector<std::string>> values;
+
+  bool Has(const std::string& name) const;
+  std::string Get(const std::string& name) const;  // the last value; empty when not given
+  std::vector<std::string> GetAll(const std::string& name) const;
+  int64_t GetCount(const std::string& name, int64_t fallback) const;
+  std::optional<absl::Duration> GetDuration(const std::string& name) const;
+};
+
+// What fpoctl takes from around it; read once, in flags.cc.
+struct Environment {
+  std::string server;                     // FPO_SERVER
+  std::string cache_server;               // FPO_CACHE_SERVER
+  std::string tls_ca, tls_cert, tls_key;  // FPO_TLS_CA, FPO_TLS_CERT, FPO_TLS_KEY
+  std::string user;
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  TextStyle style;  // of standard output
+};
+
+}  // namespace fpo::client

@@ -1,0 +1,102 @@
+#include "absl/strings/str_cat.h"
+#include "client/commands.h"
+#include "client/convert.h"
+#include "client/follow_job.h"
+#include "client/human.h"
+#include "client/rpc_status.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string LineText(const pb::LogLine& line, const Session& session) {
+  // A terminal must not obey what a job prints.
+  const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
+  if (session.settings().quiet) return absl::StrCat(text, "\n");
+  return absl::StrCat(LocalClock(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
+                      "/", line.rank(), " ", text, "\n");
+}
+
+// Reads log lines from a cursor on, over lost connections; each line is printed once.
+class LogReading {
+ public:
+  LogReading(Session& session, CoordinatorClient& coordinator, pb::LogsRequest request)
+      : session_(session), coordinator_(coordinator), request_(std::move(request)) {}
+
+  absl::Status Run() {
+    ReconnectPolicy policy(session_.times.reconnect);
+    policy.Answered();  // the job was looked up just before
+    while (true) {
+      absl::Status status = coordinator_.Logs(request_, [&](const pb::LogsResponse& answer) {
+        policy.Answered();
+        Print(answer);
+      });
+      if (status.ok()) status = CheckComplete();
+      if (status.ok() || !IsLost(status)) return status;
+      const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+      if (!wait) return status;
+      if (session_.interrupt.WaitFor(*wait)) return InterruptedError();
+    }
+  }
+
+ private:
+  // A followed stream that ends before the job has is a server that is going away.
+  absl::Status CheckComplete() {
+    if (!request_.follow()) return absl::OkStatus();
+    FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator_.GetJob(request_.job_id()));
+    if (ViewOf(found.job()).IsTerminal()) return absl::OkStatus();
+    return absl::UnavailableError("the coordinator ended the stream of log lines");
+  }
+
+  void Print(const pb::LogsResponse& answer) {
+    if (session_.settings().json) {
+      session_.out << AnswerJson(answer) << "\n";
+    }
+    for (const pb::LogLine& line : answer.lines()) {
+      if (!session_.settings().json) session_.out << LineText(line, session_);
+      request_.set_after(line.cursor());
+      request_.set_tail(0);  // it named the start; from now on the cursor does
+    }
+    session_.out << std::flush;
+  }
+
+  Session& session_;
+  CoordinatorClient& coordinator_;
+  pb::LogsRequest request_;
+};
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunLogs(Session& session) {
+  const Invocation& invocation = session.invocation;
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator.GetJob(invocation.Get("JOB")));
+  const std::string& job_id = found.job().job_id();
+  pb::LogsRequest request;
+  request.set_job_id(job_id);
+  request.set_follow(invocation.Has("follow"));
+  request.set_attempt(static_cast<int32_t>(invocation.GetCount("attempt", 0)));
+  request.set_tail(static_cast<int32_t>(invocation.GetCount("tail", 0)));
+  const absl::Status status = LogReading(session, coordinator, request).Run();
+  if (ErrorReason(status) == kInterruptedReason) {
+    session.err << InterruptedText("logs -f", job_id);
+    return ExitCode::kInterrupted;
+  }
+  FPO_RETURN_IF_ERROR(status);
+  if (!request.follow()) return ExitCode::kOk;
+  // The lines end with the job; wait for the state that goes with it.
+  SilentDisplay display;
+  Session after{invocation,  session.environment, session.err,
+                session.err, session.interrupt,   session.times};
+  return FollowJob(after, coordinator, {.job_id = job_id, .answered = true, .stream_json = false},
+                   display);
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,36 @@
+#include "client/run_command.h"
+
+#include "client/command_table.h"
+#include "client/error_report.h"
+#include "client/exit_code.h"
+
+namespace fpo::client {
+namespace {
+
+int Fail(const absl::Status& error, bool json, std::ostream& err) {
+  err << (json ? ErrorJson(error) : ErrorText(error)) << std::flush;
+  return static_cast<int>(ExitCodeOf(error));
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& args, const RunContext& context) {
+  const ParsedLine line = ParseCommandLine(args, context.environment);
+  if (line.help) {
+    context.out << *line.help << std::flush;
+    return static_cast<int>(ExitCode::kOk);
+  }
+  if (!line.invocation) return Fail(line.error, line.json, context.err);
+  Session session{*line.invocation, context.environment, context.out,
+                  context.err,      context.interrupt,   context.times};
+  const absl::StatusOr<ExitCode> code = line.invocation->command->run(session);
+  if (!code.ok()) return Fail(code.status(), line.json, context.err);
+  context.out << std::flush;
+  if (!context.out) {
+    return Fail(absl::DataLossError("standard output could not be written"), line.json,
+                context.err);
+  }
+  return static_cast<int>(*code);
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,34 @@
+#include "client/session.h"
+
+#include "client/exit_code.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
+                                                       const std::string& address) {
+  auto channel = MakeChannel(address, {.tls = session.settings().tls});
+  if (!channel.ok()) {
+    return UsageError(channel.status().message(),
+                      "fpoctl --help names the address and TLS options");
+  }
+  return channel;
+}
+
+}  // namespace
+
+absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session) {
+  const std::string& address = session.settings().server;
+  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
+  return CoordinatorClient(std::move(channel), address, &session.interrupt);
+}
+
+absl::StatusOr<CacheClient> ConnectCache(Session& session) {
+  const std::string& address = session.settings().cache_server;
+  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
+  return CacheClient(std::move(channel), address, &session.interrupt);
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,257 @@
+// The commands that ask and print; those that submit and follow are in follow_test.cc.
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "gmock/gmock.h"
+#include "tests/client/command_run.h"
+#include "tests/client/sample_job.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+using CommandsTest = CommandRun;
+
+TEST_F(CommandsTest, ListPrintsATable) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1002", pb::FAILED));
+  const Result result = Run({"list", "--state", "running", "--state", "FAILED", "--owner", "ann"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, StartsWith("JOB     NAME      KIND       STATE    PHASE  STEP    AGE"));
+  EXPECT_THAT(result.out, HasSubstr("j-1002  tiny-fpo  train:fpo  FAILED "));
+  const pb::ListJobsRequest asked = coordinator_.lists().at(0);
+  EXPECT_EQ(asked.owner(), "ann");
+  ASSERT_EQ(asked.states_size(), 2);
+  EXPECT_EQ(asked.states(0), pb::RUNNING);
+}
+
+TEST_F(CommandsTest, ListReadsAllPagesAndStopsAtItsLimit) {
+  for (int i = 0; i < 620; ++i) {
+    coordinator_.AddJob(SampleMessage(absl::StrCat("j-", 10000 + i), pb::QUEUED));
+  }
+  const Result all = Run({"list", "-q", "--limit", "0"});
+  EXPECT_EQ(std::count(all.out.begin(), all.out.end(), '\n'), 620);
+  const Result some = Run({"list"});
+  EXPECT_EQ(std::count(some.out.begin(), some.out.end(), '\n'), 101);
+  EXPECT_THAT(some.err, HasSubstr("there are more than these 100 jobs"));
+}
+
+TEST_F(CommandsTest, ListJsonIsTheAnswer) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  const Result result = Run({"list", "--json"});
+  const json answer = json::parse(result.out);
+  EXPECT_EQ(answer["jobs"][0]["job_id"], "j-1001");
+  EXPECT_EQ(answer["jobs"][0]["state"], "RUNNING");
+  EXPECT_EQ(answer["jobs"][0]["submitted"], "2025-01-31T14:03:11Z");
+  EXPECT_EQ(answer["jobs"][0]["restarts_used"], 0) << "fields with default values are there too";
+}
+
+TEST_F(CommandsTest, DescribeByPrefixAndName) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::FAILED));
+  const Result result = Run({"describe", "j-10"});
+  EXPECT_EQ(result.code, 0) << "looking at a failed job is no failure";
+  EXPECT_THAT(result.out, HasSubstr("reason      program: loss is not finite at step 64\n"));
+  EXPECT_EQ(json::parse(Run({"describe", "tiny-fpo", "--json"}).out)["job"]["job_id"], "j-1001");
+  EXPECT_EQ(Run({"describe", "tiny-fpo", "-q"}).out, "j-1001\n");
+}
+
+TEST_F(CommandsTest, UnknownJobIsNotFound) {
+  for (const char* command : {"describe", "compare", "logs", "watch", "wait", "cancel"}) {
+    const Result result = Run({command, "j-9"});
+    EXPECT_EQ(result.code, 4) << command;
+    EXPECT_EQ(result.err, "error: there is no job 'j-9'; hint: fpoctl list\n") << command;
+    EXPECT_EQ(result.out, "") << command;
+  }
+  const json error = json::parse(Run({"describe", "j-9", "--json"}).err);
+  EXPECT_EQ(error["code"], "NOT_FOUND");
+  EXPECT_EQ(error["reason"], "JOB_NOT_FOUND");
+  EXPECT_EQ(error["field"], "job_id");
+}
+
+TEST_F(CommandsTest, ServerErrorsKeepTheirExitCodes) {
+  const std::pair<absl::Status, int> cases[] = {
+      {absl::PermissionDeniedError("not yours"), 6},
+      {absl::FailedPreconditionError("too late"), 7},
+      {absl::ResourceExhaustedError("queue full"), 8},
+      {absl::InvalidArgumentError("bad page"), 3},
+      {absl::InternalError("broken"), 1},
+  };
+  for (const auto& [error, code] : cases) {
+    coordinator_.FailNext("ListJobs", error);
+    const Result result = Run({"list"});
+    EXPECT_EQ(result.code, code) << error;
+    EXPECT_THAT(result.err, AllOf(StartsWith("error: "), HasSubstr("; hint: ")));
+  }
+}
+
+TEST_F(CommandsTest, UnreachableCoordinator) {
+  coordinator_.Stop();
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"list"}, {"describe", "j"}, {"watch", "j"}, {"workers", "list"}}) {
+    const Result result = Run(args);
+    EXPECT_EQ(result.code, 5);
+    EXPECT_THAT(result.err, HasSubstr(absl::StrCat("the coordinator at ", coordinator_.address(),
+                                                   " cannot be reached")));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+}
+
+TEST_F(CommandsTest, MalformedAddressIsUsage) {
+  const Result result = Run({"list", "--server", "nowhere"});
+  EXPECT_EQ(result.code, 2) << result.err;
+}
+
+TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  EXPECT_EQ(Run({"cancel", "tiny-fpo"}).out,
+            "job j-1001 is CANCELLING; wait for its end: fpoctl wait j-1001\n");
+  EXPECT_EQ(Run({"cancel", "j-1001", "--now"}).out, "job j-1001 is CANCELLED\n");
+  EXPECT_EQ(json::parse(Run({"cancel", "j-1001", "--json"}).out)["job"]["state"], "CANCELLING");
+  ASSERT_EQ(coordinator_.cancels().size(), 3u);
+  EXPECT_EQ(coordinator_.cancels()[0].job_id(), "j-1001") << "names are resolved first";
+  EXPECT_TRUE(coordinator_.cancels()[1].now());
+  coordinator_.FailNext(
+      "CancelJob", WithErrorInfo(absl::FailedPreconditionError("job j-1001 has ended"),
+                                 {.reason = "JOB_TERMINAL", .hint = "fpoctl describe j-1001"}));
+  const Result late = Run({"cancel", "j-1001"});
+  EXPECT_EQ(late.code, 7);
+  EXPECT_EQ(late.err, "error: job j-1001 has ended; hint: fpoctl describe j-1001\n");
+}
+
+TEST_F(CommandsTest, CompareTakesSeveralJobs) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::SUCCEEDED));
+  const Result result = Run({"compare", "j-1001", "tiny-fpo"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 3);
+  EXPECT_THAT(result.out, HasSubstr("0.9130"));
+}
+
+TEST_F(CommandsTest, WorkersList) {
+  const Result none = Run({"workers", "list"});
+  EXPECT_EQ(none.code, 0);
+  EXPECT_THAT(none.err, HasSubstr("no worker has registered; start fpo-worker --coordinator"));
+  pb::Worker worker;
+  worker.set_worker_id("w1");
+  worker.set_state("ready");
+  worker.set_slots(2);
+  coordinator_.AddWorker(worker);
+  EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("w1      -     ready  0/2"));
+  EXPECT_EQ(Run({"workers", "list", "-q"}).out, "w1\n");
+  EXPECT_EQ(json::parse(Run({"workers", "list", "--json"}).out)["workers"][0]["slots"], 2);
+  coordinator_.FailNext("ListWorkers", absl::PermissionDeniedError("admin only"));
+  EXPECT_EQ(Run({"workers", "list"}).code, 6);
+}
+
+pb::Manifest SampleManifest(const std::string& id) {
+  pb::Manifest manifest;
+  manifest.set_manifest_id(id + std::string(32 - id.size(), '\x11'));
+  manifest.set_name("tiny-fpo");
+  manifest.set_total(2400);
+  manifest.set_present(2400);
+  manifest.set_bytes(1 << 20);
+  return manifest;
+}
+
+TEST_F(CommandsTest, CacheListAndInfo) {
+  cache_.AddManifest(SampleManifest("\x3f\xa9"));
+  cache_.AddManifest(SampleManifest("\x3f\xbb"));
+  EXPECT_THAT(Run({"cache", "ls"}).out,
+              HasSubstr("3fa911111111  tiny-fpo  -      2,400    100 %    1.0 MiB"));
+  EXPECT_EQ(json::parse(Run({"cache", "ls", "--json"}).out)["manifests"].size(), 2u);
+  EXPECT_THAT(Run({"cache", "info", "3FA"}).out, HasSubstr("manifest  3fa91111"));
+  EXPECT_EQ(json::parse(Run({"cache", "info", "3fa", "--json"}).out)["manifest"]["total"], "2400");
+  const Result both = Run({"cache", "info", "3f"});
+  EXPECT_EQ(both.code, 4);
+  EXPECT_EQ(both.err,
+            "error: more than one manifest's id begins with '3f'; hint: fpoctl cache ls\n");
+  EXPECT_EQ(Run({"cache", "info", "77"}).code, 4);
+  pb::StatsResponse stats;
+  stats.set_records(4800);
+  cache_.SetStats(stats);
+  EXPECT_THAT(Run({"cache", "info"}).out, HasSubstr("records      4,800\n"));
+  EXPECT_EQ(json::parse(Run({"cache", "info", "--json"}).out)["records"], "4800");
+}
+
+TEST_F(CommandsTest, CacheUnreachableNamesItsOwnFlag) {
+  const Result result = Run({"cache", "ls", "--cache-server", "127.0.0.1:1"});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("the cache at 127.0.0.1:1 cannot be reached"));
+  EXPECT_THAT(result.err, HasSubstr("--cache-server or FPO_CACHE_SERVER"));
+}
+
+TEST_F(CommandsTest, Health) {
+  const Result well = Run({"health"});
+  EXPECT_EQ(well.code, 0) << well.err;
+  EXPECT_THAT(well.out,
+              HasSubstr(absl::StrCat("coordinator  ", coordinator_.address(), "  SERVING\n")));
+  EXPECT_EQ(Run({"health", "cache", "-q"}).out, "");
+  coordinator_.SetServing(false);
+  const Result draining = Run({"health", "coordinator"});
+  EXPECT_EQ(draining.code, 5);
+  EXPECT_THAT(draining.out, HasSubstr("NOT_SERVING"));
+  coordinator_.Stop();
+  const Result gone = Run({"health", "--json"});
+  EXPECT_EQ(gone.code, 5);
+  EXPECT_THAT(gone.out, HasSubstr("\"status\":\"UNREACHABLE\"}\n"));
+  EXPECT_THAT(gone.err, HasSubstr("\"reason\":\"NOT_SERVING\""));
+}
+
+TEST_F(CommandsTest, VersionHelpAndUsage) {
+  EXPECT_THAT(Run({"version"}).out, StartsWith("fpoctl "));
+  EXPECT_EQ(Run({"--version"}).out, Run({"version"}).out);
+  EXPECT_TRUE(json::parse(Run({"version", "--json"}).out).contains("version"));
+  EXPECT_EQ(Run({"--help"}).code, 0);
+  EXPECT_THAT(Run({"completion", "bash"}).out,
+              HasSubstr("complete -o filenames -F _fpoctl fpoctl"));
+  const Result bad = Run({"list", "--nope"});
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_EQ(bad.err, "error: list: unexpected argument '--nope'; hint: fpoctl list --help\n");
+  EXPECT_EQ(json::parse(Run({"list", "--nope", "--json"}).err)["reason"], "USAGE");
+}
+
+TEST_F(CommandsTest, SchemaAndInit) {
+  EXPECT_TRUE(json::parse(Run({"schema"}).out).contains("properties"));
+  const Result example = Run({"init", "fpo"});
+  EXPECT_EQ(example.code, 0) << example.err;
+  EXPECT_EQ(Run({"validate", WriteJob(example.out)}).code, 0) << "the example is a valid job";
+  const Result unknown = Run({"init", "ppo"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("dpo"));
+}
+
+TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
+  const std::string path = WriteJob();
+  const Result good = Run({"validate", path});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_EQ(good.out, absl::StrCat(path, ": valid (train, fpo)\n"));
+  const json effective = json::parse(Run({"validate", path, "--json"}).out);
+  EXPECT_EQ(effective["method"]["alpha"], 0.5);
+  EXPECT_EQ(effective["output"], absl::StrCat(folder_, "/runs/fpo"));
+
+  WriteJob(absl::StrCat(kJobText, "colour: red\nepochs: many\n"));
+  const Result bad = Run({"validate", path});
+  EXPECT_EQ(bad.code, 3);
+  EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":9: ")));
+  EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":10: ")));
+  EXPECT_THAT(bad.err, HasSubstr("\nerror: the job is not valid: 2 problems; hint: "));
+  EXPECT_EQ(json::parse(Run({"validate", path, "--json"}).err)["reason"], "JOB_INVALID");
+}
+
+TEST_F(CommandsTest, JobFilesThatCannotBeRead) {
+  const Result absent = Run({"validate", folder_ + "/absent.yaml"});
+  EXPECT_EQ(absent.code, 4);
+  EXPECT_THAT(absent.err, HasSubstr("absent.yaml cannot be read: No such file"));
+  const Result folder = Run({"submit", folder_});
+  EXPECT_EQ(folder.code, 2);
+  EXPECT_THAT(folder.err, HasSubstr("is a folder, not a job file"));
+  EXPECT_EQ(Run({"validate", WriteJob(std::string(300 << 10, '#'))}).code, 3);
+}
+
+}  // namespace
+}  // namespace fpo::client
