@@ -1,5 +1,7 @@
 #include "tests/golden/golden_case.h"
 
+#include <ATen/Parallel.h>
+
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
