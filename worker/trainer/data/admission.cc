@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
-#include "worker/trainer/data/prompt_cut.h"
 
 namespace fpo::train {
 namespace {
@@ -41,23 +40,19 @@ std::vector<PreferenceRow> AssistantTurns(const PreferenceRow& row) {
   return turns;
 }
 
-}  // namespace
+// Whether this row is a whole conversation, each of whose assistant turns is an example.
+bool IsConversation(const PreferenceRow& row) {
+  return row.kind == Kind::kMessages && !row.has_rejected && row.prompt_messages.empty();
+}
 
-// One pair between tokens and limits.
-struct Admission::Encoded {
-  TokenPair pair;
-  bool moved = false;  // the boundary fell before the prompt's own end
-  bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
-};
+}  // namespace
 
 struct Admission::Account {
   AdmissionReport report;
   std::vector<int64_t> prompt, chosen, rejected, total;
   std::unordered_set<std::string> seen;
   int64_t response_tokens = 0;
-  int32_t bos = -1, eos = -1;
-  std::optional<int32_t> end_of_turn;
-  TurnMarks marks;
+  int64_t with_turns = 0, without_turns = 0;
 };
 
 Admission::Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
@@ -65,13 +60,9 @@ Admission::Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_templa
     : tokenizer_(tokenizer),
       template_(chat_template),
       limits_(limits),
-      account_(std::make_unique<Account>()) {
-  account_->report.template_name = template_.name();
-  account_->bos = tokenizer_.bos();
-  account_->eos = tokenizer_.eos();
-  account_->end_of_turn = tokenizer_.IdOf("<end_of_turn>");
-  account_->marks = {tokenizer_.bos(), tokenizer_.IdOf("<start_of_turn>"), tokenizer_.IdOf("\n")};
-}
+      marks_{tokenizer.bos(), tokenizer.IdOf("<start_of_turn>"), tokenizer.IdOf("\n")},
+      end_of_turn_(tokenizer.IdOf("<end_of_turn>")),
+      account_(std::make_unique<Account>()) {}
 
 Admission::~Admission() = default;
 
@@ -79,40 +70,59 @@ bool Admission::full() const {
   return limits_.max_pairs && account_->report.admitted >= *limits_.max_pairs;
 }
 
-void Admission::Drop(const PreferenceRow& row, const std::string& reason) {
-  ++account_->report.dropped[reason];
-  auto& examples = account_->report.dropped_examples;
-  if (examples.size() < kExamplesMax) examples.push_back(absl::StrCat(row.where, ": ", reason));
+absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
+  std::vector<AdmissionCandidate> candidates;
+  if (!IsConversation(row)) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(row));
+    return candidates;
+  }
+  for (const PreferenceRow& turn : AssistantTurns(row)) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(turn));
+  }
+  if (candidates.empty()) candidates.emplace_back().drop_reason = "bad_roles";
+  return candidates;
 }
 
-absl::StatusOr<std::vector<TokenPair>> Admission::Admit(const PreferenceRow& row) {
-  std::vector<PreferenceRow> parts;
-  if (row.kind == Kind::kMessages && !row.has_rejected && row.prompt_messages.empty()) {
-    parts = AssistantTurns(row);
-    if (parts.empty()) Drop(row, "bad_roles");
-  }
-  const bool whole = parts.empty() && !(row.kind == Kind::kMessages && !row.has_rejected &&
-                                        row.prompt_messages.empty());
-  std::vector<TokenPair> pairs;
-  for (size_t i = 0; i < (whole ? 1 : parts.size()) && !full(); ++i) {
-    FPO_ASSIGN_OR_RETURN(auto pair, AdmitOne(whole ? row : parts[i]));
-    if (pair) pairs.push_back(*std::move(pair));
-  }
-  if (full()) account_->report.stopped_at_max_pairs = true;
-  return pairs;
-}
-
-absl::StatusOr<std::optional<Admission::Encoded>> Admission::EncodeText(const PreferenceRow& row) {
-  const auto text = template_.Render(row);
-  if (!text.ok()) {
-    Drop(row, "bad_roles");
-    return std::optional<Encoded>();
-  }
+absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row) const {
   const bool two = row.has_rejected && !limits_.chosen_only;
-  if (text->chosen.empty() || (two && text->rejected.empty())) {
-    Drop(row, "empty_response");
-    return std::optional<Encoded>();
+  AdmissionCandidate out;
+  if (limits_.pairs_required && !row.has_rejected) {
+    out.drop_reason = "no_rejected_response";
+  } else if (two && !row.drop_reason.empty()) {
+    out.drop_reason = row.drop_reason;
+  } else if (row.kind == Kind::kIds) {
+    out.pair.prompt = row.prompt_ids;
+    out.pair.chosen = row.chosen_ids;
+    if (two) out.pair.rejected = row.rejected_ids;
+  } else {
+    FPO_RETURN_IF_ERROR(EncodeText(row, &out));
   }
+  if (!out.drop_reason.empty()) return out;
+  TokenPair& pair = out.pair;
+  if (pair.prompt.empty()) out.drop_reason = "empty_prompt";
+  if (pair.chosen.empty() || (two && pair.rejected.empty())) out.drop_reason = "empty_response";
+  for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
+    const auto outside = [&](int32_t id) { return id >= tokenizer_.size(); };
+    if (std::any_of(part->begin(), part->end(), outside)) out.drop_reason = "id_outside_vocabulary";
+  }
+  if (!out.drop_reason.empty()) return out;
+  Limit(&out);
+  if (two && pair.chosen == pair.rejected) out.drop_reason = "identical_pair";
+  pair.row = row.row;
+  pair.row_id = row.id;
+  out.equal_scores = two && row.chosen_score && row.chosen_score == row.rejected_score;
+  return out;
+}
+
+absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const {
+  const auto text = template_.Render(row);
+  const bool two = row.has_rejected && !limits_.chosen_only;
+  if (!text.ok()) {
+    out->drop_reason = "bad_roles";
+  } else if (text->chosen.empty() || (two && text->rejected.empty())) {
+    out->drop_reason = "empty_response";
+  }
+  if (!out->drop_reason.empty()) return absl::OkStatus();
   // Prompt and response are tokenised in one piece, as the model will read them. Where a token
   // reaches over the seam it belongs to the response, for both sides alike: they must share one
   // prompt.
@@ -124,41 +134,71 @@ absl::StatusOr<std::optional<Admission::Encoded>> Admission::EncodeText(const Pr
     FPO_ASSIGN_OR_RETURN(rejected, tokenizer_.Encode(text->prompt + text->rejected));
     boundary = std::min(boundary, CommonHead(prompt, rejected));
   }
-  Encoded encoded;
-  encoded.moved = boundary < Length(prompt);
+  out->turns = template_.UsesTurns(row);
+  out->moved = boundary < Length(prompt);
   prompt.resize(static_cast<size_t>(boundary));
   const int32_t end = template_.Terminator(row);
-  encoded.pair.prompt = std::move(prompt);
-  encoded.pair.chosen.assign(chosen.begin() + boundary, chosen.end());
-  encoded.pair.chosen.push_back(end);
+  out->pair.prompt = std::move(prompt);
+  out->pair.chosen.assign(chosen.begin() + boundary, chosen.end());
+  out->pair.chosen.push_back(end);
   if (two) {
-    encoded.pair.rejected.assign(rejected.begin() + boundary, rejected.end());
-    encoded.pair.rejected.push_back(end);
+    out->pair.rejected.assign(rejected.begin() + boundary, rejected.end());
+    out->pair.rejected.push_back(end);
   }
-  return std::optional<Encoded>(std::move(encoded));
+  return absl::OkStatus();
 }
 
-void Admission::Limit(Encoded* encoded) {
-  TokenPair& pair = encoded->pair;
-  encoded->cut_prompt = CutPrompt(account_->marks, limits_.max_prompt_length, &pair.prompt);
+void Admission::Limit(AdmissionCandidate* out) const {
+  TokenPair& pair = out->pair;
+  out->cut_prompt = CutPrompt(marks_, limits_.max_prompt_length, &pair.prompt);
   const int64_t room = limits_.max_length - Length(pair.prompt);
-  encoded->cut_chosen = Length(pair.chosen) > room;
-  encoded->cut_rejected = Length(pair.rejected) > room;
-  if (encoded->cut_chosen) pair.chosen.resize(static_cast<size_t>(room));
-  if (encoded->cut_rejected) pair.rejected.resize(static_cast<size_t>(room));
+  out->cut_chosen = Length(pair.chosen) > room;
+  out->cut_rejected = Length(pair.rejected) > room;
+  if (out->cut_chosen) pair.chosen.resize(static_cast<size_t>(room));
+  if (out->cut_rejected) pair.rejected.resize(static_cast<size_t>(room));
 }
 
-void Admission::Count(const Encoded& encoded) {
-  const TokenPair& pair = encoded.pair;
+std::vector<TokenPair> Admission::Settle(const PreferenceRow& row,
+                                         std::vector<AdmissionCandidate> candidates) {
+  std::vector<TokenPair> pairs;
+  for (AdmissionCandidate& candidate : candidates) {
+    if (full()) break;
+    if (!candidate.drop_reason.empty()) {
+      Drop(row, candidate.drop_reason);
+      continue;
+    }
+    Count(candidate);
+    pairs.push_back(std::move(candidate.pair));
+  }
+  if (full()) account_->report.stopped_at_max_pairs = true;
+  return pairs;
+}
+
+absl::StatusOr<std::vector<TokenPair>> Admission::Admit(const PreferenceRow& row) {
+  FPO_ASSIGN_OR_RETURN(auto candidates, Encode(row));
+  return Settle(row, std::move(candidates));
+}
+
+void Admission::Drop(const PreferenceRow& row, const std::string& reason) {
+  ++account_->report.dropped[reason];
+  auto& examples = account_->report.dropped_examples;
+  if (examples.size() < kExamplesMax) examples.push_back(absl::StrCat(row.where, ": ", reason));
+}
+
+void Admission::Count(const AdmissionCandidate& candidate) {
+  const TokenPair& pair = candidate.pair;
   AdmissionReport& report = account_->report;
   ++report.admitted;
-  report.boundary_moves += encoded.moved;
-  report.cut_prompts += encoded.cut_prompt;
-  report.cut_chosen += encoded.cut_chosen;
-  report.cut_rejected += encoded.cut_rejected;
-  const bool bos_first = pair.prompt[0] == account_->bos;
+  ++(candidate.turns ? account_->with_turns : account_->without_turns);
+  report.boundary_moves += candidate.moved;
+  report.cut_prompts += candidate.cut_prompt;
+  report.cut_chosen += candidate.cut_chosen;
+  report.cut_rejected += candidate.cut_rejected;
+  report.equal_scores += candidate.equal_scores;
+  const int32_t bos = tokenizer_.bos();
+  const bool bos_first = pair.prompt[0] == bos;
   report.missing_bos += !bos_first;
-  report.doubled_bos += bos_first && pair.prompt.size() > 1 && pair.prompt[1] == account_->bos;
+  report.doubled_bos += bos_first && pair.prompt.size() > 1 && pair.prompt[1] == bos;
   std::string bytes;
   for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
     absl::StrAppend(&bytes, part->size(), ":");
@@ -167,8 +207,7 @@ void Admission::Count(const Encoded& encoded) {
   report.duplicates += !account_->seen.insert(ToBytes(Sha256Of(bytes))).second;
   for (const Ids* side : {&pair.chosen, &pair.rejected}) {
     if (side->empty()) continue;
-    const int32_t last = side->back();
-    report.missing_terminators += last != account_->eos && last != account_->end_of_turn;
+    report.missing_terminators += side->back() != tokenizer_.eos() && side->back() != end_of_turn_;
     account_->response_tokens += Length(*side);
   }
   account_->prompt.push_back(Length(pair.prompt));
@@ -179,43 +218,12 @@ void Admission::Count(const Encoded& encoded) {
   report.tokens += Length(pair.prompt) + Length(pair.chosen) + Length(pair.rejected);
 }
 
-absl::StatusOr<std::optional<TokenPair>> Admission::AdmitOne(const PreferenceRow& row) {
-  const bool two = row.has_rejected && !limits_.chosen_only;
-  const auto drop = [&](const char* reason) {
-    Drop(row, reason);
-    return std::optional<TokenPair>();
-  };
-  if (limits_.pairs_required && !row.has_rejected) return drop("no_rejected_response");
-  if (two && !row.drop_reason.empty()) return drop(row.drop_reason.c_str());
-  std::optional<Encoded> encoded;
-  if (row.kind == Kind::kIds) {
-    encoded.emplace();
-    encoded->pair.prompt = row.prompt_ids;
-    encoded->pair.chosen = row.chosen_ids;
-    if (two) encoded->pair.rejected = row.rejected_ids;
-    if (row.prompt_ids.empty()) return drop("empty_prompt");
-    if (row.chosen_ids.empty() || (two && row.rejected_ids.empty())) return drop("empty_response");
-  } else {
-    FPO_ASSIGN_OR_RETURN(encoded, EncodeText(row));
-    if (!encoded) return std::optional<TokenPair>();
-  }
-  for (const Ids* part : {&encoded->pair.prompt, &encoded->pair.chosen, &encoded->pair.rejected}) {
-    const auto beyond = std::find_if(part->begin(), part->end(),
-                                     [&](int32_t id) { return id >= tokenizer_.size(); });
-    if (beyond != part->end()) return drop("id_outside_vocabulary");
-  }
-  Limit(&*encoded);
-  if (two && encoded->pair.chosen == encoded->pair.rejected) return drop("identical_pair");
-  encoded->pair.row = row.row;
-  encoded->pair.row_id = row.id;
-  account_->report.equal_scores +=
-      two && row.chosen_score && row.chosen_score == row.rejected_score;
-  Count(*encoded);
-  return std::optional<TokenPair>(std::move(encoded->pair));
-}
-
 AdmissionReport Admission::Report() const {
   AdmissionReport report = account_->report;
+  // 'auto' decides by row; the report says what was decided.
+  report.template_name = account_->with_turns == 0      ? "none"
+                         : account_->without_turns == 0 ? "gemma"
+                                                        : "gemma and none";
   report.prompt = QuantilesOf(account_->prompt);
   report.chosen = QuantilesOf(account_->chosen);
   report.rejected = QuantilesOf(account_->rejected);

@@ -11,6 +11,7 @@
 #include "worker/trainer/data/admission_report.h"
 #include "worker/trainer/data/chat_template.h"
 #include "worker/trainer/data/preference_row.h"
+#include "worker/trainer/data/prompt_cut.h"
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/data/tokenizer.h"
 
@@ -20,18 +21,34 @@ struct AdmissionLimits {
   int64_t max_length = 1024;  // prompt + response
   int64_t max_prompt_length = 512;
   std::optional<int64_t> max_pairs;
-  // SFT: a rejected side is ignored, every assistant turn of a conversation is an example
+  // SFT: a rejected side is ignored, every assistant turn of a conversation is an example.
   bool chosen_only = false;
   bool pairs_required = true;  // a row without a rejected side is dropped
 };
 
-// Turns rows into token pairs and keeps account of what was dropped or cut. Not thread-safe.
+// What a row becomes before it is counted: tokens within the limits, or the reason it is dropped.
+struct AdmissionCandidate {
+  std::string drop_reason;  // empty: `pair` is good
+  TokenPair pair;
+  bool turns = false;  // rendered with the turns of a chat template
+  bool moved = false;  // the boundary fell before the prompt's own end
+  bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
+  bool equal_scores = false;
+};
+
+// Turns rows into token pairs and keeps account of what was dropped or cut.
 class Admission {
  public:
   Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_template, AdmissionLimits limits);
   ~Admission();
 
-  // The pairs of this row: none when dropped, several for an SFT conversation.
+  // The costly half: template, tokens, limits. One candidate a row, several for an SFT
+  // conversation. Thread-safe.
+  absl::StatusOr<std::vector<AdmissionCandidate>> Encode(const PreferenceRow& row) const;
+  // The counting half, in the order of the rows. Returns the admitted pairs. Not thread-safe.
+  std::vector<TokenPair> Settle(const PreferenceRow& row,
+                                std::vector<AdmissionCandidate> candidates);
+  // Both at once.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);
 
   bool full() const;               // max_pairs reached
@@ -39,15 +56,16 @@ class Admission {
 
  private:
   struct Account;
-  struct Encoded;
-  absl::StatusOr<std::optional<TokenPair>> AdmitOne(const PreferenceRow& row);
-  absl::StatusOr<std::optional<Encoded>> EncodeText(const PreferenceRow& row);
-  void Limit(Encoded* pair);
+  absl::StatusOr<AdmissionCandidate> EncodeOne(const PreferenceRow& row) const;
+  absl::Status EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const;
+  void Limit(AdmissionCandidate* out) const;
   void Drop(const PreferenceRow& row, const std::string& reason);
-  void Count(const Encoded& pair);
+  void Count(const AdmissionCandidate& candidate);
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;
-  AdmissionLimits limits_;
+  const AdmissionLimits limits_;
+  const TurnMarks marks_;
+  const std::optional<int32_t> end_of_turn_;
   std::unique_ptr<Account> account_;
 };
 

@@ -34,10 +34,12 @@ class ChatTemplate {
   // The id that ends a response of this row: <end_of_turn> inside turns, else <eos>.
   int32_t Terminator(const PreferenceRow& row) const;
 
+  // Whether this row is rendered with <start_of_turn> and <end_of_turn>.
+  bool UsesTurns(const PreferenceRow& row) const;
+
   const std::string& name() const { return name_; }
 
  private:
-  bool UsesTurns(const PreferenceRow& row) const;
   std::string name_;
   bool strings_are_turns_ = false;
   int32_t end_of_turn_ = -1;

@@ -16,6 +16,7 @@
 #include "worker/trainer/data/admission.h"
 #include "worker/trainer/data/chat_template.h"
 #include "worker/trainer/data/preference_dataset.h"
+#include "worker/trainer/data/row_encoder.h"
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/data/tokenizer.h"
 
@@ -23,7 +24,7 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int64_t kProgressRows = 256;
+constexpr size_t kBatchRows = 256;
 
 AdmissionLimits LimitsOf(const JobConfig& job) {
   AdmissionLimits limits;
@@ -57,27 +58,57 @@ struct Preparation {
   int64_t rows_done = 0;
 };
 
+// Rows of one input, taken in batches: encoded together, counted and written in their order.
+class InputPass {
+ public:
+  InputPass(Preparation* work, const AdmissionLimits& limits)
+      : work_(work), admission_(work->tokenizer, work->chat_template, limits) {}
+
+  // Cancelled when no more rows are wanted.
+  absl::Status Take(PreferenceRow&& row) {
+    rows_.push_back(std::move(row));
+    return rows_.size() < kBatchRows ? absl::OkStatus() : Flush();
+  }
+
+  absl::Status Flush() {
+    FPO_ASSIGN_OR_RETURN(auto encoded, EncodeRows(admission_, rows_));
+    for (size_t i = 0; i < rows_.size() && !admission_.full(); ++i) {
+      for (const TokenPair& pair : admission_.Settle(rows_[i], std::move(encoded[i]))) {
+        writer_.Add(pair);
+      }
+    }
+    work_->rows_done += static_cast<int64_t>(rows_.size());
+    if (work_->progress) work_->progress(work_->rows_done, 0);
+    rows_.clear();
+    return admission_.full() ? absl::CancelledError("max_pairs reached") : absl::OkStatus();
+  }
+
+  AdmissionReport Report() const { return admission_.Report(); }
+  const TokenFileWriter& writer() const { return writer_; }
+
+ private:
+  Preparation* work_;
+  Admission admission_;
+  TokenFileWriter writer_;
+  std::vector<PreferenceRow> rows_;
+};
+
 absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work,
                                             const std::vector<std::string>& inputs,
                                             const AdmissionLimits& limits,
                                             const std::string& path) {
-  Admission admission(work->tokenizer, work->chat_template, limits);
-  TokenFileWriter writer;
+  InputPass pass(work, limits);
   DatasetCounts counts;
   if (!inputs.empty()) {
     const DatasetOptions options{inputs, work->job.data.format, work->job.data.max_bad_fraction};
-    const auto visit = [&](PreferenceRow&& row) -> absl::Status {
-      FPO_ASSIGN_OR_RETURN(const std::vector<TokenPair> pairs, admission.Admit(row));
-      for (const TokenPair& pair : pairs) writer.Add(pair);
-      if (++work->rows_done % kProgressRows == 0 && work->progress) {
-        work->progress(work->rows_done, 0);
-      }
-      return admission.full() ? absl::CancelledError("max_pairs reached") : absl::OkStatus();
-    };
-    FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, visit));
+    FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+                           return pass.Take(std::move(row));
+                         }));
+    const absl::Status rest = pass.Flush();
+    if (!rest.ok() && !absl::IsCancelled(rest)) return rest;
   }
-  FPO_RETURN_IF_ERROR(writer.Write(path, work->metadata));
-  AdmissionReport report = admission.Report();
+  FPO_RETURN_IF_ERROR(pass.writer().Write(path, work->metadata));
+  AdmissionReport report = pass.Report();
   report.rows = counts.rows;
   report.malformed = counts.malformed;
   report.malformed_examples = counts.malformed_examples;

@@ -195,7 +195,7 @@ std::string RenderTimeBar(const std::vector<std::pair<std::string, double>>& par
                           colour, seconds / total, EscapeHtml(label));
     absl::StrAppendFormat(&legend, "<span><i class=\"c%d\"></i>%s <b>%.1f s</b> %.0f%%</span>",
                           colour, EscapeHtml(label), seconds, 100 * seconds / total);
-    colour = (colour + 1) % 6;
+    colour = (colour + 1) % 7;
   }
   return bar + "</div>" + legend + "</div>";
 }

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "worker/trainer/prepare/report_chart.h"
@@ -71,6 +72,20 @@ std::string Duration(double seconds) {
   return absl::StrFormat("%.1f h", seconds / 3600);
 }
 
+// The examples of one input, as a list below the table.
+std::string Examples(const Json& input, const std::string& name) {
+  std::string items;
+  for (const char* key : {"malformed_examples", "dropped_examples"}) {
+    if (!input.contains(key) || !input[key].is_array()) continue;
+    for (const Json& item : input[key]) {
+      absl::StrAppend(&items, EscapeHtml(ValueText(item)), "\n");
+    }
+  }
+  if (items.empty()) return "";
+  return absl::StrCat("<details><summary>Rows left out of ", name, ", examples</summary><pre>",
+                      items, "</pre></details>");
+}
+
 std::string Row(const std::string& name, const std::string& train, const std::string& eval) {
   return absl::StrCat("<tr><th>", EscapeHtml(name), "</th><td>", EscapeHtml(train), "</td><td>",
                       EscapeHtml(eval), "</td></tr>");
@@ -106,6 +121,9 @@ std::string RenderAdmission(absl::string_view admission_json) {
   Flatten("", json["train"], &train);
   if (json.contains("eval")) Flatten("", json["eval"], &eval);
   std::string rows;
+  const auto is_list = [](const auto& fact) { return absl::EndsWith(fact.first, "_examples"); };
+  train.erase(std::remove_if(train.begin(), train.end(), is_list), train.end());
+  eval.erase(std::remove_if(eval.begin(), eval.end(), is_list), eval.end());
   for (const auto& [name, value] : train) {
     std::string other = eval.empty() ? "–" : "0";
     for (const auto& [eval_name, eval_value] : eval) {
@@ -118,8 +136,11 @@ std::string RenderAdmission(absl::string_view admission_json) {
                                    [&name = name](const auto& fact) { return fact.first == name; });
     if (!known) rows += Row(name, "0", value);
   }
-  return absl::StrCat("<table><thead><tr><th></th><td>train</td><td>eval</td></tr></thead><tbody>",
-                      rows, "</tbody></table>");
+  return absl::StrCat(
+      "<table class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
+      "<tbody>",
+      rows, "</tbody></table>", Examples(json["train"], "train"),
+      json.contains("eval") ? Examples(json["eval"], "eval") : "");
 }
 
 std::string RenderFacts(absl::string_view json) {

@@ -20,16 +20,16 @@ namespace {
 
 constexpr char kStyle[] = R"(
 :root{color-scheme:light dark;--bg:#fbfbfa;--panel:#fff;--ink:#1d2127;--soft:#626a75;--rule:#e3e5e8;
---c0:#2563c9;--c1:#c2410c;--c2:#0f8a6a;--c3:#8a3fc4;--c4:#b58900;--c5:#6b7280}
+--c0:#2563c9;--c1:#c2410c;--c2:#0f8a6a;--c3:#8a3fc4;--c4:#b58900;--c5:#6b7280;--c6:#be3a6b}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--panel:#1c2026;--ink:#e6e8eb;--soft:#9aa3ae;
---rule:#2e343c;--c0:#6ea3f7;--c1:#f0884a;--c2:#42c79f;--c3:#c08bf0;--c4:#e0b84a;--c5:#9aa3ae}}
+--rule:#2e343c;--c0:#6ea3f7;--c1:#f0884a;--c2:#42c79f;--c3:#c08bf0;--c4:#e0b84a;--c5:#9aa3ae;--c6:#ee7fa6}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
 h1{font-size:26px;margin:0 0 2px;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:17px;margin:36px 0 12px}
 p{color:var(--soft);margin:0 0 20px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(138px,1fr));gap:10px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(138px,22%),1fr));gap:10px}
 .card{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
 .card span,.card small{display:block;color:var(--soft);font-size:12.5px}
 .card b{display:block;font-size:22px;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
@@ -39,7 +39,7 @@ padding:12px 14px;min-width:0}
 figcaption{font-weight:600}figcaption small{display:block;font-weight:400;color:var(--soft)}
 svg{display:block;width:100%;height:auto;margin-top:6px}
 .grid{stroke:var(--rule);stroke-width:1}
-.tick{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
+.tick{fill:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
 .reference{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .faint{fill:none;stroke-width:1;opacity:.28}
@@ -52,12 +52,14 @@ circle.c0{fill:var(--c0)}circle.c1{fill:var(--c1)}circle.c2{fill:var(--c2)}circl
 .timebar{display:flex;gap:2px;height:22px;border-radius:6px;overflow:hidden;margin-bottom:8px}
 i.c0,div.c0{background:var(--c0)}i.c1,div.c1{background:var(--c1)}i.c2,div.c2{background:var(--c2)}
 i.c3,div.c3{background:var(--c3)}i.c4,div.c4{background:var(--c4)}i.c5,div.c5{background:var(--c5)}
+i.c6,div.c6{background:var(--c6)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:13.5px;width:100%;background:var(--panel);
 border:1px solid var(--rule);border-radius:10px}
 th,td{padding:5px 12px;text-align:left;border-top:1px solid var(--rule);vertical-align:top}
 tr:first-child>*{border-top:0}
 th{font-weight:400;color:var(--soft);white-space:nowrap}
+.pair td{width:34%}
 td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 thead td{color:var(--soft)}
 pre{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:14px;
@@ -81,7 +83,10 @@ std::string MetricChart(const RunMetrics& metrics, Chart chart,
       const MetricPoints* points = metrics.Find(absl::StrCat(held_out ? "eval_" : "", name.metric));
       if (points == nullptr) continue;
       ChartSeries series;
-      series.label = absl::StrCat(name.label, held_out ? ", held out" : "");
+      const bool only_train = absl::string_view(name.label) == "train";
+      series.label = !held_out    ? name.label
+                     : only_train ? "held out"
+                                  : absl::StrCat(name.label, ", held out");
       series.points = *points;
       for (auto& [step, value] : series.points) value *= scale;
       series.colour = (name.colour + (held_out ? 1 : 0)) % 4;
