@@ -4,6 +4,8 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -169,6 +171,18 @@ absl::Status Program::Run() {
   return InitModel(flags.init);
 }
 
+// libgomp reads its settings when it is loaded, before main. Its own choice lets idle threads spin
+// for milliseconds after every parallel region, which multiplies step times as soon as another
+// process wants the cores; this many rounds are some ten microseconds. So the program starts once
+// more, as the same process, with the setting in place.
+void LimitSpinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  setenv("GOMP_SPINCOUNT", "10000", 1);
+  if (!error) execv(program.c_str(), argv);  // returns when it fails: then as it is
+}
+
 int RunProgram(const Flags& flags) {
   std::unique_ptr<EventSink> events;
   if (flags.supervised) {
@@ -196,5 +210,7 @@ int RunProgram(const Flags& flags) {
 
 int main(int argc, char** argv) {
   const fpo::train::ParsedFlags parsed = fpo::train::ParseFlags(argc, argv);
-  return parsed.flags.has_value() ? fpo::train::RunProgram(*parsed.flags) : parsed.exit_code;
+  if (!parsed.flags.has_value()) return parsed.exit_code;
+  fpo::train::LimitSpinning(argv);
+  return fpo::train::RunProgram(*parsed.flags);
 }
