@@ -36,6 +36,7 @@ MemberReport ReportOf(const AttemptRef& ref, const std::string& worker, ReportSt
 }
 
 constexpr size_t kUnstoredMax = 4096;
+constexpr size_t kQueueWaitsMax = 10'000;  // nobody scrapes: samples are dropped
 
 // Ports differ between attempts so that a late rank of an old one meets nobody.
 int RendezvousPort(const AttemptRef& ref) {
@@ -124,8 +125,10 @@ absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, c
   FPO_ASSIGN_OR_RETURN(JobPtr job,
                        ApplyEvent(placement.job_id, coordinator::Reserve{placement.members}, now));
   const absl::Time waited_since = std::max(before->state_since, before->not_before);
-  counts_->queue_waits_seconds.push_back(
-      std::max(0.0, absl::ToDoubleSeconds(now.wall - waited_since)));
+  if (counts_->queue_waits_seconds.size() < kQueueWaitsMax) {
+    counts_->queue_waits_seconds.push_back(
+        std::max(0.0, absl::ToDoubleSeconds(now.wall - waited_since)));
+  }
   for (const Member& member : job->attempts.back().members) {
     workers_->Hold(member.worker, LastAttemptRef(*job), member.slots);
     Assign(*job, member);

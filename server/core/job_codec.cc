@@ -257,9 +257,9 @@ std::string EncodeRequest(const SubmittedRequest& r) {
 absl::StatusOr<SubmittedRequest> DecodeRequest(absl::string_view bytes) {
   return Parse(bytes, "request", [](const Json& json) {
     SubmittedRequest r;
-    Read(json, "request_id", &r.request_id);
-    Read(json, "digest", &r.digest);
-    Read(json, "job_id", &r.job_id);
+    json.at("request_id").get_to(r.request_id);
+    json.at("digest").get_to(r.digest);
+    json.at("job_id").get_to(r.job_id);
     r.time = ToTime(At(json, "time"));
     return r;
   });

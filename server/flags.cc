@@ -1,0 +1,77 @@
+#include "server/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/status_macros.h"
+#include "server/version.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// Durations are words like 200ms, 15s, 1m30s.
+void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
+                 const std::string& help) {
+  app->add_option_function<std::string>(
+         flag,
+         [flag, value](const std::string& text) {
+           if (!absl::ParseDuration(text, value)) {
+             throw CLI::ValidationError(
+                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
+           }
+         },
+         help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+void AddListen(CLI::App* app, ListenOptions* listen) {
+  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
+      ->capture_default_str();
+  app->add_option("--http", listen->http, "address of /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen->port_file,
+                  "written with the real addresses once everything listens");
+  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CoordinatorConfig& config = flags.config;
+  CLI::App app("Keeps jobs, hands them to workers and remembers what became of them.",
+               "fpo-coordinator");
+  app.set_version_flag("--version", absl::StrCat("fpo-coordinator ", kVersion));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  AddListen(&app, &config.listen);
+  app.add_option("--data", config.data, "folder of jobs, logs and events");
+  AddDuration(&app, "--beat", &config.options.beat, "how often agents beat");
+  AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");
+  AddDuration(&app, "--reattach", &config.options.reattach,
+              "after a start, no attempt is replaced for this long");
+  AddDuration(&app, "--cancel-grace", &config.options.cancel_grace,
+              "between asking a job to stop and killing it");
+  AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    if (code != 0) return absl::InvalidArgumentError(error.what());
+    flags.text = out.str();
+    return flags;
+  }
+  FPO_RETURN_IF_ERROR(config.Validate());
+  return flags;
+}
+
+}  // namespace fpo::coordinator

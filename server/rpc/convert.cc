@@ -1,0 +1,265 @@
+#include "server/rpc/convert.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr int32_t kPageMax = 500;
+constexpr int32_t kPageDefault = 100;
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* proto) {
+  const int64_t micros = absl::ToUnixMicros(time);
+  int64_t seconds = micros / 1'000'000;
+  int64_t rest = micros % 1'000'000;
+  if (rest < 0) {
+    rest += 1'000'000;
+    --seconds;
+  }
+  proto->set_seconds(seconds);
+  proto->set_nanos(static_cast<int32_t>(rest * 1000));
+}
+
+int32_t Milliseconds(absl::Duration duration) {
+  const int64_t ms = absl::ToInt64Milliseconds(duration);
+  return static_cast<int32_t>(std::clamp<int64_t>(ms, 0, std::numeric_limits<int32_t>::max()));
+}
+
+// The enum of the messages has UNSPECIFIED before ours.
+pb::JobState ToProto(JobState state) {
+  return static_cast<pb::JobState>(static_cast<int>(state) + 1);
+}
+
+void Fill(const CacheUse& cache, pb::CacheUse* proto) {
+  proto->set_records_total(cache.records_total);
+  proto->set_records_hit(cache.records_hit);
+  proto->set_records_computed(cache.records_computed);
+  proto->set_manifest_id(cache.manifest_id);
+  proto->set_recipe_id(cache.recipe_id);
+  proto->set_reference_seconds(cache.reference_seconds);
+}
+
+void Fill(const Progress& progress, pb::JobProgress* proto) {
+  proto->set_phase(progress.phase);
+  proto->set_done(progress.done);
+  proto->set_total(progress.total);
+  proto->set_unit(progress.unit);
+  proto->set_step(progress.step);
+  proto->set_total_steps(progress.total_steps);
+  for (const auto& [name, value] : progress.metrics) (*proto->mutable_metrics())[name] = value;
+  if (progress.cache != CacheUse{}) Fill(progress.cache, proto->mutable_cache());
+  if (progress.updated != absl::InfinitePast()) {
+    SetTime(progress.updated, proto->mutable_updated());
+  }
+}
+
+void Fill(const Attempt& attempt, pb::Attempt* proto) {
+  proto->set_number(attempt.number);
+  proto->set_epoch(attempt.epoch);
+  for (const Member& member : attempt.members) proto->add_workers(member.worker);
+  SetTime(attempt.started, proto->mutable_started());
+  if (attempt.ended) SetTime(*attempt.ended, proto->mutable_ended());
+  proto->set_end_class(attempt.end_class);
+  proto->set_end_message(attempt.end_message);
+}
+
+pb::CoordinatorMessage Message(const WelcomeCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::Welcome* welcome = message.mutable_welcome();
+  for (const AttemptRef& ref : command.adopt) *welcome->add_adopt() = ToProto(ref);
+  for (const AttemptRef& ref : command.kill) *welcome->add_kill() = ToProto(ref);
+  welcome->set_beat_interval_ms(Milliseconds(command.beat));
+  welcome->set_lease_ms(Milliseconds(command.lease));
+  return message;
+}
+
+pb::CoordinatorMessage Message(const BeatAckCommand& command) {
+  pb::CoordinatorMessage message;
+  message.mutable_beat_ack()->set_seq(command.seq);
+  return message;
+}
+
+pb::CoordinatorMessage Message(const AssignCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::Assign* assign = message.mutable_assign();
+  *assign->mutable_attempt() = ToProto(command.ref);
+  assign->set_config_json(command.config_json);
+  assign->set_slots(command.slots);
+  assign->set_first_rank(command.first_rank);
+  assign->set_world_size(command.world_size);
+  assign->set_resume(command.resume);
+  assign->set_store_address(command.store_address);
+  return message;
+}
+
+pb::CoordinatorMessage Message(const StopCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::Stop* stop = message.mutable_stop();
+  *stop->mutable_attempt() = ToProto(command.ref);
+  stop->set_grace_ms(Milliseconds(command.grace));
+  stop->set_reason(command.reason);
+  return message;
+}
+
+pb::CoordinatorMessage Message(const AckCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::Ack* ack = message.mutable_ack();
+  *ack->mutable_attempt() = ToProto(command.ref);
+  ack->set_events_seq(command.events_seq);
+  ack->set_logs_seq(command.logs_seq);
+  return message;
+}
+
+}  // namespace
+
+pb::Job ToProto(const Job& job) {
+  pb::Job proto;
+  proto.set_job_id(job.job_id);
+  proto.mutable_spec()->set_config_json(job.config_json);
+  proto.mutable_spec()->set_owner(job.owner);
+  proto.set_name(job.name);
+  proto.set_state(ToProto(job.state));
+  proto.set_reason(job.reason);
+  for (const Attempt& attempt : job.attempts) Fill(attempt, proto.add_attempts());
+  proto.set_restarts_used(static_cast<int32_t>(job.restarts_used));
+  proto.set_checkpoint_step(job.checkpoint_step);
+  Fill(job.progress, proto.mutable_progress());
+  SetTime(job.submitted, proto.mutable_submitted());
+  if (job.started) SetTime(*job.started, proto.mutable_started());
+  if (job.ended) SetTime(*job.ended, proto.mutable_ended());
+  proto.set_priority(job.demand.priority);
+  proto.set_revision(job.revision);
+  for (const auto& [name, value] : job.result) (*proto.mutable_result())[name] = value;
+  return proto;
+}
+
+pb::LogLine ToProto(const LogLine& line) {
+  pb::LogLine proto;
+  proto.set_cursor(line.cursor);
+  proto.set_attempt(line.attempt);
+  proto.set_rank(line.rank);
+  proto.set_stream(line.stream);
+  SetTime(absl::FromUnixMillis(line.time_unix_ms), proto.mutable_time());
+  proto.set_text(line.text);
+  return proto;
+}
+
+pb::JobEvent ToProto(const EventLine& line) {
+  pb::JobEvent proto;
+  proto.set_cursor(line.cursor);
+  proto.set_attempt(line.attempt);
+  proto.set_rank(line.rank);
+  proto.set_json(line.json);
+  return proto;
+}
+
+pb::Worker ToProto(const WorkerView& worker) {
+  pb::Worker proto;
+  proto.set_worker_id(worker.hello.worker_id);
+  proto.set_host(worker.hello.host);
+  proto.set_state(worker.connected ? "ready" : "lost");
+  proto.set_slots(worker.hello.slots);
+  proto.set_slots_used(worker.slots_used);
+  proto.set_device(worker.hello.device);
+  proto.set_version(worker.hello.version);
+  SetTime(worker.last_beat, proto.mutable_last_beat());
+  for (const std::string& job_id : worker.jobs) proto.add_jobs(job_id);
+  return proto;
+}
+
+pb::AttemptRef ToProto(const AttemptRef& ref) {
+  pb::AttemptRef proto;
+  proto.set_job_id(ref.job_id);
+  proto.set_attempt(ref.attempt);
+  proto.set_epoch(ref.epoch);
+  return proto;
+}
+
+pb::CoordinatorMessage ToProto(const WorkerCommand& command) {
+  return std::visit([](const auto& each) { return Message(each); }, command);
+}
+
+absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
+  JobFilter filter;
+  for (int state : request.states()) {
+    if (state < 1 || state > kJobStates) {
+      return WithErrorInfo(
+          absl::InvalidArgumentError(absl::StrCat("states: ", state, " is not a job state")),
+          {.reason = "BAD_STATE", .field = "states"});
+    }
+    filter.states.push_back(static_cast<JobState>(state - 1));
+  }
+  filter.owner = request.owner();
+  filter.page_size =
+      request.page_size() <= 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
+  filter.page_token = request.page_token();
+  return filter;
+}
+
+AttemptRef FromProto(const pb::AttemptRef& ref) {
+  return {ref.job_id(), ref.attempt(), ref.epoch()};
+}
+
+WorkerHello FromProto(const pb::Hello& hello) {
+  WorkerHello result;
+  result.worker_id = hello.worker_id();
+  result.instance_id = hello.instance_id();
+  result.host = hello.host();
+  result.version = hello.version();
+  result.slots = hello.slots();
+  result.device = hello.device();
+  for (const pb::AttemptRef& ref : hello.running()) result.running.push_back(FromProto(ref));
+  return result;
+}
+
+EventBatch FromProto(const pb::EventBatch& batch) {
+  EventBatch result;
+  result.ref = FromProto(batch.attempt());
+  result.first_seq = batch.first_seq();
+  for (const pb::EventItem& item : batch.items()) {
+    result.items.push_back({item.rank(), item.json()});
+  }
+  return result;
+}
+
+LogBatch FromProto(const pb::LogBatch& batch) {
+  LogBatch result;
+  result.ref = FromProto(batch.attempt());
+  result.first_seq = batch.first_seq();
+  for (const pb::LogItem& item : batch.items()) {
+    result.items.push_back({item.rank(), item.stream(), item.time_unix_ms(), item.text()});
+  }
+  return result;
+}
+
+absl::StatusOr<MemberReport> FromProto(const pb::AttemptReport& report, const std::string& worker) {
+  // The enum of the messages has UNSPECIFIED before ours.
+  if (report.status() < pb::AttemptReport::ACCEPTED ||
+      report.status() > pb::AttemptReport::STOPPED) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("report of worker ", worker, " about job ", report.attempt().job_id(),
+                     ": status ", static_cast<int>(report.status()), " is unknown"));
+  }
+  MemberReport result;
+  result.ref = FromProto(report.attempt());
+  result.worker = worker;
+  result.status = static_cast<ReportStatus>(report.status() - 1);
+  result.end_class = report.end_class();
+  result.message = report.message();
+  return result;
+}
+
+std::optional<CacheUse> CacheUseOf(const pb::AttemptReport& report) {
+  if (!report.has_cache()) return std::nullopt;
+  const pb::CacheUse& cache = report.cache();
+  return CacheUse{cache.records_total(), cache.records_hit(), cache.records_computed(),
+                  cache.manifest_id(),   cache.recipe_id(),   cache.reference_seconds()};
+}
+
+}  // namespace fpo::coordinator

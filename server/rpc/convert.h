@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+#include "proto/fpo/v1/job.pb.h"
+#include "proto/fpo/v1/worker.pb.h"
+#include "server/core/attempt_control.h"
+#include "server/core/job.h"
+#include "server/core/job_store.h"
+#include "server/core/job_table.h"
+#include "server/core/line_intake.h"
+#include "server/core/worker_link.h"
+#include "server/core/worker_registry.h"
+
+// The one place that knows both the messages and the core's values.
+namespace fpo::coordinator {
+
+fpo::v1::Job ToProto(const Job& job);
+fpo::v1::LogLine ToProto(const LogLine& line);
+fpo::v1::JobEvent ToProto(const EventLine& line);
+fpo::v1::Worker ToProto(const WorkerView& worker);
+fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
+fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
+
+// InvalidArgument for a state that is none.
+absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);
+AttemptRef FromProto(const fpo::v1::AttemptRef& ref);
+WorkerHello FromProto(const fpo::v1::Hello& hello);
+EventBatch FromProto(const fpo::v1::EventBatch& batch);
+LogBatch FromProto(const fpo::v1::LogBatch& batch);
+// InvalidArgument for a status that is none.
+absl::StatusOr<MemberReport> FromProto(const fpo::v1::AttemptReport& report,
+                                       const std::string& worker);
+std::optional<CacheUse> CacheUseOf(const fpo::v1::AttemptReport& report);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,131 @@
+#include "server/rpc/coordinator_server.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/http_server.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/rpc/call_metrics.h"
+#include "common/rpc/server.h"
+#include "common/status_macros.h"
+#include "server/core/coordinator.h"
+#include "server/core/rocksdb_job_store.h"
+#include "server/core/steady_clock.h"
+#include "server/rpc/coordinator_metrics.h"
+#include "server/rpc/coordinator_service.h"
+#include "server/rpc/ticker.h"
+#include "server/rpc/worker_control_service.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr absl::Duration kStuck = absl::Seconds(30);
+
+}  // namespace
+
+// In the order of dependence: each member uses only those above it.
+struct CoordinatorServer::State {
+  CoordinatorConfig config;
+  SystemClock wall;
+  SteadyClock steady;
+  MetricsRegistry registry;
+  std::unique_ptr<RocksdbJobStore> store;
+  std::unique_ptr<Coordinator> coordinator;
+  std::unique_ptr<WorkPool> pool;
+  OpenStreams streams;
+  std::unique_ptr<Ticker> ticker;
+  std::unique_ptr<CoordinatorMetrics> metrics;
+  std::unique_ptr<CoordinatorService> user_service;
+  std::unique_ptr<WorkerControlService> worker_service;
+  std::unique_ptr<RpcServer> rpc;
+  std::unique_ptr<HttpServer> http;
+  bool is_shut_down = false;
+
+  absl::Status OpenCore();
+  absl::Status Listen();
+  absl::Status Healthy() const {
+    const absl::Duration age = absl::Now() - ticker->last_turn();
+    if (age < kStuck) return absl::OkStatus();
+    return absl::UnavailableError(
+        absl::StrCat("the loop has not turned for ", absl::FormatDuration(age)));
+  }
+};
+
+absl::Status CoordinatorServer::State::OpenCore() {
+  FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data));
+  FPO_ASSIGN_OR_RETURN(coordinator,
+                       Coordinator::Open(config.options, {store.get(), &wall, &steady}));
+  pool = std::make_unique<WorkPool>(WorkPool::Options{});
+  ticker = std::make_unique<Ticker>(coordinator.get(), Ticker::Options{});
+  metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorServer::State::Listen() {
+  user_service = std::make_unique<CoordinatorService>(
+      CoordinatorService::Parts{coordinator.get(), pool.get(), &streams, &wall});
+  worker_service = std::make_unique<WorkerControlService>(
+      WorkerSession::Parts{coordinator.get(), pool.get(), &streams});
+  RpcServerOptions options;
+  options.listen = config.listen.listen;
+  options.tls = config.listen.tls;
+  options.insecure = config.listen.insecure;
+  options.services = {{pb::Coordinator::service_full_name(), user_service.get()},
+                      {pb::WorkerControl::service_full_name(), worker_service.get()}};
+  options.on_handled = CountCalls(&registry);
+  FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
+  if (config.listen.http.empty()) return absl::OkStatus();
+  FPO_ASSIGN_OR_RETURN(
+      http, HttpServer::Start(config.listen.http, ObservationRoutes(
+                                                      &registry, [this] { return Healthy(); },
+                                                      [this] { return coordinator->Ready(); })));
+  return absl::OkStatus();
+}
+
+CoordinatorServer::CoordinatorServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+CoordinatorServer::~CoordinatorServer() { Shutdown(); }
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
+    const CoordinatorConfig& config, const std::string& version, const std::string& commit) {
+  FPO_RETURN_IF_ERROR(config.Validate());
+  std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(std::make_unique<State>()));
+  State& state = *server->state_;
+  state.config = config;
+  AddBuildInfo(&state.registry, version, commit);
+  FPO_RETURN_IF_ERROR(state.OpenCore());
+  state.ticker->Start();
+  FPO_RETURN_IF_ERROR(state.Listen());
+  FPO_RETURN_IF_ERROR(
+      WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));
+  Log(LogLevel::kInfo, "listening",
+      {{"grpc", server->grpc_address()}, {"http", server->http_address()}, {"data", config.data}});
+  return server;
+}
+
+std::string CoordinatorServer::grpc_address() const { return state_->rpc->address(); }
+
+std::string CoordinatorServer::http_address() const {
+  return state_->http ? state_->http->address() : "";
+}
+
+void CoordinatorServer::Shutdown() {
+  if (std::exchange(state_->is_shut_down, true)) return;
+  const absl::Status why = absl::UnavailableError("the coordinator shuts down; jobs go on");
+  state_->http.reset();
+  if (state_->rpc) {
+    state_->rpc->SetServing("", false);
+    state_->coordinator->Flush();  // what agents sent is acknowledged before they are cut off
+    state_->streams.EndAll(why);
+    state_->rpc->Shutdown(state_->config.grace);
+  }
+  if (state_->ticker) state_->ticker->Stop();
+  if (state_->pool) state_->pool->Stop();
+}
+
+}  // namespace fpo::coordinator

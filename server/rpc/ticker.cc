@@ -1,0 +1,39 @@
+#include "server/rpc/ticker.h"
+
+#include "absl/time/clock.h"
+
+namespace fpo::coordinator {
+
+Ticker::~Ticker() { Stop(); }
+
+void Ticker::Start() {
+  last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void Ticker::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  if (!thread_.joinable()) return;
+  thread_.join();
+  coordinator_->Flush();
+}
+
+void Ticker::Loop() {
+  absl::Duration since_tick = options_.tick;
+  for (;;) {
+    if (since_tick >= options_.tick || coordinator_->TakeTickWanted()) {
+      coordinator_->Tick();
+      since_tick = absl::ZeroDuration();
+    }
+    coordinator_->Flush();
+    last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
+    absl::MutexLock lock(&mu_);
+    if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.flush)) return;
+    since_tick += options_.flush;
+  }
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "server/rpc/worker_session.h"
+
+namespace fpo::coordinator {
+
+// The agents' side of the coordinator: one long stream for each. Thread-safe.
+class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
+ public:
+  explicit WorkerControlService(const WorkerSession::Parts& parts) : parts_(parts) {}
+
+  grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
+      grpc::CallbackServerContext* context) override;
+
+ private:
+  const WorkerSession::Parts parts_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,235 @@
+#include "server/core/coordinator.h"
+
+#include "common/error_info.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/core/memory_job_store.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  CoordinatorTest() { Restart(); }
+  void Restart() {
+    coordinator_ = Coordinator::Open(options_, {&store_, &clock_, &clock_}).value();
+  }
+  std::string Submit(const std::string& name, int64_t slots = 1, int64_t priority = 500) {
+    return coordinator_
+        ->Submit({"r-" + std::to_string(++requests_), ConfigJson(name, slots, priority), "ada"})
+        .value()
+        .job->job_id;
+  }
+  std::shared_ptr<FakeLink> Connect(const std::string& worker, int32_t slots) {
+    auto link = std::make_shared<FakeLink>();
+    EXPECT_TRUE(coordinator_->Connect(HelloOf(worker, slots), link).ok());
+    return link;
+  }
+  void Pass(absl::Duration time) {
+    clock_.Advance(time);
+    coordinator_->Tick();
+  }
+  JobPtr Get(const std::string& id) { return coordinator_->GetJob(id).value(); }
+  void Report(const std::string& id, ReportStatus status, const std::string& end_class = "") {
+    coordinator_->Report({LastAttemptRef(*Get(id)), "w1", status, end_class, "boom"}, std::nullopt);
+  }
+
+  CoordinatorOptions options_;
+  FakeClock clock_{kStart};
+  MemoryJobStore store_;
+  std::unique_ptr<Coordinator> coordinator_;
+  int requests_ = 0;
+};
+
+TEST_F(CoordinatorTest, ASubmitIsStoredBeforeItIsAnswered) {
+  const std::string id = Submit("tiny");
+  EXPECT_EQ(store_.LoadJobs().value().at(0), *Get(id));
+  EXPECT_EQ(Get("tiny")->owner, "ada");
+  store_.FailWrites(absl::ResourceExhaustedError("disk full"));
+  EXPECT_FALSE(coordinator_->Submit({"r-x", ConfigJson("other"), "ada"}).ok());
+  EXPECT_EQ(coordinator_->ListJobs({}).jobs.size(), 1u);
+  EXPECT_EQ(coordinator_->Collect().counts.submissions.at("failed"), 1);
+}
+
+TEST_F(CoordinatorTest, TheSameRequestGivesTheSameJobAlsoAfterARestart) {
+  const SubmitAsk ask = {"r-same", ConfigJson("tiny"), "ada"};
+  const std::string id = coordinator_->Submit(ask).value().job->job_id;
+  EXPECT_EQ(coordinator_->Submit(ask).value().job->job_id, id);
+  Restart();
+  EXPECT_EQ(coordinator_->Submit(ask).value().job->job_id, id);
+  EXPECT_EQ(coordinator_->ListJobs({}).jobs.size(), 1u);
+  const absl::Status other = coordinator_->Submit({"r-same", ConfigJson("other"), "ada"}).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(ErrorReason(other), "REQUEST_ID_REUSED");
+}
+
+TEST_F(CoordinatorTest, BadSubmitsAreCountedAndStoreNothing) {
+  EXPECT_EQ(ErrorReason(coordinator_->Submit({"r", "{}", ""}).status()), "INVALID_JOB");
+  EXPECT_EQ(ErrorReason(coordinator_->Submit({"", ConfigJson("a"), ""}).status()), "NO_REQUEST_ID");
+  EXPECT_EQ(coordinator_->Collect().counts.submissions.at("invalid"), 2);
+  EXPECT_TRUE(coordinator_->ListJobs({}).jobs.empty());
+}
+
+TEST_F(CoordinatorTest, JobsTravelFromQueueToResult) {
+  const std::string id = Submit("tiny");
+  Pass(absl::ZeroDuration());
+  EXPECT_EQ(Get(id)->reason, "no-worker-fits: asks for 1 slot, no worker has connected yet");
+  auto link = Connect("w1", 1);
+  EXPECT_TRUE(coordinator_->TakeTickWanted());
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->state, JobState::kReserved);
+  EXPECT_EQ(link->All<AssignCommand>().size(), 1u);
+  Report(id, ReportStatus::kAccepted);
+  Report(id, ReportStatus::kRunning);
+  EXPECT_EQ(Get(id)->state, JobState::kRunning);
+  Report(id, ReportStatus::kSucceeded);
+  EXPECT_EQ(Get(id)->state, JobState::kSucceeded);
+  const CoordinatorStats stats = coordinator_->Collect();
+  EXPECT_EQ(stats.counts.queue_waits_seconds, std::vector<double>{1.0});
+  EXPECT_EQ(stats.counts.attempts.at("done"), 1);
+  EXPECT_TRUE(coordinator_->Collect().counts.queue_waits_seconds.empty());
+}
+
+TEST_F(CoordinatorTest, HigherPriorityGoesFirstAndOthersSayWhy) {
+  const std::string low = Submit("low");
+  const std::string high = Submit("high", 1, 900);
+  const std::string later = Submit("later");
+  Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(high)->state, JobState::kReserved);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(low)->reason, "waiting-for-slots: needs 1, 0 free");
+  EXPECT_EQ(Get(later)->reason, "lower-priority: 1 job ahead in the queue");
+}
+
+TEST_F(CoordinatorTest, AJobThatNothingCanHoldFailsInTheEnd) {
+  const std::string id = Submit("huge", 64);
+  Connect("w1", 2);
+  Pass(absl::ZeroDuration());
+  for (int i = 0; i < 10; ++i) Pass(absl::Minutes(1));
+  EXPECT_EQ(Get(id)->state, JobState::kFailed);
+  EXPECT_EQ(Get(id)->reason.rfind("no-worker-fits: asks for 64", 0), 0u) << Get(id)->reason;
+}
+
+TEST_F(CoordinatorTest, CancelOfAWaitingJobIsImmediateAndOnlyOfALiveOne) {
+  const std::string id = Submit("tiny");
+  EXPECT_EQ(coordinator_->Cancel("tiny", false).value()->state, JobState::kCancelled);
+  EXPECT_TRUE(coordinator_->Cancel(id, false).ok()) << "it is what was asked for";
+  Connect("w1", 1);
+  const std::string done = Submit("done");
+  Pass(absl::Seconds(1));
+  Report(done, ReportStatus::kSucceeded);
+  EXPECT_EQ(ErrorReason(coordinator_->Cancel(done, false).status()), "JOB_TERMINAL");
+  EXPECT_EQ(ErrorReason(coordinator_->Cancel("nobody", false).status()), "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorTest, AKilledTrainerIsRunningAgainWithinSeconds) {
+  const std::string id = Submit("tiny");
+  auto link = Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  Report(id, ReportStatus::kRunning);
+  Report(id, ReportStatus::kFailed, "program");
+  EXPECT_EQ(Get(id)->state, JobState::kRecovering);
+  Pass(absl::Seconds(1));
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->state, JobState::kReserved);
+  EXPECT_TRUE(link->All<AssignCommand>().at(1).resume);
+  EXPECT_EQ(Get(id)->restarts_used, 1);
+}
+
+TEST_F(CoordinatorTest, BeatsAreAnsweredAndKeepTheLease) {
+  auto link = Connect("w1", 1);
+  const std::string id = Submit("tiny");
+  Pass(absl::ZeroDuration());
+  Report(id, ReportStatus::kRunning);
+  clock_.Advance(options_.reattach);  // the window of the start is over
+  for (uint64_t seq = 1; seq <= 30; ++seq) {
+    coordinator_->Beat("w1", link.get(), seq);
+    Pass(absl::Seconds(10));
+  }
+  EXPECT_EQ(link->All<BeatAckCommand>().size(), 30u);
+  EXPECT_EQ(link->All<BeatAckCommand>().back().seq, 30u);
+  EXPECT_EQ(Get(id)->state, JobState::kRunning);
+  FakeLink stranger;
+  coordinator_->Beat("w1", &stranger, 99);
+  EXPECT_TRUE(stranger.sent().empty());
+}
+
+TEST_F(CoordinatorTest, LinesAreAcknowledgedAfterTheyAreDurable) {
+  auto link = Connect("w1", 1);
+  const std::string id = Submit("tiny");
+  Pass(absl::ZeroDuration());
+  const AttemptRef ref = LastAttemptRef(*Get(id));
+  ASSERT_TRUE(coordinator_->AddLogs("w1", {ref, 1, {{0, "stdout", 5, "hello"}}}).ok());
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {ref, 1, {{0, PhaseLine("prepare")}}}).ok());
+  EXPECT_EQ(Get(id)->state, JobState::kRunning) << "a phase event shows that it runs";
+  EXPECT_TRUE(link->All<AckCommand>().empty());
+  store_.FailWrites(absl::ResourceExhaustedError("disk full"));
+  coordinator_->Flush();
+  EXPECT_TRUE(link->All<AckCommand>().empty());
+  store_.FailWrites(absl::OkStatus());
+  coordinator_->Flush();
+  ASSERT_EQ(link->All<AckCommand>().size(), 1u);
+  EXPECT_EQ(link->All<AckCommand>()[0].logs_seq, 1u);
+  EXPECT_EQ(link->All<AckCommand>()[0].events_seq, 1u);
+  EXPECT_EQ(coordinator_->ReadLogs(id, {}).value().at(0).text, "hello");
+  EXPECT_EQ(coordinator_->LogTail(id, 0, 1).value(), 0u);
+  EXPECT_EQ(coordinator_->ReadEvents(id, 0, 10).value().size(), 1u);
+}
+
+TEST_F(CoordinatorTest, WorkersAreShownLostWhenTheirStreamBreaks) {
+  auto link = Connect("w1", 2);
+  EXPECT_TRUE(coordinator_->ListWorkers().at(0).connected);
+  coordinator_->Disconnect("w1", link.get());
+  EXPECT_FALSE(coordinator_->ListWorkers().at(0).connected);
+  EXPECT_EQ(coordinator_->Connect({}, link).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(CoordinatorTest, WatchesBeginWithTheJobAsItIs) {
+  const std::string id = Submit("tiny");
+  std::vector<JobState> seen;
+  JobWatch watch;
+  watch.on_job = [&](const JobPtr& job) { seen.push_back(job->state); };
+  watch.on_lines = [] {};
+  const WatchId watch_id = coordinator_->Watch(id, watch).value();
+  ASSERT_TRUE(coordinator_->Cancel(id, false).ok());
+  EXPECT_THAT(seen, ::testing::ElementsAre(JobState::kQueued, JobState::kCancelled));
+  coordinator_->Unwatch(id, watch_id);
+  EXPECT_FALSE(coordinator_->Watch("nobody", watch).ok());
+}
+
+TEST_F(CoordinatorTest, ReadinessFollowsTheStore) {
+  coordinator_->Tick();
+  EXPECT_TRUE(coordinator_->Ready().ok());
+  store_.FailWrites(absl::ResourceExhaustedError("disk full"));
+  coordinator_->Tick();
+  EXPECT_FALSE(coordinator_->Ready().ok());
+}
+
+TEST_F(CoordinatorTest, AllJobsAreThereAfterARestart) {
+  const std::string id = Submit("tiny");
+  auto link = Connect("w1", 1);
+  Pass(absl::ZeroDuration());
+  Report(id, ReportStatus::kRunning);
+  const Job before = *Get(id);
+  Restart();
+  EXPECT_EQ(*Get(id), before);
+  EXPECT_GE(coordinator_->revision(), before.revision);
+  Pass(options_.lease * 2);
+  EXPECT_EQ(Get(id)->state, JobState::kRunning) << "the reattach window";
+  auto again = std::make_shared<FakeLink>();
+  const AttemptRef ref = LastAttemptRef(before);
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1", 1, {ref}), again).ok());
+  EXPECT_EQ(again->All<WelcomeCommand>().at(0).adopt, std::vector<AttemptRef>{ref});
+  EXPECT_EQ(coordinator_->ListWorkers().at(0).slots_used, 1);
+}
+
+TEST_F(CoordinatorTest, CloseSessionsEndsAll) {
+  auto link = Connect("w1", 1);
+  coordinator_->CloseSessions(absl::UnavailableError("shutting down"));
+  EXPECT_EQ(link->closed().message(), "shutting down");
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,115 @@
+#include "server/core/job_codec.h"
+
+#include <cmath>
+#include <limits>
+
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// Every field with a value of its own.
+Job FullJob() {
+  Job job = RunningJob("j-1", {"w1", "w2"});
+  job.config_json.clear();  // stored beside the job
+  job.demand = {.slots = 2, .priority = 7, .max_restarts = 9, .retry_on_oom = true};
+  job.reason = "why \"quoted\"";
+  job.restarts_used = 1;
+  job.attempts_without_progress = 2;
+  job.requeues = 3;
+  job.not_before = kStart + absl::Seconds(4);
+  job.checkpoint_step = 500;
+  job.phase_reached = 2;
+  job.reference_records = 77;
+  job.progress.phase = "train";
+  job.progress.done = 8;
+  job.progress.total = 9;
+  job.progress.unit = "steps";
+  job.progress.step = 10;
+  job.progress.total_steps = 11;
+  job.progress.metrics = {{"loss", 0.693},
+                          {"rewards/margins", std::numeric_limits<double>::infinity()}};
+  job.progress.cache = {100, 90, 10, "aa", "bb", 1.5};
+  job.progress.updated = kStart + absl::Seconds(5);
+  job.result = {{"eval_loss", 0.5}};
+  job.ended = kStart + absl::Seconds(6);
+  job.revision = 1234;
+  Attempt& attempt = job.attempts.back();
+  attempt.ended = kStart + absl::Microseconds(7);
+  attempt.end_class = "program";
+  attempt.end_message = "boom";
+  attempt.last_error = "err";
+  attempt.progressed = true;
+  return job;
+}
+
+TEST(JobCodec, JobReadsBack) {
+  const Job job = FullJob();
+  const absl::StatusOr<Job> read = DecodeJob(EncodeJob(job));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, job);
+}
+
+TEST(JobCodec, FreshJobReadsBack) {
+  Job job = MakeJob("j-1");
+  job.config_json.clear();
+  EXPECT_EQ(DecodeJob(EncodeJob(job)).value(), job);
+}
+
+TEST(JobCodec, NumbersThatJsonLacksReadBack) {
+  Job job = FullJob();
+  job.progress.metrics = {{"loss", std::nan("")},
+                          {"low", -std::numeric_limits<double>::infinity()}};
+  const Job read = DecodeJob(EncodeJob(job)).value();
+  EXPECT_TRUE(std::isnan(read.progress.metrics.at("loss")));
+  EXPECT_EQ(read.progress.metrics.at("low"), -std::numeric_limits<double>::infinity());
+}
+
+TEST(JobCodec, UnknownNamesAreIgnoredAndAbsentOnesDefault) {
+  const Job job = DecodeJob(R"({"job_id":"j-1","state":"FAILED","later":1})").value();
+  EXPECT_EQ(job.job_id, "j-1");
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.demand, JobDemand{});
+}
+
+TEST(JobCodec, DamageIsAnErrorNotAGuess) {
+  for (const char* bytes : {"", "{", "[]", "{}", R"({"state":"HELD"})", R"({"state":3})",
+                            R"({"state":"QUEUED","epoch":"x"})", "\xff\xfe"}) {
+    EXPECT_EQ(DecodeJob(bytes).status().code(), absl::StatusCode::kDataLoss) << bytes;
+  }
+  EXPECT_FALSE(DecodeRequest("[1]").ok());
+  EXPECT_FALSE(DecodeLogLine("[1,2]").ok());
+  EXPECT_FALSE(DecodeEventLine("{}").ok());
+  EXPECT_FALSE(DecodePosition("[1]").ok());
+}
+
+// A cut or changed byte gives an error or a job, never a crash.
+TEST(JobCodec, SurvivesEveryCutAndManyFlips) {
+  const std::string bytes = EncodeJob(FullJob());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_FALSE(DecodeJob(absl::string_view(bytes).substr(0, i)).ok());
+    std::string flipped = bytes;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i % 8)));
+    (void)DecodeJob(flipped);
+  }
+}
+
+TEST(JobCodec, LinesReadBack) {
+  const LogLine log = {0, 2, 3, "stderr", 1'800'000'000'123, "text\twith \"everything\"\n"};
+  EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value(), log);
+  const EventLine event = {0, 1, -1, R"({"kind":"step"})"};
+  EXPECT_EQ(DecodeEventLine(EncodeEventLine(event)).value(), event);
+  const SenderPosition position = {1ull << 63, 5};
+  EXPECT_EQ(DecodePosition(EncodePosition(position)).value(), position);
+  const SubmittedRequest request = {"r", "d", "j-1", kStart};
+  EXPECT_EQ(DecodeRequest(EncodeRequest(request)).value(), request);
+}
+
+TEST(JobCodec, BytesThatAreNotUtf8BecomeReplacementCharacters) {
+  const LogLine log = {0, 1, 0, "stdout", 0, "ab\xff"};
+  EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value().text, "ab\xEF\xBF\xBD");
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

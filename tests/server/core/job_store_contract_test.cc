@@ -1,0 +1,136 @@
+// What every JobStore promises, run on each implementation.
+
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "server/core/job_store.h"
+#include "server/core/memory_job_store.h"
+#include "server/core/rocksdb_job_store.h"
+#include "tests/server/core/fixtures.h"
+#include "tests/server/core/temp_dir.h"
+
+namespace fpo::coordinator {
+namespace {
+
+class JobStoreContract : public ::testing::TestWithParam<const char*> {
+ protected:
+  JobStoreContract() {
+    if (std::string(GetParam()) == "memory") {
+      store_ = std::make_unique<MemoryJobStore>();
+    } else {
+      store_ = RocksdbJobStore::Open(dir_.path()).value();
+    }
+  }
+
+  static SubmittedRequest RequestOf(const std::string& id, const std::string& job_id) {
+    return {id, "digest-" + id, job_id, kStart};
+  }
+  LineWrite Logs(const std::string& job_id, uint64_t first, int count, int32_t attempt = 1) {
+    LineWrite write;
+    write.sender = {{job_id, attempt, 1}, "w1"};
+    for (int i = 0; i < count; ++i) {
+      const uint64_t cursor = first + static_cast<uint64_t>(i);
+      write.logs.push_back({cursor, attempt, 0, "stdout", 5, "line " + std::to_string(cursor)});
+    }
+    write.position.next_log_seq = first + static_cast<uint64_t>(count);
+    return write;
+  }
+
+  TempDir dir_;
+  std::unique_ptr<JobStore> store_;
+};
+
+TEST_P(JobStoreContract, KeepsJobsWithTheirConfiguration) {
+  Job job = MakeJob("j-1");
+  job.config_json = R"({"name":"a"})";
+  ASSERT_TRUE(store_->CreateJob(job, RequestOf("r-1", "j-1")).ok());
+  ASSERT_TRUE(store_->CreateJob(MakeJob("j-2"), RequestOf("r-2", "j-2")).ok());
+  job.state = JobState::kFailed;
+  job.reason = "because";
+  ASSERT_TRUE(store_->PutJob(job).ok());
+  const std::vector<Job> jobs = store_->LoadJobs().value();
+  ASSERT_EQ(jobs.size(), 2u);
+  EXPECT_EQ(jobs[0], job);
+}
+
+TEST_P(JobStoreContract, RemembersRequestsAndForgetsOldOnes) {
+  EXPECT_EQ(store_->FindRequest("r-1").value(), std::nullopt);
+  ASSERT_TRUE(store_->CreateJob(MakeJob("j-1"), RequestOf("r-1", "j-1")).ok());
+  EXPECT_EQ(store_->FindRequest("r-1").value(), RequestOf("r-1", "j-1"));
+  EXPECT_EQ(store_->CreateJob(MakeJob("j-2"), RequestOf("r-1", "j-2")).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_->LoadJobs().value().size(), 1u) << "the refused job was not written";
+  ASSERT_TRUE(store_->ForgetRequestsBefore(kStart).ok());
+  EXPECT_TRUE(store_->FindRequest("r-1").value().has_value());
+  ASSERT_TRUE(store_->ForgetRequestsBefore(kStart + absl::Seconds(1)).ok());
+  EXPECT_FALSE(store_->FindRequest("r-1").value().has_value());
+}
+
+TEST_P(JobStoreContract, ReadsLogsInOrderFromACursor) {
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 300)).ok());
+  ASSERT_TRUE(store_->PutLines(Logs("j-10", 1, 1)).ok());
+  ASSERT_TRUE(store_->Sync().ok());
+  LogQuery query;
+  query.lines_max = 100;
+  uint64_t expected = 1;
+  for (;;) {
+    const std::vector<LogLine> page = store_->ReadLogs("j-1", query).value();
+    if (page.empty()) break;
+    for (const LogLine& line : page) EXPECT_EQ(line.cursor, expected++);
+    query.after = page.back().cursor;
+  }
+  EXPECT_EQ(expected, 301u);
+  EXPECT_EQ(store_->LastLogCursor("j-1").value(), 300u);
+  EXPECT_EQ(store_->LastLogCursor("j-").value(), 0u);
+  EXPECT_EQ(store_->LastLogCursor("j-2").value(), 0u);
+}
+
+TEST_P(JobStoreContract, PagesEndAtTheByteLimitButAreNeverEmpty) {
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 10)).ok());
+  LogQuery query;
+  query.bytes_max = 13;  // "line 1" has 6
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 2u);
+  query.bytes_max = 1;
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 1u);
+}
+
+TEST_P(JobStoreContract, FiltersAndTailsByAttempt) {
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 10, 1)).ok());
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 11, 5, 2)).ok());
+  ASSERT_TRUE(store_->PutLines(Logs("j-2", 1, 5, 1)).ok());
+  LogQuery query;
+  query.attempt = 2;
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 5u);
+  EXPECT_EQ(store_->TailCursor("j-1", 0, 3).value(), 12u);
+  EXPECT_EQ(store_->TailCursor("j-1", 1, 3).value(), 7u);
+  EXPECT_EQ(store_->TailCursor("j-1", 0, 100).value(), 0u);
+  EXPECT_EQ(store_->TailCursor("j-9", 0, 3).value(), 0u);
+}
+
+TEST_P(JobStoreContract, LinesPositionAndJobAreOneGroup) {
+  Job job = MakeJob("j-1");
+  ASSERT_TRUE(store_->CreateJob(job, RequestOf("r-1", "j-1")).ok());
+  job.checkpoint_step = 40;
+  LineWrite write;
+  write.sender = {{"j-1", 1, 7}, "w1"};
+  write.position = {12, 3};
+  write.events = {{1, 1, 0, "{}"}, {2, 1, 1, "{\"a\":1}"}};
+  write.job = &job;
+  ASSERT_TRUE(store_->PutLines(write).ok());
+  EXPECT_EQ(store_->LoadJobs().value().at(0).checkpoint_step, 40);
+  EXPECT_EQ(store_->PositionOf(write.sender).value(), write.position);
+  EXPECT_EQ(store_->PositionOf({{"j-1", 1, 7}, "w2"}).value(), SenderPosition{});
+  EXPECT_EQ(store_->PositionOf({{"j-1", 1, 8}, "w1"}).value(), SenderPosition{});
+  EXPECT_EQ(store_->LastEventCursor("j-1").value(), 2u);
+  EXPECT_EQ(store_->ReadEvents("j-1", 1, 10).value(), std::vector<EventLine>{write.events[1]});
+  EXPECT_EQ(store_->ReadEvents("j-1", 0, 1).value(), std::vector<EventLine>{write.events[0]});
+}
+
+TEST_P(JobStoreContract, IsHealthy) { EXPECT_TRUE(store_->Check(kStart).ok()); }
+
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreContract, ::testing::Values("memory", "rocksdb"),
+                         [](const auto& param) { return std::string(param.param); });
+
+}  // namespace
+}  // namespace fpo::coordinator

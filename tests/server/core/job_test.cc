@@ -1,0 +1,55 @@
+#include "server/core/job.h"
+
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+TEST(JobState, NamesReadBack) {
+  for (int i = 0; i < kJobStates; ++i) {
+    const JobState state = static_cast<JobState>(i);
+    EXPECT_EQ(JobStateFromName(JobStateName(state)), state);
+  }
+  EXPECT_EQ(JobStateName(JobState::kQueued), "QUEUED");
+  EXPECT_EQ(JobStateName(JobState::kCancelled), "CANCELLED");
+  EXPECT_EQ(JobStateFromName("HELD"), std::nullopt);
+}
+
+TEST(JobState, EachIsWaitingWorkingOrTerminal) {
+  EXPECT_FALSE(HasAttempt(JobState::kQueued));
+  EXPECT_FALSE(IsTerminal(JobState::kQueued));
+  for (JobState state : {JobState::kReserved, JobState::kStarting, JobState::kRunning,
+                         JobState::kRecovering, JobState::kCancelling}) {
+    EXPECT_TRUE(HasAttempt(state));
+    EXPECT_FALSE(IsTerminal(state));
+  }
+  for (JobState state : {JobState::kSucceeded, JobState::kFailed, JobState::kCancelled}) {
+    EXPECT_FALSE(HasAttempt(state));
+    EXPECT_TRUE(IsTerminal(state));
+  }
+}
+
+TEST(AttemptRefs, OnlyTheNewestUnfencedAttemptIsCurrent) {
+  Job job = RunningJob("j-1");
+  const AttemptRef ref = LastAttemptRef(job);
+  EXPECT_TRUE(IsCurrent(job, ref));
+  EXPECT_FALSE(IsCurrent(job, {ref.job_id, ref.attempt, ref.epoch + 1}));
+  EXPECT_FALSE(IsCurrent(job, {ref.job_id, ref.attempt + 1, ref.epoch}));
+  ++job.epoch;
+  EXPECT_FALSE(IsCurrent(job, ref));
+  EXPECT_FALSE(IsCurrent(MakeJob("j-2"), {"j-2", 0, 0}));
+}
+
+TEST(Attempt, EndsWhenEveryMemberEnded) {
+  Attempt attempt;
+  attempt.members = {MemberOn("w1"), MemberOn("w2")};
+  attempt.Find("w1")->state = MemberState::kGone;
+  EXPECT_FALSE(attempt.AllEnded());
+  attempt.Find("w2")->state = MemberState::kSucceeded;
+  EXPECT_TRUE(attempt.AllEnded());
+  EXPECT_EQ(attempt.Find("w3"), nullptr);
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

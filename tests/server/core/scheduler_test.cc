@@ -1,0 +1,162 @@
+#include "server/core/scheduler.h"
+
+#include <map>
+
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+const Moment kNow = {kStart, kStart};
+
+SchedulePlan Plan(const std::vector<Job>& jobs, const std::vector<SlotOffer>& offers,
+                  const Moment& now = kNow) {
+  std::vector<const Job*> queued;
+  for (const Job& job : jobs) queued.push_back(&job);
+  Scheduler scheduler{SchedulerOptions{}};
+  return scheduler.Tick(queued, offers, now);
+}
+
+TEST(Scheduler, PlacesAJobOnTheFullestWorkerThatFits) {
+  const SchedulePlan plan =
+      Plan({MakeJob("j-1", 2)}, {Offer("w1", 8, 8), Offer("w2", 2, 2), Offer("w3", 2, 1)});
+  ASSERT_EQ(plan.placements.size(), 1u);
+  ASSERT_EQ(plan.placements[0].members.size(), 1u);
+  EXPECT_EQ(plan.placements[0].members[0], MemberOn("w2", 2));
+}
+
+TEST(Scheduler, SpreadsAGangOverWorkersWithFollowingRanks) {
+  const SchedulePlan plan = Plan({MakeJob("j-1", 5)}, {Offer("w1", 2, 2), Offer("w2", 4, 4)});
+  ASSERT_EQ(plan.placements.size(), 1u);
+  const auto& members = plan.placements[0].members;
+  ASSERT_EQ(members.size(), 2u);
+  EXPECT_EQ(members[0], MemberOn("w2", 4, 0));
+  EXPECT_EQ(members[1], MemberOn("w1", 1, 4));
+}
+
+TEST(Scheduler, AGangIsAllOrNothing) {
+  const SchedulePlan plan = Plan({MakeJob("j-1", 3)}, {Offer("w1", 2, 2), Offer("w2", 2, 0)});
+  EXPECT_TRUE(plan.placements.empty());
+  ASSERT_EQ(plan.waits.size(), 1u);
+  EXPECT_EQ(plan.waits[0].text, "waiting-for-slots: needs 3, 2 free");
+}
+
+TEST(Scheduler, AGangNeverMixesDevices) {
+  const SchedulePlan plan =
+      Plan({MakeJob("j-1", 2)}, {Offer("w1", 1, 1, "cpu"), Offer("w2", 1, 1, "cuda")});
+  EXPECT_TRUE(plan.placements.empty());
+  EXPECT_EQ(plan.waits.at(0).text.rfind("no-worker-fits", 0), 0u);
+}
+
+TEST(Scheduler, LostWorkersGiveNothing) {
+  SlotOffer lost = Offer("w1", 4, 4);
+  lost.connected = false;
+  const SchedulePlan plan = Plan({MakeJob("j-1", 1)}, {lost});
+  EXPECT_TRUE(plan.placements.empty());
+  EXPECT_NE(plan.waits.at(0).text.find("lost: w1"), std::string::npos);
+}
+
+TEST(Scheduler, ALargeJobIsNotStarvedBySmallOnes) {
+  const SchedulePlan plan = Plan(
+      {MakeJob("j-big", 4), MakeJob("j-small", 1), MakeJob("j-smaller", 1)}, {Offer("w1", 4, 2)});
+  EXPECT_TRUE(plan.placements.empty());
+  EXPECT_EQ(plan.waits.at(1).text, "lower-priority: 1 job ahead in the queue");
+  EXPECT_EQ(plan.waits.at(2).text, "lower-priority: 2 jobs ahead in the queue");
+}
+
+TEST(Scheduler, AJobThatFitsNowhereDoesNotBlockOthers) {
+  const SchedulePlan plan = Plan({MakeJob("j-huge", 64), MakeJob("j-1", 1)}, {Offer("w1", 4, 4)});
+  ASSERT_EQ(plan.placements.size(), 1u);
+  EXPECT_EQ(plan.placements[0].job_id, "j-1");
+}
+
+TEST(Scheduler, BackoffIsWaitedForAndBlocksNobody) {
+  Job waits = MakeJob("j-waits");
+  waits.not_before = kStart + absl::Seconds(5);
+  waits.reason = "backoff: until then";
+  const std::vector<Job> jobs = {waits, MakeJob("j-1")};
+  SchedulePlan plan = Plan(jobs, {Offer("w1", 1, 1)});
+  ASSERT_EQ(plan.placements.size(), 1u);
+  EXPECT_EQ(plan.placements[0].job_id, "j-1");
+  EXPECT_EQ(plan.waits.at(0).text, "backoff: until then");
+  plan = Plan({waits}, {Offer("w1", 1, 1)}, {kStart + absl::Seconds(5), kStart});
+  EXPECT_EQ(plan.placements.size(), 1u);
+}
+
+TEST(Scheduler, AWallClockSetBackDoesNotFreezeABackoff) {
+  Job job = MakeJob("j-1");
+  job.not_before = kStart + absl::Hours(10);
+  EXPECT_EQ(Plan({job}, {Offer("w1", 1, 1)}).placements.size(), 1u);
+}
+
+TEST(Scheduler, PrefersAnotherWorkerAfterAnInfrastructureFailure) {
+  Job job = RunningJob("j-1", {"w1"});
+  job = After(job, {MemberLost{LastAttemptRef(job), "w1", "lost"}, Settle{}});
+  job.not_before = kStart;
+  SchedulePlan plan = Plan({job}, {Offer("w1", 1, 1), Offer("w2", 8, 8)});
+  EXPECT_EQ(plan.placements.at(0).members.at(0).worker, "w2");
+  plan = Plan({job}, {Offer("w1", 1, 1)});
+  EXPECT_EQ(plan.placements.at(0).members.at(0).worker, "w1") << "better than nowhere";
+}
+
+TEST(Scheduler, GivesUpOnWhatNothingCanHoldAfterTenMinutes) {
+  Scheduler scheduler{SchedulerOptions{}};
+  const Job job = MakeJob("j-1", 8);
+  const std::vector<SlotOffer> offers = {Offer("w1", 2, 2)};
+  const absl::Duration wait = absl::Minutes(10);
+  EXPECT_EQ(scheduler.Tick({&job}, offers, kNow).waits.size(), 1u);
+  EXPECT_EQ(scheduler.Tick({&job}, offers, {kStart, kStart + wait - absl::Seconds(1)}).waits.size(),
+            1u);
+  const SchedulePlan plan = scheduler.Tick({&job}, offers, {kStart, kStart + wait});
+  ASSERT_EQ(plan.unsatisfiable.size(), 1u);
+  EXPECT_EQ(plan.unsatisfiable[0].text,
+            "no-worker-fits: asks for 8 slots, the largest offer is 2 over 1 worker; gave up "
+            "after 10m");
+}
+
+TEST(Scheduler, TheClockOfGivingUpRestartsWhenItFitted) {
+  Scheduler scheduler{SchedulerOptions{}};
+  const Job job = MakeJob("j-1", 2);
+  const absl::Duration wait = absl::Minutes(10);
+  scheduler.Tick({&job}, {Offer("w1", 1, 1)}, kNow);
+  scheduler.Tick({&job}, {Offer("w1", 2, 0)}, {kStart, kStart + absl::Minutes(5)});
+  EXPECT_TRUE(
+      scheduler.Tick({&job}, {Offer("w1", 1, 1)}, {kStart, kStart + wait}).unsatisfiable.empty());
+}
+
+// Many random queues: no worker ever gives more than it has, and every job is decided once.
+TEST(Scheduler, NeverBooksASlotTwice) {
+  uint64_t random = 7;
+  auto next = [&random](uint64_t below) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<int32_t>((random >> 33) % below);
+  };
+  for (int round = 0; round < 300; ++round) {
+    std::vector<SlotOffer> offers;
+    for (int w = 0; w <= next(4); ++w) {
+      const int32_t slots = 1 + next(8);
+      offers.push_back(Offer("w" + std::to_string(w), slots, next(slots + 1)));
+      offers.back().connected = next(5) != 0;
+    }
+    std::vector<Job> jobs;
+    for (int j = 0; j < 12; ++j) jobs.push_back(MakeJob("j-" + std::to_string(j), 1 + next(9)));
+    const SchedulePlan plan = Plan(jobs, offers);
+    EXPECT_EQ(plan.placements.size() + plan.waits.size(), jobs.size());
+    std::map<std::string, int32_t> taken;
+    for (const auto& placement : plan.placements) {
+      int32_t ranks = 0;
+      for (const Member& member : placement.members) {
+        EXPECT_EQ(member.first_rank, ranks);
+        ranks += member.slots;
+        taken[member.worker] += member.slots;
+      }
+      const int job = std::stoi(placement.job_id.substr(2));
+      EXPECT_EQ(ranks, jobs[static_cast<size_t>(job)].demand.slots);
+    }
+    for (const SlotOffer& offer : offers) EXPECT_LE(taken[offer.worker_id], offer.usable());
+  }
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,116 @@
+#include "server/core/worker_registry.h"
+
+#include "common/error_info.h"
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+const Moment kNow = {kStart, kStart};
+const AttemptRef kRef = {"j-1", 1, 1};
+
+class WorkerRegistryTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<FakeLink> Connect(const WorkerHello& hello) {
+    auto link = std::make_shared<FakeLink>();
+    EXPECT_TRUE(registry_.Connect(hello, link, kNow).ok());
+    return link;
+  }
+  int32_t Free() { return registry_.Offers().at(0).free; }
+
+  WorkerRegistry registry_;
+};
+
+TEST_F(WorkerRegistryTest, HoldsTakeSlotsUntilReleased) {
+  Connect(HelloOf("w1", 4));
+  EXPECT_EQ(Free(), 4);
+  registry_.Hold("w1", kRef, 3);
+  registry_.Hold("w1", kRef, 3);
+  EXPECT_EQ(Free(), 1) << "the same attempt holds once";
+  const WorkerView view = registry_.List(kStart).at(0);
+  EXPECT_EQ(view.slots_used, 3);
+  EXPECT_EQ(view.jobs, std::vector<std::string>{"j-1"});
+  registry_.Release("w1", kRef);
+  EXPECT_EQ(Free(), 4);
+}
+
+TEST_F(WorkerRegistryTest, AnUnconfirmedStopFreesItsSlotsAtTheDeadline) {
+  Connect(HelloOf("w1", 1));
+  registry_.Hold("w1", kRef, 1);
+  registry_.ReleaseBy("w1", kRef, kStart + absl::Seconds(60));
+  registry_.ReleaseOverdue(kStart + absl::Seconds(59));
+  EXPECT_EQ(Free(), 0);
+  registry_.ReleaseOverdue(kStart + absl::Seconds(60));
+  EXPECT_EQ(Free(), 1);
+}
+
+TEST_F(WorkerRegistryTest, ABrokenStreamShowsLostAndKeepsHolds) {
+  auto link = Connect(HelloOf("w1", 2));
+  registry_.Hold("w1", kRef, 1);
+  EXPECT_TRUE(registry_.Disconnect("w1", link.get()));
+  const SlotOffer offer = registry_.Offers().at(0);
+  EXPECT_FALSE(offer.connected);
+  EXPECT_EQ(offer.usable(), 0);
+  EXPECT_EQ(offer.free, 1);
+  EXPECT_FALSE(registry_.Send("w1", BeatAckCommand{1}));
+  Connect(HelloOf("w1", 2));
+  EXPECT_EQ(Free(), 1) << "the same process still runs it";
+}
+
+TEST_F(WorkerRegistryTest, ANewProcessInheritsNothing) {
+  auto old_link = Connect(HelloOf("w1", 2));
+  registry_.Hold("w1", kRef, 1);
+  WorkerHello newer = HelloOf("w1", 2);
+  newer.instance_id = "newer";
+  auto link = Connect(newer);
+  EXPECT_EQ(Free(), 2);
+  EXPECT_EQ(ErrorReason(old_link->closed()), "WORKER_REPLACED");
+  EXPECT_TRUE(registry_.IsSession("w1", link.get()));
+  EXPECT_FALSE(registry_.Disconnect("w1", old_link.get())) << "the old stream ends later";
+  EXPECT_TRUE(registry_.Offers().at(0).connected);
+}
+
+TEST_F(WorkerRegistryTest, AReplacedProcessCannotComeBack) {
+  Connect(HelloOf("w1"));
+  WorkerHello newer = HelloOf("w1");
+  newer.instance_id = "newer";
+  Connect(newer);
+  const absl::Status status = registry_.Connect(HelloOf("w1"), std::make_shared<FakeLink>(), kNow);
+  EXPECT_EQ(ErrorReason(status), "WORKER_REPLACED");
+}
+
+TEST_F(WorkerRegistryTest, OnlyTheSessionBeats) {
+  auto link = Connect(HelloOf("w1"));
+  const Moment later = {kStart + absl::Seconds(2), kStart + absl::Seconds(2)};
+  FakeLink stranger;
+  EXPECT_FALSE(registry_.Beat("w1", &stranger, later));
+  EXPECT_FALSE(registry_.Beat("w9", link.get(), later));
+  EXPECT_TRUE(registry_.Beat("w1", link.get(), later));
+  EXPECT_EQ(registry_.List(kStart + absl::Seconds(5)).at(0).beat_age, absl::Seconds(3));
+}
+
+TEST_F(WorkerRegistryTest, LostWorkersAreForgottenInTheEnd) {
+  auto link = Connect(HelloOf("w1"));
+  registry_.ForgetLost(kStart + absl::Hours(99), absl::Hours(24));
+  EXPECT_EQ(registry_.Offers().size(), 1u) << "it is connected";
+  registry_.CloseSession("w1", absl::UnavailableError("lease"));
+  EXPECT_EQ(link->closed().code(), absl::StatusCode::kUnavailable);
+  registry_.ForgetLost(kStart + absl::Hours(23), absl::Hours(24));
+  EXPECT_EQ(registry_.Offers().size(), 1u);
+  registry_.ForgetLost(kStart + absl::Hours(24), absl::Hours(24));
+  EXPECT_TRUE(registry_.Offers().empty());
+}
+
+TEST_F(WorkerRegistryTest, CloseAllEndsEverySession) {
+  auto a = Connect(HelloOf("w1"));
+  auto b = Connect(HelloOf("w2"));
+  registry_.CloseAll(absl::UnavailableError("shutting down"));
+  EXPECT_FALSE(a->closed().ok());
+  EXPECT_FALSE(b->closed().ok());
+  EXPECT_FALSE(registry_.Find("w3").has_value());
+  EXPECT_EQ(registry_.Find("w2")->host, "host-w2");
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,231 @@
+#include "server/rpc/coordinator_service.h"
+
+#include <thread>
+
+#include "common/error_info.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/rpc/test_server.h"
+
+namespace fpo::coordinator {
+namespace {
+
+using Stub = pb::Coordinator::Stub;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class CoordinatorServiceTest : public ::testing::Test {
+ protected:
+  CoordinatorServiceTest() { server_.Start(); }
+
+  // The texts that a Logs call delivers.
+  std::vector<std::string> ReadLogs(const pb::LogsRequest& request, absl::Status* status) {
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(30));
+    auto stream = server_.user().Logs(&context, request);
+    std::vector<std::string> texts;
+    pb::LogsResponse response;
+    while (stream->Read(&response)) {
+      for (const pb::LogLine& line : response.lines()) texts.push_back(line.text());
+    }
+    *status = FromGrpcStatus(stream->Finish());
+    return texts;
+  }
+  // Runs the job on a worker up to RUNNING.
+  pb::AttemptRef Run(ScriptedWorker* worker) {
+    const pb::AttemptRef ref = worker->Await(pb::CoordinatorMessage::kAssign).assign().attempt();
+    worker->Report(ref, pb::AttemptReport::ACCEPTED);
+    worker->Report(ref, pb::AttemptReport::RUNNING);
+    return ref;
+  }
+
+  TestServer server_;
+};
+
+TEST_F(CoordinatorServiceTest, SubmitGivesOneJobForOneRequest) {
+  const std::string id = server_.Submit("tiny");
+  EXPECT_EQ(id.rfind("j-", 0), 0u) << id;
+  EXPECT_EQ(server_.Submit("tiny"), id);
+  EXPECT_THAT(server_.Submit("other", "r-tiny"), HasSubstr("was used for another job"));
+  EXPECT_EQ(server_.Get("tiny").job_id(), id);
+  EXPECT_EQ(server_.Get(id).spec().owner(), "ada");
+}
+
+TEST_F(CoordinatorServiceTest, ACallWithoutDeadlineIsRefused) {
+  grpc::ClientContext context;
+  pb::GetJobResponse response;
+  const absl::Status status = FromGrpcStatus(server_.user().GetJob(&context, {}, &response));
+  EXPECT_EQ(ErrorReason(status), "NO_DEADLINE") << status;
+}
+
+TEST_F(CoordinatorServiceTest, ErrorsCarryTheirReason) {
+  pb::GetJobRequest request;
+  request.set_job_id("nobody");
+  pb::GetJobResponse response;
+  const absl::Status status = server_.Call(&Stub::GetJob, request, &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+  pb::SubmitResponse submitted;
+  pb::SubmitRequest bad;
+  bad.set_request_id("r");
+  bad.mutable_spec()->set_config_json("{}");
+  EXPECT_EQ(ErrorReason(server_.Call(&Stub::Submit, bad, &submitted)), "INVALID_JOB");
+}
+
+TEST_F(CoordinatorServiceTest, ValidateStoresNothing) {
+  pb::ValidateRequest request;
+  request.mutable_spec()->set_config_json(ConfigJson("tiny"));
+  pb::ValidateResponse response;
+  ASSERT_TRUE(server_.Call(&Stub::Validate, request, &response).ok());
+  EXPECT_EQ(response.problems_size(), 0) << response.DebugString();
+  request.mutable_spec()->set_config_json(R"({"nonsense":1})");
+  ASSERT_TRUE(server_.Call(&Stub::Validate, request, &response).ok());
+  EXPECT_GT(response.problems_size(), 0);
+  pb::ListJobsResponse list;
+  ASSERT_TRUE(server_.Call(&Stub::ListJobs, pb::ListJobsRequest(), &list).ok());
+  EXPECT_EQ(list.jobs_size(), 0);
+}
+
+TEST_F(CoordinatorServiceTest, ListsPages) {
+  for (const char* name : {"a", "b", "c"}) server_.Submit(name);
+  pb::ListJobsRequest request;
+  request.set_page_size(2);
+  pb::ListJobsResponse first, second;
+  ASSERT_TRUE(server_.Call(&Stub::ListJobs, request, &first).ok());
+  request.set_page_token(first.next_page_token());
+  ASSERT_TRUE(server_.Call(&Stub::ListJobs, request, &second).ok());
+  ASSERT_EQ(first.jobs_size(), 2);
+  ASSERT_EQ(second.jobs_size(), 1);
+  EXPECT_EQ(first.jobs(0).name(), "c");
+  EXPECT_EQ(second.jobs(0).name(), "a");
+  EXPECT_GT(first.revision(), 0u);
+  request.add_states(static_cast<pb::JobState>(77));
+  EXPECT_FALSE(server_.Call(&Stub::ListJobs, request, &second).ok());
+}
+
+TEST_F(CoordinatorServiceTest, WatchEndsAfterTheTerminalState) {
+  const std::string id = server_.Submit("tiny");
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  pb::WatchJobRequest request;
+  request.set_job_id("tiny");
+  auto stream = server_.user().WatchJob(&context, request);
+  pb::WatchJobResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.job().state(), pb::QUEUED);
+  pb::CancelJobRequest cancel;
+  cancel.set_job_id(id);
+  pb::CancelJobResponse cancelled;
+  ASSERT_TRUE(server_.Call(&Stub::CancelJob, cancel, &cancelled).ok());
+  EXPECT_EQ(cancelled.job().state(), pb::CANCELLED);
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(response.job().state(), pb::CANCELLED);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(CoordinatorServiceTest, WatchOfNobodyIsNotFound) {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  pb::WatchJobRequest request;
+  request.set_job_id("nobody");
+  auto stream = server_.user().WatchJob(&context, request);
+  pb::WatchJobResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, LogsFollowUntilTheJobIsOver) {
+  server_.Submit("tiny");
+  ScriptedWorker worker(&server_.worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Log(ref, 1, {"one", "two"});
+  worker.Await(pb::CoordinatorMessage::kAck);
+  pb::LogsRequest request;
+  request.set_job_id("tiny");
+  absl::Status status;
+  EXPECT_THAT(ReadLogs(request, &status), ElementsAre("one", "two"));
+  EXPECT_TRUE(status.ok()) << status;
+  request.set_tail(1);
+  EXPECT_THAT(ReadLogs(request, &status), ElementsAre("two"));
+
+  request.set_tail(0);
+  request.set_follow(true);
+  std::vector<std::string> followed;
+  std::thread reader([&] { followed = ReadLogs(request, &status); });
+  worker.Log(ref, 3, {"three"});
+  worker.Report(ref, pb::AttemptReport::SUCCEEDED);
+  worker.Log(ref, 4, {"behind the report"});
+  reader.join();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(followed, ElementsAre("one", "two", "three", "behind the report"));
+}
+
+TEST_F(CoordinatorServiceTest, LogsOfNobodyAreNotFound) {
+  pb::LogsRequest request;
+  request.set_job_id("nobody");
+  absl::Status status;
+  EXPECT_TRUE(ReadLogs(request, &status).empty());
+  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, EventsComeFromACursor) {
+  const std::string id = server_.Submit("tiny");
+  ScriptedWorker worker(&server_.worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Event(ref, 1, PhaseLine("train"));
+  worker.Event(ref, 2, StepLine(3, 10, 0.5));
+  ASSERT_TRUE(Eventually([&] { return server_.Get(id).progress().step() == 3; }));
+  pb::EventsRequest request;
+  request.set_job_id(id);
+  request.set_after(1);
+  pb::EventsResponse response;
+  ASSERT_TRUE(server_.Call(&Stub::Events, request, &response).ok());
+  ASSERT_EQ(response.events_size(), 1);
+  EXPECT_EQ(response.events(0).cursor(), 2u);
+  EXPECT_EQ(response.events(0).json(), StepLine(3, 10, 0.5));
+  request.set_job_id("nobody");
+  EXPECT_FALSE(server_.Call(&Stub::Events, request, &response).ok());
+}
+
+TEST_F(CoordinatorServiceTest, WorkersAreListed) {
+  ScriptedWorker worker(&server_.worker(), HelloOf("w1", 4));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::ListWorkersResponse response;
+  ASSERT_TRUE(server_.Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &response).ok());
+  ASSERT_EQ(response.workers_size(), 1);
+  EXPECT_EQ(response.workers(0).slots(), 4);
+  EXPECT_EQ(response.workers(0).state(), "ready");
+}
+
+TEST_F(CoordinatorServiceTest, ShutdownEndsEveryStreamQuickly) {
+  server_.Submit("tiny");
+  ScriptedWorker worker(&server_.worker(), HelloOf("w1", 1));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  grpc::ClientContext watch_context, logs_context;
+  pb::WatchJobRequest watch;
+  watch.set_job_id("tiny");
+  auto watching = server_.user().WatchJob(&watch_context, watch);
+  pb::WatchJobResponse job;
+  ASSERT_TRUE(watching->Read(&job));
+  pb::LogsRequest logs;
+  logs.set_job_id("tiny");
+  logs.set_follow(true);
+  auto following = server_.user().Logs(&logs_context, logs);
+  following->WaitForInitialMetadata();
+  const absl::Time begin = absl::Now();
+  std::thread stop([&] { server_.Stop(); });
+  while (watching->Read(&job)) {
+  }
+  pb::LogsResponse lines;
+  while (following->Read(&lines)) {
+  }
+  EXPECT_EQ(watching->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(following->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(worker.Finish().code(), absl::StatusCode::kUnavailable);
+  stop.join();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(4)) << "the grace time is for calls, not streams";
+}
+
+}  // namespace
+}  // namespace fpo::coordinator
