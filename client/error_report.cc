@@ -40,7 +40,7 @@ std::string ErrorText(const absl::Status& error) {
   std::vector<std::string> lines = absl::StrSplit(message, '\n', absl::SkipEmpty());
   for (std::string& line : lines) line = OneLine(line);
   std::string text;
-  if (ErrorReason(error) == kJobInvalidReason) {
+  if (ErrorReason(error) == kInvalidJobReason) {
     for (const std::string& line : lines) absl::StrAppend(&text, line, "\n");
     const size_t count = lines.size();
     lines = {absl::StrCat("the job is not valid: ", count, count == 1 ? " problem" : " problems")};

@@ -7,7 +7,7 @@
 namespace fpo::client {
 
 // A failed command on stderr: "error: what failed; hint: the next command", one line. The problems
-// of a job file (reason JOB_INVALID) stand one a line before it, as compilers print them.
+// of a job file (reason INVALID_JOB) stand one a line before it, as compilers print them.
 std::string ErrorText(const absl::Status& error);
 
 // The same for programs: {"code":"NOT_FOUND","reason":...,"message":...,"field":...,"hint":...},

@@ -42,7 +42,7 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrCat(path, ":1: the file has ", text.str().size(),
                                                 " bytes; a job may have ", kJobBytesMax)),
-        {.reason = kJobInvalidReason, .hint = "is this a job file? fpoctl init fpo prints one"});
+        {.reason = kInvalidJobReason, .hint = "is this a job file? fpoctl init fpo prints one"});
   }
   return text.str();
 }
@@ -70,7 +70,7 @@ absl::StatusOr<JobConfig> LoadJob(const std::string& path, const std::vector<std
     if (config.status().code() != absl::StatusCode::kInvalidArgument) return config;
     const ErrorInfo info = GetErrorInfo(config.status()).value_or(ErrorInfo());
     return WithErrorInfo(config.status(),
-                         {.reason = kJobInvalidReason, .field = info.field, .hint = info.hint});
+                         {.reason = kInvalidJobReason, .field = info.field, .hint = info.hint});
   }
   MakePathsAbsolute(fs::absolute(path).parent_path().string(), &*config);
   return config;

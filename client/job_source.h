@@ -11,7 +11,7 @@ namespace fpo::client {
 
 // Reads the job file an invocation names, with its --set changes. Relative paths (model, reference,
 // SAE, data, output) become absolute, relative to the folder of the job file, wherever fpoctl was
-// started. Errors: NotFound for the file; InvalidArgument with reason JOB_INVALID and one problem a
+// started. Errors: NotFound for the file; InvalidArgument with reason INVALID_JOB and one problem a
 // line for its content.
 absl::StatusOr<JobConfig> LoadJob(const std::string& path, const std::vector<std::string>& set);
 

@@ -34,7 +34,7 @@ absl::Status CallError(const grpc::Status& status, const CallSite& site) {
 
 bool IsLost(const absl::Status& status) {
   // A stopping server cancels its streams.
-  return status.code() == absl::StatusCode::kUnavailable ||
+  return status.code() == absl::StatusCode::kUnavailable || ErrorReason(status) == "BUSY" ||
          status.code() == absl::StatusCode::kDeadlineExceeded ||
          (status.code() == absl::StatusCode::kCancelled &&
           ErrorReason(status) != kInterruptedReason);

@@ -21,7 +21,8 @@ struct CallSite {
 // server that cannot be reached the address and what to do.
 absl::Status CallError(const grpc::Status& status, const CallSite& site);
 
-// The connection or the server went away; the call may be repeated.
+// The connection or the server went away, or the server is too busy just now; the call may be
+// repeated.
 bool IsLost(const absl::Status& status);
 
 }  // namespace fpo::client

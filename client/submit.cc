@@ -98,7 +98,7 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const pb::JobSpec& spec) {
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
     return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
-                         {.reason = kJobInvalidReason});
+                         {.reason = kInvalidJobReason});
   }
   if (session.settings().json) {
     session.out << AnswerJson(response) << "\n";
@@ -114,7 +114,6 @@ absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(const JobConfig config,
                        LoadJob(invocation.Get("FILE"), invocation.GetAll("set")));
-  PrintWarnings(session, JobWarnings(config));
   pb::SubmitRequest request;
   request.mutable_spec()->set_config_json(WriteJobJson(config));
   request.mutable_spec()->set_owner(session.environment.user);

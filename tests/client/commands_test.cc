@@ -240,7 +240,7 @@ TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
   EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":9: ")));
   EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":10: ")));
   EXPECT_THAT(bad.err, HasSubstr("\nerror: the job is not valid: 2 problems; hint: "));
-  EXPECT_EQ(json::parse(Run({"validate", path, "--json"}).err)["reason"], "JOB_INVALID");
+  EXPECT_EQ(json::parse(Run({"validate", path, "--json"}).err)["reason"], "INVALID_JOB");
 }
 
 TEST_F(CommandsTest, JobFilesThatCannotBeRead) {

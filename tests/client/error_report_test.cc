@@ -28,7 +28,7 @@ TEST(ErrorReportTest, ForeignTextStaysOneLine) {
 TEST(ErrorReportTest, JobProblemsStandOnTheirLines) {
   const absl::Status error = WithErrorInfo(
       absl::InvalidArgumentError("job.yaml:2: optimizer.lr: wrong\njob.yaml:9: x: unknown"),
-      {.reason = kJobInvalidReason, .hint = "see fpoctl schema"});
+      {.reason = kInvalidJobReason, .hint = "see fpoctl schema"});
   EXPECT_EQ(ErrorText(error),
             "job.yaml:2: optimizer.lr: wrong\njob.yaml:9: x: unknown\n"
             "error: the job is not valid: 2 problems; hint: see fpoctl schema\n");
@@ -62,6 +62,8 @@ TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {
             "error: the coordinator at 127.0.0.1:1 cannot be reached: refused; hint: start "
             "fpo-coordinator or name its address with --server or FPO_SERVER\n");
   EXPECT_TRUE(IsLost(error));
+  EXPECT_TRUE(IsLost(WithErrorInfo(absl::ResourceExhaustedError("full"), {.reason = "BUSY"})));
+  EXPECT_FALSE(IsLost(absl::ResourceExhaustedError("quota")));
   CallSite interrupted = site;
   interrupted.interrupted = true;
   const absl::Status stopped = CallError({grpc::StatusCode::CANCELLED, ""}, interrupted);
