@@ -1,0 +1,46 @@
+#include "worker/agent/config.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo::agent {
+namespace {
+
+absl::Status Require(bool holds, const std::string& message) {
+  return holds ? absl::OkStatus() : absl::InvalidArgumentError(message);
+}
+
+}  // namespace
+
+absl::Status WorkerConfig::Validate() const {
+  FPO_RETURN_IF_ERROR(ValidateListen(listen));
+  FPO_RETURN_IF_ERROR(CheckAddress(coordinator));
+  FPO_RETURN_IF_ERROR(CheckAddress(cache));
+  FPO_RETURN_IF_ERROR(Require(!work_dir.empty(),
+                              "--work-dir is missing: a folder for jobs, "
+                              "records and logs on their way"));
+  FPO_RETURN_IF_ERROR(Require(!name.empty() && name.size() <= 63,
+                              absl::StrCat("--name: \"", name, "\" must have 1 to 63 characters")));
+  FPO_RETURN_IF_ERROR(Require(slots >= 1 && slots <= 1024,
+                              absl::StrCat("--slots: ", slots, " is not between 1 and 1024")));
+  FPO_RETURN_IF_ERROR(Require(grace >= absl::ZeroDuration() && grace <= absl::Hours(1),
+                              "--grace must lie between 0s and 1h"));
+  FPO_RETURN_IF_ERROR(Require(device == "auto" || device == "cpu" || device == "cuda",
+                              absl::StrCat("--device: \"", device, "\" is not auto, cpu or cuda")));
+  return Require(access(trainer.c_str(), X_OK) == 0,
+                 absl::StrCat("--trainer: ", trainer,
+                              " is no program that this user may run; build fpo-train or give its "
+                              "path"));
+}
+
+std::string DeviceKind(const std::string& device) {
+  if (device != "auto") return device;
+  std::error_code error;
+  return std::filesystem::exists("/dev/nvidiactl", error) ? "cuda" : "cpu";
+}
+
+}  // namespace fpo::agent

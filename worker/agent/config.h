@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/rpc/listen_options.h"
+
+namespace fpo::agent {
+
+// Everything fpo-worker can be told. Filled by flags.cc alone.
+struct WorkerConfig {
+  ListenOptions listen = {.listen = "", .http = "127.0.0.1:7091", .port_file = "", .tls = {}};
+  std::string coordinator = "127.0.0.1:7070";
+  std::string cache = "127.0.0.1:7080";
+  std::string name;                          // stable name of this worker; default: the host's
+  std::string host;                          // how other workers reach this one
+  int32_t slots = 1;                         // ranks at once: GPUs, or shares of the CPUs
+  std::string work_dir;                      // jobs, records, spool; one agent each
+  std::string trainer;                       // fpo-train; default: beside this program
+  std::string device = "auto";               // auto | cpu | cuda
+  absl::Duration grace = absl::Seconds(30);  // between SIGTERM and SIGKILL at shutdown
+  int64_t records_max_mib = 64 << 10;        // of pulled record files
+  int64_t spool_max_mib = 256;               // of one attempt's unsent logs and events each
+  int64_t disk_reserve_mib = 512;            // free space below which no attempt starts
+  std::vector<std::string> environment;      // of this process, "NAME=value"
+
+  // InvalidArgument names the flag and what is allowed.
+  absl::Status Validate() const;
+};
+
+// What Hello says: "auto" is cuda where the kernel driver shows a GPU.
+std::string DeviceKind(const std::string& device);
+
+}  // namespace fpo::agent

@@ -1,0 +1,302 @@
+#include "worker/agent/core/attempt.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/job_file.h"
+#include "common/posix_status.h"
+#include "worker/agent/core/preflight.h"
+#include "worker/agent/core/rank_group.h"
+#include "worker/agent/core/score_process.h"
+
+namespace fpo::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
+
+// Bad input ends the job; anything else may be better on another host or later.
+PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
+  if (status.ok()) return {};
+  const std::string message = absl::StrCat(phase, ": ", status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:
+      return {"asked", message};
+    case absl::StatusCode::kInvalidArgument:
+      return {"invalid", message};
+    case absl::StatusCode::kInternal:
+      return {"program", message};
+    default:
+      return {"infrastructure", message};
+  }
+}
+
+// The agent's own questions to the trainer are not part of the job's log.
+class VersionSink final : public RankSink {
+ public:
+  void OnLine(int32_t, const std::string&, const std::string& text) override {
+    if (text_.size() < 1000) absl::StrAppend(&text_, text_.empty() ? "" : " ", text);
+  }
+  void OnEvent(int32_t, const TrainEvent&, const std::string&) override {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// The numbers of `prepare` are not the job's result.
+class PrepareSink final : public RankSink {
+ public:
+  explicit PrepareSink(RankOutput* output) : output_(output) {}
+  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override {
+    output_->OnLine(rank, stream, text);
+  }
+  void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override {
+    if (event.kind != "result") output_->OnEvent(rank, event, json);
+  }
+
+ private:
+  RankOutput* const output_;
+};
+
+}  // namespace
+
+Attempt::Attempt(AttemptOptions options, AttemptServices services, Assignment assignment,
+                 std::vector<std::string> devices)
+    : options_(std::move(options)),
+      services_(services),
+      assignment_(std::move(assignment)),
+      devices_(std::move(devices)),
+      folders_(FoldersOf(options_.work_dir, assignment_.attempt)),
+      processes_(services.spawner, services.journal, services.metrics),
+      // The coordinator lets rank 0 and -1 speak for the whole job.
+      output_(assignment_.attempt, assignment_.first_rank == 0 ? -1 : assignment_.first_rank,
+              services.outbox, services.metrics) {}
+
+Attempt::~Attempt() {
+  Stop(absl::ZeroDuration(), "the agent ends");
+  if (thread_.joinable()) thread_.join();
+}
+
+void Attempt::Start(std::function<void(const AttemptEnd&)> on_end) {
+  thread_ = std::thread([this, on_end = std::move(on_end)] {
+    AttemptEnd result;
+    result.end = RunPhases();
+    result.cache = cache_use_;
+    result.survived_kill = survived_kill_;
+    if (!result.end.ok() && stop_.stop_requested()) {
+      absl::MutexLock lock(&mutex_);
+      result.end = {"asked", stop_reason_};
+    }
+    std::error_code ignored;
+    fs::remove_all(folders_.scratch, ignored);
+    if (result.end.ok()) fs::remove_all(folders_.job, ignored);
+    output_.Note(result.end.ok() ? "attempt done"
+                                 : absl::StrCat("attempt ended (", result.end.end_class,
+                                                "): ", result.end.message));
+    on_end(result);
+  });
+}
+
+void Attempt::Stop(absl::Duration grace, const std::string& why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stop_reason_.empty()) stop_reason_ = why;
+  }
+  stop_.request_stop();
+  processes_.Stop(grace);
+}
+
+PhaseEnd Attempt::RunPhases() {
+  PhaseEnd end = Preflight();
+  if (!end.ok()) return end;
+  ReportRunning();
+  const std::vector<PhaseEnd (Attempt::*)()> phases = {&Attempt::Prepare, &Attempt::Reference,
+                                                       &Attempt::Main};
+  for (const auto phase : phases) {
+    if (stop_.stop_requested()) return {"asked", "stopped between two phases"};
+    end = (this->*phase)();
+    if (!end.ok()) return end;
+  }
+  return end;
+}
+
+PhaseEnd Attempt::Preflight() {
+  absl::StatusOr<JobConfig> config = ReadJobJson(assignment_.config_json);
+  if (!config.ok()) return {"invalid", absl::StrCat("the job: ", config.status().message())};
+  config_ = *std::move(config);
+  std::error_code error;
+  fs::create_directories(folders_.scratch, error);
+  if (error) return EndOf("preflight", PosixError(error.value(), "mkdir", folders_.scratch));
+  std::vector<absl::Status> checks = {
+      CheckPathsAreAbsolute(config_), CheckInputsExist(config_),
+      CheckFreeBytes(options_.work_dir, options_.disk_reserve_bytes),
+      WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
+  if (!config_.output.empty()) {
+    checks.push_back(CheckCanWrite(config_.output));
+    checks.push_back(CheckFreeBytes(config_.output, options_.disk_reserve_bytes));
+  }
+  for (const absl::Status& check : checks) {
+    if (!check.ok()) return EndOf("preflight", check);
+  }
+  if (assignment_.world_size > 1 && assignment_.store_address.empty()) {
+    return {"infrastructure", "preflight: several ranks, but no address for them to meet"};
+  }
+  return CheckTrainer();
+}
+
+PhaseEnd Attempt::CheckTrainer() {
+  VersionSink sink;
+  const RankCommand command = CommandOf({options_.trainer.path, "--version"}, 0);
+  const absl::StatusOr<RankProcess*> process = processes_.Start(command, sink);
+  if (absl::IsCancelled(process.status())) return EndOf("preflight", process.status());
+  if (!process.ok()) {
+    return {"infrastructure", absl::StrCat("preflight: ", process.status().message())};
+  }
+  RankExit exit;
+  if (!(*process)->WaitUntil(absl::Now() + options_.version_time, &exit)) {
+    (*process)->Stop(absl::ZeroDuration());
+  }
+  exit = processes_.Wait(*process);
+  if (exit.code == 0 && exit.signal == 0) {
+    output_.Note(absl::StrCat("trainer: ", sink.text()));
+    return {};
+  }
+  return {"infrastructure", absl::StrCat("preflight: ", options_.trainer.path,
+                                         " --version: ", ExitWords(exit), ": ", sink.text())};
+}
+
+RankCommand Attempt::CommandOf(const std::vector<std::string>& argv, int32_t slot) const {
+  RankCommand command;
+  command.identity = {assignment_.attempt, assignment_.first_rank + slot};
+  const std::string device =
+      static_cast<size_t>(slot) < devices_.size() ? devices_[static_cast<size_t>(slot)] : "";
+  command.spawn.argv = argv;
+  command.spawn.environment = RankEnvironment(options_.environment, command.identity, device);
+  command.spawn.folder = folders_.attempt;
+  return command;
+}
+
+bool Attempt::IsPrepared() const {
+  std::vector<std::string> files = {"prepare.json", "train.safetensors"};
+  if (UsesReferenceCache(config_)) files.insert(files.end(), {"reference.json", "reference.keys"});
+  return std::all_of(files.begin(), files.end(), [&](const std::string& file) {
+    std::error_code error;
+    return fs::exists(folders_.prepared + "/" + file, error);
+  });
+}
+
+PhaseEnd Attempt::Prepare() {
+  EnterPhase("prepare");
+  if (IsPrepared()) {
+    output_.Note("prepare: done by an earlier attempt");
+    return {};
+  }
+  std::error_code ignored;
+  fs::remove_all(folders_.prepared, ignored);
+  PrepareSink sink(&output_);
+  return RunOne("prepare", PrepareCommand(options_.trainer, folders_), &sink);
+}
+
+PhaseEnd Attempt::RunOne(const std::string& name, const std::vector<std::string>& argv,
+                         RankSink* sink) {
+  const GroupEnd group = RunRankGroup({name, sink, &output_}, {CommandOf(argv, 0)}, &processes_);
+  survived_kill_ |= group.survived_kill;
+  return group.end;
+}
+
+PhaseEnd Attempt::Reference() {
+  if (!UsesReferenceCache(config_)) return {};
+  EnterPhase("reference");
+  ScoreProcess scorer(&processes_, &output_, CommandOf(ScoreCommand(options_.trainer, folders_), 0),
+                      stop_.get_token());
+  ReferencePhase phase(options_.reference, services_.cache, services_.records, &scorer, this);
+  ReferenceRequest request;
+  request.prepared = folders_.prepared;
+  request.scratch = folders_.scratch;
+  request.builder = absl::StrCat(assignment_.attempt.job_id, "@", options_.worker_id);
+  request.name = config_.name;
+  const absl::StatusOr<std::string> file = phase.Run(request, stop_.get_token());
+  survived_kill_ |= scorer.survived_kill();
+  if (file.ok()) {
+    record_file_ = *file;
+    const CacheUse& use = phase.use();
+    output_.Note(absl::StrCat("reference: ", use.records_hit, " of ", use.records_total,
+                              " records were in the cache, ", use.records_computed,
+                              " computed here, ", use.reference_seconds, " s"));
+    return {};
+  }
+  if (scorer.failure()) return *scorer.failure();
+  return EndOf("reference", file.status());
+}
+
+PhaseEnd Attempt::Main() {
+  const bool is_run = config_.kind == "train";
+  const int32_t ranks = is_run ? std::max(assignment_.slots, 1) : 1;
+  std::vector<RankCommand> commands;
+  for (int32_t slot = 0; slot < ranks; ++slot) {
+    const RankWork work{.record_file = record_file_,
+                        .rank = assignment_.first_rank + slot,
+                        .world_size = is_run ? assignment_.world_size : 1,
+                        .rendezvous = assignment_.store_address};
+    const std::vector<std::string> argv = MainCommand(options_.trainer, folders_, config_, work);
+    if (!argv.empty()) commands.push_back(CommandOf(argv, slot));
+  }
+  if (!commands.empty()) {
+    EnterPhase("train");
+    const GroupEnd group = RunRankGroup({config_.kind, &output_, &output_}, commands, &processes_);
+    survived_kill_ |= group.survived_kill;
+    if (!group.end.ok()) return group.end;
+  }
+  EnterPhase("finish");
+  return {};
+}
+
+void Attempt::EnterPhase(const std::string& phase) {
+  TrainEvent event;
+  event.kind = "phase";
+  event.phase = phase;
+  output_.Emit(std::move(event));
+}
+
+void Attempt::ReportRunning() {
+  Report report;
+  report.attempt = assignment_.attempt;
+  report.status = ReportStatus::kRunning;
+  report.cache = cache_use_;
+  services_.outbox->AddReport(std::move(report), /*is_final=*/false);
+}
+
+void Attempt::OnRecords(int64_t present, int64_t total) {
+  const absl::Time now = absl::Now();
+  if (present < total && now - last_progress_ < kProgressInterval) return;
+  last_progress_ = now;
+  TrainEvent event;
+  event.kind = "progress";
+  event.phase = "reference";
+  event.done = present;
+  event.total = total;
+  event.unit = "responses";
+  output_.Emit(std::move(event));
+}
+
+void Attempt::OnCacheUse(const CacheUse& use) {
+  cache_use_ = use;
+  ReportRunning();
+}
+
+void Attempt::Note(const std::string& text) { output_.Note(text); }
+
+void Attempt::OnComputed(int64_t records) {
+  services_.metrics->records_computed.Add(static_cast<double>(records));
+}
+
+void Attempt::OnPulled(int64_t records) {
+  services_.metrics->records_pulled.Add(static_cast<double>(records));
+}
+
+}  // namespace fpo::agent

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/job_config.h"
+#include "worker/agent/core/coordinator_link.h"
+#include "worker/agent/core/phase_end.h"
+#include "worker/agent/core/phase_plan.h"
+#include "worker/agent/core/process_set.h"
+#include "worker/agent/core/rank_output.h"
+#include "worker/agent/core/reference_phase.h"
+
+namespace fpo::agent {
+
+// What attempts of one agent share. All outlive the attempts.
+struct AttemptServices {
+  Spawner* spawner = nullptr;
+  ProcessJournal* journal = nullptr;
+  CacheLink* cache = nullptr;
+  RecordStore* records = nullptr;
+  Outbox* outbox = nullptr;
+  AgentMetrics* metrics = nullptr;
+};
+
+struct AttemptOptions {
+  std::string work_dir;
+  std::string worker_id;
+  TrainerProgram trainer;
+  std::vector<std::string> environment;  // of the agent, "NAME=value"
+  int64_t disk_reserve_bytes = int64_t{512} << 20;
+  absl::Duration version_time = absl::Seconds(30);  // for `fpo-train --version`
+  ReferencePhase::Options reference;
+};
+
+struct AttemptEnd {
+  PhaseEnd end;
+  std::optional<CacheUse> cache;
+  bool survived_kill = false;  // a process is still there: the slots must not be used
+};
+
+// One attempt on this host: preflight, prepare, reference, main process(es), finish; on a thread of
+// its own. Thread-safe.
+class Attempt final : public ReferenceObserver {
+ public:
+  // `devices`: one entry per slot, for CUDA_VISIBLE_DEVICES; empty strings leave the choice alone.
+  Attempt(AttemptOptions options, AttemptServices services, Assignment assignment,
+          std::vector<std::string> devices);
+  ~Attempt() override;  // kills and joins
+
+  // `on_end` is called once, on the attempt's thread, when no process of it is left.
+  void Start(std::function<void(const AttemptEnd&)> on_end);
+  // Asks everything to end, and kills it after `grace`. Returns at once.
+  void Stop(absl::Duration grace, const std::string& why);
+
+  const AttemptId& id() const { return assignment_.attempt; }
+
+ private:
+  PhaseEnd RunPhases();
+  PhaseEnd Preflight();
+  PhaseEnd CheckTrainer();
+  PhaseEnd Prepare();
+  PhaseEnd Reference();
+  PhaseEnd Main();
+  PhaseEnd RunOne(const std::string& name, const std::vector<std::string>& argv, RankSink* sink);
+  RankCommand CommandOf(const std::vector<std::string>& argv, int32_t slot) const;
+  bool IsPrepared() const;
+  void EnterPhase(const std::string& phase);
+  void ReportRunning();
+
+  void OnRecords(int64_t present, int64_t total) override;
+  void OnCacheUse(const CacheUse& use) override;
+  void Note(const std::string& text) override;
+  void OnComputed(int64_t records) override;
+  void OnPulled(int64_t records) override;
+
+  const AttemptOptions options_;
+  const AttemptServices services_;
+  const Assignment assignment_;
+  const std::vector<std::string> devices_;
+  const AttemptFolders folders_;
+  std::stop_source stop_;
+  ProcessSet processes_;
+  RankOutput output_;
+
+  // Of the attempt's thread.
+  JobConfig config_;
+  std::string record_file_;
+  std::optional<CacheUse> cache_use_;
+  bool survived_kill_ = false;
+  absl::Time last_progress_ = absl::InfinitePast();
+
+  absl::Mutex mutex_;
+  std::string stop_reason_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace fpo::agent

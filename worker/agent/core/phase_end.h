@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace fpo::agent {
+
+// How a phase of an attempt ended.
+struct PhaseEnd {
+  std::string end_class = "done";  // done | invalid | memory | program | infrastructure | asked
+  std::string message;
+
+  bool ok() const { return end_class == "done"; }
+};
+
+}  // namespace fpo::agent

@@ -1,0 +1,63 @@
+#include "worker/agent/core/preflight.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/posix_status.h"
+
+namespace fpo::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path NearestExisting(const std::string& path) {
+  fs::path existing = path;
+  std::error_code error;
+  while (!fs::exists(existing, error) && existing.has_relative_path()) {
+    existing = existing.parent_path();
+  }
+  return existing;
+}
+
+}  // namespace
+
+absl::Status CheckFreeBytes(const std::string& path, int64_t bytes) {
+  const std::string existing = NearestExisting(path).string();
+  struct statvfs system = {};
+  if (statvfs(existing.c_str(), &system) != 0) return PosixError(errno, "statvfs", existing);
+  const int64_t free =
+      static_cast<int64_t>(system.f_bavail) * static_cast<int64_t>(system.f_frsize);
+  if (free >= bytes) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("the file system of ", existing, " has ", free >> 20,
+                                             " MiB free; the worker keeps a reserve of ",
+                                             bytes >> 20, " MiB"));
+}
+
+absl::Status CheckCanWrite(const std::string& path) {
+  const fs::path existing = NearestExisting(path);
+  std::error_code error;
+  if (!fs::is_directory(existing, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("output: ", path, ": ", existing.string(), " is not a folder"));
+  }
+  if (access(existing.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("output: ", path, ": the worker may not write to ", existing.string()));
+}
+
+void RemoveOldWork(const std::string& work_dir) {
+  std::error_code error;
+  fs::remove_all(work_dir + "/spool", error);
+  const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(7 * 24);
+  for (const auto& entry : fs::directory_iterator(work_dir + "/jobs", error)) {
+    const auto written = entry.last_write_time(error);
+    if (!error && written < oldest) fs::remove_all(entry.path(), error);
+  }
+}
+
+}  // namespace fpo::agent

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace fpo::agent {
+
+// The file system that holds `path`, or its nearest existing parent, has at least that much room
+// for us. Unavailable names both numbers: another host may have it.
+absl::Status CheckFreeBytes(const std::string& path, int64_t bytes);
+
+// `path` can be made and written. InvalidArgument names the folder that forbids it.
+absl::Status CheckCanWrite(const std::string& path);
+
+// Removes job folders below WORK/jobs that nothing was written to for a week, and what a dead agent
+// left in WORK/spool.
+void RemoveOldWork(const std::string& work_dir);
+
+}  // namespace fpo::agent

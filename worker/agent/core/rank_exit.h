@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace fpo::agent {
+
+// How a rank's process ended.
+struct RankExit {
+  bool gone = true;            // false: it, or a process it started, survived SIGKILL
+  int code = 0;                // exit code when signal is 0
+  int signal = 0;              // that killed it
+  bool stopped = false;        // the agent had asked it to stop
+  bool out_of_memory = false;  // the kernel killed a process for lack of memory meanwhile
+};
+
+// done | invalid | memory | program | infrastructure | asked: what a restart may do about it.
+std::string EndClass(const RankExit& exit);
+
+// "exit code 3 (config or data invalid)", "killed by signal 11 (Segmentation fault)".
+std::string ExitWords(const RankExit& exit);
+
+}  // namespace fpo::agent

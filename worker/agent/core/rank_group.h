@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "worker/agent/core/phase_end.h"
+#include "worker/agent/core/process_set.h"
+#include "worker/agent/core/rank_output.h"
+
+namespace fpo::agent {
+
+struct RankGroup {
+  std::string name;   // of the phase, for messages
+  RankSink* sink;     // hears the ranks
+  RankOutput* words;  // knows their last words
+};
+
+struct GroupEnd {
+  PhaseEnd end;
+  bool survived_kill = false;
+};
+
+// Runs the processes of one phase to their common end: all done, or the first that failed, after
+// which the others are stopped (they would wait for it for ever). Blocks; ProcessSet::Stop ends it
+// from another thread.
+GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& commands,
+                      ProcessSet* processes);
+
+}  // namespace fpo::agent

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "worker/agent/core/phase_end.h"
+#include "worker/agent/core/process_set.h"
+#include "worker/agent/core/rank_output.h"
+#include "worker/agent/core/scorer.h"
+
+namespace fpo::agent {
+
+// `fpo-train score --serve` as a Scorer. One caller; events arrive on the process's thread.
+class ScoreProcess final : public Scorer, public RankSink {
+ public:
+  ScoreProcess(ProcessSet* processes, RankOutput* output, RankCommand command, std::stop_token stop)
+      : processes_(processes),
+        output_(output),
+        command_(std::move(command)),
+        stop_(std::move(stop)) {}
+  ~ScoreProcess() override { Finish(); }
+
+  absl::Status Start() override;
+  absl::Status Score(const std::vector<int64_t>& ordinals, const std::string& file,
+                     const std::function<void(int64_t done)>& on_tick) override;
+  void Finish() override;
+
+  // How the process ended when that was the failure.
+  const std::optional<PhaseEnd>& failure() const { return failure_; }
+  bool survived_kill() const { return survived_kill_; }
+
+  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
+  void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
+
+ private:
+  // Waits until `*flag` becomes true, calling `on_tick`; the error says how the process ended.
+  absl::Status Await(const bool* flag, const std::function<void(int64_t)>& on_tick);
+  absl::Status Ended();
+
+  ProcessSet* const processes_;
+  RankOutput* const output_;
+  const RankCommand command_;
+  const std::stop_token stop_;
+  RankProcess* process_ = nullptr;
+  std::optional<PhaseEnd> failure_;
+  bool survived_kill_ = false;
+
+  absl::Mutex mutex_;
+  bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
+  bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t answered_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string answered_file_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace fpo::agent

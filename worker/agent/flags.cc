@@ -1,0 +1,120 @@
+#include "worker/agent/flags.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/status_macros.h"
+#include "worker/agent/version.h"
+
+extern char** environ;
+
+namespace fpo::agent {
+namespace {
+
+// Durations are words like 200ms, 15s, 1m30s.
+void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
+                 const std::string& help) {
+  app->add_option_function<std::string>(
+         flag,
+         [flag, value](const std::string& text) {
+           if (!absl::ParseDuration(text, value)) {
+             throw CLI::ValidationError(
+                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
+           }
+         },
+         help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+void AddNetwork(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--coordinator", config->coordinator, "fpo-coordinator, host:port")
+      ->capture_default_str();
+  app->add_option("--cache", config->cache, "fpo-cache, host:port")->capture_default_str();
+  ListenOptions& listen = config->listen;
+  app->add_option("--http", listen.http, "address of /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen.port_file, "written with the real address once it listens");
+  app->add_flag("--insecure", listen.insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen.tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen.tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen.tls.ca, "PEM file, who coordinator and cache must be");
+}
+
+void AddWork(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--name", config->name, "stable name of this worker; default: the host's");
+  app->add_option("--host", config->host, "how ranks on other hosts reach this one");
+  app->add_option("--slots", config->slots, "ranks at once: GPUs, or shares of the CPUs")
+      ->capture_default_str();
+  app->add_option("--work-dir", config->work_dir,
+                  "folder for jobs, records and logs; one agent each")
+      ->type_name("DIR");
+  app->add_option("--trainer", config->trainer, "fpo-train; default: beside this program")
+      ->type_name("FILE");
+  app->add_option("--device", config->device, "auto, cpu or cuda")->capture_default_str();
+  AddDuration(app, "--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
+  app->add_option("--records-max-mib", config->records_max_mib, "limit of pulled record files")
+      ->capture_default_str();
+  app->add_option("--spool-max-mib", config->spool_max_mib,
+                  "limit of one attempt's unsent logs, and of its events")
+      ->capture_default_str();
+  app->add_option("--disk-reserve-mib", config->disk_reserve_mib,
+                  "free space below which no attempt starts")
+      ->capture_default_str();
+}
+
+std::string HostName() {
+  char name[256] = "";
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "worker";
+}
+
+void FillDefaults(WorkerConfig* config) {
+  if (config->name.empty()) config->name = HostName();
+  if (config->host.empty()) config->host = HostName();
+  std::error_code error;
+  if (config->trainer.empty()) {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    config->trainer = (self.parent_path() / "fpo-train").string();
+  }
+  // Ranks run in folders of their own.
+  config->trainer = std::filesystem::absolute(config->trainer, error).string();
+  if (!config->work_dir.empty()) {
+    config->work_dir = std::filesystem::absolute(config->work_dir, error).string();
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) config->environment.push_back(*entry);
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
+               "fpo-worker");
+  app.set_version_flag("--version", absl::StrCat("fpo-worker ", kVersion));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  AddNetwork(&app, &flags.config);
+  AddWork(&app, &flags.config);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    if (app.exit(error, out, err) != 0) return absl::InvalidArgumentError(error.what());
+    flags.text = out.str();
+    return flags;
+  }
+  FillDefaults(&flags.config);
+  FPO_RETURN_IF_ERROR(flags.config.Validate());
+  return flags;
+}
+
+}  // namespace fpo::agent

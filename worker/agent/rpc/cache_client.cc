@@ -1,0 +1,203 @@
+#include "worker/agent/rpc/cache_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/deadline.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+#include "proto/fpo/v1/cache.grpc.pb.h"
+#include "worker/agent/rpc/convert.h"
+
+namespace fpo::agent {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr size_t kKeysPerChunk = 4096;
+constexpr size_t kFrameBytesMax = 1 << 20;
+// Streams that move data get a limit per call, not per byte; a broken one is resumed.
+constexpr absl::Duration kUploadTime = absl::Minutes(5);
+constexpr absl::Duration kManifestTime = absl::Minutes(5);
+constexpr absl::Duration kPullTime = absl::Hours(1);
+
+// Cancels the call when a stop is requested, for as long as it lives.
+class CancelOnStop {
+ public:
+  CancelOnStop(std::stop_token stop, grpc::ClientContext* context)
+      : callback_(std::move(stop), Cancel{context}) {}
+
+ private:
+  struct Cancel {
+    grpc::ClientContext* context;
+    void operator()() const { context->TryCancel(); }
+  };
+  std::stop_callback<Cancel> callback_;
+};
+
+std::vector<std::string> PackFrames(const std::vector<PackedRecord>& records) {
+  std::vector<std::string> frames;
+  for (const PackedRecord& record : records) {
+    std::string packed;
+    AppendPacked(record, &packed);
+    if (frames.empty() || frames.back().size() + packed.size() > kFrameBytesMax) {
+      frames.emplace_back();
+    }
+    frames.back() += packed;
+  }
+  return frames;
+}
+
+}  // namespace
+
+struct CacheClient::State {
+  Options options;
+  std::unique_ptr<pb::ReferenceCache::Stub> control;
+  std::unique_ptr<pb::ReferenceCache::Stub> bulk;
+};
+
+CacheClient::CacheClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CacheClient::~CacheClient() = default;
+
+absl::StatusOr<std::unique_ptr<CacheClient>> CacheClient::Create(const Options& options) {
+  auto state = std::make_unique<State>();
+  state->options = options;
+  FPO_ASSIGN_OR_RETURN(auto control, MakeChannel(options.address, {.tls = options.tls}));
+  FPO_ASSIGN_OR_RETURN(auto bulk, MakeChannel(options.address, {.tls = options.tls, .bulk = true}));
+  state->control = pb::ReferenceCache::NewStub(control);
+  state->bulk = pb::ReferenceCache::NewStub(bulk);
+  return std::unique_ptr<CacheClient>(new CacheClient(std::move(state)));
+}
+
+std::string CacheClient::address() const { return state_->options.address; }
+
+absl::StatusOr<ManifestCount> CacheClient::PutManifest(const ManifestRequest& request,
+                                                       std::stop_token stop) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kManifestTime);
+  const CancelOnStop cancel(std::move(stop), &context);
+  pb::PutManifestResponse response;
+  const auto stream = state_->bulk->PutManifest(&context, &response);
+  pb::PutManifestRequest message;
+  pb::ManifestHeader& header = *message.mutable_header();
+  header.set_recipe(request.recipe);
+  header.set_keys(static_cast<int64_t>(request.keys.size()));
+  header.set_owner(request.owner);
+  header.set_name(request.name);
+  bool writable = stream->Write(message);
+  for (size_t first = 0; writable && first < request.keys.size(); first += kKeysPerChunk) {
+    const size_t end = std::min(request.keys.size(), first + kKeysPerChunk);
+    std::string bytes;
+    for (size_t i = first; i < end; ++i) bytes += ToBytes(request.keys[i]);
+    message.set_keys(std::move(bytes));
+    writable = stream->Write(message);
+  }
+  stream->WritesDone();
+  FPO_RETURN_IF_ERROR(FromGrpcStatus(stream->Finish()));
+  return FromProto(response);
+}
+
+absl::StatusOr<RecordClaim> CacheClient::Claim(const Digest& manifest, int32_t limit,
+                                               const std::string& builder) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kUnaryDeadline);
+  pb::ClaimRequest request;
+  request.set_manifest_id(ToBytes(manifest));
+  request.set_limit(limit);
+  request.set_builder(builder);
+  pb::ClaimResponse response;
+  FPO_RETURN_IF_ERROR(FromGrpcStatus(state_->control->Claim(&context, request, &response)));
+  return FromProto(response);
+}
+
+absl::Status CacheClient::RenewClaim(uint64_t claim, int64_t records_done) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kUnaryDeadline);
+  pb::RenewClaimRequest request;
+  request.set_claim_id(claim);
+  request.set_records_done(records_done);
+  pb::RenewClaimResponse response;
+  return FromGrpcStatus(state_->control->RenewClaim(&context, request, &response));
+}
+
+absl::Status CacheClient::ReleaseClaim(uint64_t claim) {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(2));
+  pb::ReleaseClaimRequest request;
+  request.set_claim_id(claim);
+  pb::ReleaseClaimResponse response;
+  return FromGrpcStatus(state_->control->ReleaseClaim(&context, request, &response));
+}
+
+absl::StatusOr<StoredRecords> CacheClient::PutRecords(const Digest& manifest, uint64_t claim,
+                                                      const std::vector<PackedRecord>& records,
+                                                      std::stop_token stop) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kUploadTime);
+  const CancelOnStop cancel(std::move(stop), &context);
+  const auto stream = state_->bulk->PutRecords(&context);
+  pb::PutRecordsRequest message;
+  message.set_manifest_id(ToBytes(manifest));
+  message.set_claim_id(claim);
+  uint64_t seq = 0;
+  for (std::string& frame : PackFrames(records)) {
+    message.set_seq(++seq);
+    message.set_packed(std::move(frame));
+    if (!stream->Write(message)) break;
+  }
+  stream->WritesDone();
+  // Acknowledgements are a few bytes a frame: they never fill the stream's window while we write.
+  StoredRecords stored;
+  uint64_t durable = 0;
+  for (pb::PutRecordsResponse ack; stream->Read(&ack);) {
+    durable = ack.last_seq();
+    stored = {ack.stored(), ack.present(), ack.conflict()};
+  }
+  FPO_RETURN_IF_ERROR(FromGrpcStatus(stream->Finish()));
+  if (durable == seq) return stored;
+  return absl::UnavailableError(absl::StrCat("fpo-cache acknowledged ", durable, " of ", seq,
+                                             " frames and closed the stream"));
+}
+
+absl::Status CacheClient::WaitManifest(
+    const Digest& manifest, absl::Duration timeout,
+    const std::function<bool(const ManifestProgress&)>& on_change, std::stop_token stop) {
+  grpc::ClientContext context;
+  SetDeadline(&context, timeout);
+  const CancelOnStop cancel(std::move(stop), &context);
+  pb::WaitManifestRequest request;
+  request.set_manifest_id(ToBytes(manifest));
+  const auto stream = state_->control->WaitManifest(&context, request);
+  bool ended_by_us = false;
+  for (pb::WaitManifestResponse response; !ended_by_us && stream->Read(&response);) {
+    ended_by_us = !on_change(FromProto(response));
+  }
+  if (ended_by_us) context.TryCancel();
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  if (ended_by_us || absl::IsDeadlineExceeded(status)) return absl::OkStatus();
+  return status;
+}
+
+absl::Status CacheClient::PullManifest(
+    const Digest& manifest, int64_t from_ordinal,
+    const std::function<absl::Status(const RecordFrame&)>& on_frame, std::stop_token stop) {
+  grpc::ClientContext context;
+  SetDeadline(&context, kPullTime);
+  const CancelOnStop cancel(std::move(stop), &context);
+  pb::PullManifestRequest request;
+  request.set_manifest_id(ToBytes(manifest));
+  request.set_from_ordinal(from_ordinal);
+  const auto stream = state_->bulk->PullManifest(&context, request);
+  absl::Status refused;
+  for (pb::PullManifestResponse response; refused.ok() && stream->Read(&response);) {
+    const absl::StatusOr<RecordFrame> frame = FromProto(response);
+    refused = frame.ok() ? on_frame(*frame) : frame.status();
+  }
+  if (!refused.ok()) context.TryCancel();
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  return refused.ok() ? status : refused;
+}
+
+}  // namespace fpo::agent

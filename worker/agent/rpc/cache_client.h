@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/listen_options.h"
+#include "worker/agent/core/cache_link.h"
+
+namespace fpo::agent {
+
+// CacheLink over gRPC. Small calls and record streams use separate connections. Thread-safe.
+class CacheClient final : public CacheLink {
+ public:
+  struct Options {
+    std::string address;
+    TlsFiles tls;
+  };
+
+  // Connects lazily. InvalidArgument: a malformed address or unreadable TLS files.
+  static absl::StatusOr<std::unique_ptr<CacheClient>> Create(const Options& options);
+  ~CacheClient() override;
+
+  std::string address() const override;
+  absl::StatusOr<ManifestCount> PutManifest(const ManifestRequest& request,
+                                            std::stop_token stop) override;
+  absl::StatusOr<RecordClaim> Claim(const Digest& manifest, int32_t limit,
+                                    const std::string& builder) override;
+  absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
+  absl::Status ReleaseClaim(uint64_t claim) override;
+  absl::StatusOr<StoredRecords> PutRecords(const Digest& manifest, uint64_t claim,
+                                           const std::vector<PackedRecord>& records,
+                                           std::stop_token stop) override;
+  absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
+                            const std::function<bool(const ManifestProgress&)>& on_change,
+                            std::stop_token stop) override;
+  absl::Status PullManifest(const Digest& manifest, int64_t from_ordinal,
+                            const std::function<absl::Status(const RecordFrame&)>& on_frame,
+                            std::stop_token stop) override;
+
+ private:
+  struct State;
+  explicit CacheClient(std::unique_ptr<State> state);
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace fpo::agent

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/fpo/v1/cache.pb.h"
+#include "proto/fpo/v1/worker.pb.h"
+#include "worker/agent/core/cache_link.h"
+#include "worker/agent/core/coordinator_link.h"
+
+// Between the core's plain values and the messages of proto/.
+namespace fpo::agent {
+
+fpo::v1::AttemptRef ToProto(const AttemptId& id);
+AttemptId FromProto(const fpo::v1::AttemptRef& ref);
+std::vector<AttemptId> FromProto(
+    const google::protobuf::RepeatedPtrField<fpo::v1::AttemptRef>& refs);
+
+fpo::v1::AttemptReport ToProto(const Report& report);
+fpo::v1::WorkerMessage ToProto(const Outgoing& outgoing);
+Assignment FromProto(const fpo::v1::Assign& assign);
+
+// DataLoss when a digest is not 32 bytes.
+absl::StatusOr<ManifestCount> FromProto(const fpo::v1::PutManifestResponse& response);
+RecordClaim FromProto(const fpo::v1::ClaimResponse& response);
+ManifestProgress FromProto(const fpo::v1::WaitManifestResponse& response);
+absl::StatusOr<RecordFrame> FromProto(const fpo::v1::PullManifestResponse& response);
+
+}  // namespace fpo::agent

@@ -1,0 +1,88 @@
+#include "worker/agent/rpc/coordinator_client.h"
+
+#include <atomic>
+#include <random>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "common/log.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "worker/agent/core/stop_wait.h"
+#include "worker/agent/rpc/session.h"
+
+namespace fpo::agent {
+
+struct CoordinatorClient::State {
+  Options options;
+  CoordinatorListener* listener = nullptr;
+  std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
+  std::stop_source stop;
+  std::atomic<bool> connected = false;
+  std::thread thread;
+
+  fpo::v1::Hello MakeHello() const;
+  void Run();
+};
+
+fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
+  fpo::v1::Hello hello;
+  hello.set_worker_id(options.worker_id);
+  hello.set_instance_id(options.instance_id);
+  hello.set_host(options.host);
+  hello.set_version(options.version);
+  hello.set_slots(options.slots);
+  hello.set_device(options.device);
+  return hello;
+}
+
+void CoordinatorClient::State::Run() {
+  Backoff backoff({.first = options.backoff_first,
+                   .most = options.backoff_most,
+                   .seed = std::random_device()()});
+  bool said = false;
+  while (!stop.stop_requested()) {
+    Session session(stub.get(), listener, {MakeHello(), options.welcome_time});
+    const absl::Status status = session.Run(stop.get_token(), [&] {
+      connected = true;
+      said = false;
+      backoff.Reset();
+      Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", options.address}});
+    });
+    const bool was_connected = connected.exchange(false);
+    if (was_connected) listener->OnDisconnected();
+    if (stop.stop_requested()) return;
+    if (was_connected || !said) {
+      said = true;
+      Log(LogLevel::kWarning, "no session with the coordinator; dialling again",
+          {{"coordinator", options.address}, {"error", std::string(status.message())}});
+    }
+    WaitUnlessStopped(stop.get_token(), backoff.Next());
+  }
+}
+
+CoordinatorClient::CoordinatorClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Start(
+    Options options, CoordinatorListener* listener) {
+  auto state = std::make_unique<State>();
+  FPO_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, {.tls = options.tls}));
+  state->options = std::move(options);
+  state->listener = listener;
+  state->stub = fpo::v1::WorkerControl::NewStub(channel);
+  state->thread = std::thread([raw = state.get()] { raw->Run(); });
+  return std::unique_ptr<CoordinatorClient>(new CoordinatorClient(std::move(state)));
+}
+
+CoordinatorClient::~CoordinatorClient() {
+  state_->stop.request_stop();
+  state_->thread.join();
+}
+
+bool CoordinatorClient::connected() const { return state_->connected; }
+
+}  // namespace fpo::agent

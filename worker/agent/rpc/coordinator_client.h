@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/listen_options.h"
+#include "worker/agent/core/coordinator_link.h"
+
+namespace fpo::agent {
+
+// Keeps one Session stream with the coordinator: dials, says Hello, beats on a thread of its own,
+// carries what the listener has to say, and dials again when the stream breaks or falls silent for
+// a lease. Thread-safe.
+class CoordinatorClient final : public CoordinatorLink {
+ public:
+  struct Options {
+    std::string address;
+    TlsFiles tls;
+    std::string worker_id;
+    std::string instance_id;  // random, of this process
+    std::string host;
+    std::string version;
+    int32_t slots = 1;
+    std::string device;  // cpu | cuda
+    absl::Duration backoff_first = absl::Milliseconds(500);
+    absl::Duration backoff_most = absl::Seconds(5);
+    absl::Duration welcome_time = absl::Seconds(10);  // to the first answer
+  };
+
+  // Starts dialling; `listener` outlives the client. InvalidArgument: address or TLS files.
+  static absl::StatusOr<std::unique_ptr<CoordinatorClient>> Start(Options options,
+                                                                  CoordinatorListener* listener);
+  ~CoordinatorClient() override;  // ends the session and joins
+
+  bool connected() const override;
+
+ private:
+  struct State;
+  explicit CoordinatorClient(std::unique_ptr<State> state);
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace fpo::agent

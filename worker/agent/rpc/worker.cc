@@ -1,0 +1,149 @@
+#include "worker/agent/rpc/worker.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/status_macros.h"
+#include "worker/agent/core/agent.h"
+#include "worker/agent/core/preflight.h"
+#include "worker/agent/rpc/cache_client.h"
+#include "worker/agent/rpc/coordinator_client.h"
+
+namespace fpo::agent {
+namespace {
+
+// The last reports and logs get this long to be acknowledged at shutdown.
+constexpr absl::Duration kFarewell = absl::Seconds(5);
+
+Agent::Options AgentOptions(const WorkerConfig& config) {
+  Agent::Options options;
+  options.slots = config.slots;
+  options.pin_devices = config.slots > 1 && DeviceKind(config.device) == "cuda";
+  AttemptOptions& attempt = options.attempt;
+  attempt.work_dir = config.work_dir;
+  attempt.worker_id = config.name;
+  attempt.environment = config.environment;
+  attempt.disk_reserve_bytes = config.disk_reserve_mib << 20;
+  attempt.trainer.path = config.trainer;
+  attempt.trainer.device = config.device;
+  const int threads = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+  attempt.trainer.threads = std::max(threads / config.slots, 1);
+  attempt.reference.backoff.seed = std::random_device()();
+  return options;
+}
+
+CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::string& version) {
+  CoordinatorClient::Options options;
+  options.address = config.coordinator;
+  options.tls = config.listen.tls;
+  options.worker_id = config.name;
+  options.instance_id = RandomId(16);
+  options.host = config.host;
+  options.version = version;
+  options.slots = config.slots;
+  options.device = DeviceKind(config.device);
+  return options;
+}
+
+}  // namespace
+
+// In the order of construction: what is below uses what is above.
+struct Worker::Parts {
+  WorkerConfig config;
+  SystemClock clock;
+  MetricsRegistry registry;
+  AgentMetrics metrics{&registry};
+  std::unique_ptr<ProcessJournal> journal;
+  Spawner spawner;
+  std::unique_ptr<CacheClient> cache;
+  std::unique_ptr<RecordStore> records;
+  std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<Agent> agent;
+  std::unique_ptr<CoordinatorClient> link;
+  std::unique_ptr<HttpServer> http;
+
+  void MakeStores();
+  void MakeAgent();
+  absl::Status Listen();
+};
+
+void Worker::Parts::MakeStores() {
+  RecordStore::Options records_options;
+  records_options.folder = config.work_dir + "/records";
+  records_options.bytes_max = config.records_max_mib << 20;
+  records = std::make_unique<RecordStore>(records_options, cache.get());
+  Outbox::Options outbox_options;
+  outbox_options.folder = config.work_dir + "/spool";
+  outbox_options.spool.total_bytes_max = static_cast<size_t>(config.spool_max_mib) << 20;
+  outbox = std::make_unique<Outbox>(outbox_options, &metrics);
+}
+
+void Worker::Parts::MakeAgent() {
+  Agent::Options options = AgentOptions(config);
+  // Asked only by running attempts, which the agent outlives.
+  options.attempt.reference.may_claim = [this] { return agent->HasLease(); };
+  agent = std::make_unique<Agent>(std::move(options),
+                                  AttemptServices{.spawner = &spawner,
+                                                  .journal = journal.get(),
+                                                  .cache = cache.get(),
+                                                  .records = records.get(),
+                                                  .outbox = outbox.get(),
+                                                  .metrics = &metrics},
+                                  &clock);
+}
+
+absl::Status Worker::Parts::Listen() {
+  if (!config.listen.http.empty()) {
+    FPO_ASSIGN_OR_RETURN(
+        http, HttpServer::Start(config.listen.http, ObservationRoutes(
+                                                        &registry, [] { return absl::OkStatus(); },
+                                                        [this] { return agent->Ready(); })));
+  }
+  return WritePortFile(config.listen.port_file, "", http ? http->address() : "");
+}
+
+Worker::Worker(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Worker::~Worker() = default;
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config,
+                                                      const std::string& version,
+                                                      const std::string& commit) {
+  auto parts = std::make_unique<Parts>();
+  parts->config = config;
+  AddBuildInfo(&parts->registry, version, commit);
+  FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
+  if (const int killed = parts->journal->killed_at_start(); killed > 0) {
+    Log(LogLevel::kWarning, "killed what an earlier agent left behind",
+        {{"processes", absl::StrCat(killed)}});
+  }
+  RemoveOldWork(config.work_dir);
+  FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls}));
+  parts->MakeStores();
+  parts->MakeAgent();
+  FPO_ASSIGN_OR_RETURN(parts->link,
+                       CoordinatorClient::Start(LinkOptions(config, version), parts->agent.get()));
+  FPO_RETURN_IF_ERROR(parts->Listen());
+  Log(LogLevel::kInfo, "ready",
+      {{"worker", config.name},
+       {"slots", absl::StrCat(config.slots)},
+       {"device", DeviceKind(config.device)},
+       {"coordinator", config.coordinator},
+       {"cache", config.cache},
+       {"trainer", config.trainer}});
+  return std::unique_ptr<Worker>(new Worker(std::move(parts)));
+}
+
+void Worker::Drain() {
+  parts_->agent->Drain(parts_->config.grace, absl::Now() + parts_->config.grace + kFarewell);
+  parts_->link.reset();
+}
+
+}  // namespace fpo::agent
