@@ -24,7 +24,8 @@ struct Record {
 };
 
 // Bytes: version u8 = 1, sum_logp f64 LE, tokens varint, SAE count varint, then per SAE: entry
-// count varint, index deltas as varints, values f32 LE. Equal records have equal bytes.
+// count varint, index deltas as varints (the first from 0), then the values f32 LE. Equal records
+// have equal bytes. The lists must be as Record says and all numbers finite.
 std::string EncodeRecord(const Record& record);
 
 // DataLoss when the bytes are not exactly one well-formed record (bounds checked; nothing is

@@ -2,40 +2,33 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/reference/packed_record.h"
 #include "common/reference/recipe.h"
 #include "common/reference/record.h"
 
 namespace fpo {
 
-// A stored record with what proves it whole.
-struct PackedRecord {
-  Digest key;
-  Digest sha256;      // of `bytes`
-  std::string bytes;  // EncodeRecord
-};
-
-// Records packed for the wire: key (32), sha256 (32), u32 LE length, bytes; one after the other.
-void AppendPacked(const PackedRecord& record, std::string* out);
-// DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
-absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
-
 // Writes a .fpr file: header with the recipe, packed records in the given order, then an index and
 // a SHA-256 over all of it. The file appears under its name only when Finish succeeds (written as
 // NAME.part, fsync, rename). Not thread-safe.
+//
+// Bytes, numbers little-endian: "FPOREC1\n", u32 recipe length, recipe (canonical JSON), packed
+// records; index: u32 position of each record, sorted by key; then u64 offset of the index, u64
+// record count, and the SHA-256 of everything before it.
 class RecordFileWriter {
  public:
   static absl::StatusOr<std::unique_ptr<RecordFileWriter>> Create(const std::string& path,
                                                                   const Recipe& recipe);
   ~RecordFileWriter();  // removes an unfinished .part
+  // AlreadyExists for a key given before; InvalidArgument for bytes that are no record of the
+  // recipe; else what writing says. Nothing may follow a failed write.
   absl::Status Add(const PackedRecord& record);
-  absl::Status Finish();
+  absl::Status Finish();  // once
 
  private:
   struct State;

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/hash.h"
+#include "common/reference/record.h"
+
+namespace fpo {
+
+// A stored record with what proves it whole.
+struct PackedRecord {
+  Digest key;
+  Digest sha256;      // of `bytes`
+  std::string bytes;  // EncodeRecord
+
+  bool operator==(const PackedRecord&) const = default;
+};
+
+inline constexpr size_t kRecordBytesMax = size_t{1} << 20;
+
+PackedRecord Pack(const Digest& key, const Record& record);
+
+// Records packed for the wire: key (32), sha256 (32), u32 LE length, bytes; one after the other.
+void AppendPacked(const PackedRecord& record, std::string* out);
+// DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
+absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
+
+// Cuts the next record off the front of *packed and proves it like Unpack. `bytes` points into
+// *packed's storage.
+struct PackedView {
+  Digest key;
+  Digest sha256;
+  absl::string_view bytes;
+};
+absl::StatusOr<PackedView> TakePacked(absl::string_view* packed);
+
+}  // namespace fpo

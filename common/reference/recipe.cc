@@ -1,0 +1,139 @@
+#include "common/reference/recipe.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/json.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+absl::Status Invalid(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("reference recipe: ", what));
+}
+
+absl::Status CheckWord(absl::string_view name, absl::string_view word,
+                       std::initializer_list<absl::string_view> allowed) {
+  if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return absl::OkStatus();
+  return Invalid(absl::StrCat(name, " is ", JsonQuote(word), ", allowed: ",
+                              absl::StrJoin(allowed, ", ")));
+}
+
+absl::Status CheckDigest(absl::string_view name, absl::string_view hex) {
+  const absl::Status status = DigestFromHex(hex).status();
+  return status.ok() ? status : Invalid(absl::StrCat(name, ": ", status.message()));
+}
+
+absl::Status CheckFeatures(const Recipe& recipe) {
+  if (recipe.features == "all") return absl::OkStatus();
+  if (recipe.sae.empty()) return Invalid("a recipe without an SAE keeps features \"all\"");
+  int64_t most = 0;
+  absl::string_view number = recipe.features;
+  number.remove_prefix(std::min<size_t>(4, number.size()));
+  if (!absl::StartsWith(recipe.features, "top:") || !absl::SimpleAtoi(number, &most) || most < 1 ||
+      absl::StrCat("top:", most) != recipe.features) {
+    return Invalid(absl::StrCat("features is ", JsonQuote(recipe.features),
+                                ", allowed: all, top:M with M from 1"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Check(const Recipe& recipe) {
+  FPO_RETURN_IF_ERROR(CheckDigest("model_digest", recipe.model_digest));
+  if (recipe.forward.empty()) return Invalid("forward is empty");
+  FPO_RETURN_IF_ERROR(CheckWord("dtype", recipe.dtype, {"bfloat16", "float32"}));
+  FPO_RETURN_IF_ERROR(CheckWord("device", recipe.device, {"cpu", "cuda"}));
+  for (const SaeRecipe& sae : recipe.sae) {
+    FPO_RETURN_IF_ERROR(CheckDigest("sae digest", sae.digest));
+    FPO_RETURN_IF_ERROR(CheckWord("site", sae.site, {"resid_post", "mlp_out", "attn_z"}));
+    FPO_RETURN_IF_ERROR(CheckWord("precision", sae.precision, {"bfloat16", "float32"}));
+    if (sae.layer < 0) return Invalid(absl::StrCat("layer is ", sae.layer));
+    if (sae.pooling.empty()) return Invalid("pooling is empty");
+  }
+  return CheckFeatures(recipe);
+}
+
+std::string CanonicalSae(const SaeRecipe& sae) {
+  JsonObject object;
+  object.Add("digest", sae.digest);
+  object.Add("layer", sae.layer);
+  object.Add("pooling", sae.pooling);
+  object.Add("precision", sae.precision);
+  object.Add("site", sae.site);
+  return object.Text();
+}
+
+absl::StatusOr<SaeRecipe> ReadSae(const JsonValue& object) {
+  SaeRecipe sae;
+  FPO_RETURN_IF_ERROR(ReadMember(object, "digest", &sae.digest));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "layer", &sae.layer));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "pooling", &sae.pooling));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "precision", &sae.precision));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "site", &sae.site));
+  return sae;
+}
+
+absl::StatusOr<Recipe> ReadRecipe(const JsonValue& object) {
+  Recipe recipe;
+  FPO_RETURN_IF_ERROR(ReadMember(object, "device", &recipe.device));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "dtype", &recipe.dtype));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "features", &recipe.features));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "forward", &recipe.forward));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "model_digest", &recipe.model_digest));
+  const JsonValue* sae = object.Find("sae");
+  if (sae == nullptr) return recipe;
+  for (const JsonValue& item : sae->Items()) {
+    FPO_ASSIGN_OR_RETURN(recipe.sae.emplace_back(), ReadSae(item));
+  }
+  return recipe;
+}
+
+}  // namespace
+
+std::string CanonicalRecipe(const Recipe& recipe) {
+  std::vector<std::string> sae;
+  for (const SaeRecipe& one : recipe.sae) sae.push_back(CanonicalSae(one));
+  JsonObject object;
+  object.Add("device", recipe.device);
+  object.Add("dtype", recipe.dtype);
+  object.Add("features", recipe.features);
+  object.Add("forward", recipe.forward);
+  object.Add("model_digest", recipe.model_digest);
+  object.AddRaw("sae", JsonArray(sae));
+  return object.Text();
+}
+
+absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
+  constexpr size_t kBytesMax = size_t{64} << 10;
+  if (canonical.size() > kBytesMax) {
+    return Invalid(absl::StrCat(canonical.size(), " bytes, the limit is ", kBytesMax));
+  }
+  const absl::StatusOr<JsonValue> object = ParseJson(canonical);
+  if (!object.ok()) return Invalid(object.status().message());
+  const absl::StatusOr<Recipe> recipe = ReadRecipe(*object);
+  if (!recipe.ok()) return Invalid(recipe.status().message());
+  FPO_RETURN_IF_ERROR(Check(*recipe));
+  // The id digests these bytes: another order, a space, a missing or an extra member would be
+  // another recipe that means the same.
+  if (CanonicalRecipe(*recipe) != canonical) {
+    return Invalid("not in canonical form: these members, each once, sorted, without spaces: device "
+                   "dtype features forward model_digest sae[digest layer pooling precision site]");
+  }
+  return recipe;
+}
+
+Digest RecipeId(const Recipe& recipe) { return Sha256Of(CanonicalRecipe(recipe)); }
+
+Recipe MarginRecipe(const Recipe& recipe) {
+  Recipe margin = recipe;
+  margin.sae.clear();
+  margin.features = "all";
+  return margin;
+}
+
+}  // namespace fpo
