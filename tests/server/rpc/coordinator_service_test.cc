@@ -22,7 +22,7 @@ class CoordinatorServiceTest : public ::testing::Test {
   std::vector<std::string> ReadLogs(const pb::LogsRequest& request, absl::Status* status) {
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(30));
-    auto stream = server_.user().Logs(&context, request);
+    auto stream = server_.user().stub().Logs(&context, request);
     std::vector<std::string> texts;
     pb::LogsResponse response;
     while (stream->Read(&response)) {
@@ -43,18 +43,18 @@ class CoordinatorServiceTest : public ::testing::Test {
 };
 
 TEST_F(CoordinatorServiceTest, SubmitGivesOneJobForOneRequest) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   EXPECT_EQ(id.rfind("j-", 0), 0u) << id;
-  EXPECT_EQ(server_.Submit("tiny"), id);
-  EXPECT_THAT(server_.Submit("other", "r-tiny"), HasSubstr("was used for another job"));
-  EXPECT_EQ(server_.Get("tiny").job_id(), id);
-  EXPECT_EQ(server_.Get(id).spec().owner(), "ada");
+  EXPECT_EQ(server_.user().Submit("tiny"), id);
+  EXPECT_THAT(server_.user().Submit("other", "r-tiny"), HasSubstr("was used for another job"));
+  EXPECT_EQ(server_.user().Get("tiny").job_id(), id);
+  EXPECT_EQ(server_.user().Get(id).spec().owner(), "ada");
 }
 
 TEST_F(CoordinatorServiceTest, ACallWithoutDeadlineIsRefused) {
   grpc::ClientContext context;
   pb::GetJobResponse response;
-  const absl::Status status = FromGrpcStatus(server_.user().GetJob(&context, {}, &response));
+  const absl::Status status = FromGrpcStatus(server_.user().stub().GetJob(&context, {}, &response));
   EXPECT_EQ(ErrorReason(status), "NO_DEADLINE") << status;
 }
 
@@ -62,61 +62,61 @@ TEST_F(CoordinatorServiceTest, ErrorsCarryTheirReason) {
   pb::GetJobRequest request;
   request.set_job_id("nobody");
   pb::GetJobResponse response;
-  const absl::Status status = server_.Call(&Stub::GetJob, request, &response);
+  const absl::Status status = server_.user().Call(&Stub::GetJob, request, &response);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
   pb::SubmitResponse submitted;
   pb::SubmitRequest bad;
   bad.set_request_id("r");
   bad.mutable_spec()->set_config_json("{}");
-  EXPECT_EQ(ErrorReason(server_.Call(&Stub::Submit, bad, &submitted)), "INVALID_JOB");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::Submit, bad, &submitted)), "INVALID_JOB");
 }
 
 TEST_F(CoordinatorServiceTest, ValidateStoresNothing) {
   pb::ValidateRequest request;
   request.mutable_spec()->set_config_json(ConfigJson("tiny"));
   pb::ValidateResponse response;
-  ASSERT_TRUE(server_.Call(&Stub::Validate, request, &response).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::Validate, request, &response).ok());
   EXPECT_EQ(response.problems_size(), 0) << response.DebugString();
   request.mutable_spec()->set_config_json(R"({"nonsense":1})");
-  ASSERT_TRUE(server_.Call(&Stub::Validate, request, &response).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::Validate, request, &response).ok());
   EXPECT_GT(response.problems_size(), 0);
   pb::ListJobsResponse list;
-  ASSERT_TRUE(server_.Call(&Stub::ListJobs, pb::ListJobsRequest(), &list).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, pb::ListJobsRequest(), &list).ok());
   EXPECT_EQ(list.jobs_size(), 0);
 }
 
 TEST_F(CoordinatorServiceTest, ListsPages) {
-  for (const char* name : {"a", "b", "c"}) server_.Submit(name);
+  for (const char* name : {"a", "b", "c"}) server_.user().Submit(name);
   pb::ListJobsRequest request;
   request.set_page_size(2);
   pb::ListJobsResponse first, second;
-  ASSERT_TRUE(server_.Call(&Stub::ListJobs, request, &first).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, request, &first).ok());
   request.set_page_token(first.next_page_token());
-  ASSERT_TRUE(server_.Call(&Stub::ListJobs, request, &second).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, request, &second).ok());
   ASSERT_EQ(first.jobs_size(), 2);
   ASSERT_EQ(second.jobs_size(), 1);
   EXPECT_EQ(first.jobs(0).name(), "c");
   EXPECT_EQ(second.jobs(0).name(), "a");
   EXPECT_GT(first.revision(), 0u);
   request.add_states(static_cast<pb::JobState>(77));
-  EXPECT_FALSE(server_.Call(&Stub::ListJobs, request, &second).ok());
+  EXPECT_FALSE(server_.user().Call(&Stub::ListJobs, request, &second).ok());
 }
 
 TEST_F(CoordinatorServiceTest, WatchEndsAfterTheTerminalState) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(30));
   pb::WatchJobRequest request;
   request.set_job_id("tiny");
-  auto stream = server_.user().WatchJob(&context, request);
+  auto stream = server_.user().stub().WatchJob(&context, request);
   pb::WatchJobResponse response;
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.job().state(), pb::QUEUED);
   pb::CancelJobRequest cancel;
   cancel.set_job_id(id);
   pb::CancelJobResponse cancelled;
-  ASSERT_TRUE(server_.Call(&Stub::CancelJob, cancel, &cancelled).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::CancelJob, cancel, &cancelled).ok());
   EXPECT_EQ(cancelled.job().state(), pb::CANCELLED);
   while (stream->Read(&response)) {
   }
@@ -129,15 +129,15 @@ TEST_F(CoordinatorServiceTest, WatchOfNobodyIsNotFound) {
   SetDeadline(&context, absl::Seconds(30));
   pb::WatchJobRequest request;
   request.set_job_id("nobody");
-  auto stream = server_.user().WatchJob(&context, request);
+  auto stream = server_.user().stub().WatchJob(&context, request);
   pb::WatchJobResponse response;
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "JOB_NOT_FOUND");
 }
 
 TEST_F(CoordinatorServiceTest, LogsFollowUntilTheJobIsOver) {
-  server_.Submit("tiny");
-  ScriptedWorker worker(&server_.worker(), HelloOf("w1"));
+  server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
   const pb::AttemptRef ref = Run(&worker);
   worker.Log(ref, 1, {"one", "two"});
   worker.Await(pb::CoordinatorMessage::kAck);
@@ -170,54 +170,54 @@ TEST_F(CoordinatorServiceTest, LogsOfNobodyAreNotFound) {
 }
 
 TEST_F(CoordinatorServiceTest, EventsComeFromACursor) {
-  const std::string id = server_.Submit("tiny");
-  ScriptedWorker worker(&server_.worker(), HelloOf("w1"));
+  const std::string id = server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
   const pb::AttemptRef ref = Run(&worker);
   worker.Event(ref, 1, PhaseLine("train"));
   worker.Event(ref, 2, StepLine(3, 10, 0.5));
-  ASSERT_TRUE(Eventually([&] { return server_.Get(id).progress().step() == 3; }));
+  ASSERT_TRUE(Eventually([&] { return server_.user().Get(id).progress().step() == 3; }));
   pb::EventsRequest request;
   request.set_job_id(id);
   request.set_after(1);
   pb::EventsResponse response;
-  ASSERT_TRUE(server_.Call(&Stub::Events, request, &response).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::Events, request, &response).ok());
   ASSERT_EQ(response.events_size(), 1);
   EXPECT_EQ(response.events(0).cursor(), 2u);
   EXPECT_EQ(response.events(0).json(), StepLine(3, 10, 0.5));
   request.set_job_id("nobody");
-  EXPECT_FALSE(server_.Call(&Stub::Events, request, &response).ok());
+  EXPECT_FALSE(server_.user().Call(&Stub::Events, request, &response).ok());
 }
 
 TEST_F(CoordinatorServiceTest, WorkersAreListed) {
-  ScriptedWorker worker(&server_.worker(), HelloOf("w1", 4));
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 4));
   worker.Await(pb::CoordinatorMessage::kWelcome);
   pb::ListWorkersResponse response;
-  ASSERT_TRUE(server_.Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &response).ok());
+  ASSERT_TRUE(server_.user().Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &response).ok());
   ASSERT_EQ(response.workers_size(), 1);
   EXPECT_EQ(response.workers(0).slots(), 4);
   EXPECT_EQ(response.workers(0).state(), "ready");
 }
 
 TEST_F(CoordinatorServiceTest, ShutdownEndsEveryStreamQuickly) {
-  server_.Submit("tiny");
-  ScriptedWorker worker(&server_.worker(), HelloOf("w1", 1));
-  worker.Await(pb::CoordinatorMessage::kWelcome);
+  server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 1));
+  worker.Log(Run(&worker), 1, {"a line"});
   grpc::ClientContext watch_context, logs_context;
   pb::WatchJobRequest watch;
   watch.set_job_id("tiny");
-  auto watching = server_.user().WatchJob(&watch_context, watch);
+  auto watching = server_.user().stub().WatchJob(&watch_context, watch);
   pb::WatchJobResponse job;
   ASSERT_TRUE(watching->Read(&job));
   pb::LogsRequest logs;
   logs.set_job_id("tiny");
   logs.set_follow(true);
-  auto following = server_.user().Logs(&logs_context, logs);
-  following->WaitForInitialMetadata();
+  auto following = server_.user().stub().Logs(&logs_context, logs);
+  pb::LogsResponse lines;
+  ASSERT_TRUE(following->Read(&lines));
   const absl::Time begin = absl::Now();
   std::thread stop([&] { server_.Stop(); });
   while (watching->Read(&job)) {
   }
-  pb::LogsResponse lines;
   while (following->Read(&lines)) {
   }
   EXPECT_EQ(watching->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);

@@ -15,19 +15,20 @@ class WorkerControlServiceTest : public ::testing::Test {
  protected:
   WorkerControlServiceTest() { server_.Start(); }
   std::unique_ptr<ScriptedWorker> Dial(const WorkerHello& hello) {
-    return std::make_unique<ScriptedWorker>(&server_.worker(), hello);
+    return std::make_unique<ScriptedWorker>(&server_.user().worker(), hello);
   }
   // Takes the next assignment up to RUNNING.
   pb::AttemptRef Run(ScriptedWorker* worker) {
     const pb::AttemptRef ref = worker->Await(Kind::kAssign).assign().attempt();
     worker->Report(ref, pb::AttemptReport::ACCEPTED);
     worker->Report(ref, pb::AttemptReport::RUNNING);
-    EXPECT_TRUE(server_.Reaches(ref.job_id(), pb::RUNNING));
+    EXPECT_TRUE(server_.user().Reaches(ref.job_id(), pb::RUNNING));
     return ref;
   }
   std::string WorkerState() {
     pb::ListWorkersResponse response;
-    (void)server_.Call(&pb::Coordinator::Stub::ListWorkers, pb::ListWorkersRequest(), &response);
+    (void)server_.user().Call(&pb::Coordinator::Stub::ListWorkers, pb::ListWorkersRequest(),
+                              &response);
     return response.workers_size() == 1 ? response.workers(0).state() : "";
   }
 
@@ -50,7 +51,7 @@ TEST_F(WorkerControlServiceTest, AnswersBeats) {
 }
 
 TEST_F(WorkerControlServiceTest, RunsAJobToItsResult) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::Assign assign = worker->Await(Kind::kAssign).assign();
   EXPECT_EQ(assign.attempt().job_id(), id);
@@ -61,13 +62,13 @@ TEST_F(WorkerControlServiceTest, RunsAJobToItsResult) {
   worker->Event(assign.attempt(), 1, PhaseLine("train"));
   worker->Event(assign.attempt(), 2, CheckpointLine(5));
   worker->Report(assign.attempt(), pb::AttemptReport::SUCCEEDED);
-  ASSERT_TRUE(server_.Reaches(id, pb::SUCCEEDED));
-  EXPECT_EQ(server_.Get(id).checkpoint_step(), 5);
-  EXPECT_EQ(server_.Get(id).attempts(0).end_class(), "done");
+  ASSERT_TRUE(server_.user().Reaches(id, pb::SUCCEEDED));
+  EXPECT_EQ(server_.user().Get(id).checkpoint_step(), 5);
+  EXPECT_EQ(server_.user().Get(id).attempts(0).end_class(), "done");
 }
 
 TEST_F(WorkerControlServiceTest, AcksAfterTheGroupCommit) {
-  server_.Submit("tiny");
+  server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   worker->Log(ref, 1, {"a", "b", "c"});
@@ -77,23 +78,23 @@ TEST_F(WorkerControlServiceTest, AcksAfterTheGroupCommit) {
 }
 
 TEST_F(WorkerControlServiceTest, CancelReachesTheWorker) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   pb::CancelJobRequest request;
   request.set_job_id(id);
   request.set_now(true);
   pb::CancelJobResponse response;
-  ASSERT_TRUE(server_.Call(&pb::Coordinator::Stub::CancelJob, request, &response).ok());
+  ASSERT_TRUE(server_.user().Call(&pb::Coordinator::Stub::CancelJob, request, &response).ok());
   EXPECT_EQ(response.job().state(), pb::CANCELLING);
   const pb::Stop stop = worker->Await(Kind::kStop).stop();
   EXPECT_EQ(stop.grace_ms(), 0);
   worker->Report(ref, pb::AttemptReport::STOPPED);
-  EXPECT_TRUE(server_.Reaches(id, pb::CANCELLED));
+  EXPECT_TRUE(server_.user().Reaches(id, pb::CANCELLED));
 }
 
 TEST_F(WorkerControlServiceTest, AKilledTrainerIsAssignedAgainWithinSeconds) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   const absl::Time begin = absl::Now();
@@ -103,25 +104,25 @@ TEST_F(WorkerControlServiceTest, AKilledTrainerIsAssignedAgainWithinSeconds) {
   EXPECT_EQ(again.attempt().attempt(), 2);
   EXPECT_GT(again.attempt().epoch(), ref.epoch());
   EXPECT_TRUE(again.resume());
-  EXPECT_EQ(server_.Get(id).restarts_used(), 1);
+  EXPECT_EQ(server_.user().Get(id).restarts_used(), 1);
 }
 
 TEST_F(WorkerControlServiceTest, ABrokenStreamShowsLostAndTheSameProcessIsAdopted) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   worker->Break();
   EXPECT_TRUE(Eventually([&] { return WorkerState() == "lost"; }));
-  EXPECT_EQ(server_.Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
   worker = Dial(HelloOf("w1", 1, {FromProto(ref)}));
   const pb::Welcome welcome = worker->Await(Kind::kWelcome).welcome();
   ASSERT_EQ(welcome.adopt_size(), 1);
   EXPECT_EQ(welcome.adopt(0).epoch(), ref.epoch());
-  EXPECT_EQ(server_.Get(id).attempts_size(), 1);
+  EXPECT_EQ(server_.user().Get(id).attempts_size(), 1);
 }
 
 TEST_F(WorkerControlServiceTest, ANewProcessTakesOverAndItsLostAttemptRunsAgain) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto old_worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(old_worker.get());
   WorkerHello hello = HelloOf("w1");
@@ -131,11 +132,11 @@ TEST_F(WorkerControlServiceTest, ANewProcessTakesOverAndItsLostAttemptRunsAgain)
   const pb::Assign again = worker->Await(Kind::kAssign).assign();
   EXPECT_EQ(again.attempt().job_id(), id);
   EXPECT_GT(again.attempt().epoch(), ref.epoch());
-  EXPECT_EQ(server_.Get(id).restarts_used(), 0) << "infrastructure is not counted";
+  EXPECT_EQ(server_.user().Get(id).restarts_used(), 0) << "infrastructure is not counted";
 }
 
 TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef old_ref = Run(worker.get());
   worker->Report(old_ref, pb::AttemptReport::FAILED, "infrastructure", "preflight");
@@ -144,14 +145,14 @@ TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {
   worker->Event(old_ref, 1, CheckpointLine(999));
   worker->Log(old_ref, 1, {"last words"});
   worker->Await(Kind::kAck);
-  EXPECT_EQ(server_.Get(id).state(), pb::RUNNING);
-  EXPECT_EQ(server_.Get(id).checkpoint_step(), 0);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).checkpoint_step(), 0);
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
   pb::LogsRequest request;
   request.set_job_id(id);
   request.set_attempt(old_ref.attempt());
-  auto stream = server_.user().Logs(&context, request);
+  auto stream = server_.user().stub().Logs(&context, request);
   pb::LogsResponse lines;
   ASSERT_TRUE(stream->Read(&lines));
   EXPECT_EQ(lines.lines(0).text(), "last words");
@@ -161,7 +162,7 @@ TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {
 TEST_F(WorkerControlServiceTest, TheFirstMessageMustBeHello) {
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
-  auto stream = server_.worker().Session(&context);
+  auto stream = server_.user().worker().Session(&context);
   pb::WorkerMessage beat;
   beat.mutable_beat()->set_seq(1);
   stream->Write(beat);
@@ -183,18 +184,18 @@ TEST_F(WorkerControlServiceTest, AnAgentMayLeave) {
 }
 
 TEST_F(WorkerControlServiceTest, AttemptsAreAdoptedAfterARestartOfTheServer) {
-  const std::string id = server_.Submit("tiny");
+  const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   server_.Stop();
   EXPECT_EQ(worker->Finish().code(), absl::StatusCode::kUnavailable);
   server_.Start();
-  EXPECT_EQ(server_.Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
   worker = Dial(HelloOf("w1", 1, {FromProto(ref)}));
   EXPECT_EQ(worker->Await(Kind::kWelcome).welcome().adopt_size(), 1);
   worker->Report(ref, pb::AttemptReport::SUCCEEDED);
-  EXPECT_TRUE(server_.Reaches(id, pb::SUCCEEDED));
-  EXPECT_EQ(server_.Get(id).attempts_size(), 1);
+  EXPECT_TRUE(server_.user().Reaches(id, pb::SUCCEEDED));
+  EXPECT_EQ(server_.user().Get(id).attempts_size(), 1);
 }
 
 }  // namespace
