@@ -12,10 +12,10 @@ namespace fpo {
 // absl::Status as a payload and between processes in the gRPC status details, where it is an
 // fpo.v1.ErrorDetail.
 struct ErrorInfo {
-  std::string reason;            // stable word for programs, e.g. "STALE_CLAIM"
-  std::string field;             // request field or job key that is wrong, if one is
-  std::string hint;              // the next thing to do, for people
-  std::vector<std::string> ids;  // what the error is about
+  std::string reason = {};            // stable word for programs, e.g. "STALE_CLAIM"
+  std::string field = {};             // request field or job key that is wrong, if one is
+  std::string hint = {};              // the next thing to do, for people
+  std::vector<std::string> ids = {};  // what the error is about
 
   bool operator==(const ErrorInfo&) const = default;
 };

@@ -143,8 +143,16 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options
 }
 
 absl::Status Database::Write(const WriteSet& writes, bool sync) {
-  FPO_RETURN_IF_ERROR(Health());
   FPO_RETURN_IF_ERROR(CheckSpace());
+  return Apply(writes, sync);
+}
+
+absl::Status Database::WriteIntoReserve(const WriteSet& writes) {
+  return Apply(writes, /*sync=*/true);
+}
+
+absl::Status Database::Apply(const WriteSet& writes, bool sync) {
+  FPO_RETURN_IF_ERROR(Health());
   absl::ReaderMutexLock lock(&state_->mutex);
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
   rocksdb::WriteBatch batch;

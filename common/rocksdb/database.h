@@ -81,6 +81,10 @@ class Database {
   // the disk is nearly full.
   absl::Status Write(const WriteSet& writes, bool sync = true);
 
+  // The same for the few bytes that a start or a decision needs: synced, and also when only the
+  // space that Write keeps free is left.
+  absl::Status WriteIntoReserve(const WriteSet& writes);
+
   // Nothing when absent.
   absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const;
   // In the order of `keys`; quickest when they are sorted. Checksums are verified.
@@ -109,6 +113,7 @@ class Database {
 
  private:
   struct State;
+  absl::Status Apply(const WriteSet& writes, bool sync);
   explicit Database(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

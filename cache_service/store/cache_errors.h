@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/hash.h"
+
+namespace fpo::cache {
+
+// The errors callers branch on, each with its reason word (ErrorInfo).
+absl::Status BadRequest(const std::string& field, const std::string& why);  // INVALID_REQUEST
+absl::Status NoManifest(const Digest& id);                                  // MANIFEST_NOT_FOUND
+absl::Status Incomplete(const Digest& id, int64_t missing, int64_t total);  // MANIFEST_INCOMPLETE
+absl::Status ForeignKey(const Digest& key, const Digest& manifest_id);      // KEY_NOT_IN_MANIFEST
+absl::Status NotHeld(uint64_t claim_id, const Digest& key);                 // STALE_CLAIM
+
+}  // namespace fpo::cache

@@ -1,0 +1,341 @@
+#include "cache_service/store/reference_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "cache_service/store/cache_errors.h"
+#include "common/reference/record_key.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+absl::Status CheckDistinct(absl::Span<const Digest> keys) {
+  absl::flat_hash_set<Digest> seen;
+  seen.reserve(keys.size());
+  for (const Digest& key : keys) {
+    if (!seen.insert(key).second) return BadRequest("keys", absl::StrCat(ToHex(key), " twice"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNewManifest(const NewManifest& manifest) {
+  const auto count = static_cast<int64_t>(manifest.keys.size());
+  if (count == 0 || count > kManifestKeysMax) {
+    return BadRequest("keys",
+                      absl::StrCat(count, " keys; 1 to ", kManifestKeysMax, " are allowed"));
+  }
+  const auto name_bytes = std::max(manifest.owner.size(), manifest.name.size());
+  if (static_cast<int64_t>(name_bytes) > kNameBytesMax) {
+    return BadRequest("name", absl::StrCat(name_bytes, " bytes; at most ", kNameBytesMax));
+  }
+  return CheckDistinct(manifest.keys);
+}
+
+absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed) {
+  if (static_cast<int64_t>(packed.size()) > kPackedBytesMax) {
+    return BadRequest("packed", absl::StrCat(packed.size(), " bytes; at most ", kPackedBytesMax));
+  }
+  absl::StatusOr<std::vector<PackedRecord>> records = Unpack(packed);
+  if (!records.ok()) return BadRequest("packed", std::string(records.status().message()));
+  std::vector<Digest> keys;
+  for (const PackedRecord& record : *records) keys.push_back(record.key);
+  FPO_RETURN_IF_ERROR(CheckDistinct(keys));
+  return records;
+}
+
+}  // namespace
+
+ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options)
+    : store_(*store),
+      clock_(*clock),
+      options_(options),
+      claims_(store->BootNumber(), options.claims),
+      manifests_(options.keys_in_memory_max) {}
+
+absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
+    Store* store, const Clock* clock, ReferenceCacheOptions options) {
+  auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clock, options));
+  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store->ListManifests());
+  absl::MutexLock lock(&cache->mutex_);
+  for (const ManifestHeader& header : headers) cache->manifests_.AddUnknown(header);
+  return cache;
+}
+
+absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(
+    const Digest& id) const {
+  absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
+  if (absl::IsNotFound(header.status())) return NoManifest(id);
+  FPO_RETURN_IF_ERROR(header.status());
+  FPO_ASSIGN_OR_RETURN(std::vector<Digest> keys, store_.ManifestKeys(id, 0, header->total));
+  if (static_cast<int64_t>(keys.size()) != header->total) {
+    return absl::DataLossError(absl::StrCat("manifest ", ToHex(id), " has ", keys.size(),
+                                            " of its ", header->total, " keys"));
+  }
+  std::vector<std::optional<IndexEntry>> entries;
+  entries.reserve(keys.size());
+  for (size_t from = 0; from < keys.size(); from += kKeysPerCallMax) {
+    const auto part = absl::MakeConstSpan(keys).subspan(from, kKeysPerCallMax);
+    FPO_ASSIGN_OR_RETURN(const auto found, store_.Lookup(header->recipe_id, part));
+    entries.insert(entries.end(), found.begin(), found.end());
+  }
+  return std::make_unique<ManifestProgress>(*std::move(header), std::move(keys), entries);
+}
+
+absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ManifestProgress* progress = manifests_.Find(id)) return visit(*progress);
+  }
+  absl::WriterMutexLock load(&load_mutex_);
+  absl::StatusOr<std::unique_ptr<ManifestProgress>> read = ReadProgress(id);
+  FPO_RETURN_IF_ERROR(read.status());
+  absl::MutexLock lock(&mutex_);
+  manifests_.Load(*std::move(read));
+  return visit(*manifests_.Find(id));
+}
+
+absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest) {
+  FPO_RETURN_IF_ERROR(CheckNewManifest(manifest));
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(manifest.recipe);
+  if (!recipe.ok()) return BadRequest("recipe", std::string(recipe.status().message()));
+  ManifestHeader header;
+  header.recipe_id = RecipeId(*recipe);
+  header.id = ManifestId(header.recipe_id, manifest.keys);
+  header.recipe = CanonicalRecipe(*recipe);
+  header.total = static_cast<int64_t>(manifest.keys.size());
+  header.owner = std::move(manifest.owner);
+  header.name = std::move(manifest.name);
+  header.created = header.used = clock_.Now();
+  FPO_RETURN_IF_ERROR(store_.PutManifest(header, manifest.keys));
+  FPO_ASSIGN_OR_RETURN(ManifestStatus status, StatusOf(header));
+  counters_.hits += status.present;
+  counters_.misses += header.total - status.present;
+  return status;
+}
+
+absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& header) {
+  ManifestStatus status{.header = header};
+  FPO_RETURN_IF_ERROR(WithManifest(header.id, [&](const ManifestProgress& progress) {
+    status.present = progress.present();
+    status.bytes = progress.bytes();
+    return absl::OkStatus();
+  }));
+  return status;
+}
+
+absl::StatusOr<ManifestStatus> ReferenceCache::GetManifest(const Digest& id) {
+  const absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
+  if (absl::IsNotFound(header.status())) return NoManifest(id);
+  FPO_RETURN_IF_ERROR(header.status());
+  return StatusOf(*header);
+}
+
+absl::StatusOr<std::vector<ManifestStatus>> ReferenceCache::ListManifests() {
+  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store_.ListManifests());
+  std::vector<ManifestStatus> list;
+  for (const ManifestHeader& header : headers) {
+    std::optional<ManifestCounts> counts;
+    {
+      absl::MutexLock lock(&mutex_);
+      counts = manifests_.CountsOf(header.id);
+    }
+    if (counts) {
+      list.push_back({header, counts->present, counts->bytes});
+    } else {
+      FPO_ASSIGN_OR_RETURN(list.emplace_back(), StatusOf(header));
+    }
+  }
+  return list;
+}
+
+absl::StatusOr<std::vector<int32_t>> ReferenceCache::FindMissing(
+    const Digest& recipe_id, absl::Span<const Digest> keys) const {
+  if (static_cast<int64_t>(keys.size()) > kKeysPerCallMax) {
+    return BadRequest("keys", absl::StrCat(keys.size(), " keys; at most ", kKeysPerCallMax));
+  }
+  FPO_ASSIGN_OR_RETURN(const auto entries, store_.Lookup(recipe_id, keys));
+  std::vector<int32_t> missing;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (!entries[i] || entries[i]->quarantined) missing.push_back(static_cast<int32_t>(i));
+  }
+  return missing;
+}
+
+absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, int64_t limit,
+                                                 std::string builder) {
+  if (limit < 1 || limit > kClaimKeysMax) {
+    return BadRequest("limit", absl::StrCat(limit, "; 1 to ", kClaimKeysMax));
+  }
+  ClaimGrant grant;
+  const auto take = [&](const ManifestProgress& progress)
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    const absl::Time now = clock_.Now();
+    const Digest& recipe_id = progress.header().recipe_id;
+    claims_.Expire(now);
+    grant.lease = claims_.lease();
+    grant.complete = progress.complete();
+    std::vector<Digest> keys;
+    for (const int64_t ordinal : progress.missing()) {
+      if (static_cast<int64_t>(keys.size()) == limit) break;
+      const Digest& key = progress.keys()[ordinal];
+      if (claims_.IsHeld(recipe_id, key)) continue;
+      keys.push_back(key);
+      grant.ordinals.push_back(ordinal);
+    }
+    if (keys.empty()) {
+      const std::optional<absl::Time> next = claims_.NextExpiry(recipe_id);
+      if (!grant.complete && next) grant.retry_after = *next - now;
+      return absl::OkStatus();
+    }
+    FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, builder, now));
+    ++version_;
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, take));
+  return grant;
+}
+
+absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Status renewed = claims_.Renew(claim_id, records_done, clock_.Now());
+  ++version_;
+  return renewed;
+}
+
+absl::Status ReferenceCache::ReleaseClaim(uint64_t claim_id) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Status released = claims_.Release(claim_id, clock_.Now());
+  ++version_;
+  return released;
+}
+
+absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::RecordsNotHeld(
+    const Digest& manifest_id, uint64_t claim_id, absl::Span<const PackedRecord> records,
+    ManifestHeader* header) {
+  std::vector<PackedRecord> not_held;
+  const auto check = [&](const ManifestProgress& progress)
+                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    *header = progress.header();
+    claims_.Expire(clock_.Now());
+    for (const PackedRecord& record : records) {
+      if (!progress.OrdinalOf(record.key)) return ForeignKey(record.key, manifest_id);
+      if (!claims_.Holds(claim_id, header->recipe_id, record.key)) not_held.push_back(record);
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, check));
+  return not_held;
+}
+
+absl::Status ReferenceCache::CheckIdentical(const Digest& recipe_id, uint64_t claim_id,
+                                            absl::Span<const PackedRecord> records) {
+  std::vector<Digest> keys;
+  for (const PackedRecord& record : records) keys.push_back(record.key);
+  FPO_ASSIGN_OR_RETURN(const auto entries, store_.Lookup(recipe_id, keys));
+  for (size_t i = 0; i < records.size(); ++i) {
+    const bool identical =
+        entries[i] && !entries[i]->quarantined && entries[i]->digest == records[i].sha256;
+    if (identical) continue;
+    counters_.refused += static_cast<int64_t>(records.size());
+    absl::MutexLock lock(&mutex_);
+    FPO_RETURN_IF_ERROR(claims_.CheckLive(claim_id));
+    return NotHeld(claim_id, keys[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, uint64_t claim_id,
+                                                     absl::string_view packed) {
+  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, UnpackRequest(packed));
+  ManifestHeader header;
+  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
+                       RecordsNotHeld(manifest_id, claim_id, records, &header));
+  if (!not_held.empty()) {
+    FPO_RETURN_IF_ERROR(CheckIdentical(header.recipe_id, claim_id, not_held));
+  }
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
+  absl::ReaderMutexLock put(&load_mutex_);
+  const absl::StatusOr<PutResult> result = store_.PutRecords(recipe, records, clock_.Now());
+  if (!result.ok()) {
+    counters_.refused += static_cast<int64_t>(records.size());
+    return result.status();
+  }
+  return Account(header.recipe_id, records, *result);
+}
+
+PutCounts ReferenceCache::Account(const Digest& recipe_id, absl::Span<const PackedRecord> records,
+                                  const PutResult& result) {
+  PutCounts counts;
+  for (const PutOutcome outcome : result.outcomes) {
+    counts.stored += outcome == PutOutcome::kStored;
+    counts.present += outcome == PutOutcome::kPresent;
+    counts.conflict += outcome == PutOutcome::kConflict;
+  }
+  counters_.stored += counts.stored;
+  counters_.present += counts.present;
+  counters_.conflict += counts.conflict + result.margin_conflicts;
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mutex_);
+  for (const StoredRecord& added : result.added) manifests_.MarkPresent(added);
+  for (const PackedRecord& record : records) claims_.Fulfil(recipe_id, record.key, now);
+  ++version_;
+  return counts;
+}
+
+absl::StatusOr<ManifestView> ReferenceCache::View(const Digest& manifest_id) {
+  ManifestView view;
+  const auto count = [&](const ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    view.present = progress.present();
+    view.total = progress.total();
+    view.claimable = view.total - view.present;
+    claims_.ForEachHeldKey(progress.header().recipe_id, [&](const Digest& key) {
+      if (progress.IsMissing(key)) --view.claimable;
+    });
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, count));
+  return view;
+}
+
+CacheTotals ReferenceCache::Totals() const {
+  CacheTotals totals;
+  totals.store = store_.Totals();
+  absl::MutexLock lock(&mutex_);
+  totals.manifests = manifests_.CountStates();
+  totals.claims = claims_.live();
+  totals.claimed_keys = claims_.held_keys();
+  totals.claims_expired = claims_.expired_total();
+  return totals;
+}
+
+void ReferenceCache::Tick() {
+  const absl::Time now = clock_.Now();
+  {
+    absl::MutexLock lock(&mutex_);
+    const uint64_t before = claims_.version();
+    claims_.Expire(now);
+    if (claims_.version() != before) ++version_;
+  }
+  // Its failure shows in Writable() and is tried again.
+  store_.Recover(now).IgnoreError();
+  CountUnknownManifest();
+}
+
+void ReferenceCache::CountUnknownManifest() {
+  std::optional<Digest> id;
+  {
+    absl::MutexLock lock(&mutex_);
+    id = manifests_.AnyUnknown();
+  }
+  if (!id) return;
+  absl::WriterMutexLock load(&load_mutex_);
+  const absl::StatusOr<std::unique_ptr<ManifestProgress>> progress = ReadProgress(*id);
+  if (!progress.ok()) return;
+  absl::MutexLock lock(&mutex_);
+  manifests_.SetCounts(*id, {(*progress)->present(), (*progress)->bytes()});
+}
+
+}  // namespace fpo::cache
