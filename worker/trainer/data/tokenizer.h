@@ -17,6 +17,9 @@ namespace fpo::train {
 // Like Hugging Face's tokenizer, Encode turns every special piece that stands in the text ("<bos>",
 // "<end_of_turn>", newline runs) into its one id, no matter whether a template or a user wrote it:
 // a message that contains "<end_of_turn>" ends its turn.
+//
+// Runs of more than 31 spaces are cut as SentencePiece does (31 first); Hugging Face's fast
+// tokenizer halves them. No other difference is known.
 class Tokenizer {
  public:
   // Reads FOLDER/tokenizer.model. NotFound names the folder and the file; DataLoss when it is not a

@@ -22,7 +22,8 @@ constexpr char kStyle[] = R"(
 :root{color-scheme:light dark;--bg:#fbfbfa;--panel:#fff;--ink:#1d2127;--soft:#626a75;--rule:#e3e5e8;
 --c0:#2563c9;--c1:#c2410c;--c2:#0f8a6a;--c3:#8a3fc4;--c4:#b58900;--c5:#6b7280;--c6:#be3a6b}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--panel:#1c2026;--ink:#e6e8eb;--soft:#9aa3ae;
---rule:#2e343c;--c0:#6ea3f7;--c1:#f0884a;--c2:#42c79f;--c3:#c08bf0;--c4:#e0b84a;--c5:#9aa3ae;--c6:#ee7fa6}}
+--rule:#2e343c;--c0:#6ea3f7;--c1:#f0884a;--c2:#42c79f;--c3:#c08bf0;
+--c4:#e0b84a;--c5:#9aa3ae;--c6:#ee7fa6}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
