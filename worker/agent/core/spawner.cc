@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +105,9 @@ absl::StatusOr<Ends> MakeCommandSocket() {
   return ends;
 }
 
+// glibc 2.36 declares pidfd_open without C linkage. The kernel sets close-on-exec.
+int OpenPidfd(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+
 absl::Status WaitForExec(const SpawnRequest& request, int failure) {
   int error = 0;
   ssize_t got = 0;
@@ -141,7 +144,7 @@ absl::StatusOr<SpawnedProcess> Fork(const SpawnRequest& request) {
   failure.child.Close();
   SpawnedProcess process;
   process.pid = pid;
-  process.pidfd = FileDescriptor(pidfd_open(pid, 0));
+  process.pidfd = FileDescriptor(OpenPidfd(pid));
   process.output = std::move(output.parent);
   process.error = std::move(error.parent);
   process.events = std::move(events.parent);

@@ -1,0 +1,183 @@
+#include "tests/support/fake_cache_link.h"
+
+#include <algorithm>
+
+#include "common/error_info.h"
+#include "common/reference/record_key.h"
+#include "common/status_macros.h"
+
+namespace fpo::testing {
+
+PackedRecord FakeRecord(const Digest& key) {
+  PackedRecord record;
+  record.key = key;
+  record.bytes = EncodeRecord({.sum_logp = -1.0 * key[0], .tokens = 3, .features = {}});
+  record.sha256 = Sha256Of(record.bytes);
+  return record;
+}
+
+void FakeCacheLink::Store(const std::vector<Digest>& keys) {
+  absl::MutexLock lock(&mutex_);
+  for (const Digest& key : keys) records_.emplace(key, FakeRecord(key));
+}
+
+int64_t FakeCacheLink::stored() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int64_t>(records_.size());
+}
+int FakeCacheLink::claims() const {
+  absl::MutexLock lock(&mutex_);
+  return claims_;
+}
+int FakeCacheLink::renewals() const {
+  absl::MutexLock lock(&mutex_);
+  return renewals_;
+}
+int FakeCacheLink::releases() const {
+  absl::MutexLock lock(&mutex_);
+  return releases_;
+}
+int FakeCacheLink::pulls() const { return static_cast<int>(pull_cursors().size()); }
+std::vector<int64_t> FakeCacheLink::pull_cursors() const {
+  absl::MutexLock lock(&mutex_);
+  return pull_cursors_;
+}
+
+absl::Status FakeCacheLink::Reach() {
+  if (unreachable_calls <= 0) return absl::OkStatus();
+  --unreachable_calls;
+  return absl::UnavailableError("connection refused");
+}
+
+int64_t FakeCacheLink::Missing() const {
+  return std::count_if(keys_.begin(), keys_.end(),
+                       [&](const Digest& key) { return records_.count(key) == 0; });
+}
+
+absl::StatusOr<agent::ManifestCount> FakeCacheLink::PutManifest(
+    const agent::ManifestRequest& request, std::stop_token) {
+  absl::MutexLock lock(&mutex_);
+  FPO_RETURN_IF_ERROR(Reach());
+  keys_ = request.keys;
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(request.recipe));
+  return agent::ManifestCount{.id = ManifestId(RecipeId(recipe), keys_),
+                              .total = static_cast<int64_t>(keys_.size()),
+                              .missing = Missing()};
+}
+
+absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const Digest&, int32_t limit,
+                                                        const std::string&) {
+  absl::MutexLock lock(&mutex_);
+  FPO_RETURN_IF_ERROR(Reach());
+  agent::RecordClaim claim;
+  claim.lease = lease;
+  claim.complete = Missing() == 0;
+  if (claim.complete) return claim;
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    const Digest& key = keys_[i];
+    const bool taken = records_.count(key) + holders_.count(key) + claimed_by_others.count(key) > 0;
+    if (!taken && claim.ordinals.size() < static_cast<size_t>(limit)) {
+      claim.ordinals.push_back(static_cast<int64_t>(i));
+    }
+  }
+  if (claim.ordinals.empty()) {
+    claim.retry_after = absl::Milliseconds(1);
+    return claim;
+  }
+  ++claims_;
+  claim.id = ++last_claim_;
+  live_.insert(claim.id);
+  for (const int64_t ordinal : claim.ordinals) {
+    holders_[keys_[static_cast<size_t>(ordinal)]] = claim.id;
+  }
+  return claim;
+}
+
+absl::Status FakeCacheLink::RenewClaim(uint64_t claim, int64_t) {
+  absl::MutexLock lock(&mutex_);
+  ++renewals_;
+  if (live_.count(claim) > 0) return absl::OkStatus();
+  return WithErrorInfo(absl::FailedPreconditionError("no such claim"), {.reason = "UNKNOWN_CLAIM"});
+}
+
+absl::Status FakeCacheLink::ReleaseClaim(uint64_t claim) {
+  absl::MutexLock lock(&mutex_);
+  ++releases_;
+  live_.erase(claim);
+  std::erase_if(holders_, [&](const auto& entry) { return entry.second == claim; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(
+    const Digest&, uint64_t claim, const std::vector<PackedRecord>& records, std::stop_token) {
+  absl::MutexLock lock(&mutex_);
+  FPO_RETURN_IF_ERROR(Reach());
+  if (lost_claims > 0) {
+    --lost_claims;
+    live_.clear();
+    holders_.clear();
+  }
+  agent::StoredRecords stored;
+  for (const PackedRecord& record : records) {
+    const auto holder = holders_.find(record.key);
+    if (live_.count(claim) == 0 || holder == holders_.end() || holder->second != claim) {
+      return WithErrorInfo(absl::FailedPreconditionError("no such claim"),
+                           {.reason = "UNKNOWN_CLAIM"});
+    }
+    records_.emplace(record.key, record);
+    holders_.erase(holder);
+    ++stored.stored;
+  }
+  return stored;
+}
+
+absl::Status FakeCacheLink::WaitManifest(
+    const Digest&, absl::Duration,
+    const std::function<bool(const agent::ManifestProgress&)>& on_change, std::stop_token stop) {
+  agent::ManifestProgress progress;
+  {
+    absl::MutexLock lock(&mutex_);
+    FPO_RETURN_IF_ERROR(Reach());
+    if (stop.stop_requested()) return absl::CancelledError("stopped");
+    if (++waits_ >= others_finish_after_waits) {
+      for (const Digest& key : claimed_by_others) records_.emplace(key, FakeRecord(key));
+      claimed_by_others.clear();
+    }
+    progress.total = static_cast<int64_t>(keys_.size());
+    progress.present = progress.total - Missing();
+  }
+  on_change(progress);
+  return absl::OkStatus();
+}
+
+absl::Status FakeCacheLink::PullManifest(
+    const Digest&, int64_t from_ordinal,
+    const std::function<absl::Status(const agent::RecordFrame&)>& on_frame, std::stop_token) {
+  absl::MutexLock lock(&mutex_);
+  FPO_RETURN_IF_ERROR(Reach());
+  pull_cursors_.push_back(from_ordinal);
+  Sha256 digest;
+  const int64_t total = static_cast<int64_t>(keys_.size());
+  for (int64_t first = from_ordinal; first < total; first += records_per_frame) {
+    agent::RecordFrame frame;
+    frame.first_ordinal = first;
+    for (int64_t i = first; i < std::min(total, first + records_per_frame); ++i) {
+      AppendPacked(records_.at(keys_[static_cast<size_t>(i)]), &frame.packed);
+      ++frame.count;
+    }
+    digest.Update(frame.packed);
+    if (first + records_per_frame >= total) frame.sha256_of_stream = digest.Finish();
+    if (corrupt_frames > 0 && first > from_ordinal) {
+      --corrupt_frames;
+      frame.packed.back() = static_cast<char>(frame.packed.back() ^ 1);
+    }
+    FPO_RETURN_IF_ERROR(on_frame(frame));
+    if (broken_pulls > 0) {
+      --broken_pulls;
+      return absl::UnavailableError("the stream broke");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fpo::testing

@@ -1,0 +1,178 @@
+#include "worker/agent/core/agent.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/job_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/worker/agent/core/agent_fixture.h"
+
+namespace fpo::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class FakeClock final : public Clock {
+ public:
+  absl::Time Now() const override { return now; }
+  absl::Time now = absl::UnixEpoch();
+};
+
+class AgentTest : public ::testing::Test {
+ protected:
+  AgentTest() {
+    std::filesystem::create_directories(data_ / "model");
+    fpo::testing::WriteWhole(data_ / "train.jsonl", "{}\n");
+    Agent::Options options;
+    options.slots = 2;
+    options.attempt = parts_.Options();
+    agent_.emplace(options, parts_.Services(), &clock_);
+    agent_->OnConnected({}, absl::Seconds(15));
+  }
+
+  Assignment MakeAssignment(const std::string& job, const std::string& behaviour, int slots = 1) {
+    JobConfig config;
+    config.name = job;
+    config.model.path = data_ / "model";
+    config.data.train = {data_ / "train.jsonl"};
+    config.method.name = "sft";
+    config.reference.source = "none";
+    config.output = data_ / job;
+    if (!behaviour.empty()) config.labels.emplace_back("run", behaviour);
+    Assignment assignment;
+    assignment.attempt = {job, 1, 1};
+    assignment.config_json = WriteJobJson(config);
+    assignment.slots = slots;
+    return assignment;
+  }
+  // The next report with this status, whatever comes before it.
+  Report Await(ReportStatus status) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (const std::optional<Outgoing> next = agent_->Next(deadline)) {
+      const auto* report = std::get_if<Report>(&*next);
+      if (report != nullptr && report->status == status) return *report;
+    }
+    ADD_FAILURE() << "no such report";
+    return {};
+  }
+  // The trainer of the job says that it waits.
+  void AwaitEvent(const std::string& text) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (const std::optional<Outgoing> next = agent_->Next(deadline)) {
+      const auto* events = std::get_if<EventBatch>(&*next);
+      if (events == nullptr) continue;
+      for (const Line& line : events->lines) {
+        if (line.text.find(text) != std::string::npos) return;
+      }
+    }
+    ADD_FAILURE() << "no event " << text;
+  }
+
+  fpo::testing::AgentParts parts_;
+  fpo::testing::TempFolder data_;
+  FakeClock clock_;
+  std::optional<Agent> agent_;
+};
+
+TEST_F(AgentTest, RunsAnAssignment) {
+  agent_->OnAssign(MakeAssignment("one", ""));
+  EXPECT_EQ(Await(ReportStatus::kAccepted).attempt.job_id, "one");
+  Await(ReportStatus::kRunning);
+  Await(ReportStatus::kSucceeded);
+  EXPECT_TRUE(std::filesystem::exists(data_ / "one/run.json"));
+}
+
+TEST_F(AgentTest, RefusesWhatDoesNotFit) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  agent_->OnAssign(MakeAssignment("two", "", 2));
+  EXPECT_EQ(Await(ReportStatus::kRefused).message, "2 slots asked, 1 of 2 free");
+  EXPECT_THAT(parts_.registry.Text(), HasSubstr("fpo_slots{state=\"used\"} 1\n"));
+}
+
+TEST_F(AgentTest, SlotsAreFreeBeforeTheEndIsReported) {
+  agent_->OnAssign(MakeAssignment("one", "", 2));
+  Await(ReportStatus::kSucceeded);
+  agent_->OnAssign(MakeAssignment("two", "", 2));
+  EXPECT_EQ(Await(ReportStatus::kAccepted).attempt.job_id, "two");
+}
+
+TEST_F(AgentTest, ARepeatedAssignmentStartsNothing) {
+  const Assignment assignment = MakeAssignment("one", "hang");
+  agent_->OnAssign(assignment);
+  agent_->OnAssign(assignment);
+  AwaitEvent("waiting");
+  EXPECT_THAT(agent_->RunningAttempts(), ElementsAre(assignment.attempt));
+  EXPECT_THAT(parts_.registry.Text(), HasSubstr("fpo_slots{state=\"used\"} 1\n"));
+}
+
+TEST_F(AgentTest, StopsOnRequest) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  AwaitEvent("waiting");
+  agent_->OnStop({"one", 1, 1}, absl::Seconds(30), "cancelled on request");
+  EXPECT_EQ(Await(ReportStatus::kStopped).message, "cancelled on request");
+}
+
+TEST_F(AgentTest, AStopOfSomethingUnknownIsConfirmed) {
+  agent_->OnStop({"ghost", 1, 1}, absl::ZeroDuration(), "fenced");
+  EXPECT_EQ(Await(ReportStatus::kStopped).attempt.job_id, "ghost");
+}
+
+TEST_F(AgentTest, GoesOnWithoutTheCoordinatorAndIsAdopted) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  AwaitEvent("waiting");
+  agent_->OnDisconnected();
+  EXPECT_FALSE(agent_->Ready().ok());
+  EXPECT_EQ(agent_->RunningAttempts().size(), 1u);
+  agent_->OnConnected({}, absl::Seconds(15));
+  EXPECT_TRUE(agent_->Ready().ok());
+  EXPECT_EQ(Await(ReportStatus::kAccepted).attempt.job_id, "one") << "it was never confirmed";
+  AwaitEvent("waiting");
+}
+
+TEST_F(AgentTest, KillsWhatNoLongerCounts) {
+  agent_->OnAssign(MakeAssignment("one", "ignore-term"));
+  AwaitEvent("waiting");
+  agent_->OnDisconnected();
+  agent_->OnConnected({{"one", 1, 1}}, absl::Seconds(15));
+  Await(ReportStatus::kStopped);
+}
+
+TEST_F(AgentTest, TheEndIsToldUntilItIsConfirmed) {
+  agent_->OnAssign(MakeAssignment("one", ""));
+  Await(ReportStatus::kSucceeded);
+  EXPECT_EQ(agent_->RunningAttempts().size(), 1u) << "the report may be lost";
+  agent_->OnDisconnected();
+  agent_->OnConnected({}, absl::Seconds(15));
+  Await(ReportStatus::kSucceeded);
+  agent_->Next(absl::Now());
+  agent_->OnBeatSent(1);
+  agent_->OnBeatAnswered(1, clock_.now);
+  EXPECT_TRUE(agent_->RunningAttempts().empty());
+}
+
+TEST_F(AgentTest, TheLeaseRunsFromTheLastAnsweredBeat) {
+  clock_.now += absl::Seconds(14);
+  EXPECT_TRUE(agent_->HasLease());
+  clock_.now += absl::Seconds(2);
+  EXPECT_FALSE(agent_->HasLease());
+  agent_->OnBeatAnswered(1, clock_.now - absl::Seconds(1));
+  EXPECT_TRUE(agent_->HasLease());
+}
+
+TEST_F(AgentTest, DrainStopsRunningWorkWhichGoesOnElsewhere) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  AwaitEvent("waiting");
+  agent_->Drain(absl::Seconds(30), absl::Now());
+  const Report report = Await(ReportStatus::kFailed);
+  EXPECT_EQ(report.end_class, "infrastructure");
+  EXPECT_EQ(report.message, "the worker is shutting down");
+  agent_->OnAssign(MakeAssignment("two", ""));
+  EXPECT_EQ(Await(ReportStatus::kRefused).attempt.job_id, "two");
+}
+
+}  // namespace
+}  // namespace fpo::agent

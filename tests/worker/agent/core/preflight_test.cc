@@ -1,0 +1,49 @@
+#include "worker/agent/core/preflight.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::agent {
+namespace {
+
+using fpo::testing::TempFolder;
+using ::testing::HasSubstr;
+
+TEST(PreflightTest, FreeSpaceIsThatOfTheNearestFolder) {
+  TempFolder folder;
+  EXPECT_TRUE(CheckFreeBytes(folder / "not/yet/there", 1).ok());
+  const absl::Status status = CheckFreeBytes(folder / "not/yet/there", int64_t{1} << 60);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(folder.path()));
+}
+
+TEST(PreflightTest, OutputNeedsAFolder) {
+  TempFolder folder;
+  EXPECT_TRUE(CheckCanWrite(folder / "runs/1").ok());
+  fpo::testing::WriteWhole(folder / "file", "x");
+  const absl::Status status = CheckCanWrite(folder / "file/runs");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("is not a folder"));
+}
+
+TEST(PreflightTest, OldWorkGoesNewWorkStays) {
+  namespace fs = std::filesystem;
+  TempFolder work;
+  for (const char* name : {"/jobs/old", "/jobs/new", "/spool/x"}) {
+    fs::create_directories(work.path() + name);
+  }
+  fs::last_write_time(work / "jobs/old",
+                      fs::file_time_type::clock::now() - std::chrono::hours(24 * 8));
+  RemoveOldWork(work.path());
+  EXPECT_FALSE(fs::exists(work / "jobs/old"));
+  EXPECT_TRUE(fs::exists(work / "jobs/new"));
+  EXPECT_FALSE(fs::exists(work / "spool"));
+}
+
+}  // namespace
+}  // namespace fpo::agent

@@ -1,0 +1,54 @@
+#include "worker/agent/core/rank_exit.h"
+
+#include <signal.h>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace fpo::agent {
+namespace {
+
+RankExit Code(int code) { return {.code = code}; }
+RankExit Signal(int signal) { return {.signal = signal}; }
+
+TEST(RankExitTest, EveryExitCodeHasItsClass) {
+  const std::pair<int, const char*> rows[] = {
+      {0, "done"},    {1, "program"},        {2, "invalid"},        {3, "invalid"},
+      {4, "invalid"}, {5, "memory"},         {6, "infrastructure"}, {7, "infrastructure"},
+      {8, "program"}, {9, "infrastructure"}, {93, "invalid"},       {42, "program"}};
+  for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClass(Code(code)), end_class) << code;
+}
+
+TEST(RankExitTest, SignalsOfItsOwnMakingAreTheProgramsFault) {
+  for (int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
+    EXPECT_EQ(EndClass(Signal(signal)), "program") << signal;
+  }
+  EXPECT_EQ(EndClass(Signal(SIGKILL)), "infrastructure");
+  EXPECT_EQ(EndClass(Signal(SIGTERM)), "infrastructure");
+  RankExit starved = Signal(SIGKILL);
+  starved.out_of_memory = true;
+  EXPECT_EQ(EndClass(starved), "memory");
+}
+
+TEST(RankExitTest, WhatTheAgentStoppedWasAskedFor) {
+  RankExit stopped = Signal(SIGKILL);
+  stopped.stopped = true;
+  EXPECT_EQ(EndClass(stopped), "asked");
+  RankExit checkpoint = Code(7);
+  checkpoint.stopped = true;
+  EXPECT_EQ(EndClass(checkpoint), "asked");
+  RankExit finished = Code(0);
+  finished.stopped = true;
+  EXPECT_EQ(EndClass(finished), "done");
+}
+
+TEST(RankExitTest, WordsNameCodeOrSignal) {
+  EXPECT_EQ(ExitWords(Code(3)), "exit code 3 (config or data invalid)");
+  EXPECT_THAT(ExitWords(Signal(SIGSEGV)), ::testing::HasSubstr("signal 11"));
+  RankExit stuck = Signal(SIGKILL);
+  stuck.gone = false;
+  EXPECT_THAT(ExitWords(stuck), ::testing::HasSubstr("survive SIGKILL"));
+}
+
+}  // namespace
+}  // namespace fpo::agent

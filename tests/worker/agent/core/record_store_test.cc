@@ -1,0 +1,113 @@
+#include "worker/agent/core/record_store.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "common/reference/record_key.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/fake_cache_link.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using fpo::testing::FakeCacheLink;
+using fpo::testing::FakeRecord;
+using ::testing::ElementsAre;
+
+class RecordStoreTest : public ::testing::Test {
+ protected:
+  RecordStoreTest() {
+    list_.recipe.model_digest = ToHex(Sha256Of("model"));
+    list_.recipe.forward = "gemma-1";
+    list_.recipe.dtype = "float32";
+    list_.recipe.device = "cpu";
+    for (int i = 0; i < 10; ++i) list_.keys.push_back(Sha256Of("key " + std::to_string(i)));
+    list_.manifest = ManifestId(RecipeId(list_.recipe), list_.keys);
+    cache_.Store(list_.keys);
+    EXPECT_TRUE(cache_
+                    .PutManifest({.recipe = CanonicalRecipe(list_.recipe),
+                                  .keys = list_.keys,
+                                  .owner = "",
+                                  .name = ""},
+                                 {})
+                    .ok());
+  }
+  absl::StatusOr<std::string> Pull() {
+    return store_.Pull(list_, [&](int64_t count) { counts_.push_back(count); }, {});
+  }
+  size_t Files() const {
+    size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder_ / "records")) ++count;
+    return count;
+  }
+
+  fpo::testing::TempFolder folder_;
+  FakeCacheLink cache_;
+  RecordStore store_{{.folder = folder_ / "records"}, &cache_};
+  RecordList list_;
+  std::vector<int64_t> counts_;
+};
+
+TEST_F(RecordStoreTest, PullsVerifiesAndFindsAgain) {
+  EXPECT_EQ(store_.Find(list_).status().code(), absl::StatusCode::kNotFound);
+  const auto path = Pull();
+  ASSERT_TRUE(path.ok()) << path.status();
+  EXPECT_THAT(counts_, ElementsAre(4, 8, 10));
+  const auto file = RecordFile::Open(*path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->size(), 10);
+  EXPECT_EQ((*file)->At(7)->key, list_.keys[7]);
+  EXPECT_EQ((*file)->At(7)->bytes, FakeRecord(list_.keys[7]).bytes);
+  EXPECT_EQ(*store_.Find(list_), *path);
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(RecordStoreTest, ABrokenStreamGoesOnWhereItBroke) {
+  cache_.broken_pulls = 2;
+  ASSERT_TRUE(Pull().ok());
+  EXPECT_THAT(cache_.pull_cursors(), ElementsAre(0, 4, 8));
+}
+
+TEST_F(RecordStoreTest, ADamagedFrameIsPulledAgain) {
+  cache_.corrupt_frames = 1;
+  const auto path = Pull();
+  ASSERT_TRUE(path.ok()) << path.status();
+  EXPECT_THAT(cache_.pull_cursors(), ElementsAre(0, 4));
+  EXPECT_EQ((*RecordFile::Open(*path))->size(), 10);
+}
+
+TEST_F(RecordStoreTest, GivesUpOnAStreamThatBringsNothingAndLeavesNoFile) {
+  cache_.unreachable_calls = 1000;
+  RecordStore store({.folder = folder_ / "records", .broken_streams_max = 2}, &cache_);
+  EXPECT_EQ(store.Pull(list_, [](int64_t) {}, {}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(cache_.unreachable_calls, 997);
+  EXPECT_EQ(Files(), 0u);
+}
+
+TEST_F(RecordStoreTest, ADamagedFileIsNotUsed) {
+  const auto path = Pull();
+  ASSERT_TRUE(path.ok());
+  fs::resize_file(*path, fs::file_size(*path) - 1);
+  EXPECT_EQ(store_.Find(list_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(*path));
+}
+
+TEST_F(RecordStoreTest, OldFilesMakeRoomRecentOnesStay) {
+  fs::create_directories(folder_ / "records");
+  for (const char* name : {"records/old.fpr", "records/recent.fpr"}) {
+    fpo::testing::WriteWhole(folder_ / name, std::string(1000, 'x'));
+  }
+  fs::last_write_time(folder_ / "records/old.fpr",
+                      fs::file_time_type::clock::now() - std::chrono::hours(2));
+  RecordStore store({.folder = folder_ / "records", .bytes_max = 100}, &cache_);
+  ASSERT_TRUE(store.Pull(list_, [](int64_t) {}, {}).ok());
+  EXPECT_FALSE(fs::exists(folder_ / "records/old.fpr"));
+  EXPECT_TRUE(fs::exists(folder_ / "records/recent.fpr"));
+}
+
+}  // namespace
+}  // namespace fpo::agent

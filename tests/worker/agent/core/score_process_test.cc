@@ -1,0 +1,93 @@
+#include "worker/agent/core/score_process.h"
+
+#include <stop_token>
+#include <string>
+
+#include "common/reference/record_file.h"
+#include "common/reference/record_key.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/worker/agent/core/agent_fixture.h"
+
+namespace fpo::agent {
+namespace {
+
+using fpo::testing::FakeTrainer;
+using ::testing::HasSubstr;
+
+class ScoreProcessTest : public ::testing::Test {
+ protected:
+  ScoreProcessTest() {
+    std::vector<Digest> keys;
+    for (int i = 0; i < 5; ++i) keys.push_back(Sha256Of("key " + std::to_string(i)));
+    EXPECT_TRUE(WriteKeysFile(parts_.work / "reference.keys", keys).ok());
+  }
+  ScoreProcess Make(const std::string& labels) {
+    std::filesystem::create_directories(parts_.work / "j/a1");
+    fpo::testing::WriteWhole(parts_.work / "j/a1/job.json", "{\"labels\":{" + labels + "}}");
+    return ScoreProcess(&processes_, &output_,
+                        FakeTrainer({"score", "--job", parts_.work / "j/a1/job.json", "--prepared",
+                                     parts_.work.path(), "--serve"}),
+                        stop_.get_token());
+  }
+
+  fpo::testing::AgentParts parts_;
+  std::stop_source stop_;
+  ProcessSet processes_{&parts_.spawner, parts_.journal.get(), &parts_.metrics};
+  RankOutput output_{{"job", 1, 1}, -1, &parts_.outbox, &parts_.metrics};
+};
+
+TEST_F(ScoreProcessTest, ScoresOnRequest) {
+  ScoreProcess scorer = Make("");
+  ASSERT_TRUE(scorer.Start().ok());
+  ASSERT_TRUE(scorer.Start().ok()) << "the second start does nothing";
+  for (const char* name : {"a.fpr", "b.fpr"}) {
+    ASSERT_TRUE(scorer.Score({3, 1}, parts_.work / name, [](int64_t) {}).ok());
+    const auto file = RecordFile::Open(parts_.work / name);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ((*file)->At(0)->key, Sha256Of("key 3"));
+  }
+  scorer.Finish();
+  scorer.Finish();
+  EXPECT_FALSE(scorer.failure().has_value());
+  EXPECT_THAT(parts_.registry.Text(), HasSubstr("fpo_rank_exits_total{class=\"done\"} 1"));
+}
+
+TEST_F(ScoreProcessTest, AProcessThatEndsWhileLoadingSaysWhy) {
+  ScoreProcess scorer = Make("\"score\":\"exit-5 no memory for the model\"");
+  EXPECT_EQ(scorer.Start().code(), absl::StatusCode::kAborted);
+  ASSERT_TRUE(scorer.failure().has_value());
+  EXPECT_EQ(scorer.failure()->end_class, "memory");
+  EXPECT_THAT(scorer.failure()->message, HasSubstr("no memory for the model"));
+}
+
+TEST_F(ScoreProcessTest, AProcessThatDiesWhileScoringSaysHow) {
+  ScoreProcess scorer = Make("\"score-command\":\"segv\"");
+  ASSERT_TRUE(scorer.Start().ok());
+  EXPECT_FALSE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
+  EXPECT_EQ(scorer.failure()->end_class, "program");
+}
+
+TEST_F(ScoreProcessTest, AnUnaskedEndIsAFault) {
+  ScoreProcess scorer = Make("\"score-command\":\"exit-0\"");
+  ASSERT_TRUE(scorer.Start().ok());
+  EXPECT_FALSE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
+  EXPECT_EQ(scorer.failure()->end_class, "program");
+}
+
+TEST_F(ScoreProcessTest, AStopEndsTheWait) {
+  ScoreProcess scorer = Make("\"score-command\":\"ignore-term\"");
+  ASSERT_TRUE(scorer.Start().ok());
+  int ticks = 0;
+  const absl::Status status = scorer.Score({0}, parts_.work / "a.fpr", [&](int64_t) {
+    if (++ticks == 1) {
+      stop_.request_stop();
+      processes_.Stop(absl::ZeroDuration());
+    }
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(scorer.failure().has_value());
+}
+
+}  // namespace
+}  // namespace fpo::agent

@@ -1,0 +1,270 @@
+#include "worker/agent/rpc/coordinator_client.h"
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/rpc/server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/fpo/v1/worker.grpc.pb.h"
+
+namespace fpo::agent {
+namespace {
+
+namespace pb = fpo::v1;
+using Stream = grpc::ServerReaderWriter<pb::CoordinatorMessage, pb::WorkerMessage>;
+
+// A coordinator whose sessions are played by the test's script. Thread-safe.
+class FakeCoordinator final : public pb::WorkerControl::Service {
+ public:
+  using Script = std::function<void(Stream*)>;
+
+  // What the next session does; sessions without a script are refused.
+  void Play(Script script) {
+    absl::MutexLock lock(&mutex_);
+    scripts_.push_back(std::move(script));
+  }
+  grpc::Status Session(grpc::ServerContext*, Stream* stream) override {
+    Script script;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (scripts_.empty()) return {grpc::StatusCode::FAILED_PRECONDITION, "no script"};
+      script = std::move(scripts_.front());
+      scripts_.pop_front();
+    }
+    script(stream);
+    return grpc::Status::OK;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::deque<Script> scripts_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Writes down what the client tells it. Thread-safe.
+class FakeListener final : public CoordinatorListener {
+ public:
+  std::vector<AttemptId> RunningAttempts() override { return {{"job", 1, 2}}; }
+  void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override {
+    Note("connected kill=" + std::to_string(kill.size()) + " lease=" + absl::FormatDuration(lease));
+  }
+  void OnDisconnected() override { Note("disconnected"); }
+  void OnAssign(const Assignment& assignment) override {
+    Note("assign " + AttemptName(assignment.attempt));
+  }
+  void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override {
+    Note("stop " + AttemptName(attempt) + " " + absl::FormatDuration(grace) + " " + why);
+  }
+  void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) override {
+    Note("ack " + AttemptName(attempt) + " " + std::to_string(events_seq) + " " +
+         std::to_string(logs_seq));
+  }
+  void OnBeatSent(uint64_t) override {}
+  void OnBeatAnswered(uint64_t seq, absl::Time sent) override {
+    EXPECT_LE(sent, absl::Now());
+    Note("answered " + std::to_string(seq));
+  }
+  std::optional<Outgoing> Next(absl::Time deadline) override {
+    absl::MutexLock lock(&mutex_);
+    const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !outgoing_.empty(); };
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline)) return std::nullopt;
+    Outgoing next = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    return next;
+  }
+
+  void Say(Outgoing outgoing) {
+    absl::MutexLock lock(&mutex_);
+    outgoing_.push_back(std::move(outgoing));
+  }
+  // Waits until something like this was noted; false after 20 s.
+  bool Await(const std::string& note, int times = 1) {
+    const auto noted = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return std::count(notes_.begin(), notes_.end(), note) >= times;
+    };
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithTimeout(absl::Condition(&noted), absl::Seconds(20));
+  }
+
+ private:
+  void Note(const std::string& text) {
+    absl::MutexLock lock(&mutex_);
+    notes_.push_back(text);
+  }
+  absl::Mutex mutex_;
+  std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);
+};
+
+void Welcome(Stream* stream, int lease_ms = 5000) {
+  pb::CoordinatorMessage message;
+  message.mutable_welcome()->set_beat_interval_ms(20);
+  message.mutable_welcome()->set_lease_ms(lease_ms);
+  stream->Write(message);
+}
+
+class CoordinatorClientTest : public ::testing::Test {
+ protected:
+  CoordinatorClientTest() { StartServer("127.0.0.1:0"); }
+
+  void StartServer(const std::string& address) {
+    RpcServerOptions options;
+    options.listen = address;
+    options.services = {{pb::WorkerControl::service_full_name(), &coordinator_}};
+    auto server = RpcServer::Start(std::move(options));
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  std::unique_ptr<CoordinatorClient> Start() {
+    CoordinatorClient::Options options;
+    options.address = server_->address();
+    options.worker_id = "w1";
+    options.instance_id = "i1";
+    options.host = "h1";
+    options.version = "1";
+    options.slots = 2;
+    options.device = "cpu";
+    options.backoff_first = absl::Milliseconds(5);
+    options.backoff_most = absl::Milliseconds(20);
+    options.welcome_time = absl::Milliseconds(300);
+    return *CoordinatorClient::Start(options, &listener_);
+  }
+  // Reads until the stream ends, answering beats if asked to.
+  static void Serve(Stream* stream, bool answer_beats) {
+    for (pb::WorkerMessage message; stream->Read(&message);) {
+      if (!answer_beats || !message.has_beat()) continue;
+      pb::CoordinatorMessage ack;
+      ack.mutable_beat_ack()->set_seq(message.beat().seq());
+      stream->Write(ack);
+    }
+  }
+
+  FakeCoordinator coordinator_;
+  FakeListener listener_;
+  std::unique_ptr<RpcServer> server_;
+};
+
+TEST_F(CoordinatorClientTest, SaysHelloBeatsAndPassesCommandsOn) {
+  pb::WorkerMessage hello;
+  coordinator_.Play([&](Stream* stream) {
+    stream->Read(&hello);
+    Welcome(stream);
+    pb::CoordinatorMessage message;
+    message.mutable_assign()->mutable_attempt()->set_job_id("new");
+    stream->Write(message);
+    message.mutable_stop()->mutable_attempt()->set_job_id("new");
+    message.mutable_stop()->set_grace_ms(1500);
+    message.mutable_stop()->set_reason("why");
+    stream->Write(message);
+    message.mutable_ack()->mutable_attempt()->set_job_id("new");
+    message.mutable_ack()->set_events_seq(3);
+    message.mutable_ack()->set_logs_seq(4);
+    stream->Write(message);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+  EXPECT_TRUE(client->connected());
+  EXPECT_TRUE(listener_.Await("assign new/0/0"));
+  EXPECT_TRUE(listener_.Await("stop new/0/0 1.5s why"));
+  EXPECT_TRUE(listener_.Await("ack new/0/0 3 4"));
+  EXPECT_TRUE(listener_.Await("answered 3"));
+  EXPECT_EQ(hello.hello().worker_id(), "w1");
+  EXPECT_EQ(hello.hello().slots(), 2);
+  ASSERT_EQ(hello.hello().running_size(), 1);
+  EXPECT_EQ(hello.hello().running(0).epoch(), 2u);
+}
+
+TEST_F(CoordinatorClientTest, SendsWhatTheListenerHasToSay) {
+  absl::Notification got;
+  pb::WorkerMessage said;
+  coordinator_.Play([&](Stream* stream) {
+    Welcome(stream);
+    for (pb::WorkerMessage message; stream->Read(&message);) {
+      if (!message.has_report()) continue;
+      said = message;
+      got.Notify();
+    }
+  });
+  Report report;
+  report.attempt = {"job", 1, 2};
+  report.message = "hi";
+  listener_.Say(report);
+  const auto client = Start();
+  ASSERT_TRUE(got.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_EQ(said.report().message(), "hi");
+}
+
+TEST_F(CoordinatorClientTest, DialsAgainAfterABrokenSession) {
+  coordinator_.Play([](Stream* stream) { Welcome(stream); });
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_TRUE(listener_.Await("disconnected"));
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s", 2));
+}
+
+TEST_F(CoordinatorClientTest, DialsUntilTheCoordinatorIsThere) {
+  const std::string address = server_->address();
+  server_.reset();
+  StartServer(address);
+  server_->Shutdown(absl::ZeroDuration());
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_FALSE(client->connected());
+  StartServer(address);
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+}
+
+TEST_F(CoordinatorClientTest, GivesUpASessionThatAnswersNoBeat) {
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream, /*lease_ms=*/100);
+    Serve(stream, /*answer_beats=*/false);
+  });
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=100ms"));
+  EXPECT_TRUE(listener_.Await("disconnected"));
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+}
+
+TEST_F(CoordinatorClientTest, GivesUpASessionWithoutAWelcome) {
+  coordinator_.Play([](Stream* stream) { Serve(stream, false); });
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+}
+
+TEST_F(CoordinatorClientTest, EndsAtOnceWhenDestroyed) {
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  auto client = Start();
+  EXPECT_TRUE(listener_.Await("answered 1"));
+  const absl::Time start = absl::Now();
+  client.reset();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  EXPECT_TRUE(listener_.Await("disconnected"));
+}
+
+}  // namespace
+}  // namespace fpo::agent
