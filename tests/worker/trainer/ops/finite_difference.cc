@@ -1,5 +1,6 @@
 #include "tests/worker/trainer/ops/finite_difference.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "gtest/gtest.h"
@@ -19,6 +20,7 @@ double RelativeError(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void ExpectGradientsMatchDifferences(const TensorFunction& fn, std::vector<at::Tensor> inputs) {
+  at::set_num_threads(1);  // on tensors this small, threads only wait for each other
   for (at::Tensor& input : inputs) {
     ASSERT_EQ(input.scalar_type(), at::kDouble);
     input = input.detach().clone().set_requires_grad(true);
