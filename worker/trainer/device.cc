@@ -2,9 +2,9 @@
 
 #include <dlfcn.h>
 
-#include <c10/core/impl/alloc_cpu.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/core/impl/alloc_cpu.h>
 
 #include <filesystem>
 

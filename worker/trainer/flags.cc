@@ -10,7 +10,8 @@
 namespace fpo::train {
 namespace {
 
-constexpr char kFooter[] = R"(One machine, no service: write a job file ('fpoctl init fpo > job.yaml'), then
+constexpr char kFooter[] =
+    R"(One machine, no service: write a job file ('fpoctl init fpo > job.yaml'), then
   fpo-train run --job job.yaml --out runs/first
 The reference records are computed once into runs/first/reference.fpr; when it ends,
 runs/first/model is a Hugging Face folder and runs/first/report.html shows the run.
@@ -65,7 +66,8 @@ void AddPrepare(CLI::App* app, Flags* flags) {
 
 void AddScore(CLI::App* app, Flags* flags) {
   app->add_option("--model", flags->model, "Hugging Face folder")->type_name("DIR");
-  app->add_option("--sae", flags->sae_file, "SAE to pool features with (.npz, .safetensors, folder)")
+  app->add_option("--sae", flags->sae_file,
+                  "SAE to pool features with (.npz, .safetensors, folder)")
       ->type_name("FILE");
   app->add_option("--layer", flags->layer, "Layer the SAE reads; default: the file says so");
   app->add_option("--site", flags->site, "Site the SAE reads; default: the file says so")
@@ -104,7 +106,8 @@ void AddRun(CLI::App* app, Flags* flags) {
   app->add_option("--world-size", flags->world_size, "Processes that train together")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app->add_option("--rendezvous", flags->rendezvous, "host:port where rank 0 listens for the others")
+  app->add_option("--rendezvous", flags->rendezvous,
+                  "host:port where rank 0 listens for the others")
       ->type_name("HOST:PORT");
 }
 
@@ -133,14 +136,17 @@ void AddSae(CLI::App* app, Flags* flags) {
       ->default_str("resid_post");
   AddData(app, flags);
   SaeTrainingSection& sae = flags->sae_training;
-  app->add_option("--width", sae.width, "Features")->check(CLI::PositiveNumber)
+  app->add_option("--width", sae.width, "Features")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--target-l0", sae.target_l0, "Active features a token to aim at")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app->add_option("--steps", sae.steps, "Optimiser steps")->check(CLI::PositiveNumber)
+  app->add_option("--steps", sae.steps, "Optimiser steps")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app->add_option("--lr", sae.lr, "Learning rate")->check(CLI::PositiveNumber)
+  app->add_option("--lr", sae.lr, "Learning rate")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--batch-tokens", sae.batch_tokens, "Activation rows a step")
       ->check(CLI::PositiveNumber)

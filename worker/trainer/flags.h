@@ -20,7 +20,7 @@ struct Flags {
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'
   std::string out;
-  std::string model;     // evaluate, score, sae
+  std::string model;  // evaluate, score, sae
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
@@ -32,7 +32,7 @@ struct Flags {
   InitModelOptions init;
   SaeTrainingSection sae_training;  // sae by hand
   std::optional<int64_t> layer;     // score and sae by hand
-  std::string site;                  // score: empty means as the file says
+  std::string site;                 // score: empty means as the file says
   std::string sae_file;
   int64_t max_pairs = 0;
 

@@ -32,9 +32,8 @@ absl::Status RunTorch(const std::function<absl::Status()>& work) {
   try {
     return work();
   } catch (const c10::OutOfMemoryError& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("out of device memory: ", FirstLine(error.what_without_backtrace()),
-                     kMemoryAdvice));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "out of device memory: ", FirstLine(error.what_without_backtrace()), kMemoryAdvice));
   } catch (const c10::DistBackendError& error) {
     return absl::AbortedError(
         absl::StrCat("another rank was lost: ", FirstLine(error.what_without_backtrace())));

@@ -61,8 +61,8 @@ class CommandLineTest : public testing::Test {
   int Run(const std::string& arguments, const std::string& before = "",
           const std::string& after = "") {
     const std::string log = P("log.txt");
-    const std::string command = absl::StrCat(before, " ", program_, " ", arguments, " ", after, " >",
-                                             log, " 2>&1");
+    const std::string command =
+        absl::StrCat(before, " ", program_, " ", arguments, " ", after, " >", log, " 2>&1");
     const int status = std::system(command.c_str());
     output_ = Slurp(log);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -99,7 +99,8 @@ TEST_F(CommandLineTest, HelpTeachesAndMistakesAreUsage) {
 TEST_F(CommandLineTest, WholeRunByHand) {
   ASSERT_EQ(Run(absl::StrCat("sae --model ", P("base"), " --data ", P("train.jsonl"),
                              " --layer 1 --width 64 --steps 60 --batch-tokens 128 --target-l0 8"
-                             " --max-length 64 --max-prompt-length 32 --out ", P("sae2"))),
+                             " --max-length 64 --max-prompt-length 32 --out ",
+                             P("sae2"))),
             0)
       << output_;
   WriteJob("fpo.yaml",
@@ -182,7 +183,8 @@ TEST_F(CommandLineTest, SigtermCheckpointsAndResumes) {
   const std::string stop =
       absl::StrCat("& pid=$!; until [ -s ", P("long/metrics.jsonl"),
                    " ] || ! kill -0 $pid; do sleep 0.02; done; kill -TERM $pid; wait $pid");
-  const std::string command = absl::StrCat(program_, " ", arguments, " >", P("log.txt"), " 2>&1 ", stop);
+  const std::string command =
+      absl::StrCat(program_, " ", arguments, " >", P("log.txt"), " 2>&1 ", stop);
   const int status = std::system(command.c_str());
   output_ = Slurp(P("log.txt"));
   EXPECT_EQ(WEXITSTATUS(status), 7) << output_;

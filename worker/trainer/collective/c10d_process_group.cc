@@ -56,21 +56,21 @@ class C10dProcessGroup final : public ProcessGroup {
 };
 
 absl::Status C10dProcessGroup::Join() {
-  return Translated(absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":",
-                                 options_.port), [this] {
-    c10d::TCPStoreOptions store;
-    store.port = static_cast<uint16_t>(options_.port);
-    store.isServer = options_.rank == 0;
-    store.numWorkers = static_cast<size_t>(options_.world);
-    store.timeout = Milliseconds(options_.timeout);
-    store_ = c10::make_intrusive<c10d::PrefixStore>(
-        options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
-    auto gloo = c10d::ProcessGroupGloo::Options::create(store.timeout);
-    gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
-    gloo->threads = 2;
-    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(options_.rank),
-                                                        static_cast<int>(options_.world), gloo);
-  });
+  return Translated(
+      absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":", options_.port), [this] {
+        c10d::TCPStoreOptions store;
+        store.port = static_cast<uint16_t>(options_.port);
+        store.isServer = options_.rank == 0;
+        store.numWorkers = static_cast<size_t>(options_.world);
+        store.timeout = Milliseconds(options_.timeout);
+        store_ = c10::make_intrusive<c10d::PrefixStore>(
+            options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
+        auto gloo = c10d::ProcessGroupGloo::Options::create(store.timeout);
+        gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
+        gloo->threads = 2;
+        gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(options_.rank),
+                                                            static_cast<int>(options_.world), gloo);
+      });
 }
 
 void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
@@ -85,9 +85,8 @@ void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
 
 absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
   const int64_t count = static_cast<int64_t>(values->size());
-  return Translated("summing metrics", [&] {
-    SumInRankOrder(at::from_blob(values->data(), {count}, at::kDouble));
-  });
+  return Translated("summing metrics",
+                    [&] { SumInRankOrder(at::from_blob(values->data(), {count}, at::kDouble)); });
 }
 
 absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {

@@ -15,7 +15,7 @@ struct C10dOptions {
   int64_t world = 1;
   std::string host = "127.0.0.1";  // of rank 0's store
   int port = 0;
-  std::string prefix = "fpo";      // attempts with other prefixes never meet
+  std::string prefix = "fpo";                  // attempts with other prefixes never meet
   absl::Duration timeout = absl::Minutes(10);  // of joining and of each call
 };
 

@@ -86,7 +86,8 @@ absl::StatusOr<at::Tensor> ActivationSource::Next(int64_t count) {
   if (2 * count > options_.buffer_rows) {
     return absl::InvalidArgumentError(absl::StrCat("a batch of ", count,
                                                    " rows needs a buffer of at least twice that; "
-                                                   "it has ", options_.buffer_rows));
+                                                   "it has ",
+                                                   options_.buffer_rows));
   }
   const int64_t left = buffer_.defined() ? buffer_.size(0) - next_row_ : 0;
   if (left < options_.buffer_rows / 2 || left < count) FPO_RETURN_IF_ERROR(Refill());

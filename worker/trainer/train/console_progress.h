@@ -15,7 +15,7 @@ namespace fpo::train {
 class ConsoleProgress final : public EventSink {
  public:
   struct Options {
-    std::FILE* stream = stderr;  // not owned
+    std::FILE* stream = stderr;    // not owned
     std::optional<bool> terminal;  // default: whether `stream` is one
   };
   explicit ConsoleProgress(Options options);

@@ -57,8 +57,8 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   const EvaluationOptions evaluation{job.evaluate.pairs, job.batch.tokens_per_microbatch};
   FPO_ASSIGN_OR_RETURN(const auto metrics,
                        EvaluatePairs(objective, inputs.eval, evaluation, group));
-  FPO_RETURN_IF_ERROR(AsStorageError(
-      WriteFileDurably(options.out, EvaluationJson(job, inputs, metrics))));
+  FPO_RETURN_IF_ERROR(
+      AsStorageError(WriteFileDurably(options.out, EvaluationJson(job, inputs, metrics))));
   TrainEvent evaluated;
   evaluated.kind = "evaluation";
   evaluated.metrics = metrics;

@@ -11,17 +11,26 @@ constexpr char kPayload[] = "fpo.exit_code";
 
 absl::StatusCode CodeFor(ExitCode code) {
   switch (code) {
-    case ExitCode::kDone: return absl::StatusCode::kOk;
+    case ExitCode::kDone:
+      return absl::StatusCode::kOk;
     case ExitCode::kUsage:
-    case ExitCode::kInvalid: return absl::StatusCode::kInvalidArgument;
-    case ExitCode::kForeignCache: return absl::StatusCode::kFailedPrecondition;
-    case ExitCode::kOutOfMemory: return absl::StatusCode::kResourceExhausted;
-    case ExitCode::kPeerLost: return absl::StatusCode::kAborted;
-    case ExitCode::kStopped: return absl::StatusCode::kCancelled;
-    case ExitCode::kNotFinite: return absl::StatusCode::kOutOfRange;
-    case ExitCode::kStorage: return absl::StatusCode::kUnavailable;
+    case ExitCode::kInvalid:
+      return absl::StatusCode::kInvalidArgument;
+    case ExitCode::kForeignCache:
+      return absl::StatusCode::kFailedPrecondition;
+    case ExitCode::kOutOfMemory:
+      return absl::StatusCode::kResourceExhausted;
+    case ExitCode::kPeerLost:
+      return absl::StatusCode::kAborted;
+    case ExitCode::kStopped:
+      return absl::StatusCode::kCancelled;
+    case ExitCode::kNotFinite:
+      return absl::StatusCode::kOutOfRange;
+    case ExitCode::kStorage:
+      return absl::StatusCode::kUnavailable;
     case ExitCode::kBug:
-    case ExitCode::kDoNotRestart: return absl::StatusCode::kInternal;
+    case ExitCode::kDoNotRestart:
+      return absl::StatusCode::kInternal;
   }
   return absl::StatusCode::kInternal;
 }
@@ -53,30 +62,46 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kDataLoss: return ExitCode::kInvalid;
-    case absl::StatusCode::kResourceExhausted: return ExitCode::kOutOfMemory;
+    case absl::StatusCode::kDataLoss:
+      return ExitCode::kInvalid;
+    case absl::StatusCode::kResourceExhausted:
+      return ExitCode::kOutOfMemory;
     case absl::StatusCode::kAborted:
-    case absl::StatusCode::kDeadlineExceeded: return ExitCode::kPeerLost;
-    case absl::StatusCode::kCancelled: return ExitCode::kStopped;
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kPeerLost;
+    case absl::StatusCode::kCancelled:
+      return ExitCode::kStopped;
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kPermissionDenied: return ExitCode::kStorage;
-    default: return ExitCode::kBug;
+    case absl::StatusCode::kPermissionDenied:
+      return ExitCode::kStorage;
+    default:
+      return ExitCode::kBug;
   }
 }
 
 std::string ErrorClass(ExitCode code) {
   switch (code) {
-    case ExitCode::kDone: return "done";
-    case ExitCode::kUsage: return "usage";
-    case ExitCode::kInvalid: return "invalid";
-    case ExitCode::kForeignCache: return "foreign_cache";
-    case ExitCode::kOutOfMemory: return "memory";
-    case ExitCode::kPeerLost: return "peer";
-    case ExitCode::kStopped: return "stopped";
-    case ExitCode::kNotFinite: return "not_finite";
-    case ExitCode::kStorage: return "storage";
+    case ExitCode::kDone:
+      return "done";
+    case ExitCode::kUsage:
+      return "usage";
+    case ExitCode::kInvalid:
+      return "invalid";
+    case ExitCode::kForeignCache:
+      return "foreign_cache";
+    case ExitCode::kOutOfMemory:
+      return "memory";
+    case ExitCode::kPeerLost:
+      return "peer";
+    case ExitCode::kStopped:
+      return "stopped";
+    case ExitCode::kNotFinite:
+      return "not_finite";
+    case ExitCode::kStorage:
+      return "storage";
     case ExitCode::kBug:
-    case ExitCode::kDoNotRestart: return "program";
+    case ExitCode::kDoNotRestart:
+      return "program";
   }
   return "program";
 }

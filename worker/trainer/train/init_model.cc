@@ -34,10 +34,9 @@ absl::Status MakeEmptyFolder(const std::string& path) {
 absl::Status CheckTokenizer(const InitModelOptions& options, const GemmaConfig& config) {
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::OpenFile(options.tokenizer));
   if (tokenizer.size() == config.vocab_size) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("tokenizer ", options.tokenizer, " has ", tokenizer.size(),
-                   " pieces but vocab_size in ", options.config, " is ", config.vocab_size,
-                   "; make them equal"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "tokenizer ", options.tokenizer, " has ", tokenizer.size(), " pieces but vocab_size in ",
+      options.config, " is ", config.vocab_size, "; make them equal"));
 }
 
 std::string WithDtype(const std::string& config, const std::string& dtype) {

@@ -43,8 +43,8 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
   FPO_RETURN_IF_ERROR(AsStorageError(WriteFileDurably(path, kept)));
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) {
-    return FailWith(ExitCode::kStorage, absl::StrCat("cannot append to ", path, ": ",
-                                                     std::strerror(errno)));
+    return FailWith(ExitCode::kStorage,
+                    absl::StrCat("cannot append to ", path, ": ", std::strerror(errno)));
   }
   return std::unique_ptr<MetricsLog>(new MetricsLog(path, descriptor));
 }

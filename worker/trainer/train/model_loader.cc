@@ -19,15 +19,16 @@ absl::Status About(const std::string& path, const absl::Status& status) {
 
 absl::StatusOr<GemmaConfig> ReadConfig(const std::string& folder) {
   if (!std::filesystem::is_directory(folder)) {
-    return absl::NotFoundError(absl::StrCat(
-        "model folder ", folder, " does not exist; model.path is a Hugging Face folder with "
-        "config.json, *.safetensors and tokenizer.model"));
+    return absl::NotFoundError(
+        absl::StrCat("model folder ", folder,
+                     " does not exist; model.path is a Hugging Face folder with "
+                     "config.json, *.safetensors and tokenizer.model"));
   }
   const auto text = ReadWholeFile(folder + "/config.json");
   if (!text.ok()) {
-    return absl::NotFoundError(absl::StrCat("model folder ", folder, " has no readable config.json (",
-                                            text.status().message(),
-                                            "); it must be a Hugging Face folder"));
+    return absl::NotFoundError(
+        absl::StrCat("model folder ", folder, " has no readable config.json (",
+                     text.status().message(), "); it must be a Hugging Face folder"));
   }
   auto config = ParseGemmaConfig(*text);
   if (!config.ok()) return About(folder, config.status());
@@ -78,18 +79,19 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
                        LoadSaeFile(section.path, section.layer, section.site));
   FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(file.site));
   if (file.layer < 0 || file.layer >= config.layers) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("SAE ", section.path, " reads layer ", file.layer, " but the model has layers 0-",
-                     config.layers - 1, "; use an SAE trained on this model"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "SAE ", section.path, " reads layer ", file.layer, " but the model has layers 0-",
+        config.layers - 1, "; use an SAE trained on this model"));
   }
   const int64_t width = SiteWidth(config, site);
   if (file.w_enc.size(0) != width) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "SAE ", section.path, " is ", file.w_enc.size(0), " wide but site ", file.site, " of layer ",
-        file.layer, " of the model is ", width, " wide; use an SAE trained on this model and site"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("SAE ", section.path, " is ", file.w_enc.size(0), " wide but site ", file.site,
+                     " of layer ", file.layer, " of the model is ", width,
+                     " wide; use an SAE trained on this model and site"));
   }
-  SaeTensors tensors{file.w_enc, file.b_enc, file.threshold, file.w_dec, file.b_dec,
-                     file.apply_b_dec_to_input};
+  SaeTensors tensors{file.w_enc, file.b_enc, file.threshold,
+                     file.w_dec, file.b_dec, file.apply_b_dec_to_input};
   FPO_ASSIGN_OR_RETURN(const SparseAutoencoder sae, SparseAutoencoder::Create(tensors));
   return LoadedSae{sae.To(device), Tap{file.layer, site}, section.path, ToHex(file.digest),
                    file.target_l0};

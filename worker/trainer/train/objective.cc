@@ -14,7 +14,8 @@ namespace {
 // The rows of the first or the last half of a batch's sequences; rows are in sequence order.
 ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, bool last) {
   const int64_t half = batch.sequences / 2;
-  const int64_t first_rows = static_cast<int64_t>(batch.tokens.narrow(0, 0, half).sum().item<double>());
+  const int64_t first_rows =
+      static_cast<int64_t>(batch.tokens.narrow(0, 0, half).sum().item<double>());
   const int64_t begin = last ? first_rows : 0;
   const int64_t count = last ? batch.rows - first_rows : first_rows;
   return {site_rows.narrow(0, begin, count),
@@ -47,7 +48,8 @@ double Objective::Weight(const TokenPairView& pair) const {
 
 ScoringOptions Objective::Scoring() const {
   ScoringOptions scoring;
-  scoring.activation_checkpointing = options_.activation_checkpointing && at::GradMode::is_enabled();
+  scoring.activation_checkpointing =
+      options_.activation_checkpointing && at::GradMode::is_enabled();
   for (const LoadedSae& sae : options_.saes) scoring.taps.push_back(sae.tap);
   return scoring;
 }

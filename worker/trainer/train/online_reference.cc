@@ -16,8 +16,8 @@ absl::StatusOr<ReferenceValues> OnlineReference::Values(const std::vector<Sequen
   ReferenceValues values;
   values.logp = scores.logp;
   for (size_t s = 0; s < saes_.size(); ++s) {
-    values.pooled.push_back(saes_[s].sae.PooledFeatures(
-        {scores.site_rows[s], batch.response_of_row, batch.sequences}));
+    values.pooled.push_back(
+        saes_[s].sae.PooledFeatures({scores.site_rows[s], batch.response_of_row, batch.sequences}));
   }
   return values;
 }

@@ -29,8 +29,7 @@ absl::StatusOr<std::unique_ptr<RecordReference>> RecordReference::Open(Options o
                                  "; score the reference again, or use the model and SAE it was "
                                  "made with"));
   }
-  return std::unique_ptr<RecordReference>(
-      new RecordReference(std::move(file), std::move(options)));
+  return std::unique_ptr<RecordReference>(new RecordReference(std::move(file), std::move(options)));
 }
 
 absl::Status RecordReference::Fill(const Record& record, int64_t row,

@@ -47,8 +47,8 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
 }
 
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
-    const ReferenceFileRequest& request,
-    const std::function<absl::StatusOr<Scorer>()>& make_scorer, const ScoreProgress& progress) {
+    const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
+    const ScoreProgress& progress) {
   const std::unique_ptr<RecordFile> older = OpenMatching(request);
   ReferenceFileResult result;
   std::vector<Record> records(request.responses.size());

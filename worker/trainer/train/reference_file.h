@@ -35,7 +35,7 @@ struct ReferenceFileResult {
 // Makes the file complete, computing only what an older file of the same recipe does not hold.
 // `scorer` is called only when something is missing: it loads the reference model.
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
-    const ReferenceFileRequest& request,
-    const std::function<absl::StatusOr<Scorer>()>& make_scorer, const ScoreProgress& progress);
+    const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
+    const ScoreProgress& progress);
 
 }  // namespace fpo::train

@@ -13,7 +13,8 @@ namespace fpo::train {
 struct ResponseScores {
   at::Tensor logp;     // [batch] float64: sum of log-probs over response tokens; differentiable
   at::Tensor entropy;  // [batch] float64: sum over log-prob rows, nats; no gradient
-  std::vector<at::Tensor> site_rows;  // per tap: [rows, width], the hidden states *at* response tokens
+  std::vector<at::Tensor>
+      site_rows;  // per tap: [rows, width], the hidden states *at* response tokens
 };
 
 struct ScoringOptions {

@@ -63,7 +63,8 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConf
   if (!fs::exists(job_file)) return RunFolder(path, State::kFresh);
   if (!resume) {
     return absl::AlreadyExistsError(
-        absl::StrCat("output folder ", path, " already holds a run; continue it with --resume, or "
+        absl::StrCat("output folder ", path,
+                     " already holds a run; continue it with --resume, or "
                      "choose another --out"));
   }
   FPO_ASSIGN_OR_RETURN(const JobConfig other, ReadJobFile(job_file));

@@ -15,8 +15,8 @@ class RunFolder {
  public:
   enum class State { kFresh, kStarted, kFinished };
 
-  // Creates the folder when it is missing. Storage error when it cannot be written to. AlreadyExists
-  // when it holds a run and `resume` is false, or holds the run of another job.
+  // Creates the folder when it is missing. Storage error when it cannot be written to.
+  // AlreadyExists when it holds a run and `resume` is false, or holds the run of another job.
   static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume);
 
   const std::string& path() const { return path_; }

@@ -43,9 +43,8 @@ absl::Status Loader::FindRecipe() const {
     digest = identity.digest;
   }
   inputs.use.model_digest = digest;
-  inputs.use.recipe = MakeRecipe({digest, job.model.dtype, DeviceClass(options.device),
-                                  FeaturesWord(job.reference)},
-                                 Saes());
+  inputs.use.recipe = MakeRecipe(
+      {digest, job.model.dtype, DeviceClass(options.device), FeaturesWord(job.reference)}, Saes());
   return absl::OkStatus();
 }
 
@@ -89,18 +88,18 @@ absl::Status Loader::CompleteAuto() const {
     events.Emit(std::move(event));
     return !StopRequested();
   };
-  FPO_ASSIGN_OR_RETURN(
-      const ReferenceFileResult result,
-      CompleteReferenceFile({options.auto_file, inputs.use.recipe, responses},
-                            [&] { return MakeScorer(); }, progress));
+  FPO_ASSIGN_OR_RETURN(const ReferenceFileResult result,
+                       CompleteReferenceFile(
+                           {options.auto_file, inputs.use.recipe, responses},
+                           [&] { return MakeScorer(); }, progress));
   inputs.use.computed = result.computed;
   inputs.use.reused = result.reused;
   inputs.use.seconds = result.seconds;
   TrainEvent event;
   event.kind = "phase";
   event.phase = "reference";
-  event.message = absl::StrCat("reference: ", result.computed, " records computed, ",
-                               result.reused, " reused (", options.auto_file, ")");
+  event.message = absl::StrCat("reference: ", result.computed, " records computed, ", result.reused,
+                               " reused (", options.auto_file, ")");
   events.Emit(std::move(event));
   return OpenRecords(options.auto_file);
 }
@@ -147,8 +146,8 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
   FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
   const std::string& folder = options.model.empty() ? job.model.path : options.model;
-  FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel({folder, job.model.dtype, options.device,
-                                                      options.trainable}));
+  FPO_ASSIGN_OR_RETURN(LoadedModel policy,
+                       LoadModel({folder, job.model.dtype, options.device, options.trainable}));
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(objective.saes, LoadSaes(job.sae, policy.model.config(), options.device));
   }

@@ -46,7 +46,9 @@ struct RunInputs {
   ReferenceUse use;
 
   // Whether the policy starts as the reference: then step 0 has known values.
-  bool PolicyIsReference() const { return reference != nullptr && use.model_digest == policy.digest; }
+  bool PolicyIsReference() const {
+    return reference != nullptr && use.model_digest == policy.digest;
+  }
 };
 
 absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,

@@ -39,7 +39,8 @@ void EmitWarning(EventSink& events, const std::string& message) {
   events.Emit(std::move(event));
 }
 
-void EmitResult(EventSink& events, const std::string& folder, int64_t step, const Metrics& metrics) {
+void EmitResult(EventSink& events, const std::string& folder, int64_t step,
+                const Metrics& metrics) {
   TrainEvent event;
   event.kind = "result";
   event.step = step;
@@ -164,8 +165,7 @@ absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool f
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   EmitPhase(environment_.events, "finish", "");
   const absl::Time start = absl::Now();
-  FPO_RETURN_IF_ERROR(
-      ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
+  FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
   timings_["export_seconds"] = Since(start);
   FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
@@ -177,8 +177,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
 
 absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
                          const RunEnvironment& environment) {
-  FPO_ASSIGN_OR_RETURN(const RunFolder folder,
-                       RunFolder::Open(options.out, job, options.resume));
+  FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
   if (folder.state() == RunFolder::State::kFinished) {
     FPO_ASSIGN_OR_RETURN(const Metrics result, ReadRunResult(folder.File("run.json")));
     EmitPhase(environment.events, "finish", "this run is finished already");

@@ -14,7 +14,7 @@ struct RunOptions {
   std::string reference = "auto";  // a .fpr file | online | auto
   bool resume = false;
   at::Device device = at::kCPU;
-  std::string version;             // of this program, for run.json
+  std::string version;  // of this program, for run.json
 };
 
 // `fpo-train run`: data, reference, training, export and report; everything job.md lists appears in

@@ -32,9 +32,8 @@ struct TokenisedData {
 
 absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options) {
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(options.model));
-  FPO_ASSIGN_OR_RETURN(
-      const ChatTemplate chat_template,
-      ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
+  FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
+                       ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
   AdmissionLimits limits;
   limits.max_length = options.data.max_length;
   limits.max_prompt_length = options.data.max_prompt_length;
@@ -69,9 +68,10 @@ void WarnOfCuts(const AdmissionReport& report, EventSink& events) {
   if (dropped == 0 && cut == 0) return;
   TrainEvent event;
   event.kind = "warning";
-  event.message = absl::StrCat(dropped, " rows dropped, ", report.cut_prompts, " prompts and ",
-                               report.cut_chosen + report.cut_rejected,
-                               " responses cut; --max-length and --max-prompt-length set the limits");
+  event.message =
+      absl::StrCat(dropped, " rows dropped, ", report.cut_prompts, " prompts and ",
+                   report.cut_chosen + report.cut_rejected,
+                   " responses cut; --max-length and --max-prompt-length set the limits");
   events.Emit(std::move(event));
 }
 
@@ -122,7 +122,8 @@ absl::Status WriteDistinct(const ScoreDataOptions& options, const Recipe& recipe
 absl::Status CheckOutput(const std::string& out) {
   if (absl::EndsWith(out, ".jsonl") || absl::EndsWith(out, ".fpr")) return absl::OkStatus();
   return FailWith(ExitCode::kUsage,
-                  absl::StrCat("--out ", out, " must end in .jsonl (text, one line a pair) or .fpr "
+                  absl::StrCat("--out ", out,
+                               " must end in .jsonl (text, one line a pair) or .fpr "
                                "(a record file)"));
 }
 
@@ -141,9 +142,8 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
     FPO_ASSIGN_OR_RETURN(scoring.saes,
                          LoadSaes({*options.sae}, model.model.config(), options.device));
   }
-  const Recipe recipe =
-      MakeRecipe({model.digest, options.dtype, DeviceClass(options.device), options.features},
-                 scoring.saes);
+  const Recipe recipe = MakeRecipe(
+      {model.digest, options.dtype, DeviceClass(options.device), options.features}, scoring.saes);
   std::vector<Sequence> sequences;
   for (const TokenPair& pair : data.pairs) {
     sequences.push_back({pair.prompt, pair.chosen});

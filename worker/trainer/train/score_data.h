@@ -12,11 +12,11 @@ namespace fpo::train {
 
 struct ScoreDataOptions {
   std::string model;
-  std::optional<SaeSection> sae;   // without one: log-probs only
-  DataSection data;                // `train` lists the files; format, template and limits apply
+  std::optional<SaeSection> sae;  // without one: log-probs only
+  DataSection data;               // `train` lists the files; format, template and limits apply
   std::string dtype = "float32";
-  std::string features = "all";    // all | top:M
-  std::string out;                 // FILE.jsonl: a line a pair in input order; FILE.fpr: a record file
+  std::string features = "all";  // all | top:M
+  std::string out;  // FILE.jsonl: a line a pair in input order; FILE.fpr: a record file
   int64_t tokens_per_batch = 4096;
   at::Device device = at::kCPU;
 };

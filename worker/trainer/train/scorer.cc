@@ -77,9 +77,8 @@ absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& s
     for (size_t i = 0; i < group.size(); ++i) records[group[i]] = std::move(scored[i]);
     done += static_cast<int64_t>(group.size());
     if (progress && !progress(done)) {
-      return FailWith(ExitCode::kStopped,
-                      absl::StrCat("scoring stopped on request after ", done, " of ",
-                                   sequences.size(), " responses"));
+      return FailWith(ExitCode::kStopped, absl::StrCat("scoring stopped on request after ", done,
+                                                       " of ", sequences.size(), " responses"));
     }
   }
   return records;

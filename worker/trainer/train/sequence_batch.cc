@@ -18,10 +18,11 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
   for (size_t i = 0; i < sequences.size(); ++i) {
     const Sequence& sequence = sequences[i];
     if (sequence.prompt.empty() || sequence.response.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "sequence ", i, " of the batch has ", sequence.prompt.size(), " prompt ids and ",
-          sequence.response.size(), " response ids; both need at least one (a prompt starts with "
-          "BOS)"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("sequence ", i, " of the batch has ", sequence.prompt.size(),
+                       " prompt ids and ", sequence.response.size(),
+                       " response ids; both need at least one (a prompt starts with "
+                       "BOS)"));
     }
     longest = std::max(longest, sequence.length());
     batch.rows += static_cast<int64_t>(sequence.response.size());
@@ -67,8 +68,8 @@ std::vector<std::vector<int64_t>> GroupByLength(const std::vector<int64_t>& leng
   std::vector<std::vector<int64_t>> groups;
   int64_t longest = 0;
   for (const int64_t position : order) {
-    const bool fits = !groups.empty() &&
-                      longest * static_cast<int64_t>(groups.back().size() + 1) <= tokens;
+    const bool fits =
+        !groups.empty() && longest * static_cast<int64_t>(groups.back().size() + 1) <= tokens;
     if (!fits) {
       groups.emplace_back();
       longest = lengths[position];

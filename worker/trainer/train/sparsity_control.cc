@@ -9,8 +9,8 @@ namespace {
 constexpr double kStart = 1e-5;
 constexpr double kSmallest = 1e-7;
 constexpr double kLargest = 10;
-constexpr double kGain = 0.03;   // log coefficient per unit of log L0 ratio, each step
-constexpr double kDecay = 0.9;   // of the moving average
+constexpr double kGain = 0.03;  // log coefficient per unit of log L0 ratio, each step
+constexpr double kDecay = 0.9;  // of the moving average
 
 }  // namespace
 

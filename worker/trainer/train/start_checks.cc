@@ -41,15 +41,20 @@ std::vector<Tap> TapsOf(const std::vector<LoadedSae>& saes) {
   return taps;
 }
 
-absl::Status CompareLogps(const at::Tensor& live, const at::Tensor& stored,
-                          const at::Tensor& tokens, const Tolerance& tolerance,
-                          ProbeResult* result) {
-  for (int64_t i = 0; i < live.size(0); ++i) {
-    const double a = live[i].item<double>();
-    const double b = stored[i].item<double>();
-    const double allowed = tolerance.logp + tolerance.logp_per_token * tokens[i].item<double>();
-    result->logp_error_max = std::max(result->logp_error_max, std::abs(a - b));
-    if (!(std::abs(a - b) <= allowed)) return Foreign("a response's log-probability", a, b);
+// One value a response: computed now, stored, and how far apart they may be.
+struct LogpComparison {
+  at::Tensor live, stored, allowed;  // [responses] float64
+};
+
+absl::Status CompareLogps(const LogpComparison& logps, ProbeResult* result) {
+  for (int64_t i = 0; i < logps.live.size(0); ++i) {
+    const double live = logps.live[i].item<double>();
+    const double stored = logps.stored[i].item<double>();
+    const double error = std::abs(live - stored);
+    result->logp_error_max = std::max(result->logp_error_max, error);
+    if (!(error <= logps.allowed[i].item<double>())) {
+      return Foreign("a response's log-probability", live, stored);
+    }
   }
   return absl::OkStatus();
 }
@@ -91,13 +96,12 @@ absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs,
   const Tolerance tolerance = ToleranceOf(dtype);
   ProbeResult result;
   result.responses = batch.sequences;
-  FPO_RETURN_IF_ERROR(CompareLogps(live.logp.cpu(), stored.logp.cpu(), batch.tokens.cpu(),
-                                   tolerance, &result));
+  const at::Tensor allowed = tolerance.logp + tolerance.logp_per_token * batch.tokens;
+  FPO_RETURN_IF_ERROR(CompareLogps({live.logp.cpu(), stored.logp.cpu(), allowed.cpu()}, &result));
   for (size_t s = 0; s < saes.size(); ++s) {
-    const at::Tensor pooled = saes[s].sae.PooledFeatures(
-        {live.site_rows[s], batch.response_of_row, batch.sequences});
-    FPO_RETURN_IF_ERROR(
-        CompareFeatures(pooled.cpu(), stored.pooled[s].cpu(), tolerance, &result));
+    const at::Tensor pooled =
+        saes[s].sae.PooledFeatures({live.site_rows[s], batch.response_of_row, batch.sequences});
+    FPO_RETURN_IF_ERROR(CompareFeatures(pooled.cpu(), stored.pooled[s].cpu(), tolerance, &result));
   }
   return result;
 }

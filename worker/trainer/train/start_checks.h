@@ -17,8 +17,8 @@ struct ProbeResult {
 };
 
 // Recomputes `pairs` with the policy, which is the reference at step 0, and compares with the
-// reference values the run will use. A difference beyond the dtype's tolerance ends the job with the
-// exit code for a foreign cache and shows both numbers.
+// reference values the run will use. A difference beyond the dtype's tolerance ends the job with
+// the exit code for a foreign cache and shows both numbers.
 absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs,
                                            const std::vector<TokenPairView>& pairs,
                                            const std::string& dtype);

@@ -7,7 +7,7 @@ namespace fpo::train {
 void InstallStopSignals();
 
 bool StopRequested();
-void RequestStop();     // the agent's `stop` command
+void RequestStop();       // the agent's `stop` command
 void ClearStopRequest();  // for tests, which run many trainings in one process
 
 }  // namespace fpo::train

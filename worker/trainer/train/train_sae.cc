@@ -73,9 +73,8 @@ absl::StatusOr<Tap> FindTap(const JobConfig& job, const GemmaConfig& config) {
     FPO_ASSIGN_OR_RETURN(tap.site, ParseSite(site));
   }
   if (tap.layer < 0 || tap.layer >= config.layers) {
-    return absl::InvalidArgumentError(absl::StrCat("sae.layer is ", tap.layer,
-                                                   " but the model has layers 0-",
-                                                   config.layers - 1));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sae.layer is ", tap.layer, " but the model has layers 0-", config.layers - 1));
   }
   return tap;
 }
@@ -129,7 +128,8 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
     loss.loss.backward();
     objective.ConstrainGradients();
     gradients.Collect();
-    const double left = static_cast<double>(settings_.steps - step + 1) / static_cast<double>(anneal);
+    const double left =
+        static_cast<double>(settings_.steps - step + 1) / static_cast<double>(anneal);
     optimizer->Step(gradients.gradients(), settings_.lr * std::min(1.0, left));
     gradients.Clear();
     objective.ConstrainParameters();
@@ -187,16 +187,16 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   TrainEvent note;
   note.kind = "phase";
   note.phase = "finish";
-  note.message = absl::StrFormat("SAE: %d features, %.1f active a token, %.1f %% of the variance "
-                                 "unexplained",
-                                 settings_.width, health.L0(), 100 * health.Fvu());
+  note.message = absl::StrFormat(
+      "SAE: %d features, %.1f active a token, %.1f %% of the variance "
+      "unexplained",
+      settings_.width, health.L0(), 100 * health.Fvu());
   events_.Emit(std::move(note));
   events_.Emit(std::move(result));
   return absl::OkStatus();
 }
 
-absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap,
-                              std::vector<Sequence> sequences) {
+absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Sequence> sequences) {
   ActivationSource::Options reading;
   reading.tap = tap;
   reading.buffer_rows = std::clamp<int64_t>(32 * settings_.batch_tokens, 8192, 1 << 18);

@@ -158,8 +158,9 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     const double loss = part.loss.item<double>();
     if (!std::isfinite(loss)) {
       return FailWith(ExitCode::kNotFinite,
-                      absl::StrCat("the loss is ", loss, " at step ", state_.step + 1,
-                                   ", rows ", RowsOf(micro_batch), " of the training data; lower "
+                      absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
+                                   RowsOf(micro_batch),
+                                   " of the training data; lower "
                                    "optimizer.lr, or use dtype float32"));
     }
     part.loss.backward();
@@ -175,11 +176,12 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   const double norm = ClipGlobalNorm(gradients_->gradients(), job_.optimizer.max_grad_norm);
   if (!std::isfinite(norm)) {
     std::vector<int64_t> pairs;
-    for (const auto& part : batch.micro_batches) pairs.insert(pairs.end(), part.begin(), part.end());
-    return FailWith(ExitCode::kNotFinite,
-                    absl::StrCat("the gradient norm is ", norm, " at step ", state_.step + 1,
-                                 ", rows ", RowsOf(pairs), " of the training data; lower "
-                                 "optimizer.lr, or use dtype float32"));
+    for (const auto& part : batch.micro_batches)
+      pairs.insert(pairs.end(), part.begin(), part.end());
+    return FailWith(ExitCode::kNotFinite, absl::StrCat("the gradient norm is ", norm, " at step ",
+                                                       state_.step + 1, ", rows ", RowsOf(pairs),
+                                                       " of the training data; lower "
+                                                       "optimizer.lr, or use dtype float32"));
   }
   const double lr = LearningRate(schedule_, state_.step + 1);
   optimizer_->Step(gradients_->gradients(), lr);
@@ -306,8 +308,8 @@ absl::Status Trainer::CheckStart() {
 
 absl::Status Trainer::Start() {
   if (environment_.group.rank() == 0) {
-    FPO_ASSIGN_OR_RETURN(log_, MetricsLog::Open(folder_.File("metrics.jsonl"),
-                                                state_.step > 0 ? state_.step : -1));
+    FPO_ASSIGN_OR_RETURN(
+        log_, MetricsLog::Open(folder_.File("metrics.jsonl"), state_.step > 0 ? state_.step : -1));
   }
   if (state_.step > 0) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(CheckStart());

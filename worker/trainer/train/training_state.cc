@@ -14,9 +14,7 @@ absl::Status Differs(const std::string& what, const std::string& was, const std:
       "; resume with the same job, model and data, or start in another output folder"));
 }
 
-TensorMap ToMap(const NamedTensors& tensors) {
-  return TensorMap(tensors.begin(), tensors.end());
-}
+TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
 
 }  // namespace
 
@@ -45,8 +43,8 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.recipe_id = json.at("recipe_id").get<std::string>();
     state.train_seconds = json.at("train_seconds").get<double>();
   } catch (const nlohmann::json::exception& error) {
-    return absl::DataLossError(absl::StrCat("a checkpoint's state.json is not valid: ",
-                                            error.what()));
+    return absl::DataLossError(
+        absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));
   }
   return state;
 }

@@ -11,16 +11,17 @@
 
 namespace fpo::train {
 
-// What a resumed run must agree on, and where it goes on. Data order and learning rate are functions
-// of seed and step, and nothing else is random: these with weights and moments are all of it.
+// What a resumed run must agree on, and where it goes on. Data order and learning rate are
+// functions of seed and step, and nothing else is random: these with weights and moments are all of
+// it.
 struct TrainingState {
-  int64_t step = 0;        // optimiser steps done
+  int64_t step = 0;  // optimiser steps done
   int64_t world = 1;
   uint64_t seed = 0;
-  std::string data_digest;     // hex, of the training token file
-  std::string model_digest;    // the folder the run started from
-  std::string recipe_id;       // of the reference records; empty without
-  double train_seconds = 0;    // spent in steps so far, over all attempts
+  std::string data_digest;   // hex, of the training token file
+  std::string model_digest;  // the folder the run started from
+  std::string recipe_id;     // of the reference records; empty without
+  double train_seconds = 0;  // spent in steps so far, over all attempts
 
   std::string Json() const;
   static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss

@@ -13,7 +13,8 @@ class ObjectiveTest : public testing::Test {
  protected:
   ObjectiveTest() {
     tiny_.WriteModel("reference", 2);
-    policy_ = std::make_unique<LoadedModel>(*LoadModel({tiny_.Path("model"), "float32", at::kCPU, true}));
+    policy_ =
+        std::make_unique<LoadedModel>(*LoadModel({tiny_.Path("model"), "float32", at::kCPU, true}));
     const auto other = LoadModel({tiny_.Path("reference"), "float32"});
     const LoadedSae sae = *LoadSae({tiny_.Path("sae"), {}, ""}, policy_->model.config(), at::kCPU);
     reference_ = std::make_unique<OnlineReference>(other->model, std::vector<LoadedSae>{sae});

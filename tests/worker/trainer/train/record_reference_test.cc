@@ -71,8 +71,7 @@ TEST_F(RecordReferenceTest, MissingRecordIsAnErrorNotZero) {
   ASSERT_TRUE(reference.ok());
   const auto values = (*reference)->Values(sequences_);
   EXPECT_TRUE(absl::IsNotFound(values.status()));
-  EXPECT_THAT(std::string(values.status().message()),
-              testing::HasSubstr(ToHex(responses_[2].key)));
+  EXPECT_THAT(std::string(values.status().message()), testing::HasSubstr(ToHex(responses_[2].key)));
 }
 
 TEST_F(RecordReferenceTest, OnlyTheOwnRecipeOrOneThatContainsIt) {

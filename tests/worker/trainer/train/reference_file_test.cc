@@ -24,8 +24,7 @@ TEST(ReferenceFile, ComputesOnlyWhatIsMissing) {
     ++loads;
     return Scorer(model->model, {});
   };
-  ReferenceFileRequest request{tiny.Path("r.fpr"), recipe,
-                               absl::MakeConstSpan(responses).first(4)};
+  ReferenceFileRequest request{tiny.Path("r.fpr"), recipe, absl::MakeConstSpan(responses).first(4)};
   auto result = CompleteReferenceFile(request, make, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->computed, 4);

@@ -20,18 +20,33 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
   RecordingSink events;
   const absl::Status status = TrainOnce(tiny.Job("fpo"), tiny.Run("out"), &events);
   ASSERT_TRUE(status.ok()) << status;
-  for (const char* name : {"job.yaml", "run.json", "admission.json", "metrics.jsonl",
-                           "report.html", "reference.fpr", "checkpoints/step-2/manifest.json",
-                           "model/config.json", "model/model.safetensors"}) {
+  for (const char* name :
+       {"job.yaml", "run.json", "admission.json", "metrics.jsonl", "report.html", "reference.fpr",
+        "checkpoints/step-2/manifest.json", "model/config.json", "model/model.safetensors"}) {
     EXPECT_TRUE(fs::exists(tiny.Path("out/") + name)) << name;
   }
   const auto lines = ReadMetrics(tiny.Path("out"));
   ASSERT_EQ(lines.size(), 3u);
-  for (const char* name :
-       {"step", "epoch", "loss", "lr", "grad_norm", "rewards/chosen", "rewards/rejected",
-        "rewards/margins", "rewards/accuracies", "rewards/ties", "logps/chosen", "logps/rejected",
-        "divergence/chosen", "divergence/rejected", "entropy", "tokens", "pairs", "step_seconds",
-        "cache_wait_seconds", "memory_peak_bytes"}) {
+  for (const char* name : {"step",
+                           "epoch",
+                           "loss",
+                           "lr",
+                           "grad_norm",
+                           "rewards/chosen",
+                           "rewards/rejected",
+                           "rewards/margins",
+                           "rewards/accuracies",
+                           "rewards/ties",
+                           "logps/chosen",
+                           "logps/rejected",
+                           "divergence/chosen",
+                           "divergence/rejected",
+                           "entropy",
+                           "tokens",
+                           "pairs",
+                           "step_seconds",
+                           "cache_wait_seconds",
+                           "memory_peak_bytes"}) {
     EXPECT_EQ(lines[0].count(name), 1u) << name;
   }
   const auto evaluations = ReadMetrics(tiny.Path("out"), true);
@@ -206,8 +221,7 @@ TEST(RunTraining, EveryOptionPathRuns) {
         job.method.label_smoothing = smoothing;
         job.max_steps = 1;
         job.checkpoint.every_steps = 100;
-        const absl::Status status =
-            TrainOnce(job, tiny.Run("out" + std::to_string(index++)));
+        const absl::Status status = TrainOnce(job, tiny.Run("out" + std::to_string(index++)));
         EXPECT_TRUE(status.ok()) << selection << stop_gradient << smoothing << ": " << status;
       }
     }

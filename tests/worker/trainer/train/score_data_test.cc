@@ -32,11 +32,14 @@ class ScoreDataTest : public testing::Test {
     std::ofstream data(tiny_.Path("ids.jsonl"));
     // The longest row is in the middle: batches are made by length, lines by input order.
     data << R"({"id": "first", "prompt_ids": [2, 20, 21], "chosen_ids": [30, 31, 1], )"
-         << R"("rejected_ids": [32, 1]})" << "\n"
+         << R"("rejected_ids": [32, 1]})"
+         << "\n"
          << R"({"prompt_ids": [2, 20, 21, 22, 23, 24], "chosen_ids": [30, 31, 32, 33, 34, 1], )"
-         << R"("rejected_ids": [35, 1]})" << "\n"
+         << R"("rejected_ids": [35, 1]})"
+         << "\n"
          << R"({"id": "last", "prompt_ids": [2, 40], "chosen_ids": [41, 1], )"
-         << R"("rejected_ids": [42, 43, 1]})" << "\n";
+         << R"("rejected_ids": [42, 43, 1]})"
+         << "\n";
   }
   std::vector<nlohmann::json> Lines() const {
     std::istringstream text(Slurp(options_.out));

@@ -33,9 +33,9 @@ TEST(ScoreServer, AnswersInTheOrderOfTheOrdinals) {
   const JobConfig job = tiny.Job("fpo");
   ASSERT_TRUE(PlanReference(job, tiny.Path("prepared"), at::kCPU).ok());
   RecordingSink events;
-  const absl::Status status =
-      Serve(tiny, job, {{"score", {5, 0, 9}, tiny.Path("a.fpr")}, {"score", {1}, tiny.Path("b.fpr")}},
-            &events);
+  const absl::Status status = Serve(
+      tiny, job, {{"score", {5, 0, 9}, tiny.Path("a.fpr")}, {"score", {1}, tiny.Path("b.fpr")}},
+      &events);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(events.Of("hello").size(), 1u);
   ASSERT_EQ(events.Of("records").size(), 2u);

@@ -60,9 +60,9 @@ TEST(Scorer, StopsWhenAsked) {
   auto model = LoadModel({tiny.Path("model"), "float32"});
   const std::vector<TokenPair> pairs = RandomPairs(4, 3);
   const Scorer scorer(model->model, {{}, 0, 1});
-  const auto records = scorer.Score({{pairs[0].prompt, pairs[0].chosen},
-                                     {pairs[1].prompt, pairs[1].chosen}},
-                                    [](int64_t) { return false; });
+  const auto records =
+      scorer.Score({{pairs[0].prompt, pairs[0].chosen}, {pairs[1].prompt, pairs[1].chosen}},
+                   [](int64_t) { return false; });
   EXPECT_EQ(ExitCodeOf(records.status()), ExitCode::kStopped);
 }
 

@@ -75,8 +75,7 @@ std::vector<TokenPairView> Views(const std::vector<TokenPair>& pairs) {
 
 TinyRun::TinyRun() : TinyRun(Options{}) {}
 
-TinyRun::TinyRun(Options options)
-    : root_(fs::temp_directory_path() / ("fpo-tiny-" + RandomId(6))) {
+TinyRun::TinyRun(Options options) : root_(fs::temp_directory_path() / ("fpo-tiny-" + RandomId(6))) {
   fs::create_directories(root_ + "/prepared");
   WriteModel("model", 1);
   WriteSae(options.sae_width);

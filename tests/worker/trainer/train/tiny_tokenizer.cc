@@ -22,8 +22,8 @@ std::string Train() {
   }
   const std::string command = absl::StrCat(
       "spm_train --input=", (folder / "corpus.txt").string(),
-      " --model_prefix=", (folder / "tokenizer").string(), " --model_type=bpe --vocab_size=",
-      kTinyVocabulary,
+      " --model_prefix=", (folder / "tokenizer").string(),
+      " --model_type=bpe --vocab_size=", kTinyVocabulary,
       " --byte_fallback=true --split_digits=true --normalization_rule_name=identity"
       " --add_dummy_prefix=false --remove_extra_whitespaces=false"
       " --pad_id=0 --eos_id=1 --bos_id=2 --unk_id=3 --pad_piece='<pad>' --eos_piece='<eos>'"

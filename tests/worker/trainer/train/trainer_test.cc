@@ -71,8 +71,7 @@ TEST_F(TrainerTest, NotFiniteNamesStepAndRows) {
   RunInputs inputs = Inputs(job);
   {
     const at::NoGradGuard no_grad;
-    inputs.policy.model.Parameters().front().second.fill_(
-        std::numeric_limits<float>::quiet_NaN());
+    inputs.policy.model.Parameters().front().second.fill_(std::numeric_limits<float>::quiet_NaN());
   }
   job.evaluate.every_steps = 0;
   const RunFolder folder = Folder(job);

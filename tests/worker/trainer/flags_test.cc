@@ -1,0 +1,47 @@
+#include "worker/trainer/flags.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace fpo::train {
+namespace {
+
+ParsedFlags Parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "fpo-train");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return ParseFlags(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST(Flags, RunByTheAgent) {
+  const ParsedFlags parsed = Parse({"run", "--job", "j", "--prepared", "p", "--out", "o",
+                                    "--resume", "--reference", "r.fpr", "--device", "cpu"});
+  ASSERT_TRUE(parsed.flags.has_value());
+  EXPECT_EQ(parsed.flags->command, "run");
+  EXPECT_EQ(parsed.flags->reference, "r.fpr");
+  EXPECT_TRUE(parsed.flags->resume);
+  EXPECT_EQ(parsed.flags->device, "cpu");
+}
+
+TEST(Flags, ScoreTakesSeveralFiles) {
+  const ParsedFlags parsed = Parse({"score", "--model", "m", "--data", "a.jsonl", "b.jsonl",
+                                    "--format", "ids", "--max-pairs", "8", "--out", "o.jsonl"});
+  ASSERT_TRUE(parsed.flags.has_value());
+  EXPECT_EQ(parsed.flags->score.data.train, (std::vector<std::string>{"a.jsonl", "b.jsonl"}));
+  EXPECT_EQ(parsed.flags->score.data.max_pairs, 8);
+  EXPECT_EQ(parsed.flags->score.data.format, "ids");
+}
+
+TEST(Flags, MistakesAreUsageErrors) {
+  EXPECT_EQ(Parse({}).exit_code, 2);
+  EXPECT_EQ(Parse({"score", "--serve"}).exit_code, 2);
+  EXPECT_EQ(Parse({"sae", "--model", "m", "--data", "d", "--out", "o"}).exit_code, 2);
+  EXPECT_EQ(Parse({"run", "--job", "j", "--out", "o", "--world-size", "2"}).exit_code, 2);
+  EXPECT_EQ(Parse({"run", "--job", "j", "--out", "o", "--rank", "1"}).exit_code, 2);
+  EXPECT_EQ(Parse({"run", "--help"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace fpo::train
