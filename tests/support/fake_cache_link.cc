@@ -162,7 +162,10 @@ absl::Status FakeCacheLink::PullManifest(
     agent::RecordFrame frame;
     frame.first_ordinal = first;
     for (int64_t i = first; i < std::min(total, first + records_per_frame); ++i) {
-      AppendPacked(records_.at(keys_[static_cast<size_t>(i)]), &frame.packed);
+      const bool foreign = sends_foreign_record && i == 5;
+      AppendPacked(
+          foreign ? FakeRecord(Sha256Of("foreign")) : records_.at(keys_[static_cast<size_t>(i)]),
+          &frame.packed);
       ++frame.count;
     }
     digest.Update(frame.packed);

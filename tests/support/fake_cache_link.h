@@ -22,6 +22,7 @@ class FakeCacheLink final : public agent::CacheLink {
   int unreachable_calls = 0;          // this many next calls fail with UNAVAILABLE
   int broken_pulls = 0;               // this many streams break after `records_per_pull`
   int corrupt_frames = 0;             // this many frames arrive with a flipped bit
+  bool sends_foreign_record = false;  // in place of ordinal 5
   int64_t records_per_frame = 4;
   absl::Duration lease = absl::Seconds(30);
 

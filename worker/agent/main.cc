@@ -23,6 +23,7 @@ sigset_t BlockStopSignals() {
 int main(int argc, char** argv) {
   using namespace fpo::agent;
   const sigset_t signals = BlockStopSignals();
+  std::signal(SIGPIPE, SIG_IGN);  // whoever reads our stderr may go before us
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     std::cerr << "error: " << flags.status().message() << "; hint: fpo-worker --help\n";

@@ -65,7 +65,13 @@ void Agent::Drain(absl::Duration grace, absl::Time deadline) {
         +[](decltype(attempts_)* attempts) { return attempts->empty(); }, &attempts_));
   }
   JoinEnded();
-  services_.outbox->WaitUntilEmpty(deadline);
+  bool connected = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    connected = connected_;
+  }
+  // Without a session nobody listens; the coordinator will see that the attempts are gone.
+  if (connected) services_.outbox->WaitUntilEmpty(deadline);
 }
 
 absl::Status Agent::Ready() const {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/job_file.h"
 #include "common/posix_status.h"
@@ -225,9 +226,9 @@ PhaseEnd Attempt::Reference() {
   if (file.ok()) {
     record_file_ = *file;
     const CacheUse& use = phase.use();
-    output_.Note(absl::StrCat("reference: ", use.records_hit, " of ", use.records_total,
-                              " records were in the cache, ", use.records_computed,
-                              " computed here, ", use.reference_seconds, " s"));
+    output_.Note(absl::StrFormat(
+        "reference: %d of %d records were in the cache, %d computed here, %.1f s", use.records_hit,
+        use.records_total, use.records_computed, use.reference_seconds));
     return {};
   }
   if (scorer.failure()) return *scorer.failure();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/train_protocol.h"
+#include "worker/agent/core/utf8.h"
 
 namespace fpo::agent {
 namespace {
@@ -36,6 +37,7 @@ void Outbox::Open(const AttemptId& attempt) {
 }
 
 void Outbox::AddReport(Report report, bool is_final) {
+  report.message = ToValidUtf8(std::move(report.message));
   absl::MutexLock lock(&mutex_);
   Box& box = boxes_[report.attempt];
   PendingReport pending{.report = std::move(report), .is_final = is_final};
@@ -49,6 +51,7 @@ void Outbox::AddEvent(const AttemptId& attempt, Line line) {
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end() || !found->second.events) return;
   line.stream.clear();
+  line.text = ToValidUtf8(std::move(line.text));
   found->second.events->Append(std::move(line));
   Observe();
 }
@@ -57,6 +60,7 @@ void Outbox::AddLog(const AttemptId& attempt, Line line) {
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end() || !found->second.logs) return;
+  line.text = ToValidUtf8(std::move(line.text));
   found->second.logs->Append(std::move(line));
   Observe();
 }

@@ -134,6 +134,11 @@ TEST_F(OutboxTest, BatchesStaySmallAndCountWithoutGaps) {
   EXPECT_EQ(metrics_.log_spool_bytes.Value(), 0);
 }
 
+TEST_F(OutboxTest, TextIsValidUtf8) {
+  outbox_.AddLog(kFirst, Text("bad \xFF byte"));
+  EXPECT_EQ(Drain(), Said{"l:bad ? byte"});
+}
+
 TEST(OutboxGapTest, DroppedEventsBecomeAWarningEvent) {
   fpo::testing::TempFolder folder;
   MetricsRegistry registry;

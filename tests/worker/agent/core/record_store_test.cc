@@ -80,6 +80,15 @@ TEST_F(RecordStoreTest, ADamagedFrameIsPulledAgain) {
   EXPECT_EQ((*RecordFile::Open(*path))->size(), 10);
 }
 
+TEST_F(RecordStoreTest, ARecordOfAnotherKeyIsNeverTaken) {
+  cache_.sends_foreign_record = true;
+  RecordStore store({.folder = folder_ / "records", .broken_streams_max = 1}, &cache_);
+  const auto path = store.Pull(list_, [](int64_t) {}, {});
+  EXPECT_EQ(path.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_NE(path.status().message().find("wrong key"), absl::string_view::npos);
+  EXPECT_EQ(Files(), 0u);
+}
+
 TEST_F(RecordStoreTest, GivesUpOnAStreamThatBringsNothingAndLeavesNoFile) {
   cache_.unreachable_calls = 1000;
   RecordStore store({.folder = folder_ / "records", .broken_streams_max = 2}, &cache_);
