@@ -1,0 +1,302 @@
+#include "common/job_reader.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/job_fields.h"
+
+namespace fpo {
+namespace {
+
+using Kind = JobNode::Kind;
+
+bool IsNull(const JobNode& node) {
+  return node.kind == Kind::kNull ||
+         (node.kind == Kind::kScalar && !node.quoted &&
+          (node.text.empty() || node.text == "null" || node.text == "~"));
+}
+
+// Digits without a leading zero: YAML would read 010 as eight.
+bool ParseInteger(const JobNode& node, int64_t* value) {
+  absl::string_view digits = node.text;
+  if (node.quoted || digits.empty()) return false;
+  if (digits.front() == '-') digits.remove_prefix(1);
+  if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return false;
+  const bool all_digits = std::all_of(digits.begin(), digits.end(),
+                                      [](unsigned char c) { return std::isdigit(c) != 0; });
+  return all_digits && absl::SimpleAtoi(node.text, value);
+}
+
+bool ParseNumber(const JobNode& node, double* value) {
+  int64_t integer;
+  if (ParseInteger(node, &integer)) {
+    *value = static_cast<double>(integer);
+    return true;
+  }
+  const bool plain = node.text.find_first_not_of("0123456789.+-eE") == std::string::npos;
+  const bool leading_zero = node.text.size() > 1 && node.text[0] == '0' &&
+                            std::isdigit(static_cast<unsigned char>(node.text[1])) != 0;
+  return !node.quoted && plain && !leading_zero && absl::SimpleAtod(node.text, value) &&
+         std::isfinite(*value);
+}
+
+std::string Range(const JobField& field) {
+  if (std::isinf(field.max)) return absl::StrCat("at least ", field.min);
+  return absl::StrCat("from ", field.min, " to ", field.max);
+}
+
+class Reader {
+ public:
+  explicit Reader(std::vector<JobProblem>* problems) : problems_(problems) {}
+
+  void Complain(const JobNode& node, const std::string& key, std::string message) {
+    problems_->push_back({node.line, key, std::move(message)});
+  }
+
+  // Reads the members of a mapping into the fields; complains about members that are no field.
+  void ReadFields(const JobNode& map, const std::string& prefix,
+                  const std::vector<JobField>& fields) {
+    std::vector<std::string> names;
+    for (const JobField& field : fields) names.emplace_back(field.name);
+    for (const auto& [name, node] : map.members) {
+      const std::string key = prefix + name;
+      const auto field = std::find_if(fields.begin(), fields.end(),
+                                      [&](const JobField& f) { return name == f.name; });
+      if (field == fields.end()) {
+        UnknownKey(node, key, name, names);
+      } else {
+        ReadField(node, key, *field);
+      }
+    }
+  }
+
+  void UnknownKey(const JobNode& node, const std::string& key, const std::string& name,
+                  const std::vector<std::string>& names) {
+    const std::string closest = ClosestWord(name, names);
+    Complain(node, key,
+             closest.empty() ? absl::StrCat("unknown key; known here: ", absl::StrJoin(names, ", "))
+                             : absl::StrCat("unknown key; did you mean \"", closest, "\"?"));
+  }
+
+  void ReadField(const JobNode& node, const std::string& key, const JobField& field) {
+    std::visit([&](auto* slot) { Read(node, key, field, slot); }, field.slot);
+  }
+
+ private:
+  void Read(const JobNode& node, const std::string& key, const JobField& field, std::string* slot) {
+    if (IsNull(node)) return;  // the default stays
+    if (node.kind != Kind::kScalar) {
+      return Complain(node, key, absl::StrCat("must be text, not ", node.KindName()));
+    }
+    const auto& words = field.words;
+    if (!words.empty() && std::find(words.begin(), words.end(), node.text) == words.end()) {
+      return Complain(node, key,
+                      absl::StrCat("\"", node.text, "\" is not one of ", absl::StrJoin(words, ", "),
+                                   NotYet(key, node.text)));
+    }
+    *slot = node.text;
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField& field, int64_t* slot) {
+    int64_t value;
+    if (node.kind != Kind::kScalar || !ParseInteger(node, &value)) {
+      return WrongNumber(node, key, "a whole number", field);
+    }
+    if (InRange(node, key, field, static_cast<double>(value))) *slot = value;
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField& field,
+            std::optional<int64_t>* slot) {
+    if (IsNull(node)) return slot->reset();
+    int64_t value = 0;
+    const size_t before = problems_->size();
+    Read(node, key, field, &value);
+    if (problems_->size() == before) *slot = value;
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField& field, double* slot) {
+    double value;
+    if (node.kind != Kind::kScalar || !ParseNumber(node, &value)) {
+      return WrongNumber(node, key, "a number", field);
+    }
+    if (InRange(node, key, field, value)) *slot = value;
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField&, bool* slot) {
+    const bool word =
+        node.kind == Kind::kScalar && !node.quoted && (node.text == "true" || node.text == "false");
+    if (!word) {
+      return Complain(node, key, absl::StrCat("must be true or false", Given(node)));
+    }
+    *slot = node.text == "true";
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField&,
+            std::vector<std::string>* slot) {
+    if (IsNull(node)) return slot->clear();
+    std::vector<JobNode> items = node.items;
+    if (node.kind == Kind::kScalar) items = {node};
+    if (node.kind == Kind::kMap) {
+      return Complain(node, key, "must be a list of files, not a mapping");
+    }
+    slot->clear();
+    for (const JobNode& item : items) {
+      if (item.kind != Kind::kScalar || IsNull(item)) {
+        return Complain(item, key, absl::StrCat("must hold file names, not ", item.KindName()));
+      }
+      slot->push_back(item.text);
+    }
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField& field,
+            std::vector<double>* slot) {
+    if (node.kind != Kind::kList) {
+      return Complain(node, key, absl::StrCat("must be a list of numbers", Given(node)));
+    }
+    std::vector<double> values;
+    for (const JobNode& item : node.items) {
+      double value;
+      if (item.kind != Kind::kScalar || !ParseNumber(item, &value)) {
+        return WrongNumber(item, key, "a list of numbers", field);
+      }
+      if (!InRange(item, key, field, value)) return;
+      values.push_back(value);
+    }
+    *slot = values;
+  }
+
+  static std::string Given(const JobNode& node) {
+    return node.kind == Kind::kScalar ? absl::StrCat(", not \"", node.text, "\"")
+                                      : absl::StrCat(", not ", node.KindName());
+  }
+
+  static std::string NotYet(const std::string& key, const std::string& word) {
+    const bool method =
+        key == "method.name" && (word == "tdpo1" || word == "tdpo2" || word == "simpo_kl");
+    const bool kind = key == "kind" && word == "generate";
+    return method || kind ? " (not available in this version)" : "";
+  }
+
+  void WrongNumber(const JobNode& node, const std::string& key, absl::string_view what,
+                   const JobField& field) {
+    Complain(node, key, absl::StrCat("must be ", what, " ", Range(field), Given(node)));
+  }
+
+  bool InRange(const JobNode& node, const std::string& key, const JobField& field, double value) {
+    if (value >= field.min && value <= field.max) return true;
+    Complain(node, key, absl::StrCat(node.text, " is out of range; allowed: ", Range(field)));
+    return false;
+  }
+
+  std::vector<JobProblem>* problems_;
+};
+
+void ReadLabels(const JobNode& node, Reader* reader, JobConfig* config) {
+  if (node.kind != Kind::kMap) {
+    if (!IsNull(node)) reader->Complain(node, "labels", "must be a mapping of words");
+    return;
+  }
+  for (const auto& [name, value] : node.members) {
+    if (value.kind != Kind::kScalar || name.size() > 63 || value.text.size() > 255) {
+      reader->Complain(value, "labels." + name, "must be a word of at most 255 characters");
+      continue;
+    }
+    config->labels.emplace_back(name, value.text);
+  }
+}
+
+void ReadSaes(const JobNode& node, Reader* reader, JobConfig* config) {
+  std::vector<JobNode> items = node.items;
+  if (node.kind == Kind::kMap) items = {node};
+  if (node.kind == Kind::kScalar && !IsNull(node)) {
+    return reader->Complain(node, "sae", "must be a mapping with path, layer, site");
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    const std::string prefix =
+        node.kind == Kind::kMap ? std::string("sae.") : absl::StrCat("sae.", i, ".");
+    SaeSection sae;
+    if (items[i].kind != Kind::kMap) {
+      reader->Complain(items[i], prefix, "must be a mapping with path, layer, site");
+      continue;
+    }
+    reader->ReadFields(items[i], prefix, SaeFields(&sae));
+    config->sae.push_back(sae);
+  }
+}
+
+void ReadEntry(const JobNode& node, const JobEntry& entry, Reader* reader, JobConfig* config) {
+  switch (entry.kind) {
+    case JobEntry::Kind::kField:
+      return reader->ReadField(node, entry.name, entry.fields.front());
+    case JobEntry::Kind::kLabels:
+      return ReadLabels(node, reader, config);
+    case JobEntry::Kind::kSaeList:
+      return ReadSaes(node, reader, config);
+    case JobEntry::Kind::kSection:
+      if (node.kind == Kind::kMap) {
+        return reader->ReadFields(node, std::string(entry.name) + ".", entry.fields);
+      }
+      if (!IsNull(node)) {
+        reader->Complain(node, entry.name,
+                         absl::StrCat("must be a mapping, not ", node.KindName()));
+      }
+  }
+}
+
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words) {
+  std::string best;
+  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : words) {
+    const size_t distance = EditDistance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>* problems) {
+  Reader reader(problems);
+  if (root.kind != Kind::kMap) {
+    reader.Complain(root, "",
+                    absl::StrCat("a job is a mapping of keys, not ", root.KindName(),
+                                 "; `fpoctl init fpo` writes an example"));
+    return;
+  }
+  const std::vector<JobEntry> entries = JobEntries(config);
+  std::vector<std::string> names;
+  for (const JobEntry& entry : entries) names.emplace_back(entry.name);
+  for (const auto& [name, node] : root.members) {
+    const auto entry = std::find_if(entries.begin(), entries.end(),
+                                    [&](const JobEntry& e) { return name == e.name; });
+    if (entry == entries.end()) {
+      reader.UnknownKey(node, name, name, names);
+    } else {
+      ReadEntry(node, *entry, &reader, config);
+    }
+  }
+}
+
+}  // namespace fpo

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/job_file.h"
+#include "common/job_node.h"
+
+namespace fpo {
+
+// Fills `config` from the tree by the field table. Unknown keys, wrong types and values out of
+// range go into `problems`, each with its line and what is allowed; the other fields are still
+// read.
+void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>* problems);
+
+// The closest word to a mistyped one, or "" when none is close.
+std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words);
+
+}  // namespace fpo

@@ -1,0 +1,142 @@
+#include <algorithm>
+#include <cctype>
+
+#include "absl/strings/str_cat.h"
+#include "common/job_file.h"
+
+namespace fpo {
+namespace {
+
+class Rules {
+ public:
+  explicit Rules(const JobConfig& config) : c_(config) {}
+
+  std::vector<JobProblem> Check() {
+    CheckNames();
+    CheckData();
+    CheckSae();
+    CheckReference();
+    CheckNumbers();
+    return std::move(problems_);
+  }
+
+ private:
+  void Complain(std::string key, std::string message) {
+    problems_.push_back({0, std::move(key), std::move(message)});
+  }
+
+  bool Trains() const { return c_.kind == "train"; }
+
+  void CheckNames() {
+    const bool word = !c_.name.empty() && c_.name.size() <= 63 &&
+                      std::all_of(c_.name.begin(), c_.name.end(), [](unsigned char ch) {
+                        return std::islower(ch) || std::isdigit(ch) || ch == '-';
+                      });
+    if (!word) {
+      Complain("name", c_.name.empty()
+                           ? "is missing; a short word, e.g. gemma2-2b-fpo"
+                           : absl::StrCat("\"", c_.name, "\" must be 1 to 63 of a-z, 0-9 and -"));
+    }
+    if (c_.model.path.empty()) Complain("model.path", "is missing; a Hugging Face directory");
+    if (c_.output.empty()) Complain("output", "is missing; a folder for what the job leaves");
+    if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
+  }
+
+  void CheckData() {
+    if (c_.kind == "evaluate") {
+      if (c_.data.eval.empty()) Complain("data.eval", "is missing; kind evaluate measures on it");
+    } else if (c_.data.train.empty()) {
+      Complain("data.train", "is missing; a list of .jsonl files");
+    }
+    if (c_.data.max_prompt_length >= c_.data.max_length) {
+      Complain(
+          "data.max_prompt_length",
+          absl::StrCat(c_.data.max_prompt_length, " leaves no room for a response; it must be ",
+                       "below data.max_length (", c_.data.max_length, ")"));
+    }
+  }
+
+  void CheckSae() {
+    const bool needs = c_.method.name == "fpo" && c_.kind != "sae";
+    if (needs && c_.sae.empty()) {
+      Complain("sae", "method fpo compares SAE features: name one with sae: {path: ...}");
+    }
+    for (size_t i = 0; i < c_.sae.size(); ++i) {
+      const std::string key = c_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
+      if (c_.kind != "sae" && c_.sae[i].path.empty()) Complain(key + ".path", "is missing");
+    }
+    if (c_.kind != "sae") return;
+    if (c_.sae.size() != 1 || !c_.sae[0].layer.has_value() || c_.sae[0].site.empty()) {
+      Complain("sae",
+               "kind sae trains one SAE: name its place with sae: {layer: N, site: resid_post}");
+    }
+  }
+
+  void CheckReference() {
+    const std::string& source = c_.reference.source;
+    const std::string& method = c_.method.name;
+    const bool needs = method == "dpo" || method == "ln_dpo" || method == "fpo";
+    if (c_.kind == "sae") return;
+    if (needs && source == "none") {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " needs a reference: cached or online"));
+    }
+    if (!needs && source != "none") {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " has no reference: leave it out"));
+    }
+    if (c_.kind == "reference" && source != "cached") {
+      Complain("kind", "reference computes cached records: it needs a method that uses them");
+    }
+    if (c_.reference.features != "top") return;
+    if (method == "fpo" && c_.method.feature_selection != "reference") {
+      Complain("reference.features",
+               absl::StrCat("top records lack what selection ", c_.method.feature_selection,
+                            " may ask for; use all, or method.feature_selection: reference"));
+    }
+    if (method == "fpo" && c_.method.top_k > c_.reference.features_top) {
+      Complain("reference.features_top",
+               absl::StrCat(c_.reference.features_top, " is below method.top_k (", c_.method.top_k,
+                            ")"));
+    }
+  }
+
+  void CheckNumbers() {
+    if (c_.optimizer.betas.size() != 2) Complain("optimizer.betas", "must be two numbers");
+    if (Trains() && c_.optimizer.lr <= 0) Complain("optimizer.lr", "must be above 0");
+    if (c_.sae_training.lr <= 0) Complain("sae_training.lr", "must be above 0");
+    if (c_.method.beta <= 0) Complain("method.beta", "must be above 0");
+  }
+
+  const JobConfig& c_;
+  std::vector<JobProblem> problems_;
+};
+
+}  // namespace
+
+std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }
+
+std::vector<std::string> JobWarnings(const JobConfig& config) {
+  std::vector<std::string> warnings;
+  const std::string& method = config.method.name;
+  const bool pairs = config.kind == "train" && method != "sft";
+  const bool normalised = method == "ln_dpo" || method == "fpo" || method == "simpo";
+  if (pairs && normalised && config.method.beta < 1) {
+    warnings.push_back(absl::StrCat(
+        "method.beta ", config.method.beta, " with length-normalised margins keeps the sigmoid in ",
+        "its linear zone, where every pair pulls alike; 2 to 10 is usual"));
+  }
+  if (config.kind == "train" && config.max_steps.has_value() &&
+      config.schedule.warmup_steps >= *config.max_steps) {
+    warnings.push_back(absl::StrCat("the warm-up (", config.schedule.warmup_steps,
+                                    " steps) does not end before max_steps (", *config.max_steps,
+                                    "): the full learning rate is never used"));
+  }
+  if (config.kind == "train" && config.data.eval.empty()) {
+    warnings.push_back(
+        "data.eval is empty: no held-out numbers, and keep_best has nothing to go by");
+  }
+  return warnings;
+}
+
+}  // namespace fpo
