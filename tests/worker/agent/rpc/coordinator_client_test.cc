@@ -13,40 +13,15 @@
 #include "common/rpc/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "tests/worker/agent/rpc/fake_coordinator.h"
 
 namespace fpo::agent {
 namespace {
 
 namespace pb = fpo::v1;
-using Stream = grpc::ServerReaderWriter<pb::CoordinatorMessage, pb::WorkerMessage>;
-
-// A coordinator whose sessions are played by the test's script. Thread-safe.
-class FakeCoordinator final : public pb::WorkerControl::Service {
- public:
-  using Script = std::function<void(Stream*)>;
-
-  // What the next session does; sessions without a script are refused.
-  void Play(Script script) {
-    absl::MutexLock lock(&mutex_);
-    scripts_.push_back(std::move(script));
-  }
-  grpc::Status Session(grpc::ServerContext*, Stream* stream) override {
-    Script script;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (scripts_.empty()) return {grpc::StatusCode::FAILED_PRECONDITION, "no script"};
-      script = std::move(scripts_.front());
-      scripts_.pop_front();
-    }
-    script(stream);
-    return grpc::Status::OK;
-  }
-
- private:
-  absl::Mutex mutex_;
-  std::deque<Script> scripts_ ABSL_GUARDED_BY(mutex_);
-};
+using fpo::testing::FakeCoordinator;
+using fpo::testing::Welcome;
+using Stream = FakeCoordinator::Stream;
 
 // Writes down what the client tells it. Thread-safe.
 class FakeListener final : public CoordinatorListener {
@@ -102,13 +77,6 @@ class FakeListener final : public CoordinatorListener {
   std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
   std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);
 };
-
-void Welcome(Stream* stream, int lease_ms = 5000) {
-  pb::CoordinatorMessage message;
-  message.mutable_welcome()->set_beat_interval_ms(20);
-  message.mutable_welcome()->set_lease_ms(lease_ms);
-  stream->Write(message);
-}
 
 class CoordinatorClientTest : public ::testing::Test {
  protected:
