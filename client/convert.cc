@@ -29,10 +29,8 @@ std::string Text(const Json& value) { return value.is_string() ? value.get<std::
 void ReadConfig(const std::string& text, JobView* view) {
   const Json config = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return;
-  view->kind = Text(Member(config, "kind"));
   view->output = Text(Member(config, "output"));
   view->model = Text(Member(Member(config, "model"), "path"));
-  if (view->kind == "train") view->method = Text(Member(Member(config, "method"), "name"));
   view->has_reference =
       view->kind != "sae" && Text(Member(Member(config, "reference"), "source")) == "cached";
 }
@@ -78,6 +76,8 @@ JobView ViewOf(const pb::Job& job) {
   JobView view;
   view.job_id = job.job_id();
   view.name = job.name();
+  view.kind = job.kind();
+  view.method = job.method();
   ReadConfig(job.spec().config_json(), &view);
   view.owner = job.spec().owner();
   view.state = pb::JobState_Name(job.state());

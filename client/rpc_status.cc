@@ -6,6 +6,17 @@
 #include "common/rpc/grpc_status.h"
 
 namespace fpo::client {
+namespace {
+
+// gRPC names all addresses and the last error of one of them; the end says what happened
+// ("Connection refused").
+std::string Cause(const std::string& message) {
+  const size_t colon = message.rfind(": ");
+  const bool listed = message.rfind("failed to connect to all addresses", 0) == 0;
+  return listed && colon != std::string::npos ? message.substr(colon + 2) : message;
+}
+
+}  // namespace
 
 absl::Status CallError(const grpc::Status& status, const CallSite& site) {
   if (status.ok()) return absl::OkStatus();
@@ -13,8 +24,9 @@ absl::Status CallError(const grpc::Status& status, const CallSite& site) {
   absl::Status error = FromGrpcStatus(status);
   if (GetErrorInfo(error)) return error;
   if (error.code() == absl::StatusCode::kUnavailable) {
-    error = absl::UnavailableError(absl::StrCat("the ", site.service, " at ", site.address,
-                                                " cannot be reached: ", status.error_message()));
+    error =
+        absl::UnavailableError(absl::StrCat("the ", site.service, " at ", site.address,
+                                            " cannot be reached: ", Cause(status.error_message())));
     AttachErrorInfo(&error, {.reason = "UNREACHABLE",
                              .hint = absl::StrCat("start ", site.program,
                                                   " or name its address with ", site.flag)});

@@ -97,8 +97,9 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const pb::JobSpec& spec) {
   FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
-    return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
-                         {.reason = kInvalidJobReason});
+    return WithErrorInfo(
+        absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
+        {.reason = kInvalidJobReason, .hint = "fpoctl validate FILE names the lines"});
   }
   if (session.settings().json) {
     session.out << AnswerJson(response) << "\n";

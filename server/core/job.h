@@ -112,6 +112,8 @@ struct Job {
   std::string name;
   std::string owner;
   std::string config_json;  // the effective job
+  std::string kind;         // of config_json
+  std::string method;       // of config_json; empty unless kind is "train"
   JobDemand demand;
 
   JobState state = JobState::kQueued;

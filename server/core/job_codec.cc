@@ -176,6 +176,8 @@ Json ToJson(const Job& j) {
   return {{"job_id", j.job_id},
           {"name", j.name},
           {"owner", j.owner},
+          {"kind", j.kind},
+          {"method", j.method},
           {"demand", ToJson(j.demand)},
           {"state", std::string(JobStateName(j.state))},
           {"reason", j.reason},
@@ -201,6 +203,8 @@ Job ToJob(const Json& json) {
   Read(json, "job_id", &j.job_id);
   Read(json, "name", &j.name);
   Read(json, "owner", &j.owner);
+  Read(json, "kind", &j.kind);
+  Read(json, "method", &j.method);
   j.demand = ToDemand(At(json, "demand"));
   const std::optional<JobState> state =
       JobStateFromName(json.at("state").get_ref<const std::string&>());

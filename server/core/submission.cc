@@ -35,6 +35,8 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   Submission submission;
   submission.job.name = config->name;
   submission.job.config_json = WriteJobJson(*config);
+  submission.job.kind = config->kind;
+  if (config->kind == "train") submission.job.method = config->method.name;
   submission.job.demand = {.slots = static_cast<int32_t>(config->resources.slots),
                            .priority = config->resources.priority,
                            .max_restarts = config->retry.max_restarts,

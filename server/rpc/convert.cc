@@ -135,6 +135,8 @@ pb::Job ToProto(const Job& job) {
   if (job.ended) SetTime(*job.ended, proto.mutable_ended());
   proto.set_priority(job.demand.priority);
   proto.set_revision(job.revision);
+  proto.set_kind(job.kind);
+  proto.set_method(job.method);
   for (const auto& [name, value] : job.result) (*proto.mutable_result())[name] = value;
   return proto;
 }

@@ -68,7 +68,7 @@ TEST(ConvertTest, UnreadableConfigStaysEmpty) {
     pb::Job job;
     job.mutable_spec()->set_config_json(config);
     const JobView view = ViewOf(job);
-    EXPECT_EQ(view.kind, "") << config;
+    EXPECT_EQ(view.output, "") << config;
     EXPECT_EQ(view.model, "") << config;
     EXPECT_FALSE(view.has_reference) << config;
   }

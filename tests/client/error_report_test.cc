@@ -57,7 +57,10 @@ TEST(ExitCodeTest, FollowsTheTable) {
 
 TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {
   const CallSite site{"coordinator", "127.0.0.1:1", "--server or FPO_SERVER", "fpo-coordinator"};
-  const absl::Status error = CallError({grpc::StatusCode::UNAVAILABLE, "refused"}, site);
+  const absl::Status error = CallError(
+      {grpc::StatusCode::UNAVAILABLE,
+       "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: refused"},
+      site);
   EXPECT_EQ(ErrorText(error),
             "error: the coordinator at 127.0.0.1:1 cannot be reached: refused; hint: start "
             "fpo-coordinator or name its address with --server or FPO_SERVER\n");

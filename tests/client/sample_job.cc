@@ -46,10 +46,12 @@ pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
   job.set_job_id(job_id);
   job.set_name("tiny-fpo");
   job.set_state(state);
+  job.set_kind("train");
+  job.set_method("fpo");
   job.mutable_spec()->set_owner("ann");
   job.mutable_spec()->set_config_json(
-      R"({"kind":"train","method":{"name":"fpo"},"model":{"path":"/runs/sft/model"},)"
-      R"("reference":{"source":"cached"},"output":"/runs/fpo"})");
+      R"({"model":{"path":"/runs/sft/model"},"reference":{"source":"cached"},)"
+      R"("output":"/runs/fpo"})");
   job.mutable_submitted()->set_seconds(kSampleStart);
   job.mutable_started()->set_seconds(kSampleStart + 2);
   pb::Attempt& attempt = *job.add_attempts();

@@ -13,6 +13,8 @@ namespace {
 Job FullJob() {
   Job job = RunningJob("j-1", {"w1", "w2"});
   job.config_json.clear();  // stored beside the job
+  job.kind = "train";
+  job.method = "fpo";
   job.demand = {.slots = 2, .priority = 7, .max_restarts = 9, .retry_on_oom = true};
   job.reason = "why \"quoted\"";
   job.restarts_used = 1;

@@ -49,6 +49,8 @@ std::vector<std::string> Unset(const Message& message) {
 Job FullJob() {
   Job job = RunningJob("j-1");
   job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, "invalid", "boom")});
+  job.kind = "train";
+  job.method = "fpo";
   job.restarts_used = 2;
   job.checkpoint_step = 3;
   job.progress = {"train", 1, 2, "steps", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5},
