@@ -1,0 +1,88 @@
+#include "cache_service/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "cache_service/version.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+// Durations are words like 200ms, 15s, 1m30s.
+void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
+                 const std::string& help) {
+  app->add_option_function<std::string>(
+         flag,
+         [flag, value](const std::string& text) {
+           if (!absl::ParseDuration(text, value)) {
+             throw CLI::ValidationError(
+                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
+           }
+         },
+         help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+void AddListen(CLI::App* app, ListenOptions* listen) {
+  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
+      ->capture_default_str();
+  app->add_option("--http", listen->http, "address of /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen->port_file,
+                  "written with the real addresses once everything listens");
+  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+}
+
+void AddLimits(CLI::App* app, CacheConfig* config) {
+  AddDuration(app, "--lease", &config->lease, "how long a silent builder keeps its claim");
+  AddDuration(app, "--shutdown-grace", &config->grace, "for running calls at SIGTERM");
+  AddDuration(app, "--idle", &config->idle, "a stream whose peer does nothing is cut after it");
+  app->add_option("--threads", config->threads, "calls in the store at once")
+      ->capture_default_str();
+  app->add_option("--streams-max", config->streams_max, "streams open at once")
+      ->capture_default_str();
+  app->add_option("--block-cache-mib", config->block_cache_mib, "memory for hot blocks, MiB")
+      ->capture_default_str();
+  app->add_option("--free-mib-min", config->free_mib_min,
+                  "writes stop when less is free, or 5 % of the file system")
+      ->capture_default_str();
+  app->add_option("--keys-in-memory-max", config->keys_in_memory_max,
+                  "of manifests in use, about 100 bytes each")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CLI::App app(
+      "Stores what frozen reference models say about responses, so that it is computed once.",
+      "fpo-cache");
+  app.set_version_flag("--version", absl::StrCat("fpo-cache ", kVersion));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  AddListen(&app, &flags.config.listen);
+  app.add_option("--data", flags.config.data, "folder of the store");
+  AddLimits(&app, &flags.config);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    if (app.exit(error, out, err) != 0) return absl::InvalidArgumentError(error.what());
+    flags.text = out.str();
+    return flags;
+  }
+  FPO_RETURN_IF_ERROR(flags.config.Validate());
+  return flags;
+}
+
+}  // namespace fpo::cache

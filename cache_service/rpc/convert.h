@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "cache_service/store/cache_types.h"
+#include "proto/fpo/v1/cache.pb.h"
+
+namespace fpo::cache {
+
+// Messages to the cache's own values and back. Errors are InvalidArgument with the field.
+absl::StatusOr<Digest> ReadDigest(const std::string& bytes, const std::string& field);
+absl::StatusOr<std::vector<Digest>> ReadKeys(const std::string& bytes);  // field "keys"
+
+void ToProto(const ManifestStatus& manifest, fpo::v1::Manifest* message);
+fpo::v1::PutManifestResponse ToPutResponse(const ManifestStatus& manifest);
+fpo::v1::ClaimResponse ToProto(const ClaimGrant& grant);
+fpo::v1::WaitManifestResponse ToProto(const ManifestView& view);
+fpo::v1::StatsResponse ToProto(const CacheTotals& totals, const CacheCounters& counters);
+
+// Packs what was found; the positions of the rest are listed as missing. ResourceExhausted when
+// the records do not fit into one message.
+absl::StatusOr<fpo::v1::GetRecordsResponse> ToProto(
+    absl::Span<const std::optional<PackedRecord>> records);
+
+// Milliseconds for a message: rounded up, within int32.
+int32_t ToMilliseconds(absl::Duration duration);
+
+}  // namespace fpo::cache

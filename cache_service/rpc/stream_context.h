@@ -1,0 +1,54 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "cache_service/rpc/open_streams.h"
+#include "cache_service/store/reference_cache.h"
+#include "common/error_info.h"
+#include "common/metrics.h"
+#include "common/rpc/work_pool.h"
+
+namespace fpo::cache {
+
+// What every stream of the service works with; outlives all of them.
+struct StreamContext {
+  ReferenceCache* cache = nullptr;
+  WorkPool* pool = nullptr;
+  OpenStreams* streams = nullptr;
+  absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long
+  Counter bytes_in = {};                       // packed records
+  Counter bytes_out = {};
+};
+
+// Busy: come back later.
+inline absl::Status TooManyCalls() {
+  return WithErrorInfo(absl::ResourceExhaustedError("the cache has too many calls to serve"),
+                       {.reason = "BUSY", .hint = "retry after a second"});
+}
+
+// Cancels a call whose peer stopped sending or reading. The stream says when it waits for the peer.
+class IdleWatch {
+ public:
+  IdleWatch(grpc::CallbackServerContext* call, absl::Duration idle_max)
+      : call_(call), idle_max_(idle_max) {}
+
+  void WaitsForPeer() { since_unix_ms_ = absl::ToUnixMillis(absl::Now()); }
+  void PeerActed() { since_unix_ms_ = 0; }
+  void Check(absl::Time now) {
+    const int64_t since = since_unix_ms_;
+    if (since == 0 || now - absl::FromUnixMillis(since) < idle_max_) return;
+    call_->TryCancel();
+  }
+
+ private:
+  grpc::CallbackServerContext* const call_;
+  const absl::Duration idle_max_;
+  std::atomic<int64_t> since_unix_ms_ = 0;  // 0: it is our turn
+};
+
+}  // namespace fpo::cache
