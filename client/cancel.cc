@@ -1,5 +1,7 @@
+#include "absl/strings/str_cat.h"
 #include "client/commands.h"
 #include "client/convert.h"
+#include "common/error_info.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -15,6 +17,15 @@ absl::StatusOr<ExitCode> RunCancel(Session& session) {
   request.set_now(session.invocation.Has("now"));
   FPO_ASSIGN_OR_RETURN(const pb::CancelJobResponse answer, coordinator.CancelJob(request));
   const pb::Job& job = answer.job();
+  // The service leaves an ended job as it is. Already cancelled is what was asked for; the others
+  // are not.
+  if (job.state() == pb::SUCCEEDED || job.state() == pb::FAILED) {
+    const std::string& id = job.job_id();
+    return WithErrorInfo(
+        absl::FailedPreconditionError(absl::StrCat("job ", id, " cannot be cancelled: it is ",
+                                                   pb::JobState_Name(job.state()), " already")),
+        {.reason = "JOB_TERMINAL", .hint = absl::StrCat("fpoctl describe ", id), .ids = {id}});
+  }
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";
   } else if (session.settings().quiet) {

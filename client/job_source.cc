@@ -47,6 +47,16 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   return text.str();
 }
 
+// The key of the first problem: "job.yaml:12: optimizer.lr: ..." names optimizer.lr.
+std::string FirstKey(const absl::Status& problems, const std::string& path) {
+  std::string line(problems.message());
+  if (line.rfind(path, 0) != 0) return "";
+  line = line.substr(path.size());
+  const size_t begin = line.find(": ");
+  const size_t end = begin == std::string::npos ? begin : line.find(": ", begin + 2);
+  return end == std::string::npos ? "" : line.substr(begin + 2, end - begin - 2);
+}
+
 void MakeAbsolute(const fs::path& folder, std::string* path) {
   if (!path->empty()) *path = (folder / *path).lexically_normal().string();
 }
@@ -69,8 +79,9 @@ absl::StatusOr<JobConfig> LoadJob(const std::string& path, const std::vector<std
   if (!config.ok()) {
     if (config.status().code() != absl::StatusCode::kInvalidArgument) return config;
     const ErrorInfo info = GetErrorInfo(config.status()).value_or(ErrorInfo());
-    return WithErrorInfo(config.status(),
-                         {.reason = kInvalidJobReason, .field = info.field, .hint = info.hint});
+    return WithErrorInfo(
+        config.status(),
+        {.reason = kInvalidJobReason, .field = FirstKey(config.status(), path), .hint = info.hint});
   }
   MakePathsAbsolute(fs::absolute(path).parent_path().string(), &*config);
   return config;

@@ -116,12 +116,12 @@ TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
   ASSERT_EQ(coordinator_.cancels().size(), 3u);
   EXPECT_EQ(coordinator_.cancels()[0].job_id(), "j-1001") << "names are resolved first";
   EXPECT_TRUE(coordinator_.cancels()[1].now());
-  coordinator_.FailNext(
-      "CancelJob", WithErrorInfo(absl::FailedPreconditionError("job j-1001 has ended"),
-                                 {.reason = "JOB_TERMINAL", .hint = "fpoctl describe j-1001"}));
-  const Result late = Run({"cancel", "j-1001"});
+  coordinator_.AddJob(SampleMessage("j-1002", pb::SUCCEEDED));
+  const Result late = Run({"cancel", "j-1002"});
   EXPECT_EQ(late.code, 7);
-  EXPECT_EQ(late.err, "error: job j-1001 has ended; hint: fpoctl describe j-1001\n");
+  EXPECT_EQ(late.err,
+            "error: job j-1002 cannot be cancelled: it is SUCCEEDED already; hint: fpoctl describe "
+            "j-1002\n");
 }
 
 TEST_F(CommandsTest, CompareTakesSeveralJobs) {
@@ -240,7 +240,9 @@ TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
   EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":9: ")));
   EXPECT_THAT(bad.err, HasSubstr(absl::StrCat(path, ":10: ")));
   EXPECT_THAT(bad.err, HasSubstr("\nerror: the job is not valid: 2 problems; hint: "));
-  EXPECT_EQ(json::parse(Run({"validate", path, "--json"}).err)["reason"], "INVALID_JOB");
+  const json error = json::parse(Run({"validate", path, "--json"}).err);
+  EXPECT_EQ(error["reason"], "INVALID_JOB");
+  EXPECT_EQ(error["field"], "colour");
 }
 
 TEST_F(CommandsTest, JobFilesThatCannotBeRead) {

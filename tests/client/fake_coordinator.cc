@@ -219,6 +219,8 @@ grpc::Status FakeCoordinator::CancelJob(grpc::ServerContext*, const pb::CancelJo
   if (!found.ok()) return ToGrpcStatus(found);
   absl::MutexLock lock(&mutex_);
   cancels_.push_back(*request);
+  const pb::JobState state = response->job().state();
+  if (state == pb::SUCCEEDED || state == pb::FAILED) return grpc::Status::OK;
   response->mutable_job()->set_state(request->now() ? pb::CANCELLED : pb::CANCELLING);
   return grpc::Status::OK;
 }
