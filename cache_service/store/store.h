@@ -34,7 +34,7 @@ struct IndexEntry {
   uint32_t size = 0;         // bytes of the encoded record
   Digest digest{};           // SHA-256 of them
   bool quarantined = false;  // its bytes went bad: counts as absent
-  absl::Time created;
+  absl::Time created = {};
 
   bool operator==(const IndexEntry&) const = default;
 };

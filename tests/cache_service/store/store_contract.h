@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cache_service/store/store.h"
+#include "gtest/gtest.h"
+
+namespace fpo::cache {
+
+// One implementation of Store under test, and what the suite must be able to do to it.
+class StoreUnderTest {
+ public:
+  virtual ~StoreUnderTest() = default;
+  virtual Store& store() = 0;
+  virtual void Corrupt(const Digest& recipe_id, const Digest& key) = 0;
+};
+
+// The promises of store.h, checked on each implementation: see store_contract.cc.
+class StoreContract
+    : public ::testing::TestWithParam<std::function<std::unique_ptr<StoreUnderTest>()>> {
+ protected:
+  void SetUp() override { under_test_ = GetParam()(); }
+  Store& store() { return under_test_->store(); }
+
+  std::unique_ptr<StoreUnderTest> under_test_;
+};
+
+}  // namespace fpo::cache
