@@ -37,7 +37,6 @@ struct AttemptRef {
   int32_t attempt = 0;
   uint64_t epoch = 0;
 
-  bool operator==(const AttemptRef&) const = default;
   auto operator<=>(const AttemptRef&) const = default;
 };
 
