@@ -13,7 +13,7 @@ namespace fpo {
 inline constexpr int kMessageBytesMax = 4 << 20;  // both directions, both ends
 
 struct ChannelOptions {
-  TlsFiles tls;       // ca given: TLS
+  TlsFiles tls = {};  // ca given: TLS
   bool bulk = false;  // a connection of its own for records and files, so that they never delay
                       // control calls
 };

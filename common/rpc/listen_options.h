@@ -9,20 +9,20 @@ namespace fpo {
 
 // PEM files. All empty: plaintext.
 struct TlsFiles {
-  std::string cert;  // own chain
-  std::string key;   // own private key
-  std::string ca;    // who may talk to us; on a server its presence demands client certificates
+  std::string cert = {};  // own chain
+  std::string key = {};   // own private key
+  std::string ca = {};  // who may talk to us; on a server its presence demands client certificates
 
   bool empty() const { return cert.empty() && key.empty() && ca.empty(); }
 };
 
 // Where a program listens, as its flags say; shared by coordinator, cache and agent.
 struct ListenOptions {
-  std::string listen;     // gRPC, "host:port", port 0 picks one; empty: the program serves no gRPC
-  std::string http;       // /metrics, /healthz, /readyz; empty: none
-  std::string port_file;  // where WritePortFile goes; empty: nowhere
-  bool insecure = false;  // allow an address outside loopback without TLS
-  TlsFiles tls;
+  std::string listen = {};     // gRPC, "host:port", port 0 picks one; empty: no gRPC
+  std::string http = {};       // /metrics, /healthz, /readyz; empty: none
+  std::string port_file = {};  // where WritePortFile goes; empty: nowhere
+  bool insecure = false;       // allow an address outside loopback without TLS
+  TlsFiles tls = {};
 };
 
 // InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address

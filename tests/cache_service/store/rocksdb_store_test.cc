@@ -24,7 +24,8 @@ class RocksdbUnderTest final : public StoreUnderTest {
   // Flips a bit of the value as a failing disk would, behind the store's back.
   void Corrupt(const Digest& recipe_id, const Digest& key) override {
     store_.reset();
-    DatabaseOptions options{.path = OptionsFor(folder_).path};
+    DatabaseOptions options;
+    options.path = OptionsFor(folder_).path;
     options.families = {{.name = "meta"},
                         {.name = "manifests"},
                         {.name = "index"},

@@ -1,0 +1,54 @@
+#include "common/rpc/listen_options.h"
+
+#include "gmock/gmock.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ListenOptions, KnowsLoopback) {
+  for (const char* address : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1"}) {
+    EXPECT_TRUE(IsLoopback(address)) << address;
+  }
+  for (const char* address : {"0.0.0.0:1", "10.0.0.1:1", "[::]:1", "host:1", "1127.0.0.1:1"}) {
+    EXPECT_FALSE(IsLoopback(address)) << address;
+  }
+}
+
+TEST(ListenOptions, ChecksAddresses) {
+  for (const char* good : {"127.0.0.1:0", "[::1]:65535", "host:7070"}) {
+    EXPECT_TRUE(CheckAddress(good).ok()) << good;
+  }
+  for (const char* bad : {"", "host", ":1", "host:", "host:65536", "host:-1", "host:x"}) {
+    EXPECT_FALSE(CheckAddress(bad).ok()) << bad;
+  }
+}
+
+TEST(ListenOptions, RefusesToExposePlaintext) {
+  ListenOptions options{.listen = "0.0.0.0:1", .http = "127.0.0.1:2", .port_file = "", .tls = {}};
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--insecure"));
+  options.tls.cert = "c";
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--tls-key"));
+  options.tls.key = "k";
+  EXPECT_TRUE(ValidateListen(options).ok());
+  options.http = "0.0.0.0:2";
+  EXPECT_FALSE(ValidateListen(options).ok()) << "the HTTP listener has no TLS";
+  options.insecure = true;
+  EXPECT_TRUE(ValidateListen(options).ok());
+}
+
+TEST(ListenOptions, WritesThePortFileWhole) {
+  const testing::TempFolder folder;
+  ASSERT_TRUE(WritePortFile(folder / "p", "127.0.0.1:5", "127.0.0.1:6").ok());
+  EXPECT_EQ(testing::ReadWhole(folder / "p"),
+            "{\"grpc\":\"127.0.0.1:5\",\"http\":\"127.0.0.1:6\"}\n");
+  ASSERT_TRUE(WritePortFile(folder / "p", "", "127.0.0.1:7").ok());
+  EXPECT_EQ(testing::ReadWhole(folder / "p"), "{\"http\":\"127.0.0.1:7\"}\n");
+  EXPECT_TRUE(WritePortFile("", "a:1", "").ok());
+  EXPECT_FALSE(WritePortFile(folder / "none/p", "a:1", "").ok());
+}
+
+}  // namespace
+}  // namespace fpo

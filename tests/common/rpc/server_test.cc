@@ -1,0 +1,163 @@
+// Server, channel, credentials, deadlines and call metrics together, with gRPC's own health
+// service.
+#include "common/rpc/server.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <cstdlib>
+
+#include "absl/synchronization/mutex.h"
+#include "common/metrics.h"
+#include "common/rpc/call_metrics.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/deadline.h"
+#include "common/rpc/grpc_status.h"
+#include "gmock/gmock.h"
+#include "proto/fpo/v1/cache.grpc.pb.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo {
+namespace {
+
+namespace pb = fpo::v1;
+using ::testing::HasSubstr;
+
+// Answers Stats at once and never answers ListManifests until it is cancelled.
+class TestService final : public pb::ReferenceCache::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Stats(grpc::CallbackServerContext* context, const pb::StatsRequest*,
+                                  pb::StatsResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    response->set_version("v");
+    reactor->Finish(ToGrpcStatus(RequireDeadline(*context)));
+    return reactor;
+  }
+  grpc::ServerUnaryReactor* ListManifests(grpc::CallbackServerContext*,
+                                          const pb::ListManifestsRequest*,
+                                          pb::ListManifestsResponse*) override {
+    class Silent final : public grpc::ServerUnaryReactor {
+      void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+      void OnDone() override { delete this; }
+    };
+    return new Silent();
+  }
+};
+
+class RpcServerTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<RpcServer>> Start(RpcServerOptions options) {
+    if (options.listen.empty()) options.listen = "127.0.0.1:0";
+    options.services = {{pb::ReferenceCache::service_full_name(), &service_}};
+    return RpcServer::Start(std::move(options));
+  }
+  static grpc::Status CallStats(const std::string& address, const ChannelOptions& options = {}) {
+    const auto channel = MakeChannel(address, options);
+    if (!channel.ok()) return ToGrpcStatus(channel.status());
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(10));
+    pb::StatsResponse response;
+    return pb::ReferenceCache::NewStub(*channel)->Stats(&context, {}, &response);
+  }
+
+  TestService service_;
+};
+
+TEST_F(RpcServerTest, ServesOnAFreePort) {
+  const auto server = Start({});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_GT((*server)->port(), 0);
+  EXPECT_TRUE(CallStats((*server)->address()).ok());
+  EXPECT_TRUE(CallStats((*server)->address(), {.bulk = true}).ok());
+}
+
+TEST_F(RpcServerTest, NamesATakenAddress) {
+  const auto first = Start({});
+  RpcServerOptions options;
+  options.listen = (*first)->address();
+  const absl::Status second = Start(options).status();
+  EXPECT_TRUE(absl::IsUnavailable(second)) << second;
+  EXPECT_THAT(std::string(second.message()), HasSubstr((*first)->address()));
+}
+
+TEST_F(RpcServerTest, RefusesToExposePlaintext) {
+  RpcServerOptions options;
+  options.listen = "0.0.0.0:0";
+  EXPECT_THAT(std::string(Start(options).status().message()), HasSubstr("--insecure"));
+  options.insecure = true;
+  EXPECT_TRUE(Start(options).ok());
+}
+
+TEST_F(RpcServerTest, ACallWithoutADeadlineIsRefused) {
+  const auto server = Start({});
+  grpc::ClientContext context;
+  pb::StatsResponse response;
+  const grpc::Status status = pb::ReferenceCache::NewStub(*MakeChannel((*server)->address()))
+                                  ->Stats(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(RpcServerTest, ShutdownCancelsWhatTheGraceDoesNotEnd) {
+  const auto server = Start({});
+  const auto stub = pb::ReferenceCache::NewStub(*MakeChannel((*server)->address()));
+  ASSERT_TRUE(CallStats((*server)->address()).ok());
+  grpc::ClientContext context;
+  pb::ListManifestsRequest request;
+  pb::ListManifestsResponse response;
+  absl::Mutex mutex;
+  bool done = false;
+  grpc::Status ended;
+  stub->async()->ListManifests(&context, &request, &response, [&](grpc::Status status) {
+    absl::MutexLock lock(&mutex);
+    ended = status;
+    done = true;
+  });
+  (*server)->Shutdown(absl::Milliseconds(100));
+  absl::MutexLock lock(&mutex);
+  ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&done), absl::Seconds(10)));
+  EXPECT_FALSE(ended.ok());
+}
+
+TEST_F(RpcServerTest, CountsHandledCalls) {
+  MetricsRegistry registry;
+  RpcServerOptions options;
+  options.on_handled = CountCalls(&registry);
+  auto server = Start(std::move(options));
+  ASSERT_TRUE(CallStats((*server)->address()).ok());
+  server->reset();  // every call has been counted when it returns
+  const std::string text = registry.Text();
+  EXPECT_THAT(text, HasSubstr("grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Stats\","
+                              "grpc_service=\"fpo.v1.ReferenceCache\"} 1"));
+  EXPECT_THAT(text, HasSubstr("grpc_server_handling_seconds_count{grpc_method=\"Stats\","
+                              "grpc_service=\"fpo.v1.ReferenceCache\"} 1"));
+}
+
+TEST_F(RpcServerTest, TlsProvesBothSides) {
+  const testing::TempFolder folder;
+  const std::string make = "cd " + folder.path() +
+                           " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+                           "-nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost "
+                           "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 2> /dev/null";
+  if (std::system(make.c_str()) != 0) GTEST_SKIP() << "no openssl program here";
+  const TlsFiles both{folder / "cert.pem", folder / "key.pem", folder / "cert.pem"};
+  RpcServerOptions options;
+  options.tls = both;
+  const auto server = Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string address = "localhost:" + std::to_string((*server)->port());
+  EXPECT_TRUE(CallStats(address, {.tls = both}).ok());
+  EXPECT_FALSE(CallStats(address).ok()) << "plaintext";
+  EXPECT_FALSE(CallStats(address, {.tls = {.ca = both.ca}}).ok()) << "no client certificate";
+}
+
+TEST_F(RpcServerTest, NamesTlsFilesThatCannotBeUsed) {
+  RpcServerOptions options;
+  options.tls = {"/none/cert.pem", "/none/key.pem", ""};
+  EXPECT_THAT(std::string(Start(options).status().message()), HasSubstr("/none/cert.pem"));
+  options.tls = {"", "", "/etc/hostname"};
+  EXPECT_THAT(std::string(Start(options).status().message()), HasSubstr("--tls-cert"));
+  EXPECT_THAT(CallStats("127.0.0.1:1", {.tls = {.ca = "/none/ca.pem"}}).error_message(),
+              HasSubstr("/none/ca.pem"));
+}
+
+}  // namespace
+}  // namespace fpo
