@@ -75,8 +75,8 @@ absl::StatusOr<Digest> DigestFromHex(absl::string_view hex) {
   });
   if (hex.size() != 2 * std::tuple_size_v<Digest> || !lower_hex) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a SHA-256 is 64 lower-case hex characters, got ", hex.size(), " characters: '",
-                     absl::CHexEscape(hex.substr(0, 80)), "'"));
+        absl::StrCat("a SHA-256 is 64 lower-case hex characters, got ", hex.size(),
+                     " characters: '", absl::CHexEscape(hex.substr(0, 80)), "'"));
   }
   return DigestFromBytes(absl::HexStringToBytes(hex));
 }

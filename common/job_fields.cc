@@ -147,7 +147,12 @@ JobEntry Checkpoint(CheckpointSection* s) {
   return {Kind::kSection,
           "checkpoint",
           "what an interrupted job resumes from",
-          {{"every_steps", &s->every_steps, "steps between checkpoints", {}, 1, 1e9},
+          {{"every_steps",
+            &s->every_steps,
+            "steps between checkpoints; 0: only at the end",
+            {},
+            0,
+            1e9},
            {"keep_last", &s->keep_last, "newest checkpoints to keep", {}, 1, 1000},
            {"keep_best", &s->keep_best, "best checkpoints by held-out loss to keep", {}, 0, 1000}}};
 }
@@ -156,7 +161,12 @@ JobEntry Evaluate(EvaluateSection* s) {
   return {Kind::kSection,
           "evaluate",
           "evaluation on data.eval",
-          {{"every_steps", &s->every_steps, "steps between evaluations", {}, 1, 1e9},
+          {{"every_steps",
+            &s->every_steps,
+            "steps between evaluations; 0: only at the end",
+            {},
+            0,
+            1e9},
            {"pairs", &s->pairs, "first N held-out pairs", {}, 1, 1e9}}};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/job_node.h"
@@ -28,6 +29,7 @@ std::string DefaultSource(const JobConfig& config) {
 
 void FillDefaults(JobConfig* config) {
   if (config->reference.source.empty()) config->reference.source = DefaultSource(*config);
+  if (config->reference.source == "none") return;
   if (config->reference.path.empty()) config->reference.path = config->model.path;
 }
 
@@ -55,8 +57,10 @@ absl::StatusOr<JobConfig> FromTree(const JobNode& root, absl::string_view file,
   if (readable && root.kind == JobNode::Kind::kMap) {
     for (JobProblem& problem : ValidateJob(config)) {
       const bool known =
-          std::any_of(problems.begin(), problems.end(),
-                      [&](const JobProblem& other) { return other.key == problem.key; });
+          std::any_of(problems.begin(), problems.end(), [&](const JobProblem& other) {
+            return other.key == problem.key || absl::StartsWith(problem.key, other.key + ".") ||
+                   other.key == "method.name";
+          });
       problem.line = LineOfKey(root, problem.key);
       if (!known) problems.push_back(std::move(problem));
     }

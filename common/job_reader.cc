@@ -44,6 +44,12 @@ bool ParseNumber(const JobNode& node, double* value) {
          std::isfinite(*value);
 }
 
+// Keys of the format whose only value so far is their default.
+bool IsReserved(const std::string& key, const JobNode& node) {
+  return (key == "method.features" && node.kind == Kind::kScalar && node.text == "sae") ||
+         (key == "method.feature_weights" && IsNull(node));
+}
+
 std::string Range(const JobField& field) {
   if (std::isinf(field.max)) return absl::StrCat("at least ", field.min);
   return absl::StrCat("from ", field.min, " to ", field.max);
@@ -66,6 +72,7 @@ class Reader {
       const std::string key = prefix + name;
       const auto field = std::find_if(fields.begin(), fields.end(),
                                       [&](const JobField& f) { return name == f.name; });
+      if (IsReserved(key, node)) continue;
       if (field == fields.end()) {
         UnknownKey(node, key, name, names);
       } else {
@@ -220,7 +227,8 @@ void ReadSaes(const JobNode& node, Reader* reader, JobConfig* config) {
         node.kind == Kind::kMap ? std::string("sae.") : absl::StrCat("sae.", i, ".");
     SaeSection sae;
     if (items[i].kind != Kind::kMap) {
-      reader->Complain(items[i], prefix, "must be a mapping with path, layer, site");
+      reader->Complain(items[i], prefix.substr(0, prefix.size() - 1),
+                       "must be a mapping with path, layer, site");
       continue;
     }
     reader->ReadFields(items[i], prefix, SaeFields(&sae));

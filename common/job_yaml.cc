@@ -1,8 +1,11 @@
 #include "common/job_yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <exception>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +14,39 @@ namespace fpo {
 namespace {
 
 constexpr int kLevelsMax = 16;
+
+// Finds the first alias without building anything: an alias repeats its node, so that a few lines
+// could stand for millions of values.
+class AliasFinder final : public YAML::EventHandler {
+ public:
+  int line() const { return line_; }  // 0: none
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    if (line_ == 0) line_ = mark.line + 1;
+  }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int line_ = 0;
+};
+
+int LineOfAlias(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  AliasFinder finder;
+  parser.HandleNextDocument(finder);  // later documents are refused as a whole
+  return finder.line();
+}
 
 class TreeBuilder {
  public:
@@ -75,8 +111,11 @@ class TreeBuilder {
 }  // namespace
 
 absl::StatusOr<JobNode> ParseJobYaml(absl::string_view text, std::vector<JobProblem>* problems) {
-  // An alias repeats a node, so a few lines could stand for millions: anchors are refused by text.
   try {
+    if (const int line = LineOfAlias(std::string(text)); line != 0) {
+      problems->push_back({line, "", "aliases (*name) are not allowed; write the value out"});
+      return JobNode();
+    }
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.size() > 1) {
       return absl::InvalidArgumentError("more than one YAML document (---); keep one job a file");
@@ -86,6 +125,8 @@ absl::StatusOr<JobNode> ParseJobYaml(absl::string_view text, std::vector<JobProb
   } catch (const YAML::Exception& error) {
     problems->push_back({error.mark.line + 1, "", absl::StrCat("not YAML: ", error.msg)});
     return JobNode();
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("not YAML: ", error.what()));
   }
 }
 

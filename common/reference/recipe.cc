@@ -20,8 +20,8 @@ absl::Status Invalid(absl::string_view what) {
 absl::Status CheckWord(absl::string_view name, absl::string_view word,
                        std::initializer_list<absl::string_view> allowed) {
   if (std::find(allowed.begin(), allowed.end(), word) != allowed.end()) return absl::OkStatus();
-  return Invalid(absl::StrCat(name, " is ", JsonQuote(word), ", allowed: ",
-                              absl::StrJoin(allowed, ", ")));
+  return Invalid(
+      absl::StrCat(name, " is ", JsonQuote(word), ", allowed: ", absl::StrJoin(allowed, ", ")));
 }
 
 absl::Status CheckDigest(absl::string_view name, absl::string_view hex) {
@@ -121,8 +121,9 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
   // The id digests these bytes: another order, a space, a missing or an extra member would be
   // another recipe that means the same.
   if (CanonicalRecipe(*recipe) != canonical) {
-    return Invalid("not in canonical form: these members, each once, sorted, without spaces: device "
-                   "dtype features forward model_digest sae[digest layer pooling precision site]");
+    return Invalid(
+        "not in canonical form: these members, each once, sorted, without spaces: device "
+        "dtype features forward model_digest sae[digest layer pooling precision site]");
   }
   return recipe;
 }

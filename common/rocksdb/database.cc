@@ -197,7 +197,8 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   rocksdb::ReadOptions read;
-  read.fill_cache = false;  // records are read in passes, once each
+  // Records are read in passes, once each, and would only push the index out of the cache.
+  read.fill_cache = state_->options.families[family].profile != FamilyProfile::kBulk;
   open->db->MultiGet(read, open->families[family], keys.size(), slices.data(), values.data(),
                      statuses.data(), std::is_sorted(keys.begin(), keys.end()));
   std::vector<std::optional<std::string>> result(keys.size());

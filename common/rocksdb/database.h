@@ -32,8 +32,8 @@ struct FamilyOptions {
 
 struct DatabaseOptions {
   std::string path;  // created when absent
-  std::vector<FamilyOptions>
-      families;  // "default" is added when missing; positions are the family numbers below
+  // "default" is added when missing; positions are the family numbers below.
+  std::vector<FamilyOptions> families = {};
   int64_t block_cache_bytes = 64 << 20;
   // Writes are refused below max(free_bytes_min, free_fraction_min of the file system): RocksDB
   // needs room to compact.

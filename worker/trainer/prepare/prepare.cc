@@ -38,7 +38,9 @@ AdmissionLimits LimitsOf(const JobConfig& job) {
 }
 
 absl::Status CheckLimits(const JobConfig& job) {
-  if (job.data.train.empty()) return absl::InvalidArgumentError("data.train names no file");
+  if (job.data.train.empty() && job.kind != "evaluate") {
+    return absl::InvalidArgumentError("data.train names no file");
+  }
   if (job.data.max_prompt_length < 8 || job.data.max_prompt_length >= job.data.max_length) {
     return absl::InvalidArgumentError(
         absl::StrCat("data.max_prompt_length is ", job.data.max_prompt_length,
@@ -115,13 +117,13 @@ absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work,
   return report;
 }
 
-absl::Status NothingAdmitted(const AdmissionReport& report) {
+absl::Status NothingAdmitted(const AdmissionReport& report, absl::string_view key) {
   std::vector<std::string> reasons;
   for (const auto& [reason, count] : report.dropped) {
     reasons.push_back(absl::StrCat(count, " ", reason));
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("none of the ", report.rows, " rows of data.train can be used: dropped ",
+      absl::StrCat("none of the ", report.rows, " rows of ", key, " can be used: dropped ",
                    absl::StrJoin(reasons, ", "), report.dropped_examples.empty() ? "" : "; e.g. ",
                    report.dropped_examples.empty() ? "" : report.dropped_examples.front()));
 }
@@ -175,10 +177,15 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   PrepareSummary summary;
   FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, job.data.train, limits,
                                                   absl::StrCat(out, "/train.safetensors")));
-  if (summary.train.admitted == 0) return NothingAdmitted(summary.train);
+  if (summary.train.admitted == 0 && !job.data.train.empty()) {
+    return NothingAdmitted(summary.train, "data.train");
+  }
   limits.max_pairs.reset();
   FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, job.data.eval, limits,
                                                  absl::StrCat(out, "/eval.safetensors")));
+  if (summary.eval.admitted == 0 && !job.data.eval.empty()) {
+    return NothingAdmitted(summary.eval, "data.eval");
+  }
   if (progress) progress(work.rows_done, work.rows_done);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;

@@ -30,10 +30,21 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   return json.dump(2) + "\n";
 }
 
+// Before the model is loaded: a path that cannot be written must not cost an evaluation.
+absl::Status MakeParentFolder(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (!error) return absl::OkStatus();
+  return AsStorageError(absl::UnavailableError(
+      absl::StrCat("cannot create ", parent.string(), ": ", error.message())));
+}
+
 }  // namespace
 
 absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
                            EventSink& events) {
+  FPO_RETURN_IF_ERROR(MakeParentFolder(options.out));
   RunInputOptions input;
   input.prepared = options.prepared;
   if (input.prepared.empty()) {

@@ -1,0 +1,81 @@
+#include "common/job_file.h"
+
+#include <fstream>
+#include <random>
+
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+constexpr char kJob[] = R"(name: a-job
+model: {path: /m}
+sae: {path: /s.npz}
+data: {train: [/d.jsonl], max_length: 128, max_prompt_length: 64}
+output: /o
+)";
+
+TEST(JobFile, FillsInTheDefaults) {
+  const auto config = ReadJobYaml(kJob, "job.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->reference.source, "cached");
+  EXPECT_EQ(config->reference.path, "/m");
+  EXPECT_EQ(config->optimizer.lr, 5e-7);
+  EXPECT_EQ(config->schedule.warmup_steps, 150);
+}
+
+TEST(JobFile, SetOverridesBeforeChecking) {
+  const auto config =
+      ReadJobYaml(kJob, "job.yaml", {"method.name=simpo", "epochs=3", "labels.team=a"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->method.name, "simpo");
+  EXPECT_EQ(config->reference.source, "none");
+  EXPECT_EQ(config->epochs, 3);
+  EXPECT_EQ(config->labels.size(), 1u);
+  EXPECT_FALSE(ReadJobYaml(kJob, "job.yaml", {"epochs"}).ok());
+  EXPECT_FALSE(ReadJobYaml(kJob, "job.yaml", {"nothing.here=1"}).ok());
+}
+
+TEST(JobFile, ReportsAllProblemsWithFileAndLine) {
+  const auto config = ReadJobYaml("name: Bad Name\nmodel: {pth: /m}\nepochs: 0\n", "job.yaml");
+  const std::string message(config.status().message());
+  EXPECT_NE(message.find("job.yaml:1: name: "), std::string::npos) << message;
+  EXPECT_NE(message.find("job.yaml:2: model.pth: "), std::string::npos) << message;
+  EXPECT_NE(message.find("job.yaml:3: epochs: "), std::string::npos) << message;
+  EXPECT_NE(message.find("output: is missing"), std::string::npos) << message;
+}
+
+TEST(JobFile, JsonRoundTripsAndIsStrict) {
+  const auto config = ReadJobYaml(kJob, "job.yaml", {"max_steps=7", "sae.layer=2", "labels.a=b"});
+  ASSERT_TRUE(config.ok());
+  const std::string json = WriteJobJson(*config);
+  const auto again = ReadJobJson(json);
+  ASSERT_TRUE(again.ok()) << again.status() << json;
+  EXPECT_EQ(WriteJobJson(*again), json);
+  EXPECT_EQ(again->max_steps, 7);
+  EXPECT_FALSE(ReadJobJson(R"({"name":"a","unknown":1})").ok());
+  EXPECT_EQ(WriteJobJson(*ReadJobYaml(WriteJobYaml(*config), "x")), json);
+}
+
+TEST(JobFile, FilesOfEitherFormAreRead) {
+  const std::string path = ::testing::TempDir() + "/job_file_test";
+  std::ofstream(path + ".json") << WriteJobJson(*ReadJobYaml(kJob, "x"));
+  std::ofstream(path + ".yaml") << kJob;
+  EXPECT_TRUE(ReadJobFile(path + ".json").ok());
+  EXPECT_TRUE(ReadJobFile(path + ".yaml").ok());
+  EXPECT_EQ(ReadJobFile(path + ".none").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(ReadJobYaml(std::string(300 * 1024, '#'), "big").ok());
+}
+
+TEST(JobFile, SurvivesRandomDamage) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = kJob;
+    for (int j = 0; j < 3; ++j) text[random() % text.size()] = static_cast<char>(random() % 128);
+    (void)ReadJobYaml(text, "job.yaml");  // an error or a job, never a crash
+    (void)ReadJobJson(text);
+  }
+}
+
+}  // namespace
+}  // namespace fpo

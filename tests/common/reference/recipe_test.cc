@@ -1,0 +1,68 @@
+#include "common/reference/recipe.h"
+
+#include <random>
+#include <set>
+
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+Recipe Sample() {
+  Recipe recipe;
+  recipe.model_digest = std::string(64, 'a');
+  recipe.forward = "gemma-1";
+  recipe.dtype = "float32";
+  recipe.device = "cpu";
+  recipe.sae = {{std::string(64, 'b'), 25, "resid_post"}};
+  return recipe;
+}
+
+TEST(Recipe, CanonicalFormRoundTrips) {
+  const auto read = ParseRecipe(CanonicalRecipe(Sample()));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, Sample());
+}
+
+// Every field of Recipe and SaeRecipe: a new one must be added here, and so be decided upon.
+TEST(Recipe, EveryFieldChangesTheId) {
+  std::vector<Recipe> variants(11, Sample());
+  variants[1].model_digest[0] = 'c';
+  variants[2].forward = "gemma-2";
+  variants[3].dtype = "bfloat16";
+  variants[4].device = "cuda";
+  variants[5].sae[0].digest[0] = 'c';
+  variants[6].sae[0].layer = 24;
+  variants[7].sae[0].site = "mlp_out";
+  variants[8].sae[0].pooling = "other";
+  variants[9].sae[0].precision = "other";
+  variants[10].features = "top:50";
+  std::set<std::string> ids;
+  for (const Recipe& recipe : variants) ids.insert(ToHex(RecipeId(recipe)));
+  EXPECT_EQ(ids.size(), variants.size());
+  EXPECT_LE(sizeof(Recipe), 5 * sizeof(std::string) + sizeof(std::vector<int>))
+      << "a field was added to Recipe: say here what it does to the id";
+}
+
+TEST(Recipe, MarginRecipeForgetsTheSaes) {
+  EXPECT_TRUE(MarginRecipe(Sample()).sae.empty());
+  EXPECT_EQ(MarginRecipe(Sample()).model_digest, Sample().model_digest);
+  EXPECT_EQ(MarginRecipe(MarginRecipe(Sample())), MarginRecipe(Sample()));
+}
+
+TEST(Recipe, OnlyTheCanonicalFormIsTaken) {
+  const std::string canonical = CanonicalRecipe(Sample());
+  EXPECT_FALSE(ParseRecipe(" " + canonical).ok());
+  EXPECT_FALSE(ParseRecipe("{}").ok());
+  EXPECT_FALSE(ParseRecipe("").ok());
+  std::mt19937 random(3);
+  for (int i = 0; i < 2000; ++i) {
+    std::string damaged = canonical;
+    damaged[random() % damaged.size()] = static_cast<char>(random() % 128);
+    const auto recipe = ParseRecipe(damaged);
+    if (recipe.ok()) EXPECT_EQ(CanonicalRecipe(*recipe), damaged);
+  }
+}
+
+}  // namespace
+}  // namespace fpo
