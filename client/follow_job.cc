@@ -76,7 +76,12 @@ class Following {
     const JobView job = ViewOf(*last_);
     if (session_.settings().json) {
       if (!request_.stream_json) PrintJson();
-    } else if (!session_.settings().quiet) {
+    } else if (session_.settings().quiet) {
+      if (job.state != "SUCCEEDED") {
+        session_.err << "job " << job.job_id << " " << job.state << ": " << OneLine(job.reason)
+                     << "; hint: fpoctl describe " << job.job_id << "\n";
+      }
+    } else {
       session_.out << RenderSummary(job, session_.style()) << std::flush;
     }
     return ExitCodeOfState(job.state);

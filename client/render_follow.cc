@@ -89,13 +89,17 @@ std::string DivergenceText(const std::map<std::string, double>& m) {
   return absl::StrCat(HumanNumber(chosen), "/", HumanNumber(rejected));
 }
 
+// Rewards and divergences exist for jobs that learn from pairs.
+bool LearnsFromPairs(const JobView& job) { return job.kind == "train" && job.method != "sft"; }
+
 std::string NumbersLine(const JobView& job) {
   const ProgressView& p = job.progress;
   const std::string of = p.total_steps > 0 ? absl::StrCat("/", HumanCount(p.total_steps)) : "";
-  return absl::StrCat("  step ", p.step > 0 ? HumanCount(p.step) + of : "-", "   loss ",
-                      HumanNumber(Find(p.metrics, "loss")), "   accuracy ",
-                      HumanNumber(Find(p.metrics, "rewards/accuracies")), "   margin ",
-                      HumanNumber(Find(p.metrics, "rewards/margins")));
+  std::string line = absl::StrCat("  step ", p.step > 0 ? HumanCount(p.step) + of : "-", "   loss ",
+                                  HumanNumber(Find(p.metrics, "loss")));
+  if (!LearnsFromPairs(job)) return line;
+  return absl::StrCat(line, "   accuracy ", HumanNumber(Find(p.metrics, "rewards/accuracies")),
+                      "   margin ", HumanNumber(Find(p.metrics, "rewards/margins")));
 }
 
 // Per second, of the last step; nothing when a step's numbers are missing.
@@ -109,6 +113,11 @@ std::optional<double> TokensPerSecond(const ProgressView& p) {
 std::string SpeedText(const ProgressView& p) {
   const std::optional<double> rate = TokensPerSecond(p);
   return rate ? absl::StrCat(HumanCount(std::llround(*rate)), " tokens/s") : "-";
+}
+
+// Before the first step there are no numbers to show, and nobody misses them.
+bool HasSteps(const JobView& job) {
+  return job.progress.phase == "train" || job.progress.step > 0 || !job.progress.metrics.empty();
 }
 
 std::string HeadLine(const JobView& job, const FollowState& follow, const TextStyle& style) {
@@ -145,11 +154,14 @@ std::string RenderWatchBlock(const JobView& job, const FollowState& follow,
   std::vector<std::string> lines = {HeadLine(job, follow, style)};
   if (!job.reason.empty()) lines.push_back(absl::StrCat("  ", OneLine(job.reason)));
   lines.push_back(PhaseLine(job, style));
-  if (!job.attempts.empty()) {
-    lines.push_back(BarLine(job, follow, style));
+  if (!job.attempts.empty()) lines.push_back(BarLine(job, follow, style));
+  if (HasSteps(job)) {
+    const std::string divergence =
+        LearnsFromPairs(job) ? absl::StrCat("divergence ", DivergenceText(job.progress.metrics),
+                                            " (chosen/rejected)   ")
+                             : "";
     lines.push_back(NumbersLine(job));
-    lines.push_back(absl::StrCat("  divergence ", DivergenceText(job.progress.metrics),
-                                 " (chosen/rejected)   speed ", SpeedText(job.progress)));
+    lines.push_back(absl::StrCat("  ", divergence, "speed ", SpeedText(job.progress)));
   }
   const std::string cache = CacheLine(job);
   if (!cache.empty()) lines.push_back(absl::StrCat("  ", cache));

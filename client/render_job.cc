@@ -43,7 +43,8 @@ std::string MetricText(const std::string& name, double value) {
   if (ends("_bytes")) return HumanBytes(value);
   if (ends("seconds")) return HumanDuration(absl::Seconds(value));
   const bool whole = value == static_cast<double>(static_cast<int64_t>(value));
-  const bool counts = ends("step") || ends("steps") || ends("tokens") || ends("pairs");
+  const bool counts =
+      ends("step") || ends("steps") || ends("tokens") || ends("pairs") || ends("_computed");
   if (counts && whole) return HumanCount(static_cast<int64_t>(value));
   return HumanNumber(value);
 }

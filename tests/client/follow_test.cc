@@ -244,6 +244,9 @@ TEST_F(FollowTest, WaitPrintsTheEndAlone) {
   const Result quiet = Run({"wait", "j-1001", "-q"});
   EXPECT_EQ(quiet.code, 10);
   EXPECT_EQ(quiet.out, "");
+  EXPECT_EQ(quiet.err,
+            "job j-1001 FAILED: program: loss is not finite at step 64; hint: fpoctl describe "
+            "j-1001\n");
   Script({pb::RUNNING, pb::CANCELLED});
   const Result as_json = Run({"wait", "j-1001", "--json"});
   EXPECT_EQ(as_json.code, 11);

@@ -68,6 +68,26 @@ TEST(RenderWatchBlockTest, MissingValuesAreDashes) {
             "  divergence - (chosen/rejected)   speed -\n");
 }
 
+TEST(RenderWatchBlockTest, NumbersBelongToTheKindOfJob) {
+  JobView job = SampleJob();
+  job.cache.reset();
+  job.has_reference = false;
+  job.progress.phase = "prepare";
+  job.progress.unit = "rows";
+  job.progress.step = 0;
+  job.progress.metrics.clear();
+  EXPECT_EQ(RenderWatchBlock(job, At(9), Terminal()),
+            "j-4f2a1c  tiny-fpo  RUNNING  9.0s\n"
+            "  prepare ▶   train ·   finish ·\n"
+            "  █████████████████████░░░░░░░░░░░░░░░░░░░  53 %  63 of 120 rows  ETA -\n")
+      << "no numbers before the first step";
+  job.method = "sft";
+  job.progress.phase = "train";
+  job.progress.metrics = {{"loss", 5.25}};
+  EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()),
+              HasSubstr("  step -   loss 5.2500\n  speed -\n"));
+}
+
 TEST(RenderWatchBlockTest, EtaNeedsARate) {
   EXPECT_THAT(RenderWatchBlock(SampleJob(), At(9), Terminal()), HasSubstr("ETA -\n"));
   EXPECT_THAT(RenderWatchBlock(SampleJob(), At(9, 0.0), Terminal()), HasSubstr("ETA -\n"));
