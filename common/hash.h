@@ -28,7 +28,7 @@ class Sha256 {
 };
 
 Digest Sha256Of(absl::string_view bytes);
-absl::StatusOr<Digest> Sha256OfFile(const std::string& path);  // NotFound, or Unavailable when reading fails
+absl::StatusOr<Digest> Sha256OfFile(const std::string& path);  // NotFound, Unavailable
 
 std::string ToHex(const Digest& digest);                          // 64 lower-case characters
 absl::StatusOr<Digest> DigestFromHex(absl::string_view hex);      // InvalidArgument

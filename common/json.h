@@ -27,7 +27,7 @@ class JsonObject {
   void Add(absl::string_view key, const char* value) { AddRaw(key, JsonQuote(value)); }
   void Add(absl::string_view key, bool value) { AddRaw(key, value ? "true" : "false"); }
   void Add(absl::string_view key, double value) { AddRaw(key, JsonNumber(value)); }
-  template <typename T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
+  template <class T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
   void Add(absl::string_view key, T value) {
     AddRaw(key, std::to_string(value));
   }

@@ -360,6 +360,17 @@ bool ContainsWord(const std::string& code, const std::string& word) {
   return false;
 }
 
+// The name that a line declares with class or struct, without its bases.
+std::string DeclaredName(const std::string& code) {
+  for (const std::string keyword : {"class ", "struct "}) {
+    const size_t at = code.find(keyword);
+    if (at == std::string::npos) continue;
+    const size_t begin = at + keyword.size();
+    return code.substr(begin, code.find_first_of(":{;", begin) - begin);
+  }
+  return "";
+}
+
 TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
   struct Call {
     const char* word;
@@ -388,9 +399,7 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
           Complain(file, i, "calls", std::string(call.word) + " is not used here: " + call.instead);
       }
       for (const std::string& name : names) {
-        const bool declares =
-            code.find("class ") != std::string::npos || code.find("struct ") != std::string::npos;
-        if (declares && code.find(name) != std::string::npos)
+        if (DeclaredName(code).find(name) != std::string::npos)
           Complain(file, i, "names", name + " says nothing: name the thing it is");
       }
       if (file.lines[i].find("FIXME") != std::string::npos)
@@ -455,6 +464,7 @@ TEST(ArchitectureRules, SeeWhatTheyShould) {
   EXPECT_EQ(CountParameters("void F() {"), 0);
   EXPECT_TRUE(ContainsWord("  exit(1);", "exit("));
   EXPECT_FALSE(ContainsWord("  server.exit(1);", "exit("));
+  EXPECT_EQ(DeclaredName("class A final : public Handler {"), "A final ");
   EXPECT_EQ(Code("x = \"exit(\"; // exit("), "x = ; ");
   EXPECT_EQ(std::string(LayerOf("server/core/job.cc")->folder), "server/core/");
   SourceFile file{"a.cc",

@@ -11,8 +11,8 @@ from the same range of lengths, so length says nothing about which is better.
 Files:
   train.jsonl  preference pairs {"id", "prompt", "chosen", "rejected"}
   eval.jsonl   held-out pairs: other prompts, with things that train.jsonl never asks about in that form
-  sft.jsonl    {"id", "prompt", "chosen"}: good and bad answers half and half, so that a model trained on it can write both and
-               prefers neither; what preference training changes is then plain to see
+  sft.jsonl    {"id", "prompt", "chosen"}: one good answer for two bad ones, so that a model trained on it can write both and
+               has no preference for the good; what preference training changes is then plain to see
   corpus.txt   text for the tokenizer
 """
 import argparse
@@ -143,8 +143,9 @@ def good_answer(kind, thing, rng):
 def bad_answer(kind, thing, rng):
     faults = set(rng.sample(["subject", "rude", "careless", "circles"], rng.choice([1, 1, 2])))
     if "subject" in faults:
-        kind = rng.choice([k for k in KINDS if k != kind])
-        thing = rng.choice(KINDS[kind]["things"])
+        kinds = list(KINDS)
+        kind = kinds[(kinds.index(kind) + 1) % len(kinds)]
+        thing = rng.choice(KINDS[kind]["things"][:3])
     a, b = advice(kind, thing, rng)
     if "careless" in faults:
         a, b = advice(kind, thing, rng, "careless")
@@ -182,7 +183,7 @@ def sft_rows(prompts, count, rng):
     rows = []
     for i in range(count):
         kind, thing, prompt = prompts[i % len(prompts)]
-        answer = good_answer if rng.random() < 0.5 else bad_answer
+        answer = good_answer if rng.random() < 1 / 3 else bad_answer
         rows.append({"id": f"sft-{i:05d}", "prompt": prompt, "chosen": answer(kind, thing, rng)})
     rng.shuffle(rows)
     return rows

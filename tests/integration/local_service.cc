@@ -120,7 +120,8 @@ Outcome LocalService::Ctl(const std::vector<std::string>& words, absl::Duration 
 nlohmann::json LocalService::Describe(const std::string& job) {
   const Outcome outcome = Ctl({"describe", job, "--json"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  return nlohmann::json::parse(outcome.out, nullptr, false);
+  const nlohmann::json answer = nlohmann::json::parse(outcome.out, nullptr, false);
+  return answer.is_object() ? answer.value("job", answer) : answer;
 }
 
 std::optional<nlohmann::json> LocalService::Until(

@@ -118,7 +118,7 @@ TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
   ASSERT_EQ(first.code, 0) << first.out << first.err;
   EXPECT_TRUE(HasModel("first"));
   const json first_cache = Progress(service_->Describe("first"))["cache"];
-  EXPECT_GT(Number(first_cache, "recordsComputed"), 0);
+  EXPECT_GT(Number(first_cache, "records_computed"), 0);
 
   std::vector<std::string> other = Short("second", 6);
   other.insert(other.end(), {"method.alpha=3", "method.top_k=7"});
@@ -126,9 +126,9 @@ TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
   ASSERT_EQ(Submit("dpo.yaml", Short("third", 6)).code, 0);
   for (const char* name : {"second", "third"}) {
     const json cache = Progress(service_->Describe(name))["cache"];
-    EXPECT_EQ(Number(cache, "recordsComputed"), 0) << name;
-    EXPECT_EQ(Number(cache, "recordsHit"), Number(cache, "recordsTotal")) << name;
-    EXPECT_EQ(Number(cache, "recordsTotal"), Number(first_cache, "recordsTotal")) << name;
+    EXPECT_EQ(Number(cache, "records_computed"), 0) << name;
+    EXPECT_EQ(Number(cache, "records_hit"), Number(cache, "records_total")) << name;
+    EXPECT_EQ(Number(cache, "records_total"), Number(first_cache, "records_total")) << name;
   }
 }
 
