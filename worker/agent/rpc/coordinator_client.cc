@@ -1,5 +1,7 @@
 #include "worker/agent/rpc/coordinator_client.h"
 
+#include <grpcpp/channel.h>
+
 #include <atomic>
 #include <random>
 #include <stop_token>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/backoff.h"
 #include "common/log.h"
 #include "common/rpc/channel.h"
@@ -16,16 +19,23 @@
 #include "worker/agent/rpc/session.h"
 
 namespace fpo::agent {
+namespace {
+
+constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks at the stop request
+
+}  // namespace
 
 struct CoordinatorClient::State {
   Options options;
   CoordinatorListener* listener = nullptr;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
   std::stop_source stop;
   std::atomic<bool> connected = false;
   std::thread thread;
 
   fpo::v1::Hello MakeHello() const;
+  bool Connect();
   void Run();
 };
 
@@ -40,27 +50,35 @@ fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
   return hello;
 }
 
+// The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a channel that is not
+// connected would fail at once and ours would come on top of it. False when the agent ends.
+bool CoordinatorClient::State::Connect() {
+  for (bool said = false; !stop.stop_requested();) {
+    if (channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) return true;
+    if (!std::exchange(said, true)) {
+      Log(LogLevel::kWarning, "the coordinator cannot be reached; dialling until it can",
+          {{"coordinator", options.address}});
+    }
+  }
+  return false;
+}
+
 void CoordinatorClient::State::Run() {
   Backoff backoff({.first = options.backoff_first,
                    .most = options.backoff_most,
                    .seed = std::random_device()()});
-  bool said = false;
-  while (!stop.stop_requested()) {
+  while (Connect()) {
     Session session(stub.get(), listener, {MakeHello(), options.welcome_time});
     const absl::Status status = session.Run(stop.get_token(), [&] {
       connected = true;
-      said = false;
       backoff.Reset();
       Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", options.address}});
     });
     const bool was_connected = connected.exchange(false);
     if (was_connected) listener->OnDisconnected();
     if (stop.stop_requested()) return;
-    if (was_connected || !said) {
-      said = true;
-      Log(LogLevel::kWarning, "no session with the coordinator; dialling again",
-          {{"coordinator", options.address}, {"error", std::string(status.message())}});
-    }
+    Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
+        {{"coordinator", options.address}, {"error", std::string(status.message())}});
     WaitUnlessStopped(stop.get_token(), backoff.Next());
   }
 }
@@ -70,10 +88,10 @@ CoordinatorClient::CoordinatorClient(std::unique_ptr<State> state) : state_(std:
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Start(
     Options options, CoordinatorListener* listener) {
   auto state = std::make_unique<State>();
-  FPO_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, {.tls = options.tls}));
+  FPO_ASSIGN_OR_RETURN(state->channel, MakeChannel(options.address, {.tls = options.tls}));
   state->options = std::move(options);
   state->listener = listener;
-  state->stub = fpo::v1::WorkerControl::NewStub(channel);
+  state->stub = fpo::v1::WorkerControl::NewStub(state->channel);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });
   return std::unique_ptr<CoordinatorClient>(new CoordinatorClient(std::move(state)));
 }

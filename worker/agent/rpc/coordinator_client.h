@@ -24,6 +24,7 @@ class CoordinatorClient final : public CoordinatorLink {
     std::string version;
     int32_t slots = 1;
     std::string device;  // cpu | cuda
+    // After a session ended. A channel without a connection has its own, 0.5 to 5 s.
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);
     absl::Duration welcome_time = absl::Seconds(10);  // to the first answer

@@ -20,7 +20,12 @@ ActivationSource::ActivationSource(const Gemma& model, std::vector<Sequence> seq
       options_(options),
       generator_(at::detail::createCPUGenerator(options.seed)) {
   std::vector<int64_t> lengths;
-  for (const Sequence& sequence : sequences_) lengths.push_back(sequence.length());
+  for (const Sequence& sequence : sequences_) {
+    lengths.push_back(sequence.length());
+    rows_in_all_ += std::max<int64_t>(sequence.length() - 1, 0);
+  }
+  const int64_t bytes = rows_in_all_ * width() * static_cast<int64_t>(sizeof(float));
+  keeps_all_ = options_.rows_wanted >= rows_in_all_ && bytes <= options_.memory_bytes_max;
   groups_ = GroupByLength(lengths, options_.tokens_per_batch);
   order_.resize(groups_.size());
   std::iota(order_.begin(), order_.end(), 0);
@@ -46,16 +51,10 @@ at::Tensor ActivationSource::Forward(const std::vector<Sequence>& group) const {
   return site.flatten(0, 1).index_select(0, index).to(at::kFloat);
 }
 
-absl::Status ActivationSource::Refill() {
+// Appends at least `rows` rows of the next groups.
+void ActivationSource::ReadGroups(int64_t rows, std::vector<at::Tensor>* parts) {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> parts;
-  int64_t have = 0;
-  if (buffer_.defined()) {
-    parts.push_back(buffer_.narrow(0, next_row_, buffer_.size(0) - next_row_));
-    have = parts.back().size(0);
-  }
-  int64_t empty_groups = 0;
-  while (have < options_.buffer_rows) {
+  while (rows > 0) {
     if (next_group_ == order_.size()) {
       std::mt19937_64 random(options_.seed + 0x9E3779B97F4A7C15ull * ++passes_);
       for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random() % i]);
@@ -65,32 +64,52 @@ absl::Status ActivationSource::Refill() {
     for (const int64_t position : groups_[order_[next_group_++]]) {
       if (sequences_[position].length() > 1) group.push_back(sequences_[position]);
     }
-    if (group.empty()) {
-      if (++empty_groups > static_cast<int64_t>(order_.size())) {
-        return absl::InvalidArgumentError("the data has no sequence of two or more tokens");
-      }
-      continue;
-    }
-    parts.push_back(Forward(group));
-    have += parts.back().size(0);
-    rows_read_ += parts.back().size(0);
+    if (group.empty()) continue;
+    parts->push_back(Forward(group));
+    rows -= parts->back().size(0);
+    rows_read_ += parts->back().size(0);
   }
-  const at::Tensor rows = at::cat(parts);
+}
+
+void ActivationSource::Shuffle(const at::Tensor& rows) {
   const at::Tensor order = at::randperm(rows.size(0), generator_, at::kLong);
   buffer_ = rows.index_select(0, order.to(rows.device()));
   next_row_ = 0;
+}
+
+absl::Status ActivationSource::Refill() {
+  if (rows_in_all_ == 0) {
+    return absl::InvalidArgumentError("the data has no sequence of two or more tokens");
+  }
+  std::vector<at::Tensor> parts;
+  if (keeps_all_) {
+    if (!all_.defined()) {
+      ReadGroups(rows_in_all_, &parts);
+      all_ = at::cat(parts);
+    }
+    Shuffle(all_);
+    return absl::OkStatus();
+  }
+  int64_t have = 0;
+  if (buffer_.defined()) {
+    parts.push_back(buffer_.narrow(0, next_row_, buffer_.size(0) - next_row_));
+    have = parts.back().size(0);
+  }
+  ReadGroups(options_.buffer_rows - have, &parts);
+  Shuffle(at::cat(parts));
   return absl::OkStatus();
 }
 
 absl::StatusOr<at::Tensor> ActivationSource::Next(int64_t count) {
   if (2 * count > options_.buffer_rows) {
-    return absl::InvalidArgumentError(absl::StrCat("a batch of ", count,
-                                                   " rows needs a buffer of at least twice that; "
-                                                   "it has ",
-                                                   options_.buffer_rows));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a batch of ", count, " rows needs a buffer of at least twice that; it has ",
+                     options_.buffer_rows));
   }
   const int64_t left = buffer_.defined() ? buffer_.size(0) - next_row_ : 0;
-  if (left < options_.buffer_rows / 2 || left < count) FPO_RETURN_IF_ERROR(Refill());
+  const bool half_gone = !keeps_all_ && left < options_.buffer_rows / 2;
+  if (half_gone || left < count) FPO_RETURN_IF_ERROR(Refill());
+  if (buffer_.size(0) < count) return buffer_;  // the whole of a small data set
   at::Tensor rows = buffer_.narrow(0, next_row_, count);
   next_row_ += count;
   return rows;

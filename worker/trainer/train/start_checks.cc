@@ -10,7 +10,6 @@
 #include "common/status_macros.h"
 #include "worker/trainer/sae/sae_health.h"
 #include "worker/trainer/train/exit_status.h"
-#include "worker/trainer/train/response_scores.h"
 
 namespace fpo::train {
 namespace {
@@ -33,12 +32,6 @@ absl::Status Foreign(const std::string& what, double live, double stored) {
                   absl::StrFormat("this cache does not belong to this model: %s is %.6g computed "
                                   "now and %.6g in the records; score the reference again",
                                   what, live, stored));
-}
-
-std::vector<Tap> TapsOf(const std::vector<LoadedSae>& saes) {
-  std::vector<Tap> taps;
-  for (const LoadedSae& sae : saes) taps.push_back(sae.tap);
-  return taps;
 }
 
 // One value a response: computed now, stored, and how far apart they may be.
@@ -81,56 +74,56 @@ absl::Status CompareFeatures(const at::Tensor& live, const at::Tensor& stored,
 
 }  // namespace
 
-absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs,
-                                           const std::vector<TokenPairView>& pairs,
+absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
+                                    const std::vector<TokenPairView>& pairs) {
+  const at::NoGradGuard no_grad;
+  LivePairs live;
+  live.sequences = BothSides(pairs);
+  const Gemma& model = inputs.policy.model;
+  FPO_ASSIGN_OR_RETURN(live.batch, MakeSequenceBatch(live.sequences, model.device()));
+  ScoringOptions scoring;
+  for (const LoadedSae& sae : inputs.objective.saes) scoring.taps.push_back(sae.tap);
+  live.scores = ScoreSequences(model, live.batch, scoring);
+  return live;
+}
+
+absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype) {
   const at::NoGradGuard no_grad;
-  const std::vector<Sequence> sequences = BothSides(pairs);
-  const Gemma& model = inputs.policy.model;
-  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model.device()));
-  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(sequences));
-  const std::vector<LoadedSae>& saes = inputs.objective.saes;
-  ScoringOptions scoring;
-  scoring.taps = TapsOf(saes);
-  const ResponseScores live = ScoreSequences(model, batch, scoring);
+  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(live.sequences));
   const Tolerance tolerance = ToleranceOf(dtype);
   ProbeResult result;
-  result.responses = batch.sequences;
-  const at::Tensor allowed = tolerance.logp + tolerance.logp_per_token * batch.tokens;
-  FPO_RETURN_IF_ERROR(CompareLogps({live.logp.cpu(), stored.logp.cpu(), allowed.cpu()}, &result));
+  result.responses = live.batch.sequences;
+  const at::Tensor allowed = tolerance.logp + tolerance.logp_per_token * live.batch.tokens;
+  FPO_RETURN_IF_ERROR(
+      CompareLogps({live.scores.logp.cpu(), stored.logp.cpu(), allowed.cpu()}, &result));
+  const std::vector<LoadedSae>& saes = inputs.objective.saes;
   for (size_t s = 0; s < saes.size(); ++s) {
-    const at::Tensor pooled =
-        saes[s].sae.PooledFeatures({live.site_rows[s], batch.response_of_row, batch.sequences});
+    const ResponseRows rows{live.scores.site_rows[s], live.batch.response_of_row,
+                            live.batch.sequences};
+    const at::Tensor pooled = saes[s].sae.PooledFeatures(rows);
     FPO_RETURN_IF_ERROR(CompareFeatures(pooled.cpu(), stored.pooled[s].cpu(), tolerance, &result));
   }
   return result;
 }
 
-absl::StatusOr<std::vector<SaeCheck>> CheckSaes(const RunInputs& inputs,
-                                                const std::vector<TokenPairView>& pairs) {
+std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) {
   const at::NoGradGuard no_grad;
-  const std::vector<LoadedSae>& saes = inputs.objective.saes;
   std::vector<SaeCheck> checks;
-  if (saes.empty()) return checks;
-  const Gemma& model = inputs.policy.model;
-  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch,
-                       MakeSequenceBatch(BothSides(pairs), model.device()));
-  ScoringOptions scoring;
-  scoring.taps = TapsOf(saes);
-  const ResponseScores live = ScoreSequences(model, batch, scoring);
-  for (size_t s = 0; s < saes.size(); ++s) {
-    SaeHealth health(saes[s].sae);
-    health.Add(live.site_rows[s]);
+  for (size_t s = 0; s < inputs.objective.saes.size(); ++s) {
+    const LoadedSae& sae = inputs.objective.saes[s];
+    SaeHealth health(sae.sae);
+    health.Add(live.scores.site_rows[s]);
     SaeCheck check;
     check.l0 = health.L0();
-    check.fvu = saes[s].sae.has_decoder() ? health.Fvu() : 0;
-    const double target = saes[s].target_l0.value_or(0);
+    check.fvu = sae.sae.has_decoder() ? health.Fvu() : 0;
+    const double target = sae.target_l0.value_or(0);
     const bool off = target > 0 && (check.l0 > 2 * target || check.l0 < target / 2);
     if (check.l0 == 0 || check.fvu > 1 || off) {
       check.warning = absl::StrFormat(
           "the SAE %s does not seem to fit this model: %.1f active features a token%s, %.0f %% of "
           "the variance unexplained; check its layer, site and which model it was trained on",
-          saes[s].path, check.l0, target > 0 ? absl::StrFormat(" (its name says %g)", target) : "",
+          sae.path, check.l0, target > 0 ? absl::StrFormat(" (its name says %g)", target) : "",
           100 * check.fvu);
     }
     checks.push_back(std::move(check));

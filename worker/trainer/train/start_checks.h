@@ -5,7 +5,9 @@
 
 #include "absl/status/statusor.h"
 #include "common/job_config.h"
+#include "worker/trainer/train/response_scores.h"
 #include "worker/trainer/train/run_inputs.h"
+#include "worker/trainer/train/sequence_batch.h"
 
 namespace fpo::train {
 
@@ -16,21 +18,28 @@ struct ProbeResult {
   double feature_error_max = 0;  // relative to the largest pooled feature of the response
 };
 
-// Recomputes `pairs` with the policy, which is the reference at step 0, and compares with the
-// reference values the run will use. A difference beyond the dtype's tolerance ends the job with
-// the exit code for a foreign cache and shows both numbers.
-absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs,
-                                           const std::vector<TokenPairView>& pairs,
+// A few pairs as the policy sees them now: what both checks look at.
+struct LivePairs {
+  SequenceBatch batch;
+  std::vector<Sequence> sequences;
+  ResponseScores scores;
+};
+absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
+                                    const std::vector<TokenPairView>& pairs);
+
+// Compares with the reference values the run will use: at step 0 the policy is the reference. A
+// difference beyond the dtype's tolerance ends the job with the exit code for a foreign cache and
+// shows both numbers.
+absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype);
 
-// L0 and FVU of each SAE on a few responses of the policy; a sentence for each that plainly does
-// not fit the model (wrong layer, site or scale).
+// L0 and FVU of each SAE on the pairs; a sentence for each that plainly does not fit the model
+// (wrong layer, site or scale).
 struct SaeCheck {
   double l0 = 0;
   double fvu = 0;
   std::string warning;  // empty: fits
 };
-absl::StatusOr<std::vector<SaeCheck>> CheckSaes(const RunInputs& inputs,
-                                                const std::vector<TokenPairView>& pairs);
+std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live);
 
 }  // namespace fpo::train

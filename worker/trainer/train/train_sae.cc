@@ -200,6 +200,7 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Se
   ActivationSource::Options reading;
   reading.tap = tap;
   reading.buffer_rows = std::clamp<int64_t>(32 * settings_.batch_tokens, 8192, 1 << 18);
+  reading.rows_wanted = (settings_.steps + 1) * settings_.batch_tokens;
   reading.seed = static_cast<uint64_t>(job_.seed);
   ActivationSource source(model, std::move(sequences), reading);
   FPO_ASSIGN_OR_RETURN(const at::Tensor sample, source.Next(settings_.batch_tokens));

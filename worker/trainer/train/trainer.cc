@@ -285,25 +285,21 @@ absl::StatusOr<bool> Trainer::ShouldStop() {
 }
 
 absl::Status Trainer::CheckStart() {
-  const Batcher& batcher = *batcher_;
-  const auto first_pairs = [&](int64_t count) {
-    std::vector<TokenPairView> pairs;
-    const std::vector<int64_t> order = batcher.EpochOrder(0);
-    for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
-      pairs.push_back(inputs_.train.pair(order[i]));
-    }
-    return pairs;
-  };
-  FPO_ASSIGN_OR_RETURN(const std::vector<SaeCheck> checks,
-                       CheckSaes(inputs_, first_pairs(kSaeCheckPairs)));
-  for (const SaeCheck& check : checks) {
+  const bool probes = job_.reference.probe_pairs > 0 && inputs_.use.source == "records" &&
+                      inputs_.PolicyIsReference();
+  const int64_t count = std::max(probes ? job_.reference.probe_pairs : 0,
+                                 inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
+  if (count == 0) return absl::OkStatus();
+  std::vector<TokenPairView> pairs;
+  const std::vector<int64_t> order = batcher_->EpochOrder(0);
+  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
+    pairs.push_back(inputs_.train.pair(order[i]));
+  }
+  FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, pairs));
+  for (const SaeCheck& check : CheckSaes(inputs_, live)) {
     if (!check.warning.empty()) Warn(check.warning);
   }
-  const int64_t probes = job_.reference.probe_pairs;
-  if (probes > 0 && inputs_.use.source == "records" && inputs_.PolicyIsReference()) {
-    FPO_RETURN_IF_ERROR(ProbeReference(inputs_, first_pairs(probes), job_.model.dtype).status());
-  }
-  return absl::OkStatus();
+  return probes ? ProbeReference(inputs_, live, job_.model.dtype).status() : absl::OkStatus();
 }
 
 absl::Status Trainer::Start() {

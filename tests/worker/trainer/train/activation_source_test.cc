@@ -59,6 +59,22 @@ TEST(ActivationSource, SameSeedSameRows) {
   }
 }
 
+TEST(ActivationSource, RowsThatFitAreComputedOnce) {
+  const Gemma model = Gemma::Random(TinyForTest(), 5, at::kFloat);
+  const std::vector<TokenPair> pairs = RandomPairs(6, 2);
+  int64_t rows = 0;
+  for (const Sequence& sequence : Sequences(pairs)) rows += sequence.length() - 1;
+  ActivationSource::Options options = Options(1);
+  options.rows_wanted = 1000;
+  ActivationSource source(model, Sequences(pairs), options);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(source.Next(16)->size(0), 16);
+  EXPECT_EQ(source.rows_read(), rows);
+  options.memory_bytes_max = 100;
+  ActivationSource streaming(model, Sequences(pairs), options);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(streaming.Next(16)->size(0), 16);
+  EXPECT_GT(streaming.rows_read(), 900);
+}
+
 TEST(ActivationSource, NothingToReadIsAnError) {
   const Gemma model = Gemma::Random(TinyForTest(), 5, at::kFloat);
   const std::vector<int32_t> bos = {2}, none;

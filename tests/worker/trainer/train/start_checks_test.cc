@@ -19,8 +19,11 @@ class StartChecksTest : public testing::Test {
     options.auto_file = tiny_.Path("reference.fpr");
     return LoadRunInputs(tiny_.Job("fpo"), options, events_);
   }
-  static std::vector<TokenPairView> Pairs(const RunInputs& inputs) {
-    return {inputs.train.pair(0), inputs.train.pair(1), inputs.train.pair(2)};
+  static LivePairs Live(const RunInputs& inputs) {
+    auto live =
+        ScoreLive(inputs, {inputs.train.pair(0), inputs.train.pair(1), inputs.train.pair(2)});
+    EXPECT_TRUE(live.ok()) << live.status();
+    return *std::move(live);
   }
   const TinyRun tiny_;
   RecordingSink events_;
@@ -29,7 +32,7 @@ class StartChecksTest : public testing::Test {
 TEST_F(StartChecksTest, OwnRecordsPass) {
   const auto inputs = Load();
   ASSERT_TRUE(inputs.ok());
-  const auto probe = ProbeReference(*inputs, Pairs(*inputs), "float32");
+  const auto probe = ProbeReference(*inputs, Live(*inputs), "float32");
   ASSERT_TRUE(probe.ok()) << probe.status();
   EXPECT_EQ(probe->responses, 6);
   EXPECT_LT(probe->logp_error_max, 1e-4);
@@ -42,7 +45,7 @@ TEST_F(StartChecksTest, OneChangedWeightIsSeen) {
     const at::NoGradGuard no_grad;
     inputs->policy.model.Parameters()[5].second.flatten()[0] += 1.0;
   }
-  const auto probe = ProbeReference(*inputs, Pairs(*inputs), "float32");
+  const auto probe = ProbeReference(*inputs, Live(*inputs), "float32");
   EXPECT_EQ(ExitCodeOf(probe.status()), ExitCode::kForeignCache);
   EXPECT_THAT(std::string(probe.status().message()), testing::HasSubstr("computed now"));
 }
@@ -51,7 +54,7 @@ TEST_F(StartChecksTest, FeaturesOfAnotherSaeAreSeen) {
   auto inputs = Load();
   ASSERT_TRUE(inputs.ok());
   inputs->objective.saes[0].tap.layer = 0;  // the records were pooled at layer 1
-  const auto probe = ProbeReference(*inputs, Pairs(*inputs), "float32");
+  const auto probe = ProbeReference(*inputs, Live(*inputs), "float32");
   EXPECT_EQ(ExitCodeOf(probe.status()), ExitCode::kForeignCache);
   EXPECT_THAT(std::string(probe.status().message()), testing::HasSubstr("feature"));
 }
@@ -59,12 +62,11 @@ TEST_F(StartChecksTest, FeaturesOfAnotherSaeAreSeen) {
 TEST_F(StartChecksTest, AnSaeOfAnotherModelIsWarnedOf) {
   const auto inputs = Load();
   ASSERT_TRUE(inputs.ok());
-  const auto checks = CheckSaes(*inputs, Pairs(*inputs));
-  ASSERT_TRUE(checks.ok());
-  ASSERT_EQ(checks->size(), 1u);
-  EXPECT_GT((*checks)[0].l0, 0);
+  const std::vector<SaeCheck> checks = CheckSaes(*inputs, Live(*inputs));
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_GT(checks[0].l0, 0);
   // A random dictionary explains nothing.
-  EXPECT_GT((*checks)[0].fvu, 0.1);
+  EXPECT_GT(checks[0].fvu, 0.1);
 }
 
 }  // namespace
