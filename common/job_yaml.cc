@@ -8,7 +8,9 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace fpo {
 namespace {
@@ -46,6 +48,15 @@ int LineOfAlias(const std::string& text) {
   AliasFinder finder;
   parser.HandleNextDocument(finder);  // later documents are refused as a whole
   return finder.line();
+}
+
+bool HasSecondDocument(absl::string_view text) {
+  bool content = false;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (content && absl::StartsWith(line, "---")) return true;
+    content = content || (!line.empty() && line[0] != '#');
+  }
+  return false;
 }
 
 class TreeBuilder {
@@ -116,12 +127,12 @@ absl::StatusOr<JobNode> ParseJobYaml(absl::string_view text, std::vector<JobProb
       problems->push_back({line, "", "aliases (*name) are not allowed; write the value out"});
       return JobNode();
     }
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
+    // LoadAll does not end on some damaged text; a second document shows by its separator.
+    if (HasSecondDocument(text)) {
       return absl::InvalidArgumentError("more than one YAML document (---); keep one job a file");
     }
-    if (documents.empty()) return JobNode();
-    return TreeBuilder(problems).Build(documents.front(), "", 0);
+    const YAML::Node document = YAML::Load(std::string(text));
+    return TreeBuilder(problems).Build(document, "", 0);
   } catch (const YAML::Exception& error) {
     problems->push_back({error.mark.line + 1, "", absl::StrCat("not YAML: ", error.msg)});
     return JobNode();

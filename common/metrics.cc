@@ -19,6 +19,7 @@ struct MetricsRegistry::State {
   mutable absl::Mutex mutex;
   std::vector<std::function<void()>> refreshers ABSL_GUARDED_BY(mutex);
   std::map<std::string, prometheus::Family<prometheus::Gauge>*> gauges ABSL_GUARDED_BY(mutex);
+  std::map<std::string, std::string> declared ABSL_GUARDED_BY(mutex);  // gauge -> help
 };
 
 void Counter::Add(double by) const {
@@ -66,6 +67,11 @@ Histogram MetricsRegistry::AddHistogram(const std::string& name, const std::stri
   return Histogram(&family.Add(labels, buckets));
 }
 
+void MetricsRegistry::DeclareGauge(const std::string& name, const std::string& help) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->declared[name] = help;
+}
+
 void MetricsRegistry::Remove(const std::string& name, const Gauge& gauge) {
   absl::MutexLock lock(&state_->mutex);
   const auto family = state_->gauges.find(name);
@@ -84,7 +90,15 @@ std::string MetricsRegistry::Text() const {
     refreshers = state_->refreshers;
   }
   for (const auto& refresh : refreshers) refresh();
-  return prometheus::TextSerializer().Serialize(state_->registry.Collect());
+  const std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
+  std::string text = prometheus::TextSerializer().Serialize(families);
+  absl::MutexLock lock(&state_->mutex);
+  std::map<std::string, std::string> empty = state_->declared;
+  for (const prometheus::MetricFamily& family : families) empty.erase(family.name);
+  for (const auto& [name, help] : empty) {
+    absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n");
+  }
+  return text;
 }
 
 void AddBuildInfo(MetricsRegistry* registry, const std::string& version,

@@ -74,6 +74,8 @@ class MetricsRegistry {
   Histogram AddHistogram(const std::string& name, const std::string& help,
                          const MetricLabels& labels = {},
                          const std::vector<double>& buckets = SecondsBuckets());
+  // Makes the name known in the exposition while it has no series, e.g. while no job runs.
+  void DeclareGauge(const std::string& name, const std::string& help);
   // Ends a series whose label value is gone, e.g. a finished job. Its handles must not be used
   // again.
   void Remove(const std::string& name, const Gauge& gauge);

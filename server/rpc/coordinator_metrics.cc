@@ -24,7 +24,9 @@ const std::map<std::string, std::string>& JobHelp() {
 }
 
 const char kPhase[] = "fpo_job_phase";
+const char kPhaseHelp[] = "1 for the phase that the running job is in.";
 const char kBeatAge[] = "fpo_worker_beat_age_seconds";
+const char kBeatAgeHelp[] = "Time since the worker's last beat.";
 
 }  // namespace
 
@@ -55,6 +57,9 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   queue_wait_ = registry_->AddHistogram("fpo_job_queue_wait_seconds",
                                         "From being startable to having slots.");
   read_only_ = registry_->AddGauge("fpo_store_read_only", "1 while the store refuses writes.");
+  for (const auto& [name, help] : JobHelp()) registry_->DeclareGauge(name, help);
+  registry_->DeclareGauge(kPhase, kPhaseHelp);
+  registry_->DeclareGauge(kBeatAge, kBeatAgeHelp);
   registry_->OnScrape([this] { Refresh(); });
 }
 
@@ -108,8 +113,7 @@ void CoordinatorMetrics::ShowWorkers(const CoordinatorStats& stats) {
     shown.insert(id);
     GaugesByName& gauges = worker_series_[id];
     if (gauges.empty()) {
-      gauges[kBeatAge] =
-          registry_->AddGauge(kBeatAge, "Time since the worker's last beat.", {{"worker", id}});
+      gauges[kBeatAge] = registry_->AddGauge(kBeatAge, kBeatAgeHelp, {{"worker", id}});
     }
     gauges[kBeatAge].Set(absl::ToDoubleSeconds(worker.beat_age));
   }
@@ -184,8 +188,8 @@ void CoordinatorMetrics::SetPhase(const Job& job) {
     registry_->Remove(kPhase, old->second);
     gauges.erase(old);
   }
-  gauges[kPhase] = registry_->AddGauge(kPhase, "1 for the phase that the running job is in.",
-                                       {{"job", job.job_id}, {"phase", job.progress.phase}});
+  gauges[kPhase] =
+      registry_->AddGauge(kPhase, kPhaseHelp, {{"job", job.job_id}, {"phase", job.progress.phase}});
   gauges[kPhase].Set(1);
   job_phase_[job.job_id] = job.progress.phase;
 }

@@ -44,6 +44,17 @@ TEST(Metrics, ARemovedGaugeIsGone) {
   EXPECT_THAT(registry.Text(), HasSubstr("j2"));
 }
 
+TEST(Metrics, ADeclaredNameIsKnownWithoutASeries) {
+  MetricsRegistry registry;
+  registry.DeclareGauge("fpo_job_step", "Step.");
+  EXPECT_EQ(registry.Text(), "# HELP fpo_job_step Step.\n# TYPE fpo_job_step gauge\n");
+  const Gauge gauge = registry.AddGauge("fpo_job_step", "Step.", {{"job", "j1"}});
+  const std::string text = registry.Text();
+  EXPECT_EQ(text.find("# TYPE"), text.rfind("# TYPE")) << text;
+  registry.Remove("fpo_job_step", gauge);
+  EXPECT_THAT(registry.Text(), HasSubstr("# TYPE fpo_job_step gauge"));
+}
+
 TEST(Metrics, RefreshesBeforeEachExposition) {
   MetricsRegistry registry;
   const Gauge gauge = registry.AddGauge("fpo_age_seconds", "Age.");

@@ -1,5 +1,7 @@
 #include "worker/trainer/train/run_folder.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -38,17 +40,19 @@ bool IsFinished(const std::string& path) {
   return json.is_object() && json.value("finished", false);
 }
 
+// Every rank checks, at the same time.
 absl::Status CheckWritable(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  const absl::Status probe = WriteFileDurably(path + "/.writable", "");
+  const std::string file = absl::StrCat(path, "/.writable-", getpid());
+  const absl::Status probe = WriteFileDurably(file, "");
   if (error || !probe.ok()) {
     return FailWith(ExitCode::kStorage,
                     absl::StrCat("output folder ", path, " cannot be written: ",
                                  error ? error.message() : std::string(probe.message()),
                                  "; choose another --out or fix its permissions"));
   }
-  fs::remove(path + "/.writable", error);
+  fs::remove(file, error);
   return absl::OkStatus();
 }
 
