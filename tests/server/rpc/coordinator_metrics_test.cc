@@ -29,13 +29,15 @@ class CoordinatorMetricsTest : public ::testing::Test {
 
 TEST_F(CoordinatorMetricsTest, EveryStateAndClassIsThereFromTheStart) {
   const std::string text = registry_.Text();
-  for (const char* line : {"fpo_jobs{state=\"RUNNING\"} 0", "fpo_jobs{state=\"CANCELLED\"} 0",
-                           "fpo_workers{state=\"ready\"} 0", "fpo_slots{state=\"free\"} 0",
-                           "fpo_job_submissions_total{result=\"created\"} 0",
-                           "fpo_job_attempts_total{class=\"memory\"} 0",
-                           "fpo_lease_expirations_total{kind=\"worker\"} 0",
-                           "fpo_fencing_rejections_total{kind=\"report\"} 0",
-                           "fpo_job_queue_wait_seconds_count 0", "fpo_store_read_only 0"}) {
+  for (const char* line :
+       {"fpo_jobs{state=\"RUNNING\"} 0", "fpo_jobs{state=\"CANCELLED\"} 0",
+        "fpo_workers{state=\"ready\"} 0", "fpo_slots{state=\"free\"} 0",
+        "fpo_job_submissions_total{result=\"created\"} 0",
+        "fpo_job_attempts_total{class=\"memory\"} 0",
+        "fpo_lease_expirations_total{kind=\"worker\"} 0",
+        "fpo_fencing_rejections_total{kind=\"report\"} 0", "fpo_job_queue_wait_seconds_count 0",
+        "fpo_store_read_only 0", "# TYPE fpo_job_loss gauge", "# TYPE fpo_job_phase gauge",
+        "# TYPE fpo_worker_beat_age_seconds gauge"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }
