@@ -10,7 +10,6 @@ void LeaseTable::Renew(const std::string& worker, absl::Time now) {
 
 std::vector<std::string> LeaseTable::TakeExpired(absl::Time now) {
   std::vector<std::string> expired;
-  if (now < reattach_until_) return expired;
   for (auto it = expiry_.begin(); it != expiry_.end();) {
     if (it->second > now) {
       ++it;
