@@ -6,22 +6,22 @@
 namespace fpo::train {
 namespace {
 
-constexpr double kStart = 1e-5;
-constexpr double kSmallest = 1e-7;
-constexpr double kLargest = 10;
-constexpr double kGain = 0.03;  // log coefficient per unit of log L0 ratio, each step
-constexpr double kDecay = 0.9;  // of the moving average
+constexpr double kDecay = 0.9;  // of the moving averages
 
 }  // namespace
 
 SparsityControl::SparsityControl(double target_l0, int64_t steps)
-    : target_(target_l0), warmup_(std::max<int64_t>(steps / 20, 1)), coefficient_(kStart) {}
+    : target_(target_l0), warmup_(std::max<int64_t>(steps / 10, 1)) {}
 
-void SparsityControl::Observe(double l0) {
-  average_ = step_ == 0 ? l0 : kDecay * average_ + (1 - kDecay) * l0;
-  if (++step_ < warmup_) return;
-  const double ratio = std::max(average_, 0.5) / target_;
-  coefficient_ = std::clamp(coefficient_ * std::exp(kGain * std::log(ratio)), kSmallest, kLargest);
+void SparsityControl::Observe(double l0, double reconstruction) {
+  const double keep = step_ == 0 ? 0 : kDecay;
+  l0_ = keep * l0_ + (1 - keep) * l0;
+  reconstruction_ = keep * reconstruction_ + (1 - keep) * reconstruction;
+  ++step_;
+  const double share = reconstruction_ / target_;
+  const double pull = std::clamp(std::log(std::max(l0_, 0.01) / target_), -1.0, 1.0);
+  const double warm = std::min(1.0, static_cast<double>(step_) / static_cast<double>(warmup_));
+  coefficient_ = warm * share * pull;
 }
 
 }  // namespace fpo::train

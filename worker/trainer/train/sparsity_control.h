@@ -4,21 +4,24 @@
 
 namespace fpo::train {
 
-// Adapts an SAE's sparsity coefficient so that L0 comes to its target: a multiplicative controller
-// on the log of a moving average of L0. The coefficient grows from near nothing over a warm-up, so
-// that features form before they are pruned.
+// Chooses an SAE's sparsity coefficient, the price of one active feature in the loss, so that L0
+// comes to its target from either side: below the target the price is negative and thresholds fall.
+// The price is proportional to log(L0 / target) and bounded by an even share of the reconstruction
+// error, so it neither depends on the scale of the activations nor outweighs the reconstruction. It
+// grows from nothing over a warm-up: features form before they are pruned.
 class SparsityControl {
  public:
   SparsityControl(double target_l0, int64_t steps);
   double coefficient() const { return coefficient_; }
-  void Observe(double l0);  // once a step
+  void Observe(double l0, double reconstruction);  // once a step
 
  private:
   double target_;
   int64_t warmup_;
   int64_t step_ = 0;
-  double average_ = 0;
-  double coefficient_;
+  double l0_ = 0;  // moving averages
+  double reconstruction_ = 0;
+  double coefficient_ = 0;
 };
 
 }  // namespace fpo::train

@@ -140,7 +140,7 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
         {"sparsity", sparsity.coefficient()},
         {"tokens", static_cast<double>(rows.size(0))},
         {"step_seconds", absl::ToDoubleSeconds(absl::Now() - start)}};
-    sparsity.Observe(loss.l0);
+    sparsity.Observe(loss.l0, loss.reconstruction);
     FPO_RETURN_IF_ERROR(log.Append(step, 0, metrics));
     Report(step, metrics);
     if (StopRequested()) {

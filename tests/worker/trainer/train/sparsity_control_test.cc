@@ -5,23 +5,32 @@
 namespace fpo::train {
 namespace {
 
-// A stand-in for training: L0 falls as the coefficient grows.
-TEST(SparsityControl, FindsItsTarget) {
-  SparsityControl control(24, 2000);
-  double l0 = 300;
-  for (int step = 0; step < 2000; ++step) {
-    l0 += 0.05 * (24 * 0.01 / control.coefficient() - l0);
-    control.Observe(l0);
+// A stand-in for training: L0 falls while features have a price and grows while they earn.
+double L0After(double l0, double scale) {
+  SparsityControl control(24, 1000);
+  for (int step = 0; step < 4000; ++step) {
+    control.Observe(l0, 0.1 * scale);
+    l0 *= 1 - 5 * control.coefficient() / scale;
   }
-  EXPECT_NEAR(l0, 24, 3);
+  return l0;
 }
 
-TEST(SparsityControl, StaysInBounds) {
+TEST(SparsityControl, FindsItsTargetFromEitherSide) {
+  EXPECT_NEAR(L0After(300, 1), 24, 1);
+  EXPECT_NEAR(L0After(2, 1), 24, 1);
+}
+
+TEST(SparsityControl, ScaleOfTheActivationsDoesNotMatter) {
+  EXPECT_NEAR(L0After(300, 1000), L0After(300, 1), 1e-6);
+}
+
+TEST(SparsityControl, NeverOutweighsTheReconstruction) {
   SparsityControl control(10, 100);
-  for (int step = 0; step < 10000; ++step) control.Observe(1e6);
-  EXPECT_LE(control.coefficient(), 10);
-  for (int step = 0; step < 100000; ++step) control.Observe(0);
-  EXPECT_GT(control.coefficient(), 0);
+  EXPECT_EQ(control.coefficient(), 0);
+  for (int step = 0; step < 1000; ++step) control.Observe(1e6, 0.5);
+  EXPECT_NEAR(control.coefficient(), 0.5 / 10, 1e-9);
+  for (int step = 0; step < 1000; ++step) control.Observe(0, 0.5);
+  EXPECT_NEAR(control.coefficient(), -0.5 / 10, 1e-9);
 }
 
 }  // namespace
