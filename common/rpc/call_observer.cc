@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 
@@ -18,19 +19,22 @@ using grpc::experimental::ServerRpcInfo;
 
 class CallObserver final : public Interceptor {
  public:
-  CallObserver(const char* path, const std::function<void(const HandledCall&)>& on_handled)
-      : path_(absl::StripPrefix(path, "/")), on_handled_(on_handled) {}
+  CallObserver(const char* path, const CallWatch& watch)
+      : path_(absl::StripPrefix(path, "/")), watch_(watch) {
+    if (watch_.on_begin) watch_.on_begin();
+  }
 
   // Destroyed with the call, so a call that never sent a status is seen too.
   ~CallObserver() override {
-    const size_t slash = path_.find('/');
-    if (slash == std::string::npos) return;
+    if (!watch_.on_handled) return;
+    const std::pair<absl::string_view, absl::string_view> names =
+        absl::StrSplit(path_, absl::MaxSplits('/', 1));
     HandledCall call;
-    call.service = absl::string_view(path_).substr(0, slash);
-    call.method = absl::string_view(path_).substr(slash + 1);
+    call.service = names.first;
+    call.method = names.second;
     call.code = code_;
     call.duration = absl::Now() - begin_;
-    on_handled_(call);
+    watch_.on_handled(call);
   }
 
   void Intercept(InterceptorBatchMethods* methods) override {
@@ -42,29 +46,27 @@ class CallObserver final : public Interceptor {
 
  private:
   const std::string path_;
-  const std::function<void(const HandledCall&)>& on_handled_;
+  const CallWatch& watch_;
   const absl::Time begin_ = absl::Now();
   int code_ = grpc::StatusCode::CANCELLED;
 };
 
 class CallObserverFactory final : public ServerInterceptorFactoryInterface {
  public:
-  explicit CallObserverFactory(std::function<void(const HandledCall&)> on_handled)
-      : on_handled_(std::move(on_handled)) {}
+  explicit CallObserverFactory(CallWatch watch) : watch_(std::move(watch)) {}
 
   Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
-    return new CallObserver(info->method(), on_handled_);
+    return new CallObserver(info->method(), watch_);
   }
 
  private:
-  const std::function<void(const HandledCall&)> on_handled_;
+  const CallWatch watch_;
 };
 
 }  // namespace
 
-std::unique_ptr<ServerInterceptorFactoryInterface> MakeCallObserver(
-    std::function<void(const HandledCall&)> on_handled) {
-  return std::make_unique<CallObserverFactory>(std::move(on_handled));
+std::unique_ptr<ServerInterceptorFactoryInterface> MakeCallObserver(CallWatch watch) {
+  return std::make_unique<CallObserverFactory>(std::move(watch));
 }
 
 }  // namespace fpo

@@ -9,9 +9,13 @@
 
 namespace fpo {
 
-// Interceptor that reports each call's method, status code and duration once it ended; a cancelled
-// call counts as CANCELLED.
+// Interceptor that reports each call's begin, and its method, status code and duration once it
+// ended; a cancelled call counts as CANCELLED. Either may be empty.
+struct CallWatch {
+  std::function<void()> on_begin;
+  std::function<void(const HandledCall&)> on_handled;
+};
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeCallObserver(
-    std::function<void(const HandledCall&)> on_handled);
+    CallWatch watch);
 
 }  // namespace fpo

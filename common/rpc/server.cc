@@ -4,6 +4,7 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,9 @@
 
 namespace fpo {
 namespace {
+
+// For calls that arrive while the last ones end.
+constexpr absl::Duration kGoodbye = absl::Milliseconds(200);
 
 void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   grpc::ResourceQuota quota("fpo");
@@ -51,11 +55,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
   for (const RpcServerOptions::Service& service : o.services) {
     builder.RegisterService(service.service);
   }
-  if (o.on_handled) {
-    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-    creators.push_back(MakeCallObserver(o.on_handled));
-    builder.experimental().SetInterceptorCreators(std::move(creators));
-  }
+  server->BuildObserver(&builder);
   server->server_ = builder.BuildAndStart();
   if (!server->server_ || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -63,6 +63,22 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
   }
   server->SetServing("", true);
   return server;
+}
+
+void RpcServer::BuildObserver(grpc::ServerBuilder* builder) {
+  CallWatch watch;
+  watch.on_begin = [this] {
+    absl::MutexLock lock(&mu_);
+    ++calls_;
+  };
+  watch.on_handled = [this](const HandledCall& call) {
+    if (options_.on_handled) options_.on_handled(call);
+    absl::MutexLock lock(&mu_);
+    --calls_;
+  };
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
+  creators.push_back(MakeCallObserver(std::move(watch)));
+  builder->experimental().SetInterceptorCreators(std::move(creators));
 }
 
 RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
@@ -86,7 +102,16 @@ void RpcServer::Shutdown(absl::Duration grace) {
     absl::Notification never;
     never.WaitForNotificationWithTimeout(options_.drain_notice);
   }
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  // gRPC's own shutdown also waits for connections to close, which an idle client that polls
+  // nothing does not notice: so the grace time is spent here, on calls, and little is left to it.
+  const absl::Time deadline = absl::Now() + grace;
+  {
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithDeadline(absl::Condition(
+                              +[](int* calls) { return *calls == 0; }, &calls_),
+                          deadline);
+  }
+  server_->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kGoodbye)));
   server_->Wait();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <functional>
@@ -8,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/listen_options.h"
 
@@ -53,15 +56,18 @@ class RpcServer {
   // Health of one service, or of all for an empty name.
   void SetServing(const std::string& service, bool serving);
   // NOT_SERVING, drain_notice, then running calls get `grace` before they are cancelled. Blocks
-  // until all are done; once.
+  // until all are done, not longer: an idle client does not keep the server up. Once.
   void Shutdown(absl::Duration grace);
 
  private:
   explicit RpcServer(RpcServerOptions options);
+  void BuildObserver(grpc::ServerBuilder* builder);
 
   const RpcServerOptions options_;
   int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
+  absl::Mutex mu_;
+  int calls_ ABSL_GUARDED_BY(mu_) = 0;    // begun and not ended
+  std::unique_ptr<grpc::Server> server_;  // its calls report to the fields above
   std::atomic<bool> shut_down_ = false;
 };
 
