@@ -235,9 +235,10 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
 
 void AttemptControl::KeepCacheUse(const AttemptRef& ref, const CacheUse& cache) {
   const JobPtr before = jobs_->Get(ref.job_id);
-  if (!before || !IsCurrent(*before, ref) || before->progress.cache == cache) return;
+  if (!before || !IsCurrent(*before, ref) || before->attempts.back().cache == cache) return;
   Job job = *before;
-  job.progress.cache = cache;
+  job.attempts.back().cache = cache;
+  job.progress.cache = CacheUseOf(job.attempts);
   // Stored with the report that carries it, or with the next change.
   jobs_->Publish(std::move(job));
 }

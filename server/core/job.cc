@@ -52,4 +52,20 @@ bool IsCurrent(const Job& job, const AttemptRef& ref) {
   return !job.attempts.empty() && ref == LastAttemptRef(job) && ref.epoch == job.epoch;
 }
 
+CacheUse CacheUseOf(const std::vector<Attempt>& attempts) {
+  CacheUse use;
+  for (const Attempt& attempt : attempts) {
+    const CacheUse& one = attempt.cache;
+    if (one.records_total == 0) continue;
+    const bool first = use.records_total == 0 || one.manifest_id != use.manifest_id;
+    use.records_hit = first ? one.records_hit : use.records_hit;
+    use.records_computed = (first ? 0 : use.records_computed) + one.records_computed;
+    use.reference_seconds += one.reference_seconds;
+    use.records_total = one.records_total;
+    use.manifest_id = one.manifest_id;
+    use.recipe_id = one.recipe_id;
+  }
+  return use;
+}
+
 }  // namespace fpo::coordinator

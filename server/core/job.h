@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/core/cache_use.h"
 
 // The coordinator's nouns as plain values; no behaviour beyond asking them something.
 namespace fpo::coordinator {
@@ -54,17 +55,6 @@ struct Member {
   bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }
 };
 
-struct CacheUse {
-  int64_t records_total = 0;
-  int64_t records_hit = 0;
-  int64_t records_computed = 0;
-  std::string manifest_id;  // hex
-  std::string recipe_id;    // hex
-  double reference_seconds = 0;
-
-  bool operator==(const CacheUse&) const = default;
-};
-
 struct Progress {
   std::string phase;  // prepare | reference | train | finish
   int64_t done = 0;   // within the phase
@@ -73,7 +63,7 @@ struct Progress {
   int64_t step = 0;
   int64_t total_steps = 0;
   std::map<std::string, double> metrics;  // last values, names of metrics.jsonl
-  CacheUse cache;
+  CacheUse cache;                         // of the job: CacheUseOf its attempts
   absl::Time updated = absl::InfinitePast();
 
   bool operator==(const Progress&) const = default;
@@ -89,6 +79,7 @@ struct Attempt {
   std::string end_message;
   std::string last_error;   // newest error event, for reports that carry no message
   bool progressed = false;  // a new checkpoint, a phase reached first, a new reference record
+  CacheUse cache;           // as this attempt last reported it
 
   bool operator==(const Attempt&) const = default;
   bool AllEnded() const;
@@ -105,6 +96,10 @@ struct JobDemand {
 
   bool operator==(const JobDemand&) const = default;
 };
+
+// Over all attempts: what the job found when it first asked, and what it computed in all, so that a
+// restarted job does not claim that its own records were there before.
+CacheUse CacheUseOf(const std::vector<Attempt>& attempts);
 
 struct Job {
   std::string job_id;

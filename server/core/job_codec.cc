@@ -65,6 +65,25 @@ void Read(const Json& json, const char* name, T* value) {
   if (!member.is_null()) member.get_to(*value);
 }
 
+Json ToJson(const CacheUse& c) {
+  return {{"records_total", c.records_total},
+          {"records_hit", c.records_hit},
+          {"records_computed", c.records_computed},
+          {"manifest_id", c.manifest_id},
+          {"recipe_id", c.recipe_id},
+          {"reference_seconds", c.reference_seconds}};
+}
+CacheUse ToCacheUse(const Json& json) {
+  CacheUse c;
+  Read(json, "records_total", &c.records_total);
+  Read(json, "records_hit", &c.records_hit);
+  Read(json, "records_computed", &c.records_computed);
+  Read(json, "manifest_id", &c.manifest_id);
+  Read(json, "recipe_id", &c.recipe_id);
+  Read(json, "reference_seconds", &c.reference_seconds);
+  return c;
+}
+
 Json ToJson(const Member& m) {
   return {{"worker", m.worker},
           {"instance", m.instance},
@@ -95,7 +114,8 @@ Json ToJson(const Attempt& a) {
           {"end_class", a.end_class},
           {"end_message", a.end_message},
           {"last_error", a.last_error},
-          {"progressed", a.progressed}};
+          {"progressed", a.progressed},
+          {"cache", ToJson(a.cache)}};
 }
 Attempt ToAttempt(const Json& json) {
   Attempt a;
@@ -108,26 +128,8 @@ Attempt ToAttempt(const Json& json) {
   Read(json, "end_message", &a.end_message);
   Read(json, "last_error", &a.last_error);
   Read(json, "progressed", &a.progressed);
+  if (json.contains("cache")) a.cache = ToCacheUse(At(json, "cache"));
   return a;
-}
-
-Json ToJson(const CacheUse& c) {
-  return {{"records_total", c.records_total},
-          {"records_hit", c.records_hit},
-          {"records_computed", c.records_computed},
-          {"manifest_id", c.manifest_id},
-          {"recipe_id", c.recipe_id},
-          {"reference_seconds", c.reference_seconds}};
-}
-CacheUse ToCacheUse(const Json& json) {
-  CacheUse c;
-  Read(json, "records_total", &c.records_total);
-  Read(json, "records_hit", &c.records_hit);
-  Read(json, "records_computed", &c.records_computed);
-  Read(json, "manifest_id", &c.manifest_id);
-  Read(json, "recipe_id", &c.recipe_id);
-  Read(json, "reference_seconds", &c.reference_seconds);
-  return c;
 }
 
 Json ToJson(const Progress& p) {

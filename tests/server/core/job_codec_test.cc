@@ -43,6 +43,7 @@ Job FullJob() {
   attempt.end_message = "boom";
   attempt.last_error = "err";
   attempt.progressed = true;
+  attempt.cache = {100, 10, 90, "m", "r", 5};
   return job;
 }
 

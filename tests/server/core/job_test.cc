@@ -51,5 +51,16 @@ TEST(Attempt, EndsWhenEveryMemberEnded) {
   EXPECT_EQ(attempt.Find("w3"), nullptr);
 }
 
+TEST(CacheUseOf, ARestartedJobStillSaysWhatItComputed) {
+  std::vector<Attempt> attempts(4);
+  attempts[1].cache = {100, 10, 90, "m", "r", 5};
+  attempts[2].cache = {100, 100, 0, "m", "r", 0};
+  const CacheUse use = CacheUseOf(attempts);
+  EXPECT_EQ(use, (CacheUse{100, 10, 90, "m", "r", 5}));
+  attempts[3].cache = {100, 99, 1, "m", "r", 1};  // one was quarantined meanwhile
+  EXPECT_EQ(CacheUseOf(attempts).records_computed, 91);
+  EXPECT_EQ(CacheUseOf({}), CacheUse{});
+}
+
 }  // namespace
 }  // namespace fpo::coordinator
