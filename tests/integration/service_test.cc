@@ -213,8 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
                       BadJob{"no-sae", {"sae.path=runs/none.npz"}, "none.npz"},
                       BadJob{"empty-data", {"data.train=[\"/dev/null\"]"}, "/dev/null"},
                       BadJob{"bad-layer", {"sae.layer=9"}, "layer"}),
-    [](const auto& info) {
-      std::string name = info.param.name;
+    [](const auto& test) {
+      std::string name = test.param.name;
       std::replace(name.begin(), name.end(), '-', '_');
       return name;
     });

@@ -60,7 +60,9 @@ TEST(Recipe, OnlyTheCanonicalFormIsTaken) {
     std::string damaged = canonical;
     damaged[random() % damaged.size()] = static_cast<char>(random() % 128);
     const auto recipe = ParseRecipe(damaged);
-    if (recipe.ok()) EXPECT_EQ(CanonicalRecipe(*recipe), damaged);
+    if (recipe.ok()) {
+      EXPECT_EQ(CanonicalRecipe(*recipe), damaged);
+    }
   }
 }
 

@@ -29,7 +29,9 @@ TEST(Record, DamageIsAnErrorOrADifferentValueButNeverACrash) {
     if (!damaged.empty())
       damaged[random() % damaged.size()] ^= static_cast<char>(1 << random() % 8);
     const auto record = DecodeRecord(damaged);
-    if (record.ok()) EXPECT_EQ(EncodeRecord(*record), damaged);
+    if (record.ok()) {
+      EXPECT_EQ(EncodeRecord(*record), damaged);
+    }
   }
   EXPECT_FALSE(DecodeRecord(bytes + "x").ok());
   EXPECT_FALSE(DecodeRecord("").ok());
