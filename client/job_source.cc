@@ -70,6 +70,7 @@ void MakePathsAbsolute(const std::string& folder, JobConfig* config) {
   for (SaeSection& sae : config->sae) MakeAbsolute(base, &sae.path);
   for (std::string& file : config->data.train) MakeAbsolute(base, &file);
   for (std::string& file : config->data.eval) MakeAbsolute(base, &file);
+  MakeAbsolute(base, &config->method.feature_weights);
   MakeAbsolute(base, &config->output);
 }
 

@@ -53,13 +53,15 @@ struct DataSection {
 };
 
 struct MethodSection {
-  std::string name = "fpo";  // sft | dpo | ln_dpo | simpo | fpo (see job_fields.cc)
+  std::string name = "fpo";  // see job_fields.cc
   double beta = 0.1;
   double alpha = 0.5;
   double gamma = 0.5;
   int64_t top_k = 50;
   std::string feature_selection = "union";  // union | reference | policy
   bool stop_gradient = true;
+  std::string features = "sae";  // sae | hidden
+  std::string feature_weights;   // file of "index weight" lines; empty: 1 everywhere
   double label_smoothing = 0.0;
 };
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/job_fields.h"
@@ -32,6 +33,15 @@ const std::vector<Example>& Examples() {
       {"simpo",
        "SimPO: no reference.",
        {"method", "optimizer", "schedule", "batch", "checkpoint", "evaluate"}},
+      {"simpo_kl",
+       "SimPO with a KL constraint: the reference model stays in memory.",
+       {"reference", "method", "optimizer", "schedule", "batch", "checkpoint", "evaluate"}},
+      {"tdpo1",
+       "TDPO-1: DPO with the sequential KL of each response; the reference stays in memory.",
+       {"reference", "method", "optimizer", "schedule", "batch", "checkpoint", "evaluate"}},
+      {"tdpo2",
+       "TDPO-2: TDPO with a weighted, one-sided KL; the reference stays in memory.",
+       {"reference", "method", "optimizer", "schedule", "batch", "checkpoint", "evaluate"}},
       {"fpo",
        "FPO: length-normalised preference training that holds SAE features near the reference's.",
        {"reference", "sae", "method", "optimizer", "schedule", "batch", "checkpoint", "evaluate"}},
@@ -48,12 +58,16 @@ const std::vector<Example>& Examples() {
 
 // Fields of the method section that a method reads.
 bool MethodReads(const std::string& method, const std::string& field) {
-  static const std::set<std::string> feature_fields = {"alpha", "top_k", "feature_selection",
-                                                       "stop_gradient"};
+  static const std::set<std::string> feature_fields = {"top_k", "feature_selection", "features",
+                                                       "feature_weights"};
+  static const std::set<std::string> constraint_fields = {"alpha", "stop_gradient"};
   if (field == "name") return true;
   if (method == "sft") return false;
   if (feature_fields.count(field) != 0) return method == "fpo";
-  if (field == "gamma") return method == "simpo";
+  if (field == "gamma") return method == "simpo" || method == "simpo_kl";
+  if (constraint_fields.count(field) != 0) {
+    return method == "fpo" || method == "tdpo2" || method == "simpo_kl";
+  }
   return true;
 }
 
@@ -69,8 +83,9 @@ JobConfig ExampleConfig(const std::string& name) {
   if (is_kind) config.kind = name;
   config.method.name = is_kind ? (name == "evaluate" ? "simpo" : "fpo") : name;
   const std::string& method = config.method.name;
-  if (method == "fpo" || method == "ln_dpo" || method == "simpo") config.method.beta = 2.0;
-  config.reference.source = "cached";
+  const bool per_token = method == "fpo" || method == "ln_dpo" || absl::StartsWith(method, "simpo");
+  if (per_token) config.method.beta = 2.0;
+  config.reference.source = DefaultReferenceSource(method);
   config.reference.path = config.model.path;
   SaeSection sae;
   sae.path = name == "sae" ? "" : "/saes/layer_25/width_16k/average_l0_55/params.npz";
@@ -89,7 +104,9 @@ std::string Line(const std::string& indent, const JobField& field, const std::st
 }
 
 std::string Plain(const JobField& field) {
-  if (auto* const* text = std::get_if<std::string*>(&field.slot)) return **text;
+  if (auto* const* text = std::get_if<std::string*>(&field.slot)) {
+    return (*text)->empty() ? "null" : **text;
+  }
   if (auto* const* number = std::get_if<int64_t*>(&field.slot)) return absl::StrCat(**number);
   if (auto* const* real = std::get_if<double*>(&field.slot)) return JsonNumber(**real);
   if (auto* const* flag = std::get_if<bool*>(&field.slot)) return **flag ? "true" : "false";

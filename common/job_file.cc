@@ -23,8 +23,7 @@ absl::Status TooLarge(size_t bytes) {
 
 std::string DefaultSource(const JobConfig& config) {
   if (config.kind == "sae") return "none";
-  const std::string& method = config.method.name;
-  return method == "dpo" || method == "ln_dpo" || method == "fpo" ? "cached" : "none";
+  return DefaultReferenceSource(config.method.name);
 }
 
 void FillDefaults(JobConfig* config) {

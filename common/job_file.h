@@ -38,6 +38,10 @@ std::string WriteJobYaml(const JobConfig& config);
 // by the readers; empty: valid.
 std::vector<JobProblem> ValidateJob(const JobConfig& config);
 
+// What a method takes from a reference when the file is silent: cached (its log-probs, and features
+// for fpo), online (whole next-token distributions, which no record holds) or none.
+const char* DefaultReferenceSource(absl::string_view method);
+
 // Advice that does not stop a job, e.g. beta below 1 for length-normalised margins.
 std::vector<std::string> JobWarnings(const JobConfig& config);
 

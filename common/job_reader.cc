@@ -44,12 +44,6 @@ bool ParseNumber(const JobNode& node, double* value) {
          std::isfinite(*value);
 }
 
-// Keys of the format whose only value so far is their default.
-bool IsReserved(const std::string& key, const JobNode& node) {
-  return (key == "method.features" && node.kind == Kind::kScalar && node.text == "sae") ||
-         (key == "method.feature_weights" && IsNull(node));
-}
-
 std::string Range(const JobField& field) {
   if (std::isinf(field.max)) return absl::StrCat("at least ", field.min);
   return absl::StrCat("from ", field.min, " to ", field.max);
@@ -72,7 +66,6 @@ class Reader {
       const std::string key = prefix + name;
       const auto field = std::find_if(fields.begin(), fields.end(),
                                       [&](const JobField& f) { return name == f.name; });
-      if (IsReserved(key, node)) continue;
       if (field == fields.end()) {
         UnknownKey(node, key, name, names);
       } else {
@@ -182,10 +175,8 @@ class Reader {
   }
 
   static std::string NotYet(const std::string& key, const std::string& word) {
-    const bool method =
-        key == "method.name" && (word == "tdpo1" || word == "tdpo2" || word == "simpo_kl");
     const bool kind = key == "kind" && word == "generate";
-    return method || kind ? " (not available in this version)" : "";
+    return kind ? " (not available in this version)" : "";
   }
 
   void WrongNumber(const JobNode& node, const std::string& key, absl::string_view what,

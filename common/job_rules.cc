@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/job_file.h"
 
@@ -57,31 +58,56 @@ class Rules {
   }
 
   void CheckSae() {
-    const bool needs = c_.method.name == "fpo" && c_.kind != "sae";
-    if (needs && c_.sae.empty()) {
-      Complain("sae", "method fpo compares SAE features: name one with sae: {path: ...}");
-    }
-    for (size_t i = 0; i < c_.sae.size(); ++i) {
-      const std::string key = c_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
-      if (c_.kind != "sae" && c_.sae[i].path.empty()) Complain(key + ".path", "is missing");
-    }
-    if (c_.kind != "sae") return;
+    if (c_.kind != "sae") return CheckSaesOfMethod();
     if (c_.sae.size() != 1 || !c_.sae[0].layer.has_value() || c_.sae[0].site.empty()) {
       Complain("sae",
                "kind sae trains one SAE: name its place with sae: {layer: N, site: resid_post}");
     }
   }
 
+  void CheckSaesOfMethod() {
+    const bool fpo = c_.method.name == "fpo", hidden = c_.method.features == "hidden";
+    if (fpo && c_.sae.empty()) {
+      Complain("sae", hidden ? "features: hidden pools a hidden vector: name its place with sae: "
+                               "{layer: N, site: resid_post}"
+                             : "method fpo compares SAE features: name one with sae: {path: ...}");
+    }
+    for (size_t i = 0; i < c_.sae.size(); ++i) {
+      const SaeSection& sae = c_.sae[i];
+      const std::string key = c_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
+      if (!hidden && sae.path.empty()) Complain(key + ".path", "is missing");
+      if (hidden && !sae.path.empty()) {
+        Complain(key + ".path", "features: hidden reads no SAE; leave the path out");
+      }
+      if (hidden && (!sae.layer.has_value() || sae.site.empty())) {
+        Complain(key, "features: hidden needs the place to read: layer and site");
+      }
+    }
+    if (hidden && !fpo) Complain("method.features", "hidden is an option of method fpo");
+    if (c_.method.feature_weights.empty()) return;
+    if (!fpo) Complain("method.feature_weights", "is an option of method fpo");
+    if (c_.sae.size() > 1) {
+      Complain("method.feature_weights",
+               absl::StrCat("numbers the features of one SAE; the job has ", c_.sae.size()));
+    }
+  }
+
   void CheckReference() {
     const std::string& source = c_.reference.source;
     const std::string& method = c_.method.name;
-    const bool needs = method == "dpo" || method == "ln_dpo" || method == "fpo";
+    const absl::string_view needs = DefaultReferenceSource(method);
     if (c_.kind == "sae") return;
-    if (needs && source == "none") {
+    if (needs == "cached" && source == "none") {
       Complain("reference.source",
                absl::StrCat("method ", method, " needs a reference: cached or online"));
     }
-    if (!needs && source != "none") {
+    if (needs == "online" && source != "online") {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " compares whole next-token distributions, which ",
+                            "no record holds: online"));
+    }
+    // Online, the evaluations of simpo measure the KL to the reference.
+    if (needs == "none" && (source == "cached" || (source == "online" && method == "sft"))) {
       Complain("reference.source",
                absl::StrCat("method ", method, " has no reference: leave it out"));
     }
@@ -114,13 +140,19 @@ class Rules {
 
 }  // namespace
 
+const char* DefaultReferenceSource(absl::string_view method) {
+  if (method == "dpo" || method == "ln_dpo" || method == "fpo") return "cached";
+  if (method == "tdpo1" || method == "tdpo2" || method == "simpo_kl") return "online";
+  return "none";
+}
+
 std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }
 
 std::vector<std::string> JobWarnings(const JobConfig& config) {
   std::vector<std::string> warnings;
   const std::string& method = config.method.name;
   const bool pairs = config.kind == "train" && method != "sft";
-  const bool normalised = method == "ln_dpo" || method == "fpo" || method == "simpo";
+  const bool normalised = method == "ln_dpo" || method == "fpo" || absl::StartsWith(method, "simpo");
   if (pairs && normalised && config.method.beta < 1) {
     warnings.push_back(absl::StrCat(
         "method.beta ", config.method.beta, " with length-normalised margins keeps the sigmoid in ",

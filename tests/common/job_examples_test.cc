@@ -6,7 +6,8 @@ namespace {
 
 TEST(JobExamples, EveryExampleIsAValidJob) {
   for (const char* name :
-       {"sft", "dpo", "ln_dpo", "simpo", "fpo", "sae", "reference", "evaluate"}) {
+       {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo", "sae", "reference",
+                           "evaluate"}) {
     const auto text = ExampleJob(name);
     ASSERT_TRUE(text.ok()) << name;
     const auto config = ReadJobYaml(*text, name);

@@ -29,7 +29,7 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"optimizer: {lr: fast}", "optimizer.lr", "a number"},
       {"optimizer: {lr: .nan}", "optimizer.lr", "a number"},
       {"data: {shuffle: yes}", "data.shuffle", "true or false"},
-      {"method: {name: tdpo1}", "method.name", "not available in this version"},
+      {"kind: generate", "kind", "not available in this version"},
       {"method: fpo", "method", "must be a mapping"},
       {"sae: x", "sae", "must be a mapping"},
       {"data: {train: {a: b}}", "data.train", "list of files"},

@@ -21,7 +21,12 @@ std::vector<JobPath> Inputs(const JobConfig& config) {
     inputs.push_back({"reference.path", config.reference.path});
   }
   if (config.kind != "sae") {  // which makes that file
-    for (const SaeSection& sae : config.sae) inputs.push_back({"sae.path", sae.path});
+    for (const SaeSection& sae : config.sae) {
+      if (config.method.features == "sae") inputs.push_back({"sae.path", sae.path});
+    }
+  }
+  if (!config.method.feature_weights.empty()) {
+    inputs.push_back({"method.feature_weights", config.method.feature_weights});
   }
   for (const std::string& path : config.data.train) inputs.push_back({"data.train", path});
   for (const std::string& path : config.data.eval) inputs.push_back({"data.eval", path});

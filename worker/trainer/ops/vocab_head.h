@@ -6,22 +6,39 @@
 
 namespace fpo::train {
 
+// The frozen reference's side of the same rows, for the KL to its next-token distributions.
+struct VocabReference {
+  at::Tensor hidden;   // [rows, d_ref]; undefined: no KL
+  at::Tensor head;     // [vocab, d_ref], same dtype as `hidden`
+  double softcap = 0;  // of its own config
+};
+
 struct VocabHeadOptions {
   double softcap = 0;        // 0: none; otherwise logits become cap * tanh(logit / cap)
   int64_t chunk_rows = 256;  // rows of logits alive at a time
   int64_t valid_vocab =
       0;  // ids at or above it are padding and get probability 0; 0: the whole vocabulary
+  int64_t entropy_top = 0;  // also the entropy over this many most likely tokens; 0: not
+  VocabReference reference = {};
 };
 
+// All [rows], float32 (float64 for float64 input).
 struct TokenScores {
-  at::Tensor log_probs;  // [rows] float32 (float64 for float64 input), differentiable
-  at::Tensor entropy;    // [rows] of the full next-token distribution, nats; no gradient
+  at::Tensor log_probs;    // differentiable
+  at::Tensor entropy;      // of the full next-token distribution, nats; no gradient
+  at::Tensor entropy_top;  // the same over the `entropy_top` most likely tokens, renormalised;
+                           // undefined unless asked for
+  // With a reference only:
+  at::Tensor kl;                   // KL(ref || policy) over the whole vocabulary; differentiable
+  at::Tensor reference_log_probs;  // of the targets; no gradient
 };
 
 // log softmax(softcap(hidden . weight^T))[target] and its entropy, without a [rows, vocab] tensor:
-// forward and backward work on `chunk_rows` rows of float32 logits. hidden: [rows, d]; weight:
-// [vocab, d], same dtype; targets: [rows] int64. Gradients to hidden and weight are exact. Throws
-// c10::Error on shapes that do not fit or a target outside the vocabulary.
+// forward and backward work on `chunk_rows` rows of float32 logits, with a reference on as many of
+// the reference's beside them. Peak memory beyond inputs and gradients: three buffers of
+// chunk_rows * vocab (four with a reference). hidden: [rows, d]; weight: [vocab, d], same dtype;
+// targets: [rows] int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that
+// do not fit or a target outside the vocabulary.
 TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
                           const at::Tensor& targets, const VocabHeadOptions& options);
 

@@ -122,6 +122,124 @@ TEST(VocabHead, WidensALargeBfloat16HeadInPieces) {
   EXPECT_LT(RelativeError(ours_grad[1], plain_grad[1]), 1e-2);
 }
 
+// A reference of another width; logits beyond its cap when `scale` is large.
+VocabReference MakeReference(double softcap, double scale = 1) {
+  at::manual_seed(6);
+  return {at::randn({kRows, 3}, at::kDouble) * scale, at::randn({kVocab, 3}, at::kDouble), softcap};
+}
+
+VocabHeadOptions WithReference(double softcap, int64_t chunk, const VocabReference& reference) {
+  VocabHeadOptions options{softcap, chunk, 0};
+  options.reference = reference;
+  return options;
+}
+
+// KL(ref || policy) of each row, from whole tensors.
+at::Tensor PlainKl(const Inputs& in, double softcap, const VocabReference& reference) {
+  const at::Tensor ref = at::log_softmax(
+      Logits({reference.hidden, reference.head, in.targets}, reference.softcap), -1);
+  return (ref.exp() * (ref - at::log_softmax(Logits(in, softcap), -1))).sum(-1);
+}
+
+TEST(VocabHead, KlFollowsTheFormulaAndItsDirection) {
+  const Inputs in = MakeInputs(2);
+  const VocabReference reference = MakeReference(4);
+  const TokenScores scores =
+      TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(3, 3, reference));
+  EXPECT_LT(RelativeError(scores.kl, PlainKl(in, 3, reference)), 1e-12);
+  EXPECT_LT(RelativeError(scores.log_probs, Plain(in, 3)), 1e-13);
+  EXPECT_LT(RelativeError(scores.reference_log_probs,
+                          Plain({reference.hidden, reference.head, in.targets}, 4)),
+            1e-13);
+  const TokenScores swapped = TokenLogProbs(reference.hidden, reference.head, in.targets,
+                                            WithReference(4, 3, {in.hidden, in.weight, 3}));
+  EXPECT_GT(RelativeError(swapped.kl, scores.kl), 0.05);
+}
+
+TEST(VocabHead, KlToItselfIsZero) {
+  const Inputs in = MakeInputs(2, at::kFloat);
+  const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets,
+                                           WithReference(3, 2, {in.hidden, in.weight, 3}));
+  EXPECT_EQ(scores.kl.abs().max().item<float>(), 0);
+}
+
+TEST(VocabHead, KlHasExactGradientsWhateverTheChunk) {
+  for (const int64_t chunk : {1, 3, 256}) {
+    for (const double softcap : {0.0, 3.0}) {
+      const Inputs in = MakeInputs(2);
+      const VocabHeadOptions options = WithReference(softcap, chunk, MakeReference(4));
+      ExpectGradientsMatchDifferences(
+          [&](const auto& x) {
+            const TokenScores scores = TokenLogProbs(x[0], x[1], in.targets, options);
+            return scores.kl * at::arange(1, kRows + 1, at::kDouble) - scores.log_probs;
+          },
+          {in.hidden, in.weight});
+      ExpectGradientsMatchDifferences(
+          [&](const auto& x) { return TokenLogProbs(x[0], x[1], in.targets, options).kl; },
+          {in.hidden, in.weight});
+    }
+  }
+}
+
+// Half of the rows have no gradient of their KL, as under stop-gradient.
+TEST(VocabHead, RowsWithoutAKlGradientGetNone) {
+  Inputs in = MakeInputs(2);
+  in.hidden.set_requires_grad(true);
+  const TokenScores scores =
+      TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(3, 2, MakeReference(0)));
+  const auto grad = torch::autograd::grad({scores.kl.narrow(0, 4, 3).sum()}, {in.hidden});
+  EXPECT_EQ(grad[0].narrow(0, 0, 4).abs().max().item<double>(), 0);
+  EXPECT_GT(grad[0].narrow(0, 4, 3).abs().max().item<double>(), 0);
+}
+
+TEST(VocabHead, KlOfHugeLogitsStaysFinite) {
+  Inputs in = MakeInputs(1000);
+  in.hidden.set_requires_grad(true);
+  const TokenScores scores =
+      TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(0, 2, MakeReference(0, 1000)));
+  EXPECT_TRUE(at::isfinite(scores.kl).all().item<bool>());
+  const auto grad = torch::autograd::grad({scores.kl.sum()}, {in.hidden});
+  EXPECT_TRUE(at::isfinite(grad[0]).all().item<bool>());
+}
+
+TEST(VocabHead, KlLeavesPaddedIdsOut) {
+  const Inputs in = MakeInputs(2);
+  const VocabReference reference = MakeReference(4);
+  const at::Tensor rows = at::full({3, kWidth}, 50.0, at::kDouble);
+  VocabReference padded = reference;
+  padded.head = at::cat({reference.head, at::full({3, 3}, 50.0, at::kDouble)});
+  VocabHeadOptions options = WithReference(3, 2, padded);
+  options.valid_vocab = kVocab;
+  const at::Tensor weight = at::cat({in.weight, rows});
+  EXPECT_LT(RelativeError(TokenLogProbs(in.hidden, weight, in.targets, options).kl,
+                          PlainKl(in, 3, reference)),
+            1e-12);
+  ExpectGradientsMatchDifferences(
+      [&](const auto& x) { return TokenLogProbs(x[0], x[1], in.targets, options).kl; },
+      {in.hidden, weight});
+}
+
+TEST(VocabHead, TopEntropyRenormalises) {
+  const Inputs in = MakeInputs(2);
+  VocabHeadOptions options{3, 2, 0};
+  options.entropy_top = 4;
+  const at::Tensor top = TokenLogProbs(in.hidden, in.weight, in.targets, options).entropy_top;
+  const at::Tensor kept =
+      at::log_softmax(std::get<0>(Logits(in, 3).sort(-1, true)).narrow(1, 0, 4), -1);
+  EXPECT_LT(RelativeError(top, -(kept.exp() * kept).sum(-1)), 1e-13);
+  options.entropy_top = 100;  // more than the vocabulary: the full entropy
+  const TokenScores all = TokenLogProbs(in.hidden, in.weight, in.targets, options);
+  EXPECT_LT(RelativeError(all.entropy_top, all.entropy), 1e-13);
+}
+
+TEST(VocabHead, RefusesAReferenceWithAnotherVocabulary) {
+  const Inputs in = MakeInputs(1);
+  VocabReference reference = MakeReference(0);
+  reference.head = at::randn({kVocab + 1, 3}, at::kDouble);
+  EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(0, 2, reference)),
+               c10::Error);
+}
+
 TEST(VocabHead, RefusesWhatDoesNotFit) {
   const Inputs in = MakeInputs(1);
   EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets + 10, {}), c10::Error);
