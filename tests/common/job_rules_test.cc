@@ -38,6 +38,18 @@ TEST(JobRules, EachRuleNamesItsKey) {
   EXPECT_EQ(with([](JobConfig& c) { c.sae.clear(); }), "sae");
   EXPECT_EQ(with([](JobConfig& c) { c.reference.source = "none"; }), "reference.source");
   EXPECT_EQ(with([](JobConfig& c) { c.method.name = "simpo"; }), "reference.source");
+  EXPECT_EQ(with([](JobConfig& c) { c.method.name = "tdpo2"; }), "reference.source");
+  EXPECT_EQ(with([](JobConfig& c) { c.method.features = "hidden"; }), "sae.path");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.method.features = "hidden";
+              c.sae = {{"", 3, ""}};
+            }),
+            "sae");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.method.feature_weights = "/w";
+              c.sae.push_back(c.sae[0]);
+            }),
+            "method.feature_weights");
   EXPECT_EQ(with([](JobConfig& c) { c.reference.features = "top"; }), "reference.features");
   EXPECT_EQ(with([](JobConfig& c) { c.kind = "sae"; }), "sae");
   EXPECT_EQ(with([](JobConfig& c) {
@@ -47,6 +59,17 @@ TEST(JobRules, EachRuleNamesItsKey) {
             "data.eval");
   EXPECT_EQ(with([](JobConfig& c) { c.optimizer.betas = {0.9}; }), "optimizer.betas");
   EXPECT_EQ(with([](JobConfig& c) { c.optimizer.lr = 0; }), "optimizer.lr");
+}
+
+TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {
+  JobConfig config = Valid();
+  config.reference.source = "online";
+  for (const char* method : {"simpo", "simpo_kl", "tdpo1", "tdpo2", "dpo"}) {
+    config.method.name = method;
+    EXPECT_EQ(FirstKey(config), "") << method;
+  }
+  config.method.name = "sft";
+  EXPECT_EQ(FirstKey(config), "reference.source");
 }
 
 TEST(JobRules, WarnsOfWhatIsAllowedButUnwise) {

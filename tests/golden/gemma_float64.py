@@ -89,26 +89,38 @@ def top_indices(values, k):
     return sorted(range(len(values)), key=lambda i: (-values[i].item(), i))[:k]
 
 
-def feature_distance(policy, reference, k, selection):
+def feature_distance(policy, reference, k, selection, weights):
     result = []
     for p, r in zip(policy, reference):
         own, other = set(top_indices(p, k)), set(top_indices(r, k))
         chosen = sorted({"union": own | other, "policy": own, "reference": other}[selection])
-        result.append((p[chosen] - r[chosen]).square().sum() / k)
+        result.append((weights[chosen] * (p[chosen] - r[chosen]).square()).sum() / k)
     return torch.stack(result)
 
 
+def response_kls(reference_logits, logits, batch):
+    """Sequential KL(reference || policy): over each response's log-prob rows, the whole vocabulary."""
+    ref, own = reference_logits.log_softmax(-1), logits.log_softmax(-1)
+    rows = (ref.exp() * (ref - own)).sum(-1)
+    return torch.stack([rows[i, start - 1:start + length - 1].sum()
+                        for i, (start, length) in enumerate(zip(batch["start"], batch["length"]))])
+
+
 def pair_terms(method, o, values):
-    """values: lp, lr, n, D (or KL), each a (chosen, rejected) pair of tensors. Returns u."""
-    normalised = method in ("ln_dpo", "simpo", "fpo")
+    """values: lp, lr, n, D, KL, each a (chosen, rejected) pair of tensors. Returns u."""
+    normalised = method in ("ln_dpo", "simpo", "simpo_kl", "fpo")
     scale = [1 / n if normalised else torch.ones_like(n) for n in values["n"]]
     lpd = o["beta"] * (values["lp"][0] * scale[0] - values["lp"][1] * scale[1])
-    if method == "simpo":
-        return lpd - o["gamma"]
-    u = lpd - o["beta"] * (values["lr"][0] * scale[0] - values["lr"][1] * scale[1])
-    if method == "fpo":
-        chosen = values["D"][0].detach() if o["stop_gradient"] else values["D"][0]
-        u = u - o["alpha"] * o["beta"] * (values["D"][1] - chosen)
+    if method in ("simpo", "simpo_kl"):
+        u = lpd - o["gamma"]
+    else:
+        u = lpd - o["beta"] * (values["lr"][0] * scale[0] - values["lr"][1] * scale[1])
+    if method == "tdpo1":
+        return u - o["beta"] * (values["KL"][1] - values["KL"][0])
+    if method in ("fpo", "tdpo2", "simpo_kl"):
+        chosen, rejected = values["D" if method == "fpo" else "KL"]
+        chosen = chosen.detach() if o["stop_gradient"] else chosen
+        u = u - o["alpha"] * o["beta"] * (rejected - chosen)
     return u
 
 

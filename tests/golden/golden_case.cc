@@ -28,6 +28,12 @@ std::vector<GoldenObjective> GoldenObjectives() {
   policy.selection = FeatureSelection::kPolicy;
   GoldenObjective no_stop = Objective("fpo_no_stop", Method::kFpo);
   no_stop.options.stop_gradient = false;
+  GoldenObjective tdpo2_no_stop = Objective("tdpo2_no_stop_smooth", Method::kTdpo2, 0.1);
+  tdpo2_no_stop.options.stop_gradient = false;
+  GoldenObjective weighted = Objective("fpo_weighted", Method::kFpo);
+  GoldenObjective reference_weighted = Objective("fpo_reference_weighted", Method::kFpo);
+  reference_weighted.selection = FeatureSelection::kReference;
+  weighted.weighted = reference_weighted.weighted = true;
   return {Objective("sft", Method::kSft),
           Objective("dpo", Method::kDpo),
           Objective("dpo_smooth", Method::kDpo, 0.1),
@@ -36,7 +42,13 @@ std::vector<GoldenObjective> GoldenObjectives() {
           Objective("fpo_union", Method::kFpo),
           reference,
           policy,
-          no_stop};
+          no_stop,
+          weighted,
+          reference_weighted,
+          Objective("simpo_kl", Method::kSimpoKl),
+          Objective("tdpo1", Method::kTdpo1),
+          Objective("tdpo2", Method::kTdpo2),
+          tdpo2_no_stop};
 }
 
 GoldenCase::GoldenCase(const std::string& architecture) {
@@ -70,11 +82,14 @@ std::vector<std::string> GoldenCase::ParameterNames() const {
   return nlohmann::json::parse(file_->metadata().at("parameters"));
 }
 
-Gemma GoldenCase::MakeModel() const {
+Gemma GoldenCase::MakeModel() const { return ModelFrom(""); }
+Gemma GoldenCase::MakeReference() const { return ModelFrom("reference."); }
+
+Gemma GoldenCase::ModelFrom(const std::string& prefix) const {
   auto config = ParseGemmaConfig(file_->metadata().at("config"));
   TORCH_CHECK(config.ok(), config.status().ToString());
   TensorMap weights;
-  for (const std::string& name : ParameterNames()) weights[name] = Expected(name);
+  for (const std::string& name : ParameterNames()) weights[name] = Expected(prefix + name);
   auto model = Gemma::Create(*config, weights);
   TORCH_CHECK(model.ok(), model.status().ToString());
   return *std::move(model);
@@ -96,13 +111,23 @@ at::Tensor GoldenCase::RowsOf(const at::Tensor& states, int64_t shift) const {
   return states.flatten(0, 1).index_select(0, rows_ + shift);
 }
 
-at::Tensor GoldenCase::LogProbs(const Gemma& model, const at::Tensor& hidden) const {
+GoldenCase::Sums GoldenCase::Score(const Gemma& model, const at::Tensor& hidden,
+                                   bool with_reference) const {
   VocabHeadOptions options;
   options.softcap = model.config().final_softcap.value_or(0);
   options.chunk_rows = 16;
+  if (with_reference) {
+    const at::NoGradGuard no_grad;
+    const Gemma reference = MakeReference();
+    options.reference = {RowsOf(reference.Forward(ids_, {}).hidden, -1), reference.head(),
+                         options.softcap};
+  }
   const TokenScores scores = TokenLogProbs(RowsOf(hidden, -1), model.head(),
                                            ids_.flatten().index_select(0, rows_), options);
-  return ResponseSums(scores.log_probs, responses_, ids_.size(0));
+  const auto sums = [&](const at::Tensor& rows) {
+    return rows.defined() ? ResponseSums(rows, responses_, ids_.size(0)) : rows;
+  };
+  return {sums(scores.log_probs), sums(scores.kl), sums(scores.reference_log_probs)};
 }
 
 at::Tensor GoldenCase::Pooled(const SparseAutoencoder& sae, const at::Tensor& site) const {
@@ -113,26 +138,37 @@ ForwardResult GoldenCase::Forward(const Gemma& model, const ForwardOptions& opti
   return model.Forward(ids_, options);
 }
 
+at::Tensor GoldenCase::Distance(const Gemma& model, const GoldenObjective& objective,
+                                const at::Tensor& site) const {
+  FeatureConstraintOptions options{kGoldenTopK, objective.selection, {}};
+  if (objective.weighted) options.weights = Expected("feature_weights");
+  const SparseAutoencoder sae = MakeSae(model.config().hidden_size);
+  const at::Tensor reference = Expected("reference.pooled");
+  if (objective.selection != FeatureSelection::kReference) {
+    return FeatureDistance(Pooled(sae, site), reference, options);
+  }
+  const at::Tensor columns = TopIndices(reference, kGoldenTopK);
+  return ColumnDistance(
+      sae.PooledColumns({RowsOf(site, 0), responses_, ids_.size(0)}, columns),
+      reference.gather(1, columns), kGoldenTopK,
+      objective.weighted ? options.weights.index({columns}) : at::Tensor());
+}
+
 PreferencePairs GoldenCase::Pairs(const Gemma& model, const GoldenObjective& objective,
                                   const ForwardOptions& options) const {
+  const Method method = objective.options.method;
   ForwardOptions forward = options;
-  if (NeedsFeatures(objective.options.method)) {
-    forward.taps = {{model.config().layers - 1, Site::kResidPost}};
-  }
+  if (NeedsFeatures(method)) forward.taps = {{model.config().layers - 1, Site::kResidPost}};
   const ForwardResult result = Forward(model, forward);
-  const at::Tensor logp = LogProbs(model, result.hidden);
+  const Sums sums = Score(model, result.hidden, NeedsKl(method));
   const at::Tensor reference = Expected("reference.logps");
-  at::Tensor distance;
-  if (NeedsFeatures(objective.options.method)) {
-    distance =
-        FeatureDistance(Pooled(MakeSae(model.config().hidden_size), result.sites[0]),
-                        Expected("reference.pooled"), {kGoldenTopK, objective.selection, {}});
-  }
+  at::Tensor divergence = sums.kl;
+  if (NeedsFeatures(method)) divergence = Distance(model, objective, result.sites[0]);
   const auto side = [&](int64_t first) {
     const auto part = [first](const at::Tensor& x) {
       return x.defined() ? x.narrow(0, first, kGoldenPairs) : at::Tensor();
     };
-    return SideValues{part(logp), part(reference), part(lengths_), part(distance)};
+    return SideValues{part(sums.logp), part(reference), part(lengths_), part(divergence)};
   };
   return {side(0), side(kGoldenPairs), {}};
 }

@@ -22,6 +22,7 @@ struct GoldenObjective {
   std::string name;
   PreferenceOptions options;
   FeatureSelection selection = FeatureSelection::kUnion;
+  bool weighted = false;
 };
 std::vector<GoldenObjective> GoldenObjectives();
 
@@ -34,11 +35,15 @@ class GoldenCase {
   at::Tensor Expected(const std::string& name) const;
   std::vector<std::string> ParameterNames() const;  // in the order of stored gradients
   Gemma MakeModel() const;
+  Gemma MakeReference() const;
   SparseAutoencoder MakeSae(int64_t width) const;
   at::Tensor lengths() const { return lengths_; }  // [8] response tokens
 
-  // Summed log-probs [8] of a forward's hidden states.
-  at::Tensor LogProbs(const Gemma& model, const at::Tensor& hidden) const;
+  // Summed log-probs [8] of a forward's hidden states, and with the reference's also the KL.
+  struct Sums {
+    at::Tensor logp, kl, reference_logp;
+  };
+  Sums Score(const Gemma& model, const at::Tensor& hidden, bool with_reference) const;
   // Pooled features [8, F] of a site's activations [8, seq, width].
   at::Tensor Pooled(const SparseAutoencoder& sae, const at::Tensor& site) const;
   ForwardResult Forward(const Gemma& model, const ForwardOptions& options) const;
@@ -51,6 +56,9 @@ class GoldenCase {
 
  private:
   at::Tensor RowsOf(const at::Tensor& states, int64_t shift) const;
+  Gemma ModelFrom(const std::string& prefix) const;
+  at::Tensor Distance(const Gemma& model, const GoldenObjective& objective,
+                      const at::Tensor& site) const;
 
   std::shared_ptr<const SafetensorsFile> file_;
   at::Tensor ids_;        // [8, seq]

@@ -43,8 +43,15 @@ std::vector<at::Tensor> GradientsOf(const Gemma& model, const at::Tensor& loss) 
 
 TEST_P(GoldenTest, ResponseLogProbs) {
   const Gemma model = golden_.MakeModel();
-  const at::Tensor logps = golden_.LogProbs(model, golden_.Forward(model, {}).hidden);
+  const at::Tensor logps = golden_.Score(model, golden_.Forward(model, {}).hidden, false).logp;
   EXPECT_LT(LargestRelative(logps, golden_.Expected("logps")), 2e-5);
+}
+
+TEST_P(GoldenTest, SequentialKlAndTheReferencesLogProbs) {
+  const Gemma model = golden_.MakeModel();
+  const auto sums = golden_.Score(model, golden_.Forward(model, {}).hidden, true);
+  EXPECT_LT(LargestRelative(sums.kl, golden_.Expected("kls")), 2e-5);
+  EXPECT_LT(LargestRelative(sums.reference_logp, golden_.Expected("reference.logps")), 2e-5);
 }
 
 TEST_P(GoldenTest, PooledFeaturesAtEverySite) {
@@ -139,6 +146,7 @@ TEST_P(GoldenTest, TenStepTrajectories) {
   } runs[] = {{"sft", "sft", "adam", 1e-3},
               {"dpo", "dpo", "adam", 1e-3},
               {"simpo", "simpo", "adam", 1e-3},
+              {"tdpo2", "tdpo2", "adam", 1e-3},
               {"fpo_union", "fpo_union", "adam", 1e-3},
               {"fpo_union_rmsprop", "fpo_union", "rmsprop", 1e-4}};
   for (const auto& run : runs) {

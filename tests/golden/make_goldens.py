@@ -20,15 +20,21 @@ CASES = {
     "dpo_smooth": ("dpo", {}, "union", 0.1),
     "ln_dpo": ("ln_dpo", {}, "union", 0.0),
     "simpo": ("simpo", {}, "union", 0.0),
+    "simpo_kl": ("simpo_kl", {}, "union", 0.0),
+    "tdpo1": ("tdpo1", {}, "union", 0.0),
+    "tdpo2": ("tdpo2", {}, "union", 0.0),
+    "tdpo2_no_stop_smooth": ("tdpo2", {"stop_gradient": False}, "union", 0.1),
     "fpo_union": ("fpo", {}, "union", 0.0),
     "fpo_reference": ("fpo", {}, "reference", 0.0),
     "fpo_policy_smooth": ("fpo", {}, "policy", 0.1),
     "fpo_no_stop": ("fpo", {"stop_gradient": False}, "union", 0.0),
+    "fpo_weighted": ("fpo", {"weighted": True}, "union", 0.0),
+    "fpo_reference_weighted": ("fpo", {"weighted": True}, "reference", 0.0),
 }
 SITES = {"first_resid": (0, "resid_post"), "mlp_out": (1, "mlp_out"), "attn_z": (1, "attn_z"),
          "last_resid": (2, "resid_post")}
 TRAJECTORIES = {"sft": ("adam", 1e-3), "dpo": ("adam", 1e-3), "simpo": ("adam", 1e-3),
-                "fpo_union": ("adam", 1e-3), "fpo_union_rmsprop": ("rmsprop", 1e-4)}
+                "tdpo2": ("adam", 1e-3), "fpo_union": ("adam", 1e-3), "fpo_union_rmsprop": ("rmsprop", 1e-4)}
 
 
 def hf_config(architecture):
@@ -87,19 +93,27 @@ def random_sae(width, generator):
 
 def values_of(weights, c, batch, sae):
     logits, sites = oracle.forward(weights, c, batch["ids"])
-    return oracle.response_logps(logits, batch), oracle.pooled(sites[-1]["resid_post"], sae, batch)
+    return oracle.response_logps(logits, batch), oracle.pooled(sites[-1]["resid_post"], sae, batch), logits
+
+
+def feature_weights():
+    """0 frees some features, 10 holds others."""
+    return torch.tensor([(0.0, 1.0, 10.0, 0.5)[i % 4] for i in range(FEATURES)], dtype=torch.float64)
 
 
 def case_loss(name, weights, c, batch, sae, reference):
     method, changed, selection, smoothing = CASES[name]
-    lp, features = values_of(weights, c, batch, sae)
+    lp, features, logits = values_of(weights, c, batch, sae)
     n = batch["length"].double()
     if method == "sft":
         return -lp[:PAIRS].sum() / n[:PAIRS].sum(), None
-    distance = oracle.feature_distance(features, reference[1], TOP_K, selection)
+    phi = feature_weights() if changed.get("weighted") else torch.ones(FEATURES, dtype=torch.float64)
+    distance = oracle.feature_distance(features, reference[1], TOP_K, selection, phi)
+    kl = oracle.response_kls(reference[2], logits, batch)
     split = lambda x: (x[:PAIRS], x[PAIRS:])
     u = oracle.pair_terms(method, {**OPTIONS, **changed},
-                          {"lp": split(lp), "lr": split(reference[0]), "n": split(n), "D": split(distance)})
+                          {"lp": split(lp), "lr": split(reference[0]), "n": split(n), "D": split(distance),
+                           "KL": split(kl)})
     return oracle.pair_loss(u, smoothing).mean(), u
 
 
@@ -172,9 +186,14 @@ def make(architecture):
     for name, (layer, site) in SITES.items():
         out[f"pooled.{name}"] = oracle.pooled(sites[layer][site], saes[40 if site == "attn_z" else 24], batch)
 
-    shifted = {k: v + 0.05 * torch.randn(v.shape, generator=generator).double() for k, v in weights.items()}
+    # Rounded as stored, so that the trainer's own float32 model is exactly this one.
+    shifted = {k: (v + 0.05 * torch.randn(v.shape, generator=generator).double()).float().double()
+               for k, v in weights.items()}
+    out.update({f"reference.{k}": v.float() for k, v in shifted.items()})
     reference = [v.detach() for v in values_of(shifted, c, batch, saes[24])]
-    out["reference.logps"], out["reference.pooled"] = reference
+    out["reference.logps"], out["reference.pooled"] = reference[:2]
+    out["kls"] = oracle.response_kls(reference[2], logits, batch)
+    out["feature_weights"] = feature_weights().float()
     for name in CASES:
         parameters = {k: v.clone().requires_grad_() for k, v in weights.items()}
         loss, u = case_loss(name, parameters, c, batch, saes[24], reference)

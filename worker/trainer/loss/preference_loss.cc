@@ -20,6 +20,7 @@ constexpr MethodRow kMethods[] = {
     {Method::kDpo, "dpo", true, false, false, false},
     {Method::kLnDpo, "ln_dpo", true, true, false, false},
     {Method::kSimpo, "simpo", false, true, false, false},
+    {Method::kSimpoKl, "simpo_kl", false, true, false, true},
     {Method::kTdpo1, "tdpo1", true, false, false, true},
     {Method::kTdpo2, "tdpo2", true, false, false, true},
     {Method::kFpo, "fpo", true, true, true, false},
@@ -69,6 +70,7 @@ at::Tensor Constraint(const PreferenceOptions& options, const PreferencePairs& p
     case Method::kTdpo1:
       return (rejected - chosen) * options.beta;
     case Method::kTdpo2:
+    case Method::kSimpoKl:
     case Method::kFpo:
       return (rejected - (options.stop_gradient ? chosen.detach() : chosen)) *
              (options.alpha * options.beta);

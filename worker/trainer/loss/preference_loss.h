@@ -10,7 +10,7 @@
 
 namespace fpo::train {
 
-enum class Method { kSft, kDpo, kLnDpo, kSimpo, kTdpo1, kTdpo2, kFpo };
+enum class Method { kSft, kDpo, kLnDpo, kSimpo, kSimpoKl, kTdpo1, kTdpo2, kFpo };
 absl::StatusOr<Method> ParseMethod(absl::string_view name);  // InvalidArgument lists the names
 std::string MethodName(Method method);
 bool NeedsReference(Method method);  // log-probs of the reference
@@ -23,7 +23,8 @@ struct PreferenceOptions {
   double alpha = 0.5;
   double gamma = 0.5;
   double label_smoothing = 0;
-  bool stop_gradient = true;  // no gradient through the chosen side's divergence (fpo, tdpo2)
+  bool stop_gradient = true;  // no gradient through the chosen side's divergence (fpo, tdpo2,
+                              // simpo_kl)
 };
 
 // One side (chosen or rejected) of n pairs. All [n]; float64 as ResponseSums gives them.

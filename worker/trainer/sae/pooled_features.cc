@@ -68,10 +68,20 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
   }
 };
 
+// [responses, width]; differentiable in the rows.
+at::Tensor MeanRows(const ResponseRows& input) {
+  const at::Tensor rows = input.rows.to(at::kFloat);
+  const at::Tensor sums = at::zeros({input.responses, rows.size(1)}, rows.options())
+                              .index_add(0, input.response_of_row, rows);
+  const at::Tensor sizes = at::bincount(input.response_of_row, {}, input.responses);
+  return sums / sizes.clamp_min(1).to(at::kFloat).unsqueeze(1);
+}
+
 }  // namespace
 
 at::Tensor SparseAutoencoder::PooledFeatures(const ResponseRows& input) const {
   CheckResponseRows(input, width());
+  if (is_identity()) return MeanRows(input);
   return PooledFeaturesFunction::apply(input.rows, *this, input,
                                        Columns{encoder_, bias_, threshold_});
 }
@@ -81,6 +91,7 @@ at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input,
   CheckResponseRows(input, width());
   TORCH_CHECK(columns.dim() == 2 && columns.size(0) == input.responses, "SAE columns ",
               columns.sizes(), " for ", input.responses, " responses");
+  if (is_identity()) return MeanRows(input).gather(1, columns);
   const auto row_lists = RowsByResponse(input);
   std::vector<at::Tensor> pooled;
   for (int64_t response = 0; response < input.responses; ++response) {

@@ -63,6 +63,13 @@ absl::StatusOr<SparseAutoencoder> SparseAutoencoder::Create(const SaeTensors& te
   return sae;
 }
 
+SparseAutoencoder SparseAutoencoder::Identity(int64_t width) {
+  TORCH_CHECK(width > 0, "identity of width ", width);
+  SparseAutoencoder identity;
+  identity.identity_width_ = width;
+  return identity;
+}
+
 SparseAutoencoder SparseAutoencoder::To(at::Device device) const {
   SparseAutoencoder moved = *this;
   for (at::Tensor* array :
@@ -74,6 +81,7 @@ SparseAutoencoder SparseAutoencoder::To(at::Device device) const {
 
 at::Tensor SparseAutoencoder::Encode(const at::Tensor& rows) const {
   const at::NoGradGuard no_grad;
+  if (is_identity()) return rows.to(at::kFloat);
   at::Tensor codes = at::addmm(bias_, rows.to(encoder_.scalar_type()), encoder_.t());
   codes.masked_fill_(codes.le(threshold_), 0);
   return codes.clamp_min_(0);

@@ -33,8 +33,13 @@ class SparseAutoencoder {
   // InvalidArgument names the array that is missing, of a wrong shape, or not finite.
   static absl::StatusOr<SparseAutoencoder> Create(const SaeTensors& tensors);
 
-  int64_t width() const { return encoder_.size(1); }
-  int64_t features() const { return encoder_.size(0); }
+  // The ablation without an SAE: the code is the activation itself, so features() is `width` and
+  // pooled features are mean activations, of any sign. Its rows must be float32 or narrower.
+  static SparseAutoencoder Identity(int64_t width);
+
+  bool is_identity() const { return !encoder_.defined(); }
+  int64_t width() const { return is_identity() ? identity_width_ : encoder_.size(1); }
+  int64_t features() const { return is_identity() ? identity_width_ : encoder_.size(0); }
   bool has_decoder() const { return decoder_.defined(); }
   SparseAutoencoder To(at::Device device) const;
 
@@ -55,7 +60,8 @@ class SparseAutoencoder {
  private:
   SparseAutoencoder() = default;
 
-  at::Tensor encoder_;  // [features, width]: a column of W_enc is contiguous
+  int64_t identity_width_ = 0;
+  at::Tensor encoder_;  // [features, width]: a column of W_enc is contiguous; undefined: identity
   at::Tensor bias_;  // [features], with -b_dec . W_enc folded in when b_dec is applied to the input
   at::Tensor threshold_;  // [features]
   at::Tensor decoder_;    // [features, width] or undefined

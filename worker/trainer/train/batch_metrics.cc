@@ -6,48 +6,44 @@ namespace fpo::train {
 
 BatchMetrics& BatchMetrics::operator+=(const BatchMetrics& other) {
   preference += other.preference;
-  pairs += other.pairs;
-  tokens += other.tokens;
-  entropy += other.entropy;
-  response_tokens += other.response_tokens;
-  logp += other.logp;
-  relative += other.relative;
-  has_divergence = has_divergence || other.has_divergence;
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
   return *this;
 }
 
 std::vector<double> BatchMetrics::Pack() const {
   std::vector<double> values(preference.sums.begin(), preference.sums.end());
-  for (const double value : {pairs, tokens, entropy, response_tokens, logp, relative}) {
-    values.push_back(value);
-  }
-  // A rank without pairs in a step has no divergence of its own but reports the others'.
-  values.push_back(has_divergence ? 1 : 0);
+  values.insert(values.end(), sums.begin(), sums.end());
   return values;
 }
 
 void BatchMetrics::Unpack(const std::vector<double>& values) {
-  std::copy_n(values.begin(), preference.sums.size(), preference.sums.begin());
-  const double* rest = values.data() + preference.sums.size();
-  for (double* field : {&pairs, &tokens, &entropy, &response_tokens, &logp, &relative}) {
-    *field = *rest++;
-  }
-  has_divergence = *rest > 0;
-  preference.has_divergence = has_divergence;
+  const auto rest = values.begin() + static_cast<int64_t>(preference.sums.size());
+  std::copy(values.begin(), rest, preference.sums.begin());
+  std::copy(rest, values.end(), sums.begin());
+  preference.has_divergence = sums[kDivergenceParts] > 0;
 }
 
 std::map<std::string, double> BatchMetrics::Report(Method method) const {
   std::map<std::string, double> report;
+  const double pairs = sums[kPairs], rows = sums[kResponseTokens];
   if (pairs == 0) return report;
   if (method == Method::kSft) {
-    report["loss"] = -logp / response_tokens;
-    report["logps/chosen"] = logp / pairs;
+    report["loss"] = -sums[kLogp] / rows;
+    report["logps/chosen"] = sums[kLogp] / pairs;
   } else {
     for (const auto& [name, value] : preference.Report()) report[name] = value;
   }
-  if (has_divergence) report["divergence/relative"] = relative / pairs;
-  report["entropy"] = entropy / response_tokens;
-  report["tokens"] = tokens;
+  if (sums[kRelativeParts] > 0) report["divergence/relative"] = sums[kRelative] / pairs;
+  if (sums[kKlParts] > 0) {
+    report["kl/chosen"] = sums[kKlChosen] / pairs;
+    report["kl/rejected"] = sums[kKlRejected] / pairs;
+    report["kl/margin"] = sums[kKlMargin] / pairs;
+    report["kl/chosen_per_token"] = sums[kKlChosen] / sums[kChosenTokens];
+    report["kl/rejected_per_token"] = sums[kKlRejected] / sums[kRejectedTokens];
+  }
+  report["entropy"] = sums[kEntropy] / rows;
+  if (sums[kEntropyTopParts] > 0) report["entropy_top100"] = sums[kEntropyTop] / rows;
+  report["tokens"] = sums[kTokens];
   report["pairs"] = pairs;
   return report;
 }

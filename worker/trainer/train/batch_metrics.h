@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,15 +11,32 @@ namespace fpo::train {
 
 // Sums behind one line of metrics.jsonl. Added over micro-batches and ranks, divided once.
 struct BatchMetrics {
+  enum Field {
+    kPairs,
+    kTokens,  // prompts and responses, padding left out
+    kResponseTokens,
+    kEntropy,     // over log-prob rows, nats
+    kEntropyTop,  // of the 100 most likely tokens
+    kLogp,        // sft: over responses
+    kRelative,    // D / |c_ref|^2, mean of the two sides, over pairs
+    kKlChosen,    // sequential KL(ref || policy), over responses
+    kKlRejected,
+    kKlMargin,  // |beta KL_rejected - beta KL_chosen|, over pairs
+    kChosenTokens,
+    kRejectedTokens,
+    // How many parts measured what not every part does. A rank without pairs in a step has none of
+    // its own but reports the others'.
+    kDivergenceParts,
+    kRelativeParts,
+    kEntropyTopParts,
+    kKlParts,
+    kFieldCount,
+  };
   PreferenceMetrics preference;  // pairwise methods
-  double pairs = 0;
-  double tokens = 0;  // prompts and responses, padding left out
-  double entropy = 0;
-  double response_tokens = 0;
-  double logp = 0;      // sft: sum over responses
-  double relative = 0;  // D / |c_ref|^2, mean of the two sides, summed over pairs
-  bool has_divergence = false;
+  std::array<double, kFieldCount> sums{};
 
+  double& operator[](Field field) { return sums[field]; }
+  double operator[](Field field) const { return sums[field]; }
   BatchMetrics& operator+=(const BatchMetrics& other);
   std::vector<double> Pack() const;                // for one all-reduce
   void Unpack(const std::vector<double>& values);  // of Pack's size

@@ -107,4 +107,28 @@ absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& s
   return saes;
 }
 
+absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection>& sections,
+                                                    const GemmaConfig& config) {
+  std::vector<LoadedSae> places;
+  for (const SaeSection& section : sections) {
+    FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(section.site));
+    const int64_t layer = section.layer.value_or(-1);
+    if (layer < 0 || layer >= config.layers) {
+      return absl::InvalidArgumentError(absl::StrCat("sae.layer is ", layer,
+                                                     " but the model has layers 0-",
+                                                     config.layers - 1));
+    }
+    places.push_back({SparseAutoencoder::Identity(SiteWidth(config, site)), Tap{layer, site},
+                      "hidden", ToHex(Sha256Of("fpo-hidden-1")), std::nullopt});
+  }
+  return places;
+}
+
+absl::StatusOr<std::vector<LoadedSae>> LoadFeatureMaps(const JobConfig& job,
+                                                       const GemmaConfig& config,
+                                                       at::Device device) {
+  if (job.method.features == "hidden") return HiddenPlaces(job.sae, config);
+  return LoadSaes(job.sae, config, device);
+}
+
 }  // namespace fpo::train

@@ -55,5 +55,12 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
                                   at::Device device);
 absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& sections,
                                                 const GemmaConfig& config, at::Device device);
+// The same places of the model without an SAE (method.features: hidden).
+absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection>& sections,
+                                                    const GemmaConfig& config);
+// What the job's method compares: its SAEs, or hidden vectors.
+absl::StatusOr<std::vector<LoadedSae>> LoadFeatureMaps(const JobConfig& job,
+                                                       const GemmaConfig& config,
+                                                       at::Device device);
 
 }  // namespace fpo::train

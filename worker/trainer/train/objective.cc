@@ -11,6 +11,8 @@
 namespace fpo::train {
 namespace {
 
+constexpr int64_t kEntropyTop = 100;
+
 // The rows of the first or the last half of a batch's sequences; rows are in sequence order.
 ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, bool last) {
   const int64_t half = batch.sequences / 2;
@@ -23,6 +25,19 @@ ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, b
 }
 
 double Total(const at::Tensor& values) { return values.detach().sum().item<double>(); }
+
+// What every method counts.
+BatchMetrics CountBatch(const SequenceBatch& batch, const ResponseScores& scores) {
+  BatchMetrics metrics;
+  metrics[BatchMetrics::kTokens] = static_cast<double>(batch.real_tokens);
+  metrics[BatchMetrics::kResponseTokens] = static_cast<double>(batch.rows);
+  metrics[BatchMetrics::kEntropy] = Total(scores.entropy);
+  if (scores.entropy_top.defined()) {
+    metrics[BatchMetrics::kEntropyTop] = Total(scores.entropy_top);
+    metrics[BatchMetrics::kEntropyTopParts] = 1;
+  }
+  return metrics;
+}
 
 }  // namespace
 
@@ -48,8 +63,9 @@ double Objective::Weight(const TokenPairView& pair) const {
 
 ScoringOptions Objective::Scoring() const {
   ScoringOptions scoring;
-  scoring.activation_checkpointing =
-      options_.activation_checkpointing && at::GradMode::is_enabled();
+  const bool trains = at::GradMode::is_enabled();
+  scoring.activation_checkpointing = options_.activation_checkpointing && trains;
+  if (!trains) scoring.entropy_top = kEntropyTop;
   for (const LoadedSae& sae : options_.saes) scoring.taps.push_back(sae.tap);
   return scoring;
 }
@@ -62,11 +78,9 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   const ResponseScores scores = ScoreSequences(model_, batch, Scoring());
   ObjectivePart part;
   part.loss = SftLoss(scores.logp, global_weight);
-  part.metrics.pairs = static_cast<double>(pairs.size());
-  part.metrics.tokens = static_cast<double>(batch.real_tokens);
-  part.metrics.response_tokens = static_cast<double>(batch.rows);
-  part.metrics.entropy = Total(scores.entropy);
-  part.metrics.logp = Total(scores.logp);
+  part.metrics = CountBatch(batch, scores);
+  part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
+  part.metrics[BatchMetrics::kLogp] = Total(scores.logp);
   return part;
 }
 
@@ -114,6 +128,24 @@ Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
   return sum;
 }
 
+// An evaluation beside a live reference measures the KL whatever the method; a step does so only
+// when its loss needs it.
+ReferenceDetail Objective::WantedDetail() const {
+  const bool measures = !at::GradMode::is_enabled() && reference_->has_distributions();
+  return NeedsKl(method()) || measures ? ReferenceDetail::kDistributions : ReferenceDetail::kSums;
+}
+
+absl::StatusOr<ReferenceValues> Objective::ReferenceOf(const std::vector<Sequence>& sequences,
+                                                       double* seconds) const {
+  const bool unused = reference_ == nullptr ||
+                      (WantedDetail() == ReferenceDetail::kSums && !NeedsReference(method()));
+  if (unused) return ReferenceValues{};
+  const absl::Time start = absl::Now();
+  FPO_ASSIGN_OR_RETURN(ReferenceValues values, reference_->Values(sequences, WantedDetail()));
+  *seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return values;
+}
+
 absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView>& pairs,
                                                  double global_weight) const {
   if (method() == Method::kSft) return ComputeSft(pairs, global_weight);
@@ -121,36 +153,48 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   const int64_t half = static_cast<int64_t>(pairs.size());
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
   ObjectivePart part;
-  ReferenceValues reference;
-  if (reference_ != nullptr) {
-    const absl::Time start = absl::Now();
-    FPO_ASSIGN_OR_RETURN(reference, reference_->Values(sequences));
-    part.reference_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  }
-  const ResponseScores scores = ScoreSequences(model_, batch, Scoring());
+  FPO_ASSIGN_OR_RETURN(ReferenceValues reference, ReferenceOf(sequences, &part.reference_seconds));
+  ScoringOptions scoring = Scoring();
+  scoring.reference = reference.distributions;
+  const ResponseScores scores = ScoreSequences(model_, batch, scoring);
+  if (scores.kl.defined()) reference.logp = scores.reference_logp;
+  part.metrics = CountBatch(batch, scores);
+
   PreferencePairs values;
   SideValues* sides[2] = {&values.chosen, &values.rejected};
   for (int64_t side = 0; side < 2; ++side) {
-    sides[side]->logp = scores.logp.narrow(0, side * half, half);
-    sides[side]->tokens = batch.tokens.narrow(0, side * half, half);
-    if (reference_ != nullptr) {
-      sides[side]->reference_logp = reference.logp.narrow(0, side * half, half);
-    }
+    const auto own = [&](const at::Tensor& x) {
+      return x.defined() ? x.narrow(0, side * half, half) : x;
+    };
+    *sides[side] = {own(scores.logp), own(reference.logp), own(batch.tokens), {}};
+    if (NeedsKl(method())) sides[side]->divergence = own(scores.kl);
   }
   if (!options_.saes.empty()) {
     const Distances distances = FeatureDistances(batch, scores, reference);
     values.chosen.divergence = distances.chosen;
     values.rejected.divergence = distances.rejected;
-    part.metrics.has_divergence = true;
-    part.metrics.relative = Total(distances.relative);
+    part.metrics[BatchMetrics::kRelative] = Total(distances.relative);
+    part.metrics[BatchMetrics::kRelativeParts] = 1;
   }
+  if (scores.kl.defined()) MeasureKl(scores.kl.detach(), batch.tokens, &part.metrics);
   part.loss = PreferenceLoss(options_.preference, values, global_weight);
   part.metrics.preference = MeasurePairs(options_.preference, values);
-  part.metrics.pairs = static_cast<double>(half);
-  part.metrics.tokens = static_cast<double>(batch.real_tokens);
-  part.metrics.response_tokens = static_cast<double>(batch.rows);
-  part.metrics.entropy = Total(scores.entropy);
+  part.metrics[BatchMetrics::kDivergenceParts] = part.metrics.preference.has_divergence ? 1 : 0;
+  part.metrics[BatchMetrics::kPairs] = static_cast<double>(half);
   return part;
+}
+
+void Objective::MeasureKl(const at::Tensor& kl, const at::Tensor& tokens,
+                          BatchMetrics* metrics) const {
+  const int64_t half = kl.size(0) / 2;
+  const at::Tensor chosen = kl.narrow(0, 0, half), rejected = kl.narrow(0, half, half);
+  BatchMetrics& m = *metrics;
+  m[BatchMetrics::kKlChosen] = Total(chosen);
+  m[BatchMetrics::kKlRejected] = Total(rejected);
+  m[BatchMetrics::kKlMargin] = Total(((rejected - chosen) * options_.preference.beta).abs());
+  m[BatchMetrics::kChosenTokens] = Total(tokens.narrow(0, 0, half));
+  m[BatchMetrics::kRejectedTokens] = Total(tokens.narrow(0, half, half));
+  m[BatchMetrics::kKlParts] = 1;
 }
 
 }  // namespace fpo::train

@@ -33,7 +33,7 @@ struct ObjectivePart {
 // reference; the caller chooses whether gradients are recorded. Not thread-safe.
 class Objective {
  public:
-  // `reference` is null for methods that have none.
+  // `reference` is null for methods that have none; the KL methods need one with distributions.
   Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference);
 
   // `global_weight`: pairs of the whole global batch, or for sft its response tokens.
@@ -48,6 +48,10 @@ class Objective {
   struct Distances;
   absl::StatusOr<ObjectivePart> ComputeSft(const std::vector<TokenPairView>& pairs,
                                            double global_weight) const;
+  ReferenceDetail WantedDetail() const;
+  absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,
+                                              double* seconds) const;
+  void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics) const;
   Distances FeatureDistances(const SequenceBatch& batch, const ResponseScores& scores,
                              const ReferenceValues& reference) const;
   at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;

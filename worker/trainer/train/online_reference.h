@@ -15,7 +15,9 @@ class OnlineReference final : public ReferenceSource {
   // `saes` empty: log-probs only.
   OnlineReference(Gemma model, std::vector<LoadedSae> saes)
       : model_(std::move(model)), saes_(std::move(saes)) {}
-  absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences) override;
+  bool has_distributions() const override { return true; }
+  absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences,
+                                         ReferenceDetail detail) override;
 
  private:
   Gemma model_;

@@ -54,7 +54,13 @@ absl::Status RecordReference::Fill(const Record& record, int64_t row,
   return absl::OkStatus();
 }
 
-absl::StatusOr<ReferenceValues> RecordReference::Values(const std::vector<Sequence>& sequences) {
+absl::StatusOr<ReferenceValues> RecordReference::Values(const std::vector<Sequence>& sequences,
+                                                        ReferenceDetail detail) {
+  if (detail == ReferenceDetail::kDistributions) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.path, ": records hold no next-token distributions; the KL methods ",
+                     "need reference.source: online"));
+  }
   const int64_t count = static_cast<int64_t>(sequences.size());
   ReferenceValues values;
   values.logp = at::empty({count}, at::kDouble);

@@ -22,7 +22,9 @@ class RecordReference final : public ReferenceSource {
   // else ends the job with the exit code for a foreign cache and shows both.
   static absl::StatusOr<std::unique_ptr<RecordReference>> Open(Options options);
 
-  absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences) override;
+  // FailedPrecondition for distributions: a record holds sums.
+  absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences,
+                                         ReferenceDetail detail) override;
   const RecordFile& file() const { return *file_; }
 
  private:

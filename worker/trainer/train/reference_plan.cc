@@ -19,7 +19,7 @@ bool UsesFeatures(const JobConfig& job) {
 
 bool UsesReference(const JobConfig& job) {
   const auto method = ParseMethod(job.method.name);
-  return method.ok() && NeedsReference(*method);
+  return method.ok() && (NeedsReference(*method) || NeedsKl(*method));
 }
 
 std::string ReferencePath(const JobConfig& job) {
@@ -65,7 +65,7 @@ absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& p
   FPO_ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(ReferencePath(job)));
   std::vector<LoadedSae> saes;
   if (UsesFeatures(job)) {
-    FPO_ASSIGN_OR_RETURN(saes, LoadSaes(job.sae, model.config, at::kCPU));
+    FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
   }
   const Recipe recipe = MakeRecipe(
       {model.digest, job.model.dtype, DeviceClass(device), FeaturesWord(job.reference)}, saes);

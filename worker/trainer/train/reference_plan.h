@@ -12,7 +12,7 @@ namespace fpo::train {
 
 // Whether the job's method compares SAE features, and so loads the SAEs.
 bool UsesFeatures(const JobConfig& job);
-// Whether it needs the reference's log-probs at all.
+// Whether its loss needs anything of a reference.
 bool UsesReference(const JobConfig& job);
 std::string ReferencePath(const JobConfig& job);  // reference.path, or model.path
 std::string DeviceClass(at::Device device);       // cpu | cuda

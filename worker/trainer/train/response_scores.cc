@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "worker/trainer/ops/segment.h"
-#include "worker/trainer/ops/vocab_head.h"
 
 namespace fpo::train {
 
-ResponseScores ScoreSequences(const Gemma& model, const SequenceBatch& batch,
-                              const ScoringOptions& options) {
+HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
+                       const ScoringOptions& options) {
   ForwardOptions forward;
   forward.taps = options.taps;
   forward.activation_checkpointing = options.activation_checkpointing;
@@ -24,15 +25,39 @@ ResponseScores ScoreSequences(const Gemma& model, const SequenceBatch& batch,
   const auto in_order = [&](const std::vector<at::Tensor>& rows) {
     return rows.size() == 1 ? rows.front() : at::cat(rows).index_select(0, batch.row_order);
   };
+  HiddenRows rows;
+  rows.hidden = in_order(hidden);
+  for (const std::vector<at::Tensor>& tap : sites) rows.sites.push_back(in_order(tap));
+  return rows;
+}
+
+ResponseScores ScoreRows(const Gemma& model, const SequenceBatch& batch, const HiddenRows& rows,
+                         const ScoringOptions& options) {
   VocabHeadOptions head;
   head.softcap = model.config().final_softcap.value_or(0);
+  head.entropy_top = options.entropy_top;
+  head.reference = options.reference;
   head.chunk_rows = options.chunk_rows;
-  const TokenScores tokens = TokenLogProbs(in_order(hidden), model.head(), batch.targets, head);
+  if (head.reference.hidden.defined()) {
+    head.chunk_rows = std::max<int64_t>(1, options.chunk_rows / 2);
+  }
+  const TokenScores tokens = TokenLogProbs(rows.hidden, model.head(), batch.targets, head);
+  const auto sums = [&](const at::Tensor& values) {
+    return values.defined() ? ResponseSums(values, batch.response_of_row, batch.sequences) : values;
+  };
   ResponseScores scores;
-  scores.logp = ResponseSums(tokens.log_probs, batch.response_of_row, batch.sequences);
-  scores.entropy = ResponseSums(tokens.entropy, batch.response_of_row, batch.sequences);
-  for (const std::vector<at::Tensor>& rows : sites) scores.site_rows.push_back(in_order(rows));
+  scores.logp = sums(tokens.log_probs);
+  scores.entropy = sums(tokens.entropy);
+  scores.entropy_top = sums(tokens.entropy_top);
+  scores.kl = sums(tokens.kl);
+  scores.reference_logp = sums(tokens.reference_log_probs);
+  scores.site_rows = rows.sites;
   return scores;
+}
+
+ResponseScores ScoreSequences(const Gemma& model, const SequenceBatch& batch,
+                              const ScoringOptions& options) {
+  return ScoreRows(model, batch, ForwardRows(model, batch, options), options);
 }
 
 }  // namespace fpo::train

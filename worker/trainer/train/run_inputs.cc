@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/feature_weights.h"
 #include "worker/trainer/train/online_reference.h"
 #include "worker/trainer/train/record_reference.h"
 #include "worker/trainer/train/reference_file.h"
@@ -105,9 +106,16 @@ absl::Status Loader::CompleteAuto() const {
 }
 
 absl::Status Loader::Open() const {
-  if (!UsesReference(job)) return absl::OkStatus();
+  const bool online = options.reference == "online";
+  if (!UsesReference(job) && !online) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(FindRecipe());
-  if (options.reference == "online") return OpenOnline();
+  if (online) return OpenOnline();
+  const auto method = ParseMethod(job.method.name);
+  if (method.ok() && NeedsKl(*method)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("method ", job.method.name, " needs the reference model itself: --reference ",
+                     "online, not ", options.reference));
+  }
   if (options.reference == "auto") return CompleteAuto();
   return OpenRecords(options.reference);
 }
@@ -149,7 +157,14 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   FPO_ASSIGN_OR_RETURN(LoadedModel policy,
                        LoadModel({folder, job.model.dtype, options.device, options.trainable}));
   if (UsesFeatures(job)) {
-    FPO_ASSIGN_OR_RETURN(objective.saes, LoadSaes(job.sae, policy.model.config(), options.device));
+    FPO_ASSIGN_OR_RETURN(objective.saes,
+                         LoadFeatureMaps(job, policy.model.config(), options.device));
+  }
+  if (!job.method.feature_weights.empty()) {
+    FPO_ASSIGN_OR_RETURN(const at::Tensor weights,
+                         ReadFeatureWeights(job.method.feature_weights,
+                                            objective.saes.front().sae.features()));
+    objective.constraint.weights = weights.to(options.device);
   }
   RunInputs inputs{std::move(train),     std::move(eval), std::move(policy),
                    std::move(objective), nullptr,         ReferenceUse{}};

@@ -90,7 +90,7 @@ absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
 absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype) {
   const at::NoGradGuard no_grad;
-  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(live.sequences));
+  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(live.sequences, ReferenceDetail::kSums));
   const Tolerance tolerance = ToleranceOf(dtype);
   ProbeResult result;
   result.responses = live.batch.sequences;
@@ -112,6 +112,7 @@ std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) 
   std::vector<SaeCheck> checks;
   for (size_t s = 0; s < inputs.objective.saes.size(); ++s) {
     const LoadedSae& sae = inputs.objective.saes[s];
+    if (sae.sae.is_identity()) continue;
     SaeHealth health(sae.sae);
     health.Add(live.scores.site_rows[s]);
     SaeCheck check;

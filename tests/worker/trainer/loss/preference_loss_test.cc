@@ -13,7 +13,7 @@ namespace fpo::train {
 namespace {
 
 constexpr int64_t kPairs = 6;
-constexpr Method kPairwise[] = {Method::kDpo,   Method::kLnDpo, Method::kSimpo,
+constexpr Method kPairwise[] = {Method::kDpo,   Method::kLnDpo, Method::kSimpo, Method::kSimpoKl,
                                 Method::kTdpo1, Method::kTdpo2, Method::kFpo};
 
 SideValues RandomSide() {
@@ -43,6 +43,7 @@ TEST(PreferenceLoss, FollowsTheFormulaByHand) {
   EXPECT_NEAR(u(Method::kSimpo), 0.5 * (-2 + 3) - 0.25, 1e-15);  // gamma after beta
   EXPECT_NEAR(u(Method::kTdpo1), 2.0 - 0.5 * (0.8 - 0.5), 1e-15);
   EXPECT_NEAR(u(Method::kTdpo2), 2.0 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
+  EXPECT_NEAR(u(Method::kSimpoKl), 0.25 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
   EXPECT_NEAR(u(Method::kFpo), 0.75 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
 }
 
@@ -53,7 +54,7 @@ TEST(PreferenceLoss, IsLnTwoWhenThePolicyIsTheReference) {
     side->divergence = at::zeros({kPairs}, at::kDouble);
   }
   for (const Method method : kPairwise) {
-    if (method == Method::kSimpo) continue;
+    if (!NeedsReference(method)) continue;
     for (const double smoothing : {0.0, 0.2}) {
       PreferenceOptions options = Options(method);
       options.label_smoothing = smoothing;
@@ -89,13 +90,14 @@ TEST(PreferenceLoss, HasTheStatedGradients) {
                                                  false, false, /*allow_unused=*/true);
         const at::Tensor u = ComputeTerms(o, pairs).u.detach();
         const at::Tensor g = pairs.weight / count * (u.sigmoid() - (1 - smoothing));
-        const bool per_token =
-            method == Method::kLnDpo || method == Method::kSimpo || method == Method::kFpo;
+        const bool simpo = method == Method::kSimpo || method == Method::kSimpoKl;
+        const bool per_token = method == Method::kLnDpo || simpo || method == Method::kFpo;
         const auto scale = [&](const SideValues& side) {
           return per_token ? o.beta / side.tokens.to(at::kDouble)
                            : at::full({kPairs}, o.beta, at::kDouble);
         };
-        const bool scaled = method == Method::kTdpo2 || method == Method::kFpo;
+        const bool scaled = method == Method::kTdpo2 || method == Method::kSimpoKl ||
+                            method == Method::kFpo;
         const double factor = method == Method::kTdpo1 ? o.beta : scaled ? o.alpha * o.beta : 0;
         const bool through_chosen = method == Method::kTdpo1 || (scaled && !stop);
         const at::Tensor expected[] = {g * scale(pairs.chosen), -g * scale(pairs.rejected),
@@ -166,7 +168,7 @@ TEST(ComputeTerms, SaysWhatIsMissing) {
 }
 
 TEST(Method, NamesAndNeeds) {
-  for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "tdpo1", "tdpo2", "fpo"}) {
+  for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}) {
     EXPECT_EQ(MethodName(*ParseMethod(name)), name);
   }
   EXPECT_NE(ParseMethod("ipo").status().message().find("allowed are sft, dpo"), std::string::npos);

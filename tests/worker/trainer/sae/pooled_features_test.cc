@@ -45,6 +45,21 @@ TEST(PooledFeatures, HasExactGradientsInTheRows) {
       {input.rows});
 }
 
+TEST(PooledFeatures, IdentityPoolsTheActivationsThemselves) {
+  const SparseAutoencoder identity = SparseAutoencoder::Identity(kWidth);
+  EXPECT_EQ(identity.features(), kWidth);
+  const ResponseRows input = Rows(at::kFloat);
+  input.rows.set_requires_grad(true);
+  const at::Tensor pooled = identity.PooledFeatures(input);
+  EXPECT_LT(RelativeError(pooled[2], input.rows.narrow(0, 2, 3).mean(0)), 1e-6);
+  EXPECT_LT(pooled.min().item<float>(), 0);
+  const at::Tensor columns = at::tensor({1, 3, 0, 1, 2, 0}, at::kLong).view({3, 2});
+  EXPECT_TRUE(at::equal(identity.PooledColumns(input, columns), pooled.gather(1, columns)));
+  const at::Tensor grad = torch::autograd::grad({pooled[0][2]}, {input.rows})[0];
+  EXPECT_LT(RelativeError(grad[0], at::tensor({0.0f, 0.0f, 1.0f / 3, 0.0f})), 1e-6);
+  EXPECT_EQ(grad[2].abs().sum().item<float>(), 0);
+}
+
 TEST(PooledFeatures, OnlyColumnsWithAGradientReachTheRows) {
   const SparseAutoencoder sae = MakeSae(at::kDouble);
   const ResponseRows input = Rows(at::kDouble);

@@ -55,7 +55,7 @@ TEST_F(ObjectiveTest, ReferenceSelectionEqualsTheDenseWay) {
   const ResponseScores scores = ScoreSequences(policy_->model, *batch, scoring);
   const at::Tensor policy = options_.saes[0].sae.PooledFeatures(
       {scores.site_rows[0], batch->response_of_row, batch->sequences});
-  const auto reference = reference_->Values(sequences);
+  const auto reference = reference_->Values(sequences, ReferenceDetail::kSums);
   const at::Tensor distance = FeatureDistance(policy, reference->pooled[0], options_.constraint);
   const double rejected = distance.narrow(0, 5, 5).sum().item<double>();
   EXPECT_NEAR(part.metrics.preference.sums[PreferenceMetrics::kDivergenceRejected], rejected, 1e-4);
@@ -89,6 +89,61 @@ TEST_F(ObjectiveTest, GradientReachesThePolicyOnly) {
   }
 }
 
+TEST_F(ObjectiveTest, KlIsSummedFromTheWholeDistributions) {
+  options_.preference.method = Method::kTdpo1;
+  options_.saes.clear();
+  const ObjectivePart part = Compute();
+  const at::NoGradGuard no_grad;
+  const auto other = LoadModel({tiny_.Path("reference"), "float32"});
+  double expected = 0;
+  for (const Sequence& sequence : BothSides(Views(pairs_))) {
+    std::vector<int64_t> ids(sequence.prompt.begin(), sequence.prompt.end());
+    ids.insert(ids.end(), sequence.response.begin(), sequence.response.end());
+    const auto log_probs = [&](const Gemma& model) {
+      const at::Tensor hidden = model.Forward(at::tensor(ids).unsqueeze(0), {}).hidden[0];
+      const double cap = *model.config().final_softcap;
+      return at::log_softmax((hidden.mm(model.head().t()) / cap).tanh() * cap, -1);
+    };
+    const at::Tensor ref = log_probs(other->model), own = log_probs(policy_->model);
+    const at::Tensor rows = (ref.exp() * (ref - own)).sum(-1);
+    const int64_t first = static_cast<int64_t>(sequence.prompt.size()) - 1;
+    expected += rows.narrow(0, first, static_cast<int64_t>(sequence.response.size()))
+                    .sum()
+                    .item<double>();
+  }
+  const BatchMetrics& metrics = part.metrics;
+  const double kl = metrics[BatchMetrics::kKlChosen] + metrics[BatchMetrics::kKlRejected];
+  EXPECT_NEAR(kl, expected, 1e-4 * expected);
+  const auto& sums = metrics.preference.sums;
+  EXPECT_NEAR(sums[PreferenceMetrics::kDivergenceChosen], metrics[BatchMetrics::kKlChosen], 1e-9);
+}
+
+// Metrics are free: a step whose loss has no KL computes none, an evaluation does.
+TEST_F(ObjectiveTest, OnlyEvaluationsMeasureTheKlOfOtherMethods) {
+  EXPECT_EQ(Compute().metrics[BatchMetrics::kKlParts], 0);
+  const at::NoGradGuard no_grad;
+  const BatchMetrics metrics = Compute().metrics;
+  EXPECT_EQ(metrics[BatchMetrics::kKlParts], 1);
+  EXPECT_GT(metrics[BatchMetrics::kKlMargin], 0);
+  EXPECT_GT(metrics[BatchMetrics::kEntropyTop], 0);
+}
+
+TEST_F(ObjectiveTest, WeightsScaleTheDistance) {
+  const auto rejected = [this] {
+    return Compute().metrics.preference.sums[PreferenceMetrics::kDivergenceRejected];
+  };
+  for (const FeatureSelection selection :
+       {FeatureSelection::kUnion, FeatureSelection::kReference}) {
+    options_.constraint.selection = selection;
+    options_.constraint.weights = at::Tensor();
+    const double plain = rejected();
+    options_.constraint.weights = at::full({32}, 3.0f);
+    EXPECT_NEAR(rejected(), 3 * plain, 1e-5 * plain);
+    options_.constraint.weights = at::zeros({32});
+    EXPECT_EQ(rejected(), 0);
+  }
+}
+
 // A longer pair in the same batch pads the others and must not change them.
 TEST_F(ObjectiveTest, PaddingChangesNothing) {
   const Objective objective(policy_->model, options_, reference_.get());
@@ -97,9 +152,10 @@ TEST_F(ObjectiveTest, PaddingChangesNothing) {
   for (const TokenPairView& view : views) {
     apart += objective.Compute({view}, 5)->metrics;
   }
-  const std::vector<double> together = Compute().metrics.Pack();
-  const std::vector<double> sum = apart.Pack();
-  for (size_t i = 0; i < sum.size(); ++i) EXPECT_NEAR(sum[i], together[i], 2e-4) << i;
+  const auto together = Compute().metrics.Report(Method::kFpo);
+  const auto sum = apart.Report(Method::kFpo);
+  ASSERT_EQ(sum.size(), together.size());
+  for (const auto& [name, value] : sum) EXPECT_NEAR(value, together.at(name), 1e-4) << name;
 }
 
 }  // namespace

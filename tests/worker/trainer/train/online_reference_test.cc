@@ -18,7 +18,7 @@ TEST(OnlineReference, SaysWhatTheScorerStores) {
   const std::vector<TokenPair> pairs = RandomPairs(4, 9);
   const std::vector<Sequence> sequences = BothSides(Views(pairs));
   OnlineReference online(model->model, {*sae});
-  const auto values = online.Values(sequences);
+  const auto values = online.Values(sequences, ReferenceDetail::kSums);
   ASSERT_TRUE(values.ok()) << values.status();
   const auto records = Scorer(model->model, {{*sae}, 0, 4096}).Score(sequences, {});
   ASSERT_TRUE(records.ok());

@@ -58,7 +58,7 @@ TEST_F(RecordReferenceTest, DenseValuesInOrder) {
   Write(3);
   auto reference = RecordReference::Open({path_, FeatureRecipe(), {8}, at::kCPU});
   ASSERT_TRUE(reference.ok()) << reference.status();
-  const auto values = (*reference)->Values(sequences_);
+  const auto values = (*reference)->Values(sequences_, ReferenceDetail::kSums);
   ASSERT_TRUE(values.ok()) << values.status();
   EXPECT_EQ(values->logp[2].item<double>(), -3.5);
   EXPECT_EQ(values->pooled[0][1][7].item<float>(), 2.0f);
@@ -69,7 +69,7 @@ TEST_F(RecordReferenceTest, MissingRecordIsAnErrorNotZero) {
   Write(2);
   auto reference = RecordReference::Open({path_, FeatureRecipe(), {8}, at::kCPU});
   ASSERT_TRUE(reference.ok());
-  const auto values = (*reference)->Values(sequences_);
+  const auto values = (*reference)->Values(sequences_, ReferenceDetail::kSums);
   EXPECT_TRUE(absl::IsNotFound(values.status()));
   EXPECT_THAT(std::string(values.status().message()), testing::HasSubstr(ToHex(responses_[2].key)));
 }
@@ -90,7 +90,7 @@ TEST_F(RecordReferenceTest, IndexOutsideTheSaeIsDataLoss) {
   Write(3);
   auto reference = RecordReference::Open({path_, FeatureRecipe(), {4}, at::kCPU});
   ASSERT_TRUE(reference.ok());
-  EXPECT_TRUE(absl::IsDataLoss((*reference)->Values(sequences_).status()));
+  EXPECT_TRUE(absl::IsDataLoss((*reference)->Values(sequences_, ReferenceDetail::kSums).status()));
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
 }
 
 TEST(RunTraining, EveryMethodTakesAStepAndTheLossFalls) {
-  for (const char* method : {"dpo", "ln_dpo", "simpo", "fpo"}) {
+  for (const char* method : {"dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}) {
     const TinyRun tiny;
     JobConfig job = tiny.Job(method);
     job.max_steps = 12;
@@ -87,7 +87,7 @@ TEST(RunTraining, SftLearnsItsData) {
 
 // With the policy equal to the reference everything is known.
 TEST(RunTraining, FirstStepIsLnTwoWithZeroRewards) {
-  for (const char* method : {"dpo", "ln_dpo", "fpo"}) {
+  for (const char* method : {"dpo", "ln_dpo", "tdpo1", "tdpo2", "fpo"}) {
     const TinyRun tiny;
     ASSERT_TRUE(TrainOnce(tiny.Job(method), tiny.Run("out")).ok());
     const auto line = ReadMetrics(tiny.Path("out")).front();
@@ -194,6 +194,73 @@ TEST(RunTraining, FeatureRecordsServeDpo) {
   options.reference = tiny.Path("first/reference.fpr");
   const absl::Status status = TrainOnce(tiny.Job("dpo"), options);
   EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(RunTraining, KlMethodsReportTheKlAndRefuseRecords) {
+  const TinyRun tiny;
+  ASSERT_TRUE(TrainOnce(tiny.Job("tdpo2"), tiny.Run("out")).ok());
+  const auto first = ReadMetrics(tiny.Path("out")).front();
+  EXPECT_EQ(first.at("divergence/rejected"), 0);  // the policy is the reference
+  const auto last = ReadMetrics(tiny.Path("out")).back();
+  EXPECT_GT(last.at("divergence/rejected"), 0);
+  EXPECT_EQ(last.at("divergence/rejected"), last.at("kl/rejected"));
+  EXPECT_EQ(last.count("divergence/relative"), 0u);
+  const auto evaluation = ReadMetrics(tiny.Path("out"), true).back();
+  for (const char* name : {"eval_kl/chosen", "eval_kl/rejected", "eval_kl/margin",
+                           "eval_kl/chosen_per_token", "eval_entropy_top100"}) {
+    EXPECT_EQ(evaluation.count(name), 1u) << name;
+  }
+  ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), tiny.Run("dpo")).ok());
+  RunOptions options = tiny.Run("records");
+  options.reference = tiny.Path("dpo/reference.fpr");
+  EXPECT_EQ(ExitCodeOf(TrainOnce(tiny.Job("tdpo2"), options)), ExitCode::kInvalid);
+}
+
+TEST(RunTraining, AnOnlineReferenceMeasuresTheKlOfEveryMethod) {
+  const TinyRun tiny;
+  for (const char* method : {"dpo", "simpo", "fpo"}) {
+    JobConfig job = tiny.Job(method);
+    job.reference = {"online", job.model.path};
+    const absl::Status status = TrainOnce(job, tiny.Run(method));
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(ReadMetrics(tiny.Path(method)).back().count("kl/chosen"), 0u) << method;
+    EXPECT_GT(ReadMetrics(tiny.Path(method), true).back().at("eval_kl/chosen"), 0) << method;
+  }
+}
+
+TEST(RunTraining, HiddenVectorsInsteadOfAnSae) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.sae = {SaeSection{"", 1, "mlp_out"}};
+  job.method.features = "hidden";
+  const absl::Status status = TrainOnce(job, tiny.Run("cached"));
+  ASSERT_TRUE(status.ok()) << status;
+  job.reference.source = "online";
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("online")).ok());
+  const auto cached = ReadMetrics(tiny.Path("cached")), online = ReadMetrics(tiny.Path("online"));
+  EXPECT_NEAR(cached.front().at("loss"), std::log(2.0), 1e-5);
+  EXPECT_GT(cached.back().at("divergence/rejected"), 0);
+  for (size_t i = 0; i < cached.size(); ++i) {
+    EXPECT_NEAR(cached[i].at("loss"), online[i].at("loss"), 1e-5);
+  }
+}
+
+TEST(RunTraining, FeatureWeightsAreReadAndHold) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("plain")).ok());
+  std::string zeros;
+  for (int i = 0; i < 32; ++i) zeros += std::to_string(i) + " 0\n";
+  job.method.feature_weights = tiny.Path("weights.txt");
+  ASSERT_TRUE(WriteFileDurably(job.method.feature_weights, zeros).ok());
+  RunOptions options = tiny.Run("free");
+  options.reference = tiny.Path("plain/reference.fpr");  // weights are no part of a record
+  const absl::Status status = TrainOnce(job, options);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(ReadMetrics(tiny.Path("free")).back().at("divergence/rejected"), 0);
+  EXPECT_GT(ReadMetrics(tiny.Path("plain")).back().at("divergence/rejected"), 0);
+  ASSERT_TRUE(WriteFileDurably(job.method.feature_weights, "32 1\n").ok());
+  EXPECT_EQ(ExitCodeOf(TrainOnce(job, tiny.Run("bad"))), ExitCode::kInvalid);
 }
 
 TEST(RunTraining, FinishedRunIsDoneAtOnce) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,6 +13,7 @@
 #include <sstream>
 
 #include "common/hash.h"
+#include "common/job_file.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/sae_files.h"
 #include "worker/trainer/checkpoint/safetensors_writer.h"
@@ -76,6 +78,7 @@ std::vector<TokenPairView> Views(const std::vector<TokenPair>& pairs) {
 TinyRun::TinyRun() : TinyRun(Options{}) {}
 
 TinyRun::TinyRun(Options options) : root_(fs::temp_directory_path() / ("fpo-tiny-" + RandomId(6))) {
+  at::set_num_threads(1);  // on tensors this small, threads only wait for each other
   fs::create_directories(root_ + "/prepared");
   WriteModel("model", 1);
   WriteSae(options.sae_width);
@@ -128,7 +131,7 @@ JobConfig TinyRun::Job(const std::string& method) const {
   JobConfig job;
   job.name = "tiny";
   job.model = {Path("model"), "float32"};
-  job.reference.source = method == "sft" || method == "simpo" ? "none" : "cached";
+  job.reference.source = DefaultReferenceSource(method);
   job.reference.path = job.model.path;
   if (method == "fpo") job.sae = {SaeSection{Path("sae/params.npz"), {}, ""}};
   job.data.train = {Path("train.jsonl")};
