@@ -152,7 +152,8 @@ std::vector<std::string> JobWarnings(const JobConfig& config) {
   std::vector<std::string> warnings;
   const std::string& method = config.method.name;
   const bool pairs = config.kind == "train" && method != "sft";
-  const bool normalised = method == "ln_dpo" || method == "fpo" || absl::StartsWith(method, "simpo");
+  const bool normalised =
+      method == "ln_dpo" || method == "fpo" || absl::StartsWith(method, "simpo");
   if (pairs && normalised && config.method.beta < 1) {
     warnings.push_back(absl::StrCat(
         "method.beta ", config.method.beta, " with length-normalised margins keeps the sigmoid in ",

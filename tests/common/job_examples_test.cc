@@ -5,9 +5,8 @@ namespace fpo {
 namespace {
 
 TEST(JobExamples, EveryExampleIsAValidJob) {
-  for (const char* name :
-       {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo", "sae", "reference",
-                           "evaluate"}) {
+  for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo",
+                           "sae", "reference", "evaluate"}) {
     const auto text = ExampleJob(name);
     ASSERT_TRUE(text.ok()) << name;
     const auto config = ReadJobYaml(*text, name);

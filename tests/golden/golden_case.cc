@@ -148,10 +148,9 @@ at::Tensor GoldenCase::Distance(const Gemma& model, const GoldenObjective& objec
     return FeatureDistance(Pooled(sae, site), reference, options);
   }
   const at::Tensor columns = TopIndices(reference, kGoldenTopK);
-  return ColumnDistance(
-      sae.PooledColumns({RowsOf(site, 0), responses_, ids_.size(0)}, columns),
-      reference.gather(1, columns), kGoldenTopK,
-      objective.weighted ? options.weights.index({columns}) : at::Tensor());
+  return ColumnDistance(sae.PooledColumns({RowsOf(site, 0), responses_, ids_.size(0)}, columns),
+                        reference.gather(1, columns), kGoldenTopK,
+                        objective.weighted ? options.weights.index({columns}) : at::Tensor());
 }
 
 PreferencePairs GoldenCase::Pairs(const Gemma& model, const GoldenObjective& objective,

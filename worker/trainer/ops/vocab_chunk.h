@@ -31,8 +31,8 @@ class VocabChunk {
   // hidden: [rows, d]; head: [vocab, d].
   VocabChunk(const at::Tensor& hidden, const at::Tensor& head, const VocabHeadOptions& options);
 
-  const at::Tensor& hidden() const { return hidden_; }  // widened
-  const at::Tensor& logits() const { return logits_; }  // [rows, vocab]
+  const at::Tensor& hidden() const { return hidden_; }                // widened
+  const at::Tensor& logits() const { return logits_; }                // [rows, vocab]
   at::Tensor LogNormalizer() const { return logits_.logsumexp(-1); }  // [rows]
 
   // Turns z' into log-probabilities in place.

@@ -148,8 +148,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
       const auto part = [&](const at::Tensor& x) { return x.narrow(0, first, count); };
       const RowScales own = scales.Narrow(first, count);
       VocabChunk chunk(part(hidden), weight, options);
-      at::Tensor gradient =
-          LogitGradient(&chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
+      at::Tensor gradient = LogitGradient(&chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
       // A side without a gradient of its KL (stop-gradient) costs no second head.
       if (own.HasKl()) {
         VocabChunk other = ReferenceChunk(options, first, count);

@@ -11,8 +11,8 @@ namespace fpo::train {
 
 // Reads phi, the weights of the feature distance (method.feature_weights): one "index weight" a
 // line, in any order; blank lines and lines that begin with # are skipped. A feature that is not
-// named weighs 1; 0 frees it. Returns [features] float32. InvalidArgument names the file and line of
-// an index outside the SAE or given twice, or of a weight that is negative or no number.
+// named weighs 1; 0 frees it. Returns [features] float32. InvalidArgument names the file and line
+// of an index outside the SAE or given twice, or of a weight that is negative or no number.
 absl::StatusOr<at::Tensor> ReadFeatureWeights(const std::string& path, int64_t features);
 
 }  // namespace fpo::train

@@ -114,9 +114,8 @@ absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection
     FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(section.site));
     const int64_t layer = section.layer.value_or(-1);
     if (layer < 0 || layer >= config.layers) {
-      return absl::InvalidArgumentError(absl::StrCat("sae.layer is ", layer,
-                                                     " but the model has layers 0-",
-                                                     config.layers - 1));
+      return absl::InvalidArgumentError(
+          absl::StrCat("sae.layer is ", layer, " but the model has layers 0-", config.layers - 1));
     }
     places.push_back({SparseAutoencoder::Identity(SiteWidth(config, site)), Tap{layer, site},
                       "hidden", ToHex(Sha256Of("fpo-hidden-1")), std::nullopt});

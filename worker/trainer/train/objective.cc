@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "worker/trainer/train/model_flops.h"
 
 namespace fpo::train {
 namespace {
@@ -79,6 +80,7 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   ObjectivePart part;
   part.loss = SftLoss(scores.logp, global_weight);
   part.metrics = CountBatch(batch, scores);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
   part.metrics[BatchMetrics::kLogp] = Total(scores.logp);
   return part;
@@ -159,6 +161,7 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   const ResponseScores scores = ScoreSequences(model_, batch, scoring);
   if (scores.kl.defined()) reference.logp = scores.reference_logp;
   part.metrics = CountBatch(batch, scores);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
 
   PreferencePairs values;
   SideValues* sides[2] = {&values.chosen, &values.rejected};

@@ -16,8 +16,7 @@ absl::StatusOr<ReferenceValues> OnlineReference::Values(const std::vector<Sequen
   const HiddenRows rows = ForwardRows(model_, batch, options);
   ReferenceValues values;
   if (detail == ReferenceDetail::kDistributions) {
-    values.distributions = {rows.hidden, model_.head(),
-                            model_.config().final_softcap.value_or(0)};
+    values.distributions = {rows.hidden, model_.head(), model_.config().final_softcap.value_or(0)};
   } else {
     values.logp = ScoreRows(model_, batch, rows, options).logp;
   }

@@ -18,12 +18,12 @@ struct HiddenRows {
 };
 
 struct ResponseScores {
-  at::Tensor logp;     // [batch] float64: sum of log-probs over response tokens; differentiable
-  at::Tensor entropy;  // [batch] float64: sum over log-prob rows, nats; no gradient
+  at::Tensor logp;         // [batch] float64: sum of log-probs over response tokens; differentiable
+  at::Tensor entropy;      // [batch] float64: sum over log-prob rows, nats; no gradient
   at::Tensor entropy_top;  // the same over the most likely tokens; undefined unless asked for
   // With a reference only, [batch] float64:
-  at::Tensor kl;              // sequential KL(ref || policy); differentiable
-  at::Tensor reference_logp;  // no gradient
+  at::Tensor kl;                      // sequential KL(ref || policy); differentiable
+  at::Tensor reference_logp;          // no gradient
   std::vector<at::Tensor> site_rows;  // HiddenRows::sites
 };
 

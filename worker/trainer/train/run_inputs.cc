@@ -161,9 +161,9 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
                          LoadFeatureMaps(job, policy.model.config(), options.device));
   }
   if (!job.method.feature_weights.empty()) {
-    FPO_ASSIGN_OR_RETURN(const at::Tensor weights,
-                         ReadFeatureWeights(job.method.feature_weights,
-                                            objective.saes.front().sae.features()));
+    FPO_ASSIGN_OR_RETURN(
+        const at::Tensor weights,
+        ReadFeatureWeights(job.method.feature_weights, objective.saes.front().sae.features()));
     objective.constraint.weights = weights.to(options.device);
   }
   RunInputs inputs{std::move(train),     std::move(eval), std::move(policy),

@@ -90,7 +90,8 @@ absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
 absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype) {
   const at::NoGradGuard no_grad;
-  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored, inputs.reference->Values(live.sequences, ReferenceDetail::kSums));
+  FPO_ASSIGN_OR_RETURN(const ReferenceValues stored,
+                       inputs.reference->Values(live.sequences, ReferenceDetail::kSums));
   const Tolerance tolerance = ToleranceOf(dtype);
   ProbeResult result;
   result.responses = live.batch.sequences;
@@ -105,6 +106,34 @@ absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePa
     FPO_RETURN_IF_ERROR(CompareFeatures(pooled.cpu(), stored.pooled[s].cpu(), tolerance, &result));
   }
   return result;
+}
+
+absl::StatusOr<std::vector<double>> ReferenceProbe(const RunInputs& inputs,
+                                                   const std::vector<TokenPairView>& pairs) {
+  std::vector<double> probe;
+  if (pairs.empty()) return probe;
+  FPO_ASSIGN_OR_RETURN(const ReferenceValues values,
+                       inputs.reference->Values(BothSides(pairs), ReferenceDetail::kSums));
+  const at::Tensor logp = values.logp.cpu();
+  probe.assign(logp.data_ptr<double>(), logp.data_ptr<double>() + logp.numel());
+  return probe;
+}
+
+absl::Status CompareProbes(const std::vector<double>& before, const std::vector<double>& now,
+                           const std::string& dtype) {
+  const Tolerance tolerance = ToleranceOf(dtype);
+  for (size_t i = 0; i < std::min(before.size(), now.size()); ++i) {
+    // A token of text costs a model a nat or more: |log-prob| stands for the number of tokens.
+    const double allowed = tolerance.logp + tolerance.logp_per_token * std::abs(before[i]);
+    if (std::abs(before[i] - now[i]) <= allowed) continue;
+    return FailWith(
+        ExitCode::kForeignCache,
+        absl::StrFormat("this cache does not belong to this run: a response's reference "
+                        "log-probability was %.6g when the run started and is %.6g in "
+                        "the records now; score the reference again",
+                        before[i], now[i]));
+  }
+  return absl::OkStatus();
 }
 
 std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) {

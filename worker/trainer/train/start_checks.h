@@ -33,6 +33,15 @@ absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
 absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype);
 
+// The reference log-probs of both sides of the pairs, as the records have them: what a checkpoint
+// keeps. Empty without pairs.
+absl::StatusOr<std::vector<double>> ReferenceProbe(const RunInputs& inputs,
+                                                   const std::vector<TokenPairView>& pairs);
+// Compares a checkpoint's with those of the records at hand, as far as both go; the exit code for a
+// foreign cache when they differ by more than another machine's rounding.
+absl::Status CompareProbes(const std::vector<double>& before, const std::vector<double>& now,
+                           const std::string& dtype);
+
 // L0 and FVU of each SAE on the pairs; a sentence for each that plainly does not fit the model
 // (wrong layer, site or scale).
 struct SaeCheck {

@@ -14,6 +14,7 @@
 #include "worker/trainer/optim/grad_clip.h"
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/process_memory.h"
 #include "worker/trainer/train/start_checks.h"
 #include "worker/trainer/train/stop_signal.h"
@@ -86,8 +87,21 @@ absl::Status Trainer::Build() {
   state_.seed = static_cast<uint64_t>(job_.seed);
   state_.data_digest = ToHex(inputs_.train.digest());
   state_.model_digest = inputs_.policy.digest;
-  if (inputs_.use.source == "records") state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
+  peak_flops_ = MeasuredPeakFlops(inputs_.policy.model.device(), inputs_.policy.model.dtype());
+  if (inputs_.use.source != "records") return absl::OkStatus();
+  state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
+  FPO_ASSIGN_OR_RETURN(state_.reference_probe,
+                       ReferenceProbe(inputs_, FirstPairs(job_.reference.probe_pairs)));
   return absl::OkStatus();
+}
+
+std::vector<TokenPairView> Trainer::FirstPairs(int64_t count) const {
+  std::vector<TokenPairView> pairs;
+  const std::vector<int64_t> order = batcher_->EpochOrder(0);
+  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
+    pairs.push_back(inputs_.train.pair(order[i]));
+  }
+  return pairs;
 }
 
 absl::Status Trainer::Resume() {
@@ -103,6 +117,8 @@ absl::Status Trainer::Resume() {
   FPO_RETURN_IF_ERROR(checkpoint.status());
   FPO_ASSIGN_OR_RETURN(TrainingState state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
   FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
+  FPO_RETURN_IF_ERROR(
+      CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
   state.world = state_.world;
   state_ = std::move(state);
   TrainEvent event;
@@ -137,6 +153,12 @@ std::string Trainer::RowsOf(const std::vector<int64_t>& pairs) const {
   return absl::StrJoin(rows, ", ");
 }
 
+std::string Trainer::AfterNotFinite() const {
+  const std::vector<CheckpointInfo> checkpoints = ListCheckpoints(folder_.path());
+  return absl::StrCat("; lower optimizer.lr, or use dtype float32; the last good checkpoint is ",
+                      checkpoints.empty() ? "none" : checkpoints.front().folder);
+}
+
 absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
   if (objective_.method() != Method::kSft) return static_cast<double>(batch.pairs);
   std::vector<double> weight = {0};
@@ -159,9 +181,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     if (!std::isfinite(loss)) {
       return FailWith(ExitCode::kNotFinite,
                       absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
-                                   RowsOf(micro_batch),
-                                   " of the training data; lower "
-                                   "optimizer.lr, or use dtype float32"));
+                                   RowsOf(micro_batch), " of the training data", AfterNotFinite()));
     }
     part.loss.backward();
     gradients_->Collect();
@@ -180,8 +200,7 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
       pairs.insert(pairs.end(), part.begin(), part.end());
     return FailWith(ExitCode::kNotFinite, absl::StrCat("the gradient norm is ", norm, " at step ",
                                                        state_.step + 1, ", rows ", RowsOf(pairs),
-                                                       " of the training data; lower "
-                                                       "optimizer.lr, or use dtype float32"));
+                                                       " of the training data", AfterNotFinite()));
   }
   const double lr = LearningRate(schedule_, state_.step + 1);
   optimizer_->Step(gradients_->gradients(), lr);
@@ -205,6 +224,8 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   const double seconds = Since(start);
   state_.train_seconds += seconds;
   report["step_seconds"] = seconds;
+  report["mfu"] = metrics[BatchMetrics::kModelFlops] /
+                  (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
   report["cache_wait_seconds"] = wait;
   report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
   return report;
@@ -226,8 +247,8 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
     FPO_RETURN_IF_ERROR(Evaluate());
   }
-  if (Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
-  return absl::OkStatus();
+  const bool only_at_end = job_.checkpoint.every_steps == 0 && state_.step == total_steps_;
+  return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint() : absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
@@ -290,12 +311,7 @@ absl::Status Trainer::CheckStart() {
   const int64_t count = std::max(probes ? job_.reference.probe_pairs : 0,
                                  inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
   if (count == 0) return absl::OkStatus();
-  std::vector<TokenPairView> pairs;
-  const std::vector<int64_t> order = batcher_->EpochOrder(0);
-  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
-    pairs.push_back(inputs_.train.pair(order[i]));
-  }
-  FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, pairs));
+  FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
   for (const SaeCheck& check : CheckSaes(inputs_, live)) {
     if (!check.warning.empty()) Warn(check.warning);
   }

@@ -77,6 +77,8 @@ class Trainer {
   double EpochAt(int64_t step) const;
   bool Due(int64_t every) const;
   std::string RowsOf(const std::vector<int64_t>& pairs) const;
+  std::string AfterNotFinite() const;
+  std::vector<TokenPairView> FirstPairs(int64_t count) const;  // of epoch 0
 
   const JobConfig& job_;
   RunInputs& inputs_;
@@ -91,6 +93,7 @@ class Trainer {
   ScheduleOptions schedule_;
   TrainingState state_;
   int64_t total_steps_ = 0;
+  double peak_flops_ = 0;
   double evaluate_seconds_ = 0;
   double checkpoint_seconds_ = 0;
   int64_t evaluated_step_ = -1;

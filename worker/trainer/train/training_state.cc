@@ -27,6 +27,7 @@ std::string TrainingState::Json() const {
   json["data_digest"] = data_digest;
   json["model_digest"] = model_digest;
   json["recipe_id"] = recipe_id;
+  json["reference_probe"] = reference_probe;
   json["train_seconds"] = train_seconds;
   return json.dump(2) + "\n";
 }
@@ -41,6 +42,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.data_digest = json.at("data_digest").get<std::string>();
     state.model_digest = json.at("model_digest").get<std::string>();
     state.recipe_id = json.at("recipe_id").get<std::string>();
+    state.reference_probe = json.value("reference_probe", std::vector<double>());
     state.train_seconds = json.at("train_seconds").get<double>();
   } catch (const nlohmann::json::exception& error) {
     return absl::DataLossError(

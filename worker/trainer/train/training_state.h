@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@ struct TrainingState {
   std::string data_digest;   // hex, of the training token file
   std::string model_digest;  // the folder the run started from
   std::string recipe_id;     // of the reference records; empty without
+  // Reference log-probs of the first responses: on resume the policy has moved, so the records are
+  // compared with what they were.
+  std::vector<double> reference_probe;
   double train_seconds = 0;  // spent in steps so far, over all attempts
 
   std::string Json() const;

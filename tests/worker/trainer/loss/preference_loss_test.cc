@@ -96,8 +96,8 @@ TEST(PreferenceLoss, HasTheStatedGradients) {
           return per_token ? o.beta / side.tokens.to(at::kDouble)
                            : at::full({kPairs}, o.beta, at::kDouble);
         };
-        const bool scaled = method == Method::kTdpo2 || method == Method::kSimpoKl ||
-                            method == Method::kFpo;
+        const bool scaled =
+            method == Method::kTdpo2 || method == Method::kSimpoKl || method == Method::kFpo;
         const double factor = method == Method::kTdpo1 ? o.beta : scaled ? o.alpha * o.beta : 0;
         const bool through_chosen = method == Method::kTdpo1 || (scaled && !stop);
         const at::Tensor expected[] = {g * scale(pairs.chosen), -g * scale(pairs.rejected),

@@ -107,9 +107,8 @@ TEST_F(ObjectiveTest, KlIsSummedFromTheWholeDistributions) {
     const at::Tensor ref = log_probs(other->model), own = log_probs(policy_->model);
     const at::Tensor rows = (ref.exp() * (ref - own)).sum(-1);
     const int64_t first = static_cast<int64_t>(sequence.prompt.size()) - 1;
-    expected += rows.narrow(0, first, static_cast<int64_t>(sequence.response.size()))
-                    .sum()
-                    .item<double>();
+    expected +=
+        rows.narrow(0, first, static_cast<int64_t>(sequence.response.size())).sum().item<double>();
   }
   const BatchMetrics& metrics = part.metrics;
   const double kl = metrics[BatchMetrics::kKlChosen] + metrics[BatchMetrics::kKlRejected];

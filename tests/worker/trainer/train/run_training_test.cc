@@ -46,7 +46,8 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
                            "pairs",
                            "step_seconds",
                            "cache_wait_seconds",
-                           "memory_peak_bytes"}) {
+                           "memory_peak_bytes",
+                           "mfu"}) {
     EXPECT_EQ(lines[0].count(name), 1u) << name;
   }
   const auto evaluations = ReadMetrics(tiny.Path("out"), true);

@@ -6,8 +6,11 @@
 
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 
+#include "common/hash.h"
 #include "tests/worker/trainer/train/tiny_run.h"
+#include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/collective/single_process_group.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/stop_signal.h"
@@ -28,6 +31,14 @@ class StoppingSink final : public EventSink {
  private:
   int64_t step_;
 };
+
+// Makes a checkpoint's manifest agree with its changed state.json.
+void Restamp(const std::string& folder) {
+  auto manifest = nlohmann::json::parse(Slurp(folder + "/manifest.json"));
+  const std::string state = Slurp(folder + "/state.json");
+  manifest["files"]["state.json"] = {{"bytes", state.size()}, {"sha256", ToHex(Sha256Of(state))}};
+  ASSERT_TRUE(WriteFileDurably(folder + "/manifest.json", manifest.dump()).ok());
+}
 
 class TrainerTest : public testing::Test {
  protected:
@@ -80,6 +91,7 @@ TEST_F(TrainerTest, NotFiniteNamesStepAndRows) {
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kNotFinite);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("step 1"));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("rows"));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("last good checkpoint is none"));
 }
 
 TEST_F(TrainerTest, OtherDataCannotResume) {
@@ -93,6 +105,36 @@ TEST_F(TrainerTest, OtherDataCannotResume) {
   RunInputs inputs = Inputs(job);
   auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group_});
   EXPECT_EQ(ExitCodeOf((*trainer)->Resume()), ExitCode::kInvalid);
+}
+
+TEST_F(TrainerTest, ZeroCheckpointStepsMeansOneAtTheEnd) {
+  JobConfig job = tiny_.Job("simpo");
+  job.checkpoint.every_steps = 0;
+  RunInputs inputs = Inputs(job);
+  const RunFolder folder = Folder(job);
+  ASSERT_TRUE((*Trainer::Create(job, inputs, folder, {events_, nullptr, group_}))->Run().ok());
+  EXPECT_TRUE(fs::exists(tiny_.Path("out/checkpoints/step-3/manifest.json")));
+  EXPECT_FALSE(fs::exists(tiny_.Path("out/checkpoints/step-2")));
+}
+
+TEST_F(TrainerTest, RecordsWithOtherValuesCannotResume) {
+  JobConfig job = tiny_.Job("dpo");
+  const RunFolder folder = Folder(job);
+  {
+    RunInputs inputs = Inputs(job);
+    ASSERT_TRUE((*Trainer::Create(job, inputs, folder, {events_, nullptr, group_}))->Run().ok());
+  }
+  const std::string state = tiny_.Path("out/checkpoints/step-2/state.json");
+  std::string text = Slurp(state);
+  const size_t probe = text.find("reference_probe");
+  const size_t minus = text.find('-', probe);
+  text.insert(minus + 1, "1");  // -12.5 becomes -112.5
+  ASSERT_TRUE(WriteFileDurably(state, text).ok());
+  Restamp(tiny_.Path("out/checkpoints/step-2"));
+  RunInputs inputs = Inputs(job);
+  auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group_});
+  const absl::Status status = (*trainer)->Resume();
+  EXPECT_EQ(ExitCodeOf(status), ExitCode::kForeignCache) << status;
 }
 
 TEST_F(TrainerTest, StepsEndWithTheEpochs) {

@@ -13,6 +13,7 @@ TrainingState State() {
   state.data_digest = "d";
   state.model_digest = "m";
   state.recipe_id = "r";
+  state.reference_probe = {-1.25, -3.5e-7};
   state.train_seconds = 1.5;
   return state;
 }
