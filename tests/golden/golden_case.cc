@@ -51,7 +51,8 @@ std::vector<GoldenObjective> GoldenObjectives() {
           tdpo2_no_stop};
 }
 
-GoldenCase::GoldenCase(const std::string& architecture) {
+GoldenCase::GoldenCase(const std::string& architecture, at::Device device, at::ScalarType type)
+    : device_(device), type_(type) {
   at::set_num_threads(1);  // on tensors this small, threads only wait for each other
   const char* root = std::getenv("FPO_SOURCE_DIR");
   auto file = SafetensorsFile::Open(std::string(root == nullptr ? "." : root) + "/tests/golden/" +
@@ -68,8 +69,10 @@ GoldenCase::GoldenCase(const std::string& architecture) {
     rows.push_back(at::arange(first, first + length, at::kLong));
     owners.push_back(at::full({length}, i, at::kLong));
   }
-  rows_ = at::cat(rows);
-  responses_ = at::cat(owners);
+  rows_ = at::cat(rows).to(device);
+  responses_ = at::cat(owners).to(device);
+  ids_ = ids_.to(device);
+  lengths_ = lengths_.to(device);
 }
 
 at::Tensor GoldenCase::Expected(const std::string& name) const {
@@ -89,7 +92,8 @@ Gemma GoldenCase::ModelFrom(const std::string& prefix) const {
   auto config = ParseGemmaConfig(file_->metadata().at("config"));
   TORCH_CHECK(config.ok(), config.status().ToString());
   TensorMap weights;
-  for (const std::string& name : ParameterNames()) weights[name] = Expected(prefix + name);
+  for (const std::string& name : ParameterNames())
+    weights[name] = Expected(prefix + name).to(device_, type_);
   auto model = Gemma::Create(*config, weights);
   TORCH_CHECK(model.ok(), model.status().ToString());
   return *std::move(model);
@@ -103,7 +107,7 @@ SparseAutoencoder GoldenCase::MakeSae(int64_t width) const {
   tensors.threshold = Expected(prefix + "threshold");
   auto sae = SparseAutoencoder::Create(tensors);
   TORCH_CHECK(sae.ok(), sae.status().ToString());
-  return *std::move(sae);
+  return sae->To(device_);
 }
 
 // Rows of response tokens, or with shift -1 the rows that predict them.
@@ -141,9 +145,9 @@ ForwardResult GoldenCase::Forward(const Gemma& model, const ForwardOptions& opti
 at::Tensor GoldenCase::Distance(const Gemma& model, const GoldenObjective& objective,
                                 const at::Tensor& site) const {
   FeatureConstraintOptions options{kGoldenTopK, objective.selection, {}};
-  if (objective.weighted) options.weights = Expected("feature_weights");
+  if (objective.weighted) options.weights = Expected("feature_weights").to(device_);
   const SparseAutoencoder sae = MakeSae(model.config().hidden_size);
-  const at::Tensor reference = Expected("reference.pooled");
+  const at::Tensor reference = Expected("reference.pooled").to(device_);
   if (objective.selection != FeatureSelection::kReference) {
     return FeatureDistance(Pooled(sae, site), reference, options);
   }
@@ -160,7 +164,7 @@ PreferencePairs GoldenCase::Pairs(const Gemma& model, const GoldenObjective& obj
   if (NeedsFeatures(method)) forward.taps = {{model.config().layers - 1, Site::kResidPost}};
   const ForwardResult result = Forward(model, forward);
   const Sums sums = Score(model, result.hidden, NeedsKl(method));
-  const at::Tensor reference = Expected("reference.logps");
+  const at::Tensor reference = Expected("reference.logps").to(device_);
   at::Tensor divergence = sums.kl;
   if (NeedsFeatures(method)) divergence = Distance(model, objective, result.sites[0]);
   const auto side = [&](int64_t first) {

@@ -30,10 +30,11 @@ std::vector<GoldenObjective> GoldenObjectives();
 // responses, 4-7 the rejected ones of the same pairs.
 class GoldenCase {
  public:
-  explicit GoldenCase(const std::string& architecture);  // gemma2 | gemma3
+  // architecture: gemma2 | gemma3. The model and its batch live on `device` in `type`.
+  GoldenCase(const std::string& architecture, at::Device device, at::ScalarType type = at::kFloat);
 
-  at::Tensor Expected(const std::string& name) const;
-  std::vector<std::string> ParameterNames() const;  // in the order of stored gradients
+  at::Tensor Expected(const std::string& name) const;  // on the CPU
+  std::vector<std::string> ParameterNames() const;     // in the order of stored gradients
   Gemma MakeModel() const;
   Gemma MakeReference() const;
   SparseAutoencoder MakeSae(int64_t width) const;
@@ -61,6 +62,8 @@ class GoldenCase {
                       const at::Tensor& site) const;
 
   std::shared_ptr<const SafetensorsFile> file_;
+  at::Device device_;
+  at::ScalarType type_;
   at::Tensor ids_;        // [8, seq]
   at::Tensor lengths_;    // [8]
   at::Tensor rows_;       // flat row numbers of response tokens in [8 * seq]

@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/worker/trainer/ops/finite_difference.h"
+#include "tests/worker/trainer/ops/memory_watch.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -230,6 +231,34 @@ TEST(VocabHead, TopEntropyRenormalises) {
   options.entropy_top = 100;  // more than the vocabulary: the full entropy
   const TokenScores all = TokenLogProbs(in.hidden, in.weight, in.targets, options);
   EXPECT_LT(RelativeError(all.entropy_top, all.entropy), 1e-13);
+}
+
+// Peak bytes of a forward and backward over `rows` rows of a wide vocabulary, 16 at a time.
+int64_t PeakBytes(int64_t rows, bool with_reference) {
+  constexpr int64_t kWide = 5000;
+  at::manual_seed(2);
+  const at::Tensor hidden = at::randn({rows, 4}).set_requires_grad(true);
+  const at::Tensor weight = at::randn({kWide, 4}).set_requires_grad(true);
+  const at::Tensor targets = at::zeros({rows}, at::kLong);
+  VocabHeadOptions options{30, 16, 0};
+  if (with_reference) options.reference = {at::randn({rows, 4}), at::randn({kWide, 4}), 30};
+  const MemoryWatch watch;
+  const TokenScores scores = TokenLogProbs(hidden, weight, targets, options);
+  at::Tensor loss = scores.log_probs.sum();
+  if (with_reference) loss = loss + scores.kl.sum();
+  torch::autograd::grad({loss}, {hidden, weight});
+  return watch.peak_bytes();
+}
+
+// The header's promise: a few buffers of chunk_rows * vocab, whatever the number of rows.
+TEST(VocabHead, MemoryIsThatOfAChunk) {
+  constexpr int64_t kChunkBytes = 16 * 5000 * 4, kGradient = 5000 * 4 * 4;
+  for (const bool with_reference : {false, true}) {
+    const int64_t few = PeakBytes(32, with_reference), many = PeakBytes(512, with_reference);
+    EXPECT_LT(many - few, kChunkBytes / 4) << with_reference;
+    EXPECT_LT(many, (with_reference ? 4.3 : 3.3) * kChunkBytes + kGradient) << with_reference;
+    EXPECT_GT(few, 2 * kChunkBytes);  // the watch sees what it should
+  }
 }
 
 TEST(VocabHead, RefusesAReferenceWithAnotherVocabulary) {

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Scores the same real pairs with fpo-train and with transformers (float32, eager) and compares values, time and memory.
+
+usage: score_against_transformers.py MODEL PAIRS.jsonl[.gz] [--pairs 64] [--max-length 256] [--rounds 2] [--ids OUT.jsonl]
+
+Needs torch, transformers and sentencepiece. Both sides run as processes of their own, alternating, with the same threads; a side's time
+is that of its forwards (its own clock: loading left out), its memory the peak of its resident set. transformers runs each sequence alone,
+without padding, and its whole logits, as its forward does.
+"""
+import argparse
+import gzip
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def tokenised(path, model, pairs, max_length):
+    import sentencepiece
+    tokenizer = sentencepiece.SentencePieceProcessor(model_file=f"{model}/tokenizer.model")
+    rows = []
+    opened = gzip.open(path, "rt") if path.endswith(".gz") else open(path)
+    for line in opened:
+        row = json.loads(line)
+        prompt = [tokenizer.bos_id()] + tokenizer.encode(row["prompt"])[-(max_length // 2):]
+        sides = [(tokenizer.encode(row[side]) + [tokenizer.eos_id()])[:max_length - len(prompt)] for side in ("chosen", "rejected")]
+        if sides[0] != sides[1] and all(sides):
+            rows.append({"prompt_ids": prompt, "chosen_ids": sides[0], "rejected_ids": sides[1]})
+        if len(rows) == pairs:
+            break
+    return rows
+
+
+def theirs(model, ids_path, out, threads):
+    import torch
+    import transformers
+    torch.set_num_threads(threads)
+    net = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager").eval()
+    rows = [json.loads(line) for line in open(ids_path)]
+    sums = []
+    start = time.time()
+    with torch.no_grad():
+        for row in rows:
+            pair = []
+            for side in ("chosen_ids", "rejected_ids"):
+                ids = torch.tensor([row["prompt_ids"] + row[side]])
+                logits = net(ids, use_cache=False).logits[0]
+                n = len(row[side])
+                logp = logits[-n - 1:-1].float().log_softmax(-1)
+                pair.append(logp.gather(1, ids[0, -n:, None]).double().sum().item())
+            sums.append(pair)
+    json.dump({"sums": sums, "seconds": time.time() - start}, open(out, "w"))
+
+
+
+
+def peak_of(command, environment):
+    """Runs under a parent of its own, whose children are this command alone: its peak resident bytes."""
+    code = "import resource,subprocess,sys; r=subprocess.run(sys.argv[1:]).returncode; " \
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss*1024); sys.exit(r)"
+    process = subprocess.run([sys.executable, "-c", code, *command], env=environment, capture_output=True, text=True)
+    if process.returncode != 0:
+        sys.exit(f"{command} failed:\n{process.stdout}{process.stderr}")
+    return int(process.stdout.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("data")
+    parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument("--max-length", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--ids", default="/tmp/score_ids.jsonl")
+    parser.add_argument("--theirs", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.theirs:
+        return theirs(options.model, options.ids, options.theirs, options.threads)
+    rows = tokenised(options.data, options.model, options.pairs, options.max_length)
+    with open(options.ids, "w") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)
+    ours_out, theirs_out = options.ids + ".ours.jsonl", options.ids + ".theirs.json"
+    ours_command = [str(ROOT / "build/release/bin/fpo-train"), "score", "--model", options.model, "--data", options.ids, "--format", "ids",
+                    "--dtype", "float32", "--max-length", str(2 * options.max_length), "--max-prompt-length", str(options.max_length),
+                    "--threads", str(options.threads), "--device", "cpu", "--out", ours_out]
+    theirs_command = [sys.executable, __file__, options.model, options.data, "--ids", options.ids, "--theirs", theirs_out,
+                      "--threads", str(options.threads)]
+    seconds, memory = {"fpo-train": [], "transformers": []}, {}
+    environment = dict(os.environ)
+    plain = {k: v for k, v in environment.items() if k != "LD_LIBRARY_PATH"}
+    for _ in range(options.rounds):
+        start = time.time()
+        memory["fpo-train"] = peak_of(ours_command, plain)
+        seconds["fpo-train"].append(time.time() - start)
+        memory["transformers"] = peak_of(theirs_command, environment)
+        seconds["transformers"].append(json.load(open(theirs_out))["seconds"])
+    ours = [[json.loads(line)[side]["sum_logp"] for side in ("chosen", "rejected")] for line in open(ours_out)]
+    reference = json.load(open(theirs_out))["sums"]
+    errors = [abs(a - b) for x, y in zip(ours, reference) for a, b in zip(x, y)]
+    relative = [abs(a - b) / abs(b) for x, y in zip(ours, reference) for a, b in zip(x, y)]
+    tokens = sum(2 * len(r["prompt_ids"]) + len(r["chosen_ids"]) + len(r["rejected_ids"]) for r in rows)
+    print(f"{len(rows)} pairs, {tokens} tokens, {options.threads} threads, float32")
+    print(f"summed log-probs: worst difference {max(errors):.2e} nats, {max(relative):.2e} relative; median {statistics.median(errors):.1e} nats")
+    for name in seconds:
+        print(f"{name:13} {statistics.median(seconds[name]):7.1f} s   peak {memory[name] / 2**20:6.0f} MiB")
+    ratios = [b / a for a, b in zip(seconds["fpo-train"], seconds["transformers"])]
+    print(f"transformers' forwards take {statistics.median(ratios):.2f} times as long as the whole of fpo-train score (start and loading included)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Breaks the numeric code in one place at a time and shows which tests notice.
+
+usage: tests/mutations/check.py [NAME ...]      (default: all; needs a machine on which scripts/build.sh has run once)
+
+The tree is copied to build/mutations, so the sources here are never touched. Prints one line a mutation: its name and the first tests
+that fail. Exit code 1 when a mutation survives.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPY = ROOT / "build" / "mutations"
+TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_sae_test", "fpo_loss_test", "fpo_optim_test", "fpo_data_test",
+         "fpo_prepare_test", "fpo_train_loop_test"]
+T = "worker/trainer/"
+
+# name: file, what is there, what a mistake would have written
+MUTATIONS = {
+    # model
+    "attention softcap left out": (T + "model/attention.cc", "config.attention_softcap.value_or(0)", "0"),
+    "attention softcap after the mask": (T + "ops/attention.cc", "result.probabilities = at::softmax(scores, -1);",
+                                         "if (options.softcap > 0) scores = (scores / options.softcap).tanh() * options.softcap;\n"
+                                         "  result.probabilities = at::softmax(scores, -1);"),
+    "attention softcap left out of backward": (T + "ops/attention.cc", "if (scores.tanh.defined()) grad_score", "if (false) grad_score"),
+    "attention scale from head_dim": (T + "model/attention.cc", "std::sqrt(config.query_pre_attn_scalar)",
+                                      "std::sqrt(double(config.head_dim))"),
+    "window one too long": (T + "ops/attention.cc", "distance.ge(window)", "distance.gt(window)"),
+    "sliding layers see everything": (T + "model/attention.cc", "layer.sliding ? config.sliding_window : 0", "0"),
+    "norm multiplies by w, not 1 + w": (T + "ops/rms_norm.cc", "weight.to(wide.scalar_type()) + 1)", "weight.to(wide.scalar_type()))"),
+    "norm epsilon outside the root": (T + "ops/rms_norm.cc", ".add_(eps).rsqrt_()", ".rsqrt_().add_(eps)"),
+    "embedding not scaled": (T + "model/embedding.cc", ".mul_(scale)", ""),
+    "embedding scale not rounded to the dtype": (T + "model/embedding.cc", "weight.scalar_type())\n          .item", "at::kDouble)\n          .item"),
+    "one rope base for all layers": (T + "model/gemma.cc", "config_.sliding[layer] ? rope.sliding : rope.global", "rope.global"),
+    "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -1)", "low.addcmul_(second, s, 1)"),
+    "qk-norm after rope": (T + "model/attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
+                           "if (!weights.q_norm.defined()) return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);\n"
+                           "  return CausalAttention(RmsNorm(ApplyRope(project(weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
+                           "      RmsNorm(ApplyRope(project(weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
+    "gelu without the tanh form": (T + "ops/geglu.cc", 'at::gelu(Widen(gate), "tanh")', 'at::gelu(Widen(gate), "none")'),
+    "residual before the post-attention norm": (T + "model/block.cc", "const at::Tensor middle = x + attended;",
+                                                "const at::Tensor middle = norm(x + at::linear(result.attn_z, weights[kO]), kNormPostAttn);"),
+    "mlp_out before its norm": (T + "model/block.cc", "result.output = middle + result.mlp_out;",
+                                "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
+                                "{weights[kGate], weights[kUp], weights[kDown]});"),
+    "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);", "result.hidden = x;"),
+    "final softcap left out": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) logits_", "if (false) logits_"),
+    "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
+    "log-probs in the model's dtype": (T + "ops/vocab_chunk.cc", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
+    # SAE
+    "site one layer early": (T + "model/gemma.cc", "options.taps[i].layer == layer)", "std::max<int64_t>(options.taps[i].layer, 1) - 1 == layer)"),
+    "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);",
+                                             "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);\n"
+                                             "  for (size_t i = 0; i < options.taps.size(); ++i) {\n"
+                                             "    if (options.taps[i].layer + 1 == config_.layers && options.taps[i].site == Site::kResidPost) "
+                                             "result.sites[i] = result.hidden;\n  }"),
+    "threshold ignored": (T + "sae/sparse_autoencoder.cc", "codes.masked_fill_(codes.le(threshold_), 0);", ""),
+    "no ReLU under a negative threshold": (T + "sae/sparse_autoencoder.cc", "return codes.clamp_min_(0);", "return codes;"),
+    "pooling by the longest response": (T + "sae/pooled_features.cc", "sizes.clamp_min(1).to(type)", "sizes.max().expand_as(sizes).to(type)"),
+    "pooling over the rows that predict": (T + "train/sequence_batch.cc", "part.logp_rows = part.response_rows - 1;",
+                                           "part.logp_rows = part.response_rows - 1;\n  part.response_rows = part.logp_rows;"),
+    "gradient through inactive features": (T + "sae/pooled_features.cc", "columns.Active(pre).to(type) * per_row",
+                                           "at::ones_like(pre) * per_row"),
+    # data
+    "terminator dropped": (T + "data/admission.cc", "out->pair.chosen.assign(chosen.begin() + boundary, chosen.end());",
+                           "out->pair.chosen.assign(chosen.begin() + boundary, chosen.end() - 1);"),
+    "boundary one token late": (T + "data/admission.cc", "int64_t boundary = CommonHead(prompt, chosen);",
+                                "int64_t boundary = CommonHead(prompt, chosen) + 1;"),
+    # losses
+    "dpo per token": (T + "loss/preference_loss.cc", '{Method::kDpo, "dpo", true, false', '{Method::kDpo, "dpo", true, true'),
+    "fpo without length normalisation": (T + "loss/preference_loss.cc", '{Method::kFpo, "fpo", true, true', '{Method::kFpo, "fpo", true, false'),
+    "gamma multiplied by beta": (T + "loss/preference_loss.cc", "at::full_like(terms.lpd, options.gamma)",
+                                 "at::full_like(terms.lpd, options.gamma * options.beta)"),
+    "constraint without beta": (T + "loss/preference_loss.cc", "(options.alpha * options.beta)", "options.alpha"),
+    "constraint the wrong way round": (T + "loss/preference_loss.cc", "terms.lpd - terms.margin - terms.constraint", "terms.lpd - terms.margin + terms.constraint"),
+    "no stop-gradient": (T + "loss/preference_loss.cc", "options.stop_gradient ? chosen.detach() : chosen", "chosen"),
+    "label smoothing on the wrong side": (T + "loss/preference_loss.cc", "at::log_sigmoid(u) * (label_smoothing - 1)", "at::log_sigmoid(u) * -label_smoothing"),
+    "sft mean over responses": (T + "loss/preference_loss.cc", "return logp.sum() / -global_tokens;", "return -logp.mean();"),
+    "distance divided by the features compared": (T + "loss/feature_constraint.cc", "sum(1) / static_cast<double>(options.top_k);",
+                                                  "sum(1) / scale.count_nonzero(1).clamp_min(1);"),
+    "union takes the policy's features only": (T + "loss/feature_constraint.cc",
+                                               "return TopMask(policy, options.top_k).logical_or(TopMask(reference, options.top_k));",
+                                               "return TopMask(policy, options.top_k);"),
+    "feature ties to the highest index": (T + "loss/feature_constraint.cc", "equal.cumsum(1).le(free)",
+                                          "equal.flip({1}).cumsum(1).flip({1}).le(free)"),
+    "feature weights forgotten for chosen columns": (T + "loss/feature_constraint.cc", "if (weights.defined()) squared = squared", "if (false) squared = squared"),
+    "KL the other way": (T + "ops/vocab_head.cc", "log_p.sub_(log_ref).neg_().mul_(log_ref.exp_()).sum(-1)",
+                         "(log_p - log_ref).mul_(log_p.exp()).sum(-1)"),
+    "KL gradient without the policy": (T + "ops/vocab_head.cc", "gradient.mul_((kappa - s).unsqueeze(1));", "gradient.mul_((-s).unsqueeze(1));"),
+    "KL without the reference's softcap": (T + "ops/vocab_head.cc", "reference.softcap = options.reference.softcap;", ""),
+    "a tie counted as a win": (T + "loss/preference_metrics.cc", "rewards.chosen.gt(rewards.rejected)", "rewards.chosen.ge(rewards.rejected)"),
+    # optimiser and loop
+    "mean over the micro-batch": (T + "train/objective.cc", "part.loss = PreferenceLoss(options_.preference, values, global_weight);",
+                                  "part.loss = PreferenceLoss(options_.preference, values, static_cast<double>(half));"),
+    "rmsprop epsilon inside the root": (T + "optim/rms_prop.cc", "square.sqrt().add_(options_.eps)", "square.add(options_.eps).sqrt()"),
+    "weight decay of adamw in the gradient": (T + "optim/adam.cc", "decoupled_ ? at::_ops::_fused_adamw_::call", "false ? at::_ops::_fused_adamw_::call"),
+    "step count not restored": (T + "optim/optimizer.cc", "FPO_ASSIGN_OR_RETURN(step_, StoredStep(state));", "FPO_RETURN_IF_ERROR(StoredStep(state).status());"),
+}
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=COPY, text=True, capture_output=True, **options)
+
+
+def make_copy():
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
+    for name in files:
+        target = COPY / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != (ROOT / name).read_bytes():
+            shutil.copyfile(ROOT / name, target)
+    configured = run(["cmake", "--preset", "trainer"])
+    if configured.returncode != 0:
+        sys.exit(configured.stderr)
+
+
+def build():
+    environment = dict(os.environ, CCACHE_SLOPPINESS="pch_defines,time_macros", CCACHE_BASEDIR=str(COPY))
+    return run(["ninja", "-C", "build/trainer", *TESTS, "fpo-train"], env=environment)
+
+
+def failing_tests():
+    """The first tests that fail, or a binary that dies; empty when all pass."""
+    environment = dict(os.environ, FPO_SOURCE_DIR=str(COPY), FPO_BIN_DIR=str(COPY / "build/trainer/bin"),
+                       FPO_SHARED_DATA=str(ROOT / "../shared/data"))
+    for test in TESTS:
+        result = run([f"build/trainer/bin/{test}", "--gtest_brief=1"], env=environment, timeout=300)
+        if result.returncode == 0:
+            continue
+        lines = [line for line in result.stdout.splitlines() if line.startswith("[  FAILED  ] ") and "listed" not in line]
+        names = sorted({line.split("] ")[1].split(",")[0].split(" (")[0] for line in lines if "." in line})
+        return f"{test}: " + (", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "crashed")
+    return ""
+
+
+def main():
+    wanted = sys.argv[1:] or list(MUTATIONS)
+    unknown = [name for name in wanted if name not in MUTATIONS]
+    if unknown:
+        sys.exit(f"no mutation {unknown[0]!r}; there are:\n  " + "\n  ".join(MUTATIONS))
+    make_copy()
+    built = build()
+    if built.returncode != 0 or failing_tests():
+        sys.exit("the unchanged tree does not build or pass:\n" + built.stdout[-2000:] + failing_tests())
+    survived = 0
+    for name in wanted:
+        path, before, after = MUTATIONS[name]
+        file = COPY / path
+        text = file.read_text()
+        if text.count(before) != 1:
+            sys.exit(f"{name}: {path} has {text.count(before)} places that read {before!r}, expected one")
+        file.write_text(text.replace(before, after))
+        built = build()
+        caught = failing_tests() if built.returncode == 0 else "DOES NOT COMPILE\n" + built.stdout[-1500:]
+        file.write_text(text)
+        survived += not caught or built.returncode != 0
+        print(f"{name:48} {caught or 'SURVIVED'}", flush=True)
+    print(f"{len(wanted)} mutations, {survived} survived")
+    sys.exit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()
