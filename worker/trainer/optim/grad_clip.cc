@@ -1,22 +1,20 @@
 #include "worker/trainer/optim/grad_clip.h"
 
-#include <cmath>
-
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
 
 double GlobalNorm(const std::vector<at::Tensor>& gradients) {
   const at::NoGradGuard no_grad;
-  double squared = 0;
+  if (gradients.empty()) return 0;
+  std::vector<at::Tensor> norms;
   for (const at::Tensor& gradient : gradients) {
     // Accumulates in float64 without a float64 copy of the tensor.
-    const double norm =
-        at::linalg_vector_norm(gradient, 2, at::OptionalIntArrayRef(), false, at::kDouble)
-            .item<double>();
-    squared += norm * norm;
+    norms.push_back(
+        at::linalg_vector_norm(gradient, 2, at::OptionalIntArrayRef(), false, at::kDouble));
   }
-  return std::sqrt(squared);
+  // On the device up to here: one value is waited for, not one a tensor.
+  return at::linalg_vector_norm(at::stack(norms)).item<double>();
 }
 
 double ClipGlobalNorm(const std::vector<at::Tensor>& gradients, double max_norm) {

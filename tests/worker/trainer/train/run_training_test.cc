@@ -246,6 +246,20 @@ TEST(RunTraining, HiddenVectorsInsteadOfAnSae) {
   }
 }
 
+TEST(RunTraining, SeveralSaesAddTheirDistances) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.method.alpha = 0;  // the same weights whatever the distance
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("one")).ok());
+  job.sae.push_back(job.sae[0]);
+  const absl::Status status = TrainOnce(job, tiny.Run("two"));
+  ASSERT_TRUE(status.ok()) << status;
+  const auto one = ReadMetrics(tiny.Path("one")).back(), two = ReadMetrics(tiny.Path("two")).back();
+  EXPECT_GT(one.at("divergence/rejected"), 0);
+  EXPECT_NEAR(two.at("divergence/rejected"), 2 * one.at("divergence/rejected"), 1e-9);
+  EXPECT_NEAR(two.at("divergence/relative"), one.at("divergence/relative"), 1e-9);
+}
+
 TEST(RunTraining, FeatureWeightsAreReadAndHold) {
   const TinyRun tiny;
   JobConfig job = tiny.Job("fpo");
