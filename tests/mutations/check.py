@@ -106,7 +106,7 @@ def run(command, **options):
 
 
 def make_copy():
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     for name in files:
         target = COPY / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def make_copy():
 
 def build():
     environment = dict(os.environ, CCACHE_SLOPPINESS="pch_defines,time_macros", CCACHE_BASEDIR=str(COPY))
-    return run(["ninja", "-C", "build/trainer", *TESTS, "fpo-train"], env=environment)
+    return run(["ninja", "-j2", "-C", "build/trainer", *TESTS, "fpo-train"], env=environment)
 
 
 def failing_tests():
@@ -143,8 +143,10 @@ def main():
         sys.exit(f"no mutation {unknown[0]!r}; there are:\n  " + "\n  ".join(MUTATIONS))
     make_copy()
     built = build()
-    if built.returncode != 0 or failing_tests():
-        sys.exit("the unchanged tree does not build or pass:\n" + built.stdout[-2000:] + failing_tests())
+    if built.returncode != 0:
+        sys.exit("the unchanged tree does not build:\n" + built.stdout[-2000:])
+    if failed := failing_tests():
+        sys.exit("the unchanged tree does not pass: " + failed)
     survived = 0
     for name in wanted:
         path, before, after = MUTATIONS[name]

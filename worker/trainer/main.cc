@@ -45,12 +45,13 @@ class QuietRank final : public EventSink {
   EventSink& events_;
 };
 
-absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags) {
+absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::Device device) {
   std::unique_ptr<ProcessGroup> single = std::make_unique<SingleProcessGroup>();
   if (flags.world_size == 1) return single;
   C10dOptions options;
   options.rank = flags.rank;
   options.world = flags.world_size;
+  options.device = device;
   const size_t colon = flags.rendezvous.rfind(':');
   options.host = flags.rendezvous.substr(0, colon);
   if (colon == std::string::npos || options.host.empty() ||
@@ -124,7 +125,7 @@ absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
-  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags));
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);
   EventSink& sink = flags.rank == 0 ? events : quiet;

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "worker/trainer/collective/backend.h"
 
 namespace fpo::train {
 namespace {
@@ -48,29 +50,48 @@ class C10dProcessGroup final : public ProcessGroup {
   absl::Status Barrier() override;
 
  private:
-  void SumInRankOrder(at::Tensor flat);  // [n], in place
+  void JoinStore();
+  absl::Status JoinBackend();
+  void SumInRankOrder(at::Tensor flat);  // [n] on the group's device, in place
 
   C10dOptions options_;
   c10::intrusive_ptr<c10d::Store> store_;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+  c10::intrusive_ptr<c10d::Backend> backend_;
 };
 
+void C10dProcessGroup::JoinStore() {
+  c10d::TCPStoreOptions store;
+  store.port = static_cast<uint16_t>(options_.port);
+  store.isServer = options_.rank == 0;
+  store.numWorkers = static_cast<size_t>(options_.world);
+  store.timeout = Milliseconds(options_.timeout);
+  store_ = c10::make_intrusive<c10d::PrefixStore>(
+      options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
+}
+
+absl::Status C10dProcessGroup::JoinBackend() {
+  const int rank = static_cast<int>(options_.rank), world = static_cast<int>(options_.world);
+  if (options_.device.is_cuda()) {
+    const BackendRequest request{store_, rank, world, options_.timeout};
+    FPO_ASSIGN_OR_RETURN(backend_, MakeNcclBackend(request));
+    return absl::OkStatus();
+  }
+  auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(options_.timeout));
+  gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
+  gloo->threads = 2;
+  backend_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank, world, gloo);
+  return absl::OkStatus();
+}
+
 absl::Status C10dProcessGroup::Join() {
-  return Translated(
-      absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":", options_.port), [this] {
-        c10d::TCPStoreOptions store;
-        store.port = static_cast<uint16_t>(options_.port);
-        store.isServer = options_.rank == 0;
-        store.numWorkers = static_cast<size_t>(options_.world);
-        store.timeout = Milliseconds(options_.timeout);
-        store_ = c10::make_intrusive<c10d::PrefixStore>(
-            options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
-        auto gloo = c10d::ProcessGroupGloo::Options::create(store.timeout);
-        gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
-        gloo->threads = 2;
-        gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(options_.rank),
-                                                            static_cast<int>(options_.world), gloo);
-      });
+  const std::string what =
+      absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":", options_.port);
+  absl::Status joined;
+  FPO_RETURN_IF_ERROR(Translated(what, [&] {
+    JoinStore();
+    joined = JoinBackend();
+  }));
+  return joined;
 }
 
 void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
@@ -78,15 +99,19 @@ void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
   for (at::Tensor& part : parts) part = at::empty_like(flat);
   std::vector<std::vector<at::Tensor>> outputs = {parts};
   std::vector<at::Tensor> inputs = {flat};
-  gloo_->allgather(outputs, inputs)->wait();
+  backend_->allgather(outputs, inputs)->wait();
   flat.copy_(parts[0]);
   for (size_t rank = 1; rank < parts.size(); ++rank) flat.add_(parts[rank]);
 }
 
 absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
   const int64_t count = static_cast<int64_t>(values->size());
-  return Translated("summing metrics",
-                    [&] { SumInRankOrder(at::from_blob(values->data(), {count}, at::kDouble)); });
+  return Translated("summing metrics", [&] {
+    const at::Tensor own = at::from_blob(values->data(), {count}, at::kDouble);
+    const at::Tensor flat = own.to(options_.device);  // itself on the CPU
+    SumInRankOrder(flat);
+    if (!flat.is_cpu()) own.copy_(flat);
+  });
 }
 
 absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
@@ -102,7 +127,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
       }
       std::vector<at::Tensor> views;
       for (size_t i = begin; i < end; ++i) views.push_back(tensors[i].reshape({-1}));
-      at::Tensor flat = at::cat(views).cpu();
+      at::Tensor flat = at::cat(views).to(options_.device);
       for (int64_t start = 0; start < elements; start += kChunkElements) {
         SumInRankOrder(flat.narrow(0, start, std::min(kChunkElements, elements - start)));
       }
@@ -117,7 +142,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
 }
 
 absl::Status C10dProcessGroup::Barrier() {
-  return Translated("waiting for the other ranks", [this] { gloo_->barrier()->wait(); });
+  return Translated("waiting for the other ranks", [this] { backend_->barrier()->wait(); });
 }
 
 }  // namespace

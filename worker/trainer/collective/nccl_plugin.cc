@@ -1,0 +1,20 @@
+// libfpo_nccl.so: the one place that knows NCCL. Opened by nccl_backend.cc after LibTorch's CUDA
+// library, whose symbols it takes from the process.
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+
+extern "C" c10d::Backend* FpoMakeNcclBackend(c10d::Store* store, int rank, int world,
+                                             int64_t timeout_ms) {
+  // A lost peer must end as an error in the call that waits for it, with its exit code; c10d's own
+  // watchdog would abort the process instead.
+  setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 1);
+  setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", 1);
+  auto options = c10d::ProcessGroupNCCL::Options::create();
+  options->timeout = std::chrono::milliseconds(timeout_ms);
+  return c10::make_intrusive<c10d::ProcessGroupNCCL>(
+             c10::intrusive_ptr<c10d::Store>::reclaim_copy(store), rank, world, options)
+      .release();
+}
