@@ -1,8 +1,5 @@
 #include "common/rocksdb/database.h"
 
-#include <rocksdb/cache.h>
-#include <rocksdb/db.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <sys/statvfs.h>
@@ -12,9 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "common/rocksdb/database_state.h"
 #include "common/rocksdb/rocksdb_options.h"
 #include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
@@ -22,71 +18,14 @@
 namespace fpo {
 namespace {
 
-constexpr absl::Duration kRecoverEveryMin = absl::Seconds(1);
 constexpr absl::Duration kRecoverEveryMax = absl::Seconds(60);
 
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Remembers the first background error. RocksDB calls it from its own threads.
-class ErrorLatch final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    Set(FromRocksStatus(*status, "background work"));
-  }
-  void Set(absl::Status status) {
-    absl::MutexLock lock(&mutex_);
-    if (error_.ok()) error_ = std::move(status);
-  }
-  void Clear() {
-    absl::MutexLock lock(&mutex_);
-    error_ = absl::OkStatus();
-  }
-  absl::Status Get() const {
-    absl::MutexLock lock(&mutex_);
-    return error_;
-  }
-
- private:
-  mutable absl::Mutex mutex_;
-  absl::Status error_ ABSL_GUARDED_BY(mutex_);
-};
-
-// An open RocksDB with its handles, closed in the right order.
-struct OpenDb {
-  std::unique_ptr<rocksdb::DB> db;
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-
-  ~OpenDb() {
-    if (!db) return;
-    for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
-    db->Close().PermitUncheckedError();
-  }
-};
-
 }  // namespace
 
-struct Database::State {
-  DatabaseOptions options;
-  std::shared_ptr<ErrorLatch> latch = std::make_shared<ErrorLatch>();
-  std::shared_ptr<rocksdb::Cache> block_cache;
-
-  // Reader lock: use the open database. Writer lock: replace it.
-  mutable absl::Mutex mutex;
-  std::unique_ptr<OpenDb> open ABSL_GUARDED_BY(mutex);
-  absl::Time next_recovery ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
-  absl::Duration recovery_pause ABSL_GUARDED_BY(mutex) = kRecoverEveryMin;
-
-  absl::StatusOr<std::unique_ptr<OpenDb>> OpenFolder() const;
-  absl::StatusOr<OpenDb*> Ready() const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
-    if (open) return open.get();
-    return absl::UnavailableError(absl::StrCat("the store ", options.path, " is being reopened"));
-  }
-};
-
-absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() const {
-  rocksdb::DBOptions db_options = MakeDbOptions();
-  db_options.listeners.push_back(latch);
+std::vector<rocksdb::ColumnFamilyDescriptor> Database::State::Descriptors() const {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const FamilyOptions& family : options.families) {
     descriptors.emplace_back(family.name, MakeFamilyOptions(family, block_cache));
@@ -97,10 +36,20 @@ absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() const {
   if (!has_default) {
     descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
   }
+  return descriptors;
+}
+
+rocksdb::DBOptions Database::State::DbOptions() const {
+  rocksdb::DBOptions db_options = MakeDbOptions();
+  db_options.listeners.push_back(latch);
+  return db_options;
+}
+
+absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() {
   auto result = std::make_unique<OpenDb>();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(db_options, options.path, descriptors, &result->families, &db);
+      rocksdb::DB::Open(DbOptions(), options.path, Descriptors(), &result->families, &db);
   result->db.reset(db);
   FPO_RETURN_IF_ERROR(FromRocksStatus(status, absl::StrCat("open the store ", options.path)));
   return result;
@@ -134,7 +83,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options
   auto state = std::make_unique<State>();
   state->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   state->options = std::move(options);
-  FPO_ASSIGN_OR_RETURN(std::unique_ptr<OpenDb> open, state->OpenFolder());
+  if (state->options.repair) FPO_RETURN_IF_ERROR(state->Repair());
+  FPO_ASSIGN_OR_RETURN(std::unique_ptr<OpenDb> open, state->OpenOrRepair());
   {
     absl::MutexLock lock(&state->mutex);
     state->open = std::move(open);
@@ -258,9 +208,12 @@ absl::Status Database::Recover(absl::Time now) {
   state_->next_recovery = now + state_->recovery_pause;
   state_->recovery_pause = std::min(state_->recovery_pause * 2, kRecoverEveryMax);
   state_->open.reset();
+  // Damage that stopped background work stops it again unless the damaged file goes.
+  const bool damaged = absl::IsDataLoss(state_->latch->Get());
   // Cleared before opening: an error that opening itself meets must stay.
   state_->latch->Clear();
-  absl::StatusOr<std::unique_ptr<OpenDb>> open = state_->OpenFolder();
+  if (damaged) state_->Repair().IgnoreError();  // what is still wrong, opening says
+  absl::StatusOr<std::unique_ptr<OpenDb>> open = state_->OpenOrRepair();
   if (!open.ok()) {
     state_->latch->Set(open.status());
     return open.status();

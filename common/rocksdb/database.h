@@ -39,6 +39,7 @@ struct DatabaseOptions {
   // needs room to compact.
   int64_t free_bytes_min = int64_t{2} << 30;
   double free_fraction_min = 0.05;
+  bool repair = false;  // moves damaged files aside before opening, as Open does when it must
 };
 
 // One atomic group of writes. Families by position in DatabaseOptions::families.
@@ -71,7 +72,8 @@ class WriteSet {
 //
 // After a background error (full disk, failed fsync) RocksDB refuses writes for good. Health() then
 // says why, reads go on, and the owner calls Recover() regularly, which closes and opens the folder
-// again once there is space.
+// again once there is space. Damage that keeps the folder from opening is moved into its lost/:
+// what the damaged files held is then absent, and repairs() counts it.
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
@@ -106,9 +108,21 @@ class Database {
 
   // A consistent copy by hard links into a folder that does not exist yet.
   absl::Status Checkpoint(const std::string& path) const;
+  // Reads every table file and compares it with the checksum that was kept when it was written.
+  // DataLoss names the file.
+  absl::Status VerifyFiles() const;
+  // Opens a folder that nobody has open, without changing it, and verifies its files.
+  static absl::Status VerifyFolder(const DatabaseOptions& options);
+
+  // Gives the space of deleted keys in [begin, end) back to the file system. Takes minutes on a
+  // large range; reads and writes go on.
+  absl::Status Compact(int family, const std::string& begin, const std::string& end);
 
   int64_t FreeBytes() const;
   int64_t DiskBytes() const;  // of table files and logs
+  int64_t repairs() const;    // since Open began
+  // RocksDB's own numbers, summed over the families: ("block_cache_usage_bytes", 1234), ...
+  std::vector<std::pair<std::string, double>> Properties() const;
   const std::string& path() const;
 
  private:
