@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -21,10 +22,21 @@ struct CacheConfig {
   int streams_max = 256;         // open at once
   int64_t block_cache_mib = 64;  // RocksDB's, for the index
   int64_t free_mib_min = 2048;   // writes stop when less is free, or 5 % of the file system
+  std::string backups;           // folder for copies; empty: none are made
+  absl::Duration keep_unused = absl::Hours(24 * 30);  // manifests nobody used for so long go
+  absl::Duration gc_every = absl::Hours(1);
+  int64_t evict_mib = 0;   // of records: above it the longest unused manifests go; 0: no limit
+  int64_t reject_mib = 0;  // above it nothing new is taken; 0: no limit
+  int64_t scrub_mib_per_second = 8;  // how fast stored records are compared with their digests
+  absl::Duration scrub_every = absl::Hours(24);
+  std::vector<std::string> failpoints;     // of tests: NAME=ACTION[@N]
   int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
 
   // InvalidArgument names the flag and what is allowed.
   absl::Status Validate() const;
+
+ private:
+  absl::Status CheckRetention() const;
 };
 
 }  // namespace fpo::cache

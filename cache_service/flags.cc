@@ -13,15 +13,13 @@ namespace {
 // Durations are words like 200ms, 15s, 1m30s.
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
                  const std::string& help) {
-  app->add_option_function<std::string>(
-         flag,
-         [flag, value](const std::string& text) {
-           if (!absl::ParseDuration(text, value)) {
-             throw CLI::ValidationError(
-                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
-           }
-         },
-         help)
+  const auto parse = [flag, value](const std::string& text) {
+    if (!absl::ParseDuration(text, value)) {
+      throw CLI::ValidationError(
+          flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
+    }
+  };
+  app->add_option_function<std::string>(flag, parse, help)
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(*value));
 }
@@ -57,6 +55,24 @@ void AddLimits(CLI::App* app, CacheConfig* config) {
       ->capture_default_str();
 }
 
+void AddUpkeep(CLI::App* app, CacheConfig* config) {
+  AddDuration(app, "--keep-unused", &config->keep_unused,
+              "manifests that nobody used for so long are removed");
+  AddDuration(app, "--gc-every", &config->gc_every, "time between garbage collections");
+  app->add_option("--evict-mib", config->evict_mib,
+                  "above it the longest unused manifests are removed early; 0: no limit")
+      ->capture_default_str();
+  app->add_option("--reject-mib", config->reject_mib, "above it nothing new is taken; 0: no limit")
+      ->capture_default_str();
+  app->add_option("--scrub-mib-per-second", config->scrub_mib_per_second,
+                  "how fast stored records are read again and checked; 0: never")
+      ->capture_default_str();
+  AddDuration(app, "--scrub-every", &config->scrub_every, "from the start of a check to the next");
+  app->add_option("--backups", config->backups,
+                  "folder for copies, which fpoctl cache backup asks for");
+  app->add_option("--failpoint", config->failpoints, "NAME=kill|error[@N], for tests")->group("");
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
@@ -72,6 +88,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   AddListen(&app, &flags.config.listen);
   app.add_option("--data", flags.config.data, "folder of the store");
   AddLimits(&app, &flags.config);
+  AddUpkeep(&app, &flags.config);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

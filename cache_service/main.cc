@@ -4,6 +4,7 @@
 #include "cache_service/flags.h"
 #include "cache_service/rpc/cache_server.h"
 #include "cache_service/version.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 
 namespace {
@@ -34,6 +35,12 @@ int main(int argc, char** argv) {
   }
   if (flags->check_config) return 0;
 
+  for (const std::string& failpoint : flags->config.failpoints) {
+    const absl::Status armed = fpo::ArmFailpoint(failpoint);
+    if (armed.ok()) continue;
+    std::cerr << "error: " << armed.message() << "\n";
+    return 2;
+  }
   fpo::InitLog("fpo-cache", fpo::LogLevel::kInfo);
   auto server = CacheServer::Start(flags->config, kVersion, kCommit);
   if (!server.ok()) {

@@ -7,7 +7,10 @@
 #include "cache_service/rpc/cache_metrics.h"
 #include "cache_service/rpc/cache_service.h"
 #include "cache_service/rpc/ticker.h"
+#include "cache_service/store/backups.h"
+#include "cache_service/store/garbage_collector.h"
 #include "cache_service/store/rocksdb_store.h"
+#include "cache_service/store/upkeep_loop.h"
 #include "common/clock.h"
 #include "common/http_server.h"
 #include "common/log.h"
@@ -40,6 +43,9 @@ struct CacheServer::State {
   std::unique_ptr<RocksdbStore> store;
   std::unique_ptr<ReferenceCache> cache;
   std::unique_ptr<CacheMetrics> metrics;
+  std::unique_ptr<GarbageCollector> collector;
+  std::unique_ptr<Backups> backups;
+  std::unique_ptr<UpkeepLoop> upkeep;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<OpenStreams> streams;
   std::unique_ptr<CacheService> service;
@@ -59,21 +65,37 @@ absl::Status CacheServer::State::OpenStore() {
   ReferenceCacheOptions options;
   options.claims.lease = config.lease;
   options.keys_in_memory_max = config.keys_in_memory_max;
+  options.keep.unused = config.keep_unused;
+  options.keep.evict_bytes = config.evict_mib << 20;
+  options.keep.reject_bytes = config.reject_mib << 20;
   FPO_ASSIGN_OR_RETURN(cache, ReferenceCache::Open(store.get(), &clock, options));
   metrics = std::make_unique<CacheMetrics>(&registry, cache.get());
+  metrics->ShowStore([this] { return store->Properties(); });
+  collector = std::make_unique<GarbageCollector>(cache.get());
+  backups = std::make_unique<Backups>(Backups::Options{.folder = config.backups}, store.get());
+  upkeep = std::make_unique<UpkeepLoop>(
+      UpkeepOptions{.scrub_bytes_per_second = config.scrub_mib_per_second << 20,
+                    .scrub_every = config.scrub_every,
+                    .collect_every = config.gc_every},
+      cache.get(), collector.get());
   return absl::OkStatus();
 }
 
 absl::Status CacheServer::State::Listen(const std::string& version) {
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
   streams = std::make_unique<OpenStreams>(config.streams_max);
-  service = std::make_unique<CacheService>(StreamContext{.cache = cache.get(),
-                                                         .pool = pool.get(),
-                                                         .streams = streams.get(),
-                                                         .idle_max = config.idle,
-                                                         .bytes_in = metrics->bytes_in(),
-                                                         .bytes_out = metrics->bytes_out()},
-                                           version);
+  service = std::make_unique<CacheService>(
+      StreamContext{.cache = cache.get(),
+                    .pool = pool.get(),
+                    .streams = streams.get(),
+                    .collector = collector.get(),
+                    .backups = backups.get(),
+                    .verify_files = [this] { return store->VerifyFiles(); },
+                    .idle_max = config.idle,
+                    .bytes_in = metrics->bytes_in(),
+                    .bytes_out = metrics->bytes_out(),
+                    .first_byte_seconds = metrics->first_byte_seconds()},
+      version);
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;
@@ -129,6 +151,7 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
   auto server = std::unique_ptr<CacheServer>(new CacheServer(std::move(state)));
   State& s = *server->state_;
   s.ticker = std::make_unique<Ticker>(kPace, [&s](absl::Time now) { s.Turn(now); });
+  s.upkeep->Start();
   FPO_RETURN_IF_ERROR(s.ServeHttp());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->address(), server->http_address()));
@@ -155,6 +178,7 @@ void CacheServer::Shutdown() {
   if (s.server) s.server->Shutdown(s.config.grace);
   s.http.reset();
   if (s.ticker) s.ticker->Stop();
+  if (s.upkeep) s.upkeep->Stop();
   if (s.pool) s.pool->Stop();
 }
 

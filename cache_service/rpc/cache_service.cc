@@ -137,9 +137,13 @@ ServerUnaryReactor* CacheService::GetRecords(CallbackServerContext* call,
 ServerUnaryReactor* CacheService::Stats(CallbackServerContext* call,
                                         const pb::StatsRequest* /*request*/,
                                         pb::StatsResponse* response) {
-  return Run(call, [this, response] {
+  return Run(call, [this, response]() -> absl::Status {
     *response = ToProto(context_.cache->Totals(), context_.cache->counters());
     response->set_version(version_);
+    response->set_read_only(std::string(context_.cache->Writable().message()));
+    AddRules(context_.cache->rules(), response);
+    FPO_ASSIGN_OR_RETURN(const std::vector<OwnerUse> owners, context_.cache->Owners());
+    AddOwners(owners, response);
     return absl::OkStatus();
   });
 }

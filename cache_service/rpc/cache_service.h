@@ -48,6 +48,29 @@ class CacheService final : public fpo::v1::ReferenceCache::CallbackService {
                                   const fpo::v1::StatsRequest* request,
                                   fpo::v1::StatsResponse* response) override;
 
+  grpc::ServerUnaryReactor* Retain(grpc::CallbackServerContext* call,
+                                   const fpo::v1::RetainRequest* request,
+                                   fpo::v1::RetainResponse* response) override;
+  grpc::ServerUnaryReactor* Pin(grpc::CallbackServerContext* call,
+                                const fpo::v1::PinRequest* request,
+                                fpo::v1::PinResponse* response) override;
+  grpc::ServerUnaryReactor* Unpin(grpc::CallbackServerContext* call,
+                                  const fpo::v1::UnpinRequest* request,
+                                  fpo::v1::UnpinResponse* response) override;
+  grpc::ServerUnaryReactor* Quarantine(grpc::CallbackServerContext* call,
+                                       const fpo::v1::QuarantineRequest* request,
+                                       fpo::v1::QuarantineResponse* response) override;
+  grpc::ServerUnaryReactor* ListQuarantined(grpc::CallbackServerContext* call,
+                                            const fpo::v1::ListQuarantinedRequest* request,
+                                            fpo::v1::ListQuarantinedResponse* response) override;
+  grpc::ServerUnaryReactor* Gc(grpc::CallbackServerContext* call, const fpo::v1::GcRequest* request,
+                               fpo::v1::GcResponse* response) override;
+  grpc::ServerUnaryReactor* Backup(grpc::CallbackServerContext* call,
+                                   const fpo::v1::BackupRequest* request,
+                                   fpo::v1::BackupResponse* response) override;
+  grpc::ServerWriteReactor<fpo::v1::VerifyResponse>* Verify(
+      grpc::CallbackServerContext* call, const fpo::v1::VerifyRequest* request) override;
+
  private:
   // Answers with the status of `work`, which runs on the pool and may use request and response.
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* call,

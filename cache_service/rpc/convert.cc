@@ -16,6 +16,8 @@ namespace pb = fpo::v1;
 
 constexpr size_t kPackedResponseBytesMax = 3 << 20;  // the receive limit is 4 MiB
 
+}  // namespace
+
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message) {
   const absl::Duration since = time - absl::UnixEpoch();
   message->set_seconds(absl::ToUnixSeconds(time));
@@ -23,7 +25,9 @@ void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message) {
       static_cast<int32_t>((since - absl::Seconds(message->seconds())) / absl::Nanoseconds(1)));
 }
 
-}  // namespace
+absl::Time ReadTimestamp(const google::protobuf::Timestamp& message) {
+  return absl::FromUnixSeconds(message.seconds()) + absl::Nanoseconds(message.nanos());
+}
 
 absl::StatusOr<Digest> ReadDigest(const std::string& bytes, const std::string& field) {
   const absl::StatusOr<Digest> digest = DigestFromBytes(bytes);
@@ -49,6 +53,13 @@ void ToProto(const ManifestStatus& manifest, pb::Manifest* message) {
   message->set_name(header.name);
   SetTimestamp(header.created, message->mutable_created());
   SetTimestamp(header.used, message->mutable_used());
+  message->set_pinned(header.pinned_until > absl::Now());
+  if (message->pinned() && header.pinned_until != absl::InfiniteFuture()) {
+    SetTimestamp(header.pinned_until, message->mutable_pinned_until());
+  }
+  if (header.retained_until > absl::Now()) {
+    SetTimestamp(header.retained_until, message->mutable_retained_until());
+  }
 }
 
 pb::PutManifestResponse ToPutResponse(const ManifestStatus& manifest) {
@@ -57,6 +68,8 @@ pb::PutManifestResponse ToPutResponse(const ManifestStatus& manifest) {
   message.set_recipe_id(ToBytes(manifest.header.recipe_id));
   message.set_total(manifest.header.total);
   message.set_missing(manifest.header.total - manifest.present);
+  message.set_saved_seconds(manifest.saved.seconds);
+  message.set_saved_flops(manifest.saved.flops);
   return message;
 }
 
@@ -90,6 +103,56 @@ pb::StatsResponse ToProto(const CacheTotals& totals, const CacheCounters& counte
   message.set_misses(counters.misses);
   message.set_stored(counters.stored);
   message.set_conflicts(counters.conflict);
+  message.set_quarantined(totals.store.quarantined);
+  message.set_corruptions(counters.corruptions + counters.scrub_corruptions +
+                          counters.manifest_corruptions);
+  message.set_saved_seconds(counters.saved_seconds);
+  message.set_saved_flops(counters.saved_flops);
+  message.set_free_bytes(totals.store.free_bytes);
+  return message;
+}
+
+void AddOwners(const std::vector<OwnerUse>& owners, pb::StatsResponse* message) {
+  for (const OwnerUse& use : owners) {
+    pb::OwnerUse& owner = *message->add_owners();
+    owner.set_owner(use.owner);
+    owner.set_manifests(use.manifests);
+    owner.set_records(use.records);
+    owner.set_bytes(use.bytes);
+    owner.set_pinned_bytes(use.pinned_bytes);
+  }
+}
+
+void AddRules(const KeepRules& rules, pb::StatsResponse* message) {
+  message->set_evict_bytes(rules.evict_bytes);
+  message->set_reject_bytes(rules.reject_bytes);
+}
+
+pb::GcResponse ToProto(const GcReport& report) {
+  pb::GcResponse message;
+  message.set_dry_run(report.dry_run);
+  for (const GcDecision& decision : report.manifests) {
+    pb::GcManifest& manifest = *message.add_manifests();
+    manifest.set_manifest_id(ToBytes(decision.header.id));
+    manifest.set_name(decision.header.name);
+    manifest.set_owner(decision.header.owner);
+    manifest.set_bytes(decision.bytes);
+    manifest.set_remove(decision.remove);
+    manifest.set_reason(decision.reason);
+  }
+  message.set_records_removed(report.records_removed);
+  message.set_bytes_removed(report.bytes_removed);
+  message.set_young_orphans(report.young_orphans);
+  return message;
+}
+
+pb::QuarantinedRecord ToProto(const QuarantinedRecord& record) {
+  pb::QuarantinedRecord message;
+  message.set_recipe_id(ToBytes(record.position.recipe_id));
+  message.set_key(ToBytes(record.position.key));
+  SetTimestamp(record.when, message.mutable_when());
+  message.set_reason(record.reason);
+  message.set_bytes(static_cast<int64_t>(record.bytes.size()));
   return message;
 }
 

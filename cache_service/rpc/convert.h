@@ -25,6 +25,14 @@ fpo::v1::StatsResponse ToProto(const CacheTotals& totals, const CacheCounters& c
 absl::StatusOr<fpo::v1::GetRecordsResponse> ToProto(
     absl::Span<const std::optional<PackedRecord>> records);
 
+fpo::v1::GcResponse ToProto(const GcReport& report);
+fpo::v1::QuarantinedRecord ToProto(const QuarantinedRecord& record);
+void AddOwners(const std::vector<OwnerUse>& owners, fpo::v1::StatsResponse* message);
+void AddRules(const KeepRules& rules, fpo::v1::StatsResponse* message);
+
+void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message);
+absl::Time ReadTimestamp(const google::protobuf::Timestamp& message);
+
 // Milliseconds for a message: rounded up, within int32.
 int32_t ToMilliseconds(absl::Duration duration);
 

@@ -1,5 +1,6 @@
 #include "cache_service/rpc/pull_manifest_stream.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -21,7 +22,7 @@ constexpr size_t kPackedOverhead = 68;  // key, digest, length
 PullManifestStream::PullManifestStream(const StreamContext& context,
                                        grpc::CallbackServerContext* call,
                                        const fpo::v1::PullManifestRequest* request)
-    : context_(context), request_(*request), idle_(call, context.idle_max) {
+    : context_(context), request_(*request), idle_(call, context.idle_max), start_(absl::Now()) {
   const auto begin = [this] {
     const absl::Status status = Begin();
     if (!status.ok()) return Finish(ToGrpcStatus(status));
@@ -35,29 +36,62 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
 absl::Status PullManifestStream::Begin() {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
   FPO_ASSIGN_OR_RETURN(manifest_, context_.cache->BeginPull(id));
-  next_ordinal_ = request_.from_ordinal();
-  if (next_ordinal_ < 0 || next_ordinal_ > manifest_.total) {
-    return BadRequest("from_ordinal", absl::StrCat(next_ordinal_, "; 0 to ", manifest_.total));
+  const int64_t from = request_.from_ordinal();
+  if (from < 0 || from > manifest_.total) {
+    return BadRequest("from_ordinal", absl::StrCat(from, "; 0 to ", manifest_.total));
   }
+  if (request_.ordinals().empty()) {
+    next_ = from;
+    end_ = manifest_.total;
+    return absl::OkStatus();
+  }
+  FPO_RETURN_IF_ERROR(CheckOrdinals());
+  end_ = request_.ordinals_size();
+  while (next_ < end_ && OrdinalAt(next_) < from) ++next_;
+  return absl::OkStatus();
+}
+
+absl::Status PullManifestStream::CheckOrdinals() const {
+  int64_t last = -1;
+  for (const int64_t ordinal : request_.ordinals()) {
+    if (ordinal <= last || ordinal >= manifest_.total) {
+      return BadRequest("ordinals", absl::StrCat(ordinal, " after ", last, "; ascending, below ",
+                                                 manifest_.total));
+    }
+    last = ordinal;
+  }
+  return absl::OkStatus();
+}
+
+int64_t PullManifestStream::OrdinalAt(int64_t position) const {
+  return request_.ordinals().empty() ? position : request_.ordinals(static_cast<int>(position));
+}
+
+absl::Status PullManifestStream::FillWindow() {
+  std::vector<PackedRecord> read;
+  if (request_.ordinals().empty()) {
+    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadRange(manifest_, next_, kWindowRecords));
+  } else {
+    const auto first = request_.ordinals().begin() + next_;
+    const std::vector<int64_t> ordinals(first, first + std::min(kWindowRecords, end_ - next_));
+    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadOrdinals(manifest_, ordinals));
+  }
+  if (read.empty()) return NoManifest(manifest_.id);
+  window_.assign(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
   return absl::OkStatus();
 }
 
 absl::Status PullManifestStream::FillFrame() {
   frame_.Clear();
-  frame_.set_first_ordinal(next_ordinal_);
+  frame_.set_first_ordinal(AtEnd() ? manifest_.total : OrdinalAt(next_));
   std::string* packed = frame_.mutable_packed();
-  while (next_ordinal_ < manifest_.total) {
-    if (window_.empty()) {
-      FPO_ASSIGN_OR_RETURN(std::vector<PackedRecord> read,
-                           context_.cache->ReadRange(manifest_, next_ordinal_, kWindowRecords));
-      if (read.empty()) return NoManifest(manifest_.id);
-      window_.assign(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
-    }
+  while (!AtEnd()) {
+    if (window_.empty()) FPO_RETURN_IF_ERROR(FillWindow());
     const size_t size = window_.front().bytes.size() + kPackedOverhead;
     if (!packed->empty() && packed->size() + size > kFrameBytes) break;
     AppendPacked(window_.front(), packed);
     window_.pop_front();
-    ++next_ordinal_;
+    ++next_;
     frame_.set_count(frame_.count() + 1);
   }
   digest_.Update(*packed);
@@ -68,15 +102,18 @@ absl::Status PullManifestStream::FillFrame() {
 void PullManifestStream::Send() {
   const absl::Status filled = FillFrame();
   if (!filled.ok()) return Finish(ToGrpcStatus(filled));
+  if (!std::exchange(sent_any_, true)) {
+    context_.first_byte_seconds.Observe(absl::ToDoubleSeconds(absl::Now() - start_));
+  }
   idle_.WaitsForPeer();
-  if (next_ordinal_ < manifest_.total) return StartWrite(&frame_);
+  if (!AtEnd()) return StartWrite(&frame_);
   frame_.set_sha256_of_stream(ToBytes(digest_.Finish()));
   StartWriteAndFinish(&frame_, grpc::WriteOptions(), grpc::Status::OK);
 }
 
 void PullManifestStream::OnWriteDone(bool ok) {
   idle_.PeerActed();
-  if (next_ordinal_ == manifest_.total) return;  // that was StartWriteAndFinish
+  if (AtEnd()) return;  // that was StartWriteAndFinish
   if (!ok) return Finish(grpc::Status::CANCELLED);
   context_.pool->Run([this] { Send(); });
 }

@@ -24,7 +24,11 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
 
  private:
   absl::Status Begin();
+  absl::Status CheckOrdinals() const;
+  absl::Status FillWindow();
   absl::Status FillFrame();
+  bool AtEnd() const { return next_ == end_; }
+  int64_t OrdinalAt(int64_t position) const;
   void Send();
 
   const StreamContext context_;
@@ -32,7 +36,11 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   IdleWatch idle_;
 
   ManifestHeader manifest_;
-  int64_t next_ordinal_ = 0;         // first not yet sent
+  const absl::Time start_;
+  // Positions among the ordinals asked for; without a list an ordinal is its own position.
+  int64_t next_ = 0;  // first not yet sent
+  int64_t end_ = 0;
+  bool sent_any_ = false;
   std::deque<PackedRecord> window_;  // read and not yet sent
   Sha256 digest_;
   fpo::v1::PullManifestResponse frame_;

@@ -4,10 +4,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "cache_service/rpc/open_streams.h"
+#include "cache_service/store/backups.h"
+#include "cache_service/store/garbage_collector.h"
 #include "cache_service/store/reference_cache.h"
 #include "common/error_info.h"
 #include "common/metrics.h"
@@ -20,9 +23,13 @@ struct StreamContext {
   ReferenceCache* cache = nullptr;
   WorkPool* pool = nullptr;
   OpenStreams* streams = nullptr;
+  GarbageCollector* collector = nullptr;
+  Backups* backups = nullptr;
+  std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long
   Counter bytes_in = {};                       // packed records
   Counter bytes_out = {};
+  Histogram first_byte_seconds = {};  // of a pull, from the call to its first frame
 };
 
 // Busy: come back later.

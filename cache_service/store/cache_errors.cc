@@ -41,4 +41,22 @@ absl::Status NotHeld(uint64_t claim_id, const Digest& key) {
        .ids = {absl::StrCat(claim_id), ToHex(key)}});
 }
 
+absl::Status CacheFull(int64_t stored, int64_t limit) {
+  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
+                           "the cache holds ", stored, " bytes of records and takes no more above ",
+                           limit, " (--reject-bytes)")),
+                       {.reason = "CACHE_FULL",
+                        .hint = "unpin or remove manifests (fpoctl cache gc), or raise the limit"});
+}
+
+absl::Status BadRecord(const Digest& key, size_t count) {
+  return WithErrorInfo(
+      absl::DataLossError(absl::StrCat("the stored record ", ToHex(key), " is damaged",
+                                       count > 1 ? absl::StrCat(", and ", count - 1, " more") : "",
+                                       ": quarantined")),
+      {.reason = "RECORD_DAMAGED",
+       .hint = "register the manifest again: what is missing is computed again",
+       .ids = {ToHex(key)}});
+}
+
 }  // namespace fpo::cache

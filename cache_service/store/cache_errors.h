@@ -15,4 +15,7 @@ absl::Status Incomplete(const Digest& id, int64_t missing, int64_t total);  // M
 absl::Status ForeignKey(const Digest& key, const Digest& manifest_id);      // KEY_NOT_IN_MANIFEST
 absl::Status NotHeld(uint64_t claim_id, const Digest& key);                 // STALE_CLAIM
 
+absl::Status CacheFull(int64_t stored, int64_t limit);    // CACHE_FULL
+absl::Status BadRecord(const Digest& key, size_t count);  // RECORD_DAMAGED
+
 }  // namespace fpo::cache

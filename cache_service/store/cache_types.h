@@ -2,10 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "cache_service/store/cost_ledger.h"
+#include "cache_service/store/gc_plan.h"
 #include "cache_service/store/manifest_table.h"
 #include "cache_service/store/store.h"
 
@@ -24,7 +27,8 @@ inline constexpr int64_t kNameBytesMax = 256;
 struct ManifestStatus {
   ManifestHeader header;
   int64_t present = 0;
-  int64_t bytes = 0;  // of present records
+  int64_t bytes = 0;   // of present records
+  Savings saved = {};  // by those present when it was put
 };
 
 struct NewManifest {
@@ -40,6 +44,12 @@ struct ClaimGrant {
   bool complete = false;          // nothing is missing
   absl::Duration retry_after;     // everything missing is claimed until then
   absl::Duration lease;
+};
+
+// What computing some records took, as their builder measured it; 0: unknown.
+struct ComputeCost {
+  double seconds = 0;
+  double flops = 0;
 };
 
 struct PutCounts {
@@ -64,7 +74,41 @@ struct CacheCounters {
   std::atomic<int64_t> present = 0;
   std::atomic<int64_t> conflict = 0;
   std::atomic<int64_t> refused = 0;
-  std::atomic<int64_t> corruptions = 0;  // bad records met while reading
+  std::atomic<int64_t> corruptions = 0;  // bad records met while a job was reading
+  std::atomic<int64_t> scrub_corruptions = 0;
+  std::atomic<int64_t> manifest_corruptions = 0;
+  std::atomic<int64_t> scrubbed_records = 0;
+  std::atomic<int64_t> scrubbed_bytes = 0;
+  std::atomic<int64_t> last_scrub_unix_s = 0;  // when a pass over everything ended; 0: none yet
+  std::atomic<int64_t> removed_bytes_unused = 0;
+  std::atomic<int64_t> removed_bytes_evicted = 0;
+  std::atomic<int64_t> removed_bytes_orphaned = 0;  // of no manifest
+  std::atomic<double> saved_seconds = 0;
+  std::atomic<double> saved_flops = 0;
+};
+
+// What one owner's manifests hold. A record of two owners counts for both.
+struct OwnerUse {
+  std::string owner;
+  int64_t manifests = 0;
+  int64_t records = 0;
+  int64_t bytes = 0;
+  int64_t pinned_bytes = 0;
+};
+
+struct CheckReport {
+  int64_t records = 0;  // checked
+  int64_t bytes = 0;
+  std::vector<RecordPosition> damaged;  // quarantined now
+  std::optional<RecordPosition> next;   // where to go on; nothing: at the end
+};
+
+struct GcReport {
+  bool dry_run = false;
+  std::vector<GcDecision> manifests;
+  int64_t records_removed = 0;
+  int64_t bytes_removed = 0;
+  int64_t young_orphans = 0;  // of no manifest, kept until they are old enough
 };
 
 struct CacheTotals {

@@ -41,6 +41,19 @@ absl::StatusOr<uint64_t> ClaimTable::Grant(const Digest& recipe_id, absl::Span<c
   return id;
 }
 
+void ClaimTable::SetManifest(uint64_t claim_id, const Digest& manifest_id) {
+  const auto it = claims_.find(claim_id);
+  if (it != claims_.end()) it->second.manifest_id = manifest_id;
+}
+
+int64_t ClaimTable::HeldBy(const Digest& manifest_id) const {
+  int64_t held = 0;
+  for (const auto& [id, claim] : claims_) {
+    if (claim.manifest_id == manifest_id) held += static_cast<int64_t>(claim.keys.size());
+  }
+  return held;
+}
+
 absl::Status ClaimTable::Renew(uint64_t claim_id, int64_t records_done, absl::Time now) {
   Expire(now);
   FPO_RETURN_IF_ERROR(CheckLive(claim_id));

@@ -37,6 +37,9 @@ class ClaimTable {
   // Gives `keys`, none of which is held, to a builder. ResourceExhausted: too many live claims.
   absl::StatusOr<uint64_t> Grant(const Digest& recipe_id, absl::Span<const Digest> keys,
                                  std::string builder, absl::Time now);
+  // For whom a claim was made; protects that manifest.
+  void SetManifest(uint64_t claim_id, const Digest& manifest_id);
+  int64_t HeldBy(const Digest& manifest_id) const;  // keys of live claims made for it
   // Extends the lease. FailedPrecondition (UNKNOWN_CLAIM, STALE_CLAIM); the second renewal in a row
   // with the same `records_done` ends the claim.
   absl::Status Renew(uint64_t claim_id, int64_t records_done, absl::Time now);
@@ -64,6 +67,7 @@ class ClaimTable {
  private:
   struct LiveClaim {
     Digest recipe_id{};
+    Digest manifest_id{};
     absl::flat_hash_set<Digest> keys;
     std::string builder;
     absl::Time deadline;

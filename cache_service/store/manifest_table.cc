@@ -54,6 +54,35 @@ void ManifestTable::SetCounts(const Digest& id, const ManifestCounts& counts) {
   if (it != known_.end() && !it->second.loaded) it->second.counts = counts;
 }
 
+void ManifestTable::Remove(const Digest& id) {
+  const auto it = known_.find(id);
+  if (it == known_.end()) return;
+  if (it->second.loaded) {
+    keys_loaded_ -= it->second.loaded->total();
+    use_order_.erase(it->second.use);
+  }
+  known_.erase(it);
+}
+
+void ManifestTable::Touch(const Digest& id, absl::Time now) {
+  const auto it = known_.find(id);
+  if (it != known_.end()) it->second.accessed = now;
+}
+
+absl::Time ManifestTable::AccessedAt(const Digest& id) const {
+  const auto it = known_.find(id);
+  return it == known_.end() ? absl::InfinitePast() : it->second.accessed;
+}
+
+void ManifestTable::ForgetProgress() {
+  for (auto& [id, known] : known_) {
+    known.loaded.reset();
+    known.counts.reset();
+  }
+  use_order_.clear();
+  keys_loaded_ = 0;
+}
+
 void ManifestTable::MarkPresent(const StoredRecord& record) {
   for (auto& [id, known] : known_) {
     if (known.recipe_id != record.recipe_id) continue;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "cache_service/store/manifest_progress.h"
 
@@ -37,6 +38,13 @@ class ManifestTable {
   // Determined without loading it.
   void SetCounts(const Digest& id, const ManifestCounts& counts);
 
+  void Remove(const Digest& id);
+  // A job did something with it.
+  void Touch(const Digest& id, absl::Time now);
+  absl::Time AccessedAt(const Digest& id) const;  // InfinitePast: not since the cache started
+  // Forgets which records exist: they changed behind its back.
+  void ForgetProgress();
+
   void MarkPresent(const StoredRecord& record);
   void MarkAbsent(const StoredRecord& record);
 
@@ -55,6 +63,7 @@ class ManifestTable {
     std::optional<ManifestCounts> counts = {};  // of a manifest that is not loaded
     std::unique_ptr<ManifestProgress> loaded = {};
     std::list<Digest>::iterator use = {};  // in use_order_ while loaded
+    absl::Time accessed = absl::InfinitePast();
   };
 
   void Evict();

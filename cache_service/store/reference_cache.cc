@@ -6,6 +6,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "cache_service/store/cache_errors.h"
+#include "common/failpoint.h"
+#include "common/log.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
 
@@ -53,35 +55,54 @@ ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheO
       clock_(*clock),
       options_(options),
       claims_(store->BootNumber(), options.claims),
-      manifests_(options.keys_in_memory_max) {}
+      manifests_(options.keys_in_memory_max),
+      costs_({}) {}
 
 absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
     Store* store, const Clock* clock, ReferenceCacheOptions options) {
   auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clock, options));
   FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store->ListManifests());
+  FPO_ASSIGN_OR_RETURN(auto costs, store->ListCosts());
   absl::MutexLock lock(&cache->mutex_);
   for (const ManifestHeader& header : headers) cache->manifests_.AddUnknown(header);
+  cache->costs_ = CostLedger(std::move(costs));
+  cache->repairs_seen_ = store->Totals().repairs;
   return cache;
 }
 
-absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(
-    const Digest& id) const {
+absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(const Digest& id) {
   absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
   if (absl::IsNotFound(header.status())) return NoManifest(id);
+  if (absl::IsDataLoss(header.status())) return DropDamagedManifest(id, header.status());
   FPO_RETURN_IF_ERROR(header.status());
-  FPO_ASSIGN_OR_RETURN(std::vector<Digest> keys, store_.ManifestKeys(id, 0, header->total));
-  if (static_cast<int64_t>(keys.size()) != header->total) {
-    return absl::DataLossError(absl::StrCat("manifest ", ToHex(id), " has ", keys.size(),
-                                            " of its ", header->total, " keys"));
+  absl::StatusOr<std::vector<Digest>> keys = store_.ManifestKeys(id, 0, header->total);
+  if (absl::IsDataLoss(keys.status())) return DropDamagedManifest(id, keys.status());
+  FPO_RETURN_IF_ERROR(keys.status());
+  // The id is the digest of recipe and keys: nothing else can pass for them.
+  if (ManifestId(header->recipe_id, *keys) != id) {
+    return DropDamagedManifest(
+        id, absl::DataLossError(absl::StrCat(keys->size(), " of ", header->total,
+                                             " keys, and they do not give its id")));
   }
   std::vector<std::optional<IndexEntry>> entries;
-  entries.reserve(keys.size());
-  for (size_t from = 0; from < keys.size(); from += kKeysPerCallMax) {
-    const auto part = absl::MakeConstSpan(keys).subspan(from, kKeysPerCallMax);
+  entries.reserve(keys->size());
+  for (size_t from = 0; from < keys->size(); from += kKeysPerCallMax) {
+    const auto part = absl::MakeConstSpan(*keys).subspan(from, kKeysPerCallMax);
     FPO_ASSIGN_OR_RETURN(const auto found, store_.Lookup(header->recipe_id, part));
     entries.insert(entries.end(), found.begin(), found.end());
   }
-  return std::make_unique<ManifestProgress>(*std::move(header), std::move(keys), entries);
+  return std::make_unique<ManifestProgress>(*std::move(header), *std::move(keys), entries);
+}
+
+absl::Status ReferenceCache::DropDamagedManifest(const Digest& id, const absl::Status& error) {
+  ++counters_.manifest_corruptions;
+  Log(LogLevel::kError, "a damaged manifest is dropped; the next job that needs it puts it again",
+      {{"manifest", ToHex(id)}, {"error", std::string(error.message())}});
+  FPO_RETURN_IF_ERROR(store_.RemoveManifest(id));
+  absl::MutexLock lock(&mutex_);
+  manifests_.Remove(id);
+  ++version_;
+  return NoManifest(id);
 }
 
 absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) {
@@ -97,6 +118,13 @@ absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) 
   return visit(*manifests_.Find(id));
 }
 
+absl::Status ReferenceCache::WithUsedManifest(const Digest& id, const Visit& visit) {
+  return WithManifest(id, [&](ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    manifests_.Touch(id, clock_.Now());
+    return visit(progress);
+  });
+}
+
 absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest) {
   FPO_RETURN_IF_ERROR(CheckNewManifest(manifest));
   const absl::StatusOr<Recipe> recipe = ParseRecipe(manifest.recipe);
@@ -109,11 +137,27 @@ absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest)
   header.owner = std::move(manifest.owner);
   header.name = std::move(manifest.name);
   header.created = header.used = clock_.Now();
-  FPO_RETURN_IF_ERROR(store_.PutManifest(header, manifest.keys));
+  header.retained_until = header.used + options_.keep.retain;
+  {
+    absl::ReaderMutexLock put(&load_mutex_);
+    FPO_RETURN_IF_ERROR(store_.PutManifest(header, manifest.keys));
+    absl::MutexLock lock(&mutex_);
+    manifests_.AddUnknown(header);
+    if (sweeping_) registered_.push_back(header.id);
+  }
   FPO_ASSIGN_OR_RETURN(ManifestStatus status, StatusOf(header));
   counters_.hits += status.present;
   counters_.misses += header.total - status.present;
+  CountSaved(header.recipe_id, status.present, &status.saved);
+  FPO_FAILPOINT("cache.manifest.before_reply");
   return status;
+}
+
+void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, Savings* saved) {
+  absl::MutexLock lock(&mutex_);
+  *saved = costs_.SavedBy(recipe_id, hits);
+  counters_.saved_seconds += saved->seconds;
+  counters_.saved_flops += saved->flops;
 }
 
 absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& header) {
@@ -129,6 +173,7 @@ absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& he
 absl::StatusOr<ManifestStatus> ReferenceCache::GetManifest(const Digest& id) {
   const absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
   if (absl::IsNotFound(header.status())) return NoManifest(id);
+  if (absl::IsDataLoss(header.status())) return DropDamagedManifest(id, header.status());
   FPO_RETURN_IF_ERROR(header.status());
   return StatusOf(*header);
 }
@@ -144,9 +189,12 @@ absl::StatusOr<std::vector<ManifestStatus>> ReferenceCache::ListManifests() {
     }
     if (counts) {
       list.push_back({header, counts->present, counts->bytes});
-    } else {
-      FPO_ASSIGN_OR_RETURN(list.emplace_back(), StatusOf(header));
+      continue;
     }
+    const absl::StatusOr<ManifestStatus> status = StatusOf(header);
+    if (absl::IsNotFound(status.status())) continue;  // removed meanwhile, or damaged
+    FPO_RETURN_IF_ERROR(status.status());
+    list.push_back(*status);
   }
   return list;
 }
@@ -169,6 +217,8 @@ absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, int6
   if (limit < 1 || limit > kClaimKeysMax) {
     return BadRequest("limit", absl::StrCat(limit, "; 1 to ", kClaimKeysMax));
   }
+  FPO_FAILPOINT("cache.claim.begin");
+  FPO_RETURN_IF_ERROR(CheckRoom());
   ClaimGrant grant;
   const auto take = [&](const ManifestProgress& progress)
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
@@ -191,14 +241,25 @@ absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, int6
       return absl::OkStatus();
     }
     FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, builder, now));
+    claims_.SetManifest(grant.claim_id, manifest_id);
     ++version_;
     return absl::OkStatus();
   };
-  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, take));
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, take));
+  FPO_FAILPOINT("cache.claim.granted");
   return grant;
 }
 
+absl::Status ReferenceCache::CheckRoom() const {
+  FPO_RETURN_IF_ERROR(store_.Writable());
+  const int64_t limit = options_.keep.reject_bytes;
+  if (limit <= 0) return absl::OkStatus();
+  const int64_t stored = store_.Totals().bytes;
+  return stored < limit ? absl::OkStatus() : CacheFull(stored, limit);
+}
+
 absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done) {
+  FPO_FAILPOINT("cache.claim.renew");
   absl::MutexLock lock(&mutex_);
   const absl::Status renewed = claims_.Renew(claim_id, records_done, clock_.Now());
   ++version_;
@@ -206,6 +267,7 @@ absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done)
 }
 
 absl::Status ReferenceCache::ReleaseClaim(uint64_t claim_id) {
+  FPO_FAILPOINT("cache.claim.release");
   absl::MutexLock lock(&mutex_);
   const absl::Status released = claims_.Release(claim_id, clock_.Now());
   ++version_;
@@ -226,7 +288,7 @@ absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::RecordsNotHeld(
     }
     return absl::OkStatus();
   };
-  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, check));
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, check));
   return not_held;
 }
 
@@ -248,7 +310,9 @@ absl::Status ReferenceCache::CheckIdentical(const Digest& recipe_id, uint64_t cl
 }
 
 absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, uint64_t claim_id,
-                                                     absl::string_view packed) {
+                                                     absl::string_view packed,
+                                                     const ComputeCost& cost) {
+  FPO_FAILPOINT("cache.put.begin");
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, UnpackRequest(packed));
   ManifestHeader header;
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
@@ -257,13 +321,22 @@ absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, 
     FPO_RETURN_IF_ERROR(CheckIdentical(header.recipe_id, claim_id, not_held));
   }
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
+  FPO_RETURN_IF_ERROR(CheckRoom());
   absl::ReaderMutexLock put(&load_mutex_);
   const absl::StatusOr<PutResult> result = store_.PutRecords(recipe, records, clock_.Now());
   if (!result.ok()) {
     counters_.refused += static_cast<int64_t>(records.size());
     return result.status();
   }
-  return Account(header.recipe_id, records, *result);
+  const PutCounts counts = Account(header.recipe_id, records, *result);
+  {
+    absl::MutexLock lock(&mutex_);
+    costs_.Add(header.recipe_id, {.records = static_cast<int64_t>(records.size()),
+                                  .seconds = cost.seconds,
+                                  .flops = cost.flops});
+  }
+  FPO_FAILPOINT("cache.put.before_ack");
+  return counts;
 }
 
 PutCounts ReferenceCache::Account(const Digest& recipe_id, absl::Span<const PackedRecord> records,
@@ -296,46 +369,8 @@ absl::StatusOr<ManifestView> ReferenceCache::View(const Digest& manifest_id) {
     });
     return absl::OkStatus();
   };
-  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, count));
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, count));
   return view;
-}
-
-CacheTotals ReferenceCache::Totals() const {
-  CacheTotals totals;
-  totals.store = store_.Totals();
-  absl::MutexLock lock(&mutex_);
-  totals.manifests = manifests_.CountStates();
-  totals.claims = claims_.live();
-  totals.claimed_keys = claims_.held_keys();
-  totals.claims_expired = claims_.expired_total();
-  return totals;
-}
-
-void ReferenceCache::Tick() {
-  const absl::Time now = clock_.Now();
-  {
-    absl::MutexLock lock(&mutex_);
-    const uint64_t before = claims_.version();
-    claims_.Expire(now);
-    if (claims_.version() != before) ++version_;
-  }
-  // Its failure shows in Writable() and is tried again.
-  store_.Recover(now).IgnoreError();
-  CountUnknownManifest();
-}
-
-void ReferenceCache::CountUnknownManifest() {
-  std::optional<Digest> id;
-  {
-    absl::MutexLock lock(&mutex_);
-    id = manifests_.AnyUnknown();
-  }
-  if (!id) return;
-  absl::WriterMutexLock load(&load_mutex_);
-  const absl::StatusOr<std::unique_ptr<ManifestProgress>> progress = ReadProgress(*id);
-  if (!progress.ok()) return;
-  absl::MutexLock lock(&mutex_);
-  manifests_.SetCounts(*id, {(*progress)->present(), (*progress)->bytes()});
 }
 
 }  // namespace fpo::cache

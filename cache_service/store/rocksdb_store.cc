@@ -1,16 +1,17 @@
 #include "cache_service/store/rocksdb_store.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "cache_service/store/key_layout.h"
 #include "cache_service/store/put_plan.h"
+#include "common/failpoint.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
 namespace {
-
-enum Family { kMeta, kManifests, kIndex, kData };
 
 constexpr int kDigestBytes = 32;
 
@@ -21,7 +22,8 @@ DatabaseOptions ToDatabaseOptions(const RocksdbStoreOptions& options) {
       {.name = "meta"},
       {.name = "manifests"},
       {.name = "index", .partition_prefix_bytes = kDigestBytes},
-      {.name = "data", .profile = FamilyProfile::kBulk, .partition_prefix_bytes = kDigestBytes}};
+      {.name = "data", .profile = FamilyProfile::kBulk, .partition_prefix_bytes = kDigestBytes},
+      {.name = "quarantine", .profile = FamilyProfile::kBulk}};
   result.block_cache_bytes = options.block_cache_bytes;
   result.free_bytes_min = options.free_bytes_min;
   result.free_fraction_min = options.free_fraction_min;
@@ -37,16 +39,37 @@ std::vector<std::string> RecordPaths(const Digest& recipe_id, absl::Span<const D
 
 }  // namespace
 
-RocksdbStore::RocksdbStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
-
 absl::StatusOr<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(
     const RocksdbStoreOptions& options) {
-  FPO_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                       Database::Open(ToDatabaseOptions(options)));
-  auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(std::move(database)));
+  auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(options));
+  FPO_RETURN_IF_ERROR(store->OpenDatabase(/*repair=*/false));
+  absl::Status counted = store->CountContents();
+  if (absl::IsDataLoss(counted)) {
+    Log(LogLevel::kError, "the store is damaged; what cannot be read is moved aside",
+        {{"store", options.path}, {"error", std::string(counted.message())}});
+    FPO_RETURN_IF_ERROR(store->OpenDatabase(/*repair=*/true));
+    counted = store->CountContents();
+  }
+  FPO_RETURN_IF_ERROR(counted);
   FPO_RETURN_IF_ERROR(store->AdvanceBootNumber());
-  FPO_RETURN_IF_ERROR(store->CountContents());
   return store;
+}
+
+absl::Status RocksdbStore::OpenDatabase(bool repair) {
+  database_.reset();
+  DatabaseOptions options = ToDatabaseOptions(options_);
+  options.repair = repair;
+  FPO_ASSIGN_OR_RETURN(database_, Database::Open(options));
+  repairs_seen_ = database_->repairs();
+  return repairs_seen_ > 0 ? RebuildIndex() : absl::OkStatus();
+}
+
+absl::Status RocksdbStore::Recover(absl::Time now) {
+  FPO_RETURN_IF_ERROR(database_->Recover(now));
+  if (database_->repairs() == repairs_seen_) return absl::OkStatus();
+  repairs_seen_ = database_->repairs();
+  FPO_RETURN_IF_ERROR(RebuildIndex());
+  return CountContents();
 }
 
 absl::Status RocksdbStore::AdvanceBootNumber() {
@@ -75,7 +98,9 @@ absl::Status RocksdbStore::CountContents() {
         const absl::StatusOr<IndexEntry> entry = DecodeIndexEntry(value);
         if (!entry.ok()) {
           malformed = entry.status();
-        } else if (!entry->quarantined) {
+        } else if (entry->quarantined) {
+          ++totals.quarantined;
+        } else {
           ++totals.records;
           totals.bytes += entry->size;
         }
@@ -91,7 +116,8 @@ absl::Status RocksdbStore::WriteKeys(const Digest& id, absl::Span<const Digest> 
   WriteSet writes;
   uint32_t chunk = 0;
   for (size_t from = 0; from < keys.size(); from += kKeysPerChunk) {
-    writes.Put(kManifests, ChunkKey(id, chunk++), EncodeKeys(keys.subspan(from, kKeysPerChunk)));
+    const std::string key = ChunkKey(id, chunk++);
+    writes.Put(kManifests, key, EncodeChunk(key, keys.subspan(from, kKeysPerChunk)));
   }
   return database_->Write(writes);
 }
@@ -102,13 +128,23 @@ absl::Status RocksdbStore::PutManifest(const ManifestHeader& header,
   absl::MutexLock header_lock(&header_mutex_);
   FPO_ASSIGN_OR_RETURN(const std::optional<std::string> known,
                        database_->Get(kMeta, ManifestKey(header.id)));
+  FPO_FAILPOINT("cache.manifest.begin");
   ManifestHeader written = header;
-  if (known) {
-    FPO_ASSIGN_OR_RETURN(written, DecodeManifest(*known));
+  const absl::StatusOr<ManifestHeader> before =
+      known ? DecodeManifest(*known) : absl::NotFoundError("");
+  if (before.ok()) {
+    written = *before;
     written.used = header.used;
-  } else {
+    written.retained_until = std::max(written.retained_until, header.retained_until);
+  }
+  // The keys that are there may be damaged.
+  const auto keys_before = before.ok() ? ManifestKeys(header.id, 0, header.total)
+                                       : absl::StatusOr<std::vector<Digest>>(before.status());
+  const bool intact = keys_before.ok() && absl::MakeConstSpan(*keys_before) == keys;
+  if (!intact) {
     FPO_RETURN_IF_ERROR(WriteKeys(header.id, keys));
   }
+  FPO_FAILPOINT("cache.manifest.after_keys");
   // Keys are durable before the header: a header never names keys that are not there.
   WriteSet writes;
   writes.Put(kMeta, ManifestKey(header.id), EncodeManifest(written));
@@ -120,7 +156,9 @@ absl::Status RocksdbStore::PutManifest(const ManifestHeader& header,
     writes.Put(kMeta, key, CanonicalRecipe(each));
     ++new_recipes;
   }
-  FPO_RETURN_IF_ERROR(database_->Write(writes));
+  // A known manifest is put by every job that reads it, also when the disk is full.
+  FPO_RETURN_IF_ERROR(intact ? database_->WriteIntoReserve(writes) : database_->Write(writes));
+  FPO_FAILPOINT("cache.manifest.after_header");
   absl::MutexLock lock(&totals_mutex_);
   totals_.manifests += known ? 0 : 1;
   totals_.recipes += new_recipes;
@@ -136,19 +174,13 @@ absl::StatusOr<ManifestHeader> RocksdbStore::GetManifest(const Digest& id) const
 
 absl::StatusOr<std::vector<ManifestHeader>> RocksdbStore::ListManifests() const {
   std::vector<ManifestHeader> headers;
-  absl::Status malformed;
   FPO_RETURN_IF_ERROR(database_->Scan(kMeta, ManifestPrefix(), PrefixEnd(ManifestPrefix()),
                                       [&](absl::string_view, absl::string_view value) {
                                         absl::StatusOr<ManifestHeader> header =
                                             DecodeManifest(value);
-                                        if (header.ok()) {
-                                          headers.push_back(*std::move(header));
-                                        } else {
-                                          malformed = header.status();
-                                        }
-                                        return malformed.ok();
+                                        if (header.ok()) headers.push_back(*std::move(header));
+                                        return true;
                                       }));
-  FPO_RETURN_IF_ERROR(malformed);
   return headers;
 }
 
@@ -156,10 +188,10 @@ absl::StatusOr<std::vector<Digest>> RocksdbStore::ManifestKeys(const Digest& id,
                                                                int64_t count) const {
   std::vector<Digest> keys;
   for (int64_t chunk = from / kKeysPerChunk; chunk * kKeysPerChunk < from + count; ++chunk) {
-    FPO_ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
-                         database_->Get(kManifests, ChunkKey(id, static_cast<uint32_t>(chunk))));
+    const std::string key = ChunkKey(id, static_cast<uint32_t>(chunk));
+    FPO_ASSIGN_OR_RETURN(const std::optional<std::string> bytes, database_->Get(kManifests, key));
     if (!bytes) break;
-    FPO_ASSIGN_OR_RETURN(const std::vector<Digest> part, DecodeKeys(*bytes));
+    FPO_ASSIGN_OR_RETURN(const std::vector<Digest> part, DecodeChunk(key, *bytes));
     const int64_t first = chunk * kKeysPerChunk;
     const int64_t size = static_cast<int64_t>(part.size());
     const int64_t begin = std::clamp<int64_t>(from - first, 0, size);
@@ -172,23 +204,45 @@ absl::StatusOr<std::vector<Digest>> RocksdbStore::ManifestKeys(const Digest& id,
   return keys;
 }
 
-absl::Status RocksdbStore::TouchManifest(const Digest& id, absl::Time used) {
+absl::Status RocksdbStore::ChangeManifest(const Digest& id, const ManifestChange& change) {
   absl::MutexLock lock(&header_mutex_);
   FPO_ASSIGN_OR_RETURN(ManifestHeader header, GetManifest(id));
-  header.used = used;
+  if (change.used) header.used = *change.used;
+  if (change.pinned_until) header.pinned_until = *change.pinned_until;
+  if (change.retained_until) header.retained_until = *change.retained_until;
   WriteSet writes;
   writes.Put(kMeta, ManifestKey(id), EncodeManifest(header));
-  return database_->Write(writes);
+  // Protection must not depend on free space.
+  return database_->WriteIntoReserve(writes);
+}
+
+absl::Status RocksdbStore::RemoveManifest(const Digest& id) {
+  absl::MutexLock header_lock(&header_mutex_);
+  const absl::StatusOr<std::optional<std::string>> known = database_->Get(kMeta, ManifestKey(id));
+  WriteSet writes;
+  writes.Delete(kMeta, ManifestKey(id));
+  writes.DeleteRange(kManifests, ToBytes(id), PrefixEnd(ToBytes(id)));
+  FPO_RETURN_IF_ERROR(database_->WriteIntoReserve(writes));
+  absl::MutexLock lock(&totals_mutex_);
+  if (known.ok() && *known) --totals_.manifests;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::optional<IndexEntry>>> RocksdbStore::LookupPaths(
     absl::Span<const std::string> paths) const {
-  FPO_ASSIGN_OR_RETURN(const std::vector<std::optional<std::string>> values,
-                       database_->MultiGet(kIndex, paths));
-  std::vector<std::optional<IndexEntry>> entries(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!values[i]) continue;
-    FPO_ASSIGN_OR_RETURN(entries[i], DecodeIndexEntry(*values[i]));
+  const absl::StatusOr<std::vector<std::optional<std::string>>> values =
+      database_->MultiGet(kIndex, paths);
+  if (!values.ok() && !absl::IsDataLoss(values.status())) return values.status();
+  std::vector<std::optional<IndexEntry>> entries(paths.size());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    // A damaged block fails the whole look-up: go one by one, to lose only what it holds.
+    const absl::StatusOr<std::optional<std::string>> value =
+        values.ok() ? (*values)[i] : database_->Get(kIndex, paths[i]);
+    if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();
+    if (value.ok() && !*value) continue;
+    const absl::StatusOr<IndexEntry> entry =
+        value.ok() ? DecodeIndexEntry(**value) : absl::StatusOr<IndexEntry>(value.status());
+    entries[i] = entry.ok() ? *entry : IndexEntry{.quarantined = true};
   }
   return entries;
 }
@@ -208,6 +262,7 @@ absl::StatusOr<PutResult> RocksdbStore::PutRecords(const Recipe& recipe,
   }
   const KeyReservations::Hold hold(&puts_, paths);
   FPO_ASSIGN_OR_RETURN(const std::vector<std::optional<IndexEntry>> entries, LookupPaths(paths));
+  FPO_FAILPOINT("cache.put.before_write");
   WriteSet writes;
   std::vector<PutOutcome> outcomes;
   StoreTotals added;
@@ -222,68 +277,46 @@ absl::StatusOr<PutResult> RocksdbStore::PutRecords(const Recipe& recipe,
     writes.Put(kData, paths[i], EncodeData(plan[i].record));
     ++added.records;
     added.bytes += entry.size;
+    if (entries[i]) --added.quarantined;
   }
   if (!writes.empty()) {
     FPO_RETURN_IF_ERROR(database_->Write(writes));
-    absl::MutexLock lock(&totals_mutex_);
-    totals_.records += added.records;
-    totals_.bytes += added.bytes;
+    AddToTotals(added.records, added.bytes, added.quarantined);
   }
+  FPO_FAILPOINT("cache.put.after_write");
   return CollectOutcomes(plan, outcomes);
 }
 
-absl::StatusOr<std::vector<std::optional<PackedRecord>>> RocksdbStore::ReadRecords(
-    const Digest& recipe_id, absl::Span<const Digest> keys) {
+absl::StatusOr<RecordBatch> RocksdbStore::ReadRecords(const Digest& recipe_id,
+                                                      absl::Span<const Digest> keys,
+                                                      absl::Time now) {
+  // Sorted look-ups take the blocks in order.
+  std::vector<size_t> order(keys.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return keys[a] < keys[b]; });
+  std::vector<std::string> paths;
+  paths.reserve(keys.size());
+  for (const size_t i : order) paths.push_back(RecordPath(recipe_id, keys[i]));
   const absl::StatusOr<std::vector<std::optional<std::string>>> values =
-      database_->MultiGet(kData, RecordPaths(recipe_id, keys));
+      database_->MultiGet(kData, paths);
   if (!values.ok() && !absl::IsDataLoss(values.status())) return values.status();
-  std::vector<std::optional<PackedRecord>> records(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (!values.ok()) {
-      // A damaged block fails the whole look-up: go one by one, to quarantine only what it holds.
-      FPO_ASSIGN_OR_RETURN(records[i], ReadOne(recipe_id, keys[i]));
-      continue;
+  RecordBatch batch;
+  batch.records.resize(keys.size());
+  for (size_t n = 0; n < order.size(); ++n) {
+    const size_t i = order[n];
+    if (values.ok() && (*values)[n]) {
+      absl::StatusOr<PackedRecord> record = DecodeData(keys[i], *(*values)[n]);
+      if (record.ok()) {
+        batch.records[i] = *std::move(record);
+        continue;
+      }
     }
-    if (!(*values)[i]) continue;
-    absl::StatusOr<PackedRecord> record = DecodeData(keys[i], *(*values)[i]);
-    if (!record.ok()) {
-      FPO_RETURN_IF_ERROR(Quarantine(recipe_id, keys[i]));
-      return record.status();
-    }
-    records[i] = *std::move(record);
+    bool damaged = false;
+    FPO_ASSIGN_OR_RETURN(batch.records[i], ReadAgain({recipe_id, keys[i]}, now, &damaged));
+    if (damaged) batch.damaged.push_back(i);
   }
-  return records;
-}
-
-absl::StatusOr<std::optional<PackedRecord>> RocksdbStore::ReadOne(const Digest& recipe_id,
-                                                                  const Digest& key) {
-  const absl::StatusOr<std::optional<std::string>> value =
-      database_->Get(kData, RecordPath(recipe_id, key));
-  if (value.ok() && !*value) return std::optional<PackedRecord>();
-  absl::Status error = value.status();
-  if (value.ok()) {
-    absl::StatusOr<PackedRecord> record = DecodeData(key, **value);
-    if (record.ok()) return std::optional<PackedRecord>(*std::move(record));
-    error = record.status();
-  }
-  if (absl::IsDataLoss(error)) FPO_RETURN_IF_ERROR(Quarantine(recipe_id, key));
-  return error;
-}
-
-absl::Status RocksdbStore::Quarantine(const Digest& recipe_id, const Digest& key) {
-  const std::string path = RecordPath(recipe_id, key);
-  const KeyReservations::Hold hold(&puts_, {path});
-  FPO_ASSIGN_OR_RETURN(const std::vector<std::optional<IndexEntry>> found, LookupPaths({path}));
-  if (!found[0] || found[0]->quarantined) return absl::OkStatus();
-  IndexEntry entry = *found[0];
-  entry.quarantined = true;
-  WriteSet writes;
-  writes.Put(kIndex, path, EncodeIndexEntry(entry));
-  FPO_RETURN_IF_ERROR(database_->WriteIntoReserve(writes));
-  absl::MutexLock lock(&totals_mutex_);
-  --totals_.records;
-  totals_.bytes -= entry.size;
-  return absl::OkStatus();
+  std::sort(batch.damaged.begin(), batch.damaged.end());
+  return batch;
 }
 
 StoreTotals RocksdbStore::Totals() const {
@@ -292,16 +325,29 @@ StoreTotals RocksdbStore::Totals() const {
     absl::MutexLock lock(&totals_mutex_);
     totals = totals_;
   }
+  totals.repairs = database_->repairs();
   totals.disk_bytes = database_->DiskBytes();
   totals.free_bytes = database_->FreeBytes();
   return totals;
+}
+
+absl::Status RocksdbStore::CopyTo(const std::string& path) const {
+  FPO_RETURN_IF_ERROR(database_->Checkpoint(path));
+  RocksdbStoreOptions copy = options_;
+  copy.path = path;
+  return Database::VerifyFolder(ToDatabaseOptions(copy));
+}
+
+void RocksdbStore::AddToTotals(int64_t records, int64_t bytes, int64_t quarantined) {
+  absl::MutexLock lock(&totals_mutex_);
+  totals_.records += records;
+  totals_.bytes += bytes;
+  totals_.quarantined += quarantined;
 }
 
 absl::Status RocksdbStore::Writable() const {
   FPO_RETURN_IF_ERROR(database_->Health());
   return database_->CheckSpace();
 }
-
-absl::Status RocksdbStore::Recover(absl::Time now) { return database_->Recover(now); }
 
 }  // namespace fpo::cache

@@ -35,6 +35,9 @@ TEST(CacheFlags, NameWhatIsWrong) {
       {{"--data", "/d", "--tls-cert", "x"}, "--tls-key"},
       {{"--data", "/d", "--threads", "1"}, "--threads"},
       {{"--data", "/d", "--lease", "1ms"}, "--lease"},
+      {{"--data", "/d", "--evict-mib", "5", "--reject-mib", "4"}, "eviction must begin first"},
+      {{"--data", "/d", "--gc-every", "1ms"}, "--gc-every"},
+      {{"--data", "/d", "--scrub-mib-per-second", "-1"}, "--scrub-mib-per-second"},
   };
   for (const auto& [args, expected] : cases) {
     const absl::Status status = Parse(args).status();

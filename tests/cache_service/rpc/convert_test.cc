@@ -25,8 +25,11 @@ TEST(Convert, Manifest) {
   status.header.name = "job";
   status.header.created = absl::FromUnixNanos(1'500'000'007);
   status.header.used = absl::FromUnixNanos(2'000'000'000);
+  status.header.pinned_until = absl::Now() + absl::Hours(1);
+  status.header.retained_until = absl::Now() + absl::Hours(1);
   status.present = 4;
   status.bytes = 400;
+  status.saved = {.seconds = 3, .flops = 5};
   fpo::v1::Manifest message;
   ToProto(status, &message);
   ExpectAllFieldsSet(message);
@@ -52,16 +55,28 @@ TEST(Convert, ViewAndStats) {
   ExpectAllFieldsSet(ToProto(ManifestView{1, 2, 3}));
   CacheTotals totals;
   totals.store = {.recipes = 1, .manifests = 2, .records = 3, .bytes = 4, .disk_bytes = 5};
+  totals.store.quarantined = 11;
+  totals.store.free_bytes = 12;
   totals.claims = 6;
   CacheCounters counters;
   counters.hits = 7;
   counters.misses = 8;
   counters.stored = 9;
   counters.conflict = 10;
+  counters.corruptions = 1;
+  counters.scrub_corruptions = 2;
+  counters.manifest_corruptions = 4;
+  counters.saved_seconds = 1.5;
+  counters.saved_flops = 1e12;
   fpo::v1::StatsResponse message = ToProto(totals, counters);
   message.set_version("v");
+  message.set_read_only("full");
+  AddRules({.evict_bytes = 1, .reject_bytes = 2}, &message);
+  AddOwners({{"ann", 1, 2, 3, 4}}, &message);
+  ExpectAllFieldsSet(message.owners(0));
   ExpectAllFieldsSet(message);
   EXPECT_EQ(message.conflicts(), 10);
+  EXPECT_EQ(message.corruptions(), 7);
 }
 
 TEST(Convert, RecordsAndTheirGaps) {
@@ -74,6 +89,28 @@ TEST(Convert, RecordsAndTheirGaps) {
   large.bytes.resize(1 << 20);
   const std::vector<std::optional<PackedRecord>> four(4, large);
   EXPECT_EQ(ErrorReason(ToProto(four).status()), "ANSWER_TOO_LARGE");
+}
+
+TEST(Convert, GarbageAndQuarantine) {
+  GcReport report{.dry_run = true,
+                  .manifests = {{.header = {}, .bytes = 5, .remove = true, .reason = "unused"}},
+                  .records_removed = 1,
+                  .bytes_removed = 2,
+                  .young_orphans = 3};
+  report.manifests[0].header.name = "job";
+  report.manifests[0].header.owner = "ann";
+  const fpo::v1::GcResponse message = ToProto(report);
+  ExpectAllFieldsSet(message);
+  ExpectAllFieldsSet(message.manifests(0));
+  ExpectAllFieldsSet(ToProto(
+      QuarantinedRecord{{TestKey(1), TestKey(2)}, absl::FromUnixSeconds(5), "why", "evidence"}));
+}
+
+TEST(Convert, TimesRoundTrip) {
+  google::protobuf::Timestamp message;
+  const absl::Time time = absl::FromUnixNanos(1'700'000'000'123'456'789);
+  SetTimestamp(time, &message);
+  EXPECT_EQ(ReadTimestamp(message), time);
 }
 
 TEST(Convert, NamesTheFieldThatIsNoDigest) {

@@ -46,6 +46,8 @@ TEST(KeyLayout, AHugeLengthInsideAValueIsRefusedWithoutAllocating) {
   header.recipe = "r";
   std::string value = EncodeManifest(header);
   value.replace(65, 4, "\xff\xff\xff\xff");
+  value.resize(value.size() - 32);
+  value += ToBytes(Sha256Of(value));
   EXPECT_TRUE(absl::IsDataLoss(DecodeManifest(value).status()));
 }
 
@@ -53,6 +55,48 @@ TEST(KeyLayout, KeysRoundTrip) {
   EXPECT_EQ(*DecodeKeys(EncodeKeys(TestKeys(5))), TestKeys(5));
   EXPECT_TRUE(DecodeKeys("")->empty());
   EXPECT_TRUE(absl::IsDataLoss(DecodeKeys("short").status()));
+}
+
+TEST(KeyLayout, AnyFlippedBitOfAHeaderOrAChunkIsSeen) {
+  ManifestHeader header;
+  header.recipe = "recipe";
+  header.pinned_until = absl::InfiniteFuture();
+  const std::string value = EncodeManifest(header);
+  EXPECT_EQ(DecodeManifest(value)->pinned_until, absl::InfiniteFuture());
+  EXPECT_EQ(DecodeManifest(value)->retained_until, absl::InfinitePast());
+  const std::string key = ChunkKey(TestKey(1), 2);
+  const std::string chunk = EncodeChunk(key, TestKeys(3));
+  EXPECT_EQ(*DecodeChunk(key, chunk), TestKeys(3));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeChunk(ChunkKey(TestKey(1), 1), chunk).status()))
+      << "another chunk's keys";
+  for (size_t i = 0; i < std::max(value.size(), chunk.size()); ++i) {
+    std::string bad_value = value, bad_chunk = chunk;
+    bad_value[i % value.size()] ^= 0x20;
+    bad_chunk[i % chunk.size()] ^= 0x20;
+    EXPECT_TRUE(absl::IsDataLoss(DecodeManifest(bad_value).status())) << i;
+    EXPECT_TRUE(absl::IsDataLoss(DecodeChunk(key, bad_chunk).status())) << i;
+  }
+}
+
+TEST(KeyLayout, PathsCostsAndEvidenceRoundTrip) {
+  const RecordPosition position{TestKey(1), TestKey(2)};
+  const std::string path = RecordPath(position.recipe_id, position.key);
+  EXPECT_EQ(*ParseRecordPath(path), position);
+  EXPECT_TRUE(absl::IsDataLoss(ParseRecordPath(path + "x").status()));
+  EXPECT_EQ(*ParseCostKey(CostKey(TestKey(4))), TestKey(4));
+  EXPECT_TRUE(absl::IsDataLoss(ParseCostKey("cost/short").status()));
+  EXPECT_TRUE(absl::IsDataLoss(ParseCostKey("c").status()));
+  const RecipeCost cost{.records = 3, .seconds = 0.25, .flops = 1e15};
+  EXPECT_EQ(*DecodeCost(EncodeCost(cost)), cost);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeCost("short").status()));
+  const QuarantinedRecord bad{position, absl::FromUnixNanos(7), "why", "bytes"};
+  const auto decoded = DecodeQuarantined(path, EncodeQuarantined(bad));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->position, position);
+  EXPECT_EQ(decoded->when, bad.when);
+  EXPECT_EQ(decoded->reason, "why");
+  EXPECT_EQ(decoded->bytes, "bytes");
+  EXPECT_TRUE(absl::IsDataLoss(DecodeQuarantined(path, "x").status()));
 }
 
 TEST(KeyLayout, IndexEntryRoundTrips) {

@@ -60,7 +60,9 @@ TEST_F(ReferenceCacheReadsTest, ABadRecordIsAnErrorAndIsComputedAgain) {
   Fill(5);
   store_.CorruptForTest(RecipeId(recipe_), TestKey(3));
   const auto header = cache_->BeginPull(id_);
-  EXPECT_TRUE(absl::IsDataLoss(cache_->ReadRange(*header, 0, 5).status()));
+  const absl::Status bad = cache_->ReadRange(*header, 0, 5).status();
+  EXPECT_TRUE(absl::IsDataLoss(bad));
+  EXPECT_EQ(ErrorReason(bad), "RECORD_DAMAGED");
   EXPECT_EQ(cache_->counters().corruptions, 1);
   EXPECT_EQ(cache_->View(id_)->present, 4);
   EXPECT_EQ(ErrorReason(cache_->BeginPull(id_).status()), "MANIFEST_INCOMPLETE");
@@ -68,6 +70,41 @@ TEST_F(ReferenceCacheReadsTest, ABadRecordIsAnErrorAndIsComputedAgain) {
   ASSERT_EQ(again.ordinals, std::vector<int64_t>{3});
   EXPECT_EQ(cache_->PutRecords(id_, again.claim_id, Pack({TestRecord(recipe_, 3)}))->stored, 1);
   EXPECT_TRUE(cache_->ReadRange(*cache_->BeginPull(id_), 0, 5).ok());
+}
+
+TEST_F(ReferenceCacheReadsTest, GetRecordsNeverGivesABadRecordAndNamesIt) {
+  Fill(5);
+  store_.CorruptForTest(RecipeId(recipe_), TestKey(1));
+  store_.CorruptForTest(RecipeId(recipe_), TestKey(2));
+  const absl::Status bad = cache_->GetRecords(id_, TestKeys(5)).status();
+  EXPECT_TRUE(absl::IsDataLoss(bad)) << bad;
+  EXPECT_EQ(GetErrorInfo(bad)->ids[0], ToHex(TestKey(1)));
+  EXPECT_EQ(cache_->counters().corruptions, 2);
+  const auto records = cache_->GetRecords(id_, TestKeys(5));
+  ASSERT_TRUE(records.ok()) << records.status();
+  EXPECT_FALSE((*records)[1] || (*records)[2]);
+}
+
+TEST_F(ReferenceCacheReadsTest, ADamagedListOfKeysIsDroppedAndCanBePutAgain) {
+  Fill(5);
+  const ManifestHeader header = *cache_->BeginPull(id_);
+  store_.CorruptManifestForTest(id_);
+  EXPECT_EQ(ErrorReason(cache_->ReadRange(header, 0, 5).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(cache_->BeginPull(id_).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(cache_->counters().manifest_corruptions, 1);
+  const auto again = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""});
+  EXPECT_EQ(again->present, 5) << "its records are still there";
+  EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id_), 0, 5)->size(), 5u);
+}
+
+TEST_F(ReferenceCacheReadsTest, ReadsSomeRecordsOfAManifest) {
+  Fill(5);
+  const ManifestHeader header = *cache_->BeginPull(id_);
+  const auto some = cache_->ReadOrdinals(header, {1, 4});
+  ASSERT_EQ(some->size(), 2u);
+  EXPECT_EQ((*some)[0].key, TestKey(1));
+  EXPECT_EQ((*some)[1].key, TestKey(4));
+  EXPECT_TRUE(absl::IsOutOfRange(cache_->ReadOrdinals(header, {5}).status()));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cache_service/store/reference_cache.h"
 
+#include <map>
 #include <set>
 #include <thread>
 
@@ -92,6 +93,57 @@ TEST_F(ReferenceCacheTest, ThirtyTwoRacingBuildersRecordEachRecordOnce) {
   EXPECT_EQ(stored, 1000);
   EXPECT_EQ(cache_->counters().conflict, 0);
   EXPECT_TRUE(cache_->Claim(id, 1, "late")->complete);
+}
+
+// Half of the builders die with a claim in their hands: what they held is computed by others, and
+// nothing else is computed twice.
+TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
+  const Digest id = Register(1000).header.id;
+  absl::Mutex mutex;
+  std::map<int64_t, int> computed;
+  int64_t lost = 0;  // claimed by builders that died
+  int alive = 32;
+  std::vector<std::thread> builders;
+  for (int b = 0; b < 32; ++b) {
+    builders.emplace_back([&, b] {
+      for (int claims = 0;; ++claims) {
+        const ClaimGrant grant = *cache_->Claim(id, 16, absl::StrCat("builder ", b));
+        if (grant.complete) break;
+        const bool dies = b % 2 == 0 && claims == 1 && grant.claim_id != 0;
+        {
+          absl::MutexLock lock(&mutex);
+          for (const int64_t ordinal : grant.ordinals) ++computed[ordinal];
+          if (dies) lost += static_cast<int64_t>(grant.ordinals.size());
+        }
+        if (dies) break;
+        if (grant.claim_id == 0) {
+          std::this_thread::yield();  // the main thread moves the clock
+          continue;
+        }
+        const std::string packed = PackOrdinals(grant.ordinals, b);
+        const auto put = cache_->PutRecords(id, grant.claim_id, packed);
+        if (!put.ok()) {
+          absl::MutexLock lock(&mutex);
+          lost += static_cast<int64_t>(grant.ordinals.size());  // it was too slow for the clock
+        }
+      }
+      absl::MutexLock lock(&mutex);
+      --alive;
+    });
+  }
+  const auto all_ended = [&] { return alive == 0; };
+  for (absl::MutexLock lock(&mutex); !all_ended();) {
+    if (mutex.AwaitWithTimeout(absl::Condition(&all_ended), absl::Milliseconds(20))) break;
+    clock_.Advance(absl::Seconds(31));
+  }
+  for (std::thread& builder : builders) builder.join();
+  EXPECT_EQ(cache_->GetManifest(id)->present, 1000);
+  EXPECT_GT(lost, 0);
+  int64_t forward_passes = 0;
+  for (const auto& [ordinal, times] : computed) forward_passes += times;
+  EXPECT_EQ(computed.size(), 1000u);
+  EXPECT_EQ(forward_passes, 1000 + lost);
+  EXPECT_EQ(cache_->counters().stored, 1000);
 }
 
 TEST_F(ReferenceCacheTest, SaysWhenEverythingMissingIsClaimed) {

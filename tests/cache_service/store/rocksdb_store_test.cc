@@ -29,7 +29,8 @@ class RocksdbUnderTest final : public StoreUnderTest {
     options.families = {{.name = "meta"},
                         {.name = "manifests"},
                         {.name = "index"},
-                        {.name = "data", .profile = FamilyProfile::kBulk}};
+                        {.name = "data", .profile = FamilyProfile::kBulk},
+                        {.name = "quarantine", .profile = FamilyProfile::kBulk}};
     options.free_bytes_min = 0;
     options.free_fraction_min = 0;
     auto database = Database::Open(options);
@@ -110,7 +111,8 @@ TEST(RocksdbStore, ANearlyFullDiskRefusesWritesAndStillOpensAndReads) {
   EXPECT_TRUE(absl::IsResourceExhausted((*store)->Writable()));
   const auto put = (*store)->PutRecords(recipe, TestRecords(recipe, 1, 5), absl::Now());
   EXPECT_TRUE(absl::IsResourceExhausted(put.status()));
-  EXPECT_TRUE((*(*store)->ReadRecords(RecipeId(recipe), TestKeys(1)))[0].has_value());
+  EXPECT_TRUE(
+      (*store)->ReadRecords(RecipeId(recipe), TestKeys(1), absl::Now())->records[0].has_value());
 }
 
 }  // namespace

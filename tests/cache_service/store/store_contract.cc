@@ -53,7 +53,7 @@ TEST_P(StoreContract, NamesAMissingManifest) {
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(ToHex(TestKey(1))));
   EXPECT_TRUE(absl::IsNotFound(store().ManifestKeys(TestKey(1), 0, 1).status()));
-  EXPECT_TRUE(absl::IsNotFound(store().TouchManifest(TestKey(1), kNow)));
+  EXPECT_TRUE(absl::IsNotFound(store().ChangeManifest(TestKey(1), {.used = kNow})));
 }
 
 TEST_P(StoreContract, ReadsBackWhatWasPut) {
@@ -63,7 +63,7 @@ TEST_P(StoreContract, ReadsBackWhatWasPut) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->outcomes, ::testing::Each(PutOutcome::kStored));
   EXPECT_EQ(result->added.size(), 3u);
-  const auto read = store().ReadRecords(RecipeId(recipe), TestKeys(4));
+  const auto read = Read(RecipeId(recipe), TestKeys(4));
   ASSERT_TRUE(read.ok()) << read.status();
   for (int i = 0; i < 3; ++i) EXPECT_EQ((*read)[i]->bytes, records[i].bytes);
   EXPECT_FALSE((*read)[3].has_value());
@@ -83,7 +83,7 @@ TEST_P(StoreContract, TheFirstValueOfAKeyStays) {
   const auto conflict = store().PutRecords(recipe, {second}, kNow);
   EXPECT_EQ(conflict->outcomes[0], PutOutcome::kConflict);
   EXPECT_TRUE(conflict->added.empty());
-  EXPECT_EQ((*store().ReadRecords(RecipeId(recipe), {first.key}))[0]->bytes, first.bytes);
+  EXPECT_EQ((*Read(RecipeId(recipe), {first.key}))[0]->bytes, first.bytes);
   EXPECT_EQ(store().Totals().records, 1);
 }
 
@@ -91,7 +91,7 @@ TEST_P(StoreContract, AFeatureRecordAnswersForItsMarginOnlyRecipe) {
   const Recipe recipe = FeatureTestRecipe();
   const Digest margin_id = RecipeId(MarginRecipe(recipe));
   ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 2), kNow).ok());
-  const auto margin = store().ReadRecords(margin_id, TestKeys(2));
+  const auto margin = Read(margin_id, TestKeys(2));
   ASSERT_TRUE(margin.ok() && (*margin)[0] && (*margin)[1]);
   EXPECT_EQ((*margin)[0]->bytes, TestRecord(MarginTestRecipe(), 0).bytes);
   // And the other way round: the margin-only builder finds its own bytes there.
@@ -106,7 +106,7 @@ TEST_P(StoreContract, AMarginStoredFirstStaysAndTheDifferenceIsCounted) {
   const auto put = store().PutRecords(recipe, {TestRecord(recipe, 0)}, kNow);
   EXPECT_EQ(put->outcomes[0], PutOutcome::kStored);
   EXPECT_EQ(put->margin_conflicts, 1);
-  const auto read = store().ReadRecords(RecipeId(MarginTestRecipe()), {margin.key});
+  const auto read = Read(RecipeId(MarginTestRecipe()), {margin.key});
   EXPECT_EQ((*read)[0]->bytes, margin.bytes);
 }
 
@@ -123,16 +123,114 @@ TEST_P(StoreContract, ABadRecordIsQuarantinedAndCanBeReplaced) {
   const Digest id = RecipeId(recipe);
   ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 3), kNow).ok());
   under_test_->Corrupt(id, TestKey(1));
-  const absl::Status status = store().ReadRecords(id, TestKeys(3)).status();
-  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(ToHex(TestKey(1))));
+  const auto batch = store().ReadRecords(id, TestKeys(3), kNow);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->damaged, std::vector<size_t>{1});
+  EXPECT_FALSE(batch->records[1].has_value());
+  EXPECT_TRUE(batch->records[0] && batch->records[2]);
   EXPECT_TRUE((*store().Lookup(id, {TestKey(1)}))[0]->quarantined);
   EXPECT_FALSE((*store().Lookup(id, {TestKey(0)}))[0]->quarantined);
   EXPECT_EQ(store().Totals().records, 2);
+  EXPECT_EQ(store().Totals().quarantined, 1);
+  const auto again = store().ReadRecords(id, TestKeys(3), kNow);
+  EXPECT_TRUE(again->damaged.empty()) << "it is absent now";
+  const auto evidence = store().ListQuarantined(10);
+  ASSERT_EQ(evidence->size(), 1u);
+  EXPECT_EQ((*evidence)[0].position.key, TestKey(1));
+  EXPECT_EQ((*evidence)[0].when, kNow);
+  EXPECT_THAT((*evidence)[0].reason, ::testing::HasSubstr("SHA-256"));
+  EXPECT_FALSE((*evidence)[0].bytes.empty());
+  ASSERT_TRUE(store().ForgetQuarantined(kNow + absl::Seconds(1)).ok());
+  EXPECT_TRUE(store().ListQuarantined(10)->empty());
   const auto put = store().PutRecords(recipe, {TestRecord(recipe, 1)}, kNow);
   EXPECT_EQ(put->outcomes[0], PutOutcome::kStored);
-  EXPECT_TRUE(store().ReadRecords(id, TestKeys(3)).ok());
+  EXPECT_TRUE((*Read(id, TestKeys(3)))[1].has_value());
   EXPECT_EQ(store().Totals().records, 3);
+  EXPECT_EQ(store().Totals().quarantined, 0);
+}
+
+TEST_P(StoreContract, ARecordCanBeQuarantinedByHand) {
+  const Recipe recipe = MarginTestRecipe();
+  const Digest id = RecipeId(recipe);
+  ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 2), kNow).ok());
+  for (const int key : {0, 0, 7}) {  // the second time, and an absent one: nothing happens
+    ASSERT_TRUE(store().Quarantine({{id, TestKey(key)}, kNow, "by hand", ""}).ok());
+  }
+  EXPECT_TRUE((*store().Lookup(id, {TestKey(0)}))[0]->quarantined);
+  EXPECT_FALSE((*Read(id, TestKeys(2)))[0].has_value()) << "nobody reads it any more";
+  EXPECT_EQ(store().Totals().records, 1);
+  EXPECT_EQ(store().ListQuarantined(10)->size(), 1u);
+}
+
+TEST_P(StoreContract, ChangesOnlyWhatIsGivenInAHeader) {
+  const std::vector<Digest> keys = TestKeys(3);
+  ManifestHeader header = MakeHeader(MarginTestRecipe(), keys);
+  ASSERT_TRUE(store().PutManifest(header, keys).ok());
+  ASSERT_TRUE(store().ChangeManifest(header.id, {.pinned_until = absl::InfiniteFuture()}).ok());
+  ASSERT_TRUE(store().ChangeManifest(header.id, {.used = kNow + absl::Hours(1)}).ok());
+  header.used = kNow + absl::Hours(1);
+  header.pinned_until = absl::InfiniteFuture();
+  EXPECT_EQ(*store().GetManifest(header.id), header);
+  // Putting it again never shortens what protects it.
+  header.retained_until = kNow;
+  ASSERT_TRUE(store().PutManifest(MakeHeader(MarginTestRecipe(), keys), keys).ok());
+  EXPECT_EQ(store().GetManifest(header.id)->pinned_until, absl::InfiniteFuture());
+}
+
+TEST_P(StoreContract, ARemovedManifestIsGoneAndItsRecordsStay) {
+  const Recipe recipe = MarginTestRecipe();
+  const std::vector<Digest> keys = TestKeys(5000);
+  const ManifestHeader header = MakeHeader(recipe, keys);
+  ASSERT_TRUE(store().PutManifest(header, keys).ok());
+  ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 2), kNow).ok());
+  ASSERT_TRUE(store().RemoveManifest(header.id).ok());
+  ASSERT_TRUE(store().RemoveManifest(header.id).ok());
+  EXPECT_TRUE(absl::IsNotFound(store().GetManifest(header.id).status()));
+  EXPECT_TRUE(absl::IsNotFound(store().ManifestKeys(header.id, 0, 1).status()));
+  EXPECT_EQ(store().Totals().manifests, 0);
+  EXPECT_EQ(store().Totals().records, 2);
+}
+
+TEST_P(StoreContract, TheIndexIsReadInPages) {
+  const Recipe recipe = FeatureTestRecipe();
+  ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 10), kNow).ok());
+  std::vector<RecordPosition> seen;
+  std::optional<RecordPosition> from = RecordPosition{};
+  while (from) {
+    const auto page = store().ScanIndex(*from, 3);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_LE(page->entries.size(), 3u);
+    for (const auto& [position, entry] : page->entries) {
+      seen.push_back(position);
+      EXPECT_EQ(entry.created, kNow);
+    }
+    from = page->next;
+  }
+  EXPECT_EQ(seen.size(), 20u);  // with and without features
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST_P(StoreContract, RemovedRecordsAreAbsentAndCanBeStoredAgain) {
+  const Recipe recipe = MarginTestRecipe();
+  const Digest id = RecipeId(recipe);
+  ASSERT_TRUE(store().PutRecords(recipe, TestRecords(recipe, 4), kNow).ok());
+  const int64_t bytes = store().Totals().bytes;
+  ASSERT_TRUE(store().RemoveRecords(id, {TestKey(1), TestKey(3), TestKey(99)}).ok());
+  EXPECT_EQ(store().Totals().records, 2);
+  EXPECT_EQ(store().Totals().bytes * 2, bytes);
+  const auto read = Read(id, TestKeys(4));
+  EXPECT_TRUE((*read)[0] && !(*read)[1] && (*read)[2] && !(*read)[3]);
+  EXPECT_FALSE((*store().Lookup(id, {TestKey(1)}))[0].has_value());
+  ASSERT_TRUE(store().Compact().ok());
+  EXPECT_EQ(store().PutRecords(recipe, TestRecords(recipe, 4), kNow)->added.size(), 2u);
+}
+
+TEST_P(StoreContract, CostsAreKeptPerRecipe) {
+  const RecipeCost cost{.records = 7, .seconds = 1.5, .flops = 2e12};
+  ASSERT_TRUE(store().PutCost(TestKey(1), cost).ok());
+  ASSERT_TRUE(store().PutCost(TestKey(2), {}).ok());
+  EXPECT_EQ(store().ListCosts()->size(), 2u);
+  EXPECT_EQ(store().ListCosts()->at(TestKey(1)), cost);
 }
 
 TEST_P(StoreContract, RacingPutsOfOneKeyStoreOneValue) {

@@ -23,6 +23,13 @@ class StoreContract
  protected:
   void SetUp() override { under_test_ = GetParam()(); }
   Store& store() { return under_test_->store(); }
+  absl::StatusOr<std::vector<std::optional<PackedRecord>>> Read(const Digest& recipe_id,
+                                                                const std::vector<Digest>& keys) {
+    absl::StatusOr<RecordBatch> batch =
+        store().ReadRecords(recipe_id, keys, absl::FromUnixSeconds(1'000'000));
+    if (!batch.ok()) return batch.status();
+    return batch->records;
+  }
 
   std::unique_ptr<StoreUnderTest> under_test_;
 };
