@@ -18,6 +18,7 @@
 namespace fpo {
 namespace {
 
+constexpr int64_t kRecoverFreeBytesMin = 8 << 20;
 constexpr absl::Duration kRecoverEveryMax = absl::Seconds(60);
 
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
@@ -203,6 +204,8 @@ absl::Status Database::Health() const {
 absl::Status Database::Recover(absl::Time now) {
   if (Health().ok()) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(CheckSpace());
+  // Closing takes the store from its readers, and opening writes: without space it stays away.
+  if (FreeBytes() < kRecoverFreeBytesMin) return Health();
   absl::MutexLock lock(&state_->mutex);
   if (now < state_->next_recovery) return Health();
   state_->next_recovery = now + state_->recovery_pause;
