@@ -130,8 +130,13 @@ struct RecordFile::State {
 
   absl::string_view Bytes() const { return {static_cast<const char*>(data), size}; }
   absl::Status Damaged(absl::string_view what) const {
-    return absl::DataLossError(absl::StrCat("record file ", path, ": ", what,
-                                            "; remove it, it will be made again"));
+    return absl::DataLossError(
+        absl::StrCat("record file ", path, ": ", what, "; remove it, it will be made again"));
+  }
+
+  absl::Status NoRecord(const Digest& key) const {
+    return absl::NotFoundError(absl::StrCat("record file ", path, " of ", records.size(),
+                                            " records has no record ", ToHex(key)));
   }
 
   absl::Status Map();
@@ -265,6 +270,15 @@ absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& 
   return std::unique_ptr<RecordFile>(new RecordFile(std::move(state)));
 }
 
+absl::StatusOr<Recipe> RecordFile::PeekRecipe(const std::string& path) {
+  State state;
+  state.path = path;
+  absl::string_view body;
+  FPO_RETURN_IF_ERROR(state.Map());
+  FPO_RETURN_IF_ERROR(state.ReadHeader(&body));
+  return std::move(state.recipe);
+}
+
 const Recipe& RecordFile::recipe() const { return state_->recipe; }
 int64_t RecordFile::size() const { return static_cast<int64_t>(state_->records.size()); }
 
@@ -277,12 +291,19 @@ absl::StatusOr<PackedRecord> RecordFile::At(int64_t index) const {
   return PackedRecord{view.key, view.sha256, std::string(view.bytes)};
 }
 
+const Digest& RecordFile::KeyAt(int64_t index) const {
+  return state_->records[static_cast<size_t>(index)].key;
+}
+
+absl::StatusOr<PackedRecord> RecordFile::FindPacked(const Digest& key) const {
+  const PackedView* view = state_->Find(key);
+  if (view == nullptr) return state_->NoRecord(key);
+  return PackedRecord{view->key, view->sha256, std::string(view->bytes)};
+}
+
 absl::StatusOr<Record> RecordFile::Find(const Digest& key) const {
   const PackedView* view = state_->Find(key);
-  if (view == nullptr) {
-    return absl::NotFoundError(absl::StrCat("record file ", state_->path, " of ", size(),
-                                            " records has no record ", ToHex(key)));
-  }
+  if (view == nullptr) return state_->NoRecord(key);
   absl::StatusOr<Record> record = DecodeRecord(view->bytes);
   if (!record.ok()) return state_->Damaged(record.status().message());
   if (record->features.size() != state_->recipe.sae.size()) {

@@ -43,10 +43,14 @@ class RecordFile {
   // checked once here.
   static absl::StatusOr<std::unique_ptr<RecordFile>> Open(const std::string& path);
   ~RecordFile();
+  // The recipe alone, from the head of the file: nothing else of it is checked.
+  static absl::StatusOr<Recipe> PeekRecipe(const std::string& path);
   const Recipe& recipe() const;
   int64_t size() const;
   // By position, in file order.
   absl::StatusOr<PackedRecord> At(int64_t index) const;
+  const Digest& KeyAt(int64_t index) const;                          // index within [0, size())
+  absl::StatusOr<PackedRecord> FindPacked(const Digest& key) const;  // NotFound names the key
   // NotFound names the key: a missing record is never read as zero.
   absl::StatusOr<Record> Find(const Digest& key) const;
   bool Contains(const Digest& key) const;

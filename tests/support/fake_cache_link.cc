@@ -38,6 +38,11 @@ int FakeCacheLink::releases() const {
   return releases_;
 }
 int FakeCacheLink::pulls() const { return static_cast<int>(pull_cursors().size()); }
+std::vector<int64_t> FakeCacheLink::pulled() const {
+  absl::MutexLock lock(&mutex_);
+  return pulled_;
+}
+
 std::vector<int64_t> FakeCacheLink::pull_cursors() const {
   absl::MutexLock lock(&mutex_);
   return pull_cursors_;
@@ -108,8 +113,8 @@ absl::Status FakeCacheLink::ReleaseClaim(uint64_t claim) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(
-    const Digest&, uint64_t claim, const std::vector<PackedRecord>& records, std::stop_token) {
+absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::RecordUpload& upload,
+                                                               std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   if (lost_claims > 0) {
@@ -118,9 +123,10 @@ absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(
     holders_.clear();
   }
   agent::StoredRecords stored;
-  for (const PackedRecord& record : records) {
+  for (const PackedRecord& record : upload.records) {
     const auto holder = holders_.find(record.key);
-    if (live_.count(claim) == 0 || holder == holders_.end() || holder->second != claim) {
+    if (live_.count(upload.claim) == 0 || holder == holders_.end() ||
+        holder->second != upload.claim) {
       return WithErrorInfo(absl::FailedPreconditionError("no such claim"),
                            {.reason = "UNKNOWN_CLAIM"});
     }
@@ -151,26 +157,35 @@ absl::Status FakeCacheLink::WaitManifest(
 }
 
 absl::Status FakeCacheLink::PullManifest(
-    const Digest&, int64_t from_ordinal,
+    const agent::PullRequest& request,
     const std::function<absl::Status(const agent::RecordFrame&)>& on_frame, std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
-  pull_cursors_.push_back(from_ordinal);
+  pull_cursors_.push_back(request.from_ordinal);
+  std::vector<int64_t> wanted;
+  for (int64_t i = request.from_ordinal; i < static_cast<int64_t>(keys_.size()); ++i) {
+    const bool asked =
+        request.ordinals.empty() ||
+        std::find(request.ordinals.begin(), request.ordinals.end(), i) != request.ordinals.end();
+    if (asked) wanted.push_back(i);
+  }
   Sha256 digest;
-  const int64_t total = static_cast<int64_t>(keys_.size());
-  for (int64_t first = from_ordinal; first < total; first += records_per_frame) {
+  const int64_t total = static_cast<int64_t>(wanted.size());
+  for (int64_t first = 0; first < total; first += records_per_frame) {
     agent::RecordFrame frame;
-    frame.first_ordinal = first;
-    for (int64_t i = first; i < std::min(total, first + records_per_frame); ++i) {
+    frame.first_ordinal = wanted[static_cast<size_t>(first)];
+    for (int64_t n = first; n < std::min(total, first + records_per_frame); ++n) {
+      const int64_t i = wanted[static_cast<size_t>(n)];
       const bool foreign = sends_foreign_record && i == 5;
       AppendPacked(
           foreign ? FakeRecord(Sha256Of("foreign")) : records_.at(keys_[static_cast<size_t>(i)]),
           &frame.packed);
       ++frame.count;
+      pulled_.push_back(i);
     }
     digest.Update(frame.packed);
     if (first + records_per_frame >= total) frame.sha256_of_stream = digest.Finish();
-    if (corrupt_frames > 0 && first > from_ordinal) {
+    if (corrupt_frames > 0 && first > 0) {
       --corrupt_frames;
       frame.packed.back() = static_cast<char>(frame.packed.back() ^ 1);
     }

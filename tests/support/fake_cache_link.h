@@ -13,7 +13,7 @@
 namespace fpo::testing {
 
 // A reference cache in memory with switches for what can go wrong. Thread-safe.
-class FakeCacheLink final : public agent::CacheLink {
+class FakeCacheLink : public agent::CacheLink {
  public:
   // Switches and counters; set before use, read after it.
   std::set<Digest> claimed_by_others;
@@ -33,6 +33,7 @@ class FakeCacheLink final : public agent::CacheLink {
   int releases() const;
   int pulls() const;
   std::vector<int64_t> pull_cursors() const;
+  std::vector<int64_t> pulled() const;  // ordinals that were sent, by all streams
 
   std::string address() const override { return "127.0.0.1:7080"; }
   absl::StatusOr<agent::ManifestCount> PutManifest(const agent::ManifestRequest& request,
@@ -41,13 +42,12 @@ class FakeCacheLink final : public agent::CacheLink {
                                            const std::string& builder) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
-  absl::StatusOr<agent::StoredRecords> PutRecords(const Digest& manifest, uint64_t claim,
-                                                  const std::vector<PackedRecord>& records,
+  absl::StatusOr<agent::StoredRecords> PutRecords(const agent::RecordUpload& upload,
                                                   std::stop_token stop) override;
   absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
                             const std::function<bool(const agent::ManifestProgress&)>& on_change,
                             std::stop_token stop) override;
-  absl::Status PullManifest(const Digest& manifest, int64_t from_ordinal,
+  absl::Status PullManifest(const agent::PullRequest& request,
                             const std::function<absl::Status(const agent::RecordFrame&)>& on_frame,
                             std::stop_token stop) override;
 
@@ -66,6 +66,7 @@ class FakeCacheLink final : public agent::CacheLink {
   int renewals_ ABSL_GUARDED_BY(mutex_) = 0;
   int releases_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<int64_t> pull_cursors_ ABSL_GUARDED_BY(mutex_);
+  std::vector<int64_t> pulled_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What a test's scorer computes for a key.

@@ -9,12 +9,11 @@
 
 namespace fpo::testing {
 
-// A new folder under /tmp, removed with the object.
+// A new folder, removed with the object.
 class TempFolder {
  public:
-  TempFolder() {
-    char name[] = "/tmp/fpo-test-XXXXXX";
-    path_ = mkdtemp(name);
+  explicit TempFolder(const std::string& parent = "/tmp") : path_(parent + "/fpo-test-XXXXXX") {
+    mkdtemp(path_.data());
   }
   ~TempFolder() {
     std::error_code ignored;

@@ -26,6 +26,21 @@ struct ManifestCount {
   Digest id{};
   int64_t total = 0;
   int64_t missing = 0;
+  double saved_seconds = 0;  // what the present ones took those who computed them; 0: not measured
+};
+
+// Records that were computed under a claim. They live as long as the call.
+struct RecordUpload {
+  Digest manifest{};
+  uint64_t claim = 0;
+  const std::vector<PackedRecord>& records;
+  double seconds = 0;  // that computing them took; 0: not measured
+};
+
+struct PullRequest {
+  Digest manifest{};
+  int64_t from_ordinal = 0;
+  std::vector<int64_t> ordinals = {};  // only these, ascending; none: all
 };
 
 struct RecordClaim {
@@ -72,15 +87,14 @@ class CacheLink {
   virtual absl::Status RenewClaim(uint64_t claim, int64_t records_done) = 0;
   virtual absl::Status ReleaseClaim(uint64_t claim) = 0;
   // Returns when all of `records` are durable.
-  virtual absl::StatusOr<StoredRecords> PutRecords(const Digest& manifest, uint64_t claim,
-                                                   const std::vector<PackedRecord>& records,
+  virtual absl::StatusOr<StoredRecords> PutRecords(const RecordUpload& upload,
                                                    std::stop_token stop) = 0;
   // Calls `on_change` now and after each change until it returns false, or `timeout` passed (OK).
   virtual absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
                                     const std::function<bool(const ManifestProgress&)>& on_change,
                                     std::stop_token stop) = 0;
-  // Calls `on_frame` until the end of the manifest or its first error, which is returned.
-  virtual absl::Status PullManifest(const Digest& manifest, int64_t from_ordinal,
+  // Calls `on_frame` until the end of what is asked for or its first error, which is returned.
+  virtual absl::Status PullManifest(const PullRequest& request,
                                     const std::function<absl::Status(const RecordFrame&)>& on_frame,
                                     std::stop_token stop) = 0;
 };

@@ -12,6 +12,7 @@
 #include "common/posix_status.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"
+#include "worker/agent/core/download.h"
 #include "worker/agent/core/stop_wait.h"
 
 namespace fpo::agent {
@@ -19,67 +20,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The records of one download as far as they came; survives broken streams.
-class Download {
- public:
-  Download(const RecordList& list, std::unique_ptr<RecordFileWriter> writer)
-      : list_(list), writer_(std::move(writer)) {}
-
-  int64_t cursor() const { return cursor_; }
-  void StartStream() { stream_digest_ = Sha256(); }
-
-  absl::Status Take(const RecordFrame& frame) {
-    if (frame.first_ordinal != cursor_) {
-      return absl::DataLossError(absl::StrCat("the cache sent ordinal ", frame.first_ordinal,
-                                              " of manifest ", ToHex(list_.manifest), " where ",
-                                              cursor_, " was due"));
-    }
-    stream_digest_.Update(frame.packed);
-    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed));
-    for (const PackedRecord& record : records) {
-      if (cursor_ >= static_cast<int64_t>(list_.keys.size()) ||
-          record.key != list_.keys[static_cast<size_t>(cursor_)]) {
-        return absl::DataLossError(absl::StrCat("record ", cursor_, " of manifest ",
-                                                ToHex(list_.manifest), " has the wrong key ",
-                                                ToHex(record.key)));
-      }
-      FPO_RETURN_IF_ERROR(writer_->Add(record));
-      ++cursor_;
-    }
-    if (frame.sha256_of_stream && stream_digest_.Finish() != *frame.sha256_of_stream) {
-      return absl::InternalError(absl::StrCat("the download of manifest ", ToHex(list_.manifest),
-                                              " does not match the cache's digest over it"));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Finish() {
-    if (cursor_ != static_cast<int64_t>(list_.keys.size())) {
-      return absl::UnavailableError(absl::StrCat("the cache ended manifest ", ToHex(list_.manifest),
-                                                 " after ", cursor_, " of ", list_.keys.size(),
-                                                 " records"));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Write() { return writer_->Finish(); }
-
- private:
-  const RecordList& list_;
-  const std::unique_ptr<RecordFileWriter> writer_;
-  Sha256 stream_digest_;
-  int64_t cursor_ = 0;
-};
-
 // A later stream may bring what this one did not. A damaged frame counts: its records were not
-// taken.
+// taken; Internal is gRPC's word for a message that it could not read.
 bool MayResume(const absl::Status& status) {
-  return IsRetryable(status) || absl::IsDataLoss(status);
+  return IsRetryable(status) || absl::IsDataLoss(status) || absl::IsInternal(status);
 }
 
 void Touch(const std::string& path) {
   std::error_code ignored;
   fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+}
+
+bool HasKeys(const RecordFile& file, const std::vector<Digest>& keys) {
+  if (file.size() != static_cast<int64_t>(keys.size())) return false;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (file.KeyAt(static_cast<int64_t>(i)) != keys[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -93,13 +50,57 @@ absl::StatusOr<std::string> RecordStore::Find(const RecordList& list) {
   std::error_code error;
   if (!fs::exists(path, error)) return absl::NotFoundError(path);
   const absl::StatusOr<std::unique_ptr<RecordFile>> file = RecordFile::Open(path);
-  if (!file.ok() || !((*file)->recipe() == list.recipe) ||
-      (*file)->size() != static_cast<int64_t>(list.keys.size())) {
+  if (!file.ok() || !((*file)->recipe() == list.recipe) || !HasKeys(**file, list.keys)) {
     fs::remove(path, error);
     return absl::NotFoundError(absl::StrCat(path, " was damaged and is removed"));
   }
   Touch(path);
   return path;
+}
+
+std::vector<std::unique_ptr<RecordFile>> RecordStore::LocalFiles(const RecordList& list) const {
+  std::vector<std::pair<fs::file_time_type, std::string>> candidates;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(options_.folder, error)) {
+    if (entry.path().extension() != ".fpr") continue;
+    const absl::StatusOr<Recipe> recipe = RecordFile::PeekRecipe(entry.path().string());
+    if (!recipe.ok() || !(*recipe == list.recipe)) continue;
+    candidates.emplace_back(entry.last_write_time(error), entry.path().string());
+  }
+  std::sort(candidates.rbegin(), candidates.rend());
+  candidates.resize(std::min(candidates.size(), static_cast<size_t>(options_.local_files_max)));
+  std::vector<std::unique_ptr<RecordFile>> files;
+  for (const auto& [used, path] : candidates) {
+    absl::StatusOr<std::unique_ptr<RecordFile>> file = RecordFile::Open(path);
+    if (file.ok()) {
+      files.push_back(*std::move(file));
+    } else if (absl::IsDataLoss(file.status())) {
+      fs::remove(path, error);
+    }
+  }
+  return files;
+}
+
+absl::Status RecordStore::Stream(Download* download,
+                                 const std::function<void(int64_t)>& on_record_count,
+                                 std::stop_token stop) {
+  Backoff backoff(options_.backoff);
+  for (int broken = 0;;) {
+    const int64_t before = download->cursor();
+    const absl::Status status = cache_->PullManifest(
+        download->StartStream(),
+        [&](const RecordFrame& frame) {
+          const absl::Status taken = download->Take(frame);
+          on_record_count(download->cursor());
+          return taken;
+        },
+        stop);
+    const absl::Status ended = status.ok() ? download->CheckEnd() : status;
+    if (ended.ok()) return ended;
+    broken = download->cursor() > before ? 1 : broken + 1;
+    if (!MayResume(ended) || broken > options_.broken_streams_max) return ended;
+    if (!WaitUnlessStopped(stop, backoff.Next())) return absl::CancelledError("stopped");
+  }
 }
 
 absl::StatusOr<std::string> RecordStore::Pull(const RecordList& list,
@@ -113,25 +114,10 @@ absl::StatusOr<std::string> RecordStore::Pull(const RecordList& list,
   const std::string own = absl::StrCat(path, ".", RandomId(4));
   FPO_ASSIGN_OR_RETURN(std::unique_ptr<RecordFileWriter> writer,
                        RecordFileWriter::Create(own, list.recipe));
-  Download download(list, std::move(writer));
-  Backoff backoff({.first = absl::Milliseconds(100), .most = absl::Seconds(5)});
-  for (int broken = 0;;) {
-    const int64_t before = download.cursor();
-    download.StartStream();
-    absl::Status status = cache_->PullManifest(
-        list.manifest, before,
-        [&](const RecordFrame& frame) {
-          const absl::Status taken = download.Take(frame);
-          on_record_count(download.cursor());
-          return taken;
-        },
-        stop);
-    if (status.ok()) status = download.Finish();
-    if (status.ok()) break;
-    broken = download.cursor() > before ? 1 : broken + 1;
-    if (!MayResume(status) || broken > options_.broken_streams_max) return status;
-    if (!WaitUnlessStopped(stop, backoff.Next())) return absl::CancelledError("stopped");
-  }
+  Download download(list, LocalFiles(list), std::move(writer));
+  FPO_RETURN_IF_ERROR(download.TakeLocal());
+  if (download.cursor() > 0) on_record_count(download.cursor());
+  if (!download.complete()) FPO_RETURN_IF_ERROR(Stream(&download, on_record_count, stop));
   FPO_RETURN_IF_ERROR(download.Write());
   fs::rename(own, path, error);
   if (error) return PosixError(error.value(), "rename", path);

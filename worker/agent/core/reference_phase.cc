@@ -101,6 +101,13 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
     if (status.ok() && round == 0) {
       use_.records_hit = count_.total - count_.missing;
       observer_->OnCacheUse(use_);
+      if (count_.saved_seconds >= 1) {
+        observer_->Note(absl::StrCat(
+            use_.records_hit, " of ", count_.total,
+            " reference records were there already; they took ",
+            absl::FormatDuration(absl::Seconds(static_cast<int64_t>(count_.saved_seconds))),
+            " to compute"));
+      }
     }
     if (status.ok() && count_.missing > 0) status = ComputeMissing();
     scorer_->Finish();
@@ -242,8 +249,9 @@ absl::Status ReferencePhase::ScoreSegment(HeldClaim* held, size_t count) {
   const absl::Time start = absl::Now();
   FPO_RETURN_IF_ERROR(
       scorer_->Score(ordinals, file, [&](int64_t done) { RenewWhenDue(held, done); }));
-  AdaptSegment(count, absl::Now() - start);
-  const absl::Status uploaded = held->lost ? absl::OkStatus() : Upload(held, file);
+  const absl::Duration took = absl::Now() - start;
+  AdaptSegment(count, took);
+  const absl::Status uploaded = held->lost ? absl::OkStatus() : Upload(held, file, took);
   unlink(file.c_str());
   FPO_RETURN_IF_ERROR(uploaded);
   held->next += count;
@@ -265,13 +273,16 @@ absl::Status ReferencePhase::CheckSegment(const HeldClaim& held,
   return absl::OkStatus();
 }
 
-absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file) {
+absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, absl::Duration took) {
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, ReadSegment(file));
   FPO_RETURN_IF_ERROR(CheckSegment(*held, records));
   StoredRecords stored;
   FPO_RETURN_IF_ERROR(Persist("PutRecords", [&] {
-    FPO_ASSIGN_OR_RETURN(stored,
-                         cache_->PutRecords(list_.manifest, held->claim.id, records, stop_));
+    const RecordUpload upload{.manifest = list_.manifest,
+                              .claim = held->claim.id,
+                              .records = records,
+                              .seconds = absl::ToDoubleSeconds(took)};
+    FPO_ASSIGN_OR_RETURN(stored, cache_->PutRecords(upload, stop_));
     return absl::OkStatus();
   }));
   const int64_t count = static_cast<int64_t>(records.size());

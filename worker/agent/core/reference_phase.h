@@ -72,7 +72,7 @@ class ReferencePhase {
   absl::Status WorkOff(const RecordClaim& claim);
   absl::Status ScoreSegment(HeldClaim* held, size_t count);
   absl::Status CheckSegment(const HeldClaim& held, const std::vector<PackedRecord>& records) const;
-  absl::Status Upload(HeldClaim* held, const std::string& file);
+  absl::Status Upload(HeldClaim* held, const std::string& file, absl::Duration took);
   void RenewWhenDue(HeldClaim* held, int64_t done);
   void AdaptSegment(size_t count, absl::Duration took);
   // Repeats a call to the cache while that can help.

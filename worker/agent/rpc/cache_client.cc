@@ -37,15 +37,21 @@ class CancelOnStop {
   std::stop_callback<Cancel> callback_;
 };
 
-std::vector<std::string> PackFrames(const std::vector<PackedRecord>& records) {
-  std::vector<std::string> frames;
+struct Frame {
+  std::string packed;
+  int64_t records = 0;
+};
+
+std::vector<Frame> PackFrames(const std::vector<PackedRecord>& records) {
+  std::vector<Frame> frames;
   for (const PackedRecord& record : records) {
     std::string packed;
     AppendPacked(record, &packed);
-    if (frames.empty() || frames.back().size() + packed.size() > kFrameBytesMax) {
+    if (frames.empty() || frames.back().packed.size() + packed.size() > kFrameBytesMax) {
       frames.emplace_back();
     }
-    frames.back() += packed;
+    frames.back().packed += packed;
+    ++frames.back().records;
   }
   return frames;
 }
@@ -131,20 +137,21 @@ absl::Status CacheClient::ReleaseClaim(uint64_t claim) {
   return FromGrpcStatus(state_->control->ReleaseClaim(&context, request, &response));
 }
 
-absl::StatusOr<StoredRecords> CacheClient::PutRecords(const Digest& manifest, uint64_t claim,
-                                                      const std::vector<PackedRecord>& records,
+absl::StatusOr<StoredRecords> CacheClient::PutRecords(const RecordUpload& upload,
                                                       std::stop_token stop) {
   grpc::ClientContext context;
   SetDeadline(&context, kUploadTime);
   const CancelOnStop cancel(std::move(stop), &context);
   const auto stream = state_->bulk->PutRecords(&context);
   pb::PutRecordsRequest message;
-  message.set_manifest_id(ToBytes(manifest));
-  message.set_claim_id(claim);
+  message.set_manifest_id(ToBytes(upload.manifest));
+  message.set_claim_id(upload.claim);
   uint64_t seq = 0;
-  for (std::string& frame : PackFrames(records)) {
+  for (Frame& frame : PackFrames(upload.records)) {
     message.set_seq(++seq);
-    message.set_packed(std::move(frame));
+    message.set_packed(std::move(frame.packed));
+    message.set_seconds(upload.seconds * static_cast<double>(frame.records) /
+                        static_cast<double>(upload.records.size()));
     if (!stream->Write(message)) break;
   }
   stream->WritesDone();
@@ -181,14 +188,15 @@ absl::Status CacheClient::WaitManifest(
 }
 
 absl::Status CacheClient::PullManifest(
-    const Digest& manifest, int64_t from_ordinal,
-    const std::function<absl::Status(const RecordFrame&)>& on_frame, std::stop_token stop) {
+    const PullRequest& pull, const std::function<absl::Status(const RecordFrame&)>& on_frame,
+    std::stop_token stop) {
   grpc::ClientContext context;
   SetDeadline(&context, kPullTime);
   const CancelOnStop cancel(std::move(stop), &context);
   pb::PullManifestRequest request;
-  request.set_manifest_id(ToBytes(manifest));
-  request.set_from_ordinal(from_ordinal);
+  request.set_manifest_id(ToBytes(pull.manifest));
+  request.set_from_ordinal(pull.from_ordinal);
+  request.mutable_ordinals()->Add(pull.ordinals.begin(), pull.ordinals.end());
   const auto stream = state_->bulk->PullManifest(&context, request);
   absl::Status refused;
   for (pb::PullManifestResponse response; refused.ok() && stream->Read(&response);) {

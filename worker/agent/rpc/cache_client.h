@@ -28,13 +28,12 @@ class CacheClient final : public CacheLink {
                                     const std::string& builder) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
-  absl::StatusOr<StoredRecords> PutRecords(const Digest& manifest, uint64_t claim,
-                                           const std::vector<PackedRecord>& records,
+  absl::StatusOr<StoredRecords> PutRecords(const RecordUpload& upload,
                                            std::stop_token stop) override;
   absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
                             const std::function<bool(const ManifestProgress&)>& on_change,
                             std::stop_token stop) override;
-  absl::Status PullManifest(const Digest& manifest, int64_t from_ordinal,
+  absl::Status PullManifest(const PullRequest& request,
                             const std::function<absl::Status(const RecordFrame&)>& on_frame,
                             std::stop_token stop) override;
 

@@ -116,6 +116,7 @@ absl::StatusOr<ManifestCount> FromProto(const pb::PutManifestResponse& response)
   FPO_ASSIGN_OR_RETURN(count.id, DigestOf(response.manifest_id(), "a manifest id"));
   count.total = response.total();
   count.missing = response.missing();
+  count.saved_seconds = response.saved_seconds();
   return count;
 }
 

@@ -39,6 +39,17 @@ class RecordStoreTest : public ::testing::Test {
   absl::StatusOr<std::string> Pull() {
     return store_.Pull(list_, [&](int64_t count) { counts_.push_back(count); }, {});
   }
+  // Makes the cache know this list, with its records.
+  void Serve(const RecordList& list) {
+    cache_.Store(list.keys);
+    EXPECT_TRUE(cache_
+                    .PutManifest({.recipe = CanonicalRecipe(list.recipe),
+                                  .keys = list.keys,
+                                  .owner = "",
+                                  .name = ""},
+                                 {})
+                    .ok());
+  }
   size_t Files() const {
     size_t count = 0;
     for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder_ / "records")) ++count;
@@ -95,6 +106,70 @@ TEST_F(RecordStoreTest, GivesUpOnAStreamThatBringsNothingAndLeavesNoFile) {
   EXPECT_EQ(store.Pull(list_, [](int64_t) {}, {}).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(cache_.unreachable_calls, 997);
   EXPECT_EQ(Files(), 0u);
+}
+
+TEST_F(RecordStoreTest, OnlyWhatNoLocalFileHasMoves) {
+  ASSERT_TRUE(Pull().ok());
+  RecordList more = list_;
+  more.keys.insert(more.keys.begin() + 3, Sha256Of("new 1"));
+  more.keys.push_back(Sha256Of("new 2"));
+  more.keys.push_back(Sha256Of("new 3"));
+  more.manifest = ManifestId(RecipeId(more.recipe), more.keys);
+  Serve(more);
+  const size_t before = cache_.pulled().size();
+  cache_.records_per_frame = 1;
+  cache_.broken_pulls = 2;  // and a broken stream asks only for the rest
+  const auto path = store_.Pull(more, [&](int64_t count) { counts_.push_back(count); }, {});
+  ASSERT_TRUE(path.ok()) << path.status();
+  const std::vector<int64_t> pulled = cache_.pulled();
+  EXPECT_THAT(std::vector<int64_t>(pulled.begin() + static_cast<long>(before), pulled.end()),
+              ElementsAre(3, 11, 12));
+  const auto file = RecordFile::Open(*path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (size_t i = 0; i < more.keys.size(); ++i) {
+    EXPECT_EQ(*(*file)->At(static_cast<int64_t>(i)), FakeRecord(more.keys[i]));
+  }
+}
+
+TEST_F(RecordStoreTest, AnotherOrderOfLocalRecordsMovesNothing) {
+  ASSERT_TRUE(Pull().ok());
+  RecordList shuffled = list_;
+  std::reverse(shuffled.keys.begin(), shuffled.keys.end());
+  shuffled.keys.pop_back();
+  shuffled.manifest = ManifestId(RecipeId(shuffled.recipe), shuffled.keys);
+  Serve(shuffled);
+  const size_t streams = cache_.pull_cursors().size();
+  const auto path = store_.Pull(shuffled, [](int64_t) {}, {});
+  ASSERT_TRUE(path.ok()) << path.status();
+  EXPECT_EQ(cache_.pull_cursors().size(), streams);
+  EXPECT_EQ(*store_.Find(shuffled), *path);
+}
+
+TEST_F(RecordStoreTest, RecordsOfAnotherRecipeOrADamagedFileAreNotCopied) {
+  const auto first = Pull();
+  RecordList other = list_;
+  other.recipe.dtype = "bfloat16";
+  other.manifest = ManifestId(RecipeId(other.recipe), other.keys);
+  Serve(other);
+  ASSERT_TRUE(store_.Pull(other, [](int64_t) {}, {}).ok());
+  EXPECT_EQ(cache_.pulled().size(), 20u) << "all of it";
+  std::string bytes = fpo::testing::ReadWhole(*first);
+  bytes[bytes.size() / 2] ^= 1;
+  fpo::testing::WriteWhole(*first, bytes);
+  RecordList shuffled = list_;
+  std::reverse(shuffled.keys.begin(), shuffled.keys.end());
+  shuffled.manifest = ManifestId(RecipeId(shuffled.recipe), shuffled.keys);
+  Serve(shuffled);
+  ASSERT_TRUE(store_.Pull(shuffled, [](int64_t) {}, {}).ok());
+  EXPECT_EQ(cache_.pulled().size(), 30u);
+  EXPECT_FALSE(fs::exists(*first)) << "damaged, so removed";
+}
+
+TEST_F(RecordStoreTest, AFileWithOtherKeysIsNotThisManifest) {
+  const auto path = Pull();
+  RecordList other = list_;
+  std::swap(other.keys[0], other.keys[1]);
+  EXPECT_FALSE(store_.Find(other).ok()) << "the id says one thing, the keys another";
 }
 
 TEST_F(RecordStoreTest, ADamagedFileIsNotUsed) {

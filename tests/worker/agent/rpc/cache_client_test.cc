@@ -33,6 +33,8 @@ class FakeCache final : public pb::ReferenceCache::Service {
   grpc::Status fail;
   int64_t keys = 0;
   int key_messages = 0;
+  std::vector<int64_t> ordinals;
+  std::vector<double> seconds;
   std::vector<size_t> frame_sizes;
   int64_t records = 0;
   bool closes_upload_early = false;
@@ -68,6 +70,7 @@ class FakeCache final : public pb::ReferenceCache::Service {
       grpc::ServerReaderWriter<pb::PutRecordsResponse, pb::PutRecordsRequest>* stream) override {
     for (pb::PutRecordsRequest message; stream->Read(&message);) {
       frame_sizes.push_back(message.packed().size());
+      seconds.push_back(message.seconds());
       const auto unpacked = Unpack(message.packed());
       if (!unpacked.ok()) return ToGrpcStatus(unpacked.status());
       records += static_cast<int64_t>(unpacked->size());
@@ -92,6 +95,7 @@ class FakeCache final : public pb::ReferenceCache::Service {
   }
   grpc::Status PullManifest(grpc::ServerContext*, const pb::PullManifestRequest* request,
                             grpc::ServerWriter<pb::PullManifestResponse>* writer) override {
+    ordinals.assign(request->ordinals().begin(), request->ordinals().end());
     for (int64_t i = request->from_ordinal(); i < 5; ++i) {
       pb::PullManifestResponse response;
       response.set_first_ordinal(i);
@@ -133,7 +137,7 @@ TEST_F(CacheClientTest, SendsKeysInChunks) {
 TEST_F(CacheClientTest, SendsRecordsInFramesOfAMegabyte) {
   std::vector<PackedRecord> records;
   for (int i = 0; i < 30; ++i) records.push_back(MakeRecord(i, 100'000));
-  const auto stored = client_->PutRecords(manifest_, 5, records, {});
+  const auto stored = client_->PutRecords({manifest_, 5, records, 1.5}, {});
   ASSERT_TRUE(stored.ok()) << stored.status();
   EXPECT_EQ(stored->stored, 30);
   EXPECT_EQ(cache_.records, 30);
@@ -145,7 +149,7 @@ TEST_F(CacheClientTest, AnUploadThatIsNotAcknowledgedIsNotStored) {
   cache_.closes_upload_early = true;
   std::vector<PackedRecord> records;
   for (int i = 0; i < 30; ++i) records.push_back(MakeRecord(i, 100'000));
-  EXPECT_EQ(client_->PutRecords(manifest_, 5, records, {}).status().code(),
+  EXPECT_EQ(client_->PutRecords({manifest_, 5, records, 1.5}, {}).status().code(),
             absl::StatusCode::kUnavailable);
 }
 
@@ -153,7 +157,7 @@ TEST_F(CacheClientTest, ErrorsCarryTheirReason) {
   cache_.fail = ToGrpcStatus(
       WithErrorInfo(absl::FailedPreconditionError("gone"), {.reason = "UNKNOWN_CLAIM"}));
   EXPECT_EQ(ErrorReason(client_->RenewClaim(5, 1)), "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(client_->PutRecords(manifest_, 5, {}, {}).status()), "UNKNOWN_CLAIM");
+  EXPECT_EQ(ErrorReason(client_->PutRecords({manifest_, 5, {}}, {}).status()), "UNKNOWN_CLAIM");
   EXPECT_EQ(ErrorReason(client_->Claim(manifest_, 3, "b").status()), "UNKNOWN_CLAIM");
   cache_.fail = grpc::Status::OK;
   EXPECT_EQ(client_->Claim(manifest_, 3, "b")->ordinals, std::vector<int64_t>{3});
@@ -162,7 +166,7 @@ TEST_F(CacheClientTest, ErrorsCarryTheirReason) {
 TEST_F(CacheClientTest, PullsFromACursorUntilTheCallerRefuses) {
   std::vector<int64_t> seen;
   EXPECT_TRUE(client_
-                  ->PullManifest(manifest_, 2,
+                  ->PullManifest({.manifest = manifest_, .from_ordinal = 2},
                                  [&](const RecordFrame& frame) {
                                    seen.push_back(frame.first_ordinal);
                                    EXPECT_EQ(frame.sha256_of_stream.has_value(),
@@ -173,8 +177,23 @@ TEST_F(CacheClientTest, PullsFromACursorUntilTheCallerRefuses) {
                   .ok());
   EXPECT_EQ(seen, (std::vector<int64_t>{2, 3, 4}));
   const absl::Status refused = client_->PullManifest(
-      manifest_, 0, [](const RecordFrame&) { return absl::DataLossError("bad"); }, {});
+      {.manifest = manifest_}, [](const RecordFrame&) { return absl::DataLossError("bad"); }, {});
   EXPECT_EQ(refused, absl::DataLossError("bad"));
+}
+
+TEST_F(CacheClientTest, AsksForSomeOrdinalsAndTellsWhatARecordCost) {
+  EXPECT_TRUE(client_
+                  ->PullManifest({.manifest = manifest_, .ordinals = {1, 4}},
+                                 [](const RecordFrame&) { return absl::OkStatus(); }, {})
+                  .ok());
+  EXPECT_EQ(cache_.ordinals, (std::vector<int64_t>{1, 4}));
+  std::vector<PackedRecord> records;
+  for (int i = 0; i < 3; ++i) {
+    std::string bytes(600 << 10, 'x');  // one to a frame
+    records.push_back({Sha256Of(std::to_string(i)), Sha256Of(bytes), bytes});
+  }
+  ASSERT_TRUE(client_->PutRecords({manifest_, 5, records, 6.0}, {}).ok());
+  EXPECT_EQ(cache_.seconds, (std::vector<double>{2, 2, 2}));
 }
 
 TEST_F(CacheClientTest, AWaitEndsWithItsTime) {
