@@ -48,7 +48,7 @@ void AddLimits(CLI::App* app, CacheConfig* config) {
   app->add_option("--block-cache-mib", config->block_cache_mib, "memory for hot blocks, MiB")
       ->capture_default_str();
   app->add_option("--free-mib-min", config->free_mib_min,
-                  "writes stop when less is free, or 5 % of the file system")
+                  "writes stop when less is free, or 5 % of the file system; 0: never")
       ->capture_default_str();
   app->add_option("--keys-in-memory-max", config->keys_in_memory_max,
                   "of manifests in use, about 100 bytes each")

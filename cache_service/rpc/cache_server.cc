@@ -59,9 +59,12 @@ struct CacheServer::State {
 };
 
 absl::Status CacheServer::State::OpenStore() {
-  FPO_ASSIGN_OR_RETURN(store, RocksdbStore::Open({.path = config.data,
-                                                  .block_cache_bytes = config.block_cache_mib << 20,
-                                                  .free_bytes_min = config.free_mib_min << 20}));
+  FPO_ASSIGN_OR_RETURN(
+      store, RocksdbStore::Open({.path = config.data,
+                                 .block_cache_bytes = config.block_cache_mib << 20,
+                                 .free_bytes_min = config.free_mib_min << 20,
+                                 // 0 asks for no reserve at all.
+                                 .free_fraction_min = config.free_mib_min > 0 ? 0.05 : 0.0}));
   ReferenceCacheOptions options;
   options.claims.lease = config.lease;
   options.keys_in_memory_max = config.keys_in_memory_max;

@@ -1,61 +1,21 @@
 // The real program: flags, signals, and what survives kill -9.
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <thread>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "tests/cache_service/rpc/cache_fixture.h"
+#include "tests/support/cache_process.h"
 
 namespace fpo::cache {
 namespace {
 
+using ::fpo::testing::CacheProcess;
 using ::fpo::testing::ReadWhole;
 using ::testing::HasSubstr;
-
-// One fpo-cache process; killed and reaped with the object.
-class CacheProcess {
- public:
-  CacheProcess(std::vector<std::string> args, const std::string& stderr_file) {
-    args.insert(args.begin(), FPO_CACHE_PROGRAM);
-    std::vector<char*> argv;
-    for (std::string& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 2, stderr_file.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_addopen(&actions, 1, stderr_file.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-    EXPECT_EQ(posix_spawn(&pid_, args[0].c_str(), &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-  }
-  ~CacheProcess() {
-    if (pid_ > 0) Stop(SIGKILL);
-  }
-  // Sends the signal (0: none) and waits; the exit code, or minus the signal it died of.
-  int Stop(int signal) {
-    if (signal != 0) kill(pid_, signal);
-    int status = 0;
-    waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-  bool Exited() {
-    int status = 0;
-    if (pid_ > 0 && waitpid(pid_, &status, WNOHANG) == pid_) pid_ = -1;
-    return pid_ < 0;
-  }
-
- private:
-  pid_t pid_ = -1;
-};
 
 class FpoCacheTest : public ::testing::Test, protected CacheCalls {
  protected:
@@ -64,26 +24,14 @@ class FpoCacheTest : public ::testing::Test, protected CacheCalls {
             "127.0.0.1:0", "--port-file",     folder_ / "ports", "--free-mib-min", "0"};
   }
   std::unique_ptr<CacheProcess> Run(const std::vector<std::string>& args) {
-    return std::make_unique<CacheProcess>(args, folder_ / "stderr");
+    return std::make_unique<CacheProcess>(FPO_CACHE_PROGRAM, args, folder_ / "stderr");
   }
   std::unique_ptr<CacheProcess> Serve() {
     unlink((folder_ / "ports").c_str());
     auto process = Run(Args());
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    std::string ports;
-    absl::Mutex mutex;
-    absl::MutexLock lock(&mutex);
-    const auto listens = [&] {
-      ports = ReadWhole(folder_ / "ports");
-      return !ports.empty() || process->Exited();
-    };
-    bool never = false;
-    while (!listens() && absl::Now() < deadline) {
-      mutex.AwaitWithTimeout(absl::Condition(&never), absl::Milliseconds(5));
-    }
-    EXPECT_THAT(ports, HasSubstr("grpc")) << ReadWhole(folder_ / "stderr");
-    const size_t begin = ports.find("127.");
-    Connect(ports.substr(begin, ports.find('"', begin) - begin));
+    const std::string address = process->AwaitAddress(folder_ / "ports");
+    EXPECT_NE(address, "") << ReadWhole(folder_ / "stderr");
+    Connect(address);
     return process;
   }
 

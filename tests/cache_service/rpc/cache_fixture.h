@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
 
 #include <memory>
 #include <string>
@@ -24,6 +25,13 @@ class CacheCalls {
  public:
   void Connect(const std::string& address) {
     stub_ = fpo::v1::ReferenceCache::NewStub(*MakeChannel(address));
+  }
+  // For a server that is about to be killed: a failed call is not tried again.
+  void ConnectWithoutRetries(const std::string& address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    stub_ = fpo::v1::ReferenceCache::NewStub(
+        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
   }
   fpo::v1::ReferenceCache::Stub& stub() { return *stub_; }
 
