@@ -3,9 +3,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cache_client.h"
-#include "client/commands.h"
+#include "client/cache_commands.h"
+#include "client/cache_manifest.h"
+#include "client/cache_render.h"
 #include "client/convert.h"
 #include "client/render.h"
+#include "client/session.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 
@@ -20,8 +23,10 @@ absl::Status NoSuchManifest(const std::string& prefix, absl::string_view what) {
       {.reason = "MANIFEST_NOT_FOUND", .hint = "fpoctl cache ls", .ids = {prefix}});
 }
 
-// The one manifest whose hex id begins with `prefix`.
-absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& prefix) {
+}  // namespace
+
+absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& given) {
+  const std::string prefix = absl::AsciiStrToLower(given);
   FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse list, cache.ListManifests());
   std::string found;
   for (const pb::Manifest& manifest : list.manifests()) {
@@ -34,10 +39,13 @@ absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& 
   return found;
 }
 
+namespace {
+
 absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
   FPO_ASSIGN_OR_RETURN(const pb::StatsResponse stats, cache.Stats());
   session.out << (session.settings().json ? AnswerJson(stats) + "\n"
-                                          : RenderCacheStats(ViewOf(stats), session.style()));
+                                          : RenderCacheStats(ViewOf(stats), session.style()) +
+                                                RenderCacheLimits(stats, session.style()));
   return ExitCode::kOk;
 }
 
@@ -57,12 +65,13 @@ absl::StatusOr<ExitCode> RunCacheList(Session& session) {
     return ExitCode::kOk;
   }
   session.out << RenderManifests(manifests, absl::Now(), session.style());
+  session.out << RenderPins(answer, session.style());
   return ExitCode::kOk;
 }
 
 absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  const std::string prefix = absl::AsciiStrToLower(session.invocation.Get("MANIFEST"));
+  const std::string prefix = session.invocation.Get("MANIFEST");
   if (prefix.empty()) return ShowStats(session, cache);
   FPO_ASSIGN_OR_RETURN(const std::string manifest_id, FindManifest(cache, prefix));
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
@@ -72,7 +81,8 @@ absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
   } else if (session.settings().quiet) {
     session.out << manifest.manifest_id << "\n";
   } else {
-    session.out << RenderManifest(manifest, session.style());
+    session.out << RenderManifest(manifest, session.style())
+                << RenderKept(answer.manifest(), session.style());
   }
   return ExitCode::kOk;
 }

@@ -1,5 +1,6 @@
 #include "client/command_table.h"
 
+#include "client/cache_commands.h"
 #include "client/commands.h"
 
 namespace fpo::client {
@@ -164,19 +165,6 @@ CommandSpec CancelCommand() {
                 {"fpoctl cancel j-4f2a --now", "kill it"}};
   c.run = RunCancel;
   return c;
-}
-
-std::vector<CommandSpec> CacheCommands() {
-  CommandSpec list{"cache ls", "cache", "list the datasets whose reference records are kept"};
-  list.examples = {{"fpoctl cache ls", "each manifest, how complete it is, and its size"},
-                   {"fpoctl cache ls -q", "full manifest ids"}};
-  list.run = RunCacheList;
-  CommandSpec info{"cache info", "cache", "show one manifest, or the whole cache's numbers"};
-  info.arguments = {{"MANIFEST", ValueKind::kText, "a manifest id or the beginning of one", false}};
-  info.examples = {{"fpoctl cache info", "records, size, hits since start"},
-                   {"fpoctl cache info 3fa9c1", "one manifest with its recipe"}};
-  info.run = RunCacheInfo;
-  return {list, info};
 }
 
 std::vector<CommandSpec> AdminCommands() {

@@ -17,8 +17,6 @@ absl::StatusOr<ExitCode> RunWatch(Session& session);
 absl::StatusOr<ExitCode> RunWait(Session& session);
 absl::StatusOr<ExitCode> RunCancel(Session& session);
 absl::StatusOr<ExitCode> RunWorkersList(Session& session);
-absl::StatusOr<ExitCode> RunCacheList(Session& session);
-absl::StatusOr<ExitCode> RunCacheInfo(Session& session);
 absl::StatusOr<ExitCode> RunSchema(Session& session);
 absl::StatusOr<ExitCode> RunInit(Session& session);
 absl::StatusOr<ExitCode> RunValidate(Session& session);

@@ -13,7 +13,7 @@ namespace fpo::client {
 
 // Runs fpoctl's command lines in this process against a fake coordinator and a fake cache, with
 // short waits.
-class CommandRun : public testing::Test {
+class CommandRun : public ::testing::Test {
  protected:
   CommandRun();
 

@@ -107,7 +107,7 @@ TEST(CommandTableTest, BashCompletionCompletes) {
     return text.str();
   };
   EXPECT_EQ(complete("fpoctl wor", 1), "workers\n");
-  EXPECT_EQ(complete("fpoctl cache i", 2), "info\n");
+  EXPECT_EQ(complete("fpoctl cache inf", 2), "info\n");
   EXPECT_EQ(complete("fpoctl submit --dr", 2), "--dry-run\n");
   EXPECT_EQ(complete("fpoctl list --state CANC", 3), "CANCELLING CANCELLED\n");
   EXPECT_EQ(complete("fpoctl completion f", 2), "fish\n");

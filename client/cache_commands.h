@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "client/command_table.h"
+
+namespace fpo::client {
+
+// The `cache` group of the command table.
+std::vector<CommandSpec> CacheCommands();
+
+// What it runs; like commands.h.
+absl::StatusOr<ExitCode> RunCacheList(Session& session);
+absl::StatusOr<ExitCode> RunCacheInfo(Session& session);
+absl::StatusOr<ExitCode> RunCachePin(Session& session);
+absl::StatusOr<ExitCode> RunCacheUnpin(Session& session);
+absl::StatusOr<ExitCode> RunCacheVerify(Session& session);
+absl::StatusOr<ExitCode> RunCacheQuarantine(Session& session);
+absl::StatusOr<ExitCode> RunCacheGc(Session& session);
+absl::StatusOr<ExitCode> RunCacheExport(Session& session);
+absl::StatusOr<ExitCode> RunCacheImport(Session& session);
+absl::StatusOr<ExitCode> RunCacheBackup(Session& session);
+
+}  // namespace fpo::client
