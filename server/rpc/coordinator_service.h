@@ -1,9 +1,9 @@
 #pragma once
 
+#include "common/rpc/work_pool.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/stream_loop.h"
-#include "server/rpc/work_pool.h"
 
 namespace fpo::coordinator {
 

@@ -7,7 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "server/rpc/work_pool.h"
+#include "common/rpc/work_pool.h"
 
 namespace fpo::coordinator {
 
