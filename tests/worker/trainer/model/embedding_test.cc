@@ -17,6 +17,9 @@ TEST(ScaledEmbedding, RoundsTheScaleToTheDtype) {
     const at::Tensor x = ScaledEmbedding(at::ones({1, c.width}, at::kBFloat16), ids);
     EXPECT_EQ(x[0][0][0].item<double>(), c.scale) << c.width;
   }
+  // 1.25 * 25.25 = 31.5625 rounds to 31.5; with the exact root, 1.25 * 25.298 would give 31.625.
+  const at::Tensor x = ScaledEmbedding(at::full({1, 640}, 1.25, at::kBFloat16), ids);
+  EXPECT_EQ(x[0][0][0].item<double>(), 31.5);
   EXPECT_FLOAT_EQ(ScaledEmbedding(at::ones({1, 48}), ids)[0][0][0].item<float>(), 6.9282032f);
 }
 
