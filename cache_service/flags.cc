@@ -70,6 +70,9 @@ void AddUpkeep(CLI::App* app, CacheConfig* config) {
   AddDuration(app, "--scrub-every", &config->scrub_every, "from the start of a check to the next");
   app->add_option("--backups", config->backups,
                   "folder for copies, which fpoctl cache backup asks for");
+  app->add_option("--replica-of", config->replica_of,
+                  "host:port of a cache: serve its records, fetching what is not here yet, and "
+                  "pass everything that changes something on to it");
   app->add_option("--failpoint", config->failpoints, "NAME=kill|error[@N], for tests")->group("");
 }
 

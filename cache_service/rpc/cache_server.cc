@@ -7,6 +7,7 @@
 #include "cache_service/rpc/cache_metrics.h"
 #include "cache_service/rpc/cache_service.h"
 #include "cache_service/rpc/ticker.h"
+#include "cache_service/rpc/upstream.h"
 #include "cache_service/store/backups.h"
 #include "cache_service/store/garbage_collector.h"
 #include "cache_service/store/rocksdb_store.h"
@@ -32,6 +33,7 @@ struct CacheServer::State {
   explicit State(const CacheConfig& c) : config(c) {}
 
   absl::Status OpenStore();
+  absl::Status JoinUpstream();
   absl::Status Listen(const std::string& version);
   absl::Status ServeHttp();
   void Turn(absl::Time now);
@@ -46,6 +48,7 @@ struct CacheServer::State {
   std::unique_ptr<GarbageCollector> collector;
   std::unique_ptr<Backups> backups;
   std::unique_ptr<UpkeepLoop> upkeep;
+  std::unique_ptr<Upstream> upstream;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<OpenStreams> streams;
   std::unique_ptr<CacheService> service;
@@ -84,6 +87,13 @@ absl::Status CacheServer::State::OpenStore() {
   return absl::OkStatus();
 }
 
+absl::Status CacheServer::State::JoinUpstream() {
+  if (config.replica_of.empty()) return absl::OkStatus();
+  FPO_ASSIGN_OR_RETURN(upstream,
+                       Upstream::Create(config.replica_of, config.listen.tls, cache.get()));
+  return absl::OkStatus();
+}
+
 absl::Status CacheServer::State::Listen(const std::string& version) {
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
   streams = std::make_unique<OpenStreams>(config.streams_max);
@@ -93,6 +103,7 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
                     .streams = streams.get(),
                     .collector = collector.get(),
                     .backups = backups.get(),
+                    .upstream = upstream.get(),
                     .verify_files = [this] { return store->VerifyFiles(); },
                     .idle_max = config.idle,
                     .bytes_in = metrics->bytes_in(),
@@ -150,6 +161,7 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
   auto state = std::make_unique<State>(config);
   AddBuildInfo(&state->registry, version, commit);
   FPO_RETURN_IF_ERROR(state->OpenStore());
+  FPO_RETURN_IF_ERROR(state->JoinUpstream());
   FPO_RETURN_IF_ERROR(state->Listen(version));
   auto server = std::unique_ptr<CacheServer>(new CacheServer(std::move(state)));
   State& s = *server->state_;

@@ -84,6 +84,7 @@ ServerUnaryReactor* CacheService::Claim(CallbackServerContext* call,
       return BadRequest("builder",
                         absl::StrCat(request->builder().size(), " bytes; at most ", kNameBytesMax));
     }
+    if (context_.upstream) return context_.upstream->Claim(*request, response);
     FPO_ASSIGN_OR_RETURN(const ClaimGrant grant,
                          context_.cache->Claim(id, request->limit(), request->builder()));
     *response = ToProto(grant);
@@ -95,6 +96,7 @@ ServerUnaryReactor* CacheService::RenewClaim(CallbackServerContext* call,
                                              const pb::RenewClaimRequest* request,
                                              pb::RenewClaimResponse* response) {
   return Run(call, [this, request, response]() -> absl::Status {
+    if (context_.upstream) return context_.upstream->RenewClaim(*request, response);
     response->set_lease_ms(ToMilliseconds(context_.cache->lease()));
     return context_.cache->RenewClaim(request->claim_id(), request->records_done());
   });
@@ -102,8 +104,11 @@ ServerUnaryReactor* CacheService::RenewClaim(CallbackServerContext* call,
 
 ServerUnaryReactor* CacheService::ReleaseClaim(CallbackServerContext* call,
                                                const pb::ReleaseClaimRequest* request,
-                                               pb::ReleaseClaimResponse* /*response*/) {
-  return Run(call, [this, request] { return context_.cache->ReleaseClaim(request->claim_id()); });
+                                               pb::ReleaseClaimResponse* response) {
+  return Run(call, [this, request, response] {
+    if (context_.upstream) return context_.upstream->ReleaseClaim(*request, response);
+    return context_.cache->ReleaseClaim(request->claim_id());
+  });
 }
 
 grpc::ServerBidiReactor<pb::PutRecordsRequest, pb::PutRecordsResponse>* CacheService::PutRecords(
@@ -127,6 +132,7 @@ ServerUnaryReactor* CacheService::GetRecords(CallbackServerContext* call,
   return Run(call, [this, request, response]() -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
     FPO_ASSIGN_OR_RETURN(const std::vector<Digest> keys, ReadKeys(request->keys()));
+    if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
     FPO_ASSIGN_OR_RETURN(const auto records, context_.cache->GetRecords(id, keys));
     FPO_ASSIGN_OR_RETURN(*response, ToProto(records));
     context_.bytes_out.Add(static_cast<double>(response->packed().size()));

@@ -35,6 +35,7 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
 
 absl::Status PullManifestStream::Begin() {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
+  if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
   FPO_ASSIGN_OR_RETURN(manifest_, context_.cache->BeginPull(id));
   const int64_t from = request_.from_ordinal();
   if (from < 0 || from > manifest_.total) {

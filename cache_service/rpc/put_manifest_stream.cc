@@ -82,8 +82,13 @@ absl::Status PutManifestStream::Store() {
     return BadRequest("keys", absl::StrCat(manifest_.keys.size(), " keys came and the header says ",
                                            keys_promised_));
   }
+  // The upstream says what is missing. One that is away matters only when something is.
+  absl::Status above;
+  if (context_.upstream) above = context_.upstream->PutManifest(manifest_, response_);
   FPO_ASSIGN_OR_RETURN(const ManifestStatus status,
                        context_.cache->PutManifest(std::move(manifest_)));
+  if (context_.upstream && above.ok()) return absl::OkStatus();
+  if (!above.ok() && status.present < status.header.total) return above;
   *response_ = ToPutResponse(status);
   return absl::OkStatus();
 }

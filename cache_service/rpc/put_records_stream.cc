@@ -41,10 +41,16 @@ absl::Status PutRecordsStream::StoreBatch() {
         "seq", absl::StrCat(batch_.seq(), " after ", totals_.last_seq(), "; it must grow from 1"));
   }
   FPO_ASSIGN_OR_RETURN(const Digest manifest, ReadDigest(batch_.manifest_id(), "manifest_id"));
-  FPO_ASSIGN_OR_RETURN(
-      const PutCounts counts,
-      context_.cache->PutRecords(manifest, batch_.claim_id(), batch_.packed(),
-                                 {.seconds = batch_.seconds(), .flops = batch_.flops()}));
+  PutCounts counts;
+  if (context_.upstream) {
+    fpo::v1::PutRecordsResponse ack;
+    FPO_RETURN_IF_ERROR(context_.upstream->PutRecords(batch_, &ack));
+    counts = {.stored = ack.stored(), .present = ack.present(), .conflict = ack.conflict()};
+  } else {
+    FPO_ASSIGN_OR_RETURN(
+        counts, context_.cache->PutRecords(manifest, batch_.claim_id(), batch_.packed(),
+                                           {.seconds = batch_.seconds(), .flops = batch_.flops()}));
+  }
   context_.bytes_in.Add(static_cast<double>(batch_.packed().size()));
   totals_.set_last_seq(batch_.seq());
   totals_.set_stored(totals_.stored() + counts.stored);

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "cache_service/rpc/open_streams.h"
+#include "cache_service/rpc/upstream.h"
 #include "cache_service/store/backups.h"
 #include "cache_service/store/garbage_collector.h"
 #include "cache_service/store/reference_cache.h"
@@ -25,6 +26,7 @@ struct StreamContext {
   OpenStreams* streams = nullptr;
   GarbageCollector* collector = nullptr;
   Backups* backups = nullptr;
+  Upstream* upstream = nullptr;                     // null: this is no replica
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long
   Counter bytes_in = {};                       // packed records

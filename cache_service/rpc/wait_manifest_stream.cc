@@ -21,7 +21,8 @@ WaitManifestStream::WaitManifestStream(const StreamContext& context,
 
 absl::Status WaitManifestStream::Step(std::optional<ManifestView>* changed) {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
-  FPO_ASSIGN_OR_RETURN(const ManifestView view, context_.cache->View(id));
+  FPO_ASSIGN_OR_RETURN(const ManifestView view,
+                       context_.upstream ? context_.upstream->View(id) : context_.cache->View(id));
   if (sent_ != view) *changed = view;
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "cache_service/store/claim_table.h"
 #include "cache_service/store/cost_ledger.h"
 #include "cache_service/store/gc_plan.h"
 #include "cache_service/store/manifest_table.h"
@@ -23,6 +24,12 @@ inline constexpr int64_t kPackedBytesMax =
     (1 << 20) + (4 << 10);  // 1 MiB of records with their frame
 inline constexpr int64_t kRecipeBytesMax = 64 << 10;
 inline constexpr int64_t kNameBytesMax = 256;
+
+struct ReferenceCacheOptions {
+  ClaimTableOptions claims;
+  int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
+  KeepRules keep;
+};
 
 struct ManifestStatus {
   ManifestHeader header;

@@ -23,12 +23,6 @@
 
 namespace fpo::cache {
 
-struct ReferenceCacheOptions {
-  ClaimTableOptions claims;
-  int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
-  KeepRules keep;
-};
-
 // The cache itself: what each call of the service means, over any Store. Blocks on the store.
 // Thread-safe.
 class ReferenceCache {
@@ -55,6 +49,11 @@ class ReferenceCache {
   // foreign records. Nothing is stored then.
   absl::StatusOr<PutCounts> PutRecords(const Digest& manifest_id, uint64_t claim_id,
                                        absl::string_view packed, const ComputeCost& cost = {});
+
+  // For a replica: what it lacks of a manifest, and storing what another cache sent of it, whole or
+  // not at all. Needs no claim: the sender has the first value.
+  absl::StatusOr<std::vector<int64_t>> MissingOrdinals(const Digest& manifest_id);
+  absl::Status StoreFetched(const Digest& manifest_id, absl::string_view packed);
 
   absl::StatusOr<ManifestView> View(const Digest& manifest_id);
   // Grows with every change that a View can show.

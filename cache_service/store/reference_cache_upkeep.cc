@@ -15,6 +15,28 @@ constexpr int64_t kCheckRecords = 256;  // read at once
 
 }  // namespace
 
+absl::StatusOr<std::vector<int64_t>> ReferenceCache::MissingOrdinals(const Digest& manifest_id) {
+  std::vector<int64_t> missing;
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, [&](const ManifestProgress& progress) {
+    missing.assign(progress.missing().begin(), progress.missing().end());
+    return absl::OkStatus();
+  }));
+  return missing;
+}
+
+absl::Status ReferenceCache::StoreFetched(const Digest& manifest_id, absl::string_view packed) {
+  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(packed));
+  ManifestHeader header;
+  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
+                       RecordsNotHeld(manifest_id, /*claim_id=*/0, records, &header));
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
+  FPO_RETURN_IF_ERROR(CheckRoom());
+  absl::ReaderMutexLock put(&load_mutex_);
+  FPO_ASSIGN_OR_RETURN(const PutResult result, store_.PutRecords(recipe, not_held, clock_.Now()));
+  Account(header.recipe_id, not_held, result);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<absl::Time> ReferenceCache::Retain(const Digest& manifest_id) {
   FPO_RETURN_IF_ERROR(
       WithUsedManifest(manifest_id, [](const ManifestProgress&) { return absl::OkStatus(); }));

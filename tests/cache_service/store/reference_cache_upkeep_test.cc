@@ -142,5 +142,18 @@ TEST_F(ReferenceCacheUpkeepTest, OwnersAreChargedForTheirManifests) {
   EXPECT_EQ((*owners)[1].pinned_bytes, 0);
 }
 
+TEST_F(ReferenceCacheUpkeepTest, AReplicaStoresWhatItLacksWithoutAClaim) {
+  const Digest id = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->header.id;
+  ASSERT_TRUE(cache_->StoreFetched(id, Pack(TestRecords(recipe_, 2))).ok());
+  EXPECT_EQ(*cache_->MissingOrdinals(id), (std::vector<int64_t>{2, 3, 4}));
+  EXPECT_EQ(ErrorReason(cache_->StoreFetched(id, Pack({TestRecord(recipe_, 9)}))),
+            "KEY_NOT_IN_MANIFEST");
+  std::string damaged = Pack(TestRecords(recipe_, 3, 2));
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  EXPECT_TRUE(absl::IsDataLoss(cache_->StoreFetched(id, damaged)));
+  EXPECT_EQ(cache_->MissingOrdinals(id)->size(), 3u) << "whole or not at all";
+  EXPECT_EQ(ErrorReason(cache_->MissingOrdinals(TestKey(9)).status()), "MANIFEST_NOT_FOUND");
+}
+
 }  // namespace
 }  // namespace fpo::cache
