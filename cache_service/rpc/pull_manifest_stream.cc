@@ -91,11 +91,11 @@ absl::Status PullManifestStream::FillFrame() {
     const size_t size = window_.front().bytes.size() + kPackedOverhead;
     if (!packed->empty() && packed->size() + size > kFrameBytes) break;
     AppendPacked(window_.front(), packed);
+    digest_.Add(window_.front().key, window_.front().sha256);
     window_.pop_front();
     ++next_;
     frame_.set_count(frame_.count() + 1);
   }
-  digest_.Update(*packed);
   context_.bytes_out.Add(static_cast<double>(packed->size()));
   return absl::OkStatus();
 }
@@ -108,7 +108,7 @@ void PullManifestStream::Send() {
   }
   idle_.WaitsForPeer();
   if (!AtEnd()) return StartWrite(&frame_);
-  frame_.set_sha256_of_stream(ToBytes(digest_.Finish()));
+  frame_.set_sha256_of_digests(ToBytes(digest_.Finish()));
   StartWriteAndFinish(&frame_, grpc::WriteOptions(), grpc::Status::OK);
 }
 

@@ -5,7 +5,7 @@
 #include <deque>
 
 #include "cache_service/rpc/stream_context.h"
-#include "common/hash.h"
+#include "common/reference/packed_record.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {
@@ -42,7 +42,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   int64_t end_ = 0;
   bool sent_any_ = false;
   std::deque<PackedRecord> window_;  // read and not yet sent
-  Sha256 digest_;
+  SequenceDigest digest_;
   fpo::v1::PullManifestResponse frame_;
 };
 

@@ -29,6 +29,20 @@ void AppendPacked(const PackedRecord& record, std::string* out);
 // DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
 absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
 
+// Proves a sequence of records whose own digests are proved: SHA-256 over key and SHA-256 of each,
+// in order. Not thread-safe.
+class SequenceDigest {
+ public:
+  void Add(const Digest& key, const Digest& sha256) {
+    hash_.Update({reinterpret_cast<const char*>(key.data()), key.size()});
+    hash_.Update({reinterpret_cast<const char*>(sha256.data()), sha256.size()});
+  }
+  Digest Finish() { return hash_.Finish(); }  // once
+
+ private:
+  Sha256 hash_;
+};
+
 // Cuts the next record off the front of *packed and proves it like Unpack. `bytes` points into
 // *packed's storage.
 struct PackedView {

@@ -161,16 +161,19 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
   absl::Status PullManifest(const agent::PullRequest& request,
                             const std::function<absl::Status(const agent::RecordFrame&)>& on_frame,
                             std::stop_token /*stop*/) override {
-    Sha256 digest;
+    SequenceDigest digest;
     for (int64_t next = request.from_ordinal; next < records_;) {
       pb::PullManifestResponse frame;
       frame.set_first_ordinal(next);
       const int64_t count = std::min<int64_t>(kFrame, records_ - next);
       frame.set_packed(Pack(TestRecords(recipe_, static_cast<int>(count), static_cast<int>(next))));
       frame.set_count(static_cast<int32_t>(count));
-      digest.Update(frame.packed());
+      const std::vector<PackedRecord> records = *Unpack(frame.packed());
+      for (const PackedRecord& record : records) {
+        digest.Add(record.key, record.sha256);
+      }
       next += count;
-      if (next == records_) frame.set_sha256_of_stream(ToBytes(digest.Finish()));
+      if (next == records_) frame.set_sha256_of_digests(ToBytes(digest.Finish()));
       std::string wire = frame.SerializeAsString();
       if (!flipped_ && next > records_ / 2) {
         flipped_ = true;

@@ -169,7 +169,7 @@ absl::Status FakeCacheLink::PullManifest(
         std::find(request.ordinals.begin(), request.ordinals.end(), i) != request.ordinals.end();
     if (asked) wanted.push_back(i);
   }
-  Sha256 digest;
+  SequenceDigest digest;
   const int64_t total = static_cast<int64_t>(wanted.size());
   for (int64_t first = 0; first < total; first += records_per_frame) {
     agent::RecordFrame frame;
@@ -183,8 +183,11 @@ absl::Status FakeCacheLink::PullManifest(
       ++frame.count;
       pulled_.push_back(i);
     }
-    digest.Update(frame.packed);
-    if (first + records_per_frame >= total) frame.sha256_of_stream = digest.Finish();
+    const std::vector<PackedRecord> sent = *Unpack(frame.packed);
+    for (const PackedRecord& record : sent) {
+      digest.Add(record.key, record.sha256);
+    }
+    if (first + records_per_frame >= total) frame.sha256_of_digests = digest.Finish();
     if (corrupt_frames > 0 && first > 0) {
       --corrupt_frames;
       frame.packed.back() = static_cast<char>(frame.packed.back() ^ 1);

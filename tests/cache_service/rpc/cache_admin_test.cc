@@ -135,14 +135,14 @@ TEST_F(CacheAdminTest, PullsOnlyTheOrdinalsAskedFor) {
   const auto stream = stub().PullManifest(context.get(), request);
   std::vector<PackedRecord> records;
   std::optional<int64_t> first;
-  Sha256 digest;
+  SequenceDigest digest;
   std::string end;
   for (pb::PullManifestResponse frame; stream->Read(&frame);) {
     if (!first) first = frame.first_ordinal();
-    digest.Update(frame.packed());
     const std::vector<PackedRecord> part = *Unpack(frame.packed());
+    for (const PackedRecord& record : part) digest.Add(record.key, record.sha256);
     records.insert(records.end(), part.begin(), part.end());
-    end = frame.sha256_of_stream();
+    end = frame.sha256_of_digests();
   }
   ASSERT_TRUE(stream->Finish().ok());
   EXPECT_EQ(first, 502);

@@ -29,5 +29,20 @@ TEST(PackedRecord, EveryFlippedBitOfTheBytesIsSeen) {
   }
 }
 
+TEST(SequenceDigest, FeelsEveryRecordAndTheirOrder) {
+  const Digest a = Sha256Of("a"), b = Sha256Of("b"), c = Sha256Of("c");
+  const auto digest = [](const std::vector<std::pair<Digest, Digest>>& records) {
+    SequenceDigest sequence;
+    for (const auto& [key, sha256] : records) sequence.Add(key, sha256);
+    return sequence.Finish();
+  };
+  const Digest whole = digest({{a, b}, {b, c}});
+  EXPECT_EQ(digest({{a, b}, {b, c}}), whole);
+  EXPECT_NE(digest({{b, c}, {a, b}}), whole);
+  EXPECT_NE(digest({{a, b}}), whole);
+  EXPECT_NE(digest({{a, b}, {b, a}}), whole);
+  EXPECT_EQ(digest({}), Sha256Of(""));
+}
+
 }  // namespace
 }  // namespace fpo

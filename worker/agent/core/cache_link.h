@@ -63,13 +63,13 @@ struct ManifestProgress {
   int64_t claimable = 0;
 };
 
-// Records of a manifest in order; the last frame carries the digest over all packed bytes since the
-// cursor of the call.
+// Records of a manifest in order; the last frame carries a digest over all records since the cursor
+// of the call (SequenceDigest).
 struct RecordFrame {
   int64_t first_ordinal = 0;
   int64_t count = 0;
   std::string packed;
-  std::optional<Digest> sha256_of_stream;
+  std::optional<Digest> sha256_of_digests;
 };
 
 // The reference cache as the reference phase needs it; rpc/cache_client speaks to fpo-cache. Calls

@@ -32,7 +32,7 @@ absl::Status Download::TakeLocal() {
 }
 
 PullRequest Download::StartStream() {
-  stream_digest_ = Sha256();
+  stream_digest_ = SequenceDigest();
   PullRequest request{.manifest = list_.manifest, .from_ordinal = cursor_};
   if (!local_.empty()) {
     request.ordinals.assign(remote_.begin() + static_cast<std::ptrdiff_t>(next_remote_),
@@ -48,7 +48,6 @@ absl::Status Download::Take(const RecordFrame& frame) {
                                             " of manifest ", ToHex(list_.manifest), " where ",
                                             cursor_, " was due"));
   }
-  stream_digest_.Update(frame.packed);
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed));
   for (const PackedRecord& record : records) {
     if (complete() || record.key != list_.keys[static_cast<size_t>(cursor_)]) {
@@ -56,12 +55,13 @@ absl::Status Download::Take(const RecordFrame& frame) {
                                               ToHex(list_.manifest), " has the wrong key ",
                                               ToHex(record.key)));
     }
+    stream_digest_.Add(record.key, record.sha256);
     FPO_RETURN_IF_ERROR(writer_->Add(record));
     ++cursor_;
     ++next_remote_;
     FPO_RETURN_IF_ERROR(TakeLocal());
   }
-  if (frame.sha256_of_stream && stream_digest_.Finish() != *frame.sha256_of_stream) {
+  if (frame.sha256_of_digests && stream_digest_.Finish() != *frame.sha256_of_digests) {
     return absl::DataLossError(absl::StrCat("the download of manifest ", ToHex(list_.manifest),
                                             " does not match the cache's digest over it"));
   }

@@ -40,7 +40,7 @@ class Download {
   std::vector<int64_t> remote_;  // ordinals that no local file has, ascending
   size_t next_remote_ = 0;
   int64_t cursor_ = 0;
-  Sha256 stream_digest_;
+  SequenceDigest stream_digest_;
 };
 
 }  // namespace fpo::agent

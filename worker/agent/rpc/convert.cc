@@ -139,9 +139,9 @@ absl::StatusOr<RecordFrame> FromProto(const pb::PullManifestResponse& response) 
   frame.first_ordinal = response.first_ordinal();
   frame.count = response.count();
   frame.packed = response.packed();
-  if (!response.sha256_of_stream().empty()) {
-    FPO_ASSIGN_OR_RETURN(frame.sha256_of_stream,
-                         DigestOf(response.sha256_of_stream(), "a stream digest"));
+  if (!response.sha256_of_digests().empty()) {
+    FPO_ASSIGN_OR_RETURN(frame.sha256_of_digests,
+                         DigestOf(response.sha256_of_digests(), "a stream digest"));
   }
   return frame;
 }

@@ -75,7 +75,7 @@ TEST_F(DownloadTest, RefusesWhatIsNotDue) {
   flipped.packed.back() = static_cast<char>(flipped.packed.back() ^ 1);
   EXPECT_TRUE(absl::IsDataLoss(download.Take(flipped)));
   RecordFrame wrong_end = Frame({1});
-  wrong_end.sha256_of_stream = Sha256Of("something else");
+  wrong_end.sha256_of_digests = Sha256Of("something else");
   EXPECT_TRUE(absl::IsDataLoss(download.Take(wrong_end)));
 }
 
@@ -85,7 +85,7 @@ TEST_F(DownloadTest, AStreamAfterTheEndBringsOnlyItsDigest) {
   EXPECT_TRUE(download.complete());
   download.StartStream();
   RecordFrame end = Frame({});
-  end.sha256_of_stream = Sha256Of("");
+  end.sha256_of_digests = Sha256Of("");
   EXPECT_TRUE(download.Take(end).ok());
   EXPECT_TRUE(absl::IsDataLoss(download.Take(Frame({0}))));
 }

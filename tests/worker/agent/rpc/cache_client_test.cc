@@ -100,7 +100,7 @@ class FakeCache final : public pb::ReferenceCache::Service {
       pb::PullManifestResponse response;
       response.set_first_ordinal(i);
       response.set_count(1);
-      if (i == 4) response.set_sha256_of_stream(std::string(32, 'd'));
+      if (i == 4) response.set_sha256_of_digests(std::string(32, 'd'));
       if (!writer->Write(response)) break;
     }
     return fail;
@@ -169,7 +169,7 @@ TEST_F(CacheClientTest, PullsFromACursorUntilTheCallerRefuses) {
                   ->PullManifest({.manifest = manifest_, .from_ordinal = 2},
                                  [&](const RecordFrame& frame) {
                                    seen.push_back(frame.first_ordinal);
-                                   EXPECT_EQ(frame.sha256_of_stream.has_value(),
+                                   EXPECT_EQ(frame.sha256_of_digests.has_value(),
                                              frame.first_ordinal == 4);
                                    return absl::OkStatus();
                                  },

@@ -152,10 +152,10 @@ TEST(ConvertTest, EveryFieldOfTheCachesAnswersArrives) {
   pb::PullManifestResponse pull;
   Fill(&pull, &next);
   EXPECT_EQ(FromProto(pull).status().code(), absl::StatusCode::kDataLoss) << "no digest";
-  pull.set_sha256_of_stream(std::string(32, 'd'));
+  pull.set_sha256_of_digests(std::string(32, 'd'));
   EXPECT_EQ(FromProto(pull)->count, pull.count());
   EXPECT_EQ(FromProto(pull)->packed, pull.packed());
-  EXPECT_EQ(ToBytes(*FromProto(pull)->sha256_of_stream), std::string(32, 'd'));
+  EXPECT_EQ(ToBytes(*FromProto(pull)->sha256_of_digests), std::string(32, 'd'));
 
   pb::PutManifestResponse put;
   Fill(&put, &next);
