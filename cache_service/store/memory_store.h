@@ -12,7 +12,7 @@
 namespace fpo::cache {
 
 // A Store without a disk, for tests. Everything is lost with it.
-class MemoryStore final : public Store {
+class MemoryStore : public Store {
  public:
   explicit MemoryStore(uint32_t boot_number = 1) : boot_number_(boot_number) {}
 

@@ -1,5 +1,6 @@
 #include "cache_service/store/garbage_collector.h"
 
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -15,6 +16,21 @@
 
 namespace fpo::cache {
 namespace {
+
+// Tells when its manifests were listed: the collector does that last before it sweeps.
+class ListedStore final : public MemoryStore {
+ public:
+  std::function<void(int)> on_listed = [](int) {};
+
+  absl::StatusOr<std::vector<ManifestHeader>> ListManifests() const override {
+    auto list = MemoryStore::ListManifests();
+    on_listed(++times_);
+    return list;
+  }
+
+ private:
+  mutable int times_ = 0;
+};
 
 class GarbageCollectorTest : public ::testing::Test {
  protected:
@@ -46,7 +62,7 @@ class GarbageCollectorTest : public ::testing::Test {
   }
 
   const Recipe recipe_ = FeatureTestRecipe();
-  MemoryStore store_;
+  ListedStore store_;
   FakeClock clock_;
   std::unique_ptr<ReferenceCache> cache_;
   std::unique_ptr<GarbageCollector> collector_;
@@ -117,6 +133,23 @@ TEST_F(GarbageCollectorTest, EvictsTheLongestUnusedDownToTheLimit) {
   EXPECT_FALSE(cache_->GetManifest(first).ok());
   EXPECT_EQ(cache_->GetManifest(second)->present, 10);
   EXPECT_GT(cache_->counters().removed_bytes_evicted, 0);
+}
+
+TEST_F(GarbageCollectorTest, WhatIsRegisteredWhileItSweepsStays) {
+  const Digest id = Filled(4);
+  ASSERT_TRUE(store_.RemoveManifest(id).ok());
+  clock_.Advance(absl::Hours(25));  // four old records of no manifest
+  int listed = 0;
+  store_.on_listed = [&](int) { ++listed; };
+  ASSERT_TRUE(collector_->Collect(/*dry_run=*/true).ok());
+  int left = listed;  // a collection lists as often as a dry run
+  store_.on_listed = [&](int) {
+    // A job wants two of them, after the collector made up its mind which are live.
+    if (--left == 0) Register(TestKeys(2));
+  };
+  ASSERT_TRUE(collector_->Collect(/*dry_run=*/false).ok());
+  store_.on_listed = [](int) {};
+  EXPECT_EQ(Missing(TestKeys(4)), (std::vector<int32_t>{2, 3}));
 }
 
 TEST_F(GarbageCollectorTest, JobsRegisterAndReadWhileItRuns) {

@@ -102,39 +102,42 @@ TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
   absl::Mutex mutex;
   std::map<int64_t, int> computed;
   int64_t lost = 0;  // claimed by builders that died
-  int alive = 32;
-  std::vector<std::thread> builders;
-  for (int b = 0; b < 32; ++b) {
-    builders.emplace_back([&, b] {
-      for (int claims = 0;; ++claims) {
-        const ClaimGrant grant = *cache_->Claim(id, 16, absl::StrCat("builder ", b));
-        if (grant.complete) break;
-        const bool dies = b % 2 == 0 && claims == 1 && grant.claim_id != 0;
-        {
-          absl::MutexLock lock(&mutex);
-          for (const int64_t ordinal : grant.ordinals) ++computed[ordinal];
-          if (dies) lost += static_cast<int64_t>(grant.ordinals.size());
-        }
-        if (dies) break;
-        if (grant.claim_id == 0) {
-          std::this_thread::yield();  // the main thread moves the clock
-          continue;
-        }
-        const std::string packed = PackOrdinals(grant.ordinals, b);
-        const auto put = cache_->PutRecords(id, grant.claim_id, packed);
-        if (!put.ok()) {
-          absl::MutexLock lock(&mutex);
-          lost += static_cast<int64_t>(grant.ordinals.size());  // it was too slow for the clock
-        }
+  int alive = 32, working = 0;
+  const auto build = [&](int b) {
+    for (int claims = 0;;) {
+      {
+        absl::MutexLock lock(&mutex);
+        ++working;
+      }
+      const ClaimGrant grant = *cache_->Claim(id, 16, absl::StrCat("builder ", b));
+      const bool dies = grant.claim_id != 0 && b % 2 == 0 && ++claims == 2;
+      if (grant.claim_id != 0 && !dies) {
+        EXPECT_TRUE(cache_->PutRecords(id, grant.claim_id, PackOrdinals(grant.ordinals, b)).ok());
       }
       absl::MutexLock lock(&mutex);
-      --alive;
-    });
-  }
-  const auto all_ended = [&] { return alive == 0; };
-  for (absl::MutexLock lock(&mutex); !all_ended();) {
-    if (mutex.AwaitWithTimeout(absl::Condition(&all_ended), absl::Milliseconds(20))) break;
-    clock_.Advance(absl::Seconds(31));
+      --working;
+      for (const int64_t ordinal : grant.ordinals) ++computed[ordinal];
+      if (dies) lost += static_cast<int64_t>(grant.ordinals.size());
+      if (dies || grant.complete) {
+        --alive;
+        return;
+      }
+      const bool never = false;
+      if (grant.claim_id == 0) {
+        mutex.AwaitWithTimeout(absl::Condition(&never), absl::Milliseconds(2));
+      }
+    }
+  };
+  std::vector<std::thread> builders;
+  for (int b = 0; b < 32; ++b) builders.emplace_back(build, b);
+  const auto nobody_works = [&] { return working == 0 || alive == 0; };
+  for (absl::MutexLock lock(&mutex); alive > 0;) {
+    // Claims run out only while nobody computes under one.
+    if (mutex.AwaitWithTimeout(absl::Condition(&nobody_works), absl::Milliseconds(50))) {
+      clock_.Advance(absl::Seconds(31));
+    }
+    const bool never = false;
+    mutex.AwaitWithTimeout(absl::Condition(&never), absl::Milliseconds(5));
   }
   for (std::thread& builder : builders) builder.join();
   EXPECT_EQ(cache_->GetManifest(id)->present, 1000);
