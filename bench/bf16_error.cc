@@ -64,28 +64,28 @@ int Measure(const std::string& folder, const std::string& data) {
     std::fprintf(stderr, "%s\n", (wide.ok() ? narrow : wide).status().ToString().c_str());
     return 1;
   }
-  std::vector<at::Tensor> plain, ours, exact, rounded;
+  std::vector<at::Tensor> wide_rows, narrow_rows, all_targets;
   for (const Ids& ids : ReadIds(data)) {
     const auto batch = MakeSequenceBatch({{ids.prompt, ids.response}}, at::kCPU);
     if (!batch.ok()) continue;
-    const at::Tensor a = ForwardRows(wide->model, *batch, {}).hidden;
-    const at::Tensor b = ForwardRows(narrow->model, *batch, {}).hidden;
-    VocabHeadOptions head;
-    head.softcap = wide->model.config().final_softcap.value_or(0);
-    const auto score = [&](const at::Tensor& rows, const Gemma& model) {
-      return TokenLogProbs(rows, model.head(), batch->targets, head).log_probs.to(at::kDouble);
-    };
-    plain.push_back(score(a, wide->model));
-    ours.push_back(score(b, narrow->model));
-    exact.push_back(PlainLogProbs(b, narrow->model, batch->targets, false, at::kDouble));
-    rounded.push_back(PlainLogProbs(b, narrow->model, batch->targets, true, at::kFloat));
+    wide_rows.push_back(ForwardRows(wide->model, *batch, {}).hidden);
+    narrow_rows.push_back(ForwardRows(narrow->model, *batch, {}).hidden);
+    all_targets.push_back(batch->targets);
   }
-  const at::Tensor base = at::cat(plain), bf16 = at::cat(ours), head64 = at::cat(exact);
+  const at::Tensor targets = at::cat(all_targets), rows = at::cat(narrow_rows);
+  VocabHeadOptions head;
+  head.softcap = wide->model.config().final_softcap.value_or(0);
+  const auto score = [&](const at::Tensor& hidden, const Gemma& model) {
+    return TokenLogProbs(hidden, model.head(), targets, head).log_probs.to(at::kDouble);
+  };
+  const at::Tensor base = score(at::cat(wide_rows), wide->model), bf16 = score(rows, narrow->model);
+  const at::Tensor head64 = PlainLogProbs(rows, narrow->model, targets, false, at::kDouble);
+  const at::Tensor rounded = PlainLogProbs(rows, narrow->model, targets, true, at::kFloat);
   std::printf("%lld tokens, nats per token\n", static_cast<long long>(base.numel()));
   Print("bfloat16 model, float32 logits, against float32", bf16 - base);
   Print("  of it the float32-logit head (against float64 logits)", bf16 - head64);
-  Print("bfloat16 model, bfloat16 logits, against float32", at::cat(rounded) - base);
-  Print("  of it the bfloat16 head (against float64 logits)", at::cat(rounded) - head64);
+  Print("bfloat16 model, bfloat16 logits, against float32", rounded - base);
+  Print("  of it the bfloat16 head (against float64 logits)", rounded - head64);
   return 0;
 }
 

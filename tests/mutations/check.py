@@ -80,7 +80,7 @@ MUTATIONS = {
     "label smoothing on the wrong side": (T + "loss/preference_loss.cc", "at::log_sigmoid(u) * (label_smoothing - 1)", "at::log_sigmoid(u) * -label_smoothing"),
     "sft mean over responses": (T + "loss/preference_loss.cc", "return logp.sum() / -global_tokens;", "return -logp.mean();"),
     "distance divided by the features compared": (T + "loss/feature_constraint.cc", "sum(1) / static_cast<double>(options.top_k);",
-                                                  "sum(1) / scale.count_nonzero(1).clamp_min(1);"),
+                                                  "sum(1) / scale.ne(0).sum(1).clamp_min(1);"),
     "union takes the policy's features only": (T + "loss/feature_constraint.cc",
                                                "return TopMask(policy, options.top_k).logical_or(TopMask(reference, options.top_k));",
                                                "return TopMask(policy, options.top_k);"),
