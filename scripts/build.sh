@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CCACHE_SLOPPINESS=pch_defines,time_macros
+export CCACHE_BASEDIR=$PWD  # several clones of this tree share what ccache holds
 
 start=$SECONDS
 scripts/setup.sh
