@@ -87,7 +87,7 @@ class ReferenceCache {
   absl::Status Quarantine(const Digest& manifest_id, absl::Span<const Digest> keys,
                           const std::string& reason);
   absl::StatusOr<std::vector<QuarantinedRecord>> ListQuarantined(int64_t count) const;
-  absl::StatusOr<std::vector<OwnerUse>> Owners();
+  absl::StatusOr<std::vector<OwnerUse>> Owners();  // cheap; leaves out what is not counted yet
   // Call about every second: ends claims, reopens a failed store, counts one manifest nobody asked
   // about.
   void Tick();

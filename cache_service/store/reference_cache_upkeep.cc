@@ -137,14 +137,21 @@ absl::StatusOr<std::vector<QuarantinedRecord>> ReferenceCache::ListQuarantined(
 }
 
 absl::StatusOr<std::vector<OwnerUse>> ReferenceCache::Owners() {
-  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestStatus> manifests, ListManifests());
+  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store_.ListManifests());
   std::map<std::string, OwnerUse> owners;
-  for (const ManifestStatus& manifest : manifests) {
-    OwnerUse& use = owners[manifest.header.owner];
+  for (const ManifestHeader& header : headers) {
+    // Only what is known: asked at every scrape, this must not read whole manifests.
+    std::optional<ManifestCounts> counts;
+    {
+      absl::MutexLock lock(&mutex_);
+      counts = manifests_.CountsOf(header.id);
+    }
+    OwnerUse& use = owners[header.owner];
     ++use.manifests;
-    use.records += manifest.present;
-    use.bytes += manifest.bytes;
-    if (manifest.header.pinned_until > clock_.Now()) use.pinned_bytes += manifest.bytes;
+    if (!counts) continue;
+    use.records += counts->present;
+    use.bytes += counts->bytes;
+    if (header.pinned_until > clock_.Now()) use.pinned_bytes += counts->bytes;
   }
   std::vector<OwnerUse> list;
   for (auto& [owner, use] : owners) {
