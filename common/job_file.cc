@@ -68,6 +68,13 @@ absl::StatusOr<JobConfig> FromTree(const JobNode& root, absl::string_view file,
   return config;
 }
 
+// What comes from the command line has no line in the file.
+void ForgetLines(JobNode* node) {
+  node->line = 0;
+  for (JobNode& item : node->items) ForgetLines(&item);
+  for (auto& [name, member] : node->members) ForgetLines(&member);
+}
+
 absl::Status ApplySet(const std::vector<std::string>& set, JobNode* root,
                       std::vector<JobProblem>* problems) {
   for (const std::string& entry : set) {
@@ -77,8 +84,13 @@ absl::Status ApplySet(const std::vector<std::string>& set, JobNode* root,
       continue;
     }
     const std::string key = entry.substr(0, equals);
-    FPO_ASSIGN_OR_RETURN(JobNode value, ParseJobYaml(entry.substr(equals + 1), problems));
-    value.line = 0;
+    std::vector<JobProblem> wrong;
+    FPO_ASSIGN_OR_RETURN(JobNode value, ParseJobYaml(entry.substr(equals + 1), &wrong));
+    for (const JobProblem& problem : wrong) {
+      problems->push_back({0, absl::StrCat("--set ", key), problem.message});
+    }
+    if (!wrong.empty()) continue;
+    ForgetLines(&value);
     if (absl::Status status = SetJobNode(root, key, std::move(value)); !status.ok()) {
       problems->push_back({0, "--set", std::string(status.message())});
     }

@@ -44,9 +44,15 @@ bool ParseNumber(const JobNode& node, double* value) {
          std::isfinite(*value);
 }
 
+// As people write it: 1000000, not 1e+06; fractions and what is larger as %g does.
+std::string Limit(double value) {
+  const bool whole = std::floor(value) == value && std::abs(value) < 1e15;
+  return whole ? absl::StrCat(static_cast<int64_t>(value)) : absl::StrCat(value);
+}
+
 std::string Range(const JobField& field) {
-  if (std::isinf(field.max)) return absl::StrCat("at least ", field.min);
-  return absl::StrCat("from ", field.min, " to ", field.max);
+  if (std::isinf(field.max)) return absl::StrCat("at least ", Limit(field.min));
+  return absl::StrCat("from ", Limit(field.min), " to ", Limit(field.max));
 }
 
 class Reader {
@@ -141,12 +147,12 @@ class Reader {
     std::vector<JobNode> items = node.items;
     if (node.kind == Kind::kScalar) items = {node};
     if (node.kind == Kind::kMap) {
-      return Complain(node, key, "must be a list of files, not a mapping");
+      return Complain(node, key, "must be a list of words, not a mapping");
     }
     slot->clear();
     for (const JobNode& item : items) {
       if (item.kind != Kind::kScalar || IsNull(item)) {
-        return Complain(item, key, absl::StrCat("must hold file names, not ", item.KindName()));
+        return Complain(item, key, absl::StrCat("must hold words, not ", item.KindName()));
       }
       slot->push_back(item.text);
     }

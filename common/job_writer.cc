@@ -10,10 +10,20 @@
 namespace fpo {
 namespace {
 
+// YAML 1.1 readers take "5e-07" for text and "5.0e-07" for a number; JSON takes both.
+std::string Number(double value) {
+  std::string text = JsonNumber(value);
+  const size_t exponent = text.find('e');
+  if (exponent != std::string::npos && text.find('.') == std::string::npos) {
+    text.insert(exponent, ".0");
+  }
+  return text;
+}
+
 struct ValueWriter {
   std::string operator()(const std::string* v) const { return JsonQuote(*v); }
   std::string operator()(const int64_t* v) const { return absl::StrCat(*v); }
-  std::string operator()(const double* v) const { return JsonNumber(*v); }
+  std::string operator()(const double* v) const { return Number(*v); }
   std::string operator()(const bool* v) const { return *v ? "true" : "false"; }
   std::string operator()(const std::optional<int64_t>* v) const {
     return v->has_value() ? absl::StrCat(**v) : "null";
@@ -25,7 +35,7 @@ struct ValueWriter {
   }
   std::string operator()(const std::vector<double>* v) const {
     std::vector<std::string> items;
-    for (double item : *v) items.push_back(JsonNumber(item));
+    for (double item : *v) items.push_back(Number(item));
     return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
   }
 };

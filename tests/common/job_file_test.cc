@@ -45,6 +45,28 @@ TEST(JobFile, ReportsAllProblemsWithFileAndLine) {
   EXPECT_NE(message.find("output: is missing"), std::string::npos) << message;
 }
 
+TEST(JobFile, ProblemsOfSetNameNoLineOfTheFile) {
+  for (const char* set : {"epochs=0", "optimizer.betas=[5, x]", "data.train={a: 1}", "epochs=[1"}) {
+    const std::string message(ReadJobYaml(kJob, "job.yaml", {set}).status().message());
+    EXPECT_EQ(message.find("job.yaml:"), message.rfind("job.yaml:")) << message;
+    EXPECT_EQ(message.rfind("job.yaml:1:", 0), std::string::npos) << message;
+  }
+}
+
+TEST(JobFile, RangesAreWrittenAsPeopleWriteThem) {
+  const std::string message(
+      ReadJobYaml(kJob, "job.yaml", {"method.beta=-1", "method.label_smoothing=1"})
+          .status()
+          .message());
+  EXPECT_NE(message.find("from 0 to 1000000"), std::string::npos) << message;
+  EXPECT_NE(message.find("from 0 to 0.499999"), std::string::npos) << message;
+}
+
+TEST(JobFile, RequiredLabelsArePairs) {
+  EXPECT_TRUE(ReadJobYaml(kJob, "job.yaml", {"resources.require=[gpu=h100, zone=a]"}).ok());
+  EXPECT_FALSE(ReadJobYaml(kJob, "job.yaml", {"resources.require=[gpu]"}).ok());
+}
+
 TEST(JobFile, JsonRoundTripsAndIsStrict) {
   const auto config = ReadJobYaml(kJob, "job.yaml", {"max_steps=7", "sae.layer=2", "labels.a=b"});
   ASSERT_TRUE(config.ok());

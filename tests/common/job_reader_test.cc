@@ -32,7 +32,7 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"kind: generate", "kind", "not available in this version"},
       {"method: fpo", "method", "must be a mapping"},
       {"sae: x", "sae", "must be a mapping"},
-      {"data: {train: {a: b}}", "data.train", "list of files"},
+      {"data: {train: {a: b}}", "data.train", "list of words"},
       {"labels: [a]", "labels", "mapping"},
       {"optimizer: {betas: 0.9}", "optimizer.betas", "list of numbers"},
   };

@@ -26,5 +26,14 @@ TEST(JobWriter, WordsNotGivenAreLeftOut) {
   EXPECT_TRUE(json->Find("max_steps")->IsNull());
 }
 
+// PyYAML and other readers of YAML 1.1 take 5e-07 for text.
+TEST(JobWriter, SmallNumbersAreNumbersInEveryYaml) {
+  JobConfig config;
+  config.optimizer.lr = 5e-7;
+  config.optimizer.betas = {1e-5, 0.25};
+  EXPECT_NE(WriteJobYaml(config).find("lr: 5.0e-07\n"), std::string::npos);
+  EXPECT_NE(WriteJobYaml(config).find("[1.0e-05, 0.25]"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fpo

@@ -18,6 +18,7 @@ TEST(TrainProtocol, EventsRoundTripEveryField) {
   event.metrics = {{"loss", 0.5}, {"rewards/margins", -1}};
   event.file = "f";
   event.count = 2;
+  event.digest = "ab12";
   event.error_class = "invalid";
   event.message = "a \"b\"";
   const std::string line = EncodeEvent(event);
