@@ -100,6 +100,7 @@ struct ResourcesSection {
   int64_t slots = 1;
   std::string queue = "default";
   int64_t priority = 500;  // 0-1000, higher first
+  std::vector<std::string> require;  // labels that a worker must have, "name=value"
 };
 
 struct RetrySection {

@@ -186,7 +186,8 @@ JobEntry Resources(ResourcesSection* s) {
           "what the job needs",
           {{"slots", &s->slots, "GPUs, or CPU shares; all or none are reserved", {}, 1, 4096},
            {"queue", &s->queue, "queue"},
-           {"priority", &s->priority, "higher runs first", {}, 0, 1000}}};
+           {"priority", &s->priority, "higher runs first", {}, 0, 1000},
+           {"require", &s->require, "labels that each worker must have, as name=value"}}};
 }
 
 JobEntry Retry(RetrySection* s) {

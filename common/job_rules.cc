@@ -41,6 +41,13 @@ class Rules {
     if (c_.model.path.empty()) Complain("model.path", "is missing; a Hugging Face directory");
     if (c_.output.empty()) Complain("output", "is missing; a folder for what the job leaves");
     if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
+    for (const std::string& label : c_.resources.require) {
+      const size_t equals = label.find('=');
+      if (equals == 0 || equals == std::string::npos || equals + 1 == label.size()) {
+        Complain("resources.require",
+                 absl::StrCat("\"", label, "\" must be name=value, e.g. gpu=h100"));
+      }
+    }
   }
 
   void CheckData() {

@@ -86,6 +86,7 @@ std::string EncodeEvent(const TrainEvent& event) {
   }
   if (!event.file.empty()) line.Add("file", event.file);
   if (Carries(event, "count")) line.Add("count", event.count);
+  if (!event.digest.empty()) line.Add("digest", event.digest);
   if (!event.error_class.empty()) line.Add("error_class", event.error_class);
   if (!event.message.empty()) line.Add("message", event.message);
   return line.Text();
@@ -108,6 +109,7 @@ absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "step", &event.step));
   FPO_RETURN_IF_ERROR(ReadMetrics(object, &event.metrics));
   FPO_RETURN_IF_ERROR(ReadMember(object, "file", &event.file));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "digest", &event.digest));
   FPO_RETURN_IF_ERROR(ReadMember(object, "count", &event.count));
   FPO_RETURN_IF_ERROR(ReadMember(object, "error_class", &event.error_class));
   FPO_RETURN_IF_ERROR(ReadMember(object, "message", &event.message));

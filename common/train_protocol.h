@@ -40,6 +40,7 @@ struct TrainEvent {
   std::map<std::string, double> metrics;  // step, evaluation, result: names of metrics.jsonl
   std::string file;                       // records, checkpoint: path; result: output folder
   int64_t count = 0;                      // records: how many are in `file`
+  std::string digest;                     // checkpoint: SHA-256 of its manifest.json, hex
   std::string error_class;                // error: invalid | memory | storage | ...
   std::string message;                    // warning, error
 };

@@ -60,6 +60,18 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
               "after a start, no attempt is replaced for this long");
   AddDuration(&app, "--cancel-grace", &config.options.cancel_grace,
               "between asking a job to stop and killing it");
+  AddDuration(&app, "--checkpoint-grace", &config.options.checkpoint_grace,
+              "for a paused or preempted job to write its checkpoint");
+  AddDuration(&app, "--unsatisfiable-after", &config.options.unsatisfiable_after,
+              "a job that no workers can hold fails after this long");
+  std::vector<std::string> quotas;
+  app.add_option("--quota", quotas,
+                 "slots in use, as owner:NAME=SLOTS or queue:NAME=SLOTS; NAME * is everyone else; "
+                 "may be repeated");
+  app.add_option("--owner-jobs-max", config.options.owner_jobs_max,
+                 "jobs of one owner that have not ended; 0: any number")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   try {
     app.parse(argc, argv);
@@ -69,6 +81,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
     if (code != 0) return absl::InvalidArgumentError(error.what());
     flags.text = out.str();
     return flags;
+  }
+  for (const std::string& text : quotas) {
+    FPO_ASSIGN_OR_RETURN(QuotaRule rule, ParseQuotaRule(text));
+    config.options.quotas.push_back(std::move(rule));
   }
   FPO_RETURN_IF_ERROR(config.Validate());
   return flags;

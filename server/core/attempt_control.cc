@@ -15,11 +15,6 @@ bool EndsMember(ReportStatus status) {
          status == ReportStatus::kFailed || status == ReportStatus::kStopped;
 }
 
-bool IsActive(JobState state) {
-  return state == JobState::kReserved || state == JobState::kStarting ||
-         state == JobState::kRunning;
-}
-
 // The state table said no; anything else means that the change could not be stored.
 bool IsRuling(const absl::Status& status) {
   const std::string reason = ErrorReason(status);
@@ -33,6 +28,17 @@ MemberReport ReportOf(const AttemptRef& ref, const std::string& worker, ReportSt
   report.worker = worker;
   report.status = status;
   return report;
+}
+
+std::string StopWords(const Job& job) {
+  switch (job.state) {
+    case JobState::kPausing:
+      return "paused on request";
+    case JobState::kPreempting:
+      return job.reason;
+    default:
+      return "cancelled on request";
+  }
 }
 
 constexpr size_t kUnstoredMax = 4096;
@@ -82,6 +88,11 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
   if (attempt != nullptr && same_attempt && attempt->ended && !before.attempts.back().ended) {
     ++counts_->attempts[attempt->end_class];
   }
+  if (IsStopping(after.state) && !attempt->AllEnded() &&
+      (before.state != after.state || before.stop_by != after.stop_by)) {
+    StopMembers(after, std::max(after.stop_by - now.wall, absl::ZeroDuration()), StopWords(after),
+                now);
+  }
   if (before.state == after.state) return;
   Log(LogLevel::kInfo, absl::StrCat(JobStateName(before.state), " -> ", JobStateName(after.state)),
       {{"job", after.job_id}, {"reason", after.reason}, {"epoch", absl::StrCat(after.epoch)}});
@@ -110,7 +121,9 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
   command.slots = member.slots;
   command.first_rank = member.first_rank;
   command.world_size = job.demand.slots;
-  command.resume = attempt.number > 1;
+  command.resume = attempt.number > 1 || !job.retry_of.empty();
+  // A retry may go back to an older checkpoint; later attempts go on from what this one wrote.
+  if (attempt.number == 1) command.discard_after_step = job.checkpoint_step;
   if (command.world_size > 1) {
     const std::optional<WorkerHello> first = workers_->Find(attempt.members.front().worker);
     const bool alone = attempt.members.size() == 1 || !first || first->host.empty();
@@ -136,20 +149,15 @@ absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, c
   return absl::OkStatus();
 }
 
-absl::StatusOr<JobPtr> AttemptControl::Cancel(const std::string& job_id, bool kill_now,
+absl::StatusOr<JobPtr> AttemptControl::Change(const std::string& job_id, const JobEvent& event,
                                               const Moment& now) {
-  FPO_ASSIGN_OR_RETURN(JobPtr job, ApplyEvent(job_id, CancelRequest{}, now));
-  if (job->state == JobState::kCancelling) {
-    const absl::Duration grace = kill_now ? absl::ZeroDuration() : options_.cancel_grace;
-    StopMembers(*job, grace, "cancelled on request", now);
-  }
-  return job;
+  return ApplyEvent(job_id, event, now);
 }
 
 bool AttemptControl::CanAdopt(const WorkerHello& hello, const AttemptRef& ref) const {
   const JobPtr job = jobs_->Get(ref.job_id);
   if (!job || !IsCurrent(*job, ref)) return false;
-  if (!IsActive(job->state) && job->state != JobState::kCancelling) return false;
+  if (!IsActive(job->state) && !IsStopping(job->state)) return false;
   const Member* member = job->attempts.back().Find(hello.worker_id);
   return member != nullptr && !member->ended() && member->instance == hello.instance_id;
 }
@@ -192,11 +200,10 @@ void AttemptControl::AfterAdoption(const WorkerHello& hello, const AttemptRef& r
   const JobPtr job = jobs_->Get(ref.job_id);
   if (job->state == JobState::kReserved) {
     (void)ApplyOrRetry(ref.job_id, ReportOf(ref, hello.worker_id, ReportStatus::kAccepted), now);
-  } else if (job->state == JobState::kCancelling) {
-    const absl::Duration left = job->state_since + options_.cancel_grace - now.wall;
-    const absl::Duration grace = std::clamp(left, absl::ZeroDuration(), options_.cancel_grace);
+  } else if (IsStopping(job->state)) {
+    const absl::Duration grace = std::max(job->stop_by - now.wall, absl::ZeroDuration());
     workers_->Send(hello.worker_id,
-                   StopCommand{.ref = ref, .grace = grace, .reason = "cancelled on request"});
+                   StopCommand{.ref = ref, .grace = grace, .reason = StopWords(*job)});
   }
 }
 
@@ -228,6 +235,7 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
   if (EndsMember(report.status)) {
     unreported_.erase({report.worker, report.ref});
     workers_->Release(report.worker, report.ref);
+    workers_->ReopenIfAutomatic(report.worker);
   }
   const absl::Status status = ApplyOrRetry(report.ref.job_id, report, now);
   if (ErrorReason(status) == "STALE_EPOCH") ++counts_->fencing_rejections["report"];
@@ -271,12 +279,7 @@ void AttemptControl::TakeExpiredLeases(const Moment& now) {
   }
 }
 
-void AttemptControl::Tick(const Moment& now) {
-  std::vector<std::pair<std::string, JobEvent>> unstored;
-  unstored.swap(unstored_);
-  for (const auto& [job_id, event] : unstored) (void)ApplyOrRetry(job_id, event, now);
-
-  TakeExpiredLeases(now);
+void AttemptControl::TakeUnreported(const Moment& now) {
   for (auto it = unreported_.begin(); it != unreported_.end();) {
     if (it->second > now.steady) {
       ++it;
@@ -287,17 +290,57 @@ void AttemptControl::Tick(const Moment& now) {
     (void)ApplyOrRetry(ref.job_id, MemberLost{ref, worker, "its agent no longer runs the attempt"},
                        now);
   }
+}
+
+void AttemptControl::CloseUnconfirmed(const Job& job) {
+  for (const Member& member : job.attempts.back().members) {
+    if (member.ended()) continue;
+    const std::string why = absl::StrCat("did not confirm the end of attempt ",
+                                         job.attempts.back().number, " of job ", job.job_id);
+    Log(LogLevel::kWarning, "a worker is closed", {{"worker", member.worker}, {"why", why}});
+    workers_->SetMode(member.worker, {WorkerMode::Kind::kCordoned, why, /*automatic=*/true});
+  }
+}
+
+void AttemptControl::SettleStops(const Moment& now) {
   // Agents that have not dialled in again yet cannot accept or confirm anything.
   const bool reattached = now.steady >= leases_->reattach_until();
   for (const JobPtr& job : jobs_->WithAttempt()) {
     const absl::Duration age = now.wall - job->state_since;
     if (job->state == JobState::kReserved && reattached && age >= options_.reservation) {
       (void)ApplyOrRetry(job->job_id, ReservationExpired{}, now);
-    } else if (job->state == JobState::kRecovering &&
-               (job->attempts.back().AllEnded() || (reattached && age >= kFenceWait))) {
-      (void)ApplyOrRetry(job->job_id, Settle{}, now);
+      continue;
+    }
+    if (job->state != JobState::kRecovering && !IsStopping(job->state)) continue;
+    const bool confirmed = job->attempts.back().AllEnded();
+    if (!confirmed && (!reattached || now.wall < FenceEnd(*job))) continue;
+    if (!confirmed) CloseUnconfirmed(*job);
+    (void)ApplyOrRetry(job->job_id, Settle{}, now);
+  }
+}
+
+void AttemptControl::DrainWorkers(const Moment& now) {
+  for (const JobPtr& job : jobs_->WithAttempt()) {
+    if (!IsActive(job->state)) continue;
+    for (const Member& member : job->attempts.back().members) {
+      const WorkerMode mode = workers_->ModeOf(member.worker);
+      if (member.ended() || mode.kind != WorkerMode::Kind::kDraining) continue;
+      const std::string why = absl::StrCat("preempted: worker ", member.worker, " is drained",
+                                           mode.note.empty() ? "" : ": ", mode.note);
+      (void)ApplyOrRetry(job->job_id, Preempt{options_.checkpoint_grace, why}, now);
+      break;
     }
   }
+}
+
+void AttemptControl::Tick(const Moment& now) {
+  std::vector<std::pair<std::string, JobEvent>> unstored;
+  unstored.swap(unstored_);
+  for (const auto& [job_id, event] : unstored) (void)ApplyOrRetry(job_id, event, now);
+  TakeExpiredLeases(now);
+  TakeUnreported(now);
+  SettleStops(now);
+  DrainWorkers(now);
   workers_->ReleaseOverdue(now.steady);
 }
 

@@ -47,7 +47,10 @@ class AttemptControl {
                 const Moment& now);
   // An event of the attempt showed that it works.
   void OnWork(const AttemptRef& ref, const std::string& worker, const Moment& now);
-  absl::StatusOr<JobPtr> Cancel(const std::string& job_id, bool kill_now, const Moment& now);
+  // What a user or the scheduler asks of a job (CancelRequest to Preempt); processes that have to
+  // stop are told to.
+  absl::StatusOr<JobPtr> Change(const std::string& job_id, const JobEvent& event,
+                                const Moment& now);
   absl::Status Reserve(const SchedulePlan::Placement& placement, const Moment& now);
   // Expired leases, reservations that took too long, finished recoveries, orders not yet stored.
   void Tick(const Moment& now);
@@ -68,6 +71,12 @@ class AttemptControl {
   void FindMissing(const WorkerHello& hello, const Moment& now);
   void Lose(const std::string& worker, const std::string& why, const Moment& now);
   void TakeExpiredLeases(const Moment& now);
+  void TakeUnreported(const Moment& now);
+  void SettleStops(const Moment& now);
+  // Jobs on draining workers stop there and queue again.
+  void DrainWorkers(const Moment& now);
+  // Processes that nobody confirmed dead may still be there: the worker gets no new ones.
+  void CloseUnconfirmed(const Job& job);
   void KeepCacheUse(const AttemptRef& ref, const CacheUse& cache);
 
   const CoordinatorOptions options_;

@@ -1,33 +1,18 @@
 #include "server/core/coordinator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "server/core/explain.h"
 #include "server/core/progress_tracker.h"
 #include "server/core/submission.h"
 
 namespace fpo::coordinator {
 namespace {
-
-absl::Status MissingRequestId() {
-  return WithErrorInfo(absl::InvalidArgumentError("the submit has no request_id"),
-                       {.reason = "NO_REQUEST_ID",
-                        .field = "request_id",
-                        .hint = "make a UUID and repeat it with every retry"});
-}
-
-absl::Status RequestIdReused(const SubmittedRequest& known) {
-  return WithErrorInfo(
-      absl::AlreadyExistsError(absl::StrCat("request_id ", known.request_id,
-                                            " was used for another job, ", known.job_id)),
-      {.reason = "REQUEST_ID_REUSED",
-       .field = "request_id",
-       .hint = "make a new request_id for a new job",
-       .ids = {known.job_id}});
-}
 
 bool HasWork(const EventBatch& batch) {
   for (const EventItem& item : batch.items) {
@@ -45,54 +30,52 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Parts& parts)
       steady_(*parts.steady),
       jobs_(parts.store),
       leases_(options.lease, parts.steady->Now() + options.reattach),
+      checkpoints_(&jobs_, &workers_),
+      intake_({.owner_jobs_max = options.owner_jobs_max}, parts.store, &jobs_, &counts_),
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
       lines_(parts.store, &jobs_),
-      scheduler_({.unsatisfiable_after = options.unsatisfiable_after}) {}
+      scheduler_({options.unsatisfiable_after, options.quotas}) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const CoordinatorOptions& options,
                                                                const Parts& parts) {
   std::unique_ptr<Coordinator> coordinator(new Coordinator(options, parts));
   absl::MutexLock lock(&coordinator->mu_);
   FPO_RETURN_IF_ERROR(coordinator->jobs_.Load());
+  FPO_ASSIGN_OR_RETURN(const auto modes, parts.store->LoadWorkerModes());
+  for (const auto& [worker, mode] : modes) coordinator->workers_.SetMode(worker, mode);
   coordinator->attempts_.ExpectWorkers(coordinator->Now());
   return coordinator;
 }
 
 absl::StatusOr<SubmitAnswer> Coordinator::Submit(const SubmitAsk& ask) {
-  absl::StatusOr<Submission> submission = CheckSubmission(ask.config_json);
   absl::MutexLock lock(&mu_);
-  if (!submission.ok() || ask.request_id.empty()) {
-    ++counts_.submissions["invalid"];
-    return submission.ok() ? MissingRequestId() : submission.status();
-  }
-  Job& job = submission->job;
-  job.owner = ask.owner;
-  SubmittedRequest request;
-  request.request_id = ask.request_id;
-  request.digest = SubmissionDigest(job);
-  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, store_.FindRequest(ask.request_id));
-  if (known) {
-    FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, Repeat(*known, request.digest));
-    answer.warnings = std::move(submission->warnings);
-    return answer;
-  }
-  absl::StatusOr<JobPtr> created = jobs_.Create(std::move(job), std::move(request), wall_.Now());
-  ++counts_.submissions[created.ok() ? "created" : "failed"];
-  if (!created.ok()) return created.status();
   tick_wanted_ = true;
-  return SubmitAnswer{*created, std::move(submission->warnings)};
+  return intake_.Submit(ask, wall_.Now());
 }
 
-absl::StatusOr<SubmitAnswer> Coordinator::Repeat(const SubmittedRequest& known,
-                                                 const std::string& digest) {
-  ++counts_.submissions[known.digest == digest ? "repeated" : "invalid"];
-  if (known.digest != digest) return RequestIdReused(known);
-  JobPtr job = jobs_.Get(known.job_id);
-  if (!job) {
-    return absl::DataLossError(absl::StrCat("request ", known.request_id, " made job ",
-                                            known.job_id, ", which is not in the store"));
-  }
-  return SubmitAnswer{std::move(job), {}};
+absl::StatusOr<SubmitAnswer> Coordinator::Retry(const RetryAsk& ask) {
+  absl::MutexLock lock(&mu_);
+  tick_wanted_ = true;
+  return intake_.Retry(ask, wall_.Now());
+}
+
+absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
+  FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(ask.config_json));
+  submission.job.owner = ask.owner;
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_ok).status());
+  const auto near = jobs_.files().find(submission.job.demand.data_key);
+  PreviewScene scene{jobs_.WithAttempt(),
+                     jobs_.Queued(),
+                     workers_.Offers(),
+                     &options_.quotas,
+                     &jobs_.run_times(),
+                     near == jobs_.files().end() ? nullptr : &near->second,
+                     jobs_.NewestCacheUser(submission.job.demand.data_key),
+                     wall_.Now()};
+  Preview preview = PreviewJob(submission.job, scene);
+  preview.warnings = std::move(submission.warnings);
+  return preview;
 }
 
 absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& words) const {
@@ -115,7 +98,65 @@ absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& words, bool kill_n
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
   if (job->state == JobState::kCancelled) return job;
   tick_wanted_ = true;
-  return attempts_.Cancel(job->job_id, kill_now, Now());
+  const absl::Duration grace = kill_now ? absl::ZeroDuration() : options_.cancel_grace;
+  return attempts_.Change(job->job_id, CancelRequest{grace}, Now());
+}
+
+absl::StatusOr<JobPtr> Coordinator::Change(const std::string& words, const JobEvent& event) {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  tick_wanted_ = true;
+  return attempts_.Change(job->job_id, event, Now());
+}
+
+absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  ExplainScene scene;
+  scene.workers = workers_.List(steady_.Now());
+  scene.now = wall_.Now();
+  if (job->state == JobState::kQueued) {
+    scene.ahead = jobs_.Queued();
+    const auto self = std::find_if(scene.ahead.begin(), scene.ahead.end(),
+                                   [&](const JobPtr& other) { return other == job; });
+    scene.ahead.erase(self, scene.ahead.end());
+  }
+  for (const std::string& id : job->after_ok) {
+    if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
+  }
+  return ExplainJob(*job, scene);
+}
+
+QueueView Coordinator::Queue() const {
+  absl::MutexLock lock(&mu_);
+  return ForecastQueue(
+      {jobs_.WithAttempt(), jobs_.Queued(), workers_.Offers(), &jobs_.run_times(), wall_.Now()});
+}
+
+absl::StatusOr<Checkpoint> Coordinator::PinCheckpoint(const std::string& words, int64_t step,
+                                                      bool pinned) {
+  absl::MutexLock lock(&mu_);
+  return checkpoints_.Pin(words, step, pinned);
+}
+
+absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(const std::string& words,
+                                                                          bool dry_run) {
+  absl::MutexLock lock(&mu_);
+  return checkpoints_.Gc(words, dry_run);
+}
+
+absl::StatusOr<WorkerView> Coordinator::SetWorkerMode(const std::string& worker_id,
+                                                      const WorkerMode& mode) {
+  absl::MutexLock lock(&mu_);
+  if (!workers_.Find(worker_id)) {
+    return WithErrorInfo(
+        absl::NotFoundError(absl::StrCat("no worker has the name \"", worker_id, "\"")),
+        {.reason = "WORKER_NOT_FOUND", .hint = "fpoctl workers list", .ids = {worker_id}});
+  }
+  FPO_RETURN_IF_ERROR(store_.PutWorkerMode(worker_id, mode));
+  workers_.SetMode(worker_id, mode);
+  tick_wanted_ = true;
+  return *workers_.View(worker_id, steady_.Now());
 }
 
 // Lines are read past the lock: the store synchronises itself and lines never change.
@@ -124,15 +165,28 @@ absl::StatusOr<std::vector<LogLine>> Coordinator::ReadLogs(const std::string& jo
   return store_.ReadLogs(job_id, query);
 }
 
-absl::StatusOr<uint64_t> Coordinator::LogTail(const std::string& job_id, int32_t attempt,
+absl::StatusOr<uint64_t> Coordinator::LogTail(const std::string& job_id, const LogQuery& query,
                                               int32_t lines) const {
-  return store_.TailCursor(job_id, attempt, lines);
+  return store_.TailCursor(job_id, query, lines);
 }
 
 absl::StatusOr<std::vector<EventLine>> Coordinator::ReadEvents(const std::string& job_id,
                                                                uint64_t after,
                                                                int32_t limit) const {
   return store_.ReadEvents(job_id, after, limit);
+}
+
+absl::StatusOr<MetricSeries> Coordinator::ReadMetrics(const std::string& job_id,
+                                                      const std::vector<std::string>& names) const {
+  constexpr int32_t kPage = 1000;
+  MetricSeries series(names);
+  for (uint64_t after = 0;;) {
+    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
+                         store_.ReadEvents(job_id, after, kPage));
+    for (const EventLine& line : lines) series.Add(line);
+    if (lines.size() < kPage) return series;
+    after = lines.back().cursor;
+  }
 }
 
 std::vector<WorkerView> Coordinator::ListWorkers() const {
@@ -197,7 +251,11 @@ absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch&
   absl::MutexLock lock(&mu_);
   const Moment now = Now();
   if (HasWork(batch)) attempts_.OnWork(batch.ref, worker, now);
-  return lines_.AddEvents(worker, batch, now.wall);
+  const absl::Status status = lines_.AddEvents(worker, batch, now.wall);
+  if (const int64_t stale = lines_.TakeStaleCheckpoints()) {
+    counts_.fencing_rejections["checkpoint"] += stale;
+  }
+  return status;
 }
 
 absl::Status Coordinator::AddLogs(const std::string& worker, const LogBatch& batch) {
@@ -222,12 +280,39 @@ void Coordinator::Tick() {
   }
 }
 
+std::vector<const Job*> Coordinator::WithDependenciesMet(const std::vector<JobPtr>& queued,
+                                                         const Moment& now) {
+  std::vector<const Job*> ready;
+  for (const JobPtr& job : queued) {
+    const auto blocks =
+        std::find_if(job->after_ok.begin(), job->after_ok.end(), [&](const std::string& id) {
+          const JobPtr other = jobs_.Get(id);
+          return other && other->state != JobState::kSucceeded;
+        });
+    if (blocks == job->after_ok.end()) {
+      ready.push_back(job.get());
+      continue;
+    }
+    const JobState state = jobs_.Get(*blocks)->state;
+    const std::string why = ExplainDependency(*blocks, state);
+    if (IsTerminal(state)) {
+      (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{why}, now.wall);
+    } else {
+      jobs_.SetReason(job->job_id, why);
+    }
+  }
+  return ready;
+}
+
 void Coordinator::Schedule(const Moment& now) {
   const std::vector<JobPtr> queued = jobs_.Queued();
-  std::vector<const Job*> jobs;
-  jobs.reserve(queued.size());
-  for (const JobPtr& job : queued) jobs.push_back(job.get());
-  const SchedulePlan plan = scheduler_.Tick(jobs, workers_.Offers(), now);
+  const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
+  SchedulerInput input;
+  input.queued = WithDependenciesMet(queued, now);
+  for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
+  input.offers = workers_.Offers();
+  input.files = &jobs_.files();
+  const SchedulePlan plan = scheduler_.Tick(input, now);
   for (const SchedulePlan::Placement& placement : plan.placements) {
     const absl::Status status = attempts_.Reserve(placement, now);
     if (!status.ok()) {
@@ -238,6 +323,9 @@ void Coordinator::Schedule(const Moment& now) {
   for (const SchedulePlan::Reason& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.text);
   for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
     (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
+  }
+  for (const SchedulePlan::Reason& victim : plan.preemptions) {
+    (void)attempts_.Change(victim.job_id, Preempt{options_.checkpoint_grace, victim.text}, now);
   }
 }
 

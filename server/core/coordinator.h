@@ -11,26 +11,22 @@
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "server/core/attempt_control.h"
+#include "server/core/checkpoint_control.h"
 #include "server/core/coordinator_options.h"
 #include "server/core/coordinator_stats.h"
+#include "server/core/explain_job.h"
+#include "server/core/job_intake.h"
 #include "server/core/job_store.h"
 #include "server/core/job_table.h"
 #include "server/core/lease_table.h"
 #include "server/core/line_intake.h"
+#include "server/core/metric_series.h"
+#include "server/core/preview.h"
+#include "server/core/queue_forecast.h"
 #include "server/core/scheduler.h"
 #include "server/core/worker_registry.h"
 
 namespace fpo::coordinator {
-
-struct SubmitAsk {
-  std::string request_id;
-  std::string config_json;
-  std::string owner;
-};
-struct SubmitAnswer {
-  JobPtr job;
-  std::vector<std::string> warnings;
-};
 
 // The coordinator without its network: everything users and agents can ask, each answered from one
 // lock. Thread-safe. Calls that change something wait for the disk, a few milliseconds.
@@ -47,20 +43,35 @@ class Coordinator {
 
   // Users. Job arguments are an id, a name or a unique prefix (JobTable::Find).
 
-  // Durable before it returns. The same request_id with the same job gives the same job again;
-  // with another job AlreadyExists (REQUEST_ID_REUSED).
-  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask);
+  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask);  // JobIntake::Submit
+  absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask);    // JobIntake::Retry
+  // What would become of a job if it were submitted now. Errors of Submit.
+  absl::StatusOr<Preview> Validate(const SubmitAsk& ask) const;
   absl::StatusOr<JobPtr> GetJob(const std::string& words) const;
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   // Immediate for a job that waits; else CANCELLING until its processes are gone. A job that ended
   // otherwise: FailedPrecondition.
   absl::StatusOr<JobPtr> Cancel(const std::string& words, bool kill_now);
+  // Pause to Priority of the state table, durable before it returns. FailedPrecondition where it
+  // does not apply.
+  absl::StatusOr<JobPtr> Change(const std::string& words, const JobEvent& event);
+  absl::StatusOr<Explanation> Explain(const std::string& words) const;
+  QueueView Queue() const;
+  absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
+  absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
+                                                               bool dry_run);
+  // Durable. NotFound for a worker that never connected.
+  absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
                                                 const LogQuery& query) const;
-  absl::StatusOr<uint64_t> LogTail(const std::string& job_id, int32_t attempt, int32_t lines) const;
+  absl::StatusOr<uint64_t> LogTail(const std::string& job_id, const LogQuery& query,
+                                   int32_t lines) const;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) const;
+  absl::StatusOr<MetricSeries> ReadMetrics(const std::string& job_id,
+                                           const std::vector<std::string>& names) const;
+  absl::Duration checkpoint_grace() const { return options_.checkpoint_grace; }
   std::vector<WorkerView> ListWorkers() const;
   // Calls on_job with the job as it is before returning.
   absl::StatusOr<WatchId> Watch(const std::string& job_id, JobWatch watch);
@@ -86,7 +97,8 @@ class Coordinator {
   Coordinator(const CoordinatorOptions& options, const Parts& parts);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<SubmitAnswer> Repeat(const SubmittedRequest& known, const std::string& digest)
+  // Jobs that may run as far as other jobs are concerned; the others say what they wait for.
+  std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, const Moment& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
@@ -99,6 +111,8 @@ class Coordinator {
   WorkerRegistry workers_ ABSL_GUARDED_BY(mu_);
   LeaseTable leases_ ABSL_GUARDED_BY(mu_);
   CoordinatorCounts counts_ ABSL_GUARDED_BY(mu_);
+  CheckpointControl checkpoints_ ABSL_GUARDED_BY(mu_);
+  JobIntake intake_ ABSL_GUARDED_BY(mu_);
   AttemptControl attempts_ ABSL_GUARDED_BY(mu_);
   LineIntake lines_ ABSL_GUARDED_BY(mu_);
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "absl/time/time.h"
+#include "server/core/slot_quota.h"
 
 namespace fpo::coordinator {
 
@@ -12,6 +16,10 @@ struct CoordinatorOptions {
   absl::Duration reattach = absl::Seconds(60);
   absl::Duration reservation = absl::Seconds(60);   // all agents must accept within this
   absl::Duration cancel_grace = absl::Seconds(30);  // between SIGTERM and SIGKILL
+  // A paused or preempted attempt may take this long to write its checkpoint and stop.
+  absl::Duration checkpoint_grace = absl::Minutes(2);
+  std::vector<QuotaRule> quotas;  // of slots in use
+  int64_t owner_jobs_max = 0;     // of one owner that have not ended; 0: any number
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then its slots no longer count as known
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long

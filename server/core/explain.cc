@@ -1,11 +1,11 @@
 #include "server/core/explain.h"
 
 #include <algorithm>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "server/core/placement.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -24,15 +24,6 @@ std::string WorkersOf(const Job& job, Predicate waits_for) {
 }
 
 bool StillRuns(const Member& member) { return !member.ended(); }
-
-int32_t LargestGroup(const std::vector<SlotOffer>& offers) {
-  std::map<std::string, int32_t> slots;
-  int32_t largest = 0;
-  for (const SlotOffer& offer : offers) {
-    largest = std::max(largest, slots[offer.device] += offer.slots);
-  }
-  return largest;
-}
 
 }  // namespace
 
@@ -55,35 +46,71 @@ std::string ExplainRecovering(const Job& job) {
   return waits.empty() ? after : absl::StrCat(after, "; waiting for ", waits, " to stop");
 }
 
-std::string ExplainCancelling(const Job& job) {
-  return absl::StrCat("cancelling: waiting for ", WorkersOf(job, StillRuns), " to stop");
+std::string ExplainStopping(const Job& job) {
+  return absl::StrCat(job.state == JobState::kPausing ? "pausing" : "cancelling", ": waiting for ",
+                      WorkersOf(job, StillRuns), " to stop");
 }
 
-std::string ExplainNoFit(int32_t asked, const std::vector<SlotOffer>& offers) {
-  if (offers.empty()) {
-    return absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots",
-                        ", no worker has connected yet");
+std::string ExplainHeld(const Job& job) {
+  return absl::StrCat("held: starts after fpoctl release ", job.job_id);
+}
+
+std::string ExplainPaused(const Job& job) {
+  const std::string from =
+      job.checkpoint_step > 0
+          ? absl::StrCat("goes on from the checkpoint of step ", job.checkpoint_step)
+          : "has no checkpoint yet, starts its phase anew";
+  return absl::StrCat("paused: ", from, " after fpoctl resume ", job.job_id);
+}
+
+std::string ExplainDependency(const std::string& job_id, JobState state) {
+  return absl::StrCat("dependency: job ", job_id, " is ", JobStateName(state),
+                      IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
+}
+
+std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
+                         const std::vector<SlotOffer>& eligible) {
+  const int32_t asked = job.demand.slots;
+  const std::string asks =
+      absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots");
+  if (known.empty()) return absl::StrCat(asks, ", no worker has connected yet");
+  std::string labels;
+  for (const auto& [name, value] : job.demand.require) {
+    absl::StrAppend(&labels, labels.empty() ? " with " : ", ", name, "=", value);
   }
-  return absl::StrCat("no-worker-fits: asks for ", asked, " slots, the largest offer is ",
-                      LargestGroup(offers), " over ", offers.size(),
-                      offers.size() == 1 ? " worker" : " workers");
+  return absl::StrCat(asks, labels, ", the largest offer is ", LargestGroup(eligible), " over ",
+                      eligible.size(), eligible.size() == 1 ? " worker" : " workers");
 }
 
 std::string ExplainSlots(int32_t needed, const std::vector<SlotOffer>& offers) {
   int32_t free = 0;
   std::vector<std::string> lost;
+  std::vector<std::string> closed;
   for (const SlotOffer& offer : offers) {
     free += offer.usable();
-    if (!offer.connected) lost.push_back(offer.worker_id);
+    if (!offer.connected) {
+      lost.push_back(offer.worker_id);
+    } else if (!offer.open) {
+      closed.push_back(offer.worker_id);
+    }
   }
   std::string text = absl::StrCat("waiting-for-slots: needs ", needed, ", ", free, " free");
   if (!lost.empty()) absl::StrAppend(&text, "; lost: ", absl::StrJoin(lost, ", "));
+  if (!closed.empty()) absl::StrAppend(&text, "; closed: ", absl::StrJoin(closed, ", "));
   return text;
 }
 
 std::string ExplainBehind(int64_t jobs_ahead) {
-  return absl::StrCat("lower-priority: ", jobs_ahead, jobs_ahead == 1 ? " job" : " jobs",
-                      " ahead in the queue");
+  // Rounded when it is large, so that not every start changes every waiting job.
+  int64_t unit = 1;
+  while (jobs_ahead >= 20 * unit) unit *= 10;
+  return absl::StrCat("lower-priority: ", jobs_ahead / unit * unit, unit > 1 ? "+" : "",
+                      jobs_ahead == 1 ? " job" : " jobs", " ahead in the queue");
+}
+
+std::string ExplainPreempted(const Job& other) {
+  return absl::StrCat("preempted: its slots go to job ", other.job_id, " of priority ",
+                      other.demand.priority);
 }
 
 }  // namespace fpo::coordinator

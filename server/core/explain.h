@@ -16,13 +16,20 @@ namespace fpo::coordinator {
 std::string ExplainBackoff(const Job& job, absl::string_view after_what);
 std::string ExplainAdmission(const Job& job);   // RESERVED: who has not accepted
 std::string ExplainRecovering(const Job& job);  // RECOVERING: who has not stopped
-std::string ExplainCancelling(const Job& job);
+std::string ExplainStopping(const Job& job);    // CANCELLING, PAUSING: the same
+std::string ExplainHeld(const Job& job);
+std::string ExplainPaused(const Job& job);
+// A job that must succeed first has not (yet).
+std::string ExplainDependency(const std::string& job_id, JobState state);
 
-// Not even all known workers together have enough slots.
-std::string ExplainNoFit(int32_t asked, const std::vector<SlotOffer>& offers);
+// Not even all known workers that the job may use have enough slots together.
+std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
+                         const std::vector<SlotOffer>& eligible);
 // Enough slots exist, but they are taken or their worker is lost.
 std::string ExplainSlots(int32_t needed, const std::vector<SlotOffer>& offers);
 // It would fit, but jobs before it in the queue wait for slots too.
 std::string ExplainBehind(int64_t jobs_ahead);
+// Why a running job stops for `other`.
+std::string ExplainPreempted(const Job& other);
 
 }  // namespace fpo::coordinator

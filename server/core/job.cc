@@ -7,8 +7,8 @@ namespace fpo::coordinator {
 namespace {
 
 constexpr std::array<absl::string_view, kJobStates> kNames = {
-    "QUEUED",     "RESERVED",  "STARTING", "RUNNING",  "RECOVERING",
-    "CANCELLING", "SUCCEEDED", "FAILED",   "CANCELLED"};
+    "QUEUED", "RESERVED",  "STARTING", "RUNNING", "RECOVERING", "CANCELLING", "SUCCEEDED",
+    "FAILED", "CANCELLED", "HELD",     "PAUSING", "PAUSED",     "PREEMPTING"};
 
 }  // namespace
 
@@ -26,7 +26,19 @@ bool IsTerminal(JobState state) {
          state == JobState::kCancelled;
 }
 
-bool HasAttempt(JobState state) { return state != JobState::kQueued && !IsTerminal(state); }
+bool IsActive(JobState state) {
+  return state == JobState::kReserved || state == JobState::kStarting ||
+         state == JobState::kRunning;
+}
+
+bool IsStopping(JobState state) {
+  return state == JobState::kCancelling || state == JobState::kPausing ||
+         state == JobState::kPreempting;
+}
+
+bool HasAttempt(JobState state) {
+  return IsActive(state) || IsStopping(state) || state == JobState::kRecovering;
+}
 
 bool Attempt::AllEnded() const {
   return std::all_of(members.begin(), members.end(), [](const Member& m) { return m.ended(); });

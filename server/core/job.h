@@ -9,7 +9,9 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/core/attempt.h"
 #include "server/core/cache_use.h"
+#include "server/core/checkpoint.h"
 
 // The coordinator's nouns as plain values; no behaviour beyond asking them something.
 namespace fpo::coordinator {
@@ -24,36 +26,19 @@ enum class JobState {
   kSucceeded,
   kFailed,
   kCancelled,
+  kHeld,        // waits until it is released
+  kPausing,     // a checkpoint is being written, then the processes stop
+  kPaused,      // no slots; waits until it is resumed
+  kPreempting,  // as pausing, but it queues again by itself
 };
-inline constexpr int kJobStates = 9;
+inline constexpr int kJobStates = 13;  // the numbers are those of the messages, less one
 
 absl::string_view JobStateName(JobState state);  // "QUEUED"
 std::optional<JobState> JobStateFromName(absl::string_view name);
 bool IsTerminal(JobState state);
-bool HasAttempt(JobState state);  // an attempt may have processes: RESERVED to CANCELLING
-
-// Names one attempt. An attempt counts only while its epoch is the job's.
-struct AttemptRef {
-  std::string job_id;
-  int32_t attempt = 0;
-  uint64_t epoch = 0;
-
-  auto operator<=>(const AttemptRef&) const = default;
-};
-
-enum class MemberState { kAssigned, kAccepted, kRunning, kSucceeded, kGone };
-
-// One worker's part of an attempt's gang.
-struct Member {
-  std::string worker;
-  std::string instance;  // of the agent process that got the assignment
-  int32_t slots = 1;
-  int32_t first_rank = 0;
-  MemberState state = MemberState::kAssigned;
-
-  bool operator==(const Member&) const = default;
-  bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }
-};
+bool HasAttempt(JobState state);  // an attempt may have processes
+bool IsActive(JobState state);    // RESERVED, STARTING, RUNNING: an attempt is to go on
+bool IsStopping(JobState state);  // asked to end: CANCELLING, PAUSING, PREEMPTING
 
 struct Progress {
   std::string phase;  // prepare | reference | train | finish
@@ -69,37 +54,20 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-struct Attempt {
-  int32_t number = 0;  // from 1
-  uint64_t epoch = 0;
-  std::vector<Member> members;
-  absl::Time started;
-  std::optional<absl::Time> ended;
-  std::string end_class;  // done | invalid | memory | program | infrastructure | asked
-  std::string end_message;
-  std::string last_error;   // newest error event, for reports that carry no message
-  bool progressed = false;  // a new checkpoint, a phase reached first, a new reference record
-  CacheUse cache;           // as this attempt last reported it
-
-  bool operator==(const Attempt&) const = default;
-  bool AllEnded() const;
-  const Member* Find(absl::string_view worker) const;
-  Member* Find(absl::string_view worker);
-};
-
 // What the job's configuration says about running it; fixed at submit.
 struct JobDemand {
   int32_t slots = 1;
   int64_t priority = 500;  // higher first
   int64_t max_restarts = 3;
   bool retry_on_oom = false;
+  std::string queue = "default";
+  std::map<std::string, std::string> require;  // labels a worker must have
+  int64_t keep_last = 2;                       // checkpoints: newest ones kept
+  int64_t keep_best = 1;                       // and those with the lowest score
+  std::string data_key;  // equal for jobs that use the same token and record files
 
   bool operator==(const JobDemand&) const = default;
 };
-
-// Over all attempts: what the job found when it first asked, and what it computed in all, so that a
-// restarted job does not claim that its own records were there before.
-CacheUse CacheUseOf(const std::vector<Attempt>& attempts);
 
 struct Job {
   std::string job_id;
@@ -109,6 +77,8 @@ struct Job {
   std::string kind;         // of config_json
   std::string method;       // of config_json; empty unless kind is "train"
   JobDemand demand;
+  std::vector<std::string> after_ok;  // ids of jobs that must have succeeded first
+  std::string retry_of;               // id of the job this one tries again
 
   JobState state = JobState::kQueued;
   std::string reason;  // why FAILED, or why it waits
@@ -118,8 +88,12 @@ struct Job {
   int32_t attempts_without_progress = 0;         // in a row
   int32_t requeues = 0;                          // since the last progress; drives the back-off
   absl::Time not_before = absl::InfinitePast();  // end of the back-off
+  absl::Time stop_by = absl::InfinitePast();     // end of the grace of what is being stopped
+  // Attempts in a row that ended by a worker's fault, without progress on it between.
+  std::map<std::string, int32_t> host_faults;
 
-  int64_t checkpoint_step = 0;    // newest complete checkpoint
+  int64_t checkpoint_step = 0;          // newest complete checkpoint
+  std::vector<Checkpoint> checkpoints;  // accepted and not removed, by step
   int32_t phase_reached = 0;      // 0 prepare, 1 reference, 2 train, 3 finish; over all attempts
   int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
   Progress progress;

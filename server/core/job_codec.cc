@@ -113,6 +113,7 @@ Json ToJson(const Attempt& a) {
           {"ended", FromOptionalTime(a.ended)},
           {"end_class", a.end_class},
           {"end_message", a.end_message},
+          {"end_step", a.end_step},
           {"last_error", a.last_error},
           {"progressed", a.progressed},
           {"cache", ToJson(a.cache)}};
@@ -126,6 +127,7 @@ Attempt ToAttempt(const Json& json) {
   a.ended = ToOptionalTime(At(json, "ended"));
   Read(json, "end_class", &a.end_class);
   Read(json, "end_message", &a.end_message);
+  Read(json, "end_step", &a.end_step);
   Read(json, "last_error", &a.last_error);
   Read(json, "progressed", &a.progressed);
   if (json.contains("cache")) a.cache = ToCacheUse(At(json, "cache"));
@@ -161,7 +163,12 @@ Json ToJson(const JobDemand& d) {
   return {{"slots", d.slots},
           {"priority", d.priority},
           {"max_restarts", d.max_restarts},
-          {"retry_on_oom", d.retry_on_oom}};
+          {"retry_on_oom", d.retry_on_oom},
+          {"queue", d.queue},
+          {"require", d.require},
+          {"keep_last", d.keep_last},
+          {"keep_best", d.keep_best},
+          {"data_key", d.data_key}};
 }
 JobDemand ToDemand(const Json& json) {
   JobDemand d;
@@ -169,10 +176,42 @@ JobDemand ToDemand(const Json& json) {
   Read(json, "priority", &d.priority);
   Read(json, "max_restarts", &d.max_restarts);
   Read(json, "retry_on_oom", &d.retry_on_oom);
+  Read(json, "queue", &d.queue);
+  Read(json, "require", &d.require);
+  Read(json, "keep_last", &d.keep_last);
+  Read(json, "keep_best", &d.keep_best);
+  Read(json, "data_key", &d.data_key);
   return d;
 }
 
+Json ToJson(const Checkpoint& c) {
+  return {{"step", c.step},
+          {"attempt", c.attempt},
+          {"epoch", c.epoch},
+          {"folder", c.folder},
+          {"digest", c.digest},
+          {"bytes", c.bytes},
+          {"score", c.score ? FromNumber(*c.score) : Json()},
+          {"pinned", c.pinned},
+          {"accepted", FromTime(c.accepted)}};
+}
+Checkpoint ToCheckpoint(const Json& json) {
+  Checkpoint c;
+  Read(json, "step", &c.step);
+  Read(json, "attempt", &c.attempt);
+  Read(json, "epoch", &c.epoch);
+  Read(json, "folder", &c.folder);
+  Read(json, "digest", &c.digest);
+  Read(json, "bytes", &c.bytes);
+  if (const Json& score = At(json, "score"); !score.is_null()) c.score = ToNumber(score);
+  Read(json, "pinned", &c.pinned);
+  c.accepted = ToTime(At(json, "accepted"));
+  return c;
+}
+
 Json ToJson(const Job& j) {
+  Json checkpoints = Json::array();
+  for (const Checkpoint& checkpoint : j.checkpoints) checkpoints.push_back(ToJson(checkpoint));
   Json attempts = Json::array();
   for (const Attempt& attempt : j.attempts) attempts.push_back(ToJson(attempt));
   return {{"job_id", j.job_id},
@@ -181,6 +220,8 @@ Json ToJson(const Job& j) {
           {"kind", j.kind},
           {"method", j.method},
           {"demand", ToJson(j.demand)},
+          {"after_ok", j.after_ok},
+          {"retry_of", j.retry_of},
           {"state", std::string(JobStateName(j.state))},
           {"reason", j.reason},
           {"epoch", j.epoch},
@@ -189,7 +230,10 @@ Json ToJson(const Job& j) {
           {"attempts_without_progress", j.attempts_without_progress},
           {"requeues", j.requeues},
           {"not_before", FromTime(j.not_before)},
+          {"stop_by", FromTime(j.stop_by)},
+          {"host_faults", j.host_faults},
           {"checkpoint_step", j.checkpoint_step},
+          {"checkpoints", checkpoints},
           {"phase_reached", j.phase_reached},
           {"reference_records", j.reference_records},
           {"progress", ToJson(j.progress)},
@@ -208,6 +252,8 @@ Job ToJob(const Json& json) {
   Read(json, "kind", &j.kind);
   Read(json, "method", &j.method);
   j.demand = ToDemand(At(json, "demand"));
+  Read(json, "after_ok", &j.after_ok);
+  Read(json, "retry_of", &j.retry_of);
   const std::optional<JobState> state =
       JobStateFromName(json.at("state").get_ref<const std::string&>());
   // A state of a newer program: better no start than a wrong one.
@@ -220,7 +266,10 @@ Job ToJob(const Json& json) {
   Read(json, "attempts_without_progress", &j.attempts_without_progress);
   Read(json, "requeues", &j.requeues);
   j.not_before = ToTime(At(json, "not_before"));
+  j.stop_by = ToTime(At(json, "stop_by"));
+  Read(json, "host_faults", &j.host_faults);
   Read(json, "checkpoint_step", &j.checkpoint_step);
+  for (const Json& c : At(json, "checkpoints")) j.checkpoints.push_back(ToCheckpoint(c));
   Read(json, "phase_reached", &j.phase_reached);
   Read(json, "reference_records", &j.reference_records);
   j.progress = ToProgress(At(json, "progress"));
@@ -253,6 +302,16 @@ auto Parse(absl::string_view bytes, absl::string_view what, Convert convert)
 
 std::string EncodeJob(const Job& job) { return Dump(ToJson(job)); }
 absl::StatusOr<Job> DecodeJob(absl::string_view bytes) { return Parse(bytes, "job", ToJob); }
+
+std::string EncodeWorkerMode(const WorkerMode& mode) {
+  return Dump(Json{{"kind", static_cast<int>(mode.kind)}, {"note", mode.note}});
+}
+absl::StatusOr<WorkerMode> DecodeWorkerMode(absl::string_view bytes) {
+  return Parse(bytes, "worker mode", [](const Json& json) {
+    return WorkerMode{static_cast<WorkerMode::Kind>(json.at("kind").get<int>()),
+                      json.at("note").get<std::string>()};
+  });
+}
 
 std::string EncodeRequest(const SubmittedRequest& r) {
   return Dump(Json{{"request_id", r.request_id},

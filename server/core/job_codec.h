@@ -17,6 +17,9 @@ namespace fpo::coordinator {
 std::string EncodeJob(const Job& job);
 absl::StatusOr<Job> DecodeJob(absl::string_view bytes);
 
+std::string EncodeWorkerMode(const WorkerMode& mode);
+absl::StatusOr<WorkerMode> DecodeWorkerMode(absl::string_view bytes);
+
 std::string EncodeRequest(const SubmittedRequest& request);
 absl::StatusOr<SubmittedRequest> DecodeRequest(absl::string_view bytes);
 

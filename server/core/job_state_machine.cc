@@ -7,17 +7,18 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "server/core/explain.h"
+#include "server/core/restart_rules.h"
 
 namespace fpo::coordinator {
 namespace {
 
 using StateOr = absl::StatusOr<Job>;
 
-absl::Status Illegal(const Job& job, absl::string_view event) {
+absl::Status Illegal(const Job& job, absl::string_view event, absl::string_view hint = "") {
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat(
           "job ", job.job_id, " is ", JobStateName(job.state), "; ", event, " does not apply")),
-      {.reason = "ILLEGAL_TRANSITION", .ids = {job.job_id}});
+      {.reason = "ILLEGAL_TRANSITION", .hint = std::string(hint), .ids = {job.job_id}});
 }
 
 absl::Status Stale(const Job& job, const AttemptRef& ref) {
@@ -27,12 +28,8 @@ absl::Status Stale(const Job& job, const AttemptRef& ref) {
                        {.reason = "STALE_EPOCH", .ids = {job.job_id}});
 }
 
-absl::Duration Doubling(absl::Duration first, int times) {
-  const absl::Duration longest = absl::Minutes(5);
-  absl::Duration wait = first;
-  for (int i = 0; i < times && wait < longest; ++i) wait *= 2;
-  return std::min(wait, longest);
-}
+// For the rest of a gang that lost a member in order.
+constexpr absl::Duration kSurvivorGrace = absl::Seconds(30);
 
 void Enter(Job* job, JobState state, absl::Time now) {
   job->state = state;
@@ -40,40 +37,19 @@ void Enter(Job* job, JobState state, absl::Time now) {
   if (IsTerminal(state)) job->ended = now;
 }
 
-void Close(Attempt* attempt, std::string end_class, std::string message, absl::Time now) {
-  if (attempt->ended) return;  // the first failing member tells the story
-  attempt->ended = now;
-  attempt->end_class = std::move(end_class);
-  attempt->end_message = message.empty() ? attempt->last_error : std::move(message);
+// Ends the last attempt; the first failing member tells the story.
+void Close(Job* job, std::string end_class, std::string message, absl::Time now) {
+  Attempt& attempt = job->attempts.back();
+  if (attempt.ended) return;
+  attempt.ended = now;
+  attempt.end_class = std::move(end_class);
+  attempt.end_message = message.empty() ? attempt.last_error : std::move(message);
+  attempt.end_step = job->progress.step;
 }
 
-std::string EndWords(const Attempt& attempt) {
-  if (attempt.end_message.empty()) return attempt.end_class;
-  return absl::StrCat(attempt.end_class, ": ", attempt.end_message);
-}
-
-// Restarts are counted against the budget only when the job's own program is at fault.
-bool IsCounted(const Attempt& attempt) {
-  return attempt.end_class != "infrastructure" && attempt.end_class != "asked";
-}
-
-// Why the job must not be tried again, or nothing.
-std::optional<std::string> FatalReason(const Job& job) {
-  const Attempt& last = job.attempts.back();
-  if (last.end_class == "invalid") return EndWords(last);
-  if (last.end_class == "memory" && !job.demand.retry_on_oom) {
-    return absl::StrCat(EndWords(last), " (retry.on_oom is fail)");
-  }
-  if (IsCounted(last) && job.restarts_used >= job.demand.max_restarts) {
-    return absl::StrCat("restart budget spent (", job.restarts_used, " of ",
-                        job.demand.max_restarts, "); ", EndWords(last));
-  }
-  if (!last.progressed && job.attempts_without_progress + 1 >= kAttemptsWithoutProgressMax) {
-    return absl::StrCat(
-        "no-progress: ", kAttemptsWithoutProgressMax,
-        " attempts in a row ended without a new checkpoint or phase; last: ", EndWords(last));
-  }
-  return std::nullopt;
+// Nothing that the last attempt still says or writes counts from here on.
+void Fence(Job* job) {
+  if (!job->attempts.empty() && job->epoch == job->attempts.back().epoch) ++job->epoch;
 }
 
 Job Fail(Job job, std::string reason, absl::Time now) {
@@ -86,11 +62,12 @@ Job Fail(Job job, std::string reason, absl::Time now) {
 Job Resolve(Job job, absl::Time now) {
   if (std::optional<std::string> fatal = FatalReason(job)) return Fail(std::move(job), *fatal, now);
   const Attempt& last = job.attempts.back();
+  const std::string words = EndWords(job);
   if (IsCounted(last)) ++job.restarts_used;
   job.attempts_without_progress = last.progressed ? 0 : job.attempts_without_progress + 1;
   job.not_before = *last.ended + RecoveryBackoff(job.requeues);
   ++job.requeues;
-  job.reason = ExplainBackoff(job, EndWords(last));
+  job.reason = ExplainBackoff(job, words);
   Enter(&job, JobState::kQueued, now);
   return job;
 }
@@ -98,6 +75,7 @@ Job Resolve(Job job, absl::Time now) {
 // A member failed: the gang cannot go on. What must fail does so at once.
 Job Recover(Job job, absl::Time now) {
   Enter(&job, JobState::kRecovering, now);
+  job.stop_by = now;
   if (job.attempts.back().AllEnded() && FatalReason(job)) return Resolve(std::move(job), now);
   job.reason = ExplainRecovering(job);
   return job;
@@ -106,8 +84,7 @@ Job Recover(Job job, absl::Time now) {
 // RESERVED ends without a start: slots are free again, the budget is untouched, late words of the
 // attempt are stale.
 Job Requeue(Job job, std::string why, absl::Time now) {
-  Attempt& attempt = job.attempts.back();
-  Close(&attempt, "infrastructure", why, now);
+  Close(&job, "infrastructure", why, now);
   ++job.epoch;
   job.not_before = now + RefusalBackoff(job.requeues);
   ++job.requeues;
@@ -116,11 +93,30 @@ Job Requeue(Job job, std::string why, absl::Time now) {
   return job;
 }
 
-Job Cancelled(Job job, absl::Time now) {
-  if (!job.attempts.empty()) Close(&job.attempts.back(), "asked", "cancelled", now);
-  job.reason = "cancelled on request";
-  Enter(&job, JobState::kCancelled, now);
-  return job;
+// Where a job that was asked to stop goes once it has.
+Job Stopped(Job job, absl::Time now) {
+  const std::string failure = job.attempts.empty() ? "" : job.attempts.back().last_error;
+  const auto close = [&](std::string message) {
+    if (!failure.empty()) absl::StrAppend(&message, "; ", failure);
+    Close(&job, "asked", message, now);
+    Fence(&job);
+  };
+  switch (job.state) {
+    case JobState::kPausing:
+      close("paused on request");
+      job.reason = ExplainPaused(job);
+      Enter(&job, JobState::kPaused, now);
+      return job;
+    case JobState::kPreempting:
+      close(job.reason);
+      Enter(&job, JobState::kQueued, now);
+      return job;
+    default:
+      if (!job.attempts.empty()) close("cancelled");
+      job.reason = "cancelled on request";
+      Enter(&job, JobState::kCancelled, now);
+      return job;
+  }
 }
 
 bool AllAtLeast(const Attempt& attempt, MemberState state) {
@@ -167,49 +163,100 @@ class Transition {
   }
 
   StateOr operator()(const MemberReport& report) {
-    if (job_.state == JobState::kQueued || report.ref != LastAttemptRef(job_)) {
+    if (!HasAttempt(job_.state) || report.ref != LastAttemptRef(job_)) {
       return Stale(job_, report.ref);
     }
     Member* member = job_.attempts.back().Find(report.worker);
     if (member == nullptr) return Stale(job_, report.ref);
     if (member->ended()) return std::move(job_);
-    if (job_.state == JobState::kRecovering || job_.state == JobState::kCancelling) {
-      return OnReportWhileStopping(report, member);
-    }
-    return OnReportWhileActive(report, member);
+    return IsActive(job_.state) ? OnReportWhileActive(report, member)
+                                : OnReportWhileStopping(report, member);
   }
 
   StateOr operator()(const MemberLost& lost) {
-    if (job_.state == JobState::kQueued || lost.ref != LastAttemptRef(job_)) {
-      return Stale(job_, lost.ref);
-    }
-    Attempt& attempt = job_.attempts.back();
-    Member* member = attempt.Find(lost.worker);
+    if (!HasAttempt(job_.state) || lost.ref != LastAttemptRef(job_)) return Stale(job_, lost.ref);
+    Member* member = job_.attempts.back().Find(lost.worker);
     if (member == nullptr) return Stale(job_, lost.ref);
     if (member->ended()) return std::move(job_);
     member->state = MemberState::kGone;
-    // Nothing that the lost worker still writes may count from here on.
-    if (job_.epoch == attempt.epoch) ++job_.epoch;
-    if (job_.state == JobState::kCancelling) return CancelledWhenEnded();
-    Close(&attempt, "infrastructure", absl::StrCat("worker ", lost.worker, ": ", lost.why), now_);
+    Fence(&job_);
+    if (IsStopping(job_.state)) return StoppedWhenEnded();
+    if (!job_.attempts.back().ended) BlameHost(lost.worker, /*in_preflight=*/false, &job_);
+    Close(&job_, "infrastructure", absl::StrCat("worker ", lost.worker, ": ", lost.why), now_);
     if (job_.state == JobState::kRecovering) return std::move(job_);
     return Recover(std::move(job_), now_);
   }
 
   StateOr operator()(const Settle&) {
-    if (job_.state != JobState::kRecovering) return Illegal(job_, "the end of a recovery");
-    const bool fenced = now_ - job_.state_since >= kFenceWait;
-    if (!job_.attempts.back().AllEnded() && !fenced) return Illegal(job_, "an early restart");
-    if (job_.epoch == job_.attempts.back().epoch) ++job_.epoch;
-    return Resolve(std::move(job_), now_);
+    if (job_.state != JobState::kRecovering && !IsStopping(job_.state)) {
+      return Illegal(job_, "the end of a stop");
+    }
+    if (!job_.attempts.back().AllEnded() && now_ < FenceEnd(job_)) {
+      return Illegal(job_, "an early restart");
+    }
+    Fence(&job_);
+    return job_.state == JobState::kRecovering ? Resolve(std::move(job_), now_)
+                                               : Stopped(std::move(job_), now_);
   }
 
-  StateOr operator()(const CancelRequest&) {
-    if (job_.state == JobState::kQueued) return Cancelled(std::move(job_), now_);
-    if (job_.state == JobState::kCancelling) return std::move(job_);
-    Enter(&job_, JobState::kCancelling, now_);
-    job_.reason = ExplainCancelling(job_);
-    return CancelledWhenEnded();
+  StateOr operator()(const CancelRequest& event) {
+    if (!HasAttempt(job_.state)) return Stopped(std::move(job_), now_);
+    return Stop(JobState::kCancelling, event.grace);
+  }
+
+  StateOr operator()(const PauseRequest& event) {
+    if (job_.state == JobState::kPausing || job_.state == JobState::kPaused) {
+      return std::move(job_);
+    }
+    if (!IsActive(job_.state) && job_.state != JobState::kPreempting) {
+      return Illegal(
+          job_, "pause",
+          absl::StrCat("fpoctl hold ", job_.job_id, " keeps a waiting job from starting"));
+    }
+    return Stop(JobState::kPausing, event.grace);
+  }
+
+  StateOr operator()(const ResumeRequest&) {
+    if (job_.state == JobState::kQueued) return std::move(job_);
+    if (job_.state != JobState::kPaused) {
+      return Illegal(job_, "resume",
+                     job_.state == JobState::kHeld ? absl::StrCat("fpoctl release ", job_.job_id)
+                                                   : absl::StrCat("fpoctl describe ", job_.job_id));
+    }
+    return Queue();
+  }
+
+  StateOr operator()(const HoldRequest&) {
+    if (job_.state == JobState::kHeld) return std::move(job_);
+    if (job_.state != JobState::kQueued) {
+      return Illegal(job_, "hold",
+                     absl::StrCat("fpoctl pause ", job_.job_id, " stops a running job"));
+    }
+    job_.reason = ExplainHeld(job_);
+    Enter(&job_, JobState::kHeld, now_);
+    return std::move(job_);
+  }
+
+  StateOr operator()(const ReleaseRequest&) {
+    if (job_.state == JobState::kQueued) return std::move(job_);
+    if (job_.state != JobState::kHeld) {
+      return Illegal(job_, "release",
+                     job_.state == JobState::kPaused
+                         ? absl::StrCat("fpoctl resume ", job_.job_id)
+                         : absl::StrCat("fpoctl describe ", job_.job_id));
+    }
+    return Queue();
+  }
+
+  StateOr operator()(const PriorityRequest& event) {
+    job_.demand.priority = event.priority;
+    return std::move(job_);
+  }
+
+  StateOr operator()(const Preempt& event) {
+    if (!IsActive(job_.state)) return Illegal(job_, "a preemption");
+    job_.reason = event.why;
+    return Stop(JobState::kPreempting, event.grace);
   }
 
   StateOr operator()(const Unsatisfiable& event) {
@@ -218,6 +265,23 @@ class Transition {
   }
 
  private:
+  StateOr Queue() {
+    job_.reason.clear();
+    job_.not_before = absl::InfinitePast();
+    Enter(&job_, JobState::kQueued, now_);
+    return std::move(job_);
+  }
+
+  // A later request may shorten the grace of an earlier one, never lengthen it.
+  StateOr Stop(JobState state, absl::Duration grace) {
+    const absl::Time by = now_ + grace;
+    const bool again = job_.state == state;
+    job_.stop_by = again ? std::min(job_.stop_by, by) : by;
+    if (again) return std::move(job_);
+    Enter(&job_, state, now_);
+    return StoppedWhenEnded();
+  }
+
   StateOr OnReportWhileActive(const MemberReport& report, Member* member) {
     switch (report.status) {
       case ReportStatus::kAccepted:
@@ -235,48 +299,72 @@ class Transition {
         member->state = MemberState::kSucceeded;
         return SucceededWhenAllHave();
       case ReportStatus::kFailed:
-      case ReportStatus::kStopped:
+      case ReportStatus::kStopped: {
         member->state = MemberState::kGone;
-        Close(&job_.attempts.back(), EndClass(report), report.message, now_);
+        const std::string end_class = EndClass(report);
+        if (report.status == ReportStatus::kFailed && end_class == "asked") {
+          // The agent shuts down: nobody's fault, and nothing to be counted.
+          job_.reason = absl::StrCat("preempted: worker ", report.worker, ": ", report.message);
+          return Stop(JobState::kPreempting, kSurvivorGrace);
+        }
+        if (end_class == "infrastructure") {
+          BlameHost(report.worker, job_.state != JobState::kRunning, &job_);
+        }
+        Close(&job_, end_class, report.message, now_);
         return Recover(std::move(job_), now_);
+      }
     }
     Advance(&job_, now_);
     return std::move(job_);
   }
 
-  // Only the news that no process is left matters now; a result came too late to win.
+  // Only the news that no process is left matters now. A result wins against a pause, whose point
+  // was to go on later; for a cancel it came too late.
   StateOr OnReportWhileStopping(const MemberReport& report, Member* member) {
     if (report.status == ReportStatus::kAccepted || report.status == ReportStatus::kRunning) {
       return std::move(job_);
     }
-    member->state = MemberState::kGone;
-    if (job_.state == JobState::kCancelling) return CancelledWhenEnded();
+    const bool has_result =
+        report.status == ReportStatus::kSucceeded &&
+        (job_.state == JobState::kPausing || job_.state == JobState::kPreempting);
+    member->state = has_result ? MemberState::kSucceeded : MemberState::kGone;
+    if (report.status == ReportStatus::kFailed && EndClass(report) != "asked") {
+      job_.attempts.back().last_error = report.message;
+    }
+    if (has_result && AllAtLeast(job_.attempts.back(), MemberState::kSucceeded) &&
+        std::none_of(job_.attempts.back().members.begin(), job_.attempts.back().members.end(),
+                     [](const Member& m) { return m.state == MemberState::kGone; })) {
+      return Succeed();
+    }
+    if (IsStopping(job_.state)) return StoppedWhenEnded();
     job_.reason = ExplainRecovering(job_);
     return std::move(job_);
   }
 
   StateOr SucceededWhenAllHave() {
-    Attempt& attempt = job_.attempts.back();
     Advance(&job_, now_);
-    if (!AllAtLeast(attempt, MemberState::kSucceeded)) return std::move(job_);
-    Close(&attempt, "done", "", now_);
-    attempt.end_message.clear();
+    if (!AllAtLeast(job_.attempts.back(), MemberState::kSucceeded)) return std::move(job_);
+    return Succeed();
+  }
+
+  StateOr Succeed() {
+    Close(&job_, "done", "", now_);
+    job_.attempts.back().end_message.clear();
     job_.reason.clear();
     Enter(&job_, JobState::kSucceeded, now_);
     return std::move(job_);
   }
 
-  StateOr CancelledWhenEnded() {
-    if (!job_.attempts.back().AllEnded()) {
-      job_.reason = ExplainCancelling(job_);
-      return std::move(job_);
-    }
-    return Cancelled(std::move(job_), now_);
+  StateOr StoppedWhenEnded() {
+    if (job_.attempts.back().AllEnded()) return Stopped(std::move(job_), now_);
+    // The reason of a preemption is why; who has not stopped yet is seen at its workers.
+    if (job_.state != JobState::kPreempting) job_.reason = ExplainStopping(job_);
+    return std::move(job_);
   }
 
   static std::string EndClass(const MemberReport& report) {
     if (report.status == ReportStatus::kStopped) return "asked";
-    for (const char* known : {"invalid", "memory", "infrastructure"}) {
+    for (const char* known : {"invalid", "memory", "infrastructure", "asked"}) {
       if (report.end_class == known) return known;
     }
     return "program";  // also for words of a newer agent: counted, so never an endless loop
@@ -288,11 +376,7 @@ class Transition {
 
 }  // namespace
 
-absl::Duration RecoveryBackoff(int requeues) {
-  return requeues == 0 ? absl::Seconds(1) : Doubling(absl::Seconds(5), requeues - 1);
-}
-
-absl::Duration RefusalBackoff(int requeues) { return Doubling(absl::Seconds(5), requeues); }
+absl::Time FenceEnd(const Job& job) { return std::max(job.state_since, job.stop_by) + kFenceWait; }
 
 absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now) {
   if (IsTerminal(job.state)) {

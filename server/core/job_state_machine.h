@@ -22,7 +22,7 @@ struct MemberReport {
   AttemptRef ref;
   std::string worker;
   ReportStatus status = ReportStatus::kAccepted;
-  std::string end_class;  // kFailed: invalid | memory | program | infrastructure
+  std::string end_class;  // kFailed: invalid | memory | program | infrastructure | asked
   std::string message;
 };
 
@@ -39,29 +39,45 @@ struct MemberLost {
 // No process of the attempt is left, or those that are were fenced long enough ago.
 struct Settle {};
 
-struct CancelRequest {};
+// What users ask. Asking again for what is so already changes nothing. Processes that are to stop
+// get `grace` to do it.
+struct CancelRequest {
+  absl::Duration grace;
+};
+struct PauseRequest {  // checkpoint, stop, free the slots
+  absl::Duration grace;
+};
+struct ResumeRequest {};   // PAUSED -> QUEUED
+struct HoldRequest {};     // QUEUED -> HELD
+struct ReleaseRequest {};  // HELD -> QUEUED
+struct PriorityRequest {
+  int64_t priority = 0;
+};
 
-// No set of workers could run it for too long.
+// Its slots are needed for something more urgent, or its worker is to become free.
+struct Preempt {
+  absl::Duration grace;
+  std::string why;
+};
+
+// It can never run: nothing fits for too long, or a job it depends on did not succeed.
 struct Unsatisfiable {
   std::string reason;
 };
 
 using JobEvent = std::variant<Reserve, MemberReport, ReservationExpired, MemberLost, Settle,
-                              CancelRequest, Unsatisfiable>;
+                              CancelRequest, PauseRequest, ResumeRequest, HoldRequest,
+                              ReleaseRequest, PriorityRequest, Preempt, Unsatisfiable>;
 
-// How long survivors of a broken attempt may take to confirm that they stopped.
+// How long processes that were told to stop may take beyond their grace to confirm it.
 inline constexpr absl::Duration kFenceWait = absl::Seconds(60);
-inline constexpr int kAttemptsWithoutProgressMax = 3;
+// When a job that waits for the end of processes may go on without their word.
+absl::Time FenceEnd(const Job& job);
 
 // The state table of jobs as one pure function. The result differs from `job` only in what the
-// event changes; a repeated report gives the job unchanged. Errors: FailedPrecondition with reason
-// JOB_TERMINAL (terminal is final), STALE_EPOCH (a report of an attempt that no longer counts) or
-// ILLEGAL_TRANSITION.
+// event changes; a repeated report or request gives the job unchanged. Errors: FailedPrecondition
+// with reason JOB_TERMINAL (terminal is final), STALE_EPOCH (a report of an attempt that no longer
+// counts) or ILLEGAL_TRANSITION.
 absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now);
-
-// Wait before the next attempt after `requeues` earlier ones without progress. The first restart of
-// a lost process is quick: most deaths are single.
-absl::Duration RecoveryBackoff(int requeues);  // 1 s, then 5 s doubling to 5 min
-absl::Duration RefusalBackoff(int requeues);   // 5 s doubling to 5 min
 
 }  // namespace fpo::coordinator

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/core/job.h"
+#include "server/core/worker_mode.h"
 
 namespace fpo::coordinator {
 
@@ -71,9 +73,16 @@ struct LineWrite {
 struct LogQuery {
   uint64_t after = 0;   // cursor of the last line seen
   int32_t attempt = 0;  // 0: all
+  std::optional<int32_t> rank = std::nullopt;
+  int64_t since_unix_ms = 0;  // only lines not older
   int32_t lines_max = 1000;
   int32_t bytes_max = 1 << 20;  // of text; at least one line is returned
 };
+
+inline bool Matches(const LogQuery& query, const LogLine& line) {
+  return (query.attempt == 0 || query.attempt == line.attempt) &&
+         (!query.rank || *query.rank == line.rank) && line.time_unix_ms >= query.since_unix_ms;
+}
 
 // Where jobs live. Thread-safe. A PutJob that returned OK survives a kill and a power cut; what
 // PutLines wrote does so after the next Sync or PutJob.
@@ -89,6 +98,9 @@ class JobStore {
       const std::string& request_id) = 0;
   virtual absl::Status ForgetRequestsBefore(absl::Time time) = 0;
 
+  virtual absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() = 0;
+  virtual absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) = 0;
+
   virtual absl::Status PutLines(const LineWrite& write) = 0;
   virtual absl::Status Sync() = 0;
   virtual absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) = 0;
@@ -97,8 +109,9 @@ class JobStore {
 
   virtual absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
                                                         const LogQuery& query) = 0;
-  // The cursor after which the last `lines` lines (of one attempt, or of all for 0) begin.
-  virtual absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, int32_t attempt,
+  // The cursor after which the last `lines` lines that match the query (whose `after` and limits do
+  // not count here) begin.
+  virtual absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
                                               int32_t lines) = 0;
   virtual absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id,
                                                             uint64_t after, int32_t limit) = 0;

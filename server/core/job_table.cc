@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "server/core/explain.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -33,6 +34,7 @@ absl::Status JobTable::Load() {
   for (Job& job : jobs) {
     revision_ = std::max(revision_, job.revision);
     ids_.Saw(job.job_id);
+    if (job.state == JobState::kSucceeded) run_times_.Note(job);
     Index(std::make_shared<const Job>(std::move(job)));
   }
   return absl::OkStatus();
@@ -41,6 +43,7 @@ absl::Status JobTable::Load() {
 absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl::Time now) {
   job.job_id = ids_.Next(now);
   job.submitted = job.state_since = now;
+  if (job.state == JobState::kHeld) job.reason = ExplainHeld(job);
   job.revision = revision_ + 1;
   request.job_id = job.job_id;
   request.time = now;
@@ -54,6 +57,10 @@ absl::StatusOr<JobPtr> JobTable::ApplyEvent(const std::string& job_id, const Job
   if (!before) return NoSuchJob(job_id);
   FPO_ASSIGN_OR_RETURN(Job job, Apply(*before, event, now));
   if (job == *before) return before;
+  return Put(std::move(job));
+}
+
+absl::StatusOr<JobPtr> JobTable::Put(Job job) {
   job.revision = revision_ + 1;
   FPO_RETURN_IF_ERROR(store_->PutJob(job));
   return Publish(std::move(job));
@@ -80,9 +87,18 @@ void JobTable::SetReason(const std::string& job_id, const std::string& reason) {
 
 void JobTable::Index(const JobPtr& job) {
   JobPtr& slot = jobs_[job->job_id];
+  const bool was_live = slot && !IsTerminal(slot->state);
   if (slot) --counts_[static_cast<size_t>(slot->state)];
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;
+  live_by_owner_[job->owner] += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
+  if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
+  if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
+  if (job->phase_reached >= 1 && !job->attempts.empty() && !job->demand.data_key.empty()) {
+    for (const Member& member : job->attempts.back().members) {
+      files_[job->demand.data_key].insert(member.worker);
+    }
+  }
   if (!job->name.empty()) ids_by_name_[job->name].insert(job->job_id);
   if (HasAttempt(job->state)) {
     with_attempt_.insert(job->job_id);
@@ -120,6 +136,16 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
           "\"", words, "\" begins the ids of several jobs: ", absl::StrJoin(found, ", "),
           found.size() > 5 ? ", ..." : "")),
       {.reason = "AMBIGUOUS_JOB", .field = "job_id", .hint = "write more of the id", .ids = found});
+}
+
+int64_t JobTable::LiveJobsOf(const std::string& owner) const {
+  const auto found = live_by_owner_.find(owner);
+  return found == live_by_owner_.end() ? 0 : found->second;
+}
+
+JobPtr JobTable::NewestCacheUser(const std::string& data_key) const {
+  const auto found = cache_users_.find(data_key);
+  return data_key.empty() || found == cache_users_.end() ? nullptr : Get(found->second);
 }
 
 JobPage JobTable::List(const JobFilter& filter) const {

@@ -16,6 +16,7 @@
 #include "server/core/job_queue.h"
 #include "server/core/job_state_machine.h"
 #include "server/core/job_store.h"
+#include "server/core/run_times.h"
 
 namespace fpo::coordinator {
 
@@ -49,6 +50,8 @@ class JobTable {
   // Applies an event of the state table durably. Errors of Apply, NotFound, or the store's.
   absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
                                     absl::Time now);
+  // Stores a change that is no event of the state table, then shows it. The store's error.
+  absl::StatusOr<JobPtr> Put(Job job);
   // Shows a change that is already stored (or need not be); gives it a revision.
   JobPtr Publish(Job job);
   void SetReason(const std::string& job_id, const std::string& reason);  // not stored
@@ -61,6 +64,12 @@ class JobTable {
   std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
   std::vector<JobPtr> Queued() const;       // in queue order
   const std::array<int64_t, kJobStates>& counts() const { return counts_; }
+  int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
+  // Workers that hold the token and record files of a JobDemand::data_key.
+  const std::map<std::string, std::set<std::string>>& files() const { return files_; }
+  // The newest job of a data_key that used the reference cache; null: none.
+  JobPtr NewestCacheUser(const std::string& data_key) const;
+  const RunTimes& run_times() const { return run_times_; }
   uint64_t revision() const { return revision_; }
 
   WatchId Watch(const std::string& job_id, JobWatch watch);
@@ -80,6 +89,10 @@ class JobTable {
   std::set<std::string> with_attempt_;
   JobQueue queue_;
   std::array<int64_t, kJobStates> counts_ = {};
+  std::map<std::string, int64_t> live_by_owner_;
+  std::map<std::string, std::set<std::string>> files_;
+  std::map<std::string, std::string> cache_users_;  // data key -> job id
+  RunTimes run_times_;
   WatchId last_watch_ = 0;
   std::map<std::string, std::map<WatchId, JobWatch>> watches_;
 };

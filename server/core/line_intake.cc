@@ -72,7 +72,11 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
   for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
     const EventItem& item = batch.items[i];
     write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
-    if (counts) has_changed |= TrackEvent(item.json, item.rank, now, &changed);
+    if (counts) {
+      has_changed |= TrackEvent(item.json, item.rank, now, &changed);
+    } else if (IsCheckpoint(item.json)) {
+      ++stale_checkpoints_;
+    }
   }
   write.position.next_event_seq = std::max(write.position.next_event_seq, EndSeq(batch));
   if (has_changed) {

@@ -46,6 +46,8 @@ class LineIntake {
   // acknowledged. Not durable yet: see TakeAcks.
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
+  // Checkpoints of old attempts since the last call: stored as events, but they do not count.
+  int64_t TakeStaleCheckpoints() { return std::exchange(stale_checkpoints_, 0); }
 
   // What was added since the last call; may be sent once a JobStore::Sync that began afterwards
   // succeeded.
@@ -70,6 +72,7 @@ class LineIntake {
   std::map<Sender, SenderPosition> positions_;
   std::map<std::string, Cursors> cursors_;
   std::map<Sender, SenderPosition> unacknowledged_;
+  int64_t stale_checkpoints_ = 0;
 };
 
 }  // namespace fpo::coordinator

@@ -44,6 +44,19 @@ absl::Status MemoryJobStore::ForgetRequestsBefore(absl::Time time) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::map<std::string, WorkerMode>> MemoryJobStore::LoadWorkerModes() {
+  absl::MutexLock lock(&mu_);
+  return worker_modes_;
+}
+
+absl::Status MemoryJobStore::PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  worker_modes_[worker_id] = mode;
+  if (mode.kind == WorkerMode::Kind::kOpen) worker_modes_.erase(worker_id);
+  return absl::OkStatus();
+}
+
 absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   absl::MutexLock lock(&mu_);
   FPO_RETURN_IF_ERROR(failure_);
@@ -82,9 +95,7 @@ absl::StatusOr<std::vector<LogLine>> MemoryJobStore::ReadLogs(const std::string&
   std::vector<LogLine> lines;
   size_t bytes = 0;
   for (const LogLine& line : logs_[job_id]) {
-    if (line.cursor <= query.after || (query.attempt != 0 && line.attempt != query.attempt)) {
-      continue;
-    }
+    if (line.cursor <= query.after || !Matches(query, line)) continue;
     bytes += line.text.size();
     const bool full = lines.size() >= static_cast<size_t>(query.lines_max) ||
                       bytes > static_cast<size_t>(query.bytes_max);
@@ -94,13 +105,13 @@ absl::StatusOr<std::vector<LogLine>> MemoryJobStore::ReadLogs(const std::string&
   return lines;
 }
 
-absl::StatusOr<uint64_t> MemoryJobStore::TailCursor(const std::string& job_id, int32_t attempt,
-                                                    int32_t lines) {
+absl::StatusOr<uint64_t> MemoryJobStore::TailCursor(const std::string& job_id,
+                                                    const LogQuery& query, int32_t lines) {
   absl::MutexLock lock(&mu_);
   const std::vector<LogLine>& all = logs_[job_id];
   int32_t left = lines;
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
-    if (attempt != 0 && it->attempt != attempt) continue;
+    if (!Matches(query, *it)) continue;
     if (left-- == 0) return it->cursor;
   }
   return uint64_t{0};

@@ -19,6 +19,8 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) override;
   absl::Status ForgetRequestsBefore(absl::Time time) override;
+  absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
+  absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
   absl::Status PutLines(const LineWrite& write) override;
   absl::Status Sync() override;
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
@@ -26,7 +28,7 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) override;
   absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
                                                 const LogQuery& query) override;
-  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, int32_t attempt,
+  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
                                       int32_t lines) override;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) override;
@@ -40,6 +42,7 @@ class MemoryJobStore final : public JobStore {
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
   std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<LogLine>> logs_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<EventLine>> events_ ABSL_GUARDED_BY(mu_);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/train_protocol.h"
+#include "server/core/checkpoint_registry.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -22,6 +23,7 @@ void NoteProgress(Job* job) {
   job->attempts.back().progressed = true;
   job->attempts_without_progress = 0;
   job->requeues = 0;
+  for (const Member& member : job->attempts.back().members) job->host_faults.erase(member.worker);
 }
 
 void EnterPhase(const std::string& phase, Job* job) {
@@ -61,10 +63,22 @@ void TrackStep(const TrainEvent& event, Job* job) {
   }
 }
 
-void TrackCheckpoint(const TrainEvent& event, Job* job) {
-  if (event.step <= job->checkpoint_step) return;
-  job->checkpoint_step = event.step;
-  NoteProgress(job);
+void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
+  const Attempt& attempt = job->attempts.back();
+  Checkpoint checkpoint;
+  checkpoint.step = event.step;
+  checkpoint.attempt = attempt.number;
+  checkpoint.epoch = attempt.epoch;
+  checkpoint.folder = event.file;
+  checkpoint.digest = event.digest;
+  const auto bytes = event.metrics.find("bytes");
+  if (bytes != event.metrics.end()) checkpoint.bytes = static_cast<int64_t>(bytes->second);
+  const auto score = event.metrics.find("score");
+  if (score != event.metrics.end()) checkpoint.score = score->second;
+  checkpoint.accepted = now;
+  const bool newer = event.step > job->checkpoint_step;
+  AcceptCheckpoint(checkpoint, job);
+  if (newer) NoteProgress(job);
 }
 
 }  // namespace
@@ -74,7 +88,7 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   if (!event.ok() || job->attempts.empty()) return false;
   const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
   if (event->kind == "checkpoint") {
-    TrackCheckpoint(*event, job);
+    TrackCheckpoint(*event, now, job);
   } else if (event->kind == "error") {
     job->attempts.back().last_error = event->message;
   } else if (!leads) {
@@ -94,6 +108,11 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   }
   job->progress.updated = now;
   return true;
+}
+
+bool IsCheckpoint(absl::string_view line) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  return event.ok() && event->kind == "checkpoint";
 }
 
 bool ShowsWork(absl::string_view line) {

@@ -18,4 +18,7 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job);
 // The trainer or the agent works on a phase: preflight is over, whatever report got lost.
 bool ShowsWork(absl::string_view line);
 
+// The event announces a checkpoint.
+bool IsCheckpoint(absl::string_view line);
+
 }  // namespace fpo::coordinator

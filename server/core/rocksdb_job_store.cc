@@ -15,8 +15,10 @@ namespace {
 // Positions in DatabaseOptions::families.
 enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
 
-constexpr int kSchemaVersion = 1;
+// 2: states HELD, PAUSING, PAUSED and PREEMPTING, which programs of version 1 cannot read.
+constexpr int kSchemaVersion = 2;
 constexpr char kSchemaKey[] = "schema_version";
+constexpr char kWorkerPrefix[] = "worker/";
 constexpr char kSyncKey[] = "last_sync";
 
 DatabaseOptions OptionsFor(const std::string& path) {
@@ -81,7 +83,39 @@ absl::Status RocksdbJobStore::CheckSchema() {
         database_->path(), " has schema version ", *stored, ", this program knows up to ",
         kSchemaVersion, ": start the newer program that wrote it"));
   }
-  return absl::OkStatus();
+  if (version == kSchemaVersion) return absl::OkStatus();
+  // Version 1 is read as it is: absent fields have their defaults.
+  WriteSet writes;
+  writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
+  return database_->Write(writes);
+}
+
+absl::StatusOr<std::map<std::string, WorkerMode>> RocksdbJobStore::LoadWorkerModes() {
+  std::map<std::string, WorkerMode> modes;
+  absl::Status problem;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<WorkerMode> mode = DecodeWorkerMode(value);
+    if (!mode.ok()) {
+      problem = mode.status();
+      return false;
+    }
+    modes[std::string(key.substr(sizeof(kWorkerPrefix) - 1))] = *std::move(mode);
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kWorkerPrefix, PrefixEnd(kWorkerPrefix), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return modes;
+}
+
+absl::Status RocksdbJobStore::PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) {
+  WriteSet writes;
+  const std::string key = absl::StrCat(kWorkerPrefix, worker_id);
+  if (mode.kind == WorkerMode::Kind::kOpen) {
+    writes.Delete(kMeta, key);
+  } else {
+    writes.Put(kMeta, key, EncodeWorkerMode(mode));
+  }
+  return database_->Write(writes);
 }
 
 absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
@@ -197,7 +231,7 @@ absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string
       problem = line.status();
       return false;
     }
-    if (query.attempt != 0 && line->attempt != query.attempt) return true;
+    if (!Matches(query, *line)) return true;
     bytes += line->text.size();
     if (!lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return false;
     line->cursor = CursorOf(key);
@@ -210,16 +244,15 @@ absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string
   return lines;
 }
 
-absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id, int32_t attempt,
-                                                     int32_t lines) {
+absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id,
+                                                     const LogQuery& query, int32_t lines) {
   const std::string prefix = LinePrefix(job_id);
   std::string end = PrefixEnd(prefix);
   for (int32_t left = lines;;) {
     FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kLogs, end));
     if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
     FPO_ASSIGN_OR_RETURN(const LogLine line, DecodeLogLine(last->second));
-    const bool counts = attempt == 0 || line.attempt == attempt;
-    if (counts && left-- == 0) return CursorOf(last->first);
+    if (Matches(query, line) && left-- == 0) return CursorOf(last->first);
     end = last->first;
   }
 }

@@ -1,12 +1,12 @@
 #include "server/core/scheduler.h"
 
 #include <algorithm>
-#include <optional>
-#include <set>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/explain.h"
-#include "server/core/job_state_machine.h"
+#include "server/core/placement.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -19,125 +19,179 @@ bool InBackoff(const Job& job, absl::Time wall) {
   return job.not_before > wall && job.not_before - wall <= kBackoffMax;
 }
 
-// Workers whose fault ended the last attempt come last, not never: they may be all there is.
-std::set<std::string> Avoided(const Job& job) {
-  std::set<std::string> workers;
-  const Attempt* last = job.last_attempt();
-  if (last == nullptr || last->end_class != "infrastructure") return workers;
-  for (const Member& member : last->members) workers.insert(member.worker);
-  return workers;
-}
-
-std::set<std::string> Devices(const std::vector<SlotOffer>& offers) {
-  std::set<std::string> devices;
-  for (const SlotOffer& offer : offers) devices.insert(offer.device);
-  return devices;
-}
-
-bool FitsKnownWorkers(int32_t slots, const std::vector<SlotOffer>& offers) {
-  for (const std::string& device : Devices(offers)) {
-    int64_t all = 0;
-    for (const SlotOffer& offer : offers) {
-      if (offer.device == device) all += offer.slots;
-    }
-    if (all >= slots) return true;
-  }
-  return false;
-}
-
-Member MemberOn(const SlotOffer& offer, int32_t slots, int32_t first_rank) {
-  Member member;
-  member.worker = offer.worker_id;
-  member.instance = offer.instance_id;
-  member.slots = slots;
-  member.first_rank = first_rank;
-  return member;
-}
-
-// One worker if one has room, the fullest such; else as few workers of one device kind as possible.
-std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers) {
-  const int32_t needed = job.demand.slots;
-  const std::set<std::string> avoided = Avoided(job);
-  const SlotOffer* best = nullptr;
-  auto rank = [&](const SlotOffer& o) {
-    return std::make_tuple(avoided.count(o.worker_id), o.usable(), o.worker_id);
-  };
-  for (const SlotOffer& offer : offers) {
-    if (offer.usable() >= needed && (best == nullptr || rank(offer) < rank(*best))) best = &offer;
-  }
-  if (best != nullptr) return {MemberOn(*best, needed, 0)};
-
-  for (const std::string& device : Devices(offers)) {
-    std::vector<const SlotOffer*> group;
-    for (const SlotOffer& offer : offers) {
-      if (offer.device == device && offer.usable() > 0) group.push_back(&offer);
-    }
-    std::sort(group.begin(), group.end(), [&](const SlotOffer* a, const SlotOffer* b) {
-      return std::make_tuple(avoided.count(a->worker_id), -a->usable(), a->worker_id) <
-             std::make_tuple(avoided.count(b->worker_id), -b->usable(), b->worker_id);
-    });
-    std::vector<Member> members;
-    int32_t placed = 0;
-    for (const SlotOffer* offer : group) {
-      if (placed == needed) break;
-      const int32_t take = std::min(offer->usable(), needed - placed);
-      members.push_back(MemberOn(*offer, take, placed));
-      placed += take;
-    }
-    if (placed == needed) return members;
-  }
-  return {};
-}
-
-void Take(const std::vector<Member>& members, std::vector<SlotOffer>* offers) {
-  for (const Member& member : members) {
-    for (SlotOffer& offer : *offers) {
-      if (offer.worker_id == member.worker) offer.free -= member.slots;
-    }
-  }
-}
-
 }  // namespace
 
-SchedulePlan Scheduler::Tick(const std::vector<const Job*>& queued, std::vector<SlotOffer> offers,
-                             const Moment& now) {
-  SchedulePlan plan;
-  std::map<std::string, absl::Time> unfit;
-  int64_t waiting_ahead = 0;
-  for (const Job* job : queued) {
-    if (!FitsKnownWorkers(job->demand.slots, offers)) {
-      const auto before = unfit_since_.find(job->job_id);
-      const absl::Time since = before == unfit_since_.end() ? now.steady : before->second;
-      std::string why = ExplainNoFit(job->demand.slots, offers);
-      if (now.steady - since >= options_.unsatisfiable_after) {
-        plan.unsatisfiable.push_back(
-            {job->job_id, absl::StrCat(why, "; gave up after ",
-                                       absl::FormatDuration(options_.unsatisfiable_after))});
-      } else {
-        unfit[job->job_id] = since;
-        plan.waits.push_back({job->job_id, std::move(why)});
-      }
-      continue;
-    }
-    if (InBackoff(*job, now.wall)) {
-      plan.waits.push_back({job->job_id, job->reason});
-      continue;
-    }
-    if (waiting_ahead > 0) {
-      plan.waits.push_back({job->job_id, ExplainBehind(waiting_ahead++)});
-      continue;
-    }
-    std::vector<Member> members = Place(*job, offers);
-    if (members.empty()) {
-      plan.waits.push_back({job->job_id, ExplainSlots(job->demand.slots, offers)});
-      ++waiting_ahead;
-      continue;
-    }
-    Take(members, &offers);
-    plan.placements.push_back({job->job_id, std::move(members)});
+// One tick's state.
+class Scheduler::Pass {
+ public:
+  Pass(Scheduler* scheduler, const SchedulerInput& input, const Moment& now)
+      : options_(scheduler->options_),
+        reservation_(scheduler->reservation_),
+        input_(input),
+        now_(now),
+        offers_(input.offers),
+        quota_(options_.quotas) {
+    for (const Job* job : input.with_attempt) quota_.Use(*job);
+    for (const SlotOffer& offer : offers_) free_ += offer.usable();
   }
-  unfit_since_ = std::move(unfit);
-  return plan;
+
+  SchedulePlan Run(std::map<std::string, absl::Time>* unfit_since) {
+    std::map<std::string, absl::Time> unfit;
+    for (const Job* job : input_.queued) {
+      if (LargestFor(job->demand.require) < job->demand.slots || quota_.NeverFits(*job)) {
+        const auto before = unfit_since->find(job->job_id);
+        const absl::Time since = before == unfit_since->end() ? now_.steady : before->second;
+        if (Unfit(*job, since)) unfit[job->job_id] = since;
+      } else {
+        Consider(*job);
+      }
+    }
+    *unfit_since = std::move(unfit);
+    if (reserved_ == nullptr) reservation_.job_id.clear();
+    return std::move(plan_);
+  }
+
+ private:
+  using Labels = std::map<std::string, std::string>;
+
+  // The same for all jobs that ask for the same labels; queues are long.
+  int32_t LargestFor(const Labels& require) {
+    const auto known = largest_.find(require);
+    if (known != largest_.end()) return known->second;
+    Job any;
+    any.demand.require = require;
+    return largest_[require] = LargestGroup(Eligible(any, input_.offers));
+  }
+
+  // False when the job is given up.
+  bool Unfit(const Job& job, absl::Time since) {
+    const std::string why = quota_.NeverFits(job)
+                                ? *quota_.Refusal(job)
+                                : ExplainNoFit(job, input_.offers, Eligible(job, input_.offers));
+    if (now_.steady - since < options_.unsatisfiable_after) {
+      plan_.waits.push_back({job.job_id, why});
+      return true;
+    }
+    plan_.unsatisfiable.push_back(
+        {job.job_id, absl::StrCat(why, "; gave up after ",
+                                  absl::FormatDuration(options_.unsatisfiable_after))});
+    return false;
+  }
+
+  void Consider(const Job& job) {
+    if (InBackoff(job, now_.wall)) return Wait(job, job.reason);
+    if (const std::optional<std::string> refusal = quota_.Refusal(job)) return Wait(job, *refusal);
+    if (reserved_ != nullptr && free_ < job.demand.slots) {
+      return Wait(job, ExplainBehind(waiting_++));
+    }
+    const std::vector<SlotOffer> eligible = Eligible(job, offers_);
+    std::vector<Member> members = Place(job, eligible, NearTo(job));
+    if (!members.empty() && LeavesReservation(members)) {
+      Take(members, &offers_);
+      free_ -= job.demand.slots;
+      quota_.Use(job);
+      plan_.placements.push_back({job.job_id, std::move(members)});
+      return;
+    }
+    if (reserved_ != nullptr) return Wait(job, ExplainBehind(waiting_++));
+    reserved_ = &job;
+    ++waiting_;
+    if (reservation_.job_id != job.job_id) reservation_ = {job.job_id, now_.wall};
+    const bool makes_room = MakeRoom(job);
+    Wait(job, makes_room ? absl::StrCat(ExplainSlots(job.demand.slots, eligible), "; ",
+                                        plan_.preemptions.size(), " being preempted")
+                         : ExplainSlots(job.demand.slots, eligible));
+  }
+
+  void Wait(const Job& job, std::string why) {
+    plan_.waits.push_back({job.job_id, std::move(why)});
+  }
+
+  const std::set<std::string>& NearTo(const Job& job) const {
+    static const std::set<std::string> kNowhere;
+    if (input_.files == nullptr || job.demand.data_key.empty()) return kNowhere;
+    const auto found = input_.files->find(job.demand.data_key);
+    return found == input_.files->end() ? kNowhere : found->second;
+  }
+
+  // Whether the reserved job could still start once what ran before its reservation has ended:
+  // nobody knows how long a job placed since then will run.
+  bool LeavesReservation(const std::vector<Member>& members) const {
+    if (reserved_ == nullptr) return true;
+    std::vector<SlotOffer> later = input_.offers;
+    for (SlotOffer& offer : later) offer.free = offer.slots;
+    for (const Job* job : input_.with_attempt) {
+      const Attempt& attempt = job->attempts.back();
+      if (attempt.started >= reservation_.since) Take(attempt.members, &later);
+    }
+    for (const SchedulePlan::Placement& placed : plan_.placements) Take(placed.members, &later);
+    Take(members, &later);
+    for (SlotOffer& offer : later) offer.connected = offer.open = true;
+    return !Place(*reserved_, Eligible(*reserved_, later), {}).empty();
+  }
+
+  // Chooses running jobs of lower priority, the least urgent and youngest first, whose slots would
+  // let the job start. None when even all of them would not.
+  bool MakeRoom(const Job& job) {
+    std::vector<SlotOffer> later = offers_;
+    std::vector<const Job*> victims;
+    for (const Job* other : input_.with_attempt) {
+      if (!IsActive(other->state)) {
+        Give(other->attempts.back().members, &later);  // its slots come anyway
+      } else if (other->demand.priority < job.demand.priority) {
+        victims.push_back(other);
+      }
+    }
+    const auto starts = [&] { return !Place(job, Eligible(job, later), {}).empty(); };
+    if (starts()) return false;
+    std::sort(victims.begin(), victims.end(), [](const Job* a, const Job* b) {
+      return std::make_tuple(a->demand.priority, b->attempts.back().started, a->job_id) <
+             std::make_tuple(b->demand.priority, a->attempts.back().started, b->job_id);
+    });
+    std::vector<const Job*> chosen;
+    for (const Job* victim : victims) {
+      Give(victim->attempts.back().members, &later);
+      chosen.push_back(victim);
+      if (!starts()) continue;
+      KeepNeeded(job, std::move(later), &chosen);
+      for (const Job* one : chosen) {
+        plan_.preemptions.push_back({one->job_id, ExplainPreempted(job)});
+      }
+      return true;
+    }
+    return false;
+  }
+
+  // Drops victims that the job does not need after all.
+  static void KeepNeeded(const Job& job, std::vector<SlotOffer> later,
+                         std::vector<const Job*>* chosen) {
+    for (size_t i = 0; i + 1 < chosen->size();) {
+      std::vector<SlotOffer> without = later;
+      Take((*chosen)[i]->attempts.back().members, &without);
+      if (Place(job, Eligible(job, without), {}).empty()) {
+        ++i;
+        continue;
+      }
+      later = std::move(without);
+      chosen->erase(chosen->begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+
+  const SchedulerOptions& options_;
+  Reservation& reservation_;
+  const SchedulerInput& input_;
+  const Moment now_;
+  std::vector<SlotOffer> offers_;
+  SlotQuota quota_;
+  const Job* reserved_ = nullptr;
+  int64_t free_ = 0;  // slots that could be given now
+  std::map<Labels, int32_t> largest_;
+  int64_t waiting_ = 0;  // jobs that wait for slots so far
+  SchedulePlan plan_;
+};
+
+SchedulePlan Scheduler::Tick(const SchedulerInput& input, const Moment& now) {
+  return Pass(this, input, now).Run(&unfit_since_);
 }
 
 }  // namespace fpo::coordinator

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,15 +10,26 @@
 #include "server/core/job.h"
 #include "server/core/moment.h"
 #include "server/core/slot_offer.h"
+#include "server/core/slot_quota.h"
 
 namespace fpo::coordinator {
 
 struct SchedulerOptions {
   // A job that all known workers together cannot hold is failed after this, never pending for ever.
   absl::Duration unsatisfiable_after = absl::Minutes(10);
+  std::vector<QuotaRule> quotas;
 };
 
-// What one tick decided. Each waiting job is in exactly one list.
+// What one tick looks at.
+struct SchedulerInput {
+  std::vector<const Job*> queued;  // in queue order
+  std::vector<const Job*> with_attempt;
+  std::vector<SlotOffer> offers;  // of all known workers, lost and closed ones included
+  // Workers that hold a job's token and record files, by JobDemand::data_key; may be null.
+  const std::map<std::string, std::set<std::string>>* files = nullptr;
+};
+
+// What one tick decided. Each waiting job is in exactly one of the first three lists.
 struct SchedulePlan {
   struct Placement {
     std::string job_id;
@@ -29,23 +42,31 @@ struct SchedulePlan {
   std::vector<Placement> placements;
   std::vector<Reason> waits;
   std::vector<Reason> unsatisfiable;
+  std::vector<Reason> preemptions;  // running jobs that must make room
 };
 
-// Places waiting jobs on free slots: all slots of a job at once or none. Strictly by queue order:
-// while a job that fits the known workers waits for slots, no later job takes them, so a large job
-// is not starved by small ones. Jobs in back-off and jobs that fit nowhere do not block others.
-// Not thread-safe.
+// Places waiting jobs on free slots: all slots of a job at once or none, by queue order. The first
+// job that fits the known workers but not the free slots has a reservation: later jobs take slots
+// only as far as they leave it what it needs, so a wide job is not starved by narrow ones. It also
+// preempts running jobs of lower priority when that makes room. Jobs in back-off, over quota, or
+// that fit nowhere do not block others. Not thread-safe.
 class Scheduler {
  public:
-  explicit Scheduler(SchedulerOptions options) : options_(options) {}
+  explicit Scheduler(SchedulerOptions options) : options_(std::move(options)) {}
 
-  // `queued` in queue order; `offers` of all known workers, lost ones included.
-  SchedulePlan Tick(const std::vector<const Job*>& queued, std::vector<SlotOffer> offers,
-                    const Moment& now);
+  SchedulePlan Tick(const SchedulerInput& input, const Moment& now);
 
  private:
+  class Pass;
+
+  struct Reservation {
+    std::string job_id;  // empty: none
+    absl::Time since;    // wall clock
+  };
+
   const SchedulerOptions options_;
   std::map<std::string, absl::Time> unfit_since_;  // job id -> steady time
+  Reservation reservation_;
 };
 
 }  // namespace fpo::coordinator

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace fpo::coordinator {
@@ -11,10 +12,12 @@ struct SlotOffer {
   std::string instance_id;
   std::string device;  // cpu | cuda; a gang never mixes them
   int32_t slots = 0;   // in all
-  int32_t free = 0;    // of a lost worker these cannot be used
+  int32_t free = 0;    // of a worker that is lost or takes nothing new these cannot be used
   bool connected = false;
+  bool open = true;  // neither cordoned nor draining
+  std::map<std::string, std::string> labels = {};
 
-  int32_t usable() const { return connected ? free : 0; }
+  int32_t usable() const { return connected && open ? free : 0; }
 };
 
 }  // namespace fpo::coordinator

@@ -18,6 +18,27 @@ absl::Status Invalid(absl::string_view message) {
                         .hint = "fpoctl validate FILE names the lines"});
 }
 
+std::map<std::string, std::string> Required(const JobConfig& config) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& label : config.resources.require) {
+    const size_t equals = label.find('=');
+    labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return labels;
+}
+
+// Jobs with the same key read the same token file and, when their method asks the reference for the
+// same things, the same record file.
+std::string DataKey(const JobConfig& config) {
+  JobConfig data;
+  data.name = "data";
+  data.model.path = config.model.path;
+  data.reference = config.reference;
+  data.data = config.data;
+  if (config.method.name == "fpo") data.sae = config.sae;
+  return ToHex(Sha256Of(WriteJobJson(data))).substr(0, 16);
+}
+
 }  // namespace
 
 absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
@@ -40,13 +61,24 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   submission.job.demand = {.slots = static_cast<int32_t>(config->resources.slots),
                            .priority = config->resources.priority,
                            .max_restarts = config->retry.max_restarts,
-                           .retry_on_oom = config->retry.on_oom == "retry"};
+                           .retry_on_oom = config->retry.on_oom == "retry",
+                           .queue = config->resources.queue,
+                           .require = Required(*config),
+                           .keep_last = config->checkpoint.keep_last,
+                           .keep_best = config->checkpoint.keep_best,
+                           .data_key = DataKey(*config)};
   submission.warnings = JobWarnings(*config);
   return submission;
 }
 
 std::string SubmissionDigest(const Job& job) {
-  return ToHex(Sha256Of(absl::StrCat(job.owner.size(), ":", job.owner, job.config_json)));
+  std::string asked = absl::StrCat(job.owner.size(), ":", job.owner, job.config_json);
+  if (job.state == JobState::kHeld) absl::StrAppend(&asked, "\nhold");
+  for (const std::string& other : job.after_ok) absl::StrAppend(&asked, "\nafter ", other);
+  if (!job.retry_of.empty()) {
+    absl::StrAppend(&asked, "\nretry ", job.retry_of, " from ", job.checkpoint_step);
+  }
+  return ToHex(Sha256Of(asked));
 }
 
 }  // namespace fpo::coordinator

@@ -29,8 +29,9 @@ struct AssignCommand {
   int32_t slots = 1;  // on this worker
   int32_t first_rank = 0;
   int32_t world_size = 1;
-  bool resume = false;        // an earlier attempt may have left checkpoints
-  std::string store_address;  // rank 0's rendezvous; empty with one worker
+  bool resume = false;             // an earlier attempt may have left checkpoints
+  int64_t discard_after_step = 0;  // later checkpoints are not wanted; 0: all are
+  std::string store_address;       // rank 0's rendezvous; empty with one worker
 };
 
 struct StopCommand {
@@ -46,8 +47,16 @@ struct AckCommand {
   uint64_t logs_seq = 0;
 };
 
-using WorkerCommand =
-    std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand, AckCommand>;
+// Checkpoint folders of a job that does not run.
+struct KeepCheckpointsCommand {
+  std::string job_id;
+  std::vector<std::string> remove;
+  std::vector<std::string> pin;  // retention leaves them alone
+  std::vector<std::string> unpin;
+};
+
+using WorkerCommand = std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand,
+                                   AckCommand, KeepCheckpointsCommand>;
 
 // The way to one agent, implemented by the network edge. Thread-safe; neither call blocks nor calls
 // back into the coordinator.

@@ -35,6 +35,7 @@ absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<W
     if (!entry.hello.instance_id.empty()) replaced.push_back(entry.hello.instance_id);
     if (replaced.size() > kReplacedMax) replaced.pop_front();
     entry.holds.clear();  // processes do not outlive their agent
+    ReopenIfAutomatic(hello.worker_id);
   }
   entry.hello = hello;
   entry.link = std::move(link);
@@ -120,26 +121,54 @@ std::vector<SlotOffer> WorkerRegistry::Offers() const {
     offer.slots = entry.hello.slots;
     offer.free = std::max(0, entry.hello.slots - Used(entry));
     offer.connected = entry.link != nullptr;
+    offer.open = modes_.count(id) == 0;
+    offer.labels = entry.hello.labels;
     offers.push_back(std::move(offer));
   }
   return offers;
 }
 
+WorkerView WorkerRegistry::ViewOf(const std::string& worker_id, const Entry& entry,
+                                  absl::Time steady) const {
+  WorkerView view;
+  view.hello = entry.hello;
+  view.connected = entry.link != nullptr;
+  view.slots_used = Used(entry);
+  view.last_beat = entry.last_beat.wall;
+  view.beat_age = std::max(absl::ZeroDuration(), steady - entry.last_beat.steady);
+  view.mode = ModeOf(worker_id);
+  for (const auto& [ref, slots] : entry.holds) {
+    if (view.jobs.empty() || view.jobs.back() != ref.job_id) view.jobs.push_back(ref.job_id);
+  }
+  return view;
+}
+
 std::vector<WorkerView> WorkerRegistry::List(absl::Time steady) const {
   std::vector<WorkerView> list;
-  for (const auto& [id, entry] : workers_) {
-    WorkerView view;
-    view.hello = entry.hello;
-    view.connected = entry.link != nullptr;
-    view.slots_used = Used(entry);
-    view.last_beat = entry.last_beat.wall;
-    view.beat_age = std::max(absl::ZeroDuration(), steady - entry.last_beat.steady);
-    for (const auto& [ref, slots] : entry.holds) {
-      if (view.jobs.empty() || view.jobs.back() != ref.job_id) view.jobs.push_back(ref.job_id);
-    }
-    list.push_back(std::move(view));
-  }
+  for (const auto& [id, entry] : workers_) list.push_back(ViewOf(id, entry, steady));
   return list;
+}
+
+std::optional<WorkerView> WorkerRegistry::View(const std::string& worker_id,
+                                               absl::Time steady) const {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end()) return std::nullopt;
+  return ViewOf(worker_id, it->second, steady);
+}
+
+void WorkerRegistry::SetMode(const std::string& worker_id, const WorkerMode& mode) {
+  modes_[worker_id] = mode;
+  if (mode.kind == WorkerMode::Kind::kOpen) modes_.erase(worker_id);
+}
+
+void WorkerRegistry::ReopenIfAutomatic(const std::string& worker_id) {
+  const auto it = modes_.find(worker_id);
+  if (it != modes_.end() && it->second.automatic) modes_.erase(it);
+}
+
+WorkerMode WorkerRegistry::ModeOf(const std::string& worker_id) const {
+  const auto it = modes_.find(worker_id);
+  return it == modes_.end() ? WorkerMode() : it->second;
 }
 
 std::optional<WorkerHello> WorkerRegistry::Find(const std::string& worker_id) const {

@@ -14,6 +14,7 @@
 #include "server/core/moment.h"
 #include "server/core/slot_offer.h"
 #include "server/core/worker_link.h"
+#include "server/core/worker_mode.h"
 
 namespace fpo::coordinator {
 
@@ -26,6 +27,7 @@ struct WorkerHello {
   int32_t slots = 1;
   std::string device;  // cpu | cuda
   std::vector<AttemptRef> running;
+  std::map<std::string, std::string> labels = {};
 };
 
 // One row of the list of workers.
@@ -36,6 +38,7 @@ struct WorkerView {
   absl::Time last_beat;     // wall clock
   absl::Duration beat_age;  // steady clock
   std::vector<std::string> jobs;
+  WorkerMode mode;
 };
 
 // The known workers, the way to each, and which attempt holds how many of its slots. A slot stays
@@ -64,9 +67,15 @@ class WorkerRegistry {
   void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
   void ReleaseOverdue(absl::Time steady);
 
+  // Also for workers that have not connected yet.
+  void SetMode(const std::string& worker_id, const WorkerMode& mode);
+  WorkerMode ModeOf(const std::string& worker_id) const;
+  void ReopenIfAutomatic(const std::string& worker_id);
+
   std::vector<SlotOffer> Offers() const;
   std::vector<WorkerView> List(absl::Time steady) const;
   std::optional<WorkerHello> Find(const std::string& worker_id) const;
+  std::optional<WorkerView> View(const std::string& worker_id, absl::Time steady) const;
   // Lost workers are remembered this long: their slots count when asking what could ever fit.
   void ForgetLost(absl::Time steady, absl::Duration after);
 
@@ -85,8 +94,10 @@ class WorkerRegistry {
   };
 
   static int32_t Used(const Entry& entry);
+  WorkerView ViewOf(const std::string& worker_id, const Entry& entry, absl::Time steady) const;
 
   std::map<std::string, Entry> workers_;
+  std::map<std::string, WorkerMode> modes_;  // open ones are absent
 };
 
 }  // namespace fpo::coordinator

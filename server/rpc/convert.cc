@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "server/core/restart_rules.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -13,18 +14,6 @@ namespace pb = fpo::v1;
 
 constexpr int32_t kPageMax = 500;
 constexpr int32_t kPageDefault = 100;
-
-void SetTime(absl::Time time, google::protobuf::Timestamp* proto) {
-  const int64_t micros = absl::ToUnixMicros(time);
-  int64_t seconds = micros / 1'000'000;
-  int64_t rest = micros % 1'000'000;
-  if (rest < 0) {
-    rest += 1'000'000;
-    --seconds;
-  }
-  proto->set_seconds(seconds);
-  proto->set_nanos(static_cast<int32_t>(rest * 1000));
-}
 
 int32_t Milliseconds(absl::Duration duration) {
   const int64_t ms = absl::ToInt64Milliseconds(duration);
@@ -95,6 +84,7 @@ pb::CoordinatorMessage Message(const AssignCommand& command) {
   assign->set_world_size(command.world_size);
   assign->set_resume(command.resume);
   assign->set_store_address(command.store_address);
+  assign->set_discard_after_step(command.discard_after_step);
   return message;
 }
 
@@ -116,7 +106,41 @@ pb::CoordinatorMessage Message(const AckCommand& command) {
   return message;
 }
 
+pb::CoordinatorMessage Message(const KeepCheckpointsCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::KeepCheckpoints* keep = message.mutable_keep_checkpoints();
+  keep->set_job_id(command.job_id);
+  for (const std::string& folder : command.remove) keep->add_remove(folder);
+  for (const std::string& folder : command.pin) keep->add_pin(folder);
+  for (const std::string& folder : command.unpin) keep->add_unpin(folder);
+  return message;
+}
+
+const char* StateOf(const WorkerView& worker) {
+  if (!worker.connected) return "lost";
+  switch (worker.mode.kind) {
+    case WorkerMode::Kind::kCordoned:
+      return "cordoned";
+    case WorkerMode::Kind::kDraining:
+      return worker.slots_used > 0 ? "draining" : "drained";
+    default:
+      return "ready";
+  }
+}
+
 }  // namespace
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* proto) {
+  const int64_t micros = absl::ToUnixMicros(time);
+  int64_t seconds = micros / 1'000'000;
+  int64_t rest = micros % 1'000'000;
+  if (rest < 0) {
+    rest += 1'000'000;
+    --seconds;
+  }
+  proto->set_seconds(seconds);
+  proto->set_nanos(static_cast<int32_t>(rest * 1000));
+}
 
 pb::Job ToProto(const Job& job) {
   pb::Job proto;
@@ -138,6 +162,33 @@ pb::Job ToProto(const Job& job) {
   proto.set_kind(job.kind);
   proto.set_method(job.method);
   for (const auto& [name, value] : job.result) (*proto.mutable_result())[name] = value;
+  proto.set_slots(job.demand.slots);
+  proto.set_queue(job.demand.queue);
+  for (const std::string& other : job.after_ok) proto.add_after_ok(other);
+  proto.set_retry_of(job.retry_of);
+  for (const auto& [worker, faults] : job.host_faults) {
+    if (IsExcluded(job, worker)) proto.add_excluded_workers(worker);
+  }
+  return proto;
+}
+
+pb::Job ToListedProto(const Job& job) {
+  pb::Job proto = ToProto(job);
+  proto.mutable_spec()->clear_config_json();
+  return proto;
+}
+
+pb::Checkpoint ToProto(const Checkpoint& checkpoint) {
+  pb::Checkpoint proto;
+  proto.set_step(checkpoint.step);
+  proto.set_attempt(checkpoint.attempt);
+  proto.set_epoch(checkpoint.epoch);
+  proto.set_folder(checkpoint.folder);
+  proto.set_digest(checkpoint.digest);
+  proto.set_bytes(checkpoint.bytes);
+  if (checkpoint.score) proto.set_score(*checkpoint.score);
+  proto.set_pinned(checkpoint.pinned);
+  SetTime(checkpoint.accepted, proto.mutable_accepted());
   return proto;
 }
 
@@ -165,13 +216,15 @@ pb::Worker ToProto(const WorkerView& worker) {
   pb::Worker proto;
   proto.set_worker_id(worker.hello.worker_id);
   proto.set_host(worker.hello.host);
-  proto.set_state(worker.connected ? "ready" : "lost");
+  proto.set_state(StateOf(worker));
   proto.set_slots(worker.hello.slots);
   proto.set_slots_used(worker.slots_used);
   proto.set_device(worker.hello.device);
   proto.set_version(worker.hello.version);
   SetTime(worker.last_beat, proto.mutable_last_beat());
   for (const std::string& job_id : worker.jobs) proto.add_jobs(job_id);
+  for (const auto& [name, value] : worker.hello.labels) (*proto.mutable_labels())[name] = value;
+  proto.set_note(worker.mode.note);
   return proto;
 }
 
@@ -204,6 +257,41 @@ absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
   return filter;
 }
 
+LogQuery FromProto(const pb::LogsRequest& request) {
+  LogQuery query;
+  query.after = request.after();
+  query.attempt = request.attempt();
+  if (request.has_rank()) query.rank = request.rank();
+  if (request.has_since()) {
+    query.since_unix_ms = request.since().seconds() * 1000 + request.since().nanos() / 1'000'000;
+  }
+  return query;
+}
+
+SubmitAsk FromProto(const pb::SubmitRequest& request) {
+  SubmitAsk ask;
+  ask.request_id = request.request_id();
+  ask.config_json = request.spec().config_json();
+  ask.owner = request.spec().owner();
+  ask.hold = request.hold();
+  ask.after_ok.assign(request.after_ok().begin(), request.after_ok().end());
+  return ask;
+}
+
+RetryAsk FromProto(const pb::RetryJobRequest& request) {
+  return {request.request_id(), request.job_id(), request.from_step(), request.spec().config_json(),
+          request.spec().owner()};
+}
+
+absl::StatusOr<WorkerMode> FromProto(const pb::SetWorkerModeRequest& request) {
+  if (!pb::SetWorkerModeRequest::Mode_IsValid(request.mode())) {
+    return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
+                             "mode: ", static_cast<int>(request.mode()), " is no worker mode")),
+                         {.reason = "BAD_MODE", .field = "mode"});
+  }
+  return WorkerMode{static_cast<WorkerMode::Kind>(request.mode()), request.note()};
+}
+
 AttemptRef FromProto(const pb::AttemptRef& ref) {
   return {ref.job_id(), ref.attempt(), ref.epoch()};
 }
@@ -217,6 +305,7 @@ WorkerHello FromProto(const pb::Hello& hello) {
   result.slots = hello.slots();
   result.device = hello.device();
   for (const pb::AttemptRef& ref : hello.running()) result.running.push_back(FromProto(ref));
+  result.labels.insert(hello.labels().begin(), hello.labels().end());
   return result;
 }
 

@@ -7,25 +7,43 @@
 #include "proto/fpo/v1/job.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
 #include "server/core/attempt_control.h"
+#include "server/core/checkpoint_registry.h"
+#include "server/core/explain_job.h"
 #include "server/core/job.h"
+#include "server/core/job_intake.h"
 #include "server/core/job_store.h"
 #include "server/core/job_table.h"
 #include "server/core/line_intake.h"
+#include "server/core/preview.h"
+#include "server/core/queue_forecast.h"
 #include "server/core/worker_link.h"
 #include "server/core/worker_registry.h"
 
 // The one place that knows both the messages and the core's values.
 namespace fpo::coordinator {
 
+void SetTime(absl::Time time, google::protobuf::Timestamp* proto);
 fpo::v1::Job ToProto(const Job& job);
 fpo::v1::LogLine ToProto(const LogLine& line);
 fpo::v1::JobEvent ToProto(const EventLine& line);
 fpo::v1::Worker ToProto(const WorkerView& worker);
 fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
+fpo::v1::Checkpoint ToProto(const Checkpoint& checkpoint);
+fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
+fpo::v1::QueueResponse ToProto(const QueueView& queue);
+fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions);
+void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
+// Without spec.config_json: a page of 500 configurations would not fit a message.
+fpo::v1::Job ToListedProto(const Job& job);
 fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
 
 // InvalidArgument for a state that is none.
 absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);
+LogQuery FromProto(const fpo::v1::LogsRequest& request);
+SubmitAsk FromProto(const fpo::v1::SubmitRequest& request);
+RetryAsk FromProto(const fpo::v1::RetryJobRequest& request);
+// InvalidArgument for a mode that is none.
+absl::StatusOr<WorkerMode> FromProto(const fpo::v1::SetWorkerModeRequest& request);
 AttemptRef FromProto(const fpo::v1::AttemptRef& ref);
 WorkerHello FromProto(const fpo::v1::Hello& hello);
 EventBatch FromProto(const fpo::v1::EventBatch& batch);

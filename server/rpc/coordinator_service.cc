@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/error_info.h"
 #include "common/rpc/deadline.h"
@@ -21,6 +22,8 @@ namespace {
 namespace pb = fpo::v1;
 
 constexpr int32_t kEventsMax = 1000;
+constexpr size_t kQueueMax = 500;  // waiting jobs shown
+constexpr size_t kPointsMax = 2000;
 
 absl::Status Busy() {
   return WithErrorInfo(absl::ResourceExhaustedError("the coordinator has too many calls waiting"),
@@ -41,18 +44,28 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, WorkPool*
   return reactor;
 }
 
+void Fill(const SubmitAnswer& answer, pb::SubmitResponse* response) {
+  response->set_job_id(answer.job->job_id);
+  response->set_revision(answer.job->revision);
+  for (const std::string& warning : answer.warnings) response->add_warnings(warning);
+}
+
+absl::Status CheckPriority(int64_t priority) {
+  if (priority >= 0 && priority <= 1000) return absl::OkStatus();
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
+                           "priority ", priority, " is out of range; allowed: from 0 to 1000")),
+                       {.reason = "BAD_PRIORITY", .field = "priority"});
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext* context,
                                                      const pb::SubmitRequest* request,
                                                      pb::SubmitResponse* response) {
   return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
-    const SubmitAsk ask{request->request_id(), request->spec().config_json(),
-                        request->spec().owner()};
-    FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, parts_.coordinator->Submit(ask));
-    response->set_job_id(answer.job->job_id);
-    response->set_revision(answer.job->revision);
-    for (std::string& warning : answer.warnings) response->add_warnings(std::move(warning));
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer,
+                         parts_.coordinator->Submit(FromProto(*request)));
+    Fill(answer, response);
     return absl::OkStatus();
   });
 }
@@ -60,13 +73,16 @@ grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerContext* context,
                                                        const pb::ValidateRequest* request,
                                                        pb::ValidateResponse* response) {
-  return Answer(context, parts_.pool, [request, response]() -> absl::Status {
-    const absl::StatusOr<Submission> submission = CheckSubmission(request->spec().config_json());
-    if (submission.ok()) {
-      for (const std::string& warning : submission->warnings) response->add_warnings(warning);
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    SubmitAsk ask{"", request->spec().config_json(), request->spec().owner()};
+    ask.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
+    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(ask);
+    if (preview.ok()) {
+      Fill(*preview, response);
       return absl::OkStatus();
     }
-    const std::string text(submission.status().message());
+    if (ErrorReason(preview.status()) != "INVALID_JOB") return preview.status();
+    const std::string text(preview.status().message());
     for (absl::string_view problem : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
       response->add_problems(std::string(problem));
     }
@@ -91,10 +107,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerConte
     FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
     const JobPage page = parts_.coordinator->ListJobs(filter);
     for (const JobPtr& job : page.jobs) {
-      pb::Job* listed = response->add_jobs();
-      *listed = ToProto(*job);
-      // A page of 500 configurations would not fit a message; GetJob shows them.
-      listed->mutable_spec()->clear_config_json();
+      *response->add_jobs() = ToListedProto(*job);
     }
     response->set_next_page_token(page.next_page_token);
     response->set_revision(parts_.coordinator->revision());
@@ -146,6 +159,158 @@ grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerCo
     for (const WorkerView& worker : parts_.coordinator->ListWorkers()) {
       *response->add_workers() = ToProto(worker);
     }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServerContext* context,
+                                                            const pb::SetWorkerModeRequest* request,
+                                                            pb::SetWorkerModeResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
+    FPO_ASSIGN_OR_RETURN(const WorkerView worker,
+                         parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
+    *response->mutable_worker() = ToProto(worker);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Change(grpc::CallbackServerContext* context,
+                                                     const std::string& job, const JobEvent& event,
+                                                     pb::ChangeJobResponse* response) {
+  return Answer(context, parts_.pool, [this, job, event, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr changed, parts_.coordinator->Change(job, event));
+    *response->mutable_job() = ToProto(*changed);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::HoldJob(grpc::CallbackServerContext* context,
+                                                      const pb::ChangeJobRequest* request,
+                                                      pb::ChangeJobResponse* response) {
+  return Change(context, request->job_id(), HoldRequest{}, response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ReleaseJob(grpc::CallbackServerContext* context,
+                                                         const pb::ChangeJobRequest* request,
+                                                         pb::ChangeJobResponse* response) {
+  return Change(context, request->job_id(), ReleaseRequest{}, response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::PauseJob(grpc::CallbackServerContext* context,
+                                                       const pb::ChangeJobRequest* request,
+                                                       pb::ChangeJobResponse* response) {
+  return Change(context, request->job_id(), PauseRequest{parts_.coordinator->checkpoint_grace()},
+                response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ResumeJob(grpc::CallbackServerContext* context,
+                                                        const pb::ChangeJobRequest* request,
+                                                        pb::ChangeJobResponse* response) {
+  return Change(context, request->job_id(), ResumeRequest{}, response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerContext* context,
+                                                          const pb::SetPriorityRequest* request,
+                                                          pb::ChangeJobResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
+    FPO_ASSIGN_OR_RETURN(
+        const JobPtr job,
+        parts_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerContext* context,
+                                                       const pb::RetryJobRequest* request,
+                                                       pb::SubmitResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Retry(FromProto(*request)));
+    Fill(answer, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerContext* context,
+                                                         const pb::ExplainJobRequest* request,
+                                                         pb::ExplainJobResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
+    *response = ToProto(why);
+    response->set_state(ToProto(*job).state());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext* context,
+                                                    const pb::QueueRequest*,
+                                                    pb::QueueResponse* response) {
+  return Answer(context, parts_.pool, [this, response]() -> absl::Status {
+    QueueView queue = parts_.coordinator->Queue();
+    if (queue.waiting.size() > kQueueMax) queue.waiting.resize(kQueueMax);
+    *response = ToProto(queue);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContext* context,
+                                                      const pb::MetricsRequest* request,
+                                                      pb::MetricsResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    const std::vector<std::string> names(request->names().begin(), request->names().end());
+    FPO_ASSIGN_OR_RETURN(const MetricSeries series,
+                         parts_.coordinator->ReadMetrics(job->job_id, names));
+    response->set_job_id(job->job_id);
+    for (const auto& [name, points] : series.Take(kPointsMax)) {
+      pb::MetricSeries* one = response->add_series();
+      one->set_name(name);
+      for (const auto& [step, value] : points) {
+        one->add_steps(step);
+        one->add_values(value);
+      }
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
+    grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
+    pb::ListCheckpointsResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    response->set_job_id(job->job_id);
+    for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
+      *response->add_checkpoints() = ToProto(*it);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::PinCheckpoint(grpc::CallbackServerContext* context,
+                                                            const pb::PinCheckpointRequest* request,
+                                                            pb::PinCheckpointResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(
+        const Checkpoint checkpoint,
+        parts_.coordinator->PinCheckpoint(request->job_id(), request->step(), request->pinned()));
+    *response->mutable_checkpoint() = ToProto(checkpoint);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::GcCheckpoints(grpc::CallbackServerContext* context,
+                                                            const pb::GcCheckpointsRequest* request,
+                                                            pb::GcCheckpointsResponse* response) {
+  return Answer(context, parts_.pool, [this, request, response]() -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
+                         parts_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
+    *response = ToProto(decisions);
+    response->set_job_id(job->job_id);
     return absl::OkStatus();
   });
 }

@@ -43,8 +43,50 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
                                         const fpo::v1::ListWorkersRequest* request,
                                         fpo::v1::ListWorkersResponse* response) override;
+  grpc::ServerUnaryReactor* HoldJob(grpc::CallbackServerContext* context,
+                                    const fpo::v1::ChangeJobRequest* request,
+                                    fpo::v1::ChangeJobResponse* response) override;
+  grpc::ServerUnaryReactor* ReleaseJob(grpc::CallbackServerContext* context,
+                                       const fpo::v1::ChangeJobRequest* request,
+                                       fpo::v1::ChangeJobResponse* response) override;
+  grpc::ServerUnaryReactor* PauseJob(grpc::CallbackServerContext* context,
+                                     const fpo::v1::ChangeJobRequest* request,
+                                     fpo::v1::ChangeJobResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeJob(grpc::CallbackServerContext* context,
+                                      const fpo::v1::ChangeJobRequest* request,
+                                      fpo::v1::ChangeJobResponse* response) override;
+  grpc::ServerUnaryReactor* SetPriority(grpc::CallbackServerContext* context,
+                                        const fpo::v1::SetPriorityRequest* request,
+                                        fpo::v1::ChangeJobResponse* response) override;
+  grpc::ServerUnaryReactor* RetryJob(grpc::CallbackServerContext* context,
+                                     const fpo::v1::RetryJobRequest* request,
+                                     fpo::v1::SubmitResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainJob(grpc::CallbackServerContext* context,
+                                       const fpo::v1::ExplainJobRequest* request,
+                                       fpo::v1::ExplainJobResponse* response) override;
+  grpc::ServerUnaryReactor* Queue(grpc::CallbackServerContext* context,
+                                  const fpo::v1::QueueRequest* request,
+                                  fpo::v1::QueueResponse* response) override;
+  grpc::ServerUnaryReactor* Metrics(grpc::CallbackServerContext* context,
+                                    const fpo::v1::MetricsRequest* request,
+                                    fpo::v1::MetricsResponse* response) override;
+  grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* context,
+                                            const fpo::v1::ListCheckpointsRequest* request,
+                                            fpo::v1::ListCheckpointsResponse* response) override;
+  grpc::ServerUnaryReactor* PinCheckpoint(grpc::CallbackServerContext* context,
+                                          const fpo::v1::PinCheckpointRequest* request,
+                                          fpo::v1::PinCheckpointResponse* response) override;
+  grpc::ServerUnaryReactor* GcCheckpoints(grpc::CallbackServerContext* context,
+                                          const fpo::v1::GcCheckpointsRequest* request,
+                                          fpo::v1::GcCheckpointsResponse* response) override;
+  grpc::ServerUnaryReactor* SetWorkerMode(grpc::CallbackServerContext* context,
+                                          const fpo::v1::SetWorkerModeRequest* request,
+                                          fpo::v1::SetWorkerModeResponse* response) override;
 
  private:
+  grpc::ServerUnaryReactor* Change(grpc::CallbackServerContext* context, const std::string& job,
+                                   const JobEvent& event, fpo::v1::ChangeJobResponse* response);
+
   const Parts parts_;
 };
 

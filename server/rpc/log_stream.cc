@@ -51,12 +51,10 @@ void LogStream::End(const absl::Status& why) {
 absl::Status LogStream::Open() {
   FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request_.job_id()));
   job_id_ = job->job_id;
-  query_.after = request_.after();
-  query_.attempt = request_.attempt();
+  query_ = FromProto(request_);
   if (request_.tail() > 0) {
     const int32_t tail = std::min(request_.tail(), kTailMax);
-    FPO_ASSIGN_OR_RETURN(const uint64_t begin,
-                         parts_.coordinator->LogTail(job_id_, query_.attempt, tail));
+    FPO_ASSIGN_OR_RETURN(const uint64_t begin, parts_.coordinator->LogTail(job_id_, query_, tail));
     query_.after = std::max(query_.after, begin);
   }
   if (!request_.follow()) return absl::OkStatus();

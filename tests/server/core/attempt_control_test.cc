@@ -255,10 +255,10 @@ TEST_F(AttemptControlTest, CancelStopsWithGraceThenWithout) {
   auto link = Hello(HelloOf("w1"));
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
-  ASSERT_TRUE(control_.Cancel(job, false, Now()).ok());
+  ASSERT_TRUE(control_.Change(job, CancelRequest{options_.cancel_grace}, Now()).ok());
   EXPECT_EQ(State(job), JobState::kCancelling);
   EXPECT_EQ(link->All<StopCommand>().at(0).grace, options_.cancel_grace);
-  ASSERT_TRUE(control_.Cancel(job, true, Now()).ok());
+  ASSERT_TRUE(control_.Change(job, CancelRequest{}, Now()).ok());
   EXPECT_EQ(link->All<StopCommand>().at(1).grace, absl::ZeroDuration());
   Report(ref, "w1", ReportStatus::kStopped);
   EXPECT_EQ(State(job), JobState::kCancelled);
@@ -269,7 +269,7 @@ TEST_F(AttemptControlTest, ACancelLostWithTheStreamIsSentAgainWithTheGraceThatIs
   Hello(HelloOf("w1"));
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
-  ASSERT_TRUE(control_.Cancel(job, false, Now()).ok());
+  ASSERT_TRUE(control_.Change(job, CancelRequest{options_.cancel_grace}, Now()).ok());
   Pass(absl::Seconds(10));
   auto again = Hello(HelloOf("w1", 1, {ref}));
   EXPECT_EQ(again->All<StopCommand>().at(0).grace, options_.cancel_grace - absl::Seconds(10));
@@ -279,10 +279,65 @@ TEST_F(AttemptControlTest, ACancelledJobOfALostWorkerEndsWithTheLease) {
   auto link = Hello(HelloOf("w1"));
   const std::string job = Submit();
   Run(job);
-  ASSERT_TRUE(control_.Cancel(job, false, Now()).ok());
+  ASSERT_TRUE(control_.Change(job, CancelRequest{options_.cancel_grace}, Now()).ok());
   workers_.Disconnect("w1", link.get());
   Pass(options_.lease);
   EXPECT_EQ(State(job), JobState::kCancelled);
+}
+
+TEST_F(AttemptControlTest, PauseStopsWithTheTimeForACheckpointAndFreesTheSlot) {
+  auto link = Hello(HelloOf("w1"));
+  const std::string job = Submit();
+  const AttemptRef ref = Run(job);
+  ASSERT_TRUE(control_.Change(job, PauseRequest{options_.checkpoint_grace}, Now()).ok());
+  EXPECT_EQ(State(job), JobState::kPausing);
+  EXPECT_EQ(link->All<StopCommand>().at(0).grace, options_.checkpoint_grace);
+  Report(ref, "w1", ReportStatus::kStopped);
+  EXPECT_EQ(State(job), JobState::kPaused);
+  EXPECT_EQ(Used("w1"), 0);
+  Report(ref, "w1", ReportStatus::kSucceeded);
+  EXPECT_EQ(State(job), JobState::kPaused) << "late words of a fenced attempt";
+  ASSERT_TRUE(control_.Change(job, ResumeRequest{}, Now()).ok());
+  EXPECT_EQ(State(job), JobState::kQueued);
+}
+
+TEST_F(AttemptControlTest, AnUnconfirmedStopClosesTheWorkerUntilItProvesWell) {
+  Hello(HelloOf("w1"));
+  const std::string job = Submit();
+  const AttemptRef ref = Run(job);
+  ASSERT_TRUE(control_.Change(job, CancelRequest{absl::Seconds(30)}, Now()).ok());
+  for (int i = 0; i < 9; ++i) {
+    leases_.Renew("w1", now_);
+    Pass(absl::Seconds(10));
+  }
+  EXPECT_EQ(State(job), JobState::kCancelled);
+  EXPECT_EQ(workers_.ModeOf("w1").kind, WorkerMode::Kind::kCordoned);
+  EXPECT_NE(workers_.ModeOf("w1").note.find(job), std::string::npos);
+  Report(ref, "w1", ReportStatus::kStopped);
+  EXPECT_EQ(workers_.ModeOf("w1").kind, WorkerMode::Kind::kOpen);
+}
+
+TEST_F(AttemptControlTest, ADrainedWorkersJobsQueueAgainUncounted) {
+  auto link = Hello(HelloOf("w1"));
+  const std::string job = Submit();
+  const AttemptRef ref = Run(job);
+  workers_.SetMode("w1", {WorkerMode::Kind::kDraining, "new disk"});
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(State(job), JobState::kPreempting);
+  EXPECT_EQ(jobs_.Get(job)->reason, "preempted: worker w1 is drained: new disk");
+  EXPECT_EQ(link->All<StopCommand>().size(), 1u);
+  Report(ref, "w1", ReportStatus::kStopped);
+  EXPECT_EQ(State(job), JobState::kQueued);
+  EXPECT_EQ(jobs_.Get(job)->restarts_used, 0);
+}
+
+TEST_F(AttemptControlTest, ACordonedWorkersJobsGoOn) {
+  Hello(HelloOf("w1"));
+  const std::string job = Submit();
+  Run(job);
+  workers_.SetMode("w1", {WorkerMode::Kind::kCordoned, ""});
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(State(job), JobState::kRunning);
 }
 
 TEST_F(AttemptControlTest, CacheUseIsKept) {

@@ -124,6 +124,132 @@ TEST_F(CoordinatorTest, CancelOfAWaitingJobIsImmediateAndOnlyOfALiveOne) {
   EXPECT_EQ(ErrorReason(coordinator_->Cancel("nobody", false).status()), "JOB_NOT_FOUND");
 }
 
+TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
+  const std::string first = Submit("first");
+  const auto after = [&](const std::string& name) {
+    return coordinator_->Submit({"r-" + name, ConfigJson(name), "ada", false, {first}})
+        .value()
+        .job->job_id;
+  };
+  const std::string second = after("second");
+  Connect("w1", 4);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(first)->state, JobState::kReserved);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(second)->state, JobState::kQueued);
+  EXPECT_EQ(Get(second)->reason, "dependency: job " + first + " is RESERVED");
+  Report(first, ReportStatus::kSucceeded);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(second)->state, JobState::kReserved);
+
+  const std::string third =
+      coordinator_->Submit({"r-3", ConfigJson("third"), "ada", false, {second}})
+          .value()
+          .job->job_id;
+  ASSERT_TRUE(coordinator_->Cancel(second, true).ok());
+  Report(second, ReportStatus::kStopped);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(third)->state, JobState::kFailed);
+  EXPECT_EQ(Get(third)->reason.rfind("dependency: job " + second + " is CANCELLED", 0), 0u);
+}
+
+TEST_F(CoordinatorTest, HeldJobsWaitAndSayWhy) {
+  SubmitAsk ask{"r-1", ConfigJson("held"), "ada", true};
+  const std::string id = coordinator_->Submit(ask).value().job->job_id;
+  Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->state, JobState::kHeld);
+  EXPECT_EQ(coordinator_->Explain(id)->word, "held");
+  ASSERT_TRUE(coordinator_->Change(id, ReleaseRequest{}).ok());
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->state, JobState::kReserved);
+}
+
+TEST_F(CoordinatorTest, AnUrgentJobTakesTheSlotsOfALessUrgentOne) {
+  const std::string low = Submit("low", 1, 100);
+  auto link = Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  Report(low, ReportStatus::kRunning);
+  const std::string high = Submit("high", 1, 900);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(low)->state, JobState::kPreempting);
+  EXPECT_EQ(link->All<StopCommand>().at(0).grace, options_.checkpoint_grace);
+  Report(low, ReportStatus::kStopped);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(high)->state, JobState::kReserved);
+  EXPECT_EQ(Get(low)->state, JobState::kQueued);
+  Report(high, ReportStatus::kSucceeded);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(low)->state, JobState::kReserved);
+  EXPECT_EQ(Get(low)->restarts_used, 0);
+}
+
+TEST_F(CoordinatorTest, AClosedWorkerStaysClosedOverARestart) {
+  Connect("w1", 1);
+  ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {WorkerMode::Kind::kDraining, "disk"}).ok());
+  EXPECT_EQ(ErrorReason(coordinator_->SetWorkerMode("w9", {}).status()), "WORKER_NOT_FOUND");
+  Restart();
+  Connect("w1", 1);
+  const std::string id = Submit("tiny");
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->reason, "waiting-for-slots: needs 1, 0 free; closed: w1");
+  ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {}).ok());
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->state, JobState::kReserved);
+}
+
+TEST_F(CoordinatorTest, AJobGoesWhereItsFilesAre) {
+  Connect("w2", 1);
+  const std::string first = Submit("first");
+  Pass(absl::Seconds(1));
+  ASSERT_TRUE(
+      coordinator_->AddEvents("w2", {LastAttemptRef(*Get(first)), 1, {{0, PhaseLine("train")}}})
+          .ok());
+  coordinator_->Report({LastAttemptRef(*Get(first)), "w2", ReportStatus::kSucceeded, "", ""},
+                       std::nullopt);
+  Connect("w1", 1);
+  const std::string second = Submit("second");
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(second)->attempts.at(0).members.at(0).worker, "w2");
+  EXPECT_EQ(coordinator_->Validate({"", ConfigJson("third"), "ada"})->files, "held by w2");
+}
+
+TEST_F(CoordinatorTest, ValidateForeseesAndStoresNothing) {
+  Connect("w1", 1);
+  EXPECT_EQ(coordinator_->Validate({"", ConfigJson("a"), "ada"})->fit, "would start at once on w1");
+  EXPECT_TRUE(coordinator_->ListJobs({}).jobs.empty());
+  EXPECT_EQ(ErrorReason(coordinator_->Validate({"", "{}", "ada"}).status()), "INVALID_JOB");
+}
+
+TEST_F(CoordinatorTest, MetricsAreReadFromTheEvents) {
+  const std::string id = Submit("tiny");
+  Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  EventBatch batch{LastAttemptRef(*Get(id)), 1, {}};
+  for (int64_t step = 1; step <= 3; ++step) batch.items.push_back({0, StepLine(step, 9, 0.5)});
+  ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
+  EXPECT_EQ(coordinator_->ReadMetrics(id, {})->Take(10).at("loss").size(), 3u);
+}
+
+TEST_F(CoordinatorTest, AStaleCheckpointDoesNotCount) {
+  const std::string id = Submit("tiny");
+  Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  const AttemptRef old = LastAttemptRef(*Get(id));
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {old, 1, {{0, CheckpointLine(10)}}}).ok());
+  EXPECT_EQ(Get(id)->checkpoint_step, 10);
+  EXPECT_EQ(Get(id)->checkpoints.at(0).epoch, old.epoch);
+  coordinator_->Report({old, "w1", ReportStatus::kFailed, "infrastructure", "x"}, std::nullopt);
+  Pass(absl::Seconds(2));
+  Pass(absl::Seconds(2));
+  ASSERT_GT(Get(id)->epoch, old.epoch);
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {old, 2, {{0, CheckpointLine(20)}}}).ok());
+  EXPECT_EQ(Get(id)->checkpoint_step, 10);
+  EXPECT_EQ(Get(id)->checkpoints.size(), 1u);
+  EXPECT_EQ(coordinator_->Collect().counts.fencing_rejections.at("checkpoint"), 1);
+  EXPECT_EQ(coordinator_->ReadEvents(id, 0, 10)->size(), 2u) << "kept as evidence";
+}
+
 TEST_F(CoordinatorTest, AKilledTrainerIsRunningAgainWithinSeconds) {
   const std::string id = Submit("tiny");
   auto link = Connect("w1", 1);
@@ -174,7 +300,7 @@ TEST_F(CoordinatorTest, LinesAreAcknowledgedAfterTheyAreDurable) {
   EXPECT_EQ(link->All<AckCommand>()[0].logs_seq, 1u);
   EXPECT_EQ(link->All<AckCommand>()[0].events_seq, 1u);
   EXPECT_EQ(coordinator_->ReadLogs(id, {}).value().at(0).text, "hello");
-  EXPECT_EQ(coordinator_->LogTail(id, 0, 1).value(), 0u);
+  EXPECT_EQ(coordinator_->LogTail(id, {}, 1).value(), 0u);
   EXPECT_EQ(coordinator_->ReadEvents(id, 0, 10).value().size(), 1u);
 }
 

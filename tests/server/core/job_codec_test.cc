@@ -15,7 +15,21 @@ Job FullJob() {
   job.config_json.clear();  // stored beside the job
   job.kind = "train";
   job.method = "fpo";
-  job.demand = {.slots = 2, .priority = 7, .max_restarts = 9, .retry_on_oom = true};
+  job.demand = {.slots = 2,
+                .priority = 7,
+                .max_restarts = 9,
+                .retry_on_oom = true,
+                .queue = "nightly",
+                .require = {{"gpu", "h100"}},
+                .keep_last = 5,
+                .keep_best = 6,
+                .data_key = "d4"};
+  job.after_ok = {"j-0"};
+  job.retry_of = "j-00";
+  job.stop_by = kStart + absl::Seconds(8);
+  job.host_faults = {{"w1", 2}};
+  job.checkpoints = {{400, 1, 2, "/out/step-400", "ab", 12, 0.25, true, kStart}, {500}};
+  job.checkpoints[1].accepted = kStart;
   job.reason = "why \"quoted\"";
   job.restarts_used = 1;
   job.attempts_without_progress = 2;
@@ -41,6 +55,7 @@ Job FullJob() {
   attempt.ended = kStart + absl::Microseconds(7);
   attempt.end_class = "program";
   attempt.end_message = "boom";
+  attempt.end_step = 9;
   attempt.last_error = "err";
   attempt.progressed = true;
   attempt.cache = {100, 10, 90, "m", "r", 5};
@@ -77,7 +92,7 @@ TEST(JobCodec, UnknownNamesAreIgnoredAndAbsentOnesDefault) {
 }
 
 TEST(JobCodec, DamageIsAnErrorNotAGuess) {
-  for (const char* bytes : {"", "{", "[]", "{}", R"({"state":"HELD"})", R"({"state":3})",
+  for (const char* bytes : {"", "{", "[]", "{}", R"({"state":"ASLEEP"})", R"({"state":3})",
                             R"({"state":"QUEUED","epoch":"x"})", "\xff\xfe"}) {
     EXPECT_EQ(DecodeJob(bytes).status().code(), absl::StatusCode::kDataLoss) << bytes;
   }
@@ -112,6 +127,26 @@ TEST(JobCodec, LinesReadBack) {
 TEST(JobCodec, BytesThatAreNotUtf8BecomeReplacementCharacters) {
   const LogLine log = {0, 1, 0, "stdout", 0, "ab\xff"};
   EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value().text, "ab\xEF\xBF\xBD");
+}
+
+TEST(JobCodec, WorkerModesReadBack) {
+  const WorkerMode mode = {WorkerMode::Kind::kDraining, "new disk"};
+  EXPECT_EQ(DecodeWorkerMode(EncodeWorkerMode(mode)).value(), mode);
+}
+
+// Written by the version before HELD, queues and checkpoints.
+TEST(JobCodec, AJobOfTheVersionBeforeIsRead) {
+  const Job job =
+      DecodeJob(R"({"job_id":"j-1","state":"RECOVERING","demand":{"slots":2,"priority":9},)"
+                R"("attempts":[{"number":1,"epoch":1,"members":[],"started":1,"ended":2}],)"
+                R"("epoch":1,"submitted":1,"state_since":1,"checkpoint_step":40})")
+          .value();
+  EXPECT_EQ(job.state, JobState::kRecovering);
+  EXPECT_EQ(job.demand.slots, 2);
+  EXPECT_EQ(job.demand.queue, "default");
+  EXPECT_EQ(job.checkpoint_step, 40);
+  EXPECT_TRUE(job.checkpoints.empty());
+  EXPECT_EQ(job.stop_by, absl::InfinitePast());
 }
 
 }  // namespace

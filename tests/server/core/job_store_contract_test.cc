@@ -41,6 +41,14 @@ class JobStoreContract : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<JobStore> store_;
 };
 
+TEST_P(JobStoreContract, WorkerModesAreKeptUntilOpen) {
+  const WorkerMode drain = {WorkerMode::Kind::kDraining, "new disk"};
+  ASSERT_TRUE(store_->PutWorkerMode("w1", drain).ok());
+  ASSERT_TRUE(store_->PutWorkerMode("w2", {WorkerMode::Kind::kCordoned, ""}).ok());
+  ASSERT_TRUE(store_->PutWorkerMode("w2", {}).ok());
+  EXPECT_EQ(store_->LoadWorkerModes().value(), (std::map<std::string, WorkerMode>{{"w1", drain}}));
+}
+
 TEST_P(JobStoreContract, KeepsJobsWithTheirConfiguration) {
   Job job = MakeJob("j-1");
   job.config_json = R"({"name":"a"})";
@@ -102,10 +110,10 @@ TEST_P(JobStoreContract, FiltersAndTailsByAttempt) {
   LogQuery query;
   query.attempt = 2;
   EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 5u);
-  EXPECT_EQ(store_->TailCursor("j-1", 0, 3).value(), 12u);
-  EXPECT_EQ(store_->TailCursor("j-1", 1, 3).value(), 7u);
-  EXPECT_EQ(store_->TailCursor("j-1", 0, 100).value(), 0u);
-  EXPECT_EQ(store_->TailCursor("j-9", 0, 3).value(), 0u);
+  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 0}, 3).value(), 12u);
+  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 1}, 3).value(), 7u);
+  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 0}, 100).value(), 0u);
+  EXPECT_EQ(store_->TailCursor("j-9", {.attempt = 0}, 3).value(), 0u);
 }
 
 TEST_P(JobStoreContract, LinesPositionAndJobAreOneGroup) {

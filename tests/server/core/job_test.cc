@@ -13,15 +13,21 @@ TEST(JobState, NamesReadBack) {
   }
   EXPECT_EQ(JobStateName(JobState::kQueued), "QUEUED");
   EXPECT_EQ(JobStateName(JobState::kCancelled), "CANCELLED");
-  EXPECT_EQ(JobStateFromName("HELD"), std::nullopt);
+  EXPECT_EQ(JobStateFromName("ASLEEP"), std::nullopt);
 }
 
 TEST(JobState, EachIsWaitingWorkingOrTerminal) {
   EXPECT_FALSE(HasAttempt(JobState::kQueued));
   EXPECT_FALSE(IsTerminal(JobState::kQueued));
-  for (JobState state : {JobState::kReserved, JobState::kStarting, JobState::kRunning,
-                         JobState::kRecovering, JobState::kCancelling}) {
+  for (JobState state : {JobState::kHeld, JobState::kPaused}) {
+    EXPECT_FALSE(HasAttempt(state));
+    EXPECT_FALSE(IsTerminal(state));
+  }
+  for (JobState state :
+       {JobState::kReserved, JobState::kStarting, JobState::kRunning, JobState::kRecovering,
+        JobState::kCancelling, JobState::kPausing, JobState::kPreempting}) {
     EXPECT_TRUE(HasAttempt(state));
+    EXPECT_LE(IsActive(state) + IsStopping(state), 1);
     EXPECT_FALSE(IsTerminal(state));
   }
   for (JobState state : {JobState::kSucceeded, JobState::kFailed, JobState::kCancelled}) {

@@ -39,23 +39,51 @@ TEST(RocksdbJobStore, OneProcessOwnsAFolder) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
 }
 
+// The folder of a store, past the store.
+std::unique_ptr<Database> OpenRaw(const std::string& path) {
+  DatabaseOptions options;
+  options.path = path;
+  for (const char* name : {"meta", "jobs", "specs", "requests", "positions", "events", "logs"}) {
+    options.families.push_back({.name = name});
+  }
+  return Database::Open(options).value();
+}
+
+void SetSchemaVersion(const std::string& path, const std::string& version) {
+  WriteSet writes;
+  writes.Put(0, "schema_version", version);
+  ASSERT_TRUE(OpenRaw(path)->Write(writes).ok());
+}
+
+TEST(RocksdbJobStore, AFolderOfVersionOneIsTakenOver) {
+  TempDir dir;
+  RocksdbJobStore::Open(dir.path()).value();
+  SetSchemaVersion(dir.path(), "1");
+  {
+    WriteSet writes;
+    writes.Put(1, "j-1",
+               R"({"job_id":"j-1","state":"RUNNING","epoch":3,"submitted":1,)"
+               R"("state_since":1})");
+    writes.Put(2, "j-1", "{}");
+    ASSERT_TRUE(OpenRaw(dir.path())->Write(writes).ok());
+  }
+  {
+    const auto store = RocksdbJobStore::Open(dir.path()).value();
+    const Job job = store->LoadJobs().value().at(0);
+    EXPECT_EQ(job.epoch, 3u);
+    EXPECT_EQ(job.demand.queue, "default");
+  }
+  EXPECT_EQ(OpenRaw(dir.path())->Get(0, "schema_version").value(), "2")
+      << "the program of version 1 refuses it from here on";
+}
+
 TEST(RocksdbJobStore, AFolderOfANewerProgramIsNotTouched) {
   TempDir dir;
   RocksdbJobStore::Open(dir.path()).value();
-  {
-    DatabaseOptions options;
-    options.path = dir.path();
-    for (const char* name : {"meta", "jobs", "specs", "requests", "positions", "events", "logs"}) {
-      options.families.push_back({.name = name});
-    }
-    auto database = Database::Open(options).value();
-    WriteSet writes;
-    writes.Put(0, "schema_version", "2");
-    ASSERT_TRUE(database->Write(writes).ok());
-  }
+  SetSchemaVersion(dir.path(), "3");
   const auto store = RocksdbJobStore::Open(dir.path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(store.status().message().find("version 2"), std::string::npos) << store.status();
+  EXPECT_NE(store.status().message().find("version 3"), std::string::npos) << store.status();
 }
 
 }  // namespace

@@ -12,10 +12,18 @@ const Moment kNow = {kStart, kStart};
 
 SchedulePlan Plan(const std::vector<Job>& jobs, const std::vector<SlotOffer>& offers,
                   const Moment& now = kNow) {
-  std::vector<const Job*> queued;
-  for (const Job& job : jobs) queued.push_back(&job);
+  SchedulerInput input;
+  for (const Job& job : jobs) input.queued.push_back(&job);
+  input.offers = offers;
   Scheduler scheduler{SchedulerOptions{}};
-  return scheduler.Tick(queued, offers, now);
+  return scheduler.Tick(input, now);
+}
+
+SchedulerInput InputOf(const Job& job, const std::vector<SlotOffer>& offers) {
+  SchedulerInput input;
+  input.queued = {&job};
+  input.offers = offers;
+  return input;
 }
 
 TEST(Scheduler, PlacesAJobOnTheFullestWorkerThatFits) {
@@ -65,6 +73,123 @@ TEST(Scheduler, ALargeJobIsNotStarvedBySmallOnes) {
   EXPECT_EQ(plan.waits.at(2).text, "lower-priority: 2 jobs ahead in the queue");
 }
 
+// A job of ten that needs eight waits for a running one of six; two slots are to spare.
+class ReservationTest : public ::testing::Test {
+ protected:
+  ReservationTest() {
+    runs_ = RunningJob("j-runs", {"w1"});
+    runs_.demand.slots = runs_.attempts.back().members[0].slots = 6;
+    runs_.attempts.back().started = kStart - absl::Hours(1);
+  }
+  SchedulePlan Tick(const std::vector<const Job*>& queued, int32_t free, absl::Time now) {
+    SchedulerInput input;
+    input.queued = queued;
+    input.with_attempt = with_attempt_;
+    input.offers = {Offer("w1", 10, free)};
+    return scheduler_.Tick(input, {now, now});
+  }
+
+  Job runs_;
+  const Job wide_ = MakeJob("j-wide", 8);
+  std::vector<const Job*> with_attempt_ = {&runs_};
+  Scheduler scheduler_{SchedulerOptions{}};
+};
+
+TEST_F(ReservationTest, NarrowJobsUseOnlyWhatTheWideOneWillNotNeed) {
+  const Job a = MakeJob("j-a", 2);
+  const Job b = MakeJob("j-b", 2);
+  const SchedulePlan plan = Tick({&wide_, &a, &b}, 4, kStart);
+  ASSERT_EQ(plan.placements.size(), 1u) << "two slots are to spare, not four";
+  EXPECT_EQ(plan.placements[0].job_id, "j-a");
+  EXPECT_EQ(plan.waits.at(0).text, "waiting-for-slots: needs 8, 4 free");
+  EXPECT_EQ(plan.waits.at(1).text, "lower-priority: 1 job ahead in the queue");
+}
+
+TEST_F(ReservationTest, AStreamOfNarrowJobsDoesNotPushTheWideOneBack) {
+  std::vector<Job> narrow;
+  for (int i = 0; i < 6; ++i) narrow.push_back(MakeJob("j-" + std::to_string(i), 1));
+  Tick({&wide_}, 4, kStart);
+  int32_t free = 4;
+  size_t placed = 0;
+  std::vector<Job> placed_jobs(6);
+  for (int i = 0; i < 6; ++i) {  // one a second
+    const absl::Time now = kStart + absl::Seconds(i + 1);
+    const Job& job = narrow[static_cast<size_t>(i)];
+    const SchedulePlan plan = Tick({&wide_, &job}, free, now);
+    if (plan.placements.empty()) continue;
+    placed_jobs[placed] = After(job, {Reserve{plan.placements[0].members}}, now);
+    with_attempt_.push_back(&placed_jobs[placed]);
+    ++placed;
+    --free;
+  }
+  EXPECT_EQ(placed, 2u);
+  with_attempt_.erase(with_attempt_.begin());  // the running one ends
+  const SchedulePlan plan = Tick({&wide_, &narrow[5]}, 8, kStart + absl::Minutes(1));
+  ASSERT_EQ(plan.placements.size(), 1u);
+  EXPECT_EQ(plan.placements[0].job_id, "j-wide");
+}
+
+TEST_F(ReservationTest, AMoreUrgentJobPreemptsTheLeastUrgentThatSuffice) {
+  Job other = RunningJob("j-other", {"w1"});
+  other.demand.priority = 100;
+  other.attempts.back().members[0].slots = other.demand.slots = 4;
+  with_attempt_.push_back(&other);
+  Job urgent = MakeJob("j-urgent", 3, 900);
+  SchedulePlan plan = Tick({&urgent}, 0, kStart);
+  ASSERT_EQ(plan.preemptions.size(), 1u);
+  EXPECT_EQ(plan.preemptions[0].job_id, "j-other");
+  EXPECT_NE(plan.preemptions[0].text.find("j-urgent"), std::string::npos);
+  urgent.demand.slots = 6;
+  plan = Tick({&urgent}, 0, kStart);
+  ASSERT_EQ(plan.preemptions.size(), 1u) << "the larger one alone makes enough room";
+  EXPECT_EQ(plan.preemptions[0].job_id, "j-runs");
+  urgent.demand.slots = 10;
+  EXPECT_EQ(Tick({&urgent}, 0, kStart).preemptions.size(), 2u);
+  urgent.demand.priority = 500;
+  urgent.demand.slots = 6;
+  EXPECT_TRUE(Tick({&urgent}, 0, kStart).preemptions.empty()) << "only for higher priority";
+}
+
+TEST_F(ReservationTest, NobodyIsPreemptedTwiceForTheSameSlots) {
+  const Job urgent = MakeJob("j-urgent", 6, 900);
+  ASSERT_EQ(Tick({&urgent}, 4, kStart).preemptions.size(), 1u);
+  runs_ = Apply(runs_, Preempt{absl::Minutes(1), "room"}, kStart).value();
+  EXPECT_TRUE(Tick({&urgent}, 4, kStart).preemptions.empty());
+}
+
+TEST(Scheduler, QuotasMakeJobsWaitWithoutBlockingOthers) {
+  Job first = MakeJob("j-1", 2);
+  Job second = MakeJob("j-2", 1);
+  Job other = MakeJob("j-3", 1);
+  other.owner = "bob";
+  SchedulerInput input;
+  input.queued = {&first, &second, &other};
+  input.offers = {Offer("w1", 8, 8)};
+  Scheduler scheduler{SchedulerOptions{absl::Minutes(10), {{QuotaRule::Of::kOwner, "ada", 2}}}};
+  const SchedulePlan plan = scheduler.Tick(input, kNow);
+  ASSERT_EQ(plan.placements.size(), 2u);
+  EXPECT_EQ(plan.placements[1].job_id, "j-3");
+  EXPECT_EQ(plan.waits.at(0).text, "quota: owner ada uses 2 of 2 slots, the job needs 1");
+}
+
+TEST(Scheduler, AJobAboveItsQuotaIsGivenUp) {
+  const Job job = MakeJob("j-1", 3);
+  Scheduler scheduler{SchedulerOptions{absl::Minutes(10), {{QuotaRule::Of::kOwner, "*", 2}}}};
+  scheduler.Tick(InputOf(job, {Offer("w1", 8, 8)}), kNow);
+  const SchedulePlan plan =
+      scheduler.Tick(InputOf(job, {Offer("w1", 8, 8)}), {kStart, kStart + absl::Minutes(10)});
+  ASSERT_EQ(plan.unsatisfiable.size(), 1u);
+  EXPECT_EQ(plan.unsatisfiable[0].text.rfind("quota: owner ada", 0), 0u);
+}
+
+TEST(Scheduler, ClosedWorkersGiveNothingButAreWaitedFor) {
+  SlotOffer closed = Offer("w1", 4, 4);
+  closed.open = false;
+  const SchedulePlan plan = Plan({MakeJob("j-1", 1)}, {closed});
+  EXPECT_TRUE(plan.placements.empty());
+  EXPECT_EQ(plan.waits.at(0).text, "waiting-for-slots: needs 1, 0 free; closed: w1");
+}
+
 TEST(Scheduler, AJobThatFitsNowhereDoesNotBlockOthers) {
   const SchedulePlan plan = Plan({MakeJob("j-huge", 64), MakeJob("j-1", 1)}, {Offer("w1", 4, 4)});
   ASSERT_EQ(plan.placements.size(), 1u);
@@ -105,10 +230,11 @@ TEST(Scheduler, GivesUpOnWhatNothingCanHoldAfterTenMinutes) {
   const Job job = MakeJob("j-1", 8);
   const std::vector<SlotOffer> offers = {Offer("w1", 2, 2)};
   const absl::Duration wait = absl::Minutes(10);
-  EXPECT_EQ(scheduler.Tick({&job}, offers, kNow).waits.size(), 1u);
-  EXPECT_EQ(scheduler.Tick({&job}, offers, {kStart, kStart + wait - absl::Seconds(1)}).waits.size(),
-            1u);
-  const SchedulePlan plan = scheduler.Tick({&job}, offers, {kStart, kStart + wait});
+  EXPECT_EQ(scheduler.Tick(InputOf(job, offers), kNow).waits.size(), 1u);
+  EXPECT_EQ(
+      scheduler.Tick(InputOf(job, offers), {kStart, kStart + wait - absl::Seconds(1)}).waits.size(),
+      1u);
+  const SchedulePlan plan = scheduler.Tick(InputOf(job, offers), {kStart, kStart + wait});
   ASSERT_EQ(plan.unsatisfiable.size(), 1u);
   EXPECT_EQ(plan.unsatisfiable[0].text,
             "no-worker-fits: asks for 8 slots, the largest offer is 2 over 1 worker; gave up "
@@ -119,10 +245,10 @@ TEST(Scheduler, TheClockOfGivingUpRestartsWhenItFitted) {
   Scheduler scheduler{SchedulerOptions{}};
   const Job job = MakeJob("j-1", 2);
   const absl::Duration wait = absl::Minutes(10);
-  scheduler.Tick({&job}, {Offer("w1", 1, 1)}, kNow);
-  scheduler.Tick({&job}, {Offer("w1", 2, 0)}, {kStart, kStart + absl::Minutes(5)});
-  EXPECT_TRUE(
-      scheduler.Tick({&job}, {Offer("w1", 1, 1)}, {kStart, kStart + wait}).unsatisfiable.empty());
+  scheduler.Tick(InputOf(job, {Offer("w1", 1, 1)}), kNow);
+  scheduler.Tick(InputOf(job, {Offer("w1", 2, 0)}), {kStart, kStart + absl::Minutes(5)});
+  EXPECT_TRUE(scheduler.Tick(InputOf(job, {Offer("w1", 1, 1)}), {kStart, kStart + wait})
+                  .unsatisfiable.empty());
 }
 
 // Many random queues: no worker ever gives more than it has, and every job is decided once.

@@ -57,6 +57,9 @@ Job FullJob() {
                   kStart};
   job.result = {{"eval_loss", 0.25}};
   job.revision = 9;
+  job.after_ok = {"j-0"};
+  job.retry_of = "j-00";
+  job.host_faults = {{"w1", 2}, {"w2", 1}};
   return job;
 }
 
@@ -68,6 +71,81 @@ TEST(ConvertJob, FillsEveryField) {
   EXPECT_EQ(proto.submitted().seconds(), absl::ToUnixSeconds(kStart));
   EXPECT_EQ(proto.progress().cache().reference_seconds(), 1.5);
   EXPECT_EQ(proto.result().at("eval_loss"), 0.25);
+  EXPECT_EQ(proto.excluded_workers_size(), 1) << "one fault is not enough";
+  EXPECT_EQ(ToListedProto(FullJob()).spec().config_json(), "");
+}
+
+TEST(ConvertCheckpoint, FillsEveryField) {
+  const Checkpoint checkpoint{40, 1, 2, "/out/step-40", "ab", 12, 0.5, true, kStart};
+  EXPECT_EQ(Unset(ToProto(checkpoint)), std::vector<std::string>{});
+  const pb::GcCheckpointsResponse gc =
+      ToProto(std::vector<RetentionDecision>{{checkpoint, false, "old"}});
+  EXPECT_TRUE(gc.decisions(0).removed());
+  EXPECT_EQ(gc.decisions(0).why(), "old");
+}
+
+TEST(ConvertAnswers, ExplanationQueueAndPreviewFillEveryField) {
+  pb::ExplainJobResponse why = ToProto(Explanation{"held", "text", {"detail"}, "next"});
+  why.set_state(pb::HELD);
+  EXPECT_EQ(Unset(why), std::vector<std::string>{});
+
+  QueueView queue;
+  queue.waiting = {{std::make_shared<const Job>(MakeJob("j-1")), 1, kStart, kStart}};
+  queue.slots = 2;
+  const pb::QueueResponse proto = ToProto(queue);
+  EXPECT_EQ(proto.waiting(0).position(), 1);
+  EXPECT_TRUE(proto.waiting(0).has_start_estimate());
+  EXPECT_TRUE(proto.waiting(0).has_end_estimate());
+  EXPECT_EQ(proto.slots(), 2);
+
+  pb::ValidateResponse response;
+  Fill(Preview{{"w"}, "fit", "quota", 3, kStart, absl::Seconds(9), "records", "files"}, &response);
+  response.add_problems("p");
+  EXPECT_EQ(Unset(response), std::vector<std::string>{});
+  EXPECT_EQ(response.run_seconds_estimate(), 9);
+}
+
+TEST(ConvertAsks, ReadEveryField) {
+  pb::LogsRequest logs;
+  EXPECT_EQ(FromProto(logs).rank, std::nullopt);
+  logs.set_after(4);
+  logs.set_attempt(2);
+  logs.set_rank(0);
+  logs.mutable_since()->set_seconds(3);
+  logs.mutable_since()->set_nanos(500'000'000);
+  const LogQuery query = FromProto(logs);
+  EXPECT_EQ(query.after, 4u);
+  EXPECT_EQ(query.attempt, 2);
+  EXPECT_EQ(query.rank, 0);
+  EXPECT_EQ(query.since_unix_ms, 3500);
+
+  pb::SubmitRequest submit;
+  submit.set_request_id("r");
+  submit.mutable_spec()->set_config_json("{}");
+  submit.mutable_spec()->set_owner("ada");
+  submit.set_hold(true);
+  submit.add_after_ok("j-1");
+  const SubmitAsk ask = FromProto(submit);
+  EXPECT_EQ(ask.request_id + ask.config_json + ask.owner, "r{}ada");
+  EXPECT_TRUE(ask.hold);
+  EXPECT_EQ(ask.after_ok, std::vector<std::string>{"j-1"});
+
+  pb::RetryJobRequest retry;
+  retry.set_request_id("r");
+  retry.set_job_id("j");
+  retry.set_from_step(3);
+  retry.mutable_spec()->set_config_json("{}");
+  retry.mutable_spec()->set_owner("ada");
+  const RetryAsk again = FromProto(retry);
+  EXPECT_EQ(again.request_id + again.job + again.config_json + again.owner, "rj{}ada");
+  EXPECT_EQ(again.from_step, 3);
+
+  pb::SetWorkerModeRequest mode;
+  mode.set_mode(pb::SetWorkerModeRequest::DRAIN);
+  mode.set_note("disk");
+  EXPECT_EQ(FromProto(mode).value(), (WorkerMode{WorkerMode::Kind::kDraining, "disk"}));
+  mode.set_mode(static_cast<pb::SetWorkerModeRequest::Mode>(9));
+  EXPECT_FALSE(FromProto(mode).ok());
 }
 
 TEST(ConvertJob, EveryStateHasItsName) {
@@ -105,9 +183,16 @@ TEST(ConvertWorker, FillsEveryField) {
   view.slots_used = 2;
   view.last_beat = kStart;
   view.jobs = {"j-1"};
+  view.hello.labels = {{"gpu", "h100"}};
+  EXPECT_EQ(ToProto(view).state(), std::string("ready"));
+  view.mode = {WorkerMode::Kind::kDraining, "disk"};
   const pb::Worker proto = ToProto(view);
   EXPECT_EQ(Unset(proto), std::vector<std::string>{});
-  EXPECT_EQ(proto.state(), "ready");
+  EXPECT_EQ(proto.state(), "draining");
+  view.slots_used = 0;
+  EXPECT_EQ(ToProto(view).state(), "drained");
+  view.mode.kind = WorkerMode::Kind::kCordoned;
+  EXPECT_EQ(ToProto(view).state(), "cordoned");
   view.connected = false;
   EXPECT_EQ(ToProto(view).state(), "lost");
 }
@@ -115,15 +200,18 @@ TEST(ConvertWorker, FillsEveryField) {
 TEST(ConvertCommands, FillEveryField) {
   const AttemptRef ref = {"j-1", 2, 3};
   const std::vector<WorkerCommand> commands = {
-      WelcomeCommand{{ref}, {ref}, absl::Seconds(2), absl::Seconds(15)}, BeatAckCommand{5},
-      AssignCommand{ref, "{}", 2, 4, 8, true, "host:29500"},
-      StopCommand{ref, absl::Seconds(30), "why"}, AckCommand{ref, 6, 7}};
+      WelcomeCommand{{ref}, {ref}, absl::Seconds(2), absl::Seconds(15)},
+      BeatAckCommand{5},
+      AssignCommand{ref, "{}", 2, 4, 8, true, 40, "host:29500"},
+      KeepCheckpointsCommand{"j-1", {"a"}, {"b"}, {"c"}},
+      StopCommand{ref, absl::Seconds(30), "why"},
+      AckCommand{ref, 6, 7}};
   for (const WorkerCommand& command : commands) {
     const pb::CoordinatorMessage proto = ToProto(command);
     EXPECT_EQ(Unset(proto), std::vector<std::string>{}) << proto.DebugString();
   }
   EXPECT_EQ(ToProto(commands[0]).welcome().lease_ms(), 15000);
-  EXPECT_EQ(ToProto(commands[3]).stop().grace_ms(), 30000);
+  EXPECT_EQ(ToProto(commands[4]).stop().grace_ms(), 30000);
   EXPECT_EQ(FromProto(ToProto(ref)), ref);
 }
 
@@ -135,6 +223,7 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   hello.set_version("v");
   hello.set_slots(3);
   hello.set_device("cuda");
+  (*hello.mutable_labels())["gpu"] = "h100";
   *hello.add_running() = ToProto(AttemptRef{"j-1", 1, 2});
   const WorkerHello read = FromProto(hello);
   EXPECT_EQ(read.worker_id, "w1");
@@ -143,6 +232,7 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   EXPECT_EQ(read.version, "v");
   EXPECT_EQ(read.slots, 3);
   EXPECT_EQ(read.device, "cuda");
+  EXPECT_EQ(read.labels.at("gpu"), "h100");
   EXPECT_EQ(read.running, (std::vector<AttemptRef>{{"j-1", 1, 2}}));
 
   pb::LogBatch logs;

@@ -188,6 +188,112 @@ TEST_F(CoordinatorServiceTest, EventsComeFromACursor) {
   EXPECT_FALSE(server_.user().Call(&Stub::Events, request, &response).ok());
 }
 
+TEST_F(CoordinatorServiceTest, JobsAreHeldReleasedPausedAndResumed) {
+  const std::string id = server_.user().Submit("tiny");
+  pb::ChangeJobRequest request;
+  request.set_job_id("tiny");
+  pb::ChangeJobResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::HoldJob, request, &response).ok());
+  EXPECT_EQ(response.job().state(), pb::HELD);
+  ASSERT_TRUE(server_.user().Call(&Stub::ReleaseJob, request, &response).ok());
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::PauseJob, request, &response)),
+            "ILLEGAL_TRANSITION");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::RUNNING));
+  ASSERT_TRUE(server_.user().Call(&Stub::PauseJob, request, &response).ok());
+  EXPECT_EQ(response.job().state(), pb::PAUSING);
+  EXPECT_GT(worker.Await(pb::CoordinatorMessage::kStop).stop().grace_ms(), 0);
+  worker.Report(ref, pb::AttemptReport::STOPPED);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::PAUSED));
+  pb::ExplainJobRequest explain;
+  explain.set_job_id(id);
+  pb::ExplainJobResponse why;
+  ASSERT_TRUE(server_.user().Call(&Stub::ExplainJob, explain, &why).ok());
+  EXPECT_EQ(why.word(), "paused");
+  EXPECT_EQ(why.state(), pb::PAUSED);
+  ASSERT_TRUE(server_.user().Call(&Stub::ResumeJob, request, &response).ok());
+  request.set_job_id("nobody");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ResumeJob, request, &response)),
+            "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, PriorityIsCheckedAndTheQueueFollowsIt) {
+  server_.user().Submit("first");
+  const std::string second = server_.user().Submit("second");
+  pb::SetPriorityRequest request;
+  request.set_job_id(second);
+  request.set_priority(1001);
+  pb::ChangeJobResponse response;
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetPriority, request, &response)),
+            "BAD_PRIORITY");
+  request.set_priority(900);
+  ASSERT_TRUE(server_.user().Call(&Stub::SetPriority, request, &response).ok());
+  pb::QueueResponse queue;
+  ASSERT_TRUE(server_.user().Call(&Stub::Queue, pb::QueueRequest(), &queue).ok());
+  ASSERT_EQ(queue.waiting_size(), 2);
+  EXPECT_EQ(queue.waiting(0).job().job_id(), second);
+}
+
+TEST_F(CoordinatorServiceTest, CheckpointsAreListedAndAFailedJobIsTriedAgainFromOne) {
+  const std::string id = server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Event(ref, 1, CheckpointLine(10));
+  worker.Event(ref, 2, StepLine(11, 20, 0.5));
+  worker.Report(ref, pb::AttemptReport::FAILED, "invalid", "bad row");
+  ASSERT_TRUE(server_.user().Reaches(id, pb::FAILED));
+  pb::ListCheckpointsRequest list;
+  list.set_job_id(id);
+  pb::ListCheckpointsResponse checkpoints;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListCheckpoints, list, &checkpoints).ok());
+  ASSERT_EQ(checkpoints.checkpoints_size(), 1);
+  EXPECT_EQ(checkpoints.checkpoints(0).step(), 10);
+
+  pb::PinCheckpointRequest pin;
+  pin.set_job_id(id);
+  pin.set_step(10);
+  pin.set_pinned(true);
+  pb::PinCheckpointResponse pinned;
+  ASSERT_TRUE(server_.user().Call(&Stub::PinCheckpoint, pin, &pinned).ok());
+  EXPECT_TRUE(pinned.checkpoint().pinned());
+  EXPECT_EQ(worker.Await(pb::CoordinatorMessage::kKeepCheckpoints).keep_checkpoints().pin_size(),
+            1);
+  pb::GcCheckpointsRequest gc;
+  gc.set_job_id(id);
+  pb::GcCheckpointsResponse decided;
+  ASSERT_TRUE(server_.user().Call(&Stub::GcCheckpoints, gc, &decided).ok());
+  EXPECT_EQ(decided.decisions(0).why(), "pinned");
+
+  pb::MetricsRequest metrics;
+  metrics.set_job_id(id);
+  pb::MetricsResponse series;
+  ASSERT_TRUE(server_.user().Call(&Stub::Metrics, metrics, &series).ok());
+  EXPECT_EQ(series.series(0).values(0), 0.5);
+
+  pb::RetryJobRequest retry;
+  retry.set_request_id("again");
+  retry.set_job_id(id);
+  pb::SubmitResponse made;
+  ASSERT_TRUE(server_.user().Call(&Stub::RetryJob, retry, &made).ok());
+  EXPECT_EQ(worker.Await(pb::CoordinatorMessage::kAssign).assign().discard_after_step(), 10);
+  EXPECT_EQ(server_.user().Get(made.job_id()).retry_of(), id);
+}
+
+TEST_F(CoordinatorServiceTest, WorkersAreClosedAndOpened) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::SetWorkerModeRequest request;
+  request.set_worker_id("w1");
+  request.set_mode(pb::SetWorkerModeRequest::CORDON);
+  pb::SetWorkerModeResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::SetWorkerMode, request, &response).ok());
+  EXPECT_EQ(response.worker().state(), "cordoned");
+  request.set_worker_id("w9");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetWorkerMode, request, &response)),
+            "WORKER_NOT_FOUND");
+}
+
 TEST_F(CoordinatorServiceTest, WorkersAreListed) {
   ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 4));
   worker.Await(pb::CoordinatorMessage::kWelcome);

@@ -1,0 +1,121 @@
+#include "server/core/explain_job.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/restart_rules.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr size_t kListedMax = 8;
+
+// "word: rest" as reasons are written; a reason of another form has no word.
+std::string WordOf(const std::string& reason) {
+  const size_t colon = reason.find(':');
+  const bool is_word = colon != std::string::npos &&
+                       std::all_of(reason.begin(), reason.begin() + static_cast<long>(colon),
+                                   [](char c) { return absl::ascii_islower(c) || c == '-'; });
+  return is_word ? reason.substr(0, colon) : "";
+}
+
+std::string WorkerLine(const WorkerView& worker, const Job& job) {
+  std::string state = worker.connected ? "" : ", lost";
+  if (worker.mode.kind != WorkerMode::Kind::kOpen) {
+    absl::StrAppend(&state,
+                    worker.mode.kind == WorkerMode::Kind::kCordoned ? ", cordoned" : ", draining");
+    if (!worker.mode.note.empty()) absl::StrAppend(&state, " (", worker.mode.note, ")");
+  }
+  if (IsExcluded(job, worker.hello.worker_id)) {
+    absl::StrAppend(&state, ", avoided: it failed this job ",
+                    job.host_faults.at(worker.hello.worker_id), " times");
+  }
+  std::string line =
+      absl::StrCat("worker ", worker.hello.worker_id, ": ", worker.hello.slots - worker.slots_used,
+                   " of ", worker.hello.slots, " slots free", state);
+  if (!worker.jobs.empty()) absl::StrAppend(&line, "; runs ", absl::StrJoin(worker.jobs, ", "));
+  return line;
+}
+
+void AddWaiting(const Job& job, const ExplainScene& scene, Explanation* e) {
+  for (const JobPtr& other : scene.dependencies) {
+    e->details.push_back(absl::StrCat("depends on ", other->job_id, " (", other->name,
+                                      "): ", JobStateName(other->state)));
+  }
+  for (size_t i = 0; i < scene.workers.size() && i < kListedMax; ++i) {
+    e->details.push_back(WorkerLine(scene.workers[i], job));
+  }
+  if (scene.workers.size() > kListedMax) {
+    e->details.push_back(absl::StrCat("and ", scene.workers.size() - kListedMax, " more workers"));
+  }
+  if (scene.ahead.empty()) return;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < scene.ahead.size() && i < kListedMax; ++i) {
+    ids.push_back(scene.ahead[i]->job_id);
+  }
+  e->details.push_back(absl::StrCat(scene.ahead.size(),
+                                    " ahead in the queue: ", absl::StrJoin(ids, ", "),
+                                    scene.ahead.size() > kListedMax ? ", ..." : ""));
+}
+
+void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
+  const Progress& p = job.progress;
+  if (e->text.empty()) {
+    e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
+    if (p.total > 0) absl::StrAppend(&e->text, ", ", p.done, " of ", p.total, " ", p.unit);
+    e->word = "running";
+    if (p.phase == "reference") {
+      e->word = "records";
+      e->text = absl::StrCat("records: ", p.done, " of ", p.total, " present");
+    }
+  }
+  for (const Member& member : job.attempts.back().members) {
+    e->details.push_back(absl::StrCat("attempt ", job.attempts.back().number, " on ", member.worker,
+                                      ", ", member.slots, member.slots == 1 ? " slot" : " slots"));
+  }
+  if (p.updated != absl::InfinitePast()) {
+    const absl::Duration ago = std::max(absl::ZeroDuration(), scene.now - p.updated);
+    e->details.push_back(absl::StrCat(
+        "last progress ", absl::FormatDuration(absl::Trunc(ago, absl::Seconds(1))), " ago"));
+  }
+}
+
+std::string NextOf(const Job& job, const std::string& word) {
+  if (job.state == JobState::kHeld) return absl::StrCat("fpoctl release ", job.job_id);
+  if (job.state == JobState::kPaused) return absl::StrCat("fpoctl resume ", job.job_id);
+  if (job.state == JobState::kFailed) return absl::StrCat("fpoctl retry ", job.job_id);
+  if (word == "no-worker-fits") return "fpoctl workers list";
+  if (word == "lower-priority") return absl::StrCat("fpoctl priority ", job.job_id, " N");
+  if (word == "waiting-for-slots" || word == "quota") return "fpoctl queue";
+  return "";
+}
+
+}  // namespace
+
+Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
+  Explanation e;
+  e.text = job.reason;
+  e.word = WordOf(job.reason);
+  if (IsTerminal(job.state)) {
+    if (e.text.empty()) e.text = absl::StrCat("it ", JobStateName(job.state));
+    e.word = absl::AsciiStrToLower(JobStateName(job.state));
+  } else if (HasAttempt(job.state)) {
+    AddRunning(job, scene, &e);
+  } else {
+    if (e.text.empty()) e.text = "scheduling: the next look at the queue decides";
+    AddWaiting(job, scene, &e);
+  }
+  if (e.word.empty()) e.word = absl::AsciiStrToLower(JobStateName(job.state));
+  for (const Attempt& attempt : job.attempts) {
+    if (!attempt.ended || attempt.end_class == "done") continue;
+    e.details.push_back(absl::StrCat("attempt ", attempt.number, " ended at step ",
+                                     attempt.end_step, ": ", attempt.end_class,
+                                     attempt.end_message.empty() ? "" : ": ", attempt.end_message));
+  }
+  e.next = NextOf(job, e.word);
+  return e;
+}
+
+}  // namespace fpo::coordinator

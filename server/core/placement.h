@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/core/job.h"
+#include "server/core/slot_offer.h"
+
+namespace fpo::coordinator {
+
+// Workers by what matters to one job. All functions are pure.
+
+// The offers a job may use: those with its labels, and without workers that failed it repeatedly as
+// long as the others could hold it. Lost and closed workers stay: they may come back.
+std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers);
+
+// The most slots that workers of one device kind have together: a gang never mixes kinds.
+int32_t LargestGroup(const std::vector<SlotOffer>& offers);
+
+// All slots of the job at once, or nothing. One worker if one has room; else as few workers of one
+// device kind as possible. Among equals: workers that did not fail it last, workers in `near` (they
+// hold its files), the fullest. `offers` are eligible ones.
+std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
+                          const std::set<std::string>& near);
+
+void Take(const std::vector<Member>& members, std::vector<SlotOffer>* offers);
+// Gives slots back, as when an attempt ends.
+void Give(const std::vector<Member>& members, std::vector<SlotOffer>* offers);
+
+}  // namespace fpo::coordinator

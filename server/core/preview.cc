@@ -1,0 +1,65 @@
+#include "server/core/preview.h"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/explain.h"
+#include "server/core/placement.h"
+
+namespace fpo::coordinator {
+namespace {
+
+std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead) {
+  const std::vector<SlotOffer> eligible = Eligible(job, scene.offers);
+  if (LargestGroup(eligible) < job.demand.slots) return ExplainNoFit(job, scene.offers, eligible);
+  static const std::set<std::string> kNowhere;
+  const std::vector<Member> members =
+      Place(job, eligible, scene.near == nullptr ? kNowhere : *scene.near);
+  if (members.empty()) return ExplainSlots(job.demand.slots, eligible);
+  std::vector<std::string> workers;
+  for (const Member& member : members) workers.push_back(member.worker);
+  return absl::StrCat(has_jobs_ahead ? "would fit now on " : "would start at once on ",
+                      absl::StrJoin(workers, ", "));
+}
+
+std::string RecordsOf(const Job& earlier) {
+  const CacheUse& use = earlier.progress.cache;
+  std::string text = absl::StrCat(use.records_hit + use.records_computed, " of ", use.records_total,
+                                  " present since job ", earlier.job_id);
+  if (use.records_computed > 0) {
+    absl::StrAppend(&text, ", which computed ", use.records_computed, " in ",
+                    absl::FormatDuration(absl::Trunc(absl::Seconds(use.reference_seconds),
+                                                     absl::Milliseconds(100))));
+  }
+  return text;
+}
+
+}  // namespace
+
+Preview PreviewJob(const Job& job, const PreviewScene& scene) {
+  Preview preview;
+  std::vector<JobPtr> ahead;
+  for (const JobPtr& other : scene.queued) {
+    if (other->demand.priority >= job.demand.priority) ahead.push_back(other);
+  }
+  preview.jobs_ahead = static_cast<int64_t>(ahead.size());
+  preview.fit = FitOf(job, scene, !ahead.empty());
+  SlotQuota quota(*scene.quotas);
+  for (const JobPtr& other : scene.with_attempt) quota.Use(*other);
+  preview.quota = quota.Refusal(job).value_or("");
+  ahead.push_back(std::make_shared<const Job>(job));
+  preview.start = ForecastQueue({scene.with_attempt, ahead, scene.offers, scene.times, scene.now})
+                      .waiting.back()
+                      .start;
+  if (scene.earlier) preview.records = RecordsOf(*scene.earlier);
+  preview.takes = scene.times->Usual(job);
+  if (scene.near != nullptr) {
+    preview.files = absl::StrCat("held by ", absl::StrJoin(*scene.near, ", "));
+  }
+  return preview;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/core/job.h"
+#include "server/core/queue_forecast.h"
+#include "server/core/slot_offer.h"
+#include "server/core/slot_quota.h"
+
+namespace fpo::coordinator {
+
+// What a job would meet if it were submitted now.
+struct Preview {
+  std::vector<std::string> warnings;
+  std::string fit;    // "would start at once on w1", or why it would wait
+  std::string quota;  // why its quota would make it wait; empty: it would not
+  int64_t jobs_ahead = 0;
+  std::optional<absl::Time> start;
+  std::optional<absl::Duration> takes;  // as its like did
+  std::string records;  // what an earlier job on the same data found; empty: none did
+  std::string files;    // which workers hold its token and record files; empty: none
+};
+
+struct PreviewScene {
+  std::vector<JobPtr> with_attempt;
+  std::vector<JobPtr> queued;
+  std::vector<SlotOffer> offers;
+  const std::vector<QuotaRule>* quotas;
+  const RunTimes* times;
+  const std::set<std::string>* near;  // workers that hold its files; null: none
+  JobPtr earlier;  // the newest job on the same data that used the cache; or null
+  absl::Time now;
+};
+
+Preview PreviewJob(const Job& job, const PreviewScene& scene);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/core/job.h"
+#include "server/core/run_times.h"
+#include "server/core/slot_offer.h"
+
+namespace fpo::coordinator {
+
+// One job of the queue as people look at it.
+struct QueuePlace {
+  JobPtr job;
+  int32_t position = 0;  // from 1; 0: it holds slots
+  std::optional<absl::Time> start;
+  std::optional<absl::Time> end;
+};
+
+struct QueueView {
+  std::vector<QueuePlace> running;
+  std::vector<QueuePlace> waiting;
+  int32_t slots = 0;
+  int32_t slots_free = 0;
+};
+
+// What the forecast looks at.
+struct QueueScene {
+  std::vector<JobPtr> with_attempt;
+  std::vector<JobPtr> queued;  // in queue order
+  std::vector<SlotOffer> offers;
+  const RunTimes* times;
+  absl::Time now;
+};
+
+// When waiting jobs may start: slots are counted over all workers, jobs start in queue order, and
+// each takes as long as its like did. Unknown stays unknown: a guess that depends on it is none.
+QueueView ForecastQueue(const QueueScene& scene);
+
+}  // namespace fpo::coordinator

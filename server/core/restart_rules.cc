@@ -1,0 +1,76 @@
+#include "server/core/restart_rules.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace fpo::coordinator {
+namespace {
+
+absl::Duration Doubling(absl::Duration first, int times) {
+  const absl::Duration longest = absl::Minutes(5);
+  absl::Duration wait = first;
+  for (int i = 0; i < times && wait < longest; ++i) wait *= 2;
+  return std::min(wait, longest);
+}
+
+bool EndedAsBefore(const Job& job) {
+  if (job.attempts.size() < 2) return false;
+  const Attempt& last = job.attempts.back();
+  const Attempt& before = job.attempts[job.attempts.size() - 2];
+  return IsCounted(last) && last.end_class == before.end_class && last.end_step > 0 &&
+         last.end_step == before.end_step;
+}
+
+}  // namespace
+
+bool IsCounted(const Attempt& attempt) {
+  return attempt.end_class != "infrastructure" && attempt.end_class != "asked";
+}
+
+std::string EndWords(const Job& job) {
+  const Attempt& last = job.attempts.back();
+  std::string words = last.end_class;
+  if (!last.end_message.empty()) absl::StrAppend(&words, ": ", last.end_message);
+  if (EndedAsBefore(job)) {
+    absl::StrAppend(&words, " (at step ", last.end_step, ", as attempt ", last.number - 1,
+                    " before it)");
+  }
+  return words;
+}
+
+std::optional<std::string> FatalReason(const Job& job) {
+  const Attempt& last = job.attempts.back();
+  if (last.end_class == "invalid") return EndWords(job);
+  if (last.end_class == "memory" && !job.demand.retry_on_oom) {
+    return absl::StrCat(EndWords(job), " (retry.on_oom is fail)");
+  }
+  if (IsCounted(last) && job.restarts_used >= job.demand.max_restarts) {
+    return absl::StrCat("restart budget spent (", job.restarts_used, " of ",
+                        job.demand.max_restarts, "); ", EndWords(job));
+  }
+  if (!last.progressed && job.attempts_without_progress + 1 >= kAttemptsWithoutProgressMax) {
+    return absl::StrCat(
+        "no-progress: ", kAttemptsWithoutProgressMax,
+        " attempts in a row ended without a new checkpoint or phase; last: ", EndWords(job));
+  }
+  return std::nullopt;
+}
+
+absl::Duration RecoveryBackoff(int requeues) {
+  return requeues == 0 ? absl::Seconds(1) : Doubling(absl::Seconds(5), requeues - 1);
+}
+
+absl::Duration RefusalBackoff(int requeues) { return Doubling(absl::Seconds(5), requeues); }
+
+void BlameHost(absl::string_view worker, bool in_preflight, Job* job) {
+  int32_t& faults = job->host_faults[std::string(worker)];
+  faults = in_preflight ? std::max(faults + 1, kHostFaultsMax) : faults + 1;
+}
+
+bool IsExcluded(const Job& job, const std::string& worker) {
+  const auto faults = job.host_faults.find(worker);
+  return faults != job.host_faults.end() && faults->second >= kHostFaultsMax;
+}
+
+}  // namespace fpo::coordinator

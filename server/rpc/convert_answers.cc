@@ -1,0 +1,57 @@
+#include "server/rpc/convert.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+void Fill(const QueuePlace& place, pb::QueuedJob* proto) {
+  proto->set_position(place.position);
+  *proto->mutable_job() = ToListedProto(*place.job);
+  if (place.start) SetTime(*place.start, proto->mutable_start_estimate());
+  if (place.end) SetTime(*place.end, proto->mutable_end_estimate());
+}
+
+}  // namespace
+
+pb::ExplainJobResponse ToProto(const Explanation& explanation) {
+  pb::ExplainJobResponse proto;
+  proto.set_word(explanation.word);
+  proto.set_text(explanation.text);
+  for (const std::string& detail : explanation.details) proto.add_details(detail);
+  proto.set_next(explanation.next);
+  return proto;
+}
+
+pb::QueueResponse ToProto(const QueueView& queue) {
+  pb::QueueResponse proto;
+  for (const QueuePlace& place : queue.running) Fill(place, proto.add_running());
+  for (const QueuePlace& place : queue.waiting) Fill(place, proto.add_waiting());
+  proto.set_slots(queue.slots);
+  proto.set_slots_free(queue.slots_free);
+  return proto;
+}
+
+pb::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions) {
+  pb::GcCheckpointsResponse proto;
+  for (const RetentionDecision& decision : decisions) {
+    auto* one = proto.add_decisions();
+    *one->mutable_checkpoint() = ToProto(decision.checkpoint);
+    one->set_removed(!decision.keep);
+    one->set_why(decision.why);
+  }
+  return proto;
+}
+
+void Fill(const Preview& preview, pb::ValidateResponse* response) {
+  for (const std::string& warning : preview.warnings) response->add_warnings(warning);
+  response->set_fit(preview.fit);
+  response->set_quota(preview.quota);
+  response->set_jobs_ahead(preview.jobs_ahead);
+  if (preview.start) SetTime(*preview.start, response->mutable_start_estimate());
+  if (preview.takes) response->set_run_seconds_estimate(absl::ToDoubleSeconds(*preview.takes));
+  response->set_records(preview.records);
+  response->set_files(preview.files);
+}
+
+}  // namespace fpo::coordinator

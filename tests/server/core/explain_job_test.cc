@@ -1,0 +1,78 @@
+#include "server/core/explain_job.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+WorkerView ViewOf(const std::string& worker, int32_t slots, int32_t used) {
+  WorkerView view;
+  view.hello = HelloOf(worker, slots);
+  view.connected = true;
+  view.slots_used = used;
+  return view;
+}
+
+TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
+  Job job = MakeJob("j-2");
+  job.reason = "waiting-for-slots: needs 1, 0 free";
+  ExplainScene scene;
+  scene.workers = {ViewOf("w1", 2, 2), ViewOf("w2", 4, 0)};
+  scene.workers[0].jobs = {"j-1"};
+  scene.workers[1].mode = {WorkerMode::Kind::kCordoned, "new disk"};
+  scene.ahead = {std::make_shared<const Job>(MakeJob("j-1"))};
+  const Explanation e = ExplainJob(job, scene);
+  EXPECT_EQ(e.word, "waiting-for-slots");
+  EXPECT_EQ(e.text, job.reason);
+  EXPECT_THAT(e.details, Contains("worker w1: 0 of 2 slots free; runs j-1"));
+  EXPECT_THAT(e.details, Contains("worker w2: 4 of 4 slots free, cordoned (new disk)"));
+  EXPECT_THAT(e.details, Contains("1 ahead in the queue: j-1"));
+  EXPECT_EQ(e.next, "fpoctl queue");
+}
+
+TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
+  Job job = MakeJob("j-2");
+  job.host_faults["w1"] = 2;
+  ExplainScene scene;
+  scene.workers = {ViewOf("w1", 2, 0)};
+  scene.dependencies = {std::make_shared<const Job>(RunningJob("j-1"))};
+  const Explanation e = ExplainJob(job, scene);
+  EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times")));
+  EXPECT_THAT(e.details, Contains("depends on j-1 (job-j-1): RUNNING"));
+}
+
+TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
+  Job job = RunningJob("j-1");
+  job.progress.phase = "train";
+  job.progress.done = 5;
+  job.progress.total = 9;
+  job.progress.unit = "steps";
+  job.progress.updated = kStart - absl::Seconds(61);
+  const Explanation e = ExplainJob(job, {.now = kStart});
+  EXPECT_EQ(e.word, "running");
+  EXPECT_EQ(e.text, "running: train, 5 of 9 steps");
+  EXPECT_THAT(e.details, Contains("attempt 1 on w1, 1 slot"));
+  EXPECT_THAT(e.details, Contains("last progress 1m1s ago"));
+  job.progress.phase = "reference";
+  EXPECT_EQ(ExplainJob(job, {.now = kStart}).word, "records");
+}
+
+TEST(ExplainJob, EveryStateHasAWordAndStoppedOnesACommand) {
+  const Job held = After(MakeJob("j-1"), {HoldRequest{}});
+  EXPECT_EQ(ExplainJob(held, {}).word, "held");
+  EXPECT_EQ(ExplainJob(held, {}).next, "fpoctl release j-1");
+  Job failed = RunningJob("j-1");
+  failed = After(failed, {ReportOf(failed, "w1", ReportStatus::kFailed, "invalid", "no file")});
+  const Explanation e = ExplainJob(failed, {});
+  EXPECT_EQ(e.word, "failed");
+  EXPECT_EQ(e.next, "fpoctl retry j-1");
+  EXPECT_THAT(e.details, Contains("attempt 1 ended at step 0: invalid: no file"));
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,65 @@
+#include "server/core/preview.h"
+
+#include "gtest/gtest.h"
+#include "tests/server/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+class PreviewTest : public ::testing::Test {
+ protected:
+  Preview Look(const Job& job) {
+    PreviewScene scene{running_, queued_, offers_, &quotas_, &times_, &near_, earlier_, kStart};
+    return PreviewJob(job, scene);
+  }
+
+  std::vector<JobPtr> running_, queued_;
+  std::vector<SlotOffer> offers_ = {Offer("w1", 2, 2)};
+  std::vector<QuotaRule> quotas_;
+  RunTimes times_;
+  std::set<std::string> near_ = {"w1"};
+  JobPtr earlier_;
+};
+
+TEST_F(PreviewTest, RecordsOfAnEarlierJobOnTheSameDataAreSaid) {
+  EXPECT_EQ(Look(MakeJob("j-1")).records, "");
+  Job job = MakeJob("j-0");
+  job.progress.cache = {100, 60, 40, "m", "r", 12.5};
+  earlier_ = std::make_shared<const Job>(job);
+  EXPECT_EQ(Look(MakeJob("j-1")).records,
+            "100 of 100 present since job j-0, which computed 40 in 12.5s");
+}
+
+TEST_F(PreviewTest, AFreeWorkerIsNamed) {
+  const Preview preview = Look(MakeJob("j-1"));
+  EXPECT_EQ(preview.fit, "would start at once on w1");
+  EXPECT_EQ(preview.start, kStart);
+  EXPECT_EQ(preview.takes, std::nullopt);
+  EXPECT_EQ(preview.files, "held by w1");
+  EXPECT_EQ(preview.quota, "");
+}
+
+TEST_F(PreviewTest, WhatIsMissingIsSaid) {
+  EXPECT_EQ(Look(MakeJob("j-1", 3)).fit,
+            "no-worker-fits: asks for 3 slots, the largest offer is 2 over 1 worker");
+  offers_[0].free = 0;
+  EXPECT_EQ(Look(MakeJob("j-1", 1)).fit, "waiting-for-slots: needs 1, 0 free");
+  EXPECT_EQ(Look(MakeJob("j-1", 1)).start, std::nullopt) << "nobody knows when slots come back";
+}
+
+TEST_F(PreviewTest, JobsAheadQuotaAndUsualTimesCount) {
+  queued_ = {std::make_shared<const Job>(MakeJob("j-0"))};
+  quotas_ = {{QuotaRule::Of::kOwner, "ada", 0}};
+  Job done = MakeJob("j-9");
+  done.started = kStart;
+  done.ended = kStart + absl::Minutes(3);
+  times_.Note(done);
+  const Preview preview = Look(MakeJob("j-1"));
+  EXPECT_EQ(preview.jobs_ahead, 1);
+  EXPECT_EQ(preview.fit, "would fit now on w1");
+  EXPECT_EQ(preview.takes, absl::Minutes(3));
+  EXPECT_EQ(preview.quota.rfind("quota: owner ada", 0), 0u);
+}
+
+}  // namespace
+}  // namespace fpo::coordinator
