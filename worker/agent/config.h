@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,17 @@ struct WorkerConfig {
   ListenOptions listen = {.listen = "", .http = "127.0.0.1:7091", .port_file = "", .tls = {}};
   std::string coordinator = "127.0.0.1:7070";
   std::string cache = "127.0.0.1:7080";
-  std::string name;                          // stable name of this worker; default: the host's
-  std::string host;                          // how other workers reach this one
-  int32_t slots = 1;                         // ranks at once: GPUs, or shares of the CPUs
-  std::string work_dir;                      // jobs, records, spool; one agent each
-  std::string trainer;                       // fpo-train; default: beside this program
-  std::string device = "auto";               // auto | cpu | cuda
+  std::string name;                           // stable name of this worker; default: the host's
+  std::string host;                           // how other workers reach this one
+  int32_t slots = 1;                          // ranks at once: GPUs, or shares of the CPUs
+  std::string work_dir;                       // jobs, records, spool; one agent each
+  std::string trainer;                        // fpo-train; default: beside this program
+  std::string device = "auto";                // auto | cpu | cuda
+  std::map<std::string, std::string> labels;  // what jobs may require of a worker
+  // A rank that says nothing for this long is stopped; 0: never.
+  absl::Duration stall_timeout = absl::Minutes(10);
+  // Without the coordinator for this long, ranks write a checkpoint and stop; 0: never.
+  absl::Duration abandon_after = absl::Minutes(30);
   absl::Duration grace = absl::Seconds(30);  // between SIGTERM and SIGKILL at shutdown
   int64_t records_max_mib = 64 << 10;        // of pulled record files
   int64_t spool_max_mib = 256;               // of one attempt's unsent logs and events each

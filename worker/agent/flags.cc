@@ -59,6 +59,10 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
   app->add_option("--trainer", config->trainer, "fpo-train; default: beside this program")
       ->type_name("FILE");
   app->add_option("--device", config->device, "auto, cpu or cuda")->capture_default_str();
+  AddDuration(app, "--stall-timeout", &config->stall_timeout,
+              "stop a rank that says nothing for this long; 0: never");
+  AddDuration(app, "--abandon-after", &config->abandon_after,
+              "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
   AddDuration(app, "--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
   app->add_option("--records-max-mib", config->records_max_mib, "limit of pulled record files")
       ->capture_default_str();
@@ -68,6 +72,18 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
   app->add_option("--disk-reserve-mib", config->disk_reserve_mib,
                   "free space below which no attempt starts")
       ->capture_default_str();
+}
+
+absl::Status AddLabels(const std::vector<std::string>& labels, WorkerConfig* config) {
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == label.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label \"", label, "\" must be NAME=VALUE, e.g. gpu=h100"));
+    }
+    config->labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return absl::OkStatus();
 }
 
 std::string HostName() {
@@ -104,6 +120,8 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
       ->configurable(false);
   AddNetwork(&app, &flags.config);
   AddWork(&app, &flags.config);
+  std::vector<std::string> labels;
+  app.add_option("--label", labels, "NAME=VALUE that jobs may require; may be repeated");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -112,6 +130,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
     flags.text = out.str();
     return flags;
   }
+  FPO_RETURN_IF_ERROR(AddLabels(labels, &flags.config));
   FillDefaults(&flags.config);
   FPO_RETURN_IF_ERROR(flags.config.Validate());
   return flags;

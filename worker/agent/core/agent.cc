@@ -5,11 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
+#include "worker/agent/core/run_checkpoints.h"
 
 namespace fpo::agent {
 namespace {
 
-Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool draining) {
+// `leaving`: the agent itself wanted the end.
+Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool leaving) {
   Report report;
   report.attempt = attempt;
   report.cache = end.cache;
@@ -23,11 +25,10 @@ Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool draining)
   } else if (end.end.end_class != "asked") {
     report.status = ReportStatus::kFailed;
     report.end_class = end.end.end_class;
-  } else if (draining) {
+  } else if (leaving) {
     // Nobody asked for the end of the job: it goes on elsewhere.
     report.status = ReportStatus::kFailed;
-    report.end_class = "infrastructure";
-    report.message = "the worker is shutting down";
+    report.end_class = "asked";
   } else {
     report.status = ReportStatus::kStopped;
   }
@@ -92,6 +93,7 @@ void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease
   services_.outbox->StartSession();
   absl::MutexLock lock(&mutex_);
   connected_ = true;
+  abandoned_ = abandoned_ && !attempts_.empty();
   lease_ = lease;
   last_answered_ = clock_->Now();
   services_.metrics->connected.Set(1);
@@ -108,6 +110,31 @@ void Agent::OnDisconnected() {
   absl::MutexLock lock(&mutex_);
   connected_ = false;
   services_.metrics->connected.Set(0);
+}
+
+void Agent::OnStillAway() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration away = clock_->Now() - last_answered_;
+  const bool ever = last_answered_ != absl::InfinitePast();
+  if (options_.abandon_after <= absl::ZeroDuration() || !ever || away < options_.abandon_after) {
+    return;
+  }
+  if (attempts_.empty() || std::exchange(abandoned_, true)) return;
+  const std::string why = absl::StrCat("no contact with the coordinator for ",
+                                       absl::FormatDuration(options_.abandon_after));
+  Log(LogLevel::kError, absl::StrCat(why, "; stopping what runs"));
+  for (auto& [id, attempt] : attempts_) attempt->Stop(options_.grace, why);
+}
+
+void Agent::OnCheckpointOrder(const CheckpointOrder& order) {
+  const auto said = [&](const absl::Status& status) {
+    if (status.ok()) return;
+    Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
+        {{"job", order.job_id}});
+  };
+  for (const std::string& folder : order.pin) said(PinCheckpoint(folder, true));
+  for (const std::string& folder : order.unpin) said(PinCheckpoint(folder, false));
+  for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
 }
 
 std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptId& attempt, int32_t count) {
@@ -198,7 +225,7 @@ void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
   absl::MutexLock lock(&mutex_);
   // The coordinator may answer the report with new work at once: the slots come first.
   if (!end.survived_kill) FreeSlots(attempt);
-  services_.outbox->AddReport(EndReport(attempt, end, draining_), /*is_final=*/true);
+  services_.outbox->AddReport(EndReport(attempt, end, draining_ || abandoned_), /*is_final=*/true);
   services_.outbox->Close(attempt);
   const auto found = attempts_.find(attempt);
   ended_.push_back(std::move(found->second));

@@ -23,6 +23,10 @@ class Agent final : public CoordinatorListener {
   struct Options {
     int32_t slots = 1;
     bool pin_devices = false;  // slot n sees GPU n only
+    // Without an answer of the coordinator for this long every attempt is stopped: a lost agent
+    // must not hold its devices for ever. Zero: never.
+    absl::Duration abandon_after = absl::Minutes(30);
+    absl::Duration grace = absl::Seconds(30);  // for the checkpoint then
     AttemptOptions attempt;
   };
 
@@ -40,8 +44,10 @@ class Agent final : public CoordinatorListener {
   std::vector<AttemptId> RunningAttempts() override;
   void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override;
   void OnDisconnected() override;
+  void OnStillAway() override;
   void OnAssign(const Assignment& assignment) override;
   void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override;
+  void OnCheckpointOrder(const CheckpointOrder& order) override;
   void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) override;
   void OnBeatSent(uint64_t seq) override;
   void OnBeatAnswered(uint64_t seq, absl::Time sent) override;
@@ -65,6 +71,7 @@ class Agent final : public CoordinatorListener {
   std::vector<std::unique_ptr<Attempt>> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
   std::vector<std::optional<AttemptId>> slots_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;  // attempts were stopped for want of contact
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

@@ -11,6 +11,7 @@
 #include "common/posix_status.h"
 #include "worker/agent/core/preflight.h"
 #include "worker/agent/core/rank_group.h"
+#include "worker/agent/core/run_checkpoints.h"
 #include "worker/agent/core/score_process.h"
 
 namespace fpo::agent {
@@ -205,7 +206,8 @@ PhaseEnd Attempt::Prepare() {
 
 PhaseEnd Attempt::RunOne(const std::string& name, const std::vector<std::string>& argv,
                          RankSink* sink) {
-  const GroupEnd group = RunRankGroup({name, sink, &output_}, {CommandOf(argv, 0)}, &processes_);
+  const GroupEnd group = RunRankGroup({name, sink, &output_, options_.stall_timeout},
+                                      {CommandOf(argv, 0)}, &processes_);
   survived_kill_ |= group.survived_kill;
   return group.end;
 }
@@ -249,11 +251,30 @@ PhaseEnd Attempt::Main() {
   }
   if (!commands.empty()) {
     EnterPhase("train");
-    const GroupEnd group = RunRankGroup({config_.kind, &output_, &output_}, commands, &processes_);
+    if (is_run) {
+      const PhaseEnd end = TakeUpCheckpoints();
+      if (!end.ok()) return end;
+    }
+    const GroupEnd group = RunRankGroup({config_.kind, &output_, &output_, options_.stall_timeout},
+                                        commands, &processes_);
     survived_kill_ |= group.survived_kill;
     if (!group.end.ok()) return group.end;
   }
   EnterPhase("finish");
+  return {};
+}
+
+// Checkpoints in the output folder count once they are announced under this attempt's epoch: one
+// that was written just before its attempt was fenced is not lost, and nothing that was not
+// announced is resumed from.
+PhaseEnd Attempt::TakeUpCheckpoints() {
+  if (assignment_.first_rank != 0) return {};
+  if (assignment_.discard_after_step > 0) {
+    const absl::Status status =
+        DiscardCheckpointsAfter(config_.output, assignment_.discard_after_step);
+    if (!status.ok()) return EndOf("checkpoints", status);
+  }
+  for (TrainEvent& event : ListRunCheckpoints(config_.output)) output_.Emit(std::move(event));
   return {};
 }
 

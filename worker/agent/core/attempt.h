@@ -37,7 +37,8 @@ struct AttemptOptions {
   TrainerProgram trainer;
   std::vector<std::string> environment;  // of the agent, "NAME=value"
   int64_t disk_reserve_bytes = int64_t{512} << 20;
-  absl::Duration version_time = absl::Seconds(30);  // for `fpo-train --version`
+  absl::Duration version_time = absl::Seconds(30);   // for `fpo-train --version`
+  absl::Duration stall_timeout = absl::Minutes(10);  // of silent ranks; zero: never
   ReferencePhase::Options reference;
 };
 
@@ -73,6 +74,7 @@ class Attempt final : public ReferenceObserver {
   PhaseEnd RunOne(const std::string& name, const std::vector<std::string>& argv, RankSink* sink);
   RankCommand CommandOf(const std::vector<std::string>& argv, int32_t slot) const;
   bool IsPrepared() const;
+  PhaseEnd TakeUpCheckpoints();
   void EnterPhase(const std::string& phase);
   void ReportRunning();
 

@@ -19,7 +19,16 @@ struct Assignment {
   int32_t first_rank = 0;
   int32_t world_size = 1;
   bool resume = false;
-  std::string store_address;  // rank 0's rendezvous, host:port; empty with one rank
+  int64_t discard_after_step = 0;  // checkpoints of later steps are not wanted; 0: all are
+  std::string store_address;       // rank 0's rendezvous, host:port; empty with one rank
+};
+
+// Checkpoint folders of a job that does not run.
+struct CheckpointOrder {
+  std::string job_id;
+  std::vector<std::string> remove;
+  std::vector<std::string> pin;
+  std::vector<std::string> unpin;
 };
 
 // What a job took from the reference cache and what it had to compute.
@@ -39,7 +48,7 @@ enum class ReportStatus { kAccepted, kRefused, kRunning, kSucceeded, kFailed, kS
 struct Report {
   AttemptId attempt;
   ReportStatus status = ReportStatus::kAccepted;
-  std::string end_class;  // with kFailed: invalid | memory | program | infrastructure
+  std::string end_class;  // with kFailed: invalid | memory | program | infrastructure | asked
   std::string message;
   std::optional<CacheUse> cache;
 };
@@ -77,8 +86,11 @@ class CoordinatorListener {
   virtual std::vector<AttemptId> RunningAttempts() = 0;
   virtual void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) = 0;
   virtual void OnDisconnected() = 0;
+  // Said about once a second while there is no session.
+  virtual void OnStillAway() = 0;
   virtual void OnAssign(const Assignment& assignment) = 0;
   virtual void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) = 0;
+  virtual void OnCheckpointOrder(const CheckpointOrder& order) = 0;
   // Lines up to these numbers are durable at the coordinator.
   virtual void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) = 0;
   virtual void OnBeatSent(uint64_t seq) = 0;

@@ -49,6 +49,12 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
     running.push_back({*process, command.identity.rank});
   }
   while (!running.empty()) {
+    const absl::Duration silent = absl::Now() - group.words->last_heard();
+    if (group.stall_timeout > absl::ZeroDuration() && silent > group.stall_timeout) {
+      fail({"infrastructure",
+            absl::StrCat(group.name, ": silent for ", absl::FormatDuration(group.stall_timeout),
+                         ", taken for hung")});
+    }
     for (size_t i = 0; i < running.size();) {
       RankExit exit;
       if (!running[i].process->WaitUntil(absl::Now() + kLook, &exit)) {

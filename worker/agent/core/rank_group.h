@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "worker/agent/core/phase_end.h"
 #include "worker/agent/core/process_set.h"
 #include "worker/agent/core/rank_output.h"
@@ -10,9 +11,10 @@
 namespace fpo::agent {
 
 struct RankGroup {
-  std::string name;   // of the phase, for messages
-  RankSink* sink;     // hears the ranks
-  RankOutput* words;  // knows their last words
+  std::string name;                                     // of the phase, for messages
+  RankSink* sink;                                       // hears the ranks
+  RankOutput* words;                                    // knows their last words
+  absl::Duration stall_timeout = absl::ZeroDuration();  // of a group that says nothing; zero: never
 };
 
 struct GroupEnd {

@@ -1,9 +1,11 @@
 #include "worker/agent/core/rank_output.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "worker/agent/core/run_checkpoints.h"
 
 namespace fpo::agent {
 namespace {
@@ -11,11 +13,24 @@ namespace {
 constexpr size_t kLastLines = 5;
 constexpr size_t kLastLineBytesMax = 2000;
 
+// With the digest, size and score of the checkpoint, which its folder may lose to retention before
+// anybody asks.
+std::string Described(const TrainEvent& event, const std::string& json) {
+  if (!event.digest.empty()) return json;
+  const std::optional<TrainEvent> facts = DescribeCheckpoint(event.file);
+  if (!facts) return json;
+  TrainEvent described = event;
+  described.digest = facts->digest;
+  described.metrics.insert(facts->metrics.begin(), facts->metrics.end());
+  return EncodeEvent(described);
+}
+
 }  // namespace
 
 void RankOutput::OnLine(int32_t rank, const std::string& stream, const std::string& text) {
+  absl::MutexLock lock(&mutex_);
+  last_heard_ = absl::Now();
   if (stream == "stderr" && !text.empty()) {
-    absl::MutexLock lock(&mutex_);
     std::deque<std::string>& lines = words_[rank].lines;
     lines.push_back(text.substr(0, kLastLineBytesMax));
     if (lines.size() > kLastLines) lines.pop_front();
@@ -28,13 +43,20 @@ void RankOutput::OnLine(int32_t rank, const std::string& stream, const std::stri
 
 void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) {
   metrics_->OnTrainEvent(event);
-  if (event.kind == "error" && !event.message.empty()) {
+  {
     absl::MutexLock lock(&mutex_);
-    words_[rank].error = event.message;
+    last_heard_ = absl::Now();
+    if (event.kind == "error" && !event.message.empty()) words_[rank].error = event.message;
   }
-  outbox_->AddEvent(
-      attempt_,
-      {.rank = rank, .stream = "", .time_unix_ms = absl::ToUnixMillis(absl::Now()), .text = json});
+  outbox_->AddEvent(attempt_, {.rank = rank,
+                               .stream = "",
+                               .time_unix_ms = absl::ToUnixMillis(absl::Now()),
+                               .text = event.kind == "checkpoint" ? Described(event, json) : json});
+}
+
+absl::Time RankOutput::last_heard() const {
+  absl::MutexLock lock(&mutex_);
+  return last_heard_;
 }
 
 void RankOutput::Note(const std::string& text) { OnLine(agent_rank_, "agent", text); }
@@ -54,6 +76,7 @@ std::string RankOutput::LastWords(int32_t rank) const {
 
 void RankOutput::ForgetWords() {
   absl::MutexLock lock(&mutex_);
+  last_heard_ = absl::Now();
   words_.clear();
 }
 

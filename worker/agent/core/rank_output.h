@@ -8,6 +8,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "worker/agent/core/agent_metrics.h"
 #include "worker/agent/core/outbox.h"
 #include "worker/agent/core/rank_process.h"
@@ -30,8 +32,9 @@ class RankOutput final : public RankSink {
 
   // The message of the rank's last error event, else the end of its stderr.
   std::string LastWords(int32_t rank) const;
-  // A new process of the same rank starts: its words count from here.
+  // A new process of the same rank starts: its words, and its silence, count from here.
   void ForgetWords();
+  absl::Time last_heard() const;  // any line or event
 
  private:
   struct Words {
@@ -45,6 +48,7 @@ class RankOutput final : public RankSink {
   AgentMetrics* const metrics_;
   mutable absl::Mutex mutex_;
   std::map<int32_t, Words> words_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_heard_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 
 }  // namespace fpo::agent

@@ -108,7 +108,17 @@ Assignment FromProto(const pb::Assign& assign) {
   assignment.world_size = assign.world_size();
   assignment.resume = assign.resume();
   assignment.store_address = assign.store_address();
+  assignment.discard_after_step = assign.discard_after_step();
   return assignment;
+}
+
+CheckpointOrder FromProto(const pb::KeepCheckpoints& keep) {
+  CheckpointOrder order;
+  order.job_id = keep.job_id();
+  order.remove.assign(keep.remove().begin(), keep.remove().end());
+  order.pin.assign(keep.pin().begin(), keep.pin().end());
+  order.unpin.assign(keep.unpin().begin(), keep.unpin().end());
+  return order;
 }
 
 absl::StatusOr<ManifestCount> FromProto(const pb::PutManifestResponse& response) {

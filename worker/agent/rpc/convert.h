@@ -21,6 +21,7 @@ std::vector<AttemptId> FromProto(
 fpo::v1::AttemptReport ToProto(const Report& report);
 fpo::v1::WorkerMessage ToProto(const Outgoing& outgoing);
 Assignment FromProto(const fpo::v1::Assign& assign);
+CheckpointOrder FromProto(const fpo::v1::KeepCheckpoints& keep);
 
 // DataLoss when a digest is not 32 bytes.
 absl::StatusOr<ManifestCount> FromProto(const fpo::v1::PutManifestResponse& response);

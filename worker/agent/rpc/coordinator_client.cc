@@ -47,6 +47,7 @@ fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
   hello.set_version(options.version);
   hello.set_slots(options.slots);
   hello.set_device(options.device);
+  for (const auto& [name, value] : options.labels) (*hello.mutable_labels())[name] = value;
   return hello;
 }
 
@@ -55,6 +56,7 @@ fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
 bool CoordinatorClient::State::Connect() {
   for (bool said = false; !stop.stop_requested();) {
     if (channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) return true;
+    listener->OnStillAway();
     if (!std::exchange(said, true)) {
       Log(LogLevel::kWarning, "the coordinator cannot be reached; dialling until it can",
           {{"coordinator", options.address}});
@@ -80,6 +82,7 @@ void CoordinatorClient::State::Run() {
     Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
         {{"coordinator", options.address}, {"error", std::string(status.message())}});
     WaitUnlessStopped(stop.get_token(), backoff.Next());
+    listener->OnStillAway();
   }
 }
 

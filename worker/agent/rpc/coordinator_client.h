@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,8 @@ class CoordinatorClient final : public CoordinatorLink {
     std::string host;
     std::string version;
     int32_t slots = 1;
-    std::string device;  // cpu | cuda
+    std::map<std::string, std::string> labels;  // what jobs may require
+    std::string device;                         // cpu | cuda
     // After a session ended. A channel without a connection has its own, 0.5 to 5 s.
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);

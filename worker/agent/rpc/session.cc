@@ -87,6 +87,8 @@ void Session::Take(const pb::CoordinatorMessage& message) {
     case pb::CoordinatorMessage::kAck:
       return listener_->OnAck(FromProto(message.ack().attempt()), message.ack().events_seq(),
                               message.ack().logs_seq());
+    case pb::CoordinatorMessage::kKeepCheckpoints:
+      return listener_->OnCheckpointOrder(FromProto(message.keep_checkpoints()));
     default:
       return;  // of a newer coordinator
   }

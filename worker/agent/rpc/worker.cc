@@ -27,7 +27,10 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   Agent::Options options;
   options.slots = config.slots;
   options.pin_devices = config.slots > 1 && DeviceKind(config.device) == "cuda";
+  options.abandon_after = config.abandon_after;
+  options.grace = config.grace;
   AttemptOptions& attempt = options.attempt;
+  attempt.stall_timeout = config.stall_timeout;
   attempt.work_dir = config.work_dir;
   attempt.worker_id = config.name;
   attempt.environment = config.environment;
@@ -50,6 +53,7 @@ CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::st
   options.version = version;
   options.slots = config.slots;
   options.device = DeviceKind(config.device);
+  options.labels = config.labels;
   return options;
 }
 

@@ -108,7 +108,10 @@ absl::Status CheckpointWriter::Retain(int64_t newest) const {
     wanted.insert(all[i].step);
   }
   std::vector<std::pair<double, int64_t>> scored;
+  std::error_code error;
   for (const CheckpointInfo& info : all) {
+    // The marker that `fpoctl ckpt pin` leaves.
+    if (fs::exists(info.folder + "/pinned", error)) wanted.insert(info.step);
     if (info.score) scored.emplace_back(*info.score, info.step);
   }
   std::sort(scored.begin(), scored.end());

@@ -86,6 +86,53 @@ TEST_F(AgentTest, RunsAnAssignment) {
   EXPECT_TRUE(std::filesystem::exists(data_ / "one/run.json"));
 }
 
+TEST_F(AgentTest, WithoutContactForTooLongItStopsItsRanksAfterACheckpoint) {
+  agent_->OnAssign(MakeAssignment("one", "steps-10000-10-0"));
+  AwaitEvent("\"step\"");
+  agent_->OnDisconnected();
+  clock_.now += absl::Minutes(29);
+  agent_->OnStillAway();
+  AwaitEvent("\"step\"");  // goes on
+  clock_.now += absl::Minutes(1);
+  agent_->OnStillAway();
+  const Report report = Await(ReportStatus::kFailed);
+  EXPECT_EQ(report.end_class, "asked") << "nobody's fault";
+  EXPECT_THAT(report.message, HasSubstr("no contact with the coordinator for 30m"));
+  EXPECT_FALSE(std::filesystem::is_empty(data_ / "one/checkpoints"));
+}
+
+TEST_F(AgentTest, CheckpointsAreAnnouncedAgainUnderANewAttempt) {
+  agent_->OnAssign(MakeAssignment("one", "steps-7-1-5"));
+  AwaitEvent("\"digest\"");
+  Await(ReportStatus::kSucceeded);
+  Assignment again = MakeAssignment("one", "steps-9-1-0");
+  again.attempt.attempt = again.attempt.epoch = 2;
+  agent_->OnAssign(again);
+  AwaitEvent("\"checkpoint\",\"step\":5");
+  Await(ReportStatus::kSucceeded);
+}
+
+TEST_F(AgentTest, ARetryGoesBackToTheStepThatWasAsked) {
+  agent_->OnAssign(MakeAssignment("one", "steps-10-1-2"));
+  Await(ReportStatus::kSucceeded);
+  Assignment again = MakeAssignment("one", "steps-10-1-0");
+  again.attempt.job_id = "two";
+  again.discard_after_step = 4;
+  agent_->OnAssign(again);
+  Await(ReportStatus::kSucceeded);
+  EXPECT_TRUE(std::filesystem::exists(data_ / "one/checkpoints/step-4"));
+  EXPECT_FALSE(std::filesystem::exists(data_ / "one/checkpoints/step-6"));
+}
+
+TEST_F(AgentTest, CheckpointOrdersAreCarriedOut) {
+  const std::string folder = data_ / "out/checkpoints/step-3";
+  std::filesystem::create_directories(folder);
+  agent_->OnCheckpointOrder({"one", {}, {folder}, {}});
+  EXPECT_TRUE(std::filesystem::exists(folder + "/pinned"));
+  agent_->OnCheckpointOrder({"one", {folder, "/"}, {}, {}});
+  EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
 TEST_F(AgentTest, RefusesWhatDoesNotFit) {
   agent_->OnAssign(MakeAssignment("one", "hang"));
   agent_->OnAssign(MakeAssignment("two", "", 2));
@@ -168,7 +215,7 @@ TEST_F(AgentTest, DrainStopsRunningWorkWhichGoesOnElsewhere) {
   AwaitEvent("waiting");
   agent_->Drain(absl::Seconds(30), absl::Now());
   const Report report = Await(ReportStatus::kFailed);
-  EXPECT_EQ(report.end_class, "infrastructure");
+  EXPECT_EQ(report.end_class, "asked");
   EXPECT_EQ(report.message, "the worker is shutting down");
   agent_->OnAssign(MakeAssignment("two", ""));
   EXPECT_EQ(Await(ReportStatus::kRefused).attempt.job_id, "two");

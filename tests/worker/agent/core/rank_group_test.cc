@@ -43,6 +43,13 @@ TEST_F(RankGroupTest, TheFirstFailureStopsTheOthersAndTellsTheStory) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(15));
 }
 
+TEST_F(RankGroupTest, AGroupThatFallsSilentIsTakenForHung) {
+  const GroupEnd group = RunRankGroup({"train", &output_, &output_, absl::Milliseconds(300)},
+                                      {FakeTrainer({"ignore-term"})}, &processes_);
+  EXPECT_EQ(group.end.end_class, "infrastructure");
+  EXPECT_THAT(group.end.message, HasSubstr("train: silent for 300ms"));
+}
+
 TEST_F(RankGroupTest, StopEndsIt) {
   processes_.Stop(absl::ZeroDuration());
   EXPECT_EQ(Run({{"hang"}}).end.end_class, "asked");

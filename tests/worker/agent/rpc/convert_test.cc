@@ -94,6 +94,21 @@ TEST(ConvertTest, EveryFieldOfAnAssignmentArrives) {
   EXPECT_EQ(assignment.world_size, assign.world_size());
   EXPECT_EQ(assignment.resume, assign.resume());
   EXPECT_EQ(assignment.store_address, assign.store_address());
+  EXPECT_EQ(assignment.discard_after_step, assign.discard_after_step());
+}
+
+TEST(ConvertTest, EveryFieldOfACheckpointOrderArrives) {
+  pb::KeepCheckpoints keep;
+  keep.set_job_id("job");
+  keep.add_remove("a");
+  keep.add_pin("b");
+  keep.add_unpin("c");
+  EXPECT_TRUE(IsFull(keep));
+  const CheckpointOrder order = FromProto(keep);
+  EXPECT_EQ(order.job_id, "job");
+  EXPECT_EQ(order.remove, std::vector<std::string>{"a"});
+  EXPECT_EQ(order.pin, std::vector<std::string>{"b"});
+  EXPECT_EQ(order.unpin, std::vector<std::string>{"c"});
 }
 
 TEST(ConvertTest, AReportFillsEveryField) {

@@ -30,6 +30,8 @@ class FakeListener final : public CoordinatorListener {
   void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override {
     Note("connected kill=" + std::to_string(kill.size()) + " lease=" + absl::FormatDuration(lease));
   }
+  void OnStillAway() override {}
+  void OnCheckpointOrder(const CheckpointOrder&) override {}
   void OnDisconnected() override { Note("disconnected"); }
   void OnAssign(const Assignment& assignment) override {
     Note("assign " + AttemptName(assignment.attempt));
