@@ -1,7 +1,10 @@
 #include "client/command_table.h"
 
+#include <algorithm>
+
 #include "client/cache_commands.h"
 #include "client/commands.h"
+#include "client/control_commands.h"
 
 namespace fpo::client {
 namespace {
@@ -29,7 +32,13 @@ CommandSpec SubmitCommand() {
   c.options = {
       kSetOption,
       {"wait", "", ValueKind::kFlag, "", "follow the job to its end; the exit code is the job's"},
-      {"dry-run", "", ValueKind::kFlag, "", "let the coordinator check the job and store nothing"},
+      {"dry-run", "", ValueKind::kFlag, "",
+       "say where and when it would run, and what is missing; nothing is stored"},
+      {"hold", "", ValueKind::kFlag, "", "let it wait until fpoctl release"},
+      {"after-ok", "", ValueKind::kJob, "JOB",
+       "start only after this job succeeded; may be repeated", true},
+      {"priority", "", ValueKind::kCount, "N", "0 to 1000, higher runs first (resources.priority)"},
+      {"name", "", ValueKind::kText, "NAME", "the same as --set name=NAME"},
       {"request-id", "", ValueKind::kText, "ID",
        "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
   c.examples = {{"fpoctl submit job.yaml", "send it and come back at once"},
@@ -80,8 +89,8 @@ CommandSpec ListCommand() {
                 "STATE",
                 "only jobs in this state; may be repeated",
                 true,
-                {"QUEUED", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "CANCELLING",
-                 "SUCCEEDED", "FAILED", "CANCELLED"}},
+                {"QUEUED", "HELD", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "PAUSING",
+                 "PAUSED", "PREEMPTING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"}},
                {"owner", "", ValueKind::kText, "USER", "only this user's jobs"},
                {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
   c.examples = {{"fpoctl list", "all users' newest jobs"},
@@ -124,6 +133,8 @@ CommandSpec LogsCommand() {
   c.arguments = {kJobArgument};
   c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
                {"attempt", "", ValueKind::kCount, "N", "only this attempt"},
+               {"rank", "", ValueKind::kCount, "N", "only this rank"},
+               {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
                {"tail", "", ValueKind::kCount, "N", "start with the last N lines"}};
   c.examples = {{"fpoctl logs j-4f2a --tail 50", "the last 50 lines"},
                 {"fpoctl logs -f tiny-fpo", "follow to the end"}};
@@ -201,8 +212,22 @@ std::vector<CommandSpec> MakeCommands() {
                                        ValidateCommand(), ListCommand(),  DescribeCommand(),
                                        CompareCommand(),  LogsCommand(),  WatchCommand(),
                                        WaitCommand(),     CancelCommand()};
-  for (CommandSpec& c : CacheCommands()) commands.push_back(std::move(c));
-  for (CommandSpec& c : AdminCommands()) commands.push_back(std::move(c));
+  const auto append = [&commands](std::vector<CommandSpec> more) {
+    for (CommandSpec& c : more) commands.push_back(std::move(c));
+  };
+  append(ExplainCommands());
+  append(JobControlCommands());
+  append(CheckpointCommands());
+  append(CacheCommands());
+  append(AdminCommands());
+  append(WorkerCommands());
+  // The overview shows one group after the other.
+  const std::vector<std::string> groups = {"run", "look", "act", "results", "cache", "admin"};
+  std::stable_sort(commands.begin(), commands.end(),
+                   [&groups](const CommandSpec& a, const CommandSpec& b) {
+                     return std::find(groups.begin(), groups.end(), a.group) <
+                            std::find(groups.begin(), groups.end(), b.group);
+                   });
   return commands;
 }
 

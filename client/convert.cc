@@ -86,6 +86,9 @@ JobView ViewOf(const pb::Job& job) {
   view.restarts_used = job.restarts_used();
   view.checkpoint_step = job.checkpoint_step();
   view.priority = job.priority();
+  view.after_ok.assign(job.after_ok().begin(), job.after_ok().end());
+  view.retry_of = job.retry_of();
+  view.excluded_workers.assign(job.excluded_workers().begin(), job.excluded_workers().end());
   view.progress = ViewOf(job.progress());
   if (job.progress().has_cache()) view.cache = ViewOf(job.progress().cache());
   view.submitted = TimeOf(job.has_submitted(), job.submitted());
@@ -106,7 +109,18 @@ WorkerView ViewOf(const pb::Worker& worker) {
   view.version = worker.version();
   view.last_beat = TimeOf(worker.has_last_beat(), worker.last_beat());
   view.jobs.assign(worker.jobs().begin(), worker.jobs().end());
+  view.note = worker.note();
   return view;
+}
+
+QueueRow ViewOf(const pb::QueuedJob& place) {
+  QueueRow row;
+  row.job = ViewOf(place.job());
+  row.position = place.position();
+  row.slots = place.job().slots();
+  row.start = TimeOf(place.has_start_estimate(), place.start_estimate());
+  row.end = TimeOf(place.has_end_estimate(), place.end_estimate());
+  return row;
 }
 
 ManifestView ViewOf(const pb::Manifest& manifest) {

@@ -13,6 +13,7 @@ namespace fpo::client {
 // newer server) stays empty.
 JobView ViewOf(const fpo::v1::Job& job);
 WorkerView ViewOf(const fpo::v1::Worker& worker);
+QueueRow ViewOf(const fpo::v1::QueuedJob& place);
 ManifestView ViewOf(const fpo::v1::Manifest& manifest);
 CacheStatsView ViewOf(const fpo::v1::StatsResponse& stats);
 

@@ -90,6 +90,94 @@ absl::StatusOr<pb::ListWorkersResponse> CoordinatorClient::ListWorkers() {
   return response;
 }
 
+absl::StatusOr<pb::ChangeJobResponse> CoordinatorClient::HoldJob(
+    const pb::ChangeJobRequest& request) {
+  pb::ChangeJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::HoldJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ChangeJobResponse> CoordinatorClient::ReleaseJob(
+    const pb::ChangeJobRequest& request) {
+  pb::ChangeJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ReleaseJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ChangeJobResponse> CoordinatorClient::PauseJob(
+    const pb::ChangeJobRequest& request) {
+  pb::ChangeJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::PauseJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ChangeJobResponse> CoordinatorClient::ResumeJob(
+    const pb::ChangeJobRequest& request) {
+  pb::ChangeJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ResumeJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ChangeJobResponse> CoordinatorClient::SetPriority(
+    const pb::SetPriorityRequest& request) {
+  pb::ChangeJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::SetPriority, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::SubmitResponse> CoordinatorClient::RetryJob(const pb::RetryJobRequest& request) {
+  pb::SubmitResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::RetryJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ExplainJobResponse> CoordinatorClient::ExplainJob(
+    const pb::ExplainJobRequest& request) {
+  pb::ExplainJobResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ExplainJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::QueueResponse> CoordinatorClient::Queue(const pb::QueueRequest& request) {
+  pb::QueueResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::Queue, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::MetricsResponse> CoordinatorClient::Metrics(const pb::MetricsRequest& request) {
+  pb::MetricsResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::Metrics, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::ListCheckpointsResponse> CoordinatorClient::ListCheckpoints(
+    const pb::ListCheckpointsRequest& request) {
+  pb::ListCheckpointsResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ListCheckpoints, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::PinCheckpointResponse> CoordinatorClient::PinCheckpoint(
+    const pb::PinCheckpointRequest& request) {
+  pb::PinCheckpointResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::PinCheckpoint, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::GcCheckpointsResponse> CoordinatorClient::GcCheckpoints(
+    const pb::GcCheckpointsRequest& request) {
+  pb::GcCheckpointsResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::GcCheckpoints, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::SetWorkerModeResponse> CoordinatorClient::SetWorkerMode(
+    const pb::SetWorkerModeRequest& request) {
+  pb::SetWorkerModeResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::SetWorkerMode, request, &response));
+  return response;
+}
+
 absl::Status CoordinatorClient::WatchJob(
     const std::string& job_id, const std::function<void(const pb::WatchJobResponse&)>& on_answer) {
   pb::WatchJobRequest request;

@@ -30,6 +30,24 @@ class CoordinatorClient {
   absl::StatusOr<fpo::v1::ListJobsResponse> ListJobs(const fpo::v1::ListJobsRequest& request);
   absl::StatusOr<fpo::v1::CancelJobResponse> CancelJob(const fpo::v1::CancelJobRequest& request);
   absl::StatusOr<fpo::v1::ListWorkersResponse> ListWorkers();
+  absl::StatusOr<fpo::v1::ChangeJobResponse> HoldJob(const fpo::v1::ChangeJobRequest& request);
+  absl::StatusOr<fpo::v1::ChangeJobResponse> ReleaseJob(const fpo::v1::ChangeJobRequest& request);
+  absl::StatusOr<fpo::v1::ChangeJobResponse> PauseJob(const fpo::v1::ChangeJobRequest& request);
+  absl::StatusOr<fpo::v1::ChangeJobResponse> ResumeJob(const fpo::v1::ChangeJobRequest& request);
+  absl::StatusOr<fpo::v1::ChangeJobResponse> SetPriority(
+      const fpo::v1::SetPriorityRequest& request);
+  absl::StatusOr<fpo::v1::SubmitResponse> RetryJob(const fpo::v1::RetryJobRequest& request);
+  absl::StatusOr<fpo::v1::ExplainJobResponse> ExplainJob(const fpo::v1::ExplainJobRequest& request);
+  absl::StatusOr<fpo::v1::QueueResponse> Queue(const fpo::v1::QueueRequest& request);
+  absl::StatusOr<fpo::v1::MetricsResponse> Metrics(const fpo::v1::MetricsRequest& request);
+  absl::StatusOr<fpo::v1::ListCheckpointsResponse> ListCheckpoints(
+      const fpo::v1::ListCheckpointsRequest& request);
+  absl::StatusOr<fpo::v1::PinCheckpointResponse> PinCheckpoint(
+      const fpo::v1::PinCheckpointRequest& request);
+  absl::StatusOr<fpo::v1::GcCheckpointsResponse> GcCheckpoints(
+      const fpo::v1::GcCheckpointsRequest& request);
+  absl::StatusOr<fpo::v1::SetWorkerModeResponse> SetWorkerMode(
+      const fpo::v1::SetWorkerModeRequest& request);
 
   // Block until the server ends the stream. They have no deadline: a dead connection is found by
   // keepalive.

@@ -72,6 +72,7 @@ void AddCommand(const CommandSpec& command, Parser* parser) {
     Slot& slot = slots.emplace_back();
     slot.name = argument.name;
     CLI::Option* added = app->add_option(argument.name, slot.values, argument.help);
+    // One word each, so that the next word is the next argument's.
     if (!argument.repeated) added->expected(1)->allow_extra_args(false);
   }
   for (const OptionSpec& option : command.options) AddOption(app, option, &slots);

@@ -56,6 +56,9 @@ struct JobView {
   int restarts_used = 0;
   int64_t checkpoint_step = 0;
   int64_t priority = 0;
+  std::vector<std::string> after_ok;
+  std::string retry_of;
+  std::vector<std::string> excluded_workers;
   ProgressView progress;
   std::optional<CacheView> cache;
   std::optional<absl::Time> submitted;
@@ -70,6 +73,15 @@ struct JobView {
   int attempt() const { return attempts.empty() ? 0 : attempts.back().number; }
 };
 
+// One line of the queue.
+struct QueueRow {
+  JobView job;
+  int position = 0;  // from 1; 0: it holds slots
+  int slots = 0;
+  std::optional<absl::Time> start;
+  std::optional<absl::Time> end;
+};
+
 struct WorkerView {
   std::string worker_id;
   std::string host;
@@ -80,6 +92,7 @@ struct WorkerView {
   std::string version;
   std::optional<absl::Time> last_beat;
   std::vector<std::string> jobs;
+  std::string note;  // why it is closed
 };
 
 struct ManifestView {

@@ -82,6 +82,12 @@ absl::StatusOr<ExitCode> RunLogs(Session& session) {
   pb::LogsRequest request;
   request.set_job_id(job_id);
   request.set_follow(invocation.Has("follow"));
+  if (invocation.Has("rank")) {
+    request.set_rank(static_cast<int32_t>(invocation.GetCount("rank", 0)));
+  }
+  if (const auto since = invocation.GetDuration("since")) {
+    request.mutable_since()->set_seconds(absl::ToUnixSeconds(absl::Now() - *since));
+  }
   request.set_attempt(static_cast<int32_t>(invocation.GetCount("attempt", 0)));
   request.set_tail(static_cast<int32_t>(invocation.GetCount("tail", 0)));
   const absl::Status status = LogReading(session, coordinator, request).Run();

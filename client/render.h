@@ -35,6 +35,7 @@ std::string RenderJob(const JobView& job, absl::Time now, const TextStyle& style
 std::string RenderComparison(const std::vector<JobView>& jobs, const TextStyle& style);
 std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now,
                           const TextStyle& style);
+std::string RenderQueue(const std::vector<QueueRow>& rows, absl::Time now, const TextStyle& style);
 std::string RenderManifests(const std::vector<ManifestView>& manifests, absl::Time now,
                             const TextStyle& style);
 std::string RenderManifest(const ManifestView& manifest, const TextStyle& style);

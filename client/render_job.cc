@@ -94,6 +94,12 @@ std::string JobSheet(const JobView& job, absl::Time now, const TextStyle& style)
   sheet.Add("reason", job.reason);
   sheet.Add("owner", job.owner);
   sheet.Add("priority", absl::StrCat(job.priority));
+  if (!job.after_ok.empty()) sheet.Add("after", absl::StrJoin(job.after_ok, ", "));
+  if (!job.retry_of.empty()) sheet.Add("retry of", job.retry_of);
+  if (!job.excluded_workers.empty()) {
+    sheet.Add("avoids", absl::StrCat(absl::StrJoin(job.excluded_workers, ", "),
+                                     " (failed this job repeatedly)"));
+  }
   sheet.Add("model", job.model);
   sheet.Add("submitted", LocalTime(job.submitted, style.zone));
   sheet.Add("started", LocalTime(job.started, style.zone));

@@ -92,14 +92,33 @@ std::string RenderComparison(const std::vector<JobView>& jobs, const TextStyle& 
 std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now,
                           const TextStyle& style) {
   Table table;
-  table.header = {"WORKER", "HOST", "STATE", "SLOTS", "DEVICE", "VERSION", "BEAT", "JOBS"};
-  table.shrinkable = {7, 1, 0};
+  table.header = {"WORKER", "HOST", "STATE", "SLOTS", "DEVICE", "VERSION", "BEAT", "JOBS", "NOTE"};
+  table.shrinkable = {8, 7, 1, 0};
   table.state_column = 2;
   for (const WorkerView& worker : workers) {
     const std::string beat = worker.last_beat ? Age(worker.last_beat, now) + " ago" : "-";
     table.rows.push_back({worker.worker_id, worker.host, worker.state,
                           absl::StrCat(worker.slots_used, "/", worker.slots), worker.device,
-                          worker.version, beat, absl::StrJoin(worker.jobs, ",")});
+                          worker.version, beat, absl::StrJoin(worker.jobs, ","), worker.note});
+  }
+  return RenderTable(table, style);
+}
+
+std::string RenderQueue(const std::vector<QueueRow>& rows, absl::Time now, const TextStyle& style) {
+  // A wait from now on is easier to read than a time of day.
+  const auto from_now = [now](const std::optional<absl::Time>& time) -> std::string {
+    if (!time) return "-";
+    return *time <= now ? "now" : absl::StrCat("in ", HumanDuration(*time - now));
+  };
+  Table table;
+  table.header = {"POS", "JOB", "NAME", "STATE", "PRIO", "SLOTS", "START", "END", "REASON"};
+  table.shrinkable = {8, 2};
+  table.state_column = 3;
+  for (const QueueRow& row : rows) {
+    const bool waits = row.position > 0;
+    table.rows.push_back({waits ? absl::StrCat(row.position) : "-", row.job.job_id, row.job.name,
+                          row.job.state, absl::StrCat(row.job.priority), absl::StrCat(row.slots),
+                          waits ? from_now(row.start) : "-", from_now(row.end), row.job.reason});
   }
   return RenderTable(table, style);
 }

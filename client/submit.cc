@@ -1,16 +1,14 @@
 #include <unistd.h>
 
-#include <iomanip>
-#include <random>
-#include <sstream>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands.h"
 #include "client/convert.h"
 #include "client/follow_job.h"
+#include "client/human.h"
 #include "client/job_display.h"
 #include "client/job_source.h"
+#include "client/request_id.h"
 #include "client/rpc_status.h"
 #include "common/error_info.h"
 #include "common/job_file.h"
@@ -20,19 +18,6 @@ namespace fpo::client {
 namespace {
 
 namespace pb = fpo::v1;
-
-// A random UUID (version 4).
-std::string NewRequestId() {
-  std::random_device random;
-  std::ostringstream hex;
-  hex << std::hex << std::setfill('0');
-  for (int i = 0; i < 4; ++i) hex << std::setw(8) << static_cast<uint32_t>(random());
-  std::string id = hex.str();
-  id[12] = '4';
-  id[16] = "89ab"[random() % 4];
-  for (const size_t at : {20, 16, 12, 8}) id.insert(at, "-");
-  return id;
-}
 
 void PrintWarnings(Session& session, const std::vector<std::string>& warnings) {
   if (session.settings().quiet) return;
@@ -90,10 +75,31 @@ void PrintSubmitted(Session& session, const pb::SubmitResponse& response) {
   }
 }
 
-absl::StatusOr<ExitCode> DryRun(Session& session, const pb::JobSpec& spec) {
+void PrintPreview(Session& session, const pb::ValidateResponse& answer) {
+  session.out << "the coordinator would take this job; nothing was stored\n"
+              << "  fit       " << OneLine(answer.fit()) << "\n"
+              << "  ahead     " << answer.jobs_ahead() << " waiting\n";
+  if (!answer.quota().empty()) session.out << "  quota     " << OneLine(answer.quota()) << "\n";
+  const absl::Time start = absl::FromUnixSeconds(answer.start_estimate().seconds());
+  session.out << "  start     "
+              << (answer.has_start_estimate() ? "about " + LocalTime(start, session.style().zone)
+                                              : "nobody can know yet")
+              << "\n  takes     "
+              << (answer.run_seconds_estimate() > 0
+                      ? "about " + HumanDuration(absl::Seconds(answer.run_seconds_estimate())) +
+                            ", as jobs like it did"
+                      : "unknown, no job like it has succeeded yet")
+              << "\n  records   "
+              << (answer.records().empty() ? "known after prepare" : OneLine(answer.records()))
+              << "\n  files     "
+              << (answer.files().empty() ? "to be prepared" : OneLine(answer.files())) << "\n";
+}
+
+absl::StatusOr<ExitCode> DryRun(Session& session, const pb::SubmitRequest& asked) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   pb::ValidateRequest request;
-  *request.mutable_spec() = spec;
+  *request.mutable_spec() = asked.spec();
+  *request.mutable_after_ok() = asked.after_ok();
   FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
@@ -104,9 +110,19 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const pb::JobSpec& spec) {
   if (session.settings().json) {
     session.out << AnswerJson(response) << "\n";
   } else if (!session.settings().quiet) {
-    session.out << "the coordinator would take this job; nothing was stored\n";
+    PrintPreview(session, response);
   }
   return ExitCode::kOk;
+}
+
+// --set, and the options that are short for it.
+std::vector<std::string> SettingsOf(const Invocation& invocation) {
+  std::vector<std::string> set = invocation.GetAll("set");
+  if (invocation.Has("name")) set.push_back("name=" + invocation.Get("name"));
+  if (invocation.Has("priority")) {
+    set.push_back("resources.priority=" + invocation.Get("priority"));
+  }
+  return set;
 }
 
 }  // namespace
@@ -114,11 +130,13 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const pb::JobSpec& spec) {
 absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(const JobConfig config,
-                       LoadJob(invocation.Get("FILE"), invocation.GetAll("set")));
+                       LoadJob(invocation.Get("FILE"), SettingsOf(invocation)));
   pb::SubmitRequest request;
   request.mutable_spec()->set_config_json(WriteJobJson(config));
   request.mutable_spec()->set_owner(session.environment.user);
-  if (invocation.Has("dry-run")) return DryRun(session, request.spec());
+  request.set_hold(invocation.Has("hold"));
+  for (const std::string& job : invocation.GetAll("after-ok")) request.add_after_ok(job);
+  if (invocation.Has("dry-run")) return DryRun(session, request);
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));

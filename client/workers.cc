@@ -28,4 +28,38 @@ absl::StatusOr<ExitCode> RunWorkersList(Session& session) {
   return ExitCode::kOk;
 }
 
+namespace {
+
+absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mode mode) {
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  pb::SetWorkerModeRequest request;
+  request.set_worker_id(session.invocation.Get("WORKER"));
+  request.set_mode(mode);
+  request.set_note(session.invocation.Get("note"));
+  FPO_ASSIGN_OR_RETURN(const pb::SetWorkerModeResponse answer, coordinator.SetWorkerMode(request));
+  const pb::Worker& worker = answer.worker();
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << worker.worker_id() << "\n";
+  } else {
+    session.out << "worker " << worker.worker_id() << " is " << worker.state();
+    if (worker.jobs_size() > 0) session.out << ", " << worker.slots_used() << " slots still used";
+    session.out << "\n";
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunWorkersDrain(Session& session) {
+  return SetMode(session, pb::SetWorkerModeRequest::DRAIN);
+}
+absl::StatusOr<ExitCode> RunWorkersCordon(Session& session) {
+  return SetMode(session, pb::SetWorkerModeRequest::CORDON);
+}
+absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session) {
+  return SetMode(session, pb::SetWorkerModeRequest::OPEN);
+}
+
 }  // namespace fpo::client

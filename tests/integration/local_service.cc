@@ -31,7 +31,8 @@ std::string Environment(const char* name) {
 
 }  // namespace
 
-LocalService::LocalService() : bin_(Environment("FPO_BIN_DIR")) {
+LocalService::LocalService(Settings settings)
+    : settings_(std::move(settings)), bin_(Environment("FPO_BIN_DIR")) {
   char folder[] = "/tmp/fpo-service-XXXXXX";
   folder_ = mkdtemp(folder);
 }
@@ -66,11 +67,17 @@ void LocalService::Start(const std::string& program) {
   };
   if (program == "worker") {
     add({"--coordinator", grpc_["coordinator"], "--cache", grpc_["cache"], "--name", "w1",
-         "--slots", "1", "--work-dir", Path("worker"), "--grace", "5s"});
+         "--slots", std::to_string(settings_.slots), "--work-dir", Path("worker"), "--grace",
+         "5s"});
+    if (settings_.trainer == "fake") add({"--trainer", bin_ + "/fpo_fake_trainer"});
+    add(settings_.worker_flags);
   } else {
     add({"--listen", grpc_.count(program) ? grpc_[program] : any, "--data", Path(program)});
   }
-  if (program == "coordinator") add({"--beat", "200ms", "--lease", "3s", "--reattach", "5s"});
+  if (program == "coordinator") {
+    add({"--beat", "200ms", "--lease", settings_.lease, "--reattach", "5s"});
+    add(settings_.coordinator_flags);
+  }
   processes_.erase(program);
   processes_.emplace(program,
                      Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));
@@ -82,6 +89,17 @@ void LocalService::Start(const std::string& program) {
   }
   grpc_[program] = Address(program, "grpc");
   http_[program] = Address(program, "http");
+}
+
+std::string LocalService::WriteFakeJob(const std::string& name, const std::string& how) {
+  std::filesystem::create_directories(Path("model"));
+  std::ofstream(Path("train.jsonl")) << "{}\n";
+  const std::string path = Path(name + ".yaml");
+  std::ofstream(path) << "name: " << name
+                      << "\nmodel: {path: model}\ndata: {train: [train.jsonl]}\n"
+                      << "method: {name: sft}\noutput: runs/" << name
+                      << "\nlabels: {run: " << nlohmann::json(how).dump() << "}\n";
+  return path;
 }
 
 void LocalService::Kill(const std::string& program) {

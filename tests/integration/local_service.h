@@ -16,7 +16,15 @@ namespace fpo::testing {
 // again on the same data.
 class LocalService {
  public:
-  LocalService();
+  struct Settings {
+    std::string trainer = {};  // fpo_fake_trainer when it is "fake"; empty: fpo-train
+    int slots = 1;
+    std::string lease = "3s";
+    std::vector<std::string> coordinator_flags = {};
+    std::vector<std::string> worker_flags = {};
+  };
+  LocalService() : LocalService(Settings()) {}
+  explicit LocalService(Settings settings);
   ~LocalService();
 
   void StartAll();
@@ -38,11 +46,17 @@ class LocalService {
   int Pid(const std::string& program) const { return processes_.at(program).pid(); }
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   std::string Log(const std::string& program) const;
+  std::string GrpcAddress(const std::string& program) const { return grpc_.at(program); }
+  void Signal(const std::string& program, int signal) { processes_.at(program).Signal(signal); }
+  int Wait(const std::string& program) { return processes_.at(program).Wait(absl::Seconds(60)); }
+  // A job file for the fake trainer, whose run behaves as `how` says ("steps-40-20-5").
+  std::string WriteFakeJob(const std::string& name, const std::string& how);
   bool Alive(const std::string& program);
 
  private:
   std::string Address(const std::string& program, const std::string& kind) const;
 
+  const Settings settings_;
   std::string bin_;
   std::string folder_;
   std::map<std::string, Process> processes_;

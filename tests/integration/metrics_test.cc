@@ -53,7 +53,7 @@ class MetricsTest : public ::testing::Test {
     // A call is counted under its method, so there is nothing to see before the first one.
     EXPECT_EQ(service_.Ctl({"list"}).code, 0);
   }
-  LocalService service_;
+  LocalService service_{LocalService::Settings{.trainer = "fake"}};
 };
 
 TEST_F(MetricsTest, ExpositionPassesPromtool) {

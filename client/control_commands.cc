@@ -1,0 +1,148 @@
+#include "client/control_commands.h"
+
+#include "client/commands.h"
+
+namespace fpo::client {
+namespace {
+
+const ArgumentSpec kJob{"JOB", ValueKind::kJob,
+                        "a job's id, the beginning of one, or a name (its newest job)"};
+const ArgumentSpec kWorker{"WORKER", ValueKind::kText, "a worker's name (fpoctl workers list)"};
+const ArgumentSpec kStep{"STEP", ValueKind::kCount, "the step of a checkpoint"};
+const OptionSpec kNote{"note", "", ValueKind::kText, "TEXT", "why, for those who look"};
+
+using Run = absl::StatusOr<ExitCode> (*)(Session&);
+
+CommandSpec OfJob(const char* name, const char* group, const char* summary, Run run) {
+  CommandSpec c{name, group, summary};
+  c.arguments = {kJob};
+  c.run = run;
+  return c;
+}
+
+CommandSpec MetricsCommand() {
+  CommandSpec c = OfJob("metrics", "look", "print a job's numbers over its steps", RunMetrics);
+  c.details =
+      "One column per series, one row per step; at most 2,000 steps, evenly thinned. With --plot "
+      "one\n"
+      "small chart per series.";
+  c.options = {{"name", "", ValueKind::kText, "SERIES",
+                "only this series, e.g. loss; may be repeated (default with --plot: a few)", true},
+               {"plot", "", ValueKind::kFlag, "", "draw charts instead of a table"}};
+  c.examples = {{"fpoctl metrics j-4f2a --name loss --plot", "the loss as a chart"},
+                {"fpoctl metrics j-4f2a --json", "all series"}};
+  return c;
+}
+
+CommandSpec RetryCommand() {
+  CommandSpec c = OfJob("retry", "act", "try an ended job again from a checkpoint", RunRetry);
+  c.details =
+      "Makes a new job with the same settings and output folder, which goes on from the newest "
+      "checkpoint.\n"
+      "The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
+  c.options = {{"from", "", ValueKind::kCount, "STEP",
+                "go back to the checkpoint of this step; later ones are removed"},
+               {"set", "", ValueKind::kSetting, "KEY=VALUE",
+                "change one key of the job; may be repeated", true},
+               {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat an earlier retry whose answer was lost (default: a new UUID)"}};
+  c.examples = {{"fpoctl retry j-4f2a", "from the newest checkpoint"},
+                {"fpoctl retry j-4f2a --from 400", "from an older one"},
+                {"fpoctl retry j-4f2a --set retry.max_restarts=10", "with another limit"}};
+  return c;
+}
+
+CommandSpec WorkerCommand(const char* name, const char* summary, Run run) {
+  CommandSpec c{name, "admin", summary};
+  c.arguments = {kWorker};
+  c.run = run;
+  return c;
+}
+
+}  // namespace
+
+std::vector<CommandSpec> ExplainCommands() {
+  CommandSpec explain =
+      OfJob("explain", "look", "say why a job is not running, or what it does", RunExplain);
+  explain.details =
+      "The first reason with its numbers, then what else is known: workers and their slots, who is "
+      "ahead,\n"
+      "how earlier attempts ended, and a command that may help.";
+  explain.examples = {{"fpoctl explain j-4f2a", ""}};
+  CommandSpec queue{"queue", "look", "list what runs and what waits, in the order of starting"};
+  queue.details =
+      "START is an estimate from the pace of what runs and the time that jobs like it took; '-' "
+      "where\n"
+      "nobody can know.";
+  queue.examples = {{"fpoctl queue", "who is next, and when"}};
+  queue.run = RunQueue;
+  return {explain, queue, MetricsCommand()};
+}
+
+std::vector<CommandSpec> JobControlCommands() {
+  CommandSpec hold = OfJob("hold", "act", "keep a waiting job from starting", RunHold);
+  hold.examples = {{"fpoctl hold j-4f2a", "until fpoctl release"}};
+  CommandSpec release = OfJob("release", "act", "let a held job start", RunRelease);
+  release.examples = {{"fpoctl release j-4f2a", "it keeps its age in the queue"}};
+  CommandSpec pause =
+      OfJob("pause", "act", "checkpoint a running job and free its slots", RunPause);
+  pause.details = "The job writes a checkpoint and stops. fpoctl resume queues it again.";
+  pause.examples = {{"fpoctl pause j-4f2a", "its slots are free once it is PAUSED"}};
+  CommandSpec resume = OfJob("resume", "act", "queue a paused job again", RunResume);
+  resume.examples = {{"fpoctl resume j-4f2a", "it goes on from its newest checkpoint"}};
+  CommandSpec priority = OfJob("priority", "act", "change a job's priority", RunPriority);
+  priority.details =
+      "0 to 1000, higher runs first. A waiting job preempts running ones of lower priority: they\n"
+      "checkpoint, stop, and queue again.";
+  priority.arguments.push_back({"N", ValueKind::kCount, "the new priority, 0 to 1000"});
+  priority.examples = {{"fpoctl priority j-4f2a 900", "before jobs of the default 500"}};
+  return {hold, release, pause, resume, priority, RetryCommand()};
+}
+
+std::vector<CommandSpec> CheckpointCommands() {
+  CommandSpec list = OfJob("ckpt list", "results", "list a job's checkpoints", RunCheckpointList);
+  list.details =
+      "Those that count: accepted under the epoch of the attempt that wrote them. -q prints "
+      "folders.";
+  list.examples = {{"fpoctl ckpt list j-4f2a", "newest first"}};
+  CommandSpec pin =
+      OfJob("ckpt pin", "results", "keep a checkpoint whatever retention says", RunCheckpointPin);
+  pin.arguments.push_back(kStep);
+  pin.examples = {{"fpoctl ckpt pin j-4f2a 400", ""}};
+  CommandSpec unpin =
+      OfJob("ckpt unpin", "results", "leave a checkpoint to retention again", RunCheckpointUnpin);
+  unpin.arguments.push_back(kStep);
+  unpin.examples = {{"fpoctl ckpt unpin j-4f2a 400", ""}};
+  CommandSpec gc = OfJob("ckpt gc", "results", "remove checkpoints that retention does not want",
+                         RunCheckpointGc);
+  gc.details =
+      "Of a job that has succeeded all but the final and pinned ones; else all but the newest "
+      "keep_last,\n"
+      "the best keep_best and pinned ones. Not while the job runs: its trainer does it then.";
+  gc.options = {{"dry-run", "", ValueKind::kFlag, "", "only say what would be removed, and why"}};
+  gc.examples = {{"fpoctl ckpt gc j-4f2a --dry-run", "look first"}};
+  return {list, pin, unpin, gc};
+}
+
+std::vector<CommandSpec> WorkerCommands() {
+  CommandSpec drain =
+      WorkerCommand("workers drain", "move a worker's jobs elsewhere", RunWorkersDrain);
+  drain.details =
+      "It takes no new jobs; running ones checkpoint, stop and queue again, uncounted. The state "
+      "is\n"
+      "kept over restarts; fpoctl workers undrain opens the worker again.";
+  drain.options = {kNote};
+  drain.examples = {{"fpoctl workers drain gpu-7 --note memory-errors", ""}};
+  CommandSpec cordon =
+      WorkerCommand("workers cordon", "give a worker no new jobs", RunWorkersCordon);
+  cordon.details = "Running jobs go on.";
+  cordon.options = {kNote};
+  cordon.examples = {{"fpoctl workers cordon gpu-7", ""}};
+  CommandSpec undrain =
+      WorkerCommand("workers undrain", "open a drained or cordoned worker", RunWorkersUndrain);
+  undrain.examples = {{"fpoctl workers undrain gpu-7", ""}};
+  return {drain, cordon, undrain};
+}
+
+}  // namespace fpo::client

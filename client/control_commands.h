@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "client/command_table.h"
+
+namespace fpo::client {
+
+// The commands that act on jobs, checkpoints and workers, and those that explain; the others are in
+// command_table.cc.
+std::vector<CommandSpec> ExplainCommands();
+std::vector<CommandSpec> JobControlCommands();
+std::vector<CommandSpec> CheckpointCommands();
+std::vector<CommandSpec> WorkerCommands();
+
+}  // namespace fpo::client
