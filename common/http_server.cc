@@ -12,6 +12,7 @@
 #include <cstring>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,8 @@ namespace {
 
 constexpr size_t kRequestBytesMax = 8192;
 constexpr absl::Duration kRequestTime = absl::Seconds(2);
+constexpr absl::Duration kSilentTime = absl::Seconds(10);  // to the first byte
+constexpr size_t kPeersMax = 64;
 
 // Owns a descriptor.
 class Descriptor {
@@ -120,17 +123,28 @@ const char* ReasonPhrase(int status) {
   }
 }
 
-HttpReply Route(const HttpRoutes& routes, absl::string_view method, absl::string_view target) {
+struct Routes {
+  HttpRoutes plain;
+  HttpQueryRoutes query;
+};
+
+HttpReply Route(const Routes& routes, absl::string_view method, absl::string_view target) {
   if (method != "GET" && method != "HEAD") return {.status = 405, .body = "only GET\n"};
-  const std::string path(target.substr(0, target.find('?')));
-  const auto route = routes.find(path);
-  if (route != routes.end()) return route->second();
+  const size_t mark = target.find('?');
+  const std::string path(target.substr(0, mark));
+  const auto route = routes.plain.find(path);
+  if (route != routes.plain.end()) return route->second();
+  const auto query_route = routes.query.find(path);
+  if (query_route != routes.query.end()) {
+    const bool has_query = mark != absl::string_view::npos;
+    return query_route->second(has_query ? std::string(target.substr(mark + 1)) : "");
+  }
   std::string known = "not found; there is:";
-  for (const auto& [each, answer] : routes) absl::StrAppend(&known, " ", each);
+  for (const auto& [each, answer] : routes.plain) absl::StrAppend(&known, " ", each);
   return {.status = 404, .body = known + "\n"};
 }
 
-void Serve(int fd, const HttpRoutes& routes) {
+void Serve(int fd, const Routes& routes) {
   const std::string request = ReadRequest(fd);
   const size_t method_end = request.find(' ');
   const size_t target_end = request.find(' ', method_end + 1);
@@ -151,19 +165,38 @@ void Serve(int fd, const HttpRoutes& routes) {
 struct HttpServer::State {
   Descriptor listener;
   Descriptor wake;
-  HttpRoutes routes;
+  Routes routes;
   std::string host;
   int port = 0;
   std::thread thread;
 
+  // Browsers open connections ahead of time and say nothing on them: those wait here, so that they
+  // delay nobody.
+  struct Peer {
+    Descriptor fd;
+    absl::Time deadline;
+  };
+  std::vector<Peer> peers;
+
   void Run() {
     for (;;) {
-      pollfd waiting[2] = {{listener.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}};
-      if (poll(waiting, 2, -1) < 0 && errno != EINTR) return;
-      if (waiting[1].revents != 0) return;
-      if ((waiting[0].revents & POLLIN) == 0) continue;
-      const Descriptor peer(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (peer.get() >= 0) Serve(peer.get(), routes);
+      std::vector<pollfd> waiting = {{wake.get(), POLLIN, 0},
+                                     {peers.size() < kPeersMax ? listener.get() : -1, POLLIN, 0}};
+      for (const Peer& peer : peers) waiting.push_back({peer.fd.get(), POLLIN, 0});
+      const int timeout_ms = peers.empty() ? -1 : 100;
+      if (poll(waiting.data(), waiting.size(), timeout_ms) < 0 && errno != EINTR) return;
+      if (waiting[0].revents != 0) return;
+      const absl::Time now = absl::Now();
+      for (size_t i = peers.size(); i-- > 0;) {
+        const bool speaks = waiting[i + 2].revents != 0;
+        if (speaks) Serve(peers[i].fd.get(), routes);
+        if (speaks || now >= peers[i].deadline) {
+          peers.erase(peers.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+      }
+      if ((waiting[1].revents & POLLIN) == 0) continue;
+      Descriptor peer(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (peer.get() >= 0) peers.push_back({std::move(peer), now + kSilentTime});
     }
   }
 };
@@ -171,7 +204,8 @@ struct HttpServer::State {
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
-                                                              HttpRoutes routes) {
+                                                              HttpRoutes routes,
+                                                              HttpQueryRoutes query_routes) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0) {
     return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" is not host:port"));
@@ -184,7 +218,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   FPO_ASSIGN_OR_RETURN(state->port, PortOf(state->listener.get()));
   state->wake = Descriptor(eventfd(0, EFD_CLOEXEC));
   if (state->wake.get() < 0) return ErrnoStatus("cannot create an eventfd");
-  state->routes = std::move(routes);
+  state->routes = {std::move(routes), std::move(query_routes)};
   state->thread = std::thread([raw = state.get()] { raw->Run(); });
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }

@@ -17,15 +17,18 @@ struct HttpReply {
 
 // Path to answer; called on the server's thread.
 using HttpRoutes = std::map<std::string, std::function<HttpReply()>>;
+// The same for paths that take a query; they get what stands behind the '?', undecoded.
+using HttpQueryRoutes = std::map<std::string, std::function<HttpReply(const std::string& query)>>;
 
-// Answers GET and HEAD of a few fixed paths, for metrics and probes only: one thread, one request a
-// connection, requests of at most 8 KiB within 2 s. Not for the open network.
+// Answers GET and HEAD of a few fixed paths, for metrics, probes and the status page only: one
+// thread, one request a connection, requests of at most 8 KiB within 2 s. Not for the open network.
 class HttpServer {
  public:
   // "host:port" with a numeric host or localhost; port 0 picks one. InvalidArgument or Unavailable
   // (taken).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
-                                                           HttpRoutes routes);
+                                                           HttpRoutes routes,
+                                                           HttpQueryRoutes query_routes = {});
   ~HttpServer();  // stops and joins
 
   int port() const;

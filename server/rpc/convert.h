@@ -14,6 +14,7 @@
 #include "server/core/job_store.h"
 #include "server/core/job_table.h"
 #include "server/core/line_intake.h"
+#include "server/core/metric_series.h"
 #include "server/core/preview.h"
 #include "server/core/queue_forecast.h"
 #include "server/core/worker_link.h"
@@ -32,6 +33,8 @@ fpo::v1::Checkpoint ToProto(const Checkpoint& checkpoint);
 fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
 fpo::v1::QueueResponse ToProto(const QueueView& queue);
 fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions);
+// At most `points_max` points of each series.
+void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsResponse* response);
 void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json: a page of 500 configurations would not fit a message.
 fpo::v1::Job ToListedProto(const Job& job);

@@ -43,6 +43,17 @@ pb::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decision
   return proto;
 }
 
+void Fill(const MetricSeries& series, size_t points_max, pb::MetricsResponse* response) {
+  for (const auto& [name, points] : series.Take(points_max)) {
+    pb::MetricSeries* one = response->add_series();
+    one->set_name(name);
+    for (const auto& [step, value] : points) {
+      one->add_steps(step);
+      one->add_values(value);
+    }
+  }
+}
+
 void Fill(const Preview& preview, pb::ValidateResponse* response) {
   for (const std::string& warning : preview.warnings) response->add_warnings(warning);
   response->set_fit(preview.fit);

@@ -40,7 +40,7 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   AddFollowers("fpo_job_attempts_total", "Attempts that ended, by how.", "class", &attempts_);
   lease_expirations_ = {{"worker", {}}};
   AddFollowers("fpo_lease_expirations_total", "Leases that ran out.", "kind", &lease_expirations_);
-  fencing_rejections_ = {{"report", {}}, {"hello", {}}};
+  fencing_rejections_ = {{"report", {}}, {"hello", {}}, {"checkpoint", {}}};
   AddFollowers("fpo_fencing_rejections_total", "Words of attempts that no longer count.", "kind",
                &fencing_rejections_);
   for (int i = 0; i < kJobStates; ++i) {

@@ -16,6 +16,7 @@
 #include "server/core/steady_clock.h"
 #include "server/rpc/coordinator_metrics.h"
 #include "server/rpc/coordinator_service.h"
+#include "server/rpc/status_page.h"
 #include "server/rpc/ticker.h"
 #include "server/rpc/worker_control_service.h"
 
@@ -43,6 +44,7 @@ struct CoordinatorServer::State {
   std::unique_ptr<CoordinatorService> user_service;
   std::unique_ptr<WorkerControlService> worker_service;
   std::unique_ptr<RpcServer> rpc;
+  std::unique_ptr<StatusPage> page;
   std::unique_ptr<HttpServer> http;
   bool is_shut_down = false;
 
@@ -80,10 +82,12 @@ absl::Status CoordinatorServer::State::Listen() {
   options.on_handled = CountCalls(&registry);
   FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
   if (config.listen.http.empty()) return absl::OkStatus();
+  HttpRoutes routes = ObservationRoutes(
+      &registry, [this] { return Healthy(); }, [this] { return coordinator->Ready(); });
+  page = std::make_unique<StatusPage>(coordinator.get());
+  page->AddTo(&routes);
   FPO_ASSIGN_OR_RETURN(
-      http, HttpServer::Start(config.listen.http, ObservationRoutes(
-                                                      &registry, [this] { return Healthy(); },
-                                                      [this] { return coordinator->Ready(); })));
+      http, HttpServer::Start(config.listen.http, std::move(routes), page->QueryRoutes()));
   return absl::OkStatus();
 }
 

@@ -265,14 +265,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContex
     FPO_ASSIGN_OR_RETURN(const MetricSeries series,
                          parts_.coordinator->ReadMetrics(job->job_id, names));
     response->set_job_id(job->job_id);
-    for (const auto& [name, points] : series.Take(kPointsMax)) {
-      pb::MetricSeries* one = response->add_series();
-      one->set_name(name);
-      for (const auto& [step, value] : points) {
-        one->add_steps(step);
-        one->add_values(value);
-      }
-    }
+    Fill(series, kPointsMax, response);
     return absl::OkStatus();
   });
 }

@@ -1,7 +1,12 @@
 #include "common/http_server.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "tests/support/http_get.h"
 
@@ -19,8 +24,10 @@ class HttpServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto server = HttpServer::Start(
-        "127.0.0.1:0", {{"/a", [] { return HttpReply{.body = "answer"}; }},
-                        {"/down", [] { return HttpReply{.status = 503, .body = "why"}; }}});
+        "127.0.0.1:0",
+        {{"/a", [] { return HttpReply{.body = "answer"}; }},
+         {"/down", [] { return HttpReply{.status = 503, .body = "why"}; }}},
+        {{"/q", [](const std::string& query) { return HttpReply{.body = "<" + query + ">"}; }}});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -34,6 +41,25 @@ TEST_F(HttpServerTest, AnswersItsPaths) {
   EXPECT_THAT(answer, EndsWith("\r\n\r\nanswer"));
   EXPECT_THAT(HttpGet(server_->address(), "/a?x=1"), EndsWith("answer"));
   EXPECT_THAT(HttpGet(server_->address(), "/down"), HasSubstr("503 Service Unavailable"));
+}
+
+TEST_F(HttpServerTest, QueriesReachThePathsThatTakeThem) {
+  EXPECT_THAT(HttpGet(server_->address(), "/q?id=j-1"), EndsWith("<id=j-1>"));
+  EXPECT_THAT(HttpGet(server_->address(), "/q"), EndsWith("<>"));
+}
+
+TEST_F(HttpServerTest, AConnectionOpenedAheadOfTimeDelaysNobody) {
+  const std::string address = server_->address();
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(server_->port()));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  const absl::Time begin = absl::Now();
+  EXPECT_THAT(HttpGet(address, "/a"), EndsWith("answer"));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(1));
+  close(fd);
 }
 
 TEST_F(HttpServerTest, HeadHasNoBody) {
