@@ -6,11 +6,9 @@
 #include <filesystem>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "common/posix_status.h"
+#include "worker/agent/core/line_journal.h"
 
 namespace fpo::agent {
 namespace {
@@ -18,34 +16,6 @@ namespace {
 constexpr size_t kLineOverheadBytes = 48;  // of a short line in memory or in a file
 
 size_t SizeOf(const Line& line) { return line.text.size() + kLineOverheadBytes; }
-
-// "rank stream time bytes\n" and the text: the length makes any text safe.
-void AppendLine(const Line& line, std::string* out) {
-  absl::StrAppend(out, line.rank, " ", line.stream.empty() ? "-" : line.stream, " ",
-                  line.time_unix_ms, " ", line.text.size(), "\n", line.text, "\n");
-}
-
-// Stops at the first line that is not whole.
-std::vector<Line> ParseLines(absl::string_view bytes) {
-  std::vector<Line> lines;
-  while (!bytes.empty()) {
-    const size_t newline = bytes.find('\n');
-    if (newline == absl::string_view::npos) break;
-    const std::vector<absl::string_view> head = absl::StrSplit(bytes.substr(0, newline), ' ');
-    Line line;
-    size_t size = 0;
-    if (head.size() != 4 || !absl::SimpleAtoi(head[0], &line.rank) ||
-        !absl::SimpleAtoi(head[2], &line.time_unix_ms) || !absl::SimpleAtoi(head[3], &size) ||
-        bytes.size() - newline - 1 < size + 1) {
-      break;
-    }
-    if (head[1] != "-") line.stream = std::string(head[1]);
-    line.text = std::string(bytes.substr(newline + 1, size));
-    bytes.remove_prefix(newline + 1 + size + 1);
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
 
 template <typename Lines>
 LineBatch Cut(const Lines& lines, uint64_t lines_first_seq, uint64_t seq, size_t bytes_max) {
@@ -89,7 +59,7 @@ void LogSpool::FlushTail() {
   segment.bytes = tail_bytes_;
   segment.path = absl::StrCat(options_.folder, "/", options_.name, "-", segment.first_seq);
   std::string bytes;
-  for (const Line& line : tail_) AppendLine(line, &bytes);
+  for (const Line& line : tail_) AppendEncoded(line, &bytes);
   std::error_code error;
   std::filesystem::create_directories(options_.folder, error);
   const absl::Status written = WriteFileAtomically(segment.path, bytes);
@@ -136,7 +106,7 @@ const std::vector<Line>& LogSpool::Load(const Segment& segment) {
   loaded_path_ = segment.path;
   const int64_t limit = std::max<int64_t>(1 << 30, static_cast<int64_t>(segment.bytes) * 2);
   const absl::StatusOr<std::string> bytes = ReadFile(segment.path, limit);
-  loaded_ = bytes.ok() ? ParseLines(*bytes) : std::vector<Line>();
+  loaded_ = bytes.ok() ? DecodeLines(*bytes) : std::vector<Line>();
   return loaded_;
 }
 

@@ -21,9 +21,14 @@ class LogSpool {
     size_t memory_bytes_max = 4 << 20;  // oldest lines
     size_t segment_bytes = 4 << 20;     // newest lines, written together
     size_t total_bytes_max = 256 << 20;
+    uint64_t first_seq = 1;  // of the first line appended
   };
 
-  explicit LogSpool(Options options) : options_(std::move(options)) {}
+  explicit LogSpool(Options options)
+      : options_(std::move(options)),
+        first_seq_(options_.first_seq),
+        end_seq_(options_.first_seq),
+        read_seq_(options_.first_seq) {}
   ~LogSpool();  // removes its files
 
   void Append(Line line);
@@ -61,9 +66,9 @@ class LogSpool {
   std::deque<Line> head_;         // [first_seq_, ...), before all segments
   std::deque<Segment> segments_;  // in order
   std::deque<Line> tail_;         // [..., end_seq_), after all segments
-  uint64_t first_seq_ = 1;
-  uint64_t end_seq_ = 1;
-  uint64_t read_seq_ = 1;  // everything below was read at least once
+  uint64_t first_seq_;
+  uint64_t end_seq_;
+  uint64_t read_seq_;  // everything below was read at least once
   size_t head_bytes_ = 0;
   size_t tail_bytes_ = 0;
   size_t segment_bytes_ = 0;

@@ -1,8 +1,11 @@
 #include "worker/agent/core/outbox.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/train_protocol.h"
@@ -23,17 +26,82 @@ void EncodeGaps(LineBatch* batch) {
   }
 }
 
+// Of a spool's folder, "job-a1-e1"; nothing for other names.
+std::optional<AttemptId> AttemptOf(const std::string& folder) {
+  const size_t epoch_at = folder.rfind("-e");
+  const size_t attempt_at = folder.rfind("-a", epoch_at);
+  AttemptId id;
+  if (epoch_at == std::string::npos || attempt_at == std::string::npos || attempt_at == 0 ||
+      !absl::SimpleAtoi(folder.substr(attempt_at + 2, epoch_at - attempt_at - 2), &id.attempt) ||
+      !absl::SimpleAtoi(folder.substr(epoch_at + 2), &id.epoch)) {
+    return std::nullopt;
+  }
+  id.job_id = folder.substr(0, attempt_at);
+  return id;
+}
+
 }  // namespace
+
+std::string Outbox::FolderOf(const AttemptId& attempt) const {
+  return absl::StrCat(options_.folder, "/", attempt.job_id, "-", AttemptFolder(attempt));
+}
+
+int Outbox::Recover() {
+  absl::MutexLock lock(&mutex_);
+  int lines = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
+    const auto attempt = AttemptOf(entry.path().filename().string());
+    const int found = attempt ? RecoverBox(*attempt) : 0;
+    if (found == 0) std::filesystem::remove_all(entry.path(), error);
+    lines += found;
+  }
+  Observe();
+  return lines;
+}
+
+int Outbox::RecoverBox(const AttemptId& attempt) {
+  Box box;
+  int found = 0;
+  const auto take = [&](const char* name, std::unique_ptr<LineJournal>* journal) {
+    *journal = std::make_unique<LineJournal>(
+        LineJournal::Options{.folder = FolderOf(attempt), .name = name});
+    LineJournal::Recovered recovered = (*journal)->Recover();
+    LogSpool::Options spool = options_.spool;
+    spool.folder = FolderOf(attempt);
+    spool.name = name;
+    spool.first_seq = recovered.first_seq;
+    auto lines = std::make_unique<LogSpool>(spool);
+    for (Line& line : recovered.lines) lines->Append(std::move(line));
+    found += static_cast<int>(recovered.lines.size());
+    return lines;
+  };
+  // Segments of the old spool repeat what the journals hold.
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(FolderOf(attempt), error)) {
+    const bool is_journal = absl::StrContains(entry.path().filename().string(), ".journal-");
+    if (!is_journal) std::filesystem::remove(entry.path(), error);
+  }
+  box.events = take("event", &box.event_journal);
+  box.logs = take("log", &box.log_journal);
+  box.closed = box.recovered = true;
+  if (found > 0) boxes_[attempt] = std::move(box);
+  return found;
+}
 
 void Outbox::Open(const AttemptId& attempt) {
   absl::MutexLock lock(&mutex_);
   Box& box = boxes_[attempt];
   LogSpool::Options spool = options_.spool;
-  spool.folder = absl::StrCat(options_.folder, "/", attempt.job_id, "-", AttemptFolder(attempt));
+  spool.folder = FolderOf(attempt);
   spool.name = "event";
   box.events = std::make_unique<LogSpool>(spool);
   spool.name = "log";
   box.logs = std::make_unique<LogSpool>(spool);
+  box.event_journal =
+      std::make_unique<LineJournal>(LineJournal::Options{.folder = spool.folder, .name = "event"});
+  box.log_journal =
+      std::make_unique<LineJournal>(LineJournal::Options{.folder = spool.folder, .name = "log"});
 }
 
 void Outbox::AddReport(Report report, bool is_final) {
@@ -52,6 +120,7 @@ void Outbox::AddEvent(const AttemptId& attempt, Line line) {
   if (found == boxes_.end() || !found->second.events) return;
   line.stream.clear();
   line.text = ToValidUtf8(std::move(line.text));
+  found->second.event_journal->Append(found->second.events->end_seq(), line);
   found->second.events->Append(std::move(line));
   Observe();
 }
@@ -61,6 +130,7 @@ void Outbox::AddLog(const AttemptId& attempt, Line line) {
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end() || !found->second.logs) return;
   line.text = ToValidUtf8(std::move(line.text));
+  found->second.log_journal->Append(found->second.logs->end_seq(), line);
   found->second.logs->Append(std::move(line));
   Observe();
 }
@@ -154,8 +224,11 @@ void Outbox::Acknowledge(const AttemptId& attempt, uint64_t events_seq, uint64_t
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end()) return;
-  if (found->second.events) found->second.events->Acknowledge(events_seq);
-  if (found->second.logs) found->second.logs->Acknowledge(logs_seq);
+  Box& box = found->second;
+  if (box.events) box.events->Acknowledge(events_seq);
+  if (box.logs) box.logs->Acknowledge(logs_seq);
+  if (box.event_journal) box.event_journal->Acknowledge(events_seq);
+  if (box.log_journal) box.log_journal->Acknowledge(logs_seq);
   ForgetConfirmed();
   Observe();
 }
@@ -181,7 +254,15 @@ void Outbox::ForgetConfirmed() {
     const Box& box = it->second;
     const bool confirmed = box.closed && box.reports.empty() &&
                            (!box.events || box.events->empty()) && (!box.logs || box.logs->empty());
-    it = confirmed ? boxes_.erase(it) : std::next(it);
+    if (!confirmed) {
+      ++it;
+      continue;
+    }
+    if (box.event_journal) box.event_journal->Remove();
+    if (box.log_journal) box.log_journal->Remove();
+    std::error_code error;  // a folder that is not empty stays
+    if (box.log_journal) std::filesystem::remove(FolderOf(it->first), error);
+    it = boxes_.erase(it);
   }
 }
 
@@ -207,7 +288,7 @@ std::vector<AttemptId> Outbox::Attempts() const {
   absl::MutexLock lock(&mutex_);
   std::vector<AttemptId> attempts;
   for (const auto& [attempt, box] : boxes_) {
-    const bool is_refused = box.events == nullptr;
+    const bool is_refused = box.events == nullptr || box.recovered;
     const bool end_is_known = box.closed && box.reports.empty();
     if (!is_refused && !end_is_known) attempts.push_back(attempt);
   }

@@ -14,11 +14,13 @@
 #include "absl/time/time.h"
 #include "worker/agent/core/agent_metrics.h"
 #include "worker/agent/core/coordinator_link.h"
+#include "worker/agent/core/line_journal.h"
 #include "worker/agent/core/log_spool.h"
 
 namespace fpo::agent {
 
-// Everything that waits for the coordinator: reports, events and logs of all attempts. A new
+// Everything that waits for the coordinator: reports, events and logs of all attempts. Lines are in
+// journals as well, so that those of a killed agent are sent by the next one. A new
 // session sends again whatever was not confirmed: lines by Ack, reports by the answer to a later
 // beat of the same session (the coordinator handles a session's messages in order). Thread-safe.
 class Outbox {
@@ -32,6 +34,9 @@ class Outbox {
   Outbox(Options options, AgentMetrics* metrics)
       : options_(std::move(options)), metrics_(metrics) {}
 
+  // Takes up the lines that an earlier agent of the same folder left; they are sent as what they
+  // are, lines of old attempts. How many.
+  int Recover();
   void Open(const AttemptId& attempt);
   // A final report is sent after every line added before it.
   void AddReport(Report report, bool is_final);
@@ -68,6 +73,9 @@ class Outbox {
     std::deque<PendingReport> reports;
     std::unique_ptr<LogSpool> events;
     std::unique_ptr<LogSpool> logs;
+    std::unique_ptr<LineJournal> event_journal;
+    std::unique_ptr<LineJournal> log_journal;
+    bool recovered = false;   // of an earlier agent: nothing of it runs
     uint64_t next_event = 1;  // of this session
     uint64_t next_log = 1;
     bool closed = false;
@@ -78,6 +86,8 @@ class Outbox {
   void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   static bool IsDue(const Box& box, const PendingReport& pending);
+  std::string FolderOf(const AttemptId& attempt) const;
+  int RecoverBox(const AttemptId& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetConfirmed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Observe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

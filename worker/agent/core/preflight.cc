@@ -52,7 +52,6 @@ absl::Status CheckCanWrite(const std::string& path) {
 
 void RemoveOldWork(const std::string& work_dir) {
   std::error_code error;
-  fs::remove_all(work_dir + "/spool", error);
   const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(7 * 24);
   for (const auto& entry : fs::directory_iterator(work_dir + "/jobs", error)) {
     const auto written = entry.last_write_time(error);

@@ -14,8 +14,7 @@ absl::Status CheckFreeBytes(const std::string& path, int64_t bytes);
 // `path` can be made and written. InvalidArgument names the folder that forbids it.
 absl::Status CheckCanWrite(const std::string& path);
 
-// Removes job folders below WORK/jobs that nothing was written to for a week, and what a dead agent
-// left in WORK/spool.
+// Removes job folders below WORK/jobs that nothing was written to for a week.
 void RemoveOldWork(const std::string& work_dir);
 
 }  // namespace fpo::agent

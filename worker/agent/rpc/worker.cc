@@ -131,6 +131,10 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   RemoveOldWork(config.work_dir);
   FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls}));
   parts->MakeStores();
+  if (const int lines = parts->outbox->Recover(); lines > 0) {
+    Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
+        {{"lines", absl::StrCat(lines)}});
+  }
   parts->MakeAgent();
   FPO_ASSIGN_OR_RETURN(parts->link,
                        CoordinatorClient::Start(LinkOptions(config, version), parts->agent.get()));

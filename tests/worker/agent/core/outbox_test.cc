@@ -1,5 +1,6 @@
 #include "worker/agent/core/outbox.h"
 
+#include <filesystem>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,6 +61,25 @@ TEST_F(OutboxTest, ReportsGoBeforeEventsBeforeLogsAndTheFinalOneLast) {
   outbox_.AddReport(MakeReport(ReportStatus::kSucceeded), true);
   EXPECT_EQ(Drain(), (Said{"accepted", "e:b", "l:a", "final"}));
   EXPECT_EQ(Drain(), Said{});
+}
+
+TEST_F(OutboxTest, TheNextAgentSendsWhatAKilledOneLeft) {
+  for (const char* text : {"1", "2", "3"}) outbox_.AddLog(kFirst, Text(text));
+  outbox_.AddEvent(kFirst, Text("e"));
+  outbox_.Acknowledge(kFirst, 0, 1);
+  Outbox next({.folder = folder_.path(), .spool = {}}, &metrics_);  // as after kill -9
+  EXPECT_GE(next.Recover(), 3);
+  EXPECT_TRUE(next.Attempts().empty()) << "nothing of it runs";
+  next.StartSession();
+  const auto events = std::get<EventBatch>(*next.Next(absl::Now()));
+  EXPECT_EQ(events.attempt, kFirst);
+  EXPECT_EQ(events.lines.at(0).text, "e");
+  const auto logs = std::get<LogBatch>(*next.Next(absl::Now()));
+  EXPECT_EQ(logs.first_seq + logs.lines.size(), 4u) << "numbered as before: nothing comes twice";
+  EXPECT_EQ(logs.lines.back().text, "3");
+  next.Acknowledge(kFirst, 1, 3);
+  EXPECT_TRUE(next.WaitUntilEmpty(absl::Now()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(OutboxTest, ANewSessionSendsAgainWhatWasNotConfirmed) {
