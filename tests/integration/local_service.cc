@@ -75,7 +75,7 @@ void LocalService::Start(const std::string& program) {
     add({"--listen", grpc_.count(program) ? grpc_[program] : any, "--data", Path(program)});
   }
   if (program == "coordinator") {
-    add({"--beat", "200ms", "--lease", settings_.lease, "--reattach", "5s"});
+    add({"--beat", settings_.beat, "--lease", settings_.lease, "--reattach", settings_.reattach});
     add(settings_.coordinator_flags);
   }
   processes_.erase(program);

@@ -19,7 +19,9 @@ class LocalService {
   struct Settings {
     std::string trainer = {};  // fpo_fake_trainer when it is "fake"; empty: fpo-train
     int slots = 1;
+    std::string beat = "200ms";
     std::string lease = "3s";
+    std::string reattach = "5s";
     std::vector<std::string> coordinator_flags = {};
     std::vector<std::string> worker_flags = {};
   };
@@ -47,6 +49,7 @@ class LocalService {
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   std::string Log(const std::string& program) const;
   std::string GrpcAddress(const std::string& program) const { return grpc_.at(program); }
+  std::string HttpAddress(const std::string& program) const { return http_.at(program); }
   void Signal(const std::string& program, int signal) { processes_.at(program).Signal(signal); }
   int Wait(const std::string& program) { return processes_.at(program).Wait(absl::Seconds(60)); }
   // A job file for the fake trainer, whose run behaves as `how` says ("steps-40-20-5").

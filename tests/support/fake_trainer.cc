@@ -23,6 +23,7 @@
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
 #include "common/train_protocol.h"
+#include "tests/support/step_run.h"
 #include "tests/support/temp_folder.h"
 
 namespace {
@@ -163,76 +164,6 @@ int RunMode(const std::vector<std::string>& words) {
   return Behave(mode).value_or(2);
 }
 
-// A run that remembers its steps: "steps-N-MS-EVERY" makes N steps of MS milliseconds with a
-// checkpoint after every EVERY. Its weights are a chain of hashes over the steps, so a step that
-// was lost or made twice shows in the end.
-class StepRun {
- public:
-  StepRun(const std::string& how, std::string out) : out_(std::move(out)) {
-    sscanf(how.c_str(), "steps-%d-%d-%d", &steps_, &milliseconds_, &every_);
-  }
-
-  int Run() {
-    signal(SIGTERM, OnTerm);
-    Resume();
-    while (step_ < steps_) {
-      if (stop_requested) {
-        Save();
-        return 7;
-      }
-      usleep(static_cast<useconds_t>(milliseconds_) * 1000);
-      weights_ = fpo::ToHex(fpo::Sha256Of(weights_ + " " + std::to_string(++step_)));
-      std::cout << "step " << step_ << std::endl;
-      TrainEvent event;
-      event.kind = "step";
-      event.step = step_;
-      event.total = steps_;
-      event.metrics = {{"step_seconds", milliseconds_ / 1000.0}, {"loss", 1.0 / step_}};
-      Emit(event);
-      if (every_ > 0 && step_ % every_ == 0) Save();
-    }
-    fpo::testing::WriteWhole(out_ + "/weights", weights_);
-    return 0;
-  }
-
- private:
-  void Resume() {
-    std::filesystem::create_directories(out_ + "/checkpoints");
-    for (const auto& entry : std::filesystem::directory_iterator(out_ + "/checkpoints")) {
-      int step = 0;
-      char rest = 0;
-      const std::string name = entry.path().filename().string();
-      if (sscanf(name.c_str(), "step-%d%c", &step, &rest) != 1 || step <= step_) continue;
-      step_ = step;
-      weights_ = fpo::testing::ReadWhole(entry.path() / "model.safetensors");
-    }
-    std::cout << "goes on from step " << step_ << std::endl;
-  }
-  void Save() {
-    const std::string folder = out_ + "/checkpoints/step-" + std::to_string(step_);
-    if (std::filesystem::exists(folder)) return;
-    std::filesystem::create_directories(folder + ".tmp");
-    fpo::testing::WriteWhole(folder + ".tmp/model.safetensors", weights_);
-    const json manifest = {
-        {"version", 1},
-        {"step", step_},
-        {"score", nullptr},
-        {"files", {{"model.safetensors", {{"bytes", weights_.size()}, {"sha256", "-"}}}}}};
-    fpo::testing::WriteWhole(folder + ".tmp/manifest.json", manifest.dump());
-    std::filesystem::rename(folder + ".tmp", folder);
-    TrainEvent event;
-    event.kind = "checkpoint";
-    event.step = step_;
-    event.file = folder;
-    Emit(event);
-  }
-
-  const std::string out_;
-  int steps_ = 10, milliseconds_ = 10, every_ = 5;
-  int step_ = 0;
-  std::string weights_;
-};
-
 // One phase of a job.
 class Phase {
  public:
@@ -341,7 +272,20 @@ int Phase::Score() {
 
 int Phase::Train() {
   const std::string out = flags_["out"];
-  if (Label(command_).rfind("steps-", 0) == 0) return StepRun(Label(command_), out).Run();
+  std::string how = Label(command_);
+  if (how.rfind("fork+", 0) == 0) {
+    ForkChild(true);
+    how = how.substr(5);
+  }
+  const std::string rank = flags_.count("rank") ? flags_["rank"] : "0";
+  if (how.rfind("steps-", 0) == 0) {
+    if (flags_.count("rendezvous") &&
+        !fpo::testing::MeetOtherRank(flags_["rendezvous"], rank == "0")) {
+      return Fail(6, "no other rank at " + flags_["rendezvous"]);
+    }
+    signal(SIGTERM, OnTerm);
+    return fpo::testing::StepRun({how, out, rank == "0", Emit, &stop_requested}).Run();
+  }
   const bool is_file = command_ == "evaluate";
   std::filesystem::create_directories(is_file ? std::filesystem::path(out).parent_path().string()
                                               : out);

@@ -1,0 +1,177 @@
+// Promises 7, 8, 10 and 12 with real processes and a scripted trainer whose weights are a chain
+// over its steps: whatever is killed, the run ends with the same weights, its log is complete, and
+// nothing of it is left behind.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "tests/chaos/service_chaos.h"
+#include "tests/integration/local_service.h"
+
+namespace fpo::testing {
+namespace {
+
+using nlohmann::json;
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+int64_t StepOf(const json& job) { return std::stoll(job["progress"].value("step", "0")); }
+
+class RunChaos : public ::testing::Test {
+ protected:
+  void StartAll(LocalService::Settings settings = {}) {
+    settings.trainer = "fake";
+    service_ = std::make_unique<LocalService>(settings);
+    service_->StartAll();
+  }
+  std::string Submit(const std::string& name, const std::string& how) {
+    const Outcome outcome = service_->Ctl({"submit", service_->WriteFakeJob(name, how), "-q"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out.substr(0, outcome.out.find('\n'));
+  }
+  json ReachStep(const std::string& job, int64_t step) {
+    return service_
+        ->Until(
+            job, [&](const json& update) { return StepOf(update) >= step; }, absl::Seconds(60))
+        .value_or(json());
+  }
+  json Finish(const std::string& job) {
+    return service_
+        ->Until(
+            job, [](const json& update) { return update.contains("ended"); }, absl::Minutes(5))
+        .value_or(json());
+  }
+  std::string Weights(const std::string& name) {
+    return ReadFile(service_->Path("runs/" + name + "/weights"));
+  }
+  // The steps that an attempt wrote to its log, in order.
+  std::vector<int> LoggedSteps(const std::string& job, int attempt) {
+    const Outcome logs = service_->Ctl({"logs", job, "-q", "--attempt", std::to_string(attempt)});
+    std::vector<int> steps;
+    std::istringstream lines(logs.out);
+    for (std::string line; std::getline(lines, line);) {
+      int step = 0;
+      if (sscanf(line.c_str(), "step %d", &step) == 1) steps.push_back(step);
+    }
+    return steps;
+  }
+  static std::vector<int> UpTo(int last) {
+    std::vector<int> steps;
+    for (int step = 1; step <= last; ++step) steps.push_back(step);
+    return steps;
+  }
+  // No process of the job runs within five seconds.
+  bool Gone(const std::string& job_id) {
+    for (const absl::Time end = absl::Now() + absl::Seconds(5); absl::Now() < end;) {
+      if (ProcessesWith("FPO_ATTEMPT=" + job_id).empty()) return true;
+      Pause(absl::Milliseconds(20));
+    }
+    return false;
+  }
+  void ExpectHistory() {
+    StubbornUser user(service_->GrpcAddress("coordinator"));
+    EXPECT_EQ(CheckHistory(user.AllJobs()), std::vector<std::string>{});
+  }
+
+  ChaosRandom random_;
+  std::unique_ptr<LocalService> service_;
+};
+
+TEST_F(RunChaos, KilledRanksLoseAndRepeatNoStep) {
+  StartAll();
+  Finish(Submit("unbroken", "steps-40-1-0"));
+  ASSERT_FALSE(Weights("unbroken").empty());
+  const int kills = ChaosCount("FPO_CHAOS_RANK_KILLS", 3);
+  for (int i = 0; i < kills; ++i) {
+    const std::string name = absl::StrCat("killed-", i);
+    const std::string id = Submit(name, "steps-40-15-5");
+    ReachStep(id, 1 + random_.Below(35));
+    for (const pid_t pid : ProcessesWith("FPO_ATTEMPT=" + id)) kill(pid, SIGKILL);
+    const json job = Finish(id);
+    EXPECT_EQ(job.value("state", ""), "SUCCEEDED") << job.dump();
+    EXPECT_EQ(Weights(name), Weights("unbroken")) << name;
+  }
+  ExpectHistory();
+}
+
+TEST_F(RunChaos, AKilledAgentLeavesNoProcessAndItsJobGoesOn) {
+  StartAll({.lease = "2s"});
+  Finish(Submit("unbroken", "steps-60-1-0"));
+  const int kills = ChaosCount("FPO_CHAOS_AGENT_KILLS", 4);
+  int orphans = 0;
+  for (int i = 0; i < kills; ++i) {
+    const std::string name = absl::StrCat("run-", i);
+    // Every other trainer leaves a child behind that ignores SIGTERM and has its own session.
+    const std::string id = Submit(name, i % 2 == 0 ? "steps-60-10-5" : "fork+steps-60-10-5");
+    ReachStep(id, 1 + random_.Below(40));
+    service_->Kill("worker");
+    if (i % 2 == 0) orphans += !Gone(id);
+    service_->Start("worker");
+    // What its death did not reach, the next agent kills before it takes work.
+    const std::string first = absl::StrCat("FPO_ATTEMPT=", id, "/1/");
+    for (const absl::Time end = absl::Now() + absl::Seconds(5);
+         absl::Now() < end && !ProcessesWith(first).empty();) {
+      Pause(absl::Milliseconds(20));
+    }
+    orphans += !ProcessesWith(first).empty();
+    const json job = Finish(id);
+    EXPECT_EQ(job.value("state", ""), "SUCCEEDED") << job.dump();
+    EXPECT_EQ(job["restarts_used"], 0) << "not the job's fault";
+    EXPECT_EQ(Weights(name), Weights("unbroken")) << name;
+    EXPECT_TRUE(Gone(id));
+  }
+  std::cout << kills << " agents killed, " << orphans << " orphans" << std::endl;
+  EXPECT_EQ(orphans, 0);
+  ExpectHistory();
+}
+
+TEST_F(RunChaos, ACoordinatorOutageDisturbsNoTraining) {
+  StartAll();
+  const int long_seconds = ChaosCount("FPO_CHAOS_OUTAGE_SECONDS", 0);
+  const std::vector<int> outages =
+      long_seconds > 0 ? std::vector<int>{0, 20, long_seconds} : std::vector<int>{0, 4};
+  for (const int seconds : outages) {
+    const std::string name = absl::StrCat("outage-", seconds);
+    const int steps = 100 * (seconds + 2);
+    const std::string id = Submit(name, absl::StrCat("steps-", steps, "-10-50"));
+    ReachStep(id, 20);
+    service_->Kill("coordinator");
+    Pause(absl::Seconds(seconds));
+    service_->Start("coordinator");
+    const json job = Finish(id);
+    EXPECT_EQ(job.value("state", ""), "SUCCEEDED") << job.dump();
+    EXPECT_EQ(job["attempts"].size(), 1u) << "the same attempt";
+    EXPECT_EQ(LoggedSteps(id, 1), UpTo(steps)) << "each line once, in order";
+    std::cout << "down " << seconds << " s: same attempt, " << steps << " log lines once each"
+              << std::endl;
+  }
+  ExpectHistory();
+}
+
+TEST_F(RunChaos, LogsAreCompleteUnderTorture) {
+  StartAll();
+  const int kills = ChaosCount("FPO_CHAOS_LOG_KILLS", 4);
+  const int steps = 1500 * kills;
+  const std::string id = Submit("talkative", absl::StrCat("steps-", steps, "-0-0"));
+  for (int i = 0; i < kills; ++i) {
+    Pause(random_.Between(absl::Milliseconds(50), absl::Milliseconds(400)));
+    service_->Kill("coordinator");
+    service_->Start("coordinator");
+  }
+  EXPECT_EQ(Finish(id).value("state", ""), "SUCCEEDED");
+  EXPECT_EQ(LoggedSteps(id, 1), UpTo(steps));
+}
+
+}  // namespace
+}  // namespace fpo::testing
