@@ -166,7 +166,7 @@ void Beats(LocalService* service, int workers) {
 }
 
 int Run(int jobs, int workers) {
-  LocalService service({.beat = "2s", .lease = "15s"});
+  LocalService service({.beat = "2s", .lease = "15s", .reattach = "15s"});
   service.Start("coordinator");
   Fill(&service, jobs);
   std::printf("%-34s %ld MiB resident\n", "memory", ResidentMib(service.Pid("coordinator")));
