@@ -33,7 +33,9 @@ MUTATIONS = {
     "norm multiplies by w, not 1 + w": (T + "ops/rms_norm.cc", "weight.to(wide.scalar_type()) + 1)", "weight.to(wide.scalar_type()))"),
     "norm epsilon outside the root": (T + "ops/rms_norm.cc", ".add_(eps).rsqrt_()", ".rsqrt_().add_(eps)"),
     "embedding not scaled": (T + "model/embedding.cc", ".mul_(scale)", ""),
-    "embedding scale not rounded to the dtype": (T + "model/embedding.cc", "weight.scalar_type())\n          .item", "at::kDouble)\n          .item"),
+    "embedding scale not rounded to the dtype": (T + "model/embedding.cc", "return at::embedding(weight, ids).mul_(scale);",
+                                                 "return at::embedding(weight, ids).to(at::kDouble).mul_("
+                                                 "std::sqrt(double(weight.size(1)))).to(weight.scalar_type());"),
     "one rope base for all layers": (T + "model/gemma.cc", "config_.sliding[layer] ? rope.sliding : rope.global", "rope.global"),
     "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -1)", "low.addcmul_(second, s, 1)"),
     "qk-norm after rope": (T + "model/attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
