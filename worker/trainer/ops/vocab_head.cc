@@ -98,13 +98,13 @@ struct RowScales {
   bool HasKl() const { return kappa.defined() && kappa.ne(0).any().item<bool>(); }
 };
 
-// dL/dz = (s (1[v = target] - p) + kappa (p - p_ref)) (1 - (z'/cap)^2), [rows, vocab].
-at::Tensor LogitGradient(VocabChunk* chunk, const at::Tensor& target,
+// dL/dz' = s (1[v = target] - p) + kappa (p - p_ref), [rows, vocab]: the part without p_ref.
+at::Tensor LogitGradient(const VocabChunk& chunk, const at::Tensor& target,
                          const at::Tensor& log_normalizer, const RowScales& scales) {
   const at::Tensor zero = at::zeros_like(log_normalizer);
   const at::Tensor s = scales.s.defined() ? scales.s : zero;
   const at::Tensor kappa = scales.kappa.defined() ? scales.kappa : zero;
-  at::Tensor gradient = (chunk->logits() - log_normalizer.unsqueeze(1)).exp_();
+  at::Tensor gradient = (chunk.logits() - log_normalizer.unsqueeze(1)).exp_();
   gradient.mul_((kappa - s).unsqueeze(1));
   gradient.scatter_add_(1, target, s.unsqueeze(1));
   return gradient;
@@ -148,7 +148,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
       const auto part = [&](const at::Tensor& x) { return x.narrow(0, first, count); };
       const RowScales own = scales.Narrow(first, count);
       VocabChunk chunk(part(hidden), weight, options);
-      at::Tensor gradient = LogitGradient(&chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
+      at::Tensor gradient = LogitGradient(chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
       // A side without a gradient of its KL (stop-gradient) costs no second head.
       if (own.HasKl()) {
         VocabChunk other = ReferenceChunk(options, first, count);
