@@ -180,6 +180,7 @@ class Bench {
     FindMissing(*stub, "find-missing of all keys, first time");
     FindMissing(*stub, "find-missing of all keys, again");
     PutManifest(*stub, "register all keys, all stored");
+    cache_.AwaitRest();
     Print("memory at rest", absl::StrCat(static_cast<int>(cache_.MemoryMiB()), " MiB"));
   }
 

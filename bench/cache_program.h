@@ -79,6 +79,14 @@ class CacheProgram {
   std::unique_ptr<fpo::v1::ReferenceCache::Stub> Connect() const {
     return fpo::v1::ReferenceCache::NewStub(*MakeChannel(address_, {.bulk = true}));
   }
+  // Until a second passes with almost no work: compaction after an upload or a restart has ended.
+  void AwaitRest() const {
+    for (int second = 0; second < 60; ++second) {
+      const double before = CpuSeconds();
+      poll(nullptr, 0, 1000);
+      if (CpuSeconds() - before < 0.05) return;
+    }
+  }
   double MemoryMiB() const { return Status("VmRSS:") / 1024; }
   double PeakMemoryMiB() const { return Status("VmHWM:") / 1024; }
   double CpuSeconds() const {

@@ -16,8 +16,19 @@
 
 namespace fpo {
 
+namespace {
+
+// Looked up once: EVP_sha256() makes every hash search the providers again, which costs more than
+// hashing a small record.
+const EVP_MD* Sha256Algorithm() {
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return algorithm;
+}
+
+}  // namespace
+
 struct Sha256::State {
-  State() : context(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context, EVP_sha256(), nullptr); }
+  State() : context(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context, Sha256Algorithm(), nullptr); }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;

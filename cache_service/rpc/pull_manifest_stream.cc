@@ -26,7 +26,7 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
   const auto begin = [this] {
     const absl::Status status = Begin();
     if (!status.ok()) return Finish(ToGrpcStatus(status));
-    Send();
+    MakeFrame();
   };
   if (!context_.streams->Add(this) || !context_.pool->TryRun(begin)) {
     Finish(ToGrpcStatus(TooManyCalls()));
@@ -82,10 +82,10 @@ absl::Status PullManifestStream::FillWindow() {
   return absl::OkStatus();
 }
 
-absl::Status PullManifestStream::FillFrame() {
-  frame_.Clear();
-  frame_.set_first_ordinal(AtEnd() ? manifest_.total : OrdinalAt(next_));
-  std::string* packed = frame_.mutable_packed();
+absl::Status PullManifestStream::FillFrame(fpo::v1::PullManifestResponse* frame) {
+  frame->Clear();
+  frame->set_first_ordinal(AtEnd() ? manifest_.total : OrdinalAt(next_));
+  std::string* packed = frame->mutable_packed();
   while (!AtEnd()) {
     if (window_.empty()) FPO_RETURN_IF_ERROR(FillWindow());
     const size_t size = window_.front().bytes.size() + kPackedOverhead;
@@ -94,29 +94,54 @@ absl::Status PullManifestStream::FillFrame() {
     digest_.Add(window_.front().key, window_.front().sha256);
     window_.pop_front();
     ++next_;
-    frame_.set_count(frame_.count() + 1);
+    frame->set_count(frame->count() + 1);
   }
-  context_.bytes_out.Add(static_cast<double>(packed->size()));
+  if (AtEnd()) frame->set_sha256_of_digests(ToBytes(digest_.Finish()));
   return absl::OkStatus();
 }
 
-void PullManifestStream::Send() {
-  const absl::Status filled = FillFrame();
-  if (!filled.ok()) return Finish(ToGrpcStatus(filled));
+void PullManifestStream::MakeFrame() {
+  making_ = FillFrame(&made_);
+  {
+    absl::MutexLock lock(&mutex_);
+    frame_made_ = true;
+    if (in_flight_) return;  // OnWriteDone sends it
+  }
+  SendFrame();
+}
+
+void PullManifestStream::SendFrame() {
+  bool peer_gone = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    peer_gone = peer_gone_;
+    frame_made_ = false;
+    in_flight_ = true;
+  }
+  if (peer_gone) return Finish(grpc::Status::CANCELLED);
+  if (!making_.ok()) return Finish(ToGrpcStatus(making_));
+  sent_.Swap(&made_);
+  finishing_ = AtEnd();
+  context_.bytes_out.Add(static_cast<double>(sent_.packed().size()));
   if (!std::exchange(sent_any_, true)) {
     context_.first_byte_seconds.Observe(absl::ToDoubleSeconds(absl::Now() - start_));
   }
   idle_.WaitsForPeer();
-  if (!AtEnd()) return StartWrite(&frame_);
-  frame_.set_sha256_of_digests(ToBytes(digest_.Finish()));
-  StartWriteAndFinish(&frame_, grpc::WriteOptions(), grpc::Status::OK);
+  if (finishing_) return StartWriteAndFinish(&sent_, grpc::WriteOptions(), grpc::Status::OK);
+  StartWrite(&sent_);
+  context_.pool->Run([this] { MakeFrame(); });
 }
 
 void PullManifestStream::OnWriteDone(bool ok) {
   idle_.PeerActed();
-  if (AtEnd()) return;  // that was StartWriteAndFinish
-  if (!ok) return Finish(grpc::Status::CANCELLED);
-  context_.pool->Run([this] { Send(); });
+  if (finishing_) return;  // that was StartWriteAndFinish
+  {
+    absl::MutexLock lock(&mutex_);
+    in_flight_ = false;
+    peer_gone_ = !ok;
+    if (!frame_made_) return;  // MakeFrame sends it
+  }
+  SendFrame();
 }
 
 void PullManifestStream::OnDone() {

@@ -4,14 +4,17 @@
 
 #include <deque>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "cache_service/rpc/stream_context.h"
 #include "common/reference/packed_record.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {
 
-// One PullManifest call: windows of records are read on the pool and sent as frames of about 1 MiB,
-// one frame in flight, so a slow reader costs one window of memory. Deletes itself when it is over.
+// One PullManifest call: windows of records are read on the pool and sent as frames of about 1 MiB.
+// While one frame is in flight the next one is made, and no more, so a slow reader costs two frames
+// and a window of memory. Deletes itself when it is over.
 class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullManifestResponse>,
                                  public OpenStream {
  public:
@@ -26,10 +29,12 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   absl::Status Begin();
   absl::Status CheckOrdinals() const;
   absl::Status FillWindow();
-  absl::Status FillFrame();
+  absl::Status FillFrame(fpo::v1::PullManifestResponse* frame);
   bool AtEnd() const { return next_ == end_; }
   int64_t OrdinalAt(int64_t position) const;
-  void Send();
+  void MakeFrame();  // on the pool
+  // The frame that was made, once the one before it is through. Neither is touched meanwhile.
+  void SendFrame();
 
   const StreamContext context_;
   const fpo::v1::PullManifestRequest request_;
@@ -37,13 +42,24 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
 
   ManifestHeader manifest_;
   const absl::Time start_;
-  // Positions among the ordinals asked for; without a list an ordinal is its own position.
-  int64_t next_ = 0;  // first not yet sent
+
+  // What the maker of frames works with. Positions are among the ordinals asked for; without a list
+  // an ordinal is its own position.
+  int64_t next_ = 0;  // first that is in no frame yet
   int64_t end_ = 0;
-  bool sent_any_ = false;
-  std::deque<PackedRecord> window_;  // read and not yet sent
+  std::deque<PackedRecord> window_;  // read and in no frame yet
   SequenceDigest digest_;
-  fpo::v1::PullManifestResponse frame_;
+  absl::Status making_;  // why the frame could not be made
+  fpo::v1::PullManifestResponse made_;
+
+  fpo::v1::PullManifestResponse sent_;  // in flight
+  bool sent_any_ = false;
+  bool finishing_ = false;
+
+  absl::Mutex mutex_;
+  bool frame_made_ ABSL_GUARDED_BY(mutex_) = false;
+  bool in_flight_ ABSL_GUARDED_BY(mutex_) = false;
+  bool peer_gone_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace fpo::cache

@@ -297,25 +297,20 @@ absl::StatusOr<RecordBatch> RocksdbStore::ReadRecords(const Digest& recipe_id,
   std::vector<std::string> paths;
   paths.reserve(keys.size());
   for (const size_t i : order) paths.push_back(RecordPath(recipe_id, keys[i]));
-  const absl::StatusOr<std::vector<std::optional<std::string>>> values =
-      database_->MultiGet(kData, paths);
-  if (!values.ok() && !absl::IsDataLoss(values.status())) return values.status();
   RecordBatch batch;
   batch.records.resize(keys.size());
-  for (size_t n = 0; n < order.size(); ++n) {
-    const size_t i = order[n];
-    if (values.ok() && (*values)[n]) {
-      absl::StatusOr<PackedRecord> record = DecodeData(keys[i], *(*values)[n]);
-      if (record.ok()) {
-        batch.records[i] = *std::move(record);
-        continue;
-      }
-    }
+  const absl::Status read =
+      database_->MultiVisit(kData, paths, [&](size_t n, absl::string_view value) {
+        absl::StatusOr<PackedRecord> record = DecodeData(keys[order[n]], value);
+        if (record.ok()) batch.records[order[n]] = *std::move(record);
+      });
+  if (!read.ok() && !absl::IsDataLoss(read)) return read;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (batch.records[i]) continue;
     bool damaged = false;
     FPO_ASSIGN_OR_RETURN(batch.records[i], ReadAgain({recipe_id, keys[i]}, now, &damaged));
     if (damaged) batch.damaged.push_back(i);
   }
-  std::sort(batch.damaged.begin(), batch.damaged.end());
   return batch;
 }
 

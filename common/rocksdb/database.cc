@@ -140,8 +140,9 @@ absl::StatusOr<std::optional<std::string>> Database::Get(int family, absl::strin
   return std::optional<std::string>(std::move(value));
 }
 
-absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
-    int family, absl::Span<const std::string> keys) const {
+absl::Status Database::MultiVisit(
+    int family, absl::Span<const std::string> keys,
+    const std::function<void(size_t i, absl::string_view)>& found) const {
   absl::ReaderMutexLock lock(&state_->mutex);
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
   std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
@@ -152,12 +153,20 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
   read.fill_cache = state_->options.families[family].profile != FamilyProfile::kBulk;
   open->db->MultiGet(read, open->families[family], keys.size(), slices.data(), values.data(),
                      statuses.data(), std::is_sorted(keys.begin(), keys.end()));
-  std::vector<std::optional<std::string>> result(keys.size());
+  absl::Status error;
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].IsNotFound()) continue;
-    FPO_RETURN_IF_ERROR(FromRocksStatus(statuses[i], absl::StrCat("read from the store ", path())));
-    result[i] = values[i].ToString();
+    if (statuses[i].ok()) found(i, {values[i].data(), values[i].size()});
+    if (statuses[i].ok() || statuses[i].IsNotFound()) continue;
+    error.Update(FromRocksStatus(statuses[i], absl::StrCat("read from the store ", path())));
   }
+  return error;
+}
+
+absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
+    int family, absl::Span<const std::string> keys) const {
+  std::vector<std::optional<std::string>> result(keys.size());
+  FPO_RETURN_IF_ERROR(MultiVisit(
+      family, keys, [&](size_t i, absl::string_view value) { result[i] = std::string(value); }));
   return result;
 }
 

@@ -19,7 +19,7 @@ namespace fpo {
 // How a column family is laid out on disk.
 enum class FamilyProfile {
   kSmall,  // small values, read by key
-  kBulk,   // incompressible values of kilobytes under digests: no compression, 16 KiB blocks, bloom
+  kBulk,   // incompressible values of kilobytes under digests: no compression, 4 KiB blocks, bloom
   kText,   // logs and events read in ranges: LZ4
 };
 
@@ -92,6 +92,10 @@ class Database {
   // In the order of `keys`; quickest when they are sorted. Checksums are verified.
   absl::StatusOr<std::vector<std::optional<std::string>>> MultiGet(
       int family, absl::Span<const std::string> keys) const;
+  // The same without copying: `found` sees the value of keys[i], which is gone when it returns. One
+  // key's error does not hide the others; the first error is returned.
+  absl::Status MultiVisit(int family, absl::Span<const std::string> keys,
+                          const std::function<void(size_t i, absl::string_view)>& found) const;
   // Keys in [begin, end) in order until `visit` returns false; an empty end means the last key.
   // `visit` must not call Write.
   absl::Status Scan(
