@@ -223,6 +223,7 @@ ParsedFlags ParseFlags(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("fpo-train ") + FPO_VERSION);
   app.require_subcommand(1);
+  app.add_option("--failpoint", flags.failpoints, "NAME=kill|error[@N], for tests")->group("");
   for (const Subcommand& subcommand : kSubcommands) {
     CLI::App* sub = app.add_subcommand(subcommand.name, subcommand.description);
     subcommand.add(sub, &flags);

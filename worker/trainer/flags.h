@@ -40,6 +40,8 @@ struct Flags {
   int64_t world_size = 1;
   std::string rendezvous;  // host:port of rank 0's store
 
+  std::vector<std::string> failpoints;  // of tests: NAME=ACTION[@N]
+
   // Started by the agent, which sets FPO_ATTEMPT: events go to descriptor 3, commands come from 4.
   bool supervised = false;
 };

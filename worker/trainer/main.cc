@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
 #include "worker/trainer/collective/c10d_process_group.h"
@@ -212,6 +213,12 @@ int RunProgram(const Flags& flags) {
 int main(int argc, char** argv) {
   const fpo::train::ParsedFlags parsed = fpo::train::ParseFlags(argc, argv);
   if (!parsed.flags.has_value()) return parsed.exit_code;
+  for (const std::string& failpoint : parsed.flags->failpoints) {
+    const absl::Status armed = fpo::ArmFailpoint(failpoint);
+    if (armed.ok()) continue;
+    std::cerr << "fpo-train: " << armed.message() << "\n";
+    return static_cast<int>(fpo::ExitCode::kUsage);
+  }
   fpo::train::LimitSpinning(argv);
   return fpo::train::RunProgram(*parsed.flags);
 }

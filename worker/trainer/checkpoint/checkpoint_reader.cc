@@ -65,6 +65,27 @@ absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
   return manifest;
 }
 
+constexpr char kFailedOnceName[] = "failed-load";
+
+// Renamed, so that nobody takes it again and a person can look at it. What that says.
+std::string MarkBad(const std::string& folder) {
+  const std::string bad = folder + ".bad";
+  std::error_code error;
+  fs::remove_all(bad, error);
+  fs::rename(folder, bad, error);
+  return error ? absl::StrCat("and cannot be renamed: ", error.message())
+               : absl::StrCat("is marked bad, ", bad);
+}
+
+// A refusal may have a passing cause, so the first one only leaves a marker.
+std::string NoteFailedLoad(const std::string& folder) {
+  const std::string marker = absl::StrCat(folder, "/", kFailedOnceName);
+  std::error_code error;
+  if (fs::exists(marker, error)) return MarkBad(folder);
+  const absl::Status noted = WriteFileDurably(marker, "");
+  return noted.ok() ? "is skipped for now" : "is skipped, and that is not noted";
+}
+
 absl::StatusOr<TensorMap> ReadTensors(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
   TensorMap tensors;
@@ -96,6 +117,10 @@ std::vector<CheckpointInfo> ListCheckpoints(const std::string& out) {
 
 absl::Status VerifyCheckpoint(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(folder));
+  if (fs::path(folder).filename() != absl::StrCat("step-", manifest.step)) {
+    return absl::DataLossError(
+        absl::StrCat(folder, "/manifest.json is corrupt: it says step ", manifest.step));
+  }
   for (const ManifestFile& file : manifest.files) {
     const std::string path = absl::StrCat(folder, "/", file.name);
     std::error_code error;
@@ -127,18 +152,27 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& folder) {
   return checkpoint;
 }
 
-absl::StatusOr<Checkpoint> ReadNewestCheckpoint(const std::string& out,
-                                                std::vector<std::string>* warnings) {
+absl::StatusOr<Checkpoint> LoadNewestCheckpoint(
+    const std::string& out, const std::function<absl::Status(const Checkpoint&)>& load,
+    std::vector<std::string>* warnings) {
   const std::vector<CheckpointInfo> all = ListCheckpoints(out);
   if (all.empty()) return absl::NotFoundError(absl::StrCat(out, " has no checkpoint"));
   for (const CheckpointInfo& info : all) {
+    const auto warn = [&](const std::string& what, const absl::Status& why) {
+      warnings->push_back(absl::StrCat("checkpoint ", info.folder, " ", what, ": ", why.message()));
+    };
     auto checkpoint = ReadCheckpoint(info.folder);
-    if (checkpoint.ok()) return checkpoint;
-    warnings->push_back(
-        absl::StrCat("checkpoint ", info.folder, " is skipped: ", checkpoint.status().message()));
+    if (!checkpoint.ok()) {
+      const bool damaged = absl::IsDataLoss(checkpoint.status());
+      warn(damaged ? MarkBad(info.folder) : "is skipped", checkpoint.status());
+      continue;
+    }
+    const absl::Status loaded = load(*checkpoint);
+    if (loaded.ok()) return checkpoint;
+    warn(NoteFailedLoad(info.folder), loaded);
   }
-  return absl::DataLossError(absl::StrCat("all ", all.size(), " checkpoints of ", out,
-                                          " are corrupt; the newest: ", warnings->front()));
+  return absl::DataLossError(absl::StrCat("none of the ", all.size(), " checkpoints of ", out,
+                                          " can be used; the newest: ", warnings->front()));
 }
 
 }  // namespace fpo::train

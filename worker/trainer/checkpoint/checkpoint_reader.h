@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,15 +31,19 @@ struct Checkpoint {
 // such folder.
 std::vector<CheckpointInfo> ListCheckpoints(const std::string& out);
 
-// Sizes and SHA-256 of every file against manifest.json. DataLoss names the file that differs.
+// Sizes and SHA-256 of every file against manifest.json, and its step against the folder's name.
+// DataLoss names the file that differs.
 absl::Status VerifyCheckpoint(const std::string& folder);
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& folder);  // verified first
 
-// The newest checkpoint that verifies. Corrupt newer ones are skipped, one sentence each appended
-// to `warnings`. NotFound when there is none at all; DataLoss when there are some and all are
-// corrupt.
-absl::StatusOr<Checkpoint> ReadNewestCheckpoint(const std::string& out,
-                                                std::vector<std::string>* warnings);
+// Gives `load` the newest checkpoint that verifies. One that does not, or that `load` refused now
+// and once before, is marked bad: its folder becomes step-N.bad. Then, and after a first refusal,
+// one sentence is appended to `warnings` and the next older one is tried. NotFound when there is
+// none at all; DataLoss when there are some and none can be used. `load` must leave no trace when
+// it fails.
+absl::StatusOr<Checkpoint> LoadNewestCheckpoint(
+    const std::string& out, const std::function<absl::Status(const Checkpoint&)>& load,
+    std::vector<std::string>* warnings);
 
 }  // namespace fpo::train

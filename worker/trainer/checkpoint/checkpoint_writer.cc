@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/checkpoint_reader.h"
@@ -33,6 +34,7 @@ absl::Status RemoveFolder(const std::string& folder) {
   fs::remove_all(doomed, error);
   fs::rename(folder, doomed, error);
   if (error) return FolderError("remove", folder, error);
+  FPO_FAILPOINT("checkpoint.half_removed");
   fs::remove_all(doomed, error);
   return absl::OkStatus();
 }
@@ -62,8 +64,10 @@ absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
                                           const std::string& folder) const {
   const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
   FPO_RETURN_IF_ERROR(WriteSafetensors(at("model.safetensors"), content.model, {{"format", "pt"}}));
+  FPO_FAILPOINT("checkpoint.model_written");
   FPO_RETURN_IF_ERROR(WriteSafetensors(at("optimizer.safetensors"), content.optimizer));
   FPO_RETURN_IF_ERROR(WriteFileDurably(at("state.json"), content.state_json));
+  FPO_FAILPOINT("checkpoint.before_manifest");
   Json manifest;
   manifest["version"] = 1;
   manifest["step"] = content.step;
@@ -92,10 +96,12 @@ absl::StatusOr<std::string> CheckpointWriter::Write(const CheckpointContent& con
     fs::remove_all(building, error);
     return written;
   }
+  FPO_FAILPOINT("checkpoint.before_rename");
   if (fs::exists(target, error)) FPO_RETURN_IF_ERROR(RemoveFolder(target));
   fs::rename(building, target, error);
   if (error) return FolderError("rename", building, error);
   FPO_RETURN_IF_ERROR(SyncFolder(folder_));
+  FPO_FAILPOINT("checkpoint.after_rename");
   FPO_RETURN_IF_ERROR(Retain(content.step));
   return target;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/failpoint.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
 #include "worker/trainer/prepare/prepare.h"
@@ -164,10 +165,13 @@ absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool f
 
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   EmitPhase(environment_.events, "finish", "");
+  FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
   FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
   timings_["export_seconds"] = Since(start);
+  FPO_FAILPOINT("finish.exported");
   FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
+  FPO_FAILPOINT("finish.recorded");
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
   EmitResult(environment_.events, folder_.path(), trainer.step(), Result(trainer, inputs));
   return absl::OkStatus();

@@ -8,9 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/failpoint.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
-#include "worker/trainer/checkpoint/checkpoint_reader.h"
 #include "worker/trainer/optim/grad_clip.h"
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
@@ -32,6 +32,13 @@ OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
   options.eps = section.eps;
   options.weight_decay = section.weight_decay;
   return options;
+}
+
+// Of its first six bytes, which a double holds exactly.
+double DigestAsNumber(const Digest& digest) {
+  double number = 0;
+  for (size_t i = 0; i < 6; ++i) number = number * 256 + digest[i];
+  return number;
 }
 
 double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
@@ -104,18 +111,42 @@ std::vector<TokenPairView> Trainer::FirstPairs(int64_t count) const {
   return pairs;
 }
 
-absl::Status Trainer::Resume() {
+absl::StatusOr<std::optional<Checkpoint>> Trainer::LoadNewest(TrainingState* state) {
   std::vector<std::string> skipped;
-  auto checkpoint = ReadNewestCheckpoint(folder_.path(), &skipped);
+  const auto load = [&](const Checkpoint& checkpoint) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(checkpoint, optimizer_.get()));
+    return absl::OkStatus();
+  };
+  auto checkpoint = LoadNewestCheckpoint(folder_.path(), load, &skipped);
   for (const std::string& sentence : skipped) Warn(sentence);
-  if (absl::IsNotFound(checkpoint.status())) return absl::OkStatus();
+  if (absl::IsNotFound(checkpoint.status())) return std::nullopt;
   if (absl::IsDataLoss(checkpoint.status())) {
     Warn(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
                       checkpoint.status().message()));
-    return absl::OkStatus();
+    return std::nullopt;
   }
   FPO_RETURN_IF_ERROR(checkpoint.status());
-  FPO_ASSIGN_OR_RETURN(TrainingState state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
+  return *std::move(checkpoint);
+}
+
+// Ranks that each took what they find newest could start from different steps: on two hosts a
+// shared folder need not look the same at the same time, or one may fail to read.
+absl::Status Trainer::Resume() {
+  const bool leads = environment_.group.rank() == 0;
+  TrainingState state;
+  std::optional<Checkpoint> checkpoint;
+  if (leads) {
+    FPO_ASSIGN_OR_RETURN(checkpoint, LoadNewest(&state));
+  }
+  std::vector<double> choice = {0, 0};
+  if (checkpoint) {
+    choice = {static_cast<double>(checkpoint->info.step), DigestAsNumber(checkpoint->digest)};
+  }
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&choice));
+  if (choice[0] == 0) return absl::OkStatus();
+  if (!leads) {
+    FPO_ASSIGN_OR_RETURN(checkpoint, LoadChosen(choice, &state));
+  }
   FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
   FPO_RETURN_IF_ERROR(
       CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
@@ -128,6 +159,24 @@ absl::Status Trainer::Resume() {
                                " of ", total_steps_, ")");
   environment_.events.Emit(std::move(event));
   return absl::OkStatus();
+}
+
+absl::StatusOr<Checkpoint> Trainer::LoadChosen(const std::vector<double>& choice,
+                                               TrainingState* state) {
+  const std::string folder =
+      folder_.File(absl::StrCat("checkpoints/step-", static_cast<int64_t>(choice[0])));
+  auto checkpoint = ReadCheckpoint(folder);
+  if (!checkpoint.ok()) {
+    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 goes on from ", folder, ", this rank ",
+                                                     "cannot: ", checkpoint.status().message()));
+  }
+  if (DigestAsNumber(checkpoint->digest) != choice[1]) {
+    return FailWith(ExitCode::kStorage,
+                    absl::StrCat(folder, " is not the same for rank 0 and rank ",
+                                 environment_.group.rank()));
+  }
+  FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
+  return checkpoint;
 }
 
 void Trainer::Warn(const std::string& message) {
@@ -185,6 +234,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     }
     part.loss.backward();
     gradients_->Collect();
+    FPO_FAILPOINT("train.step.micro_batch");
     metrics += part.metrics;
     *wait += part.reference_seconds;
   }
@@ -205,12 +255,14 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   const double lr = LearningRate(schedule_, state_.step + 1);
   optimizer_->Step(gradients_->gradients(), lr);
   gradients_->Clear();
+  FPO_FAILPOINT("train.step.updated");
   (*report)["lr"] = lr;
   (*report)["grad_norm"] = norm;
   return absl::OkStatus();
 }
 
 absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
+  FPO_FAILPOINT("train.step.begin");
   const absl::Time start = absl::Now();
   const BatchStep batch = batcher_->Step(step);
   double wait = 0;
@@ -247,6 +299,7 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
     FPO_RETURN_IF_ERROR(Evaluate());
   }
+  FPO_FAILPOINT("train.step.recorded");
   const bool only_at_end = job_.checkpoint.every_steps == 0 && state_.step == total_steps_;
   return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint() : absl::OkStatus();
 }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/job_config.h"
+#include "worker/trainer/checkpoint/checkpoint_reader.h"
 #include "worker/trainer/checkpoint/checkpoint_writer.h"
 #include "worker/trainer/collective/process_group.h"
 #include "worker/trainer/data/batcher.h"
@@ -43,7 +44,8 @@ class Trainer {
                                                          const RunFolder& folder,
                                                          const RunEnvironment& environment);
 
-  // Goes on from the newest checkpoint that verifies; without one the run starts at step 0.
+  // Goes on from the newest checkpoint that can be loaded by rank 0, every rank from the same one;
+  // without one the run starts at step 0.
   absl::Status Resume();
 
   // Start checks and first evaluation when at step 0, then all steps. Exit codes: stopped (a
@@ -63,6 +65,8 @@ class Trainer {
   Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folder,
           const RunEnvironment& environment);
   absl::Status Build();
+  absl::StatusOr<std::optional<Checkpoint>> LoadNewest(TrainingState* state);  // rank 0
+  absl::StatusOr<Checkpoint> LoadChosen(const std::vector<double>& choice, TrainingState* state);
   absl::Status Start();
   absl::Status CheckStart();
   absl::StatusOr<Metrics> TrainStep(int64_t step);

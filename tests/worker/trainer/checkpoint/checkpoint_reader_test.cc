@@ -21,11 +21,13 @@ void WriteSteps(const ScratchFolder& folder, std::initializer_list<int64_t> step
   }
 }
 
+absl::Status Accept(const Checkpoint&) { return absl::OkStatus(); }
+
 TEST(CheckpointReaderTest, ReadsTheNewest) {
   ScratchFolder folder;
   WriteSteps(folder, {9, 10, 100});  // by number, not by name
   std::vector<std::string> warnings;
-  const auto checkpoint = ReadNewestCheckpoint(folder.path(), &warnings);
+  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &warnings);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->info.step, 100);
   EXPECT_TRUE(at::equal(checkpoint->model.at("w"), at::full({4}, 100.0)));
@@ -42,7 +44,7 @@ TEST(CheckpointReaderTest, FallsBackAndNamesTheCorruptOne) {
   folder.Put("checkpoints/step-3/model.safetensors", bytes);
   std::filesystem::resize_file(folder / "checkpoints/step-2/optimizer.safetensors", 20);
   std::vector<std::string> warnings;
-  const auto checkpoint = ReadNewestCheckpoint(folder.path(), &warnings);
+  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &warnings);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->info.step, 1);
   ASSERT_EQ(warnings.size(), 2u);
@@ -50,13 +52,50 @@ TEST(CheckpointReaderTest, FallsBackAndNamesTheCorruptOne) {
   EXPECT_TRUE(absl::StrContains(warnings[1], "20 bytes"));
 }
 
+TEST(CheckpointReaderTest, WhatDiffersFromItsManifestIsMarkedBad) {
+  ScratchFolder folder;
+  WriteSteps(folder, {1, 2});
+  std::filesystem::resize_file(folder / "checkpoints/step-2/model.safetensors", 20);
+  std::vector<std::string> warnings;
+  EXPECT_TRUE(LoadNewestCheckpoint(folder.path(), Accept, &warnings).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder / "checkpoints/step-2"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "checkpoints/step-2.bad/manifest.json"));
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(warnings[0], "is marked bad")) << warnings[0];
+}
+
+TEST(CheckpointReaderTest, TwoFailedLoadsMarkOneBad) {
+  ScratchFolder folder;
+  WriteSteps(folder, {1, 2});
+  const auto refuse_newest = [](const Checkpoint& checkpoint) {
+    return checkpoint.info.step == 2 ? absl::InternalError("no such tensor") : absl::OkStatus();
+  };
+  for (const char* said : {"is skipped for now", "is marked bad"}) {
+    std::vector<std::string> warnings;
+    const auto checkpoint = LoadNewestCheckpoint(folder.path(), refuse_newest, &warnings);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_EQ(checkpoint->info.step, 1);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_TRUE(absl::StrContains(warnings[0], said)) << warnings[0];
+    EXPECT_TRUE(absl::StrContains(warnings[0], "no such tensor"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "checkpoints/step-2"));
+}
+
+TEST(CheckpointReaderTest, AManifestOfAnotherStepIsRefused) {
+  ScratchFolder folder;
+  WriteSteps(folder, {4});
+  std::filesystem::rename(folder / "checkpoints/step-4", folder / "checkpoints/step-5");
+  EXPECT_TRUE(absl::IsDataLoss(VerifyCheckpoint(folder / "checkpoints/step-5")));
+}
+
 TEST(CheckpointReaderTest, NoneIsNotTheSameAsAllCorrupt) {
   ScratchFolder folder;
   std::vector<std::string> warnings;
-  EXPECT_TRUE(absl::IsNotFound(ReadNewestCheckpoint(folder.path(), &warnings).status()));
+  EXPECT_TRUE(absl::IsNotFound(LoadNewestCheckpoint(folder.path(), Accept, &warnings).status()));
   WriteSteps(folder, {1});
   std::filesystem::remove(folder / "checkpoints/step-1/state.json");
-  EXPECT_TRUE(absl::IsDataLoss(ReadNewestCheckpoint(folder.path(), &warnings).status()));
+  EXPECT_TRUE(absl::IsDataLoss(LoadNewestCheckpoint(folder.path(), Accept, &warnings).status()));
 }
 
 TEST(CheckpointReaderTest, DamagedManifestsAreRefused) {

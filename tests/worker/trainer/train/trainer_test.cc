@@ -40,6 +40,23 @@ void Restamp(const std::string& folder) {
   ASSERT_TRUE(WriteFileDurably(folder + "/manifest.json", manifest.dump()).ok());
 }
 
+// Rank 1 of 2; the other one only says what it chose.
+class SecondRank final : public ProcessGroup {
+ public:
+  explicit SecondRank(std::vector<double> choice) : choice_(std::move(choice)) {}
+  int64_t rank() const override { return 1; }
+  int64_t world() const override { return 2; }
+  absl::Status Sum(std::vector<double>* values) override {
+    for (size_t i = 0; i < values->size(); ++i) (*values)[i] += choice_.at(i);
+    return absl::OkStatus();
+  }
+  absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+  absl::Status Barrier() override { return absl::OkStatus(); }
+
+ private:
+  const std::vector<double> choice_;
+};
+
 class TrainerTest : public testing::Test {
  protected:
   void TearDown() override { ClearStopRequest(); }
@@ -135,6 +152,36 @@ TEST_F(TrainerTest, RecordsWithOtherValuesCannotResume) {
   auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group_});
   const absl::Status status = (*trainer)->Resume();
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kForeignCache) << status;
+}
+
+TEST_F(TrainerTest, EveryRankGoesOnFromTheCheckpointThatTheFirstOneChose) {
+  JobConfig job = tiny_.Job("simpo");
+  job.checkpoint.every_steps = 1;
+  const RunFolder folder = Folder(job);
+  {
+    RunInputs inputs = Inputs(job);
+    ASSERT_TRUE((*Trainer::Create(job, inputs, folder, {events_, nullptr, group_}))->Run().ok());
+  }
+  const std::string older = tiny_.Path("out/checkpoints/step-2");
+  ASSERT_TRUE(fs::exists(tiny_.Path("out/checkpoints/step-3"))) << "newer than the one chosen";
+  const Digest digest = Sha256Of(Slurp(older + "/manifest.json"));
+  double number = 0;
+  for (size_t i = 0; i < 6; ++i) number = number * 256 + digest[i];
+  const auto resume = [&](const std::vector<double>& choice, int64_t* step) {
+    SecondRank group(choice);
+    RunInputs inputs = Inputs(job);
+    auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group});
+    const absl::Status status = (*trainer)->Resume();
+    *step = (*trainer)->step();
+    return status;
+  };
+  int64_t step = -1;
+  EXPECT_TRUE(resume({2, number}, &step).ok());
+  EXPECT_EQ(step, 2);
+  EXPECT_TRUE(resume({0, 0}, &step).ok());
+  EXPECT_EQ(step, 0) << "the first rank found none";
+  EXPECT_EQ(ExitCodeOf(resume({2, number + 1}, &step)), ExitCode::kStorage) << "another step-2";
+  EXPECT_EQ(ExitCodeOf(resume({1, number}, &step)), ExitCode::kStorage) << "no step-1 here";
 }
 
 TEST_F(TrainerTest, StepsEndWithTheEpochs) {
