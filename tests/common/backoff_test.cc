@@ -22,6 +22,7 @@ TEST(Backoff, OnlyErrorsThatMayPassAreRetryable) {
   EXPECT_TRUE(IsRetryable(absl::UnavailableError("")));
   EXPECT_TRUE(IsRetryable(absl::DeadlineExceededError("")));
   EXPECT_TRUE(IsRetryable(absl::AbortedError("")));
+  EXPECT_TRUE(IsRetryable(absl::CancelledError(""))) << "by a server that ends";
   EXPECT_FALSE(IsRetryable(absl::InvalidArgumentError("")));
   EXPECT_FALSE(IsRetryable(absl::NotFoundError("")));
   EXPECT_FALSE(IsRetryable(absl::OkStatus()));
