@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "worker/agent/core/run_checkpoints.h"
@@ -52,6 +53,8 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
                                .stream = "",
                                .time_unix_ms = absl::ToUnixMillis(absl::Now()),
                                .text = event.kind == "checkpoint" ? Described(event, json) : json});
+  // People read the log, not the events.
+  if (event.kind == "warning") OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
 }
 
 absl::Time RankOutput::last_heard() const {
