@@ -20,13 +20,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string LinesUpTo(const std::string& text, int64_t last_step) {
+struct Kept {
+  std::string lines;
+  int64_t evaluated_step = -1;  // the last one with an evaluation
+};
+
+Kept LinesUpTo(const std::string& text, int64_t last_step) {
   std::istringstream lines(text);
-  std::string kept;
+  Kept kept;
   for (std::string line; std::getline(lines, line);) {
     const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("step") || !json["step"].is_number()) continue;
-    if (json["step"].get<int64_t>() <= last_step) absl::StrAppend(&kept, line, "\n");
+    const int64_t step = json["step"].get<int64_t>();
+    if (step > last_step) continue;
+    absl::StrAppend(&kept.lines, line, "\n");
+    if (json.contains("eval_seconds")) kept.evaluated_step = step;
   }
   return kept;
 }
@@ -35,18 +43,18 @@ std::string LinesUpTo(const std::string& text, int64_t last_step) {
 
 absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& path,
                                                              int64_t last_step) {
-  std::string kept;
+  Kept kept;
   if (last_step >= 0 && std::filesystem::exists(path)) {
     FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
     kept = LinesUpTo(text, last_step);
   }
-  FPO_RETURN_IF_ERROR(AsStorageError(WriteFileDurably(path, kept)));
+  FPO_RETURN_IF_ERROR(AsStorageError(WriteFileDurably(path, kept.lines)));
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) {
     return FailWith(ExitCode::kStorage,
                     absl::StrCat("cannot append to ", path, ": ", std::strerror(errno)));
   }
-  return std::unique_ptr<MetricsLog>(new MetricsLog(path, descriptor));
+  return std::unique_ptr<MetricsLog>(new MetricsLog(path, descriptor, kept.evaluated_step));
 }
 
 MetricsLog::~MetricsLog() { close(descriptor_); }

@@ -19,13 +19,19 @@ class MetricsLog {
                                                           int64_t last_step);
   ~MetricsLog();
 
+  // Whether the lines that were kept hold an evaluation of `step`: a run that was killed at its
+  // very end evaluates again for its result, and does not write it twice.
+  bool HasEvaluation(int64_t step) const { return step == evaluated_step_; }
+
   // {"step":..,"epoch":..,<names in order>}. A value that is not finite is written as null.
   absl::Status Append(int64_t step, double epoch, const std::map<std::string, double>& values);
 
  private:
-  MetricsLog(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  MetricsLog(std::string path, int descriptor, int64_t evaluated_step)
+      : path_(std::move(path)), descriptor_(descriptor), evaluated_step_(evaluated_step) {}
   std::string path_;
   int descriptor_;
+  const int64_t evaluated_step_;
 };
 
 }  // namespace fpo::train

@@ -312,7 +312,7 @@ absl::Status Trainer::Evaluate() {
   if (report.empty()) return absl::OkStatus();
   evaluate_seconds_ += report["eval_seconds"];
   last_evaluation_ = report;
-  if (log_ != nullptr) {
+  if (log_ != nullptr && !log_->HasEvaluation(state_.step)) {
     FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   }
   TrainEvent event;

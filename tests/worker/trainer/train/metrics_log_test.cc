@@ -32,6 +32,21 @@ TEST(MetricsLog, KeepsLinesUpToTheCheckpoint) {
             "{\"step\":3,\"epoch\":0.75,\"loss\":null}\n");
 }
 
+TEST(MetricsLog, KnowsTheEvaluationThatItKept) {
+  const TinyRun tiny;
+  const std::string path = tiny.Path("metrics.jsonl");
+  {
+    auto log = MetricsLog::Open(path, -1);
+    for (int64_t step = 1; step <= 4; ++step) {
+      ASSERT_TRUE((*log)->Append(step, 0.1, {{"loss", 0.5}}).ok());
+      if (step % 2 == 0) ASSERT_TRUE((*log)->Append(step, 0.1, {{"eval_seconds", 1}}).ok());
+    }
+    EXPECT_FALSE((*log)->HasEvaluation(4)) << "only of what was kept when it was opened";
+  }
+  EXPECT_TRUE((*MetricsLog::Open(path, 4))->HasEvaluation(4));
+  EXPECT_FALSE((*MetricsLog::Open(path, 3))->HasEvaluation(3));
+}
+
 TEST(MetricsLog, UnwritablePathIsStorage) {
   EXPECT_EQ(ExitCodeOf(MetricsLog::Open("/proc/nothing/metrics.jsonl", -1).status()),
             ExitCode::kStorage);
