@@ -23,8 +23,11 @@ void Ticker::Stop() {
 
 void Ticker::Loop() {
   absl::Duration since_tick = options_.tick;
+  absl::Time listen_until = absl::InfinitePast();
   for (;;) {
-    if (since_tick >= options_.tick || coordinator_->TakeTickWanted()) {
+    const absl::Time turn = absl::Now();
+    const bool listens = turn < listen_until;
+    if (!listens && (since_tick >= options_.tick || coordinator_->TakeTickWanted())) {
       coordinator_->Tick();
       since_tick = absl::ZeroDuration();
     }
@@ -33,6 +36,10 @@ void Ticker::Loop() {
     absl::MutexLock lock(&mu_);
     if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.flush)) return;
     since_tick += options_.flush;
+    // This process or machine stood still. The beats of that time wait in its sockets: they are
+    // taken first, or agents that never were silent would seem to be.
+    const absl::Time woke = absl::Now();
+    if (woke - turn > options_.flush + options_.tick) listen_until = woke + 2 * options_.tick;
   }
 }
 
