@@ -29,6 +29,7 @@ struct CacheConfig {
   int64_t reject_mib = 0;  // above it nothing new is taken; 0: no limit
   int64_t scrub_mib_per_second = 8;  // how fast stored records are compared with their digests
   absl::Duration scrub_every = absl::Hours(24);
+  std::string token_file;  // what a replica shows to the cache it belongs to; empty: nothing
   std::string replica_of;  // address of the cache whose records this one serves; empty: none
   std::vector<std::string> failpoints;     // of tests: NAME=ACTION[@N]
   int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each

@@ -35,6 +35,8 @@ void AddListen(CLI::App* app, ListenOptions* listen) {
   app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
   app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
   app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+  app->add_option("--access", listen->access,
+                  "who may call: the file that fpoctl token create writes; without it everybody");
 }
 
 void AddLimits(CLI::App* app, CacheConfig* config) {
@@ -73,6 +75,8 @@ void AddUpkeep(CLI::App* app, CacheConfig* config) {
   app->add_option("--replica-of", config->replica_of,
                   "host:port of a cache: serve its records, fetching what is not here yet, and "
                   "pass everything that changes something on to it");
+  app->add_option("--token-file", config->token_file,
+                  "what --replica-of shows to its cache: a worker's token");
   app->add_option("--failpoint", config->failpoints, "NAME=kill|error[@N], for tests")->group("");
 }
 

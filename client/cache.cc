@@ -69,6 +69,23 @@ absl::StatusOr<ExitCode> RunCacheList(Session& session) {
   return ExitCode::kOk;
 }
 
+absl::StatusOr<ExitCode> RunCacheRecipes(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const pb::ListRecipesResponse answer, cache.ListRecipes());
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+    return ExitCode::kOk;
+  }
+  if (session.settings().quiet) {
+    for (const pb::RecipeInfo& recipe : answer.recipes()) {
+      session.out << absl::BytesToHexString(recipe.recipe_id()) << "\n";
+    }
+    return ExitCode::kOk;
+  }
+  session.out << RenderRecipes(answer, session.style());
+  return ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   const std::string prefix = session.invocation.Get("MANIFEST");

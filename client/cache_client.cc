@@ -58,6 +58,13 @@ absl::StatusOr<pb::StatsResponse> CacheClient::Stats() {
   return response;
 }
 
+absl::StatusOr<pb::ListRecipesResponse> CacheClient::ListRecipes() {
+  pb::ListRecipesResponse response;
+  FPO_RETURN_IF_ERROR(
+      Call(&pb::ReferenceCache::Stub::ListRecipes, pb::ListRecipesRequest(), &response));
+  return response;
+}
+
 absl::Status CacheClient::Pin(const pb::PinRequest& request) {
   pb::PinResponse response;
   return Call(&pb::ReferenceCache::Stub::Pin, request, &response);
@@ -161,11 +168,14 @@ absl::StatusOr<pb::PutRecordsResponse> CacheClient::PutRecords(
   SetDeadline(&context, kLongCall);
   Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
   const auto stream = stub_->PutRecords(&context);
-  pb::PutRecordsResponse last;
   for (const pb::PutRecordsRequest& batch : batches) {
-    if (!stream->Write(batch) || !stream->Read(&last)) break;
+    if (!stream->Write(batch)) break;
   }
   stream->WritesDone();
+  // Acknowledgements are a few bytes each: they never fill the stream's window while we write.
+  pb::PutRecordsResponse last;
+  while (stream->Read(&last)) {
+  }
   FPO_RETURN_IF_ERROR(Error(stream->Finish()));
   return last;
 }

@@ -23,6 +23,7 @@ class CacheClient {
   // `manifest_id` is 32 raw bytes.
   absl::StatusOr<fpo::v1::GetManifestResponse> GetManifest(const std::string& manifest_id);
   absl::StatusOr<fpo::v1::StatsResponse> Stats();
+  absl::StatusOr<fpo::v1::ListRecipesResponse> ListRecipes();
   absl::Status Pin(const fpo::v1::PinRequest& request);
   absl::Status Unpin(const std::string& manifest_id);
   // Calls `on_report` as it goes; the last one is done. An empty id: the whole cache.

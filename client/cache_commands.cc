@@ -24,6 +24,18 @@ CommandSpec InfoCommand() {
   return c;
 }
 
+CommandSpec RecipesCommand() {
+  CommandSpec c{"cache recipes", "cache", "list what the records were computed with"};
+  c.details =
+      "A recipe is everything beside the tokens that can change a record: the model's weights, "
+      "its\n"
+      "dtype, the device, the SAE with layer and site, and how features are kept.";
+  c.examples = {{"fpoctl cache recipes", ""},
+                {"fpoctl cache recipes --json", "with the whole canonical recipes"}};
+  c.run = RunCacheRecipes;
+  return c;
+}
+
 CommandSpec PinCommand() {
   CommandSpec c{"cache pin", "cache", "keep a manifest and its records whatever their age"};
   c.details =
@@ -137,8 +149,9 @@ CommandSpec BackupCommand() {
 }  // namespace
 
 std::vector<CommandSpec> CacheCommands() {
-  return {ListCommand(),       InfoCommand(), PinCommand(),    UnpinCommand(),  VerifyCommand(),
-          QuarantineCommand(), GcCommand(),   ExportCommand(), ImportCommand(), BackupCommand()};
+  return {ListCommand(),   InfoCommand(),   RecipesCommand(),    PinCommand(),
+          UnpinCommand(),  VerifyCommand(), QuarantineCommand(), GcCommand(),
+          ExportCommand(), ImportCommand(), BackupCommand()};
 }
 
 }  // namespace fpo::client

@@ -12,6 +12,7 @@ std::vector<CommandSpec> CacheCommands();
 // What it runs; like commands.h.
 absl::StatusOr<ExitCode> RunCacheList(Session& session);
 absl::StatusOr<ExitCode> RunCacheInfo(Session& session);
+absl::StatusOr<ExitCode> RunCacheRecipes(Session& session);
 absl::StatusOr<ExitCode> RunCachePin(Session& session);
 absl::StatusOr<ExitCode> RunCacheUnpin(Session& session);
 absl::StatusOr<ExitCode> RunCacheVerify(Session& session);

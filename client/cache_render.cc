@@ -3,6 +3,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/human.h"
+#include "common/reference/recipe.h"
 
 namespace fpo::client {
 namespace {
@@ -45,9 +46,11 @@ std::string RenderCacheLimits(const pb::StatsResponse& stats, const TextStyle& s
       kStatsWidth);
   if (!stats.read_only().empty()) text += Line("read-only", stats.read_only(), kStatsWidth);
   if (stats.saved_seconds() > 0) {
+    const std::string flops =
+        stats.saved_flops() > 0 ? absl::StrCat(", ", HumanFlops(stats.saved_flops())) : "";
     text += Line("saved",
                  absl::StrCat(HumanDuration(absl::Seconds(stats.saved_seconds())),
-                              " of reference computing since start"),
+                              " of reference computing since start", flops),
                  kStatsWidth);
   }
   text += Line("damaged",
@@ -72,6 +75,10 @@ std::string RenderKept(const pb::Manifest& manifest, const TextStyle& style) {
     text += Line("in use", absl::StrCat("by a job until ", Time(manifest.retained_until(), style)),
                  kManifestWidth);
   }
+  for (const pb::ManifestShare& share : manifest.shares()) {
+    if (share.owner().empty()) continue;
+    text += Line("shared", absl::StrCat(share.share(), " by ", share.owner()), kManifestWidth);
+  }
   return text;
 }
 
@@ -82,6 +89,26 @@ std::string RenderPins(const pb::ListManifestsResponse& list, const TextStyle& s
     absl::StrAppend(&text, ShortId(manifest.manifest_id()), " is ", PinText(manifest, style), "\n");
   }
   return text;
+}
+
+std::string RenderRecipes(const pb::ListRecipesResponse& list, const TextStyle& style) {
+  Table table;
+  table.header = {"RECIPE", "MODEL",    "FORWARD",   "DTYPE",        "DEVICE",
+                  "SAES",   "FEATURES", "MANIFESTS", "A RECORD TOOK"};
+  for (const pb::RecipeInfo& info : list.recipes()) {
+    const absl::StatusOr<Recipe> recipe = ParseRecipe(info.recipe());
+    if (!recipe.ok()) continue;  // of a newer cache: --json shows it
+    const std::string features =
+        recipe->sae.empty() ? "-" : absl::StrCat(recipe->features, " ", recipe->values);
+    const std::string cost = info.seconds_per_record() > 0
+                                 ? absl::StrCat(HumanNumber(info.seconds_per_record()), " s")
+                                 : "-";
+    table.rows.push_back({ShortId(info.recipe_id()), recipe->model_digest.substr(0, kShortIdLength),
+                          recipe->forward, recipe->dtype, recipe->device,
+                          absl::StrCat(recipe->sae.size()), features, HumanCount(info.manifests()),
+                          cost});
+  }
+  return RenderTable(table, style);
 }
 
 std::string RenderGc(const pb::GcResponse& report, const TextStyle& style) {

@@ -5,6 +5,7 @@
 #include "client/cache_commands.h"
 #include "client/commands.h"
 #include "client/control_commands.h"
+#include "client/token_commands.h"
 
 namespace fpo::client {
 namespace {
@@ -220,6 +221,7 @@ std::vector<CommandSpec> MakeCommands() {
   append(CheckpointCommands());
   append(CacheCommands());
   append(AdminCommands());
+  append(TokenCommands());
   append(WorkerCommands());
   // The overview shows one group after the other.
   const std::vector<std::string> groups = {"run", "look", "act", "results", "cache", "admin"};
@@ -244,6 +246,8 @@ const std::vector<OptionSpec>& SharedOptions() {
        "the coordinator (environment: FPO_SERVER; default 127.0.0.1:7070)"},
       {"cache-server", "", ValueKind::kText, "HOST:PORT",
        "the reference cache (environment: FPO_CACHE_SERVER; default 127.0.0.1:7080)"},
+      {"token-file", "", ValueKind::kFile, "FILE",
+       "file with the token that says who you are (environment: FPO_TOKEN_FILE)"},
       {"tls-ca", "", ValueKind::kFile, "FILE",
        "use TLS and trust this CA (environment: FPO_TLS_CA)"},
       {"tls-cert", "", ValueKind::kFile, "FILE",

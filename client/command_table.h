@@ -31,6 +31,7 @@ struct OptionSpec {
   std::string help = {};
   bool repeated = false;
   std::vector<std::string> choices = {};
+  bool required = false;
 };
 
 struct ArgumentSpec {

@@ -40,4 +40,8 @@ absl::StatusOr<ExitCode> RunHealth(Session& session);
 absl::StatusOr<ExitCode> RunVersion(Session& session);
 absl::StatusOr<ExitCode> RunCompletion(Session& session);
 
+absl::StatusOr<ExitCode> RunTokenCreate(Session& session);
+absl::StatusOr<ExitCode> RunTokenList(Session& session);
+absl::StatusOr<ExitCode> RunTokenRevoke(Session& session);
+
 }  // namespace fpo::client

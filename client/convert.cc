@@ -66,6 +66,8 @@ CacheView ViewOf(const pb::CacheUse& cache) {
   view.hit = cache.records_hit();
   view.computed = cache.records_computed();
   view.reference_seconds = cache.reference_seconds();
+  view.saved_seconds = cache.saved_seconds();
+  view.saved_flops = cache.saved_flops();
   view.manifest_id = cache.manifest_id();
   return view;
 }

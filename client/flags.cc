@@ -213,6 +213,9 @@ absl::Status Collect(std::list<Slot>& slots, Invocation* invocation) {
     if (!status.ok()) return Wrong(&command, status.message());
   }
   for (const OptionSpec& option : command.options) {
+    if (!invocation->Has(option.name) && option.required) {
+      return Wrong(&command, absl::StrCat("--", option.name, " is missing: ", option.help));
+    }
     if (!invocation->Has(option.name)) continue;
     const absl::Status status = CheckOption(option, &invocation->values[option.name]);
     if (!status.ok()) return Wrong(&command, status.message());
@@ -224,6 +227,7 @@ Settings DefaultSettings(const Environment& environment) {
   Settings settings;
   if (!environment.server.empty()) settings.server = environment.server;
   if (!environment.cache_server.empty()) settings.cache_server = environment.cache_server;
+  settings.token_file = environment.token_file;
   settings.tls = {environment.tls_cert, environment.tls_key, environment.tls_ca};
   return settings;
 }
@@ -236,11 +240,10 @@ bool SharedFlag(const Parser& parser, absl::string_view name) {
 void ApplyShared(const Parser& parser, Settings* settings) {
   settings->json = SharedFlag(parser, "json");
   settings->quiet = SharedFlag(parser, "quiet");
-  const std::map<std::string, std::string*> targets = {{"server", &settings->server},
-                                                       {"cache-server", &settings->cache_server},
-                                                       {"tls-ca", &settings->tls.ca},
-                                                       {"tls-cert", &settings->tls.cert},
-                                                       {"tls-key", &settings->tls.key}};
+  const std::map<std::string, std::string*> targets = {
+      {"server", &settings->server},         {"cache-server", &settings->cache_server},
+      {"token-file", &settings->token_file}, {"tls-ca", &settings->tls.ca},
+      {"tls-cert", &settings->tls.cert},     {"tls-key", &settings->tls.key}};
   for (const Slot& slot : parser.shared) {
     const auto target = targets.find(slot.name);
     if (target != targets.end() && !slot.values.empty()) *target->second = slot.values.back();
@@ -326,6 +329,7 @@ Environment ReadEnvironment() {
   Environment environment;
   environment.server = Variable("FPO_SERVER");
   environment.cache_server = Variable("FPO_CACHE_SERVER");
+  environment.token_file = Variable("FPO_TOKEN_FILE");
   environment.tls_ca = Variable("FPO_TLS_CA");
   environment.tls_cert = Variable("FPO_TLS_CERT");
   environment.tls_key = Variable("FPO_TLS_KEY");

@@ -1,6 +1,7 @@
 #include "client/human.h"
 
 #include <cmath>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -23,6 +24,17 @@ std::string HumanBytes(double bytes) {
   const bool whole = unit == 0 || bytes >= 100;
   return whole ? absl::StrFormat("%.0f %s", bytes, kUnits[unit])
                : absl::StrFormat("%.1f %s", bytes, kUnits[unit]);
+}
+
+std::string HumanFlops(double operations) {
+  const char* const units[] = {"FLOP",  "kFLOP", "MFLOP", "GFLOP",
+                               "TFLOP", "PFLOP", "EFLOP", "ZFLOP"};
+  size_t unit = 0;
+  while (operations >= 999.95 && unit + 1 < std::size(units)) {
+    operations /= 1000;
+    ++unit;
+  }
+  return absl::StrFormat("%.*f %s", operations < 10 ? 1 : 0, operations, units[unit]);
 }
 
 std::string HumanDuration(absl::Duration duration) {

@@ -12,6 +12,7 @@ namespace fpo::client {
 
 std::string HumanCount(int64_t count);               // 1204 -> "1,204"
 std::string HumanBytes(double bytes);                // 1536 -> "1.5 KiB"
+std::string HumanFlops(double operations);           // 3.2e15 -> "3.2 PFLOP"
 std::string HumanDuration(absl::Duration duration);  // "0.4s" "12s" "3m12s" "2h05m" "3d4h"
 std::string HumanDuration(const std::optional<absl::Duration>& duration);
 // Four significant digits: "0.6321", "12.35", "1.2e-05"; "nan", "inf".

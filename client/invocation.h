@@ -19,6 +19,7 @@ struct Settings {
   std::string server = "127.0.0.1:7070";
   std::string cache_server = "127.0.0.1:7080";
   TlsFiles tls;
+  std::string token_file;  // says who calls; empty: the services do not ask
   bool json = false;
   bool quiet = false;
 };
@@ -42,6 +43,7 @@ struct Invocation {
 struct Environment {
   std::string server;                     // FPO_SERVER
   std::string cache_server;               // FPO_CACHE_SERVER
+  std::string token_file;                 // FPO_TOKEN_FILE
   std::string tls_ca, tls_cert, tls_key;  // FPO_TLS_CA, FPO_TLS_CERT, FPO_TLS_KEY
   std::string user;
   bool out_is_terminal = false;

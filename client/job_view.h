@@ -17,7 +17,9 @@ struct CacheView {
   int64_t hit = 0;    // were there when the job asked
   int64_t computed = 0;
   double reference_seconds = 0;
-  std::string manifest_id;  // hex
+  std::string manifest_id;   // hex
+  double saved_seconds = 0;  // that the hits took those who computed them; 0: not measured
+  double saved_flops = 0;
 };
 
 struct AttemptView {

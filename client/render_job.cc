@@ -68,6 +68,10 @@ std::string CacheUseText(const CacheView& cache) {
   if (cache.reference_seconds > 0) {
     absl::StrAppend(&text, " in ", HumanDuration(absl::Seconds(cache.reference_seconds)));
   }
+  if (cache.saved_seconds > 0) {
+    absl::StrAppend(&text, "; saved ", HumanDuration(absl::Seconds(cache.saved_seconds)));
+    if (cache.saved_flops > 0) absl::StrAppend(&text, " and ", HumanFlops(cache.saved_flops));
+  }
   return text;
 }
 

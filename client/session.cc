@@ -1,6 +1,7 @@
 #include "client/session.h"
 
 #include "client/exit_code.h"
+#include "common/access_list.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 
@@ -9,7 +10,12 @@ namespace {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
                                                        const std::string& address) {
-  auto channel = MakeChannel(address, {.tls = session.settings().tls});
+  ChannelOptions options{.tls = session.settings().tls};
+  const std::string& token_file = session.settings().token_file;
+  if (!token_file.empty()) {
+    FPO_ASSIGN_OR_RETURN(options.token, ReadTokenFile(token_file));
+  }
+  auto channel = MakeChannel(address, options);
   if (!channel.ok()) {
     return UsageError(channel.status().message(),
                       "fpoctl --help names the address and TLS options");

@@ -70,8 +70,11 @@ void PrintSubmitted(Session& session, const pb::SubmitResponse& response) {
     session.out << "job " << id << " submitted\n"
                 << "  follow    fpoctl watch " << id << "\n"
                 << "  cancel    fpoctl cancel " << id << "\n"
-                << "  describe  fpoctl describe " << id << "\n"
-                << std::flush;
+                << "  describe  fpoctl describe " << id << "\n";
+    if (!response.records().empty()) {
+      session.out << "  records   " << OneLine(response.records()) << "\n";
+    }
+    session.out << std::flush;
   }
 }
 

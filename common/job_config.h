@@ -22,6 +22,8 @@ struct ReferenceSection {
   std::string path;    // default: model.path
   std::string features = "all";  // all | top
   int64_t features_top = 50;
+  std::string values = "float32";  // float32 | float16
+  std::string share = "public";    // public | private | group:NAME
   int64_t probe_pairs = 4;
 };
 
@@ -99,7 +101,7 @@ struct EvaluateSection {
 struct ResourcesSection {
   int64_t slots = 1;
   std::string queue = "default";
-  int64_t priority = 500;  // 0-1000, higher first
+  int64_t priority = 500;            // 0-1000, higher first
   std::vector<std::string> require;  // labels that a worker must have, "name=value"
 };
 

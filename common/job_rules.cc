@@ -3,6 +3,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/access_list.h"
 #include "common/job_file.h"
 
 namespace fpo {
@@ -120,6 +121,10 @@ class Rules {
     }
     if (c_.kind == "reference" && source != "cached") {
       Complain("kind", "reference computes cached records: it needs a method that uses them");
+    }
+    if (!IsShare(c_.reference.share)) {
+      Complain("reference.share",
+               absl::StrCat("\"", c_.reference.share, "\" must be public, private or group:NAME"));
     }
     if (c_.reference.features != "top") return;
     if (method == "fpo" && c_.method.feature_selection != "reference") {

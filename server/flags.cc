@@ -38,6 +38,8 @@ void AddListen(CLI::App* app, ListenOptions* listen) {
   app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
   app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
   app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+  app->add_option("--access", listen->access,
+                  "who may call: the file that fpoctl token create writes; without it everybody");
 }
 
 }  // namespace

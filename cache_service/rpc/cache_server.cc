@@ -48,6 +48,7 @@ struct CacheServer::State {
   std::unique_ptr<GarbageCollector> collector;
   std::unique_ptr<Backups> backups;
   std::unique_ptr<UpkeepLoop> upkeep;
+  std::unique_ptr<AccessControl> access;
   std::unique_ptr<Upstream> upstream;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<OpenStreams> streams;
@@ -89,12 +90,14 @@ absl::Status CacheServer::State::OpenStore() {
 
 absl::Status CacheServer::State::JoinUpstream() {
   if (config.replica_of.empty()) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(upstream,
-                       Upstream::Create(config.replica_of, config.listen.tls, cache.get()));
+  FPO_ASSIGN_OR_RETURN(
+      upstream,
+      Upstream::Create({config.replica_of, config.listen.tls, config.token_file}, cache.get()));
   return absl::OkStatus();
 }
 
 absl::Status CacheServer::State::Listen(const std::string& version) {
+  FPO_ASSIGN_OR_RETURN(access, AccessControl::Open(config.listen.access));
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
   streams = std::make_unique<OpenStreams>(config.streams_max);
   service = std::make_unique<CacheService>(
@@ -103,6 +106,7 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
                     .streams = streams.get(),
                     .collector = collector.get(),
                     .backups = backups.get(),
+                    .access = access.get(),
                     .upstream = upstream.get(),
                     .verify_files = [this] { return store->VerifyFiles(); },
                     .idle_max = config.idle,

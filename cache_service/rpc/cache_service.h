@@ -48,6 +48,13 @@ class CacheService final : public fpo::v1::ReferenceCache::CallbackService {
                                   const fpo::v1::StatsRequest* request,
                                   fpo::v1::StatsResponse* response) override;
 
+  grpc::ServerUnaryReactor* GetCapabilities(grpc::CallbackServerContext* call,
+                                            const fpo::v1::GetCapabilitiesRequest* request,
+                                            fpo::v1::GetCapabilitiesResponse* response) override;
+  grpc::ServerUnaryReactor* ListRecipes(grpc::CallbackServerContext* call,
+                                        const fpo::v1::ListRecipesRequest* request,
+                                        fpo::v1::ListRecipesResponse* response) override;
+
   grpc::ServerUnaryReactor* Retain(grpc::CallbackServerContext* call,
                                    const fpo::v1::RetainRequest* request,
                                    fpo::v1::RetainResponse* response) override;
@@ -72,9 +79,11 @@ class CacheService final : public fpo::v1::ReferenceCache::CallbackService {
       grpc::CallbackServerContext* call, const fpo::v1::VerifyRequest* request) override;
 
  private:
+  using Work = std::function<absl::Status(const Principal& caller)>;
+
   // Answers with the status of `work`, which runs on the pool and may use request and response.
-  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* call,
-                                std::function<absl::Status()> work);
+  // Callers whose role is below `least` are refused.
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* call, Role least, Work work);
 
   const StreamContext context_;
   const std::string version_;

@@ -6,6 +6,7 @@
 #include "cache_service/rpc/convert.h"
 #include "cache_service/rpc/verify_stream.h"
 #include "cache_service/store/cache_errors.h"
+#include "common/rpc/refused_call.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
@@ -24,7 +25,7 @@ constexpr int64_t kReasonBytesMax = 1024;
 ServerUnaryReactor* CacheService::Retain(CallbackServerContext* call,
                                          const pb::RetainRequest* request,
                                          pb::RetainResponse* response) {
-  return Run(call, [this, request, response]() -> absl::Status {
+  return Run(call, Role::kWorker, [this, request, response](const Principal&) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
     FPO_ASSIGN_OR_RETURN(const absl::Time until, context_.cache->Retain(id));
     SetTimestamp(until, response->mutable_until());
@@ -34,8 +35,9 @@ ServerUnaryReactor* CacheService::Retain(CallbackServerContext* call,
 
 ServerUnaryReactor* CacheService::Pin(CallbackServerContext* call, const pb::PinRequest* request,
                                       pb::PinResponse* /*response*/) {
-  return Run(call, [this, request]() -> absl::Status {
+  return Run(call, Role::kUser, [this, request](const Principal& caller) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
+    FPO_RETURN_IF_ERROR(context_.cache->CheckMayChange(id, caller));
     return context_.cache->Pin(
         id, request->has_until() ? ReadTimestamp(request->until()) : absl::InfiniteFuture());
   });
@@ -44,8 +46,9 @@ ServerUnaryReactor* CacheService::Pin(CallbackServerContext* call, const pb::Pin
 ServerUnaryReactor* CacheService::Unpin(CallbackServerContext* call,
                                         const pb::UnpinRequest* request,
                                         pb::UnpinResponse* /*response*/) {
-  return Run(call, [this, request]() -> absl::Status {
+  return Run(call, Role::kUser, [this, request](const Principal& caller) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
+    FPO_RETURN_IF_ERROR(context_.cache->CheckMayChange(id, caller));
     return context_.cache->Unpin(id);
   });
 }
@@ -53,7 +56,7 @@ ServerUnaryReactor* CacheService::Unpin(CallbackServerContext* call,
 ServerUnaryReactor* CacheService::Quarantine(CallbackServerContext* call,
                                              const pb::QuarantineRequest* request,
                                              pb::QuarantineResponse* response) {
-  return Run(call, [this, request, response]() -> absl::Status {
+  return Run(call, Role::kAdmin, [this, request, response](const Principal&) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
     FPO_ASSIGN_OR_RETURN(std::vector<Digest> keys, ReadKeys(request->keys()));
     if (static_cast<int64_t>(request->reason().size()) > kReasonBytesMax) {
@@ -72,7 +75,7 @@ ServerUnaryReactor* CacheService::Quarantine(CallbackServerContext* call,
 ServerUnaryReactor* CacheService::ListQuarantined(CallbackServerContext* call,
                                                   const pb::ListQuarantinedRequest* request,
                                                   pb::ListQuarantinedResponse* response) {
-  return Run(call, [this, request, response]() -> absl::Status {
+  return Run(call, Role::kAdmin, [this, request, response](const Principal&) -> absl::Status {
     const int64_t limit = request->limit() > 0
                               ? std::min<int64_t>(request->limit(), kListQuarantined)
                               : kListQuarantined;
@@ -84,7 +87,7 @@ ServerUnaryReactor* CacheService::ListQuarantined(CallbackServerContext* call,
 
 ServerUnaryReactor* CacheService::Gc(CallbackServerContext* call, const pb::GcRequest* request,
                                      pb::GcResponse* response) {
-  return Run(call, [this, request, response]() -> absl::Status {
+  return Run(call, Role::kAdmin, [this, request, response](const Principal&) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const GcReport report, context_.collector->Collect(request->dry_run()));
     *response = ToProto(report);
     return absl::OkStatus();
@@ -94,7 +97,7 @@ ServerUnaryReactor* CacheService::Gc(CallbackServerContext* call, const pb::GcRe
 ServerUnaryReactor* CacheService::Backup(CallbackServerContext* call,
                                          const pb::BackupRequest* /*request*/,
                                          pb::BackupResponse* response) {
-  return Run(call, [this, response]() -> absl::Status {
+  return Run(call, Role::kAdmin, [this, response](const Principal&) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const BackupInfo info, context_.backups->Make(absl::Now()));
     response->set_path(info.path);
     response->set_records(info.records);
@@ -105,7 +108,13 @@ ServerUnaryReactor* CacheService::Backup(CallbackServerContext* call,
 
 grpc::ServerWriteReactor<pb::VerifyResponse>* CacheService::Verify(
     CallbackServerContext* call, const pb::VerifyRequest* request) {
-  return new VerifyStream(context_, call, request);
+  // One manifest is for those who may read it; the whole store is not.
+  const Role least = request->manifest_id().empty() ? Role::kAdmin : Role::kReader;
+  const absl::StatusOr<Principal> caller = context_.access->Admit(*call, least);
+  if (!caller.ok()) {
+    return new RefusedCall<grpc::ServerWriteReactor<pb::VerifyResponse>>(caller.status());
+  }
+  return new VerifyStream(context_, call, request, *caller);
 }
 
 }  // namespace fpo::cache

@@ -60,6 +60,21 @@ void ToProto(const ManifestStatus& manifest, pb::Manifest* message) {
   if (header.retained_until > absl::Now()) {
     SetTimestamp(header.retained_until, message->mutable_retained_until());
   }
+  for (const ManifestShare& share : header.shares) {
+    pb::ManifestShare& shown = *message->add_shares();
+    shown.set_owner(share.owner);
+    shown.set_share(share.share);
+  }
+}
+
+pb::RecipeInfo ToProto(const RecipeSummary& recipe) {
+  pb::RecipeInfo message;
+  message.set_recipe_id(ToBytes(recipe.id));
+  message.set_recipe(recipe.recipe);
+  message.set_manifests(recipe.manifests);
+  message.set_seconds_per_record(recipe.per_record.seconds);
+  message.set_flops_per_record(recipe.per_record.flops);
+  return message;
 }
 
 pb::PutManifestResponse ToPutResponse(const ManifestStatus& manifest) {
@@ -112,8 +127,10 @@ pb::StatsResponse ToProto(const CacheTotals& totals, const CacheCounters& counte
   return message;
 }
 
-void AddOwners(const std::vector<OwnerUse>& owners, pb::StatsResponse* message) {
+void AddOwners(const std::vector<OwnerUse>& owners, const Principal& reader,
+               pb::StatsResponse* message) {
   for (const OwnerUse& use : owners) {
+    if (reader.role != Role::kAdmin && use.owner != reader.name) continue;
     pb::OwnerUse& owner = *message->add_owners();
     owner.set_owner(use.owner);
     owner.set_manifests(use.manifests);

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "cache_service/store/cache_types.h"
+#include "common/access_list.h"
 #include "proto/fpo/v1/cache.pb.h"
 
 namespace fpo::cache {
@@ -27,7 +28,10 @@ absl::StatusOr<fpo::v1::GetRecordsResponse> ToProto(
 
 fpo::v1::GcResponse ToProto(const GcReport& report);
 fpo::v1::QuarantinedRecord ToProto(const QuarantinedRecord& record);
-void AddOwners(const std::vector<OwnerUse>& owners, fpo::v1::StatsResponse* message);
+// Everything for admins, of others their own line.
+void AddOwners(const std::vector<OwnerUse>& owners, const Principal& reader,
+               fpo::v1::StatsResponse* message);
+fpo::v1::RecipeInfo ToProto(const RecipeSummary& recipe);
 void AddRules(const KeepRules& rules, fpo::v1::StatsResponse* message);
 
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message);

@@ -21,8 +21,13 @@ constexpr size_t kPackedOverhead = 68;  // key, digest, length
 
 PullManifestStream::PullManifestStream(const StreamContext& context,
                                        grpc::CallbackServerContext* call,
-                                       const fpo::v1::PullManifestRequest* request)
-    : context_(context), request_(*request), idle_(call, context.idle_max), start_(absl::Now()) {
+                                       const fpo::v1::PullManifestRequest* request,
+                                       Principal caller)
+    : context_(context),
+      request_(*request),
+      caller_(std::move(caller)),
+      idle_(call, context.idle_max),
+      start_(absl::Now()) {
   const auto begin = [this] {
     const absl::Status status = Begin();
     if (!status.ok()) return Finish(ToGrpcStatus(status));
@@ -35,6 +40,7 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
 
 absl::Status PullManifestStream::Begin() {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
+  FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(id, caller_));
   if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
   FPO_ASSIGN_OR_RETURN(manifest_, context_.cache->BeginPull(id));
   const int64_t from = request_.from_ordinal();

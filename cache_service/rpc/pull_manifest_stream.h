@@ -19,7 +19,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
                                  public OpenStream {
  public:
   PullManifestStream(const StreamContext& context, grpc::CallbackServerContext* call,
-                     const fpo::v1::PullManifestRequest* request);
+                     const fpo::v1::PullManifestRequest* request, Principal caller);
 
   void OnWriteDone(bool ok) override;
   void OnDone() override;
@@ -38,6 +38,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
 
   const StreamContext context_;
   const fpo::v1::PullManifestRequest request_;
+  const Principal caller_;
   IdleWatch idle_;
 
   ManifestHeader manifest_;

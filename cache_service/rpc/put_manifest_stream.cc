@@ -20,8 +20,12 @@ constexpr int64_t kReserveMax = 1 << 16;  // a promise of more is not trusted wi
 
 PutManifestStream::PutManifestStream(const StreamContext& context,
                                      grpc::CallbackServerContext* call,
-                                     pb::PutManifestResponse* response)
-    : context_(context), call_(call), response_(response), idle_(call, context.idle_max) {
+                                     pb::PutManifestResponse* response, Principal caller)
+    : context_(context),
+      call_(call),
+      response_(response),
+      caller_(std::move(caller)),
+      idle_(call, context.idle_max) {
   if (!context_.streams->Add(this)) {
     Finish(ToGrpcStatus(TooManyCalls()));
     return;
@@ -59,7 +63,10 @@ absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
     has_header_ = true;
     keys_promised_ = header.keys();
     manifest_.recipe = header.recipe();
-    manifest_.owner = header.owner();
+    // Agents register for the owners of their jobs, others for themselves.
+    const bool for_others = caller_.name.empty() || caller_.role == Role::kWorker;
+    manifest_.owner = for_others ? header.owner() : caller_.name;
+    if (!header.share().empty()) manifest_.share = header.share();
     manifest_.name = header.name();
     manifest_.keys.reserve(std::min(keys_promised_, kReserveMax));
     return absl::OkStatus();

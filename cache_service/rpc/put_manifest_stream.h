@@ -13,7 +13,7 @@ class PutManifestStream final : public grpc::ServerReadReactor<fpo::v1::PutManif
                                 public OpenStream {
  public:
   PutManifestStream(const StreamContext& context, grpc::CallbackServerContext* call,
-                    fpo::v1::PutManifestResponse* response);
+                    fpo::v1::PutManifestResponse* response, Principal caller);
 
   void OnReadDone(bool ok) override;
   void OnDone() override;
@@ -27,6 +27,7 @@ class PutManifestStream final : public grpc::ServerReadReactor<fpo::v1::PutManif
   const StreamContext context_;
   grpc::CallbackServerContext* const call_;
   fpo::v1::PutManifestResponse* const response_;
+  const Principal caller_;
   IdleWatch idle_;
 
   fpo::v1::PutManifestRequest request_;

@@ -15,6 +15,7 @@
 #include "cache_service/store/reference_cache.h"
 #include "common/error_info.h"
 #include "common/metrics.h"
+#include "common/rpc/access_control.h"
 #include "common/rpc/work_pool.h"
 
 namespace fpo::cache {
@@ -26,6 +27,7 @@ struct StreamContext {
   OpenStreams* streams = nullptr;
   GarbageCollector* collector = nullptr;
   Backups* backups = nullptr;
+  const AccessControl* access = nullptr;
   Upstream* upstream = nullptr;                     // null: this is no replica
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache_service/store/cache_errors.h"
 #include "cache_service/store/key_layout.h"
+#include "common/access_list.h"
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
@@ -20,11 +21,14 @@ constexpr absl::Duration kStreamTime = absl::Hours(1);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const std::string& address,
-                                                           const TlsFiles& tls,
+absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& options,
                                                            ReferenceCache* local) {
-  auto upstream = std::unique_ptr<Upstream>(new Upstream(address, local));
-  FPO_ASSIGN_OR_RETURN(const auto channel, MakeChannel(address, {.tls = tls, .bulk = true}));
+  auto upstream = std::unique_ptr<Upstream>(new Upstream(options.address, local));
+  ChannelOptions channel_options{.tls = options.tls, .bulk = true};
+  if (!options.token_file.empty()) {
+    FPO_ASSIGN_OR_RETURN(channel_options.token, ReadTokenFile(options.token_file));
+  }
+  FPO_ASSIGN_OR_RETURN(const auto channel, MakeChannel(options.address, channel_options));
   upstream->stub_ = pb::ReferenceCache::NewStub(channel);
   return upstream;
 }
@@ -48,6 +52,7 @@ absl::Status Upstream::PutManifest(const NewManifest& manifest, pb::PutManifestR
   message.mutable_header()->set_keys(static_cast<int64_t>(manifest.keys.size()));
   message.mutable_header()->set_owner(manifest.owner);
   message.mutable_header()->set_name(manifest.name);
+  message.mutable_header()->set_share(manifest.share);
   bool writable = stream->Write(message);
   const absl::Span<const Digest> keys(manifest.keys);
   for (size_t from = 0; writable && from < keys.size(); from += kKeysPerCallMax) {

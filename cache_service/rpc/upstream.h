@@ -16,9 +16,13 @@ namespace fpo::cache {
 // Thread-safe.
 class Upstream {
  public:
-  // Connects lazily. InvalidArgument: a malformed address or unreadable TLS files.
-  static absl::StatusOr<std::unique_ptr<Upstream>> Create(const std::string& address,
-                                                          const TlsFiles& tls,
+  // Connects lazily. InvalidArgument: a malformed address, unreadable TLS files or token.
+  struct Options {
+    std::string address;
+    TlsFiles tls = {};
+    std::string token_file = {};  // of a worker; empty: the cache there wants none
+  };
+  static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
                                                           ReferenceCache* local);
 
   const std::string& address() const { return address_; }

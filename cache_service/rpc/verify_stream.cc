@@ -16,8 +16,11 @@ constexpr int kPortionsPerReport = 16;
 }  // namespace
 
 VerifyStream::VerifyStream(const StreamContext& context, grpc::CallbackServerContext* call,
-                           const fpo::v1::VerifyRequest* request)
-    : context_(context), request_(*request), idle_(call, context.idle_max) {
+                           const fpo::v1::VerifyRequest* request, Principal caller)
+    : context_(context),
+      request_(*request),
+      caller_(std::move(caller)),
+      idle_(call, context.idle_max) {
   const auto begin = [this] {
     const absl::Status status = Begin();
     if (!status.ok()) return Finish(ToGrpcStatus(status));

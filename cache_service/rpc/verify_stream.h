@@ -15,7 +15,7 @@ class VerifyStream final : public grpc::ServerWriteReactor<fpo::v1::VerifyRespon
                            public OpenStream {
  public:
   VerifyStream(const StreamContext& context, grpc::CallbackServerContext* call,
-               const fpo::v1::VerifyRequest* request);
+               const fpo::v1::VerifyRequest* request, Principal caller);
 
   void OnWriteDone(bool ok) override;
   void OnDone() override;
@@ -29,6 +29,7 @@ class VerifyStream final : public grpc::ServerWriteReactor<fpo::v1::VerifyRespon
 
   const StreamContext context_;
   const fpo::v1::VerifyRequest request_;
+  const Principal caller_;
   IdleWatch idle_;
 
   std::optional<Digest> manifest_;                             // nothing: the whole store

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cache_service/store/claim_table.h"
 #include "cache_service/store/cost_ledger.h"
@@ -43,6 +44,13 @@ struct NewManifest {
   std::vector<Digest> keys;
   std::string owner;
   std::string name;
+  std::string share = "public";  // who else may read it: public, private, group:NAME
+};
+
+struct ClaimAsk {
+  int64_t limit = 1;
+  std::string builder = {};     // who computes, for people
+  std::string request_id = {};  // the same again gets the same claim while it lives
 };
 
 struct ClaimGrant {
@@ -57,6 +65,13 @@ struct ClaimGrant {
 struct ComputeCost {
   double seconds = 0;
   double flops = 0;
+};
+
+// Packed records under one claim.
+struct PutBatch {
+  uint64_t claim_id = 0;
+  absl::string_view packed = {};
+  ComputeCost cost = {};
 };
 
 struct PutCounts {
@@ -92,6 +107,13 @@ struct CacheCounters {
   std::atomic<int64_t> removed_bytes_orphaned = 0;  // of no manifest
   std::atomic<double> saved_seconds = 0;
   std::atomic<double> saved_flops = 0;
+};
+
+struct RecipeSummary {
+  Digest id{};
+  std::string recipe;  // canonical
+  int64_t manifests = 0;
+  Savings per_record = {};  // what computing one took on average; 0: not measured
 };
 
 // What one owner's manifests hold. A record of two owners counts for both.

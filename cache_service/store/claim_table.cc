@@ -41,9 +41,19 @@ absl::StatusOr<uint64_t> ClaimTable::Grant(const Digest& recipe_id, absl::Span<c
   return id;
 }
 
-void ClaimTable::SetManifest(uint64_t claim_id, const Digest& manifest_id) {
-  const auto it = claims_.find(claim_id);
-  if (it != claims_.end()) it->second.manifest_id = manifest_id;
+void ClaimTable::SetPurpose(uint64_t claim_id, const Digest& manifest_id, std::string request_id) {
+  const auto claim = claims_.find(claim_id);
+  if (claim == claims_.end()) return;
+  claim->second.manifest_id = manifest_id;
+  claim->second.request_id = std::move(request_id);
+}
+
+uint64_t ClaimTable::OfRequest(const std::string& request_id, const Digest& manifest_id) const {
+  if (request_id.empty()) return 0;
+  for (const auto& [id, claim] : claims_) {
+    if (claim.request_id == request_id && claim.manifest_id == manifest_id) return id;
+  }
+  return 0;
 }
 
 int64_t ClaimTable::HeldBy(const Digest& manifest_id) const {

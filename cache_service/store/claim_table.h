@@ -37,8 +37,10 @@ class ClaimTable {
   // Gives `keys`, none of which is held, to a builder. ResourceExhausted: too many live claims.
   absl::StatusOr<uint64_t> Grant(const Digest& recipe_id, absl::Span<const Digest> keys,
                                  std::string builder, absl::Time now);
-  // For whom a claim was made; protects that manifest.
-  void SetManifest(uint64_t claim_id, const Digest& manifest_id);
+  // For whom a claim was made, which protects that manifest, and by which request.
+  void SetPurpose(uint64_t claim_id, const Digest& manifest_id, std::string request_id);
+  // The live claim that this request made; 0: none, or no id.
+  uint64_t OfRequest(const std::string& request_id, const Digest& manifest_id) const;
   int64_t HeldBy(const Digest& manifest_id) const;  // keys of live claims made for it
   // Extends the lease. FailedPrecondition (UNKNOWN_CLAIM, STALE_CLAIM); the second renewal in a row
   // with the same `records_done` ends the claim.
@@ -70,6 +72,7 @@ class ClaimTable {
     Digest manifest_id{};
     absl::flat_hash_set<Digest> keys;
     std::string builder;
+    std::string request_id;
     absl::Time deadline;
     int64_t records_done = 0;
     int idle_renewals = 0;

@@ -15,7 +15,8 @@ namespace {
 constexpr char kManifestPrefix[] = "manifest/";
 constexpr char kRecipePrefix[] = "recipe/";
 constexpr char kCostPrefix[] = "cost/";
-constexpr uint8_t kManifestVersion = 2;
+constexpr uint8_t kManifestVersion = 3;
+constexpr uint8_t kManifestWithoutShares = 2;  // everybody could read it
 constexpr uint8_t kDataVersion = 1;
 constexpr uint8_t kPresent = 0;
 constexpr uint8_t kQuarantined = 1;
@@ -72,12 +73,24 @@ class FieldReader {
   }
   // True when every read was backed by bytes and none are left.
   bool Complete() const { return ok_ && left_.empty(); }
+  bool ok() const { return ok_; }
   absl::string_view Rest() { return Bytes(left_.size()); }
 
  private:
   absl::string_view left_;
   bool ok_ = true;
 };
+
+std::vector<ManifestShare> ReadShares(FieldReader* reader) {
+  std::vector<ManifestShare> shares;
+  const auto count = reader->Number<uint32_t>();
+  for (uint32_t i = 0; i < count && reader->ok(); ++i) {
+    ManifestShare& share = shares.emplace_back();
+    share.owner = reader->Text();
+    share.share = reader->Text();
+  }
+  return shares;
+}
 
 // The fields of a value that ends with the SHA-256 of `key` and them.
 absl::StatusOr<absl::string_view> TakeChecked(absl::string_view key, absl::string_view value) {
@@ -165,6 +178,11 @@ std::string EncodeManifest(const ManifestHeader& header) {
   AppendTime(header.used, &value);
   AppendTime(header.pinned_until, &value);
   AppendTime(header.retained_until, &value);
+  AppendLittleEndian(static_cast<uint32_t>(header.shares.size()), &value);
+  for (const ManifestShare& share : header.shares) {
+    AppendText(share.owner, &value);
+    AppendText(share.share, &value);
+  }
   return value + ToBytes(Sha256Of(value));
 }
 
@@ -183,7 +201,13 @@ absl::StatusOr<ManifestHeader> DecodeManifest(absl::string_view value) {
   header.used = reader.ReadTime();
   header.pinned_until = reader.ReadTime();
   header.retained_until = reader.ReadTime();
-  if (!reader.Complete() || version != kManifestVersion || header.total < 0) {
+  if (version == kManifestWithoutShares) {
+    header.shares = {{.owner = header.owner}};
+  } else {
+    header.shares = ReadShares(&reader);
+  }
+  const bool known = version == kManifestVersion || version == kManifestWithoutShares;
+  if (!reader.Complete() || !known || header.total < 0) {
     return absl::DataLossError(absl::StrCat("a manifest header of ", value.size(),
                                             " bytes, version ", version, ", is malformed"));
   }

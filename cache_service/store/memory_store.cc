@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "cache_service/store/manifest_access.h"
 #include "cache_service/store/put_plan.h"
 #include "common/status_macros.h"
 
@@ -23,6 +24,9 @@ absl::Status MemoryStore::PutManifest(const ManifestHeader& header, absl::Span<c
       manifests_.try_emplace(header.id, StoredManifest{header, {keys.begin(), keys.end()}});
   StoredManifest& stored = it->second;
   if (!inserted) {
+    for (const ManifestShare& share : header.shares) {
+      FPO_RETURN_IF_ERROR(AddShare(share, &stored.header.shares));
+    }
     stored.header.used = header.used;
     stored.header.retained_until = std::max(stored.header.retained_until, header.retained_until);
     stored.keys.assign(keys.begin(), keys.end());

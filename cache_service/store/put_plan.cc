@@ -15,10 +15,10 @@ absl::StatusOr<Record> DecodeFor(const Recipe& recipe, const PackedRecord& packe
     return absl::InvalidArgumentError(
         absl::StrCat("record ", ToHex(packed.key), " is malformed: ", record.status().message()));
   }
-  if (record->features.size() != recipe.sae.size()) {
+  const absl::Status belongs = CheckBelongs(*record, recipe);
+  if (!belongs.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("record ", ToHex(packed.key), " has ", record->features.size(),
-                     " feature lists and its recipe has ", recipe.sae.size(), " SAEs"));
+        absl::StrCat("record ", ToHex(packed.key), ": ", belongs.message()));
   }
   return record;
 }

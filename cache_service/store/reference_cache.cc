@@ -1,6 +1,7 @@
 #include "cache_service/store/reference_cache.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -23,6 +24,12 @@ absl::Status CheckDistinct(absl::Span<const Digest> keys) {
   return absl::OkStatus();
 }
 
+absl::Status CheckDistinct(absl::Span<const PackedRecord> records) {
+  std::vector<Digest> keys;
+  for (const PackedRecord& record : records) keys.push_back(record.key);
+  return CheckDistinct(keys);
+}
+
 absl::Status CheckNewManifest(const NewManifest& manifest) {
   const auto count = static_cast<int64_t>(manifest.keys.size());
   if (count == 0 || count > kManifestKeysMax) {
@@ -33,6 +40,10 @@ absl::Status CheckNewManifest(const NewManifest& manifest) {
   if (static_cast<int64_t>(name_bytes) > kNameBytesMax) {
     return BadRequest("name", absl::StrCat(name_bytes, " bytes; at most ", kNameBytesMax));
   }
+  if (!IsShare(manifest.share)) {
+    return BadRequest("share", absl::StrCat("\"", manifest.share.substr(0, 80),
+                                            "\"; public, private or group:NAME"));
+  }
   return CheckDistinct(manifest.keys);
 }
 
@@ -42,9 +53,7 @@ absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed
   }
   absl::StatusOr<std::vector<PackedRecord>> records = Unpack(packed);
   if (!records.ok()) return BadRequest("packed", std::string(records.status().message()));
-  std::vector<Digest> keys;
-  for (const PackedRecord& record : *records) keys.push_back(record.key);
-  FPO_RETURN_IF_ERROR(CheckDistinct(keys));
+  FPO_RETURN_IF_ERROR(CheckDistinct(*records));
   return records;
 }
 
@@ -136,6 +145,7 @@ absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest)
   header.total = static_cast<int64_t>(manifest.keys.size());
   header.owner = std::move(manifest.owner);
   header.name = std::move(manifest.name);
+  header.shares = {{.owner = header.owner, .share = std::move(manifest.share)}};
   header.created = header.used = clock_.Now();
   header.retained_until = header.used + options_.keep.retain;
   {
@@ -170,52 +180,9 @@ absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& he
   return status;
 }
 
-absl::StatusOr<ManifestStatus> ReferenceCache::GetManifest(const Digest& id) {
-  const absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
-  if (absl::IsNotFound(header.status())) return NoManifest(id);
-  if (absl::IsDataLoss(header.status())) return DropDamagedManifest(id, header.status());
-  FPO_RETURN_IF_ERROR(header.status());
-  return StatusOf(*header);
-}
-
-absl::StatusOr<std::vector<ManifestStatus>> ReferenceCache::ListManifests() {
-  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store_.ListManifests());
-  std::vector<ManifestStatus> list;
-  for (const ManifestHeader& header : headers) {
-    std::optional<ManifestCounts> counts;
-    {
-      absl::MutexLock lock(&mutex_);
-      counts = manifests_.CountsOf(header.id);
-    }
-    if (counts) {
-      list.push_back({header, counts->present, counts->bytes});
-      continue;
-    }
-    const absl::StatusOr<ManifestStatus> status = StatusOf(header);
-    if (absl::IsNotFound(status.status())) continue;  // removed meanwhile, or damaged
-    FPO_RETURN_IF_ERROR(status.status());
-    list.push_back(*status);
-  }
-  return list;
-}
-
-absl::StatusOr<std::vector<int32_t>> ReferenceCache::FindMissing(
-    const Digest& recipe_id, absl::Span<const Digest> keys) const {
-  if (static_cast<int64_t>(keys.size()) > kKeysPerCallMax) {
-    return BadRequest("keys", absl::StrCat(keys.size(), " keys; at most ", kKeysPerCallMax));
-  }
-  FPO_ASSIGN_OR_RETURN(const auto entries, store_.Lookup(recipe_id, keys));
-  std::vector<int32_t> missing;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (!entries[i] || entries[i]->quarantined) missing.push_back(static_cast<int32_t>(i));
-  }
-  return missing;
-}
-
-absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, int64_t limit,
-                                                 std::string builder) {
-  if (limit < 1 || limit > kClaimKeysMax) {
-    return BadRequest("limit", absl::StrCat(limit, "; 1 to ", kClaimKeysMax));
+absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, const ClaimAsk& ask) {
+  if (ask.limit < 1 || ask.limit > kClaimKeysMax) {
+    return BadRequest("limit", absl::StrCat(ask.limit, "; 1 to ", kClaimKeysMax));
   }
   FPO_FAILPOINT("cache.claim.begin");
   FPO_RETURN_IF_ERROR(CheckRoom());
@@ -227,21 +194,25 @@ absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, int6
     claims_.Expire(now);
     grant.lease = claims_.lease();
     grant.complete = progress.complete();
+    grant.claim_id = claims_.OfRequest(ask.request_id, manifest_id);
     std::vector<Digest> keys;
     for (const int64_t ordinal : progress.missing()) {
-      if (static_cast<int64_t>(keys.size()) == limit) break;
+      if (static_cast<int64_t>(keys.size()) == ask.limit) break;
       const Digest& key = progress.keys()[ordinal];
-      if (claims_.IsHeld(recipe_id, key)) continue;
+      const bool ours = grant.claim_id != 0 ? claims_.Holds(grant.claim_id, recipe_id, key)
+                                            : !claims_.IsHeld(recipe_id, key);
+      if (!ours) continue;
       keys.push_back(key);
       grant.ordinals.push_back(ordinal);
     }
+    if (grant.claim_id != 0) return absl::OkStatus();  // asked before: the answer was lost
     if (keys.empty()) {
       const std::optional<absl::Time> next = claims_.NextExpiry(recipe_id);
       if (!grant.complete && next) grant.retry_after = *next - now;
       return absl::OkStatus();
     }
-    FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, builder, now));
-    claims_.SetManifest(grant.claim_id, manifest_id);
+    FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, ask.builder, now));
+    claims_.SetPurpose(grant.claim_id, manifest_id, ask.request_id);
     ++version_;
     return absl::OkStatus();
   };
@@ -312,14 +283,28 @@ absl::Status ReferenceCache::CheckIdentical(const Digest& recipe_id, uint64_t cl
 absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, uint64_t claim_id,
                                                      absl::string_view packed,
                                                      const ComputeCost& cost) {
+  const PutBatch batch{.claim_id = claim_id, .packed = packed, .cost = cost};
+  return PutBatches(manifest_id, absl::MakeConstSpan(&batch, 1));
+}
+
+absl::StatusOr<PutCounts> ReferenceCache::PutBatches(const Digest& manifest_id,
+                                                     absl::Span<const PutBatch> batches) {
   FPO_FAILPOINT("cache.put.begin");
-  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, UnpackRequest(packed));
   ManifestHeader header;
-  FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
-                       RecordsNotHeld(manifest_id, claim_id, records, &header));
-  if (!not_held.empty()) {
-    FPO_RETURN_IF_ERROR(CheckIdentical(header.recipe_id, claim_id, not_held));
+  std::vector<PackedRecord> records;
+  RecipeCost cost;
+  for (const PutBatch& batch : batches) {
+    FPO_ASSIGN_OR_RETURN(std::vector<PackedRecord> some, UnpackRequest(batch.packed));
+    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
+                         RecordsNotHeld(manifest_id, batch.claim_id, some, &header));
+    if (!not_held.empty()) {
+      FPO_RETURN_IF_ERROR(CheckIdentical(header.recipe_id, batch.claim_id, not_held));
+    }
+    cost.seconds += batch.cost.seconds;
+    cost.flops += batch.cost.flops;
+    std::move(some.begin(), some.end(), std::back_inserter(records));
   }
+  if (batches.size() > 1) FPO_RETURN_IF_ERROR(CheckDistinct(records));
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
   FPO_RETURN_IF_ERROR(CheckRoom());
   absl::ReaderMutexLock put(&load_mutex_);
@@ -329,11 +314,10 @@ absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, 
     return result.status();
   }
   const PutCounts counts = Account(header.recipe_id, records, *result);
+  cost.records = static_cast<int64_t>(records.size());
   {
     absl::MutexLock lock(&mutex_);
-    costs_.Add(header.recipe_id, {.records = static_cast<int64_t>(records.size()),
-                                  .seconds = cost.seconds,
-                                  .flops = cost.flops});
+    costs_.Add(header.recipe_id, cost);
   }
   FPO_FAILPOINT("cache.put.before_ack");
   return counts;

@@ -19,6 +19,7 @@
 #include "cache_service/store/cost_ledger.h"
 #include "cache_service/store/manifest_table.h"
 #include "cache_service/store/store.h"
+#include "common/access_list.h"
 #include "common/clock.h"
 
 namespace fpo::cache {
@@ -35,11 +36,16 @@ class ReferenceCache {
   absl::StatusOr<ManifestStatus> PutManifest(NewManifest manifest);
   absl::StatusOr<ManifestStatus> GetManifest(const Digest& id);
   absl::StatusOr<std::vector<ManifestStatus>> ListManifests();
+  // NotFound; PermissionDenied as manifest_access.h says.
+  absl::Status CheckMayRead(const Digest& manifest_id, const Principal& reader);
+  absl::Status CheckMayChange(const Digest& manifest_id, const Principal& caller);
+  // Of the manifests that `reader` may read, by id.
+  absl::StatusOr<std::vector<RecipeSummary>> ListRecipes(const Principal& reader);
   // Positions of absent keys.
   absl::StatusOr<std::vector<int32_t>> FindMissing(const Digest& recipe_id,
                                                    absl::Span<const Digest> keys) const;
 
-  absl::StatusOr<ClaimGrant> Claim(const Digest& manifest_id, int64_t limit, std::string builder);
+  absl::StatusOr<ClaimGrant> Claim(const Digest& manifest_id, const ClaimAsk& ask);
   absl::Status RenewClaim(uint64_t claim_id, int64_t records_done);
   absl::Status ReleaseClaim(uint64_t claim_id);
   absl::Duration lease() const { return options_.claims.lease; }
@@ -49,6 +55,9 @@ class ReferenceCache {
   // foreign records. Nothing is stored then.
   absl::StatusOr<PutCounts> PutRecords(const Digest& manifest_id, uint64_t claim_id,
                                        absl::string_view packed, const ComputeCost& cost = {});
+  // The same for several batches together, all or nothing.
+  absl::StatusOr<PutCounts> PutBatches(const Digest& manifest_id,
+                                       absl::Span<const PutBatch> batches);
 
   // For a replica: what it lacks of a manifest, and storing what another cache sent of it, whole or
   // not at all. Needs no claim: the sender has the first value.

@@ -146,12 +146,15 @@ absl::StatusOr<std::vector<OwnerUse>> ReferenceCache::Owners() {
       absl::MutexLock lock(&mutex_);
       counts = manifests_.CountsOf(header.id);
     }
-    OwnerUse& use = owners[header.owner];
-    ++use.manifests;
-    if (!counts) continue;
-    use.records += counts->present;
-    use.bytes += counts->bytes;
-    if (header.pinned_until > clock_.Now()) use.pinned_bytes += counts->bytes;
+    const bool pinned = header.pinned_until > clock_.Now();
+    for (const ManifestShare& share : header.shares) {
+      OwnerUse& use = owners[share.owner];
+      ++use.manifests;
+      if (!counts) continue;
+      use.records += counts->present;
+      use.bytes += counts->bytes;
+      if (pinned) use.pinned_bytes += counts->bytes;
+    }
   }
   std::vector<OwnerUse> list;
   for (auto& [owner, use] : owners) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cache_service/store/key_layout.h"
+#include "cache_service/store/manifest_access.h"
 #include "cache_service/store/put_plan.h"
 #include "common/failpoint.h"
 #include "common/log.h"
@@ -14,6 +15,8 @@ namespace fpo::cache {
 namespace {
 
 constexpr int kDigestBytes = 32;
+// Above it, sorted files cost less than the log and the memory table.
+constexpr size_t kIngestBytesMin = size_t{12} << 20;
 
 DatabaseOptions ToDatabaseOptions(const RocksdbStoreOptions& options) {
   DatabaseOptions result;
@@ -136,6 +139,9 @@ absl::Status RocksdbStore::PutManifest(const ManifestHeader& header,
     written = *before;
     written.used = header.used;
     written.retained_until = std::max(written.retained_until, header.retained_until);
+    for (const ManifestShare& share : header.shares) {
+      FPO_RETURN_IF_ERROR(AddShare(share, &written.shares));
+    }
   }
   // The keys that are there may be damaged.
   const auto keys_before = before.ok() ? ManifestKeys(header.id, 0, header.total)
@@ -280,7 +286,8 @@ absl::StatusOr<PutResult> RocksdbStore::PutRecords(const Recipe& recipe,
     if (entries[i]) --added.quarantined;
   }
   if (!writes.empty()) {
-    FPO_RETURN_IF_ERROR(database_->Write(writes));
+    const bool bulk = writes.bytes() >= kIngestBytesMin;
+    FPO_RETURN_IF_ERROR(bulk ? database_->Ingest(writes) : database_->Write(writes));
     AddToTotals(added.records, added.bytes, added.quarantined);
   }
   FPO_FAILPOINT("cache.put.after_write");

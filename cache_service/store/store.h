@@ -25,7 +25,8 @@ class Store {
   // A number that is larger than at every earlier opening and is durable.
   virtual uint32_t BootNumber() const = 0;
 
-  // Stores keys, then header. The header of an existing id is kept except for `used`.
+  // Stores keys, then header. The header of an existing id is kept except for `used`,
+  // `retained_until` and the shares, which are added to its own.
   virtual absl::Status PutManifest(const ManifestHeader& header, absl::Span<const Digest> keys) = 0;
   virtual absl::StatusOr<ManifestHeader> GetManifest(const Digest& id) const = 0;  // NotFound
   // By id. A damaged header is left out: its manifest is put again by whoever needs it.

@@ -14,18 +14,28 @@
 // What a Store takes and gives.
 namespace fpo::cache {
 
+// Somebody who registered a manifest, and who may read it because of that: "public", "private" or
+// "group:NAME".
+struct ManifestShare {
+  std::string owner;
+  std::string share = "public";
+
+  bool operator==(const ManifestShare&) const = default;
+};
+
 // One registered data set under one recipe; its ordered keys are stored beside it.
 struct ManifestHeader {
   Digest id{};
   Digest recipe_id{};
   std::string recipe;  // canonical
   int64_t total = 0;   // keys
-  std::string owner;
+  std::string owner;   // who registered it first
   std::string name;
   absl::Time created;
   absl::Time used;
   absl::Time pinned_until = absl::InfinitePast();    // InfiniteFuture: until it is unpinned
   absl::Time retained_until = absl::InfinitePast();  // by a job that is about to read it
+  std::vector<ManifestShare> shares = {};            // one an owner
 
   bool operator==(const ManifestHeader&) const = default;
 };

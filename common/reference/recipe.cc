@@ -43,6 +43,12 @@ absl::Status CheckFeatures(const Recipe& recipe) {
   return absl::OkStatus();
 }
 
+absl::Status CheckValues(const Recipe& recipe) {
+  if (recipe.values == "float32") return absl::OkStatus();
+  if (recipe.sae.empty()) return Invalid("a recipe without an SAE keeps values \"float32\"");
+  return CheckWord("values", recipe.values, {"float32", "float16"});
+}
+
 absl::Status Check(const Recipe& recipe) {
   FPO_RETURN_IF_ERROR(CheckDigest("model_digest", recipe.model_digest));
   if (recipe.forward.empty()) return Invalid("forward is empty");
@@ -55,6 +61,7 @@ absl::Status Check(const Recipe& recipe) {
     if (sae.layer < 0) return Invalid(absl::StrCat("layer is ", sae.layer));
     if (sae.pooling.empty()) return Invalid("pooling is empty");
   }
+  FPO_RETURN_IF_ERROR(CheckValues(recipe));
   return CheckFeatures(recipe);
 }
 
@@ -85,6 +92,7 @@ absl::StatusOr<Recipe> ReadRecipe(const JsonValue& object) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "features", &recipe.features));
   FPO_RETURN_IF_ERROR(ReadMember(object, "forward", &recipe.forward));
   FPO_RETURN_IF_ERROR(ReadMember(object, "model_digest", &recipe.model_digest));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "values", &recipe.values));
   const JsonValue* sae = object.Find("sae");
   if (sae == nullptr) return recipe;
   for (const JsonValue& item : sae->Items()) {
@@ -105,6 +113,7 @@ std::string CanonicalRecipe(const Recipe& recipe) {
   object.Add("forward", recipe.forward);
   object.Add("model_digest", recipe.model_digest);
   object.AddRaw("sae", JsonArray(sae));
+  if (recipe.values != "float32") object.Add("values", recipe.values);
   return object.Text();
 }
 
@@ -123,7 +132,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
   if (CanonicalRecipe(*recipe) != canonical) {
     return Invalid(
         "not in canonical form: these members, each once, sorted, without spaces: device "
-        "dtype features forward model_digest sae[digest layer pooling precision site]");
+        "dtype features forward model_digest sae[digest layer pooling precision site], and values "
+        "when it is not float32");
   }
   return recipe;
 }
@@ -134,6 +144,7 @@ Recipe MarginRecipe(const Recipe& recipe) {
   Recipe margin = recipe;
   margin.sae.clear();
   margin.features = "all";
+  margin.values = "float32";
   return margin;
 }
 

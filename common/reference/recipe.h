@@ -26,17 +26,19 @@ struct SaeRecipe {
 struct Recipe {
   std::string
       model_digest;  // hex SHA-256 over the weights and the config values that change the forward
-  std::string forward;           // version of the forward recipe, e.g. "gemma-1"
-  std::string dtype;             // bfloat16 | float32
-  std::string device;            // device class: cpu | cuda
-  std::vector<SaeRecipe> sae;    // empty: margin-only
-  std::string features = "all";  // all | top:M; "all" when margin-only
+  std::string forward;             // version of the forward recipe, e.g. "gemma-1"
+  std::string dtype;               // bfloat16 | float32
+  std::string device;              // device class: cpu | cuda
+  std::vector<SaeRecipe> sae;      // empty: margin-only
+  std::string features = "all";    // all | top:M; "all" when margin-only
+  std::string values = "float32";  // of features: float32 | float16; "float32" when margin-only
 
   bool operator==(const Recipe&) const = default;
 };
 
 // Canonical JSON (sorted keys, no spaces): the bytes that the id digests, and the form in which a
-// recipe travels.
+// recipe travels. `values` stands in it only when it is not float32, as ids from before it existed
+// have it.
 std::string CanonicalRecipe(const Recipe& recipe);
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical);  // InvalidArgument; strict
 Digest RecipeId(const Recipe& recipe);

@@ -46,7 +46,7 @@ struct RecordFileWriter::State {
 
   std::string path;
   std::string part;
-  size_t sae_count = 0;
+  Recipe recipe;
   std::FILE* file = nullptr;
   Sha256 hash;
   uint64_t offset = 0;
@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<RecordFileWriter>> RecordFileWriter::Create(const
   auto state = std::make_unique<State>();
   state->path = path;
   state->part = path + ".part";
-  state->sae_count = recipe.sae.size();
+  state->recipe = recipe;
   state->file = std::fopen(state->part.c_str(), "wbe");
   if (state->file == nullptr) return PosixError(errno, "open", state->part);
   std::string header(kMagic);
@@ -79,10 +79,9 @@ absl::Status RecordFileWriter::Add(const PackedRecord& record) {
   if (!decoded.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(what, ": ", decoded.status().message()));
   }
-  if (decoded->features.size() != state_->sae_count) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": it has ", decoded->features.size(),
-                                                   " feature lists, its recipe has ",
-                                                   state_->sae_count, " SAEs"));
+  const absl::Status belongs = CheckBelongs(*decoded, state_->recipe);
+  if (!belongs.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": ", belongs.message()));
   }
   if (record.bytes.size() > kRecordBytesMax || Sha256Of(record.bytes) != record.sha256) {
     return absl::InvalidArgumentError(
@@ -306,10 +305,9 @@ absl::StatusOr<Record> RecordFile::Find(const Digest& key) const {
   if (view == nullptr) return state_->NoRecord(key);
   absl::StatusOr<Record> record = DecodeRecord(view->bytes);
   if (!record.ok()) return state_->Damaged(record.status().message());
-  if (record->features.size() != state_->recipe.sae.size()) {
-    return state_->Damaged(absl::StrCat("record ", ToHex(key), " has ", record->features.size(),
-                                        " feature lists, the recipe ", state_->recipe.sae.size(),
-                                        " SAEs"));
+  const absl::Status belongs = CheckBelongs(*record, state_->recipe);
+  if (!belongs.ok()) {
+    return state_->Damaged(absl::StrCat("record ", ToHex(key), ": ", belongs.message()));
   }
   return record;
 }

@@ -47,6 +47,7 @@ rocksdb::DBOptions Database::State::DbOptions() const {
 }
 
 absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() {
+  RemoveUnfinishedFiles(options.path);
   auto result = std::make_unique<OpenDb>();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
@@ -69,6 +70,12 @@ void WriteSet::Delete(int family, absl::string_view key) {
 }
 void WriteSet::DeleteRange(int family, absl::string_view begin, absl::string_view end) {
   ops_.push_back({Kind::kDeleteRange, family, std::string(begin), std::string(end)});
+}
+
+size_t WriteSet::bytes() const {
+  size_t sum = 0;
+  for (const Op& op : ops_) sum += op.key.size() + op.value.size();
+  return sum;
 }
 
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -54,6 +54,7 @@ class WriteSet {
   void Delete(int family, absl::string_view key);
   void DeleteRange(int family, absl::string_view begin, absl::string_view end);  // end exclusive
   bool empty() const { return ops_.empty(); }
+  size_t bytes() const;  // of keys and values
   void Clear() { ops_.clear(); }
 
  private:
@@ -82,6 +83,11 @@ class Database {
   // Durable when it returns with `sync`: concurrent callers share one fsync. ResourceExhausted when
   // the disk is nearly full.
   absl::Status Write(const WriteSet& writes, bool sync = true);
+
+  // The same for much at once, of Puts alone, each key once: sorted files are made beside the store
+  // and taken in whole, so that nothing is written twice. All or nothing, durable when it returns.
+  // Readers may see one family's part before another's: the caller keeps them apart.
+  absl::Status Ingest(const WriteSet& writes);
 
   // The same for the few bytes that a start or a decision needs: synced, and also when only the
   // space that Write keeps free is left.

@@ -45,6 +45,9 @@ class ErrorLatch final : public rocksdb::EventListener {
 };
 
 // An open RocksDB with its handles, closed in the right order.
+// Sorted files that a killed process left: nobody was told that they are stored.
+void RemoveUnfinishedFiles(const std::string& folder);
+
 struct OpenDb {
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;

@@ -3,6 +3,11 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/call_token.h"
 #include "common/rpc/credentials.h"
 #include "common/status_macros.h"
 
@@ -27,6 +32,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   FPO_RETURN_IF_ERROR(CheckAddress(address));
   FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials,
                        ChannelCredentialsFor(options.tls));
+  if (!options.token.empty() && options.tls.ca.empty() && !IsLoopback(address)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a token is sent over TLS or to this machine only, and ", address, " is neither"));
+  }
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(kMessageBytesMax);
   args.SetMaxSendMessageSize(kMessageBytesMax);
@@ -40,7 +49,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // Channels with equal arguments share a connection; this one differs on purpose.
   args.SetInt("fpo.bulk", options.bulk ? 1 : 0);
-  return grpc::CreateCustomChannel(address, credentials, args);
+  if (options.token.empty()) return grpc::CreateCustomChannel(address, credentials, args);
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeCallToken(options.token));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, credentials, args,
+                                                                 std::move(interceptors));
 }
 
 }  // namespace fpo

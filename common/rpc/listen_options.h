@@ -23,6 +23,7 @@ struct ListenOptions {
   std::string port_file = {};  // where WritePortFile goes; empty: nowhere
   bool insecure = false;       // allow an address outside loopback without TLS
   TlsFiles tls = {};
+  std::string access = {};  // file of those who may call (common/access_list.h); empty: everybody
 };
 
 // InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address

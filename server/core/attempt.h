@@ -29,6 +29,7 @@ struct Member {
   int32_t slots = 1;
   int32_t first_rank = 0;
   MemberState state = MemberState::kAssigned;
+  CacheUse cache = {};  // as this worker last reported it
 
   bool operator==(const Member&) const = default;
   bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }
@@ -46,7 +47,7 @@ struct Attempt {
   int64_t end_step = 0;     // of the job's progress when it ended
   std::string last_error;   // newest error event, for reports that carry no message
   bool progressed = false;  // a new checkpoint, a phase reached first, a new reference record
-  CacheUse cache;           // as this attempt last reported it
+  CacheUse cache;           // of all members together: CacheUseOf(members)
 
   bool operator==(const Attempt&) const = default;
   bool AllEnded() const;
@@ -54,6 +55,9 @@ struct Attempt {
   Member* Find(absl::string_view worker);
 };
 
+// Over the workers of one attempt, which fill one manifest together: what was there when the first
+// of them asked, and what they computed in all.
+CacheUse CacheUseOf(const std::vector<Member>& members);
 // Over all attempts: what the job found when it first asked, and what it computed in all, so that a
 // restarted job does not claim that its own records were there before.
 CacheUse CacheUseOf(const std::vector<Attempt>& attempts);

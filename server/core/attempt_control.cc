@@ -118,6 +118,7 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
   AssignCommand command;
   command.ref = LastAttemptRef(job);
   command.config_json = job.config_json;
+  command.owner = job.owner;
   command.slots = member.slots;
   command.first_rank = member.first_rank;
   command.world_size = job.demand.slots;
@@ -231,7 +232,7 @@ void AttemptControl::FindMissing(const WorkerHello& hello, const Moment& now) {
 
 void AttemptControl::OnReport(const MemberReport& report, const std::optional<CacheUse>& cache,
                               const Moment& now) {
-  if (cache) KeepCacheUse(report.ref, *cache);
+  if (cache) KeepCacheUse(report, *cache);
   if (EndsMember(report.status)) {
     unreported_.erase({report.worker, report.ref});
     workers_->Release(report.worker, report.ref);
@@ -241,11 +242,15 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
   if (ErrorReason(status) == "STALE_EPOCH") ++counts_->fencing_rejections["report"];
 }
 
-void AttemptControl::KeepCacheUse(const AttemptRef& ref, const CacheUse& cache) {
-  const JobPtr before = jobs_->Get(ref.job_id);
-  if (!before || !IsCurrent(*before, ref) || before->attempts.back().cache == cache) return;
+void AttemptControl::KeepCacheUse(const MemberReport& report, const CacheUse& cache) {
+  const JobPtr before = jobs_->Get(report.ref.job_id);
+  if (!before || !IsCurrent(*before, report.ref)) return;
   Job job = *before;
-  job.attempts.back().cache = cache;
+  Attempt& attempt = job.attempts.back();
+  Member* const member = attempt.Find(report.worker);
+  if (member == nullptr || member->cache == cache) return;
+  member->cache = cache;
+  attempt.cache = CacheUseOf(attempt.members);
   job.progress.cache = CacheUseOf(job.attempts);
   // Stored with the report that carries it, or with the next change.
   jobs_->Publish(std::move(job));

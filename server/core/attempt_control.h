@@ -77,7 +77,7 @@ class AttemptControl {
   void DrainWorkers(const Moment& now);
   // Processes that nobody confirmed dead may still be there: the worker gets no new ones.
   void CloseUnconfirmed(const Job& job);
-  void KeepCacheUse(const AttemptRef& ref, const CacheUse& cache);
+  void KeepCacheUse(const MemberReport& report, const CacheUse& cache);
 
   const CoordinatorOptions options_;
   JobTable* const jobs_;

@@ -13,6 +13,9 @@ struct CacheUse {
   std::string manifest_id;  // hex
   std::string recipe_id;    // hex
   double reference_seconds = 0;
+  // What the records that were hit took those who computed them; 0: not measured.
+  double saved_seconds = 0;
+  double saved_flops = 0;
 
   bool operator==(const CacheUse&) const = default;
 };

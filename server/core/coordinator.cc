@@ -50,7 +50,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const Coordinator
 absl::StatusOr<SubmitAnswer> Coordinator::Submit(const SubmitAsk& ask) {
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
-  return intake_.Submit(ask, wall_.Now());
+  FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, intake_.Submit(ask, wall_.Now()));
+  answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key));
+  return answer;
 }
 
 absl::StatusOr<SubmitAnswer> Coordinator::Retry(const RetryAsk& ask) {

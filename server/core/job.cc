@@ -64,13 +64,32 @@ bool IsCurrent(const Job& job, const AttemptRef& ref) {
   return !job.attempts.empty() && ref == LastAttemptRef(job) && ref.epoch == job.epoch;
 }
 
+CacheUse CacheUseOf(const std::vector<Member>& members) {
+  CacheUse use;
+  for (const Member& member : members) {
+    const CacheUse& one = member.cache;
+    if (one.records_total == 0) continue;
+    const int64_t computed = use.records_computed + one.records_computed;
+    const double seconds = std::max(use.reference_seconds, one.reference_seconds);
+    if (use.records_total == 0 || one.records_hit < use.records_hit) use = one;
+    use.records_computed = computed;
+    use.reference_seconds = seconds;
+  }
+  return use;
+}
+
 CacheUse CacheUseOf(const std::vector<Attempt>& attempts) {
   CacheUse use;
   for (const Attempt& attempt : attempts) {
     const CacheUse& one = attempt.cache;
     if (one.records_total == 0) continue;
     const bool first = use.records_total == 0 || one.manifest_id != use.manifest_id;
-    use.records_hit = first ? one.records_hit : use.records_hit;
+    // A later attempt finds what an earlier one of the same job computed: that saved nothing.
+    if (first) {
+      use.records_hit = one.records_hit;
+      use.saved_seconds = one.saved_seconds;
+      use.saved_flops = one.saved_flops;
+    }
     use.records_computed = (first ? 0 : use.records_computed) + one.records_computed;
     use.reference_seconds += one.reference_seconds;
     use.records_total = one.records_total;

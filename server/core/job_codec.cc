@@ -71,7 +71,9 @@ Json ToJson(const CacheUse& c) {
           {"records_computed", c.records_computed},
           {"manifest_id", c.manifest_id},
           {"recipe_id", c.recipe_id},
-          {"reference_seconds", c.reference_seconds}};
+          {"reference_seconds", c.reference_seconds},
+          {"saved_seconds", c.saved_seconds},
+          {"saved_flops", c.saved_flops}};
 }
 CacheUse ToCacheUse(const Json& json) {
   CacheUse c;
@@ -81,6 +83,8 @@ CacheUse ToCacheUse(const Json& json) {
   Read(json, "manifest_id", &c.manifest_id);
   Read(json, "recipe_id", &c.recipe_id);
   Read(json, "reference_seconds", &c.reference_seconds);
+  Read(json, "saved_seconds", &c.saved_seconds);
+  Read(json, "saved_flops", &c.saved_flops);
   return c;
 }
 
@@ -89,7 +93,8 @@ Json ToJson(const Member& m) {
           {"instance", m.instance},
           {"slots", m.slots},
           {"first_rank", m.first_rank},
-          {"state", static_cast<int>(m.state)}};
+          {"state", static_cast<int>(m.state)},
+          {"cache", ToJson(m.cache)}};
 }
 Member ToMember(const Json& json) {
   Member m;
@@ -100,6 +105,7 @@ Member ToMember(const Json& json) {
   int state = static_cast<int>(MemberState::kGone);
   Read(json, "state", &state);
   m.state = static_cast<MemberState>(state);
+  if (json.contains("cache")) m.cache = ToCacheUse(At(json, "cache"));
   return m;
 }
 

@@ -30,6 +30,7 @@ struct RetryAsk {
 struct SubmitAnswer {
   JobPtr job;
   std::vector<std::string> warnings;
+  std::string records = {};  // what it will find in the cache, as RecordsSince says it
 };
 
 // Turns what users ask for into jobs, once per request id. Not thread-safe.

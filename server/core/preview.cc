@@ -25,18 +25,6 @@ std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead
                       absl::StrJoin(workers, ", "));
 }
 
-std::string RecordsOf(const Job& earlier) {
-  const CacheUse& use = earlier.progress.cache;
-  std::string text = absl::StrCat(use.records_hit + use.records_computed, " of ", use.records_total,
-                                  " present since job ", earlier.job_id);
-  if (use.records_computed > 0) {
-    absl::StrAppend(&text, ", which computed ", use.records_computed, " in ",
-                    absl::FormatDuration(absl::Trunc(absl::Seconds(use.reference_seconds),
-                                                     absl::Milliseconds(100))));
-  }
-  return text;
-}
-
 }  // namespace
 
 Preview PreviewJob(const Job& job, const PreviewScene& scene) {
@@ -54,12 +42,26 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   preview.start = ForecastQueue({scene.with_attempt, ahead, scene.offers, scene.times, scene.now})
                       .waiting.back()
                       .start;
-  if (scene.earlier) preview.records = RecordsOf(*scene.earlier);
+  preview.records = RecordsSince(scene.earlier);
   preview.takes = scene.times->Usual(job);
   if (scene.near != nullptr) {
     preview.files = absl::StrCat("held by ", absl::StrJoin(*scene.near, ", "));
   }
   return preview;
+}
+
+std::string RecordsSince(const JobPtr& earlier) {
+  if (!earlier) return "";
+  const CacheUse& use = earlier->progress.cache;
+  std::string text = absl::StrCat(use.records_hit + use.records_computed, " of ", use.records_total,
+                                  " present since job ", earlier->job_id);
+  const double seconds = use.saved_seconds + (use.records_computed > 0 ? use.reference_seconds : 0);
+  if (seconds >= 0.1) {
+    const absl::Duration took = absl::Trunc(
+        absl::Seconds(seconds), seconds < 10 ? absl::Milliseconds(100) : absl::Seconds(1));
+    absl::StrAppend(&text, ", about ", absl::FormatDuration(took), " of computing saved");
+  }
+  return text;
 }
 
 }  // namespace fpo::coordinator

@@ -33,6 +33,7 @@ std::string DataKey(const JobConfig& config) {
   JobConfig data;
   data.name = "data";
   data.model.path = config.model.path;
+  if (config.reference.source == "cached") data.model.dtype = config.model.dtype;
   data.reference = config.reference;
   data.data = config.data;
   if (config.method.name == "fpo") data.sae = config.sae;

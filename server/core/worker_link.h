@@ -32,6 +32,7 @@ struct AssignCommand {
   bool resume = false;             // an earlier attempt may have left checkpoints
   int64_t discard_after_step = 0;  // later checkpoints are not wanted; 0: all are
   std::string store_address;       // rank 0's rendezvous; empty with one worker
+  std::string owner = {};
 };
 
 struct StopCommand {

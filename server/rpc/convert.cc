@@ -32,6 +32,8 @@ void Fill(const CacheUse& cache, pb::CacheUse* proto) {
   proto->set_manifest_id(cache.manifest_id);
   proto->set_recipe_id(cache.recipe_id);
   proto->set_reference_seconds(cache.reference_seconds);
+  proto->set_saved_seconds(cache.saved_seconds);
+  proto->set_saved_flops(cache.saved_flops);
 }
 
 void Fill(const Progress& progress, pb::JobProgress* proto) {
@@ -85,6 +87,7 @@ pb::CoordinatorMessage Message(const AssignCommand& command) {
   assign->set_resume(command.resume);
   assign->set_store_address(command.store_address);
   assign->set_discard_after_step(command.discard_after_step);
+  assign->set_owner(command.owner);
   return message;
 }
 
@@ -350,7 +353,8 @@ std::optional<CacheUse> CacheUseOf(const pb::AttemptReport& report) {
   if (!report.has_cache()) return std::nullopt;
   const pb::CacheUse& cache = report.cache();
   return CacheUse{cache.records_total(), cache.records_hit(), cache.records_computed(),
-                  cache.manifest_id(),   cache.recipe_id(),   cache.reference_seconds()};
+                  cache.manifest_id(),   cache.recipe_id(),   cache.reference_seconds(),
+                  cache.saved_seconds(), cache.saved_flops()};
 }
 
 }  // namespace fpo::coordinator

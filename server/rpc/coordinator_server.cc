@@ -8,6 +8,7 @@
 #include "common/http_server.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/rpc/access_control.h"
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/server.h"
 #include "common/status_macros.h"
@@ -38,6 +39,7 @@ struct CoordinatorServer::State {
   std::unique_ptr<RocksdbJobStore> store;
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<WorkPool> pool;
+  std::unique_ptr<AccessControl> access;
   OpenStreams streams;
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<CoordinatorMetrics> metrics;
@@ -69,10 +71,11 @@ absl::Status CoordinatorServer::State::OpenCore() {
 }
 
 absl::Status CoordinatorServer::State::Listen() {
+  FPO_ASSIGN_OR_RETURN(access, AccessControl::Open(config.listen.access));
   user_service = std::make_unique<CoordinatorService>(
-      CoordinatorService::Parts{coordinator.get(), pool.get(), &streams, &wall});
+      CoordinatorService::Parts{coordinator.get(), pool.get(), &streams, &wall, access.get()});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Parts{coordinator.get(), pool.get(), &streams});
+      WorkerSession::Parts{coordinator.get(), pool.get(), &streams}, access.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;

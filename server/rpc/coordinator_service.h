@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/rpc/access_control.h"
 #include "common/rpc/work_pool.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 #include "server/core/coordinator.h"
@@ -15,6 +16,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
     WorkPool* pool;
     OpenStreams* streams;
     const Clock* wall;
+    const AccessControl* access;
   };
   explicit CoordinatorService(const Parts& parts) : parts_(parts) {}
 

@@ -1,9 +1,17 @@
 #include "server/rpc/worker_control_service.h"
 
+#include "common/rpc/refused_call.h"
+
 namespace fpo::coordinator {
 
 grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>*
-WorkerControlService::Session(grpc::CallbackServerContext*) {
+WorkerControlService::Session(grpc::CallbackServerContext* context) {
+  const absl::StatusOr<Principal> caller = access_->Admit(*context, Role::kWorker);
+  if (!caller.ok()) {
+    return new RefusedCall<
+        grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>>(
+        caller.status());
+  }
   return new WorkerSession(parts_);  // deletes itself in its last step
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/rpc/access_control.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "server/rpc/worker_session.h"
 
@@ -8,13 +9,15 @@ namespace fpo::coordinator {
 // The agents' side of the coordinator: one long stream for each. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
-  explicit WorkerControlService(const WorkerSession::Parts& parts) : parts_(parts) {}
+  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)
+      : parts_(parts), access_(access) {}
 
   grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
       grpc::CallbackServerContext* context) override;
 
  private:
   const WorkerSession::Parts parts_;
+  const AccessControl* const access_;
 };
 
 }  // namespace fpo::coordinator

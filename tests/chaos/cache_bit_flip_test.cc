@@ -52,7 +52,7 @@ class TableFlipTest : public CacheBitFlipTest {
       auto store = *RocksdbStore::Open(OptionsFor(folder_ / "pristine"));
       auto cache = *ReferenceCache::Open(store.get(), &clock_);
       const Digest id = Register(cache.get());
-      const ClaimGrant claim = *cache->Claim(id, kRecords / 4, "b");
+      const ClaimGrant claim = *cache->Claim(id, {kRecords / 4, "b"});
       ASSERT_TRUE(cache->PutRecords(id, claim.claim_id, PackOrdinals(claim.ordinals)).ok());
     }
     RocksdbStore::Open(OptionsFor(folder_ / "pristine")).status().IgnoreError();
@@ -92,7 +92,7 @@ class TableFlipTest : public CacheBitFlipTest {
     for (int round = 0; round < 5; ++round) {
       const Digest id = Register(cache);
       for (;;) {
-        const auto claim = cache->Claim(id, 1024, "b");
+        const auto claim = cache->Claim(id, {1024, "b"});
         if (absl::IsUnavailable(claim.status())) break;
         ASSERT_TRUE(claim.ok()) << claim.status();
         if (claim->complete) break;
@@ -231,7 +231,7 @@ TEST_F(CacheBitFlipTest, AFlipInAnUploadNeverReachesTheStore) {
     pb::PutRecordsRequest request;
     request.set_seq(1);
     request.set_manifest_id(ToBytes(id));
-    request.set_claim_id(cache->Claim(id, kRecords, "b")->claim_id);
+    request.set_claim_id(cache->Claim(id, {kRecords, "b"})->claim_id);
     request.set_packed(Pack(TestRecords(recipe_, 8)));
     std::string wire = request.SerializeAsString();
     const uint64_t bit = random_() % (wire.size() * 8);

@@ -24,6 +24,8 @@ TEST(ConvertTest, JobKeepsEveryField) {
   cache.set_records_hit(4);
   cache.set_records_computed(3);
   cache.set_reference_seconds(1.5);
+  cache.set_saved_seconds(2.5);
+  cache.set_saved_flops(3.5);
   cache.set_manifest_id("ab");
   (*job.mutable_result())["eval_loss"] = 0.5;
   const JobView view = ViewOf(job);
@@ -60,6 +62,8 @@ TEST(ConvertTest, JobKeepsEveryField) {
   EXPECT_EQ(view.cache->hit, 4);
   EXPECT_EQ(view.cache->computed, 3);
   EXPECT_EQ(view.cache->reference_seconds, 1.5);
+  EXPECT_EQ(view.cache->saved_seconds, 2.5);
+  EXPECT_EQ(view.cache->saved_flops, 3.5);
   EXPECT_EQ(view.result.at("eval_loss"), 0.5);
 }
 
@@ -78,7 +82,7 @@ TEST(ConvertTest, AnswersAreOneLineOfProto3Json) {
   pb::SubmitResponse response;
   response.set_job_id("j-1");
   response.set_revision(7);
-  EXPECT_EQ(AnswerJson(response), R"({"job_id":"j-1","revision":"7","warnings":[]})");
+  EXPECT_EQ(AnswerJson(response), R"({"job_id":"j-1","revision":"7","warnings":[],"records":""})");
 }
 
 }  // namespace

@@ -21,6 +21,13 @@ TEST(HumanTest, BytesUseBinaryUnits) {
   EXPECT_EQ(HumanBytes(3.0 * 1024 * 1024 * 1024), "3.0 GiB");
 }
 
+TEST(HumanTest, OperationsUseDecimalUnits) {
+  EXPECT_EQ(HumanFlops(12), "12 FLOP");
+  EXPECT_EQ(HumanFlops(3.24e15), "3.2 PFLOP");
+  EXPECT_EQ(HumanFlops(999.96e9), "1.0 TFLOP");
+  EXPECT_EQ(HumanFlops(4e24), "4000 ZFLOP");
+}
+
 TEST(HumanTest, DurationsKeepTwoUnits) {
   EXPECT_EQ(HumanDuration(absl::Milliseconds(420)), "0.4s");
   EXPECT_EQ(HumanDuration(absl::Seconds(12)), "12s");

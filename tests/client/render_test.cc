@@ -233,13 +233,15 @@ TEST(RenderJobTest, DescribesAttemptsCacheAndLastError) {
   job.attempts.push_back(second);
   job.checkpoint_step = 120;
   job.result = {{"eval_rewards/margins", 1.25}};
+  job.cache->saved_seconds = 125;
+  job.cache->saved_flops = 3.2e15;
   const std::string text = RenderJob(job, *job.ended, Terminal());
   EXPECT_THAT(text, HasSubstr("kind        train, fpo\n"));
   EXPECT_THAT(text, HasSubstr("submitted   2025-01-31 14:03:11\n"));
   EXPECT_THAT(text, HasSubstr("took        3m12s\n"));
   EXPECT_THAT(text, HasSubstr("checkpoint  step 120\n"));
   EXPECT_THAT(text, HasSubstr("cache       50 % hits (1,200 of 2,400 records), 4 forward passes of "
-                              "the reference in 3.5s\n"));
+                              "the reference in 3.5s; saved 2m05s and 3.2 PFLOP\n"));
   EXPECT_THAT(text,
               HasSubstr("  1        4      w1       2025-01-31 14:03:13  3m12s  infrastructure\n"));
   EXPECT_THAT(text, HasSubstr("  attempt 1:\n    lease of w1 ran out\n    last step 40\n"));

@@ -56,28 +56,44 @@ void LocalService::StartAll() {
   Start("worker");
 }
 
+std::vector<std::string> LocalService::WorkerFlags(const std::string& name) const {
+  std::vector<std::string> flags = {"--coordinator", grpc_.at("coordinator"),
+                                    "--cache",       grpc_.at("cache"),
+                                    "--name",        name == "worker" ? "w1" : name,
+                                    "--slots",       std::to_string(settings_.slots),
+                                    "--work-dir",    Path(name),
+                                    "--grace",       "5s"};
+  if (settings_.trainer == "fake") {
+    flags.insert(flags.end(), {"--trainer", bin_ + "/fpo_fake_trainer"});
+  }
+  flags.insert(flags.end(), settings_.worker_flags.begin(), settings_.worker_flags.end());
+  return flags;
+}
+
 void LocalService::Start(const std::string& program) {
+  if (program == "worker") return StartWorker(program);
+  std::vector<std::string> argv = {bin_ + "/fpo-" + program, "--listen",
+                                   grpc_.count(program) ? grpc_[program] : "127.0.0.1:0", "--data",
+                                   Path(program)};
+  if (program == "coordinator") {
+    argv.insert(argv.end(), {"--beat", settings_.beat, "--lease", settings_.lease, "--reattach",
+                             settings_.reattach});
+    argv.insert(argv.end(), settings_.coordinator_flags.begin(), settings_.coordinator_flags.end());
+  }
+  Launch(program, std::move(argv));
+}
+
+void LocalService::StartWorker(const std::string& name) {
+  std::vector<std::string> argv = WorkerFlags(name);
+  argv.insert(argv.begin(), bin_ + "/fpo-worker");
+  Launch(name, std::move(argv));
+}
+
+void LocalService::Launch(const std::string& program, std::vector<std::string> argv) {
   const std::string ports = Path(program + ".json");
   unlink(ports.c_str());
-  const std::string any = "127.0.0.1:0";
-  const std::string http = http_.count(program) ? http_[program] : any;
-  std::vector<std::string> argv = {bin_ + "/fpo-" + program, "--port-file", ports, "--http", http};
-  const auto add = [&](std::vector<std::string> words) {
-    argv.insert(argv.end(), words.begin(), words.end());
-  };
-  if (program == "worker") {
-    add({"--coordinator", grpc_["coordinator"], "--cache", grpc_["cache"], "--name", "w1",
-         "--slots", std::to_string(settings_.slots), "--work-dir", Path("worker"), "--grace",
-         "5s"});
-    if (settings_.trainer == "fake") add({"--trainer", bin_ + "/fpo_fake_trainer"});
-    add(settings_.worker_flags);
-  } else {
-    add({"--listen", grpc_.count(program) ? grpc_[program] : any, "--data", Path(program)});
-  }
-  if (program == "coordinator") {
-    add({"--beat", settings_.beat, "--lease", settings_.lease, "--reattach", settings_.reattach});
-    add(settings_.coordinator_flags);
-  }
+  argv.insert(argv.end(), {"--port-file", ports, "--http",
+                           http_.count(program) ? http_[program] : "127.0.0.1:0"});
   processes_.erase(program);
   processes_.emplace(program,
                      Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));

@@ -30,8 +30,9 @@ class LocalService {
   ~LocalService();
 
   void StartAll();
-  void Start(const std::string& program);  // coordinator | cache | worker
-  void Kill(const std::string& program);   // kill -9, nothing else
+  void Start(const std::string& program);     // coordinator | cache | worker
+  void StartWorker(const std::string& name);  // one more, known by this name from here on
+  void Kill(const std::string& program);      // kill -9, nothing else
 
   // fpoctl with the addresses of this service.
   Outcome Ctl(const std::vector<std::string>& words, absl::Duration timeout = absl::Seconds(180));
@@ -58,6 +59,9 @@ class LocalService {
 
  private:
   std::string Address(const std::string& program, const std::string& kind) const;
+  // Until it listens.
+  void Launch(const std::string& program, std::vector<std::string> argv);
+  std::vector<std::string> WorkerFlags(const std::string& name) const;
 
   const Settings settings_;
   std::string bin_;

@@ -59,6 +59,11 @@ int64_t FakeCacheLink::Missing() const {
                        [&](const Digest& key) { return records_.count(key) == 0; });
 }
 
+double FakeCacheLink::flops() const {
+  absl::MutexLock lock(&mutex_);
+  return flops_;
+}
+
 absl::StatusOr<agent::ManifestCount> FakeCacheLink::PutManifest(
     const agent::ManifestRequest& request, std::stop_token) {
   absl::MutexLock lock(&mutex_);
@@ -67,11 +72,12 @@ absl::StatusOr<agent::ManifestCount> FakeCacheLink::PutManifest(
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(request.recipe));
   return agent::ManifestCount{.id = ManifestId(RecipeId(recipe), keys_),
                               .total = static_cast<int64_t>(keys_.size()),
-                              .missing = Missing()};
+                              .missing = Missing(),
+                              .saved_seconds = static_cast<double>(records_.size()),
+                              .saved_flops = 1e9 * static_cast<double>(records_.size())};
 }
 
-absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const Digest&, int32_t limit,
-                                                        const std::string&) {
+absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const agent::ClaimRequest& request) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   agent::RecordClaim claim;
@@ -81,7 +87,7 @@ absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const Digest&, int32_t l
   for (size_t i = 0; i < keys_.size(); ++i) {
     const Digest& key = keys_[i];
     const bool taken = records_.count(key) + holders_.count(key) + claimed_by_others.count(key) > 0;
-    if (!taken && claim.ordinals.size() < static_cast<size_t>(limit)) {
+    if (!taken && claim.ordinals.size() < static_cast<size_t>(request.limit)) {
       claim.ordinals.push_back(static_cast<int64_t>(i));
     }
   }
@@ -123,6 +129,7 @@ absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::Reco
     holders_.clear();
   }
   agent::StoredRecords stored;
+  flops_ += upload.flops;
   for (const PackedRecord& record : upload.records) {
     const auto holder = holders_.find(record.key);
     if (live_.count(upload.claim) == 0 || holder == holders_.end() ||

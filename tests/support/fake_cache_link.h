@@ -28,6 +28,7 @@ class FakeCacheLink : public agent::CacheLink {
 
   void Store(const std::vector<Digest>& keys);  // as if another job had computed them
   int64_t stored() const;
+  double flops() const;  // that the uploads said they took
   int claims() const;
   int renewals() const;
   int releases() const;
@@ -38,8 +39,7 @@ class FakeCacheLink : public agent::CacheLink {
   std::string address() const override { return "127.0.0.1:7080"; }
   absl::StatusOr<agent::ManifestCount> PutManifest(const agent::ManifestRequest& request,
                                                    std::stop_token stop) override;
-  absl::StatusOr<agent::RecordClaim> Claim(const Digest& manifest, int32_t limit,
-                                           const std::string& builder) override;
+  absl::StatusOr<agent::RecordClaim> Claim(const agent::ClaimRequest& request) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
   absl::StatusOr<agent::StoredRecords> PutRecords(const agent::RecordUpload& upload,
@@ -61,6 +61,7 @@ class FakeCacheLink : public agent::CacheLink {
   std::map<Digest, uint64_t> holders_ ABSL_GUARDED_BY(mutex_);
   std::set<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_claim_ ABSL_GUARDED_BY(mutex_) = 0;
+  double flops_ ABSL_GUARDED_BY(mutex_) = 0;
   int waits_ ABSL_GUARDED_BY(mutex_) = 0;
   int claims_ ABSL_GUARDED_BY(mutex_) = 0;
   int renewals_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -264,6 +264,7 @@ int Phase::Score() {
       records.kind = "records";
       records.file = command->file;
       records.count = static_cast<int64_t>(command->ordinals.size());
+      records.metrics["flops"] = 1e9 * static_cast<double>(records.count);
       Emit(records);
     }
   }

@@ -16,6 +16,7 @@ struct WorkerConfig {
   ListenOptions listen = {.listen = "", .http = "127.0.0.1:7091", .port_file = "", .tls = {}};
   std::string coordinator = "127.0.0.1:7070";
   std::string cache = "127.0.0.1:7080";
+  std::string token_file;                     // shown to both; empty: they want none
   std::string name;                           // stable name of this worker; default: the host's
   std::string host;                           // how other workers reach this one
   int32_t slots = 1;                          // ranks at once: GPUs, or shares of the CPUs

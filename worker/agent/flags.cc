@@ -46,6 +46,8 @@ void AddNetwork(CLI::App* app, WorkerConfig* config) {
   app->add_option("--tls-cert", listen.tls.cert, "PEM file, own certificate chain");
   app->add_option("--tls-key", listen.tls.key, "PEM file, own private key");
   app->add_option("--tls-ca", listen.tls.ca, "PEM file, who coordinator and cache must be");
+  app->add_option("--token-file", config->token_file,
+                  "what coordinator and cache want to see: a worker's token");
 }
 
 void AddWork(CLI::App* app, WorkerConfig* config) {

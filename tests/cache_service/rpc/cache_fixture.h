@@ -23,8 +23,8 @@ namespace fpo::cache {
 // deadline that lives as long as the fixture's next call.
 class CacheCalls {
  public:
-  void Connect(const std::string& address) {
-    stub_ = fpo::v1::ReferenceCache::NewStub(*MakeChannel(address));
+  void Connect(const std::string& address, const std::string& token = "") {
+    stub_ = fpo::v1::ReferenceCache::NewStub(*MakeChannel(address, {.token = token}));
   }
   // For a server that is about to be killed: a failed call is not tried again.
   void ConnectWithoutRetries(const std::string& address) {
@@ -52,6 +52,7 @@ class CacheCalls {
     request.mutable_header()->set_keys(promised < 0 ? static_cast<int64_t>(keys.size()) : promised);
     request.mutable_header()->set_owner("ann");
     request.mutable_header()->set_name("job");
+    request.mutable_header()->set_share(share_);
     writer->Write(request);
     for (size_t from = 0; from < keys.size(); from += 4096) {
       request.clear_keys();
@@ -97,6 +98,8 @@ class CacheCalls {
     if (!status.ok()) return FromGrpcStatus(status);
     return response;
   }
+
+  std::string share_;  // of the manifests that are put
 
  private:
   std::unique_ptr<fpo::v1::ReferenceCache::Stub> stub_;

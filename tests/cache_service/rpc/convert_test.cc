@@ -22,6 +22,7 @@ TEST(Convert, Manifest) {
   status.header.recipe = "{}";
   status.header.total = 10;
   status.header.owner = "ann";
+  status.header.shares = {{"ann", "private"}};
   status.header.name = "job";
   status.header.created = absl::FromUnixNanos(1'500'000'007);
   status.header.used = absl::FromUnixNanos(2'000'000'000);
@@ -72,7 +73,7 @@ TEST(Convert, ViewAndStats) {
   message.set_version("v");
   message.set_read_only("full");
   AddRules({.evict_bytes = 1, .reject_bytes = 2}, &message);
-  AddOwners({{"ann", 1, 2, 3, 4}}, &message);
+  AddOwners({{"ann", 1, 2, 3, 4}}, {"", Role::kAdmin}, &message);
   ExpectAllFieldsSet(message.owners(0));
   ExpectAllFieldsSet(message);
   EXPECT_EQ(message.conflicts(), 10);

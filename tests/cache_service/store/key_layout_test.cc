@@ -33,12 +33,26 @@ TEST(KeyLayout, ManifestRoundTripsAndEveryTruncationIsRefused) {
   header.name = "a job";
   header.created = absl::FromUnixNanos(1'700'000'000'123'456'789);
   header.used = header.created + absl::Hours(1);
+  header.shares = {{"ann", "private"}, {"bob", "group:align"}};
   const std::string value = EncodeManifest(header);
   EXPECT_EQ(*DecodeManifest(value), header);
   for (size_t size = 0; size < value.size(); ++size) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeManifest(value.substr(0, size)).status())) << size;
   }
   EXPECT_TRUE(absl::IsDataLoss(DecodeManifest(value + "x").status()));
+}
+
+TEST(KeyLayout, AHeaderFromBeforeSharesIsForEverybody) {
+  ManifestHeader header;
+  header.recipe = "r";
+  header.owner = "ann";
+  std::string value = EncodeManifest(header);
+  value.resize(value.size() - 32 - 4);  // the digest, and how many shares
+  value[0] = 2;
+  value += ToBytes(Sha256Of(value));
+  const auto read = DecodeManifest(value);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->shares, (std::vector<ManifestShare>{{"ann", "public"}}));
 }
 
 TEST(KeyLayout, AHugeLengthInsideAValueIsRefusedWithoutAllocating) {

@@ -37,7 +37,7 @@ class RecordSharingTest : public ::testing::Test {
     const std::vector<Digest> keys = KeysOf(rows);
     const auto status = cache_->PutManifest({CanonicalRecipe(recipe), keys, "", ""});
     EXPECT_TRUE(status.ok()) << status.status();
-    const auto claim = cache_->Claim(status->header.id, 1024, "b");
+    const auto claim = cache_->Claim(status->header.id, {1024, "b"});
     std::vector<PackedRecord> records;
     for (const int64_t ordinal : claim->ordinals) {
       Record record{.sum_logp = -1.0, .tokens = 3, .features = {}};

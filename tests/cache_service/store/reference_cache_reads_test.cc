@@ -13,7 +13,7 @@ class ReferenceCacheReadsTest : public ::testing::Test {
   void SetUp() override {
     cache_ = *ReferenceCache::Open(&store_, &clock_);
     id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->header.id;
-    claim_ = cache_->Claim(id_, 5, "b")->claim_id;
+    claim_ = cache_->Claim(id_, {5, "b"})->claim_id;
   }
   void Fill(int count) {
     ASSERT_TRUE(cache_->PutRecords(id_, claim_, Pack(TestRecords(recipe_, count))).ok());
@@ -66,7 +66,7 @@ TEST_F(ReferenceCacheReadsTest, ABadRecordIsAnErrorAndIsComputedAgain) {
   EXPECT_EQ(cache_->counters().corruptions, 1);
   EXPECT_EQ(cache_->View(id_)->present, 4);
   EXPECT_EQ(ErrorReason(cache_->BeginPull(id_).status()), "MANIFEST_INCOMPLETE");
-  const ClaimGrant again = *cache_->Claim(id_, 5, "b");
+  const ClaimGrant again = *cache_->Claim(id_, {5, "b"});
   ASSERT_EQ(again.ordinals, std::vector<int64_t>{3});
   EXPECT_EQ(cache_->PutRecords(id_, again.claim_id, Pack({TestRecord(recipe_, 3)}))->stored, 1);
   EXPECT_TRUE(cache_->ReadRange(*cache_->BeginPull(id_), 0, 5).ok());

@@ -20,7 +20,7 @@ class ReferenceCacheUpkeepTest : public ::testing::Test {
   Digest Filled(const Recipe& recipe, int count, const std::string& owner = "ann") {
     const Digest id =
         cache_->PutManifest({CanonicalRecipe(recipe), TestKeys(count), owner, ""})->header.id;
-    const ClaimGrant claim = *cache_->Claim(id, 1024, "b");
+    const ClaimGrant claim = *cache_->Claim(id, {1024, "b"});
     if (claim.claim_id == 0) return id;
     EXPECT_TRUE(cache_
                     ->PutRecords(id, claim.claim_id, Pack(TestRecords(recipe, count)),
@@ -86,7 +86,7 @@ TEST_F(ReferenceCacheUpkeepTest, RecordsCanBeTakenOutOfUseByHand) {
   const Digest id = Filled(recipe_, 5);
   ASSERT_TRUE(cache_->Quarantine(id, {TestKey(1), TestKey(4)}, "wrong GPU").ok());
   EXPECT_EQ(cache_->View(id)->present, 3);
-  EXPECT_EQ(cache_->Claim(id, 10, "b")->ordinals, (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(cache_->Claim(id, {10, "b"})->ordinals, (std::vector<int64_t>{1, 4}));
   EXPECT_EQ((*cache_->ListQuarantined(10))[0].reason, "wrong GPU");
   EXPECT_EQ(ErrorReason(cache_->Quarantine(id, {TestKey(77)}, "")), "KEY_NOT_IN_MANIFEST");
 }
@@ -96,7 +96,7 @@ TEST_F(ReferenceCacheUpkeepTest, AboveTheRejectLimitNothingNewIsTakenAndReadsGoO
   Open({.reject_bytes = 1});
   const Digest more =
       cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->header.id;
-  const absl::Status refused = cache_->Claim(more, 2, "b").status();
+  const absl::Status refused = cache_->Claim(more, {2, "b"}).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(ErrorReason(refused), "CACHE_FULL");
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
@@ -106,10 +106,10 @@ TEST_F(ReferenceCacheUpkeepTest, AFullDiskRefusesClaimsAndPutsUntilThereIsSpace)
   const Digest id = Filled(recipe_, 10);
   const Digest more =
       cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->header.id;
-  const ClaimGrant claim = *cache_->Claim(more, 1, "b");
+  const ClaimGrant claim = *cache_->Claim(more, {1, "b"});
   store_.FailWritesForTest(absl::ResourceExhaustedError("disk full"));
   const std::string packed = Pack({TestRecord(recipe_, 10)});
-  EXPECT_TRUE(absl::IsResourceExhausted(cache_->Claim(more, 1, "b").status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(cache_->Claim(more, {1, "b"}).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(cache_->PutRecords(more, claim.claim_id, packed).status()));
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
   store_.FailWritesForTest(absl::OkStatus());

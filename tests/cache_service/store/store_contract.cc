@@ -1,5 +1,6 @@
 #include "tests/cache_service/store/store_contract.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -18,6 +19,7 @@ ManifestHeader MakeHeader(const Recipe& recipe, const std::vector<Digest>& keys)
   header.total = static_cast<int64_t>(keys.size());
   header.owner = "ann";
   header.name = "job";
+  header.shares = {{"ann", "public"}};
   header.created = header.used = kNow;
   return header;
 }
@@ -34,18 +36,44 @@ TEST_P(StoreContract, KeepsAManifestWithItsKeysInOrder) {
   EXPECT_TRUE(store().ManifestKeys(header.id, 10'000, 50)->empty());
 }
 
-TEST_P(StoreContract, PuttingAManifestAgainChangesOnlyItsTimeOfUse) {
+TEST_P(StoreContract, PuttingAManifestAgainChangesOnlyItsTimeOfUseAndAddsTheOwner) {
   const std::vector<Digest> keys = TestKeys(3);
   ManifestHeader header = MakeHeader(MarginTestRecipe(), keys);
   ASSERT_TRUE(store().PutManifest(header, keys).ok());
   ManifestHeader again = header;
   again.owner = "bob";
+  again.shares = {{"bob", "private"}};
   again.created = again.used = kNow + absl::Hours(1);
   ASSERT_TRUE(store().PutManifest(again, keys).ok());
   header.used = again.used;
+  header.shares.push_back({"bob", "private"});
   EXPECT_EQ(*store().GetManifest(header.id), header);
   EXPECT_EQ(store().ListManifests()->size(), 1u);
   EXPECT_EQ(store().Totals().manifests, 1);
+}
+
+// So much goes another way into the store on disk.
+TEST_P(StoreContract, ALargePutIsLikeManySmallOnes) {
+  Recipe recipe = FeatureTestRecipe();
+  std::vector<PackedRecord> records;
+  for (int i = 0; i < 2500; ++i) {
+    Record record = {.sum_logp = -1.0 * i, .tokens = 9, .features = {}};
+    record.features.resize(recipe.sae.size());
+    for (uint32_t f = 0; f < 1000; ++f) record.features[0].emplace_back(7 * f, 1.5f + f);
+    records.push_back(fpo::Pack(TestKey(i), record));
+  }
+  ASSERT_TRUE(store().PutRecords(recipe, absl::MakeConstSpan(records).subspan(0, 10), kNow).ok());
+  const auto put = store().PutRecords(recipe, records, kNow);
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(std::count(put->outcomes.begin(), put->outcomes.end(), PutOutcome::kStored), 2490);
+  EXPECT_EQ(store().Totals().records, 5000) << "with the margin-only forms";
+  const Digest recipe_id = RecipeId(recipe);
+  for (const int i : {0, 9, 10, 2499}) {
+    const auto read = store().ReadRecords(recipe_id, {TestKey(i)}, kNow);
+    ASSERT_TRUE(read.ok() && read->records[0]) << i;
+    EXPECT_EQ(*read->records[0], records[static_cast<size_t>(i)]);
+  }
+  EXPECT_EQ(store().ScanIndex({}, 10'000)->entries.size(), 5000u);
 }
 
 TEST_P(StoreContract, NamesAMissingManifest) {

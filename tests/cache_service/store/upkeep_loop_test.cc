@@ -16,7 +16,7 @@ class UpkeepLoopTest : public ::testing::Test {
     cache_ = *ReferenceCache::Open(&store_, &clock_, options);
     collector_ = std::make_unique<GarbageCollector>(cache_.get());
     id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->header.id;
-    const uint64_t claim = cache_->Claim(id_, kRecords, "b")->claim_id;
+    const uint64_t claim = cache_->Claim(id_, {kRecords, "b"})->claim_id;
     ASSERT_TRUE(cache_->PutRecords(id_, claim, Pack(TestRecords(recipe_, kRecords))).ok());
   }
   int64_t RecordBytes() const { return store_.Totals().bytes / kRecords; }

@@ -30,6 +30,8 @@ const std::map<std::string, Role>& Roles() {
       {"reference.path", Role::kRecipe},
       {"reference.features", Role::kRecipe},
       {"reference.features_top", Role::kRecipe},
+      {"reference.values", Role::kRecipe},
+      {"reference.share", Role::kNone},
       {"reference.source", Role::kNone},
       {"reference.probe_pairs", Role::kNone},
       // The tokenizer in model.path turns these into token ids, and ids are the keys.

@@ -26,7 +26,7 @@ TEST(Recipe, CanonicalFormRoundTrips) {
 
 // Every field of Recipe and SaeRecipe: a new one must be added here, and so be decided upon.
 TEST(Recipe, EveryFieldChangesTheId) {
-  std::vector<Recipe> variants(11, Sample());
+  std::vector<Recipe> variants(12, Sample());
   variants[1].model_digest[0] = 'c';
   variants[2].forward = "gemma-2";
   variants[3].dtype = "bfloat16";
@@ -37,11 +37,22 @@ TEST(Recipe, EveryFieldChangesTheId) {
   variants[8].sae[0].pooling = "other";
   variants[9].sae[0].precision = "other";
   variants[10].features = "top:50";
+  variants[11].values = "float16";
   std::set<std::string> ids;
   for (const Recipe& recipe : variants) ids.insert(ToHex(RecipeId(recipe)));
   EXPECT_EQ(ids.size(), variants.size());
-  EXPECT_LE(sizeof(Recipe), 5 * sizeof(std::string) + sizeof(std::vector<int>))
+  EXPECT_LE(sizeof(Recipe), 6 * sizeof(std::string) + sizeof(std::vector<int>))
       << "a field was added to Recipe: say here what it does to the id";
+}
+
+TEST(Recipe, IdsFromBeforeFloat16Stay) {
+  EXPECT_EQ(CanonicalRecipe(Sample()).find("values"), std::string::npos);
+  Recipe half = Sample();
+  half.values = "float16";
+  EXPECT_EQ(*ParseRecipe(CanonicalRecipe(half)), half);
+  half.values = "float8";
+  EXPECT_FALSE(ParseRecipe(CanonicalRecipe(half)).ok());
+  EXPECT_EQ(MarginRecipe(half), MarginRecipe(Sample())) << "the margin-only form has no values";
 }
 
 TEST(Recipe, MarginRecipeForgetsTheSaes) {

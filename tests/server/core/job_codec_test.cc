@@ -59,6 +59,7 @@ Job FullJob() {
   attempt.last_error = "err";
   attempt.progressed = true;
   attempt.cache = {100, 10, 90, "m", "r", 5};
+  attempt.members[0].cache = {100, 10, 90, "m", "r", 5, 6, 7};
   return job;
 }
 

@@ -57,6 +57,13 @@ TEST(Attempt, EndsWhenEveryMemberEnded) {
   EXPECT_EQ(attempt.Find("w3"), nullptr);
 }
 
+TEST(CacheUseOf, WorkersThatFillOneManifestAddUp) {
+  std::vector<Member> members = {MemberOn("w1"), MemberOn("w2"), MemberOn("w3")};
+  members[0].cache = {100, 30, 40, "m", "r", 5};       // asked when w2 had stored 20 already
+  members[1].cache = {100, 10, 50, "m", "r", 7, 2.5};  // asked first
+  EXPECT_EQ(CacheUseOf(members), (CacheUse{100, 10, 90, "m", "r", 7, 2.5}));
+}
+
 TEST(CacheUseOf, ARestartedJobStillSaysWhatItComputed) {
   std::vector<Attempt> attempts(4);
   attempts[1].cache = {100, 10, 90, "m", "r", 5};
@@ -65,7 +72,7 @@ TEST(CacheUseOf, ARestartedJobStillSaysWhatItComputed) {
   EXPECT_EQ(use, (CacheUse{100, 10, 90, "m", "r", 5}));
   attempts[3].cache = {100, 99, 1, "m", "r", 1};  // one was quarantined meanwhile
   EXPECT_EQ(CacheUseOf(attempts).records_computed, 91);
-  EXPECT_EQ(CacheUseOf({}), CacheUse{});
+  EXPECT_EQ(CacheUseOf(std::vector<Attempt>()), CacheUse{});
 }
 
 }  // namespace

@@ -27,7 +27,14 @@ TEST_F(PreviewTest, RecordsOfAnEarlierJobOnTheSameDataAreSaid) {
   job.progress.cache = {100, 60, 40, "m", "r", 12.5};
   earlier_ = std::make_shared<const Job>(job);
   EXPECT_EQ(Look(MakeJob("j-1")).records,
-            "100 of 100 present since job j-0, which computed 40 in 12.5s");
+            "100 of 100 present since job j-0, about 12s of computing saved");
+  job.progress.cache.saved_seconds = 100;  // by the 60 that job j-0 found
+  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job)),
+            "100 of 100 present since job j-0, about 1m52s of computing saved");
+  job.progress.cache.records_computed = 0;
+  job.progress.cache.saved_seconds = 0;
+  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job)), "60 of 100 present since job j-0")
+      << "nobody measured it";
 }
 
 TEST_F(PreviewTest, AFreeWorkerIsNamed) {

@@ -53,8 +53,8 @@ Job FullJob() {
   job.method = "fpo";
   job.restarts_used = 2;
   job.checkpoint_step = 3;
-  job.progress = {"train", 1, 2, "steps", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5},
-                  kStart};
+  job.progress = {
+      "train", 1, 2, "steps", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5}, kStart};
   job.result = {{"eval_loss", 0.25}};
   job.revision = 9;
   job.after_ok = {"j-0"};
@@ -70,6 +70,7 @@ TEST(ConvertJob, FillsEveryField) {
   EXPECT_EQ(proto.attempts(0).workers(0), "w1");
   EXPECT_EQ(proto.submitted().seconds(), absl::ToUnixSeconds(kStart));
   EXPECT_EQ(proto.progress().cache().reference_seconds(), 1.5);
+  EXPECT_EQ(proto.progress().cache().saved_flops(), 3.5);
   EXPECT_EQ(proto.result().at("eval_loss"), 0.25);
   EXPECT_EQ(proto.excluded_workers_size(), 1) << "one fault is not enough";
   EXPECT_EQ(ToListedProto(FullJob()).spec().config_json(), "");
@@ -202,7 +203,7 @@ TEST(ConvertCommands, FillEveryField) {
   const std::vector<WorkerCommand> commands = {
       WelcomeCommand{{ref}, {ref}, absl::Seconds(2), absl::Seconds(15)},
       BeatAckCommand{5},
-      AssignCommand{ref, "{}", 2, 4, 8, true, 40, "host:29500"},
+      AssignCommand{ref, "{}", 2, 4, 8, true, 40, "host:29500", "ann"},
       KeepCheckpointsCommand{"j-1", {"a"}, {"b"}, {"c"}},
       StopCommand{ref, absl::Seconds(30), "why"},
       AckCommand{ref, 6, 7}};
@@ -274,7 +275,11 @@ TEST(ConvertFromWorker, EveryReportStatusHasItsMeaning) {
   EXPECT_FALSE(FromProto(report, "w1").ok());
   EXPECT_EQ(CacheUseOf(report), std::nullopt);
   report.mutable_cache()->set_records_hit(4);
+  report.mutable_cache()->set_saved_seconds(2.5);
+  report.mutable_cache()->set_saved_flops(3.5);
   EXPECT_EQ(CacheUseOf(report)->records_hit, 4);
+  EXPECT_EQ(CacheUseOf(report)->saved_seconds, 2.5);
+  EXPECT_EQ(CacheUseOf(report)->saved_flops, 3.5);
 }
 
 TEST(ConvertList, ChecksStatesAndLimitsPages) {

@@ -51,6 +51,76 @@ TEST_F(CoordinatorServiceTest, SubmitGivesOneJobForOneRequest) {
   EXPECT_EQ(server_.user().Get(id).spec().owner(), "ada");
 }
 
+// Tokens are the names.
+class GuardedCoordinatorTest : public ::testing::Test {
+ protected:
+  GuardedCoordinatorTest() {
+    AccessList list;
+    const std::vector<Principal> people = {{"ana", Role::kUser},
+                                           {"bob", Role::kUser},
+                                           {"eve", Role::kReader},
+                                           {"host-1", Role::kWorker},
+                                           {"root", Role::kAdmin}};
+    for (const Principal& each : people) {
+      list.mutable_entries().push_back({.principal = each, .token_sha256 = Sha256Of(each.name)});
+    }
+    server_.Guard(list);
+    server_.Start();
+  }
+  std::string CancelReason(const std::string& who, const std::string& job) {
+    pb::CancelJobRequest request;
+    request.set_job_id(job);
+    pb::CancelJobResponse response;
+    return ErrorReason(
+        server_.As(who)->Call(&pb::Coordinator::Stub::CancelJob, request, &response));
+  }
+  std::string DrainReason(const std::string& who) {
+    pb::SetWorkerModeRequest request;
+    request.set_worker_id("w");
+    pb::SetWorkerModeResponse response;
+    return ErrorReason(
+        server_.As(who)->Call(&pb::Coordinator::Stub::SetWorkerMode, request, &response));
+  }
+
+  TestServer server_;
+};
+
+TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  EXPECT_EQ(server_.As("eve")->Get(id).spec().owner(), "ana") << "not who the request names";
+  EXPECT_EQ(CancelReason("bob", id), "NOT_YOURS");
+  EXPECT_EQ(CancelReason("eve", id), "ROLE");
+  EXPECT_EQ(CancelReason("", id), "UNAUTHENTICATED");
+  EXPECT_EQ(CancelReason("ana", id), "");
+  const std::string other = server_.As("ana")->Submit("other");
+  EXPECT_EQ(CancelReason("root", other), "");
+  EXPECT_EQ(DrainReason("ana"), "ROLE");
+  EXPECT_NE(DrainReason("root"), "ROLE");
+}
+
+TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
+  for (const auto& [who, reason] :
+       {std::pair("", "UNAUTHENTICATED"), {"ana", "ROLE"}, {"root", ""}, {"host-1", ""}}) {
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(20));
+    const auto session = user->worker().Session(&context);
+    session->WritesDone();
+    pb::CoordinatorMessage message;
+    while (session->Read(&message)) {
+    }
+    const std::string got = ErrorReason(FromGrpcStatus(session->Finish()));
+    EXPECT_EQ(got == "UNAUTHENTICATED" || got == "ROLE" ? got : "", reason) << who;
+  }
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(20));
+  const auto nobody = server_.As("");
+  const auto watch = nobody->stub().WatchJob(&context, pb::WatchJobRequest());
+  pb::WatchJobResponse response;
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(watch->Finish())), "UNAUTHENTICATED");
+}
+
 TEST_F(CoordinatorServiceTest, ACallWithoutDeadlineIsRefused) {
   grpc::ClientContext context;
   pb::GetJobResponse response;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <fstream>
 #include <memory>
+#include <string>
 
+#include "common/access_list.h"
 #include "server/rpc/coordinator_server.h"
 #include "tests/server/core/temp_dir.h"
 #include "tests/server/rpc/test_user.h"
@@ -23,6 +26,15 @@ class TestServer {
   void Start() {
     server_ = CoordinatorServer::Start(config_, "0.0.0", "test").value();
     user_ = std::make_unique<TestUser>(server_->grpc_address());
+  }
+  // Before Start: only those of the list may call.
+  void Guard(const AccessList& list) {
+    config_.listen.access = dir_.path() + "-access.json";
+    std::ofstream(config_.listen.access) << list.ToJson();
+  }
+  // Another user, who shows this token.
+  std::unique_ptr<TestUser> As(const std::string& token) {
+    return std::make_unique<TestUser>(server_->grpc_address(), token);
   }
   void Stop() { server_.reset(); }
   TestUser& user() { return *user_; }

@@ -33,8 +33,8 @@ inline bool Eventually(const std::function<bool()>& condition) {
 // A user of a coordinator: blocking calls with a deadline.
 class TestUser {
  public:
-  explicit TestUser(const std::string& address)
-      : channel_(MakeChannel(address).value()),
+  explicit TestUser(const std::string& address, const std::string& token = "")
+      : channel_(MakeChannel(address, {.token = token}).value()),
         user_(pb::Coordinator::NewStub(channel_)),
         worker_(pb::WorkerControl::NewStub(channel_)) {}
 

@@ -223,6 +223,8 @@ PhaseEnd Attempt::Reference() {
   request.scratch = folders_.scratch;
   request.builder = absl::StrCat(assignment_.attempt.job_id, "@", options_.worker_id);
   request.name = config_.name;
+  request.owner = assignment_.owner;
+  request.share = config_.reference.share;
   const absl::StatusOr<std::string> file = phase.Run(request, stop_.get_token());
   survived_kill_ |= scorer.survived_kill();
   if (file.ok()) {

@@ -20,13 +20,23 @@ struct ManifestRequest {
   std::vector<Digest> keys;
   std::string owner;
   std::string name;
+  std::string share = "public";  // who else may read it
+};
+
+struct ClaimRequest {
+  Digest manifest{};
+  int32_t limit = 1;
+  std::string builder;     // who computes, for people
+  std::string request_id;  // a call that is repeated gets the same claim again
 };
 
 struct ManifestCount {
   Digest id{};
   int64_t total = 0;
   int64_t missing = 0;
-  double saved_seconds = 0;  // what the present ones took those who computed them; 0: not measured
+  // What the present ones took those who computed them; 0: not measured.
+  double saved_seconds = 0;
+  double saved_flops = 0;
 };
 
 // Records that were computed under a claim. They live as long as the call.
@@ -35,6 +45,7 @@ struct RecordUpload {
   uint64_t claim = 0;
   const std::vector<PackedRecord>& records;
   double seconds = 0;  // that computing them took; 0: not measured
+  double flops = 0;    // the same
 };
 
 struct PullRequest {
@@ -82,8 +93,7 @@ class CacheLink {
   virtual std::string address() const = 0;  // for messages
   virtual absl::StatusOr<ManifestCount> PutManifest(const ManifestRequest& request,
                                                     std::stop_token stop) = 0;
-  virtual absl::StatusOr<RecordClaim> Claim(const Digest& manifest, int32_t limit,
-                                            const std::string& builder) = 0;
+  virtual absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request) = 0;
   virtual absl::Status RenewClaim(uint64_t claim, int64_t records_done) = 0;
   virtual absl::Status ReleaseClaim(uint64_t claim) = 0;
   // Returns when all of `records` are durable.

@@ -21,6 +21,7 @@ struct Assignment {
   bool resume = false;
   int64_t discard_after_step = 0;  // checkpoints of later steps are not wanted; 0: all are
   std::string store_address;       // rank 0's rendezvous, host:port; empty with one rank
+  std::string owner = {};
 };
 
 // Checkpoint folders of a job that does not run.
@@ -39,6 +40,9 @@ struct CacheUse {
   std::string manifest_id;  // hex
   std::string recipe_id;    // hex
   double reference_seconds = 0;
+  // What the records that were hit took those who computed them; 0: not measured.
+  double saved_seconds = 0;
+  double saved_flops = 0;
 
   bool operator==(const CacheUse&) const = default;
 };

@@ -100,6 +100,8 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
     status = Register();
     if (status.ok() && round == 0) {
       use_.records_hit = count_.total - count_.missing;
+      use_.saved_seconds = count_.saved_seconds;
+      use_.saved_flops = count_.saved_flops;
       observer_->OnCacheUse(use_);
       if (count_.saved_seconds >= 1) {
         observer_->Note(absl::StrCat(
@@ -157,7 +159,8 @@ absl::Status ReferencePhase::Register() {
   ManifestRequest manifest{.recipe = CanonicalRecipe(list_.recipe),
                            .keys = list_.keys,
                            .owner = request_.owner,
-                           .name = request_.name};
+                           .name = request_.name,
+                           .share = request_.share};
   FPO_RETURN_IF_ERROR(Persist("PutManifest", [&] {
     FPO_ASSIGN_OR_RETURN(count_, cache_->PutManifest(manifest, stop_));
     return absl::OkStatus();
@@ -181,9 +184,12 @@ absl::Status ReferencePhase::ComputeMissing() {
       continue;
     }
     RecordClaim claim;
+    const ClaimRequest ask{.manifest = list_.manifest,
+                           .limit = options_.claim_records,
+                           .builder = request_.builder,
+                           .request_id = RandomId(16)};
     FPO_RETURN_IF_ERROR(Persist("Claim", [&] {
-      FPO_ASSIGN_OR_RETURN(claim,
-                           cache_->Claim(list_.manifest, options_.claim_records, request_.builder));
+      FPO_ASSIGN_OR_RETURN(claim, cache_->Claim(ask));
       return absl::OkStatus();
     }));
     if (claim.complete) {
@@ -247,11 +253,12 @@ absl::Status ReferencePhase::ScoreSegment(HeldClaim* held, size_t count) {
   const std::string file =
       absl::StrCat(request_.scratch, "/segment-", held->claim.id, "-", held->next, ".fpr");
   const absl::Time start = absl::Now();
-  FPO_RETURN_IF_ERROR(
-      scorer_->Score(ordinals, file, [&](int64_t done) { RenewWhenDue(held, done); }));
-  const absl::Duration took = absl::Now() - start;
-  AdaptSegment(count, took);
-  const absl::Status uploaded = held->lost ? absl::OkStatus() : Upload(held, file, took);
+  Cost cost;
+  FPO_ASSIGN_OR_RETURN(
+      cost.flops, scorer_->Score(ordinals, file, [&](int64_t done) { RenewWhenDue(held, done); }));
+  cost.time = absl::Now() - start;
+  AdaptSegment(count, cost.time);
+  const absl::Status uploaded = held->lost ? absl::OkStatus() : Upload(held, file, cost);
   unlink(file.c_str());
   FPO_RETURN_IF_ERROR(uploaded);
   held->next += count;
@@ -273,7 +280,7 @@ absl::Status ReferencePhase::CheckSegment(const HeldClaim& held,
   return absl::OkStatus();
 }
 
-absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, absl::Duration took) {
+absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, const Cost& cost) {
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, ReadSegment(file));
   FPO_RETURN_IF_ERROR(CheckSegment(*held, records));
   StoredRecords stored;
@@ -281,7 +288,8 @@ absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, ab
     const RecordUpload upload{.manifest = list_.manifest,
                               .claim = held->claim.id,
                               .records = records,
-                              .seconds = absl::ToDoubleSeconds(took)};
+                              .seconds = absl::ToDoubleSeconds(cost.time),
+                              .flops = cost.flops};
     FPO_ASSIGN_OR_RETURN(stored, cache_->PutRecords(upload, stop_));
     return absl::OkStatus();
   }));

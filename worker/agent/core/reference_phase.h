@@ -34,6 +34,7 @@ struct ReferenceRequest {
   std::string builder;   // who computes, for people
   std::string owner;
   std::string name;
+  std::string share = "public";  // who else may read the records
 };
 
 // The reference phase of an attempt: registers the job's keys, computes what nobody has, waits for
@@ -64,6 +65,11 @@ class ReferencePhase {
 
  private:
   struct HeldClaim;
+  // What computing a segment took.
+  struct Cost {
+    absl::Duration time;
+    double flops = 0;  // 0: unknown
+  };
 
   absl::Status ReadPlan();
   absl::Status Register();
@@ -72,7 +78,7 @@ class ReferencePhase {
   absl::Status WorkOff(const RecordClaim& claim);
   absl::Status ScoreSegment(HeldClaim* held, size_t count);
   absl::Status CheckSegment(const HeldClaim& held, const std::vector<PackedRecord>& records) const;
-  absl::Status Upload(HeldClaim* held, const std::string& file, absl::Duration took);
+  absl::Status Upload(HeldClaim* held, const std::string& file, const Cost& cost);
   void RenewWhenDue(HeldClaim* held, int64_t done);
   void AdaptSegment(size_t count, absl::Duration took);
   // Repeats a call to the cache while that can help.

@@ -26,8 +26,9 @@ absl::Status ScoreProcess::Start() {
   return Await(&loaded_, [](int64_t) {});
 }
 
-absl::Status ScoreProcess::Score(const std::vector<int64_t>& ordinals, const std::string& file,
-                                 const std::function<void(int64_t done)>& on_tick) {
+absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
+                                           const std::string& file,
+                                           const std::function<void(int64_t done)>& on_tick) {
   if (process_ == nullptr) return absl::FailedPreconditionError("the scorer was not started");
   {
     absl::MutexLock lock(&mutex_);
@@ -40,7 +41,7 @@ absl::Status ScoreProcess::Score(const std::vector<int64_t>& ordinals, const std
   FPO_RETURN_IF_ERROR(Await(&answered_, on_tick));
   absl::MutexLock lock(&mutex_);
   if (answered_file_ == file && answered_count_ == static_cast<int64_t>(ordinals.size())) {
-    return absl::OkStatus();
+    return answered_flops_;
   }
   return absl::InternalError(absl::StrCat("the scorer answered ", answered_count_, " records in ",
                                           answered_file_, "; asked were ", ordinals.size(), " in ",
@@ -98,6 +99,8 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
       answered_ = true;
       answered_file_ = event.file;
       answered_count_ = event.count;
+      const auto flops = event.metrics.find("flops");
+      answered_flops_ = flops == event.metrics.end() ? 0 : flops->second;
     }
   }
   // Its progress is within one command; the phase reports that of the whole manifest.

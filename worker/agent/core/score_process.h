@@ -26,8 +26,8 @@ class ScoreProcess final : public Scorer, public RankSink {
   ~ScoreProcess() override { Finish(); }
 
   absl::Status Start() override;
-  absl::Status Score(const std::vector<int64_t>& ordinals, const std::string& file,
-                     const std::function<void(int64_t done)>& on_tick) override;
+  absl::StatusOr<double> Score(const std::vector<int64_t>& ordinals, const std::string& file,
+                               const std::function<void(int64_t done)>& on_tick) override;
   void Finish() override;
 
   // How the process ended when that was the failure.
@@ -55,6 +55,7 @@ class ScoreProcess final : public Scorer, public RankSink {
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  double answered_flops_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string answered_file_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -70,8 +70,11 @@ CacheClient::~CacheClient() = default;
 absl::StatusOr<std::unique_ptr<CacheClient>> CacheClient::Create(const Options& options) {
   auto state = std::make_unique<State>();
   state->options = options;
-  FPO_ASSIGN_OR_RETURN(auto control, MakeChannel(options.address, {.tls = options.tls}));
-  FPO_ASSIGN_OR_RETURN(auto bulk, MakeChannel(options.address, {.tls = options.tls, .bulk = true}));
+  FPO_ASSIGN_OR_RETURN(auto control,
+                       MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
+  FPO_ASSIGN_OR_RETURN(
+      auto bulk,
+      MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
   state->control = pb::ReferenceCache::NewStub(control);
   state->bulk = pb::ReferenceCache::NewStub(bulk);
   return std::unique_ptr<CacheClient>(new CacheClient(std::move(state)));
@@ -92,6 +95,7 @@ absl::StatusOr<ManifestCount> CacheClient::PutManifest(const ManifestRequest& re
   header.set_keys(static_cast<int64_t>(request.keys.size()));
   header.set_owner(request.owner);
   header.set_name(request.name);
+  header.set_share(request.share);
   bool writable = stream->Write(message);
   for (size_t first = 0; writable && first < request.keys.size(); first += kKeysPerChunk) {
     const size_t end = std::min(request.keys.size(), first + kKeysPerChunk);
@@ -105,14 +109,14 @@ absl::StatusOr<ManifestCount> CacheClient::PutManifest(const ManifestRequest& re
   return FromProto(response);
 }
 
-absl::StatusOr<RecordClaim> CacheClient::Claim(const Digest& manifest, int32_t limit,
-                                               const std::string& builder) {
+absl::StatusOr<RecordClaim> CacheClient::Claim(const ClaimRequest& ask) {
   grpc::ClientContext context;
   SetDeadline(&context, kUnaryDeadline);
   pb::ClaimRequest request;
-  request.set_manifest_id(ToBytes(manifest));
-  request.set_limit(limit);
-  request.set_builder(builder);
+  request.set_manifest_id(ToBytes(ask.manifest));
+  request.set_limit(ask.limit);
+  request.set_builder(ask.builder);
+  request.set_request_id(ask.request_id);
   pb::ClaimResponse response;
   FPO_RETURN_IF_ERROR(FromGrpcStatus(state_->control->Claim(&context, request, &response)));
   return FromProto(response);
@@ -150,8 +154,10 @@ absl::StatusOr<StoredRecords> CacheClient::PutRecords(const RecordUpload& upload
   for (Frame& frame : PackFrames(upload.records)) {
     message.set_seq(++seq);
     message.set_packed(std::move(frame.packed));
-    message.set_seconds(upload.seconds * static_cast<double>(frame.records) /
-                        static_cast<double>(upload.records.size()));
+    const double share =
+        static_cast<double>(frame.records) / static_cast<double>(upload.records.size());
+    message.set_seconds(upload.seconds * share);
+    message.set_flops(upload.flops * share);
     if (!stream->Write(message)) break;
   }
   stream->WritesDone();

@@ -15,6 +15,7 @@ class CacheClient final : public CacheLink {
   struct Options {
     std::string address;
     TlsFiles tls;
+    std::string token = {};  // of a worker; empty: the cache wants none
   };
 
   // Connects lazily. InvalidArgument: a malformed address or unreadable TLS files.
@@ -24,8 +25,7 @@ class CacheClient final : public CacheLink {
   std::string address() const override;
   absl::StatusOr<ManifestCount> PutManifest(const ManifestRequest& request,
                                             std::stop_token stop) override;
-  absl::StatusOr<RecordClaim> Claim(const Digest& manifest, int32_t limit,
-                                    const std::string& builder) override;
+  absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
   absl::StatusOr<StoredRecords> PutRecords(const RecordUpload& upload,

@@ -67,6 +67,8 @@ pb::AttemptReport ToProto(const Report& report) {
     use.set_manifest_id(report.cache->manifest_id);
     use.set_recipe_id(report.cache->recipe_id);
     use.set_reference_seconds(report.cache->reference_seconds);
+    use.set_saved_seconds(report.cache->saved_seconds);
+    use.set_saved_flops(report.cache->saved_flops);
   }
   return message;
 }
@@ -109,6 +111,7 @@ Assignment FromProto(const pb::Assign& assign) {
   assignment.resume = assign.resume();
   assignment.store_address = assign.store_address();
   assignment.discard_after_step = assign.discard_after_step();
+  assignment.owner = assign.owner();
   return assignment;
 }
 
@@ -127,6 +130,7 @@ absl::StatusOr<ManifestCount> FromProto(const pb::PutManifestResponse& response)
   count.total = response.total();
   count.missing = response.missing();
   count.saved_seconds = response.saved_seconds();
+  count.saved_flops = response.saved_flops();
   return count;
 }
 

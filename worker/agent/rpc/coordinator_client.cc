@@ -91,7 +91,8 @@ CoordinatorClient::CoordinatorClient(std::unique_ptr<State> state) : state_(std:
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Start(
     Options options, CoordinatorListener* listener) {
   auto state = std::make_unique<State>();
-  FPO_ASSIGN_OR_RETURN(state->channel, MakeChannel(options.address, {.tls = options.tls}));
+  FPO_ASSIGN_OR_RETURN(state->channel,
+                       MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
   state->options = std::move(options);
   state->listener = listener;
   state->stub = fpo::v1::WorkerControl::NewStub(state->channel);

@@ -19,6 +19,7 @@ class CoordinatorClient final : public CoordinatorLink {
   struct Options {
     std::string address;
     TlsFiles tls;
+    std::string token;  // of a worker; empty: the coordinator wants none
     std::string worker_id;
     std::string instance_id;  // random, of this process
     std::string host;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/access_list.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log.h"
@@ -43,10 +44,12 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   return options;
 }
 
-CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::string& version) {
+CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::string& token,
+                                       const std::string& version) {
   CoordinatorClient::Options options;
   options.address = config.coordinator;
   options.tls = config.listen.tls;
+  options.token = token;
   options.worker_id = config.name;
   options.instance_id = RandomId(16);
   options.host = config.host;
@@ -129,15 +132,19 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
         {{"processes", absl::StrCat(killed)}});
   }
   RemoveOldWork(config.work_dir);
-  FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls}));
+  std::string token;
+  if (!config.token_file.empty()) {
+    FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
+  }
+  FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls, token}));
   parts->MakeStores();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
     Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();
-  FPO_ASSIGN_OR_RETURN(parts->link,
-                       CoordinatorClient::Start(LinkOptions(config, version), parts->agent.get()));
+  FPO_ASSIGN_OR_RETURN(parts->link, CoordinatorClient::Start(LinkOptions(config, token, version),
+                                                             parts->agent.get()));
   FPO_RETURN_IF_ERROR(parts->Listen());
   Log(LogLevel::kInfo, "ready",
       {{"worker", config.name},

@@ -27,7 +27,7 @@ double Product(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences) {
+double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences) {
   const double d = static_cast<double>(config.hidden_size);
   const double queries = static_cast<double>(config.heads * config.head_dim);
   const double keys = static_cast<double>(config.kv_heads * config.head_dim);
@@ -44,7 +44,11 @@ double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& seq
     total += 2 * d * static_cast<double>(config.vocab_size) *
              static_cast<double>(sequence.response.size());
   }
-  return 3 * total;
+  return total;
+}
+
+double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences) {
+  return 3 * ForwardFlops(config, sequences);
 }
 
 double MeasuredPeakFlops(at::Device device, at::ScalarType dtype) {

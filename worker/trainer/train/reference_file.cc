@@ -37,11 +37,9 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
   auto writer = RecordFileWriter::Create(path, recipe);
   if (!writer.ok()) return AsStorageError(writer.status());
   for (size_t i = 0; i < records.size(); ++i) {
-    PackedRecord packed;
-    packed.key = responses[i].key;
-    packed.bytes = EncodeRecord(records[i]);
-    packed.sha256 = Sha256Of(packed.bytes);
-    FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Add(packed)));
+    Record record = records[i];
+    if (recipe.values == "float16") FPO_RETURN_IF_ERROR(RoundToHalf(&record));
+    FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Add(Pack(responses[i].key, record))));
   }
   return AsStorageError((*writer)->Finish());
 }

@@ -54,8 +54,17 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
     entry.site = SiteName(sae.tap.site);
     recipe.sae.push_back(entry);
   }
-  if (!saes.empty()) recipe.features = inputs.features;
+  if (!saes.empty()) {
+    recipe.features = inputs.features;
+    recipe.values = inputs.values;
+  }
   return recipe;
+}
+
+RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
+                            at::Device device) {
+  return {model_digest, job.model.dtype, DeviceClass(device), FeaturesWord(job.reference),
+          job.reference.values};
 }
 
 absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& prepared,
@@ -67,8 +76,7 @@ absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& p
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
   }
-  const Recipe recipe = MakeRecipe(
-      {model.digest, job.model.dtype, DeviceClass(device), FeaturesWord(job.reference)}, saes);
+  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, device), saes);
   const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval);
   FPO_RETURN_IF_ERROR(AsStorageError(WriteReferencePlan(prepared, recipe, responses)));
   return static_cast<int64_t>(responses.size());

@@ -23,8 +23,12 @@ struct RecipeInputs {
   std::string dtype;
   std::string device;  // cpu | cuda
   std::string features = "all";
+  std::string values = "float32";
 };
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes);
+// As the job asks for it; `model_digest` is that of its reference.
+RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
+                            at::Device device);
 // `features` of a recipe: "all" or "top:M".
 std::string FeaturesWord(const ReferenceSection& reference);
 // M of "top:M", 0 for "all". InvalidArgument for anything else.

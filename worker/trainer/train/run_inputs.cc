@@ -44,8 +44,7 @@ absl::Status Loader::FindRecipe() const {
     digest = identity.digest;
   }
   inputs.use.model_digest = digest;
-  inputs.use.recipe = MakeRecipe(
-      {digest, job.model.dtype, DeviceClass(options.device), FeaturesWord(job.reference)}, Saes());
+  inputs.use.recipe = MakeRecipe(RecipeInputsOf(job, digest, options.device), Saes());
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/reference_file.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/scorer.h"
@@ -40,6 +41,7 @@ absl::Status CheckPlan(const std::string& prepared, const Recipe& recipe) {
 
 struct Server {
   const Scorer& scorer;
+  const GemmaConfig& config;
   const Recipe& recipe;
   const std::vector<ReferenceResponse>& responses;
   EventSink& events;
@@ -85,6 +87,7 @@ absl::Status Server::Answer(const TrainCommand& command) const {
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   event.metrics["seconds"] = seconds;
   event.metrics["records_per_second"] = seconds > 0 ? static_cast<double>(total) / seconds : 0;
+  event.metrics["flops"] = ForwardFlops(config, sequences);
   events.Emit(std::move(event));
   return absl::OkStatus();
 }
@@ -104,10 +107,8 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(scoring.saes, LoadSaes(job.sae, model.model.config(), options.device));
   }
-  const std::string features = FeaturesWord(job.reference);
-  FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(features));
-  const Recipe recipe = MakeRecipe(
-      {model.digest, job.model.dtype, DeviceClass(options.device), features}, scoring.saes);
+  FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
+  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, options.device), scoring.saes);
   FPO_RETURN_IF_ERROR(CheckPlan(options.prepared, recipe));
   const Scorer scorer(model.model, std::move(scoring));
 
@@ -117,7 +118,7 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   hello.message = absl::StrCat("scoring on ", DeviceClass(options.device));
   hello.total = static_cast<int64_t>(responses.size());
   events.Emit(std::move(hello));
-  const Server server{scorer, recipe, responses, events};
+  const Server server{scorer, model.model.config(), recipe, responses, events};
   while (true) {
     FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, commands.Next());
     if (!command.has_value() || command->kind == "stop") return absl::OkStatus();

@@ -29,8 +29,8 @@ class FakeScorer final : public Scorer {
     ++starts;
     return start_status;
   }
-  absl::Status Score(const std::vector<int64_t>& ordinals, const std::string& file,
-                     const std::function<void(int64_t)>& on_tick) override {
+  absl::StatusOr<double> Score(const std::vector<int64_t>& ordinals, const std::string& file,
+                               const std::function<void(int64_t)>& on_tick) override {
     if (before_score) before_score();
     if (!score_status.ok()) return score_status;
     on_tick(static_cast<int64_t>(ordinals.size()) / 2);
@@ -41,7 +41,8 @@ class FakeScorer final : public Scorer {
       FPO_RETURN_IF_ERROR((*writer)->Add(FakeRecord(keys_[index])));
       ++computed;
     }
-    return (*writer)->Finish();
+    FPO_RETURN_IF_ERROR((*writer)->Finish());
+    return 1e9 * static_cast<double>(ordinals.size());
   }
   void Finish() override { ++finishes; }
 
@@ -147,6 +148,8 @@ TEST_F(ReferencePhaseTest, ComputesEverythingOnceWhenTheCacheIsEmpty) {
   EXPECT_EQ(observer_.presents.back(), 40);
   EXPECT_TRUE(std::is_sorted(observer_.presents.begin(), observer_.presents.end()));
   EXPECT_EQ(cache_.releases(), 0);
+  EXPECT_EQ(cache_.flops(), 40e9);
+  EXPECT_EQ(phase_->use().saved_seconds, 0);
 }
 
 TEST_F(ReferencePhaseTest, StartsNoProcessWhenNothingIsMissing) {
@@ -157,6 +160,8 @@ TEST_F(ReferencePhaseTest, StartsNoProcessWhenNothingIsMissing) {
   EXPECT_EQ(cache_.claims(), 0);
   EXPECT_EQ(phase_->use().records_hit, 40);
   EXPECT_EQ(phase_->use().records_computed, 0);
+  EXPECT_EQ(phase_->use().saved_seconds, 40);
+  EXPECT_EQ(phase_->use().saved_flops, 40e9);
 }
 
 TEST_F(ReferencePhaseTest, ALaterJobUsesTheLocalFile) {

@@ -42,7 +42,9 @@ TEST_F(ScoreProcessTest, ScoresOnRequest) {
   ASSERT_TRUE(scorer.Start().ok());
   ASSERT_TRUE(scorer.Start().ok()) << "the second start does nothing";
   for (const char* name : {"a.fpr", "b.fpr"}) {
-    ASSERT_TRUE(scorer.Score({3, 1}, parts_.work / name, [](int64_t) {}).ok());
+    const auto flops = scorer.Score({3, 1}, parts_.work / name, [](int64_t) {});
+    ASSERT_TRUE(flops.ok()) << flops.status();
+    EXPECT_EQ(*flops, 2e9);
     const auto file = RecordFile::Open(parts_.work / name);
     ASSERT_TRUE(file.ok()) << file.status();
     EXPECT_EQ((*file)->At(0)->key, Sha256Of("key 3"));
@@ -79,13 +81,13 @@ TEST_F(ScoreProcessTest, AStopEndsTheWait) {
   ScoreProcess scorer = Make("\"score-command\":\"ignore-term\"");
   ASSERT_TRUE(scorer.Start().ok());
   int ticks = 0;
-  const absl::Status status = scorer.Score({0}, parts_.work / "a.fpr", [&](int64_t) {
+  const auto status = scorer.Score({0}, parts_.work / "a.fpr", [&](int64_t) {
     if (++ticks == 1) {
       stop_.request_stop();
       processes_.Stop(absl::ZeroDuration());
     }
   });
-  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(status.status().code(), absl::StatusCode::kCancelled);
   EXPECT_FALSE(scorer.failure().has_value());
 }
 

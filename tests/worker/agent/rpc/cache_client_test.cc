@@ -35,6 +35,7 @@ class FakeCache final : public pb::ReferenceCache::Service {
   int key_messages = 0;
   std::vector<int64_t> ordinals;
   std::vector<double> seconds;
+  std::vector<double> flops;
   std::vector<size_t> frame_sizes;
   int64_t records = 0;
   bool closes_upload_early = false;
@@ -71,6 +72,7 @@ class FakeCache final : public pb::ReferenceCache::Service {
     for (pb::PutRecordsRequest message; stream->Read(&message);) {
       frame_sizes.push_back(message.packed().size());
       seconds.push_back(message.seconds());
+      flops.push_back(message.flops());
       const auto unpacked = Unpack(message.packed());
       if (!unpacked.ok()) return ToGrpcStatus(unpacked.status());
       records += static_cast<int64_t>(unpacked->size());
@@ -158,9 +160,9 @@ TEST_F(CacheClientTest, ErrorsCarryTheirReason) {
       WithErrorInfo(absl::FailedPreconditionError("gone"), {.reason = "UNKNOWN_CLAIM"}));
   EXPECT_EQ(ErrorReason(client_->RenewClaim(5, 1)), "UNKNOWN_CLAIM");
   EXPECT_EQ(ErrorReason(client_->PutRecords({manifest_, 5, {}}, {}).status()), "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(client_->Claim(manifest_, 3, "b").status()), "UNKNOWN_CLAIM");
+  EXPECT_EQ(ErrorReason(client_->Claim({manifest_, 3, "b", "r-1"}).status()), "UNKNOWN_CLAIM");
   cache_.fail = grpc::Status::OK;
-  EXPECT_EQ(client_->Claim(manifest_, 3, "b")->ordinals, std::vector<int64_t>{3});
+  EXPECT_EQ(client_->Claim({manifest_, 3, "b", "r-1"})->ordinals, std::vector<int64_t>{3});
 }
 
 TEST_F(CacheClientTest, PullsFromACursorUntilTheCallerRefuses) {
@@ -192,8 +194,9 @@ TEST_F(CacheClientTest, AsksForSomeOrdinalsAndTellsWhatARecordCost) {
     std::string bytes(600 << 10, 'x');  // one to a frame
     records.push_back({Sha256Of(std::to_string(i)), Sha256Of(bytes), bytes});
   }
-  ASSERT_TRUE(client_->PutRecords({manifest_, 5, records, 6.0}, {}).ok());
+  ASSERT_TRUE(client_->PutRecords({manifest_, 5, records, 6.0, 9e9}, {}).ok());
   EXPECT_EQ(cache_.seconds, (std::vector<double>{2, 2, 2}));
+  EXPECT_EQ(cache_.flops, (std::vector<double>{3e9, 3e9, 3e9}));
 }
 
 TEST_F(CacheClientTest, AWaitEndsWithItsTime) {
@@ -228,7 +231,8 @@ TEST_F(CacheClientTest, AWaitEndsWithAStop) {
 
 TEST_F(CacheClientTest, ACacheThatIsAwayIsUnavailable) {
   server_.reset();
-  EXPECT_EQ(client_->Claim(manifest_, 3, "b").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(client_->Claim({manifest_, 3, "b", "r-1"}).status().code(),
+            absl::StatusCode::kUnavailable);
   EXPECT_EQ(client_->PutManifest({}, {}).status().code(), absl::StatusCode::kUnavailable);
 }
 

@@ -117,12 +117,13 @@ TEST(ConvertTest, AReportFillsEveryField) {
   report.status = ReportStatus::kFailed;
   report.end_class = "memory";
   report.message = "out of memory";
-  report.cache = CacheUse{10, 4, 6, "aa", "bb", 1.5};
+  report.cache = CacheUse{10, 4, 6, "aa", "bb", 1.5, 2.5, 3.5};
   const pb::AttemptReport message = ToProto(report);
   EXPECT_TRUE(IsFull(message)) << message.DebugString();
   EXPECT_TRUE(IsFull(message.cache())) << message.cache().DebugString();
   EXPECT_EQ(message.cache().records_hit(), 4);
   EXPECT_EQ(message.cache().reference_seconds(), 1.5);
+  EXPECT_EQ(message.cache().saved_flops(), 3.5);
   for (int status = 0; status < 6; ++status) {
     report.status = static_cast<ReportStatus>(status);
     EXPECT_EQ(ToProto(report).status(), status + 1) << "same order on both sides";

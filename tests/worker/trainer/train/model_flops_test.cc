@@ -26,6 +26,14 @@ TEST(ModelFlops, CountsOnlyWhatATokenSees) {
   EXPECT_GT(OfLength(config, 1, 100), OfLength(config, 100, 1));  // the head reads response rows
 }
 
+TEST(ModelFlops, AForwardIsAThird) {
+  const std::vector<int32_t> ids = {1, 2, 3, 4};
+  const absl::Span<const int32_t> all(ids);
+  const std::vector<Sequence> sequences = {{all.subspan(0, 3), all.subspan(0, 4)}};
+  const GemmaConfig config = TinyForTest();
+  EXPECT_DOUBLE_EQ(3 * ForwardFlops(config, sequences), TrainingFlops(config, sequences));
+}
+
 TEST(ModelFlops, ThePeakIsMeasuredOnce) {
   const double peak = MeasuredPeakFlops(at::kCPU, at::kFloat);
   EXPECT_GT(peak, 1e8);

@@ -40,6 +40,7 @@ TEST(ScoreServer, AnswersInTheOrderOfTheOrdinals) {
   EXPECT_EQ(events.Of("hello").size(), 1u);
   ASSERT_EQ(events.Of("records").size(), 2u);
   EXPECT_EQ(events.Of("records")[0].count, 3);
+  EXPECT_GT(events.Of("records")[0].metrics.at("flops"), 0);
   EXPECT_EQ(events.Of("records")[0].file, tiny.Path("a.fpr"));
   const auto file = RecordFile::Open(tiny.Path("a.fpr"));
   ASSERT_TRUE(file.ok()) << file.status();

@@ -1,0 +1,126 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands.h"
+#include "client/human.h"
+#include "client/session.h"
+#include "client/text_layout.h"
+#include "common/access_list.h"
+#include "common/error_info.h"
+#include "common/posix_status.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent) {
+  if (may_be_absent && !std::filesystem::exists(path)) return AccessList();
+  std::ifstream file(path);
+  if (!file) return PosixError(errno, "read the access list", path);
+  std::stringstream text;
+  text << file.rdbuf();
+  absl::StatusOr<AccessList> list = AccessList::Parse(text.str());
+  if (list.ok()) return list;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", list.status().message()));
+}
+
+// Appears whole, readable by its owner alone.
+absl::Status WriteToken(const std::string& path, const std::string& token) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0) return PosixError(errno, "write the token to", path);
+  const std::string line = token + "\n";
+  const bool written = write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  const int error = errno;
+  close(fd);
+  if (written) return absl::OkStatus();
+  unlink(path.c_str());
+  return PosixError(error, "write the token to", path);
+}
+
+absl::StatusOr<AccessEntry> NewEntry(const Invocation& invocation, const std::string& token) {
+  AccessEntry entry;
+  entry.principal.name = invocation.Get("NAME");
+  FPO_ASSIGN_OR_RETURN(
+      entry.principal.role,
+      ParseRole(invocation.Has("role") ? invocation.Get("role") : std::string("user")));
+  entry.principal.groups = invocation.GetAll("group");
+  entry.token_sha256 = Sha256Of(token);
+  if (invocation.Has("for")) {
+    absl::Duration life;
+    absl::ParseDuration(invocation.Get("for"), &life);  // checked by the command table
+    entry.expires = absl::Now() + life;
+  }
+  return entry;
+}
+
+std::string Expiry(const AccessEntry& entry, const TextStyle& style) {
+  return entry.expires == absl::InfiniteFuture() ? "never" : LocalTime(entry.expires, style.zone);
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
+  const std::string path = session.invocation.Get("access");
+  FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, /*may_be_absent=*/true));
+  const std::string token = NewToken();
+  FPO_ASSIGN_OR_RETURN(AccessEntry entry, NewEntry(session.invocation, token));
+  list.mutable_entries().push_back(entry);
+  // What is written must be what the services take: names are checked by reading it again.
+  FPO_RETURN_IF_ERROR(AccessList::Parse(list.ToJson()).status());
+  const bool to_file = session.invocation.Has("out");
+  if (to_file) FPO_RETURN_IF_ERROR(WriteToken(session.invocation.Get("out"), token));
+  FPO_RETURN_IF_ERROR(WriteFileAtomically(path, list.ToJson()));
+  session.err << "added " << entry.principal.name << " as " << RoleName(entry.principal.role)
+              << " to " << path << "; services that run with it know the token in a second\n";
+  if (!to_file) session.out << token << "\n";
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunTokenList(Session& session) {
+  FPO_ASSIGN_OR_RETURN(const AccessList list, ReadList(session.invocation.Get("access"), false));
+  if (session.settings().json) {
+    session.out << list.ToJson();
+    return ExitCode::kOk;
+  }
+  Table table;
+  table.header = {"NAME", "ROLE", "GROUPS", "BY", "EXPIRES"};
+  for (const AccessEntry& entry : list.entries()) {
+    const std::string by = entry.token_sha256
+                               ? absl::StrCat("token ", ToHex(*entry.token_sha256).substr(0, 8))
+                               : absl::StrCat("certificate ", entry.certificate);
+    table.rows.push_back({entry.principal.name, std::string(RoleName(entry.principal.role)),
+                          absl::StrJoin(entry.principal.groups, ","), by,
+                          Expiry(entry, session.style())});
+  }
+  session.out << RenderTable(table, session.style());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
+  const std::string path = session.invocation.Get("access");
+  const std::string name = session.invocation.Get("NAME");
+  FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, false));
+  std::vector<AccessEntry>& entries = list.mutable_entries();
+  const size_t removed = std::erase_if(
+      entries, [&](const AccessEntry& entry) { return entry.principal.name == name; });
+  if (removed == 0) {
+    return WithErrorInfo(
+        absl::NotFoundError(absl::StrCat("nobody in ", path, " is called ", name)),
+        {.reason = "NO_PRINCIPAL", .hint = absl::StrCat("fpoctl token list --access ", path)});
+  }
+  FPO_RETURN_IF_ERROR(WriteFileAtomically(path, list.ToJson()));
+  session.err << "removed " << removed << (removed == 1 ? " entry" : " entries") << " of " << name
+              << "; services refuse them within a second\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,73 @@
+#include "client/token_commands.h"
+
+#include "client/commands.h"
+
+namespace fpo::client {
+namespace {
+
+OptionSpec AccessOption() {
+  return {"access",
+          "",
+          ValueKind::kFile,
+          "FILE",
+          "the list that fpo-coordinator and fpo-cache run with",
+          false,
+          {},
+          true};
+}
+
+CommandSpec CreateCommand() {
+  CommandSpec c{"token create", "admin", "let somebody use the services"};
+  c.details =
+      "Adds a name to the list and prints the token, once: only its SHA-256 is kept. The services\n"
+      "read the list again when it changes. Roles: reader (look), user (submit jobs and change "
+      "the\n"
+      "own ones), worker (agents and replicas), admin. Whoever has the token shows it by\n"
+      "--token-file or FPO_TOKEN_FILE.";
+  c.arguments = {
+      {"NAME", ValueKind::kText, "owns the jobs and records of whoever shows the token"}};
+  c.options = {AccessOption(),
+               {"role",
+                "",
+                ValueKind::kChoice,
+                "ROLE",
+                "what NAME may do (default: user)",
+                false,
+                {"reader", "user", "worker", "admin"}},
+               {"group", "", ValueKind::kText, "GROUP",
+                "what is shared with group:GROUP is there for NAME", true},
+               {"for", "", ValueKind::kDuration, "DURATION", "how long it is good (default: ever)"},
+               {"out", "", ValueKind::kFile, "FILE",
+                "write the token there, for its owner to read alone, instead of printing it"}};
+  c.examples = {{"fpoctl token create ana --group align --access access.json --out ana.token", ""},
+                {"fpoctl token create host-1 --role worker --access access.json --out host-1.token",
+                 "for fpo-worker --token-file host-1.token"}};
+  c.run = RunTokenCreate;
+  return c;
+}
+
+CommandSpec ListCommand() {
+  CommandSpec c{"token list", "admin", "who may use the services"};
+  c.options = {AccessOption()};
+  c.examples = {{"fpoctl token list --access access.json", ""}};
+  c.run = RunTokenList;
+  return c;
+}
+
+CommandSpec RevokeCommand() {
+  CommandSpec c{"token revoke", "admin", "end what somebody may do"};
+  c.details = "Removes every entry of the name. Their jobs go on.";
+  c.arguments = {{"NAME", ValueKind::kText, "as fpoctl token list shows it"}};
+  c.options = {AccessOption()};
+  c.examples = {{"fpoctl token revoke ana --access access.json", ""}};
+  c.run = RunTokenRevoke;
+  return c;
+}
+
+}  // namespace
+
+std::vector<CommandSpec> TokenCommands() {
+  return {CreateCommand(), ListCommand(), RevokeCommand()};
+}
+
+}  // namespace fpo::client

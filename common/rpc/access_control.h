@@ -1,0 +1,47 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <ctime>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/access_list.h"
+
+namespace fpo {
+
+// Says who is calling. Without a file everybody is an admin without a name: a service on loopback
+// needs no list. The file is read again when it changes, so an entry that is removed ends within a
+// second; a broken one is logged, and the last good one stays. Thread-safe.
+class AccessControl {
+ public:
+  // An empty path: no list. InvalidArgument: the file is not one, with the place.
+  static absl::StatusOr<std::unique_ptr<AccessControl>> Open(const std::string& path);
+
+  bool has_list() const { return !path_.empty(); }
+
+  // The caller, by "authorization: Bearer TOKEN", or by its certificate. Unauthenticated;
+  // PermissionDenied when its role is below `least`.
+  absl::StatusOr<Principal> Admit(const grpc::ServerContextBase& call, Role least) const;
+
+ private:
+  explicit AccessControl(std::string path) : path_(std::move(path)) {}
+  absl::Status Load() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Refresh(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string path_;
+  mutable absl::Mutex mutex_;
+  mutable AccessList list_ ABSL_GUARDED_BY(mutex_);
+  mutable absl::Time looked_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  mutable std::string version_ ABSL_GUARDED_BY(mutex_);  // size, time and inode of what was read
+};
+
+// PermissionDenied (NOT_YOURS), naming both.
+absl::Status NotYours(const Principal& caller, absl::string_view what, absl::string_view owner);
+
+}  // namespace fpo

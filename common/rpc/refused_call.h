@@ -1,0 +1,16 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "common/rpc/grpc_status.h"
+
+namespace fpo {
+
+// A stream that ends before it begins. Deletes itself.
+template <typename Reactor>
+class RefusedCall final : public Reactor {
+ public:
+  explicit RefusedCall(const absl::Status& why) { this->Finish(ToGrpcStatus(why)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace fpo

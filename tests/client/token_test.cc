@@ -1,0 +1,91 @@
+// The list of --access as fpoctl keeps it, and a cache that asks for it.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cache_service/rpc/cache_server.h"
+#include "common/access_list.h"
+#include "gmock/gmock.h"
+#include "tests/client/command_run.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::client {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class TokenTest : public CommandRun {
+ protected:
+  Result Create(const std::string& name, const std::string& role) {
+    return Run({"token", "create", name, "--role", role, "--access", list_, "--out",
+                folder_ / (name + ".token")});
+  }
+  std::string ReadList() {
+    std::stringstream text;
+    text << std::ifstream(list_).rdbuf();
+    return text.str();
+  }
+
+  const fpo::testing::TempFolder folder_;
+  const std::string list_ = folder_ / "access.json";
+};
+
+TEST_F(TokenTest, ATokenIsShownOnceAndOnlyItsDigestKept) {
+  const Result made = Run({"token", "create", "ana", "--group", "align", "--access", list_});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::string token = made.out.substr(0, made.out.size() - 1);
+  EXPECT_THAT(made.err, HasSubstr("added ana as user"));
+  EXPECT_THAT(ReadList(), Not(HasSubstr(token)));
+  const auto list = AccessList::Parse(ReadList());
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(*list->OfToken(token, absl::Now()), (Principal{"ana", Role::kUser, {"align"}}));
+  EXPECT_THAT(Run({"token", "list", "--access", list_}).out, HasSubstr("align"));
+  EXPECT_EQ(Run({"token", "revoke", "ana", "--access", list_}).code, 0);
+  EXPECT_EQ(Run({"token", "revoke", "ana", "--access", list_}).code, 4);
+}
+
+TEST_F(TokenTest, AFileIsForItsOwner) {
+  ASSERT_EQ(Create("bob", "reader").code, 0);
+  struct stat status {};
+  ASSERT_EQ(stat((folder_ / "bob.token").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_TRUE(ReadTokenFile(folder_ / "bob.token").ok());
+  EXPECT_NE(Create("bob", "reader").code, 0) << "a token is not overwritten";
+}
+
+TEST_F(TokenTest, WrongInputLeavesNothing) {
+  EXPECT_EQ(Run({"token", "create", "a b", "--access", list_}).code, 3);
+  EXPECT_EQ(Run({"token", "create", "ana", "--role", "king", "--access", list_}).code, 2);
+  const Result without = Run({"token", "create", "ana"});
+  EXPECT_EQ(without.code, 2);
+  EXPECT_THAT(without.err, HasSubstr("--access is missing"));
+  EXPECT_FALSE(std::filesystem::exists(list_));
+}
+
+TEST_F(TokenTest, ServicesAskForIt) {
+  ASSERT_EQ(Create("eve", "reader").code, 0);
+  cache::CacheConfig config;
+  config.listen.listen = "127.0.0.1:0";
+  config.listen.http = "";
+  config.listen.access = list_;
+  config.data = folder_ / "store";
+  config.free_mib_min = 0;
+  const auto server = *cache::CacheServer::Start(config, "1", "c");
+  environment_.cache_server = server->address();
+  const Result stranger = Run({"cache", "ls"});
+  EXPECT_EQ(stranger.code, 6);
+  EXPECT_THAT(stranger.err, HasSubstr("the call has no token; hint: name a file with your token"));
+  environment_.token_file = folder_ / "eve.token";
+  EXPECT_EQ(Run({"cache", "ls"}).code, 0);
+  EXPECT_EQ(Run({"cache", "recipes"}).code, 0);
+  const Result denied = Run({"cache", "gc"});
+  EXPECT_EQ(denied.code, 6);
+  EXPECT_THAT(denied.err, HasSubstr("eve has the role reader; this needs admin"));
+  EXPECT_EQ(Run({"cache", "ls", "--token-file", folder_ / "none"}).code, 4);
+}
+
+}  // namespace
+}  // namespace fpo::client
