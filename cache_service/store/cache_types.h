@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cache_service/store/claim_table.h"
 #include "cache_service/store/cost_ledger.h"
@@ -56,7 +55,7 @@ struct ClaimAsk {
 struct ClaimGrant {
   uint64_t claim_id = 0;          // 0: nothing was granted
   std::vector<int64_t> ordinals;  // into the manifest
-  bool complete = false;          // nothing is missing
+  bool complete = false;  // nothing is missing
   absl::Duration retry_after;     // everything missing is claimed until then
   absl::Duration lease;
 };
@@ -88,7 +87,7 @@ struct ManifestView {
   bool operator==(const ManifestView&) const = default;
 };
 
-// Since start. Each is its own atomic; read together they are not one snapshot.
+// Since start. Each is its own atomic: together they are no snapshot.
 struct CacheCounters {
   std::atomic<int64_t> hits = 0;    // keys of registered manifests that were present
   std::atomic<int64_t> misses = 0;  // and that were not

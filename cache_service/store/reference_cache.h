@@ -5,17 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "cache_service/store/cache_types.h"
-#include "cache_service/store/claim_table.h"
 #include "cache_service/store/cost_ledger.h"
 #include "cache_service/store/manifest_table.h"
 #include "cache_service/store/store.h"
@@ -97,8 +93,7 @@ class ReferenceCache {
                           const std::string& reason);
   absl::StatusOr<std::vector<QuarantinedRecord>> ListQuarantined(int64_t count) const;
   absl::StatusOr<std::vector<OwnerUse>> Owners();  // cheap; leaves out what is not counted yet
-  // Call about every second: ends claims, reopens a failed store, counts one manifest nobody asked
-  // about.
+  // Call each second: ends claims, reopens a failed store, counts a manifest nobody asked about.
   void Tick();
 
   CacheTotals Totals() const;
@@ -109,6 +104,7 @@ class ReferenceCache {
  private:
   friend class GarbageCollector;
   using Visit = std::function<absl::Status(ManifestProgress&)>;
+  using Records = absl::Span<const PackedRecord>;
 
   ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options);
   // Runs `visit` on the manifest in memory, under mutex_, after loading it if need be.
@@ -120,14 +116,10 @@ class ReferenceCache {
   absl::StatusOr<ManifestStatus> StatusOf(const ManifestHeader& header);
   absl::Status CheckRoom() const;  // ResourceExhausted: over the limit, or the disk is full
   // The manifest's header, and the records that `claim_id` does not hold.
-  absl::StatusOr<std::vector<PackedRecord>> RecordsNotHeld(const Digest& manifest_id,
-                                                           uint64_t claim_id,
-                                                           absl::Span<const PackedRecord> records,
-                                                           ManifestHeader* header);
-  absl::Status CheckIdentical(const Digest& recipe_id, uint64_t claim_id,
-                              absl::Span<const PackedRecord> records);
-  PutCounts Account(const Digest& recipe_id, absl::Span<const PackedRecord> records,
-                    const PutResult& result);
+  absl::StatusOr<std::vector<PackedRecord>> RecordsNotHeld(const Digest& manifest, uint64_t claim,
+                                                           Records records, ManifestHeader* header);
+  absl::Status CheckIdentical(const Digest& recipe_id, uint64_t claim_id, Records records);
+  PutCounts Account(const Digest& recipe_id, Records records, const PutResult& result);
   void CountSaved(const Digest& recipe_id, int64_t hits, Savings* saved);
   // With every check; what is damaged is absent in all manifests when it returns.
   absl::StatusOr<RecordBatch> ReadChecked(const Digest& recipe_id, absl::Span<const Digest> keys);

@@ -22,6 +22,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
+using Caller = const Principal&;
+
 constexpr int32_t kEventsMax = 1000;
 constexpr size_t kQueueMax = 500;  // waiting jobs shown
 constexpr size_t kPointsMax = 2000;
@@ -84,63 +86,60 @@ absl::Status CheckPriority(int64_t priority) {
 grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext* context,
                                                      const pb::SubmitRequest* request,
                                                      pb::SubmitResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, request, response](const Principal& caller) -> absl::Status {
-                  SubmitAsk ask = FromProto(*request);
-                  ask.owner = OwnerOf(caller, ask.owner);
-                  FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Submit(ask));
-                  Fill(answer, response);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    SubmitAsk ask = FromProto(*request);
+    ask.owner = OwnerOf(who, ask.owner);
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Submit(ask));
+    Fill(answer, response);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerContext* context,
                                                        const pb::ValidateRequest* request,
                                                        pb::ValidateResponse* response) {
-  return Answer(
-      context, parts_, Role::kUser,
-      [this, request, response](const Principal& caller) -> absl::Status {
-        SubmitAsk ask{"", request->spec().config_json(), OwnerOf(caller, request->spec().owner())};
-        ask.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
-        const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(ask);
-        if (preview.ok()) {
-          Fill(*preview, response);
-          return absl::OkStatus();
-        }
-        if (ErrorReason(preview.status()) != "INVALID_JOB") return preview.status();
-        const std::string text(preview.status().message());
-        for (absl::string_view problem : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
-          response->add_problems(std::string(problem));
-        }
-        return absl::OkStatus();
-      });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    SubmitAsk ask{"", request->spec().config_json(), OwnerOf(who, request->spec().owner())};
+    ask.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
+    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(ask);
+    if (preview.ok()) {
+      Fill(*preview, response);
+      return absl::OkStatus();
+    }
+    if (ErrorReason(preview.status()) != "INVALID_JOB") return preview.status();
+    const std::string text(preview.status().message());
+    for (absl::string_view problem : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+      response->add_problems(std::string(problem));
+    }
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext* context,
                                                      const pb::GetJobRequest* request,
                                                      pb::GetJobResponse* response) {
-  return Answer(
-      context, parts_, Role::kReader, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        *response->mutable_job() = ToProto(*job);
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerContext* context,
                                                        const pb::ListJobsRequest* request,
                                                        pb::ListJobsResponse* response) {
-  return Answer(context, parts_, Role::kReader,
-                [this, request, response](const Principal&) -> absl::Status {
-                  FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
-                  const JobPage page = parts_.coordinator->ListJobs(filter);
-                  for (const JobPtr& job : page.jobs) {
-                    *response->add_jobs() = ToListedProto(*job);
-                  }
-                  response->set_next_page_token(page.next_page_token);
-                  response->set_revision(parts_.coordinator->revision());
-                  return absl::OkStatus();
-                });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
+    const JobPage page = parts_.coordinator->ListJobs(filter);
+    for (const JobPtr& job : page.jobs) {
+      *response->add_jobs() = ToListedProto(*job);
+    }
+    response->set_next_page_token(page.next_page_token);
+    response->set_revision(parts_.coordinator->revision());
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
@@ -156,14 +155,14 @@ grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
 grpc::ServerUnaryReactor* CoordinatorService::CancelJob(grpc::CallbackServerContext* context,
                                                         const pb::CancelJobRequest* request,
                                                         pb::CancelJobResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, request, response](const Principal& caller) -> absl::Status {
-                  FPO_RETURN_IF_ERROR(MayChange(parts_, caller, request->job_id()));
-                  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->Cancel(
-                                                             request->job_id(), request->now()));
-                  *response->mutable_job() = ToProto(*job);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                         parts_.coordinator->Cancel(request->job_id(), request->now()));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
@@ -179,22 +178,21 @@ grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
                                                      const pb::EventsRequest* request,
                                                      pb::EventsResponse* response) {
-  return Answer(
-      context, parts_, Role::kReader, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        const int32_t limit =
-            request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
-        FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
-                             parts_.coordinator->ReadEvents(job->job_id, request->after(), limit));
-        for (const EventLine& line : lines) *response->add_events() = ToProto(line);
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    const int32_t limit =
+        request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
+    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
+                         parts_.coordinator->ReadEvents(job->job_id, request->after(), limit));
+    for (const EventLine& line : lines) *response->add_events() = ToProto(line);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerContext* context,
                                                           const pb::ListWorkersRequest*,
                                                           pb::ListWorkersResponse* response) {
-  return Answer(context, parts_, Role::kReader, [this, response](const Principal&) -> absl::Status {
+  return Answer(context, parts_, Role::kReader, [this, response](Caller) -> absl::Status {
     for (const WorkerView& worker : parts_.coordinator->ListWorkers()) {
       *response->add_workers() = ToProto(worker);
     }
@@ -205,27 +203,25 @@ grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServerContext* context,
                                                             const pb::SetWorkerModeRequest* request,
                                                             pb::SetWorkerModeResponse* response) {
-  return Answer(
-      context, parts_, Role::kAdmin, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
-        FPO_ASSIGN_OR_RETURN(const WorkerView worker,
-                             parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
-        *response->mutable_worker() = ToProto(worker);
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kAdmin, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
+    FPO_ASSIGN_OR_RETURN(const WorkerView worker,
+                         parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
+    *response->mutable_worker() = ToProto(worker);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Change(grpc::CallbackServerContext* context,
                                                      const std::string& job, const JobEvent& event,
                                                      pb::ChangeJobResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, job, event, response](const Principal& caller) -> absl::Status {
-                  FPO_RETURN_IF_ERROR(MayChange(parts_, caller, job));
-                  FPO_ASSIGN_OR_RETURN(const JobPtr changed,
-                                       parts_.coordinator->Change(job, event));
-                  *response->mutable_job() = ToProto(*changed);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, job, event, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, job));
+    FPO_ASSIGN_OR_RETURN(const JobPtr changed, parts_.coordinator->Change(job, event));
+    *response->mutable_job() = ToProto(*changed);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::HoldJob(grpc::CallbackServerContext* context,
@@ -256,49 +252,48 @@ grpc::ServerUnaryReactor* CoordinatorService::ResumeJob(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerContext* context,
                                                           const pb::SetPriorityRequest* request,
                                                           pb::ChangeJobResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, request, response](const Principal& caller) -> absl::Status {
-                  FPO_RETURN_IF_ERROR(MayChange(parts_, caller, request->job_id()));
-                  FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
-                  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->Change(
-                                                             request->job_id(),
-                                                             PriorityRequest{request->priority()}));
-                  *response->mutable_job() = ToProto(*job);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
+    FPO_ASSIGN_OR_RETURN(
+        const JobPtr job,
+        parts_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerContext* context,
                                                        const pb::RetryJobRequest* request,
                                                        pb::SubmitResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, request, response](const Principal& caller) -> absl::Status {
-                  FPO_RETURN_IF_ERROR(MayChange(parts_, caller, request->job_id()));
-                  RetryAsk ask = FromProto(*request);
-                  if (!caller.name.empty()) ask.owner.clear();  // it stays the old job's
-                  FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Retry(ask));
-                  Fill(answer, response);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    RetryAsk ask = FromProto(*request);
+    if (!who.name.empty()) ask.owner.clear();  // it stays the old job's
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Retry(ask));
+    Fill(answer, response);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerContext* context,
                                                          const pb::ExplainJobRequest* request,
                                                          pb::ExplainJobResponse* response) {
-  return Answer(
-      context, parts_, Role::kReader, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
-        *response = ToProto(why);
-        response->set_state(ToProto(*job).state());
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
+    *response = ToProto(why);
+    response->set_state(ToProto(*job).state());
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext* context,
                                                     const pb::QueueRequest*,
                                                     pb::QueueResponse* response) {
-  return Answer(context, parts_, Role::kReader, [this, response](const Principal&) -> absl::Status {
+  return Answer(context, parts_, Role::kReader, [this, response](Caller) -> absl::Status {
     QueueView queue = parts_.coordinator->Queue();
     if (queue.waiting.size() > kQueueMax) queue.waiting.resize(kQueueMax);
     *response = ToProto(queue);
@@ -309,60 +304,57 @@ grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContext* context,
                                                       const pb::MetricsRequest* request,
                                                       pb::MetricsResponse* response) {
-  return Answer(
-      context, parts_, Role::kReader, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        const std::vector<std::string> names(request->names().begin(), request->names().end());
-        FPO_ASSIGN_OR_RETURN(const MetricSeries series,
-                             parts_.coordinator->ReadMetrics(job->job_id, names));
-        response->set_job_id(job->job_id);
-        Fill(series, kPointsMax, response);
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    const std::vector<std::string> names(request->names().begin(), request->names().end());
+    FPO_ASSIGN_OR_RETURN(const MetricSeries series,
+                         parts_.coordinator->ReadMetrics(job->job_id, names));
+    response->set_job_id(job->job_id);
+    Fill(series, kPointsMax, response);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
     grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
     pb::ListCheckpointsResponse* response) {
-  return Answer(
-      context, parts_, Role::kReader, [this, request, response](const Principal&) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        response->set_job_id(job->job_id);
-        for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
-          *response->add_checkpoints() = ToProto(*it);
-        }
-        return absl::OkStatus();
-      });
+  return Answer(context, parts_, Role::kReader, [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    response->set_job_id(job->job_id);
+    for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
+      *response->add_checkpoints() = ToProto(*it);
+    }
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::PinCheckpoint(grpc::CallbackServerContext* context,
                                                             const pb::PinCheckpointRequest* request,
                                                             pb::PinCheckpointResponse* response) {
-  return Answer(context, parts_, Role::kUser,
-                [this, request, response](const Principal& caller) -> absl::Status {
-                  FPO_RETURN_IF_ERROR(MayChange(parts_, caller, request->job_id()));
-                  FPO_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                                       parts_.coordinator->PinCheckpoint(
-                                           request->job_id(), request->step(), request->pinned()));
-                  *response->mutable_checkpoint() = ToProto(checkpoint);
-                  return absl::OkStatus();
-                });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(
+        const Checkpoint checkpoint,
+        parts_.coordinator->PinCheckpoint(request->job_id(), request->step(), request->pinned()));
+    *response->mutable_checkpoint() = ToProto(checkpoint);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::GcCheckpoints(grpc::CallbackServerContext* context,
                                                             const pb::GcCheckpointsRequest* request,
                                                             pb::GcCheckpointsResponse* response) {
-  return Answer(
-      context, parts_, Role::kUser,
-      [this, request, response](const Principal& caller) -> absl::Status {
-        FPO_RETURN_IF_ERROR(MayChange(parts_, caller, request->job_id()));
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
-                             parts_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
-        *response = ToProto(decisions);
-        response->set_job_id(job->job_id);
-        return absl::OkStatus();
-      });
+  const auto act = [this, request, response](Caller who) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
+                         parts_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
+    *response = ToProto(decisions);
+    response->set_job_id(job->job_id);
+    return absl::OkStatus();
+  };
+  return Answer(context, parts_, Role::kUser, act);
 }
 
 }  // namespace fpo::coordinator

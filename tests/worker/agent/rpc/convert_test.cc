@@ -95,6 +95,7 @@ TEST(ConvertTest, EveryFieldOfAnAssignmentArrives) {
   EXPECT_EQ(assignment.resume, assign.resume());
   EXPECT_EQ(assignment.store_address, assign.store_address());
   EXPECT_EQ(assignment.discard_after_step, assign.discard_after_step());
+  EXPECT_EQ(assignment.owner, assign.owner());
 }
 
 TEST(ConvertTest, EveryFieldOfACheckpointOrderArrives) {
