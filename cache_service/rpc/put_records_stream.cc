@@ -1,5 +1,7 @@
 #include "cache_service/rpc/put_records_stream.h"
 
+#include <malloc.h>
+
 #include <optional>
 #include <utility>
 
@@ -16,6 +18,7 @@ namespace pb = fpo::v1;
 
 // Read ahead at most: the memory of one stream, and what one fsync makes durable.
 constexpr size_t kWaitingBytesMax = size_t{24} << 20;
+constexpr size_t kFramesKept = 8;
 
 }  // namespace
 
@@ -87,6 +90,11 @@ void PutRecordsStream::StoreOnPool() {
     if (!is_reading_ && !sender_is_done_) Read();  // it had stopped at the limit
   }
   const absl::Status stored = Store(frames);
+  if (frames.size() > kFramesKept) {
+    // Else each thread of the pool would keep the memory of the largest upload it ever stored.
+    frames = Frames();
+    malloc_trim(0);
+  }
   std::optional<grpc::Status> end;
   {
     absl::MutexLock lock(&mutex_);

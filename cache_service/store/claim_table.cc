@@ -132,6 +132,11 @@ absl::Status ClaimTable::CheckLive(uint64_t claim_id) const {
   return ClaimError(claim_id, "STALE_CLAIM", "has ended: released, or not renewed in time");
 }
 
+int64_t ClaimTable::live() const {
+  return std::count_if(claims_.begin(), claims_.end(),
+                       [](const auto& claim) { return !claim.second.keys.empty(); });
+}
+
 bool ClaimTable::IsHeld(const Digest& recipe_id, const Digest& key) const {
   return holders_.contains({recipe_id, key});
 }

@@ -60,7 +60,7 @@ class ClaimTable {
   void ForEachHeldKey(const Digest& recipe_id,
                       const std::function<void(const Digest& key)>& visit) const;
 
-  int64_t live() const { return static_cast<int64_t>(claims_.size()); }
+  int64_t live() const;  // that still have something to compute
   int64_t held_keys() const { return static_cast<int64_t>(holders_.size()); }
   int64_t expired_total() const { return expired_total_; }
   absl::Duration lease() const { return options_.lease; }
