@@ -26,7 +26,7 @@ TEST_F(CacheServerTest, ServesHealthAndMetricsThatPromtoolAccepts) {
   for (const char* line :
        {"fpo_build_info{commit=\"abc\",version=\"1.2.3\"} 1",
         "fpo_cache_records_total{result=\"stored\"} 3", "fpo_cache_manifests{state=\"complete\"} 1",
-        "fpo_cache_claims{state=\"live\"} 1", "fpo_cache_claim_expirations_total 0",
+        "fpo_cache_claims{state=\"live\"} 0", "fpo_cache_claim_expirations_total 0",
         "fpo_cache_size_bytes{kind=\"logical\"}", "fpo_cache_size_bytes{kind=\"disk\"}",
         "fpo_cache_stream_bytes_total{direction=\"in\"}",
         "fpo_cache_corruptions_total{where=\"read\"} 0", "fpo_store_read_only 0",
