@@ -30,6 +30,7 @@ absl::StatusOr<ExitCode> RunCheckpointList(Session& session);
 absl::StatusOr<ExitCode> RunCheckpointPin(Session& session);
 absl::StatusOr<ExitCode> RunCheckpointUnpin(Session& session);
 absl::StatusOr<ExitCode> RunCheckpointGc(Session& session);
+absl::StatusOr<ExitCode> RunDownload(Session& session);
 absl::StatusOr<ExitCode> RunWorkersDrain(Session& session);
 absl::StatusOr<ExitCode> RunWorkersCordon(Session& session);
 absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session);

@@ -53,6 +53,25 @@ CommandSpec RetryCommand() {
   return c;
 }
 
+CommandSpec DownloadCommand() {
+  CommandSpec c = OfJob("download", "results", "fetch a job's result or a checkpoint", RunDownload);
+  c.details =
+      "From the worker that holds it, through the coordinator: the exported model/ and the files "
+      "of "
+      "the\n"
+      "run, or with one of the options a checkpoint. Each file is checked by its SHA-256. The "
+      "same\n"
+      "command again goes on where a broken or interrupted download stopped. -q prints the folder.";
+  c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
+               {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
+               {"step", "", ValueKind::kCount, "N", "the checkpoint of this step"},
+               {"to", "", ValueKind::kFile, "FOLDER",
+                "where to put it (default: a folder here named after the job)"}};
+  c.examples = {{"fpoctl download tiny-fpo", "the result, into ./tiny-fpo"},
+                {"fpoctl download j-4f2a --best --to best", "the best checkpoint"}};
+  return c;
+}
+
 CommandSpec WorkerCommand(const char* name, const char* summary, Run run) {
   CommandSpec c{name, "admin", summary};
   c.arguments = {kWorker};
@@ -122,7 +141,7 @@ std::vector<CommandSpec> CheckpointCommands() {
       "the best keep_best and pinned ones. Not while the job runs: its trainer does it then.";
   gc.options = {{"dry-run", "", ValueKind::kFlag, "", "only say what would be removed, and why"}};
   gc.examples = {{"fpoctl ckpt gc j-4f2a --dry-run", "look first"}};
-  return {list, pin, unpin, gc};
+  return {list, pin, unpin, gc, DownloadCommand()};
 }
 
 std::vector<CommandSpec> WorkerCommands() {

@@ -192,4 +192,17 @@ absl::Status CoordinatorClient::Logs(
                     on_answer);
 }
 
+absl::Status CoordinatorClient::ReadArtifact(
+    const pb::ReadArtifactRequest& request,
+    const std::function<absl::Status(const pb::ReadArtifactResponse&)>& take) {
+  grpc::ClientContext context;
+  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+  const auto reader = stub_->ReadArtifact(&context, request);
+  absl::Status taken;
+  for (pb::ReadArtifactResponse answer; taken.ok() && reader->Read(&answer);) taken = take(answer);
+  if (!taken.ok()) context.TryCancel();
+  const grpc::Status end = reader->Finish();
+  return taken.ok() ? CallError(end, SiteOf(address_, *interrupt_)) : taken;
+}
+
 }  // namespace fpo::client

@@ -56,6 +56,11 @@ class CoordinatorClient {
   absl::Status Logs(const fpo::v1::LogsRequest& request,
                     const std::function<void(const fpo::v1::LogsResponse&)>& on_answer);
 
+  // Until the server ends the stream, or `take` fails, with its error.
+  absl::Status ReadArtifact(
+      const fpo::v1::ReadArtifactRequest& request,
+      const std::function<absl::Status(const fpo::v1::ReadArtifactResponse&)>& take);
+
  private:
   template <typename Method, typename Request, typename Response>
   absl::Status Call(Method method, const Request& request, Response* response);

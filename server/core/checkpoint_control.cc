@@ -1,27 +1,14 @@
 #include "server/core/checkpoint_control.h"
 
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "server/core/artifact_place.h"
 
 namespace fpo::coordinator {
 namespace {
-
-absl::Status NoHolder(const Job& job) {
-  const std::string workers =
-      job.attempts.empty()
-          ? ""
-          : absl::StrJoin(job.attempts.back().members, ", ",
-                          [](auto* out, const Member& m) { out->append(m.worker); });
-  return WithErrorInfo(
-      absl::FailedPreconditionError(absl::StrCat("the checkpoints of job ", job.job_id,
-                                                 " lie with ", workers, ", not connected now")),
-      {.reason = "NO_HOLDER", .hint = "fpoctl workers list", .ids = {job.job_id}});
-}
 
 absl::Status StillRuns(const Job& job) {
   return WithErrorInfo(absl::FailedPreconditionError(
@@ -34,27 +21,18 @@ absl::Status StillRuns(const Job& job) {
 
 }  // namespace
 
-std::vector<std::string> CheckpointControl::HoldersOf(const Job& job) const {
-  std::vector<std::string> connected;
-  if (job.attempts.empty()) return connected;
-  for (const Member& member : job.attempts.back().members) {
-    const std::optional<WorkerView> view = workers_->View(member.worker, absl::InfinitePast());
-    if (view && view->connected) connected.push_back(member.worker);
-  }
-  return connected;
-}
-
 absl::StatusOr<Checkpoint> CheckpointControl::Pin(const std::string& words, int64_t step,
                                                   bool pinned) {
   FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(words));
   Job job = *before;
   Checkpoint* checkpoint = FindCheckpoint(step, &job);
   if (checkpoint == nullptr) return NoSuchCheckpoint(job, step);
-  const std::vector<std::string> holders = HoldersOf(job);
-  if (holders.empty()) return NoHolder(job);
+  const std::vector<std::string> holders = ConnectedHolders(job, *workers_);
+  if (holders.empty()) return NoHolder(job, "the checkpoints");
   checkpoint->pinned = pinned;
   const Checkpoint answer = *checkpoint;
-  KeepCheckpointsCommand command{.job_id = job.job_id};
+  KeepCheckpointsCommand command;
+  command.job_id = job.job_id;
   (pinned ? command.pin : command.unpin).push_back(answer.folder);
   FPO_RETURN_IF_ERROR(jobs_->Put(std::move(job)).status());
   workers_->Send(holders.front(), command);
@@ -68,7 +46,8 @@ absl::StatusOr<std::vector<RetentionDecision>> CheckpointControl::Gc(const std::
   if (dry_run) return decisions;
   if (HasAttempt(before->state)) return StillRuns(*before);
   Job job = *before;
-  KeepCheckpointsCommand command{.job_id = job.job_id};
+  KeepCheckpointsCommand command;
+  command.job_id = job.job_id;
   for (const RetentionDecision& decision : decisions) {
     if (decision.keep) continue;
     command.remove.push_back(decision.checkpoint.folder);
@@ -76,8 +55,8 @@ absl::StatusOr<std::vector<RetentionDecision>> CheckpointControl::Gc(const std::
                   [&](const Checkpoint& c) { return c.step == decision.checkpoint.step; });
   }
   if (command.remove.empty()) return decisions;
-  const std::vector<std::string> holders = HoldersOf(job);
-  if (holders.empty()) return NoHolder(job);
+  const std::vector<std::string> holders = ConnectedHolders(job, *workers_);
+  if (holders.empty()) return NoHolder(job, "the checkpoints");
   FPO_RETURN_IF_ERROR(jobs_->Put(std::move(job)).status());
   workers_->Send(holders.front(), command);
   return decisions;

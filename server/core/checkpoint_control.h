@@ -23,8 +23,6 @@ class CheckpointControl {
   absl::StatusOr<std::vector<RetentionDecision>> Gc(const std::string& words, bool dry_run);
 
  private:
-  std::vector<std::string> HoldersOf(const Job& job) const;
-
   JobTable* const jobs_;
   WorkerRegistry* const workers_;
 };

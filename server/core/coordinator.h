@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "server/core/artifact_place.h"
 #include "server/core/attempt_control.h"
 #include "server/core/checkpoint_control.h"
 #include "server/core/coordinator_options.h"
@@ -61,6 +62,8 @@ class Coordinator {
   absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
   absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
                                                                bool dry_run);
+  // Tells the worker that holds the files to push them to this transfer. Errors: PlaceOf.
+  absl::Status ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
   // Durable. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,

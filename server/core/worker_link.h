@@ -56,8 +56,17 @@ struct KeepCheckpointsCommand {
   std::vector<std::string> unpin;
 };
 
+// Files that a user waits for; the answer is a PushArtifact call.
+struct ServeArtifactCommand {
+  std::string transfer_id;
+  std::string folder;
+  bool checkpoint = false;
+  std::string file;  // empty: the list
+  int64_t offset = 0;
+};
+
 using WorkerCommand = std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand,
-                                   AckCommand, KeepCheckpointsCommand>;
+                                   AckCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
 
 // The way to one agent, implemented by the network edge. Thread-safe; neither call blocks nor calls
 // back into the coordinator.

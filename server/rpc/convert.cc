@@ -119,6 +119,17 @@ pb::CoordinatorMessage Message(const KeepCheckpointsCommand& command) {
   return message;
 }
 
+pb::CoordinatorMessage Message(const ServeArtifactCommand& command) {
+  pb::CoordinatorMessage message;
+  pb::ServeArtifact* serve = message.mutable_serve_artifact();
+  serve->set_transfer_id(command.transfer_id);
+  serve->set_folder(command.folder);
+  serve->set_checkpoint(command.checkpoint);
+  serve->set_file(command.file);
+  serve->set_offset(command.offset);
+  return message;
+}
+
 const char* StateOf(const WorkerView& worker) {
   if (!worker.connected) return "lost";
   switch (worker.mode.kind) {

@@ -6,6 +6,7 @@
 #include "proto/fpo/v1/coordinator.pb.h"
 #include "proto/fpo/v1/job.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
+#include "server/core/artifact_place.h"
 #include "server/core/attempt_control.h"
 #include "server/core/checkpoint_registry.h"
 #include "server/core/explain_job.h"
@@ -39,6 +40,11 @@ void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json: a page of 500 configurations would not fit a message.
 fpo::v1::Job ToListedProto(const Job& job);
 fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
+
+ArtifactAsk FromProto(const fpo::v1::ReadArtifactRequest& request);
+// Takes the contents of what an agent pushed.
+fpo::v1::ReadArtifactResponse ToUserProto(fpo::v1::PushArtifactRequest* pushed);
+absl::Status StatusOf(const fpo::v1::PushError& error);  // never OK
 
 // InvalidArgument for a state that is none.
 absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);

@@ -1,3 +1,6 @@
+#include <utility>
+
+#include "common/error_info.h"
 #include "server/rpc/convert.h"
 
 namespace fpo::coordinator {
@@ -63,6 +66,25 @@ void Fill(const Preview& preview, pb::ValidateResponse* response) {
   if (preview.takes) response->set_run_seconds_estimate(absl::ToDoubleSeconds(*preview.takes));
   response->set_records(preview.records);
   response->set_files(preview.files);
+}
+
+ArtifactAsk FromProto(const pb::ReadArtifactRequest& request) {
+  return {request.job_id(), request.step(), request.file(), request.offset()};
+}
+
+pb::ReadArtifactResponse ToUserProto(pb::PushArtifactRequest* pushed) {
+  pb::ReadArtifactResponse proto;
+  proto.mutable_files()->Swap(pushed->mutable_files());
+  proto.mutable_data()->swap(*pushed->mutable_data());
+  proto.set_sha256(pushed->sha256());
+  return proto;
+}
+
+absl::Status StatusOf(const pb::PushError& error) {
+  const auto code = static_cast<absl::StatusCode>(error.code());
+  absl::Status status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
+                      error.message());
+  return WithErrorInfo(std::move(status), {.reason = error.reason(), .hint = error.hint()});
 }
 
 }  // namespace fpo::coordinator

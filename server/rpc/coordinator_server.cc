@@ -41,6 +41,7 @@ struct CoordinatorServer::State {
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<AccessControl> access;
   OpenStreams streams;
+  ArtifactRelay relay;
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<CoordinatorMetrics> metrics;
   std::unique_ptr<CoordinatorService> user_service;
@@ -72,10 +73,10 @@ absl::Status CoordinatorServer::State::OpenCore() {
 
 absl::Status CoordinatorServer::State::Listen() {
   FPO_ASSIGN_OR_RETURN(access, AccessControl::Open(config.listen.access));
-  user_service = std::make_unique<CoordinatorService>(
-      CoordinatorService::Parts{coordinator.get(), pool.get(), &streams, &wall, access.get()});
+  user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
+      coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Parts{coordinator.get(), pool.get(), &streams}, access.get());
+      WorkerSession::Parts{coordinator.get(), pool.get(), &streams}, access.get(), &relay);
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;

@@ -13,6 +13,7 @@
 #include "common/rpc/refused_call.h"
 #include "common/status_macros.h"
 #include "server/core/submission.h"
+#include "server/rpc/artifact_stream.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/log_stream.h"
 #include "server/rpc/watch_stream.h"
@@ -173,6 +174,20 @@ grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
   }
   // Deletes itself in its last step.
   return new LogStream({parts_.coordinator, parts_.pool, parts_.streams, parts_.wall}, *request);
+}
+
+grpc::ServerWriteReactor<pb::ReadArtifactResponse>* CoordinatorService::ReadArtifact(
+    grpc::CallbackServerContext* context, const pb::ReadArtifactRequest* request) {
+  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kUser);
+  if (!caller.ok()) {
+    return new RefusedCall<grpc::ServerWriteReactor<pb::ReadArtifactResponse>>(caller.status());
+  }
+  ArtifactStream::Parts parts{parts_.coordinator, parts_.pool, parts_.streams, parts_.relay};
+  // A model is its owner's: who may look at a job may not take it away.
+  parts.may_read = [this, caller = *caller](const std::string& job) {
+    return MayChange(parts_, caller, job);
+  };
+  return new ArtifactStream(parts, context, *request);  // deletes itself in its last step
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,

@@ -4,6 +4,7 @@
 #include "common/rpc/work_pool.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 #include "server/core/coordinator.h"
+#include "server/rpc/artifact_relay.h"
 #include "server/rpc/stream_loop.h"
 
 namespace fpo::coordinator {
@@ -17,6 +18,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
     OpenStreams* streams;
     const Clock* wall;
     const AccessControl* access;
+    ArtifactRelay* relay;
   };
   explicit CoordinatorService(const Parts& parts) : parts_(parts) {}
 
@@ -39,6 +41,8 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
                                       fpo::v1::CancelJobResponse* response) override;
   grpc::ServerWriteReactor<fpo::v1::LogsResponse>* Logs(
       grpc::CallbackServerContext* context, const fpo::v1::LogsRequest* request) override;
+  grpc::ServerWriteReactor<fpo::v1::ReadArtifactResponse>* ReadArtifact(
+      grpc::CallbackServerContext* context, const fpo::v1::ReadArtifactRequest* request) override;
   grpc::ServerUnaryReactor* Events(grpc::CallbackServerContext* context,
                                    const fpo::v1::EventsRequest* request,
                                    fpo::v1::EventsResponse* response) override;

@@ -18,7 +18,8 @@ constexpr char kJsonType[] = "application/json";
 HttpReply JsonReply(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
-  HttpReply reply{.content_type = kJsonType};
+  HttpReply reply;
+  reply.content_type = kJsonType;
   const auto status = google::protobuf::util::MessageToJsonString(message, &reply.body, options);
   if (!status.ok()) return {.status = 503, .body = "the answer is not text\n"};
   return reply;

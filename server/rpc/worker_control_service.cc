@@ -1,6 +1,7 @@
 #include "server/rpc/worker_control_service.h"
 
 #include "common/rpc/refused_call.h"
+#include "server/rpc/artifact_push.h"
 
 namespace fpo::coordinator {
 
@@ -13,6 +14,15 @@ WorkerControlService::Session(grpc::CallbackServerContext* context) {
         caller.status());
   }
   return new WorkerSession(parts_);  // deletes itself in its last step
+}
+
+grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* WorkerControlService::PushArtifact(
+    grpc::CallbackServerContext* context, fpo::v1::PushArtifactResponse*) {
+  const absl::StatusOr<Principal> caller = access_->Admit(*context, Role::kWorker);
+  if (!caller.ok()) {
+    return new RefusedCall<grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>>(caller.status());
+  }
+  return new ArtifactPush({parts_.pool, parts_.streams, relay_});  // as Session
 }
 
 }  // namespace fpo::coordinator

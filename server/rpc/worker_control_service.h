@@ -2,6 +2,7 @@
 
 #include "common/rpc/access_control.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
+#include "server/rpc/artifact_relay.h"
 #include "server/rpc/worker_session.h"
 
 namespace fpo::coordinator {
@@ -9,15 +10,19 @@ namespace fpo::coordinator {
 // The agents' side of the coordinator: one long stream for each. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
-  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)
-      : parts_(parts), access_(access) {}
+  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access,
+                       ArtifactRelay* relay)
+      : parts_(parts), access_(access), relay_(relay) {}
 
   grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* PushArtifact(
+      grpc::CallbackServerContext* context, fpo::v1::PushArtifactResponse* response) override;
 
  private:
   const WorkerSession::Parts parts_;
   const AccessControl* const access_;
+  ArtifactRelay* const relay_;
 };
 
 }  // namespace fpo::coordinator

@@ -256,4 +256,36 @@ grpc::Status FakeCoordinator::ListWorkers(grpc::ServerContext*, const pb::ListWo
   return grpc::Status::OK;
 }
 
+void FakeCoordinator::SetArtifact(ArtifactScript script) {
+  absl::MutexLock lock(&mutex_);
+  artifact_ = std::move(script);
+}
+
+void FakeCoordinator::SetCheckpoints(std::vector<pb::Checkpoint> checkpoints) {
+  absl::MutexLock lock(&mutex_);
+  checkpoints_ = std::move(checkpoints);
+}
+
+grpc::Status FakeCoordinator::ReadArtifact(grpc::ServerContext*,
+                                           const pb::ReadArtifactRequest* request,
+                                           grpc::ServerWriter<pb::ReadArtifactResponse>* writer) {
+  ArtifactScript script;
+  {
+    absl::MutexLock lock(&mutex_);
+    script = artifact_;
+  }
+  return ToGrpcStatus(script(*request, writer));
+}
+
+grpc::Status FakeCoordinator::ListCheckpoints(grpc::ServerContext*,
+                                              const pb::ListCheckpointsRequest* request,
+                                              pb::ListCheckpointsResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  response->set_job_id(request->job_id());
+  for (const pb::Checkpoint& checkpoint : checkpoints_) {
+    *response->add_checkpoints() = checkpoint;
+  }
+  return grpc::Status::OK;
+}
+
 }  // namespace fpo::client

@@ -44,6 +44,10 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
     fpo::v1::JobState jobs_become = {};  // after the lines; unspecified: stay as they are
   };
   void AddLogs(LogScript script);
+  using ArtifactScript = std::function<absl::Status(
+      const fpo::v1::ReadArtifactRequest&, grpc::ServerWriter<fpo::v1::ReadArtifactResponse>*)>;
+  void SetArtifact(ArtifactScript script);  // answers every ReadArtifact
+  void SetCheckpoints(std::vector<fpo::v1::Checkpoint> checkpoints);
   void AddWorker(const fpo::v1::Worker& worker);
   void FailNext(const std::string& method, const absl::Status& error);
   void LoseAnswers(int count);  // of Submit: the job is stored, the caller sees UNAVAILABLE
@@ -76,6 +80,11 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   grpc::Status ListWorkers(grpc::ServerContext*, const fpo::v1::ListWorkersRequest*,
                            fpo::v1::ListWorkersResponse*) override;
 
+  grpc::Status ReadArtifact(grpc::ServerContext*, const fpo::v1::ReadArtifactRequest*,
+                            grpc::ServerWriter<fpo::v1::ReadArtifactResponse>*) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const fpo::v1::ListCheckpointsRequest*,
+                               fpo::v1::ListCheckpointsResponse*) override;
+
  private:
   absl::Status TakeFailure(const std::string& method);
   absl::Status Find(const std::string& job_id, Job* job);
@@ -88,6 +97,8 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   std::map<std::string, std::string> stored_ ABSL_GUARDED_BY(mutex_);  // request id to job id
   std::deque<WatchScript> watch_scripts_ ABSL_GUARDED_BY(mutex_);
   std::deque<LogScript> log_scripts_ ABSL_GUARDED_BY(mutex_);
+  ArtifactScript artifact_ ABSL_GUARDED_BY(mutex_);
+  std::vector<fpo::v1::Checkpoint> checkpoints_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::deque<absl::Status>> failures_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::Worker> workers_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> problems_ ABSL_GUARDED_BY(mutex_);

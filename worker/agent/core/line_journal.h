@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "common/file_descriptor.h"
 #include "worker/agent/core/coordinator_link.h"
-#include "worker/agent/core/file_descriptor.h"
 
 namespace fpo::agent {
 

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "worker/agent/core/file_descriptor.h"
+#include "common/file_descriptor.h"
 #include "worker/agent/core/rank_environment.h"
 
 namespace fpo::agent {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/agent/core/file_descriptor.h"
+#include "common/file_descriptor.h"
 
 namespace fpo::agent {
 

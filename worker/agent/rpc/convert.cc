@@ -1,6 +1,9 @@
 #include "worker/agent/rpc/convert.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
 #include "common/status_macros.h"
 
 namespace fpo::agent {
@@ -122,6 +125,34 @@ CheckpointOrder FromProto(const pb::KeepCheckpoints& keep) {
   order.pin.assign(keep.pin().begin(), keep.pin().end());
   order.unpin.assign(keep.unpin().begin(), keep.unpin().end());
   return order;
+}
+
+ArtifactOrder FromProto(const pb::ServeArtifact& serve) {
+  return {serve.transfer_id(), serve.folder(), serve.checkpoint(), serve.file(), serve.offset()};
+}
+
+pb::PushArtifactRequest ToProto(ArtifactFrame frame) {
+  pb::PushArtifactRequest message;
+  for (const ArtifactEntry& entry : frame.files) {
+    pb::ArtifactFile& file = *message.add_files();
+    file.set_name(entry.name);
+    file.set_bytes(entry.bytes);
+    file.set_sha256(entry.sha256);
+  }
+  message.set_data(std::move(frame.data));
+  if (frame.sha256) message.set_sha256(ToBytes(*frame.sha256));
+  return message;
+}
+
+pb::PushArtifactRequest ErrorToProto(const absl::Status& error) {
+  pb::PushArtifactRequest message;
+  pb::PushError& proto = *message.mutable_error();
+  proto.set_code(static_cast<int>(error.code()));
+  proto.set_message(std::string(error.message()));
+  const ErrorInfo info = GetErrorInfo(error).value_or(ErrorInfo());
+  proto.set_reason(info.reason);
+  proto.set_hint(info.hint);
+  return message;
 }
 
 absl::StatusOr<ManifestCount> FromProto(const pb::PutManifestResponse& response) {

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "proto/fpo/v1/cache.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
+#include "worker/agent/core/artifact.h"
 #include "worker/agent/core/cache_link.h"
 #include "worker/agent/core/coordinator_link.h"
 
@@ -22,6 +23,9 @@ fpo::v1::AttemptReport ToProto(const Report& report);
 fpo::v1::WorkerMessage ToProto(const Outgoing& outgoing);
 Assignment FromProto(const fpo::v1::Assign& assign);
 CheckpointOrder FromProto(const fpo::v1::KeepCheckpoints& keep);
+ArtifactOrder FromProto(const fpo::v1::ServeArtifact& serve);
+fpo::v1::PushArtifactRequest ToProto(ArtifactFrame frame);
+fpo::v1::PushArtifactRequest ErrorToProto(const absl::Status& error);
 
 // DataLoss when a digest is not 32 bytes.
 absl::StatusOr<ManifestCount> FromProto(const fpo::v1::PutManifestResponse& response);

@@ -16,6 +16,7 @@
 #include "common/status_macros.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/agent/core/stop_wait.h"
+#include "worker/agent/rpc/artifact_sender.h"
 #include "worker/agent/rpc/session.h"
 
 namespace fpo::agent {
@@ -30,6 +31,7 @@ struct CoordinatorClient::State {
   CoordinatorListener* listener = nullptr;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
+  std::unique_ptr<ArtifactSender> artifacts;
   std::stop_source stop;
   std::atomic<bool> connected = false;
   std::thread thread;
@@ -70,7 +72,9 @@ void CoordinatorClient::State::Run() {
                    .most = options.backoff_most,
                    .seed = std::random_device()()});
   while (Connect()) {
-    Session session(stub.get(), listener, {MakeHello(), options.welcome_time});
+    Session session(stub.get(), listener,
+                    {MakeHello(), options.welcome_time,
+                     [this](const auto& order) { artifacts->Serve(order); }});
     const absl::Status status = session.Run(stop.get_token(), [&] {
       connected = true;
       backoff.Reset();
@@ -93,6 +97,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Start(
   auto state = std::make_unique<State>();
   FPO_ASSIGN_OR_RETURN(state->channel,
                        MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
+  FPO_ASSIGN_OR_RETURN(
+      const auto bulk,
+      MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
+  state->artifacts = std::make_unique<ArtifactSender>(bulk);
   state->options = std::move(options);
   state->listener = listener;
   state->stub = fpo::v1::WorkerControl::NewStub(state->channel);

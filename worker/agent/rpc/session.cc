@@ -89,6 +89,8 @@ void Session::Take(const pb::CoordinatorMessage& message) {
                               message.ack().logs_seq());
     case pb::CoordinatorMessage::kKeepCheckpoints:
       return listener_->OnCheckpointOrder(FromProto(message.keep_checkpoints()));
+    case pb::CoordinatorMessage::kServeArtifact:
+      return options_.on_serve(FromProto(message.serve_artifact()));
     default:
       return;  // of a newer coordinator
   }

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
+#include "worker/agent/core/artifact.h"
 #include "worker/agent/core/coordinator_link.h"
 
 namespace fpo::agent {
@@ -27,6 +28,7 @@ class Session {
   struct Options {
     fpo::v1::Hello hello;  // without running attempts
     absl::Duration welcome_time;
+    std::function<void(const ArtifactOrder&)> on_serve;  // returns at once
   };
 
   Session(fpo::v1::WorkerControl::Stub* stub, CoordinatorListener* listener, Options options)

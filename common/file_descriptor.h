@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace fpo::agent {
+namespace fpo {
 
 // Owns a descriptor of the system; -1 is none.
 class FileDescriptor {
@@ -28,4 +28,4 @@ class FileDescriptor {
   int fd_;
 };
 
-}  // namespace fpo::agent
+}  // namespace fpo

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+
+namespace fpo::coordinator {
+
+// Files on their way from an agent to a user: holds one frame at most, so that neither side's pace
+// costs memory. Each side gives a way to wake it, which is called, under a lock, after what the
+// other side did; with an empty one it leaves, and is not being woken then or afterwards.
+// Thread-safe.
+class ArtifactTransfer {
+ public:
+  using Wake = std::function<void()>;
+
+  // The user's side.
+  void SetReader(Wake wake);
+  std::optional<fpo::v1::ReadArtifactResponse> Take();
+  // How it ended, once every frame was taken.
+  std::optional<absl::Status> End() const;
+  void WakeReader();  // of a clock
+
+  // The agent's side. False: another one pushes, or pushed, already.
+  bool SetPusher(Wake wake);
+  void RemovePusher();
+  // False: the frame before it was not taken yet.
+  bool TryPut(fpo::v1::ReadArtifactResponse* frame);
+  void EndPush(const absl::Status& status);  // the first counts
+  bool HasReader() const;
+
+ private:
+  mutable absl::Mutex mu_;
+  Wake reader_ ABSL_GUARDED_BY(mu_);
+  Wake pusher_ ABSL_GUARDED_BY(mu_);
+  bool pushed_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<fpo::v1::ReadArtifactResponse> frame_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
+};
+
+// The transfers that users wait for, by their random ids. Thread-safe.
+class ArtifactRelay {
+ public:
+  // A user's stream and an agent's hold it together; whoever is last frees it.
+  using Transfer = std::shared_ptr<ArtifactTransfer>;
+
+  // ResourceExhausted when too many are open.
+  absl::StatusOr<std::pair<std::string, Transfer>> Begin();
+  Transfer Find(const std::string& id) const;  // null: nobody waits for it
+  void Forget(const std::string& id);
+
+ private:
+  mutable absl::Mutex mu_;
+  std::map<std::string, Transfer> transfers_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace fpo::coordinator
