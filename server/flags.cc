@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
@@ -11,20 +13,43 @@
 namespace fpo::coordinator {
 namespace {
 
-// Durations are words like 200ms, 15s, 1m30s.
+// Durations are words like 200ms, 15s, 1m30s, and whole days: 30d.
+bool ParseDuration(const std::string& text, absl::Duration* value) {
+  int64_t days = 0;
+  if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
+    *value = absl::Hours(24) * days;
+    return true;
+  }
+  return absl::ParseDuration(text, value);
+}
+
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
                  const std::string& help) {
-  app->add_option_function<std::string>(
-         flag,
-         [flag, value](const std::string& text) {
-           if (!absl::ParseDuration(text, value)) {
-             throw CLI::ValidationError(
-                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
-           }
-         },
-         help)
+  const auto parse = [flag, value](const std::string& text) {
+    if (ParseDuration(text, value)) return;
+    throw CLI::ValidationError(
+        flag, absl::StrCat("\"", text, "\" is not a duration like 15s, 200ms or 30d"));
+  };
+  app->add_option_function<std::string>(flag, parse, help)
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(*value));
+}
+
+void AddMib(CLI::App* app, const std::string& flag, int64_t* bytes, const std::string& help) {
+  app->add_option_function<int64_t>(
+         flag, [bytes](int64_t mib) { *bytes = mib << 20; }, help)
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->type_name("MIB")
+      ->default_str(absl::StrCat(*bytes >> 20));
+}
+
+void AddLogLimits(CLI::App* app, LogLimits* limits) {
+  AddDuration(app, "--keep-logs", &limits->keep,
+              "log lines older than this are removed; 0s: never");
+  AddMib(app, "--max-log-mib-per-job", &limits->job_bytes_max,
+         "log lines of one job; 0: any number");
+  AddMib(app, "--max-log-mib", &limits->total_bytes_max,
+         "log lines of all jobs, those that ended first; 0: any number");
 }
 
 void AddListen(CLI::App* app, ListenOptions* listen) {
@@ -74,6 +99,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
                  "jobs of one owner that have not ended; 0: any number")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  AddLogLimits(&app, &config.options.logs);
   AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   try {
     app.parse(argc, argv);

@@ -33,7 +33,8 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Parts& parts)
       checkpoints_(&jobs_, &workers_),
       intake_({.owner_jobs_max = options.owner_jobs_max}, parts.store, &jobs_, &counts_),
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
-      lines_(parts.store, &jobs_),
+      retention_(options.logs, parts.store, &jobs_),
+      lines_(parts.store, &jobs_, &retention_),
       scheduler_({options.unsatisfiable_after, options.quotas}) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const CoordinatorOptions& options,
@@ -41,6 +42,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const Coordinator
   std::unique_ptr<Coordinator> coordinator(new Coordinator(options, parts));
   absl::MutexLock lock(&coordinator->mu_);
   FPO_RETURN_IF_ERROR(coordinator->jobs_.Load());
+  FPO_RETURN_IF_ERROR(coordinator->retention_.Load());
   FPO_ASSIGN_OR_RETURN(const auto modes, parts.store->LoadWorkerModes());
   for (const auto& [worker, mode] : modes) coordinator->workers_.SetMode(worker, mode);
   coordinator->attempts_.ExpectWorkers(coordinator->Now());
@@ -285,6 +287,7 @@ void Coordinator::Tick() {
   workers_.ForgetLost(now.steady, options_.forget_lost_after);
   Schedule(now);
   jobs_.NotifyLinesOfTerminalJobs();
+  retention_.Tick(now.wall);
   if (now.wall - requests_swept_ > absl::Hours(1)) {
     requests_swept_ = now.wall;
     const absl::Status swept = store_.ForgetRequestsBefore(now.wall - options_.keep_requests);
@@ -378,6 +381,8 @@ CoordinatorStats Coordinator::Collect() {
   CoordinatorStats stats;
   stats.counts = counts_;
   counts_.queue_waits_seconds.clear();
+  stats.counts.log_removed_bytes = retention_.removed_bytes();
+  stats.log_bytes = retention_.bytes();
   stats.jobs = jobs_.counts();
   stats.workers = workers_.List(steady_.Now());
   stats.with_attempt = jobs_.WithAttempt();

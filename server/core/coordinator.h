@@ -117,6 +117,7 @@ class Coordinator {
   CheckpointControl checkpoints_ ABSL_GUARDED_BY(mu_);
   JobIntake intake_ ABSL_GUARDED_BY(mu_);
   AttemptControl attempts_ ABSL_GUARDED_BY(mu_);
+  LogRetention retention_ ABSL_GUARDED_BY(mu_);
   LineIntake lines_ ABSL_GUARDED_BY(mu_);
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/core/log_retention.h"
 #include "server/core/slot_quota.h"
 
 namespace fpo::coordinator {
@@ -23,6 +24,7 @@ struct CoordinatorOptions {
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then its slots no longer count as known
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
+  LogLimits logs;
 };
 
 }  // namespace fpo::coordinator

@@ -17,6 +17,7 @@ struct CoordinatorCounts {
   std::map<std::string, int64_t> attempts;            // by end class
   std::map<std::string, int64_t> lease_expirations;   // worker
   std::map<std::string, int64_t> fencing_rejections;  // report | hello | checkpoint
+  std::map<std::string, int64_t> log_removed_bytes;   // age | job_limit | total_limit
   std::vector<double> queue_waits_seconds;            // of reservations since the last Collect
 };
 
@@ -24,6 +25,7 @@ struct CoordinatorCounts {
 struct CoordinatorStats {
   CoordinatorCounts counts;
   std::array<int64_t, kJobStates> jobs = {};
+  int64_t log_bytes = 0;  // stored
   std::vector<WorkerView> workers;
   std::vector<JobPtr> with_attempt;
 };

@@ -369,4 +369,15 @@ absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes) {
   });
 }
 
+std::string EncodeLogStock(const LogStock& s) {
+  return Dump(Json::array({s.bytes, s.oldest_unix_ms, s.gap_cursor, s.gap_lines, s.gap_bytes}));
+}
+absl::StatusOr<LogStock> DecodeLogStock(absl::string_view bytes) {
+  return Parse(bytes, "log stock", [](const Json& json) {
+    return LogStock{json.at(0).get<int64_t>(), json.at(1).get<int64_t>(),
+                    json.at(2).get<uint64_t>(), json.at(3).get<int64_t>(),
+                    json.at(4).get<int64_t>()};
+  });
+}
+
 }  // namespace fpo::coordinator

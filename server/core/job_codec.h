@@ -32,4 +32,7 @@ absl::StatusOr<EventLine> DecodeEventLine(absl::string_view bytes);
 std::string EncodePosition(const SenderPosition& position);
 absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes);
 
+std::string EncodeLogStock(const LogStock& stock);
+absl::StatusOr<LogStock> DecodeLogStock(absl::string_view bytes);
+
 }  // namespace fpo::coordinator

@@ -29,11 +29,24 @@ struct LogLine {
   uint64_t cursor = 0;
   int32_t attempt = 0;
   int32_t rank = 0;
-  std::string stream;  // stdout | stderr | agent
+  std::string stream;  // stdout | stderr | agent | gap
   int64_t time_unix_ms = 0;
   std::string text;
 
   bool operator==(const LogLine&) const = default;
+};
+// Stands for all lines before it, which retention removed.
+inline constexpr char kGapStream[] = "gap";
+
+// What is stored of a job's logs, and what is no longer.
+struct LogStock {
+  int64_t bytes = 0;           // of the lines that are stored, without the gap line
+  int64_t oldest_unix_ms = 0;  // time of the first of them; 0: none, or unknown
+  uint64_t gap_cursor = 0;     // of the gap line; 0: none
+  int64_t gap_lines = 0;
+  int64_t gap_bytes = 0;  // of text
+
+  bool operator==(const LogStock&) const = default;
 };
 
 // An event line as fpo-train wrote it.
@@ -67,7 +80,8 @@ struct LineWrite {
   SenderPosition position;
   std::vector<EventLine> events;
   std::vector<LogLine> logs;
-  const Job* job = nullptr;  // not owned; null: unchanged
+  std::optional<LogStock> stock = std::nullopt;  // with these logs
+  const Job* job = nullptr;                      // not owned; null: unchanged
 };
 
 struct LogQuery {
@@ -80,6 +94,9 @@ struct LogQuery {
 };
 
 inline bool Matches(const LogQuery& query, const LogLine& line) {
+  if (line.stream == kGapStream) {  // of all ranks
+    return query.attempt <= line.attempt && line.time_unix_ms >= query.since_unix_ms;
+  }
   return (query.attempt == 0 || query.attempt == line.attempt) &&
          (!query.rank || *query.rank == line.rank) && line.time_unix_ms >= query.since_unix_ms;
 }
@@ -115,6 +132,13 @@ class JobStore {
                                               int32_t lines) = 0;
   virtual absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id,
                                                             uint64_t after, int32_t limit) = 0;
+
+  virtual absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() = 0;
+  virtual absl::Status PutLogStock(const std::string& job_id, const LogStock& stock) = 0;
+  // Removes the job's log lines up to the cursor of `gap`, which takes their place.
+  virtual absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                   const LogStock& stock) = 0;
+  virtual absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) = 0;
 
   // Why writes are refused; tries to become healthy again.
   virtual absl::Status Check(absl::Time now) = 0;

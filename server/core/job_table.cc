@@ -168,6 +168,12 @@ std::vector<JobPtr> JobTable::WithAttempt() const {
   return jobs;
 }
 
+std::vector<JobPtr> JobTable::All() const {
+  std::vector<JobPtr> jobs;
+  for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  return jobs;
+}
+
 std::vector<JobPtr> JobTable::Queued() const {
   std::vector<JobPtr> jobs;
   for (const std::string& id : queue_.InOrder()) jobs.push_back(Get(id));

@@ -62,7 +62,8 @@ class JobTable {
   absl::StatusOr<JobPtr> Find(absl::string_view words) const;
   JobPage List(const JobFilter& filter) const;
   std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
-  std::vector<JobPtr> Queued() const;       // in queue order
+  std::vector<JobPtr> All() const;
+  std::vector<JobPtr> Queued() const;  // in queue order
   const std::array<int64_t, kJobStates>& counts() const { return counts_; }
   int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
   // Workers that hold the token and record files of a JobDemand::data_key.

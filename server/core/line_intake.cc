@@ -9,6 +9,8 @@ namespace fpo::coordinator {
 namespace {
 
 constexpr size_t kRememberedMax = 4096;
+constexpr uint64_t kEventsKept = 100'000;  // newest ones of a job
+constexpr uint64_t kEventsDropped = 1000;  // at a time
 
 // Index of the first item that was not stored before.
 template <typename Item>
@@ -83,7 +85,13 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
     changed.revision = jobs_->revision() + 1;
     write.job = &changed;
   }
+  const uint64_t before = cursors.event - write.events.size();
   FPO_RETURN_IF_ERROR(Store(write, cursors));
+  // Now and then: it is one more write.
+  if (cursors.event > kEventsKept && cursors.event / kEventsDropped != before / kEventsDropped) {
+    FPO_RETURN_IF_ERROR(
+        store_->DropEventsBefore(batch.ref.job_id, cursors.event - kEventsKept + 1));
+  }
   if (has_changed) jobs_->Publish(std::move(changed));
   if (!write.events.empty()) jobs_->NotifyLines(batch.ref.job_id);
   return absl::OkStatus();
@@ -104,7 +112,9 @@ absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batc
         {++cursors.log, batch.ref.attempt, item.rank, item.stream, item.time_unix_ms, item.text});
   }
   write.position.next_log_seq = std::max(write.position.next_log_seq, EndSeq(batch));
+  if (!write.logs.empty()) write.stock = retention_->With(batch.ref.job_id, write.logs);
   FPO_RETURN_IF_ERROR(Store(write, cursors));
+  if (write.stock) retention_->Set(batch.ref.job_id, *write.stock);
   if (!write.logs.empty()) jobs_->NotifyLines(batch.ref.job_id);
   return absl::OkStatus();
 }

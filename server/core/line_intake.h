@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "server/core/job_store.h"
 #include "server/core/job_table.h"
+#include "server/core/log_retention.h"
 #include "server/core/worker_link.h"
 
 namespace fpo::coordinator {
@@ -40,7 +41,8 @@ using LogBatch = LineBatch<LogItem>;
 // change nothing. Not thread-safe: the coordinator's lock guards it.
 class LineIntake {
  public:
-  LineIntake(JobStore* store, JobTable* jobs) : store_(store), jobs_(jobs) {}
+  LineIntake(JobStore* store, JobTable* jobs, LogRetention* retention)
+      : store_(store), jobs_(jobs), retention_(retention) {}
 
   // The store's error; the sender then sends the batch again. Lines of unknown jobs are dropped and
   // acknowledged. Not durable yet: see TakeAcks.
@@ -68,6 +70,7 @@ class LineIntake {
 
   JobStore* const store_;
   JobTable* const jobs_;
+  LogRetention* const retention_;
   // Read from the store when absent; dropped as a whole when they grow.
   std::map<Sender, SenderPosition> positions_;
   std::map<std::string, Cursors> cursors_;

@@ -63,6 +63,7 @@ absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   const std::string& job_id = write.sender.ref.job_id;
   for (const LogLine& line : write.logs) logs_[job_id].push_back(line);
   for (const EventLine& line : write.events) events_[job_id].push_back(line);
+  if (write.stock) stocks_[job_id] = *write.stock;
   positions_[write.sender] = write.position;
   if (write.job != nullptr) jobs_[job_id] = *write.job;
   return absl::OkStatus();
@@ -125,6 +126,36 @@ absl::StatusOr<std::vector<EventLine>> MemoryJobStore::ReadEvents(const std::str
     if (line.cursor > after && lines.size() < static_cast<size_t>(limit)) lines.push_back(line);
   }
   return lines;
+}
+
+absl::StatusOr<std::map<std::string, LogStock>> MemoryJobStore::LoadLogStocks() {
+  absl::MutexLock lock(&mu_);
+  return stocks_;
+}
+
+absl::Status MemoryJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  stocks_[job_id] = stock;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                         const LogStock& stock) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::vector<LogLine>& lines = logs_[job_id];
+  std::erase_if(lines, [&](const LogLine& line) { return line.cursor <= gap.cursor; });
+  lines.insert(lines.begin(), gap);
+  stocks_[job_id] = stock;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::erase_if(events_[job_id], [&](const EventLine& line) { return line.cursor < cursor; });
+  return absl::OkStatus();
 }
 
 absl::Status MemoryJobStore::Check(absl::Time) {

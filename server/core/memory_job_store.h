@@ -32,6 +32,11 @@ class MemoryJobStore final : public JobStore {
                                       int32_t lines) override;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) override;
+  absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() override;
+  absl::Status PutLogStock(const std::string& job_id, const LogStock& stock) override;
+  absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                           const LogStock& stock) override;
+  absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
   absl::Status Check(absl::Time now) override;
 
   // From now on every write fails with this; OK ends it.
@@ -45,6 +50,7 @@ class MemoryJobStore final : public JobStore {
   std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
   std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<LogLine>> logs_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, LogStock> stocks_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<EventLine>> events_ ABSL_GUARDED_BY(mu_);
 };
 

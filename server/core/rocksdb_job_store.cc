@@ -19,6 +19,7 @@ enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
 constexpr int kSchemaVersion = 2;
 constexpr char kSchemaKey[] = "schema_version";
 constexpr char kWorkerPrefix[] = "worker/";
+constexpr char kStockPrefix[] = "logs/";
 constexpr char kSyncKey[] = "last_sync";
 
 DatabaseOptions OptionsFor(const std::string& path) {
@@ -50,6 +51,8 @@ uint64_t CursorOf(absl::string_view key) {
   for (char byte : key.substr(key.size() - 8)) cursor = cursor << 8 | static_cast<uint8_t>(byte);
   return cursor;
 }
+
+std::string StockKey(const std::string& job_id) { return absl::StrCat(kStockPrefix, job_id); }
 
 std::string PositionKey(const Sender& sender) {
   return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
@@ -186,6 +189,7 @@ absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
   for (const LogLine& line : write.logs) {
     writes.Put(kLogs, LineKey(job_id, line.cursor), EncodeLogLine(line));
   }
+  if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
   writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
   if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
   return database_->Write(writes, /*sync=*/false);
@@ -275,6 +279,44 @@ absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::st
       database_->Scan(kEvents, LineKey(job_id, after + 1), PrefixEnd(LinePrefix(job_id)), visit));
   FPO_RETURN_IF_ERROR(problem);
   return lines;
+}
+
+absl::StatusOr<std::map<std::string, LogStock>> RocksdbJobStore::LoadLogStocks() {
+  std::map<std::string, LogStock> stocks;
+  absl::Status problem;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    const absl::StatusOr<LogStock> stock = DecodeLogStock(value);
+    if (!stock.ok()) {
+      problem = stock.status();
+      return false;
+    }
+    stocks[std::string(key.substr(sizeof(kStockPrefix) - 1))] = *stock;
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kStockPrefix, PrefixEnd(kStockPrefix), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return stocks;
+}
+
+absl::Status RocksdbJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
+  WriteSet writes;
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                          const LogStock& stock) {
+  WriteSet writes;
+  writes.DeleteRange(kLogs, LineKey(job_id, 0), LineKey(job_id, gap.cursor + 1));
+  writes.Put(kLogs, LineKey(job_id, gap.cursor), EncodeLogLine(gap));
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
+  return database_->Write(writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }

@@ -42,6 +42,11 @@ class RocksdbJobStore final : public JobStore {
                                       int32_t lines) override;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) override;
+  absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() override;
+  absl::Status PutLogStock(const std::string& job_id, const LogStock& stock) override;
+  absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                           const LogStock& stock) override;
+  absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
   absl::Status Check(absl::Time now) override;
 
  private:

@@ -43,6 +43,10 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   fencing_rejections_ = {{"report", {}}, {"hello", {}}, {"checkpoint", {}}};
   AddFollowers("fpo_fencing_rejections_total", "Words of attempts that no longer count.", "kind",
                &fencing_rejections_);
+  log_removed_ = {{"age", {}}, {"job_limit", {}}, {"total_limit", {}}};
+  AddFollowers("fpo_log_removed_bytes_total", "Log lines that retention removed, by why.", "reason",
+               &log_removed_);
+  log_bytes_ = registry_->AddGauge("fpo_log_store_bytes", "Stored log lines of all jobs.");
   for (int i = 0; i < kJobStates; ++i) {
     const std::string state(JobStateName(static_cast<JobState>(i)));
     jobs_[state] = registry_->AddGauge("fpo_jobs", "Jobs by state.", {{"state", state}});
@@ -87,6 +91,8 @@ void CoordinatorMetrics::Refresh() {
   Follow(stats.counts.attempts, &attempts_);
   Follow(stats.counts.lease_expirations, &lease_expirations_);
   Follow(stats.counts.fencing_rejections, &fencing_rejections_);
+  Follow(stats.counts.log_removed_bytes, &log_removed_);
+  log_bytes_.Set(static_cast<double>(stats.log_bytes));
   for (double seconds : stats.counts.queue_waits_seconds) queue_wait_.Observe(seconds);
   for (int i = 0; i < kJobStates; ++i) {
     jobs_[std::string(JobStateName(static_cast<JobState>(i)))].Set(

@@ -44,12 +44,14 @@ class CoordinatorMetrics {
   Coordinator* const coordinator_;
   Histogram queue_wait_;
   Gauge read_only_;
+  Gauge log_bytes_;
 
   absl::Mutex mu_;
   Followers submissions_ ABSL_GUARDED_BY(mu_);
   Followers attempts_ ABSL_GUARDED_BY(mu_);
   Followers lease_expirations_ ABSL_GUARDED_BY(mu_);
   Followers fencing_rejections_ ABSL_GUARDED_BY(mu_);
+  Followers log_removed_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Gauge> jobs_ ABSL_GUARDED_BY(mu_);                  // by state
   std::map<std::string, Gauge> workers_ ABSL_GUARDED_BY(mu_);               // by state
   std::map<std::string, Gauge> slots_ ABSL_GUARDED_BY(mu_);                 // by state

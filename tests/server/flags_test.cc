@@ -28,15 +28,39 @@ TEST(Flags, DefaultsAreThePromisedOnes) {
 }
 
 TEST(Flags, EachIsRead) {
-  const auto flags =
-      Parse({"--data", "d", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:1", "--port-file", "p",
-             "--beat", "200ms", "--lease", "3s", "--reattach", "5s", "--cancel-grace", "1m",
-             "--shutdown-grace", "0s", "--check-config"});
+  const auto flags = Parse({"--data",
+                            "d",
+                            "--listen",
+                            "127.0.0.1:0",
+                            "--http",
+                            "127.0.0.1:1",
+                            "--port-file",
+                            "p",
+                            "--beat",
+                            "200ms",
+                            "--lease",
+                            "3s",
+                            "--reattach",
+                            "5s",
+                            "--cancel-grace",
+                            "1m",
+                            "--shutdown-grace",
+                            "0s",
+                            "--keep-logs",
+                            "30d",
+                            "--max-log-mib-per-job",
+                            "64",
+                            "--max-log-mib",
+                            "0",
+                            "--check-config"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config.listen.port_file, "p");
   EXPECT_EQ(flags->config.options.beat, absl::Milliseconds(200));
   EXPECT_EQ(flags->config.options.lease, absl::Seconds(3));
   EXPECT_EQ(flags->config.options.cancel_grace, absl::Minutes(1));
+  EXPECT_EQ(flags->config.options.logs.keep, absl::Hours(24 * 30));
+  EXPECT_EQ(flags->config.options.logs.job_bytes_max, 64 << 20);
+  EXPECT_EQ(flags->config.options.logs.total_bytes_max, 0);
   EXPECT_EQ(flags->config.grace, absl::ZeroDuration());
   EXPECT_TRUE(flags->check_config);
 }

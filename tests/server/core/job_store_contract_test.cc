@@ -137,6 +137,39 @@ TEST_P(JobStoreContract, LinesPositionAndJobAreOneGroup) {
 
 TEST_P(JobStoreContract, IsHealthy) { EXPECT_TRUE(store_->Check(kStart).ok()); }
 
+TEST_P(JobStoreContract, OldLogsGiveWayToOneGapLine) {
+  LineWrite write = Logs("j-1", 1, 6);
+  write.stock = LogStock{600, 5, 0, 0, 0};
+  ASSERT_TRUE(store_->PutLines(write).ok());
+  ASSERT_TRUE(store_->PutLines(Logs("j-2", 1, 2)).ok());
+  ASSERT_TRUE(store_->PutLogStock("j-2", {20, 5, 0, 0, 0}).ok());
+  const LogLine gap{4, 1, -1, kGapStream, 5, "gap: 4 lines"};
+  const LogStock left{200, 5, 4, 4, 24};
+  ASSERT_TRUE(store_->ReplaceLogs("j-1", gap, left).ok());
+  const std::vector<LogLine> lines = store_->ReadLogs("j-1", {}).value();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0], gap);
+  EXPECT_EQ(lines[1].cursor, 5u);
+  EXPECT_EQ(store_->LastLogCursor("j-1").value(), 6u);
+  EXPECT_EQ(store_->ReadLogs("j-1", {.rank = 7}).value().size(), 1u) << "a gap is of all ranks";
+  EXPECT_EQ(store_->ReadLogs("j-1", {.attempt = 2}).value().size(), 0u);
+  EXPECT_EQ(store_->ReadLogs("j-2", {}).value().size(), 2u);
+  EXPECT_EQ(store_->LoadLogStocks().value(),
+            (std::map<std::string, LogStock>{{"j-1", left}, {"j-2", {20, 5, 0, 0, 0}}}));
+}
+
+TEST_P(JobStoreContract, EventsBeforeACursorAreDropped) {
+  LineWrite write;
+  write.sender = {{"j-1", 1, 1}, "w1"};
+  for (uint64_t cursor = 1; cursor <= 5; ++cursor) write.events.push_back({cursor, 1, 0, "{}"});
+  ASSERT_TRUE(store_->PutLines(write).ok());
+  ASSERT_TRUE(store_->DropEventsBefore("j-1", 4).ok());
+  const std::vector<EventLine> left = store_->ReadEvents("j-1", 0, 10).value();
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].cursor, 4u);
+  EXPECT_EQ(store_->LastEventCursor("j-1").value(), 5u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, JobStoreContract, ::testing::Values("memory", "rocksdb"),
                          [](const auto& param) { return std::string(param.param); });
 

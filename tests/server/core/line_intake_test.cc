@@ -41,7 +41,8 @@ class LineIntakeTest : public ::testing::Test {
 
   MemoryJobStore store_;
   JobTable jobs_{&store_};
-  LineIntake intake_{&store_, &jobs_};
+  LogRetention retention_{LogLimits(), &store_, &jobs_};
+  LineIntake intake_{&store_, &jobs_, &retention_};
   std::string job_id_;
   AttemptRef ref_;
 };
@@ -61,7 +62,7 @@ TEST_F(LineIntakeTest, NumberingFromZeroWorksToo) {
 
 TEST_F(LineIntakeTest, RepetitionIsKnownAfterARestart) {
   ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"a", "b"})).ok());
-  LineIntake restarted(&store_, &jobs_);
+  LineIntake restarted(&store_, &jobs_, &retention_);
   ASSERT_TRUE(restarted.AddLogs("w1", Logs(2, {"b", "c"})).ok());
   EXPECT_THAT(Texts(), ElementsAre("a", "b", "c"));
   EXPECT_EQ(store_.ReadLogs(job_id_, {}).value().back().cursor, 3u);
