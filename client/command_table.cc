@@ -223,6 +223,7 @@ std::vector<CommandSpec> MakeCommands() {
   append(AdminCommands());
   append(TokenCommands());
   append(WorkerCommands());
+  append(ContextCommands());
   // The overview shows one group after the other.
   const std::vector<std::string> groups = {"run", "look", "act", "results", "cache", "admin"};
   std::stable_sort(commands.begin(), commands.end(),
@@ -253,6 +254,8 @@ const std::vector<OptionSpec>& SharedOptions() {
       {"tls-cert", "", ValueKind::kFile, "FILE",
        "show this client certificate (environment: FPO_TLS_CERT)"},
       {"tls-key", "", ValueKind::kFile, "FILE", "its private key (environment: FPO_TLS_KEY)"},
+      {"context", "", ValueKind::kContext, "NAME",
+       "use this context (environment: FPO_CONTEXT; fpoctl context list)"},
       {"json", "", ValueKind::kFlag, "", "print answers and errors as JSON, one object a line"},
       {"quiet", "q", ValueKind::kFlag, "", "print ids alone"},
       {"version", "", ValueKind::kFlag, "", "print fpoctl's version"},

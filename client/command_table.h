@@ -18,6 +18,7 @@ enum class ValueKind {
   kSetting,  // KEY=VALUE
   kFile,
   kJob,       // id, prefix of one, or name
+  kContext,   // the name of one
   kCount,     // whole number from 0
   kDuration,  // "30s", "2h"
   kChoice,    // one of `choices`

@@ -15,6 +15,8 @@ namespace {
 
 constexpr char kJobIds[] = "timeout 1 fpoctl list -q 2>/dev/null";
 
+constexpr char kContexts[] = "timeout 1 fpoctl context list -q 2>/dev/null";
+
 std::vector<OptionSpec> OptionsOf(const CommandSpec& command) {
   std::vector<OptionSpec> options = command.options;
   options.insert(options.end(), SharedOptions().begin(), SharedOptions().end());
@@ -45,6 +47,8 @@ std::string BashReply(ValueKind kind, const std::vector<std::string>& choices) {
       return "COMPREPLY=($(compgen -f -- \"$current\"))";
     case ValueKind::kJob:
       return absl::StrCat("COMPREPLY=($(compgen -W \"$(", kJobIds, ")\" -- \"$current\"))");
+    case ValueKind::kContext:
+      return absl::StrCat("COMPREPLY=($(compgen -W \"$(", kContexts, ")\" -- \"$current\"))");
     case ValueKind::kChoice:
       return absl::StrCat("COMPREPLY=($(compgen -W '", absl::StrJoin(choices, " "),
                           "' -- \"$current\"))");
@@ -110,6 +114,7 @@ std::string FishQuote(absl::string_view text) {
 std::string FishValues(ValueKind kind, const std::vector<std::string>& choices) {
   if (kind == ValueKind::kFile) return " -F";
   if (kind == ValueKind::kJob) return absl::StrCat(" -f -a '(", kJobIds, ")'");
+  if (kind == ValueKind::kContext) return absl::StrCat(" -f -a '(", kContexts, ")'");
   if (kind == ValueKind::kChoice)
     return absl::StrCat(" -f -a ", FishQuote(absl::StrJoin(choices, " ")));
   return " -f";

@@ -12,5 +12,6 @@ std::vector<CommandSpec> ExplainCommands();
 std::vector<CommandSpec> JobControlCommands();
 std::vector<CommandSpec> CheckpointCommands();
 std::vector<CommandSpec> WorkerCommands();
+std::vector<CommandSpec> ContextCommands();  // in context.cc
 
 }  // namespace fpo::client

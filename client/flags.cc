@@ -15,7 +15,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/command_table.h"
+#include "client/context_file.h"
 #include "client/exit_code.h"
+#include "client/settings.h"
+#include "common/status_macros.h"
 
 namespace fpo::client {
 namespace {
@@ -172,6 +175,9 @@ absl::Status CheckValue(const std::string& name, ValueKind kind, const std::stri
       std::find(choices.begin(), choices.end(), value) == choices.end()) {
     return bad(absl::StrCat("one of ", absl::StrJoin(choices, ", ")));
   }
+  if (kind == ValueKind::kContext && !IsContextName(value)) {
+    return bad("letters, digits, '.', '_' and '-', at most 63");
+  }
   if (value.empty() && kind != ValueKind::kText) return bad("not empty");
   return absl::OkStatus();
 }
@@ -223,31 +229,43 @@ absl::Status Collect(std::list<Slot>& slots, Invocation* invocation) {
   return absl::OkStatus();
 }
 
-Settings DefaultSettings(const Environment& environment) {
-  Settings settings;
-  if (!environment.server.empty()) settings.server = environment.server;
-  if (!environment.cache_server.empty()) settings.cache_server = environment.cache_server;
-  settings.token_file = environment.token_file;
-  settings.tls = {environment.tls_cert, environment.tls_key, environment.tls_ca};
-  return settings;
-}
-
 bool SharedFlag(const Parser& parser, absl::string_view name) {
   return std::any_of(parser.shared.begin(), parser.shared.end(),
                      [name](const Slot& slot) { return slot.name == name && slot.flag; });
 }
 
-void ApplyShared(const Parser& parser, Settings* settings) {
-  settings->json = SharedFlag(parser, "json");
-  settings->quiet = SharedFlag(parser, "quiet");
-  const std::map<std::string, std::string*> targets = {
-      {"server", &settings->server},         {"cache-server", &settings->cache_server},
-      {"token-file", &settings->token_file}, {"tls-ca", &settings->tls.ca},
-      {"tls-cert", &settings->tls.cert},     {"tls-key", &settings->tls.key}};
-  for (const Slot& slot : parser.shared) {
-    const auto target = targets.find(slot.name);
-    if (target != targets.end() && !slot.values.empty()) *target->second = slot.values.back();
+// The shared options that were given and take a value.
+absl::StatusOr<GivenOptions> GivenIn(const Parser& parser) {
+  GivenOptions given;
+  for (const OptionSpec& option : SharedOptions()) {
+    for (const Slot& slot : parser.shared) {
+      if (slot.name != option.name || slot.values.empty()) continue;
+      if (option.kind == ValueKind::kContext) {
+        const absl::Status status =
+            CheckValue("--context", option.kind, slot.values.back(), option.choices);
+        if (!status.ok()) return Wrong(nullptr, status.message());
+      }
+      given[option.name] = slot.values.back();
+    }
   }
+  return given;
+}
+
+// Commands that a wrong file of contexts must not keep from running, or that mend it.
+bool UsesContext(const CommandSpec& command) {
+  return command.name != "version" && command.name != "completion" &&
+         !absl::StartsWith(command.name, "context ");
+}
+
+absl::Status FillSettings(const Parser& parser, const Environment& environment,
+                          Invocation* invocation) {
+  FPO_ASSIGN_OR_RETURN(const GivenOptions given, GivenIn(parser));
+  Settings& settings = invocation->settings;
+  settings.json = SharedFlag(parser, "json");
+  settings.quiet = SharedFlag(parser, "quiet");
+  for (const auto& [name, value] : given) invocation->values[name] = {value};
+  if (!UsesContext(*invocation->command)) return absl::OkStatus();
+  return ResolveSettings(given, environment, &settings);
 }
 
 // CLI11's words for an argument nobody knows are long; the rest of its messages read well as they
@@ -263,6 +281,13 @@ std::string ParseMessage(const CLI::ParseError& error) {
 std::string Variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+std::string ConfigPath() {
+  const std::string config = Variable("XDG_CONFIG_HOME");  // must be absolute to count
+  if (!config.empty() && config[0] == '/') return config + "/fpo/config.yaml";
+  const std::string home = Variable("HOME");
+  return home.empty() ? "" : home + "/.config/fpo/config.yaml";
 }
 
 std::string UserName() {
@@ -318,9 +343,8 @@ ParsedLine ParseCommandLine(const std::vector<std::string>& args, const Environm
   }
   Invocation invocation;
   invocation.command = command;
-  invocation.settings = DefaultSettings(environment);
-  ApplyShared(parser, &invocation.settings);
-  line.error = Collect(parser.slots[command], &invocation);
+  line.error = FillSettings(parser, environment, &invocation);
+  if (line.error.ok()) line.error = Collect(parser.slots[command], &invocation);
   if (line.error.ok()) line.invocation = std::move(invocation);
   return line;
 }
@@ -333,6 +357,8 @@ Environment ReadEnvironment() {
   environment.tls_ca = Variable("FPO_TLS_CA");
   environment.tls_cert = Variable("FPO_TLS_CERT");
   environment.tls_key = Variable("FPO_TLS_KEY");
+  environment.context = Variable("FPO_CONTEXT");
+  environment.config_path = ConfigPath();
   environment.user = UserName();
   environment.out_is_terminal = isatty(STDOUT_FILENO) != 0 && Variable("TERM") != "dumb";
   environment.err_is_terminal = isatty(STDERR_FILENO) != 0;

@@ -19,7 +19,9 @@ struct Settings {
   std::string server = "127.0.0.1:7070";
   std::string cache_server = "127.0.0.1:7080";
   TlsFiles tls;
-  std::string token_file;  // says who calls; empty: the services do not ask
+  std::string token_file;                      // says who calls; empty: the services do not ask
+  std::string context;                         // its name; empty: none
+  std::map<std::string, std::string> sources;  // where each of them is from, by its name
   bool json = false;
   bool quiet = false;
 };
@@ -45,6 +47,8 @@ struct Environment {
   std::string cache_server;               // FPO_CACHE_SERVER
   std::string token_file;                 // FPO_TOKEN_FILE
   std::string tls_ca, tls_cert, tls_key;  // FPO_TLS_CA, FPO_TLS_CERT, FPO_TLS_KEY
+  std::string context;                    // FPO_CONTEXT
+  std::string config_path;                // $XDG_CONFIG_HOME/fpo/config.yaml; empty: no home
   std::string user;
   bool out_is_terminal = false;
   bool err_is_terminal = false;

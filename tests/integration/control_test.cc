@@ -195,7 +195,8 @@ std::vector<Wrong> WrongInputs() {
   bool in_table = false;
   for (std::string line; std::getline(lines, line);) {
     if (absl::StartsWith(line, "#")) in_table = absl::StrContains(line, "Wrong input");
-    if (!in_table || !absl::StartsWith(line, "| `fpoctl")) continue;
+    const bool is_row = absl::StartsWith(line, "| `fpoctl") || absl::StartsWith(line, "| `XDG_");
+    if (!in_table || !is_row) continue;
     const std::vector<std::string> cells = absl::StrSplit(line, '|');
     const auto bare = [](absl::string_view cell) {
       cell = absl::StripAsciiWhitespace(cell);
@@ -227,13 +228,16 @@ TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
   service_->WriteFakeJob("job", "steps-3-1-0");
   Ok({"submit", service_->Path("job.yaml"), "--hold", "--request-id", "used-1", "--set", "name=a"});
   std::ofstream(service_->Path("bad.yaml")) << "name: tiny\noptimizer: {lr: fast}\nepoch: 3\n";
+  std::filesystem::create_directories(service_->Path("wrong/fpo"));
+  std::ofstream(service_->Path("wrong/fpo/config.yaml")) << "contexts:\n  lab:\n    sever: a:1\n";
   const std::vector<Wrong> rows = WrongInputs();
   EXPECT_GE(rows.size(), 20u);
   for (const Wrong& row : rows) {
-    const std::string line =
-        absl::StrCat("cd ", service_->Path(""), " && ", getenv("FPO_BIN_DIR"), "/", row.command);
+    const std::string line = absl::StrCat(
+        "cd ", service_->Path(""), " && PATH=", getenv("FPO_BIN_DIR"), ":$PATH && ", row.command);
     const Outcome outcome =
-        RunProgram({"/bin/sh", "-c", line}, {"FPO_SERVER=" + service_->GrpcAddress("coordinator")});
+        RunProgram({"/bin/sh", "-c", line}, {"FPO_SERVER=" + service_->GrpcAddress("coordinator"),
+                                             "XDG_CONFIG_HOME=" + service_->Path("config")});
     EXPECT_EQ(outcome.code, row.code) << row.command << "\n" << outcome.err;
     const std::string said =
         absl::StrReplaceAll(std::string(absl::StripAsciiWhitespace(outcome.err)),

@@ -1,0 +1,69 @@
+#include "client/settings.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/context_file.h"
+#include "client/exit_code.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+// A setting and where its value may come from.
+struct Place {
+  const char* option;
+  const std::string* environment;
+  std::string* value;
+};
+
+std::string Given(const GivenOptions& given, const std::string& name) {
+  const auto found = given.find(name);
+  return found == given.end() ? "" : found->second;
+}
+
+void Fill(const Place& place, const GivenOptions& given, Context* context, Settings* settings) {
+  const std::string field = absl::StrReplaceAll(place.option, {{"-", "_"}});
+  const std::string option = Given(given, place.option);
+  std::string& source = settings->sources[field];
+  if (!option.empty()) {
+    *place.value = option;
+    source = absl::StrCat("--", place.option);
+  } else if (!place.environment->empty()) {
+    *place.value = *place.environment;
+    source = "environment";
+  } else if (!FieldOf(field, context)->empty()) {
+    *place.value = *FieldOf(field, context);
+    source = absl::StrCat("context ", settings->context);
+  } else {
+    source = "default";
+  }
+}
+
+}  // namespace
+
+absl::Status ResolveSettings(const GivenOptions& given, const Environment& environment,
+                             Settings* settings) {
+  FPO_ASSIGN_OR_RETURN(ContextFile file, ReadContexts(environment.config_path));
+  std::string& name = settings->context;
+  name = Given(given, "context");
+  if (name.empty()) name = environment.context;
+  if (!name.empty() && file.contexts.count(name) == 0) {
+    return UsageError(
+        absl::StrCat("there is no context \"", name, "\" in ", environment.config_path),
+        "fpoctl context list");
+  }
+  if (name.empty()) name = file.current;
+  Context context = name.empty() ? Context() : file.contexts.at(name);
+  for (const Place& place :
+       {Place{"server", &environment.server, &settings->server},
+        Place{"cache-server", &environment.cache_server, &settings->cache_server},
+        Place{"tls-ca", &environment.tls_ca, &settings->tls.ca},
+        Place{"tls-cert", &environment.tls_cert, &settings->tls.cert},
+        Place{"tls-key", &environment.tls_key, &settings->tls.key},
+        Place{"token-file", &environment.token_file, &settings->token_file}}) {
+    Fill(place, given, &context, settings);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fpo::client
