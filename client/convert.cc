@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "client/human.h"
 
 namespace fpo::client {
 namespace {
@@ -100,6 +102,17 @@ JobView ViewOf(const pb::Job& job) {
   return view;
 }
 
+// "cuda", or "cuda: 8 x NVIDIA H100 80GB HBM3, 80 GiB".
+std::string DeviceText(const pb::Worker& worker) {
+  if (worker.devices().empty()) return worker.device();
+  const pb::Device& first = worker.devices(0);
+  bool same = true;
+  for (const pb::Device& device : worker.devices()) same &= device.name() == first.name();
+  return absl::StrCat(worker.device(), ": ", worker.devices_size(), " x ",
+                      same ? first.name() : "GPUs", ", ",
+                      HumanBytes(static_cast<double>(first.memory_bytes())));
+}
+
 WorkerView ViewOf(const pb::Worker& worker) {
   WorkerView view;
   view.worker_id = worker.worker_id();
@@ -107,7 +120,7 @@ WorkerView ViewOf(const pb::Worker& worker) {
   view.state = worker.state();
   view.slots = worker.slots();
   view.slots_used = worker.slots_used();
-  view.device = worker.device();
+  view.device = DeviceText(worker);
   view.version = worker.version();
   view.last_beat = TimeOf(worker.has_last_beat(), worker.last_beat());
   view.jobs.assign(worker.jobs().begin(), worker.jobs().end());

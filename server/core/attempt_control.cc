@@ -236,7 +236,9 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
   if (EndsMember(report.status)) {
     unreported_.erase({report.worker, report.ref});
     workers_->Release(report.worker, report.ref);
-    workers_->ReopenIfAutomatic(report.worker);
+    // One that closed itself does not open again by that.
+    const bool cordoned = workers_->ModeOf(report.worker).kind == WorkerMode::Kind::kCordoned;
+    if (cordoned) workers_->ReopenIfAutomatic(report.worker);
   }
   const absl::Status status = ApplyOrRetry(report.ref.job_id, report, now);
   if (ErrorReason(status) == "STALE_EPOCH") ++counts_->fencing_rejections["report"];

@@ -255,6 +255,14 @@ void Coordinator::Beat(const std::string& worker_id, WorkerLink* link, uint64_t 
   link->Send(BeatAckCommand{seq});
 }
 
+void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
+  absl::MutexLock lock(&mu_);
+  Log(LogLevel::kWarning, "a worker closes itself", {{"worker", worker_id}, {"why", why}});
+  if (workers_.ModeOf(worker_id).kind != WorkerMode::Kind::kOpen) return;  // an operator's words
+  workers_.SetMode(worker_id, {WorkerMode::Kind::kDraining, why, /*automatic=*/true});
+  tick_wanted_ = true;
+}
+
 void Coordinator::Report(const MemberReport& report, const std::optional<CacheUse>& cache) {
   absl::MutexLock lock(&mu_);
   attempts_.OnReport(report, cache, Now());

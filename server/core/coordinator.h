@@ -83,6 +83,8 @@ class Coordinator {
   // Agents.
   absl::Status Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link);
   void Disconnect(const std::string& worker_id, const WorkerLink* link);
+  // The agent wants no more work until it is started anew; what runs goes elsewhere.
+  void CloseWorker(const std::string& worker_id, const std::string& why);
   void Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
   void Report(const MemberReport& report, const std::optional<CacheUse>& cache);
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch);

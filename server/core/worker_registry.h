@@ -18,6 +18,15 @@
 
 namespace fpo::coordinator {
 
+// A GPU, as the agent's driver describes it.
+struct WorkerDevice {
+  int32_t index = 0;
+  std::string name;
+  int64_t memory_bytes = 0;
+  int64_t used_bytes = 0;
+  std::string driver;  // version
+};
+
 // What an agent says when it dials in.
 struct WorkerHello {
   std::string worker_id;    // stable name of the host's agent
@@ -28,6 +37,7 @@ struct WorkerHello {
   std::string device;  // cpu | cuda
   std::vector<AttemptRef> running;
   std::map<std::string, std::string> labels = {};
+  std::vector<WorkerDevice> devices = {};
 };
 
 // One row of the list of workers.

@@ -233,6 +233,14 @@ pb::Worker ToProto(const WorkerView& worker) {
   proto.set_state(StateOf(worker));
   proto.set_slots(worker.hello.slots);
   proto.set_slots_used(worker.slots_used);
+  for (const WorkerDevice& device : worker.hello.devices) {
+    pb::Device& one = *proto.add_devices();
+    one.set_index(device.index);
+    one.set_name(device.name);
+    one.set_memory_bytes(device.memory_bytes);
+    one.set_used_bytes(device.used_bytes);
+    one.set_driver(device.driver);
+  }
   proto.set_device(worker.hello.device);
   proto.set_version(worker.hello.version);
   SetTime(worker.last_beat, proto.mutable_last_beat());
@@ -317,6 +325,10 @@ WorkerHello FromProto(const pb::Hello& hello) {
   result.host = hello.host();
   result.version = hello.version();
   result.slots = hello.slots();
+  for (const pb::Device& device : hello.devices()) {
+    result.devices.push_back({device.index(), device.name(), device.memory_bytes(),
+                              device.used_bytes(), device.driver()});
+  }
   result.device = hello.device();
   for (const pb::AttemptRef& ref : hello.running()) result.running.push_back(FromProto(ref));
   result.labels.insert(hello.labels().begin(), hello.labels().end());

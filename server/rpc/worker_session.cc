@@ -125,6 +125,9 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
       return parts_.coordinator->AddEvents(worker_id_, FromProto(message.events()));
     case pb::WorkerMessage::kLogs:
       return parts_.coordinator->AddLogs(worker_id_, FromProto(message.logs()));
+    case pb::WorkerMessage::kClosing:
+      parts_.coordinator->CloseWorker(worker_id_, message.closing().why());
+      return absl::OkStatus();
     case pb::WorkerMessage::KIND_NOT_SET:
       break;  // of a newer agent: ignored
   }

@@ -143,6 +143,14 @@ TEST_F(CommandsTest, WorkersList) {
   coordinator_.AddWorker(worker);
   EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("w1      -     ready  0/2"));
   EXPECT_EQ(Run({"workers", "list", "-q"}).out, "w1\n");
+  worker.set_worker_id("w2");
+  worker.set_device("cuda");
+  for (int i = 0; i < 8; ++i) {
+    worker.add_devices()->set_name("NVIDIA H100");
+    worker.mutable_devices(i)->set_memory_bytes(int64_t{80} << 30);
+  }
+  coordinator_.AddWorker(worker);
+  EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("cuda: 8 x NVIDIA H100, 80.0 GiB"));
   EXPECT_EQ(json::parse(Run({"workers", "list", "--json"}).out)["workers"][0]["slots"], 2);
   coordinator_.FailNext("ListWorkers", absl::PermissionDeniedError("admin only"));
   EXPECT_EQ(Run({"workers", "list"}).code, 6);

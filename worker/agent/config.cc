@@ -31,6 +31,11 @@ absl::Status WorkerConfig::Validate() const {
                               "--grace must lie between 0s and 1h"));
   FPO_RETURN_IF_ERROR(Require(device == "auto" || device == "cpu" || device == "cuda",
                               absl::StrCat("--device: \"", device, "\" is not auto, cpu or cuda")));
+  FPO_RETURN_IF_ERROR(
+      Require(cgroup == "auto" || cgroup == "off" || cgroup.rfind('/', 0) == 0,
+              absl::StrCat("--cgroup: \"", cgroup, "\" is not auto, off or an absolute path")));
+  FPO_RETURN_IF_ERROR(Require(memory_max_mib == 0 || cgroup != "off",
+                              "--memory-max-mib needs a cgroup; leave out --cgroup off"));
   return Require(access(trainer.c_str(), X_OK) == 0,
                  absl::StrCat("--trainer: ", trainer,
                               " is no program that this user may run; build fpo-train or give its "

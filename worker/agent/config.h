@@ -32,7 +32,11 @@ struct WorkerConfig {
   int64_t records_max_mib = 64 << 10;        // of pulled record files
   int64_t spool_max_mib = 256;               // of one attempt's unsent logs and events each
   int64_t disk_reserve_mib = 512;            // free space below which no attempt starts
-  std::vector<std::string> environment;      // of this process, "NAME=value"
+  // What an idle GPU may have in use for its slot to be used again; 0: not looked at.
+  int64_t device_idle_mib = 512;
+  std::string cgroup = "auto";           // auto | off | a folder; see CgroupTree
+  int64_t memory_max_mib = 0;            // of each rank; 0: no limit
+  std::vector<std::string> environment;  // of this process, "NAME=value"
 
   // InvalidArgument names the flag and what is allowed.
   absl::Status Validate() const;

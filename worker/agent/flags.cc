@@ -76,6 +76,21 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
       ->capture_default_str();
 }
 
+void AddIsolation(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--device-idle-mib", config->device_idle_mib,
+                  "a slot is used again when its GPU has less memory in use; 0: do not look")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->capture_default_str();
+  app->add_option("--cgroup", config->cgroup,
+                  "where each rank gets a cgroup: auto (below the agent's own, if delegated), off, "
+                  "or a folder of a cgroup version 2 file system")
+      ->capture_default_str();
+  app->add_option("--memory-max-mib", config->memory_max_mib,
+                  "memory of each rank with all it starts; needs a cgroup; 0: no limit")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str();
+}
+
 absl::Status AddLabels(const std::vector<std::string>& labels, WorkerConfig* config) {
   for (const std::string& label : labels) {
     const size_t equals = label.find('=');
@@ -122,6 +137,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
       ->configurable(false);
   AddNetwork(&app, &flags.config);
   AddWork(&app, &flags.config);
+  AddIsolation(&app, &flags.config);
   std::vector<std::string> labels;
   app.add_option("--label", labels, "NAME=VALUE that jobs may require; may be repeated");
   try {

@@ -185,6 +185,7 @@ TEST(ConvertWorker, FillsEveryField) {
   view.last_beat = kStart;
   view.jobs = {"j-1"};
   view.hello.labels = {{"gpu", "h100"}};
+  view.hello.devices = {{1, "H100", 80, 7, "550"}};
   EXPECT_EQ(ToProto(view).state(), std::string("ready"));
   view.mode = {WorkerMode::Kind::kDraining, "disk"};
   const pb::Worker proto = ToProto(view);
@@ -206,7 +207,8 @@ TEST(ConvertCommands, FillEveryField) {
       AssignCommand{ref, "{}", 2, 4, 8, true, 40, "host:29500", "ann"},
       KeepCheckpointsCommand{"j-1", {"a"}, {"b"}, {"c"}},
       StopCommand{ref, absl::Seconds(30), "why"},
-      AckCommand{ref, 6, 7}};
+      AckCommand{ref, 6, 7},
+      ServeArtifactCommand{"t", "/out", true, "model/x", 8}};
   for (const WorkerCommand& command : commands) {
     const pb::CoordinatorMessage proto = ToProto(command);
     EXPECT_EQ(Unset(proto), std::vector<std::string>{}) << proto.DebugString();
@@ -225,6 +227,12 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   hello.set_slots(3);
   hello.set_device("cuda");
   (*hello.mutable_labels())["gpu"] = "h100";
+  pb::Device* device = hello.add_devices();
+  device->set_index(1);
+  device->set_name("H100");
+  device->set_memory_bytes(80);
+  device->set_used_bytes(7);
+  device->set_driver("550");
   *hello.add_running() = ToProto(AttemptRef{"j-1", 1, 2});
   const WorkerHello read = FromProto(hello);
   EXPECT_EQ(read.worker_id, "w1");
@@ -234,6 +242,12 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   EXPECT_EQ(read.slots, 3);
   EXPECT_EQ(read.device, "cuda");
   EXPECT_EQ(read.labels.at("gpu"), "h100");
+  ASSERT_EQ(read.devices.size(), 1u);
+  EXPECT_EQ(read.devices[0].index, 1);
+  EXPECT_EQ(read.devices[0].name, "H100");
+  EXPECT_EQ(read.devices[0].memory_bytes, 80);
+  EXPECT_EQ(read.devices[0].used_bytes, 7);
+  EXPECT_EQ(read.devices[0].driver, "550");
   EXPECT_EQ(read.running, (std::vector<AttemptRef>{{"j-1", 1, 2}}));
 
   pb::LogBatch logs;

@@ -79,6 +79,7 @@ absl::Status Agent::Ready() const {
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the worker is shutting down");
   if (!connected_) return absl::UnavailableError("no session with the coordinator");
+  if (!closed_.empty()) return absl::UnavailableError(closed_);
   return absl::OkStatus();
 }
 
@@ -93,6 +94,7 @@ void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease
   services_.outbox->StartSession();
   absl::MutexLock lock(&mutex_);
   connected_ = true;
+  tell_closed_ = !closed_.empty();
   abandoned_ = abandoned_ && !attempts_.empty();
   lease_ = lease;
   last_answered_ = clock_->Now();
@@ -175,6 +177,7 @@ void Agent::OnAssign(const Assignment& assignment) {
   absl::MutexLock lock(&mutex_);
   if (attempts_.count(id) > 0) return;  // said again after a lost connection
   if (draining_) return Refuse(id, "the worker is shutting down");
+  if (!closed_.empty()) return Refuse(id, closed_);
   const int32_t count = std::max(assignment.slots, 1);
   const std::optional<std::vector<int32_t>> slots = TakeSlots(id, count);
   if (!slots) {
@@ -192,7 +195,10 @@ void Agent::OnAssign(const Assignment& assignment) {
   accepted.status = ReportStatus::kAccepted;
   services_.outbox->AddReport(std::move(accepted), /*is_final=*/false);
   Log(LogLevel::kInfo, "attempt accepted", {{"attempt", AttemptName(id)}});
-  auto attempt = std::make_unique<Attempt>(options_.attempt, services_, assignment, devices);
+  AttemptOptions attempt_options = options_.attempt;
+  attempt_options.slots = *slots;
+  auto attempt =
+      std::make_unique<Attempt>(std::move(attempt_options), services_, assignment, devices);
   Attempt* const raw = attempt.get();
   attempts_.emplace(id, std::move(attempt));
   raw->Start([this, id](const AttemptEnd& end) { OnEnd(id, end); });
@@ -222,6 +228,7 @@ void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
       {{"attempt", AttemptName(attempt)},
        {"class", end.end.end_class},
        {"message", end.end.message}});
+  if (services_.gate != nullptr) AwaitDevices(attempt);
   absl::MutexLock lock(&mutex_);
   // The coordinator may answer the report with new work at once: the slots come first.
   if (!end.survived_kill) FreeSlots(attempt);
@@ -230,6 +237,27 @@ void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
   const auto found = attempts_.find(attempt);
   ended_.push_back(std::move(found->second));
   attempts_.erase(found);
+}
+
+// The next attempt on these slots needs their memory.
+void Agent::AwaitDevices(const AttemptId& attempt) {
+  std::vector<int32_t> slots;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i] == attempt) slots.push_back(static_cast<int32_t>(i));
+    }
+  }
+  const auto leaving = [this] {
+    absl::MutexLock lock(&mutex_);
+    return draining_;
+  };
+  const absl::Status free = services_.gate->AwaitFree(slots, leaving);
+  if (free.ok() || leaving()) return;
+  Log(LogLevel::kError, absl::StrCat("this worker takes no more work: ", free.message()));
+  absl::MutexLock lock(&mutex_);
+  closed_ = std::string(free.message());
+  tell_closed_ = true;
 }
 
 void Agent::JoinEnded() {
@@ -254,6 +282,10 @@ void Agent::OnBeatAnswered(uint64_t seq, absl::Time sent) {
 
 std::optional<Outgoing> Agent::Next(absl::Time deadline) {
   JoinEnded();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(tell_closed_, false)) return Closing{closed_};
+  }
   return services_.outbox->Next(deadline);
 }
 

@@ -55,6 +55,7 @@ class Agent final : public CoordinatorListener {
 
  private:
   void OnEnd(const AttemptId& attempt, const AttemptEnd& end);
+  void AwaitDevices(const AttemptId& attempt);
   void Refuse(const AttemptId& attempt, const std::string& why);
   std::optional<std::vector<int32_t>> TakeSlots(const AttemptId& attempt, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -71,7 +72,9 @@ class Agent final : public CoordinatorListener {
   std::vector<std::unique_ptr<Attempt>> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
   std::vector<std::optional<AttemptId>> slots_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;  // attempts were stopped for want of contact
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped for want of contact
+  std::string closed_ ABSL_GUARDED_BY(mutex_);        // why nothing more is taken; empty: it is
+  bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator does not know yet
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

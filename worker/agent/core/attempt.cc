@@ -142,6 +142,10 @@ PhaseEnd Attempt::Preflight() {
     checks.push_back(CheckCanWrite(config_.output));
     checks.push_back(CheckFreeBytes(config_.output, options_.disk_reserve_bytes));
   }
+  if (assignment_.slots > 1) {
+    checks.push_back(CheckSharedMemory(options_.shared_memory, assignment_.slots));
+  }
+  if (services_.gate != nullptr) checks.push_back(services_.gate->Check(options_.slots));
   for (const absl::Status& check : checks) {
     if (!check.ok()) return EndOf("preflight", check);
   }
@@ -177,6 +181,7 @@ RankCommand Attempt::CommandOf(const std::vector<std::string>& argv, int32_t slo
   command.identity = {assignment_.attempt, assignment_.first_rank + slot};
   const std::string device =
       static_cast<size_t>(slot) < devices_.size() ? devices_[static_cast<size_t>(slot)] : "";
+  command.cgroups = services_.cgroups;
   command.spawn.argv = argv;
   command.spawn.environment = RankEnvironment(options_.environment, command.identity, device);
   command.spawn.folder = folders_.attempt;

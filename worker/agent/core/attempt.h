@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/job_config.h"
 #include "worker/agent/core/coordinator_link.h"
+#include "worker/agent/core/device_gate.h"
 #include "worker/agent/core/phase_end.h"
 #include "worker/agent/core/phase_plan.h"
 #include "worker/agent/core/process_set.h"
@@ -29,6 +30,8 @@ struct AttemptServices {
   RecordStore* records = nullptr;
   Outbox* outbox = nullptr;
   AgentMetrics* metrics = nullptr;
+  DeviceGate* gate = nullptr;     // null: no GPUs are watched
+  CgroupTree* cgroups = nullptr;  // null: ranks have no cgroups of their own
 };
 
 struct AttemptOptions {
@@ -36,6 +39,8 @@ struct AttemptOptions {
   std::string worker_id;
   TrainerProgram trainer;
   std::vector<std::string> environment;  // of the agent, "NAME=value"
+  std::vector<int32_t> slots;            // of the agent, that this attempt has
+  std::string shared_memory = "/dev/shm";
   int64_t disk_reserve_bytes = int64_t{512} << 20;
   absl::Duration version_time = absl::Seconds(30);   // for `fpo-train --version`
   absl::Duration stall_timeout = absl::Minutes(10);  // of silent ranks; zero: never

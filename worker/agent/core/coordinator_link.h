@@ -78,7 +78,12 @@ struct LineBatch {
 struct EventBatch : LineBatch {};
 struct LogBatch : LineBatch {};
 
-using Outgoing = std::variant<Report, EventBatch, LogBatch>;
+// The worker takes no more work, and what runs should go elsewhere.
+struct Closing {
+  std::string why;
+};
+
+using Outgoing = std::variant<Report, EventBatch, LogBatch, Closing>;
 
 // The agent as its link sees it; implemented by Agent. Thread-safe; no call blocks for long except
 // Next.

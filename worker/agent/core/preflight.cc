@@ -13,6 +13,8 @@
 namespace fpo::agent {
 namespace {
 
+constexpr int64_t kSharedBytesOfRank = int64_t{16} << 20;
+
 namespace fs = std::filesystem;
 
 fs::path NearestExisting(const std::string& path) {
@@ -36,6 +38,18 @@ absl::Status CheckFreeBytes(const std::string& path, int64_t bytes) {
   return absl::UnavailableError(absl::StrCat("the file system of ", existing, " has ", free >> 20,
                                              " MiB free; the worker keeps a reserve of ",
                                              bytes >> 20, " MiB"));
+}
+
+absl::Status CheckSharedMemory(const std::string& path, int32_t ranks) {
+  struct statvfs system = {};
+  if (statvfs(path.c_str(), &system) != 0) return absl::OkStatus();
+  const int64_t free =
+      static_cast<int64_t>(system.f_bavail) * static_cast<int64_t>(system.f_frsize);
+  const int64_t needed = kSharedBytesOfRank * ranks;
+  if (free >= needed) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(path, " has ", free >> 20, " MiB free and ", ranks, " ranks need ", needed >> 20,
+                   " MiB; make it larger (docker run --shm-size, mount -o remount,size=)"));
 }
 
 absl::Status CheckCanWrite(const std::string& path) {

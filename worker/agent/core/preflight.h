@@ -11,6 +11,10 @@ namespace fpo::agent {
 // for us. Unavailable names both numbers: another host may have it.
 absl::Status CheckFreeBytes(const std::string& path, int64_t bytes);
 
+// Ranks of one host talk through shared memory: 16 MiB of it for each. Unavailable names the
+// numbers and the way out; a machine without such a folder does without.
+absl::Status CheckSharedMemory(const std::string& path, int32_t ranks);
+
 // `path` can be made and written. InvalidArgument names the folder that forbids it.
 absl::Status CheckCanWrite(const std::string& path);
 

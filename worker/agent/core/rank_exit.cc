@@ -38,7 +38,6 @@ const CodeMeaning* Find(int code) {
 }
 
 std::string SignalClass(const RankExit& exit) {
-  if (exit.signal == SIGKILL && exit.out_of_memory) return "memory";
   switch (exit.signal) {
     case SIGSEGV:
     case SIGABRT:
@@ -58,6 +57,8 @@ std::string SignalClass(const RankExit& exit) {
 std::string EndClass(const RankExit& exit) {
   if (exit.signal == 0 && exit.code == 0) return "done";
   if (exit.stopped) return "asked";
+  // Also when it was a process of the rank that was killed, and the rank went down with it.
+  if (exit.out_of_memory) return "memory";
   if (exit.signal != 0) return SignalClass(exit);
   const CodeMeaning* meaning = Find(exit.code);
   // Exit 7 that nobody here asked for: someone else sent the rank SIGTERM.
@@ -69,11 +70,14 @@ std::string ExitWords(const RankExit& exit) {
   std::string words;
   if (exit.signal != 0) {
     words = absl::StrCat("killed by signal ", exit.signal, " (", strsignal(exit.signal), ")");
-    if (exit.out_of_memory) words += " while the machine ran out of memory";
   } else {
     const CodeMeaning* meaning = Find(exit.code);
     words = absl::StrCat("exit code ", exit.code, " (",
                          meaning == nullptr ? "unknown to the agent" : meaning->words, ")");
+  }
+  if (exit.out_of_memory) words += " for lack of memory";
+  if (exit.out_of_memory && exit.peak_bytes > 0) {
+    absl::StrAppend(&words, ", peak ", exit.peak_bytes >> 20, " MiB");
   }
   if (!exit.gone) words += ", and processes of it survive SIGKILL";
   return words;

@@ -34,18 +34,25 @@ struct RankProcess::Stream {
   LineSplitter lines{kLineBytesMax - sizeof(kContinues)};
 };
 
-RankProcess::RankProcess(const RankCommand& command, SpawnedProcess process, RankSink& sink)
+RankProcess::RankProcess(const RankCommand& command, Started started, RankSink& sink)
     : identity_(command.identity),
       oom_kills_before_(OutOfMemoryKills()),
       sink_(sink),
-      process_(std::move(process)),
+      process_(std::move(started.process)),
+      cgroup_(std::move(started.cgroup)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 absl::StatusOr<std::unique_ptr<RankProcess>> RankProcess::Start(Spawner& spawner,
                                                                 const RankCommand& command,
                                                                 RankSink& sink) {
-  FPO_ASSIGN_OR_RETURN(SpawnedProcess process, spawner.Spawn(command.spawn));
-  std::unique_ptr<RankProcess> rank(new RankProcess(command, std::move(process), sink));
+  Started started;
+  SpawnRequest spawn = command.spawn;
+  if (command.cgroups != nullptr) {
+    FPO_ASSIGN_OR_RETURN(started.cgroup, command.cgroups->Make(command.identity));
+    spawn.cgroup_procs = started.cgroup->procs_path();
+  }
+  FPO_ASSIGN_OR_RETURN(started.process, spawner.Spawn(spawn));
+  std::unique_ptr<RankProcess> rank(new RankProcess(command, std::move(started), sink));
   rank->thread_ = std::thread([raw = rank.get()] { raw->Run(); });
   return rank;
 }
@@ -117,7 +124,7 @@ void RankProcess::Run() {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = absl::Now();
     if (!exited_ && now >= kill_at_) {
-      kill(-process_.pid, SIGKILL);
+      Kill();
       kill_at_ = absl::InfiniteFuture();
     }
     if (exited_ && (!open || now >= drain_until_)) break;
@@ -188,14 +195,28 @@ void RankProcess::OnExit() {
   } else {
     exit_.signal = info.si_status;
   }
-  exit_.out_of_memory = exit_.signal == SIGKILL && OutOfMemoryKills() > oom_kills_before_;
+  exit_.out_of_memory = RanOutOfMemory();
   drain_until_ = absl::Now() + kDrainTime;
+  Kill();
+}
+
+void RankProcess::Kill() {
   kill(-process_.pid, SIGKILL);
+  if (cgroup_) cgroup_->Kill();
+}
+
+// The cgroup counts its own members; without one a kill anywhere on the machine is the best guess.
+bool RankProcess::RanOutOfMemory() const {
+  if (cgroup_) {
+    if (const auto kills = cgroup_->OutOfMemoryKills()) return *kills > 0;
+  }
+  return exit_.signal == SIGKILL && OutOfMemoryKills() > oom_kills_before_;
 }
 
 void RankProcess::CleanUp() {
   const std::vector<pid_t> left = KillProcesses(
       {.group = process_.pid, .environment = IdentityEnvironment(identity_)}, kKillRounds);
+  const bool empty = !cgroup_ || cgroup_->KillAll(kKillRounds);
   siginfo_t info{};
   waitid(P_PID, static_cast<id_t>(process_.pid), &info, WEXITED);
   if (events_.malformed() > 0) {
@@ -203,7 +224,8 @@ void RankProcess::CleanUp() {
                  absl::StrCat(events_.malformed(), " lines on descriptor 3 were no events"));
   }
   absl::MutexLock lock(&mutex_);
-  exit_.gone = left.empty();
+  exit_.gone = left.empty() && empty;
+  if (cgroup_) exit_.peak_bytes = cgroup_->PeakBytes().value_or(0);
   done_ = true;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/train_protocol.h"
+#include "worker/agent/core/cgroup.h"
 #include "worker/agent/core/event_reader.h"
 #include "worker/agent/core/rank_environment.h"
 #include "worker/agent/core/rank_exit.h"
@@ -30,8 +31,9 @@ class RankSink {
 };
 
 struct RankCommand {
-  RankIdentity identity;
-  SpawnRequest spawn;  // environment: see RankEnvironment
+  RankIdentity identity = {};
+  SpawnRequest spawn = {};        // environment: see RankEnvironment
+  CgroupTree* cgroups = nullptr;  // gives it a cgroup of its own; null: it has none
 };
 
 // One trainer process with everything it starts, its pipes and the thread that reads them.
@@ -59,12 +61,18 @@ class RankProcess {
  private:
   struct Stream;
 
-  RankProcess(const RankCommand& command, SpawnedProcess process, RankSink& sink);
+  struct Started {
+    SpawnedProcess process;
+    std::unique_ptr<RankCgroup> cgroup;  // null: none
+  };
+  RankProcess(const RankCommand& command, Started started, RankSink& sink);
 
   void Run();
   void PollOnce(std::vector<Stream>* streams);
   void Read(Stream* stream);
   void OnExit();
+  void Kill();
+  bool RanOutOfMemory() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CleanUp();
   absl::Duration TimeToNextDeadline();
 
@@ -72,6 +80,7 @@ class RankProcess {
   const int64_t oom_kills_before_;
   RankSink& sink_;
   SpawnedProcess process_;
+  const std::unique_ptr<RankCgroup> cgroup_;
   FileDescriptor wake_;  // eventfd: Stop changed a deadline
   EventReader events_;   // of the thread
 

@@ -33,6 +33,7 @@ struct ChildPlan {
   std::vector<char*> argv;
   std::vector<char*> environment;
   const char* folder = nullptr;
+  const char* cgroup_procs = nullptr;  // null: stays where it is
   pid_t parent = 0;
   int source[kChildDescriptors] = {};
   int failure = -1;
@@ -59,6 +60,13 @@ void ResetSignals() {
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
 }
 
+// Before the program runs, so that nothing it starts is outside.
+void JoinCgroup(const char* procs) {
+  const int fd = open(procs, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) FailChild();
+  close(fd);
+}
+
 [[noreturn]] void RunChild(const ChildPlan& plan) {
   for (int fd = 0; fd < kChildDescriptors; ++fd) dup2(plan.source[fd], fd);
   dup2(plan.failure, kFailureDescriptor);
@@ -68,6 +76,7 @@ void ResetSignals() {
   setsid();
   // The parent may have died before this call; then nobody would ever signal us.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != plan.parent) _exit(127);
+  if (plan.cgroup_procs != nullptr) JoinCgroup(plan.cgroup_procs);
   if (chdir(plan.folder) != 0) FailChild();
   execve(plan.argv[0], plan.argv.data(), plan.environment.data());
   FailChild();
@@ -132,6 +141,7 @@ absl::StatusOr<SpawnedProcess> Fork(const SpawnRequest& request) {
   plan.argv = Pointers(request.argv);
   plan.environment = Pointers(request.environment);
   plan.folder = request.folder.c_str();
+  if (!request.cgroup_procs.empty()) plan.cgroup_procs = request.cgroup_procs.c_str();
   plan.parent = getpid();
   const int sources[] = {input.get(), output.child.get(), error.child.get(), events.child.get(),
                          commands.child.get()};

@@ -15,6 +15,7 @@ struct SpawnRequest {
   std::vector<std::string> argv;         // argv[0]: path of the program
   std::vector<std::string> environment;  // "NAME=value", all of it
   std::string folder;                    // working directory
+  std::string cgroup_procs;              // of the cgroup that it joins; empty: none
 };
 
 // A child in its own session and process group (both have its pid) with our ends of its pipes, all

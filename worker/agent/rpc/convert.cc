@@ -56,6 +56,16 @@ std::vector<AttemptId> FromProto(const google::protobuf::RepeatedPtrField<pb::At
   return ids;
 }
 
+pb::Device ToProto(const Device& device) {
+  pb::Device proto;
+  proto.set_index(device.index);
+  proto.set_name(device.name);
+  proto.set_memory_bytes(device.memory_bytes);
+  proto.set_used_bytes(device.used_bytes);
+  proto.set_driver(device.driver);
+  return proto;
+}
+
 pb::AttemptReport ToProto(const Report& report) {
   pb::AttemptReport message;
   *message.mutable_attempt() = ToProto(report.attempt);
@@ -80,6 +90,8 @@ pb::WorkerMessage ToProto(const Outgoing& outgoing) {
   pb::WorkerMessage message;
   if (const auto* report = std::get_if<Report>(&outgoing)) {
     *message.mutable_report() = ToProto(*report);
+  } else if (const auto* closing = std::get_if<Closing>(&outgoing)) {
+    message.mutable_closing()->set_why(closing->why);
   } else if (const auto* events = std::get_if<EventBatch>(&outgoing)) {
     pb::EventBatch& batch = *message.mutable_events();
     *batch.mutable_attempt() = ToProto(events->attempt);

@@ -10,6 +10,7 @@
 #include "worker/agent/core/artifact.h"
 #include "worker/agent/core/cache_link.h"
 #include "worker/agent/core/coordinator_link.h"
+#include "worker/agent/core/device_probe.h"
 
 // Between the core's plain values and the messages of proto/.
 namespace fpo::agent {
@@ -19,6 +20,7 @@ AttemptId FromProto(const fpo::v1::AttemptRef& ref);
 std::vector<AttemptId> FromProto(
     const google::protobuf::RepeatedPtrField<fpo::v1::AttemptRef>& refs);
 
+fpo::v1::Device ToProto(const Device& device);
 fpo::v1::AttemptReport ToProto(const Report& report);
 fpo::v1::WorkerMessage ToProto(const Outgoing& outgoing);
 Assignment FromProto(const fpo::v1::Assign& assign);

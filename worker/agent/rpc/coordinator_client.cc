@@ -17,6 +17,7 @@
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/agent/core/stop_wait.h"
 #include "worker/agent/rpc/artifact_sender.h"
+#include "worker/agent/rpc/convert.h"
 #include "worker/agent/rpc/session.h"
 
 namespace fpo::agent {
@@ -49,6 +50,7 @@ fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
   hello.set_version(options.version);
   hello.set_slots(options.slots);
   hello.set_device(options.device);
+  for (const Device& device : options.devices()) *hello.add_devices() = ToProto(device);
   for (const auto& [name, value] : options.labels) (*hello.mutable_labels())[name] = value;
   return hello;
 }

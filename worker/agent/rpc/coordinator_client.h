@@ -1,13 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/rpc/listen_options.h"
 #include "worker/agent/core/coordinator_link.h"
+#include "worker/agent/core/device_probe.h"
 
 namespace fpo::agent {
 
@@ -27,6 +30,7 @@ class CoordinatorClient final : public CoordinatorLink {
     int32_t slots = 1;
     std::map<std::string, std::string> labels;  // what jobs may require
     std::string device;                         // cpu | cuda
+    std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
     // After a session ended. A channel without a connection has its own, 0.5 to 5 s.
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);

@@ -1,11 +1,13 @@
 #include "worker/agent/rpc/worker.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/access_list.h"
 #include "common/clock.h"
@@ -44,6 +46,17 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   return options;
 }
 
+std::optional<std::string> VariableIn(const std::vector<std::string>& environment,
+                                      absl::string_view name) {
+  for (const std::string& entry : environment) {
+    absl::string_view rest = entry;
+    if (absl::ConsumePrefix(&rest, name) && absl::ConsumePrefix(&rest, "=")) {
+      return std::string(rest);
+    }
+  }
+  return std::nullopt;
+}
+
 CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::string& token,
                                        const std::string& version) {
   CoordinatorClient::Options options;
@@ -69,7 +82,10 @@ struct Worker::Parts {
   MetricsRegistry registry;
   AgentMetrics metrics{&registry};
   std::unique_ptr<ProcessJournal> journal;
+  std::unique_ptr<CgroupTree> cgroups;  // null: none
   Spawner spawner;
+  std::unique_ptr<DeviceProbe> devices;  // null: no GPUs are known
+  std::unique_ptr<DeviceGate> gate;      // null: none are used, or nobody is to look
   std::unique_ptr<CacheClient> cache;
   std::unique_ptr<RecordStore> records;
   std::unique_ptr<Outbox> outbox;
@@ -77,10 +93,45 @@ struct Worker::Parts {
   std::unique_ptr<CoordinatorClient> link;
   std::unique_ptr<HttpServer> http;
 
+  absl::Status OpenCgroups();
+  void FindDevices();
   void MakeStores();
   void MakeAgent();
   absl::Status Listen();
 };
+
+absl::Status Worker::Parts::OpenCgroups() {
+  if (config.cgroup == "off") return absl::OkStatus();
+  CgroupTree::Options options;
+  options.where = config.cgroup;
+  options.work_dir = config.work_dir;
+  options.memory_bytes = config.memory_max_mib << 20;
+  absl::StatusOr<std::unique_ptr<CgroupTree>> tree = CgroupTree::Open(options);
+  if (absl::IsUnavailable(tree.status()) && config.memory_max_mib == 0) {
+    Log(LogLevel::kInfo, "ranks run without cgroups of their own",
+        {{"why", std::string(tree.status().message())}});
+    return absl::OkStatus();
+  }
+  FPO_RETURN_IF_ERROR(tree.status());
+  cgroups = *std::move(tree);
+  Log(LogLevel::kInfo, "each rank gets a cgroup",
+      {{"below", cgroups->path()}, {"memory", cgroups->has_memory() ? "counted" : "not counted"}});
+  return absl::OkStatus();
+}
+
+void Worker::Parts::FindDevices() {
+  if (config.device == "cpu") return;
+  DeviceProbeOptions options;
+  options.path = VariableIn(config.environment, "PATH").value_or("");
+  devices = FindDeviceProbe(options, &spawner);
+  if (devices == nullptr || DeviceKind(config.device) != "cuda" || config.device_idle_mib == 0) {
+    return;
+  }
+  DeviceGate::Options gate_options;
+  gate_options.used_bytes_max = config.device_idle_mib << 20;
+  gate_options.visible = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
+  gate = std::make_unique<DeviceGate>(devices.get(), gate_options);
+}
 
 void Worker::Parts::MakeStores() {
   RecordStore::Options records_options;
@@ -103,7 +154,9 @@ void Worker::Parts::MakeAgent() {
                                                   .cache = cache.get(),
                                                   .records = records.get(),
                                                   .outbox = outbox.get(),
-                                                  .metrics = &metrics},
+                                                  .metrics = &metrics,
+                                                  .gate = gate.get(),
+                                                  .cgroups = cgroups.get()},
                                   &clock);
 }
 
@@ -127,7 +180,9 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   parts->config = config;
   AddBuildInfo(&parts->registry, version, commit);
   FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
-  if (const int killed = parts->journal->killed_at_start(); killed > 0) {
+  FPO_RETURN_IF_ERROR(parts->OpenCgroups());
+  const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
+  if (const int killed = parts->journal->killed_at_start() + in_cgroups; killed > 0) {
     Log(LogLevel::kWarning, "killed what an earlier agent left behind",
         {{"processes", absl::StrCat(killed)}});
   }
@@ -137,14 +192,18 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
     FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
   }
   FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls, token}));
+  parts->FindDevices();
   parts->MakeStores();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
     Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();
-  FPO_ASSIGN_OR_RETURN(parts->link, CoordinatorClient::Start(LinkOptions(config, token, version),
-                                                             parts->agent.get()));
+  CoordinatorClient::Options link = LinkOptions(config, token, version);
+  link.devices = [probe = parts->devices.get()] {
+    return probe == nullptr ? std::vector<Device>() : probe->Read().value_or(std::vector<Device>());
+  };
+  FPO_ASSIGN_OR_RETURN(parts->link, CoordinatorClient::Start(std::move(link), parts->agent.get()));
   FPO_RETURN_IF_ERROR(parts->Listen());
   Log(LogLevel::kInfo, "ready",
       {{"worker", config.name},

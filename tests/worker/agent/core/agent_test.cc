@@ -1,6 +1,8 @@
 #include "worker/agent/core/agent.h"
 
+#include <atomic>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -219,6 +221,82 @@ TEST_F(AgentTest, DrainStopsRunningWorkWhichGoesOnElsewhere) {
   EXPECT_EQ(report.message, "the worker is shutting down");
   agent_->OnAssign(MakeAssignment("two", ""));
   EXPECT_EQ(Await(ReportStatus::kRefused).attempt.job_id, "two");
+}
+
+// Says what the test wants of one device.
+class FakeProbe final : public DeviceProbe {
+ public:
+  absl::StatusOr<std::vector<Device>> Read() override {
+    return std::vector<Device>{{0, "GPU-0", "Fake", int64_t{80} << 30, used_mib.load() << 20, "1"}};
+  }
+  std::string name() const override { return "fake"; }
+  std::atomic<int64_t> used_mib = 0;
+};
+
+class DeviceAgentTest : public AgentTest {
+ protected:
+  DeviceAgentTest() {
+    DeviceGate::Options gate;
+    gate.patience = absl::Milliseconds(300);
+    gate.look = absl::Milliseconds(5);
+    gate_.emplace(&probe_, gate);
+    agent_.reset();
+    Agent::Options options;
+    options.attempt = parts_.Options();
+    AttemptServices services = parts_.Services();
+    services.gate = &*gate_;
+    agent_.emplace(options, services, &clock_);
+    agent_->OnConnected({}, absl::Seconds(15));
+  }
+  // Reads, as a session does, until the agent closed itself; what else it said is `reports`.
+  std::string AwaitClosing(std::vector<Report>* reports) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (absl::Now() < deadline) {
+      const std::optional<Outgoing> next = agent_->Next(absl::Now() + absl::Milliseconds(200));
+      if (!next) continue;
+      if (const auto* report = std::get_if<Report>(&*next)) reports->push_back(*report);
+      if (const auto* closing = std::get_if<Closing>(&*next)) return closing->why;
+    }
+    return "";
+  }
+
+  FakeProbe probe_;
+  std::optional<DeviceGate> gate_;
+};
+
+TEST_F(DeviceAgentTest, ASlotWhoseDeviceKeepsItsMemoryClosesTheWorker) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  AwaitEvent("waiting");
+  probe_.used_mib = 4000;
+  agent_->OnStop({"one", 1, 1}, absl::ZeroDuration(), "cancelled");
+  std::vector<Report> reports;
+  EXPECT_THAT(AwaitClosing(&reports), HasSubstr("device 0 (Fake) has 4000 of 81920 MiB"));
+  if (reports.empty()) Await(ReportStatus::kStopped);
+  agent_->OnAssign(MakeAssignment("two", ""));
+  EXPECT_THAT(Await(ReportStatus::kRefused).message, HasSubstr("device 0 (Fake)"));
+  EXPECT_FALSE(agent_->Ready().ok());
+  agent_->OnDisconnected();
+  agent_->OnConnected({}, absl::Seconds(15));
+  EXPECT_THAT(AwaitClosing(&reports), HasSubstr("device 0")) << "a new session is told again";
+}
+
+TEST_F(DeviceAgentTest, ADeviceInUseFailsThePreflightAndIsNamed) {
+  probe_.used_mib = 600;
+  agent_->OnAssign(MakeAssignment("one", ""));
+  const Report report = Await(ReportStatus::kFailed);
+  EXPECT_EQ(report.end_class, "infrastructure");
+  EXPECT_THAT(report.message, HasSubstr("preflight: device 0 (Fake) has 600 of 81920 MiB"));
+}
+
+TEST_F(DeviceAgentTest, MemoryThatComesBackInTimeIsNoTrouble) {
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  AwaitEvent("waiting");
+  probe_.used_mib = 4000;
+  agent_->OnStop({"one", 1, 1}, absl::ZeroDuration(), "cancelled");
+  probe_.used_mib = 10;
+  Await(ReportStatus::kStopped);
+  agent_->OnAssign(MakeAssignment("two", ""));
+  Await(ReportStatus::kSucceeded);
 }
 
 }  // namespace

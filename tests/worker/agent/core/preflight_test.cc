@@ -44,5 +44,14 @@ TEST(PreflightTest, OldWorkGoesNewWorkStays) {
   EXPECT_TRUE(fs::exists(work / "jobs/new"));
 }
 
+TEST(PreflightTest, SharedMemoryTooSmallForTheRanksIsNamed) {
+  EXPECT_TRUE(CheckSharedMemory("/dev/shm", 1).ok());
+  EXPECT_TRUE(CheckSharedMemory("/no/such/folder", 8).ok());
+  const absl::Status small = CheckSharedMemory("/tmp", 1 << 30);
+  EXPECT_TRUE(absl::IsUnavailable(small));
+  EXPECT_NE(small.message().find("1073741824 ranks need"), absl::string_view::npos) << small;
+  EXPECT_NE(small.message().find("--shm-size"), absl::string_view::npos);
+}
+
 }  // namespace
 }  // namespace fpo::agent

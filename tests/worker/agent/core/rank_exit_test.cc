@@ -28,6 +28,11 @@ TEST(RankExitTest, SignalsOfItsOwnMakingAreTheProgramsFault) {
   RankExit starved = Signal(SIGKILL);
   starved.out_of_memory = true;
   EXPECT_EQ(EndClass(starved), "memory");
+  starved.peak_bytes = int64_t{5} << 30;
+  EXPECT_THAT(ExitWords(starved), ::testing::HasSubstr("for lack of memory, peak 5120 MiB"));
+  RankExit gave_up = Code(1);
+  gave_up.out_of_memory = true;
+  EXPECT_EQ(EndClass(gave_up), "memory") << "a process it started was killed";
 }
 
 TEST(RankExitTest, WhatTheAgentStoppedWasAskedFor) {

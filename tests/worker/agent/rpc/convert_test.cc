@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/error_info.h"
 #include "gtest/gtest.h"
 
 namespace fpo::agent {
@@ -129,6 +130,31 @@ TEST(ConvertTest, AReportFillsEveryField) {
     report.status = static_cast<ReportStatus>(status);
     EXPECT_EQ(ToProto(report).status(), status + 1) << "same order on both sides";
   }
+}
+
+TEST(ConvertTest, ArtifactsDevicesAndClosingFillEveryField) {
+  pb::ServeArtifact serve;
+  int next = 0;
+  Fill(&serve, &next);
+  const ArtifactOrder order = FromProto(serve);
+  EXPECT_EQ(order.transfer_id, serve.transfer_id());
+  EXPECT_EQ(order.folder, serve.folder());
+  EXPECT_EQ(order.checkpoint, serve.checkpoint());
+  EXPECT_EQ(order.file, serve.file());
+  EXPECT_EQ(order.offset, serve.offset());
+  ArtifactFrame frame;
+  frame.files = {{"a", 1, "ab"}};
+  frame.data = "data";
+  frame.sha256 = Sha256Of("data");
+  const pb::PushArtifactRequest push = ToProto(frame);
+  EXPECT_TRUE(IsFull(push.files(0)));
+  EXPECT_EQ(push.data(), "data");
+  EXPECT_EQ(push.sha256().size(), 32u);
+  const pb::PushArtifactRequest error = ErrorToProto(WithErrorInfo(
+      absl::NotFoundError("gone"), {.reason = "R", .field = "", .hint = "H", .ids = {}}));
+  EXPECT_TRUE(IsFull(error.error()));
+  EXPECT_TRUE(IsFull(ToProto(Device{1, "uuid", "H100", 80, 7, "550"})));
+  EXPECT_EQ(ToProto(Outgoing(Closing{"why"})).closing().why(), "why");
 }
 
 TEST(ConvertTest, BatchesFillEveryField) {
