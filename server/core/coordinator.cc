@@ -7,7 +7,7 @@
 #include "common/error_info.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "server/core/explain.h"
+#include "server/core/dependencies.h"
 #include "server/core/progress_tracker.h"
 #include "server/core/submission.h"
 
@@ -307,27 +307,29 @@ std::vector<const Job*> Coordinator::WithDependenciesMet(const std::vector<JobPt
                                                          const Moment& now) {
   std::vector<const Job*> ready;
   for (const JobPtr& job : queued) {
-    const auto blocks =
-        std::find_if(job->after_ok.begin(), job->after_ok.end(), [&](const std::string& id) {
-          const JobPtr other = jobs_.Get(id);
-          return other && other->state != JobState::kSucceeded;
-        });
-    if (blocks == job->after_ok.end()) {
-      ready.push_back(job.get());
-      continue;
-    }
-    const JobState state = jobs_.Get(*blocks)->state;
-    const std::string why = ExplainDependency(*blocks, state);
-    if (IsTerminal(state)) {
-      (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{why}, now.wall);
-    } else {
-      jobs_.SetReason(job->job_id, why);
+    const DependencyState state = DependenciesOf(*job, jobs_);
+    if (state.kind == DependencyState::Kind::kMet) ready.push_back(job.get());
+    if (state.kind == DependencyState::Kind::kWaiting) jobs_.SetReason(job->job_id, state.why);
+    if (state.kind == DependencyState::Kind::kImpossible) {
+      (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{state.why}, now.wall);
     }
   }
   return ready;
 }
 
+// A held job does not wait for its release to say that it can never run.
+void Coordinator::FailHopelessHeldJobs(const Moment& now) {
+  if (jobs_.counts()[static_cast<size_t>(JobState::kHeld)] == 0) return;
+  for (const JobPtr& job : jobs_.All()) {
+    if (job->state != JobState::kHeld || job->after_ok.empty()) continue;
+    const DependencyState state = DependenciesOf(*job, jobs_);
+    if (state.kind != DependencyState::Kind::kImpossible) continue;
+    (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{state.why}, now.wall);
+  }
+}
+
 void Coordinator::Schedule(const Moment& now) {
+  FailHopelessHeldJobs(now);
   const std::vector<JobPtr> queued = jobs_.Queued();
   const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
   SchedulerInput input;

@@ -105,6 +105,7 @@ class Coordinator {
   // Jobs that may run as far as other jobs are concerned; the others say what they wait for.
   std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, const Moment& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FailHopelessHeldJobs(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;

@@ -260,7 +260,8 @@ class Transition {
   }
 
   StateOr operator()(const Unsatisfiable& event) {
-    if (job_.state != JobState::kQueued) return Illegal(job_, "unsatisfiable");
+    const bool waits = job_.state == JobState::kQueued || job_.state == JobState::kHeld;
+    if (!waits) return Illegal(job_, "unsatisfiable");
     return Fail(std::move(job_), event.reason, now_);
   }
 

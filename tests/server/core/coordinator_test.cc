@@ -153,6 +153,39 @@ TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
   EXPECT_EQ(Get(third)->reason.rfind("dependency: job " + second + " is CANCELLED", 0), 0u);
 }
 
+TEST_F(CoordinatorTest, AHeldJobThatCanNeverRunFailsWithoutItsRelease) {
+  const std::string first = Submit("first");
+  const SubmitAsk ask{"r-held", ConfigJson("held"), "ada", true, {first}};
+  const std::string held = coordinator_->Submit(ask).value().job->job_id;
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(held)->state, JobState::kHeld) << "it may still succeed";
+  ASSERT_TRUE(coordinator_->Cancel(first, true).ok());
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(held)->state, JobState::kFailed);
+  EXPECT_EQ(Get(held)->reason.rfind("dependency: job " + first + " is CANCELLED", 0), 0u);
+}
+
+TEST_F(CoordinatorTest, AWorkerThatClosesItselfDrainsUntilItsAgentStartsAnew) {
+  const std::string id = Submit("tiny");
+  Connect("w1", 2);
+  Pass(absl::Seconds(1));
+  coordinator_->CloseWorker("w1", "device 0 keeps its memory");
+  Report(id, ReportStatus::kRefused);
+  Pass(absl::Seconds(1));
+  const WorkerView closed = coordinator_->ListWorkers().at(0);
+  EXPECT_EQ(closed.mode.kind, WorkerMode::Kind::kDraining) << "an end there does not open it";
+  EXPECT_EQ(closed.mode.note, "device 0 keeps its memory");
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(Get(id)->state, JobState::kQueued);
+  WorkerHello anew = HelloOf("w1", 2);
+  anew.instance_id = "new-process";
+  ASSERT_TRUE(coordinator_->Connect(anew, std::make_shared<FakeLink>()).ok());
+  EXPECT_EQ(coordinator_->ListWorkers().at(0).mode.kind, WorkerMode::Kind::kOpen);
+  ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {WorkerMode::Kind::kCordoned, "mine"}).ok());
+  coordinator_->CloseWorker("w1", "device 0 keeps its memory");
+  EXPECT_EQ(coordinator_->ListWorkers().at(0).mode.note, "mine") << "an operator said more";
+}
+
 TEST_F(CoordinatorTest, HeldJobsWaitAndSayWhy) {
   SubmitAsk ask{"r-1", ConfigJson("held"), "ada", true};
   const std::string id = coordinator_->Submit(ask).value().job->job_id;

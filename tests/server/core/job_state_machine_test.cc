@@ -495,7 +495,9 @@ std::vector<Row> Rows() {
        {{S::kReserved, S::kPreempting},
         {S::kStarting, S::kPreempting},
         {S::kRunning, S::kPreempting}}},
-      {"unsatisfiable", Unsatisfiable{"nothing fits"}, {{S::kQueued, S::kFailed}}},
+      {"unsatisfiable",
+       Unsatisfiable{"nothing fits"},
+       {{S::kQueued, S::kFailed}, {S::kHeld, S::kFailed}}},
       {"settle", Settle{}, {}},  // too early everywhere: nobody confirmed
       {"cancel",
        CancelRequest{absl::Seconds(30)},
