@@ -12,7 +12,7 @@ namespace fpo {
 struct HttpReply {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
 };
 
 // Path to answer; called on the server's thread.

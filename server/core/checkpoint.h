@@ -13,12 +13,12 @@ struct Checkpoint {
   int64_t step = 0;
   int32_t attempt = 0;
   uint64_t epoch = 0;
-  std::string folder;  // on the hosts of the job
-  std::string digest;  // hex SHA-256 of its manifest.json; empty when the agent did not say
-  int64_t bytes = 0;   // of all files
-  std::optional<double> score;  // smaller is better
-  bool pinned = false;          // kept until unpinned
-  absl::Time accepted;
+  std::string folder = {};  // on the hosts of the job
+  std::string digest = {};  // hex SHA-256 of its manifest.json; empty when the agent did not say
+  int64_t bytes = 0;        // of all files
+  std::optional<double> score = std::nullopt;  // smaller is better
+  bool pinned = false;                         // kept until unpinned
+  absl::Time accepted = {};
 
   bool operator==(const Checkpoint&) const = default;
 };

@@ -19,9 +19,9 @@ struct Explanation {
 
 // What else is looked at.
 struct ExplainScene {
-  std::vector<WorkerView> workers;
-  std::vector<JobPtr> ahead;         // of a waiting job, in queue order
-  std::vector<JobPtr> dependencies;  // the jobs of after_ok
+  std::vector<WorkerView> workers = {};
+  std::vector<JobPtr> ahead = {};         // of a waiting job, in queue order
+  std::vector<JobPtr> dependencies = {};  // the jobs of after_ok
   absl::Time now;
 };
 

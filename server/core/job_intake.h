@@ -14,18 +14,18 @@
 namespace fpo::coordinator {
 
 struct SubmitAsk {
-  std::string request_id;
-  std::string config_json;
-  std::string owner;
+  std::string request_id = {};
+  std::string config_json = {};
+  std::string owner = {};
   bool hold = false;
-  std::vector<std::string> after_ok;  // jobs that must have succeeded first; ids or names
+  std::vector<std::string> after_ok = {};  // jobs that must have succeeded first; ids or names
 };
 struct RetryAsk {
-  std::string request_id;
-  std::string job;          // id or name of a job that ended without success
-  int64_t from_step = 0;    // one of its checkpoints; 0: the newest
-  std::string config_json;  // empty: as the job had it
-  std::string owner;        // empty: as the job had it
+  std::string request_id = {};
+  std::string job = {};          // id or name of a job that ended without success
+  int64_t from_step = 0;         // one of its checkpoints; 0: the newest
+  std::string config_json = {};  // empty: as the job had it
+  std::string owner = {};        // empty: as the job had it
 };
 struct SubmitAnswer {
   JobPtr job;

@@ -16,10 +16,10 @@ namespace fpo::coordinator {
 
 // A submit that was answered, kept so that its repetition gets the same answer.
 struct SubmittedRequest {
-  std::string request_id;
-  std::string digest;  // hex, of everything that was asked
-  std::string job_id;
-  absl::Time time;
+  std::string request_id = {};
+  std::string digest = {};  // hex, of everything that was asked
+  std::string job_id = {};
+  absl::Time time = {};
 
   bool operator==(const SubmittedRequest&) const = default;
 };
@@ -29,9 +29,9 @@ struct LogLine {
   uint64_t cursor = 0;
   int32_t attempt = 0;
   int32_t rank = 0;
-  std::string stream;  // stdout | stderr | agent | gap
+  std::string stream = {};  // stdout | stderr | agent | gap
   int64_t time_unix_ms = 0;
-  std::string text;
+  std::string text = {};
 
   bool operator==(const LogLine&) const = default;
 };
@@ -54,7 +54,7 @@ struct EventLine {
   uint64_t cursor = 0;
   int32_t attempt = 0;
   int32_t rank = 0;
-  std::string json;
+  std::string json = {};
 
   bool operator==(const EventLine&) const = default;
 };

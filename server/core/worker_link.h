@@ -43,25 +43,25 @@ struct StopCommand {
 
 // Everything up to these numbers is durable.
 struct AckCommand {
-  AttemptRef ref;
+  AttemptRef ref = {};
   uint64_t events_seq = 0;
   uint64_t logs_seq = 0;
 };
 
 // Checkpoint folders of a job that does not run.
 struct KeepCheckpointsCommand {
-  std::string job_id;
-  std::vector<std::string> remove;
-  std::vector<std::string> pin;  // retention leaves them alone
-  std::vector<std::string> unpin;
+  std::string job_id = {};
+  std::vector<std::string> remove = {};
+  std::vector<std::string> pin = {};  // retention leaves them alone
+  std::vector<std::string> unpin = {};
 };
 
 // Files that a user waits for; the answer is a PushArtifact call.
 struct ServeArtifactCommand {
-  std::string transfer_id;
-  std::string folder;
+  std::string transfer_id = {};
+  std::string folder = {};
   bool checkpoint = false;
-  std::string file;  // empty: the list
+  std::string file = {};  // empty: the list
   int64_t offset = 0;
 };
 

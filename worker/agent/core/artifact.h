@@ -13,17 +13,17 @@ namespace fpo::agent {
 
 // What a user wants of a job's output folder or of a checkpoint.
 struct ArtifactOrder {
-  std::string transfer_id;
-  std::string folder;       // absolute
+  std::string transfer_id = {};
+  std::string folder = {};  // absolute
   bool checkpoint = false;  // else the output folder of a job
-  std::string file;         // as listed; empty: the list
+  std::string file = {};    // as listed; empty: the list
   int64_t offset = 0;       // the user has so many bytes of it
 };
 
 struct ArtifactEntry {
-  std::string name;  // relative to the folder
+  std::string name = {};  // relative to the folder
   int64_t bytes = 0;
-  std::string sha256;  // hex, where a checkpoint's manifest names it
+  std::string sha256 = {};  // hex, where a checkpoint's manifest names it
 
   bool operator==(const ArtifactEntry&) const = default;
 };
