@@ -39,8 +39,9 @@ std::vector<std::string> PhasesOf(const JobView& job) {
   return {"prepare", "train", "finish"};
 }
 
-const char* PhaseMark(int position, int current, bool unicode) {
+const char* PhaseMark(int position, int current, bool unicode, bool ended) {
   if (position < current) return unicode ? "✓" : "[done]";
+  if (position == current && ended) return unicode ? "✗" : "[ended]";
   if (position == current) return unicode ? "▶" : "[now]";
   return unicode ? "·" : "";
 }
@@ -59,7 +60,7 @@ std::string PhaseLine(const JobView& job, const TextStyle& style) {
   if (job.state == "SUCCEEDED") current = static_cast<int>(phases.size());
   std::vector<std::string> words;
   for (size_t i = 0; i < phases.size(); ++i) {
-    const char* mark = PhaseMark(static_cast<int>(i), current, style.unicode);
+    const char* mark = PhaseMark(static_cast<int>(i), current, style.unicode, job.IsTerminal());
     words.push_back(*mark == '\0' ? phases[i] : absl::StrCat(phases[i], " ", mark));
   }
   return absl::StrCat("  ", absl::StrJoin(words, style.unicode ? "   " : " > "));
@@ -154,8 +155,11 @@ std::string RenderWatchBlock(const JobView& job, const FollowState& follow,
   std::vector<std::string> lines = {HeadLine(job, follow, style)};
   if (!job.reason.empty()) lines.push_back(absl::StrCat("  ", OneLine(job.reason)));
   lines.push_back(PhaseLine(job, style));
-  if (!job.attempts.empty()) lines.push_back(BarLine(job, follow, style));
-  if (HasSteps(job)) {
+  // What ended before its first step has no numbers to show.
+  const ProgressView& p = job.progress;
+  const bool has_numbers = !job.IsTerminal() || p.step > 0 || p.done > 0 || p.total > 0;
+  if (!job.attempts.empty() && has_numbers) lines.push_back(BarLine(job, follow, style));
+  if (HasSteps(job) && has_numbers) {
     const std::string divergence =
         LearnsFromPairs(job) ? absl::StrCat("divergence ", DivergenceText(job.progress.metrics),
                                             " (chosen/rejected)   ")
