@@ -111,8 +111,8 @@ absl::StatusOr<ExitCode> FollowJob(Session& session, CoordinatorClient& coordina
 }
 
 std::string InterruptedText(const std::string& command, const std::string& job_id) {
-  return absl::StrCat("\njob ", job_id, " goes on without you\n  follow again  fpoctl ", command, " ",
-                      job_id, "\n  cancel        fpoctl cancel ", job_id, "\n");
+  return absl::StrCat("\njob ", job_id, " goes on without you\n  follow again  fpoctl ", command,
+                      " ", job_id, "\n  cancel        fpoctl cancel ", job_id, "\n");
 }
 
 }  // namespace fpo::client

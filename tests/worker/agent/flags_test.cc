@@ -73,6 +73,9 @@ TEST_F(WorkerFlagsTest, MistakesAreNamed) {
   EXPECT_THAT(Error({"--device", "tpu"}), HasSubstr("tpu"));
   EXPECT_THAT(Error({"--coordinator", "nowhere"}), HasSubstr("nowhere"));
   EXPECT_THAT(Error({"--http", "0.0.0.0:80"}), HasSubstr("0.0.0.0:80"));
+  EXPECT_THAT(Error({"--cgroup", "relative"}), HasSubstr("--cgroup"));
+  EXPECT_THAT(Error({"--cgroup", "off", "--memory-max-mib", "5"}), HasSubstr("--memory-max-mib"));
+  EXPECT_THAT(Error({"--device-idle-mib", "-1"}), HasSubstr("--device-idle-mib"));
   EXPECT_THAT(Error({"--frobnicate"}), HasSubstr("frobnicate"));
   const auto no_trainer = Parse({"--work-dir", folder_.path(), "--trainer", folder_ / "none"});
   EXPECT_THAT(std::string(no_trainer.status().message()), HasSubstr("none"));
