@@ -303,37 +303,12 @@ void Coordinator::Tick() {
   }
 }
 
-std::vector<const Job*> Coordinator::WithDependenciesMet(const std::vector<JobPtr>& queued,
-                                                         const Moment& now) {
-  std::vector<const Job*> ready;
-  for (const JobPtr& job : queued) {
-    const DependencyState state = DependenciesOf(*job, jobs_);
-    if (state.kind == DependencyState::Kind::kMet) ready.push_back(job.get());
-    if (state.kind == DependencyState::Kind::kWaiting) jobs_.SetReason(job->job_id, state.why);
-    if (state.kind == DependencyState::Kind::kImpossible) {
-      (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{state.why}, now.wall);
-    }
-  }
-  return ready;
-}
-
-// A held job does not wait for its release to say that it can never run.
-void Coordinator::FailHopelessHeldJobs(const Moment& now) {
-  if (jobs_.counts()[static_cast<size_t>(JobState::kHeld)] == 0) return;
-  for (const JobPtr& job : jobs_.All()) {
-    if (job->state != JobState::kHeld || job->after_ok.empty()) continue;
-    const DependencyState state = DependenciesOf(*job, jobs_);
-    if (state.kind != DependencyState::Kind::kImpossible) continue;
-    (void)jobs_.ApplyEvent(job->job_id, Unsatisfiable{state.why}, now.wall);
-  }
-}
-
 void Coordinator::Schedule(const Moment& now) {
-  FailHopelessHeldJobs(now);
+  FailHopelessHeldJobs(now.wall, &jobs_);
   const std::vector<JobPtr> queued = jobs_.Queued();
   const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
   SchedulerInput input;
-  input.queued = WithDependenciesMet(queued, now);
+  input.queued = WithDependenciesMet(queued, now.wall, &jobs_);
   for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
   input.offers = workers_.Offers();
   input.files = &jobs_.files();

@@ -102,10 +102,6 @@ class Coordinator {
   Coordinator(const CoordinatorOptions& options, const Parts& parts);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Jobs that may run as far as other jobs are concerned; the others say what they wait for.
-  std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, const Moment& now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void FailHopelessHeldJobs(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;

@@ -19,4 +19,28 @@ DependencyState DependenciesOf(const Job& job, const JobTable& jobs) {
   return state;
 }
 
+std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, absl::Time now,
+                                            JobTable* jobs) {
+  std::vector<const Job*> ready;
+  for (const JobPtr& job : queued) {
+    const DependencyState state = DependenciesOf(*job, *jobs);
+    if (state.kind == DependencyState::Kind::kMet) ready.push_back(job.get());
+    if (state.kind == DependencyState::Kind::kWaiting) jobs->SetReason(job->job_id, state.why);
+    if (state.kind == DependencyState::Kind::kImpossible) {
+      (void)jobs->ApplyEvent(job->job_id, Unsatisfiable{state.why}, now);
+    }
+  }
+  return ready;
+}
+
+void FailHopelessHeldJobs(absl::Time now, JobTable* jobs) {
+  if (jobs->counts()[static_cast<size_t>(JobState::kHeld)] == 0) return;
+  for (const JobPtr& job : jobs->All()) {
+    if (job->state != JobState::kHeld) continue;
+    const DependencyState state = DependenciesOf(*job, *jobs);
+    if (state.kind != DependencyState::Kind::kImpossible) continue;
+    (void)jobs->ApplyEvent(job->job_id, Unsatisfiable{state.why}, now);
+  }
+}
+
 }  // namespace fpo::coordinator

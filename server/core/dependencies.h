@@ -1,7 +1,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "absl/time/time.h"
 #include "server/core/job.h"
 #include "server/core/job_table.h"
 
@@ -17,5 +19,12 @@ struct DependencyState {
 // Impossible when one of them ended without success: that job never succeeds any more, its retry is
 // another job. One that is no longer known counts as met.
 DependencyState DependenciesOf(const Job& job, const JobTable& jobs);
+
+// The queued jobs that may run as far as other jobs are concerned. Those that cannot yet say what
+// they wait for; those that never can fail.
+std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, absl::Time now,
+                                            JobTable* jobs);
+// A held job does not wait for its release to say that it can never run.
+void FailHopelessHeldJobs(absl::Time now, JobTable* jobs);
 
 }  // namespace fpo::coordinator

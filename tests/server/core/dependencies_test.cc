@@ -45,5 +45,27 @@ TEST_F(DependenciesTest, OneThatEndedBadlyCountsBeforeOneThatRuns) {
             0u);
 }
 
+TEST_F(DependenciesTest, SettlesQueuedAndHeldJobs) {
+  const std::string first = Add("a");
+  Job waits = *jobs_.Get(Add("b"));
+  waits.after_ok = {first};
+  Job held = *jobs_.Get(Add("c"));
+  held.after_ok = {first};
+  held.state = JobState::kHeld;
+  ASSERT_TRUE(jobs_.Put(waits).ok());
+  ASSERT_TRUE(jobs_.Put(held).ok());
+  const std::vector<const Job*> ready = WithDependenciesMet(jobs_.Queued(), kStart, &jobs_);
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready[0]->job_id, first);
+  EXPECT_EQ(jobs_.Get(waits.job_id)->reason, "dependency: job " + first + " is QUEUED");
+  FailHopelessHeldJobs(kStart, &jobs_);
+  EXPECT_EQ(jobs_.Get(held.job_id)->state, JobState::kHeld);
+  Cancel(first);
+  FailHopelessHeldJobs(kStart, &jobs_);
+  EXPECT_EQ(jobs_.Get(held.job_id)->state, JobState::kFailed);
+  EXPECT_TRUE(WithDependenciesMet(jobs_.Queued(), kStart, &jobs_).empty());
+  EXPECT_EQ(jobs_.Get(waits.job_id)->state, JobState::kFailed);
+}
+
 }  // namespace
 }  // namespace fpo::coordinator
