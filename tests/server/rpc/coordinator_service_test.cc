@@ -98,6 +98,33 @@ TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
   EXPECT_NE(DrainReason("root"), "ROLE");
 }
 
+TEST_F(GuardedCoordinatorTest, ResultsGoToTheirOwnersAndComeFromWorkers) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  for (const auto& [who, reason] : {std::pair("", "UNAUTHENTICATED"),
+                                    {"eve", "ROLE"},
+                                    {"bob", "NOT_YOURS"},
+                                    {"ana", "NO_RESULT"},
+                                    {"root", "NO_RESULT"}}) {
+    pb::ReadArtifactRequest request;
+    request.set_job_id(id);
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    const auto reader = user->stub().ReadArtifact(&context, request);
+    pb::ReadArtifactResponse answer;
+    EXPECT_FALSE(reader->Read(&answer));
+    EXPECT_EQ(ErrorReason(FromGrpcStatus(reader->Finish())), reason) << who;
+  }
+  for (const auto& [who, reason] : {std::pair("ana", "ROLE"), {"host-1", "UNKNOWN_TRANSFER"}}) {
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    pb::PushArtifactResponse response;
+    const auto writer = user->worker().PushArtifact(&context, &response);
+    writer->Write(pb::PushArtifactRequest());
+    writer->WritesDone();
+    EXPECT_EQ(ErrorReason(FromGrpcStatus(writer->Finish())), reason) << who;
+  }
+}
+
 TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
   for (const auto& [who, reason] :
        {std::pair("", "UNAUTHENTICATED"), {"ana", "ROLE"}, {"root", ""}, {"host-1", ""}}) {
