@@ -117,7 +117,7 @@ TEST_F(ContextTest, CommandsMakeUseShowAndRemove) {
   EXPECT_EQ(ReadContexts(path_)->contexts["far"].tls_ca,
             (std::filesystem::current_path() / "ca.pem").string());
   EXPECT_EQ(ReadContexts(path_)->contexts["far"].token_file, "/t");
-  EXPECT_EQ(Run({"list", "--context", "far"}).code, 2) << "its CA is not there";
+  EXPECT_NE(Run({"list", "--context", "far"}).code, 0) << "its files are not there";
   EXPECT_EQ(Ok({"context", "list", "-q"}).out, "far\nlab\n");
   EXPECT_THAT(Ok({"context", "list"}).out, HasSubstr("*        lab"));
   EXPECT_THAT(Ok({"context", "list", "--json"}).out, HasSubstr(R"("name":"far","current":false)"));

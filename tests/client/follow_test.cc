@@ -224,7 +224,7 @@ TEST_F(FollowTest, CtrlCSaysHowToFollowAgainAndCancelsNothing) {
   ctrl_c.join();
   EXPECT_EQ(result.code, 130);
   EXPECT_THAT(result.err,
-              HasSubstr("follow again: fpoctl watch j-1001; cancel: fpoctl cancel j-1001"));
+              HasSubstr("follow again  fpoctl watch j-1001\n  cancel        fpoctl cancel j-1001"));
   EXPECT_TRUE(coordinator_.cancels().empty());
 }
 

@@ -21,15 +21,12 @@ namespace {
 // Durations are words like 200ms, 15s, 1m30s.
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
                  const std::string& help) {
-  app->add_option_function<std::string>(
-         flag,
-         [flag, value](const std::string& text) {
-           if (!absl::ParseDuration(text, value)) {
-             throw CLI::ValidationError(
-                 flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
-           }
-         },
-         help)
+  const auto parse = [flag, value](const std::string& text) {
+    if (absl::ParseDuration(text, value)) return;
+    throw CLI::ValidationError(flag,
+                               absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
+  };
+  app->add_option_function<std::string>(flag, parse, help)
       ->type_name("DURATION")
       ->default_str(absl::FormatDuration(*value));
 }
