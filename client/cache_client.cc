@@ -31,10 +31,12 @@ absl::Status CacheClient::Error(const grpc::Status& status) const {
 template <typename Method, typename Request, typename Response>
 absl::Status CacheClient::Call(Method method, const Request& request, Response* response,
                                absl::Duration timeout) {
-  grpc::ClientContext context;
-  SetDeadline(&context, timeout);
-  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
-  return Error((stub_.get()->*method)(&context, request, response));
+  return Error(patience_.Call(*interrupt_, [&] {
+    grpc::ClientContext context;
+    SetDeadline(&context, timeout);
+    Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+    return (stub_.get()->*method)(&context, request, response);
+  }));
 }
 
 absl::StatusOr<pb::ListManifestsResponse> CacheClient::ListManifests() {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/interrupt.h"
+#include "client/patience.h"
 #include "common/rpc/deadline.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
@@ -54,6 +55,7 @@ class CacheClient {
 
   std::string address_;
   Interrupt* interrupt_;
+  Patience patience_;
   std::unique_ptr<fpo::v1::ReferenceCache::Stub> stub_;
 };
 

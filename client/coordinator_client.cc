@@ -25,15 +25,19 @@ CoordinatorClient::CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std
       stub_(pb::Coordinator::NewStub(channel_)) {}
 
 CoordinatorClient CoordinatorClient::With(Interrupt* interrupt) const {
-  return CoordinatorClient(channel_, address_, interrupt);
+  CoordinatorClient other(channel_, address_, interrupt);
+  other.patience_ = patience_;
+  return other;
 }
 
 template <typename Method, typename Request, typename Response>
 absl::Status CoordinatorClient::Call(Method method, const Request& request, Response* response) {
-  grpc::ClientContext context;
-  SetDeadline(&context, kUnaryDeadline);
-  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
-  const grpc::Status status = (stub_.get()->*method)(&context, request, response);
+  const grpc::Status status = patience_.Call(*interrupt_, [&] {
+    grpc::ClientContext context;
+    SetDeadline(&context, kUnaryDeadline);
+    Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+    return (stub_.get()->*method)(&context, request, response);
+  });
   return CallError(status, SiteOf(address_, *interrupt_));
 }
 

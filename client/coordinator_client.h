@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/interrupt.h"
+#include "client/patience.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 
 namespace fpo::client {
@@ -70,6 +71,7 @@ class CoordinatorClient {
   std::shared_ptr<grpc::Channel> channel_;
   std::string address_;
   Interrupt* interrupt_;
+  Patience patience_;
   std::unique_ptr<fpo::v1::Coordinator::Stub> stub_;
 };
 

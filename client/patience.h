@@ -1,0 +1,34 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "client/interrupt.h"
+#include "client/reconnect_policy.h"
+
+namespace fpo::client {
+
+// Calls a server that may be replaced meanwhile. Once it has answered, a call that is lost, or that
+// it cancelled because it ends, is made again for a while; before, an error is told at once: the
+// address is wrong or nothing runs there. A call may be carried out twice, so all that change
+// something carry a request id or may be repeated. Thread-safe;
+// copies share what they know.
+class Patience {
+ public:
+  static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
+                                                      .wait_max = absl::Seconds(1),
+                                                      .give_up_after = absl::Seconds(10)};
+  explicit Patience(ReconnectOptions options = kWhileReplaced) : options_(options) {}
+
+  // The last status of `call`; an interrupt ends the waiting.
+  grpc::Status Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call);
+
+ private:
+  ReconnectOptions options_;
+  std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace fpo::client
