@@ -239,6 +239,9 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
     // One that closed itself does not open again by that.
     const bool cordoned = workers_->ModeOf(report.worker).kind == WorkerMode::Kind::kCordoned;
     if (cordoned) workers_->ReopenIfAutomatic(report.worker);
+    // It would refuse what it is given now, and the job would wait for nothing.
+    const bool leaves = report.status == ReportStatus::kFailed && report.end_class == "asked";
+    if (leaves) workers_->Shun(report.worker, now.steady + options_.lease);
   }
   const absl::Status status = ApplyOrRetry(report.ref.job_id, report, now);
   if (ErrorReason(status) == "STALE_EPOCH") ++counts_->fencing_rejections["report"];

@@ -35,6 +35,7 @@ absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<W
     if (!entry.hello.instance_id.empty()) replaced.push_back(entry.hello.instance_id);
     if (replaced.size() > kReplacedMax) replaced.pop_front();
     entry.holds.clear();  // processes do not outlive their agent
+    entry.shunned_until.reset();
     ReopenIfAutomatic(hello.worker_id);
   }
   entry.hello = hello;
@@ -99,9 +100,15 @@ void WorkerRegistry::ReleaseBy(const std::string& worker_id, const AttemptRef& r
   if (hold != it->second.holds.end()) hold->second.release_by = steady;
 }
 
+void WorkerRegistry::Shun(const std::string& worker_id, absl::Time until_steady) {
+  const auto it = workers_.find(worker_id);
+  if (it != workers_.end()) it->second.shunned_until = until_steady;
+}
+
 void WorkerRegistry::ReleaseOverdue(absl::Time steady) {
   for (auto& [id, entry] : workers_) {
     std::erase_if(entry.holds, [&](const auto& hold) { return hold.second.release_by <= steady; });
+    if (entry.shunned_until && *entry.shunned_until <= steady) entry.shunned_until.reset();
   }
 }
 
@@ -121,7 +128,7 @@ std::vector<SlotOffer> WorkerRegistry::Offers() const {
     offer.slots = entry.hello.slots;
     offer.free = std::max(0, entry.hello.slots - Used(entry));
     offer.connected = entry.link != nullptr;
-    offer.open = modes_.count(id) == 0;
+    offer.open = modes_.count(id) == 0 && !entry.shunned_until;
     offer.labels = entry.hello.labels;
     offers.push_back(std::move(offer));
   }

@@ -75,7 +75,9 @@ class WorkerRegistry {
   void Release(const std::string& worker_id, const AttemptRef& ref);
   // Frees the hold of an attempt that was told to stop even if its agent never confirms.
   void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
-  void ReleaseOverdue(absl::Time steady);
+  // No offers until then, or until a new agent takes its place: it hands its work back and ends.
+  void Shun(const std::string& worker_id, absl::Time until_steady);
+  void ReleaseOverdue(absl::Time steady);  // holds, and what is shunned no longer
 
   // Also for workers that have not connected yet.
   void SetMode(const std::string& worker_id, const WorkerMode& mode);
@@ -100,6 +102,7 @@ class WorkerRegistry {
     std::shared_ptr<WorkerLink> link;
     Moment last_beat;
     std::map<AttemptRef, Slots> holds;
+    std::optional<absl::Time> shunned_until;
     std::deque<std::string> replaced;  // instances that a newer one took over from
   };
 

@@ -90,6 +90,22 @@ TEST_F(WorkerRegistryTest, OnlyTheSessionBeats) {
   EXPECT_EQ(registry_.List(kStart + absl::Seconds(5)).at(0).beat_age, absl::Seconds(3));
 }
 
+TEST_F(WorkerRegistryTest, WhoHandsItsWorkBackOffersNothingForAWhile) {
+  Connect(HelloOf("w1"));
+  const absl::Time until = kStart + absl::Seconds(15);
+  registry_.Shun("w1", until);
+  EXPECT_FALSE(registry_.Offers().at(0).open);
+  registry_.ReleaseOverdue(until - absl::Seconds(1));
+  EXPECT_FALSE(registry_.Offers().at(0).open);
+  registry_.ReleaseOverdue(until);
+  EXPECT_TRUE(registry_.Offers().at(0).open);
+  registry_.Shun("w1", until);
+  WorkerHello newer = HelloOf("w1");
+  newer.instance_id = "newer";
+  Connect(newer);
+  EXPECT_TRUE(registry_.Offers().at(0).open) << "another agent under the same name";
+}
+
 TEST_F(WorkerRegistryTest, LostWorkersAreForgottenInTheEnd) {
   auto link = Connect(HelloOf("w1"));
   registry_.ForgetLost(kStart + absl::Hours(99), absl::Hours(24));
