@@ -13,7 +13,8 @@
 namespace fpo::cache {
 namespace {
 
-constexpr int64_t kWindowRecords = 256;
+constexpr int64_t kWindowRecordsMax = 256;
+constexpr size_t kWindowBytes = 2 << 20;  // a reader that stops costs this and two frames
 constexpr size_t kFrameBytes = 1 << 20;
 constexpr size_t kPackedOverhead = 68;  // key, digest, length
 
@@ -77,13 +78,17 @@ int64_t PullManifestStream::OrdinalAt(int64_t position) const {
 absl::Status PullManifestStream::FillWindow() {
   std::vector<PackedRecord> read;
   if (request_.ordinals().empty()) {
-    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadRange(manifest_, next_, kWindowRecords));
+    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadRange(manifest_, next_, window_records_));
   } else {
     const auto first = request_.ordinals().begin() + next_;
-    const std::vector<int64_t> ordinals(first, first + std::min(kWindowRecords, end_ - next_));
+    const std::vector<int64_t> ordinals(first, first + std::min(window_records_, end_ - next_));
     FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadOrdinals(manifest_, ordinals));
   }
   if (read.empty()) return NoManifest(manifest_.id);
+  size_t bytes = 1;
+  for (const PackedRecord& record : read) bytes += record.bytes.size();
+  window_records_ = std::clamp(static_cast<int64_t>(kWindowBytes * read.size() / bytes),
+                               int64_t{1}, kWindowRecordsMax);
   window_.assign(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
   return absl::OkStatus();
 }

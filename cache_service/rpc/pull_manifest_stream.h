@@ -49,6 +49,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   int64_t next_ = 0;  // first that is in no frame yet
   int64_t end_ = 0;
   std::deque<PackedRecord> window_;  // read and in no frame yet
+  int64_t window_records_ = 16;      // to read next, as large as the last ones were
   SequenceDigest digest_;
   absl::Status making_;  // why the frame could not be made
   fpo::v1::PullManifestResponse made_;
