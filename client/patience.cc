@@ -18,8 +18,7 @@ bool IsOfTheConnection(const grpc::Status& status) {
 
 }  // namespace
 
-grpc::Status Patience::Call(const Interrupt& interrupt,
-                            const std::function<grpc::Status()>& call) {
+grpc::Status Patience::Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call) {
   ReconnectPolicy policy(options_);
   if (*answered_) policy.Answered();
   for (;;) {

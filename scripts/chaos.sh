@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
-# The long tier of the coordinator's and agents' fault tests.
-#   scripts/chaos.sh [BUILD_FOLDER]
-# Counts: KILLS (500) of the coordinator under submits, SUBMITS (10000) with short deadlines, PAUSES
-# (1000) longer than the lease, AGENT_KILLS (200), RANK_KILLS (50), OUTAGE (60) seconds, LOG_KILLS
-# (30). FPO_TEST_SEED repeats a failed run. Needs the test binaries of a build with services.
+# The long tier of the fault tests of coordinator, agents and trainer.
+#   scripts/chaos.sh [BUILD_FOLDER [PART...]]
+# Parts (default all): submit zombie run grid dead_worker cancel drain checkpoint network busy_host soak.
+# Counts: KILLS (500) of the coordinator under submits, SUBMITS (10000) with short deadlines, PAUSES (1000) longer than the lease,
+# AGENT_KILLS (200), RANK_KILLS (50), OUTAGE (60) seconds, LOG_KILLS (30), GRID_STEPS (8) of each of two ranks, CANCEL_GRACE (30) seconds,
+# DRAINS (200) of each program, CHECKPOINTS (1000) killed and damaged, BUSY (30) and SOAK (30) minutes.
+# FPO_TEST_SEED repeats a failed run. Each test prints one line with its figures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="${1:-build/release}/bin"
+parts=("${@:2}")
+[ ${#parts[@]} -gt 0 ] || parts=(submit zombie run grid dead_worker cancel drain checkpoint network busy_host soak)
 export FPO_TEST_SEED="${FPO_TEST_SEED:-$RANDOM}"
 export FPO_SOURCE_DIR="$PWD" FPO_BIN_DIR="$PWD/$bin"
 echo "FPO_TEST_SEED=$FPO_TEST_SEED"
 export FPO_CHAOS_KILLS="${KILLS:-500}" FPO_CHAOS_SUBMITS="${SUBMITS:-10000}"
 export FPO_CHAOS_PAUSES="${PAUSES:-1000}" FPO_CHAOS_AGENT_KILLS="${AGENT_KILLS:-200}"
 export FPO_CHAOS_RANK_KILLS="${RANK_KILLS:-50}" FPO_CHAOS_OUTAGE_SECONDS="${OUTAGE:-60}"
-export FPO_CHAOS_LOG_KILLS="${LOG_KILLS:-30}"
-for part in submit zombie run network; do
-  "$bin/fpo_${part}_chaos_test" --gtest_brief=1
+export FPO_CHAOS_LOG_KILLS="${LOG_KILLS:-30}" FPO_CHAOS_GRID_STEPS="${GRID_STEPS:-8}"
+export FPO_CHAOS_DEFAULT_LEASE=1 FPO_CHAOS_CANCEL_GRACE="${CANCEL_GRACE:-30}" FPO_CHAOS_UNCONFIRMED=1
+export FPO_CHAOS_DRAINS="${DRAINS:-200}" FPO_CHAOS_CHECKPOINTS="${CHECKPOINTS:-1000}"
+export FPO_CHAOS_BUSY_MINUTES="${BUSY:-30}" FPO_CHAOS_SOAK_MINUTES="${SOAK:-30}"
+failed=()
+for part in "${parts[@]}"; do
+  "$bin/fpo_${part}_chaos_test" --gtest_brief=1 || failed+=("$part")
 done
+[ ${#failed[@]} -eq 0 ] || { echo "chaos: failed: ${failed[*]}" >&2; exit 1; }

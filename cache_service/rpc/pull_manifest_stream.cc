@@ -87,8 +87,8 @@ absl::Status PullManifestStream::FillWindow() {
   if (read.empty()) return NoManifest(manifest_.id);
   size_t bytes = 1;
   for (const PackedRecord& record : read) bytes += record.bytes.size();
-  window_records_ = std::clamp(static_cast<int64_t>(kWindowBytes * read.size() / bytes),
-                               int64_t{1}, kWindowRecordsMax);
+  window_records_ = std::clamp(static_cast<int64_t>(kWindowBytes * read.size() / bytes), int64_t{1},
+                               kWindowRecordsMax);
   window_.assign(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
   return absl::OkStatus();
 }

@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-#include <atomic>
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/chaos/service_chaos.h"
+#include "tests/chaos/transition_check.h"
 #include "tests/integration/local_service.h"
 
 namespace fpo::testing {
@@ -39,6 +40,7 @@ class SubmitChaos : public ::testing::Test {
     EXPECT_EQ(duplicates, 0);
     EXPECT_EQ(jobs.size(), acknowledged.size());
     EXPECT_EQ(CheckHistory(jobs), std::vector<std::string>{});
+    EXPECT_EQ(CheckTransitions(service_.Log("coordinator")), std::vector<std::string>{});
   }
 
   ChaosRandom random_;

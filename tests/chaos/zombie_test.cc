@@ -7,80 +7,16 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
-#include "common/train_protocol.h"
 #include "gtest/gtest.h"
-#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "tests/chaos/agent_session.h"
 #include "tests/chaos/service_chaos.h"
+#include "tests/chaos/transition_check.h"
 #include "tests/integration/local_service.h"
 
 namespace fpo::testing {
 namespace {
 
 namespace pb = fpo::v1;
-
-// One session of an agent, from Hello to its end.
-class AgentSession {
- public:
-  AgentSession(pb::WorkerControl::Stub* stub, const std::string& name, const std::string& instance,
-               const std::vector<pb::AttemptRef>& running) {
-    SetDeadline(&context_, absl::Minutes(2));
-    stream_ = stub->Session(&context_);
-    pb::WorkerMessage message;
-    pb::Hello& hello = *message.mutable_hello();
-    hello.set_worker_id(name);
-    hello.set_instance_id(instance);
-    hello.set_host("h");
-    hello.set_slots(1);
-    hello.set_device("cpu");
-    (*hello.mutable_labels())["zombie"] = name;  // only this worker may take its jobs
-    for (const pb::AttemptRef& ref : running) *hello.add_running() = ref;
-    stream_->Write(message);
-  }
-  ~AgentSession() {
-    context_.TryCancel();
-    pb::CoordinatorMessage message;
-    while (stream_->Read(&message)) {
-    }
-    stream_->Finish();
-  }
-
-  void Beat() {
-    pb::WorkerMessage message;
-    message.mutable_beat()->set_seq(++beats_);
-    stream_->Write(message);
-  }
-  void Report(const pb::AttemptRef& ref, pb::AttemptReport::Status status) {
-    pb::WorkerMessage message;
-    *message.mutable_report()->mutable_attempt() = ref;
-    message.mutable_report()->set_status(status);
-    message.mutable_report()->set_end_class("program");
-    stream_->Write(message);
-  }
-  void Checkpoint(const pb::AttemptRef& ref, uint64_t seq, int64_t step) {
-    TrainEvent event;
-    event.kind = "checkpoint";
-    event.seq = seq;
-    event.step = step;
-    event.file = absl::StrCat("/out/checkpoints/step-", step);
-    pb::WorkerMessage message;
-    *message.mutable_events()->mutable_attempt() = ref;
-    message.mutable_events()->set_first_seq(seq);
-    message.mutable_events()->add_items()->set_json(EncodeEvent(event));
-    stream_->Write(message);
-  }
-  // The next message of a kind; false when the session ended before.
-  bool Await(pb::CoordinatorMessage::KindCase kind, pb::CoordinatorMessage* message) {
-    while (stream_->Read(message)) {
-      if (message->kind_case() == kind) return true;
-    }
-    return false;
-  }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<pb::WorkerMessage, pb::CoordinatorMessage>> stream_;
-  uint64_t beats_ = 0;
-};
 
 // One worker's life: take a job, checkpoint, fall silent for longer than the lease, come back as if
 // nothing had happened. Returns how many stale writes were believed.
@@ -185,6 +121,7 @@ TEST(ZombieChaos, APauseLongerThanTheLeaseLeavesNoTrace) {
   EXPECT_NE(service.Http("coordinator", "/metrics").find("kind=\"checkpoint\""), std::string::npos);
   StubbornUser user(service.GrpcAddress("coordinator"));
   EXPECT_EQ(CheckHistory(user.AllJobs()), std::vector<std::string>{});
+  EXPECT_EQ(CheckTransitions(service.Log("coordinator")), std::vector<std::string>{});
 }
 
 }  // namespace

@@ -57,14 +57,16 @@ void LocalService::StartAll() {
 }
 
 std::vector<std::string> LocalService::WorkerFlags(const std::string& name) const {
-  std::vector<std::string> flags = {"--coordinator", grpc_.at("coordinator"),
+  const std::string dials = worker_dials_.empty() ? grpc_.at("coordinator") : worker_dials_;
+  std::vector<std::string> flags = {"--coordinator", dials,
                                     "--cache",       grpc_.at("cache"),
                                     "--name",        name == "worker" ? "w1" : name,
                                     "--slots",       std::to_string(settings_.slots),
                                     "--work-dir",    Path(name),
                                     "--grace",       "5s"};
-  if (settings_.trainer == "fake") {
-    flags.insert(flags.end(), {"--trainer", bin_ + "/fpo_fake_trainer"});
+  if (!settings_.trainer.empty()) {
+    const bool fake = settings_.trainer == "fake";
+    flags.insert(flags.end(), {"--trainer", fake ? bin_ + "/fpo_fake_trainer" : settings_.trainer});
   }
   flags.insert(flags.end(), settings_.worker_flags.begin(), settings_.worker_flags.end());
   return flags;

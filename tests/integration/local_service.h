@@ -17,7 +17,7 @@ namespace fpo::testing {
 class LocalService {
  public:
   struct Settings {
-    std::string trainer = {};  // fpo_fake_trainer when it is "fake"; empty: fpo-train
+    std::string trainer = {};  // a path; fpo_fake_trainer when "fake"; empty: fpo-train
     int slots = 1;
     std::string beat = "200ms";
     std::string lease = "3s";
@@ -33,6 +33,8 @@ class LocalService {
   void Start(const std::string& program);     // coordinator | cache | worker
   void StartWorker(const std::string& name);  // one more, known by this name from here on
   void Kill(const std::string& program);      // kill -9, nothing else
+  // From its next start the worker reaches the coordinator here, e.g. through a proxy.
+  void WorkerDials(const std::string& address) { worker_dials_ = address; }
 
   // fpoctl with the addresses of this service.
   Outcome Ctl(const std::vector<std::string>& words, absl::Duration timeout = absl::Seconds(180));
@@ -66,6 +68,7 @@ class LocalService {
   const Settings settings_;
   std::string bin_;
   std::string folder_;
+  std::string worker_dials_;  // empty: the coordinator itself
   std::map<std::string, Process> processes_;
   std::map<std::string, std::string> grpc_;  // kept over restarts
   std::map<std::string, std::string> http_;

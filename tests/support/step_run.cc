@@ -37,10 +37,16 @@ bool MeetOtherRank(const std::string& address, bool leads) {
 }
 
 StepRun::StepRun(Options options) : options_(std::move(options)) {
-  sscanf(options_.how.c_str(), "steps-%d-%d-%d", &steps_, &milliseconds_, &every_);
+  sscanf(options_.how.c_str(), "steps-%d-%d-%d-%d", &steps_, &milliseconds_, &every_, &padding_);
 }
 
 int StepRun::Run() {
+  if (options_.how.find("+stubborn") != std::string::npos) signal(SIGTERM, SIG_IGN);
+  // A child that outlives SIGTERM and holds our stdout open.
+  if (options_.how.find("+hold") != std::string::npos && fork() == 0) {
+    signal(SIGTERM, SIG_IGN);
+    for (;;) pause();
+  }
   Resume();
   while (step_ < steps_) {
     if (*options_.stop) {
@@ -49,7 +55,7 @@ int StepRun::Run() {
     }
     usleep(static_cast<useconds_t>(milliseconds_) * 1000);
     weights_ = ToHex(Sha256Of(weights_ + " " + std::to_string(++step_)));
-    std::cout << "step " << step_ << std::endl;
+    std::cout << "step " << step_ << std::string(static_cast<size_t>(padding_), ' ') << std::endl;
     TrainEvent event;
     event.kind = "step";
     event.step = step_;

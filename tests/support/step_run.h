@@ -14,8 +14,9 @@ namespace fpo::testing {
 bool MeetOtherRank(const std::string& address, bool leads);
 
 // A run that remembers its steps: "steps-N-MS-EVERY" makes N steps of MS milliseconds with a
-// checkpoint after every EVERY. Its weights are a chain of hashes over the steps, so a step that
-// was lost or made twice shows in the end.
+// checkpoint after every EVERY; "-PAD" behind it makes its lines PAD bytes longer. Its weights are
+// a chain of hashes over the steps, so a step that was lost or made twice shows in the end. With
+// "+stubborn" behind all that it ignores SIGTERM, with "+hold" it leaves a child that holds stdout.
 class StepRun {
  public:
   struct Options {
@@ -34,7 +35,7 @@ class StepRun {
   void Save();
 
   const Options options_;
-  int steps_ = 10, milliseconds_ = 10, every_ = 5;
+  int steps_ = 10, milliseconds_ = 10, every_ = 5, padding_ = 0;
   int step_ = 0;
   std::string weights_;
 };
