@@ -21,6 +21,7 @@ CacheClient::CacheClient(std::shared_ptr<grpc::Channel> channel, std::string add
                          Interrupt* interrupt)
     : address_(std::move(address)),
       interrupt_(interrupt),
+      patience_(channel),
       stub_(pb::ReferenceCache::NewStub(channel)) {}
 
 absl::Status CacheClient::Error(const grpc::Status& status) const {

@@ -22,6 +22,7 @@ CoordinatorClient::CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std
     : channel_(std::move(channel)),
       address_(std::move(address)),
       interrupt_(interrupt),
+      patience_(channel_),
       stub_(pb::Coordinator::NewStub(channel_)) {}
 
 CoordinatorClient CoordinatorClient::With(Interrupt* interrupt) const {

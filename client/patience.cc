@@ -29,6 +29,7 @@ grpc::Status Patience::Call(const Interrupt& interrupt, const std::function<grpc
     }
     const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
     if (!wait || interrupt.WaitFor(*wait)) return status;
+    if (channel_) grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
   }
 }
 

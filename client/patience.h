@@ -1,10 +1,12 @@
 #pragma once
 
+#include <grpcpp/channel.h>
 #include <grpcpp/support/status.h>
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "client/interrupt.h"
 #include "client/reconnect_policy.h"
@@ -21,12 +23,16 @@ class Patience {
   static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
                                                       .wait_max = absl::Seconds(1),
                                                       .give_up_after = absl::Seconds(10)};
-  explicit Patience(ReconnectOptions options = kWhileReplaced) : options_(options) {}
+  // `channel`, if given, dials anew for each try instead of keeping its own, longer pauses.
+  explicit Patience(std::shared_ptr<grpc::Channel> channel,
+                    ReconnectOptions options = kWhileReplaced)
+      : channel_(std::move(channel)), options_(options) {}
 
   // The last status of `call`; an interrupt ends the waiting.
   grpc::Status Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call);
 
  private:
+  std::shared_ptr<grpc::Channel> channel_;
   ReconnectOptions options_;
   std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -28,7 +28,7 @@ class Script {
 
 TEST(Patience, TellsAtOnceThatNothingAnswers) {
   Interrupt interrupt;
-  Patience patience(kShort);
+  Patience patience(nullptr, kShort);
   Script script({grpc::UNAVAILABLE});
   EXPECT_EQ(patience.Call(interrupt, std::ref(script)).error_code(), grpc::UNAVAILABLE);
   EXPECT_EQ(script.calls(), 1u);
@@ -36,7 +36,7 @@ TEST(Patience, TellsAtOnceThatNothingAnswers) {
 
 TEST(Patience, RepeatsWhatAKnownServerLostOrCancelled) {
   Interrupt interrupt;
-  Patience patience(kShort);
+  Patience patience(nullptr, kShort);
   Script script({grpc::OK, grpc::CANCELLED, grpc::UNAVAILABLE, grpc::OK});
   EXPECT_TRUE(patience.Call(interrupt, std::ref(script)).ok());
   EXPECT_TRUE(patience.Call(interrupt, std::ref(script)).ok());
@@ -45,7 +45,7 @@ TEST(Patience, RepeatsWhatAKnownServerLostOrCancelled) {
 
 TEST(Patience, AnAnswerIsNotRepeatedAndItsEndComes) {
   Interrupt interrupt;
-  Patience patience(kShort);
+  Patience patience(nullptr, kShort);
   Script refused({grpc::NOT_FOUND});
   EXPECT_EQ(patience.Call(interrupt, std::ref(refused)).error_code(), grpc::NOT_FOUND);
   EXPECT_EQ(refused.calls(), 1u);
