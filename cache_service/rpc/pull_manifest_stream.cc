@@ -14,7 +14,7 @@ namespace fpo::cache {
 namespace {
 
 constexpr int64_t kWindowRecordsMax = 256;
-constexpr size_t kWindowBytes = 2 << 20;  // a reader that stops costs this and two frames
+constexpr size_t kWindowBytes = 1 << 20;  // a reader that stops costs this and two frames
 constexpr size_t kFrameBytes = 1 << 20;
 constexpr size_t kPackedOverhead = 68;  // key, digest, length
 

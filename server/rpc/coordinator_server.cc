@@ -125,9 +125,9 @@ std::string CoordinatorServer::http_address() const {
 void CoordinatorServer::Shutdown() {
   if (std::exchange(state_->is_shut_down, true)) return;
   const absl::Status why = absl::UnavailableError("the coordinator shuts down; jobs go on");
+  if (state_->rpc) state_->rpc->SetServing("", false);
   state_->http.reset();
   if (state_->rpc) {
-    state_->rpc->SetServing("", false);
     state_->coordinator->Flush();  // what agents sent is acknowledged before they are cut off
     state_->streams.EndAll(why);
     state_->rpc->Shutdown(state_->config.grace);

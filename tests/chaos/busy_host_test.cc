@@ -51,9 +51,9 @@ int Minutes() { return ChaosCount("FPO_CHAOS_BUSY_MINUTES", 0); }
 class BusyHost : public ::testing::Test {
  protected:
   BusyHost()
-      : lease_(Minutes() > 0 ? absl::Seconds(15) : absl::Seconds(3)),
+      : lease_(Minutes() > 0 ? absl::Seconds(15) : absl::Seconds(2)),
         service_({.trainer = "fake",
-                  .beat = Minutes() > 0 ? "2s" : "400ms",
+                  .beat = Minutes() > 0 ? "2s" : "300ms",
                   .lease = absl::FormatDuration(lease_),
                   .reattach = absl::FormatDuration(lease_)}) {}
 
@@ -89,7 +89,7 @@ TEST_F(BusyHost, NobodyIsTakenForDead) {
   const BusyLoops loops(8);
   const absl::Duration pause = lease_ / 3;  // 5 s of 15
   const absl::Time end =
-      absl::Now() + (Minutes() > 0 ? absl::Minutes(Minutes()) : absl::Seconds(4));
+      absl::Now() + (Minutes() > 0 ? absl::Minutes(Minutes()) : absl::Seconds(2));
   int stops = 0;
   for (; absl::Now() < end; ++stops) {
     Stop(random_.Below(2) == 0 ? "worker" : "coordinator", pause);

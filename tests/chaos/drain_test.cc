@@ -37,12 +37,16 @@ std::string Words(absl::Duration time) {
 class Callers {
  public:
   Callers(int count, const std::function<absl::Status(int)>& call) {
+    answered_ = std::vector<std::atomic<int>>(static_cast<size_t>(count));
     for (int c = 0; c < count; ++c) {
       threads_.emplace_back([this, c, call] {
         while (!stop_) {
           const absl::Status status = call(c);
           ++calls_;
-          if (status.ok()) continue;
+          if (status.ok()) {
+            ++answered_[static_cast<size_t>(c)];
+            continue;
+          }
           ++errors_;
           const std::lock_guard<std::mutex> lock(mutex_);
           if (first_error_.empty()) first_error_ = status.ToString();
@@ -57,6 +61,17 @@ class Callers {
       if (thread.joinable()) thread.join();
     }
   }
+  // Each caller was answered again; false when one was not for a while.
+  bool AllAnswered() {
+    std::vector<int> before(answered_.begin(), answered_.end());
+    for (const absl::Time end = absl::Now() + absl::Seconds(20); absl::Now() < end;) {
+      bool all = true;
+      for (size_t c = 0; c < before.size(); ++c) all &= answered_[c] > before[c];
+      if (all) return true;
+      Pause(absl::Milliseconds(2));
+    }
+    return false;
+  }
   int calls() const { return calls_; }
   int errors() const { return errors_; }
   const std::string& first_error() const { return first_error_; }
@@ -64,6 +79,7 @@ class Callers {
  private:
   std::atomic<bool> stop_ = false;
   std::atomic<int> calls_ = 0, errors_ = 0;
+  std::vector<std::atomic<int>> answered_;
   std::mutex mutex_;
   std::string first_error_;
   std::vector<std::thread> threads_;
@@ -107,13 +123,15 @@ class DrainChaos : public ::testing::Test {
   client::Interrupt never_;
 };
 
-TEST_F(DrainChaos, CallersOfTheCoordinatorSeeNoError) {
+TEST_F(DrainChaos, CallersOfCoordinatorAndCacheSeeNoError) {
   service_.Start("coordinator");
+  service_.Start("cache");
   const std::string address = service_.GrpcAddress("coordinator");
-  const auto channel = MakeChannel(address).value();
+  client::CoordinatorClient coordinator(MakeChannel(address).value(), address, &never_);
+  const std::string cache_address = service_.GrpcAddress("cache");
+  client::CacheClient cache(MakeChannel(cache_address).value(), cache_address, &never_);
   std::atomic<int> number = 0;
-  client::CoordinatorClient coordinator(channel, address, &never_);
-  Callers callers(4, [&](int caller) {
+  Callers of_coordinator(4, [&](int caller) {
     if (caller > 0) return coordinator.ListJobs({}).status();
     fpo::v1::SubmitRequest request;
     request.set_request_id(absl::StrCat("r-", ++number));
@@ -122,30 +140,19 @@ TEST_F(DrainChaos, CallersOfTheCoordinatorSeeNoError) {
     request.set_hold(true);
     return coordinator.Submit(request).status();
   });
-  Worst worst;
+  Callers of_cache(4, [&](int) { return cache.Stats().status(); });
+  Worst worst_coordinator, worst_cache;
   for (int i = 0; i < drains_; ++i) {
-    Pause(absl::Milliseconds(100));
-    Drain("coordinator", HealthOf("coordinator"), &worst);
+    EXPECT_TRUE(of_coordinator.AllAnswered() && of_cache.AllAnswered());
+    Drain("coordinator", HealthOf("coordinator"), &worst_coordinator);
     service_.Start("coordinator");
-  }
-  callers.Stop();
-  Report("coordinator", drains_, worst, &callers);
-}
-
-TEST_F(DrainChaos, CallersOfTheCacheSeeNoError) {
-  service_.Start("cache");
-  const std::string address = service_.GrpcAddress("cache");
-  const auto channel = MakeChannel(address).value();
-  client::CacheClient cache(channel, address, &never_);
-  Callers callers(4, [&](int) { return cache.Stats().status(); });
-  Worst worst;
-  for (int i = 0; i < drains_; ++i) {
-    Pause(absl::Milliseconds(100));
-    Drain("cache", HealthOf("cache"), &worst);
+    Drain("cache", HealthOf("cache"), &worst_cache);
     service_.Start("cache");
   }
-  callers.Stop();
-  Report("cache", drains_, worst, &callers);
+  of_coordinator.Stop();
+  of_cache.Stop();
+  Report("coordinator", drains_, worst_coordinator, &of_coordinator);
+  Report("cache", drains_, worst_cache, &of_cache);
 }
 
 TEST_F(DrainChaos, AWorkerHandsItsJobBack) {

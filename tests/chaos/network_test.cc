@@ -158,7 +158,7 @@ class NetworkChaos : public ::testing::Test {
 
 TEST_F(NetworkChaos, AGangOverTwoHostsOutlivesAShortCutAndRestartsAfterALongOne) {
   const absl::Duration short_cut = absl::Seconds(lease_ == kDefaultLease ? 5 : 2);
-  Submit("gang", absl::StrCat("steps-", 250 * lease_ + 500, "-10-100"));
+  Submit("gang", absl::StrCat("steps-", 160 * lease_ + 300, "-10-100"));
   const json running = Await("gang", [](const json& job) { return Step(job) >= 20; });
   ASSERT_EQ(running["attempts"].size(), 1u) << running.dump();
   EXPECT_EQ(running["attempts"][0]["workers"], json({"w1", "w2"})) << "one rank on each host";

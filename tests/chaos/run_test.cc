@@ -104,7 +104,7 @@ TEST_F(RunChaos, KilledRanksLoseAndRepeatNoStep) {
   StartAll();
   Finish(Submit("unbroken", "steps-40-1-0"));
   ASSERT_FALSE(Weights("unbroken").empty());
-  const int kills = ChaosCount("FPO_CHAOS_RANK_KILLS", 3);
+  const int kills = ChaosCount("FPO_CHAOS_RANK_KILLS", 2);
   for (int i = 0; i < kills; ++i) {
     const std::string name = absl::StrCat("killed-", i);
     const std::string id = Submit(name, "steps-40-15-5");
@@ -120,7 +120,7 @@ TEST_F(RunChaos, KilledRanksLoseAndRepeatNoStep) {
 TEST_F(RunChaos, AKilledAgentLeavesNoProcessAndItsJobGoesOn) {
   StartAll({.lease = "2s"});
   Finish(Submit("unbroken", "steps-60-1-0"));
-  const int kills = ChaosCount("FPO_CHAOS_AGENT_KILLS", 4);
+  const int kills = ChaosCount("FPO_CHAOS_AGENT_KILLS", 2);
   int orphans = 0;
   for (int i = 0; i < kills; ++i) {
     const std::string name = absl::StrCat("run-", i);
@@ -152,7 +152,7 @@ TEST_F(RunChaos, ACoordinatorOutageDisturbsNoTraining) {
   StartAll();
   const int long_seconds = ChaosCount("FPO_CHAOS_OUTAGE_SECONDS", 0);
   const std::vector<int> outages =
-      long_seconds > 0 ? std::vector<int>{0, 20, long_seconds} : std::vector<int>{0, 4};
+      long_seconds > 0 ? std::vector<int>{0, 20, long_seconds} : std::vector<int>{0, 2};
   for (const int seconds : outages) {
     const std::string name = absl::StrCat("outage-", seconds);
     const int steps = 100 * (seconds + 2);

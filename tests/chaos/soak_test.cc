@@ -66,7 +66,7 @@ class StoppedReader {
 
 void SettleAndReport(const std::string& what, int readers, double before, int pid) {
   double most = 0;
-  for (const absl::Time end = absl::Now() + absl::Seconds(2); absl::Now() < end;) {
+  for (const absl::Time end = absl::Now() + absl::Seconds(1); absl::Now() < end;) {
     most = std::max(most, ResidentMiB(pid));
     Pause(absl::Milliseconds(50));
   }
@@ -82,7 +82,7 @@ TEST(Soak, StoppedReadersOfTheCoordinatorCostLittle) {
   const auto submit = [&](const std::string& name, const std::string& how) {
     EXPECT_EQ(service.Ctl({"submit", service.WriteFakeJob(name, how), "-q"}).code, 0);
   };
-  submit("talkative", "steps-10000-0-0-3000");  // 30 MB of lines
+  submit("talkative", "steps-3000-0-0-4000");  // 12 MB of lines
   ASSERT_TRUE(service.Until("talkative", [](const json& job) { return job.contains("ended"); }));
   submit("busy", "steps-100000000-1-50");
   ASSERT_TRUE(service.Until("busy", [](const json& job) {
@@ -110,7 +110,7 @@ TEST(Soak, StoppedReadersOfTheCoordinatorCostLittle) {
       return stub->WatchJob(context, request);
     }));
   }
-  SettleAndReport("coordinator, Logs of 30 MB and Watch of a busy job", 2 * kReaders, before, pid);
+  SettleAndReport("coordinator, Logs of 12 MB and Watch of a busy job", 2 * kReaders, before, pid);
 }
 
 // A complete manifest of 20 MB in large records; its id.

@@ -48,7 +48,7 @@ class SubmitChaos : public ::testing::Test {
 };
 
 TEST_F(SubmitChaos, KillsUnderLoadLoseAndDoubleNothing) {
-  const int kills = ChaosCount("FPO_CHAOS_KILLS", 12);
+  const int kills = ChaosCount("FPO_CHAOS_KILLS", 8);
   constexpr int kClients = 4;
   std::atomic<bool> stop = false;
   std::vector<std::map<std::string, std::string>> acknowledged(kClients);

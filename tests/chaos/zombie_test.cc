@@ -101,7 +101,7 @@ class Zombie {
 
 TEST(ZombieChaos, APauseLongerThanTheLeaseLeavesNoTrace) {
   constexpr int kZombies = 10;
-  const int pauses = ChaosCount("FPO_CHAOS_PAUSES", 60) / kZombies;
+  const int pauses = ChaosCount("FPO_CHAOS_PAUSES", 30) / kZombies;
   LocalService service({.beat = "100ms", .lease = "500ms", .reattach = "500ms"});
   service.Start("coordinator");
   std::atomic<int> believed = 0, refused = 0;
