@@ -53,7 +53,9 @@ void StubbornUser::CallUntilAnswered(Method method, const Request& request, Resp
     const grpc::Status status = (stub_.get()->*method)(&context, request, response);
     if (status.ok()) return;
     ++lost_answers_;
-    if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) Pause(absl::Milliseconds(20));
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) continue;
+    Pause(absl::Milliseconds(20));
+    grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
   }
 }
 

@@ -52,7 +52,7 @@ TEST_F(SubmitChaos, KillsUnderLoadLoseAndDoubleNothing) {
   constexpr int kClients = 4;
   std::atomic<bool> stop = false;
   std::vector<std::map<std::string, std::string>> acknowledged(kClients);
-  std::atomic<int64_t> lost_answers = 0;
+  std::atomic<int64_t> lost_answers = 0, answers = 0;
   std::vector<std::thread> clients;
   for (int c = 0; c < kClients; ++c) {
     clients.emplace_back([&, c] {
@@ -60,13 +60,20 @@ TEST_F(SubmitChaos, KillsUnderLoadLoseAndDoubleNothing) {
       for (int i = 0; !stop; ++i) {
         const std::string name = absl::StrCat("c", c, "-", i);
         acknowledged[static_cast<size_t>(c)][name] = user.Submit(name, ChaosJob(name), Patient);
+        ++answers;
       }
       lost_answers += user.lost_answers();
     });
   }
   int orderly = 0;
   for (int i = 0; i < kills; ++i) {
-    Pause(random_.Between(absl::Milliseconds(5), absl::Milliseconds(250)));
+    // Not before the clients are back at work: killing an idle coordinator shows nothing.
+    const int64_t before = answers;
+    for (const absl::Time end = absl::Now() + absl::Seconds(20);
+         answers == before && absl::Now() < end;) {
+      Pause(absl::Milliseconds(1));
+    }
+    Pause(random_.Between(absl::ZeroDuration(), absl::Milliseconds(200)));
     if (random_.Below(4) == 0) {
       const absl::Time begin = absl::Now();
       service_.Signal("coordinator", SIGTERM);

@@ -54,14 +54,19 @@ class Zombie {
     AgentSession session(stub_.get(), name_, job_name, {ref});
     pb::CoordinatorMessage welcome;
     if (!session.Await(pb::CoordinatorMessage::kWelcome, &welcome)) return Failed("no welcome");
-    if (welcome.welcome().adopt_size() > 0) return 1;
+    if (welcome.welcome().adopt_size() > 0) {
+      ADD_FAILURE() << "adopted: " << user_.Get(id).ShortDebugString();
+      return 1;
+    }
     session.Checkpoint(ref, 2, 20);
     session.Report(ref, pb::AttemptReport::SUCCEEDED);
     session.Beat();
     pb::CoordinatorMessage ack;  // everything above was handled
     if (!session.Await(pb::CoordinatorMessage::kBeatAck, &ack)) return Failed("no answer");
     const pb::Job job = user_.Get(id);
-    const bool believed = job.checkpoint_step() != 10 || job.state() == pb::SUCCEEDED;
+    // On a busy host even the first checkpoint may come after the lease: that is refused too.
+    const bool believed = job.checkpoint_step() > 10 || job.state() == pb::SUCCEEDED;
+    if (believed) ADD_FAILURE() << job.ShortDebugString();
     refused_ += !believed;
     Cancel(id);
     return believed;
