@@ -102,7 +102,8 @@ plan="$(dirname "$0")/plan"
 if [ "$1" = run ] && [ -f "$plan" ]; then
   while read -r attempt rank failpoint; do
     case "$FPO_ATTEMPT" in
-      */"$attempt"/*) [ "$FPO_RANK" = "$rank" ] && exec "$FPO_TRAIN" --failpoint "$failpoint" "$@" ;;
+      */"$attempt"/*)
+        [ "$FPO_RANK" = "$rank" ] && exec "$FPO_TRAIN" --failpoint "$failpoint" "$@" ;;
     esac
   done < "$plan"
 fi
