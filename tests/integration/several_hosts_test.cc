@@ -58,8 +58,8 @@ TEST(SeveralHosts, FillOneManifestTogether) {
   EXPECT_EQ(manifest["shares"][0].value("share", ""), "private");
   // A later job on the same data says at once what it saves.
   const Outcome next =
-      service.Ctl({"submit", service.Path("tiny/dpo.yaml"), "--hold", "--set",
-                   "model.path=" + service.Path("tiny/base"), "--set",
+      service.Ctl({"submit", service.Path("tiny/dpo.yaml"), "--hold", "--set", "data.max_pairs=240",
+                   "--set", "model.path=" + service.Path("tiny/base"), "--set",
                    "reference.path=" + service.Path("tiny/base"), "--set",
                    "reference.share=private", "--set", "output=" + service.Path("tiny/runs/next")});
   EXPECT_EQ(next.code, 0) << next.err;

@@ -93,7 +93,7 @@ TEST(Resume, ACorruptCheckpointIsNamedAndThePreviousOneUsed) {
   fs::resize_file(newest / "optimizer.safetensors",
                   fs::file_size(newest / "optimizer.safetensors") - 1);
   trainer.Finish("broken");
-  EXPECT_NE(trainer.Log("broken").find(newest.filename().string() + " is skipped"),
+  EXPECT_NE(trainer.Log("broken").find(newest.filename().string() + " is marked bad"),
             std::string::npos)
       << trainer.Log("broken");
   EXPECT_EQ(trainer.DifferingBytes("whole", "broken"), 0);
