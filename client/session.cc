@@ -2,6 +2,7 @@
 
 #include "client/exit_code.h"
 #include "common/access_list.h"
+#include "common/error_info.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 
@@ -13,7 +14,12 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
   ChannelOptions options{.tls = session.settings().tls};
   const std::string& token_file = session.settings().token_file;
   if (!token_file.empty()) {
-    FPO_ASSIGN_OR_RETURN(options.token, ReadTokenFile(token_file));
+    absl::StatusOr<std::string> token = ReadTokenFile(token_file);
+    if (!token.ok()) {
+      return WithErrorInfo(token.status(),
+                           {.reason = "TOKEN_FILE", .hint = "fpoctl token create --out makes one"});
+    }
+    options.token = *std::move(token);
   }
   auto channel = MakeChannel(address, options);
   if (!channel.ok()) {

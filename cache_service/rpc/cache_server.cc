@@ -97,7 +97,6 @@ absl::Status CacheServer::State::JoinUpstream() {
 }
 
 absl::Status CacheServer::State::Listen(const std::string& version) {
-  FPO_ASSIGN_OR_RETURN(access, AccessControl::Open(config.listen.access));
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
   streams = std::make_unique<OpenStreams>(config.streams_max);
   service = std::make_unique<CacheService>(
@@ -164,6 +163,7 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
                                                                 const std::string& commit) {
   auto state = std::make_unique<State>(config);
   AddBuildInfo(&state->registry, version, commit);
+  FPO_ASSIGN_OR_RETURN(state->access, AccessControl::Open(config.listen.access));
   FPO_RETURN_IF_ERROR(state->OpenStore());
   FPO_RETURN_IF_ERROR(state->JoinUpstream());
   FPO_RETURN_IF_ERROR(state->Listen(version));

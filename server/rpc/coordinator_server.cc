@@ -72,7 +72,6 @@ absl::Status CoordinatorServer::State::OpenCore() {
 }
 
 absl::Status CoordinatorServer::State::Listen() {
-  FPO_ASSIGN_OR_RETURN(access, AccessControl::Open(config.listen.access));
   user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
       coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay});
   worker_service = std::make_unique<WorkerControlService>(
@@ -106,6 +105,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   State& state = *server->state_;
   state.config = config;
   AddBuildInfo(&state.registry, version, commit);
+  FPO_ASSIGN_OR_RETURN(state.access, AccessControl::Open(config.listen.access));
   FPO_RETURN_IF_ERROR(state.OpenCore());
   state.ticker->Start();
   FPO_RETURN_IF_ERROR(state.Listen());
