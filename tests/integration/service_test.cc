@@ -1,6 +1,8 @@
 // Jobs through the real programs: submit to finish, the shared cache, cancel, and each program
 // killed in turn.
 
+#include <signal.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -85,6 +87,11 @@ class ServiceTest : public ::testing::Test {
         service_->Path("tiny/runs/" + name + "/model/model.safetensors"));
   }
 
+  static pid_t Trainer() {
+    const std::vector<pid_t> pids = ProcessesWith("FPO_ATTEMPT=");
+    return pids.empty() ? 0 : pids.front();
+  }
+
   // Submits a job, waits until it trains past step 6, runs `harm`, and expects the job to finish
   // all the same.
   void FinishesAfter(const std::string& name, const std::function<void()>& harm) {
@@ -135,6 +142,11 @@ TEST_F(ServiceTest, CancelLeavesNoProcess) {
   EXPECT_EQ(end->value("state", ""), "CANCELLED");
   EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=").empty());
   EXPECT_EQ(service_->Ctl({"wait", "cancelled"}).code, 11);
+}
+
+TEST_F(ServiceTest, SurvivesAKilledTrainer) {
+  FinishesAfter("kill-trainer", [] { kill(Trainer(), SIGKILL); });
+  EXPECT_EQ(service_->Describe("kill-trainer")["attempts"].size(), 2u);
 }
 
 TEST_F(ServiceTest, SurvivesAKilledAgent) {
