@@ -101,6 +101,18 @@ std::string MetricsRegistry::Text() const {
   return text;
 }
 
+void ShowNumbers(MetricsRegistry* registry, const std::string& prefix, const std::string& help,
+                 std::function<NamedNumbers()> source) {
+  std::map<std::string, Gauge> gauges;
+  for (const auto& [name, value] : source()) gauges[name] = registry->AddGauge(prefix + name, help);
+  registry->OnScrape([gauges = std::move(gauges), source = std::move(source)] {
+    for (const auto& [name, value] : source()) {
+      const auto gauge = gauges.find(name);
+      if (gauge != gauges.end()) gauge->second.Set(value);
+    }
+  });
+}
+
 void AddBuildInfo(MetricsRegistry* registry, const std::string& version,
                   const std::string& commit) {
   registry

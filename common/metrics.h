@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -94,6 +95,12 @@ class MetricsRegistry {
 
 // fpo_build_info{version,commit} 1.
 void AddBuildInfo(MetricsRegistry* registry, const std::string& version, const std::string& commit);
+
+// The numbers of a source, read at each scrape, as gauges named `prefix` + their name. Names are
+// those that the source has now.
+using NamedNumbers = std::vector<std::pair<std::string, double>>;
+void ShowNumbers(MetricsRegistry* registry, const std::string& prefix, const std::string& help,
+                 std::function<NamedNumbers()> source);
 
 // A check says why it fails; it runs on the HTTP thread and must not block long.
 using HealthCheck = std::function<absl::Status()>;

@@ -154,17 +154,4 @@ void CacheMetrics::RefreshCounters(const CacheTotals& totals) {
   CatchUp(expirations_, static_cast<double>(totals.claims_expired));
 }
 
-void CacheMetrics::ShowStore(std::function<Properties()> properties) {
-  std::map<std::string, Gauge> gauges;
-  for (const auto& [name, value] : properties()) {
-    gauges[name] = registry_->AddGauge("fpo_rocksdb_" + name, "RocksDB's own number of this name.");
-  }
-  registry_->OnScrape([gauges = std::move(gauges), properties = std::move(properties)] {
-    for (const auto& [name, value] : properties()) {
-      const auto gauge = gauges.find(name);
-      if (gauge != gauges.end()) gauge->second.Set(value);
-    }
-  });
-}
-
 }  // namespace fpo::cache

@@ -20,10 +20,6 @@ class CacheMetrics {
   // The registry outlives it, the cache outlives every scrape.
   CacheMetrics(MetricsRegistry* registry, ReferenceCache* cache);
 
-  using Properties = std::vector<std::pair<std::string, double>>;
-  // The store's own numbers, as gauges named fpo_rocksdb_<name>, read at each scrape.
-  void ShowStore(std::function<Properties()> properties);
-
   Counter bytes_in() const { return bytes_in_; }
   Counter bytes_out() const { return bytes_out_; }
   Histogram first_byte_seconds() const { return first_byte_seconds_; }

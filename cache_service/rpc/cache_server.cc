@@ -77,7 +77,8 @@ absl::Status CacheServer::State::OpenStore() {
   options.keep.reject_bytes = config.reject_mib << 20;
   FPO_ASSIGN_OR_RETURN(cache, ReferenceCache::Open(store.get(), &clock, options));
   metrics = std::make_unique<CacheMetrics>(&registry, cache.get());
-  metrics->ShowStore([this] { return store->Properties(); });
+  ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
+              [this] { return store->Properties(); });
   collector = std::make_unique<GarbageCollector>(cache.get());
   backups = std::make_unique<Backups>(Backups::Options{.folder = config.backups}, store.get());
   upkeep = std::make_unique<UpkeepLoop>(

@@ -41,7 +41,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Database::State::Descriptors() cons
 }
 
 rocksdb::DBOptions Database::State::DbOptions() const {
-  rocksdb::DBOptions db_options = MakeDbOptions();
+  rocksdb::DBOptions db_options = MakeDbOptions(options);
   db_options.listeners.push_back(latch);
   return db_options;
 }

@@ -35,6 +35,7 @@ struct DatabaseOptions {
   // "default" is added when missing; positions are the family numbers below.
   std::vector<FamilyOptions> families = {};
   int64_t block_cache_bytes = 64 << 20;
+  int64_t write_buffer_bytes = 64 << 20;  // of all families together, before they are written out
   // Writes are refused below max(free_bytes_min, free_fraction_min of the file system): RocksDB
   // needs room to compact.
   int64_t free_bytes_min = int64_t{2} << 30;

@@ -33,7 +33,7 @@ class ProgramLog final : public rocksdb::Logger {
 
 }  // namespace
 
-rocksdb::DBOptions MakeDbOptions() {
+rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database) {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
@@ -51,7 +51,7 @@ rocksdb::DBOptions MakeDbOptions() {
   options.max_background_jobs = 2;
   options.max_total_wal_size = 256 << 20;
   // Of all families together: each alone would fill its own 64 MiB before it writes them out.
-  options.db_write_buffer_size = 64 << 20;
+  options.db_write_buffer_size = static_cast<size_t>(database.write_buffer_bytes);
   options.info_log = std::make_shared<ProgramLog>();
   return options;
 }

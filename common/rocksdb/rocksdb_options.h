@@ -9,7 +9,7 @@
 namespace fpo {
 
 // RocksDB settings behind a Database; the reasons stand beside each in the source.
-rocksdb::DBOptions MakeDbOptions();
+rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database);
 rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
                                                const std::shared_ptr<rocksdb::Cache>& block_cache);
 

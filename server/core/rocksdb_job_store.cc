@@ -35,6 +35,9 @@ DatabaseOptions OptionsFor(const std::string& path) {
   // as long as it can.
   options.free_bytes_min = int64_t{256} << 20;
   options.free_fraction_min = 0.0;
+  // A busy job writes hundreds of kilobytes of progress: more would only be held in memory for
+  // longer, and a restart would read more of the log.
+  options.write_buffer_bytes = 8 << 20;
   return options;
 }
 
@@ -65,6 +68,10 @@ RocksdbJobStore::RocksdbJobStore(std::unique_ptr<Database> database)
     : database_(std::move(database)) {}
 
 RocksdbJobStore::~RocksdbJobStore() = default;
+
+std::vector<std::pair<std::string, double>> RocksdbJobStore::Properties() const {
+  return database_->Properties();
+}
 
 absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(OptionsFor(path)));

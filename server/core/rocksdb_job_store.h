@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -48,6 +49,9 @@ class RocksdbJobStore final : public JobStore {
                            const LogStock& stock) override;
   absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
   absl::Status Check(absl::Time now) override;
+
+  // RocksDB's own numbers, for metrics.
+  std::vector<std::pair<std::string, double>> Properties() const;
 
  private:
   explicit RocksdbJobStore(std::unique_ptr<Database> database);

@@ -68,6 +68,8 @@ absl::Status CoordinatorServer::State::OpenCore() {
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
   ticker = std::make_unique<Ticker>(coordinator.get(), Ticker::Options{});
   metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
+  ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
+              [this] { return store->Properties(); });
   return absl::OkStatus();
 }
 

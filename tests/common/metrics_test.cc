@@ -64,6 +64,14 @@ TEST(Metrics, RefreshesBeforeEachExposition) {
   EXPECT_THAT(registry.Text(), HasSubstr("fpo_age_seconds 2"));
 }
 
+TEST(Metrics, NumbersOfASourceAreReadAtEachScrape) {
+  MetricsRegistry registry;
+  double bytes = 1;
+  ShowNumbers(&registry, "fpo_store_", "A number.", [&] { return NamedNumbers{{"bytes", bytes}}; });
+  bytes = 5;
+  EXPECT_THAT(registry.Text(), HasSubstr("fpo_store_bytes 5"));
+}
+
 TEST(Metrics, AMalformedNameFailsAtStart) {
   MetricsRegistry registry;
   EXPECT_THROW(registry.AddGauge("not a name", "Help."), std::invalid_argument);

@@ -8,11 +8,12 @@ namespace fpo {
 namespace {
 
 TEST(RocksdbOptions, CheckEverythingAndNeverResumeAlone) {
-  const rocksdb::DBOptions options = MakeDbOptions();
+  const rocksdb::DBOptions options = MakeDbOptions({.path = "x", .write_buffer_bytes = 3 << 20});
   EXPECT_TRUE(options.paranoid_checks);
   EXPECT_TRUE(options.track_and_verify_wals_in_manifest);
   EXPECT_NE(options.file_checksum_gen_factory, nullptr);
   EXPECT_EQ(options.max_bgerror_resume_count, 0);
+  EXPECT_EQ(options.db_write_buffer_size, 3u << 20);
 }
 
 TEST(RocksdbOptions, FollowTheProfile) {
