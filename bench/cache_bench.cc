@@ -71,6 +71,7 @@ class Bench {
     Pulls();
     SmallReads();
     cache_.Kill();
+    PullsWithTls();
     CeilingRocksdb();
     CeilingFile();
     CeilingGrpc();
@@ -231,6 +232,22 @@ class Bench {
     Print("memory after 8 readers",
           absl::StrCat(static_cast<int>(cache_.MemoryMiB()), " MiB, peak ",
                        static_cast<int>(cache_.PeakMemoryMiB()), " MiB"));
+  }
+
+  // Both sides show a certificate; one that signs itself is enough here.
+  void PullsWithTls() {
+    const std::string certificate = folder_ + "/bench";
+    const std::string make = absl::StrCat(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "
+        "/CN=bench -addext subjectAltName=IP:127.0.0.1 -keyout ",
+        certificate, ".key -out ", certificate, ".pem 2>/dev/null");
+    Require(std::system(make.c_str()) == 0, "openssl makes no certificate");
+    fs::permissions(certificate + ".key", fs::perms::owner_read | fs::perms::owner_write);
+    cache_.Start(certificate);
+    cache_.AwaitRest();
+    Readers(1, "pull, 1 reader, warm, mutual TLS");
+    Readers(2, "pull, 2 readers, warm, mutual TLS");
+    cache_.Kill();
   }
 
   void SmallReads() {

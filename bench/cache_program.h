@@ -50,14 +50,23 @@ class CacheProgram {
       : program_(std::move(program)), folder_(std::move(folder)) {}
   ~CacheProgram() { Kill(); }
 
-  // Seconds until it serves.
-  double Start() {
+  // Seconds until it serves. With a certificate only to who shows the same one.
+  double Start(const std::string& certificate = "") {
     const std::string ports = folder_ + "/ports";
     std::filesystem::remove(ports);
     std::vector<std::string> args = {
         program_, "--data",      folder_ + "/store", "--listen", "127.0.0.1:0",
         "--http", "127.0.0.1:0", "--port-file",      ports,      "--scrub-mib-per-second",
         "0"};
+    tls_ = {};
+    if (!certificate.empty()) {
+      tls_ = {
+          .cert = certificate + ".pem", .key = certificate + ".key", .ca = certificate + ".pem"};
+      for (const std::string& arg : {"--tls-cert", tls_.cert.c_str(), "--tls-key", tls_.key.c_str(),
+                                     "--tls-ca", tls_.ca.c_str()}) {
+        args.push_back(arg);
+      }
+    }
     std::vector<char*> argv;
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
@@ -77,7 +86,7 @@ class CacheProgram {
     pid_ = -1;
   }
   std::unique_ptr<fpo::v1::ReferenceCache::Stub> Connect() const {
-    return fpo::v1::ReferenceCache::NewStub(*MakeChannel(address_, {.bulk = true}));
+    return fpo::v1::ReferenceCache::NewStub(*MakeChannel(address_, {.tls = tls_, .bulk = true}));
   }
   // Until a second passes with almost no work: compaction after an upload or a restart has ended.
   void AwaitRest() const {
@@ -108,6 +117,7 @@ class CacheProgram {
   const std::string program_, folder_;
   pid_t pid_ = -1;
   std::string address_;
+  TlsFiles tls_;
 };
 
 }  // namespace fpo

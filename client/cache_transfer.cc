@@ -1,6 +1,8 @@
 // fpoctl cache export, import: a manifest's records as one file.
 #include <algorithm>
+#include <deque>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -28,6 +30,7 @@ namespace pb = fpo::v1;
 constexpr int kClaimRecords = 1024;
 constexpr size_t kBatchBytes = 1 << 20;
 constexpr size_t kBatchesTogether = 20;
+constexpr size_t kUploadsTogether = 2;
 constexpr int kBrokenStreamsMax = 5;
 
 // The records of one export as far as they came.
@@ -101,10 +104,41 @@ struct Imported {
   int64_t conflict = 0;
 };
 
+// Streams of batches on their way: while the cache makes one durable it receives the next. What
+// still runs is waited for in the end, also after an error.
+class Uploads {
+ public:
+  explicit Uploads(CacheClient* cache) : cache_(cache) {}
+
+  bool empty() const { return running_.empty(); }
+  bool full() const { return running_.size() >= kUploadsTogether; }
+
+  void Start(std::vector<pb::PutRecordsRequest> batches) {
+    running_.push_back(std::async(
+        std::launch::async,
+        [cache = cache_, batches = std::move(batches)] { return cache->PutRecords(batches); }));
+  }
+
+  // Waits for the oldest.
+  absl::Status Finish(Imported* imported) {
+    absl::StatusOr<pb::PutRecordsResponse> put = running_.front().get();
+    running_.pop_front();
+    FPO_RETURN_IF_ERROR(put.status());
+    imported->stored += put->stored();
+    imported->conflict += put->conflict();
+    return absl::OkStatus();
+  }
+
+ private:
+  CacheClient* const cache_;
+  std::deque<std::future<absl::StatusOr<pb::PutRecordsResponse>>> running_;
+};
+
 // Several claims go in one stream: the cache takes much at once in faster than little by little.
 absl::StatusOr<Imported> SendMissing(Session& session, CacheClient& cache, const RecordFile& file,
                                      const std::string& manifest_id) {
   Imported imported;
+  Uploads uploads(&cache);
   std::vector<pb::PutRecordsRequest> batches;
   for (;;) {
     pb::ClaimRequest request;
@@ -116,10 +150,10 @@ absl::StatusOr<Imported> SendMissing(Session& session, CacheClient& cache, const
     FPO_RETURN_IF_ERROR(PackClaim(file, manifest_id, claim, &batches));
     if (claim.claim_id() != 0 && batches.size() < kBatchesTogether) continue;
     if (!batches.empty()) {
-      FPO_ASSIGN_OR_RETURN(const pb::PutRecordsResponse put, cache.PutRecords(batches));
-      imported.stored += put.stored();
-      imported.conflict += put.conflict();
-      batches.clear();
+      if (uploads.full()) FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
+      uploads.Start(std::exchange(batches, {}));
+    } else if (!uploads.empty()) {  // the claims that are left may be ours
+      FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
     } else if (claim.complete()) {
       return imported;
     } else if (claim.claim_id() == 0) {  // jobs compute the rest just now

@@ -14,7 +14,8 @@ namespace fpo::cache {
 namespace {
 
 constexpr int64_t kWindowRecordsMax = 256;
-constexpr size_t kWindowBytes = 1 << 20;  // a reader that stops costs this and two frames
+constexpr size_t kWindowBytes = 1 << 20;  // a reader that stops costs three and two frames
+constexpr size_t kWindowsAhead = 2;       // a reader alone keeps two cores and a disk busy
 constexpr size_t kFrameBytes = 1 << 20;
 constexpr size_t kPackedOverhead = 68;  // key, digest, length
 
@@ -43,28 +44,30 @@ absl::Status PullManifestStream::Begin() {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
   FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(id, caller_));
   if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
-  FPO_ASSIGN_OR_RETURN(manifest_, context_.cache->BeginPull(id));
+  FPO_ASSIGN_OR_RETURN(ManifestHeader manifest, context_.cache->BeginPull(id));
+  manifest_ = std::make_shared<const ManifestHeader>(std::move(manifest));
   const int64_t from = request_.from_ordinal();
-  if (from < 0 || from > manifest_.total) {
-    return BadRequest("from_ordinal", absl::StrCat(from, "; 0 to ", manifest_.total));
+  if (from < 0 || from > manifest_->total) {
+    return BadRequest("from_ordinal", absl::StrCat(from, "; 0 to ", manifest_->total));
   }
   if (request_.ordinals().empty()) {
-    next_ = from;
-    end_ = manifest_.total;
+    read_ = next_ = from;
+    end_ = manifest_->total;
     return absl::OkStatus();
   }
   FPO_RETURN_IF_ERROR(CheckOrdinals());
   end_ = request_.ordinals_size();
   while (next_ < end_ && OrdinalAt(next_) < from) ++next_;
+  read_ = next_;
   return absl::OkStatus();
 }
 
 absl::Status PullManifestStream::CheckOrdinals() const {
   int64_t last = -1;
   for (const int64_t ordinal : request_.ordinals()) {
-    if (ordinal <= last || ordinal >= manifest_.total) {
+    if (ordinal <= last || ordinal >= manifest_->total) {
       return BadRequest("ordinals", absl::StrCat(ordinal, " after ", last, "; ascending, below ",
-                                                 manifest_.total));
+                                                 manifest_->total));
     }
     last = ordinal;
   }
@@ -75,27 +78,41 @@ int64_t PullManifestStream::OrdinalAt(int64_t position) const {
   return request_.ordinals().empty() ? position : request_.ordinals(static_cast<int>(position));
 }
 
-absl::Status PullManifestStream::FillWindow() {
-  std::vector<PackedRecord> read;
-  if (request_.ordinals().empty()) {
-    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadRange(manifest_, next_, window_records_));
-  } else {
-    const auto first = request_.ordinals().begin() + next_;
-    const std::vector<int64_t> ordinals(first, first + std::min(window_records_, end_ - next_));
-    FPO_ASSIGN_OR_RETURN(read, context_.cache->ReadOrdinals(manifest_, ordinals));
+void PullManifestStream::ReadOn() {
+  while (ahead_.size() < kWindowsAhead && read_ < end_) {
+    const int64_t count = std::min(window_records_, end_ - read_);
+    std::vector<int64_t> ordinals;
+    for (int64_t i = 0; i < count; ++i) ordinals.push_back(OrdinalAt(read_ + i));
+    read_ += count;
+    // It may run on after the call: it has nothing of the stream's.
+    ahead_.emplace_back(
+        context_.pool,
+        [cache = context_.cache, manifest = manifest_, is_range = request_.ordinals().empty(),
+         ordinals = std::move(ordinals)]() -> Window {
+          if (!is_range) return cache->ReadOrdinals(*manifest, ordinals);
+          return cache->ReadRange(*manifest, ordinals[0], static_cast<int64_t>(ordinals.size()));
+        });
   }
-  if (read.empty()) return NoManifest(manifest_.id);
+}
+
+absl::Status PullManifestStream::FillWindow() {
+  ReadOn();
+  Window read = ahead_.front().Take();
+  ahead_.pop_front();
+  FPO_RETURN_IF_ERROR(read.status());
+  if (read->empty()) return NoManifest(manifest_->id);
   size_t bytes = 1;
-  for (const PackedRecord& record : read) bytes += record.bytes.size();
-  window_records_ = std::clamp(static_cast<int64_t>(kWindowBytes * read.size() / bytes), int64_t{1},
-                               kWindowRecordsMax);
-  window_.assign(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
+  for (const PackedRecord& record : *read) bytes += record.bytes.size();
+  window_records_ = std::clamp(static_cast<int64_t>(kWindowBytes * read->size() / bytes),
+                               int64_t{1}, kWindowRecordsMax);
+  window_.assign(std::make_move_iterator(read->begin()), std::make_move_iterator(read->end()));
+  ReadOn();
   return absl::OkStatus();
 }
 
 absl::Status PullManifestStream::FillFrame(fpo::v1::PullManifestResponse* frame) {
   frame->Clear();
-  frame->set_first_ordinal(AtEnd() ? manifest_.total : OrdinalAt(next_));
+  frame->set_first_ordinal(AtEnd() ? manifest_->total : OrdinalAt(next_));
   std::string* packed = frame->mutable_packed();
   while (!AtEnd()) {
     if (window_.empty()) FPO_RETURN_IF_ERROR(FillWindow());

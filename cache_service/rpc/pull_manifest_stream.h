@@ -3,18 +3,22 @@
 #include <grpcpp/server_context.h>
 
 #include <deque>
+#include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "cache_service/rpc/stream_context.h"
 #include "common/reference/packed_record.h"
+#include "common/rpc/read_ahead.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {
 
-// One PullManifest call: windows of records are read on the pool and sent as frames of about 1 MiB.
-// While one frame is in flight the next one is made, and no more, so a slow reader costs two frames
-// and a window of memory. Deletes itself when it is over.
+// One PullManifest call: windows of records are read on the pool, some at a time, and sent as
+// frames of about 1 MiB. While one frame is in flight the next one is made, and no more, so a slow
+// reader costs two frames and three windows of memory. Deletes itself when it is over.
 class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullManifestResponse>,
                                  public OpenStream {
  public:
@@ -28,6 +32,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
  private:
   absl::Status Begin();
   absl::Status CheckOrdinals() const;
+  void ReadOn();  // begins to read the windows that are due
   absl::Status FillWindow();
   absl::Status FillFrame(fpo::v1::PullManifestResponse* frame);
   bool AtEnd() const { return next_ == end_; }
@@ -41,15 +46,18 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   const Principal caller_;
   IdleWatch idle_;
 
-  ManifestHeader manifest_;
+  std::shared_ptr<const ManifestHeader> manifest_;
   const absl::Time start_;
 
   // What the maker of frames works with. Positions are among the ordinals asked for; without a list
   // an ordinal is its own position.
   int64_t next_ = 0;  // first that is in no frame yet
   int64_t end_ = 0;
+  int64_t read_ = 0;                 // first that nobody reads yet
   std::deque<PackedRecord> window_;  // read and in no frame yet
-  int64_t window_records_ = 16;      // to read next, as large as the last ones were
+  using Window = absl::StatusOr<std::vector<PackedRecord>>;
+  std::deque<ReadAhead<Window>> ahead_;  // windows behind it
+  int64_t window_records_ = 16;          // to read next, as large as the last ones were
   SequenceDigest digest_;
   absl::Status making_;  // why the frame could not be made
   fpo::v1::PullManifestResponse made_;

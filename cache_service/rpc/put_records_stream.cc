@@ -1,7 +1,5 @@
 #include "cache_service/rpc/put_records_stream.h"
 
-#include <malloc.h>
-
 #include <optional>
 #include <utility>
 
@@ -18,7 +16,6 @@ namespace pb = fpo::v1;
 
 // Read ahead at most: the memory of one stream, and what one fsync makes durable.
 constexpr size_t kWaitingBytesMax = size_t{24} << 20;
-constexpr size_t kFramesKept = 8;
 
 }  // namespace
 
@@ -90,11 +87,7 @@ void PutRecordsStream::StoreOnPool() {
     if (!is_reading_ && !sender_is_done_) Read();  // it had stopped at the limit
   }
   const absl::Status stored = Store(frames);
-  if (frames.size() > kFramesKept) {
-    // Else each thread of the pool would keep the memory of the largest upload it ever stored.
-    frames = Frames();
-    malloc_trim(0);
-  }
+  frames = Frames();
   std::optional<grpc::Status> end;
   {
     absl::MutexLock lock(&mutex_);
@@ -147,6 +140,7 @@ absl::Status PutRecordsStream::StoreTogether(absl::Span<const pb::PutRecordsRequ
     FPO_ASSIGN_OR_RETURN(counts, context_.cache->PutBatches(manifest, batches));
   }
   context_.bytes_in.Add(static_cast<double>(bytes));
+  if (context_.freed_bytes) *context_.freed_bytes += static_cast<int64_t>(bytes);
   absl::MutexLock lock(&mutex_);
   totals_.set_last_seq(frames.back().seq());
   totals_.set_stored(totals_.stored() + counts.stored);

@@ -31,7 +31,9 @@ struct StreamContext {
   Upstream* upstream = nullptr;                     // null: this is no replica
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long
-  Counter bytes_in = {};                       // packed records
+  // Memory that uploads took and freed again is counted here, for who gives it back to the system.
+  std::atomic<int64_t>* freed_bytes = nullptr;
+  Counter bytes_in = {};  // packed records
   Counter bytes_out = {};
   Histogram first_byte_seconds = {};  // of a pull, from the call to its first frame
 };

@@ -100,15 +100,15 @@ absl::StatusOr<PutResult> MemoryStore::PutRecords(const Recipe& recipe,
   FPO_RETURN_IF_ERROR(write_error_);
   std::vector<PutOutcome> outcomes;
   for (const PlannedRecord& planned : plan) {
-    const RecordPosition id{planned.recipe_id, planned.record.key};
+    const RecordPosition id{planned.recipe_id, planned.record->key};
     const auto it = records_.find(id);
     const auto entry = it == records_.end() ? std::nullopt : std::optional(it->second.entry);
     outcomes.push_back(OutcomeFor(planned, entry));
     if (outcomes.back() != PutOutcome::kStored) continue;
     Value& stored = records_[id];
-    stored.bytes = planned.record.bytes;
+    stored.bytes = planned.record->bytes;
     stored.entry = {.size = static_cast<uint32_t>(stored.bytes.size()),
-                    .digest = planned.record.sha256,
+                    .digest = planned.record->sha256,
                     .quarantined = false,
                     .created = now};
   }

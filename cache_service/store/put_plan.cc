@@ -34,26 +34,23 @@ absl::StatusOr<std::vector<PlannedRecord>> PlanPut(const Recipe& recipe,
   plan.reserve(records.size() * (has_features ? 2 : 1));
   for (size_t i = 0; i < records.size(); ++i) {
     FPO_ASSIGN_OR_RETURN(const Record record, DecodeFor(recipe, records[i]));
-    plan.push_back({recipe_id, records[i], i});
+    plan.push_back({.recipe_id = recipe_id, .record = &records[i], .answers = i});
     if (!has_features) continue;
-    PackedRecord margin;
-    margin.key = records[i].key;
-    margin.bytes = EncodeRecord(MarginOnly(record));
-    margin.sha256 = Sha256Of(margin.bytes);
-    plan.push_back({margin_id, std::move(margin), std::nullopt});
+    auto margin = std::make_unique<const PackedRecord>(Pack(records[i].key, MarginOnly(record)));
+    plan.push_back({.recipe_id = margin_id, .record = margin.get(), .made = std::move(margin)});
   }
   return plan;
 }
 
 PutOutcome OutcomeFor(const PlannedRecord& planned, const std::optional<IndexEntry>& entry) {
   if (!entry || entry->quarantined) return PutOutcome::kStored;
-  return entry->digest == planned.record.sha256 ? PutOutcome::kPresent : PutOutcome::kConflict;
+  return entry->digest == planned.record->sha256 ? PutOutcome::kPresent : PutOutcome::kConflict;
 }
 
 PutResult CollectOutcomes(absl::Span<const PlannedRecord> plan, absl::Span<const PutOutcome> done) {
   PutResult result;
   for (size_t i = 0; i < plan.size(); ++i) {
-    const PackedRecord& record = plan[i].record;
+    const PackedRecord& record = *plan[i].record;
     if (done[i] == PutOutcome::kStored) {
       result.added.push_back(
           {plan[i].recipe_id, record.key, static_cast<uint32_t>(record.bytes.size())});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,14 +13,14 @@ namespace fpo::cache {
 // One value that a put wants in the store.
 struct PlannedRecord {
   Digest recipe_id{};
-  PackedRecord record;
-  std::optional<size_t>
-      answers;  // position in the caller's records; none: a margin-only form made here
+  const PackedRecord* record = nullptr;           // one of the caller's, or `made`
+  std::optional<size_t> answers = std::nullopt;   // position in the caller's records; none: `made`
+  std::unique_ptr<const PackedRecord> made = {};  // a margin-only form
 };
 
 // The records of a put, checked to be of this recipe, and for a recipe with SAEs the margin-only
 // form of each. InvalidArgument names the key of a record that is malformed or has another number
-// of feature lists than the recipe has SAEs.
+// of feature lists than the recipe has SAEs. The plan points into `records`.
 absl::StatusOr<std::vector<PlannedRecord>> PlanPut(const Recipe& recipe,
                                                    absl::Span<const PackedRecord> records);
 

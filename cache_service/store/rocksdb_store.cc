@@ -264,7 +264,7 @@ absl::StatusOr<PutResult> RocksdbStore::PutRecords(const Recipe& recipe,
   FPO_ASSIGN_OR_RETURN(const std::vector<PlannedRecord> plan, PlanPut(recipe, records));
   std::vector<std::string> paths;
   for (const PlannedRecord& planned : plan) {
-    paths.push_back(RecordPath(planned.recipe_id, planned.record.key));
+    paths.push_back(RecordPath(planned.recipe_id, planned.record->key));
   }
   const KeyReservations::Hold hold(&puts_, paths);
   FPO_ASSIGN_OR_RETURN(const std::vector<std::optional<IndexEntry>> entries, LookupPaths(paths));
@@ -275,12 +275,12 @@ absl::StatusOr<PutResult> RocksdbStore::PutRecords(const Recipe& recipe,
   for (size_t i = 0; i < plan.size(); ++i) {
     outcomes.push_back(OutcomeFor(plan[i], entries[i]));
     if (outcomes.back() != PutOutcome::kStored) continue;
-    const IndexEntry entry{.size = static_cast<uint32_t>(plan[i].record.bytes.size()),
-                           .digest = plan[i].record.sha256,
+    const IndexEntry entry{.size = static_cast<uint32_t>(plan[i].record->bytes.size()),
+                           .digest = plan[i].record->sha256,
                            .quarantined = false,
                            .created = now};
     writes.Put(kIndex, paths[i], EncodeIndexEntry(entry));
-    writes.Put(kData, paths[i], EncodeData(plan[i].record));
+    writes.Put(kData, paths[i], EncodeData(*plan[i].record));
     ++added.records;
     added.bytes += entry.size;
     if (entries[i]) --added.quarantined;

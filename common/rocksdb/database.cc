@@ -62,8 +62,8 @@ WriteSet::~WriteSet() = default;
 WriteSet::WriteSet(WriteSet&&) noexcept = default;
 WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
 
-void WriteSet::Put(int family, absl::string_view key, absl::string_view value) {
-  ops_.push_back({Kind::kPut, family, std::string(key), std::string(value)});
+void WriteSet::Put(int family, std::string key, std::string value) {
+  ops_.push_back({Kind::kPut, family, std::move(key), std::move(value)});
 }
 void WriteSet::Delete(int family, absl::string_view key) {
   ops_.push_back({Kind::kDelete, family, std::string(key), ""});

@@ -51,7 +51,7 @@ class WriteSet {
   WriteSet(WriteSet&&) noexcept;
   WriteSet& operator=(WriteSet&&) noexcept;
 
-  void Put(int family, absl::string_view key, absl::string_view value);
+  void Put(int family, std::string key, std::string value);
   void Delete(int family, absl::string_view key);
   void DeleteRange(int family, absl::string_view begin, absl::string_view end);  // end exclusive
   bool empty() const { return ops_.empty(); }

@@ -1,7 +1,6 @@
 #include "common/rocksdb/rocksdb_options.h"
 
 #include <rocksdb/env.h>
-#include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/sst_partitioner.h>
@@ -11,6 +10,7 @@
 #include <cstdio>
 
 #include "common/log.h"
+#include "common/rocksdb/file_checksum.h"
 
 namespace fpo {
 namespace {
@@ -38,7 +38,7 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database) {
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
-  options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  options.file_checksum_gen_factory = MakeFileChecksumFactory();
   options.track_and_verify_wals_in_manifest = true;
   // Its own resume loop is unreliable (rocksdb #8217, #9762): the owner reopens instead.
   options.max_bgerror_resume_count = 0;
@@ -48,7 +48,7 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database) {
                                                             /*auto_tuned=*/true));
   options.bytes_per_sync = 1 << 20;
   options.wal_bytes_per_sync = 1 << 20;
-  options.max_background_jobs = 2;
+  options.max_background_jobs = 3;  // one flush, two compactions: a long one and a short one
   options.max_total_wal_size = 256 << 20;
   // Of all families together: each alone would fill its own 64 MiB before it writes them out.
   options.db_write_buffer_size = static_cast<size_t>(database.write_buffer_bytes);
@@ -60,6 +60,7 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
                                                const std::shared_ptr<rocksdb::Cache>& block_cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache;
+  table.checksum = rocksdb::kXXH3;  // its CRC32C is computed without the processor's instruction
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions options;
   options.level_compaction_dynamic_level_bytes = true;
@@ -81,6 +82,12 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
   if (family.partition_prefix_bytes > 0) {
     options.sst_partitioner_factory =
         rocksdb::NewSstPartitionerFixedPrefixFactory(family.partition_prefix_bytes);
+    // An upload is taken in as sorted files of one prefix each, with keys in no order, and each
+    // compaction rewrites the level below: rarely is better, and a filter saves a reader most of
+    // the files that do not have its key.
+    options.level0_file_num_compaction_trigger = 24;
+    options.level0_slowdown_writes_trigger = 96;
+    options.level0_stop_writes_trigger = 128;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;

@@ -8,13 +8,14 @@ namespace {
 
 TEST(PutPlan, AddsTheMarginOnlyFormOfEachFeatureRecord) {
   const Recipe recipe = FeatureTestRecipe();
-  const auto plan = PlanPut(recipe, TestRecords(recipe, 2));
+  const std::vector<PackedRecord> records = TestRecords(recipe, 2);
+  const auto plan = PlanPut(recipe, records);
   ASSERT_TRUE(plan.ok()) << plan.status();
   ASSERT_EQ(plan->size(), 4u);
   EXPECT_EQ((*plan)[2].answers, 1u);
   EXPECT_EQ((*plan)[3].answers, std::nullopt);
   EXPECT_EQ((*plan)[3].recipe_id, RecipeId(MarginTestRecipe()));
-  EXPECT_EQ((*plan)[3].record.bytes, TestRecord(MarginTestRecipe(), 1).bytes);
+  EXPECT_EQ((*plan)[3].record->bytes, TestRecord(MarginTestRecipe(), 1).bytes);
 }
 
 TEST(PutPlan, AMarginOnlyRecipeIsLeftAsItIs) {
@@ -33,8 +34,9 @@ TEST(PutPlan, NamesARecordThatIsNoneOrOfAnotherRecipe) {
 }
 
 TEST(PutPlan, OutcomeFollowsWhatIsThere) {
-  const PlannedRecord planned{RecipeId(MarginTestRecipe()), TestRecord(MarginTestRecipe(), 0), 0};
-  IndexEntry entry{.digest = planned.record.sha256};
+  const PackedRecord record = TestRecord(MarginTestRecipe(), 0);
+  const PlannedRecord planned{RecipeId(MarginTestRecipe()), &record, 0};
+  IndexEntry entry{.digest = record.sha256};
   EXPECT_EQ(OutcomeFor(planned, std::nullopt), PutOutcome::kStored);
   EXPECT_EQ(OutcomeFor(planned, entry), PutOutcome::kPresent);
   entry.quarantined = true;
@@ -44,7 +46,8 @@ TEST(PutPlan, OutcomeFollowsWhatIsThere) {
 
 TEST(PutPlan, CollectsOutcomesOfTheCallersRecordsOnly) {
   const Recipe recipe = FeatureTestRecipe();
-  const auto plan = PlanPut(recipe, TestRecords(recipe, 2));
+  const std::vector<PackedRecord> records = TestRecords(recipe, 2);
+  const auto plan = PlanPut(recipe, records);
   const PutResult result = CollectOutcomes(*plan, {PutOutcome::kStored, PutOutcome::kConflict,
                                                    PutOutcome::kPresent, PutOutcome::kStored});
   EXPECT_THAT(result.outcomes, ::testing::ElementsAre(PutOutcome::kStored, PutOutcome::kPresent));
