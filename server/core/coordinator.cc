@@ -149,14 +149,15 @@ absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(const 
   return checkpoints_.Gc(words, dry_run);
 }
 
-absl::Status Coordinator::ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id) {
+absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactAsk& ask,
+                                                       const std::string& transfer_id) {
   absl::MutexLock lock(&mu_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(ask.job));
   FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, ask.step, workers_));
   const ServeArtifactCommand command{transfer_id, place.folder, place.checkpoint, ask.file,
                                      ask.offset};
   if (!workers_.Send(place.worker, command)) return NoHolder(*job, "the files");
-  return absl::OkStatus();
+  return place.worker;
 }
 
 absl::StatusOr<WorkerView> Coordinator::SetWorkerMode(const std::string& worker_id,

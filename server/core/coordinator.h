@@ -62,8 +62,8 @@ class Coordinator {
   absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
   absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
                                                                bool dry_run);
-  // Tells the worker that holds the files to push them to this transfer. Errors: PlaceOf.
-  absl::Status ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
+  // Tells the worker that holds the files to push them to this transfer; its name. Errors: PlaceOf.
+  absl::StatusOr<std::string> ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
   // Durable. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,

@@ -13,7 +13,7 @@
 namespace fpo::coordinator {
 
 // One PushArtifact call: hands each message to the user's side of its transfer and reads the next
-// when it was taken. Same life as a WatchStream.
+// when it was taken. Same life as an AnswerStream.
 class ArtifactPush final : public grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>,
                            public OpenStream {
  public:

@@ -63,6 +63,13 @@ void ArtifactTransfer::EndPush(const absl::Status& status) {
   if (reader_) reader_();
 }
 
+void ArtifactTransfer::EndUnlessPushed(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  if (pushed_ || end_) return;
+  end_ = status;
+  if (reader_) reader_();
+}
+
 bool ArtifactTransfer::HasReader() const {
   absl::MutexLock lock(&mu_);
   return reader_ != nullptr;
@@ -77,14 +84,31 @@ absl::StatusOr<std::pair<std::string, ArtifactRelay::Transfer>> ArtifactRelay::B
   }
   const std::string id = RandomId(16);
   const auto transfer = std::make_shared<ArtifactTransfer>();
-  transfers_[id] = transfer;
+  transfers_[id].transfer = transfer;
   return std::make_pair(id, transfer);
 }
 
 ArtifactRelay::Transfer ArtifactRelay::Find(const std::string& id) const {
   absl::MutexLock lock(&mu_);
   const auto found = transfers_.find(id);
-  return found == transfers_.end() ? nullptr : found->second;
+  return found == transfers_.end() ? nullptr : found->second.transfer;
+}
+
+void ArtifactRelay::SetHolder(const std::string& id, const std::string& worker) {
+  absl::MutexLock lock(&mu_);
+  const auto found = transfers_.find(id);
+  if (found != transfers_.end()) found->second.holder = worker;
+}
+
+void ArtifactRelay::HolderLeft(const std::string& worker) {
+  const absl::Status left = WithErrorInfo(
+      absl::UnavailableError(
+          absl::StrCat("worker ", worker, ", which holds the files, lost its connection")),
+      {.reason = "HOLDER_GONE", .hint = "fpoctl workers list; then run it again"});
+  absl::MutexLock lock(&mu_);
+  for (const auto& [id, entry] : transfers_) {
+    if (entry.holder == worker) entry.transfer->EndUnlessPushed(left);
+  }
 }
 
 void ArtifactRelay::Forget(const std::string& id) {

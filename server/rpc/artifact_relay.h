@@ -35,6 +35,7 @@ class ArtifactTransfer {
   // False: the frame before it was not taken yet.
   bool TryPut(fpo::v1::ReadArtifactResponse* frame);
   void EndPush(const absl::Status& status);  // the first counts
+  void EndUnlessPushed(const absl::Status& status);  // the agent left before it began
   bool HasReader() const;
 
  private:
@@ -55,11 +56,17 @@ class ArtifactRelay {
   // ResourceExhausted when too many are open.
   absl::StatusOr<std::pair<std::string, Transfer>> Begin();
   Transfer Find(const std::string& id) const;  // null: nobody waits for it
+  void SetHolder(const std::string& id, const std::string& worker);  // who was asked to push
+  void HolderLeft(const std::string& worker);  // ends what it has not begun to push
   void Forget(const std::string& id);
 
  private:
   mutable absl::Mutex mu_;
-  std::map<std::string, Transfer> transfers_ ABSL_GUARDED_BY(mu_);
+  struct Entry {
+    Transfer transfer;
+    std::string holder;
+  };
+  std::map<std::string, Entry> transfers_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace fpo::coordinator

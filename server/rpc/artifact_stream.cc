@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/error_info.h"
-#include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 #include "server/rpc/convert.h"
 
@@ -13,38 +12,8 @@ namespace fpo::coordinator {
 
 ArtifactStream::ArtifactStream(const Parts& parts, grpc::CallbackServerContext* context,
                                const fpo::v1::ReadArtifactRequest& request)
-    : parts_(parts),
-      context_(context),
-      request_(request),
-      loop_(parts.pool, [this] { return Step(); }) {
-  parts_.streams->Add(this);
-  loop_.Wake();
-}
-
-void ArtifactStream::OnWriteDone(bool ok) {
-  {
-    absl::MutexLock lock(&mu_);
-    write_done_ = true;
-    if (!ok && end_.ok()) end_ = absl::CancelledError("the reader went away");
-  }
-  loop_.Wake();
-}
-
-void ArtifactStream::OnCancel() { End(absl::CancelledError("the call was cancelled")); }
-
-void ArtifactStream::OnDone() {
-  // Under the lock: a step that is running now must not destroy the loop before it is woken.
-  absl::MutexLock lock(&mu_);
-  done_ = true;
-  loop_.Wake();
-}
-
-void ArtifactStream::End(const absl::Status& why) {
-  {
-    absl::MutexLock lock(&mu_);
-    if (end_.ok()) end_ = why;
-  }
-  loop_.Wake();
+    : AnswerStream(parts.pool, parts.streams), parts_(parts), context_(context), request_(request) {
+  Begin();
 }
 
 absl::Status ArtifactStream::Open() {
@@ -53,20 +22,24 @@ absl::Status ArtifactStream::Open() {
   FPO_ASSIGN_OR_RETURN(auto begun, parts_.relay->Begin());
   id_ = std::move(begun.first);
   transfer_ = std::move(begun.second);
-  transfer_->SetReader([this] { loop_.Wake(); });
-  return parts_.coordinator->ServeArtifact(FromProto(request_), id_);
+  transfer_->SetReader([this] { Wake(); });
+  FPO_ASSIGN_OR_RETURN(const std::string worker,
+                       parts_.coordinator->ServeArtifact(FromProto(request_), id_));
+  parts_.relay->SetHolder(id_, worker);
+  return absl::OkStatus();
 }
 
 // Wakes the loop again once the silence would be too long. The alarm may ring when the stream is
 // gone: it knows the transfer alone.
-void ArtifactStream::Watch() {
+void ArtifactStream::Look() {
+  if (!transfer_) return;
   const absl::Time now = absl::Now();
   if (now - moved_ >= parts_.silence) {
-    const std::string who = writing_ ? "the reader" : "the worker that holds the files";
+    const std::string who = writing() ? "the reader" : "the worker that holds the files";
     End(WithErrorInfo(absl::UnavailableError(absl::StrCat(who, " did nothing for ",
                                                           absl::FormatDuration(parts_.silence))),
                       {.reason = "SILENT", .hint = "fpoctl workers list; then run it again"}));
-    if (writing_) context_->TryCancel();  // a write that never ends
+    if (writing()) context_->TryCancel();  // a write that never ends
     return;
   }
   if (look_again_ > now) return;
@@ -76,50 +49,18 @@ void ArtifactStream::Watch() {
   });
 }
 
-void ArtifactStream::Move() {
+void ArtifactStream::Next() {
   if (auto frame = transfer_->Take()) {
     moved_ = absl::Now();
-    message_ = *std::move(frame);
-    writing_ = true;
-    StartWrite(&message_);
+    Write(*std::move(frame));
   } else if (const auto end = transfer_->End()) {
     FinishOnce(*end);
   }
 }
 
-void ArtifactStream::FinishOnce(const absl::Status& status) {
-  if (std::exchange(finished_, true)) return;
-  Finish(ToGrpcStatus(status));
-}
-
-bool ArtifactStream::Step() {
-  if (!std::exchange(opened_, true)) {
-    const absl::Status opened = Open();
-    if (!opened.ok()) FinishOnce(opened);
-  }
-  if (transfer_ && !finished_) Watch();
-  absl::Status end;
-  bool done = false;
-  {
-    absl::MutexLock lock(&mu_);
-    if (std::exchange(write_done_, false)) writing_ = false;
-    done = done_;
-    end = end_;
-  }
-  if (done) {
-    parts_.streams->Remove(this);
-    parts_.relay->Forget(id_);
-    if (transfer_) transfer_->SetReader(nullptr);
-    delete this;
-    return false;
-  }
-  if (writing_ || finished_) return true;
-  if (!end.ok()) {
-    FinishOnce(end);
-  } else {
-    Move();
-  }
-  return true;
+void ArtifactStream::Leave() {
+  parts_.relay->Forget(id_);
+  if (transfer_) transfer_->SetReader(nullptr);
 }
 
 }  // namespace fpo::coordinator

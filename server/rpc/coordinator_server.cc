@@ -77,7 +77,7 @@ absl::Status CoordinatorServer::State::Listen() {
   user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
       coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Parts{coordinator.get(), pool.get(), &streams}, access.get(), &relay);
+      WorkerSession::Parts{coordinator.get(), pool.get(), &streams, &relay}, access.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;

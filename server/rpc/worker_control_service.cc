@@ -22,7 +22,7 @@ grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* WorkerControlService::Pus
   if (!caller.ok()) {
     return new RefusedCall<grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>>(caller.status());
   }
-  return new ArtifactPush({parts_.pool, parts_.streams, relay_});  // as Session
+  return new ArtifactPush({parts_.pool, parts_.streams, parts_.relay});  // as Session
 }
 
 }  // namespace fpo::coordinator

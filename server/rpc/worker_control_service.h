@@ -10,9 +10,8 @@ namespace fpo::coordinator {
 // The agents' side of the coordinator: one long stream for each. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
-  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access,
-                       ArtifactRelay* relay)
-      : parts_(parts), access_(access), relay_(relay) {}
+  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)
+      : parts_(parts), access_(access) {}
 
   grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
       grpc::CallbackServerContext* context) override;
@@ -22,7 +21,6 @@ class WorkerControlService final : public fpo::v1::WorkerControl::CallbackServic
  private:
   const WorkerSession::Parts parts_;
   const AccessControl* const access_;
-  ArtifactRelay* const relay_;
 };
 
 }  // namespace fpo::coordinator

@@ -144,7 +144,9 @@ void WorkerSession::Take(const pb::WorkerMessage& message) {
 
 void WorkerSession::Disconnect() {
   link_->Detach();
-  if (!worker_id_.empty()) parts_.coordinator->Disconnect(worker_id_, link_.get());
+  if (worker_id_.empty()) return;
+  parts_.coordinator->Disconnect(worker_id_, link_.get());
+  parts_.relay->HolderLeft(worker_id_);
 }
 
 void WorkerSession::FinishWhenIdle(const absl::Status& status) {

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/fpo/v1/worker.pb.h"
 #include "server/core/coordinator.h"
+#include "server/rpc/artifact_relay.h"
 #include "server/rpc/stream_loop.h"
 
 namespace fpo::coordinator {
@@ -26,6 +27,7 @@ class WorkerSession final
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
+    ArtifactRelay* relay;
   };
   explicit WorkerSession(const Parts& parts);
 

@@ -159,6 +159,17 @@ TEST_F(ArtifactTest, AnAgentThatBreaksOffIsNotTakenForTheEnd) {
   EXPECT_EQ(reading->data, "half");
 }
 
+TEST_F(ArtifactTest, AnAgentThatGoesBeforeItPushedEndsTheWait) {
+  const auto reading = Read("model/weights");
+  Order();
+  worker_->Break();
+  const absl::Time broke = absl::Now();
+  reading->thread.join();
+  // The channel asks once more after UNAVAILABLE (HOLDER_GONE), and by then nobody holds them.
+  EXPECT_EQ(ErrorReason(reading->status), "NO_HOLDER") << reading->status;
+  EXPECT_LT(absl::Now() - broke, absl::Seconds(20)) << "not only for its silence";
+}
+
 TEST_F(ArtifactTest, AUserWhoLeavesStopsTheAgent) {
   const auto reading = Read("model/weights");
   const std::string id = Order().transfer_id();
