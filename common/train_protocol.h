@@ -28,7 +28,8 @@ enum class ExitCode : int {
 // One JSON line on descriptor 3, written by fpo-train and read by the agent:
 // {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored, unknown kinds are passed on.
 struct TrainEvent {
-  // hello | phase | progress | step | evaluation | records | checkpoint | warning | result | error
+  // hello | phase | progress | step | evaluation | records | checkpoint | checkpoint_bad | warning
+  // | result | error
   std::string kind;
   uint64_t seq = 0;
   double time = 0;                        // seconds since the epoch
@@ -36,13 +37,13 @@ struct TrainEvent {
   int64_t done = 0;                       // progress
   int64_t total = 0;                      // progress; step: last step of the run
   std::string unit;                       // progress: pairs | responses | tokens | steps
-  int64_t step = 0;                       // step, evaluation, checkpoint
+  int64_t step = 0;                       // step, evaluation, checkpoint, checkpoint_bad
   std::map<std::string, double> metrics;  // step, evaluation, result: names of metrics.jsonl
   std::string file;                       // records, checkpoint: path; result: output folder
   int64_t count = 0;                      // records: how many are in `file`
   std::string digest;                     // checkpoint: SHA-256 of its manifest.json, hex
   std::string error_class;                // error: invalid | memory | storage | ...
-  std::string message;                    // warning, error
+  std::string message;                    // warning, error, checkpoint_bad
 };
 
 std::string EncodeEvent(const TrainEvent& event);               // one line without the newline

@@ -99,6 +99,8 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
                  "jobs of one owner that have not ended; 0: any number")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  AddDuration(&app, "--keep-jobs", &config.options.keep_jobs,
+              "jobs that ended longer ago are removed with all their lines; 0s: never");
   AddLogLimits(&app, &config.options.logs);
   AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   try {

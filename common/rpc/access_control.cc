@@ -108,7 +108,7 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   return WithErrorInfo(
       absl::PermissionDeniedError(absl::StrCat(caller.name, " has the role ", RoleName(caller.role),
                                                "; this needs ", RoleName(least))),
-      {.reason = "ROLE", .hint = "ask who runs the server"});
+      {.reason = "ROLE", .hint = "ask who runs the server", .ids = {caller.name}});
 }
 
 absl::Status NotYours(const Principal& caller, absl::string_view what, absl::string_view owner) {

@@ -26,7 +26,7 @@ class AccessControl {
   bool has_list() const { return !path_.empty(); }
 
   // The caller, by "authorization: Bearer TOKEN", or by its certificate. Unauthenticated;
-  // PermissionDenied when its role is below `least`.
+  // PermissionDenied (ROLE, its name as the id) when its role is below `least`.
   absl::StatusOr<Principal> Admit(const grpc::ServerContextBase& call, Role least) const;
 
  private:

@@ -14,7 +14,7 @@ namespace fpo::coordinator {
 // What a user wants to download. The job is named as in JobTable::Find.
 struct ArtifactAsk {
   std::string job = {};
-  int64_t step = 0;  // of a checkpoint; 0: the job's result
+  int64_t step = 0;       // of a checkpoint; 0: the job's result
   std::string file = {};  // empty: the list of files
   int64_t offset = 0;
 };

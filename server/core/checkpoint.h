@@ -23,4 +23,15 @@ struct Checkpoint {
   bool operator==(const Checkpoint&) const = default;
 };
 
+// One that its trainer found damaged, or could not load twice: it is not used any more.
+struct BadCheckpoint {
+  int64_t step = 0;
+  int32_t attempt = 0;  // that found it
+  std::string why = {};
+  absl::Time found = {};
+
+  bool operator==(const BadCheckpoint&) const = default;
+};
+inline constexpr size_t kBadCheckpointsKept = 20;
+
 }  // namespace fpo::coordinator

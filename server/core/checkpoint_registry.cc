@@ -67,6 +67,21 @@ void AcceptCheckpoint(const Checkpoint& checkpoint, Job* job) {
   job->checkpoint_step = std::max(job->checkpoint_step, checkpoint.step);
 }
 
+void RejectCheckpoint(const BadCheckpoint& bad, Job* job) {
+  std::erase_if(job->checkpoints, [&](const Checkpoint& c) { return c.step == bad.step; });
+  job->bad_checkpoints.push_back(bad);
+  if (job->bad_checkpoints.size() > kBadCheckpointsKept) {
+    job->bad_checkpoints.erase(job->bad_checkpoints.begin());
+  }
+  job->checkpoint_step = job->checkpoints.empty() ? 0 : job->checkpoints.back().step;
+}
+
+int64_t HighestCheckpoint(const Job& job) {
+  int64_t highest = job.checkpoint_step;
+  for (const BadCheckpoint& bad : job.bad_checkpoints) highest = std::max(highest, bad.step);
+  return highest;
+}
+
 Checkpoint* FindCheckpoint(int64_t step, Job* job) {
   for (Checkpoint& checkpoint : job->checkpoints) {
     if (checkpoint.step == step) return &checkpoint;

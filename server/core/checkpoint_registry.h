@@ -20,6 +20,12 @@ struct RetentionDecision {
 // those that retention does not want: fpo-train removes their folders by the same rule.
 void AcceptCheckpoint(const Checkpoint& checkpoint, Job* job);
 
+// The job's current attempt cannot use its checkpoint of that step: it counts no longer.
+void RejectCheckpoint(const BadCheckpoint& bad, Job* job);
+// The highest step that ever had a checkpoint, also one that turned out bad: writing it again is no
+// progress.
+int64_t HighestCheckpoint(const Job& job);
+
 // Newest first. Kept: pinned ones, the newest keep_last, the keep_best with the lowest score; of a
 // job that succeeded the newest alone, pins apart. At least one stays.
 std::vector<RetentionDecision> PlanRetention(const Job& job);

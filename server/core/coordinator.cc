@@ -8,11 +8,15 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "server/core/dependencies.h"
+#include "server/core/job_retention.h"
 #include "server/core/progress_tracker.h"
 #include "server/core/submission.h"
 
 namespace fpo::coordinator {
 namespace {
+
+constexpr absl::Duration kSweep = absl::Minutes(10);
+constexpr size_t kJobsRemovedAtOnce = 50;  // each waits for the disk
 
 bool HasWork(const EventBatch& batch) {
   for (const EventItem& item : batch.items) {
@@ -67,7 +71,8 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(ask.config_json));
   submission.job.owner = ask.owner;
   absl::MutexLock lock(&mu_);
-  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_ok).status());
+  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_ok, true).status());
+  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_end, false).status());
   const auto near = jobs_.files().find(submission.job.demand.data_key);
   PreviewScene scene{jobs_.WithAttempt(),
                      jobs_.Queued(),
@@ -97,13 +102,13 @@ uint64_t Coordinator::revision() const {
   return jobs_.revision();
 }
 
-absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& words, bool kill_now) {
+absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& words,
+                                           std::optional<absl::Duration> grace) {
   absl::MutexLock lock(&mu_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
   if (job->state == JobState::kCancelled) return job;
   tick_wanted_ = true;
-  const absl::Duration grace = kill_now ? absl::ZeroDuration() : options_.cancel_grace;
-  return attempts_.Change(job->job_id, CancelRequest{grace}, Now());
+  return attempts_.Change(job->job_id, CancelRequest{grace.value_or(options_.cancel_grace)}, Now());
 }
 
 absl::StatusOr<JobPtr> Coordinator::Change(const std::string& words, const JobEvent& event) {
@@ -125,8 +130,10 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const
                                    [&](const JobPtr& other) { return other == job; });
     scene.ahead.erase(self, scene.ahead.end());
   }
-  for (const std::string& id : job->after_ok) {
-    if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
+  for (const auto* ids : {&job->after_ok, &job->after_end}) {
+    for (const std::string& id : *ids) {
+      if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
+    }
   }
   return ExplainJob(*job, scene);
 }
@@ -275,9 +282,9 @@ absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch&
   const Moment now = Now();
   if (HasWork(batch)) attempts_.OnWork(batch.ref, worker, now);
   const absl::Status status = lines_.AddEvents(worker, batch, now.wall);
-  if (const int64_t stale = lines_.TakeStaleCheckpoints()) {
-    counts_.fencing_rejections["checkpoint"] += stale;
-  }
+  const LineIntake::CheckpointCounts checkpoints = lines_.TakeCheckpointCounts();
+  if (checkpoints.stale > 0) counts_.fencing_rejections["checkpoint"] += checkpoints.stale;
+  counts_.checkpoint_corruptions += checkpoints.bad;
   return status;
 }
 
@@ -297,11 +304,21 @@ void Coordinator::Tick() {
   Schedule(now);
   jobs_.NotifyLinesOfTerminalJobs();
   retention_.Tick(now.wall);
-  if (now.wall - requests_swept_ > absl::Hours(1)) {
-    requests_swept_ = now.wall;
-    const absl::Status swept = store_.ForgetRequestsBefore(now.wall - options_.keep_requests);
-    if (!swept.ok()) Log(LogLevel::kWarning, absl::StrCat("old requests: ", swept.message()));
+  if (now.wall - swept_ > kSweep) Sweep(now.wall);
+}
+
+void Coordinator::Sweep(absl::Time now) {
+  absl::Status status = store_.ForgetRequestsBefore(now - options_.keep_requests);
+  const std::vector<std::string> old =
+      JobsToRemove(jobs_, options_.keep_jobs, now, kJobsRemovedAtOnce);
+  for (const std::string& job_id : old) {
+    if (status.ok()) status = jobs_.Remove(job_id);
+    if (!status.ok()) break;
+    retention_.Forget(job_id);
+    lines_.Forget(job_id);
   }
+  if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("what is old: ", status.message()));
+  if (old.size() < kJobsRemovedAtOnce || !status.ok()) swept_ = now;  // else more at the next tick
 }
 
 void Coordinator::Schedule(const Moment& now) {

@@ -53,7 +53,8 @@ class Coordinator {
   uint64_t revision() const;
   // Immediate for a job that waits; else CANCELLING until its processes are gone. A job that ended
   // otherwise: FailedPrecondition.
-  absl::StatusOr<JobPtr> Cancel(const std::string& words, bool kill_now);
+  // `grace`: between asking its processes to stop and killing them; absent: as configured.
+  absl::StatusOr<JobPtr> Cancel(const std::string& words, std::optional<absl::Duration> grace);
   // Pause to Priority of the state table, durable before it returns. FailedPrecondition where it
   // does not apply.
   absl::StatusOr<JobPtr> Change(const std::string& words, const JobEvent& event);
@@ -102,6 +103,7 @@ class Coordinator {
   Coordinator(const CoordinatorOptions& options, const Parts& parts);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;
@@ -120,7 +122,7 @@ class Coordinator {
   LineIntake lines_ ABSL_GUARDED_BY(mu_);
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;
-  absl::Time requests_swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Status store_status_ ABSL_GUARDED_BY(mu_);
 };
 

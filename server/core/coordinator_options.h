@@ -24,6 +24,7 @@ struct CoordinatorOptions {
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then its slots no longer count as known
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
+  absl::Duration keep_jobs = absl::ZeroDuration();     // those that ended; zero: for ever
   LogLimits logs;
 };
 

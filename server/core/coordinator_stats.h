@@ -18,7 +18,8 @@ struct CoordinatorCounts {
   std::map<std::string, int64_t> lease_expirations;   // worker
   std::map<std::string, int64_t> fencing_rejections;  // report | hello | checkpoint
   std::map<std::string, int64_t> log_removed_bytes;   // age | job_limit | total_limit
-  std::vector<double> queue_waits_seconds;            // of reservations since the last Collect
+  int64_t checkpoint_corruptions = 0;
+  std::vector<double> queue_waits_seconds;  // of reservations since the last Collect
 };
 
 // One look at everything, for metrics.

@@ -6,6 +6,12 @@ namespace fpo::coordinator {
 
 DependencyState DependenciesOf(const Job& job, const JobTable& jobs) {
   DependencyState state;
+  for (const std::string& id : job.after_end) {
+    const JobPtr other = jobs.Get(id);
+    if (!other || IsTerminal(other->state)) continue;
+    state = {DependencyState::Kind::kWaiting, ExplainEndDependency(id, other->state)};
+    break;
+  }
   for (const std::string& id : job.after_ok) {
     const JobPtr other = jobs.Get(id);
     if (!other || other->state == JobState::kSucceeded) continue;

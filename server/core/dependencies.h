@@ -9,15 +9,15 @@
 
 namespace fpo::coordinator {
 
-// What the jobs named by --after-ok mean for a job that waits.
+// What the jobs named by --after-ok and --after mean for a job that waits.
 struct DependencyState {
   enum class Kind { kMet, kWaiting, kImpossible };
   Kind kind = Kind::kMet;
-  std::string why;  // names the first that has not succeeded; empty: all have
+  std::string why;  // names the first that it waits for; empty: none
 };
 
-// Impossible when one of them ended without success: that job never succeeds any more, its retry is
-// another job. One that is no longer known counts as met.
+// Impossible when one of after_ok ended without success: that job never succeeds any more, its
+// retry is another job. One that is no longer known counts as met.
 DependencyState DependenciesOf(const Job& job, const JobTable& jobs);
 
 // The queued jobs that may run as far as other jobs are concerned. Those that cannot yet say what

@@ -68,6 +68,11 @@ std::string ExplainDependency(const std::string& job_id, JobState state) {
                       IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
 }
 
+std::string ExplainEndDependency(const std::string& job_id, JobState state) {
+  return absl::StrCat("dependency: waits for the end of job ", job_id, ", which is ",
+                      JobStateName(state));
+}
+
 std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
                          const std::vector<SlotOffer>& eligible) {
   const int32_t asked = job.demand.slots;

@@ -21,6 +21,8 @@ std::string ExplainHeld(const Job& job);
 std::string ExplainPaused(const Job& job);
 // A job that must succeed first has not (yet).
 std::string ExplainDependency(const std::string& job_id, JobState state);
+// A job that must end first, however, has not.
+std::string ExplainEndDependency(const std::string& job_id, JobState state);
 
 // Not even all known workers that the job may use have enough slots together.
 std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,

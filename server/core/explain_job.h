@@ -21,7 +21,7 @@ struct Explanation {
 struct ExplainScene {
   std::vector<WorkerView> workers = {};
   std::vector<JobPtr> ahead = {};         // of a waiting job, in queue order
-  std::vector<JobPtr> dependencies = {};  // the jobs of after_ok
+  std::vector<JobPtr> dependencies = {};  // the jobs of after_ok, after_end
   absl::Time now;
 };
 

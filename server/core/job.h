@@ -77,8 +77,10 @@ struct Job {
   std::string kind;         // of config_json
   std::string method;       // of config_json; empty unless kind is "train"
   JobDemand demand;
-  std::vector<std::string> after_ok;  // ids of jobs that must have succeeded first
-  std::string retry_of;               // id of the job this one tries again
+  std::map<std::string, std::string> labels;  // of the job file
+  std::vector<std::string> after_ok;          // ids of jobs that must have succeeded first
+  std::vector<std::string> after_end;         // ids of jobs that must have ended first, however
+  std::string retry_of;                       // id of the job this one tries again
 
   JobState state = JobState::kQueued;
   std::string reason;  // why FAILED, or why it waits
@@ -92,8 +94,9 @@ struct Job {
   // Attempts in a row that ended by a worker's fault, without progress on it between.
   std::map<std::string, int32_t> host_faults;
 
-  int64_t checkpoint_step = 0;          // newest complete checkpoint
-  std::vector<Checkpoint> checkpoints;  // accepted and not removed, by step
+  int64_t checkpoint_step = 0;                 // newest complete checkpoint
+  std::vector<Checkpoint> checkpoints;         // accepted and not removed, by step
+  std::vector<BadCheckpoint> bad_checkpoints;  // the newest kBadCheckpointsKept, oldest first
   int32_t phase_reached = 0;      // 0 prepare, 1 reference, 2 train, 3 finish; over all attempts
   int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
   Progress progress;

@@ -4,22 +4,13 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include <nlohmann/json.hpp>
+
+#include "server/core/json_codec.h"
 
 namespace fpo::coordinator {
 namespace {
 
-using Json = nlohmann::json;
-
-// Times are microseconds since the epoch; null is InfinitePast or absent.
-Json FromTime(absl::Time time) {
-  if (time == absl::InfinitePast()) return nullptr;
-  return absl::ToUnixMicros(time);
-}
-absl::Time ToTime(const Json& json) {
-  return json.is_null() ? absl::InfinitePast() : absl::FromUnixMicros(json.get<int64_t>());
-}
 Json FromOptionalTime(const std::optional<absl::Time>& time) {
   if (!time) return nullptr;
   return absl::ToUnixMicros(*time);
@@ -52,12 +43,6 @@ std::map<std::string, double> ToNumbers(const Json& json) {
   return numbers;
 }
 
-// The member of an object, or null.
-const Json& At(const Json& json, const char* name) {
-  static const Json null;
-  const auto it = json.find(name);
-  return it == json.end() ? null : *it;
-}
 // Reads a member when it is there; throws a type error for a wrong one.
 template <typename T>
 void Read(const Json& json, const char* name, T* value) {
@@ -215,9 +200,23 @@ Checkpoint ToCheckpoint(const Json& json) {
   return c;
 }
 
+Json ToJson(const BadCheckpoint& b) {
+  return {{"step", b.step}, {"attempt", b.attempt}, {"why", b.why}, {"found", FromTime(b.found)}};
+}
+BadCheckpoint ToBadCheckpoint(const Json& json) {
+  BadCheckpoint b;
+  Read(json, "step", &b.step);
+  Read(json, "attempt", &b.attempt);
+  Read(json, "why", &b.why);
+  b.found = ToTime(At(json, "found"));
+  return b;
+}
+
 Json ToJson(const Job& j) {
   Json checkpoints = Json::array();
   for (const Checkpoint& checkpoint : j.checkpoints) checkpoints.push_back(ToJson(checkpoint));
+  Json bad = Json::array();
+  for (const BadCheckpoint& checkpoint : j.bad_checkpoints) bad.push_back(ToJson(checkpoint));
   Json attempts = Json::array();
   for (const Attempt& attempt : j.attempts) attempts.push_back(ToJson(attempt));
   return {{"job_id", j.job_id},
@@ -226,7 +225,9 @@ Json ToJson(const Job& j) {
           {"kind", j.kind},
           {"method", j.method},
           {"demand", ToJson(j.demand)},
+          {"labels", j.labels},
           {"after_ok", j.after_ok},
+          {"after_end", j.after_end},
           {"retry_of", j.retry_of},
           {"state", std::string(JobStateName(j.state))},
           {"reason", j.reason},
@@ -240,6 +241,7 @@ Json ToJson(const Job& j) {
           {"host_faults", j.host_faults},
           {"checkpoint_step", j.checkpoint_step},
           {"checkpoints", checkpoints},
+          {"bad_checkpoints", bad},
           {"phase_reached", j.phase_reached},
           {"reference_records", j.reference_records},
           {"progress", ToJson(j.progress)},
@@ -258,7 +260,9 @@ Job ToJob(const Json& json) {
   Read(json, "kind", &j.kind);
   Read(json, "method", &j.method);
   j.demand = ToDemand(At(json, "demand"));
+  Read(json, "labels", &j.labels);
   Read(json, "after_ok", &j.after_ok);
+  Read(json, "after_end", &j.after_end);
   Read(json, "retry_of", &j.retry_of);
   const std::optional<JobState> state =
       JobStateFromName(json.at("state").get_ref<const std::string&>());
@@ -276,6 +280,7 @@ Job ToJob(const Json& json) {
   Read(json, "host_faults", &j.host_faults);
   Read(json, "checkpoint_step", &j.checkpoint_step);
   for (const Json& c : At(json, "checkpoints")) j.checkpoints.push_back(ToCheckpoint(c));
+  for (const Json& c : At(json, "bad_checkpoints")) j.bad_checkpoints.push_back(ToBadCheckpoint(c));
   Read(json, "phase_reached", &j.phase_reached);
   Read(json, "reference_records", &j.reference_records);
   j.progress = ToProgress(At(json, "progress"));
@@ -288,96 +293,9 @@ Job ToJob(const Json& json) {
   return j;
 }
 
-// Log text is whatever a process wrote: bytes that are not UTF-8 become U+FFFD.
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-template <typename Convert>
-auto Parse(absl::string_view bytes, absl::string_view what, Convert convert)
-    -> absl::StatusOr<decltype(convert(Json()))> {
-  try {
-    return convert(Json::parse(bytes.begin(), bytes.end()));
-  } catch (const std::exception& error) {
-    return absl::DataLossError(
-        absl::StrCat("stored ", what, " of ", bytes.size(), " bytes: ", error.what()));
-  }
-}
-
 }  // namespace
 
 std::string EncodeJob(const Job& job) { return Dump(ToJson(job)); }
 absl::StatusOr<Job> DecodeJob(absl::string_view bytes) { return Parse(bytes, "job", ToJob); }
-
-std::string EncodeWorkerMode(const WorkerMode& mode) {
-  return Dump(Json{{"kind", static_cast<int>(mode.kind)}, {"note", mode.note}});
-}
-absl::StatusOr<WorkerMode> DecodeWorkerMode(absl::string_view bytes) {
-  return Parse(bytes, "worker mode", [](const Json& json) {
-    return WorkerMode{static_cast<WorkerMode::Kind>(json.at("kind").get<int>()),
-                      json.at("note").get<std::string>()};
-  });
-}
-
-std::string EncodeRequest(const SubmittedRequest& r) {
-  return Dump(Json{{"request_id", r.request_id},
-                   {"digest", r.digest},
-                   {"job_id", r.job_id},
-                   {"time", FromTime(r.time)}});
-}
-absl::StatusOr<SubmittedRequest> DecodeRequest(absl::string_view bytes) {
-  return Parse(bytes, "request", [](const Json& json) {
-    SubmittedRequest r;
-    json.at("request_id").get_to(r.request_id);
-    json.at("digest").get_to(r.digest);
-    json.at("job_id").get_to(r.job_id);
-    r.time = ToTime(At(json, "time"));
-    return r;
-  });
-}
-
-std::string EncodeLogLine(const LogLine& l) {
-  return Dump(Json::array({l.attempt, l.rank, l.stream, l.time_unix_ms, l.text}));
-}
-absl::StatusOr<LogLine> DecodeLogLine(absl::string_view bytes) {
-  return Parse(bytes, "log line", [](const Json& json) {
-    return LogLine{0,
-                   json.at(0).get<int32_t>(),
-                   json.at(1).get<int32_t>(),
-                   json.at(2).get<std::string>(),
-                   json.at(3).get<int64_t>(),
-                   json.at(4).get<std::string>()};
-  });
-}
-
-std::string EncodeEventLine(const EventLine& l) {
-  return Dump(Json::array({l.attempt, l.rank, l.json}));
-}
-absl::StatusOr<EventLine> DecodeEventLine(absl::string_view bytes) {
-  return Parse(bytes, "event", [](const Json& json) {
-    return EventLine{0, json.at(0).get<int32_t>(), json.at(1).get<int32_t>(),
-                     json.at(2).get<std::string>()};
-  });
-}
-
-std::string EncodePosition(const SenderPosition& p) {
-  return Dump(Json::array({p.next_event_seq, p.next_log_seq}));
-}
-absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes) {
-  return Parse(bytes, "position", [](const Json& json) {
-    return SenderPosition{json.at(0).get<uint64_t>(), json.at(1).get<uint64_t>()};
-  });
-}
-
-std::string EncodeLogStock(const LogStock& s) {
-  return Dump(Json::array({s.bytes, s.oldest_unix_ms, s.gap_cursor, s.gap_lines, s.gap_bytes}));
-}
-absl::StatusOr<LogStock> DecodeLogStock(absl::string_view bytes) {
-  return Parse(bytes, "log stock", [](const Json& json) {
-    return LogStock{json.at(0).get<int64_t>(), json.at(1).get<int64_t>(),
-                    json.at(2).get<uint64_t>(), json.at(3).get<int64_t>(),
-                    json.at(4).get<int64_t>()};
-  });
-}
 
 }  // namespace fpo::coordinator

@@ -69,11 +69,12 @@ absl::StatusOr<std::vector<Checkpoint>> CheckpointsUpTo(const Job& job, int64_t 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
-    const std::vector<std::string>& after_ok) const {
+    const std::vector<std::string>& words, bool must_succeed) const {
   std::vector<std::string> ids;
-  for (const std::string& words : after_ok) {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(words));
-    if (job->state == JobState::kFailed || job->state == JobState::kCancelled) {
+  for (const std::string& each : words) {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(each));
+    const bool failed = job->state == JobState::kFailed || job->state == JobState::kCancelled;
+    if (failed && must_succeed) {
       return WithErrorInfo(
           absl::FailedPreconditionError(ExplainDependency(job->job_id, job->state)),
           {.reason = "DEPENDENCY_FAILED",
@@ -106,6 +107,7 @@ absl::StatusOr<SubmitAnswer> JobIntake::Submit(const SubmitAsk& ask, absl::Time 
   }
   submission->job.owner = ask.owner;
   submission->job.after_ok = ask.after_ok;  // words; the digest tells a repetition by them
+  submission->job.after_end = ask.after_end;
   if (ask.hold) submission->job.state = JobState::kHeld;
   return Create(*std::move(submission), ask.request_id, now);
 }
@@ -138,7 +140,8 @@ absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std:
     answer.warnings = std::move(submission.warnings);
     return answer;
   }
-  FPO_ASSIGN_OR_RETURN(job.after_ok, Dependencies(job.after_ok));
+  FPO_ASSIGN_OR_RETURN(job.after_ok, Dependencies(job.after_ok, true));
+  FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, false));
   FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];
@@ -152,8 +155,10 @@ absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
   if (known.digest != digest) return RequestIdReused(known);
   JobPtr job = jobs_->Get(known.job_id);
   if (!job) {
-    return absl::DataLossError(absl::StrCat("request ", known.request_id, " made job ",
-                                            known.job_id, ", which is not in the store"));
+    return WithErrorInfo(
+        absl::NotFoundError(absl::StrCat("request ", known.request_id, " made job ", known.job_id,
+                                         ", which has ended and was removed for its age")),
+        {.reason = "JOB_REMOVED", .hint = "make a new request_id", .ids = {known.job_id}});
   }
   return SubmitAnswer{std::move(job), {}};
 }

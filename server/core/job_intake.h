@@ -18,7 +18,8 @@ struct SubmitAsk {
   std::string config_json = {};
   std::string owner = {};
   bool hold = false;
-  std::vector<std::string> after_ok = {};  // jobs that must have succeeded first; ids or names
+  std::vector<std::string> after_ok = {};   // jobs that must have succeeded first; ids or names
+  std::vector<std::string> after_end = {};  // jobs that must have ended first, however
 };
 struct RetryAsk {
   std::string request_id = {};
@@ -51,9 +52,10 @@ class JobIntake {
   // (NO_CHECKPOINT).
   absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask, absl::Time now);
 
-  // The jobs as ids. NotFound; FailedPrecondition (DEPENDENCY_FAILED) when one can never succeed.
-  absl::StatusOr<std::vector<std::string>> Dependencies(
-      const std::vector<std::string>& after_ok) const;
+  // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
+  // can never succeed.
+  absl::StatusOr<std::vector<std::string>> Dependencies(const std::vector<std::string>& words,
+                                                        bool must_succeed) const;
 
  private:
   absl::StatusOr<SubmitAnswer> Create(Submission submission, const std::string& request_id,

@@ -24,7 +24,11 @@ absl::Status NoSuchJob(absl::string_view words) {
 bool Matches(const Job& job, const JobFilter& filter) {
   const bool state = filter.states.empty() || std::find(filter.states.begin(), filter.states.end(),
                                                         job.state) != filter.states.end();
-  return state && (filter.owner.empty() || job.owner == filter.owner);
+  if (!state || (!filter.owner.empty() && job.owner != filter.owner)) return false;
+  return std::all_of(filter.labels.begin(), filter.labels.end(), [&](const auto& label) {
+    const auto found = job.labels.find(label.first);
+    return found != job.labels.end() && found->second == label.second;
+  });
 }
 
 }  // namespace
@@ -83,6 +87,21 @@ void JobTable::SetReason(const std::string& job_id, const std::string& reason) {
   Job job = *before;
   job.reason = reason;
   Publish(std::move(job));
+}
+
+absl::Status JobTable::Remove(const std::string& job_id) {
+  const JobPtr job = Get(job_id);
+  if (!job) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(store_->RemoveJob(job_id));
+  --counts_[static_cast<size_t>(job->state)];
+  const auto named = ids_by_name_.find(job->name);
+  if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
+    ids_by_name_.erase(named);
+  }
+  const auto user = cache_users_.find(job->demand.data_key);
+  if (user != cache_users_.end() && user->second == job_id) cache_users_.erase(user);
+  jobs_.erase(job_id);
+  return absl::OkStatus();
 }
 
 void JobTable::Index(const JobPtr& job) {

@@ -21,8 +21,9 @@
 namespace fpo::coordinator {
 
 struct JobFilter {
-  std::vector<JobState> states;  // empty: all
-  std::string owner;             // empty: all
+  std::vector<JobState> states;               // empty: all
+  std::string owner;                          // empty: all
+  std::map<std::string, std::string> labels;  // only jobs with all of these
   int32_t page_size = 100;
   std::string page_token;  // of the page before; empty: the first page
 };
@@ -55,6 +56,8 @@ class JobTable {
   // Shows a change that is already stored (or need not be); gives it a revision.
   JobPtr Publish(Job job);
   void SetReason(const std::string& job_id, const std::string& reason);  // not stored
+  // Removes a job that has ended, with its lines. The store's error; nothing is changed then.
+  absl::Status Remove(const std::string& job_id);
 
   JobPtr Get(const std::string& job_id) const;  // null when absent
   // An id, a name (its newest job) or a unique prefix of an id. NotFound; InvalidArgument

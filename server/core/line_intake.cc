@@ -74,10 +74,12 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
   for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
     const EventItem& item = batch.items[i];
     write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
+    const std::string kind = KindOf(item.json);
     if (counts) {
       has_changed |= TrackEvent(item.json, item.rank, now, &changed);
-    } else if (IsCheckpoint(item.json)) {
-      ++stale_checkpoints_;
+      if (kind == "checkpoint_bad") ++checkpoint_counts_.bad;
+    } else if (kind == "checkpoint") {
+      ++checkpoint_counts_.stale;
     }
   }
   write.position.next_event_seq = std::max(write.position.next_event_seq, EndSeq(batch));
@@ -117,6 +119,11 @@ absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batc
   if (write.stock) retention_->Set(batch.ref.job_id, *write.stock);
   if (!write.logs.empty()) jobs_->NotifyLines(batch.ref.job_id);
   return absl::OkStatus();
+}
+
+void LineIntake::Forget(const std::string& job_id) {
+  cursors_.erase(job_id);
+  std::erase_if(positions_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
 }
 
 std::vector<std::pair<std::string, AckCommand>> LineIntake::TakeAcks() {

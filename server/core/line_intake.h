@@ -48,8 +48,14 @@ class LineIntake {
   // acknowledged. Not durable yet: see TakeAcks.
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
-  // Checkpoints of old attempts since the last call: stored as events, but they do not count.
-  int64_t TakeStaleCheckpoints() { return std::exchange(stale_checkpoints_, 0); }
+  struct CheckpointCounts {
+    int64_t stale = 0;  // of old attempts: stored as events, but they do not count
+    int64_t bad = 0;    // found damaged or unusable by a current attempt
+  };
+  CheckpointCounts TakeCheckpointCounts() {
+    return std::exchange(checkpoint_counts_, {});
+  }                                        // since
+  void Forget(const std::string& job_id);  // of a job that is removed
 
   // What was added since the last call; may be sent once a JobStore::Sync that began afterwards
   // succeeded.
@@ -75,7 +81,7 @@ class LineIntake {
   std::map<Sender, SenderPosition> positions_;
   std::map<std::string, Cursors> cursors_;
   std::map<Sender, SenderPosition> unacknowledged_;
-  int64_t stale_checkpoints_ = 0;
+  CheckpointCounts checkpoint_counts_;
 };
 
 }  // namespace fpo::coordinator

@@ -57,6 +57,11 @@ void LogRetention::Set(const std::string& job_id, const LogStock& stock) {
   known = stock;
 }
 
+void LogRetention::Forget(const std::string& job_id) {
+  Set(job_id, LogStock());
+  stocks_.erase(job_id);
+}
+
 std::vector<LogRetention::Cut> LogRetention::Plan(absl::Time now) const {
   const int64_t before =
       limits_.keep > absl::ZeroDuration() ? absl::ToUnixMillis(now - limits_.keep) : 0;

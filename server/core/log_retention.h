@@ -33,6 +33,7 @@ class LogRetention {
   // The job's stock with these lines, to be stored with them; then Set.
   LogStock With(const std::string& job_id, const std::vector<LogLine>& lines) const;
   void Set(const std::string& job_id, const LogStock& stock);
+  void Forget(const std::string& job_id);  // of a job that was removed with its lines
   // Removes what is too much, a bounded number of lines a call.
   void Tick(absl::Time now);
 

@@ -30,6 +30,17 @@ absl::Status MemoryJobStore::PutJob(const Job& job) {
   return absl::OkStatus();
 }
 
+absl::Status MemoryJobStore::RemoveJob(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  jobs_.erase(job_id);
+  stocks_.erase(job_id);
+  logs_.erase(job_id);
+  events_.erase(job_id);
+  std::erase_if(positions_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<SubmittedRequest>> MemoryJobStore::FindRequest(
     const std::string& request_id) {
   absl::MutexLock lock(&mu_);
@@ -156,6 +167,30 @@ absl::Status MemoryJobStore::DropEventsBefore(const std::string& job_id, uint64_
   FPO_RETURN_IF_ERROR(failure_);
   std::erase_if(events_[job_id], [&](const EventLine& line) { return line.cursor < cursor; });
   return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutAudit(const AuditEntry& entry) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  audit_.push_back(entry);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::DropAuditBefore(uint64_t cursor) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::erase_if(audit_, [&](const AuditEntry& entry) { return entry.cursor < cursor; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<AuditEntry>> MemoryJobStore::ReadAudit(uint64_t before, int32_t limit) {
+  absl::MutexLock lock(&mu_);
+  std::vector<AuditEntry> entries;
+  for (auto it = audit_.rbegin(); it != audit_.rend(); ++it) {
+    if (before != 0 && it->cursor >= before) continue;
+    if (entries.size() < static_cast<size_t>(limit)) entries.push_back(*it);
+  }
+  return entries;
 }
 
 absl::Status MemoryJobStore::Check(absl::Time) {

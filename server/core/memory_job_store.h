@@ -16,6 +16,7 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
+  absl::Status RemoveJob(const std::string& job_id) override;
   absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) override;
   absl::Status ForgetRequestsBefore(absl::Time time) override;
@@ -37,6 +38,9 @@ class MemoryJobStore final : public JobStore {
   absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
                            const LogStock& stock) override;
   absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
+  absl::Status PutAudit(const AuditEntry& entry) override;
+  absl::Status DropAuditBefore(uint64_t cursor) override;
+  absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
   absl::Status Check(absl::Time now) override;
 
   // From now on every write fails with this; OK ends it.
@@ -46,6 +50,7 @@ class MemoryJobStore final : public JobStore {
   absl::Mutex mu_;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
+  std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
   std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);

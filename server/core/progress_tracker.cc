@@ -76,7 +76,7 @@ void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
   const auto score = event.metrics.find("score");
   if (score != event.metrics.end()) checkpoint.score = score->second;
   checkpoint.accepted = now;
-  const bool newer = event.step > job->checkpoint_step;
+  const bool newer = event.step > HighestCheckpoint(*job);
   AcceptCheckpoint(checkpoint, job);
   if (newer) NoteProgress(job);
 }
@@ -89,6 +89,8 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
   if (event->kind == "checkpoint") {
     TrackCheckpoint(*event, now, job);
+  } else if (event->kind == "checkpoint_bad") {
+    RejectCheckpoint({event->step, job->attempts.back().number, event->message, now}, job);
   } else if (event->kind == "error") {
     job->attempts.back().last_error = event->message;
   } else if (!leads) {
@@ -110,9 +112,9 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   return true;
 }
 
-bool IsCheckpoint(absl::string_view line) {
+std::string KindOf(absl::string_view line) {
   const absl::StatusOr<TrainEvent> event = ParseEvent(line);
-  return event.ok() && event->kind == "checkpoint";
+  return event.ok() ? event->kind : "";
 }
 
 bool ShowsWork(absl::string_view line) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -18,7 +19,6 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job);
 // The trainer or the agent works on a phase: preflight is over, whatever report got lost.
 bool ShowsWork(absl::string_view line);
 
-// The event announces a checkpoint.
-bool IsCheckpoint(absl::string_view line);
+std::string KindOf(absl::string_view line);  // empty: the line is no event
 
 }  // namespace fpo::coordinator

@@ -8,6 +8,7 @@
 #include "common/rocksdb/database.h"
 #include "common/status_macros.h"
 #include "server/core/job_codec.h"
+#include "server/core/line_codec.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -21,6 +22,7 @@ constexpr char kSchemaKey[] = "schema_version";
 constexpr char kWorkerPrefix[] = "worker/";
 constexpr char kStockPrefix[] = "logs/";
 constexpr char kSyncKey[] = "last_sync";
+constexpr char kAuditJob[] = "audit";  // audit/CURSOR
 
 DatabaseOptions OptionsFor(const std::string& path) {
   DatabaseOptions options;
@@ -165,6 +167,18 @@ absl::Status RocksdbJobStore::CreateJob(const Job& job, const SubmittedRequest& 
 absl::Status RocksdbJobStore::PutJob(const Job& job) {
   WriteSet writes;
   writes.Put(kJobs, job.job_id, EncodeJob(job));
+  return database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::RemoveJob(const std::string& job_id) {
+  WriteSet writes;
+  writes.Delete(kJobs, job_id);
+  writes.Delete(kSpecs, job_id);
+  writes.Delete(kMeta, StockKey(job_id));
+  const std::string prefix = LinePrefix(job_id);
+  for (const int family : {kEvents, kLogs, kPositions}) {
+    writes.DeleteRange(family, prefix, PrefixEnd(prefix));
+  }
   return database_->Write(writes);
 }
 
@@ -324,6 +338,33 @@ absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64
   WriteSet writes;
   writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
   return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::PutAudit(const AuditEntry& entry) {
+  WriteSet writes;
+  writes.Put(kMeta, LineKey(kAuditJob, entry.cursor), EncodeAuditEntry(entry));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropAuditBefore(uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kMeta, LineKey(kAuditJob, 0), LineKey(kAuditJob, cursor));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t before, int32_t limit) {
+  std::vector<AuditEntry> entries;
+  const std::string prefix = LinePrefix(kAuditJob);
+  std::string end = before == 0 ? PrefixEnd(prefix) : LineKey(kAuditJob, before);
+  while (entries.size() < static_cast<size_t>(limit)) {
+    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kMeta, end));
+    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) break;
+    FPO_ASSIGN_OR_RETURN(AuditEntry entry, DecodeAuditEntry(last->second));
+    entry.cursor = CursorOf(last->first);
+    entries.push_back(std::move(entry));
+    end = last->first;
+  }
+  return entries;
 }
 
 absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }

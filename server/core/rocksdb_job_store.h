@@ -27,6 +27,7 @@ class RocksdbJobStore final : public JobStore {
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
+  absl::Status RemoveJob(const std::string& job_id) override;
   absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) override;
   absl::Status ForgetRequestsBefore(absl::Time time) override;
@@ -48,6 +49,9 @@ class RocksdbJobStore final : public JobStore {
   absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
                            const LogStock& stock) override;
   absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
+  absl::Status PutAudit(const AuditEntry& entry) override;
+  absl::Status DropAuditBefore(uint64_t cursor) override;
+  absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
   absl::Status Check(absl::Time now) override;
 
   // RocksDB's own numbers, for metrics.

@@ -59,6 +59,7 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   submission.job.config_json = WriteJobJson(*config);
   submission.job.kind = config->kind;
   if (config->kind == "train") submission.job.method = config->method.name;
+  submission.job.labels.insert(config->labels.begin(), config->labels.end());
   submission.job.demand = {.slots = static_cast<int32_t>(config->resources.slots),
                            .priority = config->resources.priority,
                            .max_restarts = config->retry.max_restarts,
@@ -76,6 +77,7 @@ std::string SubmissionDigest(const Job& job) {
   std::string asked = absl::StrCat(job.owner.size(), ":", job.owner, job.config_json);
   if (job.state == JobState::kHeld) absl::StrAppend(&asked, "\nhold");
   for (const std::string& other : job.after_ok) absl::StrAppend(&asked, "\nafter ", other);
+  for (const std::string& other : job.after_end) absl::StrAppend(&asked, "\nafter end ", other);
   if (!job.retry_of.empty()) {
     absl::StrAppend(&asked, "\nretry ", job.retry_of, " from ", job.checkpoint_step);
   }

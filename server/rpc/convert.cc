@@ -179,6 +179,9 @@ pb::Job ToProto(const Job& job) {
   proto.set_slots(job.demand.slots);
   proto.set_queue(job.demand.queue);
   for (const std::string& other : job.after_ok) proto.add_after_ok(other);
+  for (const std::string& other : job.after_end) proto.add_after_end(other);
+  proto.mutable_labels()->insert(job.labels.begin(), job.labels.end());
+  for (const BadCheckpoint& bad : job.bad_checkpoints) *proto.add_bad_checkpoints() = ToProto(bad);
   proto.set_retry_of(job.retry_of);
   for (const auto& [worker, faults] : job.host_faults) {
     if (IsExcluded(job, worker)) proto.add_excluded_workers(worker);
@@ -273,6 +276,7 @@ absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
     filter.states.push_back(static_cast<JobState>(state - 1));
   }
   filter.owner = request.owner();
+  filter.labels.insert(request.labels().begin(), request.labels().end());
   filter.page_size =
       request.page_size() <= 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
   filter.page_token = request.page_token();
@@ -297,6 +301,7 @@ SubmitAsk FromProto(const pb::SubmitRequest& request) {
   ask.owner = request.spec().owner();
   ask.hold = request.hold();
   ask.after_ok.assign(request.after_ok().begin(), request.after_ok().end());
+  ask.after_end.assign(request.after_end().begin(), request.after_end().end());
   return ask;
 }
 

@@ -8,6 +8,7 @@
 #include "proto/fpo/v1/worker.pb.h"
 #include "server/core/artifact_place.h"
 #include "server/core/attempt_control.h"
+#include "server/core/audit_log.h"
 #include "server/core/checkpoint_registry.h"
 #include "server/core/explain_job.h"
 #include "server/core/job.h"
@@ -31,6 +32,9 @@ fpo::v1::JobEvent ToProto(const EventLine& line);
 fpo::v1::Worker ToProto(const WorkerView& worker);
 fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
 fpo::v1::Checkpoint ToProto(const Checkpoint& checkpoint);
+fpo::v1::BadCheckpoint ToProto(const BadCheckpoint& bad);
+fpo::v1::AuditEntry ToProto(const AuditEntry& entry);
+AuditFilter FromProto(const fpo::v1::ListAuditRequest& request);
 fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
 fpo::v1::QueueResponse ToProto(const QueueView& queue);
 fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "common/error_info.h"
@@ -7,6 +8,8 @@ namespace fpo::coordinator {
 namespace {
 
 namespace pb = fpo::v1;
+
+constexpr int32_t kAuditMax = 500;
 
 void Fill(const QueuePlace& place, pb::QueuedJob* proto) {
   proto->set_position(place.position);
@@ -66,6 +69,41 @@ void Fill(const Preview& preview, pb::ValidateResponse* response) {
   if (preview.takes) response->set_run_seconds_estimate(absl::ToDoubleSeconds(*preview.takes));
   response->set_records(preview.records);
   response->set_files(preview.files);
+}
+
+pb::BadCheckpoint ToProto(const BadCheckpoint& bad) {
+  pb::BadCheckpoint proto;
+  proto.set_step(bad.step);
+  proto.set_attempt(bad.attempt);
+  proto.set_why(bad.why);
+  SetTime(bad.found, proto.mutable_found());
+  return proto;
+}
+
+pb::AuditEntry ToProto(const AuditEntry& entry) {
+  pb::AuditEntry proto;
+  proto.set_cursor(entry.cursor);
+  SetTime(entry.time, proto.mutable_time());
+  proto.set_who(entry.who);
+  proto.set_method(entry.method);
+  proto.set_target(entry.target);
+  proto.set_result(entry.result);
+  proto.set_detail(entry.detail);
+  proto.set_request_id(entry.request_id);
+  return proto;
+}
+
+AuditFilter FromProto(const pb::ListAuditRequest& request) {
+  AuditFilter filter;
+  filter.who = request.who();
+  filter.target = request.target();
+  filter.before = request.before();
+  filter.limit = request.limit() <= 0 ? kAuditMax : std::min(request.limit(), kAuditMax);
+  if (request.has_since()) {
+    filter.since = absl::FromUnixSeconds(request.since().seconds()) +
+                   absl::Nanoseconds(request.since().nanos());
+  }
+  return filter;
 }
 
 ArtifactAsk FromProto(const pb::ReadArtifactRequest& request) {

@@ -46,6 +46,9 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   log_removed_ = {{"age", {}}, {"job_limit", {}}, {"total_limit", {}}};
   AddFollowers("fpo_log_removed_bytes_total", "Log lines that retention removed, by why.", "reason",
                &log_removed_);
+  checkpoint_corruptions_ = {{"load", {}}};
+  AddFollowers("fpo_checkpoint_corruptions_total", "Checkpoints that could not be used, by where.",
+               "where", &checkpoint_corruptions_);
   log_bytes_ = registry_->AddGauge("fpo_log_store_bytes", "Stored log lines of all jobs.");
   for (int i = 0; i < kJobStates; ++i) {
     const std::string state(JobStateName(static_cast<JobState>(i)));
@@ -92,6 +95,7 @@ void CoordinatorMetrics::Refresh() {
   Follow(stats.counts.lease_expirations, &lease_expirations_);
   Follow(stats.counts.fencing_rejections, &fencing_rejections_);
   Follow(stats.counts.log_removed_bytes, &log_removed_);
+  Follow({{"load", stats.counts.checkpoint_corruptions}}, &checkpoint_corruptions_);
   log_bytes_.Set(static_cast<double>(stats.log_bytes));
   for (double seconds : stats.counts.queue_waits_seconds) queue_wait_.Observe(seconds);
   for (int i = 0; i < kJobStates; ++i) {

@@ -52,6 +52,7 @@ class CoordinatorMetrics {
   Followers lease_expirations_ ABSL_GUARDED_BY(mu_);
   Followers fencing_rejections_ ABSL_GUARDED_BY(mu_);
   Followers log_removed_ ABSL_GUARDED_BY(mu_);
+  Followers checkpoint_corruptions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Gauge> jobs_ ABSL_GUARDED_BY(mu_);                  // by state
   std::map<std::string, Gauge> workers_ ABSL_GUARDED_BY(mu_);               // by state
   std::map<std::string, Gauge> slots_ ABSL_GUARDED_BY(mu_);                 // by state

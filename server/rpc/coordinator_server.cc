@@ -12,6 +12,7 @@
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/server.h"
 #include "common/status_macros.h"
+#include "server/core/audit_log.h"
 #include "server/core/coordinator.h"
 #include "server/core/rocksdb_job_store.h"
 #include "server/core/steady_clock.h"
@@ -38,6 +39,7 @@ struct CoordinatorServer::State {
   MetricsRegistry registry;
   std::unique_ptr<RocksdbJobStore> store;
   std::unique_ptr<Coordinator> coordinator;
+  std::unique_ptr<AuditLog> audit;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<AccessControl> access;
   OpenStreams streams;
@@ -65,8 +67,9 @@ absl::Status CoordinatorServer::State::OpenCore() {
   FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data));
   FPO_ASSIGN_OR_RETURN(coordinator,
                        Coordinator::Open(config.options, {store.get(), &wall, &steady}));
+  FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
-  ticker = std::make_unique<Ticker>(coordinator.get(), Ticker::Options{});
+  ticker = std::make_unique<Ticker>(coordinator.get(), audit.get(), Ticker::Options{});
   metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
   ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
               [this] { return store->Properties(); });
@@ -75,7 +78,7 @@ absl::Status CoordinatorServer::State::OpenCore() {
 
 absl::Status CoordinatorServer::State::Listen() {
   user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
-      coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay});
+      coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
   worker_service = std::make_unique<WorkerControlService>(
       WorkerSession::Parts{coordinator.get(), pool.get(), &streams, &relay}, access.get());
   RpcServerOptions options;

@@ -3,11 +3,14 @@
 #include "common/rpc/access_control.h"
 #include "common/rpc/work_pool.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
+#include "server/core/audit_log.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/artifact_relay.h"
 #include "server/rpc/stream_loop.h"
 
 namespace fpo::coordinator {
+
+struct UserCall;
 
 // The users' side of the coordinator. Thread-safe.
 class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
@@ -19,6 +22,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
     const Clock* wall;
     const AccessControl* access;
     ArtifactRelay* relay;
+    AuditLog* audit;
   };
   explicit CoordinatorService(const Parts& parts) : parts_(parts) {}
 
@@ -89,8 +93,12 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
                                           const fpo::v1::SetWorkerModeRequest* request,
                                           fpo::v1::SetWorkerModeResponse* response) override;
 
+  grpc::ServerUnaryReactor* ListAudit(grpc::CallbackServerContext* context,
+                                      const fpo::v1::ListAuditRequest* request,
+                                      fpo::v1::ListAuditResponse* response) override;
+
  private:
-  grpc::ServerUnaryReactor* Change(grpc::CallbackServerContext* context, const std::string& job,
+  grpc::ServerUnaryReactor* Change(const UserCall& call, const std::string& job,
                                    const JobEvent& event, fpo::v1::ChangeJobResponse* response);
 
   const Parts parts_;

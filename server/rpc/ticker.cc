@@ -19,6 +19,7 @@ void Ticker::Stop() {
   if (!thread_.joinable()) return;
   thread_.join();
   coordinator_->Flush();
+  audit_->Flush();
 }
 
 void Ticker::Loop() {
@@ -29,6 +30,7 @@ void Ticker::Loop() {
     const bool listens = turn < listen_until;
     if (!listens && (since_tick >= options_.tick || coordinator_->TakeTickWanted())) {
       coordinator_->Tick();
+      audit_->Flush();
       since_tick = absl::ZeroDuration();
     }
     coordinator_->Flush();

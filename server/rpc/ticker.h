@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/core/audit_log.h"
 #include "server/core/coordinator.h"
 
 namespace fpo::coordinator {
@@ -18,8 +19,9 @@ class Ticker {
     absl::Duration flush = absl::Milliseconds(200);
     absl::Duration tick = absl::Seconds(1);
   };
-  Ticker(Coordinator* coordinator, Options options)
-      : coordinator_(coordinator), options_(options) {}
+  // `coordinator` and `audit` are not owned.
+  Ticker(Coordinator* coordinator, AuditLog* audit, Options options)
+      : coordinator_(coordinator), audit_(audit), options_(options) {}
   ~Ticker();  // Stop
 
   void Start();
@@ -31,6 +33,7 @@ class Ticker {
   void Loop();
 
   Coordinator* const coordinator_;
+  AuditLog* const audit_;
   const Options options_;
   std::atomic<int64_t> last_turn_unix_ms_ = 0;
   absl::Mutex mu_;

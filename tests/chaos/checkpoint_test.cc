@@ -120,10 +120,10 @@ class CheckpointChaos : public ::testing::Test {
 
   // Loads as a run that resumes does; its step, -1 for nothing.
   int64_t Load() {
-    std::vector<std::string> warnings;
+    std::vector<SkippedCheckpoint> skipped;
     const auto accept = [](const Checkpoint&) { return absl::OkStatus(); };
-    const auto checkpoint = LoadNewestCheckpoint(out_, accept, &warnings);
-    said_ += warnings.size();
+    const auto checkpoint = LoadNewestCheckpoint(out_, accept, &skipped);
+    said_ += skipped.size();
     if (!checkpoint.ok()) return -1;
     bad_loads_ += !IsWhole(*checkpoint);
     ++loads_;

@@ -261,6 +261,10 @@ TEST_F(GridChaos, AKilledRankChangesNoBit) {
   EXPECT_NE(log.find(absl::StrCat("warning: checkpoint ", damaged_.string(), " is marked bad")),
             std::string::npos)
       << log;
+  EXPECT_NE(service_->Ctl({"describe", "killed"}).out.find("bad checkpoint"), std::string::npos);
+  EXPECT_NE(service_->Http("coordinator", "/metrics")
+                .find("fpo_checkpoint_corruptions_total{where=\"load\"} 1\n"),
+            std::string::npos);
   Report();
 }
 

@@ -114,14 +114,14 @@ TEST_F(CoordinatorTest, AJobThatNothingCanHoldFailsInTheEnd) {
 
 TEST_F(CoordinatorTest, CancelOfAWaitingJobIsImmediateAndOnlyOfALiveOne) {
   const std::string id = Submit("tiny");
-  EXPECT_EQ(coordinator_->Cancel("tiny", false).value()->state, JobState::kCancelled);
-  EXPECT_TRUE(coordinator_->Cancel(id, false).ok()) << "it is what was asked for";
+  EXPECT_EQ(coordinator_->Cancel("tiny", std::nullopt).value()->state, JobState::kCancelled);
+  EXPECT_TRUE(coordinator_->Cancel(id, std::nullopt).ok()) << "it is what was asked for";
   Connect("w1", 1);
   const std::string done = Submit("done");
   Pass(absl::Seconds(1));
   Report(done, ReportStatus::kSucceeded);
-  EXPECT_EQ(ErrorReason(coordinator_->Cancel(done, false).status()), "JOB_TERMINAL");
-  EXPECT_EQ(ErrorReason(coordinator_->Cancel("nobody", false).status()), "JOB_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(coordinator_->Cancel(done, std::nullopt).status()), "JOB_TERMINAL");
+  EXPECT_EQ(ErrorReason(coordinator_->Cancel("nobody", std::nullopt).status()), "JOB_NOT_FOUND");
 }
 
 TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
@@ -146,11 +146,26 @@ TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
       coordinator_->Submit({"r-3", ConfigJson("third"), "ada", false, {second}})
           .value()
           .job->job_id;
-  ASSERT_TRUE(coordinator_->Cancel(second, true).ok());
+  ASSERT_TRUE(coordinator_->Cancel(second, absl::ZeroDuration()).ok());
   Report(second, ReportStatus::kStopped);
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(third)->state, JobState::kFailed);
   EXPECT_EQ(Get(third)->reason.rfind("dependency: job " + second + " is CANCELLED", 0), 0u);
+}
+
+TEST_F(CoordinatorTest, JobsThatEndedLongAgoAreRemovedWithTheirRequests) {
+  options_.keep_jobs = absl::Hours(24);
+  Restart();
+  const SubmitAsk ask = {"r-old", ConfigJson("old"), "ada"};
+  const std::string old = coordinator_->Submit(ask).value().job->job_id;
+  ASSERT_TRUE(coordinator_->Cancel(old, absl::ZeroDuration()).ok());
+  const std::string live = Submit("live");
+  Pass(absl::Hours(23));
+  EXPECT_TRUE(coordinator_->GetJob(old).ok());
+  Pass(absl::Hours(2));
+  EXPECT_FALSE(coordinator_->GetJob(old).ok());
+  EXPECT_TRUE(coordinator_->GetJob(live).ok());
+  EXPECT_EQ(ErrorReason(coordinator_->Submit(ask).status()), "JOB_REMOVED") << "not made again";
 }
 
 TEST_F(CoordinatorTest, AHeldJobThatCanNeverRunFailsWithoutItsRelease) {
@@ -159,7 +174,7 @@ TEST_F(CoordinatorTest, AHeldJobThatCanNeverRunFailsWithoutItsRelease) {
   const std::string held = coordinator_->Submit(ask).value().job->job_id;
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(held)->state, JobState::kHeld) << "it may still succeed";
-  ASSERT_TRUE(coordinator_->Cancel(first, true).ok());
+  ASSERT_TRUE(coordinator_->Cancel(first, absl::ZeroDuration()).ok());
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(held)->state, JobState::kFailed);
   EXPECT_EQ(Get(held)->reason.rfind("dependency: job " + first + " is CANCELLED", 0), 0u);
@@ -352,7 +367,7 @@ TEST_F(CoordinatorTest, WatchesBeginWithTheJobAsItIs) {
   watch.on_job = [&](const JobPtr& job) { seen.push_back(job->state); };
   watch.on_lines = [] {};
   const WatchId watch_id = coordinator_->Watch(id, watch).value();
-  ASSERT_TRUE(coordinator_->Cancel(id, false).ok());
+  ASSERT_TRUE(coordinator_->Cancel(id, std::nullopt).ok());
   EXPECT_THAT(seen, ::testing::ElementsAre(JobState::kQueued, JobState::kCancelled));
   coordinator_->Unwatch(id, watch_id);
   EXPECT_FALSE(coordinator_->Watch("nobody", watch).ok());

@@ -45,6 +45,18 @@ TEST_F(DependenciesTest, OneThatEndedBadlyCountsBeforeOneThatRuns) {
             0u);
 }
 
+TEST_F(DependenciesTest, AnEndOfAnyKindMeetsAnEndDependency) {
+  const std::string other = Add("a");
+  job_.after_end = {other};
+  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kWaiting);
+  EXPECT_EQ(DependenciesOf(job_, jobs_).why,
+            "dependency: waits for the end of job " + other + ", which is QUEUED");
+  Cancel(other);
+  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kMet);
+  job_.after_ok = {other};
+  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kImpossible);
+}
+
 TEST_F(DependenciesTest, SettlesQueuedAndHeldJobs) {
   const std::string first = Add("a");
   Job waits = *jobs_.Get(Add("b"));

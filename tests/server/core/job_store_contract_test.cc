@@ -170,6 +170,41 @@ TEST_P(JobStoreContract, EventsBeforeACursorAreDropped) {
   EXPECT_EQ(store_->LastEventCursor("j-1").value(), 5u);
 }
 
+TEST_P(JobStoreContract, ARemovedJobLeavesNothingAndOthersAlone) {
+  for (const char* id : {"j-1", "j-10"}) {
+    ASSERT_TRUE(store_->CreateJob(MakeJob(id), RequestOf(std::string("r") + id, id)).ok());
+    LineWrite write = Logs(id, 1, 3);
+    write.events = {{1, 1, 0, "{}"}};
+    write.stock = LogStock{30, 5, 0, 0, 0};
+    ASSERT_TRUE(store_->PutLines(write).ok());
+  }
+  ASSERT_TRUE(store_->RemoveJob("j-1").ok());
+  ASSERT_TRUE(store_->RemoveJob("j-1").ok()) << "gone already";
+  EXPECT_EQ(store_->LastLogCursor("j-1").value(), 0u);
+  EXPECT_EQ(store_->LastEventCursor("j-1").value(), 0u);
+  EXPECT_EQ(store_->PositionOf({{"j-1", 1, 1}, "w1"}).value(), SenderPosition{});
+  const std::vector<Job> left = store_->LoadJobs().value();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].job_id, "j-10");
+  EXPECT_EQ(store_->LastLogCursor("j-10").value(), 3u);
+  EXPECT_EQ(store_->LoadLogStocks().value().size(), 1u);
+}
+
+TEST_P(JobStoreContract, TheAuditIsReadBackwards) {
+  ASSERT_TRUE(store_->PutWorkerMode("w1", {WorkerMode::Kind::kCordoned, ""}).ok());
+  for (uint64_t cursor = 1; cursor <= 300; ++cursor) {
+    const AuditEntry entry{cursor, kStart, "ana", "CancelJob", "j-1", "OK", "grace 0", "r"};
+    ASSERT_TRUE(store_->PutAudit(entry).ok());
+  }
+  const std::vector<AuditEntry> newest = store_->ReadAudit(0, 2).value();
+  ASSERT_EQ(newest.size(), 2u);
+  EXPECT_EQ(newest[0], (AuditEntry{300, kStart, "ana", "CancelJob", "j-1", "OK", "grace 0", "r"}));
+  EXPECT_EQ(store_->ReadAudit(299, 1).value().at(0).cursor, 298u);
+  ASSERT_TRUE(store_->DropAuditBefore(299).ok());
+  EXPECT_EQ(store_->ReadAudit(0, 100).value().size(), 2u);
+  EXPECT_EQ(store_->LoadWorkerModes().value().size(), 1u) << "kept in the same family";
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, JobStoreContract, ::testing::Values("memory", "rocksdb"),
                          [](const auto& param) { return std::string(param.param); });
 

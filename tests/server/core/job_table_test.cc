@@ -89,6 +89,28 @@ TEST_F(JobTableTest, ListsByStateAndOwner) {
   EXPECT_TRUE(table_.List(filter).jobs.empty());
 }
 
+TEST_F(JobTableTest, ListsByLabels) {
+  const auto add = [&](const std::string& name, std::map<std::string, std::string> labels) {
+    Job job = MakeJob("");
+    job.name = name;
+    job.labels = std::move(labels);
+    SubmittedRequest request;
+    request.request_id = "label-" + name;
+    EXPECT_TRUE(table_.Create(job, request, kStart).ok());
+  };
+  add("both", {{"team", "a"}, {"run", "1"}});
+  add("one", {{"team", "a"}});
+  add("none", {});
+  const auto count = [&](std::map<std::string, std::string> labels) {
+    JobFilter filter;
+    filter.labels = std::move(labels);
+    return table_.List(filter).jobs.size();
+  };
+  EXPECT_EQ(count({{"team", "a"}}), 2u);
+  EXPECT_EQ(count({{"team", "a"}, {"run", "1"}}), 1u);
+  EXPECT_EQ(count({{"team", "b"}}), 0u);
+}
+
 TEST_F(JobTableTest, TheQueueFollowsStates) {
   const JobPtr a = Create("a");
   Create("b", 900);

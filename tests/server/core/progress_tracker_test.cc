@@ -73,6 +73,25 @@ TEST_F(ProgressTrackerTest, StepsUpdateNumbersAndMetrics) {
   EXPECT_EQ(job_.progress.metrics.size(), 2u);
 }
 
+TEST_F(ProgressTrackerTest, ABadCheckpointCountsNoLongerAndWritingItAgainIsNoProgress) {
+  Track(CheckpointLine(200));
+  Track(CheckpointLine(400));
+  job_.attempts.back().progressed = false;
+  TrainEvent bad = EventOf("checkpoint_bad");
+  bad.step = 400;
+  bad.message = "model.safetensors has another SHA-256";
+  ASSERT_TRUE(Track(EncodeEvent(bad)));
+  ASSERT_EQ(job_.checkpoints.size(), 1u);
+  EXPECT_EQ(job_.checkpoint_step, 200);
+  EXPECT_EQ(job_.bad_checkpoints,
+            (std::vector<BadCheckpoint>{{400, job_.attempts.back().number, bad.message, kLater}}));
+  Track(CheckpointLine(400));
+  EXPECT_EQ(job_.checkpoint_step, 400);
+  EXPECT_FALSE(progressed()) << "or a disk that damages it each time would keep the job for ever";
+  Track(CheckpointLine(600));
+  EXPECT_TRUE(progressed());
+}
+
 TEST_F(ProgressTrackerTest, OnlyANewerCheckpointIsProgress) {
   job_.requeues = 3;
   job_.attempts_without_progress = 2;

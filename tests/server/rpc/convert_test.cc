@@ -58,6 +58,9 @@ Job FullJob() {
   job.result = {{"eval_loss", 0.25}};
   job.revision = 9;
   job.after_ok = {"j-0"};
+  job.after_end = {"j-00"};
+  job.labels = {{"team", "a"}};
+  job.bad_checkpoints = {{40, 1, "another SHA-256", kStart}};
   job.retry_of = "j-00";
   job.host_faults = {{"w1", 2}, {"w2", 1}};
   return job;
@@ -83,6 +86,26 @@ TEST(ConvertCheckpoint, FillsEveryField) {
       ToProto(std::vector<RetentionDecision>{{checkpoint, false, "old"}});
   EXPECT_TRUE(gc.decisions(0).removed());
   EXPECT_EQ(gc.decisions(0).why(), "old");
+}
+
+TEST(ConvertAudit, FillsEveryField) {
+  const AuditEntry entry{7, kStart, "ana", "Submit", "j-1", "OK", "tiny", "r"};
+  EXPECT_EQ(Unset(ToProto(entry)), std::vector<std::string>{});
+  EXPECT_EQ(Unset(ToProto(BadCheckpoint{40, 1, "why", kStart})), std::vector<std::string>{});
+  pb::ListAuditRequest request;
+  EXPECT_EQ(FromProto(request).limit, 500);
+  EXPECT_EQ(FromProto(request).since, absl::InfinitePast());
+  request.set_limit(9);
+  request.set_before(8);
+  request.set_who("ana");
+  request.set_target("j-1");
+  request.mutable_since()->set_seconds(3);
+  const AuditFilter filter = FromProto(request);
+  EXPECT_EQ(filter.limit, 9);
+  EXPECT_EQ(filter.before, 8u);
+  EXPECT_EQ(filter.who, "ana");
+  EXPECT_EQ(filter.target, "j-1");
+  EXPECT_EQ(filter.since, absl::FromUnixSeconds(3));
 }
 
 TEST(ConvertAnswers, ExplanationQueueAndPreviewFillEveryField) {

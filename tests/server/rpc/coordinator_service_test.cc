@@ -98,6 +98,36 @@ TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
   EXPECT_NE(DrainReason("root"), "ROLE");
 }
 
+TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  server_.As("ana")->Get(id);
+  CancelReason("bob", id);
+  CancelReason("", id);
+  CancelReason("ana", id);
+  DrainReason("eve");
+  const auto entries = [&](const std::string& who, const std::string& target) {
+    pb::ListAuditRequest request;
+    request.set_target(target);
+    pb::ListAuditResponse response;
+    const absl::Status status = server_.As(who)->Call(&Stub::ListAudit, request, &response);
+    if (!status.ok()) return std::vector<std::string>{ErrorReason(status)};
+    std::vector<std::string> lines;
+    for (const pb::AuditEntry& e : response.entries()) {
+      lines.push_back(e.who() + " " + e.method() + " " + e.result());
+    }
+    return lines;
+  };
+  EXPECT_THAT(entries("ana", ""), ElementsAre("ROLE"));
+  EXPECT_THAT(entries("root", id),
+              ElementsAre("ana CancelJob OK", HasSubstr("CancelJob UNAUTHENTICATED"),
+                          "bob CancelJob PERMISSION_DENIED", "ana Submit OK"));
+  EXPECT_THAT(entries("root", "w"), ElementsAre(HasSubstr("SetWorkerMode PERMISSION_DENIED")));
+  EXPECT_THAT(entries("root", ""), ::testing::Contains(HasSubstr("ListAudit PERMISSION_DENIED")));
+  server_.Stop();
+  server_.Start();
+  EXPECT_EQ(entries("root", id).size(), 4u) << "kept over restarts";
+}
+
 TEST_F(GuardedCoordinatorTest, ResultsGoToTheirOwnersAndComeFromWorkers) {
   const std::string id = server_.As("ana")->Submit("tiny");
   for (const auto& [who, reason] : {std::pair("", "UNAUTHENTICATED"),

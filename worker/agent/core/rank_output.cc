@@ -54,7 +54,8 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
                                .time_unix_ms = absl::ToUnixMillis(absl::Now()),
                                .text = event.kind == "checkpoint" ? Described(event, json) : json});
   // People read the log, not the events.
-  if (event.kind == "warning") OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
+  const bool warns = event.kind == "warning" || event.kind == "checkpoint_bad";
+  if (warns) OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
 }
 
 absl::Time RankOutput::last_heard() const {

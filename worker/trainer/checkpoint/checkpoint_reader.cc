@@ -68,22 +68,28 @@ absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
 constexpr char kFailedOnceName[] = "failed-load";
 
 // Renamed, so that nobody takes it again and a person can look at it. What that says.
-std::string MarkBad(const std::string& folder) {
+// What became of a checkpoint that is not used.
+struct Fate {
+  bool bad = false;
+  std::string words;
+};
+
+Fate MarkBad(const std::string& folder) {
   const std::string bad = folder + ".bad";
   std::error_code error;
   fs::remove_all(bad, error);
   fs::rename(folder, bad, error);
-  return error ? absl::StrCat("and cannot be renamed: ", error.message())
-               : absl::StrCat("is marked bad, ", bad);
+  if (error) return {true, absl::StrCat("and cannot be renamed: ", error.message())};
+  return {true, absl::StrCat("is marked bad, ", bad)};
 }
 
 // A refusal may have a passing cause, so the first one only leaves a marker.
-std::string NoteFailedLoad(const std::string& folder) {
+Fate NoteFailedLoad(const std::string& folder) {
   const std::string marker = absl::StrCat(folder, "/", kFailedOnceName);
   std::error_code error;
   if (fs::exists(marker, error)) return MarkBad(folder);
   const absl::Status noted = WriteFileDurably(marker, "");
-  return noted.ok() ? "is skipped for now" : "is skipped, and that is not noted";
+  return {false, noted.ok() ? "is skipped for now" : "is skipped, and that is not noted"};
 }
 
 absl::StatusOr<TensorMap> ReadTensors(const std::string& path) {
@@ -154,25 +160,27 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& folder) {
 
 absl::StatusOr<Checkpoint> LoadNewestCheckpoint(
     const std::string& out, const std::function<absl::Status(const Checkpoint&)>& load,
-    std::vector<std::string>* warnings) {
+    std::vector<SkippedCheckpoint>* skipped) {
   const std::vector<CheckpointInfo> all = ListCheckpoints(out);
   if (all.empty()) return absl::NotFoundError(absl::StrCat(out, " has no checkpoint"));
   for (const CheckpointInfo& info : all) {
-    const auto warn = [&](const std::string& what, const absl::Status& why) {
-      warnings->push_back(absl::StrCat("checkpoint ", info.folder, " ", what, ": ", why.message()));
+    const auto skip = [&](const Fate& fate, const absl::Status& why) {
+      skipped->push_back(
+          {info.step, fate.bad,
+           absl::StrCat("checkpoint ", info.folder, " ", fate.words, ": ", why.message())});
     };
     auto checkpoint = ReadCheckpoint(info.folder);
     if (!checkpoint.ok()) {
       const bool damaged = absl::IsDataLoss(checkpoint.status());
-      warn(damaged ? MarkBad(info.folder) : "is skipped", checkpoint.status());
+      skip(damaged ? MarkBad(info.folder) : Fate{false, "is skipped"}, checkpoint.status());
       continue;
     }
     const absl::Status loaded = load(*checkpoint);
     if (loaded.ok()) return checkpoint;
-    warn(NoteFailedLoad(info.folder), loaded);
+    skip(NoteFailedLoad(info.folder), loaded);
   }
   return absl::DataLossError(absl::StrCat("none of the ", all.size(), " checkpoints of ", out,
-                                          " can be used; the newest: ", warnings->front()));
+                                          " can be used; the newest: ", skipped->front().why));
 }
 
 }  // namespace fpo::train

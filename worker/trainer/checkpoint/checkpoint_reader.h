@@ -37,13 +37,19 @@ absl::Status VerifyCheckpoint(const std::string& folder);
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& folder);  // verified first
 
+struct SkippedCheckpoint {
+  int64_t step = 0;
+  bool bad = false;  // never to be tried again
+  std::string why;   // a sentence
+};
+
 // Gives `load` the newest checkpoint that verifies. One that does not, or that `load` refused now
 // and once before, is marked bad: its folder becomes step-N.bad. Then, and after a first refusal,
-// one sentence is appended to `warnings` and the next older one is tried. NotFound when there is
+// it is appended to `skipped` and the next older one is tried. NotFound when there is
 // none at all; DataLoss when there are some and none can be used. `load` must leave no trace when
 // it fails.
 absl::StatusOr<Checkpoint> LoadNewestCheckpoint(
     const std::string& out, const std::function<absl::Status(const Checkpoint&)>& load,
-    std::vector<std::string>* warnings);
+    std::vector<SkippedCheckpoint>* skipped);
 
 }  // namespace fpo::train

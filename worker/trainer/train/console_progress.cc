@@ -119,7 +119,7 @@ void ConsoleProgress::Emit(TrainEvent event) {
     Line(absl::StrCat("checkpoint at step ", event.step, ": ", event.file));
   } else if (event.kind == "records") {
     Line(absl::StrCat(event.count, " records: ", event.file));
-  } else if (event.kind == "warning") {
+  } else if (event.kind == "warning" || event.kind == "checkpoint_bad") {
     Line(absl::StrCat("warning: ", event.message));
   } else if (event.kind == "error") {
     Line(absl::StrCat("fpo-train: ", event.message));

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "common/failpoint.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
@@ -112,13 +111,13 @@ std::vector<TokenPairView> Trainer::FirstPairs(int64_t count) const {
 }
 
 absl::StatusOr<std::optional<Checkpoint>> Trainer::LoadNewest(TrainingState* state) {
-  std::vector<std::string> skipped;
+  std::vector<SkippedCheckpoint> skipped;
   const auto load = [&](const Checkpoint& checkpoint) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(checkpoint, optimizer_.get()));
     return absl::OkStatus();
   };
   auto checkpoint = LoadNewestCheckpoint(folder_.path(), load, &skipped);
-  for (const std::string& sentence : skipped) Warn(sentence);
+  for (const auto& s : skipped) Warn(s.why, s.bad ? "checkpoint_bad" : "warning", s.step);
   if (absl::IsNotFound(checkpoint.status())) return std::nullopt;
   if (absl::IsDataLoss(checkpoint.status())) {
     Warn(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
@@ -171,18 +170,19 @@ absl::StatusOr<Checkpoint> Trainer::LoadChosen(const std::vector<double>& choice
                                                      "cannot: ", checkpoint.status().message()));
   }
   if (DigestAsNumber(checkpoint->digest) != choice[1]) {
-    return FailWith(ExitCode::kStorage,
-                    absl::StrCat(folder, " is not the same for rank 0 and rank ",
-                                 environment_.group.rank()));
+    return FailWith(
+        ExitCode::kStorage,
+        absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
   }
   FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
   return checkpoint;
 }
 
-void Trainer::Warn(const std::string& message) {
+void Trainer::Warn(const std::string& message, const std::string& kind, int64_t step) {
   warnings_.push_back(message);
   TrainEvent event;
-  event.kind = "warning";
+  event.kind = kind;
+  event.step = step;
   event.message = message;
   environment_.events.Emit(std::move(event));
 }

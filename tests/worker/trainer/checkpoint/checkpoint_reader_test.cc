@@ -26,13 +26,13 @@ absl::Status Accept(const Checkpoint&) { return absl::OkStatus(); }
 TEST(CheckpointReaderTest, ReadsTheNewest) {
   ScratchFolder folder;
   WriteSteps(folder, {9, 10, 100});  // by number, not by name
-  std::vector<std::string> warnings;
-  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &warnings);
+  std::vector<SkippedCheckpoint> skipped;
+  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &skipped);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->info.step, 100);
   EXPECT_TRUE(at::equal(checkpoint->model.at("w"), at::full({4}, 100.0)));
   EXPECT_EQ(checkpoint->state_json, R"({"position": 12})");
-  EXPECT_TRUE(warnings.empty());
+  EXPECT_TRUE(skipped.empty());
 }
 
 TEST(CheckpointReaderTest, FallsBackAndNamesTheCorruptOne) {
@@ -43,25 +43,26 @@ TEST(CheckpointReaderTest, FallsBackAndNamesTheCorruptOne) {
   bytes[bytes.size() - 1] ^= 1;
   folder.Put("checkpoints/step-3/model.safetensors", bytes);
   std::filesystem::resize_file(folder / "checkpoints/step-2/optimizer.safetensors", 20);
-  std::vector<std::string> warnings;
-  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &warnings);
+  std::vector<SkippedCheckpoint> skipped;
+  const auto checkpoint = LoadNewestCheckpoint(folder.path(), Accept, &skipped);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_EQ(checkpoint->info.step, 1);
-  ASSERT_EQ(warnings.size(), 2u);
-  EXPECT_TRUE(absl::StrContains(warnings[0], newest) && absl::StrContains(warnings[0], "SHA-256"));
-  EXPECT_TRUE(absl::StrContains(warnings[1], "20 bytes"));
+  ASSERT_EQ(skipped.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(skipped[0].why, newest) &&
+              absl::StrContains(skipped[0].why, "SHA-256"));
+  EXPECT_TRUE(absl::StrContains(skipped[1].why, "20 bytes"));
 }
 
 TEST(CheckpointReaderTest, WhatDiffersFromItsManifestIsMarkedBad) {
   ScratchFolder folder;
   WriteSteps(folder, {1, 2});
   std::filesystem::resize_file(folder / "checkpoints/step-2/model.safetensors", 20);
-  std::vector<std::string> warnings;
-  EXPECT_TRUE(LoadNewestCheckpoint(folder.path(), Accept, &warnings).ok());
+  std::vector<SkippedCheckpoint> skipped;
+  EXPECT_TRUE(LoadNewestCheckpoint(folder.path(), Accept, &skipped).ok());
   EXPECT_FALSE(std::filesystem::exists(folder / "checkpoints/step-2"));
   EXPECT_TRUE(std::filesystem::exists(folder / "checkpoints/step-2.bad/manifest.json"));
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_TRUE(absl::StrContains(warnings[0], "is marked bad")) << warnings[0];
+  ASSERT_EQ(skipped.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(skipped[0].why, "is marked bad")) << skipped[0].why;
 }
 
 TEST(CheckpointReaderTest, TwoFailedLoadsMarkOneBad) {
@@ -71,13 +72,13 @@ TEST(CheckpointReaderTest, TwoFailedLoadsMarkOneBad) {
     return checkpoint.info.step == 2 ? absl::InternalError("no such tensor") : absl::OkStatus();
   };
   for (const char* said : {"is skipped for now", "is marked bad"}) {
-    std::vector<std::string> warnings;
-    const auto checkpoint = LoadNewestCheckpoint(folder.path(), refuse_newest, &warnings);
+    std::vector<SkippedCheckpoint> skipped;
+    const auto checkpoint = LoadNewestCheckpoint(folder.path(), refuse_newest, &skipped);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
     EXPECT_EQ(checkpoint->info.step, 1);
-    ASSERT_EQ(warnings.size(), 1u);
-    EXPECT_TRUE(absl::StrContains(warnings[0], said)) << warnings[0];
-    EXPECT_TRUE(absl::StrContains(warnings[0], "no such tensor"));
+    ASSERT_EQ(skipped.size(), 1u);
+    EXPECT_TRUE(absl::StrContains(skipped[0].why, said)) << skipped[0].why;
+    EXPECT_TRUE(absl::StrContains(skipped[0].why, "no such tensor"));
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "checkpoints/step-2"));
 }
@@ -91,11 +92,11 @@ TEST(CheckpointReaderTest, AManifestOfAnotherStepIsRefused) {
 
 TEST(CheckpointReaderTest, NoneIsNotTheSameAsAllCorrupt) {
   ScratchFolder folder;
-  std::vector<std::string> warnings;
-  EXPECT_TRUE(absl::IsNotFound(LoadNewestCheckpoint(folder.path(), Accept, &warnings).status()));
+  std::vector<SkippedCheckpoint> skipped;
+  EXPECT_TRUE(absl::IsNotFound(LoadNewestCheckpoint(folder.path(), Accept, &skipped).status()));
   WriteSteps(folder, {1});
   std::filesystem::remove(folder / "checkpoints/step-1/state.json");
-  EXPECT_TRUE(absl::IsDataLoss(LoadNewestCheckpoint(folder.path(), Accept, &warnings).status()));
+  EXPECT_TRUE(absl::IsDataLoss(LoadNewestCheckpoint(folder.path(), Accept, &skipped).status()));
 }
 
 TEST(CheckpointReaderTest, DamagedManifestsAreRefused) {
