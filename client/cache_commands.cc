@@ -7,6 +7,22 @@ ArgumentSpec ManifestArgument(bool required) {
   return {"MANIFEST", ValueKind::kText, "a manifest id or the beginning of one", required};
 }
 
+CommandSpec BuildCommand() {
+  CommandSpec c{"cache build", "cache", "compute the reference records of a job file ahead"};
+  c.details =
+      "Submits a job of kind reference with the model, SAE and data of the file. Later jobs on "
+      "them "
+      "find\n"
+      "their records there. Inference only: it fits a smaller machine than training.";
+  c.arguments = {{"FILE", ValueKind::kFile, "a job file, YAML or JSON"}};
+  c.options = {{"set", "", ValueKind::kSetting, "KEY=VALUE",
+                "change one key of the job file; may be repeated", true},
+               {"wait", "", ValueKind::kFlag, "", "follow it to its end"}};
+  c.examples = {{"fpoctl cache build job.yaml --wait", "then submit as many runs as you like"}};
+  c.run = RunCacheBuild;
+  return c;
+}
+
 CommandSpec ListCommand() {
   CommandSpec c{"cache ls", "cache", "list the datasets whose reference records are kept"};
   c.examples = {{"fpoctl cache ls", "each manifest, how complete it is, its size, what keeps it"},
@@ -149,9 +165,9 @@ CommandSpec BackupCommand() {
 }  // namespace
 
 std::vector<CommandSpec> CacheCommands() {
-  return {ListCommand(),   InfoCommand(),   RecipesCommand(),    PinCommand(),
-          UnpinCommand(),  VerifyCommand(), QuarantineCommand(), GcCommand(),
-          ExportCommand(), ImportCommand(), BackupCommand()};
+  return {BuildCommand(), ListCommand(),   InfoCommand(),   RecipesCommand(),
+          PinCommand(),   UnpinCommand(),  VerifyCommand(), QuarantineCommand(),
+          GcCommand(),    ExportCommand(), ImportCommand(), BackupCommand()};
 }
 
 }  // namespace fpo::client

@@ -10,6 +10,7 @@ namespace fpo::client {
 std::vector<CommandSpec> CacheCommands();
 
 // What it runs; like commands.h.
+absl::StatusOr<ExitCode> RunCacheBuild(Session& session);
 absl::StatusOr<ExitCode> RunCacheList(Session& session);
 absl::StatusOr<ExitCode> RunCacheInfo(Session& session);
 absl::StatusOr<ExitCode> RunCacheRecipes(Session& session);

@@ -9,12 +9,19 @@ namespace fpo::client {
 namespace pb = fpo::v1;
 
 absl::StatusOr<ExitCode> RunCancel(Session& session) {
+  if (session.invocation.Has("now") && session.invocation.Has("grace")) {
+    return UsageError("cancel: --now and --grace exclude each other", "fpoctl cancel --help");
+  }
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
                        coordinator.GetJob(session.invocation.Get("JOB")));
   pb::CancelJobRequest request;
   request.set_job_id(found.job().job_id());
   request.set_now(session.invocation.Has("now"));
+  if (const auto grace = session.invocation.GetDuration("grace")) {
+    request.mutable_grace()->set_seconds(
+        absl::ToInt64Seconds(absl::Ceil(*grace, absl::Seconds(1))));
+  }
   FPO_ASSIGN_OR_RETURN(const pb::CancelJobResponse answer, coordinator.CancelJob(request));
   const pb::Job& job = answer.job();
   // The service leaves an ended job as it is. Already cancelled is what was asked for; the others

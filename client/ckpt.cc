@@ -64,6 +64,10 @@ absl::StatusOr<ExitCode> RunCheckpointList(Session& session) {
   if (answer.checkpoints().empty()) {
     session.err << "job " << answer.job_id() << " has no checkpoint\n";
   }
+  for (const pb::BadCheckpoint& bad : answer.bad()) {
+    session.err << "bad: attempt " << bad.attempt() << " could not use step " << bad.step() << ": "
+                << OneLine(bad.why()) << "\n";
+  }
   return ExitCode::kOk;
 }
 

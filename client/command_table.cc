@@ -38,16 +38,57 @@ CommandSpec SubmitCommand() {
       {"hold", "", ValueKind::kFlag, "", "let it wait until fpoctl release"},
       {"after-ok", "", ValueKind::kJob, "JOB",
        "start only after this job succeeded; may be repeated", true},
+      {"after", "", ValueKind::kJob, "JOB",
+       "start only after this job ended, however; may be repeated", true},
+      {"label", "", ValueKind::kSetting, "NAME=VALUE",
+       "the same as --set labels.NAME=VALUE; may be repeated", true},
+      {"smoke", "", ValueKind::kFlag, "",
+       "a short trial of the job: two steps, few pairs, NAME-smoke, its own output folder"},
+      {"follow", "f", ValueKind::kFlag, "", "print its log lines to its end, as fpoctl logs -f"},
       {"priority", "", ValueKind::kCount, "N", "0 to 1000, higher runs first (resources.priority)"},
       {"name", "", ValueKind::kText, "NAME", "the same as --set name=NAME"},
       {"request-id", "", ValueKind::kText, "ID",
        "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
-  c.examples = {{"fpoctl submit job.yaml", "send it and come back at once"},
-                {"fpoctl submit job.yaml --wait", "send it and watch it run"},
-                {"fpoctl submit job.yaml --set method.beta=2 --set name=beta-2",
-                 "the same with another beta"},
-                {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
+  c.examples = {
+      {"fpoctl submit job.yaml", "send it and come back at once"},
+      {"fpoctl submit job.yaml --wait", "send it and watch it run"},
+      {"fpoctl submit job.yaml --set method.beta=2 --set name=beta-2",
+       "the same with another beta"},
+      {"fpoctl submit job.yaml --smoke -f", "does it run at all? two steps, with its log"},
+      {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
   c.run = RunSubmit;
+  return c;
+}
+
+CommandSpec SweepCommand() {
+  CommandSpec c{"sweep", "run", "send a job file once for each combination of values"};
+  c.details =
+      "Runs that need the same reference records wait for one job that computes them. Each run is "
+      "named\n"
+      "after its values and writes into a folder of that name below the job's output; all carry "
+      "the label\n"
+      "sweep=ID. A sweep that was cut short goes on with the same command and its --request-id.";
+  c.arguments = {kFileArgument};
+  OptionSpec grid{"grid",
+                  "",
+                  ValueKind::kSetting,
+                  "KEY=A,B,...",
+                  "the values of one key; may be "
+                  "repeated",
+                  true};
+  grid.required = true;
+  c.options = {grid,
+               kSetOption,
+               {"max-parallel", "", ValueKind::kCount, "N",
+                "at most N runs at a time: each waits for the end of the one N before it"},
+               {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat a sweep that was cut short (default: a new UUID)"}};
+  c.examples = {{"fpoctl sweep job.yaml --grid method.beta=0.05,0.1 --grid method.alpha=0.5,1",
+                 "four runs, one computation of the reference"},
+                {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",
+                 "one after the other"}};
+  c.run = RunSweep;
   return c;
 }
 
@@ -93,6 +134,8 @@ CommandSpec ListCommand() {
                 {"QUEUED", "HELD", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "PAUSING",
                  "PAUSED", "PREEMPTING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"}},
                {"owner", "", ValueKind::kText, "USER", "only this user's jobs"},
+               {"label", "", ValueKind::kSetting, "NAME=VALUE",
+                "only jobs with this label; may be repeated", true},
                {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
   c.examples = {{"fpoctl list", "all users' newest jobs"},
                 {"fpoctl list --state RUNNING --state QUEUED", "what runs and what waits"},
@@ -170,9 +213,14 @@ CommandSpec WaitCommand() {
 
 CommandSpec CancelCommand() {
   CommandSpec c{"cancel", "act", "end a job"};
-  c.details = "A running job gets 30 s to stop. Its output so far stays where it is.";
+  c.details =
+      "A running job gets 30 s to stop, or what the coordinator's --cancel-grace says. Its output "
+      "so far\n"
+      "stays where it is.";
   c.arguments = {kJobArgument};
-  c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"}};
+  c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"},
+               {"grace", "", ValueKind::kDuration, "DURATION",
+                "kill its processes only after this long, up to 1h"}};
   c.examples = {{"fpoctl cancel j-4f2a", "let it stop in order"},
                 {"fpoctl cancel j-4f2a --now", "kill it"}};
   c.run = RunCancel;
@@ -183,6 +231,18 @@ std::vector<CommandSpec> AdminCommands() {
   CommandSpec workers{"workers list", "admin", "list workers, their slots and jobs"};
   workers.examples = {{"fpoctl workers list", "who is there"}};
   workers.run = RunWorkersList;
+  CommandSpec audit{"audit", "admin", "list who changed what, and who was refused"};
+  audit.details =
+      "The newest first. Callers are known by name when the coordinator runs with --access; else "
+      "by the\n"
+      "name they gave or the address they called from. The newest 100,000 entries are kept.";
+  audit.options = {{"user", "", ValueKind::kText, "NAME", "only what this caller did"},
+                   {"target", "", ValueKind::kText, "ID", "only about this job or worker"},
+                   {"since", "", ValueKind::kDuration, "DURATION", "only of the last e.g. 24h"},
+                   {"limit", "", ValueKind::kCount, "N", "at most N, 0 for all (default: 50)"}};
+  audit.examples = {{"fpoctl audit --since 24h", "the last day"},
+                    {"fpoctl audit --target j-4f2a1c", "what was done to one job"}};
+  audit.run = RunAudit;
   CommandSpec health{"health", "admin", "ask the services whether they serve"};
   health.details = "Exit code 5 when one does not.";
   health.arguments = {{"SERVICE",
@@ -205,14 +265,14 @@ std::vector<CommandSpec> AdminCommands() {
       {"source <(fpoctl completion zsh)", "after compinit"},
       {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
   completion.run = RunCompletion;
-  return {workers, health, version, completion};
+  return {workers, audit, health, version, completion};
 }
 
 std::vector<CommandSpec> MakeCommands() {
-  std::vector<CommandSpec> commands = {SubmitCommand(),   InitCommand(),  SchemaCommand(),
-                                       ValidateCommand(), ListCommand(),  DescribeCommand(),
-                                       CompareCommand(),  LogsCommand(),  WatchCommand(),
-                                       WaitCommand(),     CancelCommand()};
+  std::vector<CommandSpec> commands = {SubmitCommand(),   SweepCommand(),    InitCommand(),
+                                       SchemaCommand(),   ValidateCommand(), ListCommand(),
+                                       DescribeCommand(), CompareCommand(),  LogsCommand(),
+                                       WatchCommand(),    WaitCommand(),     CancelCommand()};
   const auto append = [&commands](std::vector<CommandSpec> more) {
     for (CommandSpec& c : more) commands.push_back(std::move(c));
   };

@@ -9,6 +9,7 @@ namespace fpo::client {
 // What the command table runs. Data goes to the session's out, the rest to its err; an error is
 // returned, not printed.
 absl::StatusOr<ExitCode> RunSubmit(Session& session);
+absl::StatusOr<ExitCode> RunSweep(Session& session);
 absl::StatusOr<ExitCode> RunList(Session& session);
 absl::StatusOr<ExitCode> RunDescribe(Session& session);
 absl::StatusOr<ExitCode> RunCompare(Session& session);
@@ -34,6 +35,7 @@ absl::StatusOr<ExitCode> RunDownload(Session& session);
 absl::StatusOr<ExitCode> RunWorkersDrain(Session& session);
 absl::StatusOr<ExitCode> RunWorkersCordon(Session& session);
 absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session);
+absl::StatusOr<ExitCode> RunAudit(Session& session);
 absl::StatusOr<ExitCode> RunContextList(Session& session);
 absl::StatusOr<ExitCode> RunContextSet(Session& session);
 absl::StatusOr<ExitCode> RunContextUse(Session& session);

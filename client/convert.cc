@@ -91,6 +91,12 @@ JobView ViewOf(const pb::Job& job) {
   view.checkpoint_step = job.checkpoint_step();
   view.priority = job.priority();
   view.after_ok.assign(job.after_ok().begin(), job.after_ok().end());
+  view.after_end.assign(job.after_end().begin(), job.after_end().end());
+  view.labels.insert(job.labels().begin(), job.labels().end());
+  for (const pb::BadCheckpoint& bad : job.bad_checkpoints()) {
+    view.bad_checkpoints.push_back(
+        absl::StrCat("step ", bad.step(), ", found by attempt ", bad.attempt(), ": ", bad.why()));
+  }
   view.retry_of = job.retry_of();
   view.excluded_workers.assign(job.excluded_workers().begin(), job.excluded_workers().end());
   view.progress = ViewOf(job.progress());

@@ -88,6 +88,13 @@ absl::StatusOr<pb::CancelJobResponse> CoordinatorClient::CancelJob(
   return response;
 }
 
+absl::StatusOr<pb::ListAuditResponse> CoordinatorClient::ListAudit(
+    const pb::ListAuditRequest& request) {
+  pb::ListAuditResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ListAudit, request, &response));
+  return response;
+}
+
 absl::StatusOr<pb::ListWorkersResponse> CoordinatorClient::ListWorkers() {
   pb::ListWorkersResponse response;
   FPO_RETURN_IF_ERROR(

@@ -50,6 +50,8 @@ class CoordinatorClient {
   absl::StatusOr<fpo::v1::SetWorkerModeResponse> SetWorkerMode(
       const fpo::v1::SetWorkerModeRequest& request);
 
+  absl::StatusOr<fpo::v1::ListAuditResponse> ListAudit(const fpo::v1::ListAuditRequest& request);
+
   // Block until the server ends the stream. They have no deadline: a dead connection is found by
   // keepalive.
   absl::Status WatchJob(const std::string& job_id,

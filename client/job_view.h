@@ -59,6 +59,9 @@ struct JobView {
   int64_t checkpoint_step = 0;
   int64_t priority = 0;
   std::vector<std::string> after_ok;
+  std::vector<std::string> after_end;
+  std::map<std::string, std::string> labels;
+  std::vector<std::string> bad_checkpoints;  // a sentence each
   std::string retry_of;
   std::vector<std::string> excluded_workers;
   ProgressView progress;

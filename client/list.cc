@@ -35,6 +35,10 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
   const Invocation& invocation = session.invocation;
   pb::ListJobsRequest request;
   request.set_owner(invocation.Get("owner"));
+  for (const std::string& label : invocation.GetAll("label")) {
+    const size_t equals = label.find('=');
+    (*request.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
+  }
   for (const std::string& name : invocation.GetAll("state")) {
     pb::JobState state = pb::JOB_STATE_UNSPECIFIED;
     if (pb::JobState_Parse(name, &state)) request.add_states(state);

@@ -3,6 +3,7 @@
 #include "client/convert.h"
 #include "client/follow_job.h"
 #include "client/human.h"
+#include "client/read_logs.h"
 #include "client/rpc_status.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
@@ -74,13 +75,29 @@ class LogReading {
 
 }  // namespace
 
+absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinator,
+                                  const pb::LogsRequest& request) {
+  const absl::Status status = LogReading(session, coordinator, request).Run();
+  if (ErrorReason(status) == kInterruptedReason) {
+    session.err << InterruptedText("logs -f", request.job_id());
+    return ExitCode::kInterrupted;
+  }
+  FPO_RETURN_IF_ERROR(status);
+  if (!request.follow()) return ExitCode::kOk;
+  // The lines end with the job; wait for the state that goes with it.
+  SilentDisplay display;
+  Session after{session.invocation, session.environment, session.err,
+                session.err,        session.interrupt,   session.times};
+  return FollowJob(after, coordinator,
+                   {.job_id = request.job_id(), .answered = true, .stream_json = false}, display);
+}
+
 absl::StatusOr<ExitCode> RunLogs(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator.GetJob(invocation.Get("JOB")));
-  const std::string& job_id = found.job().job_id();
   pb::LogsRequest request;
-  request.set_job_id(job_id);
+  request.set_job_id(found.job().job_id());
   request.set_follow(invocation.Has("follow"));
   if (invocation.Has("rank")) {
     request.set_rank(static_cast<int32_t>(invocation.GetCount("rank", 0)));
@@ -90,19 +107,7 @@ absl::StatusOr<ExitCode> RunLogs(Session& session) {
   }
   request.set_attempt(static_cast<int32_t>(invocation.GetCount("attempt", 0)));
   request.set_tail(static_cast<int32_t>(invocation.GetCount("tail", 0)));
-  const absl::Status status = LogReading(session, coordinator, request).Run();
-  if (ErrorReason(status) == kInterruptedReason) {
-    session.err << InterruptedText("logs -f", job_id);
-    return ExitCode::kInterrupted;
-  }
-  FPO_RETURN_IF_ERROR(status);
-  if (!request.follow()) return ExitCode::kOk;
-  // The lines end with the job; wait for the state that goes with it.
-  SilentDisplay display;
-  Session after{invocation,  session.environment, session.err,
-                session.err, session.interrupt,   session.times};
-  return FollowJob(after, coordinator, {.job_id = job_id, .answered = true, .stream_json = false},
-                   display);
+  return ReadLogs(session, coordinator, request);
 }
 
 }  // namespace fpo::client

@@ -98,7 +98,11 @@ std::string JobSheet(const JobView& job, absl::Time now, const TextStyle& style)
   sheet.Add("reason", job.reason);
   sheet.Add("owner", job.owner);
   sheet.Add("priority", absl::StrCat(job.priority));
-  if (!job.after_ok.empty()) sheet.Add("after", absl::StrJoin(job.after_ok, ", "));
+  if (!job.labels.empty()) {
+    sheet.Add("labels", absl::StrJoin(job.labels, ", ", absl::PairFormatter("=")));
+  }
+  if (!job.after_ok.empty()) sheet.Add("after success of", absl::StrJoin(job.after_ok, ", "));
+  if (!job.after_end.empty()) sheet.Add("after end of", absl::StrJoin(job.after_end, ", "));
   if (!job.retry_of.empty()) sheet.Add("retry of", job.retry_of);
   if (!job.excluded_workers.empty()) {
     sheet.Add("avoids", absl::StrCat(absl::StrJoin(job.excluded_workers, ", "),
@@ -113,6 +117,7 @@ std::string JobSheet(const JobView& job, absl::Time now, const TextStyle& style)
   sheet.Add("step", StepText(job.progress));
   sheet.Add("checkpoint",
             job.checkpoint_step > 0 ? absl::StrCat("step ", HumanCount(job.checkpoint_step)) : "");
+  for (const std::string& bad : job.bad_checkpoints) sheet.Add("bad checkpoint", bad);
   sheet.Add("restarts", absl::StrCat(job.restarts_used, " counted"));
   sheet.Add("cache", job.cache ? CacheUseText(*job.cache) : "");
   return sheet.Render();

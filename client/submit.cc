@@ -1,4 +1,4 @@
-#include <unistd.h>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -8,10 +8,10 @@
 #include "client/human.h"
 #include "client/job_display.h"
 #include "client/job_source.h"
+#include "client/read_logs.h"
 #include "client/request_id.h"
-#include "client/rpc_status.h"
+#include "client/submit_once.h"
 #include "common/error_info.h"
-#include "common/job_file.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -19,63 +19,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
-void PrintWarnings(Session& session, const std::vector<std::string>& warnings) {
-  if (session.settings().quiet) return;
-  for (const std::string& warning : warnings) {
-    session.err << "warning: " << OneLine(warning) << "\n";
-  }
-}
-
 std::vector<std::string> Strings(const google::protobuf::RepeatedPtrField<std::string>& field) {
   return {field.begin(), field.end()};
-}
-
-// Repeats a submit whose answer was lost, always with the same request id.
-absl::StatusOr<pb::SubmitResponse> SubmitOnce(Session& session, CoordinatorClient& coordinator,
-                                              const pb::SubmitRequest& request) {
-  ReconnectOptions options = session.times.reconnect;
-  options.give_up_after = session.times.submit_repeat_for;
-  ReconnectPolicy policy(options);
-  policy.Answered();
-  while (true) {
-    absl::StatusOr<pb::SubmitResponse> response = coordinator.Submit(request);
-    if (response.ok() || !IsLost(response.status())) return response;
-    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
-    if (!wait) return response;
-    if (session.interrupt.WaitFor(*wait)) return InterruptedError();
-  }
-}
-
-// The job may or may not be stored: say how to find out without storing it twice.
-absl::Status LostSubmit(const absl::Status& status, const Session& session,
-                        const std::string& request_id) {
-  const ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
-  absl::Status lost(status.code(), absl::StrCat(status.message(), " (submit with request id ",
-                                                request_id, " may or may not have been stored)"));
-  const std::string again = absl::StrCat("fpoctl submit ", session.invocation.Get("FILE"),
-                                         " --request-id ", request_id, " stores it at most once");
-  return WithErrorInfo(
-      lost, {.reason = info.reason,
-             .field = info.field,
-             .hint = info.hint.empty() ? again : absl::StrCat(info.hint, "; then ", again)});
-}
-
-void PrintSubmitted(Session& session, const pb::SubmitResponse& response) {
-  if (session.settings().json) {
-    session.out << AnswerJson(response) << "\n" << std::flush;
-  } else if (session.settings().quiet) {
-    session.out << response.job_id() << "\n" << std::flush;
-  } else {
-    const std::string& id = response.job_id();
-    session.out << "job " << id << " submitted\n"
-                << "  follow    fpoctl watch " << id << "\n"
-                << "  cancel    fpoctl cancel " << id << "\n"
-                << "  describe  fpoctl describe " << id << "\n";
-    if (!response.records().empty()) {
-      session.out << "  records   " << OneLine(response.records()) << "\n";
-    }
-    session.out << std::flush;
-  }
 }
 
 void PrintPreview(Session& session, const pb::ValidateResponse& answer) {
@@ -103,6 +48,7 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const pb::SubmitRequest& asked
   pb::ValidateRequest request;
   *request.mutable_spec() = asked.spec();
   *request.mutable_after_ok() = asked.after_ok();
+  *request.mutable_after_end() = asked.after_end();
   FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
@@ -125,36 +71,68 @@ std::vector<std::string> SettingsOf(const Invocation& invocation) {
   if (invocation.Has("priority")) {
     set.push_back("resources.priority=" + invocation.Get("priority"));
   }
+  for (const std::string& label : invocation.GetAll("label")) set.push_back("labels." + label);
   return set;
+}
+
+// A short form of the job that touches everything it would: data, model, records, a few steps, a
+// checkpoint, an evaluation, the export.
+void MakeSmoke(JobConfig* config) {
+  constexpr int64_t kSteps = 2;
+  constexpr size_t kNameMax = 57;  // with the suffix the limit of a name
+  config->name = absl::StrCat(config->name.substr(0, kNameMax), "-smoke");
+  absl::StrAppend(&config->output, "-smoke");
+  config->labels.emplace_back("smoke", "yes");
+  const int64_t pairs = kSteps * config->batch.pairs;
+  config->data.max_pairs = std::min(config->data.max_pairs.value_or(pairs), pairs);
+  config->max_steps = std::min(config->max_steps.value_or(kSteps), kSteps);
+  config->sae_training.steps = std::min<int64_t>(config->sae_training.steps, 20);
+  config->checkpoint.every_steps = config->evaluate.every_steps = kSteps;
+  config->evaluate.pairs = std::min<int64_t>(config->evaluate.pairs, config->batch.pairs);
+}
+
+absl::StatusOr<pb::SubmitRequest> RequestOf(const Session& session) {
+  const Invocation& invocation = session.invocation;
+  if (invocation.Has("wait") && invocation.Has("follow")) {
+    return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
+  }
+  FPO_ASSIGN_OR_RETURN(JobConfig config, LoadJob(invocation.Get("FILE"), SettingsOf(invocation)));
+  if (invocation.Has("smoke")) MakeSmoke(&config);
+  pb::SubmitRequest request = RequestFor(session, config);
+  request.set_hold(invocation.Has("hold"));
+  for (const std::string& job : invocation.GetAll("after-ok")) request.add_after_ok(job);
+  for (const std::string& job : invocation.GetAll("after")) request.add_after_end(job);
+  return request;
 }
 
 }  // namespace
 
 absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   const Invocation& invocation = session.invocation;
-  FPO_ASSIGN_OR_RETURN(const JobConfig config,
-                       LoadJob(invocation.Get("FILE"), SettingsOf(invocation)));
-  pb::SubmitRequest request;
-  request.mutable_spec()->set_config_json(WriteJobJson(config));
-  request.mutable_spec()->set_owner(session.environment.user);
-  request.set_hold(invocation.Has("hold"));
-  for (const std::string& job : invocation.GetAll("after-ok")) request.add_after_ok(job);
+  FPO_ASSIGN_OR_RETURN(pb::SubmitRequest request, RequestOf(session));
   if (invocation.Has("dry-run")) return DryRun(session, request);
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  const absl::StatusOr<pb::SubmitResponse> response = SubmitOnce(session, coordinator, request);
-  if (!response.ok()) {
-    const bool unsure = IsLost(response.status()) || session.interrupt.raised();
-    return unsure ? LostSubmit(response.status(), session, request.request_id())
-                  : response.status();
+  FPO_ASSIGN_OR_RETURN(const pb::SubmitResponse response,
+                       SubmitOnce(session, coordinator, request,
+                                  absl::StrCat("fpoctl submit ", invocation.Get("FILE"),
+                                               " --request-id ", request.request_id())));
+  PrintWarnings(session, Strings(response.warnings()));
+  const bool follows = invocation.Has("follow");
+  // With -f standard output is the job's lines.
+  Session said{invocation,  session.environment, follows ? session.err : session.out,
+               session.err, session.interrupt,   session.times};
+  PrintSubmitted(said, response);
+  if (follows) {
+    pb::LogsRequest logs;
+    logs.set_job_id(response.job_id());
+    logs.set_follow(true);
+    return ReadLogs(session, coordinator, logs);
   }
-  PrintWarnings(session, Strings(response->warnings()));
-  PrintSubmitted(session, *response);
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
-  return FollowJob(session, coordinator, {.job_id = response->job_id(), .answered = true},
-                   *display);
+  return FollowJob(session, coordinator, {.job_id = response.job_id(), .answered = true}, *display);
 }
 
 }  // namespace fpo::client

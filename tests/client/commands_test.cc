@@ -107,6 +107,36 @@ TEST_F(CommandsTest, MalformedAddressIsUsage) {
   EXPECT_EQ(result.code, 2) << result.err;
 }
 
+TEST_F(CommandsTest, AuditReadsPagesUpToItsLimit) {
+  std::vector<pb::AuditEntry> entries(1200);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    entries[i].set_cursor(entries.size() - i);
+    entries[i].set_who("ana");
+    entries[i].set_method("CancelJob");
+    entries[i].set_result("OK");
+  }
+  coordinator_.SetAudit(entries);
+  const Result some = Run({"audit"});
+  EXPECT_EQ(some.code, 0) << some.err;
+  EXPECT_EQ(std::count(some.out.begin(), some.out.end(), '\n'), 51);
+  EXPECT_THAT(some.out, HasSubstr("ana  CancelJob  -       OK"));
+  const json all = json::parse(Run({"audit", "--limit", "0", "--json"}).out);
+  EXPECT_EQ(all["entries"].size(), 1200u);
+}
+
+TEST_F(CommandsTest, CancelTakesAGraceOfItsOwn) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  EXPECT_EQ(Run({"cancel", "j-1001", "--grace", "90s"}).code, 0);
+  EXPECT_EQ(coordinator_.cancels().at(0).grace().seconds(), 90);
+  EXPECT_EQ(Run({"cancel", "j-1001", "--grace", "90s", "--now"}).code, 2);
+}
+
+TEST_F(CommandsTest, ListFiltersByLabel) {
+  EXPECT_EQ(Run({"list", "--label", "team=a", "--label", "run=1"}).code, 0);
+  EXPECT_EQ(coordinator_.lists().at(0).labels().at("run"), "1");
+  EXPECT_EQ(Run({"list", "--label", "team"}).code, 2);
+}
+
 TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
   coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
   EXPECT_EQ(Run({"cancel", "tiny-fpo"}).out,

@@ -64,6 +64,21 @@ void FakeCoordinator::AddWorker(const pb::Worker& worker) {
   workers_.push_back(worker);
 }
 
+void FakeCoordinator::SetAudit(std::vector<pb::AuditEntry> entries) {
+  absl::MutexLock lock(&mutex_);
+  audit_ = std::move(entries);
+}
+
+grpc::Status FakeCoordinator::ListAudit(grpc::ServerContext*, const pb::ListAuditRequest* request,
+                                        pb::ListAuditResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  for (const pb::AuditEntry& entry : audit_) {
+    const bool older = request->before() == 0 || entry.cursor() < request->before();
+    if (older && response->entries_size() < request->limit()) *response->add_entries() = entry;
+  }
+  return grpc::Status::OK;
+}
+
 void FakeCoordinator::FailNext(const std::string& method, const absl::Status& error) {
   absl::MutexLock lock(&mutex_);
   failures_[method].push_back(error);

@@ -48,6 +48,7 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
       const fpo::v1::ReadArtifactRequest&, grpc::ServerWriter<fpo::v1::ReadArtifactResponse>*)>;
   void SetArtifact(ArtifactScript script);  // answers every ReadArtifact
   void SetCheckpoints(std::vector<fpo::v1::Checkpoint> checkpoints);
+  void SetAudit(std::vector<fpo::v1::AuditEntry> entries);  // newest first
   void AddWorker(const fpo::v1::Worker& worker);
   void FailNext(const std::string& method, const absl::Status& error);
   void LoseAnswers(int count);  // of Submit: the job is stored, the caller sees UNAVAILABLE
@@ -80,6 +81,8 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   grpc::Status ListWorkers(grpc::ServerContext*, const fpo::v1::ListWorkersRequest*,
                            fpo::v1::ListWorkersResponse*) override;
 
+  grpc::Status ListAudit(grpc::ServerContext*, const fpo::v1::ListAuditRequest*,
+                         fpo::v1::ListAuditResponse*) override;
   grpc::Status ReadArtifact(grpc::ServerContext*, const fpo::v1::ReadArtifactRequest*,
                             grpc::ServerWriter<fpo::v1::ReadArtifactResponse>*) override;
   grpc::Status ListCheckpoints(grpc::ServerContext*, const fpo::v1::ListCheckpointsRequest*,
@@ -100,6 +103,7 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   ArtifactScript artifact_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::Checkpoint> checkpoints_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::deque<absl::Status>> failures_ ABSL_GUARDED_BY(mutex_);
+  std::vector<fpo::v1::AuditEntry> audit_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::Worker> workers_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> problems_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> warnings_ ABSL_GUARDED_BY(mutex_);

@@ -37,6 +37,36 @@ class FollowTest : public CommandRun {
   void AddRunningJob() { coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING)); }
 };
 
+TEST_F(FollowTest, SubmitTakesLabelsDependenciesAndAShortTrial) {
+  const Result result = Run({"submit", WriteJob(), "--label", "team=a", "--after", "j-7",
+                             "--after-ok", "j-8", "--smoke"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const pb::SubmitRequest request = coordinator_.submits().at(0);
+  EXPECT_EQ(request.after_end(0), "j-7");
+  EXPECT_EQ(request.after_ok(0), "j-8");
+  const json config = json::parse(request.spec().config_json());
+  EXPECT_EQ(config["labels"]["team"], "a");
+  EXPECT_EQ(config["name"], "tiny-fpo-smoke");
+  EXPECT_EQ(config["output"], folder_ + "/runs/fpo-smoke");
+  EXPECT_EQ(config["max_steps"], 2);
+  EXPECT_EQ(config["data"]["max_pairs"], 64) << "two batches";
+  EXPECT_EQ(config["checkpoint"]["every_steps"], 2);
+}
+
+TEST_F(FollowTest, SubmitFollowPrintsTheLinesAndEndsAsTheJob) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  pb::LogLine line;
+  line.set_cursor(1);
+  line.set_text("step 1");
+  coordinator_.AddLogs({.answers = {{line}}, .jobs_become = pb::FAILED});
+  Script({pb::FAILED});
+  const Result result = Run({"submit", WriteJob(), "-f", "-q"});
+  EXPECT_EQ(result.code, 10) << result.err;
+  EXPECT_EQ(result.out, "step 1\n") << "the id is on standard error";
+  EXPECT_THAT(result.err, HasSubstr("j-1001"));
+  EXPECT_EQ(Run({"submit", WriteJob(), "-f", "--wait"}).code, 2);
+}
+
 TEST_F(FollowTest, SubmitSendsTheEffectiveJobWithAbsolutePaths) {
   const Result result = Run({"submit", WriteJob(), "--set", "method.alpha=2"});
   EXPECT_EQ(result.code, 0) << result.err;

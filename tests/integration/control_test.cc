@@ -1,8 +1,11 @@
 // fpoctl's commands against real programs; the trainer is a script, so that what is tested is the
 // service.
 
+#include <sys/mount.h>
+
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -221,6 +224,51 @@ bool MatchesPattern(const std::string& text, const std::string& pattern) {
   return at == text.size() || absl::EndsWith(pattern, "…");
 }
 
+// A coordinator that asks who calls. In the folder of the test are the tokens of ana, who has the
+// job `theirs`, and of bob.
+std::unique_ptr<LocalService> StartGuarded(const LocalService& here) {
+  const std::string access = here.Path("access.json");
+  const std::string fpoctl = std::string(getenv("FPO_BIN_DIR")) + "/fpoctl";
+  for (const std::string name : {"ana", "bob"}) {
+    const Outcome made = RunProgram(
+        {fpoctl, "token", "create", name, "--access", access, "--out", here.Path(name + ".token")});
+    EXPECT_EQ(made.code, 0) << made.err;
+  }
+  LocalService::Settings settings;
+  settings.coordinator_flags = {"--access", access};
+  auto service = std::make_unique<LocalService>(settings);
+  service->Start("coordinator");
+  const Outcome sent = service->Ctl({"submit", here.Path("job.yaml"), "--name", "theirs",
+                                     "--token-file", here.Path("ana.token")});
+  EXPECT_EQ(sent.code, 0) << sent.err;
+  return service;
+}
+
+// A coordinator whose small file system filled up after its start, and the end of both.
+class FullCoordinator {
+ public:
+  FullCoordinator() {
+    const std::string data = service_.Path("coordinator");
+    std::filesystem::create_directories(data);
+    mounted_ = mount("tmpfs", data.c_str(), "tmpfs", 0, "size=288m") == 0;
+    if (!mounted_) return;
+    service_.Start("coordinator");
+    // It keeps 256 MiB for what must go on: the rest of this file system is less.
+    std::ofstream(data + "/filler") << std::string(64 << 20, 'x');
+  }
+  ~FullCoordinator() {
+    if (!mounted_) return;
+    service_.Kill("coordinator");
+    umount(service_.Path("coordinator").c_str());
+  }
+  // Empty where a file system cannot be mounted: that needs root.
+  std::string Address() const { return mounted_ ? service_.GrpcAddress("coordinator") : ""; }
+
+ private:
+  LocalService service_;
+  bool mounted_ = false;
+};
+
 TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
   Submit("done", "steps-3-1-0");
   ASSERT_TRUE(Reaches("done", "SUCCEEDED"));
@@ -230,18 +278,31 @@ TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
   std::ofstream(service_->Path("bad.yaml")) << "name: tiny\noptimizer: {lr: fast}\nepoch: 3\n";
   std::filesystem::create_directories(service_->Path("wrong/fpo"));
   std::ofstream(service_->Path("wrong/fpo/config.yaml")) << "contexts:\n  lab:\n    sever: a:1\n";
+  const auto guarded = StartGuarded(*service_);
+  const FullCoordinator full;
   const std::vector<Wrong> rows = WrongInputs();
-  EXPECT_GE(rows.size(), 20u);
+  EXPECT_GE(rows.size(), 40u);
+  const std::pair<std::string, std::string> places[] = {
+      {service_->GrpcAddress("coordinator"), "HOST:PORT"},
+      {guarded->GrpcAddress("coordinator"), "GUARDED"},
+      {full.Address().empty() ? "-" : full.Address(), "FULL"}};
   for (const Wrong& row : rows) {
+    if (full.Address().empty() && absl::StrContains(row.command, "FULL")) continue;
+    std::string command = row.command;
+    for (const auto& [address, word] : places) {
+      command = absl::StrReplaceAll(command, {{word, address}});
+    }
     const std::string line = absl::StrCat(
-        "cd ", service_->Path(""), " && PATH=", getenv("FPO_BIN_DIR"), ":$PATH && ", row.command);
+        "cd ", service_->Path(""), " && PATH=", getenv("FPO_BIN_DIR"), ":$PATH && ", command);
     const Outcome outcome =
         RunProgram({"/bin/sh", "-c", line}, {"FPO_SERVER=" + service_->GrpcAddress("coordinator"),
                                              "XDG_CONFIG_HOME=" + service_->Path("config")});
     EXPECT_EQ(outcome.code, row.code) << row.command << "\n" << outcome.err;
-    const std::string said =
-        absl::StrReplaceAll(std::string(absl::StripAsciiWhitespace(outcome.err)),
-                            {{"\n", " / "}, {service_->GrpcAddress("coordinator"), "HOST:PORT"}});
+    std::string said =
+        absl::StrReplaceAll(std::string(absl::StripAsciiWhitespace(outcome.err)), {{"\n", " / "}});
+    for (const auto& [address, word] : places) {
+      said = absl::StrReplaceAll(said, {{address, word}});
+    }
     EXPECT_TRUE(MatchesPattern(said, row.says))
         << row.command << "\n  says      " << said << "\n  documents " << row.says;
   }

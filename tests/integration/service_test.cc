@@ -55,8 +55,9 @@ class ServiceTest : public ::testing::Test {
   }
 
   static Outcome Submit(const std::string& file, std::vector<std::string> set,
-                        std::vector<std::string> more = {"--wait"}) {
-    std::vector<std::string> words = {"submit", service_->Path("tiny/") + file};
+                        std::vector<std::string> more = {"--wait"},
+                        const std::string& command = "submit") {
+    std::vector<std::string> words = {command, service_->Path("tiny/") + file};
     for (std::string& entry : set) {
       for (const char* path : {"model.path=", "sae.path=", "output="}) {
         if (entry.rfind(path, 0) == 0 && entry.find("=/") == std::string::npos) {
@@ -129,6 +130,25 @@ TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
     EXPECT_EQ(Number(cache, "records_computed"), 0) << name;
     EXPECT_EQ(Number(cache, "records_hit"), Number(cache, "records_total")) << name;
     EXPECT_EQ(Number(cache, "records_total"), Number(first_cache, "records_total")) << name;
+  }
+}
+
+TEST_F(ServiceTest, ASweepComputesTheReferenceOnce) {
+  std::vector<std::string> set = Short("swept", 4);
+  set.push_back("reference.values=float16");  // records that no test before has computed
+  const Outcome sent = Submit("fpo.yaml", set, {"--grid", "method.beta=1,2", "-q"}, "sweep");
+  ASSERT_EQ(sent.code, 0) << sent.err;
+  for (const std::string name : {"swept-reference", "swept-beta-1", "swept-beta-2"}) {
+    const auto end = service_->Until(name, IsTerminal);
+    ASSERT_TRUE(end.has_value());
+    EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
+    const json cache = Progress(*end)["cache"];
+    const bool builds = name == "swept-reference";
+    EXPECT_EQ(Number(cache, "records_computed") > 0, builds) << cache;
+    if (!builds) {
+      EXPECT_EQ(Number(cache, "records_hit"), Number(cache, "records_total")) << cache;
+      EXPECT_TRUE(HasModel("swept/" + name));
+    }
   }
 }
 

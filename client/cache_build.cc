@@ -1,0 +1,38 @@
+#include "absl/strings/str_cat.h"
+#include "client/cache_commands.h"
+#include "client/follow_job.h"
+#include "client/job_display.h"
+#include "client/job_source.h"
+#include "client/request_id.h"
+#include "client/submit_once.h"
+#include "client/sweep_plan.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+
+absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
+  const Invocation& invocation = session.invocation;
+  const std::string file = invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(const JobConfig config, LoadJob(file, invocation.GetAll("set")));
+  if (config.reference.source != "cached") {
+    return WithErrorInfo(
+        absl::FailedPreconditionError(absl::StrCat(file,
+                                                   " asks the reference for nothing that is "
+                                                   "kept: reference.source is ",
+                                                   config.reference.source)),
+        {.reason = "NOTHING_TO_BUILD", .hint = "methods fpo, dpo and ln_dpo use records"});
+  }
+  fpo::v1::SubmitRequest request = RequestFor(session, ReferenceJobOf(config));
+  request.set_request_id(NewRequestId());
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(
+      const fpo::v1::SubmitResponse response,
+      SubmitOnce(session, coordinator, request, "the same command finds its records"));
+  PrintSubmitted(session, response);
+  if (!invocation.Has("wait")) return ExitCode::kOk;
+  const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
+  return FollowJob(session, coordinator, {.job_id = response.job_id(), .answered = true}, *display);
+}
+
+}  // namespace fpo::client

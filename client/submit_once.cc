@@ -1,0 +1,87 @@
+#include "client/submit_once.h"
+
+#include "absl/strings/str_cat.h"
+#include "client/convert.h"
+#include "client/follow_job.h"
+#include "client/human.h"
+#include "client/rpc_status.h"
+#include "common/error_info.h"
+#include "common/job_file.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<pb::SubmitResponse> Repeat(Session& session, CoordinatorClient& coordinator,
+                                          const pb::SubmitRequest& request) {
+  ReconnectOptions options = session.times.reconnect;
+  options.give_up_after = session.times.submit_repeat_for;
+  ReconnectPolicy policy(options);
+  policy.Answered();
+  while (true) {
+    absl::StatusOr<pb::SubmitResponse> response = coordinator.Submit(request);
+    if (response.ok() || !IsLost(response.status())) return response;
+    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+    if (!wait) return response;
+    if (session.interrupt.WaitFor(*wait)) return InterruptedError();
+  }
+}
+
+// The job may or may not be stored: say how to find out without storing it twice.
+absl::Status Lost(const absl::Status& status, const std::string& request_id,
+                  const std::string& again) {
+  const ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
+  absl::Status lost(status.code(), absl::StrCat(status.message(), " (submit with request id ",
+                                                request_id, " may or may not have been stored)"));
+  const std::string hint = absl::StrCat(again, " stores it at most once");
+  return WithErrorInfo(
+      lost, {.reason = info.reason,
+             .field = info.field,
+             .hint = info.hint.empty() ? hint : absl::StrCat(info.hint, "; then ", hint)});
+}
+
+}  // namespace
+
+pb::SubmitRequest RequestFor(const Session& session, const JobConfig& config) {
+  pb::SubmitRequest request;
+  request.mutable_spec()->set_config_json(WriteJobJson(config));
+  request.mutable_spec()->set_owner(session.environment.user);
+  return request;
+}
+
+absl::StatusOr<pb::SubmitResponse> SubmitOnce(Session& session, CoordinatorClient& coordinator,
+                                              const pb::SubmitRequest& request,
+                                              const std::string& again) {
+  absl::StatusOr<pb::SubmitResponse> response = Repeat(session, coordinator, request);
+  if (response.ok()) return response;
+  const bool unsure = IsLost(response.status()) || session.interrupt.raised();
+  return unsure ? Lost(response.status(), request.request_id(), again) : response.status();
+}
+
+void PrintWarnings(Session& session, const std::vector<std::string>& warnings) {
+  if (session.settings().quiet) return;
+  for (const std::string& warning : warnings) {
+    session.err << "warning: " << OneLine(warning) << "\n";
+  }
+}
+
+void PrintSubmitted(Session& session, const pb::SubmitResponse& response) {
+  if (session.settings().json) {
+    session.out << AnswerJson(response) << "\n" << std::flush;
+  } else if (session.settings().quiet) {
+    session.out << response.job_id() << "\n" << std::flush;
+  } else {
+    const std::string& id = response.job_id();
+    session.out << "job " << id << " submitted\n"
+                << "  follow    fpoctl watch " << id << "\n"
+                << "  cancel    fpoctl cancel " << id << "\n"
+                << "  describe  fpoctl describe " << id << "\n";
+    if (!response.records().empty()) {
+      session.out << "  records   " << OneLine(response.records()) << "\n";
+    }
+    session.out << std::flush;
+  }
+}
+
+}  // namespace fpo::client

@@ -1,0 +1,158 @@
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands.h"
+#include "client/convert.h"
+#include "client/human.h"
+#include "client/job_source.h"
+#include "client/request_id.h"
+#include "client/submit_once.h"
+#include "client/sweep_plan.h"
+#include "client/text_layout.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+
+namespace fpo::client {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<SweepPlan> PlanOf(const Invocation& invocation, std::vector<GridAxis>* axes) {
+  for (const std::string& text : invocation.GetAll("grid")) {
+    FPO_ASSIGN_OR_RETURN(GridAxis axis, ParseGridAxis(text));
+    axes->push_back(std::move(axis));
+  }
+  const auto load = [&invocation](const std::vector<std::string>& changes) {
+    std::vector<std::string> set = invocation.GetAll("set");
+    set.insert(set.end(), changes.begin(), changes.end());
+    return LoadJob(invocation.Get("FILE"), set);
+  };
+  return PlanSweep(*axes, load);
+}
+
+// Stores the jobs of a plan one after the other, each at most once: a repetition with the same
+// request id finds those that are stored already.
+class SweepSubmission {
+ public:
+  SweepSubmission(Session& session, CoordinatorClient& coordinator, std::string request_id)
+      : session_(session), coordinator_(coordinator), request_id_(std::move(request_id)) {}
+
+  absl::Status Submit(const std::string& label, SweepPlan* plan) {
+    const auto lanes = static_cast<size_t>(session_.invocation.GetCount("max-parallel", 0));
+    for (JobConfig& config : plan->references) {
+      FPO_RETURN_IF_ERROR(SubmitOne(label, &config, {}));
+    }
+    for (size_t i = 0; i < plan->runs.size(); ++i) {
+      SweepRun& run = plan->runs[i];
+      pb::SubmitRequest waits;
+      if (run.reference >= 0) waits.add_after_ok(ids_[static_cast<size_t>(run.reference)]);
+      if (lanes > 0 && i >= lanes) waits.add_after_end(ids_[ids_.size() - lanes]);
+      FPO_RETURN_IF_ERROR(SubmitOne(label, &run.config, waits));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& ids() const { return ids_; }  // references first
+
+ private:
+  absl::Status SubmitOne(const std::string& label, JobConfig* config,
+                         const pb::SubmitRequest& waits) {
+    config->labels.emplace_back("sweep", label);
+    pb::SubmitRequest request = RequestFor(session_, *config);
+    request.MergeFrom(waits);
+    request.set_request_id(absl::StrCat(request_id_, "-", ids_.size()));
+    const std::string again = absl::StrCat("the same command with --request-id ", request_id_);
+    const absl::StatusOr<pb::SubmitResponse> answer =
+        SubmitOnce(session_, coordinator_, request, again);
+    if (!answer.ok()) return CutShort(answer.status(), again);
+    if (session_.settings().json) session_.out << AnswerJson(*answer) << "\n" << std::flush;
+    if (ids_.empty())
+      PrintWarnings(session_, {answer->warnings().begin(), answer->warnings().end()});
+    ids_.push_back(answer->job_id());
+    return absl::OkStatus();
+  }
+
+  // The jobs before it are stored and go on.
+  absl::Status CutShort(const absl::Status& status, const std::string& again) const {
+    if (ids_.empty()) return status;
+    ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
+    const bool said = absl::StrContains(info.hint, again);  // the answer was lost
+    if (!said) {
+      info.hint = absl::StrCat(info.hint, info.hint.empty() ? "" : "; then ", again, " goes on");
+    }
+    return WithErrorInfo(
+        absl::Status(status.code(), absl::StrCat(status.message(), " (", ids_.size(),
+                                                 " jobs of the sweep are stored)")),
+        info);
+  }
+
+  Session& session_;
+  CoordinatorClient& coordinator_;
+  const std::string request_id_;
+  std::vector<std::string> ids_;
+};
+
+// Without ids: nothing is stored.
+std::string PlanTable(const SweepPlan& plan, const std::vector<GridAxis>& axes,
+                      const std::vector<std::string>& ids, const TextStyle& style) {
+  Table table;
+  table.header = {"JOB", "NAME"};
+  for (const GridAxis& axis : axes) table.header.push_back(axis.key);
+  const auto id_of = [&ids](size_t i) { return i < ids.size() ? ids[i] : "-"; };
+  for (const JobConfig& config : plan.references) {
+    table.rows.push_back({id_of(table.rows.size()), config.name});
+    table.rows.back().resize(table.header.size(), "-");
+  }
+  for (const SweepRun& run : plan.runs) {
+    table.rows.push_back({id_of(table.rows.size()), run.config.name});
+    for (const std::string& value : run.values) table.rows.back().push_back(OneLine(value));
+  }
+  return RenderTable(table, style);
+}
+
+void PrintNext(Session& session, const std::string& label, const std::vector<std::string>& runs) {
+  constexpr size_t kComparedMax = 8;
+  session.out << "  follow    fpoctl list --label sweep=" << label << "\n";
+  if (runs.size() <= kComparedMax) {
+    session.out << "  compare   fpoctl compare " << absl::StrJoin(runs, " ") << "\n";
+  }
+}
+
+std::string CountText(size_t count, const char* what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunSweep(Session& session) {
+  const Invocation& invocation = session.invocation;
+  std::vector<GridAxis> axes;
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(invocation, &axes));
+  if (invocation.Has("dry-run")) {
+    session.out << PlanTable(plan, axes, {}, session.style());
+    session.err << "nothing was stored\n";
+    return ExitCode::kOk;
+  }
+  const std::string request_id =
+      invocation.Has("request-id") ? invocation.Get("request-id") : NewRequestId();
+  const std::string label = request_id.substr(0, 8);
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  SweepSubmission submission(session, coordinator, request_id);
+  FPO_RETURN_IF_ERROR(submission.Submit(label, &plan));
+  const std::vector<std::string>& ids = submission.ids();
+  if (session.settings().json) return ExitCode::kOk;
+  if (session.settings().quiet) {
+    for (const std::string& id : ids) session.out << id << "\n";
+    return ExitCode::kOk;
+  }
+  const size_t references = plan.references.size();
+  session.out << "sweep " << label << ": "
+              << (references == 0 ? "" : CountText(references, "reference job") + ", ")
+              << CountText(plan.runs.size(), "run") << "\n"
+              << PlanTable(plan, axes, ids, session.style());
+  const auto first_run = ids.begin() + static_cast<std::ptrdiff_t>(plan.references.size());
+  PrintNext(session, label, {first_run, ids.end()});
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::client
