@@ -118,12 +118,11 @@ absl::StatusOr<GridAxis> ParseGridAxis(const std::string& text) {
   return axis;
 }
 
-JobConfig ReferenceJobOf(const JobConfig& config) {
-  constexpr char kSuffix[] = "-reference";
+JobConfig ReferenceJobOf(const JobConfig& config, const std::string& suffix) {
   JobConfig job = config;
   job.kind = "reference";
-  job.name = absl::StrCat(config.name.substr(0, kNameMax - sizeof(kSuffix) + 1), kSuffix);
-  absl::StrAppend(&job.output, kSuffix);
+  job.name = absl::StrCat(config.name.substr(0, kNameMax - suffix.size()), suffix);
+  absl::StrAppend(&job.output, suffix);
   return job;
 }
 
@@ -139,6 +138,7 @@ absl::StatusOr<SweepPlan> PlanSweep(
     }
   }
   SweepPlan plan;
+  std::vector<JobConfig> asked;  // with the name and folder of the file
   std::set<std::string> names;
   ReferenceGroups groups;
   for (size_t i = 0; i < count; ++i) {
@@ -156,6 +156,7 @@ absl::StatusOr<SweepPlan> PlanSweep(
     if (!config.ok()) return config.status();
     run.config = *std::move(config);
     groups.Add(i, run.config);
+    asked.push_back(run.config);
     run.config.name = NameOf(run.config.name, axes, run.values, &names);
     absl::StrAppend(&run.config.output, "/", run.config.name);
     plan.runs.push_back(std::move(run));
@@ -163,7 +164,11 @@ absl::StatusOr<SweepPlan> PlanSweep(
   for (const std::vector<size_t>& set : groups.Sets()) {
     if (set.size() < 2) continue;
     for (const size_t i : set) plan.runs[i].reference = static_cast<int>(plan.references.size());
-    plan.references.push_back(ReferenceJobOf(plan.runs[set.front()].config));
+    const size_t number = plan.references.size() + 1;
+    JobConfig job = ReferenceJobOf(
+        asked[set.front()], number == 1 ? "-reference" : absl::StrCat("-reference-", number));
+    job.output = absl::StrCat(asked[set.front()].output, "/", job.name);
+    plan.references.push_back(std::move(job));
   }
   return plan;
 }

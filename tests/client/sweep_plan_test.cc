@@ -47,7 +47,8 @@ TEST(SweepPlanTest, RunsOnTheSameRecordsShareOneReferenceJob) {
   const SweepPlan plan = Plan({"method.beta=0.05,0.1"}).value();
   ASSERT_EQ(plan.references.size(), 1u);
   EXPECT_EQ(plan.references[0].kind, "reference");
-  EXPECT_TRUE(absl::EndsWith(plan.references[0].name, "-reference"));
+  EXPECT_EQ(plan.references[0].name, "tiny-reference");
+  EXPECT_EQ(plan.references[0].output, "/runs/tiny-reference");
   for (const SweepRun& run : plan.runs) EXPECT_EQ(run.reference, 0);
 }
 
@@ -63,7 +64,10 @@ TEST(SweepPlanTest, ARunWithoutFeaturesUsesTheRecordsThatHaveThem) {
 TEST(SweepPlanTest, OtherRecordsAreAnotherReferenceJobOrNone) {
   EXPECT_EQ(Plan({"data.max_length=600,700"}).value().references.size(), 0u)
       << "each run alone computes what it needs";
-  EXPECT_EQ(Plan({"data.max_length=600,700", "seed=1,2"}).value().references.size(), 2u);
+  const SweepPlan two = Plan({"data.max_length=600,700", "seed=1,2"}).value();
+  ASSERT_EQ(two.references.size(), 2u);
+  EXPECT_EQ(two.references[1].name, "tiny-reference-2");
+  EXPECT_NE(two.references[0].output, two.references[1].output);
 }
 
 TEST(SweepPlanTest, LongOrEqualNamesGetANumber) {
