@@ -5,23 +5,27 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--no-torch]
+usage: scripts/setup.sh [--no-torch] [--browser]
 
 Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
 
   --no-torch   skip LibTorch: enough for the services (preset 'services')
+  --browser    also Chromium, in which scripts/test.sh opens the status page
 
 FPO_DEPS_DIR   where LibTorch is kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
 TEXT
 }
 
 want_torch=1
-case "${1:-}" in
-  "") ;;
-  --no-torch) want_torch=0 ;;
-  -h | --help) usage; exit 0 ;;
-  *) echo "setup: unknown option '$1'" >&2; usage >&2; exit 2 ;;
-esac
+browser=()
+for option in "$@"; do
+  case "$option" in
+    --no-torch) want_torch=0 ;;
+    --browser) browser=(chromium fonts-dejavu-core) ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "setup: unknown option '$option'" >&2; usage >&2; exit 2 ;;
+  esac
+done
 
 TORCH_VERSION=2.11.0
 TORCH_SHA256=7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a
@@ -34,7 +38,7 @@ packages=(
   librocksdb-dev libxxhash-dev prometheus-cpp-dev libabsl-dev libssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
   libsentencepiece-dev sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev
-  prometheus
+  prometheus "${browser[@]}"
 )
 
 fail() { echo "setup: $1" >&2; echo "setup: $2" >&2; exit 1; }

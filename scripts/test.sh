@@ -17,6 +17,7 @@ TEXT
 
 case "${1:-}" in -h | --help) usage; exit 0 ;; esac
 cd "$(dirname "$0")/.."
+scripts/setup.sh --browser  # a test looks at the status page as people do
 scripts/build.sh
 start=$SECONDS
 status=0
