@@ -155,17 +155,19 @@ std::string RenderWatchBlock(const JobView& job, const FollowState& follow,
   std::vector<std::string> lines = {HeadLine(job, follow, style)};
   if (!job.reason.empty()) lines.push_back(absl::StrCat("  ", OneLine(job.reason)));
   lines.push_back(PhaseLine(job, style));
-  // What ended before its first step has no numbers to show.
+  // What ended shows no numbers that it does not have.
   const ProgressView& p = job.progress;
-  const bool has_numbers = !job.IsTerminal() || p.step > 0 || p.done > 0 || p.total > 0;
-  if (!job.attempts.empty() && has_numbers) lines.push_back(BarLine(job, follow, style));
-  if (HasSteps(job) && has_numbers) {
+  const bool has_bar = !job.IsTerminal() || p.done > 0 || p.total > 0;
+  if (!job.attempts.empty() && has_bar) lines.push_back(BarLine(job, follow, style));
+  if (HasSteps(job) && (!job.IsTerminal() || p.step > 0)) {
     const std::string divergence =
         LearnsFromPairs(job) ? absl::StrCat("divergence ", DivergenceText(job.progress.metrics),
                                             " (chosen/rejected)   ")
                              : "";
     lines.push_back(NumbersLine(job));
-    lines.push_back(absl::StrCat("  ", divergence, "speed ", SpeedText(job.progress)));
+    const std::string speed = SpeedText(job.progress);
+    const bool says_speed = !job.IsTerminal() || !divergence.empty() || speed != "-";
+    if (says_speed) lines.push_back(absl::StrCat("  ", divergence, "speed ", speed));
   }
   const std::string cache = CacheLine(job);
   if (!cache.empty()) lines.push_back(absl::StrCat("  ", cache));
