@@ -14,6 +14,10 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace fpo {
 
 // How a column family is laid out on disk.
@@ -40,6 +44,7 @@ struct DatabaseOptions {
   // needs room to compact.
   int64_t free_bytes_min = int64_t{2} << 30;
   double free_fraction_min = 0.05;
+  rocksdb::Env* env = nullptr;  // another file system, for tests; not owned
   bool repair = false;  // moves damaged files aside before opening, as Open does when it must
 };
 

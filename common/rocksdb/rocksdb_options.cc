@@ -35,6 +35,7 @@ class ProgramLog final : public rocksdb::Logger {
 
 rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database) {
   rocksdb::DBOptions options;
+  if (database.env != nullptr) options.env = database.env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
