@@ -77,7 +77,7 @@ class PowerCutTest : public ::testing::Test {
   }
 
   const uint64_t seed_ = static_cast<uint64_t>(NumberFrom("FPO_TEST_SEED", 20261128));
-  const int64_t cuts_wanted_ = NumberFrom("FPO_POWER_CUTS", 12);
+  const int64_t cuts_wanted_ = NumberFrom("FPO_POWER_CUTS", 6);
   std::mt19937_64 random_{seed_};
   const testing::TempFolder folder_{"/dev/shm"};
   const std::shared_ptr<testing::ForgetfulFileSystem> files_ =
