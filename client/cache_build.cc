@@ -24,11 +24,13 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
         {.reason = "NOTHING_TO_BUILD", .hint = "methods fpo, dpo and ln_dpo use records"});
   }
   fpo::v1::SubmitRequest request = RequestFor(session, ReferenceJobOf(config));
-  request.set_request_id(NewRequestId());
+  request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
+                                                      : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(
-      const fpo::v1::SubmitResponse response,
-      SubmitOnce(session, coordinator, request, "the same command finds its records"));
+  FPO_ASSIGN_OR_RETURN(const fpo::v1::SubmitResponse response,
+                       SubmitOnce(session, coordinator, request,
+                                  absl::StrCat("fpoctl cache build ", file, " --request-id ",
+                                               request.request_id())));
   PrintSubmitted(session, response);
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);

@@ -17,7 +17,9 @@ CommandSpec BuildCommand() {
   c.arguments = {{"FILE", ValueKind::kFile, "a job file, YAML or JSON"}};
   c.options = {{"set", "", ValueKind::kSetting, "KEY=VALUE",
                 "change one key of the job file; may be repeated", true},
-               {"wait", "", ValueKind::kFlag, "", "follow it to its end"}};
+               {"wait", "", ValueKind::kFlag, "", "follow it to its end"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat an earlier build whose answer was lost (default: a new UUID)"}};
   c.examples = {{"fpoctl cache build job.yaml --wait", "then submit as many runs as you like"}};
   c.run = RunCacheBuild;
   return c;

@@ -63,6 +63,11 @@ void MakeAbsolute(const fs::path& folder, std::string* path) {
 
 }  // namespace
 
+void SetLabel(const std::string& name, const std::string& value, JobConfig* config) {
+  std::erase_if(config->labels, [&](const auto& label) { return label.first == name; });
+  config->labels.emplace_back(name, value);
+}
+
 void MakePathsAbsolute(const std::string& folder, JobConfig* config) {
   const fs::path base(folder);
   MakeAbsolute(base, &config->model.path);

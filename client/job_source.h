@@ -15,6 +15,9 @@ namespace fpo::client {
 // line for its content.
 absl::StatusOr<JobConfig> LoadJob(const std::string& path, const std::vector<std::string>& set);
 
+// Gives the job this label, in place of one of the same name.
+void SetLabel(const std::string& name, const std::string& value, JobConfig* config);
+
 // Makes the paths of a job absolute, relative to `folder`, which is absolute.
 void MakePathsAbsolute(const std::string& folder, JobConfig* config);
 

@@ -82,7 +82,7 @@ void MakeSmoke(JobConfig* config) {
   constexpr size_t kNameMax = 57;  // with the suffix the limit of a name
   config->name = absl::StrCat(config->name.substr(0, kNameMax), "-smoke");
   absl::StrAppend(&config->output, "-smoke");
-  config->labels.emplace_back("smoke", "yes");
+  SetLabel("smoke", "yes", config);
   const int64_t pairs = kSteps * config->batch.pairs;
   config->data.max_pairs = std::min(config->data.max_pairs.value_or(pairs), pairs);
   config->max_steps = std::min(config->max_steps.value_or(kSteps), kSteps);

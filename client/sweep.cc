@@ -57,7 +57,7 @@ class SweepSubmission {
  private:
   absl::Status SubmitOne(const std::string& label, JobConfig* config,
                          const pb::SubmitRequest& waits) {
-    config->labels.emplace_back("sweep", label);
+    SetLabel("sweep", label, config);
     pb::SubmitRequest request = RequestFor(session_, *config);
     request.MergeFrom(waits);
     request.set_request_id(absl::StrCat(request_id_, "-", ids_.size()));

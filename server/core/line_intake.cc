@@ -74,11 +74,11 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
   for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
     const EventItem& item = batch.items[i];
     write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
-    const std::string kind = KindOf(item.json);
     if (counts) {
-      has_changed |= TrackEvent(item.json, item.rank, now, &changed);
-      if (kind == "checkpoint_bad") ++checkpoint_counts_.bad;
-    } else if (kind == "checkpoint") {
+      const EventEffect effect = TrackEvent(item.json, item.rank, now, &changed);
+      has_changed |= effect != EventEffect::kNone;
+      if (effect == EventEffect::kBadCheckpoint) ++checkpoint_counts_.bad;
+    } else if (KindOf(item.json) == "checkpoint") {
       ++checkpoint_counts_.stale;
     }
   }

@@ -83,9 +83,9 @@ void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
 
 }  // namespace
 
-bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) {
+EventEffect TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) {
   const absl::StatusOr<TrainEvent> event = ParseEvent(line);
-  if (!event.ok() || job->attempts.empty()) return false;
+  if (!event.ok() || job->attempts.empty()) return EventEffect::kNone;
   const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
   if (event->kind == "checkpoint") {
     TrackCheckpoint(*event, now, job);
@@ -94,7 +94,7 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   } else if (event->kind == "error") {
     job->attempts.back().last_error = event->message;
   } else if (!leads) {
-    return false;
+    return EventEffect::kNone;
   } else if (event->kind == "phase") {
     EnterPhase(event->phase, job);
   } else if (event->kind == "progress") {
@@ -106,10 +106,10 @@ bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) 
   } else if (event->kind == "result") {
     job->result = event->metrics;
   } else {
-    return false;
+    return EventEffect::kNone;
   }
   job->progress.updated = now;
-  return true;
+  return event->kind == "checkpoint_bad" ? EventEffect::kBadCheckpoint : EventEffect::kJob;
 }
 
 std::string KindOf(absl::string_view line) {

@@ -9,12 +9,17 @@
 
 namespace fpo::coordinator {
 
+enum class EventEffect {
+  kNone,           // `job` is as it was
+  kJob,            // it changed
+  kBadCheckpoint,  // it changed: a checkpoint of it counts no longer
+};
+
 // Folds one event line of a job's current attempt into the job: phase, progress, metrics, newest
 // checkpoint, result. Notes whether the attempt made progress in the sense of the no-progress rule:
 // a newer checkpoint, a phase reached for the first time, a new reference record. Lines that are
 // not events, and kinds it does not know, change nothing. Step and progress count from rank 0 only.
-// Returns whether `job` changed.
-bool TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job);
+EventEffect TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job);
 
 // The trainer or the agent works on a phase: preflight is over, whatever report got lost.
 bool ShowsWork(absl::string_view line);

@@ -38,14 +38,15 @@ class FollowTest : public CommandRun {
 };
 
 TEST_F(FollowTest, SubmitTakesLabelsDependenciesAndAShortTrial) {
-  const Result result = Run({"submit", WriteJob(), "--label", "team=a", "--after", "j-7",
-                             "--after-ok", "j-8", "--smoke"});
+  const Result result = Run({"submit", WriteJob(), "--label", "team=a", "--label", "smoke=no",
+                             "--after", "j-7", "--after-ok", "j-8", "--smoke"});
   EXPECT_EQ(result.code, 0) << result.err;
   const pb::SubmitRequest request = coordinator_.submits().at(0);
   EXPECT_EQ(request.after_end(0), "j-7");
   EXPECT_EQ(request.after_ok(0), "j-8");
   const json config = json::parse(request.spec().config_json());
   EXPECT_EQ(config["labels"]["team"], "a");
+  EXPECT_EQ(config["labels"]["smoke"], "yes");
   EXPECT_EQ(config["name"], "tiny-fpo-smoke");
   EXPECT_EQ(config["output"], folder_ + "/runs/fpo-smoke");
   EXPECT_EQ(config["max_steps"], 2);

@@ -80,6 +80,8 @@ TEST_F(SweepTest, CacheBuildSendsAReferenceJob) {
   EXPECT_EQ(Config(0)["kind"], "reference");
   EXPECT_EQ(Config(0)["name"], "tiny-fpo-reference");
   EXPECT_EQ(Config(0)["output"], folder_ + "/runs/fpo-reference");
+  EXPECT_EQ(Run({"cache", "build", WriteJob(), "--request-id", "r-9", "-q"}).out,
+            Run({"cache", "build", WriteJob(), "--request-id", "r-9", "-q"}).out);
   const Result nothing = Run({"cache", "build", WriteJob(), "--set", "method.name=simpo"});
   EXPECT_EQ(nothing.code, 7) << nothing.err;
   EXPECT_THAT(nothing.err, HasSubstr("reference.source is none"));

@@ -11,7 +11,7 @@ const absl::Time kLater = kStart + absl::Seconds(3);
 class ProgressTrackerTest : public ::testing::Test {
  protected:
   bool Track(const std::string& line, int32_t rank = 0) {
-    return TrackEvent(line, rank, kLater, &job_);
+    return TrackEvent(line, rank, kLater, &job_) != EventEffect::kNone;
   }
   bool progressed() const { return job_.attempts.back().progressed; }
 
