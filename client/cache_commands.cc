@@ -11,9 +11,7 @@ CommandSpec BuildCommand() {
   CommandSpec c{"cache build", "cache", "compute the reference records of a job file ahead"};
   c.details =
       "Submits a job of kind reference with the model, SAE and data of the file. Later jobs on "
-      "them "
-      "find\n"
-      "their records there. Inference only: it fits a smaller machine than training.";
+      "them find their records there. Inference only: it fits a smaller machine than training.";
   c.arguments = {{"FILE", ValueKind::kFile, "a job file, YAML or JSON"}};
   c.options = {{"set", "", ValueKind::kSetting, "KEY=VALUE",
                 "change one key of the job file; may be repeated", true},
@@ -45,8 +43,7 @@ CommandSpec InfoCommand() {
 CommandSpec RecipesCommand() {
   CommandSpec c{"cache recipes", "cache", "list what the records were computed with"};
   c.details =
-      "A recipe is everything beside the tokens that can change a record: the model's weights, "
-      "its\n"
+      "A recipe is everything beside the tokens that can change a record: the model's weights, its "
       "dtype, the device, the SAE with layer and site, and how features are kept.";
   c.examples = {{"fpoctl cache recipes", ""},
                 {"fpoctl cache recipes --json", "with the whole canonical recipes"}};
@@ -57,7 +54,7 @@ CommandSpec RecipesCommand() {
 CommandSpec PinCommand() {
   CommandSpec c{"cache pin", "cache", "keep a manifest and its records whatever their age"};
   c.details =
-      "A pinned manifest is removed neither for its age nor to make room, until it is unpinned or\n"
+      "A pinned manifest is removed neither for its age nor to make room, until it is unpinned or "
       "the time given with --for is over.";
   c.arguments = {ManifestArgument(true)};
   c.options = {{"for", "", ValueKind::kDuration, "DURATION",
@@ -80,11 +77,9 @@ CommandSpec VerifyCommand() {
   CommandSpec c{"cache verify", "cache", "compare stored records with their digests"};
   c.details =
       "Reads every record of the manifest, or of the whole cache, and compares it with its "
-      "SHA-256;\n"
-      "without a manifest the store's files are compared with their checksums first. What is "
-      "damaged\n"
-      "is quarantined: it counts as absent, and the next job that needs it computes it again.\n"
-      "Exit code 7 when something was damaged.";
+      "SHA-256; without a manifest the store's files are compared with their checksums first. What "
+      "is damaged is quarantined: it counts as absent, and the next job that needs it computes it "
+      "again. Exit code 7 when something was damaged.";
   c.arguments = {ManifestArgument(false)};
   c.examples = {{"fpoctl cache verify 3fa9c1", "one manifest"},
                 {"fpoctl cache verify", "everything; reads the whole store"}};
@@ -95,9 +90,8 @@ CommandSpec VerifyCommand() {
 CommandSpec QuarantineCommand() {
   CommandSpec c{"cache quarantine", "cache", "take records out of use, or list those that are"};
   c.details =
-      "With a manifest: all its records, or the keys given, count as absent from now on and are\n"
-      "computed again by the next job that needs them. Without one: lists what is out of use, "
-      "when\n"
+      "With a manifest: all its records, or the keys given, count as absent from now on and are "
+      "computed again by the next job that needs them. Without one: lists what is out of use, when "
       "and why.";
   c.arguments = {ManifestArgument(false),
                  {"KEY", ValueKind::kText, "64 hex digits; none: all records", false, true}};
@@ -112,11 +106,10 @@ CommandSpec QuarantineCommand() {
 CommandSpec GcCommand() {
   CommandSpec c{"cache gc", "cache", "remove what nobody needs, now"};
   c.details =
-      "The cache does this by itself every hour. A manifest goes when nobody used it for long\n"
-      "(--keep-unused of fpo-cache, 30 days), or earlier, the longest unused first, while more is\n"
+      "The cache does this by itself every hour. A manifest goes when nobody used it for long "
+      "(--keep-unused of fpo-cache, 30 days), or earlier, the longest unused first, while more is "
       "stored than --evict-mib allows. Pinned ones, and those of running jobs, stay. Records go "
-      "when\n"
-      "no manifest names them any more.";
+      "when no manifest names them any more.";
   c.options = {{"dry-run", "", ValueKind::kFlag, "",
                 "remove nothing; say for each manifest why it would stay or go"}};
   c.examples = {{"fpoctl cache gc --dry-run", "what would go, and why the rest stays"},
@@ -129,8 +122,7 @@ CommandSpec ExportCommand() {
   CommandSpec c{"cache export", "cache", "write a manifest's records to one file"};
   c.details =
       "The file is a record file (.fpr): the recipe, the records in the manifest's order, each "
-      "with\n"
-      "its SHA-256, and a SHA-256 over all. `fpoctl cache import` at another site takes it.";
+      "with its SHA-256, and a SHA-256 over all. `fpoctl cache import` at another site takes it.";
   c.arguments = {ManifestArgument(true),
                  {"FILE", ValueKind::kFile, "the file to write; appears when it is complete"}};
   c.examples = {{"fpoctl cache export 3fa9c1 ultrafeedback.fpr", ""}};
@@ -142,8 +134,7 @@ CommandSpec ImportCommand() {
   CommandSpec c{"cache import", "cache", "store the records of an exported file"};
   c.details =
       "Every digest in the file is checked before anything is sent, and by the cache again. "
-      "Records\n"
-      "that are there already are not sent; of two values for one record the first stays.";
+      "Records that are there already are not sent; of two values for one record the first stays.";
   c.arguments = {{"FILE", ValueKind::kFile, "a record file (.fpr)"}};
   c.options = {{"name", "", ValueKind::kText, "NAME", "for listing (default: the file's name)"}};
   c.examples = {{"fpoctl cache import ultrafeedback.fpr", ""},
@@ -156,8 +147,7 @@ CommandSpec ImportCommand() {
 CommandSpec BackupCommand() {
   CommandSpec c{"cache backup", "cache", "copy the whole store on the cache's machine"};
   c.details =
-      "The copy is made of hard links, opened and verified before it counts. It lies in the "
-      "folder\n"
+      "The copy is made of hard links, opened and verified before it counts. It lies in the folder "
       "that fpo-cache was started with (--backups) and opens as a store: fpo-cache --data COPY.";
   c.examples = {{"fpoctl cache backup", ""}};
   c.run = RunCacheBackup;

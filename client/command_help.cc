@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/command_table.h"
@@ -8,12 +9,13 @@
 namespace fpo::client {
 namespace {
 
-constexpr int kWidth = 100;
+constexpr int kWidth = 80;
 constexpr int kTextColumn = 32;
 constexpr char kExitCodes[] =
-    "exit codes: 0 ok; 1 internal error; 2 usage; 3 job file or request invalid; 4 not found;\n"
-    "  5 unreachable or deadline; 6 denied; 7 precondition or conflict; 8 quota;\n"
-    "  when following a job: 10 FAILED, 11 CANCELLED, 12 still running at --timeout, 130 Ctrl-C\n";
+    "exit codes: 0 ok; 1 internal error; 2 usage; 3 job file or request invalid;\n"
+    "  4 not found; 5 unreachable or deadline; 6 denied; 7 precondition or conflict;\n"
+    "  8 quota; when following a job: 10 FAILED, 11 CANCELLED,\n"
+    "  12 still running at --timeout, 130 Ctrl-C\n";
 
 std::string OptionLabel(const OptionSpec& option) {
   std::string label =
@@ -23,22 +25,32 @@ std::string OptionLabel(const OptionSpec& option) {
   return label;
 }
 
-// Label and text, the text wrapped at kWidth under itself.
-std::string Entry(absl::string_view label, absl::string_view text, int indent) {
-  std::string entry = absl::StrCat("  ", PadRight(label, indent - 2));
-  int column = indent;
+// `start`, then the words of `text` wrapped at kWidth; later lines are indented.
+std::string Wrapped(absl::string_view start, absl::string_view text, int indent) {
+  std::string wrapped(start);
+  int column = DisplayWidth(start);
+  if (column > indent) {  // a long label: the text begins below it
+    absl::StripTrailingAsciiWhitespace(&wrapped);
+    absl::StrAppend(&wrapped, "\n", std::string(indent, ' '));
+    column = indent;
+  }
   for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
     const int width = DisplayWidth(word);
     if (column + width > kWidth && column > indent) {
-      entry.back() = '\n';
-      entry.append(indent, ' ');
+      wrapped.back() = '\n';
+      wrapped.append(indent, ' ');
       column = indent;
     }
-    absl::StrAppend(&entry, word, " ");
+    absl::StrAppend(&wrapped, word, " ");
     column += width + 1;
   }
-  while (!entry.empty() && entry.back() == ' ') entry.pop_back();
-  return absl::StrCat(entry, "\n");
+  while (!wrapped.empty() && wrapped.back() == ' ') wrapped.pop_back();
+  return absl::StrCat(wrapped, "\n");
+}
+
+// A label, and its text beside it.
+std::string Entry(absl::string_view label, absl::string_view text, int indent) {
+  return Wrapped(absl::StrCat("  ", PadRight(label, indent - 4), "  "), text, indent);
 }
 
 std::string OptionEntries(const std::vector<OptionSpec>& options) {
@@ -68,28 +80,31 @@ std::string UsageLine(const CommandSpec& command) {
 
 std::string OverviewHelp() {
   std::string text =
-      "fpoctl talks to the FPO training service: it sends jobs, follows them, and shows what the\n"
-      "reference cache holds.\n\nusage: fpoctl COMMAND [arguments] [options]\n";
+      "fpoctl talks to the FPO training service: it sends jobs, follows them, and\n"
+      "shows what the reference cache holds.\n\n"
+      "usage: fpoctl COMMAND [arguments] [options]\n";
+  size_t longest = 0;
+  for (const CommandSpec& command : Commands()) longest = std::max(longest, command.name.size());
   std::string group;
   for (const CommandSpec& command : Commands()) {
     if (command.group != group) absl::StrAppend(&text, "\n", command.group, "\n");
     group = command.group;
-    absl::StrAppend(&text, Entry(command.name, command.summary, 18));
+    absl::StrAppend(&text, Entry(command.name, command.summary, static_cast<int>(longest) + 4));
   }
   absl::StrAppend(&text, "\noptions of every command\n", OptionEntries(SharedOptions()));
   absl::StrAppend(&text, "\nfirst steps\n");
-  absl::StrAppend(&text, "  fpoctl init fpo > job.yaml        then edit the paths in it\n");
-  absl::StrAppend(&text, "  fpoctl submit job.yaml --wait     run it and watch\n");
+  absl::StrAppend(&text, "  fpoctl init fpo > job.yaml      then edit the paths in it\n");
+  absl::StrAppend(&text, "  fpoctl submit job.yaml --wait   run it and watch\n");
   absl::StrAppend(
       &text,
-      "  fpoctl COMMAND --help             arguments, options and examples of one command\n\n");
+      "  fpoctl COMMAND --help           arguments, options and examples of one command\n\n");
   return absl::StrCat(text, kExitCodes);
 }
 
 std::string CommandHelp(const CommandSpec& command) {
   std::string text =
       absl::StrCat("fpoctl ", command.name, ": ", command.summary, "\n\n", UsageLine(command));
-  if (!command.details.empty()) absl::StrAppend(&text, "\n", command.details, "\n");
+  if (!command.details.empty()) absl::StrAppend(&text, "\n", Wrapped("", command.details, 0));
   if (!command.arguments.empty()) absl::StrAppend(&text, "\narguments\n");
   for (const ArgumentSpec& argument : command.arguments) {
     absl::StrAppend(&text, Entry(argument.name, argument.help, kTextColumn));

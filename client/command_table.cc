@@ -24,11 +24,9 @@ CommandSpec SubmitCommand() {
   CommandSpec c{"submit", "run", "send a job file to the coordinator"};
   c.details =
       "Reads and checks the job file, makes its relative paths absolute (relative to the folder of "
-      "the\n"
-      "job file), and stores the job at the coordinator. A submit whose answer is lost is repeated "
-      "with\n"
-      "the same request id, so a job is never stored twice. Ctrl-C during --wait leaves the job "
-      "running.";
+      "the job file), and stores the job at the coordinator. A submit whose answer is lost is "
+      "repeated with the same request id, so a job is never stored twice. Ctrl-C during --wait "
+      "leaves the job running.";
   c.arguments = {kFileArgument};
   c.options = {
       kSetOption,
@@ -64,10 +62,9 @@ CommandSpec SweepCommand() {
   CommandSpec c{"sweep", "run", "send a job file once for each combination of values"};
   c.details =
       "Runs that need the same reference records wait for one job that computes them. Each run is "
-      "named\n"
-      "after its values and writes into a folder of that name below the job's output; all carry "
-      "the label\n"
-      "sweep=ID. A sweep that was cut short goes on with the same command and its --request-id.";
+      "named after its values and writes into a folder of that name below the job's output; all "
+      "carry the label sweep=ID. A sweep that was cut short goes on with the same command and its "
+      "--request-id.";
   c.arguments = {kFileArgument};
   OptionSpec grid{"grid",
                   "",
@@ -159,8 +156,7 @@ CommandSpec CompareCommand() {
   CommandSpec c{"compare", "look", "put the results of several jobs side by side"};
   c.details =
       "Held-out accuracy, reward margin, entropy and divergence, reference records found in the "
-      "cache,\n"
-      "forward passes of the reference, times and peak memory.";
+      "cache, forward passes of the reference, times and peak memory.";
   c.arguments = {kJobArgument};
   c.arguments[0].repeated = true;
   c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"}};
@@ -172,8 +168,7 @@ CommandSpec LogsCommand() {
   CommandSpec c{"logs", "look", "print a job's log lines"};
   c.details =
       "Each line is: time, attempt/rank, text; with -q the text alone. Lines arrive once and in "
-      "order, also\n"
-      "over lost connections. With -f the exit code is the job's.";
+      "order, also over lost connections. With -f the exit code is the job's.";
   c.arguments = {kJobArgument};
   c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
                {"attempt", "", ValueKind::kCount, "N", "only this attempt"},
@@ -190,9 +185,8 @@ CommandSpec WatchCommand() {
   CommandSpec c{"watch", "look", "follow a job's progress to its end"};
   c.details =
       "On a terminal one block that is redrawn; on a pipe one line per state or phase change and "
-      "at most\n"
-      "one progress line in 30 s. A lost connection is taken up again for 60 s. Ctrl-C only stops "
-      "watching.";
+      "at most one progress line in 30 s. A lost connection is taken up again for 60 s. Ctrl-C "
+      "only stops watching.";
   c.arguments = {kJobArgument};
   c.examples = {{"fpoctl watch j-4f2a", "live progress; the exit code is the job's"},
                 {"fpoctl watch j-4f2a --json", "every change as one JSON object a line"}};
@@ -215,8 +209,7 @@ CommandSpec CancelCommand() {
   CommandSpec c{"cancel", "act", "end a job"};
   c.details =
       "A running job gets 30 s to stop, or what the coordinator's --cancel-grace says. Its output "
-      "so far\n"
-      "stays where it is.";
+      "so far stays where it is.";
   c.arguments = {kJobArgument};
   c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"},
                {"grace", "", ValueKind::kDuration, "DURATION",
@@ -228,14 +221,10 @@ CommandSpec CancelCommand() {
 }
 
 std::vector<CommandSpec> AdminCommands() {
-  CommandSpec workers{"workers list", "admin", "list workers, their slots and jobs"};
-  workers.examples = {{"fpoctl workers list", "who is there"}};
-  workers.run = RunWorkersList;
   CommandSpec audit{"audit", "admin", "list who changed what, and who was refused"};
   audit.details =
       "The newest first. Callers are known by name when the coordinator runs with --access; else "
-      "by the\n"
-      "name they gave or the address they called from. The newest 100,000 entries are kept.";
+      "by the name they gave or the address they called from. The newest 100,000 entries are kept.";
   audit.options = {{"user", "", ValueKind::kText, "NAME", "only what this caller did"},
                    {"target", "", ValueKind::kText, "ID", "only about this job or worker"},
                    {"since", "", ValueKind::kDuration, "DURATION", "only of the last e.g. 24h"},
@@ -265,7 +254,7 @@ std::vector<CommandSpec> AdminCommands() {
       {"source <(fpoctl completion zsh)", "after compinit"},
       {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
   completion.run = RunCompletion;
-  return {workers, audit, health, version, completion};
+  return {audit, health, completion, version};
 }
 
 std::vector<CommandSpec> MakeCommands() {
@@ -280,10 +269,10 @@ std::vector<CommandSpec> MakeCommands() {
   append(JobControlCommands());
   append(CheckpointCommands());
   append(CacheCommands());
-  append(AdminCommands());
-  append(TokenCommands());
   append(WorkerCommands());
+  append(TokenCommands());
   append(ContextCommands());
+  append(AdminCommands());
   // The overview shows one group after the other.
   const std::vector<std::string> groups = {"run", "look", "act", "results", "cache", "admin"};
   std::stable_sort(commands.begin(), commands.end(),

@@ -54,7 +54,7 @@ struct CommandSpec {
   std::string name = {};   // "workers list"
   std::string group = {};  // heading of the overview
   std::string summary = {};
-  std::string details = {};  // a paragraph or more of help
+  std::string details = {};  // a paragraph of help; wrapped when it is printed
   std::vector<ArgumentSpec> arguments = {};
   std::vector<OptionSpec> options = {};
   std::vector<ExampleSpec> examples = {};

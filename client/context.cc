@@ -155,8 +155,8 @@ std::vector<CommandSpec> ContextCommands() {
   list.run = RunContextList;
   CommandSpec set{"context set", "admin", "make or change a context"};
   set.details =
-      "Keeps the values of the options given, in ~/.config/fpo/config.yaml; the others "
-      "stay.\nThe first context becomes the current one.";
+      "Keeps the values of the options given, in ~/.config/fpo/config.yaml; the others stay. The "
+      "first context becomes the current one.";
   set.arguments = {name};
   set.examples = {{"fpoctl context set lab --server lab-1:7070 --cache-server lab-1:7080", ""},
                   {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest stays"}};

@@ -24,8 +24,7 @@ CommandSpec MetricsCommand() {
   CommandSpec c = OfJob("metrics", "look", "print a job's numbers over its steps", RunMetrics);
   c.details =
       "One column per series, one row per step; at most 2,000 steps, evenly thinned. With --plot "
-      "one\n"
-      "small chart per series.";
+      "one small chart per series.";
   c.options = {{"name", "", ValueKind::kText, "SERIES",
                 "only this series, e.g. loss; may be repeated (default with --plot: a few)", true},
                {"plot", "", ValueKind::kFlag, "", "draw charts instead of a table"}};
@@ -38,8 +37,7 @@ CommandSpec RetryCommand() {
   CommandSpec c = OfJob("retry", "act", "try an ended job again from a checkpoint", RunRetry);
   c.details =
       "Makes a new job with the same settings and output folder, which goes on from the newest "
-      "checkpoint.\n"
-      "The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
+      "checkpoint. The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
   c.options = {{"from", "", ValueKind::kCount, "STEP",
                 "go back to the checkpoint of this step; later ones are removed"},
                {"set", "", ValueKind::kSetting, "KEY=VALUE",
@@ -57,11 +55,9 @@ CommandSpec DownloadCommand() {
   CommandSpec c = OfJob("download", "results", "fetch a job's result or a checkpoint", RunDownload);
   c.details =
       "From the worker that holds it, through the coordinator: the exported model/ and the files "
-      "of "
-      "the\n"
-      "run, or with one of the options a checkpoint. Each file is checked by its SHA-256. The "
-      "same\n"
-      "command again goes on where a broken or interrupted download stopped. -q prints the folder.";
+      "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
+      "The same command again goes on where a broken or interrupted download stopped. -q prints "
+      "the folder.";
   c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
                {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
                {"step", "", ValueKind::kCount, "N", "the checkpoint of this step"},
@@ -86,14 +82,12 @@ std::vector<CommandSpec> ExplainCommands() {
       OfJob("explain", "look", "say why a job is not running, or what it does", RunExplain);
   explain.details =
       "The first reason with its numbers, then what else is known: workers and their slots, who is "
-      "ahead,\n"
-      "how earlier attempts ended, and a command that may help.";
+      "ahead, how earlier attempts ended, and a command that may help.";
   explain.examples = {{"fpoctl explain j-4f2a", ""}};
   CommandSpec queue{"queue", "look", "list what runs and what waits, in the order of starting"};
   queue.details =
       "START is an estimate from the pace of what runs and the time that jobs like it took; '-' "
-      "where\n"
-      "nobody can know.";
+      "where nobody can know.";
   queue.examples = {{"fpoctl queue", "who is next, and when"}};
   queue.run = RunQueue;
   return {explain, queue, MetricsCommand()};
@@ -112,7 +106,7 @@ std::vector<CommandSpec> JobControlCommands() {
   resume.examples = {{"fpoctl resume j-4f2a", "it goes on from its newest checkpoint"}};
   CommandSpec priority = OfJob("priority", "act", "change a job's priority", RunPriority);
   priority.details =
-      "0 to 1000, higher runs first. A waiting job preempts running ones of lower priority: they\n"
+      "0 to 1000, higher runs first. A waiting job preempts running ones of lower priority: they "
       "checkpoint, stop, and queue again.";
   priority.arguments.push_back({"N", ValueKind::kCount, "the new priority, 0 to 1000"});
   priority.examples = {{"fpoctl priority j-4f2a 900", "before jobs of the default 500"}};
@@ -137,20 +131,22 @@ std::vector<CommandSpec> CheckpointCommands() {
                          RunCheckpointGc);
   gc.details =
       "Of a job that has succeeded all but the final and pinned ones; else all but the newest "
-      "keep_last,\n"
-      "the best keep_best and pinned ones. Not while the job runs: its trainer does it then.";
+      "keep_last, the best keep_best and pinned ones. Not while the job runs: its trainer does it "
+      "then.";
   gc.options = {{"dry-run", "", ValueKind::kFlag, "", "only say what would be removed, and why"}};
   gc.examples = {{"fpoctl ckpt gc j-4f2a --dry-run", "look first"}};
   return {list, pin, unpin, gc, DownloadCommand()};
 }
 
 std::vector<CommandSpec> WorkerCommands() {
+  CommandSpec list{"workers list", "admin", "list workers, their slots and jobs"};
+  list.examples = {{"fpoctl workers list", "who is there"}};
+  list.run = RunWorkersList;
   CommandSpec drain =
       WorkerCommand("workers drain", "move a worker's jobs elsewhere", RunWorkersDrain);
   drain.details =
       "It takes no new jobs; running ones checkpoint, stop and queue again, uncounted. The state "
-      "is\n"
-      "kept over restarts; fpoctl workers undrain opens the worker again.";
+      "is kept over restarts; fpoctl workers undrain opens the worker again.";
   drain.options = {kNote};
   drain.examples = {{"fpoctl workers drain gpu-7 --note memory-errors", ""}};
   CommandSpec cordon =
@@ -161,7 +157,7 @@ std::vector<CommandSpec> WorkerCommands() {
   CommandSpec undrain =
       WorkerCommand("workers undrain", "open a drained or cordoned worker", RunWorkersUndrain);
   undrain.examples = {{"fpoctl workers undrain gpu-7", ""}};
-  return {drain, cordon, undrain};
+  return {list, drain, cordon, undrain};
 }
 
 }  // namespace fpo::client

@@ -19,10 +19,9 @@ OptionSpec AccessOption() {
 CommandSpec CreateCommand() {
   CommandSpec c{"token create", "admin", "let somebody use the services"};
   c.details =
-      "Adds a name to the list and prints the token, once: only its SHA-256 is kept. The services\n"
-      "read the list again when it changes. Roles: reader (look), user (submit jobs and change "
-      "the\n"
-      "own ones), worker (agents and replicas), admin. Whoever has the token shows it by\n"
+      "Adds a name to the list and prints the token, once: only its SHA-256 is kept. The services "
+      "read the list again when it changes. Roles: reader (look), user (submit jobs and change the "
+      "own ones), worker (agents and replicas), admin. Whoever has the token shows it by "
       "--token-file or FPO_TOKEN_FILE.";
   c.arguments = {
       {"NAME", ValueKind::kText, "owns the jobs and records of whoever shows the token"}};
@@ -40,8 +39,8 @@ CommandSpec CreateCommand() {
                {"out", "", ValueKind::kFile, "FILE",
                 "write the token there, for its owner to read alone, instead of printing it"}};
   c.examples = {{"fpoctl token create ana --group align --access access.json --out ana.token", ""},
-                {"fpoctl token create host-1 --role worker --access access.json --out host-1.token",
-                 "for fpo-worker --token-file host-1.token"}};
+                {"fpoctl token create host-1 --role worker --access access.json --out host-1",
+                 "for fpo-worker --token-file host-1"}};
   c.run = RunTokenCreate;
   return c;
 }

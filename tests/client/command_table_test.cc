@@ -18,6 +18,7 @@
 namespace fpo::client {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
@@ -58,10 +59,17 @@ TEST(CommandTableTest, EveryExampleParsesAsItsCommand) {
   }
 }
 
+void ExpectFitsATerminal(const std::string& help) {
+  for (const absl::string_view line : absl::StrSplit(help, '\n')) {
+    EXPECT_LE(line.size(), 80u) << line;
+    EXPECT_FALSE(absl::EndsWith(line, " ")) << line;
+  }
+}
+
 TEST(CommandTableTest, HelpTeaches) {
   EXPECT_THAT(OverviewHelp(), HasSubstr("workers list"));
   for (const CommandSpec& command : Commands()) {
-    EXPECT_THAT(OverviewHelp(), HasSubstr(command.summary));
+    EXPECT_THAT(OverviewHelp(), ContainsRegex(absl::StrCat(command.name, "  +", command.summary)));
     Words words = absl::StrSplit(command.name, ' ');
     words.push_back("--help");
     const ParsedLine line = Parse(words);
@@ -71,10 +79,9 @@ TEST(CommandTableTest, HelpTeaches) {
     for (const OptionSpec& option : command.options) {
       EXPECT_THAT(*line.help, HasSubstr("--" + option.name));
     }
-    for (const absl::string_view text : absl::StrSplit(*line.help, '\n')) {
-      EXPECT_LE(text.size(), 110u) << text;
-    }
+    ExpectFitsATerminal(*line.help);
   }
+  ExpectFitsATerminal(OverviewHelp());
 }
 
 TEST(CommandTableTest, CompletionKnowsEveryCommandAndOption) {
