@@ -146,6 +146,16 @@ std::string AttemptLines(const JobView& job, absl::Time now, const TextStyle& st
   return text;
 }
 
+// The trainer counts its own passes of the reference; the cache line counts those of the whole job.
+std::string ResultSheet(const JobView& job, const TextStyle& style) {
+  std::map<std::string, double> result = job.result;
+  if (job.cache && job.cache->total > 0) {
+    result.erase("reference_seconds");
+    result.erase("reference_records_computed");
+  }
+  return MetricSheet(result, style);
+}
+
 // What a run leaves there, by kind (docs of the output folder).
 std::string OutputSheet(const JobView& job, const TextStyle& style) {
   Sheet sheet(style, 2);
@@ -184,7 +194,7 @@ std::string RenderSummary(const JobView& job, const TextStyle& style) {
   if (job.cache && job.cache->total > 0) {
     absl::StrAppend(&text, "  cache: ", CacheUseText(*job.cache), "\n");
   }
-  absl::StrAppend(&text, MetricSheet(job.result, style));
+  absl::StrAppend(&text, ResultSheet(job, style));
   if (job.state == "SUCCEEDED" && !job.output.empty()) {
     absl::StrAppend(&text, OutputSheet(job, style));
   }
@@ -205,7 +215,7 @@ std::string RenderJob(const JobView& job, absl::Time now, const TextStyle& style
   if (!job.IsTerminal() && !job.progress.metrics.empty()) {
     absl::StrAppend(&text, "\nnow\n", MetricSheet(job.progress.metrics, style));
   }
-  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", MetricSheet(job.result, style));
+  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job, style));
   absl::StrAppend(&text, "\noutput\n", OutputSheet(job, style));
   return text;
 }

@@ -71,8 +71,8 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(ask.config_json));
   submission.job.owner = ask.owner;
   absl::MutexLock lock(&mu_);
-  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_ok, true).status());
-  FPO_RETURN_IF_ERROR(intake_.Dependencies(ask.after_end, false).status());
+  FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(ask.after_ok, true));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(ask.after_end, false));
   const auto near = jobs_.files().find(submission.job.demand.data_key);
   PreviewScene scene{jobs_.WithAttempt(),
                      jobs_.Queued(),
@@ -81,6 +81,7 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
                      &jobs_.run_times(),
                      near == jobs_.files().end() ? nullptr : &near->second,
                      jobs_.NewestCacheUser(submission.job.demand.data_key),
+                     FindIn(jobs_),
                      wall_.Now()};
   Preview preview = PreviewJob(submission.job, scene);
   preview.warnings = std::move(submission.warnings);
@@ -124,12 +125,7 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const
   ExplainScene scene;
   scene.workers = workers_.List(steady_.Now());
   scene.now = wall_.Now();
-  if (job->state == JobState::kQueued) {
-    scene.ahead = jobs_.Queued();
-    const auto self = std::find_if(scene.ahead.begin(), scene.ahead.end(),
-                                   [&](const JobPtr& other) { return other == job; });
-    scene.ahead.erase(self, scene.ahead.end());
-  }
+  if (job->state == JobState::kQueued) scene.ahead = ReadyBefore(*job, jobs_);
   for (const auto* ids : {&job->after_ok, &job->after_end}) {
     for (const std::string& id : *ids) {
       if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
@@ -140,8 +136,8 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const
 
 QueueView Coordinator::Queue() const {
   absl::MutexLock lock(&mu_);
-  return ForecastQueue(
-      {jobs_.WithAttempt(), jobs_.Queued(), workers_.Offers(), &jobs_.run_times(), wall_.Now()});
+  return ForecastQueue({jobs_.WithAttempt(), jobs_.Queued(), workers_.Offers(), &jobs_.run_times(),
+                        FindIn(jobs_), wall_.Now()});
 }
 
 absl::StatusOr<Checkpoint> Coordinator::PinCheckpoint(const std::string& words, int64_t step,

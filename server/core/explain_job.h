@@ -20,7 +20,7 @@ struct Explanation {
 // What else is looked at.
 struct ExplainScene {
   std::vector<WorkerView> workers = {};
-  std::vector<JobPtr> ahead = {};         // of a waiting job, in queue order
+  std::vector<JobPtr> ahead = {};  // those before a waiting one that could start, in queue order
   std::vector<JobPtr> dependencies = {};  // the jobs of after_ok, after_end
   absl::Time now;
 };

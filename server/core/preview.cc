@@ -18,6 +18,8 @@ std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead
   static const std::set<std::string> kNowhere;
   const std::vector<Member> members =
       Place(job, eligible, scene.near == nullptr ? kNowhere : *scene.near);
+  const DependencyState dependencies = DependenciesOf(job, scene.find);
+  if (dependencies.kind != DependencyState::Kind::kMet) return dependencies.why;
   if (members.empty()) return ExplainSlots(job.demand.slots, eligible);
   std::vector<std::string> workers;
   for (const Member& member : members) workers.push_back(member.worker);
@@ -39,9 +41,11 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   for (const JobPtr& other : scene.with_attempt) quota.Use(*other);
   preview.quota = quota.Refusal(job).value_or("");
   ahead.push_back(std::make_shared<const Job>(job));
-  preview.start = ForecastQueue({scene.with_attempt, ahead, scene.offers, scene.times, scene.now})
-                      .waiting.back()
-                      .start;
+  const QueueView forecast =
+      ForecastQueue({scene.with_attempt, ahead, scene.offers, scene.times, scene.find, scene.now});
+  for (const QueuePlace& place : forecast.waiting) {
+    if (place.job == ahead.back()) preview.start = place.start;
+  }
   preview.records = RecordsSince(scene.earlier);
   preview.takes = scene.times->Usual(job);
   if (scene.near != nullptr) {

@@ -34,6 +34,7 @@ struct PreviewScene {
   const RunTimes* times;
   const std::set<std::string>* near;  // workers that hold its files; null: none
   JobPtr earlier;  // the newest job on the same data that used the cache; or null
+  FindJob find;    // those that jobs depend on
   absl::Time now;
 };
 

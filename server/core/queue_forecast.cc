@@ -1,72 +1,127 @@
 #include "server/core/queue_forecast.h"
 
 #include <algorithm>
+#include <map>
 #include <queue>
+#include <set>
 #include <utility>
 
 namespace fpo::coordinator {
 namespace {
 
-// Slots that come back at a time; unknown times come last and stay unknown.
-using Return = std::pair<absl::Time, int32_t>;
+// A moment at which slots come back and whoever waits for `id` waits for one thing less.
+struct Event {
+  absl::Time at;
+  int32_t slots;
+  std::string id;
+  bool operator>(const Event& other) const { return at > other.at; }
+};
 
-class SlotCalendar {
+// Plays the queue forward. Ends that nobody knows are no events: what needs them never starts here.
+class Simulation {
  public:
-  SlotCalendar(int32_t free, absl::Time now) : free_(free), now_(now) {}
-
-  void Returns(std::optional<absl::Time> at, int32_t slots) {
-    returns_.emplace(at.value_or(absl::InfiniteFuture()), slots);
-  }
-  // The earliest time from which `slots` are free, or nothing. Time does not go back: a job starts
-  // no earlier than those before it.
-  std::optional<absl::Time> Take(int32_t slots) {
-    while (free_ < slots) {
-      if (returns_.empty()) return std::nullopt;
-      now_ = std::max(now_, returns_.top().first);
-      free_ += returns_.top().second;
-      returns_.pop();
+  explicit Simulation(const QueueScene& scene) : scene_(scene), now_(scene.now) {
+    for (const SlotOffer& offer : scene.offers) {
+      if (!offer.connected || !offer.open) continue;
+      view_.slots += offer.slots;
+      view_.slots_free += offer.free;
     }
-    free_ -= slots;
-    if (now_ == absl::InfiniteFuture()) return std::nullopt;
-    return now_;
+    free_ = view_.slots_free;
+  }
+
+  QueueView Run() {
+    for (const JobPtr& job : scene_.with_attempt) AddRunning(job);
+    for (size_t i = 0; i < scene_.queued.size(); ++i) AddWaiting(i);
+    for (StartReady(); !events_.empty(); StartReady()) TakeEvent();
+    for (size_t i = 0; i < scene_.queued.size(); ++i) {
+      if (!started_[i]) Place({scene_.queued[i], 0, std::nullopt, std::nullopt});
+    }
+    return std::move(view_);
   }
 
  private:
-  std::priority_queue<Return, std::vector<Return>, std::greater<>> returns_;
-  int32_t free_;
+  void AddRunning(const JobPtr& job) {
+    QueuePlace place{job, 0, job->started,
+                     EndEstimate(*job, scene_.times->Usual(*job), scene_.now)};
+    if (!IsActive(job->state)) {
+      events_.push({scene_.now, job->demand.slots, ""});
+    } else if (place.end) {
+      events_.push({*place.end, job->demand.slots, job->job_id});
+    }
+    view_.running.push_back(std::move(place));
+  }
+
+  void AddWaiting(size_t index) {
+    const Job& job = *scene_.queued[index];
+    started_.push_back(false);
+    waits_for_.push_back(0);
+    if (job.demand.slots > view_.slots) return;  // holds up nobody
+    for (const auto* ids : {&job.after_ok, &job.after_end}) {
+      for (const std::string& id : *ids) {
+        const JobPtr other = scene_.find(id);
+        if (other && !IsTerminal(other->state)) WaitFor(id, index);
+      }
+    }
+    if (job.not_before > scene_.now) {
+      WaitFor(job.job_id, index);
+      events_.push({job.not_before, 0, job.job_id});
+    }
+    if (waits_for_[index] == 0) ready_.insert(index);
+  }
+
+  void WaitFor(const std::string& id, size_t index) {
+    waiting_for_[id].push_back(index);
+    ++waits_for_[index];
+  }
+
+  // The first that does not fit holds up the others.
+  void StartReady() {
+    while (!ready_.empty() && scene_.queued[*ready_.begin()]->demand.slots <= free_) {
+      const size_t index = *ready_.begin();
+      ready_.erase(ready_.begin());
+      const JobPtr& job = scene_.queued[index];
+      free_ -= job->demand.slots;
+      started_[index] = true;
+      QueuePlace place{job, 0, now_, std::nullopt};
+      if (const std::optional<absl::Duration> usual = scene_.times->Usual(*job)) {
+        place.end = now_ + *usual;
+        events_.push({*place.end, job->demand.slots, job->job_id});
+      }
+      Place(std::move(place));
+    }
+  }
+
+  void TakeEvent() {
+    const Event event = events_.top();
+    events_.pop();
+    now_ = std::max(now_, event.at);
+    free_ += event.slots;
+    const auto waiting = waiting_for_.extract(event.id);
+    if (waiting.empty()) return;
+    for (const size_t index : waiting.mapped()) {
+      if (--waits_for_[index] == 0) ready_.insert(index);
+    }
+  }
+
+  void Place(QueuePlace place) {
+    place.position = static_cast<int32_t>(view_.waiting.size()) + 1;
+    view_.waiting.push_back(std::move(place));
+  }
+
+  const QueueScene& scene_;
   absl::Time now_;
+  int32_t free_ = 0;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  // By the number of a job in the queue.
+  std::vector<bool> started_;
+  std::vector<int32_t> waits_for_;
+  std::set<size_t> ready_;
+  std::map<std::string, std::vector<size_t>> waiting_for_;  // by the id of what ends
+  QueueView view_;
 };
 
 }  // namespace
 
-QueueView ForecastQueue(const QueueScene& scene) {
-  QueueView view;
-  for (const SlotOffer& offer : scene.offers) {
-    if (!offer.connected || !offer.open) continue;
-    view.slots += offer.slots;
-    view.slots_free += offer.free;
-  }
-  SlotCalendar calendar(view.slots_free, scene.now);
-  for (const JobPtr& job : scene.with_attempt) {
-    QueuePlace place{job, 0, job->started, EndEstimate(*job, scene.times->Usual(*job), scene.now)};
-    calendar.Returns(IsActive(job->state) ? place.end : std::optional<absl::Time>(scene.now),
-                     job->demand.slots);
-    view.running.push_back(std::move(place));
-  }
-  for (const JobPtr& job : scene.queued) {
-    QueuePlace place;
-    place.job = job;
-    place.position = static_cast<int32_t>(view.waiting.size()) + 1;
-    if (job->demand.slots <= view.slots) {
-      place.start = calendar.Take(job->demand.slots);
-      if (place.start) place.start = std::max(*place.start, job->not_before);
-      const std::optional<absl::Duration> usual = scene.times->Usual(*job);
-      if (place.start && usual) place.end = *place.start + *usual;
-      calendar.Returns(place.end, job->demand.slots);
-    }
-    view.waiting.push_back(std::move(place));
-  }
-  return view;
-}
+QueueView ForecastQueue(const QueueScene& scene) { return Simulation(scene).Run(); }
 
 }  // namespace fpo::coordinator

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/core/dependencies.h"
 #include "server/core/job.h"
 #include "server/core/run_times.h"
 #include "server/core/slot_offer.h"
@@ -21,7 +22,7 @@ struct QueuePlace {
 
 struct QueueView {
   std::vector<QueuePlace> running;
-  std::vector<QueuePlace> waiting;
+  std::vector<QueuePlace> waiting;  // in the order of starting, then those that nobody can say
   int32_t slots = 0;
   int32_t slots_free = 0;
 };
@@ -32,11 +33,13 @@ struct QueueScene {
   std::vector<JobPtr> queued;  // in queue order
   std::vector<SlotOffer> offers;
   const RunTimes* times;
+  FindJob find;  // those that waiting jobs depend on
   absl::Time now;
 };
 
-// When waiting jobs may start: slots are counted over all workers, jobs start in queue order, and
-// each takes as long as its like did. Unknown stays unknown: a guess that depends on it is none.
+// When waiting jobs may start: slots are counted over all workers, those jobs that others and their
+// back-off let start do so in queue order, and each takes as long as its like did. Unknown stays
+// unknown: a guess that depends on it is none.
 QueueView ForecastQueue(const QueueScene& scene);
 
 }  // namespace fpo::coordinator

@@ -252,6 +252,17 @@ TEST(RenderJobTest, DescribesAttemptsCacheAndLastError) {
   EXPECT_THAT(text, HasSubstr("output\n  folder   /runs/fpo\n"));
 }
 
+TEST(RenderJobTest, PassesOfTheReferenceAreCountedOnce) {
+  JobView job;
+  job.result = {{"loss", 0.5}, {"reference_seconds", 0.0}, {"reference_records_computed", 0}};
+  EXPECT_THAT(RenderJob(job, absl::UnixEpoch(), Terminal()), HasSubstr("reference_seconds"));
+  job.cache = CacheView();
+  job.cache->total = 10;
+  const std::string text = RenderJob(job, absl::UnixEpoch(), Terminal());
+  EXPECT_THAT(text, Not(HasSubstr("reference_")));
+  EXPECT_THAT(text, HasSubstr("loss"));
+}
+
 TEST(RenderJobTest, EmptyJobIsDashes) {
   const std::string text = RenderJob(JobView(), absl::UnixEpoch(), Terminal());
   EXPECT_THAT(text, HasSubstr("submitted   -\n"));

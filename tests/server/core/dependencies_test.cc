@@ -28,33 +28,48 @@ class DependenciesTest : public ::testing::Test {
 };
 
 TEST_F(DependenciesTest, WithoutAnyOrWithUnknownOnesAreMet) {
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kMet);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kMet);
   job_.after_ok = {"j-forgotten"};
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kMet);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kMet);
 }
 
 TEST_F(DependenciesTest, OneThatEndedBadlyCountsBeforeOneThatRuns) {
   const std::string waits = Add("a");
   const std::string ended = Add("b");
   job_.after_ok = {waits, ended};
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kWaiting);
-  EXPECT_EQ(DependenciesOf(job_, jobs_).why, "dependency: job " + waits + " is QUEUED");
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kWaiting);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).why, "dependency: job " + waits + " is QUEUED");
   Cancel(ended);
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kImpossible);
-  EXPECT_EQ(DependenciesOf(job_, jobs_).why.rfind("dependency: job " + ended + " is CANCELLED", 0),
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kImpossible);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_))
+                .why.rfind("dependency: job " + ended + " is CANCELLED", 0),
             0u);
 }
 
 TEST_F(DependenciesTest, AnEndOfAnyKindMeetsAnEndDependency) {
   const std::string other = Add("a");
   job_.after_end = {other};
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kWaiting);
-  EXPECT_EQ(DependenciesOf(job_, jobs_).why,
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kWaiting);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).why,
             "dependency: waits for the end of job " + other + ", which is QUEUED");
   Cancel(other);
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kMet);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kMet);
   job_.after_ok = {other};
-  EXPECT_EQ(DependenciesOf(job_, jobs_).kind, Kind::kImpossible);
+  EXPECT_EQ(DependenciesOf(job_, FindIn(jobs_)).kind, Kind::kImpossible);
+}
+
+TEST_F(DependenciesTest, AJobThatWaitsForAnotherIsNotAhead) {
+  const std::string first = Add("a");
+  Job job = MakeJob("");
+  job.after_ok = {first};
+  SubmittedRequest request;
+  request.request_id = "b";
+  ASSERT_TRUE(jobs_.Create(job, request, kStart).ok());
+  const std::string last = Add("c");
+  const std::vector<JobPtr> ahead = ReadyBefore(*jobs_.Get(last), jobs_);
+  ASSERT_EQ(ahead.size(), 1u);
+  EXPECT_EQ(ahead[0]->job_id, first);
+  EXPECT_TRUE(ReadyBefore(*jobs_.Get(first), jobs_).empty());
 }
 
 TEST_F(DependenciesTest, SettlesQueuedAndHeldJobs) {

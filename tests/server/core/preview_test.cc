@@ -9,7 +9,8 @@ namespace {
 class PreviewTest : public ::testing::Test {
  protected:
   Preview Look(const Job& job) {
-    PreviewScene scene{running_, queued_, offers_, &quotas_, &times_, &near_, earlier_, kStart};
+    PreviewScene scene{running_, queued_,  offers_, &quotas_, &times_,
+                       &near_,   earlier_, find_,   kStart};
     return PreviewJob(job, scene);
   }
 
@@ -19,6 +20,14 @@ class PreviewTest : public ::testing::Test {
   RunTimes times_;
   std::set<std::string> near_ = {"w1"};
   JobPtr earlier_;
+  FindJob find_ = [this](const std::string& id) {
+    for (const std::vector<JobPtr>* jobs : {&running_, &queued_}) {
+      for (const JobPtr& job : *jobs) {
+        if (job->job_id == id) return job;
+      }
+    }
+    return JobPtr();
+  };
 };
 
 TEST_F(PreviewTest, RecordsOfAnEarlierJobOnTheSameDataAreSaid) {
@@ -52,6 +61,14 @@ TEST_F(PreviewTest, WhatIsMissingIsSaid) {
   offers_[0].free = 0;
   EXPECT_EQ(Look(MakeJob("j-1", 1)).fit, "waiting-for-slots: needs 1, 0 free");
   EXPECT_EQ(Look(MakeJob("j-1", 1)).start, std::nullopt) << "nobody knows when slots come back";
+}
+
+TEST_F(PreviewTest, AJobThatWaitsForOthersDoesNotStartAtOnce) {
+  queued_ = {std::make_shared<const Job>(MakeJob("j-0"))};
+  Job job = MakeJob("j-1");
+  job.after_ok = {"j-0"};
+  EXPECT_EQ(Look(job).fit, "dependency: job j-0 is QUEUED");
+  EXPECT_EQ(Look(job).start, std::nullopt) << "nobody knows how long j-0 takes";
 }
 
 TEST_F(PreviewTest, JobsAheadQuotaAndUsualTimesCount) {
