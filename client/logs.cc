@@ -21,8 +21,9 @@ std::string LineText(const pb::LogLine& line, const Session& session) {
   // A terminal must not obey what a job prints.
   const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
   if (session.settings().quiet) return absl::StrCat(text, "\n");
+  const std::string rank = line.rank() < 0 ? "agent" : absl::StrCat(line.rank());
   return absl::StrCat(LocalClock(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
-                      "/", line.rank(), " ", text, "\n");
+                      "/", rank, " ", text, "\n");
 }
 
 // Reads log lines from a cursor on, over lost connections; each line is printed once.

@@ -294,6 +294,14 @@ pb::LogLine Line(uint64_t cursor, const std::string& text) {
   return line;
 }
 
+TEST_F(FollowTest, TheAgentsOwnLinesNameIt) {
+  AddRunningJob();
+  pb::LogLine line = Line(1, "trainer: fpo-train 0.1.0");
+  line.set_rank(-1);
+  coordinator_.AddLogs({{{line}}, absl::OkStatus()});
+  EXPECT_EQ(Run({"logs", "tiny-fpo"}).out, "14:03:11 1/agent trainer: fpo-train 0.1.0\n");
+}
+
 TEST_F(FollowTest, LogsPrintsLinesInOrder) {
   AddRunningJob();
   coordinator_.AddLogs(

@@ -29,6 +29,7 @@
 #include "worker/trainer/train/run_training.h"
 #include "worker/trainer/train/score_server.h"
 #include "worker/trainer/train/stop_signal.h"
+#include "worker/trainer/train/supervised_sink.h"
 #include "worker/trainer/train/train_sae.h"
 
 namespace fpo::train {
@@ -188,7 +189,8 @@ void LimitSpinning(char** argv) {
 int RunProgram(const Flags& flags) {
   std::unique_ptr<EventSink> events;
   if (flags.supervised) {
-    events = std::make_unique<EventWriter>(EventWriter::Options{});
+    events =
+        std::make_unique<SupervisedSink>(std::make_unique<EventWriter>(EventWriter::Options{}));
   } else {
     events = std::make_unique<ConsoleProgress>(ConsoleProgress::Options{});
   }

@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
+constexpr absl::Duration kRecordsNoteInterval = absl::Seconds(10);
 
 // Bad input ends the job; anything else may be better on another host or later.
 PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
@@ -304,6 +305,10 @@ void Attempt::OnRecords(int64_t present, int64_t total) {
   const absl::Time now = absl::Now();
   if (present < total && now - last_progress_ < kProgressInterval) return;
   last_progress_ = now;
+  if (present < total && now - last_records_note_ >= kRecordsNoteInterval) {
+    last_records_note_ = now;
+    output_.Note(absl::StrFormat("reference: %d of %d records are there", present, total));
+  }
   TrainEvent event;
   event.kind = "progress";
   event.phase = "reference";

@@ -104,6 +104,7 @@ class Attempt final : public ReferenceObserver {
   std::optional<CacheUse> cache_use_;
   bool survived_kill_ = false;
   absl::Time last_progress_ = absl::InfinitePast();
+  absl::Time last_records_note_ = absl::InfinitePast();
 
   absl::Mutex mutex_;
   std::string stop_reason_ ABSL_GUARDED_BY(mutex_);

@@ -36,7 +36,8 @@ std::string Scores(const TrainEvent& event, const std::string& prefix) {
 
 ConsoleProgress::ConsoleProgress(Options options)
     : stream_(options.stream),
-      terminal_(options.terminal.value_or(isatty(fileno(options.stream)) != 0)) {}
+      terminal_(options.terminal.value_or(isatty(fileno(options.stream)) != 0)),
+      plain_interval_(options.plain_interval) {}
 
 ConsoleProgress::~ConsoleProgress() {
   if (drawn_) std::fputc('\n', stream_);
@@ -57,7 +58,7 @@ void ConsoleProgress::Live(const std::string& text, bool last) {
     return;
   }
   const absl::Time now = absl::Now();
-  if (!last && now - last_plain_ < absl::Seconds(1)) return;
+  if (!last && now - last_plain_ < plain_interval_) return;
   last_plain_ = now;
   Line(text);
 }

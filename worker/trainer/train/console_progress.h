@@ -11,12 +11,14 @@
 namespace fpo::train {
 
 // The same events for a person: on a terminal one line that is redrawn (bar, step, loss, accuracy,
-// time left), on a pipe or file plain lines, at most one a second. Not thread-safe.
+// time left), on a pipe or file plain lines, progress at most once in `plain_interval`. Not
+// thread-safe.
 class ConsoleProgress final : public EventSink {
  public:
   struct Options {
     std::FILE* stream = stderr;    // not owned
     std::optional<bool> terminal;  // default: whether `stream` is one
+    absl::Duration plain_interval = absl::Seconds(1);
   };
   explicit ConsoleProgress(Options options);
   ~ConsoleProgress() override;
@@ -32,6 +34,7 @@ class ConsoleProgress final : public EventSink {
 
   std::FILE* stream_;
   bool terminal_;
+  absl::Duration plain_interval_;
   bool drawn_ = false;
   absl::Time last_plain_ = absl::InfinitePast();
   std::string rate_phase_;  // the rate is of one phase

@@ -1,0 +1,59 @@
+#include "worker/trainer/train/supervised_sink.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace fpo::train {
+namespace {
+
+class CountedEvents final : public EventSink {
+ public:
+  explicit CountedEvents(int* count) : count_(count) {}
+  void Emit(TrainEvent) override { ++*count_; }
+
+ private:
+  int* count_;
+};
+
+TrainEvent Event(const std::string& kind, const std::string& message = "") {
+  TrainEvent event;
+  event.kind = kind;
+  event.message = message;
+  event.file = "there";
+  return event;
+}
+
+TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
+  std::FILE* log = std::tmpfile();
+  int events = 0;
+  {
+    SupervisedSink sink(std::make_unique<CountedEvents>(&events), log);
+    sink.Emit(Event("phase", "90 training and 10 evaluation pairs"));
+    for (int64_t step = 1; step <= 9; ++step) {
+      TrainEvent event = Event("step");
+      event.step = step;
+      event.total = 9;
+      event.metrics = {{"loss", 0.5}};
+      sink.Emit(event);
+    }
+    sink.Emit(Event("records"));
+    sink.Emit(Event("warning", "said by the agent"));
+    sink.Emit(Event("error", "said on stderr"));
+  }
+  std::string text(static_cast<size_t>(std::ftell(log)), ' ');
+  std::rewind(log);
+  ASSERT_EQ(std::fread(text.data(), 1, text.size(), log), text.size());
+  std::fclose(log);
+  // The first and the last step: the others came within ten seconds.
+  EXPECT_EQ(text,
+            "90 training and 10 evaluation pairs\n"
+            "train  step 1/9  loss 0.5\n"
+            "train  step 9/9  loss 0.5\n");
+  EXPECT_EQ(events, 13);
+}
+
+}  // namespace
+}  // namespace fpo::train

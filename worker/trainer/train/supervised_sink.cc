@@ -1,0 +1,21 @@
+#include "worker/trainer/train/supervised_sink.h"
+
+#include <utility>
+
+namespace fpo::train {
+namespace {
+
+// `records` are one file of a batch each; the agent sums them up.
+bool IsForTheLog(const TrainEvent& event) {
+  return event.kind == "step" || event.kind == "progress" || event.kind == "phase" ||
+         event.kind == "evaluation" || event.kind == "checkpoint" || event.kind == "result";
+}
+
+}  // namespace
+
+void SupervisedSink::Emit(TrainEvent event) {
+  if (IsForTheLog(event)) log_.Emit(event);
+  events_->Emit(std::move(event));
+}
+
+}  // namespace fpo::train

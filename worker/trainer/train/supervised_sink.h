@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "worker/trainer/train/console_progress.h"
+#include "worker/trainer/train/event_sink.h"
+
+namespace fpo::train {
+
+// Below an agent: every event goes to `events`, and what a reader of the job's log wants to see
+// goes to `log` as plain lines, progress at most once in ten seconds. Warnings and errors are left
+// to those who write them into the log already: the agent, and main's stderr. Not thread-safe.
+class SupervisedSink final : public EventSink {
+ public:
+  // `log` is not owned.
+  explicit SupervisedSink(std::unique_ptr<EventSink> events, std::FILE* log = stdout)
+      : events_(std::move(events)), log_({log, false, absl::Seconds(10)}) {}
+  void Emit(TrainEvent event) override;
+
+ private:
+  const std::unique_ptr<EventSink> events_;
+  ConsoleProgress log_;
+};
+
+}  // namespace fpo::train
