@@ -1,12 +1,12 @@
 #include <algorithm>
-#include <cmath>
-#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/chart.h"
 #include "client/commands.h"
 #include "client/convert.h"
-#include "client/human.h"
+#include "client/metric_table.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 
@@ -16,38 +16,18 @@ namespace {
 namespace pb = fpo::v1;
 
 constexpr int kChartRows = 8;
-constexpr const char* kUsual[] = {"loss", "rewards/accuracies", "rewards/margins", "eval_loss"};
 
 void PrintTable(Session& session, const pb::MetricsResponse& answer) {
-  std::map<int64_t, std::vector<std::string>> rows;
-  Table table;
-  table.header = {"STEP"};
-  for (const pb::MetricSeries& series : answer.series()) {
-    table.header.push_back(series.name());
-    for (int i = 0; i < series.steps_size() && i < series.values_size(); ++i) {
-      std::vector<std::string>& row = rows[series.steps(i)];
-      row.resize(table.header.size() - 1);
-      row.back() = HumanNumber(series.values(i));
-    }
-  }
-  for (auto& [step, row] : rows) {
-    row.resize(table.header.size() - 1);
-    row.insert(row.begin(), absl::StrCat(step));
-    table.rows.push_back(std::move(row));
-  }
-  for (int column = 1; column < static_cast<int>(table.header.size()); ++column) {
-    table.shrinkable.push_back(column);
-  }
-  session.out << RenderTable(table, session.style());
-}
-
-bool IsUsual(const std::string& name) {
-  return std::find(std::begin(kUsual), std::end(kUsual), name) != std::end(kUsual);
+  const MetricTable table = LayOutMetrics(answer, session.style());
+  session.out << table.text;
+  if (table.hidden == 0) return;
+  session.err << table.hidden << " more series do not fit here: fpoctl metrics " << answer.job_id()
+              << " -q lists them, --name NAME shows one\n";
 }
 
 void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) {
   for (const pb::MetricSeries& series : answer.series()) {
-    if (!all && !IsUsual(series.name())) continue;
+    if (!all && !IsUsualSeries(series.name())) continue;
     ChartPoints points;
     for (int i = 0; i < series.steps_size() && i < series.values_size(); ++i) {
       points.emplace_back(static_cast<double>(series.steps(i)), series.values(i));
@@ -83,8 +63,9 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   if (session.settings().quiet) {
     for (const pb::MetricSeries& series : answer.series()) session.out << series.name() << "\n";
   } else if (session.invocation.Has("plot")) {
-    const bool has_usual = std::any_of(answer.series().begin(), answer.series().end(),
-                                       [](const auto& series) { return IsUsual(series.name()); });
+    const bool has_usual =
+        std::any_of(answer.series().begin(), answer.series().end(),
+                    [](const auto& series) { return IsUsualSeries(series.name()); });
     PrintCharts(session, answer, !names.empty() || !has_usual);
   } else {
     PrintTable(session, answer);
