@@ -1,22 +1,20 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands.h"
 #include "client/convert.h"
+#include "client/each_job.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
 
+namespace {
+
 namespace pb = fpo::v1;
 
-absl::StatusOr<ExitCode> RunCancel(Session& session) {
-  if (session.invocation.Has("now") && session.invocation.Has("grace")) {
-    return UsageError("cancel: --now and --grace exclude each other", "fpoctl cancel --help");
-  }
-  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
-                       coordinator.GetJob(session.invocation.Get("JOB")));
+absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator,
+                                const std::string& job_id) {
   pb::CancelJobRequest request;
-  request.set_job_id(found.job().job_id());
+  request.set_job_id(job_id);
   request.set_now(session.invocation.Has("now"));
   if (const auto grace = session.invocation.GetDuration("grace")) {
     request.mutable_grace()->set_seconds(
@@ -44,6 +42,18 @@ absl::StatusOr<ExitCode> RunCancel(Session& session) {
     session.out << "\n";
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunCancel(Session& session) {
+  if (session.invocation.Has("now") && session.invocation.Has("grace")) {
+    return UsageError("cancel: --now and --grace exclude each other", "fpoctl cancel --help");
+  }
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
+  return ForEachJob(session, ids,
+                    [&](const std::string& id) { return Cancel(session, coordinator, id); });
 }
 
 }  // namespace fpo::client

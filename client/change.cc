@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands.h"
 #include "client/convert.h"
+#include "client/each_job.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -23,24 +24,19 @@ void PrintChanged(Session& session, const pb::ChangeJobResponse& answer, const s
   }
 }
 
-// Names, prefixes and ids become the id first: acting never hits another job than was looked up.
-absl::StatusOr<std::string> IdOf(Session& session, CoordinatorClient& coordinator) {
-  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
-                       coordinator.GetJob(session.invocation.Get("JOB")));
-  return found.job().job_id();
-}
-
 absl::StatusOr<ExitCode> Change(Session& session, Call call) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  pb::ChangeJobRequest request;
-  FPO_ASSIGN_OR_RETURN(*request.mutable_job_id(), IdOf(session, coordinator));
-  FPO_ASSIGN_OR_RETURN(const pb::ChangeJobResponse answer, (coordinator.*call)(request));
-  const bool stops = answer.job().state() == pb::PAUSING;
-  PrintChanged(session, answer,
-               stops ? absl::StrCat("; its slots are free once it is PAUSED: fpoctl explain ",
-                                    answer.job().job_id())
-                     : "");
-  return ExitCode::kOk;
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
+  return ForEachJob(session, ids, [&](const std::string& id) -> absl::StatusOr<ExitCode> {
+    pb::ChangeJobRequest request;
+    request.set_job_id(id);
+    FPO_ASSIGN_OR_RETURN(const pb::ChangeJobResponse answer, (coordinator.*call)(request));
+    const bool stops = answer.job().state() == pb::PAUSING;
+    PrintChanged(
+        session, answer,
+        stops ? absl::StrCat("; its slots are free once it is PAUSED: fpoctl explain ", id) : "");
+    return ExitCode::kOk;
+  });
 }
 
 }  // namespace
@@ -60,8 +56,9 @@ absl::StatusOr<ExitCode> RunResume(Session& session) {
 
 absl::StatusOr<ExitCode> RunPriority(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
   pb::SetPriorityRequest request;
-  FPO_ASSIGN_OR_RETURN(*request.mutable_job_id(), IdOf(session, coordinator));
+  request.set_job_id(ids.front());
   request.set_priority(session.invocation.GetCount("N", 0));
   FPO_ASSIGN_OR_RETURN(const pb::ChangeJobResponse answer, coordinator.SetPriority(request));
   PrintChanged(session, answer, absl::StrCat(" with priority ", answer.job().priority()));

@@ -12,6 +12,11 @@ namespace {
 
 const ArgumentSpec kJobArgument{"JOB", ValueKind::kJob,
                                 "a job's id, the beginning of one, or a name (its newest job)"};
+const ArgumentSpec kJobsArgument = [] {
+  ArgumentSpec jobs = kJobArgument;
+  jobs.repeated = true;
+  return jobs;
+}();
 const ArgumentSpec kFileArgument{"FILE", ValueKind::kFile, "a job file, YAML or JSON"};
 const OptionSpec kSetOption{"set",
                             "",
@@ -157,8 +162,7 @@ CommandSpec CompareCommand() {
   c.details =
       "Held-out accuracy, reward margin, entropy and divergence, reference records found in the "
       "cache, forward passes of the reference, times and peak memory.";
-  c.arguments = {kJobArgument};
-  c.arguments[0].repeated = true;
+  c.arguments = {kJobsArgument};
   c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"}};
   c.run = RunCompare;
   return c;
@@ -195,27 +199,32 @@ CommandSpec WatchCommand() {
 }
 
 CommandSpec WaitCommand() {
-  CommandSpec c{"wait", "look", "wait for a job's end"};
-  c.details = "Exit code: 0 SUCCEEDED, 10 FAILED, 11 CANCELLED, 12 still running at --timeout.";
-  c.arguments = {kJobArgument};
+  CommandSpec c{"wait", "look", "wait for the end of jobs"};
+  c.details =
+      "Exit code: 0 SUCCEEDED, 10 FAILED, 11 CANCELLED, 12 still running at --timeout; of several "
+      "jobs the first that is not 0.";
+  c.arguments = {kJobsArgument};
   c.options = {
       {"timeout", "", ValueKind::kDuration, "DURATION", "give up after this long, e.g. 90s or 2h"}};
-  c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "go on only after success"}};
+  c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "go on only after success"},
+                {"fpoctl wait beta-1 beta-2", "until both have ended"}};
   c.run = RunWait;
   return c;
 }
 
 CommandSpec CancelCommand() {
-  CommandSpec c{"cancel", "act", "end a job"};
+  CommandSpec c{"cancel", "act", "end jobs"};
   c.details =
       "A running job gets 30 s to stop, or what the coordinator's --cancel-grace says. Its output "
       "so far stays where it is.";
-  c.arguments = {kJobArgument};
+  c.arguments = {kJobsArgument};
   c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"},
                {"grace", "", ValueKind::kDuration, "DURATION",
                 "kill its processes only after this long, up to 1h"}};
   c.examples = {{"fpoctl cancel j-4f2a", "let it stop in order"},
-                {"fpoctl cancel j-4f2a --now", "kill it"}};
+                {"fpoctl cancel j-4f2a --now", "kill it"},
+                {"fpoctl cancel beta-1 beta-2",
+                 "both; fpoctl list -q --label sweep=ID | xargs fpoctl cancel"}};
   c.run = RunCancel;
   return c;
 }

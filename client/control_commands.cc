@@ -94,15 +94,19 @@ std::vector<CommandSpec> ExplainCommands() {
 }
 
 std::vector<CommandSpec> JobControlCommands() {
-  CommandSpec hold = OfJob("hold", "act", "keep a waiting job from starting", RunHold);
+  CommandSpec hold = OfJob("hold", "act", "keep waiting jobs from starting", RunHold);
+  hold.arguments[0].repeated = true;
   hold.examples = {{"fpoctl hold j-4f2a", "until fpoctl release"}};
-  CommandSpec release = OfJob("release", "act", "let a held job start", RunRelease);
+  CommandSpec release = OfJob("release", "act", "let held jobs start", RunRelease);
+  release.arguments[0].repeated = true;
   release.examples = {{"fpoctl release j-4f2a", "it keeps its age in the queue"}};
   CommandSpec pause =
-      OfJob("pause", "act", "checkpoint a running job and free its slots", RunPause);
+      OfJob("pause", "act", "checkpoint running jobs and free their slots", RunPause);
   pause.details = "The job writes a checkpoint and stops. fpoctl resume queues it again.";
+  pause.arguments[0].repeated = true;
   pause.examples = {{"fpoctl pause j-4f2a", "its slots are free once it is PAUSED"}};
-  CommandSpec resume = OfJob("resume", "act", "queue a paused job again", RunResume);
+  CommandSpec resume = OfJob("resume", "act", "queue paused jobs again", RunResume);
+  resume.arguments[0].repeated = true;
   resume.examples = {{"fpoctl resume j-4f2a", "it goes on from its newest checkpoint"}};
   CommandSpec priority = OfJob("priority", "act", "change a job's priority", RunPriority);
   priority.details =
