@@ -88,9 +88,9 @@ class ServiceTest : public ::testing::Test {
         service_->Path("tiny/runs/" + name + "/model/model.safetensors"));
   }
 
-  static pid_t Trainer() {
-    const std::vector<pid_t> pids = ProcessesWith("FPO_ATTEMPT=");
-    return pids.empty() ? 0 : pids.front();
+  // Of a job of this service alone: others may run on this machine.
+  static std::vector<pid_t> Trainers(const std::string& name) {
+    return ProcessesWith("FPO_ATTEMPT=" + service_->Describe(name).value("job_id", "?") + "/");
   }
 
   // Submits a job, waits until it trains past step 6, runs `harm`, and expects the job to finish
@@ -106,7 +106,7 @@ class ServiceTest : public ::testing::Test {
     ASSERT_TRUE(end.has_value());
     EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
     EXPECT_TRUE(HasModel(name));
-    EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=").empty());
+    EXPECT_TRUE(Trainers(name).empty());
   }
 
   static LocalService* service_;
@@ -160,12 +160,16 @@ TEST_F(ServiceTest, CancelLeavesNoProcess) {
   const auto end = service_->Until("cancelled", IsTerminal);
   ASSERT_TRUE(end.has_value());
   EXPECT_EQ(end->value("state", ""), "CANCELLED");
-  EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=").empty());
+  EXPECT_TRUE(Trainers("cancelled").empty());
   EXPECT_EQ(service_->Ctl({"wait", "cancelled"}).code, 11);
 }
 
 TEST_F(ServiceTest, SurvivesAKilledTrainer) {
-  FinishesAfter("kill-trainer", [] { kill(Trainer(), SIGKILL); });
+  FinishesAfter("kill-trainer", [] {
+    const std::vector<pid_t> trainers = Trainers("kill-trainer");
+    ASSERT_EQ(trainers.size(), 1u);
+    kill(trainers.front(), SIGKILL);
+  });
   EXPECT_EQ(service_->Describe("kill-trainer")["attempts"].size(), 2u);
 }
 
