@@ -1,27 +1,18 @@
 #include <malloc.h>
 
-#include <csignal>
 #include <iostream>
+#include <string>
 
 #include "cache_service/flags.h"
 #include "cache_service/rpc/cache_server.h"
 #include "cache_service/version.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/stop_signals.h"
 
 namespace {
 
 constexpr int kArenasMax = 4;
-
-// SIGTERM and SIGINT are taken by main alone: blocked before any thread starts.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
 
 }  // namespace
 
@@ -30,7 +21,7 @@ int main(int argc, char** argv) {
   // Frames of megabytes pass through many threads; with an arena for each of them the program would
   // keep several times what it uses.
   mallopt(M_ARENA_MAX, kArenasMax);
-  const sigset_t signals = BlockStopSignals();
+  const fpo::StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     std::cerr << "error: " << flags.status().message() << "; hint: fpo-cache --help\n";
@@ -54,8 +45,7 @@ int main(int argc, char** argv) {
     std::cerr << "error: " << server.status().message() << "\n";
     return 1;
   }
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = signals.Wait();
   fpo::Log(fpo::LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
   (*server)->Shutdown();
   return 0;

@@ -1,6 +1,7 @@
 // The real fpo-coordinator, killed in the middle of things.
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -72,6 +73,23 @@ TEST_F(ProgramTest, EndsCleanlyOnSigterm) {
   EXPECT_LT(absl::Now() - begin, absl::Seconds(4)) << "the grace time is for calls, not streams";
   reader.join();
   EXPECT_EQ(end.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ProgramTest, OutlivesWhoeverReadsItsLog) {
+  const std::string log = dir_.path() + "/log";
+  ASSERT_EQ(mkfifo(log.c_str(), 0600), 0);
+  std::thread reader([&] {
+    std::ifstream in(log);  // opens when the program opens the other end
+    in.get();
+  });
+  Start();
+  reader.join();
+  for (int i = 0; i < 3; ++i) {  // each session is a line of the log
+    ScriptedWorker worker(&user_->worker(), HelloOf("w1"));
+    worker.Await(pb::CoordinatorMessage::kWelcome);
+  }
+  process_->Signal(SIGTERM);
+  EXPECT_EQ(process_->Wait(absl::Seconds(10)), 0);
 }
 
 TEST_F(ProgramTest, WrongUseIsToldAndEndsWithTwo) {

@@ -1,29 +1,15 @@
-#include <csignal>
 #include <iostream>
+#include <string>
 
 #include "common/log.h"
+#include "common/stop_signals.h"
 #include "worker/agent/flags.h"
 #include "worker/agent/rpc/worker.h"
 #include "worker/agent/version.h"
 
-namespace {
-
-// SIGTERM and SIGINT are taken by main alone: blocked before any thread starts.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
   using namespace fpo::agent;
-  const sigset_t signals = BlockStopSignals();
-  std::signal(SIGPIPE, SIG_IGN);  // whoever reads our stderr may go before us
+  const fpo::StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     std::cerr << "error: " << flags.status().message() << "; hint: fpo-worker --help\n";
@@ -41,8 +27,7 @@ int main(int argc, char** argv) {
     std::cerr << "error: " << worker.status().message() << "\n";
     return 1;
   }
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = signals.Wait();
   fpo::Log(fpo::LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
   (*worker)->Drain();
   return 0;

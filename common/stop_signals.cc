@@ -1,0 +1,19 @@
+#include "common/stop_signals.h"
+
+namespace fpo {
+
+StopSignals::StopSignals() {
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGTERM);
+  sigaddset(&signals_, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int StopSignals::Wait() const {
+  int signal = 0;
+  sigwait(&signals_, &signal);
+  return signal;
+}
+
+}  // namespace fpo

@@ -1,0 +1,46 @@
+#include "common/stop_signals.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+// In a process of its own: signals are process-wide. Returns the exit status of `body`.
+template <typename Body>
+int StatusOf(Body body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(StopSignals, WaitReturnsTheSignalThatCame) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const int status = StatusOf([signal] {
+      const StopSignals signals;
+      kill(getpid(), signal);
+      return signals.Wait() == signal ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0) << signal;
+  }
+}
+
+TEST(StopSignals, AClosedPipeDoesNotEndTheProcess) {
+  const int status = StatusOf([] {
+    const StopSignals signals;
+    int ends[2];
+    if (pipe(ends) != 0) return 2;
+    close(ends[0]);
+    return write(ends[1], "x", 1) == -1 && errno == EPIPE ? 0 : 1;
+  });
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace fpo
