@@ -225,13 +225,7 @@ void Coordinator::Unwatch(const std::string& job_id, WatchId id) {
 }
 
 absl::Status Coordinator::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link) {
-  if (hello.worker_id.empty() || hello.instance_id.empty() || hello.slots < 1) {
-    return WithErrorInfo(
-        absl::InvalidArgumentError(absl::StrCat("hello of worker \"", hello.worker_id,
-                                                "\", instance \"", hello.instance_id, "\" with ",
-                                                hello.slots, " slots: all three are needed")),
-        {.reason = "BAD_HELLO"});
-  }
+  FPO_RETURN_IF_ERROR(CheckHello(hello));
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
   FPO_RETURN_IF_ERROR(attempts_.OnHello(hello, std::move(link), Now()));

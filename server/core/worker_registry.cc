@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/worker_name.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -20,7 +22,37 @@ absl::Status Replaced(const std::string& worker_id, const std::string& by) {
        .ids = {worker_id}});
 }
 
+constexpr size_t kWordMax = 253;
+constexpr size_t kListMax = 1024;
+constexpr int32_t kSlotsMax = 1024;
+
+bool IsShort(const std::map<std::string, std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(), [](const auto& label) {
+    return label.first.size() <= kWordMax && label.second.size() <= kWordMax;
+  });
+}
+
 }  // namespace
+
+absl::Status CheckHello(const WorkerHello& hello) {
+  const char* what = nullptr;
+  if (!IsWorkerName(hello.worker_id)) what = "its name is not 1 to 253 of letters, digits, ._-";
+  if (hello.instance_id.empty()) what = "it names no instance";
+  if (hello.slots < 1 || hello.slots > kSlotsMax) what = "its slots are not 1 to 1024";
+  if (hello.labels.size() > kListMax || hello.devices.size() > kListMax ||
+      hello.running.size() > kListMax) {
+    what = "a list in it is longer than 1024";
+  }
+  if (hello.instance_id.size() > kWordMax || hello.host.size() > kWordMax ||
+      hello.version.size() > kWordMax || hello.device.size() > kWordMax || !IsShort(hello.labels)) {
+    what = "a word in it is longer than 253 bytes";
+  }
+  if (what == nullptr) return absl::OkStatus();
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
+                           "hello of worker \"",
+                           absl::CHexEscape(hello.worker_id.substr(0, kWordMax)), "\": ", what)),
+                       {.reason = "BAD_HELLO", .field = "hello"});
+}
 
 absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                                      const Moment& now) {

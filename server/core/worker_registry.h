@@ -39,6 +39,9 @@ struct WorkerHello {
   std::map<std::string, std::string> labels = {};
   std::vector<WorkerDevice> devices = {};
 };
+// InvalidArgument (BAD_HELLO) for what no agent of ours says: a name that is none, no instance, or
+// more of something than the tables should hold.
+absl::Status CheckHello(const WorkerHello& hello);
 
 // One row of the list of workers.
 struct WorkerView {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/worker_name.h"
 
 namespace fpo::agent {
 namespace {
@@ -23,8 +24,10 @@ absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(Require(!work_dir.empty(),
                               "--work-dir is missing: a folder for jobs, "
                               "records and logs on their way"));
-  FPO_RETURN_IF_ERROR(Require(!name.empty() && name.size() <= 63,
-                              absl::StrCat("--name: \"", name, "\" must have 1 to 63 characters")));
+  FPO_RETURN_IF_ERROR(
+      Require(IsWorkerName(name),
+              absl::StrCat("--name: \"", name,
+                           "\" must be 1 to 253 of letters, digits, '.', '_' and '-'")));
   FPO_RETURN_IF_ERROR(Require(slots >= 1 && slots <= 1024,
                               absl::StrCat("--slots: ", slots, " is not between 1 and 1024")));
   FPO_RETURN_IF_ERROR(Require(grace >= absl::ZeroDuration() && grace <= absl::Hours(1),

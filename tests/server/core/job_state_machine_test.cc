@@ -580,10 +580,13 @@ TEST(Property, RandomEventsKeepTheInvariants) {
       ASSERT_LE(after->attempts.size(), job.attempts.size() + 1);
       for (size_t a = 0; a < job.attempts.size(); ++a) {
         ASSERT_EQ(after->attempts[a].number, static_cast<int32_t>(a) + 1);
-        if (job.attempts[a].ended)
+        if (job.attempts[a].ended) {
           ASSERT_EQ(after->attempts[a].end_class, job.attempts[a].end_class);
+        }
       }
-      if (after->attempts.size() > job.attempts.size()) ASSERT_GT(after->epoch, job.epoch);
+      if (after->attempts.size() > job.attempts.size()) {
+        ASSERT_GT(after->epoch, job.epoch);
+      }
       if (!HasAttempt(after->state) && !after->attempts.empty() && !IsTerminal(after->state)) {
         ASSERT_FALSE(IsCurrent(*after, LastAttemptRef(*after))) << "its zombies are fenced";
       }

@@ -1,5 +1,9 @@
 #include "server/core/worker_registry.h"
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "common/error_info.h"
 #include "gtest/gtest.h"
 #include "tests/server/core/fixtures.h"
@@ -21,6 +25,26 @@ class WorkerRegistryTest : public ::testing::Test {
 
   WorkerRegistry registry_;
 };
+
+TEST(CheckHello, RefusesWhatNoAgentSays) {
+  const WorkerHello good = HelloOf("gpu-7.example");
+  EXPECT_TRUE(CheckHello(good).ok());
+  const std::vector<std::function<void(WorkerHello&)>> spoils = {
+      [](WorkerHello& h) { h.worker_id.clear(); },
+      [](WorkerHello& h) { h.worker_id = "../x"; },
+      [](WorkerHello& h) { h.instance_id.clear(); },
+      [](WorkerHello& h) { h.slots = 0; },
+      [](WorkerHello& h) { h.slots = 1 << 30; },
+      [](WorkerHello& h) { h.host = std::string(254, 'h'); },
+      [](WorkerHello& h) { h.labels["zone"] = std::string(254, 'z'); },
+      [](WorkerHello& h) { h.running.resize(1025); },
+      [](WorkerHello& h) { h.devices.resize(1025); }};
+  for (size_t i = 0; i < spoils.size(); ++i) {
+    WorkerHello hello = good;
+    spoils[i](hello);
+    EXPECT_EQ(ErrorReason(CheckHello(hello)), "BAD_HELLO") << i;
+  }
+}
 
 TEST_F(WorkerRegistryTest, HoldsTakeSlotsUntilReleased) {
   Connect(HelloOf("w1", 4));

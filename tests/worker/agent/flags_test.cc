@@ -69,6 +69,7 @@ TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
 
 TEST_F(WorkerFlagsTest, MistakesAreNamed) {
   EXPECT_THAT(Error({"--slots", "0"}), HasSubstr("--slots"));
+  EXPECT_THAT(Error({"--name", "../x"}), HasSubstr("--name: \"../x\" must be"));
   EXPECT_THAT(Error({"--grace", "soon"}), HasSubstr("soon"));
   EXPECT_THAT(Error({"--device", "tpu"}), HasSubstr("tpu"));
   EXPECT_THAT(Error({"--coordinator", "nowhere"}), HasSubstr("nowhere"));
