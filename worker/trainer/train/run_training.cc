@@ -17,6 +17,7 @@
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/export_policy.h"
 #include "worker/trainer/train/process_memory.h"
+#include "worker/trainer/train/rank_agreement.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/run_record.h"
 
@@ -109,6 +110,7 @@ absl::Status Run::Train() {
   if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job_, input, environment_.events));
   if (Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
+  FPO_RETURN_IF_ERROR(CheckRanksAgree(SharedFactsOf(job_, inputs), environment_.group));
   timings_["load_seconds"] = Since(start) - inputs.use.seconds;
   timings_["reference_seconds"] = inputs.use.seconds;
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,

@@ -15,6 +15,7 @@
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/process_memory.h"
+#include "worker/trainer/train/rank_agreement.h"
 #include "worker/trainer/train/start_checks.h"
 #include "worker/trainer/train/stop_signal.h"
 
@@ -31,13 +32,6 @@ OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
   options.eps = section.eps;
   options.weight_decay = section.weight_decay;
   return options;
-}
-
-// Of its first six bytes, which a double holds exactly.
-double DigestAsNumber(const Digest& digest) {
-  double number = 0;
-  for (size_t i = 0; i < 6; ++i) number = number * 256 + digest[i];
-  return number;
 }
 
 double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }

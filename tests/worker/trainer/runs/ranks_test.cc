@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/train_protocol.h"
 #include "tests/worker/trainer/runs/trainer_process.h"
+#include "tests/worker/trainer/support/free_port.h"
 #include "worker/trainer/collective/c10d_process_group.h"
 
 namespace fpo::train {
@@ -85,6 +86,25 @@ TEST_F(RanksTest, ALostRankEndsTheOthersAndTheRunResumesBitwise) {
   trainer_.Finish("lost-2", 3);
   trainer_.Finish("whole", 3);
   EXPECT_EQ(trainer_.DifferingBytes("whole", "lost-2"), 0);
+}
+
+TEST_F(RanksTest, ARankWithOtherFilesEndsAllBeforeTheFirstStep) {
+  trainer_.tiny.WriteModel("stale-copy", 7);
+  const int port = FreePort();
+  trainer_.job.reference.path = trainer_.job.model.path;
+  std::vector<testing::Process> ranks;
+  ranks.push_back(trainer_.Start("differs", 0, 2, port));
+  trainer_.job.model.path = trainer_.tiny.Path("stale-copy");
+  ranks.push_back(trainer_.Start("differs-1", 1, 2, port));
+  for (testing::Process& rank : ranks) {
+    EXPECT_EQ(rank.Wait(absl::Seconds(60)), static_cast<int>(ExitCode::kInvalid));
+  }
+  for (const char* name : {"differs", "differs-1"}) {
+    EXPECT_NE(trainer_.Log(name).find("data-differs: rank 1 does not have the same model.path"),
+              std::string::npos)
+        << trainer_.Log(name);
+  }
+  EXPECT_FALSE(fs::exists(trainer_.Out("differs") + "/metrics.jsonl"));
 }
 
 TEST_F(RanksTest, StopOfOneRankStopsAllAtOneStep) {
