@@ -29,7 +29,8 @@ struct Member {
   int32_t slots = 1;
   int32_t first_rank = 0;
   MemberState state = MemberState::kAssigned;
-  CacheUse cache = {};  // as this worker last reported it
+  CacheUse cache = {};        // as this worker last reported it
+  std::string prepared = {};  // digest of its token files; empty: not known
 
   bool operator==(const Member&) const = default;
   bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }

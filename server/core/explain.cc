@@ -113,6 +113,19 @@ std::string ExplainBehind(int64_t jobs_ahead) {
                       jobs_ahead == 1 ? " job" : " jobs", " ahead in the queue");
 }
 
+std::string ExplainDataDiffers(const Attempt& attempt) {
+  const Member* first = nullptr;
+  for (const Member& member : attempt.members) {
+    if (member.prepared.empty()) continue;
+    if (first == nullptr) first = &member;
+    if (member.prepared == first->prepared) continue;
+    return absl::StrCat("data-differs: from the same job worker ", member.worker,
+                        " prepared other data than worker ", first->worker,
+                        "; every host needs the same data and tokenizer files");
+  }
+  return "";
+}
+
 std::string ExplainPreempted(const Job& other) {
   return absl::StrCat("preempted: its slots go to job ", other.job_id, " of priority ",
                       other.demand.priority);

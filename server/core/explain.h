@@ -31,6 +31,8 @@ std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
 std::string ExplainSlots(int32_t needed, const std::vector<SlotOffer>& offers);
 // It would fit, but jobs before it in the queue wait for slots too.
 std::string ExplainBehind(int64_t jobs_ahead);
+// Hosts of an attempt prepared other data than the first of them; empty: as far as known, none.
+std::string ExplainDataDiffers(const Attempt& attempt);
 // Why a running job stops for `other`.
 std::string ExplainPreempted(const Job& other);
 

@@ -79,7 +79,8 @@ Json ToJson(const Member& m) {
           {"slots", m.slots},
           {"first_rank", m.first_rank},
           {"state", static_cast<int>(m.state)},
-          {"cache", ToJson(m.cache)}};
+          {"cache", ToJson(m.cache)},
+          {"prepared", m.prepared}};
 }
 Member ToMember(const Json& json) {
   Member m;
@@ -91,6 +92,7 @@ Member ToMember(const Json& json) {
   Read(json, "state", &state);
   m.state = static_cast<MemberState>(state);
   if (json.contains("cache")) m.cache = ToCacheUse(At(json, "cache"));
+  Read(json, "prepared", &m.prepared);
   return m;
 }
 

@@ -290,6 +290,11 @@ class Transition {
         break;
       case ReportStatus::kRunning:
         member->state = MemberState::kRunning;
+        if (!report.prepared.empty()) member->prepared = report.prepared;
+        if (std::string differs = ExplainDataDiffers(job_.attempts.back()); !differs.empty()) {
+          Close(&job_, "invalid", std::move(differs), now_);
+          return Recover(std::move(job_), now_);
+        }
         break;
       case ReportStatus::kRefused:
         if (job_.state != JobState::kReserved) return Illegal(job_, "a refusal");

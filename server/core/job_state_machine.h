@@ -24,6 +24,7 @@ struct MemberReport {
   ReportStatus status = ReportStatus::kAccepted;
   std::string end_class;  // kFailed: invalid | memory | program | infrastructure | asked
   std::string message;
+  std::string prepared = {};  // digest of its token files; empty: not there yet
 };
 
 // Not every agent accepted in time.

@@ -14,6 +14,7 @@ namespace pb = fpo::v1;
 
 constexpr int32_t kPageMax = 500;
 constexpr int32_t kPageDefault = 100;
+constexpr size_t kPreparedMax = 128;  // a digest in hex has 64
 
 int32_t Milliseconds(absl::Duration duration) {
   const int64_t ms = absl::ToInt64Milliseconds(duration);
@@ -374,6 +375,7 @@ absl::StatusOr<MemberReport> FromProto(const pb::AttemptReport& report, const st
   result.status = static_cast<ReportStatus>(report.status() - 1);
   result.end_class = report.end_class();
   result.message = report.message();
+  result.prepared = report.prepared().substr(0, kPreparedMax);
   return result;
 }
 

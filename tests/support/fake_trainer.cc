@@ -226,9 +226,10 @@ int Phase::Prepare() {
                      {"count", keys.size()}};
   if (!fpo::WriteKeysFile(out + "/reference.keys", keys).ok()) return 9;
   fpo::testing::WriteWhole(out + "/reference.json", plan.dump());
-  for (const char* name : {"train.safetensors", "eval.safetensors", "prepare.json"}) {
+  for (const char* name : {"train.safetensors", "eval.safetensors"}) {
     fpo::testing::WriteWhole(out + "/" + name, "{}");
   }
+  fpo::testing::WriteWhole(out + "/prepare.json", "{\"digest\": \"d1\"}");
   TrainEvent result;
   result.kind = "result";
   result.metrics["train_pairs"] = 1;

@@ -63,6 +63,7 @@ Job FullJob() {
   attempt.progressed = true;
   attempt.cache = {100, 10, 90, "m", "r", 5};
   attempt.members[0].cache = {100, 10, 90, "m", "r", 5, 6, 7};
+  attempt.members[0].prepared = "a1b2";
   return job;
 }
 

@@ -171,6 +171,28 @@ TEST(StateTable, InvalidFailsTheGangOnceItsSurvivorsStopped) {
   EXPECT_EQ(job.state, JobState::kFailed);
 }
 
+TEST(StateTable, HostsThatPreparedOtherDataEndTheJobBeforeTheReference) {
+  Job job = RunningJob("j-1", {"w1", "w2"});
+  const auto prepared = [&](const std::string& worker, const std::string& digest) {
+    MemberReport report = ReportOf(job, worker, ReportStatus::kRunning);
+    report.prepared = digest;
+    return report;
+  };
+  job = After(job, {prepared("w1", "d1"), prepared("w2", "d1"), prepared("w2", "")});
+  EXPECT_EQ(job.state, JobState::kRunning);
+  EXPECT_EQ(job.attempts.back().members[1].prepared, "d1") << "a report without one forgets none";
+  job = After(job, {prepared("w2", "d2")});
+  EXPECT_EQ(job.state, JobState::kRecovering);
+  EXPECT_NE(job.reason.find("data-differs: from the same job worker w2 prepared other data than "
+                            "worker w1"),
+            std::string::npos)
+      << job.reason;
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped),
+                    ReportOf(job, "w2", ReportStatus::kStopped), Settle{}});
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.reason.rfind("invalid: data-differs", 0), 0u) << job.reason;
+}
+
 TEST(StateTable, OutOfMemoryFailsUnlessRetryIsAsked) {
   EXPECT_EQ(Failed(RunningJob("j-1"), "memory").state, JobState::kFailed);
   Job job = RunningJob("j-1");

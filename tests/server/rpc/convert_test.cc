@@ -293,6 +293,7 @@ TEST(ConvertFromWorker, EveryReportStatusHasItsMeaning) {
   *report.mutable_attempt() = ToProto(AttemptRef{"j-1", 1, 2});
   report.set_end_class("memory");
   report.set_message("m");
+  report.set_prepared(std::string(200, 'd'));
   const std::vector<std::pair<pb::AttemptReport::Status, ReportStatus>> statuses = {
       {pb::AttemptReport::ACCEPTED, ReportStatus::kAccepted},
       {pb::AttemptReport::REFUSED, ReportStatus::kRefused},
@@ -307,6 +308,7 @@ TEST(ConvertFromWorker, EveryReportStatusHasItsMeaning) {
     EXPECT_EQ(read.worker, "w1");
     EXPECT_EQ(read.end_class, "memory");
     EXPECT_EQ(read.message, "m");
+    EXPECT_EQ(read.prepared, std::string(128, 'd')) << "what comes from outside has a bound";
   }
   report.set_status(pb::AttemptReport::STATUS_UNSPECIFIED);
   EXPECT_FALSE(FromProto(report, "w1").ok());

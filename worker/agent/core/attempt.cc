@@ -10,6 +10,7 @@
 #include "common/job_file.h"
 #include "common/posix_status.h"
 #include "worker/agent/core/preflight.h"
+#include "worker/agent/core/prepared_data.h"
 #include "worker/agent/core/rank_group.h"
 #include "worker/agent/core/run_checkpoints.h"
 #include "worker/agent/core/score_process.h"
@@ -189,25 +190,22 @@ RankCommand Attempt::CommandOf(const std::vector<std::string>& argv, int32_t slo
   return command;
 }
 
-bool Attempt::IsPrepared() const {
-  std::vector<std::string> files = {"prepare.json", "train.safetensors"};
-  if (UsesReferenceCache(config_)) files.insert(files.end(), {"reference.json", "reference.keys"});
-  return std::all_of(files.begin(), files.end(), [&](const std::string& file) {
-    std::error_code error;
-    return fs::exists(folders_.prepared + "/" + file, error);
-  });
-}
-
 PhaseEnd Attempt::Prepare() {
   EnterPhase("prepare");
-  if (IsPrepared()) {
+  PhaseEnd end;
+  if (IsPrepared(folders_.prepared, UsesReferenceCache(config_))) {
     output_.Note("prepare: done by an earlier attempt");
-    return {};
+  } else {
+    std::error_code ignored;
+    fs::remove_all(folders_.prepared, ignored);
+    PrepareSink sink(&output_);
+    end = RunOne("prepare", PrepareCommand(options_.trainer, folders_), &sink);
   }
-  std::error_code ignored;
-  fs::remove_all(folders_.prepared, ignored);
-  PrepareSink sink(&output_);
-  return RunOne("prepare", PrepareCommand(options_.trainer, folders_), &sink);
+  if (!end.ok()) return end;
+  // The coordinator compares it with what the job's other hosts say.
+  prepared_digest_ = PreparedDigest(folders_.prepared);
+  ReportRunning();
+  return end;
 }
 
 PhaseEnd Attempt::RunOne(const std::string& name, const std::vector<std::string>& argv,
@@ -298,6 +296,7 @@ void Attempt::ReportRunning() {
   report.attempt = assignment_.attempt;
   report.status = ReportStatus::kRunning;
   report.cache = cache_use_;
+  report.prepared = prepared_digest_;
   services_.outbox->AddReport(std::move(report), /*is_final=*/false);
 }
 

@@ -78,7 +78,6 @@ class Attempt final : public ReferenceObserver {
   PhaseEnd Main();
   PhaseEnd RunOne(const std::string& name, const std::vector<std::string>& argv, RankSink* sink);
   RankCommand CommandOf(const std::vector<std::string>& argv, int32_t slot) const;
-  bool IsPrepared() const;
   PhaseEnd TakeUpCheckpoints();
   void EnterPhase(const std::string& phase);
   void ReportRunning();
@@ -102,6 +101,7 @@ class Attempt final : public ReferenceObserver {
   JobConfig config_;
   std::string record_file_;
   std::optional<CacheUse> cache_use_;
+  std::string prepared_digest_;
   bool survived_kill_ = false;
   absl::Time last_progress_ = absl::InfinitePast();
   absl::Time last_records_note_ = absl::InfinitePast();

@@ -55,6 +55,7 @@ struct Report {
   std::string end_class;  // with kFailed: invalid | memory | program | infrastructure | asked
   std::string message;
   std::optional<CacheUse> cache;
+  std::string prepared;  // hex digest of the token files; empty before they are there
 };
 
 // One line of a rank or of the agent: a log line, or an event (then `text` is its JSON).

@@ -72,6 +72,7 @@ pb::AttemptReport ToProto(const Report& report) {
   message.set_status(StatusOf(report.status));
   message.set_end_class(report.end_class);
   message.set_message(report.message);
+  message.set_prepared(report.prepared);
   if (report.cache) {
     pb::CacheUse& use = *message.mutable_cache();
     use.set_records_total(report.cache->records_total);

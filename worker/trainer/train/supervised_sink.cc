@@ -5,8 +5,9 @@
 namespace fpo::train {
 namespace {
 
-// `records` are one file of a batch each; the agent sums them up.
+// In the reference phase records and progress are of one batch each; the agent sums them up.
 bool IsForTheLog(const TrainEvent& event) {
+  if (event.kind == "progress" && event.phase == "reference") return false;
   return event.kind == "step" || event.kind == "progress" || event.kind == "phase" ||
          event.kind == "evaluation" || event.kind == "checkpoint" || event.kind == "result";
 }

@@ -120,6 +120,7 @@ TEST_F(AttemptTest, RunsAllPhases) {
   Collect();
   ASSERT_GE(reports_.size(), 2u);
   EXPECT_EQ(reports_[0].status, ReportStatus::kRunning);
+  EXPECT_EQ(reports_.back().prepared, "d1");
   EXPECT_EQ(reports_.back().cache->records_total, 20);
   EXPECT_THAT(Kinds("phase"), ElementsAre("prepare", "reference", "train", "finish"));
   EXPECT_EQ(Kinds("result").size(), 1u) << "that of prepare is not the job's";

@@ -120,6 +120,7 @@ TEST(ConvertTest, AReportFillsEveryField) {
   report.end_class = "memory";
   report.message = "out of memory";
   report.cache = CacheUse{10, 4, 6, "aa", "bb", 1.5, 2.5, 3.5};
+  report.prepared = "a1b2";
   const pb::AttemptReport message = ToProto(report);
   EXPECT_TRUE(IsFull(message)) << message.DebugString();
   EXPECT_TRUE(IsFull(message.cache())) << message.cache().DebugString();

@@ -40,6 +40,9 @@ TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
       sink.Emit(event);
     }
     sink.Emit(Event("records"));
+    TrainEvent batch = Event("progress");
+    batch.phase = "reference";
+    sink.Emit(batch);
     sink.Emit(Event("warning", "said by the agent"));
     sink.Emit(Event("error", "said on stderr"));
   }
@@ -52,7 +55,7 @@ TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
             "90 training and 10 evaluation pairs\n"
             "train  step 1/9  loss 0.5\n"
             "train  step 9/9  loss 0.5\n");
-  EXPECT_EQ(events, 13);
+  EXPECT_EQ(events, 14);
 }
 
 }  // namespace
