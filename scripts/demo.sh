@@ -42,11 +42,13 @@ touch "$out/.fpo-demo"
 out=$(cd "$out" && pwd)
 pids=()
 
-stop_all() {
+stop_all() { # the last one first: a worker whose coordinator is gone waits half a minute to deliver its last words
   trap - EXIT INT TERM
-  local pid
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  local i
+  for ((i = ${#pids[@]} - 1; i >= 0; --i)); do
+    kill "${pids[i]}" 2>/dev/null || true
+    wait "${pids[i]}" 2>/dev/null || true
+  done
 }
 trap stop_all EXIT
 trap 'echo; echo "demo: stopped, nothing is left running"; exit 130' INT TERM
