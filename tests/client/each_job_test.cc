@@ -1,5 +1,7 @@
 #include "client/each_job.h"
 
+#include <thread>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/command_run.h"
@@ -10,6 +12,7 @@ namespace {
 
 namespace pb = fpo::v1;
 using testing::HasSubstr;
+using testing::Not;
 
 class EachJobTest : public CommandRun {
  protected:
@@ -48,9 +51,19 @@ TEST_F(EachJobTest, WaitsForAllAndReturnsTheFirstBadEnd) {
 }
 
 TEST_F(EachJobTest, CtrlCEndsTheWaitingForAll) {
-  interrupt_.Raise();
-  EXPECT_EQ(Run({"wait", "j-1001", "j-1003"}).code, 130);
-  EXPECT_LE(coordinator_.watches(), 1);
+  FakeCoordinator::WatchScript script;
+  script.jobs = {SampleMessage("j-1001", pb::RUNNING)};
+  script.hold = true;
+  coordinator_.AddWatch(std::move(script));
+  std::thread user([this] {
+    coordinator_.AwaitWatches(1);
+    interrupt_.Raise();
+  });
+  const Result result = Run({"wait", "j-1001", "j-1003"});
+  user.join();
+  EXPECT_EQ(result.code, 130);
+  EXPECT_THAT(result.err, HasSubstr("j-1001"));
+  EXPECT_THAT(result.err, Not(HasSubstr("j-1003"))) << "said once";
 }
 
 }  // namespace
