@@ -44,7 +44,7 @@ std::string Wrapped(absl::string_view start, absl::string_view text, int indent)
     absl::StrAppend(&wrapped, word, " ");
     column += width + 1;
   }
-  while (!wrapped.empty() && wrapped.back() == ' ') wrapped.pop_back();
+  absl::StripTrailingAsciiWhitespace(&wrapped);
   return absl::StrCat(wrapped, "\n");
 }
 

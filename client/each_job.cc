@@ -25,10 +25,7 @@ absl::StatusOr<ExitCode> ForEachJob(
   ExitCode first = ExitCode::kOk;
   for (const std::string& id : ids) {
     const absl::StatusOr<ExitCode> code = act(id);
-    if (!code.ok()) {
-      session.err << (session.settings().json ? ErrorJson(code.status())
-                                              : ErrorText(code.status()));
-    }
+    if (!code.ok()) session.err << ErrorReport(code.status(), session.settings().json);
     const ExitCode ended = code.ok() ? *code : ExitCodeOf(code.status());
     if (first == ExitCode::kOk) first = ended;
     if (ended == ExitCode::kInterrupted) break;

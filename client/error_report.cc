@@ -62,4 +62,8 @@ std::string ErrorJson(const absl::Status& error) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+std::string ErrorReport(const absl::Status& error, bool json) {
+  return json ? ErrorJson(error) : ErrorText(error);
+}
+
 }  // namespace fpo::client

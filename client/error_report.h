@@ -14,6 +14,9 @@ std::string ErrorText(const absl::Status& error);
 // one line.
 std::string ErrorJson(const absl::Status& error);
 
+// One of the two.
+std::string ErrorReport(const absl::Status& error, bool json);
+
 // The hint that belongs to an error: the server's own, else one by its code.
 std::string HintOf(const absl::Status& error);
 

@@ -8,7 +8,7 @@ namespace fpo::client {
 namespace {
 
 int Fail(const absl::Status& error, bool json, std::ostream& err) {
-  err << (json ? ErrorJson(error) : ErrorText(error)) << std::flush;
+  err << ErrorReport(error, json) << std::flush;
   return static_cast<int>(ExitCodeOf(error));
 }
 

@@ -6,16 +6,21 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace fpo::coordinator {
 namespace {
 
-// A moment at which slots come back and whoever waits for `id` waits for one thing less.
+// A moment at which slots come back and whoever waits for it waits for one thing less.
 struct Event {
   absl::Time at;
   int32_t slots;
-  std::string id;
+  std::string what;  // the job that ends, or the back-off of one
   bool operator>(const Event& other) const { return at > other.at; }
 };
+
+// Not the job's id: others wait for its end, it alone for this.
+std::string BackoffOf(const Job& job) { return absl::StrCat("back-off of ", job.job_id); }
 
 // Plays the queue forward. Ends that nobody knows are no events: what needs them never starts here.
 class Simulation {
@@ -63,14 +68,14 @@ class Simulation {
       }
     }
     if (job.not_before > scene_.now) {
-      WaitFor(job.job_id, index);
-      events_.push({job.not_before, 0, job.job_id});
+      WaitFor(BackoffOf(job), index);
+      events_.push({job.not_before, 0, BackoffOf(job)});
     }
     if (waits_for_[index] == 0) ready_.insert(index);
   }
 
-  void WaitFor(const std::string& id, size_t index) {
-    waiting_for_[id].push_back(index);
+  void WaitFor(const std::string& what, size_t index) {
+    waiting_for_[what].push_back(index);
     ++waits_for_[index];
   }
 
@@ -96,7 +101,7 @@ class Simulation {
     events_.pop();
     now_ = std::max(now_, event.at);
     free_ += event.slots;
-    const auto waiting = waiting_for_.extract(event.id);
+    const auto waiting = waiting_for_.extract(event.what);
     if (waiting.empty()) return;
     for (const size_t index : waiting.mapped()) {
       if (--waits_for_[index] == 0) ready_.insert(index);
@@ -116,7 +121,7 @@ class Simulation {
   std::vector<bool> started_;
   std::vector<int32_t> waits_for_;
   std::set<size_t> ready_;
-  std::map<std::string, std::vector<size_t>> waiting_for_;  // by the id of what ends
+  std::map<std::string, std::vector<size_t>> waiting_for_;  // by Event::what
   QueueView view_;
 };
 

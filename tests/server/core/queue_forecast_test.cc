@@ -126,5 +126,14 @@ TEST(QueueForecast, ABackoffHoldsUpNobodyElse) {
   EXPECT_EQ(view.waiting.at(1).start, kStart + absl::Minutes(2));
 }
 
+TEST(QueueForecast, TheEndOfABackoffIsNotTheEndOfTheJob) {
+  Job later = MakeJob("j-1");
+  later.not_before = kStart + absl::Minutes(2);
+  const QueueView view = ForecastQueue({}, {Ptr(later), After("j-2", {"j-1"})}, {Offer("w1", 2, 2)},
+                                       Usual(absl::Minutes(1)));
+  EXPECT_EQ(view.waiting.at(0).start, kStart + absl::Minutes(2));
+  EXPECT_EQ(view.waiting.at(1).start, kStart + absl::Minutes(3));
+}
+
 }  // namespace
 }  // namespace fpo::coordinator

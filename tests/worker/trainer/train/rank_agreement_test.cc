@@ -36,7 +36,7 @@ const double kD = DigestAsNumber(kData), kM = DigestAsNumber(kModel), kO = Diges
 const std::vector<SharedFact> kFacts = {{"data.train", kData}, {"model.path m", kModel}};
 
 TEST(RankAgreement, RanksWithTheSameFilesGoOn) {
-  OneOfSeveral alone(0, 1, {});
+  OneOfSeveral alone(0, 1, {0, 0});
   EXPECT_TRUE(CheckRanksAgree(kFacts, alone).ok());
   OneOfSeveral middle(1, 3, {kD, kM, 0, 0, kD, kM});
   EXPECT_TRUE(CheckRanksAgree(kFacts, middle).ok());
