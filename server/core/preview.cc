@@ -33,10 +33,12 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   Preview preview;
   std::vector<JobPtr> ahead;
   for (const JobPtr& other : scene.queued) {
-    if (other->demand.priority >= job.demand.priority) ahead.push_back(other);
+    if (other->demand.priority < job.demand.priority) continue;
+    ahead.push_back(other);
+    // One that waits for another job keeps nobody waiting.
+    preview.jobs_ahead += DependenciesOf(*other, scene.find).kind == DependencyState::Kind::kMet;
   }
-  preview.jobs_ahead = static_cast<int64_t>(ahead.size());
-  preview.fit = FitOf(job, scene, !ahead.empty());
+  preview.fit = FitOf(job, scene, preview.jobs_ahead > 0);
   SlotQuota quota(*scene.quotas);
   for (const JobPtr& other : scene.with_attempt) quota.Use(*other);
   preview.quota = quota.Refusal(job).value_or("");

@@ -69,6 +69,11 @@ TEST_F(PreviewTest, AJobThatWaitsForOthersDoesNotStartAtOnce) {
   job.after_ok = {"j-0"};
   EXPECT_EQ(Look(job).fit, "dependency: job j-0 is QUEUED");
   EXPECT_EQ(Look(job).start, std::nullopt) << "nobody knows how long j-0 takes";
+  EXPECT_EQ(Look(MakeJob("j-2")).jobs_ahead, 1);
+  queued_ = {std::make_shared<const Job>(job)};
+  running_ = {std::make_shared<const Job>(RunningJob("j-0"))};
+  EXPECT_EQ(Look(MakeJob("j-2")).jobs_ahead, 0) << "j-1 waits for j-0";
+  EXPECT_EQ(Look(MakeJob("j-2")).fit, "would start at once on w1");
 }
 
 TEST_F(PreviewTest, JobsAheadQuotaAndUsualTimesCount) {
