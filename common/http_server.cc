@@ -1,57 +1,36 @@
 #include "common/http_server.h"
 
+#include <microhttpd.h>
 #include <netdb.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/file_descriptor.h"
 #include "common/status_macros.h"
 
 namespace fpo {
 namespace {
 
-constexpr size_t kRequestBytesMax = 8192;
-constexpr absl::Duration kRequestTime = absl::Seconds(2);
-constexpr absl::Duration kSilentTime = absl::Seconds(10);  // to the first byte
-constexpr size_t kPeersMax = 64;
-
-// Owns a descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+constexpr unsigned kThreads = 4;  // one slow handler, such as a long series, delays no probe
+constexpr unsigned kConnectionsMax = 1024;
+constexpr unsigned kSilentSeconds = 10;
+constexpr absl::Duration kAnswerTime = absl::Seconds(30);
+constexpr size_t kHeadBytesMax = 16 << 10;  // request line and headers, and one block of an answer
+constexpr size_t kBlockBytes = 4 << 10;
 
 absl::Status ErrnoStatus(const std::string& what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
-absl::StatusOr<Descriptor> Listen(const std::string& host, const std::string& port) {
+absl::StatusOr<FileDescriptor> Listen(const std::string& host, const std::string& port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -61,10 +40,10 @@ absl::StatusOr<Descriptor> Listen(const std::string& host, const std::string& po
         absl::StrCat("cannot listen on ", host, ":", port, ": ", gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-  Descriptor fd(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  FileDescriptor fd(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   if (fd.get() < 0 || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-      bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0 || listen(fd.get(), 64) != 0) {
+      bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0 || listen(fd.get(), 256) != 0) {
     return ErrnoStatus(absl::StrCat("cannot listen on ", host, ":", port));
   }
   return fd;
@@ -80,47 +59,6 @@ absl::StatusOr<int> PortOf(int fd) {
     return ErrnoStatus("cannot read the port of the HTTP listener");
   }
   return std::stoi(port);
-}
-
-// Up to the blank line; empty when the peer is too slow, sends too much or leaves.
-std::string ReadRequest(int fd) {
-  const absl::Time deadline = absl::Now() + kRequestTime;
-  std::string request;
-  while (!absl::StrContains(request, "\r\n\r\n")) {
-    pollfd waiting{fd, POLLIN, 0};
-    const int64_t left_ms = absl::ToInt64Milliseconds(deadline - absl::Now());
-    if (left_ms <= 0 || poll(&waiting, 1, static_cast<int>(left_ms)) <= 0) return "";
-    char buffer[1024];
-    const ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
-    if (got <= 0 || request.size() + got > kRequestBytesMax) return "";
-    request.append(buffer, got);
-  }
-  return request;
-}
-
-void SendAll(int fd, absl::string_view bytes) {
-  const timeval limit{absl::ToInt64Seconds(kRequestTime), 0};
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-  while (!bytes.empty()) {
-    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return;
-    bytes.remove_prefix(sent);
-  }
-}
-
-const char* ReasonPhrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Status";
-  }
 }
 
 struct Routes {
@@ -144,60 +82,67 @@ HttpReply Route(const Routes& routes, absl::string_view method, absl::string_vie
   return {.status = 404, .body = known + "\n"};
 }
 
-void Serve(int fd, const Routes& routes) {
-  const std::string request = ReadRequest(fd);
-  const size_t method_end = request.find(' ');
-  const size_t target_end = request.find(' ', method_end + 1);
-  if (method_end == std::string::npos || target_end == std::string::npos) return;
-  const std::string method = request.substr(0, method_end);
-  const HttpReply reply =
-      Route(routes, method, request.substr(method_end + 1, target_end - method_end - 1));
-  std::string response =
-      absl::StrCat("HTTP/1.1 ", reply.status, " ", ReasonPhrase(reply.status),
-                   "\r\nContent-Type: ", reply.content_type,
-                   "\r\nContent-Length: ", reply.body.size(), "\r\nConnection: close\r\n\r\n");
-  if (method != "HEAD") response += reply.body;
-  SendAll(fd, response);
+// A body on its way to one peer. It goes out in small blocks, so that its deadline is looked at
+// however slowly the peer reads.
+struct Answer {
+  std::string body;
+  absl::Time deadline;
+};
+
+ssize_t NextBlock(void* answer_pointer, uint64_t position, char* block, size_t block_size) {
+  const auto* answer = static_cast<const Answer*>(answer_pointer);
+  if (absl::Now() > answer->deadline) return MHD_CONTENT_READER_END_WITH_ERROR;
+  return static_cast<ssize_t>(answer->body.copy(block, block_size, position));
 }
+
+void DeleteAnswer(void* answer) { delete static_cast<Answer*>(answer); }
+
+// libmicrohttpd keeps the request's target, query included, as the context of its connection.
+void* KeepTarget(void* /*routes*/, const char* uri, MHD_Connection* /*connection*/) {
+  return new std::string(uri);
+}
+
+void ForgetTarget(void* /*routes*/, MHD_Connection* /*connection*/, void** target,
+                  MHD_RequestTerminationCode /*how*/) {
+  delete static_cast<std::string*>(*target);
+  *target = nullptr;
+}
+
+// What libmicrohttpd would print to stderr about peers that break off is nobody's concern.
+void Discard(void* /*context*/, const char* /*format*/, va_list /*arguments*/) {}
 
 }  // namespace
 
 struct HttpServer::State {
-  Descriptor listener;
-  Descriptor wake;
   Routes routes;
   std::string host;
   int port = 0;
-  std::thread thread;
+  MHD_Daemon* daemon = nullptr;
 
-  // Browsers open connections ahead of time and say nothing on them: those wait here, so that they
-  // delay nobody.
-  struct Peer {
-    Descriptor fd;
-    absl::Time deadline;
-  };
-  std::vector<Peer> peers;
+  ~State() {
+    if (daemon != nullptr) MHD_stop_daemon(daemon);
+  }
 
-  void Run() {
-    for (;;) {
-      std::vector<pollfd> waiting = {{wake.get(), POLLIN, 0},
-                                     {peers.size() < kPeersMax ? listener.get() : -1, POLLIN, 0}};
-      for (const Peer& peer : peers) waiting.push_back({peer.fd.get(), POLLIN, 0});
-      const int timeout_ms = peers.empty() ? -1 : 100;
-      if (poll(waiting.data(), waiting.size(), timeout_ms) < 0 && errno != EINTR) return;
-      if (waiting[0].revents != 0) return;
-      const absl::Time now = absl::Now();
-      for (size_t i = peers.size(); i-- > 0;) {
-        const bool speaks = waiting[i + 2].revents != 0;
-        if (speaks) Serve(peers[i].fd.get(), routes);
-        if (speaks || now >= peers[i].deadline) {
-          peers.erase(peers.begin() + static_cast<std::ptrdiff_t>(i));
-        }
-      }
-      if ((waiting[1].revents & POLLIN) == 0) continue;
-      Descriptor peer(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (peer.get() >= 0) peers.push_back({std::move(peer), now + kSilentTime});
-    }
+  // The signature is libmicrohttpd's.
+  static MHD_Result Respond(void* routes, MHD_Connection* connection, const char* /*path*/,
+                            const char* method, const char* /*version*/, const char* /*upload*/,
+                            size_t* upload_size, void** target) {
+    if (*upload_size != 0) return MHD_NO;  // nothing here takes a body
+    HttpReply reply =
+        Route(*static_cast<const Routes*>(routes), method, *static_cast<std::string*>(*target));
+    const uint64_t size = reply.body.size();
+    auto answer =
+        std::make_unique<Answer>(Answer{std::move(reply.body), absl::Now() + kAnswerTime});
+    MHD_Response* response =
+        MHD_create_response_from_callback(size, kBlockBytes, NextBlock, answer.get(), DeleteAnswer);
+    if (response == nullptr) return MHD_NO;
+    (void)answer.release();
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type.c_str());
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    const MHD_Result queued =
+        MHD_queue_response(connection, static_cast<unsigned>(reply.status), response);
+    MHD_destroy_response(response);
+    return queued;
   }
 };
 
@@ -214,19 +159,24 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   state->host = address.substr(0, colon);
   std::string name = state->host;
   if (name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
-  FPO_ASSIGN_OR_RETURN(state->listener, Listen(name, address.substr(colon + 1)));
-  FPO_ASSIGN_OR_RETURN(state->port, PortOf(state->listener.get()));
-  state->wake = Descriptor(eventfd(0, EFD_CLOEXEC));
-  if (state->wake.get() < 0) return ErrnoStatus("cannot create an eventfd");
+  FPO_ASSIGN_OR_RETURN(FileDescriptor listener, Listen(name, address.substr(colon + 1)));
+  FPO_ASSIGN_OR_RETURN(state->port, PortOf(listener.get()));
   state->routes = {std::move(routes), std::move(query_routes)};
-  state->thread = std::thread([raw = state.get()] { raw->Run(); });
+  state->daemon = MHD_start_daemon(
+      MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, State::Respond, &state->routes,
+      MHD_OPTION_EXTERNAL_LOGGER, Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, listener.get(),
+      MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax,
+      MHD_OPTION_CONNECTION_TIMEOUT, kSilentSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      kHeadBytesMax, MHD_OPTION_URI_LOG_CALLBACK, KeepTarget, nullptr, MHD_OPTION_NOTIFY_COMPLETED,
+      ForgetTarget, nullptr, MHD_OPTION_END);
+  if (state->daemon == nullptr) {
+    return absl::UnavailableError(absl::StrCat("cannot serve HTTP on ", address));
+  }
+  (void)listener.Release();  // the daemon closes it
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
-HttpServer::~HttpServer() {
-  eventfd_write(state_->wake.get(), 1);
-  state_->thread.join();
-}
+HttpServer::~HttpServer() = default;
 
 int HttpServer::port() const { return state_->port; }
 std::string HttpServer::address() const { return absl::StrCat(state_->host, ":", state_->port); }

@@ -16,6 +16,7 @@ namespace fpo {
 
 struct MetricsRegistry::State {
   prometheus::Registry registry;
+  absl::Mutex scraping;  // one scrape at a time: a refresher may remember what it showed last
   mutable absl::Mutex mutex;
   std::vector<std::function<void()>> refreshers ABSL_GUARDED_BY(mutex);
   std::map<std::string, prometheus::Family<prometheus::Gauge>*> gauges ABSL_GUARDED_BY(mutex);
@@ -84,6 +85,7 @@ void MetricsRegistry::OnScrape(std::function<void()> refresh) {
 }
 
 std::string MetricsRegistry::Text() const {
+  absl::MutexLock scrape(&state_->scraping);
   std::vector<std::function<void()>> refreshers;
   {
     absl::MutexLock lock(&state_->mutex);

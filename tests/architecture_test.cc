@@ -85,6 +85,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"rocksdb/", {"common/rocksdb/", "server/core/rocksdb_", "cache_service/store/rocksdb_"}},
       {"sentencepiece", {"worker/trainer/data/tokenizer.cc"}},
       {"prometheus/", {"common/metrics.cc"}},
+      {"microhttpd.h", {"common/http_server.cc"}},
       {"zlib.h", {"worker/trainer/checkpoint/", "worker/trainer/data/"}},
   };
   return libraries;
