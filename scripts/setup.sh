@@ -5,11 +5,14 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--no-torch] [--browser]
+usage: scripts/setup.sh [--no-torch] [--cuda | --no-cuda] [--browser]
 
 Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
 
   --no-torch   skip LibTorch: enough for the services (preset 'services')
+  --cuda       also the CUDA libraries that LibTorch needs on a GPU (1.9 GB to fetch, 4 GB on disk);
+               done without asking where an NVIDIA driver is
+  --no-cuda    never those
   --browser    also Chromium, in which scripts/test.sh opens the status page
 
 FPO_DEPS_DIR   where LibTorch is kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
@@ -17,10 +20,13 @@ TEXT
 }
 
 want_torch=1
+want_cuda=auto
 browser=()
 for option in "$@"; do
   case "$option" in
     --no-torch) want_torch=0 ;;
+    --cuda) want_cuda=1 ;;
+    --no-cuda) want_cuda=0 ;;
     --browser) browser=(chromium fonts-dejavu-core) ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option '$option'" >&2; usage >&2; exit 2 ;;
@@ -31,6 +37,8 @@ TORCH_VERSION=2.11.0
 TORCH_SHA256=7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a
 deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
 libtorch=$deps/libtorch-$TORCH_VERSION
+nvidia=$deps/nvidia  # where the RPATH of LibTorch's CUDA half looks: ../../nvidia from its lib folder
+cuda_libraries=$(cd "$(dirname "$0")" && pwd)/cuda-libraries.txt
 
 packages=(
   g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
@@ -120,6 +128,53 @@ install_torch() {
   trap - EXIT
 }
 
+cuda_wanted() {
+  [ "$want_torch" -eq 1 ] || return 1
+  [ "$want_cuda" != auto ] || { [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ]; } || return 1
+  [ "$want_cuda" != 0 ]
+}
+
+install_cuda() { # into $nvidia, in one step: a broken fetch leaves what was there
+  local wanted
+  wanted=$(sha256sum "$cuda_libraries")
+  if [ "$(cat "$nvidia/complete" 2>/dev/null)" = "$wanted" ]; then
+    echo "setup: the CUDA libraries are in $nvidia"
+    return
+  fi
+  local part wheel
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  trap 'rm -rf "$part"' EXIT
+  echo "setup: fetching the CUDA libraries (1.9 GB) into $nvidia"
+  python3 -m pip download -q --no-deps --only-binary=:all: --require-hashes -r "$cuda_libraries" -d "$part/wheels" ||
+    fail "could not fetch the CUDA libraries" "check that pip reaches the Python package index, and 7 GB of free disk in $deps"
+  for wheel in "$part"/wheels/*.whl; do
+    unpack "$wheel" "$part" nvidia/
+    rm "$wheel"
+  done
+  echo "$wanted" >"$part/nvidia/complete"
+  rm -rf "$nvidia"
+  mv "$part/nvidia" "$nvidia"
+  rm -rf "$part"
+  trap - EXIT
+}
+
+# Loads LibTorch's CUDA half as fpo-train does. That needs every library and no driver.
+check_cuda() {
+  python3 - "$libtorch/lib/libtorch_cuda.so" <<'PY' ||
+import ctypes, sys
+try:
+    ctypes.CDLL(sys.argv[1])
+except OSError as error:
+    sys.exit(f"setup: {error}")
+PY
+    fail "LibTorch's CUDA half does not load" "remove $deps and run this again"
+  echo "setup: LibTorch's CUDA half loads"
+}
+
 install_packages
 [ "$want_torch" -eq 0 ] || install_torch
+if cuda_wanted; then
+  install_cuda
+  check_cuda
+fi
 echo "setup: done"
