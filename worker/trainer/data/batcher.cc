@@ -51,13 +51,28 @@ std::vector<int64_t> Batcher::EpochOrder(int64_t epoch) const {
   return order;
 }
 
+Batcher::Order Batcher::OrderOf(int64_t epoch) const {
+  absl::MutexLock lock(&mutex_);
+  if (kept_epoch_ != epoch) {
+    kept_order_ = std::make_shared<const std::vector<int64_t>>(EpochOrder(epoch));
+    kept_epoch_ = epoch;
+  }
+  return kept_order_;
+}
+
+double Batcher::EpochsAfter(int64_t steps) const {
+  const int64_t whole = steps / StepsPerEpoch();
+  const int64_t begun = steps % StepsPerEpoch() * options_.pairs_per_step;
+  return static_cast<double>(whole) + static_cast<double>(begun) / static_cast<double>(pairs());
+}
+
 BatchStep Batcher::Step(int64_t step) const {
   BatchStep out;
   out.epoch = step / StepsPerEpoch();
   out.position = step % StepsPerEpoch() * options_.pairs_per_step;
   out.pairs = std::min(options_.pairs_per_step, pairs() - out.position);
-  const std::vector<int64_t> order = EpochOrder(out.epoch);
-  const auto begin = order.begin() + out.position;
+  const Order order = OrderOf(out.epoch);
+  const auto begin = order->begin() + out.position;
   std::vector<int64_t> all(begin, begin + out.pairs);
   // Dealing the sorted pairs in turn gives every rank about the same work.
   std::sort(all.begin(), all.end(), [&](int64_t a, int64_t b) {

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace fpo::train {
 
@@ -15,8 +19,7 @@ struct BatchStep {
 };
 
 // The order of the data. Everything is a function of (seed, step), so a resumed run sees what the
-// uninterrupted one would have; the shuffle is our own, equal on every compiler. Immutable;
-// thread-safe.
+// uninterrupted one would have; the shuffle is our own, equal on every compiler. Thread-safe.
 class Batcher {
  public:
   struct Options {
@@ -37,10 +40,18 @@ class Batcher {
   int64_t StepsPerEpoch() const;       // the last, partial step of an epoch counts
   BatchStep Step(int64_t step) const;  // from 0, over all epochs
   std::vector<int64_t> EpochOrder(int64_t epoch) const;  // a permutation of [0, pairs)
+  double EpochsAfter(
+      int64_t steps) const;  // how often the data was seen: 1.5 is one and a half times
 
  private:
+  using Order = std::shared_ptr<const std::vector<int64_t>>;
+  Order OrderOf(int64_t epoch) const;  // EpochOrder, kept from the step before
+
   std::vector<int64_t> longest_;
   Options options_;
+  mutable absl::Mutex mutex_;
+  mutable int64_t kept_epoch_ ABSL_GUARDED_BY(mutex_) = -1;
+  mutable Order kept_order_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Cuts pairs (any order) into micro-batches by padded tokens, longest first.

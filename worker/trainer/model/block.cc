@@ -103,7 +103,7 @@ std::vector<std::string> BlockWeightNames(const GemmaConfig& config) {
 }
 
 BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context) {
-  const GemmaConfig& config = context.config;
+  const GemmaConfig& config = *context.config;
   const auto norm = [&](const at::Tensor& value, WeightIndex weight) {
     return RmsNorm(value, weights[weight], config.rms_norm_eps);
   };

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace fpo::train {
 
 // What a block needs besides its input and weights; the same in forward and in a recomputation.
 struct BlockContext {
-  GemmaConfig config;
+  std::shared_ptr<const GemmaConfig> config;  // the model's own: a graph may outlive the model
   int64_t layer = 0;
   RopeTable rope;  // of the layer's kind
 };

@@ -47,7 +47,7 @@ const at::Tensor& SiteOf(const BlockResult& block, Site site) {
 }  // namespace
 
 Gemma::Gemma(const GemmaConfig& config, NamedTensors parameters)
-    : config_(config), parameters_(std::move(parameters)) {
+    : config_(std::make_shared<const GemmaConfig>(config)), parameters_(std::move(parameters)) {
   for (const auto& [name, tensor] : parameters_) tensors_.push_back(tensor);
 }
 
@@ -76,25 +76,25 @@ void Gemma::SetRequiresGrad(bool value) {
 }
 
 const at::Tensor& Gemma::head() const {
-  return config_.tied_head ? tensors_.front() : tensors_.back();
+  return config_->tied_head ? tensors_.front() : tensors_.back();
 }
 
 ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& options) const {
   TORCH_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, "Gemma::Forward: ids are ",
               ids.scalar_type(), " ", ids.sizes(), ", expected Long [batch, seq]");
-  CheckTaps(config_, options.taps);
+  CheckTaps(*config_, options.taps);
   const at::Tensor& embedding = tensors_.front();
-  const RopeTables rope(config_, ids.size(1), embedding);
-  const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(config_).size());
+  const RopeTables rope(*config_, ids.size(1), embedding);
+  const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
 
   ForwardResult result;
   result.sites.resize(options.taps.size());
   at::Tensor x = ScaledEmbedding(embedding, ids);
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+  for (int64_t layer = 0; layer < config_->layers; ++layer) {
     const at::TensorList weights =
         at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
     const BlockContext context = {config_, layer,
-                                  config_.sliding[layer] ? rope.sliding : rope.global};
+                                  config_->sliding[layer] ? rope.sliding : rope.global};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);
@@ -105,8 +105,8 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
     }
     x = block.output;
   }
-  const at::Tensor& final_norm = tensors_[1 + config_.layers * block_weights];
-  result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);
+  const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
+  result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);
   return result;
 }
 

@@ -42,7 +42,7 @@ class Gemma {
   // weights.
   static Gemma Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype);
 
-  const GemmaConfig& config() const { return config_; }
+  const GemmaConfig& config() const { return *config_; }
   at::ScalarType dtype() const;
   at::Device device() const;
 
@@ -63,7 +63,7 @@ class Gemma {
  private:
   Gemma(const GemmaConfig& config, NamedTensors parameters);
 
-  GemmaConfig config_;
+  std::shared_ptr<const GemmaConfig> config_;
   NamedTensors parameters_;
   std::vector<at::Tensor> tensors_;  // of parameters_, in order
 };

@@ -181,12 +181,7 @@ void Trainer::Warn(const std::string& message, const std::string& kind, int64_t 
   environment_.events.Emit(std::move(event));
 }
 
-double Trainer::EpochAt(int64_t step) const {
-  if (step == 0) return 0;
-  const BatchStep last = batcher_->Step(step - 1);
-  return static_cast<double>(last.epoch) +
-         static_cast<double>(last.position + last.pairs) / static_cast<double>(batcher_->pairs());
-}
+double Trainer::EpochAt(int64_t step) const { return batcher_->EpochsAfter(step); }
 
 bool Trainer::Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
 

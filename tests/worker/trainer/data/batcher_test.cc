@@ -76,6 +76,26 @@ TEST(BatcherTest, MicroBatchesObeyTheTokenLimit) {
   EXPECT_EQ(alone.size(), 2u);  // longer than the limit: one pair at a time
 }
 
+TEST(BatcherTest, EpochsCountEveryPair) {
+  const Batcher batcher(Lengths(37), {.pairs_per_step = 8});  // five steps, the last one of 5 pairs
+  EXPECT_EQ(batcher.EpochsAfter(0), 0);
+  for (int64_t steps = 1; steps < 12; ++steps) {
+    const BatchStep last = batcher.Step(steps - 1);
+    EXPECT_EQ(batcher.EpochsAfter(steps), static_cast<double>(last.epoch) +
+                                              static_cast<double>(last.position + last.pairs) / 37)
+        << steps;
+  }
+}
+
+TEST(BatcherTest, StepsInAnyOrderAreTheSame) {
+  const Batcher jumping(Lengths(37), {.pairs_per_step = 8});
+  for (const int64_t step : {0, 7, 2, 11, 6, 1}) {
+    EXPECT_EQ(jumping.Step(step).micro_batches,
+              Batcher(Lengths(37), {.pairs_per_step = 8}).Step(step).micro_batches)
+        << step;
+  }
+}
+
 TEST(BatcherTest, RanksShareAStep) {
   const std::vector<int64_t> lengths = Lengths(50);
   const Batcher whole(lengths, {.pairs_per_step = 12});

@@ -13,9 +13,9 @@ constexpr int64_t kSeq = 5;
 
 BlockContext Context(Architecture architecture) {
   BlockContext context;
-  context.config = TinyForTest(architecture);
+  context.config = std::make_shared<const GemmaConfig>(TinyForTest(architecture));
   context.rope =
-      MakeRopeTable(kSeq, context.config.head_dim, {100, 1}, at::zeros({1}, at::kDouble));
+      MakeRopeTable(kSeq, context.config->head_dim, {100, 1}, at::zeros({1}, at::kDouble));
   return context;
 }
 
@@ -23,8 +23,8 @@ BlockContext Context(Architecture architecture) {
 std::vector<at::Tensor> Inputs(const BlockContext& context) {
   at::manual_seed(12);
   std::vector<at::Tensor> inputs = {at::randn({2, kSeq, 24}, at::kDouble)};
-  const auto shapes = TensorShapes(context.config);
-  for (const std::string& name : BlockWeightNames(context.config)) {
+  const auto shapes = TensorShapes(*context.config);
+  for (const std::string& name : BlockWeightNames(*context.config)) {
     const auto& shape = shapes.at("model.layers.0." + name);
     inputs.push_back(at::randn(shape, at::kDouble) * 0.3);
   }
@@ -65,7 +65,7 @@ TEST_P(BlockTest, CheckpointingGivesTheSameBits) {
   auto inputs = Inputs(context);
   for (at::Tensor& input : inputs) input = input.to(at::kFloat).set_requires_grad(true);
   BlockContext narrow = context;
-  narrow.rope = MakeRopeTable(kSeq, context.config.head_dim, {100, 1}, inputs[0].detach());
+  narrow.rope = MakeRopeTable(kSeq, context.config->head_dim, {100, 1}, inputs[0].detach());
   std::vector<std::vector<at::Tensor>> grads;
   for (const auto run : {RunBlock, RunBlockCheckpointed}) {
     const BlockResult r = run(inputs[0], at::TensorList(inputs).slice(1), narrow);
