@@ -79,6 +79,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
       ->configurable(false);
+  app.add_flag(
+         "--repair", flags.repair,
+         "save what can be read of a damaged store, hold its jobs, say what is lost, then end")
+      ->configurable(false);
   AddListen(&app, &config.listen);
   app.add_option("--data", config.data, "folder of jobs, logs and events");
   AddDuration(&app, "--beat", &config.options.beat, "how often agents beat");

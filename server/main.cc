@@ -1,11 +1,37 @@
 #include <iostream>
 #include <string>
+#include <vector>
 
+#include "absl/time/clock.h"
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "server/core/store_repair.h"
 #include "server/flags.h"
 #include "server/rpc/coordinator_server.h"
 #include "server/version.h"
+
+namespace {
+
+void Print(const std::string& heading, const std::vector<std::string>& items) {
+  std::cout << heading << ": " << items.size() << "\n";
+  for (const std::string& item : items) std::cout << "  " << item << "\n";
+}
+
+int Repair(const std::string& data) {
+  const auto report = fpo::coordinator::RepairJobStore(data, absl::Now());
+  if (!report.ok()) {
+    std::cerr << "error: " << report.status().message() << "\n";
+    return 1;
+  }
+  Print("damaged files moved to " + data + "/lost", report->files);
+  Print("jobs that cannot be read any more", report->damaged_jobs);
+  Print("jobs held until fpoctl release", report->held_jobs);
+  Print("other jobs", report->other_jobs);
+  std::cout << "Jobs that stood in the damaged files alone are not in these lists.\n";
+  return 0;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace fpo::coordinator;
@@ -22,6 +48,7 @@ int main(int argc, char** argv) {
   if (flags->check_config) return 0;
 
   fpo::InitLog("fpo-coordinator", fpo::LogLevel::kInfo);
+  if (flags->repair) return Repair(flags->config.data);
   auto server = CoordinatorServer::Start(flags->config, kVersion, kCommit);
   if (!server.ok()) {
     std::cerr << "error: " << server.status().message() << "\n";

@@ -30,6 +30,7 @@ DatabaseOptions ToDatabaseOptions(const RocksdbStoreOptions& options) {
   result.block_cache_bytes = options.block_cache_bytes;
   result.free_bytes_min = options.free_bytes_min;
   result.free_fraction_min = options.free_fraction_min;
+  result.repair_when_damaged = true;  // records can be computed again
   return result;
 }
 

@@ -231,7 +231,9 @@ absl::Status Database::Recover(absl::Time now) {
   const bool damaged = absl::IsDataLoss(state_->latch->Get());
   // Cleared before opening: an error that opening itself meets must stay.
   state_->latch->Clear();
-  if (damaged) state_->Repair().IgnoreError();  // what is still wrong, opening says
+  if (damaged && state_->options.repair_when_damaged) {
+    state_->Repair().IgnoreError();  // what is still wrong, opening says
+  }
   absl::StatusOr<std::unique_ptr<OpenDb>> open = state_->OpenOrRepair();
   if (!open.ok()) {
     state_->latch->Set(open.status());

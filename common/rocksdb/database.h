@@ -48,8 +48,9 @@ class WriteSet {
 //
 // After a background error (full disk, failed fsync) RocksDB refuses writes for good. Health() then
 // says why, reads go on, and the owner calls Recover() regularly, which closes and opens the folder
-// again once there is space. Damage that keeps the folder from opening is moved into its lost/:
-// what the damaged files held is then absent, and repairs() counts it.
+// again once there is space. Damage that keeps the folder from opening is DataLoss and stays as it
+// is, unless the options allow a repair: then the damaged files are moved into the folder's lost/,
+// what they held is absent, and repairs() counts it.
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);

@@ -35,7 +35,12 @@ struct DatabaseOptions {
   int64_t free_bytes_min = int64_t{2} << 30;
   double free_fraction_min = 0.05;
   rocksdb::Env* env = nullptr;  // another file system, for tests; not owned
-  bool repair = false;  // moves damaged files aside before opening, as Open does when it must
+  // Moves damaged files aside before opening. What they held is lost, and older values of a key can
+  // come back.
+  bool repair = false;
+  // Does so whenever damage keeps the folder from opening: for a store whose contents can be made
+  // again. Without it Open says DataLoss and changes nothing.
+  bool repair_when_damaged = false;
 };
 
 }  // namespace fpo

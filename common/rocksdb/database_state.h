@@ -74,8 +74,8 @@ struct Database::State {
   std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors() const;
   rocksdb::DBOptions DbOptions() const;
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenFolder();
-  // OpenFolder; where damage prevents it, the damaged files are moved into the folder's lost/ and
-  // what is left is opened.
+  // OpenFolder; where damage prevents it and the options allow a repair, the damaged files are
+  // moved into the folder's lost/ and what is left is opened.
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenOrRepair();
   absl::Status Repair();  // of a folder that nobody has open
   absl::StatusOr<OpenDb*> Ready() const ABSL_SHARED_LOCKS_REQUIRED(mutex) {

@@ -17,7 +17,7 @@ absl::Status Database::State::Repair() {
 
 absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenOrRepair() {
   absl::StatusOr<std::unique_ptr<OpenDb>> opened = OpenFolder();
-  if (opened.ok() || !absl::IsDataLoss(opened.status())) return opened;
+  if (!absl::IsDataLoss(opened.status()) || !options.repair_when_damaged) return opened;
   FPO_RETURN_IF_ERROR(Repair());
   latch->Clear();
   return OpenFolder();

@@ -6,6 +6,18 @@
 
 namespace fpo::coordinator {
 
+std::string LineKey(const std::string& job_id, uint64_t cursor) {
+  std::string key = job_id + "/";
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(cursor >> shift));
+  return key;
+}
+
+uint64_t CursorOfLineKey(absl::string_view key) {
+  uint64_t cursor = 0;
+  for (char byte : key.substr(key.size() - 8)) cursor = cursor << 8 | static_cast<uint8_t>(byte);
+  return cursor;
+}
+
 std::string EncodeWorkerMode(const WorkerMode& mode) {
   return Dump(Json{{"kind", static_cast<int>(mode.kind)}, {"note", mode.note}});
 }

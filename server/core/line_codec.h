@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -24,6 +25,10 @@ std::string EncodeLogLine(const LogLine& line);
 absl::StatusOr<LogLine> DecodeLogLine(absl::string_view bytes);
 std::string EncodeEventLine(const EventLine& line);
 absl::StatusOr<EventLine> DecodeEventLine(absl::string_view bytes);
+
+// The key under which a job's line lies: keys sort as cursors do.
+std::string LineKey(const std::string& job_id, uint64_t cursor);
+uint64_t CursorOfLineKey(absl::string_view key);  // of a key that LineKey made
 
 std::string EncodePosition(const SenderPosition& position);
 absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes);

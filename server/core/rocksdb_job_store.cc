@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/log.h"
 #include "common/rocksdb/database.h"
 #include "common/status_macros.h"
 #include "server/core/job_codec.h"
@@ -43,21 +44,19 @@ DatabaseOptions OptionsFor(const std::string& path) {
   return options;
 }
 
-std::string LineKey(const std::string& job_id, uint64_t cursor) {
-  std::string key = absl::StrCat(job_id, "/");
-  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(cursor >> shift));
-  return key;
-}
-
 std::string LinePrefix(const std::string& job_id) { return absl::StrCat(job_id, "/"); }
 
-uint64_t CursorOf(absl::string_view key) {
-  uint64_t cursor = 0;
-  for (char byte : key.substr(key.size() - 8)) cursor = cursor << 8 | static_cast<uint8_t>(byte);
-  return cursor;
-}
-
 std::string StockKey(const std::string& job_id) { return absl::StrCat(kStockPrefix, job_id); }
+
+// What to do about damage, which this store never repairs by itself: it holds what was
+// acknowledged.
+absl::Status WithAdvice(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(
+      absl::StrCat("the jobs' store is damaged, and nothing in it was changed: ", status.message(),
+                   ". Put a copy of the folder from before in its place, or let "
+                   "fpo-coordinator --repair with the same --data save what can be read"));
+}
 
 std::string PositionKey(const Sender& sender) {
   return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
@@ -76,8 +75,23 @@ std::vector<std::pair<std::string, double>> RocksdbJobStore::Properties() const 
 }
 
 absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(OptionsFor(path)));
-  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(std::move(database)));
+  return OpenFolder(OptionsFor(path));
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenRepaired(
+    const std::string& path) {
+  absl::StatusOr<std::unique_ptr<RocksdbJobStore>> as_it_is = Open(path);
+  if (!absl::IsDataLoss(as_it_is.status())) return as_it_is;
+  DatabaseOptions options = OptionsFor(path);
+  options.repair = true;
+  return OpenFolder(std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenFolder(
+    DatabaseOptions options) {
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
+  if (!database.ok()) return WithAdvice(database.status());
+  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(*std::move(database)));
   FPO_RETURN_IF_ERROR(store->CheckSchema());
   return store;
 }
@@ -131,25 +145,35 @@ absl::Status RocksdbJobStore::PutWorkerMode(const std::string& worker_id, const 
 }
 
 absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
-  std::vector<Job> jobs;
-  absl::Status problem;
-  FPO_RETURN_IF_ERROR(
+  std::vector<Job> found;
+  const absl::Status scanned =
       database_->Scan(kJobs, "", "", [&](absl::string_view key, absl::string_view value) {
         absl::StatusOr<Job> job = DecodeJob(value);
-        if (!job.ok()) {
-          problem = absl::DataLossError(absl::StrCat("job ", key, ": ", job.status().message()));
-          return false;
+        if (job.ok()) {
+          found.push_back(*std::move(job));
+        } else {
+          NoteDamagedJob(std::string(key), std::string(job.status().message()));
         }
-        jobs.push_back(*std::move(job));
         return true;
-      }));
-  FPO_RETURN_IF_ERROR(problem);
-  for (Job& job : jobs) {
+      });
+  if (!scanned.ok()) return WithAdvice(scanned);
+  std::vector<Job> jobs;
+  for (Job& job : found) {
     FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, database_->Get(kSpecs, job.job_id));
-    if (!spec) return absl::DataLossError(absl::StrCat("job ", job.job_id, " has no spec"));
+    if (!spec) {
+      NoteDamagedJob(job.job_id, "its configuration is not there");
+      continue;
+    }
     job.config_json = *std::move(spec);
+    jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+void RocksdbJobStore::NoteDamagedJob(const std::string& job_id, const std::string& why) {
+  damaged_jobs_.push_back(job_id);
+  Log(LogLevel::kError, "a job cannot be read from the store and is left out",
+      {{"job", job_id}, {"store", database_->path()}, {"why", why}});
 }
 
 absl::Status RocksdbJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
@@ -234,7 +258,7 @@ absl::StatusOr<uint64_t> RocksdbJobStore::LastCursor(int family, const std::stri
   const std::string prefix = LinePrefix(job_id);
   FPO_ASSIGN_OR_RETURN(auto last, database_->Last(family, PrefixEnd(prefix)));
   if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
-  return CursorOf(last->first);
+  return CursorOfLineKey(last->first);
 }
 
 absl::StatusOr<uint64_t> RocksdbJobStore::LastEventCursor(const std::string& job_id) {
@@ -259,7 +283,7 @@ absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string
     if (!Matches(query, *line)) return true;
     bytes += line->text.size();
     if (!lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return false;
-    line->cursor = CursorOf(key);
+    line->cursor = CursorOfLineKey(key);
     lines.push_back(*std::move(line));
     return lines.size() < static_cast<size_t>(query.lines_max);
   };
@@ -277,7 +301,7 @@ absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id,
     FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kLogs, end));
     if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
     FPO_ASSIGN_OR_RETURN(const LogLine line, DecodeLogLine(last->second));
-    if (Matches(query, line) && left-- == 0) return CursorOf(last->first);
+    if (Matches(query, line) && left-- == 0) return CursorOfLineKey(last->first);
     end = last->first;
   }
 }
@@ -292,7 +316,7 @@ absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::st
       problem = line.status();
       return false;
     }
-    line->cursor = CursorOf(key);
+    line->cursor = CursorOfLineKey(key);
     lines.push_back(*std::move(line));
     return lines.size() < static_cast<size_t>(limit);
   };
@@ -360,7 +384,7 @@ absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t befo
     FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kMeta, end));
     if (!last || last->first.compare(0, prefix.size(), prefix) != 0) break;
     FPO_ASSIGN_OR_RETURN(AuditEntry entry, DecodeAuditEntry(last->second));
-    entry.cursor = CursorOf(last->first);
+    entry.cursor = CursorOfLineKey(last->first);
     entries.push_back(std::move(entry));
     end = last->first;
   }

@@ -10,7 +10,8 @@
 
 namespace fpo {
 class Database;
-}
+struct DatabaseOptions;
+}  // namespace fpo
 
 namespace fpo::coordinator {
 
@@ -21,10 +22,18 @@ class RocksdbJobStore final : public JobStore {
  public:
   // Created when absent. FailedPrecondition: another process owns the folder, or a newer program
   // wrote it.
+  // DataLoss: it is damaged, which Open leaves as it is.
   static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> Open(const std::string& path);
+  // The same, but where damage prevents that, the damaged files and the logs that were not in
+  // tables yet are moved into the folder's lost/. Older states of a job can come back: only
+  // RepairJobStore may let work go on from here.
+  static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> OpenRepaired(const std::string& path);
   ~RocksdbJobStore() override;
 
+  // Jobs that cannot be decoded, or have no configuration, are left out, logged and named by
+  // damaged_jobs.
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
+  const std::vector<std::string>& damaged_jobs() const { return damaged_jobs_; }
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
   absl::Status RemoveJob(const std::string& job_id) override;
@@ -59,10 +68,13 @@ class RocksdbJobStore final : public JobStore {
 
  private:
   explicit RocksdbJobStore(std::unique_ptr<Database> database);
+  static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> OpenFolder(DatabaseOptions options);
   absl::Status CheckSchema();
+  void NoteDamagedJob(const std::string& job_id, const std::string& why);
   absl::StatusOr<uint64_t> LastCursor(int family, const std::string& job_id);
 
   const std::unique_ptr<Database> database_;
+  std::vector<std::string> damaged_jobs_;  // written by LoadJobs, before anybody else calls
 };
 
 }  // namespace fpo::coordinator

@@ -67,7 +67,24 @@ TEST_F(DatabaseUpkeepTest, VerifyFilesNamesADamagedFile) {
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(".sst"));
 }
 
+TEST_F(DatabaseUpkeepTest, ADamagedFolderIsNotChangedUnlessARepairIsAllowed) {
+  Fill('x', 100);
+  Open();
+  database_.reset();
+  const std::vector<std::string> tables = Tables(options_.path);
+  Damage(tables, 3);  // in the footer
+  const auto opened = Database::Open(options_);
+  EXPECT_TRUE(absl::IsDataLoss(opened.status())) << opened.status();
+  EXPECT_THAT(std::string(opened.status().message()), ::testing::HasSubstr(".sst"));
+  EXPECT_EQ(Tables(options_.path), tables);
+  EXPECT_FALSE(fs::exists(options_.path + "/lost"));
+  Damage(tables, 3);  // the flipped bits back
+  Open();
+  EXPECT_TRUE(database_->Get(1, "x7")->has_value());
+}
+
 TEST_F(DatabaseUpkeepTest, AFileThatCannotBeOpenedIsMovedAsideAndTheRestIsServed) {
+  options_.repair_when_damaged = true;
   Fill('x', 100);
   Open();
   const std::string first = Tables(options_.path)[0];

@@ -38,5 +38,14 @@ TEST(LineCodec, DamageIsAnErrorNotAGuess) {
   EXPECT_FALSE(DecodeAuditEntry("[1,2,3,4,5,6,7]").ok());
 }
 
+TEST(LineCodec, KeysSortAsCursorsDo) {
+  uint64_t last = 0;
+  for (const uint64_t cursor : {1ull, 255ull, 256ull, 1ull << 32, 1ull << 63}) {
+    EXPECT_LT(LineKey("j-1", last), LineKey("j-1", cursor));
+    EXPECT_EQ(CursorOfLineKey(LineKey("j-1", cursor)), cursor);
+    last = cursor;
+  }
+}
+
 }  // namespace
 }  // namespace fpo::coordinator
