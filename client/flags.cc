@@ -49,7 +49,8 @@ void AddOption(CLI::App* app, const OptionSpec& option, std::list<Slot>* slots) 
     return;
   }
   CLI::Option* added = app->add_option(names, slot.values, option.help);
-  added->allow_extra_args(false);
+  // "--data a b", as a shell expands *.jsonl; other values stand one by one.
+  added->allow_extra_args(option.repeated && option.kind == ValueKind::kFile);
   added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
