@@ -14,7 +14,8 @@ namespace fpo::client {
 absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
   const Invocation& invocation = session.invocation;
   const std::string file = invocation.Get("FILE");
-  FPO_ASSIGN_OR_RETURN(const LoadedJob job, LoadJobSource(file, invocation.GetAll("set")));
+  FPO_ASSIGN_OR_RETURN(const LoadedJob job,
+                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
   const JobConfig& config = job.config;
   if (config.reference.source != "cached") {
     return WithErrorInfo(

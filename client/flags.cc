@@ -367,6 +367,10 @@ Environment ReadEnvironment() {
   environment.style.columns = environment.out_is_terminal ? TerminalColumns() : 0;
   environment.style.color = environment.out_is_terminal && Variable("NO_COLOR").empty();
   environment.style.zone = absl::LocalTimeZone();
+  environment.variables = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
   return environment;
 }
 

@@ -25,7 +25,8 @@ absl::StatusOr<ExitCode> RunInit(Session& session) {
                             invocation.GetAll("data"),
                             invocation.GetAll("eval"),
                             invocation.Get("sae"),
-                            HasGpu()};
+                            HasGpu(),
+                            session.environment.variables};
   const absl::StatusOr<std::vector<TemplateChoice>> found = ChooseForJob(request);
   if (!found.ok()) return WithHint(found.status());
   const std::vector<TemplateChoice>& choices = *found;

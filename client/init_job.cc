@@ -22,10 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-absl::StatusOr<std::string> Absolute(const std::string& path) {
-  return ResolvePath(path, fs::current_path().string());
-}
-
 // "gemma-3-270m-fpo" for the folder .../Gemma-3-270M.
 std::string NameOf(const std::string& model, const std::string& method) {
   std::string name = absl::StrCat(fs::path(model).filename().string(), "-", method);
@@ -59,6 +55,9 @@ class Chooser {
  private:
   void Add(std::string key, std::string value, std::string reason = "", bool set = true) {
     choices_.push_back({std::move(key), std::move(value), std::move(reason), set});
+  }
+  absl::StatusOr<std::string> Absolute(const std::string& path) const {
+    return ResolvePath(path, fs::current_path().string(), request_.variables);
   }
   bool IsKind(const char* kind) const { return request_.method == kind; }
   const MethodInfo* Method() const { return FindMethod(TemplateMethod(request_.method)); }

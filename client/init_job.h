@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/job_file.h"
 #include "common/job_template.h"
 
 namespace fpo::client {
@@ -16,6 +17,7 @@ struct InitRequest {
   std::vector<std::string> eval;
   std::string sae;
   bool has_gpu = false;  // of this machine
+  Variables variables = {};
 };
 
 // Looks at the model, data and SAE, and chooses what follows from them, each with its reason; what

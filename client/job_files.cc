@@ -36,7 +36,8 @@ absl::Status StrictProblems(const LoadedJob& job, const std::string& name) {
 absl::Status ValidateOne(Session& session, const std::string& file) {
   const Invocation& invocation = session.invocation;
   const std::string name = file == "-" ? "standard input" : file;
-  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobSource(file, invocation.GetAll("set")));
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
   const bool strict = invocation.Has("strict-files");
   if (strict && !job.missing.empty()) return StrictProblems(job, name);
   PrintWarnings(session, JobWarnings(job.config));

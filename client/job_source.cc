@@ -55,16 +55,18 @@ absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
                                        : "check who may read it: ls -l"});
 }
 
-absl::StatusOr<LoadedJob> LoadJobSource(const std::string& path,
+absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
                                         const std::vector<std::string>& set) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(path));
-  return ParseJobSource(path, text, set);
+  return ParseJobSource(environment, path, text, set);
 }
 
-absl::StatusOr<LoadedJob> ParseJobSource(const std::string& path, const std::string& text,
+absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
+                                         const std::string& text,
                                          const std::vector<std::string>& set) {
   const std::string file = NameOf(path);
-  absl::StatusOr<LoadedJob> job = LoadJob({text, file, JobFolder(path), set});
+  absl::StatusOr<LoadedJob> job =
+      LoadJob({text, file, JobFolder(path), set, environment.variables});
   if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
   const ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
   return WithErrorInfo(

@@ -14,12 +14,13 @@ namespace fpo::client {
 // paths become absolute, relative to the folder of the job file, wherever fpoctl was started; "~"
 // and variables are expanded here. Errors: NotFound for the file; InvalidArgument with reason
 // INVALID_JOB and one problem a line for its content.
-absl::StatusOr<LoadedJob> LoadJobSource(const std::string& path,
+absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
                                         const std::vector<std::string>& set);
 
 // Its two halves, to load one text under several sets of changes: standard input is read once.
 absl::StatusOr<std::string> ReadJobSource(const std::string& path);
-absl::StatusOr<LoadedJob> ParseJobSource(const std::string& path, const std::string& text,
+absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
+                                         const std::string& text,
                                          const std::vector<std::string>& set);
 
 // What of the job deserves a word though it is valid, a sentence each: keys that are set and not

@@ -104,7 +104,8 @@ absl::StatusOr<Asked> RequestOf(const Session& session) {
     return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
   }
   const std::string file = invocation.Get("FILE");
-  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobSource(file, SettingsOf(invocation)));
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, SettingsOf(invocation)));
   if (invocation.Has("smoke")) MakeSmoke(&job.config);
   pb::SubmitRequest request = RequestFor(session, job.config);
   request.set_hold(invocation.Has("hold"));

@@ -31,7 +31,7 @@ absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) 
   const auto load = [&](const std::vector<std::string>& changes) -> absl::StatusOr<JobConfig> {
     std::vector<std::string> set = invocation.GetAll("set");
     set.insert(set.end(), changes.begin(), changes.end());
-    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(file, text, set));
+    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, set));
     for (const std::string& word : WordsAbout(job, file)) {
       // The runs share most of what there is to say.
       if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);

@@ -96,7 +96,7 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   LoadedJob job;
   const JobConfig written = FromTree(root, true, &problems);
   job.config = written;
-  AddProblems(root, ResolveJobPaths(source.folder, &job.config), &problems);
+  AddProblems(root, ResolveJobPaths(source, &job.config), &problems);
   if (!problems.empty()) return AsStatus(std::move(problems), source.file);
   job.notes = UnusedKeys(root, job.config);
   AddProblems(root, MissingInputs(written, job.config), &job.missing);
@@ -207,9 +207,10 @@ std::string JobFolder(const std::string& path) {
   return std::filesystem::absolute(path).parent_path().string();
 }
 
-absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path) {
+absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path, const Variables& variables) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobText(path));
-  const JobSource source{text, path == "-" ? "standard input" : path, JobFolder(path), {}};
+  const JobSource source{
+      text, path == "-" ? "standard input" : path, JobFolder(path), {}, variables};
   if (!IsJson(text)) return LoadJob(source);
   // Between programs: a job in JSON names every key, so that none of them says anything.
   const absl::StatusOr<JobNode> root = JobNodeFromJson(text);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,12 +36,16 @@ absl::StatusOr<JobConfig> ReadJobFile(const std::string& path);
 // "job.yaml:12: optimizer.lr: ...".
 std::string ProblemLine(const JobProblem& problem, absl::string_view file);
 
+// The environment's variables by name; nullopt: not set. Empty: none is set.
+using Variables = std::function<std::optional<std::string>(const std::string& name)>;
+
 // A job file as a person names it.
 struct JobSource {
   std::string text;
-  std::string file;              // names it in messages
-  std::string folder;            // absolute; what relative paths are relative to
-  std::vector<std::string> set;  // "key=value"
+  std::string file;                   // names it in messages
+  std::string folder;                 // absolute; what relative paths are relative to
+  std::vector<std::string> set = {};  // "key=value"
+  Variables variables = {};           // what paths may name
 };
 
 struct LoadedJob {
@@ -62,7 +67,7 @@ absl::StatusOr<std::string> ReadJobText(const std::string& path);
 std::string JobFolder(const std::string& path);
 
 // The job file of a command line: relative paths are relative to its folder.
-absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path);
+absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path, const Variables& variables);
 
 // The effective job with every default filled in. ReadJobJson(WriteJobJson(c)) == c.
 std::string WriteJobJson(const JobConfig& config);

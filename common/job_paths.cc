@@ -1,8 +1,8 @@
 #include "common/job_paths.h"
 
 #include <cctype>
-#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -25,16 +25,16 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-absl::StatusOr<std::string> Variable(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value != nullptr && *value != '\0') return std::string(value);
+absl::StatusOr<std::string> Variable(const std::string& name, const Variables& variables) {
+  const std::optional<std::string> value = variables ? variables(name) : std::nullopt;
+  if (value.has_value() && !value->empty()) return *value;
   return absl::InvalidArgumentError(absl::StrCat("the variable ", name, " is ",
-                                                 value == nullptr ? "not set" : "empty",
+                                                 value.has_value() ? "empty" : "not set",
                                                  " where this is read"));
 }
 
 // The variable that begins at the dollar sign `text` begins with; takes it off `text`.
-absl::StatusOr<std::string> TakeVariable(absl::string_view* text) {
+absl::StatusOr<std::string> TakeVariable(absl::string_view* text, const Variables& variables) {
   const bool braces = absl::StartsWith(*text, "${");
   const size_t begin = braces ? 2 : 1;
   size_t end = begin;
@@ -45,10 +45,10 @@ absl::StatusOr<std::string> TakeVariable(absl::string_view* text) {
         absl::StrCat("\"", *text, "\" is no variable; write ${NAME}"));
   }
   text->remove_prefix(braces ? end + 1 : end);
-  return Variable(name);
+  return Variable(name, variables);
 }
 
-absl::StatusOr<std::string> ExpandHome(absl::string_view* text) {
+absl::StatusOr<std::string> ExpandHome(absl::string_view* text, const Variables& variables) {
   const absl::string_view name = text->substr(0, text->find('/'));
   if (name.size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -56,19 +56,19 @@ absl::StatusOr<std::string> ExpandHome(absl::string_view* text) {
         name.substr(1)));
   }
   text->remove_prefix(1);
-  return Variable("HOME");
+  return Variable("HOME", variables);
 }
 
-absl::StatusOr<std::string> Expand(absl::string_view text) {
+absl::StatusOr<std::string> Expand(absl::string_view text, const Variables& variables) {
   std::string expanded;
   if (absl::StartsWith(text, "~")) {
-    FPO_ASSIGN_OR_RETURN(expanded, ExpandHome(&text));
+    FPO_ASSIGN_OR_RETURN(expanded, ExpandHome(&text, variables));
   }
   while (!text.empty()) {
     const bool variable =
         text[0] == '$' && text.size() > 1 && (text[1] == '{' || IsNameStart(text[1]));
     if (variable) {
-      FPO_ASSIGN_OR_RETURN(const std::string value, TakeVariable(&text));
+      FPO_ASSIGN_OR_RETURN(const std::string value, TakeVariable(&text, variables));
       expanded += value;
     } else {
       expanded += text[0];
@@ -134,20 +134,21 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
   return paths;
 }
 
-absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder) {
+absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder,
+                                        const Variables& variables) {
   std::string expanded = path;
   if (!Exists(fs::path(folder) / path)) {
-    FPO_ASSIGN_OR_RETURN(expanded, Expand(path));
+    FPO_ASSIGN_OR_RETURN(expanded, Expand(path, variables));
   }
   std::string whole = (fs::path(folder) / expanded).lexically_normal().string();
   while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
   return whole;
 }
 
-std::vector<JobProblem> ResolveJobPaths(const std::string& folder, JobConfig* config) {
+std::vector<JobProblem> ResolveJobPaths(const JobSource& source, JobConfig* config) {
   std::vector<JobProblem> problems;
   for (const JobPath& path : JobPaths(config)) {
-    absl::StatusOr<std::string> whole = ResolvePath(*path.path, folder);
+    absl::StatusOr<std::string> whole = ResolvePath(*path.path, source.folder, source.variables);
     if (whole.ok()) {
       *path.path = *std::move(whole);
     } else {

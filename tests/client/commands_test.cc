@@ -1,9 +1,9 @@
 // The commands that ask and print; those that submit and follow are in follow_test.cc.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -330,7 +330,9 @@ TEST_F(CommandsTest, KeysThatTheMethodDoesNotUseAreSaid) {
 }
 
 TEST_F(CommandsTest, PathsAreExpandedWhereTheyAreTyped) {
-  ::setenv("FPO_TEST_MODELS", "/models", 1);
+  environment_.variables = [](const std::string& name) {
+    return name == "FPO_TEST_MODELS" ? std::optional<std::string>("/models") : std::nullopt;
+  };
   const Result result = Run({"validate", WriteJob(), "--json", "--set",
                              "model.path=$FPO_TEST_MODELS/a", "--set", "data.eval=[x.jsonl]"});
   EXPECT_EQ(json::parse(result.out)["model"]["path"], "/models/a");

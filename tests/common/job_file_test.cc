@@ -72,7 +72,6 @@ TEST(JobFile, LoadsWithPathsFromTheFolderOfTheFile) {
 }
 
 TEST(JobFile, UnknownVariablesComeWithTheOtherProblems) {
-  ::unsetenv("FPO_NOT_THERE");
   const auto job =
       LoadJob({"name: a\nmodel: {path: $FPO_NOT_THERE/m}\nepochs: 0\n"
                "data: {train: [/d]}\nmethod: {name: sft}\n",
@@ -89,7 +88,7 @@ TEST(JobFile, UnknownVariablesComeWithTheOtherProblems) {
 TEST(JobFile, StandardInputIsReadAsAFileHere) {
   std::istringstream text("name: a\nmodel: {path: m}\ndata: {train: [/d]}\nmethod: {name: sft}\n");
   std::streambuf* before = std::cin.rdbuf(text.rdbuf());
-  const auto job = LoadJobFile("-");
+  const auto job = LoadJobFile("-", {});
   std::cin.rdbuf(before);
   std::cin.clear();
   ASSERT_TRUE(job.ok()) << job.status();

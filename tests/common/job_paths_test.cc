@@ -1,7 +1,7 @@
 #include "common/job_paths.h"
 
-#include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -16,14 +16,13 @@ using train::ScratchFolder;
 
 class JobPathsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    ::setenv("HOME", "/home/ada", 1);
-    ::setenv("FPO_TEST_DATA", "/data/prefs", 1);
-    ::setenv("FPO_TEST_EMPTY", "", 1);
-    ::unsetenv("FPO_TEST_UNSET");
+  static std::optional<std::string> Variable(const std::string& name) {
+    if (name == "HOME") return "/home/ada";
+    if (name == "FPO_TEST_DATA") return "/data/prefs";
+    return name == "FPO_TEST_EMPTY" ? std::optional<std::string>("") : std::nullopt;
   }
   static std::string Resolved(const std::string& path) {
-    const auto whole = ResolvePath(path, "/jobs");
+    const auto whole = ResolvePath(path, "/jobs", Variable);
     return whole.ok() ? *whole : std::string(whole.status().message());
   }
 };
@@ -56,8 +55,8 @@ TEST_F(JobPathsTest, ANameThatExistsIsTakenAsItIs) {
   const ScratchFolder folder;
   folder.Put("$FPO_TEST_DATA/x", "");
   folder.Put("~tilde", "");
-  EXPECT_EQ(*ResolvePath("$FPO_TEST_DATA/x", folder.path()), folder / "$FPO_TEST_DATA/x");
-  EXPECT_EQ(*ResolvePath("~tilde", folder.path()), folder / "~tilde");
+  EXPECT_EQ(*ResolvePath("$FPO_TEST_DATA/x", folder.path(), Variable), folder / "$FPO_TEST_DATA/x");
+  EXPECT_EQ(*ResolvePath("~tilde", folder.path(), Variable), folder / "~tilde");
 }
 
 // Every key of the field table that names a path is resolved.
@@ -69,7 +68,7 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
   config.data.eval = {"c"};
   config.method.feature_weights = "w";
   config.output = "${HOME}/out";
-  EXPECT_TRUE(ResolveJobPaths("/jobs", &config).empty());
+  EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
   std::vector<std::string> found;
   for (const JobPath& path : JobPaths(&config)) found.push_back(path.key + " " + *path.path);
   EXPECT_THAT(

@@ -87,7 +87,11 @@ struct Program {
 // The job of the command line. What it reads and is not here is said first, before anything is
 // made; with --prepared, where data may be elsewhere, each reader looks for its own.
 absl::StatusOr<JobConfig> Program::Job() const {
-  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobFile(flags.job));
+  const auto variable = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobFile(flags.job, variable));
   if (flags.prepared.empty() && !job.missing.empty()) {
     std::vector<std::string> lines;
     for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, flags.job));
