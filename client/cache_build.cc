@@ -14,7 +14,9 @@ namespace fpo::client {
 absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
   const Invocation& invocation = session.invocation;
   const std::string file = invocation.Get("FILE");
-  FPO_ASSIGN_OR_RETURN(const JobConfig config, LoadJob(file, invocation.GetAll("set")));
+  FPO_ASSIGN_OR_RETURN(const LoadedJob job,
+                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
+  const JobConfig& config = job.config;
   if (config.reference.source != "cached") {
     return WithErrorInfo(
         absl::FailedPreconditionError(absl::StrCat(file,
@@ -31,6 +33,7 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
                        SubmitOnce(session, coordinator, request,
                                   absl::StrCat("fpoctl cache build ", file, " --request-id ",
                                                request.request_id())));
+  PrintWarnings(session, WordsAbout(job, file));
   PrintSubmitted(session, response);
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);

@@ -17,7 +17,8 @@ const ArgumentSpec kJobsArgument = [] {
   jobs.repeated = true;
   return jobs;
 }();
-const ArgumentSpec kFileArgument{"FILE", ValueKind::kFile, "a job file, YAML or JSON"};
+const ArgumentSpec kFileArgument{"FILE", ValueKind::kFile,
+                                 "a job file, YAML or JSON; - is standard input"};
 const OptionSpec kSetOption{"set",
                             "",
                             ValueKind::kSetting,
@@ -86,7 +87,7 @@ CommandSpec SweepCommand() {
                {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat a sweep that was cut short (default: a new UUID)"}};
-  c.examples = {{"fpoctl sweep job.yaml --grid method.beta=0.05,0.1 --grid method.alpha=0.5,1",
+  c.examples = {{"fpoctl sweep job.yaml --grid method.beta=2,5 --grid method.alpha=0.1,0.5",
                  "four runs, one computation of the reference"},
                 {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",
                  "one after the other"}};
@@ -95,10 +96,20 @@ CommandSpec SweepCommand() {
 }
 
 CommandSpec InitCommand() {
-  CommandSpec c{"init", "run", "print a commented example job file"};
+  CommandSpec c{"init", "run", "print a job file to start from"};
+  c.details =
+      "What must be set stands at the top; every other key is a comment with its default. With "
+      "--model, --data or --sae it is filled in from what is there: paths, layer and site, "
+      "dtype, beta and alpha, each with its reason as a comment and on standard error.";
   c.arguments = {
       {"METHOD", ValueKind::kText, "fpo, dpo, sft, sae, ...; an unknown one lists them all"}};
-  c.examples = {{"fpoctl init fpo > job.yaml", "start from the example of FPO"}};
+  c.options = {
+      {"model", "", ValueKind::kFile, "DIR", "the model's Hugging Face folder"},
+      {"data", "", ValueKind::kFile, "FILE", "a training data file; may be repeated", true},
+      {"eval", "", ValueKind::kFile, "FILE", "a file of held-out pairs; may be repeated", true},
+      {"sae", "", ValueKind::kFile, "FILE", "the SAE: a file or a folder"}};
+  c.examples = {{"fpoctl init fpo > job.yaml", "start from the template of FPO"},
+                {"fpoctl init dpo --model gemma --data train.jsonl > job.yaml", "filled in"}};
   c.run = RunInit;
   return c;
 }
@@ -112,12 +123,17 @@ CommandSpec SchemaCommand() {
 }
 
 CommandSpec ValidateCommand() {
-  CommandSpec c{"validate", "run", "check a job file without a server"};
+  CommandSpec c{"validate", "run", "check job files without a server"};
   c.details =
-      "Names every problem at once, each with file and line. `submit --dry-run` asks the "
-      "coordinator too.";
-  c.arguments = {kFileArgument};
-  c.options = {kSetOption};
+      "Names every problem at once, each with file and line, and warns of files and folders that "
+      "are not on this machine. `submit --dry-run` asks the coordinator too.";
+  ArgumentSpec files = kFileArgument;
+  files.help = "job files, YAML or JSON; - is standard input";
+  files.repeated = true;
+  c.arguments = {files};
+  c.options = {kSetOption,
+               {"strict-files", "", ValueKind::kFlag, "",
+                "a file or folder that is not on this machine is an error, not a warning"}};
   c.examples = {
       {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
       {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};

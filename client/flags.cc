@@ -49,7 +49,8 @@ void AddOption(CLI::App* app, const OptionSpec& option, std::list<Slot>* slots) 
     return;
   }
   CLI::Option* added = app->add_option(names, slot.values, option.help);
-  added->allow_extra_args(false);
+  // "--data a b", as a shell expands *.jsonl; other values stand one by one.
+  added->allow_extra_args(option.repeated && option.kind == ValueKind::kFile);
   added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
@@ -366,6 +367,10 @@ Environment ReadEnvironment() {
   environment.style.columns = environment.out_is_terminal ? TerminalColumns() : 0;
   environment.style.color = environment.out_is_terminal && Variable("NO_COLOR").empty();
   environment.style.zone = absl::LocalTimeZone();
+  environment.variables = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
   return environment;
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "client/text_layout.h"
+#include "common/job_file.h"
 #include "common/rpc/listen_options.h"
 
 namespace fpo::client {
@@ -52,7 +53,8 @@ struct Environment {
   std::string user;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
-  TextStyle style;  // of standard output
+  TextStyle style;      // of standard output
+  Variables variables;  // by name, for the paths of job files
 };
 
 }  // namespace fpo::client

@@ -1,6 +1,12 @@
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/commands.h"
+#include "client/error_report.h"
 #include "client/job_source.h"
+#include "client/submit_once.h"
+#include "common/error_info.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
 
@@ -11,28 +17,62 @@ absl::StatusOr<ExitCode> RunSchema(Session& session) {
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> RunInit(Session& session) {
-  const absl::StatusOr<std::string> example = ExampleJob(session.invocation.Get("METHOD"));
-  if (!example.ok()) return UsageError(example.status().message(), "fpoctl init fpo > job.yaml");
-  session.out << *example;
-  return ExitCode::kOk;
+namespace {
+
+std::string WhatItIs(const JobConfig& config) {
+  return config.kind == "train" ? absl::StrCat("train, ", config.method.name) : config.kind;
 }
 
-absl::StatusOr<ExitCode> RunValidate(Session& session) {
+absl::Status StrictProblems(const LoadedJob& job, const std::string& name) {
+  std::vector<std::string> lines;
+  for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, name));
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(lines, "\n")),
+                       {.reason = kInvalidJobReason,
+                        .field = job.missing.front().key,
+                        .hint = "without --strict-files this is a warning: workers may see other "
+                                "disks"});
+}
+
+absl::Status ValidateOne(Session& session, const std::string& file) {
   const Invocation& invocation = session.invocation;
-  const std::string file = invocation.Get("FILE");
-  FPO_ASSIGN_OR_RETURN(const JobConfig config, LoadJob(file, invocation.GetAll("set")));
-  for (const std::string& warning : JobWarnings(config)) {
-    if (!session.settings().quiet) session.err << "warning: " << OneLine(warning) << "\n";
-  }
+  const std::string name = file == "-" ? "standard input" : file;
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
+  const bool strict = invocation.Has("strict-files");
+  if (strict && !job.missing.empty()) return StrictProblems(job, name);
+  PrintWarnings(session, JobWarnings(job.config));
+  PrintWarnings(session, WordsAbout(job, file));
   if (session.settings().json) {
-    session.out << WriteJobJson(config) << "\n";
+    session.out << WriteJobJson(job.config) << "\n";
   } else if (!session.settings().quiet) {
-    const std::string what =
-        config.kind == "train" ? absl::StrCat("train, ", config.method.name) : config.kind;
-    session.out << file << ": valid (" << what << ")\n";
+    const size_t missing = job.missing.size();
+    session.out << name << ": valid (" << WhatItIs(job.config) << ")";
+    if (missing > 0) {
+      session.out << ", but " << missing << (missing == 1 ? " path is" : " paths are")
+                  << " not on this machine";
+    }
+    session.out << "\n";
   }
-  return ExitCode::kOk;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunValidate(Session& session) {
+  const std::vector<std::string> files = session.invocation.GetAll("FILE");
+  if (files.size() == 1) {
+    FPO_RETURN_IF_ERROR(ValidateOne(session, files.front()));
+    return ExitCode::kOk;
+  }
+  // One wrong file does not spare the others.
+  ExitCode code = ExitCode::kOk;
+  for (const std::string& file : files) {
+    const absl::Status status = ValidateOne(session, file);
+    if (status.ok()) continue;
+    session.err << ErrorReport(status, session.settings().json) << std::flush;
+    if (code == ExitCode::kOk) code = ExitCodeOf(status);
+  }
+  return code;
 }
 
 }  // namespace fpo::client

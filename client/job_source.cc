@@ -1,10 +1,6 @@
 #include "client/job_source.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "client/exit_code.h"
@@ -17,35 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kJobBytesMax = 256 << 10;  // of a JobSpec
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    return UsageError(absl::StrCat(path, " is a folder, not a job file"),
-                      "name the job file in it, e.g. job.yaml");
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    const bool absent = errno == ENOENT;
-    const std::string message =
-        absl::StrCat("the job file ", path, " cannot be read: ", std::strerror(errno));
-    return WithErrorInfo(
-        absent ? absl::NotFoundError(message) : absl::PermissionDeniedError(message),
-        {.reason = "FILE_UNREADABLE",
-         .hint = absent ? "check the name, or start with: fpoctl init fpo > job.yaml"
-                        : "check who may read it: ls -l"});
-  }
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (text.str().size() > kJobBytesMax) {
-    return WithErrorInfo(
-        absl::InvalidArgumentError(absl::StrCat(path, ":1: the file has ", text.str().size(),
-                                                " bytes; a job may have ", kJobBytesMax)),
-        {.reason = kInvalidJobReason, .hint = "is this a job file? fpoctl init fpo prints one"});
-  }
-  return text.str();
-}
+std::string NameOf(const std::string& path) { return path == "-" ? "standard input" : path; }
 
 // The key of the first problem: "job.yaml:12: optimizer.lr: ..." names optimizer.lr.
 std::string FirstKey(const absl::Status& problems, const std::string& path) {
@@ -57,10 +25,6 @@ std::string FirstKey(const absl::Status& problems, const std::string& path) {
   return end == std::string::npos ? "" : line.substr(begin + 2, end - begin - 2);
 }
 
-void MakeAbsolute(const fs::path& folder, std::string* path) {
-  if (!path->empty()) *path = (folder / *path).lexically_normal().string();
-}
-
 }  // namespace
 
 void SetLabel(const std::string& name, const std::string& value, JobConfig* config) {
@@ -68,29 +32,54 @@ void SetLabel(const std::string& name, const std::string& value, JobConfig* conf
   config->labels.emplace_back(name, value);
 }
 
-void MakePathsAbsolute(const std::string& folder, JobConfig* config) {
-  const fs::path base(folder);
-  MakeAbsolute(base, &config->model.path);
-  MakeAbsolute(base, &config->reference.path);
-  for (SaeSection& sae : config->sae) MakeAbsolute(base, &sae.path);
-  for (std::string& file : config->data.train) MakeAbsolute(base, &file);
-  for (std::string& file : config->data.eval) MakeAbsolute(base, &file);
-  MakeAbsolute(base, &config->method.feature_weights);
-  MakeAbsolute(base, &config->output);
+absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    return UsageError(absl::StrCat(path, " is a folder, not a job file"),
+                      "name the job file in it, e.g. job.yaml");
+  }
+  absl::StatusOr<std::string> text = ReadJobText(path);
+  if (text.ok()) return text;
+  if (absl::IsResourceExhausted(text.status()) || absl::IsInvalidArgument(text.status())) {
+    return WithErrorInfo(
+        absl::InvalidArgumentError(absl::StrCat(path, ":1: ", text.status().message())),
+        {.reason = kInvalidJobReason, .hint = "is this a job file? fpoctl init fpo prints one"});
+  }
+  const bool absent = absl::IsNotFound(text.status());
+  const std::string reason(text.status().message());
+  const std::string message = absl::StrCat(
+      "the job file ", path, " cannot be read: ", reason.substr(reason.rfind(": ") + 2));
+  return WithErrorInfo(absent ? absl::NotFoundError(message) : absl::PermissionDeniedError(message),
+                       {.reason = "FILE_UNREADABLE",
+                        .hint = absent ? "check the name, or start with: fpoctl init fpo > job.yaml"
+                                       : "check who may read it: ls -l"});
 }
 
-absl::StatusOr<JobConfig> LoadJob(const std::string& path, const std::vector<std::string>& set) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
-  absl::StatusOr<JobConfig> config = ReadJobYaml(text, path, set);
-  if (!config.ok()) {
-    if (config.status().code() != absl::StatusCode::kInvalidArgument) return config;
-    const ErrorInfo info = GetErrorInfo(config.status()).value_or(ErrorInfo());
-    return WithErrorInfo(
-        config.status(),
-        {.reason = kInvalidJobReason, .field = FirstKey(config.status(), path), .hint = info.hint});
+absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
+                                        const std::vector<std::string>& set) {
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(path));
+  return ParseJobSource(environment, path, text, set);
+}
+
+absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
+                                         const std::string& text,
+                                         const std::vector<std::string>& set) {
+  const std::string file = NameOf(path);
+  absl::StatusOr<LoadedJob> job =
+      LoadJob({text, file, JobFolder(path), set, environment.variables});
+  if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
+  const ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
+  return WithErrorInfo(
+      job.status(),
+      {.reason = kInvalidJobReason, .field = FirstKey(job.status(), file), .hint = info.hint});
+}
+
+std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {
+  std::vector<std::string> words = job.notes;
+  for (const JobProblem& problem : job.missing) {
+    words.push_back(ProblemLine(problem, NameOf(path)));
   }
-  MakePathsAbsolute(fs::absolute(path).parent_path().string(), &*config);
-  return config;
+  return words;
 }
 
 }  // namespace fpo::client

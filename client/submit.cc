@@ -43,13 +43,20 @@ void PrintPreview(Session& session, const pb::ValidateResponse& answer) {
               << (answer.files().empty() ? "to be prepared" : OneLine(answer.files())) << "\n";
 }
 
-absl::StatusOr<ExitCode> DryRun(Session& session, const pb::SubmitRequest& asked) {
+// What is sent, and what to say of it.
+struct Asked {
+  pb::SubmitRequest request;
+  std::vector<std::string> words;
+};
+
+absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   pb::ValidateRequest request;
-  *request.mutable_spec() = asked.spec();
-  *request.mutable_after_ok() = asked.after_ok();
-  *request.mutable_after_end() = asked.after_end();
+  *request.mutable_spec() = asked.request.spec();
+  *request.mutable_after_ok() = asked.request.after_ok();
+  *request.mutable_after_end() = asked.request.after_end();
   FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
+  PrintWarnings(session, asked.words);
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
     return WithErrorInfo(
@@ -91,26 +98,29 @@ void MakeSmoke(JobConfig* config) {
   config->evaluate.pairs = std::min<int64_t>(config->evaluate.pairs, config->batch.pairs);
 }
 
-absl::StatusOr<pb::SubmitRequest> RequestOf(const Session& session) {
+absl::StatusOr<Asked> RequestOf(const Session& session) {
   const Invocation& invocation = session.invocation;
   if (invocation.Has("wait") && invocation.Has("follow")) {
     return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
   }
-  FPO_ASSIGN_OR_RETURN(JobConfig config, LoadJob(invocation.Get("FILE"), SettingsOf(invocation)));
-  if (invocation.Has("smoke")) MakeSmoke(&config);
-  pb::SubmitRequest request = RequestFor(session, config);
+  const std::string file = invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, SettingsOf(invocation)));
+  if (invocation.Has("smoke")) MakeSmoke(&job.config);
+  pb::SubmitRequest request = RequestFor(session, job.config);
   request.set_hold(invocation.Has("hold"));
-  for (const std::string& job : invocation.GetAll("after-ok")) request.add_after_ok(job);
-  for (const std::string& job : invocation.GetAll("after")) request.add_after_end(job);
-  return request;
+  for (const std::string& other : invocation.GetAll("after-ok")) request.add_after_ok(other);
+  for (const std::string& other : invocation.GetAll("after")) request.add_after_end(other);
+  return Asked{std::move(request), WordsAbout(job, file)};
 }
 
 }  // namespace
 
 absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   const Invocation& invocation = session.invocation;
-  FPO_ASSIGN_OR_RETURN(pb::SubmitRequest request, RequestOf(session));
-  if (invocation.Has("dry-run")) return DryRun(session, request);
+  FPO_ASSIGN_OR_RETURN(Asked asked, RequestOf(session));
+  pb::SubmitRequest& request = asked.request;
+  if (invocation.Has("dry-run")) return DryRun(session, asked);
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
@@ -118,6 +128,7 @@ absl::StatusOr<ExitCode> RunSubmit(Session& session) {
                        SubmitOnce(session, coordinator, request,
                                   absl::StrCat("fpoctl submit ", invocation.Get("FILE"),
                                                " --request-id ", request.request_id())));
+  PrintWarnings(session, asked.words);
   PrintWarnings(session, Strings(response.warnings()));
   const bool follows = invocation.Has("follow");
   // With -f standard output is the job's lines.

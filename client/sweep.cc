@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -17,17 +19,28 @@ namespace {
 
 namespace pb = fpo::v1;
 
-absl::StatusOr<SweepPlan> PlanOf(const Invocation& invocation, std::vector<GridAxis>* axes) {
+absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) {
+  const Invocation& invocation = session.invocation;
   for (const std::string& text : invocation.GetAll("grid")) {
     FPO_ASSIGN_OR_RETURN(GridAxis axis, ParseGridAxis(text));
     axes->push_back(std::move(axis));
   }
-  const auto load = [&invocation](const std::vector<std::string>& changes) {
+  std::vector<std::string> words;
+  const std::string file = invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(file));
+  const auto load = [&](const std::vector<std::string>& changes) -> absl::StatusOr<JobConfig> {
     std::vector<std::string> set = invocation.GetAll("set");
     set.insert(set.end(), changes.begin(), changes.end());
-    return LoadJob(invocation.Get("FILE"), set);
+    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, set));
+    for (const std::string& word : WordsAbout(job, file)) {
+      // The runs share most of what there is to say.
+      if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+    }
+    return std::move(job.config);
   };
-  return PlanSweep(*axes, load);
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanSweep(*axes, load));
+  PrintWarnings(session, words);
+  return plan;
 }
 
 // Stores the jobs of a plan one after the other, each at most once: a repetition with the same
@@ -127,7 +140,7 @@ std::string CountText(size_t count, const char* what) {
 absl::StatusOr<ExitCode> RunSweep(Session& session) {
   const Invocation& invocation = session.invocation;
   std::vector<GridAxis> axes;
-  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(invocation, &axes));
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(session, &axes));
   if (invocation.Has("dry-run")) {
     session.out << PlanTable(plan, axes, {}, session.style());
     session.err << "nothing was stored\n";

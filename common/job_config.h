@@ -56,7 +56,7 @@ struct DataSection {
 
 struct MethodSection {
   std::string name = "fpo";  // see job_fields.cc
-  double beta = 0.1;
+  double beta = 2.0;         // of fpo; the readers fill in the default of the method
   double alpha = 0.5;
   double gamma = 0.5;
   int64_t top_k = 50;

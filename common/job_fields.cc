@@ -1,5 +1,7 @@
 #include "common/job_fields.h"
 
+#include "common/method_table.h"
+
 namespace fpo {
 namespace {
 
@@ -26,9 +28,12 @@ JobEntry Reference(ReferenceSection* s) {
           "the frozen reference model",
           {{"source",
             &s->source,
-            "records from fpo-cache, in memory, or none; default: what the method needs",
-            {"cached", "online", "none"}},
-           {"path", &s->path, "its Hugging Face directory; default: model.path"},
+            "records from fpo-cache, in memory, or none",
+            {"cached", "online", "none"},
+            -kInf,
+            kInf,
+            "what the method needs"},
+           {"path", &s->path, "its Hugging Face directory", {}, -kInf, kInf, "model.path"},
            {"features", &s->features, "which pooled features a record keeps", {"all", "top"}},
            {"features_top", &s->features_top, "how many, with features: top", {}, 1, 1 << 20},
            {"values",
@@ -60,7 +65,7 @@ JobEntry Data(DataSection* s) {
           "data",
           "preference pairs, or responses for sft",
           {{"train", &s->train, ".jsonl, .jsonl.gz or .json; several are read in order"},
-           {"eval", &s->eval, "held-out pairs"},
+           {"eval", &s->eval, "held-out pairs", {}, -kInf, kInf, "none"},
            {"format",
             &s->format,
             "how rows are written",
@@ -95,7 +100,7 @@ JobEntry Method(MethodSection* s) {
         &s->name,
         "objective",
         {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}},
-       {"beta", &s->beta, "scale of the reward", {}, 0, 1e6},
+       {"beta", &s->beta, "scale of the reward", {}, 0, 1e6, BetaDefaults()},
        {"alpha", &s->alpha, "fpo, tdpo2, simpo_kl: weight of the constraint", {}, 0, 1e6},
        {"gamma", &s->gamma, "simpo, simpo_kl: target margin, subtracted after beta", {}, -1e6, 1e6},
        {"top_k", &s->top_k, "fpo: features compared per response", {}, 1, 1 << 20},
@@ -142,7 +147,13 @@ JobEntry Schedule(ScheduleSection* s) {
           "schedule",
           "learning rate over time",
           {{"name", &s->name, "after the warm-up", {"constant", "linear", "cosine"}},
-           {"warmup_steps", &s->warmup_steps, "steps of linear warm-up", {}, 0, 1e9}}};
+           {"warmup_steps",
+            &s->warmup_steps,
+            "steps of linear warm-up",
+            {},
+            0,
+            1e9,
+            "150, or a tenth of max_steps where that is less"}}};
 }
 
 JobEntry Batch(BatchSection* s) {
@@ -241,7 +252,13 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Evaluate(&c->evaluate),
       Resources(&c->resources),
       Retry(&c->retry),
-      Field({"output", &c->output, "folder for the model, metrics and report"}),
+      Field({"output",
+             &c->output,
+             "folder for the model, metrics and report",
+             {},
+             -kInf,
+             kInf,
+             "runs/NAME beside the job file"}),
   };
 }
 

@@ -21,6 +21,7 @@ struct JobField {
   std::vector<const char*> words = {};  // allowed values of a string; empty: any
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
+  std::string by_default = {};  // the default in words, when it depends on other keys
 };
 
 // One entry of the file's top level, in the order of the file.

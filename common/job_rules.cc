@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cctype>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/access_list.h"
 #include "common/job_file.h"
+#include "common/method_table.h"
 
 namespace fpo {
 namespace {
@@ -153,35 +153,10 @@ class Rules {
 }  // namespace
 
 const char* DefaultReferenceSource(absl::string_view method) {
-  if (method == "dpo" || method == "ln_dpo" || method == "fpo") return "cached";
-  if (method == "tdpo1" || method == "tdpo2" || method == "simpo_kl") return "online";
-  return "none";
+  const MethodInfo* info = FindMethod(method);
+  return info == nullptr ? "none" : info->reference;
 }
 
 std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }
-
-std::vector<std::string> JobWarnings(const JobConfig& config) {
-  std::vector<std::string> warnings;
-  const std::string& method = config.method.name;
-  const bool pairs = config.kind == "train" && method != "sft";
-  const bool normalised =
-      method == "ln_dpo" || method == "fpo" || absl::StartsWith(method, "simpo");
-  if (pairs && normalised && config.method.beta < 1) {
-    warnings.push_back(absl::StrCat(
-        "method.beta ", config.method.beta, " with length-normalised margins keeps the sigmoid in ",
-        "its linear zone, where every pair pulls alike; 2 to 10 is usual"));
-  }
-  if (config.kind == "train" && config.max_steps.has_value() &&
-      config.schedule.warmup_steps >= *config.max_steps) {
-    warnings.push_back(absl::StrCat("the warm-up (", config.schedule.warmup_steps,
-                                    " steps) does not end before max_steps (", *config.max_steps,
-                                    "): the full learning rate is never used"));
-  }
-  if (config.kind == "train" && config.data.eval.empty()) {
-    warnings.push_back(
-        "data.eval is empty: no held-out numbers, and keep_best has nothing to go by");
-  }
-  return warnings;
-}
 
 }  // namespace fpo

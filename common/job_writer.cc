@@ -96,8 +96,10 @@ std::string EntryValue(const JobEntry& entry, JobConfig* config) {
 }
 
 std::string FieldSchema(const JobField& field) {
-  std::string schema = absl::StrCat("{", std::visit(SchemaType(), field.slot),
-                                    ",\"description\":", JsonQuote(field.doc));
+  const bool depends = !field.by_default.empty();
+  const std::string doc = absl::StrCat(field.doc, depends ? "; default: " : "", field.by_default);
+  std::string schema =
+      absl::StrCat("{", std::visit(SchemaType(), field.slot), ",\"description\":", JsonQuote(doc));
   if (!field.words.empty()) {
     std::vector<std::string> words;
     for (const char* word : field.words) words.push_back(JsonQuote(word));
@@ -111,14 +113,16 @@ std::string FieldSchema(const JobField& field) {
     absl::StrAppend(&schema, ",\"maximum\":", JsonNumber(field.max));
   }
   const std::string value = Value(field);
-  if (value != "\"\"" && value != "[]") absl::StrAppend(&schema, ",\"default\":", value);
+  if (!depends && value != "\"\"" && value != "[]")
+    absl::StrAppend(&schema, ",\"default\":", value);
   return schema + "}";
 }
 
 std::string ObjectSchema(const std::vector<JobField>& fields, const char* doc) {
   JsonObject properties;
   for (const JobField& field : fields) properties.AddRaw(field.name, FieldSchema(field));
-  return absl::StrCat("{\"type\":\"object\",\"description\":", JsonQuote(doc),
+  // A section of which every key is still a comment is null.
+  return absl::StrCat("{\"type\":[\"object\",\"null\"],\"description\":", JsonQuote(doc),
                       ",\"additionalProperties\":false,\"properties\":", properties.Text(), "}");
 }
 
@@ -129,7 +133,7 @@ std::string EntrySchema(const JobEntry& entry) {
     case JobEntry::Kind::kField:
       return FieldSchema(entry.fields.front());
     case JobEntry::Kind::kLabels:
-      return R"({"type":"object","additionalProperties":{"type":"string"}})";
+      return R"({"type":["object","null"],"additionalProperties":{"type":"string"}})";
     case JobEntry::Kind::kSaeList:
       return absl::StrCat("{\"anyOf\":[", one, ",{\"type\":\"array\",\"items\":", one, "}]}");
     case JobEntry::Kind::kSection:
@@ -174,7 +178,7 @@ std::string JobSchema() {
   }
   return absl::StrCat(
       R"({"$schema":"https://json-schema.org/draft/2020-12/schema","title":"FPO job",)",
-      R"("type":"object","additionalProperties":false,"required":["name","model","output"],)",
+      R"("type":"object","additionalProperties":false,"required":["name","model"],)",
       "\"properties\":", properties.Text(), "}\n");
 }
 

@@ -1,5 +1,10 @@
 // The commands that ask and print; those that submit and follow are in follow_test.cc.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
@@ -257,7 +262,11 @@ TEST_F(CommandsTest, SchemaAndInit) {
   EXPECT_TRUE(json::parse(Run({"schema"}).out).contains("properties"));
   const Result example = Run({"init", "fpo"});
   EXPECT_EQ(example.code, 0) << example.err;
-  EXPECT_EQ(Run({"validate", WriteJob(example.out)}).code, 0) << "the example is a valid job";
+  const Result valid = Run({"validate", WriteJob(example.out)});
+  EXPECT_EQ(valid.code, 0) << "the template is a valid job";
+  EXPECT_THAT(valid.out, HasSubstr("valid (train, fpo), but 3 paths are not on this machine"));
+  EXPECT_THAT(valid.err, HasSubstr("model.path: there is no folder /path/to/model: that is the "
+                                   "example's stand-in; name your own"));
   const Result unknown = Run({"init", "ppo"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("dpo"));
@@ -267,7 +276,12 @@ TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
   const std::string path = WriteJob();
   const Result good = Run({"validate", path});
   EXPECT_EQ(good.code, 0) << good.err;
-  EXPECT_EQ(good.out, absl::StrCat(path, ": valid (train, fpo)\n"));
+  EXPECT_EQ(good.out, absl::StrCat(path,
+                                   ": valid (train, fpo), but 3 paths are not on this "
+                                   "machine\n"));
+  EXPECT_THAT(good.err, HasSubstr(absl::StrCat("warning: ", path, ":3: model.path: there is no ")));
+  EXPECT_EQ(Run({"validate", path, "--strict-files"}).code, 3);
+  EXPECT_THAT(Run({"validate", path, "--strict-files"}).err, HasSubstr(path + ":4: sae.path: "));
   const json effective = json::parse(Run({"validate", path, "--json"}).out);
   EXPECT_EQ(effective["method"]["alpha"], 0.5);
   EXPECT_EQ(effective["output"], absl::StrCat(folder_, "/runs/fpo"));
@@ -281,6 +295,51 @@ TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
   const json error = json::parse(Run({"validate", path, "--json"}).err);
   EXPECT_EQ(error["reason"], "INVALID_JOB");
   EXPECT_EQ(error["field"], "colour");
+}
+
+TEST_F(CommandsTest, ValidateTakesSeveralFilesAndStandardInput) {
+  const std::string path = WriteJob();
+  const std::string wrong = folder_ + "/wrong.yaml";
+  std::ofstream(wrong) << kJobText << "colour: red\n";
+  const Result both = Run({"validate", wrong, folder_ + "/absent.yaml", path});
+  EXPECT_EQ(both.code, 3) << "that of the first wrong one";
+  EXPECT_THAT(both.err, HasSubstr("wrong.yaml:9: colour"));
+  EXPECT_THAT(both.err, HasSubstr("absent.yaml cannot be read"));
+  EXPECT_THAT(both.out, HasSubstr(path + ": valid (train, fpo)"));
+  std::istringstream text(kJobText);
+  std::streambuf* before = std::cin.rdbuf(text.rdbuf());
+  const Result piped = Run({"validate", "-", "--json"});
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  EXPECT_EQ(piped.code, 0) << piped.err;
+  EXPECT_EQ(json::parse(piped.out)["output"],
+            (std::filesystem::current_path() / "runs/fpo").string());
+}
+
+TEST_F(CommandsTest, KeysThatTheMethodDoesNotUseAreSaid) {
+  const std::string path = WriteJob();
+  const Result result =
+      Run({"validate", path, "--set", "method.name=simpo", "--set", "method.top_k=7"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("warning: method.top_k is set, and method simpo does not use "
+                                    "it; it belongs to fpo"));
+  const Result sent = Run({"submit", path, "--set", "method.gamma=7"});
+  EXPECT_EQ(sent.code, 0) << sent.err;
+  EXPECT_THAT(sent.err, HasSubstr("warning: method.gamma is set"));
+  EXPECT_THAT(sent.err, HasSubstr("model.path: there is no folder")) << "workers may see it";
+}
+
+TEST_F(CommandsTest, PathsAreExpandedWhereTheyAreTyped) {
+  environment_.variables = [](const std::string& name) {
+    return name == "FPO_TEST_MODELS" ? std::optional<std::string>("/models") : std::nullopt;
+  };
+  const Result result = Run({"validate", WriteJob(), "--json", "--set",
+                             "model.path=$FPO_TEST_MODELS/a", "--set", "data.eval=[x.jsonl]"});
+  EXPECT_EQ(json::parse(result.out)["model"]["path"], "/models/a");
+  EXPECT_EQ(json::parse(result.out)["data"]["eval"][0], folder_ + "/x.jsonl");
+  const Result unset = Run({"submit", WriteJob(), "--set", "model.path=$FPO_TEST_NOWHERE/a"});
+  EXPECT_EQ(unset.code, 3);
+  EXPECT_THAT(unset.err, HasSubstr("the variable FPO_TEST_NOWHERE is not set"));
 }
 
 TEST_F(CommandsTest, JobFilesThatCannotBeRead) {

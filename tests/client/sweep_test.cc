@@ -1,5 +1,7 @@
 // fpoctl sweep and cache build: what they send.
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -44,6 +46,19 @@ TEST_F(SweepTest, SendsTheReferenceJobAndThenTheRuns) {
   const std::string label = Config(0)["labels"]["sweep"];
   EXPECT_EQ(Config(3)["labels"]["sweep"], label);
   EXPECT_THAT(result.out, HasSubstr("fpoctl list --label sweep=" + label));
+}
+
+TEST_F(SweepTest, OneReadOfStandardInputServesAllRuns) {
+  std::istringstream text(kJobText);
+  std::streambuf* before = std::cin.rdbuf(text.rdbuf());
+  const Result result = Run({"sweep", "-", "--grid", "method.beta=2,5", "--dry-run"});
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("tiny-fpo-beta-5"));
+  const std::string warning = "standard input:3: model.path: there is no folder";
+  EXPECT_THAT(result.err, HasSubstr(warning));
+  EXPECT_EQ(result.err.find(warning), result.err.rfind(warning)) << "once for both runs";
 }
 
 TEST_F(SweepTest, ARepetitionStoresNothingTwice) {

@@ -1,8 +1,16 @@
 #include "common/job_file.h"
 
-#include <fstream>
-#include <random>
+#include <sys/stat.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <random>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "common/method_table.h"
 #include "gtest/gtest.h"
 
 namespace fpo {
@@ -24,6 +32,81 @@ TEST(JobFile, FillsInTheDefaults) {
   EXPECT_EQ(config->schedule.warmup_steps, 150);
 }
 
+// Leaving a key out never earns a warning about it.
+TEST(JobFile, DefaultsFollowTheMethodAndTheLengthOfTheRun) {
+  const std::string pairs = "name: a\nmodel: {path: /m}\ndata: {train: [/d], eval: [/e]}\n";
+  for (const MethodInfo& method : Methods()) {
+    const bool sae = MethodReads(method, "features");
+    const auto config = ReadJobYaml(
+        absl::StrCat(pairs, "method: {name: ", method.name, "}\n", sae ? "sae: {path: /s}\n" : ""),
+        "job.yaml", {"max_steps=40"});
+    ASSERT_TRUE(config.ok()) << config.status();
+    if (method.beta > 0) EXPECT_EQ(config->method.beta, method.beta) << method.name;
+    EXPECT_EQ(config->schedule.warmup_steps, 4);
+    EXPECT_EQ(config->output, "runs/a");
+    EXPECT_TRUE(JobWarnings(*config).empty()) << method.name;
+  }
+  EXPECT_EQ(ReadJobYaml(kJob, "x", {"method.beta=0.1", "max_steps=40", "schedule.warmup_steps=20"})
+                ->method.beta,
+            0.1);
+  EXPECT_EQ(ReadJobYaml(kJob, "x", {"max_steps=9000"})->schedule.warmup_steps, 150);
+  EXPECT_FALSE(ReadJobJson(R"({"name":"a","model":{"path":"/m"},"data":{"train":["/d"]},
+      "method":{"name":"dpo"}})")
+                   .ok())
+      << "without a file there is no folder for the output";
+}
+
+TEST(JobFile, LoadsWithPathsFromTheFolderOfTheFile) {
+  const std::string text =
+      "name: a\nmodel: {path: m}\ndata: {train: [d.jsonl, ../e.jsonl]}\n"
+      "method: {name: simpo}\n";
+  const auto job = LoadJob({text, "job.yaml", "/jobs/x", {"data.eval=[t.jsonl]"}});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->config.model.path, "/jobs/x/m");
+  EXPECT_EQ(job->config.data.train[1], "/jobs/e.jsonl");
+  EXPECT_EQ(job->config.data.eval[0], "/jobs/x/t.jsonl");
+  EXPECT_EQ(job->config.output, "/jobs/x/runs/a");
+  ASSERT_EQ(job->missing.size(), 4u);
+  EXPECT_EQ(
+      ProblemLine(job->missing[0], "job.yaml").rfind("job.yaml:2: model.path: there is no", 0), 0u);
+}
+
+TEST(JobFile, UnknownVariablesComeWithTheOtherProblems) {
+  const auto job =
+      LoadJob({"name: a\nmodel: {path: $FPO_NOT_THERE/m}\nepochs: 0\n"
+               "data: {train: [/d]}\nmethod: {name: sft}\n",
+               "job.yaml",
+               "/",
+               {}});
+  const std::string message(job.status().message());
+  EXPECT_NE(message.find("job.yaml:2: model.path: $FPO_NOT_THERE/m: the variable FPO_NOT_THERE "),
+            std::string::npos)
+      << message;
+  EXPECT_NE(message.find("job.yaml:3: epochs"), std::string::npos) << message;
+}
+
+TEST(JobFile, StandardInputIsReadAsAFileHere) {
+  std::istringstream text("name: a\nmodel: {path: m}\ndata: {train: [/d]}\nmethod: {name: sft}\n");
+  std::streambuf* before = std::cin.rdbuf(text.rdbuf());
+  const auto job = LoadJobFile("-", {});
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->config.model.path, (std::filesystem::current_path() / "m").string());
+}
+
+TEST(JobFile, PipesLieInTheCurrentFolder) {
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_EQ(JobFolder("-"), here);
+  EXPECT_EQ(JobFolder("/dev/null"), here);
+  const std::string pipe = ::testing::TempDir() + "/job_pipe";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(JobFolder(pipe), here);
+  EXPECT_EQ(JobFolder("/jobs/x.yaml"), "/jobs");
+  EXPECT_EQ(JobFolder("x.yaml"), here);
+}
+
 TEST(JobFile, SetOverridesBeforeChecking) {
   const auto config =
       ReadJobYaml(kJob, "job.yaml", {"method.name=simpo", "epochs=3", "labels.team=a"});
@@ -42,7 +125,7 @@ TEST(JobFile, ReportsAllProblemsWithFileAndLine) {
   EXPECT_NE(message.find("job.yaml:1: name: "), std::string::npos) << message;
   EXPECT_NE(message.find("job.yaml:2: model.pth: "), std::string::npos) << message;
   EXPECT_NE(message.find("job.yaml:3: epochs: "), std::string::npos) << message;
-  EXPECT_NE(message.find("output: is missing"), std::string::npos) << message;
+  EXPECT_NE(message.find("data.train: is missing"), std::string::npos) << message;
 }
 
 TEST(JobFile, ProblemsOfSetNameNoLineOfTheFile) {

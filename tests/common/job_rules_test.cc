@@ -72,15 +72,5 @@ TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {
   EXPECT_EQ(FirstKey(config), "reference.source");
 }
 
-TEST(JobRules, WarnsOfWhatIsAllowedButUnwise) {
-  JobConfig config = Valid();
-  config.method.beta = 0.1;
-  config.max_steps = 10;
-  EXPECT_EQ(JobWarnings(config).size(), 2u);  // beta; the warm-up of 150
-  config.method.beta = 2;
-  config.schedule.warmup_steps = 1;
-  EXPECT_TRUE(JobWarnings(config).empty());
-}
-
 }  // namespace
 }  // namespace fpo

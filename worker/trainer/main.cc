@@ -9,10 +9,13 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/failpoint.h"
 #include "common/job_file.h"
+#include "common/missing_path.h"
 #include "common/status_macros.h"
 #include "worker/trainer/collective/c10d_process_group.h"
 #include "worker/trainer/collective/single_process_group.h"
@@ -25,6 +28,7 @@
 #include "worker/trainer/train/evaluate_model.h"
 #include "worker/trainer/train/event_writer.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/new_folder.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/run_training.h"
 #include "worker/trainer/train/score_server.h"
@@ -70,6 +74,8 @@ struct Program {
   at::Device device = at::kCPU;
 
   absl::Status Run();
+  absl::StatusOr<JobConfig> Job() const;
+  absl::Status CheckModel() const;
   absl::Status PrepareData() const;
   absl::Status Score() const;
   absl::Status Train() const;
@@ -78,8 +84,38 @@ struct Program {
   absl::Status InspectPath() const;
 };
 
+// The job of the command line. What it reads and is not here is said first, before anything is
+// made; with --prepared, where data may be elsewhere, each reader looks for its own.
+absl::StatusOr<JobConfig> Program::Job() const {
+  const auto variable = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobFile(flags.job, variable));
+  if (flags.prepared.empty() && !job.missing.empty()) {
+    std::vector<std::string> lines;
+    for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, flags.job));
+    return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  }
+  for (const std::string& note : job.notes) {
+    TrainEvent warning;
+    warning.kind = "warning";
+    warning.message = note;
+    events.Emit(std::move(warning));
+  }
+  return std::move(job.config);
+}
+
+absl::Status Program::CheckModel() const {
+  if (flags.model.empty()) return absl::OkStatus();
+  const std::string whole = std::filesystem::absolute(flags.model).string();
+  const std::string problem = ModelFolderProblem({whole, flags.model}, false);
+  return problem.empty() ? absl::OkStatus()
+                         : absl::InvalidArgumentError(absl::StrCat("--model: ", problem));
+}
+
 absl::Status Program::PrepareData() const {
-  FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
   const auto progress = [this](int64_t done, int64_t total) {
     TrainEvent event;
     event.kind = "progress";
@@ -112,7 +148,7 @@ absl::Status Program::PrepareData() const {
 
 absl::Status Program::Score() const {
   if (flags.serve) {
-    FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+    FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
     CommandReader commands(flags.supervised ? 4 : STDIN_FILENO);
     return ServeScores(job, {flags.prepared, device}, commands, events);
   }
@@ -124,7 +160,7 @@ absl::Status Program::Score() const {
 }
 
 absl::Status Program::Train() const {
-  FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
+  FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
@@ -135,7 +171,7 @@ absl::Status Program::Train() const {
 }
 
 absl::Status Program::Evaluate() const {
-  FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
   return EvaluateModel(job, {flags.model, flags.prepared, flags.reference, flags.out, device},
                        events);
 }
@@ -143,7 +179,7 @@ absl::Status Program::Evaluate() const {
 absl::Status Program::Sae() const {
   JobConfig job;
   if (!flags.job.empty()) {
-    FPO_ASSIGN_OR_RETURN(job, ReadJobFile(flags.job));
+    FPO_ASSIGN_OR_RETURN(job, Job());
   } else {
     job.name = "sae";
     job.kind = "sae";
@@ -165,6 +201,7 @@ absl::Status Program::Run() {
   // Before any tensor: the CUDA library must register its kernels first.
   FPO_ASSIGN_OR_RETURN(device, ChooseDevice(flags.device));
   if (flags.threads > 0) at::set_num_threads(flags.threads);
+  FPO_RETURN_IF_ERROR(CheckModel());
   if (flags.command == "prepare") return PrepareData();
   if (flags.command == "score") return Score();
   if (flags.command == "run") return Train();
@@ -186,6 +223,13 @@ void LimitSpinning(char** argv) {
   if (!error) execv(program.c_str(), argv);  // returns when it fails: then as it is
 }
 
+// The folder that a command makes; "": it makes none of its own.
+std::string MadeFolder(const Flags& flags) {
+  if (flags.command == "evaluate") return flags.out + ".prepared";
+  const bool file = absl::EndsWith(flags.out, ".npz");  // of sae; beside other things, perhaps
+  return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
+}
+
 int RunProgram(const Flags& flags) {
   std::unique_ptr<EventSink> events;
   if (flags.supervised) {
@@ -196,7 +240,11 @@ int RunProgram(const Flags& flags) {
   }
   InstallStopSignals();
   Program program{flags, *events};
+  const NewFolder made(MadeFolder(flags));
   const absl::Status status = RunTorch([&] { return program.Run(); });
+  // Below the agent, and among ranks, the folder is not this process's alone.
+  const bool alone = !flags.supervised && flags.world_size == 1;
+  if (!status.ok() && alone) made.RemoveIfUnused();
   const ExitCode code = ExitCodeOf(status);
   if (!status.ok()) {
     TrainEvent error;

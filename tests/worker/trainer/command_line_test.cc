@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::Not;
 
 class CommandLineTest : public testing::Test {
  protected:
@@ -174,6 +175,56 @@ TEST_F(CommandLineTest, BadInputNamesTheThing) {
   EXPECT_THAT(output_, HasSubstr("base"));
   EXPECT_FALSE(fs::exists(P("out/job.yaml")));
   EXPECT_EQ(Run(absl::StrCat("run --job ", P("dpo.yaml"), " --out /proc/out")), 9);
+}
+
+// As fpoctl does: the job file's folder, not the current one.
+TEST_F(CommandLineTest, RelativePathsFollowTheJobFile) {
+  fs::create_directories(P("jobs"));
+  std::ofstream(P("jobs/job.yaml"))
+      << "name: tiny\nmodel: {path: ../base, dtype: float32}\nmethod: {name: sft}\n"
+      << "data: {train: [../train.jsonl], max_length: 64, max_prompt_length: 32}\n"
+      << "batch: {pairs: 8}\nmax_steps: 1\n";
+  EXPECT_EQ(Run(absl::StrCat("run --job ", P("jobs/job.yaml"), " --out ", P("relative"))), 0)
+      << output_;
+  std::ofstream(P("jobs/variable.yaml"))
+      << "name: tiny\nmodel: {path: $FPO_TINY/base, dtype: float32}\nmethod: {name: sft}\n"
+      << "data: {train: [~/train.jsonl], max_length: 64, max_prompt_length: 32}\n";
+  const std::string prepare =
+      absl::StrCat("prepare --job ", P("jobs/variable.yaml"), " --out ", P("variable"));
+  EXPECT_EQ(Run(prepare, absl::StrCat("HOME=", P(""), " FPO_TINY=", P(""))), 0) << output_;
+  EXPECT_EQ(Run(prepare, absl::StrCat("HOME=", P(""))), 3);
+  EXPECT_THAT(output_, HasSubstr("variable.yaml:2: model.path: $FPO_TINY/base: the variable "
+                                 "FPO_TINY is not set"));
+  const std::string piped = absl::StrCat("--job - --out ", P("piped"));
+  EXPECT_EQ(Run("prepare " + piped, absl::StrCat("cd ", P("jobs"), " &&"),
+                absl::StrCat("< ", P("jobs/job.yaml"))),
+            0)
+      << output_;
+}
+
+TEST_F(CommandLineTest, AFailedStartNamesWhatIsMissingAndLeavesNothing) {
+  WriteJob("missing.yaml", "method: {name: sft}\n", "out");
+  fs::rename(P("base"), P("bases"));
+  const std::string run = absl::StrCat("run --job ", P("missing.yaml"), " --out ", P("new/out"));
+  EXPECT_EQ(Run(run), 3);
+  EXPECT_THAT(output_, HasSubstr("model.path: there is no folder " + P("base")));
+  EXPECT_THAT(output_, HasSubstr("did you mean " + P("bases") + "?"));
+  EXPECT_THAT(output_, Not(HasSubstr("tokenizer.model")));
+  EXPECT_FALSE(fs::exists(P("new")));
+  EXPECT_EQ(Run(absl::StrCat("score --model ", P("base"), " --data ", P("train.jsonl"), " --out ",
+                             P("score.jsonl"))),
+            3);
+  EXPECT_THAT(output_, HasSubstr("--model: there is no folder " + P("base")));
+  fs::rename(P("bases"), P("base"));
+  // Found only when the data is read, with the folder made already.
+  std::ofstream(P("train.jsonl")) << "{\"prompt\": 1}\n";
+  for (const std::string& command :
+       {run, absl::StrCat("prepare --job ", P("missing.yaml"), " --out ", P("new/out")),
+        absl::StrCat("evaluate --job ", P("missing.yaml"), " --out ", P("new/evaluation.json"))}) {
+    EXPECT_EQ(Run(command), 3) << output_;
+    EXPECT_FALSE(fs::exists(P("new/out"))) << command;
+    EXPECT_FALSE(fs::exists(P("new/evaluation.json.prepared"))) << command;
+  }
 }
 
 TEST_F(CommandLineTest, SigtermCheckpointsAndResumes) {

@@ -12,10 +12,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/sae_config.h"
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/npz.h"
-#include "worker/trainer/checkpoint/sae_config.h"
 #include "worker/trainer/checkpoint/safetensors.h"
 #include "worker/trainer/checkpoint/tensor_type.h"
 
@@ -27,50 +27,6 @@ using Arrays = std::map<std::string, at::Tensor>;  // by lower-case name
 
 absl::Status Refuse(const std::string& file, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("SAE ", file, " cannot be used: ", why));
-}
-
-// The file or folder that `path` stands for, and which of the three kinds it is.
-struct SaeSource {
-  std::string weights;
-  std::string config;  // may be absent
-  bool saelens = false;
-};
-
-absl::StatusOr<SaeSource> FindSource(const std::string& path) {
-  std::error_code error;
-  const fs::path given(path);
-  if (!fs::exists(given, error)) {
-    return absl::NotFoundError(absl::StrCat("there is no SAE file or folder ", path));
-  }
-  const bool folder = fs::is_directory(given, error);
-  const fs::path home = folder ? given : given.parent_path();
-  if (folder) {
-    if (fs::exists(home / "cfg.json", error) &&
-        fs::exists(home / "sae_weights.safetensors", error)) {
-      return SaeSource{(home / "sae_weights.safetensors").string(), (home / "cfg.json").string(),
-                       true};
-    }
-    for (const char* name : {"params.npz", "params.safetensors"}) {
-      if (fs::exists(home / name, error)) {
-        return SaeSource{(home / name).string(), (home / "config.json").string()};
-      }
-    }
-    return Refuse(path,
-                  "the folder has neither params.npz, params.safetensors nor cfg.json with "
-                  "sae_weights.safetensors");
-  }
-  const std::string ending = given.extension().string();
-  if (ending == ".pt" || ending == ".pth" || ending == ".bin" || ending == ".pkl") {
-    return Refuse(path, "pickle files can run code when read; convert it to safetensors or npz");
-  }
-  if (ending != ".npz" && ending != ".safetensors") {
-    return Refuse(path,
-                  absl::StrCat("unknown ending \"", ending, "\"; .npz and .safetensors are read"));
-  }
-  if (given.filename() == "sae_weights.safetensors" && fs::exists(home / "cfg.json", error)) {
-    return SaeSource{path, (home / "cfg.json").string(), true};
-  }
-  return SaeSource{path, (home / "config.json").string()};
 }
 
 absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
@@ -86,43 +42,6 @@ absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
   Arrays arrays;
   for (auto& [name, tensor] : raw) arrays[absl::AsciiStrToLower(name)] = std::move(tensor);
   return arrays;
-}
-
-// What names and configs say together; a contradiction is an error, not a choice.
-absl::Status Merge(const SaeDescription& from, const std::string& file, SaeDescription* into) {
-  if (from.layer && into->layer && *from.layer != *into->layer) {
-    return Refuse(file, absl::StrCat("its config says layer ", *from.layer, ", its folder layer ",
-                                     *into->layer));
-  }
-  if (!from.site.empty() && !into->site.empty() && from.site != into->site) {
-    return Refuse(file,
-                  absl::StrCat("its config says site ", from.site, ", its folder ", into->site));
-  }
-  if (from.layer) into->layer = from.layer;
-  if (!from.site.empty()) into->site = from.site;
-  if (from.target_l0) into->target_l0 = from.target_l0;
-  into->apply_b_dec_to_input |= from.apply_b_dec_to_input;
-  into->plain_relu |= from.plain_relu;
-  return absl::OkStatus();
-}
-
-absl::StatusOr<SaeDescription> Describe(const SaeSource& source) {
-  std::error_code error;
-  // The absolute path: a relative one may begin below the folder that names the site.
-  const fs::path full = fs::absolute(source.weights, error);
-  FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSaePath(full.string()));
-  if (fs::exists(source.config, error)) {
-    FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(source.config, 1 << 24));
-    FPO_ASSIGN_OR_RETURN(const SaeDescription said, source.saelens
-                                                        ? ParseSaeLensConfig(text, source.config)
-                                                        : ParseSaeConfig(text, source.config));
-    FPO_RETURN_IF_ERROR(Merge(said, source.config, &description));
-  }
-  // The residual repositories are the ones without a site in their names.
-  if (description.site.empty() && description.layer && absl::EndsWith(source.weights, ".npz")) {
-    description.site = "resid_post";
-  }
-  return description;
 }
 
 absl::Status Settle(const std::string& path, std::optional<int64_t> layer, const std::string& site,
@@ -231,8 +150,8 @@ Digest DigestOf(const SaeParameters& sae) {
 
 absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional<int64_t> layer,
                                           const std::string& site) {
-  FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSource(path));
-  FPO_ASSIGN_OR_RETURN(SaeDescription description, Describe(source));
+  FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
+  FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSae(source));
   FPO_RETURN_IF_ERROR(Settle(path, layer, site, &description));
   FPO_ASSIGN_OR_RETURN(const Arrays arrays, ReadArrays(source.weights));
   SaeParameters sae;

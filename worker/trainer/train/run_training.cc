@@ -123,7 +123,7 @@ absl::Status Run::Train() {
     FPO_RETURN_IF_ERROR(folder_.CopyAdmission(prepared_));
     FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
   }
-  advice_ = JobWarnings(job_);
+  advice_ = JobWarnings(job_, trainer->total_steps());
   if (trainer->step() == 0) {
     for (const std::string& sentence : advice_) EmitWarning(environment_.events, sentence);
   }

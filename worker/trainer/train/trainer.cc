@@ -45,7 +45,8 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       folder_(folder),
       environment_(environment),
       objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
-      checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}) {}
+      checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}),
+      constraint_(job.method) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
                                                          const RunFolder& folder,
@@ -274,6 +275,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
 
 absl::Status Trainer::AfterStep(const Metrics& report) {
   last_step_ = report;
+  if (const std::string words = constraint_.Observe(report); !words.empty()) Warn(words);
   if (log_ != nullptr) {
     FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   }

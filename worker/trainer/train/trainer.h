@@ -18,6 +18,7 @@
 #include "worker/trainer/optim/optimizer.h"
 #include "worker/trainer/optim/schedule.h"
 #include "worker/trainer/train/command_reader.h"
+#include "worker/trainer/train/constraint_scale.h"
 #include "worker/trainer/train/event_sink.h"
 #include "worker/trainer/train/metrics_log.h"
 #include "worker/trainer/train/objective.h"
@@ -103,6 +104,7 @@ class Trainer {
   int64_t evaluated_step_ = -1;
   Metrics last_step_;
   Metrics last_evaluation_;
+  ConstraintScale constraint_;
   std::vector<std::string> warnings_;
 };
 

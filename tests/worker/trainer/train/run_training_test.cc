@@ -73,6 +73,39 @@ TEST(RunTraining, EveryMethodTakesAStepAndTheLossFalls) {
   }
 }
 
+TEST(RunTraining, AConstraintThatDrownsThePreferenceIsSaidOnce) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.data.eval = {tiny.Path("eval.jsonl")};
+  RecordingSink quiet, loud;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("quiet"), &quiet).ok());
+  const auto drowned = [](const RecordingSink& events) {
+    int count = 0;
+    for (const TrainEvent& event : events.Of("warning")) {
+      count += event.message.find("the constraint drowns the preference") == 0 ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(drowned(quiet), 0);
+  job.method.alpha = 1e4;
+  job.max_steps = 4;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("loud"), &loud).ok());
+  EXPECT_EQ(drowned(loud), 1);
+}
+
+// Defaults know no data: 150 steps of warm-up can be more than a short run has.
+TEST(RunTraining, AWarmUpLongerThanTheRunIsSaid) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("simpo");
+  job.data.eval = {tiny.Path("eval.jsonl")};
+  job.max_steps.reset();
+  job.schedule.warmup_steps = 150;
+  RecordingSink events;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("out"), &events).ok());
+  ASSERT_EQ(events.Of("warning").size(), 1u);
+  EXPECT_NE(events.Of("warning")[0].message.find("warmup_steps: 150"), std::string::npos);
+}
+
 TEST(RunTraining, SftLearnsItsData) {
   TinyRun::Options options;
   options.rejected = false;

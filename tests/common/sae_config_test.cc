@@ -1,4 +1,4 @@
-#include "worker/trainer/checkpoint/sae_config.h"
+#include "common/sae_config.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -7,7 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 
-namespace fpo::train {
+namespace fpo {
+
+using train::SharedData;
+using train::Slurp;
+
 namespace {
 
 TEST(SaeConfigTest, HooksOfThreeLibraries) {
@@ -114,4 +118,4 @@ TEST(SaeConfigTest, SaeLensConfig) {
 }
 
 }  // namespace
-}  // namespace fpo::train
+}  // namespace fpo

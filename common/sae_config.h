@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace fpo::train {
+namespace fpo {
 
 // What names and JSON say about an SAE, before its arrays are read.
 struct SaeDescription {
@@ -16,8 +16,23 @@ struct SaeDescription {
   std::string site;  // resid_post | mlp_out | attn_z, or empty
   std::optional<double> target_l0;
   bool apply_b_dec_to_input = false;
-  bool plain_relu = false;  // "standard": no threshold array
+  bool plain_relu = false;      // "standard": no threshold array
+  std::optional<int64_t> d_in;  // width of the site it reads, when JSON says it
 };
+
+// The file or folder that a path stands for, and which of the three kinds it is.
+struct SaeSource {
+  std::string weights;
+  std::string config;  // may be absent
+  bool saelens = false;
+};
+
+// A folder stands for params.npz, params.safetensors, or cfg.json with sae_weights.safetensors in
+// it. NotFound; InvalidArgument for what is none of them, and for pickle files.
+absl::StatusOr<SaeSource> FindSaeSource(const std::string& path);
+
+// What its folder names and its JSON say together; InvalidArgument when they contradict each other.
+absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source);
 
 // From folder names: "…-res/layer_25/width_16k/average_l0_55/params.npz",
 // "resid_post/layer_9_width_16k_l0_small/params.safetensors". InvalidArgument for a transcoder,
@@ -37,4 +52,4 @@ absl::Status ParseHook(absl::string_view hook, SaeDescription* description);
 // The Hugging Face name of a site's hook, the inverse of ParseHook.
 std::string HookName(int64_t layer, const std::string& site);
 
-}  // namespace fpo::train
+}  // namespace fpo

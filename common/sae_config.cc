@@ -1,6 +1,8 @@
-#include "worker/trainer/checkpoint/sae_config.h"
+#include "common/sae_config.h"
 
 #include <array>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,11 +14,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/posix_status.h"
 #include "common/status_macros.h"
 
-namespace fpo::train {
+namespace fpo {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 struct HookRow {
@@ -79,6 +83,12 @@ std::string Word(const Json& json, const char* key) {
   return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
+std::optional<int64_t> Whole(const Json& json, const char* key) {
+  const auto it = json.find(key);
+  if (it == json.end() || !it->is_number_integer()) return std::nullopt;
+  return it->get<int64_t>();
+}
+
 std::optional<double> Number(const Json& json, const char* key) {
   const auto it = json.find(key);
   if (it == json.end() || !it->is_number()) return std::nullopt;
@@ -102,7 +112,82 @@ absl::Status CheckNormalisation(const Json& json, const std::string& file) {
   return Refuse(file, absl::StrCat("normalize_activations is ", it->dump(), "; only none is read"));
 }
 
+// What names and configs say together; a contradiction is an error, not a choice.
+absl::Status Merge(const SaeDescription& from, const std::string& file, SaeDescription* into) {
+  if (from.layer && into->layer && *from.layer != *into->layer) {
+    return Refuse(file, absl::StrCat("its config says layer ", *from.layer, ", its folder layer ",
+                                     *into->layer));
+  }
+  if (!from.site.empty() && !into->site.empty() && from.site != into->site) {
+    return Refuse(file,
+                  absl::StrCat("its config says site ", from.site, ", its folder ", into->site));
+  }
+  if (from.layer) into->layer = from.layer;
+  if (!from.site.empty()) into->site = from.site;
+  if (from.target_l0) into->target_l0 = from.target_l0;
+  if (from.d_in) into->d_in = from.d_in;
+  into->apply_b_dec_to_input |= from.apply_b_dec_to_input;
+  into->plain_relu |= from.plain_relu;
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<SaeSource> FindSaeSource(const std::string& path) {
+  std::error_code error;
+  const fs::path given(path);
+  if (!fs::exists(given, error)) {
+    return absl::NotFoundError(absl::StrCat("there is no SAE file or folder ", path));
+  }
+  const bool folder = fs::is_directory(given, error);
+  const fs::path home = folder ? given : given.parent_path();
+  if (folder) {
+    if (fs::exists(home / "cfg.json", error) &&
+        fs::exists(home / "sae_weights.safetensors", error)) {
+      return SaeSource{(home / "sae_weights.safetensors").string(), (home / "cfg.json").string(),
+                       true};
+    }
+    for (const char* name : {"params.npz", "params.safetensors"}) {
+      if (fs::exists(home / name, error)) {
+        return SaeSource{(home / name).string(), (home / "config.json").string()};
+      }
+    }
+    return Refuse(path,
+                  "the folder has neither params.npz, params.safetensors nor cfg.json with "
+                  "sae_weights.safetensors");
+  }
+  const std::string ending = given.extension().string();
+  if (ending == ".pt" || ending == ".pth" || ending == ".bin" || ending == ".pkl") {
+    return Refuse(path, "pickle files can run code when read; convert it to safetensors or npz");
+  }
+  if (ending != ".npz" && ending != ".safetensors") {
+    return Refuse(path,
+                  absl::StrCat("unknown ending \"", ending, "\"; .npz and .safetensors are read"));
+  }
+  if (given.filename() == "sae_weights.safetensors" && fs::exists(home / "cfg.json", error)) {
+    return SaeSource{path, (home / "cfg.json").string(), true};
+  }
+  return SaeSource{path, (home / "config.json").string()};
+}
+
+absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source) {
+  std::error_code error;
+  // The absolute path: a relative one may begin below the folder that names the site.
+  const fs::path full = fs::absolute(source.weights, error);
+  FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSaePath(full.string()));
+  if (fs::exists(source.config, error)) {
+    FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(source.config, 1 << 24));
+    FPO_ASSIGN_OR_RETURN(const SaeDescription said, source.saelens
+                                                        ? ParseSaeLensConfig(text, source.config)
+                                                        : ParseSaeConfig(text, source.config));
+    FPO_RETURN_IF_ERROR(Merge(said, source.config, &description));
+  }
+  // The residual repositories are the ones without a site in their names.
+  if (description.site.empty() && description.layer && absl::EndsWith(source.weights, ".npz")) {
+    description.site = "resid_post";
+  }
+  return description;
+}
 
 absl::Status ParseHook(absl::string_view hook, SaeDescription* description) {
   for (const absl::string_view prefix : {"layers.", "blocks."}) {
@@ -176,6 +261,7 @@ absl::StatusOr<SaeDescription> ParseSaeConfig(absl::string_view json, const std:
   }
   description.target_l0 = Number(config, "target_l0");
   if (!description.target_l0) description.target_l0 = Number(config, "l0");
+  description.d_in = Whole(config, "d_in");
   return description;
 }
 
@@ -204,6 +290,7 @@ absl::StatusOr<SaeDescription> ParseSaeLensConfig(absl::string_view json, const 
     if (!subtract->is_boolean()) return Refuse(file, "apply_b_dec_to_input is not true or false");
     description.apply_b_dec_to_input = subtract->get<bool>();
   }
+  description.d_in = Whole(config, "d_in");
   std::string hook = Word(config, "hook_name");
   if (hook.empty()) hook = Word(metadata, "hook_name");
   if (!hook.empty()) FPO_RETURN_IF_ERROR(ParseHook(hook, &description));
@@ -215,4 +302,4 @@ absl::StatusOr<SaeDescription> ParseSaeLensConfig(absl::string_view json, const 
   return description;
 }
 
-}  // namespace fpo::train
+}  // namespace fpo

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace fpo {
+
+// What is known of one method.name. Rules, defaults, warnings, `fpoctl schema`, the templates of
+// `fpoctl init` and docs/methods.md all speak from this table.
+struct MethodInfo {
+  const char* name;
+  const char* about;      // one sentence
+  const char* reference;  // reference.source when the file is silent: cached | online | none
+  // Keys of the section "method" that it reads, besides name.
+  std::vector<const char*> keys;
+  bool length_normalised = false;  // rewards are means over a response's tokens, not sums
+  double beta = 0;                 // default of method.beta; 0: the method has none
+  double beta_low = 0;             // usual range
+  double beta_high = 0;
+  const char* beta_paper = "-";  // what the FPO paper trains with
+  const char* alpha_paper = "-";
+};
+
+const std::vector<MethodInfo>& Methods();
+const MethodInfo* FindMethod(absl::string_view name);  // null: no such method
+
+bool MethodReads(const MethodInfo& method, absl::string_view key);
+
+// Why the default of beta is what it is, for a comment or a warning: "rewards are means over
+// tokens, ...".
+const char* BetaReason(const MethodInfo& method);
+
+// "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2".
+std::string BetaDefaults();
+
+// "2 to 10".
+std::string BetaRange(const MethodInfo& method);
+
+}  // namespace fpo
