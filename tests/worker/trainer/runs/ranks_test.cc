@@ -75,7 +75,8 @@ TEST_F(RanksTest, OneTwoAndFourRanksTakeTheSameSteps) {
   ASSERT_EQ(exact.metrics.size(), 7 * 10 + 3u);
   const Distance rounding = RoundingOfOneRank(exact);
   Print("one rank in float32, from float64", rounding);
-  EXPECT_LT(rounding.metrics, 1e-4);  // what golden_test gives a trajectory
+  // More, by golden_test's measure of a trajectory, would not be rounding but another computation.
+  EXPECT_LT(rounding.metrics, 1e-4);
   EXPECT_LT(rounding.weights, 1e-4);
   trainer_.Finish("one");
   const Trajectory one = ReadTrajectory(trainer_.Out("one"));
