@@ -44,6 +44,23 @@ function(fpo_test name)
     ENVIRONMENT "FPO_SOURCE_DIR=${CMAKE_SOURCE_DIR};FPO_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 endfunction()
 
+# fpo_test_on_processors(NAME [FILTER gtest_filter]): a test program that runs again as NAME.avx2 and NAME.baseline, with the kernels of
+# lesser processors (tests/support/on_processor.sh) and the label of that name: its bounds must hold on all of them.
+function(fpo_test_on_processors name)
+  cmake_parse_arguments(ARG "" "FILTER" "" ${ARGN})
+  if(ARG_FILTER)
+    set(filter --gtest_filter=${ARG_FILTER})
+  endif()
+  get_test_property(${name} TIMEOUT timeout)
+  get_test_property(${name} ENVIRONMENT environment)
+  foreach(processor avx2 baseline)
+    add_test(NAME ${name}.${processor} COMMAND ${CMAKE_SOURCE_DIR}/tests/support/on_processor.sh ${processor}
+      $<TARGET_FILE:${name}> ${filter})
+    set_tests_properties(${name}.${processor} PROPERTIES LABELS ${processor} TIMEOUT ${timeout} ENVIRONMENT "${environment}"
+      SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
+
 # fpo_proto(NAME a.proto ...): message and service code of proto/, included as "proto/fpo/v1/a.pb.h".
 function(fpo_proto name)
   set(sources)

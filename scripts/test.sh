@@ -11,6 +11,8 @@ Sets the machine up, builds the programs and tests with all cores (ccache makes 
   scripts/test.sh                    everything
   scripts/test.sh -L unit            the tests that need seconds
   scripts/test.sh -L integration     real programs on free ports, killed and restarted
+  scripts/test.sh -L avx2            the numeric tests as a processor without AVX-512 runs them (skipped without AVX2)
+  scripts/test.sh -L baseline        the same with SSE only, as any x86-64 processor can
   scripts/test.sh -R record          tests whose name has "record"
 TEXT
 }

@@ -51,7 +51,7 @@ MUTATIONS = {
     "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);", "result.hidden = x;"),
     "final softcap left out": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) logits_", "if (false) logits_"),
     "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
-    "log-probs in the model's dtype": (T + "ops/vocab_chunk.cc", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
+    "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
     # SAE
     "site one layer early": (T + "model/gemma.cc", "options.taps[i].layer == layer)", "std::max<int64_t>(options.taps[i].layer, 1) - 1 == layer)"),
     "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);",

@@ -20,7 +20,7 @@ class ProcessGroup {
   virtual int64_t world() const = 0;
   // In place, elementwise over the ranks.
   virtual absl::Status Sum(std::vector<double>* values) = 0;
-  // Float32 tensors of equal shapes on all ranks, in place.
+  // Tensors of one floating dtype, with equal shapes on all ranks, in place.
   virtual absl::Status Sum(const std::vector<at::Tensor>& tensors) = 0;
   virtual absl::Status Barrier() = 0;
 };

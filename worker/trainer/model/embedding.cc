@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -22,8 +23,8 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const at::Tensor ids = context->get_saved_variables()[0];
     const auto type = grads[0].scalar_type();
-    const at::Tensor grad = grads[0].to(type == at::kDouble ? at::kDouble : at::kFloat) *
-                            context->saved_data["scale"].toDouble();
+    const at::Tensor grad =
+        grads[0].to(WideType(grads[0])) * context->saved_data["scale"].toDouble();
     const int64_t vocab = context->saved_data["vocab"].toInt();
     return {at::embedding_dense_backward(grad, ids, vocab, /*padding_idx=*/-1, false).to(type),
             at::Tensor(), at::Tensor()};

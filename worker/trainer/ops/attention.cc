@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -102,7 +103,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const AttentionOptions& options) {
     const HeadLayout layout(q, k);
-    const auto wide = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const auto wide = WideType(q);
     const at::Tensor queries = layout.SplitQueries(q, wide);
     const at::Tensor keys = layout.SplitKeys(k, wide), values = layout.SplitKeys(v, wide);
     const at::Tensor z = at::empty_like(queries);
@@ -129,7 +130,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     options.query_block = context->saved_data["query_block"].toInt();
     const HeadLayout layout(saved[0], saved[1]);
     const auto type = saved[0].scalar_type();
-    const auto wide = type == at::kDouble ? at::kDouble : at::kFloat;
+    const auto wide = WideType(saved[0]);
     const at::Tensor queries = layout.SplitQueries(saved[0], wide);
     const at::Tensor keys = layout.SplitKeys(saved[1], wide);
     const at::Tensor values = layout.SplitKeys(saved[2], wide);

@@ -1,5 +1,6 @@
 #include "worker/trainer/ops/geglu.h"
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -8,9 +9,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::Tensor Widen(const at::Tensor& x) {
-  return x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-}
+at::Tensor Widen(const at::Tensor& x) { return x.to(WideType(x)); }
 
 struct GegluFunction : torch::autograd::Function<GegluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,

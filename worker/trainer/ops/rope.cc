@@ -1,5 +1,6 @@
 #include "worker/trainer/ops/rope.h"
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -41,8 +42,7 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
 RopeTable MakeRopeTable(int64_t seq, int64_t head_dim, const RopeOptions& options,
                         const at::Tensor& like) {
   TORCH_CHECK(head_dim % 2 == 0, "MakeRopeTable: head_dim ", head_dim, " is odd");
-  const auto type = like.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const auto wide = at::TensorOptions().dtype(type).device(like.device());
+  const auto wide = at::TensorOptions().dtype(WideType(like)).device(like.device());
   const at::Tensor exponent = at::arange(0, head_dim, 2, wide).div_(static_cast<double>(head_dim));
   const at::Tensor frequency =
       at::pow(at::Scalar(options.base), exponent).reciprocal_().div_(options.scaling);

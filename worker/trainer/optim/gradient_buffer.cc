@@ -1,5 +1,6 @@
 #include "worker/trainer/optim/gradient_buffer.h"
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -16,7 +17,7 @@ void GradientBuffer::Collect() {
     if (sums_[i].defined()) {
       sums_[i].add_(gradient);
     } else {
-      sums_[i] = gradient.detach().to(at::kFloat);
+      sums_[i] = gradient.detach().to(WideType(parameters_[i]));
     }
     gradient.reset();
   }
@@ -25,8 +26,9 @@ void GradientBuffer::Collect() {
 const std::vector<at::Tensor>& GradientBuffer::gradients() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!sums_[i].defined()) {
-      sums_[i] = at::zeros_like(parameters_[i], parameters_[i].options().dtype(at::kFloat))
-                     .set_requires_grad(false);
+      sums_[i] =
+          at::zeros_like(parameters_[i], parameters_[i].options().dtype(WideType(parameters_[i])))
+              .set_requires_grad(false);
     }
   }
   return sums_;

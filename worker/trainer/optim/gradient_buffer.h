@@ -8,15 +8,16 @@
 
 namespace fpo::train {
 
-// Sums the gradients of micro-batches in float32, whatever the parameters' dtype. Not thread-safe.
+// Sums the gradients of micro-batches in the wide type of each parameter (wide_type.h): float32 for
+// float32 and bfloat16. Not thread-safe.
 class GradientBuffer {
  public:
   explicit GradientBuffer(const NamedTensors& parameters);
 
   // Moves every parameter's .grad into the sum and clears it. Call after each backward.
   void Collect();
-  // One per parameter, float32, zeros where nothing was collected. Valid until Clear; may be
-  // changed in place (all-reduce, clip).
+  // One per parameter, in its wide type, zeros where nothing was collected. Valid until Clear; may
+  // be changed in place (all-reduce, clip).
   const std::vector<at::Tensor>& gradients();
   void Clear();
 

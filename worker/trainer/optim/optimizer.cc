@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/optim/adam.h"
 #include "worker/trainer/optim/rms_prop.h"
 #include "worker/trainer/pch.h"
@@ -10,8 +11,10 @@
 namespace fpo::train {
 namespace {
 
-std::string ShapeText(at::IntArrayRef shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+// "Float [4, 3]"
+std::string Kind(const at::Tensor& tensor) {
+  return absl::StrCat(at::toString(tensor.scalar_type()), " [", absl::StrJoin(tensor.sizes(), ", "),
+                      "]");
 }
 
 absl::Status CheckStored(const TensorMap& stored, const std::string& name, const at::Tensor& like) {
@@ -20,10 +23,9 @@ absl::Status CheckStored(const TensorMap& stored, const std::string& name, const
     return absl::InvalidArgumentError(
         absl::StrCat("optimizer state: tensor \"", name, "\" is missing from the checkpoint"));
   }
-  if (found->second.sizes() != like.sizes() || found->second.scalar_type() != at::kFloat) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "optimizer state: tensor \"", name, "\" is ", at::toString(found->second.scalar_type()),
-        " ", ShapeText(found->second.sizes()), "; expected Float ", ShapeText(like.sizes())));
+  if (found->second.sizes() != like.sizes() || found->second.scalar_type() != like.scalar_type()) {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer state: tensor \"", name, "\" is ",
+                                                   Kind(found->second), "; expected ", Kind(like)));
   }
   return absl::OkStatus();
 }
@@ -44,8 +46,7 @@ absl::StatusOr<int64_t> StoredStep(const TensorMap& state) {
 
 Optimizer::Optimizer(const NamedTensors& parameters) : parameters_(parameters) {
   for (const auto& [name, parameter] : parameters_) {
-    masters_.push_back(parameter.scalar_type() == at::kFloat ? parameter.detach()
-                                                             : parameter.detach().to(at::kFloat));
+    masters_.push_back(parameter.detach().to(WideType(parameter)));  // itself where it is wide
   }
 }
 
@@ -59,11 +60,10 @@ void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr) {
   TORCH_CHECK(gradients.size() == masters_.size(), "Optimizer::Step: ", gradients.size(),
               " gradients for ", masters_.size(), " parameters");
   for (size_t i = 0; i < gradients.size(); ++i) {
-    TORCH_CHECK(
-        gradients[i].sizes() == masters_[i].sizes() && gradients[i].scalar_type() == at::kFloat,
-        "Optimizer::Step: the gradient of ", parameters_[i].first, " is ",
-        gradients[i].scalar_type(), " ", gradients[i].sizes(), ", expected Float ",
-        masters_[i].sizes());
+    TORCH_CHECK(gradients[i].sizes() == masters_[i].sizes() &&
+                    gradients[i].scalar_type() == masters_[i].scalar_type(),
+                "Optimizer::Step: the gradient of ", parameters_[i].first, " is ",
+                Kind(gradients[i]), ", expected ", Kind(masters_[i]));
   }
   const at::NoGradGuard no_grad;
   ++step_;
@@ -74,7 +74,7 @@ void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr) {
 void Optimizer::RoundParameters() {
   for (size_t i = 0; i < masters_.size(); ++i) {
     const at::Tensor parameter = parameters_[i].second.detach();
-    if (parameter.scalar_type() != at::kFloat) parameter.copy_(masters_[i]);
+    if (parameter.scalar_type() != masters_[i].scalar_type()) parameter.copy_(masters_[i]);
   }
 }
 

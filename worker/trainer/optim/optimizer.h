@@ -13,8 +13,9 @@
 
 namespace fpo::train {
 
-// Updates parameters from float32 gradients. Parameters that are not float32 get a float32 master
-// copy, which the update moves and the parameter is rounded from. Not thread-safe.
+// Updates parameters from gradients in their wide type (wide_type.h): float32, float64 for float64.
+// A bfloat16 parameter gets a float32 master copy, which the update moves and the parameter is
+// rounded from; others are their own masters. Not thread-safe.
 class Optimizer {
  public:
   explicit Optimizer(const NamedTensors& parameters);
@@ -22,17 +23,18 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One update. gradients: one per parameter, in order, float32 (GradientBuffer::gradients).
+  // One update. gradients: one per parameter, in order (GradientBuffer::gradients).
   void Step(const std::vector<at::Tensor>& gradients, double lr);
   int64_t step() const { return step_; }  // updates done
 
-  // Float32 values of all parameters under their names: what a checkpoint stores. Not copies.
+  // The masters of all parameters under their names: what a checkpoint stores. Not copies.
   NamedTensors Masters() const;
   // Moments as "NAME.exp_avg" and the like, and the step count as "step" (int64 scalar). Not
   // copies, except "step".
   NamedTensors State() const;
   // Restores what Masters and State gave, bit for bit, and rounds the parameters from the masters.
-  // InvalidArgument names the tensor that is missing or of a wrong shape; nothing is changed then.
+  // InvalidArgument names the tensor that is missing, of a wrong shape or dtype; nothing is changed
+  // then.
   absl::Status Restore(const TensorMap& masters, const TensorMap& state);
 
  protected:

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -46,7 +47,7 @@ absl::Status CheckArrays(const SaeTensors& tensors) {
 absl::StatusOr<SparseAutoencoder> SparseAutoencoder::Create(const SaeTensors& tensors) {
   FPO_RETURN_IF_ERROR(CheckArrays(tensors));
   const at::NoGradGuard no_grad;
-  const auto type = tensors.w_enc.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto type = WideType(tensors.w_enc);
   SparseAutoencoder sae;
   sae.encoder_ = tensors.w_enc.t().to(type).contiguous();
   sae.bias_ = tensors.b_enc.to(type);

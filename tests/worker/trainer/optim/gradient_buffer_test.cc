@@ -19,6 +19,19 @@ TEST(GradientBuffer, SumsMicroBatchesInFloat32) {
   EXPECT_TRUE(at::equal(buffer.gradients()[0], at::full({2}, 259.0f)));
 }
 
+TEST(GradientBuffer, KeepsFloat64) {
+  const at::Tensor x = at::ones({2}, at::kDouble).set_requires_grad(true);
+  const at::Tensor unused = at::ones({1}, at::kDouble).set_requires_grad(true);
+  GradientBuffer buffer({{"x", x}, {"unused", unused}});
+  // In float32 1 + 2^-40 is 1.
+  for (const double factor : {1.0, 0x1p-40}) {
+    (x * factor).sum().backward();
+    buffer.Collect();
+  }
+  EXPECT_TRUE(at::equal(buffer.gradients()[0], at::full({2}, 1 + 0x1p-40, at::kDouble)));
+  EXPECT_EQ(buffer.gradients()[1].scalar_type(), at::kDouble);
+}
+
 TEST(GradientBuffer, IsZeroWhereNothingFlowed) {
   const at::Tensor x = at::ones({2}).set_requires_grad(true);
   const at::Tensor unused = at::ones({3}).set_requires_grad(true);

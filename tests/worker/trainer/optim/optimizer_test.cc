@@ -61,10 +61,23 @@ TEST_P(OptimizerTest, SmallStepsAddUpUnderBfloat16) {
   EXPECT_EQ(optimizer->Masters()[0].second.scalar_type(), at::kFloat);
 }
 
-TEST_P(OptimizerTest, Float32ParametersAreTheirOwnMasters) {
-  const NamedTensors parameters = Parameters(at::kFloat);
+TEST_P(OptimizerTest, WideParametersAreTheirOwnMasters) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const NamedTensors parameters = Parameters(type);
+    const auto optimizer = Make(parameters);
+    EXPECT_EQ(optimizer->Masters()[0].second.data_ptr(), parameters[0].second.data_ptr());
+  }
+}
+
+// A step of 1e-10 is less than half a float32 unit of 1.
+TEST_P(OptimizerTest, Float64ParametersMoveInFloat64) {
+  const NamedTensors parameters = {{"x", at::ones({1}, at::kDouble)}};
   const auto optimizer = Make(parameters);
-  EXPECT_EQ(optimizer->Masters()[0].second.data_ptr(), parameters[0].second.data_ptr());
+  optimizer->Step({at::ones({1}, at::kDouble)}, 1e-10);
+  EXPECT_LT(parameters[0].second.item<double>(), 1);
+  for (const auto& [name, tensor] : optimizer->State()) {
+    EXPECT_EQ(tensor.scalar_type(), name == "step" ? at::kLong : at::kDouble) << name;
+  }
 }
 
 TEST_P(OptimizerTest, WorksOnParametersThatRequireGradients) {
@@ -90,6 +103,9 @@ TEST_P(OptimizerTest, RestoreNamesWhatIsWrongAndChangesNothing) {
             std::string::npos);
   broken["b"] = at::zeros({6});
   EXPECT_NE(optimizer->Restore(broken, state).message().find("[6]"), std::string::npos);
+  broken["b"] = at::zeros({5}, at::kDouble);
+  EXPECT_NE(optimizer->Restore(broken, state).message().find("Double [5]; expected Float [5]"),
+            std::string::npos);
   TensorMap no_step = state;
   no_step.erase("step");
   EXPECT_FALSE(optimizer->Restore(masters, no_step).ok());
@@ -97,10 +113,11 @@ TEST_P(OptimizerTest, RestoreNamesWhatIsWrongAndChangesNothing) {
   for (const auto& [name, tensor] : parameters) EXPECT_TRUE(at::equal(tensor, now.at(name)));
 }
 
-TEST_P(OptimizerTest, RefusesAGradientOfAnotherShape) {
+TEST_P(OptimizerTest, RefusesAGradientOfAnotherShapeOrDtype) {
   const auto optimizer = Make(Parameters(at::kFloat));
   EXPECT_THROW(optimizer->Step({at::zeros({4, 3})}, 1e-2), c10::Error);
   EXPECT_THROW(optimizer->Step({at::zeros({4, 3}), at::zeros({4})}, 1e-2), c10::Error);
+  EXPECT_THROW(optimizer->Step({at::zeros({4, 3}), at::zeros({5}, at::kDouble)}, 1e-2), c10::Error);
   EXPECT_EQ(optimizer->step(), 0);
 }
 

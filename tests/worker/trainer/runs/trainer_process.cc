@@ -1,6 +1,5 @@
 #include "tests/worker/trainer/runs/trainer_process.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -15,7 +14,6 @@
 #include "tests/worker/trainer/support/free_port.h"
 #include "worker/trainer/checkpoint/checkpoint_reader.h"
 #include "worker/trainer/checkpoint/durable_file.h"
-#include "worker/trainer/checkpoint/safetensors.h"
 
 namespace fpo::train {
 namespace {
@@ -111,18 +109,6 @@ int64_t TrainerProcesses::DifferingBytes(const std::string& a, const std::string
     count += Differing(Slurp(Out(a) + folder + file), Slurp(Out(b) + folder + file));
   }
   return count + Differing(Numbers(Out(a)), Numbers(Out(b)));
-}
-
-double WeightDifference(const std::string& model_a, const std::string& model_b) {
-  const auto a = SafetensorsFile::Open(model_a + "/model.safetensors");
-  const auto b = SafetensorsFile::Open(model_b + "/model.safetensors");
-  EXPECT_TRUE(a.ok() && b.ok());
-  double largest = 0;
-  for (const auto& [name, entry] : (*a)->entries()) {
-    const at::Tensor difference = *(*a)->Tensor(name) - *(*b)->Tensor(name);
-    largest = std::max(largest, difference.abs().max().item<double>());
-  }
-  return largest;
 }
 
 }  // namespace fpo::train

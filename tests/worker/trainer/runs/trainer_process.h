@@ -37,7 +37,4 @@ class TrainerProcesses {
   int64_t DifferingBytes(const std::string& a, const std::string& b) const;
 };
 
-// The largest absolute difference of two exported models' weights.
-double WeightDifference(const std::string& model_a, const std::string& model_b);
-
 }  // namespace fpo::train
