@@ -42,7 +42,7 @@ TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
   scene.workers = {ViewOf("w1", 2, 0)};
   scene.dependencies = {std::make_shared<const Job>(RunningJob("j-1"))};
   const Explanation e = ExplainJob(job, scene);
-  EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times")));
+  EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times in a row")));
   EXPECT_THAT(e.details, Contains("depends on j-1 (job-j-1): RUNNING"));
 }
 
