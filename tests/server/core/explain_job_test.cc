@@ -33,6 +33,8 @@ TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
   EXPECT_THAT(e.details, Contains("worker w2: 4 of 4 slots free, cordoned (new disk)"));
   EXPECT_THAT(e.details, Contains("1 ahead in the queue: j-1"));
   EXPECT_EQ(e.next, "fpoctl queue");
+  job.reason = "waiting-for-slots: needs 1, 0 free; lost: w3";
+  EXPECT_EQ(ExplainJob(job, scene).next, "fpoctl workers list");
 }
 
 TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
