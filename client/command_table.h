@@ -33,6 +33,7 @@ struct OptionSpec {
   bool repeated = false;
   std::vector<std::string> choices = {};
   bool required = false;
+  std::string alias = {};  // another long name, that of the other programs' flag
 };
 
 struct ArgumentSpec {

@@ -35,6 +35,7 @@ absl::StatusOr<ExitCode> RunDownload(Session& session);
 absl::StatusOr<ExitCode> RunWorkersDrain(Session& session);
 absl::StatusOr<ExitCode> RunWorkersCordon(Session& session);
 absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session);
+absl::StatusOr<ExitCode> RunWorkersForget(Session& session);
 absl::StatusOr<ExitCode> RunAudit(Session& session);
 absl::StatusOr<ExitCode> RunContextList(Session& session);
 absl::StatusOr<ExitCode> RunContextSet(Session& session);

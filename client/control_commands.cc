@@ -161,7 +161,14 @@ std::vector<CommandSpec> WorkerCommands() {
   CommandSpec undrain =
       WorkerCommand("workers undrain", "open a drained or cordoned worker", RunWorkersUndrain);
   undrain.examples = {{"fpoctl workers undrain gpu-7", ""}};
-  return {list, drain, cordon, undrain};
+  CommandSpec forget =
+      WorkerCommand("workers forget", "remove a lost worker from the list", RunWorkersForget);
+  forget.details =
+      "For one that will not come back; with it goes that it was drained or cordoned. A worker "
+      "that "
+      "is connected is refused. If its agent dials in again, it is a new worker.";
+  forget.examples = {{"fpoctl workers forget gpu-7", ""}};
+  return {list, drain, cordon, undrain, forget};
 }
 
 }  // namespace fpo::client

@@ -131,6 +131,8 @@ WorkerView ViewOf(const pb::Worker& worker) {
   view.last_beat = TimeOf(worker.has_last_beat(), worker.last_beat());
   view.jobs.assign(worker.jobs().begin(), worker.jobs().end());
   view.note = worker.note();
+  const std::map<std::string, std::string> labels(worker.labels().begin(), worker.labels().end());
+  for (const auto& [name, value] : labels) view.labels.push_back(absl::StrCat(name, "=", value));
   return view;
 }
 

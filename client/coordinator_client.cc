@@ -190,6 +190,13 @@ absl::StatusOr<pb::SetWorkerModeResponse> CoordinatorClient::SetWorkerMode(
   return response;
 }
 
+absl::StatusOr<pb::ForgetWorkerResponse> CoordinatorClient::ForgetWorker(
+    const pb::ForgetWorkerRequest& request) {
+  pb::ForgetWorkerResponse response;
+  FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::ForgetWorker, request, &response));
+  return response;
+}
+
 absl::Status CoordinatorClient::WatchJob(
     const std::string& job_id, const std::function<void(const pb::WatchJobResponse&)>& on_answer) {
   pb::WatchJobRequest request;

@@ -49,6 +49,8 @@ class CoordinatorClient {
       const fpo::v1::GcCheckpointsRequest& request);
   absl::StatusOr<fpo::v1::SetWorkerModeResponse> SetWorkerMode(
       const fpo::v1::SetWorkerModeRequest& request);
+  absl::StatusOr<fpo::v1::ForgetWorkerResponse> ForgetWorker(
+      const fpo::v1::ForgetWorkerRequest& request);
 
   absl::StatusOr<fpo::v1::ListAuditResponse> ListAudit(const fpo::v1::ListAuditRequest& request);
 

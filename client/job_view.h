@@ -97,7 +97,8 @@ struct WorkerView {
   std::string version;
   std::optional<absl::Time> last_beat;
   std::vector<std::string> jobs;
-  std::string note;  // why it is closed
+  std::string note;                 // why it is closed
+  std::vector<std::string> labels;  // "name=value"
 };
 
 struct ManifestView {

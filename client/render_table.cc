@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/human.h"
@@ -54,6 +56,17 @@ std::string PeakMemory(const JobView& job) {
   return last != job.progress.metrics.end() ? HumanBytes(last->second) : "-";
 }
 
+// Beside the jobs, for the table of workers.
+void AddLabels(const std::vector<WorkerView>& workers, Table* table) {
+  constexpr std::ptrdiff_t kColumn = 7;
+  table->header.insert(table->header.begin() + kColumn, "LABELS");
+  for (size_t i = 0; i < workers.size(); ++i) {
+    std::vector<std::string>& row = table->rows[i];
+    row.insert(row.begin() + kColumn, absl::StrJoin(workers[i].labels, ","));
+  }
+  table->shrinkable = {9, 8, 1, 7, 0};
+}
+
 }  // namespace
 
 std::string RenderJobList(const std::vector<JobView>& jobs, absl::Time now,
@@ -101,6 +114,10 @@ std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now
                           absl::StrCat(worker.slots_used, "/", worker.slots), worker.device,
                           worker.version, beat, absl::StrJoin(worker.jobs, ","), worker.note});
   }
+  const bool labelled = std::any_of(workers.begin(), workers.end(), [](const WorkerView& worker) {
+    return !worker.labels.empty();
+  });
+  if (labelled) AddLabels(workers, &table);
   return RenderTable(table, style);
 }
 

@@ -62,4 +62,19 @@ absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session) {
   return SetMode(session, pb::SetWorkerModeRequest::OPEN);
 }
 
+absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  pb::ForgetWorkerRequest request;
+  request.set_worker_id(session.invocation.Get("WORKER"));
+  FPO_ASSIGN_OR_RETURN(const pb::ForgetWorkerResponse answer, coordinator.ForgetWorker(request));
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << answer.worker().worker_id() << "\n";
+  } else {
+    session.out << "worker " << answer.worker().worker_id() << " is forgotten\n";
+  }
+  return ExitCode::kOk;
+}
+
 }  // namespace fpo::client

@@ -31,6 +31,7 @@ struct Member {
   MemberState state = MemberState::kAssigned;
   CacheUse cache = {};        // as this worker last reported it
   std::string prepared = {};  // digest of its token files; empty: not known
+  std::string home = {};      // WorkerHello::home_id of that agent
 
   bool operator==(const Member&) const = default;
   bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }

@@ -6,6 +6,7 @@
 #include "common/error_info.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "server/core/name_claim.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -39,6 +40,14 @@ std::string StopWords(const Job& job) {
     default:
       return "cancelled on request";
   }
+}
+
+// Why a member of an attempt is lost when another process has its worker's name.
+std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
+  const bool same = member.home.empty() || hello.home_id.empty() || member.home == hello.home_id;
+  if (same) return "its agent was restarted";
+  return absl::StrCat("it was lost, and an agent on ", hello.host, " (work dir ", hello.work_dir,
+                      ") has its name now");
 }
 
 constexpr size_t kUnstoredMax = 4096;
@@ -163,10 +172,35 @@ bool AttemptControl::CanAdopt(const WorkerHello& hello, const AttemptRef& ref) c
   return member != nullptr && !member->ended() && member->instance == hello.instance_id;
 }
 
+absl::Status AttemptControl::CheckName(const WorkerHello& hello, const Moment& now) {
+  NameDispute dispute{{}, options_.beat, absl::ZeroDuration(), now.steady};
+  std::optional<NameHolder> holder = workers_->HolderFor(hello);
+  for (const JobPtr& job : jobs_->WithAttempt()) {
+    const Member* member = job->attempts.back().Find(hello.worker_id);
+    if (member == nullptr || member->ended() || member->instance == hello.instance_id) continue;
+    const std::optional<absl::Time> expiry = leases_->Expiry(hello.worker_id);
+    if (expiry) dispute.lease = std::max(dispute.lease, *expiry - now.steady);
+    if (holder) continue;
+    // After a restart of the coordinator this is all that is known of it.
+    holder.emplace();
+    holder->hello.worker_id = member->worker;
+    holder->hello.instance_id = member->instance;
+    holder->hello.home_id = member->home;
+    holder->hello.boot_id = hello.boot_id;
+    holder->last_beat = absl::InfinitePast();
+  }
+  if (!holder) return absl::OkStatus();
+  dispute.holder = *std::move(holder);
+  const absl::Status status = MayTakeName(hello, dispute);
+  if (absl::IsUnavailable(status)) workers_->NoteAsked(hello, now.steady);
+  return status;
+}
+
 absl::Status AttemptControl::OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                                      const Moment& now) {
   WorkerLink* const session = link.get();
-  FPO_RETURN_IF_ERROR(workers_->Connect(hello, std::move(link), now));
+  FPO_RETURN_IF_ERROR(CheckName(hello, now));
+  workers_->Connect(hello, std::move(link), now);
   leases_->Renew(hello.worker_id, now.steady);
   Welcome(hello, session, now);
   FindMissing(hello, now);
@@ -217,8 +251,8 @@ void AttemptControl::FindMissing(const WorkerHello& hello, const Moment& now) {
     const bool named =
         std::find(hello.running.begin(), hello.running.end(), ref) != hello.running.end();
     if (member->instance != hello.instance_id) {
-      (void)ApplyOrRetry(job->job_id, MemberLost{ref, hello.worker_id, "its agent was restarted"},
-                         now);
+      (void)ApplyOrRetry(job->job_id,
+                         MemberLost{ref, hello.worker_id, SuccessionWords(*member, hello)}, now);
     } else if (named) {
       continue;
     } else if (job->state == JobState::kReserved && member->state == MemberState::kAssigned) {
@@ -282,9 +316,11 @@ void AttemptControl::TakeExpiredLeases(const Moment& now) {
     ++counts_->lease_expirations["worker"];
     Log(LogLevel::kWarning, "the lease of a worker ran out", {{"worker", worker}});
     // A session that is still open is of no use: the agent must dial in anew and say what it runs.
-    workers_->CloseSession(worker, absl::UnavailableError(absl::StrCat(
-                                       "no beat for ", absl::FormatDuration(options_.lease),
-                                       ": the lease ran out, connect again")));
+    workers_->CloseSession(
+        worker,
+        absl::UnavailableError(absl::StrCat("no beat for ", absl::FormatDuration(options_.lease),
+                                            ": the lease ran out, connect again")),
+        now.steady);
     Lose(worker, absl::StrCat("no beat for ", absl::FormatDuration(options_.lease)), now);
   }
 }

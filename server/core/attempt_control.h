@@ -40,7 +40,7 @@ class AttemptControl {
 
   // Workers of loaded attempts get a lease that lasts through the reattach window.
   void ExpectWorkers(const Moment& now);
-  // Sends Welcome through `link`, then what the worker missed.
+  // Sends Welcome through `link`, then what the worker missed. Errors: MayTakeName.
   absl::Status OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                        const Moment& now);
   void OnReport(const MemberReport& report, const std::optional<CacheUse>& cache,
@@ -65,6 +65,7 @@ class AttemptControl {
   void Follow(const Job& before, const Job& after, const Moment& now);
   void StopMembers(const Job& job, absl::Duration grace, const std::string& why, const Moment& now);
   void Assign(const Job& job, const Member& member);
+  absl::Status CheckName(const WorkerHello& hello, const Moment& now);
   bool CanAdopt(const WorkerHello& hello, const AttemptRef& ref) const;
   void Welcome(const WorkerHello& hello, WorkerLink* link, const Moment& now);
   void AfterAdoption(const WorkerHello& hello, const AttemptRef& ref, const Moment& now);

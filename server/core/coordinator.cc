@@ -76,7 +76,7 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
   const auto near = jobs_.files().find(submission.job.demand.data_key);
   PreviewScene scene{jobs_.WithAttempt(),
                      jobs_.Queued(),
-                     workers_.Offers(),
+                     Offers(),
                      &options_.quotas,
                      &jobs_.run_times(),
                      near == jobs_.files().end() ? nullptr : &near->second,
@@ -136,7 +136,7 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const
 
 QueueView Coordinator::Queue() const {
   absl::MutexLock lock(&mu_);
-  return ForecastQueue({jobs_.WithAttempt(), jobs_.Queued(), workers_.Offers(), &jobs_.run_times(),
+  return ForecastQueue({jobs_.WithAttempt(), jobs_.Queued(), Offers(), &jobs_.run_times(),
                         FindIn(jobs_), wall_.Now()});
 }
 
@@ -166,15 +166,22 @@ absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactAsk& ask,
 absl::StatusOr<WorkerView> Coordinator::SetWorkerMode(const std::string& worker_id,
                                                       const WorkerMode& mode) {
   absl::MutexLock lock(&mu_);
-  if (!workers_.Find(worker_id)) {
-    return WithErrorInfo(
-        absl::NotFoundError(absl::StrCat("no worker has the name \"", worker_id, "\"")),
-        {.reason = "WORKER_NOT_FOUND", .hint = "fpoctl workers list", .ids = {worker_id}});
-  }
+  if (!workers_.Find(worker_id)) return NoSuchWorker(worker_id);
   FPO_RETURN_IF_ERROR(store_.PutWorkerMode(worker_id, mode));
   workers_.SetMode(worker_id, mode);
   tick_wanted_ = true;
   return *workers_.View(worker_id, steady_.Now());
+}
+
+absl::StatusOr<WorkerView> Coordinator::ForgetWorker(const std::string& worker_id) {
+  absl::MutexLock lock(&mu_);
+  const absl::Time now = steady_.Now();
+  const absl::Duration lease = leases_.Expiry(worker_id).value_or(now) - now;
+  FPO_ASSIGN_OR_RETURN(WorkerView view, workers_.Forgettable(worker_id, lease, now));
+  FPO_RETURN_IF_ERROR(store_.PutWorkerMode(worker_id, {}));
+  workers_.Forget(worker_id);
+  tick_wanted_ = true;
+  return view;
 }
 
 // Lines are read past the lock: the store synchronises itself and lines never change.
@@ -239,7 +246,7 @@ absl::Status Coordinator::Connect(const WorkerHello& hello, std::shared_ptr<Work
 
 void Coordinator::Disconnect(const std::string& worker_id, const WorkerLink* link) {
   absl::MutexLock lock(&mu_);
-  if (!workers_.Disconnect(worker_id, link)) return;
+  if (!workers_.Disconnect(worker_id, link, steady_.Now())) return;
   tick_wanted_ = true;
   Log(LogLevel::kWarning, "a worker's connection ended; its jobs go on until the lease runs out",
       {{"worker", worker_id}});
@@ -318,7 +325,7 @@ void Coordinator::Schedule(const Moment& now) {
   SchedulerInput input;
   input.queued = WithDependenciesMet(queued, now.wall, &jobs_);
   for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
-  input.offers = workers_.Offers();
+  input.offers = Offers();
   input.files = &jobs_.files();
   const SchedulePlan plan = scheduler_.Tick(input, now);
   for (const SchedulePlan::Placement& placement : plan.placements) {

@@ -67,6 +67,8 @@ class Coordinator {
   absl::StatusOr<std::string> ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
   // Durable. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
+  // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).
+  absl::StatusOr<WorkerView> ForgetWorker(const std::string& worker_id);
   absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
                                                 const LogQuery& query) const;
   absl::StatusOr<uint64_t> LogTail(const std::string& job_id, const LogQuery& query,
@@ -102,6 +104,9 @@ class Coordinator {
  private:
   Coordinator(const CoordinatorOptions& options, const Parts& parts);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
+  std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
+  }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -22,7 +22,7 @@ struct CoordinatorOptions {
   std::vector<QuotaRule> quotas;  // of slots in use
   int64_t owner_jobs_max = 0;     // of one owner that have not ended; 0: any number
   absl::Duration unsatisfiable_after = absl::Minutes(10);
-  absl::Duration forget_lost_after = absl::Hours(24);  // then its slots no longer count as known
+  absl::Duration forget_lost_after = absl::Hours(24);  // then they are no longer listed
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
   absl::Duration keep_jobs = absl::ZeroDuration();     // those that ended; zero: for ever
   LogLimits logs;

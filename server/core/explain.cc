@@ -1,6 +1,7 @@
 #include "server/core/explain.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,6 +25,81 @@ std::string WorkersOf(const Job& job, Predicate waits_for) {
 }
 
 bool StillRuns(const Member& member) { return !member.ended(); }
+
+// "a, b, c, d and 3 more".
+std::string Few(const std::vector<std::string>& words) {
+  constexpr size_t kFew = 4;
+  if (words.size() <= kFew) return absl::StrJoin(words, ", ");
+  return absl::StrCat(absl::StrJoin(words.begin(), words.begin() + kFew, ", "), " and ",
+                      words.size() - kFew, " more");
+}
+
+// "; avoided: w1; lost: w2; closed: w3", of the workers with the job's labels.
+std::string Obstacles(const Job& job, const std::vector<SlotOffer>& known,
+                      const std::vector<SlotOffer>& eligible) {
+  std::vector<std::string> lost, closed, avoided;
+  auto next = eligible.begin();  // in the order of `known`
+  for (const SlotOffer& offer : known) {
+    const bool eligible_too = next != eligible.end() && next->worker_id == offer.worker_id;
+    if (eligible_too) ++next;
+    if (!HasLabels(offer, job.demand.require)) continue;
+    if (!offer.connected) {
+      lost.push_back(offer.worker_id);
+    } else if (!offer.open) {
+      closed.push_back(offer.worker_id);
+    } else if (!eligible_too) {
+      avoided.push_back(offer.worker_id);
+    }
+  }
+  std::string text;
+  if (!avoided.empty()) absl::StrAppend(&text, "; avoided: ", Few(avoided), " (failed this job)");
+  if (!lost.empty()) absl::StrAppend(&text, "; lost: ", Few(lost));
+  if (!closed.empty()) absl::StrAppend(&text, "; closed: ", Few(closed));
+  return text;
+}
+
+// What workers have instead of labels that none of them has together.
+std::string NearMisses(const Job& job, const std::vector<SlotOffer>& known) {
+  for (const auto& [name, value] : job.demand.require) {
+    std::vector<std::string> others;
+    bool found = false;
+    for (const SlotOffer& offer : known) {
+      const auto label = offer.labels.find(name);
+      if (label == offer.labels.end()) continue;
+      found |= label->second == value;
+      others.push_back(absl::StrCat(name, "=", label->second, " on ", offer.worker_id));
+    }
+    if (found) continue;
+    if (!others.empty()) return absl::StrCat("there is ", Few(others));
+    std::set<std::string> names;
+    for (const SlotOffer& offer : known) {
+      for (const auto& label : offer.labels) names.insert(label.first);
+    }
+    const std::string labels = Few({names.begin(), names.end()});
+    return absl::StrCat("no worker has a label ", name,
+                        labels.empty() ? "" : absl::StrCat("; their labels: ", labels));
+  }
+  return "no worker has all of them";
+}
+
+std::string NoFit(const Job& job, const std::vector<SlotOffer>& known,
+                  const std::vector<SlotOffer>& eligible) {
+  const int32_t asked = job.demand.slots;
+  const std::string asks =
+      absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots");
+  if (known.empty()) return absl::StrCat(asks, ", no worker has connected yet");
+  std::string labels;
+  for (const auto& [name, value] : job.demand.require) {
+    absl::StrAppend(&labels, labels.empty() ? " with " : ", ", name, "=", value);
+  }
+  const bool labelled = std::any_of(known.begin(), known.end(), [&](const SlotOffer& offer) {
+    return HasLabels(offer, job.demand.require);
+  });
+  if (!labelled) return absl::StrCat(asks, labels, ", ", NearMisses(job, known));
+  return absl::StrCat(asks, labels, ", the largest offer is ", LargestGroup(eligible), " over ",
+                      eligible.size(), eligible.size() == 1 ? " worker" : " workers",
+                      Obstacles(job, known, eligible));
+}
 
 }  // namespace
 
@@ -73,36 +149,17 @@ std::string ExplainEndDependency(const std::string& job_id, JobState state) {
                       JobStateName(state));
 }
 
-std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
-                         const std::vector<SlotOffer>& eligible) {
-  const int32_t asked = job.demand.slots;
-  const std::string asks =
-      absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots");
-  if (known.empty()) return absl::StrCat(asks, ", no worker has connected yet");
-  std::string labels;
-  for (const auto& [name, value] : job.demand.require) {
-    absl::StrAppend(&labels, labels.empty() ? " with " : ", ", name, "=", value);
-  }
-  return absl::StrCat(asks, labels, ", the largest offer is ", LargestGroup(eligible), " over ",
-                      eligible.size(), eligible.size() == 1 ? " worker" : " workers");
+std::string ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known) {
+  const std::vector<SlotOffer> eligible = Eligible(job, known);
+  if (LargestGroup(eligible) < job.demand.slots) return NoFit(job, known, eligible);
+  int32_t free = 0;
+  for (const SlotOffer& offer : eligible) free += offer.usable();
+  return absl::StrCat("waiting-for-slots: needs ", job.demand.slots, ", ", free, " free",
+                      Obstacles(job, known, eligible));
 }
 
-std::string ExplainSlots(int32_t needed, const std::vector<SlotOffer>& offers) {
-  int32_t free = 0;
-  std::vector<std::string> lost;
-  std::vector<std::string> closed;
-  for (const SlotOffer& offer : offers) {
-    free += offer.usable();
-    if (!offer.connected) {
-      lost.push_back(offer.worker_id);
-    } else if (!offer.open) {
-      closed.push_back(offer.worker_id);
-    }
-  }
-  std::string text = absl::StrCat("waiting-for-slots: needs ", needed, ", ", free, " free");
-  if (!lost.empty()) absl::StrAppend(&text, "; lost: ", absl::StrJoin(lost, ", "));
-  if (!closed.empty()) absl::StrAppend(&text, "; closed: ", absl::StrJoin(closed, ", "));
-  return text;
+std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline) {
+  return absl::StrCat(no_place, "; fails at ", Utc(deadline));
 }
 
 std::string ExplainBehind(int64_t jobs_ahead) {

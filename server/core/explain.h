@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "server/core/job.h"
 #include "server/core/slot_offer.h"
 
@@ -24,11 +25,12 @@ std::string ExplainDependency(const std::string& job_id, JobState state);
 // A job that must end first, however, has not.
 std::string ExplainEndDependency(const std::string& job_id, JobState state);
 
-// Not even all known workers that the job may use have enough slots together.
-std::string ExplainNoFit(const Job& job, const std::vector<SlotOffer>& known,
-                         const std::vector<SlotOffer>& eligible);
-// Enough slots exist, but they are taken or their worker is lost.
-std::string ExplainSlots(int32_t needed, const std::vector<SlotOffer>& offers);
+// Why the job has no place on the known workers: not even all that it may use have enough slots
+// together, or enough exist, but they are taken, or their worker is lost, closed, or avoided
+// because it failed this job.
+std::string ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known);
+// The same of a job that is given up at `deadline` unless a worker comes.
+std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline);
 // It would fit, but jobs before it in the queue wait for slots too.
 std::string ExplainBehind(int64_t jobs_ahead);
 // Hosts of an attempt prepared other data than the first of them; empty: as far as known, none.

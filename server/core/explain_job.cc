@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/restart_rules.h"
@@ -29,8 +30,7 @@ std::string WorkerLine(const WorkerView& worker, const Job& job) {
     if (!worker.mode.note.empty()) absl::StrAppend(&state, " (", worker.mode.note, ")");
   }
   if (IsExcluded(job, worker.hello.worker_id)) {
-    absl::StrAppend(&state, ", avoided: it failed this job ",
-                    job.host_faults.at(worker.hello.worker_id), " times");
+    absl::StrAppend(&state, ", avoided: ", FaultWords(job, worker.hello.worker_id));
   }
   std::string line =
       absl::StrCat("worker ", worker.hello.worker_id, ": ", worker.hello.slots - worker.slots_used,
@@ -86,7 +86,11 @@ std::string NextOf(const Job& job, const std::string& word) {
   if (job.state == JobState::kHeld) return absl::StrCat("fpoctl release ", job.job_id);
   if (job.state == JobState::kPaused) return absl::StrCat("fpoctl resume ", job.job_id);
   if (job.state == JobState::kFailed) return absl::StrCat("fpoctl retry ", job.job_id);
+  const bool by_workers = absl::StrContains(job.reason, "; lost: ") ||
+                          absl::StrContains(job.reason, "; closed: ") ||
+                          absl::StrContains(job.reason, "; avoided: ");
   if (word == "no-worker-fits") return "fpoctl workers list";
+  if (word == "waiting-for-slots" && by_workers) return "fpoctl workers list";
   if (word == "lower-priority") return absl::StrCat("fpoctl priority ", job.job_id, " N");
   if (word == "waiting-for-slots" || word == "quota") return "fpoctl queue";
   return "";

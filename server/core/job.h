@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,7 @@ struct Job {
   absl::Time stop_by = absl::InfinitePast();     // end of the grace of what is being stopped
   // Attempts in a row that ended by a worker's fault, without progress on it between.
   std::map<std::string, int32_t> host_faults;
+  std::set<std::string> unready_hosts;  // of those, the ones whose preflight failed
 
   int64_t checkpoint_step = 0;                 // newest complete checkpoint
   std::vector<Checkpoint> checkpoints;         // accepted and not removed, by step

@@ -80,7 +80,8 @@ Json ToJson(const Member& m) {
           {"first_rank", m.first_rank},
           {"state", static_cast<int>(m.state)},
           {"cache", ToJson(m.cache)},
-          {"prepared", m.prepared}};
+          {"prepared", m.prepared},
+          {"home", m.home}};
 }
 Member ToMember(const Json& json) {
   Member m;
@@ -93,6 +94,7 @@ Member ToMember(const Json& json) {
   m.state = static_cast<MemberState>(state);
   if (json.contains("cache")) m.cache = ToCacheUse(At(json, "cache"));
   Read(json, "prepared", &m.prepared);
+  Read(json, "home", &m.home);
   return m;
 }
 
@@ -241,6 +243,7 @@ Json ToJson(const Job& j) {
           {"not_before", FromTime(j.not_before)},
           {"stop_by", FromTime(j.stop_by)},
           {"host_faults", j.host_faults},
+          {"unready_hosts", j.unready_hosts},
           {"checkpoint_step", j.checkpoint_step},
           {"checkpoints", checkpoints},
           {"bad_checkpoints", bad},
@@ -280,6 +283,7 @@ Job ToJob(const Json& json) {
   j.not_before = ToTime(At(json, "not_before"));
   j.stop_by = ToTime(At(json, "stop_by"));
   Read(json, "host_faults", &j.host_faults);
+  Read(json, "unready_hosts", &j.unready_hosts);
   Read(json, "checkpoint_step", &j.checkpoint_step);
   for (const Json& c : At(json, "checkpoints")) j.checkpoints.push_back(ToCheckpoint(c));
   for (const Json& c : At(json, "bad_checkpoints")) j.bad_checkpoints.push_back(ToBadCheckpoint(c));

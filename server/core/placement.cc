@@ -1,6 +1,7 @@
 #include "server/core/placement.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 
@@ -8,13 +9,6 @@
 
 namespace fpo::coordinator {
 namespace {
-
-bool HasLabels(const SlotOffer& offer, const std::map<std::string, std::string>& required) {
-  return std::all_of(required.begin(), required.end(), [&](const auto& label) {
-    const auto found = offer.labels.find(label.first);
-    return found != offer.labels.end() && found->second == label.second;
-  });
-}
 
 // Workers whose fault ended the last attempt come last, not never: they may be all there is.
 std::set<std::string> Avoided(const Job& job) {
@@ -29,6 +23,7 @@ Member MemberOn(const SlotOffer& offer, int32_t slots, int32_t first_rank) {
   Member member;
   member.worker = offer.worker_id;
   member.instance = offer.instance_id;
+  member.home = offer.home;
   member.slots = slots;
   member.first_rank = first_rank;
   return member;
@@ -41,24 +36,44 @@ SlotOffer* Find(const std::string& worker, std::vector<SlotOffer>* offers) {
   return found == offers->end() ? nullptr : &*found;
 }
 
-}  // namespace
-
-int32_t LargestGroup(const std::vector<SlotOffer>& offers) {
+int32_t LargestOf(const std::vector<SlotOffer>& offers,
+                  const std::function<bool(const SlotOffer&)>& counts) {
   std::map<std::string, int32_t> slots;
   int32_t largest = 0;
   for (const SlotOffer& offer : offers) {
-    largest = std::max(largest, slots[offer.device] += offer.slots);
+    if (counts(offer)) largest = std::max(largest, slots[offer.device] += offer.slots);
   }
   return largest;
+}
+
+}  // namespace
+
+bool HasLabels(const SlotOffer& offer, const std::map<std::string, std::string>& required) {
+  return std::all_of(required.begin(), required.end(), [&](const auto& label) {
+    const auto found = offer.labels.find(label.first);
+    return found != offer.labels.end() && found->second == label.second;
+  });
+}
+
+int32_t LargestGroup(const std::vector<SlotOffer>& offers) {
+  return LargestOf(offers, [](const SlotOffer& offer) { return !offer.gone; });
+}
+
+int32_t LargestLive(const std::map<std::string, std::string>& required,
+                    const std::vector<SlotOffer>& offers) {
+  return LargestOf(offers, [&](const SlotOffer& offer) {
+    return offer.connected && HasLabels(offer, required);
+  });
 }
 
 std::vector<SlotOffer> Eligible(const Job& job, const std::vector<SlotOffer>& offers) {
   std::vector<SlotOffer> labelled;
   std::vector<SlotOffer> trusted;
   for (const SlotOffer& offer : offers) {
-    if (!HasLabels(offer, job.demand.require)) continue;
+    if (offer.gone || !HasLabels(offer, job.demand.require)) continue;
     labelled.push_back(offer);
-    if (!IsExcluded(job, offer.worker_id)) trusted.push_back(offer);
+    const bool takes_jobs = offer.open || !offer.connected;
+    if (takes_jobs && !IsExcluded(job, offer.worker_id)) trusted.push_back(offer);
   }
   return LargestGroup(trusted) >= job.demand.slots ? trusted : labelled;
 }

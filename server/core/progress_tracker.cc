@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/train_protocol.h"
 #include "server/core/checkpoint_registry.h"
+#include "server/core/restart_rules.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -23,7 +24,7 @@ void NoteProgress(Job* job) {
   job->attempts.back().progressed = true;
   job->attempts_without_progress = 0;
   job->requeues = 0;
-  for (const Member& member : job->attempts.back().members) job->host_faults.erase(member.worker);
+  for (const Member& member : job->attempts.back().members) ForgiveHost(member.worker, job);
 }
 
 void EnterPhase(const std::string& phase, Job* job) {

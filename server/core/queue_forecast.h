@@ -37,9 +37,9 @@ struct QueueScene {
   absl::Time now;
 };
 
-// When waiting jobs may start: slots are counted over all workers, those jobs that others and their
-// back-off let start do so in queue order, and each takes as long as its like did. Unknown stays
-// unknown: a guess that depends on it is none.
+// When waiting jobs may start: those that others and their back-off let start do so in queue order
+// on the workers that they may use (Eligible), and each takes as long as its like did. Unknown
+// stays unknown: a guess that depends on it is none.
 QueueView ForecastQueue(const QueueScene& scene);
 
 }  // namespace fpo::coordinator

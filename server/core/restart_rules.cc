@@ -64,13 +64,24 @@ absl::Duration RecoveryBackoff(int requeues) {
 absl::Duration RefusalBackoff(int requeues) { return Doubling(absl::Seconds(5), requeues); }
 
 void BlameHost(absl::string_view worker, bool in_preflight, Job* job) {
-  int32_t& faults = job->host_faults[std::string(worker)];
-  faults = in_preflight ? std::max(faults + 1, kHostFaultsMax) : faults + 1;
+  ++job->host_faults[std::string(worker)];
+  if (in_preflight) job->unready_hosts.insert(std::string(worker));
+}
+
+void ForgiveHost(const std::string& worker, Job* job) {
+  job->host_faults.erase(worker);
+  job->unready_hosts.erase(worker);
 }
 
 bool IsExcluded(const Job& job, const std::string& worker) {
   const auto faults = job.host_faults.find(worker);
-  return faults != job.host_faults.end() && faults->second >= kHostFaultsMax;
+  if (faults == job.host_faults.end()) return false;
+  return faults->second >= kHostFaultsMax || job.unready_hosts.count(worker) > 0;
+}
+
+std::string FaultWords(const Job& job, const std::string& worker) {
+  if (job.unready_hosts.count(worker) > 0) return "its preflight for this job failed";
+  return absl::StrCat("it failed this job ", job.host_faults.at(worker), " times in a row");
 }
 
 }  // namespace fpo::coordinator

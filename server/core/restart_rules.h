@@ -29,7 +29,10 @@ absl::Duration RefusalBackoff(int requeues);   // 5 s doubling to 5 min
 
 // Counts a fault of `worker`; one that failed preflight is not asked again.
 void BlameHost(absl::string_view worker, bool in_preflight, Job* job);
+void ForgiveHost(const std::string& worker, Job* job);
 // Not to be used for this job while other known workers could hold it.
 bool IsExcluded(const Job& job, const std::string& worker);
+// Why it is excluded: "it failed this job 2 times in a row", "its preflight failed".
+std::string FaultWords(const Job& job, const std::string& worker);
 
 }  // namespace fpo::coordinator

@@ -35,12 +35,12 @@ class Scheduler::Pass {
     for (const SlotOffer& offer : offers_) free_ += offer.usable();
   }
 
-  SchedulePlan Run(std::map<std::string, absl::Time>* unfit_since) {
-    std::map<std::string, absl::Time> unfit;
+  SchedulePlan Run(std::map<std::string, Moment>* unfit_since) {
+    std::map<std::string, Moment> unfit;
     for (const Job* job : input_.queued) {
       if (LargestFor(job->demand.require) < job->demand.slots || quota_.NeverFits(*job)) {
         const auto before = unfit_since->find(job->job_id);
-        const absl::Time since = before == unfit_since->end() ? now_.steady : before->second;
+        const Moment since = before == unfit_since->end() ? now_ : before->second;
         if (Unfit(*job, since)) unfit[job->job_id] = since;
       } else {
         Consider(*job);
@@ -58,18 +58,16 @@ class Scheduler::Pass {
   int32_t LargestFor(const Labels& require) {
     const auto known = largest_.find(require);
     if (known != largest_.end()) return known->second;
-    Job any;
-    any.demand.require = require;
-    return largest_[require] = LargestGroup(Eligible(any, input_.offers));
+    return largest_[require] = LargestLive(require, input_.offers);
   }
 
-  // False when the job is given up.
-  bool Unfit(const Job& job, absl::Time since) {
-    const std::string why = quota_.NeverFits(job)
-                                ? *quota_.Refusal(job)
-                                : ExplainNoFit(job, input_.offers, Eligible(job, input_.offers));
-    if (now_.steady - since < options_.unsatisfiable_after) {
-      plan_.waits.push_back({job.job_id, why});
+  // False when the job is given up. A worker that was lost a moment ago may be back soon, so its
+  // jobs wait as long as those that never had one, and keep nobody else waiting.
+  bool Unfit(const Job& job, const Moment& since) {
+    const std::string why =
+        quota_.NeverFits(job) ? *quota_.Refusal(job) : ExplainNoPlace(job, input_.offers);
+    if (now_.steady - since.steady < options_.unsatisfiable_after) {
+      Wait(job, ExplainDeadline(why, since.wall + options_.unsatisfiable_after));
       return true;
     }
     plan_.unsatisfiable.push_back(
@@ -98,9 +96,9 @@ class Scheduler::Pass {
     ++waiting_;
     if (reservation_.job_id != job.job_id) reservation_ = {job.job_id, now_.wall};
     const bool makes_room = MakeRoom(job);
-    Wait(job, makes_room ? absl::StrCat(ExplainSlots(job.demand.slots, eligible), "; ",
+    Wait(job, makes_room ? absl::StrCat(ExplainNoPlace(job, offers_), "; ",
                                         plan_.preemptions.size(), " being preempted")
-                         : ExplainSlots(job.demand.slots, eligible));
+                         : ExplainNoPlace(job, offers_));
   }
 
   void Wait(const Job& job, std::string why) {
@@ -126,7 +124,7 @@ class Scheduler::Pass {
     }
     for (const SchedulePlan::Placement& placed : plan_.placements) Take(placed.members, &later);
     Take(members, &later);
-    for (SlotOffer& offer : later) offer.connected = offer.open = true;
+    for (SlotOffer& offer : later) offer.connected = offer.open = !offer.gone;
     return !Place(*reserved_, Eligible(*reserved_, later), {}).empty();
   }
 

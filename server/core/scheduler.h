@@ -15,7 +15,8 @@
 namespace fpo::coordinator {
 
 struct SchedulerOptions {
-  // A job that all known workers together cannot hold is failed after this, never pending for ever.
+  // A job that all connected workers together cannot hold is failed after this, never pending for
+  // ever.
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   std::vector<QuotaRule> quotas;
 };
@@ -65,7 +66,7 @@ class Scheduler {
   };
 
   const SchedulerOptions options_;
-  std::map<std::string, absl::Time> unfit_since_;  // job id -> steady time
+  std::map<std::string, Moment> unfit_since_;  // by job id
   Reservation reservation_;
 };
 

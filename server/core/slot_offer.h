@@ -16,6 +16,8 @@ struct SlotOffer {
   bool connected = false;
   bool open = true;  // neither cordoned nor draining
   std::map<std::string, std::string> labels = {};
+  bool gone = false;      // lost for so long that no job waits for it any more
+  std::string home = {};  // WorkerHello::home_id
 
   int32_t usable() const { return connected && open ? free : 0; }
 };

@@ -11,19 +11,19 @@
 namespace fpo::coordinator {
 namespace {
 
-constexpr size_t kReplacedMax = 16;
-
-absl::Status Replaced(const std::string& worker_id, const std::string& by) {
+absl::Status Replaced(const WorkerHello& by) {
   return WithErrorInfo(
       absl::FailedPreconditionError(
-          absl::StrCat("worker ", worker_id, " was taken over by a newer agent, instance ", by)),
+          absl::StrCat("another agent took the name of worker ", by.worker_id, ": from ", by.host,
+                       by.work_dir.empty() ? "" : absl::StrCat(" (work dir ", by.work_dir, ")"))),
       {.reason = "WORKER_REPLACED",
-       .hint = "two agents use one name: give each its own --name",
-       .ids = {worker_id}});
+       .hint = "give each agent its own --name",
+       .ids = {by.worker_id}});
 }
 
 constexpr size_t kWordMax = 253;
 constexpr size_t kListMax = 1024;
+constexpr size_t kPathMax = 4096;
 constexpr int32_t kSlotsMax = 1024;
 
 bool IsShort(const std::map<std::string, std::string>& labels) {
@@ -44,8 +44,13 @@ absl::Status CheckHello(const WorkerHello& hello) {
     what = "a list in it is longer than 1024";
   }
   if (hello.instance_id.size() > kWordMax || hello.host.size() > kWordMax ||
-      hello.version.size() > kWordMax || hello.device.size() > kWordMax || !IsShort(hello.labels)) {
+      hello.version.size() > kWordMax || hello.device.size() > kWordMax ||
+      hello.home_id.size() > kWordMax || hello.boot_id.size() > kWordMax ||
+      !IsShort(hello.labels)) {
     what = "a word in it is longer than 253 bytes";
+  }
+  if (hello.work_dir.size() > kPathMax) {
+    what = "its work dir is longer than 4096 bytes";
   }
   if (what == nullptr) return absl::OkStatus();
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
@@ -54,18 +59,38 @@ absl::Status CheckHello(const WorkerHello& hello) {
                        {.reason = "BAD_HELLO", .field = "hello"});
 }
 
-absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
-                                     const Moment& now) {
+absl::Status NoSuchWorker(const std::string& worker_id) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("no worker has the name \"", worker_id, "\"")),
+      {.reason = "WORKER_NOT_FOUND", .hint = "fpoctl workers list", .ids = {worker_id}});
+}
+
+std::optional<NameHolder> WorkerRegistry::HolderFor(const WorkerHello& newcomer) const {
+  const auto it = workers_.find(newcomer.worker_id);
+  if (it == workers_.end()) return std::nullopt;
+  const Entry& entry = it->second;
+  if (entry.hello.instance_id == newcomer.instance_id) return std::nullopt;
+  NameHolder holder{entry.hello, entry.link != nullptr, entry.last_beat.steady, std::nullopt};
+  if (entry.asking == newcomer.instance_id) holder.asked = entry.asked;
+  return holder;
+}
+
+void WorkerRegistry::NoteAsked(const WorkerHello& newcomer, absl::Time steady) {
+  const auto it = workers_.find(newcomer.worker_id);
+  if (it == workers_.end() || it->second.asking == newcomer.instance_id) return;
+  it->second.asking = newcomer.instance_id;
+  it->second.asked = steady;
+}
+
+void WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
+                             const Moment& now) {
   Entry& entry = workers_[hello.worker_id];
-  auto& replaced = entry.replaced;
-  if (std::find(replaced.begin(), replaced.end(), hello.instance_id) != replaced.end()) {
-    return Replaced(hello.worker_id, entry.hello.instance_id);
-  }
   const bool same_process = entry.hello.instance_id == hello.instance_id;
-  if (entry.link) entry.link->Close(Replaced(hello.worker_id, hello.instance_id));
+  if (entry.link) {
+    entry.link->Close(same_process ? absl::UnavailableError("the agent opened a newer session")
+                                   : Replaced(hello));
+  }
   if (!same_process) {
-    if (!entry.hello.instance_id.empty()) replaced.push_back(entry.hello.instance_id);
-    if (replaced.size() > kReplacedMax) replaced.pop_front();
     entry.holds.clear();  // processes do not outlive their agent
     entry.shunned_until.reset();
     ReopenIfAutomatic(hello.worker_id);
@@ -73,7 +98,7 @@ absl::Status WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<W
   entry.hello = hello;
   entry.link = std::move(link);
   entry.last_beat = now;
-  return absl::OkStatus();
+  entry.asking.clear();
 }
 
 bool WorkerRegistry::IsSession(const std::string& worker_id, const WorkerLink* link) const {
@@ -81,9 +106,15 @@ bool WorkerRegistry::IsSession(const std::string& worker_id, const WorkerLink* l
   return it != workers_.end() && link != nullptr && it->second.link.get() == link;
 }
 
-bool WorkerRegistry::Disconnect(const std::string& worker_id, const WorkerLink* link) {
+void WorkerRegistry::Lose(Entry* entry, absl::Time steady) {
+  entry->link.reset();
+  entry->lost_since = steady;
+}
+
+bool WorkerRegistry::Disconnect(const std::string& worker_id, const WorkerLink* link,
+                                absl::Time steady) {
   if (!IsSession(worker_id, link)) return false;
-  workers_[worker_id].link.reset();
+  Lose(&workers_[worker_id], steady);
   return true;
 }
 
@@ -100,11 +131,12 @@ bool WorkerRegistry::Send(const std::string& worker_id, const WorkerCommand& com
   return true;
 }
 
-void WorkerRegistry::CloseSession(const std::string& worker_id, const absl::Status& why) {
+void WorkerRegistry::CloseSession(const std::string& worker_id, const absl::Status& why,
+                                  absl::Time steady) {
   const auto it = workers_.find(worker_id);
   if (it == workers_.end() || !it->second.link) return;
   it->second.link->Close(why);
-  it->second.link.reset();
+  Lose(&it->second, steady);
 }
 
 void WorkerRegistry::CloseAll(const absl::Status& why) {
@@ -150,7 +182,7 @@ int32_t WorkerRegistry::Used(const Entry& entry) {
   return used;
 }
 
-std::vector<SlotOffer> WorkerRegistry::Offers() const {
+std::vector<SlotOffer> WorkerRegistry::Offers(absl::Time steady, absl::Duration grace) const {
   std::vector<SlotOffer> offers;
   for (const auto& [id, entry] : workers_) {
     SlotOffer offer;
@@ -162,6 +194,8 @@ std::vector<SlotOffer> WorkerRegistry::Offers() const {
     offer.connected = entry.link != nullptr;
     offer.open = modes_.count(id) == 0 && !entry.shunned_until;
     offer.labels = entry.hello.labels;
+    offer.gone = !offer.connected && steady - entry.lost_since >= grace;
+    offer.home = entry.hello.home_id;
     offers.push_back(std::move(offer));
   }
   return offers;
@@ -214,6 +248,34 @@ std::optional<WorkerHello> WorkerRegistry::Find(const std::string& worker_id) co
   const auto it = workers_.find(worker_id);
   if (it == workers_.end()) return std::nullopt;
   return it->second.hello;
+}
+
+absl::StatusOr<WorkerView> WorkerRegistry::Forgettable(const std::string& worker_id,
+                                                       absl::Duration lease,
+                                                       absl::Time steady) const {
+  const auto it = workers_.find(worker_id);
+  if (it == workers_.end()) return NoSuchWorker(worker_id);
+  const auto refused = [&](absl::string_view what, const char* reason, std::string hint) {
+    return WithErrorInfo(
+        absl::FailedPreconditionError(absl::StrCat("worker ", worker_id, " ", what)),
+        {.reason = reason, .hint = std::move(hint), .ids = {worker_id}});
+  };
+  if (it->second.link) {
+    return refused("is connected", "WORKER_CONNECTED",
+                   absl::StrCat("stop its agent first; fpoctl workers drain ", worker_id,
+                                " moves its jobs elsewhere"));
+  }
+  if (lease > absl::ZeroDuration()) {
+    return refused(absl::StrCat("was lost just now and may still run something for ",
+                                absl::FormatDuration(absl::Ceil(lease, absl::Seconds(1)))),
+                   "WORKER_LEASED", "try again then");
+  }
+  return ViewOf(worker_id, it->second, steady);
+}
+
+void WorkerRegistry::Forget(const std::string& worker_id) {
+  workers_.erase(worker_id);
+  modes_.erase(worker_id);
 }
 
 void WorkerRegistry::ForgetLost(absl::Time steady, absl::Duration after) {

@@ -338,6 +338,9 @@ WorkerHello FromProto(const pb::Hello& hello) {
   result.device = hello.device();
   for (const pb::AttemptRef& ref : hello.running()) result.running.push_back(FromProto(ref));
   result.labels.insert(hello.labels().begin(), hello.labels().end());
+  result.work_dir = hello.work_dir();
+  result.home_id = hello.home_id();
+  result.boot_id = hello.boot_id();
   return result;
 }
 

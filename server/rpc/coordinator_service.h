@@ -92,6 +92,9 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
   grpc::ServerUnaryReactor* SetWorkerMode(grpc::CallbackServerContext* context,
                                           const fpo::v1::SetWorkerModeRequest* request,
                                           fpo::v1::SetWorkerModeResponse* response) override;
+  grpc::ServerUnaryReactor* ForgetWorker(grpc::CallbackServerContext* context,
+                                         const fpo::v1::ForgetWorkerRequest* request,
+                                         fpo::v1::ForgetWorkerResponse* response) override;
 
   grpc::ServerUnaryReactor* ListAudit(grpc::CallbackServerContext* context,
                                       const fpo::v1::ListAuditRequest* request,

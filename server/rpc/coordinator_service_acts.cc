@@ -130,6 +130,19 @@ grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServer
                 {.target = request->worker_id()}, act);
 }
 
+grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerContext* context,
+                                                           const pb::ForgetWorkerRequest* request,
+                                                           pb::ForgetWorkerResponse* response) {
+  const auto act = [this, request, response](Caller, AuditEntry*) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const WorkerView worker,
+                         parts_.coordinator->ForgetWorker(request->worker_id()));
+    *response->mutable_worker() = ToProto(worker);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "ForgetWorker", Role::kAdmin),
+                {.target = request->worker_id()}, act);
+}
+
 grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const std::string& job,
                                                      const JobEvent& event,
                                                      pb::ChangeJobResponse* response) {

@@ -84,6 +84,14 @@ TEST(CommandTableTest, HelpTeaches) {
   ExpectFitsATerminal(OverviewHelp());
 }
 
+TEST(CommandTableTest, AddressesMayBeNamedAsTheWorkerDoes) {
+  const ParsedLine line = Parse({"list", "--coordinator", "a:1", "--cache", "b:2"});
+  ASSERT_TRUE(line.invocation.has_value()) << line.error;
+  EXPECT_EQ(line.invocation->settings.server, "a:1");
+  EXPECT_EQ(line.invocation->settings.cache_server, "b:2");
+  EXPECT_THAT(CommandHelp(*FindCommand("list")), HasSubstr("also --coordinator"));
+}
+
 TEST(CommandTableTest, CompletionKnowsEveryCommandAndOption) {
   for (const char* shell : {"bash", "fish"}) {
     const std::string script = CompletionScript(shell);

@@ -303,6 +303,15 @@ TEST(RenderTablesTest, WorkersAndManifests) {
   EXPECT_EQ(RenderWorkers({worker}, now, TextStyle()),
             "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      JOBS     NOTE\n"
             "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  j-1,j-2  -\n");
+  WorkerView other = worker;
+  other.worker_id = "w2";
+  other.labels = {"gpu=h100", "who=bob"};
+  EXPECT_EQ(
+      RenderWorkers({worker, other}, now, TextStyle()),
+      "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      LABELS            JOBS     NOTE\n"
+      "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  -                 j-1,j-2  -\n"
+      "w2      node7  ready  1/2    cpu     0.1.0    1.0s ago  gpu=h100,who=bob  j-1,j-2  -\n")
+      << "the column is there when somebody has labels";
   ManifestView manifest;
   manifest.manifest_id = "3fa9c1d2e4f5aabbccdd";
   manifest.recipe_id = "77aa";

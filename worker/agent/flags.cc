@@ -32,9 +32,10 @@ void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
 }
 
 void AddNetwork(CLI::App* app, WorkerConfig* config) {
-  app->add_option("--coordinator", config->coordinator, "fpo-coordinator, host:port")
+  app->add_option("--coordinator,--server", config->coordinator, "fpo-coordinator, host:port")
       ->capture_default_str();
-  app->add_option("--cache", config->cache, "fpo-cache, host:port")->capture_default_str();
+  app->add_option("--cache,--cache-server", config->cache, "fpo-cache, host:port")
+      ->capture_default_str();
   ListenOptions& listen = config->listen;
   app->add_option("--http", listen.http, "address of /metrics, /healthz, /readyz")
       ->capture_default_str();

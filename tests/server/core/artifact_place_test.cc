@@ -18,8 +18,7 @@ class ArtifactPlaceTest : public ::testing::Test {
     job_.attempts[0].members[0].first_rank = 1;  // w1 has the second rank
   }
   void Connect(const std::string& worker) {
-    ASSERT_TRUE(
-        workers_.Connect(HelloOf(worker), std::make_shared<FakeLink>(), {kStart, kStart}).ok());
+    workers_.Connect(HelloOf(worker), std::make_shared<FakeLink>(), {kStart, kStart});
   }
   void Succeed() { job_.state = JobState::kSucceeded; }
 

@@ -108,7 +108,7 @@ TEST_F(AttemptControlTest, ABrokenStreamChangesNoStateUntilTheLeaseRunsOut) {
   auto link = Hello(HelloOf("w1"));
   const std::string job = Submit();
   Run(job);
-  workers_.Disconnect("w1", link.get());
+  workers_.Disconnect("w1", link.get(), now_);
   Pass(options_.lease - absl::Milliseconds(1));
   EXPECT_EQ(State(job), JobState::kRunning);
   const uint64_t epoch = jobs_.Get(job)->epoch;
@@ -122,7 +122,7 @@ TEST_F(AttemptControlTest, AnExpiredSessionIsCutOffSoThatTheAgentDialsAnew) {
   auto link = Hello(HelloOf("w1"));
   Pass(options_.lease);
   EXPECT_EQ(link->closed().code(), absl::StatusCode::kUnavailable);
-  EXPECT_FALSE(workers_.Offers().at(0).connected);
+  EXPECT_FALSE(workers_.Offers(now_, options_.unsatisfiable_after).at(0).connected);
 }
 
 TEST_F(AttemptControlTest, ReconnectingWithTheRunningAttemptIsAdopted) {
@@ -143,7 +143,7 @@ TEST_F(AttemptControlTest, AZombieIsKilledAndItsWordsDoNotCount) {
   auto link = Hello(HelloOf("w1"));
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
-  workers_.Disconnect("w1", link.get());
+  workers_.Disconnect("w1", link.get(), now_);
   Pass(options_.lease);
   auto again = Hello(HelloOf("w1", 1, {ref}));
   EXPECT_EQ(again->All<WelcomeCommand>().at(0).kill, std::vector<AttemptRef>{ref});
@@ -156,17 +156,108 @@ TEST_F(AttemptControlTest, AZombieIsKilledAndItsWordsDoNotCount) {
 }
 
 TEST_F(AttemptControlTest, ANewAgentProcessWithoutTheAttemptMeansRecoveryAtOnce) {
-  Hello(HelloOf("w1"));
+  auto link = Hello(HelloOf("w1"));
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
+  workers_.Disconnect("w1", link.get(), now_);
   WorkerHello restarted = HelloOf("w1");
   restarted.instance_id = "new-process";
   Hello(restarted);
   EXPECT_EQ(State(job), JobState::kRecovering);
+  EXPECT_EQ(jobs_.Get(job)->attempts.back().end_message, "worker w1: its agent was restarted");
   EXPECT_FALSE(IsCurrent(*jobs_.Get(job), ref));
   Pass(absl::Seconds(1));
   EXPECT_EQ(State(job), JobState::kQueued);
   EXPECT_EQ(Used("w1"), 0);
+}
+
+// Two agents of one name, each with a work dir of its own.
+class TwinAgentsTest : public AttemptControlTest {
+ protected:
+  static WorkerHello Twin(const std::string& instance) {
+    WorkerHello hello = HelloOf("w1");
+    hello.instance_id = instance;
+    hello.home_id = "home of " + instance;
+    hello.work_dir = "/srv/" + instance;
+    return hello;
+  }
+  std::string Refusal(const WorkerHello& hello) {
+    return ErrorReason(control_.OnHello(hello, std::make_shared<FakeLink>(), Now()));
+  }
+  // A job that runs on the first one.
+  std::string RunOnFirst() {
+    link_ = Hello(Twin("first"));
+    const std::string job = Submit();
+    Member member = MemberOn("w1");
+    member.instance = "first";
+    member.home = Twin("first").home_id;
+    ref_ = Reserve(job, {member});
+    Report(ref_, "w1", ReportStatus::kAccepted);
+    Report(ref_, "w1", ReportStatus::kRunning);
+    return job;
+  }
+
+  std::shared_ptr<FakeLink> link_;
+  AttemptRef ref_;
+};
+
+TEST_F(TwinAgentsTest, TheSecondIsRefusedAndTheFirstGoesOn) {
+  const std::string job = RunOnFirst();
+  EXPECT_EQ(Refusal(Twin("second")), "WORKER_NAME_TAKEN");
+  EXPECT_TRUE(link_->closed().ok());
+  EXPECT_EQ(State(job), JobState::kRunning);
+  EXPECT_TRUE(IsCurrent(*jobs_.Get(job), ref_));
+}
+
+TEST_F(TwinAgentsTest, ABrokenConnectionGivesTheNameAwayOnlyWhenNothingCanRunAnyMore) {
+  const std::string job = RunOnFirst();
+  workers_.Disconnect("w1", link_.get(), now_);
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Refusal(Twin("second")), "WORKER_NAME_BUSY");
+  EXPECT_TRUE(control_.OnHello(Twin("first"), link_, Now()).ok()) << "it was only away";
+  EXPECT_EQ(State(job), JobState::kRunning);
+  workers_.Disconnect("w1", link_.get(), now_);
+  Pass(options_.lease);
+  Hello(Twin("second"));
+  EXPECT_EQ(Refusal(Twin("first")), "WORKER_NAME_TAKEN") << "the other way round";
+}
+
+TEST_F(TwinAgentsTest, AnIdleAgentThatIsAwayLosesItsNameAtOnce) {
+  auto link = Hello(Twin("first"));
+  workers_.Disconnect("w1", link.get(), now_);
+  Hello(Twin("second"));
+  EXPECT_EQ(Refusal(Twin("first")), "WORKER_NAME_TAKEN");
+}
+
+TEST_F(TwinAgentsTest, TheNameGoesBackWhenTheOtherIsLost) {
+  Hello(Twin("first"));
+  Pass(options_.lease);
+  auto second = Hello(Twin("second"));
+  workers_.Disconnect("w1", second.get(), now_);
+  Hello(Twin("first"));
+}
+
+TEST_F(TwinAgentsTest, ACopyOfTheMachineIsFoundOutByTheBeatsOfTheOther) {
+  auto link = Hello(Twin("first"));
+  WorkerHello copy = Twin("first");
+  copy.instance_id = "copy";
+  EXPECT_EQ(Refusal(copy), "WORKER_NAME_BUSY");
+  for (int i = 0; i < 2; ++i) {
+    now_ += options_.beat;
+    workers_.Beat("w1", link.get(), Now());
+  }
+  EXPECT_EQ(Refusal(copy), "WORKER_NAME_TAKEN");
+}
+
+TEST_F(TwinAgentsTest, TheReasonOfALostAttemptDoesNotSpeakOfARestartThatWasNone) {
+  const std::string job = RunOnFirst();
+  workers_.Disconnect("w1", link_.get(), now_);
+  // The lease has run out, but the tick that sees it comes later than the other agent.
+  now_ += options_.lease;
+  Hello(Twin("second"));
+  EXPECT_EQ(jobs_.Get(job)->attempts.back().end_message,
+            "worker w1: it was lost, and an agent on host-w1 (work dir /srv/second) has its name "
+            "now");
 }
 
 TEST_F(AttemptControlTest, TheSameProcessMayStillReportHowAnAttemptEnded) {
@@ -280,7 +371,7 @@ TEST_F(AttemptControlTest, ACancelledJobOfALostWorkerEndsWithTheLease) {
   const std::string job = Submit();
   Run(job);
   ASSERT_TRUE(control_.Change(job, CancelRequest{options_.cancel_grace}, Now()).ok());
-  workers_.Disconnect("w1", link.get());
+  workers_.Disconnect("w1", link.get(), now_);
   Pass(options_.lease);
   EXPECT_EQ(State(job), JobState::kCancelled);
 }
@@ -415,6 +506,22 @@ TEST_F(RestartedControlTest, AnAttemptOfAnAgentThatRestartedTooIsRecovered) {
   hello.instance_id = "new-process";
   HelloAgain(hello);
   EXPECT_EQ(State2(), JobState::kRecovering);
+}
+
+TEST_F(RestartedControlTest, AnotherAgentDoesNotGetTheNameBeforeItsOwnerCouldComeBack) {
+  Job job = *jobs2_.Get(job_);
+  job.attempts.back().members[0].home = "home";
+  ASSERT_TRUE(jobs2_.Put(job).ok());
+  WorkerHello other = HelloOf("w1");
+  other.instance_id = "other";
+  other.home_id = "other home";
+  const auto reason = [&] {
+    return ErrorReason(control2_.OnHello(other, std::make_shared<FakeLink>(), Now()));
+  };
+  EXPECT_EQ(reason(), "WORKER_NAME_BUSY");
+  EXPECT_EQ(State2(), JobState::kRunning);
+  Pass2(options_.reattach);
+  EXPECT_EQ(reason(), "");
 }
 
 TEST_F(RestartedControlTest, AnUnknownAttemptIsKilled) {

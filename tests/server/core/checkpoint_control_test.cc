@@ -30,7 +30,7 @@ class CheckpointControlTest : public ::testing::Test {
   }
   void Connect() {
     link_ = std::make_shared<FakeLink>();
-    ASSERT_TRUE(workers_.Connect(HelloOf("w1"), link_, {kStart, kStart}).ok());
+    workers_.Connect(HelloOf("w1"), link_, {kStart, kStart});
   }
 
   MemoryJobStore store_;

@@ -74,7 +74,10 @@ TEST_F(CoordinatorTest, BadSubmitsAreCountedAndStoreNothing) {
 TEST_F(CoordinatorTest, JobsTravelFromQueueToResult) {
   const std::string id = Submit("tiny");
   Pass(absl::ZeroDuration());
-  EXPECT_EQ(Get(id)->reason, "no-worker-fits: asks for 1 slot, no worker has connected yet");
+  EXPECT_EQ(Get(id)->reason.rfind(
+                "no-worker-fits: asks for 1 slot, no worker has connected yet; fails at 2027-", 0),
+            0u)
+      << Get(id)->reason;
   auto link = Connect("w1", 1);
   EXPECT_TRUE(coordinator_->TakeTickWanted());
   Pass(absl::Seconds(1));
@@ -244,6 +247,57 @@ TEST_F(CoordinatorTest, AClosedWorkerStaysClosedOverARestart) {
   ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {}).ok());
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(id)->state, JobState::kReserved);
+}
+
+TEST_F(CoordinatorTest, ALostWorkerCanBeForgottenForGood) {
+  auto link = Connect("w1", 1);
+  ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {WorkerMode::Kind::kCordoned, "disk"}).ok());
+  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w1").status()), "WORKER_CONNECTED");
+  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w9").status()), "WORKER_NOT_FOUND");
+  coordinator_->Disconnect("w1", link.get());
+  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w1").status()), "WORKER_LEASED");
+  Pass(options_.reattach);
+  store_.FailWrites(absl::ResourceExhaustedError("disk full"));
+  EXPECT_FALSE(coordinator_->ForgetWorker("w1").ok());
+  EXPECT_EQ(coordinator_->ListWorkers().size(), 1u) << "not stored, not done";
+  store_.FailWrites(absl::OkStatus());
+  EXPECT_EQ(coordinator_->ForgetWorker("w1")->mode.note, "disk");
+  EXPECT_TRUE(coordinator_->ListWorkers().empty());
+  Restart();
+  Connect("w1", 1);
+  EXPECT_EQ(coordinator_->ListWorkers().at(0).mode.kind, WorkerMode::Kind::kOpen) << "a new worker";
+}
+
+TEST_F(CoordinatorTest, ListQueueAndExplainSayTheSameOfAJobWhoseWorkersAreGone) {
+  options_.unsatisfiable_after = absl::Minutes(2);
+  Restart();
+  auto dead = Connect("dead", 1);
+  Connect("w1", 1);
+  const std::string id = Submit("tiny", 2);
+  Pass(absl::Seconds(1));
+  Report(id, ReportStatus::kAccepted);
+  coordinator_->Report({LastAttemptRef(*Get(id)), "dead", ReportStatus::kAccepted, "", ""},
+                       std::nullopt);
+  Report(id, ReportStatus::kFailed, "infrastructure");
+  coordinator_->Report({LastAttemptRef(*Get(id)), "dead", ReportStatus::kStopped, "", ""},
+                       std::nullopt);
+  coordinator_->Disconnect("dead", dead.get());
+  Pass(absl::Seconds(10));
+  Connect("w1", 1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(id)->reason.rfind("waiting-for-slots: needs 2, 1 free; lost: dead; fails at", 0),
+            0u)
+      << Get(id)->reason;
+  EXPECT_EQ(coordinator_->Queue().waiting.at(0).start, std::nullopt);
+  EXPECT_EQ(coordinator_->Explain(id)->text, Get(id)->reason);
+  for (int i = 0; i < 13; ++i) {
+    Connect("w1", 1);
+    Pass(absl::Seconds(10));
+  }
+  EXPECT_EQ(Get(id)->state, JobState::kFailed);
+  EXPECT_EQ(Get(id)->reason,
+            "no-worker-fits: asks for 2 slots, the largest offer is 1 over 1 worker; lost: dead; "
+            "gave up after 2m");
 }
 
 TEST_F(CoordinatorTest, AJobGoesWhereItsFilesAre) {

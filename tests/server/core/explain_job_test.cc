@@ -33,6 +33,8 @@ TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
   EXPECT_THAT(e.details, Contains("worker w2: 4 of 4 slots free, cordoned (new disk)"));
   EXPECT_THAT(e.details, Contains("1 ahead in the queue: j-1"));
   EXPECT_EQ(e.next, "fpoctl queue");
+  job.reason = "waiting-for-slots: needs 1, 0 free; lost: w3";
+  EXPECT_EQ(ExplainJob(job, scene).next, "fpoctl workers list");
 }
 
 TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
@@ -42,7 +44,7 @@ TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
   scene.workers = {ViewOf("w1", 2, 0)};
   scene.dependencies = {std::make_shared<const Job>(RunningJob("j-1"))};
   const Explanation e = ExplainJob(job, scene);
-  EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times")));
+  EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times in a row")));
   EXPECT_THAT(e.details, Contains("depends on j-1 (job-j-1): RUNNING"));
 }
 

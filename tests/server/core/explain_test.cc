@@ -7,25 +7,67 @@ namespace fpo::coordinator {
 namespace {
 
 TEST(Explain, SlotsSayHowManyAreNeededAndFree) {
-  EXPECT_EQ(ExplainSlots(2, {Offer("w1", 2, 1), Offer("w2", 1, 0)}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 2), {Offer("w1", 2, 1), Offer("w2", 1, 0)}),
             "waiting-for-slots: needs 2, 1 free");
   SlotOffer lost = Offer("w3", 4, 4);
   lost.connected = false;
-  EXPECT_EQ(ExplainSlots(4, {lost}), "waiting-for-slots: needs 4, 0 free; lost: w3");
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 4), {lost}),
+            "waiting-for-slots: needs 4, 0 free; lost: w3");
+}
+
+TEST(Explain, WorkersThatAreAvoidedLostOrClosedAreNamed) {
+  Job job = MakeJob("j-1");
+  job.host_faults["w1"] = 2;
+  SlotOffer lost = Offer("w2", 1, 1);
+  lost.connected = false;
+  SlotOffer closed = Offer("w3", 1, 1);
+  closed.open = false;
+  EXPECT_EQ(
+      ExplainNoPlace(job, {Offer("w1", 1, 1), lost, closed}),
+      "waiting-for-slots: needs 1, 0 free; avoided: w1 (failed this job); lost: w2; closed: w3");
+  std::vector<SlotOffer> many(6, closed);
+  for (size_t i = 0; i < many.size(); ++i) many[i].worker_id = "c" + std::to_string(i);
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-2"), many),
+            "waiting-for-slots: needs 1, 0 free; closed: c0, c1, c2, c3 and 2 more");
 }
 
 TEST(Explain, NoFitSaysTheLargestOffer) {
-  EXPECT_EQ(ExplainNoFit(MakeJob("j-1"), {}, {}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1"), {}),
             "no-worker-fits: asks for 1 slot, no worker has connected yet");
   const std::vector<SlotOffer> offers = {Offer("w1", 2, 0), Offer("w2", 3, 3),
                                          Offer("g", 4, 4, "cuda")};
-  Job job = MakeJob("j-1", 8);
-  EXPECT_EQ(ExplainNoFit(job, offers, offers),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 8), offers),
             "no-worker-fits: asks for 8 slots, the largest offer is 5 over 3 workers");
-  job.demand.require = {{"gpu", "h100"}};
+  SlotOffer gone = Offer("w3", 8, 8);
+  gone.connected = false;
+  gone.gone = true;
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 3), {Offer("w1", 2, 2), gone}),
+            "no-worker-fits: asks for 3 slots, the largest offer is 2 over 1 worker; lost: w3");
+}
+
+TEST(Explain, LabelsThatNoWorkerHasSayWhatThereIs) {
+  std::vector<SlotOffer> offers = {Offer("w1", 2, 2), Offer("w2", 3, 3)};
+  Job job = MakeJob("j-1");
+  job.demand.require = {{"who", "nobb"}};
+  EXPECT_EQ(ExplainNoPlace(job, offers),
+            "no-worker-fits: asks for 1 slot with who=nobb, no worker has a label who");
+  offers[0].labels = {{"gpu", "h100"}};
   EXPECT_EQ(
-      ExplainNoFit(job, offers, {}),
-      "no-worker-fits: asks for 8 slots with gpu=h100, the largest offer is 0 over 0 workers");
+      ExplainNoPlace(job, offers),
+      "no-worker-fits: asks for 1 slot with who=nobb, no worker has a label who; their labels: "
+      "gpu");
+  offers[0].labels["who"] = "bob";
+  EXPECT_EQ(ExplainNoPlace(job, offers),
+            "no-worker-fits: asks for 1 slot with who=nobb, there is who=bob on w1");
+  offers[1].labels["who"] = "nobb";
+  job.demand.require["gpu"] = "h100";
+  EXPECT_EQ(ExplainNoPlace(job, offers),
+            "no-worker-fits: asks for 1 slot with gpu=h100, who=nobb, no worker has all of them");
+}
+
+TEST(Explain, ADeadlineIsAPointInTime) {
+  EXPECT_EQ(ExplainDeadline("no-worker-fits: x", absl::FromUnixSeconds(0)),
+            "no-worker-fits: x; fails at 1970-01-01T00:00:00Z");
 }
 
 TEST(Explain, QueueSaysHowManyAreAhead) {

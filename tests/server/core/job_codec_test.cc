@@ -31,6 +31,7 @@ Job FullJob() {
   job.retry_of = "j-00";
   job.stop_by = kStart + absl::Seconds(8);
   job.host_faults = {{"w1", 2}};
+  job.unready_hosts = {"w2"};
   job.checkpoints = {{400, 1, 2, "/out/step-400", "ab", 12, 0.25, true, kStart}, {500}};
   job.checkpoints[1].accepted = kStart;
   job.reason = "why \"quoted\"";

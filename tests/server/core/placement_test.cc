@@ -36,6 +36,20 @@ TEST(Placement, ExcludedWorkersAreUsedOnlyWhenNothingElseCouldHoldIt) {
   EXPECT_EQ(FirstWorker(job, {Offer("w1", 2, 2), Offer("w2", 1, 1)}), "w1");
 }
 
+TEST(Placement, AnExcludedWorkerIsUsedWhenTheOthersAreGoneOrClosed) {
+  Job job = MakeJob("j-1");
+  job.unready_hosts = {"w1"};
+  job.host_faults["w1"] = 1;
+  SlotOffer other = Offer("w2", 1, 1);
+  other.connected = false;
+  EXPECT_EQ(FirstWorker(job, {Offer("w1", 1, 1), other}), "") << "it may be back in a moment";
+  other.gone = true;
+  EXPECT_EQ(FirstWorker(job, {Offer("w1", 1, 1), other}), "w1");
+  other = Offer("w2", 1, 1);
+  other.open = false;
+  EXPECT_EQ(FirstWorker(job, {Offer("w1", 1, 1), other}), "w1");
+}
+
 TEST(Placement, TakeAndGiveAreInverse) {
   std::vector<SlotOffer> offers = {Offer("w1", 4, 3)};
   Take({MemberOn("w1", 2)}, &offers);
@@ -43,6 +57,16 @@ TEST(Placement, TakeAndGiveAreInverse) {
   Give({MemberOn("w1", 2), MemberOn("w1", 9)}, &offers);
   EXPECT_EQ(offers[0].free, 4) << "never more than it has";
   EXPECT_EQ(LargestGroup({Offer("a", 2, 0), Offer("b", 3, 0), Offer("c", 4, 4, "cuda")}), 5);
+}
+
+TEST(Placement, GroupsCountWhoMayComeBackOrOnlyWhoIsThere) {
+  std::vector<SlotOffer> offers = {Offer("a", 2, 0), Offer("b", 3, 3)};
+  offers[1].connected = false;
+  EXPECT_EQ(LargestGroup(offers), 5);
+  EXPECT_EQ(LargestLive({}, offers), 2);
+  EXPECT_EQ(LargestLive({{"gpu", "h100"}}, offers), 0);
+  offers[1].gone = true;
+  EXPECT_EQ(LargestGroup(offers), 2);
 }
 
 }  // namespace

@@ -116,6 +116,43 @@ TEST(QueueForecast, AHeldJobHoldsThoseBehindIt) {
   EXPECT_EQ(view.waiting.at(1).start, std::nullopt);
 }
 
+TEST(QueueForecast, AJobStartsOnlyOnWorkersThatItMayUse) {
+  Job avoids = MakeJob("j-1");
+  avoids.unready_hosts = {"w1"};
+  avoids.host_faults["w1"] = 1;
+  SlotOffer lost = Offer("w2", 1, 1);
+  lost.connected = false;
+  QueueView view = ForecastQueue({}, {Ptr(avoids)}, {Offer("w1", 1, 1), lost}, RunTimes());
+  EXPECT_EQ(view.waiting.at(0).start, std::nullopt) << "w1 is free, but not for this job";
+  lost.gone = true;
+  view = ForecastQueue({}, {Ptr(avoids)}, {Offer("w1", 1, 1), lost}, RunTimes());
+  EXPECT_EQ(view.waiting.at(0).start, kStart);
+
+  Job labelled = MakeJob("j-2");
+  labelled.demand.require = {{"gpu", "h100"}};
+  view = ForecastQueue({}, {Ptr(labelled), Ptr(MakeJob("j-3"))}, {Offer("w1", 1, 1)}, RunTimes());
+  EXPECT_EQ(Ids(view), (std::vector<std::string>{"j-3", "j-2"}));
+  EXPECT_EQ(view.waiting.at(1).start, std::nullopt);
+}
+
+TEST(QueueForecast, OneThatWaitsHoldsUpOthersOnItsWorkersOnly) {
+  SlotOffer big = Offer("w1", 1, 0);
+  big.labels = {{"gpu", "h100"}};
+  Job first = MakeJob("j-2");
+  first.demand.require = {{"gpu", "h100"}};
+  const QueueView view = ForecastQueue({Running("j-1", 2.0, 30)}, {Ptr(first), Ptr(MakeJob("j-3"))},
+                                       {big, Offer("w2", 1, 1)}, RunTimes());
+  EXPECT_EQ(Ids(view), (std::vector<std::string>{"j-3", "j-2"}));
+  EXPECT_EQ(view.waiting.at(0).start, kStart);
+  EXPECT_EQ(view.waiting.at(1).start, kStart + absl::Minutes(1));
+}
+
+TEST(QueueForecast, AGangNeverMixesDevices) {
+  const QueueView view = ForecastQueue({}, {Ptr(MakeJob("j-1", 2))},
+                                       {Offer("w1", 1, 1), Offer("w2", 1, 1, "cuda")}, RunTimes());
+  EXPECT_EQ(view.waiting.at(0).start, std::nullopt);
+}
+
 TEST(QueueForecast, ABackoffHoldsUpNobodyElse) {
   Job later = MakeJob("j-1");
   later.not_before = kStart + absl::Minutes(2);

@@ -41,8 +41,13 @@ TEST(RestartRules, AFailedPreflightExcludesAtOnceAndFaultsAddUp) {
   EXPECT_FALSE(IsExcluded(job, "w1"));
   BlameHost("w1", /*in_preflight=*/false, &job);
   EXPECT_TRUE(IsExcluded(job, "w1"));
+  EXPECT_EQ(FaultWords(job, "w1"), "it failed this job 2 times in a row");
   BlameHost("w2", /*in_preflight=*/true, &job);
   EXPECT_TRUE(IsExcluded(job, "w2"));
+  EXPECT_EQ(job.host_faults.at("w2"), 1) << "counts are true";
+  EXPECT_EQ(FaultWords(job, "w2"), "its preflight for this job failed");
+  ForgiveHost("w2", &job);
+  EXPECT_FALSE(IsExcluded(job, "w2"));
 }
 
 TEST(RestartRules, FatalEndsSayWhy) {

@@ -241,6 +241,56 @@ TEST(Scheduler, GivesUpOnWhatNothingCanHoldAfterTenMinutes) {
             "after 10m");
 }
 
+TEST(Scheduler, ALostWorkerIsWaitedForAsLongAsOneThatNeverCame) {
+  Scheduler scheduler{SchedulerOptions{}};
+  const Job job = MakeJob("j-1", 2);
+  const Job narrow = MakeJob("j-2", 1);
+  std::vector<SlotOffer> offers = {Offer("live", 1, 1), Offer("dead", 1, 1)};
+  offers[1].connected = false;
+  SchedulerInput input = InputOf(job, offers);
+  input.queued.push_back(&narrow);
+  SchedulePlan plan = scheduler.Tick(input, kNow);
+  ASSERT_EQ(plan.waits.size(), 1u);
+  EXPECT_EQ(plan.waits[0].text,
+            "waiting-for-slots: needs 2, 1 free; lost: dead; fails at 2027-01-15T08:10:00Z");
+  ASSERT_EQ(plan.placements.size(), 1u) << "nobody else waits for a worker that is lost";
+  EXPECT_EQ(plan.placements[0].job_id, "j-2");
+  const absl::Duration wait = absl::Minutes(10);
+  const Moment before = {kStart, kStart + wait - absl::Seconds(1)};
+  EXPECT_EQ(scheduler.Tick(InputOf(job, offers), before).waits.size(), 1u) << "a short outage";
+  offers[1].gone = true;
+  plan = scheduler.Tick(InputOf(job, offers), {kStart, kStart + wait});
+  ASSERT_EQ(plan.unsatisfiable.size(), 1u);
+  EXPECT_EQ(plan.unsatisfiable[0].text,
+            "no-worker-fits: asks for 2 slots, the largest offer is 1 over 1 worker; lost: dead; "
+            "gave up after 10m");
+}
+
+TEST(Scheduler, AWorkerThatComesBackStopsTheClock) {
+  Scheduler scheduler{SchedulerOptions{}};
+  const Job job = MakeJob("j-1");
+  std::vector<SlotOffer> offers = {Offer("w1", 1, 0)};
+  offers[0].connected = false;
+  scheduler.Tick(InputOf(job, offers), kNow);
+  offers[0].connected = true;
+  scheduler.Tick(InputOf(job, offers), {kStart, kStart + absl::Minutes(9)});
+  offers[0].connected = false;
+  EXPECT_TRUE(scheduler.Tick(InputOf(job, offers), {kStart, kStart + absl::Minutes(11)})
+                  .unsatisfiable.empty());
+}
+
+TEST(Scheduler, AJobFallsBackToAWorkerItAvoidsWhenTheOtherIsGone) {
+  Job job = MakeJob("j-1");
+  job.unready_hosts = {"live"};
+  job.host_faults["live"] = 1;
+  std::vector<SlotOffer> offers = {Offer("live", 1, 1), Offer("dead", 1, 1)};
+  offers[1].connected = false;
+  EXPECT_EQ(Plan({job}, offers).waits.at(0).text,
+            "waiting-for-slots: needs 1, 0 free; avoided: live (failed this job); lost: dead");
+  offers[1].gone = true;
+  EXPECT_EQ(Plan({job}, offers).placements.at(0).members.at(0).worker, "live");
+}
+
 TEST(Scheduler, TheClockOfGivingUpRestartsWhenItFitted) {
   Scheduler scheduler{SchedulerOptions{}};
   const Job job = MakeJob("j-1", 2);

@@ -13,15 +13,16 @@ namespace {
 
 const Moment kNow = {kStart, kStart};
 const AttemptRef kRef = {"j-1", 1, 1};
+constexpr absl::Duration kGrace = absl::Minutes(10);
 
 class WorkerRegistryTest : public ::testing::Test {
  protected:
   std::shared_ptr<FakeLink> Connect(const WorkerHello& hello) {
     auto link = std::make_shared<FakeLink>();
-    EXPECT_TRUE(registry_.Connect(hello, link, kNow).ok());
+    registry_.Connect(hello, link, kNow);
     return link;
   }
-  int32_t Free() { return registry_.Offers().at(0).free; }
+  int32_t Free() { return registry_.Offers(kStart, kGrace).at(0).free; }
 
   WorkerRegistry registry_;
 };
@@ -72,8 +73,8 @@ TEST_F(WorkerRegistryTest, AnUnconfirmedStopFreesItsSlotsAtTheDeadline) {
 TEST_F(WorkerRegistryTest, ABrokenStreamShowsLostAndKeepsHolds) {
   auto link = Connect(HelloOf("w1", 2));
   registry_.Hold("w1", kRef, 1);
-  EXPECT_TRUE(registry_.Disconnect("w1", link.get()));
-  const SlotOffer offer = registry_.Offers().at(0);
+  EXPECT_TRUE(registry_.Disconnect("w1", link.get(), kStart));
+  const SlotOffer offer = registry_.Offers(kStart, kGrace).at(0);
   EXPECT_FALSE(offer.connected);
   EXPECT_EQ(offer.usable(), 0);
   EXPECT_EQ(offer.free, 1);
@@ -91,17 +92,50 @@ TEST_F(WorkerRegistryTest, ANewProcessInheritsNothing) {
   EXPECT_EQ(Free(), 2);
   EXPECT_EQ(ErrorReason(old_link->closed()), "WORKER_REPLACED");
   EXPECT_TRUE(registry_.IsSession("w1", link.get()));
-  EXPECT_FALSE(registry_.Disconnect("w1", old_link.get())) << "the old stream ends later";
-  EXPECT_TRUE(registry_.Offers().at(0).connected);
+  EXPECT_FALSE(registry_.Disconnect("w1", old_link.get(), kStart)) << "the old stream ends later";
+  EXPECT_TRUE(registry_.Offers(kStart, kGrace).at(0).connected);
 }
 
-TEST_F(WorkerRegistryTest, AReplacedProcessCannotComeBack) {
+TEST_F(WorkerRegistryTest, TheHolderOfANameIsKnownToOthersOnly) {
+  EXPECT_FALSE(registry_.HolderFor(HelloOf("w1")).has_value());
+  auto link = Connect(HelloOf("w1"));
+  EXPECT_FALSE(registry_.HolderFor(HelloOf("w1")).has_value()) << "the same process, back again";
+  WorkerHello other = HelloOf("w1");
+  other.instance_id = "other";
+  EXPECT_TRUE(registry_.HolderFor(other)->connected);
+  EXPECT_EQ(registry_.HolderFor(other)->asked, std::nullopt);
+  registry_.NoteAsked(other, kStart + absl::Seconds(1));
+  registry_.NoteAsked(other, kStart + absl::Seconds(2));
+  EXPECT_EQ(registry_.HolderFor(other)->asked, kStart + absl::Seconds(1)) << "since it first did";
+  other.instance_id = "third";
+  EXPECT_EQ(registry_.HolderFor(other)->asked, std::nullopt);
+  registry_.Disconnect("w1", link.get(), kStart);
+  EXPECT_FALSE(registry_.HolderFor(other)->connected);
+}
+
+TEST_F(WorkerRegistryTest, ALostWorkerIsGoneAfterTheGrace) {
+  auto link = Connect(HelloOf("w1"));
+  registry_.Disconnect("w1", link.get(), kStart);
+  EXPECT_FALSE(registry_.Offers(kStart + kGrace - absl::Seconds(1), kGrace).at(0).gone);
+  EXPECT_TRUE(registry_.Offers(kStart + kGrace, kGrace).at(0).gone);
   Connect(HelloOf("w1"));
-  WorkerHello newer = HelloOf("w1");
-  newer.instance_id = "newer";
-  Connect(newer);
-  const absl::Status status = registry_.Connect(HelloOf("w1"), std::make_shared<FakeLink>(), kNow);
-  EXPECT_EQ(ErrorReason(status), "WORKER_REPLACED");
+  EXPECT_FALSE(registry_.Offers(kStart + kGrace, kGrace).at(0).gone);
+}
+
+TEST_F(WorkerRegistryTest, OnlyAWorkerThatIsLostForGoodCanBeForgotten) {
+  const auto reason = [&](const std::string& worker, absl::Duration lease) {
+    return ErrorReason(registry_.Forgettable(worker, lease, kStart).status());
+  };
+  auto link = Connect(HelloOf("w1"));
+  registry_.SetMode("w1", {WorkerMode::Kind::kCordoned, "disk"});
+  EXPECT_EQ(reason("w9", absl::ZeroDuration()), "WORKER_NOT_FOUND");
+  EXPECT_EQ(reason("w1", absl::ZeroDuration()), "WORKER_CONNECTED");
+  registry_.Disconnect("w1", link.get(), kStart);
+  EXPECT_EQ(reason("w1", absl::Seconds(3)), "WORKER_LEASED");
+  EXPECT_EQ(reason("w1", absl::ZeroDuration()), "");
+  registry_.Forget("w1");
+  EXPECT_TRUE(registry_.List(kStart).empty());
+  EXPECT_EQ(registry_.ModeOf("w1"), WorkerMode());
 }
 
 TEST_F(WorkerRegistryTest, OnlyTheSessionBeats) {
@@ -118,28 +152,28 @@ TEST_F(WorkerRegistryTest, WhoHandsItsWorkBackOffersNothingForAWhile) {
   Connect(HelloOf("w1"));
   const absl::Time until = kStart + absl::Seconds(15);
   registry_.Shun("w1", until);
-  EXPECT_FALSE(registry_.Offers().at(0).open);
+  EXPECT_FALSE(registry_.Offers(kStart, kGrace).at(0).open);
   registry_.ReleaseOverdue(until - absl::Seconds(1));
-  EXPECT_FALSE(registry_.Offers().at(0).open);
+  EXPECT_FALSE(registry_.Offers(kStart, kGrace).at(0).open);
   registry_.ReleaseOverdue(until);
-  EXPECT_TRUE(registry_.Offers().at(0).open);
+  EXPECT_TRUE(registry_.Offers(kStart, kGrace).at(0).open);
   registry_.Shun("w1", until);
   WorkerHello newer = HelloOf("w1");
   newer.instance_id = "newer";
   Connect(newer);
-  EXPECT_TRUE(registry_.Offers().at(0).open) << "another agent under the same name";
+  EXPECT_TRUE(registry_.Offers(kStart, kGrace).at(0).open) << "another agent under the same name";
 }
 
 TEST_F(WorkerRegistryTest, LostWorkersAreForgottenInTheEnd) {
   auto link = Connect(HelloOf("w1"));
   registry_.ForgetLost(kStart + absl::Hours(99), absl::Hours(24));
-  EXPECT_EQ(registry_.Offers().size(), 1u) << "it is connected";
-  registry_.CloseSession("w1", absl::UnavailableError("lease"));
+  EXPECT_EQ(registry_.Offers(kStart, kGrace).size(), 1u) << "it is connected";
+  registry_.CloseSession("w1", absl::UnavailableError("lease"), kStart);
   EXPECT_EQ(link->closed().code(), absl::StatusCode::kUnavailable);
   registry_.ForgetLost(kStart + absl::Hours(23), absl::Hours(24));
-  EXPECT_EQ(registry_.Offers().size(), 1u);
+  EXPECT_EQ(registry_.Offers(kStart, kGrace).size(), 1u);
   registry_.ForgetLost(kStart + absl::Hours(24), absl::Hours(24));
-  EXPECT_TRUE(registry_.Offers().empty());
+  EXPECT_TRUE(registry_.Offers(kStart, kGrace).empty());
 }
 
 TEST_F(WorkerRegistryTest, CloseAllEndsEverySession) {

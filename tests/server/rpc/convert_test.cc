@@ -249,6 +249,9 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   hello.set_version("v");
   hello.set_slots(3);
   hello.set_device("cuda");
+  hello.set_work_dir("/srv/work");
+  hello.set_home_id("home");
+  hello.set_boot_id("boot");
   (*hello.mutable_labels())["gpu"] = "h100";
   pb::Device* device = hello.add_devices();
   device->set_index(1);
@@ -264,6 +267,9 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   EXPECT_EQ(read.version, "v");
   EXPECT_EQ(read.slots, 3);
   EXPECT_EQ(read.device, "cuda");
+  EXPECT_EQ(read.work_dir, "/srv/work");
+  EXPECT_EQ(read.home_id, "home");
+  EXPECT_EQ(read.boot_id, "boot");
   EXPECT_EQ(read.labels.at("gpu"), "h100");
   ASSERT_EQ(read.devices.size(), 1u);
   EXPECT_EQ(read.devices[0].index, 1);

@@ -421,6 +421,25 @@ TEST_F(CoordinatorServiceTest, WorkersAreClosedAndOpened) {
             "WORKER_NOT_FOUND");
 }
 
+TEST_F(CoordinatorServiceTest, OnlyLostWorkersAreForgotten) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::ForgetWorkerRequest request;
+  request.set_worker_id("w1");
+  pb::ForgetWorkerResponse response;
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            "WORKER_CONNECTED");
+  request.set_worker_id("w9");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            "WORKER_NOT_FOUND");
+  pb::ListAuditResponse audit;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListAudit, pb::ListAuditRequest(), &audit).ok());
+  ASSERT_EQ(audit.entries_size(), 2);
+  EXPECT_EQ(audit.entries(0).method(), "ForgetWorker");
+  EXPECT_EQ(audit.entries(0).target(), "w9");
+  EXPECT_EQ(audit.entries(0).result(), "NOT_FOUND");
+}
+
 TEST_F(CoordinatorServiceTest, WorkersAreListed) {
   ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 4));
   worker.Await(pb::CoordinatorMessage::kWelcome);

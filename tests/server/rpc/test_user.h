@@ -93,6 +93,9 @@ class ScriptedWorker {
     proto->set_version(hello.version);
     proto->set_slots(hello.slots);
     proto->set_device(hello.device);
+    proto->set_work_dir(hello.work_dir);
+    proto->set_home_id(hello.home_id);
+    proto->set_boot_id(hello.boot_id);
     for (const AttemptRef& ref : hello.running) {
       pb::AttemptRef* running = proto->add_running();
       running->set_job_id(ref.job_id);

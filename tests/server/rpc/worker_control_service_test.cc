@@ -127,12 +127,49 @@ TEST_F(WorkerControlServiceTest, ANewProcessTakesOverAndItsLostAttemptRunsAgain)
   const pb::AttemptRef ref = Run(old_worker.get());
   WorkerHello hello = HelloOf("w1");
   hello.instance_id = "new-process";
+  old_worker->Break();
+  EXPECT_TRUE(Eventually([&] { return WorkerState() == "lost"; }));
   auto worker = Dial(hello);
-  EXPECT_EQ(ErrorReason(old_worker->Finish()), "WORKER_REPLACED");
   const pb::Assign again = worker->Await(Kind::kAssign).assign();
   EXPECT_EQ(again.attempt().job_id(), id);
   EXPECT_GT(again.attempt().epoch(), ref.epoch());
   EXPECT_EQ(server_.user().Get(id).restarts_used(), 0) << "infrastructure is not counted";
+}
+
+TEST_F(WorkerControlServiceTest, AnotherAgentOfALiveNameIsRefusedWithWhoHasIt) {
+  WorkerHello first = HelloOf("w1");
+  first.work_dir = "/srv/a";
+  first.home_id = "a";
+  const std::string id = server_.user().Submit("tiny");
+  auto worker = Dial(first);
+  Run(worker.get());
+  WorkerHello second = HelloOf("w1");
+  second.instance_id = "second";
+  second.home_id = "b";
+  absl::Status refused;
+  EXPECT_TRUE(Eventually([&] {  // on a busy machine the beat may be an old one already
+    pb::WorkerMessage beat;
+    beat.mutable_beat()->set_seq(1);
+    worker->Send(beat);
+    worker->Await(Kind::kBeatAck);
+    refused = Dial(second)->Finish();
+    return ErrorReason(refused) == "WORKER_NAME_TAKEN";
+  }));
+  EXPECT_EQ(refused.message(), "worker w1 is connected from host-w1 (work dir /srv/a); use --name");
+  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+}
+
+TEST_F(WorkerControlServiceTest, ASilentSessionIsReplacedByTheRestartedAgent) {
+  auto old_worker = Dial(HelloOf("w1"));
+  old_worker->Await(Kind::kWelcome);
+  WorkerHello hello = HelloOf("w1");
+  hello.instance_id = "new-process";
+  std::unique_ptr<ScriptedWorker> worker;
+  EXPECT_TRUE(Eventually([&] {  // for three beats nobody knows
+    worker = Dial(hello);
+    return worker->Await(Kind::kWelcome).has_welcome();
+  }));
+  EXPECT_EQ(ErrorReason(old_worker->Finish()), "WORKER_REPLACED");
 }
 
 TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {

@@ -67,6 +67,15 @@ TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
   EXPECT_THAT(Error({"--config", file}), HasSubstr("slot"));
 }
 
+TEST_F(WorkerFlagsTest, AddressesMayBeNamedAsFpoctlDoes) {
+  const std::string file = folder_ / "worker.toml";
+  fpo::testing::WriteWhole(file, "cache-server = \"c:2\"\n");
+  const auto flags = ParseMore({"--server", "a:1", "--config", file});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->config.coordinator, "a:1");
+  EXPECT_EQ(flags->config.cache, "c:2");
+}
+
 TEST_F(WorkerFlagsTest, MistakesAreNamed) {
   EXPECT_THAT(Error({"--slots", "0"}), HasSubstr("--slots"));
   EXPECT_THAT(Error({"--name", "../x"}), HasSubstr("--name: \"../x\" must be"));
