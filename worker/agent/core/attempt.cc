@@ -219,7 +219,9 @@ PhaseEnd Attempt::RunOne(const std::string& name, const std::vector<std::string>
 PhaseEnd Attempt::Reference() {
   if (!UsesReferenceCache(config_)) return {};
   EnterPhase("reference");
-  ScoreProcess scorer(&processes_, &output_, CommandOf(ScoreCommand(options_.trainer, folders_), 0),
+  ScoreProcess scorer(&processes_, &output_,
+                      {.command = CommandOf(ScoreCommand(options_.trainer, folders_), 0),
+                       .stall_timeout = options_.stall_timeout},
                       stop_.get_token());
   ReferencePhase phase(options_.reference, services_.cache, services_.records, &scorer, this);
   ReferenceRequest request;
