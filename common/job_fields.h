@@ -38,4 +38,7 @@ struct JobEntry {
 std::vector<JobEntry> JobEntries(JobConfig* config);
 std::vector<JobField> SaeFields(SaeSection* sae);
 
+// A field's value as both YAML and JSON read it.
+std::string JobFieldText(const JobField& field);
+
 }  // namespace fpo

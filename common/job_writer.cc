@@ -56,15 +56,12 @@ struct SchemaType {
   }
 };
 
-// Values written so that both YAML and JSON read them: YAML's flow style with quoted text is JSON.
-std::string Value(const JobField& field) { return std::visit(ValueWriter(), field.slot); }
-
 std::string Object(const std::vector<JobField>& fields) {
   JsonObject object;
   for (const JobField& field : fields) {
     // An empty word stands for "not given": the reader takes its absence the same way.
-    const bool absent = Value(field) == "\"\"" && !field.words.empty();
-    if (!absent) object.AddRaw(field.name, Value(field));
+    const bool absent = JobFieldText(field) == "\"\"" && !field.words.empty();
+    if (!absent) object.AddRaw(field.name, JobFieldText(field));
   }
   return object.Text();
 }
@@ -84,7 +81,7 @@ std::string Saes(JobConfig* config) {
 std::string EntryValue(const JobEntry& entry, JobConfig* config) {
   switch (entry.kind) {
     case JobEntry::Kind::kField:
-      return Value(entry.fields.front());
+      return JobFieldText(entry.fields.front());
     case JobEntry::Kind::kLabels:
       return Labels(*config);
     case JobEntry::Kind::kSaeList:
@@ -112,7 +109,7 @@ std::string FieldSchema(const JobField& field) {
   if (!list && std::isfinite(field.max)) {
     absl::StrAppend(&schema, ",\"maximum\":", JsonNumber(field.max));
   }
-  const std::string value = Value(field);
+  const std::string value = JobFieldText(field);
   if (!depends && value != "\"\"" && value != "[]")
     absl::StrAppend(&schema, ",\"default\":", value);
   return schema + "}";
@@ -144,6 +141,9 @@ std::string EntrySchema(const JobEntry& entry) {
 
 }  // namespace
 
+// YAML's flow style with quoted text is JSON.
+std::string JobFieldText(const JobField& field) { return std::visit(ValueWriter(), field.slot); }
+
 std::string WriteJobJson(const JobConfig& config) {
   JobConfig copy = config;
   JsonObject object;
@@ -163,8 +163,8 @@ std::string WriteJobYaml(const JobConfig& config) {
     }
     absl::StrAppend(&text, entry.name, ":\n");
     for (const JobField& field : entry.fields) {
-      const bool absent = Value(field) == "\"\"" && !field.words.empty();
-      if (!absent) absl::StrAppend(&text, "  ", field.name, ": ", Value(field), "\n");
+      const bool absent = JobFieldText(field) == "\"\"" && !field.words.empty();
+      if (!absent) absl::StrAppend(&text, "  ", field.name, ": ", JobFieldText(field), "\n");
     }
   }
   return text;

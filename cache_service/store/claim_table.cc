@@ -36,6 +36,7 @@ absl::StatusOr<uint64_t> ClaimTable::Grant(const Digest& recipe_id, absl::Span<c
   claim.keys.insert(keys.begin(), keys.end());
   claim.builder = std::move(builder);
   claim.deadline = now + options_.lease;
+  claim.progress_at = now;
   for (const Digest& key : keys) holders_[{recipe_id, key}] = id;
   ++version_;
   return id;
@@ -71,13 +72,13 @@ absl::Status ClaimTable::Renew(uint64_t claim_id, int64_t records_done, absl::Ti
   LiveClaim& claim = it->second;
   if (records_done > claim.records_done) {
     claim.records_done = records_done;
-    claim.idle_renewals = 0;
-  } else if (++claim.idle_renewals >= options_.idle_renewals_max) {
+    claim.progress_at = now;
+  } else if (now - claim.progress_at >= options_.idle_max) {
     End(it);
     ++expired_total_;
     return ClaimError(claim_id, "STALE_CLAIM",
-                      absl::StrCat("lapsed: ", options_.idle_renewals_max,
-                                   " renewals in a row still at ", records_done, " records done"));
+                      absl::StrCat("lapsed: renewed for ", absl::FormatDuration(options_.idle_max),
+                                   " and still at ", records_done, " records done"));
   }
   claim.deadline = now + options_.lease;
   return absl::OkStatus();
@@ -96,7 +97,7 @@ void ClaimTable::Fulfil(const Digest& recipe_id, const Digest& key, absl::Time n
   if (holder == holders_.end()) return;
   LiveClaim& claim = claims_.at(holder->second);
   claim.keys.erase(key);
-  claim.idle_renewals = 0;
+  claim.progress_at = now;
   claim.deadline = now + options_.lease;
   holders_.erase(holder);
   ++version_;

@@ -19,12 +19,15 @@ namespace fpo::cache {
 
 struct ClaimTableOptions {
   absl::Duration lease = absl::Seconds(30);
-  int idle_renewals_max = 2;  // renewals in a row without progress before the claim lapses
-  size_t claims_max = 4096;   // live at once
+  // A claim that is renewed for this long without one more record lapses. A builder judges itself
+  // whether it hangs, much earlier; this is for one that does not. A first record can take minutes.
+  absl::Duration idle_max = absl::Minutes(30);
+  size_t claims_max = 4096;  // live at once
 };
 
 // Who computes which record. A claim is a right to put, not a lock on reading; it ends when
-// released, when its lease runs out, or when its holder keeps renewing without getting anywhere.
+// released, when its lease runs out, or when its holder keeps renewing for long without getting
+// anywhere.
 // Pure: no clock, no lock; the caller brings both.
 //
 // Claims live in memory. An id is the boot number in its upper 24 bits and a counter below, so ids
@@ -42,8 +45,8 @@ class ClaimTable {
   // The live claim that this request made; 0: none, or no id.
   uint64_t OfRequest(const std::string& request_id, const Digest& manifest_id) const;
   int64_t HeldBy(const Digest& manifest_id) const;  // keys of live claims made for it
-  // Extends the lease. FailedPrecondition (UNKNOWN_CLAIM, STALE_CLAIM); the second renewal in a row
-  // with the same `records_done` ends the claim.
+  // Extends the lease. FailedPrecondition (UNKNOWN_CLAIM, STALE_CLAIM); ends the claim when
+  // `records_done` did not grow for `idle_max`.
   absl::Status Renew(uint64_t claim_id, int64_t records_done, absl::Time now);
   absl::Status Release(uint64_t claim_id, absl::Time now);
   // Its records are stored: the key leaves the claim, and the claim shows progress. Nothing happens
@@ -75,7 +78,7 @@ class ClaimTable {
     std::string request_id;
     absl::Time deadline;
     int64_t records_done = 0;
-    int idle_renewals = 0;
+    absl::Time progress_at;
   };
   using Claims = std::map<uint64_t, LiveClaim>;
 

@@ -97,17 +97,27 @@ absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const agent::ClaimReques
   }
   ++claims_;
   claim.id = ++last_claim_;
-  live_.insert(claim.id);
+  live_[claim.id] = now ? now() + lease : absl::InfiniteFuture();
   for (const int64_t ordinal : claim.ordinals) {
     holders_[keys_[static_cast<size_t>(ordinal)]] = claim.id;
   }
   return claim;
 }
 
+void FakeCacheLink::Expire() {
+  if (!now) return;
+  std::erase_if(live_, [&](const auto& claim) { return claim.second <= now(); });
+  std::erase_if(holders_, [&](const auto& entry) { return live_.count(entry.second) == 0; });
+}
+
 absl::Status FakeCacheLink::RenewClaim(uint64_t claim, int64_t) {
   absl::MutexLock lock(&mutex_);
   ++renewals_;
-  if (live_.count(claim) > 0) return absl::OkStatus();
+  Expire();
+  if (live_.count(claim) > 0) {
+    if (now) live_[claim] = now() + lease;
+    return absl::OkStatus();
+  }
   return WithErrorInfo(absl::FailedPreconditionError("no such claim"), {.reason = "UNKNOWN_CLAIM"});
 }
 
@@ -128,6 +138,7 @@ absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::Reco
     live_.clear();
     holders_.clear();
   }
+  Expire();
   agent::StoredRecords stored;
   flops_ += upload.flops;
   for (const PackedRecord& record : upload.records) {

@@ -25,6 +25,7 @@ class FakeCacheLink : public agent::CacheLink {
   bool sends_foreign_record = false;  // in place of ordinal 5
   int64_t records_per_frame = 4;
   absl::Duration lease = absl::Seconds(30);
+  std::function<absl::Time()> now;  // set: a claim ends when it is not renewed for a lease
 
   void Store(const std::vector<Digest>& keys);  // as if another job had computed them
   int64_t stored() const;
@@ -52,6 +53,7 @@ class FakeCacheLink : public agent::CacheLink {
                             std::stop_token stop) override;
 
  private:
+  void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t Missing() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -59,7 +61,7 @@ class FakeCacheLink : public agent::CacheLink {
   std::vector<Digest> keys_ ABSL_GUARDED_BY(mutex_);
   std::map<Digest, PackedRecord> records_ ABSL_GUARDED_BY(mutex_);
   std::map<Digest, uint64_t> holders_ ABSL_GUARDED_BY(mutex_);
-  std::set<uint64_t> live_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, absl::Time> live_ ABSL_GUARDED_BY(mutex_);  // with the end of the lease
   uint64_t last_claim_ ABSL_GUARDED_BY(mutex_) = 0;
   double flops_ ABSL_GUARDED_BY(mutex_) = 0;
   int waits_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -99,9 +99,10 @@ void Attempt::Start(std::function<void(const AttemptEnd&)> on_end) {
     std::error_code ignored;
     fs::remove_all(folders_.scratch, ignored);
     if (result.end.ok()) fs::remove_all(folders_.job, ignored);
-    output_.Note(result.end.ok() ? "attempt done"
-                                 : absl::StrCat("attempt ended (", result.end.end_class,
-                                                "): ", result.end.message));
+    const std::string how =
+        result.end.ok() ? "done" : absl::StrCat("ended (", result.end.end_class, ")");
+    output_.Note(
+        absl::StrCat("attempt ", how, result.end.message.empty() ? "" : ": ", result.end.message));
     on_end(result);
   });
 }
@@ -119,8 +120,9 @@ PhaseEnd Attempt::RunPhases() {
   PhaseEnd end = Preflight();
   if (!end.ok()) return end;
   ReportRunning();
-  const std::vector<PhaseEnd (Attempt::*)()> phases = {&Attempt::Prepare, &Attempt::Reference,
-                                                       &Attempt::Main};
+  std::vector<PhaseEnd (Attempt::*)()> phases = {&Attempt::Prepare, &Attempt::Reference,
+                                                 &Attempt::Main};
+  if (!finished_run_.empty()) phases = {&Attempt::Main};
   for (const auto phase : phases) {
     if (stop_.stop_requested()) return {"asked", "stopped between two phases"};
     end = (this->*phase)();
@@ -154,7 +156,21 @@ PhaseEnd Attempt::Preflight() {
   if (assignment_.world_size > 1 && assignment_.store_address.empty()) {
     return {"infrastructure", "preflight: several ranks, but no address for them to meet"};
   }
-  return CheckTrainer();
+  const PhaseEnd output = CheckOutput();
+  return output.ok() ? CheckTrainer() : output;
+}
+
+PhaseEnd Attempt::CheckOutput() {
+  const bool leads = assignment_.first_rank == 0;
+  const absl::StatusOr<OutputUse> use =
+      LookAtOutput(config_, assignment_.attempt.job_id, /*may_replace=*/leads);
+  if (!use.ok()) return EndOf("preflight", use.status());
+  if (leads && !use->replaced.empty()) {
+    output_.Note(absl::StrCat("replacing ", use->replaced, " in ", config_.output));
+  }
+  // The hosts of a job go through the same phases, whatever one of them sees first.
+  if (assignment_.slots == assignment_.world_size) finished_run_ = use->finished;
+  return {};
 }
 
 PhaseEnd Attempt::CheckTrainer() {
@@ -219,7 +235,9 @@ PhaseEnd Attempt::RunOne(const std::string& name, const std::vector<std::string>
 PhaseEnd Attempt::Reference() {
   if (!UsesReferenceCache(config_)) return {};
   EnterPhase("reference");
-  ScoreProcess scorer(&processes_, &output_, CommandOf(ScoreCommand(options_.trainer, folders_), 0),
+  ScoreProcess scorer(&processes_, &output_,
+                      {.command = CommandOf(ScoreCommand(options_.trainer, folders_), 0),
+                       .stall_timeout = options_.stall_timeout},
                       stop_.get_token());
   ReferencePhase phase(options_.reference, services_.cache, services_.records, &scorer, this);
   ReferenceRequest request;
@@ -267,7 +285,10 @@ PhaseEnd Attempt::Main() {
     if (!group.end.ok()) return group.end;
   }
   EnterPhase("finish");
-  return {};
+  if (finished_run_.empty()) return {};
+  return {"done", absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
+                               ", whose result this is; to train again send the job with another ",
+                               "folder (--set output=...), or remove that")};
 }
 
 // Checkpoints in the output folder count once they are announced under this attempt's epoch: one

@@ -72,6 +72,7 @@ class Attempt final : public ReferenceObserver {
  private:
   PhaseEnd RunPhases();
   PhaseEnd Preflight();
+  PhaseEnd CheckOutput();
   PhaseEnd CheckTrainer();
   PhaseEnd Prepare();
   PhaseEnd Reference();
@@ -100,6 +101,7 @@ class Attempt final : public ReferenceObserver {
   // Of the attempt's thread.
   JobConfig config_;
   std::string record_file_;
+  std::string finished_run_;  // lies in the output folder: nothing is left to train; empty: none
   std::optional<CacheUse> cache_use_;
   std::string prepared_digest_;
   bool survived_kill_ = false;

@@ -7,7 +7,7 @@ namespace fpo::agent {
 // How a phase of an attempt ended.
 struct PhaseEnd {
   std::string end_class = "done";  // done | invalid | memory | program | infrastructure | asked
-  std::string message;
+  std::string message;             // of a good end too, where the user should know something
 
   bool ok() const { return end_class == "done"; }
 };

@@ -8,7 +8,9 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "common/output_folder.h"
 #include "common/posix_status.h"
+#include "common/status_macros.h"
 
 namespace fpo::agent {
 namespace {
@@ -62,6 +64,31 @@ absl::Status CheckCanWrite(const std::string& path) {
   if (access(existing.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("output: ", path, ": the worker may not write to ", existing.string()));
+}
+
+absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::string& job_id,
+                                       bool may_replace) {
+  OutputUse use;
+  if (config.kind != "train") return use;
+  auto run = ReadFolderRun(config.output);
+  if (!run.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "output: ", config.output, " holds a run whose job.yaml cannot be read: ",
+        run.status().message(), "; send the job with another folder: --set output=..."));
+  }
+  if (!run->has_value()) return use;
+  const FolderRun& there = **run;
+  const bool own = there.job_id == job_id;
+  if (IsSmoke(config) && IsSmoke(there.job) && !own) {
+    if (may_replace) FPO_RETURN_IF_ERROR(RemoveRun(config.output));
+    use.replaced = there.Words();
+    return use;
+  }
+  const absl::Status same =
+      CheckSameRun(there, config, "send it with another folder (--set output=...), or remove that");
+  if (!same.ok()) return absl::InvalidArgumentError(same.message());
+  if (HasAllSteps(there, config) && !own) use.finished = there.Words();
+  return use;
 }
 
 void RemoveOldWork(const std::string& work_dir) {

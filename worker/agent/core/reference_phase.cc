@@ -218,7 +218,7 @@ absl::Status ReferencePhase::WaitForOthers(const RecordClaim& claim) {
 }
 
 absl::Status ReferencePhase::WorkOff(const RecordClaim& claim) {
-  HeldClaim held{.claim = claim, .renew_at = absl::Now() + claim.lease / 3};
+  HeldClaim held{.claim = claim, .renew_at = options_.now() + claim.lease / 3};
   absl::Status status;
   while (status.ok() && !held.lost && held.next < claim.ordinals.size()) {
     if (stop_.stop_requested()) {
@@ -307,9 +307,11 @@ absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, co
   return absl::OkStatus();
 }
 
+// A scorer that ticks is alive, whether or not it has a record yet: one that hangs is ended by
+// ScoreProcess.
 void ReferencePhase::RenewWhenDue(HeldClaim* held, int64_t done) {
-  if (held->lost || stop_.stop_requested() || absl::Now() < held->renew_at) return;
-  held->renew_at = absl::Now() + held->claim.lease / 3;
+  if (held->lost || stop_.stop_requested() || options_.now() < held->renew_at) return;
+  held->renew_at = options_.now() + held->claim.lease / 3;
   const absl::Status status = cache_->RenewClaim(held->claim.id, held->stored + done);
   // Any other failure may pass; a claim that did lapse shows at the upload.
   if (IsLostClaim(status)) held->lost = true;

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/backoff.h"
 #include "worker/agent/core/cache_link.h"
@@ -52,6 +53,7 @@ class ReferencePhase {
     // False while the coordinator has been silent for a lease: another builder may have our place,
     // so nothing new is claimed.
     std::function<bool()> may_claim = [] { return true; };
+    std::function<absl::Time()> now = [] { return absl::Now(); };  // by which claims are renewed
   };
 
   ReferencePhase(Options options, CacheLink* cache, RecordStore* store, Scorer* scorer,

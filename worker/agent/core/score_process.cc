@@ -20,9 +20,10 @@ absl::Status ScoreProcess::Start() {
   {
     absl::MutexLock lock(&mutex_);
     loaded_ = false;
+    heard_ = absl::Now();
   }
   output_->ForgetWords();
-  FPO_ASSIGN_OR_RETURN(process_, processes_->Start(command_, *this));
+  FPO_ASSIGN_OR_RETURN(process_, processes_->Start(options_.command, *this));
   return Await(&loaded_, [](int64_t) {});
 }
 
@@ -34,6 +35,7 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
     absl::MutexLock lock(&mutex_);
     answered_ = false;
     done_ = 0;
+    heard_ = absl::Now();
   }
   const absl::Status sent = process_->Send({.kind = "score", .ordinals = ordinals, .file = file});
   // A process that no longer reads is about to end, which says more.
@@ -59,10 +61,26 @@ absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int6
     }
     RankExit exit;
     if (process_->WaitUntil(absl::InfinitePast(), &exit)) return Ended();
+    if (IsHung()) {
+      hung_ = true;
+      process_->Stop(absl::ZeroDuration());
+      return Ended();
+    }
     if (absl::Now() < next_tick) continue;
     next_tick = absl::Now() + kTick;
     on_tick(done);
   }
+}
+
+bool ScoreProcess::IsHung() {
+  if (options_.stall_timeout <= absl::ZeroDuration()) return false;
+  absl::MutexLock lock(&mutex_);
+  return absl::Now() - heard_ > options_.stall_timeout;
+}
+
+void ScoreProcess::Hear() {
+  absl::MutexLock lock(&mutex_);
+  heard_ = absl::Now();
 }
 
 absl::Status ScoreProcess::Ended() {
@@ -71,8 +89,13 @@ absl::Status ScoreProcess::Ended() {
   if (stop_.stop_requested()) return absl::CancelledError("stopped on request");
   failure_ = PhaseEnd{EndClass(exit), absl::StrCat("the scorer ended: ", ExitWords(exit))};
   if (failure_->ok()) failure_->end_class = "program";  // nobody told it to end
-  const std::string words = output_->LastWords(command_.identity.rank);
+  const std::string words = output_->LastWords(options_.command.identity.rank);
   if (!words.empty()) absl::StrAppend(&failure_->message, ": ", words);
+  if (hung_) {
+    failure_ = PhaseEnd{"infrastructure", absl::StrCat("reference: the scorer was silent for ",
+                                                       absl::FormatDuration(options_.stall_timeout),
+                                                       ", taken for hung")};
+  }
   return absl::AbortedError(failure_->message);
 }
 
@@ -87,12 +110,14 @@ void ScoreProcess::Finish() {
 }
 
 void ScoreProcess::OnLine(int32_t rank, const std::string& stream, const std::string& text) {
+  Hear();
   output_->OnLine(rank, stream, text);
 }
 
 void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) {
   {
     absl::MutexLock lock(&mutex_);
+    heard_ = absl::Now();
     if (event.kind == "hello") loaded_ = true;
     if (event.kind == "progress") done_ = event.done;
     if (event.kind == "records") {

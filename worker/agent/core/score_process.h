@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "worker/agent/core/phase_end.h"
 #include "worker/agent/core/process_set.h"
 #include "worker/agent/core/rank_output.h"
@@ -18,10 +19,16 @@ namespace fpo::agent {
 // `fpo-train score --serve` as a Scorer. One caller; events arrive on the process's thread.
 class ScoreProcess final : public Scorer, public RankSink {
  public:
-  ScoreProcess(ProcessSet* processes, RankOutput* output, RankCommand command, std::stop_token stop)
+  struct Options {
+    RankCommand command;
+    // One that says nothing for this long, while it loads or computes, is taken for hung and killed
+    // (class infrastructure); zero: never.
+    absl::Duration stall_timeout = absl::ZeroDuration();
+  };
+  ScoreProcess(ProcessSet* processes, RankOutput* output, Options options, std::stop_token stop)
       : processes_(processes),
         output_(output),
-        command_(std::move(command)),
+        options_(std::move(options)),
         stop_(std::move(stop)) {}
   ~ScoreProcess() override { Finish(); }
 
@@ -41,16 +48,20 @@ class ScoreProcess final : public Scorer, public RankSink {
   // Waits until `*flag` becomes true, calling `on_tick`; the error says how the process ended.
   absl::Status Await(const bool* flag, const std::function<void(int64_t)>& on_tick);
   absl::Status Ended();
+  bool IsHung();
+  void Hear();
 
   ProcessSet* const processes_;
   RankOutput* const output_;
-  const RankCommand command_;
+  const Options options_;
   const std::stop_token stop_;
   RankProcess* process_ = nullptr;
   std::optional<PhaseEnd> failure_;
   bool survived_kill_ = false;
+  bool hung_ = false;
 
   absl::Mutex mutex_;
+  absl::Time heard_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;

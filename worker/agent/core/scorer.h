@@ -20,7 +20,7 @@ class Scorer {
   virtual absl::Status Start() = 0;
   // Writes the records of `ordinals` (positions in reference.keys), in that order, to `file`, and
   // says how many floating-point operations that took (0: unknown). `on_tick` is called about every
-  // second with how many are computed.
+  // second, while the scorer is not taken for hung, with how many are computed.
   virtual absl::StatusOr<double> Score(const std::vector<int64_t>& ordinals,
                                        const std::string& file,
                                        const std::function<void(int64_t done)>& on_tick) = 0;

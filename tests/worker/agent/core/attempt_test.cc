@@ -109,6 +109,32 @@ class AttemptTest : public ::testing::Test {
   std::unique_ptr<Attempt> attempt_;  // first to go
 };
 
+TEST_F(AttemptTest, TheOutputFolderIsLookedAtBeforeAnythingIsComputed) {
+  JobConfig other = config_;
+  other.seed = 7;
+  fs::create_directories(config_.output);
+  fpo::testing::WriteWhole(config_.output + "/job.yaml", WriteJobYaml(other));
+  const AttemptEnd end = Run();
+  EXPECT_EQ(end.end.end_class, "invalid");
+  EXPECT_THAT(end.end.message, HasSubstr("seed: 42 here, 7 in the folder"));
+  Collect();
+  EXPECT_THAT(Kinds("phase"), ElementsAre());
+}
+
+TEST_F(AttemptTest, AFinishedRunIsSaidAndNothingIsComputed) {
+  fs::create_directories(config_.output);
+  fpo::testing::WriteWhole(config_.output + "/job.yaml", WriteJobYaml(config_));
+  fpo::testing::WriteWhole(config_.output + "/run.json",
+                           R"({"finished": true, "finished_at": "2026-05-03T10:20:31Z"})");
+  const AttemptEnd end = Run();
+  EXPECT_EQ(end.end.end_class, "done");
+  EXPECT_THAT(end.end.message, HasSubstr("nothing was trained"));
+  EXPECT_THAT(end.end.message, HasSubstr("finished 2026-05-03 10:20:31 UTC"));
+  Collect();
+  EXPECT_THAT(Kinds("phase"), ElementsAre("train", "finish"));
+  EXPECT_THAT(logs_, HasSubstr("attempt done: nothing was trained"));
+}
+
 TEST_F(AttemptTest, RunsAllPhases) {
   const AttemptEnd end = Run();
   EXPECT_EQ(end.end.end_class, "done") << end.end.message;

@@ -33,6 +33,7 @@ class FakeScorer final : public Scorer {
                                const std::function<void(int64_t)>& on_tick) override {
     if (before_score) before_score();
     if (!score_status.ok()) return score_status;
+    for (int i = 0; i < ticks_before_the_first_record; ++i) on_tick(0);
     on_tick(static_cast<int64_t>(ordinals.size()) / 2);
     auto writer = RecordFileWriter::Create(file, recipe_);
     for (const int64_t ordinal : ordinals) {
@@ -50,6 +51,7 @@ class FakeScorer final : public Scorer {
   int finishes = 0;
   int64_t computed = 0;
   bool writes_wrong_keys = false;
+  int ticks_before_the_first_record = 0;
   absl::Status start_status;
   absl::Status score_status;
   std::function<void()> before_score;
@@ -199,6 +201,21 @@ TEST_F(ReferencePhaseTest, RenewsWhileItComputes) {
   cache_.lease = absl::ZeroDuration();
   ExpectComplete(Run());
   EXPECT_GT(cache_.renewals(), 2);
+}
+
+TEST_F(ReferencePhaseTest, ASlowScorerKeepsItsClaimForManyLeases) {
+  absl::Time now = absl::UnixEpoch();
+  options_.now = [&] {
+    now += absl::Milliseconds(500);  // a tick looks at the clock twice at most: half a second each
+    return now;
+  };
+  cache_.now = [&] { return now; };
+  scorer_.ticks_before_the_first_record = 600;
+  ExpectComplete(Run());
+  EXPECT_GT(now, absl::UnixEpoch() + 9 * cache_.lease);
+  EXPECT_EQ(scorer_.computed, 40) << "nothing was computed twice";
+  EXPECT_EQ(cache_.claims(), 3);
+  EXPECT_EQ(observer_.notes, "") << "no claim was lost";
 }
 
 TEST_F(ReferencePhaseTest, ASilentCacheIsWaitedFor) {

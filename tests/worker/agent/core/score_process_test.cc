@@ -22,12 +22,14 @@ class ScoreProcessTest : public ::testing::Test {
     for (int i = 0; i < 5; ++i) keys.push_back(Sha256Of("key " + std::to_string(i)));
     EXPECT_TRUE(WriteKeysFile(parts_.work / "reference.keys", keys).ok());
   }
-  ScoreProcess Make(const std::string& labels) {
+  ScoreProcess Make(const std::string& labels,
+                    absl::Duration stall_timeout = absl::ZeroDuration()) {
     std::filesystem::create_directories(parts_.work / "j/a1");
     fpo::testing::WriteWhole(parts_.work / "j/a1/job.json", "{\"labels\":{" + labels + "}}");
     return ScoreProcess(&processes_, &output_,
-                        FakeTrainer({"score", "--job", parts_.work / "j/a1/job.json", "--prepared",
-                                     parts_.work.path(), "--serve"}),
+                        {FakeTrainer({"score", "--job", parts_.work / "j/a1/job.json", "--prepared",
+                                      parts_.work.path(), "--serve"}),
+                         stall_timeout},
                         stop_.get_token());
   }
 
@@ -75,6 +77,18 @@ TEST_F(ScoreProcessTest, AnUnaskedEndIsAFault) {
   ASSERT_TRUE(scorer.Start().ok());
   EXPECT_FALSE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
   EXPECT_EQ(scorer.failure()->end_class, "program");
+}
+
+TEST_F(ScoreProcessTest, OneThatHangsIsEndedAndSaysSo) {
+  for (const char* when : {"\"score\":\"ignore-term\"", "\"score-command\":\"ignore-term\""}) {
+    ScoreProcess scorer = Make(when, absl::Milliseconds(300));
+    absl::Status status = scorer.Start();
+    if (status.ok()) status = scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << when;
+    ASSERT_TRUE(scorer.failure().has_value());
+    EXPECT_EQ(scorer.failure()->end_class, "infrastructure");
+    EXPECT_THAT(scorer.failure()->message, HasSubstr("silent for 300ms, taken for hung"));
+  }
 }
 
 TEST_F(ScoreProcessTest, AStopEndsTheWait) {
