@@ -24,6 +24,8 @@ class ScoreProcess final : public Scorer, public RankSink {
         command_(std::move(command)),
         stop_(std::move(stop)) {}
   ~ScoreProcess() override { Finish(); }
+  // Silence, while it owes an answer, after which it is taken for hung; zero: never. Before Start.
+  void set_stall_timeout(absl::Duration silence) { stall_timeout_ = silence; }
 
   absl::Status Start() override;
   absl::StatusOr<double> Score(const std::vector<int64_t>& ordinals, const std::string& file,
@@ -41,11 +43,14 @@ class ScoreProcess final : public Scorer, public RankSink {
   // Waits until `*flag` becomes true, calling `on_tick`; the error says how the process ended.
   absl::Status Await(const bool* flag, const std::function<void(int64_t)>& on_tick);
   absl::Status Ended();
+  absl::Status Hung();
+  void OnProgress(int32_t rank, const TrainEvent& event, const std::string& json);
 
   ProcessSet* const processes_;
   RankOutput* const output_;
   const RankCommand command_;
   const std::stop_token stop_;
+  absl::Duration stall_timeout_ = absl::ZeroDuration();
   RankProcess* process_ = nullptr;
   std::optional<PhaseEnd> failure_;
   bool survived_kill_ = false;
@@ -53,6 +58,7 @@ class ScoreProcess final : public Scorer, public RankSink {
   absl::Mutex mutex_;
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time noted_ ABSL_GUARDED_BY(mutex_);  // last line about progress, or begin of a command
   int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_count_ ABSL_GUARDED_BY(mutex_) = 0;
   double answered_flops_ ABSL_GUARDED_BY(mutex_) = 0;
