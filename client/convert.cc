@@ -55,6 +55,7 @@ ProgressView ViewOf(const pb::JobProgress& progress) {
   view.done = progress.done();
   view.total = progress.total();
   view.unit = progress.unit();
+  view.activity = progress.activity();
   view.step = progress.step();
   view.total_steps = progress.total_steps();
   view.metrics.insert(progress.metrics().begin(), progress.metrics().end());

@@ -10,7 +10,8 @@ namespace {
 
 void AddProgress(const JobView& job, absl::Time now, ProgressRate* rate) {
   const ProgressView& p = job.progress;
-  rate->Add(absl::StrCat(job.attempt(), "/", p.phase), p.done, p.updated.value_or(now));
+  rate->Add(absl::StrCat(job.attempt(), "/", p.phase, "/", p.unit), p.done,
+            p.updated.value_or(now));
 }
 
 }  // namespace

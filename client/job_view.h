@@ -37,6 +37,7 @@ struct ProgressView {
   int64_t done = 0;
   int64_t total = 0;
   std::string unit;
+  std::string activity;  // what is being done just now, in words
   int64_t step = 0;
   int64_t total_steps = 0;
   std::map<std::string, double> metrics;  // names of metrics.jsonl

@@ -14,7 +14,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr const char* kUsual[] = {"loss", "rewards/accuracies", "rewards/margins", "eval_loss"};
+constexpr const char* kUsual[] = {"loss", "rewards/accuracies", "rewards/margins", "eval_loss",
+                                  "l0",   "reconstruction"};
 constexpr int kStepWidth = 8;
 constexpr int kNumberWidth = 9;
 

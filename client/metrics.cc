@@ -36,14 +36,25 @@ void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) 
   }
 }
 
-absl::Status NoSeries(const pb::MetricsResponse& answer, const std::vector<std::string>& names) {
-  return WithErrorInfo(
-      absl::NotFoundError(
-          absl::StrCat("job ", answer.job_id(), " has no ",
-                       names.empty() ? "numbers yet" : "series \"" + names.front() + "\"")),
-      {.reason = "NO_METRICS",
-       .hint = absl::StrCat("fpoctl metrics ", answer.job_id(), " --json shows all there are"),
-       .ids = {answer.job_id()}});
+absl::Status NoSeries(const std::string& job_id, const std::string& what, const std::string& hint) {
+  return WithErrorInfo(absl::NotFoundError(absl::StrCat("job ", job_id, " has no ", what)),
+                       {.reason = "NO_METRICS", .hint = hint, .ids = {job_id}});
+}
+
+// There are no numbers of any name: what the job does instead.
+absl::Status NoNumbers(CoordinatorClient& coordinator, const std::string& job_id) {
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer, coordinator.GetJob(job_id));
+  const JobView job = ViewOf(answer.job());
+  if (job.IsTerminal()) {
+    return NoSeries(job_id, absl::StrCat("numbers: it is ", job.state, " without a step"),
+                    absl::StrCat("fpoctl describe ", job_id));
+  }
+  const std::string doing =
+      job.progress.activity.empty() ? job.progress.phase : job.progress.activity;
+  return NoSeries(job_id,
+                  absl::StrCat("numbers yet: they begin with the first step; it is ", job.state,
+                               doing.empty() ? "" : ", ", OneLine(doing)),
+                  absl::StrCat("fpoctl watch ", job_id));
 }
 
 }  // namespace
@@ -59,7 +70,12 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
     session.out << AnswerJson(answer) << "\n";
     return ExitCode::kOk;
   }
-  if (answer.series().empty()) return NoSeries(answer, names);
+  if (answer.series().empty() && names.empty()) return NoNumbers(coordinator, answer.job_id());
+  if (answer.series().empty()) {
+    return NoSeries(
+        answer.job_id(), absl::StrCat("series \"", names.front(), "\""),
+        absl::StrCat("fpoctl metrics ", answer.job_id(), " --json shows all there are"));
+  }
   if (session.settings().quiet) {
     for (const pb::MetricSeries& series : answer.series()) session.out << series.name() << "\n";
   } else if (session.invocation.Has("plot")) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "client/human.h"
 #include "client/render.h"
+#include "common/work.h"
 
 namespace fpo::client {
 namespace {
@@ -67,6 +68,7 @@ std::string PhaseLine(const JobView& job, const TextStyle& style) {
 }
 
 std::string Amount(const ProgressView& p) {
+  if (p.unit == "bytes") return WorkText({{"", "", p.done, p.total, p.unit}});
   const std::string unit = p.unit.empty() ? "" : absl::StrCat(" ", p.unit);
   if (p.total <= 0) return absl::StrCat(HumanCount(p.done), unit);
   return absl::StrCat(HumanCount(p.done), " of ", HumanCount(p.total), unit);
@@ -98,6 +100,9 @@ std::string NumbersLine(const JobView& job) {
   const std::string of = p.total_steps > 0 ? absl::StrCat("/", HumanCount(p.total_steps)) : "";
   std::string line = absl::StrCat("  step ", p.step > 0 ? HumanCount(p.step) + of : "-", "   loss ",
                                   HumanNumber(Find(p.metrics, "loss")));
+  if (job.kind == "sae") {
+    return absl::StrCat(line, "   active ", HumanNumber(Find(p.metrics, "l0")), " a token");
+  }
   if (!LearnsFromPairs(job)) return line;
   return absl::StrCat(line, "   accuracy ", HumanNumber(Find(p.metrics, "rewards/accuracies")),
                       "   margin ", HumanNumber(Find(p.metrics, "rewards/margins")));
@@ -159,6 +164,9 @@ std::string RenderWatchBlock(const JobView& job, const FollowState& follow,
   const ProgressView& p = job.progress;
   const bool has_bar = !job.IsTerminal() || p.done > 0 || p.total > 0;
   if (!job.attempts.empty() && has_bar) lines.push_back(BarLine(job, follow, style));
+  if (!p.activity.empty() && !job.IsTerminal()) {
+    lines.push_back(absl::StrCat("  ", OneLine(p.activity)));
+  }
   if (HasSteps(job) && (!job.IsTerminal() || p.step > 0)) {
     const std::string divergence =
         LearnsFromPairs(job) ? absl::StrCat("divergence ", DivergenceText(job.progress.metrics),
@@ -188,6 +196,9 @@ std::string RenderWatchLine(const JobView& job, const FollowState& follow) {
   if (!p.phase.empty() && !job.IsTerminal()) absl::StrAppend(&line, " ", OneLine(p.phase));
   if (job.attempt() > 1) absl::StrAppend(&line, " (attempt ", job.attempt(), ")");
   if (!job.IsTerminal() && (p.done > 0 || p.total > 0)) absl::StrAppend(&line, " ", Amount(p));
+  if (!job.IsTerminal() && !p.activity.empty()) {
+    absl::StrAppend(&line, " (", OneLine(p.activity), ")");
+  }
   if (!job.reason.empty()) absl::StrAppend(&line, ": ", OneLine(job.reason));
   if (job.IsTerminal()) return absl::StrCat(line, "\n");
   const std::pair<const char*, const char*> kNumbers[] = {

@@ -16,7 +16,7 @@ namespace fpo::client {
 // Paces of following a job; tests make them short.
 struct FollowTimes {
   absl::Duration redraw_min = absl::Milliseconds(250);   // between two drawings on a terminal
-  absl::Duration line_min = absl::Seconds(30);           // between two progress lines on a pipe
+  absl::Duration line_min = absl::Seconds(10);           // between two progress lines on a pipe
   absl::Duration submit_repeat_for = absl::Seconds(10);  // a submit whose answer was lost
   ReconnectOptions reconnect = {};
 };

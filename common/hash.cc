@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/posix_status.h"
+#include "common/work.h"
 
 namespace fpo {
 
@@ -61,6 +63,9 @@ Digest Sha256Of(absl::string_view bytes) {
 absl::StatusOr<Digest> Sha256OfFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return PosixError(errno, "open", path);
+  struct stat info {};
+  const int64_t size = fstat(fd, &info) == 0 ? info.st_size : 0;
+  Work work(absl::StrCat("hashing ", path.substr(path.rfind('/') + 1)), size, "bytes");
   Sha256 hash;
   std::vector<char> buffer(size_t{1} << 20);
   while (true) {
@@ -73,6 +78,7 @@ absl::StatusOr<Digest> Sha256OfFile(const std::string& path) {
     }
     if (n == 0) break;
     hash.Update(absl::string_view(buffer.data(), static_cast<size_t>(n)));
+    work.Advance(n);
   }
   close(fd);
   return hash.Finish();

@@ -26,8 +26,8 @@ bool Carries(const TrainEvent& event, absl::string_view member) {
 
 absl::StatusOr<JsonValue> ParseLine(absl::string_view line) {
   if (line.size() > kLineBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("a protocol line of ", line.size(),
-                                                   " bytes, the limit is ", kLineBytesMax));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a protocol line of ", line.size(), " bytes, the limit is ", kLineBytesMax));
   }
   FPO_ASSIGN_OR_RETURN(JsonValue object, ParseJson(line));
   if (object.type() != JsonValue::Type::kObject) {
@@ -78,6 +78,7 @@ std::string EncodeEvent(const TrainEvent& event) {
   if (Carries(event, "done")) line.Add("done", event.done);
   if (Carries(event, "total")) line.Add("total", event.total);
   if (!event.unit.empty()) line.Add("unit", event.unit);
+  if (!event.activity.empty()) line.Add("activity", event.activity);
   if (Carries(event, "step")) line.Add("step", event.step);
   if (!event.metrics.empty()) {
     JsonObject metrics;
@@ -106,6 +107,7 @@ absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "done", &event.done));
   FPO_RETURN_IF_ERROR(ReadMember(object, "total", &event.total));
   FPO_RETURN_IF_ERROR(ReadMember(object, "unit", &event.unit));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "activity", &event.activity));
   FPO_RETURN_IF_ERROR(ReadMember(object, "step", &event.step));
   FPO_RETURN_IF_ERROR(ReadMetrics(object, &event.metrics));
   FPO_RETURN_IF_ERROR(ReadMember(object, "file", &event.file));

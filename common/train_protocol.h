@@ -36,7 +36,8 @@ struct TrainEvent {
   std::string phase;                      // phase, progress: prepare | reference | train | finish
   int64_t done = 0;                       // progress
   int64_t total = 0;                      // progress; step: last step of the run
-  std::string unit;                       // progress: pairs | responses | tokens | steps
+  std::string unit;                       // progress: rows | responses | bytes | steps ...
+  std::string activity;                   // progress: what is being done just now, in words
   int64_t step = 0;                       // step, evaluation, checkpoint, checkpoint_bad
   std::map<std::string, double> metrics;  // step, evaluation, result: names of metrics.jsonl
   std::string file;                       // records, checkpoint: path; result: output folder

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/work.h"
 #include "server/core/restart_rules.h"
 
 namespace fpo::coordinator {
@@ -60,16 +61,23 @@ void AddWaiting(const Job& job, const ExplainScene& scene, Explanation* e) {
                                     scene.ahead.size() > kListedMax ? ", ..." : ""));
 }
 
+std::string AgoText(absl::Duration ago) {
+  if (ago < absl::Seconds(1)) return "just now";
+  return absl::StrCat(absl::FormatDuration(absl::Trunc(ago, absl::Seconds(1))), " ago");
+}
+
 void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
   const Progress& p = job.progress;
   if (e->text.empty()) {
+    const std::string amount = WorkText({{"", "", p.done, p.total, p.unit}});
     e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
-    if (p.total > 0) absl::StrAppend(&e->text, ", ", p.done, " of ", p.total, " ", p.unit);
+    if (p.total > 0) absl::StrAppend(&e->text, ", ", amount);
     e->word = "running";
-    if (p.phase == "reference") {
+    if (p.phase == "reference" && (p.unit.empty() || p.unit == "responses")) {
       e->word = "records";
       e->text = absl::StrCat("records: ", p.done, " of ", p.total, " present");
     }
+    if (!p.activity.empty()) absl::StrAppend(&e->text, "; ", p.activity);
   }
   for (const Member& member : job.attempts.back().members) {
     e->details.push_back(absl::StrCat("attempt ", job.attempts.back().number, " on ", member.worker,
@@ -77,8 +85,7 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
   }
   if (p.updated != absl::InfinitePast()) {
     const absl::Duration ago = std::max(absl::ZeroDuration(), scene.now - p.updated);
-    e->details.push_back(absl::StrCat(
-        "last progress ", absl::FormatDuration(absl::Trunc(ago, absl::Seconds(1))), " ago"));
+    e->details.push_back(absl::StrCat("last progress ", AgoText(ago)));
   }
 }
 

@@ -46,6 +46,7 @@ struct Progress {
   int64_t done = 0;   // within the phase
   int64_t total = 0;
   std::string unit;
+  std::string activity;  // what is being done just now, in words
   int64_t step = 0;
   int64_t total_steps = 0;
   std::map<std::string, double> metrics;  // last values, names of metrics.jsonl

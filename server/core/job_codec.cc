@@ -134,6 +134,7 @@ Json ToJson(const Progress& p) {
           {"done", p.done},
           {"total", p.total},
           {"unit", p.unit},
+          {"activity", p.activity},
           {"step", p.step},
           {"total_steps", p.total_steps},
           {"metrics", FromNumbers(p.metrics)},
@@ -146,6 +147,7 @@ Progress ToProgress(const Json& json) {
   Read(json, "done", &p.done);
   Read(json, "total", &p.total);
   Read(json, "unit", &p.unit);
+  if (json.contains("activity")) Read(json, "activity", &p.activity);
   Read(json, "step", &p.step);
   Read(json, "total_steps", &p.total_steps);
   p.metrics = ToNumbers(At(json, "metrics"));

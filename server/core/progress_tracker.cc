@@ -11,6 +11,8 @@
 namespace fpo::coordinator {
 namespace {
 
+constexpr size_t kActivityBytesMax = 500;
+
 // -1: not a phase of the life of a job.
 int32_t PhaseNumber(const std::string& phase) {
   constexpr std::array<absl::string_view, 4> kPhases = {"prepare", "reference", "train", "finish"};
@@ -33,6 +35,7 @@ void EnterPhase(const std::string& phase, Job* job) {
     progress.phase = phase;
     progress.done = progress.total = 0;
     progress.unit.clear();
+    progress.activity.clear();
   }
   if (PhaseNumber(phase) > job->phase_reached) {
     job->phase_reached = PhaseNumber(phase);
@@ -43,10 +46,16 @@ void EnterPhase(const std::string& phase, Job* job) {
 void TrackProgress(const TrainEvent& event, Job* job) {
   if (!event.phase.empty()) EnterPhase(event.phase, job);
   Progress& progress = job->progress;
-  progress.done = event.done;
-  progress.total = event.total;
-  progress.unit = event.unit;
-  if (progress.phase == "reference" && event.done > job->reference_records) {
+  // Without numbers it says only what is being done.
+  if (event.total > 0 || event.done > 0 || !event.unit.empty()) {
+    progress.done = event.done;
+    progress.total = event.total;
+    progress.unit = event.unit;
+  }
+  // The trainer composes it of fixed words, counts and a folder's name.
+  progress.activity = event.activity.substr(0, kActivityBytesMax);
+  const bool counts_records = event.unit.empty() || event.unit == "responses";
+  if (progress.phase == "reference" && counts_records && event.done > job->reference_records) {
     job->reference_records = event.done;
     NoteProgress(job);
   }
@@ -57,7 +66,7 @@ void TrackStep(const TrainEvent& event, Job* job) {
   progress.step = event.step;
   if (event.total > 0) progress.total_steps = event.total;
   for (const auto& [name, value] : event.metrics) progress.metrics[name] = value;
-  if (progress.phase == "train" && (progress.unit.empty() || progress.unit == "steps")) {
+  if (progress.phase == "train") {
     progress.done = event.step;
     progress.total = progress.total_steps;
     progress.unit = "steps";
@@ -109,6 +118,8 @@ EventEffect TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job
   } else {
     return EventEffect::kNone;
   }
+  // Whatever was being done has come to its step, evaluation, checkpoint or phase.
+  if (event->kind != "progress") job->progress.activity.clear();
   job->progress.updated = now;
   return event->kind == "checkpoint_bad" ? EventEffect::kBadCheckpoint : EventEffect::kJob;
 }

@@ -42,6 +42,7 @@ void Fill(const Progress& progress, pb::JobProgress* proto) {
   proto->set_done(progress.done);
   proto->set_total(progress.total);
   proto->set_unit(progress.unit);
+  proto->set_activity(progress.activity);
   proto->set_step(progress.step);
   proto->set_total_steps(progress.total_steps);
   for (const auto& [name, value] : progress.metrics) (*proto->mutable_metrics())[name] = value;

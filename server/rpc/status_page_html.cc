@@ -87,7 +87,7 @@ function step(job) {
   const p = job.progress || {};
   const ended = ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(job.state);
   if (p.step > 0) return p.step + ' / ' + (p.total_steps || '?');
-  return ended ? '' : p.phase || '';
+  return ended ? '' : [p.phase, p.activity].filter(Boolean).join(': ');
 }
 
 const isExtreme = v => Math.abs(v) >= 1e4 || (v && Math.abs(v) < 1e-3);

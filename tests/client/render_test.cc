@@ -88,6 +88,35 @@ TEST(RenderWatchBlockTest, NumbersBelongToTheKindOfJob) {
               HasSubstr("  step -   loss 5.2500\n  speed -\n"));
 }
 
+TEST(RenderWatchBlockTest, SaysWhatIsDoneJustNow) {
+  JobView job = SampleJob();
+  job.cache.reset();
+  job.has_reference = false;
+  job.kind = "sae";
+  job.method.clear();
+  job.progress.activity = "collecting activations: 12288 of 98304 tokens";
+  job.progress.done = job.progress.step = 0;
+  job.progress.metrics.clear();
+  EXPECT_EQ(RenderWatchBlock(job, At(9), Terminal()),
+            "j-4f2a1c  tiny-fpo  RUNNING  9.0s\n"
+            "  prepare ✓   train ▶   finish ·\n"
+            "  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  0 %  0 of 120 steps  ETA -\n"
+            "  collecting activations: 12288 of 98304 tokens\n"
+            "  step -   loss -   active - a token\n"
+            "  speed -\n");
+  EXPECT_THAT(
+      RenderWatchLine(job, At(9)),
+      HasSubstr("RUNNING train 0 of 120 steps (collecting activations: 12288 of 98304 tokens)"));
+  job.progress.phase = "prepare";
+  job.progress.unit = "bytes";
+  job.progress.done = 1 << 29;
+  job.progress.total = int64_t{5} << 30;
+  job.progress.activity = "hashing the weights of /m";
+  EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()), HasSubstr("10 %  0.5 of 5.0 GiB  ETA -\n"));
+  job.state = "SUCCEEDED";
+  EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()), Not(HasSubstr("hashing")));
+}
+
 TEST(RenderWatchBlockTest, EtaNeedsARate) {
   EXPECT_THAT(RenderWatchBlock(SampleJob(), At(9), Terminal()), HasSubstr("ETA -\n"));
   EXPECT_THAT(RenderWatchBlock(SampleJob(), At(9, 0.0), Terminal()), HasSubstr("ETA -\n"));

@@ -14,6 +14,7 @@ TEST(TrainProtocol, EventsRoundTripEveryField) {
   event.done = 3;
   event.total = 8;
   event.unit = "steps";
+  event.activity = "step 4: 1 of 2 micro-batches";
   event.step = 3;
   event.metrics = {{"loss", 0.5}, {"rewards/margins", -1}};
   event.file = "f";
@@ -28,6 +29,7 @@ TEST(TrainProtocol, EventsRoundTripEveryField) {
   EXPECT_EQ(EncodeEvent(*read), line);
   EXPECT_EQ(read->metrics, event.metrics);
   EXPECT_EQ(read->message, event.message);
+  EXPECT_EQ(read->activity, event.activity);
 }
 
 TEST(TrainProtocol, UnknownFieldsAreIgnoredAndNonsenseRefused) {

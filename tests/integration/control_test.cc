@@ -172,6 +172,11 @@ TEST_F(ControlTest, NumbersQueueAndPreviewAreShown) {
   Submit("runs", "steps-1000-10-0");
   ASSERT_TRUE(ReachesStep("runs", 2));
   Submit("waits", "steps-3-1-0");
+  const auto none = service_->Ctl({"metrics", "waits"});
+  EXPECT_EQ(none.code, 4);
+  EXPECT_THAT(none.err,
+              HasSubstr("has no numbers yet: they begin with the first step; it is QUEUED"));
+  EXPECT_THAT(none.err, HasSubstr("hint: fpoctl watch j-"));
   const json queue = json::parse(Ok({"queue", "--json"}));
   EXPECT_EQ(queue["waiting"][0]["job"]["name"], "waits");
   EXPECT_TRUE(queue["waiting"][0].contains("start_estimate")) << "from the pace of what runs";

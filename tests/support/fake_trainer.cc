@@ -240,6 +240,14 @@ int Phase::Prepare() {
 int Phase::Score() {
   const auto keys = fpo::ReadKeysFile(flags_["prepared"] + "/reference.keys");
   if (!keys.ok()) return Fail(3, std::string(keys.status().message()));
+  TrainEvent progress;
+  progress.kind = "progress";
+  progress.phase = "reference";
+  progress.unit = "bytes";
+  progress.done = 1;
+  progress.total = 4;
+  progress.activity = "loading";
+  if (!Label("score-progress").empty()) Emit(progress);
   TrainEvent hello;
   hello.kind = "hello";
   Emit(hello);
@@ -251,6 +259,9 @@ int Phase::Score() {
       const auto command = fpo::ParseCommand(buffer.substr(0, end));
       if (!command.ok() || command->kind == "stop") return command.ok() ? 0 : 1;
       if (const std::optional<int> ended = Behave(Label("score-command"))) return *ended;
+      progress.unit = "responses";
+      progress.activity = "forward: 1 of 2 layers";
+      if (!Label("score-progress").empty()) Emit(progress);
       auto writer = fpo::RecordFileWriter::Create(command->file, MakeRecipe());
       for (const int64_t ordinal : command->ordinals) {
         fpo::PackedRecord record;

@@ -60,8 +60,23 @@ TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
   EXPECT_EQ(e.text, "running: train, 5 of 9 steps");
   EXPECT_THAT(e.details, Contains("attempt 1 on w1, 1 slot"));
   EXPECT_THAT(e.details, Contains("last progress 1m1s ago"));
+  job.progress.activity = "step 6: 1 of 4 micro-batches, forward: 7 of 18 layers";
+  job.progress.updated = kStart;
+  const Explanation slow = ExplainJob(job, {.now = kStart});
+  EXPECT_EQ(slow.text,
+            "running: train, 5 of 9 steps; step 6: 1 of 4 micro-batches, forward: 7 of 18 layers");
+  EXPECT_THAT(slow.details, Contains("last progress just now"));
+  job.progress.activity.clear();
   job.progress.phase = "reference";
+  job.progress.unit = "responses";
   EXPECT_EQ(ExplainJob(job, {.now = kStart}).word, "records");
+  EXPECT_EQ(ExplainJob(job, {.now = kStart}).text, "records: 5 of 9 present");
+  job.progress.unit = "bytes";
+  job.progress.total = 5 << 20;
+  job.progress.done = 1 << 20;
+  job.progress.activity = "loading /m";
+  EXPECT_EQ(ExplainJob(job, {.now = kStart}).text,
+            "running: reference, 1.0 of 5.0 MiB; loading /m");
 }
 
 TEST(ExplainJob, EveryStateHasAWordAndStoppedOnesACommand) {

@@ -46,6 +46,7 @@ Job FullJob() {
   job.progress.done = 8;
   job.progress.total = 9;
   job.progress.unit = "steps";
+  job.progress.activity = "step 4: 1 of 2 micro-batches";
   job.progress.step = 10;
   job.progress.total_steps = 11;
   job.progress.metrics = {{"loss", 0.693},

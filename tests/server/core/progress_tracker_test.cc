@@ -58,6 +58,62 @@ TEST_F(ProgressTrackerTest, AReferenceRecordIsProgressOnce) {
   EXPECT_FALSE(progressed());
 }
 
+TEST_F(ProgressTrackerTest, OnlyRecordsCountAsRecords) {
+  job_.phase_reached = 1;
+  TrainEvent loading = EventOf("progress");
+  loading.phase = "reference";
+  loading.done = 1 << 30;
+  loading.total = 1 << 30;
+  loading.unit = "bytes";
+  loading.activity = "loading /m";
+  ASSERT_TRUE(Track(EncodeEvent(loading)));
+  EXPECT_FALSE(progressed());
+  EXPECT_EQ(job_.reference_records, 0);
+  EXPECT_EQ(job_.progress.activity, "loading /m");
+}
+
+TEST_F(ProgressTrackerTest, AnActivityWithoutNumbersLeavesThoseOfThePhase) {
+  TrainEvent event = EventOf("progress");
+  event.phase = "reference";
+  event.done = 20;
+  event.total = 68;
+  event.unit = "responses";
+  Track(EncodeEvent(event));
+  event.done = event.total = 0;
+  event.unit.clear();
+  event.activity = "scoring: 3 of 16 responses";
+  Track(EncodeEvent(event));
+  EXPECT_EQ(job_.progress.done, 20);
+  EXPECT_EQ(job_.progress.total, 68);
+  EXPECT_EQ(job_.progress.activity, "scoring: 3 of 16 responses");
+  event.activity = std::string(2000, 'x');
+  Track(EncodeEvent(event));
+  EXPECT_EQ(job_.progress.activity.size(), 500u);
+}
+
+TEST_F(ProgressTrackerTest, AStepEndsWhatWasDoneForIt) {
+  Track(PhaseLine("train"));
+  TrainEvent event = EventOf("progress");
+  event.phase = "train";
+  event.done = 100;
+  event.total = 4096;
+  event.unit = "bytes";
+  event.activity = "loading /m";
+  Track(EncodeEvent(event));
+  Track(StepLine(1, 40, 0.5));
+  EXPECT_EQ(job_.progress.done, 1);
+  EXPECT_EQ(job_.progress.total, 40);
+  EXPECT_EQ(job_.progress.unit, "steps");
+  EXPECT_EQ(job_.progress.activity, "");
+  event = EventOf("progress");
+  event.phase = "train";
+  event.activity = "evaluating: 8 of 512 pairs";
+  Track(EncodeEvent(event));
+  EXPECT_EQ(job_.progress.activity, "evaluating: 8 of 512 pairs");
+  Track(EncodeEvent(EventOf("evaluation")));
+  EXPECT_EQ(job_.progress.activity, "");
+}
+
 TEST_F(ProgressTrackerTest, StepsUpdateNumbersAndMetrics) {
   Track(PhaseLine("train"));
   ASSERT_TRUE(Track(StepLine(7, 40, 0.5)));

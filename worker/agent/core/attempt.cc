@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
+constexpr absl::Duration kPullInterval = absl::Seconds(2);
 constexpr absl::Duration kRecordsNoteInterval = absl::Seconds(10);
 
 // Bad input ends the job; anything else may be better on another host or later.
@@ -351,6 +352,16 @@ void Attempt::OnComputed(int64_t records) {
 
 void Attempt::OnPulled(int64_t records) {
   services_.metrics->records_pulled.Add(static_cast<double>(records));
+  records_pulled_ += records;
+  const absl::Time now = absl::Now();
+  if (now - last_progress_ < kPullInterval) return;
+  last_progress_ = now;
+  TrainEvent event;
+  event.kind = "progress";
+  event.phase = "reference";
+  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_, " of ",
+                                cache_use_.records_total);
+  output_.Emit(std::move(event));
 }
 
 }  // namespace fpo::agent

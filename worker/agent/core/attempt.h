@@ -106,6 +106,7 @@ class Attempt final : public ReferenceObserver {
   std::string prepared_digest_;
   bool survived_kill_ = false;
   absl::Time last_progress_ = absl::InfinitePast();
+  int64_t records_pulled_ = 0;
   absl::Time last_records_note_ = absl::InfinitePast();
 
   absl::Mutex mutex_;

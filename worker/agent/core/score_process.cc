@@ -1,5 +1,6 @@
 #include "worker/agent/core/score_process.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kExitCheck = absl::Milliseconds(100);
 constexpr absl::Duration kFinishTime = absl::Seconds(10);
+constexpr absl::Duration kNoteInterval = absl::Seconds(8);  // of lines about one slow command
 
 }  // namespace
 
@@ -35,7 +37,7 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
     absl::MutexLock lock(&mutex_);
     answered_ = false;
     done_ = 0;
-    heard_ = absl::Now();
+    heard_ = noted_ = absl::Now();
   }
   const absl::Status sent = process_->Send({.kind = "score", .ordinals = ordinals, .file = file});
   // A process that no longer reads is about to end, which says more.
@@ -51,7 +53,8 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
 }
 
 absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int64_t)>& on_tick) {
-  absl::Time next_tick = absl::Now() + kTick;
+  const absl::Time start = absl::Now();
+  absl::Time next_tick = start + kTick;
   for (;;) {
     int64_t done = 0;
     {
@@ -119,7 +122,7 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
     absl::MutexLock lock(&mutex_);
     heard_ = absl::Now();
     if (event.kind == "hello") loaded_ = true;
-    if (event.kind == "progress") done_ = event.done;
+    if (event.kind == "progress" && loaded_) done_ = std::max(done_, event.done);
     if (event.kind == "records") {
       answered_ = true;
       answered_file_ = event.file;
@@ -128,8 +131,28 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
       answered_flops_ = flops == event.metrics.end() ? 0 : flops->second;
     }
   }
-  // Its progress is within one command; the phase reports that of the whole manifest.
-  if (event.kind != "progress" && event.kind != "records") output_->OnEvent(rank, event, json);
+  if (event.kind == "progress") return OnProgress(rank, event, json);
+  if (event.kind != "records") output_->OnEvent(rank, event, json);
+}
+
+// While it loads, its numbers are the phase's. Within a command they are a small part: the phase
+// reports those of the whole manifest, and these become words.
+void ScoreProcess::OnProgress(int32_t rank, const TrainEvent& event, const std::string& json) {
+  TrainEvent told = event;
+  bool note = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (loaded_) {
+      told.activity = absl::StrCat("scoring ", event.done, " of ", event.total, " ", event.unit,
+                                   event.activity.empty() ? "" : ", ", event.activity);
+      told.done = told.total = 0;
+      told.unit.clear();
+      note = absl::Now() - noted_ >= kNoteInterval;
+      if (note) noted_ = absl::Now();
+    }
+  }
+  output_->OnEvent(rank, told, told.unit == event.unit ? json : EncodeEvent(told));
+  if (note) output_->Note(absl::StrCat("reference: ", told.activity));
 }
 
 }  // namespace fpo::agent

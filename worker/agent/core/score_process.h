@@ -50,6 +50,7 @@ class ScoreProcess final : public Scorer, public RankSink {
   absl::Status Ended();
   bool IsHung();
   void Hear();
+  void OnProgress(int32_t rank, const TrainEvent& event, const std::string& json);
 
   ProcessSet* const processes_;
   RankOutput* const output_;
@@ -64,6 +65,7 @@ class ScoreProcess final : public Scorer, public RankSink {
   absl::Time heard_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time noted_ ABSL_GUARDED_BY(mutex_);  // last line about progress, or begin of a command
   int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_count_ ABSL_GUARDED_BY(mutex_) = 0;
   double answered_flops_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -4,7 +4,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 
@@ -45,11 +48,34 @@ bool IsConversation(const PreferenceRow& row) {
   return row.kind == Kind::kMessages && !row.has_rejected && row.prompt_messages.empty();
 }
 
+std::string FormName(Kind kind) {
+  switch (kind) {
+    case Kind::kStrings:
+      return "strings";
+    case Kind::kMessages:
+      return "messages";
+    case Kind::kTranscript:
+      return "transcript";
+    case Kind::kIds:
+      return "ids";
+    case Kind::kText:
+      break;
+  }
+  return "text";
+}
+
+// Whether the response goes on where the prompt's last word ends, in a script that parts words.
+bool IsInsideAWord(absl::string_view prompt, absl::string_view response) {
+  absl::ConsumePrefix(&prompt, "<bos>");
+  if (prompt.empty() || response.empty()) return false;
+  return absl::ascii_isgraph(prompt.back()) && absl::ascii_isgraph(response.front());
+}
+
 }  // namespace
 
 struct Admission::Account {
   AdmissionReport report;
-  std::vector<int64_t> prompt, chosen, rejected, total;
+  std::vector<int64_t> prompt, chosen, rejected, total, uncut;
   std::unordered_set<std::string> seen;
   int64_t response_tokens = 0;
   int64_t with_turns = 0, without_turns = 0;
@@ -72,6 +98,11 @@ bool Admission::full() const {
 
 absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
   std::vector<AdmissionCandidate> candidates;
+  if (limits_.pairs_required && !row.has_rejected) {
+    // A row counts once, however many turns a conversation without a second response has.
+    candidates.emplace_back().drop_reason = "no_rejected_response";
+    return candidates;
+  }
   if (!IsConversation(row)) {
     FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(row));
     return candidates;
@@ -86,9 +117,7 @@ absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const Preferen
 absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row) const {
   const bool two = row.has_rejected && !limits_.chosen_only;
   AdmissionCandidate out;
-  if (limits_.pairs_required && !row.has_rejected) {
-    out.drop_reason = "no_rejected_response";
-  } else if (two && !row.drop_reason.empty()) {
+  if (two && !row.drop_reason.empty()) {
     out.drop_reason = row.drop_reason;
   } else if (row.kind == Kind::kIds) {
     out.pair.prompt = row.prompt_ids;
@@ -135,6 +164,8 @@ absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate*
     boundary = std::min(boundary, CommonHead(prompt, rejected));
   }
   out->turns = template_.UsesTurns(row);
+  out->unseparated =
+      row.kind == Kind::kStrings && !out->turns && IsInsideAWord(text->prompt, text->chosen);
   out->moved = boundary < Length(prompt);
   prompt.resize(static_cast<size_t>(boundary));
   const int32_t end = template_.Terminator(row);
@@ -150,6 +181,7 @@ absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate*
 
 void Admission::Limit(AdmissionCandidate* out) const {
   TokenPair& pair = out->pair;
+  out->uncut = Length(pair.prompt) + std::max(Length(pair.chosen), Length(pair.rejected));
   out->cut_prompt = CutPrompt(marks_, limits_.max_prompt_length, &pair.prompt);
   const int64_t room = limits_.max_length - Length(pair.prompt);
   out->cut_chosen = Length(pair.chosen) > room;
@@ -163,11 +195,12 @@ std::vector<TokenPair> Admission::Settle(const PreferenceRow& row,
   std::vector<TokenPair> pairs;
   for (AdmissionCandidate& candidate : candidates) {
     if (full()) break;
+    ++account_->report.examples;
     if (!candidate.drop_reason.empty()) {
       Drop(row, candidate.drop_reason);
       continue;
     }
-    Count(candidate);
+    Count(row, candidate);
     pairs.push_back(std::move(candidate.pair));
   }
   if (full()) account_->report.stopped_at_max_pairs = true;
@@ -185,11 +218,14 @@ void Admission::Drop(const PreferenceRow& row, const std::string& reason) {
   if (examples.size() < kExamplesMax) examples.push_back(absl::StrCat(row.where, ": ", reason));
 }
 
-void Admission::Count(const AdmissionCandidate& candidate) {
+void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candidate) {
   const TokenPair& pair = candidate.pair;
   AdmissionReport& report = account_->report;
   ++report.admitted;
   ++(candidate.turns ? account_->with_turns : account_->without_turns);
+  ++report.forms[FormName(row.kind)];
+  report.texts_without_turns += !candidate.turns && row.kind != Kind::kIds;
+  report.unseparated += candidate.unseparated;
   report.boundary_moves += candidate.moved;
   report.cut_prompts += candidate.cut_prompt;
   report.cut_chosen += candidate.cut_chosen;
@@ -215,7 +251,26 @@ void Admission::Count(const AdmissionCandidate& candidate) {
   if (!pair.rejected.empty()) account_->rejected.push_back(Length(pair.rejected));
   account_->total.push_back(Length(pair.prompt) +
                             std::max(Length(pair.chosen), Length(pair.rejected)));
+  account_->uncut.push_back(candidate.uncut);
   report.tokens += Length(pair.prompt) + Length(pair.chosen) + Length(pair.rejected);
+}
+
+// What `auto` made of each form that was seen.
+std::string Admission::TemplateReason() const {
+  if (template_.name() != "auto") return "as data.template says";
+  const bool turns = account_->with_turns > 0;
+  std::vector<std::string> words;
+  for (const auto& [form, count] : account_->report.forms) {
+    if (form == "strings") {
+      words.push_back(absl::StrCat("strings, and the model's folder has ",
+                                   template_.model_has_turns() ? "a" : "no", " chat template"));
+    } else if (form == "messages" || form == "transcript") {
+      words.push_back(absl::StrCat(form, turns ? "" : ", and the tokenizer has no turn marks"));
+    } else {
+      words.push_back(form);
+    }
+  }
+  return absl::StrCat("auto: ", words.empty() ? "no rows" : absl::StrJoin(words, "; "));
 }
 
 AdmissionReport Admission::Report() const {
@@ -224,10 +279,15 @@ AdmissionReport Admission::Report() const {
   report.template_name = account_->with_turns == 0      ? "none"
                          : account_->without_turns == 0 ? "gemma"
                                                         : "gemma and none";
+  report.template_reason = TemplateReason();
+  report.model_has_turns = template_.model_has_turns();
+  report.max_length = limits_.max_length;
+  report.max_prompt_length = limits_.max_prompt_length;
   report.prompt = QuantilesOf(account_->prompt);
   report.chosen = QuantilesOf(account_->chosen);
   report.rejected = QuantilesOf(account_->rejected);
   report.total = QuantilesOf(account_->total);
+  report.uncut = QuantilesOf(account_->uncut);
   if (report.tokens > 0) {
     report.response_share =
         static_cast<double>(account_->response_tokens) / static_cast<double>(report.tokens);

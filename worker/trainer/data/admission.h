@@ -30,8 +30,10 @@ struct AdmissionLimits {
 struct AdmissionCandidate {
   std::string drop_reason;  // empty: `pair` is good
   TokenPair pair;
-  bool turns = false;  // rendered with the turns of a chat template
-  bool moved = false;  // the boundary fell before the prompt's own end
+  bool turns = false;        // rendered with the turns of a chat template
+  bool unseparated = false;  // nothing but their own letters between prompt and response
+  int64_t uncut = 0;         // tokens of prompt and longer response before the limits
+  bool moved = false;        // the boundary fell before the prompt's own end
   bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
   bool equal_scores = false;
 };
@@ -60,7 +62,8 @@ class Admission {
   absl::Status EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const;
   void Limit(AdmissionCandidate* out) const;
   void Drop(const PreferenceRow& row, const std::string& reason);
-  void Count(const AdmissionCandidate& candidate);
+  void Count(const PreferenceRow& row, const AdmissionCandidate& candidate);
+  std::string TemplateReason() const;
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;
   const AdmissionLimits limits_;

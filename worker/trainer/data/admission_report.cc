@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "worker/trainer/data/admission_notes.h"
+
 namespace fpo::train {
 namespace {
 
@@ -17,10 +19,14 @@ Json LengthsJson(const LengthQuantiles& lengths) {
           {"mean", lengths.mean}};
 }
 
-Json ReportJson(const AdmissionReport& report) {
+Json ReportJson(const std::string& key, const AdmissionReport& report) {
   Json json = {{"template", report.template_name},
+               {"template_reason", report.template_reason},
+               {"max_length", report.max_length},
+               {"max_prompt_length", report.max_prompt_length},
                {"rows", report.rows},
                {"malformed", report.malformed},
+               {"examples", report.examples},
                {"admitted", report.admitted},
                {"dropped", Json(report.dropped)},
                {"stopped_at_max_pairs", report.stopped_at_max_pairs},
@@ -28,6 +34,9 @@ Json ReportJson(const AdmissionReport& report) {
                 {{"prompts", report.cut_prompts},
                  {"chosen", report.cut_chosen},
                  {"rejected", report.cut_rejected}}},
+               {"forms", Json(report.forms)},
+               {"texts_without_turns", report.texts_without_turns},
+               {"unseparated", report.unseparated},
                {"boundary_moves", report.boundary_moves},
                {"doubled_bos", report.doubled_bos},
                {"missing_bos", report.missing_bos},
@@ -39,7 +48,9 @@ Json ReportJson(const AdmissionReport& report) {
   json["lengths"] = {{"prompt", LengthsJson(report.prompt)},
                      {"chosen", LengthsJson(report.chosen)},
                      {"rejected", LengthsJson(report.rejected)},
-                     {"total", LengthsJson(report.total)}};
+                     {"total", LengthsJson(report.total)},
+                     {"uncut", LengthsJson(report.uncut)}};
+  json["warnings"] = AdmissionWarnings(key, report);
   json["malformed_examples"] = report.malformed_examples;
   json["dropped_examples"] = report.dropped_examples;
   return json;
@@ -69,8 +80,8 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths) {
 
 std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval) {
   Json json;
-  json["train"] = ReportJson(train);
-  if (eval != nullptr) json["eval"] = ReportJson(*eval);
+  json["train"] = ReportJson("data.train", train);
+  if (eval != nullptr) json["eval"] = ReportJson("data.eval", *eval);
   // File names in examples may hold any bytes.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -16,9 +16,14 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths);
 
 // What became of the rows of one input (train or eval). The numbers of admission.json.
 struct AdmissionReport {
-  std::string template_name;
+  std::string template_name;     // gemma | none | gemma and none: what was done
+  std::string template_reason;   // and why
+  bool model_has_turns = false;  // the model's folder has a chat template with turns
+  int64_t max_length = 0, max_prompt_length = 0;  // the limits
   int64_t rows = 0;
   int64_t malformed = 0;
+  // what the rows hold: one a row, but each turn of the assistant in an SFT conversation
+  int64_t examples = 0;
   int64_t admitted = 0;  // pairs (or SFT examples) written
   // empty_response | identical_pair | bad_roles | no_shared_prompt | ...
   std::map<std::string, int64_t> dropped;
@@ -26,6 +31,9 @@ struct AdmissionReport {
   int64_t cut_prompts = 0, cut_chosen = 0, cut_rejected = 0;
   // pairs whose prompt is shorter than the prompt alone, because of a merged token
   int64_t boundary_moves = 0;
+  std::map<std::string, int64_t> forms;  // admitted, by form: strings | messages | ...
+  int64_t texts_without_turns = 0;       // admitted as plain text: not ids
+  int64_t unseparated = 0;  // of them strings whose prompt and response no white space parts
   int64_t doubled_bos = 0, missing_bos = 0;
   // responses that do not end with their terminator: cut, or given as ids
   int64_t missing_terminators = 0;
@@ -34,6 +42,7 @@ struct AdmissionReport {
   int64_t tokens = 0;         // over prompts and responses
   double response_share = 0;  // response tokens / all tokens
   LengthQuantiles prompt, chosen, rejected, total;
+  LengthQuantiles uncut;  // total, before anything was cut
   std::vector<std::string> malformed_examples;
   std::vector<std::string> dropped_examples;  // "file:line: reason", at most 20
 };

@@ -131,8 +131,8 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Create(const std::string& name,
         absl::StrCat("data.template gemma: the tokenizer of ", model_folder,
                      " has no pieces <start_of_turn> and <end_of_turn>; use template: none"));
   }
-  made.strings_are_turns_ =
-      name == "gemma" || (name == "auto" && has_turns && FolderHasTurns(model_folder));
+  made.model_has_turns_ = has_turns && FolderHasTurns(model_folder);
+  made.strings_are_turns_ = name == "gemma" || (name == "auto" && made.model_has_turns_);
   return made;
 }
 

@@ -38,9 +38,12 @@ class ChatTemplate {
   bool UsesTurns(const PreferenceRow& row) const;
 
   const std::string& name() const { return name_; }
+  // The model's folder has a chat template with Gemma's turns: it was trained to answer in them.
+  bool model_has_turns() const { return model_has_turns_; }
 
  private:
   std::string name_;
+  bool model_has_turns_ = false;
   bool strings_are_turns_ = false;
   int32_t end_of_turn_ = -1;
   int32_t eos_ = -1;

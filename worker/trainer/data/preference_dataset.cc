@@ -2,29 +2,69 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "worker/trainer/data/row_form.h"
 #include "worker/trainer/data/row_source.h"
+#include "worker/trainer/data/utf8.h"
 
 namespace fpo::train {
 namespace {
 
 constexpr size_t kExamplesMax = 20;
+constexpr size_t kFaultsShown = 3;
 constexpr int64_t kEarlyCheckRows = 1000;
 
-absl::Status TooManyBad(const DatasetCounts& counts, double max_bad_fraction) {
+absl::Status TooManyBad(DatasetCounts counts, double max_bad_fraction) {
+  std::stable_sort(counts.faults.begin(), counts.faults.end(),
+                   [](const auto& a, const auto& b) { return a.rows > b.rows; });
+  std::vector<std::string> lines;
+  bool foreign = false;
+  for (size_t i = 0; i < counts.faults.size() && i < kFaultsShown; ++i) {
+    const DatasetCounts::Fault& fault = counts.faults[i];
+    lines.push_back(absl::StrCat(
+        fault.first, fault.rows > 1 ? absl::StrCat(" and ", fault.rows - 1, " more") : "", ": ",
+        fault.what));
+    foreign |= absl::StrContains(fault.what, "the row has ");
+  }
   return absl::InvalidArgumentError(absl::StrFormat(
-      "%d of %d rows are malformed, more than data.max_bad_fraction = %g allows; e.g. %s",
-      counts.malformed, counts.rows, max_bad_fraction,
-      absl::StrJoin(
-          counts.malformed_examples.begin(),
-          counts.malformed_examples.begin() +
-              static_cast<std::ptrdiff_t>(std::min<size_t>(counts.malformed_examples.size(), 5)),
-          "; ")));
+      "%d of %d rows are malformed, more than data.max_bad_fraction = %g allows; %s%s%s",
+      counts.malformed, counts.rows, max_bad_fraction, absl::StrJoin(lines, "; "),
+      foreign ? "; " : "", foreign ? kAcceptedForms : ""));
+}
+
+// Where and why the text is not UTF-8: files come from elsewhere, and "not JSON" would hide it.
+std::string NotUtf8(const RowText& row, size_t bad) {
+  const absl::string_view before = absl::string_view(row.text).substr(0, bad);
+  const size_t line_end = before.rfind('\n');
+  const int64_t line = row.line + std::count(before.begin(), before.end(), '\n');
+  const int64_t byte = line_end == absl::string_view::npos
+                           ? row.column + static_cast<int64_t>(bad)
+                           : static_cast<int64_t>(bad - line_end - 1);
+  const bool wide =
+      absl::StartsWith(row.text, "\xFF\xFE") || absl::StartsWith(row.text, "\xFE\xFF");
+  return absl::StrFormat(
+      "not UTF-8 at byte %d of line %d (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8",
+      byte + 1, line, static_cast<uint8_t>(row.text[bad]), wide ? "UTF-16" : "LATIN1");
+}
+
+void NoteFault(const std::string& where, const std::string& what, DatasetCounts* counts) {
+  ++counts->malformed;
+  if (counts->malformed_examples.size() < kExamplesMax) {
+    counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
+  }
+  for (DatasetCounts::Fault& fault : counts->faults) {
+    if (fault.what != what) continue;
+    ++fault.rows;
+    return;
+  }
+  if (counts->faults.size() < kExamplesMax) counts->faults.push_back({what, where, 1});
 }
 
 bool ExceedsBad(const DatasetCounts& counts, double max_bad_fraction) {
@@ -43,10 +83,8 @@ absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
     auto row = ParsePreferenceRow(text->text, options.format);
     ++counts->rows;
     if (!row.ok()) {
-      ++counts->malformed;
-      if (counts->malformed_examples.size() < kExamplesMax) {
-        counts->malformed_examples.push_back(absl::StrCat(where, ": ", row.status().message()));
-      }
+      const std::optional<size_t> bad = FirstBadUtf8(text->text);
+      NoteFault(where, bad ? NotUtf8(*text, *bad) : std::string(row.status().message()), counts);
       // A file of the wrong kind is refused early, not after all of it was read.
       if (counts->rows >= kEarlyCheckRows && counts->malformed > counts->rows / 2) {
         if (ExceedsBad(*counts, options.max_bad_fraction)) {

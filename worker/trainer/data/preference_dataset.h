@@ -23,6 +23,13 @@ struct DatasetCounts {
   int64_t rows = 0;
   int64_t malformed = 0;
   std::vector<std::string> malformed_examples;  // "train.jsonl:17: no field 'chosen'", at most 20
+  // What was wrong, the most frequent first, each with its first place; at most 20 kinds.
+  struct Fault {
+    std::string what;
+    std::string first;
+    int64_t rows = 0;
+  };
+  std::vector<Fault> faults;
 };
 
 // What to do with a row; an error stops the reading and is returned. Return Cancelled to stop early

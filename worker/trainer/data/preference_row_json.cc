@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "worker/trainer/data/preference_dataset.h"
+#include "worker/trainer/data/row_form.h"
 
 namespace fpo::train {
 namespace {
@@ -22,9 +23,18 @@ constexpr absl::string_view kAssistant = "\n\nAssistant:";
 
 absl::Status Malformed(absl::string_view what) { return absl::InvalidArgumentError(what); }
 
+constexpr absl::string_view kNoField = "no field '";
+
+// The row is of another form altogether, which its fields tell best.
+bool IsMissingField(const absl::Status& status) {
+  return absl::StartsWith(status.message(), kNoField);
+}
+
+absl::Status NoField(absl::string_view key) { return Malformed(absl::StrCat(kNoField, key, "'")); }
+
 absl::StatusOr<std::string> TakeString(const Json& row, const char* key) {
   const auto it = row.find(key);
-  if (it == row.end()) return Malformed(absl::StrCat("no field '", key, "'"));
+  if (it == row.end()) return NoField(key);
   if (!it->is_string()) {
     return Malformed(absl::StrCat("field '", key, "' is ", it->type_name(), ", expected a string"));
   }
@@ -33,17 +43,16 @@ absl::StatusOr<std::string> TakeString(const Json& row, const char* key) {
 
 absl::StatusOr<std::vector<Message>> TakeMessages(const Json& row, const char* key) {
   const auto it = row.find(key);
-  if (it == row.end()) return Malformed(absl::StrCat("no field '", key, "'"));
+  if (it == row.end()) return NoField(key);
   if (!it->is_array()) {
     return Malformed(absl::StrCat("field '", key, "' is ", it->type_name(),
                                   ", expected a list of {role, content}"));
   }
   std::vector<Message> messages;
   for (const Json& item : *it) {
-    if (!item.is_object() || !item.contains("role") || !item.contains("content") ||
-        !item["role"].is_string() || !item["content"].is_string()) {
-      return Malformed(absl::StrCat("message ", messages.size(), " of '", key,
-                                    "' has no string role and content"));
+    const std::string wrong = WhyNoMessage(item);
+    if (!wrong.empty()) {
+      return Malformed(absl::StrCat("message ", messages.size(), " of '", key, "' ", wrong));
     }
     messages.push_back({item["role"].get<std::string>(), item["content"].get<std::string>()});
   }
@@ -52,7 +61,7 @@ absl::StatusOr<std::vector<Message>> TakeMessages(const Json& row, const char* k
 
 absl::StatusOr<std::vector<int32_t>> TakeIds(const Json& row, const char* key) {
   const auto it = row.find(key);
-  if (it == row.end()) return Malformed(absl::StrCat("no field '", key, "'"));
+  if (it == row.end()) return NoField(key);
   if (!it->is_array()) return Malformed(absl::StrCat("field '", key, "' is not a list of ids"));
   std::vector<int32_t> ids;
   for (const Json& item : *it) {
@@ -250,10 +259,16 @@ std::optional<double> Score(const Json& row, const char* key, const char* other)
 absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json,
                                                  const std::string& format) {
   const Json row = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
-  if (row.is_discarded()) return Malformed("not JSON");
-  if (!row.is_object()) return Malformed("not a JSON object");
+  if (row.is_discarded()) return Malformed(WhyNoJson(json));
+  if (!row.is_object()) {
+    return Malformed(absl::StrCat("a row must be a JSON object, this is ", row.type_name()));
+  }
   PreferenceRow out;
-  FPO_RETURN_IF_ERROR(ReadFields(row, format == "auto" ? FormatOf(row) : format, &out));
+  const absl::Status read = ReadFields(row, format == "auto" ? FormatOf(row) : format, &out);
+  if (IsMissingField(read)) {
+    return Malformed(absl::StrCat(read.message(), "; ", DescribeRow(row)));
+  }
+  FPO_RETURN_IF_ERROR(read);
   if (Has(row, "id"))
     out.id = IsStringAt(row, "id") ? row["id"].get<std::string>() : row["id"].dump();
   out.chosen_score = Score(row, "score_chosen", "chosen_score");

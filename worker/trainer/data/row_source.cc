@@ -28,6 +28,8 @@ struct RowSource::State {
   std::string buffer;
   size_t at = 0;
   int64_t line = 1;
+  int64_t line_start = 0;    // where the line begins in the unpacked file
+  int64_t buffer_start = 0;  // where the buffer does
   bool array = false;
   bool done = false;
 
@@ -38,6 +40,7 @@ struct RowSource::State {
   // False at the end of the file.
   absl::StatusOr<bool> Fill() {
     if (at < buffer.size()) return true;
+    buffer_start += static_cast<int64_t>(buffer.size());
     buffer.resize(kBufferBytes);
     at = 0;
     const int got = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()));
@@ -58,10 +61,19 @@ struct RowSource::State {
       if (!more) return std::optional<char>();
       const char c = buffer[at];
       if (!IsSpace(c)) return std::optional<char>(c);
-      line += c == '\n';
       ++at;
+      if (c == '\n') NextLineBegins();
     }
   }
+
+  // Behind a line feed that was consumed.
+  void NextLineBegins() {
+    ++line;
+    line_start = Position();
+  }
+  int64_t Position() const { return buffer_start + static_cast<int64_t>(at); }
+
+  RowText RowHere() const { return {"", line, Position() - line_start}; }
 
   absl::Status TooLong() const {
     return absl::InvalidArgumentError(
@@ -115,8 +127,7 @@ absl::StatusOr<std::optional<RowText>> RowSource::NextLine() {
     state_->done = true;
     return std::optional<RowText>();
   }
-  RowText row;
-  row.line = state_->line;
+  RowText row = state_->RowHere();
   while (true) {
     FPO_ASSIGN_OR_RETURN(const bool more, state_->Fill());
     if (!more) break;
@@ -127,7 +138,7 @@ absl::StatusOr<std::optional<RowText>> RowSource::NextLine() {
     if (row.text.size() > kRowBytesMax) return state_->TooLong();
     state_->at += end == nullptr ? rest : static_cast<size_t>(end - begin) + 1;
     if (end != nullptr) {
-      ++state_->line;
+      state_->NextLineBegins();
       break;
     }
   }
@@ -145,8 +156,7 @@ absl::StatusOr<std::optional<RowText>> RowSource::NextElement() {
     state_->done = true;
     return std::optional<RowText>();
   }
-  RowText row;
-  row.line = state_->line;
+  RowText row = state_->RowHere();
   int depth = 0;
   bool in_string = false, escaped = false;
   while (true) {
@@ -160,7 +170,7 @@ absl::StatusOr<std::optional<RowText>> RowSource::NextElement() {
     const char c = state_->buffer[state_->at];
     if (!in_string && depth == 0 && (c == ',' || c == ']')) break;
     ++state_->at;
-    state_->line += c == '\n';
+    if (c == '\n') state_->NextLineBegins();
     row.text.push_back(c);
     if (row.text.size() > kRowBytesMax) return state_->TooLong();
     if (in_string) {

@@ -13,7 +13,8 @@ namespace fpo::train {
 // One JSON value of an input file, with the place it starts at.
 struct RowText {
   std::string text;
-  int64_t line = 0;  // 1-based
+  int64_t line = 0;    // 1-based
+  int64_t column = 0;  // bytes of the line before it
 };
 
 // Streams the rows of one file: .jsonl (one a line, blank lines skipped), .json (an array), either

@@ -1,7 +1,10 @@
 #include "worker/agent/core/score_process.h"
 
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
@@ -89,6 +92,33 @@ TEST_F(ScoreProcessTest, OneThatHangsIsEndedAndSaysSo) {
     EXPECT_EQ(scorer.failure()->end_class, "infrastructure");
     EXPECT_THAT(scorer.failure()->message, HasSubstr("silent for 300ms, taken for hung"));
   }
+}
+
+TEST_F(ScoreProcessTest, TellsOfLoadingWithNumbersAndOfItsCommandInWords) {
+  parts_.outbox.Open({"job", 1, 1});
+  parts_.outbox.StartSession();
+  ScoreProcess scorer = Make("\"score-progress\":\"yes\"");
+  ASSERT_TRUE(scorer.Start().ok());
+  ASSERT_TRUE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
+  scorer.Finish();
+  std::vector<TrainEvent> told;
+  while (const std::optional<Outgoing> next = parts_.outbox.Next(absl::Now())) {
+    const auto* events = std::get_if<EventBatch>(&*next);
+    if (events == nullptr) continue;
+    for (const auto& line : events->lines) {
+      const auto event = ParseEvent(line.text);
+      ASSERT_TRUE(event.ok()) << event.status();
+      if (event->kind == "progress") told.push_back(*event);
+    }
+  }
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].activity, "loading");
+  EXPECT_EQ(told[0].total, 4);
+  EXPECT_EQ(told[0].unit, "bytes");
+  // The phase has the numbers of the whole manifest.
+  EXPECT_EQ(told[1].activity, "scoring 1 of 4 responses, forward: 1 of 2 layers");
+  EXPECT_EQ(told[1].total, 0);
+  EXPECT_EQ(told[1].unit, "");
 }
 
 TEST_F(ScoreProcessTest, AStopEndsTheWait) {

@@ -51,6 +51,42 @@ TEST(PreferenceDatasetTest, FewBadRowsAreCountedMoreStopTheJob) {
   EXPECT_TRUE(absl::StrContains(stopped.status().message(), "2 of 10 rows are malformed"));
 }
 
+TEST(PreferenceDatasetTest, AForeignFormIsNamedOnceWithWhatIsAccepted) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  std::string rows;
+  for (int i = 0; i < 300; ++i) {
+    absl::StrAppend(&rows, R"({"prompt":"p","completion":"c","label":true})", "\n");
+  }
+  options.files = {folder.Put("kto.jsonl", rows)};
+  const std::string why(ReadPreferenceRows(options, Ignore).status().message());
+  EXPECT_TRUE(absl::StrContains(why,
+                                "kto.jsonl:1 and 299 more: no field 'chosen'; the row has the "
+                                "fields \"completion\", \"label\", \"prompt\": KTO rows"))
+      << why;
+  EXPECT_TRUE(absl::StrContains(why, "accepted are prompt, chosen and rejected")) << why;
+  EXPECT_EQ(why.find("KTO rows"), why.rfind("KTO rows")) << why;
+}
+
+TEST(PreferenceDatasetTest, TextThatIsNotUtf8IsNamedByByteAndLine) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  const std::string good = absl::StrCat(kGood, "\n");
+  const std::string latin = "  {\"prompt\":\"caf\xE9\",\"chosen\":\"c\"}";
+  const auto why = [&](const std::string& name, const std::string& text) {
+    options.files = {folder.Put(name, text)};
+    return std::string(ReadPreferenceRows(options, Ignore).status().message());
+  };
+  // Byte 17 of the second line is the e with an acute accent.
+  EXPECT_TRUE(absl::StrContains(why("a.jsonl", good + latin + "\n"),
+                                "a.jsonl:2: not UTF-8 at byte 17 of line 2 (0xE9); convert"));
+  EXPECT_TRUE(absl::StrContains(why("b.json", absl::StrCat("[", kGood, ",\n", latin, "]")),
+                                "b.json:2: not UTF-8 at byte 17 of line 2 (0xE9)"));
+  EXPECT_TRUE(absl::StrContains(why("c.json", "[{\"prompt\":\"p\",\n \"chosen\":\"\xE9\"}]"),
+                                "c.json:1: not UTF-8 at byte 12 of line 2 (0xE9)"));
+  EXPECT_TRUE(absl::StrContains(why("d.jsonl", std::string("\xFF\xFE{\0\"\0", 6)), "-f UTF-16"));
+}
+
 TEST(PreferenceDatasetTest, EmptyInputIsAnError) {
   ScratchFolder folder;
   DatasetOptions options;

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "absl/strings/match.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "worker/trainer/data/preference_dataset.h"
@@ -32,6 +35,25 @@ TEST(PreferenceRowTest, Strings) {
   EXPECT_EQ(row.chosen_score, 8);
   EXPECT_FALSE(Row(R"({"prompt":"p","chosen":"c"})").has_rejected);
   EXPECT_EQ(Row(R"({"id":17,"prompt":"p","chosen":"c"})").id, "17");
+}
+
+TEST(PreferenceRowTest, EveryExampleOfTheDocumentationIsRead) {
+  const char* root = std::getenv("FPO_SOURCE_DIR");
+  if (root == nullptr) GTEST_SKIP() << "set FPO_SOURCE_DIR";
+  std::ifstream page(std::string(root) + "/docs/data.md");
+  int examples = 0;
+  bool inside = false;
+  for (std::string line; std::getline(page, line);) {
+    if (absl::StartsWith(line, "```")) {
+      inside = line == "```json";
+    } else if (inside) {
+      const auto row = ParsePreferenceRow(line, "auto");
+      EXPECT_TRUE(row.ok()) << line << ": " << row.status();
+      EXPECT_EQ(row->drop_reason, "") << line;
+      ++examples;
+    }
+  }
+  EXPECT_EQ(examples, 14);
 }
 
 TEST(PreferenceRowTest, MessagesWithCommonHead) {
@@ -94,7 +116,7 @@ TEST(PreferenceRowTest, IdsTextAndConversations) {
 TEST(PreferenceRowTest, SaysWhatIsWrong) {
   EXPECT_EQ(Why("nope"), "not JSON");
   EXPECT_EQ(Why("[1]"), "not a JSON object");
-  EXPECT_EQ(Why(R"({"prompt":"p"})"), "no field 'chosen'");
+  EXPECT_EQ(Why(R"({"prompt":"p"})"), "no field 'chosen'; the row has the field \"prompt\"");
   EXPECT_TRUE(absl::StrContains(Why(R"({"prompt":"p","chosen":5})"), "'chosen' is number"));
   EXPECT_TRUE(absl::StrContains(Why(R"({"prompt_ids":[1],"chosen_ids":[-4]})"), "-4"));
   EXPECT_TRUE(absl::StrContains(Why(R"({"messages":[{"role":"user"}]})"), "message 0"));
