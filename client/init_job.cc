@@ -78,7 +78,7 @@ class Chooser {
 
   absl::Status ChooseModel() {
     FPO_ASSIGN_OR_RETURN(const std::string path, Absolute(request_.model));
-    FPO_ASSIGN_OR_RETURN(model_, ReadModelFacts(path));
+    FPO_ASSIGN_OR_RETURN(model_, ReadModelFacts({path, request_.model}));
     Add("name", NameOf(path, request_.method));
     Add("model.path", YamlText(path));
     if (request_.has_gpu) {

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "common/missing_path.h"
 #include "common/posix_status.h"
 #include "common/status_macros.h"
 
@@ -55,9 +54,10 @@ std::string FamilyOf(const std::string& type) {
 
 }  // namespace
 
-absl::StatusOr<ModelFacts> ReadModelFacts(const std::string& folder) {
+absl::StatusOr<ModelFacts> ReadModelFacts(const WantedPath& wanted) {
+  const std::string& folder = wanted.path;
   std::error_code error;
-  const std::string problem = ModelFolderProblem({fs::absolute(folder).string(), folder}, true);
+  const std::string problem = ModelFolderProblem(wanted, true);
   if (!problem.empty()) {
     return fs::exists(folder, error) ? absl::InvalidArgumentError(problem)
                                      : absl::NotFoundError(problem);

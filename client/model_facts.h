@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/missing_path.h"
 
 namespace fpo::client {
 
@@ -18,7 +19,7 @@ struct ModelFacts {
 };
 
 // NotFound when there is no such folder; InvalidArgument when it lacks config.json, *.safetensors
-// or tokenizer.model, or holds another kind of model.
-absl::StatusOr<ModelFacts> ReadModelFacts(const std::string& folder);
+// or a tokenizer, or holds another kind of model.
+absl::StatusOr<ModelFacts> ReadModelFacts(const WantedPath& wanted);
 
 }  // namespace fpo::client

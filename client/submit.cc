@@ -56,13 +56,13 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   *request.mutable_after_ok() = asked.request.after_ok();
   *request.mutable_after_end() = asked.request.after_end();
   FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
-  PrintWarnings(session, asked.words);
   PrintWarnings(session, Strings(response.warnings()));
   if (response.problems_size() > 0) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
         {.reason = kInvalidJobReason, .hint = "fpoctl validate FILE names the lines"});
   }
+  PrintWarnings(session, asked.words);
   if (session.settings().json) {
     session.out << AnswerJson(response) << "\n";
   } else if (!session.settings().quiet) {

@@ -167,6 +167,7 @@ TEST_F(CommandLineTest, BadInputNamesTheThing) {
   std::ofstream(P("train.jsonl")) << "";
   EXPECT_EQ(run("dpo.yaml"), 3);
   WriteData("train.jsonl", 0, 24);
+  EXPECT_EQ(Run(absl::StrCat("run --job ", P("dpo.yaml"), " --out /proc/out")), 9);
   fs::resize_file(P("base/model.safetensors"), 5000);
   EXPECT_EQ(run("dpo.yaml"), 3);
   EXPECT_THAT(output_, HasSubstr("model.safetensors"));
@@ -174,7 +175,6 @@ TEST_F(CommandLineTest, BadInputNamesTheThing) {
   EXPECT_EQ(run("dpo.yaml"), 3);
   EXPECT_THAT(output_, HasSubstr("base"));
   EXPECT_FALSE(fs::exists(P("out/job.yaml")));
-  EXPECT_EQ(Run(absl::StrCat("run --job ", P("dpo.yaml"), " --out /proc/out")), 9);
 }
 
 // As fpoctl does: the job file's folder, not the current one.

@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-double Value(const Metrics& step, const char* name) {
+double Value(const std::map<std::string, double>& step, const char* name) {
   const auto it = step.find(name);
   return it == step.end() ? 0 : it->second;
 }
@@ -22,7 +22,7 @@ double Rounded(double value) {
 
 }  // namespace
 
-std::string ConstraintScale::Observe(const Metrics& step) {
+std::string ConstraintScale::Observe(const std::map<std::string, double>& step) {
   const MethodInfo* method = FindMethod(method_.name);
   if (said_ || method == nullptr || !MethodReads(*method, "alpha")) return "";
   const double divergence = Value(step, "divergence/rejected");

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "common/job_config.h"
-#include "worker/trainer/train/batch_metrics.h"
 
 namespace fpo::train {
 
@@ -17,7 +17,7 @@ class ConstraintScale {
   // The metrics of a step. Once a run: the warning, when alpha * beta * divergence/rejected is more
   // than ten times the larger of the reward margin and ln 2 (the loss of an undecided pair), with
   // the alpha that would make it a tenth. Else "".
-  std::string Observe(const Metrics& step);
+  std::string Observe(const std::map<std::string, double>& step);
 
  private:
   MethodSection method_;

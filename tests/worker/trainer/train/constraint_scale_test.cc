@@ -16,7 +16,7 @@ MethodSection Method(const std::string& name, double alpha) {
   return method;
 }
 
-Metrics Step(double divergence, double margin) {
+std::map<std::string, double> Step(double divergence, double margin) {
   return {{"divergence/rejected", divergence}, {"rewards/margins", margin}};
 }
 
