@@ -15,7 +15,8 @@ absl::Status CheckFreeBytes(const std::string& path, int64_t bytes);
 // numbers and the way out; a machine without such a folder does without.
 absl::Status CheckSharedMemory(const std::string& path, int32_t ranks);
 
-// `path` can be made and written. InvalidArgument names the folder that forbids it.
+// `path` can be made and written. InvalidArgument names the folder that forbids it; Unavailable:
+// its file system is read-only here.
 absl::Status CheckCanWrite(const std::string& path);
 
 // Removes job folders below WORK/jobs that nothing was written to for a week.
