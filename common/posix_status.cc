@@ -91,7 +91,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   if (S_ISDIR(info.st_mode)) return PosixError(EISDIR, "read", path);
 
   const auto too_long = [&](int64_t bytes) {
-    return absl::ResourceExhaustedError(
+    return absl::InvalidArgumentError(
         absl::StrCat("read ", path, ": ", bytes, " bytes or more, the limit is ", max_bytes));
   };
   if (info.st_size > max_bytes) return too_long(info.st_size);

@@ -14,7 +14,7 @@ namespace fpo {
 // AlreadyExists, FailedPrecondition for a path of the wrong kind, else Unavailable.
 absl::Status PosixError(int error_number, absl::string_view call, absl::string_view path);
 
-// The whole file. ResourceExhausted, with both sizes, when it is longer than `max_bytes`.
+// The whole file. InvalidArgument, with both sizes, when it is longer than `max_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes);
 
 // Readers see the old file or the new one, also after a power cut: a .tmp file beside it, fsync,

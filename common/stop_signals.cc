@@ -1,5 +1,7 @@
 #include "common/stop_signals.h"
 
+#include <unistd.h>
+
 namespace fpo {
 
 StopSignals::StopSignals() {
@@ -9,6 +11,8 @@ StopSignals::StopSignals() {
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
+
+void StopSignals::Raise() { kill(getpid(), SIGTERM); }
 
 int StopSignals::Wait() const {
   int signal = 0;

@@ -12,6 +12,8 @@ class StopSignals {
   StopSignals();
   // The signal that came.
   int Wait() const;
+  // Lets Wait return as if SIGTERM had come. From any thread.
+  static void Raise();
 
  private:
   sigset_t signals_;

@@ -22,6 +22,7 @@ enum class ExitCode : int {
   kStopped = 7,  // stopped on request, checkpoint written
   kNotFinite = 8,
   kStorage = 9,
+  kDevice = 10,  // a device, or a library that one needs, is missing or broken on this host
   kDoNotRestart = 93,
 };
 

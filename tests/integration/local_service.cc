@@ -85,9 +85,16 @@ void LocalService::Start(const std::string& program) {
   Launch(program, std::move(argv));
 }
 
-void LocalService::StartWorker(const std::string& name) {
+std::vector<std::string> LocalService::WorkerCommand(const std::string& name) const {
   std::vector<std::string> argv = WorkerFlags(name);
   argv.insert(argv.begin(), bin_ + "/fpo-worker");
+  return argv;
+}
+
+void LocalService::StartWorker(const std::string& name,
+                               const std::vector<std::string>& more_flags) {
+  std::vector<std::string> argv = WorkerCommand(name);
+  argv.insert(argv.end(), more_flags.begin(), more_flags.end());
   Launch(name, std::move(argv));
 }
 

@@ -30,9 +30,12 @@ class LocalService {
   ~LocalService();
 
   void StartAll();
-  void Start(const std::string& program);     // coordinator | cache | worker
-  void StartWorker(const std::string& name);  // one more, known by this name from here on
-  void Kill(const std::string& program);      // kill -9, nothing else
+  void Start(const std::string& program);  // coordinator | cache | worker
+  // One more, known by this name from here on.
+  void StartWorker(const std::string& name, const std::vector<std::string>& more_flags = {});
+  // The command line of such a worker.
+  std::vector<std::string> WorkerCommand(const std::string& name) const;
+  void Kill(const std::string& program);  // kill -9, nothing else
   // From its next start the worker reaches the coordinator here, e.g. through a proxy.
   void WorkerDials(const std::string& address) { worker_dials_ = address; }
 

@@ -157,6 +157,13 @@ int RunMode(const std::vector<std::string>& words) {
   }
   if (mode == "child-exit") return ForkChild(false);
   if (mode == "runaway-exit") return ForkChild(true);
+  if (mode == "devices") {
+    const char* file = getenv("FPO_FAKE_DEVICES");
+    const std::string how = file == nullptr ? "" : fpo::testing::ReadWhole(file);
+    if (const std::optional<int> end = Behave(how)) return *end;
+    std::cout << "cuda: 1 visible" << std::endl;
+    return 0;
+  }
   if (mode == "env") {
     for (char** entry = environ; *entry != nullptr; ++entry) std::cout << *entry << "\n";
     return 0;

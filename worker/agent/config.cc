@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/worker_name.h"
@@ -43,12 +41,6 @@ absl::Status WorkerConfig::Validate() const {
                  absl::StrCat("--trainer: ", trainer,
                               " is no program that this user may run; build fpo-train or give its "
                               "path"));
-}
-
-std::string DeviceKind(const std::string& device) {
-  if (device != "auto") return device;
-  std::error_code error;
-  return std::filesystem::exists("/dev/nvidiactl", error) ? "cuda" : "cpu";
 }
 
 }  // namespace fpo::agent

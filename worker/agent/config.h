@@ -42,7 +42,4 @@ struct WorkerConfig {
   absl::Status Validate() const;
 };
 
-// What Hello says: "auto" is cuda where the kernel driver shows a GPU.
-std::string DeviceKind(const std::string& device);
-
 }  // namespace fpo::agent

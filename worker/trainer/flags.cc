@@ -18,7 +18,7 @@ runs/first/model is a Hugging Face folder and runs/first/report.html shows the r
 
 Exit codes: 0 done, 1 bug, 2 usage, 3 bad config or data, 4 records of another model,
 5 out of memory, 6 another rank lost, 7 stopped (checkpoint written), 8 numbers not finite,
-9 storage.)";
+9 storage, 10 a device or its library is missing or broken.)";
 
 void AddCommon(CLI::App* app, Flags* flags) {
   app->add_option("--device", flags->device, "Where to compute: auto takes CUDA when it works")
@@ -177,6 +177,8 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--out", init.out, "Folder to make")->type_name("DIR")->required();
 }
 
+void AddDevices(CLI::App*, Flags*) {}
+
 struct Subcommand {
   const char* name;
   const char* description;
@@ -192,6 +194,7 @@ constexpr Subcommand kSubcommands[] = {
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"inspect", "Say what a path is, with its digest", AddInspect},
+    {"devices", "Say which device would compute here, and whether it works", AddDevices},
     {"init-model", "Make a Hugging Face folder with freshly initialised weights", AddInitModel},
 };
 

@@ -12,7 +12,7 @@ namespace fpo::train {
 
 // The command line of fpo-train, as read.
 struct Flags {
-  std::string command;  // prepare | score | run | evaluate | sae | inspect | init-model
+  std::string command;  // prepare | score | run | evaluate | sae | inspect | devices | init-model
 
   std::string device = "auto";  // auto | cpu | cuda
   int threads = 0;              // 0: LibTorch's own choice, one a core

@@ -65,7 +65,11 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::
     return FailWith(ExitCode::kUsage,
                     absl::StrCat("--rendezvous ", flags.rendezvous, " is not HOST:PORT"));
   }
-  return JoinC10d(options);
+  auto group = JoinC10d(options);
+  // Without its library no rank of this host can join.
+  const bool no_library = absl::IsNotFound(group.status()) || absl::IsUnimplemented(group.status());
+  if (no_library) return FailWith(ExitCode::kDevice, group.status().message());
+  return group;
 }
 
 struct Program {
@@ -76,6 +80,7 @@ struct Program {
   absl::Status Run();
   absl::StatusOr<JobConfig> Job() const;
   absl::Status CheckModel() const;
+  absl::Status Choose(DeviceChoice* choice);
   absl::Status PrepareData() const;
   absl::Status Score() const;
   absl::Status Train() const;
@@ -197,11 +202,28 @@ absl::Status Program::InspectPath() const {
   return absl::OkStatus();
 }
 
+// Before any tensor: the CUDA library must register its kernels first.
+absl::Status Program::Choose(DeviceChoice* choice) {
+  FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
+  device = choice->device;
+  if (!choice->driver_is_here || flags.command == "devices") return absl::OkStatus();
+  TrainEvent warning;
+  warning.kind = "warning";
+  warning.message = absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda);
+  events.Emit(std::move(warning));
+  return absl::OkStatus();
+}
+
 absl::Status Program::Run() {
-  // Before any tensor: the CUDA library must register its kernels first.
-  FPO_ASSIGN_OR_RETURN(device, ChooseDevice(flags.device));
+  DeviceChoice choice;
+  FPO_RETURN_IF_ERROR(Choose(&choice));
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   FPO_RETURN_IF_ERROR(CheckModel());
+  if (flags.command == "devices") {
+    FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));
+    std::cout << line << std::endl;
+    return absl::OkStatus();
+  }
   if (flags.command == "prepare") return PrepareData();
   if (flags.command == "score") return Score();
   if (flags.command == "run") return Train();

@@ -6,6 +6,8 @@
 
 #include <new>
 
+#include "worker/trainer/train/exit_status.h"
+
 namespace fpo::train {
 namespace {
 
@@ -23,6 +25,32 @@ TEST(TorchStatus, OutOfMemoryIsNamedWithAWayOut) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("tokens_per_microbatch"));
   EXPECT_TRUE(
       absl::IsResourceExhausted(RunTorch([]() -> absl::Status { throw std::bad_alloc(); })));
+}
+
+TEST(TorchStatus, OnlyLackOfMemoryEndsAsMemory) {
+  EXPECT_EQ(ExitCodeOf(RunTorch([]() -> absl::Status { throw std::bad_alloc(); })),
+            ExitCode::kOutOfMemory);
+  EXPECT_EQ(ExitCodeOf(RunTorch([] { return absl::ResourceExhaustedError("disk full"); })),
+            ExitCode::kStorage);
+}
+
+TEST(TorchStatus, AFaultOfTheDeviceIsTheHostsAndOthersAreNot) {
+  const auto code_of = [](const char* what) {
+    return ExitCodeOf(RunTorch([what]() -> absl::Status { throw c10::Error(std::string(what)); }));
+  };
+  for (const char* fault :
+       {"CUDA error: no CUDA-capable device is detected",
+        "CUDA error: uncorrectable ECC error encountered",
+        "CUDA error: CUDA driver version is insufficient for CUDA runtime version",
+        "CUDA error: no kernel image is available for execution on the device",
+        "No CUDA GPUs are available"}) {
+    EXPECT_EQ(code_of(fault), ExitCode::kDevice) << fault;
+  }
+  for (const char* bug : {"CUDA error: an illegal memory access was encountered",
+                          "CUDA error: device-side assert triggered", "unknown error",
+                          "mat1 and mat2 shapes cannot be multiplied"}) {
+    EXPECT_EQ(code_of(bug), ExitCode::kBug) << bug;
+  }
 }
 
 TEST(TorchStatus, OtherExceptionsAreBugsOnOneLine) {

@@ -128,6 +128,17 @@ void Agent::OnStillAway() {
   for (auto& [id, attempt] : attempts_) attempt->Stop(options_.grace, why);
 }
 
+bool Agent::IsIdle() {
+  absl::MutexLock lock(&mutex_);
+  return attempts_.empty();
+}
+
+void Agent::OnRefused(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_.empty()) closed_ = why;
+  for (auto& [id, attempt] : attempts_) attempt->Stop(absl::ZeroDuration(), why);
+}
+
 void Agent::OnCheckpointOrder(const CheckpointOrder& order) {
   const auto said = [&](const absl::Status& status) {
     if (status.ok()) return;
@@ -228,6 +239,7 @@ void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
       {{"attempt", AttemptName(attempt)},
        {"class", end.end.end_class},
        {"message", end.end.message}});
+  if (!end.broken_host.empty()) CloseBecause(end.broken_host);
   if (services_.gate != nullptr) AwaitDevices(attempt);
   absl::MutexLock lock(&mutex_);
   // The coordinator may answer the report with new work at once: the slots come first.
@@ -253,10 +265,14 @@ void Agent::AwaitDevices(const AttemptId& attempt) {
     return draining_;
   };
   const absl::Status free = services_.gate->AwaitFree(slots, leaving);
-  if (free.ok() || leaving()) return;
-  Log(LogLevel::kError, absl::StrCat("this worker takes no more work: ", free.message()));
+  if (!free.ok() && !leaving()) CloseBecause(std::string(free.message()));
+}
+
+void Agent::CloseBecause(const std::string& why) {
   absl::MutexLock lock(&mutex_);
-  closed_ = std::string(free.message());
+  if (!closed_.empty()) return;
+  Log(LogLevel::kError, absl::StrCat("this worker takes no more work: ", why));
+  closed_ = why;
   tell_closed_ = true;
 }
 

@@ -45,6 +45,8 @@ class Agent final : public CoordinatorListener {
   void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override;
   void OnDisconnected() override;
   void OnStillAway() override;
+  bool IsIdle() override;
+  void OnRefused(const std::string& why) override;
   void OnAssign(const Assignment& assignment) override;
   void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override;
   void OnCheckpointOrder(const CheckpointOrder& order) override;
@@ -56,6 +58,7 @@ class Agent final : public CoordinatorListener {
  private:
   void OnEnd(const AttemptId& attempt, const AttemptEnd& end);
   void AwaitDevices(const AttemptId& attempt);
+  void CloseBecause(const std::string& why);
   void Refuse(const AttemptId& attempt, const std::string& why);
   std::optional<std::vector<int32_t>> TakeSlots(const AttemptId& attempt, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -40,19 +40,6 @@ PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
   }
 }
 
-// The agent's own questions to the trainer are not part of the job's log.
-class VersionSink final : public RankSink {
- public:
-  void OnLine(int32_t, const std::string&, const std::string& text) override {
-    if (text_.size() < 1000) absl::StrAppend(&text_, text_.empty() ? "" : " ", text);
-  }
-  void OnEvent(int32_t, const TrainEvent&, const std::string&) override {}
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
 // The numbers of `prepare` are not the job's result.
 class PrepareSink final : public RankSink {
  public:
@@ -97,6 +84,7 @@ void Attempt::Start(std::function<void(const AttemptEnd&)> on_end) {
       absl::MutexLock lock(&mutex_);
       result.end = {"asked", stop_reason_};
     }
+    if (result.end.host_fault) result.broken_host = WhatIsBroken();
     std::error_code ignored;
     fs::remove_all(folders_.scratch, ignored);
     if (result.end.ok()) fs::remove_all(folders_.job, ignored);
@@ -132,7 +120,35 @@ PhaseEnd Attempt::RunPhases() {
   return end;
 }
 
+HostNeeds Attempt::Needs() const {
+  return {options_.work_dir, options_.disk_reserve_bytes, options_.trainer.device, options_.slots,
+          services_.gate};
+}
+
+// Asked again, of processes that no stop of this attempt reaches: what made one attempt fail need
+// not be there any more.
+std::string Attempt::WhatIsBroken() const {
+  ProcessSet questions(services_.spawner, services_.journal, services_.metrics);
+  const absl::Status status =
+      CheckHost(Needs(), CommandOf({options_.trainer.path}, 0), &questions).status();
+  return absl::IsFailedPrecondition(status) ? std::string(status.message()) : "";
+}
+
 PhaseEnd Attempt::Preflight() {
+  std::error_code ignored;  // CheckHost says what is wrong
+  fs::create_directories(folders_.attempt, ignored);
+  const absl::StatusOr<std::string> version =
+      CheckHost(Needs(), CommandOf({options_.trainer.path}, 0), &processes_);
+  if (!version.ok()) {
+    PhaseEnd end = EndOf("preflight", version.status());
+    end.host_fault = absl::IsFailedPrecondition(version.status());
+    return end;
+  }
+  output_.Note(absl::StrCat("trainer: ", *version));
+  return CheckJob();
+}
+
+PhaseEnd Attempt::CheckJob() {
   absl::StatusOr<JobConfig> config = ReadJobJson(assignment_.config_json);
   if (!config.ok()) return {"invalid", absl::StrCat("the job: ", config.status().message())};
   config_ = *std::move(config);
@@ -141,7 +157,6 @@ PhaseEnd Attempt::Preflight() {
   if (error) return EndOf("preflight", PosixError(error.value(), "mkdir", folders_.scratch));
   std::vector<absl::Status> checks = {
       CheckPathsAreAbsolute(config_), CheckInputsExist(config_),
-      CheckFreeBytes(options_.work_dir, options_.disk_reserve_bytes),
       WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
   if (!config_.output.empty()) {
     checks.push_back(CheckCanWrite(config_.output));
@@ -150,15 +165,13 @@ PhaseEnd Attempt::Preflight() {
   if (assignment_.slots > 1) {
     checks.push_back(CheckSharedMemory(options_.shared_memory, assignment_.slots));
   }
-  if (services_.gate != nullptr) checks.push_back(services_.gate->Check(options_.slots));
   for (const absl::Status& check : checks) {
     if (!check.ok()) return EndOf("preflight", check);
   }
   if (assignment_.world_size > 1 && assignment_.store_address.empty()) {
     return {"infrastructure", "preflight: several ranks, but no address for them to meet"};
   }
-  const PhaseEnd output = CheckOutput();
-  return output.ok() ? CheckTrainer() : output;
+  return CheckOutput();
 }
 
 PhaseEnd Attempt::CheckOutput() {
@@ -172,27 +185,6 @@ PhaseEnd Attempt::CheckOutput() {
   // The hosts of a job go through the same phases, whatever one of them sees first.
   if (assignment_.slots == assignment_.world_size) finished_run_ = use->finished;
   return {};
-}
-
-PhaseEnd Attempt::CheckTrainer() {
-  VersionSink sink;
-  const RankCommand command = CommandOf({options_.trainer.path, "--version"}, 0);
-  const absl::StatusOr<RankProcess*> process = processes_.Start(command, sink);
-  if (absl::IsCancelled(process.status())) return EndOf("preflight", process.status());
-  if (!process.ok()) {
-    return {"infrastructure", absl::StrCat("preflight: ", process.status().message())};
-  }
-  RankExit exit;
-  if (!(*process)->WaitUntil(absl::Now() + options_.version_time, &exit)) {
-    (*process)->Stop(absl::ZeroDuration());
-  }
-  exit = processes_.Wait(*process);
-  if (exit.code == 0 && exit.signal == 0) {
-    output_.Note(absl::StrCat("trainer: ", sink.text()));
-    return {};
-  }
-  return {"infrastructure", absl::StrCat("preflight: ", options_.trainer.path,
-                                         " --version: ", ExitWords(exit), ": ", sink.text())};
 }
 
 RankCommand Attempt::CommandOf(const std::vector<std::string>& argv, int32_t slot) const {

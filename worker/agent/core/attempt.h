@@ -14,6 +14,7 @@
 #include "common/job_config.h"
 #include "worker/agent/core/coordinator_link.h"
 #include "worker/agent/core/device_gate.h"
+#include "worker/agent/core/host_check.h"
 #include "worker/agent/core/phase_end.h"
 #include "worker/agent/core/phase_plan.h"
 #include "worker/agent/core/process_set.h"
@@ -42,7 +43,6 @@ struct AttemptOptions {
   std::vector<int32_t> slots;            // of the agent, that this attempt has
   std::string shared_memory = "/dev/shm";
   int64_t disk_reserve_bytes = int64_t{512} << 20;
-  absl::Duration version_time = absl::Seconds(30);   // for `fpo-train --version`
   absl::Duration stall_timeout = absl::Minutes(10);  // of silent ranks; zero: never
   ReferencePhase::Options reference;
 };
@@ -51,6 +51,7 @@ struct AttemptEnd {
   PhaseEnd end;
   std::optional<CacheUse> cache;
   bool survived_kill = false;  // a process is still there: the slots must not be used
+  std::string broken_host;     // why this host can run no job at all; empty: it can
 };
 
 // One attempt on this host: preflight, prepare, reference, main process(es), finish; on a thread of
@@ -73,7 +74,9 @@ class Attempt final : public ReferenceObserver {
   PhaseEnd RunPhases();
   PhaseEnd Preflight();
   PhaseEnd CheckOutput();
-  PhaseEnd CheckTrainer();
+  PhaseEnd CheckJob();
+  HostNeeds Needs() const;
+  std::string WhatIsBroken() const;
   PhaseEnd Prepare();
   PhaseEnd Reference();
   PhaseEnd Main();

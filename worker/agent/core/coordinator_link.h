@@ -98,6 +98,10 @@ class CoordinatorListener {
   virtual void OnDisconnected() = 0;
   // Said about once a second while there is no session.
   virtual void OnStillAway() = 0;
+  // Whether nothing runs here.
+  virtual bool IsIdle() = 0;
+  // The coordinator will never take this agent again: what runs counts for nothing and is killed.
+  virtual void OnRefused(const std::string& why) = 0;
   virtual void OnAssign(const Assignment& assignment) = 0;
   virtual void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) = 0;
   virtual void OnCheckpointOrder(const CheckpointOrder& order) = 0;

@@ -4,15 +4,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/status_macros.h"
 
 namespace fpo::agent {
 
 absl::Status DeviceGate::Check(const std::vector<int32_t>& slots) {
-  FPO_ASSIGN_OR_RETURN(std::vector<Device> devices, probe_->Read());
-  if (options_.visible) devices = VisibleDevices(devices, *options_.visible);
+  absl::StatusOr<std::vector<Device>> read = probe_->Read();
+  if (!read.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the driver of the GPUs does not answer: ", read.status().message()));
+  }
+  const std::vector<Device> devices =
+      options_.visible ? VisibleDevices(*read, *options_.visible) : *std::move(read);
   for (const int32_t slot : slots) {
-    if (static_cast<size_t>(slot) >= devices.size()) continue;
+    if (static_cast<size_t>(slot) >= devices.size()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("slot ", slot, " has no GPU: the driver shows ", devices.size()));
+    }
     const Device& device = devices[static_cast<size_t>(slot)];
     if (device.used_bytes < options_.used_bytes_max) continue;
     return absl::UnavailableError(absl::StrCat(

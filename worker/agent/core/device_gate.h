@@ -13,8 +13,8 @@
 namespace fpo::agent {
 
 // Keeps a slot from being used while its GPU's memory is: a driver gives the memory of a dead
-// process back late, or, when something holds on to it, never. Slot n has the n-th visible device;
-// slots beyond the last share none. Thread-safe.
+// process back late, or, when something holds on to it, never. Slot n has the n-th visible device.
+// Thread-safe.
 class DeviceGate {
  public:
   struct Options {
@@ -25,8 +25,8 @@ class DeviceGate {
   };
   DeviceGate(DeviceProbe* probe, Options options) : probe_(probe), options_(std::move(options)) {}
 
-  // Unavailable names the device and its numbers when one of the slots' is in use now. A driver
-  // that does not answer is Unavailable too.
+  // Unavailable names the device and its numbers when one of the slots' is in use now.
+  // FailedPrecondition: a slot has no device any more, or the driver does not answer.
   absl::Status Check(const std::vector<int32_t>& slots);
   // The same after waiting until it is not, for `patience` at most or until `give_up` says so.
   absl::Status AwaitFree(const std::vector<int32_t>& slots, const std::function<bool()>& give_up);

@@ -4,9 +4,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/backoff.h"
 #include "common/status_macros.h"
 
 namespace fpo::agent {
+namespace {
+
+// A full disk of ours is no busy server: asking the cache again does not mend it.
+absl::Status OfThisDisk(const absl::Status& written) {
+  return IsRetryable(written) ? absl::FailedPreconditionError(written.message()) : written;
+}
+
+}  // namespace
 
 Download::Download(const RecordList& list, std::vector<std::unique_ptr<RecordFile>> local,
                    std::unique_ptr<RecordFileWriter> writer)
@@ -25,7 +34,7 @@ absl::Status Download::TakeLocal() {
     const auto file = std::find_if(local_.begin(), local_.end(),
                                    [&](const auto& each) { return each->Contains(key); });
     FPO_ASSIGN_OR_RETURN(const PackedRecord record, (*file)->FindPacked(key));
-    FPO_RETURN_IF_ERROR(writer_->Add(record));
+    FPO_RETURN_IF_ERROR(OfThisDisk(writer_->Add(record)));
     ++cursor_;
   }
   return absl::OkStatus();
@@ -56,7 +65,7 @@ absl::Status Download::Take(const RecordFrame& frame) {
                                               ToHex(record.key)));
     }
     stream_digest_.Add(record.key, record.sha256);
-    FPO_RETURN_IF_ERROR(writer_->Add(record));
+    FPO_RETURN_IF_ERROR(OfThisDisk(writer_->Add(record)));
     ++cursor_;
     ++next_remote_;
     FPO_RETURN_IF_ERROR(TakeLocal());
@@ -75,6 +84,6 @@ absl::Status Download::CheckEnd() const {
                                              " records"));
 }
 
-absl::Status Download::Write() { return writer_->Finish(); }
+absl::Status Download::Write() { return OfThisDisk(writer_->Finish()); }
 
 }  // namespace fpo::agent

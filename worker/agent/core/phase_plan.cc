@@ -1,6 +1,7 @@
 #include "worker/agent/core/phase_plan.h"
 
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -80,10 +81,14 @@ absl::Status CheckInputsExist(const JobConfig& config) {
   for (const JobPath& input : Inputs(config)) {
     std::error_code error;
     if (std::filesystem::exists(input.path, error)) continue;
-    return absl::InvalidArgumentError(
+    const std::string what =
         absl::StrCat(input.key, ": ", input.path,
                      error ? " cannot be read: " + error.message() : " does not exist",
-                     " on this worker; every worker needs the files of a job under the same path"));
+                     " on this worker; every worker needs the files of a job under the same path");
+    const bool is_of_the_job = !error || error == std::errc::permission_denied ||
+                               error == std::errc::filename_too_long ||
+                               error == std::errc::too_many_symbolic_link_levels;
+    return is_of_the_job ? absl::InvalidArgumentError(what) : absl::UnavailableError(what);
   }
   return absl::OkStatus();
 }

@@ -34,7 +34,8 @@ bool UsesReferenceCache(const JobConfig& config);
 // Relative paths cannot be trusted: agent, trainer and user have different working directories.
 // InvalidArgument names each.
 absl::Status CheckPathsAreAbsolute(const JobConfig& config);
-// Files and folders that the job reads. InvalidArgument names the first that does not exist.
+// Files and folders that the job reads. InvalidArgument names the first that does not exist or may
+// not be read; Unavailable: the file system of one fails.
 absl::Status CheckInputsExist(const JobConfig& config);
 
 std::vector<std::string> PrepareCommand(const TrainerProgram& trainer,

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "common/output_folder.h"
@@ -62,6 +63,10 @@ absl::Status CheckCanWrite(const std::string& path) {
         absl::StrCat("output: ", path, ": ", existing.string(), " is not a folder"));
   }
   if (access(existing.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  if (errno == EROFS || errno == EIO || errno == ESTALE) {
+    return absl::UnavailableError(absl::StrCat("output: ", path, ": ", existing.string(), ": ",
+                                               std::generic_category().message(errno)));
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("output: ", path, ": the worker may not write to ", existing.string()));
 }

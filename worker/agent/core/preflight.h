@@ -27,7 +27,8 @@ struct OutputUse {
 absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::string& job_id,
                                        bool may_replace);
 
-// `path` can be made and written. InvalidArgument names the folder that forbids it.
+// `path` can be made and written. InvalidArgument names the folder that forbids it; Unavailable:
+// its file system is read-only here.
 absl::Status CheckCanWrite(const std::string& path);
 
 // Removes job folders below WORK/jobs that nothing was written to for a week.

@@ -19,7 +19,8 @@ struct CodeMeaning {
 constexpr CodeMeaning kMeanings[] = {
     {ExitCode::kDone, "done", "done"},
     {ExitCode::kBug, "program", "internal error"},
-    {ExitCode::kUsage, "invalid", "wrong command line"},
+    // The agent writes the command line: its fpo-train is of another build.
+    {ExitCode::kUsage, "infrastructure", "wrong command line"},
     {ExitCode::kInvalid, "invalid", "config or data invalid"},
     {ExitCode::kForeignCache, "invalid", "reference records of another model"},
     {ExitCode::kOutOfMemory, "memory", "out of memory"},
@@ -27,6 +28,7 @@ constexpr CodeMeaning kMeanings[] = {
     {ExitCode::kStopped, "asked", "stopped on request"},
     {ExitCode::kNotFinite, "program", "numbers are not finite"},
     {ExitCode::kStorage, "infrastructure", "storage failed"},
+    {ExitCode::kDevice, "infrastructure", "device missing or broken"},
     {ExitCode::kDoNotRestart, "invalid", "asked not to be restarted"},
 };
 
@@ -64,6 +66,10 @@ std::string EndClass(const RankExit& exit) {
   // Exit 7 that nobody here asked for: someone else sent the rank SIGTERM.
   if (exit.code == static_cast<int>(ExitCode::kStopped)) return "infrastructure";
   return meaning == nullptr ? "program" : meaning->end_class;
+}
+
+bool IsDeviceFault(const RankExit& exit) {
+  return exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kDevice) && !exit.stopped;
 }
 
 std::string ExitWords(const RankExit& exit) {

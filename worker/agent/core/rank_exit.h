@@ -22,6 +22,9 @@ struct RankExit {
 // done | invalid | memory | program | infrastructure | asked: what a restart may do about it.
 std::string EndClass(const RankExit& exit);
 
+// A device, or a library that one needs, is missing or broken on this host.
+bool IsDeviceFault(const RankExit& exit);
+
 // "exit code 3 (config or data invalid)", "killed by signal 11 (Segmentation fault)".
 std::string ExitWords(const RankExit& exit);
 

@@ -18,11 +18,12 @@ struct RunningRank {
 
 PhaseEnd NotStarted(const std::string& name, const absl::Status& status) {
   if (absl::IsCancelled(status)) return {"asked", std::string(status.message())};
-  return {"infrastructure", absl::StrCat(name, ": ", status.message())};
+  return {"infrastructure", absl::StrCat(name, ": ", status.message()), /*host_fault=*/true};
 }
 
 PhaseEnd Failure(const RankGroup& group, int32_t rank, const RankExit& exit) {
-  PhaseEnd end{EndClass(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit))};
+  PhaseEnd end{EndClass(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit)),
+               IsDeviceFault(exit)};
   const std::string words = group.words->LastWords(rank);
   if (!words.empty()) absl::StrAppend(&end.message, ": ", words);
   return end;

@@ -94,7 +94,10 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
   request_ = request;
   stop_ = std::move(stop);
   const absl::Time start = absl::Now();
-  FPO_RETURN_IF_ERROR(ReadPlan());
+  if (const absl::Status plan = ReadPlan(); !plan.ok()) {
+    // Agent and trainer wrote and read it: whatever is wrong is wrong on this host.
+    return absl::DataLossError(plan.message());
+  }
   absl::Status status;
   for (int round = 0; round < kRoundsMax; ++round) {
     status = Register();

@@ -60,8 +60,8 @@ class ReferencePhase {
                  ReferenceObserver* observer);
 
   // The path of the verified record file. Cancelled: stopped; Unavailable: the cache was away for
-  // longer than `patience`, or keeps losing records; anything else came from the scorer or from bad
-  // files of the prepare phase.
+  // longer than `patience`, or keeps losing records; DataLoss: bad files of the prepare phase;
+  // anything else came from the scorer or from the cache.
   absl::StatusOr<std::string> Run(const ReferenceRequest& request, std::stop_token stop);
   const CacheUse& use() const { return use_; }
 

@@ -90,7 +90,8 @@ absl::Status ScoreProcess::Ended() {
   const RankExit exit = processes_->Wait(std::exchange(process_, nullptr));
   survived_kill_ = !exit.gone;
   if (stop_.stop_requested()) return absl::CancelledError("stopped on request");
-  failure_ = PhaseEnd{EndClass(exit), absl::StrCat("the scorer ended: ", ExitWords(exit))};
+  failure_ = PhaseEnd{EndClass(exit), absl::StrCat("the scorer ended: ", ExitWords(exit)),
+                      IsDeviceFault(exit)};
   if (failure_->ok()) failure_->end_class = "program";  // nobody told it to end
   const std::string words = output_->LastWords(options_.command.identity.rank);
   if (!words.empty()) absl::StrAppend(&failure_->message, ": ", words);

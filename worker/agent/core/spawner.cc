@@ -124,8 +124,8 @@ absl::Status WaitForExec(const SpawnRequest& request, int failure) {
     got = read(failure, &error, sizeof(error));
   } while (got < 0 && errno == EINTR);
   if (got != sizeof(error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("cannot run ", request.argv[0], " in ",
-                                                 request.folder, ": ", std::strerror(error)));
+  return absl::FailedPreconditionError(absl::StrCat("cannot run ", request.argv[0], " in ",
+                                                    request.folder, ": ", std::strerror(error)));
 }
 
 absl::StatusOr<SpawnedProcess> Fork(const SpawnRequest& request) {
@@ -216,7 +216,7 @@ Spawner::~Spawner() {
 }
 
 absl::StatusOr<SpawnedProcess> Spawner::Spawn(const SpawnRequest& request) {
-  if (request.argv.empty()) return absl::InvalidArgumentError("no program to run");
+  if (request.argv.empty()) return absl::InternalError("no program to run");
   State::Job job{.request = &request, .result = std::nullopt};
   absl::MutexLock lock(&state_->mutex);
   if (state_->stopping) return absl::CancelledError("the agent is stopping");

@@ -37,8 +37,8 @@ class Spawner {
   Spawner();
   ~Spawner();  // ends the thread: children that still run get SIGKILL
 
-  // Blocks until the child runs the program. InvalidArgument when it cannot be executed,
-  // Unavailable or ResourceExhausted when the system refuses.
+  // Blocks until the child runs the program. FailedPrecondition when it cannot be executed,
+  // Unavailable or ResourceExhausted when the system refuses: always this host's fault.
   absl::StatusOr<SpawnedProcess> Spawn(const SpawnRequest& request);
 
  private:

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/backoff.h"
+#include "common/error_info.h"
 #include "common/log.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
@@ -24,6 +25,29 @@ namespace fpo::agent {
 namespace {
 
 constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks at the stop request
+
+// Why dialling again is of no use; OK: it may be.
+absl::Status FinalRefusal(const absl::Status& status, const std::string& address, bool idle) {
+  const std::string reason = ErrorReason(status);
+  if (reason == "WORKER_NAME_TAKEN" || reason == "WORKER_REPLACED" || reason == "BAD_HELLO") {
+    return status;
+  }
+  // A token may have been revoked by mistake: what runs goes on meanwhile.
+  const bool unknown = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
+  if (unknown && idle) {
+    return WithErrorInfo(
+        absl::Status(status.code(), absl::StrCat("the coordinator at ", address,
+                                                 " does not take this worker: ", status.message())),
+        {.reason = reason,
+         .hint =
+             "--token-file with the token of a worker (fpoctl token create NAME --role worker)"});
+  }
+  if (absl::IsUnimplemented(status)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--coordinator: what listens at ", address, " is no fpo-coordinator"));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -50,6 +74,9 @@ fpo::v1::Hello CoordinatorClient::State::MakeHello() const {
   hello.set_version(options.version);
   hello.set_slots(options.slots);
   hello.set_device(options.device);
+  hello.set_work_dir(options.work_dir);
+  hello.set_home_id(options.home.id);
+  hello.set_boot_id(options.home.boot_id);
   for (const Device& device : options.devices()) *hello.add_devices() = ToProto(device);
   for (const auto& [name, value] : options.labels) (*hello.mutable_labels())[name] = value;
   return hello;
@@ -85,6 +112,11 @@ void CoordinatorClient::State::Run() {
     const bool was_connected = connected.exchange(false);
     if (was_connected) listener->OnDisconnected();
     if (stop.stop_requested()) return;
+    const absl::Status refusal = FinalRefusal(status, options.address, listener->IsIdle());
+    if (!refusal.ok()) {
+      listener->OnRefused(std::string(refusal.message()));
+      return options.on_refused(refusal);
+    }
     Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
         {{"coordinator", options.address}, {"error", std::string(status.message())}});
     WaitUnlessStopped(stop.get_token(), backoff.Next());

@@ -11,12 +11,13 @@
 #include "common/rpc/listen_options.h"
 #include "worker/agent/core/coordinator_link.h"
 #include "worker/agent/core/device_probe.h"
+#include "worker/agent/core/home.h"
 
 namespace fpo::agent {
 
 // Keeps one Session stream with the coordinator: dials, says Hello, beats on a thread of its own,
 // carries what the listener has to say, and dials again when the stream breaks or falls silent for
-// a lease. Thread-safe.
+// a lease, unless it was refused in a way that waiting does not mend. Thread-safe.
 class CoordinatorClient final : public CoordinatorLink {
  public:
   struct Options {
@@ -30,7 +31,13 @@ class CoordinatorClient final : public CoordinatorLink {
     int32_t slots = 1;
     std::map<std::string, std::string> labels;  // what jobs may require
     std::string device;                         // cpu | cuda
+    std::string work_dir;                       // for people
+    Home home;
     std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
+    // Dialling has ended for good: another agent has the name (AlreadyExists, FailedPrecondition),
+    // the token is not the right one (Unauthenticated, PermissionDenied), or this agent or that
+    // address is wrong (InvalidArgument). Called once, on a thread of the client.
+    std::function<void(const absl::Status&)> on_refused = [](const absl::Status&) {};
     // After a session ended. A channel without a connection has its own, 0.5 to 5 s.
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);

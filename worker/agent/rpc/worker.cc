@@ -1,6 +1,7 @@
 #include "worker/agent/rpc/worker.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <random>
 #include <thread>
@@ -16,6 +17,9 @@
 #include "common/metrics.h"
 #include "common/status_macros.h"
 #include "worker/agent/core/agent.h"
+#include "worker/agent/core/device_choice.h"
+#include "worker/agent/core/home.h"
+#include "worker/agent/core/host_check.h"
 #include "worker/agent/core/preflight.h"
 #include "worker/agent/rpc/cache_client.h"
 #include "worker/agent/rpc/coordinator_client.h"
@@ -29,7 +33,7 @@ constexpr absl::Duration kFarewell = absl::Seconds(5);
 Agent::Options AgentOptions(const WorkerConfig& config) {
   Agent::Options options;
   options.slots = config.slots;
-  options.pin_devices = config.slots > 1 && DeviceKind(config.device) == "cuda";
+  options.pin_devices = config.slots > 1 && config.device == "cuda";
   options.abandon_after = config.abandon_after;
   options.grace = config.grace;
   AttemptOptions& attempt = options.attempt;
@@ -68,7 +72,8 @@ CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::st
   options.host = config.host;
   options.version = version;
   options.slots = config.slots;
-  options.device = DeviceKind(config.device);
+  options.device = config.device;
+  options.work_dir = config.work_dir;
   options.labels = config.labels;
   return options;
 }
@@ -77,7 +82,7 @@ CoordinatorClient::Options LinkOptions(const WorkerConfig& config, const std::st
 
 // In the order of construction: what is below uses what is above.
 struct Worker::Parts {
-  WorkerConfig config;
+  WorkerConfig config;  // `device` as it was chosen
   SystemClock clock;
   MetricsRegistry registry;
   AgentMetrics metrics{&registry};
@@ -93,8 +98,12 @@ struct Worker::Parts {
   std::unique_ptr<CoordinatorClient> link;
   std::unique_ptr<HttpServer> http;
 
+  mutable absl::Mutex mutex;
+  absl::Status refusal ABSL_GUARDED_BY(mutex);
+
   absl::Status OpenCgroups();
-  void FindDevices();
+  absl::Status FindDevices();
+  absl::StatusOr<std::string> TryCuda();
   void MakeStores();
   void MakeAgent();
   absl::Status Listen();
@@ -119,18 +128,41 @@ absl::Status Worker::Parts::OpenCgroups() {
   return absl::OkStatus();
 }
 
-void Worker::Parts::FindDevices() {
-  if (config.device == "cpu") return;
-  DeviceProbeOptions options;
-  options.path = VariableIn(config.environment, "PATH").value_or("");
-  devices = FindDeviceProbe(options, &spawner);
-  if (devices == nullptr || DeviceKind(config.device) != "cuda" || config.device_idle_mib == 0) {
-    return;
+absl::Status Worker::Parts::FindDevices() {
+  DeviceQuestion question;
+  question.asked = config.device;
+  question.slots = config.slots;
+  question.visible = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
+  question.try_cuda = [this] { return TryCuda(); };
+  if (config.device != "cpu") {
+    DeviceProbeOptions options;
+    options.path = VariableIn(config.environment, "PATH").value_or("");
+    devices = FindDeviceProbe(options, &spawner);
+    question.probe = devices.get();
+    std::error_code error;
+    question.has_files = std::filesystem::exists("/dev/nvidiactl", error);
   }
+  FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(question));
+  const bool is_surprise = choice.device == "cpu" && (devices || question.has_files);
+  Log(is_surprise ? LogLevel::kWarning : LogLevel::kInfo, "jobs compute here",
+      {{"device", choice.device}, {"asked", config.device}, {"why", choice.why}});
+  config.device = choice.device;
+  if (!devices || config.device != "cuda" || config.device_idle_mib == 0) return absl::OkStatus();
   DeviceGate::Options gate_options;
   gate_options.used_bytes_max = config.device_idle_mib << 20;
-  gate_options.visible = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
+  gate_options.visible = question.visible;
   gate = std::make_unique<DeviceGate>(devices.get(), gate_options);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Worker::Parts::TryCuda() {
+  ProcessSet processes(&spawner, journal.get(), &metrics);
+  RankCommand trainer;
+  trainer.identity.attempt.job_id = "devices";
+  trainer.spawn.argv = {config.trainer};
+  trainer.spawn.environment = RankEnvironment(config.environment, trainer.identity, "");
+  trainer.spawn.folder = config.work_dir;
+  return AskTrainer(trainer, {"devices", "--device", "cuda"}, absl::Minutes(1), &processes);
 }
 
 void Worker::Parts::MakeStores() {
@@ -173,13 +205,19 @@ absl::Status Worker::Parts::Listen() {
 Worker::Worker(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Worker::~Worker() = default;
 
+absl::Status Worker::refusal() const {
+  absl::MutexLock lock(&parts_->mutex);
+  return parts_->refusal;
+}
+
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config,
-                                                      const std::string& version,
-                                                      const std::string& commit) {
+                                                      const Build& build,
+                                                      std::function<void()> on_refused) {
   auto parts = std::make_unique<Parts>();
   parts->config = config;
-  AddBuildInfo(&parts->registry, version, commit);
+  AddBuildInfo(&parts->registry, build.version, build.commit);
   FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
+  FPO_ASSIGN_OR_RETURN(const Home home, OpenHome(config.work_dir));
   FPO_RETURN_IF_ERROR(parts->OpenCgroups());
   const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
   if (const int killed = parts->journal->killed_at_start() + in_cgroups; killed > 0) {
@@ -192,14 +230,23 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
     FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
   }
   FPO_ASSIGN_OR_RETURN(parts->cache, CacheClient::Create({config.cache, config.listen.tls, token}));
-  parts->FindDevices();
+  FPO_RETURN_IF_ERROR(parts->FindDevices());
   parts->MakeStores();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
     Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();
-  CoordinatorClient::Options link = LinkOptions(config, token, version);
+  CoordinatorClient::Options link = LinkOptions(parts->config, token, build.version);
+  link.home = home;
+  link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
+    Log(LogLevel::kError, absl::StrCat("this worker ends: ", status.message()));
+    {
+      absl::MutexLock lock(&raw->mutex);
+      raw->refusal = status;
+    }
+    on_refused();
+  };
   link.devices = [probe = parts->devices.get()] {
     return probe == nullptr ? std::vector<Device>() : probe->Read().value_or(std::vector<Device>());
   };
@@ -208,7 +255,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   Log(LogLevel::kInfo, "ready",
       {{"worker", config.name},
        {"slots", absl::StrCat(config.slots)},
-       {"device", DeviceKind(config.device)},
+       {"device", parts->config.device},
        {"coordinator", config.coordinator},
        {"cache", config.cache},
        {"trainer", config.trainer}});

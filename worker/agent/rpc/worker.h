@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,15 +12,21 @@ namespace fpo::agent {
 // All parts of fpo-worker, wired: journal, spawner, spools, links, metrics.
 class Worker {
  public:
-  // FailedPrecondition: the work folder belongs to another agent; InvalidArgument or Unavailable:
-  // an address. Leftovers of a dead agent are killed first.
-  static absl::StatusOr<std::unique_ptr<Worker>> Start(const WorkerConfig& config,
-                                                       const std::string& version,
-                                                       const std::string& commit);
+  struct Build {
+    std::string version;
+    std::string commit;
+  };
+  // FailedPrecondition: the work folder belongs to another agent; InvalidArgument: a device that is
+  // asked for is not there; InvalidArgument or Unavailable: an address. Leftovers of a dead agent
+  // are killed first. `on_refused` is called, on another thread, when the coordinator will never
+  // take this worker: refusal() says why.
+  static absl::StatusOr<std::unique_ptr<Worker>> Start(
+      const WorkerConfig& config, const Build& build, std::function<void()> on_refused = [] {});
   ~Worker();
 
   // Stops every attempt within the grace time and tells the coordinator. Blocks; once.
   void Drain();
+  absl::Status refusal() const;  // OK: none; else as CoordinatorClient::Options::on_refused
 
  private:
   struct Parts;

@@ -27,6 +27,7 @@ absl::StatusCode CodeFor(ExitCode code) {
     case ExitCode::kNotFinite:
       return absl::StatusCode::kOutOfRange;
     case ExitCode::kStorage:
+    case ExitCode::kDevice:
       return absl::StatusCode::kUnavailable;
     case ExitCode::kBug:
     case ExitCode::kDoNotRestart:
@@ -64,8 +65,6 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kDataLoss:
       return ExitCode::kInvalid;
-    case absl::StatusCode::kResourceExhausted:
-      return ExitCode::kOutOfMemory;
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kDeadlineExceeded:
       return ExitCode::kPeerLost;
@@ -73,6 +72,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return ExitCode::kStopped;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kPermissionDenied:
+    // A full disk, too many open files. What is short of memory says so by FailWith (RunTorch).
+    case absl::StatusCode::kResourceExhausted:
       return ExitCode::kStorage;
     default:
       return ExitCode::kBug;
@@ -99,6 +100,8 @@ std::string ErrorClass(ExitCode code) {
       return "not_finite";
     case ExitCode::kStorage:
       return "storage";
+    case ExitCode::kDevice:
+      return "device";
     case ExitCode::kBug:
     case ExitCode::kDoNotRestart:
       return "program";

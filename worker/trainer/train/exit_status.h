@@ -15,7 +15,8 @@ absl::Status FailWith(ExitCode code, absl::string_view message);
 absl::Status AsStorageError(const absl::Status& status);
 
 // The exit code of FailWith, else the one the status code stands for: InvalidArgument, NotFound and
-// DataLoss are bad input, ResourceExhausted is memory, Unavailable is storage.
+// DataLoss are bad input; Unavailable, PermissionDenied and ResourceExhausted (a full disk) are
+// storage.
 ExitCode ExitCodeOf(const absl::Status& status);
 
 // The word of an error event: invalid | memory | storage | foreign_cache | stopped | ...

@@ -103,6 +103,38 @@ TEST_F(AgentTest, WithoutContactForTooLongItStopsItsRanksAfterACheckpoint) {
   EXPECT_FALSE(std::filesystem::is_empty(data_ / "one/checkpoints"));
 }
 
+TEST_F(AgentTest, ABrokenHostClosesItselfBeforeItReportsTheAttempt) {
+  Agent::Options options;
+  options.attempt = parts_.Options();
+  options.attempt.trainer.path = data_ / "fpo-train";
+  Agent agent(options, parts_.Services(), &clock_);
+  agent.OnConnected({}, absl::Seconds(15));
+  agent.OnAssign(MakeAssignment("one", ""));
+  std::string closed, report;
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  while (report.empty()) {
+    const std::optional<Outgoing> next = agent.Next(deadline);
+    ASSERT_TRUE(next.has_value());
+    if (const auto* closing = std::get_if<Closing>(&*next)) closed = closing->why;
+    const auto* one = std::get_if<Report>(&*next);
+    if (one != nullptr && one->status == ReportStatus::kFailed) report = one->end_class;
+  }
+  EXPECT_THAT(closed, HasSubstr("fpo-train"));
+  EXPECT_EQ(report, "infrastructure") << "tried elsewhere, not the job's fault";
+  EXPECT_THAT(std::string(agent.Ready().message()), HasSubstr("fpo-train"));
+}
+
+TEST_F(AgentTest, WhoIsRefusedForGoodKillsWhatRuns) {
+  EXPECT_TRUE(agent_->IsIdle());
+  agent_->OnAssign(MakeAssignment("one", "ignore-term"));
+  AwaitEvent("waiting");
+  EXPECT_FALSE(agent_->IsIdle());
+  agent_->OnDisconnected();
+  agent_->OnRefused("worker w1 is connected from elsewhere");
+  agent_->Drain(absl::Hours(1), absl::Now());  // without the grace
+  EXPECT_TRUE(agent_->IsIdle());
+}
+
 TEST_F(AgentTest, CheckpointsAreAnnouncedAgainUnderANewAttempt) {
   agent_->OnAssign(MakeAssignment("one", "steps-7-1-5"));
   AwaitEvent("\"digest\"");

@@ -209,6 +209,30 @@ TEST_F(AttemptTest, AMissingTrainerIsTheHostsFault) {
   EXPECT_THAT(end_.end.message, HasSubstr("fpo-train"));
 }
 
+TEST_F(AttemptTest, AMissingTrainerBreaksTheHost) {
+  options_.trainer.path = data_ / "fpo-train";
+  EXPECT_THAT(Run().broken_host, HasSubstr("fpo-train"));
+}
+
+TEST_F(AttemptTest, ADeviceThatIsGoneIsTheHostsFaultAndBreaksIt) {
+  const std::string devices = data_ / "devices";
+  options_.environment.push_back("FPO_FAKE_DEVICES=" + devices);
+  options_.trainer.device = "cuda";
+  fpo::testing::WriteWhole(devices, "exit-10 device cuda: no NVIDIA driver on this machine");
+  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_THAT(end_.end.message, HasSubstr("no NVIDIA driver"));
+  EXPECT_THAT(end_.broken_host, HasSubstr("no NVIDIA driver"));
+  Collect();
+  EXPECT_TRUE(reports_.empty()) << "found before anything ran";
+}
+
+TEST_F(AttemptTest, ADeviceFaultInAPhaseBreaksTheHostOnlyIfItIsStillThere) {
+  Label("prepare", "exit-10 CUDA error: uncorrectable ECC error");
+  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_THAT(end_.end.message, HasSubstr("uncorrectable ECC error"));
+  EXPECT_EQ(end_.broken_host, "") << "the check after it found nothing wrong";
+}
+
 TEST_F(AttemptTest, FailuresOfEachPhaseKeepTheirClassAndWords) {
   Label("prepare", "exit-3 row 7 has no prompt");
   EXPECT_EQ(Run().end.end_class, "invalid");

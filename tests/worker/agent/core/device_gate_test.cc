@@ -28,7 +28,9 @@ class DeviceGateTest : public DeviceFixture {
 TEST_F(DeviceGateTest, ADeviceInUseIsNamedWithItsNumbers) {
   DeviceGate gate(probe_.get(), Short());
   EXPECT_TRUE(gate.Check({0}).ok());
-  EXPECT_TRUE(gate.Check({7}).ok()) << "a slot without a device";
+  const absl::Status gone = gate.Check({7});
+  EXPECT_TRUE(absl::IsFailedPrecondition(gone)) << "not only busy";
+  EXPECT_THAT(std::string(gone.message()), HasSubstr("slot 7 has no GPU: the driver shows 2"));
   const absl::Status used = gate.AwaitFree({0, 1}, Never);
   EXPECT_TRUE(absl::IsUnavailable(used));
   EXPECT_THAT(std::string(used.message()),
@@ -52,7 +54,9 @@ TEST_F(DeviceGateTest, WaitsUntilTheDriverGaveTheMemoryBack) {
 TEST_F(DeviceGateTest, ADriverThatNoLongerAnswersClosesTheGate) {
   DeviceGate gate(probe_.get(), Short());
   Use("broken");
-  EXPECT_THAT(std::string(gate.Check({0}).message()), HasSubstr("Driver Not Loaded"));
+  const absl::Status broken = gate.Check({0});
+  EXPECT_TRUE(absl::IsFailedPrecondition(broken));
+  EXPECT_THAT(std::string(broken.message()), HasSubstr("Driver Not Loaded"));
 }
 
 }  // namespace

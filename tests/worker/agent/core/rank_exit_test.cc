@@ -13,9 +13,10 @@ RankExit Signal(int signal) { return {.signal = signal}; }
 
 TEST(RankExitTest, EveryExitCodeHasItsClass) {
   const std::pair<int, const char*> rows[] = {
-      {0, "done"},    {1, "program"},        {2, "invalid"},        {3, "invalid"},
-      {4, "invalid"}, {5, "memory"},         {6, "infrastructure"}, {7, "infrastructure"},
-      {8, "program"}, {9, "infrastructure"}, {93, "invalid"},       {42, "program"}};
+      {0, "done"},    {1, "program"},        {2, "infrastructure"},  {3, "invalid"},
+      {4, "invalid"}, {5, "memory"},         {6, "infrastructure"},  {7, "infrastructure"},
+      {8, "program"}, {9, "infrastructure"}, {10, "infrastructure"}, {93, "invalid"},
+      {42, "program"}};
   for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClass(Code(code)), end_class) << code;
 }
 
@@ -45,6 +46,12 @@ TEST(RankExitTest, WhatTheAgentStoppedWasAskedFor) {
   RankExit finished = Code(0);
   finished.stopped = true;
   EXPECT_EQ(EndClass(finished), "done");
+}
+
+TEST(RankExitTest, OnlyItsOwnCodeIsADeviceFault) {
+  EXPECT_TRUE(IsDeviceFault(Code(10)));
+  EXPECT_FALSE(IsDeviceFault(Code(9)));
+  EXPECT_FALSE(IsDeviceFault(Signal(10)));
 }
 
 TEST(RankExitTest, WordsNameCodeOrSignal) {

@@ -263,7 +263,7 @@ TEST_F(ReferencePhaseTest, RecordsThatWereNotAskedForAreNotStored) {
 
 TEST_F(ReferencePhaseTest, APlanThatDoesNotFitItsKeysIsRefused) {
   WritePlan(39);
-  EXPECT_EQ(Run().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Run().status().code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST(SpawnerTest, SaysWhyAProgramDoesNotStart) {
   SpawnRequest request = FakeTrainer({}).spawn;
   request.argv = {"/nowhere/fpo-train"};
   const auto missing = spawner.Spawn(request);
-  EXPECT_EQ(missing.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(missing.status().message()),
               ::testing::HasSubstr("/nowhere/fpo-train in /tmp: No such file"));
   request = FakeTrainer({"exit", "0"}).spawn;

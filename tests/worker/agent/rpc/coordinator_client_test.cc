@@ -1,6 +1,7 @@
 #include "worker/agent/rpc/coordinator_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/error_info.h"
 #include "common/rpc/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,6 +33,8 @@ class FakeListener final : public CoordinatorListener {
     Note("connected kill=" + std::to_string(kill.size()) + " lease=" + absl::FormatDuration(lease));
   }
   void OnStillAway() override {}
+  bool IsIdle() override { return idle; }
+  void OnRefused(const std::string& why) override { Note("refused " + why); }
   void OnCheckpointOrder(const CheckpointOrder&) override {}
   void OnDisconnected() override { Note("disconnected"); }
   void OnAssign(const Assignment& assignment) override {
@@ -56,6 +60,8 @@ class FakeListener final : public CoordinatorListener {
     outgoing_.pop_front();
     return next;
   }
+
+  std::atomic<bool> idle = true;
 
   void Say(Outgoing outgoing) {
     absl::MutexLock lock(&mutex_);
@@ -93,6 +99,9 @@ class CoordinatorClientTest : public ::testing::Test {
     server_ = *std::move(server);
   }
   std::unique_ptr<CoordinatorClient> Start() {
+    return *CoordinatorClient::Start(MakeOptions(), &listener_);
+  }
+  CoordinatorClient::Options MakeOptions() {
     CoordinatorClient::Options options;
     options.address = server_->address();
     options.worker_id = "w1";
@@ -104,7 +113,12 @@ class CoordinatorClientTest : public ::testing::Test {
     options.backoff_first = absl::Milliseconds(5);
     options.backoff_most = absl::Milliseconds(20);
     options.welcome_time = absl::Milliseconds(300);
-    return *CoordinatorClient::Start(options, &listener_);
+    options.home = {"home", "boot"};
+    options.on_refused = [this](const absl::Status& status) {
+      refusal_ = status;
+      refused_.Notify();
+    };
+    return options;
   }
   // Reads until the stream ends, answering beats if asked to.
   static void Serve(Stream* stream, bool answer_beats) {
@@ -119,7 +133,77 @@ class CoordinatorClientTest : public ::testing::Test {
   FakeCoordinator coordinator_;
   FakeListener listener_;
   std::unique_ptr<RpcServer> server_;
+  absl::Status refusal_;
+  absl::Notification refused_;
 };
+
+struct FinalCase {
+  absl::Status status;
+  const char* says;
+};
+
+TEST_F(CoordinatorClientTest, WhatWaitingDoesNotMendEndsTheDialling) {
+  const FinalCase cases[] = {
+      {WithErrorInfo(absl::AlreadyExistsError("worker w1 is connected from h2; use --name"),
+                     {.reason = "WORKER_NAME_TAKEN"}),
+       "use --name"},
+      {WithErrorInfo(absl::FailedPreconditionError("another agent took the name"),
+                     {.reason = "WORKER_REPLACED"}),
+       "took the name"},
+      {WithErrorInfo(absl::InvalidArgumentError("hello: its slots"), {.reason = "BAD_HELLO"}),
+       "its slots"},
+      {WithErrorInfo(absl::UnauthenticatedError("no such token"), {.reason = "UNAUTHENTICATED"}),
+       "does not take this worker: no such token"},
+      {WithErrorInfo(absl::PermissionDeniedError("ana has the role user"), {.reason = "ROLE"}),
+       "does not take this worker: ana has the role user"},
+      {absl::UnimplementedError("no such method"), "is no fpo-coordinator"}};
+  for (const FinalCase& one : cases) {
+    coordinator_.Refuse(one.status);
+    absl::Notification refused;
+    CoordinatorClient::Options options = MakeOptions();
+    options.on_refused = [&](const absl::Status& status) {
+      refusal_ = status;
+      refused.Notify();
+    };
+    const auto client = *CoordinatorClient::Start(options, &listener_);
+    ASSERT_TRUE(refused.WaitForNotificationWithTimeout(absl::Seconds(20))) << one.status;
+    EXPECT_THAT(std::string(refusal_.message()), ::testing::HasSubstr(one.says));
+    EXPECT_TRUE(listener_.Await("refused " + std::string(refusal_.message())));
+  }
+}
+
+TEST_F(CoordinatorClientTest, ANameThatIsBusyIsAskedForAgain) {
+  coordinator_.Refuse(
+      WithErrorInfo(absl::UnavailableError("not free yet"), {.reason = "WORKER_NAME_BUSY"}));
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  const auto client = Start();
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+}
+
+TEST_F(CoordinatorClientTest, ARevokedTokenEndsNothingThatRuns) {
+  const absl::Status revoked =
+      WithErrorInfo(absl::UnauthenticatedError("no such token"), {.reason = "UNAUTHENTICATED"});
+  listener_.idle = false;
+  coordinator_.Play([](Stream* stream) { Welcome(stream); });
+  coordinator_.Refuse(revoked);
+  coordinator_.Refuse(revoked);
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  {
+    const auto client = Start();
+    EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s", 2)) << "the token was put back";
+    EXPECT_FALSE(refused_.HasBeenNotified());
+  }
+  listener_.idle = true;
+  coordinator_.Refuse(revoked);
+  const auto client = Start();
+  EXPECT_TRUE(refused_.WaitForNotificationWithTimeout(absl::Seconds(20)));
+}
 
 TEST_F(CoordinatorClientTest, SaysHelloBeatsAndPassesCommandsOn) {
   pb::WorkerMessage hello;
@@ -148,6 +232,8 @@ TEST_F(CoordinatorClientTest, SaysHelloBeatsAndPassesCommandsOn) {
   EXPECT_TRUE(listener_.Await("answered 3"));
   EXPECT_EQ(hello.hello().worker_id(), "w1");
   EXPECT_EQ(hello.hello().slots(), 2);
+  EXPECT_EQ(hello.hello().home_id(), "home");
+  EXPECT_EQ(hello.hello().boot_id(), "boot");
   ASSERT_EQ(hello.hello().running_size(), 1);
   EXPECT_EQ(hello.hello().running(0).epoch(), 2u);
 }

@@ -6,6 +6,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/grpc_status.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 
 namespace fpo::testing {
@@ -17,25 +18,28 @@ class FakeCoordinator final : public fpo::v1::WorkerControl::Service {
   using Script = std::function<void(Stream*)>;
 
   // What the next session does; sessions without a script are refused.
-  void Play(Script script) {
+  void Play(Script script, const grpc::Status& end = grpc::Status::OK) {
     absl::MutexLock lock(&mutex_);
-    scripts_.push_back(std::move(script));
+    scripts_.emplace_back(std::move(script), end);
+  }
+  void Refuse(const absl::Status& status) {
+    Play([](Stream*) {}, ToGrpcStatus(status));
   }
   grpc::Status Session(grpc::ServerContext*, Stream* stream) override {
-    Script script;
+    std::pair<Script, grpc::Status> script;
     {
       absl::MutexLock lock(&mutex_);
       if (scripts_.empty()) return {grpc::StatusCode::FAILED_PRECONDITION, "no script"};
       script = std::move(scripts_.front());
       scripts_.pop_front();
     }
-    script(stream);
-    return grpc::Status::OK;
+    script.first(stream);
+    return script.second;
   }
 
  private:
   absl::Mutex mutex_;
-  std::deque<Script> scripts_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::pair<Script, grpc::Status>> scripts_ ABSL_GUARDED_BY(mutex_);
 };
 
 inline void Welcome(FakeCoordinator::Stream* stream, int lease_ms = 5000) {

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/error_info.h"
 #include "common/job_file.h"
 #include "common/rpc/server.h"
 #include "gmock/gmock.h"
@@ -79,7 +80,7 @@ class WorkerTest : public ::testing::Test {
     });
   }
   std::unique_ptr<Worker> Start() {
-    auto worker = Worker::Start(config_, "1", "commit");
+    auto worker = Worker::Start(config_, {"1", "commit"});
     EXPECT_TRUE(worker.ok()) << worker.status();
     return *std::move(worker);
   }
@@ -115,16 +116,36 @@ TEST_F(WorkerTest, DrainsRunningWork) {
   EXPECT_EQ(last_report_.end_class(), "asked") << "the job goes on elsewhere, uncounted";
 }
 
+TEST_F(WorkerTest, ADeviceThatIsAskedForAndNotThereIsRefusedAtStart) {
+  fpo::testing::WriteWhole(folder_ / "devices", "exit-10 device cuda: no NVIDIA driver");
+  config_.device = "cuda";
+  config_.environment = {"FPO_FAKE_DEVICES=" + folder_ / "devices"};
+  const auto worker = Worker::Start(config_, {"1", "commit"});
+  EXPECT_EQ(worker.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(worker.status().message()), HasSubstr("no NVIDIA driver"));
+}
+
+TEST_F(WorkerTest, ARefusalIsToldToItsOwner) {
+  coordinator_.Refuse(
+      WithErrorInfo(absl::AlreadyExistsError("taken"), {.reason = "WORKER_NAME_TAKEN"}));
+  absl::Notification refused;
+  auto worker = Worker::Start(config_, {"1", "commit"}, [&] { refused.Notify(); });
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  ASSERT_TRUE(refused.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_TRUE(absl::IsAlreadyExists((*worker)->refusal()));
+  (*worker)->Drain();
+}
+
 TEST_F(WorkerTest, TwoWorkersCannotShareAFolder) {
   const auto worker = Start();
-  const auto second = Worker::Start(config_, "1", "commit");
+  const auto second = Worker::Start(config_, {"1", "commit"});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("--work-dir"));
 }
 
 TEST_F(WorkerTest, ATakenAddressIsNamed) {
   config_.listen.http = server_->address();
-  const auto worker = Worker::Start(config_, "1", "commit");
+  const auto worker = Worker::Start(config_, {"1", "commit"});
   EXPECT_EQ(worker.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(worker.status().message()), HasSubstr(server_->address()));
 }

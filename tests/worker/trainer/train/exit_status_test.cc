@@ -7,7 +7,7 @@ namespace {
 
 TEST(ExitStatus, CarriesItsCode) {
   for (const ExitCode code : {ExitCode::kForeignCache, ExitCode::kStopped, ExitCode::kNotFinite,
-                              ExitCode::kStorage, ExitCode::kPeerLost}) {
+                              ExitCode::kStorage, ExitCode::kPeerLost, ExitCode::kDevice}) {
     const absl::Status status = FailWith(code, "why");
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(ExitCodeOf(status), code);
@@ -20,13 +20,13 @@ TEST(ExitStatus, CodesStandForExits) {
   EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), ExitCode::kInvalid);
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), ExitCode::kInvalid);
   EXPECT_EQ(ExitCodeOf(absl::DataLossError("")), ExitCode::kInvalid);
-  EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), ExitCode::kOutOfMemory);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), ExitCode::kStorage);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("")), ExitCode::kBug);
 }
 
 TEST(ExitStatus, FullDiskIsStorageNotMemory) {
   const absl::Status full = absl::ResourceExhaustedError("no space left");
+  EXPECT_EQ(ExitCodeOf(full), ExitCode::kStorage) << "whoever forgets to say so";
   EXPECT_EQ(ExitCodeOf(AsStorageError(full)), ExitCode::kStorage);
   EXPECT_TRUE(AsStorageError(absl::OkStatus()).ok());
 }
@@ -35,6 +35,7 @@ TEST(ExitStatus, EveryCodeHasAClass) {
   EXPECT_EQ(ErrorClass(ExitCode::kInvalid), "invalid");
   EXPECT_EQ(ErrorClass(ExitCode::kOutOfMemory), "memory");
   EXPECT_EQ(ErrorClass(ExitCode::kNotFinite), "not_finite");
+  EXPECT_EQ(ErrorClass(ExitCode::kDevice), "device");
 }
 
 }  // namespace
