@@ -90,21 +90,27 @@ absl::Status Program::PrepareData() const {
     events.Emit(std::move(event));
   };
   FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
-  int64_t responses = 0;
+  ReferenceWork work;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
-    FPO_ASSIGN_OR_RETURN(responses, PlanReference(job, flags.out, device));
+    FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));
   }
   TrainEvent result;
   result.kind = "result";
   result.file = flags.out;
   result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
                     {"eval_pairs", static_cast<double>(summary.eval_pairs)},
-                    {"reference_responses", static_cast<double>(responses)}};
+                    {"reference_responses", static_cast<double>(work.responses)}};
   TrainEvent note;
   note.kind = "phase";
   note.phase = "prepare";
   note.message = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
-                              " evaluation pairs, ", responses, " reference responses");
+                              " evaluation pairs, ", work.responses, " reference responses");
+  if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
+    absl::StrAppend(&note.message, work.responses == 0
+                                       ? ""
+                                       : absl::StrCat(" of the ", work.train_pairs, " and ",
+                                                      work.eval_pairs, " that this job reads"));
+  }
   events.Emit(std::move(note));
   events.Emit(std::move(result));
   return absl::OkStatus();
