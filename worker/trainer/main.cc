@@ -132,7 +132,8 @@ absl::Status Program::Score() const {
 absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
-  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
+  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume,
+                     device,    FPO_VERSION,    flags.job_id};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);
