@@ -9,6 +9,7 @@
 #include "client/artifact_fetch.h"
 #include "client/commands.h"
 #include "client/human.h"
+#include "client/namesakes.h"
 #include "common/error_info.h"
 #include "common/json.h"
 #include "common/status_macros.h"
@@ -164,11 +165,17 @@ void Print(Session& session, const std::string& folder, const Downloaded& downlo
 absl::StatusOr<ExitCode> RunDownload(Session& session) {
   FPO_RETURN_IF_ERROR(CheckOptions(session.invocation));
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse job,
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
                        coordinator.GetJob(session.invocation.Get("JOB")));
-  ArtifactSource source{job.job().job_id()};
+  pb::Job job = found.job();
+  const bool result = !session.invocation.Has("best") && !session.invocation.Has("latest") &&
+                      !session.invocation.Has("step");
+  if (result) {
+    FPO_ASSIGN_OR_RETURN(job, WithResult(session, coordinator, job));
+  }
+  ArtifactSource source{job.job_id()};
   FPO_ASSIGN_OR_RETURN(source.step, WantedStep(session, coordinator, source.job_id));
-  FPO_ASSIGN_OR_RETURN(const std::string path, TargetOf(session, job.job(), source.step));
+  FPO_ASSIGN_OR_RETURN(const std::string path, TargetOf(session, job, source.step));
   DownloadLine line(session);
   ArtifactFetch::Parts parts;
   parts.coordinator = &coordinator;

@@ -3,6 +3,7 @@
 #include "client/convert.h"
 #include "client/follow_job.h"
 #include "client/job_display.h"
+#include "client/namesakes.h"
 #include "client/request_id.h"
 #include "common/error_info.h"
 #include "common/job_file.h"
@@ -16,6 +17,7 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator.GetJob(invocation.Get("JOB")));
+  FPO_RETURN_IF_ERROR(NoteNamesakes(session, coordinator, found.job()));
   pb::RetryJobRequest request;
   request.set_job_id(found.job().job_id());
   request.set_from_step(invocation.GetCount("from", 0));

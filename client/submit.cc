@@ -12,6 +12,7 @@
 #include "client/request_id.h"
 #include "client/submit_once.h"
 #include "common/error_info.h"
+#include "common/output_folder.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -86,19 +87,37 @@ std::vector<std::string> SettingsOf(const Invocation& invocation) {
 // checkpoint, an evaluation, the export.
 void MakeSmoke(JobConfig* config) {
   constexpr int64_t kSteps = 2;
-  constexpr size_t kNameMax = 57;  // with the suffix the limit of a name
-  config->name = absl::StrCat(config->name.substr(0, kNameMax), "-smoke");
-  absl::StrAppend(&config->output, "-smoke");
-  SetLabel("smoke", "yes", config);
+  MakeSmokeNames(config);
   const int64_t pairs = kSteps * config->batch.pairs;
+  const int64_t steps = std::min(config->max_steps.value_or(kSteps), kSteps);
+  config->max_steps = steps;
   config->data.max_pairs = std::min(config->data.max_pairs.value_or(pairs), pairs);
-  config->max_steps = std::min(config->max_steps.value_or(kSteps), kSteps);
+  config->evaluate.pairs = std::min(config->evaluate.pairs, config->batch.pairs);
+  config->reference.probe_pairs = std::min(config->reference.probe_pairs, pairs);
+  // The last step has the full learning rate, as most of the real run.
+  config->schedule.warmup_steps = std::min(config->schedule.warmup_steps, steps - 1);
   config->sae_training.steps = std::min<int64_t>(config->sae_training.steps, 20);
-  config->checkpoint.every_steps = config->evaluate.every_steps = kSteps;
-  config->evaluate.pairs = std::min<int64_t>(config->evaluate.pairs, config->batch.pairs);
+  config->checkpoint.every_steps = config->evaluate.every_steps = steps;
 }
 
-absl::StatusOr<Asked> RequestOf(const Session& session) {
+// What lies in the output folder as seen from here; the worker looks before it computes anything.
+void WarnOfOutput(Session& session, const JobConfig& config) {
+  if (config.kind != "train") return;
+  const auto run = ReadFolderRun(config.output);
+  if (!run.ok() || !run->has_value()) return;
+  if (IsSmoke(config) && IsSmoke((*run)->job)) return;
+  const absl::Status same =
+      CheckSameRun(**run, config, "if the worker sees it too, the job fails: --set output=...");
+  if (!same.ok()) {
+    PrintWarnings(session, {std::string(same.message())});
+  } else if (HasAllSteps(**run, config)) {
+    PrintWarnings(session, {absl::StrCat("output folder ", config.output, " holds ",
+                                         (*run)->Words(), ": if the worker sees it too, nothing ",
+                                         "is trained; --set output=... or remove it")});
+  }
+}
+
+absl::StatusOr<Asked> RequestOf(Session& session) {
   const Invocation& invocation = session.invocation;
   if (invocation.Has("wait") && invocation.Has("follow")) {
     return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
@@ -107,6 +126,7 @@ absl::StatusOr<Asked> RequestOf(const Session& session) {
   FPO_ASSIGN_OR_RETURN(LoadedJob job,
                        LoadJobSource(session.environment, file, SettingsOf(invocation)));
   if (invocation.Has("smoke")) MakeSmoke(&job.config);
+  WarnOfOutput(session, job.config);
   pb::SubmitRequest request = RequestFor(session, job.config);
   request.set_hold(invocation.Has("hold"));
   for (const std::string& other : invocation.GetAll("after-ok")) request.add_after_ok(other);

@@ -91,6 +91,27 @@ class ReferenceGroups {
   std::map<std::string, std::map<std::string, std::vector<size_t>>> groups_;
 };
 
+// With max_steps at its limit a reference job is of what whole runs read: every training pair, but
+// only the evaluation pairs that are evaluated.
+constexpr int64_t kStepsOfWholeRuns = 1'000'000'000'000;
+
+// The reference job of some of the runs: of all that at least one of them reads. Runs that end
+// early read pairs of their own when their order or length differs; then it is of all.
+JobConfig SharedReferenceJob(const std::vector<JobConfig>& runs, const std::vector<size_t>& set,
+                             const std::string& suffix) {
+  const JobConfig& first = runs[set.front()];
+  JobConfig job = ReferenceJobOf(first, suffix);
+  job.max_steps = first.max_steps.value_or(kStepsOfWholeRuns);
+  for (const size_t i : set) {
+    const JobConfig& run = runs[i];
+    job.evaluate.pairs = std::max(job.evaluate.pairs, run.evaluate.pairs);
+    const bool same = run.max_steps == first.max_steps && run.epochs == first.epochs &&
+                      run.seed == first.seed && run.batch.pairs == first.batch.pairs;
+    if (!same) job.max_steps = kStepsOfWholeRuns;
+  }
+  return job;
+}
+
 }  // namespace
 
 absl::StatusOr<GridAxis> ParseGridAxis(const std::string& text) {
@@ -123,6 +144,7 @@ JobConfig ReferenceJobOf(const JobConfig& config, const std::string& suffix) {
   job.kind = "reference";
   job.name = absl::StrCat(config.name.substr(0, kNameMax - suffix.size()), suffix);
   absl::StrAppend(&job.output, suffix);
+  job.max_steps.reset();  // for all runs on this data, however long
   return job;
 }
 
@@ -165,8 +187,8 @@ absl::StatusOr<SweepPlan> PlanSweep(
     if (set.size() < 2) continue;
     for (const size_t i : set) plan.runs[i].reference = static_cast<int>(plan.references.size());
     const size_t number = plan.references.size() + 1;
-    JobConfig job = ReferenceJobOf(
-        asked[set.front()], number == 1 ? "-reference" : absl::StrCat("-reference-", number));
+    JobConfig job = SharedReferenceJob(
+        asked, set, number == 1 ? "-reference" : absl::StrCat("-reference-", number));
     job.output = absl::StrCat(asked[set.front()].output, "/", job.name);
     plan.references.push_back(std::move(job));
   }

@@ -40,7 +40,8 @@ absl::StatusOr<SweepPlan> PlanSweep(
     const std::vector<GridAxis>& axes,
     const std::function<absl::StatusOr<JobConfig>(const std::vector<std::string>&)>& load);
 
-// The job that only computes the reference records of `config`; its name and folder get the suffix.
+// The job that only computes the reference records of all data of `config`; its name and folder get
+// the suffix.
 JobConfig ReferenceJobOf(const JobConfig& config, const std::string& suffix = "-reference");
 
 }  // namespace fpo::client

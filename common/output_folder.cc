@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -78,7 +79,9 @@ absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std:
 bool HasAllSteps(const FolderRun& run, const JobConfig& job) {
   if (!run.finished) return false;
   if (job.max_steps.has_value() && *job.max_steps <= run.steps) return true;
-  return job.max_steps == run.job.max_steps && job.epochs == run.job.epochs;
+  constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+  return job.max_steps.value_or(kNoLimit) <= run.job.max_steps.value_or(kNoLimit) &&
+         job.epochs <= run.job.epochs;
 }
 
 void MakeSmokeNames(JobConfig* job) {

@@ -57,7 +57,7 @@ absl::StatusOr<SubmitAnswer> Coordinator::Submit(const SubmitAsk& ask) {
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
   FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, intake_.Submit(ask, wall_.Now()));
-  answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key));
+  answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key), *answer.job);
   return answer;
 }
 

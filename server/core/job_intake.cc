@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/job_difference.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
 #include "server/core/checkpoint_registry.h"
@@ -52,9 +53,15 @@ absl::Status OtherOutput(const Job& job, const std::string& output) {
       {.reason = "INVALID_RETRY", .field = "output", .hint = "fpoctl submit makes a fresh job"});
 }
 
-std::string OutputOf(const std::string& config_json) {
-  const absl::StatusOr<JobConfig> config = ReadJobJson(config_json);
-  return config.ok() ? config->output : "";
+absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differences) {
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat(
+          "job ", job.job_id, " is tried again in its output folder, whose run has ",
+          "other settings: ", DescribeDifferences(differences, "here", "in job " + job.job_id))),
+      {.reason = "INVALID_RETRY",
+       .field = differences.front().key,
+       .hint = "fpoctl submit FILE --set output=... makes a fresh run",
+       .ids = {job.job_id}});
 }
 
 // The checkpoints up to a step; all for 0.
@@ -118,14 +125,30 @@ absl::StatusOr<SubmitAnswer> JobIntake::Retry(const RetryAsk& ask, absl::Time no
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(json));
   if (ask.request_id.empty()) return MissingRequestId();
   if (!IsTerminal(old->state) || old->state == JobState::kSucceeded) return CannotRetry(*old);
-  const std::string output = OutputOf(json);
-  if (output != OutputOf(old->config_json)) return OtherOutput(*old, output);
+  FPO_RETURN_IF_ERROR(CheckCanGoOn(*old, json));
   Job& job = submission.job;
   job.owner = ask.owner.empty() ? old->owner : ask.owner;
   job.retry_of = old->job_id;
   FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, ask.from_step));
   if (!job.checkpoints.empty()) job.checkpoint_step = job.checkpoints.back().step;
   return Create(std::move(submission), ask.request_id, now);
+}
+
+bool JobIntake::HasTrained(const Job& job) const {
+  constexpr int32_t kTrainPhase = 2;
+  if (job.phase_reached >= kTrainPhase || !job.checkpoints.empty()) return true;
+  const JobPtr before = job.retry_of.empty() ? nullptr : jobs_->Get(job.retry_of);
+  return before != nullptr && HasTrained(*before);
+}
+
+absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_json) const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig before, ReadJobJson(old.config_json));
+  FPO_ASSIGN_OR_RETURN(const JobConfig now, ReadJobJson(config_json));
+  if (now.output != before.output) return OtherOutput(old, now.output);
+  // A job that failed before it trained, for a wrong path perhaps, has no run in its folder.
+  if (old.kind != "train" || !HasTrained(old)) return absl::OkStatus();
+  const std::vector<JobDifference> differences = RunDifferences(now, before);
+  return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
 }
 
 absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std::string& request_id,

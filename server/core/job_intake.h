@@ -49,7 +49,8 @@ class JobIntake {
   absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask, absl::Time now);
   // A new job that goes on where another one ended: same output folder, its checkpoints up to
   // from_step. FailedPrecondition when the job has not ended or succeeded; NotFound
-  // (NO_CHECKPOINT).
+  // (NO_CHECKPOINT); InvalidArgument (INVALID_RETRY) when the settings ask for another folder, or
+  // for other numbers in a folder that holds a run already.
   absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask, absl::Time now);
 
   // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
@@ -62,6 +63,8 @@ class JobIntake {
                                       absl::Time now);
   absl::StatusOr<SubmitAnswer> Repeat(const SubmittedRequest& known, const std::string& digest);
   absl::Status CheckOwnerQuota(const std::string& owner) const;
+  absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
+  bool HasTrained(const Job& job) const;  // or a job that it tries again
 
   const Options options_;
   JobStore* const store_;

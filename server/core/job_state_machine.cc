@@ -303,7 +303,7 @@ class Transition {
                        absl::StrCat("refused by ", report.worker, ": ", report.message), now_);
       case ReportStatus::kSucceeded:
         member->state = MemberState::kSucceeded;
-        return SucceededWhenAllHave();
+        return SucceededWhenAllHave(report.message);
       case ReportStatus::kFailed:
       case ReportStatus::kStopped: {
         member->state = MemberState::kGone;
@@ -340,23 +340,24 @@ class Transition {
     if (has_result && AllAtLeast(job_.attempts.back(), MemberState::kSucceeded) &&
         std::none_of(job_.attempts.back().members.begin(), job_.attempts.back().members.end(),
                      [](const Member& m) { return m.state == MemberState::kGone; })) {
-      return Succeed();
+      return Succeed(report.message);
     }
     if (IsStopping(job_.state)) return StoppedWhenEnded();
     job_.reason = ExplainRecovering(job_);
     return std::move(job_);
   }
 
-  StateOr SucceededWhenAllHave() {
+  StateOr SucceededWhenAllHave(const std::string& message) {
     Advance(&job_, now_);
     if (!AllAtLeast(job_.attempts.back(), MemberState::kSucceeded)) return std::move(job_);
-    return Succeed();
+    return Succeed(message);
   }
 
-  StateOr Succeed() {
-    Close(&job_, "done", "", now_);
-    job_.attempts.back().end_message.clear();
-    job_.reason.clear();
+  // The message is for what a user should know of a success: that nothing was trained.
+  StateOr Succeed(const std::string& message) {
+    Close(&job_, "done", message, now_);
+    job_.attempts.back().end_message = message;
+    job_.reason = message;
     Enter(&job_, JobState::kSucceeded, now_);
     return std::move(job_);
   }

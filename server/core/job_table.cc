@@ -25,6 +25,7 @@ bool Matches(const Job& job, const JobFilter& filter) {
   const bool state = filter.states.empty() || std::find(filter.states.begin(), filter.states.end(),
                                                         job.state) != filter.states.end();
   if (!state || (!filter.owner.empty() && job.owner != filter.owner)) return false;
+  if (!filter.name.empty() && job.name != filter.name) return false;
   return std::all_of(filter.labels.begin(), filter.labels.end(), [&](const auto& label) {
     const auto found = job.labels.find(label.first);
     return found != job.labels.end() && found->second == label.second;

@@ -24,6 +24,7 @@ struct JobFilter {
   std::vector<JobState> states;               // empty: all
   std::string owner;                          // empty: all
   std::map<std::string, std::string> labels;  // only jobs with all of these
+  std::string name;                           // empty: all
   int32_t page_size = 100;
   std::string page_token;  // of the page before; empty: the first page
 };

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/job_file.h"
 #include "server/core/explain.h"
 #include "server/core/placement.h"
 
@@ -25,6 +27,19 @@ std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead
   for (const Member& member : members) workers.push_back(member.worker);
   return absl::StrCat(has_jobs_ahead ? "would fit now on " : "would start at once on ",
                       absl::StrJoin(workers, ", "));
+}
+
+// Of the same data. What cannot be read says nothing against it.
+bool CoversPairsOf(const Job& earlier, const Job& job) {
+  if (earlier.config_json == job.config_json) return true;
+  const absl::StatusOr<JobConfig> a = ReadJobJson(earlier.config_json);
+  const absl::StatusOr<JobConfig> b = ReadJobJson(job.config_json);
+  if (!a.ok() || !b.ok()) return true;
+  if (a->kind == "reference" && !a->max_steps.has_value()) return true;
+  const auto reading = [](const JobConfig& c) {
+    return std::tie(c.kind, c.max_steps, c.epochs, c.seed, c.batch.pairs, c.evaluate.pairs);
+  };
+  return reading(*a) == reading(*b);
 }
 
 }  // namespace
@@ -48,7 +63,7 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   for (const QueuePlace& place : forecast.waiting) {
     if (place.job == ahead.back()) preview.start = place.start;
   }
-  preview.records = RecordsSince(scene.earlier);
+  preview.records = RecordsSince(scene.earlier, job);
   preview.takes = scene.times->Usual(job);
   if (scene.near != nullptr) {
     preview.files = absl::StrCat("held by ", absl::StrJoin(*scene.near, ", "));
@@ -56,8 +71,12 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   return preview;
 }
 
-std::string RecordsSince(const JobPtr& earlier) {
+std::string RecordsSince(const JobPtr& earlier, const Job& job) {
   if (!earlier) return "";
+  if (!CoversPairsOf(*earlier, job)) {
+    return absl::StrCat("some present since job ", earlier->job_id,
+                        ", which read other pairs of this data; how many is known after prepare");
+  }
   const CacheUse& use = earlier->progress.cache;
   std::string text = absl::StrCat(use.records_hit + use.records_computed, " of ", use.records_total,
                                   " present since job ", earlier->job_id);

@@ -40,8 +40,9 @@ struct PreviewScene {
 
 Preview PreviewJob(const Job& job, const PreviewScene& scene);
 
-// What a job on the same data will find in the cache: "118204 of 122270 present since job j-1; they
-// took 34m to compute". Empty for null.
-std::string RecordsSince(const JobPtr& earlier);
+// What `job` will find in the cache after an earlier one on the same data: "118204 of 122270
+// present since job j-1, about 34m of computing saved". Runs of other lengths or orders read other
+// pairs of it; then how many is known after prepare. Empty for null.
+std::string RecordsSince(const JobPtr& earlier, const Job& job);
 
 }  // namespace fpo::coordinator

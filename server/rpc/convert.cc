@@ -278,6 +278,7 @@ absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
     filter.states.push_back(static_cast<JobState>(state - 1));
   }
   filter.owner = request.owner();
+  filter.name = request.name();
   filter.labels.insert(request.labels().begin(), request.labels().end());
   filter.page_size =
       request.page_size() <= 0 ? kPageDefault : std::min(request.page_size(), kPageMax);

@@ -199,7 +199,10 @@ grpc::Status FakeCoordinator::ListJobs(grpc::ServerContext*, const pb::ListJobsR
   if (!request->page_token().empty() && !absl::SimpleAtoi(request->page_token(), &from)) from = 0;
   const int count = static_cast<int>(jobs_.size());
   const int to = std::min(count, from + request->page_size());
-  for (int i = from; i < to; ++i) *response->add_jobs() = jobs_[i];
+  for (int i = from; i < to; ++i) {
+    const bool asked = request->name().empty() || jobs_[i].name() == request->name();
+    if (asked) *response->add_jobs() = jobs_[i];
+  }
   if (to < count) response->set_next_page_token(absl::StrCat(to));
   return grpc::Status::OK;
 }

@@ -1,10 +1,13 @@
 // submit, watch, wait and logs against a scripted coordinator.
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/error_info.h"
+#include "common/job_file.h"
 #include "gmock/gmock.h"
 #include "tests/client/command_run.h"
 #include "tests/client/sample_job.h"
@@ -52,6 +55,26 @@ TEST_F(FollowTest, SubmitTakesLabelsDependenciesAndAShortTrial) {
   EXPECT_EQ(config["max_steps"], 2);
   EXPECT_EQ(config["data"]["max_pairs"], 64) << "two batches";
   EXPECT_EQ(config["checkpoint"]["every_steps"], 2);
+  EXPECT_EQ(config["evaluate"]["pairs"], 32) << "one batch";
+  const std::vector<std::string> advice =
+      JobWarnings(ReadJobJson(request.spec().config_json()).value());
+  EXPECT_THAT(advice, testing::Not(testing::Contains(HasSubstr("warm-up"))))
+      << "it was not the user who chose two steps";
+}
+
+TEST_F(FollowTest, SubmitWarnsOfAnOutputFolderThatIsTakenAsFarAsItIsSeenFromHere) {
+  const std::string file = WriteJob();
+  Run({"submit", file});
+  JobConfig job = ReadJobJson(coordinator_.submits().at(0).spec().config_json()).value();
+  const std::string folder = folder_ + "/runs/fpo";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/job.yaml") << WriteJobYaml(job);
+  EXPECT_EQ(Run({"submit", file}).err, "") << "it goes on there";
+  EXPECT_THAT(Run({"submit", file, "--set", "seed=7"}).err,
+              AllOf(HasSubstr("warning: output folder "), HasSubstr("seed: 7 here, 42 in the")));
+  std::ofstream(folder + "/run.json") << "{\"finished\": true}";
+  EXPECT_THAT(Run({"submit", file}).err, HasSubstr("nothing is trained"));
+  EXPECT_EQ(Run({"submit", file, "--set", "output=" + folder_ + "/runs/new"}).err, "");
 }
 
 TEST_F(FollowTest, SubmitFollowPrintsTheLinesAndEndsAsTheJob) {

@@ -219,6 +219,15 @@ TEST(RenderSummaryTest, SuccessNamesResultsAndOutput) {
       "  metrics  /runs/fpo/metrics.jsonl\n");
 }
 
+TEST(RenderSummaryTest, AResultThatIsNotNewIsSaidBeforeItsNumbers) {
+  JobView job = SampleJob();
+  job.state = "SUCCEEDED";
+  job.reason = "nothing was trained: /runs/fpo holds the run of job \"tiny\"";
+  job.result = {{"eval_loss", 0.5}};
+  const std::string text = RenderSummary(job, Terminal());
+  EXPECT_LT(text.find("nothing was trained"), text.find("eval_loss")) << text;
+}
+
 TEST(RenderSummaryTest, FailureNamesTheReasonAndTheNextCommand) {
   JobView job = Ended("FAILED");
   job.reason = "invalid: no row of train.jsonl could be used";

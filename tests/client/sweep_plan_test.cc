@@ -61,6 +61,20 @@ TEST(SweepPlanTest, ARunWithoutFeaturesUsesTheRecordsThatHaveThem) {
   EXPECT_EQ(plan.runs[2].reference, -1) << "simpo asks no reference";
 }
 
+TEST(SweepPlanTest, TheReferenceJobIsOfWhatTheRunsRead) {
+  const auto reference = [](const std::vector<std::string>& grid) {
+    return Plan(grid).value().references.at(0);
+  };
+  EXPECT_EQ(reference({"method.beta=1,2", "max_steps=4"}).max_steps, 4);
+  EXPECT_EQ(reference({"method.beta=1,2", "evaluate.pairs=16"}).evaluate.pairs, 16);
+  EXPECT_GT(reference({"method.beta=1,2"}).max_steps.value(), 1'000'000) << "whole runs";
+  EXPECT_GT(reference({"max_steps=4", "seed=1,2"}).max_steps.value(), 1'000'000)
+      << "each seed has pairs of its own";
+  EXPECT_EQ(reference({"evaluate.pairs=16,32,8"}).evaluate.pairs, 32);
+  EXPECT_FALSE(ReferenceJobOf(reference({"method.beta=1,2", "max_steps=4"})).max_steps.has_value())
+      << "asked for by itself: all of the data";
+}
+
 TEST(SweepPlanTest, OtherRecordsAreAnotherReferenceJobOrNone) {
   EXPECT_EQ(Plan({"data.max_length=600,700"}).value().references.size(), 0u)
       << "each run alone computes what it needs";

@@ -85,6 +85,12 @@ TEST_F(OutputFolderTest, AFinishedRunGoesOnWhenMoreStepsAreAsked) {
   EXPECT_FALSE(HasAllSteps(Read(), job_));
   job_.max_steps.reset();
   EXPECT_FALSE(HasAllSteps(Read(), job_));
+  WriteRun(kFinished);  // without a limit
+  EXPECT_TRUE(HasAllSteps(Read(), job_));
+  job_.max_steps = 1000;
+  EXPECT_TRUE(HasAllSteps(Read(), job_)) << "an epoch was less";
+  job_.epochs = 2;
+  EXPECT_FALSE(HasAllSteps(Read(), job_));
 }
 
 TEST_F(OutputFolderTest, ASmokeIsKnownByNameFolderAndLabel) {

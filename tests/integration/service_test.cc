@@ -162,6 +162,49 @@ TEST_F(ServiceTest, CancelLeavesNoProcess) {
   EXPECT_EQ(end->value("state", ""), "CANCELLED");
   EXPECT_TRUE(Trainers("cancelled").empty());
   EXPECT_EQ(service_->Ctl({"wait", "cancelled"}).code, 11);
+  const Outcome refused = service_->Ctl({"retry", "cancelled", "--set", "optimizer.lr=0.5"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("optimizer.lr: 0.5 here, "), std::string::npos) << refused.err;
+}
+
+TEST_F(ServiceTest, ASmokeComputesLittleAndRunsAgainAfterAnEditAndWithoutOne) {
+  std::vector<std::string> set = Short("tried", 6);
+  set.push_back("reference.values=float16");
+  set.push_back("schedule.warmup_steps=150");
+  for (const char* beta : {"2", "2", "3"}) {
+    set.push_back(std::string("method.beta=") + beta);
+    const Outcome smoke = Submit("dpo.yaml", set, {"--smoke", "--wait"});
+    ASSERT_EQ(smoke.code, 0) << smoke.out << smoke.err;
+    EXPECT_EQ(smoke.err.find("warm-up"), std::string::npos) << smoke.err;
+    const Outcome log = service_->Ctl({"logs", "tried-smoke", "-q"});
+    EXPECT_NE(log.out.find("step 2/2"), std::string::npos) << "it trains each time\n" << log.out;
+    const json job = service_->Describe("tried-smoke");
+    EXPECT_LE(Number(Progress(job)["cache"], "records_total"), 2 * (2 * 8 + 8))
+        << "two batches and one of held-out pairs";
+  }
+}
+
+TEST_F(ServiceTest, AFinishedRunIsSaidToBeFinishedAndGoesOnOnlyForMore) {
+  ASSERT_EQ(Submit("dpo.yaml", Short("once", 4)).code, 0);
+  const Outcome again = Submit("dpo.yaml", Short("once", 4));
+  EXPECT_EQ(again.code, 0);
+  EXPECT_NE(again.out.find("nothing was trained"), std::string::npos) << again.out;
+  Outcome log = service_->Ctl({"logs", "once", "-q"});
+  EXPECT_NE(log.out.find("nothing was trained"), std::string::npos) << log.out;
+  EXPECT_EQ(log.out.find("reference responses"), std::string::npos) << "nothing is prepared";
+
+  std::vector<std::string> other = Short("once", 4);
+  other.push_back("optimizer.lr=0.5");
+  const Outcome refused = Submit("dpo.yaml", other);
+  EXPECT_EQ(refused.code, 10);
+  EXPECT_NE(refused.out.find("optimizer.lr: 0.5 here, "), std::string::npos) << refused.out;
+  log = service_->Ctl({"logs", "once", "-q"});
+  EXPECT_EQ(log.out.find("reference responses"), std::string::npos) << "nothing is prepared";
+
+  ASSERT_EQ(Submit("dpo.yaml", Short("once", 7)).code, 0);
+  EXPECT_EQ(service_->Describe("once").value("reason", ""), "");
+  log = service_->Ctl({"logs", "once", "-q"});
+  EXPECT_NE(log.out.find("step 7/7"), std::string::npos) << log.out;
 }
 
 TEST_F(ServiceTest, SurvivesAKilledTrainer) {
@@ -190,7 +233,8 @@ TEST_F(ServiceTest, SurvivesAKilledCoordinatorWithTheSameAttempt) {
 
 TEST_F(ServiceTest, SurvivesACacheKilledWhileRecordsAreComputed) {
   std::vector<std::string> settings = Short("kill-cache", 4);
-  settings.insert(settings.end(), {"data.max_length=100", "data.max_pairs=2000"});
+  settings.insert(settings.end(), {"data.max_length=100", "data.max_pairs=2000", "kind=reference",
+                                   "max_steps=null"});
   ASSERT_EQ(Submit("fpo.yaml", settings, {"-q"}).code, 0);
   ASSERT_TRUE(service_->Until("kill-cache", [](const json& job) {
     return Progress(job).value("phase", "") == "reference" && Number(Progress(job), "done") > 0;

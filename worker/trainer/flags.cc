@@ -245,7 +245,11 @@ ParsedFlags ParseFlags(int argc, char** argv) {
     return {std::nullopt, static_cast<int>(ExitCode::kUsage)};
   }
   if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
-  flags.supervised = std::getenv("FPO_ATTEMPT") != nullptr;
+  if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
+    flags.supervised = true;
+    flags.job_id = attempt;
+    flags.job_id = flags.job_id.substr(0, flags.job_id.find('/'));
+  }
   return {std::move(flags), 0};
 }
 

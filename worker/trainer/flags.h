@@ -44,6 +44,7 @@ struct Flags {
 
   // Started by the agent, which sets FPO_ATTEMPT: events go to descriptor 3, commands come from 4.
   bool supervised = false;
+  std::string job_id;  // of the service, from the same variable: "job/attempt/epoch"
 };
 
 struct ParsedFlags {

@@ -131,21 +131,27 @@ absl::Status Program::PrepareData() const {
     events.Emit(std::move(event));
   };
   FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
-  int64_t responses = 0;
+  ReferenceWork work;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
-    FPO_ASSIGN_OR_RETURN(responses, PlanReference(job, flags.out, device));
+    FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));
   }
   TrainEvent result;
   result.kind = "result";
   result.file = flags.out;
   result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
                     {"eval_pairs", static_cast<double>(summary.eval_pairs)},
-                    {"reference_responses", static_cast<double>(responses)}};
+                    {"reference_responses", static_cast<double>(work.responses)}};
   TrainEvent note;
   note.kind = "phase";
   note.phase = "prepare";
   note.message = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
-                              " evaluation pairs, ", responses, " reference responses");
+                              " evaluation pairs, ", work.responses, " reference responses");
+  if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
+    absl::StrAppend(&note.message, work.responses == 0
+                                       ? ""
+                                       : absl::StrCat(" of the ", work.train_pairs, " and ",
+                                                      work.eval_pairs, " that this job reads"));
+  }
   events.Emit(std::move(note));
   events.Emit(std::move(result));
   return absl::OkStatus();
@@ -167,7 +173,8 @@ absl::Status Program::Score() const {
 absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
-  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
+  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume,
+                     device,    FPO_VERSION,    flags.job_id};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);

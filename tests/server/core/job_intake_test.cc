@@ -1,6 +1,7 @@
 #include "server/core/job_intake.h"
 
 #include "common/error_info.h"
+#include "common/job_file.h"
 #include "gtest/gtest.h"
 #include "server/core/memory_job_store.h"
 #include "tests/server/core/fixtures.h"
@@ -87,6 +88,40 @@ TEST_F(JobIntakeTest, ARetryGoesOnFromTheCheckpointsInTheSameFolder) {
   EXPECT_EQ(ErrorReason(intake_.Retry({"r-5", old, 0, ConfigJson("b")}, kStart).status()),
             "INVALID_RETRY")
       << "another output folder";
+}
+
+TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
+  const std::string old = Submit("a");
+  End(old, ReportStatus::kFailed);
+  JobConfig config = ReadJobJson(jobs_.Get(old)->config_json).value();
+  config.optimizer.lr = 1e-5;
+  const std::string other = WriteJobJson(config);
+  const JobPtr untrained = intake_.Retry({"r-2", old, 0, other}, kStart).value().job;
+  EXPECT_EQ(untrained->config_json, other) << "it failed before it trained: no run is there";
+  End(untrained->job_id, ReportStatus::kFailed);
+
+  Job job = *jobs_.Get(old);
+  job.phase_reached = 2;
+  jobs_.Put(job).value();
+  const absl::Status refused = intake_.Retry({"r-3", old, 0, other}, kStart).status();
+  EXPECT_EQ(ErrorReason(refused), "INVALID_RETRY");
+  EXPECT_EQ(GetErrorInfo(refused)->field, "optimizer.lr");
+  EXPECT_NE(refused.message().find("optimizer.lr: 1e-05 here, 5e-07 in job " + old),
+            absl::string_view::npos)
+      << refused;
+  config.seed = 7;
+  EXPECT_EQ(
+      ErrorReason(
+          intake_.Retry({"r-4", untrained->job_id, 0, WriteJobJson(config)}, kStart).status()),
+      "INVALID_RETRY")
+      << "the job that it tried again had trained there";
+
+  config = ReadJobJson(job.config_json).value();
+  config.max_steps = 9;
+  config.retry.max_restarts = 1;
+  config.labels = {{"team", "x"}};
+  EXPECT_TRUE(intake_.Retry({"r-5", old, 0, WriteJobJson(config)}, kStart).ok())
+      << "none of these decides a number of the steps so far";
 }
 
 TEST_F(JobIntakeTest, AJobThatSucceededIsNotTriedAgain) {

@@ -91,6 +91,17 @@ TEST(StateTable, ALostReportIsImpliedByALaterOne) {
             JobState::kSucceeded);
 }
 
+TEST(StateTable, ASuccessMaySayWhatTheUserShouldKnow) {
+  MemberReport report = ReportOf(RunningJob("j-1"), "w1", ReportStatus::kSucceeded);
+  EXPECT_EQ(After(RunningJob("j-1"), {report}).reason, "");
+  report.message = "nothing was trained";
+  const Job job = After(RunningJob("j-1"), {report});
+  EXPECT_EQ(job.state, JobState::kSucceeded);
+  EXPECT_EQ(job.reason, "nothing was trained");
+  EXPECT_EQ(job.attempts.back().end_message, "nothing was trained");
+  EXPECT_EQ(job.attempts.back().end_class, "done");
+}
+
 TEST(StateTable, SucceedsWhenEveryMemberSucceeded) {
   Job job = RunningJob("j-1", {"w1", "w2"});
   job = After(job, {ReportOf(job, "w1", ReportStatus::kSucceeded)});

@@ -78,7 +78,7 @@ TEST_F(JobTableTest, ListsNewestFirstInPages) {
   EXPECT_EQ(page.next_page_token, "");
 }
 
-TEST_F(JobTableTest, ListsByStateAndOwner) {
+TEST_F(JobTableTest, ListsByStateOwnerAndName) {
   const JobPtr a = Create("a");
   Create("b");
   Run(a);
@@ -87,6 +87,9 @@ TEST_F(JobTableTest, ListsByStateAndOwner) {
   EXPECT_THAT(Names(table_.List(filter).jobs), ElementsAre("a"));
   filter.owner = "nobody";
   EXPECT_TRUE(table_.List(filter).jobs.empty());
+  filter = {};
+  filter.name = "b";
+  EXPECT_THAT(Names(table_.List(filter).jobs), ElementsAre("b"));
 }
 
 TEST_F(JobTableTest, ListsByLabels) {

@@ -1,5 +1,6 @@
 #include "server/core/preview.h"
 
+#include "common/job_file.h"
 #include "gtest/gtest.h"
 #include "tests/server/core/fixtures.h"
 
@@ -38,12 +39,36 @@ TEST_F(PreviewTest, RecordsOfAnEarlierJobOnTheSameDataAreSaid) {
   EXPECT_EQ(Look(MakeJob("j-1")).records,
             "100 of 100 present since job j-0, about 12s of computing saved");
   job.progress.cache.saved_seconds = 100;  // by the 60 that job j-0 found
-  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job)),
+  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job), MakeJob("j-1")),
             "100 of 100 present since job j-0, about 1m52s of computing saved");
   job.progress.cache.records_computed = 0;
   job.progress.cache.saved_seconds = 0;
-  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job)), "60 of 100 present since job j-0")
+  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job), MakeJob("j-1")),
+            "60 of 100 present since job j-0")
       << "nobody measured it";
+}
+
+TEST_F(PreviewTest, RecordsOfOtherPairsArePromisedToNobody) {
+  JobConfig config = ReadJobJson(ConfigJson("a")).value();
+  const auto job = [&] {
+    Job made = MakeJob("j-0");
+    made.config_json = WriteJobJson(config);
+    made.progress.cache = {10, 0, 10, "m", "r", 0};
+    return made;
+  };
+  const Job whole = job();
+  config.max_steps = 1;
+  const auto earlier = std::make_shared<const Job>(job());
+  EXPECT_EQ(RecordsSince(earlier, *earlier), "10 of 10 present since job j-0");
+  EXPECT_EQ(RecordsSince(earlier, whole).rfind("some present since job j-0", 0), 0u)
+      << "a smoke's records are not those of the run";
+  config.method.name = "dpo";
+  config.reference = {"cached", config.model.path};
+  config.kind = "reference";
+  config.max_steps.reset();
+  EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job()), whole),
+            "10 of 10 present since job j-0")
+      << "it is for all runs";
 }
 
 TEST_F(PreviewTest, AFreeWorkerIsNamed) {

@@ -22,6 +22,14 @@ TEST(RunTimes, TheMedianOfTheLastFewOfTheSameKind) {
   EXPECT_EQ(times.Usual(Took(absl::ZeroDuration())), absl::Minutes(3)) << "the first is forgotten";
 }
 
+TEST(RunTimes, AJobThatTrainedNothingTeachesNothing) {
+  RunTimes times;
+  Job job = Took(absl::Seconds(2));
+  job.reason = "nothing was trained";
+  times.Note(job);
+  EXPECT_EQ(times.Usual(job), std::nullopt);
+}
+
 TEST(RunTimes, JobsOnTheSameDataCountMore) {
   RunTimes times;
   times.Note(Took(absl::Minutes(5), "big"));

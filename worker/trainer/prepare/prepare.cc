@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/hash.h"
+#include "common/output_folder.h"
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/data/admission.h"
@@ -48,6 +50,15 @@ absl::Status CheckLimits(const JobConfig& job) {
                      ", so that a response is left"));
   }
   return absl::OkStatus();
+}
+
+// The admission.json of a run would be overwritten.
+absl::Status CheckIsNoRun(const std::string& out) {
+  FPO_ASSIGN_OR_RETURN(const std::optional<FolderRun> run, ReadFolderRun(out));
+  if (!run.has_value()) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(out, " holds ", run->Words(),
+                                               "; prepare writes into a folder of its own, e.g. ",
+                                               "--out ", out, ".prepared"));
 }
 
 // Everything the two inputs share.
@@ -154,6 +165,7 @@ absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out)
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
                                        const PrepareProgress& progress) {
   FPO_RETURN_IF_ERROR(CheckLimits(job));
+  FPO_RETURN_IF_ERROR(CheckIsNoRun(out));
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(job.model.path));
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
                        ChatTemplate::Create(job.data.template_name, tokenizer, job.model.path));

@@ -12,19 +12,22 @@
 
 namespace fpo::train {
 
-std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval) {
+std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval,
+                                                  const PairSelection& pairs) {
   std::vector<ReferenceResponse> responses;
   std::set<Digest> seen;
-  for (const TokenFile* file : {&train, &eval}) {
-    for (int64_t i = 0; i < file->size(); ++i) {
-      const TokenPairView pair = file->pair(i);
+  const auto add = [&](const TokenFile& file, const std::vector<int64_t>& indices) {
+    for (const int64_t index : indices) {
+      const TokenPairView pair = file.pair(index);
       for (const absl::Span<const int32_t> side : {pair.chosen, pair.rejected}) {
         if (side.empty()) continue;
         const Digest key = RecordKey(pair.prompt, side);
         if (seen.insert(key).second) responses.push_back({key, pair.prompt, side});
       }
     }
-  }
+  };
+  add(train, pairs.train);
+  add(eval, pairs.eval);
   return responses;
 }
 

@@ -18,9 +18,17 @@ struct ReferenceResponse {
   absl::Span<const int32_t> prompt, response;
 };
 
-// The distinct responses in manifest order: train pairs first (chosen, rejected, in row order),
-// then eval pairs; each key once. An ordinal of the score protocol is a position in this list.
-std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval);
+// Pairs of the two token files, by index, ascending.
+struct PairSelection {
+  std::vector<int64_t> train;
+  std::vector<int64_t> eval;
+};
+
+// The distinct responses of the selected pairs in manifest order: train pairs first (chosen,
+// rejected, in row order), then eval pairs; each key once. An ordinal of the score protocol is a
+// position in this list.
+std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval,
+                                                  const PairSelection& pairs);
 
 // Writes OUT/reference.keys and OUT/reference.json for a prepared folder.
 absl::Status WriteReferencePlan(const std::string& out, const Recipe& recipe,

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,19 @@ absl::StatusOr<std::unique_ptr<RecordReference>> RecordReference::Open(Options o
                                  "made with"));
   }
   return std::unique_ptr<RecordReference>(new RecordReference(std::move(file), std::move(options)));
+}
+
+absl::Status RecordReference::Require(const std::vector<ReferenceResponse>& responses) const {
+  const auto absent = [this](const ReferenceResponse& response) {
+    return !file_->Contains(response.key);
+  };
+  const auto first = std::find_if(responses.begin(), responses.end(), absent);
+  if (first == responses.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      options_.path, " lacks ", std::count_if(first, responses.end(), absent), " of the ",
+      responses.size(), " records that this job reads, the first of key ", ToHex(first->key),
+      "; it was made of other data, or for fewer steps or evaluation pairs. --reference auto ",
+      "computes what is missing"));
 }
 
 absl::Status RecordReference::Fill(const Record& record, int64_t row,

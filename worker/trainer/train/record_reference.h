@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/reference/record_file.h"
+#include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/reference_source.h"
 
 namespace fpo::train {
@@ -22,7 +23,10 @@ class RecordReference final : public ReferenceSource {
   // else ends the job with the exit code for a foreign cache and shows both.
   static absl::StatusOr<std::unique_ptr<RecordReference>> Open(Options options);
 
-  // FailedPrecondition for distributions: a record holds sums.
+  // Every one of the responses has its record; InvalidArgument says how many have none.
+  absl::Status Require(const std::vector<ReferenceResponse>& responses) const;
+  // FailedPrecondition for distributions: a record holds sums. NotFound names the key of a response
+  // without a record.
   absl::StatusOr<ReferenceValues> Values(const std::vector<Sequence>& sequences,
                                          ReferenceDetail detail) override;
   const RecordFile& file() const { return *file_; }

@@ -29,6 +29,20 @@ std::vector<Sequence> SequencesOf(absl::Span<const ReferenceResponse> responses,
   return sequences;
 }
 
+absl::Status AddRecord(const Digest& key, Record record, const Recipe& recipe,
+                       RecordFileWriter* writer) {
+  if (recipe.values == "float16") FPO_RETURN_IF_ERROR(RoundToHalf(&record));
+  return AsStorageError(writer->Add(Pack(key, record)));
+}
+
+absl::Status CopyRecords(const RecordFile* from, RecordFileWriter* writer) {
+  for (int64_t i = 0; from != nullptr && i < from->size(); ++i) {
+    FPO_ASSIGN_OR_RETURN(const PackedRecord record, from->At(i));
+    FPO_RETURN_IF_ERROR(AsStorageError(writer->Add(record)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
@@ -37,9 +51,7 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
   auto writer = RecordFileWriter::Create(path, recipe);
   if (!writer.ok()) return AsStorageError(writer.status());
   for (size_t i = 0; i < records.size(); ++i) {
-    Record record = records[i];
-    if (recipe.values == "float16") FPO_RETURN_IF_ERROR(RoundToHalf(&record));
-    FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Add(Pack(responses[i].key, record))));
+    FPO_RETURN_IF_ERROR(AddRecord(responses[i].key, records[i], recipe, writer->get()));
   }
   return AsStorageError((*writer)->Finish());
 }
@@ -49,23 +61,26 @@ absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ScoreProgress& progress) {
   const std::unique_ptr<RecordFile> older = OpenMatching(request);
   ReferenceFileResult result;
-  std::vector<Record> records(request.responses.size());
   std::vector<size_t> missing;
   for (size_t i = 0; i < request.responses.size(); ++i) {
-    if (older == nullptr || !older->Contains(request.responses[i].key)) {
-      missing.push_back(i);
-      continue;
-    }
-    FPO_ASSIGN_OR_RETURN(records[i], older->Find(request.responses[i].key));
-    ++result.reused;
+    const bool there = older != nullptr && older->Contains(request.responses[i].key);
+    if (!there) missing.push_back(i);
+    result.reused += there ? 1 : 0;
   }
   if (missing.empty()) return result;
   const absl::Time start = absl::Now();
   FPO_ASSIGN_OR_RETURN(const Scorer scorer, make_scorer());
-  FPO_ASSIGN_OR_RETURN(std::vector<Record> scored,
-                       scorer.Score(SequencesOf(request.responses, missing), progress));
-  for (size_t i = 0; i < missing.size(); ++i) records[missing[i]] = std::move(scored[i]);
-  FPO_RETURN_IF_ERROR(WriteRecords(request.path, request.recipe, request.responses, records));
+  const auto on_scored = [&](int64_t done) { return !progress || progress(result.reused + done); };
+  FPO_ASSIGN_OR_RETURN(const std::vector<Record> scored,
+                       scorer.Score(SequencesOf(request.responses, missing), on_scored));
+  auto writer = RecordFileWriter::Create(request.path, request.recipe);
+  if (!writer.ok()) return AsStorageError(writer.status());
+  FPO_RETURN_IF_ERROR(CopyRecords(older.get(), writer->get()));
+  for (size_t i = 0; i < missing.size(); ++i) {
+    FPO_RETURN_IF_ERROR(
+        AddRecord(request.responses[missing[i]].key, scored[i], request.recipe, writer->get()));
+  }
+  FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Finish()));
   result.computed = static_cast<int64_t>(missing.size());
   result.seconds = absl::ToDoubleSeconds(absl::Now() - start);
   return result;

@@ -19,7 +19,8 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
                           absl::Span<const ReferenceResponse> responses,
                           const std::vector<Record>& records);
 
-// The file `--reference auto` keeps: every response's record under `recipe`.
+// The file `--reference auto` keeps: a record under `recipe` for every response that was ever asked
+// for.
 struct ReferenceFileRequest {
   std::string path;
   Recipe recipe;
@@ -32,8 +33,9 @@ struct ReferenceFileResult {
   double seconds = 0;    // spent computing
 };
 
-// Makes the file complete, computing only what an older file of the same recipe does not hold.
-// `scorer` is called only when something is missing: it loads the reference model.
+// Makes the file complete, computing only what an older file of the same recipe does not hold; what
+// it holds beyond the request stays. `scorer` is called only when something is missing: it loads
+// the reference model. `progress` counts what was there as done.
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
     const ScoreProgress& progress);

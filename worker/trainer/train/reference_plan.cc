@@ -8,6 +8,7 @@
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/loss/preference_loss.h"
 #include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/exit_status.h"
 
 namespace fpo::train {
@@ -67,8 +68,8 @@ RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_diges
           job.reference.values};
 }
 
-absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& prepared,
-                                      at::Device device) {
+absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,
+                                            at::Device device) {
   FPO_ASSIGN_OR_RETURN(const TokenFile train, TokenFile::Open(prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const TokenFile eval, TokenFile::Open(prepared + "/eval.safetensors"));
   FPO_ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(ReferencePath(job)));
@@ -77,9 +78,12 @@ absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& p
     FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
   }
   const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, device), saes);
-  const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval);
+  const PairSelection pairs = PairsOfJob(job, train, eval);
+  const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval, pairs);
   FPO_RETURN_IF_ERROR(AsStorageError(WriteReferencePlan(prepared, recipe, responses)));
-  return static_cast<int64_t>(responses.size());
+  return ReferenceWork{static_cast<int64_t>(responses.size()),
+                       static_cast<int64_t>(pairs.train.size()),
+                       static_cast<int64_t>(pairs.eval.size())};
 }
 
 }  // namespace fpo::train

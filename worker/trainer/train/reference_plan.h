@@ -34,10 +34,17 @@ std::string FeaturesWord(const ReferenceSection& reference);
 // M of "top:M", 0 for "all". InvalidArgument for anything else.
 absl::StatusOr<int64_t> TopFeatures(const std::string& features);
 
-// Writes PREPARED/reference.json and reference.keys for a job whose reference is cached: reads the
-// reference model's weights once (for the digest) and the SAEs. Returns how many responses there
-// are.
-absl::StatusOr<int64_t> PlanReference(const JobConfig& job, const std::string& prepared,
-                                      at::Device device);
+// How much of the data asks for a record.
+struct ReferenceWork {
+  int64_t responses = 0;  // distinct ones
+  int64_t train_pairs = 0;
+  int64_t eval_pairs = 0;
+};
+
+// Writes PREPARED/reference.json and reference.keys, of what the job reads (data_plan.h), for a job
+// whose reference is cached: reads the reference model's weights once (for the digest) and the
+// SAEs.
+absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,
+                                            at::Device device);
 
 }  // namespace fpo::train

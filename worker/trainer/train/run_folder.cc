@@ -3,8 +3,9 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/job_file.h"
@@ -16,29 +17,6 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Fingerprint(JobConfig job) {
-  const JobConfig defaults;
-  job.name.clear();
-  job.labels.clear();
-  job.output.clear();
-  job.resources = defaults.resources;
-  job.retry = defaults.retry;
-  job.checkpoint = defaults.checkpoint;
-  job.evaluate = defaults.evaluate;
-  if (job.schedule.name == "constant") {
-    job.max_steps.reset();
-    job.epochs = 1;
-  }
-  return WriteJobJson(job);
-}
-
-bool IsFinished(const std::string& path) {
-  const auto text = ReadWholeFile(path + "/run.json");
-  if (!text.ok()) return false;
-  const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() && json.value("finished", false);
-}
 
 // Every rank checks, at the same time.
 absl::Status CheckWritable(const std::string& path) {
@@ -58,26 +36,21 @@ absl::Status CheckWritable(const std::string& path) {
 
 }  // namespace
 
-bool SameRun(const JobConfig& a, const JobConfig& b) { return Fingerprint(a) == Fingerprint(b); }
-
 absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConfig& job,
                                           bool resume) {
+  FPO_ASSIGN_OR_RETURN(std::optional<FolderRun> run, ReadFolderRun(path));
+  if (run.has_value()) {
+    FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
+    if (!resume) {
+      return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ", run->Words(),
+                                                   "; go on with it by --resume, or choose another "
+                                                   "--out"));
+    }
+  }
   FPO_RETURN_IF_ERROR(CheckWritable(path));
-  const std::string job_file = path + "/job.yaml";
-  if (!fs::exists(job_file)) return RunFolder(path, State::kFresh);
-  if (!resume) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("output folder ", path,
-                     " already holds a run; continue it with --resume, or "
-                     "choose another --out"));
-  }
-  FPO_ASSIGN_OR_RETURN(const JobConfig other, ReadJobFile(job_file));
-  if (!SameRun(job, other)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("output folder ", path, " holds the run of another job (", other.name,
-                     "); --resume needs the same settings as its job.yaml. Choose another --out"));
-  }
-  return RunFolder(path, IsFinished(path) ? State::kFinished : State::kStarted);
+  if (!run.has_value()) return RunFolder(path, State::kFresh, std::nullopt);
+  const State state = HasAllSteps(*run, job) ? State::kFinished : State::kStarted;
+  return RunFolder(path, state, std::move(run));
 }
 
 absl::Status RunFolder::WriteJob(const JobConfig& job) const {

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/job_config.h"
+#include "common/output_folder.h"
 
 namespace fpo::train {
 
@@ -16,11 +17,13 @@ class RunFolder {
   enum class State { kFresh, kStarted, kFinished };
 
   // Creates the folder when it is missing. Storage error when it cannot be written to.
-  // AlreadyExists when it holds a run and `resume` is false, or holds the run of another job.
+  // AlreadyExists when it holds a run and `resume` is false, or a run of other settings, whose keys
+  // it names. A finished run of which more steps are wanted is kStarted.
   static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume);
 
   const std::string& path() const { return path_; }
   State state() const { return state_; }
+  const std::optional<FolderRun>& run() const { return run_; }  // that was there; nothing: fresh
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 
   absl::Status WriteJob(const JobConfig& job) const;              // job.yaml
@@ -28,14 +31,11 @@ class RunFolder {
   absl::Status CopyAdmission(const std::string& prepared) const;  // admission.json
 
  private:
-  RunFolder(std::string path, State state) : path_(std::move(path)), state_(state) {}
+  RunFolder(std::string path, State state, std::optional<FolderRun> run)
+      : path_(std::move(path)), state_(state), run_(std::move(run)) {}
   std::string path_;
   State state_;
+  std::optional<FolderRun> run_;
 };
-
-// Equal in everything that decides the numbers of a run. Name, labels, output, resources, retries,
-// how often to evaluate and checkpoint may differ; so may the number of steps under a constant
-// schedule.
-bool SameRun(const JobConfig& a, const JobConfig& b);
 
 }  // namespace fpo::train

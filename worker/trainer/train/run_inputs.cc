@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/feature_weights.h"
 #include "worker/trainer/train/online_reference.h"
 #include "worker/trainer/train/record_reference.h"
@@ -32,6 +33,7 @@ struct Loader {
   absl::Status FindRecipe() const;
   absl::Status OpenOnline() const;
   absl::Status OpenRecords(const std::string& path) const;
+  std::vector<ReferenceResponse> Responses() const;  // whose records are read
   absl::Status CompleteAuto() const;
   absl::StatusOr<Scorer> MakeScorer() const;
   absl::Status Open() const;
@@ -59,10 +61,19 @@ absl::Status Loader::OpenOnline() const {
 absl::Status Loader::OpenRecords(const std::string& path) const {
   RecordReference::Options records{path, inputs.use.recipe, {}, options.device};
   for (const LoadedSae& sae : Saes()) records.features.push_back(sae.sae.features());
-  FPO_ASSIGN_OR_RETURN(inputs.reference, RecordReference::Open(std::move(records)));
+  FPO_ASSIGN_OR_RETURN(std::unique_ptr<RecordReference> reference,
+                       RecordReference::Open(std::move(records)));
+  FPO_RETURN_IF_ERROR(reference->Require(Responses()));
+  inputs.reference = std::move(reference);
   inputs.use.source = "records";
   inputs.use.file = path;
   return absl::OkStatus();
+}
+
+std::vector<ReferenceResponse> Loader::Responses() const {
+  const PairSelection pairs = options.trainable ? PairsOfRun(job, inputs.train, inputs.eval)
+                                                : PairsOfEvaluation(job, inputs.eval);
+  return ReferenceResponses(inputs.train, inputs.eval, pairs);
 }
 
 // The policy as loaded is the reference when both are one folder; no second copy is read then.
@@ -76,7 +87,7 @@ absl::StatusOr<Scorer> Loader::MakeScorer() const {
 }
 
 absl::Status Loader::CompleteAuto() const {
-  const std::vector<ReferenceResponse> responses = ReferenceResponses(inputs.train, inputs.eval);
+  const std::vector<ReferenceResponse> responses = Responses();
   const int64_t total = static_cast<int64_t>(responses.size());
   const auto progress = [&](int64_t done) {
     TrainEvent event;

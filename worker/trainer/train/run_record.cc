@@ -60,7 +60,12 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   json["version"] = record.version;
   json["job"] = job.name;
   json["method"] = job.method.name;
+  if (!record.job_id.empty()) json["job_id"] = record.job_id;
   json["finished"] = record.finished;
+  if (record.finished) {
+    json["finished_at"] =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", record.finished_at, absl::UTCTimeZone());
+  }
   json["steps"] = record.steps;
   json["total_steps"] = record.total_steps;
   json["device"] = record.device;

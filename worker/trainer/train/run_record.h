@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/job_config.h"
 #include "worker/trainer/train/run_inputs.h"
 
@@ -13,12 +14,14 @@ namespace fpo::train {
 // The facts of run.json.
 struct RunRecord {
   std::string version;
+  std::string job_id;  // of the service; empty without one
   std::string device;
   int64_t threads = 0;
   int64_t world = 1;
   int64_t steps = 0;
   int64_t total_steps = 0;
   bool finished = false;
+  absl::Time finished_at = absl::InfinitePast();
   std::map<std::string, double> timings;  // seconds by phase
   std::map<std::string, double> result;   // final evaluation and totals
   std::vector<std::string> warnings;

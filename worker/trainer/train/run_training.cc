@@ -51,6 +51,13 @@ void EmitResult(EventSink& events, const std::string& folder, int64_t step,
   events.Emit(std::move(event));
 }
 
+std::string FinishedWords(const FolderRun& run, const std::string& job_id) {
+  if (!job_id.empty() && run.job_id == job_id) return "an earlier attempt finished this run";
+  return absl::StrCat("nothing was trained: ", run.folder, " holds ", run.Words(),
+                      ", and its result is repeated; to train again, choose another output folder ",
+                      "or remove that one");
+}
+
 // The whole of one `run`: its parts in the order in which they happen.
 class Run {
  public:
@@ -155,7 +162,9 @@ absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool f
   record.world = environment_.group.world();
   record.steps = trainer.step();
   record.total_steps = trainer.total_steps();
+  record.job_id = options_.job_id;
   record.finished = finished;
+  record.finished_at = absl::Now();
   record.timings = timings_;
   record.timings["train_seconds"] = trainer.train_seconds();
   record.timings["evaluate_seconds"] = trainer.evaluate_seconds();
@@ -188,7 +197,7 @@ absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
   if (folder.state() == RunFolder::State::kFinished) {
     FPO_ASSIGN_OR_RETURN(const Metrics result, ReadRunResult(folder.File("run.json")));
-    EmitPhase(environment.events, "finish", "this run is finished already");
+    EmitPhase(environment.events, "finish", FinishedWords(*folder.run(), options.job_id));
     EmitResult(environment.events, folder.path(), 0, result);
     return absl::OkStatus();
   }

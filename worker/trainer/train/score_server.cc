@@ -13,6 +13,7 @@
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/prepare/reference_keys.h"
+#include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/reference_file.h"
@@ -100,7 +101,8 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
                        TokenFile::Open(options.prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const TokenFile eval,
                        TokenFile::Open(options.prepared + "/eval.safetensors"));
-  const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval);
+  const std::vector<ReferenceResponse> responses =
+      ReferenceResponses(train, eval, PairsOfJob(job, train, eval));
   ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false};
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
   Scorer::Options scoring;

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "worker/trainer/optim/grad_clip.h"
+#include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_flops.h"
@@ -21,8 +22,6 @@
 
 namespace fpo::train {
 namespace {
-
-constexpr int64_t kSaeCheckPairs = 4;
 
 OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
   OptimizerOptions options;
@@ -61,19 +60,10 @@ absl::Status Trainer::Build() {
     return absl::InvalidArgumentError(
         "no training pair was admitted; admission.json says what was dropped and why");
   }
-  std::vector<int64_t> longest(inputs_.train.size());
-  for (int64_t i = 0; i < inputs_.train.size(); ++i) longest[i] = inputs_.train.LongestSequence(i);
-  Batcher::Options batching;
-  batching.pairs_per_step = job_.batch.pairs;
-  batching.tokens_per_microbatch = job_.batch.tokens_per_microbatch;
-  batching.sequences_per_pair = objective_.method() == Method::kSft ? 1 : 2;
-  batching.shuffle = job_.data.shuffle;
-  batching.seed = static_cast<uint64_t>(job_.seed);
-  batching.rank = environment_.group.rank();
-  batching.world = environment_.group.world();
-  batcher_ = std::make_unique<Batcher>(std::move(longest), batching);
-  total_steps_ = job_.epochs * batcher_->StepsPerEpoch();
-  if (job_.max_steps.has_value()) total_steps_ = std::min(total_steps_, *job_.max_steps);
+  const ProcessGroup& group = environment_.group;
+  batcher_ =
+      std::make_unique<Batcher>(MakeBatcher(job_, inputs_.train, group.rank(), group.world()));
+  total_steps_ = TotalSteps(job_, *batcher_);
 
   const NamedTensors& parameters = inputs_.policy.model.Parameters();
   FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(job_.optimizer.name, parameters,
@@ -352,8 +342,8 @@ absl::StatusOr<bool> Trainer::ShouldStop() {
 absl::Status Trainer::CheckStart() {
   const bool probes = job_.reference.probe_pairs > 0 && inputs_.use.source == "records" &&
                       inputs_.PolicyIsReference();
-  const int64_t count = std::max(probes ? job_.reference.probe_pairs : 0,
-                                 inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
+  const int64_t count =
+      std::max(probes ? ProbedPairs(job_) : 0, inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
   if (count == 0) return absl::OkStatus();
   FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
   for (const SaeCheck& check : CheckSaes(inputs_, live)) {

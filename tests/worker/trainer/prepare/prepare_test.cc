@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/job_file.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "tests/worker/trainer/support/tiny_tokenizer.h"
 #include "worker/trainer/data/token_file.h"
@@ -59,6 +60,18 @@ TEST_F(PrepareTest, TheSameDataGivesTheSameDigest) {
   EXPECT_EQ(Run()->digest, digest);
   job_.data.max_pairs = 5;
   EXPECT_NE(Run()->digest, digest);
+}
+
+TEST_F(PrepareTest, TheFolderOfARunIsNotWrittenTo) {
+  JobConfig run = job_;
+  run.name = "long";
+  run.output = folder_ / "out";
+  folder_.Put("out/job.yaml", WriteJobYaml(run));
+  folder_.Put("out/admission.json", "{}");
+  const absl::Status status = Run().status();
+  EXPECT_TRUE(absl::IsAlreadyExists(status)) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), "holds the run of job \"long\"")) << status;
+  EXPECT_EQ(Slurp(folder_ / "out/admission.json"), "{}");
 }
 
 TEST_F(PrepareTest, WithoutEvaluationData) {

@@ -74,6 +74,18 @@ TEST_F(RecordReferenceTest, MissingRecordIsAnErrorNotZero) {
   EXPECT_THAT(std::string(values.status().message()), testing::HasSubstr(ToHex(responses_[2].key)));
 }
 
+TEST_F(RecordReferenceTest, WhatIsMissingIsSaidBeforeItIsRead) {
+  Write(1);
+  auto reference = RecordReference::Open({path_, FeatureRecipe(), {8}, at::kCPU});
+  ASSERT_TRUE(reference.ok());
+  EXPECT_TRUE((*reference)->Require({responses_[0]}).ok());
+  const absl::Status status = (*reference)->Require(responses_);
+  EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
+  EXPECT_THAT(std::string(status.message()),
+              testing::HasSubstr(path_ + " lacks 2 of the 3 records"));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr(ToHex(responses_[1].key)));
+}
+
 TEST_F(RecordReferenceTest, OnlyTheOwnRecipeOrOneThatContainsIt) {
   Write(3);
   Recipe other = FeatureRecipe();

@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-TEST(ReferenceFile, ComputesOnlyWhatIsMissing) {
+TEST(ReferenceFile, ComputesOnlyWhatIsMissingAndKeepsTheRest) {
   const TinyRun tiny;
   const auto model = LoadModel({tiny.Path("model"), "float32"});
   ASSERT_TRUE(model.ok());
@@ -38,6 +38,12 @@ TEST(ReferenceFile, ComputesOnlyWhatIsMissing) {
   EXPECT_EQ(result->computed, 0);
   EXPECT_EQ(loads, 2);
 
+  request.responses = absl::MakeConstSpan(responses).first(1);
+  EXPECT_EQ(CompleteReferenceFile(request, make, {})->computed, 0);
+  request.responses = absl::MakeConstSpan(responses).last(2);
+  EXPECT_EQ(CompleteReferenceFile(request, make, {})->reused, 2) << "nothing is thrown away";
+
+  request.responses = responses;
   request.recipe.dtype = "bfloat16";  // records of another recipe are not reused
   result = CompleteReferenceFile(request, make, {});
   EXPECT_EQ(result->computed, 6);

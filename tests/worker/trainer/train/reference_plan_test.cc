@@ -15,16 +15,39 @@ TEST(ReferencePlan, WritesRecipeAndKeys) {
   const TinyRun tiny;
   const auto count = PlanReference(tiny.Job("fpo"), tiny.Path("prepared"), at::kCPU);
   ASSERT_TRUE(count.ok()) << count.status();
-  EXPECT_EQ(*count, 2 * (12 + 5));
+  EXPECT_EQ(count->responses, 2 * (12 + 5));
+  EXPECT_EQ(count->train_pairs, 12);
+  EXPECT_EQ(count->eval_pairs, 5);
   const auto keys = ReadKeysFile(tiny.Path("prepared/reference.keys"));
   ASSERT_TRUE(keys.ok());
-  EXPECT_EQ(static_cast<int64_t>(keys->size()), *count);
+  EXPECT_EQ(static_cast<int64_t>(keys->size()), count->responses);
   const auto plan = nlohmann::json::parse(Slurp(tiny.Path("prepared/reference.json")));
   const auto recipe = ParseRecipe(plan.at("recipe").get<std::string>());
   ASSERT_TRUE(recipe.ok()) << recipe.status();
   EXPECT_EQ(plan.at("recipe_id"), ToHex(RecipeId(*recipe)));
   ASSERT_EQ(recipe->sae.size(), 1u);
   EXPECT_EQ(recipe->sae[0].layer, 1);
+}
+
+TEST(ReferencePlan, KeysAreOfThePairsThatAreRead) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("dpo");
+  job.max_steps = 1;
+  job.evaluate.pairs = 2;
+  const auto keys_of = [&] {
+    const auto work = PlanReference(job, tiny.Path("prepared"), at::kCPU);
+    EXPECT_TRUE(work.ok()) << work.status();
+    const auto keys = ReadKeysFile(tiny.Path("prepared/reference.keys"));
+    EXPECT_EQ(static_cast<int64_t>(keys->size()), work->responses);
+    return work->responses;
+  };
+  EXPECT_EQ(keys_of(), 2 * (4 + 2));
+  job.kind = "evaluate";
+  EXPECT_EQ(keys_of(), 2 * 2);
+  job.kind = "reference";
+  EXPECT_EQ(keys_of(), 2 * (4 + 2)) << "what a run of one step reads";
+  job.max_steps.reset();
+  EXPECT_EQ(keys_of(), 2 * (12 + 5)) << "all of its data";
 }
 
 // The margin-only recipe of an FPO job is the recipe of a DPO job on the same model.

@@ -1,5 +1,6 @@
 #include "worker/trainer/train/run_folder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/worker/trainer/train/tiny_run.h"
@@ -8,6 +9,8 @@
 namespace fpo::train {
 namespace {
 
+using testing::HasSubstr;
+
 TEST(RunFolder, BelongsToOneJob) {
   const TinyRun tiny;
   const JobConfig job = tiny.Job("fpo");
@@ -15,28 +18,30 @@ TEST(RunFolder, BelongsToOneJob) {
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_EQ(folder->state(), RunFolder::State::kFresh);
   ASSERT_TRUE(folder->WriteJob(job).ok());
-  EXPECT_FALSE(RunFolder::Open(tiny.Path("out"), job, false).ok());
+  const absl::Status taken = RunFolder::Open(tiny.Path("out"), job, false).status();
+  EXPECT_THAT(std::string(taken.message()),
+              HasSubstr("holds the run of job \"tiny\", not finished; go on with it by --resume"));
   folder = RunFolder::Open(tiny.Path("out"), job, true);
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_EQ(folder->state(), RunFolder::State::kStarted);
-  ASSERT_TRUE(folder->WriteRunJson("{\"finished\": true}").ok());
+  ASSERT_TRUE(folder->WriteRunJson("{\"finished\": true, \"steps\": 3}").ok());
   EXPECT_EQ(RunFolder::Open(tiny.Path("out"), job, true)->state(), RunFolder::State::kFinished);
-  EXPECT_FALSE(RunFolder::Open(tiny.Path("out"), tiny.Job("dpo"), true).ok());
+  JobConfig longer = job;
+  longer.max_steps = 4;
+  EXPECT_EQ(RunFolder::Open(tiny.Path("out"), longer, true)->state(), RunFolder::State::kStarted);
 }
 
-TEST(RunFolder, WhatMayDifferBetweenAttempts) {
+TEST(RunFolder, SettingsThatDifferAreNamedWithTheFlagsOfThisProgram) {
   const TinyRun tiny;
-  const JobConfig job = tiny.Job("fpo");
-  JobConfig other = job;
-  other.name = "renamed";
-  other.checkpoint.every_steps = 1;
-  other.max_steps = 99;
-  EXPECT_TRUE(SameRun(job, other));
-  other.schedule.name = "cosine";
-  EXPECT_FALSE(SameRun(job, other));
-  other = job;
-  other.seed = 1;
-  EXPECT_FALSE(SameRun(job, other));
+  JobConfig job = tiny.Job("dpo");
+  ASSERT_TRUE(RunFolder::Open(tiny.Path("out"), job, false)->WriteJob(job).ok());
+  job.optimizer.lr = 1e-5;
+  for (const bool resume : {false, true}) {
+    const absl::Status status = RunFolder::Open(tiny.Path("out"), job, resume).status();
+    EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("optimizer.lr: 1e-05 here, 0.003 in the folder; choose another --out"));
+  }
 }
 
 TEST(RunFolder, UnwritableFolderIsStorage) {

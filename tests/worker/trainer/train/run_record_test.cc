@@ -16,6 +16,8 @@ TEST(RunRecord, SaysWhatARunWasMadeOf) {
   const auto json = nlohmann::json::parse(Slurp(tiny.Path("out/run.json")));
   EXPECT_EQ(json.at("version"), "test");
   EXPECT_EQ(json.at("finished"), true);
+  EXPECT_EQ(json.at("finished_at").get<std::string>().size(), 20u);
+  EXPECT_EQ(json.count("job_id"), 0u) << "made by hand";
   EXPECT_EQ(json.at("seed"), 42);
   EXPECT_EQ(json.at("model").at("digest").get<std::string>().size(), 64u);
   EXPECT_EQ(json.at("reference").at("recipe_id").get<std::string>().size(), 64u);

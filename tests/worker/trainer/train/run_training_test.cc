@@ -311,7 +311,70 @@ TEST(RunTraining, FeatureWeightsAreReadAndHold) {
   EXPECT_EQ(ExitCodeOf(TrainOnce(job, tiny.Run("bad"))), ExitCode::kInvalid);
 }
 
-TEST(RunTraining, FinishedRunIsDoneAtOnce) {
+TEST(RunTraining, TheReferenceIsComputedOfWhatIsRead) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.max_steps = 1;  // 4 of 12 pairs
+  job.evaluate.pairs = 2;
+  RunOptions options = tiny.Run("out");
+  const auto computed = [&](const JobConfig& asked) {
+    RecordingSink events;
+    const absl::Status status = TrainOnce(asked, options, &events);
+    EXPECT_TRUE(status.ok()) << status;
+    const auto results = events.Of("result");
+    return results.empty() ? -1 : results[0].metrics.at("reference_records_computed");
+  };
+  EXPECT_EQ(computed(job), 2 * (4 + 2));
+  // More steps, more pairs: what is missing then.
+  options.resume = true;
+  job.max_steps = 2;
+  EXPECT_EQ(computed(job), 2 * 4);
+  job.max_steps = 3;
+  job.evaluate.pairs = 4;
+  EXPECT_EQ(computed(job), 2 * (4 + 2));
+  EXPECT_EQ(ReadMetrics(tiny.Path("out")).size(), 3u);
+  // The numbers of a run in one go, but for the rounding of records that were computed in other
+  // batches.
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("whole")).ok());
+  const auto parts = ReadMetrics(tiny.Path("out")), whole = ReadMetrics(tiny.Path("whole"));
+  ASSERT_EQ(parts.size(), whole.size());
+  for (size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_NEAR(parts[i].at("loss"), whole[i].at("loss"), 1e-5) << i;
+  }
+}
+
+TEST(RunTraining, RecordsOfFewerStepsAreRefusedBeforeTheFirst) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("dpo");
+  job.max_steps = 1;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("first")).ok());
+  RunOptions options = tiny.Run("second");
+  options.reference = tiny.Path("first/reference.fpr");
+  ASSERT_TRUE(TrainOnce(job, options).ok());
+  job.max_steps = 3;
+  options.out = tiny.Path("third");
+  RecordingSink events;
+  const absl::Status status = TrainOnce(job, options, &events);
+  EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
+  EXPECT_NE(status.message().find("lacks 16 of the 34 records"), absl::string_view::npos) << status;
+  EXPECT_TRUE(events.Of("step").empty());
+}
+
+TEST(RunTraining, AFinishedRunGoesOnWhenMoreStepsAreAsked) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("dpo");
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("out")).ok());
+  RunOptions options = tiny.Run("out");
+  options.resume = true;
+  job.epochs = 2;
+  job.max_steps = 5;
+  RecordingSink events;
+  ASSERT_TRUE(TrainOnce(job, options, &events).ok());
+  EXPECT_EQ(ReadMetrics(tiny.Path("out")).size(), 5u);
+  EXPECT_EQ(events.Of("step").back().step, 5);
+}
+
+TEST(RunTraining, FinishedRunIsDoneAtOnceAndSaysSo) {
   const TinyRun tiny;
   RunOptions options = tiny.Run("out");
   ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), options).ok());
@@ -320,6 +383,9 @@ TEST(RunTraining, FinishedRunIsDoneAtOnce) {
   RecordingSink events;
   ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), options, &events).ok());
   EXPECT_TRUE(events.Of("step").empty());
+  ASSERT_EQ(events.Of("phase").size(), 1u);
+  EXPECT_EQ(events.Of("phase")[0].message.find("nothing was trained: " + tiny.Path("out")), 0u);
+  EXPECT_NE(events.Of("phase")[0].message.find("finished 20"), std::string::npos);
   ASSERT_EQ(events.Of("result").size(), 1u);
   EXPECT_EQ(events.Of("result")[0].metrics.count("eval_loss"), 1u);
 }
