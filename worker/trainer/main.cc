@@ -31,6 +31,7 @@
 #include "worker/trainer/train/stop_signal.h"
 #include "worker/trainer/train/supervised_sink.h"
 #include "worker/trainer/train/train_sae.h"
+#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -90,6 +91,7 @@ absl::Status Program::PrepareData() const {
     events.Emit(std::move(event));
   };
   FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
+  EmitWarnings(summary.warnings, events);
   int64_t responses = 0;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
     FPO_ASSIGN_OR_RETURN(responses, PlanReference(job, flags.out, device));

@@ -14,6 +14,7 @@
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/reference_file.h"
 #include "worker/trainer/train/reference_plan.h"
@@ -100,6 +101,9 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
                        TokenFile::Open(options.prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const TokenFile eval,
                        TokenFile::Open(options.prepared + "/eval.safetensors"));
+  for (const TokenFile* tokens : {&train, &eval}) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
+  }
   const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval);
   ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false};
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
