@@ -83,7 +83,6 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"openssl/", {"common/hash.cc", "common/rpc/credentials.cc"}},
       {"spdlog/", {"common/log.cc"}},
       {"rocksdb/", {"common/rocksdb/", "server/core/rocksdb_", "cache_service/store/rocksdb_"}},
-      {"sentencepiece", {"worker/trainer/data/tokenizer.cc"}},
       {"prometheus/", {"common/metrics.cc"}},
       {"microhttpd.h", {"common/http_server.cc"}},
       {"zlib.h", {"worker/trainer/checkpoint/", "worker/trainer/data/"}},

@@ -167,7 +167,8 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--config", init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
       ->type_name("FILE")
       ->required();
-  app->add_option("--tokenizer", init.tokenizer, "SentencePiece model with vocab_size pieces")
+  app->add_option("--tokenizer", init.tokenizer,
+                  "tokenizer.json or tokenizer.model with vocab_size ids")
       ->type_name("FILE")
       ->required();
   app->add_option("--seed", init.seed, "Seed of the weights")->capture_default_str();

@@ -35,6 +35,7 @@
 #include "worker/trainer/train/stop_signal.h"
 #include "worker/trainer/train/supervised_sink.h"
 #include "worker/trainer/train/train_sae.h"
+#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -131,6 +132,7 @@ absl::Status Program::PrepareData() const {
     events.Emit(std::move(event));
   };
   FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
+  EmitWarnings(summary.warnings, events);
   ReferenceWork work;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
     FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));

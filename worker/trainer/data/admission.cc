@@ -131,7 +131,7 @@ absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row
   if (pair.prompt.empty()) out.drop_reason = "empty_prompt";
   if (pair.chosen.empty() || (two && pair.rejected.empty())) out.drop_reason = "empty_response";
   for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
-    const auto outside = [&](int32_t id) { return id >= tokenizer_.size(); };
+    const auto outside = [&](int32_t id) { return id >= tokenizer_.id_limit(); };
     if (std::any_of(part->begin(), part->end(), outside)) out.drop_reason = "id_outside_vocabulary";
   }
   if (!out.drop_reason.empty()) return out;

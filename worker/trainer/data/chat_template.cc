@@ -126,7 +126,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Create(const std::string& name,
   const auto end = tokenizer.IdOf("<end_of_turn>");
   const bool has_turns = start && end;
   if (has_turns) made.end_of_turn_ = *end;
-  if (name == "gemma" && !has_turns) {
+  if (name == "gemma" && !has_turns && tokenizer.present().ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("data.template gemma: the tokenizer of ", model_folder,
                      " has no pieces <start_of_turn> and <end_of_turn>; use template: none"));

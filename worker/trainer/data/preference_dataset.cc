@@ -83,8 +83,9 @@ absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
     auto row = ParsePreferenceRow(text->text, options.format);
     ++counts->rows;
     if (!row.ok()) {
-      const std::optional<size_t> bad = FirstBadUtf8(text->text);
-      NoteFault(where, bad ? NotUtf8(*text, *bad) : std::string(row.status().message()), counts);
+      const size_t bad = FirstInvalidUtf8(text->text);
+      const bool is_utf8 = bad == text->text.size();
+      NoteFault(where, is_utf8 ? std::string(row.status().message()) : NotUtf8(*text, bad), counts);
       // A file of the wrong kind is refused early, not after all of it was read.
       if (counts->rows >= kEarlyCheckRows && counts->malformed > counts->rows / 2) {
         if (ExceedsBad(*counts, options.max_bad_fraction)) {

@@ -180,6 +180,11 @@ std::string TokenFile::row_id(int64_t index) const {
 bool TokenFile::has_rejected() const { return state_->has_rejected; }
 int64_t TokenFile::tokens() const { return static_cast<int64_t>(state_->ids.size()); }
 
+int32_t TokenFile::greatest_id() const {
+  const auto greatest = std::max_element(state_->ids.begin(), state_->ids.end());
+  return greatest == state_->ids.end() ? -1 : *greatest;
+}
+
 int64_t TokenFile::LongestSequence(int64_t index) const {
   return state_->At(kPromptLength, index) +
          std::max(state_->At(kChosenLength, index), state_->At(kRejectedLength, index));

@@ -59,6 +59,7 @@ class TokenFile {
   std::string row_id(int64_t index) const;
   bool has_rejected() const;                     // every pair has a rejected side
   int64_t tokens() const;                        // ids stored
+  int32_t greatest_id() const;                   // -1 when there is none
   int64_t LongestSequence(int64_t index) const;  // prompt + the longer response
   const std::map<std::string, std::string>& metadata() const;
   Digest digest() const;  // SHA-256 of ids, ranges and rows; not of metadata

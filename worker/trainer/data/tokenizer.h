@@ -6,48 +6,70 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "common/hash.h"
 
 namespace fpo::train {
 
-// Gemma's SentencePiece tokenizer. Thread-safe.
+struct TokenizerSpec;
+
+// Gemma's tokenizer, from tokenizer.json or tokenizer.model; the ids are those of Hugging Face's
+// `tokenizers` library. Thread-safe.
 //
-// Like Hugging Face's tokenizer, Encode turns every special piece that stands in the text ("<bos>",
-// "<end_of_turn>", newline runs) into its one id, no matter whether a template or a user wrote it:
-// a message that contains "<end_of_turn>" ends its turn.
-//
-// Runs of more than 31 spaces are cut as SentencePiece does (31 first); Hugging Face's fast
-// tokenizer halves them. No other difference is known.
+// Encode turns every added token that stands in the text ("<bos>", "<unk>", "<end_of_turn>",
+// newline runs) into its one id, no matter whether a template or a user wrote it: a message that
+// contains "<end_of_turn>" ends its turn.
 class Tokenizer {
  public:
-  // Reads FOLDER/tokenizer.model. NotFound names the folder and the file; DataLoss when it is not a
-  // SentencePiece model.
+  // Reads the folder's files (tokenizer_folder.h has the rules and the errors).
   static absl::StatusOr<Tokenizer> Open(const std::string& model_folder);
-  static absl::StatusOr<Tokenizer> OpenFile(const std::string& model_file);
+  static absl::StatusOr<Tokenizer> OpenFile(const std::string& file);
+  // For a folder without a tokenizer, whose rows are ids already: Encode and Decode return `why`,
+  // no piece is known, and ids below `id_count` are good.
+  struct Absence {
+    absl::Status why;
+    int32_t id_count = 0, bos = -1, eos = -1;
+  };
+  static Tokenizer Absent(Absence absence);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   // Ids of the text as it stands: no BOS, no EOS added, no space put in front. InvalidArgument
-  // above 64 MiB.
+  // above 64 MiB and for text that is not UTF-8.
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text) const;
-  // The text of the ids; control pieces are written out by name. InvalidArgument for an id outside
-  // the vocabulary.
+  // The text of the ids, added tokens written out by name. Bytes that are no UTF-8 become U+FFFD.
+  // InvalidArgument for an id outside the vocabulary.
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids) const;
 
-  // Exact piece, e.g. "<start_of_turn>". nullopt when the vocabulary has no such piece.
+  // Exact piece or added token, e.g. "<start_of_turn>". nullopt when there is none.
   std::optional<int32_t> IdOf(absl::string_view piece) const;
   const std::string& PieceOf(int32_t id) const;  // id in [0, size)
-  int32_t size() const;
-  int32_t pad() const;
+  int32_t size() const;                          // ids there are: pieces and added tokens
+  int32_t pad() const;                           // -1: there is none
   int32_t bos() const;
   int32_t eos() const;
+
+  absl::Status present() const;                      // OK, or why there is no tokenizer
+  const std::string& file() const;                   // the one in use; "" when absent
+  const std::vector<std::string>& warnings() const;  // about the files, for the user
+  // SHA-256 of all that decides ids: equal for two files that tokenise alike by their content.
+  Digest digest() const;
+
+  // Ids at and above it are refused in rows: the size, or the rows of the model's embedding where
+  // those are fewer.
+  int32_t id_limit() const;
+  // InvalidArgument, naming both numbers, when the tokenizer has more ids than the embedding has
+  // rows. Gemma 3's text models are let off: their <image_soft_token> is the first id behind it.
+  absl::Status LimitTo(int64_t embedding_rows);
 
  private:
   struct State;
   explicit Tokenizer(std::unique_ptr<State> state);
+  static absl::StatusOr<Tokenizer> Make(TokenizerSpec spec, std::vector<std::string> warnings);
   std::unique_ptr<State> state_;
 };
 

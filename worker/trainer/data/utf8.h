@@ -1,13 +1,40 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
 
 #include "absl/strings/string_view.h"
 
 namespace fpo::train {
 
-// Position of the first byte that begins no well-formed UTF-8 sequence (RFC 3629); nullopt: none.
-std::optional<size_t> FirstBadUtf8(absl::string_view text);
+// The code point at `*at` (< text.size()), moving `*at` behind it; -1 and `*at` unmoved where the
+// bytes are not well-formed UTF-8 (overlong forms and surrogates are not).
+inline int32_t NextCodePoint(absl::string_view text, size_t* at) {
+  const auto byte = [&](size_t offset) { return static_cast<uint8_t>(text[*at + offset]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) {
+    ++*at;
+    return lead;
+  }
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() - *at < length) return -1;
+  int32_t code = lead & (0x7F >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return -1;
+    code = code << 6 | (byte(i) & 0x3F);
+  }
+  const int32_t least = length == 4 ? 0x10000 : length == 3 ? 0x800 : 0x80;
+  if (code < least || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return -1;
+  *at += length;
+  return code;
+}
+
+// Offset of the first byte that is not part of well-formed UTF-8; text.size() when all is well.
+inline size_t FirstInvalidUtf8(absl::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && NextCodePoint(text, &at) >= 0) {
+  }
+  return at;
+}
 
 }  // namespace fpo::train

@@ -67,8 +67,12 @@ void AddTokenizerFacts(const std::string& folder, Inspection* out) {
     return;
   }
   const bool turns = tokenizer->IdOf("<start_of_turn>").has_value();
-  out->facts.emplace_back("tokenizer", absl::StrCat(tokenizer->size(), " pieces, ",
-                                                    turns ? "with" : "without", " turn marks"));
+  out->facts.emplace_back(
+      "tokenizer", absl::StrCat(tokenizer->size(), " pieces, ", turns ? "with" : "without",
+                                " turn marks, ", fs::path(tokenizer->file()).filename().string()));
+  for (const std::string& warning : tokenizer->warnings()) {
+    out->facts.emplace_back("tokenizer warning", warning);
+  }
 }
 
 absl::StatusOr<Inspection> InspectModel(const std::string& folder) {

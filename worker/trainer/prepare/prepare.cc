@@ -21,6 +21,7 @@
 #include "worker/trainer/data/row_encoder.h"
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/data/tokenizer.h"
+#include "worker/trainer/prepare/model_tokenizer.h"
 
 namespace fpo::train {
 namespace {
@@ -166,11 +167,9 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
                                        const PrepareProgress& progress) {
   FPO_RETURN_IF_ERROR(CheckLimits(job));
   FPO_RETURN_IF_ERROR(CheckIsNoRun(out));
-  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(job.model.path));
+  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(job.model.path));
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
                        ChatTemplate::Create(job.data.template_name, tokenizer, job.model.path));
-  FPO_ASSIGN_OR_RETURN(const Digest tokenizer_digest,
-                       Sha256OfFile(absl::StrCat(job.model.path, "/tokenizer.model")));
   std::error_code error;
   fs::create_directories(out, error);
   if (error) {
@@ -181,12 +180,13 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
                    tokenizer,
                    chat_template,
                    {{"template", chat_template.name()},
-                    {"tokenizer", ToHex(tokenizer_digest)},
+                    {"tokenizer", tokenizer.present().ok() ? ToHex(tokenizer.digest()) : "none"},
                     {"max_length", absl::StrCat(job.data.max_length)},
                     {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}},
                    progress};
   AdmissionLimits limits = LimitsOf(job);
   PrepareSummary summary;
+  summary.warnings = tokenizer.warnings();
   FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, job.data.train, limits,
                                                   absl::StrCat(out, "/train.safetensors")));
   if (summary.train.admitted == 0 && !job.data.train.empty()) {

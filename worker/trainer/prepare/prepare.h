@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/job_config.h"
@@ -14,7 +15,8 @@ struct PrepareSummary {
   int64_t train_pairs = 0;
   int64_t eval_pairs = 0;
   AdmissionReport train, eval;
-  std::string digest;  // hex, over both token files' digests
+  std::string digest;                 // hex, over both token files' digests
+  std::vector<std::string> warnings;  // about the model's tokenizer, for the user
 };
 
 // Called now and then with rows read so far; `total` is 0 while unknown.
@@ -23,7 +25,8 @@ using PrepareProgress = std::function<void(int64_t done, int64_t total)>;
 // Reads, checks and tokenises the job's data into
 // OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
 // even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
-// is complete. InvalidArgument for bad data or limits, NotFound for a missing file or tokenizer.
+// is complete. InvalidArgument for bad data or limits, NotFound for a missing
+// file, or a missing tokenizer when a row is text.
 // Nothing of the model's weights is read.
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
                                        const PrepareProgress& progress);

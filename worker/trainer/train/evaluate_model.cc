@@ -13,6 +13,7 @@
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/run_inputs.h"
+#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -49,7 +50,8 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   input.prepared = options.prepared;
   if (input.prepared.empty()) {
     input.prepared = options.out + ".prepared";
-    FPO_RETURN_IF_ERROR(Prepare(job, input.prepared, {}).status());
+    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, input.prepared, {}));
+    EmitWarnings(summary.warnings, events);
   }
   input.reference = options.reference;
   if (job.reference.source == "online" && input.reference == "auto") input.reference = "online";

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/durable_file.h"
@@ -54,12 +55,14 @@ absl::Status InitModel(const InitModelOptions& options) {
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ParseGemmaConfig(text));
   FPO_RETURN_IF_ERROR(CheckTokenizer(options, config));
   FPO_ASSIGN_OR_RETURN(const std::string tokenizer, ReadWholeFile(options.tokenizer));
+  const bool is_json = absl::EndsWith(options.tokenizer, ".json");
+  const char* const name = is_json ? "tokenizer.json" : "tokenizer.model";
   FPO_RETURN_IF_ERROR(MakeEmptyFolder(options.out));
   const Gemma model = Gemma::Random(config, options.seed, dtype);
   const TensorMap weights(model.Parameters().begin(), model.Parameters().end());
   FPO_RETURN_IF_ERROR(AsStorageError(WriteShardedSafetensors(options.out, weights)));
   FPO_RETURN_IF_ERROR(
-      AsStorageError(WriteFileDurably(options.out + "/tokenizer.model", tokenizer)));
+      AsStorageError(WriteFileDurably(absl::StrCat(options.out, "/", name), tokenizer)));
   return AsStorageError(
       WriteFileDurably(options.out + "/config.json", WithDtype(text, options.dtype)));
 }

@@ -9,8 +9,8 @@ namespace fpo::train {
 
 struct InitModelOptions {
   std::string config;  // a Hugging Face config.json
-  std::string
-      tokenizer;  // a SentencePiece tokenizer.model; its size must be the config's vocab_size
+  // A tokenizer.json or tokenizer.model with as many ids as the config's vocab_size.
+  std::string tokenizer;
   uint64_t seed = 42;
   std::string dtype = "float32";
   std::string out;  // the folder to make; must not exist or be empty

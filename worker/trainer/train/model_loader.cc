@@ -17,12 +17,14 @@ absl::Status About(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("model ", path, ": ", status.message()));
 }
 
-absl::StatusOr<GemmaConfig> ReadConfig(const std::string& folder) {
+}  // namespace
+
+absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder) {
   if (!std::filesystem::is_directory(folder)) {
     return absl::NotFoundError(
         absl::StrCat("model folder ", folder,
                      " does not exist; model.path is a Hugging Face folder with "
-                     "config.json, *.safetensors and tokenizer.model"));
+                     "config.json, *.safetensors and tokenizer.json or tokenizer.model"));
   }
   const auto text = ReadWholeFile(folder + "/config.json");
   if (!text.ok()) {
@@ -35,8 +37,6 @@ absl::StatusOr<GemmaConfig> ReadConfig(const std::string& folder) {
   return config;
 }
 
-}  // namespace
-
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16") return at::kBFloat16;
@@ -45,7 +45,7 @@ absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
 }
 
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadConfig(path));
+  FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(path));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
   FPO_ASSIGN_OR_RETURN(const Digest weights, directory.WeightsDigest());
   const Digest digest =

@@ -26,6 +26,9 @@ struct ModelIdentity {
   GemmaConfig config;
   std::string digest;
 };
+// The folder's config.json alone. NotFound, InvalidArgument.
+absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder);
+
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path);
 
 struct ModelRequest {

@@ -9,6 +9,7 @@
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/feature_weights.h"
+#include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/online_reference.h"
 #include "worker/trainer/train/record_reference.h"
 #include "worker/trainer/train/reference_file.h"
@@ -28,6 +29,9 @@ struct Loader {
   bool SameFolder() const { return ReferencePath(job) == inputs.policy.path; }
 
   absl::StatusOr<LoadedModel> LoadReferenceModel() const {
+    for (const TokenFile* tokens : {&inputs.train, &inputs.eval}) {
+      FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
+    }
     return LoadModel({ReferencePath(job), job.model.dtype, options.device, false});
   }
   absl::Status FindRecipe() const;
@@ -164,6 +168,9 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
   FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
   const std::string& folder = options.model.empty() ? job.model.path : options.model;
+  for (const TokenFile* tokens : {&train, &eval}) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
+  }
   FPO_ASSIGN_OR_RETURN(LoadedModel policy,
                        LoadModel({folder, job.model.dtype, options.device, options.trainable}));
   if (UsesFeatures(job)) {

@@ -94,6 +94,7 @@ absl::Status Run::Prepare() {
     const absl::Time start = absl::Now();
     FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, fpo::train::Prepare(job_, prepared_, {}));
     timings_["prepare_seconds"] = Since(start);
+    advice_ = summary.warnings;
     EmitPhase(environment_.events, "prepare",
               absl::StrCat("prepared ", summary.train_pairs, " training and ", summary.eval_pairs,
                            " evaluation pairs"));
@@ -130,7 +131,9 @@ absl::Status Run::Train() {
     FPO_RETURN_IF_ERROR(folder_.CopyAdmission(prepared_));
     FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
   }
-  advice_ = JobWarnings(job_, trainer->total_steps());
+  for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
+    advice_.push_back(sentence);
+  }
   if (trainer->step() == 0) {
     for (const std::string& sentence : advice_) EmitWarning(environment_.events, sentence);
   }

@@ -13,12 +13,14 @@
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/data/admission.h"
 #include "worker/trainer/data/preference_dataset.h"
+#include "worker/trainer/prepare/model_tokenizer.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_loader.h"
 #include "worker/trainer/train/reference_file.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/scorer.h"
 #include "worker/trainer/train/stop_signal.h"
+#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -30,8 +32,9 @@ struct TokenisedData {
   AdmissionReport report;
 };
 
-absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options) {
-  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(options.model));
+absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSink& events) {
+  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(options.model));
+  EmitWarnings(tokenizer.warnings(), events);
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
                        ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
   AdmissionLimits limits;
@@ -131,7 +134,7 @@ absl::Status CheckOutput(const std::string& out) {
 
 absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
   FPO_RETURN_IF_ERROR(CheckOutput(options.out));
-  FPO_ASSIGN_OR_RETURN(const TokenisedData data, ReadPairs(options));
+  FPO_ASSIGN_OR_RETURN(const TokenisedData data, ReadPairs(options, events));
   WarnOfCuts(data.report, events);
   FPO_ASSIGN_OR_RETURN(const LoadedModel model,
                        LoadModel({options.model, options.dtype, options.device, false}));

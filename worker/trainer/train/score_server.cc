@@ -15,6 +15,7 @@
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/model_flops.h"
 #include "worker/trainer/train/reference_file.h"
 #include "worker/trainer/train/reference_plan.h"
@@ -101,6 +102,9 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
                        TokenFile::Open(options.prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const TokenFile eval,
                        TokenFile::Open(options.prepared + "/eval.safetensors"));
+  for (const TokenFile* tokens : {&train, &eval}) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
+  }
   const std::vector<ReferenceResponse> responses =
       ReferenceResponses(train, eval, PairsOfJob(job, train, eval));
   ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false};

@@ -23,11 +23,13 @@
 #include "worker/trainer/sae/sae_objective.h"
 #include "worker/trainer/train/activation_source.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/metrics_log.h"
 #include "worker/trainer/train/model_loader.h"
 #include "worker/trainer/train/process_memory.h"
 #include "worker/trainer/train/sparsity_control.h"
 #include "worker/trainer/train/stop_signal.h"
+#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -226,9 +228,11 @@ absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, Even
   std::string prepared = options.prepared;
   if (prepared.empty()) {
     prepared = output.folder + "/prepared";
-    FPO_RETURN_IF_ERROR(Prepare(job, prepared, {}).status());
+    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, prepared, {}));
+    EmitWarnings(summary.warnings, events);
   }
   FPO_ASSIGN_OR_RETURN(const TokenFile tokens, TokenFile::Open(prepared + "/train.safetensors"));
+  FPO_RETURN_IF_ERROR(CheckIdsFit(tokens, job.model.path));
   FPO_ASSIGN_OR_RETURN(const LoadedModel model,
                        LoadModel({job.model.path, job.model.dtype, options.device, false}));
   FPO_ASSIGN_OR_RETURN(const Tap tap, FindTap(job, model.model.config()));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "worker/trainer/checkpoint/safetensors_directory.h"
 
@@ -20,7 +21,10 @@ class HfExportTest : public ::testing::Test {
                     .ok());
     folder_.Put("source/config.json", R"({"model_type": "gemma2", "torch_dtype": "float32"})");
     folder_.Put("source/tokenizer.model", "pieces");
-    folder_.Put("source/tokenizer_config.json", "{}");
+    for (const char* name : {"tokenizer_config.json", "tokenizer.json", "added_tokens.json",
+                             "special_tokens_map.json"}) {
+      folder_.Put(absl::StrCat("source/", name), name);
+    }
     folder_.Put("source/generation_config.json", R"({"eos_token_id": 1})");
     folder_.Put("source/pytorch_model.bin", "not copied");
   }
@@ -40,6 +44,10 @@ TEST_F(HfExportTest, WritesAFolderThatReads) {
   EXPECT_EQ(config["dtype"], "bfloat16");
   EXPECT_EQ(config["model_type"], "gemma2");
   EXPECT_EQ(Slurp(folder_ / "out/model/tokenizer.model"), "pieces");
+  for (const char* name : {"tokenizer_config.json", "tokenizer.json", "added_tokens.json",
+                           "special_tokens_map.json"}) {
+    EXPECT_EQ(Slurp(folder_ / absl::StrCat("out/model/", name)), name);
+  }
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/model/generation_config.json"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/model/pytorch_model.bin"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/model.tmp"));

@@ -10,6 +10,8 @@
 #include "absl/strings/str_split.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "tests/worker/trainer/support/tiny_tokenizer.h"
+#include "tests/worker/trainer/support/tokenizer_json_of.h"
+#include "worker/trainer/data/sentencepiece_model.h"
 
 namespace fpo::train {
 namespace {
@@ -69,6 +71,88 @@ TEST_F(TinyTokenizerTest, IdsByPiece) {
   EXPECT_EQ(tokenizer_->IdOf("nothing like it"), std::nullopt);
 }
 
+TEST_F(TinyTokenizerTest, ControlAndUnknownPiecesStandInText) {
+  EXPECT_THAT(Pieces("a<unk>b"), ElementsAre("a", "<unk>", "b"));
+  EXPECT_THAT(Pieces("<mask>"), ElementsAre("<", "m", "a", "s", "k", ">"));
+}
+
+TEST_F(TinyTokenizerTest, TextThatIsNoUtf8IsAnError) {
+  for (const char* bad : {"a\xFF", "a\xC3", "a\xED\xA0\x80"}) {
+    const auto ids = tokenizer_->Encode(bad);
+    EXPECT_TRUE(absl::IsInvalidArgument(ids.status())) << ids.status();
+    EXPECT_TRUE(absl::StrContains(ids.status().message(), "byte 1")) << ids.status();
+  }
+  EXPECT_THAT(Pieces(std::string("a\0b", 3)), ElementsAre("a", "<0x00>", "b"));
+}
+
+TEST_F(TinyTokenizerTest, DecodeOfBytes) {
+  const int32_t first = *tokenizer_->IdOf("<0x00>");
+  EXPECT_EQ(*tokenizer_->Decode({first + 0xC3, first + 0xA9}), "é");
+  EXPECT_EQ(*tokenizer_->Decode({first + 0xC3, *tokenizer_->IdOf("a")}), "\uFFFDa");
+}
+
+// The file's other form gives the same ids and is the same tokenizer.
+TEST_F(TinyTokenizerTest, JsonAndModelAgree) {
+  const auto spec = ReadSentencePieceModel(TinyTokenizerBytes(), "t.model");
+  const auto json =
+      Tokenizer::OpenFile(folder_.Put("tokenizer.json", TokenizerJsonOf(*spec).dump()));
+  ASSERT_TRUE(json.ok()) << json.status();
+  for (const std::string text :
+       {"<bos>abc the  user\n\n\n<unk>", "ab abc\t\t▁▁", "modelmode usable", ""}) {
+    EXPECT_EQ(*json->Encode(text), *tokenizer_->Encode(text)) << text;
+  }
+  const auto folder = Tokenizer::Open(folder_.path());
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  EXPECT_TRUE(absl::EndsWith(folder->file(), "tokenizer.json"));
+  EXPECT_EQ(folder->digest(), json->digest());
+}
+
+TEST_F(TinyTokenizerTest, TheDigestCoversEveryFileThatCounts) {
+  const Digest plain = tokenizer_->digest();
+  EXPECT_EQ(Tokenizer::Open(folder_.path())->digest(), plain);
+  folder_.Put("tokenizer_config.json", R"({"chat_template":"{{ x }}"})");
+  EXPECT_EQ(Tokenizer::Open(folder_.path())->digest(), plain);
+  const std::string size = std::to_string(tokenizer_->size());
+  folder_.Put("added_tokens.json", R"({"<x>":)" + size + "}");
+  EXPECT_NE(Tokenizer::Open(folder_.path())->digest(), plain);
+}
+
+TEST_F(TinyTokenizerTest, AddedTokensBehindThePieces) {
+  const int32_t size = tokenizer_->size();
+  folder_.Put("added_tokens.json", R"({"<|im_start|>":)" + std::to_string(size) + "}");
+  tokenizer_.emplace(*Tokenizer::Open(folder_.path()));
+  EXPECT_EQ(tokenizer_->size(), size + 1);
+  EXPECT_EQ(tokenizer_->IdOf("<|im_start|>"), size);
+  EXPECT_THAT(Pieces("<|im_start|>user"), ElementsAre("<|im_start|>", "user"));
+  EXPECT_EQ(*tokenizer_->Decode({size}), "<|im_start|>");
+}
+
+TEST_F(TinyTokenizerTest, TheEmbeddingLimitsTheIds) {
+  const int32_t size = tokenizer_->size();
+  EXPECT_TRUE(tokenizer_->LimitTo(size + 64).ok());
+  EXPECT_EQ(tokenizer_->id_limit(), size);
+  const absl::Status small = tokenizer_->LimitTo(size - 1);
+  EXPECT_TRUE(absl::IsInvalidArgument(small));
+  for (const int32_t number : {size, size - 1}) {
+    EXPECT_TRUE(absl::StrContains(small.message(), std::to_string(number))) << small;
+  }
+  folder_.Put("added_tokens.json", R"({"<image_soft_token>":)" + std::to_string(size) + "}");
+  Tokenizer image = *Tokenizer::Open(folder_.path());
+  EXPECT_TRUE(image.LimitTo(size).ok()) << "as in Gemma 3's text models";
+  EXPECT_EQ(image.id_limit(), size);
+  EXPECT_EQ(image.size(), size + 1);
+}
+
+TEST(TokenizerTest, AnAbsentOneSaysWhy) {
+  const Tokenizer none = Tokenizer::Absent({absl::NotFoundError("no file"), 100, 2, 1});
+  EXPECT_EQ(none.Encode("a").status().message(), "no file");
+  EXPECT_TRUE(absl::IsNotFound(none.present()));
+  EXPECT_EQ(none.IdOf("a"), std::nullopt);
+  EXPECT_EQ(none.id_limit(), 100);
+  EXPECT_EQ(none.bos(), 2);
+  EXPECT_EQ(none.eos(), 1);
+}
+
 TEST(TokenizerTest, MissingAndBroken) {
   ScratchFolder folder;
   const auto missing = Tokenizer::Open(folder.path());
@@ -105,6 +189,8 @@ TEST(TokenizerTest, Gemma2Vectors) {
   }
   EXPECT_THAT(*tokenizer->Encode("<bos><start_of_turn>user\n<end_of_turn>\n<eos>"),
               ElementsAre(2, 106, 1645, 108, 107, 108, 1));
+  EXPECT_THAT(*tokenizer->Encode("what is <unk>?"), ElementsAre(5049, 603, 235248, 3, 235336));
+  EXPECT_THAT(*tokenizer->Encode(std::string(33, ' ') + "x"), ElementsAre(153, 154, 235297));
 }
 
 TEST(TokenizerTest, Gemma3TurnMarks) {

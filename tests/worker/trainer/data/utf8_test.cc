@@ -1,24 +1,33 @@
 #include "worker/trainer/data/utf8.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace fpo::train {
 namespace {
 
-TEST(Utf8Test, WellFormedTextHasNoBadByte) {
-  for (const char* text : {"", "abc", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80",
-                           "\xED\x9F\xBF\xEE\x80\x80\xF4\x8F\xBF\xBF"}) {
-    EXPECT_EQ(FirstBadUtf8(text), std::nullopt) << text;
-  }
+TEST(Utf8Test, DecodesEveryLength) {
+  const std::string text = "a\u00e9\u6f22\U0001F600";
+  size_t at = 0;
+  EXPECT_EQ(NextCodePoint(text, &at), 'a');
+  EXPECT_EQ(NextCodePoint(text, &at), 0xE9);
+  EXPECT_EQ(NextCodePoint(text, &at), 0x6F22);
+  EXPECT_EQ(NextCodePoint(text, &at), 0x1F600);
+  EXPECT_EQ(at, text.size());
+  EXPECT_EQ(FirstInvalidUtf8(text), text.size());
+  EXPECT_EQ(FirstInvalidUtf8(std::string("a\0b", 3)), 3u);
 }
 
-TEST(Utf8Test, TheFirstBadByteIsFound) {
-  EXPECT_EQ(FirstBadUtf8("caf\xE9 noir"), 3u);      // Latin-1
-  EXPECT_EQ(FirstBadUtf8("ab\xE2\x82"), 2u);        // cut short
-  EXPECT_EQ(FirstBadUtf8("\xC0\xAF"), 0u);          // overlong
-  EXPECT_EQ(FirstBadUtf8("a\xED\xA0\x80"), 1u);     // a surrogate
-  EXPECT_EQ(FirstBadUtf8("\xF4\x90\x80\x80"), 0u);  // above U+10FFFF
-  EXPECT_EQ(FirstBadUtf8("a\x80"), 1u);             // a continuation alone
+TEST(Utf8Test, RefusesWhatIsNotWellFormed) {
+  for (const char* bad :
+       {"\x80", "\xC0\xAF", "\xC1\xBF", "\xC3", "\xE0\x80\xAF", "\xE2\x96", "\xED\xA0\x80",
+        "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3(", "\xFF"}) {
+    size_t at = 0;
+    EXPECT_EQ(NextCodePoint(bad, &at), -1) << bad;
+    EXPECT_EQ(at, 0u);
+    EXPECT_EQ(FirstInvalidUtf8(std::string("ok") + bad), 2u);
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "tests/worker/trainer/support/tiny_tokenizer.h"
 #include "worker/trainer/data/token_file.h"
+#include "worker/trainer/data/tokenizer.h"
 
 namespace fpo::train {
 namespace {
@@ -116,6 +117,72 @@ TEST_F(PrepareTest, LimitsThatLeaveNoResponse) {
   job_.data.max_prompt_length = job_.data.max_length;
   const auto equal = Run();
   EXPECT_TRUE(absl::StrContains(equal.status().message(), "max_prompt_length")) << equal.status();
+}
+
+constexpr char kConfig[] = R"({"model_type":"gemma2","num_hidden_layers":2,"hidden_size":8,
+    "intermediate_size":16,"num_attention_heads":2,"num_key_value_heads":1,"head_dim":4,
+    "vocab_size":)";
+
+std::string IdRow(int id) {
+  return absl::StrCat(R"({"prompt_ids":[2,)", id, R"(],"chosen_ids":[5,1],"rejected_ids":[6,1]})",
+                      "\n");
+}
+
+TEST_F(PrepareTest, RowsOfIdsNeedNoTokenizer) {
+  std::filesystem::remove(folder_ / "model/tokenizer.model");
+  folder_.Put("model/config.json", absl::StrCat(kConfig, "61}"));
+  job_.data.train = {folder_.Put("ids.jsonl", IdRow(60) + IdRow(61) + IdRow(7))};
+  job_.data.eval.clear();
+  for (const char* name : {"auto", "gemma", "none"}) {
+    job_.data.template_name = name;
+    const auto summary = Run();
+    ASSERT_TRUE(summary.ok()) << name << summary.status();
+    EXPECT_EQ(summary->train_pairs, 2);
+    EXPECT_EQ(summary->train.dropped.at("id_outside_vocabulary"), 1);
+    EXPECT_EQ(summary->train.missing_bos, 0);
+    EXPECT_EQ(summary->train.missing_terminators, 0);
+  }
+  EXPECT_EQ(TokenFile::Open(folder_ / "out/train.safetensors")->metadata().at("tokenizer"), "none");
+  job_.data.train = {folder_.Put("mixed.jsonl", IdRow(7) + Rows(1))};
+  const auto text = Run();
+  EXPECT_TRUE(absl::IsNotFound(text.status())) << text.status();
+  EXPECT_TRUE(absl::StrContains(text.status().message(), "neither tokenizer.json nor"))
+      << text.status();
+}
+
+TEST_F(PrepareTest, IdsOfAddedTokensAreAdmitted) {
+  const int32_t size = Tokenizer::Open(folder_ / "model")->size();
+  const auto put = [&](const char* name, const char* json) {
+    folder_.Put("model/added_tokens.json", absl::StrCat(R"({")", name, R"(":)", size, "}"));
+    folder_.Put("model/config.json", absl::StrCat(kConfig, json, "}"));
+  };
+  put("<|im_start|>", std::to_string(size + 8).c_str());
+  job_.data.train = {folder_.Put(
+      "rows.jsonl", IdRow(size) + IdRow(size + 1) +
+                        R"({"prompt":"<|im_start|>user","chosen":" abc","rejected":" x"})")};
+  job_.data.eval.clear();
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->train_pairs, 2) << "an id that no token has is refused";
+  const auto file = TokenFile::Open(folder_ / "out/train.safetensors");
+  EXPECT_EQ(file->pair(1).prompt[1], size);
+  put("<|im_start|>", std::to_string(size).c_str());
+  const auto small = Run();
+  EXPECT_TRUE(absl::IsInvalidArgument(small.status())) << small.status();
+  EXPECT_TRUE(absl::StrContains(small.status().message(), absl::StrCat("has ", size + 1, " ids")));
+  // Gemma 3's text models name their image token behind the embedding.
+  put("<image_soft_token>", std::to_string(size).c_str());
+  const auto image = Run();
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(image->train_pairs, 1);
+}
+
+TEST_F(PrepareTest, WarnsOfTheModelsTokenizerFiles) {
+  EXPECT_TRUE(Run()->warnings.empty());
+  folder_.Put("model/tokenizer_config.json", R"({"additional_special_tokens":["<lost>"]})");
+  const auto summary = Run();
+  ASSERT_EQ(summary->warnings.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(summary->warnings[0], "<lost>"));
 }
 
 TEST_F(PrepareTest, ALongPromptIsCutAndCounted) {

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo::train {
+
+// A text that is one id wherever it stands: "<bos>", "<start_of_turn>", a run of newlines, a mark
+// that a fine-tune added. Outside the piece list when `id` is at or above its size.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  bool lstrip = false;      // takes the white space before it along
+  bool rstrip = false;      // takes the white space behind it along
+  bool normalized = false;  // is looked for in the normalised text, itself normalised
+  bool special = false;
+};
+
+// Finds added tokens in a text: the leftmost, and of those the longest. Thread-safe.
+class AddedTokens {
+ public:
+  explicit AddedTokens(std::vector<AddedToken> tokens);
+
+  // Walks through `text`: `plain` gets every stretch between tokens, none empty, `token` every id.
+  void Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> plain,
+             absl::FunctionRef<void(int32_t)> token) const;
+
+ private:
+  // The longest token at `begin`: its number in tokens_, or -1.
+  int32_t LongestAt(absl::string_view text, size_t begin) const;
+
+  std::vector<AddedToken> tokens_;
+  // A tree of the contents' bytes: node << 8 | byte to the next node. Node 0 is the root.
+  absl::flat_hash_map<uint64_t, uint32_t> next_node_;
+  std::vector<int32_t> token_of_node_;  // -1: no content ends here
+  std::vector<bool> starts_;            // by byte: some content begins with it
+};
+
+}  // namespace fpo::train

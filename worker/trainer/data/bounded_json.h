@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo::train {
+
+// A list or object so long that its members are handed over one by one instead of being kept; an
+// empty one stays in its place. The first error ends the reading.
+struct JsonTap {
+  std::vector<std::string> path;  // keys from the top
+  // For an object of whole numbers.
+  std::function<absl::Status(std::string key, int64_t value)> on_number;
+  // For a list of strings and of lists of strings.
+  std::function<absl::Status(std::vector<std::string> strings)> on_strings;
+};
+
+struct JsonLimits {
+  size_t depth = 32;
+  size_t values = 4'000'000;  // those that are kept, taps not counted
+};
+
+// Parses JSON from outside. DataLoss that names `file` when it is not JSON (with the place), nests
+// too deep, holds too much, names a key twice in one object, or a tap finds another type.
+absl::StatusOr<nlohmann::json> ParseBoundedJson(absl::string_view text, const std::string& file,
+                                                const std::vector<JsonTap>& taps = {},
+                                                JsonLimits limits = {});
+
+}  // namespace fpo::train

@@ -1,0 +1,54 @@
+#include "worker/trainer/prepare/model_tokenizer.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "worker/trainer/checkpoint/durable_file.h"
+#include "worker/trainer/model/gemma_config.h"
+
+namespace fpo::train {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int32_t kGemmaBos = 2, kGemmaEos = 1;
+
+// An id of config.json, which may stand in text_config and be the first of a list.
+int32_t TokenId(const Json& config, const char* key, int32_t fallback) {
+  const Json nested = config.value("text_config", Json::object());
+  for (const Json& holder : {config, nested}) {
+    Json value = holder.is_object() ? holder.value(key, Json()) : Json();
+    if (value.is_array() && !value.empty()) value = Json(value.front());
+    if (value.is_number_integer() && value >= 0) return value.get<int32_t>();
+  }
+  return fallback;
+}
+
+}  // namespace
+
+absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& folder) {
+  auto tokenizer = Tokenizer::Open(folder);
+  const bool absent = absl::IsNotFound(tokenizer.status());
+  if (!tokenizer.ok() && !absent) return tokenizer;
+  const std::string path = folder + "/config.json";
+  const auto text = ReadWholeFile(path, 1 << 24);
+  if (!text.ok()) return tokenizer;
+  const auto config = ParseGemmaConfig(*text);
+  if (!config.ok()) {
+    return absl::Status(config.status().code(),
+                        absl::StrCat(path, ": ", config.status().message()));
+  }
+  if (absent) {
+    const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    return Tokenizer::Absent({tokenizer.status(), static_cast<int32_t>(config->vocab_size),
+                              TokenId(json, "bos_token_id", kGemmaBos),
+                              TokenId(json, "eos_token_id", kGemmaEos)});
+  }
+  FPO_RETURN_IF_ERROR(tokenizer->LimitTo(config->vocab_size));
+  return tokenizer;
+}
+
+}  // namespace fpo::train
