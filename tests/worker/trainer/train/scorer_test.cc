@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "tests/worker/trainer/train/float64_run.h"
 #include "tests/worker/trainer/train/tiny_run.h"
 #include "worker/trainer/train/exit_status.h"
 
@@ -14,30 +15,31 @@ namespace {
 std::vector<Record> ScoreWith(const TinyRun& tiny, int64_t tokens_per_batch, int64_t top = 0) {
   auto model = LoadModel({tiny.Path("model"), "float32"});
   Scorer::Options options;
-  options.saes = {*LoadSae({tiny.Path("sae"), {}, ""}, model->model.config(), at::kCPU)};
+  options.saes = {InFloat64(*LoadSae({tiny.Path("sae"), {}, ""}, model->model.config(), at::kCPU))};
   options.tokens_per_batch = tokens_per_batch;
   options.top_features = top;
   static const std::vector<TokenPair> pairs = RandomPairs(10, 21);
   std::vector<Sequence> sequences;
   for (const TokenPair& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
-  auto records = Scorer(model->model, options).Score(sequences, {});
+  auto records = Scorer(InFloat64(model->model), options).Score(sequences, {});
   EXPECT_TRUE(records.ok()) << records.status();
   return *std::move(records);
 }
 
-// How responses meet in batches is nobody's business.
+// How responses meet in batches is nobody's business. Records keep features as float32, so that
+// neighbours may round to either side.
 TEST(Scorer, BatchesDoNotChangeRecords) {
   const TinyRun tiny;
   const auto alone = ScoreWith(tiny, 1);
   const auto together = ScoreWith(tiny, 100000);
   ASSERT_EQ(alone.size(), together.size());
   for (size_t i = 0; i < alone.size(); ++i) {
-    EXPECT_NEAR(alone[i].sum_logp, together[i].sum_logp, 1e-6 * std::abs(alone[i].sum_logp));
+    EXPECT_NEAR(alone[i].sum_logp, together[i].sum_logp, 1e-12 * std::abs(alone[i].sum_logp));
     EXPECT_EQ(alone[i].tokens, together[i].tokens);
     ASSERT_EQ(alone[i].features[0].size(), together[i].features[0].size());
     for (size_t f = 0; f < alone[i].features[0].size(); ++f) {
       EXPECT_EQ(alone[i].features[0][f].first, together[i].features[0][f].first);
-      EXPECT_NEAR(alone[i].features[0][f].second, together[i].features[0][f].second, 1e-5);
+      EXPECT_FLOAT_EQ(alone[i].features[0][f].second, together[i].features[0][f].second);
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "tests/worker/trainer/runs/trajectory.h"
+#include "tests/worker/trainer/train/trajectory.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tests/worker/trainer/runs/thread_ranks.h"
+#include "tests/worker/trainer/train/float64_run.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
 #include "common/status_macros.h"
 #include "tests/worker/trainer/support/free_port.h"
 #include "worker/trainer/checkpoint/sae_files.h"
@@ -38,35 +39,19 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> Join(const Place& place) {
   return JoinC10d(options);
 }
 
-absl::StatusOr<Gemma> InFloat64(const Gemma& model) {
-  TensorMap weights;
-  for (const auto& [name, tensor] : model.Parameters()) {
-    weights[name] = tensor.detach().to(at::kDouble);
-  }
-  return Gemma::Create(model.config(), std::move(weights));
-}
-
-absl::StatusOr<SparseAutoencoder> SaeInFloat64(const LoadedSae& loaded) {
-  FPO_ASSIGN_OR_RETURN(const SaeParameters file, LoadSaeFile(loaded.path));
-  return SparseAutoencoder::Create({file.w_enc.to(at::kDouble), file.b_enc, file.threshold,
-                                    file.w_dec, file.b_dec, file.apply_b_dec_to_input});
-}
-
-// Everything the steps compute with. The reference is live because records keep float32 features.
+// Everything the steps compute with.
 absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& job) {
   RecordingSink events;
   RunInputOptions options;
   options.prepared = tiny.Path("prepared");
   options.reference = "online";
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job, options, events));
-  FPO_ASSIGN_OR_RETURN(inputs.policy.model, InFloat64(inputs.policy.model));
+  inputs.policy.model = InFloat64(inputs.policy.model);
   inputs.policy.model.SetRequiresGrad(true);
-  for (LoadedSae& loaded : inputs.objective.saes) {
-    FPO_ASSIGN_OR_RETURN(loaded.sae, SaeInFloat64(loaded));
-  }
+  for (LoadedSae& sae : inputs.objective.saes) sae = InFloat64(sae);
   FPO_ASSIGN_OR_RETURN(const LoadedModel reference, LoadModel({job.reference.path}));
-  FPO_ASSIGN_OR_RETURN(Gemma frozen, InFloat64(reference.model));
-  inputs.reference = std::make_unique<OnlineReference>(std::move(frozen), inputs.objective.saes);
+  inputs.reference =
+      std::make_unique<OnlineReference>(InFloat64(reference.model), inputs.objective.saes);
   return inputs;
 }
 
@@ -75,7 +60,7 @@ absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, Join(place));
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, InputsInFloat64(tiny, job));
   // One folder a rank: the check that it can be written counts on one rank a process.
-  const std::string out = absl::StrCat("float64-", place.world, "-", place.rank);
+  const std::string out = absl::StrCat("float64-", RandomId(6));
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(tiny.Path(out), job, false));
   RecordingSink events;
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
@@ -92,6 +77,26 @@ absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
 }
 
 }  // namespace
+
+Gemma InFloat64(const Gemma& model) {
+  TensorMap weights;
+  for (const auto& [name, tensor] : model.Parameters()) {
+    weights[name] = tensor.detach().to(at::kDouble);
+  }
+  auto wide = Gemma::Create(model.config(), std::move(weights));
+  TORCH_CHECK(wide.ok(), wide.status().ToString());
+  return *std::move(wide);
+}
+
+LoadedSae InFloat64(const LoadedSae& sae) {
+  const auto file = LoadSaeFile(sae.path);
+  TORCH_CHECK(file.ok(), file.status().ToString());
+  const auto wide =
+      SparseAutoencoder::Create({file->w_enc.to(at::kDouble), file->b_enc, file->threshold,
+                                 file->w_dec, file->b_dec, file->apply_b_dec_to_input});
+  TORCH_CHECK(wide.ok(), wide.status().ToString());
+  return {*wide, sae.tap, sae.path, sae.digest, sae.target_l0};
+}
 
 Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {
   const int port = world > 1 ? FreePort() : 0;
