@@ -129,9 +129,12 @@ HostNeeds Attempt::Needs() const {
 // not be there any more.
 std::string Attempt::WhatIsBroken() const {
   ProcessSet questions(services_.spawner, services_.journal, services_.metrics);
-  const absl::Status status =
-      CheckHost(Needs(), CommandOf({options_.trainer.path}, 0), &questions).status();
-  return absl::IsFailedPrecondition(status) ? std::string(status.message()) : "";
+  for (int32_t slot = 0; slot < std::max(assignment_.slots, 1); ++slot) {  // each has its GPU
+    const absl::Status status =
+        CheckHost(Needs(), CommandOf({options_.trainer.path}, slot), &questions).status();
+    if (absl::IsFailedPrecondition(status)) return std::string(status.message());
+  }
+  return "";
 }
 
 PhaseEnd Attempt::Preflight() {

@@ -94,7 +94,7 @@ TEST(RankCgroupTest, ARankThatCannotJoinDoesNotStart) {
   Spawner spawner;
   SpawnRequest request = FakeTrainer({"exit", "0"}).spawn;
   request.cgroup_procs = folder / "absent";
-  EXPECT_TRUE(absl::IsInvalidArgument(spawner.Spawn(request).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(spawner.Spawn(request).status()));
 }
 
 TEST(CgroupTreeTest, WhatDoesNotDoIsSaid) {

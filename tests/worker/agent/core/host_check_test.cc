@@ -65,6 +65,7 @@ TEST_F(HostCheckTest, ItsOwnFolderNeedsRoom) {
   needs_.disk_reserve_bytes = int64_t{1} << 60;
   EXPECT_THAT(Broken(), HasSubstr("MiB free"));
   needs_.disk_reserve_bytes = 0;
+  std::filesystem::remove(parts_.work / "jobs");
   fpo::testing::WriteWhole(parts_.work / "jobs", "no folder");
   EXPECT_THAT(Broken(), HasSubstr("jobs"));
 }
