@@ -26,8 +26,8 @@ bool Carries(const TrainEvent& event, absl::string_view member) {
 
 absl::StatusOr<JsonValue> ParseLine(absl::string_view line) {
   if (line.size() > kLineBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("a protocol line of ", line.size(),
-                                                   " bytes, the limit is ", kLineBytesMax));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a protocol line of ", line.size(), " bytes, the limit is ", kLineBytesMax));
   }
   FPO_ASSIGN_OR_RETURN(JsonValue object, ParseJson(line));
   if (object.type() != JsonValue::Type::kObject) {

@@ -3,9 +3,9 @@
 
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "common/version.h"
 #include "server/flags.h"
 #include "server/rpc/coordinator_server.h"
-#include "server/version.h"
 
 int main(int argc, char** argv) {
   using namespace fpo::coordinator;
@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   if (flags->check_config) return 0;
 
   fpo::InitLog("fpo-coordinator", fpo::LogLevel::kInfo);
-  auto server = CoordinatorServer::Start(flags->config, kVersion, kCommit);
+  auto server = CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
   if (!server.ok()) {
     std::cerr << "error: " << server.status().message() << "\n";
     return 1;

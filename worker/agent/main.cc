@@ -3,9 +3,9 @@
 
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "common/version.h"
 #include "worker/agent/flags.h"
 #include "worker/agent/rpc/worker.h"
-#include "worker/agent/version.h"
 
 int main(int argc, char** argv) {
   using namespace fpo::agent;
@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   if (flags->check_config) return 0;
 
   fpo::InitLog("fpo-worker", fpo::LogLevel::kInfo);
-  auto worker = Worker::Start(flags->config, kVersion, kCommit);
+  auto worker = Worker::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
   if (!worker.ok()) {
     std::cerr << "error: " << worker.status().message() << "\n";
     return 1;

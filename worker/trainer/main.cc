@@ -14,6 +14,7 @@
 #include "common/failpoint.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 #include "worker/trainer/collective/c10d_process_group.h"
 #include "worker/trainer/collective/single_process_group.h"
 #include "worker/trainer/device.h"
@@ -126,7 +127,8 @@ absl::Status Program::Score() const {
 absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, ReadJobFile(flags.job));
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
-  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume, device, FPO_VERSION};
+  RunOptions options{flags.out,    flags.prepared, flags.reference,
+                     flags.resume, device,         ProgramVersion()};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);

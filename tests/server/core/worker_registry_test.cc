@@ -11,14 +11,14 @@
 namespace fpo::coordinator {
 namespace {
 
-const Moment kNow = {kStart, kStart};
+const Moment kHelloTime = {kStart, kStart};
 const AttemptRef kRef = {"j-1", 1, 1};
 
 class WorkerRegistryTest : public ::testing::Test {
  protected:
   std::shared_ptr<FakeLink> Connect(const WorkerHello& hello) {
     auto link = std::make_shared<FakeLink>();
-    EXPECT_TRUE(registry_.Connect(hello, link, kNow).ok());
+    EXPECT_TRUE(registry_.Connect(hello, link, kHelloTime).ok());
     return link;
   }
   int32_t Free() { return registry_.Offers().at(0).free; }
@@ -100,7 +100,8 @@ TEST_F(WorkerRegistryTest, AReplacedProcessCannotComeBack) {
   WorkerHello newer = HelloOf("w1");
   newer.instance_id = "newer";
   Connect(newer);
-  const absl::Status status = registry_.Connect(HelloOf("w1"), std::make_shared<FakeLink>(), kNow);
+  const absl::Status status =
+      registry_.Connect(HelloOf("w1"), std::make_shared<FakeLink>(), kHelloTime);
   EXPECT_EQ(ErrorReason(status), "WORKER_REPLACED");
 }
 

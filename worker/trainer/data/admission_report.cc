@@ -9,33 +9,33 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json LengthsJson(const LengthQuantiles& lengths) {
+OrderedJson LengthsJson(const LengthQuantiles& lengths) {
   return {{"min", lengths.minimum}, {"p10", lengths.p10}, {"p50", lengths.p50},
           {"p90", lengths.p90},     {"p99", lengths.p99}, {"max", lengths.maximum},
           {"mean", lengths.mean}};
 }
 
-Json ReportJson(const AdmissionReport& report) {
-  Json json = {{"template", report.template_name},
-               {"rows", report.rows},
-               {"malformed", report.malformed},
-               {"admitted", report.admitted},
-               {"dropped", Json(report.dropped)},
-               {"stopped_at_max_pairs", report.stopped_at_max_pairs},
-               {"cut",
-                {{"prompts", report.cut_prompts},
-                 {"chosen", report.cut_chosen},
-                 {"rejected", report.cut_rejected}}},
-               {"boundary_moves", report.boundary_moves},
-               {"doubled_bos", report.doubled_bos},
-               {"missing_bos", report.missing_bos},
-               {"missing_terminators", report.missing_terminators},
-               {"equal_scores", report.equal_scores},
-               {"duplicates", report.duplicates},
-               {"tokens", report.tokens},
-               {"response_share", report.response_share}};
+OrderedJson ReportJson(const AdmissionReport& report) {
+  OrderedJson json = {{"template", report.template_name},
+                      {"rows", report.rows},
+                      {"malformed", report.malformed},
+                      {"admitted", report.admitted},
+                      {"dropped", OrderedJson(report.dropped)},
+                      {"stopped_at_max_pairs", report.stopped_at_max_pairs},
+                      {"cut",
+                       {{"prompts", report.cut_prompts},
+                        {"chosen", report.cut_chosen},
+                        {"rejected", report.cut_rejected}}},
+                      {"boundary_moves", report.boundary_moves},
+                      {"doubled_bos", report.doubled_bos},
+                      {"missing_bos", report.missing_bos},
+                      {"missing_terminators", report.missing_terminators},
+                      {"equal_scores", report.equal_scores},
+                      {"duplicates", report.duplicates},
+                      {"tokens", report.tokens},
+                      {"response_share", report.response_share}};
   json["lengths"] = {{"prompt", LengthsJson(report.prompt)},
                      {"chosen", LengthsJson(report.chosen)},
                      {"rejected", LengthsJson(report.rejected)},
@@ -68,11 +68,11 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths) {
 }
 
 std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval) {
-  Json json;
+  OrderedJson json;
   json["train"] = ReportJson(train);
   if (eval != nullptr) json["eval"] = ReportJson(*eval);
   // File names in examples may hold any bytes.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace fpo::train

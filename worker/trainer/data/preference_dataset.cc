@@ -13,7 +13,7 @@
 namespace fpo::train {
 namespace {
 
-constexpr size_t kExamplesMax = 20;
+constexpr size_t kMalformedExamplesMax = 20;
 constexpr int64_t kEarlyCheckRows = 1000;
 
 absl::Status TooManyBad(const DatasetCounts& counts, double max_bad_fraction) {
@@ -44,7 +44,7 @@ absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
     ++counts->rows;
     if (!row.ok()) {
       ++counts->malformed;
-      if (counts->malformed_examples.size() < kExamplesMax) {
+      if (counts->malformed_examples.size() < kMalformedExamplesMax) {
         counts->malformed_examples.push_back(absl::StrCat(where, ": ", row.status().message()));
       }
       // A file of the wrong kind is refused early, not after all of it was read.

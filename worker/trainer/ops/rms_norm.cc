@@ -1,5 +1,6 @@
 #include "worker/trainer/ops/rms_norm.h"
 
+#include "worker/trainer/ops/wide_type.h"
 #include "worker/trainer/pch.h"
 
 namespace fpo::train {
@@ -7,10 +8,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-at::ScalarType WideType(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
 
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,

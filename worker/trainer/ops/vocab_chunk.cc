@@ -6,10 +6,6 @@
 
 namespace fpo::train {
 
-at::ScalarType WideType(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 VocabChunk::VocabChunk(const at::Tensor& hidden, const at::Tensor& head,
                        const VocabHeadOptions& options)
     : hidden_(hidden.to(WideType(hidden))), cap_(options.softcap) {

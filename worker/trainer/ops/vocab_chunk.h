@@ -6,11 +6,9 @@
 #include <cstdint>
 
 #include "worker/trainer/ops/vocab_head.h"
+#include "worker/trainer/ops/wide_type.h"
 
 namespace fpo::train {
-
-// The dtype of logits and sums: float32, or float64 for float64 input.
-at::ScalarType WideType(const at::Tensor& x);
 
 // Calls fn(first, block) for blocks of vocabulary rows, widened a block at a time: float32 logits
 // without a float32 copy of a head of lower precision.
