@@ -4,8 +4,8 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "cache_service/version.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 
 namespace fpo::cache {
 namespace {
@@ -87,7 +87,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   CLI::App app(
       "Stores what frozen reference models say about responses, so that it is computed once.",
       "fpo-cache");
-  app.set_version_flag("--version", absl::StrCat("fpo-cache ", kVersion));
+  app.set_version_flag("--version", absl::StrCat("fpo-cache ", ProgramVersion()));
   app.set_config("--config", "", "TOML file with these flags as keys");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--check-config", flags.check_config, "check flags and files, then end")

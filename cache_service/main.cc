@@ -5,10 +5,10 @@
 
 #include "cache_service/flags.h"
 #include "cache_service/rpc/cache_server.h"
-#include "cache_service/version.h"
 #include "common/failpoint.h"
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "common/version.h"
 
 namespace {
 
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   fpo::InitLog("fpo-cache", fpo::LogLevel::kInfo);
-  auto server = CacheServer::Start(flags->config, kVersion, kCommit);
+  auto server = CacheServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
   if (!server.ok()) {
     std::cerr << "error: " << server.status().message() << "\n";
     return 1;

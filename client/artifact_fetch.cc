@@ -24,7 +24,7 @@ namespace {
 namespace pb = fpo::v1;
 
 constexpr char kPartEnding[] = ".part";
-constexpr int kBrokenStreamsMax = 6;  // in a row, without a new byte
+constexpr int kBrokenDownloadsMax = 6;  // in a row, without a new byte
 constexpr size_t kReadBytes = 1 << 20;
 
 absl::Status Differs(const OpenFolder& folder, const std::string& name) {
@@ -34,7 +34,7 @@ absl::Status Differs(const OpenFolder& folder, const std::string& name) {
 }
 
 // Digest of what the descriptor holds, from its beginning.
-absl::StatusOr<int64_t> Digest(const FileDescriptor& file, Sha256* digest) {
+absl::StatusOr<int64_t> DigestOf(const FileDescriptor& file, Sha256* digest) {
   std::string buffer(kReadBytes, '\0');
   int64_t at = 0;
   for (;;) {
@@ -66,7 +66,7 @@ class ArtifactFetch::Part {
           {.reason = "FILE_BUSY", .hint = "wait for its end, or name another folder with --to"});
     }
     Part part(std::move(file), absl::StrCat(folder.path(), "/", name, kPartEnding));
-    FPO_ASSIGN_OR_RETURN(part.bytes_, Digest(part.file_, &part.digest_));
+    FPO_ASSIGN_OR_RETURN(part.bytes_, DigestOf(part.file_, &part.digest_));
     return part;
   }
   absl::Status Restart() {
@@ -147,7 +147,7 @@ absl::StatusOr<bool> ArtifactFetch::IsThere(const pb::ArtifactFile& file, Fetche
   if (*bytes != file.bytes()) return Differs(*folder_, file.name());
   FPO_ASSIGN_OR_RETURN(const FileDescriptor own, folder_->OpenToRead(file.name()));
   Sha256 digest;
-  FPO_RETURN_IF_ERROR(Digest(own, &digest).status());
+  FPO_RETURN_IF_ERROR(DigestOf(own, &digest).status());
   fetched->sha256 = ToHex(digest.Finish());
   std::string theirs;
   FPO_RETURN_IF_ERROR(Read(file.name(), *bytes, [&](const pb::ReadArtifactResponse& answer) {
@@ -175,7 +175,7 @@ absl::Status ArtifactFetch::Receive(const std::string& name, Part* part, std::st
         });
     if (status.ok()) return status;
     broken = part->bytes() > before ? 1 : broken + 1;
-    if (!MayTryAgain(status) || broken > kBrokenStreamsMax) return status;
+    if (!MayTryAgain(status) || broken > kBrokenDownloadsMax) return status;
     if (parts_.interrupt->WaitFor(backoff.Next())) return InterruptedError();
   }
 }

@@ -11,15 +11,15 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr int64_t kPageMax = 500;
-constexpr int64_t kDefaultLimit = 50;
+constexpr int64_t kEntriesPageMax = 500;
+constexpr int64_t kDefaultEntries = 50;
 
 absl::StatusOr<pb::ListAuditResponse> ReadUpTo(CoordinatorClient& coordinator,
                                                pb::ListAuditRequest request, int64_t limit) {
   pb::ListAuditResponse all;
   while (limit == 0 || all.entries_size() < limit) {
-    const int64_t left = limit == 0 ? kPageMax : limit - all.entries_size();
-    request.set_limit(static_cast<int32_t>(std::min(left, kPageMax)));
+    const int64_t left = limit == 0 ? kEntriesPageMax : limit - all.entries_size();
+    request.set_limit(static_cast<int32_t>(std::min(left, kEntriesPageMax)));
     FPO_ASSIGN_OR_RETURN(const pb::ListAuditResponse page, coordinator.ListAudit(request));
     all.MergeFrom(page);
     if (page.entries_size() < request.limit()) break;
@@ -41,8 +41,9 @@ absl::StatusOr<ExitCode> RunAudit(Session& session) {
     request.mutable_since()->set_seconds(absl::ToUnixSeconds(absl::Now() - *since));
   }
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const pb::ListAuditResponse answer,
-                       ReadUpTo(coordinator, request, invocation.GetCount("limit", kDefaultLimit)));
+  FPO_ASSIGN_OR_RETURN(
+      const pb::ListAuditResponse answer,
+      ReadUpTo(coordinator, request, invocation.GetCount("limit", kDefaultEntries)));
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";
     return ExitCode::kOk;

@@ -23,7 +23,7 @@ CommandSpec BuildCommand() {
   return c;
 }
 
-CommandSpec ListCommand() {
+CommandSpec ListManifestsCommand() {
   CommandSpec c{"cache ls", "cache", "list the datasets whose reference records are kept"};
   c.examples = {{"fpoctl cache ls", "each manifest, how complete it is, its size, what keeps it"},
                 {"fpoctl cache ls -q", "full manifest ids"}};
@@ -157,9 +157,9 @@ CommandSpec BackupCommand() {
 }  // namespace
 
 std::vector<CommandSpec> CacheCommands() {
-  return {BuildCommand(), ListCommand(),   InfoCommand(),   RecipesCommand(),
-          PinCommand(),   UnpinCommand(),  VerifyCommand(), QuarantineCommand(),
-          GcCommand(),    ExportCommand(), ImportCommand(), BackupCommand()};
+  return {BuildCommand(), ListManifestsCommand(), InfoCommand(),   RecipesCommand(),
+          PinCommand(),   UnpinCommand(),         VerifyCommand(), QuarantineCommand(),
+          GcCommand(),    ExportCommand(),        ImportCommand(), BackupCommand()};
 }
 
 }  // namespace fpo::client

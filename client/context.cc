@@ -30,7 +30,7 @@ absl::StatusOr<std::string> PathOf(const Session& session) {
       {.reason = "NO_HOME", .hint = "export HOME"});
 }
 
-std::string Json(const std::string& name, const Context& context, bool current) {
+std::string ContextJson(const std::string& name, const Context& context, bool current) {
   JsonObject json;
   json.Add("name", name);
   json.Add("current", current);
@@ -51,7 +51,7 @@ absl::StatusOr<ExitCode> RunContextList(Session& session) {
   for (const auto& [name, context] : file.contexts) {
     const bool current = name == file.current;
     if (session.settings().json) {
-      session.out << Json(name, context, current) << "\n";
+      session.out << ContextJson(name, context, current) << "\n";
     } else if (session.settings().quiet) {
       session.out << name << "\n";
     }

@@ -37,7 +37,7 @@ void ReadConfig(const std::string& text, JobView* view) {
       view->kind != "sae" && Text(Member(Member(config, "reference"), "source")) == "cached";
 }
 
-AttemptView ViewOf(const pb::Attempt& attempt) {
+AttemptView AttemptViewOf(const pb::Attempt& attempt) {
   AttemptView view;
   view.number = attempt.number();
   view.epoch = attempt.epoch();
@@ -49,7 +49,7 @@ AttemptView ViewOf(const pb::Attempt& attempt) {
   return view;
 }
 
-ProgressView ViewOf(const pb::JobProgress& progress) {
+ProgressView ProgressViewOf(const pb::JobProgress& progress) {
   ProgressView view;
   view.phase = progress.phase();
   view.done = progress.done();
@@ -63,7 +63,7 @@ ProgressView ViewOf(const pb::JobProgress& progress) {
   return view;
 }
 
-CacheView ViewOf(const pb::CacheUse& cache) {
+CacheView CacheViewOf(const pb::CacheUse& cache) {
   CacheView view;
   view.total = cache.records_total();
   view.hit = cache.records_hit();
@@ -87,7 +87,7 @@ JobView ViewOf(const pb::Job& job) {
   view.owner = job.spec().owner();
   view.state = pb::JobState_Name(job.state());
   view.reason = job.reason();
-  for (const pb::Attempt& attempt : job.attempts()) view.attempts.push_back(ViewOf(attempt));
+  for (const pb::Attempt& attempt : job.attempts()) view.attempts.push_back(AttemptViewOf(attempt));
   view.restarts_used = job.restarts_used();
   view.checkpoint_step = job.checkpoint_step();
   view.priority = job.priority();
@@ -100,8 +100,8 @@ JobView ViewOf(const pb::Job& job) {
   }
   view.retry_of = job.retry_of();
   view.excluded_workers.assign(job.excluded_workers().begin(), job.excluded_workers().end());
-  view.progress = ViewOf(job.progress());
-  if (job.progress().has_cache()) view.cache = ViewOf(job.progress().cache());
+  view.progress = ProgressViewOf(job.progress());
+  if (job.progress().has_cache()) view.cache = CacheViewOf(job.progress().cache());
   view.submitted = TimeOf(job.has_submitted(), job.submitted());
   view.started = TimeOf(job.has_started(), job.started());
   view.ended = TimeOf(job.has_ended(), job.ended());

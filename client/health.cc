@@ -7,6 +7,7 @@
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 
 namespace fpo::client {
 namespace {
@@ -60,9 +61,9 @@ absl::StatusOr<ExitCode> RunHealth(Session& session) {
 
 absl::StatusOr<ExitCode> RunVersion(Session& session) {
   if (session.settings().json) {
-    session.out << "{\"version\":\"" << FPO_VERSION << "\"}\n";
+    session.out << "{\"version\":\"" << ProgramVersion() << "\"}\n";
   } else {
-    session.out << "fpoctl " << FPO_VERSION << "\n";
+    session.out << "fpoctl " << ProgramVersion() << "\n";
   }
   return ExitCode::kOk;
 }

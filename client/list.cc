@@ -10,8 +10,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr int kPageMax = 500;
-constexpr int64_t kDefaultLimit = 100;
+constexpr int kJobsPageMax = 500;
+constexpr int64_t kDefaultJobs = 100;
 
 // All pages up to `limit` jobs (0: all), as one answer; next_page_token says whether there are
 // more.
@@ -19,8 +19,8 @@ absl::StatusOr<pb::ListJobsResponse> ListUpTo(CoordinatorClient& coordinator,
                                               pb::ListJobsRequest request, int64_t limit) {
   pb::ListJobsResponse all;
   do {
-    const int64_t left = limit == 0 ? kPageMax : limit - all.jobs_size();
-    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(left, kPageMax)));
+    const int64_t left = limit == 0 ? kJobsPageMax : limit - all.jobs_size();
+    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(left, kJobsPageMax)));
     FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse page, coordinator.ListJobs(request));
     all.MergeFrom(page);
     all.set_next_page_token(page.next_page_token());
@@ -43,7 +43,7 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
     pb::JobState state = pb::JOB_STATE_UNSPECIFIED;
     if (pb::JobState_Parse(name, &state)) request.add_states(state);
   }
-  const int64_t limit = invocation.GetCount("limit", kDefaultLimit);
+  const int64_t limit = invocation.GetCount("limit", kDefaultJobs);
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, ListUpTo(coordinator, request, limit));
   if (session.settings().json) {

@@ -8,7 +8,7 @@
 namespace fpo::client {
 namespace {
 
-constexpr size_t kShortIdLength = 12;
+constexpr size_t kShortManifestIdLength = 12;
 
 std::string Age(const std::optional<absl::Time>& time, absl::Time now) {
   return time ? HumanDuration(now - *time) : "-";
@@ -148,7 +148,7 @@ std::string RenderManifests(const std::vector<ManifestView>& manifests, absl::Ti
   for (const ManifestView& manifest : manifests) {
     const std::string used = manifest.used ? Age(manifest.used, now) + " ago" : "-";
     table.rows.push_back(
-        {manifest.manifest_id.substr(0, kShortIdLength), manifest.name, manifest.owner,
+        {manifest.manifest_id.substr(0, kShortManifestIdLength), manifest.name, manifest.owner,
          HumanCount(manifest.total), HumanPercent(manifest.present, manifest.total),
          HumanBytes(static_cast<double>(manifest.bytes)), Age(manifest.created, now), used});
   }

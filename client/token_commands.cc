@@ -45,7 +45,7 @@ CommandSpec CreateCommand() {
   return c;
 }
 
-CommandSpec ListCommand() {
+CommandSpec ListTokensCommand() {
   CommandSpec c{"token list", "admin", "who may use the services"};
   c.options = {AccessOption()};
   c.examples = {{"fpoctl token list --access access.json", ""}};
@@ -66,7 +66,7 @@ CommandSpec RevokeCommand() {
 }  // namespace
 
 std::vector<CommandSpec> TokenCommands() {
-  return {CreateCommand(), ListCommand(), RevokeCommand()};
+  return {CreateCommand(), ListTokensCommand(), RevokeCommand()};
 }
 
 }  // namespace fpo::client

@@ -1,44 +1,85 @@
-# The three ways this project makes targets. Dependencies are PUBLIC because headers of a layer name types of the layer below it.
+# The ways this project makes targets. Dependencies are PUBLIC because headers of a layer name types of the layer below it.
 include_guard()
+include(fpo_pch)
+
+# FPO_UNITY is for first builds: it compiles up to FPO_UNITY_BATCH sources of a target as one file, so that headers are read and templates
+# made once a batch, and lets g++ stop at -O1 and collect no garbage (about 1 GB a step). Names in anonymous namespaces must then be unique in their target. "redefinition of X", "X is ambiguous" or a
+# function of another file chosen for a call means that two files have an X: give one of them the better name (SampleRecord for Sample).
+# A source for which that is no good idea is left out of its batch by
+#   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
+set(FPO_UNITY_BATCH 20 CACHE STRING "Sources in a batch when FPO_UNITY is on")
+
+# What every target is compiled with, the generated code of proto/ included.
+add_library(fpo_speed INTERFACE)
+target_compile_options(fpo_speed INTERFACE -pthread)  # gRPC's targets bring it; a precompiled header is read with the flags it was made with
+set(fpo_program_options)
+if(FPO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(fpo_speed INTERFACE --param=ggc-min-expand=1000 --param=ggc-min-heapsize=1048576
+    -Wno-subobject-linkage -Wno-stringop-overread)  # the first takes a batch for a header, the second is wrong about an inlined find()
+  set(fpo_program_options $<$<CONFIG:Release>:-O1>)  # tests have -O0
+endif()
 
 add_library(fpo_options INTERFACE)
+target_link_libraries(fpo_options INTERFACE fpo_speed)
 target_include_directories(fpo_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 target_compile_options(fpo_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
   $<$<BOOL:${FPO_WERROR}>:-Werror>)
+target_compile_definitions(fpo_options INTERFACE $<$<BOOL:${FPO_FAILPOINTS}>:FPO_FAILPOINTS>)
 if(FPO_SANITIZE)
   target_compile_options(fpo_options INTERFACE -fsanitize=${FPO_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(fpo_options INTERFACE -fsanitize=${FPO_SANITIZE})
 endif()
 
-# fpo_add(FOLDER): a folder that has a CMakeLists.txt.
+# fpo_add(FOLDER): its CMakeLists.txt.
 function(fpo_add folder)
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-    add_subdirectory(${folder})
-  endif()
+  add_subdirectory(${folder})
 endfunction()
 
-# fpo_library(NAME SRCS a.cc ... DEPS fpo_common ...): one layer of the architecture.
+# fpo_compile(TARGET BATCH): batches when FPO_UNITY is on; BATCH overrides FPO_UNITY_BATCH for files that cost more or less than others.
+function(fpo_compile target batch)
+  if(NOT batch)
+    set(batch ${FPO_UNITY_BATCH})
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FPO_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
+endfunction()
+
+# fpo_library(NAME SRCS a.cc ... DEPS fpo_common ... [PCH core|edge] [BATCH n]): one layer of the architecture.
 function(fpo_library name)
-  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options)
+  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_use_pch(${name} "${ARG_PCH}")
 endfunction()
 
-# fpo_program(NAME SRCS main.cc ... DEPS ...): one executable in build/*/bin.
+# fpo_program(NAME SRCS main.cc ... DEPS ... [PCH core|edge]): one executable in build/*/bin.
 function(fpo_program name)
-  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options)
+  fpo_use_pch(${name} "${ARG_PCH}")
 endfunction()
 
-# fpo_test(NAME SRCS a_test.cc ... DEPS fpo_x ... LABELS unit [TIMEOUT seconds]): one test binary per folder.
+# fpo_test_library(NAME SRCS a.cc ... DEPS fpo_x ... [PCH core|edge] [BATCH n]): what several tests share.
+function(fpo_test_library name)
+  cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SRCS})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options GTest::gmock)
+  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_use_test_pch(${name} "${ARG_PCH}")
+endfunction()
+
+# fpo_test(NAME SRCS a_test.cc ... DEPS fpo_x ... LABELS unit [TIMEOUT seconds] [PCH core|edge] [BATCH n]): one test binary per folder.
 function(fpo_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;PCH;BATCH" "SRCS;DEPS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options GTest::gmock GTest::gtest_main)
+  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_use_test_pch(${name} "${ARG_PCH}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "FPO_SOURCE_DIR=${CMAKE_SOURCE_DIR};FPO_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
@@ -64,6 +105,7 @@ endfunction()
 # fpo_proto(NAME a.proto ...): message and service code of proto/, included as "proto/fpo/v1/a.pb.h".
 function(fpo_proto name)
   set(sources)
+  set(headers)
   foreach(proto ${ARGN})
     string(REGEX REPLACE "\\.proto$" "" stem ${proto})
     set(out ${CMAKE_BINARY_DIR}/proto/${stem})
@@ -75,8 +117,13 @@ function(fpo_proto name)
               ${CMAKE_SOURCE_DIR}/proto/${proto}
       DEPENDS ${CMAKE_SOURCE_DIR}/proto/${proto} VERBATIM)
     list(APPEND sources ${out}.pb.cc ${out}.grpc.pb.cc)
+    list(APPEND headers ${out}.grpc.pb.h)
+    set_source_files_properties(${out}.pb.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)  # protoc's names clash
   endforeach()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
-  target_link_libraries(${name} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+  target_link_libraries(${name} PUBLIC gRPC::grpc++ protobuf::libprotobuf fpo_speed)
+  target_compile_options(${name} PRIVATE ${fpo_program_options})
+  fpo_compile(${name} "")
+  set_target_properties(${name} PROPERTIES FPO_HEADERS "${headers}" CXX_CLANG_TIDY "")
 endfunction()

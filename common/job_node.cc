@@ -37,7 +37,7 @@ JobNode Convert(const JsonValue& value) {
     case JsonValue::Type::kObject:
       node.kind = JobNode::Kind::kMap;
       for (const auto& [key, member] : value.Members()) {
-        node.members.emplace_back(key, Convert(member));
+        node.members.push_back({key, Convert(member)});
       }
       return node;
   }
@@ -48,8 +48,8 @@ JobNode* FindOrAdd(JobNode* map, absl::string_view key) {
   for (auto& [name, node] : map->members) {
     if (name == key) return &node;
   }
-  map->members.emplace_back(std::string(key), JobNode());
-  return &map->members.back().second;
+  map->members.push_back({std::string(key), JobNode()});
+  return &map->members.back().node;
 }
 
 }  // namespace

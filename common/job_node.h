@@ -1,13 +1,14 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace fpo {
+
+struct JobMember;
 
 // A job file before its fields are known: YAML and JSON both become this tree, so that one reader
 // checks both. A plain scalar may be read as any type; a quoted one is text.
@@ -17,11 +18,16 @@ struct JobNode {
   int line = 0;  // 1-based; 0 when the source has no lines
   std::string text;
   bool quoted = false;
-  std::vector<std::pair<std::string, JobNode>> members;
+  std::vector<JobMember> members;
   std::vector<JobNode> items;
 
   const JobNode* Find(absl::string_view key) const;  // nullptr: absent
   absl::string_view KindName() const;                // "a list"
+};
+
+struct JobMember {
+  std::string name;
+  JobNode node;
 };
 
 // InvalidArgument with the parser's words and place.

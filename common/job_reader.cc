@@ -12,11 +12,11 @@
 namespace fpo {
 namespace {
 
-using Kind = JobNode::Kind;
+using NodeKind = JobNode::Kind;
 
 bool IsNull(const JobNode& node) {
-  return node.kind == Kind::kNull ||
-         (node.kind == Kind::kScalar && !node.quoted &&
+  return node.kind == NodeKind::kNull ||
+         (node.kind == NodeKind::kScalar && !node.quoted &&
           (node.text.empty() || node.text == "null" || node.text == "~"));
 }
 
@@ -68,14 +68,14 @@ class Reader {
                   const std::vector<JobField>& fields) {
     std::vector<std::string> names;
     for (const JobField& field : fields) names.emplace_back(field.name);
-    for (const auto& [name, node] : map.members) {
-      const std::string key = prefix + name;
+    for (const JobMember& member : map.members) {
+      const std::string key = prefix + member.name;
       const auto field = std::find_if(fields.begin(), fields.end(),
-                                      [&](const JobField& f) { return name == f.name; });
+                                      [&](const JobField& f) { return member.name == f.name; });
       if (field == fields.end()) {
-        UnknownKey(node, key, name, names);
+        UnknownKey(member.node, key, member.name, names);
       } else {
-        ReadField(node, key, *field);
+        ReadField(member.node, key, *field);
       }
     }
   }
@@ -95,7 +95,7 @@ class Reader {
  private:
   void Read(const JobNode& node, const std::string& key, const JobField& field, std::string* slot) {
     if (IsNull(node)) return;  // the default stays
-    if (node.kind != Kind::kScalar) {
+    if (node.kind != NodeKind::kScalar) {
       return Complain(node, key, absl::StrCat("must be text, not ", node.KindName()));
     }
     const auto& words = field.words;
@@ -109,7 +109,7 @@ class Reader {
 
   void Read(const JobNode& node, const std::string& key, const JobField& field, int64_t* slot) {
     int64_t value;
-    if (node.kind != Kind::kScalar || !ParseInteger(node, &value)) {
+    if (node.kind != NodeKind::kScalar || !ParseInteger(node, &value)) {
       return WrongNumber(node, key, "a whole number", field);
     }
     if (InRange(node, key, field, static_cast<double>(value))) *slot = value;
@@ -126,15 +126,15 @@ class Reader {
 
   void Read(const JobNode& node, const std::string& key, const JobField& field, double* slot) {
     double value;
-    if (node.kind != Kind::kScalar || !ParseNumber(node, &value)) {
+    if (node.kind != NodeKind::kScalar || !ParseNumber(node, &value)) {
       return WrongNumber(node, key, "a number", field);
     }
     if (InRange(node, key, field, value)) *slot = value;
   }
 
   void Read(const JobNode& node, const std::string& key, const JobField&, bool* slot) {
-    const bool word =
-        node.kind == Kind::kScalar && !node.quoted && (node.text == "true" || node.text == "false");
+    const bool word = node.kind == NodeKind::kScalar && !node.quoted &&
+                      (node.text == "true" || node.text == "false");
     if (!word) {
       return Complain(node, key, absl::StrCat("must be true or false", Given(node)));
     }
@@ -145,13 +145,13 @@ class Reader {
             std::vector<std::string>* slot) {
     if (IsNull(node)) return slot->clear();
     std::vector<JobNode> items = node.items;
-    if (node.kind == Kind::kScalar) items = {node};
-    if (node.kind == Kind::kMap) {
+    if (node.kind == NodeKind::kScalar) items = {node};
+    if (node.kind == NodeKind::kMap) {
       return Complain(node, key, "must be a list of words, not a mapping");
     }
     slot->clear();
     for (const JobNode& item : items) {
-      if (item.kind != Kind::kScalar || IsNull(item)) {
+      if (item.kind != NodeKind::kScalar || IsNull(item)) {
         return Complain(item, key, absl::StrCat("must hold words, not ", item.KindName()));
       }
       slot->push_back(item.text);
@@ -160,13 +160,13 @@ class Reader {
 
   void Read(const JobNode& node, const std::string& key, const JobField& field,
             std::vector<double>* slot) {
-    if (node.kind != Kind::kList) {
+    if (node.kind != NodeKind::kList) {
       return Complain(node, key, absl::StrCat("must be a list of numbers", Given(node)));
     }
     std::vector<double> values;
     for (const JobNode& item : node.items) {
       double value;
-      if (item.kind != Kind::kScalar || !ParseNumber(item, &value)) {
+      if (item.kind != NodeKind::kScalar || !ParseNumber(item, &value)) {
         return WrongNumber(item, key, "a list of numbers", field);
       }
       if (!InRange(item, key, field, value)) return;
@@ -176,8 +176,8 @@ class Reader {
   }
 
   static std::string Given(const JobNode& node) {
-    return node.kind == Kind::kScalar ? absl::StrCat(", not \"", node.text, "\"")
-                                      : absl::StrCat(", not ", node.KindName());
+    return node.kind == NodeKind::kScalar ? absl::StrCat(", not \"", node.text, "\"")
+                                          : absl::StrCat(", not ", node.KindName());
   }
 
   static std::string NotYet(const std::string& key, const std::string& word) {
@@ -200,12 +200,12 @@ class Reader {
 };
 
 void ReadLabels(const JobNode& node, Reader* reader, JobConfig* config) {
-  if (node.kind != Kind::kMap) {
+  if (node.kind != NodeKind::kMap) {
     if (!IsNull(node)) reader->Complain(node, "labels", "must be a mapping of words");
     return;
   }
   for (const auto& [name, value] : node.members) {
-    if (value.kind != Kind::kScalar || name.size() > 63 || value.text.size() > 255) {
+    if (value.kind != NodeKind::kScalar || name.size() > 63 || value.text.size() > 255) {
       reader->Complain(value, "labels." + name, "must be a word of at most 255 characters");
       continue;
     }
@@ -215,15 +215,15 @@ void ReadLabels(const JobNode& node, Reader* reader, JobConfig* config) {
 
 void ReadSaes(const JobNode& node, Reader* reader, JobConfig* config) {
   std::vector<JobNode> items = node.items;
-  if (node.kind == Kind::kMap) items = {node};
-  if (node.kind == Kind::kScalar && !IsNull(node)) {
+  if (node.kind == NodeKind::kMap) items = {node};
+  if (node.kind == NodeKind::kScalar && !IsNull(node)) {
     return reader->Complain(node, "sae", "must be a mapping with path, layer, site");
   }
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string prefix =
-        node.kind == Kind::kMap ? std::string("sae.") : absl::StrCat("sae.", i, ".");
+        node.kind == NodeKind::kMap ? std::string("sae.") : absl::StrCat("sae.", i, ".");
     SaeSection sae;
-    if (items[i].kind != Kind::kMap) {
+    if (items[i].kind != NodeKind::kMap) {
       reader->Complain(items[i], prefix.substr(0, prefix.size() - 1),
                        "must be a mapping with path, layer, site");
       continue;
@@ -242,7 +242,7 @@ void ReadEntry(const JobNode& node, const JobEntry& entry, Reader* reader, JobCo
     case JobEntry::Kind::kSaeList:
       return ReadSaes(node, reader, config);
     case JobEntry::Kind::kSection:
-      if (node.kind == Kind::kMap) {
+      if (node.kind == NodeKind::kMap) {
         return reader->ReadFields(node, std::string(entry.name) + ".", entry.fields);
       }
       if (!IsNull(node)) {
@@ -284,7 +284,7 @@ std::string ClosestWord(absl::string_view word, const std::vector<std::string>& 
 
 void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>* problems) {
   Reader reader(problems);
-  if (root.kind != Kind::kMap) {
+  if (root.kind != NodeKind::kMap) {
     reader.Complain(root, "",
                     absl::StrCat("a job is a mapping of keys, not ", root.KindName(),
                                  "; `fpoctl init fpo` writes an example"));
@@ -293,13 +293,13 @@ void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>
   const std::vector<JobEntry> entries = JobEntries(config);
   std::vector<std::string> names;
   for (const JobEntry& entry : entries) names.emplace_back(entry.name);
-  for (const auto& [name, node] : root.members) {
+  for (const JobMember& member : root.members) {
     const auto entry = std::find_if(entries.begin(), entries.end(),
-                                    [&](const JobEntry& e) { return name == e.name; });
+                                    [&](const JobEntry& e) { return member.name == e.name; });
     if (entry == entries.end()) {
-      reader.UnknownKey(node, name, name, names);
+      reader.UnknownKey(member.node, member.name, member.name, names);
     } else {
-      ReadEntry(node, *entry, &reader, config);
+      ReadEntry(member.node, *entry, &reader, config);
     }
   }
 }

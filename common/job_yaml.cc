@@ -59,9 +59,9 @@ bool HasSecondDocument(absl::string_view text) {
   return false;
 }
 
-class TreeBuilder {
+class NodeBuilder {
  public:
-  explicit TreeBuilder(std::vector<JobProblem>* problems) : problems_(problems) {}
+  explicit NodeBuilder(std::vector<JobProblem>* problems) : problems_(problems) {}
 
   JobNode Build(const YAML::Node& yaml, const std::string& key, int level) {
     JobNode node;
@@ -108,7 +108,7 @@ class TreeBuilder {
       }
       JobNode child = Build(member.second, path, level + 1);
       child.line = member.first.Mark().line + 1;
-      node->members.emplace_back(name, std::move(child));
+      node->members.push_back({name, std::move(child)});
     }
   }
 
@@ -132,7 +132,7 @@ absl::StatusOr<JobNode> ParseJobYaml(absl::string_view text, std::vector<JobProb
       return absl::InvalidArgumentError("more than one YAML document (---); keep one job a file");
     }
     const YAML::Node document = YAML::Load(std::string(text));
-    return TreeBuilder(problems).Build(document, "", 0);
+    return NodeBuilder(problems).Build(document, "", 0);
   } catch (const YAML::Exception& error) {
     problems->push_back({error.mark.line + 1, "", absl::StrCat("not YAML: ", error.msg)});
     return JobNode();

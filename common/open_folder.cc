@@ -20,8 +20,8 @@
 namespace fpo {
 namespace {
 
-constexpr size_t kNameBytesMax = 1024;
-constexpr int kLevelsMax = 16;
+constexpr size_t kPathBytesMax = 1024;
+constexpr int kFolderLevelsMax = 16;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string LastPart(const std::string& name) { return name.substr(name.rfind('/') + 1); }
@@ -32,9 +32,9 @@ class Lister {
   Lister(const std::string& path, size_t files_max) : path_(path), files_max_(files_max) {}
 
   absl::Status Walk(FileDescriptor folder, const std::string& prefix, int level) {
-    if (level > kLevelsMax) {
+    if (level > kFolderLevelsMax) {
       return absl::ResourceExhaustedError(
-          absl::StrCat(path_, "/", prefix, " is more than ", kLevelsMax, " folders deep"));
+          absl::StrCat(path_, "/", prefix, " is more than ", kFolderLevelsMax, " folders deep"));
     }
     const int own = dup(folder.get());  // closedir closes it
     const std::unique_ptr<DIR, int (*)(DIR*)> names(own < 0 ? nullptr : fdopendir(own), closedir);
@@ -97,7 +97,7 @@ absl::Status CheckRelativeName(absl::string_view name) {
                                                    "\" is no name below a folder: ", why));
   };
   if (name.empty()) return bad("it is empty");
-  if (name.size() > kNameBytesMax) return bad(absl::StrCat("longer than ", kNameBytesMax));
+  if (name.size() > kPathBytesMax) return bad(absl::StrCat("longer than ", kPathBytesMax));
   if (absl::StartsWith(name, "/")) return bad("it is absolute");
   for (const absl::string_view part : absl::StrSplit(name, '/')) {
     if (part.empty() || part == "." || part == "..")

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "common/file_descriptor.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 
@@ -42,20 +43,6 @@ absl::StatusCode CodeOf(int error_number) {
   }
 }
 
-class FileDescriptor {
- public:
-  FileDescriptor(const std::string& path, int flags) : fd_(open(path.c_str(), flags, 0644)) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 std::string ParentFolder(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -63,7 +50,7 @@ std::string ParentFolder(const std::string& path) {
 }
 
 absl::Status WriteAndSync(const std::string& path, absl::string_view bytes) {
-  const FileDescriptor file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+  const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.get() < 0) return PosixError(errno, "open", path);
   while (!bytes.empty()) {
     const ssize_t n = write(file.get(), bytes.data(), bytes.size());
@@ -84,7 +71,7 @@ absl::Status PosixError(int error_number, absl::string_view call, absl::string_v
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
-  const FileDescriptor file(path, O_RDONLY | O_CLOEXEC);
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return PosixError(errno, "open", path);
   struct stat info {};
   if (fstat(file.get(), &info) != 0) return PosixError(errno, "fstat", path);
@@ -112,7 +99,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
 
 absl::Status SyncParentFolder(const std::string& path) {
   const std::string folder = ParentFolder(path);
-  const FileDescriptor directory(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const FileDescriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) return PosixError(errno, "open", folder);
   if (fsync(directory.get()) != 0) return PosixError(errno, "fsync", folder);
   return absl::OkStatus();

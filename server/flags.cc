@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
-#include "server/version.h"
+#include "common/version.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -74,7 +74,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   CoordinatorConfig& config = flags.config;
   CLI::App app("Keeps jobs, hands them to workers and remembers what became of them.",
                "fpo-coordinator");
-  app.set_version_flag("--version", absl::StrCat("fpo-coordinator ", kVersion));
+  app.set_version_flag("--version", absl::StrCat("fpo-coordinator ", ProgramVersion()));
   app.set_config("--config", "", "TOML file with these flags as keys");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--check-config", flags.check_config, "check flags and files, then end")

@@ -5,10 +5,10 @@
 #include "absl/time/clock.h"
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "common/version.h"
 #include "server/core/store_repair.h"
 #include "server/flags.h"
 #include "server/rpc/coordinator_server.h"
-#include "server/version.h"
 
 namespace {
 
@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
 
   fpo::InitLog("fpo-coordinator", fpo::LogLevel::kInfo);
   if (flags->repair) return Repair(flags->config.data);
-  auto server = CoordinatorServer::Start(flags->config, kVersion, kCommit);
+  auto server = CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
   if (!server.ok()) {
     std::cerr << "error: " << server.status().message() << "\n";
     return 1;

@@ -55,7 +55,7 @@ struct ClaimAsk {
 struct ClaimGrant {
   uint64_t claim_id = 0;          // 0: nothing was granted
   std::vector<int64_t> ordinals;  // into the manifest
-  bool complete = false;  // nothing is missing
+  bool complete = false;          // nothing is missing
   absl::Duration retry_after;     // everything missing is claimed until then
   absl::Duration lease;
 };

@@ -32,9 +32,10 @@ class GarbageCollector {
   // Keys of every manifest that stays; with `report`, without those that a dry run would remove.
   absl::StatusOr<LiveKeys> CollectLiveKeys(const GcReport& report);
   absl::Status AddManifest(const Digest& id, LiveKeys* live);
-  absl::Status Sweep(LiveKeys live, GcReport* report);
+  absl::Status Sweep(LiveKeys live, GcReport* report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(run_mutex_);
   absl::StatusOr<std::optional<RecordPosition>> SweepPage(const RecordPosition& from,
-                                                          LiveKeys* live, GcReport* report);
+                                                          LiveKeys* live, GcReport* report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(run_mutex_);
   void StartSweep(bool running);
   void CountRemoved(const GcReport& report);
 

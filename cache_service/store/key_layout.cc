@@ -20,7 +20,6 @@ constexpr uint8_t kManifestWithoutShares = 2;  // everybody could read it
 constexpr uint8_t kDataVersion = 1;
 constexpr uint8_t kPresent = 0;
 constexpr uint8_t kQuarantined = 1;
-constexpr size_t kDigestBytes = 32;
 
 void AppendText(absl::string_view text, std::string* out) {
   AppendLittleEndian(static_cast<uint32_t>(text.size()), out);

@@ -28,7 +28,8 @@ namespace fpo::cache {
 // A header ends with the SHA-256 of all before it; that of a chunk also covers its key, so that no
 // chunk passes for another.
 inline constexpr int64_t kKeysPerChunk = 4096;
-inline constexpr size_t kRecordPathBytes = 64;
+inline constexpr size_t kDigestBytes = 32;
+inline constexpr size_t kRecordPathBytes = 2 * kDigestBytes;
 
 std::string BootKey();
 std::string ManifestKey(const Digest& id);

@@ -11,7 +11,7 @@
 namespace fpo::cache {
 namespace {
 
-absl::Status NoManifest(const Digest& id) {
+absl::Status NoSuchManifest(const Digest& id) {
   return absl::NotFoundError(absl::StrCat("no manifest ", ToHex(id)));
 }
 
@@ -38,7 +38,7 @@ absl::Status MemoryStore::PutManifest(const ManifestHeader& header, absl::Span<c
 absl::StatusOr<ManifestHeader> MemoryStore::GetManifest(const Digest& id) const {
   absl::MutexLock lock(&mutex_);
   const auto it = manifests_.find(id);
-  if (it == manifests_.end()) return NoManifest(id);
+  if (it == manifests_.end()) return NoSuchManifest(id);
   return it->second.header;
 }
 
@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<Digest>> MemoryStore::ManifestKeys(const Digest& id, 
                                                               int64_t count) const {
   absl::MutexLock lock(&mutex_);
   const auto it = manifests_.find(id);
-  if (it == manifests_.end()) return NoManifest(id);
+  if (it == manifests_.end()) return NoSuchManifest(id);
   if (it->second.damaged) return absl::DataLossError("a damaged list of keys");
   const std::vector<Digest>& keys = it->second.keys;
   const int64_t size = static_cast<int64_t>(keys.size());
@@ -66,7 +66,7 @@ absl::Status MemoryStore::ChangeManifest(const Digest& id, const ManifestChange&
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(write_error_);
   const auto it = manifests_.find(id);
-  if (it == manifests_.end()) return NoManifest(id);
+  if (it == manifests_.end()) return NoSuchManifest(id);
   ManifestHeader& header = it->second.header;
   if (change.used) header.used = *change.used;
   if (change.pinned_until) header.pinned_until = *change.pinned_until;

@@ -28,7 +28,7 @@ absl::Status ReferenceCache::StoreFetched(const Digest& manifest_id, absl::strin
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(packed));
   ManifestHeader header;
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
-                       RecordsNotHeld(manifest_id, /*claim_id=*/0, records, &header));
+                       RecordsNotHeld(manifest_id, /*claim=*/0, records, &header));
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
   FPO_RETURN_IF_ERROR(CheckRoom());
   absl::ReaderMutexLock put(&load_mutex_);

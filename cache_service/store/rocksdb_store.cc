@@ -14,7 +14,6 @@
 namespace fpo::cache {
 namespace {
 
-constexpr int kDigestBytes = 32;
 // Above it, sorted files cost less than the log and the memory table.
 constexpr size_t kIngestBytesMin = size_t{12} << 20;
 

@@ -1,11 +1,11 @@
 #include "common/reference/record.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "common/reference/byte_reader.h"
+#include "common/reference/half_float.h"
 #include "common/reference/recipe.h"
 #include "common/status_macros.h"
 
@@ -20,9 +20,6 @@ using Features = std::vector<std::pair<uint32_t, float>>;
 absl::Status Malformed(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("reference record: ", what));
 }
-
-uint16_t HalfBits(float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); }
-float FromHalfBits(uint16_t bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
 
 void AppendFeatures(const Features& features, bool half, std::string* out) {
   AppendVarint(static_cast<uint32_t>(features.size()), out);

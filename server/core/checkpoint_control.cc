@@ -10,7 +10,7 @@
 namespace fpo::coordinator {
 namespace {
 
-absl::Status StillRuns(const Job& job) {
+absl::Status JobStillRuns(const Job& job) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
                                         "; its trainer keeps its checkpoints in order")),
@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<RetentionDecision>> CheckpointControl::Gc(const std::
   FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(words));
   const std::vector<RetentionDecision> decisions = PlanRetention(*before);
   if (dry_run) return decisions;
-  if (HasAttempt(before->state)) return StillRuns(*before);
+  if (HasAttempt(before->state)) return JobStillRuns(*before);
   Job job = *before;
   KeepCheckpointsCommand command;
   command.job_id = job.job_id;

@@ -203,13 +203,13 @@ absl::StatusOr<std::vector<EventLine>> Coordinator::ReadEvents(const std::string
 
 absl::StatusOr<MetricSeries> Coordinator::ReadMetrics(const std::string& job_id,
                                                       const std::vector<std::string>& names) const {
-  constexpr int32_t kPage = 1000;
+  constexpr int32_t kEventsPage = 1000;
   MetricSeries series(names);
   for (uint64_t after = 0;;) {
     FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
-                         store_.ReadEvents(job_id, after, kPage));
+                         store_.ReadEvents(job_id, after, kEventsPage));
     for (const EventLine& line : lines) series.Add(line);
-    if (lines.size() < kPage) return series;
+    if (lines.size() < kEventsPage) return series;
     after = lines.back().cursor;
   }
 }

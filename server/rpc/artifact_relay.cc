@@ -101,10 +101,10 @@ void ArtifactRelay::SetHolder(const std::string& id, const std::string& worker) 
 }
 
 void ArtifactRelay::HolderLeft(const std::string& worker) {
-  const absl::Status left = WithErrorInfo(
-      absl::UnavailableError(
-          absl::StrCat("worker ", worker, ", which holds the files, lost its connection")),
-      {.reason = "HOLDER_GONE", .hint = "fpoctl workers list; then run it again"});
+  const absl::Status left =
+      WithErrorInfo(absl::UnavailableError(absl::StrCat(
+                        "worker ", worker, ", which holds the files, lost its connection")),
+                    {.reason = "HOLDER_GONE", .hint = "fpoctl workers list; then run it again"});
   absl::MutexLock lock(&mu_);
   for (const auto& [id, entry] : transfers_) {
     if (entry.holder == worker) entry.transfer->EndUnlessPushed(left);

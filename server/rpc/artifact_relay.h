@@ -34,7 +34,7 @@ class ArtifactTransfer {
   void RemovePusher();
   // False: the frame before it was not taken yet.
   bool TryPut(fpo::v1::ReadArtifactResponse* frame);
-  void EndPush(const absl::Status& status);  // the first counts
+  void EndPush(const absl::Status& status);          // the first counts
   void EndUnlessPushed(const absl::Status& status);  // the agent left before it began
   bool HasReader() const;
 
@@ -55,7 +55,7 @@ class ArtifactRelay {
 
   // ResourceExhausted when too many are open.
   absl::StatusOr<std::pair<std::string, Transfer>> Begin();
-  Transfer Find(const std::string& id) const;  // null: nobody waits for it
+  Transfer Find(const std::string& id) const;                        // null: nobody waits for it
   void SetHolder(const std::string& id, const std::string& worker);  // who was asked to push
   void HolderLeft(const std::string& worker);  // ends what it has not begun to push
   void Forget(const std::string& id);

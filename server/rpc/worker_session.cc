@@ -15,7 +15,7 @@ namespace {
 namespace pb = fpo::v1;
 
 // An agent that does not read is cut off here; it dials in again and is told what it missed.
-constexpr size_t kQueueMax = 1024;
+constexpr size_t kUnsentMax = 1024;
 
 }  // namespace
 
@@ -88,7 +88,7 @@ void WorkerSession::End(const absl::Status& why) {
 void WorkerSession::Queue(pb::CoordinatorMessage message) {
   {
     absl::MutexLock lock(&mu_);
-    if (queue_.size() >= kQueueMax) {
+    if (queue_.size() >= kUnsentMax) {
       if (end_.ok()) end_ = absl::ResourceExhaustedError("the agent does not read its messages");
       queue_.clear();
     }

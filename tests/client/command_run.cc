@@ -13,8 +13,8 @@ CommandRun::CommandRun() {
   environment_.user = "ann";
   times_.submit_repeat_for = absl::Seconds(5);
   times_.reconnect = {absl::Milliseconds(1), absl::Milliseconds(5), absl::Seconds(5)};
-  folder_ = absl::StrCat(testing::TempDir(),
-                         testing::UnitTest::GetInstance()->current_test_info()->name());
+  folder_ = absl::StrCat(::testing::TempDir(),
+                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
   std::filesystem::create_directories(folder_);
 }
 

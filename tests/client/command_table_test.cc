@@ -18,8 +18,8 @@
 namespace fpo::client {
 namespace {
 
-using testing::ContainsRegex;
-using testing::HasSubstr;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
 ParsedLine Parse(const Words& args) { return ParseCommandLine(args, Environment()); }
@@ -109,7 +109,7 @@ TEST(CommandTableTest, CompletionKnowsEveryCommandAndOption) {
 }
 
 TEST(CommandTableTest, BashCompletionCompletes) {
-  const std::string folder = testing::TempDir();
+  const std::string folder = ::testing::TempDir();
   std::ofstream(folder + "/fpoctl.bash") << CompletionScript("bash");
   const auto complete = [&](const std::string& words, int position) {
     const std::string out = folder + "/completed";

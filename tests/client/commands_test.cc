@@ -17,9 +17,9 @@ namespace {
 
 namespace pb = fpo::v1;
 using nlohmann::json;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 using CommandsTest = CommandRun;
 

@@ -11,8 +11,8 @@ namespace fpo::client {
 namespace {
 
 namespace pb = fpo::v1;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class EachJobTest : public CommandRun {
  protected:

@@ -11,8 +11,8 @@
 namespace fpo::client {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 const absl::Time kNow = absl::FromUnixSeconds(kSampleStart + 20);
 
@@ -25,7 +25,7 @@ JobView Progressed(int64_t done, absl::Time updated) {
 
 size_t Lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
-class BlockDisplayTest : public testing::Test {
+class BlockDisplayTest : public ::testing::Test {
  protected:
   std::string Taken() {
     const std::string text = out_.str();

@@ -9,8 +9,8 @@
 namespace fpo::client {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TextStyle Terminal() {
   TextStyle style;

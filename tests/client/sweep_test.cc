@@ -13,8 +13,8 @@ namespace {
 
 namespace pb = fpo::v1;
 using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class SweepTest : public CommandRun {
  protected:

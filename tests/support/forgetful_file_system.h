@@ -70,7 +70,7 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
   int64_t left_ ABSL_GUARDED_BY(mu_) = INT64_MAX;
   std::map<std::string, Entry> names_ ABSL_GUARDED_BY(mu_);  // of files written since the start
-  std::vector<Rename> renames_ ABSL_GUARDED_BY(mu_);        // whose folder is not synced yet
+  std::vector<Rename> renames_ ABSL_GUARDED_BY(mu_);         // whose folder is not synced yet
 };
 
 }  // namespace fpo::testing

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
-#include "worker/agent/version.h"
+#include "common/version.h"
 
 extern char** environ;
 
@@ -128,7 +128,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   ParsedFlags flags;
   CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
                "fpo-worker");
-  app.set_version_flag("--version", absl::StrCat("fpo-worker ", kVersion));
+  app.set_version_flag("--version", absl::StrCat("fpo-worker ", ProgramVersion()));
   app.set_config("--config", "", "TOML file with these flags as keys");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--check-config", flags.check_config, "check flags and files, then end")

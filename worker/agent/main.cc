@@ -4,9 +4,9 @@
 #include "common/error_info.h"
 #include "common/log.h"
 #include "common/stop_signals.h"
+#include "common/version.h"
 #include "worker/agent/flags.h"
 #include "worker/agent/rpc/worker.h"
-#include "worker/agent/version.h"
 
 namespace fpo::agent {
 namespace {
@@ -47,7 +47,7 @@ int Run(int argc, char** argv) {
   if (flags->check_config) return 0;
 
   InitLog("fpo-worker", LogLevel::kInfo);
-  auto worker = Worker::Start(flags->config, {kVersion, kCommit}, [] { StopSignals::Raise(); });
+  auto worker = Worker::Start(flags->config, {ProgramVersion(), BuildCommit()}, [] { StopSignals::Raise(); });
   if (!worker.ok()) return Fail(worker.status());
   const int signal = signals.Wait();
   const absl::Status refusal = (*worker)->refusal();

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "common/train_protocol.h"
+#include "common/version.h"
 
 namespace fpo::train {
 namespace {
@@ -225,7 +226,7 @@ ParsedFlags ParseFlags(int argc, char** argv) {
   CLI::App app{"fpo-train: the numeric program of FPO training; every command also runs by hand",
                "fpo-train"};
   app.footer(kFooter);
-  app.set_version_flag("--version", std::string("fpo-train ") + FPO_VERSION);
+  app.set_version_flag("--version", std::string("fpo-train ") + ProgramVersion());
   app.require_subcommand(1);
   app.add_option("--failpoint", flags.failpoints, "NAME=kill|error[@N], for tests")->group("");
   for (const Subcommand& subcommand : kSubcommands) {

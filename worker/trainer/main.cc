@@ -17,6 +17,7 @@
 #include "common/job_file.h"
 #include "common/missing_path.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 #include "worker/trainer/collective/c10d_process_group.h"
 #include "worker/trainer/collective/single_process_group.h"
 #include "worker/trainer/device.h"
@@ -176,7 +177,7 @@ absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume,
-                     device,    FPO_VERSION,    flags.job_id};
+                     device,    ProgramVersion(),    flags.job_id};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);

@@ -8,7 +8,7 @@
 namespace fpo {
 namespace {
 
-Recipe Sample() {
+Recipe SampleRecipe() {
   Recipe recipe;
   recipe.model_digest = std::string(64, 'a');
   recipe.forward = "gemma-1";
@@ -19,14 +19,14 @@ Recipe Sample() {
 }
 
 TEST(Recipe, CanonicalFormRoundTrips) {
-  const auto read = ParseRecipe(CanonicalRecipe(Sample()));
+  const auto read = ParseRecipe(CanonicalRecipe(SampleRecipe()));
   ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(*read, Sample());
+  EXPECT_EQ(*read, SampleRecipe());
 }
 
 // Every field of Recipe and SaeRecipe: a new one must be added here, and so be decided upon.
 TEST(Recipe, EveryFieldChangesTheId) {
-  std::vector<Recipe> variants(12, Sample());
+  std::vector<Recipe> variants(12, SampleRecipe());
   variants[1].model_digest[0] = 'c';
   variants[2].forward = "gemma-2";
   variants[3].dtype = "bfloat16";
@@ -46,23 +46,24 @@ TEST(Recipe, EveryFieldChangesTheId) {
 }
 
 TEST(Recipe, IdsFromBeforeFloat16Stay) {
-  EXPECT_EQ(CanonicalRecipe(Sample()).find("values"), std::string::npos);
-  Recipe half = Sample();
+  EXPECT_EQ(CanonicalRecipe(SampleRecipe()).find("values"), std::string::npos);
+  Recipe half = SampleRecipe();
   half.values = "float16";
   EXPECT_EQ(*ParseRecipe(CanonicalRecipe(half)), half);
   half.values = "float8";
   EXPECT_FALSE(ParseRecipe(CanonicalRecipe(half)).ok());
-  EXPECT_EQ(MarginRecipe(half), MarginRecipe(Sample())) << "the margin-only form has no values";
+  EXPECT_EQ(MarginRecipe(half), MarginRecipe(SampleRecipe()))
+      << "the margin-only form has no values";
 }
 
 TEST(Recipe, MarginRecipeForgetsTheSaes) {
-  EXPECT_TRUE(MarginRecipe(Sample()).sae.empty());
-  EXPECT_EQ(MarginRecipe(Sample()).model_digest, Sample().model_digest);
-  EXPECT_EQ(MarginRecipe(MarginRecipe(Sample())), MarginRecipe(Sample()));
+  EXPECT_TRUE(MarginRecipe(SampleRecipe()).sae.empty());
+  EXPECT_EQ(MarginRecipe(SampleRecipe()).model_digest, SampleRecipe().model_digest);
+  EXPECT_EQ(MarginRecipe(MarginRecipe(SampleRecipe())), MarginRecipe(SampleRecipe()));
 }
 
 TEST(Recipe, OnlyTheCanonicalFormIsTaken) {
-  const std::string canonical = CanonicalRecipe(Sample());
+  const std::string canonical = CanonicalRecipe(SampleRecipe());
   EXPECT_FALSE(ParseRecipe(" " + canonical).ok());
   EXPECT_FALSE(ParseRecipe("{}").ok());
   EXPECT_FALSE(ParseRecipe("").ok());

@@ -9,7 +9,7 @@
 namespace fpo {
 namespace {
 
-Recipe SampleRecipe() {
+Recipe FileRecipe() {
   Recipe recipe;
   recipe.model_digest = std::string(64, 'a');
   recipe.forward = "gemma-1";
@@ -20,7 +20,7 @@ Recipe SampleRecipe() {
 
 std::string Write(const std::string& name, int count) {
   const std::string path = ::testing::TempDir() + "/" + name;
-  auto writer = RecordFileWriter::Create(path, SampleRecipe());
+  auto writer = RecordFileWriter::Create(path, FileRecipe());
   EXPECT_TRUE(writer.ok()) << writer.status();
   for (int i = 0; i < count; ++i) {
     EXPECT_TRUE((*writer)->Add(Pack(Sha256Of(std::to_string(i)), {-1.0 * i, 3, {}})).ok());
@@ -33,7 +33,7 @@ TEST(RecordFile, FindsWhatWasWrittenAndNothingElse) {
   const auto file = RecordFile::Open(Write("records.fpr", 50));
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ((*file)->size(), 50);
-  EXPECT_EQ((*file)->recipe(), SampleRecipe());
+  EXPECT_EQ((*file)->recipe(), FileRecipe());
   EXPECT_EQ((*file)->Find(Sha256Of("7"))->sum_logp, -7);
   EXPECT_EQ((*file)->At(3)->key, Sha256Of("3"));
   const absl::Status missing = (*file)->Find(Sha256Of("none")).status();
@@ -45,7 +45,7 @@ TEST(RecordFile, FindsWhatWasWrittenAndNothingElse) {
 TEST(RecordFile, AnUnfinishedFileLeavesNothing) {
   const std::string path = ::testing::TempDir() + "/unfinished.fpr";
   {
-    auto writer = RecordFileWriter::Create(path, SampleRecipe());
+    auto writer = RecordFileWriter::Create(path, FileRecipe());
     ASSERT_TRUE((*writer)->Add(Pack(Sha256Of("a"), {})).ok());
   }
   EXPECT_FALSE(std::filesystem::exists(path));

@@ -9,11 +9,11 @@
 namespace fpo {
 namespace {
 
-Record Sample() { return {-41.25, 17, {{{3, 0.5f}, {80, 1.25f}, {100000, 2.f}}, {}}}; }
+Record SampleRecord() { return {-41.25, 17, {{{3, 0.5f}, {80, 1.25f}, {100000, 2.f}}, {}}}; }
 
 TEST(Record, RoundTripsAndIsCompact) {
-  const std::string bytes = EncodeRecord(Sample());
-  EXPECT_EQ(*DecodeRecord(bytes), Sample());
+  const std::string bytes = EncodeRecord(SampleRecord());
+  EXPECT_EQ(*DecodeRecord(bytes), SampleRecord());
   // version, sum, tokens, two lists: deltas take 1 + 1 + 3 bytes, values 12.
   EXPECT_EQ(bytes.size(), 1u + 8 + 1 + 1 + (1 + 5 + 12) + 1);
   EXPECT_EQ(*DecodeRecord(EncodeRecord(Record{-1, 1, {}})), (Record{-1, 1, {}}));
@@ -47,10 +47,10 @@ TEST(Record, HalfRefusesWhatItCannotHold) {
 TEST(Record, BelongsToRecipesOfItsKindOnly) {
   Recipe recipe;
   recipe.sae.resize(2);
-  EXPECT_TRUE(CheckBelongs(Sample(), recipe).ok());
+  EXPECT_TRUE(CheckBelongs(SampleRecord(), recipe).ok());
   recipe.values = "float16";
-  EXPECT_FALSE(CheckBelongs(Sample(), recipe).ok());
-  Record half = Sample();
+  EXPECT_FALSE(CheckBelongs(SampleRecord(), recipe).ok());
+  Record half = SampleRecord();
   ASSERT_TRUE(RoundToHalf(&half).ok());
   EXPECT_TRUE(CheckBelongs(half, recipe).ok());
   recipe.sae.pop_back();
@@ -58,15 +58,15 @@ TEST(Record, BelongsToRecipesOfItsKindOnly) {
 }
 
 TEST(Record, MarginKeepsOnlyTheMargin) {
-  EXPECT_EQ(MarginOnly(Sample()), (Record{-41.25, 17, {}}));
+  EXPECT_EQ(MarginOnly(SampleRecord()), (Record{-41.25, 17, {}}));
 }
 
 TEST(Record, DamageIsAnErrorOrADifferentValueButNeverACrash) {
   std::mt19937 random(11);
-  Record half = Sample();
+  Record half = SampleRecord();
   ASSERT_TRUE(RoundToHalf(&half).ok());
   for (int i = 0; i < 40000; ++i) {
-    const std::string bytes = EncodeRecord(i % 2 == 0 ? Sample() : half);
+    const std::string bytes = EncodeRecord(i % 2 == 0 ? SampleRecord() : half);
     std::string damaged = bytes.substr(0, random() % (bytes.size() + 1));
     if (!damaged.empty())
       damaged[random() % damaged.size()] ^= static_cast<char>(1 << random() % 8);
@@ -75,7 +75,7 @@ TEST(Record, DamageIsAnErrorOrADifferentValueButNeverACrash) {
       EXPECT_EQ(EncodeRecord(*record), damaged);
     }
   }
-  EXPECT_FALSE(DecodeRecord(EncodeRecord(Sample()) + "x").ok());
+  EXPECT_FALSE(DecodeRecord(EncodeRecord(SampleRecord()) + "x").ok());
   EXPECT_FALSE(DecodeRecord("").ok());
 }
 

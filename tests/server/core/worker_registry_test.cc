@@ -11,7 +11,7 @@
 namespace fpo::coordinator {
 namespace {
 
-const Moment kNow = {kStart, kStart};
+const Moment kHelloTime = {kStart, kStart};
 const AttemptRef kRef = {"j-1", 1, 1};
 constexpr absl::Duration kGrace = absl::Minutes(10);
 
@@ -19,7 +19,7 @@ class WorkerRegistryTest : public ::testing::Test {
  protected:
   std::shared_ptr<FakeLink> Connect(const WorkerHello& hello) {
     auto link = std::make_shared<FakeLink>();
-    registry_.Connect(hello, link, kNow);
+    registry_.Connect(hello, link, kHelloTime);
     return link;
   }
   int32_t Free() { return registry_.Offers(kStart, kGrace).at(0).free; }

@@ -20,6 +20,7 @@
 #include "common/hash.h"
 #include "common/posix_status.h"
 #include "common/status_macros.h"
+#include "worker/agent/core/process_table.h"
 
 namespace fpo::agent {
 namespace {
@@ -27,7 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTextBytesMax = 1 << 20;
-constexpr int kKillRounds = 500;  // of 10 ms
 constexpr char kAgentLeaf[] = "fpo-agent";
 
 std::string TextOf(const std::string& path) {

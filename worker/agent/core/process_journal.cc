@@ -21,7 +21,6 @@ namespace fpo::agent {
 namespace {
 
 constexpr int64_t kJournalBytesMax = 16 << 20;
-constexpr int kKillRounds = 500;  // of 10 ms
 
 int64_t Integer(const JsonValue& object, absl::string_view key) {
   const JsonValue* value = object.Find(key);

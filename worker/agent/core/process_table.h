@@ -23,6 +23,9 @@ struct ProcessFilter {
 // Live processes that match the group or the environment; never this process.
 std::vector<pid_t> FindProcesses(const ProcessFilter& filter);
 
+// How often those who must end a process try, 10 ms apart.
+inline constexpr int kKillRounds = 500;
+
 // Sends SIGKILL to whatever matches, again and again (a fork may be under way), until nothing is
 // left or `tries` rounds of 10 ms passed. Returns what is left.
 std::vector<pid_t> KillProcesses(const ProcessFilter& filter, int tries);

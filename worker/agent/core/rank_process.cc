@@ -23,7 +23,6 @@ namespace {
 // Whoever still holds the pipes of an ended rank gets this long to finish its last lines.
 constexpr absl::Duration kDrainTime = absl::Seconds(2);
 constexpr absl::Duration kSendTime = absl::Seconds(10);
-constexpr int kKillRounds = 500;  // of 10 ms
 constexpr char kContinues[] = " [line continues]";
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kManifestBytesMax = 1 << 20;
+constexpr size_t kCheckpointManifestBytesMax = 1 << 20;
 constexpr char kPinName[] = "pinned";
 
 // Of "step-40"; nothing for leftovers such as step-40.tmp.
@@ -48,7 +48,8 @@ absl::Status Remove(const fs::path& folder) {
 }  // namespace
 
 std::optional<TrainEvent> DescribeCheckpoint(const std::string& folder) {
-  const absl::StatusOr<std::string> text = ReadFile(folder + "/manifest.json", kManifestBytesMax);
+  const absl::StatusOr<std::string> text =
+      ReadFile(folder + "/manifest.json", kCheckpointManifestBytesMax);
   if (!text.ok()) return std::nullopt;
   const absl::StatusOr<JsonValue> manifest = ParseJson(*text);
   const std::optional<int64_t> step = StepOf(folder);

@@ -20,7 +20,7 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 absl::Status FolderError(const std::string& what, const std::string& folder,
                          const std::error_code& error) {
@@ -68,10 +68,10 @@ absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
   FPO_RETURN_IF_ERROR(WriteSafetensors(at("optimizer.safetensors"), content.optimizer));
   FPO_RETURN_IF_ERROR(WriteFileDurably(at("state.json"), content.state_json));
   FPO_FAILPOINT("checkpoint.before_manifest");
-  Json manifest;
+  OrderedJson manifest;
   manifest["version"] = 1;
   manifest["step"] = content.step;
-  manifest["score"] = score ? Json(*score) : Json(nullptr);
+  manifest["score"] = score ? OrderedJson(*score) : OrderedJson(nullptr);
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
     FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(at(name)));
     manifest["files"][name] = {{"bytes", fs::file_size(at(name))}, {"sha256", ToHex(digest)}};

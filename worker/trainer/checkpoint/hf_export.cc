@@ -16,7 +16,7 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // transformers reads tokenizer.json where there is one and builds it from tokenizer.model
 // otherwise.
@@ -26,20 +26,20 @@ constexpr std::array<const char*, 12> kCopied = {
     "chat_template.json", "generation_config.json",   "vocab.json",
     "merges.txt",         "preprocessor_config.json", "processor_config.json"};
 
-void SetDtype(Json* config, const char* dtype) {
+void SetDtype(OrderedJson* config, const char* dtype) {
   (*config)["dtype"] = dtype;
   if (config->contains("torch_dtype")) (*config)["torch_dtype"] = dtype;
 }
 
-absl::StatusOr<Json> ReadConfig(const std::string& source) {
+absl::StatusOr<OrderedJson> ReadConfig(const std::string& source) {
   const std::string path = absl::StrCat(source, "/config.json");
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, 1 << 24));
-  Json config = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  OrderedJson config = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return absl::DataLossError(absl::StrCat(path, " is not a JSON object"));
   return config;
 }
 
-absl::Status CheckAgainstSource(const std::string& source, const Json& config,
+absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& config,
                                 const TensorMap& weights) {
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(source));
   const auto tied_key = config.find("tie_word_embeddings");
@@ -80,7 +80,7 @@ absl::Status CopyCompanions(const std::string& source, const std::string& folder
 
 absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
                          const std::string& folder) {
-  FPO_ASSIGN_OR_RETURN(Json config, ReadConfig(request.source));
+  FPO_ASSIGN_OR_RETURN(OrderedJson config, ReadConfig(request.source));
   FPO_RETURN_IF_ERROR(CheckAgainstSource(request.source, config, weights));
   const char* dtype = request.dtype == c10::ScalarType::Float ? "float32" : "bfloat16";
   SetDtype(&config, dtype);

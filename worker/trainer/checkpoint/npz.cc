@@ -29,13 +29,13 @@ struct NumpyType {
   const char* descr;
   c10::ScalarType type;
 };
-constexpr std::array<NumpyType, 5> kTypes = {{{"<f2", c10::ScalarType::Half},
-                                              {"<f4", c10::ScalarType::Float},
-                                              {"<f8", c10::ScalarType::Double},
-                                              {"<i4", c10::ScalarType::Int},
-                                              {"<i8", c10::ScalarType::Long}}};
+constexpr std::array<NumpyType, 5> kNumpyTypes = {{{"<f2", c10::ScalarType::Half},
+                                                   {"<f4", c10::ScalarType::Float},
+                                                   {"<f8", c10::ScalarType::Double},
+                                                   {"<i4", c10::ScalarType::Int},
+                                                   {"<i8", c10::ScalarType::Long}}};
 
-absl::Status Broken(const std::string& name, absl::string_view what) {
+absl::Status BrokenArray(const std::string& name, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("array ", name, " is not a whole .npy: ", what));
 }
 
@@ -61,7 +61,7 @@ absl::StatusOr<std::vector<int64_t>> ParseShape(absl::string_view text, const st
     if (part.empty()) continue;  // "(3,)" and "()"
     int64_t size = 0;
     if (!absl::SimpleAtoi(part, &size) || size < 0 || shape.size() == 16) {
-      return Broken(name, absl::StrCat("shape (", text, ")"));
+      return BrokenArray(name, absl::StrCat("shape (", text, ")"));
     }
     shape.push_back(size);
   }
@@ -69,7 +69,7 @@ absl::StatusOr<std::vector<int64_t>> ParseShape(absl::string_view text, const st
 }
 
 absl::StatusOr<c10::ScalarType> ParseType(absl::string_view descr, const std::string& name) {
-  for (const NumpyType& row : kTypes) {
+  for (const NumpyType& row : kNumpyTypes) {
     if (descr == row.descr) return row.type;
   }
   if (absl::StrContains(descr, "O")) {
@@ -87,17 +87,18 @@ struct NpyHeader {
 
 absl::StatusOr<NpyHeader> SplitHeader(absl::string_view bytes, const std::string& name) {
   if (!absl::ConsumePrefix(&bytes, absl::string_view(kMagic, 6)) || bytes.size() < 4) {
-    return Broken(name, "no numpy magic");
+    return BrokenArray(name, "no numpy magic");
   }
   const int version = bytes[0];
-  if (version < 1 || version > 3) return Broken(name, absl::StrCat("version ", version));
+  if (version < 1 || version > 3) return BrokenArray(name, absl::StrCat("version ", version));
   const size_t width = version == 1 ? 2 : 4;
   bytes.remove_prefix(2);
-  if (bytes.size() < width) return Broken(name, "no header length");
+  if (bytes.size() < width) return BrokenArray(name, "no header length");
   uint32_t length = 0;
   std::memcpy(&length, bytes.data(), width);
   bytes.remove_prefix(width);
-  if (length > bytes.size()) return Broken(name, absl::StrCat("a header of ", length, " bytes"));
+  if (length > bytes.size())
+    return BrokenArray(name, absl::StrCat("a header of ", length, " bytes"));
   return NpyHeader{bytes.substr(0, length), bytes.substr(length)};
 }
 
@@ -125,7 +126,8 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes, const std::string& 
   const auto descr = Field(npy.text, "descr");
   const auto fortran = Field(npy.text, "fortran_order");
   const auto shape_text = Field(npy.text, "shape");
-  if (!descr || !fortran || !shape_text) return Broken(name, "descr, order or shape is missing");
+  if (!descr || !fortran || !shape_text)
+    return BrokenArray(name, "descr, order or shape is missing");
   FPO_ASSIGN_OR_RETURN(const c10::ScalarType type, ParseType(*descr, name));
   FPO_ASSIGN_OR_RETURN(const std::vector<int64_t> shape, ParseShape(*shape_text, name));
   if (*fortran != "False" && shape.size() > 1) {
@@ -134,11 +136,12 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes, const std::string& 
   }
   auto needed = static_cast<int64_t>(c10::elementSize(type));
   for (const int64_t size : shape) {
-    if (__builtin_mul_overflow(needed, size, &needed)) return Broken(name, "its size overflows");
+    if (__builtin_mul_overflow(needed, size, &needed))
+      return BrokenArray(name, "its size overflows");
   }
   if (static_cast<uint64_t>(needed) != npy.data.size()) {
-    return Broken(name, absl::StrCat("shape (", *shape_text, ") needs ", needed, " bytes, it has ",
-                                     npy.data.size()));
+    return BrokenArray(name, absl::StrCat("shape (", *shape_text, ") needs ", needed,
+                                          " bytes, it has ", npy.data.size()));
   }
   at::Tensor array = at::empty(shape, at::TensorOptions().dtype(type));
   if (needed > 0) std::memcpy(array.mutable_data_ptr(), npy.data.data(), npy.data.size());
@@ -164,7 +167,7 @@ absl::Status WriteNpz(const std::string& path, const std::map<std::string, at::T
   FPO_ASSIGN_OR_RETURN(ZipWriter zip, ZipWriter::Create(path));
   for (const auto& [name, tensor] : arrays) {
     const char* descr = nullptr;
-    for (const NumpyType& row : kTypes) {
+    for (const NumpyType& row : kNumpyTypes) {
       if (row.type == tensor.scalar_type()) descr = row.descr;
     }
     if (descr == nullptr) {

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using Arrays = std::map<std::string, at::Tensor>;  // by lower-case name
 
-absl::Status Refuse(const std::string& file, absl::string_view why) {
+absl::Status RefuseSae(const std::string& file, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("SAE ", file, " cannot be used: ", why));
 }
 
@@ -47,23 +47,23 @@ absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
 absl::Status Settle(const std::string& path, std::optional<int64_t> layer, const std::string& site,
                     SaeDescription* description) {
   if (layer && description->layer && *layer != *description->layer) {
-    return Refuse(path, absl::StrCat("sae.layer is ", *layer, ", but the file is of layer ",
-                                     *description->layer));
+    return RefuseSae(path, absl::StrCat("sae.layer is ", *layer, ", but the file is of layer ",
+                                        *description->layer));
   }
   if (!site.empty() && !description->site.empty() && site != description->site) {
-    return Refuse(path,
-                  absl::StrCat("sae.site is ", site, ", but the file is of ", description->site));
+    return RefuseSae(
+        path, absl::StrCat("sae.site is ", site, ", but the file is of ", description->site));
   }
   if (layer) description->layer = layer;
   if (!site.empty()) description->site = site;
   if (!description->layer) {
-    return Refuse(path, "neither the file nor its folder says the layer; give sae.layer");
+    return RefuseSae(path, "neither the file nor its folder says the layer; give sae.layer");
   }
   if (description->site.empty()) {
-    return Refuse(path, "neither the file nor its folder says the site; give sae.site");
+    return RefuseSae(path, "neither the file nor its folder says the site; give sae.site");
   }
   if (HookName(0, description->site).empty()) {
-    return Refuse(
+    return RefuseSae(
         path, absl::StrCat("site ", description->site, " is none of resid_post, mlp_out, attn_z"));
   }
   return absl::OkStatus();
@@ -72,14 +72,15 @@ absl::Status Settle(const std::string& path, std::optional<int64_t> layer, const
 absl::Status CheckNames(const Arrays& arrays, const std::string& file) {
   for (const auto& [name, tensor] : arrays) {
     if (absl::StrContains(name, "skip") || absl::StrContains(name, "affine")) {
-      return Refuse(file, absl::StrCat("array ", name, " makes it an affine (skip) transcoder"));
+      return RefuseSae(file, absl::StrCat("array ", name, " makes it an affine (skip) transcoder"));
     }
     if (name == "scaling_factor" && !tensor.to(at::kFloat).eq(1).all().item<bool>()) {
-      return Refuse(file, "its scaling_factor is not all ones");
+      return RefuseSae(file, "its scaling_factor is not all ones");
     }
   }
   for (const char* name : {"w_enc", "b_enc"}) {
-    if (arrays.count(name) == 0) return Refuse(file, absl::StrCat("array ", name, " is missing"));
+    if (arrays.count(name) == 0)
+      return RefuseSae(file, absl::StrCat("array ", name, " is missing"));
   }
   return absl::OkStatus();
 }
@@ -88,12 +89,13 @@ absl::StatusOr<at::Tensor> Take(const Arrays& arrays, const std::string& name,
                                 const std::vector<int64_t>& shape, const std::string& file) {
   const at::Tensor& stored = arrays.at(name);
   if (stored.sizes().vec() != shape) {
-    return Refuse(file, absl::StrCat("array ", name, " has shape ", ShapeText(stored.sizes().vec()),
-                                     ", expected ", ShapeText(shape)));
+    return RefuseSae(file,
+                     absl::StrCat("array ", name, " has shape ", ShapeText(stored.sizes().vec()),
+                                  ", expected ", ShapeText(shape)));
   }
   at::Tensor tensor = stored.to(at::kFloat).contiguous();
   if (!at::isfinite(tensor).all().item<bool>()) {
-    return Refuse(file, absl::StrCat("array ", name, " holds values that are not finite"));
+    return RefuseSae(file, absl::StrCat("array ", name, " holds values that are not finite"));
   }
   return tensor;
 }
@@ -103,8 +105,8 @@ absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string
   FPO_RETURN_IF_ERROR(CheckNames(arrays, file));
   const at::Tensor& w_enc = arrays.at("w_enc");
   if (w_enc.dim() != 2 || w_enc.numel() == 0) {
-    return Refuse(file, absl::StrCat("w_enc has shape ", ShapeText(w_enc.sizes().vec()),
-                                     ", expected [width, features]"));
+    return RefuseSae(file, absl::StrCat("w_enc has shape ", ShapeText(w_enc.sizes().vec()),
+                                        ", expected [width, features]"));
   }
   const int64_t width = w_enc.size(0), features = w_enc.size(1);
   FPO_ASSIGN_OR_RETURN(sae->w_enc, Take(arrays, "w_enc", {width, features}, file));
@@ -115,7 +117,7 @@ absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string
   if (arrays.count("b_dec") != 0) {
     FPO_ASSIGN_OR_RETURN(sae->b_dec, Take(arrays, "b_dec", {width}, file));
   } else if (sae->apply_b_dec_to_input) {
-    return Refuse(file, "apply_b_dec_to_input needs the array b_dec");
+    return RefuseSae(file, "apply_b_dec_to_input needs the array b_dec");
   } else {
     sae->b_dec = at::zeros({width}, at::kFloat);
   }
@@ -124,7 +126,7 @@ absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string
   } else if (plain_relu) {
     sae->threshold = at::zeros({features}, at::kFloat);
   } else {
-    return Refuse(file, "a JumpReLU SAE needs the array threshold");
+    return RefuseSae(file, "a JumpReLU SAE needs the array threshold");
   }
   return absl::OkStatus();
 }

@@ -16,7 +16,7 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using NamedTensor = std::pair<const std::string, at::Tensor>;
 
 // Wide types first keeps every tensor aligned for its type without padding, which the format does
@@ -32,7 +32,7 @@ std::vector<const NamedTensor*> FileOrder(const TensorMap& tensors) {
 
 absl::StatusOr<std::string> Header(const std::vector<const NamedTensor*>& order,
                                    const std::map<std::string, std::string>& metadata) {
-  Json header = Json::object();
+  OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
   for (const NamedTensor* item : order) {
@@ -46,7 +46,7 @@ absl::StatusOr<std::string> Header(const std::vector<const NamedTensor*>& order,
         {"dtype", *dtype}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = header.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   return text;
 }
@@ -103,10 +103,10 @@ absl::Status WriteShardedSafetensors(const std::string& folder, const TensorMap&
   if (shards.size() == 1) {
     return WriteSafetensors(absl::StrCat(folder, "/model.safetensors"), tensors, metadata);
   }
-  Json index;
+  OrderedJson index;
   int64_t total = 0;
-  index["metadata"] = Json::object();
-  index["weight_map"] = Json::object();
+  index["metadata"] = OrderedJson::object();
+  index["weight_map"] = OrderedJson::object();
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name =
         absl::StrFormat("model-%05d-of-%05d.safetensors", i + 1, shards.size());

@@ -8,12 +8,12 @@
 namespace fpo::train {
 namespace {
 
-struct Row {
+struct TensorTypeRow {
   const char* name;
   int64_t bits;
   c10::ScalarType type;
 };
-constexpr std::array<Row, 16> kTypes = {{
+constexpr std::array<TensorTypeRow, 16> kTensorTypes = {{
     {"BOOL", 8, c10::ScalarType::Bool},
     {"U8", 8, c10::ScalarType::Byte},
     {"I8", 8, c10::ScalarType::Char},
@@ -35,14 +35,14 @@ constexpr std::array<Row, 16> kTypes = {{
 }  // namespace
 
 absl::StatusOr<c10::ScalarType> TensorTypeOf(absl::string_view name) {
-  for (const Row& row : kTypes) {
+  for (const TensorTypeRow& row : kTensorTypes) {
     if (name == row.name) return row.type;
   }
   return absl::InvalidArgumentError(absl::StrCat("no tensor type for safetensors dtype ", name));
 }
 
 absl::StatusOr<std::string> TensorTypeName(c10::ScalarType type) {
-  for (const Row& row : kTypes) {
+  for (const TensorTypeRow& row : kTensorTypes) {
     if (type == row.type) return std::string(row.name);
   }
   return absl::InvalidArgumentError(
@@ -50,7 +50,7 @@ absl::StatusOr<std::string> TensorTypeName(c10::ScalarType type) {
 }
 
 int64_t TensorTypeBits(absl::string_view name) {
-  for (const Row& row : kTypes) {
+  for (const TensorTypeRow& row : kTensorTypes) {
     if (name == row.name) return row.bits;
   }
   if (name == "F8_E8M0") return 8;

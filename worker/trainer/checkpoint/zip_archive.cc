@@ -19,7 +19,7 @@ constexpr uint32_t kLocalSignature = 0x04034b50;
 constexpr size_t kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr size_t kCentralBytes = 46, kLocalBytes = 30;
 
-absl::Status Broken(const std::string& path, absl::string_view what) {
+absl::Status BrokenArchive(const std::string& path, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(path, " is not a whole zip archive: ", what));
 }
 
@@ -40,11 +40,11 @@ struct Directory {
 };
 
 absl::StatusOr<Directory> FindDirectory(absl::string_view bytes, const std::string& path) {
-  if (bytes.size() < kEndBytes) return Broken(path, "no end record");
+  if (bytes.size() < kEndBytes) return BrokenArchive(path, "no end record");
   const size_t lowest = bytes.size() - std::min<size_t>(bytes.size(), kEndBytes + 65535);
   size_t end = bytes.size() - kEndBytes;
   while (Get<uint32_t>(bytes, end) != kEndSignature) {
-    if (end == lowest) return Broken(path, "no end record");
+    if (end == lowest) return BrokenArchive(path, "no end record");
     --end;
   }
   Directory found{Get<uint32_t>(bytes, end + 16), Get<uint32_t>(bytes, end + 12),
@@ -55,13 +55,13 @@ absl::StatusOr<Directory> FindDirectory(absl::string_view bytes, const std::stri
       Get<uint32_t>(bytes, end - kLocatorBytes) == kLocatorSignature) {
     const auto at = Get<uint64_t>(bytes, end - kLocatorBytes + 8);
     if (!Inside(bytes, at, kEnd64Bytes) || Get<uint32_t>(bytes, at) != kEnd64Signature) {
-      return Broken(path, "the zip64 end record is missing");
+      return BrokenArchive(path, "the zip64 end record is missing");
     }
     found = {Get<uint64_t>(bytes, at + 48), Get<uint64_t>(bytes, at + 40),
              Get<uint64_t>(bytes, at + 32)};
   }
   if (!Inside(bytes, found.offset, found.size)) {
-    return Broken(path, "its central directory lies outside the file (truncated?)");
+    return BrokenArchive(path, "its central directory lies outside the file (truncated?)");
   }
   return found;
 }
@@ -94,14 +94,16 @@ absl::StatusOr<std::vector<ZipMember>> ReadDirectory(absl::string_view bytes,
   uint64_t at = 0;
   for (uint64_t i = 0; i < directory.count; ++i) {
     if (!Inside(table, at, kCentralBytes) || Get<uint32_t>(table, at) != kCentralSignature) {
-      return Broken(path, absl::StrCat("member ", i, " of ", directory.count, " is not listed"));
+      return BrokenArchive(path,
+                           absl::StrCat("member ", i, " of ", directory.count, " is not listed"));
     }
     const auto flags = Get<uint16_t>(table, at + 8);
     const auto name_bytes = Get<uint16_t>(table, at + 28);
     const auto extra_bytes = Get<uint16_t>(table, at + 30);
     const auto comment_bytes = Get<uint16_t>(table, at + 32);
     const uint64_t tail = uint64_t{name_bytes} + extra_bytes + comment_bytes;
-    if (!Inside(table, at + kCentralBytes, tail)) return Broken(path, "a cut directory entry");
+    if (!Inside(table, at + kCentralBytes, tail))
+      return BrokenArchive(path, "a cut directory entry");
     ZipMember member;
     member.name = std::string(table.substr(at + kCentralBytes, name_bytes));
     member.method = Get<uint16_t>(table, at + 10);
@@ -110,18 +112,19 @@ absl::StatusOr<std::vector<ZipMember>> ReadDirectory(absl::string_view bytes,
     uint64_t header = Get<uint32_t>(table, at + 42);
     if (!ReadZip64Extra(table.substr(at + kCentralBytes + name_bytes, extra_bytes), &size,
                         &compressed, &header)) {
-      return Broken(path, absl::StrCat("bad zip64 field of ", member.name));
+      return BrokenArchive(path, absl::StrCat("bad zip64 field of ", member.name));
     }
     if ((flags & 1) != 0) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", member.name, " is encrypted"));
     }
     if (!Inside(bytes, header, kLocalBytes) || compressed > bytes.size()) {
-      return Broken(path, absl::StrCat(member.name, " lies outside the file"));
+      return BrokenArchive(path, absl::StrCat(member.name, " lies outside the file"));
     }
     // DEFLATE cannot shrink by more than 1032 to 1, so a larger claim is false and is not
     // allocated.
     if (size / 1040 > compressed) {
-      return Broken(path, absl::StrCat(member.name, " claims ", size, " bytes from ", compressed));
+      return BrokenArchive(path,
+                           absl::StrCat(member.name, " claims ", size, " bytes from ", compressed));
     }
     member.compressed = static_cast<int64_t>(compressed);
     member.size = static_cast<int64_t>(size);
@@ -172,26 +175,27 @@ absl::StatusOr<std::string> ZipArchive::Read(const ZipMember& member) const {
   const absl::string_view bytes = file_->bytes();
   const auto header = static_cast<uint64_t>(member.header);
   if (!Inside(bytes, header, kLocalBytes) || Get<uint32_t>(bytes, header) != kLocalSignature) {
-    return Broken(file_->path(), absl::StrCat(member.name, " has no local header"));
+    return BrokenArchive(file_->path(), absl::StrCat(member.name, " has no local header"));
   }
   // Sizes are the directory's: with a data descriptor the local header has zeros.
   const uint64_t start =
       header + kLocalBytes + Get<uint16_t>(bytes, header + 26) + Get<uint16_t>(bytes, header + 28);
   if (!Inside(bytes, start, static_cast<uint64_t>(member.compressed))) {
-    return Broken(file_->path(), absl::StrCat(member.name, " lies outside the file (truncated?)"));
+    return BrokenArchive(file_->path(),
+                         absl::StrCat(member.name, " lies outside the file (truncated?)"));
   }
   const absl::string_view stored = bytes.substr(start, static_cast<size_t>(member.compressed));
   std::string content;
   if (member.method == 0) {
     if (member.size != member.compressed) {
-      return Broken(file_->path(), absl::StrCat(member.name, " is stored with two sizes"));
+      return BrokenArchive(file_->path(), absl::StrCat(member.name, " is stored with two sizes"));
     }
     content = std::string(stored);
   } else if (member.method == 8) {
     content.resize(static_cast<size_t>(member.size));
     if (!Inflate(stored, &content)) {
-      return Broken(file_->path(),
-                    absl::StrCat(member.name, " does not decompress to ", member.size, " bytes"));
+      return BrokenArchive(file_->path(), absl::StrCat(member.name, " does not decompress to ",
+                                                       member.size, " bytes"));
     }
   } else {
     return absl::InvalidArgumentError(absl::StrCat(file_->path(), ": ", member.name,
@@ -200,8 +204,8 @@ absl::StatusOr<std::string> ZipArchive::Read(const ZipMember& member) const {
   }
   const uint32_t crc = Crc32(content);
   if (crc != member.crc) {
-    return Broken(file_->path(), absl::StrCat(member.name, " has CRC ", absl::Hex(crc), ", not ",
-                                              absl::Hex(member.crc)));
+    return BrokenArchive(file_->path(), absl::StrCat(member.name, " has CRC ", absl::Hex(crc),
+                                                     ", not ", absl::Hex(member.crc)));
   }
   return content;
 }

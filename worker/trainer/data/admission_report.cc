@@ -11,16 +11,16 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json LengthsJson(const LengthQuantiles& lengths) {
+OrderedJson LengthsJson(const LengthQuantiles& lengths) {
   return {{"min", lengths.minimum}, {"p10", lengths.p10}, {"p50", lengths.p50},
           {"p90", lengths.p90},     {"p99", lengths.p99}, {"max", lengths.maximum},
           {"mean", lengths.mean}};
 }
 
-Json ReportJson(const std::string& key, const AdmissionReport& report) {
-  Json json = {{"template", report.template_name},
+OrderedJson ReportJson(const std::string& key, const AdmissionReport& report) {
+  OrderedJson json = {{"template", report.template_name},
                {"template_reason", report.template_reason},
                {"max_length", report.max_length},
                {"max_prompt_length", report.max_prompt_length},
@@ -28,13 +28,13 @@ Json ReportJson(const std::string& key, const AdmissionReport& report) {
                {"malformed", report.malformed},
                {"examples", report.examples},
                {"admitted", report.admitted},
-               {"dropped", Json(report.dropped)},
+               {"dropped", OrderedJson(report.dropped)},
                {"stopped_at_max_pairs", report.stopped_at_max_pairs},
                {"cut",
                 {{"prompts", report.cut_prompts},
                  {"chosen", report.cut_chosen},
                  {"rejected", report.cut_rejected}}},
-               {"forms", Json(report.forms)},
+               {"forms", OrderedJson(report.forms)},
                {"texts_without_turns", report.texts_without_turns},
                {"unseparated", report.unseparated},
                {"boundary_moves", report.boundary_moves},
@@ -79,11 +79,11 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths) {
 }
 
 std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval) {
-  Json json;
+  OrderedJson json;
   json["train"] = ReportJson("data.train", train);
   if (eval != nullptr) json["eval"] = ReportJson("data.eval", *eval);
   // File names in examples may hold any bytes.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace fpo::train

@@ -24,7 +24,7 @@
 namespace fpo::train {
 namespace {
 
-double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
+double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
 
 void EmitPhase(EventSink& events, const std::string& phase, const std::string& message) {
   TrainEvent event;
@@ -93,7 +93,7 @@ absl::Status Run::Prepare() {
   if (!reuse && Leads()) {
     const absl::Time start = absl::Now();
     FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, fpo::train::Prepare(job_, prepared_, {}));
-    timings_["prepare_seconds"] = Since(start);
+    timings_["prepare_seconds"] = SecondsSince(start);
     advice_ = summary.warnings;
     EmitPhase(environment_.events, "prepare",
               absl::StrCat("prepared ", summary.train_pairs, " training and ", summary.eval_pairs,
@@ -121,7 +121,7 @@ absl::Status Run::Train() {
   if (environment_.group.world() > 1) {  // the digests read every token
     FPO_RETURN_IF_ERROR(CheckRanksAgree(SharedFactsOf(job_, inputs), environment_.group));
   }
-  timings_["load_seconds"] = Since(start) - inputs.use.seconds;
+  timings_["load_seconds"] = SecondsSince(start) - inputs.use.seconds;
   timings_["reference_seconds"] = inputs.use.seconds;
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
                        Trainer::Create(job_, inputs, folder_, environment_));
@@ -184,7 +184,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
   FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
-  timings_["export_seconds"] = Since(start);
+  timings_["export_seconds"] = SecondsSince(start);
   FPO_FAILPOINT("finish.exported");
   FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
   FPO_FAILPOINT("finish.recorded");

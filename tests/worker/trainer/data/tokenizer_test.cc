@@ -18,7 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::vector<int32_t> Ids(const std::string& line) {
+std::vector<int32_t> IdsOf(const std::string& line) {
   std::vector<int32_t> ids;
   std::istringstream in(line);
   for (int32_t id; in >> id;) ids.push_back(id);
@@ -169,7 +169,7 @@ void CheckLlamaVectors(const Tokenizer& tokenizer, const std::string& stem) {
   const std::vector<std::string> lines = absl::StrSplit(Slurp(stem + ".out"), '\n');
   ASSERT_GE(texts.size(), 46u);
   for (size_t i = 0; i < 46; ++i) {
-    EXPECT_EQ(*tokenizer.Encode(texts[i]), Ids(lines[i])) << stem << " text " << i;
+    EXPECT_EQ(*tokenizer.Encode(texts[i]), IdsOf(lines[i])) << stem << " text " << i;
   }
 }
 

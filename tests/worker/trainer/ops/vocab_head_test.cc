@@ -14,30 +14,30 @@ namespace {
 
 constexpr int64_t kRows = 7, kWidth = 5, kVocab = 13;
 
-struct Inputs {
+struct HeadInputs {
   at::Tensor hidden, weight, targets;
 };
 
 // `scale` 1 gives ordinary logits, larger ones logits far beyond a cap of 30.
-Inputs MakeInputs(double scale, at::ScalarType type = at::kDouble) {
+HeadInputs MakeHeadInputs(double scale, at::ScalarType type = at::kDouble) {
   at::manual_seed(4);
   return {(at::randn({kRows, kWidth}, at::kDouble) * scale).to(type),
           at::randn({kVocab, kWidth}, at::kDouble).to(type),
           at::tensor({0, 12, 3, 3, 7, 1, 9}, at::kLong)};
 }
 
-at::Tensor Logits(const Inputs& in, double softcap) {
+at::Tensor Logits(const HeadInputs& in, double softcap) {
   const at::Tensor raw = at::matmul(in.hidden, in.weight.t());
   return softcap > 0 ? (raw / softcap).tanh() * softcap : raw;
 }
 
-at::Tensor Plain(const Inputs& in, double softcap) {
+at::Tensor Plain(const HeadInputs& in, double softcap) {
   return at::log_softmax(Logits(in, softcap), -1).gather(1, in.targets.unsqueeze(1)).squeeze(1);
 }
 
 TEST(VocabHead, LogProbsAndEntropyFollowTheFormula) {
   for (const double softcap : {0.0, 3.0}) {
-    const Inputs in = MakeInputs(2);
+    const HeadInputs in = MakeHeadInputs(2);
     const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, {softcap, 3, 0});
     EXPECT_LT(RelativeError(scores.log_probs, Plain(in, softcap)), 1e-13);
     const at::Tensor logp = at::log_softmax(Logits(in, softcap), -1);
@@ -48,7 +48,7 @@ TEST(VocabHead, LogProbsAndEntropyFollowTheFormula) {
 
 TEST(VocabHead, HasExactGradientsWhateverTheChunk) {
   for (const int64_t chunk : {1, 3, 256}) {
-    const Inputs in = MakeInputs(2);
+    const HeadInputs in = MakeHeadInputs(2);
     ExpectGradientsMatchDifferences(
         [&](const auto& x) {
           return TokenLogProbs(x[0], x[1], in.targets, {3.0, chunk, 0}).log_probs;
@@ -58,7 +58,7 @@ TEST(VocabHead, HasExactGradientsWhateverTheChunk) {
 }
 
 TEST(VocabHead, KeepsTheSoftcapInBothDirectionsFarAboveIt) {
-  Inputs in = MakeInputs(60);  // raw logits up to a few hundred, cap 30
+  HeadInputs in = MakeHeadInputs(60);  // raw logits up to a few hundred, cap 30
   ASSERT_GT(at::matmul(in.hidden, in.weight.t()).abs().max().item<double>(), 100);
   in.hidden.set_requires_grad(true);
   in.weight.set_requires_grad(true);
@@ -83,8 +83,8 @@ TEST(VocabHead, HugeLogitsWithoutSoftcapStayFinite) {
 }
 
 TEST(VocabHead, PaddedVocabularyHasNoProbability) {
-  const Inputs in = MakeInputs(2);
-  Inputs padded = in;
+  const HeadInputs in = MakeHeadInputs(2);
+  HeadInputs padded = in;
   padded.weight = at::cat({in.weight, at::full({3, kWidth}, 50.0, at::kDouble)});
   for (const double softcap : {0.0, 3.0}) {
     const TokenScores scores =
@@ -101,7 +101,7 @@ TEST(VocabHead, PaddedVocabularyHasNoProbability) {
 }
 
 TEST(VocabHead, LogitsAreFloat32UnderBfloat16) {
-  const Inputs in = MakeInputs(1, at::kBFloat16);
+  const HeadInputs in = MakeHeadInputs(1, at::kBFloat16);
   const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, {30, 4, 0});
   EXPECT_EQ(scores.log_probs.scalar_type(), at::kFloat);
   const TokenScores wide =
@@ -136,14 +136,14 @@ VocabHeadOptions WithReference(double softcap, int64_t chunk, const VocabReferen
 }
 
 // KL(ref || policy) of each row, from whole tensors.
-at::Tensor PlainKl(const Inputs& in, double softcap, const VocabReference& reference) {
+at::Tensor PlainKl(const HeadInputs& in, double softcap, const VocabReference& reference) {
   const at::Tensor ref = at::log_softmax(
       Logits({reference.hidden, reference.head, in.targets}, reference.softcap), -1);
   return (ref.exp() * (ref - at::log_softmax(Logits(in, softcap), -1))).sum(-1);
 }
 
 TEST(VocabHead, KlFollowsTheFormulaAndItsDirection) {
-  const Inputs in = MakeInputs(2);
+  const HeadInputs in = MakeHeadInputs(2);
   const VocabReference reference = MakeReference(4);
   const TokenScores scores =
       TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(3, 3, reference));
@@ -158,7 +158,7 @@ TEST(VocabHead, KlFollowsTheFormulaAndItsDirection) {
 }
 
 TEST(VocabHead, KlToItselfIsZero) {
-  const Inputs in = MakeInputs(2, at::kFloat);
+  const HeadInputs in = MakeHeadInputs(2, at::kFloat);
   const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets,
                                            WithReference(3, 2, {in.hidden, in.weight, 3}));
   EXPECT_EQ(scores.kl.abs().max().item<float>(), 0);
@@ -167,7 +167,7 @@ TEST(VocabHead, KlToItselfIsZero) {
 TEST(VocabHead, KlHasExactGradientsWhateverTheChunk) {
   for (const int64_t chunk : {1, 3, 256}) {
     for (const double softcap : {0.0, 3.0}) {
-      const Inputs in = MakeInputs(2);
+      const HeadInputs in = MakeHeadInputs(2);
       const VocabHeadOptions options = WithReference(softcap, chunk, MakeReference(4));
       ExpectGradientsMatchDifferences(
           [&](const auto& x) {
@@ -184,7 +184,7 @@ TEST(VocabHead, KlHasExactGradientsWhateverTheChunk) {
 
 // Half of the rows have no gradient of their KL, as under stop-gradient.
 TEST(VocabHead, RowsWithoutAKlGradientGetNone) {
-  Inputs in = MakeInputs(2);
+  HeadInputs in = MakeHeadInputs(2);
   in.hidden.set_requires_grad(true);
   const TokenScores scores =
       TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(3, 2, MakeReference(0)));
@@ -194,7 +194,7 @@ TEST(VocabHead, RowsWithoutAKlGradientGetNone) {
 }
 
 TEST(VocabHead, KlOfHugeLogitsStaysFinite) {
-  Inputs in = MakeInputs(1000);
+  HeadInputs in = MakeHeadInputs(1000);
   in.hidden.set_requires_grad(true);
   const TokenScores scores =
       TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(0, 2, MakeReference(0, 1000)));
@@ -204,7 +204,7 @@ TEST(VocabHead, KlOfHugeLogitsStaysFinite) {
 }
 
 TEST(VocabHead, KlLeavesPaddedIdsOut) {
-  const Inputs in = MakeInputs(2);
+  const HeadInputs in = MakeHeadInputs(2);
   const VocabReference reference = MakeReference(4);
   const at::Tensor rows = at::full({3, kWidth}, 50.0, at::kDouble);
   VocabReference padded = reference;
@@ -221,7 +221,7 @@ TEST(VocabHead, KlLeavesPaddedIdsOut) {
 }
 
 TEST(VocabHead, TopEntropyRenormalises) {
-  const Inputs in = MakeInputs(2);
+  const HeadInputs in = MakeHeadInputs(2);
   VocabHeadOptions options{3, 2, 0};
   options.entropy_top = 4;
   const at::Tensor top = TokenLogProbs(in.hidden, in.weight, in.targets, options).entropy_top;
@@ -262,7 +262,7 @@ TEST(VocabHead, MemoryIsThatOfAChunk) {
 }
 
 TEST(VocabHead, RefusesAReferenceWithAnotherVocabulary) {
-  const Inputs in = MakeInputs(1);
+  const HeadInputs in = MakeHeadInputs(1);
   VocabReference reference = MakeReference(0);
   reference.head = at::randn({kVocab + 1, 3}, at::kDouble);
   EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets, WithReference(0, 2, reference)),
@@ -270,7 +270,7 @@ TEST(VocabHead, RefusesAReferenceWithAnotherVocabulary) {
 }
 
 TEST(VocabHead, RefusesWhatDoesNotFit) {
-  const Inputs in = MakeInputs(1);
+  const HeadInputs in = MakeHeadInputs(1);
   EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets + 10, {}), c10::Error);
   EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets, {0, 2, 12}), c10::Error);
   EXPECT_THROW(TokenLogProbs(in.hidden, in.weight.to(at::kFloat), in.targets, {}), c10::Error);
