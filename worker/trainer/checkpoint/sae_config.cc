@@ -175,7 +175,8 @@ absl::StatusOr<SaeDescription> ParseSaeConfig(absl::string_view json, const std:
     }
   }
   description.target_l0 = Number(config, "target_l0");
-  if (!description.target_l0) description.target_l0 = Number(config, "l0");
+  description.l0 = Number(config, "l0");
+  if (!description.target_l0) description.target_l0 = description.l0;
   return description;
 }
 

@@ -101,6 +101,7 @@ absl::Status Merge(const SaeDescription& from, const std::string& file, SaeDescr
   if (from.layer) into->layer = from.layer;
   if (!from.site.empty()) into->site = from.site;
   if (from.target_l0) into->target_l0 = from.target_l0;
+  if (from.l0) into->l0 = from.l0;
   into->apply_b_dec_to_input |= from.apply_b_dec_to_input;
   into->plain_relu |= from.plain_relu;
   return absl::OkStatus();
@@ -239,6 +240,7 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional
   sae.layer = *description.layer;
   sae.site = description.site;
   sae.target_l0 = description.target_l0;
+  sae.l0 = description.l0;
   sae.apply_b_dec_to_input = description.apply_b_dec_to_input;
   sae.source = source.saelens                           ? "saelens"
                : absl::EndsWith(source.weights, ".npz") ? "gemma-scope"
@@ -270,6 +272,7 @@ absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae) {
                                    {"d_in", sae.w_enc.size(0)},
                                    {"width", sae.w_enc.size(1)}};
   if (sae.target_l0) config["target_l0"] = *sae.target_l0;
+  if (sae.l0) config["l0"] = *sae.l0;
   return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
 }
 
