@@ -19,12 +19,13 @@
 #include "worker/trainer/device.h"
 #include "worker/trainer/flags.h"
 #include "worker/trainer/prepare/inspect.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/torch_status.h"
 #include "worker/trainer/train/console_progress.h"
 #include "worker/trainer/train/evaluate_model.h"
 #include "worker/trainer/train/event_writer.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/prepare_data.h"
+#include "worker/trainer/train/progress_meter.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/run_training.h"
 #include "worker/trainer/train/score_server.h"
@@ -80,16 +81,8 @@ struct Program {
 
 absl::Status Program::PrepareData() const {
   FPO_ASSIGN_OR_RETURN(const JobConfig job, ReadJobFile(flags.job));
-  const auto progress = [this](int64_t done, int64_t total) {
-    TrainEvent event;
-    event.kind = "progress";
-    event.phase = "prepare";
-    event.unit = "rows";
-    event.done = done;
-    event.total = total;
-    events.Emit(std::move(event));
-  };
-  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
+  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
+                       fpo::train::PrepareData(job, flags.out, events));
   int64_t responses = 0;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
     FPO_ASSIGN_OR_RETURN(responses, PlanReference(job, flags.out, device));
@@ -100,12 +93,9 @@ absl::Status Program::PrepareData() const {
   result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
                     {"eval_pairs", static_cast<double>(summary.eval_pairs)},
                     {"reference_responses", static_cast<double>(responses)}};
-  TrainEvent note;
-  note.kind = "phase";
-  note.phase = "prepare";
-  note.message = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
-                              " evaluation pairs, ", responses, " reference responses");
-  events.Emit(std::move(note));
+  EmitPhase(events, "prepare",
+            absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
+                         " evaluation pairs, ", responses, " reference responses"));
   events.Emit(std::move(result));
   return absl::OkStatus();
 }
@@ -186,6 +176,12 @@ void LimitSpinning(char** argv) {
   if (!error) execv(program.c_str(), argv);  // returns when it fails: then as it is
 }
 
+// The phase of a job that this command is, as the agent names it.
+const char* PhaseOf(const std::string& command) {
+  if (command == "prepare") return "prepare";
+  return command == "score" ? "reference" : "train";
+}
+
 int RunProgram(const Flags& flags) {
   std::unique_ptr<EventSink> events;
   if (flags.supervised) {
@@ -195,7 +191,12 @@ int RunProgram(const Flags& flags) {
     events = std::make_unique<ConsoleProgress>(ConsoleProgress::Options{});
   }
   InstallStopSignals();
-  Program program{flags, *events};
+  // The other ranks do the same work at the same pace.
+  std::unique_ptr<ProgressMeter> meter;
+  ProgressMeter::Options progress;
+  progress.phase = PhaseOf(flags.command);
+  if (flags.rank == 0) meter = std::make_unique<ProgressMeter>(*events, progress);
+  Program program{flags, meter != nullptr ? *meter : *events};
   const absl::Status status = RunTorch([&] { return program.Run(); });
   const ExitCode code = ExitCodeOf(status);
   if (!status.ok()) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,15 +16,11 @@ struct PrepareSummary {
   std::string digest;  // hex, over both token files' digests
 };
 
-// Called now and then with rows read so far; `total` is 0 while unknown.
-using PrepareProgress = std::function<void(int64_t done, int64_t total)>;
-
 // Reads, checks and tokenises the job's data into
 // OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
 // even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
 // is complete. InvalidArgument for bad data or limits, NotFound for a missing file or tokenizer.
 // Nothing of the model's weights is read.
-absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
-                                       const PrepareProgress& progress);
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
 
 }  // namespace fpo::train

@@ -9,9 +9,9 @@
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/collective/single_process_group.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/prepare_data.h"
 #include "worker/trainer/train/run_inputs.h"
 
 namespace fpo::train {
@@ -49,7 +49,7 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   input.prepared = options.prepared;
   if (input.prepared.empty()) {
     input.prepared = options.out + ".prepared";
-    FPO_RETURN_IF_ERROR(Prepare(job, input.prepared, {}).status());
+    FPO_RETURN_IF_ERROR(PrepareData(job, input.prepared, events).status());
   }
   input.reference = options.reference;
   if (job.reference.source == "online" && input.reference == "auto") input.reference = "online";

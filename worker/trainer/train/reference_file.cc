@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/train/exit_status.h"
 
 namespace fpo::train {
@@ -36,17 +37,19 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
                           const std::vector<Record>& records) {
   auto writer = RecordFileWriter::Create(path, recipe);
   if (!writer.ok()) return AsStorageError(writer.status());
+  Work work("writing records", static_cast<int64_t>(records.size()), "records");
   for (size_t i = 0; i < records.size(); ++i) {
     Record record = records[i];
     if (recipe.values == "float16") FPO_RETURN_IF_ERROR(RoundToHalf(&record));
     FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Add(Pack(responses[i].key, record))));
+    work.Advance();
   }
   return AsStorageError((*writer)->Finish());
 }
 
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
-    const ScoreProgress& progress) {
+    const KeepScoring& keep) {
   const std::unique_ptr<RecordFile> older = OpenMatching(request);
   ReferenceFileResult result;
   std::vector<Record> records(request.responses.size());
@@ -63,7 +66,7 @@ absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
   const absl::Time start = absl::Now();
   FPO_ASSIGN_OR_RETURN(const Scorer scorer, make_scorer());
   FPO_ASSIGN_OR_RETURN(std::vector<Record> scored,
-                       scorer.Score(SequencesOf(request.responses, missing), progress));
+                       scorer.Score(SequencesOf(request.responses, missing), keep));
   for (size_t i = 0; i < missing.size(); ++i) records[missing[i]] = std::move(scored[i]);
   FPO_RETURN_IF_ERROR(WriteRecords(request.path, request.recipe, request.responses, records));
   result.computed = static_cast<int64_t>(missing.size());

@@ -36,6 +36,6 @@ struct ReferenceFileResult {
 // `scorer` is called only when something is missing: it loads the reference model.
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
-    const ScoreProgress& progress);
+    const KeepScoring& keep);
 
 }  // namespace fpo::train
