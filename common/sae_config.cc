@@ -125,6 +125,7 @@ absl::Status Merge(const SaeDescription& from, const std::string& file, SaeDescr
   if (from.layer) into->layer = from.layer;
   if (!from.site.empty()) into->site = from.site;
   if (from.target_l0) into->target_l0 = from.target_l0;
+  if (from.l0) into->l0 = from.l0;
   if (from.d_in) into->d_in = from.d_in;
   into->apply_b_dec_to_input |= from.apply_b_dec_to_input;
   into->plain_relu |= from.plain_relu;
@@ -260,7 +261,8 @@ absl::StatusOr<SaeDescription> ParseSaeConfig(absl::string_view json, const std:
     }
   }
   description.target_l0 = Number(config, "target_l0");
-  if (!description.target_l0) description.target_l0 = Number(config, "l0");
+  description.l0 = Number(config, "l0");
+  if (!description.target_l0) description.target_l0 = description.l0;
   description.d_in = Whole(config, "d_in");
   return description;
 }

@@ -15,6 +15,7 @@ struct SaeDescription {
   std::optional<int64_t> layer;
   std::string site;  // resid_post | mlp_out | attn_z, or empty
   std::optional<double> target_l0;
+  std::optional<double> l0;  // measured
   bool apply_b_dec_to_input = false;
   bool plain_relu = false;      // "standard": no threshold array
   std::optional<int64_t> d_in;  // width of the site it reads, when JSON says it

@@ -89,6 +89,10 @@ TEST(SaeConfigTest, GemmaScope2Config) {
   ASSERT_TRUE(good.ok()) << good.status();
   EXPECT_EQ(good->layer, 9);
   EXPECT_EQ(good->target_l0, 60);
+  const auto own = ParseSaeConfig(R"({"target_l0":40,"l0":38.5})", "config.json");
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(own->target_l0, 40);
+  EXPECT_EQ(own->l0, 38.5);
   for (
       const char* bad :
       {R"({"type":"transcoder"})", R"({"architecture":"topk"})", "[1]", "{",

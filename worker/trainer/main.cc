@@ -23,20 +23,20 @@
 #include "worker/trainer/device.h"
 #include "worker/trainer/flags.h"
 #include "worker/trainer/prepare/inspect.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/torch_status.h"
 #include "worker/trainer/train/console_progress.h"
 #include "worker/trainer/train/evaluate_model.h"
 #include "worker/trainer/train/event_writer.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/new_folder.h"
+#include "worker/trainer/train/prepare_data.h"
+#include "worker/trainer/train/progress_meter.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/run_training.h"
 #include "worker/trainer/train/score_server.h"
 #include "worker/trainer/train/stop_signal.h"
 #include "worker/trainer/train/supervised_sink.h"
 #include "worker/trainer/train/train_sae.h"
-#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -123,17 +123,8 @@ absl::Status Program::CheckModel() const {
 
 absl::Status Program::PrepareData() const {
   FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
-  const auto progress = [this](int64_t done, int64_t total) {
-    TrainEvent event;
-    event.kind = "progress";
-    event.phase = "prepare";
-    event.unit = "rows";
-    event.done = done;
-    event.total = total;
-    events.Emit(std::move(event));
-  };
-  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, flags.out, progress));
-  EmitWarnings(summary.warnings, events);
+  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
+                       fpo::train::PrepareData(job, flags.out, events));
   ReferenceWork work;
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
     FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));
@@ -144,18 +135,15 @@ absl::Status Program::PrepareData() const {
   result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
                     {"eval_pairs", static_cast<double>(summary.eval_pairs)},
                     {"reference_responses", static_cast<double>(work.responses)}};
-  TrainEvent note;
-  note.kind = "phase";
-  note.phase = "prepare";
-  note.message = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
+  std::string note = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
                               " evaluation pairs, ", work.responses, " reference responses");
   if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
-    absl::StrAppend(&note.message, work.responses == 0
+    absl::StrAppend(&note, work.responses == 0
                                        ? ""
                                        : absl::StrCat(" of the ", work.train_pairs, " and ",
                                                       work.eval_pairs, " that this job reads"));
   }
-  events.Emit(std::move(note));
+  EmitPhase(events, "prepare", note);
   events.Emit(std::move(result));
   return absl::OkStatus();
 }
@@ -262,6 +250,12 @@ std::string MadeFolder(const Flags& flags) {
   return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
 }
 
+// The phase of a job that this command is, as the agent names it.
+const char* PhaseOf(const std::string& command) {
+  if (command == "prepare") return "prepare";
+  return command == "score" ? "reference" : "train";
+}
+
 int RunProgram(const Flags& flags) {
   std::unique_ptr<EventSink> events;
   if (flags.supervised) {
@@ -271,7 +265,12 @@ int RunProgram(const Flags& flags) {
     events = std::make_unique<ConsoleProgress>(ConsoleProgress::Options{});
   }
   InstallStopSignals();
-  Program program{flags, *events};
+  // The other ranks do the same work at the same pace.
+  std::unique_ptr<ProgressMeter> meter;
+  ProgressMeter::Options progress;
+  progress.phase = PhaseOf(flags.command);
+  if (flags.rank == 0) meter = std::make_unique<ProgressMeter>(*events, progress);
+  Program program{flags, meter != nullptr ? *meter : *events};
   const NewFolder made(MadeFolder(flags));
   const absl::Status status = RunTorch([&] { return program.Run(); });
   // Below the agent, and among ranks, the folder is not this process's alone.

@@ -15,6 +15,8 @@ namespace fpo::train {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
+// The disk keeps up with the writer, so that no long silent wait is left for Finish.
+constexpr int64_t kSyncBytes = int64_t{256} << 20;
 
 absl::Status WriteAll(int descriptor, absl::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
@@ -51,7 +53,12 @@ absl::Status DurableFile::Append(absl::string_view bytes) {
     return absl::OkStatus();
   }
   FPO_RETURN_IF_ERROR(Flush());
-  return WriteAll(descriptor_, bytes, path_);
+  FPO_RETURN_IF_ERROR(WriteAll(descriptor_, bytes, path_));
+  unsynced_ += static_cast<int64_t>(bytes.size());
+  if (unsynced_ < kSyncBytes) return absl::OkStatus();
+  unsynced_ = 0;
+  if (::fdatasync(descriptor_) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot sync ", path_));
 }
 
 absl::Status DurableFile::Flush() {

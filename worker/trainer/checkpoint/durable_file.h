@@ -31,6 +31,7 @@ class DurableFile {
   int descriptor_;
   std::string buffer_;
   int64_t size_ = 0;
+  int64_t unsynced_ = 0;
 };
 
 absl::Status WriteFileDurably(const std::string& path, absl::string_view bytes);

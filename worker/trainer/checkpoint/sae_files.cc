@@ -160,6 +160,7 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional
   sae.layer = *description.layer;
   sae.site = description.site;
   sae.target_l0 = description.target_l0;
+  sae.l0 = description.l0;
   sae.apply_b_dec_to_input = description.apply_b_dec_to_input;
   sae.source = source.saelens                           ? "saelens"
                : absl::EndsWith(source.weights, ".npz") ? "gemma-scope"
@@ -191,6 +192,7 @@ absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae) {
                                    {"d_in", sae.w_enc.size(0)},
                                    {"width", sae.w_enc.size(1)}};
   if (sae.target_l0) config["target_l0"] = *sae.target_l0;
+  if (sae.l0) config["l0"] = *sae.l0;
   return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
 }
 

@@ -22,7 +22,8 @@ struct SaeParameters {
   at::Tensor threshold;  // [F]; zeros for a plain ReLU SAE
   int64_t layer = 0;
   std::string site;                   // resid_post | mlp_out | attn_z
-  std::optional<double> target_l0;    // active features a token, when the name says it
+  std::optional<double> target_l0;    // active features a token it was made for
+  std::optional<double> l0;           // and those measured when it was made
   bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
   std::string source;                 // "gemma-scope" | "gemma-scope-2" | "saelens"
   // SHA-256 over the parameters, layer, site and apply_b_dec_to_input; not over paths
@@ -40,8 +41,8 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path,
                                           std::optional<int64_t> layer = std::nullopt,
                                           const std::string& site = "");
 
-// Writes FOLDER/params.npz (Gemma Scope's arrays) and FOLDER/config.json with layer, site and
-// target_l0; LoadSaeFile reads it back.
+// Writes FOLDER/params.npz (Gemma Scope's arrays) and FOLDER/config.json with layer, site,
+// target_l0 and l0; LoadSaeFile reads it back.
 absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae);
 
 }  // namespace fpo::train

@@ -7,11 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/tensor_type.h"
 
 namespace fpo::train {
 namespace {
+
+constexpr size_t kHashBytes = size_t{16} << 20;  // at a time: progress is told in between
 
 using WeightMap = std::map<std::string, std::string>;  // tensor to shard file
 using Shards = std::map<std::string, std::shared_ptr<const SafetensorsFile>>;
@@ -122,7 +125,17 @@ int64_t SafetensorsDirectory::Parameters() const {
   return count;
 }
 
+int64_t SafetensorsDirectory::Bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [name, file] : where_) {
+    const TensorEntry& entry = file->entries().at(name);
+    bytes += entry.end - entry.begin;
+  }
+  return bytes;
+}
+
 absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {
+  Work work(absl::StrCat("hashing the weights of ", folder_), Bytes(), "bytes");
   Sha256 hash;
   for (const auto& [name, file] : where_) {
     const TensorEntry& entry = file->entries().at(name);
@@ -130,7 +143,11 @@ absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {
     // Lengths first, so that no two different lists of tensors run together to the same bytes.
     hash.Update(absl::StrCat(name.size(), ":", name, ":", entry.dtype, ":", ShapeText(entry.shape),
                              ":", bytes.size(), "\n"));
-    hash.Update(bytes);
+    for (size_t at = 0; at < bytes.size(); at += kHashBytes) {
+      const absl::string_view part = bytes.substr(at, kHashBytes);
+      hash.Update(part);
+      work.Advance(static_cast<int64_t>(part.size()));
+    }
   }
   return hash.Finish();
 }

@@ -29,6 +29,7 @@ class SafetensorsDirectory {
   // a view, as SafetensorsFile::Tensor
   absl::StatusOr<at::Tensor> Tensor(const std::string& name) const;
   int64_t Parameters() const;  // elements of all tensors
+  int64_t Bytes() const;       // of all tensors as stored
 
   // SHA-256 over (name, dtype, shape, bytes) of every tensor by name: how the weights are cut into
   // files does not change it.

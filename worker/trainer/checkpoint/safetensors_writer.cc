@@ -10,11 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/tensor_type.h"
 
 namespace fpo::train {
 namespace {
+
+constexpr size_t kWriteBytes = size_t{16} << 20;  // at a time: progress is told in between
 
 using OrderedJson = nlohmann::ordered_json;
 using NamedTensor = std::pair<const std::string, at::Tensor>;
@@ -87,11 +90,19 @@ absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors,
   std::memcpy(length, &header_bytes, 8);
   FPO_RETURN_IF_ERROR(file->Append(absl::string_view(length, 8)));
   FPO_RETURN_IF_ERROR(file->Append(header));
+  int64_t total = 0;
+  for (const NamedTensor* item : order) total += BytesOf(item->second);
+  Work work(absl::StrCat("writing ", path.substr(path.rfind('/') + 1)), total, "bytes");
   for (const NamedTensor* item : order) {
     const at::Tensor plain = item->second.detach().to(at::kCPU).contiguous();
     if (plain.numel() == 0) continue;
-    FPO_RETURN_IF_ERROR(file->Append(absl::string_view(
-        static_cast<const char*>(plain.const_data_ptr()), static_cast<size_t>(BytesOf(plain)))));
+    const absl::string_view bytes(static_cast<const char*>(plain.const_data_ptr()),
+                                  static_cast<size_t>(BytesOf(plain)));
+    for (size_t at = 0; at < bytes.size(); at += kWriteBytes) {
+      const absl::string_view part = bytes.substr(at, kWriteBytes);
+      FPO_RETURN_IF_ERROR(file->Append(part));
+      work.Advance(static_cast<int64_t>(part.size()));
+    }
   }
   return file->Finish();
 }

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/collective/backend.h"
 
 namespace fpo::train {
@@ -116,6 +117,7 @@ absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
 
 absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
   const at::NoGradGuard no_grad;
+  Work work("summing over the ranks", static_cast<int64_t>(tensors.size()), "tensors");
   return Translated("summing gradients", [&] {
     for (size_t begin = 0; begin < tensors.size();) {
       // Small tensors travel together, a large one alone and in pieces.
@@ -130,6 +132,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
       at::Tensor flat = at::cat(views).to(options_.device);
       for (int64_t start = 0; start < elements; start += kChunkElements) {
         SumInRankOrder(flat.narrow(0, start, std::min(kChunkElements, elements - start)));
+        AdvanceWork(0);
       }
       int64_t offset = 0;
       for (size_t i = begin; i < end; ++i) {
@@ -137,6 +140,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
         offset += tensors[i].numel();
       }
       begin = end;
+      work.SetDone(static_cast<int64_t>(end));
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include "common/work.h"
 #include "worker/trainer/model/attention.h"
 #include "worker/trainer/model/mlp.h"
 #include "worker/trainer/ops/rms_norm.h"
@@ -117,6 +118,7 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
                              {config, config.sliding[context.layer]});
   const at::Tensor attended = norm(at::linear(result.attn_z, weights[kO]), kNormPostAttn);
   const at::Tensor middle = x + attended;
+  AdvanceWork(0);  // a block of many tokens may take seconds
   result.mlp_out = norm(
       Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}), kNormPostFfn);
   result.output = middle + result.mlp_out;

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/model/block.h"
 #include "worker/trainer/model/embedding.h"
 #include "worker/trainer/model/weights.h"
@@ -87,6 +88,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   const RopeTables rope(*config_, ids.size(1), embedding);
   const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
 
+  Work work("forward", config_.layers, "layers");
   ForwardResult result;
   result.sites.resize(options.taps.size());
   at::Tensor x = ScaledEmbedding(embedding, ids);
@@ -104,6 +106,9 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
       }
     }
     x = block.output;
+    work.Advance();
+    // Backward comes past here too, within a piece of work of its caller.
+    if (x.requires_grad()) x.register_hook([](const at::Tensor&) { AdvanceWork(); });
   }
   const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
   result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/model/block.h"
 #include "worker/trainer/pch.h"
 
@@ -106,6 +107,7 @@ absl::StatusOr<NamedTensors> OrderWeights(const GemmaConfig& config, const Tenso
     }
   }
   NamedTensors ordered;
+  Work work("checking the weights", static_cast<int64_t>(shapes.size()), "tensors");
   for (const std::string& name : WeightNames(config)) {
     const auto found = canonical.find(name);
     if (found == canonical.end()) return Invalid(name, "is missing");
@@ -113,6 +115,7 @@ absl::StatusOr<NamedTensors> OrderWeights(const GemmaConfig& config, const Tenso
         ordered.empty() ? found->second.scalar_type() : ordered.front().second.scalar_type();
     FPO_RETURN_IF_ERROR(CheckTensor(name, found->second, shapes.at(name), dtype));
     ordered.emplace_back(name, found->second.detach().contiguous());
+    work.Advance();
   }
   return ordered;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/work.h"
 #include "worker/trainer/ops/vocab_chunk.h"
 #include "worker/trainer/pch.h"
 
@@ -116,10 +117,12 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
                                const VocabHeadOptions& options) {
     const int64_t rows = hidden.size(0);
     Outputs out(rows, hidden.options().dtype(WideType(hidden)), options);
+    Work work("vocabulary head", rows, "rows");
     for (int64_t first = 0; first < rows; first += options.chunk_rows) {
       const int64_t count = std::min(options.chunk_rows, rows - first);
       out.Fill(targets.narrow(0, first, count).unsqueeze(1),
                VocabChunk(hidden.narrow(0, first, count), weight, options), options, first);
+      work.Advance(count);
     }
     context->save_for_backward(
         {hidden, weight, targets, out.log_normalizer, out.reference_log_normalizer});
@@ -143,7 +146,9 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
       grad_hidden = at::zeros_like(hidden, hidden.options().dtype(wide));
     if (context->needs_input_grad(1))
       grad_weight = at::zeros_like(weight, weight.options().dtype(wide));
+    Work work("vocabulary head", hidden.size(0), "rows");
     for (int64_t first = 0; first < hidden.size(0); first += options.chunk_rows) {
+      work.SetDone(first);
       const int64_t count = std::min(options.chunk_rows, hidden.size(0) - first);
       const auto part = [&](const at::Tensor& x) { return x.narrow(0, first, count); };
       const RowScales own = scales.Narrow(first, count);

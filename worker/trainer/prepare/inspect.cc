@@ -116,6 +116,7 @@ absl::StatusOr<Inspection> InspectSae(const std::string& path) {
                {"layer", unsaid.empty() ? absl::StrCat(loaded->layer) : unsaid},
                {"site", unsaid.empty() ? loaded->site : unsaid},
                {"target L0", loaded->target_l0 ? absl::StrCat(*loaded->target_l0) : "not stated"},
+               {"measured L0", loaded->l0 ? absl::StrCat(*loaded->l0) : "not stated"},
                {"decoder", loaded->w_dec.defined() ? "present" : "absent"},
                {"b_dec subtracted", loaded->apply_b_dec_to_input ? "yes" : "no"}};
   if (unsaid.empty()) out.facts.emplace_back("digest", ToHex(loaded->digest));

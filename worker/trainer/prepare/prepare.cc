@@ -10,12 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/hash.h"
 #include "common/output_folder.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/data/admission.h"
+#include "worker/trainer/data/admission_notes.h"
 #include "worker/trainer/data/chat_template.h"
 #include "worker/trainer/data/preference_dataset.h"
 #include "worker/trainer/data/row_encoder.h"
@@ -67,9 +68,8 @@ struct Preparation {
   const JobConfig& job;
   const Tokenizer& tokenizer;
   const ChatTemplate& chat_template;
+  const std::string& out;
   std::map<std::string, std::string> metadata;
-  const PrepareProgress& progress;
-  int64_t rows_done = 0;
 };
 
 // Rows of one input, taken in batches: encoded together, counted and written in their order.
@@ -91,8 +91,7 @@ class InputPass {
         writer_.Add(pair);
       }
     }
-    work_->rows_done += static_cast<int64_t>(rows_.size());
-    if (work_->progress) work_->progress(work_->rows_done, 0);
+    AdvanceWork(static_cast<int64_t>(rows_.size()));
     rows_.clear();
     return admission_.full() ? absl::CancelledError("max_pairs reached") : absl::OkStatus();
   }
@@ -107,10 +106,10 @@ class InputPass {
   std::vector<PreferenceRow> rows_;
 };
 
-absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work,
+absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work, const std::string& name,
                                             const std::vector<std::string>& inputs,
-                                            const AdmissionLimits& limits,
-                                            const std::string& path) {
+                                            const AdmissionLimits& limits) {
+  const Work reading({"prepare", absl::StrCat("tokenising data.", name), 0, 0, "rows"});
   InputPass pass(work, limits);
   DatasetCounts counts;
   if (!inputs.empty()) {
@@ -121,23 +120,13 @@ absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work,
     const absl::Status rest = pass.Flush();
     if (!rest.ok() && !absl::IsCancelled(rest)) return rest;
   }
-  FPO_RETURN_IF_ERROR(pass.writer().Write(path, work->metadata));
+  FPO_RETURN_IF_ERROR(
+      pass.writer().Write(absl::StrCat(work->out, "/", name, ".safetensors"), work->metadata));
   AdmissionReport report = pass.Report();
   report.rows = counts.rows;
   report.malformed = counts.malformed;
   report.malformed_examples = counts.malformed_examples;
   return report;
-}
-
-absl::Status NothingAdmitted(const AdmissionReport& report, absl::string_view key) {
-  std::vector<std::string> reasons;
-  for (const auto& [reason, count] : report.dropped) {
-    reasons.push_back(absl::StrCat(count, " ", reason));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("none of the ", report.rows, " rows of ", key, " can be used: dropped ",
-                   absl::StrJoin(reasons, ", "), report.dropped_examples.empty() ? "" : "; e.g. ",
-                   report.dropped_examples.empty() ? "" : report.dropped_examples.front()));
 }
 
 absl::StatusOr<std::string> TokenDigests(const std::string& out) {
@@ -163,8 +152,7 @@ absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out)
 
 }  // namespace
 
-absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
-                                       const PrepareProgress& progress) {
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out) {
   FPO_RETURN_IF_ERROR(CheckLimits(job));
   FPO_RETURN_IF_ERROR(CheckIsNoRun(out));
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(job.model.path));
@@ -179,26 +167,23 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   Preparation work{job,
                    tokenizer,
                    chat_template,
+                   out,
                    {{"template", chat_template.name()},
                     {"tokenizer", tokenizer.present().ok() ? ToHex(tokenizer.digest()) : "none"},
                     {"max_length", absl::StrCat(job.data.max_length)},
-                    {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}},
-                   progress};
+                    {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}}};
   AdmissionLimits limits = LimitsOf(job);
   PrepareSummary summary;
   summary.warnings = tokenizer.warnings();
-  FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, job.data.train, limits,
-                                                  absl::StrCat(out, "/train.safetensors")));
+  FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, "train", job.data.train, limits));
   if (summary.train.admitted == 0 && !job.data.train.empty()) {
-    return NothingAdmitted(summary.train, "data.train");
+    return absl::InvalidArgumentError(NothingAdmitted("data.train", summary.train));
   }
   limits.max_pairs.reset();
-  FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, job.data.eval, limits,
-                                                 absl::StrCat(out, "/eval.safetensors")));
+  FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, "eval", job.data.eval, limits));
   if (summary.eval.admitted == 0 && !job.data.eval.empty()) {
-    return NothingAdmitted(summary.eval, "data.eval");
+    return absl::InvalidArgumentError(NothingAdmitted("data.eval", summary.eval));
   }
-  if (progress) progress(work.rows_done, work.rows_done);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;
   FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,16 +18,12 @@ struct PrepareSummary {
   std::vector<std::string> warnings;  // about the model's tokenizer, for the user
 };
 
-// Called now and then with rows read so far; `total` is 0 while unknown.
-using PrepareProgress = std::function<void(int64_t done, int64_t total)>;
-
 // Reads, checks and tokenises the job's data into
 // OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
 // even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
 // is complete. InvalidArgument for bad data or limits, NotFound for a missing
 // file, or a missing tokenizer when a row is text.
 // Nothing of the model's weights is read.
-absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out,
-                                       const PrepareProgress& progress);
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
 
 }  // namespace fpo::train

@@ -1,12 +1,13 @@
 #include "worker/trainer/prepare/report_tables.h"
 
-#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "worker/trainer/prepare/report_chart.h"
@@ -91,6 +92,105 @@ std::string Row(const std::string& name, const std::string& train, const std::st
                       EscapeHtml(eval), "</td></tr>");
 }
 
+// One line of the table about the data: its words, and its value in one input.
+struct AdmissionFact {
+  std::string words;
+  std::function<std::string(const Json& input)> text;
+};
+
+const Json* At(const Json& json, const std::vector<std::string>& path) {
+  const Json* at = &json;
+  for (const std::string& name : path) {
+    if (!at->is_object() || !at->contains(name)) return nullptr;
+    at = &(*at)[name];
+  }
+  return at;
+}
+
+double NumberAt(const Json& json, const std::vector<std::string>& path) {
+  const Json* found = At(json, path);
+  return found != nullptr && found->is_number() ? found->get<double>() : 0;
+}
+
+AdmissionFact Count(const std::string& words, const std::vector<std::string>& path) {
+  return {words,
+          [path](const Json& input) { return absl::StrFormat("%.0f", NumberAt(input, path)); }};
+}
+
+AdmissionFact Word(const std::string& words, const std::string& name) {
+  return {words, [name](const Json& input) {
+            const Json* found = At(input, {name});
+            return found == nullptr ? "–" : ValueText(*found);
+          }};
+}
+
+AdmissionFact LengthsOf(const std::string& words, const std::string& part) {
+  return {words, [part](const Json& input) {
+            const auto at = [&](const char* name) {
+              return absl::StrFormat("%.0f", NumberAt(input, {"lengths", part, name}));
+            };
+            return absl::StrCat(at("p50"), " / ", at("p90"), " / ", at("max"));
+          }};
+}
+
+std::string ReasonWords(const std::string& reason) {
+  const std::map<std::string, std::string> words = {
+      {"bad_roles", "roles that do not alternate"},
+      {"empty_prompt", "an empty prompt"},
+      {"empty_response", "an empty response"},
+      {"id_outside_vocabulary", "a token id outside the vocabulary"},
+      {"identical_pair", "two equal responses"},
+      {"no_rejected_response", "no rejected response"},
+      {"no_shared_prompt", "no shared prompt"}};
+  const auto found = words.find(reason);
+  return found == words.end() ? reason : found->second;
+}
+
+std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
+  std::vector<AdmissionFact> facts = {Count("Rows read", {"rows"}),
+                                      Count("Pairs or examples admitted", {"admitted"}),
+                                      Count("Left out: malformed", {"malformed"})};
+  std::set<std::string> reasons;
+  for (const Json* input : {&train, &eval}) {
+    const Json* dropped = At(*input, {"dropped"});
+    if (dropped == nullptr || !dropped->is_object()) continue;
+    for (const auto& [reason, count] : dropped->items()) reasons.insert(reason);
+  }
+  for (const std::string& reason : reasons) {
+    facts.push_back(Count("Left out: " + ReasonWords(reason), {"dropped", reason}));
+  }
+  const std::vector<AdmissionFact> rest = {
+      Word("Chat template", "template"),
+      Word("because of", "template_reason"),
+      Count("Prompts cut", {"cut", "prompts"}),
+      Count("Chosen responses cut", {"cut", "chosen"}),
+      Count("Rejected responses cut", {"cut", "rejected"}),
+      Count("Copies of earlier pairs", {"duplicates"}),
+      Count("Pairs with equal scores", {"equal_scores"}),
+      Count("Responses without an end mark", {"missing_terminators"}),
+      Count("Tokens", {"tokens"}),
+      {"Share of response tokens",
+       [](const Json& input) {
+         return absl::StrFormat("%.0f %%", 100 * NumberAt(input, {"response_share"}));
+       }},
+      LengthsOf("Tokens of a prompt (half / 90 % / all are at most)", "prompt"),
+      LengthsOf("Tokens of a chosen response", "chosen"),
+      LengthsOf("Tokens of a rejected response", "rejected"),
+      LengthsOf("Tokens of prompt and longer response", "total"),
+      LengthsOf("The same before cutting", "uncut")};
+  facts.insert(facts.end(), rest.begin(), rest.end());
+  return facts;
+}
+
+std::string Warnings(const Json& input) {
+  std::string html;
+  if (!input.contains("warnings") || !input["warnings"].is_array()) return html;
+  for (const Json& warning : input["warnings"]) {
+    absl::StrAppend(&html, "<p class=\"warning\">", EscapeHtml(ValueText(warning)), "</p>");
+  }
+  return html;
+}
+
 }  // namespace
 
 std::string RenderHeadlines(const RunMetrics& metrics) {
@@ -117,30 +217,18 @@ std::string RenderHeadlines(const RunMetrics& metrics) {
 std::string RenderAdmission(absl::string_view admission_json) {
   const Json json = Parse(admission_json);
   if (!json.is_object() || !json.contains("train")) return "";
-  Facts train, eval;
-  Flatten("", json["train"], &train);
-  if (json.contains("eval")) Flatten("", json["eval"], &eval);
+  const Json none = Json::object();
+  const Json& train = json["train"];
+  const Json& eval = json.contains("eval") ? json["eval"] : none;
   std::string rows;
-  const auto is_list = [](const auto& fact) { return absl::EndsWith(fact.first, "_examples"); };
-  train.erase(std::remove_if(train.begin(), train.end(), is_list), train.end());
-  eval.erase(std::remove_if(eval.begin(), eval.end(), is_list), eval.end());
-  for (const auto& [name, value] : train) {
-    std::string other = eval.empty() ? "–" : "0";
-    for (const auto& [eval_name, eval_value] : eval) {
-      if (eval_name == name) other = eval_value;
-    }
-    rows += Row(name, value, other);
-  }
-  for (const auto& [name, value] : eval) {
-    const bool known = std::any_of(train.begin(), train.end(),
-                                   [&name = name](const auto& fact) { return fact.first == name; });
-    if (!known) rows += Row(name, "0", value);
+  for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
+    rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
   }
   return absl::StrCat(
+      Warnings(train), Warnings(eval),
       "<table class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
       "<tbody>",
-      rows, "</tbody></table>", Examples(json["train"], "train"),
-      json.contains("eval") ? Examples(json["eval"], "eval") : "");
+      rows, "</tbody></table>", Examples(train, "train"), Examples(eval, "eval"));
 }
 
 std::string RenderFacts(absl::string_view json) {

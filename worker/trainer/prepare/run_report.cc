@@ -30,6 +30,7 @@ main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
 h1{font-size:26px;margin:0 0 2px;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:17px;margin:36px 0 12px}
 p{color:var(--soft);margin:0 0 20px}
+p.warning{color:var(--c1);margin:0 0 10px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(138px,22%),1fr));gap:10px}
 .card{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
 .card span,.card small{display:block;color:var(--soft);font-size:12.5px}

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 
 namespace fpo::train {
 
@@ -54,6 +55,7 @@ at::Tensor ActivationSource::Forward(const std::vector<Sequence>& group) const {
 // Appends at least `rows` rows of the next groups.
 void ActivationSource::ReadGroups(int64_t rows, std::vector<at::Tensor>* parts) {
   const at::NoGradGuard no_grad;
+  Work work("collecting activations", rows, "tokens");
   while (rows > 0) {
     if (next_group_ == order_.size()) {
       std::mt19937_64 random(options_.seed + 0x9E3779B97F4A7C15ull * ++passes_);
@@ -68,6 +70,7 @@ void ActivationSource::ReadGroups(int64_t rows, std::vector<at::Tensor>* parts) 
     parts->push_back(Forward(group));
     rows -= parts->back().size(0);
     rows_read_ += parts->back().size(0);
+    work.Advance(parts->back().size(0));
   }
 }
 

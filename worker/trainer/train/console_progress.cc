@@ -1,12 +1,14 @@
 #include "worker/trainer/train/console_progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "common/work.h"
 
 namespace fpo::train {
 namespace {
@@ -32,12 +34,32 @@ std::string Scores(const TrainEvent& event, const std::string& prefix) {
                       Metric(event, prefix + "rewards/margins", "margin"));
 }
 
+int ColumnsOf(std::FILE* terminal) {
+  winsize size{};
+  return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+// "63/120 steps", of bytes "0.2/1.0 GiB".
+std::string AmountText(const TrainEvent& event) {
+  if (event.unit.empty() && event.total <= 0) return "";
+  if (event.unit == "bytes") return WorkText({{"", "", event.done, event.total, event.unit}});
+  const std::string of = event.total > 0 ? absl::StrCat("/", event.total) : "";
+  return absl::StrCat(event.done, of, " ", event.unit);
+}
+
+std::string RateText(double each, const std::string& unit) {
+  if (unit == "bytes") return absl::StrFormat("%.1f MiB/s", each / (1 << 20));
+  return absl::StrFormat("%.1f %s/s", each, unit);
+}
+
 }  // namespace
 
 ConsoleProgress::ConsoleProgress(Options options)
     : stream_(options.stream),
       terminal_(options.terminal.value_or(isatty(fileno(options.stream)) != 0)),
-      plain_interval_(options.plain_interval) {}
+      columns_(options.columns),
+      plain_interval_(options.plain_interval),
+      clock_(std::move(options.clock)) {}
 
 ConsoleProgress::~ConsoleProgress() {
   if (drawn_) std::fputc('\n', stream_);
@@ -50,17 +72,15 @@ void ConsoleProgress::Line(const std::string& text) {
   std::fflush(stream_);
 }
 
-void ConsoleProgress::Live(const std::string& text, bool last) {
-  if (terminal_) {
-    std::fprintf(stream_, "\r\x1b[K%s", text.c_str());
-    std::fflush(stream_);
-    drawn_ = true;
-    return;
-  }
-  const absl::Time now = absl::Now();
-  if (!last && now - last_plain_ < plain_interval_) return;
-  last_plain_ = now;
-  Line(text);
+void ConsoleProgress::Redraw(const std::string& text) {
+  // A line that wraps could not be drawn over.
+  size_t bytes = text.size();
+  const int columns = columns_ ? *columns_ : ColumnsOf(stream_);
+  if (columns > 1) bytes = std::min(bytes, static_cast<size_t>(columns) - 1);
+  while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xC0) == 0x80) --bytes;
+  std::fprintf(stream_, "\r\x1b[K%s", text.substr(0, bytes).c_str());
+  std::fflush(stream_);
+  drawn_ = true;
 }
 
 std::string ConsoleProgress::Bar(int64_t done, int64_t total) const {
@@ -70,7 +90,7 @@ std::string ConsoleProgress::Bar(int64_t done, int64_t total) const {
 }
 
 std::string ConsoleProgress::TimeLeft(int64_t done, int64_t total) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = clock_();
   if (first_time_ == absl::InfinitePast()) {
     first_time_ = now;
     first_done_ = done;
@@ -82,31 +102,44 @@ std::string ConsoleProgress::TimeLeft(int64_t done, int64_t total) {
 }
 
 void ConsoleProgress::OnStep(const TrainEvent& event) {
-  Live(absl::StrCat("train  ", Bar(event.step, event.total), "step ", event.step, "/", event.total,
-                    Scores(event, ""), Metric(event, "step_seconds", "time", " s"),
-                    TimeLeft(event.step, event.total)),
-       event.step == event.total);
+  loss_text_ = Metric(event, "loss", "loss");
+  const std::string text =
+      absl::StrCat("train  ", Bar(event.step, event.total), "step ", event.step, "/", event.total,
+                   Scores(event, ""), Metric(event, "step_seconds", "time", " s"),
+                   TimeLeft(event.step, event.total));
+  if (terminal_) return Redraw(text);
+  if (event.step != event.total && !IsDue(last_step_)) return;
+  last_step_ = last_plain_ = clock_();
+  Line(text);
 }
 
 void ConsoleProgress::OnProgress(const TrainEvent& event) {
   std::string rate;
-  const absl::Duration spent = absl::Now() - first_time_;
+  const absl::Duration spent = clock_() - first_time_;
   if (first_time_ != absl::InfinitePast() && event.done > first_done_ &&
       spent > absl::Milliseconds(50)) {
-    rate = absl::StrFormat("  %.1f %s/s", (event.done - first_done_) / absl::ToDoubleSeconds(spent),
-                           event.unit);
+    const double each = (event.done - first_done_) / absl::ToDoubleSeconds(spent);
+    rate = absl::StrCat("  ", RateText(each, event.unit));
   }
-  const std::string of = event.total > 0 ? absl::StrCat("/", event.total) : "";
-  Live(absl::StrCat(event.phase, "  ", Bar(event.done, event.total), event.done, of, " ",
-                    event.unit, rate, TimeLeft(event.done, event.total)),
-       event.done == event.total);
+  const std::string left = TimeLeft(event.done, event.total);
+  std::string text =
+      absl::StrCat(event.phase, "  ", Bar(event.done, event.total), AmountText(event), rate, left);
+  // Within a step the last step's numbers stay in sight, without the bar, which has no news.
+  if (event.unit == "steps") text = absl::StrCat(event.phase, "  ", AmountText(event), loss_text_);
+  if (!event.activity.empty()) absl::StrAppend(&text, "  ", event.activity);
+  if (terminal_) return Redraw(text);
+  if (!IsDue(last_plain_)) return;
+  last_plain_ = clock_();
+  Line(text);
 }
 
 void ConsoleProgress::Emit(TrainEvent event) {
-  const std::string phase = event.kind == "step" ? "train" : event.phase;
-  if ((event.kind == "step" || event.kind == "progress") && phase != rate_phase_) {
-    rate_phase_ = phase;
-    first_time_ = absl::InfinitePast();
+  const bool step = event.kind == "step";
+  if (step || event.kind == "progress") {
+    const std::string of = step || event.unit == "steps"
+                               ? "steps"
+                               : absl::StrCat(event.phase, " ", event.unit, " ", event.total);
+    if (std::exchange(rate_of_, of) != of) first_time_ = absl::InfinitePast();
   }
   if (event.kind == "step") {
     OnStep(event);

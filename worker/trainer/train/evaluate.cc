@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/data/batcher.h"
 
 namespace fpo::train {
@@ -29,11 +30,13 @@ absl::StatusOr<std::map<std::string, double>> EvaluatePairs(const Objective& obj
   cut.tokens_per_microbatch = options.tokens_per_microbatch;
   cut.sequences_per_pair = objective.method() == Method::kSft ? 1 : 2;
   BatchMetrics metrics;
+  Work work("evaluating", static_cast<int64_t>(mine.size()), "pairs");
   for (const std::vector<int64_t>& micro_batch : CutMicroBatches(mine, longest, cut)) {
     std::vector<TokenPairView> views;
     for (const int64_t index : micro_batch) views.push_back(pairs.pair(index));
     FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective.Compute(views, weight));
     metrics += part.metrics;
+    work.Advance(static_cast<int64_t>(micro_batch.size()));
   }
   std::vector<double> sums = metrics.Pack();
   FPO_RETURN_IF_ERROR(group.Sum(&sums));

@@ -9,11 +9,10 @@
 #include "common/status_macros.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/collective/single_process_group.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/train/evaluate.h"
 #include "worker/trainer/train/exit_status.h"
+#include "worker/trainer/train/prepare_data.h"
 #include "worker/trainer/train/run_inputs.h"
-#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -50,8 +49,7 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   input.prepared = options.prepared;
   if (input.prepared.empty()) {
     input.prepared = options.out + ".prepared";
-    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, input.prepared, {}));
-    EmitWarnings(summary.warnings, events);
+    FPO_RETURN_IF_ERROR(PrepareData(job, input.prepared, events).status());
   }
   input.reference = options.reference;
   if (job.reference.source == "online" && input.reference == "auto") input.reference = "online";

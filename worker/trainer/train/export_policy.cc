@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/hf_export.h"
 #include "worker/trainer/checkpoint/safetensors_directory.h"
 #include "worker/trainer/train/exit_status.h"
@@ -22,6 +23,7 @@ std::string CanonicalName(absl::string_view name) {
 
 absl::Status ExportPolicy(const Gemma& model, const std::string& source,
                           const std::string& target) {
+  const Work work({"finish", "exporting the model", 0, 0, ""});
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(source));
   TensorMap trained(model.Parameters().begin(), model.Parameters().end());
   TensorMap weights;

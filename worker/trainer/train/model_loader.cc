@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/checkpoint/sae_files.h"
 #include "worker/trainer/checkpoint/safetensors_directory.h"
@@ -59,6 +60,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory,
                        SafetensorsDirectory::Open(request.path));
   TensorMap tensors;
+  Work work(absl::StrCat("loading ", request.path), directory.Bytes(), "bytes");
   for (const std::string& name : directory.Names()) {
     FPO_ASSIGN_OR_RETURN(const at::Tensor stored, directory.Tensor(name));
     at::Tensor tensor = stored.is_floating_point()
@@ -66,6 +68,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
                                         /*copy=*/request.trainable)
                             : stored;
     tensors.emplace(name, std::move(tensor));
+    work.Advance(static_cast<int64_t>(stored.nbytes()));
   }
   auto model = Gemma::Create(identity.config, std::move(tensors));
   if (!model.ok()) return About(request.path, model.status());
@@ -94,7 +97,7 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
                      file.w_dec, file.b_dec, file.apply_b_dec_to_input};
   FPO_ASSIGN_OR_RETURN(const SparseAutoencoder sae, SparseAutoencoder::Create(tensors));
   return LoadedSae{sae.To(device), Tap{file.layer, site}, section.path, ToHex(file.digest),
-                   file.target_l0};
+                   file.l0 ? file.l0 : file.target_l0};
 }
 
 absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& sections,

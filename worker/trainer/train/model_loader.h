@@ -48,8 +48,8 @@ struct LoadedSae {
   SparseAutoencoder sae;
   Tap tap;
   std::string path;
-  std::string digest;  // hex
-  std::optional<double> target_l0;
+  std::string digest;        // hex
+  std::optional<double> l0;  // active features a token to expect: as measured, else as aimed at
 };
 
 // InvalidArgument when its width is not that of its site in the model (both numbers), or its layer

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/train/exit_status.h"
 
 namespace fpo::train {
@@ -50,15 +51,17 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
                           const std::vector<Record>& records) {
   auto writer = RecordFileWriter::Create(path, recipe);
   if (!writer.ok()) return AsStorageError(writer.status());
+  Work work("writing records", static_cast<int64_t>(records.size()), "records");
   for (size_t i = 0; i < records.size(); ++i) {
     FPO_RETURN_IF_ERROR(AddRecord(responses[i].key, records[i], recipe, writer->get()));
+    work.Advance();
   }
   return AsStorageError((*writer)->Finish());
 }
 
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
-    const ScoreProgress& progress) {
+    const KeepScoring& keep) {
   const std::unique_ptr<RecordFile> older = OpenMatching(request);
   ReferenceFileResult result;
   std::vector<size_t> missing;
@@ -70,15 +73,16 @@ absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
   if (missing.empty()) return result;
   const absl::Time start = absl::Now();
   FPO_ASSIGN_OR_RETURN(const Scorer scorer, make_scorer());
-  const auto on_scored = [&](int64_t done) { return !progress || progress(result.reused + done); };
   FPO_ASSIGN_OR_RETURN(const std::vector<Record> scored,
-                       scorer.Score(SequencesOf(request.responses, missing), on_scored));
+                       scorer.Score(SequencesOf(request.responses, missing), keep));
   auto writer = RecordFileWriter::Create(request.path, request.recipe);
   if (!writer.ok()) return AsStorageError(writer.status());
   FPO_RETURN_IF_ERROR(CopyRecords(older.get(), writer->get()));
+  Work work("writing records", static_cast<int64_t>(missing.size()), "records");
   for (size_t i = 0; i < missing.size(); ++i) {
     FPO_RETURN_IF_ERROR(
         AddRecord(request.responses[missing[i]].key, scored[i], request.recipe, writer->get()));
+    work.Advance();
   }
   FPO_RETURN_IF_ERROR(AsStorageError((*writer)->Finish()));
   result.computed = static_cast<int64_t>(missing.size());

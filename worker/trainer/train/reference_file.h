@@ -38,6 +38,6 @@ struct ReferenceFileResult {
 // the reference model. `progress` counts what was there as done.
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
-    const ScoreProgress& progress);
+    const KeepScoring& keep);
 
 }  // namespace fpo::train

@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/data_plan.h"
+#include "worker/trainer/train/dtype_advice.h"
 #include "worker/trainer/train/feature_weights.h"
 #include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/online_reference.h"
@@ -92,21 +93,10 @@ absl::StatusOr<Scorer> Loader::MakeScorer() const {
 
 absl::Status Loader::CompleteAuto() const {
   const std::vector<ReferenceResponse> responses = Responses();
-  const int64_t total = static_cast<int64_t>(responses.size());
-  const auto progress = [&](int64_t done) {
-    TrainEvent event;
-    event.kind = "progress";
-    event.phase = "reference";
-    event.unit = "responses";
-    event.done = done;
-    event.total = total;
-    events.Emit(std::move(event));
-    return !StopRequested();
-  };
   FPO_ASSIGN_OR_RETURN(const ReferenceFileResult result,
                        CompleteReferenceFile(
                            {options.auto_file, inputs.use.recipe, responses},
-                           [&] { return MakeScorer(); }, progress));
+                           [&] { return MakeScorer(); }, [] { return !StopRequested(); }));
   inputs.use.computed = result.computed;
   inputs.use.reused = result.reused;
   inputs.use.seconds = result.seconds;
@@ -157,6 +147,16 @@ absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& met
   return options;
 }
 
+OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
+  OptimizerOptions options;
+  options.beta1 = section.betas.at(0);
+  options.beta2 = section.betas.at(1);
+  options.alpha = section.alpha;
+  options.eps = section.eps;
+  options.weight_decay = section.weight_decay;
+  return options;
+}
+
 absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
                                         EventSink& events) {
   ObjectiveOptions objective;
@@ -173,6 +173,7 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   }
   FPO_ASSIGN_OR_RETURN(LoadedModel policy,
                        LoadModel({folder, job.model.dtype, options.device, options.trainable}));
+  WarnOfSlowDtype(job.model.dtype, options.device, events);
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(objective.saes,
                          LoadFeatureMaps(job, policy.model.config(), options.device));

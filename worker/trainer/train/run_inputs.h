@@ -9,6 +9,7 @@
 #include "common/job_config.h"
 #include "common/reference/recipe.h"
 #include "worker/trainer/data/token_file.h"
+#include "worker/trainer/optim/optimizer.h"
 #include "worker/trainer/train/event_sink.h"
 #include "worker/trainer/train/model_loader.h"
 #include "worker/trainer/train/objective.h"
@@ -56,5 +57,6 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
 
 // The method's settings as the loss takes them.
 absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method);
+OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section);
 
 }  // namespace fpo::train

@@ -12,10 +12,10 @@
 #include "common/failpoint.h"
 #include "common/job_file.h"
 #include "common/status_macros.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/prepare/run_report.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/export_policy.h"
+#include "worker/trainer/train/prepare_data.h"
 #include "worker/trainer/train/process_memory.h"
 #include "worker/trainer/train/rank_agreement.h"
 #include "worker/trainer/train/reference_plan.h"
@@ -25,21 +25,6 @@ namespace fpo::train {
 namespace {
 
 double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
-
-void EmitPhase(EventSink& events, const std::string& phase, const std::string& message) {
-  TrainEvent event;
-  event.kind = "phase";
-  event.phase = phase;
-  event.message = message;
-  events.Emit(std::move(event));
-}
-
-void EmitWarning(EventSink& events, const std::string& message) {
-  TrainEvent event;
-  event.kind = "warning";
-  event.message = message;
-  events.Emit(std::move(event));
-}
 
 void EmitResult(EventSink& events, const std::string& folder, int64_t step,
                 const Metrics& metrics) {
@@ -92,12 +77,10 @@ absl::Status Run::Prepare() {
                      std::filesystem::exists(prepared_ + "/prepare.json");
   if (!reuse && Leads()) {
     const absl::Time start = absl::Now();
-    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, fpo::train::Prepare(job_, prepared_, {}));
+    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
+                         PrepareData(job_, prepared_, environment_.events));
     timings_["prepare_seconds"] = SecondsSince(start);
     advice_ = summary.warnings;
-    EmitPhase(environment_.events, "prepare",
-              absl::StrCat("prepared ", summary.train_pairs, " training and ", summary.eval_pairs,
-                           " evaluation pairs"));
   }
   return environment_.group.Barrier();
 }
@@ -132,10 +115,8 @@ absl::Status Run::Train() {
     FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
   }
   for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
+    if (trainer->step() == 0) EmitWarning(environment_.events, sentence);
     advice_.push_back(sentence);
-  }
-  if (trainer->step() == 0) {
-    for (const std::string& sentence : advice_) EmitWarning(environment_.events, sentence);
   }
   EmitPhase(environment_.events, "train",
             absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),

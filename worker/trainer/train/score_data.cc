@@ -10,17 +10,20 @@
 #include "absl/time/time.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/durable_file.h"
 #include "worker/trainer/data/admission.h"
+#include "worker/trainer/data/admission_notes.h"
 #include "worker/trainer/data/preference_dataset.h"
 #include "worker/trainer/prepare/model_tokenizer.h"
+#include "worker/trainer/train/dtype_advice.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/prepare_data.h"
 #include "worker/trainer/train/reference_file.h"
 #include "worker/trainer/train/reference_plan.h"
 #include "worker/trainer/train/scorer.h"
 #include "worker/trainer/train/stop_signal.h"
-#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
@@ -34,7 +37,7 @@ struct TokenisedData {
 
 absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSink& events) {
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(options.model));
-  EmitWarnings(tokenizer.warnings(), events);
+  for (const std::string& sentence : tokenizer.warnings()) EmitWarning(events, sentence);
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
                        ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
   AdmissionLimits limits;
@@ -46,36 +49,23 @@ absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSi
   TokenisedData data;
   const DatasetOptions files{options.data.train, options.data.format,
                              options.data.max_bad_fraction};
+  const Work reading({"prepare", "tokenising the data", 0, 0, "rows"});
   const auto visit = [&](PreferenceRow&& row) -> absl::Status {
     if (admission.full()) return absl::CancelledError();
     FPO_ASSIGN_OR_RETURN(std::vector<TokenPair> pairs, admission.Admit(row));
     for (TokenPair& pair : pairs) data.pairs.push_back(std::move(pair));
+    AdvanceWork();
     return absl::OkStatus();
   };
-  FPO_RETURN_IF_ERROR(ReadPreferenceRows(files, visit).status());
+  FPO_ASSIGN_OR_RETURN(const DatasetCounts counts, ReadPreferenceRows(files, visit));
   data.report = admission.Report();
+  data.report.rows = counts.rows;
+  data.report.malformed = counts.malformed;
+  data.report.malformed_examples = counts.malformed_examples;
   if (data.pairs.empty()) {
-    std::string why;
-    for (const auto& [reason, count] : data.report.dropped) {
-      absl::StrAppend(&why, why.empty() ? ": " : ", ", count, " ", reason);
-    }
-    return absl::InvalidArgumentError(absl::StrCat("no pair of the data was admitted", why));
+    return absl::InvalidArgumentError(NothingAdmitted("the data", data.report));
   }
   return data;
-}
-
-void WarnOfCuts(const AdmissionReport& report, EventSink& events) {
-  int64_t dropped = 0;
-  for (const auto& [reason, count] : report.dropped) dropped += count;
-  const int64_t cut = report.cut_prompts + report.cut_chosen + report.cut_rejected;
-  if (dropped == 0 && cut == 0) return;
-  TrainEvent event;
-  event.kind = "warning";
-  event.message =
-      absl::StrCat(dropped, " rows dropped, ", report.cut_prompts, " prompts and ",
-                   report.cut_chosen + report.cut_rejected,
-                   " responses cut; --max-length and --max-prompt-length set the limits");
-  events.Emit(std::move(event));
 }
 
 Json RecordJson(const Record& record, bool with_features) {
@@ -135,9 +125,10 @@ absl::Status CheckOutput(const std::string& out) {
 absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
   FPO_RETURN_IF_ERROR(CheckOutput(options.out));
   FPO_ASSIGN_OR_RETURN(const TokenisedData data, ReadPairs(options, events));
-  WarnOfCuts(data.report, events);
+  EmitAdmission("data", data.report, events);
   FPO_ASSIGN_OR_RETURN(const LoadedModel model,
                        LoadModel({options.model, options.dtype, options.device, false}));
+  WarnOfSlowDtype(options.dtype, options.device, events);
   Scorer::Options scoring;
   scoring.tokens_per_batch = options.tokens_per_batch;
   FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(options.features));
@@ -153,18 +144,9 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
     if (!pair.rejected.empty()) sequences.push_back({pair.prompt, pair.rejected});
   }
   const absl::Time start = absl::Now();
-  const auto progress = [&](int64_t done) {
-    TrainEvent event;
-    event.kind = "progress";
-    event.phase = "reference";
-    event.unit = "responses";
-    event.done = done;
-    event.total = static_cast<int64_t>(sequences.size());
-    events.Emit(std::move(event));
-    return !StopRequested();
-  };
-  FPO_ASSIGN_OR_RETURN(const std::vector<Record> records,
-                       Scorer(model.model, std::move(scoring)).Score(sequences, progress));
+  FPO_ASSIGN_OR_RETURN(
+      const std::vector<Record> records,
+      Scorer(model.model, std::move(scoring)).Score(sequences, [] { return !StopRequested(); }));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   FPO_RETURN_IF_ERROR(AsStorageError(absl::EndsWith(options.out, ".fpr")
                                          ? WriteDistinct(options, recipe, sequences, records)

@@ -14,6 +14,7 @@
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/prepare/reference_keys.h"
 #include "worker/trainer/train/data_plan.h"
+#include "worker/trainer/train/dtype_advice.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/model_flops.h"
@@ -49,18 +50,7 @@ struct Server {
   EventSink& events;
 
   absl::Status Answer(const TrainCommand& command) const;
-  void Progress(int64_t done, int64_t total) const;
 };
-
-void Server::Progress(int64_t done, int64_t total) const {
-  TrainEvent event;
-  event.kind = "progress";
-  event.phase = "reference";
-  event.unit = "responses";
-  event.done = done;
-  event.total = total;
-  events.Emit(std::move(event));
-}
 
 absl::Status Server::Answer(const TrainCommand& command) const {
   std::vector<ReferenceResponse> wanted;
@@ -77,10 +67,7 @@ absl::Status Server::Answer(const TrainCommand& command) const {
   const absl::Time start = absl::Now();
   const int64_t total = static_cast<int64_t>(wanted.size());
   FPO_ASSIGN_OR_RETURN(const std::vector<Record> records,
-                       scorer.Score(sequences, [&](int64_t done) {
-                         Progress(done, total);
-                         return !StopRequested();
-                       }));
+                       scorer.Score(sequences, [] { return !StopRequested(); }));
   FPO_RETURN_IF_ERROR(WriteRecords(command.file, recipe, wanted, records));
   TrainEvent event;
   event.kind = "records";
@@ -109,6 +96,7 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
       ReferenceResponses(train, eval, PairsOfJob(job, train, eval));
   ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false};
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
+  WarnOfSlowDtype(job.model.dtype, options.device, events);
   Scorer::Options scoring;
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(scoring.saes, LoadSaes(job.sae, model.model.config(), options.device));

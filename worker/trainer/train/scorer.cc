@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/response_scores.h"
 
@@ -64,11 +65,12 @@ absl::Status Scorer::ScoreBatch(const std::vector<Sequence>& sequences,
 }
 
 absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& sequences,
-                                                  const ScoreProgress& progress) const {
+                                                  const KeepScoring& keep) const {
   std::vector<int64_t> lengths;
   for (const Sequence& sequence : sequences) lengths.push_back(sequence.length());
   std::vector<Record> records(sequences.size());
   int64_t done = 0;
+  Work work({"reference", "", 0, static_cast<int64_t>(sequences.size()), "responses"});
   for (const std::vector<int64_t>& group : GroupByLength(lengths, options_.tokens_per_batch)) {
     std::vector<Sequence> members;
     for (const int64_t position : group) members.push_back(sequences[position]);
@@ -76,7 +78,8 @@ absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& s
     FPO_RETURN_IF_ERROR(ScoreBatch(members, &scored));
     for (size_t i = 0; i < group.size(); ++i) records[group[i]] = std::move(scored[i]);
     done += static_cast<int64_t>(group.size());
-    if (progress && !progress(done)) {
+    work.SetDone(done);
+    if (keep && !keep()) {
       return FailWith(ExitCode::kStopped, absl::StrCat("scoring stopped on request after ", done,
                                                        " of ", sequences.size(), " responses"));
     }

@@ -12,8 +12,8 @@
 
 namespace fpo::train {
 
-// Called after each batch with sequences done; returning false stops (Cancelled).
-using ScoreProgress = std::function<bool(int64_t done)>;
+// Asked after each batch of scoring; false stops it (Cancelled).
+using KeepScoring = std::function<bool()>;
 
 // Makes reference records: one forward without gradients per batch of responses of similar length.
 // How responses are batched changes a record by float32 rounding only. Not thread-safe.
@@ -28,7 +28,7 @@ class Scorer {
 
   // Records in the order of `sequences`.
   absl::StatusOr<std::vector<Record>> Score(const std::vector<Sequence>& sequences,
-                                            const ScoreProgress& progress) const;
+                                            const KeepScoring& keep) const;
 
  private:
   absl::Status ScoreBatch(const std::vector<Sequence>& sequences, std::vector<Record>* out) const;

@@ -147,13 +147,13 @@ std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) 
     SaeCheck check;
     check.l0 = health.L0();
     check.fvu = sae.sae.has_decoder() ? health.Fvu() : 0;
-    const double target = sae.target_l0.value_or(0);
+    const double target = sae.l0.value_or(0);
     const bool off = target > 0 && (check.l0 > 2 * target || check.l0 < target / 2);
     if (check.l0 == 0 || check.fvu > 1 || off) {
       check.warning = absl::StrFormat(
           "the SAE %s does not seem to fit this model: %.1f active features a token%s, %.0f %% of "
           "the variance unexplained; check its layer, site and which model it was trained on",
-          sae.path, check.l0, target > 0 ? absl::StrFormat(" (its name says %g)", target) : "",
+          sae.path, check.l0, target > 0 ? absl::StrFormat(" (it was made with %g)", target) : "",
           100 * check.fvu);
     }
     checks.push_back(std::move(check));

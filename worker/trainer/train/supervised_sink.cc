@@ -5,9 +5,11 @@
 namespace fpo::train {
 namespace {
 
-// In the reference phase records and progress are of one batch each; the agent sums them up.
+// Records, and the progress of scoring, are of one batch each; the agent sums them up.
 bool IsForTheLog(const TrainEvent& event) {
-  if (event.kind == "progress" && event.phase == "reference") return false;
+  if (event.kind == "progress" && event.phase == "reference" && event.unit == "responses") {
+    return false;
+  }
   return event.kind == "step" || event.kind == "progress" || event.kind == "phase" ||
          event.kind == "evaluation" || event.kind == "checkpoint" || event.kind == "result";
 }

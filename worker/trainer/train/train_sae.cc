@@ -13,28 +13,31 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/checkpoint/sae_files.h"
 #include "worker/trainer/data/token_file.h"
 #include "worker/trainer/optim/gradient_buffer.h"
 #include "worker/trainer/optim/optimizer.h"
 #include "worker/trainer/optim/schedule.h"
-#include "worker/trainer/prepare/prepare.h"
 #include "worker/trainer/sae/sae_health.h"
 #include "worker/trainer/sae/sae_objective.h"
 #include "worker/trainer/train/activation_source.h"
+#include "worker/trainer/train/dtype_advice.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/id_range.h"
 #include "worker/trainer/train/metrics_log.h"
 #include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/prepare_data.h"
 #include "worker/trainer/train/process_memory.h"
 #include "worker/trainer/train/sparsity_control.h"
 #include "worker/trainer/train/stop_signal.h"
-#include "worker/trainer/train/warning_events.h"
 
 namespace fpo::train {
 namespace {
 
 constexpr int64_t kHealthRows = 8192;
+constexpr double kL0Factor = 1.5;  // how far L0 may be from its target without a warning
+constexpr double kFvuMax = 0.5;
 
 std::vector<Sequence> AllSequences(const TokenFile& tokens) {
   std::vector<Sequence> sequences;
@@ -91,6 +94,7 @@ class SaeTraining {
  private:
   absl::Status Steps(SaeObjective& objective, ActivationSource& source, MetricsLog& log);
   void Report(int64_t step, std::map<std::string, double> metrics);
+  absl::Status Finish(const SaeTensors& tensors, const Tap& tap, const SaeHealth& health);
   absl::Status Save(const SaeTensors& tensors, const Tap& tap, ActivationSource& source);
 
   const JobConfig& job_;
@@ -127,7 +131,9 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
       return FailWith(ExitCode::kNotFinite, absl::StrCat("the SAE's loss is ", value, " at step ",
                                                          step, "; lower sae_training.lr"));
     }
+    AdvanceWork(0);  // a step of a wide SAE may take long
     loss.loss.backward();
+    AdvanceWork(0);
     objective.ConstrainGradients();
     gradients.Collect();
     const double left =
@@ -145,6 +151,7 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
     sparsity.Observe(loss.l0, loss.reconstruction);
     FPO_RETURN_IF_ERROR(log.Append(step, 0, metrics));
     Report(step, metrics);
+    AdvanceWork();  // of the steps
     if (StopRequested()) {
       return FailWith(ExitCode::kStopped, absl::StrCat("SAE training stopped on request at step ",
                                                        step, " of ", settings_.steps));
@@ -158,10 +165,17 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   FPO_ASSIGN_OR_RETURN(const SparseAutoencoder sae, SparseAutoencoder::Create(tensors));
   SaeHealth health(sae);
   const int64_t rows = std::min<int64_t>(kHealthRows, 8 * settings_.batch_tokens);
+  Work work("measuring L0 and what stays unexplained", rows, "tokens");
   for (int64_t done = 0; done < rows; done += settings_.batch_tokens) {
+    work.SetDone(done);
     FPO_ASSIGN_OR_RETURN(const at::Tensor batch, source.Next(settings_.batch_tokens));
     health.Add(batch);
   }
+  return Finish(tensors, tap, health);
+}
+
+absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
+                                 const SaeHealth& health) {
   SaeParameters file;
   file.w_enc = tensors.w_enc.cpu().contiguous();
   file.w_dec = tensors.w_dec.cpu().contiguous();
@@ -170,7 +184,8 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   file.threshold = tensors.threshold.cpu().contiguous();
   file.layer = tap.layer;
   file.site = SiteName(tap.site);
-  file.target_l0 = health.L0();
+  file.target_l0 = settings_.target_l0;
+  file.l0 = health.L0();
   FPO_RETURN_IF_ERROR(AsStorageError(WriteSaeFile(output_.folder, file)));
   std::error_code error;
   std::filesystem::rename(output_.folder + "/params.npz", output_.file, error);
@@ -183,6 +198,7 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   result.step = settings_.steps;
   result.file = output_.file;
   result.metrics = {{"l0", health.L0()},
+                    {"target_l0", settings_.target_l0},
                     {"fvu", health.Fvu()},
                     {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
                     {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}};
@@ -190,10 +206,12 @@ absl::Status SaeTraining::Save(const SaeTensors& tensors, const Tap& tap,
   note.kind = "phase";
   note.phase = "finish";
   note.message = absl::StrFormat(
-      "SAE: %d features, %.1f active a token, %.1f %% of the variance "
-      "unexplained",
-      settings_.width, health.L0(), 100 * health.Fvu());
+      "SAE: %d features, %.1f active a token (asked: %g), %.1f %% of the variance unexplained",
+      settings_.width, health.L0(), settings_.target_l0, 100 * health.Fvu());
   events_.Emit(std::move(note));
+  for (const std::string& sentence : SaeWarnings(settings_, health.L0(), health.Fvu())) {
+    EmitWarning(events_, sentence);
+  }
   events_.Emit(std::move(result));
   return absl::OkStatus();
 }
@@ -205,6 +223,7 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Se
   reading.rows_wanted = (settings_.steps + 1) * settings_.batch_tokens;
   reading.seed = static_cast<uint64_t>(job_.seed);
   ActivationSource source(model, std::move(sequences), reading);
+  const Work steps({"train", "", 0, settings_.steps, "steps"});
   FPO_ASSIGN_OR_RETURN(const at::Tensor sample, source.Next(settings_.batch_tokens));
   SaeObjectiveOptions options;
   options.width = source.width();
@@ -223,18 +242,35 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Se
 
 }  // namespace
 
+std::vector<std::string> SaeWarnings(const SaeTrainingSection& settings, double l0, double fvu) {
+  std::vector<std::string> warnings;
+  if (l0 > kL0Factor * settings.target_l0 || l0 < settings.target_l0 / kL0Factor) {
+    warnings.push_back(absl::StrFormat(
+        "the SAE has %.3g active features a token, sae_training.target_l0 asks for %g: it has not "
+        "settled after %d steps; raise sae_training.steps (or lr), or give it more data",
+        l0, settings.target_l0, settings.steps));
+  }
+  if (fvu > kFvuMax) {
+    warnings.push_back(absl::StrFormat(
+        "%.0f %% of the variance of the activations stays unexplained by the SAE: its features say "
+        "little about the model; raise sae_training.steps, width or target_l0",
+        100 * fvu));
+  }
+  return warnings;
+}
+
 absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, EventSink& events) {
   FPO_ASSIGN_OR_RETURN(const SaeOutput output, ResolveOutput(options.out));
   std::string prepared = options.prepared;
   if (prepared.empty()) {
     prepared = output.folder + "/prepared";
-    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary, Prepare(job, prepared, {}));
-    EmitWarnings(summary.warnings, events);
+    FPO_RETURN_IF_ERROR(PrepareData(job, prepared, events).status());
   }
   FPO_ASSIGN_OR_RETURN(const TokenFile tokens, TokenFile::Open(prepared + "/train.safetensors"));
   FPO_RETURN_IF_ERROR(CheckIdsFit(tokens, job.model.path));
   FPO_ASSIGN_OR_RETURN(const LoadedModel model,
                        LoadModel({job.model.path, job.model.dtype, options.device, false}));
+  WarnOfSlowDtype(job.model.dtype, options.device, events);
   FPO_ASSIGN_OR_RETURN(const Tap tap, FindTap(job, model.model.config()));
   return SaeTraining(job, output, events).Run(model.model, tap, AllSequences(tokens));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/job_config.h"
@@ -18,7 +19,14 @@ struct TrainSaeOptions {
 
 // `fpo-train sae`: trains a JumpReLU SAE of sae_training.width features on the model's activations
 // at sae[0].layer and sae[0].site. The sparsity coefficient is adapted until the number of active
-// features a token is sae_training.target_l0. The result event has "l0" and "fvu" on held-out rows.
+// features a token is sae_training.target_l0. config.json and the result event have that number and
+// the measured "l0"; "fvu" is the share of variance left unexplained. Both are measured on rows
+// that come after the last step. A result far from what was asked is a warning.
 absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, EventSink& events);
+
+// What is wrong with an SAE of these measured numbers, a sentence each with the way out: an `l0`
+// that is more than half as much again or less than two thirds of the target, or more than half of
+// the variance unexplained.
+std::vector<std::string> SaeWarnings(const SaeTrainingSection& settings, double l0, double fvu);
 
 }  // namespace fpo::train

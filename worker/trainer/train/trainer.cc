@@ -10,6 +10,7 @@
 #include "common/failpoint.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
+#include "common/work.h"
 #include "worker/trainer/optim/grad_clip.h"
 #include "worker/trainer/train/data_plan.h"
 #include "worker/trainer/train/evaluate.h"
@@ -31,6 +32,11 @@ OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
   options.eps = section.eps;
   options.weight_decay = section.weight_decay;
   return options;
+}
+
+void Backward(const at::Tensor& loss, const GemmaConfig& config) {
+  const Work work("backward", config.layers, "layers");
+  loss.backward();
 }
 
 double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
@@ -116,6 +122,7 @@ absl::StatusOr<std::optional<Checkpoint>> Trainer::LoadNewest(TrainingState* sta
 // Ranks that each took what they find newest could start from different steps: on two hosts a
 // shared folder need not look the same at the same time, or one may fail to read.
 absl::Status Trainer::Resume() {
+  const Work work("reading the newest checkpoint", 0, "");
   const bool leads = environment_.group.rank() == 0;
   TrainingState state;
   std::optional<Checkpoint> checkpoint;
@@ -202,6 +209,8 @@ absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
 absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double* wait) {
   FPO_ASSIGN_OR_RETURN(const double weight, GlobalWeight(batch));
   BatchMetrics metrics;
+  Work work(absl::StrCat("step ", state_.step + 1),
+            static_cast<int64_t>(batch.micro_batches.size()), "micro-batches");
   for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
     std::vector<TokenPairView> pairs;
     for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
@@ -212,8 +221,9 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
                       absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
                                    RowsOf(micro_batch), " of the training data", AfterNotFinite()));
     }
-    part.loss.backward();
+    Backward(part.loss, inputs_.policy.model.config());
     gradients_->Collect();
+    work.Advance();
     FPO_FAILPOINT("train.step.micro_batch");
     metrics += part.metrics;
     *wait += part.reference_seconds;
@@ -233,6 +243,8 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
                                                        " of the training data", AfterNotFinite()));
   }
   const double lr = LearningRate(schedule_, state_.step + 1);
+  const Work work(absl::StrCat("step ", state_.step + 1, ": updating the weights"), 0, "");
+  AdvanceWork(0);
   optimizer_->Step(gradients_->gradients(), lr);
   gradients_->Clear();
   FPO_FAILPOINT("train.step.updated");
@@ -277,6 +289,7 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   event.metrics = report;
   event.metrics["epoch"] = EpochAt(state_.step);
   environment_.events.Emit(std::move(event));
+  AdvanceWork();  // of the steps
   if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
     FPO_RETURN_IF_ERROR(Evaluate());
   }
@@ -309,6 +322,7 @@ absl::Status Trainer::Evaluate() {
 // Weights and moments are equal on all ranks: the first one writes them.
 absl::Status Trainer::WriteCheckpoint() {
   const absl::Time start = absl::Now();
+  const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (environment_.group.rank() == 0) {
     std::optional<double> score;
     if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {
@@ -345,6 +359,7 @@ absl::Status Trainer::CheckStart() {
   const int64_t count =
       std::max(probes ? ProbedPairs(job_) : 0, inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
   if (count == 0) return absl::OkStatus();
+  const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
   FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
   for (const SaeCheck& check : CheckSaes(inputs_, live)) {
     if (!check.warning.empty()) Warn(check.warning);
@@ -363,6 +378,7 @@ absl::Status Trainer::Start() {
 }
 
 absl::Status Trainer::Run() {
+  const Work steps({"train", "", state_.step, total_steps_, "steps"});
   FPO_RETURN_IF_ERROR(Start());
   while (state_.step < total_steps_) {
     FPO_ASSIGN_OR_RETURN(const Metrics report, TrainStep(state_.step));

@@ -134,12 +134,14 @@ TEST(SaeFilesTest, OurOwnFileComesBackWithoutFolderNames) {
   auto sae = *LoadSaeFile(PutScope(folder, ScopeArrays()));
   sae.site = "mlp_out";
   sae.target_l0 = 32;
+  sae.l0 = 30.5;
   ASSERT_TRUE(WriteSaeFile(folder / "out", sae).ok());
   const auto read = LoadSaeFile(folder / "out");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->site, "mlp_out");
   EXPECT_EQ(read->layer, 7);
   EXPECT_EQ(read->target_l0, 32);
+  EXPECT_EQ(read->l0, 30.5);
   EXPECT_TRUE(at::equal(read->w_dec, sae.w_dec));
 }
 

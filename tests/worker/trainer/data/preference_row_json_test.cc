@@ -115,7 +115,7 @@ TEST(PreferenceRowTest, IdsTextAndConversations) {
 
 TEST(PreferenceRowTest, SaysWhatIsWrong) {
   EXPECT_EQ(Why("nope"), "not JSON");
-  EXPECT_EQ(Why("[1]"), "not a JSON object");
+  EXPECT_EQ(Why("[1]"), "a row must be a JSON object, this is array");
   EXPECT_EQ(Why(R"({"prompt":"p"})"), "no field 'chosen'; the row has the field \"prompt\"");
   EXPECT_TRUE(absl::StrContains(Why(R"({"prompt":"p","chosen":5})"), "'chosen' is number"));
   EXPECT_TRUE(absl::StrContains(Why(R"({"prompt_ids":[1],"chosen_ids":[-4]})"), "-4"));

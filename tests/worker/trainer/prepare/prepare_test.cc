@@ -1,11 +1,13 @@
 #include "worker/trainer/prepare/prepare.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/job_file.h"
+#include "tests/worker/trainer/support/heard_work.h"
 #include "tests/worker/trainer/support/scratch_folder.h"
 #include "tests/worker/trainer/support/tiny_tokenizer.h"
 #include "worker/trainer/data/token_file.h"
@@ -31,7 +33,7 @@ class PrepareTest : public ::testing::Test {
     }
     return text;
   }
-  absl::StatusOr<PrepareSummary> Run() { return Prepare(job_, folder_ / "out", nullptr); }
+  absl::StatusOr<PrepareSummary> Run() { return Prepare(job_, folder_ / "out"); }
 
   ScratchFolder folder_;
   JobConfig job_;
@@ -199,11 +201,11 @@ TEST_F(PrepareTest, ALongPromptIsCutAndCounted) {
 
 TEST_F(PrepareTest, ReportsProgress) {
   job_.data.train = {folder_.Put("many.jsonl", Rows(1000))};
-  std::vector<int64_t> seen;
-  ASSERT_TRUE(
-      Prepare(job_, folder_ / "out", [&](int64_t done, int64_t) { seen.push_back(done); }).ok());
-  ASSERT_GE(seen.size(), 3u);
-  EXPECT_EQ(seen.back(), 1002);
+  const HeardWork heard;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_THAT(heard.texts(), testing::IsSupersetOf({"tokenising data.train: 256 rows",
+                                                    "tokenising data.train: 1000 rows",
+                                                    "tokenising data.eval: 2 rows"}));
 }
 
 TEST_F(PrepareTest, RealPairsWithGemmasTokenizer) {

@@ -20,10 +20,20 @@ TEST(ReportTablesTest, HeadlinesPreferHeldOutNumbers) {
 
 TEST(ReportTablesTest, AdmissionPutsTrainBesideEval) {
   const std::string html = RenderAdmission(
-      R"({"train":{"rows":10,"dropped":{"bad_roles":1}},"eval":{"rows":4,"dropped":{"identical_pair":2}}})");
-  EXPECT_TRUE(absl::StrContains(html, "<th>rows</th><td>10</td><td>4</td>"));
-  EXPECT_TRUE(absl::StrContains(html, "<th>dropped.bad_roles</th><td>1</td><td>0</td>"));
-  EXPECT_TRUE(absl::StrContains(html, "<th>dropped.identical_pair</th><td>0</td><td>2</td>"));
+      R"({"train":{"rows":10,"dropped":{"bad_roles":1},"response_share":0.545199,
+          "lengths":{"prompt":{"p10":3,"p50":85,"p90":210,"max":512}},
+          "warnings":["data.train: <b>9 of 10</b> are copies"]},
+          "eval":{"rows":4,"dropped":{"identical_pair":2}}})");
+  EXPECT_TRUE(absl::StrContains(html, "<th>Rows read</th><td>10</td><td>4</td>"));
+  EXPECT_TRUE(absl::StrContains(
+      html, "<th>Left out: roles that do not alternate</th><td>1</td><td>0</td>"));
+  EXPECT_TRUE(
+      absl::StrContains(html, "<th>Left out: two equal responses</th><td>0</td><td>2</td>"));
+  EXPECT_TRUE(absl::StrContains(html, "<td>55 %</td>"));
+  EXPECT_TRUE(absl::StrContains(html, "<td>85 / 210 / 512</td>"));
+  EXPECT_TRUE(absl::StrContains(html, "data.train: &lt;b&gt;9 of 10&lt;/b&gt; are copies"));
+  EXPECT_FALSE(absl::StrContains(html, "p10"));
+  EXPECT_FALSE(absl::StrContains(html, "0.545199"));
   EXPECT_EQ(RenderAdmission("not json"), "");
 }
 

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+
 namespace fpo::train {
 namespace {
 
@@ -55,6 +57,66 @@ TEST_F(ConsoleProgressTest, PipeGetsPlainLinesAtMostOneASecond) {
   EXPECT_THAT(text, HasSubstr("step 1/10"));
   EXPECT_THAT(text, HasSubstr("step 10/10"));
   EXPECT_THAT(text, Not(HasSubstr("step 5/10")));
+}
+
+TEST_F(ConsoleProgressTest, ASlowStepIsToldOnAPipeAndHidesNoStep) {
+  absl::Time now = absl::FromUnixSeconds(1000);
+  ConsoleProgress::Options options;
+  options.stream = stream_;
+  options.terminal = false;
+  options.plain_interval = absl::Seconds(8);
+  options.clock = [&] { return now; };
+  ConsoleProgress progress(options);
+  for (int64_t step = 4; step <= 5; ++step) {
+    for (int64_t layer = 2; layer <= 26; layer += 2) {
+      TrainEvent event;
+      event.kind = "progress";
+      event.phase = "train";
+      event.unit = "steps";
+      event.done = step - 1;
+      event.total = 10;
+      event.activity = absl::StrCat("step ", step, ": forward: ", layer, " of 26 layers");
+      progress.Emit(event);
+      now += absl::Seconds(2);
+    }
+    progress.Emit(Step(step));
+  }
+  // Never ten seconds without a line, and each step has its own although it took 26.
+  EXPECT_EQ(Text(),
+            "train  3/10 steps  step 4: forward: 2 of 26 layers\n"
+            "train  3/10 steps  step 4: forward: 10 of 26 layers\n"
+            "train  3/10 steps  step 4: forward: 18 of 26 layers\n"
+            "train  3/10 steps  step 4: forward: 26 of 26 layers\n"
+            "train  step 4/10  loss 0.6931  acc 0.75  2:36 left\n"
+            "train  4/10 steps  loss 0.6931  step 5: forward: 10 of 26 layers\n"
+            "train  4/10 steps  loss 0.6931  step 5: forward: 18 of 26 layers\n"
+            "train  4/10 steps  loss 0.6931  step 5: forward: 26 of 26 layers\n"
+            "train  step 5/10  loss 0.6931  acc 0.75  2:10 left\n");
+}
+
+TEST_F(ConsoleProgressTest, BytesAreReadable) {
+  ConsoleProgress progress({stream_, false});
+  TrainEvent event;
+  event.kind = "progress";
+  event.phase = "prepare";
+  event.unit = "bytes";
+  event.done = int64_t{1} << 29;
+  event.total = int64_t{5} << 30;
+  event.activity = "hashing the weights of m";
+  progress.Emit(event);
+  EXPECT_EQ(Text(), "prepare  0.5 of 5.0 GiB  hashing the weights of m\n");
+}
+
+TEST_F(ConsoleProgressTest, TheLiveLineNeverWraps) {
+  {
+    ConsoleProgress progress({stream_, true, 22});
+    TrainEvent event;
+    event.kind = "progress";
+    event.phase = "train";
+    event.activity = "loading caf\xC3\xA9 and much more";
+    progress.Emit(event);
+  }
+  EXPECT_EQ(Text(), "\r\x1b[Ktrain    loading caf\n") << "no half a letter";
 }
 
 TEST_F(ConsoleProgressTest, SaysWarningsAndErrors) {

@@ -64,7 +64,7 @@ TEST(Scorer, StopsWhenAsked) {
   const Scorer scorer(model->model, {{}, 0, 1});
   const auto records =
       scorer.Score({{pairs[0].prompt, pairs[0].chosen}, {pairs[1].prompt, pairs[1].chosen}},
-                   [](int64_t) { return false; });
+                   [] { return false; });
   EXPECT_EQ(ExitCodeOf(records.status()), ExitCode::kStopped);
 }
 

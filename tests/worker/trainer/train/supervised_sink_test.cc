@@ -42,6 +42,7 @@ TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
     sink.Emit(Event("records"));
     TrainEvent batch = Event("progress");
     batch.phase = "reference";
+    batch.unit = "responses";
     sink.Emit(batch);
     sink.Emit(Event("warning", "said by the agent"));
     sink.Emit(Event("error", "said on stderr"));
@@ -56,6 +57,26 @@ TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
             "train  step 1/9  loss 0.5\n"
             "train  step 9/9  loss 0.5\n");
   EXPECT_EQ(events, 14);
+}
+
+TEST(SupervisedSink, LoadingForTheReferenceIsInTheLog) {
+  std::FILE* log = std::tmpfile();
+  int events = 0;
+  {
+    SupervisedSink sink(std::make_unique<CountedEvents>(&events), log);
+    TrainEvent loading = Event("progress");
+    loading.phase = "reference";
+    loading.unit = "bytes";
+    loading.done = 1 << 20;
+    loading.total = 4 << 20;
+    loading.activity = "loading /m";
+    sink.Emit(loading);
+  }
+  char text[100] = {};
+  std::rewind(log);
+  ASSERT_NE(std::fgets(text, sizeof(text), log), nullptr);
+  std::fclose(log);
+  EXPECT_EQ(std::string(text), "reference  1.0 of 4.0 MiB  loading /m\n");
 }
 
 }  // namespace

@@ -1,12 +1,17 @@
 #include "worker/trainer/train/train_sae.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
 
 #include "tests/worker/trainer/train/tiny_run.h"
 #include "worker/trainer/train/exit_status.h"
 #include "worker/trainer/train/model_loader.h"
+#include "worker/trainer/train/progress_meter.h"
 
 namespace fpo::train {
 namespace {
@@ -38,6 +43,46 @@ TEST(TrainSae, ReachesItsL0AndExplainsTheModel) {
   EXPECT_EQ(sae->tap.layer, 1);
   EXPECT_EQ(sae->sae.features(), 64);
   EXPECT_TRUE(std::filesystem::exists(tiny.Path("trained/metrics.jsonl")));
+  // What was asked and what came of it are two numbers.
+  const auto file = nlohmann::json::parse(Slurp(tiny.Path("trained/config.json")));
+  EXPECT_EQ(file["target_l0"], 6);
+  EXPECT_EQ(file["l0"], result.at("l0"));
+  EXPECT_EQ(result.at("target_l0"), 6);
+  EXPECT_EQ(sae->l0, result.at("l0"));
+}
+
+TEST(TrainSae, WarnsOfAResultFarFromWhatWasAsked) {
+  const SaeTrainingSection settings{2048, 40, 4e-3, 400, 512};
+  EXPECT_THAT(SaeWarnings(settings, 41, 0.3), testing::IsEmpty());
+  EXPECT_THAT(SaeWarnings(settings, 27, 0.5), testing::IsEmpty());
+  EXPECT_THAT(SaeWarnings(settings, 5.07, 0.6),
+              testing::ElementsAre(testing::AllOf(testing::HasSubstr("5.07 active"),
+                                                  testing::HasSubstr("target_l0 asks for 40")),
+                                   testing::HasSubstr("60 % of the variance")));
+  EXPECT_THAT(SaeWarnings(settings, 61, 0.1), testing::SizeIs(1));
+}
+
+TEST(TrainSae, CollectingActivationsIsToldBeforeTheFirstStep) {
+  const TinyRun tiny;
+  RecordingSink events;
+  absl::Time now = absl::UnixEpoch();
+  // Every look at the clock is ten seconds later: all work done is told.
+  ProgressMeter meter(events,
+                      {"train", absl::Seconds(2), [&] { return now += absl::Seconds(10); }});
+  JobConfig job = SaeJob(tiny);
+  job.sae_training.steps = 2;
+  ASSERT_TRUE(TrainSae(job, {tiny.Path("prepared"), tiny.Path("trained"), at::kCPU}, meter).ok());
+  std::vector<std::string> before_steps;
+  for (const TrainEvent& event : events.events) {
+    if (event.kind == "step") break;
+    before_steps.push_back(absl::StrCat(event.phase, " ", event.done, "/", event.total, " ",
+                                        event.unit, ": ", event.activity));
+  }
+  EXPECT_THAT(before_steps, testing::Contains(testing::HasSubstr("hashing the weights of")));
+  EXPECT_THAT(before_steps, testing::Contains(testing::HasSubstr("bytes: loading")));
+  EXPECT_THAT(before_steps, testing::Contains(testing::AllOf(
+                                testing::StartsWith("train 0/2 steps: collecting activations: "),
+                                testing::HasSubstr("forward: 1 of "))));
 }
 
 TEST(TrainSae, LayerOutsideTheModel) {
