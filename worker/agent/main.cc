@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/log.h"
+#include "common/program_flags.h"
 #include "common/stop_signals.h"
 #include "worker/agent/flags.h"
 #include "worker/agent/rpc/worker.h"
@@ -12,7 +13,7 @@ int main(int argc, char** argv) {
   const fpo::StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
-    std::cerr << "error: " << flags.status().message() << "; hint: fpo-worker --help\n";
+    std::cerr << fpo::ProgramErrorText(flags.status());
     return 2;
   }
   if (flags->text) {
