@@ -90,8 +90,9 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
 // A little above where it is: enough to see what it does, short of going before everybody.
 std::string Raise(const Job& job) {
   constexpr int64_t kStep = 100, kMost = 1000;
-  if (job.priority >= kMost) return "fpoctl queue";
-  return absl::StrCat("fpoctl priority ", job.job_id, " ", std::min(job.priority + kStep, kMost));
+  if (job.demand.priority >= kMost) return "fpoctl queue";
+  return absl::StrCat("fpoctl priority ", job.job_id, " ",
+                      std::min(job.demand.priority + kStep, kMost));
 }
 
 // Of a job that ended without a reason: how long it took, and in how many attempts.

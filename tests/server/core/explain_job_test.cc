@@ -97,7 +97,7 @@ TEST(ExplainJob, TheCommandOfALowerPriorityCanBeRun) {
   Job job = MakeJob("j-2");
   job.reason = "lower-priority: 3 ahead";
   EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl priority j-2 600");
-  job.priority = 1000;
+  job.demand.priority = 1000;
   EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl queue") << "there is no higher one";
 }
 
