@@ -42,7 +42,7 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrCat(path, ":1: the file has ", text.str().size(),
                                                 " bytes; a job may have ", kJobBytesMax)),
-        {.reason = kInvalidJobReason, .hint = "is this a job file? fpoctl init fpo prints one"});
+        {.reason = kInvalidJobReason, .hint = "is this a job file? an example: fpoctl init fpo"});
   }
   return text.str();
 }

@@ -21,8 +21,10 @@ void PrintTable(Session& session, const pb::MetricsResponse& answer) {
   const MetricTable table = LayOutMetrics(answer, session.style());
   session.out << table.text;
   if (table.hidden == 0) return;
-  session.err << table.hidden << " more series do not fit here: fpoctl metrics " << answer.job_id()
-              << " -q lists them, --name NAME shows one\n";
+  session.err
+      << table.hidden
+      << " more series do not fit here; --name NAME shows one, all names: fpoctl metrics -q "
+      << answer.job_id() << "\n";
 }
 
 void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) {
@@ -37,13 +39,14 @@ void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) 
 }
 
 absl::Status NoSeries(const pb::MetricsResponse& answer, const std::vector<std::string>& names) {
-  return WithErrorInfo(
-      absl::NotFoundError(
-          absl::StrCat("job ", answer.job_id(), " has no ",
-                       names.empty() ? "numbers yet" : "series \"" + names.front() + "\"")),
-      {.reason = "NO_METRICS",
-       .hint = absl::StrCat("fpoctl metrics ", answer.job_id(), " --json shows all there are"),
-       .ids = {answer.job_id()}});
+  return WithErrorInfo(absl::NotFoundError(absl::StrCat(
+                           "job ", answer.job_id(), " has no ",
+                           names.empty() ? "numbers yet" : "series \"" + names.front() + "\"")),
+                       {.reason = "NO_METRICS",
+                        .hint = absl::StrCat(names.empty() ? "what it does: fpoctl explain "
+                                                           : "their names: fpoctl metrics -q ",
+                                             answer.job_id()),
+                        .ids = {answer.job_id()}});
 }
 
 }  // namespace
@@ -55,11 +58,11 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   const std::vector<std::string> names = session.invocation.GetAll("name");
   for (const std::string& name : names) request.add_names(name);
   FPO_ASSIGN_OR_RETURN(const pb::MetricsResponse answer, coordinator.Metrics(request));
+  if (answer.series().empty()) return NoSeries(answer, names);
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";
     return ExitCode::kOk;
   }
-  if (answer.series().empty()) return NoSeries(answer, names);
   if (session.settings().quiet) {
     for (const pb::MetricSeries& series : answer.series()) session.out << series.name() << "\n";
   } else if (session.invocation.Has("plot")) {
