@@ -34,8 +34,11 @@ absl::StatusOr<absl::Duration> ParseDurationText(absl::string_view text) {
   if (plain && clock >= absl::ZeroDuration() && clock <= absl::Hours(24) * kDaysMax) {
     return days + clock;
   }
+  const bool is_number =
+      !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
   return absl::InvalidArgumentError(
-      absl::StrCat("\"", text, "\" is not a duration like 200ms, 90s, 1h30m or 30d"));
+      absl::StrCat("\"", text, "\" is not a duration like 200ms, 90s, 1h30m or 30d",
+                   is_number ? absl::StrCat("; did you mean ", text, "s?") : ""));
 }
 
 }  // namespace fpo

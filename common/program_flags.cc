@@ -86,8 +86,20 @@ std::string UnknownWord(const CLI::App& app) {
   return absl::StrCat("there is no command '", word, "'", DidYouMean(word, subcommands));
 }
 
-// "cud not in {auto,cpu,cuda}" in words, with the closest of them.
+// "--threads: Value 0 not in range 1 to 8" in words; empty: it is something else.
+std::string RangeInWords(const std::string& message) {
+  const size_t value = message.find(": Value ");
+  const size_t range = message.find(" not in range ");
+  if (value == std::string::npos || range == std::string::npos || range < value) return "";
+  return absl::StrCat(message.substr(0, value), " is '",
+                      message.substr(value + 8, range - value - 8), "' and must be from ",
+                      message.substr(range + 14));
+}
+
+// "--device: cud not in {auto,cpu,cuda}" in words, with the closest of them.
 std::string InWords(const std::string& message) {
+  const std::string range = RangeInWords(message);
+  if (!range.empty()) return range;
   const size_t name_end = message.find(": ");
   const size_t middle = message.find(" not in {");
   const bool listed = middle != std::string::npos && absl::EndsWith(message, "}");

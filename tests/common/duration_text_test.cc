@@ -23,5 +23,10 @@ TEST(DurationText, RefusesTheRestWithExamples) {
   }
 }
 
+TEST(DurationText, ANumberAloneProbablyMeansSeconds) {
+  EXPECT_EQ(ParseDurationText("15").status().message(),
+            "\"15\" is not a duration like 200ms, 90s, 1h30m or 30d; did you mean 15s?");
+}
+
 }  // namespace
 }  // namespace fpo

@@ -15,6 +15,7 @@ struct Program {
   CLI::App app{"Does things.", "fpo-thing"};
   absl::Duration lease = absl::Seconds(15);
   int threads = 1;
+  int count = 0;
   std::string device = "auto";
   std::string out;
 
@@ -24,6 +25,7 @@ struct Program {
     app.set_version_flag("--version", "fpo-thing 1");
     AddDuration(&app, "--lease", &lease, "how long");
     app.add_option("--threads", threads)->check(CLI::Range(1, 8));
+    app.add_option("--count", count);
     app.add_option("--device", device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
     app.add_flag("--check")->configurable(false);
     if (!commands) return;
@@ -54,7 +56,8 @@ TEST(ProgramFlags, MistakesNameWhatIsMeant) {
   EXPECT_EQ(Error({"--lease"}), "error: --lease needs a value" + help);
   EXPECT_EQ(Error({"--lease", "5 minuets"}),
             "error: --lease: \"5 minuets\" is not a duration like 200ms, 90s, 1h30m or 30d" + help);
-  EXPECT_EQ(Error({"--threads", "abc"}), "error: --threads is 'abc' and must be a number" + help);
+  EXPECT_EQ(Error({"--count", "abc"}), "error: --count is 'abc' and must be a number" + help);
+  EXPECT_EQ(Error({"--threads", "9"}), "error: --threads is '9' and must be from 1 to 8" + help);
   EXPECT_EQ(
       Error({"--device", "cud"}),
       "error: --device is 'cud' and must be one of auto, cpu, cuda; did you mean cuda?" + help);
@@ -106,9 +109,12 @@ TEST_F(ConfigFileTest, MistakesNameFileLineAndKey) {
             ":1: sections are not used here: write KEY = VALUE lines alone" + help);
   EXPECT_EQ(ErrorOf("lease = \"3s\"\nlease = \"4s\"\n"),
             ":2: lease: is set in line 1 already" + help);
-  EXPECT_EQ(ErrorOf("threads = 2\nlease = \"15\"\n"),
-            ":2: --lease: \"15\" is not a duration like 200ms, 90s, 1h30m or 30d" + help);
-  EXPECT_EQ(ErrorOf("threads = \"abc\"\n"), ":1: --threads is 'abc' and must be a number" + help);
+  EXPECT_EQ(
+      ErrorOf("threads = 2\nlease = \"15\"\n"),
+      ":2: --lease: \"15\" is not a duration like 200ms, 90s, 1h30m or 30d; did you mean 15s?" +
+          help);
+  EXPECT_EQ(ErrorOf("threads = \"abc\"\n"),
+            ":1: --threads is 'abc' and must be from 1 to 8" + help);
 }
 
 TEST_F(ConfigFileTest, ErrorsOfValuesThatParsedAreFound) {
