@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
@@ -51,6 +52,9 @@ absl::Status CacheConfig::Validate() const {
   if (listen.listen.empty()) return absl::InvalidArgumentError("--listen is empty");
   if (data.empty()) {
     return absl::InvalidArgumentError("--data is missing: name the folder of the store");
+  }
+  if (!replica_of.empty()) {
+    FPO_RETURN_IF_ERROR(AboutFlag("--replica-of", CheckPeerAddress(replica_of)));
   }
   FPO_RETURN_IF_ERROR(CheckDuration("--lease", lease, absl::Milliseconds(100)));
   FPO_RETURN_IF_ERROR(CheckDuration("--shutdown-grace", grace, absl::ZeroDuration()));

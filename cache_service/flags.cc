@@ -1,28 +1,14 @@
 #include "cache_service/flags.h"
 
 #include <CLI/CLI.hpp>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "common/program_flags.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 
 namespace fpo::cache {
 namespace {
-
-// Durations are words like 200ms, 15s, 1m30s.
-void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
-                 const std::string& help) {
-  const auto parse = [flag, value](const std::string& text) {
-    if (!absl::ParseDuration(text, value)) {
-      throw CLI::ValidationError(
-          flag, absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
-    }
-  };
-  app->add_option_function<std::string>(flag, parse, help)
-      ->type_name("DURATION")
-      ->default_str(absl::FormatDuration(*value));
-}
 
 void AddListen(CLI::App* app, ListenOptions* listen) {
   app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
@@ -96,16 +82,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   app.add_option("--data", flags.config.data, "folder of the store");
   AddLimits(&app, &flags.config);
   AddUpkeep(&app, &flags.config);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out;
-    std::ostringstream err;
-    if (app.exit(error, out, err) != 0) return absl::InvalidArgumentError(error.what());
-    flags.text = out.str();
-    return flags;
-  }
-  FPO_RETURN_IF_ERROR(flags.config.Validate());
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, flags.config.Validate()));
   return flags;
 }
 

@@ -7,6 +7,7 @@
 #include "cache_service/rpc/cache_server.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/program_flags.h"
 #include "common/stop_signals.h"
 #include "common/version.h"
 
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
   const fpo::StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
-    std::cerr << "error: " << flags.status().message() << "; hint: fpo-cache --help\n";
+    std::cerr << fpo::ProgramErrorText(flags.status());
     return 2;
   }
   if (flags->text) {

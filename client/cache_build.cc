@@ -29,10 +29,9 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const fpo::v1::SubmitResponse response,
-                       SubmitOnce(session, coordinator, request,
-                                  absl::StrCat("fpoctl cache build ", file, " --request-id ",
-                                               request.request_id())));
+  FPO_ASSIGN_OR_RETURN(
+      const fpo::v1::SubmitResponse response,
+      SubmitOnce(session, coordinator, request, AgainHint(session, request.request_id())));
   PrintWarnings(session, WordsAbout(job, file));
   PrintSubmitted(session, response);
   if (!invocation.Has("wait")) return ExitCode::kOk;

@@ -25,8 +25,7 @@ CacheClient::CacheClient(std::shared_ptr<grpc::Channel> channel, std::string add
       stub_(pb::ReferenceCache::NewStub(channel)) {}
 
 absl::Status CacheClient::Error(const grpc::Status& status) const {
-  return CallError(status, {"cache", address_, "--cache-server or FPO_CACHE_SERVER", "fpo-cache",
-                            interrupt_->raised()});
+  return CallError(status, CacheSite(address_, interrupt_->raised()));
 }
 
 template <typename Method, typename Request, typename Response>

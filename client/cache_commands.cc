@@ -4,7 +4,7 @@ namespace fpo::client {
 namespace {
 
 ArgumentSpec ManifestArgument(bool required) {
-  return {"MANIFEST", ValueKind::kText, "a manifest id or the beginning of one", required};
+  return {"MANIFEST", ValueKind::kManifest, "a manifest id or the beginning of one", required};
 }
 
 CommandSpec BuildCommand() {
@@ -19,6 +19,7 @@ CommandSpec BuildCommand() {
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat an earlier build whose answer was lost (default: a new UUID)"}};
   c.examples = {{"fpoctl cache build job.yaml --wait", "then submit as many runs as you like"}};
+  c.json = {"SubmitResponse", "WatchJobResponse"};
   c.run = RunCacheBuild;
   return c;
 }
@@ -27,6 +28,7 @@ CommandSpec ListManifestsCommand() {
   CommandSpec c{"cache ls", "cache", "list the datasets whose reference records are kept"};
   c.examples = {{"fpoctl cache ls", "each manifest, how complete it is, its size, what keeps it"},
                 {"fpoctl cache ls -q", "full manifest ids"}};
+  c.json = {"ListManifestsResponse"};
   c.run = RunCacheList;
   return c;
 }
@@ -36,6 +38,7 @@ CommandSpec InfoCommand() {
   c.arguments = {ManifestArgument(false)};
   c.examples = {{"fpoctl cache info", "size, limits, owners, hits since start and what they saved"},
                 {"fpoctl cache info 3fa9c1", "one manifest with its recipe"}};
+  c.json = {"StatsResponse", "GetManifestResponse"};
   c.run = RunCacheInfo;
   return c;
 }
@@ -47,6 +50,7 @@ CommandSpec RecipesCommand() {
       "dtype, the device, the SAE with layer and site, and how features are kept.";
   c.examples = {{"fpoctl cache recipes", ""},
                 {"fpoctl cache recipes --json", "with the whole canonical recipes"}};
+  c.json = {"ListRecipesResponse"};
   c.run = RunCacheRecipes;
   return c;
 }
@@ -61,6 +65,7 @@ CommandSpec PinCommand() {
                 "so long, e.g. 720h (default: until it is unpinned)"}};
   c.examples = {{"fpoctl cache pin 3fa9c1", "until it is unpinned"},
                 {"fpoctl cache pin 3fa9c1 --for 720h", "for thirty days"}};
+  c.json = {"GetManifestResponse"};
   c.run = RunCachePin;
   return c;
 }
@@ -69,6 +74,7 @@ CommandSpec UnpinCommand() {
   CommandSpec c{"cache unpin", "cache", "let a pinned manifest age again"};
   c.arguments = {ManifestArgument(true)};
   c.examples = {{"fpoctl cache unpin 3fa9c1", ""}};
+  c.json = {"GetManifestResponse"};
   c.run = RunCacheUnpin;
   return c;
 }
@@ -83,6 +89,7 @@ CommandSpec VerifyCommand() {
   c.arguments = {ManifestArgument(false)};
   c.examples = {{"fpoctl cache verify 3fa9c1", "one manifest"},
                 {"fpoctl cache verify", "everything; reads the whole store"}};
+  c.json = {"VerifyResponse"};
   c.run = RunCacheVerify;
   return c;
 }
@@ -94,11 +101,12 @@ CommandSpec QuarantineCommand() {
       "computed again by the next job that needs them. Without one: lists what is out of use, when "
       "and why.";
   c.arguments = {ManifestArgument(false),
-                 {"KEY", ValueKind::kText, "64 hex digits; none: all records", false, true}};
+                 {"KEY", ValueKind::kKey, "64 hex digits; none: all records", false, true}};
   c.options = {{"reason", "", ValueKind::kText, "TEXT", "kept with the evidence"}};
   c.examples = {{"fpoctl cache quarantine", "what is out of use"},
                 {"fpoctl cache quarantine 3fa9c1 --reason faulty-gpu",
                  "the next job computes this data set again"}};
+  c.json = {"QuarantineResponse", "ListQuarantinedResponse"};
   c.run = RunCacheQuarantine;
   return c;
 }
@@ -114,6 +122,7 @@ CommandSpec GcCommand() {
                 "remove nothing; say for each manifest why it would stay or go"}};
   c.examples = {{"fpoctl cache gc --dry-run", "what would go, and why the rest stays"},
                 {"fpoctl cache gc", "do it"}};
+  c.json = {"GcResponse"};
   c.run = RunCacheGc;
   return c;
 }
@@ -125,7 +134,9 @@ CommandSpec ExportCommand() {
       "with its SHA-256, and a SHA-256 over all. `fpoctl cache import` at another site takes it.";
   c.arguments = {ManifestArgument(true),
                  {"FILE", ValueKind::kFile, "the file to write; appears when it is complete"}};
+  c.options = {{"force", "", ValueKind::kFlag, "", "write over a file that is there"}};
   c.examples = {{"fpoctl cache export 3fa9c1 ultrafeedback.fpr", ""}};
+  c.json = {"GetManifestResponse"};
   c.run = RunCacheExport;
   return c;
 }
@@ -140,6 +151,7 @@ CommandSpec ImportCommand() {
   c.examples = {{"fpoctl cache import ultrafeedback.fpr", ""},
                 {"fpoctl cache import ultrafeedback.fpr --cache-server cache.site-b:7080",
                  "into another site's cache"}};
+  c.json = {"GetManifestResponse"};
   c.run = RunCacheImport;
   return c;
 }
@@ -150,6 +162,7 @@ CommandSpec BackupCommand() {
       "The copy is made of hard links, opened and verified before it counts. It lies in the folder "
       "that fpo-cache was started with (--backups) and opens as a store: fpo-cache --data COPY.";
   c.examples = {{"fpoctl cache backup", ""}};
+  c.json = {"BackupResponse"};
   c.run = RunCacheBackup;
   return c;
 }

@@ -1,5 +1,6 @@
 // fpoctl cache export, import: a manifest's records as one file.
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <filesystem>
 #include <future>
@@ -13,11 +14,13 @@
 #include "client/cache_manifest.h"
 #include "client/convert.h"
 #include "client/exit_code.h"
+#include "client/hint.h"
 #include "client/human.h"
 #include "client/request_id.h"
 #include "client/session.h"
 #include "common/backoff.h"
 #include "common/error_info.h"
+#include "common/posix_status.h"
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
@@ -163,37 +166,55 @@ absl::StatusOr<Imported> SendMissing(Session& session, CacheClient& cache, const
   }
 }
 
-void PrintManifest(Session& session, CacheClient& cache, const std::string& manifest_id,
-                   const std::string& text) {
+absl::Status PrintManifest(Session& session, CacheClient& cache, const std::string& manifest_id,
+                           const std::string& text) {
   if (session.settings().json) {
-    const auto answer = cache.GetManifest(manifest_id);
-    if (answer.ok()) session.out << AnswerJson(*answer) << "\n";
+    FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
+    session.out << AnswerJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << absl::BytesToHexString(manifest_id) << "\n";
   } else {
     session.out << text << "\n";
   }
+  return absl::OkStatus();
+}
+
+// A file that is there may be what somebody waits for: it is not written over unasked.
+absl::Status CheckTarget(const Session& session, const std::string& path) {
+  std::error_code error;
+  const bool is_folder = std::filesystem::is_directory(path, error);
+  if (is_folder) return PosixError(EISDIR, "write", path);
+  if (!std::filesystem::exists(path, error) || session.invocation.Has("force")) {
+    return absl::OkStatus();
+  }
+  std::vector<std::string> again = session.invocation.typed;
+  again.emplace_back("--force");
+  return WithErrorInfo(
+      absl::AlreadyExistsError(absl::StrCat(path, " is there already")),
+      {.reason = "FILE_EXISTS",
+       .hint = absl::StrCat("name another file, or write over it: ", CommandLineOf(again))});
 }
 
 }  // namespace
 
 absl::StatusOr<ExitCode> RunCacheExport(Session& session) {
+  const std::string path = session.invocation.Get("FILE");
+  FPO_RETURN_IF_ERROR(CheckTarget(session, path));
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const std::string manifest_id,
                        FindManifest(cache, session.invocation.Get("MANIFEST")));
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
   const pb::Manifest& manifest = answer.manifest();
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(manifest.recipe()));
-  const std::string path = session.invocation.Get("FILE");
   Exported exported;
   FPO_ASSIGN_OR_RETURN(exported.writer, RecordFileWriter::Create(path, recipe));
   FPO_RETURN_IF_ERROR(PullAll(session, cache, manifest, &exported));
   FPO_RETURN_IF_ERROR(CheckExported(manifest, exported));
   FPO_RETURN_IF_ERROR(exported.writer->Finish());
-  PrintManifest(
+  FPO_RETURN_IF_ERROR(PrintManifest(
       session, cache, manifest_id,
       absl::StrCat("exported ", HumanCount(static_cast<int64_t>(exported.keys.size())),
-                   " records, ", HumanBytes(static_cast<double>(exported.bytes)), ", to ", path));
+                   " records, ", HumanBytes(static_cast<double>(exported.bytes)), ", to ", path)));
   return ExitCode::kOk;
 }
 
@@ -225,7 +246,7 @@ absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
     absl::StrAppend(&text, "; ", HumanCount(imported.conflict),
                     " were there with other bytes, which stay");
   }
-  PrintManifest(session, cache, put.manifest_id(), text);
+  FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id(), text));
   return ExitCode::kOk;
 }
 

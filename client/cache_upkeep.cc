@@ -79,7 +79,7 @@ absl::StatusOr<ExitCode> RunCacheVerify(Session& session) {
   FPO_RETURN_IF_ERROR(cache.Verify(manifest_id, [&](const pb::VerifyResponse& report) {
     last = report;
     if (session.settings().json) session.out << AnswerJson(report) << "\n";
-    if (!session.settings().quiet) return;
+    if (!session.settings().quiet || session.settings().json) return;
     for (size_t i = 0; i + 32 <= report.damaged_keys().size(); i += 32) {
       session.out << absl::BytesToHexString(report.damaged_keys().substr(i, 32)) << "\n";
     }

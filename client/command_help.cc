@@ -2,9 +2,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/command_table.h"
+#include "client/commands.h"
+#include "client/line_errors.h"
 #include "client/text_layout.h"
+#include "common/json.h"
 
 namespace fpo::client {
 namespace {
@@ -77,12 +81,23 @@ std::string UsageLine(const CommandSpec& command) {
   return absl::StrCat(line, command.options.empty() ? "" : " [options]", "\n");
 }
 
+// What --json prints, as a section of a page.
+std::string JsonEntry(const CommandSpec& command) {
+  return absl::StrCat("\nwith --json, one object a line\n",
+                      Wrapped("  ", absl::StrJoin(command.json, ", "), 2));
+}
+
+std::string ExampleLines(const ExampleSpec& example) {
+  const std::string what = example.what.empty() ? "" : absl::StrCat("      ", example.what, "\n");
+  return absl::StrCat("  ", example.line, "\n", what);
+}
+
 }  // namespace
 
 std::string OverviewHelp() {
   std::string text =
-      "fpoctl talks to the FPO training service: it sends jobs, follows them, and\n"
-      "shows what the reference cache holds.\n\n"
+      "Sends jobs to the FPO training service, follows them, and shows what the\n"
+      "reference cache holds.\n\n"
       "usage: fpoctl COMMAND [arguments] [options]\n";
   size_t longest = 0;
   for (const CommandSpec& command : Commands()) longest = std::max(longest, command.name.size());
@@ -98,7 +113,7 @@ std::string OverviewHelp() {
   absl::StrAppend(&text, "  fpoctl submit job.yaml --wait   run it and watch\n");
   absl::StrAppend(
       &text,
-      "  fpoctl COMMAND --help           arguments, options and examples of one command\n\n");
+      "  fpoctl help COMMAND             arguments, options and examples of one command\n\n");
   return absl::StrCat(text, kExitCodes);
 }
 
@@ -115,10 +130,51 @@ std::string CommandHelp(const CommandSpec& command) {
   }
   absl::StrAppend(&text, "\nexamples\n");
   for (const ExampleSpec& example : command.examples) {
-    absl::StrAppend(&text, "  ", example.line, "\n");
-    if (!example.what.empty()) absl::StrAppend(&text, "      ", example.what, "\n");
+    absl::StrAppend(&text, ExampleLines(example));
   }
-  return absl::StrCat(text, "\noptions of every command\n", OptionEntries(SharedOptions()));
+  return absl::StrCat(text, JsonEntry(command), "\noptions of every command\n",
+                      OptionEntries(SharedOptions()));
+}
+
+std::string GroupHelp(absl::string_view word) {
+  const std::vector<const CommandSpec*> commands = CommandsOfGroup(word);
+  std::string text = absl::StrCat("usage: fpoctl ", word, " COMMAND [arguments] [options]\n\n");
+  size_t longest = 0;
+  for (const CommandSpec* command : commands) longest = std::max(longest, command->name.size());
+  for (const CommandSpec* command : commands) {
+    absl::StrAppend(&text, Entry(command->name, command->summary, static_cast<int>(longest) + 4));
+  }
+  absl::StrAppend(&text, "\nexamples\n");
+  for (const CommandSpec* command : commands) {
+    if (!command->examples.empty()) absl::StrAppend(&text, ExampleLines(command->examples[0]));
+  }
+  return absl::StrCat(text, "\nfpoctl ", word,
+                      " COMMAND --help shows arguments, options and examples of one.\n");
+}
+
+absl::StatusOr<ExitCode> RunHelp(Session& session) {
+  const std::vector<std::string> words = session.invocation.GetAll("COMMAND");
+  const std::string name = absl::StrJoin(words, " ");
+  const CommandSpec* command = FindCommand(name);
+  std::string help = words.empty() ? OverviewHelp() : GroupHelp(name);
+  if (command != nullptr) {
+    help = CommandHelp(*command);
+  } else if (!words.empty() && CommandsOfGroup(name).empty()) {
+    std::vector<std::string> line = words;
+    line.emplace_back("--help");
+    const absl::Status error = CheckCommandWords(line);
+    return error.ok() ? WrongLine(nullptr, absl::StrCat("there is no command '", name, "'"))
+                      : error;
+  }
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("command", name);
+    json.Add("help", help);
+    session.out << json.Text() << "\n";
+  } else {
+    session.out << help;
+  }
+  return ExitCode::kOk;
 }
 
 }  // namespace fpo::client

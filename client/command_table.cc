@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "client/cache_commands.h"
 #include "client/commands.h"
 #include "client/control_commands.h"
@@ -44,12 +46,21 @@ CommandSpec SubmitCommand() {
        "start only after this job succeeded; may be repeated", true},
       {"after", "", ValueKind::kJob, "JOB",
        "start only after this job ended, however; may be repeated", true},
-      {"label", "", ValueKind::kSetting, "NAME=VALUE",
+      {"label", "", ValueKind::kLabel, "NAME=VALUE",
        "the same as --set labels.NAME=VALUE; may be repeated", true},
       {"smoke", "", ValueKind::kFlag, "",
        "a short trial of the job: two steps, few pairs, NAME-smoke, its own output folder"},
       {"follow", "f", ValueKind::kFlag, "", "print its log lines to its end, as fpoctl logs -f"},
-      {"priority", "", ValueKind::kCount, "N", "0 to 1000, higher runs first (resources.priority)"},
+      {"priority",
+       "",
+       ValueKind::kCount,
+       "N",
+       "0 to 1000, higher runs first (resources.priority)",
+       false,
+       {},
+       false,
+       0,
+       1000},
       {"name", "", ValueKind::kText, "NAME", "the same as --set name=NAME"},
       {"request-id", "", ValueKind::kText, "ID",
        "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
@@ -60,6 +71,7 @@ CommandSpec SubmitCommand() {
        "the same with another beta"},
       {"fpoctl submit job.yaml --smoke -f", "does it run at all? two steps, with its log"},
       {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
+  c.json = {"SubmitResponse", "ValidateResponse", "WatchJobResponse", "LogsResponse"};
   c.run = RunSubmit;
   return c;
 }
@@ -82,8 +94,15 @@ CommandSpec SweepCommand() {
   grid.required = true;
   c.options = {grid,
                kSetOption,
-               {"max-parallel", "", ValueKind::kCount, "N",
-                "at most N runs at a time: each waits for the end of the one N before it"},
+               {"max-parallel",
+                "",
+                ValueKind::kCount,
+                "N",
+                "at most N runs at a time: each waits for the end of the one N before it",
+                false,
+                {},
+                false,
+                1},
                {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat a sweep that was cut short (default: a new UUID)"}};
@@ -91,6 +110,7 @@ CommandSpec SweepCommand() {
                  "four runs, one computation of the reference"},
                 {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",
                  "one after the other"}};
+  c.json = {"SubmitResponse", "{name, kind, values}"};
   c.run = RunSweep;
   return c;
 }
@@ -110,6 +130,7 @@ CommandSpec InitCommand() {
       {"sae", "", ValueKind::kFile, "FILE", "the SAE: a file or a folder"}};
   c.examples = {{"fpoctl init fpo > job.yaml", "start from the template of FPO"},
                 {"fpoctl init dpo --model gemma --data train.jsonl > job.yaml", "filled in"}};
+  c.json = {"{method, job}"};
   c.run = RunInit;
   return c;
 }
@@ -118,6 +139,7 @@ CommandSpec SchemaCommand() {
   CommandSpec c{"schema", "run", "print the JSON Schema of job files"};
   c.details = "Editors complete and check job files with it.";
   c.examples = {{"fpoctl schema > job.schema.json", "then name it in your editor's YAML settings"}};
+  c.json = {"the JSON Schema"};
   c.run = RunSchema;
   return c;
 }
@@ -137,6 +159,7 @@ CommandSpec ValidateCommand() {
   c.examples = {
       {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
       {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};
+  c.json = {"the effective job"};
   c.run = RunValidate;
   return c;
 }
@@ -152,12 +175,13 @@ CommandSpec ListCommand() {
                 {"QUEUED", "HELD", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "PAUSING",
                  "PAUSED", "PREEMPTING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"}},
                {"owner", "", ValueKind::kText, "USER", "only this user's jobs"},
-               {"label", "", ValueKind::kSetting, "NAME=VALUE",
+               {"label", "", ValueKind::kLabel, "NAME=VALUE",
                 "only jobs with this label; may be repeated", true},
                {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
   c.examples = {{"fpoctl list", "all users' newest jobs"},
                 {"fpoctl list --state RUNNING --state QUEUED", "what runs and what waits"},
                 {"fpoctl list -q --state FAILED", "ids alone, for scripts"}};
+  c.json = {"ListJobsResponse"};
   c.run = RunList;
   return c;
 }
@@ -169,6 +193,7 @@ CommandSpec DescribeCommand() {
   c.arguments = {kJobArgument};
   c.examples = {{"fpoctl describe j-4f2a", "by the beginning of its id"},
                 {"fpoctl describe tiny-fpo --json", "the newest job of that name, as JSON"}};
+  c.json = {"GetJobResponse"};
   c.run = RunDescribe;
   return c;
 }
@@ -178,8 +203,15 @@ CommandSpec CompareCommand() {
   c.details =
       "Held-out accuracy, reward margin, entropy and divergence, reference records found in the "
       "cache, forward passes of the reference, times and peak memory.";
-  c.arguments = {kJobsArgument};
-  c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"}};
+  ArgumentSpec jobs = kJobsArgument;
+  jobs.required = false;
+  c.arguments = {jobs};
+  c.options = {{"label", "", ValueKind::kLabel, "NAME=VALUE",
+                "the jobs with this label, e.g. sweep=ID; may be repeated: with all of them",
+                true}};
+  c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"},
+                {"fpoctl compare --label sweep=5f0c2a9e", "the runs of a sweep"}};
+  c.json = {"GetJobResponse"};
   c.run = RunCompare;
   return c;
 }
@@ -190,13 +222,15 @@ CommandSpec LogsCommand() {
       "Each line is: time, attempt/rank, text; with -q the text alone. Lines arrive once and in "
       "order, also over lost connections. With -f the exit code is the job's.";
   c.arguments = {kJobArgument};
-  c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
-               {"attempt", "", ValueKind::kCount, "N", "only this attempt"},
-               {"rank", "", ValueKind::kCount, "N", "only this rank"},
-               {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
-               {"tail", "", ValueKind::kCount, "N", "start with the last N lines"}};
+  c.options = {
+      {"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
+      {"attempt", "", ValueKind::kCount, "N", "only this attempt", false, {}, false, 1},
+      {"rank", "", ValueKind::kCount, "N", "only this rank"},
+      {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
+      {"tail", "", ValueKind::kCount, "N", "start with the last N lines", false, {}, false, 1}};
   c.examples = {{"fpoctl logs j-4f2a --tail 50", "the last 50 lines"},
                 {"fpoctl logs -f tiny-fpo", "follow to the end"}};
+  c.json = {"LogsResponse"};
   c.run = RunLogs;
   return c;
 }
@@ -210,6 +244,7 @@ CommandSpec WatchCommand() {
   c.arguments = {kJobArgument};
   c.examples = {{"fpoctl watch j-4f2a", "live progress; the exit code is the job's"},
                 {"fpoctl watch j-4f2a --json", "every change as one JSON object a line"}};
+  c.json = {"WatchJobResponse"};
   c.run = RunWatch;
   return c;
 }
@@ -224,6 +259,7 @@ CommandSpec WaitCommand() {
       {"timeout", "", ValueKind::kDuration, "DURATION", "give up after this long, e.g. 90s or 2h"}};
   c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "go on only after success"},
                 {"fpoctl wait beta-1 beta-2", "until both have ended"}};
+  c.json = {"WatchJobResponse"};
   c.run = RunWait;
   return c;
 }
@@ -241,6 +277,7 @@ CommandSpec CancelCommand() {
                 {"fpoctl cancel j-4f2a --now", "kill it"},
                 {"fpoctl cancel beta-1 beta-2",
                  "both; fpoctl list -q --label sweep=ID | xargs fpoctl cancel"}};
+  c.json = {"CancelJobResponse"};
   c.run = RunCancel;
   return c;
 }
@@ -256,6 +293,7 @@ std::vector<CommandSpec> AdminCommands() {
                    {"limit", "", ValueKind::kCount, "N", "at most N, 0 for all (default: 50)"}};
   audit.examples = {{"fpoctl audit --since 24h", "the last day"},
                     {"fpoctl audit --target j-4f2a1c", "what was done to one job"}};
+  audit.json = {"ListAuditResponse"};
   audit.run = RunAudit;
   CommandSpec health{"health", "admin", "ask the services whether they serve"};
   health.details = "Exit code 5 when one does not.";
@@ -267,9 +305,18 @@ std::vector<CommandSpec> AdminCommands() {
                        {"coordinator", "cache"}}};
   health.examples = {{"fpoctl health", "both services"},
                      {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
+  health.json = {"{service, address, status, error}"};
   health.run = RunHealth;
+  CommandSpec help{"help", "admin", "print the help page of a command"};
+  help.arguments = {
+      {"COMMAND", ValueKind::kText, "one or two words; none: all commands", false, true}};
+  help.examples = {{"fpoctl help submit", "the same as fpoctl submit --help"},
+                   {"fpoctl help cache", "what there is of the cache"}};
+  help.json = {"{command, help}"};
+  help.run = RunHelp;
   CommandSpec version{"version", "admin", "print fpoctl's version"};
   version.examples = {{"fpoctl version", ""}};
+  version.json = {"{version}"};
   version.run = RunVersion;
   CommandSpec completion{"completion", "admin", "print a shell's completion script"};
   completion.arguments = {
@@ -278,8 +325,9 @@ std::vector<CommandSpec> AdminCommands() {
       {"source <(fpoctl completion bash)", "for this shell; add it to ~/.bashrc to keep it"},
       {"source <(fpoctl completion zsh)", "after compinit"},
       {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
+  completion.json = {"{shell, script}"};
   completion.run = RunCompletion;
-  return {audit, health, completion, version};
+  return {audit, health, completion, help, version};
 }
 
 std::vector<CommandSpec> MakeCommands() {
@@ -319,7 +367,7 @@ const std::vector<OptionSpec>& SharedOptions() {
   static const std::vector<OptionSpec> options = {
       {"server",
        "",
-       ValueKind::kText,
+       ValueKind::kAddress,
        "HOST:PORT",
        "the coordinator (environment: FPO_SERVER; default 127.0.0.1:7070)",
        false,
@@ -328,7 +376,7 @@ const std::vector<OptionSpec>& SharedOptions() {
        "coordinator"},
       {"cache-server",
        "",
-       ValueKind::kText,
+       ValueKind::kAddress,
        "HOST:PORT",
        "the reference cache (environment: FPO_CACHE_SERVER; default 127.0.0.1:7080)",
        false,
@@ -350,6 +398,14 @@ const std::vector<OptionSpec>& SharedOptions() {
       {"help", "h", ValueKind::kFlag, "", "print this page"},
   };
   return options;
+}
+
+std::vector<const CommandSpec*> CommandsOfGroup(absl::string_view word) {
+  std::vector<const CommandSpec*> commands;
+  for (const CommandSpec& command : Commands()) {
+    if (absl::StartsWith(command.name, absl::StrCat(word, " "))) commands.push_back(&command);
+  }
+  return commands;
 }
 
 const CommandSpec* FindCommand(absl::string_view name) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,17 @@ enum class ValueKind {
   kFlag,     // takes no value
   kText,     // anything
   kSetting,  // KEY=VALUE
+  kLabel,    // NAME=VALUE, as labels of jobs are
   kFile,
+  kAddress,   // HOST:PORT of a service
   kJob,       // id, prefix of one, or name
+  kWorker,    // the name of one
+  kUser,      // the name of a caller, or of a group
   kContext,   // the name of one
-  kCount,     // whole number from 0
-  kDuration,  // "30s", "2h"
+  kManifest,  // the beginning of an id, in hex
+  kKey,       // of a reference record: 64 hex digits
+  kCount,     // whole number from `least` to `most`
+  kDuration,  // "30s", "2h", "30d"
   kChoice,    // one of `choices`
 };
 
@@ -34,6 +41,8 @@ struct OptionSpec {
   std::vector<std::string> choices = {};
   bool required = false;
   std::string alias = {};  // another long name, that of the other programs' flag
+  int64_t least = 0;
+  int64_t most = INT32_MAX;
 };
 
 struct ArgumentSpec {
@@ -43,6 +52,8 @@ struct ArgumentSpec {
   bool required = true;
   bool repeated = false;
   std::vector<std::string> choices = {};
+  int64_t least = 0;
+  int64_t most = INT32_MAX;
 };
 
 struct ExampleSpec {
@@ -59,6 +70,9 @@ struct CommandSpec {
   std::vector<ArgumentSpec> arguments = {};
   std::vector<OptionSpec> options = {};
   std::vector<ExampleSpec> examples = {};
+  // What --json prints, one object a line: messages of proto/fpo/v1 ("SubmitResponse"), objects of
+  // fpoctl's own with their keys ("{folder, files}"), or another format in words.
+  std::vector<std::string> json = {};
   // Returns the exit code, or the error that is printed and decides it.
   absl::StatusOr<ExitCode> (*run)(Session&) = nullptr;
 };
@@ -67,8 +81,13 @@ const std::vector<CommandSpec>& Commands();
 const std::vector<OptionSpec>& SharedOptions();          // those every command takes
 const CommandSpec* FindCommand(absl::string_view name);  // null: none
 
-// The overview, or one command's page.
+// The commands of a group of words: "workers list", "workers drain" of "workers"; empty: it is
+// none.
+std::vector<const CommandSpec*> CommandsOfGroup(absl::string_view word);
+
+// The overview, one command's page, or that of a group ("workers"), which lists its commands.
 std::string OverviewHelp();
 std::string CommandHelp(const CommandSpec& command);
+std::string GroupHelp(absl::string_view word);
 
 }  // namespace fpo::client

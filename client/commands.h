@@ -46,6 +46,7 @@ absl::StatusOr<ExitCode> RunSchema(Session& session);
 absl::StatusOr<ExitCode> RunInit(Session& session);
 absl::StatusOr<ExitCode> RunValidate(Session& session);
 absl::StatusOr<ExitCode> RunHealth(Session& session);
+absl::StatusOr<ExitCode> RunHelp(Session& session);
 absl::StatusOr<ExitCode> RunVersion(Session& session);
 absl::StatusOr<ExitCode> RunCompletion(Session& session);
 

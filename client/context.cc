@@ -15,6 +15,9 @@
 namespace fpo::client {
 namespace {
 
+constexpr char kShape[] =
+    "{name, current, server, cache_server, tls_ca, tls_cert, tls_key, token_file}";
+
 constexpr const char* kSettable[] = {"server",   "cache-server", "tls-ca",
                                      "tls-cert", "tls-key",      "token-file"};
 
@@ -40,6 +43,12 @@ std::string ContextJson(const std::string& name, const Context& context, bool cu
     json.Add(field, *FieldOf(field, &copy));
   }
   return json.Text();
+}
+
+bool PrintedAsJson(Session& session, const std::string& name, const ContextFile& file) {
+  if (!session.settings().json) return false;
+  session.out << Json(name, file.contexts.at(name), file.current == name) << "\n";
+  return true;
 }
 
 }  // namespace
@@ -84,7 +93,7 @@ absl::StatusOr<ExitCode> RunContextSet(Session& session) {
   }
   if (file.current.empty()) file.current = name;
   FPO_RETURN_IF_ERROR(WriteContexts(path, file));
-  if (session.settings().quiet) return ExitCode::kOk;
+  if (PrintedAsJson(session, name, file) || session.settings().quiet) return ExitCode::kOk;
   session.out << "context " << name
               << (file.current == name ? " is set, and the current one\n" : " is set\n");
   return ExitCode::kOk;
@@ -97,7 +106,8 @@ absl::StatusOr<ExitCode> RunContextUse(Session& session) {
   if (file.contexts.count(name) == 0) return NoContext(name);
   file.current = name;
   FPO_RETURN_IF_ERROR(WriteContexts(path, file));
-  if (!session.settings().quiet) session.out << "context " << name << " is the current one\n";
+  if (PrintedAsJson(session, name, file) || session.settings().quiet) return ExitCode::kOk;
+  session.out << "context " << name << " is the current one\n";
   return ExitCode::kOk;
 }
 
@@ -109,6 +119,13 @@ absl::StatusOr<ExitCode> RunContextRemove(Session& session) {
   const bool was_current = file.current == name;
   if (was_current) file.current.clear();
   FPO_RETURN_IF_ERROR(WriteContexts(path, file));
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("name", name);
+    json.Add("removed", true);
+    session.out << json.Text() << "\n";
+    return ExitCode::kOk;
+  }
   if (session.settings().quiet) return ExitCode::kOk;
   session.out << "context " << name << " is removed"
               << (was_current ? "; none is the current one now\n" : "\n");
@@ -152,6 +169,7 @@ std::vector<CommandSpec> ContextCommands() {
   CommandSpec list{"context list", "admin", "list contexts"};
   list.details = "A context is a name for a coordinator, a cache and what opens them.";
   list.examples = {{"fpoctl context list", ""}};
+  list.json = {kShape};
   list.run = RunContextList;
   CommandSpec set{"context set", "admin", "make or change a context"};
   set.details =
@@ -160,17 +178,21 @@ std::vector<CommandSpec> ContextCommands() {
   set.arguments = {name};
   set.examples = {{"fpoctl context set lab --server lab-1:7070 --cache-server lab-1:7080", ""},
                   {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest stays"}};
+  set.json = {kShape};
   set.run = RunContextSet;
   CommandSpec use{"context use", "admin", "make a context the current one"};
   use.arguments = {name};
   use.examples = {{"fpoctl context use lab", "for all commands that name no other"}};
+  use.json = {kShape};
   use.run = RunContextUse;
   CommandSpec remove{"context rm", "admin", "remove a context"};
   remove.arguments = {name};
   remove.examples = {{"fpoctl context rm lab", ""}};
+  remove.json = {"{name, removed}"};
   remove.run = RunContextRemove;
   CommandSpec show{"context show", "admin", "show the settings in force and where each is from"};
   show.examples = {{"fpoctl context show", ""}, {"fpoctl context show --context lab", ""}};
+  show.json = {"{context, server, cache_server, tls_ca, tls_cert, tls_key, token_file}"};
   show.run = RunContextShow;
   return {list, set, use, remove, show};
 }

@@ -29,8 +29,7 @@ class Reader {
     const std::string place = line > 0 ? absl::StrCat(path_, ":", line) : path_;
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrCat(place, ": ", what)),
-        {.reason = "BAD_CONFIG",
-         .hint = "correct the line, or remove the file and run fpoctl context set"});
+        {.reason = "BAD_CONFIG", .hint = "correct the line, or remove the file and begin anew"});
   }
   absl::StatusOr<ContextFile> Read(const JobNode& root) const {
     ContextFile file;

@@ -7,8 +7,8 @@ namespace {
 
 const ArgumentSpec kJob{"JOB", ValueKind::kJob,
                         "a job's id, the beginning of one, or a name (its newest job)"};
-const ArgumentSpec kWorker{"WORKER", ValueKind::kText, "a worker's name (fpoctl workers list)"};
-const ArgumentSpec kStep{"STEP", ValueKind::kCount, "the step of a checkpoint"};
+const ArgumentSpec kWorker{"WORKER", ValueKind::kWorker, "a worker's name (fpoctl workers list)"};
+const ArgumentSpec kStep{"STEP", ValueKind::kCount, "the step of a checkpoint", true, false, {}, 1};
 const OptionSpec kNote{"note", "", ValueKind::kText, "TEXT", "why, for those who look"};
 
 using Run = absl::StatusOr<ExitCode> (*)(Session&);
@@ -16,6 +16,7 @@ using Run = absl::StatusOr<ExitCode> (*)(Session&);
 CommandSpec OfJob(const char* name, const char* group, const char* summary, Run run) {
   CommandSpec c{name, group, summary};
   c.arguments = {kJob};
+  c.json = {"ChangeJobResponse"};
   c.run = run;
   return c;
 }
@@ -28,6 +29,7 @@ CommandSpec MetricsCommand() {
   c.options = {{"name", "", ValueKind::kText, "SERIES",
                 "only this series, e.g. loss; may be repeated (default with --plot: a few)", true},
                {"plot", "", ValueKind::kFlag, "", "draw charts instead of a table"}};
+  c.json = {"MetricsResponse"};
   c.examples = {{"fpoctl metrics j-4f2a --name loss --plot", "the loss as a chart"},
                 {"fpoctl metrics j-4f2a --json", "all series"}};
   return c;
@@ -38,13 +40,21 @@ CommandSpec RetryCommand() {
   c.details =
       "Makes a new job with the same settings and output folder, which goes on from the newest "
       "checkpoint. The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
-  c.options = {{"from", "", ValueKind::kCount, "STEP",
-                "go back to the checkpoint of this step; later ones are removed"},
+  c.options = {{"from",
+                "",
+                ValueKind::kCount,
+                "STEP",
+                "go back to the checkpoint of this step; later ones are removed",
+                false,
+                {},
+                false,
+                1},
                {"set", "", ValueKind::kSetting, "KEY=VALUE",
                 "change one key of the job; may be repeated", true},
                {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat an earlier retry whose answer was lost (default: a new UUID)"}};
+  c.json = {"SubmitResponse", "WatchJobResponse"};
   c.examples = {{"fpoctl retry j-4f2a", "from the newest checkpoint"},
                 {"fpoctl retry j-4f2a --from 400", "from an older one"},
                 {"fpoctl retry j-4f2a --set retry.max_restarts=10", "with another limit"}};
@@ -58,11 +68,13 @@ CommandSpec DownloadCommand() {
       "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
       "The same command again goes on where a broken or interrupted download stopped. -q prints "
       "the folder.";
-  c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
-               {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
-               {"step", "", ValueKind::kCount, "N", "the checkpoint of this step"},
-               {"to", "", ValueKind::kFile, "FOLDER",
-                "where to put it (default: a folder here named after the job)"}};
+  c.options = {
+      {"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
+      {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
+      {"step", "", ValueKind::kCount, "N", "the checkpoint of this step", false, {}, false, 1},
+      {"to", "", ValueKind::kFile, "FOLDER",
+       "where to put it (default: a folder here named after the job)"}};
+  c.json = {"{folder, files}"};
   c.examples = {{"fpoctl download tiny-fpo", "the result, into ./tiny-fpo"},
                 {"fpoctl download j-4f2a --best --to best", "the best checkpoint"}};
   return c;
@@ -71,6 +83,7 @@ CommandSpec DownloadCommand() {
 CommandSpec WorkerCommand(const char* name, const char* summary, Run run) {
   CommandSpec c{name, "admin", summary};
   c.arguments = {kWorker};
+  c.json = {"SetWorkerModeResponse"};
   c.run = run;
   return c;
 }
@@ -83,11 +96,13 @@ std::vector<CommandSpec> ExplainCommands() {
   explain.details =
       "The first reason with its numbers, then what else is known: workers and their slots, who is "
       "ahead, how earlier attempts ended, and a command that may help.";
+  explain.json = {"ExplainJobResponse"};
   explain.examples = {{"fpoctl explain j-4f2a", ""}};
   CommandSpec queue{"queue", "look", "list what runs and what waits, in the order of starting"};
   queue.details =
       "START is an estimate from the pace of what runs and the time that jobs like it took; '-' "
       "where nobody can know.";
+  queue.json = {"QueueResponse"};
   queue.examples = {{"fpoctl queue", "who is next, and when"}};
   queue.run = RunQueue;
   return {explain, queue, MetricsCommand()};
@@ -112,7 +127,8 @@ std::vector<CommandSpec> JobControlCommands() {
   priority.details =
       "0 to 1000, higher runs first. A waiting job preempts running ones of lower priority: they "
       "checkpoint, stop, and queue again.";
-  priority.arguments.push_back({"N", ValueKind::kCount, "the new priority, 0 to 1000"});
+  priority.arguments.push_back(
+      {"N", ValueKind::kCount, "the new priority, 0 to 1000", true, false, {}, 0, 1000});
   priority.examples = {{"fpoctl priority j-4f2a 900", "before jobs of the default 500"}};
   return {hold, release, pause, resume, priority, RetryCommand()};
 }
@@ -122,14 +138,17 @@ std::vector<CommandSpec> CheckpointCommands() {
   list.details =
       "Those that count: accepted under the epoch of the attempt that wrote them. -q prints "
       "folders.";
+  list.json = {"ListCheckpointsResponse"};
   list.examples = {{"fpoctl ckpt list j-4f2a", "newest first"}};
   CommandSpec pin =
       OfJob("ckpt pin", "results", "keep a checkpoint whatever retention says", RunCheckpointPin);
   pin.arguments.push_back(kStep);
+  pin.json = {"PinCheckpointResponse"};
   pin.examples = {{"fpoctl ckpt pin j-4f2a 400", ""}};
   CommandSpec unpin =
       OfJob("ckpt unpin", "results", "leave a checkpoint to retention again", RunCheckpointUnpin);
   unpin.arguments.push_back(kStep);
+  unpin.json = {"PinCheckpointResponse"};
   unpin.examples = {{"fpoctl ckpt unpin j-4f2a 400", ""}};
   CommandSpec gc = OfJob("ckpt gc", "results", "remove checkpoints that retention does not want",
                          RunCheckpointGc);
@@ -138,12 +157,14 @@ std::vector<CommandSpec> CheckpointCommands() {
       "keep_last, the best keep_best and pinned ones. Not while the job runs: its trainer does it "
       "then.";
   gc.options = {{"dry-run", "", ValueKind::kFlag, "", "only say what would be removed, and why"}};
+  gc.json = {"GcCheckpointsResponse"};
   gc.examples = {{"fpoctl ckpt gc j-4f2a --dry-run", "look first"}};
   return {list, pin, unpin, gc, DownloadCommand()};
 }
 
 std::vector<CommandSpec> WorkerCommands() {
   CommandSpec list{"workers list", "admin", "list workers, their slots and jobs"};
+  list.json = {"ListWorkersResponse"};
   list.examples = {{"fpoctl workers list", "who is there"}};
   list.run = RunWorkersList;
   CommandSpec drain =

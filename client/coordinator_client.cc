@@ -12,7 +12,7 @@ namespace {
 namespace pb = fpo::v1;
 
 CallSite SiteOf(const std::string& address, const Interrupt& interrupt) {
-  return {"coordinator", address, "--server or FPO_SERVER", "fpo-coordinator", interrupt.raised()};
+  return CoordinatorSite(address, interrupt.raised());
 }
 
 }  // namespace

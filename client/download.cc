@@ -72,9 +72,6 @@ absl::Status CheckOptions(const Invocation& invocation) {
     return UsageError("download: --best, --latest and --step exclude each other",
                       "fpoctl download --help");
   }
-  if (invocation.Has("step") && invocation.GetCount("step", 0) == 0) {
-    return UsageError("download: --step is 0; steps count from 1", "fpoctl ckpt list JOB");
-  }
   return absl::OkStatus();
 }
 

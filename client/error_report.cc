@@ -7,8 +7,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/exit_code.h"
+#include "client/hint.h"
 #include "client/text_layout.h"
 #include "common/error_info.h"
+#include "common/json.h"
 
 namespace fpo::client {
 
@@ -17,7 +19,9 @@ std::string HintOf(const absl::Status& error) {
   if (info && !info->hint.empty()) return info->hint;
   switch (ExitCodeOf(error)) {
     case ExitCode::kInvalid:
-      return "fpoctl schema lists every key; fpoctl init fpo prints an example";
+      return ErrorReason(error) == kInvalidJobReason
+                 ? "every key: fpoctl schema; an example: fpoctl init fpo"
+                 : "fpoctl --help";
     case ExitCode::kNotFound:
       return "fpoctl list";
     case ExitCode::kUnreachable:
@@ -25,14 +29,29 @@ std::string HintOf(const absl::Status& error) {
     case ExitCode::kDenied:
       return "ask who runs the service for access";
     case ExitCode::kConflict:
-      return "fpoctl list shows the state of jobs";
+      return "the state of jobs: fpoctl list";
     case ExitCode::kQuota:
-      return "try again later; fpoctl list shows what runs";
+      return "try again later; what runs: fpoctl queue";
     case ExitCode::kInterrupted:
-      return "run it again";
+      return "what became of it: fpoctl list";
     default:
-      return "fpoctl health; if it is well, this is a bug worth reporting";
+      return "fpoctl health; if all is well, this is a bug worth reporting";
   }
+}
+
+absl::Status WithUsefulHint(const absl::Status& error, const std::vector<std::string>& typed) {
+  ErrorInfo info = GetErrorInfo(error).value_or(ErrorInfo());
+  info.hint = HintOf(error);
+  if (RepeatsLine(info.hint, typed)) {
+    info.hint = RepeatsLine("fpoctl health", typed) ? "fpoctl context show" : "fpoctl health";
+  }
+  return WithErrorInfo(error, info);
+}
+
+std::string WarningReport(absl::string_view text, bool json) {
+  const std::string line = OneLine(std::string(text));
+  if (!json) return absl::StrCat("warning: ", line, "\n");
+  return absl::StrCat("{\"warning\":", JsonQuote(line), "}\n");
 }
 
 std::string ErrorText(const absl::Status& error) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace fpo::client {
 
@@ -17,7 +19,14 @@ std::string ErrorJson(const absl::Status& error);
 // One of the two.
 std::string ErrorReport(const absl::Status& error, bool json);
 
-// The hint that belongs to an error: the server's own, else one by its code.
+// The hint that belongs to an error: the server's own, else one by its code (client/hint.h).
 std::string HintOf(const absl::Status& error);
+
+// The same error with its hint written out, and with another one where that is to do what was just
+// typed (the words after "fpoctl").
+absl::Status WithUsefulHint(const absl::Status& error, const std::vector<std::string>& typed);
+
+// Something that went well enough, on stderr: "warning: TEXT", or {"warning":"TEXT"}.
+std::string WarningReport(absl::string_view text, bool json);
 
 }  // namespace fpo::client

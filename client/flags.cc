@@ -13,11 +13,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/command_table.h"
-#include "client/context_file.h"
 #include "client/exit_code.h"
+#include "client/line_errors.h"
 #include "client/settings.h"
+#include "client/value_check.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -92,122 +92,11 @@ void BuildParser(Parser* parser) {
   for (const CommandSpec& command : Commands()) AddCommand(command, parser);
 }
 
-// Edits between two words, for "did you mean".
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t up = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = up;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string Nearest(const std::string& word) {
-  std::string best;
-  size_t best_distance = 3;
-  for (const CommandSpec& command : Commands()) {
-    const size_t distance = Distance(word, command.name);
-    if (distance < best_distance) {
-      best = command.name;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
-
 const CommandSpec* Chosen(const Parser& parser) {
   for (const auto& [command, app] : parser.commands) {
     if (app->parsed()) return command;
   }
   return nullptr;
-}
-
-std::string HelpHint(const CommandSpec* command) {
-  return command == nullptr ? "fpoctl --help" : absl::StrCat("fpoctl ", command->name, " --help");
-}
-
-absl::Status Wrong(const CommandSpec* command, absl::string_view message) {
-  const std::string name = command == nullptr ? "" : absl::StrCat(command->name, ": ");
-  return UsageError(absl::StrCat(name, message), HelpHint(command));
-}
-
-absl::Status NoCommand(const std::vector<std::string>& args) {
-  const auto word = std::find_if(args.begin(), args.end(),
-                                 [](const std::string& a) { return !a.empty() && a[0] != '-'; });
-  if (word == args.end()) return UsageError("no command given", "fpoctl --help");
-  std::vector<std::string> group;
-  for (const CommandSpec& command : Commands()) {
-    if (absl::StartsWith(command.name, *word + " ")) group.push_back("fpoctl " + command.name);
-  }
-  if (!group.empty()) {
-    return UsageError(absl::StrCat("'", *word, "' needs to know what to do"),
-                      absl::StrJoin(group, " or "));
-  }
-  const std::string nearest = Nearest(*word);
-  return UsageError(absl::StrCat("there is no command '", *word, "'"),
-                    nearest.empty() ? "fpoctl --help" : absl::StrCat("fpoctl ", nearest));
-}
-
-absl::Status CheckValue(const std::string& name, ValueKind kind, const std::string& value,
-                        const std::vector<std::string>& choices) {
-  const auto bad = [&](absl::string_view wanted) {
-    return absl::InvalidArgumentError(absl::StrCat(name, " is '", value, "' and must be ", wanted));
-  };
-  int64_t count = 0;
-  absl::Duration duration;
-  if (kind == ValueKind::kCount &&
-      (!absl::SimpleAtoi(value, &count) || count < 0 || count > INT32_MAX)) {
-    return bad("a whole number from 0 to 2147483647");
-  }
-  if (kind == ValueKind::kDuration &&
-      (!absl::ParseDuration(value, &duration) || duration <= absl::ZeroDuration())) {
-    return bad("a duration above 0 such as 90s, 10m or 1h30m");
-  }
-  const size_t equals = value.find('=');
-  if (kind == ValueKind::kSetting && (equals == std::string::npos || equals == 0)) {
-    return bad("KEY=VALUE, e.g. method.beta=2");
-  }
-  if (kind == ValueKind::kChoice &&
-      std::find(choices.begin(), choices.end(), value) == choices.end()) {
-    return bad(absl::StrCat("one of ", absl::StrJoin(choices, ", ")));
-  }
-  if (kind == ValueKind::kContext && !IsContextName(value)) {
-    return bad("letters, digits, '.', '_' and '-', at most 63");
-  }
-  if (value.empty() && kind != ValueKind::kText) return bad("not empty");
-  return absl::OkStatus();
-}
-
-absl::Status CheckOption(const OptionSpec& option, std::vector<std::string>* values) {
-  if (values->size() > 1 && !option.repeated) {
-    return absl::InvalidArgumentError(absl::StrCat("--", option.name, " is given ", values->size(),
-                                                   " times and may be given once"));
-  }
-  for (std::string& value : *values) {
-    // States are written in capitals everywhere but by hand.
-    if (option.name == "state") value = absl::AsciiStrToUpper(value);
-    const absl::Status status =
-        CheckValue(absl::StrCat("--", option.name), option.kind, value, option.choices);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckArgument(const ArgumentSpec& argument, const std::vector<std::string>& values) {
-  if (values.empty() && argument.required) {
-    return absl::InvalidArgumentError(absl::StrCat(argument.name, " is missing: ", argument.help));
-  }
-  for (const std::string& value : values) {
-    const absl::Status status = CheckValue(argument.name, argument.kind, value, argument.choices);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Collect(std::list<Slot>& slots, Invocation* invocation) {
@@ -218,15 +107,15 @@ absl::Status Collect(std::list<Slot>& slots, Invocation* invocation) {
   const CommandSpec& command = *invocation->command;
   for (const ArgumentSpec& argument : command.arguments) {
     const absl::Status status = CheckArgument(argument, invocation->GetAll(argument.name));
-    if (!status.ok()) return Wrong(&command, status.message());
+    if (!status.ok()) return WrongLine(&command, status.message());
   }
   for (const OptionSpec& option : command.options) {
     if (!invocation->Has(option.name) && option.required) {
-      return Wrong(&command, absl::StrCat("--", option.name, " is missing: ", option.help));
+      return WrongLine(&command, absl::StrCat("--", option.name, " is missing: ", option.help));
     }
     if (!invocation->Has(option.name)) continue;
     const absl::Status status = CheckOption(option, &invocation->values[option.name]);
-    if (!status.ok()) return Wrong(&command, status.message());
+    if (!status.ok()) return WrongLine(&command, status.message());
   }
   return absl::OkStatus();
 }
@@ -236,18 +125,18 @@ bool SharedFlag(const Parser& parser, absl::string_view name) {
                      [name](const Slot& slot) { return slot.name == name && slot.flag; });
 }
 
-// The shared options that were given and take a value.
-absl::StatusOr<GivenOptions> GivenIn(const Parser& parser) {
+// The shared options that were given and take a value. A context forgets what it is given as
+// nothing; elsewhere that is a mistake.
+absl::StatusOr<GivenOptions> GivenIn(const Parser& parser, const CommandSpec& command) {
   GivenOptions given;
   for (const OptionSpec& option : SharedOptions()) {
     for (const Slot& slot : parser.shared) {
       if (slot.name != option.name || slot.values.empty()) continue;
-      if (option.kind == ValueKind::kContext) {
-        const absl::Status status =
-            CheckValue("--context", option.kind, slot.values.back(), option.choices);
-        if (!status.ok()) return Wrong(nullptr, status.message());
-      }
-      given[option.name] = slot.values.back();
+      std::vector<std::string> last = {slot.values.back()};
+      const bool forgets = command.name == "context set" && last[0].empty();
+      const absl::Status status = forgets ? absl::OkStatus() : CheckOption(option, &last);
+      if (!status.ok()) return WrongLine(&command, status.message());
+      given[option.name] = last[0];
     }
   }
   return given;
@@ -255,13 +144,13 @@ absl::StatusOr<GivenOptions> GivenIn(const Parser& parser) {
 
 // Commands that a wrong file of contexts must not keep from running, or that mend it.
 bool UsesContext(const CommandSpec& command) {
-  return command.name != "version" && command.name != "completion" &&
+  return command.name != "version" && command.name != "completion" && command.name != "help" &&
          !absl::StartsWith(command.name, "context ");
 }
 
 absl::Status FillSettings(const Parser& parser, const Environment& environment,
                           Invocation* invocation) {
-  FPO_ASSIGN_OR_RETURN(const GivenOptions given, GivenIn(parser));
+  FPO_ASSIGN_OR_RETURN(const GivenOptions given, GivenIn(parser, *invocation->command));
   Settings& settings = invocation->settings;
   settings.json = SharedFlag(parser, "json");
   settings.quiet = SharedFlag(parser, "quiet");
@@ -270,14 +159,55 @@ absl::Status FillSettings(const Parser& parser, const Environment& environment,
   return ResolveSettings(given, environment, &settings);
 }
 
-// CLI11's words for an argument nobody knows are long; the rest of its messages read well as they
-// are.
+// CLI11's words where they read badly.
 std::string ParseMessage(const CLI::ParseError& error) {
   const std::string message = error.what();
   const size_t colon = message.find(": ");
-  const bool extras = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
-  if (!extras || colon == std::string::npos) return message;
-  return absl::StrCat("unexpected argument '", message.substr(colon + 2), "'");
+  if (absl::EndsWith(message, " missing") && colon != std::string::npos) {
+    return absl::StrCat(message.substr(0, colon), " needs a value");
+  }
+  return message;
+}
+
+// A flag that is given a value ("--json=yes"), or "".
+std::string FlagWithValue(const std::vector<OptionSpec>& options,
+                          const std::vector<std::string>& args) {
+  for (const OptionSpec& option : options) {
+    if (option.kind != ValueKind::kFlag) continue;
+    const std::string name = absl::StrCat("--", option.name);
+    for (const std::string& arg : args) {
+      if (absl::StartsWith(arg, name + "=")) return name;
+    }
+  }
+  return "";
+}
+
+// What CLI11 found wrong with the line of a command, in words.
+absl::Status ErrorOfLine(const Parser& parser, const CommandSpec& command,
+                         const std::vector<std::string>& args, const CLI::ParseError& error) {
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    return WrongLine(&command, ParseMessage(error));
+  }
+  std::vector<std::string> extras = parser.app.remaining(/*recurse=*/true);
+  if (extras.empty()) extras.emplace_back();
+  const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& word) {
+    return word.size() > 1 && word[0] == '-';
+  });
+  return UnexpectedWord(command, args, flag == extras.end() ? extras.front() : *flag);
+}
+
+absl::Status CheckFlagsAlone(const CommandSpec& command, const std::vector<std::string>& args) {
+  std::string flag = FlagWithValue(SharedOptions(), args);
+  if (flag.empty()) flag = FlagWithValue(command.options, args);
+  if (flag.empty()) return absl::OkStatus();
+  return WrongLine(&command, absl::StrCat(flag, " takes no value"));
+}
+
+// The page of a command, of a group, or the overview.
+std::string HelpOf(const CommandSpec* command, const std::vector<std::string>& args) {
+  if (command != nullptr) return CommandHelp(*command);
+  const std::vector<std::string> words = CommandWords(args);
+  return words.empty() ? OverviewHelp() : GroupHelp(words.front());
 }
 
 std::string Variable(const char* name) {
@@ -319,33 +249,37 @@ int TerminalColumns() {
 
 ParsedLine ParseCommandLine(const std::vector<std::string>& args, const Environment& environment) {
   ParsedLine line;
+  line.json = std::find(args.begin(), args.end(), "--json") != args.end();
+  line.error = CheckCommandWords(args);
+  if (!line.error.ok()) return line;
   Parser parser;
   BuildParser(&parser);
-  absl::Status parsed;
+  std::optional<CLI::ParseError> wrong;
   try {
     parser.app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
   } catch (const CLI::ParseError& error) {
-    parsed = absl::InvalidArgumentError(ParseMessage(error));
+    wrong = error;
   }
-  line.json =
-      SharedFlag(parser, "json") || std::find(args.begin(), args.end(), "--json") != args.end();
   const CommandSpec* command =
       SharedFlag(parser, "version") ? FindCommand("version") : Chosen(parser);
-  if (parsed.ok() && SharedFlag(parser, "help")) {
-    line.help = command == nullptr ? OverviewHelp() : CommandHelp(*command);
+  if (!wrong && SharedFlag(parser, "help")) {
+    line.help = HelpOf(command, args);
     return line;
   }
   if (command == nullptr) {
-    line.error = NoCommand(args);
+    line.error = wrong ? WrongLine(nullptr, ParseMessage(*wrong))
+                       : UsageError("no command given", "fpoctl --help");
     return line;
   }
-  if (!parsed.ok()) {
-    line.error = Wrong(command, parsed.message());
+  if (wrong) {
+    line.error = ErrorOfLine(parser, *command, args, *wrong);
     return line;
   }
   Invocation invocation;
   invocation.command = command;
+  invocation.typed = args;
   line.error = FillSettings(parser, environment, &invocation);
+  if (line.error.ok()) line.error = CheckFlagsAlone(*command, args);
   if (line.error.ok()) line.error = Collect(parser.slots[command], &invocation);
   if (line.error.ok()) line.invocation = std::move(invocation);
   return line;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/convert.h"
+#include "client/error_report.h"
 #include "client/exit_code.h"
 #include "client/human.h"
 #include "client/job_feed.h"
@@ -60,6 +61,13 @@ class Following {
 
   absl::StatusOr<ExitCode> TimedOut(absl::Time now) {
     display_.Finish(now);
+    if (session_.settings().json) {
+      const std::string& id = request_.job_id;
+      session_.err << ErrorJson(WithErrorInfo(
+          absl::DeadlineExceededError(absl::StrCat("job ", id, " has not ended at the timeout")),
+          {.reason = "TIMEOUT", .hint = absl::StrCat("fpoctl wait ", id), .ids = {id}}));
+      return ExitCode::kTimeout;
+    }
     session_.err << "job " << request_.job_id << " is "
                  << (last_ ? pb::JobState_Name(last_->state()) : std::string("not answered for"))
                  << " at the timeout; go on with: fpoctl wait " << request_.job_id << "\n";
@@ -69,8 +77,7 @@ class Following {
   absl::StatusOr<ExitCode> Ended(const absl::Status& status, absl::Time now) {
     display_.Finish(now);
     if (ErrorReason(status) == kInterruptedReason) {
-      session_.err << InterruptedText("watch", request_.job_id);
-      return ExitCode::kInterrupted;
+      return Interrupted(session_, "watch", request_.job_id);
     }
     if (!status.ok()) return status;
     const JobView job = ViewOf(*last_);
@@ -110,9 +117,17 @@ absl::StatusOr<ExitCode> FollowJob(Session& session, CoordinatorClient& coordina
   return Following(session, request, display).Run(feed);
 }
 
-std::string InterruptedText(const std::string& command, const std::string& job_id) {
-  return absl::StrCat("\njob ", job_id, " goes on without you\n  follow again  fpoctl ", command,
-                      " ", job_id, "\n  cancel        fpoctl cancel ", job_id, "\n");
+ExitCode Interrupted(Session& session, const std::string& command, const std::string& job_id) {
+  const std::string again = absl::StrCat("fpoctl ", command, " ", job_id);
+  if (session.settings().json) {
+    session.err << ErrorJson(
+        WithErrorInfo(absl::CancelledError(absl::StrCat("interrupted; job ", job_id, " goes on")),
+                      {.reason = kInterruptedReason, .hint = again, .ids = {job_id}}));
+  } else {
+    session.err << "\njob " << job_id << " goes on\n  follow again  " << again
+                << "\n  cancel        fpoctl cancel " << job_id << "\n";
+  }
+  return ExitCode::kInterrupted;
 }
 
 }  // namespace fpo::client

@@ -24,7 +24,8 @@ struct FollowRequest {
 absl::StatusOr<ExitCode> FollowJob(Session& session, CoordinatorClient& coordinator,
                                    const FollowRequest& request, JobDisplay& display);
 
-// What Ctrl-C says on stderr: the job goes on, and how to follow and cancel it.
-std::string InterruptedText(const std::string& command, const std::string& job_id);
+// Says on stderr, after Ctrl-C, that the job goes on, and how to follow it again (with `command`)
+// and to cancel it. Returns kInterrupted.
+ExitCode Interrupted(Session& session, const std::string& command, const std::string& job_id);
 
 }  // namespace fpo::client

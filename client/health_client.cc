@@ -18,7 +18,7 @@ using HealthAnswer = google::protobuf::Int32Value;
 
 }  // namespace
 
-std::string CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout) {
+Health CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout) {
   grpc::TemplatedGenericStub<HealthRequest, HealthAnswer> stub(channel);
   grpc::ClientContext context;
   SetDeadline(&context, timeout);
@@ -32,9 +32,9 @@ std::string CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Dur
   void* tag = nullptr;
   bool ok = false;
   queue.Next(&tag, &ok);  // ends at the call's deadline
-  if (!ok || !status.ok()) return "UNREACHABLE";
-  if (answer.value() == 1) return "SERVING";
-  return answer.value() == 2 ? "NOT_SERVING" : "UNKNOWN";
+  if (!ok || !status.ok()) return {"UNREACHABLE", status};
+  if (answer.value() == 1) return {"SERVING", status};
+  return {answer.value() == 2 ? "NOT_SERVING" : "UNKNOWN", status};
 }
 
 }  // namespace fpo::client

@@ -9,8 +9,12 @@
 
 namespace fpo::client {
 
-// Asks grpc.health.v1 how a whole server is: "SERVING", "NOT_SERVING", "UNKNOWN", or "UNREACHABLE".
-// Blocks at most `timeout`.
-std::string CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout);
+struct Health {
+  std::string status;  // "SERVING", "NOT_SERVING", "UNKNOWN", or "UNREACHABLE"
+  grpc::Status error;  // why it is UNREACHABLE
+};
+
+// Asks grpc.health.v1 how a whole server is. Blocks at most `timeout`.
+Health CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout);
 
 }  // namespace fpo::client

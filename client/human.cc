@@ -82,8 +82,4 @@ std::string LocalTime(const std::optional<absl::Time>& time, absl::TimeZone zone
   return time ? absl::FormatTime("%Y-%m-%d %H:%M:%S", *time, zone) : "-";
 }
 
-std::string LocalClock(absl::Time time, absl::TimeZone zone) {
-  return absl::FormatTime("%H:%M:%S", time, zone);
-}
-
 }  // namespace fpo::client

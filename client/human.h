@@ -22,6 +22,5 @@ std::string HumanNumber(const std::optional<double>& value);
 std::string HumanPercent(int64_t part, int64_t whole);
 std::string LocalTime(const std::optional<absl::Time>& time,
                       absl::TimeZone zone);                    // "2025-01-31 14:03:11"
-std::string LocalClock(absl::Time time, absl::TimeZone zone);  // "14:03:11"
 
 }  // namespace fpo::client

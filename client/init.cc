@@ -3,6 +3,7 @@
 #include "client/init_job.h"
 #include "common/error_info.h"
 #include "common/job_template.h"
+#include "common/json.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -31,7 +32,14 @@ absl::StatusOr<ExitCode> RunInit(Session& session) {
   if (!found.ok()) return WithHint(found.status());
   const std::vector<TemplateChoice>& choices = *found;
   FPO_ASSIGN_OR_RETURN(const std::string text, JobTemplate(method, choices));
-  session.out << text;
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("method", method);
+    json.Add("job", text);
+    session.out << json.Text() << "\n";
+  } else {
+    session.out << text;
+  }
   if (session.settings().quiet) return ExitCode::kOk;
   for (const TemplateChoice& choice : choices) {
     if (choice.reason.empty()) continue;

@@ -1,6 +1,7 @@
 #include "client/invocation.h"
 
 #include "absl/strings/numbers.h"
+#include "common/duration_text.h"
 
 namespace fpo::client {
 
@@ -22,9 +23,9 @@ int64_t Invocation::GetCount(const std::string& name, int64_t fallback) const {
 }
 
 std::optional<absl::Duration> Invocation::GetDuration(const std::string& name) const {
-  absl::Duration duration;
-  if (!Has(name) || !absl::ParseDuration(Get(name), &duration)) return std::nullopt;
-  return duration;
+  const absl::StatusOr<absl::Duration> duration = ParseDurationText(Get(name));
+  if (!Has(name) || !duration.ok()) return std::nullopt;
+  return *duration;
 }
 
 }  // namespace fpo::client

@@ -32,6 +32,7 @@ struct Settings {
 struct Invocation {
   const CommandSpec* command = nullptr;
   Settings settings;
+  std::vector<std::string> typed;  // the words as they were given
   // By option or argument name without dashes; a flag that was given is {"true"}.
   std::map<std::string, std::vector<std::string>> values;
 

@@ -69,7 +69,7 @@ void LineDisplay::Show(const JobView& job, absl::Time now) {
   stage_ = stage;
   last_line_ = line;
   printed_at_ = now;
-  out_ << LocalClock(now, zone_) << " " << line << std::flush;
+  out_ << LocalTime(now, zone_) << " " << line << std::flush;
 }
 
 void LineDisplay::Note(const std::string& note, absl::Time now) {
@@ -77,7 +77,7 @@ void LineDisplay::Note(const std::string& note, absl::Time now) {
   const bool news = note.empty() != note_.empty();
   note_ = note;
   if (!news) return;
-  out_ << LocalClock(now, zone_) << " " << (note.empty() ? "connected again" : note) << "\n"
+  out_ << LocalTime(now, zone_) << " " << (note.empty() ? "connected again" : note) << "\n"
        << std::flush;
 }
 

@@ -8,12 +8,15 @@
 #include "client/submit_once.h"
 #include "common/error_info.h"
 #include "common/job_file.h"
+#include "common/json.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
 
 absl::StatusOr<ExitCode> RunSchema(Session& session) {
-  session.out << JobSchema() << "\n";
+  session.out << (session.settings().json ? nlohmann::ordered_json::parse(JobSchema()).dump()
+                                          : JobSchema())
+              << "\n";
   return ExitCode::kOk;
 }
 

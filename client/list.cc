@@ -59,7 +59,7 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
   session.out << RenderJobList(jobs, absl::Now(), session.style());
   if (!answer.next_page_token().empty()) {
     session.err << "there are more than these " << answer.jobs_size()
-                << " jobs; fpoctl list --limit 0 shows all\n";
+                << " jobs; all: fpoctl list --limit 0\n";
   }
   return ExitCode::kOk;
 }

@@ -22,7 +22,7 @@ std::string LineText(const pb::LogLine& line, const Session& session) {
   const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
   if (session.settings().quiet) return absl::StrCat(text, "\n");
   const std::string rank = line.rank() < 0 ? "agent" : absl::StrCat(line.rank());
-  return absl::StrCat(LocalClock(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
+  return absl::StrCat(LocalTime(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
                       "/", rank, " ", text, "\n");
 }
 
@@ -80,8 +80,7 @@ absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinat
                                   const pb::LogsRequest& request) {
   const absl::Status status = LogReading(session, coordinator, request).Run();
   if (ErrorReason(status) == kInterruptedReason) {
-    session.err << InterruptedText("logs -f", request.job_id());
-    return ExitCode::kInterrupted;
+    return Interrupted(session, "logs -f", request.job_id());
   }
   FPO_RETURN_IF_ERROR(status);
   if (!request.follow()) return ExitCode::kOk;

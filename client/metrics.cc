@@ -21,8 +21,10 @@ void PrintTable(Session& session, const pb::MetricsResponse& answer) {
   const MetricTable table = LayOutMetrics(answer, session.style());
   session.out << table.text;
   if (table.hidden == 0) return;
-  session.err << table.hidden << " more series do not fit here: fpoctl metrics " << answer.job_id()
-              << " -q lists them, --name NAME shows one\n";
+  session.err
+      << table.hidden
+      << " more series do not fit here; --name NAME shows one, all names: fpoctl metrics -q "
+      << answer.job_id() << "\n";
 }
 
 void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) {
@@ -66,6 +68,7 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   const std::vector<std::string> names = session.invocation.GetAll("name");
   for (const std::string& name : names) request.add_names(name);
   FPO_ASSIGN_OR_RETURN(const pb::MetricsResponse answer, coordinator.Metrics(request));
+  if (answer.series().empty()) return NoSeries(answer, names);
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";
     return ExitCode::kOk;
@@ -74,7 +77,7 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   if (answer.series().empty()) {
     return NoSeries(
         answer.job_id(), absl::StrCat("series \"", names.front(), "\""),
-        absl::StrCat("fpoctl metrics ", answer.job_id(), " --json shows all there are"));
+        absl::StrCat("their names: fpoctl metrics -q ", answer.job_id()));
   }
   if (session.settings().quiet) {
     for (const pb::MetricSeries& series : answer.series()) session.out << series.name() << "\n";

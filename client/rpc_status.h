@@ -17,6 +17,9 @@ struct CallSite {
   bool interrupted = false;
 };
 
+CallSite CoordinatorSite(const std::string& address, bool interrupted);
+CallSite CacheSite(const std::string& address, bool interrupted);
+
 // A failed call as fpoctl reports it: the server's own words and hint where it gave them; for a
 // server that cannot be reached the address and what to do.
 absl::Status CallError(const grpc::Status& status, const CallSite& site);

@@ -3,6 +3,7 @@
 #include "client/command_table.h"
 #include "client/error_report.h"
 #include "client/exit_code.h"
+#include "common/error_info.h"
 
 namespace fpo::client {
 namespace {
@@ -10,6 +11,12 @@ namespace {
 int Fail(const absl::Status& error, bool json, std::ostream& err) {
   err << ErrorReport(error, json) << std::flush;
   return static_cast<int>(ExitCodeOf(error));
+}
+
+absl::Status OutputLost() {
+  return WithErrorInfo(absl::DataLossError("standard output could not be written"),
+                       {.reason = "OUTPUT_LOST",
+                        .hint = "is the disk full, or did its reader end? df -h shows the space"});
 }
 
 }  // namespace
@@ -24,11 +31,10 @@ int RunCommandLine(const std::vector<std::string>& args, const RunContext& conte
   Session session{*line.invocation, context.environment, context.out,
                   context.err,      context.interrupt,   context.times};
   const absl::StatusOr<ExitCode> code = line.invocation->command->run(session);
-  if (!code.ok()) return Fail(code.status(), line.json, context.err);
+  if (!code.ok()) return Fail(WithUsefulHint(code.status(), args), line.json, context.err);
   context.out << std::flush;
   if (!context.out) {
-    return Fail(absl::DataLossError("standard output could not be written"), line.json,
-                context.err);
+    return Fail(OutputLost(), line.json, context.err);
   }
   return static_cast<int>(*code);
 }

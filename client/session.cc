@@ -16,15 +16,17 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
   if (!token_file.empty()) {
     absl::StatusOr<std::string> token = ReadTokenFile(token_file);
     if (!token.ok()) {
-      return WithErrorInfo(token.status(),
-                           {.reason = "TOKEN_FILE", .hint = "fpoctl token create --out makes one"});
+      return WithErrorInfo(
+          token.status(),
+          {.reason = "TOKEN_FILE",
+           .hint = "name the file with your token: --token-file, FPO_TOKEN_FILE, or a "
+                   "context (fpoctl context show)"});
     }
     options.token = *std::move(token);
   }
   auto channel = MakeChannel(address, options);
   if (!channel.ok()) {
-    return UsageError(channel.status().message(),
-                      "fpoctl --help names the address and TLS options");
+    return UsageError(channel.status().message(), "what is set, and where: fpoctl context show");
   }
   return channel;
 }

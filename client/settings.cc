@@ -4,6 +4,8 @@
 #include "absl/strings/str_replace.h"
 #include "client/context_file.h"
 #include "client/exit_code.h"
+#include "client/hint.h"
+#include "common/rpc/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -39,6 +41,24 @@ void Fill(const Place& place, const GivenOptions& given, Context* context, Setti
   }
 }
 
+// An address that cannot work, by where it is from. The command line was checked before.
+absl::Status CheckServer(const char* option, const char* variable, const std::string& address,
+                         const Settings& settings) {
+  const absl::Status status = CheckPeerAddress(address);
+  if (status.ok()) return status;
+  const bool is_cache = absl::string_view(option) != "server";
+  const std::string example = is_cache ? "127.0.0.1:7080" : "127.0.0.1:7070";
+  const std::string field = absl::StrReplaceAll(option, {{"-", "_"}});
+  const std::string source = settings.sources.at(field);
+  if (source == "environment") {
+    return UsageError(absl::StrCat(variable, ": ", status.message()),
+                      absl::StrCat("export ", variable, "=", example, ", or unset it"));
+  }
+  return UsageError(
+      absl::StrCat(field, " of ", source, ": ", status.message()),
+      CommandLineOf({"context", "set", settings.context, absl::StrCat("--", option), example}));
+}
+
 }  // namespace
 
 absl::Status ResolveSettings(const GivenOptions& given, const Environment& environment,
@@ -63,7 +83,8 @@ absl::Status ResolveSettings(const GivenOptions& given, const Environment& envir
         Place{"token-file", &environment.token_file, &settings->token_file}}) {
     Fill(place, given, &context, settings);
   }
-  return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(CheckServer("server", "FPO_SERVER", settings->server, *settings));
+  return CheckServer("cache-server", "FPO_CACHE_SERVER", settings->cache_server, *settings);
 }
 
 }  // namespace fpo::client

@@ -5,6 +5,7 @@
 #include "client/commands.h"
 #include "client/convert.h"
 #include "client/follow_job.h"
+#include "client/hint.h"
 #include "client/human.h"
 #include "client/job_display.h"
 #include "client/job_source.h"
@@ -12,6 +13,7 @@
 #include "client/request_id.h"
 #include "client/submit_once.h"
 #include "common/error_info.h"
+#include "common/job_file.h"
 #include "common/output_folder.h"
 #include "common/status_macros.h"
 
@@ -24,7 +26,16 @@ std::vector<std::string> Strings(const google::protobuf::RepeatedPtrField<std::s
   return {field.begin(), field.end()};
 }
 
-void PrintPreview(Session& session, const pb::ValidateResponse& answer) {
+// Nothing is known of its records yet, or it has none.
+std::string RecordsText(const pb::ValidateRequest& request) {
+  const absl::StatusOr<JobConfig> config = ReadJobJson(request.spec().config_json());
+  const bool has_none =
+      config.ok() && (config->kind == "sae" || config->reference.source == "none");
+  return has_none ? "none: it asks no reference" : "known after prepare";
+}
+
+void PrintPreview(Session& session, const pb::ValidateRequest& request,
+                  const pb::ValidateResponse& answer) {
   session.out << "the coordinator would take this job; nothing was stored\n"
               << "  fit       " << OneLine(answer.fit()) << "\n"
               << "  ahead     " << answer.jobs_ahead() << " waiting\n";
@@ -39,7 +50,7 @@ void PrintPreview(Session& session, const pb::ValidateResponse& answer) {
                             ", as jobs like it did"
                       : "unknown, no job like it has succeeded yet")
               << "\n  records   "
-              << (answer.records().empty() ? "known after prepare" : OneLine(answer.records()))
+              << (answer.records().empty() ? RecordsText(request) : OneLine(answer.records()))
               << "\n  files     "
               << (answer.files().empty() ? "to be prepared" : OneLine(answer.files())) << "\n";
 }
@@ -61,13 +72,15 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   if (response.problems_size() > 0) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
-        {.reason = kInvalidJobReason, .hint = "fpoctl validate FILE names the lines"});
+        {.reason = kInvalidJobReason,
+         .hint = absl::StrCat("the lines: ",
+                              CommandLineOf({"validate", session.invocation.Get("FILE")}))});
   }
   PrintWarnings(session, asked.words);
   if (session.settings().json) {
     session.out << AnswerJson(response) << "\n";
   } else if (!session.settings().quiet) {
-    PrintPreview(session, response);
+    PrintPreview(session, request, response);
   }
   return ExitCode::kOk;
 }
@@ -144,10 +157,9 @@ absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const pb::SubmitResponse response,
-                       SubmitOnce(session, coordinator, request,
-                                  absl::StrCat("fpoctl submit ", invocation.Get("FILE"),
-                                               " --request-id ", request.request_id())));
+  FPO_ASSIGN_OR_RETURN(
+      const pb::SubmitResponse response,
+      SubmitOnce(session, coordinator, request, AgainHint(session, request.request_id())));
   PrintWarnings(session, asked.words);
   PrintWarnings(session, Strings(response.warnings()));
   const bool follows = invocation.Has("follow");

@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/convert.h"
+#include "client/error_report.h"
 #include "client/follow_job.h"
+#include "client/hint.h"
 #include "client/human.h"
 #include "client/rpc_status.h"
 #include "common/error_info.h"
@@ -34,11 +36,10 @@ absl::Status Lost(const absl::Status& status, const std::string& request_id,
   const ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
   absl::Status lost(status.code(), absl::StrCat(status.message(), " (submit with request id ",
                                                 request_id, " may or may not have been stored)"));
-  const std::string hint = absl::StrCat(again, " stores it at most once");
-  return WithErrorInfo(
-      lost, {.reason = info.reason,
-             .field = info.field,
-             .hint = info.hint.empty() ? hint : absl::StrCat(info.hint, "; then ", hint)});
+  return WithErrorInfo(lost,
+                       {.reason = info.reason,
+                        .field = info.field,
+                        .hint = info.hint.empty() ? again : absl::StrCat(info.hint, "; ", again)});
 }
 
 }  // namespace
@@ -59,10 +60,19 @@ absl::StatusOr<pb::SubmitResponse> SubmitOnce(Session& session, CoordinatorClien
   return unsure ? Lost(response.status(), request.request_id(), again) : response.status();
 }
 
+std::string AgainHint(const Session& session, const std::string& request_id) {
+  if (session.invocation.Has("request-id")) {
+    return "the same line again stores nothing twice";
+  }
+  std::vector<std::string> words = session.invocation.typed;
+  words.insert(words.end(), {"--request-id", request_id});
+  return absl::StrCat("to store nothing twice: ", CommandLineOf(words));
+}
+
 void PrintWarnings(Session& session, const std::vector<std::string>& warnings) {
   if (session.settings().quiet) return;
   for (const std::string& warning : warnings) {
-    session.err << "warning: " << OneLine(warning) << "\n";
+    session.err << WarningReport(warning, session.settings().json);
   }
 }
 

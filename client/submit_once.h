@@ -13,10 +13,13 @@ namespace fpo::client {
 fpo::v1::SubmitRequest RequestFor(const Session& session, const JobConfig& config);
 
 // Repeats a submit whose answer was lost, always with the same request id. When it stays lost, the
-// error says that the job may or may not be stored, and how `again` stores it at most once.
+// error says that the job may or may not be stored; its hint ends in `again`.
 absl::StatusOr<fpo::v1::SubmitResponse> SubmitOnce(Session& session, CoordinatorClient& coordinator,
                                                    const fpo::v1::SubmitRequest& request,
                                                    const std::string& again);
+
+// A hint: the command line that was typed, with this request id, does nothing twice.
+std::string AgainHint(const Session& session, const std::string& request_id);
 
 // On standard error, unless -q.
 void PrintWarnings(Session& session, const std::vector<std::string>& warnings);

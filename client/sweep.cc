@@ -12,6 +12,7 @@
 #include "client/sweep_plan.h"
 #include "client/text_layout.h"
 #include "common/error_info.h"
+#include "common/json.h"
 #include "common/status_macros.h"
 
 namespace fpo::client {
@@ -74,7 +75,7 @@ class SweepSubmission {
     pb::SubmitRequest request = RequestFor(session_, *config);
     request.MergeFrom(waits);
     request.set_request_id(absl::StrCat(request_id_, "-", ids_.size()));
-    const std::string again = absl::StrCat("the same command with --request-id ", request_id_);
+    const std::string again = AgainHint(session_, request_id_);
     const absl::StatusOr<pb::SubmitResponse> answer =
         SubmitOnce(session_, coordinator_, request, again);
     if (!answer.ok()) return CutShort(answer.status(), again);
@@ -91,7 +92,7 @@ class SweepSubmission {
     ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
     const bool said = absl::StrContains(info.hint, again);  // the answer was lost
     if (!said) {
-      info.hint = absl::StrCat(info.hint, info.hint.empty() ? "" : "; then ", again, " goes on");
+      info.hint = absl::StrCat(info.hint, info.hint.empty() ? "" : "; ", again);
     }
     return WithErrorInfo(
         absl::Status(status.code(), absl::StrCat(status.message(), " (", ids_.size(),
@@ -126,13 +127,38 @@ std::string PlanTable(const SweepPlan& plan, const std::vector<GridAxis>& axes,
 void PrintNext(Session& session, const std::string& label, const std::vector<std::string>& runs) {
   constexpr size_t kComparedMax = 8;
   session.out << "  follow    fpoctl list --label sweep=" << label << "\n";
-  if (runs.size() <= kComparedMax) {
-    session.out << "  compare   fpoctl compare " << absl::StrJoin(runs, " ") << "\n";
-  }
+  session.out << "  compare   fpoctl compare "
+              << (runs.size() <= kComparedMax ? absl::StrJoin(runs, " ")
+                                              : absl::StrCat("--label sweep=", label))
+              << "\n";
 }
 
 std::string CountText(size_t count, const char* what) {
   return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+// One object a job: {"name":...,"kind":...,"values":{"method.beta":"0.1"}}.
+std::string PlanJson(const JobConfig& config, const std::vector<GridAxis>& axes,
+                     const std::vector<std::string>& values) {
+  JsonObject of_axes;
+  for (size_t i = 0; i < values.size(); ++i) of_axes.Add(axes[i].key, values[i]);
+  JsonObject json;
+  json.Add("name", config.name);
+  json.Add("kind", config.kind);
+  json.AddRaw("values", of_axes.Text());
+  return json.Text() + "\n";
+}
+
+absl::StatusOr<ExitCode> ShowPlan(Session& session, const SweepPlan& plan,
+                                  const std::vector<GridAxis>& axes) {
+  if (session.settings().json) {
+    for (const JobConfig& config : plan.references) session.out << PlanJson(config, axes, {});
+    for (const SweepRun& run : plan.runs) session.out << PlanJson(run.config, axes, run.values);
+    return ExitCode::kOk;
+  }
+  session.out << PlanTable(plan, axes, {}, session.style());
+  session.err << "nothing was stored\n";
+  return ExitCode::kOk;
 }
 
 }  // namespace
@@ -142,9 +168,7 @@ absl::StatusOr<ExitCode> RunSweep(Session& session) {
   std::vector<GridAxis> axes;
   FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(session, &axes));
   if (invocation.Has("dry-run")) {
-    session.out << PlanTable(plan, axes, {}, session.style());
-    session.err << "nothing was stored\n";
-    return ExitCode::kOk;
+    return ShowPlan(session, plan, axes);
   }
   const std::string request_id =
       invocation.Has("request-id") ? invocation.Get("request-id") : NewRequestId();

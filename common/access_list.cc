@@ -13,6 +13,7 @@
 #include "common/error_info.h"
 #include "common/json.h"
 #include "common/posix_status.h"
+#include "common/principal_name.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -29,12 +30,8 @@ absl::Status Wrong(size_t entry, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("principals[", entry, "]: ", what));
 }
 
-// Names stand in lists, in job files and in words like group:NAME.
 absl::Status CheckName(absl::string_view name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '@';
-  });
-  if (plain && !name.empty() && name.size() <= kNameBytesMax) return absl::OkStatus();
+  if (IsPrincipalName(name)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" must be 1 to ", kNameBytesMax,
                                                  " letters, digits or any of - _ . @"));
 }
@@ -119,9 +116,10 @@ absl::StatusOr<Principal> Admit(const AccessEntry* entry, absl::string_view what
   const std::string text =
       entry == nullptr ? absl::StrCat("the ", what, " is not known to this server")
                        : absl::StrCat("the ", what, " of ", entry->principal.name, " has expired");
-  return WithErrorInfo(absl::UnauthenticatedError(text),
-                       {.reason = "UNAUTHENTICATED",
-                        .hint = "ask who runs the server for a token: fpoctl token create"});
+  return WithErrorInfo(
+      absl::UnauthenticatedError(text),
+      {.reason = "UNAUTHENTICATED",
+       .hint = "ask who runs the server for another, or name the right file with --token-file"});
 }
 
 bool EqualInConstantTime(const Digest& a, const Digest& b) {
@@ -213,6 +211,7 @@ std::string NewToken() { return "fpo_" + RandomId(32); }
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return PosixError(errno, "read the token file", path);
+  if (S_ISDIR(status.st_mode)) return PosixError(EISDIR, "read the token file", path);
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("others may read the token file ", path, ": chmod 600 ", path));

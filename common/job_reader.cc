@@ -7,7 +7,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/closest_word.h"
 #include "common/job_fields.h"
+#include "common/label.h"
 
 namespace fpo {
 namespace {
@@ -205,8 +207,14 @@ void ReadLabels(const JobNode& node, Reader* reader, JobConfig* config) {
     return;
   }
   for (const auto& [name, value] : node.members) {
-    if (value.kind != NodeKind::kScalar || name.size() > 63 || value.text.size() > 255) {
-      reader->Complain(value, "labels." + name, "must be a word of at most 255 characters");
+    if (!IsLabelName(name)) {
+      reader->Complain(value, "labels." + name,
+                       "a label's name is 1 to 63 of letters, digits, '.', '_', '-' and '/'");
+      continue;
+    }
+    if (value.kind != NodeKind::kScalar || !IsLabelValue(value.text)) {
+      reader->Complain(value, "labels." + name,
+                       "must be text of at most 255 bytes without control characters");
       continue;
     }
     config->labels.emplace_back(name, value.text);
@@ -252,35 +260,7 @@ void ReadEntry(const JobNode& node, const JobEntry& entry, Reader* reader, JobCo
   }
 }
 
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
-
-std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words) {
-  std::string best;
-  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
-  for (const std::string& candidate : words) {
-    const size_t distance = EditDistance(word, candidate);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>* problems) {
   Reader reader(problems);

@@ -14,7 +14,4 @@ namespace fpo {
 // read.
 void ReadJobTree(const JobNode& root, JobConfig* config, std::vector<JobProblem>* problems);
 
-// The closest word to a mistyped one, or "" when none is close.
-std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words);
-
 }  // namespace fpo

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
 #include "common/file_descriptor.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
@@ -43,15 +44,39 @@ absl::StatusCode CodeOf(int error_number) {
   }
 }
 
+// What to do about it. Empty: nothing is known.
+ErrorInfo InfoOf(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+      return {.reason = "NO_FILE", .hint = "is the path right? the folder in it must exist"};
+    case EISDIR:
+      return {.reason = "IS_FOLDER", .hint = "name a file, not a folder"};
+    case EACCES:
+    case EPERM:
+      return {.reason = "FILE_DENIED", .hint = "see who may use it: ls -ld"};
+    case EROFS:
+      return {.reason = "FILE_DENIED", .hint = "name a place that can be written"};
+    case ENOSPC:
+    case EDQUOT:
+      return {.reason = "DISK_FULL", .hint = "free space there (df -h), or name another place"};
+    default:
+      return {};
+  }
+}
+
 std::string ParentFolder(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-absl::Status WriteAndSync(const std::string& path, absl::string_view bytes) {
-  const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) return PosixError(errno, "open", path);
+// Of an unfinished file; errors name the one it will be.
+absl::Status WriteAndSync(const std::string& unfinished, absl::string_view bytes,
+                          const std::string& path) {
+  const FileDescriptor file(
+      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) return PosixError(errno, "write", path);
   while (!bytes.empty()) {
     const ssize_t n = write(file.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -65,9 +90,12 @@ absl::Status WriteAndSync(const std::string& path, absl::string_view bytes) {
 }  // namespace
 
 absl::Status PosixError(int error_number, absl::string_view call, absl::string_view path) {
-  return absl::Status(
+  absl::Status error(
       CodeOf(error_number),
       absl::StrCat(call, " ", path, ": ", std::generic_category().message(error_number)));
+  const ErrorInfo info = InfoOf(error_number);
+  if (!info.reason.empty()) AttachErrorInfo(&error, info);
+  return error;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
@@ -108,7 +136,7 @@ absl::Status SyncParentFolder(const std::string& path) {
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes) {
   // Two writers of one path must not share the unfinished file.
   const std::string unfinished = absl::StrCat(path, ".", RandomId(4), ".tmp");
-  absl::Status written = WriteAndSync(unfinished, bytes);
+  absl::Status written = WriteAndSync(unfinished, bytes, path);
   if (written.ok() && rename(unfinished.c_str(), path.c_str()) != 0) {
     written = PosixError(errno, "rename", path);
   }

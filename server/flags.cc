@@ -3,37 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "common/program_flags.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 
 namespace fpo::coordinator {
 namespace {
-
-// Durations are words like 200ms, 15s, 1m30s, and whole days: 30d.
-bool ParseDuration(const std::string& text, absl::Duration* value) {
-  int64_t days = 0;
-  if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
-    *value = absl::Hours(24) * days;
-    return true;
-  }
-  return absl::ParseDuration(text, value);
-}
-
-void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
-                 const std::string& help) {
-  const auto parse = [flag, value](const std::string& text) {
-    if (ParseDuration(text, value)) return;
-    throw CLI::ValidationError(
-        flag, absl::StrCat("\"", text, "\" is not a duration like 15s, 200ms or 30d"));
-  };
-  app->add_option_function<std::string>(flag, parse, help)
-      ->type_name("DURATION")
-      ->default_str(absl::FormatDuration(*value));
-}
 
 void AddMib(CLI::App* app, const std::string& flag, int64_t* bytes, const std::string& help) {
   app->add_option_function<int64_t>(
@@ -55,7 +31,8 @@ void AddLogLimits(CLI::App* app, LogLimits* limits) {
 void AddListen(CLI::App* app, ListenOptions* listen) {
   app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
       ->capture_default_str();
-  app->add_option("--http", listen->http, "address of /metrics, /healthz, /readyz")
+  app->add_option("--http", listen->http,
+                  "address of the status page, /metrics, /healthz and /readyz")
       ->capture_default_str();
   app->add_option("--port-file", listen->port_file,
                   "written with the real addresses once everything listens");
@@ -107,20 +84,19 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
               "jobs that ended longer ago are removed with all their lines; 0s: never");
   AddLogLimits(&app, &config.options.logs);
   AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, err;
-    const int code = app.exit(error, out, err);
-    if (code != 0) return absl::InvalidArgumentError(error.what());
-    flags.text = out.str();
-    return flags;
-  }
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
   for (const std::string& text : quotas) {
-    FPO_ASSIGN_OR_RETURN(QuotaRule rule, ParseQuotaRule(text));
-    config.options.quotas.push_back(std::move(rule));
+    absl::StatusOr<QuotaRule> rule = ParseQuotaRule(text);
+    if (!rule.ok()) {
+      return LocateFlagError(
+          app, arguments,
+          absl::InvalidArgumentError(absl::StrCat("--quota: ", rule.status().message())));
+    }
+    config.options.quotas.push_back(*std::move(rule));
   }
-  FPO_RETURN_IF_ERROR(config.Validate());
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, config.Validate()));
   return flags;
 }
 

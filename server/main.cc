@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "common/log.h"
+#include "common/program_flags.h"
 #include "common/stop_signals.h"
 #include "common/version.h"
 #include "server/core/store_repair.h"
@@ -38,7 +39,7 @@ int main(int argc, char** argv) {
   const fpo::StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
-    std::cerr << "error: " << flags.status().message() << "; hint: fpo-coordinator --help\n";
+    std::cerr << fpo::ProgramErrorText(flags.status());
     return 2;
   }
   if (flags->text) {

@@ -77,8 +77,8 @@ struct OneFileLibrary {
 const std::vector<OneFileLibrary>& OneFileLibraries() {
   static const std::vector<OneFileLibrary> libraries = {
       {"CLI/",
-       {"client/flags", "server/flags", "cache_service/flags", "worker/agent/flags",
-        "worker/trainer/flags"}},
+       {"client/flags", "common/program_flags", "server/flags", "cache_service/flags",
+        "worker/agent/flags", "worker/trainer/flags"}},
       {"yaml-cpp/", {"common/job_yaml.cc"}},
       {"openssl/", {"common/hash.cc", "common/rpc/credentials.cc"}},
       {"spdlog/", {"common/log.cc"}},

@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/call_token.h"
 #include "common/rpc/credentials.h"
+#include "common/rpc/grpc_log.h"
+#include "common/rpc/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -39,8 +41,9 @@ void PollOften() {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options) {
+  QuietGrpc();
   PollOften();
-  FPO_RETURN_IF_ERROR(CheckAddress(address));
+  FPO_RETURN_IF_ERROR(CheckPeerAddress(address));
   FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials,
                        ChannelCredentialsFor(options.tls));
   if (!options.token.empty() && options.tls.ca.empty() && !IsLoopback(address)) {

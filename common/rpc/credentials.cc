@@ -2,13 +2,13 @@
 
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <string>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/posix_status.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -16,17 +16,25 @@ namespace {
 
 constexpr unsigned kReloadSeconds = 60;
 
-// The provider only logs a missing file and every handshake fails later; say it at start instead.
-absl::Status CheckReadable(const std::string& path, const char* flag) {
-  if (path.empty() || access(path.c_str(), R_OK) == 0) return absl::OkStatus();
+constexpr int64_t kPemBytesMax = 1 << 20;
+
+// The provider only logs a missing or wrong file and every handshake fails later; say it at start
+// instead.
+absl::Status CheckPem(const std::string& path, const char* flag, absl::string_view holds) {
+  if (path.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> text = ReadFile(path, kPemBytesMax);
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(flag, ": cannot ", text.status().message()));
+  }
+  if (absl::StrContains(*text, absl::StrCat(holds, "-----"))) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(flag, ": cannot read ", path, ": ", std::strerror(errno)));
+      absl::StrCat(flag, ": ", path, " holds no ", absl::AsciiStrToLower(holds), " in PEM form"));
 }
 
 absl::Status CheckFiles(const TlsFiles& tls) {
-  FPO_RETURN_IF_ERROR(CheckReadable(tls.cert, "--tls-cert"));
-  FPO_RETURN_IF_ERROR(CheckReadable(tls.key, "--tls-key"));
-  FPO_RETURN_IF_ERROR(CheckReadable(tls.ca, "--tls-ca"));
+  FPO_RETURN_IF_ERROR(CheckPem(tls.cert, "--tls-cert", "CERTIFICATE"));
+  FPO_RETURN_IF_ERROR(CheckPem(tls.key, "--tls-key", "PRIVATE KEY"));
+  FPO_RETURN_IF_ERROR(CheckPem(tls.ca, "--tls-ca", "CERTIFICATE"));
   if (tls.cert.empty() != tls.key.empty()) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key belong together; one is missing");
   }
@@ -42,12 +50,12 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Watch(const Tl
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(const TlsFiles& tls) {
   if (tls.empty()) return grpc::InsecureServerCredentials();
-  FPO_RETURN_IF_ERROR(CheckFiles(tls));
-  if (tls.cert.empty()) {
+  if (tls.cert.empty() && tls.key.empty()) {
     return absl::InvalidArgumentError(
         "--tls-ca alone is not enough for a server: it needs "
         "--tls-cert and --tls-key");
   }
+  FPO_RETURN_IF_ERROR(CheckFiles(tls));
   grpc::experimental::TlsServerCredentialsOptions options(Watch(tls));
   options.watch_identity_key_cert_pairs();
   if (!tls.ca.empty()) {

@@ -1,16 +1,43 @@
 #include "common/rpc/listen_options.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo {
+namespace {
+
+absl::Status Malformed(absl::string_view address, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", address, "\" is not HOST:PORT such as 127.0.0.1:7070: ", why));
+}
+
+// A name, an IPv4 address, or an IPv6 address in brackets.
+bool IsHost(absl::string_view host) {
+  const bool v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (v6) {
+    host = host.substr(1, host.size() - 2);
+    // Behind a '%' stands the interface of a link-local address.
+    return host.find(':') != absl::string_view::npos &&
+           std::all_of(host.begin(), host.end(), [](char c) {
+             return absl::ascii_isalnum(c) || c == ':' || c == '.' || c == '%';
+           });
+  }
+  return host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
+         });
+}
+
+}  // namespace
 
 std::string HostOf(absl::string_view address) {
   return std::string(address.substr(0, address.rfind(':')));
@@ -22,12 +49,20 @@ bool IsLoopback(absl::string_view address) {
 }
 
 absl::Status CheckAddress(absl::string_view address) {
+  const size_t scheme = address.find("://");
+  if (scheme != absl::string_view::npos) {
+    return Malformed(address, absl::StrCat("leave out \"", address.substr(0, scheme + 3), "\""));
+  }
   const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon == absl::string_view::npos || colon == 0 ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", address, "\" is not host:port with a port of 0 to 65535"));
+  if (colon == absl::string_view::npos) return Malformed(address, "the port is missing");
+  const absl::string_view host = address.substr(0, colon);
+  if (host.empty()) return Malformed(address, "the host is missing");
+  if (!IsHost(host)) return Malformed(address, "the host cannot be one");
+  const absl::string_view port = address.substr(colon + 1);
+  int number = 0;
+  const bool digits = !port.empty() && std::all_of(port.begin(), port.end(), absl::ascii_isdigit);
+  if (!digits || !absl::SimpleAtoi(port, &number) || number > 65535) {
+    return Malformed(address, "a port is a number up to 65535");
   }
   return absl::OkStatus();
 }
@@ -45,11 +80,11 @@ absl::Status ValidateListen(const ListenOptions& options) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key belong together; one is missing");
   }
   if (!options.listen.empty()) {
-    FPO_RETURN_IF_ERROR(CheckAddress(options.listen));
+    FPO_RETURN_IF_ERROR(AboutFlag("--listen", CheckAddress(options.listen)));
     FPO_RETURN_IF_ERROR(CheckExposure(options.listen, !options.tls.cert.empty(), options.insecure));
   }
   if (!options.http.empty()) {
-    FPO_RETURN_IF_ERROR(CheckAddress(options.http));
+    FPO_RETURN_IF_ERROR(AboutFlag("--http", CheckAddress(options.http)));
     FPO_RETURN_IF_ERROR(CheckExposure(options.http, /*has_tls=*/false, options.insecure));
   }
   return absl::OkStatus();

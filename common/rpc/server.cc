@@ -13,6 +13,7 @@
 #include "common/rpc/call_observer.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
+#include "common/rpc/grpc_log.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -41,6 +42,7 @@ void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
 RpcServer::RpcServer(RpcServerOptions options) : options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options) {
+  QuietGrpc();
   FPO_RETURN_IF_ERROR(CheckAddress(options.listen));
   FPO_RETURN_IF_ERROR(CheckExposure(options.listen, !options.tls.empty(), options.insecure));
   FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,

@@ -19,14 +19,14 @@ absl::StatusOr<std::string> OutputOf(const Job& job) {
   if (!output.empty()) return output;
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " has no output folder")),
-      {.reason = "NO_RESULT", .hint = "fpoctl cache ls shows its records", .ids = {job.job_id}});
+      {.reason = "NO_RESULT", .hint = "its records: fpoctl cache ls", .ids = {job.job_id}});
 }
 
 absl::Status NoResult(const Job& job) {
   const std::string hint =
       job.checkpoints.empty()
           ? absl::StrCat("fpoctl ", IsTerminal(job.state) ? "logs " : "wait ", job.job_id)
-          : absl::StrCat("fpoctl download ", job.job_id, " --latest gets its newest checkpoint");
+          : absl::StrCat("its newest checkpoint: fpoctl download ", job.job_id, " --latest");
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
                                         "; only a job that SUCCEEDED has a result")),

@@ -14,6 +14,12 @@ namespace {
 
 constexpr size_t kListedMax = 8;
 
+// Whole seconds, in words; what was just now is not "0".
+std::string WholeSeconds(absl::Duration duration) {
+  if (duration < absl::Seconds(1)) return "less than 1s";
+  return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
+}
+
 // "word: rest" as reasons are written; a reason of another form has no word.
 std::string WordOf(const std::string& reason) {
   const size_t colon = reason.find(':');
@@ -89,16 +95,34 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
   }
 }
 
+// A little above where it is: enough to see what it does, short of going before everybody.
+std::string Raise(const Job& job) {
+  constexpr int64_t kStep = 100, kMost = 1000;
+  if (job.demand.priority >= kMost) return "fpoctl queue";
+  return absl::StrCat("fpoctl priority ", job.job_id, " ",
+                      std::min(job.demand.priority + kStep, kMost));
+}
+
+// Of a job that ended without a reason: how long it took, and in how many attempts.
+std::string EndText(const Job& job) {
+  if (!job.started || !job.ended) return "before it started";
+  return absl::StrCat("after ", WholeSeconds(*job.ended - *job.started), " in ",
+                      job.attempts.size(), job.attempts.size() == 1 ? " attempt" : " attempts");
+}
+
 std::string NextOf(const Job& job, const std::string& word) {
   if (job.state == JobState::kHeld) return absl::StrCat("fpoctl release ", job.job_id);
   if (job.state == JobState::kPaused) return absl::StrCat("fpoctl resume ", job.job_id);
-  if (job.state == JobState::kFailed) return absl::StrCat("fpoctl retry ", job.job_id);
+  if (job.state == JobState::kFailed || job.state == JobState::kCancelled) {
+    return absl::StrCat("fpoctl retry ", job.job_id);
+  }
+  if (job.state == JobState::kSucceeded) return absl::StrCat("fpoctl download ", job.job_id);
   const bool by_workers = absl::StrContains(job.reason, "; lost: ") ||
                           absl::StrContains(job.reason, "; closed: ") ||
                           absl::StrContains(job.reason, "; avoided: ");
   if (word == "no-worker-fits") return "fpoctl workers list";
   if (word == "waiting-for-slots" && by_workers) return "fpoctl workers list";
-  if (word == "lower-priority") return absl::StrCat("fpoctl priority ", job.job_id, " N");
+  if (word == "lower-priority") return Raise(job);
   if (word == "waiting-for-slots" || word == "quota") return "fpoctl queue";
   return "";
 }
@@ -110,7 +134,7 @@ Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
   e.text = job.reason;
   e.word = WordOf(job.reason);
   if (IsTerminal(job.state)) {
-    if (e.text.empty()) e.text = absl::StrCat("it ", JobStateName(job.state));
+    if (e.text.empty()) e.text = EndText(job);
     e.word = absl::AsciiStrToLower(JobStateName(job.state));
   } else if (HasAttempt(job.state)) {
     AddRunning(job, scene, &e);

@@ -40,17 +40,18 @@ absl::Status CannotRetry(const Job& job) {
           done ? ": there is nothing to try again" : "; only a job that ended can be tried again")),
       {.reason = "ILLEGAL_TRANSITION",
        .hint = done ? "submit its job file with another output"
-                    : absl::StrCat("fpoctl cancel ", job.job_id, " ends it"),
+                    : absl::StrCat("to end it: fpoctl cancel ", job.job_id),
        .ids = {job.job_id}});
 }
 
 absl::Status OtherOutput(const Job& job, const std::string& output) {
-  return WithErrorInfo(
-      absl::InvalidArgumentError(absl::StrCat("job ", job.job_id,
-                                              " is tried again in its own output "
-                                              "folder; ",
-                                              output, " is another")),
-      {.reason = "INVALID_RETRY", .field = "output", .hint = "fpoctl submit makes a fresh job"});
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("job ", job.job_id,
+                                                               " is tried again in its own output "
+                                                               "folder; ",
+                                                               output, " is another")),
+                       {.reason = "INVALID_RETRY",
+                        .field = "output",
+                        .hint = "a fresh job: fpoctl submit job.yaml"});
 }
 
 absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differences) {
@@ -86,7 +87,7 @@ absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
           absl::FailedPreconditionError(ExplainDependency(job->job_id, job->state)),
           {.reason = "DEPENDENCY_FAILED",
            .field = "after_ok",
-           .hint = absl::StrCat("fpoctl retry ", job->job_id, " first, and name the new job"),
+           .hint = absl::StrCat("fpoctl retry ", job->job_id, "; then name the new job"),
            .ids = {job->job_id}});
     }
     if (std::find(ids.begin(), ids.end(), job->job_id) == ids.end()) ids.push_back(job->job_id);

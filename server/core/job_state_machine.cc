@@ -209,9 +209,8 @@ class Transition {
       return std::move(job_);
     }
     if (!IsActive(job_.state) && job_.state != JobState::kPreempting) {
-      return Illegal(
-          job_, "pause",
-          absl::StrCat("fpoctl hold ", job_.job_id, " keeps a waiting job from starting"));
+      return Illegal(job_, "pause",
+                     absl::StrCat("to keep it from starting: fpoctl hold ", job_.job_id));
     }
     return Stop(JobState::kPausing, event.grace);
   }
@@ -229,8 +228,7 @@ class Transition {
   StateOr operator()(const HoldRequest&) {
     if (job_.state == JobState::kHeld) return std::move(job_);
     if (job_.state != JobState::kQueued) {
-      return Illegal(job_, "hold",
-                     absl::StrCat("fpoctl pause ", job_.job_id, " stops a running job"));
+      return Illegal(job_, "hold", absl::StrCat("to stop it: fpoctl pause ", job_.job_id));
     }
     job_.reason = ExplainHeld(job_);
     Enter(&job_, JobState::kHeld, now_);

@@ -17,7 +17,7 @@ absl::Status NoSuchJob(absl::string_view words) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", words, "\"")),
       {.reason = "JOB_NOT_FOUND",
-       .hint = "fpoctl list shows all jobs",
+       .hint = "fpoctl list",
        .ids = {std::string(words)}});
 }
 

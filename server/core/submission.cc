@@ -15,7 +15,7 @@ absl::Status Invalid(absl::string_view message) {
   return WithErrorInfo(absl::InvalidArgumentError(message),
                        {.reason = "INVALID_JOB",
                         .field = "spec.config_json",
-                        .hint = "fpoctl validate FILE names the lines"});
+                        .hint = "the lines: fpoctl validate job.yaml"});
 }
 
 std::map<std::string, std::string> Required(const JobConfig& config) {

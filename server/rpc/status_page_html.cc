@@ -82,7 +82,7 @@ function fill(table, header, rows, empty) {
   }
   el(table).replaceChildren(head, ...lines);
 }
-const time = text => text ? new Date(text).toLocaleTimeString() : '';
+const time = text => text ? new Date(text).toLocaleString() : '';
 function step(job) {
   const p = job.progress || {};
   const ended = ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(job.state);

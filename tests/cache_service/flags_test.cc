@@ -30,6 +30,8 @@ TEST(CacheFlags, NameWhatIsWrong) {
   const std::vector<std::pair<std::vector<const char*>, std::string>> cases = {
       {{}, "--data"},
       {{"--data", "/d", "--nope"}, "--nope"},
+      {{"--data", "/d", "--replica-of", "foo"}, "--replica-of: \"foo\" is not HOST:PORT"},
+      {{"--data", "/d", "--threads", "abc"}, "--threads is 'abc' and must be a number"},
       {{"--data", "/d", "--listen", "0.0.0.0:1"}, "--insecure"},
       {{"--data", "/d", "--http", "10.1.2.3:1"}, "10.1.2.3"},
       {{"--data", "/d", "--tls-cert", "x"}, "--tls-key"},

@@ -1,10 +1,9 @@
 // The cache commands against a real cache in this process.
 #include <filesystem>
 
-#include "cache_service/rpc/cache_server.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
-#include "tests/cache_service/rpc/cache_fixture.h"
+#include "tests/client/cache_site.h"
 #include "tests/client/command_run.h"
 
 namespace fpo::client {
@@ -13,35 +12,6 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A cache with one complete manifest.
-class Site : public cache::CacheCalls {
- public:
-  explicit Site(int records = 0) {
-    cache::CacheConfig config;
-    config.listen.listen = "127.0.0.1:0";
-    config.listen.http = "127.0.0.1:0";
-    config.data = folder_ / "store";
-    config.backups = folder_ / "backups";
-    config.free_mib_min = 0;
-    server_ = *cache::CacheServer::Start(config, "1", "c");
-    Connect(server_->address());
-    if (records == 0) return;
-    id_ = PutManifest(recipe_, cache::TestKeys(records))->manifest_id();
-    const auto claim = Claim(id_, 1024);
-    const std::string packed = cache::Pack(cache::TestRecords(recipe_, records));
-    EXPECT_TRUE(PutRecords(id_, claim->claim_id(), {packed}).ok());
-  }
-  std::string address() const { return server_->address(); }
-  std::string hex() const { return ToHex(*DigestFromBytes(id_)); }
-
-  const Recipe recipe_ = cache::FeatureTestRecipe();
-
- private:
-  const fpo::testing::TempFolder folder_;
-  std::unique_ptr<cache::CacheServer> server_;
-  std::string id_;
-};
 
 class CacheCommandsTest : public CommandRun {
  protected:
@@ -108,6 +78,22 @@ TEST_F(CacheCommandsTest, AnExportedFileFillsAnotherSite) {
   // And back: both files are the same, byte for byte.
   ASSERT_EQ(Run({"cache", "export", site_.hex(), files_ / "again.fpr"}).code, 0);
   EXPECT_EQ(fpo::testing::ReadWhole(file), fpo::testing::ReadWhole(files_ / "again.fpr"));
+}
+
+TEST_F(CacheCommandsTest, AnExportDoesNotWriteOverAFileUnasked) {
+  const std::string file = files_ / "set.fpr";
+  fpo::testing::WriteWhole(file, "mine");
+  const Result refused = Run({"cache", "export", site_.hex(), file});
+  EXPECT_EQ(refused.code, 7);
+  EXPECT_THAT(refused.err, HasSubstr("set.fpr is there already; hint: name another file, or write "
+                                     "over it: fpoctl cache export"));
+  EXPECT_EQ(fpo::testing::ReadWhole(file), "mine");
+  EXPECT_EQ(Run({"cache", "export", site_.hex(), file, "--force"}).code, 0);
+  EXPECT_NE(fpo::testing::ReadWhole(file), "mine");
+  EXPECT_THAT(Run({"cache", "export", site_.hex(), files_.path()}).err,
+              HasSubstr("Is a directory"));
+  EXPECT_THAT(Run({"cache", "export", site_.hex(), files_ / "none/set.fpr"}).err,
+              HasSubstr("No such file or directory; hint: is the path right?"));
 }
 
 TEST_F(CacheCommandsTest, ADamagedFileIsNotImported) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/client/hint_check.h"
 
 namespace fpo::client {
 
@@ -22,6 +23,7 @@ CommandRun::Result CommandRun::Run(const std::vector<std::string>& args) {
   std::ostringstream out;
   std::ostringstream err;
   const int code = RunCommandLine(args, {environment_, out, err, interrupt_, times_});
+  ExpectUsefulHints(err.str(), args);
   return {code, out.str(), err.str()};
 }
 

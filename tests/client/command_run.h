@@ -12,7 +12,7 @@
 namespace fpo::client {
 
 // Runs fpoctl's command lines in this process against a fake coordinator and a fake cache, with
-// short waits.
+// short waits. The hint of every error must lead somewhere.
 class CommandRun : public ::testing::Test {
  protected:
   CommandRun();

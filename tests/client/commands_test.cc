@@ -167,6 +167,47 @@ TEST_F(CommandsTest, CompareTakesSeveralJobs) {
   EXPECT_THAT(result.out, HasSubstr("0.9130"));
 }
 
+TEST_F(CommandsTest, CompareTakesALabelAndSaysWhatToType) {
+  for (int i = 1; i <= 3; ++i) {
+    pb::Job job = SampleMessage(absl::StrCat("j-100", i), pb::SUCCEEDED);
+    if (i == 3) job.set_kind("reference");
+    coordinator_.AddJob(job);
+  }
+  const Result labelled = Run({"compare", "--label", "sweep=5f0c2a9e", "-q"});
+  EXPECT_EQ(labelled.code, 0) << labelled.err;
+  EXPECT_EQ(labelled.out, "j-1002\nj-1001\n") << "a job that computes records has no results";
+  EXPECT_EQ(coordinator_.lists().at(0).labels().at("sweep"), "5f0c2a9e");
+  const Result bare = Run({"compare"});
+  EXPECT_EQ(bare.code, 2);
+  EXPECT_THAT(bare.err, HasSubstr("name the jobs to compare"));
+  EXPECT_THAT(bare.err, HasSubstr("hint: fpoctl compare j-1001 j-1002\n"));
+}
+
+TEST_F(CommandsTest, CompareWithoutAnyResultSaysSo) {
+  EXPECT_EQ(Run({"compare", "--label", "sweep=none"}).code, 4);
+  const Result bare = Run({"compare"});
+  EXPECT_EQ(bare.code, 2);
+  EXPECT_THAT(bare.err, HasSubstr("none has SUCCEEDED yet"));
+}
+
+TEST_F(CommandsTest, MetricsHintsLeadElsewhere) {
+  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  const Result none = Run({"metrics", "j-1001"});
+  EXPECT_EQ(none.code, 4);
+  EXPECT_THAT(none.err, HasSubstr("hint: what it does: fpoctl explain j-1001"));
+  EXPECT_EQ(Run({"metrics", "j-1001", "--json"}).code, 4) << "--json changes no exit code";
+  EXPECT_THAT(Run({"metrics", "j-1001", "--name", "los"}).err,
+              HasSubstr("their names: fpoctl metrics -q j-1001"));
+}
+
+TEST_F(CommandsTest, WorkersListShowsLabels) {
+  pb::Worker worker;
+  worker.set_worker_id("w1");
+  (*worker.mutable_labels())["gpu"] = "h100";
+  coordinator_.AddWorker(worker);
+  EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("gpu=h100"));
+}
+
 TEST_F(CommandsTest, WorkersList) {
   const Result none = Run({"workers", "list"});
   EXPECT_EQ(none.code, 0);
@@ -241,7 +282,7 @@ TEST_F(CommandsTest, Health) {
   coordinator_.Stop();
   const Result gone = Run({"health", "--json"});
   EXPECT_EQ(gone.code, 5);
-  EXPECT_THAT(gone.out, HasSubstr("\"status\":\"UNREACHABLE\"}\n"));
+  EXPECT_THAT(gone.out, HasSubstr("\"status\":\"UNREACHABLE\",\"error\":\"the coordinator at "));
   EXPECT_THAT(gone.err, HasSubstr("\"reason\":\"NOT_SERVING\""));
 }
 
@@ -254,7 +295,12 @@ TEST_F(CommandsTest, VersionHelpAndUsage) {
               HasSubstr("complete -o filenames -F _fpoctl fpoctl"));
   const Result bad = Run({"list", "--nope"});
   EXPECT_EQ(bad.code, 2);
-  EXPECT_EQ(bad.err, "error: list: unexpected argument '--nope'; hint: fpoctl list --help\n");
+  EXPECT_EQ(bad.err, "error: list: there is no flag --nope; hint: fpoctl list --help\n");
+  const Result unknown = Run({"help", "sumbit"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_EQ(unknown.err,
+            "error: there is no command 'sumbit'; did you mean submit?; hint: fpoctl submit "
+            "--help\n");
   EXPECT_EQ(json::parse(Run({"list", "--nope", "--json"}).err)["reason"], "USAGE");
 }
 

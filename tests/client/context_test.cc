@@ -131,6 +131,27 @@ TEST_F(ContextTest, CommandsMakeUseShowAndRemove) {
   EXPECT_EQ(Ok({"context", "show", "-q"}).out, "\n");
 }
 
+TEST_F(ContextTest, AddressesThatCannotWorkSayWhereTheyAreFrom) {
+  EXPECT_EQ(Run({"context", "set", "lab", "--server", "foo"}).code, 2);
+  WriteContexts(path_, {"lab", {{"lab", {"http://a:1", "", "", "", "", ""}}}}).IgnoreError();
+  const Result context = Run({"list"});
+  EXPECT_EQ(context.code, 2);
+  EXPECT_THAT(context.err, HasSubstr("server of context lab: \"http://a:1\" is not HOST:PORT"));
+  EXPECT_THAT(context.err, HasSubstr("hint: fpoctl context set lab --server 127.0.0.1:7070\n"));
+  environment_.server = "foo";
+  const Result variable = Run({"list"});
+  EXPECT_EQ(variable.code, 2);
+  EXPECT_THAT(variable.err, HasSubstr("FPO_SERVER: \"foo\" is not HOST:PORT"));
+  EXPECT_THAT(variable.err, HasSubstr("hint: export FPO_SERVER=127.0.0.1:7070"));
+}
+
+TEST_F(ContextTest, AContextForgetsWhatItIsGivenAsNothing) {
+  Ok({"context", "set", "lab", "--server", "a:1", "--token-file", "/t"});
+  Ok({"context", "set", "lab", "--token-file", ""});
+  EXPECT_EQ(ReadContexts(path_)->contexts["lab"].token_file, "");
+  EXPECT_EQ(ReadContexts(path_)->contexts["lab"].server, "a:1");
+}
+
 TEST_F(ContextTest, WrongNamesAndNothingToSetAreSaid) {
   EXPECT_EQ(Run({"context", "use", "nobody"}).code, 4);
   EXPECT_EQ(Run({"context", "rm", "nobody"}).code, 4);

@@ -4,6 +4,7 @@
 #include "client/rpc_status.h"
 #include "common/error_info.h"
 #include "gtest/gtest.h"
+#include "tests/client/hint_check.h"
 
 namespace fpo::client {
 namespace {
@@ -20,7 +21,7 @@ TEST(ErrorReportTest, OneLineWithHint) {
 
 TEST(ErrorReportTest, ForeignTextStaysOneLine) {
   EXPECT_EQ(ErrorText(absl::ResourceExhaustedError("a\nb\x1b[0m")),
-            "error: a b [0m; hint: try again later; fpoctl list shows what runs\n");
+            "error: a b [0m; hint: try again later; what runs: fpoctl queue\n");
   EXPECT_EQ(ErrorJson(absl::InternalError("\xFF")).find('\n'),
             ErrorJson(absl::InternalError("\xFF")).size() - 1);
 }
@@ -67,6 +68,25 @@ TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {
   EXPECT_TRUE(IsLost(error));
   EXPECT_TRUE(IsLost(WithErrorInfo(absl::ResourceExhaustedError("full"), {.reason = "BUSY"})));
   EXPECT_FALSE(IsLost(absl::ResourceExhaustedError("quota")));
+  const std::pair<const char*, const char*> troubles[] = {
+      {"DNS resolution failed for h:1: C-ares status is not ARES_SUCCESS",
+       "nobody knows this host"},
+      {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Ssl handshake "
+       "failed: SSL_ERROR_SSL: error:0A00010B:SSL routines::wrong version number",
+       "it speaks no TLS"},
+      {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
+       "error:0A000086:SSL routines::certificate verify failed",
+       "its certificate is not from the CA"},
+      {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed parsing "
+       "HTTP/2",
+       "is no gRPC service"},
+      {"Socket closed", "it closed the connection; hint: when it runs with TLS"},
+  };
+  for (const auto& [said, means] : troubles) {
+    const std::string text = ErrorText(CallError({grpc::StatusCode::UNAVAILABLE, said}, site));
+    EXPECT_NE(text.find(means), std::string::npos) << text;
+    ExpectUsefulHints(text, {"list"});
+  }
   CallSite interrupted = site;
   interrupted.interrupted = true;
   const absl::Status stopped = CallError({grpc::StatusCode::CANCELLED, ""}, interrupted);

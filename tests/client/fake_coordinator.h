@@ -50,6 +50,8 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   void SetCheckpoints(std::vector<fpo::v1::Checkpoint> checkpoints);
   void SetAudit(std::vector<fpo::v1::AuditEntry> entries);  // newest first
   void AddWorker(const fpo::v1::Worker& worker);
+  void SetStates(fpo::v1::JobState state);  // of all jobs
+  void SetMetrics(std::vector<fpo::v1::MetricSeries> series);
   void FailNext(const std::string& method, const absl::Status& error);
   void LoseAnswers(int count);  // of Submit: the job is stored, the caller sees UNAVAILABLE
   void SetProblems(std::vector<std::string> problems, std::vector<std::string> warnings);
@@ -81,6 +83,32 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   grpc::Status ListWorkers(grpc::ServerContext*, const fpo::v1::ListWorkersRequest*,
                            fpo::v1::ListWorkersResponse*) override;
 
+  // Those that change something; each answers with the job or worker as it was asked for.
+  grpc::Status HoldJob(grpc::ServerContext*, const fpo::v1::ChangeJobRequest*,
+                       fpo::v1::ChangeJobResponse*) override;
+  grpc::Status ReleaseJob(grpc::ServerContext*, const fpo::v1::ChangeJobRequest*,
+                          fpo::v1::ChangeJobResponse*) override;
+  grpc::Status PauseJob(grpc::ServerContext*, const fpo::v1::ChangeJobRequest*,
+                        fpo::v1::ChangeJobResponse*) override;
+  grpc::Status ResumeJob(grpc::ServerContext*, const fpo::v1::ChangeJobRequest*,
+                         fpo::v1::ChangeJobResponse*) override;
+  grpc::Status SetPriority(grpc::ServerContext*, const fpo::v1::SetPriorityRequest*,
+                           fpo::v1::ChangeJobResponse*) override;
+  grpc::Status RetryJob(grpc::ServerContext*, const fpo::v1::RetryJobRequest*,
+                        fpo::v1::SubmitResponse*) override;
+  grpc::Status ExplainJob(grpc::ServerContext*, const fpo::v1::ExplainJobRequest*,
+                          fpo::v1::ExplainJobResponse*) override;
+  grpc::Status Queue(grpc::ServerContext*, const fpo::v1::QueueRequest*,
+                     fpo::v1::QueueResponse*) override;
+  grpc::Status Metrics(grpc::ServerContext*, const fpo::v1::MetricsRequest*,
+                       fpo::v1::MetricsResponse*) override;
+  grpc::Status PinCheckpoint(grpc::ServerContext*, const fpo::v1::PinCheckpointRequest*,
+                             fpo::v1::PinCheckpointResponse*) override;
+  grpc::Status GcCheckpoints(grpc::ServerContext*, const fpo::v1::GcCheckpointsRequest*,
+                             fpo::v1::GcCheckpointsResponse*) override;
+  grpc::Status SetWorkerMode(grpc::ServerContext*, const fpo::v1::SetWorkerModeRequest*,
+                             fpo::v1::SetWorkerModeResponse*) override;
+
   grpc::Status ListAudit(grpc::ServerContext*, const fpo::v1::ListAuditRequest*,
                          fpo::v1::ListAuditResponse*) override;
   grpc::Status ReadArtifact(grpc::ServerContext*, const fpo::v1::ReadArtifactRequest*,
@@ -91,6 +119,8 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
  private:
   absl::Status TakeFailure(const std::string& method);
   absl::Status Find(const std::string& job_id, Job* job);
+  grpc::Status Change(const std::string& job_id, fpo::v1::JobState state,
+                      fpo::v1::ChangeJobResponse* response);
 
   std::string address_ = "127.0.0.1:0";
   std::unique_ptr<RpcServer> server_;
@@ -102,6 +132,7 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
   std::deque<LogScript> log_scripts_ ABSL_GUARDED_BY(mutex_);
   ArtifactScript artifact_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::Checkpoint> checkpoints_ ABSL_GUARDED_BY(mutex_);
+  std::vector<fpo::v1::MetricSeries> metrics_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::deque<absl::Status>> failures_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::AuditEntry> audit_ ABSL_GUARDED_BY(mutex_);
   std::vector<fpo::v1::Worker> workers_ ABSL_GUARDED_BY(mutex_);

@@ -139,8 +139,11 @@ TEST_F(FollowTest, SubmitThatStaysLostNamesItsRequestId) {
   const Result result = Run({"submit", path, "--request-id", "my-id"});
   EXPECT_EQ(result.code, 5);
   EXPECT_THAT(result.err, HasSubstr("request id my-id may or may not have been stored"));
-  EXPECT_THAT(result.err, HasSubstr(absl::StrCat("fpoctl submit ", path,
-                                                 " --request-id my-id stores it at most once")));
+  EXPECT_THAT(result.err, HasSubstr("; the same line again stores nothing twice\n"));
+  const Result unnamed = Run({"submit", path, "--set", "method.beta=2"});
+  EXPECT_THAT(unnamed.err, HasSubstr(absl::StrCat("to store nothing twice: fpoctl submit ", path,
+                                                  " --set method.beta=2 --request-id ")))
+      << "with all that was typed, else it would be another job";
   coordinator_.Start();
   EXPECT_EQ(Run({"submit", path, "--request-id", "my-id"}).code, 0);
   EXPECT_EQ(coordinator_.submits().back().request_id(), "my-id");
@@ -322,7 +325,8 @@ TEST_F(FollowTest, TheAgentsOwnLinesNameIt) {
   pb::LogLine line = Line(1, "trainer: fpo-train 0.1.0");
   line.set_rank(-1);
   coordinator_.AddLogs({{{line}}, absl::OkStatus()});
-  EXPECT_EQ(Run({"logs", "tiny-fpo"}).out, "14:03:11 1/agent trainer: fpo-train 0.1.0\n");
+  EXPECT_EQ(Run({"logs", "tiny-fpo"}).out,
+            "2025-01-31 14:03:11 1/agent trainer: fpo-train 0.1.0\n");
 }
 
 TEST_F(FollowTest, LogsPrintsLinesInOrder) {
@@ -331,7 +335,9 @@ TEST_F(FollowTest, LogsPrintsLinesInOrder) {
       {{{Line(1, "loading"), Line(2, "step 1")}, {Line(3, "step 2")}}, absl::OkStatus()});
   const Result result = Run({"logs", "tiny-fpo", "--attempt", "1", "--tail", "3"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.out, "14:03:11 1/0 loading\n14:03:11 1/0 step 1\n14:03:11 1/0 step 2\n");
+  EXPECT_EQ(result.out,
+            "2025-01-31 14:03:11 1/0 loading\n2025-01-31 14:03:11 1/0 step 1\n"
+            "2025-01-31 14:03:11 1/0 step 2\n");
   const pb::LogsRequest request = coordinator_.logs().at(0);
   EXPECT_EQ(request.job_id(), "j-1001");
   EXPECT_EQ(request.attempt(), 1);

@@ -94,11 +94,11 @@ TEST_F(LineDisplayTest, OneLinePerStateOrPhaseElseOneIn30Seconds) {
   JobView job = Progressed(0, kNow + absl::Seconds(31));
   job.progress.phase = "finish";
   lines_.Show(job, kNow + absl::Seconds(31));
-  EXPECT_THAT(Taken(), StartsWith("14:04:02 j-4f2a1c RUNNING finish"));
+  EXPECT_THAT(Taken(), StartsWith("2025-01-31 14:04:02 j-4f2a1c RUNNING finish"));
   job.state = "SUCCEEDED";
   lines_.Show(job, kNow + absl::Seconds(31));
   lines_.Show(job, kNow + absl::Seconds(90));
-  EXPECT_EQ(Taken(), "14:04:02 j-4f2a1c SUCCEEDED\n");
+  EXPECT_EQ(Taken(), "2025-01-31 14:04:02 j-4f2a1c SUCCEEDED\n");
 }
 
 TEST_F(LineDisplayTest, NoControlCharacters) {

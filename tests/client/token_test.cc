@@ -8,6 +8,7 @@
 #include "cache_service/rpc/cache_server.h"
 #include "common/access_list.h"
 #include "gmock/gmock.h"
+#include "nlohmann/json.hpp"
 #include "tests/client/command_run.h"
 #include "tests/support/temp_folder.h"
 
@@ -56,8 +57,43 @@ TEST_F(TokenTest, AFileIsForItsOwner) {
   EXPECT_NE(Create("bob", "reader").code, 0) << "a token is not overwritten";
 }
 
+TEST_F(TokenTest, ASecondTokenIsMadeOnPurposeAndOneAloneRevoked) {
+  ASSERT_EQ(Create("bob", "user").code, 0);
+  const Result twice = Run({"token", "create", "bob", "--access", list_});
+  EXPECT_EQ(twice.code, 7);
+  EXPECT_THAT(twice.err, HasSubstr("bob has a token already, "));
+  EXPECT_THAT(twice.err, HasSubstr("--another"));
+  const Result second = Run({"token", "create", "bob", "--access", list_, "--another", "--json"});
+  ASSERT_EQ(second.code, 0) << second.err;
+  const auto made = nlohmann::json::parse(second.out);
+  const std::string id = made["id"];
+  EXPECT_EQ(id.size(), 8u);
+  EXPECT_THAT(Run({"token", "list", "--access", list_}).out, HasSubstr("token " + id));
+  EXPECT_EQ(Run({"token", "revoke", "bob", "--id", "00000000", "--access", list_}).code, 4);
+  EXPECT_EQ(Run({"token", "revoke", "bob", "--id", id, "--access", list_}).code, 0);
+  const auto left = AccessList::Parse(ReadList());
+  ASSERT_EQ(left->entries().size(), 1u);
+  EXPECT_FALSE(left->OfToken(std::string(made["token"]), absl::Now()).ok());
+}
+
+TEST_F(TokenTest, FilesThatCannotBeUsedAreNamed) {
+  const Result folder = Run({"token", "create", "ana", "--access", folder_.path()});
+  EXPECT_NE(folder.code, 0);
+  EXPECT_THAT(folder.err, HasSubstr("Is a directory"));
+  const Result nowhere = Run({"token", "create", "ana", "--access", folder_ / "none/a.json",
+                              "--out", folder_ / "ana.token"});
+  EXPECT_EQ(nowhere.code, 4);
+  EXPECT_THAT(nowhere.err, HasSubstr("write " + (folder_ / "none/a.json: No such file")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "ana.token")) << "it would open nothing";
+  environment_.token_file = folder_.path();
+  EXPECT_THAT(Run({"list"}).err, HasSubstr("Is a directory"));
+  environment_.token_file = folder_ / "absent";
+  EXPECT_THAT(Run({"list"}).err, HasSubstr("hint: name the file with your token"));
+}
+
 TEST_F(TokenTest, WrongInputLeavesNothing) {
-  EXPECT_EQ(Run({"token", "create", "a b", "--access", list_}).code, 3);
+  EXPECT_EQ(Run({"token", "create", "a b", "--access", list_}).code, 2);
+  EXPECT_EQ(Run({"token", "create", "ana", "--group", "a/b", "--access", list_}).code, 2);
   EXPECT_EQ(Run({"token", "create", "ana", "--role", "king", "--access", list_}).code, 2);
   const Result without = Run({"token", "create", "ana"});
   EXPECT_EQ(without.code, 2);

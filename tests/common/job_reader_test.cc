@@ -34,6 +34,8 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"sae: x", "sae", "must be a mapping"},
       {"data: {train: {a: b}}", "data.train", "list of words"},
       {"labels: [a]", "labels", "mapping"},
+      {"labels: {a b: c}", "labels.a b", "a label's name is 1 to 63 of"},
+      {"labels: {a: \"b\\nc\"}", "labels.a", "without control characters"},
       {"optimizer: {betas: 0.9}", "optimizer.betas", "list of numbers"},
   };
   for (const Wrong& wrong : wrongs) {
@@ -54,11 +56,6 @@ TEST(JobReader, ReadsOneSaeOrSeveral) {
   EXPECT_EQ(one.sae[0].layer, 3);
   ASSERT_EQ(two.sae.size(), 2u);
   EXPECT_EQ(two.sae[1].site, "mlp_out");
-}
-
-TEST(JobReader, FindsTheClosestWord) {
-  EXPECT_EQ(ClosestWord("metod", {"model", "method"}), "method");
-  EXPECT_EQ(ClosestWord("zzzzzz", {"model", "method"}), "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "common/error_info.h"
 #include "gtest/gtest.h"
 
 namespace fpo {
@@ -15,6 +16,19 @@ TEST(PosixStatus, NamesTheCallAndThePath) {
   EXPECT_NE(status.message().find("open"), absl::string_view::npos);
   EXPECT_NE(status.message().find("/data/x"), absl::string_view::npos);
   EXPECT_EQ(PosixError(ENOSPC, "write", "x").code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(PosixStatus, SaysWhatToDo) {
+  EXPECT_EQ(GetErrorInfo(PosixError(ENOSPC, "write", "x"))->reason, "DISK_FULL");
+  EXPECT_EQ(GetErrorInfo(PosixError(EACCES, "open", "x"))->reason, "FILE_DENIED");
+  EXPECT_EQ(GetErrorInfo(PosixError(ENOENT, "open", "x"))->reason, "NO_FILE");
+  EXPECT_FALSE(GetErrorInfo(PosixError(EINTR, "open", "x")).has_value());
+}
+
+TEST(PosixStatus, AnErrorNamesTheFileThatWasAskedFor) {
+  const std::string path = ::testing::TempDir() + "/no-such-folder/file";
+  EXPECT_EQ(WriteFileAtomically(path, "x").message(),
+            "write " + path + ": No such file or directory");
 }
 
 TEST(PosixStatus, FilesAreWrittenWholeAndReadWithinALimit) {

@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/client/hint_check.h"
 #include "tests/integration/local_service.h"
 
 namespace fpo::testing {
@@ -203,7 +204,8 @@ std::vector<Wrong> WrongInputs() {
   bool in_table = false;
   for (std::string line; std::getline(lines, line);) {
     if (absl::StartsWith(line, "#")) in_table = absl::StrContains(line, "Wrong input");
-    const bool is_row = absl::StartsWith(line, "| `fpoctl") || absl::StartsWith(line, "| `XDG_");
+    const bool is_row = absl::StartsWith(line, "| `fpoctl") || absl::StartsWith(line, "| `XDG_") ||
+                        absl::StartsWith(line, "| `FPO_");
     if (!in_table || !is_row) continue;
     const std::vector<std::string> cells = absl::StrSplit(line, '|');
     const auto bare = [](absl::string_view cell) {
@@ -284,6 +286,11 @@ TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
   std::filesystem::create_directories(service_->Path("wrong/fpo"));
   std::ofstream(service_->Path("wrong/fpo/config.yaml")) << "contexts:\n  lab:\n    sever: a:1\n";
   const auto guarded = StartGuarded(*service_);
+  std::filesystem::copy_file(service_->Path("access.json"), service_->Path("taken.json"));
+  std::filesystem::copy_file(service_->Path("bob.token"), service_->Path("open.token"));
+  std::filesystem::permissions(service_->Path("open.token"), std::filesystem::perms(0644));
+  std::ofstream(service_->Path("wrong.token")) << "fpo_0123456789\n";
+  std::filesystem::permissions(service_->Path("wrong.token"), std::filesystem::perms(0600));
   const FullCoordinator full;
   const std::vector<Wrong> rows = WrongInputs();
   EXPECT_GE(rows.size(), 40u);
@@ -308,6 +315,9 @@ TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
     for (const auto& [address, word] : places) {
       said = absl::StrReplaceAll(said, {{address, word}});
     }
+    client::ExpectUsefulHints(
+        outcome.err,
+        client::ShellWords(row.command.substr(std::min(row.command.size(), size_t{7}))));
     EXPECT_TRUE(MatchesPattern(said, row.says))
         << row.command << "\n  says      " << said << "\n  documents " << row.says;
   }

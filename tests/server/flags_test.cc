@@ -67,12 +67,15 @@ TEST(Flags, EachIsRead) {
 
 TEST(Flags, HelpAndVersionAreText) {
   EXPECT_NE(Parse({"--help"}).value().text->find("--reattach"), std::string::npos);
+  EXPECT_NE(Parse({"--help"}).value().text->find("status page"), std::string::npos);
   EXPECT_EQ(Parse({"--version"}).value().text->rfind("fpo-coordinator ", 0), 0u);
 }
 
 TEST(Flags, ErrorsNameTheFlagAndTheWayOut) {
   EXPECT_NE(Error({}).find("--data"), std::string::npos);
-  EXPECT_NE(Error({"--data", "d", "--nope"}).find("--nope"), std::string::npos);
+  EXPECT_EQ(Error({"--data", "d", "--dtaa", "e"}), "there is no flag --dtaa; did you mean --data?");
+  EXPECT_NE(Error({"--data", "d", "--listen", "foo"}).find("--listen: \"foo\" is not HOST:PORT"),
+            std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--lease", "15"}).find("--lease"), std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--lease", "15"}).find("15s"), std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--beat", "6s"}).find("--lease"), std::string::npos)
@@ -93,7 +96,12 @@ TEST(Flags, TheConfigFileFillsWhatTheCommandLineLeavesOpen) {
   EXPECT_EQ(flags->config.options.lease, absl::Seconds(20));
   EXPECT_EQ(flags->config.options.beat, absl::Seconds(3));
   std::ofstream(file) << "data = \"d\"\nlaese = \"20s\"\n";
-  EXPECT_FALSE(Parse({"--config", file.c_str()}).ok()) << "an unknown key is an error";
+  EXPECT_EQ(Error({"--config", file.c_str()}),
+            file + ":2: laese: unknown key; did you mean lease?");
+  std::ofstream(file) << "data = \"d\"\n\nlease = \"1ms\"\n";
+  EXPECT_EQ(Error({"--config", file.c_str()}).rfind(file + ":3: --lease is 1ms, allowed", 0), 0u);
+  std::ofstream(file) << "data = \"d\"\nquota = \"ada=4\"\n";
+  EXPECT_EQ(Error({"--config", file.c_str()}).rfind(file + ":2: --quota: ", 0), 0u);
   EXPECT_FALSE(Parse({"--config", "/nowhere.toml"}).ok());
 }
 

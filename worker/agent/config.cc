@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/peer_address.h"
 #include "common/status_macros.h"
 #include "common/worker_name.h"
 
@@ -17,8 +18,8 @@ absl::Status Require(bool holds, const std::string& message) {
 
 absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(ValidateListen(listen));
-  FPO_RETURN_IF_ERROR(CheckAddress(coordinator));
-  FPO_RETURN_IF_ERROR(CheckAddress(cache));
+  FPO_RETURN_IF_ERROR(AboutFlag("--coordinator", CheckPeerAddress(coordinator)));
+  FPO_RETURN_IF_ERROR(AboutFlag("--cache", CheckPeerAddress(cache)));
   FPO_RETURN_IF_ERROR(Require(!work_dir.empty(),
                               "--work-dir is missing: a folder for jobs, "
                               "records and logs on their way"));

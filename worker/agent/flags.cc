@@ -5,11 +5,11 @@
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "common/label.h"
+#include "common/program_flags.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 
@@ -17,19 +17,6 @@ extern char** environ;
 
 namespace fpo::agent {
 namespace {
-
-// Durations are words like 200ms, 15s, 1m30s.
-void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
-                 const std::string& help) {
-  const auto parse = [flag, value](const std::string& text) {
-    if (absl::ParseDuration(text, value)) return;
-    throw CLI::ValidationError(flag,
-                               absl::StrCat("\"", text, "\" is not a duration like 15s or 200ms"));
-  };
-  app->add_option_function<std::string>(flag, parse, help)
-      ->type_name("DURATION")
-      ->default_str(absl::FormatDuration(*value));
-}
 
 void AddNetwork(CLI::App* app, WorkerConfig* config) {
   app->add_option("--coordinator,--server", config->coordinator, "fpo-coordinator, host:port")
@@ -92,7 +79,8 @@ void AddIsolation(CLI::App* app, WorkerConfig* config) {
 absl::Status AddLabels(const std::vector<std::string>& labels, WorkerConfig* config) {
   for (const std::string& label : labels) {
     const size_t equals = label.find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == label.size()) {
+    if (equals == std::string::npos || equals + 1 == label.size() ||
+        !IsLabelName(label.substr(0, equals)) || !IsLabelValue(label.substr(equals + 1))) {
       return absl::InvalidArgumentError(
           absl::StrCat("--label \"", label, "\" must be NAME=VALUE, e.g. gpu=h100"));
     }
@@ -138,17 +126,12 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
   AddIsolation(&app, &flags.config);
   std::vector<std::string> labels;
   app.add_option("--label", labels, "NAME=VALUE that jobs may require; may be repeated");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, err;
-    if (app.exit(error, out, err) != 0) return absl::InvalidArgumentError(error.what());
-    flags.text = out.str();
-    return flags;
-  }
-  FPO_RETURN_IF_ERROR(AddLabels(labels, &flags.config));
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, AddLabels(labels, &flags.config)));
   FillDefaults(&flags.config);
-  FPO_RETURN_IF_ERROR(flags.config.Validate());
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, flags.config.Validate()));
   return flags;
 }
 

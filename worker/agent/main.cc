@@ -3,6 +3,7 @@
 
 #include "common/error_info.h"
 #include "common/log.h"
+#include "common/program_flags.h"
 #include "common/stop_signals.h"
 #include "common/version.h"
 #include "worker/agent/flags.h"
@@ -39,7 +40,10 @@ int Fail(const absl::Status& status, std::string hint = "") {
 int Run(int argc, char** argv) {
   const StopSignals signals;
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
-  if (!flags.ok()) return Fail(flags.status(), "fpo-worker --help");
+  if (!flags.ok()) {
+    std::cerr << ProgramErrorText(flags.status());
+    return 2;
+  }
   if (flags->text) {
     std::cout << *flags->text;
     return 0;

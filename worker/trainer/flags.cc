@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/strings/str_cat.h"
+#include "common/program_flags.h"
 #include "common/train_protocol.h"
 #include "common/version.h"
 
@@ -192,7 +194,8 @@ constexpr Subcommand kSubcommands[] = {
      AddPrepare},
     {"score", "Log-probabilities (and SAE features) of responses under a model, as records",
      AddScore},
-    {"run", "Train: sft, dpo, ln_dpo, simpo or fpo, as the job says", AddRun},
+    {"run", "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2 or fpo",
+     AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"inspect", "Say what a path is, with its digest", AddInspect},
@@ -200,23 +203,33 @@ constexpr Subcommand kSubcommands[] = {
     {"init-model", "Make a Hugging Face folder with freshly initialised weights", AddInitModel},
 };
 
-// Rules that depend on more than one flag. Empty: fine.
-std::string Mistake(const Flags& flags) {
+absl::Status Mistake(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+// Rules that depend on more than one flag.
+absl::Status CheckTogether(const Flags& flags) {
   if (flags.command == "score" && flags.serve && (flags.job.empty() || flags.prepared.empty())) {
-    return "score --serve needs --job and --prepared";
+    return Mistake("score: --serve needs --job and --prepared");
   }
   if (flags.command == "score" && !flags.serve &&
       (flags.model.empty() || flags.score.data.train.empty() || flags.score.out.empty())) {
-    return "score needs --model, --data and --out (or --serve with --job and --prepared)";
+    return Mistake("score: needs --model, --data and --out (or --serve with --job and --prepared)");
   }
   if (flags.command == "sae" && flags.job.empty() &&
       (flags.model.empty() || flags.score.data.train.empty() || !flags.layer.has_value())) {
-    return "sae needs --job, or --model, --data and --layer";
+    return Mistake("sae: needs --job, or --model, --data and --layer");
   }
   if (flags.world_size > 1 && flags.rendezvous.empty()) {
-    return "--world-size above 1 needs --rendezvous HOST:PORT, the same for every rank";
+    return Mistake(
+        "run: --world-size above 1 needs --rendezvous HOST:PORT, the same for every rank");
   }
-  return flags.rank >= flags.world_size ? "--rank must be below --world-size" : "";
+  if (flags.rank < flags.world_size) return absl::OkStatus();
+  return Mistake(absl::StrCat("run: --rank is ", flags.rank, " and must be below --world-size, ",
+                              flags.world_size));
+}
+
+ParsedFlags UsageError(const absl::Status& error) {
+  std::cerr << ProgramErrorText(error);
+  return {std::nullopt, static_cast<int>(ExitCode::kUsage)};
 }
 
 }  // namespace
@@ -234,18 +247,16 @@ ParsedFlags ParseFlags(int argc, char** argv) {
     subcommand.add(sub, &flags);
     AddCommon(sub, &flags);
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const bool asked = error.get_exit_code() == 0;  // --help, --version
-    app.exit(error, std::cout, std::cerr);
-    return {std::nullopt, asked ? 0 : static_cast<int>(ExitCode::kUsage)};
+  const ProgramArguments arguments{argc, argv};
+  const absl::StatusOr<std::optional<std::string>> text = ParseProgramFlags(&app, arguments);
+  if (!text.ok()) return UsageError(text.status());
+  if (text->has_value()) {
+    std::cout << **text;
+    return {std::nullopt, 0};
   }
   flags.command = app.get_subcommands().front()->get_name();
-  if (const std::string mistake = Mistake(flags); !mistake.empty()) {
-    std::cerr << "fpo-train: " << mistake << "\n";
-    return {std::nullopt, static_cast<int>(ExitCode::kUsage)};
-  }
+  const absl::Status mistake = LocateFlagError(app, arguments, CheckTogether(flags));
+  if (!mistake.ok()) return UsageError(mistake);
   if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
   if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
     flags.supervised = true;

@@ -1,5 +1,6 @@
 #include "common/rpc/listen_options.h"
 
+#include "common/rpc/peer_address.h"
 #include "gmock/gmock.h"
 #include "tests/support/temp_folder.h"
 
@@ -18,12 +19,28 @@ TEST(ListenOptions, KnowsLoopback) {
 }
 
 TEST(ListenOptions, ChecksAddresses) {
-  for (const char* good : {"127.0.0.1:0", "[::1]:65535", "host:7070"}) {
+  for (const char* good : {"127.0.0.1:0", "[::1]:65535", "[fe80::1%eth0]:1", "host:7070"}) {
     EXPECT_TRUE(CheckAddress(good).ok()) << good;
   }
-  for (const char* bad : {"", "host", ":1", "host:", "host:65536", "host:-1", "host:x"}) {
+  for (const char* bad : {"", "host", ":1", "host:", "host:65536", "host:-1", "host:x", "host:+1",
+                          "host: 1", "a b:1", " host:1", "::1:7070", "host/x:1", "[]:1",
+                          "http://host:1", "https://host", "user@host:1", "h\n:1"}) {
     EXPECT_FALSE(CheckAddress(bad).ok()) << bad;
   }
+  EXPECT_THAT(std::string(CheckAddress("http://host:1").message()),
+              HasSubstr("leave out \"http://\""));
+  EXPECT_THAT(std::string(CheckAddress("foo").message()), HasSubstr("the port is missing"));
+  EXPECT_TRUE(CheckPeerAddress("host:1").ok());
+  EXPECT_FALSE(CheckPeerAddress("host:0").ok()) << "nothing can be called there";
+  EXPECT_FALSE(CheckPeerAddress("host:00").ok());
+}
+
+TEST(ListenOptions, NamesTheFlagOfAnAddress) {
+  ListenOptions options{.listen = "foo", .http = "127.0.0.1:2", .port_file = "", .tls = {}};
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--listen: \"foo\""));
+  options.listen = "";
+  options.http = "127.0.0.1:x";
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--http: "));
 }
 
 TEST(ListenOptions, RefusesToExposePlaintext) {

@@ -62,6 +62,28 @@ class RpcServerTest : public ::testing::Test {
   TestService service_;
 };
 
+TEST_F(RpcServerTest, ATakenAddressIsSaidInOurWordsAlone) {
+  const auto first = Start({});
+  ASSERT_TRUE(first.ok()) << first.status();
+  ::testing::internal::CaptureStderr();
+  const auto second = Start({.listen = (*first)->address()});
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "") << "gRPC logs nothing beside it";
+  EXPECT_TRUE(absl::IsUnavailable(second.status()));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("the address is taken"));
+}
+
+TEST_F(RpcServerTest, TlsFilesThatHoldSomethingElseAreSaidAtStart) {
+  const fpo::testing::TempFolder folder;
+  fpo::testing::WriteWhole(folder / "notes.txt", "words\n");
+  const auto wrong = MakeChannel("127.0.0.1:1", {.tls = {.ca = folder / "notes.txt"}});
+  EXPECT_THAT(std::string(wrong.status().message()),
+              HasSubstr("notes.txt holds no certificate in PEM form"));
+  const auto absent = MakeChannel("127.0.0.1:1", {.tls = {.ca = folder / "none.pem"}});
+  EXPECT_THAT(std::string(absent.status().message()), HasSubstr("No such file"));
+  const auto is_folder = MakeChannel("127.0.0.1:1", {.tls = {.ca = folder.path()}});
+  EXPECT_THAT(std::string(is_folder.status().message()), HasSubstr("Is a directory"));
+}
+
 TEST_F(RpcServerTest, ServesOnAFreePort) {
   const auto server = Start({});
   ASSERT_TRUE(server.ok()) << server.status();

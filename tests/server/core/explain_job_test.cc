@@ -91,5 +91,29 @@ TEST(ExplainJob, EveryStateHasAWordAndStoppedOnesACommand) {
   EXPECT_THAT(e.details, Contains("attempt 1 ended at step 0: invalid: no file"));
 }
 
+TEST(ExplainJob, OfAnEndedJobItSaysHowLongItTook) {
+  Job job = RunningJob("j-1");
+  job.state = JobState::kSucceeded;
+  job.reason.clear();
+  job.started = kStart;
+  job.ended = kStart + absl::Seconds(133);
+  const Explanation e = ExplainJob(job, {});
+  EXPECT_EQ(e.word, "succeeded");
+  EXPECT_EQ(e.text, "after 2m13s in 1 attempt");
+  EXPECT_EQ(e.next, "fpoctl download j-1");
+  job.state = JobState::kCancelled;
+  job.started.reset();
+  EXPECT_EQ(ExplainJob(job, {}).text, "before it started");
+  EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl retry j-1");
+}
+
+TEST(ExplainJob, TheCommandOfALowerPriorityCanBeRun) {
+  Job job = MakeJob("j-2");
+  job.reason = "lower-priority: 3 ahead";
+  EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl priority j-2 600");
+  job.demand.priority = 1000;
+  EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl queue") << "there is no higher one";
+}
+
 }  // namespace
 }  // namespace fpo::coordinator

@@ -64,7 +64,7 @@ TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
   EXPECT_EQ(flags->config.name, "w1") << "the command line wins";
   EXPECT_EQ(flags->config.grace, absl::Seconds(90));
   fpo::testing::WriteWhole(file, "slot = 3\n");
-  EXPECT_THAT(Error({"--config", file}), HasSubstr("slot"));
+  EXPECT_EQ(Error({"--config", file}), file + ":1: slot: unknown key; did you mean slots?");
 }
 
 TEST_F(WorkerFlagsTest, AddressesMayBeNamedAsFpoctlDoes) {
@@ -81,7 +81,9 @@ TEST_F(WorkerFlagsTest, MistakesAreNamed) {
   EXPECT_THAT(Error({"--name", "../x"}), HasSubstr("--name: \"../x\" must be"));
   EXPECT_THAT(Error({"--grace", "soon"}), HasSubstr("soon"));
   EXPECT_THAT(Error({"--device", "tpu"}), HasSubstr("tpu"));
-  EXPECT_THAT(Error({"--coordinator", "nowhere"}), HasSubstr("nowhere"));
+  EXPECT_THAT(Error({"--coordinator", "nowhere"}), HasSubstr("--coordinator: \"nowhere\""));
+  EXPECT_THAT(Error({"--cache", "127.0.0.1:0"}), HasSubstr("--cache: "));
+  EXPECT_THAT(Error({"--label", "a b=c"}), HasSubstr("must be NAME=VALUE"));
   EXPECT_THAT(Error({"--http", "0.0.0.0:80"}), HasSubstr("0.0.0.0:80"));
   EXPECT_THAT(Error({"--cgroup", "relative"}), HasSubstr("--cgroup"));
   EXPECT_THAT(Error({"--cgroup", "off", "--memory-max-mib", "5"}), HasSubstr("--memory-max-mib"));

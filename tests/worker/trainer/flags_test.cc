@@ -43,5 +43,26 @@ TEST(Flags, MistakesAreUsageErrors) {
   EXPECT_EQ(Parse({"run", "--help"}).exit_code, 0);
 }
 
+std::string SaysOf(const std::vector<std::string>& words) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Parse(words).exit_code, 2);
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(Flags, MistakesReadLikeThoseOfTheOtherPrograms) {
+  EXPECT_EQ(SaysOf({"run", "--job", "j"}),
+            "error: run: --out is required; hint: fpo-train run --help\n");
+  EXPECT_EQ(SaysOf({"run", "--job", "j", "--out", "o", "--resum"}),
+            "error: run: there is no flag --resum; did you mean --resume?; hint: fpo-train run "
+            "--help\n");
+  EXPECT_EQ(SaysOf({"rnu"}),
+            "error: there is no command 'rnu'; did you mean run?; hint: fpo-train --help\n");
+  EXPECT_EQ(SaysOf({"run", "--job", "j", "--out", "o", "--device", "cud"}),
+            "error: run: --device is 'cud' and must be one of auto, cpu, cuda; did you mean cuda?; "
+            "hint: fpo-train run --help\n");
+  EXPECT_EQ(SaysOf({"score", "--serve"}),
+            "error: score: --serve needs --job and --prepared; hint: fpo-train score --help\n");
+}
+
 }  // namespace
 }  // namespace fpo::train

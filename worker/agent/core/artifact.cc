@@ -77,7 +77,8 @@ absl::Status Gone(const ArtifactOrder& order, const absl::Status& why) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat(order.folder, order.file.empty() ? "" : "/", order.file,
                                        " is not there (any more): ", why.message())),
-      {.reason = "ARTIFACT_GONE", .hint = "fpoctl ckpt list JOB; fpoctl ckpt pin keeps one"});
+      {.reason = "ARTIFACT_GONE",
+       .hint = "retention removed it, or somebody did; a checkpoint that is pinned stays"});
 }
 
 // Reads on from where the descriptor stands; every byte goes into the digest.
