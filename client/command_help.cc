@@ -61,6 +61,7 @@ std::string OptionEntries(const std::vector<OptionSpec>& options) {
   std::string text;
   for (const OptionSpec& option : options) {
     std::string help = option.help;
+    if (!option.alias.empty()) absl::StrAppend(&help, "; also --", option.alias);
     if (!option.choices.empty()) {
       absl::StrAppend(&help, ":");
       for (const std::string& choice : option.choices) absl::StrAppend(&help, " ", choice);

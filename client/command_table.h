@@ -40,9 +40,13 @@ struct OptionSpec {
   bool repeated = false;
   std::vector<std::string> choices = {};
   bool required = false;
+  std::string alias = {};  // another long name, that of the other programs' flag
   int64_t least = 0;
   int64_t most = INT32_MAX;
 };
+
+// The option with limits for its count.
+OptionSpec Within(OptionSpec option, int64_t least, int64_t most = INT32_MAX);
 
 struct ArgumentSpec {
   std::string name = {};  // "FILE"; its value is stored under this name

@@ -131,7 +131,6 @@ WorkerView ViewOf(const pb::Worker& worker) {
   view.last_beat = TimeOf(worker.has_last_beat(), worker.last_beat());
   view.jobs.assign(worker.jobs().begin(), worker.jobs().end());
   view.note = worker.note();
-  view.labels.insert(worker.labels().begin(), worker.labels().end());
   return view;
 }
 

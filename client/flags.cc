@@ -43,6 +43,7 @@ void AddOption(CLI::App* app, const OptionSpec& option, std::list<Slot>* slots) 
   slot.name = option.name;
   std::string names = absl::StrCat("--", option.name);
   if (!option.short_name.empty()) absl::StrAppend(&names, ",-", option.short_name);
+  if (!option.alias.empty()) absl::StrAppend(&names, ",--", option.alias);
   if (option.kind == ValueKind::kFlag) {
     app->add_flag(names, slot.flag, option.help)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

@@ -98,7 +98,6 @@ struct WorkerView {
   std::optional<absl::Time> last_beat;
   std::vector<std::string> jobs;
   std::string note;  // why it is closed
-  std::map<std::string, std::string> labels;
 };
 
 struct ManifestView {

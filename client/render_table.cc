@@ -92,17 +92,14 @@ std::string RenderComparison(const std::vector<JobView>& jobs, const TextStyle& 
 std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now,
                           const TextStyle& style) {
   Table table;
-  table.header = {"WORKER",  "HOST", "STATE", "SLOTS",  "DEVICE",
-                  "VERSION", "BEAT", "JOBS",  "LABELS", "NOTE"};
-  table.shrinkable = {9, 8, 7, 1, 0};
+  table.header = {"WORKER", "HOST", "STATE", "SLOTS", "DEVICE", "VERSION", "BEAT", "JOBS", "NOTE"};
+  table.shrinkable = {8, 7, 1, 0};
   table.state_column = 2;
   for (const WorkerView& worker : workers) {
     const std::string beat = worker.last_beat ? Age(worker.last_beat, now) + " ago" : "-";
     table.rows.push_back({worker.worker_id, worker.host, worker.state,
                           absl::StrCat(worker.slots_used, "/", worker.slots), worker.device,
-                          worker.version, beat, absl::StrJoin(worker.jobs, ","),
-                          absl::StrJoin(worker.labels, ",", absl::PairFormatter("=")),
-                          worker.note});
+                          worker.version, beat, absl::StrJoin(worker.jobs, ","), worker.note});
   }
   return RenderTable(table, style);
 }

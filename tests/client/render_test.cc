@@ -301,8 +301,8 @@ TEST(RenderTablesTest, WorkersAndManifests) {
   worker.last_beat = now - absl::Seconds(1);
   worker.jobs = {"j-1", "j-2"};
   EXPECT_EQ(RenderWorkers({worker}, now, TextStyle()),
-            "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      JOBS     LABELS  NOTE\n"
-            "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  j-1,j-2  -       -\n");
+            "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      JOBS     NOTE\n"
+            "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  j-1,j-2  -\n");
   ManifestView manifest;
   manifest.manifest_id = "3fa9c1d2e4f5aabbccdd";
   manifest.recipe_id = "77aa";
