@@ -51,16 +51,9 @@ CommandSpec SubmitCommand() {
       {"smoke", "", ValueKind::kFlag, "",
        "a short trial of the job: two steps, few pairs, NAME-smoke, its own output folder"},
       {"follow", "f", ValueKind::kFlag, "", "print its log lines to its end, as fpoctl logs -f"},
-      {"priority",
-       "",
-       ValueKind::kCount,
-       "N",
-       "0 to 1000, higher runs first (resources.priority)",
-       false,
-       {},
-       false,
-       0,
-       1000},
+      Within({"priority", "", ValueKind::kCount, "N",
+              "0 to 1000, higher runs first (resources.priority)"},
+             0, 1000),
       {"name", "", ValueKind::kText, "NAME", "the same as --set name=NAME"},
       {"request-id", "", ValueKind::kText, "ID",
        "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
@@ -94,15 +87,9 @@ CommandSpec SweepCommand() {
   grid.required = true;
   c.options = {grid,
                kSetOption,
-               {"max-parallel",
-                "",
-                ValueKind::kCount,
-                "N",
-                "at most N runs at a time: each waits for the end of the one N before it",
-                false,
-                {},
-                false,
-                1},
+               Within({"max-parallel", "", ValueKind::kCount, "N",
+                       "at most N runs at a time: each waits for the end of the one N before it"},
+                      1),
                {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat a sweep that was cut short (default: a new UUID)"}};
@@ -222,12 +209,11 @@ CommandSpec LogsCommand() {
       "Each line is: time, attempt/rank, text; with -q the text alone. Lines arrive once and in "
       "order, also over lost connections. With -f the exit code is the job's.";
   c.arguments = {kJobArgument};
-  c.options = {
-      {"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
-      {"attempt", "", ValueKind::kCount, "N", "only this attempt", false, {}, false, 1},
-      {"rank", "", ValueKind::kCount, "N", "only this rank"},
-      {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
-      {"tail", "", ValueKind::kCount, "N", "start with the last N lines", false, {}, false, 1}};
+  c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
+               Within({"attempt", "", ValueKind::kCount, "N", "only this attempt"}, 1),
+               {"rank", "", ValueKind::kCount, "N", "only this rank"},
+               {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
+               Within({"tail", "", ValueKind::kCount, "N", "start with the last N lines"}, 1)};
   c.examples = {{"fpoctl logs j-4f2a --tail 50", "the last 50 lines"},
                 {"fpoctl logs -f tiny-fpo", "follow to the end"}};
   c.json = {"LogsResponse"};
@@ -280,54 +266,6 @@ CommandSpec CancelCommand() {
   c.json = {"CancelJobResponse"};
   c.run = RunCancel;
   return c;
-}
-
-std::vector<CommandSpec> AdminCommands() {
-  CommandSpec audit{"audit", "admin", "list who changed what, and who was refused"};
-  audit.details =
-      "The newest first. Callers are known by name when the coordinator runs with --access; else "
-      "by the name they gave or the address they called from. The newest 100,000 entries are kept.";
-  audit.options = {{"user", "", ValueKind::kText, "NAME", "only what this caller did"},
-                   {"target", "", ValueKind::kText, "ID", "only about this job or worker"},
-                   {"since", "", ValueKind::kDuration, "DURATION", "only of the last e.g. 24h"},
-                   {"limit", "", ValueKind::kCount, "N", "at most N, 0 for all (default: 50)"}};
-  audit.examples = {{"fpoctl audit --since 24h", "the last day"},
-                    {"fpoctl audit --target j-4f2a1c", "what was done to one job"}};
-  audit.json = {"ListAuditResponse"};
-  audit.run = RunAudit;
-  CommandSpec health{"health", "admin", "ask the services whether they serve"};
-  health.details = "Exit code 5 when one does not.";
-  health.arguments = {{"SERVICE",
-                       ValueKind::kChoice,
-                       "coordinator or cache (default: both)",
-                       false,
-                       false,
-                       {"coordinator", "cache"}}};
-  health.examples = {{"fpoctl health", "both services"},
-                     {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
-  health.json = {"{service, address, status, error}"};
-  health.run = RunHealth;
-  CommandSpec help{"help", "admin", "print the help page of a command"};
-  help.arguments = {
-      {"COMMAND", ValueKind::kText, "one or two words; none: all commands", false, true}};
-  help.examples = {{"fpoctl help submit", "the same as fpoctl submit --help"},
-                   {"fpoctl help cache", "what there is of the cache"}};
-  help.json = {"{command, help}"};
-  help.run = RunHelp;
-  CommandSpec version{"version", "admin", "print fpoctl's version"};
-  version.examples = {{"fpoctl version", ""}};
-  version.json = {"{version}"};
-  version.run = RunVersion;
-  CommandSpec completion{"completion", "admin", "print a shell's completion script"};
-  completion.arguments = {
-      {"SHELL", ValueKind::kChoice, "bash, zsh or fish", true, false, {"bash", "zsh", "fish"}}};
-  completion.examples = {
-      {"source <(fpoctl completion bash)", "for this shell; add it to ~/.bashrc to keep it"},
-      {"source <(fpoctl completion zsh)", "after compinit"},
-      {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
-  completion.json = {"{shell, script}"};
-  completion.run = RunCompletion;
-  return {audit, health, completion, help, version};
 }
 
 std::vector<CommandSpec> MakeCommands() {
@@ -398,6 +336,12 @@ const std::vector<OptionSpec>& SharedOptions() {
       {"help", "h", ValueKind::kFlag, "", "print this page"},
   };
   return options;
+}
+
+OptionSpec Within(OptionSpec option, int64_t least, int64_t most) {
+  option.least = least;
+  option.most = most;
+  return option;
 }
 
 std::vector<const CommandSpec*> CommandsOfGroup(absl::string_view word) {

@@ -45,6 +45,9 @@ struct OptionSpec {
   int64_t most = INT32_MAX;
 };
 
+// The option with limits for its count.
+OptionSpec Within(OptionSpec option, int64_t least, int64_t most = INT32_MAX);
+
 struct ArgumentSpec {
   std::string name = {};  // "FILE"; its value is stored under this name
   ValueKind kind = ValueKind::kText;

@@ -40,15 +40,9 @@ CommandSpec RetryCommand() {
   c.details =
       "Makes a new job with the same settings and output folder, which goes on from the newest "
       "checkpoint. The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
-  c.options = {{"from",
-                "",
-                ValueKind::kCount,
-                "STEP",
-                "go back to the checkpoint of this step; later ones are removed",
-                false,
-                {},
-                false,
-                1},
+  c.options = {Within({"from", "", ValueKind::kCount, "STEP",
+                       "go back to the checkpoint of this step; later ones are removed"},
+                      1),
                {"set", "", ValueKind::kSetting, "KEY=VALUE",
                 "change one key of the job; may be repeated", true},
                {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
@@ -68,12 +62,11 @@ CommandSpec DownloadCommand() {
       "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
       "The same command again goes on where a broken or interrupted download stopped. -q prints "
       "the folder.";
-  c.options = {
-      {"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
-      {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
-      {"step", "", ValueKind::kCount, "N", "the checkpoint of this step", false, {}, false, 1},
-      {"to", "", ValueKind::kFile, "FOLDER",
-       "where to put it (default: a folder here named after the job)"}};
+  c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
+               {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
+               Within({"step", "", ValueKind::kCount, "N", "the checkpoint of this step"}, 1),
+               {"to", "", ValueKind::kFile, "FOLDER",
+                "where to put it (default: a folder here named after the job)"}};
   c.json = {"{folder, files}"};
   c.examples = {{"fpoctl download tiny-fpo", "the result, into ./tiny-fpo"},
                 {"fpoctl download j-4f2a --best --to best", "the best checkpoint"}};
@@ -190,6 +183,54 @@ std::vector<CommandSpec> WorkerCommands() {
       "is connected is refused. If its agent dials in again, it is a new worker.";
   forget.examples = {{"fpoctl workers forget gpu-7", ""}};
   return {list, drain, cordon, undrain, forget};
+}
+
+std::vector<CommandSpec> AdminCommands() {
+  CommandSpec audit{"audit", "admin", "list who changed what, and who was refused"};
+  audit.details =
+      "The newest first. Callers are known by name when the coordinator runs with --access; else "
+      "by the name they gave or the address they called from. The newest 100,000 entries are kept.";
+  audit.options = {{"user", "", ValueKind::kText, "NAME", "only what this caller did"},
+                   {"target", "", ValueKind::kText, "ID", "only about this job or worker"},
+                   {"since", "", ValueKind::kDuration, "DURATION", "only of the last e.g. 24h"},
+                   {"limit", "", ValueKind::kCount, "N", "at most N, 0 for all (default: 50)"}};
+  audit.examples = {{"fpoctl audit --since 24h", "the last day"},
+                    {"fpoctl audit --target j-4f2a1c", "what was done to one job"}};
+  audit.json = {"ListAuditResponse"};
+  audit.run = RunAudit;
+  CommandSpec health{"health", "admin", "ask the services whether they serve"};
+  health.details = "Exit code 5 when one does not.";
+  health.arguments = {{"SERVICE",
+                       ValueKind::kChoice,
+                       "coordinator or cache (default: both)",
+                       false,
+                       false,
+                       {"coordinator", "cache"}}};
+  health.examples = {{"fpoctl health", "both services"},
+                     {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
+  health.json = {"{service, address, status, error}"};
+  health.run = RunHealth;
+  CommandSpec help{"help", "admin", "print the help page of a command"};
+  help.arguments = {
+      {"COMMAND", ValueKind::kText, "one or two words; none: all commands", false, true}};
+  help.examples = {{"fpoctl help submit", "the same as fpoctl submit --help"},
+                   {"fpoctl help cache", "what there is of the cache"}};
+  help.json = {"{command, help}"};
+  help.run = RunHelp;
+  CommandSpec version{"version", "admin", "print fpoctl's version"};
+  version.examples = {{"fpoctl version", ""}};
+  version.json = {"{version}"};
+  version.run = RunVersion;
+  CommandSpec completion{"completion", "admin", "print a shell's completion script"};
+  completion.arguments = {
+      {"SHELL", ValueKind::kChoice, "bash, zsh or fish", true, false, {"bash", "zsh", "fish"}}};
+  completion.examples = {
+      {"source <(fpoctl completion bash)", "for this shell; add it to ~/.bashrc to keep it"},
+      {"source <(fpoctl completion zsh)", "after compinit"},
+      {"fpoctl completion fish > ~/.config/fish/completions/fpoctl.fish", ""}};
+  completion.json = {"{shell, script}"};
+  completion.run = RunCompletion;
+  return {audit, health, completion, help, version};
 }
 
 }  // namespace fpo::client

@@ -6,12 +6,13 @@
 
 namespace fpo::client {
 
-// The commands that act on jobs, checkpoints and workers, and those that explain; the others are in
-// command_table.cc.
+// The commands that act on jobs, checkpoints and workers, those that explain, and those about the
+// services and fpoctl itself; the others are in command_table.cc.
 std::vector<CommandSpec> ExplainCommands();
 std::vector<CommandSpec> JobControlCommands();
 std::vector<CommandSpec> CheckpointCommands();
 std::vector<CommandSpec> WorkerCommands();
+std::vector<CommandSpec> AdminCommands();
 std::vector<CommandSpec> ContextCommands();  // in context.cc
 
 }  // namespace fpo::client

@@ -15,7 +15,7 @@
 namespace fpo::client {
 namespace {
 
-using Words = std::vector<std::string>;
+using WordList = std::vector<std::string>;
 
 // What other programs call the same thing.
 const std::vector<std::set<std::string>>& OtherNames() {
@@ -35,7 +35,7 @@ const std::vector<std::set<std::string>>& OtherNames() {
 }
 
 // The one of `words` that is meant, or "".
-std::string Meant(const std::string& word, const Words& words) {
+std::string Meant(const std::string& word, const WordList& words) {
   const std::string nearest = NearestWord(word, words);
   if (!nearest.empty()) return nearest;
   for (const std::set<std::string>& same : OtherNames()) {
@@ -48,7 +48,7 @@ std::string Meant(const std::string& word, const Words& words) {
 }
 
 // The places of the words in a line.
-std::vector<size_t> PlacesOfWords(const Words& args) {
+std::vector<size_t> PlacesOfWords(const WordList& args) {
   std::vector<size_t> places;
   for (size_t i = 0; i < args.size(); ++i) {
     const std::string& arg = args[i];
@@ -57,16 +57,16 @@ std::vector<size_t> PlacesOfWords(const Words& args) {
       continue;
     }
     for (const OptionSpec& option : SharedOptions()) {
-      const bool takes_next =
-          option.kind != ValueKind::kFlag && arg == absl::StrCat("--", option.name);
-      if (takes_next) ++i;
+      const bool named = arg == absl::StrCat("--", option.name) ||
+                         (!option.alias.empty() && arg == absl::StrCat("--", option.alias));
+      if (named && option.kind != ValueKind::kFlag) ++i;
     }
   }
   return places;
 }
 
-Words FirstWords() {
-  Words words;
+WordList NamesOfGroupsAndCommands() {
+  WordList words;
   for (const CommandSpec& command : Commands()) {
     const std::string first = command.name.substr(0, command.name.find(' '));
     if (words.empty() || words.back() != first) words.push_back(first);
@@ -75,8 +75,8 @@ Words FirstWords() {
 }
 
 // "list", "drain" of "workers".
-Words SecondWords(const std::string& group) {
-  Words words;
+WordList NamesInGroup(const std::string& group) {
+  WordList words;
   for (const CommandSpec* command : CommandsOfGroup(group)) {
     words.push_back(command->name.substr(group.size() + 1));
   }
@@ -84,24 +84,24 @@ Words SecondWords(const std::string& group) {
 }
 
 // The line with other words in place of the one at `at`, if it can be run; else `otherwise`.
-std::string Corrected(const Words& args, size_t at, const std::string& words,
+std::string Corrected(const WordList& args, size_t at, const std::string& words,
                       const std::string& otherwise) {
-  Words line(args.begin(), args.begin() + static_cast<std::ptrdiff_t>(at));
+  WordList line(args.begin(), args.begin() + static_cast<std::ptrdiff_t>(at));
   for (const absl::string_view word : absl::StrSplit(words, ' ')) line.emplace_back(word);
   line.insert(line.end(), args.begin() + static_cast<std::ptrdiff_t>(at) + 1, args.end());
   return ParseCommandLine(line, Environment()).invocation ? CommandLineOf(line) : otherwise;
 }
 
-bool AsksForHelp(const Words& args) {
+bool AsksForHelp(const WordList& args) {
   return std::any_of(args.begin(), args.end(),
                      [](const std::string& arg) { return arg == "--help" || arg == "-h"; });
 }
 
 std::string HelpLine(const std::string& name) { return absl::StrCat("fpoctl ", name, " --help"); }
 
-absl::Status NoSuchCommand(const Words& args, size_t at) {
+absl::Status NoSuchCommand(const WordList& args, size_t at) {
   const std::string& word = args[at];
-  std::string meant = Meant(word, FirstWords());
+  std::string meant = Meant(word, NamesOfGroupsAndCommands());
   // "drain w1": the second word of a command stands alone.
   for (const CommandSpec& command : Commands()) {
     if (meant.empty() && absl::EndsWith(command.name, " " + word)) meant = command.name;
@@ -112,8 +112,8 @@ absl::Status NoSuchCommand(const Words& args, size_t at) {
                     Corrected(args, at, meant, HelpLine(meant)));
 }
 
-absl::Status NoSuchCommandOfGroup(const Words& args, const std::string& group, size_t at) {
-  const Words seconds = SecondWords(group);
+absl::Status NoSuchCommandOfGroup(const WordList& args, const std::string& group, size_t at) {
+  const WordList seconds = NamesInGroup(group);
   const std::string meant = Meant(args[at], seconds);
   const std::string message = absl::StrCat("there is no command '", group, " ", args[at], "'");
   if (meant.empty()) {
@@ -132,7 +132,7 @@ absl::Status WrongLine(const CommandSpec* command, absl::string_view message) {
 }
 
 std::vector<std::string> CommandWords(const std::vector<std::string>& args) {
-  Words words;
+  WordList words;
   for (const size_t place : PlacesOfWords(args)) words.push_back(args[place]);
   return words;
 }
@@ -142,7 +142,7 @@ absl::Status CheckCommandWords(const std::vector<std::string>& args) {
   if (places.empty()) return absl::OkStatus();
   const std::string& first = args[places[0]];
   if (FindCommand(first) != nullptr) return absl::OkStatus();
-  const Words seconds = SecondWords(first);
+  const WordList seconds = NamesInGroup(first);
   if (seconds.empty()) return NoSuchCommand(args, places[0]);
   if (places.size() > 1) {
     const std::string& second = args[places[1]];
@@ -168,7 +168,7 @@ absl::Status UnexpectedWord(const CommandSpec& command, const std::vector<std::s
                       HelpLine(swapped));
   }
   const std::string name = word.substr(0, word.find('='));
-  Words flags;
+  WordList flags;
   for (const OptionSpec& option : command.options) flags.push_back("--" + option.name);
   for (const OptionSpec& option : SharedOptions()) flags.push_back("--" + option.name);
   const std::string meant = NearestWord(name, flags);

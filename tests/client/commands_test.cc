@@ -200,14 +200,6 @@ TEST_F(CommandsTest, MetricsHintsLeadElsewhere) {
               HasSubstr("their names: fpoctl metrics -q j-1001"));
 }
 
-TEST_F(CommandsTest, WorkersListShowsLabels) {
-  pb::Worker worker;
-  worker.set_worker_id("w1");
-  (*worker.mutable_labels())["gpu"] = "h100";
-  coordinator_.AddWorker(worker);
-  EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("gpu=h100"));
-}
-
 TEST_F(CommandsTest, WorkersList) {
   const Result none = Run({"workers", "list"});
   EXPECT_EQ(none.code, 0);

@@ -72,7 +72,7 @@ const CommandSpec* Named(const std::vector<std::string>& words) {
 bool HasOption(const CommandSpec& command, const std::string& name) {
   for (const auto* options : {&command.options, &SharedOptions()}) {
     for (const OptionSpec& option : *options) {
-      if (name == "--" + option.name) return true;
+      if (name == "--" + option.name || name == "--" + option.alias) return true;
       if (!option.short_name.empty() && name == "-" + option.short_name) return true;
     }
   }
