@@ -47,7 +47,7 @@ std::string ContextJson(const std::string& name, const Context& context, bool cu
 
 bool PrintedAsJson(Session& session, const std::string& name, const ContextFile& file) {
   if (!session.settings().json) return false;
-  session.out << Json(name, file.contexts.at(name), file.current == name) << "\n";
+  session.out << ContextJson(name, file.contexts.at(name), file.current == name) << "\n";
   return true;
 }
 

@@ -68,16 +68,14 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   const std::vector<std::string> names = session.invocation.GetAll("name");
   for (const std::string& name : names) request.add_names(name);
   FPO_ASSIGN_OR_RETURN(const pb::MetricsResponse answer, coordinator.Metrics(request));
-  if (answer.series().empty()) return NoSeries(answer, names);
+  if (answer.series().empty() && names.empty()) return NoNumbers(coordinator, answer.job_id());
+  if (answer.series().empty()) {
+    return NoSeries(answer.job_id(), absl::StrCat("series \"", names.front(), "\""),
+                    absl::StrCat("their names: fpoctl metrics -q ", answer.job_id()));
+  }
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";
     return ExitCode::kOk;
-  }
-  if (answer.series().empty() && names.empty()) return NoNumbers(coordinator, answer.job_id());
-  if (answer.series().empty()) {
-    return NoSeries(
-        answer.job_id(), absl::StrCat("series \"", names.front(), "\""),
-        absl::StrCat("their names: fpoctl metrics -q ", answer.job_id()));
   }
   if (session.settings().quiet) {
     for (const pb::MetricSeries& series : answer.series()) session.out << series.name() << "\n";

@@ -15,7 +15,7 @@ namespace fpo {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = JobPath::Kind;
+using PathKind = JobPath::Kind;
 
 bool IsNameStart(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 bool IsNameChar(char c) { return IsNameStart(c) || std::isdigit(static_cast<unsigned char>(c)); }
@@ -78,22 +78,22 @@ absl::StatusOr<std::string> Expand(absl::string_view text, const Variables& vari
   return expanded;
 }
 
-void Add(std::string key, Kind kind, std::string* path, std::vector<JobPath>* paths) {
+void AddPath(std::string key, PathKind kind, std::string* path, std::vector<JobPath>* paths) {
   if (!path->empty()) paths->push_back({std::move(key), kind, path});
 }
 
 void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobPath>* paths) {
   for (size_t i = 0; i < files->size(); ++i) {
     const std::string name = files->size() == 1 ? key : absl::StrCat(key, ".", i);
-    Add(name, Kind::kData, &(*files)[i], paths);
+    AddPath(name, PathKind::kData, &(*files)[i], paths);
   }
 }
 
 // Whether this kind of job with this method ever opens the path.
 bool IsRead(const JobConfig& config, const JobPath& path) {
-  if (path.kind == Kind::kOutput) return false;
+  if (path.kind == PathKind::kOutput) return false;
   const bool compares = config.kind != "sae" && config.method.name == "fpo";
-  if (path.kind == Kind::kSae || path.kind == Kind::kFile) return compares;
+  if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;
   // The default is the model itself, which is looked at already.
   return config.kind != "sae" && config.reference.source != "none" &&
@@ -102,16 +102,16 @@ bool IsRead(const JobConfig& config, const JobPath& path) {
 
 std::string Problem(const JobPath& path, const std::string& given) {
   switch (path.kind) {
-    case Kind::kModel: {
+    case PathKind::kModel: {
       const bool trained = path.key == "model.path";
       return ModelFolderProblem({*path.path, given}, trained);
     }
-    case Kind::kSae:
+    case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
-    case Kind::kData:
-    case Kind::kFile:
+    case PathKind::kData:
+    case PathKind::kFile:
       return MissingPathProblem({*path.path, given}, PathWanted::kFile);
-    case Kind::kOutput:
+    case PathKind::kOutput:
       break;
   }
   return "";
@@ -121,16 +121,16 @@ std::string Problem(const JobPath& path, const std::string& given) {
 
 std::vector<JobPath> JobPaths(JobConfig* config) {
   std::vector<JobPath> paths;
-  Add("model.path", Kind::kModel, &config->model.path, &paths);
-  Add("reference.path", Kind::kModel, &config->reference.path, &paths);
+  AddPath("model.path", PathKind::kModel, &config->model.path, &paths);
+  AddPath("reference.path", PathKind::kModel, &config->reference.path, &paths);
   for (size_t i = 0; i < config->sae.size(); ++i) {
     const std::string key = config->sae.size() == 1 ? "sae.path" : absl::StrCat("sae.", i, ".path");
-    Add(key, Kind::kSae, &config->sae[i].path, &paths);
+    AddPath(key, PathKind::kSae, &config->sae[i].path, &paths);
   }
   AddFiles("data.train", &config->data.train, &paths);
   AddFiles("data.eval", &config->data.eval, &paths);
-  Add("method.feature_weights", Kind::kFile, &config->method.feature_weights, &paths);
-  Add("output", Kind::kOutput, &config->output, &paths);
+  AddPath("method.feature_weights", PathKind::kFile, &config->method.feature_weights, &paths);
+  AddPath("output", PathKind::kOutput, &config->output, &paths);
   return paths;
 }
 

@@ -355,7 +355,7 @@ void Attempt::OnPulled(int64_t records) {
   event.kind = "progress";
   event.phase = "reference";
   event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_, " of ",
-                                cache_use_.records_total);
+                                cache_use_.has_value() ? cache_use_->records_total : 0);
   output_.Emit(std::move(event));
 }
 

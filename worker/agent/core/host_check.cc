@@ -15,13 +15,13 @@
 namespace fpo::agent {
 namespace {
 
-constexpr size_t kOutputBytesMax = 2000;
+constexpr size_t kWordsBytesMax = 2000;
 
 // Questions to the trainer are not part of a job's log.
 class AnswerSink final : public RankSink {
  public:
   void OnLine(int32_t, const std::string&, const std::string& text) override {
-    if (text_.size() < kOutputBytesMax) absl::StrAppend(&text_, text_.empty() ? "" : " ", text);
+    if (text_.size() < kWordsBytesMax) absl::StrAppend(&text_, text_.empty() ? "" : " ", text);
   }
   void OnEvent(int32_t, const TrainEvent&, const std::string&) override {}
   const std::string& text() const { return text_; }

@@ -88,7 +88,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   const RopeTables rope(*config_, ids.size(1), embedding);
   const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
 
-  Work work("forward", config_.layers, "layers");
+  Work work("forward", config_->layers, "layers");
   ForwardResult result;
   result.sites.resize(options.taps.size());
   at::Tensor x = ScaledEmbedding(embedding, ids);
