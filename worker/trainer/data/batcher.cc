@@ -52,12 +52,12 @@ std::vector<int64_t> Batcher::EpochOrder(int64_t epoch) const {
 }
 
 Batcher::Order Batcher::OrderOf(int64_t epoch) const {
-  absl::MutexLock lock(&mutex_);
-  if (kept_epoch_ != epoch) {
-    kept_order_ = std::make_shared<const std::vector<int64_t>>(EpochOrder(epoch));
-    kept_epoch_ = epoch;
+  absl::MutexLock lock(&kept_->mutex);
+  if (kept_->epoch != epoch) {
+    kept_->order = std::make_shared<const std::vector<int64_t>>(EpochOrder(epoch));
+    kept_->epoch = epoch;
   }
-  return kept_order_;
+  return kept_->order;
 }
 
 double Batcher::EpochsAfter(int64_t steps) const {

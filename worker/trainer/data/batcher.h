@@ -49,9 +49,12 @@ class Batcher {
 
   std::vector<int64_t> longest_;
   Options options_;
-  mutable absl::Mutex mutex_;
-  mutable int64_t kept_epoch_ ABSL_GUARDED_BY(mutex_) = -1;
-  mutable Order kept_order_ ABSL_GUARDED_BY(mutex_);
+  struct Kept {
+    absl::Mutex mutex;
+    int64_t epoch ABSL_GUARDED_BY(mutex) = -1;
+    Order order ABSL_GUARDED_BY(mutex);
+  };
+  std::unique_ptr<Kept> kept_ = std::make_unique<Kept>();
 };
 
 // Cuts pairs (any order) into micro-batches by padded tokens, longest first.

@@ -17,7 +17,7 @@
 namespace fpo::train {
 namespace {
 
-constexpr size_t kExamplesMax = 20;
+constexpr size_t kFaultsKept = 20;
 constexpr size_t kFaultsShown = 3;
 constexpr int64_t kEarlyCheckRows = 1000;
 
@@ -56,7 +56,7 @@ std::string NotUtf8(const RowText& row, size_t bad) {
 
 void NoteFault(const std::string& where, const std::string& what, DatasetCounts* counts) {
   ++counts->malformed;
-  if (counts->malformed_examples.size() < kExamplesMax) {
+  if (counts->malformed_examples.size() < kFaultsKept) {
     counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
   }
   for (DatasetCounts::Fault& fault : counts->faults) {
@@ -64,7 +64,7 @@ void NoteFault(const std::string& where, const std::string& what, DatasetCounts*
     ++fault.rows;
     return;
   }
-  if (counts->faults.size() < kExamplesMax) counts->faults.push_back({what, where, 1});
+  if (counts->faults.size() < kFaultsKept) counts->faults.push_back({what, where, 1});
 }
 
 bool ExceedsBad(const DatasetCounts& counts, double max_bad_fraction) {

@@ -46,7 +46,7 @@ const std::vector<ForeignForm>& ForeignForms() {
   return forms;
 }
 
-std::string Quoted(absl::string_view name) {
+std::string QuotedField(absl::string_view name) {
   return absl::StrCat("\"", absl::Utf8SafeCEscape(name.substr(0, kFieldBytesMax)), "\"");
 }
 
@@ -57,7 +57,7 @@ std::string FieldList(const Json& object) {
       names.emplace_back("...");
       break;
     }
-    names.push_back(Quoted(name));
+    names.push_back(QuotedField(name));
   }
   return absl::StrJoin(names, ", ");
 }

@@ -12,16 +12,15 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int32_t kGemmaBos = 2, kGemmaEos = 1;
 
 // An id of config.json, which may stand in text_config and be the first of a list.
-int32_t TokenId(const Json& config, const char* key, int32_t fallback) {
-  const Json nested = config.value("text_config", Json::object());
-  for (const Json& holder : {config, nested}) {
-    Json value = holder.is_object() ? holder.value(key, Json()) : Json();
-    if (value.is_array() && !value.empty()) value = Json(value.front());
+int32_t TokenId(const nlohmann::json& config, const char* key, int32_t fallback) {
+  const nlohmann::json nested = config.value("text_config", nlohmann::json::object());
+  for (const nlohmann::json& holder : {config, nested}) {
+    nlohmann::json value =
+        holder.is_object() ? holder.value(key, nlohmann::json()) : nlohmann::json();
+    if (value.is_array() && !value.empty()) value = nlohmann::json(value.front());
     if (value.is_number_integer() && value >= 0) return value.get<int32_t>();
   }
   return fallback;
@@ -42,7 +41,7 @@ absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& folder) {
                         absl::StrCat(path, ": ", config.status().message()));
   }
   if (absent) {
-    const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
     return Tokenizer::Absent({tokenizer.status(), static_cast<int32_t>(config->vocab_size),
                               TokenId(json, "bos_token_id", kGemmaBos),
                               TokenId(json, "eos_token_id", kGemmaEos)});

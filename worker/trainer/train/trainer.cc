@@ -24,16 +24,6 @@
 namespace fpo::train {
 namespace {
 
-OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
-  OptimizerOptions options;
-  options.beta1 = section.betas.at(0);
-  options.beta2 = section.betas.at(1);
-  options.alpha = section.alpha;
-  options.eps = section.eps;
-  options.weight_decay = section.weight_decay;
-  return options;
-}
-
 void Backward(const at::Tensor& loss, const GemmaConfig& config) {
   const Work work("backward", config.layers, "layers");
   loss.backward();
