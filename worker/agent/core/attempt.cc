@@ -339,8 +339,8 @@ void Attempt::OnPulled(int64_t records) {
   TrainEvent event;
   event.kind = "progress";
   event.phase = "reference";
-  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_, " of ",
-                                cache_use_.records_total);
+  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_);
+  if (cache_use_) absl::StrAppend(&event.activity, " of ", cache_use_->records_total);
   output_.Emit(std::move(event));
 }
 
