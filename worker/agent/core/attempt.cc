@@ -354,8 +354,8 @@ void Attempt::OnPulled(int64_t records) {
   TrainEvent event;
   event.kind = "progress";
   event.phase = "reference";
-  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_, " of ",
-                                cache_use_.has_value() ? cache_use_->records_total : 0);
+  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_);
+  if (cache_use_) absl::StrAppend(&event.activity, " of ", cache_use_->records_total);
   output_.Emit(std::move(event));
 }
 

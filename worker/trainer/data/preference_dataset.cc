@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kFaultsKept = 20;
 constexpr size_t kFaultsShown = 3;
+constexpr absl::string_view kNotUtf8 = "not UTF-8";
 constexpr int64_t kEarlyCheckRows = 1000;
 
 absl::Status TooManyBad(DatasetCounts counts, double max_bad_fraction) {
@@ -50,7 +51,7 @@ std::string NotUtf8(const RowText& row, size_t bad) {
   const bool wide =
       absl::StartsWith(row.text, "\xFF\xFE") || absl::StartsWith(row.text, "\xFE\xFF");
   return absl::StrFormat(
-      "not UTF-8 at byte %d of line %d (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8",
+      "%s at byte %d of line %d (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8", kNotUtf8,
       byte + 1, line, static_cast<uint8_t>(row.text[bad]), wide ? "UTF-16" : "LATIN1");
 }
 
@@ -60,7 +61,10 @@ void NoteFault(const std::string& where, const std::string& what, DatasetCounts*
     counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
   }
   for (DatasetCounts::Fault& fault : counts->faults) {
-    if (fault.what != what) continue;
+    // A file of another encoding has many bad places of one kind.
+    const bool both_encoding =
+        absl::StartsWith(what, kNotUtf8) && absl::StartsWith(fault.what, kNotUtf8);
+    if (fault.what != what && !both_encoding) continue;
     ++fault.rows;
     return;
   }
