@@ -100,8 +100,9 @@ absl::StatusOr<JobConfig> Program::Job() const {
   };
   FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobFile(flags.job, variable));
   if (flags.prepared.empty() && !job.missing.empty()) {
+    const std::string file = flags.job == "-" ? "standard input" : flags.job;
     std::vector<std::string> lines;
-    for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, flags.job));
+    for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, file));
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
   }
   for (const std::string& note : job.notes) {
