@@ -177,6 +177,22 @@ TEST_F(TokenizerFolderTest, BrokenCompanionsAreNamed) {
   }
 }
 
+TEST_F(TokenizerFolderTest, DamagedCompanionsNeverCrash) {
+  PutModel();
+  const Json config = {{"added_tokens_decoder",
+                        {{"4", {{"content", "<start_of_turn>"}, {"lstrip", true}}},
+                         {std::to_string(size_), {{"content", "<new>"}, {"special", true}}}}},
+                       {"eos_token", {{"content", "<eos>"}}},
+                       {"additional_special_tokens", {"<new>", "abc"}}};
+  int read = 0;
+  FuzzByMutation(config.dump(), 500, [&](const std::string& bytes) {
+    folder_.Put("tokenizer_config.json", bytes);
+    folder_.Put("special_tokens_map.json", bytes.substr(bytes.size() / 3));
+    read += Read().ok();
+  });
+  EXPECT_LT(read, 500);
+}
+
 TEST_F(TokenizerFolderTest, NoEndAndNoWayToSpellAreErrors) {
   Json json = TokenizerJsonOf(spec_);
   json["model"]["unk_token"] = nullptr;

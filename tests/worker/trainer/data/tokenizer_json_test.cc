@@ -143,8 +143,8 @@ TEST(TokenizerJsonTest, NoFieldOfAnotherTypeCrashes) {
   json["model"]["merges"] = Json::array({Json::array({"a", "b"})});
   json["added_tokens"] = Json::array({{{"id", 0}, {"content", "<unk>"}, {"special", true}}});
   ASSERT_TRUE(Read(json).ok());
-  for (const auto& [path, value] : json.flatten().items()) {
-    const std::string leaf = path;
+  const Json flat = json.flatten();
+  for (const auto& [leaf, value] : flat.items()) {
     for (const Json& other : {Json(), Json(1), Json("x"), Json::array(), Json::object(), Json(true),
                               Json(1.5), Json({{"type", "Sequence"}})}) {
       for (std::string at = leaf; !at.empty(); at = at.substr(0, at.rfind('/'))) {

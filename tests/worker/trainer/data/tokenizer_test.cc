@@ -153,6 +153,27 @@ TEST(TokenizerTest, AnAbsentOneSaysWhy) {
   EXPECT_EQ(none.eos(), 1);
 }
 
+// What is still read of a damaged file must also work.
+TEST(TokenizerTest, DamagedFilesNeverCrash) {
+  const ScratchFolder folder;
+  const auto spec = ReadSentencePieceModel(TinyTokenizerBytes(), "t.model");
+  int opened = 0;
+  const auto use = [&](const std::string& file) {
+    const auto tokenizer = Tokenizer::OpenFile(file);
+    if (!tokenizer.ok()) return;
+    ++opened;
+    const auto ids = tokenizer->Encode("<bos>abc the\n\n\t é漢<end_of_turn>▁▁model<unk>");
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    for (int32_t id = 0; id < tokenizer->size(); ++id) (void)tokenizer->Decode({id});
+    EXPECT_TRUE(tokenizer->Decode(*ids).ok());
+  };
+  FuzzByMutation(TinyTokenizerBytes(), 500,
+                 [&](const std::string& bytes) { use(folder.Put("tokenizer.model", bytes)); });
+  FuzzByMutation(TokenizerJsonOf(*spec).dump(), 500,
+                 [&](const std::string& bytes) { use(folder.Put("tokenizer.json", bytes)); });
+  EXPECT_GT(opened, 0);
+}
+
 TEST(TokenizerTest, MissingAndBroken) {
   ScratchFolder folder;
   const auto missing = Tokenizer::Open(folder.path());
