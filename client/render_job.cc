@@ -146,7 +146,7 @@ std::string AttemptLines(const JobView& job, absl::Time now, const TextStyle& st
 }
 
 // The trainer counts its own passes of the reference; the cache line counts those of the whole job.
-std::string ResultSheet(const JobView& job, const TextStyle& style) {
+std::string ResultSheet(const JobView& job) {
   std::map<std::string, double> result = job.result;
   if (job.cache && job.cache->total > 0) {
     result.erase("reference_seconds");
@@ -193,7 +193,7 @@ std::string RenderSummary(const JobView& job, const TextStyle& style) {
   if (job.cache && job.cache->total > 0) {
     absl::StrAppend(&text, "  cache: ", CacheUseText(*job.cache), "\n");
   }
-  absl::StrAppend(&text, ResultSheet(job, style));
+  absl::StrAppend(&text, ResultSheet(job));
   if (job.state == "SUCCEEDED" && !job.output.empty()) {
     absl::StrAppend(&text, OutputSheet(job));
   }
@@ -214,7 +214,7 @@ std::string RenderJob(const JobView& job, absl::Time now, const TextStyle& style
   if (!job.IsTerminal() && !job.progress.metrics.empty()) {
     absl::StrAppend(&text, "\nnow\n", MetricSheet(job.progress.metrics));
   }
-  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job, style));
+  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job));
   absl::StrAppend(&text, "\noutput\n", OutputSheet(job));
   return text;
 }
