@@ -12,7 +12,7 @@ namespace {
 // "label   value" lines under an optional title; a missing value is "-".
 class Sheet {
  public:
-  Sheet(const TextStyle& style, int indent) : style_(style), indent_(indent) {}
+  explicit Sheet(int indent) : indent_(indent) {}
 
   void Add(absl::string_view label, absl::string_view value) {
     lines_.emplace_back(std::string(label), value.empty() ? "-" : OneLine(value));
@@ -29,7 +29,6 @@ class Sheet {
   bool empty() const { return lines_.empty(); }
 
  private:
-  const TextStyle& style_;
   const int indent_;
   std::vector<std::pair<std::string, std::string>> lines_;
 };
@@ -49,8 +48,8 @@ std::string MetricText(const std::string& name, double value) {
   return HumanNumber(value);
 }
 
-std::string MetricSheet(const std::map<std::string, double>& metrics, const TextStyle& style) {
-  Sheet sheet(style, 2);
+std::string MetricSheet(const std::map<std::string, double>& metrics) {
+  Sheet sheet(2);
   for (const auto& [name, value] : metrics) sheet.Add(name, MetricText(name, value));
   return sheet.Render();
 }
@@ -90,7 +89,7 @@ std::string StepText(const ProgressView& p) {
 }
 
 std::string JobSheet(const JobView& job, absl::Time now, const TextStyle& style) {
-  Sheet sheet(style, 0);
+  Sheet sheet(0);
   sheet.Add("job", job.job_id);
   sheet.Add("name", job.name);
   sheet.Add("kind", job.method.empty() ? job.kind : absl::StrCat(job.kind, ", ", job.method));
@@ -147,18 +146,18 @@ std::string AttemptLines(const JobView& job, absl::Time now, const TextStyle& st
 }
 
 // The trainer counts its own passes of the reference; the cache line counts those of the whole job.
-std::string ResultSheet(const JobView& job, const TextStyle& style) {
+std::string ResultSheet(const JobView& job) {
   std::map<std::string, double> result = job.result;
   if (job.cache && job.cache->total > 0) {
     result.erase("reference_seconds");
     result.erase("reference_records_computed");
   }
-  return MetricSheet(result, style);
+  return MetricSheet(result);
 }
 
 // What a run leaves there, by kind (docs of the output folder).
-std::string OutputSheet(const JobView& job, const TextStyle& style) {
-  Sheet sheet(style, 2);
+std::string OutputSheet(const JobView& job) {
+  Sheet sheet(2);
   sheet.Add("folder", job.output);
   if (job.state == "SUCCEEDED" && !job.output.empty()) {
     if (job.kind == "train") {
@@ -194,9 +193,9 @@ std::string RenderSummary(const JobView& job, const TextStyle& style) {
   if (job.cache && job.cache->total > 0) {
     absl::StrAppend(&text, "  cache: ", CacheUseText(*job.cache), "\n");
   }
-  absl::StrAppend(&text, ResultSheet(job, style));
+  absl::StrAppend(&text, ResultSheet(job));
   if (job.state == "SUCCEEDED" && !job.output.empty()) {
-    absl::StrAppend(&text, OutputSheet(job, style));
+    absl::StrAppend(&text, OutputSheet(job));
   }
   if (job.state == "FAILED") {
     absl::StrAppend(&text, "  see why: fpoctl logs ", job.job_id, " --tail 50; fpoctl describe ",
@@ -213,15 +212,15 @@ std::string RenderJob(const JobView& job, absl::Time now, const TextStyle& style
   const std::string error = LastError(job);
   if (!error.empty()) absl::StrAppend(&text, "\nlast error\n  ", OneLine(error), "\n");
   if (!job.IsTerminal() && !job.progress.metrics.empty()) {
-    absl::StrAppend(&text, "\nnow\n", MetricSheet(job.progress.metrics, style));
+    absl::StrAppend(&text, "\nnow\n", MetricSheet(job.progress.metrics));
   }
-  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job, style));
-  absl::StrAppend(&text, "\noutput\n", OutputSheet(job, style));
+  if (!job.result.empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job));
+  absl::StrAppend(&text, "\noutput\n", OutputSheet(job));
   return text;
 }
 
 std::string RenderManifest(const ManifestView& manifest, const TextStyle& style) {
-  Sheet sheet(style, 0);
+  Sheet sheet(0);
   sheet.Add("manifest", manifest.manifest_id);
   sheet.Add("name", manifest.name);
   sheet.Add("owner", manifest.owner);
@@ -239,8 +238,8 @@ std::string RenderManifest(const ManifestView& manifest, const TextStyle& style)
   return text;
 }
 
-std::string RenderCacheStats(const CacheStatsView& stats, const TextStyle& style) {
-  Sheet sheet(style, 0);
+std::string RenderCacheStats(const CacheStatsView& stats, const TextStyle& /*style*/) {
+  Sheet sheet(0);
   sheet.Add("version", stats.version);
   sheet.Add("recipes", HumanCount(stats.recipes));
   sheet.Add("manifests", HumanCount(stats.manifests));

@@ -60,7 +60,9 @@ TEST_F(OpenFolderTest, LinksPipesAndDotsNeverLeadOutside) {
               HasSubstr("symbolic link, which is not followed"));
   for (const char* name : {"up/outside", "../outside", "pipe", "model", "absent"}) {
     EXPECT_FALSE(folder.OpenToRead(name).ok()) << name;
-    if (std::string(name) != "absent") EXPECT_FALSE(folder.OpenToWrite(name).ok()) << name;
+    if (std::string(name) != "absent") {
+      EXPECT_FALSE(folder.OpenToWrite(name).ok()) << name;
+    }
   }
   EXPECT_FALSE(folder.OpenToWrite("link").ok());
   EXPECT_FALSE(folder.OpenToWrite("up/new").ok());

@@ -17,7 +17,7 @@
 namespace fpo::testing {
 namespace {
 
-std::string ReadWhole(const std::string& path) {
+std::string FileText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -107,7 +107,7 @@ void LocalService::Launch(const std::string& program, std::vector<std::string> a
   processes_.emplace(program,
                      Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (ReadWhole(ports).empty()) {
+  while (FileText(ports).empty()) {
     ASSERT_TRUE(Alive(program) && absl::Now() < deadline) << program << " did not start:\n"
                                                           << Log(program);
     poll(nullptr, 0, 10);
@@ -137,12 +137,12 @@ bool LocalService::Alive(const std::string& program) {
 }
 
 std::string LocalService::Log(const std::string& program) const {
-  return ReadWhole(Path(program + ".log"));
+  return FileText(Path(program + ".log"));
 }
 
 std::string LocalService::Address(const std::string& program, const std::string& kind) const {
   const nlohmann::json ports =
-      nlohmann::json::parse(ReadWhole(Path(program + ".json")), nullptr, false);
+      nlohmann::json::parse(FileText(Path(program + ".json")), nullptr, false);
   return ports.is_object() ? ports.value(kind, "") : "";
 }
 

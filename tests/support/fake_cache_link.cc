@@ -55,8 +55,9 @@ absl::Status FakeCacheLink::Reach() {
 }
 
 int64_t FakeCacheLink::Missing() const {
-  return std::count_if(keys_.begin(), keys_.end(),
-                       [&](const Digest& key) { return records_.count(key) == 0; });
+  int64_t missing = 0;
+  for (const Digest& key : keys_) missing += records_.count(key) == 0 ? 1 : 0;
+  return missing;
 }
 
 double FakeCacheLink::flops() const {

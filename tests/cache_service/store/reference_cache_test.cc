@@ -137,13 +137,16 @@ TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
   std::vector<std::thread> builders;
   for (int b = 0; b < 32; ++b) builders.emplace_back(build, b);
   const auto nobody_works = [&] { return working == 0 || alive == 0; };
-  for (absl::MutexLock lock(&mutex); alive > 0;) {
-    // Claims run out only while nobody computes under one.
-    if (mutex.AwaitWithTimeout(absl::Condition(&nobody_works), absl::Milliseconds(50))) {
-      clock_.Advance(absl::Seconds(31));
+  {
+    absl::MutexLock lock(&mutex);
+    while (alive > 0) {
+      // Claims run out only while nobody computes under one.
+      if (mutex.AwaitWithTimeout(absl::Condition(&nobody_works), absl::Milliseconds(50))) {
+        clock_.Advance(absl::Seconds(31));
+      }
+      const bool never = false;
+      mutex.AwaitWithTimeout(absl::Condition(&never), absl::Milliseconds(5));
     }
-    const bool never = false;
-    mutex.AwaitWithTimeout(absl::Condition(&never), absl::Milliseconds(5));
   }
   for (std::thread& builder : builders) builder.join();
   EXPECT_EQ(cache_->GetManifest(id)->present, 1000);

@@ -31,7 +31,7 @@ using Json = nlohmann::ordered_json;
 std::string Bytes(double count) {
   for (const char* unit : {"bytes", "KiB", "MiB"}) {
     if (count < 1024)
-      return absl::StrFormat(count == std::floor(count) ? "%.0f %s" : "%.1f %s", count, unit);
+      return absl::StrFormat("%.*f %s", count == std::floor(count) ? 0 : 1, count, unit);
     count /= 1024;
   }
   return absl::StrFormat("%.2f GiB", count);

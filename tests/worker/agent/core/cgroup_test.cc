@@ -136,7 +136,9 @@ class RealCgroupTest : public ::testing::Test {
     tree_ = *Open();
   }
   void TearDown() override {
-    if (!path_.empty()) EXPECT_EQ(rmdir(path_.c_str()), 0) << "a cgroup is left in " << path_;
+    if (!path_.empty()) {
+      EXPECT_EQ(rmdir(path_.c_str()), 0) << "a cgroup is left in " << path_;
+    }
   }
   absl::StatusOr<std::unique_ptr<CgroupTree>> Open() {
     CgroupTree::Options options;
