@@ -111,7 +111,7 @@ class DrainChaos : public ::testing::Test {
     auto channel = grpc::CreateCustomChannel(service_.GrpcAddress(program),
                                              grpc::InsecureChannelCredentials(), arguments);
     channel->WaitForConnected(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return [channel] { return client::CheckHealth(channel, absl::Seconds(1)) == "SERVING"; };
+    return [channel] { return client::CheckHealth(channel, absl::Seconds(1)).status == "SERVING"; };
   }
   void Report(const std::string& program, int drains, const Worst& worst, const Callers* callers) {
     std::cout << program << ": " << drains << " drains, not serving after at most "

@@ -58,7 +58,7 @@ TEST_F(FollowTest, SubmitTakesLabelsDependenciesAndAShortTrial) {
   EXPECT_EQ(config["evaluate"]["pairs"], 32) << "one batch";
   const std::vector<std::string> advice =
       JobWarnings(ReadJobJson(request.spec().config_json()).value());
-  EXPECT_THAT(advice, testing::Not(testing::Contains(HasSubstr("warm-up"))))
+  EXPECT_THAT(advice, ::testing::Not(::testing::Contains(HasSubstr("warm-up"))))
       << "it was not the user who chose two steps";
 }
 

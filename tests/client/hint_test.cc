@@ -6,8 +6,8 @@
 namespace fpo::client {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(HintTest, FindsTheCommandLinesInATextForPeople) {
   EXPECT_THAT(CommandLinesIn("fpoctl list"), ElementsAre("list"));

@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class InitTest : public CommandRun {
  protected:
@@ -130,8 +130,8 @@ TEST_F(InitTest, SeveralDataFilesAndHeldOutOnesThatAreAskedFor) {
     std::vector<std::string> words = {"init", "dpo", "--eval", e};
     words.insert(words.end(), data.begin(), data.end());
     const JobConfig job = Job(Run(words));
-    EXPECT_THAT(job.data.train, testing::ElementsAre(a, b));
-    EXPECT_THAT(job.data.eval, testing::ElementsAre(e));
+    EXPECT_THAT(job.data.train, ::testing::ElementsAre(a, b));
+    EXPECT_THAT(job.data.eval, ::testing::ElementsAre(e));
   }
 }
 

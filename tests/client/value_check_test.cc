@@ -7,7 +7,7 @@
 namespace fpo::client {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string Wrong(ValueKind kind, const std::string& value) {
   OptionSpec option{"x", "", kind, "X", ""};

@@ -16,9 +16,9 @@
 namespace fpo {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 JobConfig Training(const std::string& method, double beta) {
   JobConfig config;

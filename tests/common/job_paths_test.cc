@@ -10,8 +10,8 @@
 namespace fpo {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using train::ScratchFolder;
 
 class JobPathsTest : public ::testing::Test {

@@ -15,8 +15,8 @@
 namespace fpo {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::vector<std::string>& Names() {
   static const std::vector<std::string> names = {"sft",   "dpo",       "ln_dpo",  "simpo",
@@ -61,7 +61,7 @@ TEST(JobTemplate, EveryTemplateIsAValidJobWithoutAdvice) {
 
 // What nobody asked for stays a comment: a reference, a dtype, an output folder.
 TEST(JobTemplate, SetsOnlyWhatMustBeSet) {
-  using testing::UnorderedElementsAre;
+  using ::testing::UnorderedElementsAre;
   EXPECT_THAT(KeysSet(*JobTemplate("fpo")),
               UnorderedElementsAre("name", "model.path", "sae.path", "data.train", "method.name"));
   EXPECT_THAT(KeysSet(*JobTemplate("dpo")),
@@ -109,7 +109,7 @@ TEST(JobTemplate, HasOnlyKeysThatTheMethodReads) {
   for (const MethodInfo& method : Methods()) {
     const auto job = LoadJob({Uncommented(*JobTemplate(method.name)), "job.yaml", "/", {}});
     ASSERT_TRUE(job.ok()) << job.status();
-    EXPECT_THAT(job->notes, testing::IsEmpty()) << method.name;
+    EXPECT_THAT(job->notes, ::testing::IsEmpty()) << method.name;
   }
   EXPECT_THAT(*JobTemplate("simpo"), Not(HasSubstr("top_k")));
   EXPECT_THAT(*JobTemplate("sae"), Not(HasSubstr("the model to train")));

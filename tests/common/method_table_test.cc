@@ -13,7 +13,7 @@
 namespace fpo {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(MethodTable, HasTheMethodsAndKeysOfTheFieldTable) {
   JobConfig config;

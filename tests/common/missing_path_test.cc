@@ -8,8 +8,8 @@
 namespace fpo {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class MissingPathTest : public ::testing::Test {
  protected:

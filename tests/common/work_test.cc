@@ -8,7 +8,7 @@
 namespace fpo {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 class Texts final : public WorkListener {
  public:

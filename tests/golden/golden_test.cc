@@ -23,7 +23,7 @@ class GoldenTest : public testing::TestWithParam<std::tuple<const char*, const c
   void SetUp() override {
     const auto device = ChooseDevice(std::get<1>(GetParam()));
     if (!device.ok()) GTEST_SKIP() << device.status().message();
-    device_ = *device;
+    device_ = device->device;
     at::globalContext().setAllowTF32CuBLAS(false);
     case_ = std::make_unique<GoldenCase>(std::get<0>(GetParam()), device_);
   }

@@ -54,7 +54,7 @@ Job FullJob() {
   job.restarts_used = 2;
   job.checkpoint_step = 3;
   job.progress = {
-      "train", 1, 2, "steps", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5}, kStart};
+      "train", 1, 2, "steps", "working", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5}, kStart};
   job.result = {{"eval_loss", 0.25}};
   job.revision = 9;
   job.after_ok = {"j-0"};

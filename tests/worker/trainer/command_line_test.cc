@@ -19,8 +19,8 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class CommandLineTest : public testing::Test {
  protected:

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class FakeProbe final : public DeviceProbe {
+class ChosenProbe final : public DeviceProbe {
  public:
   absl::StatusOr<std::vector<Device>> Read() override { return devices; }
   std::string name() const override { return "fake"; }
@@ -32,7 +32,7 @@ class DeviceChoiceTest : public ::testing::Test {
     return std::string(choice.status().message());
   }
 
-  FakeProbe probe_;
+  ChosenProbe probe_;
   DeviceQuestion question_;
   absl::StatusOr<std::string> trainer_ = "cuda: 2 visible";
   int tries_ = 0;

@@ -6,10 +6,10 @@
 namespace fpo::train {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 AdmissionReport GoodReport() {
   AdmissionReport report;

@@ -8,8 +8,8 @@ namespace fpo::train {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(RowFormTest, NamesTheFieldsAndTheForm) {
   const std::string kto =

@@ -11,8 +11,8 @@
 namespace fpo::train {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ConsoleProgressTest : public testing::Test {
  protected:

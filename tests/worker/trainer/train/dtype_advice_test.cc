@@ -8,8 +8,8 @@
 namespace fpo::train {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 class EventList final : public EventSink {
  public:

@@ -95,7 +95,7 @@ LoadedSae InFloat64(const LoadedSae& sae) {
       SparseAutoencoder::Create({file->w_enc.to(at::kDouble), file->b_enc, file->threshold,
                                  file->w_dec, file->b_dec, file->apply_b_dec_to_input});
   TORCH_CHECK(wide.ok(), wide.status().ToString());
-  return {*wide, sae.tap, sae.path, sae.digest, sae.target_l0};
+  return {*wide, sae.tap, sae.path, sae.digest, sae.l0};
 }
 
 Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {

@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 TEST(ModelLoader, DigestIgnoresTheFoldersName) {

@@ -11,9 +11,9 @@
 namespace fpo::train {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class EventList final : public EventSink {
  public:

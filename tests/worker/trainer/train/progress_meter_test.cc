@@ -14,11 +14,11 @@
 namespace fpo::train {
 namespace {
 
-using testing::Contains;
+using ::testing::Contains;
 using testing::ContainsRegex;
-using testing::SizeIs;
+using ::testing::SizeIs;
 
-class EventList final : public EventSink {
+class ToldEvents final : public EventSink {
  public:
   void Emit(TrainEvent event) override { events.push_back(std::move(event)); }
   std::vector<TrainEvent> events;
@@ -30,7 +30,7 @@ class ProgressMeterTest : public testing::Test {
   const std::vector<TrainEvent>& told() const { return list_.events; }
 
   absl::Time now_ = absl::FromUnixSeconds(1000);
-  EventList list_;
+  ToldEvents list_;
   ProgressMeter meter_{list_, {"prepare", absl::Seconds(2), [this] { return now_; }}};
 };
 
@@ -98,7 +98,7 @@ TEST_F(ProgressMeterTest, WorkWithoutNumbersIsToldByName) {
 }
 
 TEST(ProgressMeter, LeavesTheListenerThatWasThereBefore) {
-  EventList outer, inner;
+  ToldEvents outer, inner;
   const auto noon = [] { return absl::FromUnixSeconds(1000); };
   const ProgressMeter first(outer, {"train", absl::ZeroDuration(), noon});
   { const ProgressMeter second(inner, {"train", absl::ZeroDuration(), noon}); }
@@ -113,7 +113,7 @@ TEST(ProgressMeter, NoPartOfARunIsSilent) {
   const TinyRun tiny;
   JobConfig job = tiny.Job("fpo");
   job.max_steps = 2;
-  EventList list;
+  ToldEvents list;
   absl::Time now = absl::UnixEpoch();
   ProgressMeter meter(list, {"train", absl::Seconds(2), [&] { return now += absl::Seconds(5); }});
   SingleProcessGroup group;

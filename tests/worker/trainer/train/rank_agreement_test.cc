@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // One rank of several; what the others put into a sum is given.
 class OneOfSeveral final : public ProcessGroup {

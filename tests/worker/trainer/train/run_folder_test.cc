@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(RunFolder, BelongsToOneJob) {
   const TinyRun tiny;
