@@ -21,6 +21,6 @@ std::string HumanNumber(const std::optional<double>& value);
 // "100 %", never rounded up to 100 nor down to 0 when it is not.
 std::string HumanPercent(int64_t part, int64_t whole);
 std::string LocalTime(const std::optional<absl::Time>& time,
-                      absl::TimeZone zone);                    // "2025-01-31 14:03:11"
+                      absl::TimeZone zone);  // "2025-01-31 14:03:11"
 
 }  // namespace fpo::client

@@ -104,8 +104,8 @@ std::string JobSheet(const JobView& job, absl::Time now, const TextStyle& style)
   if (!job.after_end.empty()) sheet.Add("after end of", absl::StrJoin(job.after_end, ", "));
   if (!job.retry_of.empty()) sheet.Add("retry of", job.retry_of);
   if (!job.excluded_workers.empty()) {
-    sheet.Add("avoids", absl::StrCat(absl::StrJoin(job.excluded_workers, ", "),
-                                     " (failed this job)"));
+    sheet.Add("avoids",
+              absl::StrCat(absl::StrJoin(job.excluded_workers, ", "), " (failed this job)"));
   }
   sheet.Add("model", job.model);
   sheet.Add("submitted", LocalTime(job.submitted, style.zone));

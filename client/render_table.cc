@@ -112,8 +112,7 @@ std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now
     const std::string beat = worker.last_beat ? Age(worker.last_beat, now) + " ago" : "-";
     table.rows.push_back({worker.worker_id, worker.host, worker.state,
                           absl::StrCat(worker.slots_used, "/", worker.slots), worker.device,
-                          worker.version, beat, absl::StrJoin(worker.jobs, ","),
-                          worker.note});
+                          worker.version, beat, absl::StrJoin(worker.jobs, ","), worker.note});
   }
   const bool labelled = std::any_of(workers.begin(), workers.end(), [](const WorkerView& worker) {
     return !worker.labels.empty();

@@ -11,7 +11,7 @@ namespace fpo::coordinator {
 struct ParsedFlags {
   CoordinatorConfig config;
   bool check_config = false;
-  bool repair = false;  // of the store in config.data, then end
+  bool repair = false;              // of the store in config.data, then end
   std::optional<std::string> text;  // --help, --version: print it and end
 };
 

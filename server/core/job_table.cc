@@ -16,9 +16,7 @@ namespace {
 absl::Status NoSuchJob(absl::string_view words) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", words, "\"")),
-      {.reason = "JOB_NOT_FOUND",
-       .hint = "fpoctl list",
-       .ids = {std::string(words)}});
+      {.reason = "JOB_NOT_FOUND", .hint = "fpoctl list", .ids = {std::string(words)}});
 }
 
 bool Matches(const Job& job, const JobFilter& filter) {

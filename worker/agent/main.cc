@@ -51,7 +51,8 @@ int Run(int argc, char** argv) {
   if (flags->check_config) return 0;
 
   InitLog("fpo-worker", LogLevel::kInfo);
-  auto worker = Worker::Start(flags->config, {ProgramVersion(), BuildCommit()}, [] { StopSignals::Raise(); });
+  auto worker =
+      Worker::Start(flags->config, {ProgramVersion(), BuildCommit()}, [] { StopSignals::Raise(); });
   if (!worker.ok()) return Fail(worker.status());
   const int signal = signals.Wait();
   const absl::Status refusal = (*worker)->refusal();

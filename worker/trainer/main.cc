@@ -137,12 +137,12 @@ absl::Status Program::PrepareData() const {
                     {"eval_pairs", static_cast<double>(summary.eval_pairs)},
                     {"reference_responses", static_cast<double>(work.responses)}};
   std::string note = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
-                              " evaluation pairs, ", work.responses, " reference responses");
+                                  " evaluation pairs, ", work.responses, " reference responses");
   if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
     absl::StrAppend(&note, work.responses == 0
-                                       ? ""
-                                       : absl::StrCat(" of the ", work.train_pairs, " and ",
-                                                      work.eval_pairs, " that this job reads"));
+                               ? ""
+                               : absl::StrCat(" of the ", work.train_pairs, " and ",
+                                              work.eval_pairs, " that this job reads"));
   }
   EmitPhase(events, "prepare", note);
   events.Emit(std::move(result));
@@ -165,8 +165,8 @@ absl::Status Program::Score() const {
 absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
-  RunOptions options{flags.out, flags.prepared, flags.reference, flags.resume,
-                     device,    ProgramVersion(),    flags.job_id};
+  RunOptions options{flags.out, flags.prepared,   flags.reference, flags.resume,
+                     device,    ProgramVersion(), flags.job_id};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);

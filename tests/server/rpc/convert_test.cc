@@ -53,8 +53,16 @@ Job FullJob() {
   job.method = "fpo";
   job.restarts_used = 2;
   job.checkpoint_step = 3;
-  job.progress = {
-      "train", 1, 2, "steps", "working", 3, 4, {{"loss", 0.5}}, {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5}, kStart};
+  job.progress = {"train",
+                  1,
+                  2,
+                  "steps",
+                  "working",
+                  3,
+                  4,
+                  {{"loss", 0.5}},
+                  {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5},
+                  kStart};
   job.result = {{"eval_loss", 0.25}};
   job.revision = 9;
   job.after_ok = {"j-0"};

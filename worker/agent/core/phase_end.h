@@ -8,7 +8,7 @@ namespace fpo::agent {
 struct PhaseEnd {
   std::string end_class = "done";  // done | invalid | memory | program | infrastructure | asked
   std::string message;             // of a good end too, where the user should know something
-  bool host_fault = false;  // it may be unable to run any job: see CheckHost
+  bool host_fault = false;         // it may be unable to run any job: see CheckHost
 
   bool ok() const { return end_class == "done"; }
 };

@@ -8,10 +8,10 @@
 
 #include "absl/time/clock.h"
 #include "common/train_protocol.h"
-#include "tests/worker/trainer/train/float64_run.h"
 #include "tests/worker/trainer/runs/trainer_process.h"
-#include "tests/worker/trainer/train/trajectory.h"
 #include "tests/worker/trainer/support/free_port.h"
+#include "tests/worker/trainer/train/float64_run.h"
+#include "tests/worker/trainer/train/trajectory.h"
 #include "worker/trainer/collective/c10d_process_group.h"
 
 namespace fpo::train {
