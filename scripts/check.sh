@@ -10,9 +10,9 @@ usage: scripts/check.sh [--accept-protos] [CHECK...]
   proto     buf lint and buf breaking of proto/; exceptions stand in buf.yaml
   compile   every source by itself through clang, warnings and lock annotations (-Wthread-safety) as errors; cores and edges without
             precompiled headers, so that each file includes what it uses
-  tidy      .clang-tidy over the programs, in batches
+  tidy      .clang-tidy over the programs, in batches; minutes the first time, so only when it is named
 
-Default: all of them; those whose tools are missing are left out loudly (scripts/setup.sh --checks installs the tools). With
+Default: the first three; those whose tools are missing are left out loudly (scripts/setup.sh --checks installs the tools). With
 FPO_CHECKS=required, as in continuous integration, a missing tool is a failure. Results stay in build/check and build/tidy.
 
   --accept-protos   makes proto/ as it is now the form that later changes must stay compatible with: at a release
@@ -39,7 +39,7 @@ if [ $accept -eq 1 ]; then
   echo "check: proto/baseline.binpb is proto/ as it is now; commit it"
   exit 0
 fi
-[ ${#checks[@]} -gt 0 ] || checks=(format proto compile tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format proto compile)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
