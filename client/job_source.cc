@@ -43,7 +43,7 @@ absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
   if (absl::IsResourceExhausted(text.status()) || absl::IsInvalidArgument(text.status())) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrCat(path, ":1: ", text.status().message())),
-        {.reason = kInvalidJobReason, .hint = "is this a job file? fpoctl init fpo prints one"});
+        {.reason = kInvalidJobReason, .hint = "is this a job file? an example: fpoctl init fpo"});
   }
   const bool absent = absl::IsNotFound(text.status());
   const std::string reason(text.status().message());

@@ -148,7 +148,7 @@ class Writer {
     std::vector<std::string> needed = {form_.required.begin(), form_.required.end()};
     absl::StrAppend(&text_, "# ", form_.about, "\n# Set these: ", absl::StrJoin(needed, ", "),
                     ". Everything else is optional and stands here with its default: take\n",
-                    "# the \"# \" away to change it. (fpoctl schema: all keys.)\n");
+                    "# the \"# \" away to change it. (fpoctl schema prints all keys.)\n");
     const std::vector<JobEntry> entries = JobEntries(&config_);
     for (const bool required : {true, false}) {
       for (const JobEntry& entry : entries) WriteEntry(entry, required);

@@ -61,7 +61,7 @@ absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differen
           "other settings: ", DescribeDifferences(differences, "here", "in job " + job.job_id))),
       {.reason = "INVALID_RETRY",
        .field = differences.front().key,
-       .hint = "fpoctl submit FILE --set output=... makes a fresh run",
+       .hint = "for a fresh run: fpoctl submit FILE --set output=...",
        .ids = {job.job_id}});
 }
 

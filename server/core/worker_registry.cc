@@ -262,8 +262,8 @@ absl::StatusOr<WorkerView> WorkerRegistry::Forgettable(const std::string& worker
   };
   if (it->second.link) {
     return refused("is connected", "WORKER_CONNECTED",
-                   absl::StrCat("stop its agent first; fpoctl workers drain ", worker_id,
-                                " moves its jobs elsewhere"));
+                   absl::StrCat("stop its agent first; to move its jobs elsewhere: ",
+                                "fpoctl workers drain ", worker_id));
   }
   if (lease > absl::ZeroDuration()) {
     return refused(absl::StrCat("was lost just now and may still run something for ",

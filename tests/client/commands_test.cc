@@ -194,7 +194,7 @@ TEST_F(CommandsTest, MetricsHintsLeadElsewhere) {
   coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
   const Result none = Run({"metrics", "j-1001"});
   EXPECT_EQ(none.code, 4);
-  EXPECT_THAT(none.err, HasSubstr("hint: what it does: fpoctl explain j-1001"));
+  EXPECT_THAT(none.err, HasSubstr("hint: fpoctl watch j-1001"));
   EXPECT_EQ(Run({"metrics", "j-1001", "--json"}).code, 4) << "--json changes no exit code";
   EXPECT_THAT(Run({"metrics", "j-1001", "--name", "los"}).err,
               HasSubstr("their names: fpoctl metrics -q j-1001"));

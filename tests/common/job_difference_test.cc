@@ -73,7 +73,7 @@ TEST(JobDifference, OfSeveralSaesEachIsCompared) {
 TEST(JobDifference, ManyAreCounted) {
   JobConfig other = Job();
   other.seed = 1;
-  other.method.beta = 2;
+  other.method.beta = 3;
   other.method.alpha = 2;
   other.method.gamma = 2;
   other.optimizer.lr = 1;

@@ -54,7 +54,7 @@ class ReadmeTest : public ::testing::Test {
     const Outcome sae =
         RunProgram({Bin("fpo-train"), "sae", "--model", folder_ + "/tiny/base", "--data",
                     folder_ + "/tiny/data/train.jsonl", "--layer", "1", "--site", "resid_post",
-                    "--width", "128", "--steps", "20", "--out", folder_ + "/sae.npz"});
+                    "--width", "128", "--steps", "20", "--out", folder_ + "/sae/params.npz"});
     ASSERT_EQ(sae.code, 0) << sae.err;
   }
   void TearDown() override {
@@ -69,10 +69,10 @@ class ReadmeTest : public ::testing::Test {
     const std::string whole = absl::StrCat(
         "set -eu\nip link set lo up\nmount -t tmpfs tmpfs /srv\n",
         "mkdir -p /srv/models /srv/saes /srv/data /srv/fpo\n", "cp -r ", folder_,
-        "/tiny/base /srv/models/gemma\n", "cp ", folder_, "/sae.npz /srv/saes/params.npz\n",
-        "head -40 ", folder_, "/tiny/data/train.jsonl >/srv/data/train.jsonl\n", "head -16 ",
-        folder_, "/tiny/data/eval.jsonl >/srv/data/eval.jsonl\n", "mkdir ", folder_, "/here\ncd ",
-        folder_, "/here\nexport PATH=", Environment("FPO_BIN_DIR"), ":$PATH HOME=", folder_,
+        "/tiny/base /srv/models/gemma\n", "cp ", folder_, "/sae/* /srv/saes/\n", "head -40 ",
+        folder_, "/tiny/data/train.jsonl >/srv/data/train.jsonl\n", "head -16 ", folder_,
+        "/tiny/data/eval.jsonl >/srv/data/eval.jsonl\n", "mkdir ", folder_, "/here\ncd ", folder_,
+        "/here\nexport PATH=", Environment("FPO_BIN_DIR"), ":$PATH HOME=", folder_,
         "\nunset FPO_SERVER FPO_CACHE_SERVER\n", "trap 'kill $(jobs -p)' EXIT\n", script);
     std::ofstream(folder_ + "/script.sh") << whole;
     return RunProgram({"/usr/bin/unshare", "--mount", "--net", "/bin/bash", folder_ + "/script.sh"},

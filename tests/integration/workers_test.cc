@@ -153,7 +153,7 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   for (const char* who : {"user", "worker"}) {
     const Outcome made =
         RunProgram({absl::StrCat(getenv("FPO_BIN_DIR"), "/fpoctl"), "token", "create", who,
-                    "--role", who, "--access", list, "--out", service.Path(who)});
+                    "--role", who, "--access", list, "--out", service.Path(absl::StrCat(who, ".token"))});
     ASSERT_EQ(made.code, 0) << made.err;
   }
   service.Start("cache");
@@ -162,10 +162,10 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   EXPECT_EQ(none.code, 6);
   EXPECT_THAT(none.err, HasSubstr("does not take this worker"));
   EXPECT_THAT(none.err, HasSubstr("hint: --token-file"));
-  const Outcome wrong = RunWorker(service, {"--token-file", service.Path("user")});
+  const Outcome wrong = RunWorker(service, {"--token-file", service.Path("user.token")});
   EXPECT_EQ(wrong.code, 6);
   EXPECT_THAT(wrong.err, HasSubstr("user has the role user"));
-  service.StartWorker("good", {"--token-file", service.Path("worker")});
+  service.StartWorker("good", {"--token-file", service.Path("worker.token")});
   EXPECT_TRUE(service.Alive("good"));
   unlink(list.c_str());
 }

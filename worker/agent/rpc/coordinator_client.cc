@@ -39,8 +39,8 @@ absl::Status FinalRefusal(const absl::Status& status, const std::string& address
         absl::Status(status.code(), absl::StrCat("the coordinator at ", address,
                                                  " does not take this worker: ", status.message())),
         {.reason = reason,
-         .hint =
-             "--token-file with the token of a worker (fpoctl token create NAME --role worker)"});
+         .hint = "--token-file with the token of a worker; who runs the coordinator makes one: "
+                 "fpoctl token create NAME --role worker --access FILE"});
   }
   if (absl::IsUnimplemented(status)) {
     return absl::InvalidArgumentError(
