@@ -11,23 +11,23 @@ namespace fpo::client {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using Json = nlohmann::json;
 
 constexpr int64_t kConfigBytesMax = 16 << 20;
 
-absl::StatusOr<json> ReadObject(const std::string& path) {
+absl::StatusOr<Json> ReadObject(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kConfigBytesMax));
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json object = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (object.is_object()) return object;
   return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
 }
 
-int64_t Whole(const json& object, const char* key) {
+int64_t Whole(const Json& object, const char* key) {
   const auto it = object.find(key);
   return it != object.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
 }
 
-std::string Word(const json& object, const char* key) {
+std::string Word(const Json& object, const char* key) {
   const auto it = object.find(key);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
@@ -62,7 +62,7 @@ absl::StatusOr<ModelFacts> ReadModelFacts(const WantedPath& wanted) {
     return fs::exists(folder, error) ? absl::InvalidArgumentError(problem)
                                      : absl::NotFoundError(problem);
   }
-  FPO_ASSIGN_OR_RETURN(json config, ReadObject(folder + "/config.json"));
+  FPO_ASSIGN_OR_RETURN(Json config, ReadObject(folder + "/config.json"));
   const std::string type = Word(config, "model_type");
   ModelFacts facts;
   facts.family = FamilyOf(type);
@@ -75,7 +75,7 @@ absl::StatusOr<ModelFacts> ReadModelFacts(const WantedPath& wanted) {
     return absl::InvalidArgumentError(
         absl::StrCat("folder ", folder, " has no *.safetensors: its weights are missing"));
   }
-  if (config.contains("text_config")) config = json(config["text_config"]);
+  if (config.contains("text_config")) config = Json(config["text_config"]);
   facts.layers = Whole(config, "num_hidden_layers");
   facts.width = Whole(config, "hidden_size");
   facts.context = Whole(config, "max_position_embeddings");

@@ -2,15 +2,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/integration/process.h"
 
 namespace fpo::testing {
@@ -69,7 +70,7 @@ class ReadmeTest : public ::testing::Test {
     const std::string whole = absl::StrCat(
         "set -eu\nip link set lo up\nmount -t tmpfs tmpfs /srv\n",
         "mkdir -p /srv/models /srv/saes /srv/data /srv/fpo\n", "cp -r ", folder_,
-        "/tiny/base /srv/models/gemma\n", "cp ", folder_, "/sae/* /srv/saes/\n", "head -40 ",
+        "/tiny/base /srv/models/gemma\n", "cp -r ", folder_, "/sae/. /srv/saes/\n", "head -40 ",
         folder_, "/tiny/data/train.jsonl >/srv/data/train.jsonl\n", "head -16 ", folder_,
         "/tiny/data/eval.jsonl >/srv/data/eval.jsonl\n", "mkdir ", folder_, "/here\ncd ", folder_,
         "/here\nexport PATH=", Environment("FPO_BIN_DIR"), ":$PATH HOME=", folder_,
@@ -84,9 +85,22 @@ class ReadmeTest : public ::testing::Test {
 TEST_F(ReadmeTest, YourOwnModelAndData) {
   const std::string commands = CommandsBelow("Your own model and data");
   ASSERT_THAT(commands, HasSubstr("fpoctl submit"));
-  const Outcome outcome = Type(commands + "fpoctl list\ncp -r /srv/fpo/runs .\n");
+  const Outcome outcome = Type(commands + "fpoctl wait $(fpoctl list -q)\nfpoctl list --json\n");
   ASSERT_EQ(outcome.code, 0) << outcome.out << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("SUCCEEDED"));
+  std::map<std::string, std::string> states;  // by job name
+  for (const absl::string_view line : absl::StrSplit(outcome.out, '\n')) {
+    const auto answer = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+    if (!answer.is_object() || !answer.contains("jobs")) continue;
+    for (const auto& job : answer["jobs"]) states[job["name"]] = job.value("state", "");
+  }
+  EXPECT_EQ(states, (std::map<std::string, std::string>{{"gemma-fpo-smoke", "SUCCEEDED"},
+                                                        {"gemma-fpo", "SUCCEEDED"},
+                                                        {"gemma-fpo-reference", "SUCCEEDED"},
+                                                        {"gemma-fpo-beta-2", "SUCCEEDED"},
+                                                        {"gemma-fpo-beta-5", "SUCCEEDED"}}))
+      << outcome.out;
+  EXPECT_TRUE(fs::exists(folder_ + "/here/runs/gemma-fpo/model/config.json"));
+  EXPECT_TRUE(fs::exists(folder_ + "/here/runs/gemma-fpo/report.html"));
 }
 
 }  // namespace
