@@ -157,7 +157,7 @@ int RunMode(const std::vector<std::string>& words) {
   }
   if (mode == "child-exit") return ForkChild(false);
   if (mode == "runaway-exit") return ForkChild(true);
-  if (mode == "devices") {
+  if (mode == "inspect") {  // --devices
     const char* file = getenv("FPO_FAKE_DEVICES");
     const std::string how = file == nullptr ? "" : fpo::testing::ReadWhole(file);
     if (const std::optional<int> end = Behave(how)) return *end;

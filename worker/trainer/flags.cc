@@ -160,8 +160,9 @@ void AddSae(CLI::App* app, Flags* flags) {
 }
 
 void AddInspect(CLI::App* app, Flags* flags) {
-  app->add_option("path", flags->path, "Model, SAE, token file, record file or checkpoint")
-      ->required();
+  app->add_option("path", flags->path, "Model, SAE, token file, record file or checkpoint");
+  app->add_flag("--devices", flags->devices,
+                "Instead of a path: what this machine can compute on, and what is missing");
   app->add_flag("--json", flags->json, "One JSON object");
 }
 
@@ -181,8 +182,6 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--out", init.out, "Folder to make")->type_name("DIR")->required();
 }
 
-void AddDevices(CLI::App*, Flags*) {}
-
 struct Subcommand {
   const char* name;
   const char* description;
@@ -198,8 +197,8 @@ constexpr Subcommand kSubcommands[] = {
      AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
-    {"inspect", "Say what a path is, with its digest", AddInspect},
-    {"devices", "Say which device would compute here, and whether it works", AddDevices},
+    {"inspect", "Say what a path is, with its digest; or what this machine can compute on",
+     AddInspect},
     {"init-model", "Make a Hugging Face folder with freshly initialised weights", AddInitModel},
 };
 
@@ -217,6 +216,9 @@ absl::Status CheckTogether(const Flags& flags) {
   if (flags.command == "sae" && flags.job.empty() &&
       (flags.model.empty() || flags.score.data.train.empty() || !flags.layer.has_value())) {
     return Mistake("sae: needs --job, or --model, --data and --layer");
+  }
+  if (flags.command == "inspect" && flags.path.empty() != flags.devices) {
+    return Mistake("inspect: needs a PATH or --devices, and not both");
   }
   if (flags.world_size > 1 && flags.rendezvous.empty()) {
     return Mistake(

@@ -12,7 +12,7 @@ namespace fpo::train {
 
 // The command line of fpo-train, as read.
 struct Flags {
-  std::string command;  // prepare | score | run | evaluate | sae | inspect | devices | init-model
+  std::string command;  // prepare | score | run | evaluate | sae | inspect | init-model
 
   std::string device = "auto";  // auto | cpu | cuda
   int threads = 0;              // 0: LibTorch's own choice, one a core
@@ -24,9 +24,10 @@ struct Flags {
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
-  bool serve = false;  // score: answer the agent's commands
-  std::string path;    // inspect
-  bool json = false;   // inspect
+  bool serve = false;    // score: answer the agent's commands
+  std::string path;      // inspect
+  bool devices = false;  // inspect
+  bool json = false;     // inspect
 
   ScoreDataOptions score;  // score by hand
   InitModelOptions init;

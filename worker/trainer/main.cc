@@ -205,7 +205,7 @@ absl::Status Program::InspectPath() const {
 absl::Status Program::Choose(DeviceChoice* choice) {
   FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
   device = choice->device;
-  if (!choice->driver_is_here || flags.command == "devices") return absl::OkStatus();
+  if (!choice->driver_is_here || flags.devices) return absl::OkStatus();
   TrainEvent warning;
   warning.kind = "warning";
   warning.message = absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda);
@@ -218,7 +218,7 @@ absl::Status Program::Run() {
   FPO_RETURN_IF_ERROR(Choose(&choice));
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   FPO_RETURN_IF_ERROR(CheckModel());
-  if (flags.command == "devices") {
+  if (flags.devices) {
     FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));
     std::cout << line << std::endl;
     return absl::OkStatus();

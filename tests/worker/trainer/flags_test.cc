@@ -64,5 +64,14 @@ TEST(Flags, MistakesReadLikeThoseOfTheOtherPrograms) {
             "error: score: --serve needs --job and --prepared; hint: fpo-train score --help\n");
 }
 
+TEST(Flags, InspectTakesAPathOrTheDevices) {
+  EXPECT_TRUE(Parse({"inspect", "--devices"}).flags->devices);
+  EXPECT_EQ(Parse({"inspect", "model"}).flags->path, "model");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"inspect"}, {"inspect", "model", "--devices"}}) {
+    EXPECT_THAT(SaysOf(words), ::testing::HasSubstr("needs a PATH or --devices, and not both"));
+  }
+}
+
 }  // namespace
 }  // namespace fpo::train

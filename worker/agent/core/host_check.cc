@@ -71,9 +71,9 @@ absl::StatusOr<std::string> CheckHost(const HostNeeds& needs, const RankCommand&
   FPO_ASSIGN_OR_RETURN(std::string version,
                        AskTrainer(trainer, {"--version"}, needs.answer_time, processes));
   if (needs.device == "cuda") {
-    FPO_RETURN_IF_ERROR(
-        AskTrainer(trainer, {"devices", "--device", "cuda"}, needs.answer_time, processes)
-            .status());
+    FPO_RETURN_IF_ERROR(AskTrainer(trainer, {"inspect", "--devices", "--device", "cuda"},
+                                   needs.answer_time, processes)
+                            .status());
   }
   return version;
 }

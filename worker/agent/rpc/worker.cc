@@ -162,7 +162,8 @@ absl::StatusOr<std::string> Worker::Parts::TryCuda() {
   trainer.spawn.argv = {config.trainer};
   trainer.spawn.environment = RankEnvironment(config.environment, trainer.identity, "");
   trainer.spawn.folder = config.work_dir;
-  return AskTrainer(trainer, {"devices", "--device", "cuda"}, absl::Minutes(1), &processes);
+  return AskTrainer(trainer, {"inspect", "--devices", "--device", "cuda"}, absl::Minutes(1),
+                    &processes);
 }
 
 void Worker::Parts::MakeStores() {
