@@ -151,9 +151,9 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   const std::string list = "/tmp/fpo-workers-test-" + std::to_string(getpid()) + ".json";
   LocalService service({.trainer = "fake", .coordinator_flags = {"--access", list}});
   for (const char* who : {"user", "worker"}) {
-    const Outcome made =
-        RunProgram({absl::StrCat(getenv("FPO_BIN_DIR"), "/fpoctl"), "token", "create", who,
-                    "--role", who, "--access", list, "--out", service.Path(absl::StrCat(who, ".token"))});
+    const Outcome made = RunProgram({absl::StrCat(getenv("FPO_BIN_DIR"), "/fpoctl"), "token",
+                                     "create", who, "--role", who, "--access", list, "--out",
+                                     service.Path(absl::StrCat(who, ".token"))});
     ASSERT_EQ(made.code, 0) << made.err;
   }
   service.Start("cache");
