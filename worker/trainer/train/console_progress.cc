@@ -121,7 +121,10 @@ void ConsoleProgress::OnProgress(const TrainEvent& event) {
     const double each = (event.done - first_done_) / absl::ToDoubleSeconds(spent);
     rate = absl::StrCat("  ", RateText(each, event.unit));
   }
-  const std::string left = TimeLeft(event.done, event.total);
+  // What comes before the first step, such as collecting an SAE's activations, is no measure of
+  // steps.
+  const bool first_step = event.unit == "steps" && event.done == 0;
+  const std::string left = first_step ? "" : TimeLeft(event.done, event.total);
   std::string text =
       absl::StrCat(event.phase, "  ", Bar(event.done, event.total), AmountText(event), rate, left);
   // Within a step the last step's numbers stay in sight, without the bar, which has no news.

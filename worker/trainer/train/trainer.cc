@@ -24,8 +24,8 @@
 namespace fpo::train {
 namespace {
 
-void Backward(const at::Tensor& loss, const GemmaConfig& config) {
-  const Work work("backward", config.layers, "layers");
+void Backward(const at::Tensor& loss) {
+  const Work work("backward", 0, "layers");  // of each forward that the micro-batch was cut into
   loss.backward();
 }
 
@@ -211,7 +211,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
                       absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
                                    RowsOf(micro_batch), " of the training data", AfterNotFinite()));
     }
-    Backward(part.loss, inputs_.policy.model.config());
+    Backward(part.loss);
     gradients_->Collect();
     work.Advance();
     FPO_FAILPOINT("train.step.micro_batch");

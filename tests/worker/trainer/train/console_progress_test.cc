@@ -94,6 +94,33 @@ TEST_F(ConsoleProgressTest, ASlowStepIsToldOnAPipeAndHidesNoStep) {
             "train  step 5/10  loss 0.6931  acc 0.75  2:10 left\n");
 }
 
+TEST_F(ConsoleProgressTest, WhatComesBeforeTheFirstStepIsNoMeasureOfSteps) {
+  absl::Time now = absl::FromUnixSeconds(1000);
+  ConsoleProgress::Options options;
+  options.stream = stream_;
+  options.terminal = false;
+  options.clock = [&] { return now; };
+  ConsoleProgress progress(options);
+  TrainEvent collecting;
+  collecting.kind = "progress";
+  collecting.phase = "train";
+  collecting.unit = "steps";
+  collecting.total = 200;
+  collecting.activity = "collecting activations";
+  progress.Emit(collecting);
+  now += absl::Minutes(10);
+  for (const int64_t step : {1, 2}) {
+    TrainEvent event;
+    event.kind = "step";
+    event.step = step;
+    event.total = 200;
+    progress.Emit(event);
+    now += absl::Seconds(30);
+  }
+  EXPECT_THAT(Text(), HasSubstr("step 1/200\n"));
+  EXPECT_THAT(Text(), HasSubstr("step 2/200  1h39m left\n"));
+}
+
 TEST_F(ConsoleProgressTest, BytesAreReadable) {
   ConsoleProgress progress({stream_, false});
   TrainEvent event;
