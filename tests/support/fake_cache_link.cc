@@ -108,7 +108,9 @@ absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const agent::ClaimReques
 void FakeCacheLink::Expire() {
   if (!now) return;
   std::erase_if(live_, [&](const auto& claim) { return claim.second <= now(); });
-  std::erase_if(holders_, [&](const auto& entry) { return live_.count(entry.second) == 0; });
+  for (auto holder = holders_.begin(); holder != holders_.end();) {
+    holder = live_.count(holder->second) == 0 ? holders_.erase(holder) : std::next(holder);
+  }
 }
 
 absl::Status FakeCacheLink::RenewClaim(uint64_t claim, int64_t) {

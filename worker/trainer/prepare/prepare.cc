@@ -75,8 +75,8 @@ struct Preparation {
 // Rows of one input, taken in batches: encoded together, counted and written in their order.
 class InputPass {
  public:
-  InputPass(Preparation* work, const AdmissionLimits& limits)
-      : work_(work), admission_(work->tokenizer, work->chat_template, limits) {}
+  InputPass(const Preparation& work, const AdmissionLimits& limits)
+      : admission_(work.tokenizer, work.chat_template, limits) {}
 
   // Cancelled when no more rows are wanted.
   absl::Status Take(PreferenceRow&& row) {
@@ -100,7 +100,6 @@ class InputPass {
   const TokenFileWriter& writer() const { return writer_; }
 
  private:
-  Preparation* work_;
   Admission admission_;
   TokenFileWriter writer_;
   std::vector<PreferenceRow> rows_;
@@ -110,7 +109,7 @@ absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work, const std::string
                                             const std::vector<std::string>& inputs,
                                             const AdmissionLimits& limits) {
   const Work reading({"prepare", absl::StrCat("tokenising data.", name), 0, 0, "rows"});
-  InputPass pass(work, limits);
+  InputPass pass(*work, limits);
   DatasetCounts counts;
   if (!inputs.empty()) {
     const DatasetOptions options{inputs, work->job.data.format, work->job.data.max_bad_fraction};

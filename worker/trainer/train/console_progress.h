@@ -18,9 +18,9 @@ namespace fpo::train {
 class ConsoleProgress final : public EventSink {
  public:
   struct Options {
-    std::FILE* stream = stderr;    // not owned
-    std::optional<bool> terminal;  // default: whether `stream` is one
-    std::optional<int> columns;    // of a terminal; default: as it says, 0: any number
+    std::FILE* stream = stderr;       // not owned
+    std::optional<bool> terminal;     // default: whether `stream` is one
+    std::optional<int> columns = {};  // of a terminal; default: as it says, 0: any number
     absl::Duration plain_interval = absl::Seconds(1);
     std::function<absl::Time()> clock = [] { return absl::Now(); };
   };
