@@ -40,6 +40,7 @@ class Frame {
     if (y_.high - y_.low < 1e-12 * std::max(1.0, std::abs(y_.high))) {
       const double pad = std::max(std::abs(y_.high) * 0.1, 1e-3);
       y_ = {y_.low - (chart.from_zero ? 0 : pad), y_.high + pad};
+      if (y_.low == -pad) y_ = {0, 1};  // nothing but zeros
     }
     step_ = TickStep(y_.high - y_.low, 4);
     y_.low = std::floor(y_.low / step_) * step_;
