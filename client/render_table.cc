@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/human.h"
@@ -26,9 +27,12 @@ std::string StepText(const JobView& job) {
 
 // Of the final evaluation, whose names have eval_ in front; without it the name is a training
 // step's.
+// Of held-out pairs; where there were none, of the last training step, with a mark.
 std::string ResultNumber(const JobView& job, const std::string& name) {
   const auto found = job.result.find(absl::StrCat("eval_", name));
-  return found != job.result.end() ? HumanNumber(found->second) : "-";
+  if (found != job.result.end()) return HumanNumber(found->second);
+  const auto trained = job.result.find(name);
+  return trained != job.result.end() ? absl::StrCat("~", HumanNumber(trained->second)) : "-";
 }
 
 std::string DivergenceNumber(const JobView& job) {
@@ -99,7 +103,10 @@ std::string RenderComparison(const std::vector<JobView>& jobs, const TextStyle& 
          uses_cache ? HumanDuration(absl::Seconds(job.cache->reference_seconds)) : "-",
          TrainTime(job), PeakMemory(job)});
   }
-  return RenderTable(table, style);
+  const std::string text = RenderTable(table, style);
+  return absl::StrContains(text, "~")
+             ? absl::StrCat(text, "~ of the last training step: the run had no data.eval\n")
+             : text;
 }
 
 std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now,

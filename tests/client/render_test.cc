@@ -323,7 +323,9 @@ TEST(RenderComparisonTest, RunsSideBySide) {
   const std::string text = RenderComparison({fpo, sft}, TextStyle());
   EXPECT_THAT(text, HasSubstr("tiny-fpo  fpo     SUCCEEDED  0.9000    1.5000  2.2500   0.0100"));
   EXPECT_THAT(text, HasSubstr("50 %  4           3.5s      3m12s       512 MiB\n"));
-  EXPECT_THAT(text, HasSubstr("sft       sft     RUNNING    -         -       -        -"));
+  EXPECT_THAT(text, HasSubstr("sft       sft     RUNNING    ~0.7000   -       -        -"));
+  EXPECT_THAT(text, HasSubstr("\n~ of the last training step: the run had no data.eval\n"));
+  EXPECT_THAT(RenderComparison({fpo}, TextStyle()), ::testing::Not(HasSubstr("~")));
 }
 
 TEST(RenderTablesTest, WorkersAndManifests) {
