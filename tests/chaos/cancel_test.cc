@@ -65,7 +65,7 @@ TEST_F(CancelChaos, EveryKindOfRankEndsInTime) {
   for (const auto& [how, id] : ids) {
     const bool forks =
         how.find("+hold") != std::string::npos || how.find("fork+") != std::string::npos;
-    const auto running = [&] { return ProcessesWith("FPO_ATTEMPT=" + id).size(); };
+    const auto running = [id = id] { return ProcessesWith("FPO_ATTEMPT=" + id).size(); };
     const absl::Time end = absl::Now() + absl::Seconds(30);
     service_.Until(id, [](const json& job) {
       return job.value("progress", json::object()).value("phase", "") == "train";

@@ -95,6 +95,7 @@ void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease
   absl::MutexLock lock(&mutex_);
   connected_ = true;
   tell_closed_ = !closed_.empty();
+  held_.reset();  // the new session sends again what was not confirmed
   abandoned_ = abandoned_ && !attempts_.empty();
   lease_ = lease;
   last_answered_ = clock_->Now();
@@ -301,8 +302,15 @@ std::optional<Outgoing> Agent::Next(absl::Time deadline) {
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(tell_closed_, false)) return Closing{closed_};
+    if (held_) return std::exchange(held_, std::nullopt);
   }
-  return services_.outbox->Next(deadline);
+  std::optional<Outgoing> next = services_.outbox->Next(deadline);
+  absl::MutexLock lock(&mutex_);
+  if (!next || !std::exchange(tell_closed_, false)) return next;
+  // The worker closed while this waited. The report that says why a job failed here comes behind
+  // it, or the coordinator would send the job back at once.
+  held_ = std::move(next);
+  return Closing{closed_};
 }
 
 }  // namespace fpo::agent

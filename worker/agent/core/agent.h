@@ -78,6 +78,7 @@ class Agent final : public CoordinatorListener {
   bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped for want of contact
   std::string closed_ ABSL_GUARDED_BY(mutex_);        // why nothing more is taken; empty: it is
   bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator does not know yet
+  std::optional<Outgoing> held_ ABSL_GUARDED_BY(mutex_);  // goes behind a Closing
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
