@@ -55,9 +55,12 @@ absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& 
   return inputs;
 }
 
-absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
-                                     const Place& place) {
-  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, Join(place));
+// Leaves its group to the caller: in one process, a rank's connections must not close while another
+// rank still works.
+absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job, const Place& place,
+                                     std::unique_ptr<ProcessGroup>* group_out) {
+  FPO_ASSIGN_OR_RETURN(*group_out, Join(place));
+  ProcessGroup* const group = group_out->get();
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, InputsInFloat64(tiny, job));
   // One folder a rank: the check that it can be written counts on one rank a process.
   const std::string out = absl::StrCat("float64-", RandomId(6));
@@ -101,10 +104,11 @@ LoadedSae InFloat64(const LoadedSae& sae) {
 Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {
   const int port = world > 1 ? FreePort() : 0;
   std::vector<Trajectory> trajectories(static_cast<size_t>(world));
+  std::vector<std::unique_ptr<ProcessGroup>> groups(static_cast<size_t>(world));
   std::vector<std::thread> threads;
   for (int64_t rank = 0; rank < world; ++rank) {
     threads.emplace_back([&, rank] {
-      auto trained = TrainRank(tiny, job, {rank, world, port});
+      auto trained = TrainRank(tiny, job, {rank, world, port}, &groups[static_cast<size_t>(rank)]);
       ASSERT_TRUE(trained.ok()) << "rank " << rank << ": " << trained.status();
       trajectories[static_cast<size_t>(rank)] = *std::move(trained);
     });
