@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "worker/trainer/ops/vocab_head.h"
-#include "worker/trainer/train/model_loader.h"
-#include "worker/trainer/train/response_scores.h"
+#include "train/loop/model_loader.h"
+#include "train/ops/vocab_head.h"
+#include "train/reference/response_scores.h"
 
 namespace fpo::train {
 namespace {

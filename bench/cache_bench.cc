@@ -20,7 +20,7 @@
 #include "absl/time/clock.h"
 #include "bench/cache_program.h"
 #include "bench/synthetic_records.h"
-#include "cache_service/store/key_layout.h"
+#include "cache/core/store/key_layout.h"
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
 #include "common/rocksdb/database.h"

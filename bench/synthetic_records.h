@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "cache_service/store/key_layout.h"
+#include "cache/core/store/key_layout.h"
 #include "common/reference/packed_record.h"
 #include "common/reference/recipe.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/trainer/data/tokenizer.h"
+#include "train/tokenizer/tokenizer.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;

@@ -2,7 +2,7 @@
 # by itself and without them. Three layers, each with a second set for tests, whose own code is compiled fast instead of fast to run:
 #   core     values, statuses, time, locks, JSON: no gRPC, no torch
 #   edge     core, gRPC and the messages of proto/
-#   trainer  LibTorch (worker/trainer/pch.h, cmake/torch.cmake)
+#   trainer  LibTorch (train/pch.h, cmake/torch.cmake)
 include_guard()
 option(FPO_PCH "Precompile the headers of the layers core and edge (the trainer's always are: they cost ten times as much)" ON)
 
@@ -14,7 +14,7 @@ set(fpo_core_headers
   <absl/strings/str_split.h> <absl/strings/strip.h> <absl/synchronization/mutex.h> <absl/time/clock.h> <absl/time/time.h>
   <absl/types/span.h> <nlohmann/json.hpp>)
 set(fpo_edge_headers ${fpo_core_headers} <grpcpp/grpcpp.h>)
-set(fpo_trainer_headers ${CMAKE_SOURCE_DIR}/worker/trainer/pch.h <nlohmann/json.hpp>)
+set(fpo_trainer_headers ${CMAKE_SOURCE_DIR}/train/pch.h <nlohmann/json.hpp>)
 set(fpo_test_headers <gmock/gmock.h> <gtest/gtest.h>)
 
 # ccache stores objects of a target with a precompiled header only with this sloppiness; set here, not left to the caller's environment.

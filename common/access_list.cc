@@ -11,10 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/error_info.h"
-#include "common/json.h"
-#include "common/posix_status.h"
-#include "common/principal_name.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
+#include "common/text/json.h"
+#include "common/text/principal_name.h"
 
 namespace fpo {
 namespace {

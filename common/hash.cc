@@ -13,8 +13,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/posix_status.h"
-#include "common/work.h"
+#include "common/files/posix_status.h"
+#include "common/observe/work.h"
 
 namespace fpo {
 

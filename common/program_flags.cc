@@ -13,11 +13,11 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "common/closest_word.h"
-#include "common/duration_text.h"
 #include "common/error_info.h"
-#include "common/posix_status.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
+#include "common/text/closest_word.h"
+#include "common/text/duration_text.h"
 
 namespace fpo {
 namespace {

@@ -13,7 +13,7 @@ class App;
 namespace fpo {
 
 // What the command lines of the service's programs share, so that all say the same of the same
-// mistake. fpoctl has a command table and a parser of its own (client/flags.h).
+// mistake. fpoctl has a command table and a parser of its own (ctl/command_line/flags.h).
 
 // A duration like 200ms, 15s or 30d; its present value is the default that --help shows.
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,

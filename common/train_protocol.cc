@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "common/json.h"
 #include "common/status_macros.h"
+#include "common/text/json.h"
 
 namespace fpo {
 namespace {

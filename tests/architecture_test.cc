@@ -31,7 +31,7 @@ struct Exception {
 };
 
 constexpr Exception kExceptions[] = {
-    {"worker/trainer/collective/nccl_plugin.cc", "mirror-test",
+    {"train/collective/nccl_plugin.cc", "mirror-test",
      "one function in a library of its own; nccl_backend_test opens it"},
 };
 
@@ -42,29 +42,30 @@ struct Layer {
 };
 
 const std::vector<Layer>& Layers() {
-  const std::vector<const char*> numeric = {"common/", "worker/trainer/ops/",
-                                            "worker/trainer/pch.h"};
+  const std::vector<const char*> numeric = {"common/", "train/ops/", "train/pch.h"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"common/rpc/", {"common/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
-      {"server/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
-      {"cache_service/store/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
-      {"worker/agent/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
-      {"server/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
-      {"cache_service/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
-      {"worker/agent/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
-      {"client/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
-      {"worker/trainer/ops/", {"common/", "worker/trainer/pch.h"}, {"torch/nn", "grpc", "google/"}},
-      {"worker/trainer/model/", numeric, {"grpc", "google/"}},
-      {"worker/trainer/sae/", numeric, {"grpc", "google/"}},
-      {"worker/trainer/loss/", numeric, {"grpc", "google/"}},
-      {"worker/trainer/optim/", numeric, {"grpc", "google/"}},
-      {"worker/trainer/data/", {"common/", "worker/trainer/checkpoint/"}, {"grpc", "google/"}},
-      {"worker/trainer/checkpoint/", {"common/"}, {"grpc", "google/"}},
-      {"worker/trainer/collective/", {"common/"}, {"grpc", "google/"}},
-      {"worker/trainer/", {"common/", "worker/trainer/"}, {"grpc", "google/", "rocksdb/"}},
+      {"coordinator/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"cache/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"worker/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
+      {"coordinator/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"cache/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"worker/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"ctl/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"train/ops/", {"common/", "train/pch.h"}, {"torch/nn", "grpc", "google/"}},
+      {"train/model/", numeric, {"grpc", "google/"}},
+      {"train/sae/", numeric, {"grpc", "google/"}},
+      {"train/loss/", numeric, {"grpc", "google/"}},
+      {"train/optim/", numeric, {"grpc", "google/"}},
+      {"train/formats/", {"common/"}, {"grpc", "google/"}},
+      {"train/checkpoint/", {"common/", "train/formats/"}, {"grpc", "google/"}},
+      {"train/tokenizer/", {"common/", "train/formats/"}, {"grpc", "google/"}},
+      {"train/data/", {"common/", "train/formats/", "train/tokenizer/"}, {"grpc", "google/"}},
+      {"train/collective/", {"common/"}, {"grpc", "google/"}},
+      {"train/", {"common/", "train/"}, {"grpc", "google/", "rocksdb/"}},
   };
   return layers;
 }
@@ -77,15 +78,16 @@ struct OneFileLibrary {
 const std::vector<OneFileLibrary>& OneFileLibraries() {
   static const std::vector<OneFileLibrary> libraries = {
       {"CLI/",
-       {"client/flags", "common/program_flags", "server/flags", "cache_service/flags",
-        "worker/agent/flags", "worker/trainer/flags"}},
-      {"yaml-cpp/", {"common/job_yaml.cc"}},
-      {"openssl/", {"common/hash.cc", "common/rpc/credentials.cc"}},
-      {"spdlog/", {"common/log.cc"}},
-      {"rocksdb/", {"common/rocksdb/", "server/core/rocksdb_", "cache_service/store/rocksdb_"}},
-      {"prometheus/", {"common/metrics.cc"}},
-      {"microhttpd.h", {"common/http_server.cc"}},
-      {"zlib.h", {"worker/trainer/checkpoint/", "worker/trainer/data/"}},
+       {"ctl/command_line/flags", "common/program_flags", "coordinator/flags", "cache/flags",
+        "worker/flags", "train/flags"}},
+      {"yaml-cpp/", {"common/job/job_yaml.cc"}},
+      {"openssl/", {"common/hash.cc", "common/rpc/security/credentials.cc"}},
+      {"spdlog/", {"common/observe/log.cc"}},
+      {"rocksdb/",
+       {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},
+      {"prometheus/", {"common/observe/metrics.cc"}},
+      {"microhttpd.h", {"common/observe/http_server.cc"}},
+      {"zlib.h", {"train/formats/", "train/data/"}},
   };
   return libraries;
 }
@@ -130,7 +132,7 @@ std::vector<SourceFile> ReadTree(const std::vector<std::string>& folders,
 
 const std::vector<SourceFile>& Sources() {
   static const std::vector<SourceFile> files =
-      ReadTree({"common", "server", "worker", "cache_service", "client"}, {".cc", ".h", ".cu"});
+      ReadTree({"common", "coordinator", "worker", "cache", "train", "ctl"}, {".cc", ".h", ".cu"});
   return files;
 }
 
@@ -187,7 +189,7 @@ const Layer* LayerOf(const std::string& path) {
 
 bool IsProjectHeader(const std::string& name) {
   for (const char* folder :
-       {"common/", "server/", "worker/", "cache_service/", "client/", "proto/"}) {
+       {"common/", "coordinator/", "worker/", "cache/", "train/", "ctl/", "proto/"}) {
     if (StartsWith(name, folder)) return true;
   }
   return false;
@@ -379,14 +381,14 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
     const char* instead;
   };
   const std::vector<Call> calls = {
-      {"exit(", {"client/", "/main.cc"}, "return a status"},
+      {"exit(", {"ctl/", "/main.cc"}, "return a status"},
       {"abort(", {}, "return a status"},
       {"getenv(",
-       {"flags.cc", "/main.cc", "client/", "worker/agent/core/spawner",
-        "worker/trainer/train/event_writer.cc"},
+       {"flags.cc", "/main.cc", "ctl/", "worker/core/process/spawner",
+        "train/events/event_writer.cc"},
        "read it in flags.cc and pass it on"},
       {"sleep(", {}, "wait on a condition with a deadline"},
-      {"std::cout", {"client/", "/main.cc", "flags.cc"}, "return text to main or fpoctl"},
+      {"std::cout", {"ctl/", "/main.cc", "flags.cc"}, "return text to main or fpoctl"},
   };
   const std::vector<std::string> names = {"Manager", "Helper", "Util", "Misc", "Handler"};
   for (const SourceFile& file : Sources()) {
@@ -409,6 +411,47 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
       if (todo != std::string::npos && file.lines[i].compare(todo, 6, "TODO(#") != 0)
         Complain(file, i, "unfinished", "write TODO(#issue)");
     }
+  }
+}
+
+// A room that one can take in at a glance.
+TEST(Architecture, AFolderHoldsOneSubject) {
+  constexpr size_t kLimit = 27;
+  std::map<std::string, std::vector<SourceFile>> folders;
+  const auto add = [&](const std::vector<SourceFile>& files) {
+    for (const SourceFile& file : files)
+      folders[fs::path(file.path).parent_path().generic_string()].push_back(file);
+  };
+  add(Sources());
+  add(ReadTree({"tests", "bench", "scripts"}, {".cc", ".h", ".sh", ".py"}));
+  for (const auto& [folder, files] : folders) {
+    if (files.size() > kLimit)
+      ADD_FAILURE() << folder << "/: [folder] " << files.size() << " files, limit " << kLimit
+                    << ": make rooms by subject";
+  }
+}
+
+// Names that several headers may have, and why.
+const std::map<std::string, std::string>& SharedHeaderNames() {
+  static const std::map<std::string, std::string> names = {
+      {"flags.h", "each program's command line"},
+      {"config.h", "each program's settings"},
+      {"convert.h", "each edge's protobuf conversions"},
+      {"utf8.h", "the worker's text repair, the tokenizer's decoder"},
+      {"pch.h", "precompiled: the trainer's and its tests'"},
+  };
+  return names;
+}
+
+TEST(Architecture, AHeaderHasANameOfItsOwn) {
+  std::map<std::string, std::string> first;
+  std::vector<SourceFile> files = Sources();
+  for (const SourceFile& file : ReadTree({"tests"}, {".h"})) files.push_back(file);
+  for (const SourceFile& file : files) {
+    const std::string name = fs::path(file.path).filename().string();
+    if (!EndsWith(name, ".h") || SharedHeaderNames().count(name) != 0) continue;
+    const auto [other, fresh] = first.emplace(name, file.path);
+    if (!fresh) Complain(file, 0, "header-name", "is also the name of " + other->second);
   }
 }
 
@@ -474,14 +517,14 @@ TEST(Architecture, EverySourceIsInATarget) {
 bool SharesItsTest(const std::string& path) {
   const std::string name = fs::path(path).filename().string();
   return name == "main.cc" || name == "flags.cc" || name == "config.cc" ||
-         path.find("/rpc/") != std::string::npos || StartsWith(path, "client/");
+         path.find("/rpc/") != std::string::npos || StartsWith(path, "ctl/");
 }
 
 // A file as short as this may be covered by a test of its folder that includes its header, so that
 // nobody splits or pads files for the sake of the rule.
 constexpr size_t kShortFile = 40;
 
-// "server/core" -> what the tests in tests/server/core/ include.
+// "coordinator/core" -> what the tests in tests/coordinator/core/ include.
 std::map<std::string, std::set<std::string>> IncludesOfTests(const std::vector<SourceFile>& tests) {
   std::map<std::string, std::set<std::string>> includes;
   for (const SourceFile& test : tests) {
@@ -525,7 +568,7 @@ TEST(ArchitectureRules, SeeWhatTheyShould) {
   EXPECT_FALSE(ContainsWord("  server.exit(1);", "exit("));
   EXPECT_EQ(DeclaredName("class A final : public Handler {"), "A final ");
   EXPECT_EQ(Code("x = \"exit(\"; // exit("), "x = ; ");
-  EXPECT_EQ(std::string(LayerOf("server/core/job.cc")->folder), "server/core/");
+  EXPECT_EQ(std::string(LayerOf("coordinator/core/jobs/job.cc")->folder), "coordinator/core/");
   SourceFile file{"a.cc",
                   {"void Long(int a,", "          int b) {", "  x();", "}", "struct S {",
                    "  int F() {", "    return 1;", "  }", "};"}};
@@ -537,26 +580,28 @@ TEST(ArchitectureRules, SeeWhatTheyShould) {
 
 TEST(ArchitectureRules, AnOrphanIsSeenBesideASourceWhoseNameEndsLikeIt) {
   std::set<std::string> sources;
-  CollectTargetSources("server/core",
+  CollectTargetSources("coordinator/core",
                        {"# orphan.cc is gone", "fpo_library(x SRCS explain_job.cc rpc/a.cc",
                         "  ${CMAKE_SOURCE_DIR}/common/b.cc DEPS fpo_common)"},
                        &sources);
-  EXPECT_EQ(sources, (std::set<std::string>{"common/b.cc", "server/core/explain_job.cc",
-                                            "server/core/rpc/a.cc"}));
+  EXPECT_EQ(sources, (std::set<std::string>{"common/b.cc", "coordinator/core/explain_job.cc",
+                                            "coordinator/core/rpc/a.cc"}));
 }
 
 TEST(ArchitectureRules, OnlyAShortFileMayDoWithATestOfItsFolder) {
-  const SourceFile test{"tests/server/core/job_test.cc", {"#include \"server/core/moment.h\""}};
+  const SourceFile test{"tests/coordinator/core/job_test.cc",
+                        {"#include \"coordinator/core/moment.h\""}};
   const auto includes = IncludesOfTests({test});
   const std::set<std::string> tests = {test.path};
   const auto missing = [&](const std::string& path, size_t lines) {
     return MissingTest({path, Lines(lines)}, tests, includes);
   };
-  EXPECT_EQ(missing("server/core/job.cc", 300), "");
-  EXPECT_EQ(missing("server/core/moment.cc", 39), "");
-  EXPECT_EQ(missing("server/core/moment.cc", 40), "has no tests/server/core/moment_test.cc");
-  EXPECT_NE(missing("server/core/other.cc", 10), "");
-  EXPECT_NE(missing("server/rpc/moment.cc", 10), "") << "another folder's tests do not count";
+  EXPECT_EQ(missing("coordinator/core/job.cc", 300), "");
+  EXPECT_EQ(missing("coordinator/core/moment.cc", 39), "");
+  EXPECT_EQ(missing("coordinator/core/moment.cc", 40),
+            "has no tests/coordinator/core/moment_test.cc");
+  EXPECT_NE(missing("coordinator/core/other.cc", 10), "");
+  EXPECT_NE(missing("coordinator/rpc/moment.cc", 10), "") << "another folder's tests do not count";
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/json.h"
 #include "common/status_macros.h"
+#include "common/text/json.h"
 
 namespace fpo {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/posix_status.h"
+#include "common/files/posix_status.h"
 #include "common/reference/byte_reader.h"
 #include "common/status_macros.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "common/posix_status.h"
+#include "common/files/posix_status.h"
 #include "common/reference/byte_reader.h"
 #include "common/status_macros.h"
 

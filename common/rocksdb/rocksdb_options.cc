@@ -9,7 +9,7 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "common/log.h"
+#include "common/observe/log.h"
 #include "common/rocksdb/file_checksum.h"
 
 namespace fpo {

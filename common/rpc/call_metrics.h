@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "common/metrics.h"
+#include "common/observe/metrics.h"
 #include "common/rpc/server.h"
 
 namespace fpo {

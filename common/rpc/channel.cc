@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc/call_token.h"
-#include "common/rpc/credentials.h"
 #include "common/rpc/grpc_log.h"
-#include "common/rpc/peer_address.h"
+#include "common/rpc/security/call_token.h"
+#include "common/rpc/security/credentials.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo {

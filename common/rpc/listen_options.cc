@@ -10,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/rpc/peer_address.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 
 namespace fpo {

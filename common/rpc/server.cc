@@ -12,8 +12,8 @@
 #include "absl/time/clock.h"
 #include "common/rpc/call_observer.h"
 #include "common/rpc/channel.h"
-#include "common/rpc/credentials.h"
 #include "common/rpc/grpc_log.h"
+#include "common/rpc/security/credentials.h"
 #include "common/status_macros.h"
 
 namespace fpo {

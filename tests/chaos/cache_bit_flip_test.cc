@@ -4,19 +4,19 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "cache_service/store/memory_store.h"
-#include "cache_service/store/reference_cache.h"
-#include "cache_service/store/rocksdb_store.h"
-#include "common/log.h"
+#include "cache/core/records/reference_cache.h"
+#include "cache/core/store/memory_store.h"
+#include "cache/core/store/rocksdb_store.h"
+#include "common/observe/log.h"
 #include "gmock/gmock.h"
 #include "proto/fpo/v1/cache.pb.h"
-#include "tests/cache_service/store/fake_clock.h"
-#include "tests/cache_service/store/test_records.h"
+#include "tests/cache/core/fake_clock.h"
+#include "tests/cache/core/test_records.h"
 #include "tests/chaos/cache_chaos.h"
 #include "tests/support/fake_cache_link.h"
 #include "tests/support/temp_folder.h"
-#include "worker/agent/core/record_store.h"
-#include "worker/agent/rpc/convert.h"
+#include "worker/core/reference/record_store.h"
+#include "worker/rpc/convert.h"
 
 namespace fpo::cache {
 namespace {
@@ -158,8 +158,8 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
   FlippingLink(const Recipe& recipe, int records, uint64_t random)
       : recipe_(recipe), records_(records), random_(random) {}
 
-  absl::Status PullManifest(const agent::PullRequest& request,
-                            const std::function<absl::Status(const agent::RecordFrame&)>& on_frame,
+  absl::Status PullManifest(const worker::PullRequest& request,
+                            const std::function<absl::Status(const worker::RecordFrame&)>& on_frame,
                             std::stop_token /*stop*/) override {
     SequenceDigest digest;
     for (int64_t next = request.from_ordinal; next < records_;) {
@@ -181,7 +181,7 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
       }
       pb::PullManifestResponse arrived;
       if (!arrived.ParseFromString(wire)) return absl::InternalError("malformed message");
-      const auto converted = agent::FromProto(arrived);
+      const auto converted = worker::FromProto(arrived);
       if (!converted.ok()) return converted.status();
       const absl::Status taken = on_frame(*converted);
       if (!taken.ok()) return taken;
@@ -200,17 +200,17 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
 TEST_F(CacheBitFlipTest, AFlipInAPulledFrameNeverReachesTheLocalFile) {
   constexpr int kPulled = 32;
   const int flips = Flips(0.2);
-  agent::RecordList list{.manifest = ManifestId(RecipeId(recipe_), TestKeys(kPulled)),
-                         .recipe = recipe_,
-                         .keys = TestKeys(kPulled)};
+  worker::RecordList list{.manifest = ManifestId(RecipeId(recipe_), TestKeys(kPulled)),
+                          .recipe = recipe_,
+                          .keys = TestKeys(kPulled)};
   for (int i = 0; i < flips && !HasFatalFailure(); ++i) {
     const uint64_t random = random_();
     SCOPED_TRACE(random);
     FlippingLink link(recipe_, kPulled, random);
-    agent::RecordStore::Options options;
+    worker::RecordStore::Options options;
     options.folder = folder_ / "records";
     options.backoff = {.first = absl::Microseconds(10), .most = absl::Microseconds(10)};
-    agent::RecordStore store(options, &link);
+    worker::RecordStore store(options, &link);
     const auto path = store.Pull(list, [](int64_t) {}, {});
     if (!path.ok()) continue;  // refused whole: the agent pulls again
     const auto file = RecordFile::Open(*path);

@@ -16,8 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/chaos/cache_chaos.h"
-#include "worker/trainer/checkpoint/checkpoint_reader.h"
-#include "worker/trainer/checkpoint/checkpoint_writer.h"
+#include "train/checkpoint/checkpoint_reader.h"
+#include "train/checkpoint/checkpoint_writer.h"
 
 namespace fpo::train {
 namespace {
@@ -36,7 +36,7 @@ CheckpointContent ContentOf(int64_t step) {
           absl::StrCat("{\"step\": ", step, "}")};
 }
 
-bool IsWhole(const Checkpoint& checkpoint) {
+bool IsWhole(const SavedCheckpoint& checkpoint) {
   const CheckpointContent wanted = ContentOf(checkpoint.info.step);
   return at::equal(checkpoint.model.at("w"), wanted.model.at("w")) &&
          at::equal(checkpoint.optimizer.at("m"), wanted.optimizer.at("m")) &&
@@ -121,7 +121,7 @@ class CheckpointChaos : public ::testing::Test {
   // Loads as a run that resumes does; its step, -1 for nothing.
   int64_t Load() {
     std::vector<SkippedCheckpoint> skipped;
-    const auto accept = [](const Checkpoint&) { return absl::OkStatus(); };
+    const auto accept = [](const SavedCheckpoint&) { return absl::OkStatus(); };
     const auto checkpoint = LoadNewestCheckpoint(out_, accept, &skipped);
     said_ += skipped.size();
     if (!checkpoint.ok()) return -1;

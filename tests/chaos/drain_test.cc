@@ -14,11 +14,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cache_client.h"
-#include "client/coordinator_client.h"
-#include "client/health_client.h"
-#include "client/interrupt.h"
 #include "common/rpc/channel.h"
+#include "ctl/interrupt.h"
+#include "ctl/rpc/cache_client.h"
+#include "ctl/rpc/coordinator_client.h"
+#include "ctl/rpc/health_client.h"
 #include "gtest/gtest.h"
 #include "tests/chaos/service_chaos.h"
 #include "tests/chaos/transition_check.h"
@@ -111,7 +111,7 @@ class DrainChaos : public ::testing::Test {
     auto channel = grpc::CreateCustomChannel(service_.GrpcAddress(program),
                                              grpc::InsecureChannelCredentials(), arguments);
     channel->WaitForConnected(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return [channel] { return client::CheckHealth(channel, absl::Seconds(1)).status == "SERVING"; };
+    return [channel] { return ctl::CheckHealth(channel, absl::Seconds(1)).status == "SERVING"; };
   }
   void Report(const std::string& program, int drains, const Worst& worst, const Callers* callers) {
     std::cout << program << ": " << drains << " drains, not serving after at most "
@@ -129,16 +129,16 @@ class DrainChaos : public ::testing::Test {
 
   const int drains_ = ChaosCount("FPO_CHAOS_DRAINS", 5);
   LocalService service_{{.trainer = "fake", .lease = "2s", .reattach = "3s"}};
-  client::Interrupt never_;
+  ctl::Interrupt never_;
 };
 
 TEST_F(DrainChaos, CallersOfCoordinatorAndCacheSeeNoError) {
   service_.Start("coordinator");
   service_.Start("cache");
   const std::string address = service_.GrpcAddress("coordinator");
-  client::CoordinatorClient coordinator(MakeChannel(address).value(), address, &never_);
+  ctl::CoordinatorClient coordinator(MakeChannel(address).value(), address, &never_);
   const std::string cache_address = service_.GrpcAddress("cache");
-  client::CacheClient cache(MakeChannel(cache_address).value(), cache_address, &never_);
+  ctl::CacheClient cache(MakeChannel(cache_address).value(), cache_address, &never_);
   std::atomic<int> number = 0;
   Callers of_coordinator(4, [&](int caller) {
     if (caller > 0) return coordinator.ListJobs({}).status();

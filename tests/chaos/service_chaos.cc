@@ -7,8 +7,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "common/job_config.h"
-#include "common/job_file.h"
+#include "common/job/job_config.h"
+#include "common/job/job_file.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
 

@@ -12,14 +12,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cache_client.h"
-#include "client/interrupt.h"
 #include "common/reference/packed_record.h"
 #include "common/rpc/channel.h"
+#include "ctl/interrupt.h"
+#include "ctl/rpc/cache_client.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
-#include "tests/cache_service/store/test_records.h"
+#include "tests/cache/core/test_records.h"
 #include "tests/chaos/history_witness.h"
 #include "tests/chaos/service_chaos.h"
 #include "tests/integration/local_service.h"
@@ -114,7 +114,7 @@ TEST(Soak, StoppedReadersOfTheCoordinatorCostLittle) {
 }
 
 // A complete manifest of 20 MB in large records; its id.
-std::string FillCache(client::CacheClient& cache) {
+std::string FillCache(ctl::CacheClient& cache) {
   constexpr int kRecords = 512, kBatch = 16, kFeatures = 8000;
   const Recipe recipe = cache::FeatureTestRecipe();
   std::string keys;
@@ -158,9 +158,9 @@ std::string FillCache(client::CacheClient& cache) {
 TEST(Soak, StoppedReadersOfTheCacheCostLittle) {
   LocalService service({.trainer = "fake"});
   service.Start("cache");
-  client::Interrupt never;
+  ctl::Interrupt never;
   const std::string address = service.GrpcAddress("cache");
-  client::CacheClient cache(MakeChannel(address).value(), address, &never);
+  ctl::CacheClient cache(MakeChannel(address).value(), address, &never);
   const std::string manifest = FillCache(cache);
   int64_t pulled = 0;
   ASSERT_TRUE(cache

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "worker/trainer/ops/segment.h"
-#include "worker/trainer/ops/vocab_head.h"
-#include "worker/trainer/pch.h"
+#include "train/ops/segment.h"
+#include "train/ops/vocab_head.h"
+#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

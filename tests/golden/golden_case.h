@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "worker/trainer/checkpoint/safetensors.h"
-#include "worker/trainer/loss/feature_constraint.h"
-#include "worker/trainer/loss/preference_loss.h"
-#include "worker/trainer/model/gemma.h"
-#include "worker/trainer/sae/sparse_autoencoder.h"
+#include "train/formats/safetensors.h"
+#include "train/loss/feature_constraint.h"
+#include "train/loss/preference_loss.h"
+#include "train/model/gemma.h"
+#include "train/sae/sparse_autoencoder.h"
 
 namespace fpo::train {
 

@@ -6,11 +6,11 @@
 
 #include "gtest/gtest.h"
 #include "tests/golden/golden_case.h"
-#include "tests/worker/trainer/ops/finite_difference.h"
-#include "worker/trainer/device.h"
-#include "worker/trainer/optim/gradient_buffer.h"
-#include "worker/trainer/optim/optimizer.h"
-#include "worker/trainer/pch.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/device.h"
+#include "train/optim/gradient_buffer.h"
+#include "train/optim/optimizer.h"
+#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -19,7 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/client/hint_check.h"
+#include "tests/ctl/hint_check.h"
 #include "tests/integration/local_service.h"
 
 namespace fpo::testing {
@@ -315,9 +315,8 @@ TEST_F(ControlTest, WrongInputsSayWhatTheDocumentationSays) {
     for (const auto& [address, word] : places) {
       said = absl::StrReplaceAll(said, {{address, word}});
     }
-    client::ExpectUsefulHints(
-        outcome.err,
-        client::ShellWords(row.command.substr(std::min(row.command.size(), size_t{7}))));
+    ctl::ExpectUsefulHints(
+        outcome.err, ctl::ShellWords(row.command.substr(std::min(row.command.size(), size_t{7}))));
     EXPECT_TRUE(MatchesPattern(said, row.says))
         << row.command << "\n  says      " << said << "\n  documents " << row.says;
   }

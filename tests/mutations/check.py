@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
 TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_sae_test", "fpo_loss_test", "fpo_optim_test", "fpo_data_test",
          "fpo_prepare_test", "fpo_train_loop_test"]
-T = "worker/trainer/"
+T = "train/"
 
 # name: file, what is there, what a mistake would have written
 MUTATIONS = {

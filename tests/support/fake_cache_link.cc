@@ -65,23 +65,23 @@ double FakeCacheLink::flops() const {
   return flops_;
 }
 
-absl::StatusOr<agent::ManifestCount> FakeCacheLink::PutManifest(
-    const agent::ManifestRequest& request, std::stop_token) {
+absl::StatusOr<worker::ManifestCount> FakeCacheLink::PutManifest(
+    const worker::ManifestRequest& request, std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   keys_ = request.keys;
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(request.recipe));
-  return agent::ManifestCount{.id = ManifestId(RecipeId(recipe), keys_),
-                              .total = static_cast<int64_t>(keys_.size()),
-                              .missing = Missing(),
-                              .saved_seconds = static_cast<double>(records_.size()),
-                              .saved_flops = 1e9 * static_cast<double>(records_.size())};
+  return worker::ManifestCount{.id = ManifestId(RecipeId(recipe), keys_),
+                               .total = static_cast<int64_t>(keys_.size()),
+                               .missing = Missing(),
+                               .saved_seconds = static_cast<double>(records_.size()),
+                               .saved_flops = 1e9 * static_cast<double>(records_.size())};
 }
 
-absl::StatusOr<agent::RecordClaim> FakeCacheLink::Claim(const agent::ClaimRequest& request) {
+absl::StatusOr<worker::RecordClaim> FakeCacheLink::Claim(const worker::ClaimRequest& request) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
-  agent::RecordClaim claim;
+  worker::RecordClaim claim;
   claim.lease = lease;
   claim.complete = Missing() == 0;
   if (claim.complete) return claim;
@@ -132,8 +132,8 @@ absl::Status FakeCacheLink::ReleaseClaim(uint64_t claim) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::RecordUpload& upload,
-                                                               std::stop_token) {
+absl::StatusOr<worker::StoredRecords> FakeCacheLink::PutRecords(const worker::RecordUpload& upload,
+                                                                std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   if (lost_claims > 0) {
@@ -142,7 +142,7 @@ absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::Reco
     holders_.clear();
   }
   Expire();
-  agent::StoredRecords stored;
+  worker::StoredRecords stored;
   flops_ += upload.flops;
   for (const PackedRecord& record : upload.records) {
     const auto holder = holders_.find(record.key);
@@ -160,8 +160,8 @@ absl::StatusOr<agent::StoredRecords> FakeCacheLink::PutRecords(const agent::Reco
 
 absl::Status FakeCacheLink::WaitManifest(
     const Digest&, absl::Duration,
-    const std::function<bool(const agent::ManifestProgress&)>& on_change, std::stop_token stop) {
-  agent::ManifestProgress progress;
+    const std::function<bool(const worker::ManifestProgress&)>& on_change, std::stop_token stop) {
+  worker::ManifestProgress progress;
   {
     absl::MutexLock lock(&mutex_);
     FPO_RETURN_IF_ERROR(Reach());
@@ -178,8 +178,8 @@ absl::Status FakeCacheLink::WaitManifest(
 }
 
 absl::Status FakeCacheLink::PullManifest(
-    const agent::PullRequest& request,
-    const std::function<absl::Status(const agent::RecordFrame&)>& on_frame, std::stop_token) {
+    const worker::PullRequest& request,
+    const std::function<absl::Status(const worker::RecordFrame&)>& on_frame, std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   pull_cursors_.push_back(request.from_ordinal);
@@ -193,7 +193,7 @@ absl::Status FakeCacheLink::PullManifest(
   SequenceDigest digest;
   const int64_t total = static_cast<int64_t>(wanted.size());
   for (int64_t first = 0; first < total; first += records_per_frame) {
-    agent::RecordFrame frame;
+    worker::RecordFrame frame;
     frame.first_ordinal = wanted[static_cast<size_t>(first)];
     for (int64_t n = first; n < std::min(total, first + records_per_frame); ++n) {
       const int64_t i = wanted[static_cast<size_t>(n)];

@@ -8,12 +8,12 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "worker/agent/core/cache_link.h"
+#include "worker/core/cache_link.h"
 
 namespace fpo::testing {
 
 // A reference cache in memory with switches for what can go wrong. Thread-safe.
-class FakeCacheLink : public agent::CacheLink {
+class FakeCacheLink : public worker::CacheLink {
  public:
   // Switches and counters; set before use, read after it.
   std::set<Digest> claimed_by_others;
@@ -38,18 +38,18 @@ class FakeCacheLink : public agent::CacheLink {
   std::vector<int64_t> pulled() const;  // ordinals that were sent, by all streams
 
   std::string address() const override { return "127.0.0.1:7080"; }
-  absl::StatusOr<agent::ManifestCount> PutManifest(const agent::ManifestRequest& request,
-                                                   std::stop_token stop) override;
-  absl::StatusOr<agent::RecordClaim> Claim(const agent::ClaimRequest& request) override;
+  absl::StatusOr<worker::ManifestCount> PutManifest(const worker::ManifestRequest& request,
+                                                    std::stop_token stop) override;
+  absl::StatusOr<worker::RecordClaim> Claim(const worker::ClaimRequest& request) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
-  absl::StatusOr<agent::StoredRecords> PutRecords(const agent::RecordUpload& upload,
-                                                  std::stop_token stop) override;
+  absl::StatusOr<worker::StoredRecords> PutRecords(const worker::RecordUpload& upload,
+                                                   std::stop_token stop) override;
   absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
-                            const std::function<bool(const agent::ManifestProgress&)>& on_change,
+                            const std::function<bool(const worker::ManifestProgress&)>& on_change,
                             std::stop_token stop) override;
-  absl::Status PullManifest(const agent::PullRequest& request,
-                            const std::function<absl::Status(const agent::RecordFrame&)>& on_frame,
+  absl::Status PullManifest(const worker::PullRequest& request,
+                            const std::function<absl::Status(const worker::RecordFrame&)>& on_frame,
                             std::stop_token stop) override;
 
  private:

@@ -4,7 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "common/hash.h"
-#include "worker/agent/core/process_table.h"
+#include "worker/core/process/process_table.h"
 
 namespace fpo::testing {
 
@@ -39,18 +39,18 @@ std::string RecordingSink::AwaitEvent(size_t count) {
   return events_[count - 1].message;
 }
 
-agent::RankCommand FakeTrainer(const std::vector<std::string>& words) {
-  agent::RankCommand command;
+worker::RankCommand FakeTrainer(const std::vector<std::string>& words) {
+  worker::RankCommand command;
   command.identity = {{RandomId(8), 1, 1}, 0};
   command.spawn.argv = {FPO_FAKE_TRAINER};
   command.spawn.argv.insert(command.spawn.argv.end(), words.begin(), words.end());
   command.spawn.environment =
-      agent::RankEnvironment({"PATH=/usr/bin:/bin"}, command.identity, /*device=*/"");
+      worker::RankEnvironment({"PATH=/usr/bin:/bin"}, command.identity, /*device=*/"");
   command.spawn.folder = "/tmp";
   return command;
 }
 
-bool IsAlive(pid_t pid) { return agent::ProcessStartTime(pid).has_value(); }
+bool IsAlive(pid_t pid) { return worker::ProcessStartTime(pid).has_value(); }
 
 bool AwaitDeath(pid_t pid, absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;

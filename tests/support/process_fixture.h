@@ -8,12 +8,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "worker/agent/core/rank_process.h"
+#include "worker/core/process/rank_process.h"
 
 namespace fpo::testing {
 
 // Keeps what a rank says. Thread-safe.
-class RecordingSink final : public agent::RankSink {
+class RecordingSink final : public worker::RankSink {
  public:
   void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
@@ -30,7 +30,7 @@ class RecordingSink final : public agent::RankSink {
 };
 
 // A command that runs the fake trainer with `words`, as rank 0 of an attempt with a unique job id.
-agent::RankCommand FakeTrainer(const std::vector<std::string>& words);
+worker::RankCommand FakeTrainer(const std::vector<std::string>& words);
 
 // Whether the process is there and no zombie.
 bool IsAlive(pid_t pid);

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/job_fields.h"
+#include "common/job/job_fields.h"
 #include "gtest/gtest.h"
 
 namespace fpo {

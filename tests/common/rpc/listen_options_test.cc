@@ -1,6 +1,6 @@
 #include "common/rpc/listen_options.h"
 
-#include "common/rpc/peer_address.h"
+#include "common/rpc/security/peer_address.h"
 #include "gmock/gmock.h"
 #include "tests/support/temp_folder.h"
 

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "absl/synchronization/mutex.h"
-#include "common/metrics.h"
+#include "common/observe/metrics.h"
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"

@@ -1,0 +1,70 @@
+#include "cache/config.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/security/peer_address.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+absl::Status CheckDuration(const char* flag, absl::Duration value, absl::Duration least) {
+  if (value >= least && value <= absl::Hours(24)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(flag, " is ", absl::FormatDuration(value), "; ",
+                                                 absl::FormatDuration(least),
+                                                 " to 24h are allowed"));
+}
+
+struct Range {
+  int64_t least;
+  int64_t most;
+};
+
+absl::Status CheckNumber(const char* flag, int64_t value, Range range) {
+  if (value >= range.least && value <= range.most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " is ", value, "; ", range.least, " to ", range.most, " are allowed"));
+}
+
+}  // namespace
+
+absl::Status CacheConfig::CheckRetention() const {
+  for (const auto& [flag, value] :
+       {std::pair("--keep-unused", keep_unused), std::pair("--gc-every", gc_every),
+        std::pair("--scrub-every", scrub_every)}) {
+    if (value >= absl::Seconds(1)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " is ", absl::FormatDuration(value), "; at least 1s"));
+  }
+  FPO_RETURN_IF_ERROR(CheckNumber("--evict-mib", evict_mib, {0, 1 << 30}));
+  FPO_RETURN_IF_ERROR(CheckNumber("--reject-mib", reject_mib, {0, 1 << 30}));
+  if (reject_mib > 0 && evict_mib > reject_mib) {
+    return absl::InvalidArgumentError(absl::StrCat("--evict-mib is ", evict_mib,
+                                                   " and --reject-mib ", reject_mib,
+                                                   "; eviction must begin first"));
+  }
+  return CheckNumber("--scrub-mib-per-second", scrub_mib_per_second, {0, 1 << 20});
+}
+
+absl::Status CacheConfig::Validate() const {
+  FPO_RETURN_IF_ERROR(ValidateListen(listen));
+  if (listen.listen.empty()) return absl::InvalidArgumentError("--listen is empty");
+  if (data.empty()) {
+    return absl::InvalidArgumentError("--data is missing: name the folder of the store");
+  }
+  if (!replica_of.empty()) {
+    FPO_RETURN_IF_ERROR(AboutFlag("--replica-of", CheckPeerAddress(replica_of)));
+  }
+  FPO_RETURN_IF_ERROR(CheckDuration("--lease", lease, absl::Milliseconds(100)));
+  FPO_RETURN_IF_ERROR(CheckDuration("--shutdown-grace", grace, absl::ZeroDuration()));
+  FPO_RETURN_IF_ERROR(CheckDuration("--idle", idle, absl::Seconds(1)));
+  FPO_RETURN_IF_ERROR(CheckNumber("--threads", threads, {2, 256}));
+  FPO_RETURN_IF_ERROR(CheckNumber("--streams-max", streams_max, {1, 100'000}));
+  FPO_RETURN_IF_ERROR(CheckNumber("--block-cache-mib", block_cache_mib, {1, 1 << 20}));
+  FPO_RETURN_IF_ERROR(CheckNumber("--free-mib-min", free_mib_min, {0, 1 << 30}));
+  FPO_RETURN_IF_ERROR(CheckRetention());
+  return CheckNumber("--keys-in-memory-max", keys_in_memory_max, {1000, 1'000'000'000});
+}
+
+}  // namespace fpo::cache

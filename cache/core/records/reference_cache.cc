@@ -1,0 +1,360 @@
+#include "cache/core/records/reference_cache.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "cache/core/records/cache_errors.h"
+#include "common/failpoint.h"
+#include "common/observe/log.h"
+#include "common/reference/record_key.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+absl::Status CheckDistinct(absl::Span<const Digest> keys) {
+  absl::flat_hash_set<Digest> seen;
+  seen.reserve(keys.size());
+  for (const Digest& key : keys) {
+    if (!seen.insert(key).second) return BadRequest("keys", absl::StrCat(ToHex(key), " twice"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDistinct(absl::Span<const PackedRecord> records) {
+  std::vector<Digest> keys;
+  for (const PackedRecord& record : records) keys.push_back(record.key);
+  return CheckDistinct(keys);
+}
+
+absl::Status CheckNewManifest(const NewManifest& manifest) {
+  const auto count = static_cast<int64_t>(manifest.keys.size());
+  if (count == 0 || count > kManifestKeysMax) {
+    return BadRequest("keys",
+                      absl::StrCat(count, " keys; 1 to ", kManifestKeysMax, " are allowed"));
+  }
+  const auto name_bytes = std::max(manifest.owner.size(), manifest.name.size());
+  if (static_cast<int64_t>(name_bytes) > kNameBytesMax) {
+    return BadRequest("name", absl::StrCat(name_bytes, " bytes; at most ", kNameBytesMax));
+  }
+  if (!IsShare(manifest.share)) {
+    return BadRequest("share", absl::StrCat("\"", manifest.share.substr(0, 80),
+                                            "\"; public, private or group:NAME"));
+  }
+  return CheckDistinct(manifest.keys);
+}
+
+absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed) {
+  if (static_cast<int64_t>(packed.size()) > kPackedBytesMax) {
+    return BadRequest("packed", absl::StrCat(packed.size(), " bytes; at most ", kPackedBytesMax));
+  }
+  absl::StatusOr<std::vector<PackedRecord>> records = Unpack(packed);
+  if (!records.ok()) return BadRequest("packed", std::string(records.status().message()));
+  FPO_RETURN_IF_ERROR(CheckDistinct(*records));
+  return records;
+}
+
+}  // namespace
+
+ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options)
+    : store_(*store),
+      clock_(*clock),
+      options_(options),
+      claims_(store->BootNumber(), options.claims),
+      manifests_(options.keys_in_memory_max),
+      costs_({}) {}
+
+absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
+    Store* store, const Clock* clock, ReferenceCacheOptions options) {
+  auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clock, options));
+  FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store->ListManifests());
+  FPO_ASSIGN_OR_RETURN(auto costs, store->ListCosts());
+  absl::MutexLock lock(&cache->mutex_);
+  for (const ManifestHeader& header : headers) cache->manifests_.AddUnknown(header);
+  cache->costs_ = CostLedger(std::move(costs));
+  cache->repairs_seen_ = store->Totals().repairs;
+  return cache;
+}
+
+absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(const Digest& id) {
+  absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
+  if (absl::IsNotFound(header.status())) return NoManifest(id);
+  if (absl::IsDataLoss(header.status())) return DropDamagedManifest(id, header.status());
+  FPO_RETURN_IF_ERROR(header.status());
+  absl::StatusOr<std::vector<Digest>> keys = store_.ManifestKeys(id, 0, header->total);
+  if (absl::IsDataLoss(keys.status())) return DropDamagedManifest(id, keys.status());
+  FPO_RETURN_IF_ERROR(keys.status());
+  // The id is the digest of recipe and keys: nothing else can pass for them.
+  if (ManifestId(header->recipe_id, *keys) != id) {
+    return DropDamagedManifest(
+        id, absl::DataLossError(absl::StrCat(keys->size(), " of ", header->total,
+                                             " keys, and they do not give its id")));
+  }
+  std::vector<std::optional<IndexEntry>> entries;
+  entries.reserve(keys->size());
+  for (size_t from = 0; from < keys->size(); from += kKeysPerCallMax) {
+    const auto part = absl::MakeConstSpan(*keys).subspan(from, kKeysPerCallMax);
+    FPO_ASSIGN_OR_RETURN(const auto found, store_.Lookup(header->recipe_id, part));
+    entries.insert(entries.end(), found.begin(), found.end());
+  }
+  return std::make_unique<ManifestProgress>(*std::move(header), *std::move(keys), entries);
+}
+
+absl::Status ReferenceCache::DropDamagedManifest(const Digest& id, const absl::Status& error) {
+  ++counters_.manifest_corruptions;
+  Log(LogLevel::kError, "a damaged manifest is dropped; the next job that needs it puts it again",
+      {{"manifest", ToHex(id)}, {"error", std::string(error.message())}});
+  FPO_RETURN_IF_ERROR(store_.RemoveManifest(id));
+  absl::MutexLock lock(&mutex_);
+  manifests_.Remove(id);
+  ++version_;
+  return NoManifest(id);
+}
+
+absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ManifestProgress* progress = manifests_.Find(id)) return visit(*progress);
+  }
+  absl::WriterMutexLock load(&load_mutex_);
+  absl::StatusOr<std::unique_ptr<ManifestProgress>> read = ReadProgress(id);
+  FPO_RETURN_IF_ERROR(read.status());
+  absl::MutexLock lock(&mutex_);
+  manifests_.Load(*std::move(read));
+  return visit(*manifests_.Find(id));
+}
+
+absl::Status ReferenceCache::WithUsedManifest(const Digest& id, const Visit& visit) {
+  return WithManifest(id, [&](ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    manifests_.Touch(id, clock_.Now());
+    return visit(progress);
+  });
+}
+
+absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest) {
+  FPO_RETURN_IF_ERROR(CheckNewManifest(manifest));
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(manifest.recipe);
+  if (!recipe.ok()) return BadRequest("recipe", std::string(recipe.status().message()));
+  ManifestHeader header;
+  header.recipe_id = RecipeId(*recipe);
+  header.id = ManifestId(header.recipe_id, manifest.keys);
+  header.recipe = CanonicalRecipe(*recipe);
+  header.total = static_cast<int64_t>(manifest.keys.size());
+  header.owner = std::move(manifest.owner);
+  header.name = std::move(manifest.name);
+  header.shares = {{.owner = header.owner, .share = std::move(manifest.share)}};
+  header.created = header.used = clock_.Now();
+  header.retained_until = header.used + options_.keep.retain;
+  {
+    absl::ReaderMutexLock put(&load_mutex_);
+    FPO_RETURN_IF_ERROR(store_.PutManifest(header, manifest.keys));
+    absl::MutexLock lock(&mutex_);
+    manifests_.AddUnknown(header);
+    if (sweeping_) registered_.push_back(header.id);
+  }
+  FPO_ASSIGN_OR_RETURN(ManifestStatus status, StatusOf(header));
+  counters_.hits += status.present;
+  counters_.misses += header.total - status.present;
+  CountSaved(header.recipe_id, status.present, &status.saved);
+  FPO_FAILPOINT("cache.manifest.before_reply");
+  return status;
+}
+
+void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, Savings* saved) {
+  absl::MutexLock lock(&mutex_);
+  *saved = costs_.SavedBy(recipe_id, hits);
+  counters_.saved_seconds += saved->seconds;
+  counters_.saved_flops += saved->flops;
+}
+
+absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& header) {
+  ManifestStatus status{.header = header};
+  FPO_RETURN_IF_ERROR(WithManifest(header.id, [&](const ManifestProgress& progress) {
+    status.present = progress.present();
+    status.bytes = progress.bytes();
+    return absl::OkStatus();
+  }));
+  return status;
+}
+
+absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, const ClaimAsk& ask) {
+  if (ask.limit < 1 || ask.limit > kClaimKeysMax) {
+    return BadRequest("limit", absl::StrCat(ask.limit, "; 1 to ", kClaimKeysMax));
+  }
+  FPO_FAILPOINT("cache.claim.begin");
+  FPO_RETURN_IF_ERROR(CheckRoom());
+  ClaimGrant grant;
+  const auto take = [&](const ManifestProgress& progress)
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    const absl::Time now = clock_.Now();
+    const Digest& recipe_id = progress.header().recipe_id;
+    claims_.Expire(now);
+    grant.lease = claims_.lease();
+    grant.complete = progress.complete();
+    grant.claim_id = claims_.OfRequest(ask.request_id, manifest_id);
+    std::vector<Digest> keys;
+    for (const int64_t ordinal : progress.missing()) {
+      if (static_cast<int64_t>(keys.size()) == ask.limit) break;
+      const Digest& key = progress.keys()[ordinal];
+      const bool ours = grant.claim_id != 0 ? claims_.Holds(grant.claim_id, recipe_id, key)
+                                            : !claims_.IsHeld(recipe_id, key);
+      if (!ours) continue;
+      keys.push_back(key);
+      grant.ordinals.push_back(ordinal);
+    }
+    if (grant.claim_id != 0) return absl::OkStatus();  // asked before: the answer was lost
+    if (keys.empty()) {
+      const std::optional<absl::Time> next = claims_.NextExpiry(recipe_id);
+      if (!grant.complete && next) grant.retry_after = *next - now;
+      return absl::OkStatus();
+    }
+    FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, ask.builder, now));
+    claims_.SetPurpose(grant.claim_id, manifest_id, ask.request_id);
+    ++version_;
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, take));
+  FPO_FAILPOINT("cache.claim.granted");
+  return grant;
+}
+
+absl::Status ReferenceCache::CheckRoom() const {
+  FPO_RETURN_IF_ERROR(store_.Writable());
+  const int64_t limit = options_.keep.reject_bytes;
+  if (limit <= 0) return absl::OkStatus();
+  const int64_t stored = store_.Totals().bytes;
+  return stored < limit ? absl::OkStatus() : CacheFull(stored, limit);
+}
+
+absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done) {
+  FPO_FAILPOINT("cache.claim.renew");
+  absl::MutexLock lock(&mutex_);
+  const absl::Status renewed = claims_.Renew(claim_id, records_done, clock_.Now());
+  ++version_;
+  return renewed;
+}
+
+absl::Status ReferenceCache::ReleaseClaim(uint64_t claim_id) {
+  FPO_FAILPOINT("cache.claim.release");
+  absl::MutexLock lock(&mutex_);
+  const absl::Status released = claims_.Release(claim_id, clock_.Now());
+  ++version_;
+  return released;
+}
+
+absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::RecordsNotHeld(
+    const Digest& manifest_id, uint64_t claim_id, absl::Span<const PackedRecord> records,
+    ManifestHeader* header) {
+  std::vector<PackedRecord> not_held;
+  const auto check = [&](const ManifestProgress& progress)
+                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+    *header = progress.header();
+    claims_.Expire(clock_.Now());
+    for (const PackedRecord& record : records) {
+      if (!progress.OrdinalOf(record.key)) return ForeignKey(record.key, manifest_id);
+      if (!claims_.Holds(claim_id, header->recipe_id, record.key)) not_held.push_back(record);
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, check));
+  return not_held;
+}
+
+absl::Status ReferenceCache::CheckIdentical(const Digest& recipe_id, uint64_t claim_id,
+                                            absl::Span<const PackedRecord> records) {
+  std::vector<Digest> keys;
+  for (const PackedRecord& record : records) keys.push_back(record.key);
+  FPO_ASSIGN_OR_RETURN(const auto entries, store_.Lookup(recipe_id, keys));
+  for (size_t i = 0; i < records.size(); ++i) {
+    const bool identical =
+        entries[i] && !entries[i]->quarantined && entries[i]->digest == records[i].sha256;
+    if (identical) continue;
+    counters_.refused += static_cast<int64_t>(records.size());
+    absl::MutexLock lock(&mutex_);
+    FPO_RETURN_IF_ERROR(claims_.CheckLive(claim_id));
+    return NotHeld(claim_id, keys[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PutCounts> ReferenceCache::PutRecords(const Digest& manifest_id, uint64_t claim_id,
+                                                     absl::string_view packed,
+                                                     const ComputeCost& cost) {
+  const PutBatch batch{.claim_id = claim_id, .packed = packed, .cost = cost};
+  return PutBatches(manifest_id, absl::MakeConstSpan(&batch, 1));
+}
+
+absl::StatusOr<PutCounts> ReferenceCache::PutBatches(const Digest& manifest_id,
+                                                     absl::Span<const PutBatch> batches) {
+  FPO_FAILPOINT("cache.put.begin");
+  ManifestHeader header;
+  std::vector<PackedRecord> records;
+  RecipeCost cost;
+  for (const PutBatch& batch : batches) {
+    FPO_ASSIGN_OR_RETURN(std::vector<PackedRecord> some, UnpackRequest(batch.packed));
+    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> not_held,
+                         RecordsNotHeld(manifest_id, batch.claim_id, some, &header));
+    if (!not_held.empty()) {
+      FPO_RETURN_IF_ERROR(CheckIdentical(header.recipe_id, batch.claim_id, not_held));
+    }
+    cost.seconds += batch.cost.seconds;
+    cost.flops += batch.cost.flops;
+    std::move(some.begin(), some.end(), std::back_inserter(records));
+  }
+  if (batches.size() > 1) FPO_RETURN_IF_ERROR(CheckDistinct(records));
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(header.recipe));
+  FPO_RETURN_IF_ERROR(CheckRoom());
+  absl::ReaderMutexLock put(&load_mutex_);
+  const absl::StatusOr<PutResult> result = store_.PutRecords(recipe, records, clock_.Now());
+  if (!result.ok()) {
+    counters_.refused += static_cast<int64_t>(records.size());
+    return result.status();
+  }
+  const PutCounts counts = Account(header.recipe_id, records, *result);
+  cost.records = static_cast<int64_t>(records.size());
+  {
+    absl::MutexLock lock(&mutex_);
+    costs_.Add(header.recipe_id, cost);
+  }
+  FPO_FAILPOINT("cache.put.before_ack");
+  return counts;
+}
+
+PutCounts ReferenceCache::Account(const Digest& recipe_id, absl::Span<const PackedRecord> records,
+                                  const PutResult& result) {
+  PutCounts counts;
+  for (const PutOutcome outcome : result.outcomes) {
+    counts.stored += outcome == PutOutcome::kStored;
+    counts.present += outcome == PutOutcome::kPresent;
+    counts.conflict += outcome == PutOutcome::kConflict;
+  }
+  counters_.stored += counts.stored;
+  counters_.present += counts.present;
+  counters_.conflict += counts.conflict + result.margin_conflicts;
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mutex_);
+  for (const StoredRecord& added : result.added) manifests_.MarkPresent(added);
+  for (const PackedRecord& record : records) claims_.Fulfil(recipe_id, record.key, now);
+  ++version_;
+  return counts;
+}
+
+absl::StatusOr<ManifestView> ReferenceCache::View(const Digest& manifest_id) {
+  ManifestView view;
+  const auto count = [&](const ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    view.present = progress.present();
+    view.total = progress.total();
+    view.claimable = view.total - view.present;
+    claims_.ForEachHeldKey(progress.header().recipe_id, [&](const Digest& key) {
+      if (progress.IsMissing(key)) --view.claimable;
+    });
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, count));
+  return view;
+}
+
+}  // namespace fpo::cache

@@ -1,0 +1,92 @@
+#include "cache/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/version.h"
+#include "common/program_flags.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+void AddListen(CLI::App* app, ListenOptions* listen) {
+  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
+      ->capture_default_str();
+  app->add_option("--http", listen->http, "address of /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen->port_file,
+                  "written with the real addresses once everything listens");
+  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+  app->add_option("--access", listen->access,
+                  "who may call: the file that fpoctl token create writes; without it everybody");
+}
+
+void AddLimits(CLI::App* app, CacheConfig* config) {
+  AddDuration(app, "--lease", &config->lease, "how long a silent builder keeps its claim");
+  AddDuration(app, "--shutdown-grace", &config->grace, "for running calls at SIGTERM");
+  AddDuration(app, "--idle", &config->idle, "a stream whose peer does nothing is cut after it");
+  app->add_option("--threads", config->threads, "calls in the store at once")
+      ->capture_default_str();
+  app->add_option("--streams-max", config->streams_max, "streams open at once")
+      ->capture_default_str();
+  app->add_option("--block-cache-mib", config->block_cache_mib, "memory for hot blocks, MiB")
+      ->capture_default_str();
+  app->add_option("--free-mib-min", config->free_mib_min,
+                  "writes stop when less is free, or 5 % of the file system; 0: never")
+      ->capture_default_str();
+  app->add_option("--keys-in-memory-max", config->keys_in_memory_max,
+                  "of manifests in use, about 100 bytes each")
+      ->capture_default_str();
+}
+
+void AddUpkeep(CLI::App* app, CacheConfig* config) {
+  AddDuration(app, "--keep-unused", &config->keep_unused,
+              "manifests that nobody used for so long are removed");
+  AddDuration(app, "--gc-every", &config->gc_every, "time between garbage collections");
+  app->add_option("--evict-mib", config->evict_mib,
+                  "above it the longest unused manifests are removed early; 0: no limit")
+      ->capture_default_str();
+  app->add_option("--reject-mib", config->reject_mib, "above it nothing new is taken; 0: no limit")
+      ->capture_default_str();
+  app->add_option("--scrub-mib-per-second", config->scrub_mib_per_second,
+                  "how fast stored records are read again and checked; 0: never")
+      ->capture_default_str();
+  AddDuration(app, "--scrub-every", &config->scrub_every, "from the start of a check to the next");
+  app->add_option("--backups", config->backups,
+                  "folder for copies, which fpoctl cache backup asks for");
+  app->add_option("--replica-of", config->replica_of,
+                  "host:port of a cache: serve its records, fetching what is not here yet, and "
+                  "pass everything that changes something on to it");
+  app->add_option("--token-file", config->token_file,
+                  "what --replica-of shows to its cache: a worker's token");
+  app->add_option("--failpoint", config->failpoints, "NAME=kill|error[@N], for tests")->group("");
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CLI::App app(
+      "Stores what frozen reference models say about responses, so that it is computed once.",
+      "fpo-cache");
+  app.set_version_flag("--version", absl::StrCat("fpo-cache ", ProgramVersion()));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  AddListen(&app, &flags.config.listen);
+  app.add_option("--data", flags.config.data, "folder of the store");
+  AddLimits(&app, &flags.config);
+  AddUpkeep(&app, &flags.config);
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, flags.config.Validate()));
+  return flags;
+}
+
+}  // namespace fpo::cache

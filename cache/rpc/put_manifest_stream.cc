@@ -1,0 +1,108 @@
+#include "cache/rpc/put_manifest_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cache/core/records/cache_errors.h"
+#include "cache/rpc/convert.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+
+namespace fpo::cache {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr int64_t kReserveMax = 1 << 16;  // a promise of more is not trusted with memory
+
+}  // namespace
+
+PutManifestStream::PutManifestStream(const StreamContext& context,
+                                     grpc::CallbackServerContext* call,
+                                     pb::PutManifestResponse* response, Principal caller)
+    : context_(context),
+      call_(call),
+      response_(response),
+      caller_(std::move(caller)),
+      idle_(call, context.idle_max) {
+  if (!context_.streams->Add(this)) {
+    Finish(ToGrpcStatus(TooManyCalls()));
+    return;
+  }
+  ReadNext();
+}
+
+void PutManifestStream::ReadNext() {
+  idle_.WaitsForPeer();
+  StartRead(&request_);
+}
+
+void PutManifestStream::OnReadDone(bool ok) {
+  idle_.PeerActed();
+  if (ok) {
+    const absl::Status accepted = Accept(request_);
+    if (accepted.ok()) return ReadNext();
+    return Finish(ToGrpcStatus(accepted));
+  }
+  if (call_->IsCancelled()) return Finish(grpc::Status::CANCELLED);
+  context_.pool->Run([this] { Finish(ToGrpcStatus(Store())); });
+}
+
+absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
+  if (request.has_header()) {
+    if (has_header_) return BadRequest("header", "sent twice");
+    const pb::ManifestHeader& header = request.header();
+    if (static_cast<int64_t>(header.recipe().size()) > kRecipeBytesMax) {
+      return BadRequest("recipe",
+                        absl::StrCat(header.recipe().size(), " bytes; at most ", kRecipeBytesMax));
+    }
+    if (header.keys() < 1 || header.keys() > kManifestKeysMax) {
+      return BadRequest("header.keys", absl::StrCat(header.keys(), "; 1 to ", kManifestKeysMax));
+    }
+    has_header_ = true;
+    keys_promised_ = header.keys();
+    manifest_.recipe = header.recipe();
+    // Agents register for the owners of their jobs, others for themselves.
+    const bool for_others = caller_.name.empty() || caller_.role == Role::kWorker;
+    manifest_.owner = for_others ? header.owner() : caller_.name;
+    if (!header.share().empty()) manifest_.share = header.share();
+    manifest_.name = header.name();
+    manifest_.keys.reserve(std::min(keys_promised_, kReserveMax));
+    return absl::OkStatus();
+  }
+  if (!has_header_) return BadRequest("header", "the first message must be the header");
+  FPO_ASSIGN_OR_RETURN(const std::vector<Digest> keys, ReadKeys(request.keys()));
+  const auto total = static_cast<int64_t>(manifest_.keys.size() + keys.size());
+  if (static_cast<int64_t>(keys.size()) > kKeysPerCallMax || total > keys_promised_) {
+    return BadRequest(
+        "keys", absl::StrCat(keys.size(), " keys in one message, ", total, " in all; at most ",
+                             kKeysPerCallMax, " and the ", keys_promised_, " of the header"));
+  }
+  manifest_.keys.insert(manifest_.keys.end(), keys.begin(), keys.end());
+  return absl::OkStatus();
+}
+
+absl::Status PutManifestStream::Store() {
+  if (!has_header_) return BadRequest("header", "missing");
+  if (static_cast<int64_t>(manifest_.keys.size()) != keys_promised_) {
+    return BadRequest("keys", absl::StrCat(manifest_.keys.size(), " keys came and the header says ",
+                                           keys_promised_));
+  }
+  // The upstream says what is missing. One that is away matters only when something is.
+  absl::Status above;
+  if (context_.upstream) above = context_.upstream->PutManifest(manifest_, response_);
+  FPO_ASSIGN_OR_RETURN(const ManifestStatus status,
+                       context_.cache->PutManifest(std::move(manifest_)));
+  if (context_.upstream && above.ok()) return absl::OkStatus();
+  if (!above.ok() && status.present < status.header.total) return above;
+  *response_ = ToPutResponse(status);
+  return absl::OkStatus();
+}
+
+void PutManifestStream::OnDone() {
+  context_.streams->Remove(this);
+  delete this;
+}
+
+}  // namespace fpo::cache

@@ -1,0 +1,114 @@
+#include "common/files/output_folder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
+#include "common/job/job_difference.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+
+namespace fpo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kRunBytesMax = int64_t{4} << 20;
+constexpr char kSmokeSuffix[] = "-smoke";
+constexpr size_t kNameMax = 63;
+
+// Without a time of its own the file's stands for it.
+absl::Time WrittenAt(const std::string& path) {
+  std::error_code error;
+  const auto written = fs::last_write_time(path, error);
+  if (error) return absl::InfinitePast();
+  return absl::FromChrono(std::chrono::file_clock::to_sys(written));
+}
+
+// What run.json says. One that is torn or of another form says nothing: the run is not finished.
+void ReadRunJson(const std::string& path, FolderRun* run) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kRunBytesMax);
+  if (!text.ok()) return;
+  const absl::StatusOr<JsonValue> json = ParseJson(*text);
+  if (!json.ok() || json->type() != JsonValue::Type::kObject) return;
+  std::string finished_at;
+  (void)ReadMember(*json, "job_id", &run->job_id);
+  (void)ReadMember(*json, "finished", &run->finished);
+  (void)ReadMember(*json, "steps", &run->steps);
+  (void)ReadMember(*json, "finished_at", &finished_at);
+  if (!run->finished) return;
+  if (!absl::ParseTime(absl::RFC3339_full, finished_at, &run->finished_at, nullptr)) {
+    run->finished_at = WrittenAt(path);
+  }
+}
+
+}  // namespace
+
+std::string FolderRun::Words() const {
+  std::string words = absl::StrCat("the run of job \"", job.name, "\"");
+  if (!job_id.empty()) absl::StrAppend(&words, " (", job_id, ")");
+  if (!finished) return absl::StrCat(words, ", not finished");
+  return absl::StrCat(words, ", finished ",
+                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", finished_at, absl::UTCTimeZone()));
+}
+
+absl::StatusOr<std::optional<FolderRun>> ReadFolderRun(const std::string& folder) {
+  std::error_code error;
+  if (folder.empty() || !fs::exists(folder + "/job.yaml", error)) return std::nullopt;
+  FolderRun run;
+  run.folder = folder;
+  FPO_ASSIGN_OR_RETURN(run.job, ReadJobFile(folder + "/job.yaml"));
+  ReadRunJson(folder + "/run.json", &run);
+  return run;
+}
+
+absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std::string& advice) {
+  const std::vector<JobDifference> differences = RunDifferences(job, run.job);
+  if (differences.empty()) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      absl::StrCat("output folder ", run.folder, " holds ", run.Words(), ", with other settings: ",
+                   DescribeDifferences(differences, "here", "in the folder"), "; ", advice));
+}
+
+bool HasAllSteps(const FolderRun& run, const JobConfig& job) {
+  if (!run.finished) return false;
+  if (job.max_steps.has_value() && *job.max_steps <= run.steps) return true;
+  constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+  return job.max_steps.value_or(kNoLimit) <= run.job.max_steps.value_or(kNoLimit) &&
+         job.epochs <= run.job.epochs;
+}
+
+void MakeSmokeNames(JobConfig* job) {
+  const size_t room = kNameMax - (sizeof(kSmokeSuffix) - 1);
+  job->name = absl::StrCat(job->name.substr(0, room), kSmokeSuffix);
+  while (job->output.size() > 1 && job->output.back() == '/') job->output.pop_back();
+  absl::StrAppend(&job->output, kSmokeSuffix);
+  std::erase_if(job->labels, [](const auto& label) { return label.first == "smoke"; });
+  job->labels.emplace_back("smoke", "yes");
+}
+
+bool IsSmoke(const JobConfig& job) {
+  const std::pair<std::string, std::string> label("smoke", "yes");
+  return absl::EndsWith(job.name, kSmokeSuffix) && absl::EndsWith(job.output, kSmokeSuffix) &&
+         std::find(job.labels.begin(), job.labels.end(), label) != job.labels.end();
+}
+
+absl::Status RemoveRun(const std::string& folder) {
+  for (const char* name : {"run.json", "admission.json", "metrics.jsonl", "report.html",
+                           "evaluation.json", "features.json", "reference.fpr", "checkpoints",
+                           "model", "prepared", "evaluations", "tensorboard", "job.yaml"}) {
+    std::error_code error;
+    const std::string path = absl::StrCat(folder, "/", name);
+    fs::remove_all(path, error);
+    if (error) return PosixError(error.value(), "remove", path);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fpo

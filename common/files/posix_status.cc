@@ -1,0 +1,150 @@
+#include "common/files/posix_status.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/files/file_descriptor.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+absl::StatusCode CodeOf(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return absl::StatusCode::kNotFound;
+    case EEXIST:
+      return absl::StatusCode::kAlreadyExists;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::StatusCode::kPermissionDenied;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return absl::StatusCode::kResourceExhausted;
+    case EISDIR:
+    case ENOTDIR:
+    case ENOTEMPTY:
+      return absl::StatusCode::kFailedPrecondition;
+    case EINVAL:
+    case ENAMETOOLONG:
+      return absl::StatusCode::kInvalidArgument;
+    default:
+      return absl::StatusCode::kUnavailable;
+  }
+}
+
+// What to do about it. Empty: nothing is known.
+ErrorInfo InfoOf(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+      return {.reason = "NO_FILE", .hint = "is the path right? the folder in it must exist"};
+    case EISDIR:
+      return {.reason = "IS_FOLDER", .hint = "name a file, not a folder"};
+    case EACCES:
+    case EPERM:
+      return {.reason = "FILE_DENIED", .hint = "see who may use it: ls -ld"};
+    case EROFS:
+      return {.reason = "FILE_DENIED", .hint = "name a place that can be written"};
+    case ENOSPC:
+    case EDQUOT:
+      return {.reason = "DISK_FULL", .hint = "free space there (df -h), or name another place"};
+    default:
+      return {};
+  }
+}
+
+std::string ParentFolder(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Of an unfinished file; errors name the one it will be.
+absl::Status WriteAndSync(const std::string& unfinished, absl::string_view bytes,
+                          const std::string& path) {
+  const FileDescriptor file(
+      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) return PosixError(errno, "write", path);
+  while (!bytes.empty()) {
+    const ssize_t n = write(file.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return PosixError(errno, "write", path);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  if (fsync(file.get()) != 0) return PosixError(errno, "fsync", path);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status PosixError(int error_number, absl::string_view call, absl::string_view path) {
+  absl::Status error(
+      CodeOf(error_number),
+      absl::StrCat(call, " ", path, ": ", std::generic_category().message(error_number)));
+  const ErrorInfo info = InfoOf(error_number);
+  if (!info.reason.empty()) AttachErrorInfo(&error, info);
+  return error;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return PosixError(errno, "open", path);
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0) return PosixError(errno, "fstat", path);
+  if (S_ISDIR(info.st_mode)) return PosixError(EISDIR, "read", path);
+
+  const auto too_long = [&](int64_t bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("read ", path, ": ", bytes, " bytes or more, the limit is ", max_bytes));
+  };
+  if (info.st_size > max_bytes) return too_long(info.st_size);
+  // Pipes and files of /proc have no size: read until the end, one byte past the limit at most.
+  std::string content;
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t n = read(file.get(), buffer, sizeof(buffer));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return PosixError(errno, "read", path);
+    if (n == 0) return content;
+    content.append(buffer, static_cast<size_t>(n));
+    if (static_cast<int64_t>(content.size()) > max_bytes) {
+      return too_long(static_cast<int64_t>(content.size()));
+    }
+  }
+}
+
+absl::Status SyncParentFolder(const std::string& path) {
+  const std::string folder = ParentFolder(path);
+  const FileDescriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) return PosixError(errno, "open", folder);
+  if (fsync(directory.get()) != 0) return PosixError(errno, "fsync", folder);
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes) {
+  // Two writers of one path must not share the unfinished file.
+  const std::string unfinished = absl::StrCat(path, ".", RandomId(4), ".tmp");
+  absl::Status written = WriteAndSync(unfinished, bytes, path);
+  if (written.ok() && rename(unfinished.c_str(), path.c_str()) != 0) {
+    written = PosixError(errno, "rename", path);
+  }
+  if (!written.ok()) {
+    unlink(unfinished.c_str());
+    return written;
+  }
+  return SyncParentFolder(path);
+}
+
+}  // namespace fpo

@@ -1,0 +1,122 @@
+#include "common/job/job_advice.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/job/job_fields.h"
+#include "common/job/job_file.h"
+#include "common/job/method_table.h"
+
+namespace fpo {
+namespace {
+
+// Far enough outside the usual range to change what the loss does.
+bool IsUnusual(const MethodInfo& method, double beta) {
+  return method.length_normalised ? beta < method.beta_low / 2 : beta > method.beta_high * 2;
+}
+
+std::string BetaWarning(const MethodInfo& method, double beta) {
+  const std::string paper = method.beta_paper;
+  return absl::StrCat("method.beta ", beta, " with ", method.name, ": ", BetaReason(method), "; ",
+                      BetaRange(method), " is usual, the default ", method.beta,
+                      paper == "-" ? "" : absl::StrCat(", the FPO paper's value ", paper));
+}
+
+size_t CountFields(JobConfig* config, absl::string_view section) {
+  for (const JobEntry& entry : JobEntries(config)) {
+    if (section == entry.name) return entry.fields.size();
+  }
+  return 0;
+}
+
+std::string NotUsed(absl::string_view key, absl::string_view by) {
+  return absl::StrCat(key, " is set, and ", by, " does not use it");
+}
+
+void UnusedMethodKeys(const JobNode& section, const MethodInfo& method,
+                      std::vector<std::string>* notes) {
+  for (const auto& [key, value] : section.members) {
+    if (MethodReads(method, key)) continue;
+    std::vector<std::string> users;
+    for (const MethodInfo& other : Methods()) {
+      if (MethodReads(other, key)) users.emplace_back(other.name);
+    }
+    if (users.empty()) continue;  // no such key: the reader says so
+    notes->push_back(
+        absl::StrCat(NotUsed(absl::StrCat("method.", key), absl::StrCat("method ", method.name)),
+                     "; it belongs to ", absl::StrJoin(users, ", ")));
+  }
+}
+
+void UnusedOptimizerKeys(const JobNode& section, const std::string& optimizer,
+                         std::vector<std::string>* notes) {
+  JobConfig defaults;
+  if (section.members.size() >= CountFields(&defaults, "optimizer")) return;
+  const bool rmsprop = optimizer == "rmsprop";
+  const std::string by = absl::StrCat("optimizer ", optimizer);
+  if (!rmsprop && section.Find("alpha") != nullptr)
+    notes->push_back(NotUsed("optimizer.alpha", by));
+  if (rmsprop && section.Find("betas") != nullptr) notes->push_back(NotUsed("optimizer.betas", by));
+}
+
+bool IsGiven(const JobNode& root, absl::string_view key) {
+  const JobNode* node = root.Find(key);
+  return node != nullptr && (!node->members.empty() || !node->items.empty());
+}
+
+}  // namespace
+
+std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config) {
+  std::vector<std::string> notes;
+  const MethodInfo* method = FindMethod(config.method.name);
+  JobConfig defaults;
+  const JobNode* section = root.Find("method");
+  const bool whole =
+      section != nullptr && section->members.size() + 1 >= CountFields(&defaults, "method");
+  if (method == nullptr || whole) return notes;
+  if (config.kind == "sae") {
+    for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference"}) {
+      if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind sae"));
+    }
+    return notes;
+  }
+  const std::string by = absl::StrCat("method ", method->name);
+  if (section != nullptr) UnusedMethodKeys(*section, *method, &notes);
+  if (const JobNode* optimizer = root.Find("optimizer"); optimizer != nullptr) {
+    UnusedOptimizerKeys(*optimizer, config.optimizer.name, &notes);
+  }
+  if (IsGiven(root, "sae") && !MethodReads(*method, "features"))
+    notes.push_back(NotUsed("sae", by));
+  if (IsGiven(root, "sae_training")) {
+    notes.push_back(NotUsed("sae_training", absl::StrCat("kind ", config.kind)));
+  }
+  const JobNode* reference = root.Find("reference");
+  if (config.reference.source == "none" && reference != nullptr &&
+      reference->Find("path") != nullptr) {
+    notes.push_back(NotUsed("reference.path", by));
+  }
+  return notes;
+}
+
+std::vector<std::string> JobWarnings(const JobConfig& config, std::optional<int64_t> steps) {
+  std::vector<std::string> warnings;
+  const MethodInfo* method = FindMethod(config.method.name);
+  if (config.kind != "train" || method == nullptr) return warnings;
+  if (method->beta > 0 && IsUnusual(*method, config.method.beta)) {
+    warnings.push_back(BetaWarning(*method, config.method.beta));
+  }
+  const std::optional<int64_t> last = steps.has_value() ? steps : config.max_steps;
+  const int64_t warmup = config.schedule.warmup_steps;
+  if (last.has_value() && warmup > *last) {
+    warnings.push_back(absl::StrCat("the warm-up (schedule.warmup_steps: ", warmup,
+                                    ") does not end before the last step (", *last,
+                                    "): the full learning rate is never used; a tenth of the "
+                                    "steps is usual"));
+  }
+  if (config.data.eval.empty()) {
+    warnings.push_back(
+        "data.eval is empty: no held-out numbers, and keep_best has nothing to go by");
+  }
+  return warnings;
+}
+
+}  // namespace fpo

@@ -1,0 +1,108 @@
+#include "common/job/job_difference.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/job/job_fields.h"
+#include "common/text/json.h"
+
+namespace fpo {
+namespace {
+
+constexpr size_t kDescribedMax = 4;
+constexpr char kAbsent[] = "(absent)";
+
+// The job with everything at its default that decides no number of a run.
+JobConfig Deciding(JobConfig job) {
+  const JobConfig defaults;
+  job.name.clear();
+  job.labels.clear();
+  job.output.clear();
+  job.resources = defaults.resources;
+  job.retry = defaults.retry;
+  job.checkpoint = defaults.checkpoint;
+  job.evaluate = defaults.evaluate;
+  job.reference.share = defaults.reference.share;
+  if (job.schedule.name == "constant") {
+    job.max_steps.reset();
+    job.epochs = 1;
+  }
+  return job;
+}
+
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+// Numbers as people write them, 0.0001 and 1e-05, as long as nothing is lost by it.
+std::string Text(const JobField& field) {
+  const auto* number = std::get_if<double*>(&field.slot);
+  if (number == nullptr) return JobFieldText(field);
+  const std::string short_text = absl::StrCat(**number);
+  double read = 0;
+  const bool exact = absl::SimpleAtod(short_text, &read) && read == **number;
+  return exact ? short_text : JsonNumber(**number);
+}
+
+void Append(const std::string& prefix, const std::vector<JobField>& fields, Values* values) {
+  for (const JobField& field : fields) {
+    values->emplace_back(absl::StrCat(prefix, field.name), Text(field));
+  }
+}
+
+// Every key with its value, in the order of the file.
+Values ValuesOf(JobConfig job) {
+  Values values;
+  for (const JobEntry& entry : JobEntries(&job)) {
+    if (entry.kind == JobEntry::Kind::kField) Append("", entry.fields, &values);
+    if (entry.kind == JobEntry::Kind::kSection) {
+      Append(absl::StrCat(entry.name, "."), entry.fields, &values);
+    }
+    if (entry.kind != JobEntry::Kind::kSaeList) continue;
+    for (size_t i = 0; i < job.sae.size(); ++i) {
+      Append(job.sae.size() == 1 ? "sae." : absl::StrCat("sae.", i, "."), SaeFields(&job.sae[i]),
+             &values);
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second) {
+  const Values a = ValuesOf(Deciding(first)), b = ValuesOf(Deciding(second));
+  std::map<std::string, std::string> rest(b.begin(), b.end());
+  std::vector<JobDifference> differences;
+  for (const auto& [key, value] : a) {
+    const auto other = rest.find(key);
+    if (other == rest.end()) {
+      differences.push_back({key, value, kAbsent});
+      continue;
+    }
+    if (other->second != value) differences.push_back({key, value, other->second});
+    rest.erase(other);
+  }
+  for (const auto& [key, value] : b) {
+    if (rest.count(key) > 0) differences.push_back({key, kAbsent, value});
+  }
+  return differences;
+}
+
+std::string DescribeDifferences(const std::vector<JobDifference>& differences,
+                                const std::string& here, const std::string& there) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < std::min(differences.size(), kDescribedMax); ++i) {
+    const JobDifference& each = differences[i];
+    parts.push_back(
+        absl::StrCat(each.key, ": ", each.first, " ", here, ", ", each.second, " ", there));
+  }
+  if (differences.size() > kDescribedMax) {
+    parts.push_back(absl::StrCat("and ", differences.size() - kDescribedMax, " more"));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+}  // namespace fpo

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/job/job_config.h"
+
+namespace fpo {
+
+// A key of the job file that two jobs give another value.
+struct JobDifference {
+  std::string key;     // dotted: "optimizer.lr"
+  std::string first;   // as in the file: "1e-05"
+  std::string second;  // "(absent)" where the other has no such entry
+};
+
+// The keys that differ among those that decide the numbers of a run: two jobs without a difference
+// may train in one output folder, one going on where the other stopped. Name, labels, output,
+// resources, retries, sharing, and how often to evaluate and checkpoint may differ; so may the
+// number of steps and epochs under a constant schedule, whose learning rates do not depend on it.
+std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second);
+
+// "optimizer.lr: 1e-05 HERE, 0.0001 THERE; seed: ...", at most four of them and how many more.
+std::string DescribeDifferences(const std::vector<JobDifference>& differences,
+                                const std::string& here, const std::string& there);
+
+}  // namespace fpo

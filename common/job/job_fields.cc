@@ -1,0 +1,266 @@
+#include "common/job/job_fields.h"
+
+#include "common/job/method_table.h"
+
+namespace fpo {
+namespace {
+
+using Kind = JobEntry::Kind;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+JobEntry Field(JobField field) { return {Kind::kField, field.name, field.doc, {field}}; }
+
+JobEntry Model(ModelSection* s) {
+  return {
+      Kind::kSection,
+      "model",
+      "the model to train, and the reference unless another is named",
+      {{"path", &s->path,
+        "Hugging Face directory: config.json, *.safetensors, tokenizer.json or tokenizer.model"},
+       {"dtype",
+        &s->dtype,
+        "parameters and activations; optimiser state stays float32",
+        {"bfloat16", "float32"}}}};
+}
+
+JobEntry Reference(ReferenceSection* s) {
+  return {Kind::kSection,
+          "reference",
+          "the frozen reference model",
+          {{"source",
+            &s->source,
+            "records from fpo-cache, in memory, or none",
+            {"cached", "online", "none"},
+            -kInf,
+            kInf,
+            "what the method needs"},
+           {"path", &s->path, "its Hugging Face directory", {}, -kInf, kInf, "model.path"},
+           {"features", &s->features, "which pooled features a record keeps", {"all", "top"}},
+           {"features_top", &s->features_top, "how many, with features: top", {}, 1, 1 << 20},
+           {"values",
+            &s->values,
+            "how a record keeps feature values; float16: half the size, 0.05 % off at most",
+            {"float32", "float16"}},
+           {"share", &s->share, "who else may read the records: public, private, or group:NAME"},
+           {"probe_pairs",
+            &s->probe_pairs,
+            "pairs recomputed at step 0 to prove that the records belong to the model; 0: off",
+            {},
+            0,
+            1024}}};
+}
+
+JobEntry SaeTraining(SaeTrainingSection* s) {
+  return {Kind::kSection,
+          "sae_training",
+          "kind: sae, training a JumpReLU SAE",
+          {{"width", &s->width, "features", {}, 1, 1 << 22},
+           {"target_l0", &s->target_l0, "active features per token to aim at", {}, 0.1, 1e6},
+           {"lr", &s->lr, "learning rate", {}, 0, 1},
+           {"steps", &s->steps, "optimiser steps", {}, 1, 1e9},
+           {"batch_tokens", &s->batch_tokens, "activations per step", {}, 1, 1 << 24}}};
+}
+
+JobEntry Data(DataSection* s) {
+  return {Kind::kSection,
+          "data",
+          "preference pairs, or responses for sft",
+          {{"train", &s->train, ".jsonl, .jsonl.gz or .json; several are read in order"},
+           {"eval", &s->eval, "held-out pairs", {}, -kInf, kInf, "none"},
+           {"format",
+            &s->format,
+            "how rows are written",
+            {"auto", "preference", "messages", "transcript", "ids"}},
+           {"template",
+            &s->template_name,
+            "chat template; none: strings are joined as they are",
+            {"auto", "gemma", "halo", "none"}},
+           {"max_length", &s->max_length, "prompt + response, in tokens", {}, 2, 1 << 20},
+           {"max_prompt_length",
+            &s->max_prompt_length,
+            "longer prompts lose their beginning",
+            {},
+            1,
+            1 << 20},
+           {"max_pairs", &s->max_pairs, "first N after admission; null: all", {}, 1, 1e12},
+           {"max_bad_fraction",
+            &s->max_bad_fraction,
+            "more malformed rows than this stop the job before a model is loaded",
+            {},
+            0,
+            1},
+           {"shuffle", &s->shuffle, "a new order each epoch, from the seed"}}};
+}
+
+JobEntry Method(MethodSection* s) {
+  return {
+      Kind::kSection,
+      "method",
+      "the objective",
+      {{"name",
+        &s->name,
+        "objective",
+        {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}},
+       {"beta", &s->beta, "scale of the reward", {}, 0, 1e6, BetaDefaults()},
+       {"alpha", &s->alpha, "fpo, tdpo2, simpo_kl: weight of the constraint", {}, 0, 1e6},
+       {"gamma", &s->gamma, "simpo, simpo_kl: target margin, subtracted after beta", {}, -1e6, 1e6},
+       {"top_k", &s->top_k, "fpo: features compared per response", {}, 1, 1 << 20},
+       {"feature_selection",
+        &s->feature_selection,
+        "fpo: whose largest features are compared",
+        {"union", "reference", "policy"}},
+       {"stop_gradient", &s->stop_gradient,
+        "fpo, tdpo2, simpo_kl: no gradient through the chosen side's divergence"},
+       {"features",
+        &s->features,
+        "fpo: pool SAE features, or as an ablation the hidden vector itself",
+        {"sae", "hidden"}},
+       {"feature_weights", &s->feature_weights,
+        "fpo: file of \"index weight\" lines for the distance; features left out weigh 1"},
+       {"label_smoothing",
+        &s->label_smoothing,
+        "share of labels taken as wrong",
+        {},
+        0,
+        0.499999}}};
+}
+
+JobEntry Optimizer(OptimizerSection* s) {
+  return {Kind::kSection,
+          "optimizer",
+          "the optimiser",
+          {{"name", &s->name, "optimiser", {"adam", "adamw", "rmsprop"}},
+           {"lr", &s->lr, "learning rate after the warm-up", {}, 0, 10},
+           {"betas", &s->betas, "adam, adamw", {}, 0, 0.999999999},
+           {"alpha", &s->alpha, "rmsprop: decay of the squared gradient", {}, 0, 0.999999999},
+           {"eps", &s->eps, "added to the denominator", {}, 0, 1},
+           {"weight_decay", &s->weight_decay, "decoupled with adamw", {}, 0, 10},
+           {"max_grad_norm",
+            &s->max_grad_norm,
+            "clip the gradient's norm to this; 0: off",
+            {},
+            0,
+            kInf}}};
+}
+
+JobEntry Schedule(ScheduleSection* s) {
+  return {Kind::kSection,
+          "schedule",
+          "learning rate over time",
+          {{"name", &s->name, "after the warm-up", {"constant", "linear", "cosine"}},
+           {"warmup_steps",
+            &s->warmup_steps,
+            "steps of linear warm-up",
+            {},
+            0,
+            1e9,
+            "150, or a tenth of max_steps where that is less"}}};
+}
+
+JobEntry Batch(BatchSection* s) {
+  return {Kind::kSection,
+          "batch",
+          "batch sizes",
+          {{"pairs", &s->pairs, "pairs per optimiser step, over all ranks", {}, 1, 1 << 20},
+           {"tokens_per_microbatch",
+            &s->tokens_per_microbatch,
+            "micro-batches are cut by tokens; the loss does not depend on it",
+            {},
+            1,
+            1 << 26}}};
+}
+
+JobEntry Checkpoint(CheckpointSection* s) {
+  return {Kind::kSection,
+          "checkpoint",
+          "what an interrupted job resumes from",
+          {{"every_steps",
+            &s->every_steps,
+            "steps between checkpoints; 0: only at the end",
+            {},
+            0,
+            1e9},
+           {"keep_last", &s->keep_last, "newest checkpoints to keep", {}, 1, 1000},
+           {"keep_best", &s->keep_best, "best checkpoints by held-out loss to keep", {}, 0, 1000}}};
+}
+
+JobEntry Evaluate(EvaluateSection* s) {
+  return {Kind::kSection,
+          "evaluate",
+          "evaluation on data.eval",
+          {{"every_steps",
+            &s->every_steps,
+            "steps between evaluations; 0: only at the end",
+            {},
+            0,
+            1e9},
+           {"pairs", &s->pairs, "first N held-out pairs", {}, 1, 1e9}}};
+}
+
+JobEntry Resources(ResourcesSection* s) {
+  return {Kind::kSection,
+          "resources",
+          "what the job needs",
+          {{"slots", &s->slots, "GPUs, or CPU shares; all or none are reserved", {}, 1, 4096},
+           {"queue", &s->queue, "queue"},
+           {"priority", &s->priority, "higher runs first", {}, 0, 1000},
+           {"require", &s->require, "labels that each worker must have, as name=value"}}};
+}
+
+JobEntry Retry(RetrySection* s) {
+  return {Kind::kSection,
+          "retry",
+          "what happens after a failure",
+          {{"max_restarts",
+            &s->max_restarts,
+            "restarts after crashes; lost hosts do not count",
+            {},
+            0,
+            1000},
+           {"on_oom", &s->on_oom, "after running out of memory", {"fail", "retry"}}}};
+}
+
+}  // namespace
+
+std::vector<JobField> SaeFields(SaeSection* s) {
+  return {
+      {"path", &s->path, "Gemma Scope .npz or .safetensors (+ config.json), or a SAELens folder"},
+      {"layer", &s->layer, "read from the file where it says so", {}, 0, 4096},
+      {"site", &s->site, "where the SAE reads", {"resid_post", "mlp_out", "attn_z"}}};
+}
+
+std::vector<JobEntry> JobEntries(JobConfig* c) {
+  return {
+      Field({"name", &c->name, "[a-z0-9-], at most 63 characters"}),
+      Field({"kind", &c->kind, "what to do", {"train", "reference", "evaluate", "sae"}}),
+      {Kind::kLabels, "labels", "your own words, for listing"},
+      Model(&c->model),
+      Reference(&c->reference),
+      {Kind::kSaeList, "sae", "one SAE, or a list of them (the divergences add)"},
+      SaeTraining(&c->sae_training),
+      Data(&c->data),
+      Method(&c->method),
+      Optimizer(&c->optimizer),
+      Schedule(&c->schedule),
+      Batch(&c->batch),
+      Field({"epochs", &c->epochs, "passes over the data", {}, 1, 1e6}),
+      Field(
+          {"max_steps", &c->max_steps, "stop after so many steps; null: at the end", {}, 1, 1e12}),
+      Field({"seed", &c->seed, "data order and initialisation", {}, 0, 9e15}),
+      Field({"activation_checkpointing", &c->activation_checkpointing,
+             "less memory for a quarter more time; same gradients"}),
+      Checkpoint(&c->checkpoint),
+      Evaluate(&c->evaluate),
+      Resources(&c->resources),
+      Retry(&c->retry),
+      Field({"output",
+             &c->output,
+             "folder for the model, metrics and report",
+             {},
+             -kInf,
+             kInf,
+             "runs/NAME beside the job file"}),
+  };
+}
+
+}  // namespace fpo

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/job/job_config.h"
+
+namespace fpo {
+
+// One key of the job file: where its value lives and what it may be.
+struct JobField {
+  using Slot = std::variant<std::string*, int64_t*, double*, bool*, std::optional<int64_t>*,
+                            std::vector<std::string>*, std::vector<double>*>;
+  const char* name;
+  Slot slot;
+  const char* doc;
+  std::vector<const char*> words = {};  // allowed values of a string; empty: any
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  std::string by_default = {};  // the default in words, when it depends on other keys
+};
+
+// One entry of the file's top level, in the order of the file.
+struct JobEntry {
+  enum class Kind { kField, kSection, kLabels, kSaeList };
+  Kind kind;
+  const char* name;
+  const char* doc;
+  std::vector<JobField> fields = {};  // one for kField
+};
+
+// The field table: the one place that knows names, types, ranges and documentation. The slots point
+// into `config`, which must outlive the result.
+std::vector<JobEntry> JobEntries(JobConfig* config);
+std::vector<JobField> SaeFields(SaeSection* sae);
+
+// A field's value as both YAML and JSON read it.
+std::string JobFieldText(const JobField& field);
+
+}  // namespace fpo

@@ -1,0 +1,223 @@
+#include "common/job/job_file.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/files/posix_status.h"
+#include "common/job/job_advice.h"
+#include "common/job/job_node.h"
+#include "common/job/job_paths.h"
+#include "common/job/job_reader.h"
+#include "common/job/job_yaml.h"
+#include "common/job/method_table.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+constexpr size_t kJobBytesMax = 256 * 1024;
+
+absl::Status TooLarge(size_t bytes) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the job has ", bytes, " bytes, limit ", kJobBytesMax));
+}
+
+std::string DefaultSource(const JobConfig& config) {
+  if (config.kind == "sae") return "none";
+  return DefaultReferenceSource(config.method.name);
+}
+
+bool IsGiven(const JobNode& root, absl::string_view section, absl::string_view key) {
+  const JobNode* node = root.Find(section);
+  return node != nullptr && node->Find(key) != nullptr;
+}
+
+// Defaults that depend on other keys. (job_fields.cc says them in words.)
+void FillDefaults(const JobNode& root, JobConfig* config) {
+  const MethodInfo* method = FindMethod(config->method.name);
+  if (method != nullptr && method->beta > 0 && !IsGiven(root, "method", "beta")) {
+    config->method.beta = method->beta;
+  }
+  if (config->max_steps.has_value() && !IsGiven(root, "schedule", "warmup_steps")) {
+    config->schedule.warmup_steps =
+        std::min(config->schedule.warmup_steps, *config->max_steps / 10);
+  }
+  if (config->reference.source.empty()) config->reference.source = DefaultSource(*config);
+  if (config->reference.source == "none") return;
+  if (config->reference.path.empty()) config->reference.path = config->model.path;
+}
+
+absl::Status AsStatus(std::vector<JobProblem> problems, absl::string_view file) {
+  std::stable_sort(problems.begin(), problems.end(),
+                   [](const JobProblem& a, const JobProblem& b) { return a.line < b.line; });
+  std::vector<std::string> lines;
+  for (const JobProblem& problem : problems) lines.push_back(ProblemLine(problem, file));
+  return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+}
+
+// Adds problems found after reading, each with its line, unless reading has complained of the key.
+void AddProblems(const JobNode& root, std::vector<JobProblem> found,
+                 std::vector<JobProblem>* problems) {
+  for (JobProblem& problem : found) {
+    const bool known =
+        std::any_of(problems->begin(), problems->end(), [&](const JobProblem& other) {
+          return other.key == problem.key || absl::StartsWith(problem.key, other.key + ".") ||
+                 other.key == "method.name";
+        });
+    problem.line = LineOfKey(root, problem.key);
+    if (!known) problems->push_back(std::move(problem));
+  }
+}
+
+// Beside the job file; a job without one, between programs, must name it.
+void FillOutput(const JobNode& root, JobConfig* config) {
+  if (root.Find("output") == nullptr && !config->name.empty()) {
+    config->output = "runs/" + config->name;
+  }
+}
+
+// Reads what can be read even when some of it is wrong, so that all problems come at once.
+JobConfig FromTree(const JobNode& root, bool has_file, std::vector<JobProblem>* problems) {
+  JobConfig config;
+  const bool map = root.kind == JobNode::Kind::kMap;
+  if (problems->empty() || map) ReadJobTree(root, &config, problems);
+  FillDefaults(root, &config);
+  if (has_file) FillOutput(root, &config);
+  if (map) AddProblems(root, ValidateJob(config), problems);
+  return config;
+}
+
+absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
+                               std::vector<JobProblem> problems) {
+  LoadedJob job;
+  const JobConfig written = FromTree(root, true, &problems);
+  job.config = written;
+  AddProblems(root, ResolveJobPaths(source, &job.config), &problems);
+  if (!problems.empty()) return AsStatus(std::move(problems), source.file);
+  job.notes = UnusedKeys(root, job.config);
+  AddProblems(root, MissingInputs(written, job.config), &job.missing);
+  return job;
+}
+
+bool IsJson(absl::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first != absl::string_view::npos && text[first] == '{';
+}
+
+absl::Status About(const std::string& path, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
+// What comes from the command line has no line in the file.
+void ForgetLines(JobNode* node) {
+  node->line = 0;
+  for (JobNode& item : node->items) ForgetLines(&item);
+  for (auto& [name, member] : node->members) ForgetLines(&member);
+}
+
+absl::Status ApplySet(const std::vector<std::string>& set, JobNode* root,
+                      std::vector<JobProblem>* problems) {
+  for (const std::string& entry : set) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      problems->push_back({0, "--set", absl::StrCat("\"", entry, "\" is not key=value")});
+      continue;
+    }
+    const std::string key = entry.substr(0, equals);
+    std::vector<JobProblem> wrong;
+    FPO_ASSIGN_OR_RETURN(JobNode value, ParseJobYaml(entry.substr(equals + 1), &wrong));
+    for (const JobProblem& problem : wrong) {
+      problems->push_back({0, absl::StrCat("--set ", key), problem.message});
+    }
+    if (!wrong.empty()) continue;
+    ForgetLines(&value);
+    if (absl::Status status = SetJobNode(root, key, std::move(value)); !status.ok()) {
+      problems->push_back({0, "--set", std::string(status.message())});
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string ProblemLine(const JobProblem& problem, absl::string_view file) {
+  std::string line(file);
+  if (problem.line > 0) absl::StrAppend(&line, ":", problem.line);
+  absl::StrAppend(&line, line.empty() ? "" : ": ", problem.key, problem.key.empty() ? "" : ": ",
+                  problem.message);
+  return line;
+}
+
+absl::StatusOr<JobConfig> ReadJobYaml(absl::string_view text, absl::string_view file,
+                                      const std::vector<std::string>& set) {
+  if (text.size() > kJobBytesMax) return TooLarge(text.size());
+  std::vector<JobProblem> problems;
+  FPO_ASSIGN_OR_RETURN(JobNode root, ParseJobYaml(text, &problems));
+  FPO_RETURN_IF_ERROR(ApplySet(set, &root, &problems));
+  JobConfig config = FromTree(root, true, &problems);
+  if (!problems.empty()) return AsStatus(std::move(problems), file);
+  return config;
+}
+
+absl::StatusOr<JobConfig> ReadJobJson(absl::string_view text) {
+  if (text.size() > kJobBytesMax) return TooLarge(text.size());
+  FPO_ASSIGN_OR_RETURN(const JobNode root, JobNodeFromJson(text));
+  std::vector<JobProblem> problems;
+  JobConfig config = FromTree(root, false, &problems);
+  if (!problems.empty()) return AsStatus(std::move(problems), "");
+  return config;
+}
+
+absl::StatusOr<JobConfig> ReadJobFile(const std::string& path) {
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kJobBytesMax));
+  if (!IsJson(text)) return ReadJobYaml(text, path);
+  absl::StatusOr<JobConfig> config = ReadJobJson(text);
+  return config.ok() ? std::move(config) : About(path, config.status());
+}
+
+absl::StatusOr<LoadedJob> LoadJob(const JobSource& source) {
+  if (source.text.size() > kJobBytesMax) return TooLarge(source.text.size());
+  std::vector<JobProblem> problems;
+  FPO_ASSIGN_OR_RETURN(JobNode root, ParseJobYaml(source.text, &problems));
+  FPO_RETURN_IF_ERROR(ApplySet(source.set, &root, &problems));
+  return Load(root, source, std::move(problems));
+}
+
+absl::StatusOr<std::string> ReadJobText(const std::string& path) {
+  if (path != "-") return ReadFile(path, kJobBytesMax);
+  std::string text(kJobBytesMax + 1, '\0');
+  std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(std::cin.gcount()));
+  if (text.size() > kJobBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("standard input has more than the ", kJobBytesMax, " bytes of a job"));
+  }
+  return text;
+}
+
+std::string JobFolder(const std::string& path) {
+  std::error_code error;  // a pipe, as "<(...)" gives it, lies in no folder of anybody's
+  const bool piped = path == "-" || std::filesystem::is_fifo(path, error) ||
+                     std::filesystem::is_character_file(path, error);
+  if (piped) return std::filesystem::current_path().string();
+  return std::filesystem::absolute(path).parent_path().string();
+}
+
+absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path, const Variables& variables) {
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobText(path));
+  const JobSource source{
+      text, path == "-" ? "standard input" : path, JobFolder(path), {}, variables};
+  if (!IsJson(text)) return LoadJob(source);
+  // Between programs: a job in JSON names every key, so that none of them says anything.
+  const absl::StatusOr<JobNode> root = JobNodeFromJson(text);
+  if (!root.ok()) return About(source.file, root.status());
+  absl::StatusOr<LoadedJob> job = Load(*root, source, {});
+  if (job.ok()) job->notes.clear();
+  return job;
+}
+
+}  // namespace fpo

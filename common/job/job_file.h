@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/job/job_config.h"
+
+namespace fpo {
+
+// One thing wrong with a job file. `line` is 1-based, 0 when the text has no lines to name (JSON
+// between programs, --set).
+struct JobProblem {
+  int line = 0;
+  std::string key;      // dotted, e.g. "optimizer.lr"
+  std::string message;  // what is wrong and what is allowed
+};
+
+// Reads job.yaml text strictly: unknown and duplicate keys, wrong types and values out of range are
+// all reported at once, each with its line. `set` are "key=value" overrides (dotted keys), applied
+// before validation. `file` only names the file in the message. Error: InvalidArgument whose
+// message lists every problem, one a line: "job.yaml:12: optimizer.lr: ...".
+absl::StatusOr<JobConfig> ReadJobYaml(absl::string_view text, absl::string_view file,
+                                      const std::vector<std::string>& set = {});
+
+// The same from the JSON form that programs exchange; strict in the same way.
+absl::StatusOr<JobConfig> ReadJobJson(absl::string_view text);
+
+// Reads a job file of either form by its first character ('{' is JSON), paths as they are written.
+absl::StatusOr<JobConfig> ReadJobFile(const std::string& path);
+
+// "job.yaml:12: optimizer.lr: ...".
+std::string ProblemLine(const JobProblem& problem, absl::string_view file);
+
+// The environment's variables by name; nullopt: not set. Empty: none is set.
+using Variables = std::function<std::optional<std::string>(const std::string& name)>;
+
+// A job file as a person names it.
+struct JobSource {
+  std::string text;
+  std::string file;                   // names it in messages
+  std::string folder;                 // absolute; what relative paths are relative to
+  std::vector<std::string> set = {};  // "key=value"
+  Variables variables = {};           // what paths may name
+};
+
+struct LoadedJob {
+  JobConfig config;                 // every path absolute, variables expanded
+  std::vector<std::string> notes;   // keys that are set and not used
+  std::vector<JobProblem> missing;  // inputs that are not on this machine
+};
+
+// Reads, checks and resolves a job: ReadJobYaml, then ResolveJobPaths; problems of both come at
+// once.
+absl::StatusOr<LoadedJob> LoadJob(const JobSource& source);
+
+// The text of a job file, "-": of standard input. NotFound, PermissionDenied...;
+// InvalidArgument for one that is too large.
+absl::StatusOr<std::string> ReadJobText(const std::string& path);
+
+// The folder that the relative paths of a job file are relative to: its own; of "-" and of pipes
+// the current one.
+std::string JobFolder(const std::string& path);
+
+// The job file of a command line: relative paths are relative to its folder.
+absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path, const Variables& variables);
+
+// The effective job with every default filled in. ReadJobJson(WriteJobJson(c)) == c.
+std::string WriteJobJson(const JobConfig& config);
+std::string WriteJobYaml(const JobConfig& config);
+
+// Rules over several fields (a method that needs an SAE, limits that empty a response...). Called
+// by the readers; empty: valid.
+std::vector<JobProblem> ValidateJob(const JobConfig& config);
+
+// What a method takes from a reference when the file is silent: cached (its log-probs, and features
+// for fpo), online (whole next-token distributions, which no record holds) or none.
+const char* DefaultReferenceSource(absl::string_view method);
+
+// Advice that does not stop a job, e.g. beta below 1 for length-normalised margins. `steps`: how
+// many the run has, when that is known.
+std::vector<std::string> JobWarnings(const JobConfig& config,
+                                     std::optional<int64_t> steps = std::nullopt);
+
+// JSON Schema (draft 2020-12) of job.yaml, made from the field table, for editors.
+std::string JobSchema();
+
+}  // namespace fpo

@@ -1,0 +1,122 @@
+#include "common/job/job_node.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+
+namespace fpo {
+namespace {
+
+JobNode Scalar(std::string text, bool quoted) {
+  JobNode node;
+  node.kind = JobNode::Kind::kScalar;
+  node.text = std::move(text);
+  node.quoted = quoted;
+  return node;
+}
+
+JobNode Convert(const JsonValue& value) {
+  JobNode node;
+  switch (value.type()) {
+    case JsonValue::Type::kNull:
+      return node;
+    case JsonValue::Type::kBool:
+      return Scalar(value.AsBool() ? "true" : "false", false);
+    case JsonValue::Type::kInteger:
+      return Scalar(absl::StrCat(value.AsInteger()), false);
+    case JsonValue::Type::kNumber:
+      return Scalar(JsonNumber(value.AsNumber()), false);
+    case JsonValue::Type::kString:
+      return Scalar(value.AsString(), true);
+    case JsonValue::Type::kArray:
+      node.kind = JobNode::Kind::kList;
+      for (const JsonValue& item : value.Items()) node.items.push_back(Convert(item));
+      return node;
+    case JsonValue::Type::kObject:
+      node.kind = JobNode::Kind::kMap;
+      for (const auto& [key, member] : value.Members()) {
+        node.members.push_back({key, Convert(member)});
+      }
+      return node;
+  }
+  return node;
+}
+
+JobNode* FindOrAdd(JobNode* map, absl::string_view key) {
+  for (auto& [name, node] : map->members) {
+    if (name == key) return &node;
+  }
+  map->members.push_back({std::string(key), JobNode()});
+  return &map->members.back().node;
+}
+
+}  // namespace
+
+const JobNode* JobNode::Find(absl::string_view key) const {
+  for (const auto& [name, node] : members) {
+    if (name == key) return &node;
+  }
+  return nullptr;
+}
+
+absl::string_view JobNode::KindName() const {
+  switch (kind) {
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kScalar:
+      return "a single value";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a mapping";
+  }
+  return "";
+}
+
+absl::StatusOr<JobNode> JobNodeFromJson(absl::string_view text) {
+  FPO_ASSIGN_OR_RETURN(const JsonValue value, ParseJson(text));
+  return Convert(value);
+}
+
+absl::Status SetJobNode(JobNode* root, absl::string_view key, JobNode value) {
+  JobNode* node = root;
+  for (absl::string_view part : absl::StrSplit(key, '.')) {
+    if (node->kind == JobNode::Kind::kList) {
+      size_t index = 0;
+      if (!absl::SimpleAtoi(part, &index) || index >= node->items.size()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(key, ": \"", part, "\" is no position in a list of ", node->items.size()));
+      }
+      node = &node->items[index];
+      continue;
+    }
+    if (node->kind == JobNode::Kind::kScalar || part.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(key, ": there is no such key"));
+    }
+    node->kind = JobNode::Kind::kMap;
+    node = FindOrAdd(node, part);
+  }
+  *node = std::move(value);
+  return absl::OkStatus();
+}
+
+int LineOfKey(const JobNode& root, absl::string_view key) {
+  const JobNode* node = &root;
+  int line = 0;
+  for (absl::string_view part : absl::StrSplit(key, '.')) {
+    size_t index = 0;
+    const JobNode* next = node->Find(part);
+    if (next == nullptr && node->kind == JobNode::Kind::kList && absl::SimpleAtoi(part, &index) &&
+        index < node->items.size()) {
+      next = &node->items[index];
+    }
+    if (next == nullptr) break;
+    node = next;
+    if (node->line != 0) line = node->line;
+  }
+  return line;
+}
+
+}  // namespace fpo

@@ -1,0 +1,173 @@
+#include "common/job/job_paths.h"
+
+#include <cctype>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/files/missing_path.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+namespace fs = std::filesystem;
+using PathKind = JobPath::Kind;
+
+bool IsNameStart(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+bool IsNameChar(char c) { return IsNameStart(c) || std::isdigit(static_cast<unsigned char>(c)); }
+
+bool Exists(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+absl::StatusOr<std::string> Variable(const std::string& name, const Variables& variables) {
+  const std::optional<std::string> value = variables ? variables(name) : std::nullopt;
+  if (value.has_value() && !value->empty()) return *value;
+  return absl::InvalidArgumentError(absl::StrCat("the variable ", name, " is ",
+                                                 value.has_value() ? "empty" : "not set",
+                                                 " where this is read"));
+}
+
+// The variable that begins at the dollar sign `text` begins with; takes it off `text`.
+absl::StatusOr<std::string> TakeVariable(absl::string_view* text, const Variables& variables) {
+  const bool braces = absl::StartsWith(*text, "${");
+  const size_t begin = braces ? 2 : 1;
+  size_t end = begin;
+  while (end < text->size() && IsNameChar((*text)[end])) ++end;
+  const std::string name(text->substr(begin, end - begin));
+  if (braces && (name.empty() || end == text->size() || (*text)[end] != '}')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", *text, "\" is no variable; write ${NAME}"));
+  }
+  text->remove_prefix(braces ? end + 1 : end);
+  return Variable(name, variables);
+}
+
+absl::StatusOr<std::string> ExpandHome(absl::string_view* text, const Variables& variables) {
+  const absl::string_view name = text->substr(0, text->find('/'));
+  if (name.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, " is not expanded, only ~ and ~/... are; write the folder out, e.g. /home/",
+        name.substr(1)));
+  }
+  text->remove_prefix(1);
+  return Variable("HOME", variables);
+}
+
+absl::StatusOr<std::string> Expand(absl::string_view text, const Variables& variables) {
+  std::string expanded;
+  if (absl::StartsWith(text, "~")) {
+    FPO_ASSIGN_OR_RETURN(expanded, ExpandHome(&text, variables));
+  }
+  while (!text.empty()) {
+    const bool variable =
+        text[0] == '$' && text.size() > 1 && (text[1] == '{' || IsNameStart(text[1]));
+    if (variable) {
+      FPO_ASSIGN_OR_RETURN(const std::string value, TakeVariable(&text, variables));
+      expanded += value;
+    } else {
+      expanded += text[0];
+      text.remove_prefix(1);
+    }
+  }
+  return expanded;
+}
+
+void AddPath(std::string key, PathKind kind, std::string* path, std::vector<JobPath>* paths) {
+  if (!path->empty()) paths->push_back({std::move(key), kind, path});
+}
+
+void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobPath>* paths) {
+  for (size_t i = 0; i < files->size(); ++i) {
+    const std::string name = files->size() == 1 ? key : absl::StrCat(key, ".", i);
+    AddPath(name, PathKind::kData, &(*files)[i], paths);
+  }
+}
+
+// Whether this kind of job with this method ever opens the path.
+bool IsRead(const JobConfig& config, const JobPath& path) {
+  if (path.kind == PathKind::kOutput) return false;
+  const bool compares = config.kind != "sae" && config.method.name == "fpo";
+  if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
+  if (!absl::StartsWith(path.key, "reference.")) return true;
+  // The default is the model itself, which is looked at already.
+  return config.kind != "sae" && config.reference.source != "none" &&
+         *path.path != config.model.path;
+}
+
+std::string Problem(const JobPath& path, const std::string& given) {
+  switch (path.kind) {
+    case PathKind::kModel: {
+      const bool trained = path.key == "model.path";
+      return ModelFolderProblem({*path.path, given}, trained);
+    }
+    case PathKind::kSae:
+      return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
+    case PathKind::kData:
+    case PathKind::kFile:
+      return MissingPathProblem({*path.path, given}, PathWanted::kFile);
+    case PathKind::kOutput:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<JobPath> JobPaths(JobConfig* config) {
+  std::vector<JobPath> paths;
+  AddPath("model.path", PathKind::kModel, &config->model.path, &paths);
+  AddPath("reference.path", PathKind::kModel, &config->reference.path, &paths);
+  for (size_t i = 0; i < config->sae.size(); ++i) {
+    const std::string key = config->sae.size() == 1 ? "sae.path" : absl::StrCat("sae.", i, ".path");
+    AddPath(key, PathKind::kSae, &config->sae[i].path, &paths);
+  }
+  AddFiles("data.train", &config->data.train, &paths);
+  AddFiles("data.eval", &config->data.eval, &paths);
+  AddPath("method.feature_weights", PathKind::kFile, &config->method.feature_weights, &paths);
+  AddPath("output", PathKind::kOutput, &config->output, &paths);
+  return paths;
+}
+
+absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder,
+                                        const Variables& variables) {
+  std::string expanded = path;
+  if (!Exists(fs::path(folder) / path)) {
+    FPO_ASSIGN_OR_RETURN(expanded, Expand(path, variables));
+  }
+  std::string whole = (fs::path(folder) / expanded).lexically_normal().string();
+  while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
+  return whole;
+}
+
+std::vector<JobProblem> ResolveJobPaths(const JobSource& source, JobConfig* config) {
+  std::vector<JobProblem> problems;
+  for (const JobPath& path : JobPaths(config)) {
+    absl::StatusOr<std::string> whole = ResolvePath(*path.path, source.folder, source.variables);
+    if (whole.ok()) {
+      *path.path = *std::move(whole);
+    } else {
+      problems.push_back({0, path.key, absl::StrCat(*path.path, ": ", whole.status().message())});
+    }
+  }
+  return problems;
+}
+
+std::vector<JobProblem> MissingInputs(const JobConfig& given, const JobConfig& resolved) {
+  JobConfig written = given, whole = resolved;
+  const std::vector<JobPath> names = JobPaths(&written), paths = JobPaths(&whole);
+  std::vector<JobProblem> problems;
+  for (size_t i = 0; i < paths.size() && i < names.size(); ++i) {
+    if (!IsRead(whole, paths[i])) continue;
+    std::string problem = Problem(paths[i], *names[i].path);
+    if (!problem.empty()) problems.push_back({0, paths[i].key, std::move(problem)});
+  }
+  return problems;
+}
+
+}  // namespace fpo

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <cctype>
+
+#include "absl/strings/str_cat.h"
+#include "common/access_list.h"
+#include "common/job/job_file.h"
+#include "common/job/method_table.h"
+
+namespace fpo {
+namespace {
+
+class Rules {
+ public:
+  explicit Rules(const JobConfig& config) : c_(config) {}
+
+  std::vector<JobProblem> Check() {
+    CheckNames();
+    CheckData();
+    CheckSae();
+    CheckReference();
+    CheckNumbers();
+    return std::move(problems_);
+  }
+
+ private:
+  void Complain(std::string key, std::string message) {
+    problems_.push_back({0, std::move(key), std::move(message)});
+  }
+
+  bool Trains() const { return c_.kind == "train"; }
+
+  void CheckNames() {
+    const bool word = !c_.name.empty() && c_.name.size() <= 63 &&
+                      std::all_of(c_.name.begin(), c_.name.end(), [](unsigned char ch) {
+                        return std::islower(ch) || std::isdigit(ch) || ch == '-';
+                      });
+    if (!word) {
+      Complain("name", c_.name.empty()
+                           ? "is missing; a short word, e.g. gemma2-2b-fpo"
+                           : absl::StrCat("\"", c_.name, "\" must be 1 to 63 of a-z, 0-9 and -"));
+    }
+    if (c_.model.path.empty()) Complain("model.path", "is missing; a Hugging Face directory");
+    if (c_.output.empty()) Complain("output", "is missing; a folder for what the job leaves");
+    if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
+    for (const std::string& label : c_.resources.require) {
+      const size_t equals = label.find('=');
+      if (equals == 0 || equals == std::string::npos || equals + 1 == label.size()) {
+        Complain("resources.require",
+                 absl::StrCat("\"", label, "\" must be name=value, e.g. gpu=h100"));
+      }
+    }
+  }
+
+  void CheckData() {
+    if (c_.kind == "evaluate") {
+      if (c_.data.eval.empty()) Complain("data.eval", "is missing; kind evaluate measures on it");
+    } else if (c_.data.train.empty()) {
+      Complain("data.train", "is missing; a list of .jsonl files");
+    }
+    if (c_.data.max_prompt_length >= c_.data.max_length) {
+      Complain(
+          "data.max_prompt_length",
+          absl::StrCat(c_.data.max_prompt_length, " leaves no room for a response; it must be ",
+                       "below data.max_length (", c_.data.max_length, ")"));
+    }
+  }
+
+  void CheckSae() {
+    if (c_.kind != "sae") return CheckSaesOfMethod();
+    if (c_.sae.size() != 1 || !c_.sae[0].layer.has_value() || c_.sae[0].site.empty()) {
+      Complain("sae",
+               "kind sae trains one SAE: name its place with sae: {layer: N, site: resid_post}");
+    }
+  }
+
+  void CheckSaesOfMethod() {
+    const bool fpo = c_.method.name == "fpo", hidden = c_.method.features == "hidden";
+    if (fpo && c_.sae.empty()) {
+      Complain("sae", hidden ? "features: hidden pools a hidden vector: name its place with sae: "
+                               "{layer: N, site: resid_post}"
+                             : "method fpo compares SAE features: name one with sae: {path: ...}");
+    }
+    for (size_t i = 0; i < c_.sae.size(); ++i) {
+      const SaeSection& sae = c_.sae[i];
+      const std::string key = c_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
+      if (!hidden && sae.path.empty()) Complain(key + ".path", "is missing");
+      if (hidden && !sae.path.empty()) {
+        Complain(key + ".path", "features: hidden reads no SAE; leave the path out");
+      }
+      if (hidden && (!sae.layer.has_value() || sae.site.empty())) {
+        Complain(key, "features: hidden needs the place to read: layer and site");
+      }
+    }
+    if (hidden && !fpo) Complain("method.features", "hidden is an option of method fpo");
+    if (c_.method.feature_weights.empty()) return;
+    if (!fpo) Complain("method.feature_weights", "is an option of method fpo");
+    if (c_.sae.size() > 1) {
+      Complain("method.feature_weights",
+               absl::StrCat("numbers the features of one SAE; the job has ", c_.sae.size()));
+    }
+  }
+
+  void CheckReference() {
+    const std::string& source = c_.reference.source;
+    const std::string& method = c_.method.name;
+    const absl::string_view needs = DefaultReferenceSource(method);
+    if (c_.kind == "sae") return;
+    if (needs == "cached" && source == "none") {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " needs a reference: cached or online"));
+    }
+    if (needs == "online" && source != "online") {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " compares whole next-token distributions, which ",
+                            "no record holds: online"));
+    }
+    // Online, the evaluations of simpo measure the KL to the reference.
+    if (needs == "none" && (source == "cached" || (source == "online" && method == "sft"))) {
+      Complain("reference.source",
+               absl::StrCat("method ", method, " has no reference: leave it out"));
+    }
+    if (c_.kind == "reference" && source != "cached") {
+      Complain("kind", "reference computes cached records: it needs a method that uses them");
+    }
+    if (!IsShare(c_.reference.share)) {
+      Complain("reference.share",
+               absl::StrCat("\"", c_.reference.share, "\" must be public, private or group:NAME"));
+    }
+    if (c_.reference.features != "top") return;
+    if (method == "fpo" && c_.method.feature_selection != "reference") {
+      Complain("reference.features",
+               absl::StrCat("top records lack what selection ", c_.method.feature_selection,
+                            " may ask for; use all, or method.feature_selection: reference"));
+    }
+    if (method == "fpo" && c_.method.top_k > c_.reference.features_top) {
+      Complain("reference.features_top",
+               absl::StrCat(c_.reference.features_top, " is below method.top_k (", c_.method.top_k,
+                            ")"));
+    }
+  }
+
+  void CheckNumbers() {
+    if (c_.optimizer.betas.size() != 2) Complain("optimizer.betas", "must be two numbers");
+    if (Trains() && c_.optimizer.lr <= 0) Complain("optimizer.lr", "must be above 0");
+    if (c_.sae_training.lr <= 0) Complain("sae_training.lr", "must be above 0");
+    if (c_.method.beta <= 0) Complain("method.beta", "must be above 0");
+  }
+
+  const JobConfig& c_;
+  std::vector<JobProblem> problems_;
+};
+
+}  // namespace
+
+const char* DefaultReferenceSource(absl::string_view method) {
+  const MethodInfo* info = FindMethod(method);
+  return info == nullptr ? "none" : info->reference;
+}
+
+std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }
+
+}  // namespace fpo

@@ -1,0 +1,122 @@
+#include "common/observe/work.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+
+namespace fpo {
+namespace {
+
+// What is under way in this process.
+struct Desk {
+  absl::Mutex mutex;
+  WorkListener* listener ABSL_GUARDED_BY(mutex) = nullptr;
+  std::vector<WorkState> pieces ABSL_GUARDED_BY(mutex);
+
+  // The listener is called under the lock: it hears one thing at a time, in order.
+  void Tell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (listener != nullptr && !pieces.empty()) listener->OnWork(pieces);
+  }
+};
+
+Desk& TheDesk() {
+  static Desk* const desk = new Desk;
+  return *desk;
+}
+
+// The two numbers in one unit, that of the larger.
+std::string BytesText(const WorkState& state) {
+  constexpr std::array<const char*, 4> kUnits = {"KiB", "MiB", "GiB", "TiB"};
+  double scale = 1024;
+  size_t unit = 0;
+  const double largest = static_cast<double>(std::max(state.done, state.total));
+  for (; unit + 1 < kUnits.size() && largest >= 1024 * scale; ++unit) scale *= 1024;
+  const std::string of =
+      state.total > 0 ? absl::StrFormat(" of %.1f", static_cast<double>(state.total) / scale) : "";
+  return absl::StrFormat("%.1f%s %s", static_cast<double>(state.done) / scale, of, kUnits[unit]);
+}
+
+std::string PieceText(const WorkState& state) {
+  const bool counts = state.total > 0 || state.done > 0;
+  if (!counts) return state.what;
+  const std::string of = state.total > 0 ? absl::StrCat(" of ", state.total) : "";
+  const std::string numbers =
+      state.unit == "bytes"
+          ? BytesText(state)
+          : absl::StrCat(state.done, of, state.unit.empty() ? "" : " ", state.unit);
+  return state.what.empty() ? numbers : absl::StrCat(state.what, ": ", numbers);
+}
+
+size_t Begin(WorkState state) {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  desk.pieces.push_back(std::move(state));
+  return desk.pieces.size() - 1;
+}
+
+// Changes a piece that is under way; `tells` when that is work done.
+template <typename Change>
+void ChangePiece(size_t depth, bool tells, const Change& change) {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  if (depth >= desk.pieces.size()) return;
+  change(&desk.pieces[depth]);
+  if (tells) desk.Tell();
+}
+
+}  // namespace
+
+WorkListener* ListenToWork(WorkListener* listener) {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  return std::exchange(desk.listener, listener);
+}
+
+Work::Work(std::string what, int64_t total, std::string unit)
+    : Work(WorkState{"", std::move(what), 0, total, std::move(unit)}) {}
+
+// Beginning is no work done yet: nobody is told.
+Work::Work(WorkState state) : depth_(Begin(std::move(state))) {}
+
+Work::~Work() {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  desk.pieces.resize(std::min(depth_, desk.pieces.size()));
+}
+
+void Work::Advance(int64_t amount) {
+  ChangePiece(depth_, true, [&](WorkState* state) { state->done += amount; });
+}
+
+void Work::SetDone(int64_t done) {
+  ChangePiece(depth_, true, [&](WorkState* state) { state->done = done; });
+}
+
+void Work::SetWhat(std::string what) {
+  ChangePiece(depth_, false, [&](WorkState* state) { state->what = std::move(what); });
+}
+
+void AdvanceWork(int64_t amount) {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  if (desk.pieces.empty()) return;
+  desk.pieces.back().done += amount;
+  desk.Tell();
+}
+
+std::string WorkText(const std::vector<WorkState>& pieces, size_t first) {
+  std::vector<std::string> parts;
+  for (size_t i = first; i < pieces.size(); ++i) {
+    std::string part = PieceText(pieces[i]);
+    if (!part.empty()) parts.push_back(std::move(part));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+}  // namespace fpo

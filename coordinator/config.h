@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/rpc/listen_options.h"
+#include "coordinator/core/coordinator_options.h"
+
+namespace fpo::coordinator {
+
+// Everything fpo-coordinator can be told. Filled by flags.cc alone.
+struct CoordinatorConfig {
+  ListenOptions listen = {
+      .listen = "127.0.0.1:7070", .http = "127.0.0.1:7071", .port_file = "", .tls = {}};
+  std::string data;                         // folder of the store, created when absent
+  CoordinatorOptions options;               // timing
+  absl::Duration grace = absl::Seconds(5);  // for running calls at shutdown
+
+  // InvalidArgument names the flag and what is allowed.
+  absl::Status Validate() const;
+};
+
+}  // namespace fpo::coordinator

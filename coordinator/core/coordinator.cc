@@ -1,0 +1,392 @@
+#include "coordinator/core/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/observe/log.h"
+#include "common/status_macros.h"
+#include "coordinator/core/jobs/dependencies.h"
+#include "coordinator/core/jobs/job_retention.h"
+#include "coordinator/core/jobs/submission.h"
+#include "coordinator/core/lines/progress_tracker.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr absl::Duration kSweep = absl::Minutes(10);
+constexpr size_t kJobsRemovedAtOnce = 50;  // each waits for the disk
+
+bool HasWork(const EventBatch& batch) {
+  for (const EventItem& item : batch.items) {
+    if (ShowsWork(item.json)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Coordinator::Coordinator(const CoordinatorOptions& options, const Parts& parts)
+    : options_(options),
+      store_(*parts.store),
+      wall_(*parts.wall),
+      steady_(*parts.steady),
+      jobs_(parts.store),
+      leases_(options.lease, parts.steady->Now() + options.reattach),
+      checkpoints_(&jobs_, &workers_),
+      intake_({.owner_jobs_max = options.owner_jobs_max}, parts.store, &jobs_, &counts_),
+      attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
+      retention_(options.logs, parts.store, &jobs_),
+      lines_(parts.store, &jobs_, &retention_),
+      scheduler_({options.unsatisfiable_after, options.quotas}) {}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const CoordinatorOptions& options,
+                                                               const Parts& parts) {
+  std::unique_ptr<Coordinator> coordinator(new Coordinator(options, parts));
+  absl::MutexLock lock(&coordinator->mu_);
+  FPO_RETURN_IF_ERROR(coordinator->jobs_.Load());
+  FPO_RETURN_IF_ERROR(coordinator->retention_.Load());
+  FPO_ASSIGN_OR_RETURN(const auto modes, parts.store->LoadWorkerModes());
+  for (const auto& [worker, mode] : modes) coordinator->workers_.SetMode(worker, mode);
+  coordinator->attempts_.ExpectWorkers(coordinator->Now());
+  return coordinator;
+}
+
+absl::StatusOr<SubmitAnswer> Coordinator::Submit(const SubmitAsk& ask) {
+  absl::MutexLock lock(&mu_);
+  tick_wanted_ = true;
+  FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, intake_.Submit(ask, wall_.Now()));
+  answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key), *answer.job);
+  return answer;
+}
+
+absl::StatusOr<SubmitAnswer> Coordinator::Retry(const RetryAsk& ask) {
+  absl::MutexLock lock(&mu_);
+  tick_wanted_ = true;
+  return intake_.Retry(ask, wall_.Now());
+}
+
+absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
+  FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(ask.config_json));
+  submission.job.owner = ask.owner;
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(ask.after_ok, true));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(ask.after_end, false));
+  const auto near = jobs_.files().find(submission.job.demand.data_key);
+  PreviewScene scene{jobs_.WithAttempt(),
+                     jobs_.Queued(),
+                     Offers(),
+                     &options_.quotas,
+                     &jobs_.run_times(),
+                     near == jobs_.files().end() ? nullptr : &near->second,
+                     jobs_.NewestCacheUser(submission.job.demand.data_key),
+                     FindIn(jobs_),
+                     wall_.Now()};
+  Preview preview = PreviewJob(submission.job, scene);
+  preview.warnings = std::move(submission.warnings);
+  return preview;
+}
+
+absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& words) const {
+  absl::MutexLock lock(&mu_);
+  return jobs_.Find(words);
+}
+
+JobPage Coordinator::ListJobs(const JobFilter& filter) const {
+  absl::MutexLock lock(&mu_);
+  return jobs_.List(filter);
+}
+
+uint64_t Coordinator::revision() const {
+  absl::MutexLock lock(&mu_);
+  return jobs_.revision();
+}
+
+absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& words,
+                                           std::optional<absl::Duration> grace) {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  if (job->state == JobState::kCancelled) return job;
+  tick_wanted_ = true;
+  return attempts_.Change(job->job_id, CancelRequest{grace.value_or(options_.cancel_grace)}, Now());
+}
+
+absl::StatusOr<JobPtr> Coordinator::Change(const std::string& words, const JobEvent& event) {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  tick_wanted_ = true;
+  return attempts_.Change(job->job_id, event, Now());
+}
+
+absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  ExplainScene scene;
+  scene.workers = workers_.List(steady_.Now());
+  scene.now = wall_.Now();
+  if (job->state == JobState::kQueued) scene.ahead = ReadyBefore(*job, jobs_);
+  for (const auto* ids : {&job->after_ok, &job->after_end}) {
+    for (const std::string& id : *ids) {
+      if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
+    }
+  }
+  return ExplainJob(*job, scene);
+}
+
+QueueView Coordinator::Queue() const {
+  absl::MutexLock lock(&mu_);
+  return ForecastQueue({jobs_.WithAttempt(), jobs_.Queued(), Offers(), &jobs_.run_times(),
+                        FindIn(jobs_), wall_.Now()});
+}
+
+absl::StatusOr<Checkpoint> Coordinator::PinCheckpoint(const std::string& words, int64_t step,
+                                                      bool pinned) {
+  absl::MutexLock lock(&mu_);
+  return checkpoints_.Pin(words, step, pinned);
+}
+
+absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(const std::string& words,
+                                                                          bool dry_run) {
+  absl::MutexLock lock(&mu_);
+  return checkpoints_.Gc(words, dry_run);
+}
+
+absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactAsk& ask,
+                                                       const std::string& transfer_id) {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(ask.job));
+  FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, ask.step, workers_));
+  const ServeArtifactCommand command{transfer_id, place.folder, place.checkpoint, ask.file,
+                                     ask.offset};
+  if (!workers_.Send(place.worker, command)) return NoHolder(*job, "the files");
+  return place.worker;
+}
+
+absl::StatusOr<WorkerView> Coordinator::SetWorkerMode(const std::string& worker_id,
+                                                      const WorkerMode& mode) {
+  absl::MutexLock lock(&mu_);
+  if (!workers_.Find(worker_id)) return NoSuchWorker(worker_id);
+  FPO_RETURN_IF_ERROR(store_.PutWorkerMode(worker_id, mode));
+  workers_.SetMode(worker_id, mode);
+  tick_wanted_ = true;
+  return *workers_.View(worker_id, steady_.Now());
+}
+
+absl::StatusOr<WorkerView> Coordinator::ForgetWorker(const std::string& worker_id) {
+  absl::MutexLock lock(&mu_);
+  const absl::Time now = steady_.Now();
+  const absl::Duration lease = leases_.Expiry(worker_id).value_or(now) - now;
+  FPO_ASSIGN_OR_RETURN(WorkerView view, workers_.Forgettable(worker_id, lease, now));
+  FPO_RETURN_IF_ERROR(store_.PutWorkerMode(worker_id, {}));
+  workers_.Forget(worker_id);
+  tick_wanted_ = true;
+  return view;
+}
+
+// Lines are read past the lock: the store synchronises itself and lines never change.
+absl::StatusOr<std::vector<LogLine>> Coordinator::ReadLogs(const std::string& job_id,
+                                                           const LogQuery& query) const {
+  return store_.ReadLogs(job_id, query);
+}
+
+absl::StatusOr<uint64_t> Coordinator::LogTail(const std::string& job_id, const LogQuery& query,
+                                              int32_t lines) const {
+  return store_.TailCursor(job_id, query, lines);
+}
+
+absl::StatusOr<std::vector<EventLine>> Coordinator::ReadEvents(const std::string& job_id,
+                                                               uint64_t after,
+                                                               int32_t limit) const {
+  return store_.ReadEvents(job_id, after, limit);
+}
+
+absl::StatusOr<MetricSeries> Coordinator::ReadMetrics(const std::string& job_id,
+                                                      const std::vector<std::string>& names) const {
+  constexpr int32_t kEventsPage = 1000;
+  MetricSeries series(names);
+  for (uint64_t after = 0;;) {
+    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
+                         store_.ReadEvents(job_id, after, kEventsPage));
+    for (const EventLine& line : lines) series.Add(line);
+    if (lines.size() < kEventsPage) return series;
+    after = lines.back().cursor;
+  }
+}
+
+std::vector<WorkerView> Coordinator::ListWorkers() const {
+  absl::MutexLock lock(&mu_);
+  return workers_.List(steady_.Now());
+}
+
+absl::StatusOr<WatchId> Coordinator::Watch(const std::string& job_id, JobWatch watch) {
+  absl::MutexLock lock(&mu_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(job_id));
+  watch.on_job(job);
+  return jobs_.Watch(job->job_id, std::move(watch));
+}
+
+void Coordinator::Unwatch(const std::string& job_id, WatchId id) {
+  absl::MutexLock lock(&mu_);
+  jobs_.Unwatch(job_id, id);
+}
+
+absl::Status Coordinator::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link) {
+  FPO_RETURN_IF_ERROR(CheckHello(hello));
+  absl::MutexLock lock(&mu_);
+  tick_wanted_ = true;
+  FPO_RETURN_IF_ERROR(attempts_.OnHello(hello, std::move(link), Now()));
+  Log(LogLevel::kInfo, "a worker connected",
+      {{"worker", hello.worker_id},
+       {"instance", hello.instance_id},
+       {"slots", absl::StrCat(hello.slots)},
+       {"running", absl::StrCat(hello.running.size())}});
+  return absl::OkStatus();
+}
+
+void Coordinator::Disconnect(const std::string& worker_id, const WorkerLink* link) {
+  absl::MutexLock lock(&mu_);
+  if (!workers_.Disconnect(worker_id, link, steady_.Now())) return;
+  tick_wanted_ = true;
+  Log(LogLevel::kWarning, "a worker's connection ended; its jobs go on until the lease runs out",
+      {{"worker", worker_id}});
+}
+
+void Coordinator::Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq) {
+  absl::MutexLock lock(&mu_);
+  const Moment now = Now();
+  if (!workers_.Beat(worker_id, link, now)) return;
+  leases_.Renew(worker_id, now.steady);
+  link->Send(BeatAckCommand{seq});
+}
+
+void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
+  absl::MutexLock lock(&mu_);
+  Log(LogLevel::kWarning, "a worker closes itself", {{"worker", worker_id}, {"why", why}});
+  if (workers_.ModeOf(worker_id).kind != WorkerMode::Kind::kOpen) return;  // an operator's words
+  workers_.SetMode(worker_id, {WorkerMode::Kind::kDraining, why, /*automatic=*/true});
+  tick_wanted_ = true;
+}
+
+void Coordinator::Report(const MemberReport& report, const std::optional<CacheUse>& cache) {
+  absl::MutexLock lock(&mu_);
+  attempts_.OnReport(report, cache, Now());
+  tick_wanted_ = true;
+}
+
+absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch& batch) {
+  absl::MutexLock lock(&mu_);
+  const Moment now = Now();
+  if (HasWork(batch)) attempts_.OnWork(batch.ref, worker, now);
+  const absl::Status status = lines_.AddEvents(worker, batch, now.wall);
+  const LineIntake::CheckpointCounts checkpoints = lines_.TakeCheckpointCounts();
+  if (checkpoints.stale > 0) counts_.fencing_rejections["checkpoint"] += checkpoints.stale;
+  counts_.checkpoint_corruptions += checkpoints.bad;
+  return status;
+}
+
+absl::Status Coordinator::AddLogs(const std::string& worker, const LogBatch& batch) {
+  absl::MutexLock lock(&mu_);
+  return lines_.AddLogs(worker, batch);
+}
+
+void Coordinator::Tick() {
+  const absl::Status store_status = store_.Check(wall_.Now());
+  absl::MutexLock lock(&mu_);
+  const Moment now = Now();
+  tick_wanted_ = false;
+  store_status_ = store_status;
+  attempts_.Tick(now);
+  workers_.ForgetLost(now.steady, options_.forget_lost_after);
+  Schedule(now);
+  jobs_.NotifyLinesOfTerminalJobs();
+  retention_.Tick(now.wall);
+  if (now.wall - swept_ > kSweep) Sweep(now.wall);
+}
+
+void Coordinator::Sweep(absl::Time now) {
+  absl::Status status = store_.ForgetRequestsBefore(now - options_.keep_requests);
+  const std::vector<std::string> old =
+      JobsToRemove(jobs_, options_.keep_jobs, now, kJobsRemovedAtOnce);
+  for (const std::string& job_id : old) {
+    if (status.ok()) status = jobs_.Remove(job_id);
+    if (!status.ok()) break;
+    retention_.Forget(job_id);
+    lines_.Forget(job_id);
+  }
+  if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("what is old: ", status.message()));
+  if (old.size() < kJobsRemovedAtOnce || !status.ok()) swept_ = now;  // else more at the next tick
+}
+
+void Coordinator::Schedule(const Moment& now) {
+  FailHopelessHeldJobs(now.wall, &jobs_);
+  const std::vector<JobPtr> queued = jobs_.Queued();
+  const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
+  SchedulerInput input;
+  input.queued = WithDependenciesMet(queued, now.wall, &jobs_);
+  for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
+  input.offers = Offers();
+  input.files = &jobs_.files();
+  const SchedulePlan plan = scheduler_.Tick(input, now);
+  for (const SchedulePlan::Placement& placement : plan.placements) {
+    const absl::Status status = attempts_.Reserve(placement, now);
+    if (!status.ok()) {
+      Log(LogLevel::kError, absl::StrCat("reserving: ", status.message()),
+          {{"job", placement.job_id}});
+    }
+  }
+  for (const SchedulePlan::Reason& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.text);
+  for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
+    (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
+  }
+  for (const SchedulePlan::Reason& victim : plan.preemptions) {
+    (void)attempts_.Change(victim.job_id, Preempt{options_.checkpoint_grace, victim.text}, now);
+  }
+}
+
+bool Coordinator::TakeTickWanted() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(tick_wanted_, false);
+}
+
+void Coordinator::Flush() {
+  std::vector<std::pair<std::string, AckCommand>> acks;
+  {
+    absl::MutexLock lock(&mu_);
+    acks = lines_.TakeAcks();
+  }
+  if (acks.empty()) return;
+  const absl::Status synced = store_.Sync();
+  absl::MutexLock lock(&mu_);
+  if (!synced.ok()) {
+    lines_.ReturnAcks(std::move(acks));
+    Log(LogLevel::kError, absl::StrCat("logs and events are not durable yet: ", synced.message()));
+    return;
+  }
+  for (const auto& [worker, ack] : acks) workers_.Send(worker, ack);
+}
+
+absl::Status Coordinator::Ready() const {
+  absl::MutexLock lock(&mu_);
+  return store_status_;
+}
+
+void Coordinator::CloseSessions(const absl::Status& why) {
+  absl::MutexLock lock(&mu_);
+  workers_.CloseAll(why);
+}
+
+CoordinatorStats Coordinator::Collect() {
+  absl::MutexLock lock(&mu_);
+  CoordinatorStats stats;
+  stats.counts = counts_;
+  counts_.queue_waits_seconds.clear();
+  stats.counts.log_removed_bytes = retention_.removed_bytes();
+  stats.log_bytes = retention_.bytes();
+  stats.jobs = jobs_.counts();
+  stats.workers = workers_.List(steady_.Now());
+  stats.with_attempt = jobs_.WithAttempt();
+  return stats;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "coordinator/core/coordinator_options.h"
+#include "coordinator/core/coordinator_stats.h"
+#include "coordinator/core/jobs/checkpoint_control.h"
+#include "coordinator/core/jobs/job_intake.h"
+#include "coordinator/core/jobs/job_table.h"
+#include "coordinator/core/lines/line_intake.h"
+#include "coordinator/core/lines/metric_series.h"
+#include "coordinator/core/scheduling/explain_job.h"
+#include "coordinator/core/scheduling/preview.h"
+#include "coordinator/core/scheduling/queue_forecast.h"
+#include "coordinator/core/scheduling/scheduler.h"
+#include "coordinator/core/store/job_store.h"
+#include "coordinator/core/workers/artifact_place.h"
+#include "coordinator/core/workers/attempt_control.h"
+#include "coordinator/core/workers/lease_table.h"
+#include "coordinator/core/workers/worker_registry.h"
+
+namespace fpo::coordinator {
+
+// The coordinator without its network: everything users and agents can ask, each answered from one
+// lock. Thread-safe. Calls that change something wait for the disk, a few milliseconds.
+class Coordinator {
+ public:
+  struct Parts {  // not owned, outlive the coordinator
+    JobStore* store;
+    const Clock* wall;
+    const Clock* steady;  // monotonic, for leases
+  };
+  // Loads all jobs. Starts the reattach window.
+  static absl::StatusOr<std::unique_ptr<Coordinator>> Open(const CoordinatorOptions& options,
+                                                           const Parts& parts);
+
+  // Users. Job arguments are an id, a name or a unique prefix (JobTable::Find).
+
+  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask);  // JobIntake::Submit
+  absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask);    // JobIntake::Retry
+  // What would become of a job if it were submitted now. Errors of Submit.
+  absl::StatusOr<Preview> Validate(const SubmitAsk& ask) const;
+  absl::StatusOr<JobPtr> GetJob(const std::string& words) const;
+  JobPage ListJobs(const JobFilter& filter) const;
+  uint64_t revision() const;
+  // Immediate for a job that waits; else CANCELLING until its processes are gone. A job that ended
+  // otherwise: FailedPrecondition.
+  // `grace`: between asking its processes to stop and killing them; absent: as configured.
+  absl::StatusOr<JobPtr> Cancel(const std::string& words, std::optional<absl::Duration> grace);
+  // Pause to Priority of the state table, durable before it returns. FailedPrecondition where it
+  // does not apply.
+  absl::StatusOr<JobPtr> Change(const std::string& words, const JobEvent& event);
+  absl::StatusOr<Explanation> Explain(const std::string& words) const;
+  QueueView Queue() const;
+  absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
+  absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
+                                                               bool dry_run);
+  // Tells the worker that holds the files to push them to this transfer; its name. Errors: PlaceOf.
+  absl::StatusOr<std::string> ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
+  // Durable. NotFound for a worker that never connected.
+  absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
+  // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).
+  absl::StatusOr<WorkerView> ForgetWorker(const std::string& worker_id);
+  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
+                                                const LogQuery& query) const;
+  absl::StatusOr<uint64_t> LogTail(const std::string& job_id, const LogQuery& query,
+                                   int32_t lines) const;
+  absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
+                                                    int32_t limit) const;
+  absl::StatusOr<MetricSeries> ReadMetrics(const std::string& job_id,
+                                           const std::vector<std::string>& names) const;
+  absl::Duration checkpoint_grace() const { return options_.checkpoint_grace; }
+  std::vector<WorkerView> ListWorkers() const;
+  // Calls on_job with the job as it is before returning.
+  absl::StatusOr<WatchId> Watch(const std::string& job_id, JobWatch watch);
+  void Unwatch(const std::string& job_id, WatchId id);  // no call is running or comes afterwards
+
+  // Agents.
+  absl::Status Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link);
+  void Disconnect(const std::string& worker_id, const WorkerLink* link);
+  // The agent wants no more work until it is started anew; what runs goes elsewhere.
+  void CloseWorker(const std::string& worker_id, const std::string& why);
+  void Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
+  void Report(const MemberReport& report, const std::optional<CacheUse>& cache);
+  absl::Status AddEvents(const std::string& worker, const EventBatch& batch);
+  absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
+
+  // Time.
+  void Tick();            // leases, recoveries, scheduling; about once a second or after a change
+  bool TakeTickWanted();  // something happened that scheduling should see at once
+  void Flush();           // makes lines durable, then acknowledges them; every 200 ms
+  absl::Status Ready() const;  // why no work is accepted
+  void CloseSessions(const absl::Status& why);
+  CoordinatorStats Collect();
+
+ private:
+  Coordinator(const CoordinatorOptions& options, const Parts& parts);
+  Moment Now() const { return {wall_.Now(), steady_.Now()}; }
+  std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
+  }
+  void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const CoordinatorOptions options_;
+  JobStore& store_;
+  const Clock& wall_;
+  const Clock& steady_;
+
+  mutable absl::Mutex mu_;
+  JobTable jobs_ ABSL_GUARDED_BY(mu_);
+  WorkerRegistry workers_ ABSL_GUARDED_BY(mu_);
+  LeaseTable leases_ ABSL_GUARDED_BY(mu_);
+  CoordinatorCounts counts_ ABSL_GUARDED_BY(mu_);
+  CheckpointControl checkpoints_ ABSL_GUARDED_BY(mu_);
+  JobIntake intake_ ABSL_GUARDED_BY(mu_);
+  AttemptControl attempts_ ABSL_GUARDED_BY(mu_);
+  LogRetention retention_ ABSL_GUARDED_BY(mu_);
+  LineIntake lines_ ABSL_GUARDED_BY(mu_);
+  Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
+  bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;
+  absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Status store_status_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "coordinator/core/cache_use.h"
+
+namespace fpo::coordinator {
+
+// Names one attempt. An attempt counts only while its epoch is the job's.
+struct AttemptRef {
+  std::string job_id;
+  int32_t attempt = 0;
+  uint64_t epoch = 0;
+
+  auto operator<=>(const AttemptRef&) const = default;
+};
+
+enum class MemberState { kAssigned, kAccepted, kRunning, kSucceeded, kGone };
+
+// One worker's part of an attempt's gang.
+struct Member {
+  std::string worker;
+  std::string instance;  // of the agent process that got the assignment
+  int32_t slots = 1;
+  int32_t first_rank = 0;
+  MemberState state = MemberState::kAssigned;
+  CacheUse cache = {};        // as this worker last reported it
+  std::string prepared = {};  // digest of its token files; empty: not known
+  std::string home = {};      // WorkerHello::home_id of that agent
+
+  bool operator==(const Member&) const = default;
+  bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }
+};
+
+// One try at running a job.
+struct Attempt {
+  int32_t number = 0;  // from 1
+  uint64_t epoch = 0;
+  std::vector<Member> members;
+  absl::Time started;
+  std::optional<absl::Time> ended;
+  std::string end_class;  // done | invalid | memory | program | infrastructure | asked
+  std::string end_message;
+  int64_t end_step = 0;     // of the job's progress when it ended
+  std::string last_error;   // newest error event, for reports that carry no message
+  bool progressed = false;  // a new checkpoint, a phase reached first, a new reference record
+  CacheUse cache;           // of all members together: CacheUseOf(members)
+
+  bool operator==(const Attempt&) const = default;
+  bool AllEnded() const;
+  const Member* Find(absl::string_view worker) const;
+  Member* Find(absl::string_view worker);
+};
+
+// Over the workers of one attempt, which fill one manifest together: what was there when the first
+// of them asked, and what they computed in all.
+CacheUse CacheUseOf(const std::vector<Member>& members);
+// Over all attempts: what the job found when it first asked, and what it computed in all, so that a
+// restarted job does not claim that its own records were there before.
+CacheUse CacheUseOf(const std::vector<Attempt>& attempts);
+
+}  // namespace fpo::coordinator

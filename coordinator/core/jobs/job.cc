@@ -1,0 +1,102 @@
+#include "coordinator/core/jobs/job.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr std::array<absl::string_view, kJobStates> kNames = {
+    "QUEUED", "RESERVED",  "STARTING", "RUNNING", "RECOVERING", "CANCELLING", "SUCCEEDED",
+    "FAILED", "CANCELLED", "HELD",     "PAUSING", "PAUSED",     "PREEMPTING"};
+
+}  // namespace
+
+absl::string_view JobStateName(JobState state) { return kNames[static_cast<size_t>(state)]; }
+
+std::optional<JobState> JobStateFromName(absl::string_view name) {
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name) return static_cast<JobState>(i);
+  }
+  return std::nullopt;
+}
+
+bool IsTerminal(JobState state) {
+  return state == JobState::kSucceeded || state == JobState::kFailed ||
+         state == JobState::kCancelled;
+}
+
+bool IsActive(JobState state) {
+  return state == JobState::kReserved || state == JobState::kStarting ||
+         state == JobState::kRunning;
+}
+
+bool IsStopping(JobState state) {
+  return state == JobState::kCancelling || state == JobState::kPausing ||
+         state == JobState::kPreempting;
+}
+
+bool HasAttempt(JobState state) {
+  return IsActive(state) || IsStopping(state) || state == JobState::kRecovering;
+}
+
+bool Attempt::AllEnded() const {
+  return std::all_of(members.begin(), members.end(), [](const Member& m) { return m.ended(); });
+}
+
+const Member* Attempt::Find(absl::string_view worker) const {
+  for (const Member& member : members) {
+    if (member.worker == worker) return &member;
+  }
+  return nullptr;
+}
+
+Member* Attempt::Find(absl::string_view worker) {
+  return const_cast<Member*>(static_cast<const Attempt*>(this)->Find(worker));
+}
+
+AttemptRef LastAttemptRef(const Job& job) {
+  if (job.attempts.empty()) return {job.job_id, 0, job.epoch};
+  return {job.job_id, job.attempts.back().number, job.attempts.back().epoch};
+}
+
+bool IsCurrent(const Job& job, const AttemptRef& ref) {
+  return !job.attempts.empty() && ref == LastAttemptRef(job) && ref.epoch == job.epoch;
+}
+
+CacheUse CacheUseOf(const std::vector<Member>& members) {
+  CacheUse use;
+  for (const Member& member : members) {
+    const CacheUse& one = member.cache;
+    if (one.records_total == 0) continue;
+    const int64_t computed = use.records_computed + one.records_computed;
+    const double seconds = std::max(use.reference_seconds, one.reference_seconds);
+    if (use.records_total == 0 || one.records_hit < use.records_hit) use = one;
+    use.records_computed = computed;
+    use.reference_seconds = seconds;
+  }
+  return use;
+}
+
+CacheUse CacheUseOf(const std::vector<Attempt>& attempts) {
+  CacheUse use;
+  for (const Attempt& attempt : attempts) {
+    const CacheUse& one = attempt.cache;
+    if (one.records_total == 0) continue;
+    const bool first = use.records_total == 0 || one.manifest_id != use.manifest_id;
+    // A later attempt finds what an earlier one of the same job computed: that saved nothing.
+    if (first) {
+      use.records_hit = one.records_hit;
+      use.saved_seconds = one.saved_seconds;
+      use.saved_flops = one.saved_flops;
+    }
+    use.records_computed = (first ? 0 : use.records_computed) + one.records_computed;
+    use.reference_seconds += one.reference_seconds;
+    use.records_total = one.records_total;
+    use.manifest_id = one.manifest_id;
+    use.recipe_id = one.recipe_id;
+  }
+  return use;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "coordinator/core/cache_use.h"
+#include "coordinator/core/jobs/attempt.h"
+#include "coordinator/core/jobs/checkpoint.h"
+
+// The coordinator's nouns as plain values; no behaviour beyond asking them something.
+namespace fpo::coordinator {
+
+enum class JobState {
+  kQueued,
+  kReserved,  // slots held, agents have not all accepted yet
+  kStarting,  // preflight on the hosts
+  kRunning,
+  kRecovering,  // an attempt ended without a result; old processes are being stopped
+  kCancelling,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kHeld,        // waits until it is released
+  kPausing,     // a checkpoint is being written, then the processes stop
+  kPaused,      // no slots; waits until it is resumed
+  kPreempting,  // as pausing, but it queues again by itself
+};
+inline constexpr int kJobStates = 13;  // the numbers are those of the messages, less one
+
+absl::string_view JobStateName(JobState state);  // "QUEUED"
+std::optional<JobState> JobStateFromName(absl::string_view name);
+bool IsTerminal(JobState state);
+bool HasAttempt(JobState state);  // an attempt may have processes
+bool IsActive(JobState state);    // RESERVED, STARTING, RUNNING: an attempt is to go on
+bool IsStopping(JobState state);  // asked to end: CANCELLING, PAUSING, PREEMPTING
+
+struct Progress {
+  std::string phase;  // prepare | reference | train | finish
+  int64_t done = 0;   // within the phase
+  int64_t total = 0;
+  std::string unit;
+  std::string activity;  // what is being done just now, in words
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  std::map<std::string, double> metrics;  // last values, names of metrics.jsonl
+  CacheUse cache;                         // of the job: CacheUseOf its attempts
+  absl::Time updated = absl::InfinitePast();
+
+  bool operator==(const Progress&) const = default;
+};
+
+// What the job's configuration says about running it; fixed at submit.
+struct JobDemand {
+  int32_t slots = 1;
+  int64_t priority = 500;  // higher first
+  int64_t max_restarts = 3;
+  bool retry_on_oom = false;
+  std::string queue = "default";
+  std::map<std::string, std::string> require;  // labels a worker must have
+  int64_t keep_last = 2;                       // checkpoints: newest ones kept
+  int64_t keep_best = 1;                       // and those with the lowest score
+  std::string data_key;  // equal for jobs that use the same token and record files
+
+  bool operator==(const JobDemand&) const = default;
+};
+
+struct Job {
+  std::string job_id;
+  std::string name;
+  std::string owner;
+  std::string config_json;  // the effective job
+  std::string kind;         // of config_json
+  std::string method;       // of config_json; empty unless kind is "train"
+  JobDemand demand;
+  std::map<std::string, std::string> labels;  // of the job file
+  std::vector<std::string> after_ok;          // ids of jobs that must have succeeded first
+  std::vector<std::string> after_end;         // ids of jobs that must have ended first, however
+  std::string retry_of;                       // id of the job this one tries again
+
+  JobState state = JobState::kQueued;
+  std::string reason;  // why FAILED, or why it waits
+  uint64_t epoch = 0;  // only grows
+  std::vector<Attempt> attempts;
+  int64_t restarts_used = 0;
+  int32_t attempts_without_progress = 0;         // in a row
+  int32_t requeues = 0;                          // since the last progress; drives the back-off
+  absl::Time not_before = absl::InfinitePast();  // end of the back-off
+  absl::Time stop_by = absl::InfinitePast();     // end of the grace of what is being stopped
+  // Attempts in a row that ended by a worker's fault, without progress on it between.
+  std::map<std::string, int32_t> host_faults;
+  std::set<std::string> unready_hosts;  // of those, the ones whose preflight failed
+
+  int64_t checkpoint_step = 0;                 // newest complete checkpoint
+  std::vector<Checkpoint> checkpoints;         // accepted and not removed, by step
+  std::vector<BadCheckpoint> bad_checkpoints;  // the newest kBadCheckpointsKept, oldest first
+  int32_t phase_reached = 0;      // 0 prepare, 1 reference, 2 train, 3 finish; over all attempts
+  int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
+  Progress progress;
+  std::map<std::string, double> result;
+
+  absl::Time submitted;
+  absl::Time state_since;
+  std::optional<absl::Time> started;  // first time every agent accepted
+  std::optional<absl::Time> ended;
+  uint64_t revision = 0;
+
+  bool operator==(const Job&) const = default;
+  const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }
+};
+
+// Snapshots are shared with readers on other threads and never change.
+using JobPtr = std::shared_ptr<const Job>;
+
+AttemptRef LastAttemptRef(const Job& job);  // attempt 0 when there is none yet
+// The reference names the newest attempt and nothing has fenced it.
+bool IsCurrent(const Job& job, const AttemptRef& ref);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,190 @@
+#include "coordinator/core/jobs/job_intake.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/job/job_difference.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "coordinator/core/jobs/checkpoint_registry.h"
+#include "coordinator/core/scheduling/explain.h"
+
+namespace fpo::coordinator {
+namespace {
+
+absl::Status MissingRequestId() {
+  return WithErrorInfo(absl::InvalidArgumentError("the submit has no request_id"),
+                       {.reason = "NO_REQUEST_ID",
+                        .field = "request_id",
+                        .hint = "make a UUID and repeat it with every retry"});
+}
+
+absl::Status RequestIdReused(const SubmittedRequest& known) {
+  return WithErrorInfo(
+      absl::AlreadyExistsError(absl::StrCat("request_id ", known.request_id,
+                                            " was used for another job, ", known.job_id)),
+      {.reason = "REQUEST_ID_REUSED",
+       .field = "request_id",
+       .hint = "make a new request_id for a new job",
+       .ids = {known.job_id}});
+}
+
+absl::Status CannotRetry(const Job& job) {
+  const bool done = job.state == JobState::kSucceeded;
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat(
+          "job ", job.job_id, " is ", JobStateName(job.state),
+          done ? ": there is nothing to try again" : "; only a job that ended can be tried again")),
+      {.reason = "ILLEGAL_TRANSITION",
+       .hint = done ? "submit its job file with another output"
+                    : absl::StrCat("to end it: fpoctl cancel ", job.job_id),
+       .ids = {job.job_id}});
+}
+
+absl::Status OtherOutput(const Job& job, const std::string& output) {
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("job ", job.job_id,
+                                                               " is tried again in its own output "
+                                                               "folder; ",
+                                                               output, " is another")),
+                       {.reason = "INVALID_RETRY",
+                        .field = "output",
+                        .hint = "a fresh job: fpoctl submit job.yaml"});
+}
+
+absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differences) {
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat(
+          "job ", job.job_id, " is tried again in its output folder, whose run has ",
+          "other settings: ", DescribeDifferences(differences, "here", "in job " + job.job_id))),
+      {.reason = "INVALID_RETRY",
+       .field = differences.front().key,
+       .hint = "for a fresh run: fpoctl submit FILE --set output=...",
+       .ids = {job.job_id}});
+}
+
+// The checkpoints up to a step; all for 0.
+absl::StatusOr<std::vector<Checkpoint>> CheckpointsUpTo(const Job& job, int64_t step) {
+  std::vector<Checkpoint> kept = job.checkpoints;
+  if (step == 0) return kept;
+  std::erase_if(kept, [step](const Checkpoint& c) { return c.step > step; });
+  if (kept.empty() || kept.back().step != step) return NoSuchCheckpoint(job, step);
+  return kept;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
+    const std::vector<std::string>& words, bool must_succeed) const {
+  std::vector<std::string> ids;
+  for (const std::string& each : words) {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(each));
+    const bool failed = job->state == JobState::kFailed || job->state == JobState::kCancelled;
+    if (failed && must_succeed) {
+      return WithErrorInfo(
+          absl::FailedPreconditionError(ExplainDependency(job->job_id, job->state)),
+          {.reason = "DEPENDENCY_FAILED",
+           .field = "after_ok",
+           .hint = absl::StrCat("fpoctl retry ", job->job_id, "; then name the new job"),
+           .ids = {job->job_id}});
+    }
+    if (std::find(ids.begin(), ids.end(), job->job_id) == ids.end()) ids.push_back(job->job_id);
+  }
+  return ids;
+}
+
+absl::Status JobIntake::CheckOwnerQuota(const std::string& owner) const {
+  if (options_.owner_jobs_max <= 0) return absl::OkStatus();
+  const int64_t live = jobs_->LiveJobsOf(owner);
+  if (live < options_.owner_jobs_max) return absl::OkStatus();
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("user ", owner, " has ", live,
+                                                " jobs that have not ended; the limit is ",
+                                                options_.owner_jobs_max)),
+      {.reason = "QUOTA",
+       .hint = absl::StrCat("wait for some, or cancel some: fpoctl list --owner ", owner)});
+}
+
+absl::StatusOr<SubmitAnswer> JobIntake::Submit(const SubmitAsk& ask, absl::Time now) {
+  absl::StatusOr<Submission> submission = CheckSubmission(ask.config_json);
+  if (!submission.ok() || ask.request_id.empty()) {
+    ++counts_->submissions["invalid"];
+    return submission.ok() ? MissingRequestId() : submission.status();
+  }
+  submission->job.owner = ask.owner;
+  submission->job.after_ok = ask.after_ok;  // words; the digest tells a repetition by them
+  submission->job.after_end = ask.after_end;
+  if (ask.hold) submission->job.state = JobState::kHeld;
+  return Create(*std::move(submission), ask.request_id, now);
+}
+
+absl::StatusOr<SubmitAnswer> JobIntake::Retry(const RetryAsk& ask, absl::Time now) {
+  FPO_ASSIGN_OR_RETURN(const JobPtr old, jobs_->Find(ask.job));
+  const std::string& json = ask.config_json.empty() ? old->config_json : ask.config_json;
+  FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(json));
+  if (ask.request_id.empty()) return MissingRequestId();
+  if (!IsTerminal(old->state) || old->state == JobState::kSucceeded) return CannotRetry(*old);
+  FPO_RETURN_IF_ERROR(CheckCanGoOn(*old, json));
+  Job& job = submission.job;
+  job.owner = ask.owner.empty() ? old->owner : ask.owner;
+  job.retry_of = old->job_id;
+  FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, ask.from_step));
+  if (!job.checkpoints.empty()) job.checkpoint_step = job.checkpoints.back().step;
+  return Create(std::move(submission), ask.request_id, now);
+}
+
+bool JobIntake::HasTrained(const Job& job) const {
+  constexpr int32_t kTrainPhase = 2;
+  if (job.phase_reached >= kTrainPhase || !job.checkpoints.empty()) return true;
+  const JobPtr before = job.retry_of.empty() ? nullptr : jobs_->Get(job.retry_of);
+  return before != nullptr && HasTrained(*before);
+}
+
+absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_json) const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig before, ReadJobJson(old.config_json));
+  FPO_ASSIGN_OR_RETURN(const JobConfig now, ReadJobJson(config_json));
+  if (now.output != before.output) return OtherOutput(old, now.output);
+  // A job that failed before it trained, for a wrong path perhaps, has no run in its folder.
+  if (old.kind != "train" || !HasTrained(old)) return absl::OkStatus();
+  const std::vector<JobDifference> differences = RunDifferences(now, before);
+  return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
+}
+
+absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std::string& request_id,
+                                               absl::Time now) {
+  Job& job = submission.job;
+  SubmittedRequest request;
+  request.request_id = request_id;
+  request.digest = SubmissionDigest(job);
+  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, store_->FindRequest(request_id));
+  if (known) {
+    FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, Repeat(*known, request.digest));
+    answer.warnings = std::move(submission.warnings);
+    return answer;
+  }
+  FPO_ASSIGN_OR_RETURN(job.after_ok, Dependencies(job.after_ok, true));
+  FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, false));
+  FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
+  absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
+  ++counts_->submissions[created.ok() ? "created" : "failed"];
+  if (!created.ok()) return created.status();
+  return SubmitAnswer{*created, std::move(submission.warnings)};
+}
+
+absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
+                                               const std::string& digest) {
+  ++counts_->submissions[known.digest == digest ? "repeated" : "invalid"];
+  if (known.digest != digest) return RequestIdReused(known);
+  JobPtr job = jobs_->Get(known.job_id);
+  if (!job) {
+    return WithErrorInfo(
+        absl::NotFoundError(absl::StrCat("request ", known.request_id, " made job ", known.job_id,
+                                         ", which has ended and was removed for its age")),
+        {.reason = "JOB_REMOVED", .hint = "make a new request_id", .ids = {known.job_id}});
+  }
+  return SubmitAnswer{std::move(job), {}};
+}
+
+}  // namespace fpo::coordinator

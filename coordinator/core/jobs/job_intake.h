@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/core/coordinator_stats.h"
+#include "coordinator/core/jobs/job_table.h"
+#include "coordinator/core/jobs/submission.h"
+#include "coordinator/core/store/job_store.h"
+
+namespace fpo::coordinator {
+
+struct SubmitAsk {
+  std::string request_id = {};
+  std::string config_json = {};
+  std::string owner = {};
+  bool hold = false;
+  std::vector<std::string> after_ok = {};   // jobs that must have succeeded first; ids or names
+  std::vector<std::string> after_end = {};  // jobs that must have ended first, however
+};
+struct RetryAsk {
+  std::string request_id = {};
+  std::string job = {};          // id or name of a job that ended without success
+  int64_t from_step = 0;         // one of its checkpoints; 0: the newest
+  std::string config_json = {};  // empty: as the job had it
+  std::string owner = {};        // empty: as the job had it
+};
+struct SubmitAnswer {
+  JobPtr job;
+  std::vector<std::string> warnings;
+  std::string records = {};  // what it will find in the cache, as RecordsSince says it
+};
+
+// Turns what users ask for into jobs, once per request id. Not thread-safe.
+class JobIntake {
+ public:
+  struct Options {
+    int64_t owner_jobs_max = 0;  // jobs of one owner that have not ended; 0: any number
+  };
+  JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
+      : options_(options), store_(store), jobs_(jobs), counts_(counts) {}
+
+  // Durable before it returns. The same request_id with the same job gives the same job again; with
+  // another job AlreadyExists (REQUEST_ID_REUSED). NotFound and FailedPrecondition name a job of
+  // after_ok; ResourceExhausted (QUOTA).
+  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask, absl::Time now);
+  // A new job that goes on where another one ended: same output folder, its checkpoints up to
+  // from_step. FailedPrecondition when the job has not ended or succeeded; NotFound
+  // (NO_CHECKPOINT); InvalidArgument (INVALID_RETRY) when the settings ask for another folder, or
+  // for other numbers in a folder that holds a run already.
+  absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask, absl::Time now);
+
+  // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
+  // can never succeed.
+  absl::StatusOr<std::vector<std::string>> Dependencies(const std::vector<std::string>& words,
+                                                        bool must_succeed) const;
+
+ private:
+  absl::StatusOr<SubmitAnswer> Create(Submission submission, const std::string& request_id,
+                                      absl::Time now);
+  absl::StatusOr<SubmitAnswer> Repeat(const SubmittedRequest& known, const std::string& digest);
+  absl::Status CheckOwnerQuota(const std::string& owner) const;
+  absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
+  bool HasTrained(const Job& job) const;  // or a job that it tries again
+
+  const Options options_;
+  JobStore* const store_;
+  JobTable* const jobs_;
+  CoordinatorCounts* const counts_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/core/jobs/job.h"
+
+namespace fpo::coordinator {
+
+// All slots of the job were free at once.
+struct Reserve {
+  std::vector<Member> members;
+};
+
+enum class ReportStatus { kAccepted, kRefused, kRunning, kSucceeded, kFailed, kStopped };
+
+// What an agent says about its part of an attempt.
+struct MemberReport {
+  AttemptRef ref;
+  std::string worker;
+  ReportStatus status = ReportStatus::kAccepted;
+  std::string end_class;  // kFailed: invalid | memory | program | infrastructure | asked
+  std::string message;
+  std::string prepared = {};  // digest of its token files; empty: not there yet
+};
+
+// Not every agent accepted in time.
+struct ReservationExpired {};
+
+// The worker's lease ran out, or its agent was replaced by one that does not know the attempt.
+struct MemberLost {
+  AttemptRef ref;
+  std::string worker;
+  std::string why;
+};
+
+// No process of the attempt is left, or those that are were fenced long enough ago.
+struct Settle {};
+
+// What users ask. Asking again for what is so already changes nothing. Processes that are to stop
+// get `grace` to do it.
+struct CancelRequest {
+  absl::Duration grace;
+};
+struct PauseRequest {  // checkpoint, stop, free the slots
+  absl::Duration grace;
+};
+struct ResumeRequest {};   // PAUSED -> QUEUED
+struct HoldRequest {};     // QUEUED -> HELD
+struct ReleaseRequest {};  // HELD -> QUEUED
+struct PriorityRequest {
+  int64_t priority = 0;
+};
+
+// Its slots are needed for something more urgent, or its worker is to become free.
+struct Preempt {
+  absl::Duration grace;
+  std::string why;
+};
+
+// It can never run: nothing fits for too long, or a job it depends on did not succeed.
+struct Unsatisfiable {
+  std::string reason;
+};
+
+using JobEvent = std::variant<Reserve, MemberReport, ReservationExpired, MemberLost, Settle,
+                              CancelRequest, PauseRequest, ResumeRequest, HoldRequest,
+                              ReleaseRequest, PriorityRequest, Preempt, Unsatisfiable>;
+
+// How long processes that were told to stop may take beyond their grace to confirm it.
+inline constexpr absl::Duration kFenceWait = absl::Seconds(60);
+// When a job that waits for the end of processes may go on without their word.
+absl::Time FenceEnd(const Job& job);
+
+// The state table of jobs as one pure function. The result differs from `job` only in what the
+// event changes; a repeated report or request gives the job unchanged. Errors: FailedPrecondition
+// with reason JOB_TERMINAL (terminal is final), STALE_EPOCH (a report of an attempt that no longer
+// counts) or ILLEGAL_TRANSITION.
+absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,226 @@
+#include "coordinator/core/jobs/job_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "coordinator/core/scheduling/explain.h"
+
+namespace fpo::coordinator {
+namespace {
+
+absl::Status NoSuchJob(absl::string_view words) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", words, "\"")),
+      {.reason = "JOB_NOT_FOUND", .hint = "fpoctl list", .ids = {std::string(words)}});
+}
+
+bool Matches(const Job& job, const JobFilter& filter) {
+  const bool state = filter.states.empty() || std::find(filter.states.begin(), filter.states.end(),
+                                                        job.state) != filter.states.end();
+  if (!state || (!filter.owner.empty() && job.owner != filter.owner)) return false;
+  if (!filter.name.empty() && job.name != filter.name) return false;
+  return std::all_of(filter.labels.begin(), filter.labels.end(), [&](const auto& label) {
+    const auto found = job.labels.find(label.first);
+    return found != job.labels.end() && found->second == label.second;
+  });
+}
+
+}  // namespace
+
+absl::Status JobTable::Load() {
+  FPO_ASSIGN_OR_RETURN(std::vector<Job> jobs, store_->LoadJobs());
+  for (Job& job : jobs) {
+    revision_ = std::max(revision_, job.revision);
+    ids_.Saw(job.job_id);
+    if (job.state == JobState::kSucceeded) run_times_.Note(job);
+    Index(std::make_shared<const Job>(std::move(job)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl::Time now) {
+  job.job_id = ids_.Next(now);
+  job.submitted = job.state_since = now;
+  if (job.state == JobState::kHeld) job.reason = ExplainHeld(job);
+  job.revision = revision_ + 1;
+  request.job_id = job.job_id;
+  request.time = now;
+  FPO_RETURN_IF_ERROR(store_->CreateJob(job, request));
+  return Publish(std::move(job));
+}
+
+absl::StatusOr<JobPtr> JobTable::ApplyEvent(const std::string& job_id, const JobEvent& event,
+                                            absl::Time now) {
+  const JobPtr before = Get(job_id);
+  if (!before) return NoSuchJob(job_id);
+  FPO_ASSIGN_OR_RETURN(Job job, Apply(*before, event, now));
+  if (job == *before) return before;
+  return Put(std::move(job));
+}
+
+absl::StatusOr<JobPtr> JobTable::Put(Job job) {
+  job.revision = revision_ + 1;
+  FPO_RETURN_IF_ERROR(store_->PutJob(job));
+  return Publish(std::move(job));
+}
+
+JobPtr JobTable::Publish(Job job) {
+  job.revision = ++revision_;
+  auto snapshot = std::make_shared<const Job>(std::move(job));
+  Index(snapshot);
+  const auto watches = watches_.find(snapshot->job_id);
+  if (watches != watches_.end()) {
+    for (const auto& [id, watch] : watches->second) watch.on_job(snapshot);
+  }
+  return snapshot;
+}
+
+void JobTable::SetReason(const std::string& job_id, const std::string& reason) {
+  const JobPtr before = Get(job_id);
+  if (!before || before->reason == reason) return;
+  Job job = *before;
+  job.reason = reason;
+  Publish(std::move(job));
+}
+
+absl::Status JobTable::Remove(const std::string& job_id) {
+  const JobPtr job = Get(job_id);
+  if (!job) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(store_->RemoveJob(job_id));
+  --counts_[static_cast<size_t>(job->state)];
+  const auto named = ids_by_name_.find(job->name);
+  if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
+    ids_by_name_.erase(named);
+  }
+  const auto user = cache_users_.find(job->demand.data_key);
+  if (user != cache_users_.end() && user->second == job_id) cache_users_.erase(user);
+  jobs_.erase(job_id);
+  return absl::OkStatus();
+}
+
+void JobTable::Index(const JobPtr& job) {
+  JobPtr& slot = jobs_[job->job_id];
+  const bool was_live = slot && !IsTerminal(slot->state);
+  if (slot) --counts_[static_cast<size_t>(slot->state)];
+  ++counts_[static_cast<size_t>(job->state)];
+  slot = job;
+  live_by_owner_[job->owner] += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
+  if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
+  if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
+  if (job->phase_reached >= 1 && !job->attempts.empty() && !job->demand.data_key.empty()) {
+    for (const Member& member : job->attempts.back().members) {
+      files_[job->demand.data_key].insert(member.worker);
+    }
+  }
+  if (!job->name.empty()) ids_by_name_[job->name].insert(job->job_id);
+  if (HasAttempt(job->state)) {
+    with_attempt_.insert(job->job_id);
+  } else {
+    with_attempt_.erase(job->job_id);
+  }
+  if (job->state == JobState::kQueued) {
+    queue_.Add(*job);
+  } else {
+    queue_.Remove(job->job_id);
+  }
+}
+
+JobPtr JobTable::Get(const std::string& job_id) const {
+  const auto it = jobs_.find(job_id);
+  return it == jobs_.end() ? nullptr : it->second;
+}
+
+absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
+  const std::string key(words);
+  if (JobPtr job = Get(key)) return job;
+  const auto named = ids_by_name_.find(key);
+  if (named != ids_by_name_.end()) return Get(*named->second.rbegin());
+  std::vector<std::string> found;
+  if (!key.empty()) {
+    for (auto it = jobs_.lower_bound(key); it != jobs_.end() && found.size() < 6; ++it) {
+      if (!absl::StartsWith(it->first, key)) break;
+      found.push_back(it->first);
+    }
+  }
+  if (found.empty()) return NoSuchJob(words);
+  if (found.size() == 1) return Get(found.front());
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat(
+          "\"", words, "\" begins the ids of several jobs: ", absl::StrJoin(found, ", "),
+          found.size() > 5 ? ", ..." : "")),
+      {.reason = "AMBIGUOUS_JOB", .field = "job_id", .hint = "write more of the id", .ids = found});
+}
+
+int64_t JobTable::LiveJobsOf(const std::string& owner) const {
+  const auto found = live_by_owner_.find(owner);
+  return found == live_by_owner_.end() ? 0 : found->second;
+}
+
+JobPtr JobTable::NewestCacheUser(const std::string& data_key) const {
+  const auto found = cache_users_.find(data_key);
+  return data_key.empty() || found == cache_users_.end() ? nullptr : Get(found->second);
+}
+
+JobPage JobTable::List(const JobFilter& filter) const {
+  JobPage page;
+  const auto begin = filter.page_token.empty() ? jobs_.end() : jobs_.lower_bound(filter.page_token);
+  for (auto it = std::make_reverse_iterator(begin); it != jobs_.rend(); ++it) {
+    if (!Matches(*it->second, filter)) continue;
+    if (page.jobs.size() == static_cast<size_t>(filter.page_size)) {
+      page.next_page_token = page.jobs.back()->job_id;
+      break;
+    }
+    page.jobs.push_back(it->second);
+  }
+  return page;
+}
+
+std::vector<JobPtr> JobTable::WithAttempt() const {
+  std::vector<JobPtr> jobs;
+  for (const std::string& id : with_attempt_) jobs.push_back(Get(id));
+  return jobs;
+}
+
+std::vector<JobPtr> JobTable::All() const {
+  std::vector<JobPtr> jobs;
+  for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  return jobs;
+}
+
+std::vector<JobPtr> JobTable::Queued() const {
+  std::vector<JobPtr> jobs;
+  for (const std::string& id : queue_.InOrder()) jobs.push_back(Get(id));
+  return jobs;
+}
+
+WatchId JobTable::Watch(const std::string& job_id, JobWatch watch) {
+  watches_[job_id].emplace(++last_watch_, std::move(watch));
+  return last_watch_;
+}
+
+void JobTable::Unwatch(const std::string& job_id, WatchId id) {
+  const auto it = watches_.find(job_id);
+  if (it == watches_.end()) return;
+  it->second.erase(id);
+  if (it->second.empty()) watches_.erase(it);
+}
+
+void JobTable::NotifyLines(const std::string& job_id) const {
+  const auto it = watches_.find(job_id);
+  if (it == watches_.end()) return;
+  for (const auto& [id, watch] : it->second) watch.on_lines();
+}
+
+void JobTable::NotifyLinesOfTerminalJobs() const {
+  for (const auto& [job_id, watches] : watches_) {
+    const JobPtr job = Get(job_id);
+    if (job && IsTerminal(job->state)) NotifyLines(job_id);
+  }
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "coordinator/core/jobs/job.h"
+#include "coordinator/core/jobs/job_id.h"
+#include "coordinator/core/jobs/job_state_machine.h"
+#include "coordinator/core/scheduling/job_queue.h"
+#include "coordinator/core/scheduling/run_times.h"
+#include "coordinator/core/store/job_store.h"
+
+namespace fpo::coordinator {
+
+struct JobFilter {
+  std::vector<JobState> states;               // empty: all
+  std::string owner;                          // empty: all
+  std::map<std::string, std::string> labels;  // only jobs with all of these
+  std::string name;                           // empty: all
+  int32_t page_size = 100;
+  std::string page_token;  // of the page before; empty: the first page
+};
+struct JobPage {
+  std::vector<JobPtr> jobs;  // newest first
+  std::string next_page_token;
+};
+
+// Called under the coordinator's lock: must return at once and not call back.
+struct JobWatch {
+  std::function<void(const JobPtr&)> on_job;  // after every change
+  std::function<void()> on_lines;             // after new log lines or events
+};
+using WatchId = uint64_t;
+
+// All jobs in memory, written through to the store before a change is visible. Not thread-safe: the
+// coordinator's lock guards it.
+class JobTable {
+ public:
+  explicit JobTable(JobStore* store) : store_(store) {}
+
+  absl::Status Load();
+  // Gives the job its id and revision. The error of the store; nothing is changed then.
+  absl::StatusOr<JobPtr> Create(Job job, SubmittedRequest request, absl::Time now);
+  // Applies an event of the state table durably. Errors of Apply, NotFound, or the store's.
+  absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
+                                    absl::Time now);
+  // Stores a change that is no event of the state table, then shows it. The store's error.
+  absl::StatusOr<JobPtr> Put(Job job);
+  // Shows a change that is already stored (or need not be); gives it a revision.
+  JobPtr Publish(Job job);
+  void SetReason(const std::string& job_id, const std::string& reason);  // not stored
+  // Removes a job that has ended, with its lines. The store's error; nothing is changed then.
+  absl::Status Remove(const std::string& job_id);
+
+  JobPtr Get(const std::string& job_id) const;  // null when absent
+  // An id, a name (its newest job) or a unique prefix of an id. NotFound; InvalidArgument
+  // (AMBIGUOUS_JOB) with the candidates.
+  absl::StatusOr<JobPtr> Find(absl::string_view words) const;
+  JobPage List(const JobFilter& filter) const;
+  std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
+  std::vector<JobPtr> All() const;
+  std::vector<JobPtr> Queued() const;  // in queue order
+  const std::array<int64_t, kJobStates>& counts() const { return counts_; }
+  int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
+  // Workers that hold the token and record files of a JobDemand::data_key.
+  const std::map<std::string, std::set<std::string>>& files() const { return files_; }
+  // The newest job of a data_key that used the reference cache; null: none.
+  JobPtr NewestCacheUser(const std::string& data_key) const;
+  const RunTimes& run_times() const { return run_times_; }
+  uint64_t revision() const { return revision_; }
+
+  WatchId Watch(const std::string& job_id, JobWatch watch);
+  void Unwatch(const std::string& job_id, WatchId id);
+  void NotifyLines(const std::string& job_id) const;
+  // Log readers wait a little beyond the end of their job; this lets them look at the clock.
+  void NotifyLinesOfTerminalJobs() const;
+
+ private:
+  void Index(const JobPtr& job);  // replaces what was there under its id
+
+  JobStore* const store_;
+  JobIdSource ids_;
+  uint64_t revision_ = 0;
+  std::map<std::string, JobPtr> jobs_;
+  std::map<std::string, std::set<std::string>> ids_by_name_;
+  std::set<std::string> with_attempt_;
+  JobQueue queue_;
+  std::array<int64_t, kJobStates> counts_ = {};
+  std::map<std::string, int64_t> live_by_owner_;
+  std::map<std::string, std::set<std::string>> files_;
+  std::map<std::string, std::string> cache_users_;  // data key -> job id
+  RunTimes run_times_;
+  WatchId last_watch_ = 0;
+  std::map<std::string, std::map<WatchId, JobWatch>> watches_;
+};
+
+}  // namespace fpo::coordinator

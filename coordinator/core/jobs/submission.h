@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/core/jobs/job.h"
+
+namespace fpo::coordinator {
+
+inline constexpr size_t kConfigBytesMax = 256 << 10;
+
+// A job as asked for, checked whole.
+struct Submission {
+  Job job;  // name, effective config_json and demand are set; no id yet
+  std::vector<std::string> warnings;
+};
+
+// InvalidArgument (INVALID_JOB) lists every problem, one a line.
+absl::StatusOr<Submission> CheckSubmission(const std::string& config_json);
+
+// Hex digest of everything a submit asks for, to tell a repetition from another job.
+std::string SubmissionDigest(const Job& job);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,147 @@
+#include "coordinator/core/lines/line_intake.h"
+
+#include <algorithm>
+
+#include "common/status_macros.h"
+#include "coordinator/core/lines/progress_tracker.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr size_t kRememberedMax = 4096;
+constexpr uint64_t kEventsKept = 100'000;  // newest ones of a job
+constexpr uint64_t kEventsDropped = 1000;  // at a time
+
+// Index of the first item that was not stored before.
+template <typename Item>
+size_t FirstFresh(const LineBatch<Item>& batch, uint64_t next_seq) {
+  if (batch.first_seq >= next_seq) return 0;
+  return std::min<uint64_t>(next_seq - batch.first_seq, batch.items.size());
+}
+
+template <typename Item>
+uint64_t EndSeq(const LineBatch<Item>& batch) {
+  return batch.first_seq + batch.items.size();
+}
+
+}  // namespace
+
+absl::StatusOr<SenderPosition> LineIntake::PositionOf(const Sender& sender) {
+  const auto it = positions_.find(sender);
+  if (it != positions_.end()) return it->second;
+  return store_->PositionOf(sender);
+}
+
+absl::StatusOr<LineIntake::Cursors> LineIntake::CursorsOf(const std::string& job_id) {
+  const auto it = cursors_.find(job_id);
+  if (it != cursors_.end()) return it->second;
+  Cursors cursors;
+  FPO_ASSIGN_OR_RETURN(cursors.event, store_->LastEventCursor(job_id));
+  FPO_ASSIGN_OR_RETURN(cursors.log, store_->LastLogCursor(job_id));
+  return cursors;
+}
+
+absl::Status LineIntake::Store(const LineWrite& write, const Cursors& cursors) {
+  FPO_RETURN_IF_ERROR(store_->PutLines(write));
+  if (positions_.size() > kRememberedMax) positions_.clear();
+  if (cursors_.size() > kRememberedMax) cursors_.clear();
+  positions_[write.sender] = write.position;
+  cursors_[write.sender.ref.job_id] = cursors;
+  WillAck(write.sender, write.position);
+  return absl::OkStatus();
+}
+
+void LineIntake::WillAck(const Sender& sender, const SenderPosition& position) {
+  SenderPosition& waiting = unacknowledged_[sender];
+  waiting.next_event_seq = std::max(waiting.next_event_seq, position.next_event_seq);
+  waiting.next_log_seq = std::max(waiting.next_log_seq, position.next_log_seq);
+}
+
+absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& batch,
+                                   absl::Time now) {
+  LineWrite write;
+  write.sender = {batch.ref, worker};
+  const JobPtr job = jobs_->Get(batch.ref.job_id);
+  if (!job) {
+    WillAck(write.sender, {.next_event_seq = EndSeq(batch)});
+    return absl::OkStatus();
+  }
+  FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
+  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.ref.job_id));
+  const bool counts = IsCurrent(*job, batch.ref);
+  Job changed = *job;
+  bool has_changed = false;
+  for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
+    const EventItem& item = batch.items[i];
+    write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
+    if (counts) {
+      const EventEffect effect = TrackEvent(item.json, item.rank, now, &changed);
+      has_changed |= effect != EventEffect::kNone;
+      if (effect == EventEffect::kBadCheckpoint) ++checkpoint_counts_.bad;
+    } else if (KindOf(item.json) == "checkpoint") {
+      ++checkpoint_counts_.stale;
+    }
+  }
+  write.position.next_event_seq = std::max(write.position.next_event_seq, EndSeq(batch));
+  if (has_changed) {
+    changed.revision = jobs_->revision() + 1;
+    write.job = &changed;
+  }
+  const uint64_t before = cursors.event - write.events.size();
+  FPO_RETURN_IF_ERROR(Store(write, cursors));
+  // Now and then: it is one more write.
+  if (cursors.event > kEventsKept && cursors.event / kEventsDropped != before / kEventsDropped) {
+    FPO_RETURN_IF_ERROR(
+        store_->DropEventsBefore(batch.ref.job_id, cursors.event - kEventsKept + 1));
+  }
+  if (has_changed) jobs_->Publish(std::move(changed));
+  if (!write.events.empty()) jobs_->NotifyLines(batch.ref.job_id);
+  return absl::OkStatus();
+}
+
+absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batch) {
+  LineWrite write;
+  write.sender = {batch.ref, worker};
+  if (!jobs_->Get(batch.ref.job_id)) {
+    WillAck(write.sender, {.next_log_seq = EndSeq(batch)});
+    return absl::OkStatus();
+  }
+  FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
+  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.ref.job_id));
+  for (size_t i = FirstFresh(batch, write.position.next_log_seq); i < batch.items.size(); ++i) {
+    const LogItem& item = batch.items[i];
+    write.logs.push_back(
+        {++cursors.log, batch.ref.attempt, item.rank, item.stream, item.time_unix_ms, item.text});
+  }
+  write.position.next_log_seq = std::max(write.position.next_log_seq, EndSeq(batch));
+  if (!write.logs.empty()) write.stock = retention_->With(batch.ref.job_id, write.logs);
+  FPO_RETURN_IF_ERROR(Store(write, cursors));
+  if (write.stock) retention_->Set(batch.ref.job_id, *write.stock);
+  if (!write.logs.empty()) jobs_->NotifyLines(batch.ref.job_id);
+  return absl::OkStatus();
+}
+
+void LineIntake::Forget(const std::string& job_id) {
+  cursors_.erase(job_id);
+  std::erase_if(positions_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
+}
+
+std::vector<std::pair<std::string, AckCommand>> LineIntake::TakeAcks() {
+  std::vector<std::pair<std::string, AckCommand>> acks;
+  for (const auto& [sender, next] : unacknowledged_) {
+    AckCommand ack{.ref = sender.ref};
+    if (next.next_event_seq > 0) ack.events_seq = next.next_event_seq - 1;
+    if (next.next_log_seq > 0) ack.logs_seq = next.next_log_seq - 1;
+    acks.emplace_back(sender.worker, std::move(ack));
+  }
+  unacknowledged_.clear();
+  return acks;
+}
+
+void LineIntake::ReturnAcks(std::vector<std::pair<std::string, AckCommand>> acks) {
+  for (const auto& [worker, ack] : acks) {
+    WillAck({ack.ref, worker}, {ack.events_seq + 1, ack.logs_seq + 1});
+  }
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/core/jobs/job_table.h"
+#include "coordinator/core/lines/log_retention.h"
+#include "coordinator/core/store/job_store.h"
+#include "coordinator/core/workers/worker_link.h"
+
+namespace fpo::coordinator {
+
+struct EventItem {
+  int32_t rank = 0;
+  std::string json;
+};
+struct LogItem {
+  int32_t rank = 0;
+  std::string stream;
+  int64_t time_unix_ms = 0;
+  std::string text;
+};
+
+// Lines of one agent about one attempt, numbered by the agent without gaps.
+template <typename Item>
+struct LineBatch {
+  AttemptRef ref;
+  uint64_t first_seq = 0;
+  std::vector<Item> items;
+};
+using EventBatch = LineBatch<EventItem>;
+using LogBatch = LineBatch<LogItem>;
+
+// Takes events and logs from agents: drops repeated lines, gives cursors, stores, and folds events
+// of a current attempt into its job. Lines of old attempts are stored too (they are evidence) but
+// change nothing. Not thread-safe: the coordinator's lock guards it.
+class LineIntake {
+ public:
+  LineIntake(JobStore* store, JobTable* jobs, LogRetention* retention)
+      : store_(store), jobs_(jobs), retention_(retention) {}
+
+  // The store's error; the sender then sends the batch again. Lines of unknown jobs are dropped and
+  // acknowledged. Not durable yet: see TakeAcks.
+  absl::Status AddEvents(const std::string& worker, const EventBatch& batch, absl::Time now);
+  absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
+  struct CheckpointCounts {
+    int64_t stale = 0;  // of old attempts: stored as events, but they do not count
+    int64_t bad = 0;    // found damaged or unusable by a current attempt
+  };
+  CheckpointCounts TakeCheckpointCounts() {
+    return std::exchange(checkpoint_counts_, {});
+  }                                        // since
+  void Forget(const std::string& job_id);  // of a job that is removed
+
+  // What was added since the last call; may be sent once a JobStore::Sync that began afterwards
+  // succeeded.
+  std::vector<std::pair<std::string, AckCommand>> TakeAcks();
+  // The sync failed: the same acks come again.
+  void ReturnAcks(std::vector<std::pair<std::string, AckCommand>> acks);
+
+ private:
+  struct Cursors {
+    uint64_t event = 0;
+    uint64_t log = 0;
+  };
+
+  absl::StatusOr<SenderPosition> PositionOf(const Sender& sender);
+  absl::StatusOr<Cursors> CursorsOf(const std::string& job_id);
+  absl::Status Store(const LineWrite& write, const Cursors& cursors);
+  void WillAck(const Sender& sender, const SenderPosition& position);
+
+  JobStore* const store_;
+  JobTable* const jobs_;
+  LogRetention* const retention_;
+  // Read from the store when absent; dropped as a whole when they grow.
+  std::map<Sender, SenderPosition> positions_;
+  std::map<std::string, Cursors> cursors_;
+  std::map<Sender, SenderPosition> unacknowledged_;
+  CheckpointCounts checkpoint_counts_;
+};
+
+}  // namespace fpo::coordinator

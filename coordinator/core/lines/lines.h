@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/jobs/job.h"
+
+// Log and event lines of jobs, as they are stored and asked for.
+namespace fpo::coordinator {
+
+// A log line; cursors grow within a job, from 1.
+struct LogLine {
+  uint64_t cursor = 0;
+  int32_t attempt = 0;
+  int32_t rank = 0;
+  std::string stream = {};  // stdout | stderr | agent | gap
+  int64_t time_unix_ms = 0;
+  std::string text = {};
+
+  bool operator==(const LogLine&) const = default;
+};
+// Stands for all lines before it, which retention removed.
+inline constexpr char kGapStream[] = "gap";
+
+// What is stored of a job's logs, and what is no longer.
+struct LogStock {
+  int64_t bytes = 0;           // of the lines that are stored, without the gap line
+  int64_t oldest_unix_ms = 0;  // time of the first of them; 0: none, or unknown
+  uint64_t gap_cursor = 0;     // of the gap line; 0: none
+  int64_t gap_lines = 0;
+  int64_t gap_bytes = 0;  // of text
+
+  bool operator==(const LogStock&) const = default;
+};
+
+// An event line as fpo-train wrote it.
+struct EventLine {
+  uint64_t cursor = 0;
+  int32_t attempt = 0;
+  int32_t rank = 0;
+  std::string json = {};
+
+  bool operator==(const EventLine&) const = default;
+};
+
+// How far the lines of one sender (a worker in an attempt) are stored.
+struct SenderPosition {
+  uint64_t next_event_seq = 0;  // lines below it are stored
+  uint64_t next_log_seq = 0;
+
+  bool operator==(const SenderPosition&) const = default;
+};
+struct Sender {
+  AttemptRef ref;
+  std::string worker;
+
+  auto operator<=>(const Sender&) const = default;
+};
+
+// Lines of one batch, its sender's position after it, and the job as it changed by them: one atomic
+// group. Cursors are already given.
+struct LineWrite {
+  Sender sender;
+  SenderPosition position;
+  std::vector<EventLine> events;
+  std::vector<LogLine> logs;
+  std::optional<LogStock> stock = std::nullopt;  // with these logs
+  const Job* job = nullptr;                      // not owned; null: unchanged
+};
+
+struct LogQuery {
+  uint64_t after = 0;   // cursor of the last line seen
+  int32_t attempt = 0;  // 0: all
+  std::optional<int32_t> rank = std::nullopt;
+  int64_t since_unix_ms = 0;  // only lines not older
+  int32_t lines_max = 1000;
+  int32_t bytes_max = 1 << 20;  // of text; at least one line is returned
+};
+
+inline bool Matches(const LogQuery& query, const LogLine& line) {
+  if (line.stream == kGapStream) {  // of all ranks
+    return query.attempt <= line.attempt && line.time_unix_ms >= query.since_unix_ms;
+  }
+  return (query.attempt == 0 || query.attempt == line.attempt) &&
+         (!query.rank || *query.rank == line.rank) && line.time_unix_ms >= query.since_unix_ms;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,138 @@
+#include "coordinator/core/lines/progress_tracker.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "common/train_protocol.h"
+#include "coordinator/core/jobs/checkpoint_registry.h"
+#include "coordinator/core/jobs/restart_rules.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr size_t kActivityBytesMax = 500;
+
+// -1: not a phase of the life of a job.
+int32_t PhaseNumber(const std::string& phase) {
+  constexpr std::array<absl::string_view, 4> kPhases = {"prepare", "reference", "train", "finish"};
+  for (size_t i = 0; i < kPhases.size(); ++i) {
+    if (kPhases[i] == phase) return static_cast<int32_t>(i);
+  }
+  return -1;
+}
+
+void NoteProgress(Job* job) {
+  job->attempts.back().progressed = true;
+  job->attempts_without_progress = 0;
+  job->requeues = 0;
+  for (const Member& member : job->attempts.back().members) ForgiveHost(member.worker, job);
+}
+
+void EnterPhase(const std::string& phase, Job* job) {
+  Progress& progress = job->progress;
+  if (progress.phase != phase) {
+    progress.phase = phase;
+    progress.done = progress.total = 0;
+    progress.unit.clear();
+    progress.activity.clear();
+  }
+  if (PhaseNumber(phase) > job->phase_reached) {
+    job->phase_reached = PhaseNumber(phase);
+    NoteProgress(job);
+  }
+}
+
+void TrackProgress(const TrainEvent& event, Job* job) {
+  if (!event.phase.empty()) EnterPhase(event.phase, job);
+  Progress& progress = job->progress;
+  // Without numbers it says only what is being done.
+  if (event.total > 0 || event.done > 0 || !event.unit.empty()) {
+    progress.done = event.done;
+    progress.total = event.total;
+    progress.unit = event.unit;
+  }
+  // The trainer composes it of fixed words, counts and a folder's name.
+  progress.activity = event.activity.substr(0, kActivityBytesMax);
+  const bool counts_records = event.unit.empty() || event.unit == "responses";
+  if (progress.phase == "reference" && counts_records && event.done > job->reference_records) {
+    job->reference_records = event.done;
+    NoteProgress(job);
+  }
+}
+
+void TrackStep(const TrainEvent& event, Job* job) {
+  Progress& progress = job->progress;
+  progress.step = event.step;
+  if (event.total > 0) progress.total_steps = event.total;
+  for (const auto& [name, value] : event.metrics) progress.metrics[name] = value;
+  if (progress.phase == "train") {
+    progress.done = event.step;
+    progress.total = progress.total_steps;
+    progress.unit = "steps";
+  }
+}
+
+void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
+  const Attempt& attempt = job->attempts.back();
+  Checkpoint checkpoint;
+  checkpoint.step = event.step;
+  checkpoint.attempt = attempt.number;
+  checkpoint.epoch = attempt.epoch;
+  checkpoint.folder = event.file;
+  checkpoint.digest = event.digest;
+  const auto bytes = event.metrics.find("bytes");
+  if (bytes != event.metrics.end()) checkpoint.bytes = static_cast<int64_t>(bytes->second);
+  const auto score = event.metrics.find("score");
+  if (score != event.metrics.end()) checkpoint.score = score->second;
+  checkpoint.accepted = now;
+  const bool newer = event.step > HighestCheckpoint(*job);
+  AcceptCheckpoint(checkpoint, job);
+  if (newer) NoteProgress(job);
+}
+
+}  // namespace
+
+EventEffect TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  if (!event.ok() || job->attempts.empty()) return EventEffect::kNone;
+  const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
+  if (event->kind == "checkpoint") {
+    TrackCheckpoint(*event, now, job);
+  } else if (event->kind == "checkpoint_bad") {
+    RejectCheckpoint({event->step, job->attempts.back().number, event->message, now}, job);
+  } else if (event->kind == "error") {
+    job->attempts.back().last_error = event->message;
+  } else if (!leads) {
+    return EventEffect::kNone;
+  } else if (event->kind == "phase") {
+    EnterPhase(event->phase, job);
+  } else if (event->kind == "progress") {
+    TrackProgress(*event, job);
+  } else if (event->kind == "step") {
+    TrackStep(*event, job);
+  } else if (event->kind == "evaluation") {
+    for (const auto& [name, value] : event->metrics) job->progress.metrics[name] = value;
+  } else if (event->kind == "result") {
+    job->result = event->metrics;
+  } else {
+    return EventEffect::kNone;
+  }
+  // Whatever was being done has come to its step, evaluation, checkpoint or phase.
+  if (event->kind != "progress") job->progress.activity.clear();
+  job->progress.updated = now;
+  return event->kind == "checkpoint_bad" ? EventEffect::kBadCheckpoint : EventEffect::kJob;
+}
+
+std::string KindOf(absl::string_view line) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  return event.ok() ? event->kind : "";
+}
+
+bool ShowsWork(absl::string_view line) {
+  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  return event.ok() &&
+         (event->kind == "phase" || event->kind == "progress" || event->kind == "step");
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,191 @@
+#include "coordinator/core/scheduling/explain.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "coordinator/core/scheduling/placement.h"
+
+namespace fpo::coordinator {
+namespace {
+
+std::string Utc(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
+}
+
+template <typename Predicate>
+std::string WorkersOf(const Job& job, Predicate waits_for) {
+  std::vector<std::string> workers;
+  for (const Member& member : job.attempts.back().members) {
+    if (waits_for(member)) workers.push_back(member.worker);
+  }
+  return absl::StrJoin(workers, ", ");
+}
+
+bool StillRuns(const Member& member) { return !member.ended(); }
+
+// "a, b, c, d and 3 more".
+std::string Few(const std::vector<std::string>& words) {
+  constexpr size_t kFew = 4;
+  if (words.size() <= kFew) return absl::StrJoin(words, ", ");
+  return absl::StrCat(absl::StrJoin(words.begin(), words.begin() + kFew, ", "), " and ",
+                      words.size() - kFew, " more");
+}
+
+// "; avoided: w1; lost: w2; closed: w3", of the workers with the job's labels.
+std::string Obstacles(const Job& job, const std::vector<SlotOffer>& known,
+                      const std::vector<SlotOffer>& eligible) {
+  std::vector<std::string> lost, closed, avoided;
+  auto next = eligible.begin();  // in the order of `known`
+  for (const SlotOffer& offer : known) {
+    const bool eligible_too = next != eligible.end() && next->worker_id == offer.worker_id;
+    if (eligible_too) ++next;
+    if (!HasLabels(offer, job.demand.require)) continue;
+    if (!offer.connected) {
+      lost.push_back(offer.worker_id);
+    } else if (!offer.open) {
+      closed.push_back(offer.worker_id);
+    } else if (!eligible_too) {
+      avoided.push_back(offer.worker_id);
+    }
+  }
+  std::string text;
+  if (!avoided.empty()) absl::StrAppend(&text, "; avoided: ", Few(avoided), " (failed this job)");
+  if (!lost.empty()) absl::StrAppend(&text, "; lost: ", Few(lost));
+  if (!closed.empty()) absl::StrAppend(&text, "; closed: ", Few(closed));
+  return text;
+}
+
+// What workers have instead of labels that none of them has together.
+std::string NearMisses(const Job& job, const std::vector<SlotOffer>& known) {
+  for (const auto& [name, value] : job.demand.require) {
+    std::vector<std::string> others;
+    bool found = false;
+    for (const SlotOffer& offer : known) {
+      const auto label = offer.labels.find(name);
+      if (label == offer.labels.end()) continue;
+      found |= label->second == value;
+      others.push_back(absl::StrCat(name, "=", label->second, " on ", offer.worker_id));
+    }
+    if (found) continue;
+    if (!others.empty()) return absl::StrCat("there is ", Few(others));
+    std::set<std::string> names;
+    for (const SlotOffer& offer : known) {
+      for (const auto& label : offer.labels) names.insert(label.first);
+    }
+    const std::string labels = Few({names.begin(), names.end()});
+    return absl::StrCat("no worker has a label ", name,
+                        labels.empty() ? "" : absl::StrCat("; their labels: ", labels));
+  }
+  return "no worker has all of them";
+}
+
+std::string NoFit(const Job& job, const std::vector<SlotOffer>& known,
+                  const std::vector<SlotOffer>& eligible) {
+  const int32_t asked = job.demand.slots;
+  const std::string asks =
+      absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots");
+  if (known.empty()) return absl::StrCat(asks, ", no worker has connected yet");
+  std::string labels;
+  for (const auto& [name, value] : job.demand.require) {
+    absl::StrAppend(&labels, labels.empty() ? " with " : ", ", name, "=", value);
+  }
+  const bool labelled = std::any_of(known.begin(), known.end(), [&](const SlotOffer& offer) {
+    return HasLabels(offer, job.demand.require);
+  });
+  if (!labelled) return absl::StrCat(asks, labels, ", ", NearMisses(job, known));
+  return absl::StrCat(asks, labels, ", the largest offer is ", LargestGroup(eligible), " over ",
+                      eligible.size(), eligible.size() == 1 ? " worker" : " workers",
+                      Obstacles(job, known, eligible));
+}
+
+}  // namespace
+
+std::string ExplainBackoff(const Job& job, absl::string_view after_what) {
+  return absl::StrCat("backoff: next try at ", Utc(job.not_before), " after ", after_what);
+}
+
+std::string ExplainAdmission(const Job& job) {
+  return absl::StrCat(
+      "admission: waiting for ",
+      WorkersOf(job, [](const Member& m) { return m.state == MemberState::kAssigned; }),
+      " to accept attempt ", job.attempts.back().number);
+}
+
+std::string ExplainRecovering(const Job& job) {
+  const Attempt& attempt = job.attempts.back();
+  const std::string after = absl::StrCat("recovering: attempt ", attempt.number, " ended (",
+                                         attempt.end_class, ": ", attempt.end_message, ")");
+  const std::string waits = WorkersOf(job, StillRuns);
+  return waits.empty() ? after : absl::StrCat(after, "; waiting for ", waits, " to stop");
+}
+
+std::string ExplainStopping(const Job& job) {
+  return absl::StrCat(job.state == JobState::kPausing ? "pausing" : "cancelling", ": waiting for ",
+                      WorkersOf(job, StillRuns), " to stop");
+}
+
+std::string ExplainHeld(const Job& job) {
+  return absl::StrCat("held: starts after fpoctl release ", job.job_id);
+}
+
+std::string ExplainPaused(const Job& job) {
+  const std::string from =
+      job.checkpoint_step > 0
+          ? absl::StrCat("goes on from the checkpoint of step ", job.checkpoint_step)
+          : "has no checkpoint yet, starts its phase anew";
+  return absl::StrCat("paused: ", from, " after fpoctl resume ", job.job_id);
+}
+
+std::string ExplainDependency(const std::string& job_id, JobState state) {
+  return absl::StrCat("dependency: job ", job_id, " is ", JobStateName(state),
+                      IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
+}
+
+std::string ExplainEndDependency(const std::string& job_id, JobState state) {
+  return absl::StrCat("dependency: waits for the end of job ", job_id, ", which is ",
+                      JobStateName(state));
+}
+
+std::string ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known) {
+  const std::vector<SlotOffer> eligible = Eligible(job, known);
+  if (LargestGroup(eligible) < job.demand.slots) return NoFit(job, known, eligible);
+  int32_t free = 0;
+  for (const SlotOffer& offer : eligible) free += offer.usable();
+  return absl::StrCat("waiting-for-slots: needs ", job.demand.slots, ", ", free, " free",
+                      Obstacles(job, known, eligible));
+}
+
+std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline) {
+  return absl::StrCat(no_place, "; fails at ", Utc(deadline));
+}
+
+std::string ExplainBehind(int64_t jobs_ahead) {
+  // Rounded when it is large, so that not every start changes every waiting job.
+  int64_t unit = 1;
+  while (jobs_ahead >= 20 * unit) unit *= 10;
+  return absl::StrCat("lower-priority: ", jobs_ahead / unit * unit, unit > 1 ? "+" : "",
+                      jobs_ahead == 1 ? " job" : " jobs", " ahead in the queue");
+}
+
+std::string ExplainDataDiffers(const Attempt& attempt) {
+  const Member* first = nullptr;
+  for (const Member& member : attempt.members) {
+    if (member.prepared.empty()) continue;
+    if (first == nullptr) first = &member;
+    if (member.prepared == first->prepared) continue;
+    return absl::StrCat("data-differs: from the same job worker ", member.worker,
+                        " prepared other data than worker ", first->worker,
+                        "; every host needs the same data and tokenizer files");
+  }
+  return "";
+}
+
+std::string ExplainPreempted(const Job& other) {
+  return absl::StrCat("preempted: its slots go to job ", other.job_id, " of priority ",
+                      other.demand.priority);
+}
+
+}  // namespace fpo::coordinator

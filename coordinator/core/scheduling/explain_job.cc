@@ -1,0 +1,156 @@
+#include "coordinator/core/scheduling/explain_job.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/observe/work.h"
+#include "coordinator/core/jobs/restart_rules.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr size_t kListedMax = 8;
+
+// Whole seconds, in words; what was just now is not "0".
+std::string WholeSeconds(absl::Duration duration) {
+  if (duration < absl::Seconds(1)) return "less than 1s";
+  return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
+}
+
+// "word: rest" as reasons are written; a reason of another form has no word.
+std::string WordOf(const std::string& reason) {
+  const size_t colon = reason.find(':');
+  const bool is_word = colon != std::string::npos &&
+                       std::all_of(reason.begin(), reason.begin() + static_cast<long>(colon),
+                                   [](char c) { return absl::ascii_islower(c) || c == '-'; });
+  return is_word ? reason.substr(0, colon) : "";
+}
+
+std::string WorkerLine(const WorkerView& worker, const Job& job) {
+  std::string state = worker.connected ? "" : ", lost";
+  if (worker.mode.kind != WorkerMode::Kind::kOpen) {
+    absl::StrAppend(&state,
+                    worker.mode.kind == WorkerMode::Kind::kCordoned ? ", cordoned" : ", draining");
+    if (!worker.mode.note.empty()) absl::StrAppend(&state, " (", worker.mode.note, ")");
+  }
+  if (IsExcluded(job, worker.hello.worker_id)) {
+    absl::StrAppend(&state, ", avoided: ", FaultWords(job, worker.hello.worker_id));
+  }
+  std::string line =
+      absl::StrCat("worker ", worker.hello.worker_id, ": ", worker.hello.slots - worker.slots_used,
+                   " of ", worker.hello.slots, " slots free", state);
+  if (!worker.jobs.empty()) absl::StrAppend(&line, "; runs ", absl::StrJoin(worker.jobs, ", "));
+  return line;
+}
+
+void AddWaiting(const Job& job, const ExplainScene& scene, Explanation* e) {
+  for (const JobPtr& other : scene.dependencies) {
+    e->details.push_back(absl::StrCat("depends on ", other->job_id, " (", other->name,
+                                      "): ", JobStateName(other->state)));
+  }
+  for (size_t i = 0; i < scene.workers.size() && i < kListedMax; ++i) {
+    e->details.push_back(WorkerLine(scene.workers[i], job));
+  }
+  if (scene.workers.size() > kListedMax) {
+    e->details.push_back(absl::StrCat("and ", scene.workers.size() - kListedMax, " more workers"));
+  }
+  if (scene.ahead.empty()) return;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < scene.ahead.size() && i < kListedMax; ++i) {
+    ids.push_back(scene.ahead[i]->job_id);
+  }
+  e->details.push_back(absl::StrCat(scene.ahead.size(),
+                                    " ahead in the queue: ", absl::StrJoin(ids, ", "),
+                                    scene.ahead.size() > kListedMax ? ", ..." : ""));
+}
+
+std::string AgoText(absl::Duration ago) {
+  if (ago < absl::Seconds(1)) return "just now";
+  return absl::StrCat(absl::FormatDuration(absl::Trunc(ago, absl::Seconds(1))), " ago");
+}
+
+void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
+  const Progress& p = job.progress;
+  if (e->text.empty()) {
+    const std::string amount = WorkText({{"", "", p.done, p.total, p.unit}});
+    e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
+    if (p.total > 0) absl::StrAppend(&e->text, ", ", amount);
+    e->word = "running";
+    if (p.phase == "reference" && (p.unit.empty() || p.unit == "responses")) {
+      e->word = "records";
+      e->text = absl::StrCat("records: ", p.done, " of ", p.total, " present");
+    }
+    if (!p.activity.empty()) absl::StrAppend(&e->text, "; ", p.activity);
+  }
+  for (const Member& member : job.attempts.back().members) {
+    e->details.push_back(absl::StrCat("attempt ", job.attempts.back().number, " on ", member.worker,
+                                      ", ", member.slots, member.slots == 1 ? " slot" : " slots"));
+  }
+  if (p.updated != absl::InfinitePast()) {
+    const absl::Duration ago = std::max(absl::ZeroDuration(), scene.now - p.updated);
+    e->details.push_back(absl::StrCat("last progress ", AgoText(ago)));
+  }
+}
+
+// A little above where it is: enough to see what it does, short of going before everybody.
+std::string Raise(const Job& job) {
+  constexpr int64_t kStep = 100, kMost = 1000;
+  if (job.demand.priority >= kMost) return "fpoctl queue";
+  return absl::StrCat("fpoctl priority ", job.job_id, " ",
+                      std::min(job.demand.priority + kStep, kMost));
+}
+
+// Of a job that ended without a reason: how long it took, and in how many attempts.
+std::string EndText(const Job& job) {
+  if (!job.started || !job.ended) return "before it started";
+  return absl::StrCat("after ", WholeSeconds(*job.ended - *job.started), " in ",
+                      job.attempts.size(), job.attempts.size() == 1 ? " attempt" : " attempts");
+}
+
+std::string NextOf(const Job& job, const std::string& word) {
+  if (job.state == JobState::kHeld) return absl::StrCat("fpoctl release ", job.job_id);
+  if (job.state == JobState::kPaused) return absl::StrCat("fpoctl resume ", job.job_id);
+  if (job.state == JobState::kFailed || job.state == JobState::kCancelled) {
+    return absl::StrCat("fpoctl retry ", job.job_id);
+  }
+  if (job.state == JobState::kSucceeded) return absl::StrCat("fpoctl download ", job.job_id);
+  const bool by_workers = absl::StrContains(job.reason, "; lost: ") ||
+                          absl::StrContains(job.reason, "; closed: ") ||
+                          absl::StrContains(job.reason, "; avoided: ");
+  if (word == "no-worker-fits") return "fpoctl workers list";
+  if (word == "waiting-for-slots" && by_workers) return "fpoctl workers list";
+  if (word == "lower-priority") return Raise(job);
+  if (word == "waiting-for-slots" || word == "quota") return "fpoctl queue";
+  return "";
+}
+
+}  // namespace
+
+Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
+  Explanation e;
+  e.text = job.reason;
+  e.word = WordOf(job.reason);
+  if (IsTerminal(job.state)) {
+    if (e.text.empty()) e.text = EndText(job);
+    e.word = absl::AsciiStrToLower(JobStateName(job.state));
+  } else if (HasAttempt(job.state)) {
+    AddRunning(job, scene, &e);
+  } else {
+    if (e.text.empty()) e.text = "scheduling: the next look at the queue decides";
+    AddWaiting(job, scene, &e);
+  }
+  if (e.word.empty()) e.word = absl::AsciiStrToLower(JobStateName(job.state));
+  for (const Attempt& attempt : job.attempts) {
+    if (!attempt.ended || attempt.end_class == "done") continue;
+    e.details.push_back(absl::StrCat("attempt ", attempt.number, " ended at step ",
+                                     attempt.end_step, ": ", attempt.end_class,
+                                     attempt.end_message.empty() ? "" : ": ", attempt.end_message));
+  }
+  e.next = NextOf(job, e.word);
+  return e;
+}
+
+}  // namespace fpo::coordinator

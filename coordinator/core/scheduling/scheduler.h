@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "coordinator/core/jobs/job.h"
+#include "coordinator/core/moment.h"
+#include "coordinator/core/scheduling/slot_offer.h"
+#include "coordinator/core/scheduling/slot_quota.h"
+
+namespace fpo::coordinator {
+
+struct SchedulerOptions {
+  // A job that all connected workers together cannot hold is failed after this, never pending for
+  // ever.
+  absl::Duration unsatisfiable_after = absl::Minutes(10);
+  std::vector<QuotaRule> quotas;
+};
+
+// What one tick looks at.
+struct SchedulerInput {
+  std::vector<const Job*> queued;  // in queue order
+  std::vector<const Job*> with_attempt;
+  std::vector<SlotOffer> offers;  // of all known workers, lost and closed ones included
+  // Workers that hold a job's token and record files, by JobDemand::data_key; may be null.
+  const std::map<std::string, std::set<std::string>>* files = nullptr;
+};
+
+// What one tick decided. Each waiting job is in exactly one of the first three lists.
+struct SchedulePlan {
+  struct Placement {
+    std::string job_id;
+    std::vector<Member> members;  // first ranks follow each other
+  };
+  struct Reason {
+    std::string job_id;
+    std::string text;
+  };
+  std::vector<Placement> placements;
+  std::vector<Reason> waits;
+  std::vector<Reason> unsatisfiable;
+  std::vector<Reason> preemptions;  // running jobs that must make room
+};
+
+// Places waiting jobs on free slots: all slots of a job at once or none, by queue order. The first
+// job that fits the known workers but not the free slots has a reservation: later jobs take slots
+// only as far as they leave it what it needs, so a wide job is not starved by narrow ones. It also
+// preempts running jobs of lower priority when that makes room. Jobs in back-off, over quota, or
+// that fit nowhere do not block others. Not thread-safe.
+class Scheduler {
+ public:
+  explicit Scheduler(SchedulerOptions options) : options_(std::move(options)) {}
+
+  SchedulePlan Tick(const SchedulerInput& input, const Moment& now);
+
+ private:
+  class Pass;
+
+  struct Reservation {
+    std::string job_id;  // empty: none
+    absl::Time since;    // wall clock
+  };
+
+  const SchedulerOptions options_;
+  std::map<std::string, Moment> unfit_since_;  // by job id
+  Reservation reservation_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "coordinator/core/jobs/job.h"
+
+namespace fpo::coordinator {
+
+// How many slots one owner's or one queue's jobs may hold at the same time.
+struct QuotaRule {
+  enum class Of { kOwner, kQueue };
+  Of of = Of::kOwner;
+  std::string name;  // "*": each one that has no rule of its own
+  int32_t slots = 0;
+};
+
+// "owner:ada=4", "queue:nightly=8", "owner:*=16". InvalidArgument for anything else.
+absl::StatusOr<QuotaRule> ParseQuotaRule(absl::string_view text);
+
+// Counts slots against the rules. Not thread-safe.
+class SlotQuota {
+ public:
+  explicit SlotQuota(const std::vector<QuotaRule>& rules);
+
+  void Use(const Job& job);  // its slots are held
+  // Why the job must wait, as `explain` says it; nothing when it may start.
+  std::optional<std::string> Refusal(const Job& job) const;
+  // The job alone is larger than a limit.
+  bool NeverFits(const Job& job) const;
+
+ private:
+  using Key = std::pair<QuotaRule::Of, std::string>;
+  std::optional<int32_t> LimitOf(const Key& key) const;
+
+  std::map<Key, int32_t> limits_;
+  std::map<Key, int32_t> used_;
+};
+
+}  // namespace fpo::coordinator

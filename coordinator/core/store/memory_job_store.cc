@@ -1,0 +1,206 @@
+#include "coordinator/core/store/memory_job_store.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo::coordinator {
+
+absl::StatusOr<std::vector<Job>> MemoryJobStore::LoadJobs() {
+  absl::MutexLock lock(&mu_);
+  std::vector<Job> jobs;
+  for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  return jobs;
+}
+
+absl::Status MemoryJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  if (requests_.count(request.request_id) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat("request ", request.request_id, " is known"));
+  }
+  jobs_[job.job_id] = job;
+  requests_[request.request_id] = request;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutJob(const Job& job) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  jobs_[job.job_id] = job;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::RemoveJob(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  jobs_.erase(job_id);
+  stocks_.erase(job_id);
+  logs_.erase(job_id);
+  events_.erase(job_id);
+  std::erase_if(positions_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<SubmittedRequest>> MemoryJobStore::FindRequest(
+    const std::string& request_id) {
+  absl::MutexLock lock(&mu_);
+  const auto it = requests_.find(request_id);
+  if (it == requests_.end()) return std::optional<SubmittedRequest>();
+  return std::optional<SubmittedRequest>(it->second);
+}
+
+absl::Status MemoryJobStore::ForgetRequestsBefore(absl::Time time) {
+  absl::MutexLock lock(&mu_);
+  std::erase_if(requests_, [&](const auto& request) { return request.second.time < time; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, WorkerMode>> MemoryJobStore::LoadWorkerModes() {
+  absl::MutexLock lock(&mu_);
+  return worker_modes_;
+}
+
+absl::Status MemoryJobStore::PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  worker_modes_[worker_id] = mode;
+  if (mode.kind == WorkerMode::Kind::kOpen) worker_modes_.erase(worker_id);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  const std::string& job_id = write.sender.ref.job_id;
+  for (const LogLine& line : write.logs) logs_[job_id].push_back(line);
+  for (const EventLine& line : write.events) events_[job_id].push_back(line);
+  if (write.stock) stocks_[job_id] = *write.stock;
+  positions_[write.sender] = write.position;
+  if (write.job != nullptr) jobs_[job_id] = *write.job;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::Sync() {
+  absl::MutexLock lock(&mu_);
+  return failure_;
+}
+
+absl::StatusOr<SenderPosition> MemoryJobStore::PositionOf(const Sender& sender) {
+  absl::MutexLock lock(&mu_);
+  const auto it = positions_.find(sender);
+  return it == positions_.end() ? SenderPosition{} : it->second;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::LastEventCursor(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  return events_[job_id].empty() ? 0 : events_[job_id].back().cursor;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::LastLogCursor(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  return logs_[job_id].empty() ? 0 : logs_[job_id].back().cursor;
+}
+
+absl::StatusOr<std::vector<LogLine>> MemoryJobStore::ReadLogs(const std::string& job_id,
+                                                              const LogQuery& query) {
+  absl::MutexLock lock(&mu_);
+  std::vector<LogLine> lines;
+  size_t bytes = 0;
+  for (const LogLine& line : logs_[job_id]) {
+    if (line.cursor <= query.after || !Matches(query, line)) continue;
+    bytes += line.text.size();
+    const bool full = lines.size() >= static_cast<size_t>(query.lines_max) ||
+                      bytes > static_cast<size_t>(query.bytes_max);
+    if (full && !lines.empty()) break;
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+absl::StatusOr<uint64_t> MemoryJobStore::TailCursor(const std::string& job_id,
+                                                    const LogQuery& query, int32_t lines) {
+  absl::MutexLock lock(&mu_);
+  const std::vector<LogLine>& all = logs_[job_id];
+  int32_t left = lines;
+  for (auto it = all.rbegin(); it != all.rend(); ++it) {
+    if (!Matches(query, *it)) continue;
+    if (left-- == 0) return it->cursor;
+  }
+  return uint64_t{0};
+}
+
+absl::StatusOr<std::vector<EventLine>> MemoryJobStore::ReadEvents(const std::string& job_id,
+                                                                  uint64_t after, int32_t limit) {
+  absl::MutexLock lock(&mu_);
+  std::vector<EventLine> lines;
+  for (const EventLine& line : events_[job_id]) {
+    if (line.cursor > after && lines.size() < static_cast<size_t>(limit)) lines.push_back(line);
+  }
+  return lines;
+}
+
+absl::StatusOr<std::map<std::string, LogStock>> MemoryJobStore::LoadLogStocks() {
+  absl::MutexLock lock(&mu_);
+  return stocks_;
+}
+
+absl::Status MemoryJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  stocks_[job_id] = stock;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                         const LogStock& stock) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::vector<LogLine>& lines = logs_[job_id];
+  std::erase_if(lines, [&](const LogLine& line) { return line.cursor <= gap.cursor; });
+  lines.insert(lines.begin(), gap);
+  stocks_[job_id] = stock;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::erase_if(events_[job_id], [&](const EventLine& line) { return line.cursor < cursor; });
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::PutAudit(const AuditEntry& entry) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  audit_.push_back(entry);
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::DropAuditBefore(uint64_t cursor) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  std::erase_if(audit_, [&](const AuditEntry& entry) { return entry.cursor < cursor; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<AuditEntry>> MemoryJobStore::ReadAudit(uint64_t before, int32_t limit) {
+  absl::MutexLock lock(&mu_);
+  std::vector<AuditEntry> entries;
+  for (auto it = audit_.rbegin(); it != audit_.rend(); ++it) {
+    if (before != 0 && it->cursor >= before) continue;
+    if (entries.size() < static_cast<size_t>(limit)) entries.push_back(*it);
+  }
+  return entries;
+}
+
+absl::Status MemoryJobStore::Check(absl::Time) {
+  absl::MutexLock lock(&mu_);
+  return failure_;
+}
+
+void MemoryJobStore::FailWrites(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  failure_ = status;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/core/store/job_store.h"
+
+namespace fpo::coordinator {
+
+// Jobs in memory, for tests of everything above the store. Thread-safe.
+class MemoryJobStore final : public JobStore {
+ public:
+  absl::StatusOr<std::vector<Job>> LoadJobs() override;
+  absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
+  absl::Status PutJob(const Job& job) override;
+  absl::Status RemoveJob(const std::string& job_id) override;
+  absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
+      const std::string& request_id) override;
+  absl::Status ForgetRequestsBefore(absl::Time time) override;
+  absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
+  absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
+  absl::Status PutLines(const LineWrite& write) override;
+  absl::Status Sync() override;
+  absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
+  absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) override;
+  absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) override;
+  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
+                                                const LogQuery& query) override;
+  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
+                                      int32_t lines) override;
+  absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
+                                                    int32_t limit) override;
+  absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() override;
+  absl::Status PutLogStock(const std::string& job_id, const LogStock& stock) override;
+  absl::Status ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                           const LogStock& stock) override;
+  absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) override;
+  absl::Status PutAudit(const AuditEntry& entry) override;
+  absl::Status DropAuditBefore(uint64_t cursor) override;
+  absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
+  absl::Status Check(absl::Time now) override;
+
+  // From now on every write fails with this; OK ends it.
+  void FailWrites(const absl::Status& status);
+
+ private:
+  absl::Mutex mu_;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
+  std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
+  std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::vector<LogLine>> logs_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, LogStock> stocks_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::vector<EventLine>> events_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace fpo::coordinator

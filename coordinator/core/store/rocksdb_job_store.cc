@@ -1,0 +1,396 @@
+#include "coordinator/core/store/rocksdb_job_store.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/observe/log.h"
+#include "common/rocksdb/database.h"
+#include "common/status_macros.h"
+#include "coordinator/core/store/job_codec.h"
+#include "coordinator/core/store/line_codec.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// Positions in DatabaseOptions::families.
+enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
+
+// 2: states HELD, PAUSING, PAUSED and PREEMPTING, which programs of version 1 cannot read.
+constexpr int kSchemaVersion = 2;
+constexpr char kSchemaKey[] = "schema_version";
+constexpr char kWorkerPrefix[] = "worker/";
+constexpr char kStockPrefix[] = "logs/";
+constexpr char kSyncKey[] = "last_sync";
+constexpr char kAuditJob[] = "audit";  // audit/CURSOR
+
+DatabaseOptions OptionsFor(const std::string& path) {
+  DatabaseOptions options;
+  options.path = path;
+  for (const char* small : {"meta", "jobs", "specs", "requests", "positions"}) {
+    options.families.push_back({.name = small});
+  }
+  for (const char* text : {"events", "logs"}) {
+    options.families.push_back({.name = text, .profile = FamilyProfile::kText});
+  }
+  // Jobs and logs are small beside records; the store must accept state changes on a full disk for
+  // as long as it can.
+  options.free_bytes_min = int64_t{256} << 20;
+  options.free_fraction_min = 0.0;
+  // A busy job writes hundreds of kilobytes of progress: more would only be held in memory for
+  // longer, and a restart would read more of the log.
+  options.write_buffer_bytes = 8 << 20;
+  return options;
+}
+
+std::string LinePrefix(const std::string& job_id) { return absl::StrCat(job_id, "/"); }
+
+std::string StockKey(const std::string& job_id) { return absl::StrCat(kStockPrefix, job_id); }
+
+// What to do about damage, which this store never repairs by itself: it holds what was
+// acknowledged.
+absl::Status WithAdvice(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(
+      absl::StrCat("the jobs' store is damaged, and nothing in it was changed: ", status.message(),
+                   ". Put a copy of the folder from before in its place, or let "
+                   "fpo-coordinator --repair with the same --data save what can be read"));
+}
+
+std::string PositionKey(const Sender& sender) {
+  return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
+                      sender.worker);
+}
+
+}  // namespace
+
+RocksdbJobStore::RocksdbJobStore(std::unique_ptr<Database> database)
+    : database_(std::move(database)) {}
+
+RocksdbJobStore::~RocksdbJobStore() = default;
+
+std::vector<std::pair<std::string, double>> RocksdbJobStore::Properties() const {
+  return database_->Properties();
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path) {
+  return OpenFolder(OptionsFor(path));
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenRepaired(
+    const std::string& path) {
+  absl::StatusOr<std::unique_ptr<RocksdbJobStore>> as_it_is = Open(path);
+  if (!absl::IsDataLoss(as_it_is.status())) return as_it_is;
+  DatabaseOptions options = OptionsFor(path);
+  options.repair = true;
+  return OpenFolder(std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenFolder(
+    DatabaseOptions options) {
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
+  if (!database.ok()) return WithAdvice(database.status());
+  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(*std::move(database)));
+  FPO_RETURN_IF_ERROR(store->CheckSchema());
+  return store;
+}
+
+absl::Status RocksdbJobStore::CheckSchema() {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> stored, database_->Get(kMeta, kSchemaKey));
+  if (!stored) {
+    WriteSet writes;
+    writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
+    return database_->Write(writes);
+  }
+  int version = 0;
+  if (!absl::SimpleAtoi(*stored, &version) || version < 1 || version > kSchemaVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        database_->path(), " has schema version ", *stored, ", this program knows up to ",
+        kSchemaVersion, ": start the newer program that wrote it"));
+  }
+  if (version == kSchemaVersion) return absl::OkStatus();
+  // Version 1 is read as it is: absent fields have their defaults.
+  WriteSet writes;
+  writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
+  return database_->Write(writes);
+}
+
+absl::StatusOr<std::map<std::string, WorkerMode>> RocksdbJobStore::LoadWorkerModes() {
+  std::map<std::string, WorkerMode> modes;
+  absl::Status problem;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<WorkerMode> mode = DecodeWorkerMode(value);
+    if (!mode.ok()) {
+      problem = mode.status();
+      return false;
+    }
+    modes[std::string(key.substr(sizeof(kWorkerPrefix) - 1))] = *std::move(mode);
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kWorkerPrefix, PrefixEnd(kWorkerPrefix), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return modes;
+}
+
+absl::Status RocksdbJobStore::PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) {
+  WriteSet writes;
+  const std::string key = absl::StrCat(kWorkerPrefix, worker_id);
+  if (mode.kind == WorkerMode::Kind::kOpen) {
+    writes.Delete(kMeta, key);
+  } else {
+    writes.Put(kMeta, key, EncodeWorkerMode(mode));
+  }
+  return database_->Write(writes);
+}
+
+absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
+  std::vector<Job> found;
+  const absl::Status scanned =
+      database_->Scan(kJobs, "", "", [&](absl::string_view key, absl::string_view value) {
+        absl::StatusOr<Job> job = DecodeJob(value);
+        if (job.ok()) {
+          found.push_back(*std::move(job));
+        } else {
+          NoteDamagedJob(std::string(key), std::string(job.status().message()));
+        }
+        return true;
+      });
+  if (!scanned.ok()) return WithAdvice(scanned);
+  std::vector<Job> jobs;
+  for (Job& job : found) {
+    FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, database_->Get(kSpecs, job.job_id));
+    if (!spec) {
+      NoteDamagedJob(job.job_id, "its configuration is not there");
+      continue;
+    }
+    job.config_json = *std::move(spec);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+void RocksdbJobStore::NoteDamagedJob(const std::string& job_id, const std::string& why) {
+  damaged_jobs_.push_back(job_id);
+  Log(LogLevel::kError, "a job cannot be read from the store and is left out",
+      {{"job", job_id}, {"store", database_->path()}, {"why", why}});
+}
+
+absl::Status RocksdbJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
+  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, FindRequest(request.request_id));
+  if (known) {
+    return absl::AlreadyExistsError(absl::StrCat("request ", request.request_id, " is known"));
+  }
+  WriteSet writes;
+  writes.Put(kSpecs, job.job_id, job.config_json);
+  writes.Put(kJobs, job.job_id, EncodeJob(job));
+  writes.Put(kRequests, request.request_id, EncodeRequest(request));
+  return database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::PutJob(const Job& job) {
+  WriteSet writes;
+  writes.Put(kJobs, job.job_id, EncodeJob(job));
+  return database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::RemoveJob(const std::string& job_id) {
+  WriteSet writes;
+  writes.Delete(kJobs, job_id);
+  writes.Delete(kSpecs, job_id);
+  writes.Delete(kMeta, StockKey(job_id));
+  const std::string prefix = LinePrefix(job_id);
+  for (const int family : {kEvents, kLogs, kPositions}) {
+    writes.DeleteRange(family, prefix, PrefixEnd(prefix));
+  }
+  return database_->Write(writes);
+}
+
+absl::StatusOr<std::optional<SubmittedRequest>> RocksdbJobStore::FindRequest(
+    const std::string& request_id) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes, database_->Get(kRequests, request_id));
+  if (!bytes) return std::optional<SubmittedRequest>();
+  FPO_ASSIGN_OR_RETURN(SubmittedRequest request, DecodeRequest(*bytes));
+  return std::optional<SubmittedRequest>(std::move(request));
+}
+
+absl::Status RocksdbJobStore::ForgetRequestsBefore(absl::Time time) {
+  WriteSet writes;
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kRequests, "", "", [&](absl::string_view key, absl::string_view value) {
+        const absl::StatusOr<SubmittedRequest> request = DecodeRequest(value);
+        if (request.ok() && request->time < time) writes.Delete(kRequests, key);
+        return true;
+      }));
+  return writes.empty() ? absl::OkStatus() : database_->Write(writes);
+}
+
+absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
+  const std::string& job_id = write.sender.ref.job_id;
+  WriteSet writes;
+  for (const EventLine& line : write.events) {
+    writes.Put(kEvents, LineKey(job_id, line.cursor), EncodeEventLine(line));
+  }
+  for (const LogLine& line : write.logs) {
+    writes.Put(kLogs, LineKey(job_id, line.cursor), EncodeLogLine(line));
+  }
+  if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
+  writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
+  if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::Sync() {
+  // The log is written in order, so one synced record makes all before it durable.
+  WriteSet writes;
+  writes.Put(kMeta, kSyncKey, "");
+  return database_->Write(writes);
+}
+
+absl::StatusOr<SenderPosition> RocksdbJobStore::PositionOf(const Sender& sender) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes,
+                       database_->Get(kPositions, PositionKey(sender)));
+  if (!bytes) return SenderPosition{};
+  return DecodePosition(*bytes);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastCursor(int family, const std::string& job_id) {
+  const std::string prefix = LinePrefix(job_id);
+  FPO_ASSIGN_OR_RETURN(auto last, database_->Last(family, PrefixEnd(prefix)));
+  if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
+  return CursorOfLineKey(last->first);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastEventCursor(const std::string& job_id) {
+  return LastCursor(kEvents, job_id);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastLogCursor(const std::string& job_id) {
+  return LastCursor(kLogs, job_id);
+}
+
+absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string& job_id,
+                                                               const LogQuery& query) {
+  std::vector<LogLine> lines;
+  size_t bytes = 0;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<LogLine> line = DecodeLogLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    if (!Matches(query, *line)) return true;
+    bytes += line->text.size();
+    if (!lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return false;
+    line->cursor = CursorOfLineKey(key);
+    lines.push_back(*std::move(line));
+    return lines.size() < static_cast<size_t>(query.lines_max);
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kLogs, LineKey(job_id, query.after + 1),
+                                      PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return lines;
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id,
+                                                     const LogQuery& query, int32_t lines) {
+  const std::string prefix = LinePrefix(job_id);
+  std::string end = PrefixEnd(prefix);
+  for (int32_t left = lines;;) {
+    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kLogs, end));
+    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
+    FPO_ASSIGN_OR_RETURN(const LogLine line, DecodeLogLine(last->second));
+    if (Matches(query, line) && left-- == 0) return CursorOfLineKey(last->first);
+    end = last->first;
+  }
+}
+
+absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::string& job_id,
+                                                                   uint64_t after, int32_t limit) {
+  std::vector<EventLine> lines;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<EventLine> line = DecodeEventLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    line->cursor = CursorOfLineKey(key);
+    lines.push_back(*std::move(line));
+    return lines.size() < static_cast<size_t>(limit);
+  };
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kEvents, LineKey(job_id, after + 1), PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return lines;
+}
+
+absl::StatusOr<std::map<std::string, LogStock>> RocksdbJobStore::LoadLogStocks() {
+  std::map<std::string, LogStock> stocks;
+  absl::Status problem;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    const absl::StatusOr<LogStock> stock = DecodeLogStock(value);
+    if (!stock.ok()) {
+      problem = stock.status();
+      return false;
+    }
+    stocks[std::string(key.substr(sizeof(kStockPrefix) - 1))] = *stock;
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kStockPrefix, PrefixEnd(kStockPrefix), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return stocks;
+}
+
+absl::Status RocksdbJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
+  WriteSet writes;
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                          const LogStock& stock) {
+  WriteSet writes;
+  writes.DeleteRange(kLogs, LineKey(job_id, 0), LineKey(job_id, gap.cursor + 1));
+  writes.Put(kLogs, LineKey(job_id, gap.cursor), EncodeLogLine(gap));
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::PutAudit(const AuditEntry& entry) {
+  WriteSet writes;
+  writes.Put(kMeta, LineKey(kAuditJob, entry.cursor), EncodeAuditEntry(entry));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropAuditBefore(uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kMeta, LineKey(kAuditJob, 0), LineKey(kAuditJob, cursor));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t before, int32_t limit) {
+  std::vector<AuditEntry> entries;
+  const std::string prefix = LinePrefix(kAuditJob);
+  std::string end = before == 0 ? PrefixEnd(prefix) : LineKey(kAuditJob, before);
+  while (entries.size() < static_cast<size_t>(limit)) {
+    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kMeta, end));
+    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) break;
+    FPO_ASSIGN_OR_RETURN(AuditEntry entry, DecodeAuditEntry(last->second));
+    entry.cursor = CursorOfLineKey(last->first);
+    entries.push_back(std::move(entry));
+    end = last->first;
+  }
+  return entries;
+}
+
+absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,69 @@
+#include "coordinator/core/store/store_repair.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "coordinator/core/store/rocksdb_job_store.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kBeyondTheSeen = uint64_t{1} << 20;
+
+std::vector<std::string> FilesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+// A job that had not ended waits for a person, who knows what its output folder holds.
+void Hold(Job* job, absl::Time now) {
+  if (!job->attempts.empty() && !job->attempts.back().ended) {
+    Attempt& attempt = job->attempts.back();
+    attempt.ended = now;
+    attempt.end_class = "infrastructure";
+    attempt.end_message = "the coordinator's store was repaired";
+    for (Member& member : attempt.members) member.state = MemberState::kGone;
+  }
+  job->state = JobState::kHeld;
+  job->state_since = now;
+  job->reason =
+      "held by a repair of the coordinator's store: look at its output folder and at its "
+      "workers, then fpoctl release";
+}
+
+}  // namespace
+
+absl::StatusOr<RepairReport> RepairJobStore(const std::string& path, absl::Time now) {
+  if (!fs::exists(path + "/CURRENT")) {
+    return absl::NotFoundError(absl::StrCat(path, " holds no store"));
+  }
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<RocksdbJobStore> store,
+                       RocksdbJobStore::OpenRepaired(path));
+  FPO_ASSIGN_OR_RETURN(std::vector<Job> jobs, store->LoadJobs());
+  RepairReport report;
+  report.files = FilesIn(path + "/lost");
+  report.damaged_jobs = store->damaged_jobs();
+  for (Job& job : jobs) {
+    job.epoch += kBeyondTheSeen;
+    job.revision += kBeyondTheSeen;
+    const bool waits_already = job.state == JobState::kHeld || job.state == JobState::kPaused;
+    if (IsTerminal(job.state) || waits_already) {
+      report.other_jobs.push_back(job.job_id);
+    } else {
+      Hold(&job, now);
+      report.held_jobs.push_back(job.job_id);
+    }
+    FPO_RETURN_IF_ERROR(store->PutJob(job));
+  }
+  return report;
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/core/jobs/job.h"
+#include "coordinator/core/workers/worker_registry.h"
+
+namespace fpo::coordinator {
+
+// What a user wants to download. The job is named as in JobTable::Find.
+struct ArtifactAsk {
+  std::string job = {};
+  int64_t step = 0;       // of a checkpoint; 0: the job's result
+  std::string file = {};  // empty: the list of files
+  int64_t offset = 0;
+};
+
+// Where its files lie.
+struct ArtifactPlace {
+  std::string worker;
+  std::string folder;
+  bool checkpoint = false;
+};
+
+// Connected workers of the job's last attempt, that of rank 0 first: one of them has its files.
+std::vector<std::string> ConnectedHolders(const Job& job, const WorkerRegistry& workers);
+// FailedPrecondition (NO_HOLDER): none of them is connected. `what` lies there: "the checkpoints".
+absl::Status NoHolder(const Job& job, absl::string_view what);
+
+// FailedPrecondition: no result yet (NO_RESULT), or NO_HOLDER. NotFound: no such checkpoint.
+absl::StatusOr<ArtifactPlace> PlaceOf(const Job& job, int64_t step, const WorkerRegistry& workers);
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/core/coordinator_options.h"
+#include "coordinator/core/coordinator_stats.h"
+#include "coordinator/core/jobs/job_table.h"
+#include "coordinator/core/moment.h"
+#include "coordinator/core/scheduling/scheduler.h"
+#include "coordinator/core/workers/lease_table.h"
+#include "coordinator/core/workers/worker_registry.h"
+
+namespace fpo::coordinator {
+
+// Turns what workers say, and their silence, into events of the state table, and the resulting
+// states into commands to workers. An attempt is replaced only when its workers reported its end,
+// when a lease ran out and the epoch advanced, or when its agent came back as a new process that
+// does not run it. Not thread-safe: the coordinator's lock guards it.
+class AttemptControl {
+ public:
+  struct Parts {  // not owned
+    JobTable* jobs;
+    WorkerRegistry* workers;
+    LeaseTable* leases;
+    CoordinatorCounts* counts;
+  };
+  AttemptControl(const CoordinatorOptions& options, const Parts& parts)
+      : options_(options),
+        jobs_(parts.jobs),
+        workers_(parts.workers),
+        leases_(parts.leases),
+        counts_(parts.counts) {}
+
+  // Workers of loaded attempts get a lease that lasts through the reattach window.
+  void ExpectWorkers(const Moment& now);
+  // Sends Welcome through `link`, then what the worker missed. Errors: MayTakeName.
+  absl::Status OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
+                       const Moment& now);
+  void OnReport(const MemberReport& report, const std::optional<CacheUse>& cache,
+                const Moment& now);
+  // An event of the attempt showed that it works.
+  void OnWork(const AttemptRef& ref, const std::string& worker, const Moment& now);
+  // What a user or the scheduler asks of a job (CancelRequest to Preempt); processes that have to
+  // stop are told to.
+  absl::StatusOr<JobPtr> Change(const std::string& job_id, const JobEvent& event,
+                                const Moment& now);
+  absl::Status Reserve(const SchedulePlan::Placement& placement, const Moment& now);
+  // Expired leases, reservations that took too long, finished recoveries, orders not yet stored.
+  void Tick(const Moment& now);
+
+ private:
+  using WorkerAttempt = std::pair<std::string, AttemptRef>;
+
+  absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
+                                    const Moment& now);
+  // The state table's no is an answer; a change that cannot be stored is tried again at each tick.
+  absl::Status ApplyOrRetry(const std::string& job_id, const JobEvent& event, const Moment& now);
+  void Follow(const Job& before, const Job& after, const Moment& now);
+  void StopMembers(const Job& job, absl::Duration grace, const std::string& why, const Moment& now);
+  void Assign(const Job& job, const Member& member);
+  absl::Status CheckName(const WorkerHello& hello, const Moment& now);
+  bool CanAdopt(const WorkerHello& hello, const AttemptRef& ref) const;
+  void Welcome(const WorkerHello& hello, WorkerLink* link, const Moment& now);
+  void AfterAdoption(const WorkerHello& hello, const AttemptRef& ref, const Moment& now);
+  void FindMissing(const WorkerHello& hello, const Moment& now);
+  void Lose(const std::string& worker, const std::string& why, const Moment& now);
+  void TakeExpiredLeases(const Moment& now);
+  void TakeUnreported(const Moment& now);
+  void SettleStops(const Moment& now);
+  // Jobs on draining workers stop there and queue again.
+  void DrainWorkers(const Moment& now);
+  // Processes that nobody confirmed dead may still be there: the worker gets no new ones.
+  void CloseUnconfirmed(const Job& job);
+  void KeepCacheUse(const MemberReport& report, const CacheUse& cache);
+
+  const CoordinatorOptions options_;
+  JobTable* const jobs_;
+  WorkerRegistry* const workers_;
+  LeaseTable* const leases_;
+  CoordinatorCounts* const counts_;
+  // A reconnected agent did not name these; it has until then to report how they ended.
+  std::map<WorkerAttempt, absl::Time> unreported_;
+  // Events that happened but could not be stored: a full disk must not lose them.
+  std::vector<std::pair<std::string, JobEvent>> unstored_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/core/jobs/job.h"
+#include "coordinator/core/moment.h"
+#include "coordinator/core/scheduling/slot_offer.h"
+#include "coordinator/core/workers/worker_link.h"
+#include "coordinator/core/workers/worker_mode.h"
+
+namespace fpo::coordinator {
+
+// A GPU, as the agent's driver describes it.
+struct WorkerDevice {
+  int32_t index = 0;
+  std::string name;
+  int64_t memory_bytes = 0;
+  int64_t used_bytes = 0;
+  std::string driver;  // version
+};
+
+// What an agent says when it dials in.
+struct WorkerHello {
+  std::string worker_id;    // stable name of the host's agent
+  std::string instance_id;  // random per process
+  std::string host;
+  std::string version;
+  int32_t slots = 1;
+  std::string device;  // cpu | cuda
+  std::vector<AttemptRef> running;
+  std::map<std::string, std::string> labels = {};
+  std::vector<WorkerDevice> devices = {};
+  std::string work_dir = {};  // for people
+  std::string home_id = {};   // kept in the work dir; empty: an agent that does not say
+  std::string boot_id = {};   // of its host since that started
+};
+// InvalidArgument (BAD_HELLO) for what no agent of ours says: a name that is none, no instance, or
+// more of something than the tables should hold.
+absl::Status CheckHello(const WorkerHello& hello);
+
+// One row of the list of workers.
+struct WorkerView {
+  WorkerHello hello;  // of its newest session
+  bool connected = false;
+  int32_t slots_used = 0;
+  absl::Time last_beat;     // wall clock
+  absl::Duration beat_age;  // steady clock
+  std::vector<std::string> jobs;
+  WorkerMode mode;
+};
+
+// Who has the name of a worker, for another agent that asks for it.
+struct NameHolder {
+  WorkerHello hello;
+  bool connected = false;
+  absl::Time last_beat;             // steady clock
+  std::optional<absl::Time> asked;  // steady clock: the other one asked first, and was told to wait
+};
+
+// NotFound (WORKER_NOT_FOUND).
+absl::Status NoSuchWorker(const std::string& worker_id);
+
+// The known workers, the way to each, and which attempt holds how many of its slots. A slot stays
+// held until its processes are known to be gone. Not thread-safe.
+class WorkerRegistry {
+ public:
+  // Takes over from an older session of the same worker, which is closed (WORKER_REPLACED): whether
+  // this agent may is MayTakeName's to say. Holds that the agent does not report are kept only for
+  // the same instance.
+  void Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link, const Moment& now);
+  // Who has this name, unless nobody or this very process does.
+  std::optional<NameHolder> HolderFor(const WorkerHello& newcomer) const;
+  // The newcomer was told to wait.
+  void NoteAsked(const WorkerHello& newcomer, absl::Time steady);
+  // Only the session of `link` is ended; false when a newer one has replaced it.
+  bool Disconnect(const std::string& worker_id, const WorkerLink* link, absl::Time steady);
+  // False when `link` is not the worker's session.
+  bool Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now);
+  bool IsSession(const std::string& worker_id, const WorkerLink* link) const;
+
+  // False when it is not connected.
+  bool Send(const std::string& worker_id, const WorkerCommand& command);
+  void CloseSession(const std::string& worker_id, const absl::Status& why, absl::Time steady);
+  void CloseAll(const absl::Status& why);
+
+  void Hold(const std::string& worker_id, const AttemptRef& ref, int32_t slots);
+  void Release(const std::string& worker_id, const AttemptRef& ref);
+  // Frees the hold of an attempt that was told to stop even if its agent never confirms.
+  void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
+  // No offers until then, or until a new agent takes its place: it hands its work back and ends.
+  void Shun(const std::string& worker_id, absl::Time until_steady);
+  void ReleaseOverdue(absl::Time steady);  // holds, and what is shunned no longer
+
+  // Also for workers that have not connected yet.
+  void SetMode(const std::string& worker_id, const WorkerMode& mode);
+  WorkerMode ModeOf(const std::string& worker_id) const;
+  void ReopenIfAutomatic(const std::string& worker_id);
+
+  // Lost for `grace`: gone.
+  std::vector<SlotOffer> Offers(absl::Time steady, absl::Duration grace) const;
+  std::vector<WorkerView> List(absl::Time steady) const;
+  std::optional<WorkerHello> Find(const std::string& worker_id) const;
+  std::optional<WorkerView> View(const std::string& worker_id, absl::Time steady) const;
+  // Lost workers are listed this long.
+  void ForgetLost(absl::Time steady, absl::Duration after);
+  // A worker that is lost for good. NotFound; FailedPrecondition while it is connected
+  // (WORKER_CONNECTED) or its lease has not run out (WORKER_LEASED).
+  absl::StatusOr<WorkerView> Forgettable(const std::string& worker_id, absl::Duration lease,
+                                         absl::Time steady) const;
+  void Forget(const std::string& worker_id);  // with its mode
+
+ private:
+  struct Slots {
+    int32_t count = 0;
+    absl::Time release_by = absl::InfiniteFuture();
+  };
+  struct Entry {
+    WorkerHello hello;
+    // Shared with the stream, which may end while a command is being queued. Empty: lost.
+    std::shared_ptr<WorkerLink> link;
+    Moment last_beat;
+    std::map<AttemptRef, Slots> holds;
+    std::optional<absl::Time> shunned_until;
+    absl::Time lost_since = absl::InfinitePast();  // steady clock; while it has no link
+    std::string asking = {};                       // instance of an agent that wants the name
+    absl::Time asked;
+  };
+
+  static int32_t Used(const Entry& entry);
+  static void Lose(Entry* entry, absl::Time steady);
+  WorkerView ViewOf(const std::string& worker_id, const Entry& entry, absl::Time steady) const;
+
+  std::map<std::string, Entry> workers_;
+  std::map<std::string, WorkerMode> modes_;  // open ones are absent
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,103 @@
+#include "coordinator/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/version.h"
+#include "common/program_flags.h"
+#include "common/status_macros.h"
+
+namespace fpo::coordinator {
+namespace {
+
+void AddMib(CLI::App* app, const std::string& flag, int64_t* bytes, const std::string& help) {
+  app->add_option_function<int64_t>(
+         flag, [bytes](int64_t mib) { *bytes = mib << 20; }, help)
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->type_name("MIB")
+      ->default_str(absl::StrCat(*bytes >> 20));
+}
+
+void AddLogLimits(CLI::App* app, LogLimits* limits) {
+  AddDuration(app, "--keep-logs", &limits->keep,
+              "log lines older than this are removed; 0s: never");
+  AddMib(app, "--max-log-mib-per-job", &limits->job_bytes_max,
+         "log lines of one job; 0: any number");
+  AddMib(app, "--max-log-mib", &limits->total_bytes_max,
+         "log lines of all jobs, those that ended first; 0: any number");
+}
+
+void AddListen(CLI::App* app, ListenOptions* listen) {
+  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
+      ->capture_default_str();
+  app->add_option("--http", listen->http,
+                  "address of the status page, /metrics, /healthz and /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen->port_file,
+                  "written with the real addresses once everything listens");
+  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+  app->add_option("--access", listen->access,
+                  "who may call: the file that fpoctl token create writes; without it everybody");
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CoordinatorConfig& config = flags.config;
+  CLI::App app("Keeps jobs, hands them to workers and remembers what became of them.",
+               "fpo-coordinator");
+  app.set_version_flag("--version", absl::StrCat("fpo-coordinator ", ProgramVersion()));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  app.add_flag(
+         "--repair", flags.repair,
+         "save what can be read of a damaged store, hold its jobs, say what is lost, then end")
+      ->configurable(false);
+  AddListen(&app, &config.listen);
+  app.add_option("--data", config.data, "folder of jobs, logs and events");
+  AddDuration(&app, "--beat", &config.options.beat, "how often agents beat");
+  AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");
+  AddDuration(&app, "--reattach", &config.options.reattach,
+              "after a start, no attempt is replaced for this long");
+  AddDuration(&app, "--cancel-grace", &config.options.cancel_grace,
+              "between asking a job to stop and killing it");
+  AddDuration(&app, "--checkpoint-grace", &config.options.checkpoint_grace,
+              "for a paused or preempted job to write its checkpoint");
+  AddDuration(&app, "--unsatisfiable-after", &config.options.unsatisfiable_after,
+              "a job that no workers can hold fails after this long");
+  std::vector<std::string> quotas;
+  app.add_option("--quota", quotas,
+                 "slots in use, as owner:NAME=SLOTS or queue:NAME=SLOTS; NAME * is everyone else; "
+                 "may be repeated");
+  app.add_option("--owner-jobs-max", config.options.owner_jobs_max,
+                 "jobs of one owner that have not ended; 0: any number")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  AddDuration(&app, "--keep-jobs", &config.options.keep_jobs,
+              "jobs that ended longer ago are removed with all their lines; 0s: never");
+  AddLogLimits(&app, &config.options.logs);
+  AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
+  for (const std::string& text : quotas) {
+    absl::StatusOr<QuotaRule> rule = ParseQuotaRule(text);
+    if (!rule.ok()) {
+      return LocateFlagError(
+          app, arguments,
+          absl::InvalidArgumentError(absl::StrCat("--quota: ", rule.status().message())));
+    }
+    config.options.quotas.push_back(*std::move(rule));
+  }
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, config.Validate()));
+  return flags;
+}
+
+}  // namespace fpo::coordinator

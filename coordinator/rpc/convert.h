@@ -1,0 +1,69 @@
+#pragma once
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "coordinator/core/jobs/checkpoint_registry.h"
+#include "coordinator/core/jobs/job.h"
+#include "coordinator/core/jobs/job_intake.h"
+#include "coordinator/core/jobs/job_table.h"
+#include "coordinator/core/lines/audit_log.h"
+#include "coordinator/core/lines/line_intake.h"
+#include "coordinator/core/lines/metric_series.h"
+#include "coordinator/core/scheduling/explain_job.h"
+#include "coordinator/core/scheduling/preview.h"
+#include "coordinator/core/scheduling/queue_forecast.h"
+#include "coordinator/core/store/job_store.h"
+#include "coordinator/core/workers/artifact_place.h"
+#include "coordinator/core/workers/attempt_control.h"
+#include "coordinator/core/workers/worker_link.h"
+#include "coordinator/core/workers/worker_registry.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+#include "proto/fpo/v1/job.pb.h"
+#include "proto/fpo/v1/worker.pb.h"
+
+// The one place that knows both the messages and the core's values.
+namespace fpo::coordinator {
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* proto);
+fpo::v1::Job ToProto(const Job& job);
+fpo::v1::LogLine ToProto(const LogLine& line);
+fpo::v1::JobEvent ToProto(const EventLine& line);
+fpo::v1::Worker ToProto(const WorkerView& worker);
+fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
+fpo::v1::Checkpoint ToProto(const Checkpoint& checkpoint);
+fpo::v1::BadCheckpoint ToProto(const BadCheckpoint& bad);
+fpo::v1::AuditEntry ToProto(const AuditEntry& entry);
+AuditFilter FromProto(const fpo::v1::ListAuditRequest& request);
+fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
+fpo::v1::QueueResponse ToProto(const QueueView& queue);
+fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions);
+// At most `points_max` points of each series.
+void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsResponse* response);
+void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
+// Without spec.config_json: a page of 500 configurations would not fit a message.
+fpo::v1::Job ToListedProto(const Job& job);
+fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
+
+ArtifactAsk FromProto(const fpo::v1::ReadArtifactRequest& request);
+// Takes the contents of what an agent pushed.
+fpo::v1::ReadArtifactResponse ToUserProto(fpo::v1::PushArtifactRequest* pushed);
+absl::Status StatusOf(const fpo::v1::PushError& error);  // never OK
+
+// InvalidArgument for a state that is none.
+absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);
+LogQuery FromProto(const fpo::v1::LogsRequest& request);
+SubmitAsk FromProto(const fpo::v1::SubmitRequest& request);
+RetryAsk FromProto(const fpo::v1::RetryJobRequest& request);
+// InvalidArgument for a mode that is none.
+absl::StatusOr<WorkerMode> FromProto(const fpo::v1::SetWorkerModeRequest& request);
+AttemptRef FromProto(const fpo::v1::AttemptRef& ref);
+WorkerHello FromProto(const fpo::v1::Hello& hello);
+EventBatch FromProto(const fpo::v1::EventBatch& batch);
+LogBatch FromProto(const fpo::v1::LogBatch& batch);
+// InvalidArgument for a status that is none.
+absl::StatusOr<MemberReport> FromProto(const fpo::v1::AttemptReport& report,
+                                       const std::string& worker);
+std::optional<CacheUse> CacheUseOf(const fpo::v1::AttemptReport& report);
+
+}  // namespace fpo::coordinator

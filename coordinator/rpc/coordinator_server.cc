@@ -1,0 +1,145 @@
+#include "coordinator/rpc/coordinator_server.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/observe/http_server.h"
+#include "common/observe/log.h"
+#include "common/observe/metrics.h"
+#include "common/rpc/call_metrics.h"
+#include "common/rpc/security/access_control.h"
+#include "common/rpc/server.h"
+#include "common/status_macros.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/lines/audit_log.h"
+#include "coordinator/core/steady_clock.h"
+#include "coordinator/core/store/rocksdb_job_store.h"
+#include "coordinator/rpc/coordinator_loop.h"
+#include "coordinator/rpc/coordinator_service.h"
+#include "coordinator/rpc/pages/coordinator_metrics.h"
+#include "coordinator/rpc/pages/status_page.h"
+#include "coordinator/rpc/worker_control_service.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr absl::Duration kStuck = absl::Seconds(30);
+
+}  // namespace
+
+// In the order of dependence: each member uses only those above it.
+struct CoordinatorServer::State {
+  CoordinatorConfig config;
+  SystemClock wall;
+  SteadyClock steady;
+  MetricsRegistry registry;
+  std::unique_ptr<RocksdbJobStore> store;
+  std::unique_ptr<Coordinator> coordinator;
+  std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<WorkPool> pool;
+  std::unique_ptr<AccessControl> access;
+  OpenStreams streams;
+  ArtifactRelay relay;
+  std::unique_ptr<CoordinatorLoop> loop;
+  std::unique_ptr<CoordinatorMetrics> metrics;
+  std::unique_ptr<CoordinatorService> user_service;
+  std::unique_ptr<WorkerControlService> worker_service;
+  std::unique_ptr<RpcServer> rpc;
+  std::unique_ptr<StatusPage> page;
+  std::unique_ptr<HttpServer> http;
+  bool is_shut_down = false;
+
+  absl::Status OpenCore();
+  absl::Status Listen();
+  absl::Status Healthy() const {
+    const absl::Duration age = absl::Now() - loop->last_turn();
+    if (age < kStuck) return absl::OkStatus();
+    return absl::UnavailableError(
+        absl::StrCat("the loop has not turned for ", absl::FormatDuration(age)));
+  }
+};
+
+absl::Status CoordinatorServer::State::OpenCore() {
+  FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data));
+  FPO_ASSIGN_OR_RETURN(coordinator,
+                       Coordinator::Open(config.options, {store.get(), &wall, &steady}));
+  FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
+  pool = std::make_unique<WorkPool>(WorkPool::Options{});
+  loop =
+      std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(), CoordinatorLoop::Options{});
+  metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
+  ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
+              [this] { return store->Properties(); });
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorServer::State::Listen() {
+  user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
+      coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
+  worker_service = std::make_unique<WorkerControlService>(
+      WorkerSession::Parts{coordinator.get(), pool.get(), &streams, &relay}, access.get());
+  RpcServerOptions options;
+  options.listen = config.listen.listen;
+  options.tls = config.listen.tls;
+  options.insecure = config.listen.insecure;
+  options.services = {{pb::Coordinator::service_full_name(), user_service.get()},
+                      {pb::WorkerControl::service_full_name(), worker_service.get()}};
+  options.on_handled = CountCalls(&registry);
+  FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
+  if (config.listen.http.empty()) return absl::OkStatus();
+  HttpRoutes routes = ObservationRoutes(
+      &registry, [this] { return Healthy(); }, [this] { return coordinator->Ready(); });
+  page = std::make_unique<StatusPage>(coordinator.get());
+  page->AddTo(&routes);
+  FPO_ASSIGN_OR_RETURN(
+      http, HttpServer::Start(config.listen.http, std::move(routes), page->QueryRoutes()));
+  return absl::OkStatus();
+}
+
+CoordinatorServer::CoordinatorServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+CoordinatorServer::~CoordinatorServer() { Shutdown(); }
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
+    const CoordinatorConfig& config, const std::string& version, const std::string& commit) {
+  FPO_RETURN_IF_ERROR(config.Validate());
+  std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(std::make_unique<State>()));
+  State& state = *server->state_;
+  state.config = config;
+  AddBuildInfo(&state.registry, version, commit);
+  FPO_ASSIGN_OR_RETURN(state.access, AccessControl::Open(config.listen.access));
+  FPO_RETURN_IF_ERROR(state.OpenCore());
+  state.loop->Start();
+  FPO_RETURN_IF_ERROR(state.Listen());
+  FPO_RETURN_IF_ERROR(
+      WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));
+  Log(LogLevel::kInfo, "listening",
+      {{"grpc", server->grpc_address()}, {"http", server->http_address()}, {"data", config.data}});
+  return server;
+}
+
+std::string CoordinatorServer::grpc_address() const { return state_->rpc->address(); }
+
+std::string CoordinatorServer::http_address() const {
+  return state_->http ? state_->http->address() : "";
+}
+
+void CoordinatorServer::Shutdown() {
+  if (std::exchange(state_->is_shut_down, true)) return;
+  const absl::Status why = absl::UnavailableError("the coordinator shuts down; jobs go on");
+  if (state_->rpc) state_->rpc->SetServing("", false);
+  state_->http.reset();
+  if (state_->rpc) {
+    state_->coordinator->Flush();  // what agents sent is acknowledged before they are cut off
+    state_->streams.EndAll(why);
+    state_->rpc->Shutdown(state_->config.grace);
+  }
+  if (state_->loop) state_->loop->Stop();
+  if (state_->pool) state_->pool->Stop();
+}
+
+}  // namespace fpo::coordinator

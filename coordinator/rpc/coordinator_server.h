@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/config.h"
+
+namespace fpo::coordinator {
+
+// The whole fpo-coordinator behind its flags: store, core, gRPC, HTTP, clock. Thread-safe.
+class CoordinatorServer {
+ public:
+  // Loads all jobs, then listens, then writes the port file. `version` and `commit` are for
+  // fpo_build_info.
+  static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const CoordinatorConfig& config,
+                                                                  const std::string& version,
+                                                                  const std::string& commit);
+  ~CoordinatorServer();  // Shutdown
+
+  std::string grpc_address() const;
+  std::string http_address() const;  // empty without HTTP
+  // NOT_SERVING, every stream ended, running calls get the grace time, lines made durable. Jobs go
+  // on. The second call does nothing.
+  void Shutdown();
+
+ private:
+  struct State;
+  explicit CoordinatorServer(std::unique_ptr<State> state);
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace fpo::coordinator

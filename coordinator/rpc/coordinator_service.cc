@@ -1,0 +1,199 @@
+// Calls that look at jobs, lines and workers. Those that change something:
+// coordinator_service_acts.cc.
+#include "coordinator/rpc/coordinator_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/rpc/refused_call.h"
+#include "common/status_macros.h"
+#include "coordinator/core/jobs/submission.h"
+#include "coordinator/rpc/convert.h"
+#include "coordinator/rpc/streams/artifact_stream.h"
+#include "coordinator/rpc/streams/log_stream.h"
+#include "coordinator/rpc/streams/watch_stream.h"
+#include "coordinator/rpc/user_call.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+using Caller = const Principal&;
+
+constexpr int32_t kEventsMax = 1000;
+constexpr size_t kQueueMax = 500;  // waiting jobs shown
+constexpr size_t kPointsMax = 2000;
+
+// Calls that only look. `look` is absl::Status(const Principal&).
+template <typename Call>
+grpc::ServerUnaryReactor* Look(grpc::CallbackServerContext* context,
+                               const CoordinatorService::Parts& parts, const char* method,
+                               Call look) {
+  return Answer({context, &parts, method, Role::kReader}, {},
+                [look](Caller caller, AuditEntry*) { return look(caller); });
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext* context,
+                                                     const pb::GetJobRequest* request,
+                                                     pb::GetJobResponse* response) {
+  return Look(context, parts_, "GetJob", [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerContext* context,
+                                                       const pb::ListJobsRequest* request,
+                                                       pb::ListJobsResponse* response) {
+  return Look(context, parts_, "ListJobs", [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
+    const JobPage page = parts_.coordinator->ListJobs(filter);
+    for (const JobPtr& job : page.jobs) {
+      *response->add_jobs() = ToListedProto(*job);
+    }
+    response->set_next_page_token(page.next_page_token);
+    response->set_revision(parts_.coordinator->revision());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
+    grpc::CallbackServerContext* context, const pb::WatchJobRequest* request) {
+  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kReader);
+  if (!caller.ok()) {
+    Audit({context, &parts_, "WatchJob", Role::kReader}, nullptr, caller.status(),
+          {.target = request->job_id()});
+    return new RefusedCall<grpc::ServerWriteReactor<pb::WatchJobResponse>>(caller.status());
+  }
+  // Deletes itself in its last step.
+  return new WatchStream({parts_.coordinator, parts_.pool, parts_.streams}, request->job_id());
+}
+
+grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
+    grpc::CallbackServerContext* context, const pb::LogsRequest* request) {
+  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kReader);
+  if (!caller.ok()) {
+    Audit({context, &parts_, "Logs", Role::kReader}, nullptr, caller.status(),
+          {.target = request->job_id()});
+    return new RefusedCall<grpc::ServerWriteReactor<pb::LogsResponse>>(caller.status());
+  }
+  // Deletes itself in its last step.
+  return new LogStream({parts_.coordinator, parts_.pool, parts_.streams, parts_.wall}, *request);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
+                                                     const pb::EventsRequest* request,
+                                                     pb::EventsResponse* response) {
+  return Look(context, parts_, "Events", [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    const int32_t limit =
+        request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
+    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
+                         parts_.coordinator->ReadEvents(job->job_id, request->after(), limit));
+    for (const EventLine& line : lines) *response->add_events() = ToProto(line);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerContext* context,
+                                                          const pb::ListWorkersRequest*,
+                                                          pb::ListWorkersResponse* response) {
+  return Look(context, parts_, "ListWorkers", [this, response](Caller) -> absl::Status {
+    for (const WorkerView& worker : parts_.coordinator->ListWorkers()) {
+      *response->add_workers() = ToProto(worker);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerContext* context,
+                                                         const pb::ExplainJobRequest* request,
+                                                         pb::ExplainJobResponse* response) {
+  return Look(context, parts_, "ExplainJob", [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
+    *response = ToProto(why);
+    response->set_state(ToProto(*job).state());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext* context,
+                                                    const pb::QueueRequest*,
+                                                    pb::QueueResponse* response) {
+  return Look(context, parts_, "Queue", [this, response](Caller) -> absl::Status {
+    QueueView queue = parts_.coordinator->Queue();
+    if (queue.waiting.size() > kQueueMax) queue.waiting.resize(kQueueMax);
+    *response = ToProto(queue);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContext* context,
+                                                      const pb::MetricsRequest* request,
+                                                      pb::MetricsResponse* response) {
+  return Look(context, parts_, "Metrics", [this, request, response](Caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    const std::vector<std::string> names(request->names().begin(), request->names().end());
+    FPO_ASSIGN_OR_RETURN(const MetricSeries series,
+                         parts_.coordinator->ReadMetrics(job->job_id, names));
+    response->set_job_id(job->job_id);
+    Fill(series, kPointsMax, response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
+    grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
+    pb::ListCheckpointsResponse* response) {
+  return Look(
+      context, parts_, "ListCheckpoints", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+        response->set_job_id(job->job_id);
+        for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
+          *response->add_checkpoints() = ToProto(*it);
+        }
+        for (auto it = job->bad_checkpoints.rbegin(); it != job->bad_checkpoints.rend(); ++it) {
+          *response->add_bad() = ToProto(*it);
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerWriteReactor<pb::ReadArtifactResponse>* CoordinatorService::ReadArtifact(
+    grpc::CallbackServerContext* context, const pb::ReadArtifactRequest* request) {
+  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kUser);
+  if (!caller.ok()) {
+    Audit({context, &parts_, "ReadArtifact", Role::kReader}, nullptr, caller.status(),
+          {.target = request->job_id()});
+    return new RefusedCall<grpc::ServerWriteReactor<pb::ReadArtifactResponse>>(caller.status());
+  }
+  ArtifactStream::Parts parts{parts_.coordinator, parts_.pool, parts_.streams, parts_.relay};
+  // A model is its owner's: who may look at a job may not take it away.
+  parts.may_read = [this, caller = *caller](const std::string& job) {
+    return MayChange(parts_, caller, job);
+  };
+  return new ArtifactStream(parts, context, *request);  // deletes itself in its last step
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ListAudit(grpc::CallbackServerContext* context,
+                                                        const pb::ListAuditRequest* request,
+                                                        pb::ListAuditResponse* response) {
+  const auto act = [this, request, response](Caller, AuditEntry*) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const std::vector<AuditEntry> entries,
+                         parts_.audit->Read(FromProto(*request)));
+    for (const AuditEntry& entry : entries) *response->add_entries() = ToProto(entry);
+    return absl::OkStatus();
+  };
+  return Answer({context, &parts_, "ListAudit", Role::kAdmin}, {}, act);
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,253 @@
+// Calls that change something; all of them are audited.
+#include "coordinator/rpc/coordinator_service.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "coordinator/rpc/convert.h"
+#include "coordinator/rpc/user_call.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+using Caller = const Principal&;
+
+constexpr absl::Duration kGraceMax = absl::Hours(1);
+
+UserCall Changing(grpc::CallbackServerContext* context, const CoordinatorService::Parts& parts,
+                  const char* method, Role least = Role::kUser) {
+  return {context, &parts, method, least, /*changes=*/true};
+}
+
+// Jobs belong to who is known to have sent them; without a list of callers, to who says so.
+std::string OwnerOf(const Principal& caller, const std::string& said) {
+  return caller.name.empty() ? said : caller.name;
+}
+
+void Fill(const SubmitAnswer& answer, pb::SubmitResponse* response) {
+  response->set_job_id(answer.job->job_id);
+  response->set_revision(answer.job->revision);
+  for (const std::string& warning : answer.warnings) response->add_warnings(warning);
+  response->set_records(answer.records);
+}
+
+absl::Status CheckPriority(int64_t priority) {
+  if (priority >= 0 && priority <= 1000) return absl::OkStatus();
+  return WithErrorInfo(
+      absl::InvalidArgumentError(
+          absl::StrCat("priority ", priority, " is out of range; allowed: from 0 to 1000")),
+      {.reason = "BAD_PRIORITY", .field = "priority", .hint = "higher runs first"});
+}
+
+// Absent: as the coordinator is configured.
+absl::StatusOr<std::optional<absl::Duration>> GraceOf(const pb::CancelJobRequest& request) {
+  if (request.now()) return std::optional(absl::ZeroDuration());
+  if (!request.has_grace()) return std::optional<absl::Duration>();
+  const absl::Duration grace =
+      absl::Seconds(request.grace().seconds()) + absl::Nanoseconds(request.grace().nanos());
+  if (grace >= absl::ZeroDuration() && grace <= kGraceMax) return std::optional(grace);
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat("grace ", absl::FormatDuration(grace),
+                                              " is out of range; allowed: from 0s to 1h")),
+      {.reason = "BAD_GRACE", .field = "grace", .hint = "--now kills its processes at once"});
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext* context,
+                                                     const pb::SubmitRequest* request,
+                                                     pb::SubmitResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    SubmitAsk ask = FromProto(*request);
+    ask.owner = OwnerOf(who, ask.owner);
+    entry->who = ask.owner;
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Submit(ask));
+    entry->target = answer.job->job_id;
+    entry->detail = answer.job->name;
+    Fill(answer, response);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "Submit"), {.request_id = request->request_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerContext* context,
+                                                       const pb::ValidateRequest* request,
+                                                       pb::ValidateResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry*) -> absl::Status {
+    SubmitAsk ask{"", request->spec().config_json(), OwnerOf(who, request->spec().owner())};
+    ask.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
+    ask.after_end.assign(request->after_end().begin(), request->after_end().end());
+    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(ask);
+    if (preview.ok()) {
+      Fill(*preview, response);
+      return absl::OkStatus();
+    }
+    if (ErrorReason(preview.status()) != "INVALID_JOB") return preview.status();
+    const std::string text(preview.status().message());
+    for (absl::string_view problem : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+      response->add_problems(std::string(problem));
+    }
+    return absl::OkStatus();
+  };
+  return Answer({context, &parts_, "Validate", Role::kUser}, {}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::CancelJob(grpc::CallbackServerContext* context,
+                                                        const pb::CancelJobRequest* request,
+                                                        pb::CancelJobResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const std::optional<absl::Duration> grace, GraceOf(*request));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->Cancel(request->job_id(), grace));
+    entry->target = job->job_id;
+    if (grace) entry->detail = absl::StrCat("grace ", absl::FormatDuration(*grace));
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "CancelJob"), {.target = request->job_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServerContext* context,
+                                                            const pb::SetWorkerModeRequest* request,
+                                                            pb::SetWorkerModeResponse* response) {
+  const auto act = [this, request, response](Caller, AuditEntry* entry) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
+    FPO_ASSIGN_OR_RETURN(const WorkerView worker,
+                         parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
+    entry->detail = pb::SetWorkerModeRequest::Mode_Name(request->mode());
+    *response->mutable_worker() = ToProto(worker);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "SetWorkerMode", Role::kAdmin),
+                {.target = request->worker_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerContext* context,
+                                                           const pb::ForgetWorkerRequest* request,
+                                                           pb::ForgetWorkerResponse* response) {
+  const auto act = [this, request, response](Caller, AuditEntry*) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const WorkerView worker,
+                         parts_.coordinator->ForgetWorker(request->worker_id()));
+    *response->mutable_worker() = ToProto(worker);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "ForgetWorker", Role::kAdmin),
+                {.target = request->worker_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const std::string& job,
+                                                     const JobEvent& event,
+                                                     pb::ChangeJobResponse* response) {
+  const auto act = [this, job, event, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, job));
+    FPO_ASSIGN_OR_RETURN(const JobPtr changed, parts_.coordinator->Change(job, event));
+    entry->target = changed->job_id;
+    *response->mutable_job() = ToProto(*changed);
+    return absl::OkStatus();
+  };
+  return Answer(call, {.target = job}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::HoldJob(grpc::CallbackServerContext* context,
+                                                      const pb::ChangeJobRequest* request,
+                                                      pb::ChangeJobResponse* response) {
+  return Change(Changing(context, parts_, "HoldJob"), request->job_id(), HoldRequest{}, response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ReleaseJob(grpc::CallbackServerContext* context,
+                                                         const pb::ChangeJobRequest* request,
+                                                         pb::ChangeJobResponse* response) {
+  return Change(Changing(context, parts_, "ReleaseJob"), request->job_id(), ReleaseRequest{},
+                response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::PauseJob(grpc::CallbackServerContext* context,
+                                                       const pb::ChangeJobRequest* request,
+                                                       pb::ChangeJobResponse* response) {
+  return Change(Changing(context, parts_, "PauseJob"), request->job_id(),
+                PauseRequest{parts_.coordinator->checkpoint_grace()}, response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::ResumeJob(grpc::CallbackServerContext* context,
+                                                        const pb::ChangeJobRequest* request,
+                                                        pb::ChangeJobResponse* response) {
+  return Change(Changing(context, parts_, "ResumeJob"), request->job_id(), ResumeRequest{},
+                response);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerContext* context,
+                                                          const pb::SetPriorityRequest* request,
+                                                          pb::ChangeJobResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
+    FPO_ASSIGN_OR_RETURN(
+        const JobPtr job,
+        parts_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
+    entry->target = job->job_id;
+    entry->detail = absl::StrCat("priority ", request->priority());
+    *response->mutable_job() = ToProto(*job);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "SetPriority"), {.target = request->job_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerContext* context,
+                                                       const pb::RetryJobRequest* request,
+                                                       pb::SubmitResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    RetryAsk ask = FromProto(*request);
+    if (!who.name.empty()) ask.owner.clear();  // it stays the old job's
+    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Retry(ask));
+    entry->target = answer.job->job_id;
+    entry->detail = absl::StrCat("of ", answer.job->retry_of);
+    Fill(answer, response);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "RetryJob"),
+                {.target = request->job_id(), .request_id = request->request_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::PinCheckpoint(grpc::CallbackServerContext* context,
+                                                            const pb::PinCheckpointRequest* request,
+                                                            pb::PinCheckpointResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(
+        const Checkpoint checkpoint,
+        parts_.coordinator->PinCheckpoint(request->job_id(), request->step(), request->pinned()));
+    entry->detail = absl::StrCat(request->pinned() ? "pin" : "unpin", " step ", request->step());
+    *response->mutable_checkpoint() = ToProto(checkpoint);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, parts_, "PinCheckpoint"), {.target = request->job_id()}, act);
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::GcCheckpoints(grpc::CallbackServerContext* context,
+                                                            const pb::GcCheckpointsRequest* request,
+                                                            pb::GcCheckpointsResponse* response) {
+  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    entry->target = job->job_id;
+    FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
+                         parts_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
+    *response = ToProto(decisions);
+    response->set_job_id(job->job_id);
+    return absl::OkStatus();
+  };
+  UserCall call = Changing(context, parts_, "GcCheckpoints");
+  call.changes = !request->dry_run();
+  return Answer(call, {.target = request->job_id()}, act);
+}
+
+}  // namespace fpo::coordinator

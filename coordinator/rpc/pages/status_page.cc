@@ -1,0 +1,96 @@
+#include "coordinator/rpc/pages/status_page.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include "absl/strings/strip.h"
+#include "coordinator/rpc/convert.h"
+
+namespace fpo::coordinator {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr int32_t kJobsShown = 100;
+constexpr size_t kQueueShown = 100;
+constexpr size_t kPointsShown = 500;
+constexpr char kJsonType[] = "application/json";
+
+HttpReply JsonReply(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  HttpReply reply;
+  reply.content_type = kJsonType;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &reply.body, options);
+  if (!status.ok()) return {.status = 503, .body = "the answer is not text\n"};
+  return reply;
+}
+
+HttpReply ErrorReply(const absl::Status& status) {
+  return {.status = 404, .body = std::string(status.message()) + "\n"};
+}
+
+// "id=j-1": ids and names have no characters that a query would encode.
+std::string IdOf(absl::string_view query) {
+  return absl::ConsumePrefix(&query, "id=") ? std::string(query) : "";
+}
+
+}  // namespace
+
+void StatusPage::AddTo(HttpRoutes* routes) const {
+  (*routes)["/"] = [] {
+    return HttpReply{.content_type = "text/html; charset=utf-8", .body = kStatusPageHtml};
+  };
+  (*routes)["/api/jobs"] = [this] { return Jobs(); };
+  (*routes)["/api/queue"] = [this] { return Queue(); };
+  (*routes)["/api/workers"] = [this] { return Workers(); };
+}
+
+HttpQueryRoutes StatusPage::QueryRoutes() const {
+  return {{"/api/job", [this](const std::string& query) { return Job(query); }},
+          {"/api/metrics", [this](const std::string& query) { return Metrics(query); }}};
+}
+
+HttpReply StatusPage::Jobs() const {
+  JobFilter filter;
+  filter.page_size = kJobsShown;
+  pb::ListJobsResponse response;
+  for (const JobPtr& job : coordinator_->ListJobs(filter).jobs) {
+    *response.add_jobs() = ToListedProto(*job);
+  }
+  return JsonReply(response);
+}
+
+HttpReply StatusPage::Queue() const {
+  QueueView queue = coordinator_->Queue();
+  if (queue.waiting.size() > kQueueShown) queue.waiting.resize(kQueueShown);
+  return JsonReply(ToProto(queue));
+}
+
+HttpReply StatusPage::Workers() const {
+  pb::ListWorkersResponse response;
+  for (const WorkerView& worker : coordinator_->ListWorkers()) {
+    *response.add_workers() = ToProto(worker);
+  }
+  return JsonReply(response);
+}
+
+HttpReply StatusPage::Job(const std::string& query) const {
+  const absl::StatusOr<JobPtr> job = coordinator_->GetJob(IdOf(query));
+  if (!job.ok()) return ErrorReply(job.status());
+  pb::GetJobResponse response;
+  *response.mutable_job() = ToProto(**job);
+  return JsonReply(response);
+}
+
+HttpReply StatusPage::Metrics(const std::string& query) const {
+  const absl::StatusOr<JobPtr> job = coordinator_->GetJob(IdOf(query));
+  if (!job.ok()) return ErrorReply(job.status());
+  const absl::StatusOr<MetricSeries> series = coordinator_->ReadMetrics((*job)->job_id, {});
+  if (!series.ok()) return ErrorReply(series.status());
+  pb::MetricsResponse response;
+  Fill(*series, kPointsShown, &response);
+  response.set_job_id((*job)->job_id);
+  return JsonReply(response);
+}
+
+}  // namespace fpo::coordinator

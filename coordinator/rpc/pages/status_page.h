@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "common/observe/http_server.h"
+#include "coordinator/core/coordinator.h"
+
+namespace fpo::coordinator {
+
+// The read-only status page: one HTML page and the JSON it reads, which is the proto3 JSON of the
+// service's answers. Nothing can be changed through it.
+class StatusPage {
+ public:
+  explicit StatusPage(Coordinator* coordinator) : coordinator_(coordinator) {}
+
+  // Adds /, /api/jobs, /api/queue and /api/workers to the plain routes.
+  void AddTo(HttpRoutes* routes) const;
+  // /api/job?id= and /api/metrics?id=.
+  HttpQueryRoutes QueryRoutes() const;
+
+ private:
+  HttpReply Jobs() const;
+  HttpReply Queue() const;
+  HttpReply Workers() const;
+  HttpReply Job(const std::string& query) const;
+  HttpReply Metrics(const std::string& query) const;
+
+  Coordinator* const coordinator_;
+};
+
+// The page itself.
+extern const char kStatusPageHtml[];
+
+}  // namespace fpo::coordinator

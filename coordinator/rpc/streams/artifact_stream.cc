@@ -1,0 +1,66 @@
+#include "coordinator/rpc/streams/artifact_stream.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "coordinator/rpc/convert.h"
+
+namespace fpo::coordinator {
+
+ArtifactStream::ArtifactStream(const Parts& parts, grpc::CallbackServerContext* context,
+                               const fpo::v1::ReadArtifactRequest& request)
+    : AnswerStream(parts.pool, parts.streams), parts_(parts), context_(context), request_(request) {
+  Begin();
+}
+
+absl::Status ArtifactStream::Open() {
+  moved_ = absl::Now();
+  FPO_RETURN_IF_ERROR(parts_.may_read(request_.job_id()));
+  FPO_ASSIGN_OR_RETURN(auto begun, parts_.relay->Begin());
+  id_ = std::move(begun.first);
+  transfer_ = std::move(begun.second);
+  transfer_->SetReader([this] { Wake(); });
+  FPO_ASSIGN_OR_RETURN(const std::string worker,
+                       parts_.coordinator->ServeArtifact(FromProto(request_), id_));
+  parts_.relay->SetHolder(id_, worker);
+  return absl::OkStatus();
+}
+
+// Wakes the loop again once the silence would be too long. The alarm may ring when the stream is
+// gone: it knows the transfer alone.
+void ArtifactStream::Look() {
+  if (!transfer_) return;
+  const absl::Time now = absl::Now();
+  if (now - moved_ >= parts_.silence) {
+    const std::string who = writing() ? "the reader" : "the worker that holds the files";
+    End(WithErrorInfo(absl::UnavailableError(absl::StrCat(who, " did nothing for ",
+                                                          absl::FormatDuration(parts_.silence))),
+                      {.reason = "SILENT", .hint = "fpoctl workers list; then run it again"}));
+    if (writing()) context_->TryCancel();  // a write that never ends
+    return;
+  }
+  if (look_again_ > now) return;
+  look_again_ = moved_ + parts_.silence;
+  alarm_.Set(absl::ToChronoTime(look_again_), [transfer = transfer_](bool rang) {
+    if (rang) transfer->WakeReader();
+  });
+}
+
+void ArtifactStream::Next() {
+  if (auto frame = transfer_->Take()) {
+    moved_ = absl::Now();
+    Write(*std::move(frame));
+  } else if (const auto end = transfer_->End()) {
+    FinishOnce(*end);
+  }
+}
+
+void ArtifactStream::Leave() {
+  parts_.relay->Forget(id_);
+  if (transfer_) transfer_->SetReader(nullptr);
+}
+
+}  // namespace fpo::coordinator

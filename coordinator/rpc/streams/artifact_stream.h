@@ -1,0 +1,51 @@
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/server_context.h>
+
+#include <functional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/rpc/streams/answer_stream.h"
+#include "coordinator/rpc/streams/artifact_relay.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+
+namespace fpo::coordinator {
+
+// One ReadArtifact call: asks the agent, then writes what it pushes, one frame at a time. Ends when
+// the agent said all, when it or the user went away, or when nothing moved for a while.
+class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> {
+ public:
+  struct Parts {  // outlive the stream
+    Coordinator* coordinator;
+    WorkPool* pool;
+    OpenStreams* streams;
+    ArtifactRelay* relay;
+    std::function<absl::Status(const std::string& job)> may_read = {};  // asked on the pool
+    absl::Duration silence = absl::Seconds(30);
+  };
+  ArtifactStream(const Parts& parts, grpc::CallbackServerContext* context,
+                 const fpo::v1::ReadArtifactRequest& request);
+
+ private:
+  ~ArtifactStream() override = default;
+  absl::Status Open() override;
+  void Look() override;
+  void Next() override;
+  void Leave() override;
+
+  const Parts parts_;
+  grpc::CallbackServerContext* const context_;
+  const fpo::v1::ReadArtifactRequest request_;
+  grpc::Alarm alarm_;
+
+  // Of the loop alone.
+  std::string id_;
+  ArtifactRelay::Transfer transfer_;
+  absl::Time moved_;
+  absl::Time look_again_;
+};
+
+}  // namespace fpo::coordinator

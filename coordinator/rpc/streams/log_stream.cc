@@ -1,0 +1,65 @@
+#include "coordinator/rpc/streams/log_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/status_macros.h"
+#include "coordinator/rpc/convert.h"
+
+namespace fpo::coordinator {
+namespace {
+
+// Lines that a dying process left in its pipe arrive within this after the job's end.
+constexpr absl::Duration kLastLines = absl::Seconds(2);
+constexpr int32_t kTailMax = 100'000;
+
+}  // namespace
+
+LogStream::LogStream(const Parts& parts, const fpo::v1::LogsRequest& request)
+    : AnswerStream(parts.pool, parts.streams), parts_(parts), request_(request) {
+  Begin();
+}
+
+absl::Status LogStream::Open() {
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request_.job_id()));
+  job_id_ = job->job_id;
+  query_ = FromProto(request_);
+  if (request_.tail() > 0) {
+    const int32_t tail = std::min(request_.tail(), kTailMax);
+    FPO_ASSIGN_OR_RETURN(const uint64_t begin, parts_.coordinator->LogTail(job_id_, query_, tail));
+    query_.after = std::max(query_.after, begin);
+  }
+  if (!request_.follow()) return absl::OkStatus();
+  JobWatch watch;
+  watch.on_job = [this](const JobPtr&) { Wake(); };
+  watch.on_lines = [this] { Wake(); };
+  FPO_ASSIGN_OR_RETURN(watch_, parts_.coordinator->Watch(job_id_, std::move(watch)));
+  return absl::OkStatus();
+}
+
+bool LogStream::IsComplete() const {
+  if (!request_.follow()) return true;
+  const absl::StatusOr<JobPtr> job = parts_.coordinator->GetJob(job_id_);
+  return !job.ok() ||
+         (IsTerminal((*job)->state) && parts_.wall->Now() >= *(*job)->ended + kLastLines);
+}
+
+void LogStream::Next() {
+  const bool complete = IsComplete();  // asked first: no line is added after it is
+  const absl::StatusOr<std::vector<LogLine>> lines = parts_.coordinator->ReadLogs(job_id_, query_);
+  if (!lines.ok()) return FinishOnce(lines.status());
+  if (lines->empty()) {
+    if (complete) FinishOnce(absl::OkStatus());
+    return;
+  }
+  fpo::v1::LogsResponse message;
+  for (const LogLine& line : *lines) *message.add_lines() = ToProto(line);
+  query_.after = lines->back().cursor;
+  Write(std::move(message));
+}
+
+void LogStream::Leave() {
+  if (watch_) parts_.coordinator->Unwatch(job_id_, *watch_);
+}
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/rpc/streams/answer_stream.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+
+namespace fpo::coordinator {
+
+// One Logs call: reads a page from the store, writes it, reads the next. At the end of what is
+// stored it finishes, or with `follow` waits for more until the job has been terminal for a moment
+// (the last lines travel behind the report that ended it).
+class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
+ public:
+  struct Parts {  // outlive the stream
+    Coordinator* coordinator;
+    WorkPool* pool;
+    OpenStreams* streams;
+    const Clock* wall;
+  };
+  LogStream(const Parts& parts, const fpo::v1::LogsRequest& request);
+
+ private:
+  ~LogStream() override = default;
+  absl::Status Open() override;
+  void Next() override;
+  void Leave() override;
+  bool IsComplete() const;
+
+  const Parts parts_;
+  const fpo::v1::LogsRequest request_;
+
+  // Of the loop alone.
+  std::string job_id_;
+  LogQuery query_;
+  std::optional<WatchId> watch_;
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,51 @@
+#include "coordinator/rpc/streams/watch_stream.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "coordinator/rpc/convert.h"
+
+namespace fpo::coordinator {
+
+WatchStream::WatchStream(const Parts& parts, std::string words)
+    : AnswerStream(parts.pool, parts.streams),
+      coordinator_(parts.coordinator),
+      words_(std::move(words)) {
+  Begin();
+}
+
+absl::Status WatchStream::Open() {
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, coordinator_->GetJob(words_));
+  job_id_ = job->job_id;
+  JobWatch watch;
+  watch.on_job = [this](const JobPtr& changed) {
+    {
+      absl::MutexLock lock(&mu_);
+      newest_ = changed;
+    }
+    Wake();
+  };
+  watch.on_lines = [] {};
+  FPO_ASSIGN_OR_RETURN(watch_, coordinator_->Watch(job_id_, std::move(watch)));
+  return absl::OkStatus();
+}
+
+void WatchStream::Next() {
+  if (sent_last_) return FinishOnce(absl::OkStatus());
+  JobPtr job;
+  {
+    absl::MutexLock lock(&mu_);
+    job = std::exchange(newest_, nullptr);
+  }
+  if (!job) return;
+  sent_last_ = IsTerminal(job->state);
+  fpo::v1::WatchJobResponse message;
+  *message.mutable_job() = ToProto(*job);
+  Write(std::move(message));
+}
+
+void WatchStream::Leave() {
+  if (watch_) coordinator_->Unwatch(job_id_, *watch_);
+}
+
+}  // namespace fpo::coordinator

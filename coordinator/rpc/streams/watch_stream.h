@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/rpc/streams/answer_stream.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+
+namespace fpo::coordinator {
+
+// One WatchJob call: sends the newest snapshot of the job whenever the last write is done (a slow
+// reader misses the ones between), and finishes after a terminal one.
+class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
+ public:
+  struct Parts {  // outlive the stream
+    Coordinator* coordinator;
+    WorkPool* pool;
+    OpenStreams* streams;
+  };
+  WatchStream(const Parts& parts, std::string words);
+
+ private:
+  ~WatchStream() override = default;
+  absl::Status Open() override;
+  void Next() override;
+  void Leave() override;
+
+  Coordinator* const coordinator_;
+  const std::string words_;
+
+  // Of the loop alone.
+  std::string job_id_;
+  std::optional<WatchId> watch_;
+  bool sent_last_ = false;
+
+  absl::Mutex mu_;
+  JobPtr newest_ ABSL_GUARDED_BY(mu_);  // not sent yet
+};
+
+}  // namespace fpo::coordinator

@@ -1,0 +1,47 @@
+#include "coordinator/rpc/user_call.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo::coordinator {
+
+absl::Status TooBusy() {
+  return WithErrorInfo(absl::ResourceExhaustedError("the coordinator has too many calls waiting"),
+                       {.reason = "BUSY", .hint = "try again in a second"});
+}
+
+absl::Status Explained(absl::Status status) {
+  if (!absl::IsResourceExhausted(status) || !ErrorReason(status).empty()) return status;
+  return WithErrorInfo(std::move(status),
+                       {.reason = "STORE_FULL",
+                        .hint = "tell who runs the coordinator; what runs goes on, and this works "
+                                "again once there is space"});
+}
+
+void Audit(const UserCall& call, const Principal* caller, const absl::Status& status,
+           AuditEntry entry) {
+  const bool refused = absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
+  if (!call.changes && !refused) return;
+  if (caller != nullptr && !caller->name.empty()) entry.who = caller->name;
+  const std::optional<ErrorInfo> info = GetErrorInfo(status);
+  if (info && info->reason == "ROLE" && !info->ids.empty()) entry.who = info->ids.front();
+  if (entry.who.empty()) entry.who = call.context->peer();
+  entry.method = call.method;
+  entry.time = call.parts->wall->Now();
+  entry.result = absl::StatusCodeToString(status.code());
+  if (!status.ok()) entry.detail = std::string(status.message());
+  call.parts->audit->Add(std::move(entry));
+}
+
+absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
+                       const std::string& words) {
+  if (caller.role == Role::kAdmin) return absl::OkStatus();
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts.coordinator->GetJob(words));
+  if (job->owner == caller.name) return absl::OkStatus();
+  return NotYours(caller, absl::StrCat("job ", job->job_id), job->owner);
+}
+
+}  // namespace fpo::coordinator

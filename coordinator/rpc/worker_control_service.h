@@ -1,0 +1,26 @@
+#pragma once
+
+#include "common/rpc/security/access_control.h"
+#include "coordinator/rpc/streams/artifact_relay.h"
+#include "coordinator/rpc/worker_session.h"
+#include "proto/fpo/v1/worker.grpc.pb.h"
+
+namespace fpo::coordinator {
+
+// The agents' side of the coordinator: one long stream for each. Thread-safe.
+class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
+ public:
+  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)
+      : parts_(parts), access_(access) {}
+
+  grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* PushArtifact(
+      grpc::CallbackServerContext* context, fpo::v1::PushArtifactResponse* response) override;
+
+ private:
+  const WorkerSession::Parts parts_;
+  const AccessControl* const access_;
+};
+
+}  // namespace fpo::coordinator

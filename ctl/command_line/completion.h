@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace fpo::ctl {
+
+// A script that completes commands, options, choices, files and live job ids (asked for within a
+// second). `shell` is bash, zsh or fish; empty for another.
+std::string CompletionScript(absl::string_view shell);
+
+}  // namespace fpo::ctl

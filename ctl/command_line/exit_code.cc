@@ -1,0 +1,55 @@
+#include "ctl/command_line/exit_code.h"
+
+#include <string>
+
+#include "common/error_info.h"
+
+namespace fpo::ctl {
+
+absl::Status UsageError(absl::string_view message, absl::string_view hint) {
+  return WithErrorInfo(absl::InvalidArgumentError(message),
+                       {.reason = kUsageReason, .hint = std::string(hint)});
+}
+
+absl::Status InterruptedError() {
+  return WithErrorInfo(absl::CancelledError("interrupted"), {.reason = kInterruptedReason});
+}
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return ExitCode::kOk;
+    case absl::StatusCode::kInvalidArgument:
+      return reason == kUsageReason ? ExitCode::kUsage : ExitCode::kInvalid;
+    case absl::StatusCode::kOutOfRange:
+      return ExitCode::kInvalid;
+    case absl::StatusCode::kNotFound:
+      return ExitCode::kNotFound;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kUnreachable;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return ExitCode::kDenied;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return ExitCode::kConflict;
+    case absl::StatusCode::kResourceExhausted:
+      return ExitCode::kQuota;
+    case absl::StatusCode::kCancelled:
+      return reason == kInterruptedReason ? ExitCode::kInterrupted : ExitCode::kInternal;
+    default:
+      return ExitCode::kInternal;
+  }
+}
+
+ExitCode ExitCodeOfState(absl::string_view state) {
+  if (state == "SUCCEEDED") return ExitCode::kOk;
+  if (state == "FAILED") return ExitCode::kJobFailed;
+  if (state == "CANCELLED") return ExitCode::kJobCancelled;
+  return ExitCode::kInternal;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace fpo::ctl {
+
+// How fpoctl ends; scripts depend on these numbers (docs/cli.md).
+enum class ExitCode : int {
+  kOk = 0,
+  kInternal = 1,
+  kUsage = 2,
+  kInvalid = 3,  // the job file or a request is invalid
+  kNotFound = 4,
+  kUnreachable = 5,  // no connection, or the deadline passed
+  kDenied = 6,
+  kConflict = 7,  // precondition or conflict
+  kQuota = 8,
+  kJobFailed = 10,     // submit --wait, watch, wait, logs -f
+  kJobCancelled = 11,  // the same
+  kTimeout = 12,       // still running at --timeout
+  kInterrupted = 130,  // Ctrl-C, as shells count it
+};
+
+// Reasons that fpoctl itself puts into an error's ErrorInfo.
+inline constexpr char kUsageReason[] = "USAGE";
+inline constexpr char kInterruptedReason[] = "INTERRUPTED";
+inline constexpr char kInvalidJobReason[] = "INVALID_JOB";  // the coordinator uses it too
+
+// An error of the command line: exit 2.
+absl::Status UsageError(absl::string_view message, absl::string_view hint);
+
+// What a command that Ctrl-C stopped returns: exit 130.
+absl::Status InterruptedError();
+
+ExitCode ExitCodeOf(const absl::Status& status);
+// Of a job's terminal state, by its name ("FAILED"); kOk for SUCCEEDED, kInternal for states that
+// are not terminal.
+ExitCode ExitCodeOfState(absl::string_view state);
+
+}  // namespace fpo::ctl

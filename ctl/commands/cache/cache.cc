@@ -1,0 +1,107 @@
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "ctl/commands/cache/cache_commands.h"
+#include "ctl/commands/cache/cache_manifest.h"
+#include "ctl/commands/cache/cache_render.h"
+#include "ctl/rpc/cache_client.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
+#include "ctl/show/render.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::Status NoSuchManifest(const std::string& prefix, absl::string_view what) {
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat(what, " begins with '", prefix, "'")),
+      {.reason = "MANIFEST_NOT_FOUND", .hint = "fpoctl cache ls", .ids = {prefix}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& given) {
+  const std::string prefix = absl::AsciiStrToLower(given);
+  FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse list, cache.ListManifests());
+  std::string found;
+  for (const pb::Manifest& manifest : list.manifests()) {
+    const std::string hex = absl::BytesToHexString(manifest.manifest_id());
+    if (!absl::StartsWith(hex, prefix)) continue;
+    if (!found.empty()) return NoSuchManifest(prefix, "more than one manifest's id");
+    found = manifest.manifest_id();
+  }
+  if (found.empty()) return NoSuchManifest(prefix, "no manifest's id");
+  return found;
+}
+
+namespace {
+
+absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
+  FPO_ASSIGN_OR_RETURN(const pb::StatsResponse stats, cache.Stats());
+  session.out << (session.settings().json ? AnswerJson(stats) + "\n"
+                                          : RenderCacheStats(ViewOf(stats), session.style()) +
+                                                RenderCacheLimits(stats, session.style()));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunCacheList(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse answer, cache.ListManifests());
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+    return ExitCode::kOk;
+  }
+  std::vector<ManifestView> manifests;
+  for (const pb::Manifest& manifest : answer.manifests()) manifests.push_back(ViewOf(manifest));
+  if (session.settings().quiet) {
+    for (const ManifestView& m : manifests) session.out << m.manifest_id << "\n";
+    return ExitCode::kOk;
+  }
+  session.out << RenderManifests(manifests, absl::Now(), session.style());
+  session.out << RenderPins(answer, session.style());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunCacheRecipes(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const pb::ListRecipesResponse answer, cache.ListRecipes());
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+    return ExitCode::kOk;
+  }
+  if (session.settings().quiet) {
+    for (const pb::RecipeInfo& recipe : answer.recipes()) {
+      session.out << absl::BytesToHexString(recipe.recipe_id()) << "\n";
+    }
+    return ExitCode::kOk;
+  }
+  session.out << RenderRecipes(answer, session.style());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  const std::string prefix = session.invocation.Get("MANIFEST");
+  if (prefix.empty()) return ShowStats(session, cache);
+  FPO_ASSIGN_OR_RETURN(const std::string manifest_id, FindManifest(cache, prefix));
+  FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
+  const ManifestView manifest = ViewOf(answer.manifest());
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << manifest.manifest_id << "\n";
+  } else {
+    session.out << RenderManifest(manifest, session.style())
+                << RenderKept(answer.manifest(), session.style());
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::ctl

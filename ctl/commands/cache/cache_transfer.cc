@@ -1,0 +1,253 @@
+// fpoctl cache export, import: a manifest's records as one file.
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "common/error_info.h"
+#include "common/files/posix_status.h"
+#include "common/reference/record_file.h"
+#include "common/reference/record_key.h"
+#include "common/status_macros.h"
+#include "ctl/command_line/exit_code.h"
+#include "ctl/command_line/hint.h"
+#include "ctl/commands/cache/cache_commands.h"
+#include "ctl/commands/cache/cache_manifest.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/request_id.h"
+#include "ctl/rpc/session.h"
+#include "ctl/show/human.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr int kClaimRecords = 1024;
+constexpr size_t kBatchBytes = 1 << 20;
+constexpr size_t kBatchesTogether = 20;
+constexpr size_t kUploadsTogether = 2;
+constexpr int kBrokenStreamsMax = 5;
+
+// The records of one export as far as they came.
+struct Exported {
+  std::unique_ptr<RecordFileWriter> writer;
+  std::vector<Digest> keys;
+  int64_t bytes = 0;
+
+  absl::Status Take(const pb::PullManifestResponse& frame) {
+    if (frame.first_ordinal() != static_cast<int64_t>(keys.size())) {
+      return absl::DataLossError(absl::StrCat("the cache sent ordinal ", frame.first_ordinal(),
+                                              " where ", keys.size(), " was due"));
+    }
+    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed()));
+    for (const PackedRecord& record : records) {
+      FPO_RETURN_IF_ERROR(writer->Add(record));
+      keys.push_back(record.key);
+      bytes += static_cast<int64_t>(record.bytes.size());
+    }
+    return absl::OkStatus();
+  }
+};
+
+absl::Status PullAll(Session& session, CacheClient& cache, const pb::Manifest& manifest,
+                     Exported* exported) {
+  Backoff backoff({.first = absl::Milliseconds(200), .most = absl::Seconds(5)});
+  for (int broken = 0;;) {
+    const size_t before = exported->keys.size();
+    const absl::Status status =
+        cache.Pull(manifest.manifest_id(), static_cast<int64_t>(before),
+                   [&](const pb::PullManifestResponse& frame) { return exported->Take(frame); });
+    if (status.ok()) return status;
+    broken = exported->keys.size() > before ? 1 : broken + 1;
+    const bool may_resume = absl::IsUnavailable(status) || absl::IsDataLoss(status);
+    if (!may_resume || broken > kBrokenStreamsMax) return status;
+    if (session.interrupt.WaitFor(backoff.Next())) return InterruptedError();
+  }
+}
+
+absl::Status CheckExported(const pb::Manifest& manifest, const Exported& exported) {
+  FPO_ASSIGN_OR_RETURN(const Digest recipe_id, DigestFromBytes(manifest.recipe_id()));
+  if (ToBytes(ManifestId(recipe_id, exported.keys)) == manifest.manifest_id()) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("the ", exported.keys.size(), " keys that came are not ",
+                                          "those of manifest ",
+                                          absl::BytesToHexString(manifest.manifest_id())));
+}
+
+// Packs records under a claim into batches that fit a message, behind those that are there.
+absl::Status PackClaim(const RecordFile& file, const std::string& manifest_id,
+                       const pb::ClaimResponse& claim,
+                       std::vector<pb::PutRecordsRequest>* batches) {
+  bool first = true;
+  for (const int64_t ordinal : claim.ordinals()) {
+    FPO_ASSIGN_OR_RETURN(const PackedRecord record, file.At(ordinal));
+    if (first || batches->back().packed().size() + record.bytes.size() + 68 > kBatchBytes) {
+      pb::PutRecordsRequest& batch = batches->emplace_back();
+      batch.set_seq(batches->size());
+      batch.set_manifest_id(manifest_id);
+      batch.set_claim_id(claim.claim_id());
+      first = false;
+    }
+    AppendPacked(record, batches->back().mutable_packed());
+  }
+  return absl::OkStatus();
+}
+
+struct Imported {
+  int64_t stored = 0;
+  int64_t conflict = 0;
+};
+
+// Streams of batches on their way: while the cache makes one durable it receives the next. What
+// still runs is waited for in the end, also after an error.
+class Uploads {
+ public:
+  explicit Uploads(CacheClient* cache) : cache_(cache) {}
+
+  bool empty() const { return running_.empty(); }
+  bool full() const { return running_.size() >= kUploadsTogether; }
+
+  void Start(std::vector<pb::PutRecordsRequest> batches) {
+    running_.push_back(std::async(
+        std::launch::async,
+        [cache = cache_, batches = std::move(batches)] { return cache->PutRecords(batches); }));
+  }
+
+  // Waits for the oldest.
+  absl::Status Finish(Imported* imported) {
+    absl::StatusOr<pb::PutRecordsResponse> put = running_.front().get();
+    running_.pop_front();
+    FPO_RETURN_IF_ERROR(put.status());
+    imported->stored += put->stored();
+    imported->conflict += put->conflict();
+    return absl::OkStatus();
+  }
+
+ private:
+  CacheClient* const cache_;
+  std::deque<std::future<absl::StatusOr<pb::PutRecordsResponse>>> running_;
+};
+
+// Several claims go in one stream: the cache takes much at once in faster than little by little.
+absl::StatusOr<Imported> SendMissing(Session& session, CacheClient& cache, const RecordFile& file,
+                                     const std::string& manifest_id) {
+  Imported imported;
+  Uploads uploads(&cache);
+  std::vector<pb::PutRecordsRequest> batches;
+  for (;;) {
+    pb::ClaimRequest request;
+    request.set_manifest_id(manifest_id);
+    request.set_limit(kClaimRecords);
+    request.set_builder("fpoctl cache import");
+    request.set_request_id(NewRequestId());
+    FPO_ASSIGN_OR_RETURN(const pb::ClaimResponse claim, cache.Claim(request));
+    FPO_RETURN_IF_ERROR(PackClaim(file, manifest_id, claim, &batches));
+    if (claim.claim_id() != 0 && batches.size() < kBatchesTogether) continue;
+    if (!batches.empty()) {
+      if (uploads.full()) FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
+      uploads.Start(std::exchange(batches, {}));
+    } else if (!uploads.empty()) {  // the claims that are left may be ours
+      FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
+    } else if (claim.complete()) {
+      return imported;
+    } else if (claim.claim_id() == 0) {  // jobs compute the rest just now
+      const absl::Duration pause = absl::Milliseconds(std::clamp(claim.retry_after_ms(), 50, 1000));
+      if (session.interrupt.WaitFor(pause)) return InterruptedError();
+    }
+  }
+}
+
+absl::Status PrintManifest(Session& session, CacheClient& cache, const std::string& manifest_id,
+                           const std::string& text) {
+  if (session.settings().json) {
+    FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << absl::BytesToHexString(manifest_id) << "\n";
+  } else {
+    session.out << text << "\n";
+  }
+  return absl::OkStatus();
+}
+
+// A file that is there may be what somebody waits for: it is not written over unasked.
+absl::Status CheckTarget(const Session& session, const std::string& path) {
+  std::error_code error;
+  const bool is_folder = std::filesystem::is_directory(path, error);
+  if (is_folder) return PosixError(EISDIR, "write", path);
+  if (!std::filesystem::exists(path, error) || session.invocation.Has("force")) {
+    return absl::OkStatus();
+  }
+  std::vector<std::string> again = session.invocation.typed;
+  again.emplace_back("--force");
+  return WithErrorInfo(
+      absl::AlreadyExistsError(absl::StrCat(path, " is there already")),
+      {.reason = "FILE_EXISTS",
+       .hint = absl::StrCat("name another file, or write over it: ", CommandLineOf(again))});
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunCacheExport(Session& session) {
+  const std::string path = session.invocation.Get("FILE");
+  FPO_RETURN_IF_ERROR(CheckTarget(session, path));
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const std::string manifest_id,
+                       FindManifest(cache, session.invocation.Get("MANIFEST")));
+  FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
+  const pb::Manifest& manifest = answer.manifest();
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(manifest.recipe()));
+  Exported exported;
+  FPO_ASSIGN_OR_RETURN(exported.writer, RecordFileWriter::Create(path, recipe));
+  FPO_RETURN_IF_ERROR(PullAll(session, cache, manifest, &exported));
+  FPO_RETURN_IF_ERROR(CheckExported(manifest, exported));
+  FPO_RETURN_IF_ERROR(exported.writer->Finish());
+  FPO_RETURN_IF_ERROR(PrintManifest(
+      session, cache, manifest_id,
+      absl::StrCat("exported ", HumanCount(static_cast<int64_t>(exported.keys.size())),
+                   " records, ", HumanBytes(static_cast<double>(exported.bytes)), ", to ", path)));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
+  const std::string path = session.invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<RecordFile> file, RecordFile::Open(path));
+  if (file->size() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("the record file ", path, " has no records"));
+  }
+  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  pb::ManifestHeader header;
+  header.set_recipe(CanonicalRecipe(file->recipe()));
+  header.set_keys(file->size());
+  header.set_owner(session.environment.user);
+  header.set_name(session.invocation.Has("name") ? session.invocation.Get("name")
+                                                 : std::filesystem::path(path).stem().string());
+  std::string keys;
+  for (int64_t i = 0; i < file->size(); ++i) keys += ToBytes(file->KeyAt(i));
+  FPO_ASSIGN_OR_RETURN(const pb::PutManifestResponse put, cache.PutManifest(header, keys));
+  FPO_ASSIGN_OR_RETURN(const Imported imported,
+                       SendMissing(session, cache, *file, put.manifest_id()));
+  std::string text =
+      absl::StrCat("imported ", HumanCount(imported.stored), " of ", HumanCount(file->size()),
+                   " records into manifest ", absl::BytesToHexString(put.manifest_id()));
+  if (put.total() > put.missing()) {
+    absl::StrAppend(&text, "; ", HumanCount(put.total() - put.missing()), " were there");
+  }
+  if (imported.conflict > 0) {
+    absl::StrAppend(&text, "; ", HumanCount(imported.conflict),
+                    " were there with other bytes, which stay");
+  }
+  FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id(), text));
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::ctl

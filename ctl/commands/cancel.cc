@@ -1,0 +1,59 @@
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/each_job.h"
+#include "ctl/rpc/convert.h"
+
+namespace fpo::ctl {
+
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator,
+                                const std::string& job_id) {
+  pb::CancelJobRequest request;
+  request.set_job_id(job_id);
+  request.set_now(session.invocation.Has("now"));
+  if (const auto grace = session.invocation.GetDuration("grace")) {
+    request.mutable_grace()->set_seconds(
+        absl::ToInt64Seconds(absl::Ceil(*grace, absl::Seconds(1))));
+  }
+  FPO_ASSIGN_OR_RETURN(const pb::CancelJobResponse answer, coordinator.CancelJob(request));
+  const pb::Job& job = answer.job();
+  // The service leaves an ended job as it is. Already cancelled is what was asked for; the others
+  // are not.
+  if (job.state() == pb::SUCCEEDED || job.state() == pb::FAILED) {
+    const std::string& id = job.job_id();
+    return WithErrorInfo(
+        absl::FailedPreconditionError(absl::StrCat("job ", id, " cannot be cancelled: it is ",
+                                                   pb::JobState_Name(job.state()), " already")),
+        {.reason = "JOB_TERMINAL", .hint = absl::StrCat("fpoctl describe ", id), .ids = {id}});
+  }
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n";
+  } else if (session.settings().quiet) {
+    session.out << job.job_id() << "\n";
+  } else {
+    session.out << "job " << job.job_id() << " is " << pb::JobState_Name(job.state());
+    if (job.state() == pb::CANCELLING)
+      session.out << "; wait for its end: fpoctl wait " << job.job_id();
+    session.out << "\n";
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunCancel(Session& session) {
+  if (session.invocation.Has("now") && session.invocation.Has("grace")) {
+    return UsageError("cancel: --now and --grace exclude each other", "fpoctl cancel --help");
+  }
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
+  return ForEachJob(session, ids,
+                    [&](const std::string& id) { return Cancel(session, coordinator, id); });
+}
+
+}  // namespace fpo::ctl

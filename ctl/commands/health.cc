@@ -1,0 +1,111 @@
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/observe/version.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+#include "ctl/command_line/completion.h"
+#include "ctl/commands/commands.h"
+#include "ctl/rpc/health_client.h"
+#include "ctl/rpc/rpc_status.h"
+
+namespace fpo::ctl {
+namespace {
+
+constexpr absl::Duration kHealthTimeout = absl::Seconds(3);
+
+struct Service {
+  CallSite site;
+  std::string status = {};
+  absl::Status error = {};  // why it does not serve
+};
+
+void PrintHealth(Session& session, const std::vector<Service>& services) {
+  if (session.settings().quiet && !session.settings().json) return;
+  Table table{{"SERVICE", "ADDRESS", "STATUS"}, {}, {}, 2};
+  for (const Service& service : services) {
+    if (session.settings().json) {
+      JsonObject json;
+      json.Add("service", service.site.service);
+      json.Add("address", service.site.address);
+      json.Add("status", service.status);
+      json.Add("error", std::string(service.error.message()));
+      session.out << json.Text() << "\n";
+    }
+    table.rows.push_back({service.site.service, service.site.address, service.status});
+  }
+  if (!session.settings().json) session.out << RenderTable(table, session.style());
+}
+
+absl::Status Ask(Session& session, Service* service) {
+  const auto channel = MakeChannel(service->site.address, {.tls = session.settings().tls});
+  if (!channel.ok()) {
+    return UsageError(channel.status().message(), "what is set, and where: fpoctl context show");
+  }
+  const Health health = CheckHealth(*channel, kHealthTimeout);
+  service->status = health.status;
+  service->error = CallError(health.error, service->site);
+  if (health.status == "SERVING" || !service->error.ok()) return absl::OkStatus();
+  service->error = WithErrorInfo(
+      absl::UnavailableError(absl::StrCat("the ", service->site.service, " at ",
+                                          service->site.address, " is ", health.status)),
+      {.reason = "NOT_SERVING",
+       .hint = absl::StrCat("it starts or stops; try again, or see the log of ",
+                            service->site.program)});
+  return absl::OkStatus();
+}
+
+// All that is wrong in one error; its hint is the first one's.
+absl::Status Sum(const std::vector<Service>& services) {
+  std::string message;
+  ErrorInfo info;
+  for (const Service& service : services) {
+    if (service.error.ok()) continue;
+    if (message.empty()) info = GetErrorInfo(service.error).value_or(ErrorInfo());
+    absl::StrAppend(&message, message.empty() ? "" : "; ", service.error.message());
+  }
+  if (message.empty()) return absl::OkStatus();
+  info.reason = "NOT_SERVING";
+  return WithErrorInfo(absl::UnavailableError(message), info);
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunHealth(Session& session) {
+  const std::string wanted = session.invocation.Get("SERVICE");
+  std::vector<Service> services;
+  if (wanted != "cache") {
+    services.push_back({CoordinatorSite(session.settings().server, session.interrupt.raised())});
+  }
+  if (wanted != "coordinator") {
+    services.push_back({CacheSite(session.settings().cache_server, session.interrupt.raised())});
+  }
+  for (Service& service : services) FPO_RETURN_IF_ERROR(Ask(session, &service));
+  PrintHealth(session, services);
+  FPO_RETURN_IF_ERROR(Sum(services));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunVersion(Session& session) {
+  if (session.settings().json) {
+    session.out << "{\"version\":\"" << ProgramVersion() << "\"}\n";
+  } else {
+    session.out << "fpoctl " << ProgramVersion() << "\n";
+  }
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunCompletion(Session& session) {
+  const std::string shell = session.invocation.Get("SHELL");
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("shell", shell);
+    json.Add("script", CompletionScript(shell));
+    session.out << json.Text() << "\n";
+    return ExitCode::kOk;
+  }
+  session.out << CompletionScript(shell);
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,82 @@
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error_info.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+#include "ctl/command_line/error_report.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/job_source.h"
+#include "ctl/jobs/submit_once.h"
+
+namespace fpo::ctl {
+
+absl::StatusOr<ExitCode> RunSchema(Session& session) {
+  session.out << (session.settings().json ? nlohmann::ordered_json::parse(JobSchema()).dump()
+                                          : JobSchema())
+              << "\n";
+  return ExitCode::kOk;
+}
+
+namespace {
+
+std::string WhatItIs(const JobConfig& config) {
+  return config.kind == "train" ? absl::StrCat("train, ", config.method.name) : config.kind;
+}
+
+absl::Status StrictProblems(const LoadedJob& job, const std::string& name) {
+  std::vector<std::string> lines;
+  for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, name));
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(lines, "\n")),
+                       {.reason = kInvalidJobReason,
+                        .field = job.missing.front().key,
+                        .hint = "without --strict-files this is a warning: workers may see other "
+                                "disks"});
+}
+
+absl::Status ValidateOne(Session& session, const std::string& file) {
+  const Invocation& invocation = session.invocation;
+  const std::string name = file == "-" ? "standard input" : file;
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
+  const bool strict = invocation.Has("strict-files");
+  if (strict && !job.missing.empty()) return StrictProblems(job, name);
+  PrintWarnings(session, JobWarnings(job.config));
+  PrintWarnings(session, WordsAbout(job, file));
+  if (session.settings().json) {
+    session.out << WriteJobJson(job.config) << "\n";
+  } else if (!session.settings().quiet) {
+    const size_t missing = job.missing.size();
+    session.out << name << ": valid (" << WhatItIs(job.config) << ")";
+    if (missing > 0) {
+      session.out << ", but " << missing << (missing == 1 ? " path is" : " paths are")
+                  << " not on this machine";
+    }
+    session.out << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunValidate(Session& session) {
+  const std::vector<std::string> files = session.invocation.GetAll("FILE");
+  if (files.size() == 1) {
+    FPO_RETURN_IF_ERROR(ValidateOne(session, files.front()));
+    return ExitCode::kOk;
+  }
+  // One wrong file does not spare the others.
+  ExitCode code = ExitCode::kOk;
+  for (const std::string& file : files) {
+    const absl::Status status = ValidateOne(session, file);
+    if (status.ok()) continue;
+    session.err << ErrorReport(status, session.settings().json) << std::flush;
+    if (code == ExitCode::kOk) code = ExitCodeOf(status);
+  }
+  return code;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,113 @@
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/follow_job.h"
+#include "ctl/jobs/read_logs.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/rpc_status.h"
+#include "ctl/show/human.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string LineText(const pb::LogLine& line, const Session& session) {
+  // A terminal must not obey what a job prints.
+  const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
+  if (session.settings().quiet) return absl::StrCat(text, "\n");
+  const std::string rank = line.rank() < 0 ? "agent" : absl::StrCat(line.rank());
+  return absl::StrCat(LocalTime(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
+                      "/", rank, " ", text, "\n");
+}
+
+// Reads log lines from a cursor on, over lost connections; each line is printed once.
+class LogReading {
+ public:
+  LogReading(Session& session, CoordinatorClient& coordinator, pb::LogsRequest request)
+      : session_(session), coordinator_(coordinator), request_(std::move(request)) {}
+
+  absl::Status Run() {
+    ReconnectPolicy policy(session_.times.reconnect);
+    policy.Answered();  // the job was looked up just before
+    while (true) {
+      absl::Status status = coordinator_.Logs(request_, [&](const pb::LogsResponse& answer) {
+        policy.Answered();
+        Print(answer);
+      });
+      if (status.ok()) status = CheckComplete();
+      if (status.ok() || !IsLost(status)) return status;
+      const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+      if (!wait) return status;
+      if (session_.interrupt.WaitFor(*wait)) return InterruptedError();
+    }
+  }
+
+ private:
+  // A followed stream that ends before the job has is a server that is going away.
+  absl::Status CheckComplete() {
+    if (!request_.follow()) return absl::OkStatus();
+    FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator_.GetJob(request_.job_id()));
+    if (ViewOf(found.job()).IsTerminal()) return absl::OkStatus();
+    return absl::UnavailableError("the coordinator ended the stream of log lines");
+  }
+
+  void Print(const pb::LogsResponse& answer) {
+    if (session_.settings().json) {
+      session_.out << AnswerJson(answer) << "\n";
+    }
+    for (const pb::LogLine& line : answer.lines()) {
+      if (!session_.settings().json) session_.out << LineText(line, session_);
+      request_.set_after(line.cursor());
+      request_.set_tail(0);  // it named the start; from now on the cursor does
+    }
+    session_.out << std::flush;
+  }
+
+  Session& session_;
+  CoordinatorClient& coordinator_;
+  pb::LogsRequest request_;
+};
+
+}  // namespace
+
+absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinator,
+                                  const pb::LogsRequest& request) {
+  const absl::Status status = LogReading(session, coordinator, request).Run();
+  if (ErrorReason(status) == kInterruptedReason) {
+    return Interrupted(session, "logs -f", request.job_id());
+  }
+  FPO_RETURN_IF_ERROR(status);
+  if (!request.follow()) return ExitCode::kOk;
+  // The lines end with the job; wait for the state that goes with it.
+  SilentDisplay display;
+  Session after{session.invocation, session.environment, session.err,
+                session.err,        session.interrupt,   session.times};
+  return FollowJob(after, coordinator,
+                   {.job_id = request.job_id(), .answered = true, .stream_json = false}, display);
+}
+
+absl::StatusOr<ExitCode> RunLogs(Session& session) {
+  const Invocation& invocation = session.invocation;
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator.GetJob(invocation.Get("JOB")));
+  pb::LogsRequest request;
+  request.set_job_id(found.job().job_id());
+  request.set_follow(invocation.Has("follow"));
+  if (invocation.Has("rank")) {
+    request.set_rank(static_cast<int32_t>(invocation.GetCount("rank", 0)));
+  }
+  if (const auto since = invocation.GetDuration("since")) {
+    request.mutable_since()->set_seconds(absl::ToUnixSeconds(absl::Now() - *since));
+  }
+  request.set_attempt(static_cast<int32_t>(invocation.GetCount("attempt", 0)));
+  request.set_tail(static_cast<int32_t>(invocation.GetCount("tail", 0)));
+  return ReadLogs(session, coordinator, request);
+}
+
+}  // namespace fpo::ctl

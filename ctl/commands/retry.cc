@@ -1,0 +1,50 @@
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/follow_job.h"
+#include "ctl/jobs/namesakes.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/request_id.h"
+#include "ctl/show/job_display.h"
+
+namespace fpo::ctl {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<ExitCode> RunRetry(Session& session) {
+  const Invocation& invocation = session.invocation;
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator.GetJob(invocation.Get("JOB")));
+  FPO_RETURN_IF_ERROR(NoteNamesakes(session, coordinator, found.job()));
+  pb::RetryJobRequest request;
+  request.set_job_id(found.job().job_id());
+  request.set_from_step(invocation.GetCount("from", 0));
+  request.mutable_spec()->set_owner(session.environment.user);
+  const std::vector<std::string> set = invocation.GetAll("set");
+  if (!set.empty()) {
+    // JSON is YAML, and the reader of job files knows --set.
+    const absl::StatusOr<JobConfig> config =
+        ReadJobYaml(found.job().spec().config_json(), "job " + found.job().job_id(), set);
+    if (!config.ok()) return WithErrorInfo(config.status(), {.reason = kInvalidJobReason});
+    request.mutable_spec()->set_config_json(WriteJobJson(*config));
+  }
+  request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
+                                                      : NewRequestId());
+  FPO_ASSIGN_OR_RETURN(const pb::SubmitResponse answer, coordinator.RetryJob(request));
+  if (session.settings().json) {
+    session.out << AnswerJson(answer) << "\n" << std::flush;
+  } else if (session.settings().quiet) {
+    session.out << answer.job_id() << "\n" << std::flush;
+  } else {
+    session.out << "job " << answer.job_id() << " tries " << found.job().job_id() << " again\n"
+                << "  follow    fpoctl watch " << answer.job_id() << "\n"
+                << std::flush;
+  }
+  if (!invocation.Has("wait")) return ExitCode::kOk;
+  const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
+  return FollowJob(session, coordinator, {.job_id = answer.job_id(), .answered = true}, *display);
+}
+
+}  // namespace fpo::ctl

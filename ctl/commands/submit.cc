@@ -1,0 +1,181 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error_info.h"
+#include "common/files/output_folder.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "ctl/command_line/hint.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/follow_job.h"
+#include "ctl/jobs/job_source.h"
+#include "ctl/jobs/read_logs.h"
+#include "ctl/jobs/submit_once.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/request_id.h"
+#include "ctl/show/human.h"
+#include "ctl/show/job_display.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace pb = fpo::v1;
+
+std::vector<std::string> Strings(const google::protobuf::RepeatedPtrField<std::string>& field) {
+  return {field.begin(), field.end()};
+}
+
+// Nothing is known of its records yet, or it has none.
+std::string RecordsText(const pb::ValidateRequest& request) {
+  const absl::StatusOr<JobConfig> config = ReadJobJson(request.spec().config_json());
+  const bool has_none =
+      config.ok() && (config->kind == "sae" || config->reference.source == "none");
+  return has_none ? "none: it asks no reference" : "known after prepare";
+}
+
+void PrintPreview(Session& session, const pb::ValidateRequest& request,
+                  const pb::ValidateResponse& answer) {
+  session.out << "the coordinator would take this job; nothing was stored\n"
+              << "  fit       " << OneLine(answer.fit()) << "\n"
+              << "  ahead     " << answer.jobs_ahead() << " waiting\n";
+  if (!answer.quota().empty()) session.out << "  quota     " << OneLine(answer.quota()) << "\n";
+  const absl::Time start = absl::FromUnixSeconds(answer.start_estimate().seconds());
+  session.out << "  start     "
+              << (answer.has_start_estimate() ? "about " + LocalTime(start, session.style().zone)
+                                              : "nobody can know yet")
+              << "\n  takes     "
+              << (answer.run_seconds_estimate() > 0
+                      ? "about " + HumanDuration(absl::Seconds(answer.run_seconds_estimate())) +
+                            ", as jobs like it did"
+                      : "unknown, no job like it has succeeded yet")
+              << "\n  records   "
+              << (answer.records().empty() ? RecordsText(request) : OneLine(answer.records()))
+              << "\n  files     "
+              << (answer.files().empty() ? "to be prepared" : OneLine(answer.files())) << "\n";
+}
+
+// What is sent, and what to say of it.
+struct Asked {
+  pb::SubmitRequest request;
+  std::vector<std::string> words;
+};
+
+absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  pb::ValidateRequest request;
+  *request.mutable_spec() = asked.request.spec();
+  *request.mutable_after_ok() = asked.request.after_ok();
+  *request.mutable_after_end() = asked.request.after_end();
+  FPO_ASSIGN_OR_RETURN(const pb::ValidateResponse response, coordinator.Validate(request));
+  PrintWarnings(session, Strings(response.warnings()));
+  if (response.problems_size() > 0) {
+    return WithErrorInfo(
+        absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
+        {.reason = kInvalidJobReason,
+         .hint = absl::StrCat("the lines: ",
+                              CommandLineOf({"validate", session.invocation.Get("FILE")}))});
+  }
+  PrintWarnings(session, asked.words);
+  if (session.settings().json) {
+    session.out << AnswerJson(response) << "\n";
+  } else if (!session.settings().quiet) {
+    PrintPreview(session, request, response);
+  }
+  return ExitCode::kOk;
+}
+
+// --set, and the options that are short for it.
+std::vector<std::string> SettingsOf(const Invocation& invocation) {
+  std::vector<std::string> set = invocation.GetAll("set");
+  if (invocation.Has("name")) set.push_back("name=" + invocation.Get("name"));
+  if (invocation.Has("priority")) {
+    set.push_back("resources.priority=" + invocation.Get("priority"));
+  }
+  for (const std::string& label : invocation.GetAll("label")) set.push_back("labels." + label);
+  return set;
+}
+
+// A short form of the job that touches everything it would: data, model, records, a few steps, a
+// checkpoint, an evaluation, the export.
+void MakeSmoke(JobConfig* config) {
+  constexpr int64_t kSteps = 2;
+  MakeSmokeNames(config);
+  const int64_t pairs = kSteps * config->batch.pairs;
+  const int64_t steps = std::min(config->max_steps.value_or(kSteps), kSteps);
+  config->max_steps = steps;
+  config->data.max_pairs = std::min(config->data.max_pairs.value_or(pairs), pairs);
+  config->evaluate.pairs = std::min(config->evaluate.pairs, config->batch.pairs);
+  config->reference.probe_pairs = std::min(config->reference.probe_pairs, pairs);
+  // The last step has the full learning rate, as most of the real run.
+  config->schedule.warmup_steps = std::min(config->schedule.warmup_steps, steps - 1);
+  config->sae_training.steps = std::min<int64_t>(config->sae_training.steps, 20);
+  config->checkpoint.every_steps = config->evaluate.every_steps = steps;
+}
+
+// What lies in the output folder as seen from here; the worker looks before it computes anything.
+void WarnOfOutput(Session& session, const JobConfig& config) {
+  if (config.kind != "train") return;
+  const auto run = ReadFolderRun(config.output);
+  if (!run.ok() || !run->has_value()) return;
+  if (IsSmoke(config) && IsSmoke((*run)->job)) return;
+  const absl::Status same =
+      CheckSameRun(**run, config, "if the worker sees it too, the job fails: --set output=...");
+  if (!same.ok()) {
+    PrintWarnings(session, {std::string(same.message())});
+  } else if (HasAllSteps(**run, config)) {
+    PrintWarnings(session, {absl::StrCat("output folder ", config.output, " holds ",
+                                         (*run)->Words(), ": if the worker sees it too, nothing ",
+                                         "is trained; --set output=... or remove it")});
+  }
+}
+
+absl::StatusOr<Asked> RequestOf(Session& session) {
+  const Invocation& invocation = session.invocation;
+  if (invocation.Has("wait") && invocation.Has("follow")) {
+    return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
+  }
+  const std::string file = invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(LoadedJob job,
+                       LoadJobSource(session.environment, file, SettingsOf(invocation)));
+  if (invocation.Has("smoke")) MakeSmoke(&job.config);
+  WarnOfOutput(session, job.config);
+  pb::SubmitRequest request = RequestFor(session, job.config);
+  request.set_hold(invocation.Has("hold"));
+  for (const std::string& other : invocation.GetAll("after-ok")) request.add_after_ok(other);
+  for (const std::string& other : invocation.GetAll("after")) request.add_after_end(other);
+  return Asked{std::move(request), WordsAbout(job, file)};
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunSubmit(Session& session) {
+  const Invocation& invocation = session.invocation;
+  FPO_ASSIGN_OR_RETURN(Asked asked, RequestOf(session));
+  pb::SubmitRequest& request = asked.request;
+  if (invocation.Has("dry-run")) return DryRun(session, asked);
+  request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
+                                                      : NewRequestId());
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  FPO_ASSIGN_OR_RETURN(
+      const pb::SubmitResponse response,
+      SubmitOnce(session, coordinator, request, AgainHint(session, request.request_id())));
+  PrintWarnings(session, asked.words);
+  PrintWarnings(session, Strings(response.warnings()));
+  const bool follows = invocation.Has("follow");
+  // With -f standard output is the job's lines.
+  Session said{invocation,  session.environment, follows ? session.err : session.out,
+               session.err, session.interrupt,   session.times};
+  PrintSubmitted(said, response);
+  if (follows) {
+    pb::LogsRequest logs;
+    logs.set_job_id(response.job_id());
+    logs.set_follow(true);
+    return ReadLogs(session, coordinator, logs);
+  }
+  if (!invocation.Has("wait")) return ExitCode::kOk;
+  const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
+  return FollowJob(session, coordinator, {.job_id = response.job_id(), .answered = true}, *display);
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,195 @@
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error_info.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+#include "ctl/commands/commands.h"
+#include "ctl/jobs/job_source.h"
+#include "ctl/jobs/submit_once.h"
+#include "ctl/jobs/sweep_plan.h"
+#include "ctl/rpc/convert.h"
+#include "ctl/rpc/request_id.h"
+#include "ctl/show/human.h"
+#include "ctl/show/text_layout.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace pb = fpo::v1;
+
+absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) {
+  const Invocation& invocation = session.invocation;
+  for (const std::string& text : invocation.GetAll("grid")) {
+    FPO_ASSIGN_OR_RETURN(GridAxis axis, ParseGridAxis(text));
+    axes->push_back(std::move(axis));
+  }
+  std::vector<std::string> words;
+  const std::string file = invocation.Get("FILE");
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(file));
+  const auto load = [&](const std::vector<std::string>& changes) -> absl::StatusOr<JobConfig> {
+    std::vector<std::string> set = invocation.GetAll("set");
+    set.insert(set.end(), changes.begin(), changes.end());
+    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, set));
+    for (const std::string& word : WordsAbout(job, file)) {
+      // The runs share most of what there is to say.
+      if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+    }
+    return std::move(job.config);
+  };
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanSweep(*axes, load));
+  PrintWarnings(session, words);
+  return plan;
+}
+
+// Stores the jobs of a plan one after the other, each at most once: a repetition with the same
+// request id finds those that are stored already.
+class SweepSubmission {
+ public:
+  SweepSubmission(Session& session, CoordinatorClient& coordinator, std::string request_id)
+      : session_(session), coordinator_(coordinator), request_id_(std::move(request_id)) {}
+
+  absl::Status Submit(const std::string& label, SweepPlan* plan) {
+    const auto lanes = static_cast<size_t>(session_.invocation.GetCount("max-parallel", 0));
+    for (JobConfig& config : plan->references) {
+      FPO_RETURN_IF_ERROR(SubmitOne(label, &config, {}));
+    }
+    for (size_t i = 0; i < plan->runs.size(); ++i) {
+      SweepRun& run = plan->runs[i];
+      pb::SubmitRequest waits;
+      if (run.reference >= 0) waits.add_after_ok(ids_[static_cast<size_t>(run.reference)]);
+      if (lanes > 0 && i >= lanes) waits.add_after_end(ids_[ids_.size() - lanes]);
+      FPO_RETURN_IF_ERROR(SubmitOne(label, &run.config, waits));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& ids() const { return ids_; }  // references first
+
+ private:
+  absl::Status SubmitOne(const std::string& label, JobConfig* config,
+                         const pb::SubmitRequest& waits) {
+    SetLabel("sweep", label, config);
+    pb::SubmitRequest request = RequestFor(session_, *config);
+    request.MergeFrom(waits);
+    request.set_request_id(absl::StrCat(request_id_, "-", ids_.size()));
+    const std::string again = AgainHint(session_, request_id_);
+    const absl::StatusOr<pb::SubmitResponse> answer =
+        SubmitOnce(session_, coordinator_, request, again);
+    if (!answer.ok()) return CutShort(answer.status(), again);
+    if (session_.settings().json) session_.out << AnswerJson(*answer) << "\n" << std::flush;
+    if (ids_.empty())
+      PrintWarnings(session_, {answer->warnings().begin(), answer->warnings().end()});
+    ids_.push_back(answer->job_id());
+    return absl::OkStatus();
+  }
+
+  // The jobs before it are stored and go on.
+  absl::Status CutShort(const absl::Status& status, const std::string& again) const {
+    if (ids_.empty()) return status;
+    ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
+    const bool said = absl::StrContains(info.hint, again);  // the answer was lost
+    if (!said) {
+      info.hint = absl::StrCat(info.hint, info.hint.empty() ? "" : "; ", again);
+    }
+    return WithErrorInfo(
+        absl::Status(status.code(), absl::StrCat(status.message(), " (", ids_.size(),
+                                                 " jobs of the sweep are stored)")),
+        info);
+  }
+
+  Session& session_;
+  CoordinatorClient& coordinator_;
+  const std::string request_id_;
+  std::vector<std::string> ids_;
+};
+
+// Without ids: nothing is stored.
+std::string PlanTable(const SweepPlan& plan, const std::vector<GridAxis>& axes,
+                      const std::vector<std::string>& ids, const TextStyle& style) {
+  Table table;
+  table.header = {"JOB", "NAME"};
+  for (const GridAxis& axis : axes) table.header.push_back(axis.key);
+  const auto id_of = [&ids](size_t i) { return i < ids.size() ? ids[i] : "-"; };
+  for (const JobConfig& config : plan.references) {
+    table.rows.push_back({id_of(table.rows.size()), config.name});
+    table.rows.back().resize(table.header.size(), "-");
+  }
+  for (const SweepRun& run : plan.runs) {
+    table.rows.push_back({id_of(table.rows.size()), run.config.name});
+    for (const std::string& value : run.values) table.rows.back().push_back(OneLine(value));
+  }
+  return RenderTable(table, style);
+}
+
+void PrintNext(Session& session, const std::string& label, const std::vector<std::string>& runs) {
+  constexpr size_t kComparedMax = 8;
+  session.out << "  follow    fpoctl list --label sweep=" << label << "\n";
+  session.out << "  compare   fpoctl compare "
+              << (runs.size() <= kComparedMax ? absl::StrJoin(runs, " ")
+                                              : absl::StrCat("--label sweep=", label))
+              << "\n";
+}
+
+std::string CountText(size_t count, const char* what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+// One object a job: {"name":...,"kind":...,"values":{"method.beta":"0.1"}}.
+std::string PlanJson(const JobConfig& config, const std::vector<GridAxis>& axes,
+                     const std::vector<std::string>& values) {
+  JsonObject of_axes;
+  for (size_t i = 0; i < values.size(); ++i) of_axes.Add(axes[i].key, values[i]);
+  JsonObject json;
+  json.Add("name", config.name);
+  json.Add("kind", config.kind);
+  json.AddRaw("values", of_axes.Text());
+  return json.Text() + "\n";
+}
+
+absl::StatusOr<ExitCode> ShowPlan(Session& session, const SweepPlan& plan,
+                                  const std::vector<GridAxis>& axes) {
+  if (session.settings().json) {
+    for (const JobConfig& config : plan.references) session.out << PlanJson(config, axes, {});
+    for (const SweepRun& run : plan.runs) session.out << PlanJson(run.config, axes, run.values);
+    return ExitCode::kOk;
+  }
+  session.out << PlanTable(plan, axes, {}, session.style());
+  session.err << "nothing was stored\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunSweep(Session& session) {
+  const Invocation& invocation = session.invocation;
+  std::vector<GridAxis> axes;
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(session, &axes));
+  if (invocation.Has("dry-run")) {
+    return ShowPlan(session, plan, axes);
+  }
+  const std::string request_id =
+      invocation.Has("request-id") ? invocation.Get("request-id") : NewRequestId();
+  const std::string label = request_id.substr(0, 8);
+  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
+  SweepSubmission submission(session, coordinator, request_id);
+  FPO_RETURN_IF_ERROR(submission.Submit(label, &plan));
+  const std::vector<std::string>& ids = submission.ids();
+  if (session.settings().json) return ExitCode::kOk;
+  if (session.settings().quiet) {
+    for (const std::string& id : ids) session.out << id << "\n";
+    return ExitCode::kOk;
+  }
+  const size_t references = plan.references.size();
+  session.out << "sweep " << label << ": "
+              << (references == 0 ? "" : CountText(references, "reference job") + ", ")
+              << CountText(plan.runs.size(), "run") << "\n"
+              << PlanTable(plan, axes, ids, session.style());
+  const auto first_run = ids.begin() + static_cast<std::ptrdiff_t>(plan.references.size());
+  PrintNext(session, label, {first_run, ids.end()});
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,190 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/access_list.h"
+#include "common/error_info.h"
+#include "common/files/posix_status.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+#include "ctl/command_line/hint.h"
+#include "ctl/commands/commands.h"
+#include "ctl/rpc/session.h"
+#include "ctl/show/human.h"
+#include "ctl/show/text_layout.h"
+
+namespace fpo::ctl {
+namespace {
+
+absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent) {
+  if (std::filesystem::is_directory(path)) return PosixError(EISDIR, "read", path);
+  if (may_be_absent && !std::filesystem::exists(path)) return AccessList();
+  std::ifstream file(path);
+  if (!file) return PosixError(errno, "read the access list", path);
+  std::stringstream text;
+  text << file.rdbuf();
+  absl::StatusOr<AccessList> list = AccessList::Parse(text.str());
+  if (list.ok()) return list;
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat(path, ": ", list.status().message())),
+      {.reason = "ACCESS_LIST",
+       .hint = "is it the file of --access? it is JSON with a list of principals"});
+}
+
+// Appears whole, readable by its owner alone.
+absl::Status WriteToken(const std::string& path, const std::string& token) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0) return PosixError(errno, "write the token to", path);
+  const std::string line = token + "\n";
+  const bool written = write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  const int error = errno;
+  close(fd);
+  if (written) return absl::OkStatus();
+  unlink(path.c_str());
+  return PosixError(error, "write the token to", path);
+}
+
+absl::StatusOr<AccessEntry> NewEntry(const Invocation& invocation, const std::string& token) {
+  AccessEntry entry;
+  entry.principal.name = invocation.Get("NAME");
+  FPO_ASSIGN_OR_RETURN(
+      entry.principal.role,
+      ParseRole(invocation.Has("role") ? invocation.Get("role") : std::string("user")));
+  entry.principal.groups = invocation.GetAll("group");
+  entry.token_sha256 = Sha256Of(token);
+  if (const auto life = invocation.GetDuration("for")) entry.expires = absl::Now() + *life;
+  return entry;
+}
+
+// The name of a token: the beginning of its SHA-256, which the list shows.
+std::string IdOf(const AccessEntry& entry) {
+  constexpr size_t kDigits = 8;
+  return entry.token_sha256 ? ToHex(*entry.token_sha256).substr(0, kDigits) : "";
+}
+
+std::string Json(const AccessEntry& entry, const std::string& token) {
+  JsonObject json;
+  json.Add("name", entry.principal.name);
+  json.Add("role", RoleName(entry.principal.role));
+  std::vector<std::string> groups;
+  for (const std::string& group : entry.principal.groups) groups.push_back(JsonQuote(group));
+  json.AddRaw("groups", JsonArray(groups));
+  json.Add("id", IdOf(entry));
+  if (!entry.certificate.empty()) json.Add("certificate", entry.certificate);
+  const bool ends = entry.expires != absl::InfiniteFuture();
+  json.Add("expires",
+           ends ? absl::FormatTime(absl::RFC3339_sec, entry.expires, absl::UTCTimeZone()) : "");
+  if (!token.empty()) json.Add("token", token);
+  return json.Text();
+}
+
+// A second token of a name is made on purpose only: who types the command twice has one too many
+// that nobody looks after.
+absl::Status CheckIsNew(const Session& session, const AccessList& list) {
+  const std::string name = session.invocation.Get("NAME");
+  if (session.invocation.Has("another")) return absl::OkStatus();
+  for (const AccessEntry& entry : list.entries()) {
+    if (entry.principal.name != name || !entry.token_sha256) continue;
+    std::vector<std::string> again = session.invocation.typed;
+    again.emplace_back("--another");
+    return WithErrorInfo(
+        absl::AlreadyExistsError(absl::StrCat(name, " has a token already, ", IdOf(entry), ", as ",
+                                              RoleName(entry.principal.role))),
+        {.reason = "HAS_TOKEN",
+         .hint = absl::StrCat("one more, e.g. to change over: ", CommandLineOf(again))});
+  }
+  return absl::OkStatus();
+}
+
+std::string Expiry(const AccessEntry& entry, const TextStyle& style) {
+  return entry.expires == absl::InfiniteFuture() ? "never" : LocalTime(entry.expires, style.zone);
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
+  const std::string path = session.invocation.Get("access");
+  FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, /*may_be_absent=*/true));
+  FPO_RETURN_IF_ERROR(CheckIsNew(session, list));
+  const std::string token = NewToken();
+  FPO_ASSIGN_OR_RETURN(AccessEntry entry, NewEntry(session.invocation, token));
+  list.mutable_entries().push_back(entry);
+  // What is written must be what the services take: names are checked by reading it again.
+  FPO_RETURN_IF_ERROR(AccessList::Parse(list.ToJson()).status());
+  const bool to_file = session.invocation.Has("out");
+  if (to_file) FPO_RETURN_IF_ERROR(WriteToken(session.invocation.Get("out"), token));
+  const absl::Status kept = WriteFileAtomically(path, list.ToJson());
+  if (!kept.ok()) {
+    if (to_file) unlink(session.invocation.Get("out").c_str());  // it opens nothing
+    return kept;
+  }
+  if (session.settings().json) {
+    session.out << Json(entry, to_file ? "" : token) << "\n";
+    return ExitCode::kOk;
+  }
+  session.err << "added " << entry.principal.name << " as " << RoleName(entry.principal.role)
+              << " to " << path << "; services that run with it know the token in a second\n";
+  if (!to_file) session.out << token << "\n";
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunTokenList(Session& session) {
+  FPO_ASSIGN_OR_RETURN(const AccessList list, ReadList(session.invocation.Get("access"), false));
+  if (session.settings().json) {
+    for (const AccessEntry& entry : list.entries()) session.out << Json(entry, "") << "\n";
+    return ExitCode::kOk;
+  }
+  Table table;
+  table.header = {"NAME", "ROLE", "GROUPS", "BY", "EXPIRES"};
+  for (const AccessEntry& entry : list.entries()) {
+    const std::string by = entry.token_sha256 ? absl::StrCat("token ", IdOf(entry))
+                                              : absl::StrCat("certificate ", entry.certificate);
+    table.rows.push_back({entry.principal.name, std::string(RoleName(entry.principal.role)),
+                          absl::StrJoin(entry.principal.groups, ","), by,
+                          Expiry(entry, session.style())});
+  }
+  session.out << RenderTable(table, session.style());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
+  const std::string path = session.invocation.Get("access");
+  const std::string name = session.invocation.Get("NAME");
+  FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, false));
+  std::vector<AccessEntry>& entries = list.mutable_entries();
+  const std::string id = absl::AsciiStrToLower(session.invocation.Get("id"));
+  const size_t removed = std::erase_if(entries, [&](const AccessEntry& entry) {
+    const bool meant =
+        id.empty() || (entry.token_sha256 && absl::StartsWith(ToHex(*entry.token_sha256), id));
+    return meant && entry.principal.name == name;
+  });
+  if (removed == 0) {
+    return WithErrorInfo(
+        absl::NotFoundError(id.empty() ? absl::StrCat("nobody in ", path, " is called ", name)
+                                       : absl::StrCat(name, " has no token ", id, " in ", path)),
+        {.reason = "NO_PRINCIPAL", .hint = CommandLineOf({"token", "list", "--access", path})});
+  }
+  FPO_RETURN_IF_ERROR(WriteFileAtomically(path, list.ToJson()));
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("name", name);
+    json.Add("removed", removed);
+    session.out << json.Text() << "\n";
+    return ExitCode::kOk;
+  }
+  session.err << "removed " << removed << (removed == 1 ? " entry" : " entries") << " of " << name
+              << "; services refuse them within a second\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace fpo::ctl {
+
+// What a look at data files tells.
+struct DataFacts {
+  int64_t rows = 0;            // of all files; 0: not counted (packed, or large)
+  bool plain_strings = false;  // the first row has a prompt and answers as plain strings
+  std::string held_out;        // a file beside the first one that looks like its test split, or ""
+};
+
+// NotFound or InvalidArgument, naming the file, when one is no data file.
+absl::Status CheckDataFile(const std::string& path);
+
+// Of files that are there; only uncompressed .jsonl are opened.
+DataFacts ReadDataFacts(const std::vector<std::string>& files);
+
+}  // namespace fpo::ctl

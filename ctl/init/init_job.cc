@@ -1,0 +1,220 @@
+#include "ctl/init/init_job.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/files/missing_path.h"
+#include "common/files/sae_config.h"
+#include "common/job/job_paths.h"
+#include "common/job/method_table.h"
+#include "common/status_macros.h"
+#include "ctl/command_line/exit_code.h"
+#include "ctl/init/data_facts.h"
+#include "ctl/init/model_facts.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "gemma-3-270m-fpo" for the folder .../Gemma-3-270M.
+std::string NameOf(const std::string& model, const std::string& method) {
+  std::string name = absl::StrCat(fs::path(model).filename().string(), "-", method);
+  for (char& c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    c = std::isalnum(byte) != 0 && byte < 0x80 ? static_cast<char>(std::tolower(byte)) : '-';
+  }
+  constexpr size_t kNameMax = 63;
+  return name.size() > kNameMax ? name.substr(name.size() - kNameMax) : name;
+}
+
+std::string FileList(const std::vector<std::string>& files) {
+  std::vector<std::string> quoted;
+  for (const std::string& file : files) quoted.push_back(YamlText(file));
+  return absl::StrCat("[", absl::StrJoin(quoted, ", "), "]");
+}
+
+class Chooser {
+ public:
+  explicit Chooser(const InitRequest& request) : request_(request) {}
+
+  absl::StatusOr<std::vector<TemplateChoice>> Choose() {
+    FPO_RETURN_IF_ERROR(CheckRequest());
+    if (!request_.model.empty()) FPO_RETURN_IF_ERROR(ChooseModel());
+    if (!request_.sae.empty()) FPO_RETURN_IF_ERROR(ChooseSae());
+    FPO_RETURN_IF_ERROR(ChooseData());
+    if (model_.has_value()) ChooseMethod();
+    return std::move(choices_);
+  }
+
+ private:
+  void Add(std::string key, std::string value, std::string reason = "", bool set = true) {
+    choices_.push_back({std::move(key), std::move(value), std::move(reason), set});
+  }
+  absl::StatusOr<std::string> Absolute(const std::string& path) const {
+    return ResolvePath(path, fs::current_path().string(), request_.variables);
+  }
+  bool IsKind(const char* kind) const { return request_.method == kind; }
+  const MethodInfo* Method() const { return FindMethod(TemplateMethod(request_.method)); }
+
+  // What this job has no use for.
+  absl::Status CheckRequest() const {
+    const auto refuse = [&](absl::string_view option, absl::string_view why) {
+      return UsageError(absl::StrCat("init: --", option, ": ", request_.method, " ", why),
+                        "fpoctl init --help");
+    };
+    const bool features = Method() != nullptr && MethodReads(*Method(), "features");
+    if (!request_.sae.empty() && !features) {
+      return refuse("sae", IsKind("sae") ? "trains an SAE, it reads none" : "uses no SAE");
+    }
+    if (!request_.eval.empty() && IsKind("sae")) return refuse("eval", "has no held-out data");
+    return absl::OkStatus();
+  }
+
+  absl::Status ChooseModel() {
+    FPO_ASSIGN_OR_RETURN(const std::string path, Absolute(request_.model));
+    FPO_ASSIGN_OR_RETURN(model_, ReadModelFacts({path, request_.model}));
+    Add("name", NameOf(path, request_.method));
+    Add("model.path", YamlText(path));
+    if (request_.has_gpu) {
+      Add("model.dtype", "bfloat16", "this machine has an NVIDIA GPU");
+    } else {
+      Add("model.dtype", "float32",
+          "this machine has no NVIDIA GPU, and bfloat16 is several times slower on a CPU; for "
+          "workers with GPUs take bfloat16");
+    }
+    constexpr int64_t kDefaultLength = 1024;
+    if (model_->context > 0 && model_->context < kDefaultLength) {
+      Add("data.max_length", absl::StrCat(model_->context),
+          absl::StrCat("the model knows ", model_->context, " positions"));
+      Add("data.max_prompt_length", absl::StrCat(model_->context / 2), "half of max_length");
+    }
+    if (IsKind("sae") && model_->layers > 0) {
+      const int64_t layer = model_->layers * 2 / 3;
+      Add("sae.layer", absl::StrCat(layer),
+          absl::StrCat("two thirds of the model's ", model_->layers,
+                       " layers; late layers held better in the FPO paper"));
+      Add("sae.site", "resid_post", "the site of the FPO paper");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ChooseSae() {
+    FPO_ASSIGN_OR_RETURN(const std::string path, Absolute(request_.sae));
+    const std::string problem = MissingPathProblem({path, request_.sae}, PathWanted::kFileOrFolder);
+    if (!problem.empty()) return absl::NotFoundError(problem);
+    FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
+    FPO_ASSIGN_OR_RETURN(const SaeDescription sae, DescribeSae(source));
+    Add("sae.path", YamlText(path));
+    const std::string said = "the SAE says so";
+    const bool layer = sae.layer.has_value();
+    Add("sae.layer", absl::StrCat(sae.layer.value_or(0)),
+        layer ? said : "neither the SAE nor its folder says the layer: set it", layer);
+    const bool site = !sae.site.empty();
+    Add("sae.site", site ? sae.site : "resid_post",
+        site ? said : "neither the SAE nor its folder says the site: set it", site);
+    return model_.has_value() ? CheckFit(path, sae) : absl::OkStatus();
+  }
+
+  absl::Status CheckFit(const std::string& path, const SaeDescription& sae) const {
+    if (model_->layers > 0 && sae.layer.value_or(0) >= model_->layers) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "SAE ", path, " reads layer ", *sae.layer, ", and the model ", request_.model,
+          " has layers 0 to ", model_->layers - 1, ": it was trained on another model"));
+    }
+    const bool residual = sae.site != "attn_z";
+    if (residual && model_->width > 0 && sae.d_in.value_or(model_->width) != model_->width) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "SAE ", path, " reads vectors of ", *sae.d_in, ", and those of the model ",
+          request_.model, " have ", model_->width, ": it was trained on another model"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<std::string>> Files(const std::vector<std::string>& given) const {
+    std::vector<std::string> files;
+    for (const std::string& file : given) {
+      FPO_ASSIGN_OR_RETURN(files.emplace_back(), Absolute(file));
+      FPO_RETURN_IF_ERROR(CheckDataFile(files.back()));
+    }
+    return files;
+  }
+
+  absl::Status ChooseData() {
+    FPO_ASSIGN_OR_RETURN(std::vector<std::string> train, Files(request_.data));
+    FPO_ASSIGN_OR_RETURN(std::vector<std::string> eval, Files(request_.eval));
+    if (IsKind("evaluate")) {
+      eval.insert(eval.begin(), train.begin(), train.end());
+      train.clear();
+    }
+    if (!train.empty()) Add("data.train", FileList(train));
+    if (!eval.empty()) Add("data.eval", FileList(eval));
+    const DataFacts facts = ReadDataFacts(train);
+    if (eval.empty() && !facts.held_out.empty() && !IsKind("sae")) {
+      Add("data.eval", FileList({facts.held_out}),
+          "it lies beside the training data; without held-out pairs nothing is measured", false);
+    }
+    if (facts.plain_strings && model_.has_value() && model_->has_chat_template) {
+      Add("data.template", "gemma",
+          "the model has a chat template and the rows are plain strings, which auto joins as they "
+          "are; gemma makes turns of them",
+          false);
+    }
+    ChooseWarmUp(facts.rows);
+    return absl::OkStatus();
+  }
+
+  // 150 steps of warm-up are the paper's, of 1,911.
+  void ChooseWarmUp(int64_t rows) {
+    constexpr int64_t kPairs = 32, kWarmUp = 150;
+    const int64_t steps = (rows + kPairs - 1) / kPairs;
+    if (rows == 0 || steps >= 10 * kWarmUp || FindMethod(request_.method) == nullptr) return;
+    Add("schedule.warmup_steps", absl::StrCat(steps / 10),
+        absl::StrCat("a tenth of about ", steps, " steps: ", rows, " rows, ", kPairs,
+                     " pairs a step, one epoch"));
+  }
+
+  void ChooseMethod() {
+    const MethodInfo* method = Method();
+    if (FindMethod(request_.method) == nullptr || method->beta == 0) return;
+    const std::string paper = method->beta_paper;
+    Add("method.beta", absl::StrCat(method->beta),
+        absl::StrCat(BetaReason(*method), "; ", BetaRange(*method), " is usual",
+                     paper == "-" ? "" : absl::StrCat(", the FPO paper: ", paper)));
+    if (IsKind("tdpo2"))
+      Add("method.alpha", "0.5", "the FPO paper's; a KL has no scale of its own");
+    if (!MethodReads(*method, "features")) return;
+    if (model_->family == "gemma3") {
+      Add("method.alpha", "0.001",
+          "D, the squared distance of pooled features, is 1 to 200 on a Gemma-3 residual stream "
+          "(seen with Gemma-3-270M); the FPO paper's 0.5, for D below 0.1, would drown the "
+          "preference. Chosen by model family: look at divergence/* after some steps");
+    } else {
+      Add("method.alpha", "0.5",
+          "the FPO paper's, for Gemma-2-2B with Gemma Scope, where D stays below 0.1. Chosen by "
+          "model family: look at divergence/* after some steps");
+    }
+  }
+
+  const InitRequest& request_;
+  std::optional<ModelFacts> model_;
+  std::vector<TemplateChoice> choices_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<TemplateChoice>> ChooseForJob(const InitRequest& request) {
+  return Chooser(request).Choose();
+}
+
+bool HasGpu() {
+  std::error_code error;
+  return fs::exists("/dev/nvidia0", error);
+}
+
+}  // namespace fpo::ctl

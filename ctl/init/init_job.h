@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/job/job_file.h"
+#include "common/job/job_template.h"
+
+namespace fpo::ctl {
+
+// What `fpoctl init` was told; empty: nothing. Paths as they were typed.
+struct InitRequest {
+  std::string method;  // a template's name
+  std::string model;
+  std::vector<std::string> data;
+  std::vector<std::string> eval;
+  std::string sae;
+  bool has_gpu = false;  // of this machine
+  Variables variables = {};
+};
+
+// Looks at the model, data and SAE, and chooses what follows from them, each with its reason; what
+// was typed has none. Nothing is chosen without a reason to look at. Errors: NotFound and
+// InvalidArgument name the file or folder, and say what a model or an SAE needs.
+absl::StatusOr<std::vector<TemplateChoice>> ChooseForJob(const InitRequest& request);
+
+// Whether the driver of an NVIDIA GPU is there.
+bool HasGpu();
+
+}  // namespace fpo::ctl

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/backoff.h"
+#include "common/files/open_folder.h"
+#include "ctl/interrupt.h"
+#include "ctl/rpc/coordinator_client.h"
+
+namespace fpo::ctl {
+
+// Where the files come from: a job's result, or its checkpoint of a step.
+struct ArtifactSource {
+  std::string job_id;
+  int64_t step = 0;
+};
+
+// What came of one file.
+struct FetchedFile {
+  std::string name;
+  int64_t bytes = 0;
+  std::string sha256;      // hex
+  bool was_there = false;  // complete before, and the same
+};
+
+// Fetches files into a folder: into NAME.part, on from where an earlier run stopped, renamed when
+// every byte was checked against the sender's SHA-256. A broken stream is taken up again; names
+// cannot leave the folder. Not thread-safe.
+class ArtifactFetch {
+ public:
+  struct Parts {  // what they point to outlives the fetch
+    CoordinatorClient* coordinator;
+    Interrupt* interrupt;
+    // So many more bytes of the files are there; `came`: through the network.
+    std::function<void(int64_t bytes, bool came)> on_bytes;
+    Backoff::Options backoff = {absl::Milliseconds(200), absl::Seconds(5), 0};
+  };
+  ArtifactFetch(const Parts& parts, ArtifactSource source)
+      : parts_(parts), source_(std::move(source)) {}
+
+  // NotFound, FailedPrecondition, Unavailable: as ReadArtifact. InvalidArgument: a name that leads
+  // elsewhere. NotFound with an empty list.
+  absl::StatusOr<std::vector<fpo::v1::ArtifactFile>> List();
+  void Into(const OpenFolder* folder) { folder_ = folder; }  // before Fetch; outlives the fetch
+  // AlreadyExists: a file of that name with other bytes, or another download writes it. DataLoss:
+  // what came is not what the sender has, twice.
+  absl::StatusOr<FetchedFile> Fetch(const fpo::v1::ArtifactFile& file);
+
+ private:
+  class Part;
+
+  absl::Status CheckList(const std::vector<fpo::v1::ArtifactFile>& files) const;
+  absl::StatusOr<bool> IsThere(const fpo::v1::ArtifactFile& file, FetchedFile* fetched);
+  absl::Status Receive(const std::string& name, Part* part, std::string* sha256);
+  absl::Status Read(const std::string& name, int64_t offset,
+                    const std::function<absl::Status(const fpo::v1::ReadArtifactResponse&)>& take);
+
+  const Parts parts_;
+  const ArtifactSource source_;
+  const OpenFolder* folder_ = nullptr;
+};
+
+}  // namespace fpo::ctl

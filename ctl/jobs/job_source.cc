@@ -1,0 +1,85 @@
+#include "ctl/jobs/job_source.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "ctl/command_line/exit_code.h"
+
+namespace fpo::ctl {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string NameOf(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+// The key of the first problem: "job.yaml:12: optimizer.lr: ..." names optimizer.lr.
+std::string FirstKey(const absl::Status& problems, const std::string& path) {
+  std::string line(problems.message());
+  if (line.rfind(path, 0) != 0) return "";
+  line = line.substr(path.size());
+  const size_t begin = line.find(": ");
+  const size_t end = begin == std::string::npos ? begin : line.find(": ", begin + 2);
+  return end == std::string::npos ? "" : line.substr(begin + 2, end - begin - 2);
+}
+
+}  // namespace
+
+void SetLabel(const std::string& name, const std::string& value, JobConfig* config) {
+  std::erase_if(config->labels, [&](const auto& label) { return label.first == name; });
+  config->labels.emplace_back(name, value);
+}
+
+absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    return UsageError(absl::StrCat(path, " is a folder, not a job file"),
+                      "name the job file in it, e.g. job.yaml");
+  }
+  absl::StatusOr<std::string> text = ReadJobText(path);
+  if (text.ok()) return text;
+  if (absl::IsResourceExhausted(text.status()) || absl::IsInvalidArgument(text.status())) {
+    return WithErrorInfo(
+        absl::InvalidArgumentError(absl::StrCat(path, ":1: ", text.status().message())),
+        {.reason = kInvalidJobReason, .hint = "is this a job file? an example: fpoctl init fpo"});
+  }
+  const bool absent = absl::IsNotFound(text.status());
+  const std::string reason(text.status().message());
+  const std::string message = absl::StrCat(
+      "the job file ", path, " cannot be read: ", reason.substr(reason.rfind(": ") + 2));
+  return WithErrorInfo(absent ? absl::NotFoundError(message) : absl::PermissionDeniedError(message),
+                       {.reason = "FILE_UNREADABLE",
+                        .hint = absent ? "check the name, or start with: fpoctl init fpo > job.yaml"
+                                       : "check who may read it: ls -l"});
+}
+
+absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
+                                        const std::vector<std::string>& set) {
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(path));
+  return ParseJobSource(environment, path, text, set);
+}
+
+absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
+                                         const std::string& text,
+                                         const std::vector<std::string>& set) {
+  const std::string file = NameOf(path);
+  absl::StatusOr<LoadedJob> job =
+      LoadJob({text, file, JobFolder(path), set, environment.variables});
+  if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
+  const ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
+  return WithErrorInfo(
+      job.status(),
+      {.reason = kInvalidJobReason, .field = FirstKey(job.status(), file), .hint = info.hint});
+}
+
+std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {
+  std::vector<std::string> words = job.notes;
+  for (const JobProblem& problem : job.missing) {
+    words.push_back(ProblemLine(problem, NameOf(path)));
+  }
+  return words;
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,36 @@
+#include "ctl/rpc/patience.h"
+
+#include <optional>
+
+#include "absl/time/clock.h"
+#include "common/error_info.h"
+#include "common/rpc/grpc_status.h"
+
+namespace fpo::ctl {
+namespace {
+
+// The server did not say this itself.
+bool IsOfTheConnection(const grpc::Status& status) {
+  return (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+          status.error_code() == grpc::StatusCode::CANCELLED) &&
+         !GetErrorInfo(FromGrpcStatus(status));
+}
+
+}  // namespace
+
+grpc::Status Patience::Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call) {
+  ReconnectPolicy policy(options_);
+  if (*answered_) policy.Answered();
+  for (;;) {
+    const grpc::Status status = call();
+    if (!IsOfTheConnection(status)) {
+      if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) *answered_ = true;
+      return status;
+    }
+    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+    if (!wait || interrupt.WaitFor(*wait)) return status;
+    if (channel_) grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  }
+}
+
+}  // namespace fpo::ctl

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/support/status.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "ctl/interrupt.h"
+#include "ctl/rpc/reconnect_policy.h"
+
+namespace fpo::ctl {
+
+// Calls a server that may be replaced meanwhile. Once it has answered, a call that is lost, or that
+// it cancelled because it ends, is made again for a while; before, an error is told at once: the
+// address is wrong or nothing runs there. A call may be carried out twice, so all that change
+// something carry a request id or may be repeated. Thread-safe;
+// copies share what they know.
+class Patience {
+ public:
+  static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
+                                                      .wait_max = absl::Seconds(1),
+                                                      .give_up_after = absl::Seconds(10)};
+  // `channel`, if given, dials anew for each try instead of keeping its own, longer pauses.
+  explicit Patience(std::shared_ptr<grpc::Channel> channel,
+                    ReconnectOptions options = kWhileReplaced)
+      : channel_(std::move(channel)), options_(options) {}
+
+  // The last status of `call`; an interrupt ends the waiting.
+  grpc::Status Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call);
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+  ReconnectOptions options_;
+  std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace fpo::ctl

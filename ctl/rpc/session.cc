@@ -1,0 +1,48 @@
+#include "ctl/rpc/session.h"
+
+#include "common/access_list.h"
+#include "common/error_info.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+#include "ctl/command_line/exit_code.h"
+
+namespace fpo::ctl {
+namespace {
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
+                                                       const std::string& address) {
+  ChannelOptions options{.tls = session.settings().tls};
+  const std::string& token_file = session.settings().token_file;
+  if (!token_file.empty()) {
+    absl::StatusOr<std::string> token = ReadTokenFile(token_file);
+    if (!token.ok()) {
+      return WithErrorInfo(
+          token.status(),
+          {.reason = "TOKEN_FILE",
+           .hint = "name the file with your token: --token-file, FPO_TOKEN_FILE, or a "
+                   "context (fpoctl context show)"});
+    }
+    options.token = *std::move(token);
+  }
+  auto channel = MakeChannel(address, options);
+  if (!channel.ok()) {
+    return UsageError(channel.status().message(), "what is set, and where: fpoctl context show");
+  }
+  return channel;
+}
+
+}  // namespace
+
+absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session) {
+  const std::string& address = session.settings().server;
+  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
+  return CoordinatorClient(std::move(channel), address, &session.interrupt);
+}
+
+absl::StatusOr<CacheClient> ConnectCache(Session& session) {
+  const std::string& address = session.settings().cache_server;
+  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
+  return CacheClient(std::move(channel), address, &session.interrupt);
+}
+
+}  // namespace fpo::ctl

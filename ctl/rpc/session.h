@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ctl/command_line/invocation.h"
+#include "ctl/interrupt.h"
+#include "ctl/rpc/cache_client.h"
+#include "ctl/rpc/coordinator_client.h"
+#include "ctl/rpc/reconnect_policy.h"
+
+namespace fpo::ctl {
+
+// Paces of following a job; tests make them short.
+struct FollowTimes {
+  absl::Duration redraw_min = absl::Milliseconds(250);   // between two drawings on a terminal
+  absl::Duration line_min = absl::Seconds(10);           // between two progress lines on a pipe
+  absl::Duration submit_repeat_for = absl::Seconds(10);  // a submit whose answer was lost
+  ReconnectOptions reconnect = {};
+};
+
+// One run of one command: what was asked, where output goes, and how it is stopped. The command
+// owns nothing of it.
+struct Session {
+  const Invocation& invocation;
+  const Environment& environment;
+  std::ostream& out;  // data
+  std::ostream& err;  // everything else
+  Interrupt& interrupt;
+  FollowTimes times = {};
+
+  const Settings& settings() const { return invocation.settings; }
+  const TextStyle& style() const { return environment.style; }
+};
+
+// InvalidArgument (usage) for a malformed address or unreadable TLS files. Connecting itself
+// happens at the first call.
+absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session);
+absl::StatusOr<CacheClient> ConnectCache(Session& session);
+
+}  // namespace fpo::ctl

@@ -1,0 +1,149 @@
+// A cache that wants to know who calls.
+#include <fstream>
+
+#include "common/access_list.h"
+#include "common/error_info.h"
+#include "gmock/gmock.h"
+#include "tests/cache/rpc/cache_fixture.h"
+
+namespace fpo::cache {
+namespace {
+
+namespace pb = fpo::v1;
+
+class CacheAccessTest : public CacheServerTest {
+ protected:
+  void SetUp() override {
+    const std::vector<Principal> people = {{"ana", Role::kUser},
+                                           {"bob", Role::kUser, {"align"}},
+                                           {"eve", Role::kReader},
+                                           {"host-1", Role::kWorker},
+                                           {"root", Role::kAdmin}};
+    for (const Principal& each : people) {
+      list_.mutable_entries().push_back({.principal = each, .token_sha256 = Sha256Of(each.name)});
+    }
+    config_.listen.access = folder_ / "access.json";
+    std::ofstream(config_.listen.access) << list_.ToJson();
+    CacheServerTest::SetUp();
+  }
+  // Tokens are the names.
+  void As(const std::string& name) { Connect(server_->address(), name); }
+  // As an agent does for a job of ann.
+  std::string Shared(const Recipe& recipe, const std::string& share) {
+    As("host-1");
+    share_ = share;
+    return Filled(recipe, 8);
+  }
+  std::string ReasonOf(const grpc::Status& status) { return ErrorReason(FromGrpcStatus(status)); }
+  template <typename Method, typename Request>
+  std::string Ask(Method method, const Request& request) {
+    const auto context = Context();
+    const auto call = [&](auto response) {
+      return (stub().*method)(context.get(), request, &response);
+    };
+    return ReasonOf(call(ResponseOf(method)));
+  }
+  std::string PullReason(const std::string& id) {
+    pb::PullManifestRequest request;
+    request.set_manifest_id(id);
+    const auto context = Context();
+    const auto stream = stub().PullManifest(context.get(), request);
+    for (pb::PullManifestResponse frame; stream->Read(&frame);) {
+    }
+    return ReasonOf(stream->Finish());
+  }
+  std::string PinReason(const std::string& id) {
+    pb::PinRequest request;
+    request.set_manifest_id(id);
+    return Ask(&pb::ReferenceCache::Stub::Pin, request);
+  }
+  int Listed() {
+    pb::ListManifestsResponse list;
+    EXPECT_TRUE(stub().ListManifests(Context().get(), {}, &list).ok());
+    return list.manifests_size();
+  }
+
+  AccessList list_;
+
+ private:
+  template <typename Request, typename Response>
+  static Response ResponseOf(grpc::Status (pb::ReferenceCache::Stub::*)(grpc::ClientContext*,
+                                                                        const Request&,
+                                                                        Response*)) {
+    return Response();
+  }
+};
+
+TEST_F(CacheAccessTest, StrangersGetNothing) {
+  As("");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()), "UNAUTHENTICATED");
+  EXPECT_EQ(ErrorReason(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()), "UNAUTHENTICATED");
+  EXPECT_EQ(PullReason(std::string(32, 'x')), "UNAUTHENTICATED");
+  As("nobody");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()), "UNAUTHENTICATED");
+}
+
+TEST_F(CacheAccessTest, RecordsAreReadByThoseTheyAreSharedWith) {
+  const std::string open = Shared(FeatureTestRecipe(), "");
+  const std::string own = Shared(MarginTestRecipe(), "private");
+  Recipe other = FeatureTestRecipe();
+  other.forward = "other";
+  const std::string group = Shared(other, "group:align");
+  for (const auto& [name, listed] : {std::pair("eve", 1), {"ana", 1}, {"bob", 2}, {"root", 3}}) {
+    As(name);
+    EXPECT_EQ(Listed(), listed) << name;
+    EXPECT_EQ(PullReason(open), "") << name;
+    EXPECT_EQ(PullReason(own), listed == 3 ? "" : "NOT_SHARED") << name;
+    EXPECT_EQ(PullReason(group), listed >= 2 ? "" : "NOT_SHARED") << name;
+  }
+  As("eve");
+  pb::GetRecordsRequest request;
+  request.set_manifest_id(own);
+  request.set_keys(ToBytes(TestKey(1)));
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetRecords, request), "NOT_SHARED")
+      << "knowing a key gives no right";
+}
+
+TEST_F(CacheAccessTest, RolesDoWhatTheyAreFor) {
+  const std::string id = Shared(FeatureTestRecipe(), "");
+  As("bob");
+  EXPECT_EQ(PinReason(id), "NOT_YOURS");
+  EXPECT_EQ(ErrorReason(Claim(id, 1).status()), "ROLE");
+  EXPECT_EQ(ErrorReason(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()), "ROLE");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), "ROLE");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Backup, pb::BackupRequest()), "ROLE");
+  As("eve");
+  EXPECT_EQ(PinReason(id), "ROLE");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetCapabilities, pb::GetCapabilitiesRequest()), "");
+  As("root");
+  EXPECT_EQ(PinReason(id), "");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), "");
+}
+
+TEST_F(CacheAccessTest, WhoRegistersForHimselfOwnsIt) {
+  As("root");
+  const std::string id = PutManifest(FeatureTestRecipe(), TestKeys(2))->manifest_id();
+  pb::GetManifestRequest request;
+  request.set_manifest_id(id);
+  pb::GetManifestResponse answer;
+  ASSERT_TRUE(stub().GetManifest(Context().get(), request, &answer).ok());
+  EXPECT_EQ(answer.manifest().owner(), "root") << "what the header says does not count";
+  pb::StatsResponse stats;
+  As("bob");
+  ASSERT_TRUE(stub().Stats(Context().get(), {}, &stats).ok());
+  EXPECT_EQ(stats.owners_size(), 0) << "others' use is theirs";
+}
+
+TEST_F(CacheAccessTest, CapabilitiesAreTrue) {
+  As("eve");
+  pb::GetCapabilitiesResponse can;
+  ASSERT_TRUE(stub().GetCapabilities(Context().get(), {}, &can).ok());
+  EXPECT_EQ(can.version(), "1.2.3");
+  EXPECT_TRUE(can.wants_tokens());
+  EXPECT_EQ(can.claim_keys_max(), kClaimKeysMax);
+  EXPECT_EQ(can.lease_ms(), 30'000);
+  EXPECT_THAT(can.record_versions(), ::testing::ElementsAre(1, 2));
+}
+
+}  // namespace
+}  // namespace fpo::cache

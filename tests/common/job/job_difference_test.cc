@@ -1,0 +1,111 @@
+#include "common/job/job_difference.h"
+
+#include "common/job/job_fields.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<std::string> Keys(const JobConfig& first, const JobConfig& second) {
+  std::vector<std::string> keys;
+  for (const JobDifference& each : RunDifferences(first, second)) keys.push_back(each.key);
+  return keys;
+}
+
+JobConfig Job() {
+  JobConfig job;
+  job.name = "a";
+  job.model.path = "/m";
+  job.output = "/o";
+  job.data.train = {"/d"};
+  job.sae = {{"/s", 3, "resid_post"}};
+  return job;
+}
+
+TEST(JobDifference, WhatDecidesNoNumberMayDiffer) {
+  JobConfig other = Job();
+  other.name = "b";
+  other.output = "/p";
+  other.labels = {{"team", "x"}};
+  other.resources.slots = 4;
+  other.retry.max_restarts = 9;
+  other.checkpoint.every_steps = 1;
+  other.evaluate.pairs = 8;
+  other.reference.share = "private";
+  other.max_steps = 99;
+  other.epochs = 3;
+  EXPECT_THAT(Keys(Job(), other), IsEmpty());
+}
+
+TEST(JobDifference, UnderADecayTheNumberOfStepsDecides) {
+  JobConfig first = Job(), second = Job();
+  first.schedule.name = second.schedule.name = "cosine";
+  second.max_steps = 99;
+  second.epochs = 2;
+  EXPECT_THAT(Keys(first, second), ElementsAre("epochs", "max_steps"));
+}
+
+TEST(JobDifference, EachKeyIsNamedWithBothValues) {
+  JobConfig other = Job();
+  other.optimizer.lr = 1e-5;
+  other.data.train = {"/d", "/e"};
+  const auto differences = RunDifferences(other, Job());
+  EXPECT_THAT(Keys(other, Job()), ElementsAre("data.train", "optimizer.lr"));
+  EXPECT_EQ(DescribeDifferences(differences, "here", "in the folder"),
+            "data.train: [\"/d\", \"/e\"] here, [\"/d\"] in the folder; "
+            "optimizer.lr: 1e-05 here, 5e-07 in the folder");
+}
+
+TEST(JobDifference, OfSeveralSaesEachIsCompared) {
+  JobConfig other = Job();
+  other.sae[0].layer = 4;
+  EXPECT_THAT(Keys(Job(), other), ElementsAre("sae.layer"));
+  other = Job();
+  other.sae.clear();
+  EXPECT_EQ(DescribeDifferences(RunDifferences(other, Job()), "here", "there").substr(0, 31),
+            "sae.path: (absent) here, \"/s\" t");
+}
+
+TEST(JobDifference, ManyAreCounted) {
+  JobConfig other = Job();
+  other.seed = 1;
+  other.method.beta = 3;
+  other.method.alpha = 2;
+  other.method.gamma = 2;
+  other.optimizer.lr = 1;
+  other.batch.pairs = 3;
+  const std::string text = DescribeDifferences(RunDifferences(Job(), other), "here", "there");
+  EXPECT_NE(text.find("; and 2 more"), std::string::npos) << text;
+}
+
+// A key that is added to the job file is compared unless it is named among the exceptions.
+TEST(JobDifference, EveryOtherKeyIsCompared) {
+  const std::vector<std::string> free = {"name",   "labels",    "output",   "resources", "retry",
+                                         "epochs", "max_steps", "evaluate", "checkpoint"};
+  JobConfig changed = Job();
+  for (const JobEntry& entry : JobEntries(&changed)) {
+    if (std::find(free.begin(), free.end(), entry.name) != free.end()) continue;
+    for (const JobField& field : entry.fields) {
+      const JobConfig before = changed;
+      if (auto* const* number = std::get_if<int64_t*>(&field.slot)) ++**number;
+      if (auto* const* number = std::get_if<double*>(&field.slot)) **number += 0.25;
+      if (auto* const* flag = std::get_if<bool*>(&field.slot)) **flag = !**flag;
+      if (auto* const* text = std::get_if<std::string*>(&field.slot)) **text += "x";
+      const std::string key = entry.kind == JobEntry::Kind::kField
+                                  ? field.name
+                                  : std::string(entry.name) + "." + field.name;
+      const bool scalar = !std::holds_alternative<std::vector<std::string>*>(field.slot) &&
+                          !std::holds_alternative<std::vector<double>*>(field.slot) &&
+                          !std::holds_alternative<std::optional<int64_t>*>(field.slot);
+      if (!scalar || key == "reference.share" || key == "schedule.name") continue;
+      EXPECT_THAT(Keys(before, changed), ElementsAre(key));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fpo

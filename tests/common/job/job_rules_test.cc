@@ -1,0 +1,76 @@
+#include "common/job/job_file.h"
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+JobConfig Valid() {
+  JobConfig config;
+  config.name = "a";
+  config.model.path = "/m";
+  config.output = "/o";
+  config.data.train = {"/d"};
+  config.data.eval = {"/e"};
+  config.reference.source = "cached";
+  config.sae = {{"/s", std::nullopt, ""}};
+  return config;
+}
+
+std::string FirstKey(const JobConfig& config) {
+  const auto problems = ValidateJob(config);
+  return problems.empty() ? "" : problems[0].key;
+}
+
+TEST(JobRules, AValidJobHasNoProblem) { EXPECT_EQ(FirstKey(Valid()), ""); }
+
+TEST(JobRules, EachRuleNamesItsKey) {
+  const auto with = [](auto change) {
+    JobConfig config = Valid();
+    change(config);
+    return FirstKey(config);
+  };
+  EXPECT_EQ(with([](JobConfig& c) { c.name = "A b"; }), "name");
+  EXPECT_EQ(with([](JobConfig& c) { c.name = std::string(64, 'a'); }), "name");
+  EXPECT_EQ(with([](JobConfig& c) { c.model.path = ""; }), "model.path");
+  EXPECT_EQ(with([](JobConfig& c) { c.output = ""; }), "output");
+  EXPECT_EQ(with([](JobConfig& c) { c.data.train.clear(); }), "data.train");
+  EXPECT_EQ(with([](JobConfig& c) { c.data.max_prompt_length = 1024; }), "data.max_prompt_length");
+  EXPECT_EQ(with([](JobConfig& c) { c.sae.clear(); }), "sae");
+  EXPECT_EQ(with([](JobConfig& c) { c.reference.source = "none"; }), "reference.source");
+  EXPECT_EQ(with([](JobConfig& c) { c.method.name = "simpo"; }), "reference.source");
+  EXPECT_EQ(with([](JobConfig& c) { c.method.name = "tdpo2"; }), "reference.source");
+  EXPECT_EQ(with([](JobConfig& c) { c.method.features = "hidden"; }), "sae.path");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.method.features = "hidden";
+              c.sae = {{"", 3, ""}};
+            }),
+            "sae");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.method.feature_weights = "/w";
+              c.sae.push_back(c.sae[0]);
+            }),
+            "method.feature_weights");
+  EXPECT_EQ(with([](JobConfig& c) { c.reference.features = "top"; }), "reference.features");
+  EXPECT_EQ(with([](JobConfig& c) { c.kind = "sae"; }), "sae");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.kind = "evaluate";
+              c.data.eval.clear();
+            }),
+            "data.eval");
+  EXPECT_EQ(with([](JobConfig& c) { c.optimizer.betas = {0.9}; }), "optimizer.betas");
+  EXPECT_EQ(with([](JobConfig& c) { c.optimizer.lr = 0; }), "optimizer.lr");
+}
+
+TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {
+  JobConfig config = Valid();
+  config.reference.source = "online";
+  for (const char* method : {"simpo", "simpo_kl", "tdpo1", "tdpo2", "dpo"}) {
+    config.method.name = method;
+    EXPECT_EQ(FirstKey(config), "") << method;
+  }
+  config.method.name = "sft";
+  EXPECT_EQ(FirstKey(config), "reference.source");
+}
+
+}  // namespace
+}  // namespace fpo

@@ -1,0 +1,140 @@
+#include "common/observe/http_server.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/files/file_descriptor.h"
+#include "gmock/gmock.h"
+#include "tests/support/http_get.h"
+
+namespace fpo {
+namespace {
+
+using ::fpo::testing::Exchange;
+using ::fpo::testing::HttpGet;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+const std::string kLong(16 << 20, 'x');
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = HttpServer::Start(
+        "127.0.0.1:0",
+        {{"/a", [] { return HttpReply{.body = "answer"}; }},
+         {"/down", [] { return HttpReply{.status = 503, .body = "why"}; }},
+         {"/long", [] { return HttpReply{.body = kLong}; }},
+         {"/waits",
+          [this] {
+            waits_entered_.Notify();
+            probed_.WaitForNotification();
+            return HttpReply{.body = "done"};
+          }}},
+        {{"/q", [](const std::string& query) { return HttpReply{.body = "<" + query + ">"}; }}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  absl::Notification waits_entered_;
+  absl::Notification probed_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, AnswersItsPaths) {
+  const std::string answer = HttpGet(server_->address(), "/a");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 6\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nanswer"));
+  EXPECT_THAT(HttpGet(server_->address(), "/a?x=1"), EndsWith("answer"));
+  EXPECT_THAT(HttpGet(server_->address(), "/down"), HasSubstr("503 Service Unavailable"));
+}
+
+TEST_F(HttpServerTest, QueriesReachThePathsThatTakeThem) {
+  EXPECT_THAT(HttpGet(server_->address(), "/q?id=j-1"), EndsWith("<id=j-1>"));
+  EXPECT_THAT(HttpGet(server_->address(), "/q"), EndsWith("<>"));
+}
+
+// A connection to the server, on which the test says and reads what it wants.
+class Peer {
+ public:
+  explicit Peer(int port) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<uint16_t>(port));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int small = 4096;  // so that an answer does not fit into the kernel's buffers
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    EXPECT_EQ(connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  }
+  void Say(const std::string& text) {
+    EXPECT_EQ(send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(text.size()));
+  }
+
+ private:
+  FileDescriptor fd_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+};
+
+TEST_F(HttpServerTest, PeersThatAreSilentOrReadSlowlyDelayNobody) {
+  std::vector<Peer> silent;
+  for (int i = 0; i < 100; ++i) silent.emplace_back(server_->port());
+  std::vector<Peer> half_spoken;
+  for (int i = 0; i < 20; ++i) half_spoken.emplace_back(server_->port()).Say("GET /a");
+  std::vector<Peer> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.emplace_back(server_->port()).Say("GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  const absl::Time begin = absl::Now();
+  EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(1));
+}
+
+TEST_F(HttpServerTest, ASlowHandlerDelaysNoProbe) {
+  std::thread asks([&] { EXPECT_THAT(HttpGet(server_->address(), "/waits"), EndsWith("done")); });
+  waits_entered_.WaitForNotification();
+  EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
+  probed_.Notify();
+  asks.join();
+}
+
+TEST_F(HttpServerTest, SendsLongBodiesWhole) {
+  EXPECT_THAT(HttpGet(server_->address(), "/long"), EndsWith("\r\n\r\n" + kLong));
+}
+
+TEST_F(HttpServerTest, HeadHasNoBody) {
+  const std::string answer = Exchange(server_->address(), "HEAD /a HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 6"));
+  EXPECT_THAT(answer, Not(EndsWith("answer")));
+}
+
+TEST_F(HttpServerTest, RefusesOtherPathsAndMethods) {
+  EXPECT_THAT(HttpGet(server_->address(), "/b"), HasSubstr("404 Not Found"));
+  EXPECT_THAT(HttpGet(server_->address(), "/b"), HasSubstr("/a"));
+  EXPECT_THAT(Exchange(server_->address(), "POST /a HTTP/1.1\r\n\r\n"), HasSubstr("405"));
+}
+
+TEST_F(HttpServerTest, RefusesGarbageAndTooMuch) {
+  EXPECT_THAT(Exchange(server_->address(), "nonsense\r\n\r\n"), Not(HasSubstr("answer")));
+  EXPECT_THAT(
+      Exchange(server_->address(), "GET /a HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n"),
+      Not(HasSubstr("answer")));
+  EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
+}
+
+TEST_F(HttpServerTest, NamesAnAddressThatIsTakenOrNone) {
+  const auto taken = HttpServer::Start(server_->address(), {});
+  EXPECT_TRUE(absl::IsUnavailable(taken.status())) << taken.status();
+  EXPECT_THAT(std::string(taken.status().message()), HasSubstr(std::to_string(server_->port())));
+  EXPECT_TRUE(absl::IsInvalidArgument(HttpServer::Start("nowhere", {}).status()));
+}
+
+}  // namespace
+}  // namespace fpo

@@ -1,0 +1,134 @@
+#include "coordinator/core/jobs/job_intake.h"
+
+#include "common/error_info.h"
+#include "common/job/job_file.h"
+#include "coordinator/core/store/memory_job_store.h"
+#include "gtest/gtest.h"
+#include "tests/coordinator/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+class JobIntakeTest : public ::testing::Test {
+ protected:
+  SubmitAsk Ask(const std::string& request, const std::string& name) {
+    return {request, ConfigJson(name), "ada"};
+  }
+  std::string Submit(const std::string& name) {
+    return intake_.Submit(Ask("r-" + name, name), kStart).value().job->job_id;
+  }
+  void End(const std::string& id, ReportStatus status) {
+    jobs_.ApplyEvent(id, Reserve{{MemberOn("w1")}}, kStart).value();
+    const Job& job = *jobs_.Get(id);
+    jobs_.ApplyEvent(id, ReportOf(job, "w1", status, "invalid"), kStart).value();
+  }
+
+  MemoryJobStore store_;
+  JobTable jobs_{&store_};
+  CoordinatorCounts counts_;
+  JobIntake intake_{JobIntake::Options{.owner_jobs_max = 3}, &store_, &jobs_, &counts_};
+};
+
+TEST_F(JobIntakeTest, TheSameRequestIsTheSameJobWithAllThatWasAsked) {
+  SubmitAsk ask = Ask("r-1", "a");
+  ask.hold = true;
+  const std::string id = intake_.Submit(ask, kStart).value().job->job_id;
+  EXPECT_EQ(jobs_.Get(id)->state, JobState::kHeld);
+  EXPECT_EQ(intake_.Submit(ask, kStart).value().job->job_id, id);
+  ask.hold = false;
+  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "REQUEST_ID_REUSED");
+  ask.hold = true;
+  ask.after_ok = {id};
+  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "REQUEST_ID_REUSED");
+}
+
+TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
+  const std::string first = Submit("first");
+  SubmitAsk ask = Ask("r-2", "second");
+  ask.after_ok = {"first", first};
+  EXPECT_EQ(intake_.Submit(ask, kStart).value().job->after_ok, std::vector<std::string>{first});
+  ask.request_id = "r-3";
+  ask.after_ok = {"nobody"};
+  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "JOB_NOT_FOUND");
+  End(first, ReportStatus::kFailed);
+  ask.after_ok = {first};
+  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "DEPENDENCY_FAILED");
+}
+
+TEST_F(JobIntakeTest, AnOwnersJobsAreLimited) {
+  for (const char* name : {"a", "b", "c"}) Submit(name);
+  const absl::Status full = intake_.Submit(Ask("r-d", "d"), kStart).status();
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ErrorReason(full), "QUOTA");
+  EXPECT_TRUE(intake_.Submit(Ask("r-a", "a"), kStart).ok()) << "a repetition is no new job";
+  jobs_.ApplyEvent(jobs_.Find("a").value()->job_id, CancelRequest{}, kStart).value();
+  EXPECT_TRUE(intake_.Submit(Ask("r-d", "d"), kStart).ok());
+}
+
+TEST_F(JobIntakeTest, ARetryGoesOnFromTheCheckpointsInTheSameFolder) {
+  const std::string old = Submit("a");
+  EXPECT_EQ(ErrorReason(intake_.Retry({"r-2", old}, kStart).status()), "ILLEGAL_TRANSITION");
+  End(old, ReportStatus::kFailed);
+  Job job = *jobs_.Get(old);
+  job.checkpoints = {Checkpoint{.step = 10}, Checkpoint{.step = 20}};
+  jobs_.Put(job).value();
+
+  const JobPtr newest = intake_.Retry({"r-2", old}, kStart).value().job;
+  EXPECT_NE(newest->job_id, old);
+  EXPECT_EQ(newest->retry_of, old);
+  EXPECT_EQ(newest->checkpoint_step, 20);
+  EXPECT_EQ(newest->config_json, job.config_json);
+  EXPECT_EQ(jobs_.Get(old)->state, JobState::kFailed) << "terminal is final";
+  EXPECT_EQ(intake_.Retry({"r-2", old}, kStart).value().job, newest) << "once per request id";
+
+  const JobPtr older = intake_.Retry({"r-3", old, 10}, kStart).value().job;
+  EXPECT_EQ(older->checkpoint_step, 10);
+  EXPECT_EQ(older->checkpoints.size(), 1u);
+  EXPECT_EQ(ErrorReason(intake_.Retry({"r-4", old, 15}, kStart).status()), "NO_CHECKPOINT");
+  EXPECT_EQ(ErrorReason(intake_.Retry({"r-5", old, 0, ConfigJson("b")}, kStart).status()),
+            "INVALID_RETRY")
+      << "another output folder";
+}
+
+TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
+  const std::string old = Submit("a");
+  End(old, ReportStatus::kFailed);
+  JobConfig config = ReadJobJson(jobs_.Get(old)->config_json).value();
+  config.optimizer.lr = 1e-5;
+  const std::string other = WriteJobJson(config);
+  const JobPtr untrained = intake_.Retry({"r-2", old, 0, other}, kStart).value().job;
+  EXPECT_EQ(untrained->config_json, other) << "it failed before it trained: no run is there";
+  End(untrained->job_id, ReportStatus::kFailed);
+
+  Job job = *jobs_.Get(old);
+  job.phase_reached = 2;
+  jobs_.Put(job).value();
+  const absl::Status refused = intake_.Retry({"r-3", old, 0, other}, kStart).status();
+  EXPECT_EQ(ErrorReason(refused), "INVALID_RETRY");
+  EXPECT_EQ(GetErrorInfo(refused)->field, "optimizer.lr");
+  EXPECT_NE(refused.message().find("optimizer.lr: 1e-05 here, 5e-07 in job " + old),
+            absl::string_view::npos)
+      << refused;
+  config.seed = 7;
+  EXPECT_EQ(
+      ErrorReason(
+          intake_.Retry({"r-4", untrained->job_id, 0, WriteJobJson(config)}, kStart).status()),
+      "INVALID_RETRY")
+      << "the job that it tried again had trained there";
+
+  config = ReadJobJson(job.config_json).value();
+  config.max_steps = 9;
+  config.retry.max_restarts = 1;
+  config.labels = {{"team", "x"}};
+  EXPECT_TRUE(intake_.Retry({"r-5", old, 0, WriteJobJson(config)}, kStart).ok())
+      << "none of these decides a number of the steps so far";
+}
+
+TEST_F(JobIntakeTest, AJobThatSucceededIsNotTriedAgain) {
+  const std::string id = Submit("a");
+  End(id, ReportStatus::kSucceeded);
+  EXPECT_EQ(ErrorReason(intake_.Retry({"r-2", id}, kStart).status()), "ILLEGAL_TRANSITION");
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,51 @@
+#include "coordinator/core/store/line_codec.h"
+
+#include "gtest/gtest.h"
+#include "tests/coordinator/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+TEST(LineCodec, LinesReadBack) {
+  const LogLine log = {0, 2, 3, "stderr", 1'800'000'000'123, "text\twith \"everything\"\n"};
+  EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value(), log);
+  const EventLine event = {0, 1, -1, R"({"kind":"step"})"};
+  EXPECT_EQ(DecodeEventLine(EncodeEventLine(event)).value(), event);
+  const SenderPosition position = {1ull << 63, 5};
+  EXPECT_EQ(DecodePosition(EncodePosition(position)).value(), position);
+  const SubmittedRequest request = {"r", "d", "j-1", kStart};
+  EXPECT_EQ(DecodeRequest(EncodeRequest(request)).value(), request);
+  const AuditEntry entry = {0, kStart, "ana", "Submit", "j-1", "OK", "tiny", "r"};
+  EXPECT_EQ(DecodeAuditEntry(EncodeAuditEntry(entry)).value(), entry);
+}
+
+TEST(LineCodec, BytesThatAreNotUtf8BecomeReplacementCharacters) {
+  const LogLine log = {0, 1, 0, "stdout", 0, "ab\xff"};
+  EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value().text, "ab\xEF\xBF\xBD");
+}
+
+TEST(LineCodec, WorkerModesReadBack) {
+  const WorkerMode mode = {WorkerMode::Kind::kDraining, "new disk"};
+  EXPECT_EQ(DecodeWorkerMode(EncodeWorkerMode(mode)).value(), mode);
+}
+
+TEST(LineCodec, DamageIsAnErrorNotAGuess) {
+  EXPECT_FALSE(DecodeRequest("[1]").ok());
+  EXPECT_FALSE(DecodeLogLine("[1,2]").ok());
+  EXPECT_FALSE(DecodeEventLine("{}").ok());
+  EXPECT_FALSE(DecodePosition("[1]").ok());
+  EXPECT_FALSE(DecodeAuditEntry("[1,2]").ok());
+  EXPECT_FALSE(DecodeAuditEntry("[1,2,3,4,5,6,7]").ok());
+}
+
+TEST(LineCodec, KeysSortAsCursorsDo) {
+  uint64_t last = 0;
+  for (const uint64_t cursor : {1ull, 255ull, 256ull, 1ull << 32, 1ull << 63}) {
+    EXPECT_LT(LineKey("j-1", last), LineKey("j-1", cursor));
+    EXPECT_EQ(CursorOfLineKey(LineKey("j-1", cursor)), cursor);
+    last = cursor;
+  }
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

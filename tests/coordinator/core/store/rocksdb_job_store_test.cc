@@ -1,0 +1,90 @@
+#include "coordinator/core/store/rocksdb_job_store.h"
+
+#include "common/rocksdb/database.h"
+#include "gtest/gtest.h"
+#include "tests/coordinator/core/fixtures.h"
+#include "tests/coordinator/core/temp_dir.h"
+
+namespace fpo::coordinator {
+namespace {
+
+TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
+  TempDir dir;
+  Job job = RunningJob("j-1");
+  job.config_json = R"({"name":"x"})";
+  LineWrite write;
+  write.sender = {LastAttemptRef(job), "w1"};
+  write.position = {3, 2};
+  write.events = {{1, 1, 0, "{}"}};
+  write.logs = {{1, 1, 0, "stdout", 5, "hello"}};
+  {
+    auto store = RocksdbJobStore::Open(dir.path()).value();
+    ASSERT_TRUE(store->CreateJob(job, {"r-1", "d", "j-1", kStart}).ok());
+    ASSERT_TRUE(store->PutJob(job).ok());
+    ASSERT_TRUE(store->PutLines(write).ok());
+    ASSERT_TRUE(store->Sync().ok());
+  }
+  auto store = RocksdbJobStore::Open(dir.path()).value();
+  EXPECT_EQ(store->LoadJobs().value(), std::vector<Job>{job});
+  EXPECT_EQ(store->FindRequest("r-1").value()->job_id, "j-1");
+  EXPECT_EQ(store->PositionOf(write.sender).value(), write.position);
+  EXPECT_EQ(store->ReadLogs("j-1", {}).value(), write.logs);
+  EXPECT_EQ(store->ReadEvents("j-1", 0, 10).value(), write.events);
+}
+
+TEST(RocksdbJobStore, OneProcessOwnsAFolder) {
+  TempDir dir;
+  auto store = RocksdbJobStore::Open(dir.path()).value();
+  const auto second = RocksdbJobStore::Open(dir.path());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
+}
+
+// The folder of a store, past the store.
+std::unique_ptr<Database> OpenRaw(const std::string& path) {
+  DatabaseOptions options;
+  options.path = path;
+  for (const char* name : {"meta", "jobs", "specs", "requests", "positions", "events", "logs"}) {
+    options.families.push_back({.name = name});
+  }
+  return Database::Open(options).value();
+}
+
+void SetSchemaVersion(const std::string& path, const std::string& version) {
+  WriteSet writes;
+  writes.Put(0, "schema_version", version);
+  ASSERT_TRUE(OpenRaw(path)->Write(writes).ok());
+}
+
+TEST(RocksdbJobStore, AFolderOfVersionOneIsTakenOver) {
+  TempDir dir;
+  RocksdbJobStore::Open(dir.path()).value();
+  SetSchemaVersion(dir.path(), "1");
+  {
+    WriteSet writes;
+    writes.Put(1, "j-1",
+               R"({"job_id":"j-1","state":"RUNNING","epoch":3,"submitted":1,)"
+               R"("state_since":1})");
+    writes.Put(2, "j-1", "{}");
+    ASSERT_TRUE(OpenRaw(dir.path())->Write(writes).ok());
+  }
+  {
+    const auto store = RocksdbJobStore::Open(dir.path()).value();
+    const Job job = store->LoadJobs().value().at(0);
+    EXPECT_EQ(job.epoch, 3u);
+    EXPECT_EQ(job.demand.queue, "default");
+  }
+  EXPECT_EQ(OpenRaw(dir.path())->Get(0, "schema_version").value(), "2")
+      << "the program of version 1 refuses it from here on";
+}
+
+TEST(RocksdbJobStore, AFolderOfANewerProgramIsNotTouched) {
+  TempDir dir;
+  RocksdbJobStore::Open(dir.path()).value();
+  SetSchemaVersion(dir.path(), "3");
+  const auto store = RocksdbJobStore::Open(dir.path());
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(store.status().message().find("version 3"), std::string::npos) << store.status();
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,483 @@
+#include "coordinator/rpc/coordinator_service.h"
+
+#include <thread>
+
+#include "common/error_info.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/coordinator/rpc/test_server.h"
+
+namespace fpo::coordinator {
+namespace {
+
+using Stub = pb::Coordinator::Stub;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class CoordinatorServiceTest : public ::testing::Test {
+ protected:
+  CoordinatorServiceTest() { server_.Start(); }
+
+  // The texts that a Logs call delivers.
+  std::vector<std::string> ReadLogs(const pb::LogsRequest& request, absl::Status* status) {
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(30));
+    auto stream = server_.user().stub().Logs(&context, request);
+    std::vector<std::string> texts;
+    pb::LogsResponse response;
+    while (stream->Read(&response)) {
+      for (const pb::LogLine& line : response.lines()) texts.push_back(line.text());
+    }
+    *status = FromGrpcStatus(stream->Finish());
+    return texts;
+  }
+  // Runs the job on a worker up to RUNNING.
+  pb::AttemptRef Run(ScriptedWorker* worker) {
+    const pb::AttemptRef ref = worker->Await(pb::CoordinatorMessage::kAssign).assign().attempt();
+    worker->Report(ref, pb::AttemptReport::ACCEPTED);
+    worker->Report(ref, pb::AttemptReport::RUNNING);
+    return ref;
+  }
+
+  TestServer server_;
+};
+
+TEST_F(CoordinatorServiceTest, SubmitGivesOneJobForOneRequest) {
+  const std::string id = server_.user().Submit("tiny");
+  EXPECT_EQ(id.rfind("j-", 0), 0u) << id;
+  EXPECT_EQ(server_.user().Submit("tiny"), id);
+  EXPECT_THAT(server_.user().Submit("other", "r-tiny"), HasSubstr("was used for another job"));
+  EXPECT_EQ(server_.user().Get("tiny").job_id(), id);
+  EXPECT_EQ(server_.user().Get(id).spec().owner(), "ada");
+}
+
+// Tokens are the names.
+class GuardedCoordinatorTest : public ::testing::Test {
+ protected:
+  GuardedCoordinatorTest() {
+    AccessList list;
+    const std::vector<Principal> people = {{"ana", Role::kUser},
+                                           {"bob", Role::kUser},
+                                           {"eve", Role::kReader},
+                                           {"host-1", Role::kWorker},
+                                           {"root", Role::kAdmin}};
+    for (const Principal& each : people) {
+      list.mutable_entries().push_back({.principal = each, .token_sha256 = Sha256Of(each.name)});
+    }
+    server_.Guard(list);
+    server_.Start();
+  }
+  std::string CancelReason(const std::string& who, const std::string& job) {
+    pb::CancelJobRequest request;
+    request.set_job_id(job);
+    pb::CancelJobResponse response;
+    return ErrorReason(
+        server_.As(who)->Call(&pb::Coordinator::Stub::CancelJob, request, &response));
+  }
+  std::string DrainReason(const std::string& who) {
+    pb::SetWorkerModeRequest request;
+    request.set_worker_id("w");
+    pb::SetWorkerModeResponse response;
+    return ErrorReason(
+        server_.As(who)->Call(&pb::Coordinator::Stub::SetWorkerMode, request, &response));
+  }
+
+  TestServer server_;
+};
+
+TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  EXPECT_EQ(server_.As("eve")->Get(id).spec().owner(), "ana") << "not who the request names";
+  EXPECT_EQ(CancelReason("bob", id), "NOT_YOURS");
+  EXPECT_EQ(CancelReason("eve", id), "ROLE");
+  EXPECT_EQ(CancelReason("", id), "UNAUTHENTICATED");
+  EXPECT_EQ(CancelReason("ana", id), "");
+  const std::string other = server_.As("ana")->Submit("other");
+  EXPECT_EQ(CancelReason("root", other), "");
+  EXPECT_EQ(DrainReason("ana"), "ROLE");
+  EXPECT_NE(DrainReason("root"), "ROLE");
+}
+
+TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  server_.As("ana")->Get(id);
+  CancelReason("bob", id);
+  CancelReason("", id);
+  CancelReason("ana", id);
+  DrainReason("eve");
+  const auto entries = [&](const std::string& who, const std::string& target) {
+    pb::ListAuditRequest request;
+    request.set_target(target);
+    pb::ListAuditResponse response;
+    const absl::Status status = server_.As(who)->Call(&Stub::ListAudit, request, &response);
+    if (!status.ok()) return std::vector<std::string>{ErrorReason(status)};
+    std::vector<std::string> lines;
+    for (const pb::AuditEntry& e : response.entries()) {
+      lines.push_back(e.who() + " " + e.method() + " " + e.result());
+    }
+    return lines;
+  };
+  EXPECT_THAT(entries("ana", ""), ElementsAre("ROLE"));
+  EXPECT_THAT(entries("root", id),
+              ElementsAre("ana CancelJob OK", HasSubstr("CancelJob UNAUTHENTICATED"),
+                          "bob CancelJob PERMISSION_DENIED", "ana Submit OK"));
+  EXPECT_THAT(entries("root", "w"), ElementsAre(HasSubstr("SetWorkerMode PERMISSION_DENIED")));
+  EXPECT_THAT(entries("root", ""), ::testing::Contains(HasSubstr("ListAudit PERMISSION_DENIED")));
+  server_.Stop();
+  server_.Start();
+  EXPECT_EQ(entries("root", id).size(), 4u) << "kept over restarts";
+}
+
+TEST_F(GuardedCoordinatorTest, ResultsGoToTheirOwnersAndComeFromWorkers) {
+  const std::string id = server_.As("ana")->Submit("tiny");
+  for (const auto& [who, reason] : {std::pair("", "UNAUTHENTICATED"),
+                                    {"eve", "ROLE"},
+                                    {"bob", "NOT_YOURS"},
+                                    {"ana", "NO_RESULT"},
+                                    {"root", "NO_RESULT"}}) {
+    pb::ReadArtifactRequest request;
+    request.set_job_id(id);
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    const auto reader = user->stub().ReadArtifact(&context, request);
+    pb::ReadArtifactResponse answer;
+    EXPECT_FALSE(reader->Read(&answer));
+    EXPECT_EQ(ErrorReason(FromGrpcStatus(reader->Finish())), reason) << who;
+  }
+  for (const auto& [who, reason] : {std::pair("ana", "ROLE"), {"host-1", "UNKNOWN_TRANSFER"}}) {
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    pb::PushArtifactResponse response;
+    const auto writer = user->worker().PushArtifact(&context, &response);
+    writer->Write(pb::PushArtifactRequest());
+    writer->WritesDone();
+    EXPECT_EQ(ErrorReason(FromGrpcStatus(writer->Finish())), reason) << who;
+  }
+}
+
+TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
+  for (const auto& [who, reason] :
+       {std::pair("", "UNAUTHENTICATED"), {"ana", "ROLE"}, {"root", ""}, {"host-1", ""}}) {
+    const auto user = server_.As(who);
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(20));
+    const auto session = user->worker().Session(&context);
+    session->WritesDone();
+    pb::CoordinatorMessage message;
+    while (session->Read(&message)) {
+    }
+    const std::string got = ErrorReason(FromGrpcStatus(session->Finish()));
+    EXPECT_EQ(got == "UNAUTHENTICATED" || got == "ROLE" ? got : "", reason) << who;
+  }
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(20));
+  const auto nobody = server_.As("");
+  const auto watch = nobody->stub().WatchJob(&context, pb::WatchJobRequest());
+  pb::WatchJobResponse response;
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(watch->Finish())), "UNAUTHENTICATED");
+}
+
+TEST_F(CoordinatorServiceTest, ACallWithoutDeadlineIsRefused) {
+  grpc::ClientContext context;
+  pb::GetJobResponse response;
+  const absl::Status status = FromGrpcStatus(server_.user().stub().GetJob(&context, {}, &response));
+  EXPECT_EQ(ErrorReason(status), "NO_DEADLINE") << status;
+}
+
+TEST_F(CoordinatorServiceTest, ErrorsCarryTheirReason) {
+  pb::GetJobRequest request;
+  request.set_job_id("nobody");
+  pb::GetJobResponse response;
+  const absl::Status status = server_.user().Call(&Stub::GetJob, request, &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+  pb::SubmitResponse submitted;
+  pb::SubmitRequest bad;
+  bad.set_request_id("r");
+  bad.mutable_spec()->set_config_json("{}");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::Submit, bad, &submitted)), "INVALID_JOB");
+}
+
+TEST_F(CoordinatorServiceTest, ValidateStoresNothing) {
+  pb::ValidateRequest request;
+  request.mutable_spec()->set_config_json(ConfigJson("tiny"));
+  pb::ValidateResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::Validate, request, &response).ok());
+  EXPECT_EQ(response.problems_size(), 0) << response.DebugString();
+  request.mutable_spec()->set_config_json(R"({"nonsense":1})");
+  ASSERT_TRUE(server_.user().Call(&Stub::Validate, request, &response).ok());
+  EXPECT_GT(response.problems_size(), 0);
+  pb::ListJobsResponse list;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, pb::ListJobsRequest(), &list).ok());
+  EXPECT_EQ(list.jobs_size(), 0);
+}
+
+TEST_F(CoordinatorServiceTest, ListsPages) {
+  for (const char* name : {"a", "b", "c"}) server_.user().Submit(name);
+  pb::ListJobsRequest request;
+  request.set_page_size(2);
+  pb::ListJobsResponse first, second;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, request, &first).ok());
+  request.set_page_token(first.next_page_token());
+  ASSERT_TRUE(server_.user().Call(&Stub::ListJobs, request, &second).ok());
+  ASSERT_EQ(first.jobs_size(), 2);
+  ASSERT_EQ(second.jobs_size(), 1);
+  EXPECT_EQ(first.jobs(0).name(), "c");
+  EXPECT_EQ(second.jobs(0).name(), "a");
+  EXPECT_GT(first.revision(), 0u);
+  request.add_states(static_cast<pb::JobState>(77));
+  EXPECT_FALSE(server_.user().Call(&Stub::ListJobs, request, &second).ok());
+}
+
+TEST_F(CoordinatorServiceTest, WatchEndsAfterTheTerminalState) {
+  const std::string id = server_.user().Submit("tiny");
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  pb::WatchJobRequest request;
+  request.set_job_id("tiny");
+  auto stream = server_.user().stub().WatchJob(&context, request);
+  pb::WatchJobResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.job().state(), pb::QUEUED);
+  pb::CancelJobRequest cancel;
+  cancel.set_job_id(id);
+  pb::CancelJobResponse cancelled;
+  ASSERT_TRUE(server_.user().Call(&Stub::CancelJob, cancel, &cancelled).ok());
+  EXPECT_EQ(cancelled.job().state(), pb::CANCELLED);
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(response.job().state(), pb::CANCELLED);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(CoordinatorServiceTest, WatchOfNobodyIsNotFound) {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  pb::WatchJobRequest request;
+  request.set_job_id("nobody");
+  auto stream = server_.user().stub().WatchJob(&context, request);
+  pb::WatchJobResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, LogsFollowUntilTheJobIsOver) {
+  server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Log(ref, 1, {"one", "two"});
+  worker.Await(pb::CoordinatorMessage::kAck);
+  pb::LogsRequest request;
+  request.set_job_id("tiny");
+  absl::Status status;
+  EXPECT_THAT(ReadLogs(request, &status), ElementsAre("one", "two"));
+  EXPECT_TRUE(status.ok()) << status;
+  request.set_tail(1);
+  EXPECT_THAT(ReadLogs(request, &status), ElementsAre("two"));
+
+  request.set_tail(0);
+  request.set_follow(true);
+  std::vector<std::string> followed;
+  std::thread reader([&] { followed = ReadLogs(request, &status); });
+  worker.Log(ref, 3, {"three"});
+  worker.Report(ref, pb::AttemptReport::SUCCEEDED);
+  worker.Log(ref, 4, {"behind the report"});
+  reader.join();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(followed, ElementsAre("one", "two", "three", "behind the report"));
+}
+
+TEST_F(CoordinatorServiceTest, LogsOfNobodyAreNotFound) {
+  pb::LogsRequest request;
+  request.set_job_id("nobody");
+  absl::Status status;
+  EXPECT_TRUE(ReadLogs(request, &status).empty());
+  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, EventsComeFromACursor) {
+  const std::string id = server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Event(ref, 1, PhaseLine("train"));
+  worker.Event(ref, 2, StepLine(3, 10, 0.5));
+  ASSERT_TRUE(Eventually([&] { return server_.user().Get(id).progress().step() == 3; }));
+  pb::EventsRequest request;
+  request.set_job_id(id);
+  request.set_after(1);
+  pb::EventsResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::Events, request, &response).ok());
+  ASSERT_EQ(response.events_size(), 1);
+  EXPECT_EQ(response.events(0).cursor(), 2u);
+  EXPECT_EQ(response.events(0).json(), StepLine(3, 10, 0.5));
+  request.set_job_id("nobody");
+  EXPECT_FALSE(server_.user().Call(&Stub::Events, request, &response).ok());
+}
+
+TEST_F(CoordinatorServiceTest, JobsAreHeldReleasedPausedAndResumed) {
+  const std::string id = server_.user().Submit("tiny");
+  pb::ChangeJobRequest request;
+  request.set_job_id("tiny");
+  pb::ChangeJobResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::HoldJob, request, &response).ok());
+  EXPECT_EQ(response.job().state(), pb::HELD);
+  ASSERT_TRUE(server_.user().Call(&Stub::ReleaseJob, request, &response).ok());
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::PauseJob, request, &response)),
+            "ILLEGAL_TRANSITION");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::RUNNING));
+  ASSERT_TRUE(server_.user().Call(&Stub::PauseJob, request, &response).ok());
+  EXPECT_EQ(response.job().state(), pb::PAUSING);
+  EXPECT_GT(worker.Await(pb::CoordinatorMessage::kStop).stop().grace_ms(), 0);
+  worker.Report(ref, pb::AttemptReport::STOPPED);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::PAUSED));
+  pb::ExplainJobRequest explain;
+  explain.set_job_id(id);
+  pb::ExplainJobResponse why;
+  ASSERT_TRUE(server_.user().Call(&Stub::ExplainJob, explain, &why).ok());
+  EXPECT_EQ(why.word(), "paused");
+  EXPECT_EQ(why.state(), pb::PAUSED);
+  ASSERT_TRUE(server_.user().Call(&Stub::ResumeJob, request, &response).ok());
+  request.set_job_id("nobody");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ResumeJob, request, &response)),
+            "JOB_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, PriorityIsCheckedAndTheQueueFollowsIt) {
+  server_.user().Submit("first");
+  const std::string second = server_.user().Submit("second");
+  pb::SetPriorityRequest request;
+  request.set_job_id(second);
+  request.set_priority(1001);
+  pb::ChangeJobResponse response;
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetPriority, request, &response)),
+            "BAD_PRIORITY");
+  request.set_priority(900);
+  ASSERT_TRUE(server_.user().Call(&Stub::SetPriority, request, &response).ok());
+  pb::QueueResponse queue;
+  ASSERT_TRUE(server_.user().Call(&Stub::Queue, pb::QueueRequest(), &queue).ok());
+  ASSERT_EQ(queue.waiting_size(), 2);
+  EXPECT_EQ(queue.waiting(0).job().job_id(), second);
+}
+
+TEST_F(CoordinatorServiceTest, CheckpointsAreListedAndAFailedJobIsTriedAgainFromOne) {
+  const std::string id = server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const pb::AttemptRef ref = Run(&worker);
+  worker.Event(ref, 1, CheckpointLine(10));
+  worker.Event(ref, 2, StepLine(11, 20, 0.5));
+  worker.Report(ref, pb::AttemptReport::FAILED, "invalid", "bad row");
+  ASSERT_TRUE(server_.user().Reaches(id, pb::FAILED));
+  pb::ListCheckpointsRequest list;
+  list.set_job_id(id);
+  pb::ListCheckpointsResponse checkpoints;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListCheckpoints, list, &checkpoints).ok());
+  ASSERT_EQ(checkpoints.checkpoints_size(), 1);
+  EXPECT_EQ(checkpoints.checkpoints(0).step(), 10);
+
+  pb::PinCheckpointRequest pin;
+  pin.set_job_id(id);
+  pin.set_step(10);
+  pin.set_pinned(true);
+  pb::PinCheckpointResponse pinned;
+  ASSERT_TRUE(server_.user().Call(&Stub::PinCheckpoint, pin, &pinned).ok());
+  EXPECT_TRUE(pinned.checkpoint().pinned());
+  EXPECT_EQ(worker.Await(pb::CoordinatorMessage::kKeepCheckpoints).keep_checkpoints().pin_size(),
+            1);
+  pb::GcCheckpointsRequest gc;
+  gc.set_job_id(id);
+  pb::GcCheckpointsResponse decided;
+  ASSERT_TRUE(server_.user().Call(&Stub::GcCheckpoints, gc, &decided).ok());
+  EXPECT_EQ(decided.decisions(0).why(), "pinned");
+
+  pb::MetricsRequest metrics;
+  metrics.set_job_id(id);
+  pb::MetricsResponse series;
+  ASSERT_TRUE(server_.user().Call(&Stub::Metrics, metrics, &series).ok());
+  EXPECT_EQ(series.series(0).values(0), 0.5);
+
+  pb::RetryJobRequest retry;
+  retry.set_request_id("again");
+  retry.set_job_id(id);
+  pb::SubmitResponse made;
+  ASSERT_TRUE(server_.user().Call(&Stub::RetryJob, retry, &made).ok());
+  EXPECT_EQ(worker.Await(pb::CoordinatorMessage::kAssign).assign().discard_after_step(), 10);
+  EXPECT_EQ(server_.user().Get(made.job_id()).retry_of(), id);
+}
+
+TEST_F(CoordinatorServiceTest, WorkersAreClosedAndOpened) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::SetWorkerModeRequest request;
+  request.set_worker_id("w1");
+  request.set_mode(pb::SetWorkerModeRequest::CORDON);
+  pb::SetWorkerModeResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::SetWorkerMode, request, &response).ok());
+  EXPECT_EQ(response.worker().state(), "cordoned");
+  request.set_worker_id("w9");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetWorkerMode, request, &response)),
+            "WORKER_NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, OnlyLostWorkersAreForgotten) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::ForgetWorkerRequest request;
+  request.set_worker_id("w1");
+  pb::ForgetWorkerResponse response;
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            "WORKER_CONNECTED");
+  request.set_worker_id("w9");
+  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            "WORKER_NOT_FOUND");
+  pb::ListAuditResponse audit;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListAudit, pb::ListAuditRequest(), &audit).ok());
+  ASSERT_EQ(audit.entries_size(), 2);
+  EXPECT_EQ(audit.entries(0).method(), "ForgetWorker");
+  EXPECT_EQ(audit.entries(0).target(), "w9");
+  EXPECT_EQ(audit.entries(0).result(), "NOT_FOUND");
+}
+
+TEST_F(CoordinatorServiceTest, WorkersAreListed) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 4));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::ListWorkersResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &response).ok());
+  ASSERT_EQ(response.workers_size(), 1);
+  EXPECT_EQ(response.workers(0).slots(), 4);
+  EXPECT_EQ(response.workers(0).state(), "ready");
+}
+
+TEST_F(CoordinatorServiceTest, ShutdownEndsEveryStreamQuickly) {
+  server_.user().Submit("tiny");
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1", 1));
+  worker.Log(Run(&worker), 1, {"a line"});
+  grpc::ClientContext watch_context, logs_context;
+  pb::WatchJobRequest watch;
+  watch.set_job_id("tiny");
+  auto watching = server_.user().stub().WatchJob(&watch_context, watch);
+  pb::WatchJobResponse job;
+  ASSERT_TRUE(watching->Read(&job));
+  pb::LogsRequest logs;
+  logs.set_job_id("tiny");
+  logs.set_follow(true);
+  auto following = server_.user().stub().Logs(&logs_context, logs);
+  pb::LogsResponse lines;
+  ASSERT_TRUE(following->Read(&lines));
+  const absl::Time begin = absl::Now();
+  std::thread stop([&] { server_.Stop(); });
+  while (watching->Read(&job)) {
+  }
+  while (following->Read(&lines)) {
+  }
+  EXPECT_EQ(watching->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(following->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(worker.Finish().code(), absl::StatusCode::kUnavailable);
+  stop.join();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(4)) << "the grace time is for calls, not streams";
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

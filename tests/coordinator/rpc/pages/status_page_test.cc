@@ -1,0 +1,60 @@
+#include "coordinator/rpc/pages/status_page.h"
+
+#include "coordinator/core/store/memory_job_store.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/coordinator/core/fixtures.h"
+
+namespace fpo::coordinator {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class StatusPageTest : public ::testing::Test {
+ protected:
+  StatusPageTest() {
+    id_ = coordinator_->Submit({"r", ConfigJson("tiny"), "ada"}).value().job->job_id;
+    EXPECT_TRUE(coordinator_->Connect(HelloOf("w1"), std::make_shared<FakeLink>()).ok());
+    coordinator_->Tick();
+    page_.AddTo(&routes_);
+  }
+  json Get(const std::string& path) { return json::parse(routes_.at(path)().body); }
+  HttpReply Ask(const std::string& path, const std::string& query) {
+    return page_.QueryRoutes().at(path)(query);
+  }
+
+  FakeClock clock_{kStart};
+  MemoryJobStore store_;
+  std::unique_ptr<Coordinator> coordinator_ =
+      Coordinator::Open(CoordinatorOptions(), {&store_, &clock_, &clock_}).value();
+  StatusPage page_{coordinator_.get()};
+  HttpRoutes routes_;
+  std::string id_;
+};
+
+TEST_F(StatusPageTest, ShowsJobsQueueAndWorkers) {
+  EXPECT_EQ(Get("/api/jobs")["jobs"][0]["name"], "tiny");
+  EXPECT_EQ(Get("/api/queue")["running"][0]["job"]["state"], "RESERVED");
+  EXPECT_EQ(Get("/api/workers")["workers"][0]["worker_id"], "w1");
+  EXPECT_THAT(routes_.at("/")().body, HasSubstr("/api/queue"));
+}
+
+TEST_F(StatusPageTest, ShowsOneJobWithItsCurves) {
+  EventBatch batch{LastAttemptRef(*coordinator_->GetJob(id_).value()), 1, {}};
+  for (int64_t step = 1; step <= 3; ++step) batch.items.push_back({0, StepLine(step, 9, 0.5)});
+  ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
+  EXPECT_EQ(json::parse(Ask("/api/job", "id=" + id_).body)["job"]["job_id"], id_);
+  EXPECT_EQ(json::parse(Ask("/api/metrics", "id=tiny").body)["series"][0]["values"].size(), 3u);
+}
+
+TEST_F(StatusPageTest, UnknownJobsAreNotFound) {
+  for (const char* query : {"", "id=", "id=nobody", "x"}) {
+    EXPECT_EQ(Ask("/api/job", query).status, 404) << query;
+    EXPECT_EQ(Ask("/api/metrics", query).status, 404) << query;
+  }
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,81 @@
+#include "coordinator/rpc/streams/stream_loop.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace fpo::coordinator {
+namespace {
+
+TEST(StreamLoop, StepsNeverOverlapAndOneFollowsEveryWake) {
+  WorkPool pool({.threads = 4, .queue_max = 10});
+  std::atomic<int> inside = 0;
+  std::atomic<int64_t> seen = 0;
+  std::atomic<int64_t> wanted = 0;
+  std::atomic<bool> overlapped = false;
+  StreamLoop loop(&pool, [&] {
+    if (++inside != 1) overlapped = true;
+    seen = wanted.load();
+    --inside;
+    return true;
+  });
+  std::vector<std::thread> wakers;
+  for (int t = 0; t < 4; ++t) {
+    wakers.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) {
+        ++wanted;
+        loop.Wake();
+      }
+    });
+  }
+  for (std::thread& waker : wakers) waker.join();
+  pool.Stop();
+  EXPECT_FALSE(overlapped);
+  EXPECT_EQ(seen, 8000);
+}
+
+TEST(StreamLoop, MayDestroyItself) {
+  WorkPool pool({.threads = 2, .queue_max = 10});
+  struct Stream {
+    explicit Stream(WorkPool* work_pool, std::atomic<bool>* is_gone)
+        : loop(work_pool, [this, is_gone] {
+            *is_gone = true;
+            delete this;
+            return false;
+          }) {}
+    StreamLoop loop;
+  };
+  std::atomic<bool> gone = false;
+  (new Stream(&pool, &gone))->loop.Wake();
+  pool.Stop();
+  EXPECT_TRUE(gone);
+}
+
+class CountingStream final : public OpenStream {
+ public:
+  void End(const absl::Status& why) override {
+    ++ends;
+    last = why;
+  }
+  int ends = 0;
+  absl::Status last;
+};
+
+TEST(OpenStreams, EndsWhatIsOpenAndWhatOpensLater) {
+  OpenStreams streams;
+  CountingStream early, gone, late;
+  streams.Add(&early);
+  streams.Add(&gone);
+  streams.Remove(&gone);
+  streams.EndAll(absl::UnavailableError("shutting down"));
+  streams.Add(&late);
+  EXPECT_EQ(early.ends, 1);
+  EXPECT_EQ(gone.ends, 0);
+  EXPECT_EQ(late.ends, 1);
+  EXPECT_EQ(late.last.message(), "shutting down");
+}
+
+}  // namespace
+}  // namespace fpo::coordinator

@@ -1,0 +1,82 @@
+#include "tests/ctl/sample_job.h"
+
+namespace fpo::ctl {
+
+namespace pb = fpo::v1;
+
+JobView SampleJob() {
+  JobView job;
+  job.job_id = "j-4f2a1c";
+  job.name = "tiny-fpo";
+  job.kind = "train";
+  job.method = "fpo";
+  job.model = "/runs/sft/model";
+  job.output = "/runs/fpo";
+  job.has_reference = true;
+  job.owner = "ann";
+  job.state = "RUNNING";
+  job.submitted = absl::FromUnixSeconds(kSampleStart);
+  job.started = absl::FromUnixSeconds(kSampleStart + 2);
+  AttemptView attempt;
+  attempt.number = 1;
+  attempt.epoch = 4;
+  attempt.workers = {"w1"};
+  attempt.started = job.started;
+  job.attempts = {attempt};
+  job.progress.phase = "train";
+  job.progress.done = 63;
+  job.progress.total = 120;
+  job.progress.unit = "steps";
+  job.progress.step = 63;
+  job.progress.total_steps = 120;
+  job.progress.metrics = {{"loss", 0.63214},
+                          {"rewards/accuracies", 0.7134},
+                          {"rewards/margins", 0.1522},
+                          {"divergence/chosen", 0.0021},
+                          {"divergence/rejected", 0.0034},
+                          {"tokens", 6150},
+                          {"step_seconds", 0.5}};
+  job.cache = CacheView{2400, 1200, 4, 3.5, "ab12"};
+  job.priority = 500;
+  return job;
+}
+
+pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
+  pb::Job job;
+  job.set_job_id(job_id);
+  job.set_name("tiny-fpo");
+  job.set_state(state);
+  job.set_kind("train");
+  job.set_method("fpo");
+  job.mutable_spec()->set_owner("ann");
+  job.mutable_spec()->set_config_json(
+      R"({"model":{"path":"/runs/sft/model"},"reference":{"source":"cached"},)"
+      R"("output":"/runs/fpo"})");
+  job.mutable_submitted()->set_seconds(kSampleStart);
+  job.mutable_started()->set_seconds(kSampleStart + 2);
+  pb::Attempt& attempt = *job.add_attempts();
+  attempt.set_number(1);
+  attempt.set_epoch(4);
+  attempt.add_workers("w1");
+  attempt.mutable_started()->set_seconds(kSampleStart + 2);
+  pb::JobProgress& progress = *job.mutable_progress();
+  progress.set_phase("train");
+  progress.set_done(63);
+  progress.set_total(120);
+  progress.set_unit("steps");
+  progress.set_step(63);
+  progress.set_total_steps(120);
+  (*progress.mutable_metrics())["loss"] = 0.63214;
+  if (state == pb::SUCCEEDED || state == pb::FAILED || state == pb::CANCELLED) {
+    job.mutable_ended()->set_seconds(kSampleStart + 194);
+    attempt.mutable_ended()->set_seconds(kSampleStart + 194);
+    attempt.set_end_class(state == pb::SUCCEEDED ? "done"
+                          : state == pb::FAILED  ? "program"
+                                                 : "asked");
+  }
+  if (state == pb::SUCCEEDED) (*job.mutable_result())["eval_rewards/accuracies"] = 0.913;
+  if (state == pb::FAILED) job.set_reason("program: loss is not finite at step 64");
+  return job;
+}
+
+}  // namespace fpo::ctl

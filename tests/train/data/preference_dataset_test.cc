@@ -1,0 +1,133 @@
+#include "train/data/preference_dataset.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/train/support/scratch_folder.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr char kGood[] = R"({"prompt":"p","chosen":"c","rejected":"r"})";
+
+std::string Lines(int good, int bad) {
+  std::string text;
+  for (int i = 0; i < good; ++i) absl::StrAppend(&text, kGood, "\n");
+  for (int i = 0; i < bad; ++i) absl::StrAppend(&text, "{\"prompt\": 1}\n");
+  return text;
+}
+
+absl::Status Ignore(PreferenceRow&&) { return absl::OkStatus(); }
+
+TEST(PreferenceDatasetTest, FilesFollowEachOther) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  options.files = {folder.Put("a.jsonl", Lines(2, 0)), folder.Put("b.jsonl", Lines(1, 0))};
+  std::vector<std::string> places;
+  const auto counts = ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+    places.push_back(absl::StrCat(row.row, " ", row.where));
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->rows, 3);
+  EXPECT_EQ(places, (std::vector<std::string>{"0 a.jsonl:1", "1 a.jsonl:2", "2 b.jsonl:1"}));
+}
+
+TEST(PreferenceDatasetTest, FewBadRowsAreCountedMoreStopTheJob) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  options.max_bad_fraction = 0.1;
+  options.files = {folder.Put("a.jsonl", Lines(9, 1))};
+  const auto counts = ReadPreferenceRows(options, Ignore);
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->malformed, 1);
+  EXPECT_TRUE(
+      absl::StrContains(counts->malformed_examples.at(0), "a.jsonl:10: no field 'chosen'") ||
+      absl::StrContains(counts->malformed_examples.at(0), "a.jsonl:10: field 'prompt'"));
+  options.files = {folder.Put("b.jsonl", Lines(8, 2))};
+  const auto stopped = ReadPreferenceRows(options, Ignore);
+  EXPECT_TRUE(absl::IsInvalidArgument(stopped.status()));
+  EXPECT_TRUE(absl::StrContains(stopped.status().message(), "2 of 10 rows are malformed"));
+}
+
+TEST(PreferenceDatasetTest, AForeignFormIsNamedOnceWithWhatIsAccepted) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  std::string rows;
+  for (int i = 0; i < 300; ++i) {
+    absl::StrAppend(&rows, R"({"prompt":"p","completion":"c","label":true})", "\n");
+  }
+  options.files = {folder.Put("kto.jsonl", rows)};
+  const std::string why(ReadPreferenceRows(options, Ignore).status().message());
+  EXPECT_TRUE(absl::StrContains(why,
+                                "kto.jsonl:1 and 299 more: no field 'chosen'; the row has the "
+                                "fields \"completion\", \"label\", \"prompt\": KTO rows"))
+      << why;
+  EXPECT_TRUE(absl::StrContains(why, "accepted are prompt, chosen and rejected")) << why;
+  EXPECT_EQ(why.find("KTO rows"), why.rfind("KTO rows")) << why;
+}
+
+TEST(PreferenceDatasetTest, TextThatIsNotUtf8IsNamedByByteAndLine) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  const std::string good = absl::StrCat(kGood, "\n");
+  const std::string latin = "  {\"prompt\":\"caf\xE9\",\"chosen\":\"c\"}";
+  const auto why = [&](const std::string& name, const std::string& text) {
+    options.files = {folder.Put(name, text)};
+    return std::string(ReadPreferenceRows(options, Ignore).status().message());
+  };
+  // Byte 17 of the second line is the e with an acute accent.
+  EXPECT_TRUE(absl::StrContains(why("a.jsonl", good + latin + "\n"),
+                                "a.jsonl:2: not UTF-8 at byte 17 of line 2 (0xE9); convert"));
+  EXPECT_TRUE(absl::StrContains(why("b.json", absl::StrCat("[", kGood, ",\n", latin, "]")),
+                                "b.json:2: not UTF-8 at byte 17 of line 2 (0xE9)"));
+  EXPECT_TRUE(absl::StrContains(why("c.json", "[{\"prompt\":\"p\",\n \"chosen\":\"\xE9\"}]"),
+                                "c.json:1: not UTF-8 at byte 12 of line 2 (0xE9)"));
+  EXPECT_TRUE(absl::StrContains(why("d.jsonl", std::string("\xFF\xFE{\0\"\0", 6)), "-f UTF-16"));
+}
+
+TEST(PreferenceDatasetTest, EmptyInputIsAnError) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  options.files = {folder.Put("a.jsonl", "\n\n")};
+  const auto counts = ReadPreferenceRows(options, Ignore);
+  EXPECT_TRUE(absl::StrContains(counts.status().message(), "no rows in")) << counts.status();
+}
+
+TEST(PreferenceDatasetTest, TheVisitorCanStop) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  options.files = {folder.Put("a.jsonl", Lines(5, 0))};
+  const auto counts = ReadPreferenceRows(options, [](PreferenceRow&& row) {
+    return row.row == 1 ? absl::CancelledError("enough") : absl::OkStatus();
+  });
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts->rows, 2);
+  EXPECT_TRUE(absl::IsInternal(ReadPreferenceRows(options, [](PreferenceRow&&) {
+                                 return absl::InternalError("x");
+                               }).status()));
+}
+
+TEST(PreferenceDatasetTest, PublishedFiles) {
+  for (const char* name :
+       {"prefs/human_pairs.jsonl.gz", "prefs/hh-rlhf.harmless-base.test.jsonl.gz",
+        "prefs/alpaca_eval_pairs.jsonl.gz"}) {
+    const std::string path = SharedData(name);
+    if (path.empty()) GTEST_SKIP() << "shared test data is absent (FPO_SHARED_DATA)";
+    DatasetOptions options;
+    options.files = {path};
+    options.max_bad_fraction = 0;
+    int64_t pairs = 0;
+    const auto counts = ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+      pairs += row.has_rejected;
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(counts.ok()) << counts.status();
+    EXPECT_EQ(pairs, counts->rows);
+    EXPECT_GT(pairs, 2000);
+  }
+}
+
+}  // namespace
+}  // namespace fpo::train

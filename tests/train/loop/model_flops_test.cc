@@ -1,0 +1,44 @@
+#include "train/loop/model_flops.h"
+
+#include <gtest/gtest.h>
+
+namespace fpo::train {
+namespace {
+
+double OfLength(const GemmaConfig& config, size_t prompt, size_t response) {
+  static const std::vector<int32_t> ids(4096, 3);
+  const absl::Span<const int32_t> all(ids);
+  return TrainingFlops(config, {{all.subspan(0, prompt), all.subspan(0, response)}});
+}
+
+// The counts of a 2B model at length 1024: 4.049 + 0.109 + 1.180 GFLOP a token forward.
+TEST(ModelFlops, MatchesTheCountsOfThePublishedModel) {
+  const double all = OfLength(Gemma2_2B(), 1, 1023) / 3 / 1024;
+  EXPECT_NEAR(all, (4.049 + 0.109 + 1.180 * 1023 / 1024) * 1e9, 0.003e9);
+}
+
+TEST(ModelFlops, CountsOnlyWhatATokenSees) {
+  GemmaConfig config = TinyForTest();
+  config.sliding_window = 4;
+  const double growth = OfLength(config, 200, 1) - OfLength(config, 100, 1);
+  std::fill(config.sliding.begin(), config.sliding.end(), false);
+  EXPECT_GT(OfLength(config, 200, 1) - OfLength(config, 100, 1), growth);
+  EXPECT_GT(OfLength(config, 1, 100), OfLength(config, 100, 1));  // the head reads response rows
+}
+
+TEST(ModelFlops, AForwardIsAThird) {
+  const std::vector<int32_t> ids = {1, 2, 3, 4};
+  const absl::Span<const int32_t> all(ids);
+  const std::vector<Sequence> sequences = {{all.subspan(0, 3), all.subspan(0, 4)}};
+  const GemmaConfig config = TinyForTest();
+  EXPECT_DOUBLE_EQ(3 * ForwardFlops(config, sequences), TrainingFlops(config, sequences));
+}
+
+TEST(ModelFlops, ThePeakIsMeasuredOnce) {
+  const double peak = MeasuredPeakFlops(at::kCPU, at::kFloat);
+  EXPECT_GT(peak, 1e8);
+  EXPECT_EQ(MeasuredPeakFlops(at::kCPU, at::kFloat), peak);
+}
+
+}  // namespace
+}  // namespace fpo::train

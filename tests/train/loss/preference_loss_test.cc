@@ -1,0 +1,183 @@
+#include "train/loss/preference_loss.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <limits>
+
+#include "gtest/gtest.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kPairs = 6;
+constexpr Method kPairwise[] = {Method::kDpo,   Method::kLnDpo, Method::kSimpo, Method::kSimpoKl,
+                                Method::kTdpo1, Method::kTdpo2, Method::kFpo};
+
+SideValues RandomSide() {
+  return {-at::rand({kPairs}, at::kDouble) * 20, -at::rand({kPairs}, at::kDouble) * 20,
+          at::randint(1, 12, {kPairs}, at::kLong), at::rand({kPairs}, at::kDouble)};
+}
+
+PreferencePairs RandomPairs() {
+  at::manual_seed(6);
+  return {RandomSide(), RandomSide(), {}};
+}
+
+PreferenceOptions Options(Method method) { return {method, 0.7, 0.9, 0.3, 0, true}; }
+
+double Scalar(const at::Tensor& x) { return x.item<double>(); }
+
+TEST(PreferenceLoss, FollowsTheFormulaByHand) {
+  PreferencePairs pairs;
+  const auto one = [](double value) { return at::full({1}, value, at::kDouble); };
+  pairs.chosen = {one(-4), one(-5), one(2), one(0.5)};
+  pairs.rejected = {one(-9), one(-6), one(3), one(0.8)};
+  const auto u = [&](Method method) {
+    return Scalar(ComputeTerms({method, 0.5, 0.4, 0.25, 0, true}, pairs).u);
+  };
+  EXPECT_NEAR(u(Method::kDpo), 0.5 * (-4 + 9) - 0.5 * (-5 + 6), 1e-15);
+  EXPECT_NEAR(u(Method::kLnDpo), 0.5 * (-2 + 3) - 0.5 * (-2.5 + 2), 1e-15);
+  EXPECT_NEAR(u(Method::kSimpo), 0.5 * (-2 + 3) - 0.25, 1e-15);  // gamma after beta
+  EXPECT_NEAR(u(Method::kTdpo1), 2.0 - 0.5 * (0.8 - 0.5), 1e-15);
+  EXPECT_NEAR(u(Method::kTdpo2), 2.0 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
+  EXPECT_NEAR(u(Method::kSimpoKl), 0.25 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
+  EXPECT_NEAR(u(Method::kFpo), 0.75 - 0.4 * 0.5 * (0.8 - 0.5), 1e-15);
+}
+
+TEST(PreferenceLoss, IsLnTwoWhenThePolicyIsTheReference) {
+  PreferencePairs pairs = RandomPairs();
+  for (SideValues* side : {&pairs.chosen, &pairs.rejected}) {
+    side->reference_logp = side->logp;
+    side->divergence = at::zeros({kPairs}, at::kDouble);
+  }
+  for (const Method method : kPairwise) {
+    if (!NeedsReference(method)) continue;
+    for (const double smoothing : {0.0, 0.2}) {
+      PreferenceOptions options = Options(method);
+      options.label_smoothing = smoothing;
+      EXPECT_NEAR(Scalar(PreferenceLoss(options, pairs, kPairs)), std::log(2.0), 1e-15)
+          << MethodName(method);
+    }
+  }
+}
+
+TEST(PreferenceLoss, FpoWithoutAlphaIsLengthNormalisedDpo) {
+  const PreferencePairs pairs = RandomPairs();
+  PreferenceOptions fpo = Options(Method::kFpo);
+  fpo.alpha = 0;
+  EXPECT_DOUBLE_EQ(Scalar(PreferenceLoss(fpo, pairs, kPairs)),
+                   Scalar(PreferenceLoss(Options(Method::kLnDpo), pairs, kPairs)));
+}
+
+// The table of gradients of the method document, for every method, smoothing and stop-gradient.
+TEST(PreferenceLoss, HasTheStatedGradients) {
+  for (const Method method : kPairwise) {
+    for (const double smoothing : {0.0, 0.1}) {
+      for (const bool stop : {true, false}) {
+        PreferencePairs pairs = RandomPairs();
+        pairs.weight = at::tensor({1.0, 1.0, 0.0, 2.0, 1.0, 1.0}, at::kDouble);
+        PreferenceOptions o = Options(method);
+        o.label_smoothing = smoothing;
+        o.stop_gradient = stop;
+        const std::vector<at::Tensor> inputs = {pairs.chosen.logp, pairs.rejected.logp,
+                                                pairs.chosen.divergence, pairs.rejected.divergence};
+        for (const at::Tensor& input : inputs) input.set_requires_grad(true);
+        const double count = 6;
+        const auto grads = torch::autograd::grad({PreferenceLoss(o, pairs, count)}, inputs, {},
+                                                 false, false, /*allow_unused=*/true);
+        const at::Tensor u = ComputeTerms(o, pairs).u.detach();
+        const at::Tensor g = pairs.weight / count * (u.sigmoid() - (1 - smoothing));
+        const bool simpo = method == Method::kSimpo || method == Method::kSimpoKl;
+        const bool per_token = method == Method::kLnDpo || simpo || method == Method::kFpo;
+        const auto scale = [&](const SideValues& side) {
+          return per_token ? o.beta / side.tokens.to(at::kDouble)
+                           : at::full({kPairs}, o.beta, at::kDouble);
+        };
+        const bool scaled =
+            method == Method::kTdpo2 || method == Method::kSimpoKl || method == Method::kFpo;
+        const double factor = method == Method::kTdpo1 ? o.beta : scaled ? o.alpha * o.beta : 0;
+        const bool through_chosen = method == Method::kTdpo1 || (scaled && !stop);
+        const at::Tensor expected[] = {g * scale(pairs.chosen), -g * scale(pairs.rejected),
+                                       g * (through_chosen ? factor : 0.0), -g * factor};
+        for (size_t i = 0; i < inputs.size(); ++i) {
+          const at::Tensor grad = grads[i].defined() ? grads[i] : at::zeros_like(g);
+          EXPECT_LT(RelativeError(grad, expected[i]), 1e-14)
+              << MethodName(method) << " smoothing " << smoothing << " stop " << stop << " " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(PreferenceLoss, SharesAddUpToTheBatch) {
+  const PreferencePairs pairs = RandomPairs();
+  const auto part = [&](int64_t first, int64_t count) {
+    const auto cut = [&](const SideValues& side) {
+      return SideValues{
+          side.logp.narrow(0, first, count), side.reference_logp.narrow(0, first, count),
+          side.tokens.narrow(0, first, count), side.divergence.narrow(0, first, count)};
+    };
+    return PreferencePairs{cut(pairs.chosen), cut(pairs.rejected), {}};
+  };
+  const PreferenceOptions fpo = Options(Method::kFpo);
+  const double whole = Scalar(PreferenceLoss(fpo, pairs, kPairs));
+  EXPECT_NEAR(whole,
+              Scalar(PreferenceLoss(fpo, part(0, 1), kPairs)) +
+                  Scalar(PreferenceLoss(fpo, part(1, 5), kPairs)),
+              1e-15);
+}
+
+TEST(PreferenceLoss, AnInvalidPairCannotPoisonTheSum) {
+  PreferencePairs pairs = RandomPairs();
+  pairs.chosen.logp[2] = std::numeric_limits<double>::quiet_NaN();
+  pairs.weight = at::tensor({1.0, 1.0, 0.0, 1.0, 1.0, 1.0}, at::kDouble);
+  EXPECT_TRUE(std::isfinite(Scalar(PreferenceLoss(Options(Method::kDpo), pairs, 5))));
+}
+
+TEST(PairLoss, IsExactFarFromZero) {
+  const at::Tensor u = at::tensor({-1000.0, -25.0, 25.0, 1000.0}, at::kDouble);
+  const at::Tensor loss = PairLoss(u, 0);
+  EXPECT_DOUBLE_EQ(Scalar(loss[0]), 1000);
+  EXPECT_NEAR(Scalar(loss[2]) / std::log1p(std::exp(-25.0)), 1, 1e-12);
+  EXPECT_GE(Scalar(loss[3]), 0);
+  EXPECT_DOUBLE_EQ(Scalar(PairLoss(u, 0.25)[0]), 750);
+}
+
+TEST(SftLoss, IsTheTokenMean) {
+  const at::Tensor logp = at::tensor({-3.0, -6.0}, at::kDouble);
+  EXPECT_DOUBLE_EQ(Scalar(SftLoss(logp, 4.5)), 2);
+}
+
+TEST(ComputeTerms, SaysWhatIsMissing) {
+  PreferencePairs pairs = RandomPairs();
+  pairs.rejected.divergence.reset();
+  try {
+    ComputeTerms(Options(Method::kFpo), pairs);
+    FAIL() << "accepted a pair without divergences";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("fpo needs divergences"), std::string::npos);
+  }
+  EXPECT_NO_THROW(ComputeTerms(Options(Method::kLnDpo), pairs));
+  pairs.chosen.reference_logp.reset();
+  EXPECT_THROW(ComputeTerms(Options(Method::kLnDpo), pairs), c10::Error);
+  EXPECT_NO_THROW(ComputeTerms(Options(Method::kSimpo), pairs));
+  EXPECT_THROW(ComputeTerms(Options(Method::kSft), pairs), c10::Error);
+}
+
+TEST(Method, NamesAndNeeds) {
+  for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}) {
+    EXPECT_EQ(MethodName(*ParseMethod(name)), name);
+  }
+  EXPECT_NE(ParseMethod("ipo").status().message().find("allowed are sft, dpo"), std::string::npos);
+  EXPECT_FALSE(NeedsReference(Method::kSimpo));
+  EXPECT_TRUE(NeedsReference(Method::kFpo));
+  EXPECT_TRUE(NeedsFeatures(Method::kFpo));
+  EXPECT_FALSE(NeedsFeatures(Method::kLnDpo));
+  EXPECT_TRUE(NeedsKl(Method::kTdpo2));
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,82 @@
+#include "train/loss/preference_metrics.h"
+
+#include <map>
+
+#include "gtest/gtest.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+at::Tensor Values(std::vector<double> values) { return at::tensor(values, at::kDouble); }
+
+// Pair 0: a win. Pair 1: a loss. Pair 2: a tie.
+PreferencePairs ThreePairs() {
+  PreferencePairs pairs;
+  pairs.chosen = {Values({-4, -8, -3}), Values({-5, -6, -3}), Values({2, 4, 1}), Values({1, 2, 3})};
+  pairs.rejected = {Values({-9, -2, -4}), Values({-6, -6, -4}), Values({3, 2, 2}),
+                    Values({4, 5, 6})};
+  return pairs;
+}
+
+std::map<std::string, double> Report(const PreferenceMetrics& metrics) {
+  std::map<std::string, double> report;
+  for (const auto& [name, value] : metrics.Report()) report[name] = value;
+  return report;
+}
+
+TEST(PreferenceMetrics, FollowTheirDefinitions) {
+  auto report = Report(MeasurePairs({Method::kDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
+  EXPECT_NEAR(report["rewards/chosen"], 0.5 * (1 - 2 + 0) / 3, 1e-15);
+  EXPECT_NEAR(report["rewards/rejected"], 0.5 * (-3 + 4 + 0) / 3, 1e-15);
+  EXPECT_NEAR(report["rewards/margins"], 0.5 * (-1 - 1) / 3.0, 1e-15);
+  EXPECT_NEAR(report["rewards/accuracies"], 1 / 3.0, 1e-15);  // the tie is not a win
+  EXPECT_NEAR(report["rewards/ties"], 1 / 3.0, 1e-15);
+  EXPECT_NEAR(report["logps/chosen"], -5, 1e-15);
+  EXPECT_NEAR(report["logps/rejected"], -5, 1e-15);
+  EXPECT_NEAR(report["logps/accuracies"], 1 / 3.0, 1e-15);  // -2 > -3, -2 < -1, -3 < -2
+  EXPECT_NEAR(report["divergence/chosen"], 2, 1e-15);
+  EXPECT_NEAR(report["divergence/rejected"], 5, 1e-15);
+}
+
+TEST(PreferenceMetrics, RewardsLeaveOutConstraintAndGamma) {
+  auto fpo = Report(MeasurePairs({Method::kFpo, 0.5, 7, 9, 0, true}, ThreePairs()));
+  auto ln_dpo = Report(MeasurePairs({Method::kLnDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
+  EXPECT_DOUBLE_EQ(fpo["rewards/margins"], ln_dpo["rewards/margins"]);
+  EXPECT_NEAR(fpo["rewards/chosen"], 0.5 * (1 / 2.0 - 2 / 4.0 + 0) / 3, 1e-15);
+  EXPECT_NE(fpo["loss"], ln_dpo["loss"]);
+  auto simpo = Report(MeasurePairs({Method::kSimpo, 2, 0, 9, 0, true}, ThreePairs()));
+  EXPECT_NEAR(simpo["rewards/chosen"], 2 * (-2 - 2 - 3) / 3.0, 1e-14);
+}
+
+TEST(PreferenceMetrics, AccuracyComparesTheSamePair) {
+  PreferencePairs pairs = ThreePairs();
+  const PreferenceOptions options = {Method::kSimpo, 1, 0, 0, 0, true};
+  const double before = Report(MeasurePairs(options, pairs))["rewards/accuracies"];
+  const at::Tensor order = at::tensor({1, 2, 0}, at::kLong);
+  pairs.rejected.logp = pairs.rejected.logp.index_select(0, order);
+  pairs.rejected.tokens = pairs.rejected.tokens.index_select(0, order);
+  EXPECT_NE(Report(MeasurePairs(options, pairs))["rewards/accuracies"], before);
+}
+
+TEST(PreferenceMetrics, PartsAddUpAndInvalidPairsDoNotCount) {
+  PreferencePairs pairs = ThreePairs();
+  const PreferenceOptions options = {Method::kFpo, 0.5, 0.3, 0, 0, true};
+  pairs.weight = Values({1, 1, 0});
+  PreferenceMetrics parts = MeasurePairs(options, pairs);
+  pairs.weight = Values({0, 0, 1});
+  parts += MeasurePairs(options, pairs);
+  const auto whole = Report(MeasurePairs(options, ThreePairs()));
+  for (const auto& [name, value] : Report(parts)) EXPECT_NEAR(value, whole.at(name), 1e-14) << name;
+  EXPECT_TRUE(PreferenceMetrics().Report().empty());
+}
+
+TEST(PreferenceMetrics, AddsNothingToTheGraph) {
+  PreferencePairs pairs = ThreePairs();
+  pairs.chosen.logp.set_requires_grad(true);
+  MeasurePairs({Method::kDpo, 0.5, 0, 0, 0, true}, pairs);
+  EXPECT_FALSE(pairs.chosen.logp.grad().defined());
+}
+
+}  // namespace
+}  // namespace fpo::train

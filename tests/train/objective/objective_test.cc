@@ -1,0 +1,161 @@
+#include "train/objective/objective.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/support/tiny_run.h"
+#include "train/reference/online_reference.h"
+
+namespace fpo::train {
+namespace {
+
+class ObjectiveTest : public testing::Test {
+ protected:
+  ObjectiveTest() {
+    tiny_.WriteModel("reference", 2);
+    policy_ =
+        std::make_unique<LoadedModel>(*LoadModel({tiny_.Path("model"), "float32", at::kCPU, true}));
+    const auto other = LoadModel({tiny_.Path("reference"), "float32"});
+    const LoadedSae sae = *LoadSae({tiny_.Path("sae"), {}, ""}, policy_->model.config(), at::kCPU);
+    reference_ = std::make_unique<OnlineReference>(other->model, std::vector<LoadedSae>{sae});
+    options_.preference.beta = 2;
+    options_.constraint.top_k = 8;
+    options_.saes = {sae};
+  }
+  ObjectivePart Compute() {
+    const Objective objective(policy_->model, options_, reference_.get());
+    auto part = objective.Compute(Views(pairs_), static_cast<double>(pairs_.size()));
+    EXPECT_TRUE(part.ok()) << part.status();
+    return *std::move(part);
+  }
+  // Gradient of the layer below the SAE's site.
+  at::Tensor Gradient() {
+    for (const auto& [name, tensor] : policy_->model.Parameters()) {
+      tensor.mutable_grad() = at::Tensor();
+    }
+    Compute().loss.backward();
+    return policy_->model.Parameters()[3].second.grad().clone();
+  }
+  const TinyRun tiny_;
+  const std::vector<TokenPair> pairs_ = RandomPairs(5, 31);
+  std::unique_ptr<LoadedModel> policy_;
+  std::unique_ptr<OnlineReference> reference_;
+  ObjectiveOptions options_;
+};
+
+// Encoding only the reference's columns is the same as encoding all of them.
+TEST_F(ObjectiveTest, ReferenceSelectionEqualsTheDenseWay) {
+  options_.constraint.selection = FeatureSelection::kReference;
+  const ObjectivePart part = Compute();
+  const at::NoGradGuard no_grad;
+  const std::vector<Sequence> sequences = BothSides(Views(pairs_));
+  const auto batch = MakeSequenceBatch(sequences, at::kCPU);
+  ScoringOptions scoring;
+  scoring.taps = {options_.saes[0].tap};
+  const ResponseScores scores = ScoreSequences(policy_->model, *batch, scoring);
+  const at::Tensor policy = options_.saes[0].sae.PooledFeatures(
+      {scores.site_rows[0], batch->response_of_row, batch->sequences});
+  const auto reference = reference_->Values(sequences, ReferenceDetail::kSums);
+  const at::Tensor distance = FeatureDistance(policy, reference->pooled[0], options_.constraint);
+  const double rejected = distance.narrow(0, 5, 5).sum().item<double>();
+  EXPECT_NEAR(part.metrics.preference.sums[PreferenceMetrics::kDivergenceRejected], rejected, 1e-4);
+}
+
+TEST_F(ObjectiveTest, ConstraintPullsOnlyWithAlpha) {
+  const at::Tensor with = Gradient();
+  options_.preference.alpha = 0;
+  const at::Tensor without = Gradient();
+  options_.preference.method = Method::kLnDpo;
+  options_.saes.clear();
+  const at::Tensor plain = Gradient();
+  EXPECT_FALSE(at::allclose(with, without));
+  EXPECT_TRUE(at::equal(without, plain));
+}
+
+TEST_F(ObjectiveTest, StopGradientKeepsTheValue) {
+  options_.preference.alpha = 3;
+  const double loss = Compute().loss.item<double>();
+  const at::Tensor stopped = Gradient();
+  options_.preference.stop_gradient = false;
+  EXPECT_DOUBLE_EQ(Compute().loss.item<double>(), loss);
+  EXPECT_FALSE(at::allclose(stopped, Gradient()));
+}
+
+// The SAE is frozen: only the policy's parameters ever get gradients.
+TEST_F(ObjectiveTest, GradientReachesThePolicyOnly) {
+  Gradient();
+  for (const auto& [name, tensor] : policy_->model.Parameters()) {
+    EXPECT_TRUE(tensor.grad().defined()) << name;
+  }
+}
+
+TEST_F(ObjectiveTest, KlIsSummedFromTheWholeDistributions) {
+  options_.preference.method = Method::kTdpo1;
+  options_.saes.clear();
+  const ObjectivePart part = Compute();
+  const at::NoGradGuard no_grad;
+  const auto other = LoadModel({tiny_.Path("reference"), "float32"});
+  double expected = 0;
+  for (const Sequence& sequence : BothSides(Views(pairs_))) {
+    std::vector<int64_t> ids(sequence.prompt.begin(), sequence.prompt.end());
+    ids.insert(ids.end(), sequence.response.begin(), sequence.response.end());
+    const auto log_probs = [&](const Gemma& model) {
+      const at::Tensor hidden = model.Forward(at::tensor(ids).unsqueeze(0), {}).hidden[0];
+      const double cap = *model.config().final_softcap;
+      return at::log_softmax((hidden.mm(model.head().t()) / cap).tanh() * cap, -1);
+    };
+    const at::Tensor ref = log_probs(other->model), own = log_probs(policy_->model);
+    const at::Tensor rows = (ref.exp() * (ref - own)).sum(-1);
+    const int64_t first = static_cast<int64_t>(sequence.prompt.size()) - 1;
+    expected +=
+        rows.narrow(0, first, static_cast<int64_t>(sequence.response.size())).sum().item<double>();
+  }
+  const BatchMetrics& metrics = part.metrics;
+  const double kl = metrics[BatchMetrics::kKlChosen] + metrics[BatchMetrics::kKlRejected];
+  EXPECT_NEAR(kl, expected, 1e-4 * expected);
+  const auto& sums = metrics.preference.sums;
+  EXPECT_NEAR(sums[PreferenceMetrics::kDivergenceChosen], metrics[BatchMetrics::kKlChosen], 1e-9);
+}
+
+// Metrics are free: a step whose loss has no KL computes none, an evaluation does.
+TEST_F(ObjectiveTest, OnlyEvaluationsMeasureTheKlOfOtherMethods) {
+  EXPECT_EQ(Compute().metrics[BatchMetrics::kKlParts], 0);
+  const at::NoGradGuard no_grad;
+  const BatchMetrics metrics = Compute().metrics;
+  EXPECT_EQ(metrics[BatchMetrics::kKlParts], 1);
+  EXPECT_GT(metrics[BatchMetrics::kKlMargin], 0);
+  EXPECT_GT(metrics[BatchMetrics::kEntropyTop], 0);
+}
+
+TEST_F(ObjectiveTest, WeightsScaleTheDistance) {
+  const auto rejected = [this] {
+    return Compute().metrics.preference.sums[PreferenceMetrics::kDivergenceRejected];
+  };
+  for (const FeatureSelection selection :
+       {FeatureSelection::kUnion, FeatureSelection::kReference}) {
+    options_.constraint.selection = selection;
+    options_.constraint.weights = at::Tensor();
+    const double plain = rejected();
+    options_.constraint.weights = at::full({32}, 3.0f);
+    EXPECT_NEAR(rejected(), 3 * plain, 1e-5 * plain);
+    options_.constraint.weights = at::zeros({32});
+    EXPECT_EQ(rejected(), 0);
+  }
+}
+
+// A longer pair in the same batch pads the others and must not change them.
+TEST_F(ObjectiveTest, PaddingChangesNothing) {
+  const Objective objective(policy_->model, options_, reference_.get());
+  const std::vector<TokenPairView> views = Views(pairs_);
+  BatchMetrics apart;
+  for (const TokenPairView& view : views) {
+    apart += objective.Compute({view}, 5)->metrics;
+  }
+  const auto together = Compute().metrics.Report(Method::kFpo);
+  const auto sum = apart.Report(Method::kFpo);
+  ASSERT_EQ(sum.size(), together.size());
+  for (const auto& [name, value] : sum) EXPECT_NEAR(value, together.at(name), 1e-4) << name;
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,42 @@
+#include "train/ops/rms_norm.h"
+
+#include "gtest/gtest.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+TEST(RmsNorm, GivesThePublishedValues) {
+  const at::Tensor y = RmsNorm(at::tensor({0.1f, 0.2f}), at::zeros({2}), 1e-6);
+  EXPECT_NEAR(y[0].item<float>(), 0.6324429f, 1e-6);
+  EXPECT_NEAR(y[1].item<float>(), 1.2648858f, 1e-6);
+}
+
+TEST(RmsNorm, HasExactGradients) {
+  at::manual_seed(1);
+  ExpectGradientsMatchDifferences([](const auto& in) { return RmsNorm(in[0], in[1], 1e-6); },
+                                  {at::randn({2, 3, 5}, at::kDouble), at::randn({5}, at::kDouble)});
+}
+
+TEST(RmsNorm, MultipliesByOnePlusWeightBeforeItRounds) {
+  // 1 + 2^-9 is not a bfloat16: rounding the factor first would lose the weight.
+  const at::Tensor weight = at::full({1}, 0.001953125, at::kBFloat16);
+  const at::Tensor x = at::full({1, 1}, 1.0, at::kBFloat16);
+  const at::Tensor scaled = RmsNorm(x, weight, /*eps=*/0);
+  const at::Tensor exact = at::full({1, 1}, 1.001953125).to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(scaled, exact));
+  // The whole row in float32, rounded once.
+  at::manual_seed(2);
+  const at::Tensor rows = at::randn({4, 64}).to(at::kBFloat16);
+  const at::Tensor w = at::randn({64}).to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(RmsNorm(rows, w, 1e-6),
+                        RmsNorm(rows.to(at::kFloat), w.to(at::kFloat), 1e-6).to(at::kBFloat16)));
+}
+
+TEST(RmsNorm, RefusesAWeightOfAnotherWidth) {
+  EXPECT_THROW(RmsNorm(at::zeros({2, 3}), at::zeros({4}), 1e-6), c10::Error);
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,28 @@
+#include "train/ops/segment.h"
+
+#include "gtest/gtest.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+TEST(ResponseSums, AddsInFloat64ByOwner) {
+  // In float32 the small value would vanish beside the large one.
+  const at::Tensor values = at::tensor({1e8f, 1.0f, 2.0f, -1e8f});
+  const at::Tensor owners = at::tensor({1, 1, 0, 1}, at::kLong);
+  const at::Tensor sums = ResponseSums(values, owners, 3);
+  EXPECT_TRUE(at::equal(sums, at::tensor({2.0, 1.0, 0.0}, at::kDouble)));
+  EXPECT_TRUE(at::equal(ResponseSizes(owners, 3), at::tensor({1, 3, 0}, at::kLong)));
+}
+
+TEST(ResponseSums, HasExactGradients) {
+  at::manual_seed(1);
+  const at::Tensor owners = at::tensor({2, 0, 2, 1}, at::kLong);
+  ExpectGradientsMatchDifferences(
+      [&](const auto& in) { return ResponseSums(in[0], owners, 3).square(); },
+      {at::randn({4}, at::kDouble)});
+}
+
+}  // namespace
+}  // namespace fpo::train

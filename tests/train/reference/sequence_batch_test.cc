@@ -1,0 +1,68 @@
+#include "train/reference/sequence_batch.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+namespace fpo::train {
+namespace {
+
+std::vector<int64_t> List(const at::Tensor& tensor) {
+  const at::Tensor whole = tensor.contiguous();
+  return {whole.data_ptr<int64_t>(), whole.data_ptr<int64_t>() + whole.numel()};
+}
+
+// Prompt [bos a b], response [c d end]: rows 2 3 4 predict it, rows 3 4 5 are it.
+TEST(SequenceBatch, TwoRowLists) {
+  const std::vector<int32_t> prompt = {2, 10, 11}, response = {12, 13, 1}, short_one = {9};
+  const auto batch =
+      MakeSequenceBatch({{prompt, response}, {prompt, short_one}}, at::kCPU, int64_t{1000});
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->parts.size(), 1u);
+  const PaddedPart& part = batch->parts[0];
+  EXPECT_EQ(List(part.ids), (std::vector<int64_t>{2, 10, 11, 12, 13, 1, 2, 10, 11, 9, 0, 0}));
+  EXPECT_EQ(List(part.logp_rows), (std::vector<int64_t>{2, 3, 4, 8}));
+  EXPECT_EQ(List(part.response_rows), (std::vector<int64_t>{3, 4, 5, 9}));
+  EXPECT_EQ(List(batch->targets), (std::vector<int64_t>{12, 13, 1, 9}));
+  EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 0, 1}));
+  EXPECT_EQ(batch->tokens[0].item<double>(), 3);
+  EXPECT_EQ(batch->tokens[1].item<double>(), 1);
+  EXPECT_EQ(batch->real_tokens, 10);
+  EXPECT_EQ(batch->padded_tokens, 12);
+}
+
+TEST(SequenceBatch, PartsComeBackInSequenceOrder) {
+  const std::vector<int32_t> prompt = {2}, a = {10, 11}, b = {20, 21, 22, 23, 24, 1}, c = {30};
+  const auto batch =
+      MakeSequenceBatch({{prompt, a}, {prompt, b}, {prompt, c}}, at::kCPU, int64_t{0});
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->parts.size(), 3u);  // free parts: no padding at all
+  EXPECT_EQ(batch->padded_tokens, batch->real_tokens);
+  std::vector<at::Tensor> ids;
+  for (const PaddedPart& part : batch->parts) {
+    ids.push_back(part.ids.flatten().index_select(0, part.response_rows));
+  }
+  // The token at a response row is its own target.
+  EXPECT_EQ(List(at::cat(ids).index_select(0, batch->row_order)), List(batch->targets));
+  EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 1, 1, 1, 1, 1, 1, 2}));
+}
+
+TEST(SequenceBatch, PartsWeighPaddingAgainstTheirCost) {
+  EXPECT_EQ(CutIntoParts({4, 100, 96, 5}, 20), (std::vector<std::vector<int64_t>>{{1, 2}, {3, 0}}));
+  EXPECT_EQ(CutIntoParts({4, 100, 96, 5}, 100000).size(), 1u);
+  EXPECT_TRUE(CutIntoParts({}, 20).empty());
+}
+
+TEST(SequenceBatch, EmptySidesAreRefused) {
+  const std::vector<int32_t> some = {2}, none;
+  EXPECT_FALSE(MakeSequenceBatch({{none, some}}, at::kCPU).ok());
+  EXPECT_FALSE(MakeSequenceBatch({{some, none}}, at::kCPU).ok());
+}
+
+TEST(SequenceBatch, GroupsFitTheirTokens) {
+  const auto groups = GroupByLength({3, 10, 4, 4, 50}, 12);
+  EXPECT_EQ(groups, (std::vector<std::vector<int64_t>>{{4}, {1}, {2, 3, 0}}));
+  EXPECT_TRUE(GroupByLength({}, 12).empty());
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,57 @@
+#include "train/runs/metrics_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "tests/train/support/tiny_run.h"
+#include "train/events/exit_status.h"
+
+namespace fpo::train {
+namespace {
+
+TEST(MetricsLog, KeepsLinesUpToTheCheckpoint) {
+  const TinyRun tiny;
+  const std::string path = tiny.Path("metrics.jsonl");
+  {
+    auto log = MetricsLog::Open(path, -1);
+    ASSERT_TRUE(log.ok());
+    for (int64_t step = 1; step <= 4; ++step) {
+      ASSERT_TRUE((*log)->Append(step, 0.25 * double(step), {{"loss", 0.5}, {"tokens", 70}}).ok());
+    }
+  }
+  std::ofstream(path, std::ios::app) << "{\"step\": 5, \"lo";  // torn by a kill
+  auto log = MetricsLog::Open(path, 2);
+  ASSERT_TRUE(log.ok());
+  ASSERT_TRUE((*log)->Append(3, 0.75, {{"loss", std::nan("")}}).ok());
+  EXPECT_EQ(Slurp(path),
+            "{\"step\":1,\"epoch\":0.25,\"loss\":0.5,\"tokens\":70}\n"
+            "{\"step\":2,\"epoch\":0.5,\"loss\":0.5,\"tokens\":70}\n"
+            "{\"step\":3,\"epoch\":0.75,\"loss\":null}\n");
+}
+
+TEST(MetricsLog, KnowsTheEvaluationThatItKept) {
+  const TinyRun tiny;
+  const std::string path = tiny.Path("metrics.jsonl");
+  {
+    auto log = MetricsLog::Open(path, -1);
+    for (int64_t step = 1; step <= 4; ++step) {
+      ASSERT_TRUE((*log)->Append(step, 0.1, {{"loss", 0.5}}).ok());
+      if (step % 2 != 0) continue;
+      ASSERT_TRUE((*log)->Append(step, 0.1, {{"eval_seconds", 1}}).ok());
+    }
+    EXPECT_FALSE((*log)->HasEvaluation(4)) << "only of what was kept when it was opened";
+  }
+  EXPECT_TRUE((*MetricsLog::Open(path, 4))->HasEvaluation(4));
+  EXPECT_FALSE((*MetricsLog::Open(path, 3))->HasEvaluation(3));
+}
+
+TEST(MetricsLog, UnwritablePathIsStorage) {
+  EXPECT_EQ(ExitCodeOf(MetricsLog::Open("/proc/nothing/metrics.jsonl", -1).status()),
+            ExitCode::kStorage);
+}
+
+}  // namespace
+}  // namespace fpo::train

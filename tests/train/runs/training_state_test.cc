@@ -1,0 +1,43 @@
+#include "train/runs/training_state.h"
+
+#include <gtest/gtest.h>
+
+namespace fpo::train {
+namespace {
+
+TrainingState State() {
+  TrainingState state;
+  state.step = 12;
+  state.world = 2;
+  state.seed = 42;
+  state.data_digest = "d";
+  state.model_digest = "m";
+  state.recipe_id = "r";
+  state.reference_probe = {-1.25, -3.5e-7};
+  state.train_seconds = 1.5;
+  return state;
+}
+
+TEST(TrainingState, JsonRoundTrip) {
+  const auto back = TrainingState::Parse(State().Json());
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->Json(), State().Json());
+  EXPECT_FALSE(TrainingState::Parse("{}").ok());
+  EXPECT_FALSE(TrainingState::Parse("torn").ok());
+}
+
+TEST(TrainingState, AnotherRunIsRefused) {
+  EXPECT_TRUE(State().CheckSameRun(State()).ok());
+  TrainingState other = State();
+  other.data_digest = "x";
+  EXPECT_FALSE(State().CheckSameRun(other).ok());
+  other = State();
+  other.recipe_id = "x";
+  EXPECT_FALSE(State().CheckSameRun(other).ok());
+  other = State();
+  other.step = 0;  // where a fresh run is does not matter
+  EXPECT_TRUE(State().CheckSameRun(other).ok());
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,95 @@
+#include "train/sae/sparse_autoencoder.h"
+
+#include <limits>
+
+#include "gtest/gtest.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+SaeTensors Tensors() {
+  at::manual_seed(15);
+  SaeTensors tensors;
+  tensors.w_enc = at::randn({6, 9});
+  tensors.b_enc = at::randn({9}) * 0.1;
+  tensors.threshold = at::rand({9});
+  tensors.w_dec = at::randn({9, 6});
+  tensors.b_dec = at::randn({6});
+  return tensors;
+}
+
+std::string ErrorOf(const SaeTensors& tensors) {
+  const auto sae = SparseAutoencoder::Create(tensors);
+  return sae.ok() ? "accepted" : std::string(sae.status().message());
+}
+
+TEST(SparseAutoencoder, JumpsAtTheThreshold) {
+  SaeTensors tensors;
+  tensors.w_enc = at::ones({1, 3});
+  tensors.b_enc = at::zeros({3});
+  tensors.threshold = at::tensor({1.0f, 0.5f, 0.25f});
+  const auto sae = SparseAutoencoder::Create(tensors);
+  ASSERT_TRUE(sae.ok()) << sae.status();
+  EXPECT_TRUE(
+      at::equal(sae->Encode(at::full({1, 1}, 0.6f)), at::tensor({0.0f, 0.6f, 0.6f}).view({1, 3})));
+  EXPECT_FALSE(sae->has_decoder());
+  EXPECT_THROW(sae->Decode(at::zeros({1, 3})), c10::Error);
+}
+
+TEST(SparseAutoencoder, ANegativeThresholdLetsNothingNegativeThrough) {
+  SaeTensors tensors;
+  tensors.w_enc = at::ones({1, 1});
+  tensors.b_enc = at::zeros({1});
+  tensors.threshold = at::full({1}, -1.0f);
+  const auto sae = SparseAutoencoder::Create(tensors);
+  EXPECT_EQ(sae->Encode(at::full({1, 1}, -0.5f)).item<float>(), 0.0f);
+  EXPECT_EQ(sae->Encode(at::full({1, 1}, 0.5f)).item<float>(), 0.5f);
+}
+
+TEST(SparseAutoencoder, DecodesToTheWidth) {
+  const SaeTensors tensors = Tensors();
+  const auto sae = SparseAutoencoder::Create(tensors);
+  const at::Tensor codes = at::rand({4, 9});
+  EXPECT_LT(RelativeError(sae->Decode(codes), at::matmul(codes, tensors.w_dec) + tensors.b_dec),
+            1e-6);
+}
+
+TEST(SparseAutoencoder, CanSubtractTheDecoderBiasFirst) {
+  SaeTensors tensors = Tensors();
+  const at::Tensor rows = at::randn({5, 6});
+  const auto plain = SparseAutoencoder::Create(tensors);
+  tensors.apply_b_dec_to_input = true;
+  const auto shifted = SparseAutoencoder::Create(tensors);
+  EXPECT_LT(RelativeError(shifted->Encode(rows), plain->Encode(rows - tensors.b_dec)), 1e-5);
+  EXPECT_GT(RelativeError(shifted->Encode(rows), plain->Encode(rows)), 1e-2);
+}
+
+TEST(SparseAutoencoder, EncodesBfloat16RowsInFloat32) {
+  const auto sae = SparseAutoencoder::Create(Tensors());
+  const at::Tensor rows = at::randn({5, 6}).to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(sae->Encode(rows), sae->Encode(rows.to(at::kFloat))));
+}
+
+TEST(SparseAutoencoder, NamesTheArrayThatIsWrong) {
+  SaeTensors tensors = Tensors();
+  tensors.b_enc = at::zeros({8});
+  EXPECT_NE(ErrorOf(tensors).find("b_enc is Float [8]; expected floating point [9]"),
+            std::string::npos);
+  tensors = Tensors();
+  tensors.threshold.reset();
+  EXPECT_NE(ErrorOf(tensors).find("no array threshold"), std::string::npos);
+  tensors = Tensors();
+  tensors.w_enc[2][3] = std::numeric_limits<float>::infinity();
+  EXPECT_NE(ErrorOf(tensors).find("w_enc holds a value that is not finite"), std::string::npos);
+  tensors = Tensors();
+  tensors.b_dec.reset();
+  EXPECT_NE(ErrorOf(tensors).find("no array b_dec"), std::string::npos);
+  tensors = Tensors();
+  tensors.w_dec = tensors.w_dec.t();
+  EXPECT_NE(ErrorOf(tensors).find("w_dec"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fpo::train

@@ -1,0 +1,126 @@
+#include "tests/train/support/float64_run.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "tests/train/support/free_port.h"
+#include "train/collective/c10d_process_group.h"
+#include "train/collective/single_process_group.h"
+#include "train/formats/sae_files.h"
+#include "train/loop/trainer.h"
+#include "train/reference/online_reference.h"
+#include "train/runs/run_inputs.h"
+
+namespace fpo::train {
+namespace {
+
+// Rank `rank` of `world`, which meet at `port`.
+struct Place {
+  int64_t rank;
+  int64_t world;
+  int port;
+};
+
+absl::StatusOr<std::unique_ptr<ProcessGroup>> Join(const Place& place) {
+  if (place.world == 1) return std::make_unique<SingleProcessGroup>();
+  C10dOptions options;
+  options.rank = place.rank;
+  options.world = place.world;
+  options.port = place.port;
+  options.timeout = absl::Seconds(60);
+  return JoinC10d(options);
+}
+
+// Everything the steps compute with.
+absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& job) {
+  RecordingSink events;
+  RunInputOptions options;
+  options.prepared = tiny.Path("prepared");
+  options.reference = "online";
+  FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job, options, events));
+  inputs.policy.model = InFloat64(inputs.policy.model);
+  inputs.policy.model.SetRequiresGrad(true);
+  for (LoadedSae& sae : inputs.objective.saes) sae = InFloat64(sae);
+  FPO_ASSIGN_OR_RETURN(const LoadedModel reference, LoadModel({job.reference.path}));
+  inputs.reference =
+      std::make_unique<OnlineReference>(InFloat64(reference.model), inputs.objective.saes);
+  return inputs;
+}
+
+// Leaves its group to the caller: in one process, a rank's connections must not close while another
+// rank still works.
+absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job, const Place& place,
+                                     std::unique_ptr<ProcessGroup>* group_out) {
+  FPO_ASSIGN_OR_RETURN(*group_out, Join(place));
+  ProcessGroup* const group = group_out->get();
+  FPO_ASSIGN_OR_RETURN(RunInputs inputs, InputsInFloat64(tiny, job));
+  // One folder a rank: the check that it can be written counts on one rank a process.
+  const std::string out = absl::StrCat("float64-", RandomId(6));
+  FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(tiny.Path(out), job, false));
+  RecordingSink events;
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
+                       Trainer::Create(job, inputs, folder, {events, nullptr, *group}));
+  FPO_RETURN_IF_ERROR(trainer->Run());
+  Trajectory trajectory;
+  for (const char* kind : {"step", "evaluation"}) {
+    for (const TrainEvent& event : events.Of(kind)) trajectory.Add(event.metrics);
+  }
+  for (const auto& [name, tensor] : inputs.policy.model.Parameters()) {
+    trajectory.weights[name] = tensor.detach();
+  }
+  return trajectory;
+}
+
+}  // namespace
+
+Gemma InFloat64(const Gemma& model) {
+  TensorMap weights;
+  for (const auto& [name, tensor] : model.Parameters()) {
+    weights[name] = tensor.detach().to(at::kDouble);
+  }
+  auto wide = Gemma::Create(model.config(), std::move(weights));
+  TORCH_CHECK(wide.ok(), wide.status().ToString());
+  return *std::move(wide);
+}
+
+LoadedSae InFloat64(const LoadedSae& sae) {
+  const auto file = LoadSaeFile(sae.path);
+  TORCH_CHECK(file.ok(), file.status().ToString());
+  const auto wide =
+      SparseAutoencoder::Create({file->w_enc.to(at::kDouble), file->b_enc, file->threshold,
+                                 file->w_dec, file->b_dec, file->apply_b_dec_to_input});
+  TORCH_CHECK(wide.ok(), wide.status().ToString());
+  return {*wide, sae.tap, sae.path, sae.digest, sae.l0};
+}
+
+Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {
+  const int port = world > 1 ? FreePort() : 0;
+  std::vector<Trajectory> trajectories(static_cast<size_t>(world));
+  std::vector<std::unique_ptr<ProcessGroup>> groups(static_cast<size_t>(world));
+  std::vector<std::thread> threads;
+  for (int64_t rank = 0; rank < world; ++rank) {
+    threads.emplace_back([&, rank] {
+      auto trained = TrainRank(tiny, job, {rank, world, port}, &groups[static_cast<size_t>(rank)]);
+      ASSERT_TRUE(trained.ok()) << "rank " << rank << ": " << trained.status();
+      trajectories[static_cast<size_t>(rank)] = *std::move(trained);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (::testing::Test::HasFatalFailure()) return {};
+  for (const Trajectory& other : trajectories) {
+    for (const auto& [name, tensor] : other.weights) {
+      EXPECT_TRUE(at::equal(tensor, trajectories[0].weights.at(name))) << name;
+    }
+  }
+  return trajectories[0];
+}
+
+}  // namespace fpo::train

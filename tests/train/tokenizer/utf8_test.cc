@@ -1,0 +1,34 @@
+#include "train/tokenizer/utf8.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace fpo::train {
+namespace {
+
+TEST(Utf8Test, DecodesEveryLength) {
+  const std::string text = "a\u00e9\u6f22\U0001F600";
+  size_t at = 0;
+  EXPECT_EQ(NextCodePoint(text, &at), 'a');
+  EXPECT_EQ(NextCodePoint(text, &at), 0xE9);
+  EXPECT_EQ(NextCodePoint(text, &at), 0x6F22);
+  EXPECT_EQ(NextCodePoint(text, &at), 0x1F600);
+  EXPECT_EQ(at, text.size());
+  EXPECT_EQ(FirstInvalidUtf8(text), text.size());
+  EXPECT_EQ(FirstInvalidUtf8(std::string("a\0b", 3)), 3u);
+}
+
+TEST(Utf8Test, RefusesWhatIsNotWellFormed) {
+  for (const char* bad :
+       {"\x80", "\xC0\xAF", "\xC1\xBF", "\xC3", "\xE0\x80\xAF", "\xE2\x96", "\xED\xA0\x80",
+        "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3(", "\xFF"}) {
+    size_t at = 0;
+    EXPECT_EQ(NextCodePoint(bad, &at), -1) << bad;
+    EXPECT_EQ(at, 0u);
+    EXPECT_EQ(FirstInvalidUtf8(std::string("ok") + bad), 2u);
+  }
+}
+
+}  // namespace
+}  // namespace fpo::train

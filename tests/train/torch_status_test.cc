@@ -1,0 +1,66 @@
+#include "train/torch_status.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <new>
+
+#include "train/events/exit_status.h"
+
+namespace fpo::train {
+namespace {
+
+TEST(TorchStatus, StatusesPassThrough) {
+  EXPECT_TRUE(RunTorch([] { return absl::OkStatus(); }).ok());
+  EXPECT_TRUE(absl::IsNotFound(RunTorch([] { return absl::NotFoundError("x"); })));
+}
+
+TEST(TorchStatus, OutOfMemoryIsNamedWithAWayOut) {
+  const absl::Status status = RunTorch([] {
+    at::empty({int64_t{1} << 50}, at::kFloat);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("tokens_per_microbatch"));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(RunTorch([]() -> absl::Status { throw std::bad_alloc(); })));
+}
+
+TEST(TorchStatus, OnlyLackOfMemoryEndsAsMemory) {
+  EXPECT_EQ(ExitCodeOf(RunTorch([]() -> absl::Status { throw std::bad_alloc(); })),
+            ExitCode::kOutOfMemory);
+  EXPECT_EQ(ExitCodeOf(RunTorch([] { return absl::ResourceExhaustedError("disk full"); })),
+            ExitCode::kStorage);
+}
+
+TEST(TorchStatus, AFaultOfTheDeviceIsTheHostsAndOthersAreNot) {
+  const auto code_of = [](const char* what) {
+    return ExitCodeOf(RunTorch([what]() -> absl::Status { throw c10::Error(std::string(what)); }));
+  };
+  for (const char* fault :
+       {"CUDA error: no CUDA-capable device is detected",
+        "CUDA error: uncorrectable ECC error encountered",
+        "CUDA error: CUDA driver version is insufficient for CUDA runtime version",
+        "CUDA error: no kernel image is available for execution on the device",
+        "No CUDA GPUs are available"}) {
+    EXPECT_EQ(code_of(fault), ExitCode::kDevice) << fault;
+  }
+  for (const char* bug : {"CUDA error: an illegal memory access was encountered",
+                          "CUDA error: device-side assert triggered", "unknown error",
+                          "mat1 and mat2 shapes cannot be multiplied"}) {
+    EXPECT_EQ(code_of(bug), ExitCode::kBug) << bug;
+  }
+}
+
+TEST(TorchStatus, OtherExceptionsAreBugsOnOneLine) {
+  const absl::Status status = RunTorch([] {
+    at::ones({2, 3}).matmul(at::ones({2, 3}));
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsInternal(status));
+  EXPECT_EQ(status.message().find('\n'), absl::string_view::npos);
+}
+
+}  // namespace
+}  // namespace fpo::train

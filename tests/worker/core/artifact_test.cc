@@ -1,0 +1,107 @@
+#include "worker/core/artifact.h"
+
+#include <filesystem>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::worker {
+namespace {
+
+using fpo::testing::TempFolder;
+using fpo::testing::WriteWhole;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ArtifactTest : public ::testing::Test {
+ protected:
+  ArtifactTest() {
+    std::filesystem::create_directories(out_ / "model");
+    std::filesystem::create_directories(out_ / "checkpoints/step-4");
+    WriteWhole(out_ / "model/config.json", "{}");
+    WriteWhole(out_ / "metrics.jsonl", "line\n");
+    WriteWhole(out_ / "private.key", "secret");
+    const std::string hex = ToHex(Sha256Of("weights"));
+    WriteWhole(out_ / "checkpoints/step-4/model.safetensors", "weights");
+    WriteWhole(out_ / "checkpoints/step-4/manifest.json",
+               R"({"files":{"model.safetensors":{"bytes":7,"sha256":")" + hex + R"("}}})");
+  }
+  absl::Status Serve(const ArtifactOrder& order) {
+    frames_.clear();
+    return ServeArtifact(order, [this](ArtifactFrame frame) {
+      frames_.push_back(std::move(frame));
+      return true;
+    });
+  }
+  std::string Data() const {
+    std::string data;
+    for (const ArtifactFrame& frame : frames_) data += frame.data;
+    return data;
+  }
+
+  TempFolder out_;
+  std::vector<ArtifactFrame> frames_;
+};
+
+TEST_F(ArtifactTest, ListsTheModelAndTheFilesOfARunOnly) {
+  ASSERT_TRUE(Serve({.folder = out_.path()}).ok());
+  ASSERT_EQ(frames_.size(), 1u);
+  EXPECT_THAT(frames_[0].files, ElementsAre(ArtifactEntry{"model/config.json", 2, ""},
+                                            ArtifactEntry{"metrics.jsonl", 5, ""}));
+  for (const char* file : {"private.key", "checkpoints/step-4/model.safetensors", "model"}) {
+    EXPECT_FALSE(Serve({.folder = out_.path(), .file = file}).ok()) << file;
+    EXPECT_EQ(Data(), "");
+  }
+}
+
+TEST_F(ArtifactTest, ACheckpointsListNamesTheDigestsOfItsManifest) {
+  ASSERT_TRUE(Serve({.folder = out_ / "checkpoints/step-4", .checkpoint = true}).ok());
+  ASSERT_EQ(frames_[0].files.size(), 2u);
+  EXPECT_EQ(frames_[0].files[1].sha256, ToHex(Sha256Of("weights")));
+}
+
+TEST_F(ArtifactTest, GoesOnAtAnyOffsetAndDigestsTheWhole) {
+  std::string text(3 * kArtifactFrameBytes + 17, 'x');
+  for (size_t i = 0; i < text.size(); i += 997) text[i] = static_cast<char>(i);
+  WriteWhole(out_ / "model/w", text);
+  for (const size_t offset :
+       {size_t{0}, size_t{1}, kArtifactFrameBytes, 2 * kArtifactFrameBytes + 5, text.size()}) {
+    ASSERT_TRUE(
+        Serve({.folder = out_.path(), .file = "model/w", .offset = static_cast<int64_t>(offset)})
+            .ok());
+    EXPECT_EQ(Data(), text.substr(offset));
+    EXPECT_EQ(frames_.back().sha256, Sha256Of(text));
+    for (const ArtifactFrame& frame : frames_) EXPECT_LE(frame.data.size(), kArtifactFrameBytes);
+  }
+  EXPECT_TRUE(
+      absl::IsOutOfRange(Serve({.folder = out_.path(), .file = "model/w", .offset = 1 << 30})));
+}
+
+TEST_F(ArtifactTest, NeverLeavesTheFolder) {
+  std::filesystem::create_symlink("/etc/passwd", out_ / "model/link");
+  std::filesystem::create_symlink("/etc", out_ / "model/etc");
+  std::filesystem::remove(out_ / "metrics.jsonl");
+  std::filesystem::create_symlink("/etc/passwd", out_ / "metrics.jsonl");
+  for (const char* file : {"model/link", "model/etc/passwd", "model/../../etc/passwd",
+                           "/etc/passwd", "metrics.jsonl"}) {
+    EXPECT_FALSE(Serve({.folder = out_.path(), .file = file}).ok()) << file;
+    EXPECT_EQ(Data(), "") << file;
+  }
+  ASSERT_TRUE(Serve({.folder = out_.path()}).ok());
+  EXPECT_EQ(frames_[0].files.size(), 1u);
+}
+
+TEST_F(ArtifactTest, WhatIsGoneIsSaidAndAReaderWhoLeavesEndsIt) {
+  const absl::Status gone = Serve({.folder = out_ / "checkpoints/step-9", .checkpoint = true});
+  EXPECT_TRUE(absl::IsNotFound(gone));
+  EXPECT_THAT(std::string(gone.message()), HasSubstr("is not there (any more)"));
+  int frames = 0;
+  const absl::Status left = ServeArtifact({.folder = out_.path(), .file = "metrics.jsonl"},
+                                          [&](const ArtifactFrame&) { return ++frames > 9; });
+  EXPECT_TRUE(absl::IsCancelled(left));
+  EXPECT_EQ(frames, 1);
+}
+
+}  // namespace
+}  // namespace fpo::worker

@@ -1,0 +1,90 @@
+#include "worker/core/outbox/line_journal.h"
+
+#include <filesystem>
+
+#include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::worker {
+namespace {
+
+Line Text(const std::string& text) {
+  return {.rank = 1, .stream = "stdout", .time_unix_ms = 5, .text = text};
+}
+
+class LineJournalTest : public ::testing::Test {
+ protected:
+  LineJournal Make() { return LineJournal(options_); }
+  size_t Files() {
+    std::error_code error;
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
+      count += entry.is_regular_file();
+    }
+    return count;
+  }
+
+  fpo::testing::TempFolder folder_;
+  LineJournal::Options options_{.folder = folder_ / "j", .file_bytes = 60, .keep_bytes = 0};
+};
+
+TEST_F(LineJournalTest, WhatWasAppendedIsThereForTheNextProcess) {
+  {
+    LineJournal journal = Make();
+    for (uint64_t seq = 1; seq <= 9; ++seq)
+      journal.Append(seq, Text("line " + std::to_string(seq)));
+    journal.Append(10, Text("two\nlines"));
+  }
+  LineJournal journal = Make();
+  const LineJournal::Recovered recovered = journal.Recover();
+  EXPECT_EQ(recovered.first_seq, 1u);
+  ASSERT_EQ(recovered.lines.size(), 10u);
+  EXPECT_EQ(recovered.lines[3], Text("line 4"));
+  EXPECT_EQ(recovered.lines[9], Text("two\nlines"));
+  journal.Remove();
+  EXPECT_EQ(Files(), 0u);
+}
+
+TEST_F(LineJournalTest, AcknowledgedFilesGo) {
+  LineJournal journal = Make();
+  for (uint64_t seq = 1; seq <= 20; ++seq) journal.Append(seq, Text("a line of some length"));
+  const size_t before = Files();
+  journal.Acknowledge(10);
+  EXPECT_LT(Files(), before);
+  LineJournal next = Make();
+  const LineJournal::Recovered recovered = next.Recover();
+  EXPECT_LE(recovered.first_seq, 11u);
+  EXPECT_EQ(recovered.first_seq + recovered.lines.size(), 21u);
+  journal.Acknowledge(20);
+  EXPECT_EQ(Files(), 0u);
+}
+
+TEST_F(LineJournalTest, ATornLastLineIsLeftOut) {
+  {
+    LineJournal journal = Make();
+    journal.Append(7, Text("whole"));
+    journal.Append(8, Text("torn"));
+  }
+  const std::string path = options_.folder + "/log.journal-7";
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 2);
+  const LineJournal::Recovered recovered = Make().Recover();
+  EXPECT_EQ(recovered.first_seq, 7u);
+  EXPECT_EQ(recovered.lines, std::vector<Line>{Text("whole")});
+}
+
+TEST_F(LineJournalTest, TheOldestGoesBeyondTheLimit) {
+  options_.bytes_max = 200;
+  LineJournal journal = Make();
+  for (uint64_t seq = 1; seq <= 50; ++seq) journal.Append(seq, Text("a line of some length"));
+  EXPECT_LE(Files(), 5u);
+  const LineJournal::Recovered recovered = Make().Recover();
+  EXPECT_EQ(recovered.first_seq + recovered.lines.size(), 51u) << "the newest are there";
+}
+
+TEST_F(LineJournalTest, NothingIsNothing) {
+  EXPECT_TRUE(Make().Recover().lines.empty());
+  EXPECT_TRUE(DecodeLines("garbage\n").empty());
+}
+
+}  // namespace
+}  // namespace fpo::worker

@@ -1,0 +1,67 @@
+#include "worker/core/process/rank_group.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/worker/core/agent_fixture.h"
+
+namespace fpo::worker {
+namespace {
+
+using fpo::testing::FakeTrainer;
+using ::testing::HasSubstr;
+
+class RankGroupTest : public ::testing::Test {
+ protected:
+  GroupEnd Run(const std::vector<std::vector<std::string>>& ranks) {
+    std::vector<RankCommand> commands;
+    for (const auto& words : ranks) {
+      commands.push_back(FakeTrainer(words));
+      commands.back().identity.rank = static_cast<int32_t>(commands.size()) - 1;
+    }
+    return RunRankGroup({"train", &output_, &output_}, commands, &processes_);
+  }
+
+  fpo::testing::AgentParts parts_;
+  ProcessSet processes_{&parts_.spawner, parts_.journal.get(), &parts_.metrics};
+  RankOutput output_{{"job", 1, 1}, -1, &parts_.outbox, &parts_.metrics};
+};
+
+TEST_F(RankGroupTest, IsDoneWhenAllRanksAre) {
+  EXPECT_TRUE(Run({{"talk"}, {"exit", "0"}, {"talk"}}).end.ok());
+}
+
+TEST_F(RankGroupTest, TheFirstFailureStopsTheOthersAndTellsTheStory) {
+  const absl::Time start = absl::Now();
+  const GroupEnd group = Run({{"hang"}, {"exit-5 no memory left"}, {"hang"}});
+  EXPECT_EQ(group.end.end_class, "memory");
+  EXPECT_THAT(group.end.message, HasSubstr("train, rank 1: exit code 5"));
+  EXPECT_THAT(group.end.message, HasSubstr("no memory left"));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(15));
+}
+
+TEST_F(RankGroupTest, AGroupThatFallsSilentIsTakenForHung) {
+  const GroupEnd group = RunRankGroup({"train", &output_, &output_, absl::Milliseconds(300)},
+                                      {FakeTrainer({"ignore-term"})}, &processes_);
+  EXPECT_EQ(group.end.end_class, "infrastructure");
+  EXPECT_THAT(group.end.message, HasSubstr("train: silent for 300ms"));
+}
+
+TEST_F(RankGroupTest, StopEndsIt) {
+  processes_.Stop(absl::ZeroDuration());
+  EXPECT_EQ(Run({{"hang"}}).end.end_class, "asked");
+}
+
+TEST_F(RankGroupTest, AProgramThatCannotRunIsTheHostsFault) {
+  RankCommand command = FakeTrainer({});
+  command.spawn.argv = {"/nowhere"};
+  const GroupEnd group = RunRankGroup({"train", &output_, &output_}, {command}, &processes_);
+  EXPECT_EQ(group.end.end_class, "infrastructure");
+  EXPECT_THAT(group.end.message, HasSubstr("/nowhere"));
+}
+
+}  // namespace
+}  // namespace fpo::worker

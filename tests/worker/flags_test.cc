@@ -1,0 +1,110 @@
+#include "worker/flags.h"
+
+#include <sys/stat.h>
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
+
+namespace fpo::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+class WorkerFlagsTest : public ::testing::Test {
+ protected:
+  WorkerFlagsTest() {
+    fpo::testing::WriteWhole(trainer_, "#!/bin/sh\n");
+    chmod(trainer_.c_str(), 0755);
+  }
+  absl::StatusOr<ParsedFlags> Parse(std::vector<std::string> words) {
+    words.insert(words.begin(), "fpo-worker");
+    std::vector<const char*> argv;
+    for (const std::string& word : words) argv.push_back(word.c_str());
+    return ParseFlags(static_cast<int>(argv.size()), argv.data());
+  }
+  // With the flags that have no default.
+  absl::StatusOr<ParsedFlags> ParseMore(std::vector<std::string> words) {
+    words.insert(words.end(), {"--work-dir", folder_ / "work", "--trainer", trainer_});
+    return Parse(words);
+  }
+  std::string Error(const std::vector<std::string>& words) {
+    const auto flags = ParseMore(words);
+    EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(flags.status().message());
+  }
+
+  fpo::testing::TempFolder folder_;
+  const std::string trainer_ = folder_ / "fpo-train";
+};
+
+TEST_F(WorkerFlagsTest, DefaultsAreThoseOfTheReadme) {
+  const auto flags = ParseMore({});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const WorkerConfig& config = flags->config;
+  EXPECT_EQ(config.coordinator, "127.0.0.1:7070");
+  EXPECT_EQ(config.cache, "127.0.0.1:7080");
+  EXPECT_EQ(config.listen.http, "127.0.0.1:7091");
+  EXPECT_EQ(config.slots, 1);
+  EXPECT_EQ(config.device, "auto");
+  EXPECT_EQ(config.grace, absl::Seconds(30));
+  EXPECT_FALSE(config.name.empty());
+  EXPECT_FALSE(config.environment.empty());
+}
+
+TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
+  const std::string file = folder_ / "worker.toml";
+  fpo::testing::WriteWhole(file, "slots = 3\nname = \"from-file\"\n");
+  const auto flags = ParseMore({"--config", file, "--name", "w1", "--grace", "1m30s"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->config.slots, 3);
+  EXPECT_EQ(flags->config.name, "w1") << "the command line wins";
+  EXPECT_EQ(flags->config.grace, absl::Seconds(90));
+  fpo::testing::WriteWhole(file, "slot = 3\n");
+  EXPECT_EQ(Error({"--config", file}), file + ":1: slot: unknown key; did you mean slots?");
+}
+
+TEST_F(WorkerFlagsTest, AddressesMayBeNamedAsFpoctlDoes) {
+  const std::string file = folder_ / "worker.toml";
+  fpo::testing::WriteWhole(file, "cache-server = \"c:2\"\n");
+  const auto flags = ParseMore({"--server", "a:1", "--config", file});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->config.coordinator, "a:1");
+  EXPECT_EQ(flags->config.cache, "c:2");
+}
+
+TEST_F(WorkerFlagsTest, MistakesAreNamed) {
+  EXPECT_THAT(Error({"--slots", "0"}), HasSubstr("--slots"));
+  EXPECT_THAT(Error({"--name", "../x"}), HasSubstr("--name: \"../x\" must be"));
+  EXPECT_THAT(Error({"--grace", "soon"}), HasSubstr("soon"));
+  EXPECT_THAT(Error({"--device", "tpu"}), HasSubstr("tpu"));
+  EXPECT_THAT(Error({"--coordinator", "nowhere"}), HasSubstr("--coordinator: \"nowhere\""));
+  EXPECT_THAT(Error({"--cache", "127.0.0.1:0"}), HasSubstr("--cache: "));
+  EXPECT_THAT(Error({"--label", "a b=c"}), HasSubstr("must be NAME=VALUE"));
+  EXPECT_THAT(Error({"--http", "0.0.0.0:80"}), HasSubstr("0.0.0.0:80"));
+  EXPECT_THAT(Error({"--cgroup", "relative"}), HasSubstr("--cgroup"));
+  EXPECT_THAT(Error({"--cgroup", "off", "--memory-max-mib", "5"}), HasSubstr("--memory-max-mib"));
+  EXPECT_THAT(Error({"--device-idle-mib", "-1"}), HasSubstr("--device-idle-mib"));
+  EXPECT_THAT(Error({"--frobnicate"}), HasSubstr("frobnicate"));
+  const auto no_trainer = Parse({"--work-dir", folder_.path(), "--trainer", folder_ / "none"});
+  EXPECT_THAT(std::string(no_trainer.status().message()), HasSubstr("none"));
+  EXPECT_THAT(std::string(Parse({"--trainer", trainer_}).status().message()),
+              HasSubstr("--work-dir"));
+}
+
+TEST_F(WorkerFlagsTest, HelpAndVersionAreTexts) {
+  EXPECT_THAT(Parse({"--help"})->text.value_or(""), HasSubstr("--coordinator"));
+  EXPECT_THAT(Parse({"--version"})->text.value_or(""), HasSubstr("fpo-worker "));
+}
+
+TEST_F(WorkerFlagsTest, RelativePathsBecomeAbsolute) {
+  const auto flags = Parse({"--work-dir", "work", "--trainer", trainer_});
+  ASSERT_TRUE(flags.ok());
+  EXPECT_EQ(flags->config.work_dir.front(), '/');
+}
+
+}  // namespace
+}  // namespace fpo::worker

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/hash.h"
+#include "train/formats/safetensors_writer.h"
+
+namespace fpo::train {
+
+struct CheckpointInfo {
+  std::string folder;
+  int64_t step = 0;
+  std::optional<double> score;  // as given to the writer
+};
+
+struct SavedCheckpoint {
+  CheckpointInfo info;
+  TensorMap model;  // views on the mapped files: copy what you change
+  TensorMap optimizer;
+  std::string state_json;
+  Digest digest{};  // SHA-256 of manifest.json, the identity of the whole
+};
+
+// OUT/checkpoints/step-*, newest first, by name and manifest; not verified. Empty when there is no
+// such folder.
+std::vector<CheckpointInfo> ListCheckpoints(const std::string& out);
+
+// Sizes and SHA-256 of every file against manifest.json, and its step against the folder's name.
+// DataLoss names the file that differs.
+absl::Status VerifyCheckpoint(const std::string& folder);
+
+absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder);  // verified first
+
+struct SkippedCheckpoint {
+  int64_t step = 0;
+  bool bad = false;  // never to be tried again
+  std::string why;   // a sentence
+};
+
+// Gives `load` the newest checkpoint that verifies. One that does not, or that `load` refused now
+// and once before, is marked bad: its folder becomes step-N.bad. Then, and after a first refusal,
+// it is appended to `skipped` and the next older one is tried. NotFound when there is
+// none at all; DataLoss when there are some and none can be used. `load` must leave no trace when
+// it fails.
+absl::StatusOr<SavedCheckpoint> LoadNewestCheckpoint(
+    const std::string& out, const std::function<absl::Status(const SavedCheckpoint&)>& load,
+    std::vector<SkippedCheckpoint>* skipped);
+
+}  // namespace fpo::train

@@ -1,0 +1,132 @@
+#include "train/checkpoint/checkpoint_writer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/failpoint.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "train/checkpoint/checkpoint_reader.h"
+#include "train/formats/durable_file.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+using OrderedJson = nlohmann::ordered_json;
+
+absl::Status FolderError(const std::string& what, const std::string& folder,
+                         const std::error_code& error) {
+  return absl::UnavailableError(absl::StrCat("cannot ", what, " ", folder, ": ", error.message()));
+}
+
+// A folder is first renamed, so that a half removed one is never taken for a checkpoint.
+absl::Status RemoveFolder(const std::string& folder) {
+  std::error_code error;
+  const std::string doomed = folder + ".old";
+  fs::remove_all(doomed, error);
+  fs::rename(folder, doomed, error);
+  if (error) return FolderError("remove", folder, error);
+  FPO_FAILPOINT("checkpoint.half_removed");
+  fs::remove_all(doomed, error);
+  return absl::OkStatus();
+}
+
+void SweepLeftovers(const std::string& folder) {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (absl::StartsWith(name, "step-") &&
+        (absl::EndsWith(name, ".tmp") || absl::EndsWith(name, ".old"))) {
+      leftovers.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+}
+
+}  // namespace
+
+CheckpointWriter::CheckpointWriter(std::string out, Options options)
+    : folder_(absl::StrCat(out, "/checkpoints")), options_(options) {
+  options_.keep_last = std::max<int64_t>(options_.keep_last, 1);
+}
+
+absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
+                                          std::optional<double> score,
+                                          const std::string& folder) const {
+  const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
+  FPO_RETURN_IF_ERROR(WriteSafetensors(at("model.safetensors"), content.model, {{"format", "pt"}}));
+  FPO_FAILPOINT("checkpoint.model_written");
+  FPO_RETURN_IF_ERROR(WriteSafetensors(at("optimizer.safetensors"), content.optimizer));
+  FPO_RETURN_IF_ERROR(WriteFileDurably(at("state.json"), content.state_json));
+  FPO_FAILPOINT("checkpoint.before_manifest");
+  OrderedJson manifest;
+  manifest["version"] = 1;
+  manifest["step"] = content.step;
+  manifest["score"] = score ? OrderedJson(*score) : OrderedJson(nullptr);
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
+    FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(at(name)));
+    manifest["files"][name] = {{"bytes", fs::file_size(at(name))}, {"sha256", ToHex(digest)}};
+  }
+  return WriteFileDurably(at("manifest.json"), manifest.dump(2) + "\n");
+}
+
+absl::StatusOr<std::string> CheckpointWriter::Write(const CheckpointContent& content,
+                                                    std::optional<double> score) {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) return FolderError("create", folder_, error);
+  if (!swept_) SweepLeftovers(folder_);
+  swept_ = true;
+  const std::string target = absl::StrCat(folder_, "/step-", content.step);
+  const std::string building = target + ".tmp";
+  fs::remove_all(building, error);
+  fs::create_directory(building, error);
+  if (error) return FolderError("create", building, error);
+  const absl::Status written = WriteFiles(content, score, building);
+  if (!written.ok()) {
+    fs::remove_all(building, error);
+    return written;
+  }
+  FPO_FAILPOINT("checkpoint.before_rename");
+  if (fs::exists(target, error)) FPO_RETURN_IF_ERROR(RemoveFolder(target));
+  fs::rename(building, target, error);
+  if (error) return FolderError("rename", building, error);
+  FPO_RETURN_IF_ERROR(SyncFolder(folder_));
+  FPO_FAILPOINT("checkpoint.after_rename");
+  FPO_RETURN_IF_ERROR(Retain(content.step));
+  return target;
+}
+
+absl::Status CheckpointWriter::Retain(int64_t newest) const {
+  const std::string out = fs::path(folder_).parent_path().string();
+  const std::vector<CheckpointInfo> all = ListCheckpoints(out);
+  std::set<int64_t> wanted = {newest};
+  for (size_t i = 0; i < all.size() && i < static_cast<size_t>(options_.keep_last); ++i) {
+    wanted.insert(all[i].step);
+  }
+  std::vector<std::pair<double, int64_t>> scored;
+  std::error_code error;
+  for (const CheckpointInfo& info : all) {
+    // The marker that `fpoctl ckpt pin` leaves.
+    if (fs::exists(info.folder + "/pinned", error)) wanted.insert(info.step);
+    if (info.score) scored.emplace_back(*info.score, info.step);
+  }
+  std::sort(scored.begin(), scored.end());
+  const auto best = static_cast<size_t>(std::max<int64_t>(options_.keep_best, 0));
+  for (size_t i = 0; i < scored.size() && i < best; ++i) wanted.insert(scored[i].second);
+  for (const CheckpointInfo& info : all) {
+    if (wanted.count(info.step) == 0) FPO_RETURN_IF_ERROR(RemoveFolder(info.folder));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,130 @@
+#include "train/checkpoint/hf_export.h"
+
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "train/formats/durable_file.h"
+#include "train/formats/safetensors_directory.h"
+#include "train/formats/tensor_type.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+using OrderedJson = nlohmann::ordered_json;
+
+// transformers reads tokenizer.json where there is one and builds it from tokenizer.model
+// otherwise.
+constexpr std::array<const char*, 12> kCopied = {
+    "tokenizer.model",    "tokenizer.json",           "tokenizer_config.json",
+    "added_tokens.json",  "special_tokens_map.json",  "chat_template.jinja",
+    "chat_template.json", "generation_config.json",   "vocab.json",
+    "merges.txt",         "preprocessor_config.json", "processor_config.json"};
+
+void SetDtype(OrderedJson* config, const char* dtype) {
+  (*config)["dtype"] = dtype;
+  if (config->contains("torch_dtype")) (*config)["torch_dtype"] = dtype;
+}
+
+absl::StatusOr<OrderedJson> ReadConfig(const std::string& source) {
+  const std::string path = absl::StrCat(source, "/config.json");
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, 1 << 24));
+  OrderedJson config = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return absl::DataLossError(absl::StrCat(path, " is not a JSON object"));
+  return config;
+}
+
+absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& config,
+                                const TensorMap& weights) {
+  FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(source));
+  const auto tied_key = config.find("tie_word_embeddings");
+  const bool tied = tied_key == config.end() || *tied_key != false;
+  for (const std::string& name : original.Names()) {
+    const auto it = weights.find(name);
+    if (it == weights.end()) {
+      if (tied && name == "lm_head.weight") continue;  // a copy of the embedding
+      return absl::InvalidArgumentError(
+          absl::StrCat("the trained weights lack tensor \"", name, "\" of ", source));
+    }
+    FPO_ASSIGN_OR_RETURN(const TensorEntry entry, original.Entry(name));
+    if (entry.shape != it->second.sizes().vec()) {
+      return absl::InvalidArgumentError(absl::StrCat("trained tensor \"", name, "\" has shape ",
+                                                     ShapeText(it->second.sizes().vec()), ", in ",
+                                                     source, " it is ", ShapeText(entry.shape)));
+    }
+  }
+  for (const auto& [name, tensor] : weights) {
+    if (!original.Contains(name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("trained tensor \"", name, "\" is not one of ", source));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CopyCompanions(const std::string& source, const std::string& folder) {
+  for (const char* name : kCopied) {
+    const std::string from = absl::StrCat(source, "/", name);
+    std::error_code error;
+    if (!fs::is_regular_file(from, error)) continue;
+    FPO_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(from));
+    FPO_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(folder, "/", name), bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
+                         const std::string& folder) {
+  FPO_ASSIGN_OR_RETURN(OrderedJson config, ReadConfig(request.source));
+  FPO_RETURN_IF_ERROR(CheckAgainstSource(request.source, config, weights));
+  const char* dtype = request.dtype == c10::ScalarType::Float ? "float32" : "bfloat16";
+  SetDtype(&config, dtype);
+  if (config.contains("text_config") && config["text_config"].is_object()) {
+    SetDtype(&config["text_config"], dtype);
+  }
+  TensorMap stored;
+  for (const auto& [name, tensor] : weights) stored[name] = tensor.detach().to(request.dtype);
+  FPO_RETURN_IF_ERROR(WriteShardedSafetensors(folder, stored));
+  FPO_RETURN_IF_ERROR(CopyCompanions(request.source, folder));
+  return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
+}
+
+}  // namespace
+
+absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights) {
+  if (request.dtype != c10::ScalarType::BFloat16 && request.dtype != c10::ScalarType::Float) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a model folder is written as bfloat16 or float32, "
+                     "not ",
+                     c10::toString(request.dtype)));
+  }
+  const std::string building = request.target + ".tmp";
+  const std::string old = request.target + ".old";
+  std::error_code error;
+  fs::remove_all(building, error);
+  fs::create_directories(building, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot create ", building, ": ", error.message()));
+  }
+  const absl::Status written = WriteFolder(request, weights, building);
+  if (!written.ok()) {
+    fs::remove_all(building, error);
+    return written;
+  }
+  fs::remove_all(old, error);
+  if (fs::exists(request.target, error)) fs::rename(request.target, old, error);
+  fs::rename(building, request.target, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot rename ", building, " to ", request.target, ": ", error.message()));
+  }
+  fs::remove_all(old, error);
+  return SyncFolder(fs::path(request.target).parent_path().string());
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include <c10/core/ScalarType.h>
+
+#include "absl/status/status.h"
+#include "train/formats/safetensors_writer.h"
+
+namespace fpo::train {
+
+// Writes a Hugging Face folder that transformers' from_pretrained loads: weights in `dtype`
+// (BFloat16 or Float), config.json of `source` with the dtype set, and its tokenizer, chat template
+// and generation config files copied byte for byte. Complete or absent: built in TARGET.tmp and
+// renamed; an existing TARGET is replaced. InvalidArgument when `weights` and the source folder's
+// own tensors differ in names or shapes.
+struct HfExport {
+  std::string source;  // the model folder the run started from
+  std::string target;  // usually OUT/model
+  c10::ScalarType dtype = c10::ScalarType::BFloat16;
+};
+absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights);
+
+}  // namespace fpo::train

@@ -1,0 +1,161 @@
+#include "train/collective/c10d_process_group.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/work.h"
+#include "common/status_macros.h"
+#include "train/collective/backend.h"
+
+namespace fpo::train {
+namespace {
+
+// 16 MiB of float32 a rank and call: large enough for the link, small beside a model.
+constexpr int64_t kChunkElements = int64_t{4} << 20;
+
+std::chrono::milliseconds Milliseconds(absl::Duration duration) {
+  return std::chrono::milliseconds(absl::ToInt64Milliseconds(duration));
+}
+
+// c10d throws when a peer is gone or late; here is where that ends.
+absl::Status Translated(const std::string& what, const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    return absl::AbortedError(
+        absl::StrCat(what, ": another rank is lost or late: ", text.substr(0, text.find('\n'))));
+  }
+  return absl::OkStatus();
+}
+
+class C10dProcessGroup final : public ProcessGroup {
+ public:
+  explicit C10dProcessGroup(const C10dOptions& options) : options_(options) {}
+  absl::Status Join();
+
+  int64_t rank() const override { return options_.rank; }
+  int64_t world() const override { return options_.world; }
+  absl::Status Sum(std::vector<double>* values) override;
+  absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
+  absl::Status Barrier() override;
+
+ private:
+  void JoinStore();
+  absl::Status JoinBackend();
+  void SumInRankOrder(at::Tensor flat);  // [n] on the group's device, in place
+
+  C10dOptions options_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<c10d::Backend> backend_;
+};
+
+void C10dProcessGroup::JoinStore() {
+  c10d::TCPStoreOptions store;
+  store.port = static_cast<uint16_t>(options_.port);
+  store.isServer = options_.rank == 0;
+  store.numWorkers = static_cast<size_t>(options_.world);
+  store.timeout = Milliseconds(options_.timeout);
+  store_ = c10::make_intrusive<c10d::PrefixStore>(
+      options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
+}
+
+absl::Status C10dProcessGroup::JoinBackend() {
+  const int rank = static_cast<int>(options_.rank), world = static_cast<int>(options_.world);
+  if (options_.device.is_cuda()) {
+    const BackendRequest request{store_, rank, world, options_.timeout};
+    FPO_ASSIGN_OR_RETURN(backend_, MakeNcclBackend(request));
+    return absl::OkStatus();
+  }
+  auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(options_.timeout));
+  gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
+  gloo->threads = 2;
+  backend_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank, world, gloo);
+  return absl::OkStatus();
+}
+
+absl::Status C10dProcessGroup::Join() {
+  const std::string what =
+      absl::StrCat("rank ", options_.rank, " joining ", options_.host, ":", options_.port);
+  absl::Status joined;
+  FPO_RETURN_IF_ERROR(Translated(what, [&] {
+    JoinStore();
+    joined = JoinBackend();
+  }));
+  return joined;
+}
+
+void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
+  std::vector<at::Tensor> parts(static_cast<size_t>(options_.world));
+  for (at::Tensor& part : parts) part = at::empty_like(flat);
+  std::vector<std::vector<at::Tensor>> outputs = {parts};
+  std::vector<at::Tensor> inputs = {flat};
+  backend_->allgather(outputs, inputs)->wait();
+  flat.copy_(parts[0]);
+  for (size_t rank = 1; rank < parts.size(); ++rank) flat.add_(parts[rank]);
+}
+
+absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
+  const int64_t count = static_cast<int64_t>(values->size());
+  return Translated("summing metrics", [&] {
+    const at::Tensor own = at::from_blob(values->data(), {count}, at::kDouble);
+    const at::Tensor flat = own.to(options_.device);  // itself on the CPU
+    SumInRankOrder(flat);
+    if (!flat.is_cpu()) own.copy_(flat);
+  });
+}
+
+absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
+  const at::NoGradGuard no_grad;
+  Work work("summing over the ranks", static_cast<int64_t>(tensors.size()), "tensors");
+  return Translated("summing gradients", [&] {
+    for (size_t begin = 0; begin < tensors.size();) {
+      // Small tensors travel together, a large one alone and in pieces.
+      size_t end = begin;
+      int64_t elements = 0;
+      while (end < tensors.size() &&
+             (end == begin || elements + tensors[end].numel() <= kChunkElements)) {
+        elements += tensors[end++].numel();
+      }
+      std::vector<at::Tensor> views;
+      for (size_t i = begin; i < end; ++i) views.push_back(tensors[i].reshape({-1}));
+      at::Tensor flat = at::cat(views).to(options_.device);
+      for (int64_t start = 0; start < elements; start += kChunkElements) {
+        SumInRankOrder(flat.narrow(0, start, std::min(kChunkElements, elements - start)));
+        AdvanceWork(0);
+      }
+      int64_t offset = 0;
+      for (size_t i = begin; i < end; ++i) {
+        tensors[i].copy_(flat.narrow(0, offset, tensors[i].numel()).view_as(tensors[i]));
+        offset += tensors[i].numel();
+      }
+      begin = end;
+      work.SetDone(static_cast<int64_t>(end));
+    }
+  });
+}
+
+absl::Status C10dProcessGroup::Barrier() {
+  return Translated("waiting for the other ranks", [this] { backend_->barrier()->wait(); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinC10d(const C10dOptions& options) {
+  auto group = std::make_unique<C10dProcessGroup>(options);
+  const absl::Status joined = group->Join();
+  if (!joined.ok()) return joined;
+  return absl::StatusOr<std::unique_ptr<ProcessGroup>>(std::move(group));
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,298 @@
+#include "train/data/admission.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+
+namespace fpo::train {
+namespace {
+
+using Kind = PreferenceRow::Kind;
+using Ids = std::vector<int32_t>;
+
+constexpr size_t kExamplesMax = 20;
+
+int64_t Length(const Ids& ids) { return static_cast<int64_t>(ids.size()); }
+
+int64_t CommonHead(const Ids& a, const Ids& b) {
+  const size_t shorter = std::min(a.size(), b.size());
+  const auto [at, other] =
+      std::mismatch(a.begin(), a.begin() + static_cast<int64_t>(shorter), b.begin());
+  return at - a.begin();
+}
+
+// The conversation as one row per assistant turn: its prompt is everything before it.
+std::vector<PreferenceRow> AssistantTurns(const PreferenceRow& row) {
+  std::vector<PreferenceRow> turns;
+  for (size_t i = 0; i < row.chosen_messages.size(); ++i) {
+    const Message& message = row.chosen_messages[i];
+    if (message.role != "assistant" && message.role != "model") continue;
+    PreferenceRow turn = row;
+    turn.prompt_messages.assign(row.chosen_messages.begin(),
+                                row.chosen_messages.begin() + static_cast<int64_t>(i));
+    turn.chosen_messages = {message};
+    turns.push_back(std::move(turn));
+  }
+  return turns;
+}
+
+// Whether this row is a whole conversation, each of whose assistant turns is an example.
+bool IsConversation(const PreferenceRow& row) {
+  return row.kind == Kind::kMessages && !row.has_rejected && row.prompt_messages.empty();
+}
+
+std::string FormName(Kind kind) {
+  switch (kind) {
+    case Kind::kStrings:
+      return "strings";
+    case Kind::kMessages:
+      return "messages";
+    case Kind::kTranscript:
+      return "transcript";
+    case Kind::kIds:
+      return "ids";
+    case Kind::kText:
+      break;
+  }
+  return "text";
+}
+
+// Whether the response goes on where the prompt's last word ends, in a script that parts words.
+bool IsInsideAWord(absl::string_view prompt, absl::string_view response) {
+  absl::ConsumePrefix(&prompt, "<bos>");
+  if (prompt.empty() || response.empty()) return false;
+  return absl::ascii_isgraph(prompt.back()) && absl::ascii_isgraph(response.front());
+}
+
+}  // namespace
+
+struct Admission::Account {
+  AdmissionReport report;
+  std::vector<int64_t> prompt, chosen, rejected, total, uncut;
+  std::unordered_set<std::string> seen;
+  int64_t response_tokens = 0;
+  int64_t with_turns = 0, without_turns = 0;
+};
+
+Admission::Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
+                     AdmissionLimits limits)
+    : tokenizer_(tokenizer),
+      template_(chat_template),
+      limits_(limits),
+      marks_{tokenizer.bos(), tokenizer.IdOf("<start_of_turn>"), tokenizer.IdOf("\n")},
+      end_of_turn_(tokenizer.IdOf("<end_of_turn>")),
+      account_(std::make_unique<Account>()) {}
+
+Admission::~Admission() = default;
+
+bool Admission::full() const {
+  return limits_.max_pairs && account_->report.admitted >= *limits_.max_pairs;
+}
+
+absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
+  std::vector<AdmissionCandidate> candidates;
+  if (limits_.pairs_required && !row.has_rejected) {
+    // A row counts once, however many turns a conversation without a second response has.
+    candidates.emplace_back().drop_reason = "no_rejected_response";
+    return candidates;
+  }
+  if (!IsConversation(row)) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(row));
+    return candidates;
+  }
+  for (const PreferenceRow& turn : AssistantTurns(row)) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(turn));
+  }
+  if (candidates.empty()) candidates.emplace_back().drop_reason = "bad_roles";
+  return candidates;
+}
+
+absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row) const {
+  const bool two = row.has_rejected && !limits_.chosen_only;
+  AdmissionCandidate out;
+  if (two && !row.drop_reason.empty()) {
+    out.drop_reason = row.drop_reason;
+  } else if (row.kind == Kind::kIds) {
+    out.pair.prompt = row.prompt_ids;
+    out.pair.chosen = row.chosen_ids;
+    if (two) out.pair.rejected = row.rejected_ids;
+  } else {
+    FPO_RETURN_IF_ERROR(EncodeText(row, &out));
+  }
+  if (!out.drop_reason.empty()) return out;
+  TokenPair& pair = out.pair;
+  if (pair.prompt.empty()) out.drop_reason = "empty_prompt";
+  if (pair.chosen.empty() || (two && pair.rejected.empty())) out.drop_reason = "empty_response";
+  for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
+    const auto outside = [&](int32_t id) { return id >= tokenizer_.id_limit(); };
+    if (std::any_of(part->begin(), part->end(), outside)) out.drop_reason = "id_outside_vocabulary";
+  }
+  if (!out.drop_reason.empty()) return out;
+  Limit(&out);
+  if (two && pair.chosen == pair.rejected) out.drop_reason = "identical_pair";
+  pair.row = row.row;
+  pair.row_id = row.id;
+  out.equal_scores = two && row.chosen_score && row.chosen_score == row.rejected_score;
+  return out;
+}
+
+absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const {
+  const auto text = template_.Render(row);
+  const bool two = row.has_rejected && !limits_.chosen_only;
+  if (!text.ok()) {
+    out->drop_reason = "bad_roles";
+  } else if (text->chosen.empty() || (two && text->rejected.empty())) {
+    out->drop_reason = "empty_response";
+  }
+  if (!out->drop_reason.empty()) return absl::OkStatus();
+  // Prompt and response are tokenised in one piece, as the model will read them. Where a token
+  // reaches over the seam it belongs to the response, for both sides alike: they must share one
+  // prompt.
+  FPO_ASSIGN_OR_RETURN(Ids prompt, tokenizer_.Encode(text->prompt));
+  FPO_ASSIGN_OR_RETURN(const Ids chosen, tokenizer_.Encode(text->prompt + text->chosen));
+  Ids rejected;
+  int64_t boundary = CommonHead(prompt, chosen);
+  if (two) {
+    FPO_ASSIGN_OR_RETURN(rejected, tokenizer_.Encode(text->prompt + text->rejected));
+    boundary = std::min(boundary, CommonHead(prompt, rejected));
+  }
+  out->turns = template_.UsesTurns(row);
+  out->unseparated =
+      row.kind == Kind::kStrings && !out->turns && IsInsideAWord(text->prompt, text->chosen);
+  out->moved = boundary < Length(prompt);
+  prompt.resize(static_cast<size_t>(boundary));
+  const int32_t end = template_.Terminator(row);
+  out->pair.prompt = std::move(prompt);
+  out->pair.chosen.assign(chosen.begin() + boundary, chosen.end());
+  out->pair.chosen.push_back(end);
+  if (two) {
+    out->pair.rejected.assign(rejected.begin() + boundary, rejected.end());
+    out->pair.rejected.push_back(end);
+  }
+  return absl::OkStatus();
+}
+
+void Admission::Limit(AdmissionCandidate* out) const {
+  TokenPair& pair = out->pair;
+  out->uncut = Length(pair.prompt) + std::max(Length(pair.chosen), Length(pair.rejected));
+  out->cut_prompt = CutPrompt(marks_, limits_.max_prompt_length, &pair.prompt);
+  const int64_t room = limits_.max_length - Length(pair.prompt);
+  out->cut_chosen = Length(pair.chosen) > room;
+  out->cut_rejected = Length(pair.rejected) > room;
+  if (out->cut_chosen) pair.chosen.resize(static_cast<size_t>(room));
+  if (out->cut_rejected) pair.rejected.resize(static_cast<size_t>(room));
+}
+
+std::vector<TokenPair> Admission::Settle(const PreferenceRow& row,
+                                         std::vector<AdmissionCandidate> candidates) {
+  std::vector<TokenPair> pairs;
+  for (AdmissionCandidate& candidate : candidates) {
+    if (full()) break;
+    ++account_->report.examples;
+    if (!candidate.drop_reason.empty()) {
+      Drop(row, candidate.drop_reason);
+      continue;
+    }
+    Count(row, candidate);
+    pairs.push_back(std::move(candidate.pair));
+  }
+  if (full()) account_->report.stopped_at_max_pairs = true;
+  return pairs;
+}
+
+absl::StatusOr<std::vector<TokenPair>> Admission::Admit(const PreferenceRow& row) {
+  FPO_ASSIGN_OR_RETURN(auto candidates, Encode(row));
+  return Settle(row, std::move(candidates));
+}
+
+void Admission::Drop(const PreferenceRow& row, const std::string& reason) {
+  ++account_->report.dropped[reason];
+  auto& examples = account_->report.dropped_examples;
+  if (examples.size() < kExamplesMax) examples.push_back(absl::StrCat(row.where, ": ", reason));
+}
+
+void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candidate) {
+  const TokenPair& pair = candidate.pair;
+  AdmissionReport& report = account_->report;
+  ++report.admitted;
+  ++(candidate.turns ? account_->with_turns : account_->without_turns);
+  ++report.forms[FormName(row.kind)];
+  report.texts_without_turns += !candidate.turns && row.kind != Kind::kIds;
+  report.unseparated += candidate.unseparated;
+  report.boundary_moves += candidate.moved;
+  report.cut_prompts += candidate.cut_prompt;
+  report.cut_chosen += candidate.cut_chosen;
+  report.cut_rejected += candidate.cut_rejected;
+  report.equal_scores += candidate.equal_scores;
+  const int32_t bos = tokenizer_.bos();
+  const bool bos_first = pair.prompt[0] == bos;
+  report.missing_bos += !bos_first;
+  report.doubled_bos += bos_first && pair.prompt.size() > 1 && pair.prompt[1] == bos;
+  std::string bytes;
+  for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
+    absl::StrAppend(&bytes, part->size(), ":");
+    bytes.append(reinterpret_cast<const char*>(part->data()), part->size() * sizeof(int32_t));
+  }
+  report.duplicates += !account_->seen.insert(ToBytes(Sha256Of(bytes))).second;
+  for (const Ids* side : {&pair.chosen, &pair.rejected}) {
+    if (side->empty()) continue;
+    report.missing_terminators += side->back() != tokenizer_.eos() && side->back() != end_of_turn_;
+    account_->response_tokens += Length(*side);
+  }
+  account_->prompt.push_back(Length(pair.prompt));
+  account_->chosen.push_back(Length(pair.chosen));
+  if (!pair.rejected.empty()) account_->rejected.push_back(Length(pair.rejected));
+  account_->total.push_back(Length(pair.prompt) +
+                            std::max(Length(pair.chosen), Length(pair.rejected)));
+  account_->uncut.push_back(candidate.uncut);
+  report.tokens += Length(pair.prompt) + Length(pair.chosen) + Length(pair.rejected);
+}
+
+// What `auto` made of each form that was seen.
+std::string Admission::TemplateReason() const {
+  if (template_.name() != "auto") return "as data.template says";
+  const bool turns = account_->with_turns > 0;
+  std::vector<std::string> words;
+  for (const auto& [form, count] : account_->report.forms) {
+    if (form == "strings") {
+      words.push_back(absl::StrCat("strings, and the model's folder has ",
+                                   template_.model_has_turns() ? "a" : "no", " chat template"));
+    } else if (form == "messages" || form == "transcript") {
+      words.push_back(absl::StrCat(form, turns ? "" : ", and the tokenizer has no turn marks"));
+    } else {
+      words.push_back(form);
+    }
+  }
+  return absl::StrCat("auto: ", words.empty() ? "no rows" : absl::StrJoin(words, "; "));
+}
+
+AdmissionReport Admission::Report() const {
+  AdmissionReport report = account_->report;
+  // 'auto' decides by row; the report says what was decided.
+  report.template_name = account_->with_turns == 0      ? "none"
+                         : account_->without_turns == 0 ? "gemma"
+                                                        : "gemma and none";
+  report.template_reason = TemplateReason();
+  report.model_has_turns = template_.model_has_turns();
+  report.max_length = limits_.max_length;
+  report.max_prompt_length = limits_.max_prompt_length;
+  report.prompt = QuantilesOf(account_->prompt);
+  report.chosen = QuantilesOf(account_->chosen);
+  report.rejected = QuantilesOf(account_->rejected);
+  report.total = QuantilesOf(account_->total);
+  report.uncut = QuantilesOf(account_->uncut);
+  if (report.tokens > 0) {
+    report.response_share =
+        static_cast<double>(account_->response_tokens) / static_cast<double>(report.tokens);
+  }
+  return report;
+}
+
+}  // namespace fpo::train

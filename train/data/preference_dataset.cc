@@ -1,0 +1,127 @@
+#include "train/data/preference_dataset.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/status_macros.h"
+#include "train/data/row_form.h"
+#include "train/data/row_source.h"
+#include "train/tokenizer/utf8.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr size_t kFaultsKept = 20;
+constexpr size_t kFaultsShown = 3;
+constexpr absl::string_view kNotUtf8 = "not UTF-8";
+constexpr int64_t kEarlyCheckRows = 1000;
+
+absl::Status TooManyBad(DatasetCounts counts, double max_bad_fraction) {
+  std::stable_sort(counts.faults.begin(), counts.faults.end(),
+                   [](const auto& a, const auto& b) { return a.rows > b.rows; });
+  std::vector<std::string> lines;
+  bool foreign = false;
+  for (size_t i = 0; i < counts.faults.size() && i < kFaultsShown; ++i) {
+    const DatasetCounts::Fault& fault = counts.faults[i];
+    lines.push_back(absl::StrCat(
+        fault.first, fault.rows > 1 ? absl::StrCat(" and ", fault.rows - 1, " more") : "", ": ",
+        fault.what));
+    foreign |= absl::StrContains(fault.what, "the row has ");
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "%d of %d rows are malformed, more than data.max_bad_fraction = %g allows; %s%s%s",
+      counts.malformed, counts.rows, max_bad_fraction, absl::StrJoin(lines, "; "),
+      foreign ? "; " : "", foreign ? kAcceptedForms : ""));
+}
+
+// Where and why the text is not UTF-8: files come from elsewhere, and "not JSON" would hide it.
+std::string NotUtf8(const RowText& row, size_t bad) {
+  const absl::string_view before = absl::string_view(row.text).substr(0, bad);
+  const size_t line_end = before.rfind('\n');
+  const int64_t line = row.line + std::count(before.begin(), before.end(), '\n');
+  const int64_t byte = line_end == absl::string_view::npos
+                           ? row.column + static_cast<int64_t>(bad)
+                           : static_cast<int64_t>(bad - line_end - 1);
+  const bool wide =
+      absl::StartsWith(row.text, "\xFF\xFE") || absl::StartsWith(row.text, "\xFE\xFF");
+  return absl::StrFormat(
+      "%s at byte %d of line %d (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8", kNotUtf8,
+      byte + 1, line, static_cast<uint8_t>(row.text[bad]), wide ? "UTF-16" : "LATIN1");
+}
+
+void NoteFault(const std::string& where, const std::string& what, DatasetCounts* counts) {
+  ++counts->malformed;
+  if (counts->malformed_examples.size() < kFaultsKept) {
+    counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
+  }
+  for (DatasetCounts::Fault& fault : counts->faults) {
+    // A file of another encoding has many bad places of one kind.
+    const bool both_encoding =
+        absl::StartsWith(what, kNotUtf8) && absl::StartsWith(fault.what, kNotUtf8);
+    if (fault.what != what && !both_encoding) continue;
+    ++fault.rows;
+    return;
+  }
+  if (counts->faults.size() < kFaultsKept) counts->faults.push_back({what, where, 1});
+}
+
+bool ExceedsBad(const DatasetCounts& counts, double max_bad_fraction) {
+  return static_cast<double>(counts.malformed) >
+         max_bad_fraction * static_cast<double>(counts.rows);
+}
+
+absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
+                      const RowVisitor& visit, DatasetCounts* counts) {
+  FPO_ASSIGN_OR_RETURN(const auto source, RowSource::Open(path));
+  const std::string name = std::filesystem::path(path).filename().string();
+  while (true) {
+    FPO_ASSIGN_OR_RETURN(auto text, source->Next());
+    if (!text) return absl::OkStatus();
+    const std::string where = absl::StrCat(name, ":", text->line);
+    auto row = ParsePreferenceRow(text->text, options.format);
+    ++counts->rows;
+    if (!row.ok()) {
+      const size_t bad = FirstInvalidUtf8(text->text);
+      const bool is_utf8 = bad == text->text.size();
+      NoteFault(where, is_utf8 ? std::string(row.status().message()) : NotUtf8(*text, bad), counts);
+      // A file of the wrong kind is refused early, not after all of it was read.
+      if (counts->rows >= kEarlyCheckRows && counts->malformed > counts->rows / 2) {
+        if (ExceedsBad(*counts, options.max_bad_fraction)) {
+          return TooManyBad(*counts, options.max_bad_fraction);
+        }
+      }
+      continue;
+    }
+    row->row = counts->rows - 1;
+    row->where = where;
+    FPO_RETURN_IF_ERROR(visit(*std::move(row)));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
+                                                 const RowVisitor& visit) {
+  DatasetCounts counts;
+  for (const std::string& file : options.files) {
+    const absl::Status status = ReadFile(file, options, visit, &counts);
+    if (absl::IsCancelled(status)) break;
+    FPO_RETURN_IF_ERROR(status);
+  }
+  if (counts.rows == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no rows in ", absl::StrJoin(options.files, ", ")));
+  }
+  if (ExceedsBad(counts, options.max_bad_fraction)) {
+    return TooManyBad(counts, options.max_bad_fraction);
+  }
+  return counts;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "train/data/preference_row.h"
+
+namespace fpo::train {
+
+struct DatasetOptions {
+  std::vector<std::string> files;  // read in this order
+  // auto | preference | messages | transcript | ids; auto decides from each row's fields
+  std::string format = "auto";
+  double max_bad_fraction = 0.01;
+};
+
+struct DatasetCounts {
+  int64_t rows = 0;
+  int64_t malformed = 0;
+  std::vector<std::string> malformed_examples;  // "train.jsonl:17: no field 'chosen'", at most 20
+  // What was wrong, the most frequent first, each with its first place; at most 20 kinds.
+  struct Fault {
+    std::string what;
+    std::string first;
+    int64_t rows = 0;
+  };
+  std::vector<Fault> faults;
+};
+
+// What to do with a row; an error stops the reading and is returned. Return Cancelled to stop early
+// without an error.
+using RowVisitor = std::function<absl::Status(PreferenceRow&&)>;
+
+// Streams every well-formed row to `visit`. InvalidArgument when more than max_bad_fraction of the
+// rows are malformed (with examples) or when the files hold no row at all.
+absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
+                                                 const RowVisitor& visit);
+
+// One JSON row. InvalidArgument says which field is missing or of the wrong type. `where` and `row`
+// are left to the caller.
+absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const std::string& format);
+
+}  // namespace fpo::train

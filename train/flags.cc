@@ -1,0 +1,271 @@
+#include "train/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/version.h"
+#include "common/program_flags.h"
+#include "common/train_protocol.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr char kFooter[] =
+    R"(One machine, no service: write a job file ('fpoctl init fpo > job.yaml'), then
+  fpo-train run --job job.yaml --out runs/first
+The reference records are computed once into runs/first/reference.fpr; when it ends,
+runs/first/model is a Hugging Face folder and runs/first/report.html shows the run.
+
+Exit codes: 0 done, 1 bug, 2 usage, 3 bad config or data, 4 records of another model,
+5 out of memory, 6 another rank lost, 7 stopped (checkpoint written), 8 numbers not finite,
+9 storage, 10 a device or its library is missing or broken.)";
+
+void AddCommon(CLI::App* app, Flags* flags) {
+  app->add_option("--device", flags->device, "Where to compute: auto takes CUDA when it works")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  app->add_option("--threads", flags->threads, "CPU threads for tensor work; 0: one a core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+CLI::Option* AddJob(CLI::App* app, Flags* flags) {
+  return app->add_option("--job", flags->job, "Job file, YAML or JSON")->type_name("FILE");
+}
+
+void AddData(CLI::App* app, Flags* flags) {
+  DataSection& data = flags->score.data;
+  app->add_option("--data", data.train, "Data files (.jsonl, .json, either with .gz), in order")
+      ->type_name("FILE...");
+  app->add_option("--format", data.format, "auto, preference, messages, transcript or ids")
+      ->check(CLI::IsMember({"auto", "preference", "messages", "transcript", "ids"}))
+      ->capture_default_str();
+  app->add_option("--template", data.template_name, "auto, gemma, halo or none")
+      ->check(CLI::IsMember({"auto", "gemma", "halo", "none"}))
+      ->capture_default_str();
+  app->add_option("--max-length", data.max_length, "Tokens of prompt and response; more is cut")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--max-prompt-length", data.max_prompt_length,
+                  "Tokens of the prompt; a longer one loses its beginning")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--max-pairs", flags->max_pairs, "Only the first N pairs; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--dtype", flags->score.dtype, "float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+}
+
+void AddPrepare(CLI::App* app, Flags* flags) {
+  AddJob(app, flags)->required();
+  app->add_option("--out", flags->out, "Folder for token files and admission.json")
+      ->type_name("DIR")
+      ->required();
+}
+
+void AddScore(CLI::App* app, Flags* flags) {
+  app->add_option("--model", flags->model, "Hugging Face folder")->type_name("DIR");
+  app->add_option("--sae", flags->sae_file,
+                  "SAE to pool features with (.npz, .safetensors, folder)")
+      ->type_name("FILE");
+  app->add_option("--layer", flags->layer, "Layer the SAE reads; default: the file says so");
+  app->add_option("--site", flags->site, "Site the SAE reads; default: the file says so")
+      ->check(CLI::IsMember({"resid_post", "mlp_out", "attn_z"}));
+  AddData(app, flags);
+  app->add_option("--features", flags->score.features,
+                  "Pooled features to keep: all, or top:M for the M largest")
+      ->capture_default_str();
+  app->add_option("--out", flags->score.out,
+                  "FILE.jsonl: a line a pair, in input order; FILE.fpr: a record file")
+      ->type_name("FILE");
+  AddJob(app, flags);
+  app->add_option("--prepared", flags->prepared, "With --serve: the folder 'prepare' wrote")
+      ->type_name("DIR");
+  app->add_flag("--serve", flags->serve, "Answer score commands on descriptor 4 (the agent's use)");
+}
+
+void AddRun(CLI::App* app, Flags* flags) {
+  AddJob(app, flags)->required();
+  app->add_option("--out", flags->out, "Output folder: checkpoints, metrics, model, report")
+      ->type_name("DIR")
+      ->required();
+  app->add_flag("--resume", flags->resume, "Go on from the newest checkpoint in --out");
+  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      ->type_name("DIR");
+  app->add_option("--reference", flags->reference,
+                  "A .fpr file; auto: compute what is missing into OUT/reference.fpr; online: keep "
+                  "the reference model in memory")
+      ->type_name("FILE|auto|online")
+      ->capture_default_str();
+  app->add_option("--max-steps", flags->max_steps, "Stop after N steps, whatever the job says")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--rank", flags->rank, "This process among --world-size")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("--world-size", flags->world_size, "Processes that train together")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--rendezvous", flags->rendezvous,
+                  "host:port where rank 0 listens for the others")
+      ->type_name("HOST:PORT");
+}
+
+void AddEvaluate(CLI::App* app, Flags* flags) {
+  AddJob(app, flags)->required();
+  app->add_option("--model", flags->model, "Folder to evaluate; default: the job's model.path")
+      ->type_name("DIR");
+  app->add_option("--out", flags->out, "Where the metrics go, as JSON")
+      ->type_name("FILE.json")
+      ->required();
+  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      ->type_name("DIR");
+  app->add_option("--reference", flags->reference, "A .fpr file, auto or online")
+      ->type_name("FILE|auto|online")
+      ->capture_default_str();
+}
+
+void AddSae(CLI::App* app, Flags* flags) {
+  AddJob(app, flags);
+  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      ->type_name("DIR");
+  app->add_option("--model", flags->model, "Without --job: Hugging Face folder")->type_name("DIR");
+  app->add_option("--layer", flags->layer, "Layer to read");
+  app->add_option("--site", flags->site, "resid_post, mlp_out or attn_z")
+      ->check(CLI::IsMember({"resid_post", "mlp_out", "attn_z"}))
+      ->default_str("resid_post");
+  AddData(app, flags);
+  SaeTrainingSection& sae = flags->sae_training;
+  app->add_option("--width", sae.width, "Features")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--target-l0", sae.target_l0, "Active features a token to aim at")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--steps", sae.steps, "Optimiser steps")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--lr", sae.lr, "Learning rate")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--batch-tokens", sae.batch_tokens, "Activation rows a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--out", flags->out, "Folder, or FILE.npz; config.json is written beside it")
+      ->type_name("DIR|FILE.npz")
+      ->required();
+}
+
+void AddInspect(CLI::App* app, Flags* flags) {
+  app->add_option("path", flags->path, "Model, SAE, token file, record file or checkpoint");
+  app->add_flag("--devices", flags->devices,
+                "Instead of a path: what this machine can compute on, and what is missing");
+  app->add_flag("--json", flags->json, "One JSON object");
+}
+
+void AddInitModel(CLI::App* app, Flags* flags) {
+  InitModelOptions& init = flags->init;
+  app->add_option("--config", init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--tokenizer", init.tokenizer,
+                  "tokenizer.json or tokenizer.model with vocab_size ids")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--seed", init.seed, "Seed of the weights")->capture_default_str();
+  app->add_option("--dtype", init.dtype, "float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  app->add_option("--out", init.out, "Folder to make")->type_name("DIR")->required();
+}
+
+struct Subcommand {
+  const char* name;
+  const char* description;
+  void (*add)(CLI::App*, Flags*);
+};
+
+constexpr Subcommand kSubcommands[] = {
+    {"prepare", "Tokenise and check the job's data; write token files and an admission report",
+     AddPrepare},
+    {"score", "Log-probabilities (and SAE features) of responses under a model, as records",
+     AddScore},
+    {"run", "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2 or fpo",
+     AddRun},
+    {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
+    {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
+    {"inspect", "Say what a path is, with its digest; or what this machine can compute on",
+     AddInspect},
+    {"init-model", "Make a Hugging Face folder with freshly initialised weights", AddInitModel},
+};
+
+absl::Status Mistake(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+// Rules that depend on more than one flag.
+absl::Status CheckTogether(const Flags& flags) {
+  if (flags.command == "score" && flags.serve && (flags.job.empty() || flags.prepared.empty())) {
+    return Mistake("score: --serve needs --job and --prepared");
+  }
+  if (flags.command == "score" && !flags.serve &&
+      (flags.model.empty() || flags.score.data.train.empty() || flags.score.out.empty())) {
+    return Mistake("score: needs --model, --data and --out (or --serve with --job and --prepared)");
+  }
+  if (flags.command == "sae" && flags.job.empty() &&
+      (flags.model.empty() || flags.score.data.train.empty() || !flags.layer.has_value())) {
+    return Mistake("sae: needs --job, or --model, --data and --layer");
+  }
+  if (flags.command == "inspect" && flags.path.empty() != flags.devices) {
+    return Mistake("inspect: needs a PATH or --devices, and not both");
+  }
+  if (flags.world_size > 1 && flags.rendezvous.empty()) {
+    return Mistake(
+        "run: --world-size above 1 needs --rendezvous HOST:PORT, the same for every rank");
+  }
+  if (flags.rank < flags.world_size) return absl::OkStatus();
+  return Mistake(absl::StrCat("run: --rank is ", flags.rank, " and must be below --world-size, ",
+                              flags.world_size));
+}
+
+ParsedFlags UsageError(const absl::Status& error) {
+  std::cerr << ProgramErrorText(error);
+  return {std::nullopt, static_cast<int>(ExitCode::kUsage)};
+}
+
+}  // namespace
+
+ParsedFlags ParseFlags(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"fpo-train: the numeric program of FPO training; every command also runs by hand",
+               "fpo-train"};
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("fpo-train ") + ProgramVersion());
+  app.require_subcommand(1);
+  app.add_option("--failpoint", flags.failpoints, "NAME=kill|error[@N], for tests")->group("");
+  for (const Subcommand& subcommand : kSubcommands) {
+    CLI::App* sub = app.add_subcommand(subcommand.name, subcommand.description);
+    subcommand.add(sub, &flags);
+    AddCommon(sub, &flags);
+  }
+  const ProgramArguments arguments{argc, argv};
+  const absl::StatusOr<std::optional<std::string>> text = ParseProgramFlags(&app, arguments);
+  if (!text.ok()) return UsageError(text.status());
+  if (text->has_value()) {
+    std::cout << **text;
+    return {std::nullopt, 0};
+  }
+  flags.command = app.get_subcommands().front()->get_name();
+  const absl::Status mistake = LocateFlagError(app, arguments, CheckTogether(flags));
+  if (!mistake.ok()) return UsageError(mistake);
+  if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
+  if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
+    flags.supervised = true;
+    flags.job_id = attempt;
+    flags.job_id = flags.job_id.substr(0, flags.job_id.find('/'));
+  }
+  return {std::move(flags), 0};
+}
+
+}  // namespace fpo::train

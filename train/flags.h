@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/loop/init_model.h"
+#include "train/reference/score_data.h"
+
+namespace fpo::train {
+
+// The command line of fpo-train, as read.
+struct Flags {
+  std::string command;  // prepare | score | run | evaluate | sae | inspect | init-model
+
+  std::string device = "auto";  // auto | cpu | cuda
+  int threads = 0;              // 0: LibTorch's own choice, one a core
+
+  std::string job;       // job file, YAML or JSON
+  std::string prepared;  // folder of 'prepare'
+  std::string out;
+  std::string model;  // evaluate, score, sae
+  std::string reference = "auto";
+  bool resume = false;
+  std::optional<int64_t> max_steps;
+  bool serve = false;    // score: answer the agent's commands
+  std::string path;      // inspect
+  bool devices = false;  // inspect
+  bool json = false;     // inspect
+
+  ScoreDataOptions score;  // score by hand
+  InitModelOptions init;
+  SaeTrainingSection sae_training;  // sae by hand
+  std::optional<int64_t> layer;     // score and sae by hand
+  std::string site;                 // score: empty means as the file says
+  std::string sae_file;
+  int64_t max_pairs = 0;
+
+  int64_t rank = 0;
+  int64_t world_size = 1;
+  std::string rendezvous;  // host:port of rank 0's store
+
+  std::vector<std::string> failpoints;  // of tests: NAME=ACTION[@N]
+
+  // Started by the agent, which sets FPO_ATTEMPT: events go to descriptor 3, commands come from 4.
+  bool supervised = false;
+  std::string job_id;  // of the service, from the same variable: "job/attempt/epoch"
+};
+
+struct ParsedFlags {
+  std::optional<Flags> flags;  // absent: help, version or a mistake, printed already
+  int exit_code = 0;
+};
+
+ParsedFlags ParseFlags(int argc, char** argv);
+
+}  // namespace fpo::train

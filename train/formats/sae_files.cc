@@ -1,0 +1,199 @@
+#include "train/formats/sae_files.h"
+
+#include <filesystem>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/zeros.h>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/files/sae_config.h"
+#include "common/status_macros.h"
+#include "train/formats/durable_file.h"
+#include "train/formats/npz.h"
+#include "train/formats/safetensors.h"
+#include "train/formats/tensor_type.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Arrays = std::map<std::string, at::Tensor>;  // by lower-case name
+
+absl::Status RefuseSae(const std::string& file, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("SAE ", file, " cannot be used: ", why));
+}
+
+absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
+  Arrays raw;
+  if (absl::EndsWith(path, ".npz")) {
+    FPO_ASSIGN_OR_RETURN(raw, ReadNpz(path));
+  } else {
+    FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
+    for (const auto& [name, entry] : file->entries()) {
+      FPO_ASSIGN_OR_RETURN(raw[name], file->Tensor(name));
+    }
+  }
+  Arrays arrays;
+  for (auto& [name, tensor] : raw) arrays[absl::AsciiStrToLower(name)] = std::move(tensor);
+  return arrays;
+}
+
+absl::Status Settle(const std::string& path, std::optional<int64_t> layer, const std::string& site,
+                    SaeDescription* description) {
+  if (layer && description->layer && *layer != *description->layer) {
+    return RefuseSae(path, absl::StrCat("sae.layer is ", *layer, ", but the file is of layer ",
+                                        *description->layer));
+  }
+  if (!site.empty() && !description->site.empty() && site != description->site) {
+    return RefuseSae(
+        path, absl::StrCat("sae.site is ", site, ", but the file is of ", description->site));
+  }
+  if (layer) description->layer = layer;
+  if (!site.empty()) description->site = site;
+  if (!description->layer) {
+    return RefuseSae(path, "neither the file nor its folder says the layer; give sae.layer");
+  }
+  if (description->site.empty()) {
+    return RefuseSae(path, "neither the file nor its folder says the site; give sae.site");
+  }
+  if (HookName(0, description->site).empty()) {
+    return RefuseSae(
+        path, absl::StrCat("site ", description->site, " is none of resid_post, mlp_out, attn_z"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNames(const Arrays& arrays, const std::string& file) {
+  for (const auto& [name, tensor] : arrays) {
+    if (absl::StrContains(name, "skip") || absl::StrContains(name, "affine")) {
+      return RefuseSae(file, absl::StrCat("array ", name, " makes it an affine (skip) transcoder"));
+    }
+    if (name == "scaling_factor" && !tensor.to(at::kFloat).eq(1).all().item<bool>()) {
+      return RefuseSae(file, "its scaling_factor is not all ones");
+    }
+  }
+  for (const char* name : {"w_enc", "b_enc"}) {
+    if (arrays.count(name) == 0)
+      return RefuseSae(file, absl::StrCat("array ", name, " is missing"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> Take(const Arrays& arrays, const std::string& name,
+                                const std::vector<int64_t>& shape, const std::string& file) {
+  const at::Tensor& stored = arrays.at(name);
+  if (stored.sizes().vec() != shape) {
+    return RefuseSae(file,
+                     absl::StrCat("array ", name, " has shape ", ShapeText(stored.sizes().vec()),
+                                  ", expected ", ShapeText(shape)));
+  }
+  at::Tensor tensor = stored.to(at::kFloat).contiguous();
+  if (!at::isfinite(tensor).all().item<bool>()) {
+    return RefuseSae(file, absl::StrCat("array ", name, " holds values that are not finite"));
+  }
+  return tensor;
+}
+
+absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string& file,
+                        SaeParameters* sae) {
+  FPO_RETURN_IF_ERROR(CheckNames(arrays, file));
+  const at::Tensor& w_enc = arrays.at("w_enc");
+  if (w_enc.dim() != 2 || w_enc.numel() == 0) {
+    return RefuseSae(file, absl::StrCat("w_enc has shape ", ShapeText(w_enc.sizes().vec()),
+                                        ", expected [width, features]"));
+  }
+  const int64_t width = w_enc.size(0), features = w_enc.size(1);
+  FPO_ASSIGN_OR_RETURN(sae->w_enc, Take(arrays, "w_enc", {width, features}, file));
+  FPO_ASSIGN_OR_RETURN(sae->b_enc, Take(arrays, "b_enc", {features}, file));
+  if (arrays.count("w_dec") != 0) {
+    FPO_ASSIGN_OR_RETURN(sae->w_dec, Take(arrays, "w_dec", {features, width}, file));
+  }
+  if (arrays.count("b_dec") != 0) {
+    FPO_ASSIGN_OR_RETURN(sae->b_dec, Take(arrays, "b_dec", {width}, file));
+  } else if (sae->apply_b_dec_to_input) {
+    return RefuseSae(file, "apply_b_dec_to_input needs the array b_dec");
+  } else {
+    sae->b_dec = at::zeros({width}, at::kFloat);
+  }
+  if (arrays.count("threshold") != 0) {
+    FPO_ASSIGN_OR_RETURN(sae->threshold, Take(arrays, "threshold", {features}, file));
+  } else if (plain_relu) {
+    sae->threshold = at::zeros({features}, at::kFloat);
+  } else {
+    return RefuseSae(file, "a JumpReLU SAE needs the array threshold");
+  }
+  return absl::OkStatus();
+}
+
+Digest DigestOf(const SaeParameters& sae) {
+  Sha256 hash;
+  hash.Update(absl::StrCat("sae:", sae.layer, ":", sae.site, ":", sae.apply_b_dec_to_input, "\n"));
+  const std::pair<const char*, const at::Tensor*> parts[] = {{"w_enc", &sae.w_enc},
+                                                             {"w_dec", &sae.w_dec},
+                                                             {"b_enc", &sae.b_enc},
+                                                             {"b_dec", &sae.b_dec},
+                                                             {"threshold", &sae.threshold}};
+  for (const auto& [name, tensor] : parts) {
+    if (!tensor->defined()) continue;
+    hash.Update(absl::StrCat(name, ":", ShapeText(tensor->sizes().vec()), "\n"));
+    hash.Update(absl::string_view(static_cast<const char*>(tensor->const_data_ptr()),
+                                  static_cast<size_t>(tensor->numel() * tensor->element_size())));
+  }
+  return hash.Finish();
+}
+
+}  // namespace
+
+absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional<int64_t> layer,
+                                          const std::string& site) {
+  FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
+  FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSae(source));
+  FPO_RETURN_IF_ERROR(Settle(path, layer, site, &description));
+  FPO_ASSIGN_OR_RETURN(const Arrays arrays, ReadArrays(source.weights));
+  SaeParameters sae;
+  sae.layer = *description.layer;
+  sae.site = description.site;
+  sae.target_l0 = description.target_l0;
+  sae.l0 = description.l0;
+  sae.apply_b_dec_to_input = description.apply_b_dec_to_input;
+  sae.source = source.saelens                           ? "saelens"
+               : absl::EndsWith(source.weights, ".npz") ? "gemma-scope"
+                                                        : "gemma-scope-2";
+  FPO_RETURN_IF_ERROR(FillArrays(arrays, description.plain_relu, source.weights, &sae));
+  sae.digest = DigestOf(sae);
+  return sae;
+}
+
+absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (sae.apply_b_dec_to_input || HookName(sae.layer, sae.site).empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cannot write the SAE to ", folder, ": site ", sae.site,
+        " unknown, or b_dec is subtracted from the input, which params.npz cannot say"));
+  }
+  Arrays arrays = {{"W_enc", sae.w_enc.to(at::kFloat)},
+                   {"b_enc", sae.b_enc.to(at::kFloat)},
+                   {"b_dec", sae.b_dec.to(at::kFloat)},
+                   {"threshold", sae.threshold.to(at::kFloat)}};
+  if (sae.w_dec.defined()) arrays["W_dec"] = sae.w_dec.to(at::kFloat);
+  FPO_RETURN_IF_ERROR(WriteNpz(absl::StrCat(folder, "/params.npz"), arrays));
+  nlohmann::ordered_json config = {{"architecture", "jump_relu"},
+                                   {"type", "sae"},
+                                   {"hf_hook_point_in", HookName(sae.layer, sae.site)},
+                                   {"layer", sae.layer},
+                                   {"site", sae.site},
+                                   {"d_in", sae.w_enc.size(0)},
+                                   {"width", sae.w_enc.size(1)}};
+  if (sae.target_l0) config["target_l0"] = *sae.target_l0;
+  if (sae.l0) config["l0"] = *sae.l0;
+  return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/statusor.h"
+#include "common/hash.h"
+#include "train/formats/safetensors.h"
+
+namespace fpo::train {
+
+// The weights of a Hugging Face folder: model.safetensors, or the shards that
+// model.safetensors.index.json lists. Thread-safe.
+class SafetensorsDirectory {
+ public:
+  // NotFound names the folder and what is missing (no weights at all, a shard, a tensor the index
+  // promises); pickle weights (pytorch_model.bin) are refused by name.
+  static absl::StatusOr<SafetensorsDirectory> Open(const std::string& folder);
+
+  const std::string& folder() const { return folder_; }
+  std::vector<std::string> Names() const;  // sorted
+  bool Contains(const std::string& name) const { return where_.count(name) != 0; }
+  absl::StatusOr<TensorEntry> Entry(const std::string& name) const;
+  // a view, as SafetensorsFile::Tensor
+  absl::StatusOr<at::Tensor> Tensor(const std::string& name) const;
+  int64_t Parameters() const;  // elements of all tensors
+  int64_t Bytes() const;       // of all tensors as stored
+
+  // SHA-256 over (name, dtype, shape, bytes) of every tensor by name: how the weights are cut into
+  // files does not change it.
+  absl::StatusOr<Digest> WeightsDigest() const;
+
+ private:
+  std::string folder_;
+  std::map<std::string, std::shared_ptr<const SafetensorsFile>> where_;
+};
+
+}  // namespace fpo::train

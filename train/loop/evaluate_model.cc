@@ -1,0 +1,85 @@
+#include "train/loop/evaluate_model.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "train/collective/single_process_group.h"
+#include "train/events/exit_status.h"
+#include "train/formats/durable_file.h"
+#include "train/loop/evaluate.h"
+#include "train/runs/prepare_data.h"
+#include "train/runs/run_inputs.h"
+
+namespace fpo::train {
+namespace {
+
+std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
+                           const std::map<std::string, double>& metrics) {
+  nlohmann::ordered_json json;
+  json["job"] = job.name;
+  json["method"] = job.method.name;
+  json["model"] = {{"path", inputs.policy.path}, {"digest", inputs.policy.digest}};
+  json["reference"] = inputs.use.source;
+  if (inputs.use.source == "records") json["recipe_id"] = ToHex(RecipeId(inputs.use.recipe));
+  json["data_digest"] = ToHex(inputs.eval.digest());
+  for (const auto& [name, value] : metrics) json[name] = value;
+  return json.dump(2) + "\n";
+}
+
+// Before the model is loaded: a path that cannot be written must not cost an evaluation.
+absl::Status MakeParentFolder(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (!error) return absl::OkStatus();
+  return AsStorageError(absl::UnavailableError(
+      absl::StrCat("cannot create ", parent.string(), ": ", error.message())));
+}
+
+}  // namespace
+
+absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
+                           EventSink& events) {
+  FPO_RETURN_IF_ERROR(MakeParentFolder(options.out));
+  RunInputOptions input;
+  input.prepared = options.prepared;
+  if (input.prepared.empty()) {
+    input.prepared = options.out + ".prepared";
+    FPO_RETURN_IF_ERROR(PrepareData(job, input.prepared, events).status());
+  }
+  input.reference = options.reference;
+  if (job.reference.source == "online" && input.reference == "auto") input.reference = "online";
+  input.auto_file = input.prepared + "/reference.fpr";
+  input.model = options.model;
+  input.device = options.device;
+  input.trainable = false;
+  FPO_ASSIGN_OR_RETURN(const RunInputs inputs, LoadRunInputs(job, input, events));
+  if (inputs.eval.size() == 0) {
+    return absl::InvalidArgumentError(
+        "there are no evaluation pairs: data.eval is empty, or all its rows were dropped "
+        "(admission.json says why)");
+  }
+  const Objective objective(inputs.policy.model, inputs.objective, inputs.reference.get());
+  SingleProcessGroup group;
+  const EvaluationOptions evaluation{job.evaluate.pairs, job.batch.tokens_per_microbatch};
+  FPO_ASSIGN_OR_RETURN(const auto metrics,
+                       EvaluatePairs(objective, inputs.eval, evaluation, group));
+  FPO_RETURN_IF_ERROR(
+      AsStorageError(WriteFileDurably(options.out, EvaluationJson(job, inputs, metrics))));
+  TrainEvent evaluated;
+  evaluated.kind = "evaluation";
+  evaluated.metrics = metrics;
+  events.Emit(evaluated);
+  TrainEvent result;
+  result.kind = "result";
+  result.file = options.out;
+  result.metrics = metrics;
+  events.Emit(std::move(result));
+  return absl::OkStatus();
+}
+
+}  // namespace fpo::train

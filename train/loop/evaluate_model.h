@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/job/job_config.h"
+#include "train/events/event_sink.h"
+
+namespace fpo::train {
+
+struct EvaluateModelOptions {
+  std::string model;               // the folder to evaluate; empty: model.path
+  std::string prepared;            // what 'prepare' wrote; empty: prepared beside `out`
+  std::string reference = "auto";  // a .fpr file | online | auto
+  std::string out;                 // evaluation.json
+  at::Device device = at::kCPU;
+};
+
+// `fpo-train evaluate`: the job's metrics of a model on the job's evaluation pairs, as one JSON
+// object with the names of metrics.jsonl and the digests they belong to.
+absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
+                           EventSink& events);
+
+}  // namespace fpo::train

@@ -1,0 +1,70 @@
+#include "train/loop/model_flops.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace fpo::train {
+namespace {
+
+// Pairs of a query and a key it sees, over a sequence.
+double SeenPairs(double length, double window) {
+  const double ramp = std::min(length, window);
+  return ramp * (ramp + 1) / 2 + (length - ramp) * window;
+}
+
+double TimeProduct(const at::Tensor& a, const at::Tensor& b) {
+  const absl::Time start = absl::Now();
+  at::mm(a, b).view(-1)[0].item<float>();  // waits for a device that runs behind
+  return absl::ToDoubleSeconds(absl::Now() - start);
+}
+
+}  // namespace
+
+double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences) {
+  const double d = static_cast<double>(config.hidden_size);
+  const double queries = static_cast<double>(config.heads * config.head_dim);
+  const double keys = static_cast<double>(config.kv_heads * config.head_dim);
+  const double mlp = 3 * d * static_cast<double>(config.intermediate_size);
+  const double block = 2 * (2 * d * queries + 2 * d * keys + mlp);  // a token
+  double total = 0;
+  for (const Sequence& sequence : sequences) {
+    const double length = static_cast<double>(sequence.length());
+    for (int64_t layer = 0; layer < config.layers; ++layer) {
+      const double window =
+          config.sliding[layer] ? static_cast<double>(config.sliding_window) : length;
+      total += block * length + 4 * queries * SeenPairs(length, window);
+    }
+    total += 2 * d * static_cast<double>(config.vocab_size) *
+             static_cast<double>(sequence.response.size());
+  }
+  return total;
+}
+
+double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences) {
+  return 3 * ForwardFlops(config, sequences);
+}
+
+double MeasuredPeakFlops(at::Device device, at::ScalarType dtype) {
+  static std::mutex mutex;
+  static std::map<std::pair<at::DeviceType, at::ScalarType>, double> measured;
+  const std::lock_guard<std::mutex> lock(mutex);
+  double& peak = measured[{device.type(), dtype}];
+  if (peak > 0) return peak;
+  const at::NoGradGuard no_grad;
+  const int64_t side = device.is_cuda() ? 8192 : 1024;
+  const at::Tensor a = at::ones({side, side}, at::TensorOptions().device(device).dtype(dtype));
+  TimeProduct(a, a);
+  double seconds = TimeProduct(a, a);
+  for (int repeat = 0; repeat < 2; ++repeat) seconds = std::min(seconds, TimeProduct(a, a));
+  const double n = static_cast<double>(side);
+  return peak = 2 * n * n * n / seconds;
+}
+
+}  // namespace fpo::train

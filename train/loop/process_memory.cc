@@ -1,0 +1,24 @@
+#include "train/loop/process_memory.h"
+
+#include <fstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+
+namespace fpo::train {
+
+int64_t PeakMemoryBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!absl::StartsWith(line, "VmHWM:")) continue;
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    int64_t kib = 0;
+    return words.size() > 1 && absl::SimpleAtoi(words[1], &kib) ? kib * 1024 : 0;
+  }
+  return 0;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,387 @@
+#include "train/loop/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "common/failpoint.h"
+#include "common/hash.h"
+#include "common/observe/work.h"
+#include "common/status_macros.h"
+#include "train/events/exit_status.h"
+#include "train/events/stop_signal.h"
+#include "train/loop/evaluate.h"
+#include "train/loop/model_flops.h"
+#include "train/loop/process_memory.h"
+#include "train/optim/grad_clip.h"
+#include "train/runs/data_plan.h"
+#include "train/runs/rank_agreement.h"
+#include "train/runs/start_checks.h"
+
+namespace fpo::train {
+namespace {
+
+void Backward(const at::Tensor& loss) {
+  const Work work("backward", 0, "layers");  // of each forward that the micro-batch was cut into
+  loss.backward();
+}
+
+double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
+
+}  // namespace
+
+Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folder,
+                 const RunEnvironment& environment)
+    : job_(job),
+      inputs_(inputs),
+      folder_(folder),
+      environment_(environment),
+      objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
+      checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}),
+      constraint_(job.method) {}
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
+                                                         const RunFolder& folder,
+                                                         const RunEnvironment& environment) {
+  std::unique_ptr<Trainer> trainer(new Trainer(job, inputs, folder, environment));
+  FPO_RETURN_IF_ERROR(trainer->Build());
+  return trainer;
+}
+
+absl::Status Trainer::Build() {
+  if (inputs_.train.size() == 0) {
+    return absl::InvalidArgumentError(
+        "no training pair was admitted; admission.json says what was dropped and why");
+  }
+  const ProcessGroup& group = environment_.group;
+  batcher_ =
+      std::make_unique<Batcher>(MakeBatcher(job_, inputs_.train, group.rank(), group.world()));
+  total_steps_ = TotalSteps(job_, *batcher_);
+
+  const NamedTensors& parameters = inputs_.policy.model.Parameters();
+  FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(job_.optimizer.name, parameters,
+                                                 MakeOptimizerOptions(job_.optimizer)));
+  gradients_ = std::make_unique<GradientBuffer>(parameters);
+  FPO_ASSIGN_OR_RETURN(schedule_.kind, ParseScheduleKind(job_.schedule.name));
+  schedule_.lr = job_.optimizer.lr;
+  schedule_.warmup_steps = job_.schedule.warmup_steps;
+  schedule_.total_steps = total_steps_;
+
+  state_.world = environment_.group.world();
+  state_.seed = static_cast<uint64_t>(job_.seed);
+  state_.data_digest = ToHex(inputs_.train.digest());
+  state_.model_digest = inputs_.policy.digest;
+  peak_flops_ = MeasuredPeakFlops(inputs_.policy.model.device(), inputs_.policy.model.dtype());
+  if (inputs_.use.source != "records") return absl::OkStatus();
+  state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
+  FPO_ASSIGN_OR_RETURN(state_.reference_probe,
+                       ReferenceProbe(inputs_, FirstPairs(job_.reference.probe_pairs)));
+  return absl::OkStatus();
+}
+
+std::vector<TokenPairView> Trainer::FirstPairs(int64_t count) const {
+  std::vector<TokenPairView> pairs;
+  const std::vector<int64_t> order = batcher_->EpochOrder(0);
+  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
+    pairs.push_back(inputs_.train.pair(order[i]));
+  }
+  return pairs;
+}
+
+absl::StatusOr<std::optional<SavedCheckpoint>> Trainer::LoadNewest(TrainingState* state) {
+  std::vector<SkippedCheckpoint> skipped;
+  const auto load = [&](const SavedCheckpoint& checkpoint) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(checkpoint, optimizer_.get()));
+    return absl::OkStatus();
+  };
+  auto checkpoint = LoadNewestCheckpoint(folder_.path(), load, &skipped);
+  for (const auto& s : skipped) Warn(s.why, s.bad ? "checkpoint_bad" : "warning", s.step);
+  if (absl::IsNotFound(checkpoint.status())) return std::nullopt;
+  if (absl::IsDataLoss(checkpoint.status())) {
+    Warn(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
+                      checkpoint.status().message()));
+    return std::nullopt;
+  }
+  FPO_RETURN_IF_ERROR(checkpoint.status());
+  return *std::move(checkpoint);
+}
+
+// Ranks that each took what they find newest could start from different steps: on two hosts a
+// shared folder need not look the same at the same time, or one may fail to read.
+absl::Status Trainer::Resume() {
+  const Work work("reading the newest checkpoint", 0, "");
+  const bool leads = environment_.group.rank() == 0;
+  TrainingState state;
+  std::optional<SavedCheckpoint> checkpoint;
+  if (leads) {
+    FPO_ASSIGN_OR_RETURN(checkpoint, LoadNewest(&state));
+  }
+  std::vector<double> choice = {0, 0};
+  if (checkpoint) {
+    choice = {static_cast<double>(checkpoint->info.step), DigestAsNumber(checkpoint->digest)};
+  }
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&choice));
+  if (choice[0] == 0) return absl::OkStatus();
+  if (!leads) {
+    FPO_ASSIGN_OR_RETURN(checkpoint, LoadChosen(choice, &state));
+  }
+  FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
+  FPO_RETURN_IF_ERROR(
+      CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
+  state.world = state_.world;
+  state_ = std::move(state);
+  TrainEvent event;
+  event.kind = "phase";
+  event.phase = "train";
+  event.message = absl::StrCat("resuming from ", checkpoint->info.folder, " (step ", state_.step,
+                               " of ", total_steps_, ")");
+  environment_.events.Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const std::vector<double>& choice,
+                                                    TrainingState* state) {
+  const std::string folder =
+      folder_.File(absl::StrCat("checkpoints/step-", static_cast<int64_t>(choice[0])));
+  auto checkpoint = ReadCheckpoint(folder);
+  if (!checkpoint.ok()) {
+    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 goes on from ", folder, ", this rank ",
+                                                     "cannot: ", checkpoint.status().message()));
+  }
+  if (DigestAsNumber(checkpoint->digest) != choice[1]) {
+    return FailWith(
+        ExitCode::kStorage,
+        absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
+  }
+  FPO_ASSIGN_OR_RETURN(*state, RestoreCheckpoint(*checkpoint, optimizer_.get()));
+  return checkpoint;
+}
+
+void Trainer::Warn(const std::string& message, const std::string& kind, int64_t step) {
+  warnings_.push_back(message);
+  TrainEvent event;
+  event.kind = kind;
+  event.step = step;
+  event.message = message;
+  environment_.events.Emit(std::move(event));
+}
+
+double Trainer::EpochAt(int64_t step) const { return batcher_->EpochsAfter(step); }
+
+bool Trainer::Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+std::string Trainer::RowsOf(const std::vector<int64_t>& pairs) const {
+  std::vector<int64_t> rows;
+  for (const int64_t pair : pairs) rows.push_back(inputs_.train.pair(pair).row);
+  return absl::StrJoin(rows, ", ");
+}
+
+std::string Trainer::AfterNotFinite() const {
+  const std::vector<CheckpointInfo> checkpoints = ListCheckpoints(folder_.path());
+  return absl::StrCat("; lower optimizer.lr, or use dtype float32; the last good checkpoint is ",
+                      checkpoints.empty() ? "none" : checkpoints.front().folder);
+}
+
+absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
+  if (objective_.method() != Method::kSft) return static_cast<double>(batch.pairs);
+  std::vector<double> weight = {0};
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    for (const int64_t pair : micro_batch) weight[0] += objective_.Weight(inputs_.train.pair(pair));
+  }
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&weight));
+  return weight[0];
+}
+
+// Forward and backward of this rank's micro-batches; gradients end up summed in the buffer.
+absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double* wait) {
+  FPO_ASSIGN_OR_RETURN(const double weight, GlobalWeight(batch));
+  BatchMetrics metrics;
+  Work work(absl::StrCat("step ", state_.step + 1),
+            static_cast<int64_t>(batch.micro_batches.size()), "micro-batches");
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    std::vector<TokenPairView> pairs;
+    for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
+    FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective_.Compute(pairs, weight));
+    const double loss = part.loss.item<double>();
+    if (!std::isfinite(loss)) {
+      return FailWith(ExitCode::kNotFinite,
+                      absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
+                                   RowsOf(micro_batch), " of the training data", AfterNotFinite()));
+    }
+    Backward(part.loss);
+    gradients_->Collect();
+    work.Advance();
+    FPO_FAILPOINT("train.step.micro_batch");
+    metrics += part.metrics;
+    *wait += part.reference_seconds;
+  }
+  return metrics;
+}
+
+absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(gradients_->gradients()));
+  const double norm = ClipGlobalNorm(gradients_->gradients(), job_.optimizer.max_grad_norm);
+  if (!std::isfinite(norm)) {
+    std::vector<int64_t> pairs;
+    for (const auto& part : batch.micro_batches)
+      pairs.insert(pairs.end(), part.begin(), part.end());
+    return FailWith(ExitCode::kNotFinite, absl::StrCat("the gradient norm is ", norm, " at step ",
+                                                       state_.step + 1, ", rows ", RowsOf(pairs),
+                                                       " of the training data", AfterNotFinite()));
+  }
+  const double lr = LearningRate(schedule_, state_.step + 1);
+  const Work work(absl::StrCat("step ", state_.step + 1, ": updating the weights"), 0, "");
+  AdvanceWork(0);
+  optimizer_->Step(gradients_->gradients(), lr);
+  gradients_->Clear();
+  FPO_FAILPOINT("train.step.updated");
+  (*report)["lr"] = lr;
+  (*report)["grad_norm"] = norm;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
+  FPO_FAILPOINT("train.step.begin");
+  const absl::Time start = absl::Now();
+  const BatchStep batch = batcher_->Step(step);
+  double wait = 0;
+  FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Accumulate(batch, &wait));
+  std::vector<double> sums = metrics.Pack();
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&sums));
+  metrics.Unpack(sums);
+  Metrics report = metrics.Report(objective_.method());
+  FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
+  state_.step = step + 1;
+  const double seconds = Since(start);
+  state_.train_seconds += seconds;
+  report["step_seconds"] = seconds;
+  report["mfu"] = metrics[BatchMetrics::kModelFlops] /
+                  (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
+  report["cache_wait_seconds"] = wait;
+  report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
+  return report;
+}
+
+absl::Status Trainer::AfterStep(const Metrics& report) {
+  last_step_ = report;
+  if (const std::string words = constraint_.Observe(report); !words.empty()) Warn(words);
+  if (log_ != nullptr) {
+    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
+  }
+  TrainEvent event;
+  event.kind = "step";
+  event.phase = "train";
+  event.step = state_.step;
+  event.total = total_steps_;
+  event.metrics = report;
+  event.metrics["epoch"] = EpochAt(state_.step);
+  environment_.events.Emit(std::move(event));
+  AdvanceWork();  // of the steps
+  if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
+    FPO_RETURN_IF_ERROR(Evaluate());
+  }
+  FPO_FAILPOINT("train.step.recorded");
+  const bool only_at_end = job_.checkpoint.every_steps == 0 && state_.step == total_steps_;
+  return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint() : absl::OkStatus();
+}
+
+absl::Status Trainer::Evaluate() {
+  const EvaluationOptions options{job_.evaluate.pairs, job_.batch.tokens_per_microbatch};
+  FPO_ASSIGN_OR_RETURN(Metrics report,
+                       EvaluatePairs(objective_, inputs_.eval, options, environment_.group));
+  evaluated_step_ = state_.step;
+  if (report.empty()) return absl::OkStatus();
+  evaluate_seconds_ += report["eval_seconds"];
+  last_evaluation_ = report;
+  if (log_ != nullptr && !log_->HasEvaluation(state_.step)) {
+    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
+  }
+  TrainEvent event;
+  event.kind = "evaluation";
+  event.phase = "train";
+  event.step = state_.step;
+  event.total = total_steps_;
+  event.metrics = std::move(report);
+  environment_.events.Emit(std::move(event));
+  return absl::OkStatus();
+}
+
+// Weights and moments are equal on all ranks: the first one writes them.
+absl::Status Trainer::WriteCheckpoint() {
+  const absl::Time start = absl::Now();
+  const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
+  if (environment_.group.rank() == 0) {
+    std::optional<double> score;
+    if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {
+      score = last_evaluation_.at("eval_loss");
+    }
+    const auto path = checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score);
+    if (!path.ok()) return AsStorageError(path.status());
+    TrainEvent event;
+    event.kind = "checkpoint";
+    event.phase = "train";
+    event.step = state_.step;
+    event.file = *path;
+    event.metrics["seconds"] = Since(start);
+    environment_.events.Emit(std::move(event));
+  }
+  checkpoint_seconds_ += Since(start);
+  return environment_.group.Barrier();
+}
+
+// All ranks stop at the same step: one asked is all asked.
+absl::StatusOr<bool> Trainer::ShouldStop() {
+  if (environment_.commands != nullptr) {
+    FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, environment_.commands->Poll());
+    if (command.has_value() && command->kind == "stop") RequestStop();
+  }
+  std::vector<double> asked = {StopRequested() ? 1.0 : 0.0};
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&asked));
+  return asked[0] > 0;
+}
+
+absl::Status Trainer::CheckStart() {
+  const bool probes = job_.reference.probe_pairs > 0 && inputs_.use.source == "records" &&
+                      inputs_.PolicyIsReference();
+  const int64_t count =
+      std::max(probes ? ProbedPairs(job_) : 0, inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
+  if (count == 0) return absl::OkStatus();
+  const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
+  FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
+  for (const SaeCheck& check : CheckSaes(inputs_, live)) {
+    if (!check.warning.empty()) Warn(check.warning);
+  }
+  return probes ? ProbeReference(inputs_, live, job_.model.dtype).status() : absl::OkStatus();
+}
+
+absl::Status Trainer::Start() {
+  if (environment_.group.rank() == 0) {
+    FPO_ASSIGN_OR_RETURN(
+        log_, MetricsLog::Open(folder_.File("metrics.jsonl"), state_.step > 0 ? state_.step : -1));
+  }
+  if (state_.step > 0) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(CheckStart());
+  return Evaluate();
+}
+
+absl::Status Trainer::Run() {
+  const Work steps({"train", "", state_.step, total_steps_, "steps"});
+  FPO_RETURN_IF_ERROR(Start());
+  while (state_.step < total_steps_) {
+    FPO_ASSIGN_OR_RETURN(const Metrics report, TrainStep(state_.step));
+    FPO_RETURN_IF_ERROR(AfterStep(report));
+    FPO_ASSIGN_OR_RETURN(const bool stop, ShouldStop());
+    if (!stop || state_.step == total_steps_) continue;
+    if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
+    return FailWith(ExitCode::kStopped,
+                    absl::StrCat("stopped on request after step ", state_.step, " of ",
+                                 total_steps_, "; a checkpoint is written, go on with --resume"));
+  }
+  // A run that was resumed at its very end still owes its result.
+  return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
+}
+
+}  // namespace fpo::train

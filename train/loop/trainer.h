@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/job/job_config.h"
+#include "train/checkpoint/checkpoint_reader.h"
+#include "train/checkpoint/checkpoint_writer.h"
+#include "train/collective/process_group.h"
+#include "train/data/batcher.h"
+#include "train/events/command_reader.h"
+#include "train/events/event_sink.h"
+#include "train/objective/constraint_scale.h"
+#include "train/objective/objective.h"
+#include "train/optim/gradient_buffer.h"
+#include "train/optim/optimizer.h"
+#include "train/optim/schedule.h"
+#include "train/runs/metrics_log.h"
+#include "train/runs/run_folder.h"
+#include "train/runs/run_inputs.h"
+#include "train/runs/training_state.h"
+
+namespace fpo::train {
+
+// What surrounds a run: who is told, who may ask to stop, and the other ranks.
+struct RunEnvironment {
+  EventSink& events;
+  CommandReader* commands;  // null: only signals stop the run
+  ProcessGroup& group;
+};
+
+using Metrics = std::map<std::string, double>;
+
+// The training loop: from the newest checkpoint, or the start, to the last step. Not thread-safe.
+class Trainer {
+ public:
+  // Keeps references to all of them. `inputs.policy` is trained in place.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const JobConfig& job, RunInputs& inputs,
+                                                         const RunFolder& folder,
+                                                         const RunEnvironment& environment);
+
+  // Goes on from the newest checkpoint that can be loaded by rank 0, every rank from the same one;
+  // without one the run starts at step 0.
+  absl::Status Resume();
+
+  // Start checks and first evaluation when at step 0, then all steps. Exit codes: stopped (a
+  // checkpoint is written), not finite (names step and rows), storage, foreign cache.
+  absl::Status Run();
+
+  int64_t step() const { return state_.step; }
+  int64_t total_steps() const { return total_steps_; }
+  double train_seconds() const { return state_.train_seconds; }
+  double evaluate_seconds() const { return evaluate_seconds_; }
+  double checkpoint_seconds() const { return checkpoint_seconds_; }
+  const Metrics& last_step() const { return last_step_; }
+  const Metrics& last_evaluation() const { return last_evaluation_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folder,
+          const RunEnvironment& environment);
+  absl::Status Build();
+  absl::StatusOr<std::optional<SavedCheckpoint>> LoadNewest(TrainingState* state);  // rank 0
+  absl::StatusOr<SavedCheckpoint> LoadChosen(const std::vector<double>& choice,
+                                             TrainingState* state);
+  absl::Status Start();
+  absl::Status CheckStart();
+  absl::StatusOr<Metrics> TrainStep(int64_t step);
+  absl::StatusOr<BatchMetrics> Accumulate(const BatchStep& batch, double* wait);
+  absl::StatusOr<double> GlobalWeight(const BatchStep& batch);
+  absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
+  absl::Status AfterStep(const Metrics& report);
+  absl::Status Evaluate();
+  absl::Status WriteCheckpoint();
+  absl::StatusOr<bool> ShouldStop();
+  void Warn(const std::string& message, const std::string& kind = "warning", int64_t step = 0);
+  double EpochAt(int64_t step) const;
+  bool Due(int64_t every) const;
+  std::string RowsOf(const std::vector<int64_t>& pairs) const;
+  std::string AfterNotFinite() const;
+  std::vector<TokenPairView> FirstPairs(int64_t count) const;  // of epoch 0
+
+  const JobConfig& job_;
+  RunInputs& inputs_;
+  const RunFolder& folder_;
+  RunEnvironment environment_;
+  Objective objective_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<GradientBuffer> gradients_;
+  std::unique_ptr<MetricsLog> log_;  // on rank 0
+  CheckpointWriter checkpoints_;
+  ScheduleOptions schedule_;
+  TrainingState state_;
+  int64_t total_steps_ = 0;
+  double peak_flops_ = 0;
+  double evaluate_seconds_ = 0;
+  double checkpoint_seconds_ = 0;
+  int64_t evaluated_step_ = -1;
+  Metrics last_step_;
+  Metrics last_evaluation_;
+  ConstraintScale constraint_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace fpo::train

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/loss/preference_loss.h"
+
+namespace fpo::train {
+
+// Sums over pairs; add them over micro-batches and ranks (one all-reduce of `sums`), then divide
+// once in Report.
+struct PreferenceMetrics {
+  enum Field {
+    kWeight,  // pairs, invalid ones left out
+    kLoss,
+    kRewardsChosen,
+    kRewardsRejected,
+    kWins,  // chosen > rejected
+    kTies,
+    kLogpsChosen,
+    kLogpsRejected,
+    kLogpsWins,  // higher log-prob per token on the chosen side
+    kDivergenceChosen,
+    kDivergenceRejected,
+    kFieldCount,
+  };
+  std::array<double, kFieldCount> sums{};
+  bool has_divergence = false;
+
+  PreferenceMetrics& operator+=(const PreferenceMetrics& other);
+  // Means under their metrics.jsonl names: loss, rewards/*, logps/*, divergence/*. Empty without
+  // pairs.
+  std::vector<std::pair<std::string, double>> Report() const;
+};
+
+// Detached: adds nothing to the autograd graph.
+PreferenceMetrics MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs);
+
+}  // namespace fpo::train

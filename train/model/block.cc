@@ -1,0 +1,134 @@
+#include "train/model/block.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "common/observe/work.h"
+#include "train/model/mlp.h"
+#include "train/model/self_attention.h"
+#include "train/ops/rms_norm.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Positions in the list of BlockWeightNames.
+enum WeightIndex {
+  kNormIn,
+  kNormPostAttn,
+  kNormPreFfn,
+  kNormPostFfn,
+  kQ,
+  kK,
+  kV,
+  kO,
+  kGate,
+  kUp,
+  kDown,
+  kQNorm,  // Gemma-3
+  kKNorm,
+};
+
+// Keeps the context of a checkpointed block until its backward.
+struct ContextHolder : torch::CustomClassHolder {
+  explicit ContextHolder(const BlockContext& value) : context(value) {}
+  BlockContext context;
+};
+
+struct CheckpointedBlock : torch::autograd::Function<CheckpointedBlock> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& x,
+                               at::TensorList weights, const BlockContext& block) {
+    variable_list inputs = {x};
+    inputs.insert(inputs.end(), weights.begin(), weights.end());
+    context->save_for_backward(inputs);
+    context->saved_data["block"] =
+        c10::IValue::make_capsule(c10::make_intrusive<ContextHolder>(block));
+    context->set_materialize_grads(false);
+    const BlockResult result = RunBlock(x, weights, block);
+    return {result.output, result.mlp_out, result.attn_z};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto holder = context->saved_data["block"].toCapsule();
+    const BlockContext& block = static_cast<const ContextHolder&>(*holder).context;
+    variable_list inputs, wanted;
+    for (const at::Tensor& saved : context->get_saved_variables()) {
+      const bool needed = context->needs_input_grad(inputs.size());
+      inputs.push_back(saved.detach().set_requires_grad(needed));
+      if (needed) wanted.push_back(inputs.back());
+    }
+    const at::AutoGradMode with_grad(true);
+    const BlockResult result = RunBlock(inputs[0], at::TensorList(inputs).slice(1), block);
+    variable_list outputs, output_grads;
+    const at::Tensor* values[] = {&result.output, &result.mlp_out, &result.attn_z};
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (!grads[i].defined()) continue;
+      outputs.push_back(*values[i]);
+      output_grads.push_back(grads[i]);
+    }
+    const variable_list computed = torch::autograd::grad(
+        outputs, wanted, output_grads, /*retain_graph=*/false, /*create_graph=*/false,
+        /*allow_unused=*/true);
+    variable_list input_grads;
+    for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
+      input_grads.push_back(inputs[i].requires_grad() ? computed[next++] : at::Tensor());
+    }
+    input_grads.emplace_back();  // the context
+    return input_grads;
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> BlockWeightNames(const GemmaConfig& config) {
+  std::vector<std::string> names = {
+      "input_layernorm.weight",
+      "post_attention_layernorm.weight",
+      "pre_feedforward_layernorm.weight",
+      "post_feedforward_layernorm.weight",
+      "self_attn.q_proj.weight",
+      "self_attn.k_proj.weight",
+      "self_attn.v_proj.weight",
+      "self_attn.o_proj.weight",
+      "mlp.gate_proj.weight",
+      "mlp.up_proj.weight",
+      "mlp.down_proj.weight",
+  };
+  if (config.qk_norm()) {
+    names.emplace_back("self_attn.q_norm.weight");
+    names.emplace_back("self_attn.k_norm.weight");
+  }
+  return names;
+}
+
+BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context) {
+  const GemmaConfig& config = *context.config;
+  const auto norm = [&](const at::Tensor& value, WeightIndex weight) {
+    return RmsNorm(value, weights[weight], config.rms_norm_eps);
+  };
+  AttentionWeights attention = {weights[kQ], weights[kK], weights[kV], {}, {}};
+  if (config.qk_norm()) {
+    attention.q_norm = weights[kQNorm];
+    attention.k_norm = weights[kKNorm];
+  }
+  BlockResult result;
+  result.attn_z = AttentionZ(norm(x, kNormIn), attention, context.rope,
+                             {config, config.sliding[context.layer]});
+  const at::Tensor attended = norm(at::linear(result.attn_z, weights[kO]), kNormPostAttn);
+  const at::Tensor middle = x + attended;
+  AdvanceWork(0);  // a block of many tokens may take seconds
+  result.mlp_out = norm(
+      Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}), kNormPostFfn);
+  result.output = middle + result.mlp_out;
+  return result;
+}
+
+BlockResult RunBlockCheckpointed(const at::Tensor& x, at::TensorList weights,
+                                 const BlockContext& context) {
+  const variable_list values = CheckpointedBlock::apply(x, weights, context);
+  return {values[0], values[1], values[2]};
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,118 @@
+#include "train/model/gemma.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "common/observe/work.h"
+#include "common/status_macros.h"
+#include "train/model/block.h"
+#include "train/model/embedding.h"
+#include "train/model/weights.h"
+#include "train/ops/rms_norm.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr double kInitialStd = 0.02;
+
+// Rotary tables of the two kinds of layers.
+struct RopeTables {
+  RopeTable global;
+  RopeTable sliding;
+
+  RopeTables(const GemmaConfig& config, int64_t seq, const at::Tensor& like)
+      : global(MakeRopeTable(seq, config.head_dim,
+                             {config.rope_theta_global, config.rope_scaling_global}, like)),
+        sliding(MakeRopeTable(seq, config.head_dim, {config.rope_theta_local, 1}, like)) {}
+};
+
+void CheckTaps(const GemmaConfig& config, const std::vector<Tap>& taps) {
+  for (const Tap& tap : taps) {
+    TORCH_CHECK(tap.layer >= 0 && tap.layer < config.layers, "tap at layer ", tap.layer,
+                " of a model with ", config.layers, " layers");
+  }
+}
+
+const at::Tensor& SiteOf(const BlockResult& block, Site site) {
+  switch (site) {
+    case Site::kMlpOut:
+      return block.mlp_out;
+    case Site::kAttnZ:
+      return block.attn_z;
+    case Site::kResidPost:
+      break;
+  }
+  return block.output;
+}
+
+}  // namespace
+
+Gemma::Gemma(const GemmaConfig& config, NamedTensors parameters)
+    : config_(std::make_shared<const GemmaConfig>(config)), parameters_(std::move(parameters)) {
+  for (const auto& [name, tensor] : parameters_) tensors_.push_back(tensor);
+}
+
+absl::StatusOr<Gemma> Gemma::Create(const GemmaConfig& config, TensorMap weights) {
+  FPO_ASSIGN_OR_RETURN(NamedTensors ordered, OrderWeights(config, weights));
+  return Gemma(config, std::move(ordered));
+}
+
+Gemma Gemma::Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype) {
+  const at::Generator generator = at::detail::createCPUGenerator(seed);
+  const auto shapes = TensorShapes(config);
+  NamedTensors parameters;
+  for (const std::string& name : WeightNames(config)) {
+    at::Tensor weight = at::zeros(shapes.at(name), at::kFloat);
+    if (weight.dim() > 1) weight.normal_(0, kInitialStd, generator);
+    parameters.emplace_back(name, weight.to(dtype));
+  }
+  return Gemma(config, std::move(parameters));
+}
+
+at::ScalarType Gemma::dtype() const { return tensors_.front().scalar_type(); }
+at::Device Gemma::device() const { return tensors_.front().device(); }
+
+void Gemma::SetRequiresGrad(bool value) {
+  for (const at::Tensor& tensor : tensors_) tensor.set_requires_grad(value);
+}
+
+const at::Tensor& Gemma::head() const {
+  return config_->tied_head ? tensors_.front() : tensors_.back();
+}
+
+ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& options) const {
+  TORCH_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, "Gemma::Forward: ids are ",
+              ids.scalar_type(), " ", ids.sizes(), ", expected Long [batch, seq]");
+  CheckTaps(*config_, options.taps);
+  const at::Tensor& embedding = tensors_.front();
+  const RopeTables rope(*config_, ids.size(1), embedding);
+  const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
+
+  Work work("forward", config_->layers, "layers");
+  ForwardResult result;
+  result.sites.resize(options.taps.size());
+  at::Tensor x = ScaledEmbedding(embedding, ids);
+  for (int64_t layer = 0; layer < config_->layers; ++layer) {
+    const at::TensorList weights =
+        at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
+    const BlockContext context = {config_, layer,
+                                  config_->sliding[layer] ? rope.sliding : rope.global};
+    const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
+                                  ? RunBlockCheckpointed(x, weights, context)
+                                  : RunBlock(x, weights, context);
+    for (size_t i = 0; i < options.taps.size(); ++i) {
+      if (options.taps[i].layer == layer) {
+        result.sites[i] = SiteOf(block, options.taps[i].site);
+      }
+    }
+    x = block.output;
+    work.Advance();
+    // Backward comes past here too, within a piece of work of its caller.
+    if (x.requires_grad()) x.register_hook([](const at::Tensor&) { AdvanceWork(); });
+  }
+  const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
+  result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);
+  return result;
+}
+
+}  // namespace fpo::train

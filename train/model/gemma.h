@@ -1,0 +1,71 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "train/model/gemma_config.h"
+#include "train/model/site.h"
+#include "train/ops/named_tensors.h"
+
+namespace fpo::train {
+
+// Names the arithmetic below; part of every reference recipe. Changes whenever a result may change.
+inline constexpr char kForwardRecipe[] = "gemma-1";
+
+struct ForwardOptions {
+  std::vector<Tap> taps;
+  bool activation_checkpointing =
+      false;  // keep only block inputs, recompute each block in backward
+};
+
+struct ForwardResult {
+  at::Tensor hidden;              // [batch, seq, hidden_size] after the final norm
+  std::vector<at::Tensor> sites;  // one per tap, [batch, seq, SiteWidth], raw
+};
+
+// A Gemma-2 or Gemma-3 text model on plain tensors. Weights are float32, bfloat16 or float64
+// (tests), all of one dtype and device. Copies share the weights. Forward is const; concurrent
+// forwards without gradients are safe.
+class Gemma {
+ public:
+  // Takes weights under their Hugging Face names, also with the prefixes "language_model." and
+  // "model.language_model." of nested models. InvalidArgument names the tensor that is missing,
+  // unexpected, of a wrong shape or dtype, or not finite. An "lm_head.weight" beside a tied
+  // embedding must equal it.
+  static absl::StatusOr<Gemma> Create(const GemmaConfig& config, TensorMap weights);
+
+  // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms zero. Same seed, same
+  // weights.
+  static Gemma Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype);
+
+  const GemmaConfig& config() const { return *config_; }
+  at::ScalarType dtype() const;
+  at::Device device() const;
+
+  // Every trainable tensor once, in a fixed order, under its canonical name
+  // ("model.embed_tokens.weight" first).
+  const NamedTensors& Parameters() const { return parameters_; }
+  // Turns gradients on or off for all parameters. Create and Random leave them off.
+  void SetRequiresGrad(bool value);
+
+  // ids: [batch, seq] int64, each row starting at position 0, padded on the right (any id; padding
+  // cannot reach earlier positions). Throws c10::Error on ids outside the vocabulary or taps
+  // outside the model.
+  ForwardResult Forward(const at::Tensor& ids, const ForwardOptions& options) const;
+
+  // The output embedding, [vocab_size, hidden_size]: the tied input embedding or lm_head.
+  const at::Tensor& head() const;
+
+ private:
+  Gemma(const GemmaConfig& config, NamedTensors parameters);
+
+  std::shared_ptr<const GemmaConfig> config_;
+  NamedTensors parameters_;
+  std::vector<at::Tensor> tensors_;  // of parameters_, in order
+};
+
+}  // namespace fpo::train

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "train/model/gemma_config.h"
+#include "train/ops/rope.h"
+
+namespace fpo::train {
+
+struct AttentionWeights {
+  at::Tensor q;       // [heads * head_dim, hidden]
+  at::Tensor k;       // [kv_heads * head_dim, hidden]
+  at::Tensor v;       // [kv_heads * head_dim, hidden]
+  at::Tensor q_norm;  // [head_dim]; undefined without QK-norm
+  at::Tensor k_norm;
+};
+
+struct AttentionLayer {
+  const GemmaConfig& config;
+  bool sliding;
+};
+
+// Attention up to, not including, the output projection: normed block input [batch, seq, hidden] ->
+// [batch, seq, heads * head_dim], the attn_z site. `rope` is the table of this layer's kind.
+at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, const RopeTable& rope,
+                      const AttentionLayer& layer);
+
+}  // namespace fpo::train

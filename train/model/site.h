@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "train/model/gemma_config.h"
+
+namespace fpo::train {
+
+// Where an SAE reads the model. All are raw values: resid_post of the last layer is the block
+// output before the final norm.
+enum class Site {
+  kResidPost,  // block output, hidden_size wide
+  kMlpOut,     // MLP branch after its post-norm, before it is added, hidden_size wide
+  kAttnZ,      // attention output before the output projection, heads * head_dim wide
+};
+
+absl::StatusOr<Site> ParseSite(absl::string_view name);  // resid_post | mlp_out | attn_z
+std::string SiteName(Site site);
+int64_t SiteWidth(const GemmaConfig& config, Site site);
+
+struct Tap {
+  int64_t layer = 0;
+  Site site = Site::kResidPost;
+};
+
+}  // namespace fpo::train

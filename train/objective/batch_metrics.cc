@@ -1,0 +1,51 @@
+#include "train/objective/batch_metrics.h"
+
+#include <algorithm>
+
+namespace fpo::train {
+
+BatchMetrics& BatchMetrics::operator+=(const BatchMetrics& other) {
+  preference += other.preference;
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
+  return *this;
+}
+
+std::vector<double> BatchMetrics::Pack() const {
+  std::vector<double> values(preference.sums.begin(), preference.sums.end());
+  values.insert(values.end(), sums.begin(), sums.end());
+  return values;
+}
+
+void BatchMetrics::Unpack(const std::vector<double>& values) {
+  const auto rest = values.begin() + static_cast<int64_t>(preference.sums.size());
+  std::copy(values.begin(), rest, preference.sums.begin());
+  std::copy(rest, values.end(), sums.begin());
+  preference.has_divergence = sums[kDivergenceParts] > 0;
+}
+
+std::map<std::string, double> BatchMetrics::Report(Method method) const {
+  std::map<std::string, double> report;
+  const double pairs = sums[kPairs], rows = sums[kResponseTokens];
+  if (pairs == 0) return report;
+  if (method == Method::kSft) {
+    report["loss"] = -sums[kLogp] / rows;
+    report["logps/chosen"] = sums[kLogp] / pairs;
+  } else {
+    for (const auto& [name, value] : preference.Report()) report[name] = value;
+  }
+  if (sums[kRelativeParts] > 0) report["divergence/relative"] = sums[kRelative] / pairs;
+  if (sums[kKlParts] > 0) {
+    report["kl/chosen"] = sums[kKlChosen] / pairs;
+    report["kl/rejected"] = sums[kKlRejected] / pairs;
+    report["kl/margin"] = sums[kKlMargin] / pairs;
+    report["kl/chosen_per_token"] = sums[kKlChosen] / sums[kChosenTokens];
+    report["kl/rejected_per_token"] = sums[kKlRejected] / sums[kRejectedTokens];
+  }
+  report["entropy"] = sums[kEntropy] / rows;
+  if (sums[kEntropyTopParts] > 0) report["entropy_top100"] = sums[kEntropyTop] / rows;
+  report["tokens"] = sums[kTokens];
+  report["pairs"] = pairs;
+  return report;
+}
+
+}  // namespace fpo::train

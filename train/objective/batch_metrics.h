@@ -1,0 +1,49 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "train/loss/preference_metrics.h"
+
+namespace fpo::train {
+
+// Sums behind one line of metrics.jsonl. Added over micro-batches and ranks, divided once.
+struct BatchMetrics {
+  enum Field {
+    kPairs,
+    kTokens,  // prompts and responses, padding left out
+    kResponseTokens,
+    kModelFlops,  // TrainingFlops, for mfu
+    kEntropy,     // over log-prob rows, nats
+    kEntropyTop,  // of the 100 most likely tokens
+    kLogp,        // sft: over responses
+    kRelative,    // D / |c_ref|^2, mean of the two sides, over pairs
+    kKlChosen,    // sequential KL(ref || policy), over responses
+    kKlRejected,
+    kKlMargin,  // |beta KL_rejected - beta KL_chosen|, over pairs
+    kChosenTokens,
+    kRejectedTokens,
+    // How many parts measured what not every part does. A rank without pairs in a step has none of
+    // its own but reports the others'.
+    kDivergenceParts,
+    kRelativeParts,
+    kEntropyTopParts,
+    kKlParts,
+    kFieldCount,
+  };
+  PreferenceMetrics preference;  // pairwise methods
+  std::array<double, kFieldCount> sums{};
+
+  double& operator[](Field field) { return sums[field]; }
+  double operator[](Field field) const { return sums[field]; }
+  BatchMetrics& operator+=(const BatchMetrics& other);
+  std::vector<double> Pack() const;                // for one all-reduce
+  void Unpack(const std::vector<double>& values);  // of Pack's size
+
+  // Means and totals under their metrics.jsonl names. Empty without pairs.
+  std::map<std::string, double> Report(Method method) const;
+};
+
+}  // namespace fpo::train

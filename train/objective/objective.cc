@@ -1,0 +1,203 @@
+#include "train/objective/objective.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/status_macros.h"
+#include "train/loop/model_flops.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kEntropyTop = 100;
+
+// The rows of the first or the last half of a batch's sequences; rows are in sequence order.
+ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, bool last) {
+  const int64_t half = batch.sequences / 2;
+  const int64_t first_rows =
+      static_cast<int64_t>(batch.tokens.narrow(0, 0, half).sum().item<double>());
+  const int64_t begin = last ? first_rows : 0;
+  const int64_t count = last ? batch.rows - first_rows : first_rows;
+  return {site_rows.narrow(0, begin, count),
+          batch.response_of_row.narrow(0, begin, count) - (last ? half : 0), half};
+}
+
+double Total(const at::Tensor& values) { return values.detach().sum().item<double>(); }
+
+// What every method counts.
+BatchMetrics CountBatch(const SequenceBatch& batch, const ResponseScores& scores) {
+  BatchMetrics metrics;
+  metrics[BatchMetrics::kTokens] = static_cast<double>(batch.real_tokens);
+  metrics[BatchMetrics::kResponseTokens] = static_cast<double>(batch.rows);
+  metrics[BatchMetrics::kEntropy] = Total(scores.entropy);
+  if (scores.entropy_top.defined()) {
+    metrics[BatchMetrics::kEntropyTop] = Total(scores.entropy_top);
+    metrics[BatchMetrics::kEntropyTopParts] = 1;
+  }
+  return metrics;
+}
+
+}  // namespace
+
+struct Objective::Distances {
+  at::Tensor chosen, rejected;  // [n] float64
+  at::Tensor relative;          // [n] float64
+};
+
+std::vector<Sequence> BothSides(const std::vector<TokenPairView>& pairs) {
+  std::vector<Sequence> sequences;
+  sequences.reserve(2 * pairs.size());
+  for (const TokenPairView& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
+  for (const TokenPairView& pair : pairs) sequences.push_back({pair.prompt, pair.rejected});
+  return sequences;
+}
+
+Objective::Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference)
+    : model_(model), options_(std::move(options)), reference_(reference) {}
+
+double Objective::Weight(const TokenPairView& pair) const {
+  return method() == Method::kSft ? static_cast<double>(pair.chosen.size()) : 1.0;
+}
+
+ScoringOptions Objective::Scoring() const {
+  ScoringOptions scoring;
+  const bool trains = at::GradMode::is_enabled();
+  scoring.activation_checkpointing = options_.activation_checkpointing && trains;
+  if (!trains) scoring.entropy_top = kEntropyTop;
+  for (const LoadedSae& sae : options_.saes) scoring.taps.push_back(sae.tap);
+  return scoring;
+}
+
+absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairView>& pairs,
+                                                    double global_weight) const {
+  std::vector<Sequence> sequences;
+  for (const TokenPairView& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
+  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
+  const ResponseScores scores = ScoreSequences(model_, batch, Scoring());
+  ObjectivePart part;
+  part.loss = SftLoss(scores.logp, global_weight);
+  part.metrics = CountBatch(batch, scores);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
+  part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
+  part.metrics[BatchMetrics::kLogp] = Total(scores.logp);
+  return part;
+}
+
+// With selection `reference` the columns are known before the policy's encoder runs, so only they
+// are computed.
+at::Tensor Objective::SideDistance(size_t sae, const ResponseRows& rows,
+                                   const at::Tensor& reference) const {
+  const SparseAutoencoder& encoder = options_.saes[sae].sae;
+  const FeatureConstraintOptions& constraint = options_.constraint;
+  if (constraint.selection != FeatureSelection::kReference) {
+    return FeatureDistance(encoder.PooledFeatures(rows), reference, constraint);
+  }
+  const at::Tensor columns = TopIndices(reference, constraint.top_k);
+  const at::Tensor weights =
+      constraint.weights.defined() ? constraint.weights.index({columns}) : at::Tensor();
+  return ColumnDistance(encoder.PooledColumns(rows, columns), reference.gather(1, columns),
+                        constraint.top_k, weights);
+}
+
+Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
+                                                 const ResponseScores& scores,
+                                                 const ReferenceValues& reference) const {
+  const int64_t half = batch.sequences / 2;
+  const bool trains = at::GradMode::is_enabled() && options_.preference.alpha != 0;
+  Distances sum;
+  at::Tensor energy;  // [2n] |c_ref|^2 over all SAEs
+  for (size_t s = 0; s < options_.saes.size(); ++s) {
+    const at::Tensor& pooled = reference.pooled[s];
+    at::Tensor sides[2];
+    for (const bool last : {false, true}) {
+      const at::AutoGradMode grad(trains && (last || !options_.preference.stop_gradient));
+      sides[last] = SideDistance(s, HalfRows(batch, scores.site_rows[s], last),
+                                 pooled.narrow(0, last ? half : 0, half))
+                        .to(at::kDouble);
+    }
+    const at::Tensor squared = pooled.to(at::kDouble).square().sum(1);
+    sum.chosen = s == 0 ? sides[0] : sum.chosen + sides[0];
+    sum.rejected = s == 0 ? sides[1] : sum.rejected + sides[1];
+    energy = s == 0 ? squared : energy + squared;
+  }
+  const at::Tensor floor = energy.clamp_min(1e-30);
+  sum.relative = (sum.chosen.detach() / floor.narrow(0, 0, half) +
+                  sum.rejected.detach() / floor.narrow(0, half, half)) /
+                 2;
+  return sum;
+}
+
+// An evaluation beside a live reference measures the KL whatever the method; a step does so only
+// when its loss needs it.
+ReferenceDetail Objective::WantedDetail() const {
+  const bool measures = !at::GradMode::is_enabled() && reference_->has_distributions();
+  return NeedsKl(method()) || measures ? ReferenceDetail::kDistributions : ReferenceDetail::kSums;
+}
+
+absl::StatusOr<ReferenceValues> Objective::ReferenceOf(const std::vector<Sequence>& sequences,
+                                                       double* seconds) const {
+  const bool unused = reference_ == nullptr ||
+                      (WantedDetail() == ReferenceDetail::kSums && !NeedsReference(method()));
+  if (unused) return ReferenceValues{};
+  const absl::Time start = absl::Now();
+  FPO_ASSIGN_OR_RETURN(ReferenceValues values, reference_->Values(sequences, WantedDetail()));
+  *seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return values;
+}
+
+absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView>& pairs,
+                                                 double global_weight) const {
+  if (method() == Method::kSft) return ComputeSft(pairs, global_weight);
+  const std::vector<Sequence> sequences = BothSides(pairs);
+  const int64_t half = static_cast<int64_t>(pairs.size());
+  FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
+  ObjectivePart part;
+  FPO_ASSIGN_OR_RETURN(ReferenceValues reference, ReferenceOf(sequences, &part.reference_seconds));
+  ScoringOptions scoring = Scoring();
+  scoring.reference = reference.distributions;
+  const ResponseScores scores = ScoreSequences(model_, batch, scoring);
+  if (scores.kl.defined()) reference.logp = scores.reference_logp;
+  part.metrics = CountBatch(batch, scores);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
+
+  PreferencePairs values;
+  SideValues* sides[2] = {&values.chosen, &values.rejected};
+  for (int64_t side = 0; side < 2; ++side) {
+    const auto own = [&](const at::Tensor& x) {
+      return x.defined() ? x.narrow(0, side * half, half) : x;
+    };
+    *sides[side] = {own(scores.logp), own(reference.logp), own(batch.tokens), {}};
+    if (NeedsKl(method())) sides[side]->divergence = own(scores.kl);
+  }
+  if (!options_.saes.empty()) {
+    const Distances distances = FeatureDistances(batch, scores, reference);
+    values.chosen.divergence = distances.chosen;
+    values.rejected.divergence = distances.rejected;
+    part.metrics[BatchMetrics::kRelative] = Total(distances.relative);
+    part.metrics[BatchMetrics::kRelativeParts] = 1;
+  }
+  if (scores.kl.defined()) MeasureKl(scores.kl.detach(), batch.tokens, &part.metrics);
+  part.loss = PreferenceLoss(options_.preference, values, global_weight);
+  part.metrics.preference = MeasurePairs(options_.preference, values);
+  part.metrics[BatchMetrics::kDivergenceParts] = part.metrics.preference.has_divergence ? 1 : 0;
+  part.metrics[BatchMetrics::kPairs] = static_cast<double>(half);
+  return part;
+}
+
+void Objective::MeasureKl(const at::Tensor& kl, const at::Tensor& tokens,
+                          BatchMetrics* metrics) const {
+  const int64_t half = kl.size(0) / 2;
+  const at::Tensor chosen = kl.narrow(0, 0, half), rejected = kl.narrow(0, half, half);
+  BatchMetrics& m = *metrics;
+  m[BatchMetrics::kKlChosen] = Total(chosen);
+  m[BatchMetrics::kKlRejected] = Total(rejected);
+  m[BatchMetrics::kKlMargin] = Total(((rejected - chosen) * options_.preference.beta).abs());
+  m[BatchMetrics::kChosenTokens] = Total(tokens.narrow(0, 0, half));
+  m[BatchMetrics::kRejectedTokens] = Total(tokens.narrow(0, half, half));
+  m[BatchMetrics::kKlParts] = 1;
+}
+
+}  // namespace fpo::train

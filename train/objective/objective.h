@@ -1,0 +1,67 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "train/data/token_file.h"
+#include "train/loop/model_loader.h"
+#include "train/loss/feature_constraint.h"
+#include "train/loss/preference_loss.h"
+#include "train/objective/batch_metrics.h"
+#include "train/reference/reference_source.h"
+#include "train/reference/response_scores.h"
+
+namespace fpo::train {
+
+struct ObjectiveOptions {
+  PreferenceOptions preference;
+  FeatureConstraintOptions constraint;
+  std::vector<LoadedSae> saes;  // fpo only
+  bool activation_checkpointing = false;
+};
+
+// One micro-batch's part of a step.
+struct ObjectivePart {
+  at::Tensor loss;  // this part's share of the global batch's mean: shares add up
+  BatchMetrics metrics;
+  double reference_seconds = 0;  // spent waiting for reference values
+};
+
+// The training objective of every method on a live model. Keeps references to the model and to the
+// reference; the caller chooses whether gradients are recorded. Not thread-safe.
+class Objective {
+ public:
+  // `reference` is null for methods that have none; the KL methods need one with distributions.
+  Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference);
+
+  // `global_weight`: pairs of the whole global batch, or for sft its response tokens.
+  absl::StatusOr<ObjectivePart> Compute(const std::vector<TokenPairView>& pairs,
+                                        double global_weight) const;
+
+  // What one pair adds to global_weight.
+  double Weight(const TokenPairView& pair) const;
+  Method method() const { return options_.preference.method; }
+
+ private:
+  struct Distances;
+  absl::StatusOr<ObjectivePart> ComputeSft(const std::vector<TokenPairView>& pairs,
+                                           double global_weight) const;
+  ReferenceDetail WantedDetail() const;
+  absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,
+                                              double* seconds) const;
+  void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics) const;
+  Distances FeatureDistances(const SequenceBatch& batch, const ResponseScores& scores,
+                             const ReferenceValues& reference) const;
+  at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;
+  ScoringOptions Scoring() const;
+  const Gemma& model_;
+  ObjectiveOptions options_;
+  ReferenceSource* reference_;
+};
+
+// chosen 0..n-1, then rejected 0..n-1.
+std::vector<Sequence> BothSides(const std::vector<TokenPairView>& pairs);
+
+}  // namespace fpo::train

@@ -1,0 +1,25 @@
+#include "train/optim/adam.h"
+
+#include <cmath>
+
+#include "train/pch.h"
+
+namespace fpo::train {
+
+Adam::Adam(const NamedTensors& parameters, const OptimizerOptions& options, bool decoupled)
+    : Optimizer(parameters), options_(options), decoupled_(decoupled) {
+  AddMoment("exp_avg");
+  AddMoment("exp_avg_sq");
+}
+
+void Adam::Update(const std::vector<at::Tensor>& gradients, double lr) {
+  // The fused kernel passes over memory once; it takes the step count as a tensor per parameter.
+  const at::Tensor count = at::scalar_tensor(step_, masters_.front().options());
+  const std::vector<at::Tensor> steps(masters_.size(), count);
+  const auto fused = decoupled_ ? at::_ops::_fused_adamw_::call : at::_ops::_fused_adam_::call;
+  fused(masters_, gradients, state_[0], state_[1], {}, steps, lr, options_.beta1, options_.beta2,
+        options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
+        /*grad_scale=*/{}, /*found_inf=*/{});
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "train/optim/optimizer.h"
+
+namespace fpo::train {
+
+// Adam with bias correction; AdamW when `decoupled`.
+class Adam : public Optimizer {
+ public:
+  Adam(const NamedTensors& parameters, const OptimizerOptions& options, bool decoupled);
+
+ protected:
+  void Update(const std::vector<at::Tensor>& gradients, double lr) override;
+
+ private:
+  OptimizerOptions options_;
+  bool decoupled_;
+};
+
+}  // namespace fpo::train

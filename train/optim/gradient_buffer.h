@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "train/ops/named_tensors.h"
+
+namespace fpo::train {
+
+// Sums the gradients of micro-batches in the wide type of each parameter (wide_type.h): float32 for
+// float32 and bfloat16. Not thread-safe.
+class GradientBuffer {
+ public:
+  explicit GradientBuffer(const NamedTensors& parameters);
+
+  // Moves every parameter's .grad into the sum and clears it. Call after each backward.
+  void Collect();
+  // One per parameter, in its wide type, zeros where nothing was collected. Valid until Clear; may
+  // be changed in place (all-reduce, clip).
+  const std::vector<at::Tensor>& gradients();
+  void Clear();
+
+ private:
+  std::vector<at::Tensor> parameters_;
+  std::vector<at::Tensor> sums_;
+};
+
+}  // namespace fpo::train

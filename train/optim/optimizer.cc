@@ -1,0 +1,134 @@
+#include "train/optim/optimizer.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status_macros.h"
+#include "train/ops/wide_type.h"
+#include "train/optim/adam.h"
+#include "train/optim/rms_prop.h"
+#include "train/pch.h"
+
+namespace fpo::train {
+namespace {
+
+// "Float [4, 3]"
+std::string Kind(const at::Tensor& tensor) {
+  return absl::StrCat(at::toString(tensor.scalar_type()), " [", absl::StrJoin(tensor.sizes(), ", "),
+                      "]");
+}
+
+absl::Status CheckStored(const TensorMap& stored, const std::string& name, const at::Tensor& like) {
+  const auto found = stored.find(name);
+  if (found == stored.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("optimizer state: tensor \"", name, "\" is missing from the checkpoint"));
+  }
+  if (found->second.sizes() != like.sizes() || found->second.scalar_type() != like.scalar_type()) {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer state: tensor \"", name, "\" is ",
+                                                   Kind(found->second), "; expected ", Kind(like)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> StoredStep(const TensorMap& state) {
+  const auto found = state.find("step");
+  if (found == state.end() || found->second.numel() != 1) {
+    return absl::InvalidArgumentError("optimizer state: \"step\" is not one number");
+  }
+  const int64_t step = found->second.item<int64_t>();
+  if (step < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer state: step is ", step));
+  }
+  return step;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const NamedTensors& parameters) : parameters_(parameters) {
+  for (const auto& [name, parameter] : parameters_) {
+    masters_.push_back(parameter.detach().to(WideType(parameter)));  // itself where it is wide
+  }
+}
+
+void Optimizer::AddMoment(const std::string& name) {
+  moments_.push_back(name);
+  std::vector<at::Tensor>& moment = state_.emplace_back();
+  for (const at::Tensor& master : masters_) moment.push_back(at::zeros_like(master));
+}
+
+void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr) {
+  TORCH_CHECK(gradients.size() == masters_.size(), "Optimizer::Step: ", gradients.size(),
+              " gradients for ", masters_.size(), " parameters");
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    TORCH_CHECK(gradients[i].sizes() == masters_[i].sizes() &&
+                    gradients[i].scalar_type() == masters_[i].scalar_type(),
+                "Optimizer::Step: the gradient of ", parameters_[i].first, " is ",
+                Kind(gradients[i]), ", expected ", Kind(masters_[i]));
+  }
+  const at::NoGradGuard no_grad;
+  ++step_;
+  Update(gradients, lr);
+  RoundParameters();
+}
+
+void Optimizer::RoundParameters() {
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    const at::Tensor parameter = parameters_[i].second.detach();
+    if (parameter.scalar_type() != masters_[i].scalar_type()) parameter.copy_(masters_[i]);
+  }
+}
+
+NamedTensors Optimizer::Masters() const {
+  NamedTensors result;
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    result.emplace_back(parameters_[i].first, masters_[i]);
+  }
+  return result;
+}
+
+NamedTensors Optimizer::State() const {
+  NamedTensors result;
+  result.emplace_back("step", at::scalar_tensor(step_, at::kLong));
+  for (size_t moment = 0; moment < moments_.size(); ++moment) {
+    for (size_t i = 0; i < masters_.size(); ++i) {
+      result.emplace_back(absl::StrCat(parameters_[i].first, ".", moments_[moment]),
+                          state_[moment][i]);
+    }
+  }
+  return result;
+}
+
+absl::Status Optimizer::Restore(const TensorMap& masters, const TensorMap& state) {
+  const NamedTensors own_masters = Masters(), own_state = State();
+  for (const auto& [name, tensor] : own_masters) {
+    FPO_RETURN_IF_ERROR(CheckStored(masters, name, tensor));
+  }
+  for (const auto& [name, tensor] : own_state) {
+    if (name != "step") FPO_RETURN_IF_ERROR(CheckStored(state, name, tensor));
+  }
+  FPO_ASSIGN_OR_RETURN(step_, StoredStep(state));
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own_masters) tensor.copy_(masters.at(name));
+  for (const auto& [name, tensor] : own_state) {
+    if (name != "step") tensor.copy_(state.at(name));
+  }
+  RoundParameters();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(absl::string_view name,
+                                                         const NamedTensors& parameters,
+                                                         const OptimizerOptions& options) {
+  std::unique_ptr<Optimizer> optimizer;
+  if (name == "adam" || name == "adamw") {
+    optimizer = std::make_unique<Adam>(parameters, options, /*decoupled=*/name == "adamw");
+  } else if (name == "rmsprop") {
+    optimizer = std::make_unique<RmsProp>(parameters, options);
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat("optimizer.name is \"", name, "\"; allowed are adam, adamw and rmsprop"));
+  }
+  return optimizer;
+}
+
+}  // namespace fpo::train

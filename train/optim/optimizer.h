@@ -1,0 +1,69 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "train/ops/named_tensors.h"
+
+namespace fpo::train {
+
+// Updates parameters from gradients in their wide type (wide_type.h): float32, float64 for float64.
+// A bfloat16 parameter gets a float32 master copy, which the update moves and the parameter is
+// rounded from; others are their own masters. Not thread-safe.
+class Optimizer {
+ public:
+  explicit Optimizer(const NamedTensors& parameters);
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // One update. gradients: one per parameter, in order (GradientBuffer::gradients).
+  void Step(const std::vector<at::Tensor>& gradients, double lr);
+  int64_t step() const { return step_; }  // updates done
+
+  // The masters of all parameters under their names: what a checkpoint stores. Not copies.
+  NamedTensors Masters() const;
+  // Moments as "NAME.exp_avg" and the like, and the step count as "step" (int64 scalar). Not
+  // copies, except "step".
+  NamedTensors State() const;
+  // Restores what Masters and State gave, bit for bit, and rounds the parameters from the masters.
+  // InvalidArgument names the tensor that is missing, of a wrong shape or dtype; nothing is changed
+  // then.
+  absl::Status Restore(const TensorMap& masters, const TensorMap& state);
+
+ protected:
+  // Moves masters_ by one update; state_[moment][parameter] is parallel to masters_.
+  virtual void Update(const std::vector<at::Tensor>& gradients, double lr) = 0;
+  void AddMoment(const std::string& name);  // zeros, one per parameter
+
+  std::vector<at::Tensor> masters_;
+  std::vector<std::vector<at::Tensor>> state_;
+  int64_t step_ = 0;
+
+ private:
+  void RoundParameters();
+
+  NamedTensors parameters_;
+  std::vector<std::string> moments_;
+};
+
+struct OptimizerOptions {
+  double beta1 = 0.9;  // adam, adamw
+  double beta2 = 0.999;
+  double alpha = 0.99;  // rmsprop
+  double eps = 1e-8;
+  double weight_decay = 0;  // adamw: decoupled; adam, rmsprop: added to the gradient
+};
+
+// adam | adamw | rmsprop.
+absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(absl::string_view name,
+                                                         const NamedTensors& parameters,
+                                                         const OptimizerOptions& options);
+
+}  // namespace fpo::train

@@ -1,0 +1,24 @@
+#include "train/optim/rms_prop.h"
+
+#include "train/pch.h"
+
+namespace fpo::train {
+
+RmsProp::RmsProp(const NamedTensors& parameters, const OptimizerOptions& options)
+    : Optimizer(parameters), options_(options) {
+  AddMoment("square_avg");
+}
+
+void RmsProp::Update(const std::vector<at::Tensor>& gradients, double lr) {
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    at::Tensor gradient = gradients[i];
+    if (options_.weight_decay != 0) {
+      gradient = gradient.add(masters_[i], options_.weight_decay);
+    }
+    at::Tensor& square = state_[0][i];
+    square.mul_(options_.alpha).addcmul_(gradient, gradient, 1 - options_.alpha);
+    masters_[i].addcdiv_(gradient, square.sqrt().add_(options_.eps), -lr);
+  }
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "train/optim/optimizer.h"
+
+namespace fpo::train {
+
+// RMSprop as PyTorch defines it: not centred, no momentum, eps outside the root.
+class RmsProp : public Optimizer {
+ public:
+  RmsProp(const NamedTensors& parameters, const OptimizerOptions& options);
+
+ protected:
+  void Update(const std::vector<at::Tensor>& gradients, double lr) override;
+
+ private:
+  OptimizerOptions options_;
+};
+
+}  // namespace fpo::train

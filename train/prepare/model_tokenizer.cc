@@ -1,0 +1,53 @@
+#include "train/prepare/model_tokenizer.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "train/formats/durable_file.h"
+#include "train/model/gemma_config.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int32_t kGemmaBos = 2, kGemmaEos = 1;
+
+// An id of config.json, which may stand in text_config and be the first of a list.
+int32_t TokenId(const nlohmann::json& config, const char* key, int32_t fallback) {
+  const nlohmann::json nested = config.value("text_config", nlohmann::json::object());
+  for (const nlohmann::json& holder : {config, nested}) {
+    nlohmann::json value =
+        holder.is_object() ? holder.value(key, nlohmann::json()) : nlohmann::json();
+    if (value.is_array() && !value.empty()) value = nlohmann::json(value.front());
+    if (value.is_number_integer() && value >= 0) return value.get<int32_t>();
+  }
+  return fallback;
+}
+
+}  // namespace
+
+absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& folder) {
+  auto tokenizer = Tokenizer::Open(folder);
+  const bool absent = absl::IsNotFound(tokenizer.status());
+  if (!tokenizer.ok() && !absent) return tokenizer;
+  const std::string path = folder + "/config.json";
+  const auto text = ReadWholeFile(path, 1 << 24);
+  if (!text.ok()) return tokenizer;
+  const auto config = ParseGemmaConfig(*text);
+  if (!config.ok()) {
+    return absl::Status(config.status().code(),
+                        absl::StrCat(path, ": ", config.status().message()));
+  }
+  if (absent) {
+    const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    return Tokenizer::Absent({tokenizer.status(), static_cast<int32_t>(config->vocab_size),
+                              TokenId(json, "bos_token_id", kGemmaBos),
+                              TokenId(json, "eos_token_id", kGemmaEos)});
+  }
+  FPO_RETURN_IF_ERROR(tokenizer->LimitTo(config->vocab_size));
+  return tokenizer;
+}
+
+}  // namespace fpo::train

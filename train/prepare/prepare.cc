@@ -1,0 +1,193 @@
+#include "train/prepare/prepare.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/files/output_folder.h"
+#include "common/hash.h"
+#include "common/observe/work.h"
+#include "common/status_macros.h"
+#include "train/data/admission.h"
+#include "train/data/admission_notes.h"
+#include "train/data/chat_template.h"
+#include "train/data/preference_dataset.h"
+#include "train/data/row_encoder.h"
+#include "train/data/token_file.h"
+#include "train/formats/durable_file.h"
+#include "train/prepare/model_tokenizer.h"
+#include "train/tokenizer/tokenizer.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr size_t kBatchRows = 256;
+
+AdmissionLimits LimitsOf(const JobConfig& job) {
+  AdmissionLimits limits;
+  limits.max_length = job.data.max_length;
+  limits.max_prompt_length = job.data.max_prompt_length;
+  limits.max_pairs = job.data.max_pairs;
+  limits.chosen_only = job.kind != "sae" && job.method.name == "sft";
+  // An SAE learns from any text; all other jobs but SFT compare two responses.
+  limits.pairs_required = job.kind != "sae" && job.method.name != "sft";
+  return limits;
+}
+
+absl::Status CheckLimits(const JobConfig& job) {
+  if (job.data.train.empty() && job.kind != "evaluate") {
+    return absl::InvalidArgumentError("data.train names no file");
+  }
+  if (job.data.max_prompt_length < 8 || job.data.max_prompt_length >= job.data.max_length) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data.max_prompt_length is ", job.data.max_prompt_length,
+                     "; it must be at least 8 and below data.max_length, ", job.data.max_length,
+                     ", so that a response is left"));
+  }
+  return absl::OkStatus();
+}
+
+// The admission.json of a run would be overwritten.
+absl::Status CheckIsNoRun(const std::string& out) {
+  FPO_ASSIGN_OR_RETURN(const std::optional<FolderRun> run, ReadFolderRun(out));
+  if (!run.has_value()) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(out, " holds ", run->Words(),
+                                               "; prepare writes into a folder of its own, e.g. ",
+                                               "--out ", out, ".prepared"));
+}
+
+// Everything the two inputs share.
+struct Preparation {
+  const JobConfig& job;
+  const Tokenizer& tokenizer;
+  const ChatTemplate& chat_template;
+  const std::string& out;
+  std::map<std::string, std::string> metadata;
+};
+
+// Rows of one input, taken in batches: encoded together, counted and written in their order.
+class InputPass {
+ public:
+  InputPass(const Preparation& work, const AdmissionLimits& limits)
+      : admission_(work.tokenizer, work.chat_template, limits) {}
+
+  // Cancelled when no more rows are wanted.
+  absl::Status Take(PreferenceRow&& row) {
+    rows_.push_back(std::move(row));
+    return rows_.size() < kBatchRows ? absl::OkStatus() : Flush();
+  }
+
+  absl::Status Flush() {
+    FPO_ASSIGN_OR_RETURN(auto encoded, EncodeRows(admission_, rows_));
+    for (size_t i = 0; i < rows_.size() && !admission_.full(); ++i) {
+      for (const TokenPair& pair : admission_.Settle(rows_[i], std::move(encoded[i]))) {
+        writer_.Add(pair);
+      }
+    }
+    AdvanceWork(static_cast<int64_t>(rows_.size()));
+    rows_.clear();
+    return admission_.full() ? absl::CancelledError("max_pairs reached") : absl::OkStatus();
+  }
+
+  AdmissionReport Report() const { return admission_.Report(); }
+  const TokenFileWriter& writer() const { return writer_; }
+
+ private:
+  Admission admission_;
+  TokenFileWriter writer_;
+  std::vector<PreferenceRow> rows_;
+};
+
+absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work, const std::string& name,
+                                            const std::vector<std::string>& inputs,
+                                            const AdmissionLimits& limits) {
+  const Work reading({"prepare", absl::StrCat("tokenising data.", name), 0, 0, "rows"});
+  InputPass pass(*work, limits);
+  DatasetCounts counts;
+  if (!inputs.empty()) {
+    const DatasetOptions options{inputs, work->job.data.format, work->job.data.max_bad_fraction};
+    FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+                           return pass.Take(std::move(row));
+                         }));
+    const absl::Status rest = pass.Flush();
+    if (!rest.ok() && !absl::IsCancelled(rest)) return rest;
+  }
+  FPO_RETURN_IF_ERROR(
+      pass.writer().Write(absl::StrCat(work->out, "/", name, ".safetensors"), work->metadata));
+  AdmissionReport report = pass.Report();
+  report.rows = counts.rows;
+  report.malformed = counts.malformed;
+  report.malformed_examples = counts.malformed_examples;
+  return report;
+}
+
+absl::StatusOr<std::string> TokenDigests(const std::string& out) {
+  std::string digests;
+  for (const char* name : {"train", "eval"}) {
+    FPO_ASSIGN_OR_RETURN(const TokenFile file,
+                         TokenFile::Open(absl::StrCat(out, "/", name, ".safetensors")));
+    digests += ToBytes(file.digest());
+  }
+  return ToHex(Sha256Of(digests));
+}
+
+absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out) {
+  FPO_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(out, "/admission.json"),
+                                       AdmissionJson(summary.train, &summary.eval)));
+  const nlohmann::ordered_json json = {
+      {"train_pairs", summary.train_pairs},
+      {"eval_pairs", summary.eval_pairs},
+      {"tokens", {{"train", summary.train.tokens}, {"eval", summary.eval.tokens}}},
+      {"digest", summary.digest}};
+  return WriteFileDurably(absl::StrCat(out, "/prepare.json"), json.dump(2) + "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out) {
+  FPO_RETURN_IF_ERROR(CheckLimits(job));
+  FPO_RETURN_IF_ERROR(CheckIsNoRun(out));
+  FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(job.model.path));
+  FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
+                       ChatTemplate::Create(job.data.template_name, tokenizer, job.model.path));
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot create ", out, ": ", error.message()));
+  }
+  fs::remove(absl::StrCat(out, "/prepare.json"), error);  // the mark of a complete folder
+  Preparation work{job,
+                   tokenizer,
+                   chat_template,
+                   out,
+                   {{"template", chat_template.name()},
+                    {"tokenizer", tokenizer.present().ok() ? ToHex(tokenizer.digest()) : "none"},
+                    {"max_length", absl::StrCat(job.data.max_length)},
+                    {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}}};
+  AdmissionLimits limits = LimitsOf(job);
+  PrepareSummary summary;
+  summary.warnings = tokenizer.warnings();
+  FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, "train", job.data.train, limits));
+  if (summary.train.admitted == 0 && !job.data.train.empty()) {
+    return absl::InvalidArgumentError(NothingAdmitted("data.train", summary.train));
+  }
+  limits.max_pairs.reset();
+  FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, "eval", job.data.eval, limits));
+  if (summary.eval.admitted == 0 && !job.data.eval.empty()) {
+    return absl::InvalidArgumentError(NothingAdmitted("data.eval", summary.eval));
+  }
+  summary.train_pairs = summary.train.admitted;
+  summary.eval_pairs = summary.eval.admitted;
+  FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));
+  FPO_RETURN_IF_ERROR(WriteSummary(summary, out));
+  return summary;
+}
+
+}  // namespace fpo::train

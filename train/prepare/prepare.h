@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/job/job_config.h"
+#include "train/data/admission_report.h"
+
+namespace fpo::train {
+
+struct PrepareSummary {
+  int64_t train_pairs = 0;
+  int64_t eval_pairs = 0;
+  AdmissionReport train, eval;
+  std::string digest;                 // hex, over both token files' digests
+  std::vector<std::string> warnings;  // about the model's tokenizer, for the user
+};
+
+// Reads, checks and tokenises the job's data into
+// OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
+// even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
+// is complete. InvalidArgument for bad data or limits, NotFound for a missing
+// file, or a missing tokenizer when a row is text.
+// Nothing of the model's weights is read.
+absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
+
+}  // namespace fpo::train

@@ -1,0 +1,89 @@
+#include "train/reference/reference_plan.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/status_macros.h"
+#include "train/data/token_file.h"
+#include "train/events/exit_status.h"
+#include "train/loss/preference_loss.h"
+#include "train/prepare/reference_keys.h"
+#include "train/runs/data_plan.h"
+
+namespace fpo::train {
+
+bool UsesFeatures(const JobConfig& job) {
+  const auto method = ParseMethod(job.method.name);
+  return method.ok() && NeedsFeatures(*method);
+}
+
+bool UsesReference(const JobConfig& job) {
+  const auto method = ParseMethod(job.method.name);
+  return method.ok() && (NeedsReference(*method) || NeedsKl(*method));
+}
+
+std::string ReferencePath(const JobConfig& job) {
+  return job.reference.path.empty() ? job.model.path : job.reference.path;
+}
+
+std::string FeaturesWord(const ReferenceSection& reference) {
+  return reference.features == "top" ? absl::StrCat("top:", reference.features_top) : "all";
+}
+
+absl::StatusOr<int64_t> TopFeatures(const std::string& features) {
+  if (features == "all") return 0;
+  absl::string_view number = features;
+  int64_t top = 0;
+  if (absl::ConsumePrefix(&number, "top:") && absl::SimpleAtoi(number, &top) && top > 0) return top;
+  return absl::InvalidArgumentError(
+      absl::StrCat("features '", features, "' is not known; use all or top:M with M above 0"));
+}
+
+std::string DeviceClass(at::Device device) { return device.is_cuda() ? "cuda" : "cpu"; }
+
+Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes) {
+  Recipe recipe;
+  recipe.model_digest = inputs.model_digest;
+  recipe.forward = kForwardRecipe;
+  recipe.dtype = inputs.dtype;
+  recipe.device = inputs.device;
+  for (const LoadedSae& sae : saes) {
+    SaeRecipe entry;
+    entry.digest = sae.digest;
+    entry.layer = sae.tap.layer;
+    entry.site = SiteName(sae.tap.site);
+    recipe.sae.push_back(entry);
+  }
+  if (!saes.empty()) {
+    recipe.features = inputs.features;
+    recipe.values = inputs.values;
+  }
+  return recipe;
+}
+
+RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
+                            at::Device device) {
+  return {model_digest, job.model.dtype, DeviceClass(device), FeaturesWord(job.reference),
+          job.reference.values};
+}
+
+absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,
+                                            at::Device device) {
+  FPO_ASSIGN_OR_RETURN(const TokenFile train, TokenFile::Open(prepared + "/train.safetensors"));
+  FPO_ASSIGN_OR_RETURN(const TokenFile eval, TokenFile::Open(prepared + "/eval.safetensors"));
+  FPO_ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(ReferencePath(job)));
+  std::vector<LoadedSae> saes;
+  if (UsesFeatures(job)) {
+    FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
+  }
+  const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, device), saes);
+  const PairSelection pairs = PairsOfJob(job, train, eval);
+  const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval, pairs);
+  FPO_RETURN_IF_ERROR(AsStorageError(WriteReferencePlan(prepared, recipe, responses)));
+  return ReferenceWork{static_cast<int64_t>(responses.size()),
+                       static_cast<int64_t>(pairs.train.size()),
+                       static_cast<int64_t>(pairs.eval.size())};
+}
+
+}  // namespace fpo::train

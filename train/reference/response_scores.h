@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "train/model/gemma.h"
+#include "train/ops/vocab_head.h"
+#include "train/reference/sequence_batch.h"
+
+namespace fpo::train {
+
+// A forward's hidden states on the batch's two row lists, in the order of the sequences.
+struct HiddenRows {
+  at::Tensor hidden;              // [rows, hidden_size] after the final norm, at log-prob rows
+  std::vector<at::Tensor> sites;  // per tap: [rows, width], the hidden states *at* response tokens
+};
+
+struct ResponseScores {
+  at::Tensor logp;         // [batch] float64: sum of log-probs over response tokens; differentiable
+  at::Tensor entropy;      // [batch] float64: sum over log-prob rows, nats; no gradient
+  at::Tensor entropy_top;  // the same over the most likely tokens; undefined unless asked for
+  // With a reference only, [batch] float64:
+  at::Tensor kl;                      // sequential KL(ref || policy); differentiable
+  at::Tensor reference_logp;          // no gradient
+  std::vector<at::Tensor> site_rows;  // HiddenRows::sites
+};
+
+struct ScoringOptions {
+  std::vector<Tap> taps;
+  bool activation_checkpointing = false;
+  // Vocabulary-wide rows alive at a time, those of the reference included.
+  int64_t chunk_rows = 256;
+  int64_t entropy_top = 0;
+  VocabReference reference = {};  // rows as in HiddenRows::hidden
+};
+
+// The model's part of scoring. Gradients follow the caller's grad mode.
+HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
+                       const ScoringOptions& options);
+// The vocabulary head's part.
+ResponseScores ScoreRows(const Gemma& model, const SequenceBatch& batch, const HiddenRows& rows,
+                         const ScoringOptions& options);
+// Both.
+ResponseScores ScoreSequences(const Gemma& model, const SequenceBatch& batch,
+                              const ScoringOptions& options);
+
+}  // namespace fpo::train

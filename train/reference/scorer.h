@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/reference/record.h"
+#include "train/loop/model_loader.h"
+#include "train/model/gemma.h"
+#include "train/reference/sequence_batch.h"
+
+namespace fpo::train {
+
+// Asked after each batch of scoring; false stops it (Cancelled).
+using KeepScoring = std::function<bool()>;
+
+// Makes reference records: one forward without gradients per batch of responses of similar length.
+// How responses are batched changes a record by float32 rounding only. Not thread-safe.
+class Scorer {
+ public:
+  struct Options {
+    std::vector<LoadedSae> saes;      // empty: margin-only records
+    int64_t top_features = 0;         // keep the M largest of each list; 0: all non-zeros
+    int64_t tokens_per_batch = 4096;  // padded
+  };
+  Scorer(Gemma model, Options options);
+
+  // Records in the order of `sequences`.
+  absl::StatusOr<std::vector<Record>> Score(const std::vector<Sequence>& sequences,
+                                            const KeepScoring& keep) const;
+
+ private:
+  absl::Status ScoreBatch(const std::vector<Sequence>& sequences, std::vector<Record>* out) const;
+  Gemma model_;
+  Options options_;
+};
+
+// Sorted (index, value) of one pooled vector [features], zeros left out; with `top` above 0 only
+// the largest `top` values.
+std::vector<std::pair<uint32_t, float>> SparseFeatures(const at::Tensor& pooled, int64_t top);
+
+}  // namespace fpo::train

@@ -1,0 +1,247 @@
+#include "train/report/report_tables.h"
+
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "train/report/report_chart.h"
+
+namespace fpo::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+Json Parse(absl::string_view text) {
+  return Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+}
+
+std::string ValueText(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return absl::StrFormat("%.6g", value.get<double>());
+  if (value.is_null()) return "–";
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void Flatten(const std::string& name, const Json& value, Facts* facts) {
+  if (!value.is_object()) {
+    facts->emplace_back(name, ValueText(value));
+    return;
+  }
+  for (const auto& [key, item] : value.items()) {
+    Flatten(name.empty() ? key : absl::StrCat(name, ".", key), item, facts);
+  }
+}
+
+std::string Card(const std::string& label, const std::string& value, const std::string& note = "") {
+  return absl::StrCat("<div class=\"card\"><span>", label, "</span><b>", value, "</b><small>", note,
+                      "</small></div>");
+}
+
+// The evaluation's last value where there is one, else training's; with the first value as the
+// note.
+std::string MetricCard(const RunMetrics& metrics, const std::string& label, const std::string& name,
+                       double scale = 1, const std::string& unit = "") {
+  const MetricPoints* points = metrics.Find("eval_" + name);
+  const bool held_out = points != nullptr;
+  if (!held_out) points = metrics.Find(name);
+  if (points == nullptr) return "";
+  return Card(absl::StrCat(label, held_out ? ", held out" : ""),
+              absl::StrCat(HumanNumber(points->back().second * scale), unit),
+              points->size() < 2
+                  ? ""
+                  : absl::StrCat("first ", HumanNumber(points->front().second * scale), unit));
+}
+
+double Sum(const MetricPoints* points) {
+  double sum = 0;
+  if (points != nullptr) {
+    for (const auto& [step, value] : *points) sum += value;
+  }
+  return sum;
+}
+
+std::string Duration(double seconds) {
+  if (seconds < 120) return absl::StrFormat("%.1f s", seconds);
+  if (seconds < 7200) return absl::StrFormat("%.1f min", seconds / 60);
+  return absl::StrFormat("%.1f h", seconds / 3600);
+}
+
+// The examples of one input, as a list below the table.
+std::string Examples(const Json& input, const std::string& name) {
+  std::string items;
+  for (const char* key : {"malformed_examples", "dropped_examples"}) {
+    if (!input.contains(key) || !input[key].is_array()) continue;
+    for (const Json& item : input[key]) {
+      absl::StrAppend(&items, EscapeHtml(ValueText(item)), "\n");
+    }
+  }
+  if (items.empty()) return "";
+  return absl::StrCat("<details><summary>Rows left out of ", name, ", examples</summary><pre>",
+                      items, "</pre></details>");
+}
+
+std::string Row(const std::string& name, const std::string& train, const std::string& eval) {
+  return absl::StrCat("<tr><th>", EscapeHtml(name), "</th><td>", EscapeHtml(train), "</td><td>",
+                      EscapeHtml(eval), "</td></tr>");
+}
+
+// One line of the table about the data: its words, and its value in one input.
+struct AdmissionFact {
+  std::string words;
+  std::function<std::string(const Json& input)> text;
+};
+
+const Json* At(const Json& json, const std::vector<std::string>& path) {
+  const Json* at = &json;
+  for (const std::string& name : path) {
+    if (!at->is_object() || !at->contains(name)) return nullptr;
+    at = &(*at)[name];
+  }
+  return at;
+}
+
+double NumberAt(const Json& json, const std::vector<std::string>& path) {
+  const Json* found = At(json, path);
+  return found != nullptr && found->is_number() ? found->get<double>() : 0;
+}
+
+AdmissionFact Count(const std::string& words, const std::vector<std::string>& path) {
+  return {words,
+          [path](const Json& input) { return absl::StrFormat("%.0f", NumberAt(input, path)); }};
+}
+
+AdmissionFact Word(const std::string& words, const std::string& name) {
+  return {words, [name](const Json& input) {
+            const Json* found = At(input, {name});
+            return found == nullptr ? "–" : ValueText(*found);
+          }};
+}
+
+AdmissionFact LengthsOf(const std::string& words, const std::string& part) {
+  return {words, [part](const Json& input) {
+            const auto at = [&](const char* name) {
+              return absl::StrFormat("%.0f", NumberAt(input, {"lengths", part, name}));
+            };
+            return absl::StrCat(at("p50"), " / ", at("p90"), " / ", at("max"));
+          }};
+}
+
+std::string ReasonWords(const std::string& reason) {
+  const std::map<std::string, std::string> words = {
+      {"bad_roles", "roles that do not alternate"},
+      {"empty_prompt", "an empty prompt"},
+      {"empty_response", "an empty response"},
+      {"id_outside_vocabulary", "a token id outside the vocabulary"},
+      {"identical_pair", "two equal responses"},
+      {"no_rejected_response", "no rejected response"},
+      {"no_shared_prompt", "no shared prompt"}};
+  const auto found = words.find(reason);
+  return found == words.end() ? reason : found->second;
+}
+
+std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
+  std::vector<AdmissionFact> facts = {Count("Rows read", {"rows"}),
+                                      Count("Pairs or examples admitted", {"admitted"}),
+                                      Count("Left out: malformed", {"malformed"})};
+  std::set<std::string> reasons;
+  for (const Json* input : {&train, &eval}) {
+    const Json* dropped = At(*input, {"dropped"});
+    if (dropped == nullptr || !dropped->is_object()) continue;
+    for (const auto& [reason, count] : dropped->items()) reasons.insert(reason);
+  }
+  for (const std::string& reason : reasons) {
+    facts.push_back(Count("Left out: " + ReasonWords(reason), {"dropped", reason}));
+  }
+  const std::vector<AdmissionFact> rest = {
+      Word("Chat template", "template"),
+      Word("because of", "template_reason"),
+      Count("Prompts cut", {"cut", "prompts"}),
+      Count("Chosen responses cut", {"cut", "chosen"}),
+      Count("Rejected responses cut", {"cut", "rejected"}),
+      Count("Copies of earlier pairs", {"duplicates"}),
+      Count("Pairs with equal scores", {"equal_scores"}),
+      Count("Responses without an end mark", {"missing_terminators"}),
+      Count("Tokens", {"tokens"}),
+      {"Share of response tokens",
+       [](const Json& input) {
+         return absl::StrFormat("%.0f %%", 100 * NumberAt(input, {"response_share"}));
+       }},
+      LengthsOf("Tokens of a prompt (half / 90 % / all are at most)", "prompt"),
+      LengthsOf("Tokens of a chosen response", "chosen"),
+      LengthsOf("Tokens of a rejected response", "rejected"),
+      LengthsOf("Tokens of prompt and longer response", "total"),
+      LengthsOf("The same before cutting", "uncut")};
+  facts.insert(facts.end(), rest.begin(), rest.end());
+  return facts;
+}
+
+std::string Warnings(const Json& input) {
+  std::string html;
+  if (!input.contains("warnings") || !input["warnings"].is_array()) return html;
+  for (const Json& warning : input["warnings"]) {
+    absl::StrAppend(&html, "<p class=\"warning\">", EscapeHtml(ValueText(warning)), "</p>");
+  }
+  return html;
+}
+
+}  // namespace
+
+std::string RenderHeadlines(const RunMetrics& metrics) {
+  std::string html = "<section class=\"cards\">";
+  html += Card("Steps", HumanNumber(metrics.last_step));
+  html += MetricCard(metrics, "Loss", "loss");
+  html += MetricCard(metrics, "Accuracy", "rewards/accuracies", 100, " %");
+  html += MetricCard(metrics, "Reward margin", "rewards/margins");
+  html += MetricCard(metrics, "Divergence, chosen", "divergence/chosen");
+  html += MetricCard(metrics, "Entropy", "entropy");
+  const double seconds = Sum(metrics.Find("step_seconds"));
+  if (seconds > 0) {
+    const double tokens = Sum(metrics.Find("tokens"));
+    html += Card("Training time", Duration(seconds),
+                 tokens > 0 ? absl::StrCat(HumanNumber(tokens / seconds), " tokens/s") : "");
+  }
+  const MetricPoints* memory = metrics.Find("memory_peak_bytes");
+  if (memory != nullptr) {
+    html += Card("Peak memory", absl::StrFormat("%.2f GiB", memory->back().second / (1 << 30)));
+  }
+  return html + "</section>";
+}
+
+std::string RenderAdmission(absl::string_view admission_json) {
+  const Json json = Parse(admission_json);
+  if (!json.is_object() || !json.contains("train")) return "";
+  const Json none = Json::object();
+  const Json& train = json["train"];
+  const Json& eval = json.contains("eval") ? json["eval"] : none;
+  std::string rows;
+  for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
+    rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
+  }
+  return absl::StrCat(
+      Warnings(train), Warnings(eval),
+      "<table class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
+      "<tbody>",
+      rows, "</tbody></table>", Examples(train, "train"), Examples(eval, "eval"));
+}
+
+std::string RenderFacts(absl::string_view json) {
+  const Json value = Parse(json);
+  if (!value.is_object() || value.empty()) return "";
+  Facts facts;
+  Flatten("", value, &facts);
+  std::string html = "<table class=\"facts\"><tbody>";
+  for (const auto& [name, text] : facts) {
+    absl::StrAppend(&html, "<tr><th>", EscapeHtml(name), "</th><td>", EscapeHtml(text),
+                    "</td></tr>");
+  }
+  return html + "</tbody></table>";
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,76 @@
+#include "train/runs/data_plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "train/reference/reference_plan.h"
+
+namespace fpo::train {
+namespace {
+
+std::vector<int64_t> First(int64_t count) {
+  std::vector<int64_t> indices(static_cast<size_t>(count));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+// Every epoch goes through all pairs, so only a run that ends within the first leaves some out.
+std::vector<int64_t> TrainedPairs(const JobConfig& job, const TokenFile& train) {
+  if (train.size() == 0) return {};
+  const Batcher batcher = MakeBatcher(job, train, 0, 1);
+  const int64_t steps = TotalSteps(job, batcher);
+  if (steps >= batcher.StepsPerEpoch()) return First(train.size());
+  const int64_t count = std::max(steps * job.batch.pairs, ProbedPairs(job));
+  std::vector<int64_t> read = batcher.EpochOrder(0);
+  read.resize(static_cast<size_t>(std::min(count, train.size())));
+  std::sort(read.begin(), read.end());
+  return read;
+}
+
+}  // namespace
+
+Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world) {
+  std::vector<int64_t> longest(static_cast<size_t>(train.size()));
+  for (int64_t i = 0; i < train.size(); ++i) {
+    longest[static_cast<size_t>(i)] = train.LongestSequence(i);
+  }
+  Batcher::Options options;
+  options.pairs_per_step = job.batch.pairs;
+  options.tokens_per_microbatch = job.batch.tokens_per_microbatch;
+  options.sequences_per_pair = job.method.name == "sft" ? 1 : 2;
+  options.shuffle = job.data.shuffle;
+  options.seed = static_cast<uint64_t>(job.seed);
+  options.rank = rank;
+  options.world = world;
+  return Batcher(std::move(longest), options);
+}
+
+int64_t TotalSteps(const JobConfig& job, const Batcher& batcher) {
+  const int64_t all = job.epochs * batcher.StepsPerEpoch();
+  return std::min(all, job.max_steps.value_or(all));
+}
+
+int64_t ProbedPairs(const JobConfig& job) {
+  if (job.reference.probe_pairs == 0) return 0;
+  return std::max(job.reference.probe_pairs, UsesFeatures(job) ? kSaeCheckPairs : 0);
+}
+
+PairSelection PairsOfRun(const JobConfig& job, const TokenFile& train, const TokenFile& eval) {
+  return {TrainedPairs(job, train), PairsOfEvaluation(job, eval).eval};
+}
+
+PairSelection PairsOfEvaluation(const JobConfig& job, const TokenFile& eval) {
+  return {{}, First(std::min(eval.size(), job.evaluate.pairs))};
+}
+
+PairSelection PairsOfJob(const JobConfig& job, const TokenFile& train, const TokenFile& eval) {
+  if (job.kind == "evaluate") return PairsOfEvaluation(job, eval);
+  if (job.kind == "reference" && !job.max_steps.has_value()) {
+    return {First(train.size()), First(eval.size())};
+  }
+  return PairsOfRun(job, train, eval);
+}
+
+}  // namespace fpo::train

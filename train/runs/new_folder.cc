@@ -1,0 +1,43 @@
+#include "train/runs/new_folder.h"
+
+#include <filesystem>
+#include <system_error>
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool WorthKeeping(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"job.yaml", "metrics.jsonl", "reference.fpr"}) {
+    if (fs::exists(folder / name, error)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+NewFolder::NewFolder(const std::string& path) {
+  std::error_code error;
+  fs::path at = fs::absolute(path, error).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();  // "runs/a/"
+  path_ = at.string();
+  while (at.has_relative_path() && !fs::exists(at, error)) {
+    first_ = at.string();
+    at = at.parent_path();
+  }
+}
+
+void NewFolder::RemoveIfUnused() const {
+  if (first_.empty() || WorthKeeping(path_)) return;
+  std::error_code error;
+  fs::remove_all(path_, error);
+  // Parents only while they are empty: another run may have moved in.
+  for (fs::path at = path_; at != fs::path(first_) && !error;) {
+    at = at.parent_path();
+    fs::remove(at, error);
+  }
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,69 @@
+#include "train/runs/run_folder.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "train/events/exit_status.h"
+#include "train/formats/durable_file.h"
+
+namespace fpo::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Every rank checks, at the same time.
+absl::Status CheckWritable(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  const std::string file = absl::StrCat(path, "/.writable-", getpid());
+  const absl::Status probe = WriteFileDurably(file, "");
+  if (error || !probe.ok()) {
+    return FailWith(ExitCode::kStorage,
+                    absl::StrCat("output folder ", path, " cannot be written: ",
+                                 error ? error.message() : std::string(probe.message()),
+                                 "; choose another --out or fix its permissions"));
+  }
+  fs::remove(file, error);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConfig& job,
+                                          bool resume) {
+  FPO_ASSIGN_OR_RETURN(std::optional<FolderRun> run, ReadFolderRun(path));
+  if (run.has_value()) {
+    FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
+    if (!resume) {
+      return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ", run->Words(),
+                                                   "; go on with it by --resume, or choose another "
+                                                   "--out"));
+    }
+  }
+  FPO_RETURN_IF_ERROR(CheckWritable(path));
+  if (!run.has_value()) return RunFolder(path, State::kFresh, std::nullopt);
+  const State state = HasAllSteps(*run, job) ? State::kFinished : State::kStarted;
+  return RunFolder(path, state, std::move(run));
+}
+
+absl::Status RunFolder::WriteJob(const JobConfig& job) const {
+  return AsStorageError(WriteFileDurably(File("job.yaml"), WriteJobYaml(job)));
+}
+
+absl::Status RunFolder::WriteRunJson(const std::string& json) const {
+  return AsStorageError(WriteFileDurably(File("run.json"), json));
+}
+
+absl::Status RunFolder::CopyAdmission(const std::string& prepared) const {
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(prepared + "/admission.json"));
+  return AsStorageError(WriteFileDurably(File("admission.json"), text));
+}
+
+}  // namespace fpo::train

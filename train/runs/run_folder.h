@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/files/output_folder.h"
+#include "common/job/job_config.h"
+
+namespace fpo::train {
+
+// The output folder of one run and whose it is. A folder belongs to the job whose job.yaml lies in
+// it.
+class RunFolder {
+ public:
+  enum class State { kFresh, kStarted, kFinished };
+
+  // Creates the folder when it is missing. Storage error when it cannot be written to.
+  // AlreadyExists when it holds a run and `resume` is false, or a run of other settings, whose keys
+  // it names. A finished run of which more steps are wanted is kStarted.
+  static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume);
+
+  const std::string& path() const { return path_; }
+  State state() const { return state_; }
+  const std::optional<FolderRun>& run() const { return run_; }  // that was there; nothing: fresh
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+  absl::Status WriteJob(const JobConfig& job) const;              // job.yaml
+  absl::Status WriteRunJson(const std::string& json) const;       // run.json
+  absl::Status CopyAdmission(const std::string& prepared) const;  // admission.json
+
+ private:
+  RunFolder(std::string path, State state, std::optional<FolderRun> run)
+      : path_(std::move(path)), state_(state), run_(std::move(run)) {}
+  std::string path_;
+  State state_;
+  std::optional<FolderRun> run_;
+};
+
+}  // namespace fpo::train

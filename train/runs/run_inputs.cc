@@ -1,0 +1,193 @@
+#include "train/runs/run_inputs.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/status_macros.h"
+#include "train/events/stop_signal.h"
+#include "train/loop/dtype_advice.h"
+#include "train/objective/feature_weights.h"
+#include "train/prepare/reference_keys.h"
+#include "train/reference/online_reference.h"
+#include "train/reference/record_reference.h"
+#include "train/reference/reference_file.h"
+#include "train/reference/reference_plan.h"
+#include "train/runs/data_plan.h"
+#include "train/runs/id_range.h"
+
+namespace fpo::train {
+namespace {
+
+struct Loader {
+  const JobConfig& job;
+  const RunInputOptions& options;
+  EventSink& events;
+  RunInputs& inputs;
+
+  std::vector<LoadedSae> Saes() const { return inputs.objective.saes; }
+  bool SameFolder() const { return ReferencePath(job) == inputs.policy.path; }
+
+  absl::StatusOr<LoadedModel> LoadReferenceModel() const {
+    for (const TokenFile* tokens : {&inputs.train, &inputs.eval}) {
+      FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
+    }
+    return LoadModel({ReferencePath(job), job.model.dtype, options.device, false});
+  }
+  absl::Status FindRecipe() const;
+  absl::Status OpenOnline() const;
+  absl::Status OpenRecords(const std::string& path) const;
+  std::vector<ReferenceResponse> Responses() const;  // whose records are read
+  absl::Status CompleteAuto() const;
+  absl::StatusOr<Scorer> MakeScorer() const;
+  absl::Status Open() const;
+};
+
+absl::Status Loader::FindRecipe() const {
+  std::string digest = inputs.policy.digest;
+  if (!SameFolder()) {
+    FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(ReferencePath(job)));
+    digest = identity.digest;
+  }
+  inputs.use.model_digest = digest;
+  inputs.use.recipe = MakeRecipe(RecipeInputsOf(job, digest, options.device), Saes());
+  return absl::OkStatus();
+}
+
+absl::Status Loader::OpenOnline() const {
+  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
+  inputs.use.source = "online";
+  inputs.use.model_digest = model.digest;
+  inputs.reference = std::make_unique<OnlineReference>(std::move(model.model), Saes());
+  return absl::OkStatus();
+}
+
+absl::Status Loader::OpenRecords(const std::string& path) const {
+  RecordReference::Options records{path, inputs.use.recipe, {}, options.device};
+  for (const LoadedSae& sae : Saes()) records.features.push_back(sae.sae.features());
+  FPO_ASSIGN_OR_RETURN(std::unique_ptr<RecordReference> reference,
+                       RecordReference::Open(std::move(records)));
+  FPO_RETURN_IF_ERROR(reference->Require(Responses()));
+  inputs.reference = std::move(reference);
+  inputs.use.source = "records";
+  inputs.use.file = path;
+  return absl::OkStatus();
+}
+
+std::vector<ReferenceResponse> Loader::Responses() const {
+  const PairSelection pairs = options.trainable ? PairsOfRun(job, inputs.train, inputs.eval)
+                                                : PairsOfEvaluation(job, inputs.eval);
+  return ReferenceResponses(inputs.train, inputs.eval, pairs);
+}
+
+// The policy as loaded is the reference when both are one folder; no second copy is read then.
+absl::StatusOr<Scorer> Loader::MakeScorer() const {
+  Scorer::Options scoring;
+  scoring.saes = Saes();
+  FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
+  if (SameFolder()) return Scorer(inputs.policy.model, std::move(scoring));
+  FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
+  return Scorer(std::move(model.model), std::move(scoring));
+}
+
+absl::Status Loader::CompleteAuto() const {
+  const std::vector<ReferenceResponse> responses = Responses();
+  FPO_ASSIGN_OR_RETURN(const ReferenceFileResult result,
+                       CompleteReferenceFile(
+                           {options.auto_file, inputs.use.recipe, responses},
+                           [&] { return MakeScorer(); }, [] { return !StopRequested(); }));
+  inputs.use.computed = result.computed;
+  inputs.use.reused = result.reused;
+  inputs.use.seconds = result.seconds;
+  TrainEvent event;
+  event.kind = "phase";
+  event.phase = "reference";
+  event.message = absl::StrCat("reference: ", result.computed, " records computed, ", result.reused,
+                               " reused (", options.auto_file, ")");
+  events.Emit(std::move(event));
+  return OpenRecords(options.auto_file);
+}
+
+absl::Status Loader::Open() const {
+  const bool online = options.reference == "online";
+  if (!UsesReference(job) && !online) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(FindRecipe());
+  if (online) return OpenOnline();
+  const auto method = ParseMethod(job.method.name);
+  if (method.ok() && NeedsKl(*method)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("method ", job.method.name, " needs the reference model itself: --reference ",
+                     "online, not ", options.reference));
+  }
+  if (options.reference == "auto") return CompleteAuto();
+  return OpenRecords(options.reference);
+}
+
+absl::StatusOr<TokenFile> OpenTokens(const std::string& path, const JobConfig& job) {
+  FPO_ASSIGN_OR_RETURN(TokenFile file, TokenFile::Open(path));
+  if (job.method.name != "sft" && file.size() > 0 && !file.has_rejected()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " holds pairs without a rejected response, which method ",
+                     job.method.name, " needs; prepare it with a job of that method"));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method) {
+  PreferenceOptions options;
+  FPO_ASSIGN_OR_RETURN(options.method, ParseMethod(method.name));
+  options.beta = method.beta;
+  options.alpha = method.alpha;
+  options.gamma = method.gamma;
+  options.label_smoothing = method.label_smoothing;
+  options.stop_gradient = method.stop_gradient;
+  return options;
+}
+
+OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section) {
+  OptimizerOptions options;
+  options.beta1 = section.betas.at(0);
+  options.beta2 = section.betas.at(1);
+  options.alpha = section.alpha;
+  options.eps = section.eps;
+  options.weight_decay = section.weight_decay;
+  return options;
+}
+
+absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
+                                        EventSink& events) {
+  ObjectiveOptions objective;
+  FPO_ASSIGN_OR_RETURN(objective.preference, MakePreferenceOptions(job.method));
+  objective.constraint.top_k = job.method.top_k;
+  FPO_ASSIGN_OR_RETURN(objective.constraint.selection,
+                       ParseFeatureSelection(job.method.feature_selection));
+  objective.activation_checkpointing = job.activation_checkpointing;
+  FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
+  FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
+  const std::string& folder = options.model.empty() ? job.model.path : options.model;
+  for (const TokenFile* tokens : {&train, &eval}) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
+  }
+  FPO_ASSIGN_OR_RETURN(LoadedModel policy,
+                       LoadModel({folder, job.model.dtype, options.device, options.trainable}));
+  WarnOfSlowDtype(job.model.dtype, options.device, events);
+  if (UsesFeatures(job)) {
+    FPO_ASSIGN_OR_RETURN(objective.saes,
+                         LoadFeatureMaps(job, policy.model.config(), options.device));
+  }
+  if (!job.method.feature_weights.empty()) {
+    FPO_ASSIGN_OR_RETURN(
+        const at::Tensor weights,
+        ReadFeatureWeights(job.method.feature_weights, objective.saes.front().sae.features()));
+    objective.constraint.weights = weights.to(options.device);
+  }
+  RunInputs inputs{std::move(train),     std::move(eval), std::move(policy),
+                   std::move(objective), nullptr,         ReferenceUse{}};
+  FPO_RETURN_IF_ERROR((Loader{job, options, events, inputs}.Open()));
+  return inputs;
+}
+
+}  // namespace fpo::train

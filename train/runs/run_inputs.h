@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/job/job_config.h"
+#include "common/reference/recipe.h"
+#include "train/data/token_file.h"
+#include "train/events/event_sink.h"
+#include "train/loop/model_loader.h"
+#include "train/objective/objective.h"
+#include "train/optim/optimizer.h"
+#include "train/reference/reference_source.h"
+
+namespace fpo::train {
+
+struct RunInputOptions {
+  std::string prepared;   // folder that 'prepare' wrote
+  std::string reference;  // a .fpr file | online | auto
+  std::string auto_file;  // where 'auto' keeps its records
+  std::string model;      // the policy's folder; empty: model.path
+  at::Device device = at::kCPU;
+  bool trainable = true;
+};
+
+// Where the reference came from, for run.json and the result.
+struct ReferenceUse {
+  std::string source = "none";  // none | records | online
+  std::string file;
+  std::string model_digest;
+  Recipe recipe;
+  int64_t computed = 0;
+  int64_t reused = 0;
+  double seconds = 0;
+};
+
+// Everything a training or evaluation reads, loaded and checked against each other.
+struct RunInputs {
+  TokenFile train;
+  TokenFile eval;
+  LoadedModel policy;
+  ObjectiveOptions objective;
+  std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
+  ReferenceUse use;
+
+  // Whether the policy starts as the reference: then step 0 has known values.
+  bool PolicyIsReference() const {
+    return reference != nullptr && use.model_digest == policy.digest;
+  }
+};
+
+absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
+                                        EventSink& events);
+
+// The method's settings as the loss takes them.
+absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method);
+OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section);
+
+}  // namespace fpo::train

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/job/job_config.h"
+#include "train/runs/run_inputs.h"
+
+namespace fpo::train {
+
+// The facts of run.json.
+struct RunRecord {
+  std::string version;
+  std::string job_id;  // of the service; empty without one
+  std::string device;
+  int64_t threads = 0;
+  int64_t world = 1;
+  int64_t steps = 0;
+  int64_t total_steps = 0;
+  bool finished = false;
+  absl::Time finished_at = absl::InfinitePast();
+  std::map<std::string, double> timings;  // seconds by phase
+  std::map<std::string, double> result;   // final evaluation and totals
+  std::vector<std::string> warnings;
+};
+
+std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const RunInputs& inputs);
+
+// `result` of a run.json that an earlier attempt wrote. DataLoss when it is not one.
+absl::StatusOr<std::map<std::string, double>> ReadRunResult(const std::string& path);
+
+}  // namespace fpo::train

@@ -1,0 +1,193 @@
+#include "train/runs/run_training.h"
+
+#include <ATen/Parallel.h>
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/failpoint.h"
+#include "common/job/job_file.h"
+#include "common/status_macros.h"
+#include "train/events/exit_status.h"
+#include "train/loop/process_memory.h"
+#include "train/reference/reference_plan.h"
+#include "train/report/run_report.h"
+#include "train/runs/export_policy.h"
+#include "train/runs/prepare_data.h"
+#include "train/runs/rank_agreement.h"
+#include "train/runs/run_record.h"
+
+namespace fpo::train {
+namespace {
+
+double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
+
+void EmitResult(EventSink& events, const std::string& folder, int64_t step,
+                const Metrics& metrics) {
+  TrainEvent event;
+  event.kind = "result";
+  event.step = step;
+  event.file = folder;
+  event.metrics = metrics;
+  events.Emit(std::move(event));
+}
+
+std::string FinishedWords(const FolderRun& run, const std::string& job_id) {
+  if (!job_id.empty() && run.job_id == job_id) return "an earlier attempt finished this run";
+  return absl::StrCat("nothing was trained: ", run.folder, " holds ", run.Words(),
+                      ", and its result is repeated; to train again, choose another output folder ",
+                      "or remove that one");
+}
+
+// The whole of one `run`: its parts in the order in which they happen.
+class Run {
+ public:
+  Run(const JobConfig& job, const RunOptions& options, const RunFolder& folder,
+      const RunEnvironment& environment)
+      : job_(job), options_(options), folder_(folder), environment_(environment) {}
+
+  absl::Status Prepare();
+  absl::Status Train();
+
+ private:
+  std::string Reference() const;
+  absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
+  absl::Status Record(const Trainer& trainer, const RunInputs& inputs, bool finished);
+  Metrics Result(const Trainer& trainer, const RunInputs& inputs) const;
+  bool Leads() const { return environment_.group.rank() == 0; }
+
+  const JobConfig& job_;
+  const RunOptions& options_;
+  const RunFolder& folder_;
+  const RunEnvironment& environment_;
+  std::string prepared_;
+  std::vector<std::string> advice_;
+  std::map<std::string, double> timings_;
+};
+
+absl::Status Run::Prepare() {
+  prepared_ = options_.prepared;
+  if (!prepared_.empty()) return absl::OkStatus();
+  prepared_ = folder_.File("prepared");
+  const bool reuse = folder_.state() == RunFolder::State::kStarted &&
+                     std::filesystem::exists(prepared_ + "/prepare.json");
+  if (!reuse && Leads()) {
+    const absl::Time start = absl::Now();
+    FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
+                         PrepareData(job_, prepared_, environment_.events));
+    timings_["prepare_seconds"] = SecondsSince(start);
+    advice_ = summary.warnings;
+  }
+  return environment_.group.Barrier();
+}
+
+std::string Run::Reference() const {
+  const bool online = job_.reference.source == "online" && options_.reference == "auto";
+  return online ? "online" : options_.reference;
+}
+
+absl::Status Run::Train() {
+  absl::Time start = absl::Now();
+  RunInputOptions input;
+  input.prepared = prepared_;
+  input.reference = Reference();
+  input.auto_file = folder_.File("reference.fpr");
+  input.device = options_.device;
+  // The other ranks wait for the first one's records and then find nothing to compute.
+  if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
+  FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job_, input, environment_.events));
+  if (Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
+  if (environment_.group.world() > 1) {  // the digests read every token
+    FPO_RETURN_IF_ERROR(CheckRanksAgree(SharedFactsOf(job_, inputs), environment_.group));
+  }
+  timings_["load_seconds"] = SecondsSince(start) - inputs.use.seconds;
+  timings_["reference_seconds"] = inputs.use.seconds;
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer,
+                       Trainer::Create(job_, inputs, folder_, environment_));
+  if (options_.resume) FPO_RETURN_IF_ERROR(trainer->Resume());
+  if (Leads()) {
+    FPO_RETURN_IF_ERROR(folder_.WriteJob(job_));
+    FPO_RETURN_IF_ERROR(folder_.CopyAdmission(prepared_));
+    FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
+  }
+  for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
+    if (trainer->step() == 0) EmitWarning(environment_.events, sentence);
+    advice_.push_back(sentence);
+  }
+  EmitPhase(environment_.events, "train",
+            absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),
+                         " steps of ", job_.batch.pairs, " pairs"));
+  FPO_RETURN_IF_ERROR(trainer->Run());
+  return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
+}
+
+Metrics Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
+  Metrics result = trainer.last_evaluation();
+  for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds"}) {
+    const auto it = trainer.last_step().find(name);
+    if (it != trainer.last_step().end()) result[name] = it->second;
+  }
+  result["train_seconds"] = trainer.train_seconds();
+  result["reference_seconds"] = inputs.use.seconds;
+  result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
+  result["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
+  return result;
+}
+
+absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) {
+  RunRecord record;
+  record.version = options_.version;
+  record.device = DeviceClass(options_.device);
+  record.threads = at::get_num_threads();
+  record.world = environment_.group.world();
+  record.steps = trainer.step();
+  record.total_steps = trainer.total_steps();
+  record.job_id = options_.job_id;
+  record.finished = finished;
+  record.finished_at = absl::Now();
+  record.timings = timings_;
+  record.timings["train_seconds"] = trainer.train_seconds();
+  record.timings["evaluate_seconds"] = trainer.evaluate_seconds();
+  record.timings["checkpoint_seconds"] = trainer.checkpoint_seconds();
+  if (finished) record.result = Result(trainer, inputs);
+  record.warnings = advice_;
+  record.warnings.insert(record.warnings.end(), trainer.warnings().begin(),
+                         trainer.warnings().end());
+  return folder_.WriteRunJson(RunRecordJson(record, job_, inputs));
+}
+
+absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
+  EmitPhase(environment_.events, "finish", "");
+  FPO_FAILPOINT("finish.begin");
+  const absl::Time start = absl::Now();
+  FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
+  timings_["export_seconds"] = SecondsSince(start);
+  FPO_FAILPOINT("finish.exported");
+  FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
+  FPO_FAILPOINT("finish.recorded");
+  FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
+  EmitResult(environment_.events, folder_.path(), trainer.step(), Result(trainer, inputs));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
+                         const RunEnvironment& environment) {
+  FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
+  if (folder.state() == RunFolder::State::kFinished) {
+    FPO_ASSIGN_OR_RETURN(const Metrics result, ReadRunResult(folder.File("run.json")));
+    EmitPhase(environment.events, "finish", FinishedWords(*folder.run(), options.job_id));
+    EmitResult(environment.events, folder.path(), 0, result);
+    return absl::OkStatus();
+  }
+  Run run(job, options, folder, environment);
+  FPO_RETURN_IF_ERROR(run.Prepare());
+  return run.Train();
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/job/job_config.h"
+#include "train/loop/trainer.h"
+
+namespace fpo::train {
+
+struct RunOptions {
+  std::string out;                 // output folder
+  std::string prepared;            // what 'prepare' wrote; empty: prepared here, in OUT/prepared
+  std::string reference = "auto";  // a .fpr file | online | auto
+  bool resume = false;
+  at::Device device = at::kCPU;
+  std::string version;      // of this program, for run.json
+  std::string job_id = "";  // of the service that started it, for run.json
+};
+
+// `fpo-train run`: data, reference, training, export and report; everything job.md lists appears in
+// OUT. A finished run that is resumed, and has all the steps that the job asks for, says that
+// nothing was trained, reports its result again and does nothing else.
+absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
+                         const RunEnvironment& environment);
+
+}  // namespace fpo::train

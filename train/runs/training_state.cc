@@ -1,0 +1,78 @@
+#include "train/runs/training_state.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace fpo::train {
+namespace {
+
+absl::Status Differs(const std::string& what, const std::string& was, const std::string& is) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the checkpoint was made with ", what, " ", was, " but this run has ", is,
+      "; resume with the same job, model and data, or start in another output folder"));
+}
+
+TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
+
+}  // namespace
+
+std::string TrainingState::Json() const {
+  nlohmann::ordered_json json;
+  json["version"] = 1;
+  json["step"] = step;
+  json["world"] = world;
+  json["seed"] = seed;
+  json["data_digest"] = data_digest;
+  json["model_digest"] = model_digest;
+  json["recipe_id"] = recipe_id;
+  json["reference_probe"] = reference_probe;
+  json["train_seconds"] = train_seconds;
+  return json.dump(2) + "\n";
+}
+
+absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  TrainingState state;
+  try {
+    state.step = json.at("step").get<int64_t>();
+    state.world = json.at("world").get<int64_t>();
+    state.seed = json.at("seed").get<uint64_t>();
+    state.data_digest = json.at("data_digest").get<std::string>();
+    state.model_digest = json.at("model_digest").get<std::string>();
+    state.recipe_id = json.at("recipe_id").get<std::string>();
+    state.reference_probe = json.value("reference_probe", std::vector<double>());
+    state.train_seconds = json.at("train_seconds").get<double>();
+  } catch (const nlohmann::json::exception& error) {
+    return absl::DataLossError(
+        absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));
+  }
+  return state;
+}
+
+absl::Status TrainingState::CheckSameRun(const TrainingState& run) const {
+  if (seed != run.seed) return Differs("seed", absl::StrCat(seed), absl::StrCat(run.seed));
+  if (data_digest != run.data_digest) return Differs("data", data_digest, run.data_digest);
+  if (model_digest != run.model_digest) return Differs("model", model_digest, run.model_digest);
+  if (recipe_id != run.recipe_id) return Differs("reference", recipe_id, run.recipe_id);
+  return absl::OkStatus();
+}
+
+CheckpointContent MakeCheckpoint(const TrainingState& state, const Optimizer& optimizer) {
+  CheckpointContent content;
+  content.step = state.step;
+  content.model = ToMap(optimizer.Masters());
+  content.optimizer = ToMap(optimizer.State());
+  content.state_json = state.Json();
+  return content;
+}
+
+absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
+                                                Optimizer* optimizer) {
+  FPO_ASSIGN_OR_RETURN(TrainingState state, TrainingState::Parse(checkpoint.state_json));
+  FPO_RETURN_IF_ERROR(optimizer->Restore(checkpoint.model, checkpoint.optimizer));
+  return state;
+}
+
+}  // namespace fpo::train

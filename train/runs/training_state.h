@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "train/checkpoint/checkpoint_reader.h"
+#include "train/checkpoint/checkpoint_writer.h"
+#include "train/optim/optimizer.h"
+
+namespace fpo::train {
+
+// What a resumed run must agree on, and where it goes on. Data order and learning rate are
+// functions of seed and step, and nothing else is random: these with weights and moments are all of
+// it.
+struct TrainingState {
+  int64_t step = 0;  // optimiser steps done
+  int64_t world = 1;
+  uint64_t seed = 0;
+  std::string data_digest;   // hex, of the training token file
+  std::string model_digest;  // the folder the run started from
+  std::string recipe_id;     // of the reference records; empty without
+  // Reference log-probs of the first responses: on resume the policy has moved, so the records are
+  // compared with what they were.
+  std::vector<double> reference_probe;
+  double train_seconds = 0;  // spent in steps so far, over all attempts
+
+  std::string Json() const;
+  static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss
+  // InvalidArgument names what differs between a checkpoint and this run.
+  absl::Status CheckSameRun(const TrainingState& run) const;
+};
+
+CheckpointContent MakeCheckpoint(const TrainingState& state, const Optimizer& optimizer);
+
+// Restores masters, moments and parameters bit for bit.
+absl::StatusOr<TrainingState> RestoreCheckpoint(const SavedCheckpoint& checkpoint,
+                                                Optimizer* optimizer);
+
+}  // namespace fpo::train

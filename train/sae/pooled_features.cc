@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include "train/pch.h"
+#include "train/sae/response_order.h"
+#include "train/sae/sparse_autoencoder.h"
+
+namespace fpo::train {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Codes alive at a time, in elements: 64 MiB of float32.
+constexpr int64_t kChunkElements = int64_t{1} << 24;
+
+// Which of the given columns are active, [rows, columns]. encoder: [columns, width].
+struct Columns {
+  at::Tensor encoder, bias, threshold;
+
+  at::Tensor Pre(const at::Tensor& rows) const { return at::addmm(bias, rows, encoder.t()); }
+  at::Tensor Active(const at::Tensor& pre) const {
+    return pre.gt(threshold).logical_and_(pre.gt(0));
+  }
+};
+
+struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
+                            const SparseAutoencoder& sae, const ResponseRows& input,
+                            const Columns& columns) {
+    const auto type = columns.encoder.scalar_type();
+    at::Tensor pooled = at::zeros({input.responses, sae.features()}, columns.encoder.options());
+    const int64_t chunk = std::max<int64_t>(1, kChunkElements / sae.features());
+    for (int64_t first = 0; first < rows.size(0); first += chunk) {
+      const int64_t count = std::min(chunk, rows.size(0) - first);
+      pooled.index_add_(0, input.response_of_row.narrow(0, first, count),
+                        sae.Encode(rows.narrow(0, first, count)));
+    }
+    const at::Tensor sizes = at::bincount(input.response_of_row, {}, input.responses);
+    context->save_for_backward(
+        {rows, input.response_of_row, columns.encoder, columns.bias, columns.threshold});
+    context->saved_data["responses"] = input.responses;
+    return pooled.div_(sizes.clamp_min(1).to(type).unsqueeze(1));
+  }
+
+  // d pooled_i / d x_t = 1[c_ti > 0] W_enc[:, i] / n. Few columns of a response have a gradient:
+  // only these are computed again.
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor& rows = saved[0];
+    const Columns all = {saved[2], saved[3], saved[4]};
+    const auto type = all.encoder.scalar_type();
+    at::Tensor grad_rows = at::zeros(rows.sizes(), all.encoder.options());
+    const auto row_lists =
+        RowsByResponse({rows, saved[1], context->saved_data["responses"].toInt()});
+    for (size_t response = 0; response < row_lists.size(); ++response) {
+      const at::Tensor& own = row_lists[response];
+      const at::Tensor grad = grads[0].select(0, static_cast<int64_t>(response));
+      const at::Tensor index = grad.nonzero().squeeze(1);
+      if (own.numel() == 0 || index.numel() == 0) continue;
+      const Columns columns = {all.encoder.index_select(0, index), all.bias.index_select(0, index),
+                               all.threshold.index_select(0, index)};
+      const at::Tensor pre = columns.Pre(rows.index_select(0, own).to(type));
+      const at::Tensor per_row = grad.index_select(0, index) / static_cast<double>(own.numel());
+      const at::Tensor active = columns.Active(pre).to(type) * per_row;
+      grad_rows.index_copy_(0, own, at::mm(active, columns.encoder));
+    }
+    return {grad_rows.to(rows.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+// [responses, width]; differentiable in the rows.
+at::Tensor MeanRows(const ResponseRows& input) {
+  const at::Tensor rows = input.rows.to(at::kFloat);
+  const at::Tensor sums = at::zeros({input.responses, rows.size(1)}, rows.options())
+                              .index_add(0, input.response_of_row, rows);
+  const at::Tensor sizes = at::bincount(input.response_of_row, {}, input.responses);
+  return sums / sizes.clamp_min(1).to(at::kFloat).unsqueeze(1);
+}
+
+}  // namespace
+
+at::Tensor SparseAutoencoder::PooledFeatures(const ResponseRows& input) const {
+  CheckResponseRows(input, width());
+  if (is_identity()) return MeanRows(input);
+  return PooledFeaturesFunction::apply(input.rows, *this, input,
+                                       Columns{encoder_, bias_, threshold_});
+}
+
+at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input,
+                                            const at::Tensor& columns) const {
+  CheckResponseRows(input, width());
+  TORCH_CHECK(columns.dim() == 2 && columns.size(0) == input.responses, "SAE columns ",
+              columns.sizes(), " for ", input.responses, " responses");
+  if (is_identity()) return MeanRows(input).gather(1, columns);
+  const auto row_lists = RowsByResponse(input);
+  std::vector<at::Tensor> pooled;
+  for (int64_t response = 0; response < input.responses; ++response) {
+    const at::Tensor index = columns.select(0, response);
+    const at::Tensor& own = row_lists[response];
+    if (own.numel() == 0) {
+      pooled.push_back(at::zeros({index.size(0)}, encoder_.options()));
+      continue;
+    }
+    const Columns few = {encoder_.index_select(0, index), bias_.index_select(0, index),
+                         threshold_.index_select(0, index)};
+    const at::Tensor pre = few.Pre(input.rows.index_select(0, own).to(encoder_.scalar_type()));
+    pooled.push_back((pre * few.Active(pre.detach())).mean(0));
+  }
+  return pooled.empty() ? at::zeros({0, columns.size(1)}, encoder_.options()) : at::stack(pooled);
+}
+
+}  // namespace fpo::train

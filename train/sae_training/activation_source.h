@@ -1,0 +1,60 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "train/model/gemma.h"
+#include "train/reference/sequence_batch.h"
+
+namespace fpo::train {
+
+// An endless stream of a model's activations at one site, shuffled: forwards fill a buffer of rows,
+// rows are handed out in random order, and the buffer is filled again when half of it is gone. When
+// the caller wants every row at least once and all of them fit into memory, each sequence is run
+// only once and its rows are kept. The first token of a sequence (BOS) never takes part: SAEs are
+// not trained on it. Same seed, same rows. Not thread-safe.
+class ActivationSource {
+ public:
+  struct Options {
+    Tap tap;
+    int64_t buffer_rows = 65536;
+    int64_t rows_wanted = 0;                        // how many rows will be asked for in all
+    int64_t memory_bytes_max = int64_t{512} << 20;  // of kept rows
+    int64_t tokens_per_batch = 4096;
+    uint64_t seed = 42;
+  };
+  // `sequences` are whole token sequences (prompt and response together are read). At least one
+  // must be longer than one token.
+  ActivationSource(const Gemma& model, std::vector<Sequence> sequences, Options options);
+
+  // The next `count` rows, [count, width] float32. `count` may be at most half the buffer; rows
+  // that are kept may be fewer than that, and then come more than once.
+  absl::StatusOr<at::Tensor> Next(int64_t count);
+  int64_t width() const { return SiteWidth(model_.config(), options_.tap.site); }
+  int64_t rows_read() const { return rows_read_; }  // by forwards, over all passes
+
+ private:
+  absl::Status Refill();
+  void ReadGroups(int64_t rows, std::vector<at::Tensor>* parts);
+  void Shuffle(const at::Tensor& rows);
+  at::Tensor Forward(const std::vector<Sequence>& group) const;  // rows without the first tokens
+  const Gemma& model_;
+  std::vector<Sequence> sequences_;
+  Options options_;
+  int64_t rows_in_all_ = 0;
+  bool keeps_all_ = false;
+  std::vector<std::vector<int64_t>> groups_;
+  std::vector<int64_t> order_;  // of groups_, shuffled for each pass
+  size_t next_group_ = 0;
+  uint64_t passes_ = 0;
+  int64_t rows_read_ = 0;
+  at::Tensor all_;     // [rows_in_all, width] once kept
+  at::Tensor buffer_;  // [rows, width], shuffled
+  int64_t next_row_ = 0;
+  at::Generator generator_;
+};
+
+}  // namespace fpo::train

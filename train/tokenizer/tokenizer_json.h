@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "train/tokenizer/tokenizer_spec.h"
+
+namespace fpo::train {
+
+// Reads a tokenizer.json as Hugging Face's `tokenizers` library writes it for Gemma: BPE with byte
+// fallback, a normaliser of fixed replacements, added tokens. `file` is named in every error.
+// DataLoss: not such a file, or a broken field, which is named. InvalidArgument: a component that
+// is not read; the message says what was found and what could be.
+//
+// Not applied: `post_processor` (the chat template writes <bos> itself), `truncation` and `padding`
+// (transformers sets its own at every call).
+absl::StatusOr<TokenizerSpec> ReadTokenizerJson(absl::string_view text, const std::string& file);
+
+}  // namespace fpo::train

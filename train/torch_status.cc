@@ -1,0 +1,91 @@
+#include "train/torch_status.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <new>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "train/events/exit_status.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr char kMemoryAdvice[] =
+    "; lower batch.tokens_per_microbatch or data.max_length, or turn on activation_checkpointing";
+
+// LibTorch reports a failed CPU allocation as a plain c10::Error.
+bool IsOutOfMemory(absl::string_view what) {
+  return absl::StrContains(what, "not enough memory") ||
+         absl::StrContains(what, "can't allocate memory") ||
+         absl::StrContains(what, "out of memory");
+}
+
+// CUDA's words for what is wrong with this host rather than with what was computed: the driver, the
+// device, or that the two and this program do not fit each other.
+constexpr const char* kDeviceFaults[] = {
+    "no CUDA-capable device is detected",
+    "No CUDA GPUs are available",
+    "Found no NVIDIA driver",
+    "driver version is insufficient",
+    "driver on your system is too old",
+    "invalid device ordinal",
+    "devices are busy or unavailable",
+    "no kernel image is available",
+    "device kernel image is invalid",
+    "initialization error",
+    "system not yet initialized",
+    "system has unsupported display driver",
+    "compatibility mode",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "hardware stack error",
+    "GPU is lost",
+    "unknown error",
+    "unable to load CUDA",
+};
+
+bool IsDeviceFault(absl::string_view what) {
+  if (!absl::StrContains(what, "CUDA") && !absl::StrContains(what, "NVIDIA")) return false;
+  return std::any_of(std::begin(kDeviceFaults), std::end(kDeviceFaults),
+                     [&](const char* fault) { return absl::StrContains(what, fault); });
+}
+
+std::string FirstLine(absl::string_view what) {
+  return std::string(what.substr(0, what.find('\n')));
+}
+
+absl::Status OutOfMemory(absl::string_view what) {
+  return FailWith(ExitCode::kOutOfMemory, absl::StrCat(what, kMemoryAdvice));
+}
+
+}  // namespace
+
+absl::Status RunTorch(const std::function<absl::Status()>& work) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError& error) {
+    return OutOfMemory(
+        absl::StrCat("out of device memory: ", FirstLine(error.what_without_backtrace())));
+  } catch (const c10::DistBackendError& error) {
+    return absl::AbortedError(
+        absl::StrCat("another rank was lost: ", FirstLine(error.what_without_backtrace())));
+  } catch (const c10::Error& error) {
+    const std::string what = FirstLine(error.what_without_backtrace());
+    if (IsOutOfMemory(what)) {
+      return OutOfMemory(absl::StrCat("out of memory: ", what));
+    }
+    if (IsDeviceFault(what)) return FailWith(ExitCode::kDevice, what);
+    return absl::InternalError(what);
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory("out of memory");
+  } catch (const std::exception& error) {
+    return absl::InternalError(FirstLine(error.what()));
+  }
+}
+
+}  // namespace fpo::train

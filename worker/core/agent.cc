@@ -1,0 +1,316 @@
+#include "worker/core/agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/log.h"
+#include "worker/core/run_checkpoints.h"
+
+namespace fpo::worker {
+namespace {
+
+// `leaving`: the agent itself wanted the end.
+Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool leaving) {
+  Report report;
+  report.attempt = attempt;
+  report.cache = end.cache;
+  report.message = end.end.message;
+  if (end.end.ok()) {
+    report.status = ReportStatus::kSucceeded;
+  } else if (end.survived_kill) {
+    report.status = ReportStatus::kFailed;
+    report.end_class = "infrastructure";
+    absl::StrAppend(&report.message, "; a process survives SIGKILL and keeps its slots");
+  } else if (end.end.end_class != "asked") {
+    report.status = ReportStatus::kFailed;
+    report.end_class = end.end.end_class;
+  } else if (leaving) {
+    // Nobody asked for the end of the job: it goes on elsewhere.
+    report.status = ReportStatus::kFailed;
+    report.end_class = "asked";
+  } else {
+    report.status = ReportStatus::kStopped;
+  }
+  return report;
+}
+
+}  // namespace
+
+Agent::Agent(Options options, AttemptServices services, const Clock* clock)
+    : options_(std::move(options)),
+      services_(services),
+      clock_(clock),
+      slots_(static_cast<size_t>(options_.slots)) {
+  absl::MutexLock lock(&mutex_);
+  CountSlots();
+}
+
+Agent::~Agent() {
+  {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    for (auto& [id, attempt] : attempts_) attempt->Stop(absl::ZeroDuration(), "the agent ends");
+    mutex_.Await(absl::Condition(
+        +[](decltype(attempts_)* attempts) { return attempts->empty(); }, &attempts_));
+  }
+  JoinEnded();
+}
+
+void Agent::Drain(absl::Duration grace, absl::Time deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    for (auto& [id, attempt] : attempts_) attempt->Stop(grace, "the worker is shutting down");
+    mutex_.Await(absl::Condition(
+        +[](decltype(attempts_)* attempts) { return attempts->empty(); }, &attempts_));
+  }
+  JoinEnded();
+  bool connected = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    connected = connected_;
+  }
+  // Without a session nobody listens; the coordinator will see that the attempts are gone.
+  if (connected) services_.outbox->WaitUntilEmpty(deadline);
+}
+
+absl::Status Agent::Ready() const {
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return absl::UnavailableError("the worker is shutting down");
+  if (!connected_) return absl::UnavailableError("no session with the coordinator");
+  if (!closed_.empty()) return absl::UnavailableError(closed_);
+  return absl::OkStatus();
+}
+
+bool Agent::HasLease() const {
+  absl::MutexLock lock(&mutex_);
+  return clock_->Now() - last_answered_ < lease_;
+}
+
+std::vector<AttemptId> Agent::RunningAttempts() { return services_.outbox->Attempts(); }
+
+void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) {
+  services_.outbox->StartSession();
+  absl::MutexLock lock(&mutex_);
+  connected_ = true;
+  tell_closed_ = !closed_.empty();
+  held_.reset();  // the new session sends again what was not confirmed
+  abandoned_ = abandoned_ && !attempts_.empty();
+  lease_ = lease;
+  last_answered_ = clock_->Now();
+  services_.metrics->connected.Set(1);
+  for (const AttemptId& id : kill) {
+    const auto found = attempts_.find(id);
+    if (found == attempts_.end()) continue;
+    Log(LogLevel::kWarning, "the coordinator no longer counts this attempt; killing it",
+        {{"attempt", AttemptName(id)}});
+    found->second->Stop(absl::ZeroDuration(), "the attempt no longer counts");
+  }
+}
+
+void Agent::OnDisconnected() {
+  absl::MutexLock lock(&mutex_);
+  connected_ = false;
+  services_.metrics->connected.Set(0);
+}
+
+void Agent::OnStillAway() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration away = clock_->Now() - last_answered_;
+  const bool ever = last_answered_ != absl::InfinitePast();
+  if (options_.abandon_after <= absl::ZeroDuration() || !ever || away < options_.abandon_after) {
+    return;
+  }
+  if (attempts_.empty() || std::exchange(abandoned_, true)) return;
+  const std::string why = absl::StrCat("no contact with the coordinator for ",
+                                       absl::FormatDuration(options_.abandon_after));
+  Log(LogLevel::kError, absl::StrCat(why, "; stopping what runs"));
+  for (auto& [id, attempt] : attempts_) attempt->Stop(options_.grace, why);
+}
+
+bool Agent::IsIdle() {
+  absl::MutexLock lock(&mutex_);
+  return attempts_.empty();
+}
+
+void Agent::OnRefused(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_.empty()) closed_ = why;
+  for (auto& [id, attempt] : attempts_) attempt->Stop(absl::ZeroDuration(), why);
+}
+
+void Agent::OnCheckpointOrder(const CheckpointOrder& order) {
+  const auto said = [&](const absl::Status& status) {
+    if (status.ok()) return;
+    Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
+        {{"job", order.job_id}});
+  };
+  for (const std::string& folder : order.pin) said(PinCheckpoint(folder, true));
+  for (const std::string& folder : order.unpin) said(PinCheckpoint(folder, false));
+  for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
+}
+
+std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptId& attempt, int32_t count) {
+  std::vector<int32_t> taken;
+  for (size_t i = 0; i < slots_.size() && taken.size() < static_cast<size_t>(count); ++i) {
+    if (!slots_[i]) taken.push_back(static_cast<int32_t>(i));
+  }
+  if (taken.size() < static_cast<size_t>(count)) return std::nullopt;
+  for (const int32_t slot : taken) slots_[static_cast<size_t>(slot)] = attempt;
+  CountSlots();
+  return taken;
+}
+
+void Agent::FreeSlots(const AttemptId& attempt) {
+  for (std::optional<AttemptId>& slot : slots_) {
+    if (slot == attempt) slot.reset();
+  }
+  CountSlots();
+}
+
+void Agent::CountSlots() {
+  const auto used = std::count_if(slots_.begin(), slots_.end(),
+                                  [](const auto& slot) { return slot.has_value(); });
+  services_.metrics->SetSlots(static_cast<int>(used), static_cast<int>(slots_.size()));
+}
+
+void Agent::Refuse(const AttemptId& attempt, const std::string& why) {
+  Report report;
+  report.attempt = attempt;
+  report.status = ReportStatus::kRefused;
+  report.message = why;
+  services_.outbox->AddReport(std::move(report), /*is_final=*/false);
+  services_.outbox->Close(attempt);
+}
+
+void Agent::OnAssign(const Assignment& assignment) {
+  const AttemptId& id = assignment.attempt;
+  absl::MutexLock lock(&mutex_);
+  if (attempts_.count(id) > 0) return;  // said again after a lost connection
+  if (draining_) return Refuse(id, "the worker is shutting down");
+  if (!closed_.empty()) return Refuse(id, closed_);
+  const int32_t count = std::max(assignment.slots, 1);
+  const std::optional<std::vector<int32_t>> slots = TakeSlots(id, count);
+  if (!slots) {
+    const auto free = std::count_if(slots_.begin(), slots_.end(),
+                                    [](const auto& slot) { return !slot.has_value(); });
+    return Refuse(id, absl::StrCat(count, " slots asked, ", free, " of ", slots_.size(), " free"));
+  }
+  std::vector<std::string> devices;
+  for (const int32_t slot : *slots) {
+    devices.push_back(options_.pin_devices ? absl::StrCat(slot) : "");
+  }
+  services_.outbox->Open(id);
+  Report accepted;
+  accepted.attempt = id;
+  accepted.status = ReportStatus::kAccepted;
+  services_.outbox->AddReport(std::move(accepted), /*is_final=*/false);
+  Log(LogLevel::kInfo, "attempt accepted", {{"attempt", AttemptName(id)}});
+  AttemptOptions attempt_options = options_.attempt;
+  attempt_options.slots = *slots;
+  auto attempt =
+      std::make_unique<RunningAttempt>(std::move(attempt_options), services_, assignment, devices);
+  RunningAttempt* const raw = attempt.get();
+  attempts_.emplace(id, std::move(attempt));
+  raw->Start([this, id](const AttemptEnd& end) { OnEnd(id, end); });
+}
+
+void Agent::OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = attempts_.find(attempt);
+  if (found != attempts_.end()) {
+    Log(LogLevel::kInfo, "stopping",
+        {{"attempt", AttemptName(attempt)}, {"grace", absl::FormatDuration(grace)}, {"why", why}});
+    return found->second->Stop(grace, why);
+  }
+  const std::vector<AttemptId> known = services_.outbox->Attempts();
+  if (std::find(known.begin(), known.end(), attempt) != known.end()) return;  // its end is told
+  Report report;
+  report.attempt = attempt;
+  report.status = ReportStatus::kStopped;
+  report.message = "no such attempt runs here";
+  services_.outbox->AddReport(std::move(report), /*is_final=*/true);
+  services_.outbox->Close(attempt);
+}
+
+// On the attempt's thread, its last call.
+void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
+  Log(LogLevel::kInfo, "attempt ended",
+      {{"attempt", AttemptName(attempt)},
+       {"class", end.end.end_class},
+       {"message", end.end.message}});
+  if (!end.broken_host.empty()) CloseBecause(end.broken_host);
+  if (services_.gate != nullptr) AwaitDevices(attempt);
+  absl::MutexLock lock(&mutex_);
+  // The coordinator may answer the report with new work at once: the slots come first.
+  if (!end.survived_kill) FreeSlots(attempt);
+  services_.outbox->AddReport(EndReport(attempt, end, draining_ || abandoned_), /*is_final=*/true);
+  services_.outbox->Close(attempt);
+  const auto found = attempts_.find(attempt);
+  ended_.push_back(std::move(found->second));
+  attempts_.erase(found);
+}
+
+// The next attempt on these slots needs their memory.
+void Agent::AwaitDevices(const AttemptId& attempt) {
+  std::vector<int32_t> slots;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i] == attempt) slots.push_back(static_cast<int32_t>(i));
+    }
+  }
+  const auto leaving = [this] {
+    absl::MutexLock lock(&mutex_);
+    return draining_;
+  };
+  const absl::Status free = services_.gate->AwaitFree(slots, leaving);
+  if (!free.ok() && !leaving()) CloseBecause(std::string(free.message()));
+}
+
+void Agent::CloseBecause(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  if (!closed_.empty()) return;
+  Log(LogLevel::kError, absl::StrCat("this worker takes no more work: ", why));
+  closed_ = why;
+  tell_closed_ = true;
+}
+
+void Agent::JoinEnded() {
+  std::vector<std::unique_ptr<RunningAttempt>> ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    ended.swap(ended_);
+  }
+}
+
+void Agent::OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) {
+  services_.outbox->Acknowledge(attempt, events_seq, logs_seq);
+}
+
+void Agent::OnBeatSent(uint64_t seq) { services_.outbox->OnBeatSent(seq); }
+
+void Agent::OnBeatAnswered(uint64_t seq, absl::Time sent) {
+  services_.outbox->OnBeatAnswered(seq);
+  absl::MutexLock lock(&mutex_);
+  last_answered_ = std::max(last_answered_, sent);
+}
+
+std::optional<Outgoing> Agent::Next(absl::Time deadline) {
+  JoinEnded();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(tell_closed_, false)) return Closing{closed_};
+    if (held_) return std::exchange(held_, std::nullopt);
+  }
+  std::optional<Outgoing> next = services_.outbox->Next(deadline);
+  absl::MutexLock lock(&mutex_);
+  if (!next || !std::exchange(tell_closed_, false)) return next;
+  // The worker closed while this waited. The report that says why a job failed here comes behind
+  // it, or the coordinator would send the job back at once.
+  held_ = std::move(next);
+  return Closing{closed_};
+}
+
+}  // namespace fpo::worker

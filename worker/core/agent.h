@@ -1,0 +1,87 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "worker/core/coordinator_link.h"
+#include "worker/core/running_attempt.h"
+
+namespace fpo::worker {
+
+// The worker's slots and the attempts on them. It obeys the coordinator, and goes on without it:
+// losing contact is not losing work. Thread-safe.
+class Agent final : public CoordinatorListener {
+ public:
+  struct Options {
+    int32_t slots = 1;
+    bool pin_devices = false;  // slot n sees GPU n only
+    // Without an answer of the coordinator for this long every attempt is stopped: a lost agent
+    // must not hold its devices for ever. Zero: never.
+    absl::Duration abandon_after = absl::Minutes(30);
+    absl::Duration grace = absl::Seconds(30);  // for the checkpoint then
+    AttemptOptions attempt;
+  };
+
+  Agent(Options options, AttemptServices services, const Clock* clock);
+  ~Agent() override;  // kills what runs
+
+  // Accepts nothing more, stops every attempt with `grace` and waits for their ends and, until
+  // `deadline`, for the coordinator to know. Blocks.
+  void Drain(absl::Duration grace, absl::Time deadline);
+  // Why no work is taken: draining, or no session.
+  absl::Status Ready() const;
+  // False when the coordinator was silent for a whole lease.
+  bool HasLease() const;
+
+  std::vector<AttemptId> RunningAttempts() override;
+  void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override;
+  void OnDisconnected() override;
+  void OnStillAway() override;
+  bool IsIdle() override;
+  void OnRefused(const std::string& why) override;
+  void OnAssign(const Assignment& assignment) override;
+  void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override;
+  void OnCheckpointOrder(const CheckpointOrder& order) override;
+  void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) override;
+  void OnBeatSent(uint64_t seq) override;
+  void OnBeatAnswered(uint64_t seq, absl::Time sent) override;
+  std::optional<Outgoing> Next(absl::Time deadline) override;
+
+ private:
+  void OnEnd(const AttemptId& attempt, const AttemptEnd& end);
+  void AwaitDevices(const AttemptId& attempt);
+  void CloseBecause(const std::string& why);
+  void Refuse(const AttemptId& attempt, const std::string& why);
+  std::optional<std::vector<int32_t>> TakeSlots(const AttemptId& attempt, int32_t count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeSlots(const AttemptId& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void JoinEnded();
+
+  const Options options_;
+  const AttemptServices services_;
+  const Clock* const clock_;
+
+  mutable absl::Mutex mutex_;
+  std::map<AttemptId, std::unique_ptr<RunningAttempt>> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<RunningAttempt>> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
+  std::vector<std::optional<AttemptId>> slots_ ABSL_GUARDED_BY(mutex_);
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped for want of contact
+  std::string closed_ ABSL_GUARDED_BY(mutex_);        // why nothing more is taken; empty: it is
+  bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator does not know yet
+  std::optional<Outgoing> held_ ABSL_GUARDED_BY(mutex_);  // goes behind a Closing
+  bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
+  absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+};
+
+}  // namespace fpo::worker

@@ -1,0 +1,43 @@
+#include "worker/core/device/device_gate.h"
+
+#include <poll.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace fpo::worker {
+
+absl::Status DeviceGate::Check(const std::vector<int32_t>& slots) {
+  absl::StatusOr<std::vector<Device>> read = probe_->Read();
+  if (!read.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the driver of the GPUs does not answer: ", read.status().message()));
+  }
+  const std::vector<Device> devices =
+      options_.visible ? VisibleDevices(*read, *options_.visible) : *std::move(read);
+  for (const int32_t slot : slots) {
+    if (static_cast<size_t>(slot) >= devices.size()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("slot ", slot, " has no GPU: the driver shows ", devices.size()));
+    }
+    const Device& device = devices[static_cast<size_t>(slot)];
+    if (device.used_bytes < options_.used_bytes_max) continue;
+    return absl::UnavailableError(absl::StrCat(
+        "device ", device.index, " (", device.name, ") has ", device.used_bytes >> 20, " of ",
+        device.memory_bytes >> 20, " MiB of its memory in use while its slot is idle; at most ",
+        options_.used_bytes_max >> 20, " MiB may be: look for processes on it with nvidia-smi"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DeviceGate::AwaitFree(const std::vector<int32_t>& slots,
+                                   const std::function<bool()>& give_up) {
+  const absl::Time deadline = absl::Now() + options_.patience;
+  for (;;) {
+    absl::Status status = Check(slots);
+    if (status.ok() || give_up() || absl::Now() >= deadline) return status;
+    poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(options_.look)));
+  }
+}
+
+}  // namespace fpo::worker

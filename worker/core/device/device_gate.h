@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "worker/core/device/device_probe.h"
+
+namespace fpo::worker {
+
+// Keeps a slot from being used while its GPU's memory is: a driver gives the memory of a dead
+// process back late, or, when something holds on to it, never. Slot n has the n-th visible device.
+// Thread-safe.
+class DeviceGate {
+ public:
+  struct Options {
+    int64_t used_bytes_max = int64_t{512} << 20;  // what an idle device may have in use
+    absl::Duration patience = absl::Seconds(50);
+    absl::Duration look = absl::Milliseconds(500);
+    std::optional<std::string> visible;  // CUDA_VISIBLE_DEVICES; absent: all
+  };
+  DeviceGate(DeviceProbe* probe, Options options) : probe_(probe), options_(std::move(options)) {}
+
+  // Unavailable names the device and its numbers when one of the slots' is in use now.
+  // FailedPrecondition: a slot has no device any more, or the driver does not answer.
+  absl::Status Check(const std::vector<int32_t>& slots);
+  // The same after waiting until it is not, for `patience` at most or until `give_up` says so.
+  absl::Status AwaitFree(const std::vector<int32_t>& slots, const std::function<bool()>& give_up);
+
+ private:
+  DeviceProbe* const probe_;
+  const Options options_;
+};
+
+}  // namespace fpo::worker

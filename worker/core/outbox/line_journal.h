@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/files/file_descriptor.h"
+#include "worker/core/coordinator_link.h"
+
+namespace fpo::worker {
+
+// A line as files hold it: "rank stream time bytes\n" and the text, whose length makes any text
+// safe.
+void AppendEncoded(const Line& line, std::string* out);
+// Stops at the first line that is not whole.
+std::vector<Line> DecodeLines(absl::string_view bytes);
+
+// Numbered lines of one attempt in files that outlive this process: each line is written, not
+// synced, before Append returns, so that a killed agent loses none and a machine's power cut loses
+// the last second at most. Errors of the disk are ignored: the journal is a second copy. Not
+// thread-safe.
+class LineJournal {
+ public:
+  struct Options {
+    std::string folder;             // made when needed
+    std::string name = "log";       // prefix of the files
+    size_t file_bytes = 1 << 20;    // then a new one
+    size_t bytes_max = 256 << 20;   // the oldest file goes beyond this
+    size_t keep_bytes = 256 << 10;  // a file whose lines are all acknowledged may stay as large
+  };
+  explicit LineJournal(Options options) : options_(std::move(options)) {}
+
+  void Append(uint64_t seq, const Line& line);
+  // Lines up to and including `seq` are safe elsewhere.
+  void Acknowledge(uint64_t seq);
+  void Remove();  // all files
+
+  struct Recovered {
+    uint64_t first_seq = 1;
+    std::vector<Line> lines;  // in steps of one from first_seq
+  };
+  // What an earlier process left under these options; ends before the first hole. Takes the files
+  // over: Acknowledge and Remove apply to them.
+  Recovered Recover();
+
+ private:
+  struct File {
+    std::string path;
+    uint64_t first_seq = 0;
+    uint64_t end_seq = 0;
+    size_t bytes = 0;
+  };
+  void Drop(size_t count);  // the oldest
+
+  const Options options_;
+  std::deque<File> files_;  // in order; the last one is written to while `out_` is open
+  FileDescriptor out_;
+};
+
+}  // namespace fpo::worker

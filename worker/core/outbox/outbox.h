@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "worker/core/agent_metrics.h"
+#include "worker/core/coordinator_link.h"
+#include "worker/core/outbox/line_journal.h"
+#include "worker/core/outbox/log_spool.h"
+
+namespace fpo::worker {
+
+// Everything that waits for the coordinator: reports, events and logs of all attempts. Lines are in
+// journals as well, so that those of a killed agent are sent by the next one. A new
+// session sends again whatever was not confirmed: lines by Ack, reports by the answer to a later
+// beat of the same session (the coordinator handles a session's messages in order). Thread-safe.
+class Outbox {
+ public:
+  struct Options {
+    std::string folder;  // WORK/spool
+    size_t batch_bytes_max = 60 << 10;
+    LogSpool::Options spool;  // limits; folder and name are filled in
+  };
+
+  Outbox(Options options, AgentMetrics* metrics)
+      : options_(std::move(options)), metrics_(metrics) {}
+
+  // Takes up the lines that an earlier agent of the same folder left; they are sent as what they
+  // are, lines of old attempts. How many.
+  int Recover();
+  void Open(const AttemptId& attempt);
+  // A final report is sent after every line added before it.
+  void AddReport(Report report, bool is_final);
+  void AddEvent(const AttemptId& attempt, Line line);
+  void AddLog(const AttemptId& attempt, Line line);
+  // Nothing more will be added: the attempt is forgotten once all of it is confirmed.
+  void Close(const AttemptId& attempt);
+
+  void StartSession();
+  // Order: reports, events, logs. Waits until `deadline` for something to send. One caller at a
+  // time, who has written the previous message before asking for the next.
+  std::optional<Outgoing> Next(absl::Time deadline);
+  void Acknowledge(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq);
+  void OnBeatSent(uint64_t seq);  // just before it is written
+  void OnBeatAnswered(uint64_t seq);
+
+  // Attempts that run or whose final report is not confirmed.
+  std::vector<AttemptId> Attempts() const;
+  // Whether everything was confirmed before `deadline`.
+  bool WaitUntilEmpty(absl::Time deadline);
+
+ private:
+  static constexpr uint64_t kNotWritten = UINT64_MAX;
+
+  struct PendingReport {
+    Report report;
+    bool is_final = false;
+    bool sent = false;        // in this session
+    uint64_t events_end = 0;  // a final one waits for these lines
+    uint64_t logs_end = 0;
+    uint64_t confirming_beat = kNotWritten;  // the answer to this or a later beat confirms it
+  };
+  struct Box {
+    std::deque<PendingReport> reports;
+    std::unique_ptr<LogSpool> events;
+    std::unique_ptr<LogSpool> logs;
+    std::unique_ptr<LineJournal> event_journal;
+    std::unique_ptr<LineJournal> log_journal;
+    bool recovered = false;   // of an earlier agent: nothing of it runs
+    uint64_t next_event = 1;  // of this session
+    uint64_t next_log = 1;
+    bool closed = false;
+  };
+
+  std::optional<Outgoing> Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<Report> TakeReport(Box* box) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  static bool IsDue(const Box& box, const PendingReport& pending);
+  std::string FolderOf(const AttemptId& attempt) const;
+  int RecoverBox(const AttemptId& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetConfirmed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Observe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  AgentMetrics* const metrics_;
+  mutable absl::Mutex mutex_;
+  std::map<AttemptId, Box> boxes_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_beat_ ABSL_GUARDED_BY(mutex_) = 1;
+  size_t gap_bytes_counted_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace fpo::worker

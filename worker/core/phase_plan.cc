@@ -1,0 +1,132 @@
+#include "worker/core/phase_plan.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace fpo::worker {
+namespace {
+
+struct JobPath {
+  std::string key;
+  std::string path;
+};
+
+std::vector<JobPath> Inputs(const JobConfig& config) {
+  std::vector<JobPath> inputs = {{"model.path", config.model.path}};
+  if (!config.reference.path.empty() && config.reference.source != "none") {
+    inputs.push_back({"reference.path", config.reference.path});
+  }
+  if (config.kind != "sae") {  // which makes that file
+    for (const SaeSection& sae : config.sae) {
+      if (config.method.features == "sae") inputs.push_back({"sae.path", sae.path});
+    }
+  }
+  if (!config.method.feature_weights.empty()) {
+    inputs.push_back({"method.feature_weights", config.method.feature_weights});
+  }
+  for (const std::string& path : config.data.train) inputs.push_back({"data.train", path});
+  for (const std::string& path : config.data.eval) inputs.push_back({"data.eval", path});
+  return inputs;
+}
+
+std::vector<std::string> Begin(const TrainerProgram& trainer, const std::string& command,
+                               const AttemptFolders& folders) {
+  return {trainer.path, command,        "--job",     folders.job_json,
+          "--device",   trainer.device, "--threads", absl::StrCat(trainer.threads)};
+}
+
+void Append(std::vector<std::string> words, std::vector<std::string>* argv) {
+  argv->insert(argv->end(), std::make_move_iterator(words.begin()),
+               std::make_move_iterator(words.end()));
+}
+
+}  // namespace
+
+AttemptFolders FoldersOf(const std::string& work_dir, const AttemptId& attempt) {
+  AttemptFolders folders;
+  folders.job = absl::StrCat(work_dir, "/jobs/", attempt.job_id);
+  folders.attempt = absl::StrCat(folders.job, "/", AttemptFolder(attempt));
+  folders.job_json = folders.attempt + "/job.json";
+  folders.prepared = folders.job + "/prepared";
+  folders.scratch = folders.attempt + "/records";
+  return folders;
+}
+
+bool UsesReferenceCache(const JobConfig& config) {
+  return config.kind != "sae" && config.reference.source == "cached";
+}
+
+absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
+  std::vector<JobPath> paths = Inputs(config);
+  if (config.kind != "reference" || !config.output.empty()) {
+    paths.push_back({"output", config.output});
+  }
+  std::vector<std::string> wrong;
+  for (const JobPath& path : paths) {
+    if (!absl::StartsWith(path.path, "/")) {
+      wrong.push_back(absl::StrCat(path.key, ": \"", path.path, "\""));
+    }
+  }
+  if (wrong.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("paths of a job must be absolute on the worker: ", absl::StrJoin(wrong, ", ")));
+}
+
+absl::Status CheckInputsExist(const JobConfig& config) {
+  for (const JobPath& input : Inputs(config)) {
+    std::error_code error;
+    if (std::filesystem::exists(input.path, error)) continue;
+    const std::string what =
+        absl::StrCat(input.key, ": ", input.path,
+                     error ? " cannot be read: " + error.message() : " does not exist",
+                     " on this worker; every worker needs the files of a job under the same path");
+    const bool is_of_the_job = !error || error == std::errc::permission_denied ||
+                               error == std::errc::filename_too_long ||
+                               error == std::errc::too_many_symbolic_link_levels;
+    return is_of_the_job ? absl::InvalidArgumentError(what) : absl::UnavailableError(what);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> PrepareCommand(const TrainerProgram& trainer,
+                                        const AttemptFolders& folders) {
+  std::vector<std::string> argv = Begin(trainer, "prepare", folders);
+  Append({"--out", folders.prepared}, &argv);
+  return argv;
+}
+
+std::vector<std::string> ScoreCommand(const TrainerProgram& trainer,
+                                      const AttemptFolders& folders) {
+  std::vector<std::string> argv = Begin(trainer, "score", folders);
+  Append({"--prepared", folders.prepared, "--serve"}, &argv);
+  return argv;
+}
+
+std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
+                                     const JobConfig& config, const RankWork& work) {
+  std::vector<std::string> argv;
+  if (config.kind == "reference") return argv;
+  const bool is_run = config.kind == "train";
+  argv = Begin(trainer, is_run ? "run" : config.kind, folders);
+  const std::string out =
+      config.kind == "evaluate" ? config.output + "/evaluation.json" : config.output;
+  Append({"--prepared", folders.prepared, "--out", out}, &argv);
+  if (is_run) argv.push_back("--resume");
+  if (!work.record_file.empty()) Append({"--reference", work.record_file}, &argv);
+  if (config.reference.source == "online" && config.kind != "sae") {
+    Append({"--reference", "online"}, &argv);
+  }
+  if (is_run && work.world_size > 1) {
+    Append({"--rank", absl::StrCat(work.rank), "--world-size", absl::StrCat(work.world_size),
+            "--rendezvous", work.rendezvous},
+           &argv);
+  }
+  return argv;
+}
+
+}  // namespace fpo::worker

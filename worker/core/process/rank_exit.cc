@@ -1,0 +1,92 @@
+#include "worker/core/process/rank_exit.h"
+
+#include <signal.h>
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/train_protocol.h"
+
+namespace fpo::worker {
+namespace {
+
+struct CodeMeaning {
+  ExitCode code;
+  const char* end_class;
+  const char* words;
+};
+
+constexpr CodeMeaning kMeanings[] = {
+    {ExitCode::kDone, "done", "done"},
+    {ExitCode::kBug, "program", "internal error"},
+    // The agent writes the command line: its fpo-train is of another build.
+    {ExitCode::kUsage, "infrastructure", "wrong command line"},
+    {ExitCode::kInvalid, "invalid", "config or data invalid"},
+    {ExitCode::kForeignCache, "invalid", "reference records of another model"},
+    {ExitCode::kOutOfMemory, "memory", "out of memory"},
+    {ExitCode::kPeerLost, "infrastructure", "lost contact with another rank"},
+    {ExitCode::kStopped, "asked", "stopped on request"},
+    {ExitCode::kNotFinite, "program", "numbers are not finite"},
+    {ExitCode::kStorage, "infrastructure", "storage failed"},
+    {ExitCode::kDevice, "infrastructure", "device missing or broken"},
+    {ExitCode::kDoNotRestart, "invalid", "asked not to be restarted"},
+};
+
+const CodeMeaning* Find(int code) {
+  for (const CodeMeaning& meaning : kMeanings) {
+    if (static_cast<int>(meaning.code) == code) return &meaning;
+  }
+  return nullptr;
+}
+
+std::string SignalClass(const RankExit& exit) {
+  switch (exit.signal) {
+    case SIGSEGV:
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGSYS:
+    case SIGTRAP:
+      return "program";
+    default:  // sent from outside: the rank itself did nothing wrong
+      return "infrastructure";
+  }
+}
+
+}  // namespace
+
+std::string EndClass(const RankExit& exit) {
+  if (exit.signal == 0 && exit.code == 0) return "done";
+  if (exit.stopped) return "asked";
+  // Also when it was a process of the rank that was killed, and the rank went down with it.
+  if (exit.out_of_memory) return "memory";
+  if (exit.signal != 0) return SignalClass(exit);
+  const CodeMeaning* meaning = Find(exit.code);
+  // Exit 7 that nobody here asked for: someone else sent the rank SIGTERM.
+  if (exit.code == static_cast<int>(ExitCode::kStopped)) return "infrastructure";
+  return meaning == nullptr ? "program" : meaning->end_class;
+}
+
+bool IsDeviceFault(const RankExit& exit) {
+  return exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kDevice) && !exit.stopped;
+}
+
+std::string ExitWords(const RankExit& exit) {
+  std::string words;
+  if (exit.signal != 0) {
+    words = absl::StrCat("killed by signal ", exit.signal, " (", strsignal(exit.signal), ")");
+  } else {
+    const CodeMeaning* meaning = Find(exit.code);
+    words = absl::StrCat("exit code ", exit.code, " (",
+                         meaning == nullptr ? "unknown to the agent" : meaning->words, ")");
+  }
+  if (exit.out_of_memory) words += " for lack of memory";
+  if (exit.out_of_memory && exit.peak_bytes > 0) {
+    absl::StrAppend(&words, ", peak ", exit.peak_bytes >> 20, " MiB");
+  }
+  if (!exit.gone) words += ", and processes of it survive SIGKILL";
+  return words;
+}
+
+}  // namespace fpo::worker

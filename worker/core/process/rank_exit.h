@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace fpo::worker {
+
+// How a rank's process ended.
+struct RankExit {
+  bool gone = true;      // false: it, or a process it started, survived SIGKILL
+  int code = 0;          // exit code when signal is 0
+  int signal = 0;        // that killed it
+  bool stopped = false;  // the agent had asked it to stop
+  // The kernel killed a process of its cgroup for lack of memory; without a cgroup of its own: it
+  // was killed, and the kernel killed some process for lack of memory meanwhile.
+  bool out_of_memory = false;
+  int64_t peak_bytes = 0;  // of its memory with everything it started; 0: unknown
+};
+
+// done | invalid | memory | program | infrastructure | asked: what a restart may do about it.
+std::string EndClass(const RankExit& exit);
+
+// A device, or a library that one needs, is missing or broken on this host.
+bool IsDeviceFault(const RankExit& exit);
+
+// "exit code 3 (config or data invalid)", "killed by signal 11 (Segmentation fault)".
+std::string ExitWords(const RankExit& exit);
+
+}  // namespace fpo::worker

@@ -1,0 +1,74 @@
+#include "worker/core/process/rank_group.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace fpo::worker {
+namespace {
+
+constexpr absl::Duration kGraceOfOthers = absl::Seconds(5);
+constexpr absl::Duration kLook = absl::Milliseconds(50);
+
+struct RunningRank {
+  RankProcess* process;
+  int32_t rank;
+};
+
+PhaseEnd NotStarted(const std::string& name, const absl::Status& status) {
+  if (absl::IsCancelled(status)) return {"asked", std::string(status.message())};
+  return {"infrastructure", absl::StrCat(name, ": ", status.message()), /*host_fault=*/true};
+}
+
+PhaseEnd Failure(const RankGroup& group, int32_t rank, const RankExit& exit) {
+  PhaseEnd end{EndClass(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit)),
+               IsDeviceFault(exit)};
+  const std::string words = group.words->LastWords(rank);
+  if (!words.empty()) absl::StrAppend(&end.message, ": ", words);
+  return end;
+}
+
+}  // namespace
+
+GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& commands,
+                      ProcessSet* processes) {
+  GroupEnd result;
+  group.words->ForgetWords();
+  std::vector<RunningRank> running;
+  const auto fail = [&](PhaseEnd end) {
+    if (!result.end.ok()) return;  // the first failure tells the story
+    result.end = std::move(end);
+    processes->Stop(kGraceOfOthers);
+  };
+  for (const RankCommand& command : commands) {
+    const absl::StatusOr<RankProcess*> process = processes->Start(command, *group.sink);
+    if (!process.ok()) {
+      fail(NotStarted(group.name, process.status()));
+      break;
+    }
+    running.push_back({*process, command.identity.rank});
+  }
+  while (!running.empty()) {
+    const absl::Duration silent = absl::Now() - group.words->last_heard();
+    if (group.stall_timeout > absl::ZeroDuration() && silent > group.stall_timeout) {
+      fail({"infrastructure",
+            absl::StrCat(group.name, ": silent for ", absl::FormatDuration(group.stall_timeout),
+                         ", taken for hung")});
+    }
+    for (size_t i = 0; i < running.size();) {
+      RankExit exit;
+      if (!running[i].process->WaitUntil(absl::Now() + kLook, &exit)) {
+        ++i;
+        continue;
+      }
+      processes->Wait(running[i].process);
+      if (!exit.gone) result.survived_kill = true;
+      if (EndClass(exit) != "done") fail(Failure(group, running[i].rank, exit));
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  return result;
+}
+
+}  // namespace fpo::worker

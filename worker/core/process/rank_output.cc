@@ -1,0 +1,87 @@
+#include "worker/core/process/rank_output.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "worker/core/run_checkpoints.h"
+
+namespace fpo::worker {
+namespace {
+
+constexpr size_t kLastLines = 5;
+constexpr size_t kLastLineBytesMax = 2000;
+
+// With the digest, size and score of the checkpoint, which its folder may lose to retention before
+// anybody asks.
+std::string Described(const TrainEvent& event, const std::string& json) {
+  if (!event.digest.empty()) return json;
+  const std::optional<TrainEvent> facts = DescribeCheckpoint(event.file);
+  if (!facts) return json;
+  TrainEvent described = event;
+  described.digest = facts->digest;
+  described.metrics.insert(facts->metrics.begin(), facts->metrics.end());
+  return EncodeEvent(described);
+}
+
+}  // namespace
+
+void RankOutput::OnLine(int32_t rank, const std::string& stream, const std::string& text) {
+  absl::MutexLock lock(&mutex_);
+  last_heard_ = absl::Now();
+  if (stream == "stderr" && !text.empty()) {
+    std::deque<std::string>& lines = words_[rank].lines;
+    lines.push_back(text.substr(0, kLastLineBytesMax));
+    if (lines.size() > kLastLines) lines.pop_front();
+  }
+  outbox_->AddLog(attempt_, {.rank = rank,
+                             .stream = stream,
+                             .time_unix_ms = absl::ToUnixMillis(absl::Now()),
+                             .text = text});
+}
+
+void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) {
+  metrics_->OnTrainEvent(event);
+  {
+    absl::MutexLock lock(&mutex_);
+    last_heard_ = absl::Now();
+    if (event.kind == "error" && !event.message.empty()) words_[rank].error = event.message;
+  }
+  outbox_->AddEvent(attempt_, {.rank = rank,
+                               .stream = "",
+                               .time_unix_ms = absl::ToUnixMillis(absl::Now()),
+                               .text = event.kind == "checkpoint" ? Described(event, json) : json});
+  // People read the log, not the events.
+  const bool warns = event.kind == "warning" || event.kind == "checkpoint_bad";
+  if (warns) OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
+}
+
+absl::Time RankOutput::last_heard() const {
+  absl::MutexLock lock(&mutex_);
+  return last_heard_;
+}
+
+void RankOutput::Note(const std::string& text) { OnLine(agent_rank_, "agent", text); }
+
+void RankOutput::Emit(TrainEvent event) {
+  event.time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  OnEvent(agent_rank_, event, EncodeEvent(event));
+}
+
+std::string RankOutput::LastWords(int32_t rank) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = words_.find(rank);
+  if (found == words_.end()) return "";
+  if (!found->second.error.empty()) return found->second.error;
+  return absl::StrJoin(found->second.lines, "\n");
+}
+
+void RankOutput::ForgetWords() {
+  absl::MutexLock lock(&mutex_);
+  last_heard_ = absl::Now();
+  words_.clear();
+}
+
+}  // namespace fpo::worker

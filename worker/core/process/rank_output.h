@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "worker/core/agent_metrics.h"
+#include "worker/core/outbox/outbox.h"
+#include "worker/core/process/rank_process.h"
+
+namespace fpo::worker {
+
+// Where the words of an attempt's ranks go: lines and events to the outbox, numbers to the metrics;
+// the last words are kept for the report of a failure. Thread-safe.
+class RankOutput final : public RankSink {
+ public:
+  RankOutput(AttemptId attempt, int32_t agent_rank, Outbox* outbox, AgentMetrics* metrics)
+      : attempt_(std::move(attempt)), agent_rank_(agent_rank), outbox_(outbox), metrics_(metrics) {}
+
+  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
+  void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
+
+  // The agent's own words in the job's log, and its own events.
+  void Note(const std::string& text);
+  void Emit(TrainEvent event);
+
+  // The message of the rank's last error event, else the end of its stderr.
+  std::string LastWords(int32_t rank) const;
+  // A new process of the same rank starts: its words, and its silence, count from here.
+  void ForgetWords();
+  absl::Time last_heard() const;  // any line or event
+
+ private:
+  struct Words {
+    std::string error;
+    std::deque<std::string> lines;
+  };
+
+  const AttemptId attempt_;
+  const int32_t agent_rank_;
+  Outbox* const outbox_;
+  AgentMetrics* const metrics_;
+  mutable absl::Mutex mutex_;
+  std::map<int32_t, Words> words_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_heard_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+};
+
+}  // namespace fpo::worker

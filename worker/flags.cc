@@ -1,0 +1,138 @@
+#include "worker/flags.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/version.h"
+#include "common/program_flags.h"
+#include "common/status_macros.h"
+#include "common/text/label.h"
+
+extern char** environ;
+
+namespace fpo::worker {
+namespace {
+
+void AddNetwork(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--coordinator,--server", config->coordinator, "fpo-coordinator, host:port")
+      ->capture_default_str();
+  app->add_option("--cache,--cache-server", config->cache, "fpo-cache, host:port")
+      ->capture_default_str();
+  ListenOptions& listen = config->listen;
+  app->add_option("--http", listen.http, "address of /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app->add_option("--port-file", listen.port_file, "written with the real address once it listens");
+  app->add_flag("--insecure", listen.insecure, "allow an address outside loopback without TLS");
+  app->add_option("--tls-cert", listen.tls.cert, "PEM file, own certificate chain");
+  app->add_option("--tls-key", listen.tls.key, "PEM file, own private key");
+  app->add_option("--tls-ca", listen.tls.ca, "PEM file, who coordinator and cache must be");
+  app->add_option("--token-file", config->token_file,
+                  "what coordinator and cache want to see: a worker's token");
+}
+
+void AddWork(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--name", config->name, "stable name of this worker; default: the host's");
+  app->add_option("--host", config->host, "how ranks on other hosts reach this one");
+  app->add_option("--slots", config->slots, "ranks at once: GPUs, or shares of the CPUs")
+      ->capture_default_str();
+  app->add_option("--work-dir", config->work_dir,
+                  "folder for jobs, records and logs; one agent each")
+      ->type_name("DIR");
+  app->add_option("--trainer", config->trainer, "fpo-train; default: beside this program")
+      ->type_name("FILE");
+  app->add_option("--device", config->device, "auto, cpu or cuda")->capture_default_str();
+  AddDuration(app, "--stall-timeout", &config->stall_timeout,
+              "stop a rank that says nothing for this long; 0: never");
+  AddDuration(app, "--abandon-after", &config->abandon_after,
+              "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
+  AddDuration(app, "--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
+  app->add_option("--records-max-mib", config->records_max_mib, "limit of pulled record files")
+      ->capture_default_str();
+  app->add_option("--spool-max-mib", config->spool_max_mib,
+                  "limit of one attempt's unsent logs, and of its events")
+      ->capture_default_str();
+  app->add_option("--disk-reserve-mib", config->disk_reserve_mib,
+                  "free space below which no attempt starts")
+      ->capture_default_str();
+}
+
+void AddIsolation(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--device-idle-mib", config->device_idle_mib,
+                  "a slot is used again when its GPU has less memory in use; 0: do not look")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->capture_default_str();
+  app->add_option("--cgroup", config->cgroup,
+                  "where each rank gets a cgroup: auto (below the agent's own, if delegated), off, "
+                  "or a folder of a cgroup version 2 file system")
+      ->capture_default_str();
+  app->add_option("--memory-max-mib", config->memory_max_mib,
+                  "memory of each rank with all it starts; needs a cgroup; 0: no limit")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str();
+}
+
+absl::Status AddLabels(const std::vector<std::string>& labels, WorkerConfig* config) {
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals + 1 == label.size() ||
+        !IsLabelName(label.substr(0, equals)) || !IsLabelValue(label.substr(equals + 1))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label \"", label, "\" must be NAME=VALUE, e.g. gpu=h100"));
+    }
+    config->labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return absl::OkStatus();
+}
+
+std::string HostName() {
+  char name[256] = "";
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "worker";
+}
+
+void FillDefaults(WorkerConfig* config) {
+  if (config->name.empty()) config->name = HostName();
+  if (config->host.empty()) config->host = HostName();
+  std::error_code error;
+  if (config->trainer.empty()) {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    config->trainer = (self.parent_path() / "fpo-train").string();
+  }
+  // Ranks run in folders of their own.
+  config->trainer = std::filesystem::absolute(config->trainer, error).string();
+  if (!config->work_dir.empty()) {
+    config->work_dir = std::filesystem::absolute(config->work_dir, error).string();
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) config->environment.push_back(*entry);
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags flags;
+  CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
+               "fpo-worker");
+  app.set_version_flag("--version", absl::StrCat("fpo-worker ", ProgramVersion()));
+  app.set_config("--config", "", "TOML file with these flags as keys");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
+      ->configurable(false);
+  AddNetwork(&app, &flags.config);
+  AddWork(&app, &flags.config);
+  AddIsolation(&app, &flags.config);
+  std::vector<std::string> labels;
+  app.add_option("--label", labels, "NAME=VALUE that jobs may require; may be repeated");
+  const ProgramArguments arguments{argc, argv};
+  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  if (flags.text) return flags;
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, AddLabels(labels, &flags.config)));
+  FillDefaults(&flags.config);
+  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, flags.config.Validate()));
+  return flags;
+}
+
+}  // namespace fpo::worker

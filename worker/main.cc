@@ -1,0 +1,67 @@
+#include <iostream>
+#include <string>
+
+#include "common/error_info.h"
+#include "common/observe/log.h"
+#include "common/observe/version.h"
+#include "common/program_flags.h"
+#include "common/stop_signals.h"
+#include "worker/flags.h"
+#include "worker/rpc/worker.h"
+
+namespace fpo::worker {
+namespace {
+
+// 2: a flag, or a device that is asked for and not there; 6: the token; 7: the name or the work dir
+// is another agent's; 1: anything else.
+int ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+      return 2;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return ErrorReason(status).empty() ? 1 : 6;  // a file that may not be read has no reason
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return 7;
+    default:
+      return 1;
+  }
+}
+
+int Fail(const absl::Status& status, std::string hint = "") {
+  if (const auto info = GetErrorInfo(status); info && hint.empty()) hint = info->hint;
+  std::cerr << "error: " << status.message() << (hint.empty() ? "" : "; hint: ") << hint << "\n";
+  return ExitCodeOf(status);
+}
+
+int Run(int argc, char** argv) {
+  const StopSignals signals;
+  const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
+  if (!flags.ok()) {
+    std::cerr << ProgramErrorText(flags.status());
+    return 2;
+  }
+  if (flags->text) {
+    std::cout << *flags->text;
+    return 0;
+  }
+  if (flags->check_config) return 0;
+
+  InitLog("fpo-worker", LogLevel::kInfo);
+  auto worker =
+      Worker::Start(flags->config, {ProgramVersion(), BuildCommit()}, [] { StopSignals::Raise(); });
+  if (!worker.ok()) return Fail(worker.status());
+  const int signal = signals.Wait();
+  const absl::Status refusal = (*worker)->refusal();
+  if (refusal.ok()) Log(LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
+  (*worker)->Drain();
+  return refusal.ok() ? 0 : Fail(refusal);
+}
+
+}  // namespace
+}  // namespace fpo::worker
+
+int main(int argc, char** argv) { return fpo::worker::Run(argc, argv); }

@@ -1,0 +1,65 @@
+#include "worker/rpc/artifact_sender.h"
+
+#include <utility>
+
+#include "common/observe/log.h"
+#include "worker/rpc/convert.h"
+
+namespace fpo::worker {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr int kThreads = 4;  // a slow reader holds one
+constexpr size_t kQueueMax = 64;
+
+}  // namespace
+
+ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel)
+    : stub_(pb::WorkerControl::NewStub(bulk_channel)),
+      pool_({.threads = kThreads, .queue_max = kQueueMax}) {}
+
+ArtifactSender::~ArtifactSender() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    for (grpc::ClientContext* context : running_) context->TryCancel();
+  }
+  pool_.Stop();
+}
+
+void ArtifactSender::Serve(const ArtifactOrder& order) {
+  if (pool_.TryRun([this, order] { Push(order); })) return;
+  Log(LogLevel::kWarning, "too many downloads wait; one is dropped", {{"folder", order.folder}});
+}
+
+void ArtifactSender::Push(const ArtifactOrder& order) {
+  grpc::ClientContext context;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    running_.insert(&context);
+  }
+  pb::PushArtifactResponse response;
+  const auto writer = stub_->PushArtifact(&context, &response);
+  pb::PushArtifactRequest first;
+  first.set_transfer_id(order.transfer_id);
+  writer->Write(first);
+  const absl::Status served = ServeArtifact(
+      order, [&](ArtifactFrame frame) { return writer->Write(ToProto(std::move(frame))); });
+  if (!served.ok() && !absl::IsCancelled(served)) writer->Write(ErrorToProto(served));
+  writer->WritesDone();
+  const grpc::Status end = writer->Finish();
+  {
+    absl::MutexLock lock(&mutex_);
+    running_.erase(&context);
+  }
+  if (!served.ok() || !end.ok()) {
+    Log(LogLevel::kInfo, "a download ended early",
+        {{"folder", order.folder},
+         {"file", order.file},
+         {"error", served.ok() ? end.error_message() : std::string(served.message())}});
+  }
+}
+
+}  // namespace fpo::worker

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/work_pool.h"
+#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "worker/core/artifact.h"
+
+namespace fpo::worker {
+
+// Answers the coordinator's orders to serve files, each with a PushArtifact call on a connection of
+// its own, so that a download never delays a beat. Thread-safe.
+class ArtifactSender {
+ public:
+  explicit ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel);
+  ~ArtifactSender();  // cancels what runs
+
+  // Returns at once. An order beyond the queue is dropped: the coordinator gives up on it.
+  void Serve(const ArtifactOrder& order);
+
+ private:
+  void Push(const ArtifactOrder& order);
+
+  const std::unique_ptr<fpo::v1::WorkerControl::Stub> stub_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<grpc::ClientContext*> running_ ABSL_GUARDED_BY(mutex_);
+  WorkPool pool_;  // last: its threads use the rest
+};
+
+}  // namespace fpo::worker

@@ -1,0 +1,166 @@
+#include "worker/rpc/coordinator_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/rpc/grpc_status.h"
+#include "worker/core/process/stop_wait.h"
+#include "worker/rpc/convert.h"
+
+namespace fpo::worker {
+namespace {
+
+namespace pb = fpo::v1;
+
+constexpr absl::Duration kShortestBeat = absl::Milliseconds(10);
+constexpr absl::Duration kLongestBeat = absl::Seconds(60);
+constexpr absl::Duration kSendLook = absl::Milliseconds(200);
+constexpr size_t kUnansweredMax = 1000;
+
+}  // namespace
+
+absl::Status CoordinatorSession::Run(std::stop_token stop,
+                                     const std::function<void()>& on_welcome) {
+  const std::stop_callback end_on_stop(stop, [this] { End("the agent ends"); });
+  {
+    absl::MutexLock lock(&mutex_);
+    begun_ = absl::Now();
+    beat_interval_ = std::min(options_.welcome_time, absl::Seconds(1));
+    lease_ = options_.welcome_time;
+  }
+  stream_ = stub_->Session(&context_);
+  pb::WorkerMessage hello;
+  *hello.mutable_hello() = options_.hello;
+  for (const AttemptId& id : listener_->RunningAttempts()) {
+    *hello.mutable_hello()->add_running() = ToProto(id);
+  }
+  beat_thread_ = std::thread([this] { Beat(); });
+  Write(hello);
+  for (pb::CoordinatorMessage message; stream_->Read(&message);) {
+    if (message.has_welcome() && !send_thread_.joinable()) {
+      Welcome(message.welcome(), on_welcome);
+    } else {
+      Take(message);
+    }
+  }
+  over_.request_stop();
+  beat_thread_.join();
+  if (send_thread_.joinable()) send_thread_.join();
+  const absl::Status status = FromGrpcStatus(stream_->Finish());
+  absl::MutexLock lock(&mutex_);
+  if (!why_.empty()) return absl::UnavailableError(why_);
+  return status.ok() ? absl::UnavailableError("the coordinator closed the session") : status;
+}
+
+bool CoordinatorSession::Write(const pb::WorkerMessage& message) {
+  absl::MutexLock lock(&write_mutex_);
+  return stream_->Write(message);
+}
+
+void CoordinatorSession::Welcome(const pb::Welcome& welcome,
+                                 const std::function<void()>& on_welcome) {
+  const absl::Duration lease = absl::Milliseconds(welcome.lease_ms());
+  on_welcome();
+  // Before the first beat: what the listener counts by beats starts anew.
+  listener_->OnConnected(FromProto(welcome.kill()), lease);
+  {
+    absl::MutexLock lock(&mutex_);
+    welcomed_ = true;
+    beat_interval_ =
+        std::clamp(absl::Milliseconds(welcome.beat_interval_ms()), kShortestBeat, kLongestBeat);
+    lease_ = std::max(lease, beat_interval_ * 2);
+    last_answered_ = absl::Now();
+  }
+  send_thread_ = std::thread([this] { Send(); });
+}
+
+void CoordinatorSession::Take(const pb::CoordinatorMessage& message) {
+  switch (message.kind_case()) {
+    case pb::CoordinatorMessage::kBeatAck:
+      return TakeBeatAck(message.beat_ack().seq());
+    case pb::CoordinatorMessage::kAssign:
+      return listener_->OnAssign(FromProto(message.assign()));
+    case pb::CoordinatorMessage::kStop:
+      return listener_->OnStop(FromProto(message.stop().attempt()),
+                               absl::Milliseconds(message.stop().grace_ms()),
+                               message.stop().reason());
+    case pb::CoordinatorMessage::kAck:
+      return listener_->OnAck(FromProto(message.ack().attempt()), message.ack().events_seq(),
+                              message.ack().logs_seq());
+    case pb::CoordinatorMessage::kKeepCheckpoints:
+      return listener_->OnCheckpointOrder(FromProto(message.keep_checkpoints()));
+    case pb::CoordinatorMessage::kServeArtifact:
+      return options_.on_serve(FromProto(message.serve_artifact()));
+    default:
+      return;  // of a newer coordinator
+  }
+}
+
+void CoordinatorSession::TakeBeatAck(uint64_t seq) {
+  absl::Time sent;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = beats_.sent_at.find(seq);
+    if (found == beats_.sent_at.end()) return;
+    sent = found->second;
+    last_answered_ = std::max(last_answered_, sent);
+    beats_.answered = seq;
+    beats_.sent_at.erase(beats_.sent_at.begin(), std::next(found));
+  }
+  listener_->OnBeatAnswered(seq, sent);
+}
+
+bool CoordinatorSession::IsSilent(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time since = welcomed_ ? last_answered_ : begun_;
+  return now - since > lease_;
+}
+
+void CoordinatorSession::Beat() {
+  const std::stop_token over = over_.get_token();
+  for (;;) {
+    absl::Duration interval;
+    bool welcomed = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      welcomed = welcomed_;
+      interval = welcomed_ ? beat_interval_ : std::min(beat_interval_, absl::Milliseconds(100));
+    }
+    if (!WaitUnlessStopped(over, interval)) return;
+    const absl::Time now = absl::Now();
+    if (IsSilent(now)) {
+      return End(welcomed ? "the coordinator answered no beat for a lease"
+                          : "the coordinator did not answer Hello");
+    }
+    if (!welcomed) continue;
+    pb::WorkerMessage message;
+    {
+      absl::MutexLock lock(&mutex_);
+      message.mutable_beat()->set_seq(++beats_.sent);
+      beats_.sent_at[beats_.sent] = now;
+      if (beats_.sent_at.size() > kUnansweredMax) beats_.sent_at.erase(beats_.sent_at.begin());
+    }
+    listener_->OnBeatSent(message.beat().seq());
+    if (!Write(message)) return;
+  }
+}
+
+void CoordinatorSession::Send() {
+  const std::stop_token over = over_.get_token();
+  while (!over.stop_requested()) {
+    const std::optional<Outgoing> next = listener_->Next(absl::Now() + kSendLook);
+    if (next && !Write(ToProto(*next))) return;
+  }
+}
+
+void CoordinatorSession::End(const std::string& why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (why_.empty()) why_ = why;
+  }
+  context_.TryCancel();
+}
+
+}  // namespace fpo::worker

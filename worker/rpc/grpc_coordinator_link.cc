@@ -1,0 +1,152 @@
+#include "worker/rpc/grpc_coordinator_link.h"
+
+#include <grpcpp/channel.h>
+
+#include <atomic>
+#include <random>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/backoff.h"
+#include "common/error_info.h"
+#include "common/observe/log.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+#include "proto/fpo/v1/worker.grpc.pb.h"
+#include "worker/core/process/stop_wait.h"
+#include "worker/rpc/artifact_sender.h"
+#include "worker/rpc/convert.h"
+#include "worker/rpc/coordinator_session.h"
+
+namespace fpo::worker {
+namespace {
+
+constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks at the stop request
+
+// Why dialling again is of no use; OK: it may be.
+absl::Status FinalRefusal(const absl::Status& status, const std::string& address, bool idle) {
+  const std::string reason = ErrorReason(status);
+  if (reason == "WORKER_NAME_TAKEN" || reason == "WORKER_REPLACED" || reason == "BAD_HELLO") {
+    return status;
+  }
+  // A token may have been revoked by mistake: what runs goes on meanwhile.
+  const bool unknown = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
+  if (unknown && idle) {
+    return WithErrorInfo(
+        absl::Status(status.code(), absl::StrCat("the coordinator at ", address,
+                                                 " does not take this worker: ", status.message())),
+        {.reason = reason,
+         .hint = "--token-file with the token of a worker; who runs the coordinator makes one: "
+                 "fpoctl token create NAME --role worker --access FILE"});
+  }
+  if (absl::IsUnimplemented(status)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--coordinator: what listens at ", address, " is no fpo-coordinator"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct GrpcCoordinatorLink::State {
+  Options options;
+  CoordinatorListener* listener = nullptr;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
+  std::unique_ptr<ArtifactSender> artifacts;
+  std::stop_source stop;
+  std::atomic<bool> connected = false;
+  std::thread thread;
+
+  fpo::v1::Hello MakeHello() const;
+  bool Connect();
+  void Run();
+};
+
+fpo::v1::Hello GrpcCoordinatorLink::State::MakeHello() const {
+  fpo::v1::Hello hello;
+  hello.set_worker_id(options.worker_id);
+  hello.set_instance_id(options.instance_id);
+  hello.set_host(options.host);
+  hello.set_version(options.version);
+  hello.set_slots(options.slots);
+  hello.set_device(options.device);
+  hello.set_work_dir(options.work_dir);
+  hello.set_home_id(options.home.id);
+  hello.set_boot_id(options.home.boot_id);
+  for (const Device& device : options.devices()) *hello.add_devices() = ToProto(device);
+  for (const auto& [name, value] : options.labels) (*hello.mutable_labels())[name] = value;
+  return hello;
+}
+
+// The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a channel that is not
+// connected would fail at once and ours would come on top of it. False when the agent ends.
+bool GrpcCoordinatorLink::State::Connect() {
+  for (bool said = false; !stop.stop_requested();) {
+    if (channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) return true;
+    listener->OnStillAway();
+    if (!std::exchange(said, true)) {
+      Log(LogLevel::kWarning, "the coordinator cannot be reached; dialling until it can",
+          {{"coordinator", options.address}});
+    }
+  }
+  return false;
+}
+
+void GrpcCoordinatorLink::State::Run() {
+  Backoff backoff({.first = options.backoff_first,
+                   .most = options.backoff_most,
+                   .seed = std::random_device()()});
+  while (Connect()) {
+    CoordinatorSession session(stub.get(), listener,
+                               {MakeHello(), options.welcome_time,
+                                [this](const auto& order) { artifacts->Serve(order); }});
+    const absl::Status status = session.Run(stop.get_token(), [&] {
+      connected = true;
+      backoff.Reset();
+      Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", options.address}});
+    });
+    const bool was_connected = connected.exchange(false);
+    if (was_connected) listener->OnDisconnected();
+    if (stop.stop_requested()) return;
+    const absl::Status refusal = FinalRefusal(status, options.address, listener->IsIdle());
+    if (!refusal.ok()) {
+      listener->OnRefused(std::string(refusal.message()));
+      return options.on_refused(refusal);
+    }
+    Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
+        {{"coordinator", options.address}, {"error", std::string(status.message())}});
+    WaitUnlessStopped(stop.get_token(), backoff.Next());
+    listener->OnStillAway();
+  }
+}
+
+GrpcCoordinatorLink::GrpcCoordinatorLink(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<GrpcCoordinatorLink>> GrpcCoordinatorLink::Start(
+    Options options, CoordinatorListener* listener) {
+  auto state = std::make_unique<State>();
+  FPO_ASSIGN_OR_RETURN(state->channel,
+                       MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
+  FPO_ASSIGN_OR_RETURN(
+      const auto bulk,
+      MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
+  state->artifacts = std::make_unique<ArtifactSender>(bulk);
+  state->options = std::move(options);
+  state->listener = listener;
+  state->stub = fpo::v1::WorkerControl::NewStub(state->channel);
+  state->thread = std::thread([raw = state.get()] { raw->Run(); });
+  return std::unique_ptr<GrpcCoordinatorLink>(new GrpcCoordinatorLink(std::move(state)));
+}
+
+GrpcCoordinatorLink::~GrpcCoordinatorLink() {
+  state_->stop.request_stop();
+  state_->thread.join();
+}
+
+bool GrpcCoordinatorLink::connected() const { return state_->connected; }
+
+}  // namespace fpo::worker

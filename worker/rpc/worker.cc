@@ -1,0 +1,273 @@
+#include "worker/rpc/worker.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "common/access_list.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/observe/log.h"
+#include "common/observe/metrics.h"
+#include "common/status_macros.h"
+#include "worker/core/agent.h"
+#include "worker/core/device/device_choice.h"
+#include "worker/core/home.h"
+#include "worker/core/host_check.h"
+#include "worker/core/preflight.h"
+#include "worker/rpc/grpc_cache_link.h"
+#include "worker/rpc/grpc_coordinator_link.h"
+
+namespace fpo::worker {
+namespace {
+
+// The last reports and logs get this long to be acknowledged at shutdown.
+constexpr absl::Duration kFarewell = absl::Seconds(5);
+
+Agent::Options AgentOptions(const WorkerConfig& config) {
+  Agent::Options options;
+  options.slots = config.slots;
+  options.pin_devices = config.slots > 1 && config.device == "cuda";
+  options.abandon_after = config.abandon_after;
+  options.grace = config.grace;
+  AttemptOptions& attempt = options.attempt;
+  attempt.stall_timeout = config.stall_timeout;
+  attempt.work_dir = config.work_dir;
+  attempt.worker_id = config.name;
+  attempt.environment = config.environment;
+  attempt.disk_reserve_bytes = config.disk_reserve_mib << 20;
+  attempt.trainer.path = config.trainer;
+  attempt.trainer.device = config.device;
+  const int threads = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+  attempt.trainer.threads = std::max(threads / config.slots, 1);
+  attempt.reference.backoff.seed = std::random_device()();
+  return options;
+}
+
+std::optional<std::string> VariableIn(const std::vector<std::string>& environment,
+                                      absl::string_view name) {
+  for (const std::string& entry : environment) {
+    absl::string_view rest = entry;
+    if (absl::ConsumePrefix(&rest, name) && absl::ConsumePrefix(&rest, "=")) {
+      return std::string(rest);
+    }
+  }
+  return std::nullopt;
+}
+
+GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::string& token,
+                                         const std::string& version) {
+  GrpcCoordinatorLink::Options options;
+  options.address = config.coordinator;
+  options.tls = config.listen.tls;
+  options.token = token;
+  options.worker_id = config.name;
+  options.instance_id = RandomId(16);
+  options.host = config.host;
+  options.version = version;
+  options.slots = config.slots;
+  options.device = config.device;
+  options.work_dir = config.work_dir;
+  options.labels = config.labels;
+  return options;
+}
+
+}  // namespace
+
+// In the order of construction: what is below uses what is above.
+struct Worker::Parts {
+  WorkerConfig config;  // `device` as it was chosen
+  SystemClock clock;
+  MetricsRegistry registry;
+  AgentMetrics metrics{&registry};
+  std::unique_ptr<ProcessJournal> journal;
+  std::unique_ptr<CgroupTree> cgroups;  // null: none
+  Spawner spawner;
+  std::unique_ptr<DeviceProbe> devices;  // null: no GPUs are known
+  std::unique_ptr<DeviceGate> gate;      // null: none are used, or nobody is to look
+  std::unique_ptr<GrpcCacheLink> cache;
+  std::unique_ptr<RecordStore> records;
+  std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<Agent> agent;
+  std::unique_ptr<GrpcCoordinatorLink> link;
+  std::unique_ptr<HttpServer> http;
+
+  mutable absl::Mutex mutex;
+  absl::Status refusal ABSL_GUARDED_BY(mutex);
+
+  absl::Status OpenCgroups();
+  absl::Status FindDevices();
+  absl::StatusOr<std::string> TryCuda();
+  void MakeStores();
+  void MakeAgent();
+  absl::Status Listen();
+};
+
+absl::Status Worker::Parts::OpenCgroups() {
+  if (config.cgroup == "off") return absl::OkStatus();
+  CgroupTree::Options options;
+  options.where = config.cgroup;
+  options.work_dir = config.work_dir;
+  options.memory_bytes = config.memory_max_mib << 20;
+  absl::StatusOr<std::unique_ptr<CgroupTree>> tree = CgroupTree::Open(options);
+  if (absl::IsUnavailable(tree.status()) && config.memory_max_mib == 0) {
+    Log(LogLevel::kInfo, "ranks run without cgroups of their own",
+        {{"why", std::string(tree.status().message())}});
+    return absl::OkStatus();
+  }
+  FPO_RETURN_IF_ERROR(tree.status());
+  cgroups = *std::move(tree);
+  Log(LogLevel::kInfo, "each rank gets a cgroup",
+      {{"below", cgroups->path()}, {"memory", cgroups->has_memory() ? "counted" : "not counted"}});
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Parts::FindDevices() {
+  DeviceQuestion question;
+  question.asked = config.device;
+  question.slots = config.slots;
+  question.visible = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
+  question.try_cuda = [this] { return TryCuda(); };
+  if (config.device != "cpu") {
+    DeviceProbeOptions options;
+    options.path = VariableIn(config.environment, "PATH").value_or("");
+    devices = FindDeviceProbe(options, &spawner);
+    question.probe = devices.get();
+    std::error_code error;
+    question.has_files = std::filesystem::exists("/dev/nvidiactl", error);
+  }
+  FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(question));
+  const bool is_surprise = choice.device == "cpu" && (devices || question.has_files);
+  Log(is_surprise ? LogLevel::kWarning : LogLevel::kInfo, "jobs compute here",
+      {{"device", choice.device}, {"asked", config.device}, {"why", choice.why}});
+  config.device = choice.device;
+  if (!devices || config.device != "cuda" || config.device_idle_mib == 0) return absl::OkStatus();
+  DeviceGate::Options gate_options;
+  gate_options.used_bytes_max = config.device_idle_mib << 20;
+  gate_options.visible = question.visible;
+  gate = std::make_unique<DeviceGate>(devices.get(), gate_options);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Worker::Parts::TryCuda() {
+  ProcessSet processes(&spawner, journal.get(), &metrics);
+  RankCommand trainer;
+  trainer.identity.attempt.job_id = "devices";
+  trainer.spawn.argv = {config.trainer};
+  trainer.spawn.environment = RankEnvironment(config.environment, trainer.identity, "");
+  trainer.spawn.folder = config.work_dir;
+  return AskTrainer(trainer, {"inspect", "--devices", "--device", "cuda"}, absl::Minutes(1),
+                    &processes);
+}
+
+void Worker::Parts::MakeStores() {
+  RecordStore::Options records_options;
+  records_options.folder = config.work_dir + "/records";
+  records_options.bytes_max = config.records_max_mib << 20;
+  records = std::make_unique<RecordStore>(records_options, cache.get());
+  Outbox::Options outbox_options;
+  outbox_options.folder = config.work_dir + "/spool";
+  outbox_options.spool.total_bytes_max = static_cast<size_t>(config.spool_max_mib) << 20;
+  outbox = std::make_unique<Outbox>(outbox_options, &metrics);
+}
+
+void Worker::Parts::MakeAgent() {
+  Agent::Options options = AgentOptions(config);
+  // Asked only by running attempts, which the agent outlives.
+  options.attempt.reference.may_claim = [this] { return agent->HasLease(); };
+  agent = std::make_unique<Agent>(std::move(options),
+                                  AttemptServices{.spawner = &spawner,
+                                                  .journal = journal.get(),
+                                                  .cache = cache.get(),
+                                                  .records = records.get(),
+                                                  .outbox = outbox.get(),
+                                                  .metrics = &metrics,
+                                                  .gate = gate.get(),
+                                                  .cgroups = cgroups.get()},
+                                  &clock);
+}
+
+absl::Status Worker::Parts::Listen() {
+  if (!config.listen.http.empty()) {
+    FPO_ASSIGN_OR_RETURN(
+        http, HttpServer::Start(config.listen.http, ObservationRoutes(
+                                                        &registry, [] { return absl::OkStatus(); },
+                                                        [this] { return agent->Ready(); })));
+  }
+  return WritePortFile(config.listen.port_file, "", http ? http->address() : "");
+}
+
+Worker::Worker(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Worker::~Worker() = default;
+
+absl::Status Worker::refusal() const {
+  absl::MutexLock lock(&parts_->mutex);
+  return parts_->refusal;
+}
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config,
+                                                      const Build& build,
+                                                      std::function<void()> on_refused) {
+  auto parts = std::make_unique<Parts>();
+  parts->config = config;
+  AddBuildInfo(&parts->registry, build.version, build.commit);
+  FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
+  FPO_ASSIGN_OR_RETURN(const Home home, OpenHome(config.work_dir));
+  FPO_RETURN_IF_ERROR(parts->OpenCgroups());
+  const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
+  if (const int killed = parts->journal->killed_at_start() + in_cgroups; killed > 0) {
+    Log(LogLevel::kWarning, "killed what an earlier agent left behind",
+        {{"processes", absl::StrCat(killed)}});
+  }
+  RemoveOldWork(config.work_dir);
+  std::string token;
+  if (!config.token_file.empty()) {
+    FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
+  }
+  FPO_ASSIGN_OR_RETURN(parts->cache,
+                       GrpcCacheLink::Create({config.cache, config.listen.tls, token}));
+  FPO_RETURN_IF_ERROR(parts->FindDevices());
+  parts->MakeStores();
+  if (const int lines = parts->outbox->Recover(); lines > 0) {
+    Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
+        {{"lines", absl::StrCat(lines)}});
+  }
+  parts->MakeAgent();
+  GrpcCoordinatorLink::Options link = LinkOptions(parts->config, token, build.version);
+  link.home = home;
+  link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
+    Log(LogLevel::kError, absl::StrCat("this worker ends: ", status.message()));
+    {
+      absl::MutexLock lock(&raw->mutex);
+      raw->refusal = status;
+    }
+    on_refused();
+  };
+  link.devices = [probe = parts->devices.get()] {
+    return probe == nullptr ? std::vector<Device>() : probe->Read().value_or(std::vector<Device>());
+  };
+  FPO_ASSIGN_OR_RETURN(parts->link,
+                       GrpcCoordinatorLink::Start(std::move(link), parts->agent.get()));
+  FPO_RETURN_IF_ERROR(parts->Listen());
+  Log(LogLevel::kInfo, "ready",
+      {{"worker", config.name},
+       {"slots", absl::StrCat(config.slots)},
+       {"device", parts->config.device},
+       {"coordinator", config.coordinator},
+       {"cache", config.cache},
+       {"trainer", config.trainer}});
+  return std::unique_ptr<Worker>(new Worker(std::move(parts)));
+}
+
+void Worker::Drain() {
+  parts_->agent->Drain(parts_->config.grace, absl::Now() + parts_->config.grace + kFarewell);
+  parts_->link.reset();
+}
+
+}  // namespace fpo::worker

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "worker/config.h"
+
+namespace fpo::worker {
+
+// All parts of fpo-worker, wired: journal, spawner, spools, links, metrics.
+class Worker {
+ public:
+  struct Build {
+    std::string version;
+    std::string commit;
+  };
+  // FailedPrecondition: the work folder belongs to another agent; InvalidArgument: a device that is
+  // asked for is not there; InvalidArgument or Unavailable: an address. Leftovers of a dead agent
+  // are killed first. `on_refused` is called, on another thread, when the coordinator will never
+  // take this worker: refusal() says why.
+  static absl::StatusOr<std::unique_ptr<Worker>> Start(
+      const WorkerConfig& config, const Build& build, std::function<void()> on_refused = [] {});
+  ~Worker();
+
+  // Stops every attempt within the grace time and tells the coordinator. Blocks; once.
+  void Drain();
+  absl::Status refusal() const;  // OK: none; else as GrpcCoordinatorLink::Options::on_refused
+
+ private:
+  struct Parts;
+  explicit Worker(std::unique_ptr<Parts> parts);
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace fpo::worker
