@@ -152,29 +152,4 @@ std::string GroupHelp(absl::string_view word) {
                       " COMMAND --help shows arguments, options and examples of one.\n");
 }
 
-absl::StatusOr<ExitCode> RunHelp(Session& session) {
-  const std::vector<std::string> words = session.invocation.GetAll("COMMAND");
-  const std::string name = absl::StrJoin(words, " ");
-  const CommandSpec* command = FindCommand(name);
-  std::string help = words.empty() ? OverviewHelp() : GroupHelp(name);
-  if (command != nullptr) {
-    help = CommandHelp(*command);
-  } else if (!words.empty() && CommandsOfGroup(name).empty()) {
-    std::vector<std::string> line = words;
-    line.emplace_back("--help");
-    const absl::Status error = CheckCommandWords(line);
-    return error.ok() ? WrongLine(nullptr, absl::StrCat("there is no command '", name, "'"))
-                      : error;
-  }
-  if (session.settings().json) {
-    JsonObject json;
-    json.Add("command", name);
-    json.Add("help", help);
-    session.out << json.Text() << "\n";
-  } else {
-    session.out << help;
-  }
-  return ExitCode::kOk;
-}
-
 }  // namespace fpo::ctl

@@ -66,6 +66,9 @@ struct ExampleSpec {
 
 // One command. Parser, help, completion and the check of docs/cli.md are all made from this.
 struct CommandSpec {
+  // Returns the exit code, or the error that is printed and decides it.
+  using Run = absl::StatusOr<ExitCode> (*)(Session&);
+
   std::string name = {};   // "workers list"
   std::string group = {};  // heading of the overview
   std::string summary = {};
@@ -76,8 +79,7 @@ struct CommandSpec {
   // What --json prints, one object a line: messages of proto/fpo/v1 ("SubmitResponse"), objects of
   // fpoctl's own with their keys ("{folder, files}"), or another format in words.
   std::vector<std::string> json = {};
-  // Returns the exit code, or the error that is printed and decides it.
-  absl::StatusOr<ExitCode> (*run)(Session&) = nullptr;
+  Run run = nullptr;
 };
 
 const std::vector<CommandSpec>& Commands();

@@ -3,6 +3,7 @@
 #include "common/status_macros.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"
 
@@ -29,8 +30,6 @@ absl::StatusOr<pb::ListAuditResponse> ReadUpTo(CoordinatorClient& coordinator,
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : OneLine(text); }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunAudit(Session& session) {
   const Invocation& invocation = session.invocation;
@@ -59,6 +58,24 @@ absl::StatusOr<ExitCode> RunAudit(Session& session) {
   }
   session.out << RenderTable(table, session.style());
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec AuditCommand() {
+  CommandSpec c{"audit", "admin", "list who changed what, and who was refused"};
+  c.details =
+      "The newest first. Callers are known by name when the coordinator runs with --access; else "
+      "by the name they gave or the address they called from. The newest 100,000 entries are kept.";
+  c.options = {{"user", "", ValueKind::kText, "NAME", "only what this caller did"},
+               {"target", "", ValueKind::kText, "ID", "only about this job or worker"},
+               {"since", "", ValueKind::kDuration, "DURATION", "only of the last e.g. 24h"},
+               {"limit", "", ValueKind::kCount, "N", "at most N, 0 for all (default: 50)"}};
+  c.examples = {{"fpoctl audit --since 24h", "the last day"},
+                {"fpoctl audit --target j-4f2a1c", "what was done to one job"}};
+  c.json = {"ListAuditResponse"};
+  c.run = RunAudit;
+  return c;
 }
 
 }  // namespace fpo::ctl

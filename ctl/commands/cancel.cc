@@ -1,12 +1,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
-
 namespace {
 
 namespace pb = fpo::v1;
@@ -44,8 +45,6 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
   return ExitCode::kOk;
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunCancel(Session& session) {
   if (session.invocation.Has("now") && session.invocation.Has("grace")) {
     return UsageError("cancel: --now and --grace exclude each other", "fpoctl cancel --help");
@@ -54,6 +53,26 @@ absl::StatusOr<ExitCode> RunCancel(Session& session) {
   FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
   return ForEachJob(session, ids,
                     [&](const std::string& id) { return Cancel(session, coordinator, id); });
+}
+
+}  // namespace
+
+CommandSpec CancelCommand() {
+  CommandSpec c{"cancel", "act", "end jobs"};
+  c.details =
+      "A running job gets 30 s to stop, or what the coordinator's --cancel-grace says. Its output "
+      "so far stays where it is.";
+  c.arguments = {JobsArgument()};
+  c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"},
+               {"grace", "", ValueKind::kDuration, "DURATION",
+                "kill its processes only after this long, up to 1h"}};
+  c.examples = {{"fpoctl cancel j-4f2a", "let it stop in order"},
+                {"fpoctl cancel j-4f2a --now", "kill it"},
+                {"fpoctl cancel beta-1 beta-2",
+                 "both; fpoctl list -q --label sweep=ID | xargs fpoctl cancel"}};
+  c.json = {"CancelJobResponse"};
+  c.run = RunCancel;
+  return c;
 }
 
 }  // namespace fpo::ctl

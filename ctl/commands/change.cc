@@ -1,8 +1,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
 namespace {
@@ -39,17 +41,18 @@ absl::StatusOr<ExitCode> Change(Session& session, Call call) {
   });
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunHold(Session& session) {
   return Change(session, &CoordinatorClient::HoldJob);
 }
+
 absl::StatusOr<ExitCode> RunRelease(Session& session) {
   return Change(session, &CoordinatorClient::ReleaseJob);
 }
+
 absl::StatusOr<ExitCode> RunPause(Session& session) {
   return Change(session, &CoordinatorClient::PauseJob);
 }
+
 absl::StatusOr<ExitCode> RunResume(Session& session) {
   return Change(session, &CoordinatorClient::ResumeJob);
 }
@@ -63,6 +66,49 @@ absl::StatusOr<ExitCode> RunPriority(Session& session) {
   FPO_ASSIGN_OR_RETURN(const pb::ChangeJobResponse answer, coordinator.SetPriority(request));
   PrintChanged(session, answer, absl::StrCat(" with priority ", answer.job().priority()));
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec HoldCommand() {
+  CommandSpec c = JobCommand("hold", "act", "keep waiting jobs from starting", RunHold);
+  c.arguments[0].repeated = true;
+  c.examples = {{"fpoctl hold j-4f2a", "until fpoctl release"}};
+  return c;
+}
+
+CommandSpec ReleaseCommand() {
+  CommandSpec c = JobCommand("release", "act", "let held jobs start", RunRelease);
+  c.arguments[0].repeated = true;
+  c.examples = {{"fpoctl release j-4f2a", "it keeps its age in the queue"}};
+  return c;
+}
+
+CommandSpec PauseCommand() {
+  CommandSpec c =
+      JobCommand("pause", "act", "checkpoint running jobs and free their slots", RunPause);
+  c.details = "The job writes a checkpoint and stops. fpoctl resume queues it again.";
+  c.arguments[0].repeated = true;
+  c.examples = {{"fpoctl pause j-4f2a", "its slots are free once it is PAUSED"}};
+  return c;
+}
+
+CommandSpec ResumeCommand() {
+  CommandSpec c = JobCommand("resume", "act", "queue paused jobs again", RunResume);
+  c.arguments[0].repeated = true;
+  c.examples = {{"fpoctl resume j-4f2a", "it goes on from its newest checkpoint"}};
+  return c;
+}
+
+CommandSpec PriorityCommand() {
+  CommandSpec c = JobCommand("priority", "act", "change a job's priority", RunPriority);
+  c.details =
+      "0 to 1000, higher runs first. A waiting job preempts running ones of lower priority: they "
+      "checkpoint, stop, and queue again.";
+  c.arguments.push_back(
+      {"N", ValueKind::kCount, "the new priority, 0 to 1000", true, false, {}, 0, 1000});
+  c.examples = {{"fpoctl priority j-4f2a 900", "before jobs of the default 500"}};
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -1,7 +1,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"
 
@@ -40,8 +42,6 @@ absl::StatusOr<ExitCode> Pin(Session& session, bool pinned) {
   return ExitCode::kOk;
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunCheckpointList(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   pb::ListCheckpointsRequest request;
@@ -72,6 +72,7 @@ absl::StatusOr<ExitCode> RunCheckpointList(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCheckpointPin(Session& session) { return Pin(session, true); }
+
 absl::StatusOr<ExitCode> RunCheckpointUnpin(Session& session) { return Pin(session, false); }
 
 absl::StatusOr<ExitCode> RunCheckpointGc(Session& session) {
@@ -100,6 +101,53 @@ absl::StatusOr<ExitCode> RunCheckpointGc(Session& session) {
   }
   session.out << RenderTable(table, session.style());
   return ExitCode::kOk;
+}
+
+ArgumentSpec StepArgument() {
+  return {"STEP", ValueKind::kCount, "the step of a checkpoint", true, false, {}, 1};
+}
+
+}  // namespace
+
+CommandSpec CheckpointListCommand() {
+  CommandSpec c = JobCommand("ckpt list", "results", "list a job's checkpoints", RunCheckpointList);
+  c.details =
+      "Those that count: accepted under the epoch of the attempt that wrote them. -q prints "
+      "folders.";
+  c.json = {"ListCheckpointsResponse"};
+  c.examples = {{"fpoctl ckpt list j-4f2a", "newest first"}};
+  return c;
+}
+
+CommandSpec CheckpointPinCommand() {
+  CommandSpec c = JobCommand("ckpt pin", "results", "keep a checkpoint whatever retention says",
+                             RunCheckpointPin);
+  c.arguments.push_back(StepArgument());
+  c.json = {"PinCheckpointResponse"};
+  c.examples = {{"fpoctl ckpt pin j-4f2a 400", ""}};
+  return c;
+}
+
+CommandSpec CheckpointUnpinCommand() {
+  CommandSpec c = JobCommand("ckpt unpin", "results", "leave a checkpoint to retention again",
+                             RunCheckpointUnpin);
+  c.arguments.push_back(StepArgument());
+  c.json = {"PinCheckpointResponse"};
+  c.examples = {{"fpoctl ckpt unpin j-4f2a 400", ""}};
+  return c;
+}
+
+CommandSpec CheckpointGcCommand() {
+  CommandSpec c = JobCommand("ckpt gc", "results",
+                             "remove checkpoints that retention does not want", RunCheckpointGc);
+  c.details =
+      "Of a job that has succeeded all but the final and pinned ones; else all but the newest "
+      "keep_last, the best keep_best and pinned ones. Not while the job runs: its trainer does it "
+      "then.";
+  c.options = {{"dry-run", "", ValueKind::kFlag, "", "only say what would be removed, and why"}};
+  c.json = {"GcCheckpointsResponse"};
+  c.examples = {{"fpoctl ckpt gc j-4f2a --dry-run", "look first"}};
+  return c;
 }
 
 }  // namespace fpo::ctl

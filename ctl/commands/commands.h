@@ -1,57 +1,79 @@
 #pragma once
 
-#include "absl/status/statusor.h"
-#include "ctl/command_line/exit_code.h"
-#include "ctl/rpc/session.h"
+#include "ctl/command_line/command_table.h"
 
 namespace fpo::ctl {
 
-// What the command table runs. Data goes to the session's out, the rest to its err; an error is
-// returned, not printed.
-absl::StatusOr<ExitCode> RunSubmit(Session& session);
-absl::StatusOr<ExitCode> RunSweep(Session& session);
-absl::StatusOr<ExitCode> RunList(Session& session);
-absl::StatusOr<ExitCode> RunDescribe(Session& session);
-absl::StatusOr<ExitCode> RunCompare(Session& session);
-absl::StatusOr<ExitCode> RunLogs(Session& session);
-absl::StatusOr<ExitCode> RunWatch(Session& session);
-absl::StatusOr<ExitCode> RunWait(Session& session);
-absl::StatusOr<ExitCode> RunCancel(Session& session);
-absl::StatusOr<ExitCode> RunWorkersList(Session& session);
-absl::StatusOr<ExitCode> RunHold(Session& session);
-absl::StatusOr<ExitCode> RunRelease(Session& session);
-absl::StatusOr<ExitCode> RunPause(Session& session);
-absl::StatusOr<ExitCode> RunResume(Session& session);
-absl::StatusOr<ExitCode> RunPriority(Session& session);
-absl::StatusOr<ExitCode> RunRetry(Session& session);
-absl::StatusOr<ExitCode> RunExplain(Session& session);
-absl::StatusOr<ExitCode> RunQueue(Session& session);
-absl::StatusOr<ExitCode> RunMetrics(Session& session);
-absl::StatusOr<ExitCode> RunCheckpointList(Session& session);
-absl::StatusOr<ExitCode> RunCheckpointPin(Session& session);
-absl::StatusOr<ExitCode> RunCheckpointUnpin(Session& session);
-absl::StatusOr<ExitCode> RunCheckpointGc(Session& session);
-absl::StatusOr<ExitCode> RunDownload(Session& session);
-absl::StatusOr<ExitCode> RunWorkersDrain(Session& session);
-absl::StatusOr<ExitCode> RunWorkersCordon(Session& session);
-absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session);
-absl::StatusOr<ExitCode> RunWorkersForget(Session& session);
-absl::StatusOr<ExitCode> RunAudit(Session& session);
-absl::StatusOr<ExitCode> RunContextList(Session& session);
-absl::StatusOr<ExitCode> RunContextSet(Session& session);
-absl::StatusOr<ExitCode> RunContextUse(Session& session);
-absl::StatusOr<ExitCode> RunContextRemove(Session& session);
-absl::StatusOr<ExitCode> RunContextShow(Session& session);
-absl::StatusOr<ExitCode> RunSchema(Session& session);
-absl::StatusOr<ExitCode> RunInit(Session& session);
-absl::StatusOr<ExitCode> RunValidate(Session& session);
-absl::StatusOr<ExitCode> RunHealth(Session& session);
-absl::StatusOr<ExitCode> RunHelp(Session& session);
-absl::StatusOr<ExitCode> RunVersion(Session& session);
-absl::StatusOr<ExitCode> RunCompletion(Session& session);
+// One entry of the command table each: words, flags, help, and what it runs. A verb lives in the
+// file of its name, those of a noun (`ckpt`, `context`, `token`, `workers`) in one. Data goes to
+// the session's out, the rest to its err; an error is returned, not printed.
 
-absl::StatusOr<ExitCode> RunTokenCreate(Session& session);
-absl::StatusOr<ExitCode> RunTokenList(Session& session);
-absl::StatusOr<ExitCode> RunTokenRevoke(Session& session);
+// Run.
+CommandSpec SubmitCommand();
+CommandSpec SweepCommand();
+CommandSpec InitCommand();
+CommandSpec SchemaCommand();
+CommandSpec ValidateCommand();
+
+// Look.
+CommandSpec ListCommand();
+CommandSpec DescribeCommand();
+CommandSpec CompareCommand();
+CommandSpec LogsCommand();
+CommandSpec WatchCommand();
+CommandSpec WaitCommand();
+CommandSpec ExplainCommand();
+CommandSpec QueueCommand();
+CommandSpec MetricsCommand();
+
+// Act on jobs.
+CommandSpec CancelCommand();
+CommandSpec HoldCommand();
+CommandSpec ReleaseCommand();
+CommandSpec PauseCommand();
+CommandSpec ResumeCommand();
+CommandSpec PriorityCommand();
+CommandSpec RetryCommand();
+
+// Results.
+CommandSpec CheckpointListCommand();
+CommandSpec CheckpointPinCommand();
+CommandSpec CheckpointUnpinCommand();
+CommandSpec CheckpointGcCommand();
+CommandSpec DownloadCommand();
+
+// The reference cache.
+CommandSpec CacheBuildCommand();
+CommandSpec CacheListCommand();
+CommandSpec CacheInfoCommand();
+CommandSpec CacheRecipesCommand();
+CommandSpec CachePinCommand();
+CommandSpec CacheUnpinCommand();
+CommandSpec CacheVerifyCommand();
+CommandSpec CacheQuarantineCommand();
+CommandSpec CacheGcCommand();
+CommandSpec CacheExportCommand();
+CommandSpec CacheImportCommand();
+CommandSpec CacheBackupCommand();
+
+// Workers, access, this program.
+CommandSpec WorkersListCommand();
+CommandSpec WorkersDrainCommand();
+CommandSpec WorkersCordonCommand();
+CommandSpec WorkersUndrainCommand();
+CommandSpec WorkersForgetCommand();
+CommandSpec TokenCreateCommand();
+CommandSpec TokenListCommand();
+CommandSpec TokenRevokeCommand();
+CommandSpec ContextListCommand();
+CommandSpec ContextSetCommand();
+CommandSpec ContextUseCommand();
+CommandSpec ContextRemoveCommand();
+CommandSpec ContextShowCommand();
+CommandSpec AuditCommand();
+CommandSpec HealthCommand();
+CommandSpec CompletionCommand();
+CommandSpec HelpCommand();
+CommandSpec VersionCommand();
 
 }  // namespace fpo::ctl

@@ -10,7 +10,7 @@
 #include "ctl/command_line/context_file.h"
 #include "ctl/command_line/settings.h"
 #include "ctl/commands/commands.h"
-#include "ctl/commands/control_commands.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
 namespace {
@@ -50,8 +50,6 @@ bool PrintedAsJson(Session& session, const std::string& name, const ContextFile&
   session.out << ContextJson(name, file.contexts.at(name), file.current == name) << "\n";
   return true;
 }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunContextList(Session& session) {
   FPO_ASSIGN_OR_RETURN(const ContextFile file, ReadContexts(session.environment.config_path));
@@ -164,37 +162,56 @@ absl::StatusOr<ExitCode> RunContextShow(Session& session) {
   return ExitCode::kOk;
 }
 
-std::vector<CommandSpec> ContextCommands() {
-  const ArgumentSpec name{"NAME", ValueKind::kContext, "a context's name"};
-  CommandSpec list{"context list", "admin", "list contexts"};
-  list.details = "A context is a name for a coordinator, a cache and what opens them.";
-  list.examples = {{"fpoctl context list", ""}};
-  list.json = {kShape};
-  list.run = RunContextList;
-  CommandSpec set{"context set", "admin", "make or change a context"};
-  set.details =
+ArgumentSpec ContextArgument() { return {"NAME", ValueKind::kContext, "a context's name"}; }
+
+}  // namespace
+
+CommandSpec ContextListCommand() {
+  CommandSpec c{"context list", "admin", "list contexts"};
+  c.details = "A context is a name for a coordinator, a cache and what opens them.";
+  c.examples = {{"fpoctl context list", ""}};
+  c.json = {kShape};
+  c.run = RunContextList;
+  return c;
+}
+
+CommandSpec ContextSetCommand() {
+  CommandSpec c{"context set", "admin", "make or change a context"};
+  c.details =
       "Keeps the values of the options given, in ~/.config/fpo/config.yaml; the others stay. The "
       "first context becomes the current one.";
-  set.arguments = {name};
-  set.examples = {{"fpoctl context set lab --server lab-1:7070 --cache-server lab-1:7080", ""},
-                  {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest stays"}};
-  set.json = {kShape};
-  set.run = RunContextSet;
-  CommandSpec use{"context use", "admin", "make a context the current one"};
-  use.arguments = {name};
-  use.examples = {{"fpoctl context use lab", "for all commands that name no other"}};
-  use.json = {kShape};
-  use.run = RunContextUse;
-  CommandSpec remove{"context rm", "admin", "remove a context"};
-  remove.arguments = {name};
-  remove.examples = {{"fpoctl context rm lab", ""}};
-  remove.json = {"{name, removed}"};
-  remove.run = RunContextRemove;
-  CommandSpec show{"context show", "admin", "show the settings in force and where each is from"};
-  show.examples = {{"fpoctl context show", ""}, {"fpoctl context show --context lab", ""}};
-  show.json = {"{context, server, cache_server, tls_ca, tls_cert, tls_key, token_file}"};
-  show.run = RunContextShow;
-  return {list, set, use, remove, show};
+  c.arguments = {ContextArgument()};
+  c.examples = {{"fpoctl context set lab --server lab-1:7070 --cache-server lab-1:7080", ""},
+                {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest stays"}};
+  c.json = {kShape};
+  c.run = RunContextSet;
+  return c;
+}
+
+CommandSpec ContextUseCommand() {
+  CommandSpec c{"context use", "admin", "make a context the current one"};
+  c.arguments = {ContextArgument()};
+  c.examples = {{"fpoctl context use lab", "for all commands that name no other"}};
+  c.json = {kShape};
+  c.run = RunContextUse;
+  return c;
+}
+
+CommandSpec ContextRemoveCommand() {
+  CommandSpec c{"context rm", "admin", "remove a context"};
+  c.arguments = {ContextArgument()};
+  c.examples = {{"fpoctl context rm lab", ""}};
+  c.json = {"{name, removed}"};
+  c.run = RunContextRemove;
+  return c;
+}
+
+CommandSpec ContextShowCommand() {
+  CommandSpec c{"context show", "admin", "show the settings in force and where each is from"};
+  c.examples = {{"fpoctl context show", ""}, {"fpoctl context show --context lab", ""}};
+  c.json = {"{context, server, cache_server, tls_ca, tls_cert, tls_key, token_file}"};
+  c.run = RunContextShow;
+  return c;
 }
 
 }  // namespace fpo::ctl

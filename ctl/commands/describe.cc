@@ -1,14 +1,13 @@
-#include <algorithm>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "common/error_info.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
 namespace fpo::ctl {
+namespace {
 
 namespace pb = fpo::v1;
 
@@ -26,71 +25,18 @@ absl::StatusOr<ExitCode> RunDescribe(Session& session) {
   return ExitCode::kOk;
 }
 
-namespace {
-
-constexpr int kComparedMax = 500;  // one page
-
-// The jobs with these labels, the oldest first; those that only compute records have no results.
-absl::StatusOr<std::vector<std::string>> LabelledJobs(CoordinatorClient& coordinator,
-                                                      const std::vector<std::string>& labels) {
-  pb::ListJobsRequest request;
-  request.set_page_size(kComparedMax);
-  for (const std::string& label : labels) {
-    const size_t equals = label.find('=');
-    (*request.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
-  }
-  FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, coordinator.ListJobs(request));
-  std::vector<std::string> ids;
-  for (const pb::Job& job : answer.jobs()) {
-    if (job.kind() != "reference") ids.push_back(job.job_id());
-  }
-  std::reverse(ids.begin(), ids.end());
-  if (!ids.empty()) return ids;
-  return WithErrorInfo(
-      absl::NotFoundError(absl::StrCat("no job has the label ", absl::StrJoin(labels, " and "))),
-      {.reason = "NO_JOBS", .hint = "their labels: fpoctl list --json"});
-}
-
-// What to type: the jobs that have results, the newest first.
-absl::Status NothingToCompare(CoordinatorClient& coordinator) {
-  pb::ListJobsRequest request;
-  request.set_page_size(kComparedMax);
-  request.add_states(pb::SUCCEEDED);
-  FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, coordinator.ListJobs(request));
-  std::vector<std::string> ids;
-  for (const pb::Job& job : answer.jobs()) {
-    if (job.kind() == "train" && ids.size() < 2) ids.push_back(job.job_id());
-  }
-  const std::string message = "compare: name the jobs to compare, or a label with --label";
-  if (ids.empty()) {
-    return UsageError(absl::StrCat(message, "; none has SUCCEEDED yet"), "fpoctl list");
-  }
-  return UsageError(message, absl::StrCat("fpoctl compare ", absl::StrJoin(ids, " ")));
-}
-
 }  // namespace
 
-absl::StatusOr<ExitCode> RunCompare(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  std::vector<std::string> names = session.invocation.GetAll("JOB");
-  const std::vector<std::string> labels = session.invocation.GetAll("label");
-  if (!labels.empty()) {
-    FPO_ASSIGN_OR_RETURN(const std::vector<std::string> more, LabelledJobs(coordinator, labels));
-    names.insert(names.end(), more.begin(), more.end());
-  }
-  if (names.empty()) return NothingToCompare(coordinator);
-  std::vector<JobView> jobs;
-  for (const std::string& name : names) {
-    FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer, coordinator.GetJob(name));
-    jobs.push_back(ViewOf(answer.job()));
-    if (session.settings().json) session.out << AnswerJson(answer) << "\n";
-    if (session.settings().quiet && !session.settings().json)
-      session.out << answer.job().job_id() << "\n";
-  }
-  if (!session.settings().json && !session.settings().quiet) {
-    session.out << RenderComparison(jobs, session.style());
-  }
-  return ExitCode::kOk;
+CommandSpec DescribeCommand() {
+  CommandSpec c{"describe", "look", "show everything about one job"};
+  c.details =
+      "State, attempts and why each ended, cache use, result metrics, output folder, last error.";
+  c.arguments = {JobArgument()};
+  c.examples = {{"fpoctl describe j-4f2a", "by the beginning of its id"},
+                {"fpoctl describe tiny-fpo --json", "the newest job of that name, as JSON"}};
+  c.json = {"GetJobResponse"};
+  c.run = RunDescribe;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -9,9 +9,11 @@
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/artifact_fetch.h"
 #include "ctl/jobs/namesakes.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 
 namespace fpo::ctl {
@@ -157,8 +159,6 @@ void Print(Session& session, const std::string& folder, const Downloaded& downlo
   }
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunDownload(Session& session) {
   FPO_RETURN_IF_ERROR(CheckOptions(session.invocation));
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
@@ -188,6 +188,27 @@ absl::StatusOr<ExitCode> RunDownload(Session& session) {
   FPO_ASSIGN_OR_RETURN(const Downloaded downloaded, FetchAll(session, fetch, files, &line));
   Print(session, path, downloaded);
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec DownloadCommand() {
+  CommandSpec c =
+      JobCommand("download", "results", "fetch a job's result or a checkpoint", RunDownload);
+  c.details =
+      "From the worker that holds it, through the coordinator: the exported model/ and the files "
+      "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
+      "The same command again goes on where a broken or interrupted download stopped. -q prints "
+      "the folder.";
+  c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
+               {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
+               Within({"step", "", ValueKind::kCount, "N", "the checkpoint of this step"}, 1),
+               {"to", "", ValueKind::kFile, "FOLDER",
+                "where to put it (default: a folder here named after the job)"}};
+  c.json = {"{folder, files}"};
+  c.examples = {{"fpoctl download tiny-fpo", "the result, into ./tiny-fpo"},
+                {"fpoctl download j-4f2a --best --to best", "the best checkpoint"}};
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -1,10 +1,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
 namespace fpo::ctl {
+namespace {
 
 namespace pb = fpo::v1;
 
@@ -26,23 +29,17 @@ absl::StatusOr<ExitCode> RunExplain(Session& session) {
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> RunQueue(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const pb::QueueResponse answer, coordinator.Queue(pb::QueueRequest()));
-  if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
-    return ExitCode::kOk;
-  }
-  if (session.settings().quiet) {
-    for (const pb::QueuedJob& place : answer.waiting()) session.out << place.job().job_id() << "\n";
-    return ExitCode::kOk;
-  }
-  std::vector<QueueRow> rows;
-  for (const pb::QueuedJob& place : answer.running()) rows.push_back(ViewOf(place));
-  for (const pb::QueuedJob& place : answer.waiting()) rows.push_back(ViewOf(place));
-  session.out << RenderQueue(rows, absl::Now(), session.style());
-  session.err << answer.slots_free() << " of " << answer.slots() << " slots free\n";
-  return ExitCode::kOk;
+}  // namespace
+
+CommandSpec ExplainCommand() {
+  CommandSpec c =
+      JobCommand("explain", "look", "say why a job is not running, or what it does", RunExplain);
+  c.details =
+      "The first reason with its numbers, then what else is known: workers and their slots, who is "
+      "ahead, how earlier attempts ended, and a command that may help.";
+  c.json = {"ExplainJobResponse"};
+  c.examples = {{"fpoctl explain j-4f2a", ""}};
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -1,13 +1,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
-#include "common/observe/version.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
-#include "ctl/command_line/completion.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/health_client.h"
 #include "ctl/rpc/rpc_status.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
 namespace {
@@ -69,8 +68,6 @@ absl::Status Sum(const std::vector<Service>& services) {
   return WithErrorInfo(absl::UnavailableError(message), info);
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunHealth(Session& session) {
   const std::string wanted = session.invocation.Get("SERVICE");
   std::vector<Service> services;
@@ -86,26 +83,22 @@ absl::StatusOr<ExitCode> RunHealth(Session& session) {
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> RunVersion(Session& session) {
-  if (session.settings().json) {
-    session.out << "{\"version\":\"" << ProgramVersion() << "\"}\n";
-  } else {
-    session.out << "fpoctl " << ProgramVersion() << "\n";
-  }
-  return ExitCode::kOk;
-}
+}  // namespace
 
-absl::StatusOr<ExitCode> RunCompletion(Session& session) {
-  const std::string shell = session.invocation.Get("SHELL");
-  if (session.settings().json) {
-    JsonObject json;
-    json.Add("shell", shell);
-    json.Add("script", CompletionScript(shell));
-    session.out << json.Text() << "\n";
-    return ExitCode::kOk;
-  }
-  session.out << CompletionScript(shell);
-  return ExitCode::kOk;
+CommandSpec HealthCommand() {
+  CommandSpec c{"health", "admin", "ask the services whether they serve"};
+  c.details = "Exit code 5 when one does not.";
+  c.arguments = {{"SERVICE",
+                  ValueKind::kChoice,
+                  "coordinator or cache (default: both)",
+                  false,
+                  false,
+                  {"coordinator", "cache"}}};
+  c.examples = {{"fpoctl health", "both services"},
+                {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
+  c.json = {"{service, address, status, error}"};
+  c.run = RunHealth;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -3,6 +3,7 @@
 #include "common/status_macros.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
 namespace fpo::ctl {
@@ -28,8 +29,6 @@ absl::StatusOr<pb::ListJobsResponse> ListUpTo(CoordinatorClient& coordinator,
   } while (!request.page_token().empty() && (limit == 0 || all.jobs_size() < limit));
   return all;
 }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunList(Session& session) {
   const Invocation& invocation = session.invocation;
@@ -62,6 +61,30 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
                 << " jobs; all: fpoctl list --limit 0\n";
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec ListCommand() {
+  CommandSpec c{"list", "look", "list jobs, the newest first"};
+  c.options = {{"state",
+                "",
+                ValueKind::kChoice,
+                "STATE",
+                "only jobs in this state; may be repeated",
+                true,
+                {"QUEUED", "HELD", "RESERVED", "STARTING", "RUNNING", "RECOVERING", "PAUSING",
+                 "PAUSED", "PREEMPTING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED"}},
+               {"owner", "", ValueKind::kText, "USER", "only this user's jobs"},
+               {"label", "", ValueKind::kLabel, "NAME=VALUE",
+                "only jobs with this label; may be repeated", true},
+               {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
+  c.examples = {{"fpoctl list", "all users' newest jobs"},
+                {"fpoctl list --state RUNNING --state QUEUED", "what runs and what waits"},
+                {"fpoctl list -q --state FAILED", "ids alone, for scripts"}};
+  c.json = {"ListJobsResponse"};
+  c.run = RunList;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -1,11 +1,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/read_logs.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/rpc_status.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 
 namespace fpo::ctl {
@@ -92,6 +94,8 @@ absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinat
                    {.job_id = request.job_id(), .answered = true, .stream_json = false}, display);
 }
 
+namespace {
+
 absl::StatusOr<ExitCode> RunLogs(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
@@ -108,6 +112,26 @@ absl::StatusOr<ExitCode> RunLogs(Session& session) {
   request.set_attempt(static_cast<int32_t>(invocation.GetCount("attempt", 0)));
   request.set_tail(static_cast<int32_t>(invocation.GetCount("tail", 0)));
   return ReadLogs(session, coordinator, request);
+}
+
+}  // namespace
+
+CommandSpec LogsCommand() {
+  CommandSpec c{"logs", "look", "print a job's log lines"};
+  c.details =
+      "Each line is: time, attempt/rank, text; with -q the text alone. Lines arrive once and in "
+      "order, also over lost connections. With -f the exit code is the job's.";
+  c.arguments = {JobArgument()};
+  c.options = {{"follow", "f", ValueKind::kFlag, "", "wait for more until the job has ended"},
+               Within({"attempt", "", ValueKind::kCount, "N", "only this attempt"}, 1),
+               {"rank", "", ValueKind::kCount, "N", "only this rank"},
+               {"since", "", ValueKind::kDuration, "DURATION", "only lines of the last e.g. 10m"},
+               Within({"tail", "", ValueKind::kCount, "N", "start with the last N lines"}, 1)};
+  c.examples = {{"fpoctl logs j-4f2a --tail 50", "the last 50 lines"},
+                {"fpoctl logs -f tiny-fpo", "follow to the end"}};
+  c.json = {"LogsResponse"};
+  c.run = RunLogs;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -5,8 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/chart.h"
 #include "ctl/show/metric_table.h"
 
@@ -59,8 +61,6 @@ absl::Status NoNumbers(CoordinatorClient& coordinator, const std::string& job_id
                   absl::StrCat("fpoctl watch ", job_id));
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunMetrics(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   pb::MetricsRequest request;
@@ -88,6 +88,22 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
     PrintTable(session, answer);
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec MetricsCommand() {
+  CommandSpec c = JobCommand("metrics", "look", "print a job's numbers over its steps", RunMetrics);
+  c.details =
+      "One column per series, one row per step; at most 2,000 steps, evenly thinned. With --plot "
+      "one small chart per series.";
+  c.options = {{"name", "", ValueKind::kText, "SERIES",
+                "only this series, e.g. loss; may be repeated (default with --plot: a few)", true},
+               {"plot", "", ValueKind::kFlag, "", "draw charts instead of a table"}};
+  c.json = {"MetricsResponse"};
+  c.examples = {{"fpoctl metrics j-4f2a --name loss --plot", "the loss as a chart"},
+                {"fpoctl metrics j-4f2a --json", "all series"}};
+  return c;
 }
 
 }  // namespace fpo::ctl

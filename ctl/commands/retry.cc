@@ -2,14 +2,17 @@
 #include "common/error_info.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/namesakes.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"
 
 namespace fpo::ctl {
+namespace {
 
 namespace pb = fpo::v1;
 
@@ -45,6 +48,28 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
   return FollowJob(session, coordinator, {.job_id = answer.job_id(), .answered = true}, *display);
+}
+
+}  // namespace
+
+CommandSpec RetryCommand() {
+  CommandSpec c = JobCommand("retry", "act", "try an ended job again from a checkpoint", RunRetry);
+  c.details =
+      "Makes a new job with the same settings and output folder, which goes on from the newest "
+      "checkpoint. The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
+  c.options = {Within({"from", "", ValueKind::kCount, "STEP",
+                       "go back to the checkpoint of this step; later ones are removed"},
+                      1),
+               {"set", "", ValueKind::kSetting, "KEY=VALUE",
+                "change one key of the job; may be repeated", true},
+               {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat an earlier retry whose answer was lost (default: a new UUID)"}};
+  c.json = {"SubmitResponse", "WatchJobResponse"};
+  c.examples = {{"fpoctl retry j-4f2a", "from the newest checkpoint"},
+                {"fpoctl retry j-4f2a --from 400", "from an older one"},
+                {"fpoctl retry j-4f2a --set retry.max_restarts=10", "with another limit"}};
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -6,6 +6,7 @@
 #include "common/files/output_folder.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
@@ -14,6 +15,7 @@
 #include "ctl/jobs/submit_once.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/job_display.h"
 
@@ -147,8 +149,6 @@ absl::StatusOr<Asked> RequestOf(Session& session) {
   return Asked{std::move(request), WordsAbout(job, file)};
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   const Invocation& invocation = session.invocation;
   FPO_ASSIGN_OR_RETURN(Asked asked, RequestOf(session));
@@ -176,6 +176,49 @@ absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
   return FollowJob(session, coordinator, {.job_id = response.job_id(), .answered = true}, *display);
+}
+
+}  // namespace
+
+CommandSpec SubmitCommand() {
+  CommandSpec c{"submit", "run", "send a job file to the coordinator"};
+  c.details =
+      "Reads and checks the job file, makes its relative paths absolute (relative to the folder of "
+      "the job file), and stores the job at the coordinator. A submit whose answer is lost is "
+      "repeated with the same request id, so a job is never stored twice. Ctrl-C during --wait "
+      "leaves the job running.";
+  c.arguments = {JobFileArgument()};
+  c.options = {
+      SetOption(),
+      {"wait", "", ValueKind::kFlag, "", "follow the job to its end; the exit code is the job's"},
+      {"dry-run", "", ValueKind::kFlag, "",
+       "say where and when it would run, and what is missing; nothing is stored"},
+      {"hold", "", ValueKind::kFlag, "", "let it wait until fpoctl release"},
+      {"after-ok", "", ValueKind::kJob, "JOB",
+       "start only after this job succeeded; may be repeated", true},
+      {"after", "", ValueKind::kJob, "JOB",
+       "start only after this job ended, however; may be repeated", true},
+      {"label", "", ValueKind::kLabel, "NAME=VALUE",
+       "the same as --set labels.NAME=VALUE; may be repeated", true},
+      {"smoke", "", ValueKind::kFlag, "",
+       "a short trial of the job: two steps, few pairs, NAME-smoke, its own output folder"},
+      {"follow", "f", ValueKind::kFlag, "", "print its log lines to its end, as fpoctl logs -f"},
+      Within({"priority", "", ValueKind::kCount, "N",
+              "0 to 1000, higher runs first (resources.priority)"},
+             0, 1000),
+      {"name", "", ValueKind::kText, "NAME", "the same as --set name=NAME"},
+      {"request-id", "", ValueKind::kText, "ID",
+       "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
+  c.examples = {
+      {"fpoctl submit job.yaml", "send it and come back at once"},
+      {"fpoctl submit job.yaml --wait", "send it and watch it run"},
+      {"fpoctl submit job.yaml --set method.beta=2 --set name=beta-2",
+       "the same with another beta"},
+      {"fpoctl submit job.yaml --smoke -f", "does it run at all? two steps, with its log"},
+      {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
+  c.json = {"SubmitResponse", "ValidateResponse", "WatchJobResponse", "LogsResponse"};
+  c.run = RunSubmit;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -6,12 +6,14 @@
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"
 
@@ -161,8 +163,6 @@ absl::StatusOr<ExitCode> ShowPlan(Session& session, const SweepPlan& plan,
   return ExitCode::kOk;
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunSweep(Session& session) {
   const Invocation& invocation = session.invocation;
   std::vector<GridAxis> axes;
@@ -190,6 +190,41 @@ absl::StatusOr<ExitCode> RunSweep(Session& session) {
   const auto first_run = ids.begin() + static_cast<std::ptrdiff_t>(plan.references.size());
   PrintNext(session, label, {first_run, ids.end()});
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec SweepCommand() {
+  CommandSpec c{"sweep", "run", "send a job file once for each combination of values"};
+  c.details =
+      "Runs that need the same reference records wait for one job that computes them. Each run is "
+      "named after its values and writes into a folder of that name below the job's output; all "
+      "carry the label sweep=ID. A sweep that was cut short goes on with the same command and its "
+      "--request-id.";
+  c.arguments = {JobFileArgument()};
+  OptionSpec grid{"grid",
+                  "",
+                  ValueKind::kSetting,
+                  "KEY=A,B,...",
+                  "the values of one key; may be "
+                  "repeated",
+                  true};
+  grid.required = true;
+  c.options = {grid,
+               SetOption(),
+               Within({"max-parallel", "", ValueKind::kCount, "N",
+                       "at most N runs at a time: each waits for the end of the one N before it"},
+                      1),
+               {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat a sweep that was cut short (default: a new UUID)"}};
+  c.examples = {{"fpoctl sweep job.yaml --grid method.beta=2,5 --grid method.alpha=0.1,0.5",
+                 "four runs, one computation of the reference"},
+                {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",
+                 "one after the other"}};
+  c.json = {"SubmitResponse", "{name, kind, values}"};
+  c.run = RunSweep;
+  return c;
 }
 
 }  // namespace fpo::ctl

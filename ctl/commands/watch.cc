@@ -1,10 +1,13 @@
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
 #include "ctl/jobs/follow_job.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"
 
 namespace fpo::ctl {
+namespace {
 
 absl::StatusOr<ExitCode> RunWatch(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
@@ -14,19 +17,20 @@ absl::StatusOr<ExitCode> RunWatch(Session& session) {
   return FollowJob(session, coordinator, {.job_id = ids.front(), .answered = true}, *display);
 }
 
-absl::StatusOr<ExitCode> RunWait(Session& session) {
-  FollowRequest request;
-  request.answered = true;
-  request.stream_json = false;
-  const std::optional<absl::Duration> timeout = session.invocation.GetDuration("timeout");
-  if (timeout) request.deadline = absl::Now() + *timeout;
-  FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
-  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
-  return ForEachJob(session, ids, [&](const std::string& id) {
-    request.job_id = id;
-    SilentDisplay display;
-    return FollowJob(session, coordinator, request, display);
-  });
+}  // namespace
+
+CommandSpec WatchCommand() {
+  CommandSpec c{"watch", "look", "follow a job's progress to its end"};
+  c.details =
+      "On a terminal one block that is redrawn; on a pipe one line per state or phase change and "
+      "at most one progress line in 30 s. A lost connection is taken up again for 60 s. Ctrl-C "
+      "only stops watching.";
+  c.arguments = {JobArgument()};
+  c.examples = {{"fpoctl watch j-4f2a", "live progress; the exit code is the job's"},
+                {"fpoctl watch j-4f2a --json", "every change as one JSON object a line"}};
+  c.json = {"WatchJobResponse"};
+  c.run = RunWatch;
+  return c;
 }
 
 }  // namespace fpo::ctl

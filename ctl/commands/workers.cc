@@ -1,9 +1,11 @@
 #include "common/status_macros.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
 namespace fpo::ctl {
+namespace {
 
 namespace pb = fpo::v1;
 
@@ -28,8 +30,6 @@ absl::StatusOr<ExitCode> RunWorkersList(Session& session) {
   return ExitCode::kOk;
 }
 
-namespace {
-
 absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mode mode) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   pb::SetWorkerModeRequest request;
@@ -50,14 +50,14 @@ absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mod
   return ExitCode::kOk;
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunWorkersDrain(Session& session) {
   return SetMode(session, pb::SetWorkerModeRequest::DRAIN);
 }
+
 absl::StatusOr<ExitCode> RunWorkersCordon(Session& session) {
   return SetMode(session, pb::SetWorkerModeRequest::CORDON);
 }
+
 absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session) {
   return SetMode(session, pb::SetWorkerModeRequest::OPEN);
 }
@@ -75,6 +75,64 @@ absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
     session.out << "worker " << answer.worker().worker_id() << " is forgotten\n";
   }
   return ExitCode::kOk;
+}
+
+OptionSpec NoteOption() {
+  return {"note", "", ValueKind::kText, "TEXT", "why, for those who look"};
+}
+
+CommandSpec WorkerCommand(const char* name, const char* summary, CommandSpec::Run run) {
+  CommandSpec c{name, "admin", summary};
+  c.arguments = {{"WORKER", ValueKind::kWorker, "a worker's name (fpoctl workers list)"}};
+  c.json = {"SetWorkerModeResponse"};
+  c.run = run;
+  return c;
+}
+
+}  // namespace
+
+CommandSpec WorkersListCommand() {
+  CommandSpec c{"workers list", "admin", "list workers, their slots and jobs"};
+  c.json = {"ListWorkersResponse"};
+  c.examples = {{"fpoctl workers list", "who is there"}};
+  c.run = RunWorkersList;
+  return c;
+}
+
+CommandSpec WorkersDrainCommand() {
+  CommandSpec c = WorkerCommand("workers drain", "move a worker's jobs elsewhere", RunWorkersDrain);
+  c.details =
+      "It takes no new jobs; running ones checkpoint, stop and queue again, uncounted. The state "
+      "is kept over restarts; fpoctl workers undrain opens the worker again.";
+  c.options = {NoteOption()};
+  c.examples = {{"fpoctl workers drain gpu-7 --note memory-errors", ""}};
+  return c;
+}
+
+CommandSpec WorkersCordonCommand() {
+  CommandSpec c = WorkerCommand("workers cordon", "give a worker no new jobs", RunWorkersCordon);
+  c.details = "Running jobs go on.";
+  c.options = {NoteOption()};
+  c.examples = {{"fpoctl workers cordon gpu-7", ""}};
+  return c;
+}
+
+CommandSpec WorkersUndrainCommand() {
+  CommandSpec c =
+      WorkerCommand("workers undrain", "open a drained or cordoned worker", RunWorkersUndrain);
+  c.examples = {{"fpoctl workers undrain gpu-7", ""}};
+  return c;
+}
+
+CommandSpec WorkersForgetCommand() {
+  CommandSpec c =
+      WorkerCommand("workers forget", "remove a lost worker from the list", RunWorkersForget);
+  c.details =
+      "For one that will not come back; with it goes that it was drained or cordoned. A worker "
+      "that "
+      "is connected is refused. If its agent dials in again, it is a new worker.";
+  c.examples = {{"fpoctl workers forget gpu-7", ""}};
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -4,9 +4,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
-#include "ctl/commands/cache/cache_commands.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
+#include "ctl/commands/commands.h"
 #include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
@@ -48,8 +49,6 @@ absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
                                                 RenderCacheLimits(stats, session.style()));
   return ExitCode::kOk;
 }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunCacheList(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
@@ -102,6 +101,39 @@ absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
                 << RenderKept(answer.manifest(), session.style());
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec CacheListCommand() {
+  CommandSpec c{"cache ls", "cache", "list the datasets whose reference records are kept"};
+  c.examples = {{"fpoctl cache ls", "each manifest, how complete it is, its size, what keeps it"},
+                {"fpoctl cache ls -q", "full manifest ids"}};
+  c.json = {"ListManifestsResponse"};
+  c.run = RunCacheList;
+  return c;
+}
+
+CommandSpec CacheRecipesCommand() {
+  CommandSpec c{"cache recipes", "cache", "list what the records were computed with"};
+  c.details =
+      "A recipe is everything beside the tokens that can change a record: the model's weights, its "
+      "dtype, the device, the SAE with layer and site, and how features are kept.";
+  c.examples = {{"fpoctl cache recipes", ""},
+                {"fpoctl cache recipes --json", "with the whole canonical recipes"}};
+  c.json = {"ListRecipesResponse"};
+  c.run = RunCacheRecipes;
+  return c;
+}
+
+CommandSpec CacheInfoCommand() {
+  CommandSpec c{"cache info", "cache", "show one manifest, or the whole cache's numbers"};
+  c.arguments = {ManifestArgument(false)};
+  c.examples = {{"fpoctl cache info", "size, limits, owners, hits since start and what they saved"},
+                {"fpoctl cache info 3fa9c1", "one manifest with its recipe"}};
+  c.json = {"StatsResponse", "GetManifestResponse"};
+  c.run = RunCacheInfo;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -1,15 +1,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
-#include "ctl/commands/cache/cache_commands.h"
+#include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
 #include "ctl/rpc/request_id.h"
+#include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"
 
 namespace fpo::ctl {
+namespace {
 
 absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
   const Invocation& invocation = session.invocation;
@@ -37,6 +39,25 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
   if (!invocation.Has("wait")) return ExitCode::kOk;
   const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
   return FollowJob(session, coordinator, {.job_id = response.job_id(), .answered = true}, *display);
+}
+
+}  // namespace
+
+CommandSpec CacheBuildCommand() {
+  CommandSpec c{"cache build", "cache", "compute the reference records of a job file ahead"};
+  c.details =
+      "Submits a job of kind reference with the model, SAE and data of the file. Later jobs on "
+      "them find their records there. Inference only: it fits a smaller machine than training.";
+  c.arguments = {{"FILE", ValueKind::kFile, "a job file, YAML or JSON"}};
+  c.options = {{"set", "", ValueKind::kSetting, "KEY=VALUE",
+                "change one key of the job file; may be repeated", true},
+               {"wait", "", ValueKind::kFlag, "", "follow it to its end"},
+               {"request-id", "", ValueKind::kText, "ID",
+                "repeat an earlier build whose answer was lost (default: a new UUID)"}};
+  c.examples = {{"fpoctl cache build job.yaml --wait", "then submit as many runs as you like"}};
+  c.json = {"SubmitResponse", "WatchJobResponse"};
+  c.run = RunCacheBuild;
+  return c;
 }
 
 }  // namespace fpo::ctl

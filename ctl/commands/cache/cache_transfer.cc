@@ -16,10 +16,11 @@
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/command_line/hint.h"
-#include "ctl/commands/cache/cache_commands.h"
 #include "ctl/commands/cache/cache_manifest.h"
+#include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
@@ -195,8 +196,6 @@ absl::Status CheckTarget(const Session& session, const std::string& path) {
        .hint = absl::StrCat("name another file, or write over it: ", CommandLineOf(again))});
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunCacheExport(Session& session) {
   const std::string path = session.invocation.Get("FILE");
   FPO_RETURN_IF_ERROR(CheckTarget(session, path));
@@ -248,6 +247,37 @@ absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
   }
   FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id(), text));
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec CacheExportCommand() {
+  CommandSpec c{"cache export", "cache", "write a manifest's records to one file"};
+  c.details =
+      "The file is a record file (.fpr): the recipe, the records in the manifest's order, each "
+      "with its SHA-256, and a SHA-256 over all. `fpoctl cache import` at another site takes it.";
+  c.arguments = {ManifestArgument(true),
+                 {"FILE", ValueKind::kFile, "the file to write; appears when it is complete"}};
+  c.options = {{"force", "", ValueKind::kFlag, "", "write over a file that is there"}};
+  c.examples = {{"fpoctl cache export 3fa9c1 ultrafeedback.fpr", ""}};
+  c.json = {"GetManifestResponse"};
+  c.run = RunCacheExport;
+  return c;
+}
+
+CommandSpec CacheImportCommand() {
+  CommandSpec c{"cache import", "cache", "store the records of an exported file"};
+  c.details =
+      "Every digest in the file is checked before anything is sent, and by the cache again. "
+      "Records that are there already are not sent; of two values for one record the first stays.";
+  c.arguments = {{"FILE", ValueKind::kFile, "a record file (.fpr)"}};
+  c.options = {{"name", "", ValueKind::kText, "NAME", "for listing (default: the file's name)"}};
+  c.examples = {{"fpoctl cache import ultrafeedback.fpr", ""},
+                {"fpoctl cache import ultrafeedback.fpr --cache-server cache.site-b:7080",
+                 "into another site's cache"}};
+  c.json = {"GetManifestResponse"};
+  c.run = RunCacheImport;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -4,9 +4,10 @@
 #include "common/error_info.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
-#include "ctl/commands/cache/cache_commands.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
+#include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
@@ -46,8 +47,6 @@ absl::StatusOr<ExitCode> ListQuarantined(Session& session, CacheClient& cache) {
   }
   return ExitCode::kOk;
 }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunCachePin(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
@@ -142,6 +141,91 @@ absl::StatusOr<ExitCode> RunCacheBackup(Session& session) {
                 << " on the cache's machine, and verified the copy\n";
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec CachePinCommand() {
+  CommandSpec c{"cache pin", "cache", "keep a manifest and its records whatever their age"};
+  c.details =
+      "A pinned manifest is removed neither for its age nor to make room, until it is unpinned or "
+      "the time given with --for is over.";
+  c.arguments = {ManifestArgument(true)};
+  c.options = {{"for", "", ValueKind::kDuration, "DURATION",
+                "so long, e.g. 720h (default: until it is unpinned)"}};
+  c.examples = {{"fpoctl cache pin 3fa9c1", "until it is unpinned"},
+                {"fpoctl cache pin 3fa9c1 --for 720h", "for thirty days"}};
+  c.json = {"GetManifestResponse"};
+  c.run = RunCachePin;
+  return c;
+}
+
+CommandSpec CacheUnpinCommand() {
+  CommandSpec c{"cache unpin", "cache", "let a pinned manifest age again"};
+  c.arguments = {ManifestArgument(true)};
+  c.examples = {{"fpoctl cache unpin 3fa9c1", ""}};
+  c.json = {"GetManifestResponse"};
+  c.run = RunCacheUnpin;
+  return c;
+}
+
+CommandSpec CacheVerifyCommand() {
+  CommandSpec c{"cache verify", "cache", "compare stored records with their digests"};
+  c.details =
+      "Reads every record of the manifest, or of the whole cache, and compares it with its "
+      "SHA-256; without a manifest the store's files are compared with their checksums first. What "
+      "is damaged is quarantined: it counts as absent, and the next job that needs it computes it "
+      "again. Exit code 7 when something was damaged.";
+  c.arguments = {ManifestArgument(false)};
+  c.examples = {{"fpoctl cache verify 3fa9c1", "one manifest"},
+                {"fpoctl cache verify", "everything; reads the whole store"}};
+  c.json = {"VerifyResponse"};
+  c.run = RunCacheVerify;
+  return c;
+}
+
+CommandSpec CacheQuarantineCommand() {
+  CommandSpec c{"cache quarantine", "cache", "take records out of use, or list those that are"};
+  c.details =
+      "With a manifest: all its records, or the keys given, count as absent from now on and are "
+      "computed again by the next job that needs them. Without one: lists what is out of use, when "
+      "and why.";
+  c.arguments = {ManifestArgument(false),
+                 {"KEY", ValueKind::kKey, "64 hex digits; none: all records", false, true}};
+  c.options = {{"reason", "", ValueKind::kText, "TEXT", "kept with the evidence"}};
+  c.examples = {{"fpoctl cache quarantine", "what is out of use"},
+                {"fpoctl cache quarantine 3fa9c1 --reason faulty-gpu",
+                 "the next job computes this data set again"}};
+  c.json = {"QuarantineResponse", "ListQuarantinedResponse"};
+  c.run = RunCacheQuarantine;
+  return c;
+}
+
+CommandSpec CacheGcCommand() {
+  CommandSpec c{"cache gc", "cache", "remove what nobody needs, now"};
+  c.details =
+      "The cache does this by itself every hour. A manifest goes when nobody used it for long "
+      "(--keep-unused of fpo-cache, 30 days), or earlier, the longest unused first, while more is "
+      "stored than --evict-mib allows. Pinned ones, and those of running jobs, stay. Records go "
+      "when no manifest names them any more.";
+  c.options = {{"dry-run", "", ValueKind::kFlag, "",
+                "remove nothing; say for each manifest why it would stay or go"}};
+  c.examples = {{"fpoctl cache gc --dry-run", "what would go, and why the rest stays"},
+                {"fpoctl cache gc", "do it"}};
+  c.json = {"GcResponse"};
+  c.run = RunCacheGc;
+  return c;
+}
+
+CommandSpec CacheBackupCommand() {
+  CommandSpec c{"cache backup", "cache", "copy the whole store on the cache's machine"};
+  c.details =
+      "The copy is made of hard links, opened and verified before it counts. It lies in the folder "
+      "that fpo-cache was started with (--backups) and opens as a store: fpo-cache --data COPY.";
+  c.examples = {{"fpoctl cache backup", ""}};
+  c.json = {"BackupResponse"};
+  c.run = RunCacheBackup;
+  return c;
 }
 
 }  // namespace fpo::ctl

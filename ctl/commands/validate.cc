@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -6,21 +5,14 @@
 #include "common/error_info.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
-#include "common/text/json.h"
+#include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
-
-absl::StatusOr<ExitCode> RunSchema(Session& session) {
-  session.out << (session.settings().json ? nlohmann::ordered_json::parse(JobSchema()).dump()
-                                          : JobSchema())
-              << "\n";
-  return ExitCode::kOk;
-}
-
 namespace {
 
 std::string WhatItIs(const JobConfig& config) {
@@ -60,8 +52,6 @@ absl::Status ValidateOne(Session& session, const std::string& file) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
 absl::StatusOr<ExitCode> RunValidate(Session& session) {
   const std::vector<std::string> files = session.invocation.GetAll("FILE");
   if (files.size() == 1) {
@@ -77,6 +67,28 @@ absl::StatusOr<ExitCode> RunValidate(Session& session) {
     if (code == ExitCode::kOk) code = ExitCodeOf(status);
   }
   return code;
+}
+
+}  // namespace
+
+CommandSpec ValidateCommand() {
+  CommandSpec c{"validate", "run", "check job files without a server"};
+  c.details =
+      "Names every problem at once, each with file and line, and warns of files and folders that "
+      "are not on this machine. `submit --dry-run` asks the coordinator too.";
+  ArgumentSpec files = JobFileArgument();
+  files.help = "job files, YAML or JSON; - is standard input";
+  files.repeated = true;
+  c.arguments = {files};
+  c.options = {SetOption(),
+               {"strict-files", "", ValueKind::kFlag, "",
+                "a file or folder that is not on this machine is an error, not a warning"}};
+  c.examples = {
+      {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
+      {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};
+  c.json = {"the effective job"};
+  c.run = RunValidate;
+  return c;
 }
 
 }  // namespace fpo::ctl

@@ -5,6 +5,7 @@
 #include "common/text/json.h"
 #include "ctl/commands/commands.h"
 #include "ctl/init/init_job.h"
+#include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
 namespace {
@@ -13,8 +14,6 @@ absl::Status WithHint(const absl::Status& status) {
   if (GetErrorInfo(status).has_value()) return status;
   return WithErrorInfo(status, {.reason = "INIT", .hint = "fpoctl init --help"});
 }
-
-}  // namespace
 
 absl::StatusOr<ExitCode> RunInit(Session& session) {
   const Invocation& invocation = session.invocation;
@@ -47,6 +46,28 @@ absl::StatusOr<ExitCode> RunInit(Session& session) {
                 << choice.value << "  (" << choice.reason << ")\n";
   }
   return ExitCode::kOk;
+}
+
+}  // namespace
+
+CommandSpec InitCommand() {
+  CommandSpec c{"init", "run", "print a job file to start from"};
+  c.details =
+      "What must be set stands at the top; every other key is a comment with its default. With "
+      "--model, --data or --sae it is filled in from what is there: paths, layer and site, "
+      "dtype, beta and alpha, each with its reason as a comment and on standard error.";
+  c.arguments = {
+      {"METHOD", ValueKind::kText, "fpo, dpo, sft, sae, ...; an unknown one lists them all"}};
+  c.options = {
+      {"model", "", ValueKind::kFile, "DIR", "the model's Hugging Face folder"},
+      {"data", "", ValueKind::kFile, "FILE", "a training data file; may be repeated", true},
+      {"eval", "", ValueKind::kFile, "FILE", "a file of held-out pairs; may be repeated", true},
+      {"sae", "", ValueKind::kFile, "FILE", "the SAE: a file or a folder"}};
+  c.examples = {{"fpoctl init fpo > job.yaml", "start from the template of FPO"},
+                {"fpoctl init dpo --model gemma --data train.jsonl > job.yaml", "filled in"}};
+  c.json = {"{method, job}"};
+  c.run = RunInit;
+  return c;
 }
 
 }  // namespace fpo::ctl
