@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <torch/csrc/distributed/c10d/FlightRecorder.hpp>
 
 #include "tests/train/support/free_port.h"
+#include "tests/train/support/ranks_as_threads.h"
 
 namespace fpo::train {
 namespace {
@@ -50,6 +52,10 @@ TEST(C10dProcessGroup, SumsInRankOrder) {
     EXPECT_EQ(small.sum().item<float>(), 6.0f);
     EXPECT_TRUE(group.Barrier().ok());
   });
+}
+
+TEST(RanksAsThreads, NoGroupIsNotedInTheUnlockedMapOfTheFlightRecorder) {
+  EXPECT_FALSE(c10d::FlightRecorder<c10::Event>::get()->enabled_);
 }
 
 TEST(C10dProcessGroup, NobodyThereIsAborted) {

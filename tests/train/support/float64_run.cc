@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "tests/train/support/free_port.h"
+#include "tests/train/support/ranks_as_threads.h"
 #include "train/collective/c10d_process_group.h"
 #include "train/collective/single_process_group.h"
 #include "train/formats/sae_files.h"
@@ -55,12 +56,9 @@ absl::StatusOr<RunInputs> InputsInFloat64(const TinyRun& tiny, const JobConfig& 
   return inputs;
 }
 
-// Leaves its group to the caller: in one process, a rank's connections must not close while another
-// rank still works.
-absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job, const Place& place,
-                                     std::unique_ptr<ProcessGroup>* group_out) {
-  FPO_ASSIGN_OR_RETURN(*group_out, Join(place));
-  ProcessGroup* const group = group_out->get();
+absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
+                                     const Place& place) {
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, Join(place));
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, InputsInFloat64(tiny, job));
   // One folder a rank: the check that it can be written counts on one rank a process.
   const std::string out = absl::StrCat("float64-", RandomId(6));
@@ -104,11 +102,10 @@ LoadedSae InFloat64(const LoadedSae& sae) {
 Trajectory TrainInFloat64(const TinyRun& tiny, const JobConfig& job, int64_t world) {
   const int port = world > 1 ? FreePort() : 0;
   std::vector<Trajectory> trajectories(static_cast<size_t>(world));
-  std::vector<std::unique_ptr<ProcessGroup>> groups(static_cast<size_t>(world));
   std::vector<std::thread> threads;
   for (int64_t rank = 0; rank < world; ++rank) {
     threads.emplace_back([&, rank] {
-      auto trained = TrainRank(tiny, job, {rank, world, port}, &groups[static_cast<size_t>(rank)]);
+      auto trained = TrainRank(tiny, job, {rank, world, port});
       ASSERT_TRUE(trained.ok()) << "rank " << rank << ": " << trained.status();
       trajectories[static_cast<size_t>(rank)] = *std::move(trained);
     });
