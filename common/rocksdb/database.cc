@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rocksdb/database_state.h"
+#include "common/rocksdb/log_order.h"
 #include "common/rocksdb/rocksdb_options.h"
 #include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
@@ -43,6 +44,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Database::State::Descriptors() cons
 rocksdb::DBOptions Database::State::DbOptions() const {
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   db_options.listeners.push_back(latch);
+  const auto failed = [kept = latch](absl::Status error) { kept->Set(std::move(error)); };
+  db_options.listeners.push_back(std::make_shared<LogOrder>(db_options.env, options.path, failed));
   return db_options;
 }
 

@@ -26,12 +26,14 @@ class ForgetfulFileSystem::File final : public rocksdb::FSWritableFileOwnerWrapp
   IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                   rocksdb::IODebugContext* debug) override {
     const IOStatus spent = system_->Spend();
+    if (spent.ok()) system_->Appending(path_);
     return spent.ok() ? target()->Append(data, options, debug) : spent;
   }
   IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                   const rocksdb::DataVerificationInfo& verification,
                   rocksdb::IODebugContext* debug) override {
     const IOStatus spent = system_->Spend();
+    if (spent.ok()) system_->Appending(path_);
     return spent.ok() ? target()->Append(data, options, verification, debug) : spent;
   }
   IOStatus Truncate(uint64_t size, const rocksdb::IOOptions& options,
@@ -92,6 +94,25 @@ IOStatus ForgetfulFileSystem::Spend() {
   if (left_ <= 0) return IOStatus::IOError("the power is cut");
   --left_;
   return IOStatus::OK();
+}
+
+int64_t ForgetfulFileSystem::logs_out_of_order() const {
+  absl::MutexLock lock(&mu_);
+  return logs_out_of_order_;
+}
+
+void ForgetfulFileSystem::Appending(const std::string& path) {
+  const auto is_log = [](const std::string& name) { return fs::path(name).extension() == ".log"; };
+  if (!is_log(path)) return;
+  absl::MutexLock lock(&mu_);
+  // RocksDB's numbers have as many digits: names are in the order of their beginning.
+  for (auto name = names_.begin(); name != names_.end() && name->first < path; ++name) {
+    std::error_code gone;
+    const uint64_t size = is_log(name->first) ? fs::file_size(name->first, gone) : 0;
+    if (gone || size == 0) continue;
+    const bool safe = name->second.durable && size <= name->second.content->synced;
+    if (!safe) ++logs_out_of_order_;
+  }
 }
 
 void ForgetfulFileSystem::Synced(Content* content, uint64_t bytes) {

@@ -23,6 +23,9 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   const char* Name() const override { return "ForgetfulFileSystem"; }
 
   void CutPowerAfter(int64_t writes);  // operations that change something; then all of them fail
+  // How often something was written to a log of writes (*.log) while a part of an earlier one could
+  // still be lost, since the start.
+  int64_t logs_out_of_order() const;
   // Nobody has a file open: drops what the cut took, and writing works again.
   void Reboot();
 
@@ -62,13 +65,15 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   };
 
   rocksdb::IOStatus Spend();  // one operation; an error when the power is cut
+  void Appending(const std::string& path);
   void Synced(Content* content, uint64_t bytes);
   void FolderSynced(const std::string& folder);
   uint64_t Below(uint64_t bound) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return random_() % bound; }
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
   int64_t left_ ABSL_GUARDED_BY(mu_) = INT64_MAX;
+  int64_t logs_out_of_order_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, Entry> names_ ABSL_GUARDED_BY(mu_);  // of files written since the start
   std::vector<Rename> renames_ ABSL_GUARDED_BY(mu_);         // whose folder is not synced yet
 };

@@ -1,6 +1,7 @@
 // The machine loses its power in the middle of writes, flushes, compactions and ingestions: what
 // was acknowledged as durable is there afterwards, and nothing is half there. The file system is
-// simulated; FPO_POWER_CUTS sets how often, FPO_TEST_SEED repeats a run.
+// simulated; FPO_POWER_CUTS sets how often, FPO_TEST_SEED repeats a run but for what RocksDB's own
+// threads do meanwhile.
 #include <rocksdb/env.h>
 
 #include <cstdlib>
