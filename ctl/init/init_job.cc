@@ -88,12 +88,8 @@ class Chooser {
           "this machine has no NVIDIA GPU, and bfloat16 is several times slower on a CPU; for "
           "workers with GPUs take bfloat16");
     }
-    constexpr int64_t kDefaultLength = 1024;
-    if (model_->context > 0 && model_->context < kDefaultLength) {
-      Add("data.max_length", absl::StrCat(model_->context),
-          absl::StrCat("the model knows ", model_->context, " positions"));
-      Add("data.max_prompt_length", absl::StrCat(model_->context / 2), "half of max_length");
-    }
+    ChooseBatch();
+    ChooseLength();
     if (IsKind("sae") && model_->layers > 0) {
       const int64_t layer = model_->layers * 2 / 3;
       Add("sae.layer", absl::StrCat(layer),
@@ -102,6 +98,40 @@ class Chooser {
       Add("sae.site", "resid_post", "the site of the FPO paper");
     }
     return absl::OkStatus();
+  }
+
+  // On a CPU a step of the default batch and length takes as long as sixteen of what is chosen
+  // here.
+  void ChooseBatch() {
+    constexpr int64_t kPairsOnCpu = 8;
+    if (request_.has_gpu || FindMethod(request_.method) == nullptr) return;
+    Add("batch.pairs", absl::StrCat(kPairsOnCpu),
+        absl::StrCat("this machine has no NVIDIA GPU, and a CPU would work for very long on each "
+                     "step of ",
+                     pairs_, " pairs; for workers with GPUs take ", pairs_));
+    pairs_ = kPairsOnCpu;
+  }
+
+  void ChooseLength() {
+    constexpr int64_t kOnCpu = 256;
+    const DataSection defaults;
+    const bool cpu = !request_.has_gpu && !IsKind("sae");
+    int64_t length = cpu ? kOnCpu : defaults.max_length;
+    std::string reason;
+    if (cpu) {
+      reason =
+          absl::StrCat("this machine has no NVIDIA GPU, and ", defaults.max_length,
+                       " tokens a row are slow on a CPU; longer rows are cut. For workers "
+                       "with GPUs take ",
+                       defaults.max_length, " and max_prompt_length ", defaults.max_prompt_length);
+    }
+    if (model_->context > 0 && model_->context < length) {
+      length = model_->context;
+      reason = absl::StrCat("the model knows ", length, " positions");
+    }
+    if (reason.empty()) return;
+    Add("data.max_length", absl::StrCat(length), reason);
+    Add("data.max_prompt_length", absl::StrCat(length / 2), "half of max_length");
   }
 
   absl::Status ChooseSae() {
@@ -171,11 +201,11 @@ class Chooser {
 
   // 150 steps of warm-up are the paper's, of 1,911.
   void ChooseWarmUp(int64_t rows) {
-    constexpr int64_t kPairs = 32, kWarmUp = 150;
-    const int64_t steps = (rows + kPairs - 1) / kPairs;
+    constexpr int64_t kWarmUp = 150;
+    const int64_t steps = (rows + pairs_ - 1) / pairs_;
     if (rows == 0 || steps >= 10 * kWarmUp || FindMethod(request_.method) == nullptr) return;
     Add("schedule.warmup_steps", absl::StrCat(steps / 10),
-        absl::StrCat("a tenth of about ", steps, " steps: ", rows, " rows, ", kPairs,
+        absl::StrCat("a tenth of about ", steps, " steps: ", rows, " rows, ", pairs_,
                      " pairs a step, one epoch"));
   }
 
@@ -203,6 +233,7 @@ class Chooser {
 
   const InitRequest& request_;
   std::optional<ModelFacts> model_;
+  int64_t pairs_ = BatchSection().pairs;  // of a step
   std::vector<TemplateChoice> choices_;
 };
 

@@ -1,6 +1,7 @@
 // fpoctl init with and without something to look at.
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -82,7 +83,7 @@ TEST_F(InitTest, FillsInAJobThatIsValidAndSaysWhy) {
   EXPECT_EQ(job.data.train.at(0), train);
   EXPECT_EQ(job.method.beta, 2);
   EXPECT_EQ(job.method.alpha, 0.001);
-  EXPECT_EQ(job.schedule.warmup_steps, 2);
+  EXPECT_EQ(job.schedule.warmup_steps, 640 / job.batch.pairs / 10);
   EXPECT_TRUE(job.data.eval.empty()) << "found, and not asked for";
   EXPECT_THAT(result.out, HasSubstr(absl::StrCat("# eval: [", test, "]")));
   EXPECT_THAT(result.err, HasSubstr(absl::StrCat("found, not set: data.eval: [", test, "]")));
@@ -108,6 +109,39 @@ TEST_F(InitTest, TheDeviceAndTheFamilyDecide) {
   EXPECT_EQ(choose("dpo", true).data.max_length, 512);
   EXPECT_LT(choose("dpo", true).data.max_prompt_length, 512);
   EXPECT_EQ(choose("sft", true).name, "tiny-sft");
+}
+
+TEST_F(InitTest, ACpuGetsABatchAndALengthThatItCanDoAndIsToldSo) {
+  const InitRequest cpu{"fpo", PutGemma3(), {PutRows("train.jsonl", 640)}, {}, ""};
+  InitRequest gpu = cpu;
+  gpu.has_gpu = true;
+  const auto choose = [](const InitRequest& request) {
+    const auto choices = ChooseForJob(request);
+    EXPECT_TRUE(choices.ok()) << choices.status();
+    return *choices;
+  };
+  const auto job = [&](const InitRequest& request) {
+    return *ReadJobYaml(*JobTemplate(request.method, choose(request)), "job.yaml");
+  };
+  EXPECT_EQ(job(cpu).batch.pairs, 8);
+  EXPECT_EQ(job(cpu).data.max_length, 256);
+  EXPECT_EQ(job(cpu).data.max_prompt_length, 128);
+  EXPECT_EQ(job(cpu).schedule.warmup_steps, 8) << "a tenth of 640 / 8";
+  EXPECT_EQ(job(gpu).batch.pairs, 32);
+  EXPECT_EQ(job(gpu).data.max_length, 1024);
+  EXPECT_EQ(job(gpu).data.max_prompt_length, 512);
+  EXPECT_EQ(job(gpu).schedule.warmup_steps, 2);
+  std::map<std::string, std::string> reasons;
+  for (const TemplateChoice& choice : choose(cpu)) reasons[choice.key] = choice.reason;
+  for (const char* key : {"batch.pairs", "data.max_length"}) {
+    EXPECT_THAT(reasons[key], HasSubstr("this machine has no NVIDIA GPU")) << key;
+    EXPECT_THAT(reasons[key], HasSubstr("or workers with GPUs take")) << key;
+  }
+  InitRequest sae = cpu;
+  sae.method = "sae";
+  for (const TemplateChoice& choice : choose(sae)) {
+    EXPECT_TRUE(choice.key != "batch.pairs" && choice.key != "data.max_length") << choice.key;
+  }
 }
 
 TEST_F(InitTest, EveryTemplateCanBeFilledIn) {
