@@ -1,6 +1,8 @@
 #include "common/train_protocol.h"
 
+#include <array>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -12,17 +14,47 @@ namespace {
 constexpr int64_t kVersion = 1;
 constexpr size_t kLineBytesMax = size_t{1} << 20;
 
-// Members that a kind always carries, so that readers of the raw line find a zero written out.
-bool Carries(const TrainEvent& event, absl::string_view member) {
-  if (member == "done") return event.kind == "progress" || event.done != 0;
-  if (member == "total") return event.kind == "progress" || event.total != 0;
-  if (member == "step") {
-    return event.kind == "step" || event.kind == "evaluation" || event.kind == "checkpoint" ||
-           event.step != 0;
+constexpr std::array<std::pair<EventKind, const char*>, 11> kEventKindNames = {{
+    {EventKind::kHello, "hello"},
+    {EventKind::kPhase, "phase"},
+    {EventKind::kProgress, "progress"},
+    {EventKind::kStep, "step"},
+    {EventKind::kEvaluation, "evaluation"},
+    {EventKind::kRecords, "records"},
+    {EventKind::kCheckpoint, "checkpoint"},
+    {EventKind::kCheckpointBad, "checkpoint_bad"},
+    {EventKind::kWarning, "warning"},
+    {EventKind::kResult, "result"},
+    {EventKind::kError, "error"},
+}};
+
+absl::string_view NameOf(EventKind kind) {
+  for (const auto& [each, name] : kEventKindNames) {
+    if (each == kind) return name;
   }
-  if (member == "count") return event.kind == "records" || event.count != 0;
-  return false;
+  return "";
 }
+
+EventKind KindNamed(absl::string_view name) {
+  for (const auto& [kind, each] : kEventKindNames) {
+    if (each == name) return kind;
+  }
+  return EventKind::kUnknown;
+}
+
+TrainEvent OfKind(EventKind kind) {
+  TrainEvent event;
+  event.kind = kind;
+  return event;
+}
+
+// Members that a kind always carries, so that readers of the raw line find a zero written out.
+bool HasAmount(EventKind kind) { return kind == EventKind::kProgress; }
+bool HasStep(EventKind kind) {
+  return kind == EventKind::kStep || kind == EventKind::kEvaluation ||
+         kind == EventKind::kCheckpoint;
+}
+bool HasCount(EventKind kind) { return kind == EventKind::kRecords; }
 
 absl::StatusOr<JsonValue> ParseLine(absl::string_view line) {
   if (line.size() > kLineBytesMax) {
@@ -68,25 +100,111 @@ absl::Status ReadMetrics(const JsonValue& object, std::map<std::string, double>*
 
 }  // namespace
 
+TrainEvent HelloEvent(const std::string& message, int64_t responses) {
+  TrainEvent event = OfKind(EventKind::kHello);
+  event.phase = "reference";
+  event.message = message;
+  event.total = responses;
+  return event;
+}
+
+TrainEvent PhaseEvent(const std::string& phase, const std::string& message) {
+  TrainEvent event = OfKind(EventKind::kPhase);
+  event.phase = phase;
+  event.message = message;
+  return event;
+}
+
+TrainEvent ProgressEvent(const std::string& phase, const EventAmount& amount,
+                         const std::string& activity) {
+  TrainEvent event = OfKind(EventKind::kProgress);
+  event.phase = phase;
+  event.done = amount.done;
+  event.total = amount.total;
+  event.unit = amount.unit;
+  event.activity = activity;
+  return event;
+}
+
+TrainEvent StepEvent(int64_t step, int64_t total_steps, EventMetrics metrics) {
+  TrainEvent event = OfKind(EventKind::kStep);
+  event.phase = "train";
+  event.step = step;
+  event.total = total_steps;
+  event.metrics = std::move(metrics);
+  return event;
+}
+
+TrainEvent EvaluationEvent(int64_t step, int64_t total_steps, EventMetrics metrics) {
+  TrainEvent event = StepEvent(step, total_steps, std::move(metrics));
+  event.kind = EventKind::kEvaluation;
+  event.phase.clear();
+  return event;
+}
+
+TrainEvent RecordsEvent(const std::string& file, int64_t count, EventMetrics metrics) {
+  TrainEvent event = OfKind(EventKind::kRecords);
+  event.file = file;
+  event.count = count;
+  event.metrics = std::move(metrics);
+  return event;
+}
+
+TrainEvent CheckpointEvent(int64_t step, const std::string& folder, EventMetrics metrics) {
+  TrainEvent event = OfKind(EventKind::kCheckpoint);
+  event.step = step;
+  event.file = folder;
+  event.metrics = std::move(metrics);
+  return event;
+}
+
+TrainEvent BadCheckpointEvent(int64_t step, const std::string& message) {
+  TrainEvent event = OfKind(EventKind::kCheckpointBad);
+  event.step = step;
+  event.message = message;
+  return event;
+}
+
+TrainEvent WarningEvent(const std::string& message) {
+  TrainEvent event = OfKind(EventKind::kWarning);
+  event.message = message;
+  return event;
+}
+
+TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics) {
+  TrainEvent event = OfKind(EventKind::kResult);
+  event.file = file;
+  event.step = step;
+  event.metrics = std::move(metrics);
+  return event;
+}
+
+TrainEvent ErrorEvent(const std::string& error_class, const std::string& message) {
+  TrainEvent event = OfKind(EventKind::kError);
+  event.error_class = error_class;
+  event.message = message;
+  return event;
+}
+
 std::string EncodeEvent(const TrainEvent& event) {
   JsonObject line;
   line.Add("v", kVersion);
   line.Add("seq", event.seq);
   line.Add("t", event.time);
-  line.Add("kind", event.kind);
+  line.Add("kind", NameOf(event.kind));
   if (!event.phase.empty()) line.Add("phase", event.phase);
-  if (Carries(event, "done")) line.Add("done", event.done);
-  if (Carries(event, "total")) line.Add("total", event.total);
+  if (HasAmount(event.kind) || event.done != 0) line.Add("done", event.done);
+  if (HasAmount(event.kind) || event.total != 0) line.Add("total", event.total);
   if (!event.unit.empty()) line.Add("unit", event.unit);
   if (!event.activity.empty()) line.Add("activity", event.activity);
-  if (Carries(event, "step")) line.Add("step", event.step);
+  if (HasStep(event.kind) || event.step != 0) line.Add("step", event.step);
   if (!event.metrics.empty()) {
     JsonObject metrics;
     for (const auto& [name, value] : event.metrics) metrics.Add(name, value);
     line.AddRaw("metrics", metrics.Text());
   }
   if (!event.file.empty()) line.Add("file", event.file);
-  if (Carries(event, "count")) line.Add("count", event.count);
+  if (HasCount(event.kind) || event.count != 0) line.Add("count", event.count);
   if (!event.digest.empty()) line.Add("digest", event.digest);
   if (!event.error_class.empty()) line.Add("error_class", event.error_class);
   if (!event.message.empty()) line.Add("message", event.message);
@@ -96,9 +214,11 @@ std::string EncodeEvent(const TrainEvent& event) {
 absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line) {
   FPO_ASSIGN_OR_RETURN(const JsonValue object, ParseLine(line));
   TrainEvent event;
+  std::string kind;
   int64_t seq = 0;
-  FPO_RETURN_IF_ERROR(ReadMember(object, "kind", &event.kind));
-  FPO_RETURN_IF_ERROR(RequireKind(event.kind));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "kind", &kind));
+  FPO_RETURN_IF_ERROR(RequireKind(kind));
+  event.kind = KindNamed(kind);
   FPO_RETURN_IF_ERROR(ReadMember(object, "seq", &seq));
   if (seq < 0) return absl::InvalidArgumentError(absl::StrCat("\"seq\": ", seq, " is negative"));
   event.seq = static_cast<uint64_t>(seq);

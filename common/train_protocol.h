@@ -26,30 +26,75 @@ enum class ExitCode : int {
   kDoNotRestart = 93,
 };
 
-// One JSON line on descriptor 3, written by fpo-train and read by the agent:
-// {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored, unknown kinds are passed on.
-struct TrainEvent {
-  // hello | phase | progress | step | evaluation | records | checkpoint | checkpoint_bad | warning
-  // | result | error
-  std::string kind;
-  uint64_t seq = 0;
-  double time = 0;                        // seconds since the epoch
-  std::string phase;                      // phase, progress: prepare | reference | train | finish
-  int64_t done = 0;                       // progress
-  int64_t total = 0;                      // progress; step: last step of the run
-  std::string unit;                       // progress: rows | responses | bytes | steps ...
-  std::string activity;                   // progress: what is being done just now, in words
-  int64_t step = 0;                       // step, evaluation, checkpoint, checkpoint_bad
-  std::map<std::string, double> metrics;  // step, evaluation, result: names of metrics.jsonl
-  std::string file;                       // records, checkpoint: path; result: output folder
-  int64_t count = 0;                      // records: how many are in `file`
-  std::string digest;                     // checkpoint: SHA-256 of its manifest.json, hex
-  std::string error_class;                // error: invalid | memory | storage | ...
-  std::string message;                    // warning, error, checkpoint_bad
+// What an event tells. The names on the wire are in one table in train_protocol.cc.
+enum class EventKind {
+  kUnknown,  // of another build: its raw line is passed on, it changes nothing
+  kHello,
+  kPhase,
+  kProgress,
+  kStep,
+  kEvaluation,
+  kRecords,
+  kCheckpoint,
+  kCheckpointBad,
+  kWarning,
+  kResult,
+  kError,
 };
 
-std::string EncodeEvent(const TrainEvent& event);               // one line without the newline
-absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line);  // InvalidArgument
+using EventMetrics = std::map<std::string, double>;
+
+// One JSON line on descriptor 3, written by fpo-train and read by the agent, which writes some
+// itself: {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored. The makers below say
+// which fields a kind has.
+struct TrainEvent {
+  EventKind kind = EventKind::kUnknown;
+  uint64_t seq = 0;
+  double time = 0;          // seconds since the epoch
+  std::string phase;        // prepare | reference | train | finish
+  int64_t done = 0;         // of `total`, in units of `unit`
+  int64_t total = 0;        // 0: not known
+  std::string unit;         // rows | responses | bytes | steps ...
+  std::string activity;     // what is being done just now, in words
+  int64_t step = 0;         // optimiser steps done
+  EventMetrics metrics;     // by their names in metrics.jsonl; NaN and infinities travel as null
+  std::string file;         // path of a file or folder
+  int64_t count = 0;        // how many records are in `file`
+  std::string digest;       // SHA-256 of a checkpoint's manifest.json, hex
+  std::string error_class;  // invalid | memory | storage | ...
+  std::string message;      // for people
+};
+
+// Sequence number and time are the sender's to fill.
+struct EventAmount {
+  int64_t done = 0;
+  int64_t total = 0;
+  std::string unit;
+};
+// A scorer is ready for commands.
+TrainEvent HelloEvent(const std::string& message, int64_t responses);
+// A phase begins, or has something to say.
+TrainEvent PhaseEvent(const std::string& phase, const std::string& message = "");
+// Without an amount: only what is being done.
+TrainEvent ProgressEvent(const std::string& phase, const EventAmount& amount,
+                         const std::string& activity = "");
+// Of phase train; `total_steps` of the run, metrics of this step.
+TrainEvent StepEvent(int64_t step, int64_t total_steps, EventMetrics metrics);
+TrainEvent EvaluationEvent(int64_t step, int64_t total_steps, EventMetrics metrics);
+// `file` holds `count` new records; metrics: seconds, records_per_second, flops.
+TrainEvent RecordsEvent(const std::string& file, int64_t count, EventMetrics metrics);
+// metrics: seconds it took; bytes and score (lower is better), which the agent adds with `digest`.
+TrainEvent CheckpointEvent(int64_t step, const std::string& folder, EventMetrics metrics = {});
+// The checkpoint of `step` is damaged or unusable.
+TrainEvent BadCheckpointEvent(int64_t step, const std::string& message);
+TrainEvent WarningEvent(const std::string& message);
+// A command's output and its final numbers.
+TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics);
+TrainEvent ErrorEvent(const std::string& error_class, const std::string& message);
+
+std::string EncodeEvent(const TrainEvent& event);  // one line without the newline
+// InvalidArgument: no JSON object, another protocol version, no kind, a field of another type.
+absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line);
 
 // One JSON line on descriptor 4, from the agent to fpo-train.
 struct TrainCommand {

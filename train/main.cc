@@ -46,7 +46,7 @@ class QuietRank final : public EventSink {
  public:
   explicit QuietRank(EventSink& events) : events_(events) {}
   void Emit(TrainEvent event) override {
-    if (event.kind == "error") events_.Emit(std::move(event));
+    if (event.kind == EventKind::kError) events_.Emit(std::move(event));
   }
 
  private:
@@ -106,10 +106,7 @@ absl::StatusOr<JobConfig> Program::Job() const {
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
   }
   for (const std::string& note : job.notes) {
-    TrainEvent warning;
-    warning.kind = "warning";
-    warning.message = note;
-    events.Emit(std::move(warning));
+    events.Emit(WarningEvent(note));
   }
   return std::move(job.config);
 }
@@ -130,12 +127,6 @@ absl::Status Program::PrepareData() const {
   if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
     FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));
   }
-  TrainEvent result;
-  result.kind = "result";
-  result.file = flags.out;
-  result.metrics = {{"train_pairs", static_cast<double>(summary.train_pairs)},
-                    {"eval_pairs", static_cast<double>(summary.eval_pairs)},
-                    {"reference_responses", static_cast<double>(work.responses)}};
   std::string note = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
                                   " evaluation pairs, ", work.responses, " reference responses");
   if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
@@ -144,8 +135,11 @@ absl::Status Program::PrepareData() const {
                                : absl::StrCat(" of the ", work.train_pairs, " and ",
                                               work.eval_pairs, " that this job reads"));
   }
-  EmitPhase(events, "prepare", note);
-  events.Emit(std::move(result));
+  events.Emit(PhaseEvent("prepare", note));
+  events.Emit(ResultEvent(flags.out, 0,
+                          {{"train_pairs", static_cast<double>(summary.train_pairs)},
+                           {"eval_pairs", static_cast<double>(summary.eval_pairs)},
+                           {"reference_responses", static_cast<double>(work.responses)}}));
   return absl::OkStatus();
 }
 
@@ -206,10 +200,8 @@ absl::Status Program::Choose(DeviceChoice* choice) {
   FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
   device = choice->device;
   if (!choice->driver_is_here || flags.devices) return absl::OkStatus();
-  TrainEvent warning;
-  warning.kind = "warning";
-  warning.message = absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda);
-  events.Emit(std::move(warning));
+  events.Emit(
+      WarningEvent(absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda)));
   return absl::OkStatus();
 }
 
@@ -279,11 +271,7 @@ int RunProgram(const Flags& flags) {
   if (!status.ok() && alone) made.RemoveIfUnused();
   const ExitCode code = ExitCodeOf(status);
   if (!status.ok()) {
-    TrainEvent error;
-    error.kind = "error";
-    error.error_class = ErrorClass(code);
-    error.message = std::string(status.message());
-    events->Emit(std::move(error));
+    events->Emit(ErrorEvent(ErrorClass(code), std::string(status.message())));
     if (flags.supervised) std::cerr << "fpo-train: " << status.message() << std::endl;
   }
   return static_cast<int>(code);

@@ -20,7 +20,7 @@ constexpr size_t kJobsRemovedAtOnce = 50;  // each waits for the disk
 
 bool HasWork(const EventBatch& batch) {
   for (const EventItem& item : batch.items) {
-    if (ShowsWork(item.json)) return true;
+    if (ShowsWork(item.event)) return true;
   }
   return false;
 }

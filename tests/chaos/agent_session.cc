@@ -49,7 +49,7 @@ void AgentSession::Report(const pb::AttemptRef& ref, pb::AttemptReport::Status s
 
 void AgentSession::Checkpoint(const pb::AttemptRef& ref, uint64_t seq, int64_t step) {
   TrainEvent event;
-  event.kind = "checkpoint";
+  event.kind = EventKind::kCheckpoint;
   event.seq = seq;
   event.step = step;
   event.file = absl::StrCat("/out/checkpoints/step-", step);

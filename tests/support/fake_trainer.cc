@@ -42,22 +42,14 @@ void Emit(TrainEvent event) {
   if (write(3, line.data(), line.size()) < 0) perror("descriptor 3");
 }
 
-void EmitWarning(const std::string& message) {
-  TrainEvent event;
-  event.kind = "warning";
-  event.message = message;
-  Emit(event);
-}
+void EmitWarning(const std::string& message) { Emit(fpo::WarningEvent(message)); }
 
 [[noreturn]] void WaitForEver() {
   for (;;) pause();
 }
 
 int Fail(int code, const std::string& message) {
-  TrainEvent event;
-  event.kind = "error";
-  event.message = message;
-  Emit(event);
+  Emit(fpo::ErrorEvent("", message));
   std::cerr << "fake_trainer: " << message << std::endl;
   return code;
 }
@@ -115,11 +107,7 @@ int Talk() {
     std::cerr << "err " << i << std::endl;
   }
   std::cout << "no newline" << std::flush;
-  TrainEvent step;
-  step.kind = "step";
-  step.step = 1;
-  step.metrics = {{"step_seconds", 0.5}, {"pairs", 8}, {"tokens", 100}};
-  Emit(step);
+  Emit(fpo::StepEvent(1, 0, {{"step_seconds", 0.5}, {"pairs", 8}, {"tokens", 100}}));
   const std::string bad = "this is no event\n";
   return write(3, bad.data(), bad.size()) < 0 ? 1 : 0;
 }
@@ -237,27 +225,16 @@ int Phase::Prepare() {
     fpo::testing::WriteWhole(out + "/" + name, "{}");
   }
   fpo::testing::WriteWhole(out + "/prepare.json", "{\"digest\": \"d1\"}");
-  TrainEvent result;
-  result.kind = "result";
-  result.metrics["train_pairs"] = 1;
-  Emit(result);
+  Emit(fpo::ResultEvent("", 0, {{"train_pairs", 1}}));
   return 0;
 }
 
 int Phase::Score() {
   const auto keys = fpo::ReadKeysFile(flags_["prepared"] + "/reference.keys");
   if (!keys.ok()) return Fail(3, std::string(keys.status().message()));
-  TrainEvent progress;
-  progress.kind = "progress";
-  progress.phase = "reference";
-  progress.unit = "bytes";
-  progress.done = 1;
-  progress.total = 4;
-  progress.activity = "loading";
+  TrainEvent progress = fpo::ProgressEvent("reference", {1, 4, "bytes"}, "loading");
   if (!Label("score-progress").empty()) Emit(progress);
-  TrainEvent hello;
-  hello.kind = "hello";
-  Emit(hello);
+  Emit(fpo::HelloEvent("", 0));
   std::string buffer;
   char bytes[65536];
   for (ssize_t got; (got = read(4, bytes, sizeof(bytes))) > 0;) {
@@ -279,12 +256,8 @@ int Phase::Score() {
         if (!(*writer)->Add(record).ok()) return 9;
       }
       if (!(*writer)->Finish().ok()) return 9;
-      TrainEvent records;
-      records.kind = "records";
-      records.file = command->file;
-      records.count = static_cast<int64_t>(command->ordinals.size());
-      records.metrics["flops"] = 1e9 * static_cast<double>(records.count);
-      Emit(records);
+      const auto count = static_cast<int64_t>(command->ordinals.size());
+      Emit(fpo::RecordsEvent(command->file, count, {{"flops", 1e9 * static_cast<double>(count)}}));
     }
   }
   return 0;
@@ -309,20 +282,11 @@ int Phase::Train() {
   const bool is_file = command_ == "evaluate";
   std::filesystem::create_directories(is_file ? std::filesystem::path(out).parent_path().string()
                                               : out);
-  TrainEvent step;
-  step.kind = "step";
-  step.step = 1;
-  step.total = 1;
-  step.metrics = {{"step_seconds", 0.5}, {"pairs", 8}, {"tokens", 100}};
-  Emit(step);
+  Emit(fpo::StepEvent(1, 1, {{"step_seconds", 0.5}, {"pairs", 8}, {"tokens", 100}}));
   json flags = json::object();
   for (const auto& [name, value] : flags_) flags[name] = value;
   fpo::testing::WriteWhole(is_file ? out : out + "/" + command_ + ".json", flags.dump());
-  TrainEvent result;
-  result.kind = "result";
-  result.file = out;
-  result.metrics["eval_loss"] = 0.25;
-  Emit(result);
+  Emit(fpo::ResultEvent(out, 0, {{"eval_loss", 0.25}}));
   return 0;
 }
 

@@ -56,12 +56,8 @@ int StepRun::Run() {
     usleep(static_cast<useconds_t>(milliseconds_) * 1000);
     weights_ = ToHex(Sha256Of(weights_ + " " + std::to_string(++step_)));
     std::cout << "step " << step_ << std::string(static_cast<size_t>(padding_), ' ') << std::endl;
-    TrainEvent event;
-    event.kind = "step";
-    event.step = step_;
-    event.total = steps_;
-    event.metrics = {{"step_seconds", milliseconds_ / 1000.0}, {"loss", 1.0 / step_}};
-    options_.emit(event);
+    options_.emit(StepEvent(step_, steps_,
+                            {{"step_seconds", milliseconds_ / 1000.0}, {"loss", 1.0 / step_}}));
     if (every_ > 0 && step_ % every_ == 0) Save();
   }
   if (options_.leads) WriteWhole(options_.out + "/weights", weights_);
@@ -93,11 +89,7 @@ void StepRun::Save() {
       {"files", {{"model.safetensors", {{"bytes", weights_.size()}, {"sha256", "-"}}}}}};
   WriteWhole(folder + ".tmp/manifest.json", manifest.dump());
   std::filesystem::rename(folder + ".tmp", folder);
-  TrainEvent event;
-  event.kind = "checkpoint";
-  event.step = step_;
-  event.file = folder;
-  options_.emit(event);
+  options_.emit(CheckpointEvent(step_, folder));
 }
 
 }  // namespace fpo::testing

@@ -143,15 +143,15 @@ TEST_F(CommandLineTest, PhasesBelowTheAgent) {
                 agent, absl::StrCat("3>", events, " 4<", P("commands.jsonl"))),
             0)
       << output_;
-  EXPECT_EQ(Events(events).front().kind, "hello");
-  EXPECT_EQ(Events(events).back().kind, "records");
+  EXPECT_EQ(Events(events).front().kind, EventKind::kHello);
+  EXPECT_EQ(Events(events).back().kind, EventKind::kRecords);
   EXPECT_EQ(Events(events).back().count, count);
   ASSERT_EQ(Run(absl::StrCat("run --job ", P("dpo.yaml"), " --prepared ", P("prep"), " --out ",
                              P("dpo"), " --resume --reference ", P("records.fpr")),
                 agent, absl::StrCat("3>", events)),
             0)
       << output_;
-  EXPECT_EQ(Events(events).back().kind, "result");
+  EXPECT_EQ(Events(events).back().kind, EventKind::kResult);
   EXPECT_EQ(Events(events).back().metrics.count("eval_rewards/accuracies"), 1u);
 }
 

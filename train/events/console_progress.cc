@@ -137,30 +137,30 @@ void ConsoleProgress::OnProgress(const TrainEvent& event) {
 }
 
 void ConsoleProgress::Emit(TrainEvent event) {
-  const bool step = event.kind == "step";
-  if (step || event.kind == "progress") {
+  const bool step = event.kind == EventKind::kStep;
+  if (step || event.kind == EventKind::kProgress) {
     const std::string of = step || event.unit == "steps"
                                ? "steps"
                                : absl::StrCat(event.phase, " ", event.unit, " ", event.total);
     if (std::exchange(rate_of_, of) != of) first_time_ = absl::InfinitePast();
   }
-  if (event.kind == "step") {
+  if (event.kind == EventKind::kStep) {
     OnStep(event);
-  } else if (event.kind == "progress") {
+  } else if (event.kind == EventKind::kProgress) {
     OnProgress(event);
-  } else if (event.kind == "phase") {
+  } else if (event.kind == EventKind::kPhase) {
     if (!event.message.empty()) Line(event.message);
-  } else if (event.kind == "evaluation") {
+  } else if (event.kind == EventKind::kEvaluation) {
     Line(absl::StrCat("evaluation at step ", event.step, ":", Scores(event, "eval_")));
-  } else if (event.kind == "checkpoint") {
+  } else if (event.kind == EventKind::kCheckpoint) {
     Line(absl::StrCat("checkpoint at step ", event.step, ": ", event.file));
-  } else if (event.kind == "records") {
+  } else if (event.kind == EventKind::kRecords) {
     Line(absl::StrCat(event.count, " records: ", event.file));
-  } else if (event.kind == "warning" || event.kind == "checkpoint_bad") {
+  } else if (event.kind == EventKind::kWarning || event.kind == EventKind::kCheckpointBad) {
     Line(absl::StrCat("warning: ", event.message));
-  } else if (event.kind == "error") {
+  } else if (event.kind == EventKind::kError) {
     Line(absl::StrCat("fpo-train: ", event.message));
-  } else if (event.kind == "result" && !event.file.empty()) {
+  } else if (event.kind == EventKind::kResult && !event.file.empty()) {
     Line(absl::StrCat("done: ", event.file));
   }
 }

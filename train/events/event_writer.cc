@@ -25,7 +25,7 @@ void EventWriter::Emit(TrainEvent event) {
   event.seq = ++seq_;
   event.time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
   if (dropped_ > 0) event.metrics["dropped_events"] = static_cast<double>(dropped_);
-  const bool may_drop = event.kind == "step" || event.kind == "progress";
+  const bool may_drop = event.kind == EventKind::kStep || event.kind == EventKind::kProgress;
   if (Write(EncodeEvent(event) + "\n", may_drop)) {
     dropped_ = 0;
   } else {

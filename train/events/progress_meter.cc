@@ -35,22 +35,17 @@ void ProgressMeter::OnWork(const std::vector<WorkState>& pieces) {
   const absl::Time now = options_.clock();
   if (now - last_ < options_.interval) return;
   last_ = now;
-  TrainEvent event;
-  event.kind = "progress";
-  event.phase = phase_;
+  EventAmount amount;
   std::vector<std::string> words;
   size_t counted = 0;
   while (counted < pieces.size() && !Counts(pieces[counted])) ++counted;
   for (size_t i = 0; i < pieces.size() && i <= counted; ++i) words.push_back(pieces[i].what);
   if (counted < pieces.size()) {
-    event.done = pieces[counted].done;
-    event.total = pieces[counted].total;
-    event.unit = pieces[counted].unit;
+    amount = {pieces[counted].done, pieces[counted].total, pieces[counted].unit};
     words.push_back(WorkText(pieces, counted + 1));
   }
   words.erase(std::remove(words.begin(), words.end(), ""), words.end());
-  event.activity = absl::StrJoin(words, ", ");
-  events_.Emit(std::move(event));
+  events_.Emit(ProgressEvent(phase_, amount, absl::StrJoin(words, ", ")));
 }
 
 }  // namespace fpo::train

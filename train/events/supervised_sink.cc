@@ -7,11 +7,13 @@ namespace {
 
 // Records, and the progress of scoring, are of one batch each; the agent sums them up.
 bool IsForTheLog(const TrainEvent& event) {
-  if (event.kind == "progress" && event.phase == "reference" && event.unit == "responses") {
+  if (event.kind == EventKind::kProgress && event.phase == "reference" &&
+      event.unit == "responses") {
     return false;
   }
-  return event.kind == "step" || event.kind == "progress" || event.kind == "phase" ||
-         event.kind == "evaluation" || event.kind == "checkpoint" || event.kind == "result";
+  return event.kind == EventKind::kStep || event.kind == EventKind::kProgress ||
+         event.kind == EventKind::kPhase || event.kind == EventKind::kEvaluation ||
+         event.kind == EventKind::kCheckpoint || event.kind == EventKind::kResult;
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::string DtypeAdvice(const ProductSeconds& measured) {
 void WarnOfSlowDtype(const std::string& dtype, c10::Device device, EventSink& events) {
   if (dtype != "bfloat16" || !device.is_cpu()) return;
   const std::string advice = DtypeAdvice(MeasureProducts());
-  if (!advice.empty()) EmitWarning(events, advice);
+  if (!advice.empty()) events.Emit(WarningEvent(advice));
 }
 
 }  // namespace fpo::train

@@ -70,15 +70,8 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
                        EvaluatePairs(objective, inputs.eval, evaluation, group));
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileDurably(options.out, EvaluationJson(job, inputs, metrics))));
-  TrainEvent evaluated;
-  evaluated.kind = "evaluation";
-  evaluated.metrics = metrics;
-  events.Emit(evaluated);
-  TrainEvent result;
-  result.kind = "result";
-  result.file = options.out;
-  result.metrics = metrics;
-  events.Emit(std::move(result));
+  events.Emit(EvaluationEvent(0, 0, metrics));
+  events.Emit(ResultEvent(options.out, 0, metrics));
   return absl::OkStatus();
 }
 

@@ -98,11 +98,15 @@ absl::StatusOr<std::optional<SavedCheckpoint>> Trainer::LoadNewest(TrainingState
     return absl::OkStatus();
   };
   auto checkpoint = LoadNewestCheckpoint(folder_.path(), load, &skipped);
-  for (const auto& s : skipped) Warn(s.why, s.bad ? "checkpoint_bad" : "warning", s.step);
+  for (const auto& s : skipped) {
+    TrainEvent event = s.bad ? BadCheckpointEvent(s.step, s.why) : WarningEvent(s.why);
+    event.step = s.step;
+    Warn(std::move(event));
+  }
   if (absl::IsNotFound(checkpoint.status())) return std::nullopt;
   if (absl::IsDataLoss(checkpoint.status())) {
-    Warn(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
-                      checkpoint.status().message()));
+    Warn(WarningEvent(absl::StrCat("no checkpoint is readable, training starts again at step 0: ",
+                                   checkpoint.status().message())));
     return std::nullopt;
   }
   FPO_RETURN_IF_ERROR(checkpoint.status());
@@ -133,12 +137,9 @@ absl::Status Trainer::Resume() {
       CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
   state.world = state_.world;
   state_ = std::move(state);
-  TrainEvent event;
-  event.kind = "phase";
-  event.phase = "train";
-  event.message = absl::StrCat("resuming from ", checkpoint->info.folder, " (step ", state_.step,
-                               " of ", total_steps_, ")");
-  environment_.events.Emit(std::move(event));
+  environment_.events.Emit(
+      PhaseEvent("train", absl::StrCat("resuming from ", checkpoint->info.folder, " (step ",
+                                       state_.step, " of ", total_steps_, ")")));
   return absl::OkStatus();
 }
 
@@ -160,12 +161,8 @@ absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const std::vector<double>& c
   return checkpoint;
 }
 
-void Trainer::Warn(const std::string& message, const std::string& kind, int64_t step) {
-  warnings_.push_back(message);
-  TrainEvent event;
-  event.kind = kind;
-  event.step = step;
-  event.message = message;
+void Trainer::Warn(TrainEvent event) {
+  warnings_.push_back(event.message);
   environment_.events.Emit(std::move(event));
 }
 
@@ -267,16 +264,13 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
 
 absl::Status Trainer::AfterStep(const Metrics& report) {
   last_step_ = report;
-  if (const std::string words = constraint_.Observe(report); !words.empty()) Warn(words);
+  if (const std::string words = constraint_.Observe(report); !words.empty()) {
+    Warn(WarningEvent(words));
+  }
   if (log_ != nullptr) {
     FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   }
-  TrainEvent event;
-  event.kind = "step";
-  event.phase = "train";
-  event.step = state_.step;
-  event.total = total_steps_;
-  event.metrics = report;
+  TrainEvent event = StepEvent(state_.step, total_steps_, report);
   event.metrics["epoch"] = EpochAt(state_.step);
   environment_.events.Emit(std::move(event));
   AdvanceWork();  // of the steps
@@ -299,12 +293,8 @@ absl::Status Trainer::Evaluate() {
   if (log_ != nullptr && !log_->HasEvaluation(state_.step)) {
     FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   }
-  TrainEvent event;
-  event.kind = "evaluation";
+  TrainEvent event = EvaluationEvent(state_.step, total_steps_, std::move(report));
   event.phase = "train";
-  event.step = state_.step;
-  event.total = total_steps_;
-  event.metrics = std::move(report);
   environment_.events.Emit(std::move(event));
   return absl::OkStatus();
 }
@@ -320,12 +310,8 @@ absl::Status Trainer::WriteCheckpoint() {
     }
     const auto path = checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score);
     if (!path.ok()) return AsStorageError(path.status());
-    TrainEvent event;
-    event.kind = "checkpoint";
+    TrainEvent event = CheckpointEvent(state_.step, *path, {{"seconds", Since(start)}});
     event.phase = "train";
-    event.step = state_.step;
-    event.file = *path;
-    event.metrics["seconds"] = Since(start);
     environment_.events.Emit(std::move(event));
   }
   checkpoint_seconds_ += Since(start);
@@ -352,7 +338,7 @@ absl::Status Trainer::CheckStart() {
   const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
   FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
   for (const SaeCheck& check : CheckSaes(inputs_, live)) {
-    if (!check.warning.empty()) Warn(check.warning);
+    if (!check.warning.empty()) Warn(WarningEvent(check.warning));
   }
   return probes ? ProbeReference(inputs_, live, job_.model.dtype).status() : absl::OkStatus();
 }

@@ -79,7 +79,7 @@ class Trainer {
   absl::Status Evaluate();
   absl::Status WriteCheckpoint();
   absl::StatusOr<bool> ShouldStop();
-  void Warn(const std::string& message, const std::string& kind = "warning", int64_t step = 0);
+  void Warn(TrainEvent event);  // emits it and keeps its message for the report
   double EpochAt(int64_t step) const;
   bool Due(int64_t every) const;
   std::string RowsOf(const std::vector<int64_t>& pairs) const;

@@ -37,7 +37,7 @@ struct TokenisedData {
 
 absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSink& events) {
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(options.model));
-  for (const std::string& sentence : tokenizer.warnings()) EmitWarning(events, sentence);
+  for (const std::string& sentence : tokenizer.warnings()) events.Emit(WarningEvent(sentence));
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
                        ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
   AdmissionLimits limits;
@@ -151,13 +151,10 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
   FPO_RETURN_IF_ERROR(AsStorageError(absl::EndsWith(options.out, ".fpr")
                                          ? WriteDistinct(options, recipe, sequences, records)
                                          : WriteJsonLines(options.out, data.pairs, records)));
-  TrainEvent event;
-  event.kind = "records";
-  event.file = options.out;
-  event.count = static_cast<int64_t>(records.size());
-  event.metrics["seconds"] = seconds;
-  event.metrics["records_per_second"] = static_cast<double>(records.size()) / seconds;
-  events.Emit(std::move(event));
+  const auto count = static_cast<int64_t>(records.size());
+  events.Emit(RecordsEvent(
+      options.out, count,
+      {{"seconds", seconds}, {"records_per_second", static_cast<double>(count) / seconds}}));
   return absl::OkStatus();
 }
 

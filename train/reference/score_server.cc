@@ -69,15 +69,12 @@ absl::Status Server::Answer(const TrainCommand& command) const {
   FPO_ASSIGN_OR_RETURN(const std::vector<Record> records,
                        scorer.Score(sequences, [] { return !StopRequested(); }));
   FPO_RETURN_IF_ERROR(WriteRecords(command.file, recipe, wanted, records));
-  TrainEvent event;
-  event.kind = "records";
-  event.file = command.file;
-  event.count = total;
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  event.metrics["seconds"] = seconds;
-  event.metrics["records_per_second"] = seconds > 0 ? static_cast<double>(total) / seconds : 0;
-  event.metrics["flops"] = ForwardFlops(config, sequences);
-  events.Emit(std::move(event));
+  const double rate = seconds > 0 ? static_cast<double>(total) / seconds : 0;
+  events.Emit(RecordsEvent(command.file, total,
+                           {{"seconds", seconds},
+                            {"records_per_second", rate},
+                            {"flops", ForwardFlops(config, sequences)}}));
   return absl::OkStatus();
 }
 
@@ -106,12 +103,8 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   FPO_RETURN_IF_ERROR(CheckPlan(options.prepared, recipe));
   const Scorer scorer(model.model, std::move(scoring));
 
-  TrainEvent hello;
-  hello.kind = "hello";
-  hello.phase = "reference";
-  hello.message = absl::StrCat("scoring on ", DeviceClass(options.device));
-  hello.total = static_cast<int64_t>(responses.size());
-  events.Emit(std::move(hello));
+  events.Emit(HelloEvent(absl::StrCat("scoring on ", DeviceClass(options.device)),
+                         static_cast<int64_t>(responses.size())));
   const Server server{scorer, model.model.config(), recipe, responses, events};
   while (true) {
     FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, commands.Next());

@@ -6,14 +6,15 @@
 namespace fpo::train {
 
 void EmitAdmission(const std::string& key, const AdmissionReport& report, EventSink& events) {
-  EmitPhase(events, "prepare", AdmissionLine(key, report));
-  for (const std::string& sentence : AdmissionWarnings(key, report)) EmitWarning(events, sentence);
+  events.Emit(PhaseEvent("prepare", AdmissionLine(key, report)));
+  for (const std::string& sentence : AdmissionWarnings(key, report))
+    events.Emit(WarningEvent(sentence));
 }
 
 absl::StatusOr<PrepareSummary> PrepareData(const JobConfig& job, const std::string& out,
                                            EventSink& events) {
   FPO_ASSIGN_OR_RETURN(PrepareSummary summary, Prepare(job, out));
-  for (const std::string& sentence : summary.warnings) EmitWarning(events, sentence);
+  for (const std::string& sentence : summary.warnings) events.Emit(WarningEvent(sentence));
   if (!job.data.train.empty()) EmitAdmission("data.train", summary.train, events);
   if (!job.data.eval.empty()) EmitAdmission("data.eval", summary.eval, events);
   return summary;

@@ -100,12 +100,9 @@ absl::Status Loader::CompleteAuto() const {
   inputs.use.computed = result.computed;
   inputs.use.reused = result.reused;
   inputs.use.seconds = result.seconds;
-  TrainEvent event;
-  event.kind = "phase";
-  event.phase = "reference";
-  event.message = absl::StrCat("reference: ", result.computed, " records computed, ", result.reused,
-                               " reused (", options.auto_file, ")");
-  events.Emit(std::move(event));
+  events.Emit(
+      PhaseEvent("reference", absl::StrCat("reference: ", result.computed, " records computed, ",
+                                           result.reused, " reused (", options.auto_file, ")")));
   return OpenRecords(options.auto_file);
 }
 

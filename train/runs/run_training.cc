@@ -26,16 +26,6 @@ namespace {
 
 double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
 
-void EmitResult(EventSink& events, const std::string& folder, int64_t step,
-                const Metrics& metrics) {
-  TrainEvent event;
-  event.kind = "result";
-  event.step = step;
-  event.file = folder;
-  event.metrics = metrics;
-  events.Emit(std::move(event));
-}
-
 std::string FinishedWords(const FolderRun& run, const std::string& job_id) {
   if (!job_id.empty() && run.job_id == job_id) return "an earlier attempt finished this run";
   return absl::StrCat("nothing was trained: ", run.folder, " holds ", run.Words(),
@@ -115,12 +105,12 @@ absl::Status Run::Train() {
     FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
   }
   for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
-    if (trainer->step() == 0) EmitWarning(environment_.events, sentence);
+    if (trainer->step() == 0) environment_.events.Emit(WarningEvent(sentence));
     advice_.push_back(sentence);
   }
-  EmitPhase(environment_.events, "train",
-            absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),
-                         " steps of ", job_.batch.pairs, " pairs"));
+  environment_.events.Emit(PhaseEvent(
+      "train", absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),
+                            " steps of ", job_.batch.pairs, " pairs")));
   FPO_RETURN_IF_ERROR(trainer->Run());
   return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
 }
@@ -161,7 +151,7 @@ absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool f
 }
 
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
-  EmitPhase(environment_.events, "finish", "");
+  environment_.events.Emit(PhaseEvent("finish"));
   FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
   FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
@@ -170,7 +160,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
   FPO_FAILPOINT("finish.recorded");
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
-  EmitResult(environment_.events, folder_.path(), trainer.step(), Result(trainer, inputs));
+  environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), Result(trainer, inputs)));
   return absl::OkStatus();
 }
 
@@ -181,8 +171,8 @@ absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
   if (folder.state() == RunFolder::State::kFinished) {
     FPO_ASSIGN_OR_RETURN(const Metrics result, ReadRunResult(folder.File("run.json")));
-    EmitPhase(environment.events, "finish", FinishedWords(*folder.run(), options.job_id));
-    EmitResult(environment.events, folder.path(), 0, result);
+    environment.events.Emit(PhaseEvent("finish", FinishedWords(*folder.run(), options.job_id)));
+    environment.events.Emit(ResultEvent(folder.path(), 0, result));
     return absl::OkStatus();
   }
   Run run(job, options, folder, environment);

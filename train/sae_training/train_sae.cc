@@ -105,13 +105,7 @@ class SaeTraining {
 };
 
 void SaeTraining::Report(int64_t step, std::map<std::string, double> metrics) {
-  TrainEvent event;
-  event.kind = "step";
-  event.phase = "train";
-  event.step = step;
-  event.total = settings_.steps;
-  event.metrics = std::move(metrics);
-  events_.Emit(std::move(event));
+  events_.Emit(StepEvent(step, settings_.steps, std::move(metrics)));
 }
 
 absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& source,
@@ -193,24 +187,18 @@ absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
     return FailWith(ExitCode::kStorage,
                     absl::StrCat("cannot write ", output_.file, ": ", error.message()));
   }
-  TrainEvent result;
-  result.kind = "result";
-  result.step = settings_.steps;
-  result.file = output_.file;
-  result.metrics = {{"l0", health.L0()},
-                    {"target_l0", settings_.target_l0},
-                    {"fvu", health.Fvu()},
-                    {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
-                    {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}};
-  TrainEvent note;
-  note.kind = "phase";
-  note.phase = "finish";
-  note.message = absl::StrFormat(
+  TrainEvent result = ResultEvent(output_.file, settings_.steps,
+                                  {{"l0", health.L0()},
+                                   {"target_l0", settings_.target_l0},
+                                   {"fvu", health.Fvu()},
+                                   {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
+                                   {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}});
+  const std::string note = absl::StrFormat(
       "SAE: %d features, %.1f active a token (asked: %g), %.1f %% of the variance unexplained",
       settings_.width, health.L0(), settings_.target_l0, 100 * health.Fvu());
-  events_.Emit(std::move(note));
+  events_.Emit(PhaseEvent("finish", note));
   for (const std::string& sentence : SaeWarnings(settings_, health.L0(), health.Fvu())) {
-    EmitWarning(events_, sentence);
+    events_.Emit(WarningEvent(sentence));
   }
   events_.Emit(std::move(result));
   return absl::OkStatus();

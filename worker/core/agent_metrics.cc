@@ -37,7 +37,7 @@ AgentMetrics::AgentMetrics(MetricsRegistry* registry)
       slots_free_(registry->AddGauge("fpo_slots", "Slots of this worker.", {{"state", "free"}})) {}
 
 void AgentMetrics::OnTrainEvent(const TrainEvent& event) {
-  if (event.kind != "step") return;
+  if (event.kind != EventKind::kStep) return;
   if (const auto seconds = Find(event, "step_seconds")) step_seconds_.Observe(*seconds);
   if (const auto pairs = Find(event, "pairs")) pairs_.Add(*pairs);
   if (const auto tokens = Find(event, "tokens")) tokens_.Add(*tokens);

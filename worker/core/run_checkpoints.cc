@@ -54,10 +54,7 @@ std::optional<TrainEvent> DescribeCheckpoint(const std::string& folder) {
   const absl::StatusOr<JsonValue> manifest = ParseJson(*text);
   const std::optional<int64_t> step = StepOf(folder);
   if (!manifest.ok() || !step || manifest->type() != JsonValue::Type::kObject) return std::nullopt;
-  TrainEvent event;
-  event.kind = "checkpoint";
-  event.step = *step;
-  event.file = folder;
+  TrainEvent event = CheckpointEvent(*step, folder);
   event.digest = ToHex(Sha256Of(*text));
   double score = 0;
   const JsonValue* given = manifest->Find("score");

@@ -48,7 +48,7 @@ class PrepareSink final : public RankSink {
     output_->OnLine(rank, stream, text);
   }
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override {
-    if (event.kind != "result") output_->OnEvent(rank, event, json);
+    if (event.kind != EventKind::kResult) output_->OnEvent(rank, event, json);
   }
 
  private:
@@ -301,12 +301,7 @@ PhaseEnd RunningAttempt::TakeUpCheckpoints() {
   return {};
 }
 
-void RunningAttempt::EnterPhase(const std::string& phase) {
-  TrainEvent event;
-  event.kind = "phase";
-  event.phase = phase;
-  output_.Emit(std::move(event));
-}
+void RunningAttempt::EnterPhase(const std::string& phase) { output_.Emit(PhaseEvent(phase)); }
 
 void RunningAttempt::ReportRunning() {
   Report report;
@@ -325,13 +320,7 @@ void RunningAttempt::OnRecords(int64_t present, int64_t total) {
     last_records_note_ = now;
     output_.Note(absl::StrFormat("reference: %d of %d records are there", present, total));
   }
-  TrainEvent event;
-  event.kind = "progress";
-  event.phase = "reference";
-  event.done = present;
-  event.total = total;
-  event.unit = "responses";
-  output_.Emit(std::move(event));
+  output_.Emit(ProgressEvent("reference", {present, total, "responses"}));
 }
 
 void RunningAttempt::OnCacheUse(const CacheUse& use) {
@@ -351,12 +340,9 @@ void RunningAttempt::OnPulled(int64_t records) {
   const absl::Time now = absl::Now();
   if (now - last_progress_ < kPullInterval) return;
   last_progress_ = now;
-  TrainEvent event;
-  event.kind = "progress";
-  event.phase = "reference";
-  event.activity = absl::StrCat("fetching records from the cache: ", records_pulled_);
-  if (cache_use_) absl::StrAppend(&event.activity, " of ", cache_use_->records_total);
-  output_.Emit(std::move(event));
+  std::string activity = absl::StrCat("fetching records from the cache: ", records_pulled_);
+  if (cache_use_) absl::StrAppend(&activity, " of ", cache_use_->records_total);
+  output_.Emit(ProgressEvent("reference", {}, activity));
 }
 
 }  // namespace fpo::worker

@@ -1,9 +1,9 @@
 #include "coordinator/core/lines/line_intake.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/status_macros.h"
-#include "coordinator/core/lines/progress_tracker.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -69,23 +69,22 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
   FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.ref.job_id));
   const bool counts = IsCurrent(*job, batch.ref);
-  Job changed = *job;
-  bool has_changed = false;
+  std::optional<Job> changed;
   for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
     const EventItem& item = batch.items[i];
     write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
-    if (counts) {
-      const EventEffect effect = TrackEvent(item.json, item.rank, now, &changed);
-      has_changed |= effect != EventEffect::kNone;
-      if (effect == EventEffect::kBadCheckpoint) ++checkpoint_counts_.bad;
-    } else if (KindOf(item.json) == "checkpoint") {
-      ++checkpoint_counts_.stale;
+    if (!counts) {
+      checkpoint_counts_.stale += item.event.kind == EventKind::kCheckpoint;
+    } else if (ConcernsJob(item.event, item.rank)) {
+      if (!changed) changed = *job;
+      TrackEvent(item.event, now, &*changed);
+      checkpoint_counts_.bad += item.event.kind == EventKind::kCheckpointBad;
     }
   }
   write.position.next_event_seq = std::max(write.position.next_event_seq, EndSeq(batch));
-  if (has_changed) {
-    changed.revision = jobs_->revision() + 1;
-    write.job = &changed;
+  if (changed) {
+    changed->revision = jobs_->revision() + 1;
+    write.job = &*changed;
   }
   const uint64_t before = cursors.event - write.events.size();
   FPO_RETURN_IF_ERROR(Store(write, cursors));
@@ -94,7 +93,7 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
     FPO_RETURN_IF_ERROR(
         store_->DropEventsBefore(batch.ref.job_id, cursors.event - kEventsKept + 1));
   }
-  if (has_changed) jobs_->Publish(std::move(changed));
+  if (changed) jobs_->Publish(*std::move(changed));
   if (!write.events.empty()) jobs_->NotifyLines(batch.ref.job_id);
   return absl::OkStatus();
 }

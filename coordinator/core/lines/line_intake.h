@@ -10,14 +10,20 @@
 #include "absl/time/time.h"
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/lines/log_retention.h"
+#include "coordinator/core/lines/progress_tracker.h"
 #include "coordinator/core/store/job_store.h"
 #include "coordinator/core/workers/worker_link.h"
 
 namespace fpo::coordinator {
 
+// Parsed where it is made, which is before the coordinator's lock.
 struct EventItem {
-  int32_t rank = 0;
-  std::string json;
+  EventItem(int32_t from_rank, std::string line)
+      : rank(from_rank), json(std::move(line)), event(EventIn(json)) {}
+
+  int32_t rank;
+  std::string json;  // stored as it came
+  TrainEvent event;  // of it
 };
 struct LogItem {
   int32_t rank = 0;

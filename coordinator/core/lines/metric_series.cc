@@ -9,7 +9,8 @@ namespace fpo::coordinator {
 void MetricSeries::Add(const EventLine& line) {
   if (line.rank > 0) return;
   const absl::StatusOr<TrainEvent> event = ParseEvent(line.json);
-  if (!event.ok() || (event->kind != "step" && event->kind != "evaluation")) return;
+  if (!event.ok() || (event->kind != EventKind::kStep && event->kind != EventKind::kEvaluation))
+    return;
   for (const auto& [name, value] : event->metrics) {
     const bool wanted =
         names_.empty() || std::find(names_.begin(), names_.end(), name) != names_.end();

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/strings/str_cat.h"
-#include "common/train_protocol.h"
+#include "absl/status/statusor.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
 #include "coordinator/core/jobs/restart_rules.h"
 
@@ -93,46 +92,55 @@ void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
 
 }  // namespace
 
-EventEffect TrackEvent(absl::string_view line, int32_t rank, absl::Time now, Job* job) {
-  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
-  if (!event.ok() || job->attempts.empty()) return EventEffect::kNone;
+TrainEvent EventIn(absl::string_view line) {
+  absl::StatusOr<TrainEvent> event = ParseEvent(line);
+  return event.ok() ? *std::move(event) : TrainEvent{};
+}
+
+bool ConcernsJob(const TrainEvent& event, int32_t rank) {
   const bool leads = rank <= 0;  // the agent's own events carry rank 0 or -1
-  if (event->kind == "checkpoint") {
-    TrackCheckpoint(*event, now, job);
-  } else if (event->kind == "checkpoint_bad") {
-    RejectCheckpoint({event->step, job->attempts.back().number, event->message, now}, job);
-  } else if (event->kind == "error") {
-    job->attempts.back().last_error = event->message;
-  } else if (!leads) {
-    return EventEffect::kNone;
-  } else if (event->kind == "phase") {
-    EnterPhase(event->phase, job);
-  } else if (event->kind == "progress") {
-    TrackProgress(*event, job);
-  } else if (event->kind == "step") {
-    TrackStep(*event, job);
-  } else if (event->kind == "evaluation") {
-    for (const auto& [name, value] : event->metrics) job->progress.metrics[name] = value;
-  } else if (event->kind == "result") {
-    job->result = event->metrics;
-  } else {
-    return EventEffect::kNone;
+  switch (event.kind) {
+    case EventKind::kCheckpoint:
+    case EventKind::kCheckpointBad:
+    case EventKind::kError:
+      return true;
+    case EventKind::kPhase:
+    case EventKind::kProgress:
+    case EventKind::kStep:
+    case EventKind::kEvaluation:
+    case EventKind::kResult:
+      return leads;
+    default:
+      return false;
+  }
+}
+
+void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
+  if (event.kind == EventKind::kCheckpoint) {
+    TrackCheckpoint(event, now, job);
+  } else if (event.kind == EventKind::kCheckpointBad) {
+    RejectCheckpoint({event.step, job->attempts.back().number, event.message, now}, job);
+  } else if (event.kind == EventKind::kError) {
+    job->attempts.back().last_error = event.message;
+  } else if (event.kind == EventKind::kPhase) {
+    EnterPhase(event.phase, job);
+  } else if (event.kind == EventKind::kProgress) {
+    TrackProgress(event, job);
+  } else if (event.kind == EventKind::kStep) {
+    TrackStep(event, job);
+  } else if (event.kind == EventKind::kEvaluation) {
+    for (const auto& [name, value] : event.metrics) job->progress.metrics[name] = value;
+  } else if (event.kind == EventKind::kResult) {
+    job->result = event.metrics;
   }
   // Whatever was being done has come to its step, evaluation, checkpoint or phase.
-  if (event->kind != "progress") job->progress.activity.clear();
+  if (event.kind != EventKind::kProgress) job->progress.activity.clear();
   job->progress.updated = now;
-  return event->kind == "checkpoint_bad" ? EventEffect::kBadCheckpoint : EventEffect::kJob;
 }
 
-std::string KindOf(absl::string_view line) {
-  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
-  return event.ok() ? event->kind : "";
-}
-
-bool ShowsWork(absl::string_view line) {
-  const absl::StatusOr<TrainEvent> event = ParseEvent(line);
-  return event.ok() &&
-         (event->kind == "phase" || event->kind == "progress" || event->kind == "step");
+bool ShowsWork(const TrainEvent& event) {
+  return event.kind == EventKind::kPhase || event.kind == EventKind::kProgress ||
+         event.kind == EventKind::kStep;
 }
 
 }  // namespace fpo::coordinator

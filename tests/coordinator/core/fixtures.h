@@ -119,7 +119,7 @@ inline WorkerHello HelloOf(const std::string& worker, int32_t slots = 1,
   return hello;
 }
 
-inline TrainEvent EventOf(const std::string& kind) {
+inline TrainEvent EventOf(EventKind kind) {
   TrainEvent event;
   event.kind = kind;
   event.seq = 1;
@@ -128,20 +128,20 @@ inline TrainEvent EventOf(const std::string& kind) {
 }
 
 inline std::string PhaseLine(const std::string& phase) {
-  TrainEvent event = EventOf("phase");
+  TrainEvent event = EventOf(EventKind::kPhase);
   event.phase = phase;
   return EncodeEvent(event);
 }
 
 inline std::string CheckpointLine(int64_t step) {
-  TrainEvent event = EventOf("checkpoint");
+  TrainEvent event = EventOf(EventKind::kCheckpoint);
   event.step = step;
   event.file = "checkpoints/step";
   return EncodeEvent(event);
 }
 
 inline std::string StepLine(int64_t step, int64_t total, double loss) {
-  TrainEvent event = EventOf("step");
+  TrainEvent event = EventOf(EventKind::kStep);
   event.step = step;
   event.total = total;
   event.metrics["loss"] = loss;

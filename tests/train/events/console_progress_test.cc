@@ -26,7 +26,7 @@ class ConsoleProgressTest : public testing::Test {
   }
   static TrainEvent Step(int64_t step) {
     TrainEvent event;
-    event.kind = "step";
+    event.kind = EventKind::kStep;
     event.step = step;
     event.total = 10;
     event.metrics = {{"loss", 0.6931}, {"rewards/accuracies", 0.75}};
@@ -70,7 +70,7 @@ TEST_F(ConsoleProgressTest, ASlowStepIsToldOnAPipeAndHidesNoStep) {
   for (int64_t step = 4; step <= 5; ++step) {
     for (int64_t layer = 2; layer <= 26; layer += 2) {
       TrainEvent event;
-      event.kind = "progress";
+      event.kind = EventKind::kProgress;
       event.phase = "train";
       event.unit = "steps";
       event.done = step - 1;
@@ -102,7 +102,7 @@ TEST_F(ConsoleProgressTest, WhatComesBeforeTheFirstStepIsNoMeasureOfSteps) {
   options.clock = [&] { return now; };
   ConsoleProgress progress(options);
   TrainEvent collecting;
-  collecting.kind = "progress";
+  collecting.kind = EventKind::kProgress;
   collecting.phase = "train";
   collecting.unit = "steps";
   collecting.total = 200;
@@ -111,7 +111,7 @@ TEST_F(ConsoleProgressTest, WhatComesBeforeTheFirstStepIsNoMeasureOfSteps) {
   now += absl::Minutes(10);
   for (const int64_t step : {1, 2}) {
     TrainEvent event;
-    event.kind = "step";
+    event.kind = EventKind::kStep;
     event.step = step;
     event.total = 200;
     progress.Emit(event);
@@ -124,7 +124,7 @@ TEST_F(ConsoleProgressTest, WhatComesBeforeTheFirstStepIsNoMeasureOfSteps) {
 TEST_F(ConsoleProgressTest, BytesAreReadable) {
   ConsoleProgress progress({stream_, false});
   TrainEvent event;
-  event.kind = "progress";
+  event.kind = EventKind::kProgress;
   event.phase = "prepare";
   event.unit = "bytes";
   event.done = int64_t{1} << 29;
@@ -138,7 +138,7 @@ TEST_F(ConsoleProgressTest, TheLiveLineNeverWraps) {
   {
     ConsoleProgress progress({stream_, true, 22});
     TrainEvent event;
-    event.kind = "progress";
+    event.kind = EventKind::kProgress;
     event.phase = "train";
     event.activity = "loading caf\xC3\xA9 and much more";
     progress.Emit(event);
@@ -149,10 +149,10 @@ TEST_F(ConsoleProgressTest, TheLiveLineNeverWraps) {
 TEST_F(ConsoleProgressTest, SaysWarningsAndErrors) {
   ConsoleProgress progress({stream_, false});
   TrainEvent event;
-  event.kind = "warning";
+  event.kind = EventKind::kWarning;
   event.message = "beta is small";
   progress.Emit(event);
-  event.kind = "error";
+  event.kind = EventKind::kError;
   event.message = "no such folder";
   progress.Emit(event);
   EXPECT_EQ(Text(), "warning: beta is small\nfpo-train: no such folder\n");

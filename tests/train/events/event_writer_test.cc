@@ -35,7 +35,7 @@ class EventWriterTest : public testing::Test {
 
 TrainEvent Step(int64_t step) {
   TrainEvent event;
-  event.kind = "step";
+  event.kind = EventKind::kStep;
   event.step = step;
   event.metrics["loss"] = 0.5;
   return event;
@@ -62,7 +62,7 @@ TEST_F(EventWriterTest, FullPipeDropsStepsAndCountsThem) {
   std::string text = ReadAll();
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 5000);
   TrainEvent event;
-  event.kind = "checkpoint";
+  event.kind = EventKind::kCheckpoint;
   writer.Emit(event);
   text = ReadAll();
   const auto parsed = ParseEvent(text.substr(0, text.size() - 1));
@@ -76,7 +76,7 @@ TEST_F(EventWriterTest, GoneReaderIsNotAnError) {
   ends_[0] = -1;
   writer.Emit(Step(1));
   TrainEvent event;
-  event.kind = "result";
+  event.kind = EventKind::kResult;
   writer.Emit(event);
 }
 

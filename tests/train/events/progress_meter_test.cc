@@ -43,7 +43,7 @@ TEST_F(ProgressMeterTest, WorkIsToldAfterTheIntervalWithTheNumbersOfTheOutermost
   step.Advance();
   step.Advance();
   ASSERT_THAT(told(), SizeIs(1));
-  EXPECT_EQ(told()[0].kind, "progress");
+  EXPECT_EQ(told()[0].kind, EventKind::kProgress);
   EXPECT_EQ(told()[0].phase, "train");
   EXPECT_EQ(told()[0].done, 63);
   EXPECT_EQ(told()[0].total, 120);
@@ -61,11 +61,11 @@ TEST_F(ProgressMeterTest, OtherEventsCountAsMovementAndPassThrough) {
   Work hashing("hashing the weights", 100, "bytes");
   Pass(absl::Seconds(3));
   TrainEvent step;
-  step.kind = "step";
+  step.kind = EventKind::kStep;
   meter_.Emit(step);
   hashing.Advance(10);
   ASSERT_THAT(told(), SizeIs(1));
-  EXPECT_EQ(told()[0].kind, "step");
+  EXPECT_EQ(told()[0].kind, EventKind::kStep);
   Pass(absl::Seconds(2));
   hashing.Advance(10);
   ASSERT_THAT(told(), SizeIs(2));
@@ -120,7 +120,7 @@ TEST(ProgressMeter, NoPartOfARunIsSilent) {
   ASSERT_TRUE(RunTraining(job, tiny.Run("out"), {meter, nullptr, group}).ok());
   std::vector<std::string> told;
   for (const TrainEvent& event : list.events) {
-    if (event.kind != "progress") continue;
+    if (event.kind != EventKind::kProgress) continue;
     told.push_back(
         absl::StrCat(event.phase, " ", event.total, " ", event.unit, ": ", event.activity));
   }

@@ -18,7 +18,7 @@ class CountedEvents final : public EventSink {
   int* count_;
 };
 
-TrainEvent Event(const std::string& kind, const std::string& message = "") {
+TrainEvent Event(EventKind kind, const std::string& message = "") {
   TrainEvent event;
   event.kind = kind;
   event.message = message;
@@ -31,21 +31,21 @@ TEST(SupervisedSink, TheAgentGetsAllAndTheLogWhatPeopleRead) {
   int events = 0;
   {
     SupervisedSink sink(std::make_unique<CountedEvents>(&events), log);
-    sink.Emit(Event("phase", "90 training and 10 evaluation pairs"));
+    sink.Emit(Event(EventKind::kPhase, "90 training and 10 evaluation pairs"));
     for (int64_t step = 1; step <= 9; ++step) {
-      TrainEvent event = Event("step");
+      TrainEvent event = Event(EventKind::kStep);
       event.step = step;
       event.total = 9;
       event.metrics = {{"loss", 0.5}};
       sink.Emit(event);
     }
-    sink.Emit(Event("records"));
-    TrainEvent batch = Event("progress");
+    sink.Emit(Event(EventKind::kRecords));
+    TrainEvent batch = Event(EventKind::kProgress);
     batch.phase = "reference";
     batch.unit = "responses";
     sink.Emit(batch);
-    sink.Emit(Event("warning", "said by the agent"));
-    sink.Emit(Event("error", "said on stderr"));
+    sink.Emit(Event(EventKind::kWarning, "said by the agent"));
+    sink.Emit(Event(EventKind::kError, "said on stderr"));
   }
   std::string text(static_cast<size_t>(std::ftell(log)), ' ');
   std::rewind(log);
@@ -64,7 +64,7 @@ TEST(SupervisedSink, LoadingForTheReferenceIsInTheLog) {
   int events = 0;
   {
     SupervisedSink sink(std::make_unique<CountedEvents>(&events), log);
-    TrainEvent loading = Event("progress");
+    TrainEvent loading = Event(EventKind::kProgress);
     loading.phase = "reference";
     loading.unit = "bytes";
     loading.done = 1 << 20;

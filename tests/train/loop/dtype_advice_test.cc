@@ -36,7 +36,7 @@ TEST(DtypeAdvice, MeasuresOnlyForBfloat16OnACpu) {
   // Whether this machine warns is its own affair; a warning is one line.
   WarnOfSlowDtype("bfloat16", c10::Device(c10::kCPU), events);
   EXPECT_LE(events.events.size(), 1u);
-  for (const TrainEvent& event : events.events) EXPECT_EQ(event.kind, "warning");
+  for (const TrainEvent& event : events.events) EXPECT_EQ(event.kind, EventKind::kWarning);
 }
 
 TEST(DtypeAdvice, TheMeasurementIsOfBothTypes) {

@@ -25,7 +25,7 @@ class StoppingSink final : public EventSink {
  public:
   explicit StoppingSink(int64_t step) : step_(step) {}
   void Emit(TrainEvent event) override {
-    if (event.kind == "step" && event.step == step_) RequestStop();
+    if (event.kind == EventKind::kStep && event.step == step_) RequestStop();
   }
 
  private:

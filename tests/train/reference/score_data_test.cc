@@ -64,7 +64,7 @@ TEST_F(ScoreDataTest, OneLineAPairInInputOrder) {
   EXPECT_EQ(lines[2].at("rejected").at("tokens"), 3);
   EXPECT_LT(lines[0].at("chosen").at("sum_logp").get<double>(), 0);
   EXPECT_EQ(lines[0].at("chosen").count("features"), 0u);
-  EXPECT_EQ(events_.Of("records")[0].count, 6);
+  EXPECT_EQ(events_.Of(EventKind::kRecords)[0].count, 6);
 }
 
 TEST_F(ScoreDataTest, RecordFileHoldsTheSameNumbers) {

@@ -37,11 +37,11 @@ TEST(ScoreServer, AnswersInTheOrderOfTheOrdinals) {
       tiny, job, {{"score", {5, 0, 9}, tiny.Path("a.fpr")}, {"score", {1}, tiny.Path("b.fpr")}},
       &events);
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(events.Of("hello").size(), 1u);
-  ASSERT_EQ(events.Of("records").size(), 2u);
-  EXPECT_EQ(events.Of("records")[0].count, 3);
-  EXPECT_GT(events.Of("records")[0].metrics.at("flops"), 0);
-  EXPECT_EQ(events.Of("records")[0].file, tiny.Path("a.fpr"));
+  EXPECT_EQ(events.Of(EventKind::kHello).size(), 1u);
+  ASSERT_EQ(events.Of(EventKind::kRecords).size(), 2u);
+  EXPECT_EQ(events.Of(EventKind::kRecords)[0].count, 3);
+  EXPECT_GT(events.Of(EventKind::kRecords)[0].metrics.at("flops"), 0);
+  EXPECT_EQ(events.Of(EventKind::kRecords)[0].file, tiny.Path("a.fpr"));
   const auto file = RecordFile::Open(tiny.Path("a.fpr"));
   ASSERT_TRUE(file.ok()) << file.status();
   const auto keys = ReadKeysFile(tiny.Path("prepared/reference.keys"));

@@ -18,7 +18,9 @@ using ::testing::HasSubstr;
 class EventList final : public EventSink {
  public:
   void Emit(TrainEvent event) override {
-    texts.push_back(absl::StrCat(event.kind, " ", event.message));
+    const bool warns = event.kind == EventKind::kWarning;
+    ASSERT_TRUE(warns || event.kind == EventKind::kPhase);
+    texts.push_back(absl::StrCat(warns ? "warning " : "phase ", event.message));
   }
   std::vector<std::string> texts;
 };

@@ -55,9 +55,9 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
   ASSERT_EQ(evaluations.size(), 3u);  // steps 0, 2 and 3
   EXPECT_EQ(evaluations[0].count("eval_logps/accuracies"), 1u);
   EXPECT_EQ(evaluations[0].count("eval_divergence/relative"), 1u);
-  ASSERT_EQ(events.Of("result").size(), 1u);
-  EXPECT_EQ(events.Of("result")[0].metrics.count("eval_rewards/accuracies"), 1u);
-  EXPECT_EQ(events.Of("step").size(), 3u);
+  ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
+  EXPECT_EQ(events.Of(EventKind::kResult)[0].metrics.count("eval_rewards/accuracies"), 1u);
+  EXPECT_EQ(events.Of(EventKind::kStep).size(), 3u);
 }
 
 TEST(RunTraining, EveryMethodTakesAStepAndTheLossFalls) {
@@ -82,7 +82,7 @@ TEST(RunTraining, AConstraintThatDrownsThePreferenceIsSaidOnce) {
   ASSERT_TRUE(TrainOnce(job, tiny.Run("quiet"), &quiet).ok());
   const auto drowned = [](const RecordingSink& events) {
     int count = 0;
-    for (const TrainEvent& event : events.Of("warning")) {
+    for (const TrainEvent& event : events.Of(EventKind::kWarning)) {
       count += event.message.find("the constraint drowns the preference") == 0 ? 1 : 0;
     }
     return count;
@@ -103,8 +103,8 @@ TEST(RunTraining, AWarmUpLongerThanTheRunIsSaid) {
   job.schedule.warmup_steps = 150;
   RecordingSink events;
   ASSERT_TRUE(TrainOnce(job, tiny.Run("out"), &events).ok());
-  ASSERT_EQ(events.Of("warning").size(), 1u);
-  EXPECT_NE(events.Of("warning")[0].message.find("warmup_steps: 150"), std::string::npos);
+  ASSERT_EQ(events.Of(EventKind::kWarning).size(), 1u);
+  EXPECT_NE(events.Of(EventKind::kWarning)[0].message.find("warmup_steps: 150"), std::string::npos);
 }
 
 TEST(RunTraining, SftLearnsItsData) {
@@ -161,7 +161,7 @@ TEST(RunTraining, ResumeIsBitwise) {
   RecordingSink events;
   const absl::Status status = TrainOnce(job, parts, &events);
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(events.Of("step").size(), 3u);
+  EXPECT_EQ(events.Of(EventKind::kStep).size(), 3u);
   EXPECT_EQ(Slurp(tiny.Path("whole/model/model.safetensors")),
             Slurp(tiny.Path("parts/model/model.safetensors")));
   const auto whole = ReadMetrics(tiny.Path("whole"));
@@ -321,7 +321,7 @@ TEST(RunTraining, TheReferenceIsComputedOfWhatIsRead) {
     RecordingSink events;
     const absl::Status status = TrainOnce(asked, options, &events);
     EXPECT_TRUE(status.ok()) << status;
-    const auto results = events.Of("result");
+    const auto results = events.Of(EventKind::kResult);
     return results.empty() ? -1 : results[0].metrics.at("reference_records_computed");
   };
   EXPECT_EQ(computed(job), 2 * (4 + 2));
@@ -357,7 +357,7 @@ TEST(RunTraining, RecordsOfFewerStepsAreRefusedBeforeTheFirst) {
   const absl::Status status = TrainOnce(job, options, &events);
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
   EXPECT_NE(status.message().find("lacks 16 of the 34 records"), absl::string_view::npos) << status;
-  EXPECT_TRUE(events.Of("step").empty());
+  EXPECT_TRUE(events.Of(EventKind::kStep).empty());
 }
 
 TEST(RunTraining, AFinishedRunGoesOnWhenMoreStepsAreAsked) {
@@ -371,7 +371,7 @@ TEST(RunTraining, AFinishedRunGoesOnWhenMoreStepsAreAsked) {
   RecordingSink events;
   ASSERT_TRUE(TrainOnce(job, options, &events).ok());
   EXPECT_EQ(ReadMetrics(tiny.Path("out")).size(), 5u);
-  EXPECT_EQ(events.Of("step").back().step, 5);
+  EXPECT_EQ(events.Of(EventKind::kStep).back().step, 5);
 }
 
 TEST(RunTraining, FinishedRunIsDoneAtOnceAndSaysSo) {
@@ -382,12 +382,13 @@ TEST(RunTraining, FinishedRunIsDoneAtOnceAndSaysSo) {
   options.resume = true;
   RecordingSink events;
   ASSERT_TRUE(TrainOnce(tiny.Job("dpo"), options, &events).ok());
-  EXPECT_TRUE(events.Of("step").empty());
-  ASSERT_EQ(events.Of("phase").size(), 1u);
-  EXPECT_EQ(events.Of("phase")[0].message.find("nothing was trained: " + tiny.Path("out")), 0u);
-  EXPECT_NE(events.Of("phase")[0].message.find("finished 20"), std::string::npos);
-  ASSERT_EQ(events.Of("result").size(), 1u);
-  EXPECT_EQ(events.Of("result")[0].metrics.count("eval_loss"), 1u);
+  EXPECT_TRUE(events.Of(EventKind::kStep).empty());
+  ASSERT_EQ(events.Of(EventKind::kPhase).size(), 1u);
+  EXPECT_EQ(
+      events.Of(EventKind::kPhase)[0].message.find("nothing was trained: " + tiny.Path("out")), 0u);
+  EXPECT_NE(events.Of(EventKind::kPhase)[0].message.find("finished 20"), std::string::npos);
+  ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
+  EXPECT_EQ(events.Of(EventKind::kResult)[0].metrics.count("eval_loss"), 1u);
 }
 
 TEST(RunTraining, EveryOptionPathRuns) {

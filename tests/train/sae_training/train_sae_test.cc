@@ -32,8 +32,8 @@ TEST(TrainSae, ReachesItsL0AndExplainsTheModel) {
   const absl::Status status =
       TrainSae(SaeJob(tiny), {tiny.Path("prepared"), tiny.Path("trained"), at::kCPU}, events);
   ASSERT_TRUE(status.ok()) << status;
-  ASSERT_EQ(events.Of("result").size(), 1u);
-  const auto result = events.Of("result")[0].metrics;
+  ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
+  const auto result = events.Of(EventKind::kResult)[0].metrics;
   EXPECT_GT(result.at("l0"), 3);
   EXPECT_LT(result.at("l0"), 12);
   EXPECT_LT(result.at("fvu"), 0.7);
@@ -74,7 +74,7 @@ TEST(TrainSae, CollectingActivationsIsToldBeforeTheFirstStep) {
   ASSERT_TRUE(TrainSae(job, {tiny.Path("prepared"), tiny.Path("trained"), at::kCPU}, meter).ok());
   std::vector<std::string> before_steps;
   for (const TrainEvent& event : events.events) {
-    if (event.kind == "step") break;
+    if (event.kind == EventKind::kStep) break;
     before_steps.push_back(absl::StrCat(event.phase, " ", event.done, "/", event.total, " ",
                                         event.unit, ": ", event.activity));
   }

@@ -68,7 +68,7 @@ absl::StatusOr<Trajectory> TrainRank(const TinyRun& tiny, const JobConfig& job,
                        Trainer::Create(job, inputs, folder, {events, nullptr, *group}));
   FPO_RETURN_IF_ERROR(trainer->Run());
   Trajectory trajectory;
-  for (const char* kind : {"step", "evaluation"}) {
+  for (const EventKind kind : {EventKind::kStep, EventKind::kEvaluation}) {
     for (const TrainEvent& event : events.Of(kind)) trajectory.Add(event.metrics);
   }
   for (const auto& [name, tensor] : inputs.policy.model.Parameters()) {

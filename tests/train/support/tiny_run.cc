@@ -38,7 +38,7 @@ void Must(const absl::Status& status) { ASSERT_TRUE(status.ok()) << status; }
 
 }  // namespace
 
-std::vector<TrainEvent> RecordingSink::Of(const std::string& kind) const {
+std::vector<TrainEvent> RecordingSink::Of(EventKind kind) const {
   std::vector<TrainEvent> found;
   for (const TrainEvent& event : events) {
     if (event.kind == kind) found.push_back(event);

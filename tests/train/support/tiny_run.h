@@ -16,7 +16,7 @@ namespace fpo::train {
 class RecordingSink final : public EventSink {
  public:
   void Emit(TrainEvent event) override { events.push_back(std::move(event)); }
-  std::vector<TrainEvent> Of(const std::string& kind) const;
+  std::vector<TrainEvent> Of(EventKind kind) const;
   std::vector<TrainEvent> events;
 };
 

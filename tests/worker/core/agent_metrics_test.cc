@@ -15,13 +15,13 @@ TEST(AgentMetricsTest, CountsStepsAndExits) {
   MetricsRegistry registry;
   AgentMetrics metrics(&registry);
   TrainEvent step;
-  step.kind = "step";
+  step.kind = EventKind::kStep;
   step.metrics = {
       {"step_seconds", 0.5}, {"pairs", 8}, {"tokens", 100}, {"cache_wait_seconds", 0.25}};
   metrics.OnTrainEvent(step);
   metrics.OnTrainEvent(step);
   TrainEvent other;
-  other.kind = "evaluation";
+  other.kind = EventKind::kEvaluation;
   other.metrics = {{"pairs", 1000}};
   metrics.OnTrainEvent(other);
   metrics.OnRankExit("done");
@@ -43,7 +43,7 @@ TEST(AgentMetricsTest, IgnoresNumbersThatAreNone) {
   MetricsRegistry registry;
   AgentMetrics metrics(&registry);
   TrainEvent step;
-  step.kind = "step";
+  step.kind = EventKind::kStep;
   step.metrics = {{"pairs", -1}, {"tokens", std::numeric_limits<double>::quiet_NaN()}};
   metrics.OnTrainEvent(step);
   EXPECT_THAT(registry.Text(), HasSubstr("fpo_train_pairs_total 0\n"));

@@ -29,7 +29,7 @@ TEST_F(RunCheckpointsTest, TheManifestSaysWhatTheCoordinatorKeeps) {
   const std::string folder = Make("step-10", good_);
   const std::optional<TrainEvent> event = DescribeCheckpoint(folder);
   ASSERT_TRUE(event.has_value());
-  EXPECT_EQ(event->kind, "checkpoint");
+  EXPECT_EQ(event->kind, EventKind::kCheckpoint);
   EXPECT_EQ(event->step, 10);
   EXPECT_EQ(event->file, folder);
   EXPECT_EQ(event->digest, ToHex(Sha256Of(good_)));

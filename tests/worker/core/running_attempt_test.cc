@@ -75,7 +75,7 @@ class AttemptTest : public ::testing::Test {
       }
     }
   }
-  std::vector<std::string> Kinds(const std::string& kind) {
+  std::vector<std::string> Kinds(EventKind kind) {
     std::vector<std::string> phases;
     for (const TrainEvent& event : events_) {
       if (event.kind == kind) phases.push_back(event.phase);
@@ -118,7 +118,7 @@ TEST_F(AttemptTest, TheOutputFolderIsLookedAtBeforeAnythingIsComputed) {
   EXPECT_EQ(end.end.end_class, "invalid");
   EXPECT_THAT(end.end.message, HasSubstr("seed: 42 here, 7 in the folder"));
   Collect();
-  EXPECT_THAT(Kinds("phase"), ElementsAre());
+  EXPECT_THAT(Kinds(EventKind::kPhase), ElementsAre());
 }
 
 TEST_F(AttemptTest, AFinishedRunIsSaidAndNothingIsComputed) {
@@ -131,7 +131,7 @@ TEST_F(AttemptTest, AFinishedRunIsSaidAndNothingIsComputed) {
   EXPECT_THAT(end.end.message, HasSubstr("nothing was trained"));
   EXPECT_THAT(end.end.message, HasSubstr("finished 2026-05-03 10:20:31 UTC"));
   Collect();
-  EXPECT_THAT(Kinds("phase"), ElementsAre("train", "finish"));
+  EXPECT_THAT(Kinds(EventKind::kPhase), ElementsAre("train", "finish"));
   EXPECT_THAT(logs_, HasSubstr("attempt done: nothing was trained"));
 }
 
@@ -148,8 +148,8 @@ TEST_F(AttemptTest, RunsAllPhases) {
   EXPECT_EQ(reports_[0].status, ReportStatus::kRunning);
   EXPECT_EQ(reports_.back().prepared, "d1");
   EXPECT_EQ(reports_.back().cache->records_total, 20);
-  EXPECT_THAT(Kinds("phase"), ElementsAre("prepare", "reference", "train", "finish"));
-  EXPECT_EQ(Kinds("result").size(), 1u) << "that of prepare is not the job's";
+  EXPECT_THAT(Kinds(EventKind::kPhase), ElementsAre("prepare", "reference", "train", "finish"));
+  EXPECT_EQ(Kinds(EventKind::kResult).size(), 1u) << "that of prepare is not the job's";
   EXPECT_THAT(logs_, HasSubstr("stdout: run begins\n"));
   EXPECT_THAT(logs_, HasSubstr("agent: trainer: fake_trainer 1\n"));
   EXPECT_FALSE(fs::exists(parts_.work / "jobs/" + assignment_.attempt.job_id)) << "cleaned up";

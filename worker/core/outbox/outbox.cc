@@ -18,9 +18,7 @@ namespace {
 void EncodeGaps(LineBatch* batch) {
   for (Line& line : batch->lines) {
     if (line.stream.empty()) continue;
-    TrainEvent event;
-    event.kind = "warning";
-    event.message = line.text;
+    TrainEvent event = WarningEvent(line.text);
     event.time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
     line.text = EncodeEvent(event);
   }

@@ -47,14 +47,16 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
   {
     absl::MutexLock lock(&mutex_);
     last_heard_ = absl::Now();
-    if (event.kind == "error" && !event.message.empty()) words_[rank].error = event.message;
+    if (event.kind == EventKind::kError && !event.message.empty())
+      words_[rank].error = event.message;
   }
-  outbox_->AddEvent(attempt_, {.rank = rank,
-                               .stream = "",
-                               .time_unix_ms = absl::ToUnixMillis(absl::Now()),
-                               .text = event.kind == "checkpoint" ? Described(event, json) : json});
+  outbox_->AddEvent(attempt_,
+                    {.rank = rank,
+                     .stream = "",
+                     .time_unix_ms = absl::ToUnixMillis(absl::Now()),
+                     .text = event.kind == EventKind::kCheckpoint ? Described(event, json) : json});
   // People read the log, not the events.
-  const bool warns = event.kind == "warning" || event.kind == "checkpoint_bad";
+  const bool warns = event.kind == EventKind::kWarning || event.kind == EventKind::kCheckpointBad;
   if (warns) OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
 }
 

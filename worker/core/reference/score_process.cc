@@ -122,9 +122,9 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
   {
     absl::MutexLock lock(&mutex_);
     heard_ = absl::Now();
-    if (event.kind == "hello") loaded_ = true;
-    if (event.kind == "progress" && loaded_) done_ = std::max(done_, event.done);
-    if (event.kind == "records") {
+    if (event.kind == EventKind::kHello) loaded_ = true;
+    if (event.kind == EventKind::kProgress && loaded_) done_ = std::max(done_, event.done);
+    if (event.kind == EventKind::kRecords) {
       answered_ = true;
       answered_file_ = event.file;
       answered_count_ = event.count;
@@ -132,8 +132,8 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
       answered_flops_ = flops == event.metrics.end() ? 0 : flops->second;
     }
   }
-  if (event.kind == "progress") return OnProgress(rank, event, json);
-  if (event.kind != "records") output_->OnEvent(rank, event, json);
+  if (event.kind == EventKind::kProgress) return OnProgress(rank, event, json);
+  if (event.kind != EventKind::kRecords) output_->OnEvent(rank, event, json);
 }
 
 // While it loads, its numbers are the phase's. Within a command they are a small part: the phase

@@ -102,7 +102,7 @@ TEST_F(LineIntakeTest, OldEpochsAreEvidenceOnly) {
 
 TEST_F(LineIntakeTest, ALateResultOfTheFinishedAttemptCounts) {
   Apply(ReportOf(*jobs_.Get(job_id_), "w1", ReportStatus::kSucceeded));
-  TrainEvent result = EventOf("result");
+  TrainEvent result = EventOf(EventKind::kResult);
   result.metrics["eval_loss"] = 0.25;
   ASSERT_TRUE(intake_.AddEvents("w1", Events(1, {EncodeEvent(result)}), kStart).ok());
   EXPECT_EQ(jobs_.Get(job_id_)->result.at("eval_loss"), 0.25);

@@ -160,7 +160,7 @@ TEST_F(LogRetentionTest, AJobKeepsItsNewestHundredThousandEvents) {
   const std::string id = AddJob("a");
   EventBatch batch;
   batch.ref = {id, 1, 9};
-  batch.items.resize(1000, {0, "{}"});
+  batch.items.resize(1000, EventItem(0, "{}"));
   for (uint64_t i = 0; i < 102; ++i) {
     batch.first_seq = i * 1000;
     ASSERT_TRUE(intake.AddEvents("w1", batch, kStart).ok());

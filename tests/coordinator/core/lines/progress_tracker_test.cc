@@ -11,7 +11,10 @@ const absl::Time kLater = kStart + absl::Seconds(3);
 class ProgressTrackerTest : public ::testing::Test {
  protected:
   bool Track(const std::string& line, int32_t rank = 0) {
-    return TrackEvent(line, rank, kLater, &job_) != EventEffect::kNone;
+    const TrainEvent event = EventIn(line);
+    if (!ConcernsJob(event, rank)) return false;
+    TrackEvent(event, kLater, &job_);
+    return true;
   }
   bool progressed() const { return job_.attempts.back().progressed; }
 
@@ -22,7 +25,7 @@ TEST_F(ProgressTrackerTest, PhasesStartOverAndCountOnFirstArrival) {
   ASSERT_TRUE(Track(PhaseLine("prepare")));
   EXPECT_EQ(job_.progress.phase, "prepare");
   EXPECT_FALSE(progressed()) << "beginning is not progress";
-  TrainEvent event = EventOf("progress");
+  TrainEvent event = EventOf(EventKind::kProgress);
   event.phase = "prepare";
   event.done = 5;
   event.total = 10;
@@ -46,7 +49,7 @@ TEST_F(ProgressTrackerTest, ReachingAPhaseAgainIsNoProgress) {
 }
 
 TEST_F(ProgressTrackerTest, AReferenceRecordIsProgressOnce) {
-  TrainEvent event = EventOf("progress");
+  TrainEvent event = EventOf(EventKind::kProgress);
   event.phase = "reference";
   event.done = 100;
   event.total = 200;
@@ -60,7 +63,7 @@ TEST_F(ProgressTrackerTest, AReferenceRecordIsProgressOnce) {
 
 TEST_F(ProgressTrackerTest, OnlyRecordsCountAsRecords) {
   job_.phase_reached = 1;
-  TrainEvent loading = EventOf("progress");
+  TrainEvent loading = EventOf(EventKind::kProgress);
   loading.phase = "reference";
   loading.done = 1 << 30;
   loading.total = 1 << 30;
@@ -73,7 +76,7 @@ TEST_F(ProgressTrackerTest, OnlyRecordsCountAsRecords) {
 }
 
 TEST_F(ProgressTrackerTest, AnActivityWithoutNumbersLeavesThoseOfThePhase) {
-  TrainEvent event = EventOf("progress");
+  TrainEvent event = EventOf(EventKind::kProgress);
   event.phase = "reference";
   event.done = 20;
   event.total = 68;
@@ -93,7 +96,7 @@ TEST_F(ProgressTrackerTest, AnActivityWithoutNumbersLeavesThoseOfThePhase) {
 
 TEST_F(ProgressTrackerTest, AStepEndsWhatWasDoneForIt) {
   Track(PhaseLine("train"));
-  TrainEvent event = EventOf("progress");
+  TrainEvent event = EventOf(EventKind::kProgress);
   event.phase = "train";
   event.done = 100;
   event.total = 4096;
@@ -105,12 +108,12 @@ TEST_F(ProgressTrackerTest, AStepEndsWhatWasDoneForIt) {
   EXPECT_EQ(job_.progress.total, 40);
   EXPECT_EQ(job_.progress.unit, "steps");
   EXPECT_EQ(job_.progress.activity, "");
-  event = EventOf("progress");
+  event = EventOf(EventKind::kProgress);
   event.phase = "train";
   event.activity = "evaluating: 8 of 512 pairs";
   Track(EncodeEvent(event));
   EXPECT_EQ(job_.progress.activity, "evaluating: 8 of 512 pairs");
-  Track(EncodeEvent(EventOf("evaluation")));
+  Track(EncodeEvent(EventOf(EventKind::kEvaluation)));
   EXPECT_EQ(job_.progress.activity, "");
 }
 
@@ -122,7 +125,7 @@ TEST_F(ProgressTrackerTest, StepsUpdateNumbersAndMetrics) {
   EXPECT_EQ(job_.progress.done, 7);
   EXPECT_EQ(job_.progress.unit, "steps");
   EXPECT_EQ(job_.progress.metrics.at("loss"), 0.5);
-  TrainEvent evaluation = EventOf("evaluation");
+  TrainEvent evaluation = EventOf(EventKind::kEvaluation);
   evaluation.step = 7;
   evaluation.metrics["eval_loss"] = 0.4;
   Track(EncodeEvent(evaluation));
@@ -133,7 +136,7 @@ TEST_F(ProgressTrackerTest, ABadCheckpointCountsNoLongerAndWritingItAgainIsNoPro
   Track(CheckpointLine(200));
   Track(CheckpointLine(400));
   job_.attempts.back().progressed = false;
-  TrainEvent bad = EventOf("checkpoint_bad");
+  TrainEvent bad = EventOf(EventKind::kCheckpointBad);
   bad.step = 400;
   bad.message = "model.safetensors has another SHA-256";
   ASSERT_TRUE(Track(EncodeEvent(bad)));
@@ -164,11 +167,11 @@ TEST_F(ProgressTrackerTest, OnlyANewerCheckpointIsProgress) {
 }
 
 TEST_F(ProgressTrackerTest, ResultAndErrorAreKept) {
-  TrainEvent result = EventOf("result");
+  TrainEvent result = EventOf(EventKind::kResult);
   result.metrics = {{"eval_rewards/accuracies", 0.8}};
   Track(EncodeEvent(result));
   EXPECT_EQ(job_.result, result.metrics);
-  TrainEvent error = EventOf("error");
+  TrainEvent error = EventOf(EventKind::kError);
   error.error_class = "memory";
   error.message = "CUDA out of memory";
   Track(EncodeEvent(error), 3);
@@ -191,10 +194,10 @@ TEST_F(ProgressTrackerTest, WhatIsNotAnEventChangesNothing) {
 }
 
 TEST(ShowsWork, IsPhaseProgressOrStep) {
-  EXPECT_TRUE(ShowsWork(PhaseLine("prepare")));
-  EXPECT_TRUE(ShowsWork(StepLine(1, 2, 3)));
-  EXPECT_FALSE(ShowsWork(CheckpointLine(1)));
-  EXPECT_FALSE(ShowsWork("garbage"));
+  EXPECT_TRUE(ShowsWork(EventIn(PhaseLine("prepare"))));
+  EXPECT_TRUE(ShowsWork(EventIn(StepLine(1, 2, 3))));
+  EXPECT_FALSE(ShowsWork(EventIn(CheckpointLine(1))));
+  EXPECT_FALSE(ShowsWork(EventIn("garbage")));
 }
 
 }  // namespace

@@ -178,7 +178,7 @@ TEST(OutboxGapTest, DroppedEventsBecomeAWarningEvent) {
   while (const std::optional<Outgoing> next = outbox.Next(absl::Now())) {
     for (const Line& line : std::get<EventBatch>(*next).lines) {
       const absl::StatusOr<TrainEvent> event = ParseEvent(line.text);
-      warnings += event.ok() && event->kind == "warning" ? 1 : 0;
+      warnings += event.ok() && event->kind == EventKind::kWarning ? 1 : 0;
     }
   }
   EXPECT_EQ(warnings, 1);

@@ -10,7 +10,7 @@ namespace {
 
 std::string Progress(int64_t done) {
   TrainEvent event;
-  event.kind = "progress";
+  event.kind = EventKind::kProgress;
   event.done = done;
   return EncodeEvent(event) + "\n";
 }

@@ -29,7 +29,7 @@ class RankOutputTest : public ::testing::Test {
 
 TEST_F(RankOutputTest, PassesLinesAndEventsOn) {
   TrainEvent step;
-  step.kind = "step";
+  step.kind = EventKind::kStep;
   step.metrics["pairs"] = 4;
   output_.OnEvent(2, step, "{json}");
   output_.OnLine(2, "stdout", "hello");
@@ -52,7 +52,7 @@ TEST_F(RankOutputTest, TheErrorEventIsTheLastWordElseTheEndOfStderr) {
   output_.OnLine(0, "stdout", "not this");
   EXPECT_EQ(output_.LastWords(0), "line 4\nline 5\nline 6\nline 7\nline 8");
   TrainEvent error;
-  error.kind = "error";
+  error.kind = EventKind::kError;
   error.message = "no such layer";
   output_.OnEvent(0, error, EncodeEvent(error));
   EXPECT_EQ(output_.LastWords(0), "no such layer");

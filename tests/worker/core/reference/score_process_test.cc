@@ -108,7 +108,7 @@ TEST_F(ScoreProcessTest, TellsOfLoadingWithNumbersAndOfItsCommandInWords) {
     for (const auto& line : events->lines) {
       const auto event = ParseEvent(line.text);
       ASSERT_TRUE(event.ok()) << event.status();
-      if (event->kind == "progress") told.push_back(*event);
+      if (event->kind == EventKind::kProgress) told.push_back(*event);
     }
   }
   ASSERT_EQ(told.size(), 2u);
