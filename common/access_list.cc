@@ -118,7 +118,7 @@ absl::StatusOr<Principal> Admit(const AccessEntry* entry, absl::string_view what
                        : absl::StrCat("the ", what, " of ", entry->principal.name, " has expired");
   return WithErrorInfo(
       absl::UnauthenticatedError(text),
-      {.reason = "UNAUTHENTICATED",
+      {.reason = ErrorReason::kUnauthenticated,
        .hint = "ask who runs the server for another, or name the right file with --token-file"});
 }
 

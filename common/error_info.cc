@@ -1,80 +1,42 @@
 #include "common/error_info.h"
 
 #include <cstddef>
-#include <cstdint>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 
 namespace fpo {
 namespace {
 
-constexpr int kReason = 1, kField = 2, kHint = 3, kIds = 4;
-constexpr int kLengthDelimited = 2;  // the only wire type of ErrorDetail
+// Names of the payloads. The reason is always there, also without a name.
+constexpr char kReason[] = "fpo/reason";
+constexpr char kField[] = "fpo/field";
+constexpr char kHint[] = "fpo/hint";
 
-void AppendVarint(uint64_t value, std::string* out) {
-  for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
-  out->push_back(static_cast<char>(value));
+std::string IdPayload(size_t index) { return absl::StrCat("fpo/id/", index); }
+
+std::optional<std::string> Payload(const absl::Status& status, absl::string_view name) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(name);
+  if (!payload) return std::nullopt;
+  return std::string(*payload);
 }
 
-void AppendString(int field, const std::string& value, std::string* out) {
-  AppendVarint(static_cast<uint64_t>(field) << 3 | kLengthDelimited, out);
-  AppendVarint(value.size(), out);
-  out->append(value);
-}
-
-std::optional<uint64_t> ReadVarint(const std::string& bytes, size_t* at) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 63 && *at < bytes.size(); shift += 7) {
-    const auto byte = static_cast<uint8_t>(bytes[(*at)++]);
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-  return std::nullopt;
+void SetPayload(absl::Status* status, absl::string_view name, const std::string& value) {
+  status->ErasePayload(name);
+  if (!value.empty()) status->SetPayload(name, absl::Cord(value));
 }
 
 }  // namespace
 
-std::string EncodeErrorInfo(const ErrorInfo& info) {
-  std::string out;
-  if (!info.reason.empty()) AppendString(kReason, info.reason, &out);
-  if (!info.field.empty()) AppendString(kField, info.field, &out);
-  if (!info.hint.empty()) AppendString(kHint, info.hint, &out);
-  for (const std::string& id : info.ids) AppendString(kIds, id, &out);
-  return out;
-}
-
-std::optional<ErrorInfo> DecodeErrorInfo(const std::string& bytes) {
-  ErrorInfo info;
-  for (size_t at = 0; at < bytes.size();) {
-    const std::optional<uint64_t> tag = ReadVarint(bytes, &at);
-    if (!tag || (*tag & 7) != kLengthDelimited) return std::nullopt;
-    const std::optional<uint64_t> length = ReadVarint(bytes, &at);
-    if (!length || *length > bytes.size() - at) return std::nullopt;
-    std::string value = bytes.substr(at, *length);
-    at += *length;
-    switch (*tag >> 3) {
-      case kReason:
-        info.reason = std::move(value);
-        break;
-      case kField:
-        info.field = std::move(value);
-        break;
-      case kHint:
-        info.hint = std::move(value);
-        break;
-      case kIds:
-        info.ids.push_back(std::move(value));
-        break;
-      default:
-        break;  // a field of a newer version
-    }
-  }
-  return info;
-}
-
 void AttachErrorInfo(absl::Status* status, const ErrorInfo& info) {
-  status->SetPayload(kErrorInfoType, absl::Cord(EncodeErrorInfo(info)));
+  status->SetPayload(kReason, absl::Cord(ErrorReasonName(info.reason)));
+  SetPayload(status, kField, info.field);
+  SetPayload(status, kHint, info.hint);
+  for (size_t i = 0; i < info.ids.size(); ++i) {
+    status->SetPayload(IdPayload(i), absl::Cord(info.ids[i]));
+  }
+  for (size_t i = info.ids.size(); status->ErasePayload(IdPayload(i)); ++i) continue;
 }
 
 absl::Status WithErrorInfo(absl::Status status, const ErrorInfo& info) {
@@ -83,14 +45,20 @@ absl::Status WithErrorInfo(absl::Status status, const ErrorInfo& info) {
 }
 
 std::optional<ErrorInfo> GetErrorInfo(const absl::Status& status) {
-  const absl::optional<absl::Cord> payload = status.GetPayload(kErrorInfoType);
-  if (!payload) return std::nullopt;
-  return DecodeErrorInfo(std::string(*payload));
+  const std::optional<std::string> reason = Payload(status, kReason);
+  if (!reason) return std::nullopt;
+  ErrorInfo info{.reason = ErrorReasonFromName(*reason),
+                 .field = Payload(status, kField).value_or(""),
+                 .hint = Payload(status, kHint).value_or("")};
+  for (size_t i = 0;; ++i) {
+    std::optional<std::string> id = Payload(status, IdPayload(i));
+    if (!id) return info;
+    info.ids.push_back(*std::move(id));
+  }
 }
 
-std::string ErrorReason(const absl::Status& status) {
-  const std::optional<ErrorInfo> info = GetErrorInfo(status);
-  return info ? info->reason : "";
+ErrorReason ReasonOf(const absl::Status& status) {
+  return ErrorReasonFromName(Payload(status, kReason).value_or(""));
 }
 
 }  // namespace fpo

@@ -40,7 +40,7 @@ absl::Status Usage(const CLI::App& app, absl::string_view message) {
   const CLI::App* chosen = Chosen(app);
   const std::string place = chosen == &app ? "" : absl::StrCat(chosen->get_name(), ": ");
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(place, message)),
-                       {.reason = "USAGE", .hint = HelpCommand(app)});
+                       {.reason = ErrorReason::kUsage, .hint = HelpCommand(app)});
 }
 
 // "--lease", of the program and of the chosen subcommand.
@@ -285,7 +285,7 @@ absl::Status LocateFlagError(const CLI::App& app, const ProgramArguments& argume
     if (file.ok()) place = file->PlaceOf(flag);
   }
   return WithErrorInfo(absl::Status(error.code(), absl::StrCat(place, message)),
-                       {.reason = "USAGE", .hint = HelpCommand(app)});
+                       {.reason = ErrorReason::kUsage, .hint = HelpCommand(app)});
 }
 
 std::string ProgramErrorText(const absl::Status& error) {

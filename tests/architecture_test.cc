@@ -46,7 +46,7 @@ const std::vector<Layer>& Layers() {
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
-      {"common/rpc/", {"common/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"common/rpc/", {"common/", "proto/fpo/v1/error.pb.h"}, {"torch/", "ATen/", "rocksdb/"}},
       {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"coordinator/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"cache/core/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},

@@ -22,7 +22,9 @@ int ExitCodeOf(const absl::Status& status) {
       return 2;
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:
-      return ErrorReason(status).empty() ? 1 : 6;  // a file that may not be read has no reason
+      return ReasonOf(status) == ErrorReason::kUnspecified
+                 ? 1
+                 : 6;  // a file that may not be read has no reason
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
       return 7;

@@ -183,11 +183,11 @@ absl::StatusOr<pb::GetRecordsResponse> ToProto(
       message.add_missing(static_cast<int32_t>(i));
     }
     if (message.packed().size() > kPackedResponseBytesMax) {
-      return WithErrorInfo(
-          absl::ResourceExhaustedError(absl::StrCat("the first ", i + 1, " of ", records.size(),
-                                                    " records have ", message.packed().size(),
-                                                    " bytes and fill the answer")),
-          {.reason = "ANSWER_TOO_LARGE", .hint = "ask for fewer keys, or pull the manifest"});
+      return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
+                               "the first ", i + 1, " of ", records.size(), " records have ",
+                               message.packed().size(), " bytes and fill the answer")),
+                           {.reason = ErrorReason::kAnswerTooLarge,
+                            .hint = "ask for fewer keys, or pull the manifest"});
     }
   }
   return message;

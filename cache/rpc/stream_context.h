@@ -41,7 +41,7 @@ struct StreamContext {
 // Busy: come back later.
 inline absl::Status TooManyCalls() {
   return WithErrorInfo(absl::ResourceExhaustedError("the cache has too many calls to serve"),
-                       {.reason = "BUSY", .hint = "retry after a second"});
+                       {.reason = ErrorReason::kBusy, .hint = "retry after a second"});
 }
 
 // Cancels a call whose peer stopped sending or reading. The stream says when it waits for the peer.

@@ -40,7 +40,8 @@ absl::Status Upstream::Explain(const grpc::Status& status) const {
   return WithErrorInfo(
       absl::UnavailableError(absl::StrCat("this replica cannot reach its cache at ", address_, ": ",
                                           result.message())),
-      {.reason = "UPSTREAM_UNAVAILABLE", .hint = "retry; what the replica has is still served"});
+      {.reason = ErrorReason::kUpstreamUnavailable,
+       .hint = "retry; what the replica has is still served"});
 }
 
 absl::Status Upstream::PutManifest(const NewManifest& manifest, pb::PutManifestResponse* response) {

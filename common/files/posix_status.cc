@@ -49,17 +49,19 @@ ErrorInfo InfoOf(int error_number) {
   switch (error_number) {
     case ENOENT:
     case ENOTDIR:
-      return {.reason = "NO_FILE", .hint = "is the path right? the folder in it must exist"};
+      return {.reason = ErrorReason::kNoFile,
+              .hint = "is the path right? the folder in it must exist"};
     case EISDIR:
-      return {.reason = "IS_FOLDER", .hint = "name a file, not a folder"};
+      return {.reason = ErrorReason::kIsFolder, .hint = "name a file, not a folder"};
     case EACCES:
     case EPERM:
-      return {.reason = "FILE_DENIED", .hint = "see who may use it: ls -ld"};
+      return {.reason = ErrorReason::kFileDenied, .hint = "see who may use it: ls -ld"};
     case EROFS:
-      return {.reason = "FILE_DENIED", .hint = "name a place that can be written"};
+      return {.reason = ErrorReason::kFileDenied, .hint = "name a place that can be written"};
     case ENOSPC:
     case EDQUOT:
-      return {.reason = "DISK_FULL", .hint = "free space there (df -h), or name another place"};
+      return {.reason = ErrorReason::kDiskFull,
+              .hint = "free space there (df -h), or name another place"};
     default:
       return {};
   }
@@ -94,7 +96,7 @@ absl::Status PosixError(int error_number, absl::string_view call, absl::string_v
       CodeOf(error_number),
       absl::StrCat(call, " ", path, ": ", std::generic_category().message(error_number)));
   const ErrorInfo info = InfoOf(error_number);
-  if (!info.reason.empty()) AttachErrorInfo(&error, info);
+  if (info.reason != ErrorReason::kUnspecified) AttachErrorInfo(&error, info);
   return error;
 }
 

@@ -26,7 +26,7 @@ inline absl::Status RequireDeadline(const grpc::ServerContextBase& context) {
   }
   return WithErrorInfo(
       absl::InvalidArgumentError("the call has no deadline; unary calls need one within 24 hours"),
-      {.reason = "NO_DEADLINE", .hint = "set a deadline, normally 10 s"});
+      {.reason = ErrorReason::kNoDeadline, .hint = "set a deadline, normally 10 s"});
 }
 
 }  // namespace fpo

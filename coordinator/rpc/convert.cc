@@ -273,7 +273,7 @@ absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
     if (state < 1 || state > kJobStates) {
       return WithErrorInfo(
           absl::InvalidArgumentError(absl::StrCat("states: ", state, " is not a job state")),
-          {.reason = "BAD_STATE", .field = "states"});
+          {.reason = ErrorReason::kBadState, .field = "states"});
     }
     filter.states.push_back(static_cast<JobState>(state - 1));
   }
@@ -317,7 +317,7 @@ absl::StatusOr<WorkerMode> FromProto(const pb::SetWorkerModeRequest& request) {
   if (!pb::SetWorkerModeRequest::Mode_IsValid(request.mode())) {
     return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
                              "mode: ", static_cast<int>(request.mode()), " is no worker mode")),
-                         {.reason = "BAD_MODE", .field = "mode"});
+                         {.reason = ErrorReason::kBadMode, .field = "mode"});
   }
   return WorkerMode{static_cast<WorkerMode::Kind>(request.mode()), request.note()};
 }

@@ -122,7 +122,8 @@ absl::Status StatusOf(const pb::PushError& error) {
   const auto code = static_cast<absl::StatusCode>(error.code());
   absl::Status status(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
                       error.message());
-  return WithErrorInfo(std::move(status), {.reason = error.reason(), .hint = error.hint()});
+  return WithErrorInfo(std::move(status),
+                       {.reason = ErrorReasonFromName(error.reason()), .hint = error.hint()});
 }
 
 }  // namespace fpo::coordinator

@@ -44,7 +44,7 @@ absl::Status CheckPriority(int64_t priority) {
   return WithErrorInfo(
       absl::InvalidArgumentError(
           absl::StrCat("priority ", priority, " is out of range; allowed: from 0 to 1000")),
-      {.reason = "BAD_PRIORITY", .field = "priority", .hint = "higher runs first"});
+      {.reason = ErrorReason::kBadPriority, .field = "priority", .hint = "higher runs first"});
 }
 
 // Absent: as the coordinator is configured.
@@ -57,7 +57,9 @@ absl::StatusOr<std::optional<absl::Duration>> GraceOf(const pb::CancelJobRequest
   return WithErrorInfo(
       absl::InvalidArgumentError(absl::StrCat("grace ", absl::FormatDuration(grace),
                                               " is out of range; allowed: from 0s to 1h")),
-      {.reason = "BAD_GRACE", .field = "grace", .hint = "--now kills its processes at once"});
+      {.reason = ErrorReason::kBadGrace,
+       .field = "grace",
+       .hint = "--now kills its processes at once"});
 }
 
 }  // namespace
@@ -90,7 +92,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerConte
       Fill(*preview, response);
       return absl::OkStatus();
     }
-    if (ErrorReason(preview.status()) != "INVALID_JOB") return preview.status();
+    if (ReasonOf(preview.status()) != ErrorReason::kInvalidJob) return preview.status();
     const std::string text(preview.status().message());
     for (absl::string_view problem : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
       response->add_problems(std::string(problem));

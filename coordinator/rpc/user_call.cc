@@ -10,13 +10,14 @@ namespace fpo::coordinator {
 
 absl::Status TooBusy() {
   return WithErrorInfo(absl::ResourceExhaustedError("the coordinator has too many calls waiting"),
-                       {.reason = "BUSY", .hint = "try again in a second"});
+                       {.reason = ErrorReason::kBusy, .hint = "try again in a second"});
 }
 
 absl::Status Explained(absl::Status status) {
-  if (!absl::IsResourceExhausted(status) || !ErrorReason(status).empty()) return status;
+  if (!absl::IsResourceExhausted(status) || ReasonOf(status) != ErrorReason::kUnspecified)
+    return status;
   return WithErrorInfo(std::move(status),
-                       {.reason = "STORE_FULL",
+                       {.reason = ErrorReason::kStoreFull,
                         .hint = "tell who runs the coordinator; what runs goes on, and this works "
                                 "again once there is space"});
 }
@@ -27,7 +28,8 @@ void Audit(const UserCall& call, const Principal* caller, const absl::Status& st
   if (!call.changes && !refused) return;
   if (caller != nullptr && !caller->name.empty()) entry.who = caller->name;
   const std::optional<ErrorInfo> info = GetErrorInfo(status);
-  if (info && info->reason == "ROLE" && !info->ids.empty()) entry.who = info->ids.front();
+  if (info && info->reason == ErrorReason::kRole && !info->ids.empty())
+    entry.who = info->ids.front();
   if (entry.who.empty()) entry.who = call.context->peer();
   entry.method = call.method;
   entry.time = call.parts->wall->Now();

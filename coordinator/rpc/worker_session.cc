@@ -108,7 +108,7 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
   if (worker_id_.empty() != message.has_hello()) {
     return WithErrorInfo(
         absl::InvalidArgumentError("the first message of a session, and only it, is Hello"),
-        {.reason = "BAD_HELLO"});
+        {.reason = ErrorReason::kBadHello});
   }
   switch (message.kind_case()) {
     case pb::WorkerMessage::kHello:

@@ -27,9 +27,9 @@ class Reader {
 
   absl::Status Wrong(int line, absl::string_view what) const {
     const std::string place = line > 0 ? absl::StrCat(path_, ":", line) : path_;
-    return WithErrorInfo(
-        absl::InvalidArgumentError(absl::StrCat(place, ": ", what)),
-        {.reason = "BAD_CONFIG", .hint = "correct the line, or remove the file and begin anew"});
+    return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(place, ": ", what)),
+                         {.reason = ErrorReason::kBadConfig,
+                          .hint = "correct the line, or remove the file and begin anew"});
   }
   absl::StatusOr<ContextFile> Read(const JobNode& root) const {
     ContextFile file;

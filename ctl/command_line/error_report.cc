@@ -19,7 +19,7 @@ std::string HintOf(const absl::Status& error) {
   if (info && !info->hint.empty()) return info->hint;
   switch (ExitCodeOf(error)) {
     case ExitCode::kInvalid:
-      return ErrorReason(error) == kInvalidJobReason
+      return ReasonOf(error) == ErrorReason::kInvalidJob
                  ? "every key: fpoctl schema; an example: fpoctl init fpo"
                  : "fpoctl --help";
     case ExitCode::kNotFound:
@@ -59,7 +59,7 @@ std::string ErrorText(const absl::Status& error) {
   std::vector<std::string> lines = absl::StrSplit(message, '\n', absl::SkipEmpty());
   for (std::string& line : lines) line = OneLine(line);
   std::string text;
-  if (ErrorReason(error) == kInvalidJobReason) {
+  if (ReasonOf(error) == ErrorReason::kInvalidJob) {
     for (const std::string& line : lines) absl::StrAppend(&text, line, "\n");
     const size_t count = lines.size();
     lines = {absl::StrCat("the job is not valid: ", count, count == 1 ? " problem" : " problems")};
@@ -73,7 +73,7 @@ std::string ErrorJson(const absl::Status& error) {
   const ErrorInfo info = GetErrorInfo(error).value_or(ErrorInfo());
   nlohmann::ordered_json json;
   json["code"] = absl::StatusCodeToString(error.code());
-  json["reason"] = info.reason;
+  json["reason"] = std::string(ErrorReasonName(info.reason));
   json["message"] = std::string(error.message());
   json["field"] = info.field;
   json["hint"] = HintOf(error);

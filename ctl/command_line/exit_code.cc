@@ -8,20 +8,20 @@ namespace fpo::ctl {
 
 absl::Status UsageError(absl::string_view message, absl::string_view hint) {
   return WithErrorInfo(absl::InvalidArgumentError(message),
-                       {.reason = kUsageReason, .hint = std::string(hint)});
+                       {.reason = ErrorReason::kUsage, .hint = std::string(hint)});
 }
 
 absl::Status InterruptedError() {
-  return WithErrorInfo(absl::CancelledError("interrupted"), {.reason = kInterruptedReason});
+  return WithErrorInfo(absl::CancelledError("interrupted"), {.reason = ErrorReason::kInterrupted});
 }
 
 ExitCode ExitCodeOf(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
+  const ErrorReason reason = ReasonOf(status);
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ExitCode::kOk;
     case absl::StatusCode::kInvalidArgument:
-      return reason == kUsageReason ? ExitCode::kUsage : ExitCode::kInvalid;
+      return reason == ErrorReason::kUsage ? ExitCode::kUsage : ExitCode::kInvalid;
     case absl::StatusCode::kOutOfRange:
       return ExitCode::kInvalid;
     case absl::StatusCode::kNotFound:
@@ -39,7 +39,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
       return ExitCode::kQuota;
     case absl::StatusCode::kCancelled:
-      return reason == kInterruptedReason ? ExitCode::kInterrupted : ExitCode::kInternal;
+      return reason == ErrorReason::kInterrupted ? ExitCode::kInterrupted : ExitCode::kInternal;
     default:
       return ExitCode::kInternal;
   }

@@ -22,11 +22,6 @@ enum class ExitCode : int {
   kInterrupted = 130,  // Ctrl-C, as shells count it
 };
 
-// Reasons that fpoctl itself puts into an error's ErrorInfo.
-inline constexpr char kUsageReason[] = "USAGE";
-inline constexpr char kInterruptedReason[] = "INTERRUPTED";
-inline constexpr char kInvalidJobReason[] = "INVALID_JOB";  // the coordinator uses it too
-
 // An error of the command line: exit 2.
 absl::Status UsageError(absl::string_view message, absl::string_view hint);
 

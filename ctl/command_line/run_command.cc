@@ -15,7 +15,7 @@ int Fail(const absl::Status& error, bool json, std::ostream& err) {
 
 absl::Status OutputLost() {
   return WithErrorInfo(absl::DataLossError("standard output could not be written"),
-                       {.reason = "OUTPUT_LOST",
+                       {.reason = ErrorReason::kOutputLost,
                         .hint = "is the disk full, or did its reader end? df -h shows the space"});
 }
 

@@ -30,7 +30,9 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
     return WithErrorInfo(
         absl::FailedPreconditionError(absl::StrCat("job ", id, " cannot be cancelled: it is ",
                                                    pb::JobState_Name(job.state()), " already")),
-        {.reason = "JOB_TERMINAL", .hint = absl::StrCat("fpoctl describe ", id), .ids = {id}});
+        {.reason = ErrorReason::kJobTerminal,
+         .hint = absl::StrCat("fpoctl describe ", id),
+         .ids = {id}});
   }
   if (session.settings().json) {
     session.out << AnswerJson(answer) << "\n";

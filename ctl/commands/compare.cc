@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<std::string>> LabelledJobs(CoordinatorClient& coordin
   if (!ids.empty()) return ids;
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no job has the label ", absl::StrJoin(labels, " and "))),
-      {.reason = "NO_JOBS", .hint = "their labels: fpoctl list --json"});
+      {.reason = ErrorReason::kNoJobs, .hint = "their labels: fpoctl list --json"});
 }
 
 // What to type: the jobs that have results, the newest first.

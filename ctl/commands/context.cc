@@ -23,14 +23,14 @@ constexpr const char* kSettable[] = {"server",   "cache-server", "tls-ca",
 
 absl::Status NoContext(const std::string& name) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("there is no context \"", name, "\"")),
-                       {.reason = "NO_CONTEXT", .hint = "fpoctl context list"});
+                       {.reason = ErrorReason::kNoContext, .hint = "fpoctl context list"});
 }
 
 absl::StatusOr<std::string> PathOf(const Session& session) {
   if (!session.environment.config_path.empty()) return session.environment.config_path;
   return WithErrorInfo(
       absl::FailedPreconditionError("neither XDG_CONFIG_HOME nor HOME names a folder"),
-      {.reason = "NO_HOME", .hint = "export HOME"});
+      {.reason = ErrorReason::kNoHome, .hint = "export HOME"});
 }
 
 std::string ContextJson(const std::string& name, const Context& context, bool current) {

@@ -96,7 +96,7 @@ absl::StatusOr<int64_t> WantedStep(Session& session, CoordinatorClient& coordina
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("job ", job_id, " has no checkpoint",
                                        answer.checkpoints().empty() ? "" : " with a score")),
-      {.reason = "NO_CHECKPOINT", .hint = absl::StrCat("fpoctl ckpt list ", job_id)});
+      {.reason = ErrorReason::kNoCheckpoint, .hint = absl::StrCat("fpoctl ckpt list ", job_id)});
 }
 
 // --to, or a folder here named after the job. A name that the coordinator made up leads nowhere

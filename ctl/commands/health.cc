@@ -48,7 +48,7 @@ absl::Status Ask(Session& session, Service* service) {
   service->error = WithErrorInfo(
       absl::UnavailableError(absl::StrCat("the ", service->site.service, " at ",
                                           service->site.address, " is ", health.status)),
-      {.reason = "NOT_SERVING",
+      {.reason = ErrorReason::kNotServing,
        .hint = absl::StrCat("it starts or stops; try again, or see the log of ",
                             service->site.program)});
   return absl::OkStatus();
@@ -64,7 +64,7 @@ absl::Status Sum(const std::vector<Service>& services) {
     absl::StrAppend(&message, message.empty() ? "" : "; ", service.error.message());
   }
   if (message.empty()) return absl::OkStatus();
-  info.reason = "NOT_SERVING";
+  info.reason = ErrorReason::kNotServing;
   return WithErrorInfo(absl::UnavailableError(message), info);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 absl::Status WithHint(const absl::Status& status) {
   if (GetErrorInfo(status).has_value()) return status;
-  return WithErrorInfo(status, {.reason = "INIT", .hint = "fpoctl init --help"});
+  return WithErrorInfo(status, {.reason = ErrorReason::kInit, .hint = "fpoctl init --help"});
 }
 
 absl::StatusOr<ExitCode> RunInit(Session& session) {

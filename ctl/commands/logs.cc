@@ -81,7 +81,7 @@ class LogReading {
 absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinator,
                                   const pb::LogsRequest& request) {
   const absl::Status status = LogReading(session, coordinator, request).Run();
-  if (ErrorReason(status) == kInterruptedReason) {
+  if (ReasonOf(status) == ErrorReason::kInterrupted) {
     return Interrupted(session, "logs -f", request.job_id());
   }
   FPO_RETURN_IF_ERROR(status);

@@ -42,7 +42,7 @@ void PrintCharts(Session& session, const pb::MetricsResponse& answer, bool all) 
 
 absl::Status NoSeries(const std::string& job_id, const std::string& what, const std::string& hint) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("job ", job_id, " has no ", what)),
-                       {.reason = "NO_METRICS", .hint = hint, .ids = {job_id}});
+                       {.reason = ErrorReason::kNoMetrics, .hint = hint, .ids = {job_id}});
 }
 
 // There are no numbers of any name: what the job does instead.

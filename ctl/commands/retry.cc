@@ -30,7 +30,7 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
     // JSON is YAML, and the reader of job files knows --set.
     const absl::StatusOr<JobConfig> config =
         ReadJobYaml(found.job().spec().config_json(), "job " + found.job().job_id(), set);
-    if (!config.ok()) return WithErrorInfo(config.status(), {.reason = kInvalidJobReason});
+    if (!config.ok()) return WithErrorInfo(config.status(), {.reason = ErrorReason::kInvalidJob});
     request.mutable_spec()->set_config_json(WriteJobJson(*config));
   }
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")

@@ -74,7 +74,7 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   if (response.problems_size() > 0) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrJoin(response.problems(), "\n")),
-        {.reason = kInvalidJobReason,
+        {.reason = ErrorReason::kInvalidJob,
          .hint = absl::StrCat("the lines: ",
                               CommandLineOf({"validate", session.invocation.Get("FILE")}))});
   }

@@ -37,7 +37,7 @@ absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent)
   if (list.ok()) return list;
   return WithErrorInfo(
       absl::InvalidArgumentError(absl::StrCat(path, ": ", list.status().message())),
-      {.reason = "ACCESS_LIST",
+      {.reason = ErrorReason::kAccessList,
        .hint = "is it the file of --access? it is JSON with a list of principals"});
 }
 
@@ -100,7 +100,7 @@ absl::Status CheckIsNew(const Session& session, const AccessList& list) {
     return WithErrorInfo(
         absl::AlreadyExistsError(absl::StrCat(name, " has a token already, ", IdOf(entry), ", as ",
                                               RoleName(entry.principal.role))),
-        {.reason = "HAS_TOKEN",
+        {.reason = ErrorReason::kHasToken,
          .hint = absl::StrCat("one more, e.g. to change over: ", CommandLineOf(again))});
   }
   return absl::OkStatus();
@@ -170,7 +170,8 @@ absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
     return WithErrorInfo(
         absl::NotFoundError(id.empty() ? absl::StrCat("nobody in ", path, " is called ", name)
                                        : absl::StrCat(name, " has no token ", id, " in ", path)),
-        {.reason = "NO_PRINCIPAL", .hint = CommandLineOf({"token", "list", "--access", path})});
+        {.reason = ErrorReason::kNoPrincipal,
+         .hint = CommandLineOf({"token", "list", "--access", path})});
   }
   FPO_RETURN_IF_ERROR(WriteFileAtomically(path, list.ToJson()));
   if (session.settings().json) {

@@ -23,7 +23,7 @@ absl::Status StrictProblems(const LoadedJob& job, const std::string& name) {
   std::vector<std::string> lines;
   for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, name));
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(lines, "\n")),
-                       {.reason = kInvalidJobReason,
+                       {.reason = ErrorReason::kInvalidJob,
                         .field = job.missing.front().key,
                         .hint = "without --strict-files this is a warning: workers may see other "
                                 "disks"});

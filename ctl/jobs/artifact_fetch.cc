@@ -30,7 +30,7 @@ constexpr size_t kReadBytes = 1 << 20;
 absl::Status Differs(const OpenFolder& folder, const std::string& name) {
   return WithErrorInfo(
       absl::AlreadyExistsError(absl::StrCat(folder.path(), "/", name, " is another file already")),
-      {.reason = "FILE_EXISTS", .hint = "name another folder with --to, or remove it"});
+      {.reason = ErrorReason::kFileExists, .hint = "name another folder with --to, or remove it"});
 }
 
 // Digest of what the descriptor holds, from its beginning.
@@ -49,7 +49,7 @@ absl::StatusOr<int64_t> DigestOf(const FileDescriptor& file, Sha256* digest) {
 
 bool MayTryAgain(const absl::Status& status) {
   // An agent that lost its connection dials in again within seconds.
-  return IsLost(status) || ErrorReason(status) == "NO_HOLDER";
+  return IsLost(status) || ReasonOf(status) == ErrorReason::kNoHolder;
 }
 
 }  // namespace
@@ -63,7 +63,8 @@ class ArtifactFetch::Part {
       return WithErrorInfo(
           absl::AlreadyExistsError(absl::StrCat("another download writes ", folder.path(), "/",
                                                 name, kPartEnding, " just now")),
-          {.reason = "FILE_BUSY", .hint = "wait for its end, or name another folder with --to"});
+          {.reason = ErrorReason::kFileBusy,
+           .hint = "wait for its end, or name another folder with --to"});
     }
     Part part(std::move(file), absl::StrCat(folder.path(), "/", name, kPartEnding));
     FPO_ASSIGN_OR_RETURN(part.bytes_, DigestOf(part.file_, &part.digest_));
@@ -115,7 +116,8 @@ absl::Status ArtifactFetch::CheckList(const std::vector<pb::ArtifactFile>& files
   if (files.empty()) {
     return WithErrorInfo(
         absl::NotFoundError(absl::StrCat("job ", source_.job_id, " left no files where it ran")),
-        {.reason = "NO_FILES", .hint = absl::StrCat("fpoctl describe ", source_.job_id)});
+        {.reason = ErrorReason::kNoFiles,
+         .hint = absl::StrCat("fpoctl describe ", source_.job_id)});
   }
   std::set<std::string> names;
   for (const pb::ArtifactFile& file : files) {
@@ -206,7 +208,7 @@ absl::StatusOr<FetchedFile> ArtifactFetch::Fetch(const pb::ArtifactFile& file) {
   return WithErrorInfo(
       absl::DataLossError(absl::StrCat("what came of ", file.name(), " has SHA-256 ",
                                        fetched.sha256, ", not that of the file, twice")),
-      {.reason = "CORRUPT",
+      {.reason = ErrorReason::kCorrupt,
        .hint = "run it again; if it stays so, the file is damaged where it is"});
 }
 

@@ -65,7 +65,9 @@ class Following {
       const std::string& id = request_.job_id;
       session_.err << ErrorJson(WithErrorInfo(
           absl::DeadlineExceededError(absl::StrCat("job ", id, " has not ended at the timeout")),
-          {.reason = "TIMEOUT", .hint = absl::StrCat("fpoctl wait ", id), .ids = {id}}));
+          {.reason = ErrorReason::kTimeout,
+           .hint = absl::StrCat("fpoctl wait ", id),
+           .ids = {id}}));
       return ExitCode::kTimeout;
     }
     session_.err << "job " << request_.job_id << " is "
@@ -76,7 +78,7 @@ class Following {
 
   absl::StatusOr<ExitCode> Ended(const absl::Status& status, absl::Time now) {
     display_.Finish(now);
-    if (ErrorReason(status) == kInterruptedReason) {
+    if (ReasonOf(status) == ErrorReason::kInterrupted) {
       return Interrupted(session_, "watch", request_.job_id);
     }
     if (!status.ok()) return status;
@@ -122,7 +124,7 @@ ExitCode Interrupted(Session& session, const std::string& command, const std::st
   if (session.settings().json) {
     session.err << ErrorJson(
         WithErrorInfo(absl::CancelledError(absl::StrCat("interrupted; job ", job_id, " goes on")),
-                      {.reason = kInterruptedReason, .hint = again, .ids = {job_id}}));
+                      {.reason = ErrorReason::kInterrupted, .hint = again, .ids = {job_id}}));
   } else {
     session.err << "\njob " << job_id << " goes on\n  follow again  " << again
                 << "\n  cancel        fpoctl cancel " << job_id << "\n";

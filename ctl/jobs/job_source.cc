@@ -43,14 +43,15 @@ absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
   if (absl::IsResourceExhausted(text.status()) || absl::IsInvalidArgument(text.status())) {
     return WithErrorInfo(
         absl::InvalidArgumentError(absl::StrCat(path, ":1: ", text.status().message())),
-        {.reason = kInvalidJobReason, .hint = "is this a job file? an example: fpoctl init fpo"});
+        {.reason = ErrorReason::kInvalidJob,
+         .hint = "is this a job file? an example: fpoctl init fpo"});
   }
   const bool absent = absl::IsNotFound(text.status());
   const std::string reason(text.status().message());
   const std::string message = absl::StrCat(
       "the job file ", path, " cannot be read: ", reason.substr(reason.rfind(": ") + 2));
   return WithErrorInfo(absent ? absl::NotFoundError(message) : absl::PermissionDeniedError(message),
-                       {.reason = "FILE_UNREADABLE",
+                       {.reason = ErrorReason::kFileUnreadable,
                         .hint = absent ? "check the name, or start with: fpoctl init fpo > job.yaml"
                                        : "check who may read it: ls -l"});
 }
@@ -69,9 +70,9 @@ absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const s
       LoadJob({text, file, JobFolder(path), set, environment.variables});
   if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
   const ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
-  return WithErrorInfo(
-      job.status(),
-      {.reason = kInvalidJobReason, .field = FirstKey(job.status(), file), .hint = info.hint});
+  return WithErrorInfo(job.status(), {.reason = ErrorReason::kInvalidJob,
+                                      .field = FirstKey(job.status(), file),
+                                      .hint = info.hint});
 }
 
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {

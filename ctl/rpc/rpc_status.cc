@@ -56,7 +56,7 @@ absl::Status Unreachable(const std::string& message, const CallSite& site) {
   return WithErrorInfo(
       absl::UnavailableError(
           absl::StrCat("the ", site.service, " at ", site.address, " cannot be reached: ", cause)),
-      {.reason = "UNREACHABLE", .hint = hint});
+      {.reason = ErrorReason::kUnreachable, .hint = hint});
 }
 
 }  // namespace
@@ -79,13 +79,13 @@ absl::Status CallError(const grpc::Status& status, const CallSite& site) {
   } else if (error.code() == absl::StatusCode::kDeadlineExceeded) {
     error = absl::DeadlineExceededError(
         absl::StrCat("the ", site.service, " at ", site.address, " did not answer in time"));
-    AttachErrorInfo(&error, {.reason = "DEADLINE", .hint = "fpoctl health"});
+    AttachErrorInfo(&error, {.reason = ErrorReason::kDeadline, .hint = "fpoctl health"});
   } else if (error.code() == absl::StatusCode::kUnimplemented) {
     error = absl::UnimplementedError(absl::StrCat("what listens at ", site.address,
                                                   " does not know this call: it is not the ",
                                                   site.service, " or an older one"));
     AttachErrorInfo(&error,
-                    {.reason = "UNIMPLEMENTED",
+                    {.reason = ErrorReason::kUnimplemented,
                      .hint = absl::StrCat("check ", site.flag, "; this is: fpoctl version")});
   }
   return error;
@@ -93,10 +93,11 @@ absl::Status CallError(const grpc::Status& status, const CallSite& site) {
 
 bool IsLost(const absl::Status& status) {
   // A stopping server cancels its streams.
-  return status.code() == absl::StatusCode::kUnavailable || ErrorReason(status) == "BUSY" ||
+  return status.code() == absl::StatusCode::kUnavailable ||
+         ReasonOf(status) == ErrorReason::kBusy ||
          status.code() == absl::StatusCode::kDeadlineExceeded ||
          (status.code() == absl::StatusCode::kCancelled &&
-          ErrorReason(status) != kInterruptedReason);
+          ReasonOf(status) != ErrorReason::kInterrupted);
 }
 
 }  // namespace fpo::ctl

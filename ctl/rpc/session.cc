@@ -18,7 +18,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
     if (!token.ok()) {
       return WithErrorInfo(
           token.status(),
-          {.reason = "TOKEN_FILE",
+          {.reason = ErrorReason::kTokenFile,
            .hint = "name the file with your token: --token-file, FPO_TOKEN_FILE, or a "
                    "context (fpoctl context show)"});
     }

@@ -150,8 +150,9 @@ absl::Status FakeCoordinator::Find(const std::string& job_id, Job* job) {
       return absl::OkStatus();
     }
   }
-  return WithErrorInfo(absl::NotFoundError(absl::StrCat("there is no job '", job_id, "'")),
-                       {.reason = "JOB_NOT_FOUND", .field = "job_id", .hint = "fpoctl list"});
+  return WithErrorInfo(
+      absl::NotFoundError(absl::StrCat("there is no job '", job_id, "'")),
+      {.reason = ErrorReason::kJobNotFound, .field = "job_id", .hint = "fpoctl list"});
 }
 
 grpc::Status FakeCoordinator::Submit(grpc::ServerContext* context, const pb::SubmitRequest* request,

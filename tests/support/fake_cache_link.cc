@@ -121,7 +121,8 @@ absl::Status FakeCacheLink::RenewClaim(uint64_t claim, int64_t) {
     if (now) live_[claim] = now() + lease;
     return absl::OkStatus();
   }
-  return WithErrorInfo(absl::FailedPreconditionError("no such claim"), {.reason = "UNKNOWN_CLAIM"});
+  return WithErrorInfo(absl::FailedPreconditionError("no such claim"),
+                       {.reason = ErrorReason::kUnknownClaim});
 }
 
 absl::Status FakeCacheLink::ReleaseClaim(uint64_t claim) {
@@ -149,7 +150,7 @@ absl::StatusOr<worker::StoredRecords> FakeCacheLink::PutRecords(const worker::Re
     if (live_.count(upload.claim) == 0 || holder == holders_.end() ||
         holder->second != upload.claim) {
       return WithErrorInfo(absl::FailedPreconditionError("no such claim"),
-                           {.reason = "UNKNOWN_CLAIM"});
+                           {.reason = ErrorReason::kUnknownClaim});
     }
     records_.emplace(record.key, record);
     holders_.erase(holder);

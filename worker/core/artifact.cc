@@ -77,7 +77,7 @@ absl::Status Gone(const ArtifactOrder& order, const absl::Status& why) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat(order.folder, order.file.empty() ? "" : "/", order.file,
                                        " is not there (any more): ", why.message())),
-      {.reason = "ARTIFACT_GONE",
+      {.reason = ErrorReason::kArtifactGone,
        .hint = "retention removed it, or somebody did; a checkpoint that is pinned stays"});
 }
 

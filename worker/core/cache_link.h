@@ -85,7 +85,7 @@ struct RecordFrame {
 
 // The reference cache as the reference phase needs it; rpc/cache_client speaks to fpo-cache. Calls
 // block, end early with Cancelled when `stop` is requested, and carry the cache's reason word
-// (ErrorReason): UNKNOWN_CLAIM, STALE_CLAIM, MANIFEST_NOT_FOUND, MANIFEST_INCOMPLETE. Thread-safe.
+// (ReasonOf): kUnknownClaim, kStaleClaim, kManifestNotFound, kManifestIncomplete. Thread-safe.
 class CacheLink {
  public:
   virtual ~CacheLink() = default;

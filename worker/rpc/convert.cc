@@ -163,7 +163,7 @@ pb::PushArtifactRequest ErrorToProto(const absl::Status& error) {
   proto.set_code(static_cast<int>(error.code()));
   proto.set_message(std::string(error.message()));
   const ErrorInfo info = GetErrorInfo(error).value_or(ErrorInfo());
-  proto.set_reason(info.reason);
+  proto.set_reason(std::string(ErrorReasonName(info.reason)));
   proto.set_hint(info.hint);
   return message;
 }

@@ -28,8 +28,9 @@ constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks 
 
 // Why dialling again is of no use; OK: it may be.
 absl::Status FinalRefusal(const absl::Status& status, const std::string& address, bool idle) {
-  const std::string reason = ErrorReason(status);
-  if (reason == "WORKER_NAME_TAKEN" || reason == "WORKER_REPLACED" || reason == "BAD_HELLO") {
+  const ErrorReason reason = ReasonOf(status);
+  if (reason == ErrorReason::kWorkerNameTaken || reason == ErrorReason::kWorkerReplaced ||
+      reason == ErrorReason::kBadHello) {
     return status;
   }
   // A token may have been revoked by mistake: what runs goes on meanwhile.

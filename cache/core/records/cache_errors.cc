@@ -7,12 +7,12 @@ namespace fpo::cache {
 
 absl::Status BadRequest(const std::string& field, const std::string& why) {
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(field, ": ", why)),
-                       {.reason = "INVALID_REQUEST", .field = field});
+                       {.reason = ErrorReason::kInvalidRequest, .field = field});
 }
 
 absl::Status NoManifest(const Digest& id) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("no manifest ", ToHex(id))),
-                       {.reason = "MANIFEST_NOT_FOUND",
+                       {.reason = ErrorReason::kManifestNotFound,
                         .hint = "put the manifest first, or list what there is",
                         .ids = {ToHex(id)}});
 }
@@ -21,22 +21,23 @@ absl::Status Incomplete(const Digest& id, int64_t missing, int64_t total) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("manifest ", ToHex(id), " is not complete: ", missing,
                                         " of ", total, " records are missing")),
-                       {.reason = "MANIFEST_INCOMPLETE",
+                       {.reason = ErrorReason::kManifestIncomplete,
                         .hint = "claim and compute them, or wait for those who do",
                         .ids = {ToHex(id)}});
 }
 
 absl::Status ForeignKey(const Digest& key, const Digest& manifest_id) {
-  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
-                           "key ", ToHex(key), " is not of manifest ", ToHex(manifest_id))),
-                       {.reason = "KEY_NOT_IN_MANIFEST", .ids = {ToHex(key), ToHex(manifest_id)}});
+  return WithErrorInfo(
+      absl::InvalidArgumentError(
+          absl::StrCat("key ", ToHex(key), " is not of manifest ", ToHex(manifest_id))),
+      {.reason = ErrorReason::kKeyNotInManifest, .ids = {ToHex(key), ToHex(manifest_id)}});
 }
 
 absl::Status NotHeld(uint64_t claim_id, const Digest& key) {
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("claim ", claim_id, " does not hold ", ToHex(key),
                                                  ", and other bytes or none are stored")),
-      {.reason = "STALE_CLAIM",
+      {.reason = ErrorReason::kStaleClaim,
        .hint = "claim again",
        .ids = {absl::StrCat(claim_id), ToHex(key)}});
 }
@@ -45,7 +46,7 @@ absl::Status CacheFull(int64_t stored, int64_t limit) {
   return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
                            "the cache holds ", stored, " bytes of records and takes no more above ",
                            limit, " (--reject-bytes)")),
-                       {.reason = "CACHE_FULL",
+                       {.reason = ErrorReason::kCacheFull,
                         .hint = "unpin or remove manifests (fpoctl cache gc), or raise the limit"});
 }
 
@@ -54,7 +55,7 @@ absl::Status BadRecord(const Digest& key, size_t count) {
       absl::DataLossError(absl::StrCat("the stored record ", ToHex(key), " is damaged",
                                        count > 1 ? absl::StrCat(", and ", count - 1, " more") : "",
                                        ": quarantined")),
-      {.reason = "RECORD_DAMAGED",
+      {.reason = ErrorReason::kRecordDamaged,
        .hint = "register the manifest again: what is missing is computed again",
        .ids = {ToHex(key)}});
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kCounterBits = 40;
 
-absl::Status ClaimError(uint64_t claim_id, const char* reason, const std::string& why) {
+absl::Status ClaimError(uint64_t claim_id, ErrorReason reason, const std::string& why) {
   return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat("claim ", claim_id, " ", why)),
                        {.reason = reason, .hint = "claim again", .ids = {absl::StrCat(claim_id)}});
 }
@@ -28,7 +28,7 @@ absl::StatusOr<uint64_t> ClaimTable::Grant(const Digest& recipe_id, absl::Span<c
     return WithErrorInfo(
         absl::ResourceExhaustedError(
             absl::StrCat("all ", options_.claims_max, " claims are taken")),
-        {.reason = "TOO_MANY_CLAIMS", .hint = "retry when builders have finished"});
+        {.reason = ErrorReason::kTooManyClaims, .hint = "retry when builders have finished"});
   }
   const uint64_t id = boot_bits_ | ++last_counter_;
   LiveClaim& claim = claims_[id];
@@ -76,7 +76,7 @@ absl::Status ClaimTable::Renew(uint64_t claim_id, int64_t records_done, absl::Ti
   } else if (now - claim.progress_at >= options_.idle_max) {
     End(it);
     ++expired_total_;
-    return ClaimError(claim_id, "STALE_CLAIM",
+    return ClaimError(claim_id, ErrorReason::kStaleClaim,
                       absl::StrCat("lapsed: renewed for ", absl::FormatDuration(options_.idle_max),
                                    " and still at ", records_done, " records done"));
   }
@@ -127,10 +127,11 @@ ClaimTable::Claims::iterator ClaimTable::End(Claims::iterator claim) {
 absl::Status ClaimTable::CheckLive(uint64_t claim_id) const {
   if (claims_.contains(claim_id)) return absl::OkStatus();
   if ((claim_id >> kCounterBits) != (boot_bits_ >> kCounterBits)) {
-    return ClaimError(claim_id, "UNKNOWN_CLAIM",
+    return ClaimError(claim_id, ErrorReason::kUnknownClaim,
                       "is not of this run of the cache, which forgets claims when it restarts");
   }
-  return ClaimError(claim_id, "STALE_CLAIM", "has ended: released, or not renewed in time");
+  return ClaimError(claim_id, ErrorReason::kStaleClaim,
+                    "has ended: released, or not renewed in time");
 }
 
 int64_t ClaimTable::live() const {

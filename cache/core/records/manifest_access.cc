@@ -29,7 +29,7 @@ absl::Status MayRead(const ManifestHeader& header, const Principal& reader) {
   }
   return WithErrorInfo(absl::PermissionDeniedError(absl::StrCat(
                            "manifest ", ToHex(header.id), " is not shared with ", reader.name)),
-                       {.reason = "NOT_SHARED",
+                       {.reason = ErrorReason::kNotShared,
                         .field = "manifest_id",
                         .hint = "its owners share it by reference.share in their job files"});
 }
@@ -41,7 +41,7 @@ absl::Status MayChange(const ManifestHeader& header, const Principal& caller) {
   }
   return WithErrorInfo(absl::PermissionDeniedError(absl::StrCat(
                            "manifest ", ToHex(header.id), " is not one of ", caller.name, "'s")),
-                       {.reason = "NOT_YOURS",
+                       {.reason = ErrorReason::kNotYours,
                         .field = "manifest_id",
                         .hint = "only those who registered it and admins may change it"});
 }

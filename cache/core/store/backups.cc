@@ -24,7 +24,7 @@ absl::StatusOr<BackupInfo> Backups::Make(absl::Time now) {
   if (options_.folder.empty()) {
     return WithErrorInfo(
         absl::FailedPreconditionError("this cache has no folder for copies"),
-        {.reason = "NO_BACKUP_FOLDER", .hint = "start fpo-cache with --backups DIR"});
+        {.reason = ErrorReason::kNoBackupFolder, .hint = "start fpo-cache with --backups DIR"});
   }
   absl::MutexLock lock(&mutex_);
   std::error_code error;

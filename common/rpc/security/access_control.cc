@@ -99,7 +99,7 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   if (token.empty() && names.empty()) {
     return WithErrorInfo(absl::UnauthenticatedError(
                              "this server wants to know who calls, and the call has no token"),
-                         {.reason = "UNAUTHENTICATED",
+                         {.reason = ErrorReason::kUnauthenticated,
                           .hint = "name a file with your token in FPO_TOKEN_FILE or --token-file"});
   }
   FPO_ASSIGN_OR_RETURN(const Principal caller,
@@ -108,13 +108,14 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   return WithErrorInfo(
       absl::PermissionDeniedError(absl::StrCat(caller.name, " has the role ", RoleName(caller.role),
                                                "; this needs ", RoleName(least))),
-      {.reason = "ROLE", .hint = "ask who runs the server", .ids = {caller.name}});
+      {.reason = ErrorReason::kRole, .hint = "ask who runs the server", .ids = {caller.name}});
 }
 
 absl::Status NotYours(const Principal& caller, absl::string_view what, absl::string_view owner) {
-  return WithErrorInfo(absl::PermissionDeniedError(
-                           absl::StrCat(what, " belongs to ", owner, "; you are ", caller.name)),
-                       {.reason = "NOT_YOURS", .hint = "only its owner and admins may change it"});
+  return WithErrorInfo(
+      absl::PermissionDeniedError(
+          absl::StrCat(what, " belongs to ", owner, "; you are ", caller.name)),
+      {.reason = ErrorReason::kNotYours, .hint = "only its owner and admins may change it"});
 }
 
 }  // namespace fpo

@@ -14,7 +14,7 @@ absl::Status JobStillRuns(const Job& job) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
                                         "; its trainer keeps its checkpoints in order")),
-                       {.reason = "ILLEGAL_TRANSITION",
+                       {.reason = ErrorReason::kIllegalTransition,
                         .hint = "add --dry-run, or wait for its end",
                         .ids = {job.job_id}});
 }

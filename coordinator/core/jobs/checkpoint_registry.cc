@@ -97,7 +97,7 @@ absl::Status NoSuchCheckpoint(const Job& job, int64_t step) {
           "job ", job.job_id, " has no checkpoint of step ", step,
           steps.empty() ? ""
                         : absl::StrCat("; it has those of steps ", absl::StrJoin(steps, ", ")))),
-      {.reason = "NO_CHECKPOINT",
+      {.reason = ErrorReason::kNoCheckpoint,
        .field = "step",
        .hint = absl::StrCat("fpoctl ckpt list ", job.job_id),
        .ids = {job.job_id}});

@@ -17,7 +17,7 @@ namespace {
 
 absl::Status MissingRequestId() {
   return WithErrorInfo(absl::InvalidArgumentError("the submit has no request_id"),
-                       {.reason = "NO_REQUEST_ID",
+                       {.reason = ErrorReason::kNoRequestId,
                         .field = "request_id",
                         .hint = "make a UUID and repeat it with every retry"});
 }
@@ -26,7 +26,7 @@ absl::Status RequestIdReused(const SubmittedRequest& known) {
   return WithErrorInfo(
       absl::AlreadyExistsError(absl::StrCat("request_id ", known.request_id,
                                             " was used for another job, ", known.job_id)),
-      {.reason = "REQUEST_ID_REUSED",
+      {.reason = ErrorReason::kRequestIdReused,
        .field = "request_id",
        .hint = "make a new request_id for a new job",
        .ids = {known.job_id}});
@@ -38,7 +38,7 @@ absl::Status CannotRetry(const Job& job) {
       absl::FailedPreconditionError(absl::StrCat(
           "job ", job.job_id, " is ", JobStateName(job.state),
           done ? ": there is nothing to try again" : "; only a job that ended can be tried again")),
-      {.reason = "ILLEGAL_TRANSITION",
+      {.reason = ErrorReason::kIllegalTransition,
        .hint = done ? "submit its job file with another output"
                     : absl::StrCat("to end it: fpoctl cancel ", job.job_id),
        .ids = {job.job_id}});
@@ -49,7 +49,7 @@ absl::Status OtherOutput(const Job& job, const std::string& output) {
                                                                " is tried again in its own output "
                                                                "folder; ",
                                                                output, " is another")),
-                       {.reason = "INVALID_RETRY",
+                       {.reason = ErrorReason::kInvalidRetry,
                         .field = "output",
                         .hint = "a fresh job: fpoctl submit job.yaml"});
 }
@@ -59,7 +59,7 @@ absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differen
       absl::InvalidArgumentError(absl::StrCat(
           "job ", job.job_id, " is tried again in its output folder, whose run has ",
           "other settings: ", DescribeDifferences(differences, "here", "in job " + job.job_id))),
-      {.reason = "INVALID_RETRY",
+      {.reason = ErrorReason::kInvalidRetry,
        .field = differences.front().key,
        .hint = "for a fresh run: fpoctl submit FILE --set output=...",
        .ids = {job.job_id}});
@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
     if (failed && must_succeed) {
       return WithErrorInfo(
           absl::FailedPreconditionError(ExplainDependency(job->job_id, job->state)),
-          {.reason = "DEPENDENCY_FAILED",
+          {.reason = ErrorReason::kDependencyFailed,
            .field = "after_ok",
            .hint = absl::StrCat("fpoctl retry ", job->job_id, "; then name the new job"),
            .ids = {job->job_id}});
@@ -103,7 +103,7 @@ absl::Status JobIntake::CheckOwnerQuota(const std::string& owner) const {
       absl::ResourceExhaustedError(absl::StrCat("user ", owner, " has ", live,
                                                 " jobs that have not ended; the limit is ",
                                                 options_.owner_jobs_max)),
-      {.reason = "QUOTA",
+      {.reason = ErrorReason::kQuota,
        .hint = absl::StrCat("wait for some, or cancel some: fpoctl list --owner ", owner)});
 }
 
@@ -182,7 +182,9 @@ absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
     return WithErrorInfo(
         absl::NotFoundError(absl::StrCat("request ", known.request_id, " made job ", known.job_id,
                                          ", which has ended and was removed for its age")),
-        {.reason = "JOB_REMOVED", .hint = "make a new request_id", .ids = {known.job_id}});
+        {.reason = ErrorReason::kJobRemoved,
+         .hint = "make a new request_id",
+         .ids = {known.job_id}});
   }
   return SubmitAnswer{std::move(job), {}};
 }

@@ -18,14 +18,14 @@ absl::Status Illegal(const Job& job, absl::string_view event, absl::string_view 
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat(
           "job ", job.job_id, " is ", JobStateName(job.state), "; ", event, " does not apply")),
-      {.reason = "ILLEGAL_TRANSITION", .hint = std::string(hint), .ids = {job.job_id}});
+      {.reason = ErrorReason::kIllegalTransition, .hint = std::string(hint), .ids = {job.job_id}});
 }
 
 absl::Status Stale(const Job& job, const AttemptRef& ref) {
   return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
                            "job ", job.job_id, ": attempt ", ref.attempt, " of epoch ", ref.epoch,
                            " no longer counts; the job's epoch is ", job.epoch)),
-                       {.reason = "STALE_EPOCH", .ids = {job.job_id}});
+                       {.reason = ErrorReason::kStaleEpoch, .ids = {job.job_id}});
 }
 
 // For the rest of a gang that lost a member in order.
@@ -388,7 +388,7 @@ absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now)
     return WithErrorInfo(
         absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is already ",
                                                    JobStateName(job.state), " and stays so")),
-        {.reason = "JOB_TERMINAL", .ids = {job.job_id}});
+        {.reason = ErrorReason::kJobTerminal, .ids = {job.job_id}});
   }
   return std::visit(Transition(job, now), event);
 }

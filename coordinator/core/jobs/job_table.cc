@@ -16,7 +16,7 @@ namespace {
 absl::Status NoSuchJob(absl::string_view words) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", words, "\"")),
-      {.reason = "JOB_NOT_FOUND", .hint = "fpoctl list", .ids = {std::string(words)}});
+      {.reason = ErrorReason::kJobNotFound, .hint = "fpoctl list", .ids = {std::string(words)}});
 }
 
 bool Matches(const Job& job, const JobFilter& filter) {
@@ -149,11 +149,13 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
   }
   if (found.empty()) return NoSuchJob(words);
   if (found.size() == 1) return Get(found.front());
-  return WithErrorInfo(
-      absl::InvalidArgumentError(absl::StrCat(
-          "\"", words, "\" begins the ids of several jobs: ", absl::StrJoin(found, ", "),
-          found.size() > 5 ? ", ..." : "")),
-      {.reason = "AMBIGUOUS_JOB", .field = "job_id", .hint = "write more of the id", .ids = found});
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
+                           "\"", words, "\" begins the ids of several jobs: ",
+                           absl::StrJoin(found, ", "), found.size() > 5 ? ", ..." : "")),
+                       {.reason = ErrorReason::kAmbiguousJob,
+                        .field = "job_id",
+                        .hint = "write more of the id",
+                        .ids = found});
 }
 
 int64_t JobTable::LiveJobsOf(const std::string& owner) const {

@@ -13,7 +13,7 @@ namespace {
 
 absl::Status Invalid(absl::string_view message) {
   return WithErrorInfo(absl::InvalidArgumentError(message),
-                       {.reason = "INVALID_JOB",
+                       {.reason = ErrorReason::kInvalidJob,
                         .field = "spec.config_json",
                         .hint = "the lines: fpoctl validate job.yaml"});
 }

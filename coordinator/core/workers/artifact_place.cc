@@ -19,7 +19,9 @@ absl::StatusOr<std::string> OutputOf(const Job& job) {
   if (!output.empty()) return output;
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " has no output folder")),
-      {.reason = "NO_RESULT", .hint = "its records: fpoctl cache ls", .ids = {job.job_id}});
+      {.reason = ErrorReason::kNoResult,
+       .hint = "its records: fpoctl cache ls",
+       .ids = {job.job_id}});
 }
 
 absl::Status NoResult(const Job& job) {
@@ -30,7 +32,7 @@ absl::Status NoResult(const Job& job) {
   return WithErrorInfo(absl::FailedPreconditionError(
                            absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
                                         "; only a job that SUCCEEDED has a result")),
-                       {.reason = "NO_RESULT", .hint = hint, .ids = {job.job_id}});
+                       {.reason = ErrorReason::kNoResult, .hint = hint, .ids = {job.job_id}});
 }
 
 }  // namespace
@@ -57,7 +59,7 @@ absl::Status NoHolder(const Job& job, absl::string_view what) {
   return WithErrorInfo(
       absl::FailedPreconditionError(
           absl::StrCat(what, " of job ", job.job_id, " lie with ", workers, ", not connected now")),
-      {.reason = "NO_HOLDER", .hint = "fpoctl workers list", .ids = {job.job_id}});
+      {.reason = ErrorReason::kNoHolder, .hint = "fpoctl workers list", .ids = {job.job_id}});
 }
 
 absl::StatusOr<ArtifactPlace> PlaceOf(const Job& job, int64_t step, const WorkerRegistry& workers) {

@@ -18,9 +18,9 @@ bool EndsMember(ReportStatus status) {
 
 // The state table said no; anything else means that the change could not be stored.
 bool IsRuling(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
-  return reason == "JOB_TERMINAL" || reason == "STALE_EPOCH" || reason == "ILLEGAL_TRANSITION" ||
-         reason == "JOB_NOT_FOUND";
+  const ErrorReason reason = ReasonOf(status);
+  return reason == ErrorReason::kJobTerminal || reason == ErrorReason::kStaleEpoch ||
+         reason == ErrorReason::kIllegalTransition || reason == ErrorReason::kJobNotFound;
 }
 
 MemberReport ReportOf(const AttemptRef& ref, const std::string& worker, ReportStatus status) {
@@ -278,7 +278,7 @@ void AttemptControl::OnReport(const MemberReport& report, const std::optional<Ca
     if (leaves) workers_->Shun(report.worker, now.steady + options_.lease);
   }
   const absl::Status status = ApplyOrRetry(report.ref.job_id, report, now);
-  if (ErrorReason(status) == "STALE_EPOCH") ++counts_->fencing_rejections["report"];
+  if (ReasonOf(status) == ErrorReason::kStaleEpoch) ++counts_->fencing_rejections["report"];
 }
 
 void AttemptControl::KeepCacheUse(const MemberReport& report, const CacheUse& cache) {

@@ -19,13 +19,13 @@ absl::Status Taken(const WorkerHello& holder, absl::string_view more = "") {
   return WithErrorInfo(
       absl::AlreadyExistsError(absl::StrCat("worker ", holder.worker_id, " is connected from ",
                                             PlaceOf(holder), more, "; use --name")),
-      {.reason = "WORKER_NAME_TAKEN", .ids = {holder.worker_id}});
+      {.reason = ErrorReason::kWorkerNameTaken, .ids = {holder.worker_id}});
 }
 
 absl::Status Busy(const WorkerHello& holder, const std::string& why) {
   return WithErrorInfo(absl::UnavailableError(absl::StrCat("the name of worker ", holder.worker_id,
                                                            " is not free yet: ", why)),
-                       {.reason = "WORKER_NAME_BUSY", .ids = {holder.worker_id}});
+                       {.reason = ErrorReason::kWorkerNameBusy, .ids = {holder.worker_id}});
 }
 
 std::string Seconds(absl::Duration time) {

@@ -16,7 +16,7 @@ absl::Status Replaced(const WorkerHello& by) {
       absl::FailedPreconditionError(
           absl::StrCat("another agent took the name of worker ", by.worker_id, ": from ", by.host,
                        by.work_dir.empty() ? "" : absl::StrCat(" (work dir ", by.work_dir, ")"))),
-      {.reason = "WORKER_REPLACED",
+      {.reason = ErrorReason::kWorkerReplaced,
        .hint = "give each agent its own --name",
        .ids = {by.worker_id}});
 }
@@ -56,13 +56,13 @@ absl::Status CheckHello(const WorkerHello& hello) {
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
                            "hello of worker \"",
                            absl::CHexEscape(hello.worker_id.substr(0, kWordMax)), "\": ", what)),
-                       {.reason = "BAD_HELLO", .field = "hello"});
+                       {.reason = ErrorReason::kBadHello, .field = "hello"});
 }
 
 absl::Status NoSuchWorker(const std::string& worker_id) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no worker has the name \"", worker_id, "\"")),
-      {.reason = "WORKER_NOT_FOUND", .hint = "fpoctl workers list", .ids = {worker_id}});
+      {.reason = ErrorReason::kWorkerNotFound, .hint = "fpoctl workers list", .ids = {worker_id}});
 }
 
 std::optional<NameHolder> WorkerRegistry::HolderFor(const WorkerHello& newcomer) const {
@@ -255,20 +255,20 @@ absl::StatusOr<WorkerView> WorkerRegistry::Forgettable(const std::string& worker
                                                        absl::Time steady) const {
   const auto it = workers_.find(worker_id);
   if (it == workers_.end()) return NoSuchWorker(worker_id);
-  const auto refused = [&](absl::string_view what, const char* reason, std::string hint) {
+  const auto refused = [&](absl::string_view what, ErrorReason reason, std::string hint) {
     return WithErrorInfo(
         absl::FailedPreconditionError(absl::StrCat("worker ", worker_id, " ", what)),
         {.reason = reason, .hint = std::move(hint), .ids = {worker_id}});
   };
   if (it->second.link) {
-    return refused("is connected", "WORKER_CONNECTED",
+    return refused("is connected", ErrorReason::kWorkerConnected,
                    absl::StrCat("stop its agent first; to move its jobs elsewhere: ",
                                 "fpoctl workers drain ", worker_id));
   }
   if (lease > absl::ZeroDuration()) {
     return refused(absl::StrCat("was lost just now and may still run something for ",
                                 absl::FormatDuration(absl::Ceil(lease, absl::Seconds(1)))),
-                   "WORKER_LEASED", "try again then");
+                   ErrorReason::kWorkerLeased, "try again then");
   }
   return ViewOf(worker_id, it->second, steady);
 }

@@ -11,12 +11,13 @@ namespace {
 
 absl::Status NobodyWaits() {
   return WithErrorInfo(absl::NotFoundError("nobody waits for this transfer (any more)"),
-                       {.reason = "UNKNOWN_TRANSFER"});
+                       {.reason = ErrorReason::kUnknownTransfer});
 }
 
 absl::Status HolderWentAway() {
-  return WithErrorInfo(absl::UnavailableError("the worker that holds the files went away"),
-                       {.reason = "HOLDER_GONE", .hint = "fpoctl workers list; then run it again"});
+  return WithErrorInfo(
+      absl::UnavailableError("the worker that holds the files went away"),
+      {.reason = ErrorReason::kHolderGone, .hint = "fpoctl workers list; then run it again"});
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ absl::StatusOr<std::pair<std::string, ArtifactRelay::Transfer>> ArtifactRelay::B
   if (transfers_.size() >= kTransfersMax) {
     return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
                              transfers_.size(), " downloads are running, which is the limit")),
-                         {.reason = "BUSY", .hint = "try again in a minute"});
+                         {.reason = ErrorReason::kBusy, .hint = "try again in a minute"});
   }
   const std::string id = RandomId(16);
   const auto transfer = std::make_shared<ArtifactTransfer>();
@@ -101,10 +101,10 @@ void ArtifactRelay::SetHolder(const std::string& id, const std::string& worker) 
 }
 
 void ArtifactRelay::HolderLeft(const std::string& worker) {
-  const absl::Status left =
-      WithErrorInfo(absl::UnavailableError(absl::StrCat(
-                        "worker ", worker, ", which holds the files, lost its connection")),
-                    {.reason = "HOLDER_GONE", .hint = "fpoctl workers list; then run it again"});
+  const absl::Status left = WithErrorInfo(
+      absl::UnavailableError(
+          absl::StrCat("worker ", worker, ", which holds the files, lost its connection")),
+      {.reason = ErrorReason::kHolderGone, .hint = "fpoctl workers list; then run it again"});
   absl::MutexLock lock(&mu_);
   for (const auto& [id, entry] : transfers_) {
     if (entry.holder == worker) entry.transfer->EndUnlessPushed(left);

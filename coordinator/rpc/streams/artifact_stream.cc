@@ -36,9 +36,10 @@ void ArtifactStream::Look() {
   const absl::Time now = absl::Now();
   if (now - moved_ >= parts_.silence) {
     const std::string who = writing() ? "the reader" : "the worker that holds the files";
-    End(WithErrorInfo(absl::UnavailableError(absl::StrCat(who, " did nothing for ",
-                                                          absl::FormatDuration(parts_.silence))),
-                      {.reason = "SILENT", .hint = "fpoctl workers list; then run it again"}));
+    End(WithErrorInfo(
+        absl::UnavailableError(
+            absl::StrCat(who, " did nothing for ", absl::FormatDuration(parts_.silence))),
+        {.reason = ErrorReason::kSilent, .hint = "fpoctl workers list; then run it again"}));
     if (writing()) context_->TryCancel();  // a write that never ends
     return;
   }

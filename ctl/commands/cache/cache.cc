@@ -21,7 +21,7 @@ namespace pb = fpo::v1;
 absl::Status NoSuchManifest(const std::string& prefix, absl::string_view what) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat(what, " begins with '", prefix, "'")),
-      {.reason = "MANIFEST_NOT_FOUND", .hint = "fpoctl cache ls", .ids = {prefix}});
+      {.reason = ErrorReason::kManifestNotFound, .hint = "fpoctl cache ls", .ids = {prefix}});
 }
 
 }  // namespace

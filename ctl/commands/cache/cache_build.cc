@@ -25,7 +25,8 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
                                                    " asks the reference for nothing that is "
                                                    "kept: reference.source is ",
                                                    config.reference.source)),
-        {.reason = "NOTHING_TO_BUILD", .hint = "methods fpo, dpo and ln_dpo use records"});
+        {.reason = ErrorReason::kNothingToBuild,
+         .hint = "methods fpo, dpo and ln_dpo use records"});
   }
   fpo::v1::SubmitRequest request = RequestFor(session, ReferenceJobOf(config));
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")

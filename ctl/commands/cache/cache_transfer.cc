@@ -192,7 +192,7 @@ absl::Status CheckTarget(const Session& session, const std::string& path) {
   again.emplace_back("--force");
   return WithErrorInfo(
       absl::AlreadyExistsError(absl::StrCat(path, " is there already")),
-      {.reason = "FILE_EXISTS",
+      {.reason = ErrorReason::kFileExists,
        .hint = absl::StrCat("name another file, or write over it: ", CommandLineOf(again))});
 }
 

@@ -34,25 +34,24 @@ class CacheAccessTest : public CacheServerTest {
     share_ = share;
     return Filled(recipe, 8);
   }
-  std::string ReasonOf(const grpc::Status& status) { return ErrorReason(FromGrpcStatus(status)); }
   template <typename Method, typename Request>
-  std::string Ask(Method method, const Request& request) {
+  ErrorReason Ask(Method method, const Request& request) {
     const auto context = Context();
     const auto call = [&](auto response) {
       return (stub().*method)(context.get(), request, &response);
     };
-    return ReasonOf(call(ResponseOf(method)));
+    return ReasonOf(FromGrpcStatus(call(ResponseOf(method))));
   }
-  std::string PullReason(const std::string& id) {
+  ErrorReason PullReason(const std::string& id) {
     pb::PullManifestRequest request;
     request.set_manifest_id(id);
     const auto context = Context();
     const auto stream = stub().PullManifest(context.get(), request);
     for (pb::PullManifestResponse frame; stream->Read(&frame);) {
     }
-    return ReasonOf(stream->Finish());
+    return ReasonOf(FromGrpcStatus(stream->Finish()));
   }
-  std::string PinReason(const std::string& id) {
+  ErrorReason PinReason(const std::string& id) {
     pb::PinRequest request;
     request.set_manifest_id(id);
     return Ask(&pb::ReferenceCache::Stub::Pin, request);
@@ -76,11 +75,14 @@ class CacheAccessTest : public CacheServerTest {
 
 TEST_F(CacheAccessTest, StrangersGetNothing) {
   As("");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()), "UNAUTHENTICATED");
-  EXPECT_EQ(ErrorReason(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()), "UNAUTHENTICATED");
-  EXPECT_EQ(PullReason(std::string(32, 'x')), "UNAUTHENTICATED");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()),
+            ErrorReason::kUnauthenticated);
+  EXPECT_EQ(ReasonOf(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()),
+            ErrorReason::kUnauthenticated);
+  EXPECT_EQ(PullReason(std::string(32, 'x')), ErrorReason::kUnauthenticated);
   As("nobody");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()), "UNAUTHENTICATED");
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()),
+            ErrorReason::kUnauthenticated);
 }
 
 TEST_F(CacheAccessTest, RecordsAreReadByThoseTheyAreSharedWith) {
@@ -92,32 +94,35 @@ TEST_F(CacheAccessTest, RecordsAreReadByThoseTheyAreSharedWith) {
   for (const auto& [name, listed] : {std::pair("eve", 1), {"ana", 1}, {"bob", 2}, {"root", 3}}) {
     As(name);
     EXPECT_EQ(Listed(), listed) << name;
-    EXPECT_EQ(PullReason(open), "") << name;
-    EXPECT_EQ(PullReason(own), listed == 3 ? "" : "NOT_SHARED") << name;
-    EXPECT_EQ(PullReason(group), listed >= 2 ? "" : "NOT_SHARED") << name;
+    EXPECT_EQ(PullReason(open), ErrorReason::kUnspecified) << name;
+    EXPECT_EQ(PullReason(own), listed == 3 ? ErrorReason::kUnspecified : ErrorReason::kNotShared)
+        << name;
+    EXPECT_EQ(PullReason(group), listed >= 2 ? ErrorReason::kUnspecified : ErrorReason::kNotShared)
+        << name;
   }
   As("eve");
   pb::GetRecordsRequest request;
   request.set_manifest_id(own);
   request.set_keys(ToBytes(TestKey(1)));
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetRecords, request), "NOT_SHARED")
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetRecords, request), ErrorReason::kNotShared)
       << "knowing a key gives no right";
 }
 
 TEST_F(CacheAccessTest, RolesDoWhatTheyAreFor) {
   const std::string id = Shared(FeatureTestRecipe(), "");
   As("bob");
-  EXPECT_EQ(PinReason(id), "NOT_YOURS");
-  EXPECT_EQ(ErrorReason(Claim(id, 1).status()), "ROLE");
-  EXPECT_EQ(ErrorReason(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()), "ROLE");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), "ROLE");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Backup, pb::BackupRequest()), "ROLE");
+  EXPECT_EQ(PinReason(id), ErrorReason::kNotYours);
+  EXPECT_EQ(ReasonOf(Claim(id, 1).status()), ErrorReason::kRole);
+  EXPECT_EQ(ReasonOf(PutManifest(FeatureTestRecipe(), TestKeys(2)).status()), ErrorReason::kRole);
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), ErrorReason::kRole);
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Backup, pb::BackupRequest()), ErrorReason::kRole);
   As("eve");
-  EXPECT_EQ(PinReason(id), "ROLE");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetCapabilities, pb::GetCapabilitiesRequest()), "");
+  EXPECT_EQ(PinReason(id), ErrorReason::kRole);
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::GetCapabilities, pb::GetCapabilitiesRequest()),
+            ErrorReason::kUnspecified);
   As("root");
-  EXPECT_EQ(PinReason(id), "");
-  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), "");
+  EXPECT_EQ(PinReason(id), ErrorReason::kUnspecified);
+  EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Gc, pb::GcRequest()), ErrorReason::kUnspecified);
 }
 
 TEST_F(CacheAccessTest, WhoRegistersForHimselfOwnsIt) {

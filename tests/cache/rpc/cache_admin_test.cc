@@ -61,8 +61,8 @@ TEST_F(CacheAdminTest, PinUnpinRetain) {
   ASSERT_TRUE(stub().Retain(Context().get(), retain, &retained).ok());
   EXPECT_GT(retained.until().seconds(), absl::ToUnixSeconds(absl::Now()) + 500);
   pin.set_manifest_id(ToBytes(TestKey(9)));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().Pin(Context().get(), pin, &pinned))),
-            "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().Pin(Context().get(), pin, &pinned))),
+            ErrorReason::kManifestNotFound);
 }
 
 TEST_F(CacheAdminTest, VerifyOneManifestAndTheWholeStore) {
@@ -81,7 +81,7 @@ TEST_F(CacheAdminTest, VerifyOneManifestAndTheWholeStore) {
   const auto stream = stub().Verify(context.get(), unknown);
   pb::VerifyResponse none;
   EXPECT_FALSE(stream->Read(&none));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stream->Finish())), ErrorReason::kManifestNotFound);
 }
 
 TEST_F(CacheAdminTest, QuarantinedRecordsAreAbsentListedAndComputedAgain) {
@@ -94,7 +94,7 @@ TEST_F(CacheAdminTest, QuarantinedRecordsAreAbsentListedAndComputedAgain) {
   EXPECT_EQ(list.records(0).reason(), "suspect");
   EXPECT_GT(list.records(0).bytes(), 0);
   EXPECT_THAT(Claim(id, 10)->ordinals(), ::testing::ElementsAre(2, 5));
-  EXPECT_EQ(ErrorReason(Quarantine(id, ToBytes(TestKey(99)))), "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(Quarantine(id, ToBytes(TestKey(99)))), ErrorReason::kKeyNotInManifest);
   ASSERT_TRUE(Quarantine(id, "").ok());
   EXPECT_EQ(Manifest(id).present(), 0) << "no keys: all of them";
 }
@@ -115,8 +115,8 @@ TEST_F(CacheAdminTest, GcSaysWhyEachManifestStays) {
 TEST_F(CacheAdminTest, BackupNeedsAFolder) {
   Filled(MarginTestRecipe(), 3);
   pb::BackupResponse response;
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().Backup(Context().get(), {}, &response))),
-            "NO_BACKUP_FOLDER");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().Backup(Context().get(), {}, &response))),
+            ErrorReason::kNoBackupFolder);
   server_.reset();
   config_.backups = folder_ / "backups";
   Start();

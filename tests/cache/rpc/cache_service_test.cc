@@ -25,7 +25,7 @@ TEST_F(CacheServerTest, PutManifestRefusesAnotherCountThanPromised) {
   for (const int64_t promised : {2, 4, 0}) {
     const absl::Status status = PutManifest(MarginTestRecipe(), TestKeys(3), promised).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << promised << ": " << status;
-    EXPECT_EQ(ErrorReason(status), "INVALID_REQUEST");
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidRequest);
   }
 }
 
@@ -45,7 +45,7 @@ TEST_F(CacheServerTest, GetManifest) {
   EXPECT_EQ(GetErrorInfo(FromGrpcStatus(bad))->field, "manifest_id");
   request.set_manifest_id(ToBytes(TestKey(1)));
   const auto unknown = stub().GetManifest(Context().get(), request, &response);
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(unknown)), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(unknown)), ErrorReason::kManifestNotFound);
 }
 
 TEST_F(CacheServerTest, ListManifests) {
@@ -62,7 +62,7 @@ TEST_F(CacheServerTest, ACallWithoutADeadlineIsRefused) {
   grpc::ClientContext context;
   pb::ListManifestsResponse response;
   const grpc::Status status = stub().ListManifests(&context, {}, &response);
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(status)), "NO_DEADLINE");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(status)), ErrorReason::kNoDeadline);
 }
 
 TEST_F(CacheServerTest, FindMissing) {
@@ -101,10 +101,10 @@ TEST_F(CacheServerTest, ClaimRenewRelease) {
   release.set_claim_id(claim->claim_id());
   pb::ReleaseClaimResponse released;
   ASSERT_TRUE(stub().ReleaseClaim(Context().get(), release, &released).ok());
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().ReleaseClaim(Context().get(), release, &released))),
-            "STALE_CLAIM");
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().RenewClaim(Context().get(), renew, &renewed))),
-            "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().ReleaseClaim(Context().get(), release, &released))),
+            ErrorReason::kStaleClaim);
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().RenewClaim(Context().get(), renew, &renewed))),
+            ErrorReason::kStaleClaim);
 }
 
 TEST_F(CacheServerTest, PutRecordsAcknowledgesEachBatch) {
@@ -124,9 +124,9 @@ TEST_F(CacheServerTest, PutRecordsRefusesAClaimThatIsNotCurrent) {
   const std::string id = PutManifest(recipe, TestKeys(2))->manifest_id();
   const uint64_t claim = Claim(id, 1)->claim_id();
   const absl::Status stale = PutRecords(id, claim, {Pack({TestRecord(recipe, 1)})}).status();
-  EXPECT_EQ(ErrorReason(stale), "STALE_CLAIM");
-  EXPECT_EQ(ErrorReason(PutRecords(id, 5, {Pack({TestRecord(recipe, 0)})}).status()),
-            "UNKNOWN_CLAIM");
+  EXPECT_EQ(ReasonOf(stale), ErrorReason::kStaleClaim);
+  EXPECT_EQ(ReasonOf(PutRecords(id, 5, {Pack({TestRecord(recipe, 0)})}).status()),
+            ErrorReason::kUnknownClaim);
   EXPECT_TRUE(absl::IsInvalidArgument(PutRecords(id, claim, {"garbage"}).status()));
 }
 
@@ -138,7 +138,7 @@ TEST_F(CacheServerTest, ClaimsOfAnEarlierRunAreUnknown) {
   server_.reset();
   Start();
   const std::string packed = Pack({TestRecord(recipe, 0)});
-  EXPECT_EQ(ErrorReason(PutRecords(id, claim, {packed}).status()), "UNKNOWN_CLAIM");
+  EXPECT_EQ(ReasonOf(PutRecords(id, claim, {packed}).status()), ErrorReason::kUnknownClaim);
   const uint64_t again = Claim(id, 1)->claim_id();
   EXPECT_GT(again, claim);
   EXPECT_EQ(PutRecords(id, again, {packed})->stored(), 1);
@@ -185,7 +185,7 @@ TEST_F(CacheServerTest, WaitManifestSurvivesACancellingClientAndNamesAnUnknownMa
   request.set_manifest_id(ToBytes(TestKey(9)));
   const auto context = Context();
   const auto reader = stub().WaitManifest(context.get(), request);
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(reader->Finish())), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(reader->Finish())), ErrorReason::kManifestNotFound);
 }
 
 TEST_F(CacheServerTest, PullManifestFromAnyCursor) {
@@ -224,8 +224,8 @@ TEST_F(CacheServerTest, PullManifestRefusesAnIncompleteOneAndABadCursor) {
   pb::PullManifestRequest request;
   request.set_manifest_id(id);
   const auto context = Context();
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().PullManifest(context.get(), request)->Finish())),
-            "MANIFEST_INCOMPLETE");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().PullManifest(context.get(), request)->Finish())),
+            ErrorReason::kManifestIncomplete);
   request.set_manifest_id(Filled(MarginTestRecipe(), 1));
   request.set_from_ordinal(2);
   const auto other = Context();
@@ -276,8 +276,8 @@ TEST_F(CacheServerTest, GetRecordsListsWhatIsAbsent) {
   EXPECT_THAT(response.missing(), ::testing::ElementsAre(0));
   EXPECT_EQ((*Unpack(response.packed()))[0].bytes, TestRecord(recipe, 1).bytes);
   request.set_keys(ToBytes(TestKey(50)));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stub().GetRecords(Context().get(), request, &response))),
-            "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stub().GetRecords(Context().get(), request, &response))),
+            ErrorReason::kKeyNotInManifest);
 }
 
 TEST_F(CacheServerTest, Stats) {

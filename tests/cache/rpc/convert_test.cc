@@ -89,7 +89,7 @@ TEST(Convert, RecordsAndTheirGaps) {
   PackedRecord large = record;
   large.bytes.resize(1 << 20);
   const std::vector<std::optional<PackedRecord>> four(4, large);
-  EXPECT_EQ(ErrorReason(ToProto(four).status()), "ANSWER_TOO_LARGE");
+  EXPECT_EQ(ReasonOf(ToProto(four).status()), ErrorReason::kAnswerTooLarge);
 }
 
 TEST(Convert, GarbageAndQuarantine) {

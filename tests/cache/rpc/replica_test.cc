@@ -80,7 +80,7 @@ TEST_F(ReplicaTest, FetchesOnceAndServesFromThenOnAlsoWithoutItsCache) {
   EXPECT_EQ(client_.PutManifest(recipe_, TestKeys(600))->missing(), 0);
   const auto more = client_.PutManifest(recipe_, TestKeys(601));
   EXPECT_TRUE(absl::IsUnavailable(more.status())) << more.status();
-  EXPECT_EQ(ErrorReason(more.status()), "UPSTREAM_UNAVAILABLE");
+  EXPECT_EQ(ReasonOf(more.status()), ErrorReason::kUpstreamUnavailable);
 }
 
 TEST_F(ReplicaTest, WhatABuilderStoresThroughItLandsInTheCache) {
@@ -98,7 +98,7 @@ TEST_F(ReplicaTest, WhatABuilderStoresThroughItLandsInTheCache) {
   ASSERT_TRUE(stub().Stats(Context().get(), {}, &stats).ok());
   EXPECT_EQ(stats.records(), 12);
   const auto incomplete = client_.Pull(id);
-  EXPECT_EQ(ErrorReason(incomplete.status()), "MANIFEST_INCOMPLETE");
+  EXPECT_EQ(ReasonOf(incomplete.status()), ErrorReason::kManifestIncomplete);
   pb::ReleaseClaimRequest release;
   release.set_claim_id(claim->claim_id());
   pb::ReleaseClaimResponse released;

@@ -19,9 +19,9 @@ TEST(PosixStatus, NamesTheCallAndThePath) {
 }
 
 TEST(PosixStatus, SaysWhatToDo) {
-  EXPECT_EQ(GetErrorInfo(PosixError(ENOSPC, "write", "x"))->reason, "DISK_FULL");
-  EXPECT_EQ(GetErrorInfo(PosixError(EACCES, "open", "x"))->reason, "FILE_DENIED");
-  EXPECT_EQ(GetErrorInfo(PosixError(ENOENT, "open", "x"))->reason, "NO_FILE");
+  EXPECT_EQ(GetErrorInfo(PosixError(ENOSPC, "write", "x"))->reason, ErrorReason::kDiskFull);
+  EXPECT_EQ(GetErrorInfo(PosixError(EACCES, "open", "x"))->reason, ErrorReason::kFileDenied);
+  EXPECT_EQ(GetErrorInfo(PosixError(ENOENT, "open", "x"))->reason, ErrorReason::kNoFile);
   EXPECT_FALSE(GetErrorInfo(PosixError(EINTR, "open", "x")).has_value());
 }
 

@@ -61,12 +61,13 @@ TEST_F(CoordinatorTest, TheSameRequestGivesTheSameJobAlsoAfterARestart) {
   EXPECT_EQ(coordinator_->ListJobs({}).jobs.size(), 1u);
   const absl::Status other = coordinator_->Submit({"r-same", ConfigJson("other"), "ada"}).status();
   EXPECT_EQ(other.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(ErrorReason(other), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ReasonOf(other), ErrorReason::kRequestIdReused);
 }
 
 TEST_F(CoordinatorTest, BadSubmitsAreCountedAndStoreNothing) {
-  EXPECT_EQ(ErrorReason(coordinator_->Submit({"r", "{}", ""}).status()), "INVALID_JOB");
-  EXPECT_EQ(ErrorReason(coordinator_->Submit({"", ConfigJson("a"), ""}).status()), "NO_REQUEST_ID");
+  EXPECT_EQ(ReasonOf(coordinator_->Submit({"r", "{}", ""}).status()), ErrorReason::kInvalidJob);
+  EXPECT_EQ(ReasonOf(coordinator_->Submit({"", ConfigJson("a"), ""}).status()),
+            ErrorReason::kNoRequestId);
   EXPECT_EQ(coordinator_->Collect().counts.submissions.at("invalid"), 2);
   EXPECT_TRUE(coordinator_->ListJobs({}).jobs.empty());
 }
@@ -123,8 +124,9 @@ TEST_F(CoordinatorTest, CancelOfAWaitingJobIsImmediateAndOnlyOfALiveOne) {
   const std::string done = Submit("done");
   Pass(absl::Seconds(1));
   Report(done, ReportStatus::kSucceeded);
-  EXPECT_EQ(ErrorReason(coordinator_->Cancel(done, std::nullopt).status()), "JOB_TERMINAL");
-  EXPECT_EQ(ErrorReason(coordinator_->Cancel("nobody", std::nullopt).status()), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(coordinator_->Cancel(done, std::nullopt).status()), ErrorReason::kJobTerminal);
+  EXPECT_EQ(ReasonOf(coordinator_->Cancel("nobody", std::nullopt).status()),
+            ErrorReason::kJobNotFound);
 }
 
 TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
@@ -168,7 +170,8 @@ TEST_F(CoordinatorTest, JobsThatEndedLongAgoAreRemovedWithTheirRequests) {
   Pass(absl::Hours(2));
   EXPECT_FALSE(coordinator_->GetJob(old).ok());
   EXPECT_TRUE(coordinator_->GetJob(live).ok());
-  EXPECT_EQ(ErrorReason(coordinator_->Submit(ask).status()), "JOB_REMOVED") << "not made again";
+  EXPECT_EQ(ReasonOf(coordinator_->Submit(ask).status()), ErrorReason::kJobRemoved)
+      << "not made again";
 }
 
 TEST_F(CoordinatorTest, AHeldJobThatCanNeverRunFailsWithoutItsRelease) {
@@ -238,7 +241,7 @@ TEST_F(CoordinatorTest, AnUrgentJobTakesTheSlotsOfALessUrgentOne) {
 TEST_F(CoordinatorTest, AClosedWorkerStaysClosedOverARestart) {
   Connect("w1", 1);
   ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {WorkerMode::Kind::kDraining, "disk"}).ok());
-  EXPECT_EQ(ErrorReason(coordinator_->SetWorkerMode("w9", {}).status()), "WORKER_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(coordinator_->SetWorkerMode("w9", {}).status()), ErrorReason::kWorkerNotFound);
   Restart();
   Connect("w1", 1);
   const std::string id = Submit("tiny");
@@ -252,10 +255,10 @@ TEST_F(CoordinatorTest, AClosedWorkerStaysClosedOverARestart) {
 TEST_F(CoordinatorTest, ALostWorkerCanBeForgottenForGood) {
   auto link = Connect("w1", 1);
   ASSERT_TRUE(coordinator_->SetWorkerMode("w1", {WorkerMode::Kind::kCordoned, "disk"}).ok());
-  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w1").status()), "WORKER_CONNECTED");
-  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w9").status()), "WORKER_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(coordinator_->ForgetWorker("w1").status()), ErrorReason::kWorkerConnected);
+  EXPECT_EQ(ReasonOf(coordinator_->ForgetWorker("w9").status()), ErrorReason::kWorkerNotFound);
   coordinator_->Disconnect("w1", link.get());
-  EXPECT_EQ(ErrorReason(coordinator_->ForgetWorker("w1").status()), "WORKER_LEASED");
+  EXPECT_EQ(ReasonOf(coordinator_->ForgetWorker("w1").status()), ErrorReason::kWorkerLeased);
   Pass(options_.reattach);
   store_.FailWrites(absl::ResourceExhaustedError("disk full"));
   EXPECT_FALSE(coordinator_->ForgetWorker("w1").ok());
@@ -320,7 +323,7 @@ TEST_F(CoordinatorTest, ValidateForeseesAndStoresNothing) {
   Connect("w1", 1);
   EXPECT_EQ(coordinator_->Validate({"", ConfigJson("a"), "ada"})->fit, "would start at once on w1");
   EXPECT_TRUE(coordinator_->ListJobs({}).jobs.empty());
-  EXPECT_EQ(ErrorReason(coordinator_->Validate({"", "{}", "ada"}).status()), "INVALID_JOB");
+  EXPECT_EQ(ReasonOf(coordinator_->Validate({"", "{}", "ada"}).status()), ErrorReason::kInvalidJob);
 }
 
 TEST_F(CoordinatorTest, MetricsAreReadFromTheEvents) {

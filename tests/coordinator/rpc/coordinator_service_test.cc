@@ -67,18 +67,17 @@ class GuardedCoordinatorTest : public ::testing::Test {
     server_.Guard(list);
     server_.Start();
   }
-  std::string CancelReason(const std::string& who, const std::string& job) {
+  ErrorReason CancelReason(const std::string& who, const std::string& job) {
     pb::CancelJobRequest request;
     request.set_job_id(job);
     pb::CancelJobResponse response;
-    return ErrorReason(
-        server_.As(who)->Call(&pb::Coordinator::Stub::CancelJob, request, &response));
+    return ReasonOf(server_.As(who)->Call(&pb::Coordinator::Stub::CancelJob, request, &response));
   }
-  std::string DrainReason(const std::string& who) {
+  ErrorReason DrainReason(const std::string& who) {
     pb::SetWorkerModeRequest request;
     request.set_worker_id("w");
     pb::SetWorkerModeResponse response;
-    return ErrorReason(
+    return ReasonOf(
         server_.As(who)->Call(&pb::Coordinator::Stub::SetWorkerMode, request, &response));
   }
 
@@ -88,14 +87,14 @@ class GuardedCoordinatorTest : public ::testing::Test {
 TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
   const std::string id = server_.As("ana")->Submit("tiny");
   EXPECT_EQ(server_.As("eve")->Get(id).spec().owner(), "ana") << "not who the request names";
-  EXPECT_EQ(CancelReason("bob", id), "NOT_YOURS");
-  EXPECT_EQ(CancelReason("eve", id), "ROLE");
-  EXPECT_EQ(CancelReason("", id), "UNAUTHENTICATED");
-  EXPECT_EQ(CancelReason("ana", id), "");
+  EXPECT_EQ(CancelReason("bob", id), ErrorReason::kNotYours);
+  EXPECT_EQ(CancelReason("eve", id), ErrorReason::kRole);
+  EXPECT_EQ(CancelReason("", id), ErrorReason::kUnauthenticated);
+  EXPECT_EQ(CancelReason("ana", id), ErrorReason::kUnspecified);
   const std::string other = server_.As("ana")->Submit("other");
-  EXPECT_EQ(CancelReason("root", other), "");
-  EXPECT_EQ(DrainReason("ana"), "ROLE");
-  EXPECT_NE(DrainReason("root"), "ROLE");
+  EXPECT_EQ(CancelReason("root", other), ErrorReason::kUnspecified);
+  EXPECT_EQ(DrainReason("ana"), ErrorReason::kRole);
+  EXPECT_NE(DrainReason("root"), ErrorReason::kRole);
 }
 
 TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {
@@ -110,7 +109,8 @@ TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {
     request.set_target(target);
     pb::ListAuditResponse response;
     const absl::Status status = server_.As(who)->Call(&Stub::ListAudit, request, &response);
-    if (!status.ok()) return std::vector<std::string>{ErrorReason(status)};
+    if (!status.ok())
+      return std::vector<std::string>{std::string(ErrorReasonName(ReasonOf(status)))};
     std::vector<std::string> lines;
     for (const pb::AuditEntry& e : response.entries()) {
       lines.push_back(e.who() + " " + e.method() + " " + e.result());
@@ -130,11 +130,11 @@ TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {
 
 TEST_F(GuardedCoordinatorTest, ResultsGoToTheirOwnersAndComeFromWorkers) {
   const std::string id = server_.As("ana")->Submit("tiny");
-  for (const auto& [who, reason] : {std::pair("", "UNAUTHENTICATED"),
-                                    {"eve", "ROLE"},
-                                    {"bob", "NOT_YOURS"},
-                                    {"ana", "NO_RESULT"},
-                                    {"root", "NO_RESULT"}}) {
+  for (const auto& [who, reason] : {std::pair("", ErrorReason::kUnauthenticated),
+                                    {"eve", ErrorReason::kRole},
+                                    {"bob", ErrorReason::kNotYours},
+                                    {"ana", ErrorReason::kNoResult},
+                                    {"root", ErrorReason::kNoResult}}) {
     pb::ReadArtifactRequest request;
     request.set_job_id(id);
     const auto user = server_.As(who);
@@ -142,22 +142,25 @@ TEST_F(GuardedCoordinatorTest, ResultsGoToTheirOwnersAndComeFromWorkers) {
     const auto reader = user->stub().ReadArtifact(&context, request);
     pb::ReadArtifactResponse answer;
     EXPECT_FALSE(reader->Read(&answer));
-    EXPECT_EQ(ErrorReason(FromGrpcStatus(reader->Finish())), reason) << who;
+    EXPECT_EQ(ReasonOf(FromGrpcStatus(reader->Finish())), reason) << who;
   }
-  for (const auto& [who, reason] : {std::pair("ana", "ROLE"), {"host-1", "UNKNOWN_TRANSFER"}}) {
+  for (const auto& [who, reason] :
+       {std::pair("ana", ErrorReason::kRole), {"host-1", ErrorReason::kUnknownTransfer}}) {
     const auto user = server_.As(who);
     grpc::ClientContext context;
     pb::PushArtifactResponse response;
     const auto writer = user->worker().PushArtifact(&context, &response);
     writer->Write(pb::PushArtifactRequest());
     writer->WritesDone();
-    EXPECT_EQ(ErrorReason(FromGrpcStatus(writer->Finish())), reason) << who;
+    EXPECT_EQ(ReasonOf(FromGrpcStatus(writer->Finish())), reason) << who;
   }
 }
 
 TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
-  for (const auto& [who, reason] :
-       {std::pair("", "UNAUTHENTICATED"), {"ana", "ROLE"}, {"root", ""}, {"host-1", ""}}) {
+  for (const auto& [who, reason] : {std::pair("", ErrorReason::kUnauthenticated),
+                                    {"ana", ErrorReason::kRole},
+                                    {"root", ErrorReason::kUnspecified},
+                                    {"host-1", ErrorReason::kUnspecified}}) {
     const auto user = server_.As(who);
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(20));
@@ -166,8 +169,12 @@ TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
     pb::CoordinatorMessage message;
     while (session->Read(&message)) {
     }
-    const std::string got = ErrorReason(FromGrpcStatus(session->Finish()));
-    EXPECT_EQ(got == "UNAUTHENTICATED" || got == "ROLE" ? got : "", reason) << who;
+    const ErrorReason got = ReasonOf(FromGrpcStatus(session->Finish()));
+    EXPECT_EQ(got == ErrorReason::kUnauthenticated || got == ErrorReason::kRole
+                  ? got
+                  : ErrorReason::kUnspecified,
+              reason)
+        << who;
   }
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(20));
@@ -175,14 +182,14 @@ TEST_F(GuardedCoordinatorTest, StreamsAndAgentsAreAskedToo) {
   const auto watch = nobody->stub().WatchJob(&context, pb::WatchJobRequest());
   pb::WatchJobResponse response;
   EXPECT_FALSE(watch->Read(&response));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(watch->Finish())), "UNAUTHENTICATED");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(watch->Finish())), ErrorReason::kUnauthenticated);
 }
 
 TEST_F(CoordinatorServiceTest, ACallWithoutDeadlineIsRefused) {
   grpc::ClientContext context;
   pb::GetJobResponse response;
   const absl::Status status = FromGrpcStatus(server_.user().stub().GetJob(&context, {}, &response));
-  EXPECT_EQ(ErrorReason(status), "NO_DEADLINE") << status;
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kNoDeadline) << status;
 }
 
 TEST_F(CoordinatorServiceTest, ErrorsCarryTheirReason) {
@@ -191,12 +198,13 @@ TEST_F(CoordinatorServiceTest, ErrorsCarryTheirReason) {
   pb::GetJobResponse response;
   const absl::Status status = server_.user().Call(&Stub::GetJob, request, &response);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kJobNotFound);
   pb::SubmitResponse submitted;
   pb::SubmitRequest bad;
   bad.set_request_id("r");
   bad.mutable_spec()->set_config_json("{}");
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::Submit, bad, &submitted)), "INVALID_JOB");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::Submit, bad, &submitted)),
+            ErrorReason::kInvalidJob);
 }
 
 TEST_F(CoordinatorServiceTest, ValidateStoresNothing) {
@@ -259,7 +267,7 @@ TEST_F(CoordinatorServiceTest, WatchOfNobodyIsNotFound) {
   auto stream = server_.user().stub().WatchJob(&context, request);
   pb::WatchJobResponse response;
   EXPECT_FALSE(stream->Read(&response));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stream->Finish())), ErrorReason::kJobNotFound);
 }
 
 TEST_F(CoordinatorServiceTest, LogsFollowUntilTheJobIsOver) {
@@ -293,7 +301,7 @@ TEST_F(CoordinatorServiceTest, LogsOfNobodyAreNotFound) {
   request.set_job_id("nobody");
   absl::Status status;
   EXPECT_TRUE(ReadLogs(request, &status).empty());
-  EXPECT_EQ(ErrorReason(status), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kJobNotFound);
 }
 
 TEST_F(CoordinatorServiceTest, EventsComeFromACursor) {
@@ -323,8 +331,8 @@ TEST_F(CoordinatorServiceTest, JobsAreHeldReleasedPausedAndResumed) {
   ASSERT_TRUE(server_.user().Call(&Stub::HoldJob, request, &response).ok());
   EXPECT_EQ(response.job().state(), pb::HELD);
   ASSERT_TRUE(server_.user().Call(&Stub::ReleaseJob, request, &response).ok());
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::PauseJob, request, &response)),
-            "ILLEGAL_TRANSITION");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::PauseJob, request, &response)),
+            ErrorReason::kIllegalTransition);
   ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
   const pb::AttemptRef ref = Run(&worker);
   ASSERT_TRUE(server_.user().Reaches(id, pb::RUNNING));
@@ -341,8 +349,8 @@ TEST_F(CoordinatorServiceTest, JobsAreHeldReleasedPausedAndResumed) {
   EXPECT_EQ(why.state(), pb::PAUSED);
   ASSERT_TRUE(server_.user().Call(&Stub::ResumeJob, request, &response).ok());
   request.set_job_id("nobody");
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ResumeJob, request, &response)),
-            "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::ResumeJob, request, &response)),
+            ErrorReason::kJobNotFound);
 }
 
 TEST_F(CoordinatorServiceTest, PriorityIsCheckedAndTheQueueFollowsIt) {
@@ -352,8 +360,8 @@ TEST_F(CoordinatorServiceTest, PriorityIsCheckedAndTheQueueFollowsIt) {
   request.set_job_id(second);
   request.set_priority(1001);
   pb::ChangeJobResponse response;
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetPriority, request, &response)),
-            "BAD_PRIORITY");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::SetPriority, request, &response)),
+            ErrorReason::kBadPriority);
   request.set_priority(900);
   ASSERT_TRUE(server_.user().Call(&Stub::SetPriority, request, &response).ok());
   pb::QueueResponse queue;
@@ -417,8 +425,8 @@ TEST_F(CoordinatorServiceTest, WorkersAreClosedAndOpened) {
   ASSERT_TRUE(server_.user().Call(&Stub::SetWorkerMode, request, &response).ok());
   EXPECT_EQ(response.worker().state(), "cordoned");
   request.set_worker_id("w9");
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::SetWorkerMode, request, &response)),
-            "WORKER_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::SetWorkerMode, request, &response)),
+            ErrorReason::kWorkerNotFound);
 }
 
 TEST_F(CoordinatorServiceTest, OnlyLostWorkersAreForgotten) {
@@ -427,11 +435,11 @@ TEST_F(CoordinatorServiceTest, OnlyLostWorkersAreForgotten) {
   pb::ForgetWorkerRequest request;
   request.set_worker_id("w1");
   pb::ForgetWorkerResponse response;
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
-            "WORKER_CONNECTED");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            ErrorReason::kWorkerConnected);
   request.set_worker_id("w9");
-  EXPECT_EQ(ErrorReason(server_.user().Call(&Stub::ForgetWorker, request, &response)),
-            "WORKER_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::ForgetWorker, request, &response)),
+            ErrorReason::kWorkerNotFound);
   pb::ListAuditResponse audit;
   ASSERT_TRUE(server_.user().Call(&Stub::ListAudit, pb::ListAuditRequest(), &audit).ok());
   ASSERT_EQ(audit.entries_size(), 2);

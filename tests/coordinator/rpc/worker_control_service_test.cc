@@ -153,7 +153,7 @@ TEST_F(WorkerControlServiceTest, AnotherAgentOfALiveNameIsRefusedWithWhoHasIt) {
     worker->Send(beat);
     worker->Await(Kind::kBeatAck);
     refused = Dial(second)->Finish();
-    return ErrorReason(refused) == "WORKER_NAME_TAKEN";
+    return ReasonOf(refused) == ErrorReason::kWorkerNameTaken;
   }));
   EXPECT_EQ(refused.message(), "worker w1 is connected from host-w1 (work dir /srv/a); use --name");
   EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
@@ -169,7 +169,7 @@ TEST_F(WorkerControlServiceTest, ASilentSessionIsReplacedByTheRestartedAgent) {
     worker = Dial(hello);
     return worker->Await(Kind::kWelcome).has_welcome();
   }));
-  EXPECT_EQ(ErrorReason(old_worker->Finish()), "WORKER_REPLACED");
+  EXPECT_EQ(ReasonOf(old_worker->Finish()), ErrorReason::kWorkerReplaced);
 }
 
 TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {
@@ -205,12 +205,12 @@ TEST_F(WorkerControlServiceTest, TheFirstMessageMustBeHello) {
   stream->Write(beat);
   pb::CoordinatorMessage message;
   EXPECT_FALSE(stream->Read(&message));
-  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "BAD_HELLO");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(stream->Finish())), ErrorReason::kBadHello);
 }
 
 TEST_F(WorkerControlServiceTest, AnEmptyHelloIsRefused) {
   auto worker = Dial(WorkerHello{});
-  EXPECT_EQ(ErrorReason(worker->Finish()), "BAD_HELLO");
+  EXPECT_EQ(ReasonOf(worker->Finish()), ErrorReason::kBadHello);
 }
 
 TEST_F(WorkerControlServiceTest, AnAgentMayLeave) {

@@ -10,9 +10,9 @@ namespace fpo::ctl {
 namespace {
 
 TEST(ErrorReportTest, OneLineWithHint) {
-  const absl::Status error =
-      WithErrorInfo(absl::NotFoundError("there is no job 'j-9'"),
-                    {.reason = "JOB_NOT_FOUND", .field = "job_id", .hint = "fpoctl list"});
+  const absl::Status error = WithErrorInfo(
+      absl::NotFoundError("there is no job 'j-9'"),
+      {.reason = ErrorReason::kJobNotFound, .field = "job_id", .hint = "fpoctl list"});
   EXPECT_EQ(ErrorText(error), "error: there is no job 'j-9'; hint: fpoctl list\n");
   EXPECT_EQ(ErrorJson(error),
             "{\"code\":\"NOT_FOUND\",\"reason\":\"JOB_NOT_FOUND\",\"message\":\"there is no job "
@@ -29,7 +29,7 @@ TEST(ErrorReportTest, ForeignTextStaysOneLine) {
 TEST(ErrorReportTest, JobProblemsStandOnTheirLines) {
   const absl::Status error = WithErrorInfo(
       absl::InvalidArgumentError("job.yaml:2: optimizer.lr: wrong\njob.yaml:9: x: unknown"),
-      {.reason = kInvalidJobReason, .hint = "see fpoctl schema"});
+      {.reason = ErrorReason::kInvalidJob, .hint = "see fpoctl schema"});
   EXPECT_EQ(ErrorText(error),
             "job.yaml:2: optimizer.lr: wrong\njob.yaml:9: x: unknown\n"
             "error: the job is not valid: 2 problems; hint: see fpoctl schema\n");
@@ -66,7 +66,8 @@ TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {
             "error: the coordinator at 127.0.0.1:1 cannot be reached: refused; hint: start "
             "fpo-coordinator or name its address with --server or FPO_SERVER\n");
   EXPECT_TRUE(IsLost(error));
-  EXPECT_TRUE(IsLost(WithErrorInfo(absl::ResourceExhaustedError("full"), {.reason = "BUSY"})));
+  EXPECT_TRUE(
+      IsLost(WithErrorInfo(absl::ResourceExhaustedError("full"), {.reason = ErrorReason::kBusy})));
   EXPECT_FALSE(IsLost(absl::ResourceExhaustedError("quota")));
   const std::pair<const char*, const char*> troubles[] = {
       {"DNS resolution failed for h:1: C-ares status is not ARES_SUCCESS",

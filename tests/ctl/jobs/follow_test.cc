@@ -153,9 +153,9 @@ TEST_F(FollowTest, SubmitThatStaysLostNamesItsRequestId) {
 }
 
 TEST_F(FollowTest, SubmitIsNotRepeatedWhenItIsRefused) {
-  coordinator_.FailNext("Submit",
-                        WithErrorInfo(absl::AlreadyExistsError("request id is taken"),
-                                      {.reason = "REQUEST_ID_REUSED", .hint = "leave it out"}));
+  coordinator_.FailNext(
+      "Submit", WithErrorInfo(absl::AlreadyExistsError("request id is taken"),
+                              {.reason = ErrorReason::kRequestIdReused, .hint = "leave it out"}));
   const Result result = Run({"submit", WriteJob()});
   EXPECT_EQ(result.code, 7);
   EXPECT_EQ(result.err, "error: request id is taken; hint: leave it out\n");

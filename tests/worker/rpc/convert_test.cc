@@ -151,8 +151,9 @@ TEST(ConvertTest, ArtifactsDevicesAndClosingFillEveryField) {
   EXPECT_TRUE(IsFull(push.files(0)));
   EXPECT_EQ(push.data(), "data");
   EXPECT_EQ(push.sha256().size(), 32u);
-  const pb::PushArtifactRequest error = ErrorToProto(WithErrorInfo(
-      absl::NotFoundError("gone"), {.reason = "R", .field = "", .hint = "H", .ids = {}}));
+  const pb::PushArtifactRequest error = ErrorToProto(
+      WithErrorInfo(absl::NotFoundError("gone"),
+                    {.reason = ErrorReason::kArtifactGone, .field = "", .hint = "H", .ids = {}}));
   EXPECT_TRUE(IsFull(error.error()));
   EXPECT_TRUE(IsFull(ToProto(Device{1, "uuid", "H100", 80, 7, "550"})));
   EXPECT_EQ(ToProto(Outgoing(Closing{"why"})).closing().why(), "why");

@@ -157,10 +157,12 @@ TEST_F(GrpcCacheLinkTest, AnUploadThatIsNotAcknowledgedIsNotStored) {
 
 TEST_F(GrpcCacheLinkTest, ErrorsCarryTheirReason) {
   cache_.fail = ToGrpcStatus(
-      WithErrorInfo(absl::FailedPreconditionError("gone"), {.reason = "UNKNOWN_CLAIM"}));
-  EXPECT_EQ(ErrorReason(client_->RenewClaim(5, 1)), "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(client_->PutRecords({manifest_, 5, {}}, {}).status()), "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(client_->Claim({manifest_, 3, "b", "r-1"}).status()), "UNKNOWN_CLAIM");
+      WithErrorInfo(absl::FailedPreconditionError("gone"), {.reason = ErrorReason::kUnknownClaim}));
+  EXPECT_EQ(ReasonOf(client_->RenewClaim(5, 1)), ErrorReason::kUnknownClaim);
+  EXPECT_EQ(ReasonOf(client_->PutRecords({manifest_, 5, {}}, {}).status()),
+            ErrorReason::kUnknownClaim);
+  EXPECT_EQ(ReasonOf(client_->Claim({manifest_, 3, "b", "r-1"}).status()),
+            ErrorReason::kUnknownClaim);
   cache_.fail = grpc::Status::OK;
   EXPECT_EQ(client_->Claim({manifest_, 3, "b", "r-1"})->ordinals, std::vector<int64_t>{3});
 }

@@ -145,16 +145,19 @@ struct FinalCase {
 TEST_F(GrpcCoordinatorLinkTest, WhatWaitingDoesNotMendEndsTheDialling) {
   const FinalCase cases[] = {
       {WithErrorInfo(absl::AlreadyExistsError("worker w1 is connected from h2; use --name"),
-                     {.reason = "WORKER_NAME_TAKEN"}),
+                     {.reason = ErrorReason::kWorkerNameTaken}),
        "use --name"},
       {WithErrorInfo(absl::FailedPreconditionError("another agent took the name"),
-                     {.reason = "WORKER_REPLACED"}),
+                     {.reason = ErrorReason::kWorkerReplaced}),
        "took the name"},
-      {WithErrorInfo(absl::InvalidArgumentError("hello: its slots"), {.reason = "BAD_HELLO"}),
+      {WithErrorInfo(absl::InvalidArgumentError("hello: its slots"),
+                     {.reason = ErrorReason::kBadHello}),
        "its slots"},
-      {WithErrorInfo(absl::UnauthenticatedError("no such token"), {.reason = "UNAUTHENTICATED"}),
+      {WithErrorInfo(absl::UnauthenticatedError("no such token"),
+                     {.reason = ErrorReason::kUnauthenticated}),
        "does not take this worker: no such token"},
-      {WithErrorInfo(absl::PermissionDeniedError("ana has the role user"), {.reason = "ROLE"}),
+      {WithErrorInfo(absl::PermissionDeniedError("ana has the role user"),
+                     {.reason = ErrorReason::kRole}),
        "does not take this worker: ana has the role user"},
       {absl::UnimplementedError("no such method"), "is no fpo-coordinator"}};
   for (const FinalCase& one : cases) {
@@ -173,8 +176,8 @@ TEST_F(GrpcCoordinatorLinkTest, WhatWaitingDoesNotMendEndsTheDialling) {
 }
 
 TEST_F(GrpcCoordinatorLinkTest, ANameThatIsBusyIsAskedForAgain) {
-  coordinator_.Refuse(
-      WithErrorInfo(absl::UnavailableError("not free yet"), {.reason = "WORKER_NAME_BUSY"}));
+  coordinator_.Refuse(WithErrorInfo(absl::UnavailableError("not free yet"),
+                                    {.reason = ErrorReason::kWorkerNameBusy}));
   coordinator_.Play([](Stream* stream) {
     Welcome(stream);
     Serve(stream, true);
@@ -184,8 +187,8 @@ TEST_F(GrpcCoordinatorLinkTest, ANameThatIsBusyIsAskedForAgain) {
 }
 
 TEST_F(GrpcCoordinatorLinkTest, ARevokedTokenEndsNothingThatRuns) {
-  const absl::Status revoked =
-      WithErrorInfo(absl::UnauthenticatedError("no such token"), {.reason = "UNAUTHENTICATED"});
+  const absl::Status revoked = WithErrorInfo(absl::UnauthenticatedError("no such token"),
+                                             {.reason = ErrorReason::kUnauthenticated});
   listener_.idle = false;
   coordinator_.Play([](Stream* stream) { Welcome(stream); });
   coordinator_.Refuse(revoked);

@@ -127,7 +127,7 @@ TEST_F(WorkerTest, ADeviceThatIsAskedForAndNotThereIsRefusedAtStart) {
 
 TEST_F(WorkerTest, ARefusalIsToldToItsOwner) {
   coordinator_.Refuse(
-      WithErrorInfo(absl::AlreadyExistsError("taken"), {.reason = "WORKER_NAME_TAKEN"}));
+      WithErrorInfo(absl::AlreadyExistsError("taken"), {.reason = ErrorReason::kWorkerNameTaken}));
   absl::Notification refused;
   auto worker = Worker::Start(config_, {"1", "commit"}, [&] { refused.Notify(); });
   ASSERT_TRUE(worker.ok()) << worker.status();

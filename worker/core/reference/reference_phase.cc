@@ -27,14 +27,14 @@ constexpr int kRoundsMax = 5;  // of "compute, pull" before records that vanish 
 absl::Status Stopped() { return absl::CancelledError("stopped on request"); }
 
 bool IsLostClaim(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
-  return reason == "UNKNOWN_CLAIM" || reason == "STALE_CLAIM";
+  const ErrorReason reason = ReasonOf(status);
+  return reason == ErrorReason::kUnknownClaim || reason == ErrorReason::kStaleClaim;
 }
 
 // The cache lost a manifest (a new data folder) or a record of it (found damaged).
 bool IsLostData(const absl::Status& status) {
-  const std::string reason = ErrorReason(status);
-  return reason == "MANIFEST_NOT_FOUND" || reason == "MANIFEST_INCOMPLETE";
+  const ErrorReason reason = ReasonOf(status);
+  return reason == ErrorReason::kManifestNotFound || reason == ErrorReason::kManifestIncomplete;
 }
 
 absl::StatusOr<std::vector<PackedRecord>> ReadSegment(const std::string& path) {

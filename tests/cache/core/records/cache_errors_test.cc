@@ -8,16 +8,16 @@ namespace fpo::cache {
 namespace {
 
 TEST(CacheErrors, CarryTheReasonThatCallersBranchOn) {
-  EXPECT_EQ(ErrorReason(BadRequest("keys", "none")), "INVALID_REQUEST");
+  EXPECT_EQ(ReasonOf(BadRequest("keys", "none")), ErrorReason::kInvalidRequest);
   EXPECT_EQ(GetErrorInfo(BadRequest("keys", "none"))->field, "keys");
-  EXPECT_EQ(ErrorReason(NoManifest(TestKey(1))), "MANIFEST_NOT_FOUND");
-  EXPECT_EQ(ErrorReason(ForeignKey(TestKey(1), TestKey(2))), "KEY_NOT_IN_MANIFEST");
-  EXPECT_EQ(ErrorReason(NotHeld(3, TestKey(1))), "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(NoManifest(TestKey(1))), ErrorReason::kManifestNotFound);
+  EXPECT_EQ(ReasonOf(ForeignKey(TestKey(1), TestKey(2))), ErrorReason::kKeyNotInManifest);
+  EXPECT_EQ(ReasonOf(NotHeld(3, TestKey(1))), ErrorReason::kStaleClaim);
 }
 
 TEST(CacheErrors, SayTheNumbers) {
   const absl::Status status = Incomplete(TestKey(1), 3, 10);
-  EXPECT_EQ(ErrorReason(status), "MANIFEST_INCOMPLETE");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kManifestIncomplete);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("3 of 10"));
 }
 

@@ -37,7 +37,7 @@ TEST_F(ClaimTableTest, HoldsItsKeysUntilTheLeaseRunsOut) {
   EXPECT_TRUE(table_.IsHeld(recipe_, TestKey(1)));
   EXPECT_EQ(table_.Expire(now_ + absl::Seconds(30)), 1);
   EXPECT_FALSE(table_.IsHeld(recipe_, TestKey(1)));
-  EXPECT_EQ(ErrorReason(table_.CheckLive(claim)), "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(table_.CheckLive(claim)), ErrorReason::kStaleClaim);
   EXPECT_EQ(table_.expired_total(), 1);
 }
 
@@ -67,7 +67,7 @@ TEST_F(ClaimTableTest, RenewedWithoutProgressItLivesLongButNotForEver) {
   now_ += absl::Seconds(10);
   const absl::Status status = table_.Renew(claim, 1, now_);
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_EQ(ErrorReason(status), "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kStaleClaim);
   EXPECT_FALSE(table_.IsHeld(recipe_, TestKey(0)));
 }
 
@@ -88,16 +88,16 @@ TEST_F(ClaimTableTest, AnotherBuilderTakesOverAndTheFirstIsStale) {
   const uint64_t current = Grant(TestKeys(1));
   EXPECT_FALSE(table_.Holds(lost, recipe_, TestKey(0)));
   EXPECT_TRUE(table_.Holds(current, recipe_, TestKey(0)));
-  EXPECT_EQ(ErrorReason(table_.Renew(lost, 10, now_)), "STALE_CLAIM");
-  EXPECT_EQ(ErrorReason(table_.Release(lost, now_)), "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(table_.Renew(lost, 10, now_)), ErrorReason::kStaleClaim);
+  EXPECT_EQ(ReasonOf(table_.Release(lost, now_)), ErrorReason::kStaleClaim);
   EXPECT_TRUE(table_.Holds(current, recipe_, TestKey(0)));
 }
 
 TEST_F(ClaimTableTest, AClaimOfAnEarlierRunIsUnknown) {
   const uint64_t claim = Grant(TestKeys(1));
   ClaimTable restarted(8);
-  EXPECT_EQ(ErrorReason(restarted.Renew(claim, 1, now_)), "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(restarted.CheckLive(0)), "UNKNOWN_CLAIM");
+  EXPECT_EQ(ReasonOf(restarted.Renew(claim, 1, now_)), ErrorReason::kUnknownClaim);
+  EXPECT_EQ(ReasonOf(restarted.CheckLive(0)), ErrorReason::kUnknownClaim);
 }
 
 TEST_F(ClaimTableTest, AReleasedClaimFreesItsKeys) {

@@ -12,7 +12,7 @@ TEST(ManifestAccess, EachOwnerSharesForHimself) {
   ASSERT_TRUE(AddShare({"ana", "private"}, &header.shares).ok());
   const Principal ana{"ana", Role::kUser}, bob{"bob", Role::kUser, {"align"}}, eve{"eve"};
   EXPECT_TRUE(MayRead(header, ana).ok());
-  EXPECT_EQ(ErrorReason(MayRead(header, bob)), "NOT_SHARED");
+  EXPECT_EQ(ReasonOf(MayRead(header, bob)), ErrorReason::kNotShared);
   ASSERT_TRUE(AddShare({"carl", "group:align"}, &header.shares).ok());
   EXPECT_TRUE(MayRead(header, bob).ok()) << "carl computed the same and shares it";
   EXPECT_FALSE(MayRead(header, eve).ok());
@@ -26,7 +26,7 @@ TEST(ManifestAccess, OnlyOwnersAndAdminsChange) {
   header.shares = {{"ana", "public"}};
   EXPECT_TRUE(MayChange(header, {"ana", Role::kUser}).ok());
   EXPECT_TRUE(MayChange(header, {"root", Role::kAdmin}).ok());
-  EXPECT_EQ(ErrorReason(MayChange(header, {"bob", Role::kUser})), "NOT_YOURS");
+  EXPECT_EQ(ReasonOf(MayChange(header, {"bob", Role::kUser})), ErrorReason::kNotYours);
   EXPECT_EQ(MayChange(header, {"w", Role::kWorker}).code(), absl::StatusCode::kPermissionDenied);
 }
 

@@ -26,11 +26,11 @@ TEST_F(ReferenceCacheCatalogTest, ReadersSeeWhatIsSharedWithThem) {
   const Digest own = Register(FeatureTestRecipe(), 3, "ana", "private");
   const Digest open = Register(MarginTestRecipe(), 4, "ana", "public");
   EXPECT_TRUE(cache_->CheckMayRead(own, ana_).ok());
-  EXPECT_EQ(ErrorReason(cache_->CheckMayRead(own, bob_)), "NOT_SHARED");
+  EXPECT_EQ(ReasonOf(cache_->CheckMayRead(own, bob_)), ErrorReason::kNotShared);
   EXPECT_TRUE(cache_->CheckMayRead(open, bob_).ok());
-  EXPECT_EQ(ErrorReason(cache_->CheckMayChange(open, bob_)), "NOT_YOURS");
+  EXPECT_EQ(ReasonOf(cache_->CheckMayChange(open, bob_)), ErrorReason::kNotYours);
   EXPECT_TRUE(cache_->CheckMayChange(open, root_).ok());
-  EXPECT_EQ(ErrorReason(cache_->CheckMayRead(TestKey(9), bob_)), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(cache_->CheckMayRead(TestKey(9), bob_)), ErrorReason::kManifestNotFound);
   EXPECT_EQ(cache_->ListRecipes(ana_)->size(), 2u);
   ASSERT_EQ(cache_->ListRecipes(bob_)->size(), 1u);
   EXPECT_EQ((*cache_->ListRecipes(bob_))[0].id, RecipeId(MarginTestRecipe()));

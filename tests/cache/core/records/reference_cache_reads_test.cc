@@ -43,7 +43,7 @@ TEST_F(ReferenceCacheReadsTest, NeverPullsAnIncompleteOne) {
   Fill(4);
   const absl::Status status = cache_->BeginPull(id_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_EQ(ErrorReason(status), "MANIFEST_INCOMPLETE");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kManifestIncomplete);
 }
 
 TEST_F(ReferenceCacheReadsTest, GetsOnlyWhatTheManifestNames) {
@@ -52,7 +52,8 @@ TEST_F(ReferenceCacheReadsTest, GetsOnlyWhatTheManifestNames) {
   ASSERT_TRUE(records.ok());
   EXPECT_TRUE((*records)[1].has_value());
   EXPECT_FALSE((*records)[2].has_value());
-  EXPECT_EQ(ErrorReason(cache_->GetRecords(id_, {TestKey(77)}).status()), "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(cache_->GetRecords(id_, {TestKey(77)}).status()),
+            ErrorReason::kKeyNotInManifest);
   EXPECT_FALSE(cache_->GetRecords(id_, TestKeys(257)).ok());
 }
 
@@ -62,10 +63,10 @@ TEST_F(ReferenceCacheReadsTest, ABadRecordIsAnErrorAndIsComputedAgain) {
   const auto header = cache_->BeginPull(id_);
   const absl::Status bad = cache_->ReadRange(*header, 0, 5).status();
   EXPECT_TRUE(absl::IsDataLoss(bad));
-  EXPECT_EQ(ErrorReason(bad), "RECORD_DAMAGED");
+  EXPECT_EQ(ReasonOf(bad), ErrorReason::kRecordDamaged);
   EXPECT_EQ(cache_->counters().corruptions, 1);
   EXPECT_EQ(cache_->View(id_)->present, 4);
-  EXPECT_EQ(ErrorReason(cache_->BeginPull(id_).status()), "MANIFEST_INCOMPLETE");
+  EXPECT_EQ(ReasonOf(cache_->BeginPull(id_).status()), ErrorReason::kManifestIncomplete);
   const ClaimGrant again = *cache_->Claim(id_, {5, "b"});
   ASSERT_EQ(again.ordinals, std::vector<int64_t>{3});
   EXPECT_EQ(cache_->PutRecords(id_, again.claim_id, Pack({TestRecord(recipe_, 3)}))->stored, 1);
@@ -89,8 +90,8 @@ TEST_F(ReferenceCacheReadsTest, ADamagedListOfKeysIsDroppedAndCanBePutAgain) {
   Fill(5);
   const ManifestHeader header = *cache_->BeginPull(id_);
   store_.CorruptManifestForTest(id_);
-  EXPECT_EQ(ErrorReason(cache_->ReadRange(header, 0, 5).status()), "MANIFEST_NOT_FOUND");
-  EXPECT_EQ(ErrorReason(cache_->BeginPull(id_).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(cache_->ReadRange(header, 0, 5).status()), ErrorReason::kManifestNotFound);
+  EXPECT_EQ(ReasonOf(cache_->BeginPull(id_).status()), ErrorReason::kManifestNotFound);
   EXPECT_EQ(cache_->counters().manifest_corruptions, 1);
   const auto again = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""});
   EXPECT_EQ(again->present, 5) << "its records are still there";

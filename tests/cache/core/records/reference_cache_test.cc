@@ -67,7 +67,7 @@ TEST_F(ReferenceCacheTest, RefusesMalformedManifests) {
   for (const NewManifest& manifest : bad) {
     const absl::Status status = cache_->PutManifest(manifest).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-    EXPECT_EQ(ErrorReason(status), "INVALID_REQUEST");
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidRequest);
   }
 }
 
@@ -187,13 +187,13 @@ TEST_F(ReferenceCacheTest, ATakenOverClaimIsStaleUnlessTheBytesAreThere) {
   clock_.Advance(absl::Seconds(31));
   const ClaimGrant current = *cache_->Claim(id, {2, "fast"});
   ASSERT_EQ(current.ordinals.size(), 2u);
-  EXPECT_EQ(ErrorReason(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
-            "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
+            ErrorReason::kStaleClaim);
   ASSERT_EQ(cache_->PutRecords(id, current.claim_id, PackOrdinals({0, 1}))->stored, 2);
   EXPECT_EQ(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0, 1}))->present, 2);
   const absl::Status other = cache_->PutRecords(id, lost.claim_id, PackOrdinals({0}, 5)).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(other));
-  EXPECT_EQ(ErrorReason(other), "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(other), ErrorReason::kStaleClaim);
   EXPECT_EQ(cache_->counters().refused, 2);
 }
 
@@ -201,8 +201,8 @@ TEST_F(ReferenceCacheTest, ALapsedClaimThatNobodyTookIsStaleToo) {
   const Digest id = Register(1).header.id;
   const ClaimGrant lost = *cache_->Claim(id, {1, "slow"});
   clock_.Advance(absl::Seconds(31));
-  EXPECT_EQ(ErrorReason(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
-            "STALE_CLAIM");
+  EXPECT_EQ(ReasonOf(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
+            ErrorReason::kStaleClaim);
   EXPECT_EQ(cache_->Totals().claims_expired, 1);
 }
 
@@ -213,9 +213,9 @@ TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
   cache_ = *ReferenceCache::Open(&next, &clock_);
   const Digest again = Register(1).header.id;
   EXPECT_EQ(again, id);
-  EXPECT_EQ(ErrorReason(cache_->PutRecords(id, grant.claim_id, PackOrdinals({0})).status()),
-            "UNKNOWN_CLAIM");
-  EXPECT_EQ(ErrorReason(cache_->RenewClaim(grant.claim_id, 1)), "UNKNOWN_CLAIM");
+  EXPECT_EQ(ReasonOf(cache_->PutRecords(id, grant.claim_id, PackOrdinals({0})).status()),
+            ErrorReason::kUnknownClaim);
+  EXPECT_EQ(ReasonOf(cache_->RenewClaim(grant.claim_id, 1)), ErrorReason::kUnknownClaim);
   cache_.reset();
 }
 
@@ -241,8 +241,8 @@ TEST_F(ReferenceCacheTest, RefusesForeignDoubleAndDamagedRecords) {
     const absl::Status status = cache_->PutRecords(id, claim, packed).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   }
-  EXPECT_EQ(ErrorReason(cache_->PutRecords(id, claim, PackOrdinals({7})).status()),
-            "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(cache_->PutRecords(id, claim, PackOrdinals({7})).status()),
+            ErrorReason::kKeyNotInManifest);
   EXPECT_EQ(cache_->Totals().store.records, 0);
 }
 
@@ -297,7 +297,7 @@ TEST_F(ReferenceCacheTest, NamesAnUnknownManifestEverywhere) {
        {cache_->GetManifest(id).status(), cache_->Claim(id, {1, "b"}).status(),
         cache_->View(id).status(), cache_->PutRecords(id, 1, PackOrdinals({0})).status()}) {
     EXPECT_TRUE(absl::IsNotFound(status)) << status;
-    EXPECT_EQ(ErrorReason(status), "MANIFEST_NOT_FOUND");
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kManifestNotFound);
   }
 }
 

@@ -43,8 +43,8 @@ TEST_F(ReferenceCacheUpkeepTest, RetainPinAndUnpinAreWrittenToTheHeader) {
   EXPECT_EQ(cache_->GetManifest(id)->header.pinned_until, absl::InfiniteFuture());
   ASSERT_TRUE(cache_->Unpin(id).ok());
   EXPECT_LT(cache_->GetManifest(id)->header.pinned_until, clock_.Now());
-  EXPECT_EQ(ErrorReason(cache_->Pin(TestKey(9), clock_.Now())), "MANIFEST_NOT_FOUND");
-  EXPECT_EQ(ErrorReason(cache_->Retain(TestKey(9)).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(cache_->Pin(TestKey(9), clock_.Now())), ErrorReason::kManifestNotFound);
+  EXPECT_EQ(ReasonOf(cache_->Retain(TestKey(9)).status()), ErrorReason::kManifestNotFound);
 }
 
 TEST_F(ReferenceCacheUpkeepTest, ChecksEverythingInPortionsAndQuarantinesWhatIsBad) {
@@ -79,7 +79,8 @@ TEST_F(ReferenceCacheUpkeepTest, ChecksOneManifest) {
   ASSERT_EQ(rest->damaged.size(), 1u);
   EXPECT_EQ(rest->damaged[0].key, TestKey(3));
   EXPECT_EQ(cache_->CheckManifest(id, 0, 100)->records, 9) << "an absent record is not checked";
-  EXPECT_EQ(ErrorReason(cache_->CheckManifest(TestKey(9), 0, 1).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(cache_->CheckManifest(TestKey(9), 0, 1).status()),
+            ErrorReason::kManifestNotFound);
 }
 
 TEST_F(ReferenceCacheUpkeepTest, RecordsCanBeTakenOutOfUseByHand) {
@@ -88,7 +89,7 @@ TEST_F(ReferenceCacheUpkeepTest, RecordsCanBeTakenOutOfUseByHand) {
   EXPECT_EQ(cache_->View(id)->present, 3);
   EXPECT_EQ(cache_->Claim(id, {10, "b"})->ordinals, (std::vector<int64_t>{1, 4}));
   EXPECT_EQ((*cache_->ListQuarantined(10))[0].reason, "wrong GPU");
-  EXPECT_EQ(ErrorReason(cache_->Quarantine(id, {TestKey(77)}, "")), "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(cache_->Quarantine(id, {TestKey(77)}, "")), ErrorReason::kKeyNotInManifest);
 }
 
 TEST_F(ReferenceCacheUpkeepTest, AboveTheRejectLimitNothingNewIsTakenAndReadsGoOn) {
@@ -98,7 +99,7 @@ TEST_F(ReferenceCacheUpkeepTest, AboveTheRejectLimitNothingNewIsTakenAndReadsGoO
       cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->header.id;
   const absl::Status refused = cache_->Claim(more, {2, "b"}).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
-  EXPECT_EQ(ErrorReason(refused), "CACHE_FULL");
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kCacheFull);
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
 }
 
@@ -146,13 +147,13 @@ TEST_F(ReferenceCacheUpkeepTest, AReplicaStoresWhatItLacksWithoutAClaim) {
   const Digest id = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->header.id;
   ASSERT_TRUE(cache_->StoreFetched(id, Pack(TestRecords(recipe_, 2))).ok());
   EXPECT_EQ(*cache_->MissingOrdinals(id), (std::vector<int64_t>{2, 3, 4}));
-  EXPECT_EQ(ErrorReason(cache_->StoreFetched(id, Pack({TestRecord(recipe_, 9)}))),
-            "KEY_NOT_IN_MANIFEST");
+  EXPECT_EQ(ReasonOf(cache_->StoreFetched(id, Pack({TestRecord(recipe_, 9)}))),
+            ErrorReason::kKeyNotInManifest);
   std::string damaged = Pack(TestRecords(recipe_, 3, 2));
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
   EXPECT_TRUE(absl::IsDataLoss(cache_->StoreFetched(id, damaged)));
   EXPECT_EQ(cache_->MissingOrdinals(id)->size(), 3u) << "whole or not at all";
-  EXPECT_EQ(ErrorReason(cache_->MissingOrdinals(TestKey(9)).status()), "MANIFEST_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(cache_->MissingOrdinals(TestKey(9)).status()), ErrorReason::kManifestNotFound);
 }
 
 }  // namespace

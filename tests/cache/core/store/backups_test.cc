@@ -61,7 +61,7 @@ TEST_F(BackupsTest, KeepsTheNewest) {
 TEST_F(BackupsTest, SaysHowToGetOneWithoutAFolder) {
   const absl::Status status = Backups({}, store_.get()).Make(now_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_EQ(ErrorReason(status), "NO_BACKUP_FOLDER");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kNoBackupFolder);
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ class AccessControlTest : public ::testing::Test {
     SetDeadline(&context, absl::Seconds(30));
     pb::StatsResponse response;
     const grpc::Status status = stub->Stats(&context, {}, &response);
-    return status.ok() ? response.version() : ErrorReason(FromGrpcStatus(status));
+    return status.ok() ? response.version()
+                       : std::string(ErrorReasonName(ReasonOf(FromGrpcStatus(status))));
   }
   // Until the file is looked at again.
   std::string CallUntil(const std::string& token, const std::string& wanted) {

@@ -54,15 +54,15 @@ TEST_F(CheckpointControlTest, PinIsStoredAndToldToTheHolder) {
 }
 
 TEST_F(CheckpointControlTest, WithoutItsHolderNothingChanges) {
-  EXPECT_EQ(ErrorReason(control_.Pin(id_, 10, true).status()), "NO_HOLDER");
+  EXPECT_EQ(ReasonOf(control_.Pin(id_, 10, true).status()), ErrorReason::kNoHolder);
   EXPECT_FALSE(jobs_.Get(id_)->checkpoints[0].pinned);
-  EXPECT_EQ(ErrorReason(control_.Pin(id_, 11, true).status()), "NO_CHECKPOINT");
-  EXPECT_EQ(ErrorReason(control_.Pin("nobody", 11, true).status()), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(control_.Pin(id_, 11, true).status()), ErrorReason::kNoCheckpoint);
+  EXPECT_EQ(ReasonOf(control_.Pin("nobody", 11, true).status()), ErrorReason::kJobNotFound);
 }
 
 TEST_F(CheckpointControlTest, GcRemovesWhatRetentionDoesNotWantOfAJobThatEnded) {
   Connect();
-  EXPECT_EQ(ErrorReason(control_.Gc(id_, false).status()), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(ReasonOf(control_.Gc(id_, false).status()), ErrorReason::kIllegalTransition);
   EXPECT_EQ(control_.Gc(id_, true).value().size(), 2u) << "looking is always allowed";
   End();
   ASSERT_TRUE(control_.Gc(id_, true).ok());

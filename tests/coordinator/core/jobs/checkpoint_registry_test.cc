@@ -59,7 +59,7 @@ TEST(CheckpointRegistry, AnUnknownStepNamesThoseThereAre) {
   Job job = RunningJob("j-1");
   for (int64_t step : {10, 20}) AcceptCheckpoint(CheckpointAt(step), &job);
   const absl::Status status = NoSuchCheckpoint(job, 7);
-  EXPECT_EQ(ErrorReason(status), "NO_CHECKPOINT");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kNoCheckpoint);
   EXPECT_EQ(status.message(), "job j-1 has no checkpoint of step 7; it has those of steps 10, 20");
 }
 

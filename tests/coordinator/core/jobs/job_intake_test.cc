@@ -36,10 +36,10 @@ TEST_F(JobIntakeTest, TheSameRequestIsTheSameJobWithAllThatWasAsked) {
   EXPECT_EQ(jobs_.Get(id)->state, JobState::kHeld);
   EXPECT_EQ(intake_.Submit(ask, kStart).value().job->job_id, id);
   ask.hold = false;
-  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kRequestIdReused);
   ask.hold = true;
   ask.after_ok = {id};
-  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kRequestIdReused);
 }
 
 TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
@@ -49,17 +49,17 @@ TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
   EXPECT_EQ(intake_.Submit(ask, kStart).value().job->after_ok, std::vector<std::string>{first});
   ask.request_id = "r-3";
   ask.after_ok = {"nobody"};
-  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kJobNotFound);
   End(first, ReportStatus::kFailed);
   ask.after_ok = {first};
-  EXPECT_EQ(ErrorReason(intake_.Submit(ask, kStart).status()), "DEPENDENCY_FAILED");
+  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kDependencyFailed);
 }
 
 TEST_F(JobIntakeTest, AnOwnersJobsAreLimited) {
   for (const char* name : {"a", "b", "c"}) Submit(name);
   const absl::Status full = intake_.Submit(Ask("r-d", "d"), kStart).status();
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(ErrorReason(full), "QUOTA");
+  EXPECT_EQ(ReasonOf(full), ErrorReason::kQuota);
   EXPECT_TRUE(intake_.Submit(Ask("r-a", "a"), kStart).ok()) << "a repetition is no new job";
   jobs_.ApplyEvent(jobs_.Find("a").value()->job_id, CancelRequest{}, kStart).value();
   EXPECT_TRUE(intake_.Submit(Ask("r-d", "d"), kStart).ok());
@@ -67,7 +67,8 @@ TEST_F(JobIntakeTest, AnOwnersJobsAreLimited) {
 
 TEST_F(JobIntakeTest, ARetryGoesOnFromTheCheckpointsInTheSameFolder) {
   const std::string old = Submit("a");
-  EXPECT_EQ(ErrorReason(intake_.Retry({"r-2", old}, kStart).status()), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(ReasonOf(intake_.Retry({"r-2", old}, kStart).status()),
+            ErrorReason::kIllegalTransition);
   End(old, ReportStatus::kFailed);
   Job job = *jobs_.Get(old);
   job.checkpoints = {Checkpoint{.step = 10}, Checkpoint{.step = 20}};
@@ -84,9 +85,9 @@ TEST_F(JobIntakeTest, ARetryGoesOnFromTheCheckpointsInTheSameFolder) {
   const JobPtr older = intake_.Retry({"r-3", old, 10}, kStart).value().job;
   EXPECT_EQ(older->checkpoint_step, 10);
   EXPECT_EQ(older->checkpoints.size(), 1u);
-  EXPECT_EQ(ErrorReason(intake_.Retry({"r-4", old, 15}, kStart).status()), "NO_CHECKPOINT");
-  EXPECT_EQ(ErrorReason(intake_.Retry({"r-5", old, 0, ConfigJson("b")}, kStart).status()),
-            "INVALID_RETRY")
+  EXPECT_EQ(ReasonOf(intake_.Retry({"r-4", old, 15}, kStart).status()), ErrorReason::kNoCheckpoint);
+  EXPECT_EQ(ReasonOf(intake_.Retry({"r-5", old, 0, ConfigJson("b")}, kStart).status()),
+            ErrorReason::kInvalidRetry)
       << "another output folder";
 }
 
@@ -104,16 +105,15 @@ TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
   job.phase_reached = 2;
   jobs_.Put(job).value();
   const absl::Status refused = intake_.Retry({"r-3", old, 0, other}, kStart).status();
-  EXPECT_EQ(ErrorReason(refused), "INVALID_RETRY");
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kInvalidRetry);
   EXPECT_EQ(GetErrorInfo(refused)->field, "optimizer.lr");
   EXPECT_NE(refused.message().find("optimizer.lr: 1e-05 here, 5e-07 in job " + old),
             absl::string_view::npos)
       << refused;
   config.seed = 7;
   EXPECT_EQ(
-      ErrorReason(
-          intake_.Retry({"r-4", untrained->job_id, 0, WriteJobJson(config)}, kStart).status()),
-      "INVALID_RETRY")
+      ReasonOf(intake_.Retry({"r-4", untrained->job_id, 0, WriteJobJson(config)}, kStart).status()),
+      ErrorReason::kInvalidRetry)
       << "the job that it tried again had trained there";
 
   config = ReadJobJson(job.config_json).value();
@@ -127,7 +127,7 @@ TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
 TEST_F(JobIntakeTest, AJobThatSucceededIsNotTriedAgain) {
   const std::string id = Submit("a");
   End(id, ReportStatus::kSucceeded);
-  EXPECT_EQ(ErrorReason(intake_.Retry({"r-2", id}, kStart).status()), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(ReasonOf(intake_.Retry({"r-2", id}, kStart).status()), ErrorReason::kIllegalTransition);
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ Job NextAttempt(Job job) {
   return After(job, {ReportOf(job, "w1", ReportStatus::kRunning)});
 }
 
-std::string Reason(const Job& job, const JobEvent& event) {
-  return ErrorReason(Apply(job, event, kStart).status());
+ErrorReason Reason(const Job& job, const JobEvent& event) {
+  return ReasonOf(Apply(job, event, kStart).status());
 }
 
 TEST(StateTable, ReserveMakesAnAttemptWithTheNextEpoch) {
@@ -41,7 +41,7 @@ TEST(StateTable, ReserveMakesAnAttemptWithTheNextEpoch) {
   ASSERT_EQ(job.attempts.size(), 1u);
   EXPECT_EQ(job.attempts[0].number, 1);
   EXPECT_EQ(job.attempts[0].epoch, 1u);
-  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w2")}}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w2")}}), ErrorReason::kIllegalTransition);
 }
 
 TEST(StateTable, ReservedStartsWhenEveryAgentAccepted) {
@@ -64,14 +64,14 @@ TEST(StateTable, RefusalFreesAllAndBacksOffWithoutTouchingTheBudget) {
   EXPECT_EQ(job.attempts_without_progress, 0);
   EXPECT_EQ(job.not_before, kStart + absl::Seconds(5));
   EXPECT_NE(job.reason.find("no device memory"), std::string::npos);
-  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kAccepted)), "STALE_EPOCH");
+  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kAccepted)), ErrorReason::kStaleEpoch);
 }
 
 TEST(StateTable, ReservationExpires) {
   const Job job = After(ReservedJob(), {ReservationExpired{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_NE(job.reason.find("w1"), std::string::npos);
-  EXPECT_EQ(Reason(RunningJob("j-1"), ReservationExpired{}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(RunningJob("j-1"), ReservationExpired{}), ErrorReason::kIllegalTransition);
 }
 
 TEST(StateTable, RunsWhenEveryHostPassedPreflight) {
@@ -115,11 +115,12 @@ TEST(StateTable, SucceedsWhenEveryMemberSucceeded) {
 TEST(StateTable, TerminalIsFinal) {
   const Job job =
       After(RunningJob("j-1"), {ReportOf(RunningJob("j-1"), "w1", ReportStatus::kSucceeded)});
-  EXPECT_EQ(Reason(job, CancelRequest{}), "JOB_TERMINAL");
-  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kFailed, "program")), "JOB_TERMINAL");
-  EXPECT_EQ(Reason(job, MemberLost{LastAttemptRef(job), "w1", "gone"}), "JOB_TERMINAL");
-  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), "JOB_TERMINAL");
-  EXPECT_EQ(Reason(job, Settle{}), "JOB_TERMINAL");
+  EXPECT_EQ(Reason(job, CancelRequest{}), ErrorReason::kJobTerminal);
+  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kFailed, "program")),
+            ErrorReason::kJobTerminal);
+  EXPECT_EQ(Reason(job, MemberLost{LastAttemptRef(job), "w1", "gone"}), ErrorReason::kJobTerminal);
+  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), ErrorReason::kJobTerminal);
+  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kJobTerminal);
 }
 
 TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
@@ -136,7 +137,7 @@ TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
 
 TEST(StateTable, RecoveryWaitsForSurvivorsOrTheFence) {
   Job job = Failed(RunningJob("j-1", {"w1", "w2"}), "program");
-  EXPECT_EQ(Reason(job, Settle{}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kIllegalTransition);
   EXPECT_NE(job.reason.find("w2"), std::string::npos);
   EXPECT_EQ(After(job, {Settle{}}, kStart + kFenceWait).state, JobState::kQueued);
   job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped)});
@@ -154,7 +155,8 @@ TEST(StateTable, ALostWorkerAdvancesTheEpochFirst) {
   EXPECT_EQ(job.attempts[0].end_class, "infrastructure");
   job = After(job, {Settle{}});
   EXPECT_EQ(job.restarts_used, 0) << "infrastructure is not the job's fault";
-  EXPECT_EQ(Reason(job, ReportOf(running, "w1", ReportStatus::kSucceeded)), "STALE_EPOCH");
+  EXPECT_EQ(Reason(job, ReportOf(running, "w1", ReportStatus::kSucceeded)),
+            ErrorReason::kStaleEpoch);
 }
 
 TEST(StateTable, EpochsOnlyGrow) {
@@ -297,7 +299,7 @@ TEST(StateTable, AnAgentThatStoppedByItselfIsNotCounted) {
 TEST(StateTable, UnsatisfiableFailsAWaitingJobOnly) {
   EXPECT_EQ(After(MakeJob("j-1"), {Unsatisfiable{"no-worker-fits: 8 of 2"}}).reason,
             "no-worker-fits: 8 of 2");
-  EXPECT_EQ(Reason(RunningJob("j-1"), Unsatisfiable{"x"}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(RunningJob("j-1"), Unsatisfiable{"x"}), ErrorReason::kIllegalTransition);
 }
 
 TEST(StateTable, RepeatedReportsChangeNothing) {
@@ -310,18 +312,18 @@ TEST(StateTable, RepeatedReportsChangeNothing) {
 
 TEST(StateTable, StrangersAndOldEpochsAreStale) {
   const Job job = RunningJob("j-1");
-  EXPECT_EQ(Reason(job, ReportOf(job, "w9", ReportStatus::kFailed)), "STALE_EPOCH");
+  EXPECT_EQ(Reason(job, ReportOf(job, "w9", ReportStatus::kFailed)), ErrorReason::kStaleEpoch);
   MemberReport old = ReportOf(job, "w1", ReportStatus::kFailed);
   old.ref.epoch = 0;
-  EXPECT_EQ(Reason(job, old), "STALE_EPOCH");
-  EXPECT_EQ(Reason(job, MemberLost{old.ref, "w1", "x"}), "STALE_EPOCH");
+  EXPECT_EQ(Reason(job, old), ErrorReason::kStaleEpoch);
+  EXPECT_EQ(Reason(job, MemberLost{old.ref, "w1", "x"}), ErrorReason::kStaleEpoch);
 }
 
 TEST(Hold, KeepsAWaitingJobFromStartingUntilItIsReleased) {
   Job job = After(MakeJob("j-1"), {HoldRequest{}});
   EXPECT_EQ(job.state, JobState::kHeld);
   EXPECT_EQ(After(job, {HoldRequest{}}), job);
-  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), ErrorReason::kIllegalTransition);
   EXPECT_EQ(After(job, {CancelRequest{}}).state, JobState::kCancelled);
   job = After(job, {ReleaseRequest{}});
   EXPECT_EQ(job.state, JobState::kQueued);
@@ -356,7 +358,7 @@ TEST(Pause, FreesTheSlotsAndResumesWithoutTouchingAnyCounter) {
 
 TEST(Pause, AnUnconfirmedStopIsFencedInTheEnd) {
   Job job = After(RunningJob("j-1"), {PauseRequest{absl::Seconds(30)}});
-  EXPECT_EQ(Reason(job, Settle{}), "ILLEGAL_TRANSITION");
+  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kIllegalTransition);
   EXPECT_EQ(FenceEnd(job), kStart + absl::Seconds(90));
   const uint64_t epoch = job.epoch;
   job = After(job, {Settle{}}, FenceEnd(job));
@@ -426,7 +428,8 @@ TEST(Cancel, OvertakesAPause) {
 
 TEST(Priority, ChangesInEveryStateThatIsNotTerminal) {
   EXPECT_EQ(After(RunningJob("j-1"), {PriorityRequest{900}}).demand.priority, 900);
-  EXPECT_EQ(Reason(After(MakeJob("j-1"), {CancelRequest{}}), PriorityRequest{1}), "JOB_TERMINAL");
+  EXPECT_EQ(Reason(After(MakeJob("j-1"), {CancelRequest{}}), PriorityRequest{1}),
+            ErrorReason::kJobTerminal);
 }
 
 TEST(HostFaults, AHostIsAvoidedAfterTwoInARowOrAFailedPreflight) {
@@ -493,8 +496,9 @@ TEST_P(StateRow, IsAsSpecified) {
     EXPECT_EQ(after->state, *GetParam().to);
     EXPECT_GE(after->epoch, job.epoch);
   } else {
-    const std::string reason = ErrorReason(after.status());
-    EXPECT_EQ(reason, IsTerminal(job.state) ? "JOB_TERMINAL" : "ILLEGAL_TRANSITION");
+    const ErrorReason reason = ReasonOf(after.status());
+    EXPECT_EQ(reason,
+              IsTerminal(job.state) ? ErrorReason::kJobTerminal : ErrorReason::kIllegalTransition);
   }
 }
 

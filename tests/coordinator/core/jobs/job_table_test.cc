@@ -40,9 +40,9 @@ TEST_F(JobTableTest, FindsByIdNameAndPrefix) {
   const JobPtr newer = Create("a");
   EXPECT_EQ(table_.Find(a->job_id).value()->job_id, a->job_id);
   EXPECT_EQ(table_.Find("a").value()->job_id, newer->job_id);
-  EXPECT_EQ(ErrorReason(table_.Find("j-").status()), "AMBIGUOUS_JOB");
-  EXPECT_EQ(ErrorReason(table_.Find("j-nope").status()), "JOB_NOT_FOUND");
-  EXPECT_EQ(ErrorReason(table_.Find("").status()), "JOB_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(table_.Find("j-").status()), ErrorReason::kAmbiguousJob);
+  EXPECT_EQ(ReasonOf(table_.Find("j-nope").status()), ErrorReason::kJobNotFound);
+  EXPECT_EQ(ReasonOf(table_.Find("").status()), ErrorReason::kJobNotFound);
   std::string prefix = a->job_id;
   while (table_.Find(prefix.substr(0, prefix.size() - 1)).ok()) prefix.pop_back();
   EXPECT_EQ(table_.Find(prefix).value()->job_id, a->job_id);

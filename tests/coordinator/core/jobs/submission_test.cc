@@ -23,7 +23,7 @@ TEST(Submission, TakesNameAndDemandFromTheJob) {
 TEST(Submission, NamesWhatIsWrong) {
   const absl::Status status = CheckSubmission(R"({"name":"x","wrong_key":1})").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ErrorReason(status), "INVALID_JOB");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidJob);
   EXPECT_NE(status.message().find("wrong_key"), std::string::npos) << status;
   EXPECT_FALSE(CheckSubmission("not json").ok());
 }

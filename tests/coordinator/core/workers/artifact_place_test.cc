@@ -40,7 +40,7 @@ TEST_F(ArtifactPlaceTest, TheResultLiesOnTheHostOfRankZero) {
 TEST_F(ArtifactPlaceTest, OnlyAJobThatSucceededHasAResultButCheckpointsAreThereBefore) {
   Connect("w1");
   const absl::Status none = PlaceOf(job_, 0, workers_).status();
-  EXPECT_EQ(ErrorReason(none), "NO_RESULT");
+  EXPECT_EQ(ReasonOf(none), ErrorReason::kNoResult);
   EXPECT_EQ(GetErrorInfo(none)->hint, "fpoctl wait j-1");
   Checkpoint checkpoint;
   checkpoint.step = 40;
@@ -50,13 +50,13 @@ TEST_F(ArtifactPlaceTest, OnlyAJobThatSucceededHasAResultButCheckpointsAreThereB
   const ArtifactPlace place = PlaceOf(job_, 40, workers_).value();
   EXPECT_EQ(place.folder, checkpoint.folder);
   EXPECT_TRUE(place.checkpoint);
-  EXPECT_EQ(ErrorReason(PlaceOf(job_, 41, workers_).status()), "NO_CHECKPOINT");
+  EXPECT_EQ(ReasonOf(PlaceOf(job_, 41, workers_).status()), ErrorReason::kNoCheckpoint);
 }
 
 TEST_F(ArtifactPlaceTest, WithoutItsHostTheErrorNamesIt) {
   Succeed();
   const absl::Status gone = PlaceOf(job_, 0, workers_).status();
-  EXPECT_EQ(ErrorReason(gone), "NO_HOLDER");
+  EXPECT_EQ(ReasonOf(gone), ErrorReason::kNoHolder);
   EXPECT_EQ(gone.message(), "the files of job j-1 lie with w1, w2, not connected now");
   Job fresh = MakeJob("j-2");
   EXPECT_TRUE(ConnectedHolders(fresh, workers_).empty());
@@ -66,7 +66,7 @@ TEST_F(ArtifactPlaceTest, AJobWithoutAnOutputFolderHasNoFiles) {
   Connect("w1");
   Succeed();
   job_.config_json = "{}";
-  EXPECT_EQ(ErrorReason(PlaceOf(job_, 0, workers_).status()), "NO_RESULT");
+  EXPECT_EQ(ReasonOf(PlaceOf(job_, 0, workers_).status()), ErrorReason::kNoResult);
 }
 
 }  // namespace

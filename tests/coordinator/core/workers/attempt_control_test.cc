@@ -181,8 +181,8 @@ class TwinAgentsTest : public AttemptControlTest {
     hello.work_dir = "/srv/" + instance;
     return hello;
   }
-  std::string Refusal(const WorkerHello& hello) {
-    return ErrorReason(control_.OnHello(hello, std::make_shared<FakeLink>(), Now()));
+  ErrorReason Refusal(const WorkerHello& hello) {
+    return ReasonOf(control_.OnHello(hello, std::make_shared<FakeLink>(), Now()));
   }
   // A job that runs on the first one.
   std::string RunOnFirst() {
@@ -203,7 +203,7 @@ class TwinAgentsTest : public AttemptControlTest {
 
 TEST_F(TwinAgentsTest, TheSecondIsRefusedAndTheFirstGoesOn) {
   const std::string job = RunOnFirst();
-  EXPECT_EQ(Refusal(Twin("second")), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(Refusal(Twin("second")), ErrorReason::kWorkerNameTaken);
   EXPECT_TRUE(link_->closed().ok());
   EXPECT_EQ(State(job), JobState::kRunning);
   EXPECT_TRUE(IsCurrent(*jobs_.Get(job), ref_));
@@ -213,20 +213,20 @@ TEST_F(TwinAgentsTest, ABrokenConnectionGivesTheNameAwayOnlyWhenNothingCanRunAny
   const std::string job = RunOnFirst();
   workers_.Disconnect("w1", link_.get(), now_);
   Pass(absl::Seconds(5));
-  EXPECT_EQ(Refusal(Twin("second")), "WORKER_NAME_BUSY");
+  EXPECT_EQ(Refusal(Twin("second")), ErrorReason::kWorkerNameBusy);
   EXPECT_TRUE(control_.OnHello(Twin("first"), link_, Now()).ok()) << "it was only away";
   EXPECT_EQ(State(job), JobState::kRunning);
   workers_.Disconnect("w1", link_.get(), now_);
   Pass(options_.lease);
   Hello(Twin("second"));
-  EXPECT_EQ(Refusal(Twin("first")), "WORKER_NAME_TAKEN") << "the other way round";
+  EXPECT_EQ(Refusal(Twin("first")), ErrorReason::kWorkerNameTaken) << "the other way round";
 }
 
 TEST_F(TwinAgentsTest, AnIdleAgentThatIsAwayLosesItsNameAtOnce) {
   auto link = Hello(Twin("first"));
   workers_.Disconnect("w1", link.get(), now_);
   Hello(Twin("second"));
-  EXPECT_EQ(Refusal(Twin("first")), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(Refusal(Twin("first")), ErrorReason::kWorkerNameTaken);
 }
 
 TEST_F(TwinAgentsTest, TheNameGoesBackWhenTheOtherIsLost) {
@@ -241,12 +241,12 @@ TEST_F(TwinAgentsTest, ACopyOfTheMachineIsFoundOutByTheBeatsOfTheOther) {
   auto link = Hello(Twin("first"));
   WorkerHello copy = Twin("first");
   copy.instance_id = "copy";
-  EXPECT_EQ(Refusal(copy), "WORKER_NAME_BUSY");
+  EXPECT_EQ(Refusal(copy), ErrorReason::kWorkerNameBusy);
   for (int i = 0; i < 2; ++i) {
     now_ += options_.beat;
     workers_.Beat("w1", link.get(), Now());
   }
-  EXPECT_EQ(Refusal(copy), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(Refusal(copy), ErrorReason::kWorkerNameTaken);
 }
 
 TEST_F(TwinAgentsTest, TheReasonOfALostAttemptDoesNotSpeakOfARestartThatWasNone) {
@@ -516,12 +516,12 @@ TEST_F(RestartedControlTest, AnotherAgentDoesNotGetTheNameBeforeItsOwnerCouldCom
   other.instance_id = "other";
   other.home_id = "other home";
   const auto reason = [&] {
-    return ErrorReason(control2_.OnHello(other, std::make_shared<FakeLink>(), Now()));
+    return ReasonOf(control2_.OnHello(other, std::make_shared<FakeLink>(), Now()));
   };
-  EXPECT_EQ(reason(), "WORKER_NAME_BUSY");
+  EXPECT_EQ(reason(), ErrorReason::kWorkerNameBusy);
   EXPECT_EQ(State2(), JobState::kRunning);
   Pass2(options_.reattach);
-  EXPECT_EQ(reason(), "");
+  EXPECT_EQ(reason(), ErrorReason::kUnspecified);
 }
 
 TEST_F(RestartedControlTest, AnUnknownAttemptIsKilled) {

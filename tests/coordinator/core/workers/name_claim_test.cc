@@ -37,17 +37,17 @@ const WorkerHello kOther = AgentOn("node", "/srv/b", "i-3");
 
 TEST(NameClaim, ANameThatIsAliveIsRefusedWithWhoHasIt) {
   const absl::Status status = MayTakeName(kOther, Dispute(kFirst));
-  EXPECT_EQ(ErrorReason(status), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kWorkerNameTaken);
   EXPECT_EQ(status.message(), "worker vm is connected from node (work dir /srv/a); use --name");
 }
 
 TEST(NameClaim, ASilentHolderIsWaitedForAsLongAsItsWorkMayRun) {
   NameDispute dispute = Dispute(kFirst);
   dispute.holder.last_beat = kStart - absl::Seconds(7);
-  EXPECT_EQ(ErrorReason(MayTakeName(kOther, dispute)), "WORKER_NAME_BUSY");
+  EXPECT_EQ(ReasonOf(MayTakeName(kOther, dispute)), ErrorReason::kWorkerNameBusy);
   dispute.holder.connected = false;
   const absl::Status status = MayTakeName(kOther, dispute);
-  EXPECT_EQ(ErrorReason(status), "WORKER_NAME_BUSY");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kWorkerNameBusy);
   EXPECT_THAT(std::string(status.message()), HasSubstr("may still run something for 14s"));
   dispute.lease = absl::ZeroDuration();
   EXPECT_TRUE(MayTakeName(kOther, dispute).ok());
@@ -61,29 +61,31 @@ TEST(NameClaim, ARestartedAgentHasItsNameAtOnce) {
   dispute.holder.last_beat = kStart - absl::Seconds(7);
   EXPECT_TRUE(MayTakeName(kRestarted, dispute).ok()) << "its host died without a word";
   dispute.holder.last_beat = kStart - absl::Seconds(5);
-  EXPECT_EQ(ErrorReason(MayTakeName(kRestarted, dispute)), "WORKER_NAME_BUSY") << "not sure yet";
+  EXPECT_EQ(ReasonOf(MayTakeName(kRestarted, dispute)), ErrorReason::kWorkerNameBusy)
+      << "not sure yet";
 }
 
 TEST(NameClaim, ACopyOfAMachineIsFoundOut) {
   NameDispute dispute = Dispute(kFirst);
   dispute.holder.asked = kStart - absl::Seconds(2);
-  EXPECT_EQ(ErrorReason(MayTakeName(kRestarted, dispute)), "WORKER_NAME_BUSY")
+  EXPECT_EQ(ReasonOf(MayTakeName(kRestarted, dispute)), ErrorReason::kWorkerNameBusy)
       << "that beat may have been on its way";
   dispute.holder.asked = kStart - absl::Seconds(4);
   const absl::Status status = MayTakeName(kRestarted, dispute);
-  EXPECT_EQ(ErrorReason(status), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kWorkerNameTaken);
   EXPECT_THAT(std::string(status.message()), HasSubstr("with a copy of this work dir; use --name"));
   WorkerHello copy = kRestarted;
   copy.boot_id = "of another machine";
   EXPECT_FALSE(IsSameHome(copy, kFirst));
-  EXPECT_EQ(ErrorReason(MayTakeName(copy, Dispute(kFirst))), "WORKER_NAME_TAKEN") << "at once";
+  EXPECT_EQ(ReasonOf(MayTakeName(copy, Dispute(kFirst))), ErrorReason::kWorkerNameTaken)
+      << "at once";
 }
 
 TEST(NameClaim, AnAgentThatDoesNotSayWhereItLivesIsTakenForTheSame) {
   WorkerHello older = kOther;
   older.home_id.clear();
   EXPECT_TRUE(IsSameHome(older, kFirst));
-  EXPECT_EQ(ErrorReason(MayTakeName(older, Dispute(kFirst))), "WORKER_NAME_BUSY");
+  EXPECT_EQ(ReasonOf(MayTakeName(older, Dispute(kFirst))), ErrorReason::kWorkerNameBusy);
 }
 
 }  // namespace

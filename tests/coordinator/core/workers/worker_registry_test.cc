@@ -43,7 +43,7 @@ TEST(CheckHello, RefusesWhatNoAgentSays) {
   for (size_t i = 0; i < spoils.size(); ++i) {
     WorkerHello hello = good;
     spoils[i](hello);
-    EXPECT_EQ(ErrorReason(CheckHello(hello)), "BAD_HELLO") << i;
+    EXPECT_EQ(ReasonOf(CheckHello(hello)), ErrorReason::kBadHello) << i;
   }
 }
 
@@ -90,7 +90,7 @@ TEST_F(WorkerRegistryTest, ANewProcessInheritsNothing) {
   newer.instance_id = "newer";
   auto link = Connect(newer);
   EXPECT_EQ(Free(), 2);
-  EXPECT_EQ(ErrorReason(old_link->closed()), "WORKER_REPLACED");
+  EXPECT_EQ(ReasonOf(old_link->closed()), ErrorReason::kWorkerReplaced);
   EXPECT_TRUE(registry_.IsSession("w1", link.get()));
   EXPECT_FALSE(registry_.Disconnect("w1", old_link.get(), kStart)) << "the old stream ends later";
   EXPECT_TRUE(registry_.Offers(kStart, kGrace).at(0).connected);
@@ -124,15 +124,15 @@ TEST_F(WorkerRegistryTest, ALostWorkerIsGoneAfterTheGrace) {
 
 TEST_F(WorkerRegistryTest, OnlyAWorkerThatIsLostForGoodCanBeForgotten) {
   const auto reason = [&](const std::string& worker, absl::Duration lease) {
-    return ErrorReason(registry_.Forgettable(worker, lease, kStart).status());
+    return ReasonOf(registry_.Forgettable(worker, lease, kStart).status());
   };
   auto link = Connect(HelloOf("w1"));
   registry_.SetMode("w1", {WorkerMode::Kind::kCordoned, "disk"});
-  EXPECT_EQ(reason("w9", absl::ZeroDuration()), "WORKER_NOT_FOUND");
-  EXPECT_EQ(reason("w1", absl::ZeroDuration()), "WORKER_CONNECTED");
+  EXPECT_EQ(reason("w9", absl::ZeroDuration()), ErrorReason::kWorkerNotFound);
+  EXPECT_EQ(reason("w1", absl::ZeroDuration()), ErrorReason::kWorkerConnected);
   registry_.Disconnect("w1", link.get(), kStart);
-  EXPECT_EQ(reason("w1", absl::Seconds(3)), "WORKER_LEASED");
-  EXPECT_EQ(reason("w1", absl::ZeroDuration()), "");
+  EXPECT_EQ(reason("w1", absl::Seconds(3)), ErrorReason::kWorkerLeased);
+  EXPECT_EQ(reason("w1", absl::ZeroDuration()), ErrorReason::kUnspecified);
   registry_.Forget("w1");
   EXPECT_TRUE(registry_.List(kStart).empty());
   EXPECT_EQ(registry_.ModeOf("w1"), WorkerMode());

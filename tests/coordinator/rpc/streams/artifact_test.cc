@@ -53,7 +53,7 @@ TEST(ArtifactRelayTest, KnowsWhoWaitsAndHasALimit) {
   EXPECT_EQ(relay.Find(begun.first), nullptr);
   absl::Status status;
   for (int i = 0; i < 1000 && status.ok(); ++i) status = relay.Begin().status();
-  EXPECT_EQ(ErrorReason(status), "BUSY");
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kBusy);
 }
 
 class ArtifactTest : public ::testing::Test {
@@ -134,7 +134,7 @@ TEST_F(ArtifactTest, WhatTheAgentPushesReachesTheUser) {
   EXPECT_TRUE(reading->status.ok()) << reading->status;
   EXPECT_EQ(reading->data, "abcd");
   EXPECT_EQ(reading->messages, 3);
-  EXPECT_EQ(ErrorReason(Push(order.transfer_id(), {EndOf("")})), "UNKNOWN_TRANSFER");
+  EXPECT_EQ(ReasonOf(Push(order.transfer_id(), {EndOf("")})), ErrorReason::kUnknownTransfer);
 }
 
 TEST_F(ArtifactTest, TheAgentsErrorIsTheUsers) {
@@ -155,7 +155,7 @@ TEST_F(ArtifactTest, AnAgentThatBreaksOffIsNotTakenForTheEnd) {
   EXPECT_TRUE(Push(Order().transfer_id(), {DataOf("half")}).ok());
   reading->thread.join();
   EXPECT_TRUE(absl::IsUnavailable(reading->status));
-  EXPECT_EQ(ErrorReason(reading->status), "HOLDER_GONE");
+  EXPECT_EQ(ReasonOf(reading->status), ErrorReason::kHolderGone);
   EXPECT_EQ(reading->data, "half");
 }
 
@@ -166,7 +166,7 @@ TEST_F(ArtifactTest, AnAgentThatGoesBeforeItPushedEndsTheWait) {
   const absl::Time broke = absl::Now();
   reading->thread.join();
   // The channel asks once more after UNAVAILABLE (HOLDER_GONE), and by then nobody holds them.
-  EXPECT_EQ(ErrorReason(reading->status), "NO_HOLDER") << reading->status;
+  EXPECT_EQ(ReasonOf(reading->status), ErrorReason::kNoHolder) << reading->status;
   EXPECT_LT(absl::Now() - broke, absl::Seconds(20)) << "not only for its silence";
 }
 
@@ -189,7 +189,7 @@ TEST_F(ArtifactTest, WithoutItsWorkerTheErrorSaysSo) {
   }));
   const auto reading = Read("");
   reading->thread.join();
-  EXPECT_EQ(ErrorReason(reading->status), "NO_HOLDER");
+  EXPECT_EQ(ReasonOf(reading->status), ErrorReason::kNoHolder);
 }
 
 TEST_F(ArtifactTest, AShutdownEndsTransfersAtOnce) {
