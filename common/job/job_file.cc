@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/error_info.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_advice.h"
 #include "common/job/job_node.h"
@@ -56,7 +57,8 @@ absl::Status AsStatus(std::vector<JobProblem> problems, absl::string_view file) 
                    [](const JobProblem& a, const JobProblem& b) { return a.line < b.line; });
   std::vector<std::string> lines;
   for (const JobProblem& problem : problems) lines.push_back(ProblemLine(problem, file));
-  return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(lines, "\n")),
+                       {.field = problems.front().key});
 }
 
 // Adds problems found after reading, each with its line, unless reading has complained of the key.

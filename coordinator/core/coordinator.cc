@@ -335,7 +335,7 @@ void Coordinator::Schedule(const Moment& now) {
           {{"job", placement.job_id}});
     }
   }
-  for (const SchedulePlan::Reason& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.text);
+  for (const SchedulePlan::Waiting& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.why);
   for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
     (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
   }

@@ -22,7 +22,7 @@ void Fill(const QueuePlace& place, pb::QueuedJob* proto) {
 
 pb::ExplainJobResponse ToProto(const Explanation& explanation) {
   pb::ExplainJobResponse proto;
-  proto.set_word(explanation.word);
+  proto.set_word(std::string(StandingName(explanation.standing)));
   proto.set_text(explanation.text);
   for (const std::string& detail : explanation.details) proto.add_details(detail);
   proto.set_next(explanation.next);

@@ -15,14 +15,16 @@ namespace fs = std::filesystem;
 
 std::string NameOf(const std::string& path) { return path == "-" ? "standard input" : path; }
 
-// The key of the first problem: "job.yaml:12: optimizer.lr: ..." names optimizer.lr.
-std::string FirstKey(const absl::Status& problems, const std::string& path) {
-  std::string line(problems.message());
-  if (line.rfind(path, 0) != 0) return "";
-  line = line.substr(path.size());
-  const size_t begin = line.find(": ");
-  const size_t end = begin == std::string::npos ? begin : line.find(": ", begin + 2);
-  return end == std::string::npos ? "" : line.substr(begin + 2, end - begin - 2);
+// What the system said, without the call and the path.
+std::string WhyUnreadable(const absl::Status& status) {
+  switch (ReasonOf(status)) {
+    case ErrorReason::kNoFile:
+      return "No such file or directory";
+    case ErrorReason::kFileDenied:
+      return "Permission denied";
+    default:
+      return std::string(status.message());
+  }
 }
 
 }  // namespace
@@ -47,9 +49,8 @@ absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
          .hint = "is this a job file? an example: fpoctl init fpo"});
   }
   const bool absent = absl::IsNotFound(text.status());
-  const std::string reason(text.status().message());
-  const std::string message = absl::StrCat(
-      "the job file ", path, " cannot be read: ", reason.substr(reason.rfind(": ") + 2));
+  const std::string message =
+      absl::StrCat("the job file ", path, " cannot be read: ", WhyUnreadable(text.status()));
   return WithErrorInfo(absent ? absl::NotFoundError(message) : absl::PermissionDeniedError(message),
                        {.reason = ErrorReason::kFileUnreadable,
                         .hint = absent ? "check the name, or start with: fpoctl init fpo > job.yaml"
@@ -69,10 +70,9 @@ absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const s
   absl::StatusOr<LoadedJob> job =
       LoadJob({text, file, JobFolder(path), set, environment.variables});
   if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
-  const ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
-  return WithErrorInfo(job.status(), {.reason = ErrorReason::kInvalidJob,
-                                      .field = FirstKey(job.status(), file),
-                                      .hint = info.hint});
+  ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
+  info.reason = ErrorReason::kInvalidJob;
+  return WithErrorInfo(job.status(), info);
 }
 
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {

@@ -46,7 +46,9 @@ std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, a
   for (const JobPtr& job : queued) {
     const DependencyState state = DependenciesOf(*job, FindIn(*jobs));
     if (state.kind == DependencyState::Kind::kMet) ready.push_back(job.get());
-    if (state.kind == DependencyState::Kind::kWaiting) jobs->SetReason(job->job_id, state.why);
+    if (state.kind == DependencyState::Kind::kWaiting) {
+      jobs->SetReason(job->job_id, {Standing::kDependency, state.why});
+    }
     if (state.kind == DependencyState::Kind::kImpossible) {
       (void)jobs->ApplyEvent(job->job_id, Unsatisfiable{state.why}, now);
     }

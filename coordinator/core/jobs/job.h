@@ -13,6 +13,7 @@
 #include "coordinator/core/cache_use.h"
 #include "coordinator/core/jobs/attempt.h"
 #include "coordinator/core/jobs/checkpoint.h"
+#include "coordinator/core/jobs/standing.h"
 
 // The coordinator's nouns as plain values; no behaviour beyond asking them something.
 namespace fpo::coordinator {
@@ -85,8 +86,11 @@ struct Job {
   std::string retry_of;                       // id of the job this one tries again
 
   JobState state = JobState::kQueued;
-  std::string reason;  // why FAILED, or why it waits
-  uint64_t epoch = 0;  // only grows
+  std::string reason;  // why FAILED, or why it waits, for people
+  // Of a QUEUED job, the same for programs. Not stored: the next look at the queue says it anew.
+  Standing waits_for = Standing::kQueued;
+  bool workers_away = false;  // as in WaitReason
+  uint64_t epoch = 0;         // only grows
   std::vector<Attempt> attempts;
   int64_t restarts_used = 0;
   int32_t attempts_without_progress = 0;         // in a row

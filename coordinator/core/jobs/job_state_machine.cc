@@ -68,6 +68,7 @@ Job Resolve(Job job, absl::Time now) {
   job.not_before = *last.ended + RecoveryBackoff(job.requeues);
   ++job.requeues;
   job.reason = ExplainBackoff(job, words);
+  job.waits_for = Standing::kBackoff;
   Enter(&job, JobState::kQueued, now);
   return job;
 }
@@ -89,6 +90,7 @@ Job Requeue(Job job, std::string why, absl::Time now) {
   job.not_before = now + RefusalBackoff(job.requeues);
   ++job.requeues;
   job.reason = ExplainBackoff(job, why);
+  job.waits_for = Standing::kBackoff;
   Enter(&job, JobState::kQueued, now);
   return job;
 }
@@ -109,6 +111,7 @@ Job Stopped(Job job, absl::Time now) {
       return job;
     case JobState::kPreempting:
       close(job.reason);
+      job.waits_for = Standing::kPreempted;
       Enter(&job, JobState::kQueued, now);
       return job;
     default:
@@ -266,6 +269,7 @@ class Transition {
  private:
   StateOr Queue() {
     job_.reason.clear();
+    job_.waits_for = Standing::kQueued;
     job_.not_before = absl::InfinitePast();
     Enter(&job_, JobState::kQueued, now_);
     return std::move(job_);
@@ -308,7 +312,7 @@ class Transition {
         const std::string end_class = EndClass(report);
         if (report.status == ReportStatus::kFailed && end_class == "asked") {
           // The agent shuts down: nobody's fault, and nothing to be counted.
-          job_.reason = absl::StrCat("preempted: worker ", report.worker, ": ", report.message);
+          job_.reason = ExplainWorkerLeaves(report.worker, report.message);
           return Stop(JobState::kPreempting, kSurvivorGrace);
         }
         if (end_class == "infrastructure") {

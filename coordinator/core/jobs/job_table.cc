@@ -80,11 +80,14 @@ JobPtr JobTable::Publish(Job job) {
   return snapshot;
 }
 
-void JobTable::SetReason(const std::string& job_id, const std::string& reason) {
+void JobTable::SetReason(const std::string& job_id, const WaitReason& reason) {
   const JobPtr before = Get(job_id);
-  if (!before || before->reason == reason) return;
+  if (!before) return;
+  if (WaitReason{before->waits_for, before->reason, before->workers_away} == reason) return;
   Job job = *before;
-  job.reason = reason;
+  job.waits_for = reason.standing;
+  job.reason = reason.text;
+  job.workers_away = reason.workers_away;
   Publish(std::move(job));
 }
 

@@ -56,7 +56,7 @@ class JobTable {
   absl::StatusOr<JobPtr> Put(Job job);
   // Shows a change that is already stored (or need not be); gives it a revision.
   JobPtr Publish(Job job);
-  void SetReason(const std::string& job_id, const std::string& reason);  // not stored
+  void SetReason(const std::string& job_id, const WaitReason& reason);  // not stored
   // Removes a job that has ended, with its lines. The store's error; nothing is changed then.
   absl::Status Remove(const std::string& job_id);
 

@@ -24,6 +24,11 @@ std::string WorkersOf(const Job& job, Predicate waits_for) {
   return absl::StrJoin(workers, ", ");
 }
 
+template <typename... Pieces>
+std::string Say(Standing standing, const Pieces&... pieces) {
+  return absl::StrCat(StandingName(standing), ": ", pieces...);
+}
+
 bool StillRuns(const Member& member) { return !member.ended(); }
 
 // "a, b, c, d and 3 more".
@@ -82,12 +87,14 @@ std::string NearMisses(const Job& job, const std::vector<SlotOffer>& known) {
   return "no worker has all of them";
 }
 
-std::string NoFit(const Job& job, const std::vector<SlotOffer>& known,
-                  const std::vector<SlotOffer>& eligible) {
+WaitReason NoFit(const Job& job, const std::vector<SlotOffer>& known,
+                 const std::vector<SlotOffer>& eligible) {
   const int32_t asked = job.demand.slots;
-  const std::string asks =
-      absl::StrCat("no-worker-fits: asks for ", asked, asked == 1 ? " slot" : " slots");
-  if (known.empty()) return absl::StrCat(asks, ", no worker has connected yet");
+  const auto no_fit = [&](const auto&... pieces) {
+    return WaitReason{Standing::kNoWorkerFits, Say(Standing::kNoWorkerFits, "asks for ", asked,
+                                                   asked == 1 ? " slot" : " slots", pieces...)};
+  };
+  if (known.empty()) return no_fit(", no worker has connected yet");
   std::string labels;
   for (const auto& [name, value] : job.demand.require) {
     absl::StrAppend(&labels, labels.empty() ? " with " : ", ", name, "=", value);
@@ -95,40 +102,42 @@ std::string NoFit(const Job& job, const std::vector<SlotOffer>& known,
   const bool labelled = std::any_of(known.begin(), known.end(), [&](const SlotOffer& offer) {
     return HasLabels(offer, job.demand.require);
   });
-  if (!labelled) return absl::StrCat(asks, labels, ", ", NearMisses(job, known));
-  return absl::StrCat(asks, labels, ", the largest offer is ", LargestGroup(eligible), " over ",
-                      eligible.size(), eligible.size() == 1 ? " worker" : " workers",
-                      Obstacles(job, known, eligible));
+  if (!labelled) return no_fit(labels, ", ", NearMisses(job, known));
+  const std::string obstacles = Obstacles(job, known, eligible);
+  WaitReason reason =
+      no_fit(labels, ", the largest offer is ", LargestGroup(eligible), " over ", eligible.size(),
+             eligible.size() == 1 ? " worker" : " workers", obstacles);
+  reason.workers_away = !obstacles.empty();
+  return reason;
 }
 
 }  // namespace
 
 std::string ExplainBackoff(const Job& job, absl::string_view after_what) {
-  return absl::StrCat("backoff: next try at ", Utc(job.not_before), " after ", after_what);
+  return Say(Standing::kBackoff, "next try at ", Utc(job.not_before), " after ", after_what);
 }
 
 std::string ExplainAdmission(const Job& job) {
-  return absl::StrCat(
-      "admission: waiting for ",
-      WorkersOf(job, [](const Member& m) { return m.state == MemberState::kAssigned; }),
-      " to accept attempt ", job.attempts.back().number);
+  return Say(Standing::kAdmission, "waiting for ",
+             WorkersOf(job, [](const Member& m) { return m.state == MemberState::kAssigned; }),
+             " to accept attempt ", job.attempts.back().number);
 }
 
 std::string ExplainRecovering(const Job& job) {
   const Attempt& attempt = job.attempts.back();
-  const std::string after = absl::StrCat("recovering: attempt ", attempt.number, " ended (",
-                                         attempt.end_class, ": ", attempt.end_message, ")");
+  const std::string after = Say(Standing::kRecovering, "attempt ", attempt.number, " ended (",
+                                attempt.end_class, ": ", attempt.end_message, ")");
   const std::string waits = WorkersOf(job, StillRuns);
   return waits.empty() ? after : absl::StrCat(after, "; waiting for ", waits, " to stop");
 }
 
 std::string ExplainStopping(const Job& job) {
-  return absl::StrCat(job.state == JobState::kPausing ? "pausing" : "cancelling", ": waiting for ",
-                      WorkersOf(job, StillRuns), " to stop");
+  return Say(job.state == JobState::kPausing ? Standing::kPausing : Standing::kCancelling,
+             "waiting for ", WorkersOf(job, StillRuns), " to stop");
 }
 
 std::string ExplainHeld(const Job& job) {
-  return absl::StrCat("held: starts after fpoctl release ", job.job_id);
+  return Say(Standing::kHeld, "starts after fpoctl release ", job.job_id);
 }
 
 std::string ExplainPaused(const Job& job) {
@@ -136,38 +145,42 @@ std::string ExplainPaused(const Job& job) {
       job.checkpoint_step > 0
           ? absl::StrCat("goes on from the checkpoint of step ", job.checkpoint_step)
           : "has no checkpoint yet, starts its phase anew";
-  return absl::StrCat("paused: ", from, " after fpoctl resume ", job.job_id);
+  return Say(Standing::kPaused, from, " after fpoctl resume ", job.job_id);
 }
 
 std::string ExplainDependency(const std::string& job_id, JobState state) {
-  return absl::StrCat("dependency: job ", job_id, " is ", JobStateName(state),
-                      IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
+  return Say(Standing::kDependency, "job ", job_id, " is ", JobStateName(state),
+             IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
 }
 
 std::string ExplainEndDependency(const std::string& job_id, JobState state) {
-  return absl::StrCat("dependency: waits for the end of job ", job_id, ", which is ",
-                      JobStateName(state));
+  return Say(Standing::kDependency, "waits for the end of job ", job_id, ", which is ",
+             JobStateName(state));
 }
 
-std::string ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known) {
+WaitReason ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known) {
   const std::vector<SlotOffer> eligible = Eligible(job, known);
   if (LargestGroup(eligible) < job.demand.slots) return NoFit(job, known, eligible);
   int32_t free = 0;
   for (const SlotOffer& offer : eligible) free += offer.usable();
-  return absl::StrCat("waiting-for-slots: needs ", job.demand.slots, ", ", free, " free",
-                      Obstacles(job, known, eligible));
+  const std::string obstacles = Obstacles(job, known, eligible);
+  return {
+      Standing::kWaitingForSlots,
+      Say(Standing::kWaitingForSlots, "needs ", job.demand.slots, ", ", free, " free", obstacles),
+      !obstacles.empty()};
 }
 
 std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline) {
   return absl::StrCat(no_place, "; fails at ", Utc(deadline));
 }
 
-std::string ExplainBehind(int64_t jobs_ahead) {
+WaitReason ExplainBehind(int64_t jobs_ahead) {
   // Rounded when it is large, so that not every start changes every waiting job.
   int64_t unit = 1;
   while (jobs_ahead >= 20 * unit) unit *= 10;
-  return absl::StrCat("lower-priority: ", jobs_ahead / unit * unit, unit > 1 ? "+" : "",
-                      jobs_ahead == 1 ? " job" : " jobs", " ahead in the queue");
+  return {Standing::kLowerPriority,
+          Say(Standing::kLowerPriority, jobs_ahead / unit * unit, unit > 1 ? "+" : "",
+              jobs_ahead == 1 ? " job" : " jobs", " ahead in the queue")};
 }
 
 std::string ExplainDataDiffers(const Attempt& attempt) {
@@ -184,8 +197,12 @@ std::string ExplainDataDiffers(const Attempt& attempt) {
 }
 
 std::string ExplainPreempted(const Job& other) {
-  return absl::StrCat("preempted: its slots go to job ", other.job_id, " of priority ",
-                      other.demand.priority);
+  return Say(Standing::kPreempted, "its slots go to job ", other.job_id, " of priority ",
+             other.demand.priority);
+}
+
+std::string ExplainWorkerLeaves(absl::string_view worker, absl::string_view why) {
+  return Say(Standing::kPreempted, "worker ", worker, ": ", why);
 }
 
 }  // namespace fpo::coordinator

@@ -9,9 +9,9 @@
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/scheduling/slot_offer.h"
 
-// Why a job is not running: one first reason with its numbers, as "word: explanation". The words
-// are stable. Texts name points in time, not remaining seconds, so that they change only with the
-// facts.
+// Why a job is not running: one first reason with its numbers, for people, who see it as "name of
+// the Standing: explanation". Texts name points in time, not remaining seconds, so that they change
+// only with the facts.
 namespace fpo::coordinator {
 
 std::string ExplainBackoff(const Job& job, absl::string_view after_what);
@@ -28,14 +28,16 @@ std::string ExplainEndDependency(const std::string& job_id, JobState state);
 // Why the job has no place on the known workers: not even all that it may use have enough slots
 // together, or enough exist, but they are taken, or their worker is lost, closed, or avoided
 // because it failed this job.
-std::string ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known);
+WaitReason ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known);
 // The same of a job that is given up at `deadline` unless a worker comes.
 std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline);
 // It would fit, but jobs before it in the queue wait for slots too.
-std::string ExplainBehind(int64_t jobs_ahead);
+WaitReason ExplainBehind(int64_t jobs_ahead);
 // Hosts of an attempt prepared other data than the first of them; empty: as far as known, none.
 std::string ExplainDataDiffers(const Attempt& attempt);
 // Why a running job stops for `other`.
 std::string ExplainPreempted(const Job& other);
+// The same because its worker leaves.
+std::string ExplainWorkerLeaves(absl::string_view worker, absl::string_view why);
 
 }  // namespace fpo::coordinator

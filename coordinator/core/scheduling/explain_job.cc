@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/observe/work.h"
@@ -20,13 +18,39 @@ std::string WholeSeconds(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
 }
 
-// "word: rest" as reasons are written; a reason of another form has no word.
-std::string WordOf(const std::string& reason) {
-  const size_t colon = reason.find(':');
-  const bool is_word = colon != std::string::npos &&
-                       std::all_of(reason.begin(), reason.begin() + static_cast<long>(colon),
-                                   [](char c) { return absl::ascii_islower(c) || c == '-'; });
-  return is_word ? reason.substr(0, colon) : "";
+bool ComputesRecords(const Progress& p) {
+  return p.phase == "reference" && (p.unit.empty() || p.unit == "responses");
+}
+
+Standing StandingOf(const Job& job) {
+  switch (job.state) {
+    case JobState::kQueued:
+      return job.waits_for;
+    case JobState::kReserved:
+      return Standing::kAdmission;
+    case JobState::kStarting:
+    case JobState::kRunning:
+      return ComputesRecords(job.progress) ? Standing::kRecords : Standing::kRunning;
+    case JobState::kRecovering:
+      return Standing::kRecovering;
+    case JobState::kCancelling:
+      return Standing::kCancelling;
+    case JobState::kPausing:
+      return Standing::kPausing;
+    case JobState::kPreempting:
+      return Standing::kPreempted;
+    case JobState::kHeld:
+      return Standing::kHeld;
+    case JobState::kPaused:
+      return Standing::kPaused;
+    case JobState::kSucceeded:
+      return Standing::kSucceeded;
+    case JobState::kFailed:
+      return Standing::kFailed;
+    case JobState::kCancelled:
+      return Standing::kCancelled;
+  }
+  return Standing::kQueued;
 }
 
 std::string WorkerLine(const WorkerView& worker, const Job& job) {
@@ -75,13 +99,13 @@ std::string AgoText(absl::Duration ago) {
 void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
   const Progress& p = job.progress;
   if (e->text.empty()) {
-    const std::string amount = WorkText({{"", "", p.done, p.total, p.unit}});
-    e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
-    if (p.total > 0) absl::StrAppend(&e->text, ", ", amount);
-    e->word = "running";
-    if (p.phase == "reference" && (p.unit.empty() || p.unit == "responses")) {
-      e->word = "records";
+    if (ComputesRecords(p)) {
       e->text = absl::StrCat("records: ", p.done, " of ", p.total, " present");
+    } else {
+      e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
+      if (p.total > 0) {
+        absl::StrAppend(&e->text, ", ", WorkText({{"", "", p.done, p.total, p.unit}}));
+      }
     }
     if (!p.activity.empty()) absl::StrAppend(&e->text, "; ", p.activity);
   }
@@ -110,21 +134,28 @@ std::string EndText(const Job& job) {
                       job.attempts.size(), job.attempts.size() == 1 ? " attempt" : " attempts");
 }
 
-std::string NextOf(const Job& job, const std::string& word) {
-  if (job.state == JobState::kHeld) return absl::StrCat("fpoctl release ", job.job_id);
-  if (job.state == JobState::kPaused) return absl::StrCat("fpoctl resume ", job.job_id);
-  if (job.state == JobState::kFailed || job.state == JobState::kCancelled) {
-    return absl::StrCat("fpoctl retry ", job.job_id);
+std::string NextOf(const Job& job, Standing standing) {
+  switch (standing) {
+    case Standing::kHeld:
+      return absl::StrCat("fpoctl release ", job.job_id);
+    case Standing::kPaused:
+      return absl::StrCat("fpoctl resume ", job.job_id);
+    case Standing::kFailed:
+    case Standing::kCancelled:
+      return absl::StrCat("fpoctl retry ", job.job_id);
+    case Standing::kSucceeded:
+      return absl::StrCat("fpoctl download ", job.job_id);
+    case Standing::kNoWorkerFits:
+      return "fpoctl workers list";
+    case Standing::kWaitingForSlots:
+      return job.workers_away ? "fpoctl workers list" : "fpoctl queue";
+    case Standing::kQuota:
+      return "fpoctl queue";
+    case Standing::kLowerPriority:
+      return Raise(job);
+    default:
+      return "";
   }
-  if (job.state == JobState::kSucceeded) return absl::StrCat("fpoctl download ", job.job_id);
-  const bool by_workers = absl::StrContains(job.reason, "; lost: ") ||
-                          absl::StrContains(job.reason, "; closed: ") ||
-                          absl::StrContains(job.reason, "; avoided: ");
-  if (word == "no-worker-fits") return "fpoctl workers list";
-  if (word == "waiting-for-slots" && by_workers) return "fpoctl workers list";
-  if (word == "lower-priority") return Raise(job);
-  if (word == "waiting-for-slots" || word == "quota") return "fpoctl queue";
-  return "";
 }
 
 }  // namespace
@@ -132,24 +163,22 @@ std::string NextOf(const Job& job, const std::string& word) {
 Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
   Explanation e;
   e.text = job.reason;
-  e.word = WordOf(job.reason);
+  e.standing = StandingOf(job);
   if (IsTerminal(job.state)) {
     if (e.text.empty()) e.text = EndText(job);
-    e.word = absl::AsciiStrToLower(JobStateName(job.state));
   } else if (HasAttempt(job.state)) {
     AddRunning(job, scene, &e);
   } else {
     if (e.text.empty()) e.text = "scheduling: the next look at the queue decides";
     AddWaiting(job, scene, &e);
   }
-  if (e.word.empty()) e.word = absl::AsciiStrToLower(JobStateName(job.state));
   for (const Attempt& attempt : job.attempts) {
     if (!attempt.ended || attempt.end_class == "done") continue;
     e.details.push_back(absl::StrCat("attempt ", attempt.number, " ended at step ",
                                      attempt.end_step, ": ", attempt.end_class,
                                      attempt.end_message.empty() ? "" : ": ", attempt.end_message));
   }
-  e.next = NextOf(job, e.word);
+  e.next = NextOf(job, e.standing);
   return e;
 }
 

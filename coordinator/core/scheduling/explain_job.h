@@ -11,7 +11,7 @@ namespace fpo::coordinator {
 
 // Why a job is not running, or what it does, for people.
 struct Explanation {
-  std::string word;                  // stable: held, dependency, waiting-for-slots, running, ...
+  Standing standing = Standing::kQueued;
   std::string text;                  // the first reason with its numbers
   std::vector<std::string> details;  // one fact each
   std::string next;                  // a command that may help; empty: none

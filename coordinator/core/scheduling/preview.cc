@@ -16,13 +16,13 @@ namespace {
 
 std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead) {
   const std::vector<SlotOffer> eligible = Eligible(job, scene.offers);
-  if (LargestGroup(eligible) < job.demand.slots) return ExplainNoPlace(job, scene.offers);
+  if (LargestGroup(eligible) < job.demand.slots) return ExplainNoPlace(job, scene.offers).text;
   static const std::set<std::string> kNowhere;
   const std::vector<Member> members =
       Place(job, eligible, scene.near == nullptr ? kNowhere : *scene.near);
   const DependencyState dependencies = DependenciesOf(job, scene.find);
   if (dependencies.kind != DependencyState::Kind::kMet) return dependencies.why;
-  if (members.empty()) return ExplainNoPlace(job, scene.offers);
+  if (members.empty()) return ExplainNoPlace(job, scene.offers).text;
   std::vector<std::string> workers;
   for (const Member& member : members) workers.push_back(member.worker);
   return absl::StrCat(has_jobs_ahead ? "would fit now on " : "would start at once on ",

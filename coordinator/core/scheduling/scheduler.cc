@@ -64,21 +64,24 @@ class Scheduler::Pass {
   // False when the job is given up. A worker that was lost a moment ago may be back soon, so its
   // jobs wait as long as those that never had one, and keep nobody else waiting.
   bool Unfit(const Job& job, const Moment& since) {
-    const std::string why =
-        quota_.NeverFits(job) ? *quota_.Refusal(job) : ExplainNoPlace(job, input_.offers);
+    WaitReason why = quota_.NeverFits(job) ? WaitReason{Standing::kQuota, *quota_.Refusal(job)}
+                                           : ExplainNoPlace(job, input_.offers);
     if (now_.steady - since.steady < options_.unsatisfiable_after) {
-      Wait(job, ExplainDeadline(why, since.wall + options_.unsatisfiable_after));
+      why.text = ExplainDeadline(why.text, since.wall + options_.unsatisfiable_after);
+      Wait(job, std::move(why));
       return true;
     }
     plan_.unsatisfiable.push_back(
-        {job.job_id, absl::StrCat(why, "; gave up after ",
+        {job.job_id, absl::StrCat(why.text, "; gave up after ",
                                   absl::FormatDuration(options_.unsatisfiable_after))});
     return false;
   }
 
   void Consider(const Job& job) {
-    if (InBackoff(job, now_.wall)) return Wait(job, job.reason);
-    if (const std::optional<std::string> refusal = quota_.Refusal(job)) return Wait(job, *refusal);
+    if (InBackoff(job, now_.wall)) return Wait(job, {Standing::kBackoff, job.reason});
+    if (const std::optional<std::string> refusal = quota_.Refusal(job)) {
+      return Wait(job, {Standing::kQuota, *refusal});
+    }
     if (reserved_ != nullptr && free_ < job.demand.slots) {
       return Wait(job, ExplainBehind(waiting_++));
     }
@@ -96,14 +99,14 @@ class Scheduler::Pass {
     ++waiting_;
     if (reservation_.job_id != job.job_id) reservation_ = {job.job_id, now_.wall};
     const bool makes_room = MakeRoom(job);
-    Wait(job, makes_room ? absl::StrCat(ExplainNoPlace(job, offers_), "; ",
-                                        plan_.preemptions.size(), " being preempted")
-                         : ExplainNoPlace(job, offers_));
+    WaitReason why = ExplainNoPlace(job, offers_);
+    if (makes_room) {
+      absl::StrAppend(&why.text, "; ", plan_.preemptions.size(), " being preempted");
+    }
+    Wait(job, std::move(why));
   }
 
-  void Wait(const Job& job, std::string why) {
-    plan_.waits.push_back({job.job_id, std::move(why)});
-  }
+  void Wait(const Job& job, WaitReason why) { plan_.waits.push_back({job.job_id, std::move(why)}); }
 
   const std::set<std::string>& NearTo(const Job& job) const {
     static const std::set<std::string> kNowhere;

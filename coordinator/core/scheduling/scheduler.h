@@ -40,8 +40,12 @@ struct SchedulePlan {
     std::string job_id;
     std::string text;
   };
+  struct Waiting {
+    std::string job_id;
+    WaitReason why;
+  };
   std::vector<Placement> placements;
-  std::vector<Reason> waits;
+  std::vector<Waiting> waits;
   std::vector<Reason> unsatisfiable;
   std::vector<Reason> preemptions;  // running jobs that must make room
 };

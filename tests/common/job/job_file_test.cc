@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
 #include "common/job/method_table.h"
 #include "gtest/gtest.h"
 
@@ -126,6 +127,11 @@ TEST(JobFile, ReportsAllProblemsWithFileAndLine) {
   EXPECT_NE(message.find("job.yaml:2: model.pth: "), std::string::npos) << message;
   EXPECT_NE(message.find("job.yaml:3: epochs: "), std::string::npos) << message;
   EXPECT_NE(message.find("data.train: is missing"), std::string::npos) << message;
+}
+
+TEST(JobFile, TheErrorNamesTheKeyOfTheFirstProblemForPrograms) {
+  const auto config = ReadJobYaml(std::string(kJob) + "colour: red\nepochs: many\n", "job.yaml");
+  EXPECT_EQ(GetErrorInfo(config.status()), ErrorInfo{.field = "colour"});
 }
 
 TEST(JobFile, ProblemsOfSetNameNoLineOfTheFile) {

@@ -213,7 +213,7 @@ TEST_F(CoordinatorTest, HeldJobsWaitAndSayWhy) {
   Connect("w1", 1);
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(id)->state, JobState::kHeld);
-  EXPECT_EQ(coordinator_->Explain(id)->word, "held");
+  EXPECT_EQ(coordinator_->Explain(id)->standing, Standing::kHeld);
   ASSERT_TRUE(coordinator_->Change(id, ReleaseRequest{}).ok());
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(id)->state, JobState::kReserved);

@@ -117,7 +117,7 @@ TEST(ConvertAudit, FillsEveryField) {
 }
 
 TEST(ConvertAnswers, ExplanationQueueAndPreviewFillEveryField) {
-  pb::ExplainJobResponse why = ToProto(Explanation{"held", "text", {"detail"}, "next"});
+  pb::ExplainJobResponse why = ToProto(Explanation{Standing::kHeld, "text", {"detail"}, "next"});
   why.set_state(pb::HELD);
   EXPECT_EQ(Unset(why), std::vector<std::string>{});
 

@@ -171,8 +171,8 @@ TEST_F(JobTableTest, WatchesSeeEveryChangeUntilTheyEnd) {
   watch.on_job = [&](const JobPtr& job) { seen.push_back(std::string(JobStateName(job->state))); };
   watch.on_lines = [&] { ++lines; };
   const WatchId id = table_.Watch(a->job_id, watch);
-  table_.SetReason(a->job_id, "because");
-  table_.SetReason(a->job_id, "because");
+  table_.SetReason(a->job_id, {Standing::kQuota, "because"});
+  table_.SetReason(a->job_id, {Standing::kQuota, "because"});
   Run(a);
   table_.NotifyLines(a->job_id);
   table_.NotifyLinesOfTerminalJobs();

@@ -20,20 +20,21 @@ WorkerView ViewOf(const std::string& worker, int32_t slots, int32_t used) {
 
 TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
   Job job = MakeJob("j-2");
-  job.reason = "waiting-for-slots: needs 1, 0 free";
+  job.waits_for = Standing::kWaitingForSlots;
+  job.reason = "needs 1, 0 free";
   ExplainScene scene;
   scene.workers = {ViewOf("w1", 2, 2), ViewOf("w2", 4, 0)};
   scene.workers[0].jobs = {"j-1"};
   scene.workers[1].mode = {WorkerMode::Kind::kCordoned, "new disk"};
   scene.ahead = {std::make_shared<const Job>(MakeJob("j-1"))};
   const Explanation e = ExplainJob(job, scene);
-  EXPECT_EQ(e.word, "waiting-for-slots");
+  EXPECT_EQ(e.standing, Standing::kWaitingForSlots);
   EXPECT_EQ(e.text, job.reason);
   EXPECT_THAT(e.details, Contains("worker w1: 0 of 2 slots free; runs j-1"));
   EXPECT_THAT(e.details, Contains("worker w2: 4 of 4 slots free, cordoned (new disk)"));
   EXPECT_THAT(e.details, Contains("1 ahead in the queue: j-1"));
   EXPECT_EQ(e.next, "fpoctl queue");
-  job.reason = "waiting-for-slots: needs 1, 0 free; lost: w3";
+  job.workers_away = true;
   EXPECT_EQ(ExplainJob(job, scene).next, "fpoctl workers list");
 }
 
@@ -56,7 +57,7 @@ TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
   job.progress.unit = "steps";
   job.progress.updated = kStart - absl::Seconds(61);
   const Explanation e = ExplainJob(job, {.now = kStart});
-  EXPECT_EQ(e.word, "running");
+  EXPECT_EQ(e.standing, Standing::kRunning);
   EXPECT_EQ(e.text, "running: train, 5 of 9 steps");
   EXPECT_THAT(e.details, Contains("attempt 1 on w1, 1 slot"));
   EXPECT_THAT(e.details, Contains("last progress 1m1s ago"));
@@ -69,7 +70,7 @@ TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
   job.progress.activity.clear();
   job.progress.phase = "reference";
   job.progress.unit = "responses";
-  EXPECT_EQ(ExplainJob(job, {.now = kStart}).word, "records");
+  EXPECT_EQ(ExplainJob(job, {.now = kStart}).standing, Standing::kRecords);
   EXPECT_EQ(ExplainJob(job, {.now = kStart}).text, "records: 5 of 9 present");
   job.progress.unit = "bytes";
   job.progress.total = 5 << 20;
@@ -79,14 +80,24 @@ TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
             "running: reference, 1.0 of 5.0 MiB; loading /m");
 }
 
+// Texts are for people: whatever they say, what a program reads of a job is its state's.
+TEST(ExplainJob, NothingIsReadFromTheText) {
+  Job job = MakeJob("j-1");
+  job.reason = "quota: none; lost: w1";
+  EXPECT_EQ(ExplainJob(job, {}).standing, Standing::kQueued);
+  EXPECT_EQ(ExplainJob(job, {}).next, "");
+  job.waits_for = Standing::kWaitingForSlots;
+  EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl queue");
+}
+
 TEST(ExplainJob, EveryStateHasAWordAndStoppedOnesACommand) {
   const Job held = After(MakeJob("j-1"), {HoldRequest{}});
-  EXPECT_EQ(ExplainJob(held, {}).word, "held");
+  EXPECT_EQ(ExplainJob(held, {}).standing, Standing::kHeld);
   EXPECT_EQ(ExplainJob(held, {}).next, "fpoctl release j-1");
   Job failed = RunningJob("j-1");
   failed = After(failed, {ReportOf(failed, "w1", ReportStatus::kFailed, "invalid", "no file")});
   const Explanation e = ExplainJob(failed, {});
-  EXPECT_EQ(e.word, "failed");
+  EXPECT_EQ(e.standing, Standing::kFailed);
   EXPECT_EQ(e.next, "fpoctl retry j-1");
   EXPECT_THAT(e.details, Contains("attempt 1 ended at step 0: invalid: no file"));
 }
@@ -98,7 +109,7 @@ TEST(ExplainJob, OfAnEndedJobItSaysHowLongItTook) {
   job.started = kStart;
   job.ended = kStart + absl::Seconds(133);
   const Explanation e = ExplainJob(job, {});
-  EXPECT_EQ(e.word, "succeeded");
+  EXPECT_EQ(e.standing, Standing::kSucceeded);
   EXPECT_EQ(e.text, "after 2m13s in 1 attempt");
   EXPECT_EQ(e.next, "fpoctl download j-1");
   job.state = JobState::kCancelled;
@@ -109,7 +120,7 @@ TEST(ExplainJob, OfAnEndedJobItSaysHowLongItTook) {
 
 TEST(ExplainJob, TheCommandOfALowerPriorityCanBeRun) {
   Job job = MakeJob("j-2");
-  job.reason = "lower-priority: 3 ahead";
+  job.waits_for = Standing::kLowerPriority;
   EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl priority j-2 600");
   job.demand.priority = 1000;
   EXPECT_EQ(ExplainJob(job, {}).next, "fpoctl queue") << "there is no higher one";

@@ -7,12 +7,23 @@ namespace fpo::coordinator {
 namespace {
 
 TEST(Explain, SlotsSayHowManyAreNeededAndFree) {
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 2), {Offer("w1", 2, 1), Offer("w2", 1, 0)}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 2), {Offer("w1", 2, 1), Offer("w2", 1, 0)}).text,
             "waiting-for-slots: needs 2, 1 free");
   SlotOffer lost = Offer("w3", 4, 4);
   lost.connected = false;
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 4), {lost}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 4), {lost}).text,
             "waiting-for-slots: needs 4, 0 free; lost: w3");
+}
+
+TEST(Explain, ProgramsSeeWhatAPlaceIsMissingFor) {
+  const WaitReason full = ExplainNoPlace(MakeJob("j-1"), {Offer("w1", 1, 0)});
+  EXPECT_EQ(full.standing, Standing::kWaitingForSlots);
+  EXPECT_FALSE(full.workers_away);
+  SlotOffer lost = Offer("w2", 1, 1);
+  lost.connected = false;
+  EXPECT_TRUE(ExplainNoPlace(MakeJob("j-1"), {lost}).workers_away);
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1"), {}).standing, Standing::kNoWorkerFits);
+  EXPECT_EQ(ExplainBehind(1).standing, Standing::kLowerPriority);
 }
 
 TEST(Explain, WorkersThatAreAvoidedLostOrClosedAreNamed) {
@@ -23,25 +34,25 @@ TEST(Explain, WorkersThatAreAvoidedLostOrClosedAreNamed) {
   SlotOffer closed = Offer("w3", 1, 1);
   closed.open = false;
   EXPECT_EQ(
-      ExplainNoPlace(job, {Offer("w1", 1, 1), lost, closed}),
+      ExplainNoPlace(job, {Offer("w1", 1, 1), lost, closed}).text,
       "waiting-for-slots: needs 1, 0 free; avoided: w1 (failed this job); lost: w2; closed: w3");
   std::vector<SlotOffer> many(6, closed);
   for (size_t i = 0; i < many.size(); ++i) many[i].worker_id = "c" + std::to_string(i);
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-2"), many),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-2"), many).text,
             "waiting-for-slots: needs 1, 0 free; closed: c0, c1, c2, c3 and 2 more");
 }
 
 TEST(Explain, NoFitSaysTheLargestOffer) {
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1"), {}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1"), {}).text,
             "no-worker-fits: asks for 1 slot, no worker has connected yet");
   const std::vector<SlotOffer> offers = {Offer("w1", 2, 0), Offer("w2", 3, 3),
                                          Offer("g", 4, 4, "cuda")};
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 8), offers),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 8), offers).text,
             "no-worker-fits: asks for 8 slots, the largest offer is 5 over 3 workers");
   SlotOffer gone = Offer("w3", 8, 8);
   gone.connected = false;
   gone.gone = true;
-  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 3), {Offer("w1", 2, 2), gone}),
+  EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 3), {Offer("w1", 2, 2), gone}).text,
             "no-worker-fits: asks for 3 slots, the largest offer is 2 over 1 worker; lost: w3");
 }
 
@@ -49,19 +60,19 @@ TEST(Explain, LabelsThatNoWorkerHasSayWhatThereIs) {
   std::vector<SlotOffer> offers = {Offer("w1", 2, 2), Offer("w2", 3, 3)};
   Job job = MakeJob("j-1");
   job.demand.require = {{"who", "nobb"}};
-  EXPECT_EQ(ExplainNoPlace(job, offers),
+  EXPECT_EQ(ExplainNoPlace(job, offers).text,
             "no-worker-fits: asks for 1 slot with who=nobb, no worker has a label who");
   offers[0].labels = {{"gpu", "h100"}};
   EXPECT_EQ(
-      ExplainNoPlace(job, offers),
+      ExplainNoPlace(job, offers).text,
       "no-worker-fits: asks for 1 slot with who=nobb, no worker has a label who; their labels: "
       "gpu");
   offers[0].labels["who"] = "bob";
-  EXPECT_EQ(ExplainNoPlace(job, offers),
+  EXPECT_EQ(ExplainNoPlace(job, offers).text,
             "no-worker-fits: asks for 1 slot with who=nobb, there is who=bob on w1");
   offers[1].labels["who"] = "nobb";
   job.demand.require["gpu"] = "h100";
-  EXPECT_EQ(ExplainNoPlace(job, offers),
+  EXPECT_EQ(ExplainNoPlace(job, offers).text,
             "no-worker-fits: asks for 1 slot with gpu=h100, who=nobb, no worker has all of them");
 }
 
@@ -71,10 +82,10 @@ TEST(Explain, ADeadlineIsAPointInTime) {
 }
 
 TEST(Explain, QueueSaysHowManyAreAhead) {
-  EXPECT_EQ(ExplainBehind(1), "lower-priority: 1 job ahead in the queue");
-  EXPECT_EQ(ExplainBehind(3), "lower-priority: 3 jobs ahead in the queue");
-  EXPECT_EQ(ExplainBehind(19), "lower-priority: 19 jobs ahead in the queue");
-  EXPECT_EQ(ExplainBehind(4321), "lower-priority: 4000+ jobs ahead in the queue");
+  EXPECT_EQ(ExplainBehind(1).text, "lower-priority: 1 job ahead in the queue");
+  EXPECT_EQ(ExplainBehind(3).text, "lower-priority: 3 jobs ahead in the queue");
+  EXPECT_EQ(ExplainBehind(19).text, "lower-priority: 19 jobs ahead in the queue");
+  EXPECT_EQ(ExplainBehind(4321).text, "lower-priority: 4000+ jobs ahead in the queue");
 }
 
 TEST(Explain, BackoffNamesTheTimeAndTheCause) {

@@ -47,14 +47,14 @@ TEST(Scheduler, AGangIsAllOrNothing) {
   const SchedulePlan plan = Plan({MakeJob("j-1", 3)}, {Offer("w1", 2, 2), Offer("w2", 2, 0)});
   EXPECT_TRUE(plan.placements.empty());
   ASSERT_EQ(plan.waits.size(), 1u);
-  EXPECT_EQ(plan.waits[0].text, "waiting-for-slots: needs 3, 2 free");
+  EXPECT_EQ(plan.waits[0].why.text, "waiting-for-slots: needs 3, 2 free");
 }
 
 TEST(Scheduler, AGangNeverMixesDevices) {
   const SchedulePlan plan =
       Plan({MakeJob("j-1", 2)}, {Offer("w1", 1, 1, "cpu"), Offer("w2", 1, 1, "cuda")});
   EXPECT_TRUE(plan.placements.empty());
-  EXPECT_EQ(plan.waits.at(0).text.rfind("no-worker-fits", 0), 0u);
+  EXPECT_EQ(plan.waits.at(0).why.text.rfind("no-worker-fits", 0), 0u);
 }
 
 TEST(Scheduler, LostWorkersGiveNothing) {
@@ -62,15 +62,15 @@ TEST(Scheduler, LostWorkersGiveNothing) {
   lost.connected = false;
   const SchedulePlan plan = Plan({MakeJob("j-1", 1)}, {lost});
   EXPECT_TRUE(plan.placements.empty());
-  EXPECT_NE(plan.waits.at(0).text.find("lost: w1"), std::string::npos);
+  EXPECT_NE(plan.waits.at(0).why.text.find("lost: w1"), std::string::npos);
 }
 
 TEST(Scheduler, ALargeJobIsNotStarvedBySmallOnes) {
   const SchedulePlan plan = Plan(
       {MakeJob("j-big", 4), MakeJob("j-small", 1), MakeJob("j-smaller", 1)}, {Offer("w1", 4, 2)});
   EXPECT_TRUE(plan.placements.empty());
-  EXPECT_EQ(plan.waits.at(1).text, "lower-priority: 1 job ahead in the queue");
-  EXPECT_EQ(plan.waits.at(2).text, "lower-priority: 2 jobs ahead in the queue");
+  EXPECT_EQ(plan.waits.at(1).why.text, "lower-priority: 1 job ahead in the queue");
+  EXPECT_EQ(plan.waits.at(2).why.text, "lower-priority: 2 jobs ahead in the queue");
 }
 
 // A job of ten that needs eight waits for a running one of six; two slots are to spare.
@@ -101,8 +101,8 @@ TEST_F(ReservationTest, NarrowJobsUseOnlyWhatTheWideOneWillNotNeed) {
   const SchedulePlan plan = Tick({&wide_, &a, &b}, 4, kStart);
   ASSERT_EQ(plan.placements.size(), 1u) << "two slots are to spare, not four";
   EXPECT_EQ(plan.placements[0].job_id, "j-a");
-  EXPECT_EQ(plan.waits.at(0).text, "waiting-for-slots: needs 8, 4 free");
-  EXPECT_EQ(plan.waits.at(1).text, "lower-priority: 1 job ahead in the queue");
+  EXPECT_EQ(plan.waits.at(0).why.text, "waiting-for-slots: needs 8, 4 free");
+  EXPECT_EQ(plan.waits.at(1).why.text, "lower-priority: 1 job ahead in the queue");
 }
 
 TEST_F(ReservationTest, AStreamOfNarrowJobsDoesNotPushTheWideOneBack) {
@@ -169,7 +169,7 @@ TEST(Scheduler, QuotasMakeJobsWaitWithoutBlockingOthers) {
   const SchedulePlan plan = scheduler.Tick(input, kNow);
   ASSERT_EQ(plan.placements.size(), 2u);
   EXPECT_EQ(plan.placements[1].job_id, "j-3");
-  EXPECT_EQ(plan.waits.at(0).text, "quota: owner ada uses 2 of 2 slots, the job needs 1");
+  EXPECT_EQ(plan.waits.at(0).why.text, "quota: owner ada uses 2 of 2 slots, the job needs 1");
 }
 
 TEST(Scheduler, AJobAboveItsQuotaIsGivenUp) {
@@ -187,7 +187,7 @@ TEST(Scheduler, ClosedWorkersGiveNothingButAreWaitedFor) {
   closed.open = false;
   const SchedulePlan plan = Plan({MakeJob("j-1", 1)}, {closed});
   EXPECT_TRUE(plan.placements.empty());
-  EXPECT_EQ(plan.waits.at(0).text, "waiting-for-slots: needs 1, 0 free; closed: w1");
+  EXPECT_EQ(plan.waits.at(0).why.text, "waiting-for-slots: needs 1, 0 free; closed: w1");
 }
 
 TEST(Scheduler, AJobThatFitsNowhereDoesNotBlockOthers) {
@@ -204,7 +204,7 @@ TEST(Scheduler, BackoffIsWaitedForAndBlocksNobody) {
   SchedulePlan plan = Plan(jobs, {Offer("w1", 1, 1)});
   ASSERT_EQ(plan.placements.size(), 1u);
   EXPECT_EQ(plan.placements[0].job_id, "j-1");
-  EXPECT_EQ(plan.waits.at(0).text, "backoff: until then");
+  EXPECT_EQ(plan.waits.at(0).why, (WaitReason{Standing::kBackoff, "backoff: until then"}));
   plan = Plan({waits}, {Offer("w1", 1, 1)}, {kStart + absl::Seconds(5), kStart});
   EXPECT_EQ(plan.placements.size(), 1u);
 }
@@ -251,7 +251,7 @@ TEST(Scheduler, ALostWorkerIsWaitedForAsLongAsOneThatNeverCame) {
   input.queued.push_back(&narrow);
   SchedulePlan plan = scheduler.Tick(input, kNow);
   ASSERT_EQ(plan.waits.size(), 1u);
-  EXPECT_EQ(plan.waits[0].text,
+  EXPECT_EQ(plan.waits[0].why.text,
             "waiting-for-slots: needs 2, 1 free; lost: dead; fails at 2027-01-15T08:10:00Z");
   ASSERT_EQ(plan.placements.size(), 1u) << "nobody else waits for a worker that is lost";
   EXPECT_EQ(plan.placements[0].job_id, "j-2");
@@ -285,7 +285,7 @@ TEST(Scheduler, AJobFallsBackToAWorkerItAvoidsWhenTheOtherIsGone) {
   job.host_faults["live"] = 1;
   std::vector<SlotOffer> offers = {Offer("live", 1, 1), Offer("dead", 1, 1)};
   offers[1].connected = false;
-  EXPECT_EQ(Plan({job}, offers).waits.at(0).text,
+  EXPECT_EQ(Plan({job}, offers).waits.at(0).why.text,
             "waiting-for-slots: needs 1, 0 free; avoided: live (failed this job); lost: dead");
   offers[1].gone = true;
   EXPECT_EQ(Plan({job}, offers).placements.at(0).members.at(0).worker, "live");
