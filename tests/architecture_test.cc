@@ -45,6 +45,9 @@ const std::vector<Layer>& Layers() {
   const std::vector<const char*> numeric = {"common/", "train/ops/", "train/pch.h"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
+      {"common/values/",
+       {"common/values/"},
+       {"grpc", "google/", "torch/", "ATen/", "rocksdb/", "nlohmann/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"common/rpc/", {"common/", "proto/fpo/v1/error.pb.h"}, {"torch/", "ATen/", "rocksdb/"}},
       {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},

@@ -18,9 +18,9 @@ namespace {
 constexpr absl::Duration kSweep = absl::Minutes(10);
 constexpr size_t kJobsRemovedAtOnce = 50;  // each waits for the disk
 
-bool HasWork(const EventBatch& batch) {
-  for (const EventItem& item : batch.items) {
-    if (ShowsWork(item.event)) return true;
+bool HasWork(const ParsedBatch& batch) {
+  for (const TrainEvent& event : batch.events) {
+    if (ShowsWork(event)) return true;
   }
   return false;
 }
@@ -268,17 +268,19 @@ void Coordinator::CloseWorker(const std::string& worker_id, const std::string& w
   tick_wanted_ = true;
 }
 
-void Coordinator::Report(const MemberReport& report, const std::optional<CacheUse>& cache) {
+void Coordinator::Report(const MemberReport& report) {
   absl::MutexLock lock(&mu_);
-  attempts_.OnReport(report, cache, Now());
+  attempts_.OnReport(report, Now());
   tick_wanted_ = true;
 }
 
 absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch& batch) {
+  const ParsedBatch parsed(batch);
+  const bool has_work = HasWork(parsed);
   absl::MutexLock lock(&mu_);
   const Moment now = Now();
-  if (HasWork(batch)) attempts_.OnWork(batch.ref, worker, now);
-  const absl::Status status = lines_.AddEvents(worker, batch, now.wall);
+  if (has_work) attempts_.OnWork(batch.attempt, worker, now);
+  const absl::Status status = lines_.AddEvents(worker, parsed, now.wall);
   const LineIntake::CheckpointCounts checkpoints = lines_.TakeCheckpointCounts();
   if (checkpoints.stale > 0) counts_.fencing_rejections["checkpoint"] += checkpoints.stale;
   counts_.checkpoint_corruptions += checkpoints.bad;

@@ -89,7 +89,7 @@ class Coordinator {
   // The agent wants no more work until it is started anew; what runs goes elsewhere.
   void CloseWorker(const std::string& worker_id, const std::string& why);
   void Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
-  void Report(const MemberReport& report, const std::optional<CacheUse>& cache);
+  void Report(const MemberReport& report);
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
 

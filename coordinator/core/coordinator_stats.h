@@ -25,7 +25,7 @@ struct CoordinatorCounts {
 // One look at everything, for metrics.
 struct CoordinatorStats {
   CoordinatorCounts counts;
-  std::array<int64_t, kJobStates> jobs = {};
+  std::array<int64_t, kEnumSize<JobState>> jobs = {};
   int64_t log_bytes = 0;  // stored
   std::vector<WorkerView> workers;
   std::vector<JobPtr> with_attempt;

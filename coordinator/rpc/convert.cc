@@ -22,7 +22,7 @@ int32_t Milliseconds(absl::Duration duration) {
 }
 
 // The enum of the messages has UNSPECIFIED before ours.
-pb::JobState ToProto(JobState state) {
+pb::JobState StateProto(JobState state) {
   return static_cast<pb::JobState>(static_cast<int>(state) + 1);
 }
 
@@ -38,7 +38,7 @@ void Fill(const CacheUse& cache, pb::CacheUse* proto) {
 }
 
 void Fill(const Progress& progress, pb::JobProgress* proto) {
-  proto->set_phase(progress.phase);
+  proto->set_phase(std::string(Name(progress.phase)));
   proto->set_done(progress.done);
   proto->set_total(progress.total);
   proto->set_unit(progress.unit);
@@ -58,7 +58,7 @@ void Fill(const Attempt& attempt, pb::Attempt* proto) {
   for (const Member& member : attempt.members) proto->add_workers(member.worker);
   SetTime(attempt.started, proto->mutable_started());
   if (attempt.ended) SetTime(*attempt.ended, proto->mutable_ended());
-  proto->set_end_class(attempt.end_class);
+  proto->set_end_class(std::string(Name(attempt.end_class)));
   proto->set_end_message(attempt.end_message);
 }
 
@@ -81,7 +81,7 @@ pb::CoordinatorMessage Message(const BeatAckCommand& command) {
 pb::CoordinatorMessage Message(const AssignCommand& command) {
   pb::CoordinatorMessage message;
   pb::Assign* assign = message.mutable_assign();
-  *assign->mutable_attempt() = ToProto(command.ref);
+  *assign->mutable_attempt() = ToProto(command.attempt);
   assign->set_config_json(command.config_json);
   assign->set_slots(command.slots);
   assign->set_first_rank(command.first_rank);
@@ -96,7 +96,7 @@ pb::CoordinatorMessage Message(const AssignCommand& command) {
 pb::CoordinatorMessage Message(const StopCommand& command) {
   pb::CoordinatorMessage message;
   pb::Stop* stop = message.mutable_stop();
-  *stop->mutable_attempt() = ToProto(command.ref);
+  *stop->mutable_attempt() = ToProto(command.attempt);
   stop->set_grace_ms(Milliseconds(command.grace));
   stop->set_reason(command.reason);
   return message;
@@ -105,7 +105,7 @@ pb::CoordinatorMessage Message(const StopCommand& command) {
 pb::CoordinatorMessage Message(const AckCommand& command) {
   pb::CoordinatorMessage message;
   pb::Ack* ack = message.mutable_ack();
-  *ack->mutable_attempt() = ToProto(command.ref);
+  *ack->mutable_attempt() = ToProto(command.attempt);
   ack->set_events_seq(command.events_seq);
   ack->set_logs_seq(command.logs_seq);
   return message;
@@ -164,7 +164,7 @@ pb::Job ToProto(const Job& job) {
   proto.mutable_spec()->set_config_json(job.config_json);
   proto.mutable_spec()->set_owner(job.owner);
   proto.set_name(job.name);
-  proto.set_state(ToProto(job.state));
+  proto.set_state(StateProto(job.state));
   proto.set_reason(job.reason);
   for (const Attempt& attempt : job.attempts) Fill(attempt, proto.add_attempts());
   proto.set_restarts_used(static_cast<int32_t>(job.restarts_used));
@@ -216,7 +216,7 @@ pb::LogLine ToProto(const LogLine& line) {
   proto.set_cursor(line.cursor);
   proto.set_attempt(line.attempt);
   proto.set_rank(line.rank);
-  proto.set_stream(line.stream);
+  proto.set_stream(std::string(Name(line.stream)));
   SetTime(absl::FromUnixMillis(line.time_unix_ms), proto.mutable_time());
   proto.set_text(line.text);
   return proto;
@@ -270,7 +270,7 @@ pb::CoordinatorMessage ToProto(const WorkerCommand& command) {
 absl::StatusOr<JobFilter> FromProto(const pb::ListJobsRequest& request) {
   JobFilter filter;
   for (int state : request.states()) {
-    if (state < 1 || state > kJobStates) {
+    if (state < 1 || state > static_cast<int>(kEnumSize<JobState>)) {
       return WithErrorInfo(
           absl::InvalidArgumentError(absl::StrCat("states: ", state, " is not a job state")),
           {.reason = ErrorReason::kBadState, .field = "states"});
@@ -348,22 +348,31 @@ WorkerHello FromProto(const pb::Hello& hello) {
 
 EventBatch FromProto(const pb::EventBatch& batch) {
   EventBatch result;
-  result.ref = FromProto(batch.attempt());
+  result.attempt = FromProto(batch.attempt());
   result.first_seq = batch.first_seq();
   for (const pb::EventItem& item : batch.items()) {
-    result.items.push_back({item.rank(), item.json()});
+    result.lines.push_back({item.rank(), {}, 0, item.json()});
   }
   return result;
 }
 
 LogBatch FromProto(const pb::LogBatch& batch) {
   LogBatch result;
-  result.ref = FromProto(batch.attempt());
+  result.attempt = FromProto(batch.attempt());
   result.first_seq = batch.first_seq();
   for (const pb::LogItem& item : batch.items()) {
-    result.items.push_back({item.rank(), item.stream(), item.time_unix_ms(), item.text()});
+    result.lines.push_back(
+        {item.rank(), FromName<LineStream>(item.stream()), item.time_unix_ms(), item.text()});
   }
   return result;
+}
+
+std::optional<CacheUse> CacheUseOf(const pb::AttemptReport& report) {
+  if (!report.has_cache()) return std::nullopt;
+  const pb::CacheUse& cache = report.cache();
+  return CacheUse{cache.records_total(), cache.records_hit(), cache.records_computed(),
+                  cache.manifest_id(),   cache.recipe_id(),   cache.reference_seconds(),
+                  cache.saved_seconds(), cache.saved_flops()};
 }
 
 absl::StatusOr<MemberReport> FromProto(const pb::AttemptReport& report, const std::string& worker) {
@@ -375,21 +384,14 @@ absl::StatusOr<MemberReport> FromProto(const pb::AttemptReport& report, const st
                      ": status ", static_cast<int>(report.status()), " is unknown"));
   }
   MemberReport result;
-  result.ref = FromProto(report.attempt());
+  result.attempt = FromProto(report.attempt());
   result.worker = worker;
   result.status = static_cast<ReportStatus>(report.status() - 1);
-  result.end_class = report.end_class();
+  result.end_class = FromName<EndClass>(report.end_class());
+  result.cache = CacheUseOf(report);
   result.message = report.message();
   result.prepared = report.prepared().substr(0, kPreparedMax);
   return result;
-}
-
-std::optional<CacheUse> CacheUseOf(const pb::AttemptReport& report) {
-  if (!report.has_cache()) return std::nullopt;
-  const pb::CacheUse& cache = report.cache();
-  return CacheUse{cache.records_total(), cache.records_hit(), cache.records_computed(),
-                  cache.manifest_id(),   cache.recipe_id(),   cache.reference_seconds(),
-                  cache.saved_seconds(), cache.saved_flops()};
 }
 
 }  // namespace fpo::coordinator

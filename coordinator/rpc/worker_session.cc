@@ -118,7 +118,7 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
       return absl::OkStatus();
     case pb::WorkerMessage::kReport: {
       FPO_ASSIGN_OR_RETURN(const MemberReport report, FromProto(message.report(), worker_id_));
-      parts_.coordinator->Report(report, CacheUseOf(message.report()));
+      parts_.coordinator->Report(report);
       return absl::OkStatus();
     }
     case pb::WorkerMessage::kEvents:

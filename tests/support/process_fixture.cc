@@ -8,7 +8,7 @@
 
 namespace fpo::testing {
 
-void RecordingSink::OnLine(int32_t, const std::string& stream, const std::string& text) {
+void RecordingSink::OnLine(int32_t, LineStream stream, const std::string& text) {
   absl::MutexLock lock(&mutex_);
   lines_.emplace_back(stream, text);
 }
@@ -18,7 +18,7 @@ void RecordingSink::OnEvent(int32_t, const TrainEvent& event, const std::string&
   events_.push_back(event);
 }
 
-std::vector<std::string> RecordingSink::lines(const std::string& stream) const {
+std::vector<std::string> RecordingSink::lines(LineStream stream) const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> found;
   for (const auto& [name, text] : lines_) {

@@ -15,17 +15,17 @@ namespace fpo::testing {
 // Keeps what a rank says. Thread-safe.
 class RecordingSink final : public worker::RankSink {
  public:
-  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
+  void OnLine(int32_t rank, LineStream stream, const std::string& text) override;
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
 
-  std::vector<std::string> lines(const std::string& stream) const;
+  std::vector<std::string> lines(LineStream stream) const;
   std::vector<TrainEvent> events() const;
   // The message of the `count`-th event (from 1), waiting for it; "" after 20 s.
   std::string AwaitEvent(size_t count);
 
  private:
   mutable absl::Mutex mutex_;
-  std::vector<std::pair<std::string, std::string>> lines_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<LineStream, std::string>> lines_ ABSL_GUARDED_BY(mutex_);
   std::vector<TrainEvent> events_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -11,7 +11,7 @@ namespace fpo::worker {
 namespace {
 
 // `leaving`: the agent itself wanted the end.
-Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool leaving) {
+Report EndReport(const AttemptRef& attempt, const AttemptEnd& end, bool leaving) {
   Report report;
   report.attempt = attempt;
   report.cache = end.cache;
@@ -20,15 +20,15 @@ Report EndReport(const AttemptId& attempt, const AttemptEnd& end, bool leaving) 
     report.status = ReportStatus::kSucceeded;
   } else if (end.survived_kill) {
     report.status = ReportStatus::kFailed;
-    report.end_class = "infrastructure";
+    report.end_class = EndClass::kInfrastructure;
     absl::StrAppend(&report.message, "; a process survives SIGKILL and keeps its slots");
-  } else if (end.end.end_class != "asked") {
+  } else if (end.end.end_class != EndClass::kAsked) {
     report.status = ReportStatus::kFailed;
     report.end_class = end.end.end_class;
   } else if (leaving) {
     // Nobody asked for the end of the job: it goes on elsewhere.
     report.status = ReportStatus::kFailed;
-    report.end_class = "asked";
+    report.end_class = EndClass::kAsked;
   } else {
     report.status = ReportStatus::kStopped;
   }
@@ -88,9 +88,9 @@ bool Agent::HasLease() const {
   return clock_->Now() - last_answered_ < lease_;
 }
 
-std::vector<AttemptId> Agent::RunningAttempts() { return services_.outbox->Attempts(); }
+std::vector<AttemptRef> Agent::RunningAttempts() { return services_.outbox->Attempts(); }
 
-void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) {
+void Agent::OnConnected(const std::vector<AttemptRef>& kill, absl::Duration lease) {
   services_.outbox->StartSession();
   absl::MutexLock lock(&mutex_);
   connected_ = true;
@@ -100,7 +100,7 @@ void Agent::OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease
   lease_ = lease;
   last_answered_ = clock_->Now();
   services_.metrics->connected.Set(1);
-  for (const AttemptId& id : kill) {
+  for (const AttemptRef& id : kill) {
     const auto found = attempts_.find(id);
     if (found == attempts_.end()) continue;
     Log(LogLevel::kWarning, "the coordinator no longer counts this attempt; killing it",
@@ -140,7 +140,7 @@ void Agent::OnRefused(const std::string& why) {
   for (auto& [id, attempt] : attempts_) attempt->Stop(absl::ZeroDuration(), why);
 }
 
-void Agent::OnCheckpointOrder(const CheckpointOrder& order) {
+void Agent::OnCheckpointOrder(const KeepCheckpointsCommand& order) {
   const auto said = [&](const absl::Status& status) {
     if (status.ok()) return;
     Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
@@ -151,7 +151,7 @@ void Agent::OnCheckpointOrder(const CheckpointOrder& order) {
   for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
 }
 
-std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptId& attempt, int32_t count) {
+std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptRef& attempt, int32_t count) {
   std::vector<int32_t> taken;
   for (size_t i = 0; i < slots_.size() && taken.size() < static_cast<size_t>(count); ++i) {
     if (!slots_[i]) taken.push_back(static_cast<int32_t>(i));
@@ -162,8 +162,8 @@ std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptId& attempt, i
   return taken;
 }
 
-void Agent::FreeSlots(const AttemptId& attempt) {
-  for (std::optional<AttemptId>& slot : slots_) {
+void Agent::FreeSlots(const AttemptRef& attempt) {
+  for (std::optional<AttemptRef>& slot : slots_) {
     if (slot == attempt) slot.reset();
   }
   CountSlots();
@@ -175,7 +175,7 @@ void Agent::CountSlots() {
   services_.metrics->SetSlots(static_cast<int>(used), static_cast<int>(slots_.size()));
 }
 
-void Agent::Refuse(const AttemptId& attempt, const std::string& why) {
+void Agent::Refuse(const AttemptRef& attempt, const std::string& why) {
   Report report;
   report.attempt = attempt;
   report.status = ReportStatus::kRefused;
@@ -184,8 +184,8 @@ void Agent::Refuse(const AttemptId& attempt, const std::string& why) {
   services_.outbox->Close(attempt);
 }
 
-void Agent::OnAssign(const Assignment& assignment) {
-  const AttemptId& id = assignment.attempt;
+void Agent::OnAssign(const AssignCommand& assignment) {
+  const AttemptRef& id = assignment.attempt;
   absl::MutexLock lock(&mutex_);
   if (attempts_.count(id) > 0) return;  // said again after a lost connection
   if (draining_) return Refuse(id, "the worker is shutting down");
@@ -216,7 +216,7 @@ void Agent::OnAssign(const Assignment& assignment) {
   raw->Start([this, id](const AttemptEnd& end) { OnEnd(id, end); });
 }
 
-void Agent::OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) {
+void Agent::OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) {
   absl::MutexLock lock(&mutex_);
   const auto found = attempts_.find(attempt);
   if (found != attempts_.end()) {
@@ -224,7 +224,7 @@ void Agent::OnStop(const AttemptId& attempt, absl::Duration grace, const std::st
         {{"attempt", AttemptName(attempt)}, {"grace", absl::FormatDuration(grace)}, {"why", why}});
     return found->second->Stop(grace, why);
   }
-  const std::vector<AttemptId> known = services_.outbox->Attempts();
+  const std::vector<AttemptRef> known = services_.outbox->Attempts();
   if (std::find(known.begin(), known.end(), attempt) != known.end()) return;  // its end is told
   Report report;
   report.attempt = attempt;
@@ -235,10 +235,10 @@ void Agent::OnStop(const AttemptId& attempt, absl::Duration grace, const std::st
 }
 
 // On the attempt's thread, its last call.
-void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
+void Agent::OnEnd(const AttemptRef& attempt, const AttemptEnd& end) {
   Log(LogLevel::kInfo, "attempt ended",
       {{"attempt", AttemptName(attempt)},
-       {"class", end.end.end_class},
+       {"class", std::string(Name(end.end.end_class))},
        {"message", end.end.message}});
   if (!end.broken_host.empty()) CloseBecause(end.broken_host);
   if (services_.gate != nullptr) AwaitDevices(attempt);
@@ -253,7 +253,7 @@ void Agent::OnEnd(const AttemptId& attempt, const AttemptEnd& end) {
 }
 
 // The next attempt on these slots needs their memory.
-void Agent::AwaitDevices(const AttemptId& attempt) {
+void Agent::AwaitDevices(const AttemptRef& attempt) {
   std::vector<int32_t> slots;
   {
     absl::MutexLock lock(&mutex_);
@@ -285,7 +285,7 @@ void Agent::JoinEnded() {
   }
 }
 
-void Agent::OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) {
+void Agent::OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) {
   services_.outbox->Acknowledge(attempt, events_seq, logs_seq);
 }
 

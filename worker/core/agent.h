@@ -41,28 +41,28 @@ class Agent final : public CoordinatorListener {
   // False when the coordinator was silent for a whole lease.
   bool HasLease() const;
 
-  std::vector<AttemptId> RunningAttempts() override;
-  void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override;
+  std::vector<AttemptRef> RunningAttempts() override;
+  void OnConnected(const std::vector<AttemptRef>& kill, absl::Duration lease) override;
   void OnDisconnected() override;
   void OnStillAway() override;
   bool IsIdle() override;
   void OnRefused(const std::string& why) override;
-  void OnAssign(const Assignment& assignment) override;
-  void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override;
-  void OnCheckpointOrder(const CheckpointOrder& order) override;
-  void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) override;
+  void OnAssign(const AssignCommand& assignment) override;
+  void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) override;
+  void OnCheckpointOrder(const KeepCheckpointsCommand& order) override;
+  void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) override;
   void OnBeatSent(uint64_t seq) override;
   void OnBeatAnswered(uint64_t seq, absl::Time sent) override;
   std::optional<Outgoing> Next(absl::Time deadline) override;
 
  private:
-  void OnEnd(const AttemptId& attempt, const AttemptEnd& end);
-  void AwaitDevices(const AttemptId& attempt);
+  void OnEnd(const AttemptRef& attempt, const AttemptEnd& end);
+  void AwaitDevices(const AttemptRef& attempt);
   void CloseBecause(const std::string& why);
-  void Refuse(const AttemptId& attempt, const std::string& why);
-  std::optional<std::vector<int32_t>> TakeSlots(const AttemptId& attempt, int32_t count)
+  void Refuse(const AttemptRef& attempt, const std::string& why);
+  std::optional<std::vector<int32_t>> TakeSlots(const AttemptRef& attempt, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FreeSlots(const AttemptId& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeSlots(const AttemptRef& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void JoinEnded();
 
@@ -71,9 +71,9 @@ class Agent final : public CoordinatorListener {
   const Clock* const clock_;
 
   mutable absl::Mutex mutex_;
-  std::map<AttemptId, std::unique_ptr<RunningAttempt>> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::map<AttemptRef, std::unique_ptr<RunningAttempt>> attempts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<RunningAttempt>> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
-  std::vector<std::optional<AttemptId>> slots_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::optional<AttemptRef>> slots_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped for want of contact
   std::string closed_ ABSL_GUARDED_BY(mutex_);        // why nothing more is taken; empty: it is

@@ -1,6 +1,7 @@
 #include "worker/core/agent_metrics.h"
 
 #include <optional>
+#include <string>
 
 namespace fpo::worker {
 namespace {
@@ -44,12 +45,13 @@ void AgentMetrics::OnTrainEvent(const TrainEvent& event) {
   if (const auto wait = Find(event, "cache_wait_seconds")) cache_wait_seconds_.Add(*wait);
 }
 
-void AgentMetrics::OnRankExit(const std::string& end_class) {
+void AgentMetrics::OnRankExit(EndClass end_class) {
   absl::MutexLock lock(&mutex_);
   auto found = rank_exits_.find(end_class);
   if (found == rank_exits_.end()) {
-    const Counter counter = registry_->AddCounter(
-        "fpo_rank_exits_total", "Ends of trainer processes.", {{"class", end_class}});
+    const Counter counter =
+        registry_->AddCounter("fpo_rank_exits_total", "Ends of trainer processes.",
+                              {{"class", std::string(Name(end_class))}});
     found = rank_exits_.emplace(end_class, counter).first;
   }
   found->second.Add();

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <map>
-#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/observe/metrics.h"
 #include "common/train_protocol.h"
+#include "common/values/end_class.h"
 
 namespace fpo::worker {
 
@@ -17,7 +17,7 @@ class AgentMetrics {
 
   // Steps, pairs, tokens and waits of a rank's `step` event.
   void OnTrainEvent(const TrainEvent& event);
-  void OnRankExit(const std::string& end_class);
+  void OnRankExit(EndClass end_class);
   void SetSlots(int used, int total);
 
   Counter records_computed;
@@ -35,7 +35,7 @@ class AgentMetrics {
   Gauge slots_used_;
   Gauge slots_free_;
   absl::Mutex mutex_;
-  std::map<std::string, Counter> rank_exits_ ABSL_GUARDED_BY(mutex_);
+  std::map<EndClass, Counter> rank_exits_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fpo::worker

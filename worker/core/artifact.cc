@@ -26,7 +26,7 @@ constexpr absl::string_view kResultFiles[] = {"admission.json", "config.json",  
                                               "job.yaml",       "metrics.jsonl", "params.npz",
                                               "report.html",    "run.json"};
 
-bool IsGiven(const ArtifactOrder& order, const std::string& name) {
+bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (order.checkpoint) return true;
   if (absl::StartsWith(name, absl::StrCat(kModelFolder, "/"))) return true;
   return std::find(std::begin(kResultFiles), std::end(kResultFiles), name) !=
@@ -49,8 +49,8 @@ std::map<std::string, std::string> DigestsOf(const std::string& folder) {
   return digests;
 }
 
-absl::StatusOr<std::vector<ArtifactEntry>> List(const OpenFolder& folder,
-                                                const ArtifactOrder& order) {
+absl::StatusOr<std::vector<ArtifactFile>> List(const OpenFolder& folder,
+                                               const ServeArtifactCommand& order) {
   std::vector<OpenFolder::Entry> found;
   if (order.checkpoint) {
     FPO_ASSIGN_OR_RETURN(found, folder.List("", kFilesMax));
@@ -63,7 +63,7 @@ absl::StatusOr<std::vector<ArtifactEntry>> List(const OpenFolder& folder,
   }
   const auto digests =
       order.checkpoint ? DigestsOf(order.folder) : std::map<std::string, std::string>();
-  std::vector<ArtifactEntry> files;
+  std::vector<ArtifactFile> files;
   for (OpenFolder::Entry& entry : found) {
     const auto digest = digests.find(entry.name);
     files.push_back({std::move(entry.name), entry.bytes,
@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<ArtifactEntry>> List(const OpenFolder& folder,
   return files;
 }
 
-absl::Status Gone(const ArtifactOrder& order, const absl::Status& why) {
+absl::Status Gone(const ServeArtifactCommand& order, const absl::Status& why) {
   if (!absl::IsNotFound(why)) return why;
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat(order.folder, order.file.empty() ? "" : "/", order.file,
@@ -82,7 +82,7 @@ absl::Status Gone(const ArtifactOrder& order, const absl::Status& why) {
 }
 
 // Reads on from where the descriptor stands; every byte goes into the digest.
-absl::Status SendFile(const FileDescriptor& file, const ArtifactOrder& order,
+absl::Status SendFile(const FileDescriptor& file, const ServeArtifactCommand& order,
                       const std::function<bool(ArtifactFrame)>& sink) {
   Sha256 digest;
   std::string buffer(kArtifactFrameBytes, '\0');
@@ -112,12 +112,12 @@ absl::Status SendFile(const FileDescriptor& file, const ArtifactOrder& order,
 
 }  // namespace
 
-absl::Status ServeArtifact(const ArtifactOrder& order,
+absl::Status ServeArtifact(const ServeArtifactCommand& order,
                            const std::function<bool(ArtifactFrame)>& sink) {
   const absl::StatusOr<OpenFolder> folder = OpenFolder::Open(order.folder);
   if (!folder.ok()) return Gone(order, folder.status());
   if (order.file.empty()) {
-    FPO_ASSIGN_OR_RETURN(std::vector<ArtifactEntry> files, List(*folder, order));
+    FPO_ASSIGN_OR_RETURN(std::vector<ArtifactFile> files, List(*folder, order));
     ArtifactFrame frame;
     frame.files = std::move(files);
     return sink(std::move(frame)) ? absl::OkStatus() : absl::CancelledError("nobody reads");

@@ -20,7 +20,7 @@ constexpr size_t kWordsBytesMax = 2000;
 // Questions to the trainer are not part of a job's log.
 class AnswerSink final : public RankSink {
  public:
-  void OnLine(int32_t, const std::string&, const std::string& text) override {
+  void OnLine(int32_t, LineStream, const std::string& text) override {
     if (text_.size() < kWordsBytesMax) absl::StrAppend(&text_, text_.empty() ? "" : " ", text);
   }
   void OnEvent(int32_t, const TrainEvent&, const std::string&) override {}

@@ -2,15 +2,17 @@
 
 #include <string>
 
+#include "common/values/end_class.h"
+
 namespace fpo::worker {
 
 // How a phase of an attempt ended.
 struct PhaseEnd {
-  std::string end_class = "done";  // done | invalid | memory | program | infrastructure | asked
-  std::string message;             // of a good end too, where the user should know something
-  bool host_fault = false;         // it may be unable to run any job: see CheckHost
+  EndClass end_class = EndClass::kDone;
+  std::string message;      // of a good end too, where the user should know something
+  bool host_fault = false;  // it may be unable to run any job: see CheckHost
 
-  bool ok() const { return end_class == "done"; }
+  bool ok() const { return end_class == EndClass::kDone; }
 };
 
 }  // namespace fpo::worker

@@ -47,7 +47,7 @@ void Append(std::vector<std::string> words, std::vector<std::string>* argv) {
 
 }  // namespace
 
-AttemptFolders FoldersOf(const std::string& work_dir, const AttemptId& attempt) {
+AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt) {
   AttemptFolders folders;
   folders.job = absl::StrCat(work_dir, "/jobs/", attempt.job_id);
   folders.attempt = absl::StrCat(folders.job, "/", AttemptFolder(attempt));

@@ -26,7 +26,7 @@ struct AttemptFolders {
   std::string scratch;   // records on their way to the cache
 };
 
-AttemptFolders FoldersOf(const std::string& work_dir, const AttemptId& attempt);
+AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt);
 
 // Whether the job needs records from the reference cache.
 bool UsesReferenceCache(const JobConfig& config);

@@ -30,13 +30,13 @@ PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
   const std::string message = absl::StrCat(phase, ": ", status.message());
   switch (status.code()) {
     case absl::StatusCode::kCancelled:
-      return {"asked", message};
+      return {EndClass::kAsked, message};
     case absl::StatusCode::kInvalidArgument:
-      return {"invalid", message};
+      return {EndClass::kInvalid, message};
     case absl::StatusCode::kInternal:
-      return {"program", message};
+      return {EndClass::kProgram, message};
     default:
-      return {"infrastructure", message};
+      return {EndClass::kInfrastructure, message};
   }
 }
 
@@ -44,7 +44,7 @@ PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
 class PrepareSink final : public RankSink {
  public:
   explicit PrepareSink(RankOutput* output) : output_(output) {}
-  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override {
+  void OnLine(int32_t rank, LineStream stream, const std::string& text) override {
     output_->OnLine(rank, stream, text);
   }
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override {
@@ -58,7 +58,7 @@ class PrepareSink final : public RankSink {
 }  // namespace
 
 RunningAttempt::RunningAttempt(AttemptOptions options, AttemptServices services,
-                               Assignment assignment, std::vector<std::string> devices)
+                               AssignCommand assignment, std::vector<std::string> devices)
     : options_(std::move(options)),
       services_(services),
       assignment_(std::move(assignment)),
@@ -82,14 +82,14 @@ void RunningAttempt::Start(std::function<void(const AttemptEnd&)> on_end) {
     result.survived_kill = survived_kill_;
     if (!result.end.ok() && stop_.stop_requested()) {
       absl::MutexLock lock(&mutex_);
-      result.end = {"asked", stop_reason_};
+      result.end = {EndClass::kAsked, stop_reason_};
     }
     if (result.end.host_fault) result.broken_host = WhatIsBroken();
     std::error_code ignored;
     fs::remove_all(folders_.scratch, ignored);
     if (result.end.ok()) fs::remove_all(folders_.job, ignored);
     const std::string how =
-        result.end.ok() ? "done" : absl::StrCat("ended (", result.end.end_class, ")");
+        result.end.ok() ? "done" : absl::StrCat("ended (", Name(result.end.end_class), ")");
     output_.Note(
         absl::StrCat("attempt ", how, result.end.message.empty() ? "" : ": ", result.end.message));
     on_end(result);
@@ -113,7 +113,7 @@ PhaseEnd RunningAttempt::RunPhases() {
       &RunningAttempt::Prepare, &RunningAttempt::Reference, &RunningAttempt::Main};
   if (!finished_run_.empty()) phases = {&RunningAttempt::Main};
   for (const auto phase : phases) {
-    if (stop_.stop_requested()) return {"asked", "stopped between two phases"};
+    if (stop_.stop_requested()) return {EndClass::kAsked, "stopped between two phases"};
     end = (this->*phase)();
     if (!end.ok()) return end;
   }
@@ -153,7 +153,8 @@ PhaseEnd RunningAttempt::Preflight() {
 
 PhaseEnd RunningAttempt::CheckJob() {
   absl::StatusOr<JobConfig> config = ReadJobJson(assignment_.config_json);
-  if (!config.ok()) return {"invalid", absl::StrCat("the job: ", config.status().message())};
+  if (!config.ok())
+    return {EndClass::kInvalid, absl::StrCat("the job: ", config.status().message())};
   config_ = *std::move(config);
   std::error_code error;
   fs::create_directories(folders_.scratch, error);
@@ -172,7 +173,7 @@ PhaseEnd RunningAttempt::CheckJob() {
     if (!check.ok()) return EndOf("preflight", check);
   }
   if (assignment_.world_size > 1 && assignment_.store_address.empty()) {
-    return {"infrastructure", "preflight: several ranks, but no address for them to meet"};
+    return {EndClass::kInfrastructure, "preflight: several ranks, but no address for them to meet"};
   }
   return CheckOutput();
 }
@@ -282,9 +283,10 @@ PhaseEnd RunningAttempt::Main() {
   }
   EnterPhase("finish");
   if (finished_run_.empty()) return {};
-  return {"done", absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
-                               ", whose result this is; to train again send the job with another ",
-                               "folder (--set output=...), or remove that")};
+  return {EndClass::kDone,
+          absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
+                       ", whose result this is; to train again send the job with another ",
+                       "folder (--set output=...), or remove that")};
 }
 
 // Checkpoints in the output folder count once they are announced under this attempt's epoch: one

@@ -59,7 +59,7 @@ struct AttemptEnd {
 class RunningAttempt final : public ReferenceObserver {
  public:
   // `devices`: one entry per slot, for CUDA_VISIBLE_DEVICES; empty strings leave the choice alone.
-  RunningAttempt(AttemptOptions options, AttemptServices services, Assignment assignment,
+  RunningAttempt(AttemptOptions options, AttemptServices services, AssignCommand assignment,
                  std::vector<std::string> devices);
   ~RunningAttempt() override;  // kills and joins
 
@@ -68,7 +68,7 @@ class RunningAttempt final : public ReferenceObserver {
   // Asks everything to end, and kills it after `grace`. Returns at once.
   void Stop(absl::Duration grace, const std::string& why);
 
-  const AttemptId& id() const { return assignment_.attempt; }
+  const AttemptRef& id() const { return assignment_.attempt; }
 
  private:
   PhaseEnd RunPhases();
@@ -94,7 +94,7 @@ class RunningAttempt final : public ReferenceObserver {
 
   const AttemptOptions options_;
   const AttemptServices services_;
-  const Assignment assignment_;
+  const AssignCommand assignment_;
   const std::vector<std::string> devices_;
   const AttemptFolders folders_;
   std::stop_source stop_;

@@ -28,12 +28,12 @@ ArtifactSender::~ArtifactSender() {
   pool_.Stop();
 }
 
-void ArtifactSender::Serve(const ArtifactOrder& order) {
+void ArtifactSender::Serve(const ServeArtifactCommand& order) {
   if (pool_.TryRun([this, order] { Push(order); })) return;
   Log(LogLevel::kWarning, "too many downloads wait; one is dropped", {{"folder", order.folder}});
 }
 
-void ArtifactSender::Push(const ArtifactOrder& order) {
+void ArtifactSender::Push(const ServeArtifactCommand& order) {
   grpc::ClientContext context;
   {
     absl::MutexLock lock(&mutex_);

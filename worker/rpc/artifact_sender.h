@@ -22,10 +22,10 @@ class ArtifactSender {
   ~ArtifactSender();  // cancels what runs
 
   // Returns at once. An order beyond the queue is dropped: the coordinator gives up on it.
-  void Serve(const ArtifactOrder& order);
+  void Serve(const ServeArtifactCommand& order);
 
  private:
-  void Push(const ArtifactOrder& order);
+  void Push(const ServeArtifactCommand& order);
 
   const std::unique_ptr<fpo::v1::WorkerControl::Stub> stub_;
   absl::Mutex mutex_;

@@ -38,7 +38,7 @@ absl::StatusOr<Digest> DigestOf(const std::string& bytes, absl::string_view fiel
 
 }  // namespace
 
-pb::AttemptRef ToProto(const AttemptId& id) {
+pb::AttemptRef ToProto(const AttemptRef& id) {
   pb::AttemptRef ref;
   ref.set_job_id(id.job_id);
   ref.set_attempt(id.attempt);
@@ -46,12 +46,12 @@ pb::AttemptRef ToProto(const AttemptId& id) {
   return ref;
 }
 
-AttemptId FromProto(const pb::AttemptRef& ref) {
+AttemptRef FromProto(const pb::AttemptRef& ref) {
   return {ref.job_id(), ref.attempt(), ref.epoch()};
 }
 
-std::vector<AttemptId> FromProto(const google::protobuf::RepeatedPtrField<pb::AttemptRef>& refs) {
-  std::vector<AttemptId> ids;
+std::vector<AttemptRef> FromProto(const google::protobuf::RepeatedPtrField<pb::AttemptRef>& refs) {
+  std::vector<AttemptRef> ids;
   for (const pb::AttemptRef& ref : refs) ids.push_back(FromProto(ref));
   return ids;
 }
@@ -70,7 +70,7 @@ pb::AttemptReport ToProto(const Report& report) {
   pb::AttemptReport message;
   *message.mutable_attempt() = ToProto(report.attempt);
   message.set_status(StatusOf(report.status));
-  message.set_end_class(report.end_class);
+  message.set_end_class(std::string(Name(report.end_class)));
   message.set_message(report.message);
   message.set_prepared(report.prepared);
   if (report.cache) {
@@ -109,7 +109,7 @@ pb::WorkerMessage ToProto(const Outgoing& outgoing) {
     for (const Line& line : logs->lines) {
       pb::LogItem& item = *batch.add_items();
       item.set_rank(line.rank);
-      item.set_stream(line.stream);
+      item.set_stream(std::string(Name(line.stream)));
       item.set_time_unix_ms(line.time_unix_ms);
       item.set_text(line.text);
     }
@@ -117,22 +117,22 @@ pb::WorkerMessage ToProto(const Outgoing& outgoing) {
   return message;
 }
 
-Assignment FromProto(const pb::Assign& assign) {
-  Assignment assignment;
-  assignment.attempt = FromProto(assign.attempt());
-  assignment.config_json = assign.config_json();
-  assignment.slots = assign.slots();
-  assignment.first_rank = assign.first_rank();
-  assignment.world_size = assign.world_size();
-  assignment.resume = assign.resume();
-  assignment.store_address = assign.store_address();
-  assignment.discard_after_step = assign.discard_after_step();
-  assignment.owner = assign.owner();
-  return assignment;
+AssignCommand FromProto(const pb::Assign& assign) {
+  AssignCommand command;
+  command.attempt = FromProto(assign.attempt());
+  command.config_json = assign.config_json();
+  command.slots = assign.slots();
+  command.first_rank = assign.first_rank();
+  command.world_size = assign.world_size();
+  command.resume = assign.resume();
+  command.store_address = assign.store_address();
+  command.discard_after_step = assign.discard_after_step();
+  command.owner = assign.owner();
+  return command;
 }
 
-CheckpointOrder FromProto(const pb::KeepCheckpoints& keep) {
-  CheckpointOrder order;
+KeepCheckpointsCommand FromProto(const pb::KeepCheckpoints& keep) {
+  KeepCheckpointsCommand order;
   order.job_id = keep.job_id();
   order.remove.assign(keep.remove().begin(), keep.remove().end());
   order.pin.assign(keep.pin().begin(), keep.pin().end());
@@ -140,13 +140,13 @@ CheckpointOrder FromProto(const pb::KeepCheckpoints& keep) {
   return order;
 }
 
-ArtifactOrder FromProto(const pb::ServeArtifact& serve) {
+ServeArtifactCommand FromProto(const pb::ServeArtifact& serve) {
   return {serve.transfer_id(), serve.folder(), serve.checkpoint(), serve.file(), serve.offset()};
 }
 
 pb::PushArtifactRequest ToProto(ArtifactFrame frame) {
   pb::PushArtifactRequest message;
-  for (const ArtifactEntry& entry : frame.files) {
+  for (const ArtifactFile& entry : frame.files) {
     pb::ArtifactFile& file = *message.add_files();
     file.set_name(entry.name);
     file.set_bytes(entry.bytes);

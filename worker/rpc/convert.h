@@ -15,17 +15,17 @@
 // Between the core's plain values and the messages of proto/.
 namespace fpo::worker {
 
-fpo::v1::AttemptRef ToProto(const AttemptId& id);
-AttemptId FromProto(const fpo::v1::AttemptRef& ref);
-std::vector<AttemptId> FromProto(
+fpo::v1::AttemptRef ToProto(const AttemptRef& id);
+AttemptRef FromProto(const fpo::v1::AttemptRef& ref);
+std::vector<AttemptRef> FromProto(
     const google::protobuf::RepeatedPtrField<fpo::v1::AttemptRef>& refs);
 
 fpo::v1::Device ToProto(const Device& device);
 fpo::v1::AttemptReport ToProto(const Report& report);
 fpo::v1::WorkerMessage ToProto(const Outgoing& outgoing);
-Assignment FromProto(const fpo::v1::Assign& assign);
-CheckpointOrder FromProto(const fpo::v1::KeepCheckpoints& keep);
-ArtifactOrder FromProto(const fpo::v1::ServeArtifact& serve);
+AssignCommand FromProto(const fpo::v1::Assign& assign);
+KeepCheckpointsCommand FromProto(const fpo::v1::KeepCheckpoints& keep);
+ServeArtifactCommand FromProto(const fpo::v1::ServeArtifact& serve);
 fpo::v1::PushArtifactRequest ToProto(ArtifactFrame frame);
 fpo::v1::PushArtifactRequest ErrorToProto(const absl::Status& error);
 

@@ -33,7 +33,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
   stream_ = stub_->Session(&context_);
   pb::WorkerMessage hello;
   *hello.mutable_hello() = options_.hello;
-  for (const AttemptId& id : listener_->RunningAttempts()) {
+  for (const AttemptRef& id : listener_->RunningAttempts()) {
     *hello.mutable_hello()->add_running() = ToProto(id);
   }
   beat_thread_ = std::thread([this] { Beat(); });

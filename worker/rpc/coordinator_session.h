@@ -28,7 +28,7 @@ class CoordinatorSession {
   struct Options {
     fpo::v1::Hello hello;  // without running attempts
     absl::Duration welcome_time;
-    std::function<void(const ArtifactOrder&)> on_serve;  // returns at once
+    std::function<void(const ServeArtifactCommand&)> on_serve;  // returns at once
   };
 
   CoordinatorSession(fpo::v1::WorkerControl::Stub* stub, CoordinatorListener* listener,

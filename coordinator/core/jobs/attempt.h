@@ -7,18 +7,11 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "coordinator/core/cache_use.h"
+#include "common/values/attempt_ref.h"
+#include "common/values/cache_use.h"
+#include "common/values/end_class.h"
 
 namespace fpo::coordinator {
-
-// Names one attempt. An attempt counts only while its epoch is the job's.
-struct AttemptRef {
-  std::string job_id;
-  int32_t attempt = 0;
-  uint64_t epoch = 0;
-
-  auto operator<=>(const AttemptRef&) const = default;
-};
 
 enum class MemberState { kAssigned, kAccepted, kRunning, kSucceeded, kGone };
 
@@ -44,7 +37,7 @@ struct Attempt {
   std::vector<Member> members;
   absl::Time started;
   std::optional<absl::Time> ended;
-  std::string end_class;  // done | invalid | memory | program | infrastructure | asked
+  std::optional<EndClass> end_class;  // none while it runs
   std::string end_message;
   int64_t end_step = 0;     // of the job's progress when it ended
   std::string last_error;   // newest error event, for reports that carry no message

@@ -11,12 +11,12 @@ namespace fpo::coordinator {
 namespace {
 
 absl::Status JobStillRuns(const Job& job) {
-  return WithErrorInfo(absl::FailedPreconditionError(
-                           absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
-                                        "; its trainer keeps its checkpoints in order")),
-                       {.reason = ErrorReason::kIllegalTransition,
-                        .hint = "add --dry-run, or wait for its end",
-                        .ids = {job.job_id}});
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is ", Name(job.state),
+                                                 "; its trainer keeps its checkpoints in order")),
+      {.reason = ErrorReason::kIllegalTransition,
+       .hint = "add --dry-run, or wait for its end",
+       .ids = {job.job_id}});
 }
 
 }  // namespace

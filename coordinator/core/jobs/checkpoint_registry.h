@@ -9,6 +9,8 @@
 
 namespace fpo::coordinator {
 
+inline constexpr size_t kBadCheckpointsKept = 20;
+
 // What becomes of one checkpoint, and why.
 struct RetentionDecision {
   Checkpoint checkpoint;

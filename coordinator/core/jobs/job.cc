@@ -1,31 +1,8 @@
 #include "coordinator/core/jobs/job.h"
 
 #include <algorithm>
-#include <array>
 
 namespace fpo::coordinator {
-namespace {
-
-constexpr std::array<absl::string_view, kJobStates> kNames = {
-    "QUEUED", "RESERVED",  "STARTING", "RUNNING", "RECOVERING", "CANCELLING", "SUCCEEDED",
-    "FAILED", "CANCELLED", "HELD",     "PAUSING", "PAUSED",     "PREEMPTING"};
-
-}  // namespace
-
-absl::string_view JobStateName(JobState state) { return kNames[static_cast<size_t>(state)]; }
-
-std::optional<JobState> JobStateFromName(absl::string_view name) {
-  for (size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == name) return static_cast<JobState>(i);
-  }
-  return std::nullopt;
-}
-
-bool IsTerminal(JobState state) {
-  return state == JobState::kSucceeded || state == JobState::kFailed ||
-         state == JobState::kCancelled;
-}
-
 bool IsActive(JobState state) {
   return state == JobState::kReserved || state == JobState::kStarting ||
          state == JobState::kRunning;

@@ -10,41 +10,23 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "coordinator/core/cache_use.h"
+#include "common/values/cache_use.h"
+#include "common/values/checkpoint.h"
+#include "common/values/job_state.h"
+#include "common/values/phase.h"
 #include "coordinator/core/jobs/attempt.h"
-#include "coordinator/core/jobs/checkpoint.h"
 #include "coordinator/core/jobs/standing.h"
 
 // The coordinator's nouns as plain values; no behaviour beyond asking them something.
 namespace fpo::coordinator {
 
-enum class JobState {
-  kQueued,
-  kReserved,  // slots held, agents have not all accepted yet
-  kStarting,  // preflight on the hosts
-  kRunning,
-  kRecovering,  // an attempt ended without a result; old processes are being stopped
-  kCancelling,
-  kSucceeded,
-  kFailed,
-  kCancelled,
-  kHeld,        // waits until it is released
-  kPausing,     // a checkpoint is being written, then the processes stop
-  kPaused,      // no slots; waits until it is resumed
-  kPreempting,  // as pausing, but it queues again by itself
-};
-inline constexpr int kJobStates = 13;  // the numbers are those of the messages, less one
-
-absl::string_view JobStateName(JobState state);  // "QUEUED"
-std::optional<JobState> JobStateFromName(absl::string_view name);
-bool IsTerminal(JobState state);
 bool HasAttempt(JobState state);  // an attempt may have processes
 bool IsActive(JobState state);    // RESERVED, STARTING, RUNNING: an attempt is to go on
 bool IsStopping(JobState state);  // asked to end: CANCELLING, PAUSING, PREEMPTING
 
 struct Progress {
-  std::string phase;  // prepare | reference | train | finish
-  int64_t done = 0;   // within the phase
+  std::optional<Phase> phase;  // none before the first
+  int64_t done = 0;            // within the phase
   int64_t total = 0;
   std::string unit;
   std::string activity;  // what is being done just now, in words
@@ -104,7 +86,7 @@ struct Job {
   int64_t checkpoint_step = 0;                 // newest complete checkpoint
   std::vector<Checkpoint> checkpoints;         // accepted and not removed, by step
   std::vector<BadCheckpoint> bad_checkpoints;  // the newest kBadCheckpointsKept, oldest first
-  int32_t phase_reached = 0;      // 0 prepare, 1 reference, 2 train, 3 finish; over all attempts
+  Phase phase_reached = Phase::kPrepare;       // over all attempts
   int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
   Progress progress;
   std::map<std::string, double> result;

@@ -36,7 +36,7 @@ absl::Status CannotRetry(const Job& job) {
   const bool done = job.state == JobState::kSucceeded;
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat(
-          "job ", job.job_id, " is ", JobStateName(job.state),
+          "job ", job.job_id, " is ", Name(job.state),
           done ? ": there is nothing to try again" : "; only a job that ended can be tried again")),
       {.reason = ErrorReason::kIllegalTransition,
        .hint = done ? "submit its job file with another output"
@@ -136,8 +136,7 @@ absl::StatusOr<SubmitAnswer> JobIntake::Retry(const RetryAsk& ask, absl::Time no
 }
 
 bool JobIntake::HasTrained(const Job& job) const {
-  constexpr int32_t kTrainPhase = 2;
-  if (job.phase_reached >= kTrainPhase || !job.checkpoints.empty()) return true;
+  if (job.phase_reached >= Phase::kTrain || !job.checkpoints.empty()) return true;
   const JobPtr before = job.retry_of.empty() ? nullptr : jobs_->Get(job.retry_of);
   return before != nullptr && HasTrained(*before);
 }

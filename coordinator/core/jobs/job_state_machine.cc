@@ -16,8 +16,8 @@ using StateOr = absl::StatusOr<Job>;
 
 absl::Status Illegal(const Job& job, absl::string_view event, absl::string_view hint = "") {
   return WithErrorInfo(
-      absl::FailedPreconditionError(absl::StrCat(
-          "job ", job.job_id, " is ", JobStateName(job.state), "; ", event, " does not apply")),
+      absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is ", Name(job.state), "; ",
+                                                 event, " does not apply")),
       {.reason = ErrorReason::kIllegalTransition, .hint = std::string(hint), .ids = {job.job_id}});
 }
 
@@ -38,11 +38,11 @@ void Enter(Job* job, JobState state, absl::Time now) {
 }
 
 // Ends the last attempt; the first failing member tells the story.
-void Close(Job* job, std::string end_class, std::string message, absl::Time now) {
+void Close(Job* job, EndClass end_class, std::string message, absl::Time now) {
   Attempt& attempt = job->attempts.back();
   if (attempt.ended) return;
   attempt.ended = now;
-  attempt.end_class = std::move(end_class);
+  attempt.end_class = end_class;
   attempt.end_message = message.empty() ? attempt.last_error : std::move(message);
   attempt.end_step = job->progress.step;
 }
@@ -85,7 +85,7 @@ Job Recover(Job job, absl::Time now) {
 // RESERVED ends without a start: slots are free again, the budget is untouched, late words of the
 // attempt are stale.
 Job Requeue(Job job, std::string why, absl::Time now) {
-  Close(&job, "infrastructure", why, now);
+  Close(&job, EndClass::kInfrastructure, why, now);
   ++job.epoch;
   job.not_before = now + RefusalBackoff(job.requeues);
   ++job.requeues;
@@ -100,7 +100,7 @@ Job Stopped(Job job, absl::Time now) {
   const std::string failure = job.attempts.empty() ? "" : job.attempts.back().last_error;
   const auto close = [&](std::string message) {
     if (!failure.empty()) absl::StrAppend(&message, "; ", failure);
-    Close(&job, "asked", message, now);
+    Close(&job, EndClass::kAsked, message, now);
     Fence(&job);
   };
   switch (job.state) {
@@ -166,11 +166,11 @@ class Transition {
   }
 
   StateOr operator()(const MemberReport& report) {
-    if (!HasAttempt(job_.state) || report.ref != LastAttemptRef(job_)) {
-      return Stale(job_, report.ref);
+    if (!HasAttempt(job_.state) || report.attempt != LastAttemptRef(job_)) {
+      return Stale(job_, report.attempt);
     }
     Member* member = job_.attempts.back().Find(report.worker);
-    if (member == nullptr) return Stale(job_, report.ref);
+    if (member == nullptr) return Stale(job_, report.attempt);
     if (member->ended()) return std::move(job_);
     return IsActive(job_.state) ? OnReportWhileActive(report, member)
                                 : OnReportWhileStopping(report, member);
@@ -185,7 +185,8 @@ class Transition {
     Fence(&job_);
     if (IsStopping(job_.state)) return StoppedWhenEnded();
     if (!job_.attempts.back().ended) BlameHost(lost.worker, /*in_preflight=*/false, &job_);
-    Close(&job_, "infrastructure", absl::StrCat("worker ", lost.worker, ": ", lost.why), now_);
+    Close(&job_, EndClass::kInfrastructure, absl::StrCat("worker ", lost.worker, ": ", lost.why),
+          now_);
     if (job_.state == JobState::kRecovering) return std::move(job_);
     return Recover(std::move(job_), now_);
   }
@@ -294,7 +295,7 @@ class Transition {
         member->state = MemberState::kRunning;
         if (!report.prepared.empty()) member->prepared = report.prepared;
         if (std::string differs = ExplainDataDiffers(job_.attempts.back()); !differs.empty()) {
-          Close(&job_, "invalid", std::move(differs), now_);
+          Close(&job_, EndClass::kInvalid, std::move(differs), now_);
           return Recover(std::move(job_), now_);
         }
         break;
@@ -309,13 +310,13 @@ class Transition {
       case ReportStatus::kFailed:
       case ReportStatus::kStopped: {
         member->state = MemberState::kGone;
-        const std::string end_class = EndClass(report);
-        if (report.status == ReportStatus::kFailed && end_class == "asked") {
+        const EndClass end_class = EndClassOf(report);
+        if (report.status == ReportStatus::kFailed && end_class == EndClass::kAsked) {
           // The agent shuts down: nobody's fault, and nothing to be counted.
           job_.reason = ExplainWorkerLeaves(report.worker, report.message);
           return Stop(JobState::kPreempting, kSurvivorGrace);
         }
-        if (end_class == "infrastructure") {
+        if (end_class == EndClass::kInfrastructure) {
           BlameHost(report.worker, job_.state != JobState::kRunning, &job_);
         }
         Close(&job_, end_class, report.message, now_);
@@ -336,7 +337,7 @@ class Transition {
         report.status == ReportStatus::kSucceeded &&
         (job_.state == JobState::kPausing || job_.state == JobState::kPreempting);
     member->state = has_result ? MemberState::kSucceeded : MemberState::kGone;
-    if (report.status == ReportStatus::kFailed && EndClass(report) != "asked") {
+    if (report.status == ReportStatus::kFailed && EndClassOf(report) != EndClass::kAsked) {
       job_.attempts.back().last_error = report.message;
     }
     if (has_result && AllAtLeast(job_.attempts.back(), MemberState::kSucceeded) &&
@@ -357,7 +358,7 @@ class Transition {
 
   // The message is for what a user should know of a success: that nothing was trained.
   StateOr Succeed(const std::string& message) {
-    Close(&job_, "done", message, now_);
+    Close(&job_, EndClass::kDone, message, now_);
     job_.attempts.back().end_message = message;
     job_.reason = message;
     Enter(&job_, JobState::kSucceeded, now_);
@@ -371,12 +372,11 @@ class Transition {
     return std::move(job_);
   }
 
-  static std::string EndClass(const MemberReport& report) {
-    if (report.status == ReportStatus::kStopped) return "asked";
-    for (const char* known : {"invalid", "memory", "infrastructure", "asked"}) {
-      if (report.end_class == known) return known;
-    }
-    return "program";  // also for words of a newer agent: counted, so never an endless loop
+  static EndClass EndClassOf(const MemberReport& report) {
+    if (report.status == ReportStatus::kStopped) return EndClass::kAsked;
+    // No class, or one that no failure has: counted, so never an endless loop.
+    if (!report.end_class || *report.end_class == EndClass::kDone) return EndClass::kProgram;
+    return *report.end_class;
   }
 
   Job job_;
@@ -389,10 +389,9 @@ absl::Time FenceEnd(const Job& job) { return std::max(job.state_since, job.stop_
 
 absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now) {
   if (IsTerminal(job.state)) {
-    return WithErrorInfo(
-        absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is already ",
-                                                   JobStateName(job.state), " and stays so")),
-        {.reason = ErrorReason::kJobTerminal, .ids = {job.job_id}});
+    return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
+                             "job ", job.job_id, " is already ", Name(job.state), " and stays so")),
+                         {.reason = ErrorReason::kJobTerminal, .ids = {job.job_id}});
   }
   return std::visit(Transition(job, now), event);
 }

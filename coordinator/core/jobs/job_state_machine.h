@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/values/report.h"
 #include "coordinator/core/jobs/job.h"
 
 namespace fpo::coordinator {
@@ -15,16 +16,9 @@ struct Reserve {
   std::vector<Member> members;
 };
 
-enum class ReportStatus { kAccepted, kRefused, kRunning, kSucceeded, kFailed, kStopped };
-
 // What an agent says about its part of an attempt.
-struct MemberReport {
-  AttemptRef ref;
+struct MemberReport : Report {
   std::string worker;
-  ReportStatus status = ReportStatus::kAccepted;
-  std::string end_class;  // kFailed: invalid | memory | program | infrastructure | asked
-  std::string message;
-  std::string prepared = {};  // digest of its token files; empty: not there yet
 };
 
 // Not every agent accepted in time.

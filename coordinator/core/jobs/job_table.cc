@@ -115,7 +115,8 @@ void JobTable::Index(const JobPtr& job) {
   live_by_owner_[job->owner] += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
   if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
   if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
-  if (job->phase_reached >= 1 && !job->attempts.empty() && !job->demand.data_key.empty()) {
+  if (job->phase_reached >= Phase::kReference && !job->attempts.empty() &&
+      !job->demand.data_key.empty()) {
     for (const Member& member : job->attempts.back().members) {
       files_[job->demand.data_key].insert(member.worker);
     }

@@ -68,7 +68,7 @@ class JobTable {
   std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
   std::vector<JobPtr> All() const;
   std::vector<JobPtr> Queued() const;  // in queue order
-  const std::array<int64_t, kJobStates>& counts() const { return counts_; }
+  const std::array<int64_t, kEnumSize<JobState>>& counts() const { return counts_; }
   int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
   // Workers that hold the token and record files of a JobDemand::data_key.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
@@ -93,7 +93,7 @@ class JobTable {
   std::map<std::string, std::set<std::string>> ids_by_name_;
   std::set<std::string> with_attempt_;
   JobQueue queue_;
-  std::array<int64_t, kJobStates> counts_ = {};
+  std::array<int64_t, kEnumSize<JobState>> counts_ = {};
   std::map<std::string, int64_t> live_by_owner_;
   std::map<std::string, std::set<std::string>> files_;
   std::map<std::string, std::string> cache_users_;  // data key -> job id

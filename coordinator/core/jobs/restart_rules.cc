@@ -25,12 +25,12 @@ bool EndedAsBefore(const Job& job) {
 }  // namespace
 
 bool IsCounted(const Attempt& attempt) {
-  return attempt.end_class != "infrastructure" && attempt.end_class != "asked";
+  return attempt.end_class != EndClass::kInfrastructure && attempt.end_class != EndClass::kAsked;
 }
 
 std::string EndWords(const Job& job) {
   const Attempt& last = job.attempts.back();
-  std::string words = last.end_class;
+  std::string words(Name(last.end_class));
   if (!last.end_message.empty()) absl::StrAppend(&words, ": ", last.end_message);
   if (EndedAsBefore(job)) {
     absl::StrAppend(&words, " (at step ", last.end_step, ", as attempt ", last.number - 1,
@@ -41,8 +41,8 @@ std::string EndWords(const Job& job) {
 
 std::optional<std::string> FatalReason(const Job& job) {
   const Attempt& last = job.attempts.back();
-  if (last.end_class == "invalid") return EndWords(job);
-  if (last.end_class == "memory" && !job.demand.retry_on_oom) {
+  if (last.end_class == EndClass::kInvalid) return EndWords(job);
+  if (last.end_class == EndClass::kMemory && !job.demand.retry_on_oom) {
     return absl::StrCat(EndWords(job), " (retry.on_oom is fail)");
   }
   if (IsCounted(last) && job.restarts_used >= job.demand.max_restarts) {

@@ -13,15 +13,9 @@ constexpr uint64_t kEventsKept = 100'000;  // newest ones of a job
 constexpr uint64_t kEventsDropped = 1000;  // at a time
 
 // Index of the first item that was not stored before.
-template <typename Item>
-size_t FirstFresh(const LineBatch<Item>& batch, uint64_t next_seq) {
+size_t FirstFresh(const LineBatch& batch, uint64_t next_seq) {
   if (batch.first_seq >= next_seq) return 0;
-  return std::min<uint64_t>(next_seq - batch.first_seq, batch.items.size());
-}
-
-template <typename Item>
-uint64_t EndSeq(const LineBatch<Item>& batch) {
-  return batch.first_seq + batch.items.size();
+  return std::min<uint64_t>(next_seq - batch.first_seq, batch.lines.size());
 }
 
 }  // namespace
@@ -57,31 +51,33 @@ void LineIntake::WillAck(const Sender& sender, const SenderPosition& position) {
   waiting.next_log_seq = std::max(waiting.next_log_seq, position.next_log_seq);
 }
 
-absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& batch,
+absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch& parsed,
                                    absl::Time now) {
+  const EventBatch& batch = parsed.batch;
   LineWrite write;
-  write.sender = {batch.ref, worker};
-  const JobPtr job = jobs_->Get(batch.ref.job_id);
+  write.sender = {batch.attempt, worker};
+  const JobPtr job = jobs_->Get(batch.attempt.job_id);
   if (!job) {
-    WillAck(write.sender, {.next_event_seq = EndSeq(batch)});
+    WillAck(write.sender, {.next_event_seq = batch.end_seq()});
     return absl::OkStatus();
   }
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
-  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.ref.job_id));
-  const bool counts = IsCurrent(*job, batch.ref);
+  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.attempt.job_id));
+  const bool counts = IsCurrent(*job, batch.attempt);
   std::optional<Job> changed;
-  for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.items.size(); ++i) {
-    const EventItem& item = batch.items[i];
-    write.events.push_back({++cursors.event, batch.ref.attempt, item.rank, item.json});
+  for (size_t i = FirstFresh(batch, write.position.next_event_seq); i < batch.lines.size(); ++i) {
+    const Line& line = batch.lines[i];
+    const TrainEvent& event = parsed.events[i];
+    write.events.push_back({++cursors.event, batch.attempt.attempt, line.rank, line.text});
     if (!counts) {
-      checkpoint_counts_.stale += item.event.kind == EventKind::kCheckpoint;
-    } else if (ConcernsJob(item.event, item.rank)) {
+      checkpoint_counts_.stale += event.kind == EventKind::kCheckpoint;
+    } else if (ConcernsJob(event, line.rank)) {
       if (!changed) changed = *job;
-      TrackEvent(item.event, now, &*changed);
-      checkpoint_counts_.bad += item.event.kind == EventKind::kCheckpointBad;
+      TrackEvent(event, now, &*changed);
+      checkpoint_counts_.bad += event.kind == EventKind::kCheckpointBad;
     }
   }
-  write.position.next_event_seq = std::max(write.position.next_event_seq, EndSeq(batch));
+  write.position.next_event_seq = std::max(write.position.next_event_seq, batch.end_seq());
   if (changed) {
     changed->revision = jobs_->revision() + 1;
     write.job = &*changed;
@@ -91,32 +87,32 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const EventBatch& 
   // Now and then: it is one more write.
   if (cursors.event > kEventsKept && cursors.event / kEventsDropped != before / kEventsDropped) {
     FPO_RETURN_IF_ERROR(
-        store_->DropEventsBefore(batch.ref.job_id, cursors.event - kEventsKept + 1));
+        store_->DropEventsBefore(batch.attempt.job_id, cursors.event - kEventsKept + 1));
   }
   if (changed) jobs_->Publish(*std::move(changed));
-  if (!write.events.empty()) jobs_->NotifyLines(batch.ref.job_id);
+  if (!write.events.empty()) jobs_->NotifyLines(batch.attempt.job_id);
   return absl::OkStatus();
 }
 
 absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batch) {
   LineWrite write;
-  write.sender = {batch.ref, worker};
-  if (!jobs_->Get(batch.ref.job_id)) {
-    WillAck(write.sender, {.next_log_seq = EndSeq(batch)});
+  write.sender = {batch.attempt, worker};
+  if (!jobs_->Get(batch.attempt.job_id)) {
+    WillAck(write.sender, {.next_log_seq = batch.end_seq()});
     return absl::OkStatus();
   }
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
-  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.ref.job_id));
-  for (size_t i = FirstFresh(batch, write.position.next_log_seq); i < batch.items.size(); ++i) {
-    const LogItem& item = batch.items[i];
-    write.logs.push_back(
-        {++cursors.log, batch.ref.attempt, item.rank, item.stream, item.time_unix_ms, item.text});
+  FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.attempt.job_id));
+  for (size_t i = FirstFresh(batch, write.position.next_log_seq); i < batch.lines.size(); ++i) {
+    const Line& line = batch.lines[i];
+    write.logs.push_back({++cursors.log, batch.attempt.attempt, line.rank,
+                          line.stream.value_or(LineStream::kAgent), line.time_unix_ms, line.text});
   }
-  write.position.next_log_seq = std::max(write.position.next_log_seq, EndSeq(batch));
-  if (!write.logs.empty()) write.stock = retention_->With(batch.ref.job_id, write.logs);
+  write.position.next_log_seq = std::max(write.position.next_log_seq, batch.end_seq());
+  if (!write.logs.empty()) write.stock = retention_->With(batch.attempt.job_id, write.logs);
   FPO_RETURN_IF_ERROR(Store(write, cursors));
-  if (write.stock) retention_->Set(batch.ref.job_id, *write.stock);
-  if (!write.logs.empty()) jobs_->NotifyLines(batch.ref.job_id);
+  if (write.stock) retention_->Set(batch.attempt.job_id, *write.stock);
+  if (!write.logs.empty()) jobs_->NotifyLines(batch.attempt.job_id);
   return absl::OkStatus();
 }
 
@@ -128,7 +124,7 @@ void LineIntake::Forget(const std::string& job_id) {
 std::vector<std::pair<std::string, AckCommand>> LineIntake::TakeAcks() {
   std::vector<std::pair<std::string, AckCommand>> acks;
   for (const auto& [sender, next] : unacknowledged_) {
-    AckCommand ack{.ref = sender.ref};
+    AckCommand ack{.attempt = sender.ref};
     if (next.next_event_seq > 0) ack.events_seq = next.next_event_seq - 1;
     if (next.next_log_seq > 0) ack.logs_seq = next.next_log_seq - 1;
     acks.emplace_back(sender.worker, std::move(ack));
@@ -139,7 +135,7 @@ std::vector<std::pair<std::string, AckCommand>> LineIntake::TakeAcks() {
 
 void LineIntake::ReturnAcks(std::vector<std::pair<std::string, AckCommand>> acks) {
   for (const auto& [worker, ack] : acks) {
-    WillAck({ack.ref, worker}, {ack.events_seq + 1, ack.logs_seq + 1});
+    WillAck({ack.attempt, worker}, {ack.events_seq + 1, ack.logs_seq + 1});
   }
 }
 

@@ -8,39 +8,25 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/values/line.h"
+#include "common/values/worker_command.h"
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/lines/log_retention.h"
 #include "coordinator/core/lines/progress_tracker.h"
 #include "coordinator/core/store/job_store.h"
-#include "coordinator/core/workers/worker_link.h"
 
 namespace fpo::coordinator {
 
-// Parsed where it is made, which is before the coordinator's lock.
-struct EventItem {
-  EventItem(int32_t from_rank, std::string line)
-      : rank(from_rank), json(std::move(line)), event(EventIn(json)) {}
+// A batch with the events of its lines: parsed where it is made, which is before the coordinator's
+// lock. Refers to the batch.
+struct ParsedBatch {
+  explicit ParsedBatch(const EventBatch& from) : batch(from) {
+    for (const Line& line : batch.lines) events.push_back(EventIn(line.text));
+  }
 
-  int32_t rank;
-  std::string json;  // stored as it came
-  TrainEvent event;  // of it
+  const EventBatch& batch;
+  std::vector<TrainEvent> events = {};
 };
-struct LogItem {
-  int32_t rank = 0;
-  std::string stream;
-  int64_t time_unix_ms = 0;
-  std::string text;
-};
-
-// Lines of one agent about one attempt, numbered by the agent without gaps.
-template <typename Item>
-struct LineBatch {
-  AttemptRef ref;
-  uint64_t first_seq = 0;
-  std::vector<Item> items;
-};
-using EventBatch = LineBatch<EventItem>;
-using LogBatch = LineBatch<LogItem>;
 
 // Takes events and logs from agents: drops repeated lines, gives cursors, stores, and folds events
 // of a current attempt into its job. Lines of old attempts are stored too (they are evidence) but
@@ -52,7 +38,7 @@ class LineIntake {
 
   // The store's error; the sender then sends the batch again. Lines of unknown jobs are dropped and
   // acknowledged. Not durable yet: see TakeAcks.
-  absl::Status AddEvents(const std::string& worker, const EventBatch& batch, absl::Time now);
+  absl::Status AddEvents(const std::string& worker, const ParsedBatch& parsed, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
   struct CheckpointCounts {
     int64_t stale = 0;  // of old attempts: stored as events, but they do not count

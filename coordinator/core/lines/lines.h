@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/values/line.h"
 #include "coordinator/core/jobs/job.h"
 
 // Log and event lines of jobs, as they are stored and asked for.
@@ -15,14 +16,12 @@ struct LogLine {
   uint64_t cursor = 0;
   int32_t attempt = 0;
   int32_t rank = 0;
-  std::string stream = {};  // stdout | stderr | agent | gap
+  LineStream stream = LineStream::kStdout;
   int64_t time_unix_ms = 0;
   std::string text = {};
 
   bool operator==(const LogLine&) const = default;
 };
-// Stands for all lines before it, which retention removed.
-inline constexpr char kGapStream[] = "gap";
 
 // What is stored of a job's logs, and what is no longer.
 struct LogStock {
@@ -80,7 +79,7 @@ struct LogQuery {
 };
 
 inline bool Matches(const LogQuery& query, const LogLine& line) {
-  if (line.stream == kGapStream) {  // of all ranks
+  if (line.stream == LineStream::kGap) {  // of all ranks
     return query.attempt <= line.attempt && line.time_unix_ms >= query.since_unix_ms;
   }
   return (query.attempt == 0 || query.attempt == line.attempt) &&

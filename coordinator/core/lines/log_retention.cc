@@ -120,7 +120,7 @@ LogLine LogRetention::GapLine(const Cut& cut, const LogStock& stock, const LogLi
   gap.cursor = last.cursor;
   gap.attempt = last.attempt;
   gap.rank = -1;
-  gap.stream = kGapStream;
+  gap.stream = LineStream::kGap;
   gap.time_unix_ms = last.time_unix_ms;
   gap.text = absl::StrCat("gap: ", stock.gap_lines, " lines (", stock.gap_bytes,
                           " bytes) before this one were removed: ", why);

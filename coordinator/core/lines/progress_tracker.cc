@@ -1,7 +1,7 @@
 #include "coordinator/core/lines/progress_tracker.h"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
@@ -12,15 +12,6 @@ namespace {
 
 constexpr size_t kActivityBytesMax = 500;
 
-// -1: not a phase of the life of a job.
-int32_t PhaseNumber(const std::string& phase) {
-  constexpr std::array<absl::string_view, 4> kPhases = {"prepare", "reference", "train", "finish"};
-  for (size_t i = 0; i < kPhases.size(); ++i) {
-    if (kPhases[i] == phase) return static_cast<int32_t>(i);
-  }
-  return -1;
-}
-
 void NoteProgress(Job* job) {
   job->attempts.back().progressed = true;
   job->attempts_without_progress = 0;
@@ -28,7 +19,10 @@ void NoteProgress(Job* job) {
   for (const Member& member : job->attempts.back().members) ForgiveHost(member.worker, job);
 }
 
-void EnterPhase(const std::string& phase, Job* job) {
+// A name that is no phase of the life of a job changes nothing.
+void EnterPhase(const std::string& name, Job* job) {
+  const std::optional<Phase> phase = FromName<Phase>(name);
+  if (!phase) return;
   Progress& progress = job->progress;
   if (progress.phase != phase) {
     progress.phase = phase;
@@ -36,14 +30,14 @@ void EnterPhase(const std::string& phase, Job* job) {
     progress.unit.clear();
     progress.activity.clear();
   }
-  if (PhaseNumber(phase) > job->phase_reached) {
-    job->phase_reached = PhaseNumber(phase);
+  if (*phase > job->phase_reached) {
+    job->phase_reached = *phase;
     NoteProgress(job);
   }
 }
 
 void TrackProgress(const TrainEvent& event, Job* job) {
-  if (!event.phase.empty()) EnterPhase(event.phase, job);
+  EnterPhase(event.phase, job);
   Progress& progress = job->progress;
   // Without numbers it says only what is being done.
   if (event.total > 0 || event.done > 0 || !event.unit.empty()) {
@@ -54,7 +48,8 @@ void TrackProgress(const TrainEvent& event, Job* job) {
   // The trainer composes it of fixed words, counts and a folder's name.
   progress.activity = event.activity.substr(0, kActivityBytesMax);
   const bool counts_records = event.unit.empty() || event.unit == "responses";
-  if (progress.phase == "reference" && counts_records && event.done > job->reference_records) {
+  if (progress.phase == Phase::kReference && counts_records &&
+      event.done > job->reference_records) {
     job->reference_records = event.done;
     NoteProgress(job);
   }
@@ -65,7 +60,7 @@ void TrackStep(const TrainEvent& event, Job* job) {
   progress.step = event.step;
   if (event.total > 0) progress.total_steps = event.total;
   for (const auto& [name, value] : event.metrics) progress.metrics[name] = value;
-  if (progress.phase == "train") {
+  if (progress.phase == Phase::kTrain) {
     progress.done = event.step;
     progress.total = progress.total_steps;
     progress.unit = "steps";

@@ -126,7 +126,7 @@ std::string ExplainAdmission(const Job& job) {
 std::string ExplainRecovering(const Job& job) {
   const Attempt& attempt = job.attempts.back();
   const std::string after = Say(Standing::kRecovering, "attempt ", attempt.number, " ended (",
-                                attempt.end_class, ": ", attempt.end_message, ")");
+                                Name(attempt.end_class), ": ", attempt.end_message, ")");
   const std::string waits = WorkersOf(job, StillRuns);
   return waits.empty() ? after : absl::StrCat(after, "; waiting for ", waits, " to stop");
 }
@@ -149,13 +149,13 @@ std::string ExplainPaused(const Job& job) {
 }
 
 std::string ExplainDependency(const std::string& job_id, JobState state) {
-  return Say(Standing::kDependency, "job ", job_id, " is ", JobStateName(state),
+  return Say(Standing::kDependency, "job ", job_id, " is ", Name(state),
              IsTerminal(state) ? ", which can never become SUCCEEDED" : "");
 }
 
 std::string ExplainEndDependency(const std::string& job_id, JobState state) {
   return Say(Standing::kDependency, "waits for the end of job ", job_id, ", which is ",
-             JobStateName(state));
+             Name(state));
 }
 
 WaitReason ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known) {

@@ -19,7 +19,7 @@ std::string WholeSeconds(absl::Duration duration) {
 }
 
 bool ComputesRecords(const Progress& p) {
-  return p.phase == "reference" && (p.unit.empty() || p.unit == "responses");
+  return p.phase == Phase::kReference && (p.unit.empty() || p.unit == "responses");
 }
 
 Standing StandingOf(const Job& job) {
@@ -72,8 +72,8 @@ std::string WorkerLine(const WorkerView& worker, const Job& job) {
 
 void AddWaiting(const Job& job, const ExplainScene& scene, Explanation* e) {
   for (const JobPtr& other : scene.dependencies) {
-    e->details.push_back(absl::StrCat("depends on ", other->job_id, " (", other->name,
-                                      "): ", JobStateName(other->state)));
+    e->details.push_back(
+        absl::StrCat("depends on ", other->job_id, " (", other->name, "): ", Name(other->state)));
   }
   for (size_t i = 0; i < scene.workers.size() && i < kListedMax; ++i) {
     e->details.push_back(WorkerLine(scene.workers[i], job));
@@ -102,7 +102,7 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
     if (ComputesRecords(p)) {
       e->text = absl::StrCat("records: ", p.done, " of ", p.total, " present");
     } else {
-      e->text = absl::StrCat("running: ", p.phase.empty() ? "preflight" : p.phase);
+      e->text = absl::StrCat("running: ", p.phase ? Name(*p.phase) : "preflight");
       if (p.total > 0) {
         absl::StrAppend(&e->text, ", ", WorkText({{"", "", p.done, p.total, p.unit}}));
       }
@@ -173,9 +173,9 @@ Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
     AddWaiting(job, scene, &e);
   }
   for (const Attempt& attempt : job.attempts) {
-    if (!attempt.ended || attempt.end_class == "done") continue;
+    if (!attempt.ended || attempt.end_class == EndClass::kDone) continue;
     e.details.push_back(absl::StrCat("attempt ", attempt.number, " ended at step ",
-                                     attempt.end_step, ": ", attempt.end_class,
+                                     attempt.end_step, ": ", Name(attempt.end_class),
                                      attempt.end_message.empty() ? "" : ": ", attempt.end_message));
   }
   e.next = NextOf(job, e.standing);

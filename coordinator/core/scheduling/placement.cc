@@ -14,7 +14,7 @@ namespace {
 std::set<std::string> Avoided(const Job& job) {
   std::set<std::string> workers;
   const Attempt* last = job.last_attempt();
-  if (last == nullptr || last->end_class != "infrastructure") return workers;
+  if (last == nullptr || last->end_class != EndClass::kInfrastructure) return workers;
   for (const Member& member : last->members) workers.insert(member.worker);
   return workers;
 }

@@ -42,7 +42,7 @@ std::optional<absl::Time> EndEstimate(const Job& running, std::optional<absl::Du
                                       absl::Time now) {
   const Progress& progress = running.progress;
   const auto pace = progress.metrics.find("step_seconds");
-  if (progress.phase == "train" && pace != progress.metrics.end() && pace->second > 0 &&
+  if (progress.phase == Phase::kTrain && pace != progress.metrics.end() && pace->second > 0 &&
       progress.total_steps > progress.step) {
     const auto left = static_cast<double>(progress.total_steps - progress.step);
     return now + absl::Seconds(left * pace->second);

@@ -1,5 +1,6 @@
 #include "coordinator/core/store/job_codec.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -48,6 +49,19 @@ template <typename T>
 void Read(const Json& json, const char* name, T* value) {
   const Json& member = At(json, name);
   if (!member.is_null()) member.get_to(*value);
+}
+
+// The name of an enum's value; "" and unknown ones read as none.
+template <typename Enum>
+void ReadName(const Json& json, const char* name, std::optional<Enum>* value) {
+  std::string text;
+  Read(json, name, &text);
+  *value = FromName<Enum>(text);
+}
+// A number, that of the phase.
+Phase ToPhaseReached(const Json& json) {
+  const int number = json.is_null() ? 0 : json.get<int>();
+  return static_cast<Phase>(std::clamp(number, 0, static_cast<int>(kEnumSize<Phase>) - 1));
 }
 
 Json ToJson(const CacheUse& c) {
@@ -106,7 +120,7 @@ Json ToJson(const Attempt& a) {
           {"members", members},
           {"started", FromTime(a.started)},
           {"ended", FromOptionalTime(a.ended)},
-          {"end_class", a.end_class},
+          {"end_class", std::string(Name(a.end_class))},
           {"end_message", a.end_message},
           {"end_step", a.end_step},
           {"last_error", a.last_error},
@@ -120,7 +134,7 @@ Attempt ToAttempt(const Json& json) {
   for (const Json& member : At(json, "members")) a.members.push_back(ToMember(member));
   a.started = ToTime(At(json, "started"));
   a.ended = ToOptionalTime(At(json, "ended"));
-  Read(json, "end_class", &a.end_class);
+  ReadName(json, "end_class", &a.end_class);
   Read(json, "end_message", &a.end_message);
   Read(json, "end_step", &a.end_step);
   Read(json, "last_error", &a.last_error);
@@ -130,7 +144,7 @@ Attempt ToAttempt(const Json& json) {
 }
 
 Json ToJson(const Progress& p) {
-  return {{"phase", p.phase},
+  return {{"phase", std::string(Name(p.phase))},
           {"done", p.done},
           {"total", p.total},
           {"unit", p.unit},
@@ -143,7 +157,7 @@ Json ToJson(const Progress& p) {
 }
 Progress ToProgress(const Json& json) {
   Progress p;
-  Read(json, "phase", &p.phase);
+  ReadName(json, "phase", &p.phase);
   Read(json, "done", &p.done);
   Read(json, "total", &p.total);
   Read(json, "unit", &p.unit);
@@ -235,7 +249,7 @@ Json ToJson(const Job& j) {
           {"after_ok", j.after_ok},
           {"after_end", j.after_end},
           {"retry_of", j.retry_of},
-          {"state", std::string(JobStateName(j.state))},
+          {"state", std::string(Name(j.state))},
           {"reason", j.reason},
           {"epoch", j.epoch},
           {"attempts", attempts},
@@ -249,7 +263,7 @@ Json ToJson(const Job& j) {
           {"checkpoint_step", j.checkpoint_step},
           {"checkpoints", checkpoints},
           {"bad_checkpoints", bad},
-          {"phase_reached", j.phase_reached},
+          {"phase_reached", static_cast<int>(j.phase_reached)},
           {"reference_records", j.reference_records},
           {"progress", ToJson(j.progress)},
           {"result", FromNumbers(j.result)},
@@ -272,7 +286,7 @@ Job ToJob(const Json& json) {
   Read(json, "after_end", &j.after_end);
   Read(json, "retry_of", &j.retry_of);
   const std::optional<JobState> state =
-      JobStateFromName(json.at("state").get_ref<const std::string&>());
+      FromName<JobState>(json.at("state").get_ref<const std::string&>());
   // A state of a newer program: better no start than a wrong one.
   if (!state) throw std::invalid_argument("unknown state " + json.at("state").dump());
   j.state = *state;
@@ -289,7 +303,7 @@ Job ToJob(const Json& json) {
   Read(json, "checkpoint_step", &j.checkpoint_step);
   for (const Json& c : At(json, "checkpoints")) j.checkpoints.push_back(ToCheckpoint(c));
   for (const Json& c : At(json, "bad_checkpoints")) j.bad_checkpoints.push_back(ToBadCheckpoint(c));
-  Read(json, "phase_reached", &j.phase_reached);
+  j.phase_reached = ToPhaseReached(At(json, "phase_reached"));
   Read(json, "reference_records", &j.reference_records);
   j.progress = ToProgress(At(json, "progress"));
   j.result = ToNumbers(At(json, "result"));

@@ -56,15 +56,20 @@ absl::StatusOr<AuditEntry> DecodeAuditEntry(absl::string_view bytes) {
   });
 }
 
+// A stream of no known name is somebody's words all the same.
+LineStream ToStream(const Json& json) {
+  return FromName<LineStream>(json.get_ref<const std::string&>()).value_or(LineStream::kAgent);
+}
 std::string EncodeLogLine(const LogLine& l) {
-  return Dump(Json::array({l.attempt, l.rank, l.stream, l.time_unix_ms, l.text}));
+  return Dump(
+      Json::array({l.attempt, l.rank, std::string(Name(l.stream)), l.time_unix_ms, l.text}));
 }
 absl::StatusOr<LogLine> DecodeLogLine(absl::string_view bytes) {
   return Parse(bytes, "log line", [](const Json& json) {
     return LogLine{0,
                    json.at(0).get<int32_t>(),
                    json.at(1).get<int32_t>(),
-                   json.at(2).get<std::string>(),
+                   ToStream(json.at(2)),
                    json.at(3).get<int64_t>(),
                    json.at(4).get<std::string>()};
   });

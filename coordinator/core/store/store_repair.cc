@@ -28,7 +28,7 @@ void Hold(Job* job, absl::Time now) {
   if (!job->attempts.empty() && !job->attempts.back().ended) {
     Attempt& attempt = job->attempts.back();
     attempt.ended = now;
-    attempt.end_class = "infrastructure";
+    attempt.end_class = EndClass::kInfrastructure;
     attempt.end_message = "the coordinator's store was repaired";
     for (Member& member : attempt.members) member.state = MemberState::kGone;
   }

@@ -29,10 +29,10 @@ absl::Status NoResult(const Job& job) {
       job.checkpoints.empty()
           ? absl::StrCat("fpoctl ", IsTerminal(job.state) ? "logs " : "wait ", job.job_id)
           : absl::StrCat("its newest checkpoint: fpoctl download ", job.job_id, " --latest");
-  return WithErrorInfo(absl::FailedPreconditionError(
-                           absl::StrCat("job ", job.job_id, " is ", JobStateName(job.state),
-                                        "; only a job that SUCCEEDED has a result")),
-                       {.reason = ErrorReason::kNoResult, .hint = hint, .ids = {job.job_id}});
+  return WithErrorInfo(
+      absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is ", Name(job.state),
+                                                 "; only a job that SUCCEEDED has a result")),
+      {.reason = ErrorReason::kNoResult, .hint = hint, .ids = {job.job_id}});
 }
 
 }  // namespace

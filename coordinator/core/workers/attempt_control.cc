@@ -25,7 +25,7 @@ bool IsRuling(const absl::Status& status) {
 
 MemberReport ReportOf(const AttemptRef& ref, const std::string& worker, ReportStatus status) {
   MemberReport report;
-  report.ref = ref;
+  report.attempt = ref;
   report.worker = worker;
   report.status = status;
   return report;
@@ -95,7 +95,7 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
   const Attempt* attempt = after.last_attempt();
   const bool same_attempt = before.attempts.size() == after.attempts.size();
   if (attempt != nullptr && same_attempt && attempt->ended && !before.attempts.back().ended) {
-    ++counts_->attempts[attempt->end_class];
+    ++counts_->attempts[std::string(Name(attempt->end_class))];
   }
   if (IsStopping(after.state) && !attempt->AllEnded() &&
       (before.state != after.state || before.stop_by != after.stop_by)) {
@@ -103,7 +103,7 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
                 now);
   }
   if (before.state == after.state) return;
-  Log(LogLevel::kInfo, absl::StrCat(JobStateName(before.state), " -> ", JobStateName(after.state)),
+  Log(LogLevel::kInfo, absl::StrCat(Name(before.state), " -> ", Name(after.state)),
       {{"job", after.job_id}, {"reason", after.reason}, {"epoch", absl::StrCat(after.epoch)}});
   if (after.state == JobState::kRecovering) {
     StopMembers(after, absl::ZeroDuration(), after.reason, now);
@@ -117,7 +117,7 @@ void AttemptControl::StopMembers(const Job& job, absl::Duration grace, const std
   const AttemptRef ref = LastAttemptRef(job);
   for (const Member& member : job.attempts.back().members) {
     if (member.ended()) continue;
-    workers_->Send(member.worker, StopCommand{.ref = ref, .grace = grace, .reason = why});
+    workers_->Send(member.worker, StopCommand{.attempt = ref, .grace = grace, .reason = why});
     workers_->ReleaseBy(member.worker, ref, now.steady + grace + kFenceWait);
   }
 }
@@ -125,7 +125,7 @@ void AttemptControl::StopMembers(const Job& job, absl::Duration grace, const std
 void AttemptControl::Assign(const Job& job, const Member& member) {
   const Attempt& attempt = job.attempts.back();
   AssignCommand command;
-  command.ref = LastAttemptRef(job);
+  command.attempt = LastAttemptRef(job);
   command.config_json = job.config_json;
   command.owner = job.owner;
   command.slots = member.slots;
@@ -138,7 +138,7 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
     const std::optional<WorkerHello> first = workers_->Find(attempt.members.front().worker);
     const bool alone = attempt.members.size() == 1 || !first || first->host.empty();
     command.store_address =
-        absl::StrCat(alone ? "127.0.0.1" : first->host, ":", RendezvousPort(command.ref));
+        absl::StrCat(alone ? "127.0.0.1" : first->host, ":", RendezvousPort(command.attempt));
   }
   workers_->Send(member.worker, command);
 }
@@ -238,7 +238,7 @@ void AttemptControl::AfterAdoption(const WorkerHello& hello, const AttemptRef& r
   } else if (IsStopping(job->state)) {
     const absl::Duration grace = std::max(job->stop_by - now.wall, absl::ZeroDuration());
     workers_->Send(hello.worker_id,
-                   StopCommand{.ref = ref, .grace = grace, .reason = StopWords(*job)});
+                   StopCommand{.attempt = ref, .grace = grace, .reason = StopWords(*job)});
   }
 }
 
@@ -264,26 +264,26 @@ void AttemptControl::FindMissing(const WorkerHello& hello, const Moment& now) {
   }
 }
 
-void AttemptControl::OnReport(const MemberReport& report, const std::optional<CacheUse>& cache,
-                              const Moment& now) {
-  if (cache) KeepCacheUse(report, *cache);
+void AttemptControl::OnReport(const MemberReport& report, const Moment& now) {
+  if (report.cache) KeepCacheUse(report, *report.cache);
   if (EndsMember(report.status)) {
-    unreported_.erase({report.worker, report.ref});
-    workers_->Release(report.worker, report.ref);
+    unreported_.erase({report.worker, report.attempt});
+    workers_->Release(report.worker, report.attempt);
     // One that closed itself does not open again by that.
     const bool cordoned = workers_->ModeOf(report.worker).kind == WorkerMode::Kind::kCordoned;
     if (cordoned) workers_->ReopenIfAutomatic(report.worker);
     // It would refuse what it is given now, and the job would wait for nothing.
-    const bool leaves = report.status == ReportStatus::kFailed && report.end_class == "asked";
+    const bool leaves =
+        report.status == ReportStatus::kFailed && report.end_class == EndClass::kAsked;
     if (leaves) workers_->Shun(report.worker, now.steady + options_.lease);
   }
-  const absl::Status status = ApplyOrRetry(report.ref.job_id, report, now);
+  const absl::Status status = ApplyOrRetry(report.attempt.job_id, report, now);
   if (ReasonOf(status) == ErrorReason::kStaleEpoch) ++counts_->fencing_rejections["report"];
 }
 
 void AttemptControl::KeepCacheUse(const MemberReport& report, const CacheUse& cache) {
-  const JobPtr before = jobs_->Get(report.ref.job_id);
-  if (!before || !IsCurrent(*before, report.ref)) return;
+  const JobPtr before = jobs_->Get(report.attempt.job_id);
+  if (!before || !IsCurrent(*before, report.attempt)) return;
   Job job = *before;
   Attempt& attempt = job.attempts.back();
   Member* const member = attempt.Find(report.worker);

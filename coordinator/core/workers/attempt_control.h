@@ -43,8 +43,7 @@ class AttemptControl {
   // Sends Welcome through `link`, then what the worker missed. Errors: MayTakeName.
   absl::Status OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                        const Moment& now);
-  void OnReport(const MemberReport& report, const std::optional<CacheUse>& cache,
-                const Moment& now);
+  void OnReport(const MemberReport& report, const Moment& now);
   // An event of the attempt showed that it works.
   void OnWork(const AttemptRef& ref, const std::string& worker, const Moment& now);
   // What a user or the scheduler asks of a job (CancelRequest to Preempt); processes that have to

@@ -35,8 +35,7 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   submissions_ = {{"created", {}}, {"repeated", {}}, {"invalid", {}}, {"failed", {}}};
   AddFollowers("fpo_job_submissions_total", "Submits by what became of them.", "result",
                &submissions_);
-  attempts_ = {{"done", {}},    {"invalid", {}},        {"memory", {}},
-               {"program", {}}, {"infrastructure", {}}, {"asked", {}}};
+  for (const absl::string_view name : EnumNames<EndClass>::kNames) attempts_[std::string(name)];
   AddFollowers("fpo_job_attempts_total", "Attempts that ended, by how.", "class", &attempts_);
   lease_expirations_ = {{"worker", {}}};
   AddFollowers("fpo_lease_expirations_total", "Leases that ran out.", "kind", &lease_expirations_);
@@ -50,8 +49,8 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   AddFollowers("fpo_checkpoint_corruptions_total", "Checkpoints that could not be used, by where.",
                "where", &checkpoint_corruptions_);
   log_bytes_ = registry_->AddGauge("fpo_log_store_bytes", "Stored log lines of all jobs.");
-  for (int i = 0; i < kJobStates; ++i) {
-    const std::string state(JobStateName(static_cast<JobState>(i)));
+  for (size_t i = 0; i < kEnumSize<JobState>; ++i) {
+    const std::string state(Name(static_cast<JobState>(i)));
     jobs_[state] = registry_->AddGauge("fpo_jobs", "Jobs by state.", {{"state", state}});
   }
   for (const char* state : {"ready", "lost"}) {
@@ -98,8 +97,8 @@ void CoordinatorMetrics::Refresh() {
   Follow({{"load", stats.counts.checkpoint_corruptions}}, &checkpoint_corruptions_);
   log_bytes_.Set(static_cast<double>(stats.log_bytes));
   for (double seconds : stats.counts.queue_waits_seconds) queue_wait_.Observe(seconds);
-  for (int i = 0; i < kJobStates; ++i) {
-    jobs_[std::string(JobStateName(static_cast<JobState>(i)))].Set(
+  for (size_t i = 0; i < kEnumSize<JobState>; ++i) {
+    jobs_[std::string(Name(static_cast<JobState>(i)))].Set(
         static_cast<double>(stats.jobs[static_cast<size_t>(i)]));
   }
   read_only_.Set(coordinator_->Ready().ok() ? 0 : 1);
@@ -191,17 +190,18 @@ void CoordinatorMetrics::SetJobGauge(const std::string& name, const Job& job, do
 
 // One series, 1 for the phase the job is in.
 void CoordinatorMetrics::SetPhase(const Job& job) {
-  if (job.progress.phase.empty() || job_phase_[job.job_id] == job.progress.phase) return;
+  if (!job.progress.phase) return;
+  const std::string phase(Name(*job.progress.phase));
+  if (job_phase_[job.job_id] == phase) return;
   GaugesByName& gauges = job_series_[job.job_id];
   const auto old = gauges.find(kPhase);
   if (old != gauges.end()) {
     registry_->Remove(kPhase, old->second);
     gauges.erase(old);
   }
-  gauges[kPhase] =
-      registry_->AddGauge(kPhase, kPhaseHelp, {{"job", job.job_id}, {"phase", job.progress.phase}});
+  gauges[kPhase] = registry_->AddGauge(kPhase, kPhaseHelp, {{"job", job.job_id}, {"phase", phase}});
   gauges[kPhase].Set(1);
-  job_phase_[job.job_id] = job.progress.phase;
+  job_phase_[job.job_id] = phase;
 }
 
 void CoordinatorMetrics::RemoveSeries(const std::string& label_value,

@@ -31,8 +31,8 @@ class CoordinatorTest : public ::testing::Test {
     coordinator_->Tick();
   }
   JobPtr Get(const std::string& id) { return coordinator_->GetJob(id).value(); }
-  void Report(const std::string& id, ReportStatus status, const std::string& end_class = "") {
-    coordinator_->Report({LastAttemptRef(*Get(id)), "w1", status, end_class, "boom"}, std::nullopt);
+  void Report(const std::string& id, ReportStatus status, std::optional<EndClass> end_class = {}) {
+    coordinator_->Report({{LastAttemptRef(*Get(id)), status, end_class, "boom"}, "w1"});
   }
 
   CoordinatorOptions options_;
@@ -279,11 +279,9 @@ TEST_F(CoordinatorTest, ListQueueAndExplainSayTheSameOfAJobWhoseWorkersAreGone) 
   const std::string id = Submit("tiny", 2);
   Pass(absl::Seconds(1));
   Report(id, ReportStatus::kAccepted);
-  coordinator_->Report({LastAttemptRef(*Get(id)), "dead", ReportStatus::kAccepted, "", ""},
-                       std::nullopt);
-  Report(id, ReportStatus::kFailed, "infrastructure");
-  coordinator_->Report({LastAttemptRef(*Get(id)), "dead", ReportStatus::kStopped, "", ""},
-                       std::nullopt);
+  coordinator_->Report({{LastAttemptRef(*Get(id)), ReportStatus::kAccepted}, "dead"});
+  Report(id, ReportStatus::kFailed, EndClass::kInfrastructure);
+  coordinator_->Report({{LastAttemptRef(*Get(id)), ReportStatus::kStopped}, "dead"});
   coordinator_->Disconnect("dead", dead.get());
   Pass(absl::Seconds(10));
   Connect("w1", 1);
@@ -308,10 +306,11 @@ TEST_F(CoordinatorTest, AJobGoesWhereItsFilesAre) {
   const std::string first = Submit("first");
   Pass(absl::Seconds(1));
   ASSERT_TRUE(
-      coordinator_->AddEvents("w2", {LastAttemptRef(*Get(first)), 1, {{0, PhaseLine("train")}}})
+      coordinator_
+          ->AddEvents("w2",
+                      {{LastAttemptRef(*Get(first)), 1, {{.rank = 0, .text = PhaseLine("train")}}}})
           .ok());
-  coordinator_->Report({LastAttemptRef(*Get(first)), "w2", ReportStatus::kSucceeded, "", ""},
-                       std::nullopt);
+  coordinator_->Report({{LastAttemptRef(*Get(first)), ReportStatus::kSucceeded}, "w2"});
   Connect("w1", 1);
   const std::string second = Submit("second");
   Pass(absl::Seconds(1));
@@ -330,8 +329,9 @@ TEST_F(CoordinatorTest, MetricsAreReadFromTheEvents) {
   const std::string id = Submit("tiny");
   Connect("w1", 1);
   Pass(absl::Seconds(1));
-  EventBatch batch{LastAttemptRef(*Get(id)), 1, {}};
-  for (int64_t step = 1; step <= 3; ++step) batch.items.push_back({0, StepLine(step, 9, 0.5)});
+  EventBatch batch{{LastAttemptRef(*Get(id)), 1}};
+  for (int64_t step = 1; step <= 3; ++step)
+    batch.lines.push_back({.rank = 0, .text = StepLine(step, 9, 0.5)});
   ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
   EXPECT_EQ(coordinator_->ReadMetrics(id, {})->Take(10).at("loss").size(), 3u);
 }
@@ -341,14 +341,16 @@ TEST_F(CoordinatorTest, AStaleCheckpointDoesNotCount) {
   Connect("w1", 1);
   Pass(absl::Seconds(1));
   const AttemptRef old = LastAttemptRef(*Get(id));
-  ASSERT_TRUE(coordinator_->AddEvents("w1", {old, 1, {{0, CheckpointLine(10)}}}).ok());
+  ASSERT_TRUE(
+      coordinator_->AddEvents("w1", {{old, 1, {{.rank = 0, .text = CheckpointLine(10)}}}}).ok());
   EXPECT_EQ(Get(id)->checkpoint_step, 10);
   EXPECT_EQ(Get(id)->checkpoints.at(0).epoch, old.epoch);
-  coordinator_->Report({old, "w1", ReportStatus::kFailed, "infrastructure", "x"}, std::nullopt);
+  coordinator_->Report({{old, ReportStatus::kFailed, EndClass::kInfrastructure, "x"}, "w1"});
   Pass(absl::Seconds(2));
   Pass(absl::Seconds(2));
   ASSERT_GT(Get(id)->epoch, old.epoch);
-  ASSERT_TRUE(coordinator_->AddEvents("w1", {old, 2, {{0, CheckpointLine(20)}}}).ok());
+  ASSERT_TRUE(
+      coordinator_->AddEvents("w1", {{old, 2, {{.rank = 0, .text = CheckpointLine(20)}}}}).ok());
   EXPECT_EQ(Get(id)->checkpoint_step, 10);
   EXPECT_EQ(Get(id)->checkpoints.size(), 1u);
   EXPECT_EQ(coordinator_->Collect().counts.fencing_rejections.at("checkpoint"), 1);
@@ -360,7 +362,7 @@ TEST_F(CoordinatorTest, AKilledTrainerIsRunningAgainWithinSeconds) {
   auto link = Connect("w1", 1);
   Pass(absl::Seconds(1));
   Report(id, ReportStatus::kRunning);
-  Report(id, ReportStatus::kFailed, "program");
+  Report(id, ReportStatus::kFailed, EndClass::kProgram);
   EXPECT_EQ(Get(id)->state, JobState::kRecovering);
   Pass(absl::Seconds(1));
   Pass(absl::Seconds(1));
@@ -392,8 +394,9 @@ TEST_F(CoordinatorTest, LinesAreAcknowledgedAfterTheyAreDurable) {
   const std::string id = Submit("tiny");
   Pass(absl::ZeroDuration());
   const AttemptRef ref = LastAttemptRef(*Get(id));
-  ASSERT_TRUE(coordinator_->AddLogs("w1", {ref, 1, {{0, "stdout", 5, "hello"}}}).ok());
-  ASSERT_TRUE(coordinator_->AddEvents("w1", {ref, 1, {{0, PhaseLine("prepare")}}}).ok());
+  ASSERT_TRUE(coordinator_->AddLogs("w1", {{ref, 1, {{0, LineStream::kStdout, 5, "hello"}}}}).ok());
+  ASSERT_TRUE(
+      coordinator_->AddEvents("w1", {{ref, 1, {{.rank = 0, .text = PhaseLine("prepare")}}}}).ok());
   EXPECT_EQ(Get(id)->state, JobState::kRunning) << "a phase event shows that it runs";
   EXPECT_TRUE(link->All<AckCommand>().empty());
   store_.FailWrites(absl::ResourceExhaustedError("disk full"));

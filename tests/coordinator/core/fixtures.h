@@ -82,8 +82,9 @@ inline SlotOffer Offer(const std::string& worker, int32_t slots, int32_t free,
 }
 
 inline MemberReport ReportOf(const Job& job, const std::string& worker, ReportStatus status,
-                             const std::string& end_class = "", const std::string& message = "") {
-  return {LastAttemptRef(job), worker, status, end_class, message};
+                             std::optional<EndClass> end_class = {},
+                             const std::string& message = "") {
+  return {{LastAttemptRef(job), status, end_class, message}, worker};
 }
 
 // The job after events that must all be legal.

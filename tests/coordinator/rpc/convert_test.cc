@@ -48,12 +48,12 @@ std::vector<std::string> Unset(const Message& message) {
 
 Job FullJob() {
   Job job = RunningJob("j-1");
-  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, "invalid", "boom")});
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kInvalid, "boom")});
   job.kind = "train";
   job.method = "fpo";
   job.restarts_used = 2;
   job.checkpoint_step = 3;
-  job.progress = {"train",
+  job.progress = {Phase::kTrain,
                   1,
                   2,
                   "steps",
@@ -181,10 +181,10 @@ TEST(ConvertAsks, ReadEveryField) {
 }
 
 TEST(ConvertJob, EveryStateHasItsName) {
-  for (int i = 0; i < kJobStates; ++i) {
+  for (size_t i = 0; i < kEnumSize<JobState>; ++i) {
     Job job = MakeJob("j-1");
     job.state = static_cast<JobState>(i);
-    EXPECT_EQ(pb::JobState_Name(ToProto(job).state()), JobStateName(job.state));
+    EXPECT_EQ(pb::JobState_Name(ToProto(job).state()), Name(job.state));
   }
 }
 
@@ -197,15 +197,15 @@ TEST(ConvertJob, AbsentTimesAreAbsent) {
 }
 
 TEST(ConvertLines, FillEveryField) {
-  const pb::LogLine log = ToProto(LogLine{7, 2, 3, "stderr", 1500, "text"});
+  const pb::LogLine log = ToProto(LogLine{7, 2, 3, LineStream::kStderr, 1500, "text"});
   EXPECT_EQ(Unset(log), std::vector<std::string>{});
   EXPECT_EQ(log.time().nanos(), 500'000'000);
   EXPECT_EQ(Unset(ToProto(EventLine{7, 2, 3, "{}"})), std::vector<std::string>{});
 }
 
 TEST(ConvertLines, TimesBeforeTheEpochAreWellFormed) {
-  EXPECT_EQ(ToProto(LogLine{1, 1, 1, "s", -500, "t"}).time().seconds(), -1);
-  EXPECT_EQ(ToProto(LogLine{1, 1, 1, "s", -500, "t"}).time().nanos(), 500'000'000);
+  EXPECT_EQ(ToProto(LogLine{1, 1, 1, LineStream::kStdout, -500, "t"}).time().seconds(), -1);
+  EXPECT_EQ(ToProto(LogLine{1, 1, 1, LineStream::kStdout, -500, "t"}).time().nanos(), 500'000'000);
 }
 
 TEST(ConvertWorker, FillsEveryField) {
@@ -296,10 +296,10 @@ TEST(ConvertFromWorker, ReadsEveryField) {
   item->set_time_unix_ms(5);
   item->set_text("t");
   const LogBatch batch = FromProto(logs);
-  EXPECT_EQ(batch.ref, (AttemptRef{"j-1", 1, 2}));
+  EXPECT_EQ(batch.attempt, (AttemptRef{"j-1", 1, 2}));
   EXPECT_EQ(batch.first_seq, 9u);
-  EXPECT_EQ(batch.items.at(0).stream, "agent");
-  EXPECT_EQ(batch.items.at(0).time_unix_ms, 5);
+  EXPECT_EQ(batch.lines.at(0).stream, LineStream::kAgent);
+  EXPECT_EQ(batch.lines.at(0).time_unix_ms, 5);
 }
 
 TEST(ConvertFromWorker, EveryReportStatusHasItsMeaning) {
@@ -320,7 +320,7 @@ TEST(ConvertFromWorker, EveryReportStatusHasItsMeaning) {
     const MemberReport read = FromProto(report, "w1").value();
     EXPECT_EQ(read.status, status);
     EXPECT_EQ(read.worker, "w1");
-    EXPECT_EQ(read.end_class, "memory");
+    EXPECT_EQ(read.end_class, EndClass::kMemory);
     EXPECT_EQ(read.message, "m");
     EXPECT_EQ(read.prepared, std::string(128, 'd')) << "what comes from outside has a bound";
   }

@@ -24,9 +24,9 @@ TEST(AgentMetricsTest, CountsStepsAndExits) {
   other.kind = EventKind::kEvaluation;
   other.metrics = {{"pairs", 1000}};
   metrics.OnTrainEvent(other);
-  metrics.OnRankExit("done");
-  metrics.OnRankExit("memory");
-  metrics.OnRankExit("done");
+  metrics.OnRankExit(EndClass::kDone);
+  metrics.OnRankExit(EndClass::kMemory);
+  metrics.OnRankExit(EndClass::kDone);
   metrics.SetSlots(1, 4);
   const std::string text = registry.Text();
   EXPECT_THAT(text, HasSubstr("fpo_train_pairs_total 16\n"));

@@ -36,7 +36,8 @@ class AgentTest : public ::testing::Test {
     agent_->OnConnected({}, absl::Seconds(15));
   }
 
-  Assignment MakeAssignment(const std::string& job, const std::string& behaviour, int slots = 1) {
+  AssignCommand MakeAssignment(const std::string& job, const std::string& behaviour,
+                               int slots = 1) {
     JobConfig config;
     config.name = job;
     config.model.path = data_ / "model";
@@ -45,7 +46,7 @@ class AgentTest : public ::testing::Test {
     config.reference.source = "none";
     config.output = data_ / job;
     if (!behaviour.empty()) config.labels.emplace_back("run", behaviour);
-    Assignment assignment;
+    AssignCommand assignment;
     assignment.attempt = {job, 1, 1};
     assignment.config_json = WriteJobJson(config);
     assignment.slots = slots;
@@ -98,7 +99,7 @@ TEST_F(AgentTest, WithoutContactForTooLongItStopsItsRanksAfterACheckpoint) {
   clock_.now += absl::Minutes(1);
   agent_->OnStillAway();
   const Report report = Await(ReportStatus::kFailed);
-  EXPECT_EQ(report.end_class, "asked") << "nobody's fault";
+  EXPECT_EQ(report.end_class, EndClass::kAsked) << "nobody's fault";
   EXPECT_THAT(report.message, HasSubstr("no contact with the coordinator for 30m"));
   EXPECT_FALSE(std::filesystem::is_empty(data_ / "one/checkpoints"));
 }
@@ -110,9 +111,10 @@ TEST_F(AgentTest, ABrokenHostClosesItselfBeforeItReportsTheAttempt) {
   Agent agent(options, parts_.Services(), &clock_);
   agent.OnConnected({}, absl::Seconds(15));
   agent.OnAssign(MakeAssignment("one", ""));
-  std::string closed, report;
+  std::string closed;
+  std::optional<EndClass> report;
   const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  while (report.empty()) {
+  while (!report) {
     const std::optional<Outgoing> next = agent.Next(deadline);
     ASSERT_TRUE(next.has_value());
     if (const auto* closing = std::get_if<Closing>(&*next)) closed = closing->why;
@@ -120,7 +122,7 @@ TEST_F(AgentTest, ABrokenHostClosesItselfBeforeItReportsTheAttempt) {
     if (one != nullptr && one->status == ReportStatus::kFailed) report = one->end_class;
   }
   EXPECT_THAT(closed, HasSubstr("fpo-train"));
-  EXPECT_EQ(report, "infrastructure") << "tried elsewhere, not the job's fault";
+  EXPECT_EQ(report, EndClass::kInfrastructure) << "tried elsewhere, not the job's fault";
   EXPECT_THAT(std::string(agent.Ready().message()), HasSubstr("fpo-train"));
 }
 
@@ -139,7 +141,7 @@ TEST_F(AgentTest, CheckpointsAreAnnouncedAgainUnderANewAttempt) {
   agent_->OnAssign(MakeAssignment("one", "steps-7-1-5"));
   AwaitEvent("\"digest\"");
   Await(ReportStatus::kSucceeded);
-  Assignment again = MakeAssignment("one", "steps-9-1-0");
+  AssignCommand again = MakeAssignment("one", "steps-9-1-0");
   again.attempt.attempt = again.attempt.epoch = 2;
   agent_->OnAssign(again);
   AwaitEvent("\"checkpoint\",\"step\":5");
@@ -149,7 +151,7 @@ TEST_F(AgentTest, CheckpointsAreAnnouncedAgainUnderANewAttempt) {
 TEST_F(AgentTest, ARetryGoesBackToTheStepThatWasAsked) {
   agent_->OnAssign(MakeAssignment("one", "steps-10-1-2"));
   Await(ReportStatus::kSucceeded);
-  Assignment again = MakeAssignment("one", "steps-10-1-0");
+  AssignCommand again = MakeAssignment("one", "steps-10-1-0");
   again.attempt.job_id = "two";
   again.discard_after_step = 4;
   agent_->OnAssign(again);
@@ -182,7 +184,7 @@ TEST_F(AgentTest, SlotsAreFreeBeforeTheEndIsReported) {
 }
 
 TEST_F(AgentTest, ARepeatedAssignmentStartsNothing) {
-  const Assignment assignment = MakeAssignment("one", "hang");
+  const AssignCommand assignment = MakeAssignment("one", "hang");
   agent_->OnAssign(assignment);
   agent_->OnAssign(assignment);
   AwaitEvent("waiting");
@@ -249,7 +251,7 @@ TEST_F(AgentTest, DrainStopsRunningWorkWhichGoesOnElsewhere) {
   AwaitEvent("waiting");
   agent_->Drain(absl::Seconds(30), absl::Now());
   const Report report = Await(ReportStatus::kFailed);
-  EXPECT_EQ(report.end_class, "asked");
+  EXPECT_EQ(report.end_class, EndClass::kAsked);
   EXPECT_EQ(report.message, "the worker is shutting down");
   agent_->OnAssign(MakeAssignment("two", ""));
   EXPECT_EQ(Await(ReportStatus::kRefused).attempt.job_id, "two");
@@ -316,7 +318,7 @@ TEST_F(DeviceAgentTest, ADeviceInUseFailsThePreflightAndIsNamed) {
   probe_.used_mib = 600;
   agent_->OnAssign(MakeAssignment("one", ""));
   const Report report = Await(ReportStatus::kFailed);
-  EXPECT_EQ(report.end_class, "infrastructure");
+  EXPECT_EQ(report.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(report.message, HasSubstr("preflight: device 0 (Fake) has 600 of 81920 MiB"));
 }
 

@@ -27,7 +27,7 @@ class ArtifactTest : public ::testing::Test {
     WriteWhole(out_ / "checkpoints/step-4/manifest.json",
                R"({"files":{"model.safetensors":{"bytes":7,"sha256":")" + hex + R"("}}})");
   }
-  absl::Status Serve(const ArtifactOrder& order) {
+  absl::Status Serve(const ServeArtifactCommand& order) {
     frames_.clear();
     return ServeArtifact(order, [this](ArtifactFrame frame) {
       frames_.push_back(std::move(frame));
@@ -47,8 +47,8 @@ class ArtifactTest : public ::testing::Test {
 TEST_F(ArtifactTest, ListsTheModelAndTheFilesOfARunOnly) {
   ASSERT_TRUE(Serve({.folder = out_.path()}).ok());
   ASSERT_EQ(frames_.size(), 1u);
-  EXPECT_THAT(frames_[0].files, ElementsAre(ArtifactEntry{"model/config.json", 2, ""},
-                                            ArtifactEntry{"metrics.jsonl", 5, ""}));
+  EXPECT_THAT(frames_[0].files, ElementsAre(ArtifactFile{"model/config.json", 2, ""},
+                                            ArtifactFile{"metrics.jsonl", 5, ""}));
   for (const char* file : {"private.key", "checkpoints/step-4/model.safetensors", "model"}) {
     EXPECT_FALSE(Serve({.folder = out_.path(), .file = file}).ok()) << file;
     EXPECT_EQ(Data(), "");

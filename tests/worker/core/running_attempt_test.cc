@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/job/job_file.h"
@@ -71,7 +72,8 @@ class AttemptTest : public ::testing::Test {
         for (const Line& line : events->lines) events_.push_back(*ParseEvent(line.text));
       }
       if (const auto* logs = std::get_if<LogBatch>(&*next)) {
-        for (const Line& line : logs->lines) logs_ += line.stream + ": " + line.text + "\n";
+        for (const Line& line : logs->lines)
+          absl::StrAppend(&logs_, Name(line.stream), ": ", line.text, "\n");
       }
     }
   }
@@ -100,7 +102,7 @@ class AttemptTest : public ::testing::Test {
   fpo::testing::TempFolder data_;
   AttemptOptions options_ = parts_.Options();
   JobConfig config_;
-  Assignment assignment_;
+  AssignCommand assignment_;
   absl::Notification ended_;
   AttemptEnd end_;
   std::vector<Report> reports_;
@@ -115,7 +117,7 @@ TEST_F(AttemptTest, TheOutputFolderIsLookedAtBeforeAnythingIsComputed) {
   fs::create_directories(config_.output);
   fpo::testing::WriteWhole(config_.output + "/job.yaml", WriteJobYaml(other));
   const AttemptEnd end = Run();
-  EXPECT_EQ(end.end.end_class, "invalid");
+  EXPECT_EQ(end.end.end_class, EndClass::kInvalid);
   EXPECT_THAT(end.end.message, HasSubstr("seed: 42 here, 7 in the folder"));
   Collect();
   EXPECT_THAT(Kinds(EventKind::kPhase), ElementsAre());
@@ -127,7 +129,7 @@ TEST_F(AttemptTest, AFinishedRunIsSaidAndNothingIsComputed) {
   fpo::testing::WriteWhole(config_.output + "/run.json",
                            R"({"finished": true, "finished_at": "2026-05-03T10:20:31Z"})");
   const AttemptEnd end = Run();
-  EXPECT_EQ(end.end.end_class, "done");
+  EXPECT_EQ(end.end.end_class, EndClass::kDone);
   EXPECT_THAT(end.end.message, HasSubstr("nothing was trained"));
   EXPECT_THAT(end.end.message, HasSubstr("finished 2026-05-03 10:20:31 UTC"));
   Collect();
@@ -137,7 +139,7 @@ TEST_F(AttemptTest, AFinishedRunIsSaidAndNothingIsComputed) {
 
 TEST_F(AttemptTest, RunsAllPhases) {
   const AttemptEnd end = Run();
-  EXPECT_EQ(end.end.end_class, "done") << end.end.message;
+  EXPECT_EQ(end.end.end_class, EndClass::kDone) << end.end.message;
   ASSERT_TRUE(end.cache.has_value());
   EXPECT_EQ(end.cache->records_computed, 20);
   const std::string flags = fpo::testing::ReadWhole(data_ / "out/run.json");
@@ -191,7 +193,7 @@ TEST_F(AttemptTest, AReferenceJobEndsWithItsRecords) {
 
 TEST_F(AttemptTest, BadInputIsFoundBeforeAnythingRuns) {
   config_.data.train = {data_ / "nowhere.jsonl"};
-  EXPECT_EQ(Run().end.end_class, "invalid");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInvalid);
   EXPECT_THAT(end_.end.message, HasSubstr("nowhere.jsonl does not exist"));
   Collect();
   EXPECT_TRUE(reports_.empty()) << "it never ran";
@@ -199,13 +201,13 @@ TEST_F(AttemptTest, BadInputIsFoundBeforeAnythingRuns) {
 
 TEST_F(AttemptTest, RelativePathsAreInvalid) {
   config_.output = "runs/1";
-  EXPECT_EQ(Run().end.end_class, "invalid");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInvalid);
   EXPECT_THAT(end_.end.message, HasSubstr("must be absolute"));
 }
 
 TEST_F(AttemptTest, AMissingTrainerIsTheHostsFault) {
   options_.trainer.path = data_ / "fpo-train";
-  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(end_.end.message, HasSubstr("fpo-train"));
 }
 
@@ -219,7 +221,7 @@ TEST_F(AttemptTest, ADeviceThatIsGoneIsTheHostsFaultAndBreaksIt) {
   options_.environment.push_back("FPO_FAKE_DEVICES=" + devices);
   options_.trainer.device = "cuda";
   fpo::testing::WriteWhole(devices, "exit-10 device cuda: no NVIDIA driver on this machine");
-  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(end_.end.message, HasSubstr("no NVIDIA driver"));
   EXPECT_THAT(end_.broken_host, HasSubstr("no NVIDIA driver"));
   Collect();
@@ -228,44 +230,44 @@ TEST_F(AttemptTest, ADeviceThatIsGoneIsTheHostsFaultAndBreaksIt) {
 
 TEST_F(AttemptTest, ADeviceFaultInAPhaseBreaksTheHostOnlyIfItIsStillThere) {
   Label("prepare", "exit-10 CUDA error: uncorrectable ECC error");
-  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(end_.end.message, HasSubstr("uncorrectable ECC error"));
   EXPECT_EQ(end_.broken_host, "") << "the check after it found nothing wrong";
 }
 
 TEST_F(AttemptTest, FailuresOfEachPhaseKeepTheirClassAndWords) {
   Label("prepare", "exit-3 row 7 has no prompt");
-  EXPECT_EQ(Run().end.end_class, "invalid");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInvalid);
   EXPECT_THAT(end_.end.message, HasSubstr("prepare, rank 0: exit code 3"));
   EXPECT_THAT(end_.end.message, HasSubstr("row 7 has no prompt"));
 }
 
 TEST_F(AttemptTest, AScorerOutOfMemoryIsMemory) {
   Label("score", "exit-5");
-  EXPECT_EQ(Run().end.end_class, "memory");
+  EXPECT_EQ(Run().end.end_class, EndClass::kMemory);
   EXPECT_EQ(parts_.cache.claims(), 0) << "a claim is made only when the model is loaded";
 }
 
 TEST_F(AttemptTest, ACrashIsTheProgramsFault) {
   Label("run", "segv");
-  EXPECT_EQ(Run().end.end_class, "program");
+  EXPECT_EQ(Run().end.end_class, EndClass::kProgram);
   EXPECT_THAT(end_.end.message, HasSubstr("signal 11"));
 }
 
 TEST_F(AttemptTest, AKilledTrainerIsNot) {
   Label("run", "kill");
-  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
 }
 
 TEST_F(AttemptTest, ACacheThatIsAwayIsInfrastructure) {
   parts_.cache.unreachable_calls = 1 << 30;
-  EXPECT_EQ(Run().end.end_class, "infrastructure");
+  EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(end_.end.message, HasSubstr("127.0.0.1:7080"));
 }
 
 TEST_F(AttemptTest, AnotherAttemptFindsThePreparedData) {
   Label("run", "exit-1");
-  EXPECT_EQ(Run().end.end_class, "program");
+  EXPECT_EQ(Run().end.end_class, EndClass::kProgram);
   const std::string log = parts_.work / "jobs/" + assignment_.attempt.job_id + "/phases.log";
   EXPECT_EQ(fpo::testing::ReadWhole(log), "prepare\nscore\nrun\n");
   assignment_.attempt.attempt = 2;
@@ -283,7 +285,7 @@ TEST_F(AttemptTest, StopWithGraceLetsTheTrainerWriteItsCheckpoint) {
   Start();
   AwaitWarning("waiting");
   attempt_->Stop(absl::Seconds(30), "cancelled on request");
-  EXPECT_EQ(Finish().end.end_class, "asked");
+  EXPECT_EQ(Finish().end.end_class, EndClass::kAsked);
   EXPECT_EQ(end_.end.message, "cancelled on request");
   Collect();
   EXPECT_THAT(logs_, HasSubstr("stderr: stopping\n"));
@@ -294,7 +296,7 @@ TEST_F(AttemptTest, StopAtOnceKills) {
   Start();
   AwaitWarning("waiting");
   attempt_->Stop(absl::ZeroDuration(), "killed");
-  EXPECT_EQ(Finish().end.end_class, "asked");
+  EXPECT_EQ(Finish().end.end_class, EndClass::kAsked);
 }
 
 TEST_F(AttemptTest, StopReleasesClaimedRecords) {
@@ -302,7 +304,7 @@ TEST_F(AttemptTest, StopReleasesClaimedRecords) {
   Start();
   AwaitWarning("waiting");
   attempt_->Stop(absl::Seconds(30), "cancelled");
-  EXPECT_EQ(Finish().end.end_class, "asked");
+  EXPECT_EQ(Finish().end.end_class, EndClass::kAsked);
   EXPECT_EQ(parts_.cache.releases(), 1);
 }
 
@@ -314,7 +316,7 @@ TEST_F(AttemptTest, SeveralRanksEachGetAPlace) {
   Start();
   AwaitWarning("waiting", 2);
   attempt_->Stop(absl::Seconds(30), "cancelled");
-  EXPECT_EQ(Finish().end.end_class, "asked");
+  EXPECT_EQ(Finish().end.end_class, EndClass::kAsked);
   const std::string log = parts_.work / "jobs/" + assignment_.attempt.job_id + "/phases.log";
   EXPECT_EQ(fpo::testing::ReadWhole(log), "prepare\nscore\nrun\nrun\n");
 }

@@ -87,7 +87,7 @@ TEST(ConvertTest, EveryFieldOfAnAssignmentArrives) {
   pb::Assign assign;
   int next = 0;
   Fill(&assign, &next);
-  const Assignment assignment = FromProto(assign);
+  const AssignCommand assignment = FromProto(assign);
   EXPECT_EQ(assignment.attempt, FromProto(assign.attempt()));
   EXPECT_EQ(assignment.config_json, assign.config_json());
   EXPECT_EQ(assignment.slots, assign.slots());
@@ -106,7 +106,7 @@ TEST(ConvertTest, EveryFieldOfACheckpointOrderArrives) {
   keep.add_pin("b");
   keep.add_unpin("c");
   EXPECT_TRUE(IsFull(keep));
-  const CheckpointOrder order = FromProto(keep);
+  const KeepCheckpointsCommand order = FromProto(keep);
   EXPECT_EQ(order.job_id, "job");
   EXPECT_EQ(order.remove, std::vector<std::string>{"a"});
   EXPECT_EQ(order.pin, std::vector<std::string>{"b"});
@@ -117,7 +117,7 @@ TEST(ConvertTest, AReportFillsEveryField) {
   Report report;
   report.attempt = {"job", 2, 3};
   report.status = ReportStatus::kFailed;
-  report.end_class = "memory";
+  report.end_class = EndClass::kMemory;
   report.message = "out of memory";
   report.cache = CacheUse{10, 4, 6, "aa", "bb", 1.5, 2.5, 3.5};
   report.prepared = "a1b2";
@@ -137,7 +137,7 @@ TEST(ConvertTest, ArtifactsDevicesAndClosingFillEveryField) {
   pb::ServeArtifact serve;
   int next = 0;
   Fill(&serve, &next);
-  const ArtifactOrder order = FromProto(serve);
+  const ServeArtifactCommand order = FromProto(serve);
   EXPECT_EQ(order.transfer_id, serve.transfer_id());
   EXPECT_EQ(order.folder, serve.folder());
   EXPECT_EQ(order.checkpoint, serve.checkpoint());
@@ -163,14 +163,14 @@ TEST(ConvertTest, BatchesFillEveryField) {
   LogBatch logs;
   logs.attempt = {"job", 2, 3};
   logs.first_seq = 7;
-  logs.lines = {{.rank = 1, .stream = "stdout", .time_unix_ms = 5, .text = "hello"}};
+  logs.lines = {{.rank = 1, .stream = LineStream::kStdout, .time_unix_ms = 5, .text = "hello"}};
   const pb::WorkerMessage log_message = ToProto(Outgoing(logs));
   EXPECT_TRUE(IsFull(log_message.logs()));
   EXPECT_TRUE(IsFull(log_message.logs().items(0)));
   EventBatch events;
   events.attempt = logs.attempt;
   events.first_seq = 9;
-  events.lines = {{.rank = 1, .stream = "", .time_unix_ms = 5, .text = "{}"}};
+  events.lines = {{.rank = 1, .stream = {}, .time_unix_ms = 5, .text = "{}"}};
   const pb::WorkerMessage event_message = ToProto(Outgoing(events));
   EXPECT_TRUE(IsFull(event_message.events()));
   EXPECT_TRUE(IsFull(event_message.events().items(0)));

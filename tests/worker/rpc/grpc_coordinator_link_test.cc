@@ -28,22 +28,22 @@ using Stream = FakeWorkerControl::Stream;
 // Writes down what the client tells it. Thread-safe.
 class FakeListener final : public CoordinatorListener {
  public:
-  std::vector<AttemptId> RunningAttempts() override { return {{"job", 1, 2}}; }
-  void OnConnected(const std::vector<AttemptId>& kill, absl::Duration lease) override {
+  std::vector<AttemptRef> RunningAttempts() override { return {{"job", 1, 2}}; }
+  void OnConnected(const std::vector<AttemptRef>& kill, absl::Duration lease) override {
     Note("connected kill=" + std::to_string(kill.size()) + " lease=" + absl::FormatDuration(lease));
   }
   void OnStillAway() override {}
   bool IsIdle() override { return idle; }
   void OnRefused(const std::string& why) override { Note("refused " + why); }
-  void OnCheckpointOrder(const CheckpointOrder&) override {}
+  void OnCheckpointOrder(const KeepCheckpointsCommand&) override {}
   void OnDisconnected() override { Note("disconnected"); }
-  void OnAssign(const Assignment& assignment) override {
+  void OnAssign(const AssignCommand& assignment) override {
     Note("assign " + AttemptName(assignment.attempt));
   }
-  void OnStop(const AttemptId& attempt, absl::Duration grace, const std::string& why) override {
+  void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) override {
     Note("stop " + AttemptName(attempt) + " " + absl::FormatDuration(grace) + " " + why);
   }
-  void OnAck(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) override {
+  void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) override {
     Note("ack " + AttemptName(attempt) + " " + std::to_string(events_seq) + " " +
          std::to_string(logs_seq));
   }

@@ -19,8 +19,8 @@ constexpr size_t kOutputBytesMax = 1 << 16;
 // Keeps what the program prints.
 class Output final : public RankSink {
  public:
-  void OnLine(int32_t, const std::string& stream, const std::string& text) override {
-    std::string& kept = stream == "stdout" ? out : err;
+  void OnLine(int32_t, LineStream stream, const std::string& text) override {
+    std::string& kept = stream == LineStream::kStdout ? out : err;
     if (kept.size() < kOutputBytesMax) absl::StrAppend(&kept, text, "\n");
   }
   void OnEvent(int32_t, const TrainEvent&, const std::string&) override {}

@@ -21,7 +21,7 @@ constexpr int64_t kFileBytesMax = 64 << 20;  // of a file that is read back
 }  // namespace
 
 void AppendEncoded(const Line& line, std::string* out) {
-  absl::StrAppend(out, line.rank, " ", line.stream.empty() ? "-" : line.stream, " ",
+  absl::StrAppend(out, line.rank, " ", line.stream ? Name(*line.stream) : "-", " ",
                   line.time_unix_ms, " ", line.text.size(), "\n", line.text, "\n");
 }
 
@@ -38,7 +38,7 @@ std::vector<Line> DecodeLines(absl::string_view bytes) {
         bytes.size() - newline - 1 < size + 1) {
       break;
     }
-    if (head[1] != "-") line.stream = std::string(head[1]);
+    line.stream = FromName<LineStream>(head[1]);  // "-": an event
     line.text = std::string(bytes.substr(newline + 1, size));
     bytes.remove_prefix(newline + 1 + size + 1);
     lines.push_back(std::move(line));

@@ -18,8 +18,8 @@ constexpr size_t kLineOverheadBytes = 48;  // of a short line in memory or in a 
 size_t SizeOf(const Line& line) { return line.text.size() + kLineOverheadBytes; }
 
 template <typename Lines>
-LineBatch Cut(const Lines& lines, uint64_t lines_first_seq, uint64_t seq, size_t bytes_max) {
-  LineBatch batch;
+SpoolRead Cut(const Lines& lines, uint64_t lines_first_seq, uint64_t seq, size_t bytes_max) {
+  SpoolRead batch;
   batch.first_seq = seq;
   size_t bytes = 0;
   for (size_t i = seq - lines_first_seq; i < lines.size(); ++i) {
@@ -110,7 +110,7 @@ const std::vector<Line>& LogSpool::Load(const Segment& segment) {
   return loaded_;
 }
 
-LineBatch LogSpool::ReadSegment(Segment* segment, uint64_t seq, size_t bytes_max) {
+SpoolRead LogSpool::ReadSegment(Segment* segment, uint64_t seq, size_t bytes_max) {
   if (!segment->path.empty()) {
     const std::vector<Line>& lines = Load(*segment);
     if (seq - segment->first_seq < lines.size()) {
@@ -122,19 +122,19 @@ LineBatch LogSpool::ReadSegment(Segment* segment, uint64_t seq, size_t bytes_max
     segment->first_seq = seq;
     segment->why = "their spool file cannot be read";
   }
-  LineBatch batch;
+  SpoolRead batch;
   batch.first_seq = seq;
   batch.next_seq = segment->end_seq;
-  Line gap{.rank = 0, .stream = "agent", .time_unix_ms = 0, .text = ""};
+  Line gap{.rank = 0, .stream = LineStream::kAgent, .time_unix_ms = 0, .text = ""};
   gap.text = absl::StrCat("gap: ", segment->end_seq - seq, " lines (", segment->bytes,
                           " bytes) were dropped: ", segment->why);
   batch.lines.push_back(std::move(gap));
   return batch;
 }
 
-LineBatch LogSpool::Read(uint64_t seq, size_t bytes_max) {
+SpoolRead LogSpool::Read(uint64_t seq, size_t bytes_max) {
   seq = std::max(seq, first_seq_);
-  LineBatch batch;
+  SpoolRead batch;
   batch.first_seq = batch.next_seq = seq;
   const uint64_t head_end = first_seq_ + head_.size();
   const uint64_t tail_first = end_seq_ - tail_.size();

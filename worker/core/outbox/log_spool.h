@@ -6,9 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "worker/core/coordinator_link.h"
+#include "common/values/line.h"
 
 namespace fpo::worker {
+
+// Lines numbered from `first_seq` in steps of one. `next_seq` is where to read on: greater than the
+// end of `lines` when a gap stands for lines that were dropped.
+struct SpoolRead {
+  uint64_t first_seq = 0;
+  uint64_t next_seq = 0;
+  std::vector<Line> lines;
+};
 
 // Numbered lines (logs or events) of one attempt until the coordinator has them for good. The
 // oldest stay in memory; while the coordinator is away newer ones go to segment files. Over the
@@ -32,9 +40,8 @@ class LogSpool {
   ~LogSpool();  // removes its files
 
   void Append(Line line);
-  // Lines from `seq` on, at most `bytes_max` of text but at least one; empty at the end. The batch
-  // carries no attempt.
-  LineBatch Read(uint64_t seq, size_t bytes_max);
+  // Lines from `seq` on, at most `bytes_max` of text but at least one; empty at the end.
+  SpoolRead Read(uint64_t seq, size_t bytes_max);
   // Forgets lines up to and including `seq`.
   void Acknowledge(uint64_t seq);
 
@@ -60,7 +67,7 @@ class LogSpool {
   void MakeGap(size_t index, const std::string& why);
   void DropOldestUnread();
   const std::vector<Line>& Load(const Segment& segment);
-  LineBatch ReadSegment(Segment* segment, uint64_t seq, size_t bytes_max);
+  SpoolRead ReadSegment(Segment* segment, uint64_t seq, size_t bytes_max);
 
   const Options options_;
   std::deque<Line> head_;         // [first_seq_, ...), before all segments

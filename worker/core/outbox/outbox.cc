@@ -15,9 +15,9 @@ namespace fpo::worker {
 namespace {
 
 // The spool's own words about dropped events must be an event too.
-void EncodeGaps(LineBatch* batch) {
-  for (Line& line : batch->lines) {
-    if (line.stream.empty()) continue;
+void EncodeGaps(std::vector<Line>* lines) {
+  for (Line& line : *lines) {
+    if (!line.stream) continue;
     TrainEvent event = WarningEvent(line.text);
     event.time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
     line.text = EncodeEvent(event);
@@ -25,10 +25,10 @@ void EncodeGaps(LineBatch* batch) {
 }
 
 // Of a spool's folder, "job-a1-e1"; nothing for other names.
-std::optional<AttemptId> AttemptOf(const std::string& folder) {
+std::optional<AttemptRef> AttemptOf(const std::string& folder) {
   const size_t epoch_at = folder.rfind("-e");
   const size_t attempt_at = folder.rfind("-a", epoch_at);
-  AttemptId id;
+  AttemptRef id;
   if (epoch_at == std::string::npos || attempt_at == std::string::npos || attempt_at == 0 ||
       !absl::SimpleAtoi(folder.substr(attempt_at + 2, epoch_at - attempt_at - 2), &id.attempt) ||
       !absl::SimpleAtoi(folder.substr(epoch_at + 2), &id.epoch)) {
@@ -40,7 +40,7 @@ std::optional<AttemptId> AttemptOf(const std::string& folder) {
 
 }  // namespace
 
-std::string Outbox::FolderOf(const AttemptId& attempt) const {
+std::string Outbox::FolderOf(const AttemptRef& attempt) const {
   return absl::StrCat(options_.folder, "/", attempt.job_id, "-", AttemptFolder(attempt));
 }
 
@@ -58,7 +58,7 @@ int Outbox::Recover() {
   return lines;
 }
 
-int Outbox::RecoverBox(const AttemptId& attempt) {
+int Outbox::RecoverBox(const AttemptRef& attempt) {
   Box box;
   int found = 0;
   const auto take = [&](const char* name, std::unique_ptr<LineJournal>* journal) {
@@ -87,7 +87,7 @@ int Outbox::RecoverBox(const AttemptId& attempt) {
   return found;
 }
 
-void Outbox::Open(const AttemptId& attempt) {
+void Outbox::Open(const AttemptRef& attempt) {
   absl::MutexLock lock(&mutex_);
   Box& box = boxes_[attempt];
   LogSpool::Options spool = options_.spool;
@@ -112,18 +112,18 @@ void Outbox::AddReport(Report report, bool is_final) {
   box.reports.push_back(std::move(pending));
 }
 
-void Outbox::AddEvent(const AttemptId& attempt, Line line) {
+void Outbox::AddEvent(const AttemptRef& attempt, Line line) {
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end() || !found->second.events) return;
-  line.stream.clear();
+  line.stream.reset();
   line.text = ToValidUtf8(std::move(line.text));
   found->second.event_journal->Append(found->second.events->end_seq(), line);
   found->second.events->Append(std::move(line));
   Observe();
 }
 
-void Outbox::AddLog(const AttemptId& attempt, Line line) {
+void Outbox::AddLog(const AttemptRef& attempt, Line line) {
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end() || !found->second.logs) return;
@@ -133,7 +133,7 @@ void Outbox::AddLog(const AttemptId& attempt, Line line) {
   Observe();
 }
 
-void Outbox::Close(const AttemptId& attempt) {
+void Outbox::Close(const AttemptRef& attempt) {
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found != boxes_.end()) found->second.closed = true;
@@ -202,23 +202,21 @@ std::optional<Outgoing> Outbox::Take() {
   }
   for (auto& [attempt, box] : boxes_) {
     if (!box.events || box.next_event >= box.events->end_seq()) continue;
-    EventBatch batch{box.events->Read(box.next_event, options_.batch_bytes_max)};
-    batch.attempt = attempt;
-    box.next_event = batch.next_seq;
-    EncodeGaps(&batch);
-    return Outgoing(std::move(batch));
+    SpoolRead read = box.events->Read(box.next_event, options_.batch_bytes_max);
+    box.next_event = read.next_seq;
+    EncodeGaps(&read.lines);
+    return Outgoing(EventBatch{{attempt, read.first_seq, std::move(read.lines)}});
   }
   for (auto& [attempt, box] : boxes_) {
     if (!box.logs || box.next_log >= box.logs->end_seq()) continue;
-    LogBatch batch{box.logs->Read(box.next_log, options_.batch_bytes_max)};
-    batch.attempt = attempt;
-    box.next_log = batch.next_seq;
-    return Outgoing(std::move(batch));
+    SpoolRead read = box.logs->Read(box.next_log, options_.batch_bytes_max);
+    box.next_log = read.next_seq;
+    return Outgoing(LogBatch{{attempt, read.first_seq, std::move(read.lines)}});
   }
   return std::nullopt;
 }
 
-void Outbox::Acknowledge(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq) {
+void Outbox::Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) {
   absl::MutexLock lock(&mutex_);
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end()) return;
@@ -282,9 +280,9 @@ void Outbox::Observe() {
   gap_bytes_counted_ = gap_bytes;
 }
 
-std::vector<AttemptId> Outbox::Attempts() const {
+std::vector<AttemptRef> Outbox::Attempts() const {
   absl::MutexLock lock(&mutex_);
-  std::vector<AttemptId> attempts;
+  std::vector<AttemptRef> attempts;
   for (const auto& [attempt, box] : boxes_) {
     const bool is_refused = box.events == nullptr || box.recovered;
     const bool end_is_known = box.closed && box.reports.empty();
@@ -297,7 +295,7 @@ bool Outbox::WaitUntilEmpty(absl::Time deadline) {
   absl::MutexLock lock(&mutex_);
   return mutex_.AwaitWithDeadline(
       absl::Condition(
-          +[](std::map<AttemptId, Box>* boxes) { return boxes->empty(); }, &boxes_),
+          +[](std::map<AttemptRef, Box>* boxes) { return boxes->empty(); }, &boxes_),
       deadline);
 }
 

@@ -37,24 +37,24 @@ class Outbox {
   // Takes up the lines that an earlier agent of the same folder left; they are sent as what they
   // are, lines of old attempts. How many.
   int Recover();
-  void Open(const AttemptId& attempt);
+  void Open(const AttemptRef& attempt);
   // A final report is sent after every line added before it.
   void AddReport(Report report, bool is_final);
-  void AddEvent(const AttemptId& attempt, Line line);
-  void AddLog(const AttemptId& attempt, Line line);
+  void AddEvent(const AttemptRef& attempt, Line line);
+  void AddLog(const AttemptRef& attempt, Line line);
   // Nothing more will be added: the attempt is forgotten once all of it is confirmed.
-  void Close(const AttemptId& attempt);
+  void Close(const AttemptRef& attempt);
 
   void StartSession();
   // Order: reports, events, logs. Waits until `deadline` for something to send. One caller at a
   // time, who has written the previous message before asking for the next.
   std::optional<Outgoing> Next(absl::Time deadline);
-  void Acknowledge(const AttemptId& attempt, uint64_t events_seq, uint64_t logs_seq);
+  void Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq);
   void OnBeatSent(uint64_t seq);  // just before it is written
   void OnBeatAnswered(uint64_t seq);
 
   // Attempts that run or whose final report is not confirmed.
-  std::vector<AttemptId> Attempts() const;
+  std::vector<AttemptRef> Attempts() const;
   // Whether everything was confirmed before `deadline`.
   bool WaitUntilEmpty(absl::Time deadline);
 
@@ -86,15 +86,15 @@ class Outbox {
   void NoteWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   static bool IsDue(const Box& box, const PendingReport& pending);
-  std::string FolderOf(const AttemptId& attempt) const;
-  int RecoverBox(const AttemptId& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string FolderOf(const AttemptRef& attempt) const;
+  int RecoverBox(const AttemptRef& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetConfirmed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Observe() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   AgentMetrics* const metrics_;
   mutable absl::Mutex mutex_;
-  std::map<AttemptId, Box> boxes_ ABSL_GUARDED_BY(mutex_);
+  std::map<AttemptRef, Box> boxes_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_beat_ ABSL_GUARDED_BY(mutex_) = 1;
   size_t gap_bytes_counted_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -34,7 +34,7 @@ RankExit ProcessSet::Wait(RankProcess* process) {
   }
   // One that survives SIGKILL stays in the journal for the next agent.
   if (exit.gone) journal_->Remove(ended->pid());
-  metrics_->OnRankExit(EndClass(exit));
+  metrics_->OnRankExit(EndClassOf(exit));
   return exit;
 }
 

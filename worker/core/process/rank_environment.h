@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "worker/core/attempt_id.h"
+#include "common/values/attempt_ref.h"
 
 namespace fpo::worker {
 
 struct RankIdentity {
-  AttemptId attempt;
+  AttemptRef attempt;
   int32_t rank = 0;
 };
 

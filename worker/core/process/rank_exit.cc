@@ -12,24 +12,24 @@ namespace {
 
 struct CodeMeaning {
   ExitCode code;
-  const char* end_class;
+  EndClass end_class;
   const char* words;
 };
 
 constexpr CodeMeaning kMeanings[] = {
-    {ExitCode::kDone, "done", "done"},
-    {ExitCode::kBug, "program", "internal error"},
+    {ExitCode::kDone, EndClass::kDone, "done"},
+    {ExitCode::kBug, EndClass::kProgram, "internal error"},
     // The agent writes the command line: its fpo-train is of another build.
-    {ExitCode::kUsage, "infrastructure", "wrong command line"},
-    {ExitCode::kInvalid, "invalid", "config or data invalid"},
-    {ExitCode::kForeignCache, "invalid", "reference records of another model"},
-    {ExitCode::kOutOfMemory, "memory", "out of memory"},
-    {ExitCode::kPeerLost, "infrastructure", "lost contact with another rank"},
-    {ExitCode::kStopped, "asked", "stopped on request"},
-    {ExitCode::kNotFinite, "program", "numbers are not finite"},
-    {ExitCode::kStorage, "infrastructure", "storage failed"},
-    {ExitCode::kDevice, "infrastructure", "device missing or broken"},
-    {ExitCode::kDoNotRestart, "invalid", "asked not to be restarted"},
+    {ExitCode::kUsage, EndClass::kInfrastructure, "wrong command line"},
+    {ExitCode::kInvalid, EndClass::kInvalid, "config or data invalid"},
+    {ExitCode::kForeignCache, EndClass::kInvalid, "reference records of another model"},
+    {ExitCode::kOutOfMemory, EndClass::kMemory, "out of memory"},
+    {ExitCode::kPeerLost, EndClass::kInfrastructure, "lost contact with another rank"},
+    {ExitCode::kStopped, EndClass::kAsked, "stopped on request"},
+    {ExitCode::kNotFinite, EndClass::kProgram, "numbers are not finite"},
+    {ExitCode::kStorage, EndClass::kInfrastructure, "storage failed"},
+    {ExitCode::kDevice, EndClass::kInfrastructure, "device missing or broken"},
+    {ExitCode::kDoNotRestart, EndClass::kInvalid, "asked not to be restarted"},
 };
 
 const CodeMeaning* Find(int code) {
@@ -39,7 +39,7 @@ const CodeMeaning* Find(int code) {
   return nullptr;
 }
 
-std::string SignalClass(const RankExit& exit) {
+EndClass SignalClass(const RankExit& exit) {
   switch (exit.signal) {
     case SIGSEGV:
     case SIGABRT:
@@ -48,24 +48,24 @@ std::string SignalClass(const RankExit& exit) {
     case SIGILL:
     case SIGSYS:
     case SIGTRAP:
-      return "program";
+      return EndClass::kProgram;
     default:  // sent from outside: the rank itself did nothing wrong
-      return "infrastructure";
+      return EndClass::kInfrastructure;
   }
 }
 
 }  // namespace
 
-std::string EndClass(const RankExit& exit) {
-  if (exit.signal == 0 && exit.code == 0) return "done";
-  if (exit.stopped) return "asked";
+EndClass EndClassOf(const RankExit& exit) {
+  if (exit.signal == 0 && exit.code == 0) return EndClass::kDone;
+  if (exit.stopped) return EndClass::kAsked;
   // Also when it was a process of the rank that was killed, and the rank went down with it.
-  if (exit.out_of_memory) return "memory";
+  if (exit.out_of_memory) return EndClass::kMemory;
   if (exit.signal != 0) return SignalClass(exit);
   const CodeMeaning* meaning = Find(exit.code);
   // Exit 7 that nobody here asked for: someone else sent the rank SIGTERM.
-  if (exit.code == static_cast<int>(ExitCode::kStopped)) return "infrastructure";
-  return meaning == nullptr ? "program" : meaning->end_class;
+  if (exit.code == static_cast<int>(ExitCode::kStopped)) return EndClass::kInfrastructure;
+  return meaning == nullptr ? EndClass::kProgram : meaning->end_class;
 }
 
 bool IsDeviceFault(const RankExit& exit) {

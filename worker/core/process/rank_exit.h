@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/strings/string_view.h"
+#include "common/values/end_class.h"
 
 namespace fpo::worker {
 
@@ -19,8 +19,8 @@ struct RankExit {
   int64_t peak_bytes = 0;  // of its memory with everything it started; 0: unknown
 };
 
-// done | invalid | memory | program | infrastructure | asked: what a restart may do about it.
-std::string EndClass(const RankExit& exit);
+// What a restart may do about it.
+EndClass EndClassOf(const RankExit& exit);
 
 // A device, or a library that one needs, is missing or broken on this host.
 bool IsDeviceFault(const RankExit& exit);

@@ -17,12 +17,13 @@ struct RunningRank {
 };
 
 PhaseEnd NotStarted(const std::string& name, const absl::Status& status) {
-  if (absl::IsCancelled(status)) return {"asked", std::string(status.message())};
-  return {"infrastructure", absl::StrCat(name, ": ", status.message()), /*host_fault=*/true};
+  if (absl::IsCancelled(status)) return {EndClass::kAsked, std::string(status.message())};
+  return {EndClass::kInfrastructure, absl::StrCat(name, ": ", status.message()),
+          /*host_fault=*/true};
 }
 
 PhaseEnd Failure(const RankGroup& group, int32_t rank, const RankExit& exit) {
-  PhaseEnd end{EndClass(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit)),
+  PhaseEnd end{EndClassOf(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit)),
                IsDeviceFault(exit)};
   const std::string words = group.words->LastWords(rank);
   if (!words.empty()) absl::StrAppend(&end.message, ": ", words);
@@ -52,7 +53,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
   while (!running.empty()) {
     const absl::Duration silent = absl::Now() - group.words->last_heard();
     if (group.stall_timeout > absl::ZeroDuration() && silent > group.stall_timeout) {
-      fail({"infrastructure",
+      fail({EndClass::kInfrastructure,
             absl::StrCat(group.name, ": silent for ", absl::FormatDuration(group.stall_timeout),
                          ", taken for hung")});
     }
@@ -64,7 +65,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
       }
       processes->Wait(running[i].process);
       if (!exit.gone) result.survived_kill = true;
-      if (EndClass(exit) != "done") fail(Failure(group, running[i].rank, exit));
+      if (EndClassOf(exit) != EndClass::kDone) fail(Failure(group, running[i].rank, exit));
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }

@@ -28,10 +28,10 @@ std::string Described(const TrainEvent& event, const std::string& json) {
 
 }  // namespace
 
-void RankOutput::OnLine(int32_t rank, const std::string& stream, const std::string& text) {
+void RankOutput::OnLine(int32_t rank, LineStream stream, const std::string& text) {
   absl::MutexLock lock(&mutex_);
   last_heard_ = absl::Now();
-  if (stream == "stderr" && !text.empty()) {
+  if (stream == LineStream::kStderr && !text.empty()) {
     std::deque<std::string>& lines = words_[rank].lines;
     lines.push_back(text.substr(0, kLastLineBytesMax));
     if (lines.size() > kLastLines) lines.pop_front();
@@ -52,12 +52,12 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
   }
   outbox_->AddEvent(attempt_,
                     {.rank = rank,
-                     .stream = "",
+                     .stream = {},
                      .time_unix_ms = absl::ToUnixMillis(absl::Now()),
                      .text = event.kind == EventKind::kCheckpoint ? Described(event, json) : json});
   // People read the log, not the events.
   const bool warns = event.kind == EventKind::kWarning || event.kind == EventKind::kCheckpointBad;
-  if (warns) OnLine(rank, "agent", absl::StrCat("warning: ", event.message));
+  if (warns) OnLine(rank, LineStream::kAgent, absl::StrCat("warning: ", event.message));
 }
 
 absl::Time RankOutput::last_heard() const {
@@ -65,7 +65,7 @@ absl::Time RankOutput::last_heard() const {
   return last_heard_;
 }
 
-void RankOutput::Note(const std::string& text) { OnLine(agent_rank_, "agent", text); }
+void RankOutput::Note(const std::string& text) { OnLine(agent_rank_, LineStream::kAgent, text); }
 
 void RankOutput::Emit(TrainEvent event) {
   event.time = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());

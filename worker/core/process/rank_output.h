@@ -20,10 +20,10 @@ namespace fpo::worker {
 // the last words are kept for the report of a failure. Thread-safe.
 class RankOutput final : public RankSink {
  public:
-  RankOutput(AttemptId attempt, int32_t agent_rank, Outbox* outbox, AgentMetrics* metrics)
+  RankOutput(AttemptRef attempt, int32_t agent_rank, Outbox* outbox, AgentMetrics* metrics)
       : attempt_(std::move(attempt)), agent_rank_(agent_rank), outbox_(outbox), metrics_(metrics) {}
 
-  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
+  void OnLine(int32_t rank, LineStream stream, const std::string& text) override;
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
 
   // The agent's own words in the job's log, and its own events.
@@ -42,7 +42,7 @@ class RankOutput final : public RankSink {
     std::deque<std::string> lines;
   };
 
-  const AttemptId attempt_;
+  const AttemptRef attempt_;
   const int32_t agent_rank_;
   Outbox* const outbox_;
   AgentMetrics* const metrics_;

@@ -29,7 +29,7 @@ constexpr char kContinues[] = " [line continues]";
 
 struct RankProcess::Stream {
   FileDescriptor* fd;
-  std::string name;  // empty: events
+  std::optional<LineStream> name;  // none: events
   LineSplitter lines{kLineBytesMax - sizeof(kContinues)};
 };
 
@@ -113,9 +113,9 @@ bool RankProcess::WaitUntil(absl::Time deadline, RankExit* exit) {
 
 void RankProcess::Run() {
   std::vector<Stream> streams;
-  streams.push_back({.fd = &process_.output, .name = "stdout"});
-  streams.push_back({.fd = &process_.error, .name = "stderr"});
-  streams.push_back({.fd = &process_.events, .name = ""});
+  streams.push_back({.fd = &process_.output, .name = LineStream::kStdout});
+  streams.push_back({.fd = &process_.error, .name = LineStream::kStderr});
+  streams.push_back({.fd = &process_.events, .name = {}});
   for (;;) {
     PollOnce(&streams);
     const bool open = std::any_of(streams.begin(), streams.end(),
@@ -130,7 +130,7 @@ void RankProcess::Run() {
   }
   for (Stream& stream : streams) {
     stream.lines.Finish(
-        [&](std::string line, bool) { sink_.OnLine(identity_.rank, stream.name, line); });
+        [&](std::string line, bool) { sink_.OnLine(identity_.rank, *stream.name, line); });
     stream.fd->Close();
   }
   CleanUp();
@@ -167,7 +167,7 @@ void RankProcess::Read(Stream* stream) {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return stream->fd->Close();
   const absl::string_view read_bytes(bytes, static_cast<size_t>(got));
-  if (stream->name.empty()) {
+  if (!stream->name) {
     events_.Feed(read_bytes, [&](const TrainEvent& event, const std::string& json) {
       sink_.OnEvent(identity_.rank, event, json);
     });
@@ -175,7 +175,7 @@ void RankProcess::Read(Stream* stream) {
   }
   stream->lines.Feed(read_bytes, [&](std::string line, bool continues) {
     if (continues) line += kContinues;
-    sink_.OnLine(identity_.rank, stream->name, line);
+    sink_.OnLine(identity_.rank, *stream->name, line);
   });
 }
 
@@ -219,7 +219,7 @@ void RankProcess::CleanUp() {
   siginfo_t info{};
   waitid(P_PID, static_cast<id_t>(process_.pid), &info, WEXITED);
   if (events_.malformed() > 0) {
-    sink_.OnLine(identity_.rank, "agent",
+    sink_.OnLine(identity_.rank, LineStream::kAgent,
                  absl::StrCat(events_.malformed(), " lines on descriptor 3 were no events"));
   }
   absl::MutexLock lock(&mutex_);

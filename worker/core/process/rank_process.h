@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/train_protocol.h"
+#include "common/values/line.h"
 #include "worker/core/process/cgroup.h"
 #include "worker/core/process/event_reader.h"
 #include "worker/core/process/rank_environment.h"
@@ -26,7 +27,7 @@ namespace fpo::worker {
 class RankSink {
  public:
   virtual ~RankSink() = default;
-  virtual void OnLine(int32_t rank, const std::string& stream, const std::string& text) = 0;
+  virtual void OnLine(int32_t rank, LineStream stream, const std::string& text) = 0;
   virtual void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) = 0;
 };
 

@@ -90,15 +90,16 @@ absl::Status ScoreProcess::Ended() {
   const RankExit exit = processes_->Wait(std::exchange(process_, nullptr));
   survived_kill_ = !exit.gone;
   if (stop_.stop_requested()) return absl::CancelledError("stopped on request");
-  failure_ = PhaseEnd{EndClass(exit), absl::StrCat("the scorer ended: ", ExitWords(exit)),
+  failure_ = PhaseEnd{EndClassOf(exit), absl::StrCat("the scorer ended: ", ExitWords(exit)),
                       IsDeviceFault(exit)};
-  if (failure_->ok()) failure_->end_class = "program";  // nobody told it to end
+  if (failure_->ok()) failure_->end_class = EndClass::kProgram;  // nobody told it to end
   const std::string words = output_->LastWords(options_.command.identity.rank);
   if (!words.empty()) absl::StrAppend(&failure_->message, ": ", words);
   if (hung_) {
-    failure_ = PhaseEnd{"infrastructure", absl::StrCat("reference: the scorer was silent for ",
-                                                       absl::FormatDuration(options_.stall_timeout),
-                                                       ", taken for hung")};
+    failure_ =
+        PhaseEnd{EndClass::kInfrastructure,
+                 absl::StrCat("reference: the scorer was silent for ",
+                              absl::FormatDuration(options_.stall_timeout), ", taken for hung")};
   }
   return absl::AbortedError(failure_->message);
 }
@@ -113,7 +114,7 @@ void ScoreProcess::Finish() {
   survived_kill_ = !processes_->Wait(std::exchange(process_, nullptr)).gone;
 }
 
-void ScoreProcess::OnLine(int32_t rank, const std::string& stream, const std::string& text) {
+void ScoreProcess::OnLine(int32_t rank, LineStream stream, const std::string& text) {
   Hear();
   output_->OnLine(rank, stream, text);
 }

@@ -41,7 +41,7 @@ class ScoreProcess final : public ResponseScorer, public RankSink {
   const std::optional<PhaseEnd>& failure() const { return failure_; }
   bool survived_kill() const { return survived_kill_; }
 
-  void OnLine(int32_t rank, const std::string& stream, const std::string& text) override;
+  void OnLine(int32_t rank, LineStream stream, const std::string& text) override;
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
 
  private:

@@ -20,7 +20,7 @@ class JobIntakeTest : public ::testing::Test {
   void End(const std::string& id, ReportStatus status) {
     jobs_.ApplyEvent(id, Reserve{{MemberOn("w1")}}, kStart).value();
     const Job& job = *jobs_.Get(id);
-    jobs_.ApplyEvent(id, ReportOf(job, "w1", status, "invalid"), kStart).value();
+    jobs_.ApplyEvent(id, ReportOf(job, "w1", status, EndClass::kInvalid), kStart).value();
   }
 
   MemoryJobStore store_;
@@ -102,7 +102,7 @@ TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
   End(untrained->job_id, ReportStatus::kFailed);
 
   Job job = *jobs_.Get(old);
-  job.phase_reached = 2;
+  job.phase_reached = Phase::kTrain;
   jobs_.Put(job).value();
   const absl::Status refused = intake_.Retry({"r-3", old, 0, other}, kStart).status();
   EXPECT_EQ(ReasonOf(refused), ErrorReason::kInvalidRetry);

@@ -20,7 +20,7 @@ Job ReservedJob(const std::vector<std::string>& workers = {"w1"}) {
   return After(MakeJob("j-1"), {reserve});
 }
 
-Job Failed(const Job& job, const std::string& end_class, const std::string& message = "boom") {
+Job Failed(const Job& job, std::optional<EndClass> end_class, const std::string& message = "boom") {
   return After(job, {ReportOf(job, "w1", ReportStatus::kFailed, end_class, message)});
 }
 
@@ -58,7 +58,7 @@ TEST(StateTable, ReservedStartsWhenEveryAgentAccepted) {
 
 TEST(StateTable, RefusalFreesAllAndBacksOffWithoutTouchingTheBudget) {
   Job job = ReservedJob({"w1", "w2"});
-  job = After(job, {ReportOf(job, "w2", ReportStatus::kRefused, "", "no device memory")});
+  job = After(job, {ReportOf(job, "w2", ReportStatus::kRefused, {}, "no device memory")});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.restarts_used, 0);
   EXPECT_EQ(job.attempts_without_progress, 0);
@@ -99,7 +99,7 @@ TEST(StateTable, ASuccessMaySayWhatTheUserShouldKnow) {
   EXPECT_EQ(job.state, JobState::kSucceeded);
   EXPECT_EQ(job.reason, "nothing was trained");
   EXPECT_EQ(job.attempts.back().end_message, "nothing was trained");
-  EXPECT_EQ(job.attempts.back().end_class, "done");
+  EXPECT_EQ(job.attempts.back().end_class, EndClass::kDone);
 }
 
 TEST(StateTable, SucceedsWhenEveryMemberSucceeded) {
@@ -109,14 +109,14 @@ TEST(StateTable, SucceedsWhenEveryMemberSucceeded) {
   job = After(job, {ReportOf(job, "w2", ReportStatus::kSucceeded)});
   EXPECT_EQ(job.state, JobState::kSucceeded);
   EXPECT_EQ(job.ended, kStart);
-  EXPECT_EQ(job.attempts[0].end_class, "done");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kDone);
 }
 
 TEST(StateTable, TerminalIsFinal) {
   const Job job =
       After(RunningJob("j-1"), {ReportOf(RunningJob("j-1"), "w1", ReportStatus::kSucceeded)});
   EXPECT_EQ(Reason(job, CancelRequest{}), ErrorReason::kJobTerminal);
-  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kFailed, "program")),
+  EXPECT_EQ(Reason(job, ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kProgram)),
             ErrorReason::kJobTerminal);
   EXPECT_EQ(Reason(job, MemberLost{LastAttemptRef(job), "w1", "gone"}), ErrorReason::kJobTerminal);
   EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), ErrorReason::kJobTerminal);
@@ -124,9 +124,9 @@ TEST(StateTable, TerminalIsFinal) {
 }
 
 TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
-  Job job = Failed(RunningJob("j-1"), "program");
+  Job job = Failed(RunningJob("j-1"), EndClass::kProgram);
   EXPECT_EQ(job.state, JobState::kRecovering);
-  EXPECT_EQ(job.attempts[0].end_class, "program");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kProgram);
   EXPECT_EQ(job.attempts[0].end_message, "boom");
   job = After(job, {Settle{}});
   EXPECT_EQ(job.state, JobState::kQueued);
@@ -136,13 +136,14 @@ TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
 }
 
 TEST(StateTable, RecoveryWaitsForSurvivorsOrTheFence) {
-  Job job = Failed(RunningJob("j-1", {"w1", "w2"}), "program");
+  Job job = Failed(RunningJob("j-1", {"w1", "w2"}), EndClass::kProgram);
   EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kIllegalTransition);
   EXPECT_NE(job.reason.find("w2"), std::string::npos);
   EXPECT_EQ(After(job, {Settle{}}, kStart + kFenceWait).state, JobState::kQueued);
   job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped)});
   EXPECT_EQ(job.state, JobState::kRecovering);
-  EXPECT_EQ(job.attempts[0].end_class, "program") << "the first failing member tells the story";
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kProgram)
+      << "the first failing member tells the story";
   EXPECT_EQ(After(job, {Settle{}}).state, JobState::kQueued);
 }
 
@@ -152,7 +153,7 @@ TEST(StateTable, ALostWorkerAdvancesTheEpochFirst) {
   EXPECT_EQ(job.state, JobState::kRecovering);
   EXPECT_GT(job.epoch, running.epoch);
   EXPECT_FALSE(IsCurrent(job, LastAttemptRef(running)));
-  EXPECT_EQ(job.attempts[0].end_class, "infrastructure");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kInfrastructure);
   job = After(job, {Settle{}});
   EXPECT_EQ(job.restarts_used, 0) << "infrastructure is not the job's fault";
   EXPECT_EQ(Reason(job, ReportOf(running, "w1", ReportStatus::kSucceeded)),
@@ -172,13 +173,13 @@ TEST(StateTable, EpochsOnlyGrow) {
 }
 
 TEST(StateTable, InvalidFailsAtOnceWithItsMessage) {
-  const Job job = Failed(RunningJob("j-1"), "invalid", "no such file /data/x.jsonl");
+  const Job job = Failed(RunningJob("j-1"), EndClass::kInvalid, "no such file /data/x.jsonl");
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.reason, "invalid: no such file /data/x.jsonl");
 }
 
 TEST(StateTable, InvalidFailsTheGangOnceItsSurvivorsStopped) {
-  Job job = Failed(RunningJob("j-1", {"w1", "w2"}), "invalid");
+  Job job = Failed(RunningJob("j-1", {"w1", "w2"}), EndClass::kInvalid);
   EXPECT_EQ(job.state, JobState::kRecovering);
   job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped), Settle{}});
   EXPECT_EQ(job.state, JobState::kFailed);
@@ -207,10 +208,10 @@ TEST(StateTable, HostsThatPreparedOtherDataEndTheJobBeforeTheReference) {
 }
 
 TEST(StateTable, OutOfMemoryFailsUnlessRetryIsAsked) {
-  EXPECT_EQ(Failed(RunningJob("j-1"), "memory").state, JobState::kFailed);
+  EXPECT_EQ(Failed(RunningJob("j-1"), EndClass::kMemory).state, JobState::kFailed);
   Job job = RunningJob("j-1");
   job.demand.retry_on_oom = true;
-  job = After(Failed(job, "memory"), {Settle{}});
+  job = After(Failed(job, EndClass::kMemory), {Settle{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.restarts_used, 1);
 }
@@ -220,13 +221,13 @@ TEST(RestartBudget, IsSpentByProgramFailuresOnly) {
   job.demand.max_restarts = 1;
   for (int i = 0; i < 4; ++i) {
     job.attempts.back().progressed = true;
-    job = NextAttempt(After(Failed(job, "infrastructure"), {Settle{}}));
+    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
   }
   EXPECT_EQ(job.restarts_used, 0);
   job.attempts.back().progressed = true;
-  job = NextAttempt(After(Failed(job, "program"), {Settle{}}));
+  job = NextAttempt(After(Failed(job, EndClass::kProgram), {Settle{}}));
   job.attempts.back().progressed = true;
-  job = Failed(job, "program", "segfault");
+  job = Failed(job, EndClass::kProgram, "segfault");
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.reason, "restart budget spent (1 of 1); program: segfault");
 }
@@ -234,14 +235,15 @@ TEST(RestartBudget, IsSpentByProgramFailuresOnly) {
 TEST(RestartBudget, UnknownClassesCountAsProgram) {
   Job job = RunningJob("j-1");
   job.demand.max_restarts = 0;
-  EXPECT_EQ(Failed(job, "of-a-newer-agent").state, JobState::kFailed);
+  EXPECT_EQ(Failed(job, std::nullopt).reason, "restart budget spent (0 of 0); program: boom");
+  EXPECT_EQ(Failed(job, EndClass::kDone).reason, "restart budget spent (0 of 0); program: boom");
 }
 
 TEST(NoProgress, ThreeAttemptsOfAnyClassInARowFail) {
   Job job = RunningJob("j-1");
-  job = NextAttempt(After(Failed(job, "infrastructure"), {Settle{}}));
-  job = NextAttempt(After(Failed(job, "program"), {Settle{}}));
-  job = Failed(job, "infrastructure", "lost");
+  job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
+  job = NextAttempt(After(Failed(job, EndClass::kProgram), {Settle{}}));
+  job = Failed(job, EndClass::kInfrastructure, "lost");
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.reason.rfind("no-progress", 0), 0u) << job.reason;
 }
@@ -250,7 +252,7 @@ TEST(NoProgress, IsForgottenAfterAnAttemptThatProgressed) {
   Job job = RunningJob("j-1");
   for (int i = 0; i < 8; ++i) {
     job.attempts.back().progressed = i % 2 == 1;
-    job = NextAttempt(After(Failed(job, "infrastructure"), {Settle{}}));
+    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
   }
   EXPECT_EQ(job.state, JobState::kRunning);
 }
@@ -259,7 +261,7 @@ TEST(Cancel, IsImmediateWithoutProcesses) {
   const Job job = After(MakeJob("j-1"), {CancelRequest{}});
   EXPECT_EQ(job.state, JobState::kCancelled);
   EXPECT_EQ(job.ended, kStart);
-  const Job recovering = Failed(RunningJob("j-1"), "program");
+  const Job recovering = Failed(RunningJob("j-1"), EndClass::kProgram);
   EXPECT_EQ(After(recovering, {CancelRequest{}}).state, JobState::kCancelled);
 }
 
@@ -271,7 +273,7 @@ TEST(Cancel, WaitsUntilNoProcessIsLeft) {
   EXPECT_EQ(job.state, JobState::kCancelling);
   job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped)});
   EXPECT_EQ(job.state, JobState::kCancelled);
-  EXPECT_EQ(job.attempts[0].end_class, "asked");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kAsked);
 }
 
 TEST(Cancel, ALostWorkerIsGone) {
@@ -293,7 +295,7 @@ TEST(StateTable, AnAgentThatStoppedByItselfIsNotCounted) {
   job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped), Settle{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.restarts_used, 0);
-  EXPECT_EQ(job.attempts[0].end_class, "asked");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kAsked);
 }
 
 TEST(StateTable, UnsatisfiableFailsAWaitingJobOnly) {
@@ -306,17 +308,17 @@ TEST(StateTable, RepeatedReportsChangeNothing) {
   const Job job = RunningJob("j-1", {"w1", "w2"});
   EXPECT_EQ(After(job, {ReportOf(job, "w1", ReportStatus::kRunning)}), job);
   EXPECT_EQ(After(job, {ReportOf(job, "w1", ReportStatus::kAccepted)}), job);
-  const Job failed = Failed(job, "program");
-  EXPECT_EQ(Failed(failed, "program", "again"), failed);
+  const Job failed = Failed(job, EndClass::kProgram);
+  EXPECT_EQ(Failed(failed, EndClass::kProgram, "again"), failed);
 }
 
 TEST(StateTable, StrangersAndOldEpochsAreStale) {
   const Job job = RunningJob("j-1");
   EXPECT_EQ(Reason(job, ReportOf(job, "w9", ReportStatus::kFailed)), ErrorReason::kStaleEpoch);
   MemberReport old = ReportOf(job, "w1", ReportStatus::kFailed);
-  old.ref.epoch = 0;
+  old.attempt.epoch = 0;
   EXPECT_EQ(Reason(job, old), ErrorReason::kStaleEpoch);
-  EXPECT_EQ(Reason(job, MemberLost{old.ref, "w1", "x"}), ErrorReason::kStaleEpoch);
+  EXPECT_EQ(Reason(job, MemberLost{old.attempt, "w1", "x"}), ErrorReason::kStaleEpoch);
 }
 
 TEST(Hold, KeepsAWaitingJobFromStartingUntilItIsReleased) {
@@ -347,7 +349,7 @@ TEST(Pause, FreesTheSlotsAndResumesWithoutTouchingAnyCounter) {
   job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped)});
   EXPECT_EQ(job.state, JobState::kPaused);
   EXPECT_FALSE(IsCurrent(job, ref));
-  EXPECT_EQ(job.attempts[0].end_class, "asked");
+  EXPECT_EQ(job.attempts[0].end_class, EndClass::kAsked);
   EXPECT_EQ(After(job, {PauseRequest{}}), job);
   job = After(job, {ResumeRequest{}});
   EXPECT_EQ(job.state, JobState::kQueued);
@@ -381,7 +383,7 @@ TEST(Pause, OneMemberOfAGangThatFinishedIsNoResult) {
 
 TEST(Pause, AFailureWhileStoppingIsRemembered) {
   Job job = After(RunningJob("j-1"), {PauseRequest{}});
-  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, "program", "no space")});
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kProgram, "no space")});
   EXPECT_EQ(job.state, JobState::kPaused);
   EXPECT_EQ(job.attempts[0].end_message, "paused on request; no space");
 }
@@ -402,9 +404,10 @@ TEST(Preemption, QueuesAgainByItselfAndIsNeverCounted) {
 
 TEST(Preemption, AnAgentThatShutsDownPreemptsItsJobs) {
   Job job = RunningJob("j-1", {"w1", "w2"});
-  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, "asked", "it shuts down")});
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kAsked, "it shuts down")});
   EXPECT_EQ(job.state, JobState::kPreempting);
-  job = After(job, {ReportOf(job, "w2", ReportStatus::kFailed, "infrastructure", "peer lost")});
+  job = After(job,
+              {ReportOf(job, "w2", ReportStatus::kFailed, EndClass::kInfrastructure, "peer lost")});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.attempts_without_progress, 0);
   EXPECT_TRUE(job.host_faults.empty());
@@ -437,12 +440,12 @@ TEST(HostFaults, AHostIsAvoidedAfterTwoInARowOrAFailedPreflight) {
   job = After(job, {MemberLost{LastAttemptRef(job), "w1", "gone"}, Settle{}});
   EXPECT_FALSE(IsExcluded(job, "w1"));
   job = NextAttempt(job);
-  job = After(Failed(job, "infrastructure"), {Settle{}});
+  job = After(Failed(job, EndClass::kInfrastructure), {Settle{}});
   EXPECT_TRUE(IsExcluded(job, "w1"));
 
   Job starting = ReservedJob();
   starting = After(starting, {ReportOf(starting, "w1", ReportStatus::kAccepted)});
-  EXPECT_TRUE(IsExcluded(Failed(starting, "infrastructure", "no disk"), "w1"));
+  EXPECT_TRUE(IsExcluded(Failed(starting, EndClass::kInfrastructure, "no disk"), "w1"));
 }
 
 // Each row of the state table: from, event, to; nothing: the event does not apply.
@@ -465,7 +468,7 @@ Job InState(JobState state) {
     case JobState::kStarting:
       return After(ReservedJob(), {ReportOf(ReservedJob(), "w1", ReportStatus::kAccepted)});
     case JobState::kRecovering:
-      return Failed(RunningJob("j-1", {"w1", "w2"}), "program");
+      return Failed(RunningJob("j-1", {"w1", "w2"}), EndClass::kProgram);
     case JobState::kPausing:
       return After(running, {PauseRequest{absl::Seconds(30)}});
     case JobState::kPaused:
@@ -477,7 +480,7 @@ Job InState(JobState state) {
     case JobState::kSucceeded:
       return After(running, {ReportOf(running, "w1", ReportStatus::kSucceeded)});
     case JobState::kFailed:
-      return Failed(running, "invalid");
+      return Failed(running, EndClass::kInvalid);
     case JobState::kCancelled:
       return After(MakeJob("j-1"), {CancelRequest{}});
     default:
@@ -561,7 +564,7 @@ std::vector<Row> Rows() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, StateRow, ::testing::ValuesIn(Rows()), [](const auto& test) {
-  return absl::StrCat(test.param.name, "_", JobStateName(test.param.from));
+  return absl::StrCat(test.param.name, "_", Name(test.param.from));
 });
 
 // Any order of any events: terminal is final, epochs and counters only grow, attempts number up.
@@ -572,8 +575,8 @@ TEST(Property, RandomEventsKeepTheInvariants) {
     return static_cast<size_t>((random >> 33) % below);
   };
   const std::vector<std::string> workers = {"w1", "w2"};
-  const std::vector<std::string> classes = {"invalid", "memory", "program", "infrastructure",
-                                            "asked"};
+  const std::vector<EndClass> classes = {EndClass::kInvalid, EndClass::kMemory, EndClass::kProgram,
+                                         EndClass::kInfrastructure, EndClass::kAsked};
   std::map<JobState, int> seen;
   for (int round = 0; round < 3000; ++round) {
     Job job = MakeJob("j-1", 2);
@@ -586,12 +589,12 @@ TEST(Property, RandomEventsKeepTheInvariants) {
       const std::string& worker = workers[next(2)];
       const std::vector<JobEvent> events = {
           Reserve{{MemberOn("w1"), MemberOn("w2", 1, 1)}},
-          MemberReport{ref, worker, ReportStatus::kAccepted, "", ""},
-          MemberReport{ref, worker, ReportStatus::kRunning, "", ""},
-          MemberReport{ref, worker, ReportStatus::kSucceeded, "", ""},
-          MemberReport{ref, worker, ReportStatus::kFailed, classes[next(5)], "m"},
-          MemberReport{ref, worker, ReportStatus::kStopped, "", ""},
-          MemberReport{ref, worker, ReportStatus::kRefused, "", "m"},
+          MemberReport{{ref, ReportStatus::kAccepted, {}, ""}, worker},
+          MemberReport{{ref, ReportStatus::kRunning, {}, ""}, worker},
+          MemberReport{{ref, ReportStatus::kSucceeded, {}, ""}, worker},
+          MemberReport{{ref, ReportStatus::kFailed, classes[next(5)], "m"}, worker},
+          MemberReport{{ref, ReportStatus::kStopped, {}, ""}, worker},
+          MemberReport{{ref, ReportStatus::kRefused, {}, "m"}, worker},
           ReservationExpired{},
           MemberLost{ref, worker, "lost"},
           Settle{},
@@ -631,7 +634,7 @@ TEST(Property, RandomEventsKeepTheInvariants) {
       if (!job.attempts.empty()) job.attempts.back().progressed = next(2) == 0;
     }
   }
-  EXPECT_EQ(seen.size(), static_cast<size_t>(kJobStates)) << "every state was visited";
+  EXPECT_EQ(seen.size(), kEnumSize<JobState>) << "every state was visited";
 }
 
 }  // namespace

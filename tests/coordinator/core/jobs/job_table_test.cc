@@ -168,7 +168,7 @@ TEST_F(JobTableTest, WatchesSeeEveryChangeUntilTheyEnd) {
   std::vector<std::string> seen;
   int lines = 0;
   JobWatch watch;
-  watch.on_job = [&](const JobPtr& job) { seen.push_back(std::string(JobStateName(job->state))); };
+  watch.on_job = [&](const JobPtr& job) { seen.push_back(std::string(Name(job->state))); };
   watch.on_lines = [&] { ++lines; };
   const WatchId id = table_.Watch(a->job_id, watch);
   table_.SetReason(a->job_id, {Standing::kQuota, "because"});

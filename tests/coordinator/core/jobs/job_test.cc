@@ -7,13 +7,13 @@ namespace fpo::coordinator {
 namespace {
 
 TEST(JobState, NamesReadBack) {
-  for (int i = 0; i < kJobStates; ++i) {
+  for (size_t i = 0; i < kEnumSize<JobState>; ++i) {
     const JobState state = static_cast<JobState>(i);
-    EXPECT_EQ(JobStateFromName(JobStateName(state)), state);
+    EXPECT_EQ(FromName<JobState>(Name(state)), state);
   }
-  EXPECT_EQ(JobStateName(JobState::kQueued), "QUEUED");
-  EXPECT_EQ(JobStateName(JobState::kCancelled), "CANCELLED");
-  EXPECT_EQ(JobStateFromName("ASLEEP"), std::nullopt);
+  EXPECT_EQ(Name(JobState::kQueued), "QUEUED");
+  EXPECT_EQ(Name(JobState::kCancelled), "CANCELLED");
+  EXPECT_EQ(FromName<JobState>("ASLEEP"), std::nullopt);
 }
 
 TEST(JobState, EachIsWaitingWorkingOrTerminal) {

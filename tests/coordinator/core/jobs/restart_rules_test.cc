@@ -16,22 +16,22 @@ TEST(Backoff, DoublesToFiveMinutes) {
   EXPECT_EQ(RefusalBackoff(1000), absl::Minutes(5));
 }
 
-Job Ended(const std::string& end_class, int64_t step) {
+Job Ended(std::optional<EndClass> end_class, int64_t step) {
   Job job = RunningJob("j-1");
   job.progress.step = step;
   return After(job, {ReportOf(job, "w1", ReportStatus::kFailed, end_class, "boom")});
 }
 
 TEST(RestartRules, OnlyTheJobsOwnFailuresCount) {
-  EXPECT_TRUE(IsCounted(Ended("program", 1).attempts.back()));
-  EXPECT_FALSE(IsCounted(Ended("infrastructure", 1).attempts.back()));
+  EXPECT_TRUE(IsCounted(Ended(EndClass::kProgram, 1).attempts.back()));
+  EXPECT_FALSE(IsCounted(Ended(EndClass::kInfrastructure, 1).attempts.back()));
 }
 
 TEST(RestartRules, TheSameEndAtTheSameStepIsSaid) {
-  Job job = Ended("program", 40);
+  Job job = Ended(EndClass::kProgram, 40);
   EXPECT_EQ(EndWords(job), "program: boom");
   job = After(job, {Settle{}, Reserve{{MemberOn("w1")}}});
-  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, "program", "boom")});
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kProgram, "boom")});
   EXPECT_EQ(EndWords(job), "program: boom (at step 40, as attempt 1 before it)");
 }
 
@@ -51,9 +51,9 @@ TEST(RestartRules, AFailedPreflightExcludesAtOnceAndFaultsAddUp) {
 }
 
 TEST(RestartRules, FatalEndsSayWhy) {
-  EXPECT_EQ(FatalReason(Ended("invalid", 0)), "invalid: boom");
-  EXPECT_EQ(FatalReason(Ended("memory", 0)), "memory: boom (retry.on_oom is fail)");
-  EXPECT_EQ(FatalReason(Ended("infrastructure", 0)), std::nullopt);
+  EXPECT_EQ(FatalReason(Ended(EndClass::kInvalid, 0)), "invalid: boom");
+  EXPECT_EQ(FatalReason(Ended(EndClass::kMemory, 0)), "memory: boom (retry.on_oom is fail)");
+  EXPECT_EQ(FatalReason(Ended(EndClass::kInfrastructure, 0)), std::nullopt);
 }
 
 }  // namespace

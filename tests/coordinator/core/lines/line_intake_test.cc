@@ -23,13 +23,13 @@ class LineIntakeTest : public ::testing::Test {
 
   JobPtr Apply(const JobEvent& event) { return jobs_.ApplyEvent(job_id_, event, kStart).value(); }
   LogBatch Logs(uint64_t first, const std::vector<std::string>& texts) {
-    LogBatch batch{ref_, first, {}};
-    for (const std::string& text : texts) batch.items.push_back({0, "stdout", 5, text});
+    LogBatch batch{{ref_, first}};
+    for (const std::string& text : texts) batch.lines.push_back({0, LineStream::kStdout, 5, text});
     return batch;
   }
   EventBatch Events(uint64_t first, const std::vector<std::string>& lines) {
-    EventBatch batch{ref_, first, {}};
-    for (const std::string& line : lines) batch.items.push_back({0, line});
+    EventBatch batch{{ref_, first}};
+    for (const std::string& line : lines) batch.lines.push_back({.rank = 0, .text = line});
     return batch;
   }
   std::vector<std::string> Texts() {
@@ -76,16 +76,18 @@ TEST_F(LineIntakeTest, EachWorkerNumbersItsOwnLines) {
 
 TEST_F(LineIntakeTest, EventsMoveTheJob) {
   ASSERT_TRUE(
-      intake_.AddEvents("w1", Events(1, {PhaseLine("train"), CheckpointLine(20)}), kStart).ok());
+      intake_
+          .AddEvents("w1", ParsedBatch(Events(1, {PhaseLine("train"), CheckpointLine(20)})), kStart)
+          .ok());
   EXPECT_EQ(jobs_.Get(job_id_)->checkpoint_step, 20);
   EXPECT_EQ(store_.LoadJobs().value().at(0), *jobs_.Get(job_id_)) << "stored with the events";
 }
 
 TEST_F(LineIntakeTest, ARepeatedEventCountsOnce) {
   const EventBatch batch = Events(1, {CheckpointLine(20)});
-  ASSERT_TRUE(intake_.AddEvents("w1", batch, kStart).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(batch), kStart).ok());
   const JobPtr before = jobs_.Get(job_id_);
-  ASSERT_TRUE(intake_.AddEvents("w1", batch, kStart).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(batch), kStart).ok());
   EXPECT_EQ(jobs_.Get(job_id_), before);
   EXPECT_EQ(store_.ReadEvents(job_id_, 0, 10).value().size(), 1u);
 }
@@ -93,7 +95,7 @@ TEST_F(LineIntakeTest, ARepeatedEventCountsOnce) {
 TEST_F(LineIntakeTest, OldEpochsAreEvidenceOnly) {
   Apply(MemberLost{ref_, "w1", "lease"});
   const JobPtr before = jobs_.Get(job_id_);
-  ASSERT_TRUE(intake_.AddEvents("w1", Events(1, {CheckpointLine(99)}), kStart).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(Events(1, {CheckpointLine(99)})), kStart).ok());
   ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"last words"})).ok());
   EXPECT_EQ(jobs_.Get(job_id_), before);
   EXPECT_EQ(store_.ReadEvents(job_id_, 0, 10).value().size(), 1u);
@@ -104,7 +106,7 @@ TEST_F(LineIntakeTest, ALateResultOfTheFinishedAttemptCounts) {
   Apply(ReportOf(*jobs_.Get(job_id_), "w1", ReportStatus::kSucceeded));
   TrainEvent result = EventOf(EventKind::kResult);
   result.metrics["eval_loss"] = 0.25;
-  ASSERT_TRUE(intake_.AddEvents("w1", Events(1, {EncodeEvent(result)}), kStart).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(Events(1, {EncodeEvent(result)})), kStart).ok());
   EXPECT_EQ(jobs_.Get(job_id_)->result.at("eval_loss"), 0.25);
   EXPECT_EQ(jobs_.Get(job_id_)->state, JobState::kSucceeded);
 }
@@ -112,11 +114,11 @@ TEST_F(LineIntakeTest, ALateResultOfTheFinishedAttemptCounts) {
 TEST_F(LineIntakeTest, AcksNameTheLastStoredLine) {
   EXPECT_TRUE(intake_.TakeAcks().empty());
   ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"a", "b"})).ok());
-  ASSERT_TRUE(intake_.AddEvents("w1", Events(1, {PhaseLine("prepare")}), kStart).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(Events(1, {PhaseLine("prepare")})), kStart).ok());
   auto acks = intake_.TakeAcks();
   ASSERT_EQ(acks.size(), 1u);
   EXPECT_EQ(acks[0].first, "w1");
-  EXPECT_EQ(acks[0].second.ref, ref_);
+  EXPECT_EQ(acks[0].second.attempt, ref_);
   EXPECT_EQ(acks[0].second.events_seq, 1u);
   EXPECT_EQ(acks[0].second.logs_seq, 2u);
   EXPECT_TRUE(intake_.TakeAcks().empty());
@@ -127,7 +129,7 @@ TEST_F(LineIntakeTest, AcksNameTheLastStoredLine) {
 TEST_F(LineIntakeTest, RefusedLinesAreNotAcknowledged) {
   store_.FailWrites(absl::ResourceExhaustedError("disk full"));
   EXPECT_FALSE(intake_.AddLogs("w1", Logs(1, {"a"})).ok());
-  EXPECT_FALSE(intake_.AddEvents("w1", Events(1, {CheckpointLine(3)}), kStart).ok());
+  EXPECT_FALSE(intake_.AddEvents("w1", ParsedBatch(Events(1, {CheckpointLine(3)})), kStart).ok());
   EXPECT_TRUE(intake_.TakeAcks().empty());
   EXPECT_EQ(jobs_.Get(job_id_)->checkpoint_step, 0);
   store_.FailWrites(absl::OkStatus());

@@ -31,12 +31,12 @@ class LogRetentionTest : public ::testing::Test {
   void Say(LogRetention* retention, const std::string& id, int count, absl::Time when) {
     LineIntake intake(&store_, &jobs_, retention);
     LogBatch batch;
-    batch.ref = {id, 1, 1};
+    batch.attempt = {id, 1, 1};
     batch.first_seq = next_[id];
     for (int i = 0; i < count; ++i) {
       std::string text = std::to_string(next_[id]++) + " ";
       text.resize(kTextBytes, 'x');
-      batch.items.push_back({0, "stdout", absl::ToUnixMillis(when), text});
+      batch.lines.push_back({0, LineStream::kStdout, absl::ToUnixMillis(when), text});
     }
     ASSERT_TRUE(intake.AddLogs("w1", batch).ok());
   }
@@ -126,7 +126,7 @@ TEST_F(LogRetentionTest, ARestartKnowsWhatIsStoredAndCountsAnOlderStore) {
                     kStart);
   LineWrite write;
   write.sender = {{jobs.All()[0]->job_id, 1, 1}, "w1"};
-  write.logs.push_back({1, 1, 0, "stdout", 5, std::string(kTextBytes, 'y')});
+  write.logs.push_back({1, 1, 0, LineStream::kStdout, 5, std::string(kTextBytes, 'y')});
   ASSERT_TRUE(old.PutLines(write).ok());
   LogRetention counted(LogLimits(), &old, &jobs);
   ASSERT_TRUE(counted.Load().ok());
@@ -159,11 +159,11 @@ TEST_F(LogRetentionTest, AJobKeepsItsNewestHundredThousandEvents) {
   LineIntake intake(&store_, &jobs_, &retention);
   const std::string id = AddJob("a");
   EventBatch batch;
-  batch.ref = {id, 1, 9};
-  batch.items.resize(1000, EventItem(0, "{}"));
+  batch.attempt = {id, 1, 9};
+  batch.lines.resize(1000, {.rank = 0, .text = "{}"});
   for (uint64_t i = 0; i < 102; ++i) {
     batch.first_seq = i * 1000;
-    ASSERT_TRUE(intake.AddEvents("w1", batch, kStart).ok());
+    ASSERT_TRUE(intake.AddEvents("w1", ParsedBatch(batch), kStart).ok());
   }
   const std::vector<EventLine> events = store_.ReadEvents(id, 0, 200'000).value();
   EXPECT_EQ(events.size(), 100'000u);

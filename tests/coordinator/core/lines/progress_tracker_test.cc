@@ -23,7 +23,7 @@ class ProgressTrackerTest : public ::testing::Test {
 
 TEST_F(ProgressTrackerTest, PhasesStartOverAndCountOnFirstArrival) {
   ASSERT_TRUE(Track(PhaseLine("prepare")));
-  EXPECT_EQ(job_.progress.phase, "prepare");
+  EXPECT_EQ(job_.progress.phase, Phase::kPrepare);
   EXPECT_FALSE(progressed()) << "beginning is not progress";
   TrainEvent event = EventOf(EventKind::kProgress);
   event.phase = "prepare";
@@ -41,7 +41,7 @@ TEST_F(ProgressTrackerTest, PhasesStartOverAndCountOnFirstArrival) {
 }
 
 TEST_F(ProgressTrackerTest, ReachingAPhaseAgainIsNoProgress) {
-  job_.phase_reached = 2;
+  job_.phase_reached = Phase::kTrain;
   Track(PhaseLine("train"));
   EXPECT_FALSE(progressed());
   Track(PhaseLine("finish"));
@@ -53,7 +53,7 @@ TEST_F(ProgressTrackerTest, AReferenceRecordIsProgressOnce) {
   event.phase = "reference";
   event.done = 100;
   event.total = 200;
-  job_.phase_reached = 1;
+  job_.phase_reached = Phase::kReference;
   Track(EncodeEvent(event));
   EXPECT_TRUE(progressed());
   job_.attempts.back().progressed = false;
@@ -62,7 +62,7 @@ TEST_F(ProgressTrackerTest, AReferenceRecordIsProgressOnce) {
 }
 
 TEST_F(ProgressTrackerTest, OnlyRecordsCountAsRecords) {
-  job_.phase_reached = 1;
+  job_.phase_reached = Phase::kReference;
   TrainEvent loading = EventOf(EventKind::kProgress);
   loading.phase = "reference";
   loading.done = 1 << 30;

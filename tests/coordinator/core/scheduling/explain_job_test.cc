@@ -51,7 +51,7 @@ TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
 
 TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
   Job job = RunningJob("j-1");
-  job.progress.phase = "train";
+  job.progress.phase = Phase::kTrain;
   job.progress.done = 5;
   job.progress.total = 9;
   job.progress.unit = "steps";
@@ -68,7 +68,7 @@ TEST(ExplainJob, ARunningJobSaysWhatItDoesAndHowOthersEnded) {
             "running: train, 5 of 9 steps; step 6: 1 of 4 micro-batches, forward: 7 of 18 layers");
   EXPECT_THAT(slow.details, Contains("last progress just now"));
   job.progress.activity.clear();
-  job.progress.phase = "reference";
+  job.progress.phase = Phase::kReference;
   job.progress.unit = "responses";
   EXPECT_EQ(ExplainJob(job, {.now = kStart}).standing, Standing::kRecords);
   EXPECT_EQ(ExplainJob(job, {.now = kStart}).text, "records: 5 of 9 present");
@@ -95,7 +95,8 @@ TEST(ExplainJob, EveryStateHasAWordAndStoppedOnesACommand) {
   EXPECT_EQ(ExplainJob(held, {}).standing, Standing::kHeld);
   EXPECT_EQ(ExplainJob(held, {}).next, "fpoctl release j-1");
   Job failed = RunningJob("j-1");
-  failed = After(failed, {ReportOf(failed, "w1", ReportStatus::kFailed, "invalid", "no file")});
+  failed =
+      After(failed, {ReportOf(failed, "w1", ReportStatus::kFailed, EndClass::kInvalid, "no file")});
   const Explanation e = ExplainJob(failed, {});
   EXPECT_EQ(e.standing, Standing::kFailed);
   EXPECT_EQ(e.next, "fpoctl retry j-1");

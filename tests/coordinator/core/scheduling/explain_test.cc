@@ -102,7 +102,7 @@ TEST(Explain, StatesNameTheWorkersTheyWaitFor) {
   job.state = JobState::kPausing;
   EXPECT_EQ(ExplainStopping(job), "pausing: waiting for w1, w2 to stop");
   job.attempts.back().members[0].state = MemberState::kGone;
-  job.attempts.back().end_class = "program";
+  job.attempts.back().end_class = EndClass::kProgram;
   job.attempts.back().end_message = "boom";
   EXPECT_EQ(ExplainRecovering(job),
             "recovering: attempt 1 ended (program: boom); waiting for w2 to stop");

@@ -10,7 +10,7 @@ JobPtr Ptr(Job job) { return std::make_shared<const Job>(std::move(job)); }
 
 JobPtr Running(const std::string& id, double step_seconds, int64_t steps_left) {
   Job job = RunningJob(id);
-  job.progress.phase = "train";
+  job.progress.phase = Phase::kTrain;
   job.progress.step = 10;
   job.progress.total_steps = 10 + steps_left;
   if (step_seconds > 0) job.progress.metrics["step_seconds"] = step_seconds;

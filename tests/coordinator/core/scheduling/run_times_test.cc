@@ -43,7 +43,7 @@ TEST(RunTimes, ARunningJobIsJudgedByItsPaceFirst) {
   EXPECT_EQ(EndEstimate(job, std::nullopt, kStart), std::nullopt);
   EXPECT_EQ(EndEstimate(job, absl::Minutes(7), kStart), kStart + absl::Minutes(7));
   EXPECT_EQ(EndEstimate(job, absl::Minutes(7), kStart + absl::Hours(1)), kStart + absl::Hours(1));
-  job.progress.phase = "train";
+  job.progress.phase = Phase::kTrain;
   job.progress.step = 4;
   job.progress.total_steps = 10;
   job.progress.metrics["step_seconds"] = 0.5;

@@ -40,9 +40,9 @@ Job FullJob() {
   job.requeues = 3;
   job.not_before = kStart + absl::Seconds(4);
   job.checkpoint_step = 500;
-  job.phase_reached = 2;
+  job.phase_reached = Phase::kTrain;
   job.reference_records = 77;
-  job.progress.phase = "train";
+  job.progress.phase = Phase::kTrain;
   job.progress.done = 8;
   job.progress.total = 9;
   job.progress.unit = "steps";
@@ -58,7 +58,7 @@ Job FullJob() {
   job.revision = 1234;
   Attempt& attempt = job.attempts.back();
   attempt.ended = kStart + absl::Microseconds(7);
-  attempt.end_class = "program";
+  attempt.end_class = EndClass::kProgram;
   attempt.end_message = "boom";
   attempt.end_step = 9;
   attempt.last_error = "err";

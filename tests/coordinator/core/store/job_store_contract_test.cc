@@ -31,7 +31,8 @@ class JobStoreContract : public ::testing::TestWithParam<const char*> {
     write.sender = {{job_id, attempt, 1}, "w1"};
     for (int i = 0; i < count; ++i) {
       const uint64_t cursor = first + static_cast<uint64_t>(i);
-      write.logs.push_back({cursor, attempt, 0, "stdout", 5, "line " + std::to_string(cursor)});
+      write.logs.push_back(
+          {cursor, attempt, 0, LineStream::kStdout, 5, "line " + std::to_string(cursor)});
     }
     write.position.next_log_seq = first + static_cast<uint64_t>(count);
     return write;
@@ -143,7 +144,7 @@ TEST_P(JobStoreContract, OldLogsGiveWayToOneGapLine) {
   ASSERT_TRUE(store_->PutLines(write).ok());
   ASSERT_TRUE(store_->PutLines(Logs("j-2", 1, 2)).ok());
   ASSERT_TRUE(store_->PutLogStock("j-2", {20, 5, 0, 0, 0}).ok());
-  const LogLine gap{4, 1, -1, kGapStream, 5, "gap: 4 lines"};
+  const LogLine gap{4, 1, -1, LineStream::kGap, 5, "gap: 4 lines"};
   const LogStock left{200, 5, 4, 4, 24};
   ASSERT_TRUE(store_->ReplaceLogs("j-1", gap, left).ok());
   const std::vector<LogLine> lines = store_->ReadLogs("j-1", {}).value();

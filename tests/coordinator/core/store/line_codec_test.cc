@@ -7,7 +7,8 @@ namespace fpo::coordinator {
 namespace {
 
 TEST(LineCodec, LinesReadBack) {
-  const LogLine log = {0, 2, 3, "stderr", 1'800'000'000'123, "text\twith \"everything\"\n"};
+  const LogLine log = {
+      0, 2, 3, LineStream::kStderr, 1'800'000'000'123, "text\twith \"everything\"\n"};
   EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value(), log);
   const EventLine event = {0, 1, -1, R"({"kind":"step"})"};
   EXPECT_EQ(DecodeEventLine(EncodeEventLine(event)).value(), event);
@@ -20,7 +21,7 @@ TEST(LineCodec, LinesReadBack) {
 }
 
 TEST(LineCodec, BytesThatAreNotUtf8BecomeReplacementCharacters) {
-  const LogLine log = {0, 1, 0, "stdout", 0, "ab\xff"};
+  const LogLine log = {0, 1, 0, LineStream::kStdout, 0, "ab\xff"};
   EXPECT_EQ(DecodeLogLine(EncodeLogLine(log)).value().text, "ab\xEF\xBF\xBD");
 }
 

@@ -16,7 +16,7 @@ TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
   write.sender = {LastAttemptRef(job), "w1"};
   write.position = {3, 2};
   write.events = {{1, 1, 0, "{}"}};
-  write.logs = {{1, 1, 0, "stdout", 5, "hello"}};
+  write.logs = {{1, 1, 0, LineStream::kStdout, 5, "hello"}};
   {
     auto store = RocksdbJobStore::Open(dir.path()).value();
     ASSERT_TRUE(store->CreateJob(job, {"r-1", "d", "j-1", kStart}).ok());

@@ -31,8 +31,8 @@ class AttemptControlTest : public ::testing::Test {
     return LastAttemptRef(*jobs_.Get(job_id));
   }
   void Report(const AttemptRef& ref, const std::string& worker, ReportStatus status,
-              const std::string& end_class = "") {
-    control_.OnReport({ref, worker, status, end_class, "message"}, std::nullopt, Now());
+              std::optional<EndClass> end_class = {}) {
+    control_.OnReport({{ref, status, end_class, "message"}, worker}, Now());
   }
   // A job running on w1.
   AttemptRef Run(const std::string& job_id) {
@@ -70,7 +70,7 @@ TEST_F(AttemptControlTest, AReservationHoldsSlotsAndAssignsEachMember) {
   EXPECT_EQ(Used("w2"), 1);
   const AssignCommand first = w1->All<AssignCommand>().at(0);
   const AssignCommand second = w2->All<AssignCommand>().at(0);
-  EXPECT_EQ(first.ref, ref);
+  EXPECT_EQ(first.attempt, ref);
   EXPECT_EQ(first.slots, 4);
   EXPECT_EQ(second.first_rank, 4);
   EXPECT_EQ(second.world_size, 5);
@@ -84,7 +84,7 @@ TEST_F(AttemptControlTest, ASingleRankNeedsNoRendezvousAndLaterAttemptsResume) {
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
   EXPECT_EQ(link->All<AssignCommand>().at(0).store_address, "");
-  Report(ref, "w1", ReportStatus::kFailed, "program");
+  Report(ref, "w1", ReportStatus::kFailed, EndClass::kProgram);
   Pass(absl::Seconds(1));
   EXPECT_EQ(State(job), JobState::kQueued);
   Reserve(job, {MemberOn("w1")});
@@ -95,7 +95,7 @@ TEST_F(AttemptControlTest, AKilledProcessIsRetriedWithinTwoSeconds) {
   Hello(HelloOf("w1"));
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
-  Report(ref, "w1", ReportStatus::kFailed, "program");
+  Report(ref, "w1", ReportStatus::kFailed, EndClass::kProgram);
   EXPECT_EQ(State(job), JobState::kRecovering);
   EXPECT_EQ(Used("w1"), 0);
   Pass(absl::Seconds(1));
@@ -278,7 +278,7 @@ TEST_F(AttemptControlTest, AnAttemptThatItsAgentNeverMentionsAgainIsRecovered) {
   leases_.Renew("w1", now_ + absl::Hours(1));
   Pass(options_.lease);
   EXPECT_NE(State(job), JobState::kRunning);
-  EXPECT_EQ(jobs_.Get(job)->attempts.at(0).end_class, "infrastructure");
+  EXPECT_EQ(jobs_.Get(job)->attempts.at(0).end_class, EndClass::kInfrastructure);
 }
 
 TEST_F(AttemptControlTest, AnAssignmentLostWithTheStreamIsSentAgain) {
@@ -288,7 +288,7 @@ TEST_F(AttemptControlTest, AnAssignmentLostWithTheStreamIsSentAgain) {
   auto again = Hello(HelloOf("w1"));
   ASSERT_EQ(again->sent().size(), 2u);
   EXPECT_TRUE(std::holds_alternative<WelcomeCommand>(again->sent()[0]));
-  EXPECT_EQ(again->All<AssignCommand>().at(0).ref, ref);
+  EXPECT_EQ(again->All<AssignCommand>().at(0).attempt, ref);
   EXPECT_EQ(State(job), JobState::kReserved);
 }
 
@@ -309,7 +309,7 @@ TEST_F(AttemptControlTest, NobodyAnswersAReservation) {
   leases_.Renew("w1", now_ + absl::Hours(1));
   Pass(options_.reservation);
   EXPECT_EQ(State(job), JobState::kQueued);
-  EXPECT_EQ(link->All<StopCommand>().at(0).ref, ref);
+  EXPECT_EQ(link->All<StopCommand>().at(0).attempt, ref);
 }
 
 TEST_F(AttemptControlTest, OneRefusalStopsTheOthers) {
@@ -333,7 +333,7 @@ TEST_F(AttemptControlTest, ABrokenGangIsStoppedWhole) {
   const std::string job = Submit(2);
   const AttemptRef ref = Reserve(job, {MemberOn("w1"), MemberOn("w2", 1, 1)});
   for (const char* worker : {"w1", "w2"}) Report(ref, worker, ReportStatus::kRunning);
-  Report(ref, "w1", ReportStatus::kFailed, "program");
+  Report(ref, "w1", ReportStatus::kFailed, EndClass::kProgram);
   EXPECT_EQ(w2->All<StopCommand>().at(0).grace, absl::ZeroDuration());
   Pass(absl::Seconds(1));
   EXPECT_EQ(State(job), JobState::kRecovering);
@@ -436,7 +436,8 @@ TEST_F(AttemptControlTest, CacheUseIsKept) {
   const std::string job = Submit();
   const AttemptRef ref = Run(job);
   const CacheUse cache = {10, 10, 0, "aa", "bb", 0.5};
-  control_.OnReport({ref, "w1", ReportStatus::kSucceeded, "", ""}, cache, Now());
+  control_.OnReport({{.attempt = ref, .status = ReportStatus::kSucceeded, .cache = cache}, "w1"},
+                    Now());
   EXPECT_EQ(jobs_.Get(job)->progress.cache, cache);
   EXPECT_EQ(store_.LoadJobs().value().at(0).progress.cache, cache) << "stored with the report";
 }

@@ -15,8 +15,9 @@ class CoordinatorMetricsTest : public ::testing::Test {
  protected:
   void Report(ReportStatus status) {
     const JobPtr job = coordinator_->GetJob("tiny").value();
-    coordinator_->Report({LastAttemptRef(*job), "w1", status, "", ""},
-                         CacheUse{4, 3, 1, "aa", "bb", 0.5});
+    const CacheUse cache{4, 3, 1, "aa", "bb", 0.5};
+    coordinator_->Report(
+        {{.attempt = LastAttemptRef(*job), .status = status, .cache = cache}, "w1"});
   }
 
   FakeClock clock_{kStart};
@@ -51,7 +52,9 @@ TEST_F(CoordinatorMetricsTest, AJobHasSeriesOnlyWhileItRuns) {
   const JobPtr job = coordinator_->GetJob("tiny").value();
   const AttemptRef ref = LastAttemptRef(*job);
   ASSERT_TRUE(
-      coordinator_->AddEvents("w1", {ref, 1, {{0, PhaseLine("train")}, {0, StepLine(7, 9, 0.5)}}})
+      coordinator_
+          ->AddEvents("w1",
+                      {{ref, 1, {{.text = PhaseLine("train")}, {.text = StepLine(7, 9, 0.5)}}}})
           .ok());
   const std::string id = "{job=\"" + job->job_id + "\"}";
   std::string text = registry_.Text();
@@ -67,7 +70,7 @@ TEST_F(CoordinatorMetricsTest, AJobHasSeriesOnlyWhileItRuns) {
         std::string("fpo_job_submissions_total{result=\"created\"} 1")}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
-  ASSERT_TRUE(coordinator_->AddEvents("w1", {ref, 3, {{0, PhaseLine("finish")}}}).ok());
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {{ref, 3, {{.text = PhaseLine("finish")}}}}).ok());
   text = registry_.Text();
   EXPECT_THAT(text, HasSubstr("phase=\"finish\"} 1"));
   EXPECT_THAT(text, Not(HasSubstr("phase=\"train\"")));

@@ -42,8 +42,9 @@ TEST_F(StatusPageTest, ShowsJobsQueueAndWorkers) {
 }
 
 TEST_F(StatusPageTest, ShowsOneJobWithItsCurves) {
-  EventBatch batch{LastAttemptRef(*coordinator_->GetJob(id_).value()), 1, {}};
-  for (int64_t step = 1; step <= 3; ++step) batch.items.push_back({0, StepLine(step, 9, 0.5)});
+  EventBatch batch{{LastAttemptRef(*coordinator_->GetJob(id_).value()), 1}};
+  for (int64_t step = 1; step <= 3; ++step)
+    batch.lines.push_back({.rank = 0, .text = StepLine(step, 9, 0.5)});
   ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
   EXPECT_EQ(json::parse(Ask("/api/job", "id=" + id_).body)["job"]["job_id"], id_);
   EXPECT_EQ(json::parse(Ask("/api/metrics", "id=tiny").body)["series"][0]["values"].size(), 3u);

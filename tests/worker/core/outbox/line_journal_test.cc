@@ -9,7 +9,7 @@ namespace fpo::worker {
 namespace {
 
 Line Text(const std::string& text) {
-  return {.rank = 1, .stream = "stdout", .time_unix_ms = 5, .text = text};
+  return {.rank = 1, .stream = LineStream::kStdout, .time_unix_ms = 5, .text = text};
 }
 
 class LineJournalTest : public ::testing::Test {

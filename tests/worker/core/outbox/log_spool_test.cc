@@ -22,8 +22,10 @@ class LogSpoolTest : public ::testing::Test {
             .total_bytes_max = total};
   }
   static Line MakeLine(int number) {
-    return {
-        .rank = 1, .stream = "stdout", .time_unix_ms = 5, .text = "line " + std::to_string(number)};
+    return {.rank = 1,
+            .stream = LineStream::kStdout,
+            .time_unix_ms = 5,
+            .text = "line " + std::to_string(number)};
   }
   static void Fill(LogSpool* spool, int first, int last) {
     for (int i = first; i <= last; ++i) spool->Append(MakeLine(i));
@@ -41,7 +43,7 @@ class LogSpoolTest : public ::testing::Test {
   static std::vector<std::string> ReadAll(LogSpool* spool, uint64_t from, size_t bytes = 200) {
     std::vector<std::string> texts;
     while (from < spool->end_seq()) {
-      const LineBatch batch = spool->Read(from, bytes);
+      const SpoolRead batch = spool->Read(from, bytes);
       EXPECT_EQ(batch.first_seq, from);
       EXPECT_FALSE(batch.lines.empty());
       for (const Line& line : batch.lines) texts.push_back(line.text);
@@ -71,7 +73,7 @@ TEST_F(LogSpoolTest, GivesBackEveryLineInOrderFromMemoryFilesAndTail) {
 TEST_F(LogSpoolTest, KeepsTextWithNewlinesAndEmptyStreams) {
   LogSpool spool(Small());
   Fill(&spool, 1, 20);
-  const Line odd{.rank = -1, .stream = "", .time_unix_ms = 9, .text = "a\nb\n"};
+  const Line odd{.rank = -1, .stream = {}, .time_unix_ms = 9, .text = "a\nb\n"};
   spool.Append(odd);
   Fill(&spool, 22, 60);
   EXPECT_EQ(spool.Read(21, 1).lines.front(), odd);
@@ -115,7 +117,7 @@ TEST_F(LogSpoolTest, AGapAtTheEndIsAcknowledgedByItsOneLine) {
   while (spool.bytes() > 500) spool.Append(MakeLine(0));  // until the tail was flushed, in vain
   uint64_t last = 0;
   for (uint64_t from = 1; from < spool.end_seq();) {
-    const LineBatch batch = spool.Read(from, 100);
+    const SpoolRead batch = spool.Read(from, 100);
     last = batch.first_seq + batch.lines.size() - 1;
     from = batch.next_seq;
   }

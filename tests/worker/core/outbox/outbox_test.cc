@@ -13,8 +13,8 @@
 namespace fpo::worker {
 namespace {
 
-const AttemptId kFirst{"job-1", 1, 1};
-const AttemptId kSecond{"job-2", 1, 4};
+const AttemptRef kFirst{"job-1", 1, 1};
+const AttemptRef kSecond{"job-2", 1, 4};
 
 class OutboxTest : public ::testing::Test {
  protected:
@@ -23,7 +23,7 @@ class OutboxTest : public ::testing::Test {
     outbox_.StartSession();
   }
 
-  static Report MakeReport(ReportStatus status, const AttemptId& id = kFirst) {
+  static Report MakeReport(ReportStatus status, const AttemptRef& id = kFirst) {
     Report report;
     report.attempt = id;
     report.status = status;
@@ -44,7 +44,7 @@ class OutboxTest : public ::testing::Test {
     return said;
   }
   static Line Text(const std::string& text) {
-    return {.rank = 0, .stream = "stdout", .time_unix_ms = 1, .text = text};
+    return {.rank = 0, .stream = LineStream::kStdout, .time_unix_ms = 1, .text = text};
   }
   using Said = std::vector<std::string>;
 
@@ -118,7 +118,7 @@ TEST_F(OutboxTest, ForgetsAnAttemptOnceEverythingIsConfirmed) {
   outbox_.AddReport(MakeReport(ReportStatus::kSucceeded), true);
   outbox_.Close(kFirst);
   EXPECT_EQ(Drain(), (Said{"l:a", "final"}));
-  EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptId>{kFirst});
+  EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptRef>{kFirst});
   outbox_.OnBeatSent(1);
   outbox_.OnBeatAnswered(1);
   EXPECT_TRUE(outbox_.Attempts().empty()) << "its end is known";
@@ -130,7 +130,7 @@ TEST_F(OutboxTest, ForgetsAnAttemptOnceEverythingIsConfirmed) {
 TEST_F(OutboxTest, ARefusalIsSentButNotARunningAttempt) {
   outbox_.AddReport(MakeReport(ReportStatus::kRefused, kSecond), false);
   outbox_.Close(kSecond);
-  EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptId>{kFirst});
+  EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptRef>{kFirst});
   EXPECT_EQ(Drain(), Said{"final"});
   outbox_.OnBeatSent(1);
   outbox_.OnBeatAnswered(1);
@@ -172,7 +172,7 @@ TEST(OutboxGapTest, DroppedEventsBecomeAWarningEvent) {
   outbox.Open(kFirst);
   outbox.StartSession();
   for (int i = 0; i < 300; ++i) {
-    outbox.AddEvent(kFirst, {.rank = 0, .stream = "", .time_unix_ms = 0, .text = "{}"});
+    outbox.AddEvent(kFirst, {.rank = 0, .stream = {}, .time_unix_ms = 0, .text = "{}"});
   }
   int warnings = 0;
   while (const std::optional<Outgoing> next = outbox.Next(absl::Now())) {

@@ -82,11 +82,11 @@ TEST(RankCgroupTest, AnOutOfMemoryKillOfAnyMemberIsOfClassMemoryWithThePeak) {
   command.cgroups = &tree;
   const RankExit exit = (*RankProcess::Start(spawner, command, sink))->Wait();
   EXPECT_EQ(ReadWhole(folder / "rank/cgroup.procs"), "0") << "it joined before it ran";
-  EXPECT_EQ(EndClass(exit), "memory") << "the rank lost a helper and gave up";
+  EXPECT_EQ(EndClassOf(exit), EndClass::kMemory) << "the rank lost a helper and gave up";
   EXPECT_THAT(ExitWords(exit), HasSubstr("for lack of memory, peak 3072 MiB"));
   tree.events = "oom 0\noom_kill 0\n";
   const RankExit fine = (*RankProcess::Start(spawner, command, sink))->Wait();
-  EXPECT_EQ(EndClass(fine), "program");
+  EXPECT_EQ(EndClassOf(fine), EndClass::kProgram);
 }
 
 TEST(RankCgroupTest, ARankThatCannotJoinDoesNotStart) {
@@ -148,9 +148,9 @@ class RealCgroupTest : public ::testing::Test {
   }
   pid_t Runner(size_t line) {
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    while (sink_.lines("stdout").size() <= line && absl::Now() < deadline) usleep(1000);
+    while (sink_.lines(LineStream::kStdout).size() <= line && absl::Now() < deadline) usleep(1000);
     int pid = 0;
-    EXPECT_TRUE(absl::SimpleAtoi(sink_.lines("stdout").at(line), &pid));
+    EXPECT_TRUE(absl::SimpleAtoi(sink_.lines(LineStream::kStdout).at(line), &pid));
     return pid;
   }
 
@@ -165,7 +165,7 @@ TEST_F(RealCgroupTest, ARunawayThatForgotItsOriginDiesWithItsRank) {
     RankCommand command = Runaway(end);
     command.cgroups = tree_.get();
     auto process = *RankProcess::Start(spawner_, command, sink_);
-    const pid_t runner = Runner(sink_.lines("stdout").size());
+    const pid_t runner = Runner(sink_.lines(LineStream::kStdout).size());
     EXPECT_TRUE(IsAlive(runner));
     if (std::string(end) == "sleep 1000") process->Stop(absl::ZeroDuration());
     EXPECT_TRUE(process->Wait().gone);

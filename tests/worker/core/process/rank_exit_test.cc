@@ -12,40 +12,48 @@ RankExit Code(int code) { return {.code = code}; }
 RankExit Signal(int signal) { return {.signal = signal}; }
 
 TEST(RankExitTest, EveryExitCodeHasItsClass) {
-  const std::pair<int, const char*> rows[] = {
-      {0, "done"},    {1, "program"},        {2, "infrastructure"},  {3, "invalid"},
-      {4, "invalid"}, {5, "memory"},         {6, "infrastructure"},  {7, "infrastructure"},
-      {8, "program"}, {9, "infrastructure"}, {10, "infrastructure"}, {93, "invalid"},
-      {42, "program"}};
-  for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClass(Code(code)), end_class) << code;
+  const std::pair<int, EndClass> rows[] = {{0, EndClass::kDone},
+                                           {1, EndClass::kProgram},
+                                           {2, EndClass::kInfrastructure},
+                                           {3, EndClass::kInvalid},
+                                           {4, EndClass::kInvalid},
+                                           {5, EndClass::kMemory},
+                                           {6, EndClass::kInfrastructure},
+                                           {7, EndClass::kInfrastructure},
+                                           {8, EndClass::kProgram},
+                                           {9, EndClass::kInfrastructure},
+                                           {10, EndClass::kInfrastructure},
+                                           {93, EndClass::kInvalid},
+                                           {42, EndClass::kProgram}};
+  for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClassOf(Code(code)), end_class) << code;
 }
 
 TEST(RankExitTest, SignalsOfItsOwnMakingAreTheProgramsFault) {
   for (int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
-    EXPECT_EQ(EndClass(Signal(signal)), "program") << signal;
+    EXPECT_EQ(EndClassOf(Signal(signal)), EndClass::kProgram) << signal;
   }
-  EXPECT_EQ(EndClass(Signal(SIGKILL)), "infrastructure");
-  EXPECT_EQ(EndClass(Signal(SIGTERM)), "infrastructure");
+  EXPECT_EQ(EndClassOf(Signal(SIGKILL)), EndClass::kInfrastructure);
+  EXPECT_EQ(EndClassOf(Signal(SIGTERM)), EndClass::kInfrastructure);
   RankExit starved = Signal(SIGKILL);
   starved.out_of_memory = true;
-  EXPECT_EQ(EndClass(starved), "memory");
+  EXPECT_EQ(EndClassOf(starved), EndClass::kMemory);
   starved.peak_bytes = int64_t{5} << 30;
   EXPECT_THAT(ExitWords(starved), ::testing::HasSubstr("for lack of memory, peak 5120 MiB"));
   RankExit gave_up = Code(1);
   gave_up.out_of_memory = true;
-  EXPECT_EQ(EndClass(gave_up), "memory") << "a process it started was killed";
+  EXPECT_EQ(EndClassOf(gave_up), EndClass::kMemory) << "a process it started was killed";
 }
 
 TEST(RankExitTest, WhatTheAgentStoppedWasAskedFor) {
   RankExit stopped = Signal(SIGKILL);
   stopped.stopped = true;
-  EXPECT_EQ(EndClass(stopped), "asked");
+  EXPECT_EQ(EndClassOf(stopped), EndClass::kAsked);
   RankExit checkpoint = Code(7);
   checkpoint.stopped = true;
-  EXPECT_EQ(EndClass(checkpoint), "asked");
+  EXPECT_EQ(EndClassOf(checkpoint), EndClass::kAsked);
   RankExit finished = Code(0);
   finished.stopped = true;
-  EXPECT_EQ(EndClass(finished), "done");
+  EXPECT_EQ(EndClassOf(finished), EndClass::kDone);
 }
 
 TEST(RankExitTest, OnlyItsOwnCodeIsADeviceFault) {

@@ -37,7 +37,7 @@ TEST_F(RankGroupTest, IsDoneWhenAllRanksAre) {
 TEST_F(RankGroupTest, TheFirstFailureStopsTheOthersAndTellsTheStory) {
   const absl::Time start = absl::Now();
   const GroupEnd group = Run({{"hang"}, {"exit-5 no memory left"}, {"hang"}});
-  EXPECT_EQ(group.end.end_class, "memory");
+  EXPECT_EQ(group.end.end_class, EndClass::kMemory);
   EXPECT_THAT(group.end.message, HasSubstr("train, rank 1: exit code 5"));
   EXPECT_THAT(group.end.message, HasSubstr("no memory left"));
   EXPECT_LT(absl::Now() - start, absl::Seconds(15));
@@ -46,20 +46,20 @@ TEST_F(RankGroupTest, TheFirstFailureStopsTheOthersAndTellsTheStory) {
 TEST_F(RankGroupTest, AGroupThatFallsSilentIsTakenForHung) {
   const GroupEnd group = RunRankGroup({"train", &output_, &output_, absl::Milliseconds(300)},
                                       {FakeTrainer({"ignore-term"})}, &processes_);
-  EXPECT_EQ(group.end.end_class, "infrastructure");
+  EXPECT_EQ(group.end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(group.end.message, HasSubstr("train: silent for 300ms"));
 }
 
 TEST_F(RankGroupTest, StopEndsIt) {
   processes_.Stop(absl::ZeroDuration());
-  EXPECT_EQ(Run({{"hang"}}).end.end_class, "asked");
+  EXPECT_EQ(Run({{"hang"}}).end.end_class, EndClass::kAsked);
 }
 
 TEST_F(RankGroupTest, AProgramThatCannotRunIsTheHostsFault) {
   RankCommand command = FakeTrainer({});
   command.spawn.argv = {"/nowhere"};
   const GroupEnd group = RunRankGroup({"train", &output_, &output_}, {command}, &processes_);
-  EXPECT_EQ(group.end.end_class, "infrastructure");
+  EXPECT_EQ(group.end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(group.end.message, HasSubstr("/nowhere"));
 }
 

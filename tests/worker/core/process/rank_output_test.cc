@@ -22,7 +22,7 @@ class RankOutputTest : public ::testing::Test {
     return std::get<LogBatch>(*next);
   }
 
-  const AttemptId id_{"job-1", 1, 1};
+  const AttemptRef id_{"job-1", 1, 1};
   fpo::testing::AgentParts parts_;
   RankOutput output_{id_, -1, &parts_.outbox, &parts_.metrics};
 };
@@ -32,7 +32,7 @@ TEST_F(RankOutputTest, PassesLinesAndEventsOn) {
   step.kind = EventKind::kStep;
   step.metrics["pairs"] = 4;
   output_.OnEvent(2, step, "{json}");
-  output_.OnLine(2, "stdout", "hello");
+  output_.OnLine(2, LineStream::kStdout, "hello");
   output_.Note("from the agent");
   const LineBatch events = Next();
   ASSERT_EQ(events.lines.size(), 1u);
@@ -40,16 +40,16 @@ TEST_F(RankOutputTest, PassesLinesAndEventsOn) {
   EXPECT_EQ(events.lines[0].rank, 2);
   const LineBatch logs = Next();
   ASSERT_EQ(logs.lines.size(), 2u);
-  EXPECT_EQ(logs.lines[0].stream, "stdout");
+  EXPECT_EQ(logs.lines[0].stream, LineStream::kStdout);
   EXPECT_GT(logs.lines[0].time_unix_ms, 0);
-  EXPECT_EQ(logs.lines[1].stream, "agent");
+  EXPECT_EQ(logs.lines[1].stream, LineStream::kAgent);
   EXPECT_EQ(logs.lines[1].rank, -1);
   EXPECT_NE(parts_.registry.Text().find("fpo_train_pairs_total 4"), std::string::npos);
 }
 
 TEST_F(RankOutputTest, TheErrorEventIsTheLastWordElseTheEndOfStderr) {
-  for (int i = 0; i < 9; ++i) output_.OnLine(0, "stderr", "line " + std::to_string(i));
-  output_.OnLine(0, "stdout", "not this");
+  for (int i = 0; i < 9; ++i) output_.OnLine(0, LineStream::kStderr, "line " + std::to_string(i));
+  output_.OnLine(0, LineStream::kStdout, "not this");
   EXPECT_EQ(output_.LastWords(0), "line 4\nline 5\nline 6\nline 7\nline 8");
   TrainEvent error;
   error.kind = EventKind::kError;

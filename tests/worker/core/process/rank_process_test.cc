@@ -42,11 +42,13 @@ TEST_F(RankProcessTest, BringsLinesAndEventsThenTheExit) {
   const RankExit exit = process->Wait();
   EXPECT_EQ(exit.code, 0);
   EXPECT_TRUE(exit.gone);
-  EXPECT_THAT(sink_.lines("stdout"), ElementsAre("out 0", "out 1", "out 2", "no newline"));
-  EXPECT_THAT(sink_.lines("stderr"), ElementsAre("err 0", "err 1", "err 2"));
+  EXPECT_THAT(sink_.lines(LineStream::kStdout),
+              ElementsAre("out 0", "out 1", "out 2", "no newline"));
+  EXPECT_THAT(sink_.lines(LineStream::kStderr), ElementsAre("err 0", "err 1", "err 2"));
   ASSERT_EQ(sink_.events().size(), 1u);
   EXPECT_EQ(sink_.events()[0].step, 1);
-  EXPECT_THAT(sink_.lines("agent"), ElementsAre("1 lines on descriptor 3 were no events"));
+  EXPECT_THAT(sink_.lines(LineStream::kAgent),
+              ElementsAre("1 lines on descriptor 3 were no events"));
 }
 
 TEST_F(RankProcessTest, TellsEveryExitCode) {
@@ -81,7 +83,7 @@ TEST_F(RankProcessTest, StopLetsItFinishWithinTheGrace) {
   const RankExit exit = process->Wait();
   EXPECT_EQ(exit.code, 7);
   EXPECT_TRUE(exit.stopped);
-  EXPECT_THAT(sink_.lines("stderr"), ElementsAre("stopping"));
+  EXPECT_THAT(sink_.lines(LineStream::kStderr), ElementsAre("stopping"));
 }
 
 TEST_F(RankProcessTest, StopKillsWhatIgnoresIt) {

@@ -64,7 +64,7 @@ TEST_F(ScoreProcessTest, AProcessThatEndsWhileLoadingSaysWhy) {
   ScoreProcess scorer = Make("\"score\":\"exit-5 no memory for the model\"");
   EXPECT_EQ(scorer.Start().code(), absl::StatusCode::kAborted);
   ASSERT_TRUE(scorer.failure().has_value());
-  EXPECT_EQ(scorer.failure()->end_class, "memory");
+  EXPECT_EQ(scorer.failure()->end_class, EndClass::kMemory);
   EXPECT_THAT(scorer.failure()->message, HasSubstr("no memory for the model"));
 }
 
@@ -72,14 +72,14 @@ TEST_F(ScoreProcessTest, AProcessThatDiesWhileScoringSaysHow) {
   ScoreProcess scorer = Make("\"score-command\":\"segv\"");
   ASSERT_TRUE(scorer.Start().ok());
   EXPECT_FALSE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
-  EXPECT_EQ(scorer.failure()->end_class, "program");
+  EXPECT_EQ(scorer.failure()->end_class, EndClass::kProgram);
 }
 
 TEST_F(ScoreProcessTest, AnUnaskedEndIsAFault) {
   ScoreProcess scorer = Make("\"score-command\":\"exit-0\"");
   ASSERT_TRUE(scorer.Start().ok());
   EXPECT_FALSE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
-  EXPECT_EQ(scorer.failure()->end_class, "program");
+  EXPECT_EQ(scorer.failure()->end_class, EndClass::kProgram);
 }
 
 TEST_F(ScoreProcessTest, OneThatHangsIsEndedAndSaysSo) {
@@ -89,7 +89,7 @@ TEST_F(ScoreProcessTest, OneThatHangsIsEndedAndSaysSo) {
     if (status.ok()) status = scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << when;
     ASSERT_TRUE(scorer.failure().has_value());
-    EXPECT_EQ(scorer.failure()->end_class, "infrastructure");
+    EXPECT_EQ(scorer.failure()->end_class, EndClass::kInfrastructure);
     EXPECT_THAT(scorer.failure()->message, HasSubstr("silent for 300ms, taken for hung"));
   }
 }

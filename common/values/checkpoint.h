@@ -6,7 +6,7 @@
 
 #include "absl/time/time.h"
 
-namespace fpo::coordinator {
+namespace fpo {
 
 // A checkpoint that was accepted under the epoch that wrote it; nothing else is one.
 struct Checkpoint {
@@ -32,6 +32,5 @@ struct BadCheckpoint {
 
   bool operator==(const BadCheckpoint&) const = default;
 };
-inline constexpr size_t kBadCheckpointsKept = 20;
 
-}  // namespace fpo::coordinator
+}  // namespace fpo

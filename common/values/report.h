@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/values/attempt_ref.h"
+#include "common/values/cache_use.h"
+#include "common/values/end_class.h"
+
+namespace fpo {
+
+enum class ReportStatus {
+  kAccepted,   // slots held, will start
+  kRefused,    // cannot run it here; the message says why
+  kRunning,    // preflight passed
+  kSucceeded,  // the message is for what a user should know of a success
+  kFailed,     // end_class and message say how
+  kStopped,    // after StopCommand or a kill: no process is left
+};
+
+template <>
+struct EnumNames<ReportStatus> {
+  static constexpr absl::string_view kNames[] = {"accepted",  "refused", "running",
+                                                 "succeeded", "failed",  "stopped"};
+};
+
+// What a worker says about its part of an attempt.
+struct Report {
+  AttemptRef attempt;
+  ReportStatus status = ReportStatus::kAccepted;
+  std::optional<EndClass> end_class = {};  // of kFailed
+  std::string message = {};
+  std::optional<CacheUse> cache = {};
+  std::string prepared = {};  // hex digest of the token files; empty: not there yet
+};
+
+// The worker takes no more work, and what runs should go elsewhere.
+struct Closing {
+  std::string why;
+};
+
+}  // namespace fpo

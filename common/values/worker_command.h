@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/values/attempt_ref.h"
+
+// What the coordinator tells a worker.
+namespace fpo {
+
+// The first message of a session: what becomes of the attempts the worker said it runs.
+struct WelcomeCommand {
+  std::vector<AttemptRef> adopt;  // continue
+  std::vector<AttemptRef> kill;   // stop at once: nothing they write can count
+  absl::Duration beat;            // between heartbeats
+  absl::Duration lease;  // without an answered heartbeat for this long the worker publishes nothing
+};
+
+struct BeatAckCommand {
+  uint64_t seq = 0;
+};
+
+struct AssignCommand {
+  AttemptRef attempt;
+  std::string config_json;  // the effective job
+  int32_t slots = 1;        // on this worker
+  int32_t first_rank = 0;
+  int32_t world_size = 1;
+  bool resume = false;             // an earlier attempt may have left checkpoints
+  int64_t discard_after_step = 0;  // checkpoints of later steps are not wanted; 0: all are
+  std::string store_address;       // rank 0's rendezvous, host:port; empty with one worker
+  std::string owner = {};
+};
+
+struct StopCommand {
+  AttemptRef attempt;
+  absl::Duration grace;  // SIGTERM, then SIGKILL after this; zero: kill at once
+  std::string reason;
+};
+
+// Lines up to these numbers are durable.
+struct AckCommand {
+  AttemptRef attempt = {};
+  uint64_t events_seq = 0;
+  uint64_t logs_seq = 0;
+};
+
+// Checkpoint folders of a job that does not run.
+struct KeepCheckpointsCommand {
+  std::string job_id = {};
+  std::vector<std::string> remove = {};  // already gone is fine
+  std::vector<std::string> pin = {};     // retention leaves them alone
+  std::vector<std::string> unpin = {};
+};
+
+// Files that a user waits for; the answer is a PushArtifact call.
+struct ServeArtifactCommand {
+  std::string transfer_id = {};
+  std::string folder = {};  // absolute
+  bool checkpoint = false;  // else the output folder of a job
+  std::string file = {};    // as listed; empty: the list
+  int64_t offset = 0;       // the user has so many bytes of it
+};
+
+using WorkerCommand = std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand,
+                                   AckCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
+
+}  // namespace fpo
