@@ -48,6 +48,7 @@ const std::vector<Layer>& Layers() {
       {"common/values/",
        {"common/values/"},
        {"grpc", "google/", "torch/", "ATen/", "rocksdb/", "nlohmann/"}},
+      {"common/wire/", {"common/", "proto/"}, {"grpc", "torch/", "ATen/", "rocksdb/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"common/rpc/", {"common/", "proto/fpo/v1/error.pb.h"}, {"torch/", "ATen/", "rocksdb/"}},
       {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
@@ -215,6 +216,11 @@ TEST(Architecture, IncludesFollowTheLayerTable) {
         allowed =
             allowed && !StartsWith(name, "common/rpc/") && !StartsWith(name, "common/rocksdb/");
       }
+      // Who does not see the messages does not see what they become either.
+      const bool sees_messages =
+          std::any_of(layer->allowed.begin(), layer->allowed.end(),
+                      [](const char* prefix) { return std::string(prefix) == "proto/"; });
+      if (!sees_messages) allowed = allowed && !StartsWith(name, "common/wire/");
       if (!allowed)
         Complain(file, i, "layers",
                  "must not include " + name + "; depend on an interface of its own layer");

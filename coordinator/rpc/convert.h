@@ -1,8 +1,8 @@
 #pragma once
 
-#include <optional>
-
 #include "absl/status/statusor.h"
+#include "common/wire/wire_time.h"
+#include "common/wire/worker_wire.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/jobs/job_intake.h"
@@ -15,24 +15,21 @@
 #include "coordinator/core/scheduling/queue_forecast.h"
 #include "coordinator/core/store/job_store.h"
 #include "coordinator/core/workers/artifact_place.h"
-#include "coordinator/core/workers/attempt_control.h"
-#include "coordinator/core/workers/worker_link.h"
 #include "coordinator/core/workers/worker_registry.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 #include "proto/fpo/v1/job.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
 
-// The one place that knows both the messages and the core's values.
+// The messages and what is the coordinator's alone; what it shares with others is in common/wire.
 namespace fpo::coordinator {
 
-void SetTime(absl::Time time, google::protobuf::Timestamp* proto);
+using fpo::FromProto;
+using fpo::ToProto;
+
 fpo::v1::Job ToProto(const Job& job);
 fpo::v1::LogLine ToProto(const LogLine& line);
 fpo::v1::JobEvent ToProto(const EventLine& line);
 fpo::v1::Worker ToProto(const WorkerView& worker);
-fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
-fpo::v1::Checkpoint ToProto(const Checkpoint& checkpoint);
-fpo::v1::BadCheckpoint ToProto(const BadCheckpoint& bad);
 fpo::v1::AuditEntry ToProto(const AuditEntry& entry);
 AuditFilter FromProto(const fpo::v1::ListAuditRequest& request);
 fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
@@ -43,7 +40,6 @@ void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsRespons
 void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json: a page of 500 configurations would not fit a message.
 fpo::v1::Job ToListedProto(const Job& job);
-fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
 
 ArtifactAsk FromProto(const fpo::v1::ReadArtifactRequest& request);
 // Takes the contents of what an agent pushed.
@@ -57,13 +53,5 @@ SubmitAsk FromProto(const fpo::v1::SubmitRequest& request);
 RetryAsk FromProto(const fpo::v1::RetryJobRequest& request);
 // InvalidArgument for a mode that is none.
 absl::StatusOr<WorkerMode> FromProto(const fpo::v1::SetWorkerModeRequest& request);
-AttemptRef FromProto(const fpo::v1::AttemptRef& ref);
-WorkerHello FromProto(const fpo::v1::Hello& hello);
-EventBatch FromProto(const fpo::v1::EventBatch& batch);
-LogBatch FromProto(const fpo::v1::LogBatch& batch);
-// InvalidArgument for a status that is none.
-absl::StatusOr<MemberReport> FromProto(const fpo::v1::AttemptReport& report,
-                                       const std::string& worker);
-std::optional<CacheUse> CacheUseOf(const fpo::v1::AttemptReport& report);
 
 }  // namespace fpo::coordinator

@@ -71,15 +71,6 @@ void Fill(const Preview& preview, pb::ValidateResponse* response) {
   response->set_files(preview.files);
 }
 
-pb::BadCheckpoint ToProto(const BadCheckpoint& bad) {
-  pb::BadCheckpoint proto;
-  proto.set_step(bad.step);
-  proto.set_attempt(bad.attempt);
-  proto.set_why(bad.why);
-  SetTime(bad.found, proto.mutable_found());
-  return proto;
-}
-
 pb::AuditEntry ToProto(const AuditEntry& entry) {
   pb::AuditEntry proto;
   proto.set_cursor(entry.cursor);
@@ -100,8 +91,7 @@ AuditFilter FromProto(const pb::ListAuditRequest& request) {
   filter.before = request.before();
   filter.limit = request.limit() <= 0 ? kAuditMax : std::min(request.limit(), kAuditMax);
   if (request.has_since()) {
-    filter.since = absl::FromUnixSeconds(request.since().seconds()) +
-                   absl::Nanoseconds(request.since().nanos());
+    filter.since = TimeOf(request.since());
   }
   return filter;
 }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/convert.h"
@@ -124,7 +125,9 @@ grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServer
     FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
     FPO_ASSIGN_OR_RETURN(const WorkerView worker,
                          parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
-    entry->detail = pb::SetWorkerModeRequest::Mode_Name(request->mode());
+    // "DRAIN"
+    entry->detail = std::string(
+        absl::StripPrefix(pb::SetWorkerModeRequest::Mode_Name(request->mode()), "MODE_"));
     *response->mutable_worker() = ToProto(worker);
     return absl::OkStatus();
   };

@@ -7,7 +7,7 @@
 #include "common/observe/log.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
-#include "coordinator/rpc/convert.h"
+#include "common/wire/worker_wire.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -117,8 +117,8 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
       parts_.coordinator->Beat(worker_id_, link_.get(), message.beat().seq());
       return absl::OkStatus();
     case pb::WorkerMessage::kReport: {
-      FPO_ASSIGN_OR_RETURN(const MemberReport report, FromProto(message.report(), worker_id_));
-      parts_.coordinator->Report(report);
+      FPO_ASSIGN_OR_RETURN(Report report, FromProto(message.report()));
+      parts_.coordinator->Report({std::move(report), worker_id_});
       return absl::OkStatus();
     }
     case pb::WorkerMessage::kEvents:

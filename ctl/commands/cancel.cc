@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
@@ -25,11 +26,11 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
   const pb::Job& job = answer.job();
   // The service leaves an ended job as it is. Already cancelled is what was asked for; the others
   // are not.
-  if (job.state() == pb::SUCCEEDED || job.state() == pb::FAILED) {
+  if (job.state() == pb::JOB_STATE_SUCCEEDED || job.state() == pb::JOB_STATE_FAILED) {
     const std::string& id = job.job_id();
     return WithErrorInfo(
         absl::FailedPreconditionError(absl::StrCat("job ", id, " cannot be cancelled: it is ",
-                                                   pb::JobState_Name(job.state()), " already")),
+                                                   TextOf(job.state()), " already")),
         {.reason = ErrorReason::kJobTerminal,
          .hint = absl::StrCat("fpoctl describe ", id),
          .ids = {id}});
@@ -39,8 +40,8 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
   } else if (session.settings().quiet) {
     session.out << job.job_id() << "\n";
   } else {
-    session.out << "job " << job.job_id() << " is " << pb::JobState_Name(job.state());
-    if (job.state() == pb::CANCELLING)
+    session.out << "job " << job.job_id() << " is " << TextOf(job.state());
+    if (job.state() == pb::JOB_STATE_CANCELLING)
       session.out << "; wait for its end: fpoctl wait " << job.job_id();
     session.out << "\n";
   }

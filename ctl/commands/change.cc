@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
@@ -21,8 +22,7 @@ void PrintChanged(Session& session, const pb::ChangeJobResponse& answer, const s
   } else if (session.settings().quiet) {
     session.out << job.job_id() << "\n";
   } else {
-    session.out << "job " << job.job_id() << " is " << pb::JobState_Name(job.state()) << more
-                << "\n";
+    session.out << "job " << job.job_id() << " is " << TextOf(job.state()) << more << "\n";
   }
 }
 
@@ -33,7 +33,7 @@ absl::StatusOr<ExitCode> Change(Session& session, Call call) {
     pb::ChangeJobRequest request;
     request.set_job_id(id);
     FPO_ASSIGN_OR_RETURN(const pb::ChangeJobResponse answer, (coordinator.*call)(request));
-    const bool stops = answer.job().state() == pb::PAUSING;
+    const bool stops = answer.job().state() == pb::JOB_STATE_PAUSING;
     PrintChanged(
         session, answer,
         stops ? absl::StrCat("; its slots are free once it is PAUSED: fpoctl explain ", id) : "");

@@ -29,7 +29,7 @@ absl::StatusOr<std::vector<std::string>> LabelledJobs(CoordinatorClient& coordin
   FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, coordinator.ListJobs(request));
   std::vector<std::string> ids;
   for (const pb::Job& job : answer.jobs()) {
-    if (job.kind() != "reference") ids.push_back(job.job_id());
+    if (job.kind() != pb::JOB_KIND_REFERENCE) ids.push_back(job.job_id());
   }
   std::reverse(ids.begin(), ids.end());
   if (!ids.empty()) return ids;
@@ -42,11 +42,11 @@ absl::StatusOr<std::vector<std::string>> LabelledJobs(CoordinatorClient& coordin
 absl::Status NothingToCompare(CoordinatorClient& coordinator) {
   pb::ListJobsRequest request;
   request.set_page_size(kComparedJobsMax);
-  request.add_states(pb::SUCCEEDED);
+  request.add_states(pb::JOB_STATE_SUCCEEDED);
   FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, coordinator.ListJobs(request));
   std::vector<std::string> ids;
   for (const pb::Job& job : answer.jobs()) {
-    if (job.kind() == "train" && ids.size() < 2) ids.push_back(job.job_id());
+    if (job.kind() == pb::JOB_KIND_TRAIN && ids.size() < 2) ids.push_back(job.job_id());
   }
   const std::string message = "compare: name the jobs to compare, or a label with --label";
   if (ids.empty()) {

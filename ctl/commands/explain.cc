@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
@@ -21,7 +22,7 @@ absl::StatusOr<ExitCode> RunExplain(Session& session) {
   } else if (session.settings().quiet) {
     session.out << answer.word() << "\n";
   } else {
-    session.out << pb::JobState_Name(answer.state()) << "  " << OneLine(answer.text()) << "\n";
+    session.out << TextOf(answer.state()) << "  " << OneLine(answer.text()) << "\n";
     for (const std::string& detail : answer.details())
       session.out << "  " << OneLine(detail) << "\n";
     if (!answer.next().empty()) session.out << "next: " << OneLine(answer.next()) << "\n";

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
@@ -39,8 +40,7 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
     (*request.mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
   }
   for (const std::string& name : invocation.GetAll("state")) {
-    pb::JobState state = pb::JOB_STATE_UNSPECIFIED;
-    if (pb::JobState_Parse(name, &state)) request.add_states(state);
+    if (const auto state = FromName<JobState>(name)) request.add_states(ToProto(*state));
   }
   const int64_t limit = invocation.GetCount("limit", kDefaultJobs);
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));

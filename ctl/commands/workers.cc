@@ -1,4 +1,5 @@
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
@@ -43,7 +44,7 @@ absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mod
   } else if (session.settings().quiet) {
     session.out << worker.worker_id() << "\n";
   } else {
-    session.out << "worker " << worker.worker_id() << " is " << worker.state();
+    session.out << "worker " << worker.worker_id() << " is " << TextOf(worker.state());
     if (worker.jobs_size() > 0) session.out << ", " << worker.slots_used() << " slots still used";
     session.out << "\n";
   }
@@ -51,15 +52,15 @@ absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mod
 }
 
 absl::StatusOr<ExitCode> RunWorkersDrain(Session& session) {
-  return SetMode(session, pb::SetWorkerModeRequest::DRAIN);
+  return SetMode(session, pb::SetWorkerModeRequest::MODE_DRAIN);
 }
 
 absl::StatusOr<ExitCode> RunWorkersCordon(Session& session) {
-  return SetMode(session, pb::SetWorkerModeRequest::CORDON);
+  return SetMode(session, pb::SetWorkerModeRequest::MODE_CORDON);
 }
 
 absl::StatusOr<ExitCode> RunWorkersUndrain(Session& session) {
-  return SetMode(session, pb::SetWorkerModeRequest::OPEN);
+  return SetMode(session, pb::SetWorkerModeRequest::MODE_OPEN);
 }
 
 absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/wire/enums.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/rpc/convert.h"
@@ -71,7 +72,7 @@ class Following {
       return ExitCode::kTimeout;
     }
     session_.err << "job " << request_.job_id << " is "
-                 << (last_ ? pb::JobState_Name(last_->state()) : std::string("not answered for"))
+                 << (last_ ? TextOf(last_->state()) : "not answered for")
                  << " at the timeout; go on with: fpoctl wait " << request_.job_id << "\n";
     return ExitCode::kTimeout;
   }

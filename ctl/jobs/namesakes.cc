@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/show/text_layout.h"
 
 namespace fpo::ctl {
@@ -19,7 +20,7 @@ constexpr int kNamesakesMax = 100;
 constexpr size_t kNamedMax = 3;
 
 std::string WithState(const pb::Job& job) {
-  return absl::StrCat(job.job_id(), " (", pb::JobState_Name(job.state()), ")");
+  return absl::StrCat(job.job_id(), " (", TextOf(job.state()), ")");
 }
 
 // The other jobs of the name, newest first.
@@ -58,10 +59,10 @@ absl::Status NoteNamesakes(Session& session, CoordinatorClient& coordinator, con
 
 absl::StatusOr<pb::Job> WithResult(Session& session, CoordinatorClient& coordinator,
                                    const pb::Job& job) {
-  if (job.state() != pb::FAILED && job.state() != pb::CANCELLED) return job;
+  if (job.state() != pb::JOB_STATE_FAILED && job.state() != pb::JOB_STATE_CANCELLED) return job;
   FPO_ASSIGN_OR_RETURN(const std::vector<pb::Job> others, Namesakes(session, coordinator, job));
   for (const pb::Job& other : others) {
-    if (other.state() != pb::SUCCEEDED) continue;
+    if (other.state() != pb::JOB_STATE_SUCCEEDED) continue;
     session.err << "note: the newest job named " << OneLine(job.name()) << ", " << WithState(job)
                 << ", has no result; this is that of " << WithState(other) << "\n";
     return other;

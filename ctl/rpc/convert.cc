@@ -1,11 +1,11 @@
 #include "ctl/rpc/convert.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/show/human.h"
 
 namespace fpo::ctl {
@@ -44,14 +44,14 @@ AttemptView AttemptViewOf(const pb::Attempt& attempt) {
   view.workers.assign(attempt.workers().begin(), attempt.workers().end());
   view.started = TimeOf(attempt.has_started(), attempt.started());
   view.ended = TimeOf(attempt.has_ended(), attempt.ended());
-  view.end_class = attempt.end_class();
+  view.end_class = std::string(TextOf(attempt.end_class()));
   view.end_message = attempt.end_message();
   return view;
 }
 
 ProgressView ProgressViewOf(const pb::JobProgress& progress) {
   ProgressView view;
-  view.phase = progress.phase();
+  view.phase = std::string(TextOf(progress.phase()));
   view.done = progress.done();
   view.total = progress.total();
   view.unit = progress.unit();
@@ -81,11 +81,11 @@ JobView ViewOf(const pb::Job& job) {
   JobView view;
   view.job_id = job.job_id();
   view.name = job.name();
-  view.kind = job.kind();
+  view.kind = std::string(TextOf(job.kind()));
   view.method = job.method();
   ReadConfig(job.spec().config_json(), &view);
   view.owner = job.spec().owner();
-  view.state = pb::JobState_Name(job.state());
+  view.state = std::string(TextOf(job.state()));
   view.reason = job.reason();
   for (const pb::Attempt& attempt : job.attempts()) view.attempts.push_back(AttemptViewOf(attempt));
   view.restarts_used = job.restarts_used();
@@ -111,11 +111,11 @@ JobView ViewOf(const pb::Job& job) {
 
 // "cuda", or "cuda: 8 x NVIDIA H100 80GB HBM3, 80 GiB".
 std::string DeviceText(const pb::Worker& worker) {
-  if (worker.devices().empty()) return worker.device();
+  if (worker.devices().empty()) return std::string(TextOf(worker.device()));
   const pb::Device& first = worker.devices(0);
   bool same = true;
   for (const pb::Device& device : worker.devices()) same &= device.name() == first.name();
-  return absl::StrCat(worker.device(), ": ", worker.devices_size(), " x ",
+  return absl::StrCat(TextOf(worker.device()), ": ", worker.devices_size(), " x ",
                       same ? first.name() : "GPUs", ", ",
                       HumanBytes(static_cast<double>(first.memory_bytes())));
 }
@@ -124,7 +124,7 @@ WorkerView ViewOf(const pb::Worker& worker) {
   WorkerView view;
   view.worker_id = worker.worker_id();
   view.host = worker.host();
-  view.state = worker.state();
+  view.state = std::string(TextOf(worker.state()));
   view.slots = worker.slots();
   view.slots_used = worker.slots_used();
   view.device = DeviceText(worker);
@@ -178,14 +178,6 @@ CacheStatsView ViewOf(const pb::StatsResponse& stats) {
   return view;
 }
 
-std::string AnswerJson(const google::protobuf::Message& answer) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  std::string json;
-  // Fails only for messages with Any or broken timestamps, which none of ours has.
-  const auto status = google::protobuf::util::MessageToJsonString(answer, &json, options);
-  return status.ok() ? json : "{}";
-}
+std::string AnswerJson(const google::protobuf::Message& answer) { return WireJson(answer); }
 
 }  // namespace fpo::ctl

@@ -14,7 +14,8 @@ namespace pb = fpo::v1;
 constexpr size_t kItemsMax = 1024;
 
 bool IsTerminal(const pb::Job& job) {
-  return job.state() == pb::SUCCEEDED || job.state() == pb::FAILED || job.state() == pb::CANCELLED;
+  return job.state() == pb::JOB_STATE_SUCCEEDED || job.state() == pb::JOB_STATE_FAILED ||
+         job.state() == pb::JOB_STATE_CANCELLED;
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ AgentSession::AgentSession(pb::WorkerControl::Stub* stub, const std::string& nam
   hello.set_instance_id(instance);
   hello.set_host("h");
   hello.set_slots(1);
-  hello.set_device("cpu");
+  hello.set_device(pb::DEVICE_KIND_CPU);
   (*hello.mutable_labels())["zombie"] = name;
   for (const pb::AttemptRef& ref : running) *hello.add_running() = ref;
   stream_->Write(message);
@@ -43,7 +43,7 @@ void AgentSession::Report(const pb::AttemptRef& ref, pb::AttemptReport::Status s
   pb::WorkerMessage message;
   *message.mutable_report()->mutable_attempt() = ref;
   message.mutable_report()->set_status(status);
-  message.mutable_report()->set_end_class("program");
+  message.mutable_report()->set_end_class(pb::END_CLASS_PROGRAM);
   stream_->Write(message);
 }
 

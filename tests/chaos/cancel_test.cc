@@ -78,7 +78,7 @@ TEST_F(CancelChaos, EveryKindOfRankEndsInTime) {
   for (const auto& [how, id] : ids) EXPECT_EQ(service_.Ctl({"cancel", id}).code, 0);
   while (took.size() < ids.size() && absl::Now() < begin + absl::Seconds(Grace() + 20)) {
     for (const auto& [how, id] : ids) {
-      if (took.count(how) == 0 && user.Get(id).state() == pb::CANCELLED) {
+      if (took.count(how) == 0 && user.Get(id).state() == pb::JOB_STATE_CANCELLED) {
         took[how] = absl::Now() - begin;
         EXPECT_TRUE(ProcessesWith("FPO_ATTEMPT=" + id).empty()) << how << " left processes";
       }
@@ -117,15 +117,15 @@ TEST_F(CancelChaos, AWorkerThatNeverConfirmsIsClosed) {
   ASSERT_TRUE(user.stub().Submit(&context, request, &submitted).ok());
   pb::CoordinatorMessage message;
   ASSERT_TRUE(session.Await(pb::CoordinatorMessage::kAssign, &message));
-  session.Report(message.assign().attempt(), pb::AttemptReport::ACCEPTED);
-  session.Report(message.assign().attempt(), pb::AttemptReport::RUNNING);
+  session.Report(message.assign().attempt(), pb::AttemptReport::STATUS_ACCEPTED);
+  session.Report(message.assign().attempt(), pb::AttemptReport::STATUS_RUNNING);
   std::atomic<bool> stop = false;
   std::thread beats([&] {
     for (; !stop; Pause(absl::Milliseconds(200))) session.Beat();
   });
   const absl::Time begin = absl::Now();
   EXPECT_EQ(service_.Ctl({"cancel", submitted.job_id(), "--now"}).code, 0);
-  while (user.Get(submitted.job_id()).state() != pb::CANCELLED &&
+  while (user.Get(submitted.job_id()).state() != pb::JOB_STATE_CANCELLED &&
          absl::Now() < begin + absl::Seconds(90)) {
     Pause(absl::Milliseconds(100));
   }

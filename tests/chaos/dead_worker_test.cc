@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/deadline.h"
+#include "common/wire/enums.h"
 #include "gtest/gtest.h"
 #include "tests/chaos/service_chaos.h"
 #include "tests/chaos/tcp_proxy.h"
@@ -61,7 +62,7 @@ class DeadWorker : public ::testing::Test {
     SetDeadline(&context, absl::Seconds(10));
     pb::ListWorkersResponse answer;
     EXPECT_TRUE(user_->stub().ListWorkers(&context, {}, &answer).ok());
-    return answer.workers().empty() ? "" : answer.workers(0).state();
+    return answer.workers().empty() ? "" : std::string(TextOf(answer.workers(0).state()));
   }
   // How long until `done`; a minute when it never is.
   template <typename Done>
@@ -106,7 +107,7 @@ TEST_F(DeadWorker, ASilentHostIsFencedALittleAfterItsLease) {
   ASSERT_EQ(old_ranks.size(), 1u);
   proxy_->Silence(true);
   const absl::Duration fenced =
-      Takes([&] { return user_->Get(id).attempts(0).end_class() == "infrastructure"; });
+      Takes([&] { return user_->Get(id).attempts(0).end_class() == pb::END_CLASS_INFRASTRUCTURE; });
   EXPECT_GE(fenced, absl::Seconds(lease_ - 2)) << "not before the lease";
   EXPECT_LE(fenced, absl::Seconds(lease_ + 2));
   EXPECT_EQ(ProcessesWith(absl::StrCat("FPO_ATTEMPT=", id, "/1/")), old_ranks)

@@ -47,7 +47,8 @@ void HistoryWitness::Look(const pb::Job& job) {
   for (int i = 0; i < std::min(job.attempts_size(), before.attempts_size()); ++i) {
     const pb::Attempt& was = before.attempts(i);
     if (was.epoch() != job.attempts(i).epoch()) say("an attempt changed its epoch");
-    if (!was.end_class().empty() && was.end_class() != job.attempts(i).end_class()) {
+    if (was.end_class() != pb::END_CLASS_UNSPECIFIED &&
+        was.end_class() != job.attempts(i).end_class()) {
       say("an attempt's end was rewritten");
     }
   }

@@ -114,8 +114,9 @@ std::vector<std::string> CheckHistory(const std::vector<pb::Job>& jobs) {
       wrong.push_back(absl::StrCat(job.job_id(), ": ", what));
     };
     if (!ids.insert(job.job_id()).second) say("listed twice");
-    const bool terminal =
-        job.state() == pb::SUCCEEDED || job.state() == pb::FAILED || job.state() == pb::CANCELLED;
+    const bool terminal = job.state() == pb::JOB_STATE_SUCCEEDED ||
+                          job.state() == pb::JOB_STATE_FAILED ||
+                          job.state() == pb::JOB_STATE_CANCELLED;
     if (terminal != job.has_ended()) say("a terminal state and its time do not agree");
     uint64_t epoch = 0;
     for (int i = 0; i < job.attempts_size(); ++i) {
@@ -124,15 +125,15 @@ std::vector<std::string> CheckHistory(const std::vector<pb::Job>& jobs) {
       if (attempt.epoch() <= epoch) say("an epoch did not grow");
       epoch = attempt.epoch();
       const bool over = i + 1 < job.attempts_size() || terminal;
-      if (over && attempt.end_class().empty()) {
+      if (over && attempt.end_class() == pb::END_CLASS_UNSPECIFIED) {
         say(absl::StrCat("attempt ", i + 1, " is over and does not say how"));
       }
-      if (attempt.end_class() == "done" && job.state() != pb::SUCCEEDED) {
+      if (attempt.end_class() == pb::END_CLASS_DONE && job.state() != pb::JOB_STATE_SUCCEEDED) {
         say("an attempt has a result, the job has not succeeded");
       }
     }
-    if (job.state() == pb::SUCCEEDED &&
-        (job.attempts().empty() || job.attempts().rbegin()->end_class() != "done")) {
+    if (job.state() == pb::JOB_STATE_SUCCEEDED &&
+        (job.attempts().empty() || job.attempts().rbegin()->end_class() != pb::END_CLASS_DONE)) {
       say("succeeded without an attempt that did");
     }
   }

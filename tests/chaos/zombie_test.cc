@@ -51,13 +51,13 @@ class Zombie {
       return 1;
     }
     session.Checkpoint(ref, 2, 20);
-    session.Report(ref, pb::AttemptReport::SUCCEEDED);
+    session.Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
     session.Beat();
     pb::CoordinatorMessage ack;  // everything above was handled
     if (!session.Await(pb::CoordinatorMessage::kBeatAck, &ack)) return Failed("no answer");
     const pb::Job job = user_.Get(id);
     // On a busy host even the first checkpoint may come after the lease: that is refused too.
-    const bool believed = job.checkpoint_step() > 10 || job.state() == pb::SUCCEEDED;
+    const bool believed = job.checkpoint_step() > 10 || job.state() == pb::JOB_STATE_SUCCEEDED;
     if (believed) ADD_FAILURE() << job.ShortDebugString();
     refused_ += !believed;
     Cancel(id);
@@ -71,8 +71,8 @@ class Zombie {
     pb::CoordinatorMessage message;
     if (!session.Await(pb::CoordinatorMessage::kAssign, &message)) return false;
     *ref = message.assign().attempt();
-    session.Report(*ref, pb::AttemptReport::ACCEPTED);
-    session.Report(*ref, pb::AttemptReport::RUNNING);
+    session.Report(*ref, pb::AttemptReport::STATUS_ACCEPTED);
+    session.Report(*ref, pb::AttemptReport::STATUS_RUNNING);
     session.Checkpoint(*ref, 1, 10);
     session.Beat();
     // The coordinator ends the session.

@@ -155,20 +155,20 @@ TEST_F(ProgramTest, ARunningAttemptIsAdoptedAfterAKill) {
   const std::string id = user_->Submit("tiny");
   auto worker = std::make_unique<ScriptedWorker>(&user_->worker(), HelloOf("w1"));
   const pb::AttemptRef ref = worker->Await(pb::CoordinatorMessage::kAssign).assign().attempt();
-  worker->Report(ref, pb::AttemptReport::RUNNING);
+  worker->Report(ref, pb::AttemptReport::STATUS_RUNNING);
   worker->Event(ref, 1, CheckpointLine(40));
   worker->Log(ref, 1, {"one", "two"});
   worker->Await(pb::CoordinatorMessage::kAck);
-  ASSERT_TRUE(user_->Reaches(id, pb::RUNNING));
+  ASSERT_TRUE(user_->Reaches(id, pb::JOB_STATE_RUNNING));
   Kill();
   Start();
-  EXPECT_EQ(user_->Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(user_->Get(id).state(), pb::JOB_STATE_RUNNING);
   worker = std::make_unique<ScriptedWorker>(&user_->worker(), HelloOf("w1", 1, {FromProto(ref)}));
   EXPECT_EQ(worker->Await(pb::CoordinatorMessage::kWelcome).welcome().adopt_size(), 1);
   worker->Log(ref, 1, {"one", "two", "three"});
   worker->Await(pb::CoordinatorMessage::kAck);
-  worker->Report(ref, pb::AttemptReport::SUCCEEDED);
-  ASSERT_TRUE(user_->Reaches(id, pb::SUCCEEDED));
+  worker->Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
+  ASSERT_TRUE(user_->Reaches(id, pb::JOB_STATE_SUCCEEDED));
   EXPECT_EQ(user_->Get(id).attempts_size(), 1);
   EXPECT_EQ(user_->Get(id).checkpoint_step(), 40);
   grpc::ClientContext context;
@@ -189,13 +189,13 @@ TEST_F(ProgramTest, AnAttemptWhoseWorkerNeverComesBackIsQueuedAfterTheWindow) {
   const std::string id = user_->Submit("tiny");
   auto worker = std::make_unique<ScriptedWorker>(&user_->worker(), HelloOf("w1"));
   worker->Report(worker->Await(pb::CoordinatorMessage::kAssign).assign().attempt(),
-                 pb::AttemptReport::RUNNING);
-  ASSERT_TRUE(user_->Reaches(id, pb::RUNNING));
+                 pb::AttemptReport::STATUS_RUNNING);
+  ASSERT_TRUE(user_->Reaches(id, pb::JOB_STATE_RUNNING));
   Kill();
   Start();
-  EXPECT_EQ(user_->Get(id).state(), pb::RUNNING);
-  EXPECT_TRUE(user_->Reaches(id, pb::QUEUED));
-  EXPECT_EQ(user_->Get(id).attempts(0).end_class(), "infrastructure");
+  EXPECT_EQ(user_->Get(id).state(), pb::JOB_STATE_RUNNING);
+  EXPECT_TRUE(user_->Reaches(id, pb::JOB_STATE_QUEUED));
+  EXPECT_EQ(user_->Get(id).attempts(0).end_class(), pb::END_CLASS_INFRASTRUCTURE);
 }
 
 }  // namespace

@@ -239,8 +239,9 @@ grpc::Status FakeCoordinator::CancelJob(grpc::ServerContext*, const pb::CancelJo
   absl::MutexLock lock(&mutex_);
   cancels_.push_back(*request);
   const pb::JobState state = response->job().state();
-  if (state == pb::SUCCEEDED || state == pb::FAILED) return grpc::Status::OK;
-  response->mutable_job()->set_state(request->now() ? pb::CANCELLED : pb::CANCELLING);
+  if (state == pb::JOB_STATE_SUCCEEDED || state == pb::JOB_STATE_FAILED) return grpc::Status::OK;
+  response->mutable_job()->set_state(request->now() ? pb::JOB_STATE_CANCELLED
+                                                    : pb::JOB_STATE_CANCELLING);
   return grpc::Status::OK;
 }
 

@@ -25,28 +25,28 @@ grpc::Status FakeCoordinator::Change(const std::string& job_id, pb::JobState sta
 
 grpc::Status FakeCoordinator::HoldJob(grpc::ServerContext*, const pb::ChangeJobRequest* request,
                                       pb::ChangeJobResponse* response) {
-  return Change(request->job_id(), pb::HELD, response);
+  return Change(request->job_id(), pb::JOB_STATE_HELD, response);
 }
 
 grpc::Status FakeCoordinator::ReleaseJob(grpc::ServerContext*, const pb::ChangeJobRequest* request,
                                          pb::ChangeJobResponse* response) {
-  return Change(request->job_id(), pb::QUEUED, response);
+  return Change(request->job_id(), pb::JOB_STATE_QUEUED, response);
 }
 
 grpc::Status FakeCoordinator::PauseJob(grpc::ServerContext*, const pb::ChangeJobRequest* request,
                                        pb::ChangeJobResponse* response) {
-  return Change(request->job_id(), pb::PAUSING, response);
+  return Change(request->job_id(), pb::JOB_STATE_PAUSING, response);
 }
 
 grpc::Status FakeCoordinator::ResumeJob(grpc::ServerContext*, const pb::ChangeJobRequest* request,
                                         pb::ChangeJobResponse* response) {
-  return Change(request->job_id(), pb::QUEUED, response);
+  return Change(request->job_id(), pb::JOB_STATE_QUEUED, response);
 }
 
 grpc::Status FakeCoordinator::SetPriority(grpc::ServerContext*,
                                           const pb::SetPriorityRequest* request,
                                           pb::ChangeJobResponse* response) {
-  const grpc::Status status = Change(request->job_id(), pb::QUEUED, response);
+  const grpc::Status status = Change(request->job_id(), pb::JOB_STATE_QUEUED, response);
   response->mutable_job()->set_priority(request->priority());
   return status;
 }
@@ -109,7 +109,7 @@ grpc::Status FakeCoordinator::SetWorkerMode(grpc::ServerContext*,
                                             const pb::SetWorkerModeRequest* request,
                                             pb::SetWorkerModeResponse* response) {
   response->mutable_worker()->set_worker_id(request->worker_id());
-  response->mutable_worker()->set_state("drained");
+  response->mutable_worker()->set_state(pb::WORKER_STATE_DRAINED);
   return grpc::Status::OK;
 }
 

@@ -46,7 +46,7 @@ pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
   job.set_job_id(job_id);
   job.set_name("tiny-fpo");
   job.set_state(state);
-  job.set_kind("train");
+  job.set_kind(pb::JOB_KIND_TRAIN);
   job.set_method("fpo");
   job.mutable_spec()->set_owner("ann");
   job.mutable_spec()->set_config_json(
@@ -60,22 +60,23 @@ pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
   attempt.add_workers("w1");
   attempt.mutable_started()->set_seconds(kSampleStart + 2);
   pb::JobProgress& progress = *job.mutable_progress();
-  progress.set_phase("train");
+  progress.set_phase(pb::PHASE_TRAIN);
   progress.set_done(63);
   progress.set_total(120);
   progress.set_unit("steps");
   progress.set_step(63);
   progress.set_total_steps(120);
   (*progress.mutable_metrics())["loss"] = 0.63214;
-  if (state == pb::SUCCEEDED || state == pb::FAILED || state == pb::CANCELLED) {
+  if (state == pb::JOB_STATE_SUCCEEDED || state == pb::JOB_STATE_FAILED ||
+      state == pb::JOB_STATE_CANCELLED) {
     job.mutable_ended()->set_seconds(kSampleStart + 194);
     attempt.mutable_ended()->set_seconds(kSampleStart + 194);
-    attempt.set_end_class(state == pb::SUCCEEDED ? "done"
-                          : state == pb::FAILED  ? "program"
-                                                 : "asked");
+    attempt.set_end_class(state == pb::JOB_STATE_SUCCEEDED ? pb::END_CLASS_DONE
+                          : state == pb::JOB_STATE_FAILED  ? pb::END_CLASS_PROGRAM
+                                                           : pb::END_CLASS_ASKED);
   }
-  if (state == pb::SUCCEEDED) (*job.mutable_result())["eval_rewards/accuracies"] = 0.913;
-  if (state == pb::FAILED) job.set_reason("program: loss is not finite at step 64");
+  if (state == pb::JOB_STATE_SUCCEEDED) (*job.mutable_result())["eval_rewards/accuracies"] = 0.913;
+  if (state == pb::JOB_STATE_FAILED) job.set_reason("program: loss is not finite at step 64");
   return job;
 }
 

@@ -31,18 +31,20 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
     lease_ = options_.welcome_time;
   }
   stream_ = stub_->Session(&context_);
-  pb::WorkerMessage hello;
-  *hello.mutable_hello() = options_.hello;
-  for (const AttemptRef& id : listener_->RunningAttempts()) {
-    *hello.mutable_hello()->add_running() = ToProto(id);
-  }
+  WorkerHello hello = options_.hello;
+  hello.running = listener_->RunningAttempts();
+  pb::WorkerMessage first;
+  *first.mutable_hello() = ToProto(hello);
   beat_thread_ = std::thread([this] { Beat(); });
-  Write(hello);
+  Write(first);
   for (pb::CoordinatorMessage message; stream_->Read(&message);) {
-    if (message.has_welcome() && !send_thread_.joinable()) {
-      Welcome(message.welcome(), on_welcome);
+    const std::optional<WorkerCommand> command = FromProto(message);
+    if (!command) continue;  // of a newer coordinator
+    const auto* welcome = std::get_if<WelcomeCommand>(&*command);
+    if (welcome != nullptr && !send_thread_.joinable()) {
+      Welcome(*welcome, on_welcome);
     } else {
-      Take(message);
+      Take(*command);
     }
   }
   over_.request_stop();
@@ -59,42 +61,34 @@ bool CoordinatorSession::Write(const pb::WorkerMessage& message) {
   return stream_->Write(message);
 }
 
-void CoordinatorSession::Welcome(const pb::Welcome& welcome,
+void CoordinatorSession::Welcome(const WelcomeCommand& welcome,
                                  const std::function<void()>& on_welcome) {
-  const absl::Duration lease = absl::Milliseconds(welcome.lease_ms());
   on_welcome();
   // Before the first beat: what the listener counts by beats starts anew.
-  listener_->OnConnected(FromProto(welcome.kill()), lease);
+  listener_->OnConnected(welcome.kill, welcome.lease);
   {
     absl::MutexLock lock(&mutex_);
     welcomed_ = true;
-    beat_interval_ =
-        std::clamp(absl::Milliseconds(welcome.beat_interval_ms()), kShortestBeat, kLongestBeat);
-    lease_ = std::max(lease, beat_interval_ * 2);
+    beat_interval_ = std::clamp(welcome.beat, kShortestBeat, kLongestBeat);
+    lease_ = std::max(welcome.lease, beat_interval_ * 2);
     last_answered_ = absl::Now();
   }
   send_thread_ = std::thread([this] { Send(); });
 }
 
-void CoordinatorSession::Take(const pb::CoordinatorMessage& message) {
-  switch (message.kind_case()) {
-    case pb::CoordinatorMessage::kBeatAck:
-      return TakeBeatAck(message.beat_ack().seq());
-    case pb::CoordinatorMessage::kAssign:
-      return listener_->OnAssign(FromProto(message.assign()));
-    case pb::CoordinatorMessage::kStop:
-      return listener_->OnStop(FromProto(message.stop().attempt()),
-                               absl::Milliseconds(message.stop().grace_ms()),
-                               message.stop().reason());
-    case pb::CoordinatorMessage::kAck:
-      return listener_->OnAck(FromProto(message.ack().attempt()), message.ack().events_seq(),
-                              message.ack().logs_seq());
-    case pb::CoordinatorMessage::kKeepCheckpoints:
-      return listener_->OnCheckpointOrder(FromProto(message.keep_checkpoints()));
-    case pb::CoordinatorMessage::kServeArtifact:
-      return options_.on_serve(FromProto(message.serve_artifact()));
-    default:
-      return;  // of a newer coordinator
+void CoordinatorSession::Take(const WorkerCommand& command) {
+  if (const auto* ack = std::get_if<BeatAckCommand>(&command)) {
+    TakeBeatAck(ack->seq);
+  } else if (const auto* assign = std::get_if<AssignCommand>(&command)) {
+    listener_->OnAssign(*assign);
+  } else if (const auto* stop = std::get_if<StopCommand>(&command)) {
+    listener_->OnStop(stop->attempt, stop->grace, stop->reason);
+  } else if (const auto* lines = std::get_if<AckCommand>(&command)) {
+    listener_->OnAck(lines->attempt, lines->events_seq, lines->logs_seq);
+  } else if (const auto* keep = std::get_if<KeepCheckpointsCommand>(&command)) {
+    listener_->OnCheckpointOrder(*keep);
+  } else if (const auto* serve = std::get_if<ServeArtifactCommand>(&command)) {
+    options_.on_serve(*serve);
   }
 }
 

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/values/worker_hello.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/artifact.h"
 #include "worker/core/coordinator_link.h"
@@ -26,7 +27,7 @@ namespace fpo::worker {
 class CoordinatorSession {
  public:
   struct Options {
-    fpo::v1::Hello hello;  // without running attempts
+    WorkerHello hello;  // without running attempts
     absl::Duration welcome_time;
     std::function<void(const ServeArtifactCommand&)> on_serve;  // returns at once
   };
@@ -49,8 +50,8 @@ class CoordinatorSession {
   };
 
   bool Write(const fpo::v1::WorkerMessage& message);
-  void Welcome(const fpo::v1::Welcome& welcome, const std::function<void()>& on_welcome);
-  void Take(const fpo::v1::CoordinatorMessage& message);
+  void Welcome(const WelcomeCommand& welcome, const std::function<void()>& on_welcome);
+  void Take(const WorkerCommand& command);
   void TakeBeatAck(uint64_t seq);
   void Beat();
   void Send();

@@ -18,7 +18,6 @@
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/process/stop_wait.h"
 #include "worker/rpc/artifact_sender.h"
-#include "worker/rpc/convert.h"
 #include "worker/rpc/coordinator_session.h"
 
 namespace fpo::worker {
@@ -62,26 +61,9 @@ struct GrpcCoordinatorLink::State {
   std::atomic<bool> connected = false;
   std::thread thread;
 
-  fpo::v1::Hello MakeHello() const;
   bool Connect();
   void Run();
 };
-
-fpo::v1::Hello GrpcCoordinatorLink::State::MakeHello() const {
-  fpo::v1::Hello hello;
-  hello.set_worker_id(options.worker_id);
-  hello.set_instance_id(options.instance_id);
-  hello.set_host(options.host);
-  hello.set_version(options.version);
-  hello.set_slots(options.slots);
-  hello.set_device(options.device);
-  hello.set_work_dir(options.work_dir);
-  hello.set_home_id(options.home.id);
-  hello.set_boot_id(options.home.boot_id);
-  for (const Device& device : options.devices()) *hello.add_devices() = ToProto(device);
-  for (const auto& [name, value] : options.labels) (*hello.mutable_labels())[name] = value;
-  return hello;
-}
 
 // The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a channel that is not
 // connected would fail at once and ours would come on top of it. False when the agent ends.
@@ -102,8 +84,9 @@ void GrpcCoordinatorLink::State::Run() {
                    .most = options.backoff_most,
                    .seed = std::random_device()()});
   while (Connect()) {
+    options.hello.devices = options.devices();
     CoordinatorSession session(stub.get(), listener,
-                               {MakeHello(), options.welcome_time,
+                               {options.hello, options.welcome_time,
                                 [this](const auto& order) { artifacts->Serve(order); }});
     const absl::Status status = session.Run(stop.get_token(), [&] {
       connected = true;

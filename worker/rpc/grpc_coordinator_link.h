@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,9 +8,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/rpc/listen_options.h"
+#include "common/values/worker_hello.h"
 #include "worker/core/coordinator_link.h"
-#include "worker/core/device/device_probe.h"
-#include "worker/core/home.h"
 
 namespace fpo::worker {
 
@@ -24,15 +22,7 @@ class GrpcCoordinatorLink final : public CoordinatorLink {
     std::string address;
     TlsFiles tls;
     std::string token;  // of a worker; empty: the coordinator wants none
-    std::string worker_id;
-    std::string instance_id;  // random, of this process
-    std::string host;
-    std::string version;
-    int32_t slots = 1;
-    std::map<std::string, std::string> labels;  // what jobs may require
-    std::string device;                         // cpu | cuda
-    std::string work_dir;                       // for people
-    Home home;
+    WorkerHello hello;  // without running attempts and devices
     std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
     // Dialling has ended for good: another agent has the name (AlreadyExists, FailedPrecondition),
     // the token is not the right one (Unauthenticated, PermissionDenied), or this agent or that

@@ -67,14 +67,14 @@ GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::
   options.address = config.coordinator;
   options.tls = config.listen.tls;
   options.token = token;
-  options.worker_id = config.name;
-  options.instance_id = RandomId(16);
-  options.host = config.host;
-  options.version = version;
-  options.slots = config.slots;
-  options.device = config.device;
-  options.work_dir = config.work_dir;
-  options.labels = config.labels;
+  options.hello.worker_id = config.name;
+  options.hello.instance_id = RandomId(16);
+  options.hello.host = config.host;
+  options.hello.version = version;
+  options.hello.slots = config.slots;
+  options.hello.device = FromName<DeviceKind>(config.device);
+  options.hello.work_dir = config.work_dir;
+  options.hello.labels = config.labels;
   return options;
 }
 
@@ -240,7 +240,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   }
   parts->MakeAgent();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, token, build.version);
-  link.home = home;
+  link.hello.home_id = home.id;
+  link.hello.boot_id = home.boot_id;
   link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
     Log(LogLevel::kError, absl::StrCat("this worker ends: ", status.message()));
     {

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/values/cache_use.h"
 #include "common/values/checkpoint.h"
+#include "common/values/job_kind.h"
 #include "common/values/job_state.h"
 #include "common/values/phase.h"
 #include "coordinator/core/jobs/attempt.h"
@@ -58,9 +59,9 @@ struct Job {
   std::string job_id;
   std::string name;
   std::string owner;
-  std::string config_json;  // the effective job
-  std::string kind;         // of config_json
-  std::string method;       // of config_json; empty unless kind is "train"
+  std::string config_json;      // the effective job
+  std::optional<JobKind> kind;  // of config_json
+  std::string method;           // of config_json; empty unless kind is "train"
   JobDemand demand;
   std::map<std::string, std::string> labels;  // of the job file
   std::vector<std::string> after_ok;          // ids of jobs that must have succeeded first

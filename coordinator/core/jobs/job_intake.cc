@@ -146,7 +146,7 @@ absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_j
   FPO_ASSIGN_OR_RETURN(const JobConfig now, ReadJobJson(config_json));
   if (now.output != before.output) return OtherOutput(old, now.output);
   // A job that failed before it trained, for a wrong path perhaps, has no run in its folder.
-  if (old.kind != "train" || !HasTrained(old)) return absl::OkStatus();
+  if (old.kind != JobKind::kTrain || !HasTrained(old)) return absl::OkStatus();
   const std::vector<JobDifference> differences = RunDifferences(now, before);
   return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
 }

@@ -57,8 +57,8 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   Submission submission;
   submission.job.name = config->name;
   submission.job.config_json = WriteJobJson(*config);
-  submission.job.kind = config->kind;
-  if (config->kind == "train") submission.job.method = config->method.name;
+  submission.job.kind = FromName<JobKind>(config->kind);
+  if (submission.job.kind == JobKind::kTrain) submission.job.method = config->method.name;
   submission.job.labels.insert(config->labels.begin(), config->labels.end());
   submission.job.demand = {.slots = static_cast<int32_t>(config->resources.slots),
                            .priority = config->resources.priority,

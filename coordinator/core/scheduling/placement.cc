@@ -38,7 +38,7 @@ SlotOffer* Find(const std::string& worker, std::vector<SlotOffer>* offers) {
 
 int32_t LargestOf(const std::vector<SlotOffer>& offers,
                   const std::function<bool(const SlotOffer&)>& counts) {
-  std::map<std::string, int32_t> slots;
+  std::map<DeviceKind, int32_t> slots;
   int32_t largest = 0;
   for (const SlotOffer& offer : offers) {
     if (counts(offer)) largest = std::max(largest, slots[offer.device] += offer.slots);
@@ -92,7 +92,7 @@ std::vector<Member> Place(const Job& job, const std::vector<SlotOffer>& offers,
   }
   if (best != nullptr) return {MemberOn(*best, needed, 0)};
 
-  std::map<std::string, std::vector<const SlotOffer*>> groups;
+  std::map<DeviceKind, std::vector<const SlotOffer*>> groups;
   for (const SlotOffer& offer : offers) {
     if (offer.usable() > 0) groups[offer.device].push_back(&offer);
   }

@@ -106,7 +106,7 @@ class Simulation {
     Wishes wishes(job.demand.slots, job.demand.require, job.host_faults, job.unready_hosts);
     const auto known = usable_.find(wishes);
     if (known != usable_.end()) return known->second;
-    std::map<std::string, Hosts> by_device;
+    std::map<DeviceKind, Hosts> by_device;
     for (const SlotOffer& offer : Eligible(job, scene_.offers)) {
       const auto host = host_of_.find(offer.worker_id);
       if (host != host_of_.end()) by_device[offer.device].push_back(host->second);

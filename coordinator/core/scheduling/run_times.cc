@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kRemembered = 5;
 
-std::string CoarseKey(const Job& job) { return absl::StrCat(job.kind, "/", job.method); }
+std::string CoarseKey(const Job& job) { return absl::StrCat(Name(job.kind), "/", job.method); }
 std::string FineKey(const Job& job) {
   return absl::StrCat(CoarseKey(job), "/", job.demand.data_key, "/", job.demand.slots);
 }

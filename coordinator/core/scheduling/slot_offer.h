@@ -4,15 +4,17 @@
 #include <map>
 #include <string>
 
+#include "common/values/worker_device.h"
+
 namespace fpo::coordinator {
 
 // What one worker could give to a job now.
 struct SlotOffer {
   std::string worker_id;
   std::string instance_id;
-  std::string device;  // cpu | cuda; a gang never mixes them
-  int32_t slots = 0;   // in all
-  int32_t free = 0;    // of a worker that is lost or takes nothing new these cannot be used
+  DeviceKind device = DeviceKind::kCpu;  // a gang never mixes them
+  int32_t slots = 0;                     // in all
+  int32_t free = 0;  // of a worker that is lost or takes nothing new these cannot be used
   bool connected = false;
   bool open = true;  // neither cordoned nor draining
   std::map<std::string, std::string> labels = {};

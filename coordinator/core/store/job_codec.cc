@@ -242,7 +242,7 @@ Json ToJson(const Job& j) {
   return {{"job_id", j.job_id},
           {"name", j.name},
           {"owner", j.owner},
-          {"kind", j.kind},
+          {"kind", std::string(Name(j.kind))},
           {"method", j.method},
           {"demand", ToJson(j.demand)},
           {"labels", j.labels},
@@ -278,7 +278,7 @@ Job ToJob(const Json& json) {
   Read(json, "job_id", &j.job_id);
   Read(json, "name", &j.name);
   Read(json, "owner", &j.owner);
-  Read(json, "kind", &j.kind);
+  ReadName(json, "kind", &j.kind);
   Read(json, "method", &j.method);
   j.demand = ToDemand(At(json, "demand"));
   Read(json, "labels", &j.labels);

@@ -38,15 +38,16 @@ absl::Status CheckHello(const WorkerHello& hello) {
   const char* what = nullptr;
   if (!IsWorkerName(hello.worker_id)) what = "its name is not 1 to 253 of letters, digits, ._-";
   if (hello.instance_id.empty()) what = "it names no instance";
+  if (!hello.device)
+    what = "it names no kind of device: coordinator and worker must be of one version";
   if (hello.slots < 1 || hello.slots > kSlotsMax) what = "its slots are not 1 to 1024";
   if (hello.labels.size() > kListMax || hello.devices.size() > kListMax ||
       hello.running.size() > kListMax) {
     what = "a list in it is longer than 1024";
   }
   if (hello.instance_id.size() > kWordMax || hello.host.size() > kWordMax ||
-      hello.version.size() > kWordMax || hello.device.size() > kWordMax ||
-      hello.home_id.size() > kWordMax || hello.boot_id.size() > kWordMax ||
-      !IsShort(hello.labels)) {
+      hello.version.size() > kWordMax || hello.home_id.size() > kWordMax ||
+      hello.boot_id.size() > kWordMax || !IsShort(hello.labels)) {
     what = "a word in it is longer than 253 bytes";
   }
   if (hello.work_dir.size() > kPathMax) {
@@ -182,13 +183,26 @@ int32_t WorkerRegistry::Used(const Entry& entry) {
   return used;
 }
 
+WorkerState WorkerView::state() const {
+  if (!connected) return WorkerState::kLost;
+  switch (mode.kind) {
+    case WorkerMode::Kind::kCordoned:
+      return WorkerState::kCordoned;
+    case WorkerMode::Kind::kDraining:
+      return slots_used > 0 ? WorkerState::kDraining : WorkerState::kDrained;
+    case WorkerMode::Kind::kOpen:
+      break;
+  }
+  return WorkerState::kReady;
+}
+
 std::vector<SlotOffer> WorkerRegistry::Offers(absl::Time steady, absl::Duration grace) const {
   std::vector<SlotOffer> offers;
   for (const auto& [id, entry] : workers_) {
     SlotOffer offer;
     offer.worker_id = id;
     offer.instance_id = entry.hello.instance_id;
-    offer.device = entry.hello.device;
+    offer.device = entry.hello.device.value_or(DeviceKind::kCpu);
     offer.slots = entry.hello.slots;
     offer.free = std::max(0, entry.hello.slots - Used(entry));
     offer.connected = entry.link != nullptr;

@@ -10,6 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/values/worker_hello.h"
+#include "common/values/worker_state.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/moment.h"
 #include "coordinator/core/scheduling/slot_offer.h"
@@ -18,30 +20,6 @@
 
 namespace fpo::coordinator {
 
-// A GPU, as the agent's driver describes it.
-struct WorkerDevice {
-  int32_t index = 0;
-  std::string name;
-  int64_t memory_bytes = 0;
-  int64_t used_bytes = 0;
-  std::string driver;  // version
-};
-
-// What an agent says when it dials in.
-struct WorkerHello {
-  std::string worker_id;    // stable name of the host's agent
-  std::string instance_id;  // random per process
-  std::string host;
-  std::string version;
-  int32_t slots = 1;
-  std::string device;  // cpu | cuda
-  std::vector<AttemptRef> running;
-  std::map<std::string, std::string> labels = {};
-  std::vector<WorkerDevice> devices = {};
-  std::string work_dir = {};  // for people
-  std::string home_id = {};   // kept in the work dir; empty: an agent that does not say
-  std::string boot_id = {};   // of its host since that started
-};
 // InvalidArgument (BAD_HELLO) for what no agent of ours says: a name that is none, no instance, or
 // more of something than the tables should hold.
 absl::Status CheckHello(const WorkerHello& hello);
@@ -55,6 +33,8 @@ struct WorkerView {
   absl::Duration beat_age;  // steady clock
   std::vector<std::string> jobs;
   WorkerMode mode;
+
+  WorkerState state() const;
 };
 
 // Who has the name of a worker, for another agent that asks for it.

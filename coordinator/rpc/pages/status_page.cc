@@ -1,8 +1,7 @@
 #include "coordinator/rpc/pages/status_page.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include "absl/strings/strip.h"
+#include "common/wire/wire_json.h"
 #include "coordinator/rpc/convert.h"
 
 namespace fpo::coordinator {
@@ -16,12 +15,9 @@ constexpr size_t kPointsShown = 500;
 constexpr char kJsonType[] = "application/json";
 
 HttpReply JsonReply(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
   HttpReply reply;
   reply.content_type = kJsonType;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &reply.body, options);
-  if (!status.ok()) return {.status = 503, .body = "the answer is not text\n"};
+  reply.body = WireJson(message, JsonFields::kSet);
   return reply;
 }
 

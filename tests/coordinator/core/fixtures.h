@@ -77,7 +77,7 @@ inline Member MemberOn(const std::string& worker, int32_t slots = 1, int32_t fir
 }
 
 inline SlotOffer Offer(const std::string& worker, int32_t slots, int32_t free,
-                       const std::string& device = "cpu") {
+                       DeviceKind device = DeviceKind::kCpu) {
   return {worker, "i-" + worker, device, slots, free, true};
 }
 
@@ -115,7 +115,7 @@ inline WorkerHello HelloOf(const std::string& worker, int32_t slots = 1,
   hello.host = "host-" + worker;
   hello.version = "0.1.0";
   hello.slots = slots;
-  hello.device = "cpu";
+  hello.device = DeviceKind::kCpu;
   hello.running = std::move(running);
   return hello;
 }

@@ -34,8 +34,8 @@ class CoordinatorServiceTest : public ::testing::Test {
   // Runs the job on a worker up to RUNNING.
   pb::AttemptRef Run(ScriptedWorker* worker) {
     const pb::AttemptRef ref = worker->Await(pb::CoordinatorMessage::kAssign).assign().attempt();
-    worker->Report(ref, pb::AttemptReport::ACCEPTED);
-    worker->Report(ref, pb::AttemptReport::RUNNING);
+    worker->Report(ref, pb::AttemptReport::STATUS_ACCEPTED);
+    worker->Report(ref, pb::AttemptReport::STATUS_RUNNING);
     return ref;
   }
 
@@ -247,15 +247,15 @@ TEST_F(CoordinatorServiceTest, WatchEndsAfterTheTerminalState) {
   auto stream = server_.user().stub().WatchJob(&context, request);
   pb::WatchJobResponse response;
   ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.job().state(), pb::QUEUED);
+  EXPECT_EQ(response.job().state(), pb::JOB_STATE_QUEUED);
   pb::CancelJobRequest cancel;
   cancel.set_job_id(id);
   pb::CancelJobResponse cancelled;
   ASSERT_TRUE(server_.user().Call(&Stub::CancelJob, cancel, &cancelled).ok());
-  EXPECT_EQ(cancelled.job().state(), pb::CANCELLED);
+  EXPECT_EQ(cancelled.job().state(), pb::JOB_STATE_CANCELLED);
   while (stream->Read(&response)) {
   }
-  EXPECT_EQ(response.job().state(), pb::CANCELLED);
+  EXPECT_EQ(response.job().state(), pb::JOB_STATE_CANCELLED);
   EXPECT_TRUE(stream->Finish().ok());
 }
 
@@ -289,7 +289,7 @@ TEST_F(CoordinatorServiceTest, LogsFollowUntilTheJobIsOver) {
   std::vector<std::string> followed;
   std::thread reader([&] { followed = ReadLogs(request, &status); });
   worker.Log(ref, 3, {"three"});
-  worker.Report(ref, pb::AttemptReport::SUCCEEDED);
+  worker.Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
   worker.Log(ref, 4, {"behind the report"});
   reader.join();
   EXPECT_TRUE(status.ok()) << status;
@@ -329,24 +329,24 @@ TEST_F(CoordinatorServiceTest, JobsAreHeldReleasedPausedAndResumed) {
   request.set_job_id("tiny");
   pb::ChangeJobResponse response;
   ASSERT_TRUE(server_.user().Call(&Stub::HoldJob, request, &response).ok());
-  EXPECT_EQ(response.job().state(), pb::HELD);
+  EXPECT_EQ(response.job().state(), pb::JOB_STATE_HELD);
   ASSERT_TRUE(server_.user().Call(&Stub::ReleaseJob, request, &response).ok());
   EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::PauseJob, request, &response)),
             ErrorReason::kIllegalTransition);
   ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
   const pb::AttemptRef ref = Run(&worker);
-  ASSERT_TRUE(server_.user().Reaches(id, pb::RUNNING));
+  ASSERT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_RUNNING));
   ASSERT_TRUE(server_.user().Call(&Stub::PauseJob, request, &response).ok());
-  EXPECT_EQ(response.job().state(), pb::PAUSING);
+  EXPECT_EQ(response.job().state(), pb::JOB_STATE_PAUSING);
   EXPECT_GT(worker.Await(pb::CoordinatorMessage::kStop).stop().grace_ms(), 0);
-  worker.Report(ref, pb::AttemptReport::STOPPED);
-  ASSERT_TRUE(server_.user().Reaches(id, pb::PAUSED));
+  worker.Report(ref, pb::AttemptReport::STATUS_STOPPED);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_PAUSED));
   pb::ExplainJobRequest explain;
   explain.set_job_id(id);
   pb::ExplainJobResponse why;
   ASSERT_TRUE(server_.user().Call(&Stub::ExplainJob, explain, &why).ok());
   EXPECT_EQ(why.word(), "paused");
-  EXPECT_EQ(why.state(), pb::PAUSED);
+  EXPECT_EQ(why.state(), pb::JOB_STATE_PAUSED);
   ASSERT_TRUE(server_.user().Call(&Stub::ResumeJob, request, &response).ok());
   request.set_job_id("nobody");
   EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::ResumeJob, request, &response)),
@@ -376,8 +376,8 @@ TEST_F(CoordinatorServiceTest, CheckpointsAreListedAndAFailedJobIsTriedAgainFrom
   const pb::AttemptRef ref = Run(&worker);
   worker.Event(ref, 1, CheckpointLine(10));
   worker.Event(ref, 2, StepLine(11, 20, 0.5));
-  worker.Report(ref, pb::AttemptReport::FAILED, "invalid", "bad row");
-  ASSERT_TRUE(server_.user().Reaches(id, pb::FAILED));
+  worker.Report(ref, pb::AttemptReport::STATUS_FAILED, pb::END_CLASS_INVALID, "bad row");
+  ASSERT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_FAILED));
   pb::ListCheckpointsRequest list;
   list.set_job_id(id);
   pb::ListCheckpointsResponse checkpoints;
@@ -420,13 +420,31 @@ TEST_F(CoordinatorServiceTest, WorkersAreClosedAndOpened) {
   worker.Await(pb::CoordinatorMessage::kWelcome);
   pb::SetWorkerModeRequest request;
   request.set_worker_id("w1");
-  request.set_mode(pb::SetWorkerModeRequest::CORDON);
+  request.set_mode(pb::SetWorkerModeRequest::MODE_CORDON);
   pb::SetWorkerModeResponse response;
   ASSERT_TRUE(server_.user().Call(&Stub::SetWorkerMode, request, &response).ok());
-  EXPECT_EQ(response.worker().state(), "cordoned");
+  EXPECT_EQ(response.worker().state(), pb::WORKER_STATE_CORDONED);
   request.set_worker_id("w9");
   EXPECT_EQ(ReasonOf(server_.user().Call(&Stub::SetWorkerMode, request, &response)),
             ErrorReason::kWorkerNotFound);
+}
+
+TEST_F(CoordinatorServiceTest, AModeThatIsNotSaidOpensNoWorker) {
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  worker.Await(pb::CoordinatorMessage::kWelcome);
+  pb::SetWorkerModeRequest drain;
+  drain.set_worker_id("w1");
+  drain.set_mode(pb::SetWorkerModeRequest::MODE_DRAIN);
+  pb::SetWorkerModeResponse response;
+  ASSERT_TRUE(server_.user().Call(&Stub::SetWorkerMode, drain, &response).ok());
+  pb::SetWorkerModeRequest empty;
+  empty.set_worker_id("w1");
+  const absl::Status status = server_.user().Call(&Stub::SetWorkerMode, empty, &response);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(ReasonOf(status), ErrorReason::kBadMode);
+  pb::ListWorkersResponse workers;
+  ASSERT_TRUE(server_.user().Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &workers).ok());
+  EXPECT_EQ(workers.workers(0).state(), pb::WORKER_STATE_DRAINED) << "it must not be open again";
 }
 
 TEST_F(CoordinatorServiceTest, OnlyLostWorkersAreForgotten) {
@@ -455,7 +473,7 @@ TEST_F(CoordinatorServiceTest, WorkersAreListed) {
   ASSERT_TRUE(server_.user().Call(&Stub::ListWorkers, pb::ListWorkersRequest(), &response).ok());
   ASSERT_EQ(response.workers_size(), 1);
   EXPECT_EQ(response.workers(0).slots(), 4);
-  EXPECT_EQ(response.workers(0).state(), "ready");
+  EXPECT_EQ(response.workers(0).state(), pb::WORKER_STATE_READY);
 }
 
 TEST_F(CoordinatorServiceTest, ShutdownEndsEveryStreamQuickly) {

@@ -86,29 +86,14 @@ class ScriptedWorker {
     SetDeadline(&context_, absl::Seconds(60));
     stream_ = stub->Session(&context_);
     pb::WorkerMessage message;
-    pb::Hello* proto = message.mutable_hello();
-    proto->set_worker_id(hello.worker_id);
-    proto->set_instance_id(hello.instance_id);
-    proto->set_host(hello.host);
-    proto->set_version(hello.version);
-    proto->set_slots(hello.slots);
-    proto->set_device(hello.device);
-    proto->set_work_dir(hello.work_dir);
-    proto->set_home_id(hello.home_id);
-    proto->set_boot_id(hello.boot_id);
-    for (const AttemptRef& ref : hello.running) {
-      pb::AttemptRef* running = proto->add_running();
-      running->set_job_id(ref.job_id);
-      running->set_attempt(ref.attempt);
-      running->set_epoch(ref.epoch);
-    }
+    *message.mutable_hello() = ToProto(hello);
     stream_->Write(message);
   }
   ~ScriptedWorker() { Break(); }
 
   bool Send(const pb::WorkerMessage& message) { return stream_->Write(message); }
   bool Report(const pb::AttemptRef& ref, pb::AttemptReport::Status status,
-              const std::string& end_class = "", const std::string& text = "") {
+              pb::EndClass end_class = pb::END_CLASS_UNSPECIFIED, const std::string& text = "") {
     pb::WorkerMessage message;
     *message.mutable_report()->mutable_attempt() = ref;
     message.mutable_report()->set_status(status);
@@ -122,7 +107,7 @@ class ScriptedWorker {
     message.mutable_logs()->set_first_seq(first_seq);
     for (const std::string& text : texts) {
       pb::LogItem* item = message.mutable_logs()->add_items();
-      item->set_stream("stdout");
+      item->set_stream(pb::LINE_STREAM_STDOUT);
       item->set_text(text);
     }
     return Send(message);

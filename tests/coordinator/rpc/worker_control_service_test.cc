@@ -1,6 +1,7 @@
 #include "coordinator/rpc/worker_control_service.h"
 
 #include "common/error_info.h"
+#include "common/wire/enums.h"
 #include "coordinator/rpc/convert.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,16 +21,16 @@ class WorkerControlServiceTest : public ::testing::Test {
   // Takes the next assignment up to RUNNING.
   pb::AttemptRef Run(ScriptedWorker* worker) {
     const pb::AttemptRef ref = worker->Await(Kind::kAssign).assign().attempt();
-    worker->Report(ref, pb::AttemptReport::ACCEPTED);
-    worker->Report(ref, pb::AttemptReport::RUNNING);
-    EXPECT_TRUE(server_.user().Reaches(ref.job_id(), pb::RUNNING));
+    worker->Report(ref, pb::AttemptReport::STATUS_ACCEPTED);
+    worker->Report(ref, pb::AttemptReport::STATUS_RUNNING);
+    EXPECT_TRUE(server_.user().Reaches(ref.job_id(), pb::JOB_STATE_RUNNING));
     return ref;
   }
   std::string WorkerState() {
     pb::ListWorkersResponse response;
     (void)server_.user().Call(&pb::Coordinator::Stub::ListWorkers, pb::ListWorkersRequest(),
                               &response);
-    return response.workers_size() == 1 ? response.workers(0).state() : "";
+    return response.workers_size() == 1 ? std::string(TextOf(response.workers(0).state())) : "";
   }
 
   TestServer server_;
@@ -57,14 +58,14 @@ TEST_F(WorkerControlServiceTest, RunsAJobToItsResult) {
   EXPECT_EQ(assign.attempt().job_id(), id);
   EXPECT_EQ(assign.world_size(), 1);
   EXPECT_TRUE(ReadJobJson(assign.config_json()).ok()) << assign.config_json();
-  worker->Report(assign.attempt(), pb::AttemptReport::ACCEPTED);
-  worker->Report(assign.attempt(), pb::AttemptReport::RUNNING);
+  worker->Report(assign.attempt(), pb::AttemptReport::STATUS_ACCEPTED);
+  worker->Report(assign.attempt(), pb::AttemptReport::STATUS_RUNNING);
   worker->Event(assign.attempt(), 1, PhaseLine("train"));
   worker->Event(assign.attempt(), 2, CheckpointLine(5));
-  worker->Report(assign.attempt(), pb::AttemptReport::SUCCEEDED);
-  ASSERT_TRUE(server_.user().Reaches(id, pb::SUCCEEDED));
+  worker->Report(assign.attempt(), pb::AttemptReport::STATUS_SUCCEEDED);
+  ASSERT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_SUCCEEDED));
   EXPECT_EQ(server_.user().Get(id).checkpoint_step(), 5);
-  EXPECT_EQ(server_.user().Get(id).attempts(0).end_class(), "done");
+  EXPECT_EQ(server_.user().Get(id).attempts(0).end_class(), pb::END_CLASS_DONE);
 }
 
 TEST_F(WorkerControlServiceTest, AcksAfterTheGroupCommit) {
@@ -86,11 +87,11 @@ TEST_F(WorkerControlServiceTest, CancelReachesTheWorker) {
   request.set_now(true);
   pb::CancelJobResponse response;
   ASSERT_TRUE(server_.user().Call(&pb::Coordinator::Stub::CancelJob, request, &response).ok());
-  EXPECT_EQ(response.job().state(), pb::CANCELLING);
+  EXPECT_EQ(response.job().state(), pb::JOB_STATE_CANCELLING);
   const pb::Stop stop = worker->Await(Kind::kStop).stop();
   EXPECT_EQ(stop.grace_ms(), 0);
-  worker->Report(ref, pb::AttemptReport::STOPPED);
-  EXPECT_TRUE(server_.user().Reaches(id, pb::CANCELLED));
+  worker->Report(ref, pb::AttemptReport::STATUS_STOPPED);
+  EXPECT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_CANCELLED));
 }
 
 TEST_F(WorkerControlServiceTest, AKilledTrainerIsAssignedAgainWithinSeconds) {
@@ -98,7 +99,8 @@ TEST_F(WorkerControlServiceTest, AKilledTrainerIsAssignedAgainWithinSeconds) {
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef ref = Run(worker.get());
   const absl::Time begin = absl::Now();
-  worker->Report(ref, pb::AttemptReport::FAILED, "program", "killed by signal 9");
+  worker->Report(ref, pb::AttemptReport::STATUS_FAILED, pb::END_CLASS_PROGRAM,
+                 "killed by signal 9");
   const pb::Assign again = worker->Await(Kind::kAssign).assign();
   EXPECT_LT(absl::Now() - begin, absl::Seconds(4));
   EXPECT_EQ(again.attempt().attempt(), 2);
@@ -113,7 +115,7 @@ TEST_F(WorkerControlServiceTest, ABrokenStreamShowsLostAndTheSameProcessIsAdopte
   const pb::AttemptRef ref = Run(worker.get());
   worker->Break();
   EXPECT_TRUE(Eventually([&] { return WorkerState() == "lost"; }));
-  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::JOB_STATE_RUNNING);
   worker = Dial(HelloOf("w1", 1, {FromProto(ref)}));
   const pb::Welcome welcome = worker->Await(Kind::kWelcome).welcome();
   ASSERT_EQ(welcome.adopt_size(), 1);
@@ -156,7 +158,7 @@ TEST_F(WorkerControlServiceTest, AnotherAgentOfALiveNameIsRefusedWithWhoHasIt) {
     return ReasonOf(refused) == ErrorReason::kWorkerNameTaken;
   }));
   EXPECT_EQ(refused.message(), "worker w1 is connected from host-w1 (work dir /srv/a); use --name");
-  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::JOB_STATE_RUNNING);
 }
 
 TEST_F(WorkerControlServiceTest, ASilentSessionIsReplacedByTheRestartedAgent) {
@@ -176,13 +178,14 @@ TEST_F(WorkerControlServiceTest, StaleReportsChangeNothingButTheirLogsAreKept) {
   const std::string id = server_.user().Submit("tiny");
   auto worker = Dial(HelloOf("w1"));
   const pb::AttemptRef old_ref = Run(worker.get());
-  worker->Report(old_ref, pb::AttemptReport::FAILED, "infrastructure", "preflight");
+  worker->Report(old_ref, pb::AttemptReport::STATUS_FAILED, pb::END_CLASS_INFRASTRUCTURE,
+                 "preflight");
   const pb::AttemptRef ref = Run(worker.get());
-  worker->Report(old_ref, pb::AttemptReport::SUCCEEDED);
+  worker->Report(old_ref, pb::AttemptReport::STATUS_SUCCEEDED);
   worker->Event(old_ref, 1, CheckpointLine(999));
   worker->Log(old_ref, 1, {"last words"});
   worker->Await(Kind::kAck);
-  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::JOB_STATE_RUNNING);
   EXPECT_EQ(server_.user().Get(id).checkpoint_step(), 0);
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
@@ -227,11 +230,11 @@ TEST_F(WorkerControlServiceTest, AttemptsAreAdoptedAfterARestartOfTheServer) {
   server_.Stop();
   EXPECT_EQ(worker->Finish().code(), absl::StatusCode::kUnavailable);
   server_.Start();
-  EXPECT_EQ(server_.user().Get(id).state(), pb::RUNNING);
+  EXPECT_EQ(server_.user().Get(id).state(), pb::JOB_STATE_RUNNING);
   worker = Dial(HelloOf("w1", 1, {FromProto(ref)}));
   EXPECT_EQ(worker->Await(Kind::kWelcome).welcome().adopt_size(), 1);
-  worker->Report(ref, pb::AttemptReport::SUCCEEDED);
-  EXPECT_TRUE(server_.user().Reaches(id, pb::SUCCEEDED));
+  worker->Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
+  EXPECT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_SUCCEEDED));
   EXPECT_EQ(server_.user().Get(id).attempts_size(), 1);
 }
 

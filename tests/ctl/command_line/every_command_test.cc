@@ -2,7 +2,6 @@
 // added later.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-#include <google/protobuf/util/json_util.h>
 
 #include <filesystem>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "tests/ctl/command_run.h"
 #include "tests/ctl/hint_check.h"
 #include "tests/ctl/sample_job.h"
+#include "tests/support/wire_json_reader.h"
 #include "tests/support/working_folder.h"
 
 namespace fpo::ctl {
@@ -196,7 +196,8 @@ class EveryJsonTest : public CommandRun {
     environment_.config_path = files_ / "config.yaml";
     const char* names[] = {"tiny-fpo", "tiny-dpo", "beta-1", "beta-2"};
     for (size_t i = 0; i < std::size(names); ++i) {
-      pb::Job job = SampleMessage(absl::StrCat(i == 0 ? "j-4f2a1c" : "j-500", i), pb::RUNNING);
+      pb::Job job =
+          SampleMessage(absl::StrCat(i == 0 ? "j-4f2a1c" : "j-500", i), pb::JOB_STATE_RUNNING);
       job.set_name(names[i]);
       coordinator_.AddJob(job);
     }
@@ -230,11 +231,11 @@ class EveryJsonTest : public CommandRun {
 
   // What a command needs to be there.
   void Prepare(const std::string& name) {
-    coordinator_.SetStates(pb::RUNNING);
-    coordinator_.AddWatch({{SampleMessage("j-4f2a1c", pb::SUCCEEDED)}, {}});
+    coordinator_.SetStates(pb::JOB_STATE_RUNNING);
+    coordinator_.AddWatch({{SampleMessage("j-4f2a1c", pb::JOB_STATE_SUCCEEDED)}, {}});
     pb::LogLine line;
     line.set_text("a line");
-    coordinator_.AddLogs({{{line}}, {}, pb::SUCCEEDED});
+    coordinator_.AddLogs({{{line}}, {}, pb::JOB_STATE_SUCCEEDED});
     if (absl::StartsWith(name, "cache ") && name != "cache build") {
       site_ = std::make_unique<Site>(4);
       environment_.cache_server = site_->address();
@@ -283,7 +284,7 @@ bool HasShape(const std::string& line, const std::string& shape) {
   if (descriptor == nullptr) return absl::StrContains(shape, ' ');  // in words
   const std::unique_ptr<google::protobuf::Message> message(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
-  return google::protobuf::util::JsonStringToMessage(line, message.get()).ok();
+  return fpo::testing::ReadWireJson(line, message.get());
 }
 
 void ExpectShapes(const CommandSpec& command, const std::string& out) {
@@ -340,7 +341,7 @@ TEST_F(EveryJsonTest, WarningsTimeoutsAndPlansAreObjects) {
   const Result submit = Run({"submit", "job.yaml", "--json"});
   EXPECT_THAT(submit.err, HasSubstr("{\"warning\":\"beta is small\"}\n"));
   ExpectWarnings(submit.err);  // of files that are not here, too
-  coordinator_.AddWatch({{SampleMessage("j-4f2a1c", pb::RUNNING)}, {}, true});
+  coordinator_.AddWatch({{SampleMessage("j-4f2a1c", pb::JOB_STATE_RUNNING)}, {}, true});
   const Result wait = Run({"wait", "tiny-fpo", "--timeout", "1ms", "--json"});
   EXPECT_EQ(wait.code, 12);
   EXPECT_EQ(FieldOf(wait.err, "reason"), "TIMEOUT") << wait.err;

@@ -24,8 +24,8 @@ using ::testing::StartsWith;
 using CommandsTest = CommandRun;
 
 TEST_F(CommandsTest, ListPrintsATable) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
-  coordinator_.AddJob(SampleMessage("j-1002", pb::FAILED));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1002", pb::JOB_STATE_FAILED));
   const Result result = Run({"list", "--state", "running", "--state", "FAILED", "--owner", "ann"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, StartsWith("JOB     NAME      KIND       STATE    PHASE  STEP    AGE"));
@@ -33,12 +33,12 @@ TEST_F(CommandsTest, ListPrintsATable) {
   const pb::ListJobsRequest asked = coordinator_.lists().at(0);
   EXPECT_EQ(asked.owner(), "ann");
   ASSERT_EQ(asked.states_size(), 2);
-  EXPECT_EQ(asked.states(0), pb::RUNNING);
+  EXPECT_EQ(asked.states(0), pb::JOB_STATE_RUNNING);
 }
 
 TEST_F(CommandsTest, ListReadsAllPagesAndStopsAtItsLimit) {
   for (int i = 0; i < 620; ++i) {
-    coordinator_.AddJob(SampleMessage(absl::StrCat("j-", 10000 + i), pb::QUEUED));
+    coordinator_.AddJob(SampleMessage(absl::StrCat("j-", 10000 + i), pb::JOB_STATE_QUEUED));
   }
   const Result all = Run({"list", "-q", "--limit", "0"});
   EXPECT_EQ(std::count(all.out.begin(), all.out.end(), '\n'), 620);
@@ -48,7 +48,7 @@ TEST_F(CommandsTest, ListReadsAllPagesAndStopsAtItsLimit) {
 }
 
 TEST_F(CommandsTest, ListJsonIsTheAnswer) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
   const Result result = Run({"list", "--json"});
   const json answer = json::parse(result.out);
   EXPECT_EQ(answer["jobs"][0]["job_id"], "j-1001");
@@ -58,7 +58,7 @@ TEST_F(CommandsTest, ListJsonIsTheAnswer) {
 }
 
 TEST_F(CommandsTest, DescribeByPrefixAndName) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::FAILED));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_FAILED));
   const Result result = Run({"describe", "j-10"});
   EXPECT_EQ(result.code, 0) << "looking at a failed job is no failure";
   EXPECT_THAT(result.out, HasSubstr("reason      program: loss is not finite at step 64\n"));
@@ -130,7 +130,7 @@ TEST_F(CommandsTest, AuditReadsPagesUpToItsLimit) {
 }
 
 TEST_F(CommandsTest, CancelTakesAGraceOfItsOwn) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
   EXPECT_EQ(Run({"cancel", "j-1001", "--grace", "90s"}).code, 0);
   EXPECT_EQ(coordinator_.cancels().at(0).grace().seconds(), 90);
   EXPECT_EQ(Run({"cancel", "j-1001", "--grace", "90s", "--now"}).code, 2);
@@ -143,7 +143,7 @@ TEST_F(CommandsTest, ListFiltersByLabel) {
 }
 
 TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
   EXPECT_EQ(Run({"cancel", "tiny-fpo"}).out,
             "job j-1001 is CANCELLING; wait for its end: fpoctl wait j-1001\n");
   EXPECT_EQ(Run({"cancel", "j-1001", "--now"}).out, "job j-1001 is CANCELLED\n");
@@ -151,7 +151,7 @@ TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
   ASSERT_EQ(coordinator_.cancels().size(), 3u);
   EXPECT_EQ(coordinator_.cancels()[0].job_id(), "j-1001") << "names are resolved first";
   EXPECT_TRUE(coordinator_.cancels()[1].now());
-  coordinator_.AddJob(SampleMessage("j-1002", pb::SUCCEEDED));
+  coordinator_.AddJob(SampleMessage("j-1002", pb::JOB_STATE_SUCCEEDED));
   const Result late = Run({"cancel", "j-1002"});
   EXPECT_EQ(late.code, 7);
   EXPECT_EQ(late.err,
@@ -160,7 +160,7 @@ TEST_F(CommandsTest, CancelSaysTheStateItWrote) {
 }
 
 TEST_F(CommandsTest, CompareTakesSeveralJobs) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::SUCCEEDED));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_SUCCEEDED));
   const Result result = Run({"compare", "j-1001", "tiny-fpo"});
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 3);
@@ -169,8 +169,8 @@ TEST_F(CommandsTest, CompareTakesSeveralJobs) {
 
 TEST_F(CommandsTest, CompareTakesALabelAndSaysWhatToType) {
   for (int i = 1; i <= 3; ++i) {
-    pb::Job job = SampleMessage(absl::StrCat("j-100", i), pb::SUCCEEDED);
-    if (i == 3) job.set_kind("reference");
+    pb::Job job = SampleMessage(absl::StrCat("j-100", i), pb::JOB_STATE_SUCCEEDED);
+    if (i == 3) job.set_kind(pb::JOB_KIND_REFERENCE);
     coordinator_.AddJob(job);
   }
   const Result labelled = Run({"compare", "--label", "sweep=5f0c2a9e", "-q"});
@@ -191,7 +191,7 @@ TEST_F(CommandsTest, CompareWithoutAnyResultSaysSo) {
 }
 
 TEST_F(CommandsTest, MetricsHintsLeadElsewhere) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
   const Result none = Run({"metrics", "j-1001"});
   EXPECT_EQ(none.code, 4);
   EXPECT_THAT(none.err, HasSubstr("hint: fpoctl watch j-1001"));
@@ -206,13 +206,13 @@ TEST_F(CommandsTest, WorkersList) {
   EXPECT_THAT(none.err, HasSubstr("no worker has registered; start fpo-worker --coordinator"));
   pb::Worker worker;
   worker.set_worker_id("w1");
-  worker.set_state("ready");
+  worker.set_state(pb::WORKER_STATE_READY);
   worker.set_slots(2);
   coordinator_.AddWorker(worker);
   EXPECT_THAT(Run({"workers", "list"}).out, HasSubstr("w1      -     ready  0/2"));
   EXPECT_EQ(Run({"workers", "list", "-q"}).out, "w1\n");
   worker.set_worker_id("w2");
-  worker.set_device("cuda");
+  worker.set_device(pb::DEVICE_KIND_CUDA);
   for (int i = 0; i < 8; ++i) {
     worker.add_devices()->set_name("NVIDIA H100");
     worker.mutable_devices(i)->set_memory_bytes(int64_t{80} << 30);

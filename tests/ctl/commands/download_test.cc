@@ -28,7 +28,7 @@ class DownloadTest : public CommandRun {
     pb::Job job;
     job.set_job_id("j-1");
     job.set_name("tiny");
-    job.set_state(pb::SUCCEEDED);
+    job.set_state(pb::JOB_STATE_SUCCEEDED);
     coordinator_.AddJob(job);
     coordinator_.SetArtifact([this](const pb::ReadArtifactRequest& request, Writer* writer) {
       return Answer(request, writer);

@@ -17,9 +17,9 @@ using ::testing::Not;
 class EachJobTest : public CommandRun {
  protected:
   void SetUp() override {
-    coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
-    coordinator_.AddJob(SampleMessage("j-1002", pb::SUCCEEDED));
-    coordinator_.AddJob(SampleMessage("j-1003", pb::QUEUED));
+    coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
+    coordinator_.AddJob(SampleMessage("j-1002", pb::JOB_STATE_SUCCEEDED));
+    coordinator_.AddJob(SampleMessage("j-1003", pb::JOB_STATE_QUEUED));
   }
 };
 
@@ -40,7 +40,8 @@ TEST_F(EachJobTest, TheErrorOfOneDoesNotSpareTheOthers) {
 }
 
 TEST_F(EachJobTest, WaitsForAllAndReturnsTheFirstBadEnd) {
-  for (const pb::JobState end : {pb::SUCCEEDED, pb::CANCELLED, pb::FAILED}) {
+  for (const pb::JobState end :
+       {pb::JOB_STATE_SUCCEEDED, pb::JOB_STATE_CANCELLED, pb::JOB_STATE_FAILED}) {
     FakeCoordinator::WatchScript script;
     script.jobs = {SampleMessage("j-1001", end)};
     coordinator_.AddWatch(std::move(script));
@@ -52,7 +53,7 @@ TEST_F(EachJobTest, WaitsForAllAndReturnsTheFirstBadEnd) {
 
 TEST_F(EachJobTest, CtrlCEndsTheWaitingForAll) {
   FakeCoordinator::WatchScript script;
-  script.jobs = {SampleMessage("j-1001", pb::RUNNING)};
+  script.jobs = {SampleMessage("j-1001", pb::JOB_STATE_RUNNING)};
   script.hold = true;
   coordinator_.AddWatch(std::move(script));
   std::thread user([this] {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
+#include "common/wire/enums.h"
 #include "gmock/gmock.h"
 #include "tests/ctl/command_run.h"
 #include "tests/ctl/sample_job.h"
@@ -38,7 +39,7 @@ class FollowTest : public CommandRun {
     script.hold = hold;
     coordinator_.AddWatch(std::move(script));
   }
-  void AddRunningJob() { coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING)); }
+  void AddRunningJob() { coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING)); }
 };
 
 TEST_F(FollowTest, SubmitTakesLabelsDependenciesAndAShortTrial) {
@@ -81,12 +82,12 @@ TEST_F(FollowTest, SubmitWarnsOfAnOutputFolderThatIsTakenAsFarAsItIsSeenFromHere
 }
 
 TEST_F(FollowTest, SubmitFollowPrintsTheLinesAndEndsAsTheJob) {
-  coordinator_.AddJob(SampleMessage("j-1001", pb::RUNNING));
+  coordinator_.AddJob(SampleMessage("j-1001", pb::JOB_STATE_RUNNING));
   pb::LogLine line;
   line.set_cursor(1);
   line.set_text("step 1");
-  coordinator_.AddLogs({.answers = {{line}}, .jobs_become = pb::FAILED});
-  Script({pb::FAILED});
+  coordinator_.AddLogs({.answers = {{line}}, .jobs_become = pb::JOB_STATE_FAILED});
+  Script({pb::JOB_STATE_FAILED});
   const Result result = Run({"submit", WriteJob(), "-f", "-q"});
   EXPECT_EQ(result.code, 10) << result.err;
   EXPECT_EQ(result.out, "step 1\n") << "the id is on standard error";
@@ -185,19 +186,19 @@ TEST_F(FollowTest, DryRunStoresNothing) {
 TEST_F(FollowTest, SubmitWaitEndsWithTheJobsExitCode) {
   const std::string path = WriteJob();
   const std::pair<pb::JobState, int> cases[] = {
-      {pb::SUCCEEDED, 0}, {pb::FAILED, 10}, {pb::CANCELLED, 11}};
+      {pb::JOB_STATE_SUCCEEDED, 0}, {pb::JOB_STATE_FAILED, 10}, {pb::JOB_STATE_CANCELLED, 11}};
   for (const auto& [state, code] : cases) {
-    Script({pb::QUEUED, pb::RUNNING, state});
+    Script({pb::JOB_STATE_QUEUED, pb::JOB_STATE_RUNNING, state});
     const Result result = Run({"submit", path, "--wait"});
     EXPECT_EQ(result.code, code) << result.err;
-    EXPECT_THAT(result.out,
-                HasSubstr(absl::StrCat("job j-1001 ", pb::JobState_Name(state), " in 3m12s")));
+    EXPECT_THAT(result.out, HasSubstr(absl::StrCat("job j-1001 ", TextOf(state), " in 3m12s")));
   }
 }
 
 TEST_F(FollowTest, WatchOnAPipeIsPlainLines) {
   AddRunningJob();
-  Script({pb::QUEUED, pb::RUNNING, pb::RUNNING, pb::RUNNING, pb::SUCCEEDED});
+  Script({pb::JOB_STATE_QUEUED, pb::JOB_STATE_RUNNING, pb::JOB_STATE_RUNNING, pb::JOB_STATE_RUNNING,
+          pb::JOB_STATE_SUCCEEDED});
   const Result result = Run({"watch", "tiny-fpo"});
   EXPECT_EQ(result.code, 0) << result.err;
   for (const char c : result.out) {
@@ -218,7 +219,7 @@ TEST_F(FollowTest, WatchOnATerminalRedrawsABlock) {
   environment_.style.columns = 80;
   times_.redraw_min = absl::ZeroDuration();
   AddRunningJob();
-  Script({pb::RUNNING, pb::SUCCEEDED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_SUCCEEDED});
   const Result result = Run({"watch", "j-1001"});
   EXPECT_EQ(result.code, 0);
   EXPECT_THAT(result.out, HasSubstr("\x1b["));
@@ -227,7 +228,7 @@ TEST_F(FollowTest, WatchOnATerminalRedrawsABlock) {
 
 TEST_F(FollowTest, WatchJsonIsOneObjectALine) {
   AddRunningJob();
-  Script({pb::RUNNING, pb::FAILED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_FAILED});
   const Result result = Run({"watch", "j-1001", "--json"});
   EXPECT_EQ(result.code, 10);
   const std::vector<std::string> lines = LinesOf(result.out);
@@ -238,10 +239,10 @@ TEST_F(FollowTest, WatchJsonIsOneObjectALine) {
 
 TEST_F(FollowTest, WatchGoesOnAfterALostConnection) {
   AddRunningJob();
-  Script({pb::RUNNING}, absl::UnavailableError("connection reset"));
-  Script({pb::RUNNING}, absl::CancelledError("server is stopping"));
-  Script({pb::RUNNING});  // ended without an error, before the job has
-  Script({pb::RUNNING, pb::SUCCEEDED});
+  Script({pb::JOB_STATE_RUNNING}, absl::UnavailableError("connection reset"));
+  Script({pb::JOB_STATE_RUNNING}, absl::CancelledError("server is stopping"));
+  Script({pb::JOB_STATE_RUNNING});  // ended without an error, before the job has
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_SUCCEEDED});
   const Result result = Run({"watch", "j-1001"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(coordinator_.watches(), 4);
@@ -252,7 +253,7 @@ TEST_F(FollowTest, WatchGoesOnAfterALostConnection) {
 TEST_F(FollowTest, WatchGivesUpWithExit5) {
   times_.reconnect.give_up_after = absl::Milliseconds(50);
   AddRunningJob();
-  Script({pb::RUNNING}, absl::UnavailableError("connection reset"));
+  Script({pb::JOB_STATE_RUNNING}, absl::UnavailableError("connection reset"));
   const Result result = Run({"watch", "j-1001"});
   EXPECT_EQ(result.code, 5);
   EXPECT_THAT(result.err, HasSubstr("cannot be reached"));
@@ -261,11 +262,11 @@ TEST_F(FollowTest, WatchGivesUpWithExit5) {
 TEST_F(FollowTest, WatchSurvivesARestartOfTheCoordinator) {
   times_.reconnect = {absl::Milliseconds(10), absl::Milliseconds(100), absl::Seconds(30)};
   AddRunningJob();
-  Script({pb::RUNNING}, absl::OkStatus(), /*hold=*/true);
+  Script({pb::JOB_STATE_RUNNING}, absl::OkStatus(), /*hold=*/true);
   std::thread restart([this] {
     coordinator_.AwaitWatches(1);
     coordinator_.Stop();
-    Script({pb::SUCCEEDED});
+    Script({pb::JOB_STATE_SUCCEEDED});
     coordinator_.Start();
   });
   const Result result = Run({"watch", "j-1001"});
@@ -275,7 +276,7 @@ TEST_F(FollowTest, WatchSurvivesARestartOfTheCoordinator) {
 
 TEST_F(FollowTest, CtrlCSaysHowToFollowAgainAndCancelsNothing) {
   AddRunningJob();
-  Script({pb::RUNNING}, absl::OkStatus(), /*hold=*/true);
+  Script({pb::JOB_STATE_RUNNING}, absl::OkStatus(), /*hold=*/true);
   std::thread ctrl_c([this] {
     coordinator_.AwaitWatches(1);
     interrupt_.Raise();
@@ -290,7 +291,7 @@ TEST_F(FollowTest, CtrlCSaysHowToFollowAgainAndCancelsNothing) {
 
 TEST_F(FollowTest, WaitEndsAtItsTimeout) {
   AddRunningJob();
-  Script({pb::RUNNING}, absl::OkStatus(), /*hold=*/true);
+  Script({pb::JOB_STATE_RUNNING}, absl::OkStatus(), /*hold=*/true);
   const Result result = Run({"wait", "j-1001", "--timeout", "100ms"});
   EXPECT_EQ(result.code, 12);
   EXPECT_THAT(result.err, HasSubstr("at the timeout; go on with: fpoctl wait j-1001"));
@@ -298,16 +299,16 @@ TEST_F(FollowTest, WaitEndsAtItsTimeout) {
 
 TEST_F(FollowTest, WaitPrintsTheEndAlone) {
   AddRunningJob();
-  Script({pb::RUNNING, pb::SUCCEEDED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_SUCCEEDED});
   EXPECT_THAT(Run({"wait", "j-1001"}).out, StartsWith("job j-1001 SUCCEEDED"));
-  Script({pb::RUNNING, pb::FAILED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_FAILED});
   const Result quiet = Run({"wait", "j-1001", "-q"});
   EXPECT_EQ(quiet.code, 10);
   EXPECT_EQ(quiet.out, "");
   EXPECT_EQ(quiet.err,
             "job j-1001 FAILED: program: loss is not finite at step 64; hint: fpoctl describe "
             "j-1001\n");
-  Script({pb::RUNNING, pb::CANCELLED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_CANCELLED});
   const Result as_json = Run({"wait", "j-1001", "--json"});
   EXPECT_EQ(as_json.code, 11);
   EXPECT_EQ(json::parse(as_json.out)["job"]["state"], "CANCELLED");
@@ -352,8 +353,8 @@ TEST_F(FollowTest, LogsFollowsOverALostConnectionWithoutRepeating) {
   AddRunningJob();
   coordinator_.AddLogs({{{Line(7, "a")}}, absl::UnavailableError("reset")});
   coordinator_.AddLogs({{{Line(8, "b")}}, absl::OkStatus()});
-  coordinator_.AddLogs({{{Line(9, "c")}}, absl::OkStatus(), pb::FAILED});
-  Script({pb::FAILED});
+  coordinator_.AddLogs({{{Line(9, "c")}}, absl::OkStatus(), pb::JOB_STATE_FAILED});
+  Script({pb::JOB_STATE_FAILED});
   const Result result = Run({"logs", "-f", "j-1001", "-q", "--tail", "1"});
   EXPECT_EQ(result.code, 10) << "the job's own exit code";
   EXPECT_EQ(result.out, "a\nb\nc\n") << "a stream that ended before the job is taken up again";

@@ -26,10 +26,10 @@ class NamesakesTest : public CommandRun {
 };
 
 TEST_F(NamesakesTest, RetrySaysWhichJobANameStandsFor) {
-  Add("j-3", pb::FAILED);
+  Add("j-3", pb::JOB_STATE_FAILED);
   EXPECT_THAT(Run({"retry", "long"}).err, Not(HasSubstr("note:")));
-  Add("j-2", pb::CANCELLED);
-  Add("j-1", pb::SUCCEEDED);
+  Add("j-2", pb::JOB_STATE_CANCELLED);
+  Add("j-1", pb::JOB_STATE_SUCCEEDED);
   EXPECT_THAT(Run({"retry", "long"}).err,
               HasSubstr("note: long is the newest job of that name, j-3 (FAILED); others: j-2 "
                         "(CANCELLED), j-1 (SUCCEEDED). Name one by its id\n"));
@@ -42,12 +42,12 @@ TEST_F(NamesakesTest, DownloadTakesTheNewestResult) {
     asked = request.job_id();
     return absl::NotFoundError("no files");
   });
-  Add("j-4", pb::FAILED);
+  Add("j-4", pb::JOB_STATE_FAILED);
   Run({"download", "long"});
   EXPECT_EQ(asked, "j-4") << "there is no other: its error is the answer";
-  Add("j-3", pb::CANCELLED);
-  Add("j-2", pb::SUCCEEDED);
-  Add("j-1", pb::SUCCEEDED);
+  Add("j-3", pb::JOB_STATE_CANCELLED);
+  Add("j-2", pb::JOB_STATE_SUCCEEDED);
+  Add("j-1", pb::JOB_STATE_SUCCEEDED);
   EXPECT_THAT(
       Run({"download", "long"}).err,
       HasSubstr("note: the newest job named long, j-4 (FAILED), has no result; this is that "

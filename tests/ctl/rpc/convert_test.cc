@@ -11,12 +11,12 @@ namespace {
 namespace pb = fpo::v1;
 
 TEST(ConvertTest, JobKeepsEveryField) {
-  pb::Job job = SampleMessage("j-1", pb::RECOVERING);
+  pb::Job job = SampleMessage("j-1", pb::JOB_STATE_RECOVERING);
   job.set_reason("lease ran out");
   job.set_restarts_used(2);
   job.set_checkpoint_step(40);
   job.set_priority(700);
-  job.mutable_attempts(0)->set_end_class("infrastructure");
+  job.mutable_attempts(0)->set_end_class(pb::END_CLASS_INFRASTRUCTURE);
   job.mutable_attempts(0)->set_end_message("w1 was silent");
   job.mutable_progress()->mutable_updated()->set_seconds(kSampleStart + 60);
   pb::CacheUse& cache = *job.mutable_progress()->mutable_cache();

@@ -104,16 +104,17 @@ class GrpcCoordinatorLinkTest : public ::testing::Test {
   GrpcCoordinatorLink::Options MakeOptions() {
     GrpcCoordinatorLink::Options options;
     options.address = server_->address();
-    options.worker_id = "w1";
-    options.instance_id = "i1";
-    options.host = "h1";
-    options.version = "1";
-    options.slots = 2;
-    options.device = "cpu";
+    options.hello.worker_id = "w1";
+    options.hello.instance_id = "i1";
+    options.hello.host = "h1";
+    options.hello.version = "1";
+    options.hello.slots = 2;
+    options.hello.device = DeviceKind::kCpu;
+    options.hello.home_id = "home";
+    options.hello.boot_id = "boot";
     options.backoff_first = absl::Milliseconds(5);
     options.backoff_most = absl::Milliseconds(20);
     options.welcome_time = absl::Milliseconds(300);
-    options.home = {"home", "boot"};
     options.on_refused = [this](const absl::Status& status) {
       refusal_ = status;
       refused_.Notify();

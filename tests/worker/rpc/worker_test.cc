@@ -72,7 +72,7 @@ class WorkerTest : public ::testing::Test {
         if (waits && !started_.HasBeenNotified()) started_.Notify();
         if (!message.has_report()) continue;
         last_report_ = message.report();
-        if (message.report().status() >= pb::AttemptReport::SUCCEEDED &&
+        if (message.report().status() >= pb::AttemptReport::STATUS_SUCCEEDED &&
             !ended_.HasBeenNotified()) {
           ended_.Notify();
         }
@@ -98,7 +98,8 @@ TEST_F(WorkerTest, RunsAJobForTheCoordinator) {
   PlayJob("");
   const auto worker = Start();
   ASSERT_TRUE(ended_.WaitForNotificationWithTimeout(absl::Seconds(60)));
-  EXPECT_EQ(last_report_.status(), pb::AttemptReport::SUCCEEDED) << last_report_.DebugString();
+  EXPECT_EQ(last_report_.status(), pb::AttemptReport::STATUS_SUCCEEDED)
+      << last_report_.DebugString();
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/run.json"));
   EXPECT_THAT(fpo::testing::ReadWhole(folder_ / "ports.json"), HasSubstr("\"http\""));
 }
@@ -112,8 +113,9 @@ TEST_F(WorkerTest, DrainsRunningWork) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(8))
       << "it waits for confirmation, not for the grace";
   ASSERT_TRUE(ended_.HasBeenNotified());
-  EXPECT_EQ(last_report_.status(), pb::AttemptReport::FAILED);
-  EXPECT_EQ(last_report_.end_class(), "asked") << "the job goes on elsewhere, uncounted";
+  EXPECT_EQ(last_report_.status(), pb::AttemptReport::STATUS_FAILED);
+  EXPECT_EQ(last_report_.end_class(), pb::END_CLASS_ASKED)
+      << "the job goes on elsewhere, uncounted";
 }
 
 TEST_F(WorkerTest, ADeviceThatIsAskedForAndNotThereIsRefusedAtStart) {

@@ -1,26 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/values/worker_device.h"
 #include "worker/core/process/spawner.h"
 
 namespace fpo::worker {
-
-// A GPU as its driver describes it.
-struct Device {
-  int32_t index = 0;  // the driver's
-  std::string uuid;   // "GPU-..."
-  std::string name;
-  int64_t memory_bytes = 0;
-  int64_t used_bytes = 0;
-  std::string driver;  // version
-
-  bool operator==(const Device&) const = default;
-};
 
 // Asks a driver. Thread-safe.
 class DeviceProbe {

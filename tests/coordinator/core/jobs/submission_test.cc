@@ -11,7 +11,7 @@ TEST(Submission, TakesNameAndDemandFromTheJob) {
   const absl::StatusOr<Submission> submission = CheckSubmission(ConfigJson("tiny", 3, 900));
   ASSERT_TRUE(submission.ok()) << submission.status();
   EXPECT_EQ(submission->job.name, "tiny");
-  EXPECT_EQ(submission->job.kind, "train");
+  EXPECT_EQ(submission->job.kind, JobKind::kTrain);
   EXPECT_EQ(submission->job.method, "sft");
   EXPECT_EQ(submission->job.demand.slots, 3);
   EXPECT_EQ(submission->job.demand.priority, 900);

@@ -46,7 +46,7 @@ TEST(Explain, NoFitSaysTheLargestOffer) {
   EXPECT_EQ(ExplainNoPlace(MakeJob("j-1"), {}).text,
             "no-worker-fits: asks for 1 slot, no worker has connected yet");
   const std::vector<SlotOffer> offers = {Offer("w1", 2, 0), Offer("w2", 3, 3),
-                                         Offer("g", 4, 4, "cuda")};
+                                         Offer("g", 4, 4, DeviceKind::kCuda)};
   EXPECT_EQ(ExplainNoPlace(MakeJob("j-1", 8), offers).text,
             "no-worker-fits: asks for 8 slots, the largest offer is 5 over 3 workers");
   SlotOffer gone = Offer("w3", 8, 8);

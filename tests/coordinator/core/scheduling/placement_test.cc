@@ -56,7 +56,8 @@ TEST(Placement, TakeAndGiveAreInverse) {
   EXPECT_EQ(offers[0].free, 1);
   Give({MemberOn("w1", 2), MemberOn("w1", 9)}, &offers);
   EXPECT_EQ(offers[0].free, 4) << "never more than it has";
-  EXPECT_EQ(LargestGroup({Offer("a", 2, 0), Offer("b", 3, 0), Offer("c", 4, 4, "cuda")}), 5);
+  EXPECT_EQ(LargestGroup({Offer("a", 2, 0), Offer("b", 3, 0), Offer("c", 4, 4, DeviceKind::kCuda)}),
+            5);
 }
 
 TEST(Placement, GroupsCountWhoMayComeBackOrOnlyWhoIsThere) {

@@ -148,8 +148,9 @@ TEST(QueueForecast, OneThatWaitsHoldsUpOthersOnItsWorkersOnly) {
 }
 
 TEST(QueueForecast, AGangNeverMixesDevices) {
-  const QueueView view = ForecastQueue({}, {Ptr(MakeJob("j-1", 2))},
-                                       {Offer("w1", 1, 1), Offer("w2", 1, 1, "cuda")}, RunTimes());
+  const QueueView view =
+      ForecastQueue({}, {Ptr(MakeJob("j-1", 2))},
+                    {Offer("w1", 1, 1), Offer("w2", 1, 1, DeviceKind::kCuda)}, RunTimes());
   EXPECT_EQ(view.waiting.at(0).start, std::nullopt);
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 Job Took(absl::Duration time, const std::string& data_key = "") {
   Job job = MakeJob("j-1");
-  job.kind = "train";
+  job.kind = JobKind::kTrain;
   job.demand.data_key = data_key;
   job.started = kStart;
   job.ended = kStart + time;

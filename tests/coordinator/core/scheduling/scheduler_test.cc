@@ -51,8 +51,8 @@ TEST(Scheduler, AGangIsAllOrNothing) {
 }
 
 TEST(Scheduler, AGangNeverMixesDevices) {
-  const SchedulePlan plan =
-      Plan({MakeJob("j-1", 2)}, {Offer("w1", 1, 1, "cpu"), Offer("w2", 1, 1, "cuda")});
+  const SchedulePlan plan = Plan({MakeJob("j-1", 2)}, {Offer("w1", 1, 1, DeviceKind::kCpu),
+                                                       Offer("w2", 1, 1, DeviceKind::kCuda)});
   EXPECT_TRUE(plan.placements.empty());
   EXPECT_EQ(plan.waits.at(0).why.text.rfind("no-worker-fits", 0), 0u);
 }

@@ -13,7 +13,7 @@ namespace {
 Job FullJob() {
   Job job = RunningJob("j-1", {"w1", "w2"});
   job.config_json.clear();  // stored beside the job
-  job.kind = "train";
+  job.kind = JobKind::kTrain;
   job.method = "fpo";
   job.demand = {.slots = 2,
                 .priority = 7,

@@ -34,6 +34,7 @@ TEST(CheckHello, RefusesWhatNoAgentSays) {
       [](WorkerHello& h) { h.worker_id.clear(); },
       [](WorkerHello& h) { h.worker_id = "../x"; },
       [](WorkerHello& h) { h.instance_id.clear(); },
+      [](WorkerHello& h) { h.device.reset(); },
       [](WorkerHello& h) { h.slots = 0; },
       [](WorkerHello& h) { h.slots = 1 << 30; },
       [](WorkerHello& h) { h.host = std::string(254, 'h'); },

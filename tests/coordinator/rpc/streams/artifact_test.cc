@@ -63,10 +63,10 @@ class ArtifactTest : public ::testing::Test {
     id_ = server_.user().Submit("tiny");
     worker_ = std::make_unique<ScriptedWorker>(&server_.user().worker(), HelloOf("w1"));
     const pb::AttemptRef ref = worker_->Await(Kind::kAssign).assign().attempt();
-    worker_->Report(ref, pb::AttemptReport::ACCEPTED);
-    worker_->Report(ref, pb::AttemptReport::RUNNING);
-    worker_->Report(ref, pb::AttemptReport::SUCCEEDED);
-    EXPECT_TRUE(server_.user().Reaches(id_, pb::SUCCEEDED));
+    worker_->Report(ref, pb::AttemptReport::STATUS_ACCEPTED);
+    worker_->Report(ref, pb::AttemptReport::STATUS_RUNNING);
+    worker_->Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
+    EXPECT_TRUE(server_.user().Reaches(id_, pb::JOB_STATE_SUCCEEDED));
   }
   // Reads on another thread what the user gets.
   struct Reading {
@@ -185,7 +185,7 @@ TEST_F(ArtifactTest, WithoutItsWorkerTheErrorSaysSo) {
     pb::ListWorkersResponse workers;
     (void)server_.user().Call(&pb::Coordinator::Stub::ListWorkers, pb::ListWorkersRequest(),
                               &workers);
-    return workers.workers(0).state() == "lost";
+    return workers.workers(0).state() == pb::WORKER_STATE_LOST;
   }));
   const auto reading = Read("");
   reading->thread.join();

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "common/values/enum_names.h"
+
+namespace fpo {
+
+// What a job does, as the job file says it.
+enum class JobKind { kTrain, kReference, kEvaluate, kSae };
+
+template <>
+struct EnumNames<JobKind> {
+  static constexpr absl::string_view kNames[] = {"train", "reference", "evaluate", "sae"};
+};
+
+}  // namespace fpo

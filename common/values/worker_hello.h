@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/values/attempt_ref.h"
+#include "common/values/worker_device.h"
+
+namespace fpo {
+
+// What a worker says when it dials in.
+struct WorkerHello {
+  std::string worker_id;    // stable name of the host's agent
+  std::string instance_id;  // random per process
+  std::string host;
+  std::string version;
+  int32_t slots = 1;
+  std::optional<DeviceKind> device;  // none: of another version
+  std::vector<AttemptRef> running;
+  std::map<std::string, std::string> labels = {};  // what jobs may require
+  std::vector<Device> devices = {};
+  std::string work_dir = {};  // for people
+  std::string home_id = {};   // kept in the work dir; empty: an agent that does not say
+  std::string boot_id = {};   // of its host since that started
+};
+
+}  // namespace fpo
