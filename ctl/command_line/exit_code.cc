@@ -45,10 +45,10 @@ ExitCode ExitCodeOf(const absl::Status& status) {
   }
 }
 
-ExitCode ExitCodeOfState(absl::string_view state) {
-  if (state == "SUCCEEDED") return ExitCode::kOk;
-  if (state == "FAILED") return ExitCode::kJobFailed;
-  if (state == "CANCELLED") return ExitCode::kJobCancelled;
+ExitCode ExitCodeOfState(std::optional<JobState> state) {
+  if (state == JobState::kSucceeded) return ExitCode::kOk;
+  if (state == JobState::kFailed) return ExitCode::kJobFailed;
+  if (state == JobState::kCancelled) return ExitCode::kJobCancelled;
   return ExitCode::kInternal;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
+
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
+#include "common/values/job_state.h"
 
 namespace fpo::ctl {
 
@@ -29,8 +31,7 @@ absl::Status UsageError(absl::string_view message, absl::string_view hint);
 absl::Status InterruptedError();
 
 ExitCode ExitCodeOf(const absl::Status& status);
-// Of a job's terminal state, by its name ("FAILED"); kOk for SUCCEEDED, kInternal for states that
-// are not terminal.
-ExitCode ExitCodeOfState(absl::string_view state);
+// Of a job's terminal state; kOk for SUCCEEDED, kInternal for states that are not terminal.
+ExitCode ExitCodeOfState(std::optional<JobState> state);
 
 }  // namespace fpo::ctl

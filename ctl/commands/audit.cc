@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"
@@ -44,7 +44,7 @@ absl::StatusOr<ExitCode> RunAudit(Session& session) {
       const pb::ListAuditResponse answer,
       ReadUpTo(coordinator, request, invocation.GetCount("limit", kDefaultEntries)));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   Table table;

@@ -2,10 +2,10 @@
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
@@ -36,7 +36,7 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
          .ids = {id}});
   }
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << job.job_id() << "\n";
   } else {

@@ -1,10 +1,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 
 namespace fpo::ctl {
@@ -18,7 +18,7 @@ using Call =
 void PrintChanged(Session& session, const pb::ChangeJobResponse& answer, const std::string& more) {
   const pb::Job& job = answer.job();
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << job.job_id() << "\n";
   } else {

@@ -1,8 +1,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"
@@ -32,7 +32,7 @@ absl::StatusOr<ExitCode> Pin(Session& session, bool pinned) {
   request.set_pinned(pinned);
   FPO_ASSIGN_OR_RETURN(const pb::PinCheckpointResponse answer, coordinator.PinCheckpoint(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << answer.checkpoint().folder() << "\n";
   } else {
@@ -49,7 +49,7 @@ absl::StatusOr<ExitCode> RunCheckpointList(Session& session) {
   FPO_ASSIGN_OR_RETURN(const pb::ListCheckpointsResponse answer,
                        coordinator.ListCheckpoints(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {
@@ -82,7 +82,7 @@ absl::StatusOr<ExitCode> RunCheckpointGc(Session& session) {
   request.set_dry_run(session.invocation.Has("dry-run"));
   FPO_ASSIGN_OR_RETURN(const pb::GcCheckpointsResponse answer, coordinator.GcCheckpoints(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {

@@ -4,9 +4,9 @@
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -64,11 +64,11 @@ absl::StatusOr<ExitCode> RunCompare(Session& session) {
     names.insert(names.end(), more.begin(), more.end());
   }
   if (names.empty()) return NothingToCompare(coordinator);
-  std::vector<JobView> jobs;
+  std::vector<pb::Job> jobs;
   for (const std::string& name : names) {
     FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer, coordinator.GetJob(name));
-    jobs.push_back(ViewOf(answer.job()));
-    if (session.settings().json) session.out << AnswerJson(answer) << "\n";
+    jobs.push_back(answer.job());
+    if (session.settings().json) session.out << WireJson(answer) << "\n";
     if (session.settings().quiet && !session.settings().json)
       session.out << answer.job().job_id() << "\n";
   }

@@ -1,8 +1,8 @@
 
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -16,11 +16,11 @@ absl::StatusOr<ExitCode> RunDescribe(Session& session) {
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer,
                        coordinator.GetJob(session.invocation.Get("JOB")));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << answer.job().job_id() << "\n";
   } else {
-    session.out << RenderJob(ViewOf(answer.job()), absl::Now(), session.style());
+    session.out << RenderJob(answer.job(), absl::Now(), session.style());
   }
   return ExitCode::kOk;
 }

@@ -1,9 +1,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -18,7 +18,7 @@ absl::StatusOr<ExitCode> RunExplain(Session& session) {
   request.set_job_id(session.invocation.Get("JOB"));
   FPO_ASSIGN_OR_RETURN(const pb::ExplainJobResponse answer, coordinator.ExplainJob(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << answer.word() << "\n";
   } else {

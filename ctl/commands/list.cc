@@ -2,8 +2,8 @@
 
 #include "common/status_macros.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -46,16 +46,15 @@ absl::StatusOr<ExitCode> RunList(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListJobsResponse answer, ListUpTo(coordinator, request, limit));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {
     for (const pb::Job& job : answer.jobs()) session.out << job.job_id() << "\n";
     return ExitCode::kOk;
   }
-  std::vector<JobView> jobs;
-  for (const pb::Job& job : answer.jobs()) jobs.push_back(ViewOf(job));
-  session.out << RenderJobList(jobs, absl::Now(), session.style());
+  session.out << RenderJobList({answer.jobs().begin(), answer.jobs().end()}, absl::Now(),
+                               session.style());
   if (!answer.next_page_token().empty()) {
     session.err << "there are more than these " << answer.jobs_size()
                 << " jobs; all: fpoctl list --limit 0\n";

@@ -1,14 +1,15 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/read_logs.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/rpc_status.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
+#include "ctl/show/job_facts.h"
 
 namespace fpo::ctl {
 namespace {
@@ -55,13 +56,13 @@ class LogReading {
   absl::Status CheckComplete() {
     if (!request_.follow()) return absl::OkStatus();
     FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator_.GetJob(request_.job_id()));
-    if (ViewOf(found.job()).IsTerminal()) return absl::OkStatus();
+    if (IsTerminal(found.job())) return absl::OkStatus();
     return absl::UnavailableError("the coordinator ended the stream of log lines");
   }
 
   void Print(const pb::LogsResponse& answer) {
     if (session_.settings().json) {
-      session_.out << AnswerJson(answer) << "\n";
+      session_.out << WireJson(answer) << "\n";
     }
     for (const pb::LogLine& line : answer.lines()) {
       if (!session_.settings().json) session_.out << LineText(line, session_);

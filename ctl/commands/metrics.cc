@@ -5,11 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/chart.h"
+#include "ctl/show/job_facts.h"
 #include "ctl/show/metric_table.h"
 
 namespace fpo::ctl {
@@ -48,16 +50,17 @@ absl::Status NoSeries(const std::string& job_id, const std::string& what, const 
 // There are no numbers of any name: what the job does instead.
 absl::Status NoNumbers(CoordinatorClient& coordinator, const std::string& job_id) {
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer, coordinator.GetJob(job_id));
-  const JobView job = ViewOf(answer.job());
-  if (job.IsTerminal()) {
-    return NoSeries(job_id, absl::StrCat("numbers: it is ", job.state, " without a step"),
+  const pb::Job& job = answer.job();
+  if (IsTerminal(job)) {
+    return NoSeries(job_id, absl::StrCat("numbers: it is ", TextOf(job.state()), " without a step"),
                     absl::StrCat("fpoctl describe ", job_id));
   }
-  const std::string doing =
-      job.progress.activity.empty() ? job.progress.phase : job.progress.activity;
+  const std::string doing = job.progress().activity().empty()
+                                ? std::string(TextOf(job.progress().phase()))
+                                : job.progress().activity();
   return NoSeries(job_id,
-                  absl::StrCat("numbers yet: they begin with the first step; it is ", job.state,
-                               doing.empty() ? "" : ", ", OneLine(doing)),
+                  absl::StrCat("numbers yet: they begin with the first step; it is ",
+                               TextOf(job.state()), doing.empty() ? "" : ", ", OneLine(doing)),
                   absl::StrCat("fpoctl watch ", job_id));
 }
 
@@ -74,7 +77,7 @@ absl::StatusOr<ExitCode> RunMetrics(Session& session) {
                     absl::StrCat("their names: fpoctl metrics -q ", answer.job_id()));
   }
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {

@@ -1,6 +1,6 @@
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -13,16 +13,15 @@ absl::StatusOr<ExitCode> RunQueue(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::QueueResponse answer, coordinator.Queue(pb::QueueRequest()));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {
     for (const pb::QueuedJob& place : answer.waiting()) session.out << place.job().job_id() << "\n";
     return ExitCode::kOk;
   }
-  std::vector<QueueRow> rows;
-  for (const pb::QueuedJob& place : answer.running()) rows.push_back(ViewOf(place));
-  for (const pb::QueuedJob& place : answer.waiting()) rows.push_back(ViewOf(place));
+  std::vector<pb::QueuedJob> rows(answer.running().begin(), answer.running().end());
+  rows.insert(rows.end(), answer.waiting().begin(), answer.waiting().end());
   session.out << RenderQueue(rows, absl::Now(), session.style());
   session.err << answer.slots_free() << " of " << answer.slots() << " slots free\n";
   return ExitCode::kOk;

@@ -2,11 +2,11 @@
 #include "common/error_info.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/namesakes.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"
@@ -37,7 +37,7 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(const pb::SubmitResponse answer, coordinator.RetryJob(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n" << std::flush;
+    session.out << WireJson(answer) << "\n" << std::flush;
   } else if (session.settings().quiet) {
     session.out << answer.job_id() << "\n" << std::flush;
   } else {

@@ -6,6 +6,7 @@
 #include "common/files/output_folder.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/commands.h"
@@ -13,7 +14,6 @@
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/read_logs.h"
 #include "ctl/jobs/submit_once.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
@@ -80,7 +80,7 @@ absl::StatusOr<ExitCode> DryRun(Session& session, const Asked& asked) {
   }
   PrintWarnings(session, asked.words);
   if (session.settings().json) {
-    session.out << AnswerJson(response) << "\n";
+    session.out << WireJson(response) << "\n";
   } else if (!session.settings().quiet) {
     PrintPreview(session, request, response);
   }

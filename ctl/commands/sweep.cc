@@ -6,12 +6,12 @@
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
@@ -81,7 +81,7 @@ class SweepSubmission {
     const absl::StatusOr<pb::SubmitResponse> answer =
         SubmitOnce(session_, coordinator_, request, again);
     if (!answer.ok()) return CutShort(answer.status(), again);
-    if (session_.settings().json) session_.out << AnswerJson(*answer) << "\n" << std::flush;
+    if (session_.settings().json) session_.out << WireJson(*answer) << "\n" << std::flush;
     if (ids_.empty())
       PrintWarnings(session_, {answer->warnings().begin(), answer->warnings().end()});
     ids_.push_back(answer->job_id());

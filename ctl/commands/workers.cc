@@ -1,7 +1,7 @@
 #include "common/status_macros.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -14,17 +14,16 @@ absl::StatusOr<ExitCode> RunWorkersList(Session& session) {
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListWorkersResponse answer, coordinator.ListWorkers());
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {
     for (const pb::Worker& worker : answer.workers()) session.out << worker.worker_id() << "\n";
     return ExitCode::kOk;
   }
-  std::vector<WorkerView> workers;
-  for (const pb::Worker& worker : answer.workers()) workers.push_back(ViewOf(worker));
-  session.out << RenderWorkers(workers, absl::Now(), session.style());
-  if (workers.empty()) {
+  session.out << RenderWorkers({answer.workers().begin(), answer.workers().end()}, absl::Now(),
+                               session.style());
+  if (answer.workers().empty()) {
     session.err << "no worker has registered; start fpo-worker --coordinator "
                 << session.settings().server << "\n";
   }
@@ -40,7 +39,7 @@ absl::StatusOr<ExitCode> SetMode(Session& session, pb::SetWorkerModeRequest::Mod
   FPO_ASSIGN_OR_RETURN(const pb::SetWorkerModeResponse answer, coordinator.SetWorkerMode(request));
   const pb::Worker& worker = answer.worker();
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << worker.worker_id() << "\n";
   } else {
@@ -69,7 +68,7 @@ absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
   request.set_worker_id(session.invocation.Get("WORKER"));
   FPO_ASSIGN_OR_RETURN(const pb::ForgetWorkerResponse answer, coordinator.ForgetWorker(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << answer.worker().worker_id() << "\n";
   } else {

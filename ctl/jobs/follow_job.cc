@@ -5,9 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/wire/enums.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/command_line/exit_code.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/job_feed.h"
 #include "ctl/show/human.h"
 
@@ -51,7 +51,7 @@ class Following {
     lost_since_.reset();
     last_ = job;
     display_.Note("", now);
-    display_.Show(ViewOf(job), now);
+    display_.Show(job, now);
     if (session_.settings().json && request_.stream_json) PrintJson();
   }
 
@@ -83,24 +83,24 @@ class Following {
       return Interrupted(session_, "watch", request_.job_id);
     }
     if (!status.ok()) return status;
-    const JobView job = ViewOf(*last_);
+    const pb::Job& job = *last_;
     if (session_.settings().json) {
       if (!request_.stream_json) PrintJson();
     } else if (session_.settings().quiet) {
-      if (job.state != "SUCCEEDED") {
-        session_.err << "job " << job.job_id << " " << job.state << ": " << OneLine(job.reason)
-                     << "; hint: fpoctl describe " << job.job_id << "\n";
+      if (job.state() != pb::JOB_STATE_SUCCEEDED) {
+        session_.err << "job " << job.job_id() << " " << TextOf(job.state()) << ": "
+                     << OneLine(job.reason()) << "; hint: fpoctl describe " << job.job_id() << "\n";
       }
     } else {
       session_.out << RenderSummary(job, session_.style()) << std::flush;
     }
-    return ExitCodeOfState(job.state);
+    return ExitCodeOfState(FromProto(job.state()));
   }
 
   void PrintJson() {
     pb::WatchJobResponse answer;
     *answer.mutable_job() = *last_;
-    session_.out << AnswerJson(answer) << "\n" << std::flush;
+    session_.out << WireJson(answer) << "\n" << std::flush;
   }
 
   Session& session_;

@@ -3,10 +3,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/jobs/follow_job.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/rpc_status.h"
 #include "ctl/show/human.h"
 
@@ -78,7 +78,7 @@ void PrintWarnings(Session& session, const std::vector<std::string>& warnings) {
 
 void PrintSubmitted(Session& session, const pb::SubmitResponse& response) {
   if (session.settings().json) {
-    session.out << AnswerJson(response) << "\n" << std::flush;
+    session.out << WireJson(response) << "\n" << std::flush;
   } else if (session.settings().quiet) {
     session.out << response.job_id() << "\n" << std::flush;
   } else {

@@ -4,6 +4,7 @@
 
 #include "ctl/command_line/exit_code.h"
 #include "ctl/rpc/rpc_status.h"
+#include "ctl/show/job_facts.h"
 
 namespace fpo::ctl {
 namespace {
@@ -12,11 +13,6 @@ namespace pb = fpo::v1;
 
 // A reader this far behind loses intermediate states, never the newest.
 constexpr size_t kItemsMax = 1024;
-
-bool IsTerminal(const pb::Job& job) {
-  return job.state() == pb::JOB_STATE_SUCCEEDED || job.state() == pb::JOB_STATE_FAILED ||
-         job.state() == pb::JOB_STATE_CANCELLED;
-}
 
 }  // namespace
 

@@ -3,20 +3,23 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/wire/enums.h"
+#include "common/wire/wire_time.h"
 #include "ctl/show/human.h"
+#include "ctl/show/job_facts.h"
 
 namespace fpo::ctl {
 namespace {
 
-void AddProgress(const JobView& job, absl::Time now, ProgressRate* rate) {
-  const ProgressView& p = job.progress;
-  rate->Add(absl::StrCat(job.attempt(), "/", p.phase, "/", p.unit), p.done,
-            p.updated.value_or(now));
+void AddProgress(const fpo::v1::Job& job, absl::Time now, ProgressRate* rate) {
+  const fpo::v1::JobProgress& p = job.progress();
+  rate->Add(absl::StrCat(AttemptNumber(job), "/", TextOf(p.phase()), "/", p.unit()), p.done(),
+            p.has_updated() ? TimeOf(p.updated()) : now);
 }
 
 }  // namespace
 
-void BlockDisplay::Show(const JobView& job, absl::Time now) {
+void BlockDisplay::Show(const fpo::v1::Job& job, absl::Time now) {
   AddProgress(job, now, &rate_);
   job_ = job;
   shown_ = true;
@@ -59,10 +62,10 @@ void BlockDisplay::Draw(absl::Time now) {
   drawn_ = block;
 }
 
-void LineDisplay::Show(const JobView& job, absl::Time now) {
+void LineDisplay::Show(const fpo::v1::Job& job, absl::Time now) {
   AddProgress(job, now, &rate_);
-  const std::string stage =
-      absl::StrCat(job.state, "|", job.progress.phase, "|", job.attempt(), "|", job.reason);
+  const std::string stage = absl::StrCat(TextOf(job.state()), "|", TextOf(job.progress().phase()),
+                                         "|", AttemptNumber(job), "|", job.reason());
   const std::string line = RenderWatchLine(job, {now, rate_.PerSecond(), ""});
   const bool changed = stage != stage_;
   if (!changed && (now - printed_at_ < line_min_ || line == last_line_)) return;

@@ -16,7 +16,7 @@ class JobDisplay {
  public:
   virtual ~JobDisplay() = default;
 
-  virtual void Show(const JobView& job, absl::Time now) = 0;
+  virtual void Show(const fpo::v1::Job& job, absl::Time now) = 0;
   // Something about following itself ("connection lost ..."); empty: it is well again.
   virtual void Note(const std::string& note, absl::Time now) = 0;
   // When Tick wants to be called next; InfiniteFuture: not at all.
@@ -33,7 +33,7 @@ class BlockDisplay final : public JobDisplay {
   BlockDisplay(std::ostream& out, TextStyle style, absl::Duration redraw_min)
       : out_(out), style_(style), redraw_min_(redraw_min) {}
 
-  void Show(const JobView& job, absl::Time now) override;
+  void Show(const fpo::v1::Job& job, absl::Time now) override;
   void Note(const std::string& note, absl::Time now) override;
   absl::Time NextTick() const override;
   void Tick(absl::Time now) override;
@@ -46,7 +46,7 @@ class BlockDisplay final : public JobDisplay {
   std::ostream& out_;
   const TextStyle style_;
   const absl::Duration redraw_min_;
-  JobView job_;
+  fpo::v1::Job job_;
   std::string note_;
   ProgressRate rate_;
   std::string drawn_;  // the block on the screen
@@ -61,7 +61,7 @@ class LineDisplay final : public JobDisplay {
   LineDisplay(std::ostream& out, absl::TimeZone zone, absl::Duration line_min)
       : out_(out), zone_(zone), line_min_(line_min) {}
 
-  void Show(const JobView& job, absl::Time now) override;
+  void Show(const fpo::v1::Job& job, absl::Time now) override;
   void Note(const std::string& note, absl::Time now) override;
 
  private:
@@ -78,7 +78,7 @@ class LineDisplay final : public JobDisplay {
 // Shows nothing (-q, --json).
 class SilentDisplay final : public JobDisplay {
  public:
-  void Show(const JobView&, absl::Time) override {}
+  void Show(const fpo::v1::Job&, absl::Time) override {}
   void Note(const std::string&, absl::Time) override {}
 };
 

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "ctl/show/job_view.h"
 #include "ctl/show/text_layout.h"
+#include "proto/fpo/v1/cache.pb.h"
+#include "proto/fpo/v1/coordinator.pb.h"
+#include "proto/fpo/v1/job.pb.h"
 
 namespace fpo::ctl {
 
-// Text from plain values: no clock, no terminal, no network. Every line ends in '\n'; the watch
+// Text from messages: no clock, no terminal, no network. Every line ends in '\n'; the watch
 // block and tables fit style.columns when that is not 0, sheets of label and value are left to the
 // terminal to wrap.
 
@@ -22,26 +24,29 @@ struct FollowState {
 };
 
 // The block that `watch` redraws: state, phases, bar, numbers, cache line.
-std::string RenderWatchBlock(const JobView& job, const FollowState& follow, const TextStyle& style);
+std::string RenderWatchBlock(const fpo::v1::Job& job, const FollowState& follow,
+                             const TextStyle& style);
 
 // One line for a pipe: "j-1 RUNNING train 63 of 120 steps, loss 0.6321, ...".
-std::string RenderWatchLine(const JobView& job, const FollowState& follow);
+std::string RenderWatchLine(const fpo::v1::Job& job, const FollowState& follow);
 
 // How it ended: result metrics, where the output is; for a failure the reason and the next command.
-std::string RenderSummary(const JobView& job, const TextStyle& style);
+std::string RenderSummary(const fpo::v1::Job& job, const TextStyle& style);
 
-std::string RenderJobList(const std::vector<JobView>& jobs, absl::Time now, const TextStyle& style);
-std::string RenderJob(const JobView& job, absl::Time now, const TextStyle& style);  // describe
-std::string RenderComparison(const std::vector<JobView>& jobs, const TextStyle& style);
-std::string RenderWorkers(const std::vector<WorkerView>& workers, absl::Time now,
+std::string RenderJobList(const std::vector<fpo::v1::Job>& jobs, absl::Time now,
                           const TextStyle& style);
-std::string RenderQueue(const std::vector<QueueRow>& rows, absl::Time now, const TextStyle& style);
-std::string RenderManifests(const std::vector<ManifestView>& manifests, absl::Time now,
+std::string RenderJob(const fpo::v1::Job& job, absl::Time now, const TextStyle& style);  // describe
+std::string RenderComparison(const std::vector<fpo::v1::Job>& jobs, const TextStyle& style);
+std::string RenderWorkers(const std::vector<fpo::v1::Worker>& workers, absl::Time now,
+                          const TextStyle& style);
+std::string RenderQueue(const std::vector<fpo::v1::QueuedJob>& rows, absl::Time now,
+                        const TextStyle& style);
+std::string RenderManifests(const std::vector<fpo::v1::Manifest>& manifests, absl::Time now,
                             const TextStyle& style);
-std::string RenderManifest(const ManifestView& manifest, const TextStyle& style);
-std::string RenderCacheStats(const CacheStatsView& stats, const TextStyle& style);
+std::string RenderManifest(const fpo::v1::Manifest& manifest, const TextStyle& style);
+std::string RenderCacheStats(const fpo::v1::StatsResponse& stats, const TextStyle& style);
 
 // "records: 1,204 of 2,400 present, 1,196 to compute"; empty without cache use.
-std::string CacheLine(const JobView& job);
+std::string CacheLine(const fpo::v1::Job& job);
 
 }  // namespace fpo::ctl

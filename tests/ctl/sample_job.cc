@@ -4,43 +4,6 @@ namespace fpo::ctl {
 
 namespace pb = fpo::v1;
 
-JobView SampleJob() {
-  JobView job;
-  job.job_id = "j-4f2a1c";
-  job.name = "tiny-fpo";
-  job.kind = "train";
-  job.method = "fpo";
-  job.model = "/runs/sft/model";
-  job.output = "/runs/fpo";
-  job.has_reference = true;
-  job.owner = "ann";
-  job.state = "RUNNING";
-  job.submitted = absl::FromUnixSeconds(kSampleStart);
-  job.started = absl::FromUnixSeconds(kSampleStart + 2);
-  AttemptView attempt;
-  attempt.number = 1;
-  attempt.epoch = 4;
-  attempt.workers = {"w1"};
-  attempt.started = job.started;
-  job.attempts = {attempt};
-  job.progress.phase = "train";
-  job.progress.done = 63;
-  job.progress.total = 120;
-  job.progress.unit = "steps";
-  job.progress.step = 63;
-  job.progress.total_steps = 120;
-  job.progress.metrics = {{"loss", 0.63214},
-                          {"rewards/accuracies", 0.7134},
-                          {"rewards/margins", 0.1522},
-                          {"divergence/chosen", 0.0021},
-                          {"divergence/rejected", 0.0034},
-                          {"tokens", 6150},
-                          {"step_seconds", 0.5}};
-  job.cache = CacheView{2400, 1200, 4, 3.5, "ab12"};
-  job.priority = 500;
-  return job;
-}
-
 pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
   pb::Job job;
   job.set_job_id(job_id);
@@ -78,6 +41,29 @@ pb::Job SampleMessage(const std::string& job_id, pb::JobState state) {
   if (state == pb::JOB_STATE_SUCCEEDED) (*job.mutable_result())["eval_rewards/accuracies"] = 0.913;
   if (state == pb::JOB_STATE_FAILED) job.set_reason("program: loss is not finite at step 64");
   return job;
+}
+
+pb::Job SampleJob() {
+  pb::Job job = SampleMessage("j-4f2a1c", pb::JOB_STATE_RUNNING);
+  job.set_priority(500);
+  SetNumbers({{"rewards/accuracies", 0.7134},
+              {"rewards/margins", 0.1522},
+              {"divergence/chosen", 0.0021},
+              {"divergence/rejected", 0.0034},
+              {"tokens", 6150},
+              {"step_seconds", 0.5}},
+             job.mutable_progress()->mutable_metrics());
+  pb::CacheUse& cache = *job.mutable_progress()->mutable_cache();
+  cache.set_records_total(2400);
+  cache.set_records_hit(1200);
+  cache.set_records_computed(4);
+  cache.set_reference_seconds(3.5);
+  return job;
+}
+
+void SetNumbers(const std::map<std::string, double>& numbers,
+                google::protobuf::Map<std::string, double>* proto) {
+  for (const auto& [name, value] : numbers) (*proto)[name] = value;
 }
 
 }  // namespace fpo::ctl

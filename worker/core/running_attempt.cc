@@ -204,7 +204,7 @@ RankCommand RunningAttempt::CommandOf(const std::vector<std::string>& argv, int3
 }
 
 PhaseEnd RunningAttempt::Prepare() {
-  EnterPhase("prepare");
+  EnterPhase(Phase::kPrepare);
   PhaseEnd end;
   if (IsPrepared(folders_.prepared, UsesReferenceCache(config_))) {
     output_.Note("prepare: done by an earlier attempt");
@@ -231,7 +231,7 @@ PhaseEnd RunningAttempt::RunOne(const std::string& name, const std::vector<std::
 
 PhaseEnd RunningAttempt::Reference() {
   if (!UsesReferenceCache(config_)) return {};
-  EnterPhase("reference");
+  EnterPhase(Phase::kReference);
   ScoreProcess scorer(&processes_, &output_,
                       {.command = CommandOf(ScoreCommand(options_.trainer, folders_), 0),
                        .stall_timeout = options_.stall_timeout},
@@ -271,7 +271,7 @@ PhaseEnd RunningAttempt::Main() {
     if (!argv.empty()) commands.push_back(CommandOf(argv, slot));
   }
   if (!commands.empty()) {
-    EnterPhase("train");
+    EnterPhase(Phase::kTrain);
     if (is_run) {
       const PhaseEnd end = TakeUpCheckpoints();
       if (!end.ok()) return end;
@@ -281,7 +281,7 @@ PhaseEnd RunningAttempt::Main() {
     survived_kill_ |= group.survived_kill;
     if (!group.end.ok()) return group.end;
   }
-  EnterPhase("finish");
+  EnterPhase(Phase::kFinish);
   if (finished_run_.empty()) return {};
   return {EndClass::kDone,
           absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
@@ -303,7 +303,7 @@ PhaseEnd RunningAttempt::TakeUpCheckpoints() {
   return {};
 }
 
-void RunningAttempt::EnterPhase(const std::string& phase) { output_.Emit(PhaseEvent(phase)); }
+void RunningAttempt::EnterPhase(Phase phase) { output_.Emit(PhaseEvent(std::string(Name(phase)))); }
 
 void RunningAttempt::ReportRunning() {
   Report report;

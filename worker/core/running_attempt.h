@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/job/job_config.h"
+#include "common/values/phase.h"
 #include "worker/core/coordinator_link.h"
 #include "worker/core/device/device_gate.h"
 #include "worker/core/host_check.h"
@@ -83,7 +84,7 @@ class RunningAttempt final : public ReferenceObserver {
   PhaseEnd RunOne(const std::string& name, const std::vector<std::string>& argv, RankSink* sink);
   RankCommand CommandOf(const std::vector<std::string>& argv, int32_t slot) const;
   PhaseEnd TakeUpCheckpoints();
-  void EnterPhase(const std::string& phase);
+  void EnterPhase(Phase phase);
   void ReportRunning();
 
   void OnRecords(int64_t present, int64_t total) override;

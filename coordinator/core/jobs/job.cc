@@ -1,6 +1,7 @@
 #include "coordinator/core/jobs/job.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fpo::coordinator {
 bool IsActive(JobState state) {
@@ -58,20 +59,18 @@ CacheUse CacheUseOf(const std::vector<Member>& members) {
 CacheUse CacheUseOf(const std::vector<Attempt>& attempts) {
   CacheUse use;
   for (const Attempt& attempt : attempts) {
-    const CacheUse& one = attempt.cache;
-    if (one.records_total == 0) continue;
-    const bool first = use.records_total == 0 || one.manifest_id != use.manifest_id;
+    if (attempt.cache.records_total == 0) continue;
+    CacheUse sum = attempt.cache;
+    sum.reference_seconds += use.reference_seconds;
+    const bool again = use.records_total != 0 && sum.manifest_id == use.manifest_id;
     // A later attempt finds what an earlier one of the same job computed: that saved nothing.
-    if (first) {
-      use.records_hit = one.records_hit;
-      use.saved_seconds = one.saved_seconds;
-      use.saved_flops = one.saved_flops;
+    if (again) {
+      sum.records_hit = use.records_hit;
+      sum.saved_seconds = use.saved_seconds;
+      sum.saved_flops = use.saved_flops;
+      sum.records_computed += use.records_computed;
     }
-    use.records_computed = (first ? 0 : use.records_computed) + one.records_computed;
-    use.reference_seconds += one.reference_seconds;
-    use.records_total = one.records_total;
-    use.manifest_id = one.manifest_id;
-    use.recipe_id = one.recipe_id;
+    use = std::move(sum);
   }
   return use;
 }

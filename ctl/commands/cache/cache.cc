@@ -4,12 +4,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
 #include "ctl/commands/commands.h"
 #include "ctl/rpc/cache_client.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -44,8 +44,8 @@ namespace {
 
 absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
   FPO_ASSIGN_OR_RETURN(const pb::StatsResponse stats, cache.Stats());
-  session.out << (session.settings().json ? AnswerJson(stats) + "\n"
-                                          : RenderCacheStats(ViewOf(stats), session.style()) +
+  session.out << (session.settings().json ? WireJson(stats) + "\n"
+                                          : RenderCacheStats(stats, session.style()) +
                                                 RenderCacheLimits(stats, session.style()));
   return ExitCode::kOk;
 }
@@ -54,16 +54,17 @@ absl::StatusOr<ExitCode> RunCacheList(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse answer, cache.ListManifests());
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
-  std::vector<ManifestView> manifests;
-  for (const pb::Manifest& manifest : answer.manifests()) manifests.push_back(ViewOf(manifest));
   if (session.settings().quiet) {
-    for (const ManifestView& m : manifests) session.out << m.manifest_id << "\n";
+    for (const pb::Manifest& manifest : answer.manifests()) {
+      session.out << absl::BytesToHexString(manifest.manifest_id()) << "\n";
+    }
     return ExitCode::kOk;
   }
-  session.out << RenderManifests(manifests, absl::Now(), session.style());
+  session.out << RenderManifests({answer.manifests().begin(), answer.manifests().end()},
+                                 absl::Now(), session.style());
   session.out << RenderPins(answer, session.style());
   return ExitCode::kOk;
 }
@@ -72,7 +73,7 @@ absl::StatusOr<ExitCode> RunCacheRecipes(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListRecipesResponse answer, cache.ListRecipes());
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
     return ExitCode::kOk;
   }
   if (session.settings().quiet) {
@@ -91,13 +92,12 @@ absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
   if (prefix.empty()) return ShowStats(session, cache);
   FPO_ASSIGN_OR_RETURN(const std::string manifest_id, FindManifest(cache, prefix));
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
-  const ManifestView manifest = ViewOf(answer.manifest());
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
-    session.out << manifest.manifest_id << "\n";
+    session.out << absl::BytesToHexString(answer.manifest().manifest_id()) << "\n";
   } else {
-    session.out << RenderManifest(manifest, session.style())
+    session.out << RenderManifest(answer.manifest(), session.style())
                 << RenderKept(answer.manifest(), session.style());
   }
   return ExitCode::kOk;

@@ -16,12 +16,12 @@
 #include "common/reference/record_file.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
@@ -171,7 +171,7 @@ absl::Status PrintManifest(Session& session, CacheClient& cache, const std::stri
                            const std::string& text) {
   if (session.settings().json) {
     FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << absl::BytesToHexString(manifest_id) << "\n";
   } else {

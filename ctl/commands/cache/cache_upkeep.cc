@@ -4,11 +4,11 @@
 #include "common/error_info.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/convert.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 
@@ -23,7 +23,7 @@ absl::StatusOr<ExitCode> ShowManifest(Session& session, CacheClient& cache,
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
   const std::string hex = absl::BytesToHexString(manifest_id);
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << hex << "\n";
   } else {
@@ -37,7 +37,7 @@ absl::StatusOr<ExitCode> ShowManifest(Session& session, CacheClient& cache,
 absl::StatusOr<ExitCode> ListQuarantined(Session& session, CacheClient& cache) {
   FPO_ASSIGN_OR_RETURN(const pb::ListQuarantinedResponse list, cache.ListQuarantined());
   if (session.settings().json) {
-    session.out << AnswerJson(list) << "\n";
+    session.out << WireJson(list) << "\n";
   } else if (session.settings().quiet) {
     for (const pb::QuarantinedRecord& record : list.records()) {
       session.out << absl::BytesToHexString(record.key()) << "\n";
@@ -77,7 +77,7 @@ absl::StatusOr<ExitCode> RunCacheVerify(Session& session) {
   pb::VerifyResponse last;
   FPO_RETURN_IF_ERROR(cache.Verify(manifest_id, [&](const pb::VerifyResponse& report) {
     last = report;
-    if (session.settings().json) session.out << AnswerJson(report) << "\n";
+    if (session.settings().json) session.out << WireJson(report) << "\n";
     if (!session.settings().quiet || session.settings().json) return;
     for (size_t i = 0; i + 32 <= report.damaged_keys().size(); i += 32) {
       session.out << absl::BytesToHexString(report.damaged_keys().substr(i, 32)) << "\n";
@@ -103,7 +103,7 @@ absl::StatusOr<ExitCode> RunCacheQuarantine(Session& session) {
   request.set_reason(session.invocation.Get("reason"));
   FPO_ASSIGN_OR_RETURN(const pb::QuarantineResponse answer, cache.Quarantine(request));
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (!session.settings().quiet) {
     session.out << HumanCount(answer.records())
                 << " records are out of use; the next job that needs them computes them again\n";
@@ -115,7 +115,7 @@ absl::StatusOr<ExitCode> RunCacheGc(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::GcResponse report, cache.Gc(session.invocation.Has("dry-run")));
   if (session.settings().json) {
-    session.out << AnswerJson(report) << "\n";
+    session.out << WireJson(report) << "\n";
   } else if (session.settings().quiet) {
     for (const pb::GcManifest& manifest : report.manifests()) {
       if (manifest.remove()) {
@@ -132,7 +132,7 @@ absl::StatusOr<ExitCode> RunCacheBackup(Session& session) {
   FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::BackupResponse answer, cache.Backup());
   if (session.settings().json) {
-    session.out << AnswerJson(answer) << "\n";
+    session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
     session.out << answer.path() << "\n";
   } else {

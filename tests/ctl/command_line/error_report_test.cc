@@ -50,10 +50,10 @@ TEST(ExitCodeTest, FollowsTheTable) {
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("")), ExitCode::kConflict);
   EXPECT_EQ(ExitCodeOf(absl::AbortedError("")), ExitCode::kConflict);
   EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), ExitCode::kQuota);
-  EXPECT_EQ(ExitCodeOfState("SUCCEEDED"), ExitCode::kOk);
-  EXPECT_EQ(ExitCodeOfState("FAILED"), ExitCode::kJobFailed);
-  EXPECT_EQ(ExitCodeOfState("CANCELLED"), ExitCode::kJobCancelled);
-  EXPECT_EQ(ExitCodeOfState("RUNNING"), ExitCode::kInternal);
+  EXPECT_EQ(ExitCodeOfState(JobState::kSucceeded), ExitCode::kOk);
+  EXPECT_EQ(ExitCodeOfState(JobState::kFailed), ExitCode::kJobFailed);
+  EXPECT_EQ(ExitCodeOfState(JobState::kCancelled), ExitCode::kJobCancelled);
+  EXPECT_EQ(ExitCodeOfState(JobState::kRunning), ExitCode::kInternal);
 }
 
 TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "common/wire/wire_time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/ctl/sample_job.h"
@@ -11,15 +12,17 @@
 namespace fpo::ctl {
 namespace {
 
+namespace pb = fpo::v1;
+
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 const absl::Time kNow = absl::FromUnixSeconds(kSampleStart + 20);
 
-JobView Progressed(int64_t done, absl::Time updated) {
-  JobView job = SampleJob();
-  job.progress.done = done;
-  job.progress.updated = updated;
+pb::Job Progressed(int64_t done, absl::Time updated) {
+  pb::Job job = SampleJob();
+  job.mutable_progress()->set_done(done);
+  SetTime(updated, job.mutable_progress()->mutable_updated());
   return job;
 }
 
@@ -50,8 +53,8 @@ TEST_F(BlockDisplayTest, RedrawsInPlaceAtMostFourTimesASecond) {
 }
 
 TEST_F(BlockDisplayTest, DrawsNothingWhenNothingChanged) {
-  JobView job = SampleJob();
-  job.ended = kNow;  // stops the clock in the block
+  pb::Job job = SampleJob();
+  SetTime(kNow, job.mutable_ended());  // stops the clock in the block
   display_.Show(job, kNow);
   Taken();
   display_.Show(job, kNow + absl::Seconds(5));
@@ -91,19 +94,19 @@ TEST_F(LineDisplayTest, OneLinePerStateOrPhaseElseOneIn30Seconds) {
   EXPECT_EQ(Taken(), "");
   lines_.Show(Progressed(12, kNow + absl::Seconds(30)), kNow + absl::Seconds(30));
   EXPECT_THAT(Taken(), HasSubstr("12 of 120 steps"));
-  JobView job = Progressed(0, kNow + absl::Seconds(31));
-  job.progress.phase = "finish";
+  pb::Job job = Progressed(0, kNow + absl::Seconds(31));
+  job.mutable_progress()->set_phase(pb::PHASE_FINISH);
   lines_.Show(job, kNow + absl::Seconds(31));
   EXPECT_THAT(Taken(), StartsWith("2025-01-31 14:04:02 j-4f2a1c RUNNING finish"));
-  job.state = "SUCCEEDED";
+  job.set_state(pb::JOB_STATE_SUCCEEDED);
   lines_.Show(job, kNow + absl::Seconds(31));
   lines_.Show(job, kNow + absl::Seconds(90));
   EXPECT_EQ(Taken(), "2025-01-31 14:04:02 j-4f2a1c SUCCEEDED\n");
 }
 
 TEST_F(LineDisplayTest, NoControlCharacters) {
-  JobView job = SampleJob();
-  job.reason = "a\tb\x1b[2J";
+  pb::Job job = SampleJob();
+  job.set_reason("a\tb\x1b[2J");
   lines_.Show(job, kNow);
   lines_.Note("connection lost", kNow);
   lines_.Note("connection lost, still", kNow);

@@ -1,13 +1,17 @@
 #include "ctl/show/render.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "common/wire/wire_time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/ctl/sample_job.h"
 
 namespace fpo::ctl {
 namespace {
+
+namespace pb = fpo::v1;
 
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -51,14 +55,14 @@ TEST(RenderWatchBlockTest, WithoutUnicodeIsPlainAscii) {
 }
 
 TEST(RenderWatchBlockTest, MissingValuesAreDashes) {
-  JobView job = SampleJob();
-  job.progress.metrics.clear();
-  job.progress.step = 0;
-  job.progress.total = 0;
-  job.progress.done = 0;
-  job.cache.reset();
-  job.started.reset();
-  job.submitted.reset();
+  pb::Job job = SampleJob();
+  job.mutable_progress()->clear_metrics();
+  job.mutable_progress()->set_step(0);
+  job.mutable_progress()->set_total(0);
+  job.mutable_progress()->set_done(0);
+  job.mutable_progress()->clear_cache();
+  job.clear_started();
+  job.clear_submitted();
   const std::string block = RenderWatchBlock(job, At(0), Terminal());
   EXPECT_EQ(block,
             "j-4f2a1c  tiny-fpo  RUNNING  -\n"
@@ -69,34 +73,36 @@ TEST(RenderWatchBlockTest, MissingValuesAreDashes) {
 }
 
 TEST(RenderWatchBlockTest, NumbersBelongToTheKindOfJob) {
-  JobView job = SampleJob();
-  job.cache.reset();
-  job.has_reference = false;
-  job.progress.phase = "prepare";
-  job.progress.unit = "rows";
-  job.progress.step = 0;
-  job.progress.metrics.clear();
+  pb::Job job = SampleJob();
+  job.mutable_progress()->clear_cache();
+  job.mutable_spec()->set_config_json("{}");
+  job.mutable_progress()->set_phase(pb::PHASE_PREPARE);
+  job.mutable_progress()->set_unit("rows");
+  job.mutable_progress()->set_step(0);
+  job.mutable_progress()->clear_metrics();
   EXPECT_EQ(RenderWatchBlock(job, At(9), Terminal()),
             "j-4f2a1c  tiny-fpo  RUNNING  9.0s\n"
             "  prepare ▶   train ·   finish ·\n"
             "  █████████████████████░░░░░░░░░░░░░░░░░░░  53 %  63 of 120 rows  ETA -\n")
       << "no numbers before the first step";
-  job.method = "sft";
-  job.progress.phase = "train";
-  job.progress.metrics = {{"loss", 5.25}};
+  job.set_method("sft");
+  job.mutable_progress()->set_phase(pb::PHASE_TRAIN);
+  job.mutable_progress()->clear_metrics();
+  SetNumbers({{"loss", 5.25}}, job.mutable_progress()->mutable_metrics());
   EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()),
               HasSubstr("  step -   loss 5.2500\n  speed -\n"));
 }
 
 TEST(RenderWatchBlockTest, SaysWhatIsDoneJustNow) {
-  JobView job = SampleJob();
-  job.cache.reset();
-  job.has_reference = false;
-  job.kind = "sae";
-  job.method.clear();
-  job.progress.activity = "collecting activations: 12288 of 98304 tokens";
-  job.progress.done = job.progress.step = 0;
-  job.progress.metrics.clear();
+  pb::Job job = SampleJob();
+  job.mutable_progress()->clear_cache();
+  job.mutable_spec()->set_config_json("{}");
+  job.set_kind(pb::JOB_KIND_SAE);
+  job.clear_method();
+  job.mutable_progress()->set_activity("collecting activations: 12288 of 98304 tokens");
+  job.mutable_progress()->set_done(0);
+  job.mutable_progress()->set_step(0);
+  job.mutable_progress()->clear_metrics();
   EXPECT_EQ(RenderWatchBlock(job, At(9), Terminal()),
             "j-4f2a1c  tiny-fpo  RUNNING  9.0s\n"
             "  prepare ✓   train ▶   finish ·\n"
@@ -107,13 +113,13 @@ TEST(RenderWatchBlockTest, SaysWhatIsDoneJustNow) {
   EXPECT_THAT(
       RenderWatchLine(job, At(9)),
       HasSubstr("RUNNING train 0 of 120 steps (collecting activations: 12288 of 98304 tokens)"));
-  job.progress.phase = "prepare";
-  job.progress.unit = "bytes";
-  job.progress.done = 1 << 29;
-  job.progress.total = int64_t{5} << 30;
-  job.progress.activity = "hashing the weights of /m";
+  job.mutable_progress()->set_phase(pb::PHASE_PREPARE);
+  job.mutable_progress()->set_unit("bytes");
+  job.mutable_progress()->set_done(1 << 29);
+  job.mutable_progress()->set_total(int64_t{5} << 30);
+  job.mutable_progress()->set_activity("hashing the weights of /m");
   EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()), HasSubstr("10 %  0.5 of 5.0 GiB  ETA -\n"));
-  job.state = "SUCCEEDED";
+  job.set_state(pb::JOB_STATE_SUCCEEDED);
   EXPECT_THAT(RenderWatchBlock(job, At(9), Terminal()), Not(HasSubstr("hashing")));
 }
 
@@ -123,13 +129,13 @@ TEST(RenderWatchBlockTest, EtaNeedsARate) {
 }
 
 TEST(RenderWatchBlockTest, QueuedJobShowsWhyItWaits) {
-  JobView job = SampleJob();
-  job.state = "QUEUED";
-  job.reason = "waiting for slots: needs 2, 1 free";
-  job.attempts.clear();
-  job.progress = {};
-  job.cache.reset();
-  job.started.reset();
+  pb::Job job = SampleJob();
+  job.set_state(pb::JOB_STATE_QUEUED);
+  job.set_reason("waiting for slots: needs 2, 1 free");
+  job.clear_attempts();
+  job.clear_progress();
+  job.mutable_progress()->clear_cache();
+  job.clear_started();
   EXPECT_EQ(RenderWatchBlock(job, At(-1), Terminal()),
             "j-4f2a1c  tiny-fpo  QUEUED  1.0s\n"
             "  waiting for slots: needs 2, 1 free\n"
@@ -137,9 +143,9 @@ TEST(RenderWatchBlockTest, QueuedJobShowsWhyItWaits) {
 }
 
 TEST(RenderWatchBlockTest, WideAndLongNamesAreCut) {
-  JobView job = SampleJob();
-  for (int i = 0; i < 20; ++i) job.name += "模型";
-  job.reason = std::string(200, 'x');
+  pb::Job job = SampleJob();
+  for (int i = 0; i < 20; ++i) job.mutable_name()->append("模型");
+  job.set_reason(std::string(200, 'x'));
   const std::string block = RenderWatchBlock(job, At(133, 0.5), Terminal());
   ExpectFits(block, 80);
   EXPECT_THAT(block, HasSubstr("…  RUNNING  2m13s\n"));
@@ -152,9 +158,9 @@ TEST(RenderWatchBlockTest, NarrowTerminal) {
 }
 
 TEST(RenderWatchBlockTest, NoteAndAttemptAndColour) {
-  JobView job = SampleJob();
-  job.attempts.push_back(job.attempts[0]);
-  job.attempts[1].number = 2;
+  pb::Job job = SampleJob();
+  *job.add_attempts() = job.attempts(0);
+  job.mutable_attempts(1)->set_number(2);
   FollowState follow = At(133);
   follow.note = "connection lost 3s ago";
   TextStyle style = Terminal();
@@ -165,48 +171,53 @@ TEST(RenderWatchBlockTest, NoteAndAttemptAndColour) {
   EXPECT_THAT(RenderWatchBlock(job, follow, style), HasSubstr("\x1b[36m  RUNNING\x1b[0m"));
 }
 
-TEST(RenderWatchBlockTest, UnknownPhaseIsShownAsItIs) {
-  JobView job = SampleJob();
-  job.progress.phase = "merge";
-  EXPECT_THAT(RenderWatchBlock(job, At(1), Terminal()), HasSubstr("\n  merge ▶\n"));
+TEST(RenderWatchBlockTest, APhaseThatIsNotExpectedIsShownAsItIs) {
+  pb::Job job = SampleJob();
+  job.mutable_spec()->set_config_json("of a newer server");
+  job.mutable_progress()->set_phase(pb::PHASE_REFERENCE);
+  EXPECT_THAT(RenderWatchBlock(job, At(1), Terminal()), HasSubstr("\n  reference ▶\n"));
 }
 
 TEST(CacheLineTest, SaysWhatTheReferenceCosts) {
-  JobView job = SampleJob();
+  pb::Job job = SampleJob();
   EXPECT_EQ(CacheLine(job), "records: 1,204 of 2,400 present, 1,196 to compute");
-  job.cache->hit = 2400;
-  job.cache->computed = 0;
+  job.mutable_progress()->mutable_cache()->set_records_hit(2400);
+  job.mutable_progress()->mutable_cache()->set_records_computed(0);
   EXPECT_EQ(CacheLine(job), "all 2,400 records present: no reference pass");
-  job.cache->hit = 400;
-  job.cache->computed = 2000;
+  job.mutable_progress()->mutable_cache()->set_records_hit(400);
+  job.mutable_progress()->mutable_cache()->set_records_computed(2000);
   EXPECT_EQ(CacheLine(job), "records: all 2,400 present, 400 from the cache, 2,000 computed");
-  job.cache.reset();
+  job.mutable_progress()->clear_cache();
   EXPECT_EQ(CacheLine(job), "");
 }
 
 TEST(RenderWatchLineTest, OneLineWithoutControlCharacters) {
-  JobView job = SampleJob();
+  pb::Job job = SampleJob();
   EXPECT_EQ(RenderWatchLine(job, At(133, 0.5)),
             "j-4f2a1c RUNNING train 63 of 120 steps, loss 0.6321, accuracy 0.7134, margin 0.1522, "
             "divergence 0.0021/0.0034, 12,300 tokens/s, ETA 1m54s\n");
-  job.state = "FAILED";
-  job.reason = "program:\n\x1b[31mbad";
+  job.set_state(pb::JOB_STATE_FAILED);
+  job.set_reason("program:\n\x1b[31mbad");
   EXPECT_EQ(RenderWatchLine(job, At(133)), "j-4f2a1c FAILED: program:  [31mbad\n");
 }
 
-JobView Ended(const std::string& state) {
-  JobView job = SampleJob();
-  job.state = state;
-  job.ended = *job.started + absl::Seconds(192);
-  job.attempts[0].ended = job.ended;
-  job.attempts[0].end_class = "done";
+pb::Job Ended(pb::JobState state) {
+  pb::Job job = SampleJob();
+  job.set_state(state);
+  job.mutable_ended()->set_seconds(job.started().seconds() + 192);
+  *job.mutable_attempts(0)->mutable_ended() = job.ended();
+  job.mutable_attempts(0)->set_end_class(pb::END_CLASS_DONE);
   return job;
 }
 
 TEST(RenderSummaryTest, SuccessNamesResultsAndOutput) {
-  JobView job = Ended("SUCCEEDED");
-  job.result = {{"eval_rewards/accuracies", 0.913}, {"memory_peak_bytes", 3.0 * (1 << 30)}};
-  job.cache = CacheView{2400, 2400, 0, 0.2, ""};
+  pb::Job job = Ended(pb::JOB_STATE_SUCCEEDED);
+  SetNumbers({{"eval_rewards/accuracies", 0.913}, {"memory_peak_bytes", 3.0 * (1 << 30)}},
+             job.mutable_result());
+  pb::CacheUse& cache = *job.mutable_progress()->mutable_cache();
+  cache.set_records_hit(2400);
+  cache.set_records_computed(0);
+  cache.set_reference_seconds(0.2);
   EXPECT_EQ(
       RenderSummary(job, Terminal()),
       "job j-4f2a1c SUCCEEDED in 3m12s (1 attempt)\n"
@@ -220,18 +231,18 @@ TEST(RenderSummaryTest, SuccessNamesResultsAndOutput) {
 }
 
 TEST(RenderSummaryTest, AResultThatIsNotNewIsSaidBeforeItsNumbers) {
-  JobView job = SampleJob();
-  job.state = "SUCCEEDED";
-  job.reason = "nothing was trained: /runs/fpo holds the run of job \"tiny\"";
-  job.result = {{"eval_loss", 0.5}};
+  pb::Job job = SampleJob();
+  job.set_state(pb::JOB_STATE_SUCCEEDED);
+  job.set_reason("nothing was trained: /runs/fpo holds the run of job \"tiny\"");
+  SetNumbers({{"eval_loss", 0.5}}, job.mutable_result());
   const std::string text = RenderSummary(job, Terminal());
   EXPECT_LT(text.find("nothing was trained"), text.find("eval_loss")) << text;
 }
 
 TEST(RenderSummaryTest, FailureNamesTheReasonAndTheNextCommand) {
-  JobView job = Ended("FAILED");
-  job.reason = "invalid: no row of train.jsonl could be used";
-  job.cache.reset();
+  pb::Job job = Ended(pb::JOB_STATE_FAILED);
+  job.set_reason("invalid: no row of train.jsonl could be used");
+  job.mutable_progress()->clear_cache();
   EXPECT_EQ(RenderSummary(job, Terminal()),
             "job j-4f2a1c FAILED in 3m12s (1 attempt)\n"
             "  invalid: no row of train.jsonl could be used\n"
@@ -239,14 +250,14 @@ TEST(RenderSummaryTest, FailureNamesTheReasonAndTheNextCommand) {
 }
 
 TEST(RenderJobListTest, StableColumns) {
-  JobView waiting = SampleJob();
-  waiting.job_id = "j-2";
-  waiting.name = "sae";
-  waiting.kind = "sae";
-  waiting.method = "";
-  waiting.state = "QUEUED";
-  waiting.progress = {};
-  waiting.reason = "no worker fits";
+  pb::Job waiting = SampleJob();
+  waiting.set_job_id("j-2");
+  waiting.set_name("sae");
+  waiting.set_kind(pb::JOB_KIND_SAE);
+  waiting.set_method("");
+  waiting.set_state(pb::JOB_STATE_QUEUED);
+  waiting.clear_progress();
+  waiting.set_reason("no worker fits");
   const absl::Time now = absl::FromUnixSeconds(kSampleStart + 62);
   EXPECT_EQ(
       RenderJobList({SampleJob(), waiting}, now, TextStyle()),
@@ -255,25 +266,25 @@ TEST(RenderJobListTest, StableColumns) {
       "j-2       sae       sae        QUEUED   -      -       1m02s  ann    no worker fits\n");
   EXPECT_EQ(RenderJobList({}, now, TextStyle()),
             "JOB  NAME  KIND  STATE  PHASE  STEP  AGE  OWNER  REASON\n");
-  waiting.reason = std::string(300, 'x');
+  waiting.set_reason(std::string(300, 'x'));
   ExpectFits(RenderJobList({SampleJob(), waiting}, now, Terminal()), 80);
 }
 
 TEST(RenderJobTest, DescribesAttemptsCacheAndLastError) {
-  JobView job = Ended("SUCCEEDED");
-  job.attempts[0].end_class = "infrastructure";
-  job.attempts[0].end_message = "lease of w1 ran out\nlast step 40";
-  AttemptView second = job.attempts[0];
-  second.number = 2;
-  second.epoch = 6;
-  second.end_class = "done";
-  second.end_message = "";
-  job.attempts.push_back(second);
-  job.checkpoint_step = 120;
-  job.result = {{"eval_rewards/margins", 1.25}};
-  job.cache->saved_seconds = 125;
-  job.cache->saved_flops = 3.2e15;
-  const std::string text = RenderJob(job, *job.ended, Terminal());
+  pb::Job job = Ended(pb::JOB_STATE_SUCCEEDED);
+  job.mutable_attempts(0)->set_end_class(pb::END_CLASS_INFRASTRUCTURE);
+  job.mutable_attempts(0)->set_end_message("lease of w1 ran out\nlast step 40");
+  pb::Attempt second = job.attempts(0);
+  second.set_number(2);
+  second.set_epoch(6);
+  second.set_end_class(pb::END_CLASS_DONE);
+  second.clear_end_message();
+  *job.add_attempts() = second;
+  job.set_checkpoint_step(120);
+  SetNumbers({{"eval_rewards/margins", 1.25}}, job.mutable_result());
+  job.mutable_progress()->mutable_cache()->set_saved_seconds(125);
+  job.mutable_progress()->mutable_cache()->set_saved_flops(3.2e15);
+  const std::string text = RenderJob(job, TimeOf(job.ended()), Terminal());
   EXPECT_THAT(text, HasSubstr("kind        train, fpo\n"));
   EXPECT_THAT(text, HasSubstr("submitted   2025-01-31 14:03:11\n"));
   EXPECT_THAT(text, HasSubstr("took        3m12s\n"));
@@ -291,35 +302,37 @@ TEST(RenderJobTest, DescribesAttemptsCacheAndLastError) {
 }
 
 TEST(RenderJobTest, PassesOfTheReferenceAreCountedOnce) {
-  JobView job;
-  job.result = {{"loss", 0.5}, {"reference_seconds", 0.0}, {"reference_records_computed", 0}};
+  pb::Job job;
+  SetNumbers({{"loss", 0.5}, {"reference_seconds", 0.0}, {"reference_records_computed", 0}},
+             job.mutable_result());
   EXPECT_THAT(RenderJob(job, absl::UnixEpoch(), Terminal()), HasSubstr("reference_seconds"));
-  job.cache = CacheView();
-  job.cache->total = 10;
+  job.mutable_progress()->mutable_cache()->set_records_total(10);
   const std::string text = RenderJob(job, absl::UnixEpoch(), Terminal());
   EXPECT_THAT(text, Not(HasSubstr("reference_")));
   EXPECT_THAT(text, HasSubstr("loss"));
 }
 
 TEST(RenderJobTest, EmptyJobIsDashes) {
-  const std::string text = RenderJob(JobView(), absl::UnixEpoch(), Terminal());
+  const std::string text = RenderJob(pb::Job(), absl::UnixEpoch(), Terminal());
   EXPECT_THAT(text, HasSubstr("submitted   -\n"));
   EXPECT_THAT(text, HasSubstr("cache       -\n"));
   EXPECT_THAT(text, HasSubstr("output\n  folder  -\n"));
 }
 
 TEST(RenderComparisonTest, RunsSideBySide) {
-  JobView fpo = Ended("SUCCEEDED");
-  fpo.result = {{"eval_rewards/accuracies", 0.9},
-                {"eval_rewards/margins", 1.5},
-                {"eval_entropy", 2.25},
-                {"eval_divergence/relative", 0.01},
-                {"memory_peak_bytes", 512.0 * (1 << 20)}};
-  JobView sft = SampleJob();
-  sft.name = "sft";
-  sft.result = {{"rewards/accuracies", 0.7}};  // of a training step: no evaluation
-  sft.method = "sft";
-  sft.cache.reset();
+  pb::Job fpo = Ended(pb::JOB_STATE_SUCCEEDED);
+  SetNumbers({{"eval_rewards/accuracies", 0.9},
+              {"eval_rewards/margins", 1.5},
+              {"eval_entropy", 2.25},
+              {"eval_divergence/relative", 0.01},
+              {"memory_peak_bytes", 512.0 * (1 << 20)}},
+             fpo.mutable_result());
+  pb::Job sft = SampleJob();
+  sft.set_name("sft");
+  SetNumbers({{"rewards/accuracies", 0.7}},
+             sft.mutable_result());  // of a training step: no evaluation
+  sft.set_method("sft");
+  sft.mutable_progress()->clear_cache();
   const std::string text = RenderComparison({fpo, sft}, TextStyle());
   EXPECT_THAT(text, HasSubstr("tiny-fpo  fpo     SUCCEEDED  0.9000    1.5000  2.2500   0.0100"));
   EXPECT_THAT(text, HasSubstr("50 %  4           3.5s      3m12s       512 MiB\n"));
@@ -330,37 +343,39 @@ TEST(RenderComparisonTest, RunsSideBySide) {
 
 TEST(RenderTablesTest, WorkersAndManifests) {
   const absl::Time now = absl::FromUnixSeconds(kSampleStart);
-  WorkerView worker;
-  worker.worker_id = "w1";
-  worker.host = "node7";
-  worker.state = "ready";
-  worker.slots = 2;
-  worker.slots_used = 1;
-  worker.device = "cpu";
-  worker.version = "0.1.0";
-  worker.last_beat = now - absl::Seconds(1);
-  worker.jobs = {"j-1", "j-2"};
+  pb::Worker worker;
+  worker.set_worker_id("w1");
+  worker.set_host("node7");
+  worker.set_state(pb::WORKER_STATE_READY);
+  worker.set_slots(2);
+  worker.set_slots_used(1);
+  worker.set_device(pb::DEVICE_KIND_CPU);
+  worker.set_version("0.1.0");
+  SetTime(now - absl::Seconds(1), worker.mutable_last_beat());
+  worker.add_jobs("j-1");
+  worker.add_jobs("j-2");
   EXPECT_EQ(RenderWorkers({worker}, now, TextStyle()),
             "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      JOBS     NOTE\n"
             "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  j-1,j-2  -\n");
-  WorkerView other = worker;
-  other.worker_id = "w2";
-  other.labels = {"gpu=h100", "who=bob"};
+  pb::Worker other = worker;
+  other.set_worker_id("w2");
+  (*other.mutable_labels())["who"] = "bob";
+  (*other.mutable_labels())["gpu"] = "h100";
   EXPECT_EQ(
       RenderWorkers({worker, other}, now, TextStyle()),
       "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      LABELS            JOBS     NOTE\n"
       "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  -                 j-1,j-2  -\n"
       "w2      node7  ready  1/2    cpu     0.1.0    1.0s ago  gpu=h100,who=bob  j-1,j-2  -\n")
       << "the column is there when somebody has labels";
-  ManifestView manifest;
-  manifest.manifest_id = "3fa9c1d2e4f5aabbccdd";
-  manifest.recipe_id = "77aa";
-  manifest.recipe = "{\"dtype\":\"float32\"}";
-  manifest.name = "tiny-fpo";
-  manifest.total = 2400;
-  manifest.present = 1204;
-  manifest.bytes = 5 << 20;
-  manifest.created = now - absl::Hours(2);
+  pb::Manifest manifest;
+  manifest.set_manifest_id(absl::HexStringToBytes("3fa9c1d2e4f5aabbccdd"));
+  manifest.set_recipe_id(absl::HexStringToBytes("77aa"));
+  manifest.set_recipe("{\"dtype\":\"float32\"}");
+  manifest.set_name("tiny-fpo");
+  manifest.set_total(2400);
+  manifest.set_present(1204);
+  manifest.set_bytes(5 << 20);
+  SetTime(now - absl::Hours(2), manifest.mutable_created());
   EXPECT_EQ(RenderManifests({manifest}, now, TextStyle()),
             "MANIFEST      NAME      OWNER  RECORDS  PRESENT  SIZE     AGE    USED\n"
             "3fa9c1d2e4f5  tiny-fpo  -      2,400    50 %     5.0 MiB  2h00m  -\n");
@@ -371,11 +386,11 @@ TEST(RenderTablesTest, WorkersAndManifests) {
 }
 
 TEST(RenderTablesTest, CacheStats) {
-  CacheStatsView stats;
-  stats.records = 2400;
-  stats.bytes = 1 << 20;
-  stats.hits = 3;
-  stats.misses = 1;
+  pb::StatsResponse stats;
+  stats.set_records(2400);
+  stats.set_bytes(1 << 20);
+  stats.set_hits(3);
+  stats.set_misses(1);
   const std::string text = RenderCacheStats(stats, Terminal());
   EXPECT_THAT(text, HasSubstr("records      2,400\n"));
   EXPECT_THAT(text, HasSubstr("since start  3 hits, 1 misses (75 %), 0 stored, 0 conflicts\n"));
