@@ -11,6 +11,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
+#include "common/wire/worker_wire.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "tests/coordinator/core/fixtures.h"
