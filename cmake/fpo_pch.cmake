@@ -50,6 +50,10 @@ function(fpo_pch_owner name layer)
   endif()
   target_precompile_headers(${name} PRIVATE ${headers})
   fpo_cache_with_pch(${name})
+  get_target_property(launcher ${name} CXX_COMPILER_LAUNCHER)
+  if(launcher MATCHES "ccache")
+    set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER "${CMAKE_SOURCE_DIR}/cmake/fresh_pch.sh;${launcher}")
+  endif()
 endfunction()
 
 # fpo_reuse_pch(TARGET OWNER): also for a target that had another one before.
