@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "common/text/json.h"
 #include "common/text/principal_name.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -36,8 +37,8 @@ absl::Status CheckName(absl::string_view name) {
                                                  " letters, digits or any of - _ . @"));
 }
 
-absl::Status CheckKeys(const JsonValue& entry) {
-  for (const auto& [key, value] : entry.Members()) {
+absl::Status CheckKeys(const nlohmann::json& entry) {
+  for (const auto& [key, value] : entry.items()) {
     if (key != "name" && key != "role" && key != "groups" && key != "token_sha256" &&
         key != "certificate" && key != "expires") {
       return absl::InvalidArgumentError(
@@ -48,18 +49,19 @@ absl::Status CheckKeys(const JsonValue& entry) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> ReadGroups(const JsonValue& entry) {
+absl::StatusOr<std::vector<std::string>> ReadGroups(const nlohmann::json& entry) {
   std::vector<std::string> groups;
-  const JsonValue* list = entry.Find("groups");
-  if (list == nullptr) return groups;
-  for (const JsonValue& group : list->Items()) {
-    FPO_RETURN_IF_ERROR(CheckName(group.AsString()));
-    groups.push_back(group.AsString());
+  const nlohmann::json* list = FindMember(entry, "groups");
+  if (list == nullptr || !list->is_array()) return groups;
+  for (const nlohmann::json& group : *list) {
+    const std::string name = group.is_string() ? group.get<std::string>() : "";
+    FPO_RETURN_IF_ERROR(CheckName(name));
+    groups.push_back(name);
   }
   return groups;
 }
 
-absl::Status ReadExpiry(const JsonValue& entry, absl::Time* expires) {
+absl::Status ReadExpiry(const nlohmann::json& entry, absl::Time* expires) {
   std::string text;
   FPO_RETURN_IF_ERROR(ReadMember(entry, "expires", &text));
   std::string error;
@@ -70,9 +72,9 @@ absl::Status ReadExpiry(const JsonValue& entry, absl::Time* expires) {
       absl::StrCat("expires: \"", text, "\" is no time like 2027-01-31T00:00:00Z"));
 }
 
-absl::StatusOr<AccessEntry> ReadEntry(const JsonValue& value) {
-  if (value.type() != JsonValue::Type::kObject) {
-    return absl::InvalidArgumentError(absl::StrCat("is ", value.TypeName(), ", not an object"));
+absl::StatusOr<AccessEntry> ReadEntry(const nlohmann::json& value) {
+  if (!value.is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat("is ", JsonTypeName(value), ", not an object"));
   }
   FPO_RETURN_IF_ERROR(CheckKeys(value));
   AccessEntry entry;
@@ -160,12 +162,12 @@ bool Reaches(absl::string_view share, absl::string_view owner, const Principal& 
 }
 
 absl::StatusOr<AccessList> AccessList::Parse(absl::string_view json) {
-  FPO_ASSIGN_OR_RETURN(const JsonValue root, ParseJson(json));
-  const JsonValue* principals = root.Find("principals");
-  if (principals == nullptr || principals->type() != JsonValue::Type::kArray) {
+  FPO_ASSIGN_OR_RETURN(const nlohmann::json root, ParseJson(json));
+  const nlohmann::json* principals = FindMember(root, "principals");
+  if (principals == nullptr || !principals->is_array()) {
     return absl::InvalidArgumentError("must be an object with a list \"principals\"");
   }
-  const std::vector<JsonValue>& items = principals->Items();
+  const nlohmann::json& items = *principals;
   if (items.size() > kEntriesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(items.size(), " principals; at most ", kEntriesMax));

@@ -13,6 +13,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/file_descriptor.h"
 #include "common/files/posix_status.h"
 #include "common/observe/work.h"
 
@@ -61,26 +62,21 @@ Digest Sha256Of(absl::string_view bytes) {
 }
 
 absl::StatusOr<Digest> Sha256OfFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return PosixError(errno, "open", path);
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return PosixError(errno, "open", path);
   struct stat info {};
-  const int64_t size = fstat(fd, &info) == 0 ? info.st_size : 0;
+  const int64_t size = fstat(file.get(), &info) == 0 ? info.st_size : 0;
   Work work(absl::StrCat("hashing ", path.substr(path.rfind('/') + 1)), size, "bytes");
   Sha256 hash;
   std::vector<char> buffer(size_t{1} << 20);
   while (true) {
-    const ssize_t n = read(fd, buffer.data(), buffer.size());
+    const ssize_t n = read(file.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const absl::Status error = PosixError(errno, "read", path);
-      close(fd);
-      return error;
-    }
+    if (n < 0) return PosixError(errno, "read", path);
     if (n == 0) break;
     hash.Update(absl::string_view(buffer.data(), static_cast<size_t>(n)));
     work.Advance(n);
   }
-  close(fd);
   return hash.Finish();
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -56,15 +57,15 @@ bool HasStep(EventKind kind) {
 }
 bool HasCount(EventKind kind) { return kind == EventKind::kRecords; }
 
-absl::StatusOr<JsonValue> ParseLine(absl::string_view line) {
+absl::StatusOr<nlohmann::json> ParseLine(absl::string_view line) {
   if (line.size() > kLineBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("a protocol line of ", line.size(), " bytes, the limit is ", kLineBytesMax));
   }
-  FPO_ASSIGN_OR_RETURN(JsonValue object, ParseJson(line));
-  if (object.type() != JsonValue::Type::kObject) {
+  FPO_ASSIGN_OR_RETURN(nlohmann::json object, ParseJson(line));
+  if (!object.is_object()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a protocol line must be an object, got ", object.TypeName()));
+        absl::StrCat("a protocol line must be an object, got ", JsonTypeName(object)));
   }
   int64_t version = 0;
   FPO_RETURN_IF_ERROR(ReadMember(object, "v", &version));
@@ -81,15 +82,15 @@ absl::Status RequireKind(const std::string& kind) {
   return absl::OkStatus();
 }
 
-absl::Status ReadMetrics(const JsonValue& object, std::map<std::string, double>* metrics) {
-  const JsonValue* member = object.Find("metrics");
+absl::Status ReadMetrics(const nlohmann::json& object, EventMetrics* metrics) {
+  const nlohmann::json* member = FindMember(object, "metrics");
   if (member == nullptr) return absl::OkStatus();
-  if (member->type() != JsonValue::Type::kObject) {
+  if (!member->is_object()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"metrics\": expected an object, got ", member->TypeName()));
+        absl::StrCat("\"metrics\": expected an object, got ", JsonTypeName(*member)));
   }
-  for (const auto& [name, value] : member->Members()) {
-    if (value.IsNull()) {  // JSON has no word for NaN
+  for (const auto& [name, value] : member->items()) {
+    if (value.is_null()) {  // JSON has no word for NaN
       (*metrics)[name] = std::numeric_limits<double>::quiet_NaN();
       continue;
     }
@@ -212,7 +213,7 @@ std::string EncodeEvent(const TrainEvent& event) {
 }
 
 absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line) {
-  FPO_ASSIGN_OR_RETURN(const JsonValue object, ParseLine(line));
+  FPO_ASSIGN_OR_RETURN(const nlohmann::json object, ParseLine(line));
   TrainEvent event;
   std::string kind;
   int64_t seq = 0;
@@ -252,22 +253,23 @@ std::string EncodeCommand(const TrainCommand& command) {
 }
 
 absl::StatusOr<TrainCommand> ParseCommand(absl::string_view line) {
-  FPO_ASSIGN_OR_RETURN(const JsonValue object, ParseLine(line));
+  FPO_ASSIGN_OR_RETURN(const nlohmann::json object, ParseLine(line));
   TrainCommand command;
   FPO_RETURN_IF_ERROR(ReadMember(object, "kind", &command.kind));
   FPO_RETURN_IF_ERROR(RequireKind(command.kind));
   FPO_RETURN_IF_ERROR(ReadMember(object, "file", &command.file));
-  const JsonValue* ordinals = object.Find("ordinals");
+  const nlohmann::json* ordinals = FindMember(object, "ordinals");
   if (ordinals == nullptr) return command;
-  if (ordinals->type() != JsonValue::Type::kArray) {
+  if (!ordinals->is_array()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"ordinals\": expected an array, got ", ordinals->TypeName()));
+        absl::StrCat("\"ordinals\": expected an array, got ", JsonTypeName(*ordinals)));
   }
-  for (const JsonValue& ordinal : ordinals->Items()) {
-    if (ordinal.type() != JsonValue::Type::kInteger || ordinal.AsInteger() < 0) {
+  for (const nlohmann::json& ordinal : *ordinals) {
+    const int64_t value = ordinal.is_number_integer() ? ordinal.get<int64_t>() : -1;
+    if (value < 0) {
       return absl::InvalidArgumentError("\"ordinals\": every one must be an integer from 0");
     }
-    command.ordinals.push_back(ordinal.AsInteger());
+    command.ordinals.push_back(value);
   }
   return command;
 }

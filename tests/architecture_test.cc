@@ -85,6 +85,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
        {"ctl/command_line/flags", "common/program_flags", "coordinator/flags", "cache/flags",
         "worker/flags", "train/flags"}},
       {"yaml-cpp/", {"common/job/job_yaml.cc"}},
+      {"utf8proc.h", {"ctl/show/text_layout.cc"}},
       {"openssl/", {"common/hash.cc", "common/rpc/security/credentials.cc"}},
       {"spdlog/", {"common/observe/log.cc"}},
       {"rocksdb/",
@@ -446,7 +447,6 @@ const std::map<std::string, std::string>& SharedHeaderNames() {
       {"flags.h", "each program's command line"},
       {"config.h", "each program's settings"},
       {"convert.h", "each edge's protobuf conversions"},
-      {"utf8.h", "the worker's text repair, the tokenizer's decoder"},
       {"pch.h", "precompiled: the trainer's and its tests'"},
   };
   return names;

@@ -13,6 +13,7 @@
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -35,8 +36,8 @@ absl::Time WrittenAt(const std::string& path) {
 void ReadRunJson(const std::string& path, FolderRun* run) {
   const absl::StatusOr<std::string> text = ReadFile(path, kRunBytesMax);
   if (!text.ok()) return;
-  const absl::StatusOr<JsonValue> json = ParseJson(*text);
-  if (!json.ok() || json->type() != JsonValue::Type::kObject) return;
+  const absl::StatusOr<nlohmann::json> json = ParseJson(*text);
+  if (!json.ok()) return;
   std::string finished_at;
   (void)ReadMember(*json, "job_id", &run->job_id);
   (void)ReadMember(*json, "finished", &run->finished);

@@ -10,8 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/files/file_descriptor.h"
-#include "common/hash.h"
-#include "common/status_macros.h"
 
 namespace fpo {
 namespace {
@@ -67,28 +65,6 @@ ErrorInfo InfoOf(int error_number) {
   }
 }
 
-std::string ParentFolder(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Of an unfinished file; errors name the one it will be.
-absl::Status WriteAndSync(const std::string& unfinished, absl::string_view bytes,
-                          const std::string& path) {
-  const FileDescriptor file(
-      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) return PosixError(errno, "write", path);
-  while (!bytes.empty()) {
-    const ssize_t n = write(file.get(), bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return PosixError(errno, "write", path);
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  if (fsync(file.get()) != 0) return PosixError(errno, "fsync", path);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status PosixError(int error_number, absl::string_view call, absl::string_view path) {
@@ -125,28 +101,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
       return too_long(static_cast<int64_t>(content.size()));
     }
   }
-}
-
-absl::Status SyncParentFolder(const std::string& path) {
-  const std::string folder = ParentFolder(path);
-  const FileDescriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0) return PosixError(errno, "open", folder);
-  if (fsync(directory.get()) != 0) return PosixError(errno, "fsync", folder);
-  return absl::OkStatus();
-}
-
-absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes) {
-  // Two writers of one path must not share the unfinished file.
-  const std::string unfinished = absl::StrCat(path, ".", RandomId(4), ".tmp");
-  absl::Status written = WriteAndSync(unfinished, bytes, path);
-  if (written.ok() && rename(unfinished.c_str(), path.c_str()) != 0) {
-    written = PosixError(errno, "rename", path);
-  }
-  if (!written.ok()) {
-    unlink(unfinished.c_str());
-    return written;
-  }
-  return SyncParentFolder(path);
 }
 
 }  // namespace fpo

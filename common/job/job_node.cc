@@ -5,6 +5,7 @@
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -17,29 +18,20 @@ JobNode Scalar(std::string text, bool quoted) {
   return node;
 }
 
-JobNode Convert(const JsonValue& value) {
+JobNode Convert(const nlohmann::json& value) {
   JobNode node;
-  switch (value.type()) {
-    case JsonValue::Type::kNull:
-      return node;
-    case JsonValue::Type::kBool:
-      return Scalar(value.AsBool() ? "true" : "false", false);
-    case JsonValue::Type::kInteger:
-      return Scalar(absl::StrCat(value.AsInteger()), false);
-    case JsonValue::Type::kNumber:
-      return Scalar(JsonNumber(value.AsNumber()), false);
-    case JsonValue::Type::kString:
-      return Scalar(value.AsString(), true);
-    case JsonValue::Type::kArray:
-      node.kind = JobNode::Kind::kList;
-      for (const JsonValue& item : value.Items()) node.items.push_back(Convert(item));
-      return node;
-    case JsonValue::Type::kObject:
-      node.kind = JobNode::Kind::kMap;
-      for (const auto& [key, member] : value.Members()) {
-        node.members.push_back({key, Convert(member)});
-      }
-      return node;
+  if (value.is_string()) return Scalar(value.get<std::string>(), true);
+  if (value.is_boolean()) return Scalar(value.get<bool>() ? "true" : "false", false);
+  if (value.is_number_float()) return Scalar(JsonNumber(value.get<double>()), false);
+  if (value.is_number()) return Scalar(value.dump(), false);
+  if (value.is_array()) {
+    node.kind = JobNode::Kind::kList;
+    for (const nlohmann::json& item : value) node.items.push_back(Convert(item));
+  } else if (value.is_object()) {
+    node.kind = JobNode::Kind::kMap;
+    for (const auto& [key, member] : value.items()) {
+      node.members.push_back({key, Convert(member)});
+    }
   }
   return node;
 }
@@ -76,7 +68,7 @@ absl::string_view JobNode::KindName() const {
 }
 
 absl::StatusOr<JobNode> JobNodeFromJson(absl::string_view text) {
-  FPO_ASSIGN_OR_RETURN(const JsonValue value, ParseJson(text));
+  FPO_ASSIGN_OR_RETURN(const nlohmann::json value, ParseJson(text));
   return Convert(value);
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -75,7 +76,7 @@ std::string CanonicalSae(const SaeRecipe& sae) {
   return object.Text();
 }
 
-absl::StatusOr<SaeRecipe> ReadSae(const JsonValue& object) {
+absl::StatusOr<SaeRecipe> ReadSae(const nlohmann::json& object) {
   SaeRecipe sae;
   FPO_RETURN_IF_ERROR(ReadMember(object, "digest", &sae.digest));
   FPO_RETURN_IF_ERROR(ReadMember(object, "layer", &sae.layer));
@@ -85,7 +86,7 @@ absl::StatusOr<SaeRecipe> ReadSae(const JsonValue& object) {
   return sae;
 }
 
-absl::StatusOr<Recipe> ReadRecipe(const JsonValue& object) {
+absl::StatusOr<Recipe> ReadRecipe(const nlohmann::json& object) {
   Recipe recipe;
   FPO_RETURN_IF_ERROR(ReadMember(object, "device", &recipe.device));
   FPO_RETURN_IF_ERROR(ReadMember(object, "dtype", &recipe.dtype));
@@ -93,9 +94,9 @@ absl::StatusOr<Recipe> ReadRecipe(const JsonValue& object) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "forward", &recipe.forward));
   FPO_RETURN_IF_ERROR(ReadMember(object, "model_digest", &recipe.model_digest));
   FPO_RETURN_IF_ERROR(ReadMember(object, "values", &recipe.values));
-  const JsonValue* sae = object.Find("sae");
-  if (sae == nullptr) return recipe;
-  for (const JsonValue& item : sae->Items()) {
+  const nlohmann::json* sae = FindMember(object, "sae");
+  if (sae == nullptr || !sae->is_array()) return recipe;
+  for (const nlohmann::json& item : *sae) {
     FPO_ASSIGN_OR_RETURN(recipe.sae.emplace_back(), ReadSae(item));
   }
   return recipe;
@@ -122,7 +123,7 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
   if (canonical.size() > kBytesMax) {
     return Invalid(absl::StrCat(canonical.size(), " bytes, the limit is ", kBytesMax));
   }
-  const absl::StatusOr<JsonValue> object = ParseJson(canonical);
+  const absl::StatusOr<nlohmann::json> object = ParseJson(canonical);
   if (!object.ok()) return Invalid(object.status().message());
   const absl::StatusOr<Recipe> recipe = ReadRecipe(*object);
   if (!recipe.ok()) return Invalid(recipe.status().message());

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
+#include "common/files/file_descriptor.h"
 #include "common/files/posix_status.h"
 #include "common/reference/byte_reader.h"
 #include "common/status_macros.h"
@@ -166,23 +168,20 @@ struct RecordFile::State {
 };
 
 absl::Status RecordFile::State::Map() {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return PosixError(errno, "open", path);
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return PosixError(errno, "open", path);
   struct stat info {};
-  absl::Status status;
-  if (fstat(fd, &info) != 0) {
-    status = PosixError(errno, "fstat", path);
-  } else if (!S_ISREG(info.st_mode)) {
-    status = absl::FailedPreconditionError(absl::StrCat(path, " is not a regular file"));
-  } else if (static_cast<size_t>(info.st_size) < kMagic.size() + 4 + kFooterBytes) {
-    status = Damaged(absl::StrCat("truncated, ", info.st_size, " bytes"));
-  } else {
-    size = static_cast<size_t>(info.st_size);
-    data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) status = PosixError(errno, "mmap", path);
+  if (fstat(file.get(), &info) != 0) return PosixError(errno, "fstat", path);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " is not a regular file"));
   }
-  close(fd);
-  return status;
+  if (static_cast<size_t>(info.st_size) < kMagic.size() + 4 + kFooterBytes) {
+    return Damaged(absl::StrCat("truncated, ", info.st_size, " bytes"));
+  }
+  size = static_cast<size_t>(info.st_size);
+  data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) return PosixError(errno, "mmap", path);
+  return absl::OkStatus();
 }
 
 absl::Status RecordFile::State::ReadHeader(absl::string_view* body) {

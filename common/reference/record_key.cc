@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/reference/byte_reader.h"
 #include "common/status_macros.h"

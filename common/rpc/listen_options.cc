@@ -1,15 +1,12 @@
 #include "common/rpc/listen_options.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 
@@ -97,15 +94,7 @@ absl::Status WritePortFile(const std::string& path, absl::string_view grpc,
   if (!grpc.empty()) absl::StrAppend(&json, "\"grpc\":\"", grpc, "\"");
   if (!http.empty()) absl::StrAppend(&json, grpc.empty() ? "" : ",", "\"http\":\"", http, "\"");
   absl::StrAppend(&json, "}\n");
-  const std::string part = path + ".part";
-  std::ofstream out(part, std::ios::trunc);
-  out << json;
-  out.close();
-  if (!out || std::rename(part.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot write the port file ", path, ": ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
+  return WriteFileAtomically(path, json);
 }
 
 }  // namespace fpo

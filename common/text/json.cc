@@ -1,9 +1,12 @@
 #include "common/text/json.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <unordered_set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -14,96 +17,52 @@ namespace {
 
 constexpr size_t kMaxDepth = 64;
 
-// Builds the value while nlohmann's parser runs: its own tree would drop repeated keys silently.
-class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
+using nlohmann::json;
+
+// Sees each part of the text as the parser comes to it.
+class Strictness {
  public:
-  JsonValue TakeRoot() { return std::move(root_); }
+  // False leaves the part out: the text is refused anyway.
+  bool operator()(int depth, json::parse_event_t event, const json& value) {
+    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
+      if (static_cast<size_t>(depth) >= kMaxDepth) {
+        Note(absl::StrCat("more than ", kMaxDepth, " levels of arrays and objects"));
+        return false;
+      }
+      keys_[depth].clear();
+    } else if (event == json::parse_event_t::key) {
+      const auto& name = value.get_ref<const std::string&>();
+      if (!keys_[depth - 1].insert(name).second) {
+        Note(absl::StrCat("the key ", JsonQuote(name), " appears twice in one object"));
+      }
+    }
+    return true;
+  }
   const std::string& error() const { return error_; }
 
-  bool null() override { return Place(JsonValue()); }
-  bool boolean(bool value) override { return Place(JsonValue(value)); }
-  bool number_integer(number_integer_t value) override {
-    return Place(JsonValue(static_cast<int64_t>(value)));
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-      return Place(JsonValue(static_cast<double>(value)));
-    }
-    return Place(JsonValue(static_cast<int64_t>(value)));
-  }
-  bool number_float(number_float_t value, const string_t&) override {
-    return Place(JsonValue(static_cast<double>(value)));
-  }
-  bool string(string_t& value) override { return Place(JsonValue(std::move(value))); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return Open(JsonValue::Object()); }
-  bool start_array(size_t) override { return Open(JsonValue::Array()); }
-  bool end_object() override { return Close(); }
-  bool end_array() override { return Close(); }
-
-  bool key(string_t& name) override {
-    if (!keys_.back().insert(name).second) {
-      error_ = absl::StrCat("the key ", JsonQuote(name), " appears twice in one object");
-      return false;
-    }
-    open_.back()->MutableMembers().emplace_back(std::move(name), JsonValue());
-    return true;
-  }
-
-  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& e) override {
-    const std::string what = e.what();
-    const size_t end_of_id = what.find("] ");  // "[json.exception.parse_error.101] parse error ..."
-    error_ = end_of_id == std::string::npos ? what : what.substr(end_of_id + 2);
-    return false;
-  }
-
  private:
-  bool Place(JsonValue value) {
-    Slot() = std::move(value);
-    return true;
+  void Note(std::string error) {
+    if (error_.empty()) error_ = std::move(error);
   }
 
-  bool Open(JsonValue container) {
-    if (open_.size() >= kMaxDepth) {
-      error_ = absl::StrCat("more than ", kMaxDepth, " levels of arrays and objects");
-      return false;
-    }
-    JsonValue& slot = Slot();
-    slot = std::move(container);
-    open_.push_back(&slot);
-    keys_.emplace_back();
-    return true;
-  }
-
-  bool Close() {
-    open_.pop_back();
-    keys_.pop_back();
-    return true;
-  }
-
-  // Where the next value goes. Containers still open hold still: only the innermost one grows.
-  JsonValue& Slot() {
-    if (open_.empty()) return root_;
-    JsonValue& parent = *open_.back();
-    if (parent.type() == JsonValue::Type::kObject) return parent.MutableMembers().back().second;
-    return parent.MutableItems().emplace_back();
-  }
-
-  JsonValue root_;
-  std::vector<JsonValue*> open_;
-  std::vector<std::unordered_set<std::string>> keys_;  // of each open container
+  std::array<std::unordered_set<std::string>, kMaxDepth> keys_;  // of the open object of each level
   std::string error_;
 };
 
-absl::Status WrongType(absl::string_view key, absl::string_view expected, const JsonValue& got) {
+bool IsInteger(const json& value) {
+  return value.is_number_integer() &&
+         !(value.is_number_unsigned() &&
+           value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+}
+
+absl::Status WrongType(absl::string_view key, absl::string_view expected, const json& got) {
   return absl::InvalidArgumentError(
-      absl::StrCat(JsonQuote(key), ": expected ", expected, ", got ", got.TypeName()));
+      absl::StrCat(JsonQuote(key), ": expected ", expected, ", got ", JsonTypeName(got)));
 }
 
 }  // namespace
 
 std::string JsonQuote(absl::string_view text) {
-  using nlohmann::json;
   return json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -122,88 +81,75 @@ void JsonObject::AddRaw(absl::string_view key, absl::string_view json) {
   absl::StrAppend(&text_, text_.size() > 1 ? "," : "", JsonQuote(key), ":", json);
 }
 
-JsonValue JsonValue::Array() {
-  JsonValue value;
-  value.type_ = Type::kArray;
-  return value;
-}
-
-JsonValue JsonValue::Object() {
-  JsonValue value;
-  value.type_ = Type::kObject;
-  return value;
-}
-
-absl::string_view JsonValue::TypeName() const {
-  switch (type_) {
-    case Type::kNull:
+absl::string_view JsonTypeName(const json& value) {
+  if (IsInteger(value)) return "an integer";
+  switch (value.type()) {
+    case json::value_t::null:
       return "null";
-    case Type::kBool:
+    case json::value_t::boolean:
       return "a boolean";
-    case Type::kInteger:
-      return "an integer";
-    case Type::kNumber:
-      return "a number";
-    case Type::kString:
+    case json::value_t::string:
       return "a string";
-    case Type::kArray:
+    case json::value_t::array:
       return "an array";
-    case Type::kObject:
+    case json::value_t::object:
       return "an object";
+    default:
+      return "a number";
   }
-  return "";
 }
 
-double JsonValue::AsNumber() const {
-  return type_ == Type::kInteger ? static_cast<double>(integer_) : number_;
+const json* FindMember(const json& object, absl::string_view key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(std::string(key));
+  return found == object.end() ? nullptr : &*found;
 }
 
-const JsonValue* JsonValue::Find(absl::string_view key) const {
-  for (const Member& member : members_) {
-    if (member.first == key) return &member.second;
+absl::StatusOr<json> ParseJson(absl::string_view text) {
+  Strictness strictness;
+  json value;
+  std::string error;
+  try {
+    value = json::parse(text.begin(), text.end(), std::ref(strictness));
+  } catch (const json::exception& e) {
+    const std::string what = e.what();
+    const size_t end_of_id = what.find("] ");  // "[json.exception.parse_error.101] parse error ..."
+    error = end_of_id == std::string::npos ? what : what.substr(end_of_id + 2);
   }
-  return nullptr;
+  if (!strictness.error().empty()) error = strictness.error();
+  if (error.empty()) return value;
+  return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", error));
 }
 
-absl::StatusOr<JsonValue> ParseJson(absl::string_view text) {
-  TreeBuilder builder;
-  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
-    return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", builder.error()));
-  }
-  return builder.TakeRoot();
-}
-
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, bool* out) {
-  const JsonValue* value = object.Find(key);
+absl::Status ReadMember(const json& object, absl::string_view key, bool* out) {
+  const json* value = FindMember(object, key);
   if (value == nullptr) return absl::OkStatus();
-  if (value->type() != JsonValue::Type::kBool) return WrongType(key, "a boolean", *value);
-  *out = value->AsBool();
+  if (!value->is_boolean()) return WrongType(key, "a boolean", *value);
+  *out = value->get<bool>();
   return absl::OkStatus();
 }
 
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, int64_t* out) {
-  const JsonValue* value = object.Find(key);
+absl::Status ReadMember(const json& object, absl::string_view key, int64_t* out) {
+  const json* value = FindMember(object, key);
   if (value == nullptr) return absl::OkStatus();
-  if (value->type() != JsonValue::Type::kInteger) return WrongType(key, "an integer", *value);
-  *out = value->AsInteger();
+  if (!IsInteger(*value)) return WrongType(key, "an integer", *value);
+  *out = value->get<int64_t>();
   return absl::OkStatus();
 }
 
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, double* out) {
-  const JsonValue* value = object.Find(key);
+absl::Status ReadMember(const json& object, absl::string_view key, double* out) {
+  const json* value = FindMember(object, key);
   if (value == nullptr) return absl::OkStatus();
-  if (value->type() != JsonValue::Type::kNumber && value->type() != JsonValue::Type::kInteger) {
-    return WrongType(key, "a number", *value);
-  }
-  *out = value->AsNumber();
+  if (!value->is_number()) return WrongType(key, "a number", *value);
+  *out = value->get<double>();
   return absl::OkStatus();
 }
 
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, std::string* out) {
-  const JsonValue* value = object.Find(key);
+absl::Status ReadMember(const json& object, absl::string_view key, std::string* out) {
+  const json* value = FindMember(object, key);
   if (value == nullptr) return absl::OkStatus();
-  if (value->type() != JsonValue::Type::kString) return WrongType(key, "a string", *value);
-  *out = value->AsString();
+  if (!value->is_string()) return WrongType(key, "a string", *value);
+  *out = value->get<std::string>();
   return absl::OkStatus();
 }
 

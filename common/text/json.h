@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "nlohmann/json_fwd.hpp"
 
 namespace fpo {
 
@@ -19,7 +19,8 @@ std::string JsonNumber(double value);
 // "[a,b]" of finished JSON values.
 std::string JsonArray(const std::vector<std::string>& values);
 
-// Writes one object, members in the order of the calls. The caller gives each key once.
+// Writes one object, members in the order of the calls and numbers by JsonNumber, so that the bytes
+// can be canonical. The caller gives each key once.
 class JsonObject {
  public:
   void Add(absl::string_view key, absl::string_view value) { AddRaw(key, JsonQuote(value)); }
@@ -39,53 +40,21 @@ class JsonObject {
   std::string text_ = "{";
 };
 
-// A parsed JSON value. Integers that fit int64 stay exact. Accessors of another type than type()
-// return an empty value.
-class JsonValue {
- public:
-  enum class Type { kNull, kBool, kInteger, kNumber, kString, kArray, kObject };
-  using Member = std::pair<std::string, JsonValue>;
+// What nlohmann's parser makes of a text; a .cc that looks into it includes nlohmann/json.hpp.
+// InvalidArgument with line and column; also for a key that appears twice in an object, which the
+// parser alone would drop silently, for more than 64 levels and for text after the value.
+absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
 
-  JsonValue() = default;
-  explicit JsonValue(bool value) : type_(Type::kBool), integer_(value ? 1 : 0) {}
-  explicit JsonValue(int64_t value) : type_(Type::kInteger), integer_(value) {}
-  explicit JsonValue(double value) : type_(Type::kNumber), number_(value) {}
-  explicit JsonValue(std::string value) : type_(Type::kString), string_(std::move(value)) {}
-  static JsonValue Array();
-  static JsonValue Object();
-
-  Type type() const { return type_; }
-  absl::string_view TypeName() const;  // with its article: "an integer"
-  bool IsNull() const { return type_ == Type::kNull; }
-  bool AsBool() const { return type_ == Type::kBool && integer_ != 0; }
-  int64_t AsInteger() const { return type_ == Type::kInteger ? integer_ : 0; }
-  double AsNumber() const;  // of an integer too
-  const std::string& AsString() const { return string_; }
-  const std::vector<JsonValue>& Items() const { return items_; }
-  const std::vector<Member>& Members() const { return members_; }  // in the order of the text
-  const JsonValue* Find(absl::string_view key) const;              // nullptr: absent or no object
-
-  std::vector<JsonValue>& MutableItems() { return items_; }
-  std::vector<Member>& MutableMembers() { return members_; }
-
- private:
-  Type type_ = Type::kNull;
-  int64_t integer_ = 0;
-  double number_ = 0;
-  std::string string_;
-  std::vector<JsonValue> items_;
-  std::vector<Member> members_;
-};
-
-// InvalidArgument with line and column; also for a key that appears twice in an object, for more
-// than 64 levels and for text after the value.
-absl::StatusOr<JsonValue> ParseJson(absl::string_view text);
+// "an integer": its type with its article.
+absl::string_view JsonTypeName(const nlohmann::json& value);
+// nullptr: absent, or `object` is none.
+const nlohmann::json* FindMember(const nlohmann::json& object, absl::string_view key);
 
 // Reads a member of an object into *out. Absent: leaves *out and succeeds. InvalidArgument naming
-// the key when it is of another type; a double takes an integer too.
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, bool* out);
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, int64_t* out);
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, double* out);
-absl::Status ReadMember(const JsonValue& object, absl::string_view key, std::string* out);
+// the key when it is of another type, or an integer beyond int64; a double takes an integer too.
+absl::Status ReadMember(const nlohmann::json& object, absl::string_view key, bool* out);
+absl::Status ReadMember(const nlohmann::json& object, absl::string_view key, int64_t* out);
+absl::Status ReadMember(const nlohmann::json& object, absl::string_view key, double* out);
+absl::Status ReadMember(const nlohmann::json& object, absl::string_view key, std::string* out);
 
 }  // namespace fpo

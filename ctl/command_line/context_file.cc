@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_yaml.h"
 #include "common/status_macros.h"

@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "common/access_list.h"
 #include "common/error_info.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
@@ -43,15 +44,12 @@ absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent)
 
 // Appears whole, readable by its owner alone.
 absl::Status WriteToken(const std::string& path, const std::string& token) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (fd < 0) return PosixError(errno, "write the token to", path);
-  const std::string line = token + "\n";
-  const bool written = write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  const int error = errno;
-  close(fd);
-  if (written) return absl::OkStatus();
-  unlink(path.c_str());
-  return PosixError(error, "write the token to", path);
+  const FileDescriptor file(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!file.is_open()) return PosixError(errno, "write the token to", path);
+  const absl::Status written = WriteAll(file, token + "\n", path);
+  if (!written.ok()) unlink(path.c_str());
+  return written;
 }
 
 absl::StatusOr<AccessEntry> NewEntry(const Invocation& invocation, const std::string& token) {

@@ -1,38 +1,18 @@
 #include "ctl/show/text_layout.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "common/text/utf8.h"
 
 namespace fpo::ctl {
 namespace {
 
 constexpr int kColumnMin = 8;  // a cut column keeps this much
-
-struct Range {
-  uint32_t first;
-  uint32_t last;
-};
-
-// Unicode 14: the blocks that terminals draw in two columns, and the marks that take none.
-constexpr Range kWide[] = {
-    {0x1100, 0x115F},   {0x2E80, 0x303E},   {0x3041, 0x33FF},   {0x3400, 0x4DBF},
-    {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},   {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},
-    {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},   {0x1F300, 0x1F64F},
-    {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD},
-};
-constexpr Range kZeroWidth[] = {
-    {0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x064B, 0x065F},
-    {0x200B, 0x200F}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F},
-};
-
-template <size_t N>
-bool IsIn(const Range (&ranges)[N], uint32_t point) {
-  return std::any_of(std::begin(ranges), std::end(ranges),
-                     [point](const Range& r) { return r.first <= point && point <= r.last; });
-}
 
 struct Glyph {
   absl::string_view bytes;
@@ -41,31 +21,18 @@ struct Glyph {
   int width = 1;
 };
 
-int LengthByLeadByte(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return 2;
-  if (lead >= 0xE0 && lead < 0xF0) return 3;
-  if (lead >= 0xF0 && lead < 0xF5) return 4;
-  return 0;
+// utf8proc gives control characters no column; OneLine makes each of them a space.
+int ColumnsOf(int32_t point) {
+  const bool control = point < 0x20 || (point >= 0x7F && point < 0xA0);
+  return control ? 1 : utf8proc_charwidth(point);
 }
 
 // The first character of non-empty text; a broken byte is a glyph of its own.
 Glyph FirstGlyph(absl::string_view text) {
-  Glyph glyph{text.substr(0, 1)};
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const int length = LengthByLeadByte(lead);
-  if (length == 0 || static_cast<size_t>(length) > text.size()) return glyph;
-  uint32_t point = length == 1 ? lead : lead & (0x7Fu >> length);
-  for (int i = 1; i < length; ++i) {
-    const auto next = static_cast<unsigned char>(text[i]);
-    if ((next & 0xC0) != 0x80) return glyph;
-    point = point << 6 | (next & 0x3Fu);
-  }
-  glyph.bytes = text.substr(0, length);
-  glyph.point = point;
-  glyph.valid = true;
-  glyph.width = IsIn(kZeroWidth, point) ? 0 : IsIn(kWide, point) ? 2 : 1;
-  return glyph;
+  size_t end = 0;
+  const int32_t point = NextCodePoint(text, &end);
+  if (point < 0) return {text.substr(0, 1)};
+  return {text.substr(0, end), static_cast<uint32_t>(point), true, ColumnsOf(point)};
 }
 
 const char* ColorOf(absl::string_view state) {

@@ -9,8 +9,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/safetensors.h"
 
 namespace fpo::train {
@@ -35,7 +36,7 @@ struct CheckpointManifest {
 
 absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/manifest.json");
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kManifestBytesMax));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kManifestBytesMax));
   const auto broken = [&](absl::string_view what) {
     return absl::DataLossError(absl::StrCat(path, " is corrupt: ", what));
   };
@@ -88,7 +89,7 @@ Fate NoteFailedLoad(const std::string& folder) {
   const std::string marker = absl::StrCat(folder, "/", kFailedOnceName);
   std::error_code error;
   if (fs::exists(marker, error)) return MarkBad(folder);
-  const absl::Status noted = WriteFileDurably(marker, "");
+  const absl::Status noted = WriteFileAtomically(marker, "");
   return {false, noted.ok() ? "is skipped for now" : "is skipped, and that is not noted"};
 }
 
@@ -153,7 +154,7 @@ absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder) {
   const auto at = [&](const char* name) { return absl::StrCat(folder, "/", name); };
   FPO_ASSIGN_OR_RETURN(checkpoint.model, ReadTensors(at("model.safetensors")));
   FPO_ASSIGN_OR_RETURN(checkpoint.optimizer, ReadTensors(at("optimizer.safetensors")));
-  FPO_ASSIGN_OR_RETURN(checkpoint.state_json, ReadWholeFile(at("state.json")));
+  FPO_ASSIGN_OR_RETURN(checkpoint.state_json, ReadFile(at("state.json")));
   FPO_ASSIGN_OR_RETURN(checkpoint.digest, Sha256OfFile(at("manifest.json")));
   return checkpoint;
 }

@@ -11,10 +11,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/failpoint.h"
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -66,7 +66,7 @@ absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
   FPO_RETURN_IF_ERROR(WriteSafetensors(at("model.safetensors"), content.model, {{"format", "pt"}}));
   FPO_FAILPOINT("checkpoint.model_written");
   FPO_RETURN_IF_ERROR(WriteSafetensors(at("optimizer.safetensors"), content.optimizer));
-  FPO_RETURN_IF_ERROR(WriteFileDurably(at("state.json"), content.state_json));
+  FPO_RETURN_IF_ERROR(WriteFileAtomically(at("state.json"), content.state_json));
   FPO_FAILPOINT("checkpoint.before_manifest");
   OrderedJson manifest;
   manifest["version"] = 1;
@@ -76,7 +76,7 @@ absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
     FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(at(name)));
     manifest["files"][name] = {{"bytes", fs::file_size(at(name))}, {"sha256", ToHex(digest)}};
   }
-  return WriteFileDurably(at("manifest.json"), manifest.dump(2) + "\n");
+  return WriteFileAtomically(at("manifest.json"), manifest.dump(2) + "\n");
 }
 
 absl::StatusOr<std::string> CheckpointWriter::Write(const CheckpointContent& content,

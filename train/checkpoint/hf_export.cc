@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
 
@@ -33,7 +34,7 @@ void SetDtype(OrderedJson* config, const char* dtype) {
 
 absl::StatusOr<OrderedJson> ReadConfig(const std::string& source) {
   const std::string path = absl::StrCat(source, "/config.json");
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, 1 << 24));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 24));
   OrderedJson config = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return absl::DataLossError(absl::StrCat(path, " is not a JSON object"));
   return config;
@@ -72,8 +73,8 @@ absl::Status CopyCompanions(const std::string& source, const std::string& folder
     const std::string from = absl::StrCat(source, "/", name);
     std::error_code error;
     if (!fs::is_regular_file(from, error)) continue;
-    FPO_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(from));
-    FPO_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(folder, "/", name), bytes));
+    FPO_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from));
+    FPO_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder, "/", name), bytes));
   }
   return absl::OkStatus();
 }
@@ -91,7 +92,7 @@ absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
   for (const auto& [name, tensor] : weights) stored[name] = tensor.detach().to(request.dtype);
   FPO_RETURN_IF_ERROR(WriteShardedSafetensors(folder, stored));
   FPO_RETURN_IF_ERROR(CopyCompanions(request.source, folder));
-  return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
+  return WriteFileAtomically(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
 }
 
 }  // namespace

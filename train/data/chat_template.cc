@@ -4,8 +4,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -94,7 +94,7 @@ std::string Joined(const std::vector<Message>& messages) {
 
 bool FolderHasTurns(const std::string& folder) {
   for (const char* name : {"chat_template.jinja", "chat_template.json", "tokenizer_config.json"}) {
-    const auto text = ReadWholeFile(absl::StrCat(folder, "/", name), 1 << 26);
+    const auto text = ReadFile(absl::StrCat(folder, "/", name), 1 << 26);
     if (!text.ok()) continue;
     // The turn pieces are also listed as tokens, so only the template's own key counts.
     if (absl::StrContains(*text, "<start_of_turn>") &&

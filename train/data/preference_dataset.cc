@@ -10,9 +10,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "common/text/utf8.h"
 #include "train/data/row_form.h"
 #include "train/data/row_source.h"
-#include "train/tokenizer/utf8.h"
 
 namespace fpo::train {
 namespace {

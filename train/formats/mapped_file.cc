@@ -6,31 +6,28 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/file_descriptor.h"
+#include "common/files/posix_status.h"
 
 namespace fpo::train {
 
 absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return PosixError(errno, "open", path);
   struct stat info {};
-  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(descriptor);
+  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a file"));
   }
   const auto size = static_cast<size_t>(info.st_size);
   void* data = nullptr;
   if (size > 0) {
-    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.get(), 0);
     if (data == MAP_FAILED) {
-      const int error = errno;
-      ::close(descriptor);
-      return absl::ErrnoToStatus(error, absl::StrCat("cannot map ", path, " (", size, " bytes)"));
+      return PosixError(errno, absl::StrCat("map ", size, " bytes of"), path);
     }
   }
-  ::close(descriptor);
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 

@@ -12,9 +12,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/files/sae_config.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/npz.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/tensor_type.h"
@@ -193,7 +193,7 @@ absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae) {
                                    {"width", sae.w_enc.size(1)}};
   if (sae.target_l0) config["target_l0"] = *sae.target_l0;
   if (sae.l0) config["l0"] = *sae.l0;
-  return WriteFileDurably(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
+  return WriteFileAtomically(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
 }
 
 }  // namespace fpo::train

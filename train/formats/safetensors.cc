@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/text/utf8.h"
 #include "train/formats/tensor_type.h"
 
 namespace fpo::train {
@@ -26,25 +27,6 @@ constexpr uint64_t kHeaderBytesMax = 100'000'000;  // the format's own limit
 absl::Status Broken(const std::string& path, absl::string_view rule, absl::string_view what) {
   return absl::DataLossError(
       absl::StrCat(path, " is not a whole safetensors file: ", rule, ": ", what));
-}
-
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool IsUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[i++]);
-    if (lead < 0x80) continue;
-    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() - i < static_cast<size_t>(more)) return false;
-    uint32_t code = lead & (0x3Fu >> more);
-    for (int k = 0; k < more; ++k, ++i) {
-      const auto next = static_cast<uint8_t>(text[i]);
-      if ((next & 0xC0) != 0x80) return false;
-      code = code << 6 | (next & 0x3Fu);
-    }
-    constexpr std::array<uint32_t, 4> kLowest = {0, 0x80, 0x800, 0x10000};
-    if (code < kLowest[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
-  }
-  return true;
 }
 
 // The header as JSON; a name that comes twice is an error, where the parser alone would keep the

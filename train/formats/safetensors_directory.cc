@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/tensor_type.h"
 
 namespace fpo::train {
@@ -20,7 +20,7 @@ using WeightMap = std::map<std::string, std::string>;  // tensor to shard file
 using Shards = std::map<std::string, std::shared_ptr<const SafetensorsFile>>;
 
 absl::StatusOr<WeightMap> ReadIndex(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const auto index = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     return absl::DataLossError(absl::StrCat(path, " has no object \"weight_map\""));

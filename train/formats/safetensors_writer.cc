@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/files/durable_file.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/tensor_type.h"
 
 namespace fpo::train {
@@ -128,8 +128,8 @@ absl::Status WriteShardedSafetensors(const std::string& folder, const TensorMap&
     }
   }
   index["metadata"]["total_size"] = total;
-  return WriteFileDurably(absl::StrCat(folder, "/model.safetensors.index.json"),
-                          index.dump(2) + "\n");
+  return WriteFileAtomically(absl::StrCat(folder, "/model.safetensors.index.json"),
+                             index.dump(2) + "\n");
 }
 
 }  // namespace fpo::train

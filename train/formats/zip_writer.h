@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "train/formats/durable_file.h"
+#include "common/files/durable_file.h"
 #include "train/formats/zip_archive.h"
 
 namespace fpo::train {

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
-#include "train/formats/durable_file.h"
 #include "train/loop/evaluate.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_inputs.h"
@@ -69,7 +69,7 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   FPO_ASSIGN_OR_RETURN(const auto metrics,
                        EvaluatePairs(objective, inputs.eval, evaluation, group));
   FPO_RETURN_IF_ERROR(
-      AsStorageError(WriteFileDurably(options.out, EvaluationJson(job, inputs, metrics))));
+      AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));
   events.Emit(ResultEvent(options.out, 0, metrics));
   return absl::OkStatus();

@@ -6,9 +6,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/safetensors_writer.h"
 #include "train/loop/model_loader.h"
 #include "train/model/gemma.h"
@@ -51,10 +52,10 @@ std::string WithDtype(const std::string& config, const std::string& dtype) {
 
 absl::Status InitModel(const InitModelOptions& options) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(options.dtype));
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(options.config));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.config));
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ParseGemmaConfig(text));
   FPO_RETURN_IF_ERROR(CheckTokenizer(options, config));
-  FPO_ASSIGN_OR_RETURN(const std::string tokenizer, ReadWholeFile(options.tokenizer));
+  FPO_ASSIGN_OR_RETURN(const std::string tokenizer, ReadFile(options.tokenizer));
   const bool is_json = absl::EndsWith(options.tokenizer, ".json");
   const char* const name = is_json ? "tokenizer.json" : "tokenizer.model";
   FPO_RETURN_IF_ERROR(MakeEmptyFolder(options.out));
@@ -62,9 +63,9 @@ absl::Status InitModel(const InitModelOptions& options) {
   const TensorMap weights(model.Parameters().begin(), model.Parameters().end());
   FPO_RETURN_IF_ERROR(AsStorageError(WriteShardedSafetensors(options.out, weights)));
   FPO_RETURN_IF_ERROR(
-      AsStorageError(WriteFileDurably(absl::StrCat(options.out, "/", name), tokenizer)));
+      AsStorageError(WriteFileAtomically(absl::StrCat(options.out, "/", name), tokenizer)));
   return AsStorageError(
-      WriteFileDurably(options.out + "/config.json", WithDtype(text, options.dtype)));
+      WriteFileAtomically(options.out + "/config.json", WithDtype(text, options.dtype)));
 }
 
 }  // namespace fpo::train

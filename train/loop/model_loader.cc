@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
 
@@ -27,7 +27,7 @@ absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder) {
                      " does not exist; model.path is a Hugging Face folder with "
                      "config.json, *.safetensors and tokenizer.json or tokenizer.model"));
   }
-  const auto text = ReadWholeFile(folder + "/config.json");
+  const auto text = ReadFile(folder + "/config.json");
   if (!text.ok()) {
     return absl::NotFoundError(
         absl::StrCat("model folder ", folder, " has no readable config.json (",

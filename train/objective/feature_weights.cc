@@ -9,8 +9,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -42,7 +42,7 @@ std::string SetWeight(absl::string_view line, std::vector<float>* weights,
 }  // namespace
 
 absl::StatusOr<at::Tensor> ReadFeatureWeights(const std::string& path, int64_t features) {
-  const auto text = ReadWholeFile(path);
+  const auto text = ReadFile(path);
   if (!text.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("method.feature_weights: ", text.status().message()));

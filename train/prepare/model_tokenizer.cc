@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/model/gemma_config.h"
 
 namespace fpo::train {
@@ -33,7 +33,7 @@ absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& folder) {
   const bool absent = absl::IsNotFound(tokenizer.status());
   if (!tokenizer.ok() && !absent) return tokenizer;
   const std::string path = folder + "/config.json";
-  const auto text = ReadWholeFile(path, 1 << 24);
+  const auto text = ReadFile(path, 1 << 24);
   if (!text.ok()) return tokenizer;
   const auto config = ParseGemmaConfig(*text);
   if (!config.ok()) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/files/output_folder.h"
 #include "common/hash.h"
 #include "common/observe/work.h"
@@ -20,7 +21,6 @@
 #include "train/data/preference_dataset.h"
 #include "train/data/row_encoder.h"
 #include "train/data/token_file.h"
-#include "train/formats/durable_file.h"
 #include "train/prepare/model_tokenizer.h"
 #include "train/tokenizer/tokenizer.h"
 
@@ -139,14 +139,14 @@ absl::StatusOr<std::string> TokenDigests(const std::string& out) {
 }
 
 absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out) {
-  FPO_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(out, "/admission.json"),
-                                       AdmissionJson(summary.train, &summary.eval)));
+  FPO_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(out, "/admission.json"),
+                                          AdmissionJson(summary.train, &summary.eval)));
   const nlohmann::ordered_json json = {
       {"train_pairs", summary.train_pairs},
       {"eval_pairs", summary.eval_pairs},
       {"tokens", {{"train", summary.train.tokens}, {"eval", summary.eval.tokens}}},
       {"digest", summary.digest}};
-  return WriteFileDurably(absl::StrCat(out, "/prepare.json"), json.dump(2) + "\n");
+  return WriteFileAtomically(absl::StrCat(out, "/prepare.json"), json.dump(2) + "\n");
 }
 
 }  // namespace

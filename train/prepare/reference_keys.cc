@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 
@@ -40,7 +40,7 @@ absl::Status WriteReferencePlan(const std::string& out, const Recipe& recipe,
   const nlohmann::ordered_json json = {{"recipe_id", ToHex(RecipeId(recipe))},
                                        {"recipe", CanonicalRecipe(recipe)},
                                        {"count", keys.size()}};
-  return WriteFileDurably(absl::StrCat(out, "/reference.json"), json.dump(2) + "\n");
+  return WriteFileAtomically(absl::StrCat(out, "/reference.json"), json.dump(2) + "\n");
 }
 
 }  // namespace fpo::train

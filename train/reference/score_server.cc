@@ -9,11 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "train/data/token_file.h"
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
-#include "train/formats/durable_file.h"
 #include "train/loop/dtype_advice.h"
 #include "train/loop/model_flops.h"
 #include "train/prepare/reference_keys.h"
@@ -28,7 +28,7 @@ namespace {
 
 // The recipe that `prepare` wrote down for this folder.
 absl::Status CheckPlan(const std::string& prepared, const Recipe& recipe) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(prepared + "/reference.json"));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(prepared + "/reference.json"));
   const auto plan = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   const std::string planned =
       plan.is_object() && plan.contains("recipe_id") && plan["recipe_id"].is_string()

@@ -11,12 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/data/token_file.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
@@ -46,7 +46,7 @@ std::string TypeList(const std::map<std::string, int64_t>& types) {
 }
 
 void AddConfigFacts(const std::string& folder, Inspection* out) {
-  const auto text = ReadWholeFile(absl::StrCat(folder, "/config.json"), 1 << 24);
+  const auto text = ReadFile(absl::StrCat(folder, "/config.json"), 1 << 24);
   if (!text.ok()) return;
   const Json config = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return;
@@ -201,7 +201,7 @@ absl::StatusOr<Inspection> InspectSafetensors(const std::string& path) {
 }
 
 absl::StatusOr<Inspection> InspectPrepared(const std::string& folder) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(folder + "/prepare.json", 1 << 20));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(folder + "/prepare.json", 1 << 20));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::DataLossError(absl::StrCat(folder, "/prepare.json is not a JSON object"));

@@ -9,8 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/report/report_chart.h"
 #include "train/report/report_metrics.h"
 #include "train/report/report_tables.h"
@@ -219,17 +220,17 @@ absl::StatusOr<std::string> RenderRunReport(const RunReportInput& input) {
 
 absl::Status WriteRunReport(const std::string& out) {
   RunReportInput input;
-  FPO_ASSIGN_OR_RETURN(input.metrics_jsonl, ReadWholeFile(absl::StrCat(out, "/metrics.jsonl")));
+  FPO_ASSIGN_OR_RETURN(input.metrics_jsonl, ReadFile(absl::StrCat(out, "/metrics.jsonl")));
   const std::pair<const char*, std::string*> optional[] = {
       {"run.json", &input.run_json},
       {"admission.json", &input.admission_json},
       {"job.yaml", &input.job_yaml}};
   for (const auto& [name, text] : optional) {
-    auto read = ReadWholeFile(absl::StrCat(out, "/", name), 1 << 26);
+    auto read = ReadFile(absl::StrCat(out, "/", name), 1 << 26);
     if (read.ok()) *text = *std::move(read);
   }
   FPO_ASSIGN_OR_RETURN(const std::string html, RenderRunReport(input));
-  return WriteFileDurably(absl::StrCat(out, "/report.html"), html);
+  return WriteFileAtomically(absl::StrCat(out, "/report.html"), html);
 }
 
 }  // namespace fpo::train

@@ -1,19 +1,18 @@
 #include "train/runs/metrics_log.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -45,19 +44,14 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
                                                              int64_t last_step) {
   Kept kept;
   if (last_step >= 0 && std::filesystem::exists(path)) {
-    FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+    FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
     kept = LinesUpTo(text, last_step);
   }
-  FPO_RETURN_IF_ERROR(AsStorageError(WriteFileDurably(path, kept.lines)));
-  const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (descriptor < 0) {
-    return FailWith(ExitCode::kStorage,
-                    absl::StrCat("cannot append to ", path, ": ", std::strerror(errno)));
-  }
-  return std::unique_ptr<MetricsLog>(new MetricsLog(path, descriptor, kept.evaluated_step));
+  FPO_RETURN_IF_ERROR(AsStorageError(WriteFileAtomically(path, kept.lines)));
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (!file.is_open()) return AsStorageError(PosixError(errno, "append to", path));
+  return std::unique_ptr<MetricsLog>(new MetricsLog(path, std::move(file), kept.evaluated_step));
 }
-
-MetricsLog::~MetricsLog() { close(descriptor_); }
 
 absl::Status MetricsLog::Append(int64_t step, double epoch,
                                 const std::map<std::string, double>& values) {
@@ -75,13 +69,11 @@ absl::Status MetricsLog::Append(int64_t step, double epoch,
       line[name] = value;
     }
   }
-  const std::string text = line.dump() + "\n";
-  if (write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return FailWith(ExitCode::kStorage,
-                    absl::StrCat("cannot write to ", path_, ": ", std::strerror(errno),
-                                 "; free disk space and start again with --resume"));
-  }
-  return absl::OkStatus();
+  const absl::Status written = WriteAll(file_, line.dump() + "\n", path_);
+  if (written.ok()) return written;
+  return FailWith(
+      ExitCode::kStorage,
+      absl::StrCat(written.message(), "; free disk space and start again with --resume"));
 }
 
 }  // namespace fpo::train

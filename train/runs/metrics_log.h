@@ -4,9 +4,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/files/file_descriptor.h"
 
 namespace fpo::train {
 
@@ -17,8 +19,6 @@ class MetricsLog {
   // first, so that a resumed run does not write a step twice; -1 starts empty.
   static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path,
                                                           int64_t last_step);
-  ~MetricsLog();
-
   // Whether the lines that were kept hold an evaluation of `step`: a run that was killed at its
   // very end evaluates again for its result, and does not write it twice.
   bool HasEvaluation(int64_t step) const { return step == evaluated_step_; }
@@ -27,10 +27,10 @@ class MetricsLog {
   absl::Status Append(int64_t step, double epoch, const std::map<std::string, double>& values);
 
  private:
-  MetricsLog(std::string path, int descriptor, int64_t evaluated_step)
-      : path_(std::move(path)), descriptor_(descriptor), evaluated_step_(evaluated_step) {}
+  MetricsLog(std::string path, FileDescriptor file, int64_t evaluated_step)
+      : path_(std::move(path)), file_(std::move(file)), evaluated_step_(evaluated_step) {}
   std::string path_;
-  int descriptor_;
+  const FileDescriptor file_;
   const int64_t evaluated_step_;
 };
 

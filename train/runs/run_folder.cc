@@ -8,10 +8,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -23,7 +24,7 @@ absl::Status CheckWritable(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   const std::string file = absl::StrCat(path, "/.writable-", getpid());
-  const absl::Status probe = WriteFileDurably(file, "");
+  const absl::Status probe = WriteFileAtomically(file, "");
   if (error || !probe.ok()) {
     return FailWith(ExitCode::kStorage,
                     absl::StrCat("output folder ", path, " cannot be written: ",
@@ -54,16 +55,16 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConf
 }
 
 absl::Status RunFolder::WriteJob(const JobConfig& job) const {
-  return AsStorageError(WriteFileDurably(File("job.yaml"), WriteJobYaml(job)));
+  return AsStorageError(WriteFileAtomically(File("job.yaml"), WriteJobYaml(job)));
 }
 
 absl::Status RunFolder::WriteRunJson(const std::string& json) const {
-  return AsStorageError(WriteFileDurably(File("run.json"), json));
+  return AsStorageError(WriteFileAtomically(File("run.json"), json));
 }
 
 absl::Status RunFolder::CopyAdmission(const std::string& prepared) const {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(prepared + "/admission.json"));
-  return AsStorageError(WriteFileDurably(File("admission.json"), text));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(prepared + "/admission.json"));
+  return AsStorageError(WriteFileAtomically(File("admission.json"), text));
 }
 
 }  // namespace fpo::train

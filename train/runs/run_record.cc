@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -90,7 +90,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
 }
 
 absl::StatusOr<std::map<std::string, double>> ReadRunResult(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("result") || !json["result"].is_object()) {
     return absl::DataLossError(absl::StrCat(path, " is not the record of a run"));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "train/tokenizer/utf8.h"
+#include "common/text/utf8.h"
 
 namespace fpo::train {
 namespace {

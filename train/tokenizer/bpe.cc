@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "train/tokenizer/utf8.h"
+#include "common/text/utf8.h"
 
 namespace fpo::train {
 namespace {

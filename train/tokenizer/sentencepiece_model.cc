@@ -9,7 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "train/tokenizer/utf8.h"
+#include "common/text/utf8.h"
 
 namespace fpo::train {
 namespace {

@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/status_macros.h"
+#include "common/text/utf8.h"
 #include "train/tokenizer/tokenizer_folder.h"
 #include "train/tokenizer/tokenizer_spec.h"
-#include "train/tokenizer/utf8.h"
 
 namespace fpo::train {
 namespace {

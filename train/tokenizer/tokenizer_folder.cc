@@ -12,8 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "train/formats/durable_file.h"
 #include "train/tokenizer/added_token_json.h"
 #include "train/tokenizer/bounded_json.h"
 #include "train/tokenizer/sentencepiece_model.h"
@@ -31,7 +31,7 @@ bool Exists(const std::string& path) {
 }
 
 absl::StatusOr<std::string> ReadBounded(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(std::string bytes, ReadWholeFile(path, kTokenizerFileBytesMax));
+  FPO_ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, kTokenizerFileBytesMax));
   if (absl::StartsWith(bytes, "version https://git-lfs.github.com/spec/")) {
     return absl::DataLossError(
         absl::StrCat(path,

@@ -14,6 +14,7 @@
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo::worker {
 namespace {
@@ -37,13 +38,13 @@ bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
 std::map<std::string, std::string> DigestsOf(const std::string& folder) {
   std::map<std::string, std::string> digests;
   const absl::StatusOr<std::string> text = ReadFile(folder + "/manifest.json", kManifestBytesMax);
-  const absl::StatusOr<JsonValue> manifest = text.ok() ? ParseJson(*text) : text.status();
-  if (!manifest.ok() || manifest->type() != JsonValue::Type::kObject) return digests;
-  const JsonValue* files = manifest->Find("files");
-  if (files == nullptr || files->type() != JsonValue::Type::kObject) return digests;
-  for (const auto& [name, file] : files->Members()) {
+  const absl::StatusOr<nlohmann::json> manifest = text.ok() ? ParseJson(*text) : text.status();
+  if (!manifest.ok()) return digests;
+  const nlohmann::json* files = FindMember(*manifest, "files");
+  if (files == nullptr || !files->is_object()) return digests;
+  for (const auto& [name, file] : files->items()) {
     std::string hex;
-    if (file.Find("sha256") == nullptr || !ReadMember(file, "sha256", &hex).ok()) continue;
+    if (!ReadMember(file, "sha256", &hex).ok()) continue;
     if (DigestFromHex(hex).ok()) digests[name] = hex;
   }
   return digests;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/status_macros.h"

@@ -8,10 +8,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo::worker {
 namespace {
@@ -51,21 +53,21 @@ std::optional<TrainEvent> DescribeCheckpoint(const std::string& folder) {
   const absl::StatusOr<std::string> text =
       ReadFile(folder + "/manifest.json", kCheckpointManifestBytesMax);
   if (!text.ok()) return std::nullopt;
-  const absl::StatusOr<JsonValue> manifest = ParseJson(*text);
+  const absl::StatusOr<nlohmann::json> manifest = ParseJson(*text);
   const std::optional<int64_t> step = StepOf(folder);
-  if (!manifest.ok() || !step || manifest->type() != JsonValue::Type::kObject) return std::nullopt;
+  if (!manifest.ok() || !step) return std::nullopt;
   TrainEvent event = CheckpointEvent(*step, folder);
   event.digest = ToHex(Sha256Of(*text));
   double score = 0;
-  const JsonValue* given = manifest->Find("score");
-  if (given != nullptr && !given->IsNull() && ReadMember(*manifest, "score", &score).ok()) {
+  const nlohmann::json* given = FindMember(*manifest, "score");
+  if (given != nullptr && ReadMember(*manifest, "score", &score).ok()) {
     event.metrics["score"] = score;
   }
-  const JsonValue* files = manifest->Find("files");
-  if (files == nullptr || files->type() != JsonValue::Type::kObject) return std::nullopt;
-  for (const auto& [name, file] : files->Members()) {
+  const nlohmann::json* files = FindMember(*manifest, "files");
+  if (files == nullptr || !files->is_object()) return std::nullopt;
+  for (const auto& [name, file] : files->items()) {
     int64_t bytes = 0;
-    if (file.Find("bytes") == nullptr || !ReadMember(file, "bytes", &bytes).ok()) {
+    if (FindMember(file, "bytes") == nullptr || !ReadMember(file, "bytes", &bytes).ok()) {
       return std::nullopt;
     }
     event.metrics["bytes"] += static_cast<double>(bytes);

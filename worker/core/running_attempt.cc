@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_file.h"
 #include "worker/core/preflight.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 

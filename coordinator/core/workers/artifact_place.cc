@@ -8,13 +8,14 @@
 #include "common/error_info.h"
 #include "common/text/json.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo::coordinator {
 namespace {
 
 absl::StatusOr<std::string> OutputOf(const Job& job) {
   std::string output;
-  const absl::StatusOr<JsonValue> config = ParseJson(job.config_json);
+  const absl::StatusOr<nlohmann::json> config = ParseJson(job.config_json);
   if (config.ok()) (void)ReadMember(*config, "output", &output);
   if (!output.empty()) return output;
   return WithErrorInfo(

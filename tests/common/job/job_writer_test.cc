@@ -1,6 +1,7 @@
 #include "common/job/job_file.h"
 #include "common/text/json.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -8,13 +9,11 @@ namespace {
 TEST(JobWriter, TheSchemaIsJsonAndKnowsTheKeys) {
   const auto schema = ParseJson(JobSchema());
   ASSERT_TRUE(schema.ok()) << schema.status();
-  const JsonValue* properties = schema->Find("properties");
-  ASSERT_NE(properties, nullptr);
-  const JsonValue* lr = properties->Find("optimizer")->Find("properties")->Find("lr");
-  ASSERT_NE(lr, nullptr);
-  EXPECT_EQ(lr->Find("type")->AsString(), "number");
-  EXPECT_EQ(lr->Find("default")->AsNumber(), 5e-7);
-  EXPECT_NE(properties->Find("data")->Find("properties")->Find("template"), nullptr);
+  const nlohmann::json& properties = schema->at("properties");
+  const nlohmann::json& lr = properties.at("optimizer").at("properties").at("lr");
+  EXPECT_EQ(lr.at("type"), "number");
+  EXPECT_EQ(lr.at("default"), 5e-7);
+  EXPECT_TRUE(properties.at("data").at("properties").contains("template"));
 }
 
 TEST(JobWriter, WordsNotGivenAreLeftOut) {
@@ -22,8 +21,8 @@ TEST(JobWriter, WordsNotGivenAreLeftOut) {
   config.sae = {{"/s", std::nullopt, ""}};
   const auto json = ParseJson(WriteJobJson(config));
   ASSERT_TRUE(json.ok());
-  EXPECT_EQ(json->Find("sae")->Items()[0].Find("site"), nullptr);
-  EXPECT_TRUE(json->Find("max_steps")->IsNull());
+  EXPECT_FALSE(json->at("sae").at(0).contains("site"));
+  EXPECT_TRUE(json->at("max_steps").is_null());
 }
 
 // PyYAML and other readers of YAML 1.1 take 5e-07 for text.

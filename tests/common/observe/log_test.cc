@@ -2,6 +2,7 @@
 
 #include "common/text/json.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
@@ -15,9 +16,9 @@ TEST(Log, WritesOneJsonObjectALine) {
   ASSERT_EQ(std::count(out.begin(), out.end(), '\n'), 1) << out;
   const auto line = ParseJson(out);
   ASSERT_TRUE(line.ok()) << out;
-  EXPECT_EQ(line->Find("program")->AsString(), "test");
-  EXPECT_EQ(line->Find("message")->AsString(), "two\nlines");
-  EXPECT_EQ(line->Find("job")->AsString(), "j-1");
+  EXPECT_EQ(line->at("program"), "test");
+  EXPECT_EQ(line->at("message"), "two\nlines");
+  EXPECT_EQ(line->at("job"), "j-1");
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
 #include "common/text/json.h"
 
 #include <cmath>
+#include <limits>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST(Json, WritesWhatItReads) {
   JsonObject object;
@@ -16,16 +21,16 @@ TEST(Json, WritesWhatItReads) {
   object.AddRaw("list", JsonArray({"1", "2"}));
   const auto value = ParseJson(object.Text());
   ASSERT_TRUE(value.ok()) << value.status();
-  EXPECT_EQ(value->Find("text")->AsString(), "a\"b\n\xC3\xA4");
-  EXPECT_EQ(value->Find("count")->AsInteger(), int64_t{1} << 60);
-  EXPECT_EQ(value->Find("share")->AsNumber(), 0.1);
-  EXPECT_TRUE(value->Find("yes")->AsBool());
-  EXPECT_EQ(value->Find("list")->Items().size(), 2u);
+  EXPECT_EQ(value->at("text"), "a\"b\n\xC3\xA4");
+  EXPECT_EQ(value->at("count"), int64_t{1} << 60);
+  EXPECT_EQ(value->at("share"), 0.1);
+  EXPECT_EQ(value->at("yes"), true);
+  EXPECT_EQ(value->at("list").size(), 2u);
 }
 
 TEST(Json, NumbersReadBackExactly) {
   for (double value : {0.1, 1e-300, 5e-7, 123456789.123}) {
-    EXPECT_EQ(ParseJson(JsonNumber(value))->AsNumber(), value);
+    EXPECT_EQ(ParseJson(JsonNumber(value))->get<double>(), value);
   }
   EXPECT_EQ(JsonNumber(std::nan("")), "null");
 }
@@ -35,6 +40,36 @@ TEST(Json, RefusesWhatIsNotOneValue) {
     EXPECT_EQ(ParseJson(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
   EXPECT_FALSE(ParseJson(std::string(1000, '[')).ok());
+}
+
+TEST(Json, SaysWhatIsWrong) {
+  EXPECT_THAT(ParseJson("{\"a\":{\"b\":1,\"b\":2}}").status().message(),
+              HasSubstr("the key \"b\" appears twice in one object"));
+  EXPECT_THAT(ParseJson("{\n  nul").status().message(), HasSubstr("line 2, column 3"));
+}
+
+TEST(Json, TheSameKeyInOtherObjectsIsFine) {
+  EXPECT_TRUE(ParseJson(R"({"a":{"b":1},"c":{"b":1},"b":[{"b":1},{"b":1}]})").ok());
+}
+
+TEST(Json, SixtyFourLevelsAreRead) {
+  const auto nested = [](size_t levels) {
+    return std::string(levels, '[') + std::string(levels, ']');
+  };
+  EXPECT_TRUE(ParseJson(nested(64)).ok());
+  EXPECT_THAT(ParseJson(nested(65)).status().message(), HasSubstr("more than 64 levels"));
+  EXPECT_FALSE(ParseJson(nested(100'000)).ok());
+}
+
+TEST(Json, IntegersBeyondInt64AreNumbers) {
+  const auto object = ParseJson(R"({"a":9223372036854775807,"b":9223372036854775808})");
+  int64_t integer = 0;
+  double number = 0;
+  ASSERT_TRUE(ReadMember(*object, "a", &integer).ok());
+  EXPECT_EQ(integer, std::numeric_limits<int64_t>::max());
+  EXPECT_THAT(ReadMember(*object, "b", &integer).message(), HasSubstr("got a number"));
+  ASSERT_TRUE(ReadMember(*object, "b", &number).ok());
+  EXPECT_EQ(number, 9223372036854775808.0);
 }
 
 TEST(Json, MembersOfAnotherTypeAreNamed) {

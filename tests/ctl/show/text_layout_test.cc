@@ -17,6 +17,26 @@ TEST(TextLayoutTest, WidthCountsColumnsNotBytes) {
   EXPECT_EQ(DisplayWidth("\xFF\xE6\x9C"), 3);  // broken bytes
 }
 
+TEST(TextLayoutTest, WideSignsAndEmojiTakeTwoColumns) {
+  EXPECT_EQ(DisplayWidth("\u231A"), 2) << "watch";
+  EXPECT_EQ(DisplayWidth("\u2705"), 2) << "white heavy check mark";
+  EXPECT_EQ(DisplayWidth("\u2B50"), 2) << "star";
+  EXPECT_EQ(DisplayWidth("\u2713"), 1) << "check mark";
+  EXPECT_EQ(DisplayWidth("\U0001F600"), 2) << "face";
+  EXPECT_EQ(DisplayWidth("\U0001F9EA"), 2) << "test tube";
+  EXPECT_EQ(DisplayWidth("\uAC00"), 2) << "Hangul syllable";
+  EXPECT_EQ(DisplayWidth("\uFF21"), 2) << "fullwidth A";
+}
+
+TEST(TextLayoutTest, MarksTakeNoColumn) {
+  EXPECT_EQ(DisplayWidth("e\u0301"), 1) << "acute";
+  EXPECT_EQ(DisplayWidth("\u0915\u0902"), 1) << "Devanagari anusvara";
+  EXPECT_EQ(DisplayWidth("\u05E9\u05C1"), 1) << "Hebrew shin dot";
+  EXPECT_EQ(DisplayWidth("a\u200Bb"), 2) << "zero width space";
+  EXPECT_EQ(DisplayWidth("\u2764\uFE0F"), 1) << "a variation selector adds nothing";
+  EXPECT_EQ(DisplayWidth("\xED\xA0\x80"), 3) << "a surrogate is three broken bytes";
+}
+
 TEST(TextLayoutTest, OneLineHoldsNoControlCharacters) {
   EXPECT_EQ(OneLine("a\nb\x1b[31mc\td"), "a b [31mc d");
   EXPECT_EQ(OneLine("a\xFFz"), "a?z");

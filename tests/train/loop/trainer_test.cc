@@ -8,12 +8,12 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -37,7 +37,7 @@ void Restamp(const std::string& folder) {
   auto manifest = nlohmann::json::parse(Slurp(folder + "/manifest.json"));
   const std::string state = Slurp(folder + "/state.json");
   manifest["files"]["state.json"] = {{"bytes", state.size()}, {"sha256", ToHex(Sha256Of(state))}};
-  ASSERT_TRUE(WriteFileDurably(folder + "/manifest.json", manifest.dump()).ok());
+  ASSERT_TRUE(WriteFileAtomically(folder + "/manifest.json", manifest.dump()).ok());
 }
 
 // Rank 1 of 2; the other one only says what it chose.
@@ -146,7 +146,7 @@ TEST_F(TrainerTest, RecordsWithOtherValuesCannotResume) {
   const size_t probe = text.find("reference_probe");
   const size_t minus = text.find('-', probe);
   text.insert(minus + 1, "1");  // -12.5 becomes -112.5
-  ASSERT_TRUE(WriteFileDurably(state, text).ok());
+  ASSERT_TRUE(WriteFileAtomically(state, text).ok());
   Restamp(tiny_.Path("out/checkpoints/step-2"));
   RunInputs inputs = Inputs(job);
   auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group_});

@@ -10,10 +10,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/reference/record_key.h"
 #include "tests/train/support/tiny_run.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/safetensors_writer.h"
@@ -69,7 +69,7 @@ class StaleReferenceTest : public testing::Test {
     const size_t place = text.find(before);
     ASSERT_NE(place, std::string::npos);
     text.replace(place, before.size(), after);
-    ASSERT_TRUE(WriteFileDurably(tiny_.Path("model/config.json"), text).ok());
+    ASSERT_TRUE(WriteFileAtomically(tiny_.Path("model/config.json"), text).ok());
   }
   template <typename Change>
   void ChangeSae(const Change& change) const {

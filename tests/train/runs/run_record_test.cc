@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/files/durable_file.h"
 #include "tests/train/support/tiny_run.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -30,7 +30,7 @@ TEST(RunRecord, SaysWhatARunWasMadeOf) {
 
 TEST(RunRecord, BrokenFileIsDataLoss) {
   const TinyRun tiny;
-  ASSERT_TRUE(WriteFileDurably(tiny.Path("run.json"), "{").ok());
+  ASSERT_TRUE(WriteFileAtomically(tiny.Path("run.json"), "{").ok());
   EXPECT_TRUE(absl::IsDataLoss(ReadRunResult(tiny.Path("run.json")).status()));
 }
 

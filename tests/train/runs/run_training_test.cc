@@ -5,10 +5,10 @@
 #include <cmath>
 #include <filesystem>
 
+#include "common/files/durable_file.h"
 #include "tests/train/support/float64_run.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
-#include "train/formats/durable_file.h"
 #include "train/runs/run_record.h"
 
 namespace fpo::train {
@@ -300,14 +300,14 @@ TEST(RunTraining, FeatureWeightsAreReadAndHold) {
   std::string zeros;
   for (int i = 0; i < 32; ++i) zeros += std::to_string(i) + " 0\n";
   job.method.feature_weights = tiny.Path("weights.txt");
-  ASSERT_TRUE(WriteFileDurably(job.method.feature_weights, zeros).ok());
+  ASSERT_TRUE(WriteFileAtomically(job.method.feature_weights, zeros).ok());
   RunOptions options = tiny.Run("free");
   options.reference = tiny.Path("plain/reference.fpr");  // weights are no part of a record
   const absl::Status status = TrainOnce(job, options);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(ReadMetrics(tiny.Path("free")).back().at("divergence/rejected"), 0);
   EXPECT_GT(ReadMetrics(tiny.Path("plain")).back().at("divergence/rejected"), 0);
-  ASSERT_TRUE(WriteFileDurably(job.method.feature_weights, "32 1\n").ok());
+  ASSERT_TRUE(WriteFileAtomically(job.method.feature_weights, "32 1\n").ok());
   EXPECT_EQ(ExitCodeOf(TrainOnce(job, tiny.Run("bad"))), ExitCode::kInvalid);
 }
 

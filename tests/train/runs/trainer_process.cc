@@ -10,10 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/files/durable_file.h"
 #include "common/job/job_file.h"
 #include "tests/train/support/free_port.h"
 #include "train/checkpoint/checkpoint_reader.h"
-#include "train/formats/durable_file.h"
 
 namespace fpo::train {
 namespace {
@@ -49,7 +49,7 @@ testing::Process TrainerProcesses::Start(const std::string& name, int64_t rank, 
                                          int port) {
   const char* folder = std::getenv("FPO_BIN_DIR");
   const std::string file = tiny.Path(name + ".json");
-  const absl::Status written = WriteFileDurably(file, WriteJobJson(job));
+  const absl::Status written = WriteFileAtomically(file, WriteJobJson(job));
   EXPECT_TRUE(written.ok()) << written;
   std::vector<std::string> argv = {absl::StrCat(folder != nullptr ? folder : ".", "/fpo-train"),
                                    "run",

@@ -12,10 +12,10 @@
 #include <random>
 #include <sstream>
 
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/job/job_file.h"
 #include "train/collective/single_process_group.h"
-#include "train/formats/durable_file.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_writer.h"
 #include "train/model/gemma_config.h"
@@ -84,8 +84,8 @@ TinyRun::TinyRun(Options options) : root_(fs::temp_directory_path() / ("fpo-tiny
   WriteSae(options.sae_width);
   WriteTokens("train.safetensors", options.pairs, options.rejected, 7);
   WriteTokens("eval.safetensors", options.eval_pairs, options.rejected, 8);
-  Must(WriteFileDurably(Path("prepared/admission.json"), "{\"train\": {}}\n"));
-  Must(WriteFileDurably(Path("prepared/prepare.json"), "{}\n"));
+  Must(WriteFileAtomically(Path("prepared/admission.json"), "{\"train\": {}}\n"));
+  Must(WriteFileAtomically(Path("prepared/prepare.json"), "{}\n"));
 }
 
 TinyRun::~TinyRun() {
@@ -95,7 +95,7 @@ TinyRun::~TinyRun() {
 
 void TinyRun::WriteModel(const std::string& name, uint64_t seed) const {
   fs::create_directories(Path(name));
-  Must(WriteFileDurably(Path(name) + "/config.json", kConfig));
+  Must(WriteFileAtomically(Path(name) + "/config.json", kConfig));
   at::Generator generator = at::detail::createCPUGenerator(seed);
   TensorMap weights;
   for (const auto& [tensor, shape] : TensorShapes(TinyForTest())) {

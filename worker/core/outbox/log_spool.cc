@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "worker/core/outbox/line_journal.h"
 

@@ -8,8 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/text/utf8.h"
 #include "common/train_protocol.h"
-#include "worker/core/outbox/utf8.h"
 
 namespace fpo::worker {
 namespace {

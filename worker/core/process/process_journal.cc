@@ -11,10 +11,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 #include "worker/core/process/process_table.h"
 
 namespace fpo::worker {
@@ -22,14 +24,17 @@ namespace {
 
 constexpr int64_t kJournalBytesMax = 16 << 20;
 
-int64_t Integer(const JsonValue& object, absl::string_view key) {
-  const JsonValue* value = object.Find(key);
-  return value == nullptr ? 0 : value->AsInteger();
+// 0 or "" where the member is absent or of another type.
+int64_t Integer(const nlohmann::json& object, absl::string_view key) {
+  int64_t value = 0;
+  (void)ReadMember(object, key, &value);
+  return value;
 }
 
-std::string Text(const JsonValue& object, absl::string_view key) {
-  const JsonValue* value = object.Find(key);
-  return value == nullptr ? "" : value->AsString();
+std::string Text(const nlohmann::json& object, absl::string_view key) {
+  std::string value;
+  (void)ReadMember(object, key, &value);
+  return value;
 }
 
 }  // namespace
@@ -59,9 +64,9 @@ std::vector<ProcessJournal::Entry> ProcessJournal::Read(const std::string& path)
   std::vector<Entry> entries;
   const absl::StatusOr<std::string> text = ReadFile(path, kJournalBytesMax);
   if (!text.ok()) return entries;
-  const absl::StatusOr<JsonValue> json = ParseJson(*text);
-  if (!json.ok()) return entries;
-  for (const JsonValue& item : json->Items()) {
+  const absl::StatusOr<nlohmann::json> json = ParseJson(*text);
+  if (!json.ok() || !json->is_array()) return entries;
+  for (const nlohmann::json& item : *json) {
     Entry entry;
     entry.pid = static_cast<pid_t>(Integer(item, "pid"));
     entry.start_time = static_cast<uint64_t>(Integer(item, "start_time"));

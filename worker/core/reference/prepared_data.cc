@@ -6,6 +6,7 @@
 
 #include "common/files/posix_status.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 
 namespace fpo::worker {
 namespace {
@@ -26,7 +27,7 @@ bool IsPrepared(const std::string& folder, bool with_reference) {
 std::string PreparedDigest(const std::string& folder) {
   const absl::StatusOr<std::string> text = ReadFile(folder + "/prepare.json", kPrepareBytesMax);
   if (!text.ok()) return "";
-  const absl::StatusOr<JsonValue> json = ParseJson(*text);
+  const absl::StatusOr<nlohmann::json> json = ParseJson(*text);
   std::string digest;
   if (!json.ok() || !ReadMember(*json, "digest", &digest).ok()) return "";
   return digest;

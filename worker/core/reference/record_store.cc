@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/error_info.h"
+#include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"

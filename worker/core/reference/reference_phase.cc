@@ -15,6 +15,7 @@
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "nlohmann/json.hpp"
 #include "worker/core/process/stop_wait.h"
 
 namespace fpo::worker {
@@ -139,7 +140,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
 absl::Status ReferencePhase::ReadPlan() {
   const std::string path = request_.prepared + "/reference.json";
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kPlanBytesMax));
-  FPO_ASSIGN_OR_RETURN(const JsonValue plan, ParseJson(text));
+  FPO_ASSIGN_OR_RETURN(const nlohmann::json plan, ParseJson(text));
   std::string canonical;
   int64_t count = 0;
   FPO_RETURN_IF_ERROR(ReadMember(plan, "recipe", &canonical));

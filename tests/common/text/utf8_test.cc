@@ -1,10 +1,10 @@
-#include "train/tokenizer/utf8.h"
+#include "common/text/utf8.h"
 
 #include <string>
 
-#include <gtest/gtest.h>
+#include "gtest/gtest.h"
 
-namespace fpo::train {
+namespace fpo {
 namespace {
 
 TEST(Utf8Test, DecodesEveryLength) {
@@ -17,6 +17,7 @@ TEST(Utf8Test, DecodesEveryLength) {
   EXPECT_EQ(at, text.size());
   EXPECT_EQ(FirstInvalidUtf8(text), text.size());
   EXPECT_EQ(FirstInvalidUtf8(std::string("a\0b", 3)), 3u);
+  EXPECT_TRUE(IsUtf8(text));
 }
 
 TEST(Utf8Test, RefusesWhatIsNotWellFormed) {
@@ -27,8 +28,26 @@ TEST(Utf8Test, RefusesWhatIsNotWellFormed) {
     EXPECT_EQ(NextCodePoint(bad, &at), -1) << bad;
     EXPECT_EQ(at, 0u);
     EXPECT_EQ(FirstInvalidUtf8(std::string("ok") + bad), 2u);
+    EXPECT_FALSE(IsUtf8(bad));
   }
 }
 
+TEST(Utf8Test, RepairKeepsWhatIsWellFormed) {
+  const std::string text = "a\n\t\x7f ä € 😀 \xED\x9F\xBF \xEE\x80\x80 \xF4\x8F\xBF\xBF";
+  EXPECT_EQ(ToValidUtf8(text), text);
+  EXPECT_EQ(ToValidUtf8(std::string("\0x", 2)), std::string("\0x", 2));
+}
+
+TEST(Utf8Test, RepairReplacesEveryOtherByte) {
+  EXPECT_EQ(ToValidUtf8("\xFF"
+                        "a\x80"),
+            "?a?");
+  EXPECT_EQ(ToValidUtf8("cut \xE2\x82"), "cut ??");
+  EXPECT_EQ(ToValidUtf8("\xF0\x9F\x98"), "???");
+  EXPECT_EQ(ToValidUtf8("\xC0\xAF"), "??") << "overlong";
+  EXPECT_EQ(ToValidUtf8("\xED\xA0\x80"), "???") << "a surrogate";
+  EXPECT_EQ(ToValidUtf8("\xF4\x90\x80\x80"), "????") << "above U+10FFFF";
+}
+
 }  // namespace
-}  // namespace fpo::train
+}  // namespace fpo

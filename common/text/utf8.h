@@ -2,13 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
-namespace fpo::train {
+namespace fpo {
 
 // The code point at `*at` (< text.size()), moving `*at` behind it; -1 and `*at` unmoved where the
-// bytes are not well-formed UTF-8 (overlong forms and surrogates are not).
+// bytes are not well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above
+// U+10FFFF). Inline: tokenizers call it for each character.
 inline int32_t NextCodePoint(absl::string_view text, size_t* at) {
   const auto byte = [&](size_t offset) { return static_cast<uint8_t>(text[*at + offset]); };
   const uint8_t lead = byte(0);
@@ -30,11 +32,11 @@ inline int32_t NextCodePoint(absl::string_view text, size_t* at) {
 }
 
 // Offset of the first byte that is not part of well-formed UTF-8; text.size() when all is well.
-inline size_t FirstInvalidUtf8(absl::string_view text) {
-  size_t at = 0;
-  while (at < text.size() && NextCodePoint(text, &at) >= 0) {
-  }
-  return at;
-}
+size_t FirstInvalidUtf8(absl::string_view text);
+bool IsUtf8(absl::string_view text);
 
-}  // namespace fpo::train
+// The text with every byte that is not part of well-formed UTF-8 replaced by '?'. A protobuf string
+// must be well-formed: the receiver would refuse the message.
+std::string ToValidUtf8(std::string text);
+
+}  // namespace fpo
