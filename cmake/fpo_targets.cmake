@@ -102,6 +102,28 @@ function(fpo_test_on_processors name)
   endforeach()
 endfunction()
 
+# fpo_embed(TARGET some_page.html ...): the bytes of files of this folder in a program, as `extern const absl::string_view
+# fpo::embedded::kSomePageHtml`. Who uses one declares it.
+function(fpo_embed target)
+  foreach(file ${ARGN})
+    get_filename_component(base ${file} NAME)
+    string(REGEX MATCHALL "[A-Za-z0-9]+" words ${base})
+    set(name k)
+    foreach(word ${words})
+      string(SUBSTRING ${word} 0 1 first)
+      string(SUBSTRING ${word} 1 -1 rest)
+      string(TOUPPER ${first} first)
+      string(APPEND name ${first}${rest})
+    endforeach()
+    set(result ${CMAKE_CURRENT_BINARY_DIR}/embedded/${base}.cc)
+    add_custom_command(OUTPUT ${result} VERBATIM
+      COMMAND ${CMAKE_COMMAND} -DFILE=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DNAME=${name} -DRESULT=${result}
+              -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+    target_sources(${target} PRIVATE ${result})
+  endforeach()
+endfunction()
+
 # fpo_proto(NAME a.proto ...): message and service code of proto/, included as "proto/fpo/v1/a.pb.h".
 function(fpo_proto name)
   set(sources)

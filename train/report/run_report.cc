@@ -16,61 +16,14 @@
 #include "train/report/report_metrics.h"
 #include "train/report/report_tables.h"
 
+namespace fpo::embedded {
+
+extern const absl::string_view kRunReportCss;
+
+}  // namespace fpo::embedded
+
 namespace fpo::train {
 namespace {
-
-constexpr char kStyle[] = R"(
-:root{color-scheme:light dark;--bg:#fbfbfa;--panel:#fff;--ink:#1d2127;--soft:#626a75;--rule:#e3e5e8;
---c0:#2563c9;--c1:#c2410c;--c2:#0f8a6a;--c3:#8a3fc4;--c4:#b58900;--c5:#6b7280;--c6:#be3a6b}
-@media(prefers-color-scheme:dark){:root{--bg:#14171b;--panel:#1c2026;--ink:#e6e8eb;--soft:#9aa3ae;
---rule:#2e343c;--c0:#6ea3f7;--c1:#f0884a;--c2:#42c79f;--c3:#c08bf0;
---c4:#e0b84a;--c5:#9aa3ae;--c6:#ee7fa6}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
-h1{font-size:26px;margin:0 0 2px;letter-spacing:-.01em;overflow-wrap:anywhere}
-h2{font-size:17px;margin:36px 0 12px}
-p{color:var(--soft);margin:0 0 20px}
-p.warning{color:var(--c1);margin:0 0 10px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(138px,22%),1fr));gap:10px}
-.card{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
-.card span,.card small{display:block;color:var(--soft);font-size:12.5px}
-.card b{display:block;font-size:22px;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:14px}
-figure{margin:0;background:var(--panel);border:1px solid var(--rule);border-radius:10px;
-padding:12px 14px;min-width:0}
-figcaption{font-weight:600}figcaption small{display:block;font-weight:400;color:var(--soft)}
-svg{display:block;width:100%;height:auto;margin-top:6px}
-.grid{stroke:var(--rule);stroke-width:1}
-.tick{fill:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
-.reference{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
-.line{fill:none;stroke-width:2;stroke-linejoin:round}
-.faint{fill:none;stroke-width:1;opacity:.28}
-path.c0{stroke:var(--c0)}path.c1{stroke:var(--c1)}path.c2{stroke:var(--c2)}path.c3{stroke:var(--c3)}
-.dot{stroke:var(--panel);stroke-width:1}
-circle.c0{fill:var(--c0)}circle.c1{fill:var(--c1)}circle.c2{fill:var(--c2)}circle.c3{fill:var(--c3)}
-.legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px;color:var(--soft);margin-top:4px}
-.legend b{color:var(--ink);font-weight:600;font-variant-numeric:tabular-nums}
-.legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
-.timebar{display:flex;gap:2px;height:22px;border-radius:6px;overflow:hidden;margin-bottom:8px}
-i.c0,div.c0{background:var(--c0)}i.c1,div.c1{background:var(--c1)}i.c2,div.c2{background:var(--c2)}
-i.c3,div.c3{background:var(--c3)}i.c4,div.c4{background:var(--c4)}i.c5,div.c5{background:var(--c5)}
-i.c6,div.c6{background:var(--c6)}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:13.5px;width:100%;background:var(--panel);
-border:1px solid var(--rule);border-radius:10px}
-th,td{padding:5px 12px;text-align:left;border-top:1px solid var(--rule);vertical-align:top}
-tr:first-child>*{border-top:0}
-th{font-weight:400;color:var(--soft);white-space:nowrap}
-.pair td{width:34%}
-td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-thead td{color:var(--soft)}
-pre{background:var(--panel);border:1px solid var(--rule);border-radius:10px;padding:14px;
-overflow-x:auto;font:12.5px/1.5 ui-monospace,monospace}
-details summary{cursor:pointer;font-weight:600;margin:30px 0 10px}
-@media(max-width:520px){main{padding:18px 12px 40px}.card b{font-size:19px}th,td{padding:5px 8px}
-th{white-space:normal}}
-)";
 
 struct SeriesName {
   const char* metric;
@@ -202,7 +155,7 @@ absl::StatusOr<std::string> RenderRunReport(const RunReportInput& input) {
   std::string html = absl::StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>",
-      title, "</title><style>", kStyle, "</style></head><body><main><h1>", title,
+      title, "</title><style>", embedded::kRunReportCss, "</style></head><body><main><h1>", title,
       "</h1><p>Preference optimisation run. Thin lines are "
       "single steps, thick lines their moving average, dots evaluations.",
       torn, "</p>");

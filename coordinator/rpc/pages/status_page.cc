@@ -1,8 +1,17 @@
 #include "coordinator/rpc/pages/status_page.h"
 
+#include <google/protobuf/util/json_util.h>
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/wire/wire_json.h"
 #include "coordinator/rpc/convert.h"
+
+namespace fpo::embedded {
+
+extern const absl::string_view kStatusPageHtml, kStatusPageCss, kStatusPageJs;
+
+}  // namespace fpo::embedded
 
 namespace fpo::coordinator {
 namespace {
@@ -21,6 +30,10 @@ HttpReply JsonReply(const google::protobuf::Message& message) {
   return reply;
 }
 
+HttpReply FileReply(const char* type, absl::string_view bytes) {
+  return {.content_type = absl::StrCat(type, "; charset=utf-8"), .body = std::string(bytes)};
+}
+
 HttpReply ErrorReply(const absl::Status& status) {
   return {.status = 404, .body = std::string(status.message()) + "\n"};
 }
@@ -33,8 +46,10 @@ std::string IdOf(absl::string_view query) {
 }  // namespace
 
 void StatusPage::AddTo(HttpRoutes* routes) const {
-  (*routes)["/"] = [] {
-    return HttpReply{.content_type = "text/html; charset=utf-8", .body = kStatusPageHtml};
+  (*routes)["/"] = [] { return FileReply("text/html", embedded::kStatusPageHtml); };
+  (*routes)["/status_page.css"] = [] { return FileReply("text/css", embedded::kStatusPageCss); };
+  (*routes)["/status_page.js"] = [] {
+    return FileReply("text/javascript", embedded::kStatusPageJs);
   };
   (*routes)["/api/jobs"] = [this] { return Jobs(); };
   (*routes)["/api/queue"] = [this] { return Queue(); };

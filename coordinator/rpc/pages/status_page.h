@@ -7,13 +7,15 @@
 
 namespace fpo::coordinator {
 
-// The read-only status page: one HTML page and the JSON it reads, which is the proto3 JSON of the
-// service's answers. Nothing can be changed through it.
+// The read-only status page: status_page.html with its style and script, which the build embeds, and
+// the JSON it reads, which is the proto3 JSON of the service's answers. Nothing can be changed
+// through it.
 class StatusPage {
  public:
   explicit StatusPage(Coordinator* coordinator) : coordinator_(coordinator) {}
 
-  // Adds /, /api/jobs, /api/queue and /api/workers to the plain routes.
+  // Adds /, /status_page.css, /status_page.js, /api/jobs, /api/queue and /api/workers to the plain
+  // routes.
   void AddTo(HttpRoutes* routes) const;
   // /api/job?id= and /api/metrics?id=.
   HttpQueryRoutes QueryRoutes() const;
@@ -27,8 +29,5 @@ class StatusPage {
 
   Coordinator* const coordinator_;
 };
-
-// The page itself.
-extern const char kStatusPageHtml[];
 
 }  // namespace fpo::coordinator

@@ -38,7 +38,16 @@ TEST_F(StatusPageTest, ShowsJobsQueueAndWorkers) {
   EXPECT_EQ(Get("/api/jobs")["jobs"][0]["name"], "tiny");
   EXPECT_EQ(Get("/api/queue")["running"][0]["job"]["state"], "RESERVED");
   EXPECT_EQ(Get("/api/workers")["workers"][0]["worker_id"], "w1");
-  EXPECT_THAT(routes_.at("/")().body, HasSubstr("/api/queue"));
+  const HttpReply page = routes_.at("/")();
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  for (const char* file : {"/status_page.css", "/status_page.js"}) {
+    EXPECT_THAT(page.body, HasSubstr(file));
+    EXPECT_EQ(routes_.count(file), 1u) << file;
+  }
+  EXPECT_EQ(routes_.at("/status_page.css")().content_type, "text/css; charset=utf-8");
+  const HttpReply script = routes_.at("/status_page.js")();
+  EXPECT_EQ(script.content_type, "text/javascript; charset=utf-8");
+  EXPECT_THAT(script.body, HasSubstr("/api/queue"));
 }
 
 TEST_F(StatusPageTest, ShowsOneJobWithItsCurves) {

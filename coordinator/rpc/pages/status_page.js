@@ -1,57 +1,4 @@
-#include "coordinator/rpc/pages/status_page.h"
-
-namespace fpo::coordinator {
-
 // Texts enter the page through textContent alone: what a job is called or says is never markup.
-const char kStatusPageHtml[] = R"html(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>FPO training service</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --soft: #666;
-  --good: #14772f; --bad: #b92525; --busy: #1d5bbd; }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #fff3; --soft: #a5a5a5; --good: #5fcf80; --bad: #ff8080; --busy: #82b4ff; }
-}
-body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 72rem;
-  padding: 0 1rem; }
-h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th { text-align: left; font-weight: 600; color: var(--soft); }
-th, td { padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); }
-td { vertical-align: top; }
-td:first-child, td a { white-space: nowrap; }
-td.text { max-width: 24rem; overflow-wrap: anywhere; }
-.SUCCEEDED, .ready { color: var(--good); } .FAILED, .lost { color: var(--bad); }
-.RUNNING, .STARTING { color: var(--busy); } .note { color: var(--soft); }
-svg { width: 100%; height: 9rem; } figure { margin: .6rem 0; } figcaption { font-size: .9rem; }
-polyline { fill: none; stroke: var(--busy); stroke-width: 1.5;
-  vector-effect: non-scaling-stroke; }
-.curves { display: grid; gap: 0 1.5rem; }
-.curves { grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
-/* A row of a table becomes a block, each cell behind its name. */
-@media (max-width: 46rem) {
-  tr:first-child { display: none; }
-  tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
-  td, td.text { display: flex; max-width: none; border: 0; padding: .05rem 0; }
-  td::before { content: attr(data-name); flex: 0 0 6.5rem; color: var(--soft); }
-  td.note::before { content: none; }
-  td.empty { display: none; }
-}
-</style>
-</head>
-<body>
-<h1>FPO training service <span id="age" class="note"></span></h1>
-<section id="job" hidden><h2 id="job-title"></h2><p id="job-reason" class="note"></p>
-<table id="attempts"></table><div id="curves" class="curves"></div>
-<p><a href="#">all jobs</a></p></section>
-<h2>Workers</h2><table id="workers"></table>
-<h2>Queue <span id="slots" class="note"></span></h2><table id="queue"></table>
-<h2>Jobs</h2><table id="jobs"></table>
-<script>
-'use strict';
 const el = id => document.getElementById(id);
 function cell(value, kind) {
   const td = document.createElement('td');
@@ -73,7 +20,7 @@ function fill(table, header, rows, empty) {
   }
   const lines = rows.map(cells => {
     const tr = document.createElement('tr');
-    cells.forEach((td, i) => td.dataset.name = header[i]);
+    cells.forEach((td, i) => { td.dataset.name = header[i]; });
     tr.append(...cells); return tr;
   });
   if (!lines.length) {
@@ -167,7 +114,7 @@ async function refresh() {
              cell(q.job.reason, 'text')]), 'nothing waits');
     fill('jobs', ['job', 'name', 'kind', 'state', 'step', 'owner', 'submitted', 'reason'],
          (jobs.jobs || []).map(j => [cell(link(j.job_id)), cell(j.name), cell(j.method || j.kind),
-             cell(j.state, j.state), cell(step(j)), cell((j.spec || {}).owner),
+             cell(j.state, j.state), cell(step(j)), cell(j.spec?.owner),
              cell(time(j.submitted)), cell(j.reason, 'text')]), 'no job yet');
     await showJob(location.hash.slice(1));
     el('age').textContent = 'as of ' + new Date().toLocaleTimeString();
@@ -178,9 +125,3 @@ async function refresh() {
 addEventListener('hashchange', refresh);
 refresh();
 setInterval(refresh, 2000);
-</script>
-</body>
-</html>
-)html";
-
-}  // namespace fpo::coordinator
