@@ -23,7 +23,6 @@ enum class ExitCode : int {
   kNotFinite = 8,
   kStorage = 9,
   kDevice = 10,  // a device, or a library that one needs, is missing or broken on this host
-  kDoNotRestart = 93,
 };
 
 // What an event tells. The names on the wire are in one table in train_protocol.cc.

@@ -89,6 +89,23 @@ struct Program {
   absl::Status Evaluate() const;
   absl::Status Sae() const;
   absl::Status InspectPath() const;
+  absl::Status MakeModel() const { return InitModel(flags.init); }
+};
+
+struct Command {
+  const char* name;
+  absl::Status (Program::*run)() const;
+  const char* phase;  // of a job, that this command is, as the agent names it
+};
+
+constexpr Command kCommands[] = {
+    {"prepare", &Program::PrepareData, "prepare"},
+    {"score", &Program::Score, "reference"},
+    {"run", &Program::Train, "train"},
+    {"evaluate", &Program::Evaluate, "train"},
+    {"sae", &Program::Sae, "train"},
+    {"inspect", &Program::InspectPath, "train"},
+    {"init-model", &Program::MakeModel, "train"},
 };
 
 // The job of the command line. What it reads and is not here is said first, before anything is
@@ -215,13 +232,10 @@ absl::Status Program::Run() {
     std::cout << line << std::endl;
     return absl::OkStatus();
   }
-  if (flags.command == "prepare") return PrepareData();
-  if (flags.command == "score") return Score();
-  if (flags.command == "run") return Train();
-  if (flags.command == "evaluate") return Evaluate();
-  if (flags.command == "sae") return Sae();
-  if (flags.command == "inspect") return InspectPath();
-  return InitModel(flags.init);
+  for (const Command& command : kCommands) {
+    if (flags.command == command.name) return (this->*command.run)();
+  }
+  return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));
 }
 
 // libgomp reads its settings when it is loaded, before main. Its own choice lets idle threads spin
@@ -243,10 +257,11 @@ std::string MadeFolder(const Flags& flags) {
   return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
 }
 
-// The phase of a job that this command is, as the agent names it.
-const char* PhaseOf(const std::string& command) {
-  if (command == "prepare") return "prepare";
-  return command == "score" ? "reference" : "train";
+const char* PhaseOf(const std::string& name) {
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.phase;
+  }
+  return "";
 }
 
 int RunProgram(const Flags& flags) {

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "cache/core/records/reference_cache.h"
-#include "cache/core/store/memory_store.h"
 #include "cache/core/store/rocksdb_store.h"
 #include "common/observe/log.h"
 #include "gmock/gmock.h"
@@ -14,6 +13,7 @@
 #include "tests/cache/core/test_records.h"
 #include "tests/chaos/cache_chaos.h"
 #include "tests/support/fake_cache_link.h"
+#include "tests/support/memory_store.h"
 #include "tests/support/temp_folder.h"
 #include "worker/core/reference/record_store.h"
 #include "worker/rpc/convert.h"

@@ -48,11 +48,14 @@ class C10dProcessGroup final : public ProcessGroup {
   int64_t world() const override { return options_.world; }
   absl::Status Sum(std::vector<double>* values) override;
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
+  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
   absl::Status Barrier() override;
 
  private:
   void JoinStore();
   absl::Status JoinBackend();
+  // The ranks' tensors; `own` is on the group's device.
+  std::vector<at::Tensor> Gathered(const at::Tensor& own);
   void SumInRankOrder(at::Tensor flat);  // [n] on the group's device, in place
 
   C10dOptions options_;
@@ -95,12 +98,17 @@ absl::Status C10dProcessGroup::Join() {
   return joined;
 }
 
-void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
+std::vector<at::Tensor> C10dProcessGroup::Gathered(const at::Tensor& own) {
   std::vector<at::Tensor> parts(static_cast<size_t>(options_.world));
-  for (at::Tensor& part : parts) part = at::empty_like(flat);
+  for (at::Tensor& part : parts) part = at::empty_like(own);
   std::vector<std::vector<at::Tensor>> outputs = {parts};
-  std::vector<at::Tensor> inputs = {flat};
+  std::vector<at::Tensor> inputs = {own};
   backend_->allgather(outputs, inputs)->wait();
+  return parts;
+}
+
+void C10dProcessGroup::SumInRankOrder(at::Tensor flat) {
+  const std::vector<at::Tensor> parts = Gathered(flat);
   flat.copy_(parts[0]);
   for (size_t rank = 1; rank < parts.size(); ++rank) flat.add_(parts[rank]);
 }
@@ -143,6 +151,21 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
       work.SetDone(static_cast<int64_t>(end));
     }
   });
+}
+
+absl::StatusOr<std::vector<std::string>> C10dProcessGroup::AllGather(absl::string_view own) {
+  std::vector<std::string> all;
+  FPO_RETURN_IF_ERROR(Translated("exchanging facts", [&] {
+    const auto count = static_cast<int64_t>(own.size());
+    at::Tensor bytes = at::empty({count}, at::kByte);
+    std::copy(own.begin(), own.end(), bytes.data_ptr<uint8_t>());
+    for (const at::Tensor& part : Gathered(bytes.to(options_.device))) {
+      const at::Tensor on_host = part.cpu();
+      const uint8_t* data = on_host.const_data_ptr<uint8_t>();
+      all.emplace_back(data, data + count);
+    }
+  }));
+  return all;
 }
 
 absl::Status C10dProcessGroup::Barrier() {

@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace fpo::train {
 
@@ -22,6 +25,8 @@ class ProcessGroup {
   virtual absl::Status Sum(std::vector<double>* values) = 0;
   // Tensors of one floating dtype, with equal shapes on all ranks, in place.
   virtual absl::Status Sum(const std::vector<at::Tensor>& tensors) = 0;
+  // Each rank's bytes, by rank; `own` has one length on all ranks.
+  virtual absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) = 0;
   virtual absl::Status Barrier() = 0;
 };
 

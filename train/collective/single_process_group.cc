@@ -4,6 +4,9 @@ namespace fpo::train {
 
 absl::Status SingleProcessGroup::Sum(std::vector<double>*) { return absl::OkStatus(); }
 absl::Status SingleProcessGroup::Sum(const std::vector<at::Tensor>&) { return absl::OkStatus(); }
+absl::StatusOr<std::vector<std::string>> SingleProcessGroup::AllGather(absl::string_view own) {
+  return std::vector<std::string>{std::string(own)};
+}
 absl::Status SingleProcessGroup::Barrier() { return absl::OkStatus(); }
 
 }  // namespace fpo::train

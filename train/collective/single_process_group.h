@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "train/collective/process_group.h"
@@ -13,6 +14,7 @@ class SingleProcessGroup final : public ProcessGroup {
   int64_t world() const override { return 1; }
   absl::Status Sum(std::vector<double>* values) override;
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
+  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
   absl::Status Barrier() override;
 };
 

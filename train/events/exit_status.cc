@@ -30,7 +30,6 @@ absl::StatusCode CodeFor(ExitCode code) {
     case ExitCode::kDevice:
       return absl::StatusCode::kUnavailable;
     case ExitCode::kBug:
-    case ExitCode::kDoNotRestart:
       return absl::StatusCode::kInternal;
   }
   return absl::StatusCode::kInternal;
@@ -103,7 +102,6 @@ std::string ErrorClass(ExitCode code) {
     case ExitCode::kDevice:
       return "device";
     case ExitCode::kBug:
-    case ExitCode::kDoNotRestart:
       return "program";
   }
   return "program";

@@ -123,12 +123,10 @@ absl::Status Trainer::Resume() {
   if (leads) {
     FPO_ASSIGN_OR_RETURN(checkpoint, LoadNewest(&state));
   }
-  std::vector<double> choice = {0, 0};
-  if (checkpoint) {
-    choice = {static_cast<double>(checkpoint->info.step), DigestAsNumber(checkpoint->digest)};
-  }
-  FPO_RETURN_IF_ERROR(environment_.group.Sum(&choice));
-  if (choice[0] == 0) return absl::OkStatus();
+  CheckpointChoice found;
+  if (checkpoint) found = {checkpoint->info.step, checkpoint->digest};
+  FPO_ASSIGN_OR_RETURN(const CheckpointChoice choice, ChoiceOfRankZero(found, environment_.group));
+  if (choice.step == 0) return absl::OkStatus();
   if (!leads) {
     FPO_ASSIGN_OR_RETURN(checkpoint, LoadChosen(choice, &state));
   }
@@ -143,16 +141,15 @@ absl::Status Trainer::Resume() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const std::vector<double>& choice,
+absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choice,
                                                     TrainingState* state) {
-  const std::string folder =
-      folder_.File(absl::StrCat("checkpoints/step-", static_cast<int64_t>(choice[0])));
+  const std::string folder = folder_.File(absl::StrCat("checkpoints/step-", choice.step));
   auto checkpoint = ReadCheckpoint(folder);
   if (!checkpoint.ok()) {
     return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 goes on from ", folder, ", this rank ",
                                                      "cannot: ", checkpoint.status().message()));
   }
-  if (DigestAsNumber(checkpoint->digest) != choice[1]) {
+  if (checkpoint->digest != choice.digest) {
     return FailWith(
         ExitCode::kStorage,
         absl::StrCat(folder, " is not the same for rank 0 and rank ", environment_.group.rank()));
@@ -202,7 +199,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     std::vector<TokenPairView> pairs;
     for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
     FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective_.Compute(pairs, weight));
-    const double loss = part.loss.item<double>();
+    const double loss = part.loss_value;
     if (!std::isfinite(loss)) {
       return FailWith(ExitCode::kNotFinite,
                       absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",

@@ -22,6 +22,7 @@
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
 #include "train/runs/metrics_log.h"
+#include "train/runs/rank_agreement.h"
 #include "train/runs/run_folder.h"
 #include "train/runs/run_inputs.h"
 #include "train/runs/training_state.h"
@@ -67,8 +68,7 @@ class Trainer {
           const RunEnvironment& environment);
   absl::Status Build();
   absl::StatusOr<std::optional<SavedCheckpoint>> LoadNewest(TrainingState* state);  // rank 0
-  absl::StatusOr<SavedCheckpoint> LoadChosen(const std::vector<double>& choice,
-                                             TrainingState* state);
+  absl::StatusOr<SavedCheckpoint> LoadChosen(const CheckpointChoice& choice, TrainingState* state);
   absl::Status Start();
   absl::Status CheckStart();
   absl::StatusOr<Metrics> TrainStep(int64_t step);

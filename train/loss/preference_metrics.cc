@@ -31,36 +31,33 @@ std::vector<std::pair<std::string, double>> PreferenceMetrics::Report() const {
   return report;
 }
 
-PreferenceMetrics MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs) {
+void MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs,
+                  PreferenceMetrics* metrics, HostValues* values) {
   const at::NoGradGuard no_grad;
   const PreferenceRewards rewards = ComputeRewards(options, pairs);
   const at::Tensor weight = pairs.weight.defined() ? pairs.weight.to(at::kDouble)
                                                    : at::ones_like(rewards.chosen, at::kDouble);
   const at::Tensor valid = weight.ne(0);
-  const auto sum = [&](const at::Tensor& value) {
-    return at::where(valid, value.to(at::kDouble) * weight, 0.0).sum().item<double>();
+  const auto sum = [&](PreferenceMetrics::Field field, const at::Tensor& value) {
+    values->Add(at::where(valid, value.to(at::kDouble) * weight, 0.0).sum(), &metrics->sums[field]);
   };
-  PreferenceMetrics metrics;
-  auto& sums = metrics.sums;
-  sums[PreferenceMetrics::kWeight] = weight.sum().item<double>();
-  sums[PreferenceMetrics::kLoss] =
-      sum(PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing));
-  sums[PreferenceMetrics::kRewardsChosen] = sum(rewards.chosen);
-  sums[PreferenceMetrics::kRewardsRejected] = sum(rewards.rejected);
-  sums[PreferenceMetrics::kWins] = sum(rewards.chosen.gt(rewards.rejected));
-  sums[PreferenceMetrics::kTies] = sum(rewards.chosen.eq(rewards.rejected));
-  sums[PreferenceMetrics::kLogpsChosen] = sum(pairs.chosen.logp);
-  sums[PreferenceMetrics::kLogpsRejected] = sum(pairs.rejected.logp);
+  values->Add(weight.sum(), &metrics->sums[PreferenceMetrics::kWeight]);
+  sum(PreferenceMetrics::kLoss, PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing));
+  sum(PreferenceMetrics::kRewardsChosen, rewards.chosen);
+  sum(PreferenceMetrics::kRewardsRejected, rewards.rejected);
+  sum(PreferenceMetrics::kWins, rewards.chosen.gt(rewards.rejected));
+  sum(PreferenceMetrics::kTies, rewards.chosen.eq(rewards.rejected));
+  sum(PreferenceMetrics::kLogpsChosen, pairs.chosen.logp);
+  sum(PreferenceMetrics::kLogpsRejected, pairs.rejected.logp);
   if (pairs.chosen.tokens.defined() && pairs.rejected.tokens.defined()) {
-    sums[PreferenceMetrics::kLogpsWins] = sum(
+    sum(PreferenceMetrics::kLogpsWins,
         (pairs.chosen.logp / pairs.chosen.tokens).gt(pairs.rejected.logp / pairs.rejected.tokens));
   }
   if (pairs.chosen.divergence.defined() && pairs.rejected.divergence.defined()) {
-    metrics.has_divergence = true;
-    sums[PreferenceMetrics::kDivergenceChosen] = sum(pairs.chosen.divergence);
-    sums[PreferenceMetrics::kDivergenceRejected] = sum(pairs.rejected.divergence);
+    metrics->has_divergence = true;
+    sum(PreferenceMetrics::kDivergenceChosen, pairs.chosen.divergence);
+    sum(PreferenceMetrics::kDivergenceRejected, pairs.rejected.divergence);
   }
-  return metrics;
 }
 
 }  // namespace fpo::train

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/loss/preference_loss.h"
+#include "train/ops/host_values.h"
 
 namespace fpo::train {
 
@@ -37,7 +38,9 @@ struct PreferenceMetrics {
   std::vector<std::pair<std::string, double>> Report() const;
 };
 
-// Detached: adds nothing to the autograd graph.
-PreferenceMetrics MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs);
+// Detached: adds nothing to the autograd graph. The sums are in `metrics`, which must not move
+// until then, once `values` are read.
+void MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs,
+                  PreferenceMetrics* metrics, HostValues* values);
 
 }  // namespace fpo::train

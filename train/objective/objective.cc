@@ -17,27 +17,26 @@ constexpr int64_t kEntropyTop = 100;
 // The rows of the first or the last half of a batch's sequences; rows are in sequence order.
 ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, bool last) {
   const int64_t half = batch.sequences / 2;
-  const int64_t first_rows =
-      static_cast<int64_t>(batch.tokens.narrow(0, 0, half).sum().item<double>());
+  const int64_t first_rows = batch.first_row[half];
   const int64_t begin = last ? first_rows : 0;
   const int64_t count = last ? batch.rows - first_rows : first_rows;
   return {site_rows.narrow(0, begin, count),
           batch.response_of_row.narrow(0, begin, count) - (last ? half : 0), half};
 }
 
-double Total(const at::Tensor& values) { return values.detach().sum().item<double>(); }
+at::Tensor Total(const at::Tensor& values) { return values.detach().sum(); }
 
 // What every method counts.
-BatchMetrics CountBatch(const SequenceBatch& batch, const ResponseScores& scores) {
-  BatchMetrics metrics;
-  metrics[BatchMetrics::kTokens] = static_cast<double>(batch.real_tokens);
-  metrics[BatchMetrics::kResponseTokens] = static_cast<double>(batch.rows);
-  metrics[BatchMetrics::kEntropy] = Total(scores.entropy);
+void CountBatch(const SequenceBatch& batch, const ResponseScores& scores, BatchMetrics* metrics,
+                HostValues* values) {
+  BatchMetrics& m = *metrics;
+  m[BatchMetrics::kTokens] = static_cast<double>(batch.real_tokens);
+  m[BatchMetrics::kResponseTokens] = static_cast<double>(batch.rows);
+  values->Add(Total(scores.entropy), &m[BatchMetrics::kEntropy]);
   if (scores.entropy_top.defined()) {
-    metrics[BatchMetrics::kEntropyTop] = Total(scores.entropy_top);
-    metrics[BatchMetrics::kEntropyTopParts] = 1;
+    values->Add(Total(scores.entropy_top), &m[BatchMetrics::kEntropyTop]);
+    m[BatchMetrics::kEntropyTopParts] = 1;
   }
-  return metrics;
 }
 
 }  // namespace
@@ -78,11 +77,14 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
   const ResponseScores scores = ScoreSequences(model_, batch, Scoring());
   ObjectivePart part;
+  HostValues host;
   part.loss = SftLoss(scores.logp, global_weight);
-  part.metrics = CountBatch(batch, scores);
+  host.Add(part.loss, &part.loss_value);
+  CountBatch(batch, scores, &part.metrics, &host);
   part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
-  part.metrics[BatchMetrics::kLogp] = Total(scores.logp);
+  host.Add(Total(scores.logp), &part.metrics[BatchMetrics::kLogp]);
+  host.Read();
   return part;
 }
 
@@ -160,7 +162,8 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   scoring.reference = reference.distributions;
   const ResponseScores scores = ScoreSequences(model_, batch, scoring);
   if (scores.kl.defined()) reference.logp = scores.reference_logp;
-  part.metrics = CountBatch(batch, scores);
+  HostValues host;
+  CountBatch(batch, scores, &part.metrics, &host);
   part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
 
   PreferencePairs values;
@@ -176,27 +179,30 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
     const Distances distances = FeatureDistances(batch, scores, reference);
     values.chosen.divergence = distances.chosen;
     values.rejected.divergence = distances.rejected;
-    part.metrics[BatchMetrics::kRelative] = Total(distances.relative);
+    host.Add(Total(distances.relative), &part.metrics[BatchMetrics::kRelative]);
     part.metrics[BatchMetrics::kRelativeParts] = 1;
   }
-  if (scores.kl.defined()) MeasureKl(scores.kl.detach(), batch.tokens, &part.metrics);
+  if (scores.kl.defined()) MeasureKl(scores.kl.detach(), batch.tokens, &part.metrics, &host);
   part.loss = PreferenceLoss(options_.preference, values, global_weight);
-  part.metrics.preference = MeasurePairs(options_.preference, values);
+  host.Add(part.loss, &part.loss_value);
+  MeasurePairs(options_.preference, values, &part.metrics.preference, &host);
+  host.Read();
   part.metrics[BatchMetrics::kDivergenceParts] = part.metrics.preference.has_divergence ? 1 : 0;
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(half);
   return part;
 }
 
-void Objective::MeasureKl(const at::Tensor& kl, const at::Tensor& tokens,
-                          BatchMetrics* metrics) const {
+void Objective::MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics,
+                          HostValues* values) const {
   const int64_t half = kl.size(0) / 2;
   const at::Tensor chosen = kl.narrow(0, 0, half), rejected = kl.narrow(0, half, half);
   BatchMetrics& m = *metrics;
-  m[BatchMetrics::kKlChosen] = Total(chosen);
-  m[BatchMetrics::kKlRejected] = Total(rejected);
-  m[BatchMetrics::kKlMargin] = Total(((rejected - chosen) * options_.preference.beta).abs());
-  m[BatchMetrics::kChosenTokens] = Total(tokens.narrow(0, 0, half));
-  m[BatchMetrics::kRejectedTokens] = Total(tokens.narrow(0, half, half));
+  values->Add(Total(chosen), &m[BatchMetrics::kKlChosen]);
+  values->Add(Total(rejected), &m[BatchMetrics::kKlRejected]);
+  values->Add(Total(((rejected - chosen) * options_.preference.beta).abs()),
+              &m[BatchMetrics::kKlMargin]);
+  values->Add(Total(tokens.narrow(0, 0, half)), &m[BatchMetrics::kChosenTokens]);
+  values->Add(Total(tokens.narrow(0, half, half)), &m[BatchMetrics::kRejectedTokens]);
   m[BatchMetrics::kKlParts] = 1;
 }
 

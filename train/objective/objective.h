@@ -24,7 +24,8 @@ struct ObjectiveOptions {
 
 // One micro-batch's part of a step.
 struct ObjectivePart {
-  at::Tensor loss;  // this part's share of the global batch's mean: shares add up
+  at::Tensor loss;        // this part's share of the global batch's mean: shares add up
+  double loss_value = 0;  // of it
   BatchMetrics metrics;
   double reference_seconds = 0;  // spent waiting for reference values
 };
@@ -51,7 +52,8 @@ class Objective {
   ReferenceDetail WantedDetail() const;
   absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,
                                               double* seconds) const;
-  void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics) const;
+  void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics,
+                 HostValues* values) const;
   Distances FeatureDistances(const SequenceBatch& batch, const ResponseScores& scores,
                              const ReferenceValues& reference) const;
   at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;

@@ -100,10 +100,10 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
   FPO_RETURN_IF_ERROR(CheckSequences(sequences));
   SequenceBatch batch;
   batch.sequences = static_cast<int64_t>(sequences.size());
-  std::vector<int64_t> lengths, first_row;
+  std::vector<int64_t> lengths;
   for (const Sequence& sequence : sequences) {
     lengths.push_back(sequence.length());
-    first_row.push_back(batch.rows);
+    batch.first_row.push_back(batch.rows);
     batch.rows += static_cast<int64_t>(sequence.response.size());
     batch.real_tokens += sequence.length();
   }
@@ -111,7 +111,7 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
   std::vector<int64_t> sequence_row;
   for (std::vector<int64_t>& members : CutIntoParts(lengths, cost)) {
     std::sort(members.begin(), members.end());  // one part alone is then in sequence order
-    batch.parts.push_back(MakePart(sequences, members, first_row, &sequence_row));
+    batch.parts.push_back(MakePart(sequences, members, batch.first_row, &sequence_row));
     batch.padded_tokens += batch.parts.back().ids.numel();
   }
   if (batch.parts.size() > 1) {

@@ -38,8 +38,9 @@ struct SequenceBatch {
   at::Tensor tokens;           // [sequences] float64: response tokens
   int64_t sequences = 0;
   int64_t rows = 0;
-  int64_t real_tokens = 0;    // without padding
-  int64_t padded_tokens = 0;  // what the model computes
+  std::vector<int64_t> first_row;  // [sequences], on the host: where its rows begin
+  int64_t real_tokens = 0;         // without padding
+  int64_t padded_tokens = 0;       // what the model computes
 };
 
 // InvalidArgument when a prompt or a response is empty: there is nothing to predict from, or

@@ -1,6 +1,10 @@
 #include "train/runs/rank_agreement.h"
 
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
@@ -38,27 +42,31 @@ std::vector<SharedFact> SharedFactsOf(const JobConfig& job, const RunInputs& inp
 }
 
 absl::Status CheckRanksAgree(const std::vector<SharedFact>& facts, ProcessGroup& group) {
-  // Every rank fills its own row; the sum shows all rows to all.
-  std::vector<double> table(static_cast<size_t>(group.world()) * facts.size(), 0.0);
-  for (size_t i = 0; i < facts.size(); ++i) {
-    table[static_cast<size_t>(group.rank()) * facts.size() + i] = DigestAsNumber(facts[i].digest);
-  }
-  FPO_RETURN_IF_ERROR(group.Sum(&table));
-  for (size_t i = 0; i < table.size(); ++i) {
-    const size_t fact = i % facts.size();
-    if (table[i] == table[fact]) continue;
-    return FailWith(
-        ExitCode::kInvalid,
-        absl::StrCat("data-differs: rank ", i / facts.size(), " does not have the same ",
-                     facts[fact].what, " as rank 0; every host needs the same files"));
+  std::string own;
+  for (const SharedFact& fact : facts) own += ToHex(fact.digest);
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> all, group.AllGather(own));
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    const auto differs = std::mismatch(all[rank].begin(), all[rank].end(), all[0].begin()).first;
+    if (differs == all[rank].end()) continue;
+    const size_t fact = static_cast<size_t>(differs - all[rank].begin()) / (2 * sizeof(Digest));
+    return FailWith(ExitCode::kInvalid,
+                    absl::StrCat("data-differs: rank ", rank, " does not have the same ",
+                                 facts[fact].what, " as rank 0; every host needs the same files"));
   }
   return absl::OkStatus();
 }
 
-double DigestAsNumber(const Digest& digest) {
-  double number = 0;
-  for (size_t i = 0; i < 6; ++i) number = number * 256 + digest[i];
-  return number;
+absl::StatusOr<CheckpointChoice> ChoiceOfRankZero(const CheckpointChoice& own,
+                                                  ProcessGroup& group) {
+  constexpr size_t kStepDigits = 20;
+  const std::string text = absl::StrFormat("%0*d%s", kStepDigits, own.step, ToHex(own.digest));
+  FPO_ASSIGN_OR_RETURN(const std::vector<std::string> all, group.AllGather(text));
+  CheckpointChoice first;
+  if (!absl::SimpleAtoi(all[0].substr(0, kStepDigits), &first.step)) {
+    return absl::InternalError(absl::StrCat("rank 0 says ", all[0]));
+  }
+  FPO_ASSIGN_OR_RETURN(first.digest, DigestFromHex(all[0].substr(kStepDigits)));
+  return first;
 }
 
 }  // namespace fpo::train

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/hash.h"
 #include "common/job/job_config.h"
 #include "train/collective/process_group.h"
@@ -25,7 +27,12 @@ std::vector<SharedFact> SharedFactsOf(const JobConfig& job, const RunInputs& inp
 // differs from rank 0 and in what.
 absl::Status CheckRanksAgree(const std::vector<SharedFact>& facts, ProcessGroup& group);
 
-// Of the first six bytes, which a double holds exactly and a sum with zeros keeps.
-double DigestAsNumber(const Digest& digest);
+// A checkpoint to go on from, with the digest of its manifest.
+struct CheckpointChoice {
+  int64_t step = 0;  // 0: none
+  Digest digest = {};
+};
 
+// Collective. What rank 0 found, on every rank.
+absl::StatusOr<CheckpointChoice> ChoiceOfRankZero(const CheckpointChoice& own, ProcessGroup& group);
 }  // namespace fpo::train

@@ -43,11 +43,4 @@ class CoordinatorListener {
   virtual std::optional<Outgoing> Next(absl::Time deadline) = 0;
 };
 
-// The session with the coordinator, kept alive by reconnecting. Thread-safe.
-class CoordinatorLink {
- public:
-  virtual ~CoordinatorLink() = default;
-  virtual bool connected() const = 0;
-};
-
 }  // namespace fpo::worker

@@ -2,7 +2,6 @@
 
 #include <grpcpp/channel.h>
 
-#include <atomic>
 #include <random>
 #include <stop_token>
 #include <thread>
@@ -58,7 +57,6 @@ struct GrpcCoordinatorLink::State {
   std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
   std::unique_ptr<ArtifactSender> artifacts;
   std::stop_source stop;
-  std::atomic<bool> connected = false;
   std::thread thread;
 
   bool Connect();
@@ -88,12 +86,12 @@ void GrpcCoordinatorLink::State::Run() {
     CoordinatorSession session(stub.get(), listener,
                                {options.hello, options.welcome_time,
                                 [this](const auto& order) { artifacts->Serve(order); }});
+    bool was_connected = false;
     const absl::Status status = session.Run(stop.get_token(), [&] {
-      connected = true;
+      was_connected = true;
       backoff.Reset();
       Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", options.address}});
     });
-    const bool was_connected = connected.exchange(false);
     if (was_connected) listener->OnDisconnected();
     if (stop.stop_requested()) return;
     const absl::Status refusal = FinalRefusal(status, options.address, listener->IsIdle());
@@ -130,7 +128,5 @@ GrpcCoordinatorLink::~GrpcCoordinatorLink() {
   state_->stop.request_stop();
   state_->thread.join();
 }
-
-bool GrpcCoordinatorLink::connected() const { return state_->connected; }
 
 }  // namespace fpo::worker

@@ -16,7 +16,7 @@ namespace fpo::worker {
 // Keeps one Session stream with the coordinator: dials, says Hello, beats on a thread of its own,
 // carries what the listener has to say, and dials again when the stream breaks or falls silent for
 // a lease, unless it was refused in a way that waiting does not mend. Thread-safe.
-class GrpcCoordinatorLink final : public CoordinatorLink {
+class GrpcCoordinatorLink final {
  public:
   struct Options {
     std::string address;
@@ -37,9 +37,7 @@ class GrpcCoordinatorLink final : public CoordinatorLink {
   // Starts dialling; `listener` outlives the client. InvalidArgument: address or TLS files.
   static absl::StatusOr<std::unique_ptr<GrpcCoordinatorLink>> Start(Options options,
                                                                     CoordinatorListener* listener);
-  ~GrpcCoordinatorLink() override;  // ends the session and joins
-
-  bool connected() const override;
+  ~GrpcCoordinatorLink();  // ends the session and joins
 
  private:
   struct State;

@@ -35,6 +35,7 @@ struct Attempt {
   int32_t number = 0;  // from 1
   uint64_t epoch = 0;
   std::vector<Member> members;
+  int32_t rendezvous_port = 0;  // where rank 0 awaits the others; 0: one rank, or not known
   absl::Time started;
   std::optional<absl::Time> ended;
   std::optional<EndClass> end_class;  // none while it runs

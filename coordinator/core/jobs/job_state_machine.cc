@@ -153,6 +153,7 @@ class Transition {
     attempt.number = job_.attempts.empty() ? 1 : job_.attempts.back().number + 1;
     attempt.epoch = job_.epoch;
     attempt.members = event.members;
+    attempt.rendezvous_port = event.rendezvous_port;
     attempt.started = now_;
     job_.attempts.push_back(std::move(attempt));
     Enter(&job_, JobState::kReserved, now_);

@@ -14,6 +14,7 @@ namespace fpo::coordinator {
 // All slots of the job were free at once.
 struct Reserve {
   std::vector<Member> members;
+  int32_t rendezvous_port = 0;  // 0: one rank
 };
 
 // What an agent says about its part of an attempt.

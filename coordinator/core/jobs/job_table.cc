@@ -100,8 +100,13 @@ absl::Status JobTable::Remove(const std::string& job_id) {
   if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
     ids_by_name_.erase(named);
   }
-  const auto user = cache_users_.find(job->demand.data_key);
+  const std::string& data_key = job->demand.data_key;
+  const auto user = cache_users_.find(data_key);
   if (user != cache_users_.end() && user->second == job_id) cache_users_.erase(user);
+  if (--jobs_by_data_key_[data_key] == 0) {
+    jobs_by_data_key_.erase(data_key);
+    files_.erase(data_key);
+  }
   jobs_.erase(job_id);
   return absl::OkStatus();
 }
@@ -109,10 +114,16 @@ absl::Status JobTable::Remove(const std::string& job_id) {
 void JobTable::Index(const JobPtr& job) {
   JobPtr& slot = jobs_[job->job_id];
   const bool was_live = slot && !IsTerminal(slot->state);
-  if (slot) --counts_[static_cast<size_t>(slot->state)];
+  if (slot) {
+    --counts_[static_cast<size_t>(slot->state)];
+  } else {
+    ++jobs_by_data_key_[job->demand.data_key];
+  }
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;
-  live_by_owner_[job->owner] += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
+  int64_t& live = live_by_owner_[job->owner];
+  live += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
+  if (live == 0) live_by_owner_.erase(job->owner);
   if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
   if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
   if (job->phase_reached >= Phase::kReference && !job->attempts.empty() &&

@@ -70,7 +70,7 @@ class JobTable {
   std::vector<JobPtr> Queued() const;  // in queue order
   const std::array<int64_t, kEnumSize<JobState>>& counts() const { return counts_; }
   int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
-  // Workers that hold the token and record files of a JobDemand::data_key.
+  // Workers that hold the token and record files of a JobDemand::data_key, of jobs in the table.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
   // The newest job of a data_key that used the reference cache; null: none.
   JobPtr NewestCacheUser(const std::string& data_key) const;
@@ -94,9 +94,10 @@ class JobTable {
   std::set<std::string> with_attempt_;
   JobQueue queue_;
   std::array<int64_t, kEnumSize<JobState>> counts_ = {};
-  std::map<std::string, int64_t> live_by_owner_;
-  std::map<std::string, std::set<std::string>> files_;
-  std::map<std::string, std::string> cache_users_;  // data key -> job id
+  std::map<std::string, int64_t> live_by_owner_;  // without owners that have none
+  std::map<std::string, int64_t> jobs_by_data_key_;
+  std::map<std::string, std::set<std::string>> files_;  // of keys in jobs_by_data_key_
+  std::map<std::string, std::string> cache_users_;      // data key -> job id
   RunTimes run_times_;
   WatchId last_watch_ = 0;
   std::map<std::string, std::map<WatchId, JobWatch>> watches_;

@@ -118,6 +118,7 @@ Json ToJson(const Attempt& a) {
   return {{"number", a.number},
           {"epoch", a.epoch},
           {"members", members},
+          {"rendezvous_port", a.rendezvous_port},
           {"started", FromTime(a.started)},
           {"ended", FromOptionalTime(a.ended)},
           {"end_class", std::string(Name(a.end_class))},
@@ -132,6 +133,7 @@ Attempt ToAttempt(const Json& json) {
   Read(json, "number", &a.number);
   Read(json, "epoch", &a.epoch);
   for (const Json& member : At(json, "members")) a.members.push_back(ToMember(member));
+  if (json.contains("rendezvous_port")) Read(json, "rendezvous_port", &a.rendezvous_port);
   a.started = ToTime(At(json, "started"));
   a.ended = ToOptionalTime(At(json, "ended"));
   ReadName(json, "end_class", &a.end_class);

@@ -1,6 +1,8 @@
 #include "coordinator/core/workers/attempt_control.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
@@ -53,11 +55,8 @@ std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
 constexpr size_t kUnstoredMax = 4096;
 constexpr size_t kQueueWaitsMax = 10'000;  // nobody scrapes: samples are dropped
 
-// Ports differ between attempts so that a late rank of an old one meets nobody.
-int RendezvousPort(const AttemptRef& ref) {
-  return 29500 + static_cast<int>(
-                     std::hash<std::string>()(absl::StrCat(ref.job_id, "/", ref.epoch)) % 1000);
-}
+constexpr int32_t kFirstPort = 29500;
+constexpr int32_t kPorts = 2000;  // below the ports that systems give to clients
 
 }  // namespace
 
@@ -138,15 +137,34 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
     const std::optional<WorkerHello> first = workers_->Find(attempt.members.front().worker);
     const bool alone = attempt.members.size() == 1 || !first || first->host.empty();
     command.store_address =
-        absl::StrCat(alone ? "127.0.0.1" : first->host, ":", RendezvousPort(command.attempt));
+        absl::StrCat(alone ? "127.0.0.1" : first->host, ":", attempt.rendezvous_port);
   }
   workers_->Send(member.worker, command);
 }
 
+// No two live attempts share a port, on whatever host: which names mean one host is not known here.
+// The search begins where chance says, so that a late rank of an ended attempt meets nobody.
+absl::StatusOr<int32_t> AttemptControl::FreePort(const Job& job) const {
+  std::set<int32_t> taken;
+  for (const JobPtr& other : jobs_->WithAttempt()) {
+    taken.insert(other->attempts.back().rendezvous_port);
+  }
+  const size_t start = std::hash<std::string>()(absl::StrCat(job.job_id, "/", job.epoch)) % kPorts;
+  for (int32_t i = 0; i < kPorts; ++i) {
+    const int32_t port = kFirstPort + (static_cast<int32_t>(start) + i) % kPorts;
+    if (taken.count(port) == 0) return port;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("all ", kPorts, " ports for the meeting of ranks are taken"));
+}
+
 absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, const Moment& now) {
   const JobPtr before = jobs_->Get(placement.job_id);
-  FPO_ASSIGN_OR_RETURN(JobPtr job,
-                       ApplyEvent(placement.job_id, coordinator::Reserve{placement.members}, now));
+  coordinator::Reserve reserve{placement.members};
+  if (before->demand.slots > 1) {
+    FPO_ASSIGN_OR_RETURN(reserve.rendezvous_port, FreePort(*before));
+  }
+  FPO_ASSIGN_OR_RETURN(JobPtr job, ApplyEvent(placement.job_id, reserve, now));
   const absl::Time waited_since = std::max(before->state_since, before->not_before);
   if (counts_->queue_waits_seconds.size() < kQueueWaitsMax) {
     counts_->queue_waits_seconds.push_back(

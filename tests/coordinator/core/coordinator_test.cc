@@ -1,10 +1,10 @@
 #include "coordinator/core/coordinator.h"
 
 #include "common/error_info.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

@@ -58,6 +58,18 @@ TEST(RanksAsThreads, NoGroupIsNotedInTheUnlockedMapOfTheFlightRecorder) {
   EXPECT_FALSE(c10d::FlightRecorder<c10::Event>::get()->enabled_);
 }
 
+TEST(C10dProcessGroup, ShowsEachRanksBytesToAll) {
+  AsTwoRanks([](ProcessGroup& group) {
+    const std::string own = group.rank() == 0 ? std::string("\0first\xFF", 7) : "second!";
+    const auto all = group.AllGather(own);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_EQ(*all, (std::vector<std::string>{std::string("\0first\xFF", 7), "second!"}));
+    const auto none = group.AllGather("");
+    ASSERT_TRUE(none.ok()) << none.status();
+    EXPECT_EQ(*none, (std::vector<std::string>{"", ""}));
+  });
+}
+
 TEST(C10dProcessGroup, NobodyThereIsAborted) {
   C10dOptions options = Options(1, 2, FreePort());
   options.timeout = absl::Seconds(1);

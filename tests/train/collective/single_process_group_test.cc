@@ -16,6 +16,7 @@ TEST(SingleProcessGroup, IsAlone) {
   const at::Tensor tensor = at::ones({3});
   ASSERT_TRUE(group.Sum(std::vector<at::Tensor>{tensor}).ok());
   EXPECT_EQ(tensor.sum().item<double>(), 3);
+  EXPECT_EQ(*group.AllGather("own"), std::vector<std::string>{"own"});
   EXPECT_TRUE(group.Barrier().ok());
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_format.h"
 #include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "tests/train/support/tiny_run.h"
@@ -43,18 +44,19 @@ void Restamp(const std::string& folder) {
 // Rank 1 of 2; the other one only says what it chose.
 class SecondRank final : public ProcessGroup {
  public:
-  explicit SecondRank(std::vector<double> choice) : choice_(std::move(choice)) {}
+  explicit SecondRank(const CheckpointChoice& choice)
+      : choice_(absl::StrFormat("%020d%s", choice.step, ToHex(choice.digest))) {}
   int64_t rank() const override { return 1; }
   int64_t world() const override { return 2; }
-  absl::Status Sum(std::vector<double>* values) override {
-    for (size_t i = 0; i < values->size(); ++i) (*values)[i] += choice_.at(i);
-    return absl::OkStatus();
-  }
+  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
   absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
+    return std::vector<std::string>{choice_, std::string(own)};
+  }
   absl::Status Barrier() override { return absl::OkStatus(); }
 
  private:
-  const std::vector<double> choice_;
+  const std::string choice_;
 };
 
 class TrainerTest : public testing::Test {
@@ -165,9 +167,9 @@ TEST_F(TrainerTest, EveryRankGoesOnFromTheCheckpointThatTheFirstOneChose) {
   const std::string older = tiny_.Path("out/checkpoints/step-2");
   ASSERT_TRUE(fs::exists(tiny_.Path("out/checkpoints/step-3"))) << "newer than the one chosen";
   const Digest digest = Sha256Of(Slurp(older + "/manifest.json"));
-  double number = 0;
-  for (size_t i = 0; i < 6; ++i) number = number * 256 + digest[i];
-  const auto resume = [&](const std::vector<double>& choice, int64_t* step) {
+  Digest other = digest;
+  other.back() ^= 1;
+  const auto resume = [&](const CheckpointChoice& choice, int64_t* step) {
     SecondRank group(choice);
     RunInputs inputs = Inputs(job);
     auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group});
@@ -176,12 +178,12 @@ TEST_F(TrainerTest, EveryRankGoesOnFromTheCheckpointThatTheFirstOneChose) {
     return status;
   };
   int64_t step = -1;
-  EXPECT_TRUE(resume({2, number}, &step).ok());
+  EXPECT_TRUE(resume({2, digest}, &step).ok());
   EXPECT_EQ(step, 2);
-  EXPECT_TRUE(resume({0, 0}, &step).ok());
+  EXPECT_TRUE(resume({}, &step).ok());
   EXPECT_EQ(step, 0) << "the first rank found none";
-  EXPECT_EQ(ExitCodeOf(resume({2, number + 1}, &step)), ExitCode::kStorage) << "another step-2";
-  EXPECT_EQ(ExitCodeOf(resume({1, number}, &step)), ExitCode::kStorage) << "no step-1 here";
+  EXPECT_EQ(ExitCodeOf(resume({2, other}, &step)), ExitCode::kStorage) << "another step-2";
+  EXPECT_EQ(ExitCodeOf(resume({1, digest}, &step)), ExitCode::kStorage) << "no step-1 here";
 }
 
 TEST_F(TrainerTest, StepsEndWithTheEpochs) {

@@ -19,6 +19,14 @@ PreferencePairs ThreePairs() {
   return pairs;
 }
 
+PreferenceMetrics Measured(const PreferenceOptions& options, const PreferencePairs& pairs) {
+  PreferenceMetrics metrics;
+  HostValues values;
+  MeasurePairs(options, pairs, &metrics, &values);
+  values.Read();
+  return metrics;
+}
+
 std::map<std::string, double> Report(const PreferenceMetrics& metrics) {
   std::map<std::string, double> report;
   for (const auto& [name, value] : metrics.Report()) report[name] = value;
@@ -26,7 +34,7 @@ std::map<std::string, double> Report(const PreferenceMetrics& metrics) {
 }
 
 TEST(PreferenceMetrics, FollowTheirDefinitions) {
-  auto report = Report(MeasurePairs({Method::kDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
+  auto report = Report(Measured({Method::kDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
   EXPECT_NEAR(report["rewards/chosen"], 0.5 * (1 - 2 + 0) / 3, 1e-15);
   EXPECT_NEAR(report["rewards/rejected"], 0.5 * (-3 + 4 + 0) / 3, 1e-15);
   EXPECT_NEAR(report["rewards/margins"], 0.5 * (-1 - 1) / 3.0, 1e-15);
@@ -40,33 +48,33 @@ TEST(PreferenceMetrics, FollowTheirDefinitions) {
 }
 
 TEST(PreferenceMetrics, RewardsLeaveOutConstraintAndGamma) {
-  auto fpo = Report(MeasurePairs({Method::kFpo, 0.5, 7, 9, 0, true}, ThreePairs()));
-  auto ln_dpo = Report(MeasurePairs({Method::kLnDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
+  auto fpo = Report(Measured({Method::kFpo, 0.5, 7, 9, 0, true}, ThreePairs()));
+  auto ln_dpo = Report(Measured({Method::kLnDpo, 0.5, 0, 0, 0, true}, ThreePairs()));
   EXPECT_DOUBLE_EQ(fpo["rewards/margins"], ln_dpo["rewards/margins"]);
   EXPECT_NEAR(fpo["rewards/chosen"], 0.5 * (1 / 2.0 - 2 / 4.0 + 0) / 3, 1e-15);
   EXPECT_NE(fpo["loss"], ln_dpo["loss"]);
-  auto simpo = Report(MeasurePairs({Method::kSimpo, 2, 0, 9, 0, true}, ThreePairs()));
+  auto simpo = Report(Measured({Method::kSimpo, 2, 0, 9, 0, true}, ThreePairs()));
   EXPECT_NEAR(simpo["rewards/chosen"], 2 * (-2 - 2 - 3) / 3.0, 1e-14);
 }
 
 TEST(PreferenceMetrics, AccuracyComparesTheSamePair) {
   PreferencePairs pairs = ThreePairs();
   const PreferenceOptions options = {Method::kSimpo, 1, 0, 0, 0, true};
-  const double before = Report(MeasurePairs(options, pairs))["rewards/accuracies"];
+  const double before = Report(Measured(options, pairs))["rewards/accuracies"];
   const at::Tensor order = at::tensor({1, 2, 0}, at::kLong);
   pairs.rejected.logp = pairs.rejected.logp.index_select(0, order);
   pairs.rejected.tokens = pairs.rejected.tokens.index_select(0, order);
-  EXPECT_NE(Report(MeasurePairs(options, pairs))["rewards/accuracies"], before);
+  EXPECT_NE(Report(Measured(options, pairs))["rewards/accuracies"], before);
 }
 
 TEST(PreferenceMetrics, PartsAddUpAndInvalidPairsDoNotCount) {
   PreferencePairs pairs = ThreePairs();
   const PreferenceOptions options = {Method::kFpo, 0.5, 0.3, 0, 0, true};
   pairs.weight = Values({1, 1, 0});
-  PreferenceMetrics parts = MeasurePairs(options, pairs);
+  PreferenceMetrics parts = Measured(options, pairs);
   pairs.weight = Values({0, 0, 1});
-  parts += MeasurePairs(options, pairs);
-  const auto whole = Report(MeasurePairs(options, ThreePairs()));
+  parts += Measured(options, pairs);
+  const auto whole = Report(Measured(options, ThreePairs()));
   for (const auto& [name, value] : Report(parts)) EXPECT_NEAR(value, whole.at(name), 1e-14) << name;
   EXPECT_TRUE(PreferenceMetrics().Report().empty());
 }
@@ -74,7 +82,7 @@ TEST(PreferenceMetrics, PartsAddUpAndInvalidPairsDoNotCount) {
 TEST(PreferenceMetrics, AddsNothingToTheGraph) {
   PreferencePairs pairs = ThreePairs();
   pairs.chosen.logp.set_requires_grad(true);
-  MeasurePairs({Method::kDpo, 0.5, 0, 0, 0, true}, pairs);
+  Measured({Method::kDpo, 0.5, 0, 0, 0, true}, pairs);
   EXPECT_FALSE(pairs.chosen.logp.grad().defined());
 }
 

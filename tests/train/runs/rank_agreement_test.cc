@@ -11,46 +11,68 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// One rank of several; what the others put into a sum is given.
+// One rank of several; what the others show is given, by rank.
 class OneOfSeveral final : public ProcessGroup {
  public:
-  OneOfSeveral(int64_t rank, int64_t world, std::vector<double> others)
-      : rank_(rank), world_(world), others_(std::move(others)) {}
+  OneOfSeveral(int64_t rank, std::vector<std::string> all) : rank_(rank), all_(std::move(all)) {}
   int64_t rank() const override { return rank_; }
-  int64_t world() const override { return world_; }
-  absl::Status Sum(std::vector<double>* values) override {
-    EXPECT_EQ(values->size(), others_.size());
-    for (size_t i = 0; i < values->size(); ++i) (*values)[i] += others_.at(i);
-    return absl::OkStatus();
-  }
+  int64_t world() const override { return static_cast<int64_t>(all_.size()); }
+  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
   absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
+    std::vector<std::string> all = all_;
+    all.at(static_cast<size_t>(rank_)) = std::string(own);
+    for (const std::string& each : all) EXPECT_EQ(each.size(), own.size());
+    return all;
+  }
   absl::Status Barrier() override { return absl::OkStatus(); }
 
  private:
-  const int64_t rank_, world_;
-  const std::vector<double> others_;
+  const int64_t rank_;
+  const std::vector<std::string> all_;
 };
 
 const Digest kData = Sha256Of("data"), kModel = Sha256Of("model"), kOther = Sha256Of("other");
-const double kD = DigestAsNumber(kData), kM = DigestAsNumber(kModel), kO = DigestAsNumber(kOther);
+const std::string kSame = ToHex(kData) + ToHex(kModel), kDiffers = ToHex(kData) + ToHex(kOther);
 const std::vector<SharedFact> kFacts = {{"data.train", kData}, {"model.path m", kModel}};
 
 TEST(RankAgreement, RanksWithTheSameFilesGoOn) {
-  OneOfSeveral alone(0, 1, {0, 0});
+  OneOfSeveral alone(0, {""});
   EXPECT_TRUE(CheckRanksAgree(kFacts, alone).ok());
-  OneOfSeveral middle(1, 3, {kD, kM, 0, 0, kD, kM});
+  OneOfSeveral middle(1, {kSame, "", kSame});
   EXPECT_TRUE(CheckRanksAgree(kFacts, middle).ok());
 }
 
 TEST(RankAgreement, EveryRankNamesTheOneThatDiffersAndInWhat) {
-  OneOfSeveral first(0, 3, {0, 0, kD, kM, kD, kO});
-  OneOfSeveral middle(1, 3, {kD, kM, 0, 0, kD, kO});
+  OneOfSeveral first(0, {"", kSame, kDiffers});
+  OneOfSeveral middle(1, {kSame, "", kDiffers});
   for (OneOfSeveral* group : {&first, &middle}) {
     const absl::Status status = CheckRanksAgree(kFacts, *group);
     EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
     EXPECT_THAT(std::string(status.message()),
                 HasSubstr("data-differs: rank 2 does not have the same model.path m as rank 0"));
   }
+}
+
+TEST(RankAgreement, ADigestThatDiffersInItsLastByteDiffers) {
+  std::string close = kSame;
+  close.back() = close.back() == '0' ? '1' : '0';
+  OneOfSeveral group(0, {"", close});
+  EXPECT_THAT(std::string(CheckRanksAgree(kFacts, group).message()),
+              HasSubstr("rank 1 does not have the same model.path m"));
+}
+
+TEST(RankAgreement, TheCheckpointIsThatOfTheFirstRank) {
+  const std::string chosen = "00000000000000000040" + ToHex(kOther);
+  OneOfSeveral second(1, {chosen, ""});
+  auto choice = ChoiceOfRankZero({}, second);
+  ASSERT_TRUE(choice.ok()) << choice.status();
+  EXPECT_EQ(choice->step, 40);
+  EXPECT_EQ(choice->digest, kOther);
+  OneOfSeveral first(0, {"", chosen});
+  choice = ChoiceOfRankZero({7, kData}, first);
+  EXPECT_EQ(choice->step, 7);
+  EXPECT_EQ(choice->digest, kData);
 }
 
 TEST(RankAgreement, FactsAreThoseOfEverythingARunReads) {

@@ -29,7 +29,6 @@ constexpr CodeMeaning kMeanings[] = {
     {ExitCode::kNotFinite, EndClass::kProgram, "numbers are not finite"},
     {ExitCode::kStorage, EndClass::kInfrastructure, "storage failed"},
     {ExitCode::kDevice, EndClass::kInfrastructure, "device missing or broken"},
-    {ExitCode::kDoNotRestart, EndClass::kInvalid, "asked not to be restarted"},
 };
 
 const CodeMeaning* Find(int code) {

@@ -8,11 +8,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "cache/core/store/memory_store.h"
 #include "common/observe/log.h"
 #include "gmock/gmock.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
+#include "tests/support/memory_store.h"
 
 namespace fpo::cache {
 namespace {

@@ -1,9 +1,9 @@
 #include "cache/core/collection/upkeep_loop.h"
 
-#include "cache/core/store/memory_store.h"
 #include "gtest/gtest.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
+#include "tests/support/memory_store.h"
 
 namespace fpo::cache {
 namespace {

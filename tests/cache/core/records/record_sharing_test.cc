@@ -2,11 +2,11 @@
 #include <functional>
 
 #include "cache/core/records/reference_cache.h"
-#include "cache/core/store/memory_store.h"
 #include "common/reference/record_key.h"
 #include "gtest/gtest.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
+#include "tests/support/memory_store.h"
 
 namespace fpo::cache {
 namespace {

@@ -1,9 +1,9 @@
 #include "cache/core/records/reference_cache.h"
-#include "cache/core/store/memory_store.h"
 #include "common/error_info.h"
 #include "gtest/gtest.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
+#include "tests/support/memory_store.h"
 
 namespace fpo::cache {
 namespace {

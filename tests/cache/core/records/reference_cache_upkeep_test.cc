@@ -1,10 +1,10 @@
 #include "absl/strings/str_cat.h"
 #include "cache/core/records/reference_cache.h"
-#include "cache/core/store/memory_store.h"
 #include "common/error_info.h"
 #include "gmock/gmock.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
+#include "tests/support/memory_store.h"
 
 namespace fpo::cache {
 namespace {

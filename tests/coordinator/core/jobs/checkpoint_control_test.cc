@@ -1,9 +1,9 @@
 #include "coordinator/core/jobs/checkpoint_control.h"
 
 #include "common/error_info.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

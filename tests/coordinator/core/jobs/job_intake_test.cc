@@ -2,9 +2,9 @@
 
 #include "common/error_info.h"
 #include "common/job/job_file.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

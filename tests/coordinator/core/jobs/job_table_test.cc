@@ -1,10 +1,10 @@
 #include "coordinator/core/jobs/job_table.h"
 
 #include "common/error_info.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -182,6 +182,28 @@ TEST_F(JobTableTest, WatchesSeeEveryChangeUntilTheyEnd) {
   table_.Unwatch(a->job_id, id);
   table_.NotifyLines(a->job_id);
   EXPECT_EQ(lines, 1);
+}
+
+TEST_F(JobTableTest, FilesOfAKeyAreForgottenWithItsLastJob) {
+  const auto finished = [&](const std::string& name) {
+    Job job = MakeJob("", 1);
+    job.name = name;
+    job.demand.data_key = "k";
+    SubmittedRequest request;
+    request.request_id = "r-" + name;
+    const JobPtr created = table_.Create(job, request, kStart).value();
+    Job prepared = *Run(created);
+    prepared.phase_reached = 1;
+    prepared.state = JobState::kSucceeded;
+    return table_.Put(prepared).value()->job_id;
+  };
+  const std::string first = finished("a"), second = finished("b");
+  EXPECT_THAT(table_.files().at("k"), ElementsAre("w1"));
+  ASSERT_TRUE(table_.Remove(first).ok());
+  EXPECT_EQ(table_.files().count("k"), 1u) << "another job has these files";
+  ASSERT_TRUE(table_.Remove(second).ok());
+  EXPECT_EQ(table_.files().count("k"), 0u);
+  EXPECT_EQ(table_.LiveJobsOf("ada"), 0);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "coordinator/core/lines/audit_log.h"
 
-#include "coordinator/core/store/memory_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

@@ -66,6 +66,7 @@ Job FullJob() {
   attempt.cache = {100, 10, 90, "m", "r", 5};
   attempt.members[0].cache = {100, 10, 90, "m", "r", 5, 6, 7};
   attempt.members[0].prepared = "a1b2";
+  attempt.rendezvous_port = 29501;
   return job;
 }
 

@@ -4,11 +4,11 @@
 #include <string>
 
 #include "coordinator/core/store/job_store.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
 #include "tests/coordinator/core/temp_dir.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

@@ -1,9 +1,12 @@
 #include "coordinator/core/workers/attempt_control.h"
 
+#include <set>
+
+#include "absl/strings/str_cat.h"
 #include "common/error_info.h"
-#include "coordinator/core/store/memory_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -77,6 +80,28 @@ TEST_F(AttemptControlTest, AReservationHoldsSlotsAndAssignsEachMember) {
   EXPECT_FALSE(second.resume);
   EXPECT_EQ(first.store_address, second.store_address);
   EXPECT_EQ(first.store_address.rfind("host-w1:", 0), 0u) << first.store_address;
+}
+
+TEST_F(AttemptControlTest, NoTwoLiveAttemptsMeetAtOnePort) {
+  // As many as make two of them meet by chance: a birthday among 2,000 ports.
+  constexpr int kJobs = 300;
+  auto link = Hello(HelloOf("w1", 2 * kJobs));
+  std::set<std::string> addresses;
+  for (int i = 0; i < kJobs; ++i) Reserve(Submit(2), {MemberOn("w1", 2)});
+  for (const AssignCommand& command : link->All<AssignCommand>()) {
+    addresses.insert(command.store_address);
+  }
+  EXPECT_EQ(addresses.size(), static_cast<size_t>(kJobs));
+}
+
+TEST_F(AttemptControlTest, AMemberThatIsAssignedAgainGetsTheSameAddress) {
+  Hello(HelloOf("w1", 2));
+  Reserve(Submit(2), {MemberOn("w1", 2)});
+  const std::string address =
+      absl::StrCat("127.0.0.1:", jobs_.WithAttempt().at(0)->attempts.back().rendezvous_port);
+  const auto again = Hello(HelloOf("w1", 2));  // it did not get its assignment
+  ASSERT_EQ(again->All<AssignCommand>().size(), 1u);
+  EXPECT_EQ(again->All<AssignCommand>().at(0).store_address, address);
 }
 
 TEST_F(AttemptControlTest, ASingleRankNeedsNoRendezvousAndLaterAttemptsResume) {

@@ -1,9 +1,9 @@
 #include "coordinator/rpc/pages/coordinator_metrics.h"
 
-#include "coordinator/core/store/memory_job_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

@@ -1,10 +1,10 @@
 #include "coordinator/rpc/pages/status_page.h"
 
-#include "coordinator/core/store/memory_job_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {

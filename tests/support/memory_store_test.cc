@@ -1,4 +1,4 @@
-#include "cache/core/store/memory_store.h"
+#include "tests/support/memory_store.h"
 
 #include "tests/cache/core/store_contract.h"
 #include "tests/cache/core/test_records.h"

@@ -1,4 +1,4 @@
-#include "coordinator/core/store/memory_job_store.h"
+#include "tests/support/memory_job_store.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"

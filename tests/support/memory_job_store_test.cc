@@ -1,4 +1,4 @@
-#include "coordinator/core/store/memory_job_store.h"
+#include "tests/support/memory_job_store.h"
 
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
