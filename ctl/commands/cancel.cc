@@ -6,6 +6,7 @@
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 
 namespace fpo::ctl {

@@ -3,6 +3,7 @@
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 #include "ctl/show/text_layout.h"

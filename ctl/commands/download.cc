@@ -13,6 +13,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/artifact_fetch.h"
 #include "ctl/jobs/namesakes.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 

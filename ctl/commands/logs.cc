@@ -6,6 +6,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/read_logs.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/rpc_status.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"

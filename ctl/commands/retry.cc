@@ -7,6 +7,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/namesakes.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"

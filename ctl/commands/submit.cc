@@ -14,6 +14,7 @@
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/read_logs.h"
 #include "ctl/jobs/submit_once.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"

@@ -12,6 +12,7 @@
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"

@@ -3,6 +3,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/each_job.h"
 #include "ctl/jobs/follow_job.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/job_display.h"
 

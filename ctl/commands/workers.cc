@@ -2,6 +2,7 @@
 #include "common/wire/enums.h"
 #include "common/wire/wire_json.h"
 #include "ctl/commands/commands.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 

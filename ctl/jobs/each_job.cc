@@ -4,6 +4,7 @@
 
 #include "common/status_macros.h"
 #include "ctl/command_line/error_report.h"
+#include "ctl/rpc/coordinator_client.h"
 
 namespace fpo::ctl {
 

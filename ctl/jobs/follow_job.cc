@@ -8,6 +8,7 @@
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/error_report.h"
 #include "ctl/command_line/exit_code.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/job_feed.h"
 #include "ctl/show/human.h"
 

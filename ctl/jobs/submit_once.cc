@@ -7,6 +7,7 @@
 #include "ctl/command_line/error_report.h"
 #include "ctl/command_line/hint.h"
 #include "ctl/jobs/follow_job.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/rpc_status.h"
 #include "ctl/show/human.h"
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ctl/command_line/exit_code.h"
+#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/rpc_status.h"
 #include "ctl/show/job_facts.h"
 

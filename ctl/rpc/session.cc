@@ -5,6 +5,8 @@
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
+#include "ctl/rpc/cache_client.h"
+#include "ctl/rpc/coordinator_client.h"
 
 namespace fpo::ctl {
 namespace {

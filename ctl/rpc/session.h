@@ -7,11 +7,12 @@
 #include "absl/time/time.h"
 #include "ctl/command_line/invocation.h"
 #include "ctl/interrupt.h"
-#include "ctl/rpc/cache_client.h"
-#include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/reconnect_policy.h"
 
 namespace fpo::ctl {
+
+class CacheClient;        // cache_client.h
+class CoordinatorClient;  // coordinator_client.h: each brings the code of its service along
 
 // Paces of following a job; tests make them short.
 struct FollowTimes {

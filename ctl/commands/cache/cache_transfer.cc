@@ -22,6 +22,7 @@
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/commands.h"
+#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"

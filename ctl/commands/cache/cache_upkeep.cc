@@ -9,6 +9,7 @@
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
 #include "ctl/commands/commands.h"
+#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 
