@@ -42,7 +42,7 @@ struct Layer {
 };
 
 const std::vector<Layer>& Layers() {
-  const std::vector<const char*> numeric = {"common/", "train/ops/", "train/pch.h"};
+  const std::vector<const char*> numeric = {"common/", "train/ops/"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/values/",
@@ -59,7 +59,7 @@ const std::vector<Layer>& Layers() {
       {"cache/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"worker/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"ctl/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
-      {"train/ops/", {"common/", "train/pch.h"}, {"torch/nn", "grpc", "google/"}},
+      {"train/ops/", {"common/"}, {"torch/nn", "grpc", "google/"}},
       {"train/model/", numeric, {"grpc", "google/"}},
       {"train/sae/", numeric, {"grpc", "google/"}},
       {"train/loss/", numeric, {"grpc", "google/"}},
@@ -447,7 +447,6 @@ const std::map<std::string, std::string>& SharedHeaderNames() {
       {"flags.h", "each program's command line"},
       {"config.h", "each program's settings"},
       {"convert.h", "each edge's protobuf conversions"},
-      {"pch.h", "precompiled: the trainer's and its tests'"},
   };
   return names;
 }

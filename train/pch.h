@@ -1,6 +1,7 @@
 #pragma once
 
-// Compiled once, in fpo_ops, and reused by every trainer target and test (fpo_use_trainer_pch).
+// Compiled once and given to every trainer target and test by the build (cmake/fpo_pch.cmake); no
+// source includes it.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 

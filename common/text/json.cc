@@ -24,6 +24,7 @@ class Strictness {
  public:
   // False leaves the part out: the text is refused anyway.
   bool operator()(int depth, json::parse_event_t event, const json& value) {
+    if (!error_.empty()) return false;
     if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
       if (static_cast<size_t>(depth) >= kMaxDepth) {
         Note(absl::StrCat("more than ", kMaxDepth, " levels of arrays and objects"));

@@ -1,13 +1,15 @@
 #include "tests/golden/golden_case.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <cstdint>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
+#include <utility>
 
+#include <nlohmann/json.hpp>
 #include "train/ops/segment.h"
 #include "train/ops/vocab_head.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

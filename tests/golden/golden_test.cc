@@ -1,8 +1,14 @@
 // The trainer's layers together against numbers of an independent float64 implementation
 // (make_goldens.py), which itself agrees with transformers.
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/golden/golden_case.h"
@@ -10,7 +16,6 @@
 #include "train/device.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

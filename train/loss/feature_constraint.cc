@@ -1,9 +1,11 @@
 #include "train/loss/feature_constraint.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,7 +1,8 @@
 #include "train/loss/preference_loss.h"
 
+#include <ATen/ATen.h>
+
 #include "absl/strings/str_cat.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,6 +1,6 @@
 #include "train/loss/preference_metrics.h"
 
-#include "train/pch.h"
+#include <ATen/ATen.h>
 
 namespace fpo::train {
 

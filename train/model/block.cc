@@ -1,12 +1,13 @@
 #include "train/model/block.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "common/observe/work.h"
 #include "train/model/mlp.h"
 #include "train/model/self_attention.h"
 #include "train/ops/rms_norm.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,9 +1,12 @@
 #include "train/model/embedding.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <cmath>
+#include <cstdint>
 
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

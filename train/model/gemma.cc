@@ -1,6 +1,10 @@
 #include "train/model/gemma.h"
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+
+#include <memory>
+#include <utility>
 
 #include "common/observe/work.h"
 #include "common/status_macros.h"
@@ -8,7 +12,6 @@
 #include "train/model/embedding.h"
 #include "train/model/weights.h"
 #include "train/ops/rms_norm.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,7 +1,8 @@
 #include "train/model/mlp.h"
 
+#include <ATen/ATen.h>
+
 #include "train/ops/geglu.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 

@@ -1,10 +1,12 @@
 #include "train/model/self_attention.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
+#include <cstdint>
 
 #include "train/ops/attention.h"
 #include "train/ops/rms_norm.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 

@@ -1,6 +1,11 @@
 #include "train/model/weights.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,7 +14,6 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/model/block.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,9 +1,12 @@
 #include "train/ops/attention.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
+#include <limits>
 
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

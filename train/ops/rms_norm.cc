@@ -1,7 +1,9 @@
 #include "train/ops/rms_norm.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

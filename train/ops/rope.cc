@@ -1,7 +1,11 @@
 #include "train/ops/rope.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cstdint>
+
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,6 +1,6 @@
 #include "train/ops/segment.h"
 
-#include "train/pch.h"
+#include <ATen/ATen.h>
 
 namespace fpo::train {
 

@@ -1,8 +1,8 @@
 #include "train/ops/vocab_chunk.h"
 
-#include <limits>
+#include <ATen/ATen.h>
 
-#include "train/pch.h"
+#include <limits>
 
 namespace fpo::train {
 

@@ -1,11 +1,14 @@
 #include "train/ops/vocab_head.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
+#include <tuple>
 #include <vector>
 
 #include "common/observe/work.h"
 #include "train/ops/vocab_chunk.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

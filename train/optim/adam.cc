@@ -1,8 +1,8 @@
 #include "train/optim/adam.h"
 
-#include <cmath>
+#include <ATen/ATen.h>
 
-#include "train/pch.h"
+#include <cmath>
 
 namespace fpo::train {
 

@@ -1,6 +1,6 @@
 #include "train/optim/grad_clip.h"
 
-#include "train/pch.h"
+#include <ATen/ATen.h>
 
 namespace fpo::train {
 

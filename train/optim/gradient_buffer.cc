@@ -1,7 +1,8 @@
 #include "train/optim/gradient_buffer.h"
 
+#include <ATen/ATen.h>
+
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 

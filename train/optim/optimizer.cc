@@ -1,12 +1,15 @@
 #include "train/optim/optimizer.h"
 
+#include <ATen/ATen.h>
+
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "train/ops/wide_type.h"
 #include "train/optim/adam.h"
 #include "train/optim/rms_prop.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

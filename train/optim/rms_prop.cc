@@ -1,6 +1,6 @@
 #include "train/optim/rms_prop.h"
 
-#include "train/pch.h"
+#include <ATen/ATen.h>
 
 namespace fpo::train {
 

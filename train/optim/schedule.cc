@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 

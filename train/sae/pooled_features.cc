@@ -1,6 +1,9 @@
-#include <algorithm>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
-#include "train/pch.h"
+#include <algorithm>
+#include <cstdint>
+
 #include "train/sae/response_order.h"
 #include "train/sae/sparse_autoencoder.h"
 

@@ -1,6 +1,8 @@
 #include "train/sae/response_order.h"
 
-#include "train/pch.h"
+#include <ATen/ATen.h>
+
+#include <cstdint>
 
 namespace fpo::train {
 

@@ -1,8 +1,8 @@
 #include "train/sae/sae_health.h"
 
-#include <utility>
+#include <ATen/ATen.h>
 
-#include "train/pch.h"
+#include <utility>
 
 namespace fpo::train {
 

@@ -1,10 +1,10 @@
 #include "train/sae/sae_objective.h"
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
-
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,10 +1,13 @@
 #include "train/sae/sparse_autoencoder.h"
 
+#include <ATen/ATen.h>
+
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "train/ops/wide_type.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,9 +1,10 @@
 #include "train/loss/preference_metrics.h"
 
+#include <ATen/ATen.h>
+
 #include <map>
 
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,8 +1,12 @@
 #include "train/model/mlp.h"
 
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,8 +1,11 @@
 #include "train/model/self_attention.h"
 
+#include <ATen/ATen.h>
+
+#include <vector>
+
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

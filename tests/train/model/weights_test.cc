@@ -1,10 +1,13 @@
 #include "train/model/weights.h"
 
+#include <ATen/ATen.h>
+
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "train/model/gemma.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

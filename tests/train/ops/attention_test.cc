@@ -1,11 +1,13 @@
 #include "train/ops/attention.h"
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

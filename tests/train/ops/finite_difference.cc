@@ -1,10 +1,13 @@
 #include "tests/train/ops/finite_difference.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cstdint>
 
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

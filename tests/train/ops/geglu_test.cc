@@ -1,10 +1,11 @@
 #include "train/ops/geglu.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

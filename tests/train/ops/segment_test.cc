@@ -1,8 +1,9 @@
 #include "train/ops/segment.h"
 
+#include <ATen/ATen.h>
+
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,8 +1,11 @@
 #include "train/ops/vocab_chunk.h"
 
+#include <ATen/ATen.h>
+
+#include <limits>
+
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

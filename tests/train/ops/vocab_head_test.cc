@@ -1,13 +1,15 @@
 #include "train/ops/vocab_head.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
 #include "tests/train/ops/memory_watch.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,10 +1,11 @@
 #include "train/optim/grad_clip.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 #include <limits>
 
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,7 +1,8 @@
 #include "train/optim/gradient_buffer.h"
 
+#include <ATen/ATen.h>
+
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

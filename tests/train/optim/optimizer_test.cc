@@ -1,7 +1,10 @@
 #include "train/optim/optimizer.h"
 
+#include <ATen/ATen.h>
+
+#include <string>
+
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,9 +1,10 @@
 #include "train/optim/rms_prop.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,7 +1,8 @@
 #include "train/sae/response_order.h"
 
+#include <ATen/ATen.h>
+
 #include "gtest/gtest.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {

@@ -1,12 +1,15 @@
 #include "train/sae/sae_objective.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+
+#include <string>
+#include <tuple>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
-#include "train/pch.h"
 #include "train/sae/sae_health.h"
 
 namespace fpo::train {

@@ -1,10 +1,12 @@
 #include "train/sae/sparse_autoencoder.h"
 
+#include <ATen/ATen.h>
+
 #include <limits>
+#include <string>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
-#include "train/pch.h"
 
 namespace fpo::train {
 namespace {
