@@ -15,6 +15,7 @@
 #include "common/job/job_reader.h"
 #include "common/job/job_yaml.h"
 #include "common/job/method_table.h"
+#include "common/job/unfit_inputs.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -102,6 +103,7 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   if (!problems.empty()) return AsStatus(std::move(problems), source.file);
   job.notes = UnusedKeys(root, job.config);
   AddProblems(root, MissingInputs(written, job.config), &job.missing);
+  AddProblems(root, UnfitInputs(job.config), &job.unfit);
   return job;
 }
 

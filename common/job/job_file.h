@@ -52,6 +52,7 @@ struct LoadedJob {
   JobConfig config;                 // every path absolute, variables expanded
   std::vector<std::string> notes;   // keys that are set and not used
   std::vector<JobProblem> missing;  // inputs that are not on this machine
+  std::vector<JobProblem> unfit;    // inputs that are, and that a run would refuse
 };
 
 // Reads, checks and resolves a job: ReadJobYaml, then ResolveJobPaths; problems of both come at

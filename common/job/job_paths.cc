@@ -89,17 +89,6 @@ void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobP
   }
 }
 
-// Whether this kind of job with this method ever opens the path.
-bool IsRead(const JobConfig& config, const JobPath& path) {
-  if (path.kind == PathKind::kOutput) return false;
-  const bool compares = config.kind != "sae" && config.method.name == "fpo";
-  if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
-  if (!absl::StartsWith(path.key, "reference.")) return true;
-  // The default is the model itself, which is looked at already.
-  return config.kind != "sae" && config.reference.source != "none" &&
-         *path.path != config.model.path;
-}
-
 std::string Problem(const JobPath& path, const std::string& given) {
   switch (path.kind) {
     case PathKind::kModel: {
@@ -132,6 +121,16 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
   AddPath("method.feature_weights", PathKind::kFile, &config->method.feature_weights, &paths);
   AddPath("output", PathKind::kOutput, &config->output, &paths);
   return paths;
+}
+
+bool IsRead(const JobConfig& config, const JobPath& path) {
+  if (path.kind == PathKind::kOutput) return false;
+  const bool compares = config.kind != "sae" && config.method.name == "fpo";
+  if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
+  if (!absl::StartsWith(path.key, "reference.")) return true;
+  // The default is the model itself, which is looked at already.
+  return config.kind != "sae" && config.reference.source != "none" &&
+         *path.path != config.model.path;
 }
 
 absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder,

@@ -20,6 +20,9 @@ struct JobPath {
 // Every path of the job that is not empty; the pointers lead into `config`.
 std::vector<JobPath> JobPaths(JobConfig* config);
 
+// Whether this kind of job with this method ever opens the path.
+bool IsRead(const JobConfig& config, const JobPath& path);
+
 // A path as people write it, made absolute: "~", "$NAME" and "${NAME}" stand for what the
 // environment says, and what is relative lies below `folder`. A name that exists as it is written
 // is taken as it is. InvalidArgument names a variable that is unset or empty.

@@ -21,12 +21,26 @@ std::string WhatItIs(const JobConfig& config) {
 
 absl::Status StrictProblems(const LoadedJob& job, const std::string& name) {
   std::vector<std::string> lines;
-  for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, name));
+  std::vector<JobProblem> problems = job.missing;
+  problems.insert(problems.end(), job.unfit.begin(), job.unfit.end());
+  for (const JobProblem& problem : problems) lines.push_back(ProblemLine(problem, name));
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrJoin(lines, "\n")),
                        {.reason = ErrorReason::kInvalidJob,
-                        .field = job.missing.front().key,
+                        .field = problems.front().key,
                         .hint = "without --strict-files this is a warning: workers may see other "
                                 "disks"});
+}
+
+// ", but 2 paths are not on this machine and a run would refuse 1 input", or "".
+std::string Reservations(const LoadedJob& job) {
+  std::vector<std::string> parts;
+  if (const size_t n = job.missing.size(); n > 0) {
+    parts.push_back(absl::StrCat(n, n == 1 ? " path is" : " paths are", " not on this machine"));
+  }
+  if (const size_t n = job.unfit.size(); n > 0) {
+    parts.push_back(absl::StrCat("a run would refuse ", n, n == 1 ? " input" : " inputs"));
+  }
+  return parts.empty() ? "" : absl::StrCat(", but ", absl::StrJoin(parts, " and "));
 }
 
 absl::Status ValidateOne(Session& session, const std::string& file) {
@@ -35,19 +49,13 @@ absl::Status ValidateOne(Session& session, const std::string& file) {
   FPO_ASSIGN_OR_RETURN(LoadedJob job,
                        LoadJobSource(session.environment, file, invocation.GetAll("set")));
   const bool strict = invocation.Has("strict-files");
-  if (strict && !job.missing.empty()) return StrictProblems(job, name);
+  if (strict && !(job.missing.empty() && job.unfit.empty())) return StrictProblems(job, name);
   PrintWarnings(session, JobWarnings(job.config));
   PrintWarnings(session, WordsAbout(job, file));
   if (session.settings().json) {
     session.out << WriteJobJson(job.config) << "\n";
   } else if (!session.settings().quiet) {
-    const size_t missing = job.missing.size();
-    session.out << name << ": valid (" << WhatItIs(job.config) << ")";
-    if (missing > 0) {
-      session.out << ", but " << missing << (missing == 1 ? " path is" : " paths are")
-                  << " not on this machine";
-    }
-    session.out << "\n";
+    session.out << name << ": valid (" << WhatItIs(job.config) << ")" << Reservations(job) << "\n";
   }
   return absl::OkStatus();
 }
@@ -75,14 +83,16 @@ CommandSpec ValidateCommand() {
   CommandSpec c{"validate", "run", "check job files without a server"};
   c.details =
       "Names every problem at once, each with file and line, and warns of files and folders that "
-      "are not on this machine. `submit --dry-run` asks the coordinator too.";
+      "are not on this machine or that a run would refuse: an SAE that does not say its layer, or "
+      "is of another model. `submit --dry-run` asks the coordinator too.";
   ArgumentSpec files = JobFileArgument();
   files.help = "job files, YAML or JSON; - is standard input";
   files.repeated = true;
   c.arguments = {files};
   c.options = {SetOption(),
                {"strict-files", "", ValueKind::kFlag, "",
-                "a file or folder that is not on this machine is an error, not a warning"}};
+                "a file or folder that is not on this machine, or that a run would refuse, is an "
+                "error, not a warning"}};
   c.examples = {
       {"fpoctl validate job.yaml", "exit code 0 when it is valid, 3 when not"},
       {"fpoctl validate job.yaml --json", "the effective job with every default filled in"}};

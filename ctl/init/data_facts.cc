@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/files/data_file_name.h"
 #include "common/files/missing_path.h"
 
 namespace fpo::ctl {
@@ -85,9 +86,7 @@ absl::Status CheckDataFile(const std::string& path) {
     return fs::exists(path, error) ? absl::InvalidArgumentError(problem)
                                    : absl::NotFoundError(problem);
   }
-  if (!EndingOf(path).empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(path, ": unknown ending; data files are .jsonl, .jsonl.gz, .json or .json.gz"));
+  return CheckDataFileName(path);
 }
 
 DataFacts ReadDataFacts(const std::vector<std::string>& files) {

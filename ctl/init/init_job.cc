@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/files/missing_path.h"
 #include "common/files/sae_config.h"
+#include "common/files/sae_fit.h"
 #include "common/job/job_paths.h"
 #include "common/job/method_table.h"
 #include "common/status_macros.h"
@@ -90,10 +91,10 @@ class Chooser {
     }
     ChooseBatch();
     ChooseLength();
-    if (IsKind("sae") && model_->layers > 0) {
-      const int64_t layer = model_->layers * 2 / 3;
+    if (IsKind("sae") && model_->shape.layers > 0) {
+      const int64_t layer = model_->shape.layers * 2 / 3;
       Add("sae.layer", absl::StrCat(layer),
-          absl::StrCat("two thirds of the model's ", model_->layers,
+          absl::StrCat("two thirds of the model's ", model_->shape.layers,
                        " layers; late layers held better in the FPO paper"));
       Add("sae.site", "resid_post", "the site of the FPO paper");
     }
@@ -125,8 +126,8 @@ class Chooser {
                        "with GPUs take ",
                        defaults.max_length, " and max_prompt_length ", defaults.max_prompt_length);
     }
-    if (model_->context > 0 && model_->context < length) {
-      length = model_->context;
+    if (model_->shape.context > 0 && model_->shape.context < length) {
+      length = model_->shape.context;
       reason = absl::StrCat("the model knows ", length, " positions");
     }
     if (reason.empty()) return;
@@ -148,22 +149,7 @@ class Chooser {
     const bool site = !sae.site.empty();
     Add("sae.site", site ? sae.site : "resid_post",
         site ? said : "neither the SAE nor its folder says the site: set it", site);
-    return model_.has_value() ? CheckFit(path, sae) : absl::OkStatus();
-  }
-
-  absl::Status CheckFit(const std::string& path, const SaeDescription& sae) const {
-    if (model_->layers > 0 && sae.layer.value_or(0) >= model_->layers) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "SAE ", path, " reads layer ", *sae.layer, ", and the model ", request_.model,
-          " has layers 0 to ", model_->layers - 1, ": it was trained on another model"));
-    }
-    const bool residual = sae.site != "attn_z";
-    if (residual && model_->width > 0 && sae.d_in.value_or(model_->width) != model_->width) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "SAE ", path, " reads vectors of ", *sae.d_in, ", and those of the model ",
-          request_.model, " have ", model_->width, ": it was trained on another model"));
-    }
-    return absl::OkStatus();
+    return model_.has_value() ? CheckSaeFits(path, sae, model_->shape) : absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<std::string>> Files(const std::vector<std::string>& given) const {
@@ -219,7 +205,7 @@ class Chooser {
     if (IsKind("tdpo2"))
       Add("method.alpha", "0.5", "the FPO paper's; a KL has no scale of its own");
     if (!MethodReads(*method, "features")) return;
-    if (model_->family == "gemma3") {
+    if (model_->shape.family == "gemma3") {
       Add("method.alpha", "0.001",
           "D, the squared distance of pooled features, is 1 to 200 on a Gemma-3 residual stream "
           "(seen with Gemma-3-270M); the FPO paper's 0.5, for D below 0.1, would drown the "

@@ -1,20 +1,14 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "common/files/missing_path.h"
+#include "common/files/model_shape.h"
 
 namespace fpo::ctl {
 
 // What a Hugging Face folder says of its model, without its weights.
 struct ModelFacts {
-  std::string family;  // gemma2 | gemma3
-  // 0: not said
-  int64_t layers = 0;
-  int64_t width = 0;    // of the residual stream
-  int64_t context = 0;  // positions
+  ModelShape shape;
   bool has_chat_template = false;
 };
 

@@ -77,8 +77,10 @@ absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const s
 
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {
   std::vector<std::string> words = job.notes;
-  for (const JobProblem& problem : job.missing) {
-    words.push_back(ProblemLine(problem, NameOf(path)));
+  for (const auto* problems : {&job.missing, &job.unfit}) {
+    for (const JobProblem& problem : *problems) {
+      words.push_back(ProblemLine(problem, NameOf(path)));
+    }
   }
   return words;
 }

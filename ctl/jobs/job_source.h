@@ -24,7 +24,8 @@ absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const s
                                          const std::vector<std::string>& set);
 
 // What of the job deserves a word though it is valid, a sentence each: keys that are set and not
-// used, and inputs that are not on this machine. Workers may see other disks.
+// used, and inputs that are not on this machine or that a run would refuse as they are here.
+// Workers may see other disks.
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path);
 
 // Gives the job this label, in place of one of the same name.

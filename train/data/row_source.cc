@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/files/data_file_name.h"
 #include "common/status_macros.h"
 
 namespace fpo::train {
@@ -85,18 +86,7 @@ RowSource::RowSource(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RowSource::~RowSource() = default;
 
 absl::StatusOr<std::unique_ptr<RowSource>> RowSource::Open(const std::string& path) {
-  absl::string_view name = path;
-  if (absl::EndsWith(name, ".parquet")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path,
-        ": this build has no parquet reader; convert it to JSON lines, e.g. in Python "
-        "datasets.load_dataset('parquet', data_files=...)['train'].to_json('train.jsonl')"));
-  }
-  absl::ConsumeSuffix(&name, ".gz");
-  if (!absl::EndsWith(name, ".jsonl") && !absl::EndsWith(name, ".json")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": unknown ending; data files are .jsonl, .jsonl.gz, .json or .json.gz"));
-  }
+  FPO_RETURN_IF_ERROR(CheckDataFileName(path));
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return absl::NotFoundError(absl::StrCat("there is no data file ", path));

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
 #include "common/files/sae_config.h"
+#include "common/files/sae_fit.h"
 #include "common/status_macros.h"
 #include "train/formats/npz.h"
 #include "train/formats/safetensors.h"
@@ -42,31 +43,6 @@ absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
   Arrays arrays;
   for (auto& [name, tensor] : raw) arrays[absl::AsciiStrToLower(name)] = std::move(tensor);
   return arrays;
-}
-
-absl::Status Settle(const std::string& path, std::optional<int64_t> layer, const std::string& site,
-                    SaeDescription* description) {
-  if (layer && description->layer && *layer != *description->layer) {
-    return RefuseSae(path, absl::StrCat("sae.layer is ", *layer, ", but the file is of layer ",
-                                        *description->layer));
-  }
-  if (!site.empty() && !description->site.empty() && site != description->site) {
-    return RefuseSae(
-        path, absl::StrCat("sae.site is ", site, ", but the file is of ", description->site));
-  }
-  if (layer) description->layer = layer;
-  if (!site.empty()) description->site = site;
-  if (!description->layer) {
-    return RefuseSae(path, "neither the file nor its folder says the layer; give sae.layer");
-  }
-  if (description->site.empty()) {
-    return RefuseSae(path, "neither the file nor its folder says the site; give sae.site");
-  }
-  if (HookName(0, description->site).empty()) {
-    return RefuseSae(
-        path, absl::StrCat("site ", description->site, " is none of resid_post, mlp_out, attn_z"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status CheckNames(const Arrays& arrays, const std::string& file) {
@@ -154,7 +130,7 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional
                                           const std::string& site) {
   FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
   FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSae(source));
-  FPO_RETURN_IF_ERROR(Settle(path, layer, site, &description));
+  FPO_RETURN_IF_ERROR(SettlePlace(path, layer, site, &description));
   FPO_ASSIGN_OR_RETURN(const Arrays arrays, ReadArrays(source.weights));
   SaeParameters sae;
   sae.layer = *description.layer;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
+#include "common/files/sae_fit.h"
 #include "common/hash.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
@@ -81,18 +82,11 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
   FPO_ASSIGN_OR_RETURN(const SaeParameters file,
                        LoadSaeFile(section.path, section.layer, section.site));
   FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(file.site));
-  if (file.layer < 0 || file.layer >= config.layers) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "SAE ", section.path, " reads layer ", file.layer, " but the model has layers 0-",
-        config.layers - 1, "; use an SAE trained on this model"));
-  }
-  const int64_t width = SiteWidth(config, site);
-  if (file.w_enc.size(0) != width) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("SAE ", section.path, " is ", file.w_enc.size(0), " wide but site ", file.site,
-                     " of layer ", file.layer, " of the model is ", width,
-                     " wide; use an SAE trained on this model and site"));
-  }
+  SaeDescription sae_place;
+  sae_place.layer = file.layer;
+  sae_place.site = file.site;
+  sae_place.d_in = file.w_enc.size(0);
+  FPO_RETURN_IF_ERROR(CheckSaeFits(section.path, sae_place, ShapeOf(config)));
   SaeTensors tensors{file.w_enc, file.b_enc, file.threshold,
                      file.w_dec, file.b_dec, file.apply_b_dec_to_input};
   FPO_ASSIGN_OR_RETURN(const SparseAutoencoder sae, SparseAutoencoder::Create(tensors));
@@ -116,10 +110,7 @@ absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection
   for (const SaeSection& section : sections) {
     FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(section.site));
     const int64_t layer = section.layer.value_or(-1);
-    if (layer < 0 || layer >= config.layers) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("sae.layer is ", layer, " but the model has layers 0-", config.layers - 1));
-    }
+    FPO_RETURN_IF_ERROR(CheckLayer(layer, ShapeOf(config)));
     places.push_back({SparseAutoencoder::Identity(SiteWidth(config, site)), Tap{layer, site},
                       "hidden", ToHex(Sha256Of("fpo-hidden-1")), std::nullopt});
   }

@@ -28,4 +28,13 @@ int64_t SiteWidth(const GemmaConfig& config, Site site) {
   return site == Site::kAttnZ ? config.heads * config.head_dim : config.hidden_size;
 }
 
+ModelShape ShapeOf(const GemmaConfig& config) {
+  ModelShape shape;
+  shape.family = config.architecture == Architecture::kGemma2 ? "gemma2" : "gemma3";
+  shape.layers = config.layers;
+  shape.width = config.hidden_size;
+  shape.head_width = config.heads * config.head_dim;
+  return shape;
+}
+
 }  // namespace fpo::train

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/files/model_shape.h"
 #include "train/model/gemma_config.h"
 
 namespace fpo::train {
@@ -20,6 +21,9 @@ enum class Site {
 absl::StatusOr<Site> ParseSite(absl::string_view name);  // resid_post | mlp_out | attn_z
 std::string SiteName(Site site);
 int64_t SiteWidth(const GemmaConfig& config, Site site);
+
+// Its kind and sizes, to compare an SAE with; the context is left unsaid.
+ModelShape ShapeOf(const GemmaConfig& config);
 
 struct Tap {
   int64_t layer = 0;

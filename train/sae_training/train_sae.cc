@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/files/sae_fit.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/data/token_file.h"
@@ -77,10 +78,7 @@ absl::StatusOr<Tap> FindTap(const JobConfig& job, const GemmaConfig& config) {
   if (!site.empty()) {
     FPO_ASSIGN_OR_RETURN(tap.site, ParseSite(site));
   }
-  if (tap.layer < 0 || tap.layer >= config.layers) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "sae.layer is ", tap.layer, " but the model has layers 0-", config.layers - 1));
-  }
+  FPO_RETURN_IF_ERROR(CheckLayer(tap.layer, ShapeOf(config)));
   return tap;
 }
 

@@ -7,8 +7,8 @@
 
 namespace fpo::coordinator {
 
-// The read-only status page: status_page.html with its style and script, which the build embeds, and
-// the JSON it reads, which is the proto3 JSON of the service's answers. Nothing can be changed
+// The read-only status page: status_page.html with its style and script, which the build embeds,
+// and the JSON it reads, which is the proto3 JSON of the service's answers. Nothing can be changed
 // through it.
 class StatusPage {
  public:

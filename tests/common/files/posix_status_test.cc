@@ -33,7 +33,7 @@ TEST(PosixStatus, FilesAreReadWholeWithinALimit) {
   EXPECT_EQ(*ReadFile(path, 9), "new bytes");
   EXPECT_EQ(ReadFile(path, 3).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::IsNotFound(ReadFile(path + "-none").status()));
-  EXPECT_EQ(GetErrorInfo(ReadFile(::testing::TempDir()).status())->reason, "IS_FOLDER");
+  EXPECT_EQ(GetErrorInfo(ReadFile(::testing::TempDir()).status())->reason, ErrorReason::kIsFolder);
 }
 
 }  // namespace

@@ -310,6 +310,36 @@ TEST_F(CommandsTest, SchemaAndInit) {
   EXPECT_THAT(unknown.err, HasSubstr("dpo"));
 }
 
+TEST_F(CommandsTest, WhatARunWouldRefuseIsSaidBeforeItIsQueued) {
+  const std::string path = WriteJob();
+  const auto put = [&](const std::string& name, const std::string& text) {
+    const std::filesystem::path file = folder_ + "/" + name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  };
+  put("sft/model/config.json", R"({"model_type": "gemma2", "num_hidden_layers": 4})");
+  put("sft/model/tokenizer.model", "");
+  put("sft/model/model.safetensors", "");
+  put("sae/params.npz", "");
+  put("sae/config.json", R"({"type": "sae"})");
+  put("data/train.jsonl", "");
+  const std::string set = absl::StrCat("sae.path=", folder_, "/sae");
+  const std::string words = absl::StrCat(
+      "sae.path: SAE ", folder_, "/sae cannot be used: neither the file nor its folder says the ",
+      "layer; give sae.layer");
+  const Result seen = Run({"validate", path, "--set", set});
+  EXPECT_EQ(seen.code, 0) << seen.err;
+  EXPECT_EQ(seen.out, absl::StrCat(path, ": valid (train, fpo), but a run would refuse 1 input\n"));
+  EXPECT_THAT(seen.err, HasSubstr(words));
+  const Result strict = Run({"validate", path, "--set", set, "--strict-files"});
+  EXPECT_EQ(strict.code, 3);
+  EXPECT_THAT(strict.err, HasSubstr(words));
+  EXPECT_THAT(Run({"submit", path, "--set", set, "--dry-run"}).err, HasSubstr(words));
+  const Result placed = Run({"validate", path, "--set", set, "--set", "sae.layer=2", "--set",
+                             "sae.site=resid_post", "--strict-files"});
+  EXPECT_EQ(placed.code, 0) << placed.err;
+}
+
 TEST_F(CommandsTest, ValidateNamesEveryProblemWithItsLine) {
   const std::string path = WriteJob();
   const Result good = Run({"validate", path});

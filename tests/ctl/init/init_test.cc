@@ -205,8 +205,10 @@ TEST_F(InitTest, WrongThingsAreNamed) {
   fails({"--data", Put("rows.csv", "")}, 3, "unknown ending");
   fails({"--sae", folder_ + "/none.npz"}, 4, "there is no file or folder");
   fails({"--sae", Put("sae.pt", "")}, 3, "pickle");
-  fails({"--model", model, "--sae", PutSae(20, 640)}, 3, "has layers 0 to 17");
-  fails({"--model", model, "--sae", PutSae(3, 2304)}, 3, "reads vectors of 2304");
+  fails({"--model", model, "--sae", PutSae(20, 640)}, 3,
+        "reads layer 20 but the model has layers 0-17");
+  fails({"--model", model, "--sae", PutSae(3, 2304)}, 3,
+        "is 2304 wide but site resid_post of layer 3 of the model is 640 wide");
   EXPECT_EQ(Run({"init", "dpo", "--sae", PutSae(3, 640)}).code, 2);
   EXPECT_EQ(Run({"init", "sae", "--sae", PutSae(3, 640)}).code, 2);
   const Result unknown = Run({"init", "ppo", "--model", model});

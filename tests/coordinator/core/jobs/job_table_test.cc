@@ -193,7 +193,7 @@ TEST_F(JobTableTest, FilesOfAKeyAreForgottenWithItsLastJob) {
     request.request_id = "r-" + name;
     const JobPtr created = table_.Create(job, request, kStart).value();
     Job prepared = *Run(created);
-    prepared.phase_reached = 1;
+    prepared.phase_reached = Phase::kReference;
     prepared.state = JobState::kSucceeded;
     return table_.Put(prepared).value()->job_id;
   };

@@ -1,0 +1,82 @@
+#include "common/job/unfit_inputs.h"
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/files/data_file_name.h"
+#include "common/files/missing_path.h"
+#include "common/files/model_shape.h"
+#include "common/files/sae_fit.h"
+#include "common/job/job_paths.h"
+#include "common/status_macros.h"
+
+namespace fpo {
+namespace {
+
+absl::Status CheckSae(const SaeSection& section, const std::vector<ModelShape>& models) {
+  FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(section.path));
+  FPO_ASSIGN_OR_RETURN(SaeDescription sae, DescribeSae(source));
+  FPO_RETURN_IF_ERROR(SettlePlace(section.path, section.layer, section.site, &sae));
+  for (const ModelShape& model : models) {
+    FPO_RETURN_IF_ERROR(CheckSaeFits(section.path, sae, model));
+  }
+  return absl::OkStatus();
+}
+
+class Looker {
+ public:
+  explicit Looker(const JobConfig& config) : config_(config) {}
+
+  std::vector<JobProblem> Look() {
+    for (const JobPath& path : JobPaths(&config_)) {
+      if (!IsRead(config_, path)) continue;
+      if (path.kind == JobPath::Kind::kModel) LookAtModel(path);
+      if (path.kind == JobPath::Kind::kData) Note(path.key, CheckDataFileName(*path.path));
+    }
+    for (size_t i = 0; i < config_.sae.size(); ++i) LookAtSae(i);
+    return std::move(problems_);
+  }
+
+ private:
+  // That something is not here is said elsewhere.
+  void Note(const std::string& key, const absl::Status& status) {
+    if (status.ok() || absl::IsNotFound(status)) return;
+    problems_.push_back({0, key, std::string(status.message())});
+  }
+
+  void LookAtModel(const JobPath& path) {
+    if (!ModelFolderProblem({*path.path, *path.path}, false).empty()) return;
+    const absl::StatusOr<ModelShape> model = ReadModelShape(*path.path);
+    Note(path.key, model.status());
+    if (model.ok()) models_.push_back(*model);
+  }
+
+  void LookAtSae(size_t i) {
+    const SaeSection& sae = config_.sae[i];
+    const std::string key = config_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
+    const bool trained = config_.kind == "sae";
+    if (!trained && config_.method.name != "fpo") return;
+    if (!trained && config_.method.features != "hidden") {
+      return Note(key + ".path", CheckSae(sae, models_));
+    }
+    for (const ModelShape& model : models_) {
+      if (!sae.layer.has_value()) continue;
+      const absl::Status layer = CheckLayer(*sae.layer, model);
+      if (!layer.ok()) return Note(key + ".layer", layer);
+    }
+  }
+
+  JobConfig config_;
+  std::vector<ModelShape> models_;  // that the features are read from
+  std::vector<JobProblem> problems_;
+};
+
+}  // namespace
+
+std::vector<JobProblem> UnfitInputs(const JobConfig& config) { return Looker(config).Look(); }
+
+}  // namespace fpo

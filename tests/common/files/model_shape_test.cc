@@ -1,0 +1,48 @@
+#include "common/files/model_shape.h"
+
+#include "gmock/gmock.h"
+#include "tests/train/support/scratch_folder.h"
+
+namespace fpo {
+namespace {
+
+using ::testing::HasSubstr;
+using train::ScratchFolder;
+
+class ModelShapeTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<ModelShape> Read(const std::string& config) const {
+    folder_.Put("m/config.json", config);
+    return ReadModelShape(folder_ / "m");
+  }
+  const ScratchFolder folder_;
+};
+
+TEST_F(ModelShapeTest, TextAndMultimodalConfigs) {
+  folder_.Put("m/model.safetensors", "");
+  const auto text = Read(R"({"model_type": "gemma2", "num_hidden_layers": 26, "hidden_size": 2304,
+      "num_attention_heads": 8, "head_dim": 256, "max_position_embeddings": 8192})");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->family, "gemma2");
+  EXPECT_EQ(text->layers, 26);
+  EXPECT_EQ(text->width, 2304);
+  EXPECT_EQ(text->head_width, 2048);
+  EXPECT_EQ(text->context, 8192);
+  const auto nested = Read(R"({"model_type": "gemma3", "text_config": {"num_hidden_layers": 34}})");
+  ASSERT_TRUE(nested.ok()) << nested.status();
+  EXPECT_EQ(nested->family, "gemma3");
+  EXPECT_EQ(nested->layers, 34);
+  EXPECT_EQ(nested->head_width, 0) << "not said";
+}
+
+TEST_F(ModelShapeTest, WhatIsNoModelThatIsTrained) {
+  const auto problem = [&](const std::string& config) {
+    return std::string(Read(config).status().message());
+  };
+  EXPECT_THAT(problem("[]"), HasSubstr("is not a JSON object"));
+  EXPECT_THAT(problem(R"({"model_type": "llama"})"), HasSubstr("a model of type \"llama\""));
+  EXPECT_THAT(problem(R"({"model_type": "gemma2"})"), HasSubstr("has no *.safetensors"));
+}
+
+}  // namespace
+}  // namespace fpo
