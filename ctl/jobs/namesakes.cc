@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "common/wire/enums.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/show/text_layout.h"
 

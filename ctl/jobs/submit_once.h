@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "common/job/job_config.h"
 #include "ctl/rpc/session.h"
+#include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::ctl {
 

@@ -1,14 +1,13 @@
 #include "coordinator/core/workers/attempt_control.h"
 
 #include <algorithm>
-#include <functional>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
 #include "coordinator/core/workers/name_claim.h"
+#include "coordinator/core/workers/rendezvous_port.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -54,9 +53,6 @@ std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
 
 constexpr size_t kUnstoredMax = 4096;
 constexpr size_t kQueueWaitsMax = 10'000;  // nobody scrapes: samples are dropped
-
-constexpr int32_t kFirstPort = 29500;
-constexpr int32_t kPorts = 2000;  // below the ports that systems give to clients
 
 }  // namespace
 
@@ -142,27 +138,12 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
   workers_->Send(member.worker, command);
 }
 
-// No two live attempts share a port, on whatever host: which names mean one host is not known here.
-// The search begins where chance says, so that a late rank of an ended attempt meets nobody.
-absl::StatusOr<int32_t> AttemptControl::FreePort(const Job& job) const {
-  std::set<int32_t> taken;
-  for (const JobPtr& other : jobs_->WithAttempt()) {
-    taken.insert(other->attempts.back().rendezvous_port);
-  }
-  const size_t start = std::hash<std::string>()(absl::StrCat(job.job_id, "/", job.epoch)) % kPorts;
-  for (int32_t i = 0; i < kPorts; ++i) {
-    const int32_t port = kFirstPort + (static_cast<int32_t>(start) + i) % kPorts;
-    if (taken.count(port) == 0) return port;
-  }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("all ", kPorts, " ports for the meeting of ranks are taken"));
-}
-
 absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, const Moment& now) {
   const JobPtr before = jobs_->Get(placement.job_id);
   coordinator::Reserve reserve{placement.members};
   if (before->demand.slots > 1) {
-    FPO_ASSIGN_OR_RETURN(reserve.rendezvous_port, FreePort(*before));
+    FPO_ASSIGN_OR_RETURN(reserve.rendezvous_port,
+                         FreeRendezvousPort(*before, jobs_->WithAttempt()));
   }
   FPO_ASSIGN_OR_RETURN(JobPtr job, ApplyEvent(placement.job_id, reserve, now));
   const absl::Time waited_since = std::max(before->state_since, before->not_before);

@@ -72,8 +72,6 @@ class AttemptControl {
   void Lose(const std::string& worker, const std::string& why, const Moment& now);
   void TakeExpiredLeases(const Moment& now);
   void TakeUnreported(const Moment& now);
-  // For the ranks of a new attempt to meet. ResourceExhausted when all are taken.
-  absl::StatusOr<int32_t> FreePort(const Job& job) const;
   void SettleStops(const Moment& now);
   // Jobs on draining workers stop there and queue again.
   void DrainWorkers(const Moment& now);

@@ -7,6 +7,7 @@
 
 #include "common/error_info.h"
 #include "gtest/gtest.h"
+#include "tests/train/support/scratch_folder.h"
 
 namespace fpo {
 namespace {
@@ -27,13 +28,14 @@ TEST(PosixStatus, SaysWhatToDo) {
 }
 
 TEST(PosixStatus, FilesAreReadWholeWithinALimit) {
-  const std::string path = ::testing::TempDir() + "/posix_status_test";
+  const train::ScratchFolder folder;
+  const std::string path = folder / "file";
   std::ofstream(path) << "new bytes";
   EXPECT_EQ(*ReadFile(path), "new bytes");
   EXPECT_EQ(*ReadFile(path, 9), "new bytes");
   EXPECT_EQ(ReadFile(path, 3).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::IsNotFound(ReadFile(path + "-none").status()));
-  EXPECT_EQ(GetErrorInfo(ReadFile(::testing::TempDir()).status())->reason, ErrorReason::kIsFolder);
+  EXPECT_EQ(GetErrorInfo(ReadFile(folder.path()).status())->reason, ErrorReason::kIsFolder);
 }
 
 }  // namespace
