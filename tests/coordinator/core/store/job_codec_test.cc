@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
 
@@ -66,6 +67,9 @@ Job FullJob() {
   attempt.cache = {100, 10, 90, "m", "r", 5};
   attempt.members[0].cache = {100, 10, 90, "m", "r", 5, 6, 7};
   attempt.members[0].prepared = "a1b2";
+  attempt.members[0].home = "home-1";
+  attempt.members[0].first_rank = 3;
+  attempt.members[1].state = MemberState::kGone;
   attempt.rendezvous_port = 29501;
   return job;
 }
@@ -75,6 +79,50 @@ TEST(JobCodec, JobReadsBack) {
   const absl::StatusOr<Job> read = DecodeJob(EncodeJob(job));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, job);
+}
+
+// Stores hold these bytes; programs before and after read them. The line ends are not among them.
+TEST(JobCodec, TheStoredBytesStay) {
+  const auto unfolded = [](const char* text) { return absl::StrReplaceAll(text, {{"\n", ""}}); };
+  EXPECT_EQ(EncodeJob(FullJob()), unfolded(R"(
+{"after_end":["j-000"],"after_ok":["j-0"],"attempts":[{"cache":{"manifest_id":"m","recipe_id":"r",
+"records_computed":90,"records_hit":10,"records_total":100,"reference_seconds":5.0,
+"saved_flops":0.0,"saved_seconds":0.0},"end_class":"program","end_message":"boom","end_step":9,
+"ended":1800000000000007,"epoch":1,"last_error":"err","members":[{"cache":{"manifest_id":"m",
+"recipe_id":"r","records_computed":90,"records_hit":10,"records_total":100,
+"reference_seconds":5.0,"saved_flops":7.0,"saved_seconds":6.0},"first_rank":3,"home":"home-1",
+"instance":"i-w1","prepared":"a1b2","slots":1,"state":2,"worker":"w1"},{"cache":{"manifest_id":"",
+"recipe_id":"","records_computed":0,"records_hit":0,"records_total":0,"reference_seconds":0.0,
+"saved_flops":0.0,"saved_seconds":0.0},"first_rank":0,"home":"","instance":"i-w2","prepared":"",
+"slots":1,"state":4,"worker":"w2"}],"number":1,"progressed":true,"rendezvous_port":29501,
+"started":1800000000000000}],"attempts_without_progress":2,"bad_checkpoints":[{"attempt":1,
+"found":1800000000000000,"step":300,"why":"another SHA-256"}],"checkpoint_step":500,
+"checkpoints":[{"accepted":1800000000000000,"attempt":1,"bytes":12,"digest":"ab","epoch":2,
+"folder":"/out/step-400","pinned":true,"score":0.25,"step":400},{"accepted":1800000000000000,
+"attempt":0,"bytes":0,"digest":"","epoch":0,"folder":"","pinned":false,"score":null,"step":500}],
+"demand":{"data_key":"d4","keep_best":6,"keep_last":5,"max_restarts":9,"priority":7,
+"queue":"nightly","require":{"gpu":"h100"},"retry_on_oom":true,"slots":2},
+"ended":1800000006000000,"epoch":1,"host_faults":{"w1":2},"job_id":"j-1","kind":"train","labels":{
+"team":"a"},"method":"fpo","name":"job-j-1","not_before":1800000004000000,"owner":"ada",
+"phase_reached":2,"progress":{"activity":"step 4: 1 of 2 micro-batches","cache":{
+"manifest_id":"aa","recipe_id":"bb","records_computed":10,"records_hit":90,"records_total":100,
+"reference_seconds":1.5,"saved_flops":0.0,"saved_seconds":0.0},"done":8,"metrics":{"loss":0.693,
+"rewards/margins":"inf"},"phase":"train","step":10,"total":9,"total_steps":11,"unit":"steps",
+"updated":1800000005000000},"reason":"why \"quoted\"","reference_records":77,"requeues":3,
+"restarts_used":1,"result":{"eval_loss":0.5},"retry_of":"j-00","revision":1234,
+"started":1800000000000000,"state":"RUNNING","state_since":1800000000000000,
+"stop_by":1800000008000000,"submitted":1800000000000000,"unready_hosts":["w2"]})"));
+  EXPECT_EQ(EncodeJob(Job{}), unfolded(R"(
+{"after_end":[],"after_ok":[],"attempts":[],"attempts_without_progress":0,"bad_checkpoints":[],
+"checkpoint_step":0,"checkpoints":[],"demand":{"data_key":"","keep_best":1,"keep_last":2,
+"max_restarts":3,"priority":500,"queue":"default","require":{},"retry_on_oom":false,"slots":1},
+"ended":null,"epoch":0,"host_faults":{},"job_id":"","kind":"","labels":{},"method":"","name":"",
+"not_before":null,"owner":"","phase_reached":0,"progress":{"activity":"","cache":{
+"manifest_id":"","recipe_id":"","records_computed":0,"records_hit":0,"records_total":0,
+"reference_seconds":0.0,"saved_flops":0.0,"saved_seconds":0.0},"done":0,"metrics":{},"phase":"",
+"step":0,"total":0,"total_steps":0,"unit":"","updated":null},"reason":"","reference_records":0,
+"requeues":0,"restarts_used":0,"result":{},"retry_of":"","revision":0,"started":null,
+"state":"QUEUED","state_since":0,"stop_by":null,"submitted":0,"unready_hosts":[]})"));
 }
 
 TEST(JobCodec, FreshJobReadsBack) {
