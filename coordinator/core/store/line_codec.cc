@@ -1,8 +1,7 @@
 #include "coordinator/core/store/line_codec.h"
 
-#include <nlohmann/json.hpp>
-
-#include "coordinator/core/store/json_codec.h"
+#include "coordinator/core/store/stored_fields.h"
+#include "coordinator/core/store/stored_list.h"
 
 namespace fpo::coordinator {
 
@@ -18,91 +17,64 @@ uint64_t CursorOfLineKey(absl::string_view key) {
   return cursor;
 }
 
-std::string EncodeWorkerMode(const WorkerMode& mode) {
-  return Dump(Json{{"kind", static_cast<int>(mode.kind)}, {"note", mode.note}});
+void Fields(auto& archive, MaybeConst<WorkerMode> auto& m) {
+  archive.Number("kind", m.kind);
+  archive.Required("note", m.note);
 }
+std::string EncodeWorkerMode(const WorkerMode& mode) { return EncodeObject(mode); }
 absl::StatusOr<WorkerMode> DecodeWorkerMode(absl::string_view bytes) {
-  return Parse(bytes, "worker mode", [](const Json& json) {
-    return WorkerMode{static_cast<WorkerMode::Kind>(json.at("kind").get<int>()),
-                      json.at("note").get<std::string>()};
-  });
+  return DecodeObject<WorkerMode>(bytes, "worker mode");
 }
 
-std::string EncodeRequest(const SubmittedRequest& r) {
-  return Dump(Json{{"request_id", r.request_id},
-                   {"digest", r.digest},
-                   {"job_id", r.job_id},
-                   {"time", FromTime(r.time)}});
+void Fields(auto& archive, MaybeConst<SubmittedRequest> auto& r) {
+  archive.Required("request_id", r.request_id);
+  archive.Required("digest", r.digest);
+  archive.Required("job_id", r.job_id);
+  archive("time", r.time);
 }
+std::string EncodeRequest(const SubmittedRequest& request) { return EncodeObject(request); }
 absl::StatusOr<SubmittedRequest> DecodeRequest(absl::string_view bytes) {
-  return Parse(bytes, "request", [](const Json& json) {
-    SubmittedRequest r;
-    json.at("request_id").get_to(r.request_id);
-    json.at("digest").get_to(r.digest);
-    json.at("job_id").get_to(r.job_id);
-    r.time = ToTime(At(json, "time"));
-    return r;
-  });
+  return DecodeObject<SubmittedRequest>(bytes, "request");
 }
 
-std::string EncodeAuditEntry(const AuditEntry& e) {
-  return Dump(
-      Json::array({FromTime(e.time), e.who, e.method, e.target, e.result, e.detail, e.request_id}));
+void Fields(auto& archive, MaybeConst<AuditEntry> auto& e) {
+  archive(e.time, e.who, e.method, e.target, e.result, e.detail, e.request_id);
 }
+std::string EncodeAuditEntry(const AuditEntry& entry) { return EncodeList(entry); }
 absl::StatusOr<AuditEntry> DecodeAuditEntry(absl::string_view bytes) {
-  return Parse(bytes, "audit entry", [](const Json& json) {
-    const auto text = [&json](size_t i) { return json.at(i).get<std::string>(); };
-    return AuditEntry{0, ToTime(json.at(0)), text(1), text(2), text(3), text(4), text(5), text(6)};
-  });
+  return DecodeList<AuditEntry>(bytes, "audit entry");
 }
 
-// A stream of no known name is somebody's words all the same.
-LineStream ToStream(const Json& json) {
-  return FromName<LineStream>(json.get_ref<const std::string&>()).value_or(LineStream::kAgent);
+void Fields(auto& archive, MaybeConst<LogLine> auto& l) {
+  archive(l.attempt, l.rank);
+  archive.Or(l.stream, LineStream::kAgent);  // the text of an unknown stream is shown all the same
+  archive(l.time_unix_ms, l.text);
 }
-std::string EncodeLogLine(const LogLine& l) {
-  return Dump(
-      Json::array({l.attempt, l.rank, std::string(Name(l.stream)), l.time_unix_ms, l.text}));
-}
+std::string EncodeLogLine(const LogLine& line) { return EncodeList(line); }
 absl::StatusOr<LogLine> DecodeLogLine(absl::string_view bytes) {
-  return Parse(bytes, "log line", [](const Json& json) {
-    return LogLine{0,
-                   json.at(0).get<int32_t>(),
-                   json.at(1).get<int32_t>(),
-                   ToStream(json.at(2)),
-                   json.at(3).get<int64_t>(),
-                   json.at(4).get<std::string>()};
-  });
+  return DecodeList<LogLine>(bytes, "log line");
 }
 
-std::string EncodeEventLine(const EventLine& l) {
-  return Dump(Json::array({l.attempt, l.rank, l.json}));
-}
+void Fields(auto& archive, MaybeConst<EventLine> auto& l) { archive(l.attempt, l.rank, l.json); }
+std::string EncodeEventLine(const EventLine& line) { return EncodeList(line); }
 absl::StatusOr<EventLine> DecodeEventLine(absl::string_view bytes) {
-  return Parse(bytes, "event", [](const Json& json) {
-    return EventLine{0, json.at(0).get<int32_t>(), json.at(1).get<int32_t>(),
-                     json.at(2).get<std::string>()};
-  });
+  return DecodeList<EventLine>(bytes, "event");
 }
 
-std::string EncodePosition(const SenderPosition& p) {
-  return Dump(Json::array({p.next_event_seq, p.next_log_seq}));
+void Fields(auto& archive, MaybeConst<SenderPosition> auto& p) {
+  archive(p.next_event_seq, p.next_log_seq);
 }
+std::string EncodePosition(const SenderPosition& position) { return EncodeList(position); }
 absl::StatusOr<SenderPosition> DecodePosition(absl::string_view bytes) {
-  return Parse(bytes, "position", [](const Json& json) {
-    return SenderPosition{json.at(0).get<uint64_t>(), json.at(1).get<uint64_t>()};
-  });
+  return DecodeList<SenderPosition>(bytes, "position");
 }
 
-std::string EncodeLogStock(const LogStock& s) {
-  return Dump(Json::array({s.bytes, s.oldest_unix_ms, s.gap_cursor, s.gap_lines, s.gap_bytes}));
+void Fields(auto& archive, MaybeConst<LogStock> auto& s) {
+  archive(s.bytes, s.oldest_unix_ms, s.gap_cursor, s.gap_lines, s.gap_bytes);
 }
+std::string EncodeLogStock(const LogStock& stock) { return EncodeList(stock); }
 absl::StatusOr<LogStock> DecodeLogStock(absl::string_view bytes) {
-  return Parse(bytes, "log stock", [](const Json& json) {
-    return LogStock{json.at(0).get<int64_t>(), json.at(1).get<int64_t>(),
-                    json.at(2).get<uint64_t>(), json.at(3).get<int64_t>(),
-                    json.at(4).get<int64_t>()};
-  });
+  return DecodeList<LogStock>(bytes, "log stock");
 }
 
 }  // namespace fpo::coordinator

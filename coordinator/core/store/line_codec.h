@@ -9,8 +9,8 @@
 
 namespace fpo::coordinator {
 
-// Stored bytes of what is kept beside jobs; JSON, as in job_codec.h. DataLoss when the bytes are
-// not such a value.
+// Stored bytes of what lies beside jobs (stored_fields.h, stored_list.h). DataLoss when the bytes
+// are not such a value.
 
 std::string EncodeWorkerMode(const WorkerMode& mode);
 absl::StatusOr<WorkerMode> DecodeWorkerMode(absl::string_view bytes);
