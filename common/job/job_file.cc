@@ -48,6 +48,10 @@ void FillDefaults(const JobNode& root, JobConfig* config) {
     config->schedule.warmup_steps =
         std::min(config->schedule.warmup_steps, *config->max_steps / 10);
   }
+  DataSection& data = config->data;
+  if (data.max_prompt_length >= data.max_length && !IsGiven(root, "data", "max_prompt_length")) {
+    data.max_prompt_length = data.max_length / 2;
+  }
   if (config->reference.source.empty()) config->reference.source = DefaultSource(*config);
   if (config->reference.source == "none") return;
   if (config->reference.path.empty()) config->reference.path = config->model.path;

@@ -110,6 +110,14 @@ void AdvanceWork(int64_t amount) {
   desk.Tell();
 }
 
+void SetWorkDone(int64_t done) {
+  Desk& desk = TheDesk();
+  absl::MutexLock lock(&desk.mutex);
+  if (desk.pieces.empty()) return;
+  desk.pieces.back().done = done;
+  desk.Tell();
+}
+
 std::string WorkText(const std::vector<WorkState>& pieces, size_t first) {
   std::vector<std::string> parts;
   for (size_t i = first; i < pieces.size(); ++i) {

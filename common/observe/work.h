@@ -50,6 +50,7 @@ class Work {
 // Advances the innermost piece under way: for code that others' work consists of. Nothing happens
 // without one.
 void AdvanceWork(int64_t amount = 1);
+void SetWorkDone(int64_t done);
 
 // "hashing the weights: 1.5 of 4.9 GiB, ..." of pieces[first...], for people.
 std::string WorkText(const std::vector<WorkState>& pieces, size_t first = 0);

@@ -9,6 +9,7 @@
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
+#include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
@@ -16,6 +17,7 @@
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
+#include "ctl/show/job_display.h"
 #include "ctl/show/text_layout.h"
 
 namespace fpo::ctl {
@@ -164,6 +166,43 @@ absl::StatusOr<ExitCode> ShowPlan(Session& session, const SweepPlan& plan,
   return ExitCode::kOk;
 }
 
+struct SentSweep {
+  const SweepPlan& plan;
+  const std::vector<GridAxis>& axes;
+  const std::string label;
+  const std::vector<std::string>& ids;  // of the reference jobs, then of the runs
+};
+
+void PrintSweep(Session& session, const SentSweep& sent) {
+  if (session.settings().quiet) {
+    for (const std::string& id : sent.ids) session.out << id << "\n";
+    return;
+  }
+  const size_t references = sent.plan.references.size();
+  session.out << "sweep " << sent.label << ": "
+              << (references == 0 ? "" : CountText(references, "reference job") + ", ")
+              << CountText(sent.plan.runs.size(), "run") << "\n"
+              << PlanTable(sent.plan, sent.axes, sent.ids, session.style());
+  const auto first_run = sent.ids.begin() + static_cast<std::ptrdiff_t>(references);
+  PrintNext(session, sent.label, {first_run, sent.ids.end()});
+}
+
+// Follows one job after the other. The exit code is that of the first that did not succeed; the
+// others are still waited for.
+absl::StatusOr<ExitCode> WaitForAll(Session& session, CoordinatorClient& coordinator,
+                                    const std::vector<std::string>& ids) {
+  ExitCode first_failure = ExitCode::kOk;
+  for (const std::string& id : ids) {
+    const std::unique_ptr<JobDisplay> display = MakeDisplay(session);
+    FPO_ASSIGN_OR_RETURN(
+        const ExitCode code,
+        FollowJob(session, coordinator, {.job_id = id, .stream_json = false}, *display));
+    if (code == ExitCode::kInterrupted) return code;
+    if (first_failure == ExitCode::kOk) first_failure = code;
+  }
+  return first_failure;
+}
+
 absl::StatusOr<ExitCode> RunSweep(Session& session) {
   const Invocation& invocation = session.invocation;
   std::vector<GridAxis> axes;
@@ -178,19 +217,8 @@ absl::StatusOr<ExitCode> RunSweep(Session& session) {
   SweepSubmission submission(session, coordinator, request_id);
   FPO_RETURN_IF_ERROR(submission.Submit(label, &plan));
   const std::vector<std::string>& ids = submission.ids();
-  if (session.settings().json) return ExitCode::kOk;
-  if (session.settings().quiet) {
-    for (const std::string& id : ids) session.out << id << "\n";
-    return ExitCode::kOk;
-  }
-  const size_t references = plan.references.size();
-  session.out << "sweep " << label << ": "
-              << (references == 0 ? "" : CountText(references, "reference job") + ", ")
-              << CountText(plan.runs.size(), "run") << "\n"
-              << PlanTable(plan, axes, ids, session.style());
-  const auto first_run = ids.begin() + static_cast<std::ptrdiff_t>(plan.references.size());
-  PrintNext(session, label, {first_run, ids.end()});
-  return ExitCode::kOk;
+  if (!session.settings().json) PrintSweep(session, {plan, axes, label, ids});
+  return invocation.Has("wait") ? WaitForAll(session, coordinator, ids) : ExitCode::kOk;
 }
 
 }  // namespace
@@ -216,6 +244,8 @@ CommandSpec SweepCommand() {
                Within({"max-parallel", "", ValueKind::kCount, "N",
                        "at most N runs at a time: each waits for the end of the one N before it"},
                       1),
+               {"wait", "", ValueKind::kFlag, "",
+                "follow all jobs to their ends; the exit code is that of the first that failed"},
                {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
                {"request-id", "", ValueKind::kText, "ID",
                 "repeat a sweep that was cut short (default: a new UUID)"}};

@@ -116,7 +116,7 @@ class Chooser {
   void ChooseLength() {
     constexpr int64_t kOnCpu = 256;
     const DataSection defaults;
-    const bool cpu = !request_.has_gpu && !IsKind("sae");
+    const bool cpu = !request_.has_gpu;
     int64_t length = cpu ? kOnCpu : defaults.max_length;
     std::string reason;
     if (cpu) {

@@ -1,6 +1,7 @@
 #include "train/data/admission.h"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 #include <utility>
 
@@ -92,9 +93,12 @@ Admission::Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_templa
 
 Admission::~Admission() = default;
 
-bool Admission::full() const {
-  return limits_.max_pairs && account_->report.admitted >= *limits_.max_pairs;
+int64_t Admission::room() const {
+  if (!limits_.max_pairs) return std::numeric_limits<int64_t>::max();
+  return std::max<int64_t>(0, *limits_.max_pairs - account_->report.admitted);
 }
+
+bool Admission::full() const { return room() == 0; }
 
 absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
   std::vector<AdmissionCandidate> candidates;

@@ -53,7 +53,9 @@ class Admission {
   // Both at once.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);
 
-  bool full() const;               // max_pairs reached
+  bool full() const;
+  // Pairs that may still be admitted; a number beyond any data without max_pairs.
+  int64_t room() const;            // max_pairs reached
   AdmissionReport Report() const;  // rows and malformed are the dataset's to fill
 
  private:

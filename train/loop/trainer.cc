@@ -24,8 +24,9 @@
 namespace fpo::train {
 namespace {
 
-void Backward(const at::Tensor& loss) {
-  const Work work("backward", 0, "layers");  // of each forward that the micro-batch was cut into
+// Layers are counted anew for each forward that the micro-batch was cut into.
+void Backward(const at::Tensor& loss, int64_t layers) {
+  const Work work("backward", layers, "layers");
   loss.backward();
 }
 
@@ -205,7 +206,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
                       absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
                                    RowsOf(micro_batch), " of the training data", AfterNotFinite()));
     }
-    Backward(part.loss);
+    Backward(part.loss, inputs_.policy.model.config().layers);
     gradients_->Collect();
     work.Advance();
     FPO_FAILPOINT("train.step.micro_batch");

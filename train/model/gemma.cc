@@ -111,7 +111,10 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
     x = block.output;
     work.Advance();
     // Backward comes past here too, within a piece of work of its caller.
-    if (x.requires_grad()) x.register_hook([](const at::Tensor&) { AdvanceWork(); });
+    const int64_t layers_behind = config_->layers - layer - 1;
+    if (x.requires_grad()) {
+      x.register_hook([layers_behind](const at::Tensor&) { SetWorkDone(layers_behind); });
+    }
   }
   const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
   result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);

@@ -28,7 +28,7 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kBatchRows = 256;
+constexpr int64_t kBatchRows = 256;
 
 AdmissionLimits LimitsOf(const JobConfig& job) {
   AdmissionLimits limits;
@@ -81,7 +81,9 @@ class InputPass {
   // Cancelled when no more rows are wanted.
   absl::Status Take(PreferenceRow&& row) {
     rows_.push_back(std::move(row));
-    return rows_.size() < kBatchRows ? absl::OkStatus() : Flush();
+    // No batch is larger than what is still wanted: rows beyond it would count as read.
+    const int64_t wanted = std::min(kBatchRows, admission_.room());
+    return static_cast<int64_t>(rows_.size()) < wanted ? absl::OkStatus() : Flush();
   }
 
   absl::Status Flush() {

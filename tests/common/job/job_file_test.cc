@@ -34,6 +34,19 @@ TEST(JobFile, FillsInTheDefaults) {
 }
 
 // Leaving a key out never earns a warning about it.
+TEST(JobFile, AShortLengthLeavesHalfOfItToThePrompt) {
+  const auto prompt_length = [](const char* length) {
+    const auto config = ReadJobYaml("name: a\nmodel: {path: /m}\ndata: {train: [/d]}\n", "x",
+                                    {"method.name=dpo", length});
+    return config.ok() ? config->data.max_prompt_length : -1;
+  };
+  EXPECT_EQ(prompt_length("data.max_length=1024"), 512);
+  EXPECT_EQ(prompt_length("data.max_length=600"), 512);
+  EXPECT_EQ(prompt_length("data.max_length=512"), 256);
+  EXPECT_EQ(prompt_length("data.max_length=2"), 1);
+  EXPECT_FALSE(ReadJobYaml(kJob, "x", {"data.max_length=64"}).ok()) << "64 of a prompt are given";
+}
+
 TEST(JobFile, DefaultsFollowTheMethodAndTheLengthOfTheRun) {
   const std::string pairs = "name: a\nmodel: {path: /m}\ndata: {train: [/d], eval: [/e]}\n";
   for (const MethodInfo& method : Methods()) {
@@ -42,7 +55,9 @@ TEST(JobFile, DefaultsFollowTheMethodAndTheLengthOfTheRun) {
         absl::StrCat(pairs, "method: {name: ", method.name, "}\n", sae ? "sae: {path: /s}\n" : ""),
         "job.yaml", {"max_steps=40"});
     ASSERT_TRUE(config.ok()) << config.status();
-    if (method.beta > 0) EXPECT_EQ(config->method.beta, method.beta) << method.name;
+    if (method.beta > 0) {
+      EXPECT_EQ(config->method.beta, method.beta) << method.name;
+    }
     EXPECT_EQ(config->schedule.warmup_steps, 4);
     EXPECT_EQ(config->output, "runs/a");
     EXPECT_TRUE(JobWarnings(*config).empty()) << method.name;

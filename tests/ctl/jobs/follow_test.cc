@@ -195,6 +195,19 @@ TEST_F(FollowTest, SubmitWaitEndsWithTheJobsExitCode) {
   }
 }
 
+TEST_F(FollowTest, SweepWaitFollowsEveryJobAndEndsWithTheFirstFailure) {
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_SUCCEEDED});  // the reference
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_CANCELLED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_FAILED});
+  Script({pb::JOB_STATE_RUNNING, pb::JOB_STATE_SUCCEEDED});
+  const Result result = Run({"sweep", WriteJob(), "--grid", "method.beta=1,2,3", "--wait"});
+  EXPECT_EQ(result.code, 11) << result.err;
+  coordinator_.AwaitWatches(4);
+  EXPECT_THAT(result.out, HasSubstr("fpoctl compare "));
+  EXPECT_THAT(result.out, HasSubstr("CANCELLED in 3m12s"));
+  EXPECT_THAT(result.out, HasSubstr("FAILED in 3m12s"));
+}
+
 TEST_F(FollowTest, WatchOnAPipeIsPlainLines) {
   AddRunningJob();
   Script({pb::JOB_STATE_QUEUED, pb::JOB_STATE_RUNNING, pb::JOB_STATE_RUNNING, pb::JOB_STATE_RUNNING,

@@ -65,6 +65,14 @@ TEST_F(PrepareTest, TheSameDataGivesTheSameDigest) {
   EXPECT_NE(Run()->digest, digest);
 }
 
+TEST_F(PrepareTest, RowsBeyondMaxPairsAreNotRead) {
+  job_.data.max_pairs = 5;
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->train.admitted, 5);
+  EXPECT_EQ(summary->train.rows, 5);
+}
+
 TEST_F(PrepareTest, TheFolderOfARunIsNotWrittenTo) {
   JobConfig run = job_;
   run.name = "long";
