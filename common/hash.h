@@ -1,16 +1,13 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/values/digest.h"
 
 namespace fpo {
-
-using Digest = std::array<uint8_t, 32>;  // SHA-256
 
 // Streaming SHA-256. Not thread-safe.
 class Sha256 {

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <functional>
-#include <map>
+#include <stop_token>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -14,29 +15,26 @@ class Interrupt {
  public:
   // Runs `on_raise` when the interrupt is raised, or at once when it already was; forgets it at the
   // end of its life, after which `on_raise` is not running either. `on_raise` may run on any
-  // thread, must not block and must not touch this interrupt.
+  // thread and must not block.
   class Scope {
    public:
-    Scope(Interrupt& interrupt, std::function<void()> on_raise);
-    ~Scope();
-    Scope(const Scope&) = delete;
-    Scope& operator=(const Scope&) = delete;
+    Scope(const Interrupt& interrupt, std::function<void()> on_raise)
+        : callback_(interrupt.token(), std::move(on_raise)) {}
 
    private:
-    Interrupt& interrupt_;
-    int id_ = 0;
+    std::stop_callback<std::function<void()>> callback_;
   };
 
   void Raise();
-  bool raised() const;
+  bool raised() const { return source_.stop_requested(); }
+  std::stop_token token() const { return source_.get_token(); }  // stopped when it is raised
   // True when raised before `timeout` passed.
   bool WaitFor(absl::Duration timeout) const;
 
  private:
+  std::stop_source source_;
   mutable absl::Mutex mutex_;
   bool raised_ ABSL_GUARDED_BY(mutex_) = false;
-  int next_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  std::map<int, std::function<void()>> on_raise_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fpo::ctl

@@ -14,6 +14,7 @@
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/refused_call.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_time.h"
 
 namespace fpo::cache {
 
@@ -99,14 +100,13 @@ ServerUnaryReactor* CacheService::Claim(CallbackServerContext* call,
                                         const pb::ClaimRequest* request,
                                         pb::ClaimResponse* response) {
   return Run(call, Role::kWorker, [this, request, response](const Principal&) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
-    FPO_RETURN_IF_ERROR(CheckName("builder", request->builder()));
-    FPO_RETURN_IF_ERROR(CheckName("request_id", request->request_id()));
-    if (context_.upstream) return context_.upstream->Claim(*request, response);
-    FPO_ASSIGN_OR_RETURN(
-        const ClaimGrant grant,
-        context_.cache->Claim(id, {request->limit(), request->builder(), request->request_id()}));
-    *response = ToProto(grant);
+    FPO_ASSIGN_OR_RETURN(const ClaimRequest wanted, FromProto(*request));
+    FPO_RETURN_IF_ERROR(CheckName("builder", wanted.builder));
+    FPO_RETURN_IF_ERROR(CheckName("request_id", wanted.request_id));
+    FPO_ASSIGN_OR_RETURN(const RecordClaim claim, context_.upstream
+                                                      ? context_.upstream->calls().Claim(wanted)
+                                                      : context_.cache->Claim(wanted));
+    *response = ToProto(claim);
     return absl::OkStatus();
   });
 }
@@ -115,17 +115,23 @@ ServerUnaryReactor* CacheService::RenewClaim(CallbackServerContext* call,
                                              const pb::RenewClaimRequest* request,
                                              pb::RenewClaimResponse* response) {
   return Run(call, Role::kWorker, [this, request, response](const Principal&) -> absl::Status {
-    if (context_.upstream) return context_.upstream->RenewClaim(*request, response);
-    response->set_lease_ms(ToMilliseconds(context_.cache->lease()));
-    return context_.cache->RenewClaim(request->claim_id(), request->records_done());
+    absl::StatusOr<absl::Duration> lease = context_.cache->lease();
+    if (context_.upstream) {
+      lease = context_.upstream->calls().RenewClaim(request->claim_id(), request->records_done());
+      FPO_RETURN_IF_ERROR(lease.status());
+    } else {
+      FPO_RETURN_IF_ERROR(context_.cache->RenewClaim(request->claim_id(), request->records_done()));
+    }
+    response->set_lease_ms(ToMilliseconds(*lease));
+    return absl::OkStatus();
   });
 }
 
 ServerUnaryReactor* CacheService::ReleaseClaim(CallbackServerContext* call,
                                                const pb::ReleaseClaimRequest* request,
-                                               pb::ReleaseClaimResponse* response) {
-  return Run(call, Role::kWorker, [this, request, response](const Principal&) -> absl::Status {
-    if (context_.upstream) return context_.upstream->ReleaseClaim(*request, response);
+                                               pb::ReleaseClaimResponse* /*response*/) {
+  return Run(call, Role::kWorker, [this, request](const Principal&) -> absl::Status {
+    if (context_.upstream) return context_.upstream->calls().ReleaseClaim(request->claim_id());
     return context_.cache->ReleaseClaim(request->claim_id());
   });
 }

@@ -8,6 +8,7 @@
 #include "cache/rpc/verify_stream.h"
 #include "common/rpc/refused_call.h"
 #include "common/status_macros.h"
+#include "common/wire/wire_time.h"
 
 namespace fpo::cache {
 
@@ -28,7 +29,7 @@ ServerUnaryReactor* CacheService::Retain(CallbackServerContext* call,
   return Run(call, Role::kWorker, [this, request, response](const Principal&) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
     FPO_ASSIGN_OR_RETURN(const absl::Time until, context_.cache->Retain(id));
-    SetTimestamp(until, response->mutable_until());
+    SetExactTime(until, response->mutable_until());
     return absl::OkStatus();
   });
 }
@@ -39,7 +40,7 @@ ServerUnaryReactor* CacheService::Pin(CallbackServerContext* call, const pb::Pin
     FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
     FPO_RETURN_IF_ERROR(context_.cache->CheckMayChange(id, caller));
     return context_.cache->Pin(
-        id, request->has_until() ? ReadTimestamp(request->until()) : absl::InfiniteFuture());
+        id, request->has_until() ? TimeOf(request->until()) : absl::InfiniteFuture());
   });
 }
 

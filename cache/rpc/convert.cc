@@ -1,13 +1,11 @@
 #include "cache/rpc/convert.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "absl/strings/str_cat.h"
 #include "cache/core/records/cache_errors.h"
 #include "cache/core/store/key_layout.h"
 #include "common/error_info.h"
-#include "common/reference/record_file.h"
+#include "common/reference/packed_record.h"
+#include "common/wire/wire_time.h"
 
 namespace fpo::cache {
 namespace {
@@ -17,23 +15,6 @@ namespace pb = fpo::v1;
 constexpr size_t kPackedResponseBytesMax = 3 << 20;  // the receive limit is 4 MiB
 
 }  // namespace
-
-void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message) {
-  const absl::Duration since = time - absl::UnixEpoch();
-  message->set_seconds(absl::ToUnixSeconds(time));
-  message->set_nanos(
-      static_cast<int32_t>((since - absl::Seconds(message->seconds())) / absl::Nanoseconds(1)));
-}
-
-absl::Time ReadTimestamp(const google::protobuf::Timestamp& message) {
-  return absl::FromUnixSeconds(message.seconds()) + absl::Nanoseconds(message.nanos());
-}
-
-absl::StatusOr<Digest> ReadDigest(const std::string& bytes, const std::string& field) {
-  const absl::StatusOr<Digest> digest = DigestFromBytes(bytes);
-  if (digest.ok()) return digest;
-  return BadRequest(field, absl::StrCat(bytes.size(), " bytes instead of 32"));
-}
 
 absl::StatusOr<std::vector<Digest>> ReadKeys(const std::string& bytes) {
   absl::StatusOr<std::vector<Digest>> keys = DecodeKeys(bytes);
@@ -51,14 +32,14 @@ void ToProto(const ManifestStatus& manifest, pb::Manifest* message) {
   message->set_bytes(manifest.bytes);
   message->set_owner(header.owner);
   message->set_name(header.name);
-  SetTimestamp(header.created, message->mutable_created());
-  SetTimestamp(header.used, message->mutable_used());
+  SetExactTime(header.created, message->mutable_created());
+  SetExactTime(header.used, message->mutable_used());
   message->set_pinned(header.pinned_until > absl::Now());
   if (message->pinned() && header.pinned_until != absl::InfiniteFuture()) {
-    SetTimestamp(header.pinned_until, message->mutable_pinned_until());
+    SetExactTime(header.pinned_until, message->mutable_pinned_until());
   }
   if (header.retained_until > absl::Now()) {
-    SetTimestamp(header.retained_until, message->mutable_retained_until());
+    SetExactTime(header.retained_until, message->mutable_retained_until());
   }
   for (const ManifestShare& share : header.shares) {
     pb::ManifestShare& shown = *message->add_shares();
@@ -74,35 +55,6 @@ pb::RecipeInfo ToProto(const RecipeSummary& recipe) {
   message.set_manifests(recipe.manifests);
   message.set_seconds_per_record(recipe.per_record.seconds);
   message.set_flops_per_record(recipe.per_record.flops);
-  return message;
-}
-
-pb::PutManifestResponse ToPutResponse(const ManifestStatus& manifest) {
-  pb::PutManifestResponse message;
-  message.set_manifest_id(ToBytes(manifest.header.id));
-  message.set_recipe_id(ToBytes(manifest.header.recipe_id));
-  message.set_total(manifest.header.total);
-  message.set_missing(manifest.header.total - manifest.present);
-  message.set_saved_seconds(manifest.saved.seconds);
-  message.set_saved_flops(manifest.saved.flops);
-  return message;
-}
-
-pb::ClaimResponse ToProto(const ClaimGrant& grant) {
-  pb::ClaimResponse message;
-  message.set_claim_id(grant.claim_id);
-  message.mutable_ordinals()->Add(grant.ordinals.begin(), grant.ordinals.end());
-  message.set_complete(grant.complete);
-  message.set_retry_after_ms(ToMilliseconds(grant.retry_after));
-  message.set_lease_ms(ToMilliseconds(grant.lease));
-  return message;
-}
-
-pb::WaitManifestResponse ToProto(const ManifestView& view) {
-  pb::WaitManifestResponse message;
-  message.set_present(view.present);
-  message.set_total(view.total);
-  message.set_claimable(view.claimable);
   return message;
 }
 
@@ -167,7 +119,7 @@ pb::QuarantinedRecord ToProto(const QuarantinedRecord& record) {
   pb::QuarantinedRecord message;
   message.set_recipe_id(ToBytes(record.position.recipe_id));
   message.set_key(ToBytes(record.position.key));
-  SetTimestamp(record.when, message.mutable_when());
+  SetExactTime(record.when, message.mutable_when());
   message.set_reason(record.reason);
   message.set_bytes(static_cast<int64_t>(record.bytes.size()));
   return message;
@@ -191,11 +143,6 @@ absl::StatusOr<pb::GetRecordsResponse> ToProto(
     }
   }
   return message;
-}
-
-int32_t ToMilliseconds(absl::Duration duration) {
-  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1)));
-  return static_cast<int32_t>(std::clamp<int64_t>(ms, 0, std::numeric_limits<int32_t>::max()));
 }
 
 }  // namespace fpo::cache

@@ -7,18 +7,19 @@
 #include "absl/types/span.h"
 #include "cache/core/records/cache_types.h"
 #include "common/access_list.h"
+#include "common/wire/cache_wire.h"
 #include "proto/fpo/v1/cache.pb.h"
 
 namespace fpo::cache {
 
-// Messages to the cache's own values and back. Errors are InvalidArgument with the field.
-absl::StatusOr<Digest> ReadDigest(const std::string& bytes, const std::string& field);
-absl::StatusOr<std::vector<Digest>> ReadKeys(const std::string& bytes);  // field "keys"
+// Messages of what is the cache's alone; what it shares with its callers is in common/wire.
+
+using fpo::ToProto;
+
+// InvalidArgument with the field "keys".
+absl::StatusOr<std::vector<Digest>> ReadKeys(const std::string& bytes);
 
 void ToProto(const ManifestStatus& manifest, fpo::v1::Manifest* message);
-fpo::v1::PutManifestResponse ToPutResponse(const ManifestStatus& manifest);
-fpo::v1::ClaimResponse ToProto(const ClaimGrant& grant);
-fpo::v1::WaitManifestResponse ToProto(const ManifestView& view);
 fpo::v1::StatsResponse ToProto(const CacheTotals& totals, const CacheCounters& counters);
 
 // Packs what was found; the positions of the rest are listed as missing. ResourceExhausted when
@@ -33,11 +34,5 @@ void AddOwners(const std::vector<OwnerUse>& owners, const Principal& reader,
                fpo::v1::StatsResponse* message);
 fpo::v1::RecipeInfo ToProto(const RecipeSummary& recipe);
 void AddRules(const KeepRules& rules, fpo::v1::StatsResponse* message);
-
-void SetTimestamp(absl::Time time, google::protobuf::Timestamp* message);
-absl::Time ReadTimestamp(const google::protobuf::Timestamp& message);
-
-// Milliseconds for a message: rounded up, within int32.
-int32_t ToMilliseconds(absl::Duration duration);
 
 }  // namespace fpo::cache

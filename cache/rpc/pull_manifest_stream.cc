@@ -41,22 +41,23 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
 }
 
 absl::Status PullManifestStream::Begin() {
-  FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
+  FPO_ASSIGN_OR_RETURN(asked_, FromProto(request_));
+  const Digest& id = asked_.manifest_id;
   FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(id, caller_));
   if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
   FPO_ASSIGN_OR_RETURN(ManifestHeader manifest, context_.cache->BeginPull(id));
   manifest_ = std::make_shared<const ManifestHeader>(std::move(manifest));
-  const int64_t from = request_.from_ordinal();
+  const int64_t from = asked_.from_ordinal;
   if (from < 0 || from > manifest_->total) {
     return BadRequest("from_ordinal", absl::StrCat(from, "; 0 to ", manifest_->total));
   }
-  if (request_.ordinals().empty()) {
+  if (asked_.ordinals.empty()) {
     read_ = next_ = from;
     end_ = manifest_->total;
     return absl::OkStatus();
   }
   FPO_RETURN_IF_ERROR(CheckOrdinals());
-  end_ = request_.ordinals_size();
+  end_ = static_cast<int64_t>(asked_.ordinals.size());
   while (next_ < end_ && OrdinalAt(next_) < from) ++next_;
   read_ = next_;
   return absl::OkStatus();
@@ -64,7 +65,7 @@ absl::Status PullManifestStream::Begin() {
 
 absl::Status PullManifestStream::CheckOrdinals() const {
   int64_t last = -1;
-  for (const int64_t ordinal : request_.ordinals()) {
+  for (const int64_t ordinal : asked_.ordinals) {
     if (ordinal <= last || ordinal >= manifest_->total) {
       return BadRequest("ordinals", absl::StrCat(ordinal, " after ", last, "; ascending, below ",
                                                  manifest_->total));
@@ -75,7 +76,7 @@ absl::Status PullManifestStream::CheckOrdinals() const {
 }
 
 int64_t PullManifestStream::OrdinalAt(int64_t position) const {
-  return request_.ordinals().empty() ? position : request_.ordinals(static_cast<int>(position));
+  return asked_.ordinals.empty() ? position : asked_.ordinals[static_cast<size_t>(position)];
 }
 
 void PullManifestStream::ReadOn() {
@@ -87,7 +88,7 @@ void PullManifestStream::ReadOn() {
     // It may run on after the call: it has nothing of the stream's.
     ahead_.emplace_back(
         context_.pool,
-        [cache = context_.cache, manifest = manifest_, is_range = request_.ordinals().empty(),
+        [cache = context_.cache, manifest = manifest_, is_range = asked_.ordinals.empty(),
          ordinals = std::move(ordinals)]() -> Window {
           if (!is_range) return cache->ReadOrdinals(*manifest, ordinals);
           return cache->ReadRange(*manifest, ordinals[0], static_cast<int64_t>(ordinals.size()));

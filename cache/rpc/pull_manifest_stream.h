@@ -46,6 +46,7 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   const Principal caller_;
   IdleWatch idle_;
 
+  PullRequest asked_;
   std::shared_ptr<const ManifestHeader> manifest_;
   const absl::Time start_;
 

@@ -62,12 +62,10 @@ absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
     }
     has_header_ = true;
     keys_promised_ = header.keys();
-    manifest_.recipe = header.recipe();
+    manifest_ = FromProto(header);
     // Agents register for the owners of their jobs, others for themselves.
     const bool for_others = caller_.name.empty() || caller_.role == Role::kWorker;
-    manifest_.owner = for_others ? header.owner() : caller_.name;
-    if (!header.share().empty()) manifest_.share = header.share();
-    manifest_.name = header.name();
+    if (!for_others) manifest_.owner = caller_.name;
     manifest_.keys.reserve(std::min(keys_promised_, kReserveMax));
     return absl::OkStatus();
   }
@@ -90,13 +88,12 @@ absl::Status PutManifestStream::Store() {
                                            keys_promised_));
   }
   // The upstream says what is missing. One that is away matters only when something is.
-  absl::Status above;
-  if (context_.upstream) above = context_.upstream->PutManifest(manifest_, response_);
-  FPO_ASSIGN_OR_RETURN(const ManifestStatus status,
+  absl::StatusOr<ManifestCount> above = absl::UnavailableError("no upstream");
+  if (context_.upstream) above = context_.upstream->calls().PutManifest(manifest_);
+  FPO_ASSIGN_OR_RETURN(const ManifestCount count,
                        context_.cache->PutManifest(std::move(manifest_)));
-  if (context_.upstream && above.ok()) return absl::OkStatus();
-  if (!above.ok() && status.present < status.header.total) return above;
-  *response_ = ToPutResponse(status);
+  if (context_.upstream && !above.ok() && count.missing > 0) return above.status();
+  *response_ = ToProto(above.ok() ? *above : count);
   return absl::OkStatus();
 }
 

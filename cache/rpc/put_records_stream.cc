@@ -48,7 +48,8 @@ std::optional<grpc::Status> PutRecordsStream::GoOn() {
   if (owes_ack_ && !is_writing_) {
     owes_ack_ = false;
     is_writing_ = true;
-    sending_ = totals_;
+    sending_ = ToProto(counts_);
+    sending_.set_last_seq(last_stored_seq_);
     StartWrite(&sending_);
   }
   if (is_storing_ || is_writing_) return std::nullopt;
@@ -119,33 +120,25 @@ absl::Status PutRecordsStream::Store(const Frames& frames) {
 
 absl::Status PutRecordsStream::StoreTogether(absl::Span<const pb::PutRecordsRequest> frames) {
   FPO_ASSIGN_OR_RETURN(const Digest manifest, ReadDigest(frames[0].manifest_id(), "manifest_id"));
+  std::vector<PutBatch> batches;
+  for (const pb::PutRecordsRequest& frame : frames) batches.push_back(FromProto(frame));
   PutCounts counts;
   size_t bytes = 0;
   if (context_.upstream) {
-    for (const pb::PutRecordsRequest& frame : frames) {
-      pb::PutRecordsResponse ack;
-      FPO_RETURN_IF_ERROR(context_.upstream->PutRecords(frame, &ack));
-      counts.stored += ack.stored();
-      counts.present += ack.present();
-      counts.conflict += ack.conflict();
+    for (const PutBatch& batch : batches) {
+      FPO_ASSIGN_OR_RETURN(const PutCounts stored, context_.upstream->calls().PutRecords(
+                                                       manifest, absl::MakeConstSpan(&batch, 1)));
+      counts += stored;
     }
   } else {
-    std::vector<PutBatch> batches;
-    for (const pb::PutRecordsRequest& frame : frames) {
-      batches.push_back({.claim_id = frame.claim_id(),
-                         .packed = frame.packed(),
-                         .cost = {.seconds = frame.seconds(), .flops = frame.flops()}});
-      bytes += frame.packed().size();
-    }
+    for (const PutBatch& batch : batches) bytes += batch.packed.size();
     FPO_ASSIGN_OR_RETURN(counts, context_.cache->PutBatches(manifest, batches));
   }
   context_.bytes_in.Add(static_cast<double>(bytes));
   if (context_.freed_bytes) *context_.freed_bytes += static_cast<int64_t>(bytes);
   absl::MutexLock lock(&mutex_);
-  totals_.set_last_seq(frames.back().seq());
-  totals_.set_stored(totals_.stored() + counts.stored);
-  totals_.set_present(totals_.present() + counts.present);
-  totals_.set_conflict(totals_.conflict() + counts.conflict);
+  last_stored_seq_ = frames.back().seq();
+  counts_ += counts;
   owes_ack_ = true;
   return absl::OkStatus();
 }

@@ -49,7 +49,8 @@ class PutRecordsStream final
   Frames waiting_ ABSL_GUARDED_BY(mutex_);  // read and not yet being stored
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t last_read_seq_ ABSL_GUARDED_BY(mutex_) = 0;
-  fpo::v1::PutRecordsResponse totals_ ABSL_GUARDED_BY(mutex_);  // durable, of the stream so far
+  uint64_t last_stored_seq_ ABSL_GUARDED_BY(mutex_) = 0;
+  PutCounts counts_ ABSL_GUARDED_BY(mutex_);  // durable, of the stream so far
   absl::Status refused_ ABSL_GUARDED_BY(mutex_);
   bool is_reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_storing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -6,8 +6,8 @@
 #include "absl/status/statusor.h"
 #include "cache/core/collection/key_reservations.h"
 #include "cache/core/records/reference_cache.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/rpc/listen_options.h"
-#include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {
 
@@ -26,17 +26,11 @@ class Upstream {
                                                           ReferenceCache* local);
 
   const std::string& address() const { return address_; }
-  absl::Status PutManifest(const NewManifest& manifest, fpo::v1::PutManifestResponse* response);
-  absl::Status Claim(const fpo::v1::ClaimRequest& request, fpo::v1::ClaimResponse* response);
-  absl::Status RenewClaim(const fpo::v1::RenewClaimRequest& request,
-                          fpo::v1::RenewClaimResponse* response);
-  absl::Status ReleaseClaim(const fpo::v1::ReleaseClaimRequest& request,
-                            fpo::v1::ReleaseClaimResponse* response);
-  // One batch; the answer is that of a stream with this batch alone.
-  absl::Status PutRecords(const fpo::v1::PutRecordsRequest& batch,
-                          fpo::v1::PutRecordsResponse* response);
+  // What is done there. Its own errors pass through as they are; Unavailable
+  // (UPSTREAM_UNAVAILABLE): it cannot be reached.
+  ReferenceCacheClient& calls() { return calls_; }
   // Which records exist there.
-  absl::StatusOr<ManifestView> View(const Digest& manifest_id);
+  absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
 
   // Brings what the local store lacks of a manifest that it knows. Readers of one manifest wait for
   // one transfer. Nothing missing: no call. Unavailable: the upstream is away and something is
@@ -44,13 +38,12 @@ class Upstream {
   absl::Status Fetch(const Digest& manifest_id);
 
  private:
-  Upstream(std::string address, ReferenceCache* local)
-      : address_(std::move(address)), local_(*local) {}
-  absl::Status Explain(const grpc::Status& status) const;
+  Upstream(std::string address, ReferenceCacheClient calls, ReferenceCache* local)
+      : address_(std::move(address)), calls_(std::move(calls)), local_(*local) {}
 
   const std::string address_;
+  ReferenceCacheClient calls_;
   ReferenceCache& local_;
-  std::unique_ptr<fpo::v1::ReferenceCache::Stub> stub_;
   KeyReservations transfers_;  // by manifest id
 };
 

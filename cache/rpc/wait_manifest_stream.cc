@@ -7,7 +7,9 @@
 namespace fpo::cache {
 namespace {
 
-bool EndsWait(const ManifestView& view) { return view.present == view.total || view.claimable > 0; }
+bool EndsWait(const ManifestProgress& view) {
+  return view.present == view.total || view.claimable > 0;
+}
 
 }  // namespace
 
@@ -19,10 +21,11 @@ WaitManifestStream::WaitManifestStream(const StreamContext& context,
   }
 }
 
-absl::Status WaitManifestStream::Step(std::optional<ManifestView>* changed) {
+absl::Status WaitManifestStream::Step(std::optional<ManifestProgress>* changed) {
   FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request_.manifest_id(), "manifest_id"));
-  FPO_ASSIGN_OR_RETURN(const ManifestView view,
-                       context_.upstream ? context_.upstream->View(id) : context_.cache->View(id));
+  FPO_ASSIGN_OR_RETURN(const ManifestProgress view, context_.upstream
+                                                        ? context_.upstream->Progress(id)
+                                                        : context_.cache->Progress(id));
   if (sent_ != view) *changed = view;
   return absl::OkStatus();
 }
@@ -30,7 +33,7 @@ absl::Status WaitManifestStream::Step(std::optional<ManifestView>* changed) {
 void WaitManifestStream::Look() {
   // Read before the view: a change in between is seen twice, never missed.
   const uint64_t version = context_.cache->version();
-  std::optional<ManifestView> changed;
+  std::optional<ManifestProgress> changed;
   const absl::Status status = Step(&changed);
   if (!status.ok()) return FinishOnce(status);
   if (changed) {

@@ -29,13 +29,13 @@ class WaitManifestStream final : public grpc::ServerWriteReactor<fpo::v1::WaitMa
   enum class Turn { kIdle, kLooking, kOver };
 
   void Look();
-  absl::Status Step(std::optional<ManifestView>* changed);
+  absl::Status Step(std::optional<ManifestProgress>* changed);
   void FinishOnce(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const StreamContext context_;
   const fpo::v1::WaitManifestRequest request_;
   fpo::v1::WaitManifestResponse response_;  // while a write is in flight
-  std::optional<ManifestView> sent_;        // touched only while kLooking
+  std::optional<ManifestProgress> sent_;    // touched only while kLooking
 
   absl::Mutex mutex_;
   Turn turn_ ABSL_GUARDED_BY(mutex_) = Turn::kLooking;

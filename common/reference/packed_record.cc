@@ -19,6 +19,15 @@ void AppendPacked(const PackedRecord& record, std::string* out) {
   out->append(record.bytes);
 }
 
+void AddToFrames(const PackedRecord& record, std::vector<PackedFrame>* frames) {
+  const size_t size = record.key.size() + record.sha256.size() + 4 + record.bytes.size();
+  if (frames->empty() || frames->back().packed.size() + size > kFrameBytesMax) {
+    frames->emplace_back();
+  }
+  AppendPacked(record, &frames->back().packed);
+  ++frames->back().records;
+}
+
 absl::StatusOr<PackedView> TakePacked(absl::string_view* packed) {
   ByteReader reader(*packed);
   PackedView record;

@@ -29,6 +29,15 @@ void AppendPacked(const PackedRecord& record, std::string* out);
 // DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
 absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
 
+// Records of one message of an upload.
+struct PackedFrame {
+  std::string packed;
+  int64_t records = 0;
+};
+inline constexpr size_t kFrameBytesMax = size_t{1} << 20;
+// Adds to the last frame what fits, else begins one. One record alone may be larger than a frame.
+void AddToFrames(const PackedRecord& record, std::vector<PackedFrame>* frames);
+
 // Proves a sequence of records whose own digests are proved: SHA-256 over key and SHA-256 of each,
 // in order. Not thread-safe.
 class SequenceDigest {

@@ -1,15 +1,19 @@
 #include "ctl/rpc/session.h"
 
 #include "common/access_list.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
-#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/coordinator_client.h"
+#include "ctl/rpc/patience.h"
+#include "ctl/rpc/rpc_status.h"
 
 namespace fpo::ctl {
 namespace {
+
+constexpr absl::Duration kTransferTime = absl::Hours(4);  // of a whole manifest
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
                                                        const std::string& address) {
@@ -41,10 +45,26 @@ absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session) {
   return CoordinatorClient(std::move(channel), address, &session.interrupt);
 }
 
-absl::StatusOr<CacheClient> ConnectCache(Session& session) {
+absl::StatusOr<ReferenceCacheClient> ConnectCache(Session& session) {
   const std::string& address = session.settings().cache_server;
-  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
-  return CacheClient(std::move(channel), address, &session.interrupt);
+  FPO_ASSIGN_OR_RETURN(const auto channel, Connect(session, address));
+  return CacheClientOf(channel, address, session.interrupt);
+}
+
+ReferenceCacheClient CacheClientOf(const std::shared_ptr<grpc::Channel>& channel,
+                                   const std::string& address, const Interrupt& interrupt) {
+  CacheCallPolicy policy{.manifest_time = kTransferTime,
+                         .upload_time = kTransferTime,
+                         .pull_time = kTransferTime,
+                         .stop = interrupt.token()};
+  policy.make = [patience = Patience(channel),
+                 &interrupt](const CacheCallPolicy::Call& call) mutable {
+    return patience.Call(interrupt, call);
+  };
+  policy.explain = [address, stop = interrupt.token()](const grpc::Status& status) {
+    return CallError(status, CacheSite(address, stop.stop_requested()));
+  };
+  return {channel, channel, std::move(policy)};
 }
 
 }  // namespace fpo::ctl

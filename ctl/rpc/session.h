@@ -1,5 +1,8 @@
 #pragma once
 
+#include <grpcpp/channel.h>
+
+#include <memory>
 #include <ostream>
 #include <string>
 
@@ -9,10 +12,14 @@
 #include "ctl/interrupt.h"
 #include "ctl/rpc/reconnect_policy.h"
 
+namespace fpo {
+class ReferenceCacheClient;  // common/cache_client/reference_cache_client.h
+}
+
 namespace fpo::ctl {
 
-class CacheClient;        // cache_client.h
-class CoordinatorClient;  // coordinator_client.h: each brings the code of its service along
+class CoordinatorClient;  // coordinator_client.h; it and the cache's bring their services' code
+                          // along
 
 // Paces of following a job; tests make them short.
 struct FollowTimes {
@@ -39,6 +46,10 @@ struct Session {
 // InvalidArgument (usage) for a malformed address or unreadable TLS files. Connecting itself
 // happens at the first call.
 absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session);
-absl::StatusOr<CacheClient> ConnectCache(Session& session);
+absl::StatusOr<ReferenceCacheClient> ConnectCache(Session& session);
+// Calls are made again while the cache is being replaced (patience.h), an interrupt ends them, and
+// errors say what the user can do.
+ReferenceCacheClient CacheClientOf(const std::shared_ptr<grpc::Channel>& channel,
+                                   const std::string& address, const Interrupt& interrupt);
 
 }  // namespace fpo::ctl

@@ -7,6 +7,7 @@
 #include "cache/core/records/reference_cache.h"
 #include "cache/core/store/rocksdb_store.h"
 #include "common/observe/log.h"
+#include "common/wire/cache_wire.h"
 #include "gmock/gmock.h"
 #include "proto/fpo/v1/cache.pb.h"
 #include "tests/cache/core/fake_clock.h"
@@ -16,7 +17,6 @@
 #include "tests/support/memory_store.h"
 #include "tests/support/temp_folder.h"
 #include "worker/core/reference/record_store.h"
-#include "worker/rpc/convert.h"
 
 namespace fpo::cache {
 namespace {
@@ -52,7 +52,7 @@ class TableFlipTest : public CacheBitFlipTest {
       auto store = *RocksdbStore::Open(OptionsFor(folder_ / "pristine"));
       auto cache = *ReferenceCache::Open(store.get(), &clock_);
       const Digest id = Register(cache.get());
-      const ClaimGrant claim = *cache->Claim(id, {kRecords / 4, "b"});
+      const RecordClaim claim = *cache->Claim({id, kRecords / 4, "b"});
       ASSERT_TRUE(cache->PutRecords(id, claim.claim_id, PackOrdinals(claim.ordinals)).ok());
     }
     RocksdbStore::Open(OptionsFor(folder_ / "pristine")).status().IgnoreError();
@@ -66,7 +66,7 @@ class TableFlipTest : public CacheBitFlipTest {
       status = cache->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "ann", "job"});
     }
     EXPECT_TRUE(status.ok()) << status.status();
-    return status.ok() ? status->header.id : Digest{};
+    return status.ok() ? status->manifest_id : Digest{};
   }
   std::string PackOrdinals(const std::vector<int64_t>& ordinals) const {
     std::vector<PackedRecord> records;
@@ -92,7 +92,7 @@ class TableFlipTest : public CacheBitFlipTest {
     for (int round = 0; round < 5; ++round) {
       const Digest id = Register(cache);
       for (;;) {
-        const auto claim = cache->Claim(id, {1024, "b"});
+        const auto claim = cache->Claim({id, 1024, "b"});
         if (absl::IsUnavailable(claim.status())) break;
         ASSERT_TRUE(claim.ok()) << claim.status();
         if (claim->complete) break;
@@ -158,8 +158,8 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
   FlippingLink(const Recipe& recipe, int records, uint64_t random)
       : recipe_(recipe), records_(records), random_(random) {}
 
-  absl::Status PullManifest(const worker::PullRequest& request,
-                            const std::function<absl::Status(const worker::RecordFrame&)>& on_frame,
+  absl::Status PullManifest(const PullRequest& request,
+                            const std::function<absl::Status(const RecordFrame&)>& on_frame,
                             std::stop_token /*stop*/) override {
     SequenceDigest digest;
     for (int64_t next = request.from_ordinal; next < records_;) {
@@ -181,7 +181,7 @@ class FlippingLink final : public fpo::testing::FakeCacheLink {
       }
       pb::PullManifestResponse arrived;
       if (!arrived.ParseFromString(wire)) return absl::InternalError("malformed message");
-      const auto converted = worker::FromProto(arrived);
+      const auto converted = FromProto(std::move(arrived));
       if (!converted.ok()) return converted.status();
       const absl::Status taken = on_frame(*converted);
       if (!taken.ok()) return taken;
@@ -227,11 +227,11 @@ TEST_F(CacheBitFlipTest, AFlipInAnUploadNeverReachesTheStore) {
     MemoryStore store;
     auto cache = *ReferenceCache::Open(&store, &clock);
     const Digest id =
-        cache->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->header.id;
+        cache->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->manifest_id;
     pb::PutRecordsRequest request;
     request.set_seq(1);
     request.set_manifest_id(ToBytes(id));
-    request.set_claim_id(cache->Claim(id, {kRecords, "b"})->claim_id);
+    request.set_claim_id(cache->Claim({id, kRecords, "b"})->claim_id);
     request.set_packed(Pack(TestRecords(recipe_, 8)));
     std::string wire = request.SerializeAsString();
     const uint64_t bit = random_() % (wire.size() * 8);

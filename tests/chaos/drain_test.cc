@@ -14,11 +14,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/rpc/channel.h"
 #include "ctl/interrupt.h"
-#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/health_client.h"
+#include "ctl/rpc/session.h"
 #include "gtest/gtest.h"
 #include "tests/chaos/service_chaos.h"
 #include "tests/chaos/transition_check.h"
@@ -138,7 +139,8 @@ TEST_F(DrainChaos, CallersOfCoordinatorAndCacheSeeNoError) {
   const std::string address = service_.GrpcAddress("coordinator");
   ctl::CoordinatorClient coordinator(MakeChannel(address).value(), address, &never_);
   const std::string cache_address = service_.GrpcAddress("cache");
-  ctl::CacheClient cache(MakeChannel(cache_address).value(), cache_address, &never_);
+  ReferenceCacheClient cache =
+      ctl::CacheClientOf(MakeChannel(cache_address).value(), cache_address, never_);
   std::atomic<int> number = 0;
   Callers of_coordinator(4, [&](int caller) {
     if (caller > 0) return coordinator.ListJobs({}).status();

@@ -12,10 +12,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/reference/packed_record.h"
 #include "common/rpc/channel.h"
 #include "ctl/interrupt.h"
-#include "ctl/rpc/cache_client.h"
+#include "ctl/rpc/session.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
@@ -114,45 +115,35 @@ TEST(Soak, StoppedReadersOfTheCoordinatorCostLittle) {
 }
 
 // A complete manifest of 20 MB in large records; its id.
-std::string FillCache(ctl::CacheClient& cache) {
+Digest FillCache(ReferenceCacheClient& cache) {
   constexpr int kRecords = 512, kBatch = 16, kFeatures = 8000;
   const Recipe recipe = cache::FeatureTestRecipe();
-  std::string keys;
-  for (int i = 0; i < kRecords; ++i) {
-    const Digest key = cache::TestKey(i);
-    keys.append(reinterpret_cast<const char*>(key.data()), key.size());
-  }
-  pb::ManifestHeader header;
-  header.set_recipe(CanonicalRecipe(recipe));
-  header.set_keys(kRecords);
-  header.set_owner("soak");
-  header.set_name("soak");
-  const auto manifest = cache.PutManifest(header, keys);
+  NewManifest header{
+      .recipe = CanonicalRecipe(recipe), .keys = {}, .owner = "soak", .name = "soak"};
+  for (int i = 0; i < kRecords; ++i) header.keys.push_back(cache::TestKey(i));
+  const auto manifest = cache.PutManifest(header);
   EXPECT_TRUE(manifest.ok()) << manifest.status();
-  pb::ClaimRequest ask;
-  ask.set_manifest_id(manifest->manifest_id());
-  ask.set_limit(kRecords);
-  ask.set_builder("soak");
-  const auto claim = cache.Claim(ask);
-  EXPECT_TRUE(claim.ok() && claim->ordinals_size() == kRecords) << claim.status();
-  std::vector<pb::PutRecordsRequest> batches;
+  const auto claim =
+      cache.Claim({.manifest_id = manifest->manifest_id, .limit = kRecords, .builder = "soak"});
+  EXPECT_TRUE(claim.ok() && claim->ordinals.size() == kRecords) << claim.status();
+  std::vector<std::string> packed;
   for (int first = 0; first < kRecords; first += kBatch) {
-    pb::PutRecordsRequest request;
-    request.set_manifest_id(manifest->manifest_id());
-    request.set_claim_id(claim->claim_id());
-    request.set_seq(static_cast<uint64_t>(first / kBatch + 1));
+    std::string& batch = packed.emplace_back();
     for (int i = first; i < first + kBatch; ++i) {
       Record record{.sum_logp = -1.0 - i, .tokens = 7, .features = {{}}};
       for (uint32_t f = 0; f < kFeatures; ++f) {
         record.features[0].emplace_back(f, 0.5f + static_cast<float>(f + static_cast<uint32_t>(i)));
       }
-      AppendPacked(Pack(cache::TestKey(i), record), request.mutable_packed());
+      AppendPacked(Pack(cache::TestKey(i), record), &batch);
     }
-    batches.push_back(request);
   }
-  const auto stored = cache.PutRecords(batches);
+  std::vector<PutBatch> batches;
+  for (const std::string& batch : packed) {
+    batches.push_back({.claim_id = claim->claim_id, .packed = batch});
+  }
+  const auto stored = cache.PutRecords(manifest->manifest_id, batches);
   EXPECT_TRUE(stored.ok()) << stored.status();
-  return manifest->manifest_id();
+  return manifest->manifest_id;
 }
 
 TEST(Soak, StoppedReadersOfTheCacheCostLittle) {
@@ -160,15 +151,15 @@ TEST(Soak, StoppedReadersOfTheCacheCostLittle) {
   service.Start("cache");
   ctl::Interrupt never;
   const std::string address = service.GrpcAddress("cache");
-  ctl::CacheClient cache(MakeChannel(address).value(), address, &never);
-  const std::string manifest = FillCache(cache);
+  ReferenceCacheClient cache = ctl::CacheClientOf(MakeChannel(address).value(), address, never);
+  const Digest manifest = FillCache(cache);
   int64_t pulled = 0;
   ASSERT_TRUE(cache
-                  .Pull(manifest, 0,
-                        [&](const pb::PullManifestResponse& frame) {
-                          pulled += static_cast<int64_t>(frame.packed().size());
-                          return absl::OkStatus();
-                        })
+                  .PullManifest({.manifest_id = manifest},
+                                [&](const RecordFrame& frame) {
+                                  pulled += static_cast<int64_t>(frame.packed.size());
+                                  return absl::OkStatus();
+                                })
                   .ok());
   ASSERT_GT(pulled, 15'000'000);
   constexpr int kReaders = 8;
@@ -181,7 +172,7 @@ TEST(Soak, StoppedReadersOfTheCacheCostLittle) {
     const auto stub = pb::ReferenceCache::NewStub(channels.back());
     readers.push_back(std::make_unique<StoppedReader<pb::PullManifestResponse>>([&](auto* context) {
       pb::PullManifestRequest request;
-      request.set_manifest_id(manifest);
+      request.set_manifest_id(ToBytes(manifest));
       return stub->PullManifest(context, request);
     }));
   }

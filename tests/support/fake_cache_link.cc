@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/error_info.h"
+#include "common/reference/recipe.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
 
@@ -65,23 +66,24 @@ double FakeCacheLink::flops() const {
   return flops_;
 }
 
-absl::StatusOr<worker::ManifestCount> FakeCacheLink::PutManifest(
-    const worker::ManifestRequest& request, std::stop_token) {
+absl::StatusOr<ManifestCount> FakeCacheLink::PutManifest(const NewManifest& manifest,
+                                                         std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
-  keys_ = request.keys;
-  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(request.recipe));
-  return worker::ManifestCount{.id = ManifestId(RecipeId(recipe), keys_),
-                               .total = static_cast<int64_t>(keys_.size()),
-                               .missing = Missing(),
-                               .saved_seconds = static_cast<double>(records_.size()),
-                               .saved_flops = 1e9 * static_cast<double>(records_.size())};
+  keys_ = manifest.keys;
+  FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(manifest.recipe));
+  return ManifestCount{.manifest_id = ManifestId(RecipeId(recipe), keys_),
+                       .recipe_id = RecipeId(recipe),
+                       .total = static_cast<int64_t>(keys_.size()),
+                       .missing = Missing(),
+                       .saved = {.seconds = static_cast<double>(records_.size()),
+                                 .flops = 1e9 * static_cast<double>(records_.size())}};
 }
 
-absl::StatusOr<worker::RecordClaim> FakeCacheLink::Claim(const worker::ClaimRequest& request) {
+absl::StatusOr<RecordClaim> FakeCacheLink::Claim(const ClaimRequest& request) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
-  worker::RecordClaim claim;
+  RecordClaim claim;
   claim.lease = lease;
   claim.complete = Missing() == 0;
   if (claim.complete) return claim;
@@ -97,10 +99,10 @@ absl::StatusOr<worker::RecordClaim> FakeCacheLink::Claim(const worker::ClaimRequ
     return claim;
   }
   ++claims_;
-  claim.id = ++last_claim_;
-  live_[claim.id] = now ? now() + lease : absl::InfiniteFuture();
+  claim.claim_id = ++last_claim_;
+  live_[claim.claim_id] = now ? now() + lease : absl::InfiniteFuture();
   for (const int64_t ordinal : claim.ordinals) {
-    holders_[keys_[static_cast<size_t>(ordinal)]] = claim.id;
+    holders_[keys_[static_cast<size_t>(ordinal)]] = claim.claim_id;
   }
   return claim;
 }
@@ -133,8 +135,8 @@ absl::Status FakeCacheLink::ReleaseClaim(uint64_t claim) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<worker::StoredRecords> FakeCacheLink::PutRecords(const worker::RecordUpload& upload,
-                                                                std::stop_token) {
+absl::StatusOr<PutCounts> FakeCacheLink::PutRecords(const worker::RecordUpload& upload,
+                                                    std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   if (lost_claims > 0) {
@@ -143,12 +145,12 @@ absl::StatusOr<worker::StoredRecords> FakeCacheLink::PutRecords(const worker::Re
     holders_.clear();
   }
   Expire();
-  worker::StoredRecords stored;
-  flops_ += upload.flops;
+  PutCounts stored;
+  flops_ += upload.cost.flops;
   for (const PackedRecord& record : upload.records) {
     const auto holder = holders_.find(record.key);
-    if (live_.count(upload.claim) == 0 || holder == holders_.end() ||
-        holder->second != upload.claim) {
+    if (live_.count(upload.claim_id) == 0 || holder == holders_.end() ||
+        holder->second != upload.claim_id) {
       return WithErrorInfo(absl::FailedPreconditionError("no such claim"),
                            {.reason = ErrorReason::kUnknownClaim});
     }
@@ -160,9 +162,9 @@ absl::StatusOr<worker::StoredRecords> FakeCacheLink::PutRecords(const worker::Re
 }
 
 absl::Status FakeCacheLink::WaitManifest(
-    const Digest&, absl::Duration,
-    const std::function<bool(const worker::ManifestProgress&)>& on_change, std::stop_token stop) {
-  worker::ManifestProgress progress;
+    const Digest&, absl::Duration, const std::function<bool(const ManifestProgress&)>& on_change,
+    std::stop_token stop) {
+  ManifestProgress progress;
   {
     absl::MutexLock lock(&mutex_);
     FPO_RETURN_IF_ERROR(Reach());
@@ -179,8 +181,8 @@ absl::Status FakeCacheLink::WaitManifest(
 }
 
 absl::Status FakeCacheLink::PullManifest(
-    const worker::PullRequest& request,
-    const std::function<absl::Status(const worker::RecordFrame&)>& on_frame, std::stop_token) {
+    const PullRequest& request, const std::function<absl::Status(const RecordFrame&)>& on_frame,
+    std::stop_token) {
   absl::MutexLock lock(&mutex_);
   FPO_RETURN_IF_ERROR(Reach());
   pull_cursors_.push_back(request.from_ordinal);
@@ -194,7 +196,7 @@ absl::Status FakeCacheLink::PullManifest(
   SequenceDigest digest;
   const int64_t total = static_cast<int64_t>(wanted.size());
   for (int64_t first = 0; first < total; first += records_per_frame) {
-    worker::RecordFrame frame;
+    RecordFrame frame;
     frame.first_ordinal = wanted[static_cast<size_t>(first)];
     for (int64_t n = first; n < std::min(total, first + records_per_frame); ++n) {
       const int64_t i = wanted[static_cast<size_t>(n)];

@@ -38,18 +38,18 @@ class FakeCacheLink : public worker::CacheLink {
   std::vector<int64_t> pulled() const;  // ordinals that were sent, by all streams
 
   std::string address() const override { return "127.0.0.1:7080"; }
-  absl::StatusOr<worker::ManifestCount> PutManifest(const worker::ManifestRequest& request,
-                                                    std::stop_token stop) override;
-  absl::StatusOr<worker::RecordClaim> Claim(const worker::ClaimRequest& request) override;
+  absl::StatusOr<ManifestCount> PutManifest(const NewManifest& manifest,
+                                            std::stop_token stop) override;
+  absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request) override;
   absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
   absl::Status ReleaseClaim(uint64_t claim) override;
-  absl::StatusOr<worker::StoredRecords> PutRecords(const worker::RecordUpload& upload,
-                                                   std::stop_token stop) override;
+  absl::StatusOr<PutCounts> PutRecords(const worker::RecordUpload& upload,
+                                       std::stop_token stop) override;
   absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
-                            const std::function<bool(const worker::ManifestProgress&)>& on_change,
+                            const std::function<bool(const ManifestProgress&)>& on_change,
                             std::stop_token stop) override;
-  absl::Status PullManifest(const worker::PullRequest& request,
-                            const std::function<absl::Status(const worker::RecordFrame&)>& on_frame,
+  absl::Status PullManifest(const PullRequest& request,
+                            const std::function<absl::Status(const RecordFrame&)>& on_frame,
                             std::stop_token stop) override;
 
  private:

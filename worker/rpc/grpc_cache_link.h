@@ -2,14 +2,17 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/rpc/listen_options.h"
 #include "worker/core/cache_link.h"
 
 namespace fpo::worker {
 
-// CacheLink over gRPC. Small calls and record streams use separate connections. Thread-safe.
+// CacheLink over the client of all programs. Small calls and record streams use separate
+// connections. Thread-safe.
 class GrpcCacheLink final : public CacheLink {
  public:
   struct Options {
@@ -20,27 +23,37 @@ class GrpcCacheLink final : public CacheLink {
 
   // Connects lazily. InvalidArgument: a malformed address or unreadable TLS files.
   static absl::StatusOr<std::unique_ptr<GrpcCacheLink>> Create(const Options& options);
-  ~GrpcCacheLink() override;
 
-  std::string address() const override;
-  absl::StatusOr<ManifestCount> PutManifest(const ManifestRequest& request,
-                                            std::stop_token stop) override;
-  absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request) override;
-  absl::Status RenewClaim(uint64_t claim, int64_t records_done) override;
-  absl::Status ReleaseClaim(uint64_t claim) override;
-  absl::StatusOr<StoredRecords> PutRecords(const RecordUpload& upload,
-                                           std::stop_token stop) override;
-  absl::Status WaitManifest(const Digest& manifest, absl::Duration timeout,
+  std::string address() const override { return address_; }
+  absl::StatusOr<ManifestCount> PutManifest(const NewManifest& manifest,
+                                            std::stop_token stop) override {
+    return calls_.PutManifest(manifest, std::move(stop));
+  }
+  absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request) override {
+    return calls_.Claim(request);
+  }
+  absl::Status RenewClaim(uint64_t claim_id, int64_t records_done) override {
+    return calls_.RenewClaim(claim_id, records_done).status();
+  }
+  absl::Status ReleaseClaim(uint64_t claim_id) override { return calls_.ReleaseClaim(claim_id); }
+  absl::StatusOr<PutCounts> PutRecords(const RecordUpload& upload, std::stop_token stop) override;
+  absl::Status WaitManifest(const Digest& manifest_id, absl::Duration timeout,
                             const std::function<bool(const ManifestProgress&)>& on_change,
-                            std::stop_token stop) override;
+                            std::stop_token stop) override {
+    return calls_.WaitManifest(manifest_id, timeout, on_change, std::move(stop));
+  }
   absl::Status PullManifest(const PullRequest& request,
                             const std::function<absl::Status(const RecordFrame&)>& on_frame,
-                            std::stop_token stop) override;
+                            std::stop_token stop) override {
+    return calls_.PullManifest(request, on_frame, std::move(stop));
+  }
 
  private:
-  struct State;
-  explicit GrpcCacheLink(std::unique_ptr<State> state);
-  const std::unique_ptr<State> state_;
+  GrpcCacheLink(std::string address, ReferenceCacheClient calls)
+      : address_(std::move(address)), calls_(std::move(calls)) {}
+
+  const std::string address_;
+  ReferenceCacheClient calls_;
 };
 
 }  // namespace fpo::worker

@@ -12,6 +12,9 @@
 #include "cache/core/records/cost_ledger.h"
 #include "cache/core/records/manifest_table.h"
 #include "cache/core/store/store.h"
+#include "common/values/manifest.h"
+#include "common/values/record_claim.h"
+#include "common/values/record_transfer.h"
 
 namespace fpo::cache {
 
@@ -34,57 +37,7 @@ struct ReferenceCacheOptions {
 struct ManifestStatus {
   ManifestHeader header;
   int64_t present = 0;
-  int64_t bytes = 0;   // of present records
-  Savings saved = {};  // by those present when it was put
-};
-
-struct NewManifest {
-  std::string recipe;  // canonical
-  std::vector<Digest> keys;
-  std::string owner;
-  std::string name;
-  std::string share = "public";  // who else may read it: public, private, group:NAME
-};
-
-struct ClaimAsk {
-  int64_t limit = 1;
-  std::string builder = {};     // who computes, for people
-  std::string request_id = {};  // the same again gets the same claim while it lives
-};
-
-struct ClaimGrant {
-  uint64_t claim_id = 0;          // 0: nothing was granted
-  std::vector<int64_t> ordinals;  // into the manifest
-  bool complete = false;          // nothing is missing
-  absl::Duration retry_after;     // everything missing is claimed until then
-  absl::Duration lease;
-};
-
-// What computing some records took, as their builder measured it; 0: unknown.
-struct ComputeCost {
-  double seconds = 0;
-  double flops = 0;
-};
-
-// Packed records under one claim.
-struct PutBatch {
-  uint64_t claim_id = 0;
-  absl::string_view packed = {};
-  ComputeCost cost = {};
-};
-
-struct PutCounts {
-  int64_t stored = 0;
-  int64_t present = 0;
-  int64_t conflict = 0;
-};
-
-struct ManifestView {
-  int64_t present = 0;
-  int64_t total = 0;
-  int64_t claimable = 0;  // missing and claimed by nobody
-
-  bool operator==(const ManifestView&) const = default;
+  int64_t bytes = 0;  // of present records
 };
 
 // Since start. Each is its own atomic: together they are no snapshot.
@@ -112,7 +65,7 @@ struct RecipeSummary {
   Digest id{};
   std::string recipe;  // canonical
   int64_t manifests = 0;
-  Savings per_record = {};  // what computing one took on average; 0: not measured
+  ComputeCost per_record = {};  // what computing one took on average; 0: not measured
 };
 
 // What one owner's manifests hold. A record of two owners counts for both.

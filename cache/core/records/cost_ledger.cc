@@ -11,7 +11,7 @@ void CostLedger::Add(const Digest& recipe_id, const RecipeCost& cost) {
   changed_[recipe_id] = sum;
 }
 
-Savings CostLedger::SavedBy(const Digest& recipe_id, int64_t hits) const {
+ComputeCost CostLedger::SavedBy(const Digest& recipe_id, int64_t hits) const {
   const auto it = costs_.find(recipe_id);
   if (it == costs_.end() || it->second.records <= 0) return {};
   const double share = static_cast<double>(hits) / static_cast<double>(it->second.records);

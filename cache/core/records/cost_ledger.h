@@ -6,14 +6,9 @@
 #include <vector>
 
 #include "cache/core/store/stored_values.h"
+#include "common/values/compute_cost.h"
 
 namespace fpo::cache {
-
-// What somebody did not have to compute.
-struct Savings {
-  double seconds = 0;
-  double flops = 0;
-};
 
 // What a record of each recipe costs, as its builders measured it, and from that what a hit saves.
 // Not thread-safe.
@@ -23,7 +18,7 @@ class CostLedger {
 
   void Add(const Digest& recipe_id, const RecipeCost& cost);
   // Nothing for a recipe whose cost nobody has measured.
-  Savings SavedBy(const Digest& recipe_id, int64_t hits) const;
+  ComputeCost SavedBy(const Digest& recipe_id, int64_t hits) const;
   // What changed since the last call, to be stored.
   std::vector<std::pair<Digest, RecipeCost>> TakeChanged();
 

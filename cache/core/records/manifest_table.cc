@@ -8,7 +8,7 @@ void ManifestTable::AddUnknown(const ManifestHeader& header) {
   known_.try_emplace(header.id, Known{.recipe_id = header.recipe_id, .total = header.total});
 }
 
-void ManifestTable::Load(std::unique_ptr<ManifestProgress> progress) {
+void ManifestTable::Load(std::unique_ptr<LoadedManifest> progress) {
   const Digest id = progress->header().id;
   AddUnknown(progress->header());
   Known& known = known_.at(id);
@@ -34,7 +34,7 @@ void ManifestTable::Evict() {
   }
 }
 
-ManifestProgress* ManifestTable::Find(const Digest& id) {
+LoadedManifest* ManifestTable::Find(const Digest& id) {
   const auto it = known_.find(id);
   if (it == known_.end() || !it->second.loaded) return nullptr;
   use_order_.splice(use_order_.begin(), use_order_, it->second.use);

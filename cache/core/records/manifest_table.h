@@ -8,7 +8,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "cache/core/records/manifest_progress.h"
+#include "cache/core/records/loaded_manifest.h"
 
 namespace fpo::cache {
 
@@ -30,9 +30,9 @@ class ManifestTable {
   void AddUnknown(const ManifestHeader& header);
   // Puts it in memory, in place of an older state, and drops the least recently used ones that no
   // longer fit.
-  void Load(std::unique_ptr<ManifestProgress> progress);
+  void Load(std::unique_ptr<LoadedManifest> progress);
   // Null when it is not in memory. Valid until the next Load.
-  ManifestProgress* Find(const Digest& id);
+  LoadedManifest* Find(const Digest& id);
   std::optional<ManifestCounts> CountsOf(const Digest& id) const;
 
   // Determined without loading it.
@@ -61,7 +61,7 @@ class ManifestTable {
     Digest recipe_id{};
     int64_t total = 0;
     std::optional<ManifestCounts> counts = {};  // of a manifest that is not loaded
-    std::unique_ptr<ManifestProgress> loaded = {};
+    std::unique_ptr<LoadedManifest> loaded = {};
     std::list<Digest>::iterator use = {};  // in use_order_ while loaded
     absl::Time accessed = absl::InfinitePast();
   };

@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
   return cache;
 }
 
-absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(const Digest& id) {
+absl::StatusOr<std::unique_ptr<LoadedManifest>> ReferenceCache::LoadManifest(const Digest& id) {
   absl::StatusOr<ManifestHeader> header = store_.GetManifest(id);
   if (absl::IsNotFound(header.status())) return NoManifest(id);
   if (absl::IsDataLoss(header.status())) return DropDamagedManifest(id, header.status());
@@ -100,7 +100,7 @@ absl::StatusOr<std::unique_ptr<ManifestProgress>> ReferenceCache::ReadProgress(c
     FPO_ASSIGN_OR_RETURN(const auto found, store_.Lookup(header->recipe_id, part));
     entries.insert(entries.end(), found.begin(), found.end());
   }
-  return std::make_unique<ManifestProgress>(*std::move(header), *std::move(keys), entries);
+  return std::make_unique<LoadedManifest>(*std::move(header), *std::move(keys), entries);
 }
 
 absl::Status ReferenceCache::DropDamagedManifest(const Digest& id, const absl::Status& error) {
@@ -117,10 +117,10 @@ absl::Status ReferenceCache::DropDamagedManifest(const Digest& id, const absl::S
 absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) {
   {
     absl::MutexLock lock(&mutex_);
-    if (ManifestProgress* progress = manifests_.Find(id)) return visit(*progress);
+    if (LoadedManifest* progress = manifests_.Find(id)) return visit(*progress);
   }
   absl::WriterMutexLock load(&load_mutex_);
-  absl::StatusOr<std::unique_ptr<ManifestProgress>> read = ReadProgress(id);
+  absl::StatusOr<std::unique_ptr<LoadedManifest>> read = LoadManifest(id);
   FPO_RETURN_IF_ERROR(read.status());
   absl::MutexLock lock(&mutex_);
   manifests_.Load(*std::move(read));
@@ -128,13 +128,13 @@ absl::Status ReferenceCache::WithManifest(const Digest& id, const Visit& visit) 
 }
 
 absl::Status ReferenceCache::WithUsedManifest(const Digest& id, const Visit& visit) {
-  return WithManifest(id, [&](ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  return WithManifest(id, [&](LoadedManifest& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     manifests_.Touch(id, clock_.Now());
     return visit(progress);
   });
 }
 
-absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest) {
+absl::StatusOr<ManifestCount> ReferenceCache::PutManifest(NewManifest manifest) {
   FPO_RETURN_IF_ERROR(CheckNewManifest(manifest));
   const absl::StatusOr<Recipe> recipe = ParseRecipe(manifest.recipe);
   if (!recipe.ok()) return BadRequest("recipe", std::string(recipe.status().message()));
@@ -155,15 +155,19 @@ absl::StatusOr<ManifestStatus> ReferenceCache::PutManifest(NewManifest manifest)
     manifests_.AddUnknown(header);
     if (sweeping_) registered_.push_back(header.id);
   }
-  FPO_ASSIGN_OR_RETURN(ManifestStatus status, StatusOf(header));
+  FPO_ASSIGN_OR_RETURN(const ManifestStatus status, StatusOf(header));
+  ManifestCount count{.manifest_id = header.id,
+                      .recipe_id = header.recipe_id,
+                      .total = header.total,
+                      .missing = header.total - status.present};
   counters_.hits += status.present;
-  counters_.misses += header.total - status.present;
-  CountSaved(header.recipe_id, status.present, &status.saved);
+  counters_.misses += count.missing;
+  CountSaved(header.recipe_id, status.present, &count.saved);
   FPO_FAILPOINT("cache.manifest.before_reply");
-  return status;
+  return count;
 }
 
-void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, Savings* saved) {
+void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, ComputeCost* saved) {
   absl::MutexLock lock(&mutex_);
   *saved = costs_.SavedBy(recipe_id, hits);
   counters_.saved_seconds += saved->seconds;
@@ -172,7 +176,7 @@ void ReferenceCache::CountSaved(const Digest& recipe_id, int64_t hits, Savings* 
 
 absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& header) {
   ManifestStatus status{.header = header};
-  FPO_RETURN_IF_ERROR(WithManifest(header.id, [&](const ManifestProgress& progress) {
+  FPO_RETURN_IF_ERROR(WithManifest(header.id, [&](const LoadedManifest& progress) {
     status.present = progress.present();
     status.bytes = progress.bytes();
     return absl::OkStatus();
@@ -180,45 +184,45 @@ absl::StatusOr<ManifestStatus> ReferenceCache::StatusOf(const ManifestHeader& he
   return status;
 }
 
-absl::StatusOr<ClaimGrant> ReferenceCache::Claim(const Digest& manifest_id, const ClaimAsk& ask) {
-  if (ask.limit < 1 || ask.limit > kClaimKeysMax) {
-    return BadRequest("limit", absl::StrCat(ask.limit, "; 1 to ", kClaimKeysMax));
+absl::StatusOr<RecordClaim> ReferenceCache::Claim(const ClaimRequest& request) {
+  if (request.limit < 1 || request.limit > kClaimKeysMax) {
+    return BadRequest("limit", absl::StrCat(request.limit, "; 1 to ", kClaimKeysMax));
   }
   FPO_FAILPOINT("cache.claim.begin");
   FPO_RETURN_IF_ERROR(CheckRoom());
-  ClaimGrant grant;
-  const auto take = [&](const ManifestProgress& progress)
+  RecordClaim claim;
+  const auto take = [&](const LoadedManifest& manifest)
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
     const absl::Time now = clock_.Now();
-    const Digest& recipe_id = progress.header().recipe_id;
+    const Digest& recipe_id = manifest.header().recipe_id;
     claims_.Expire(now);
-    grant.lease = claims_.lease();
-    grant.complete = progress.complete();
-    grant.claim_id = claims_.OfRequest(ask.request_id, manifest_id);
+    claim.lease = claims_.lease();
+    claim.complete = manifest.complete();
+    claim.claim_id = claims_.OfRequest(request.request_id, request.manifest_id);
     std::vector<Digest> keys;
-    for (const int64_t ordinal : progress.missing()) {
-      if (static_cast<int64_t>(keys.size()) == ask.limit) break;
-      const Digest& key = progress.keys()[ordinal];
-      const bool ours = grant.claim_id != 0 ? claims_.Holds(grant.claim_id, recipe_id, key)
+    for (const int64_t ordinal : manifest.missing()) {
+      if (static_cast<int64_t>(keys.size()) == request.limit) break;
+      const Digest& key = manifest.keys()[ordinal];
+      const bool ours = claim.claim_id != 0 ? claims_.Holds(claim.claim_id, recipe_id, key)
                                             : !claims_.IsHeld(recipe_id, key);
       if (!ours) continue;
       keys.push_back(key);
-      grant.ordinals.push_back(ordinal);
+      claim.ordinals.push_back(ordinal);
     }
-    if (grant.claim_id != 0) return absl::OkStatus();  // asked before: the answer was lost
+    if (claim.claim_id != 0) return absl::OkStatus();  // asked before: the answer was lost
     if (keys.empty()) {
       const std::optional<absl::Time> next = claims_.NextExpiry(recipe_id);
-      if (!grant.complete && next) grant.retry_after = *next - now;
+      if (!claim.complete && next) claim.retry_after = *next - now;
       return absl::OkStatus();
     }
-    FPO_ASSIGN_OR_RETURN(grant.claim_id, claims_.Grant(recipe_id, keys, ask.builder, now));
-    claims_.SetPurpose(grant.claim_id, manifest_id, ask.request_id);
+    FPO_ASSIGN_OR_RETURN(claim.claim_id, claims_.Grant(recipe_id, keys, request.builder, now));
+    claims_.SetPurpose(claim.claim_id, request.manifest_id, request.request_id);
     ++version_;
     return absl::OkStatus();
   };
-  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, take));
+  FPO_RETURN_IF_ERROR(WithUsedManifest(request.manifest_id, take));
   FPO_FAILPOINT("cache.claim.granted");
-  return grant;
+  return claim;
 }
 
 absl::Status ReferenceCache::CheckRoom() const {
@@ -249,7 +253,7 @@ absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::RecordsNotHeld(
     const Digest& manifest_id, uint64_t claim_id, absl::Span<const PackedRecord> records,
     ManifestHeader* header) {
   std::vector<PackedRecord> not_held;
-  const auto check = [&](const ManifestProgress& progress)
+  const auto check = [&](const LoadedManifest& progress)
                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
     *header = progress.header();
     claims_.Expire(clock_.Now());
@@ -342,19 +346,19 @@ PutCounts ReferenceCache::Account(const Digest& recipe_id, absl::Span<const Pack
   return counts;
 }
 
-absl::StatusOr<ManifestView> ReferenceCache::View(const Digest& manifest_id) {
-  ManifestView view;
-  const auto count = [&](const ManifestProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    view.present = progress.present();
-    view.total = progress.total();
-    view.claimable = view.total - view.present;
-    claims_.ForEachHeldKey(progress.header().recipe_id, [&](const Digest& key) {
-      if (progress.IsMissing(key)) --view.claimable;
+absl::StatusOr<ManifestProgress> ReferenceCache::Progress(const Digest& manifest_id) {
+  ManifestProgress progress;
+  const auto count = [&](const LoadedManifest& manifest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    progress.present = manifest.present();
+    progress.total = manifest.total();
+    progress.claimable = progress.total - progress.present;
+    claims_.ForEachHeldKey(manifest.header().recipe_id, [&](const Digest& key) {
+      if (manifest.IsMissing(key)) --progress.claimable;
     });
     return absl::OkStatus();
   };
   FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, count));
-  return view;
+  return progress;
 }
 
 }  // namespace fpo::cache

@@ -29,7 +29,7 @@ class ReferenceCache {
                                                               ReferenceCacheOptions options = {});
 
   // Idempotent. InvalidArgument: malformed recipe; no, too many, equal keys.
-  absl::StatusOr<ManifestStatus> PutManifest(NewManifest manifest);
+  absl::StatusOr<ManifestCount> PutManifest(NewManifest manifest);
   absl::StatusOr<ManifestStatus> GetManifest(const Digest& id);
   absl::StatusOr<std::vector<ManifestStatus>> ListManifests();
   // NotFound; PermissionDenied as manifest_access.h says.
@@ -41,7 +41,7 @@ class ReferenceCache {
   absl::StatusOr<std::vector<int32_t>> FindMissing(const Digest& recipe_id,
                                                    absl::Span<const Digest> keys) const;
 
-  absl::StatusOr<ClaimGrant> Claim(const Digest& manifest_id, const ClaimAsk& ask);
+  absl::StatusOr<RecordClaim> Claim(const ClaimRequest& request);
   absl::Status RenewClaim(uint64_t claim_id, int64_t records_done);
   absl::Status ReleaseClaim(uint64_t claim_id);
   absl::Duration lease() const { return options_.claims.lease; }
@@ -60,8 +60,8 @@ class ReferenceCache {
   absl::StatusOr<std::vector<int64_t>> MissingOrdinals(const Digest& manifest_id);
   absl::Status StoreFetched(const Digest& manifest_id, absl::string_view packed);
 
-  absl::StatusOr<ManifestView> View(const Digest& manifest_id);
-  // Grows with every change that a View can show.
+  absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
+  // Grows with every change that a Progress can show.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
   // FailedPrecondition (MANIFEST_INCOMPLETE) unless every record exists; marks it used.
   absl::StatusOr<ManifestHeader> BeginPull(const Digest& manifest_id);
@@ -103,14 +103,14 @@ class ReferenceCache {
 
  private:
   friend class GarbageCollector;
-  using Visit = std::function<absl::Status(ManifestProgress&)>;
+  using Visit = std::function<absl::Status(LoadedManifest&)>;
   using Records = absl::Span<const PackedRecord>;
 
   ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options);
   // Runs `visit` on the manifest in memory, under mutex_, after loading it if need be.
   absl::Status WithManifest(const Digest& id, const Visit& visit);
   absl::Status WithUsedManifest(const Digest& id, const Visit& visit);
-  absl::StatusOr<std::unique_ptr<ManifestProgress>> ReadProgress(const Digest& id);
+  absl::StatusOr<std::unique_ptr<LoadedManifest>> LoadManifest(const Digest& id);
   // Returns NoManifest, so that it is put again.
   absl::Status DropDamagedManifest(const Digest& id, const absl::Status& error);
   absl::StatusOr<ManifestStatus> StatusOf(const ManifestHeader& header);
@@ -120,7 +120,7 @@ class ReferenceCache {
                                                            Records records, ManifestHeader* header);
   absl::Status CheckIdentical(const Digest& recipe_id, uint64_t claim_id, Records records);
   PutCounts Account(const Digest& recipe_id, Records records, const PutResult& result);
-  void CountSaved(const Digest& recipe_id, int64_t hits, Savings* saved);
+  void CountSaved(const Digest& recipe_id, int64_t hits, ComputeCost* saved);
   // With every check; what is damaged is absent in all manifests when it returns.
   absl::StatusOr<RecordBatch> ReadChecked(const Digest& recipe_id, absl::Span<const Digest> keys);
   absl::StatusOr<std::vector<PackedRecord>> ReadAll(const ManifestHeader& manifest,

@@ -13,7 +13,7 @@ namespace fpo::cache {
 
 absl::StatusOr<ManifestHeader> ReferenceCache::BeginPull(const Digest& manifest_id) {
   ManifestHeader header;
-  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, [&](const ManifestProgress& progress) {
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, [&](const LoadedManifest& progress) {
     header = progress.header();
     if (progress.complete()) return absl::OkStatus();
     return Incomplete(manifest_id, progress.total() - progress.present(), progress.total());
@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::ReadOrdinals(
     const ManifestHeader& manifest, absl::Span<const int64_t> ordinals) {
   std::vector<Digest> keys;
   FPO_RETURN_IF_ERROR(
-      WithUsedManifest(manifest.id, [&](const ManifestProgress& progress) -> absl::Status {
+      WithUsedManifest(manifest.id, [&](const LoadedManifest& progress) -> absl::Status {
         for (const int64_t ordinal : ordinals) {
           if (ordinal < 0 || ordinal >= progress.total()) {
             return absl::OutOfRangeError(
@@ -74,7 +74,7 @@ absl::StatusOr<std::vector<std::optional<PackedRecord>>> ReferenceCache::GetReco
   }
   Digest recipe_id{};
   FPO_RETURN_IF_ERROR(
-      WithUsedManifest(manifest_id, [&](const ManifestProgress& progress) -> absl::Status {
+      WithUsedManifest(manifest_id, [&](const LoadedManifest& progress) -> absl::Status {
         recipe_id = progress.header().recipe_id;
         for (const Digest& key : keys) {
           if (!progress.OrdinalOf(key)) return ForeignKey(key, manifest_id);

@@ -17,7 +17,7 @@ constexpr int64_t kCheckRecords = 256;  // read at once
 
 absl::StatusOr<std::vector<int64_t>> ReferenceCache::MissingOrdinals(const Digest& manifest_id) {
   std::vector<int64_t> missing;
-  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, [&](const ManifestProgress& progress) {
+  FPO_RETURN_IF_ERROR(WithUsedManifest(manifest_id, [&](const LoadedManifest& progress) {
     missing.assign(progress.missing().begin(), progress.missing().end());
     return absl::OkStatus();
   }));
@@ -39,7 +39,7 @@ absl::Status ReferenceCache::StoreFetched(const Digest& manifest_id, absl::strin
 
 absl::StatusOr<absl::Time> ReferenceCache::Retain(const Digest& manifest_id) {
   FPO_RETURN_IF_ERROR(
-      WithUsedManifest(manifest_id, [](const ManifestProgress&) { return absl::OkStatus(); }));
+      WithUsedManifest(manifest_id, [](const LoadedManifest&) { return absl::OkStatus(); }));
   const absl::Time until = clock_.Now() + options_.keep.retain;
   absl::ReaderMutexLock put(&load_mutex_);
   FPO_RETURN_IF_ERROR(store_.ChangeManifest(manifest_id, {.retained_until = until}));
@@ -86,7 +86,7 @@ absl::StatusOr<CheckReport> ReferenceCache::CheckManifest(const Digest& manifest
   CheckReport report;
   Digest recipe_id{};
   std::vector<Digest> keys;
-  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, [&](const ManifestProgress& progress) {
+  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, [&](const LoadedManifest& progress) {
     recipe_id = progress.header().recipe_id;
     for (int64_t i = from; i < std::min(from + count, progress.total()); ++i) {
       keys.push_back(progress.keys()[static_cast<size_t>(i)]);
@@ -105,7 +105,7 @@ absl::StatusOr<CheckReport> ReferenceCache::CheckManifest(const Digest& manifest
 
 absl::StatusOr<std::vector<Digest>> ReferenceCache::KeysOf(const Digest& manifest_id) {
   std::vector<Digest> keys;
-  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, [&](const ManifestProgress& progress) {
+  FPO_RETURN_IF_ERROR(WithManifest(manifest_id, [&](const LoadedManifest& progress) {
     keys = progress.keys();
     return absl::OkStatus();
   }));
@@ -116,7 +116,7 @@ absl::Status ReferenceCache::Quarantine(const Digest& manifest_id, absl::Span<co
                                         const std::string& reason) {
   Digest recipe_id{};
   FPO_RETURN_IF_ERROR(
-      WithManifest(manifest_id, [&](const ManifestProgress& progress) -> absl::Status {
+      WithManifest(manifest_id, [&](const LoadedManifest& progress) -> absl::Status {
         recipe_id = progress.header().recipe_id;
         for (const Digest& key : keys) {
           if (!progress.OrdinalOf(key)) return ForeignKey(key, manifest_id);
@@ -217,7 +217,7 @@ void ReferenceCache::CountUnknownManifest() {
   }
   if (!id) return;
   absl::WriterMutexLock load(&load_mutex_);
-  const absl::StatusOr<std::unique_ptr<ManifestProgress>> progress = ReadProgress(*id);
+  const absl::StatusOr<std::unique_ptr<LoadedManifest>> progress = LoadManifest(*id);
   if (!progress.ok()) return;
   absl::MutexLock lock(&mutex_);
   manifests_.SetCounts(*id, {(*progress)->present(), (*progress)->bytes()});

@@ -2,14 +2,15 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
+#include "common/hash.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
 
@@ -26,7 +27,7 @@ absl::Status NoSuchManifest(const std::string& prefix, absl::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& given) {
+absl::StatusOr<Digest> FindManifest(ReferenceCacheClient& cache, const std::string& given) {
   const std::string prefix = absl::AsciiStrToLower(given);
   FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse list, cache.ListManifests());
   std::string found;
@@ -37,12 +38,12 @@ absl::StatusOr<std::string> FindManifest(CacheClient& cache, const std::string& 
     found = manifest.manifest_id();
   }
   if (found.empty()) return NoSuchManifest(prefix, "no manifest's id");
-  return found;
+  return DigestFromBytes(found);
 }
 
 namespace {
 
-absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
+absl::StatusOr<ExitCode> ShowStats(Session& session, ReferenceCacheClient& cache) {
   FPO_ASSIGN_OR_RETURN(const pb::StatsResponse stats, cache.Stats());
   session.out << (session.settings().json ? WireJson(stats) + "\n"
                                           : RenderCacheStats(stats, session.style()) +
@@ -51,7 +52,7 @@ absl::StatusOr<ExitCode> ShowStats(Session& session, CacheClient& cache) {
 }
 
 absl::StatusOr<ExitCode> RunCacheList(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListManifestsResponse answer, cache.ListManifests());
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";
@@ -70,7 +71,7 @@ absl::StatusOr<ExitCode> RunCacheList(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCacheRecipes(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::ListRecipesResponse answer, cache.ListRecipes());
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";
@@ -87,10 +88,10 @@ absl::StatusOr<ExitCode> RunCacheRecipes(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCacheInfo(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   const std::string prefix = session.invocation.Get("MANIFEST");
   if (prefix.empty()) return ShowStats(session, cache);
-  FPO_ASSIGN_OR_RETURN(const std::string manifest_id, FindManifest(cache, prefix));
+  FPO_ASSIGN_OR_RETURN(const Digest manifest_id, FindManifest(cache, prefix));
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";

@@ -4,6 +4,7 @@
 #include <deque>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
 #include "common/files/posix_status.h"
 #include "common/reference/record_file.h"
@@ -22,7 +24,6 @@
 #include "ctl/command_line/hint.h"
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
@@ -32,9 +33,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr int kClaimRecords = 1024;
-constexpr size_t kBatchBytes = 1 << 20;
-constexpr size_t kBatchesTogether = 20;
+constexpr int32_t kClaimRecords = 1024;
+constexpr size_t kFramesTogether = 20;
 constexpr size_t kUploadsTogether = 2;
 constexpr int kBrokenStreamsMax = 5;
 
@@ -44,12 +44,12 @@ struct Exported {
   std::vector<Digest> keys;
   int64_t bytes = 0;
 
-  absl::Status Take(const pb::PullManifestResponse& frame) {
-    if (frame.first_ordinal() != static_cast<int64_t>(keys.size())) {
-      return absl::DataLossError(absl::StrCat("the cache sent ordinal ", frame.first_ordinal(),
+  absl::Status Take(const RecordFrame& frame) {
+    if (frame.first_ordinal != static_cast<int64_t>(keys.size())) {
+      return absl::DataLossError(absl::StrCat("the cache sent ordinal ", frame.first_ordinal,
                                               " where ", keys.size(), " was due"));
     }
-    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed()));
+    FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed));
     for (const PackedRecord& record : records) {
       FPO_RETURN_IF_ERROR(writer->Add(record));
       keys.push_back(record.key);
@@ -59,14 +59,14 @@ struct Exported {
   }
 };
 
-absl::Status PullAll(Session& session, CacheClient& cache, const pb::Manifest& manifest,
+absl::Status PullAll(Session& session, ReferenceCacheClient& cache, const Digest& manifest_id,
                      Exported* exported) {
   Backoff backoff({.first = absl::Milliseconds(200), .most = absl::Seconds(5)});
   for (int broken = 0;;) {
     const size_t before = exported->keys.size();
-    const absl::Status status =
-        cache.Pull(manifest.manifest_id(), static_cast<int64_t>(before),
-                   [&](const pb::PullManifestResponse& frame) { return exported->Take(frame); });
+    const absl::Status status = cache.PullManifest(
+        {.manifest_id = manifest_id, .from_ordinal = static_cast<int64_t>(before)},
+        [&](const RecordFrame& frame) { return exported->Take(frame); });
     if (status.ok()) return status;
     broken = exported->keys.size() > before ? 1 : broken + 1;
     const bool may_resume = absl::IsUnavailable(status) || absl::IsDataLoss(status);
@@ -85,96 +85,97 @@ absl::Status CheckExported(const pb::Manifest& manifest, const Exported& exporte
                                           absl::BytesToHexString(manifest.manifest_id())));
 }
 
-// Packs records under a claim into batches that fit a message, behind those that are there.
-absl::Status PackClaim(const RecordFile& file, const std::string& manifest_id,
-                       const pb::ClaimResponse& claim,
-                       std::vector<pb::PutRecordsRequest>* batches) {
-  bool first = true;
-  for (const int64_t ordinal : claim.ordinals()) {
-    FPO_ASSIGN_OR_RETURN(const PackedRecord record, file.At(ordinal));
-    if (first || batches->back().packed().size() + record.bytes.size() + 68 > kBatchBytes) {
-      pb::PutRecordsRequest& batch = batches->emplace_back();
-      batch.set_seq(batches->size());
-      batch.set_manifest_id(manifest_id);
-      batch.set_claim_id(claim.claim_id());
-      first = false;
-    }
-    AppendPacked(record, batches->back().mutable_packed());
-  }
-  return absl::OkStatus();
-}
+// Frames of packed records under their claims, for one stream.
+struct Upload {
+  std::vector<PackedFrame> frames;
+  std::vector<uint64_t> claims;  // of each frame
 
-struct Imported {
-  int64_t stored = 0;
-  int64_t conflict = 0;
+  // A claim begins a frame of its own.
+  absl::Status Add(const RecordFile& file, const RecordClaim& claim) {
+    std::vector<PackedFrame> packed;
+    for (const int64_t ordinal : claim.ordinals) {
+      FPO_ASSIGN_OR_RETURN(const PackedRecord record, file.At(ordinal));
+      AddToFrames(record, &packed);
+    }
+    claims.insert(claims.end(), packed.size(), claim.claim_id);
+    std::move(packed.begin(), packed.end(), std::back_inserter(frames));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<PutCounts> Send(ReferenceCacheClient& cache, const Digest& manifest_id) const {
+    std::vector<PutBatch> batches;
+    for (size_t i = 0; i < frames.size(); ++i) {
+      batches.push_back({.claim_id = claims[i], .packed = frames[i].packed});
+    }
+    return cache.PutRecords(manifest_id, batches);
+  }
 };
 
-// Streams of batches on their way: while the cache makes one durable it receives the next. What
-// still runs is waited for in the end, also after an error.
+// Streams on their way: while the cache makes one durable it receives the next. What still runs is
+// waited for in the end, also after an error.
 class Uploads {
  public:
-  explicit Uploads(CacheClient* cache) : cache_(cache) {}
+  Uploads(ReferenceCacheClient* cache, const Digest& manifest_id)
+      : cache_(cache), manifest_id_(manifest_id) {}
 
   bool empty() const { return running_.empty(); }
   bool full() const { return running_.size() >= kUploadsTogether; }
 
-  void Start(std::vector<pb::PutRecordsRequest> batches) {
-    running_.push_back(std::async(
-        std::launch::async,
-        [cache = cache_, batches = std::move(batches)] { return cache->PutRecords(batches); }));
+  void Start(Upload upload) {
+    running_.push_back(std::async(std::launch::async, [this, upload = std::move(upload)] {
+      return upload.Send(*cache_, manifest_id_);
+    }));
   }
 
   // Waits for the oldest.
-  absl::Status Finish(Imported* imported) {
-    absl::StatusOr<pb::PutRecordsResponse> put = running_.front().get();
+  absl::Status Finish(PutCounts* imported) {
+    const absl::StatusOr<PutCounts> put = running_.front().get();
     running_.pop_front();
     FPO_RETURN_IF_ERROR(put.status());
-    imported->stored += put->stored();
-    imported->conflict += put->conflict();
+    *imported += *put;
     return absl::OkStatus();
   }
 
  private:
-  CacheClient* const cache_;
-  std::deque<std::future<absl::StatusOr<pb::PutRecordsResponse>>> running_;
+  ReferenceCacheClient* const cache_;
+  const Digest manifest_id_;
+  std::deque<std::future<absl::StatusOr<PutCounts>>> running_;
 };
 
 // Several claims go in one stream: the cache takes much at once in faster than little by little.
-absl::StatusOr<Imported> SendMissing(Session& session, CacheClient& cache, const RecordFile& file,
-                                     const std::string& manifest_id) {
-  Imported imported;
-  Uploads uploads(&cache);
-  std::vector<pb::PutRecordsRequest> batches;
+absl::StatusOr<PutCounts> SendMissing(Session& session, ReferenceCacheClient& cache,
+                                      const RecordFile& file, const Digest& manifest_id) {
+  PutCounts imported;
+  Uploads uploads(&cache, manifest_id);
+  Upload next;
   for (;;) {
-    pb::ClaimRequest request;
-    request.set_manifest_id(manifest_id);
-    request.set_limit(kClaimRecords);
-    request.set_builder("fpoctl cache import");
-    request.set_request_id(NewRequestId());
-    FPO_ASSIGN_OR_RETURN(const pb::ClaimResponse claim, cache.Claim(request));
-    FPO_RETURN_IF_ERROR(PackClaim(file, manifest_id, claim, &batches));
-    if (claim.claim_id() != 0 && batches.size() < kBatchesTogether) continue;
-    if (!batches.empty()) {
+    FPO_ASSIGN_OR_RETURN(const RecordClaim claim, cache.Claim({.manifest_id = manifest_id,
+                                                               .limit = kClaimRecords,
+                                                               .builder = "fpoctl cache import",
+                                                               .request_id = NewRequestId()}));
+    FPO_RETURN_IF_ERROR(next.Add(file, claim));
+    if (claim.claim_id != 0 && next.frames.size() < kFramesTogether) continue;
+    if (!next.frames.empty()) {
       if (uploads.full()) FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
-      uploads.Start(std::exchange(batches, {}));
+      uploads.Start(std::exchange(next, {}));
     } else if (!uploads.empty()) {  // the claims that are left may be ours
       FPO_RETURN_IF_ERROR(uploads.Finish(&imported));
-    } else if (claim.complete()) {
+    } else if (claim.complete) {
       return imported;
-    } else if (claim.claim_id() == 0) {  // jobs compute the rest just now
-      const absl::Duration pause = absl::Milliseconds(std::clamp(claim.retry_after_ms(), 50, 1000));
+    } else if (claim.claim_id == 0) {  // jobs compute the rest just now
+      const absl::Duration pause =
+          std::clamp(claim.retry_after, absl::Milliseconds(50), absl::Seconds(1));
       if (session.interrupt.WaitFor(pause)) return InterruptedError();
     }
   }
 }
 
-absl::Status PrintManifest(Session& session, CacheClient& cache, const std::string& manifest_id,
+absl::Status PrintManifest(Session& session, ReferenceCacheClient& cache, const Digest& manifest_id,
                            const std::string& text) {
   if (session.settings().json) {
     FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
     session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
-    session.out << absl::BytesToHexString(manifest_id) << "\n";
+    session.out << ToHex(manifest_id) << "\n";
   } else {
     session.out << text << "\n";
   }
@@ -200,15 +201,15 @@ absl::Status CheckTarget(const Session& session, const std::string& path) {
 absl::StatusOr<ExitCode> RunCacheExport(Session& session) {
   const std::string path = session.invocation.Get("FILE");
   FPO_RETURN_IF_ERROR(CheckTarget(session, path));
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  FPO_ASSIGN_OR_RETURN(const std::string manifest_id,
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const Digest manifest_id,
                        FindManifest(cache, session.invocation.Get("MANIFEST")));
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
   const pb::Manifest& manifest = answer.manifest();
   FPO_ASSIGN_OR_RETURN(const Recipe recipe, ParseRecipe(manifest.recipe()));
   Exported exported;
   FPO_ASSIGN_OR_RETURN(exported.writer, RecordFileWriter::Create(path, recipe));
-  FPO_RETURN_IF_ERROR(PullAll(session, cache, manifest, &exported));
+  FPO_RETURN_IF_ERROR(PullAll(session, cache, manifest_id, &exported));
   FPO_RETURN_IF_ERROR(CheckExported(manifest, exported));
   FPO_RETURN_IF_ERROR(exported.writer->Finish());
   FPO_RETURN_IF_ERROR(PrintManifest(
@@ -224,29 +225,28 @@ absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
   if (file->size() == 0) {
     return absl::InvalidArgumentError(absl::StrCat("the record file ", path, " has no records"));
   }
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  pb::ManifestHeader header;
-  header.set_recipe(CanonicalRecipe(file->recipe()));
-  header.set_keys(file->size());
-  header.set_owner(session.environment.user);
-  header.set_name(session.invocation.Has("name") ? session.invocation.Get("name")
-                                                 : std::filesystem::path(path).stem().string());
-  std::string keys;
-  for (int64_t i = 0; i < file->size(); ++i) keys += ToBytes(file->KeyAt(i));
-  FPO_ASSIGN_OR_RETURN(const pb::PutManifestResponse put, cache.PutManifest(header, keys));
-  FPO_ASSIGN_OR_RETURN(const Imported imported,
-                       SendMissing(session, cache, *file, put.manifest_id()));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
+  NewManifest manifest{.recipe = CanonicalRecipe(file->recipe()),
+                       .keys = {},
+                       .owner = session.environment.user,
+                       .name = session.invocation.Has("name")
+                                   ? session.invocation.Get("name")
+                                   : std::filesystem::path(path).stem().string()};
+  for (int64_t i = 0; i < file->size(); ++i) manifest.keys.push_back(file->KeyAt(i));
+  FPO_ASSIGN_OR_RETURN(const ManifestCount put, cache.PutManifest(manifest));
+  FPO_ASSIGN_OR_RETURN(const PutCounts imported,
+                       SendMissing(session, cache, *file, put.manifest_id));
   std::string text =
       absl::StrCat("imported ", HumanCount(imported.stored), " of ", HumanCount(file->size()),
-                   " records into manifest ", absl::BytesToHexString(put.manifest_id()));
-  if (put.total() > put.missing()) {
-    absl::StrAppend(&text, "; ", HumanCount(put.total() - put.missing()), " were there");
+                   " records into manifest ", ToHex(put.manifest_id));
+  if (put.present() > 0) {
+    absl::StrAppend(&text, "; ", HumanCount(put.present()), " were there");
   }
   if (imported.conflict > 0) {
     absl::StrAppend(&text, "; ", HumanCount(imported.conflict),
                     " were there with other bytes, which stay");
   }
-  FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id(), text));
+  FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id, text));
   return ExitCode::kOk;
 }
 

@@ -1,6 +1,10 @@
 // fpoctl cache pin, unpin, verify, quarantine, gc, backup.
+#include <optional>
+#include <vector>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
@@ -9,7 +13,6 @@
 #include "ctl/commands/cache/cache_manifest.h"
 #include "ctl/commands/cache/cache_render.h"
 #include "ctl/commands/commands.h"
-#include "ctl/rpc/cache_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/human.h"
 
@@ -19,10 +22,10 @@ namespace {
 namespace pb = fpo::v1;
 
 // The state of a manifest after a command changed it.
-absl::StatusOr<ExitCode> ShowManifest(Session& session, CacheClient& cache,
-                                      const std::string& manifest_id) {
+absl::StatusOr<ExitCode> ShowManifest(Session& session, ReferenceCacheClient& cache,
+                                      const Digest& manifest_id) {
   FPO_ASSIGN_OR_RETURN(const pb::GetManifestResponse answer, cache.GetManifest(manifest_id));
-  const std::string hex = absl::BytesToHexString(manifest_id);
+  const std::string hex = ToHex(manifest_id);
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";
   } else if (session.settings().quiet) {
@@ -35,7 +38,7 @@ absl::StatusOr<ExitCode> ShowManifest(Session& session, CacheClient& cache,
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> ListQuarantined(Session& session, CacheClient& cache) {
+absl::StatusOr<ExitCode> ListQuarantined(Session& session, ReferenceCacheClient& cache) {
   FPO_ASSIGN_OR_RETURN(const pb::ListQuarantinedResponse list, cache.ListQuarantined());
   if (session.settings().json) {
     session.out << WireJson(list) << "\n";
@@ -50,28 +53,28 @@ absl::StatusOr<ExitCode> ListQuarantined(Session& session, CacheClient& cache) {
 }
 
 absl::StatusOr<ExitCode> RunCachePin(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  pb::PinRequest request;
-  FPO_ASSIGN_OR_RETURN(*request.mutable_manifest_id(),
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const Digest manifest_id,
                        FindManifest(cache, session.invocation.Get("MANIFEST")));
+  std::optional<absl::Time> until;
   if (const auto duration = session.invocation.GetDuration("for")) {
-    request.mutable_until()->set_seconds(absl::ToUnixSeconds(absl::Now() + *duration));
+    until = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now() + *duration));
   }
-  FPO_RETURN_IF_ERROR(cache.Pin(request));
-  return ShowManifest(session, cache, request.manifest_id());
+  FPO_RETURN_IF_ERROR(cache.Pin(manifest_id, until));
+  return ShowManifest(session, cache, manifest_id);
 }
 
 absl::StatusOr<ExitCode> RunCacheUnpin(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  FPO_ASSIGN_OR_RETURN(const std::string manifest_id,
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(const Digest manifest_id,
                        FindManifest(cache, session.invocation.Get("MANIFEST")));
   FPO_RETURN_IF_ERROR(cache.Unpin(manifest_id));
   return ShowManifest(session, cache, manifest_id);
 }
 
 absl::StatusOr<ExitCode> RunCacheVerify(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
-  std::string manifest_id;
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
+  std::optional<Digest> manifest_id;
   if (session.invocation.Has("MANIFEST")) {
     FPO_ASSIGN_OR_RETURN(manifest_id, FindManifest(cache, session.invocation.Get("MANIFEST")));
   }
@@ -92,17 +95,17 @@ absl::StatusOr<ExitCode> RunCacheVerify(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCacheQuarantine(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   if (!session.invocation.Has("MANIFEST")) return ListQuarantined(session, cache);
-  pb::QuarantineRequest request;
+  std::vector<Digest> keys;
   for (const std::string& key : session.invocation.GetAll("KEY")) {
     FPO_ASSIGN_OR_RETURN(const Digest digest, DigestFromHex(key));
-    request.mutable_keys()->append(ToBytes(digest));
+    keys.push_back(digest);
   }
-  FPO_ASSIGN_OR_RETURN(*request.mutable_manifest_id(),
+  FPO_ASSIGN_OR_RETURN(const Digest manifest_id,
                        FindManifest(cache, session.invocation.Get("MANIFEST")));
-  request.set_reason(session.invocation.Get("reason"));
-  FPO_ASSIGN_OR_RETURN(const pb::QuarantineResponse answer, cache.Quarantine(request));
+  FPO_ASSIGN_OR_RETURN(const pb::QuarantineResponse answer,
+                       cache.Quarantine(manifest_id, keys, session.invocation.Get("reason")));
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";
   } else if (!session.settings().quiet) {
@@ -113,7 +116,7 @@ absl::StatusOr<ExitCode> RunCacheQuarantine(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCacheGc(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::GcResponse report, cache.Gc(session.invocation.Has("dry-run")));
   if (session.settings().json) {
     session.out << WireJson(report) << "\n";
@@ -130,7 +133,7 @@ absl::StatusOr<ExitCode> RunCacheGc(Session& session) {
 }
 
 absl::StatusOr<ExitCode> RunCacheBackup(Session& session) {
-  FPO_ASSIGN_OR_RETURN(CacheClient cache, ConnectCache(session));
+  FPO_ASSIGN_OR_RETURN(ReferenceCacheClient cache, ConnectCache(session));
   FPO_ASSIGN_OR_RETURN(const pb::BackupResponse answer, cache.Backup());
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n";

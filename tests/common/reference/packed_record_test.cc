@@ -44,5 +44,26 @@ TEST(SequenceDigest, FeelsEveryRecordAndTheirOrder) {
   EXPECT_EQ(digest({}), Sha256Of(""));
 }
 
+TEST(PackedFrames, HoldAMegabyteEach) {
+  std::vector<PackedFrame> frames;
+  PackedRecord record{.key = Sha256Of("k"), .sha256 = {}, .bytes = std::string(300'000, 'x')};
+  for (int i = 0; i < 4; ++i) AddToFrames(record, &frames);
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0].records, 3);
+  EXPECT_EQ(frames[1].records, 1);
+  EXPECT_LE(frames[0].packed.size(), kFrameBytesMax);
+  record.bytes = std::string(kFrameBytesMax, 'x');
+  AddToFrames(record, &frames);
+  EXPECT_EQ(frames.size(), 3u) << "a large one has a frame to itself";
+  // The record that fills the frame to its last byte still belongs to it.
+  frames.clear();
+  record.bytes = "x";
+  AddToFrames(record, &frames);
+  record.bytes = std::string(kFrameBytesMax - 2 * 68 - 1, 'x');
+  AddToFrames(record, &frames);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].packed.size(), kFrameBytesMax);
+}
+
 }  // namespace
 }  // namespace fpo

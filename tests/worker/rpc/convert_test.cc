@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/error_info.h"
+#include "common/hash.h"
 #include "gtest/gtest.h"
 #include "tests/support/message_fields.h"
 
@@ -11,7 +12,6 @@ namespace fpo::worker {
 namespace {
 
 namespace pb = fpo::v1;
-using ::fpo::testing::FillFields;
 using ::fpo::testing::Unset;
 
 TEST(ConvertTest, WhatIsSentHasItsPlaceInTheMessage) {
@@ -34,39 +34,6 @@ TEST(ConvertTest, ArtifactFramesAndErrorsFillEveryField) {
       WithErrorInfo(absl::NotFoundError("gone"),
                     {.reason = ErrorReason::kArtifactGone, .field = "", .hint = "H", .ids = {}}));
   EXPECT_EQ(Unset(error.error()), std::vector<std::string>{});
-}
-
-TEST(ConvertTest, EveryFieldOfTheCachesAnswersArrives) {
-  int next = 0;
-  pb::ClaimResponse claim;
-  FillFields(&claim, &next);
-  const RecordClaim got = FromProto(claim);
-  EXPECT_EQ(got.id, claim.claim_id());
-  EXPECT_EQ(got.ordinals, std::vector<int64_t>{claim.ordinals(0)});
-  EXPECT_TRUE(got.complete);
-  EXPECT_EQ(got.retry_after, absl::Milliseconds(claim.retry_after_ms()));
-  EXPECT_EQ(got.lease, absl::Milliseconds(claim.lease_ms()));
-
-  pb::WaitManifestResponse wait;
-  FillFields(&wait, &next);
-  EXPECT_EQ(FromProto(wait).present, wait.present());
-  EXPECT_EQ(FromProto(wait).total, wait.total());
-  EXPECT_EQ(FromProto(wait).claimable, wait.claimable());
-
-  pb::PullManifestResponse pull;
-  FillFields(&pull, &next);
-  EXPECT_EQ(FromProto(pull).status().code(), absl::StatusCode::kDataLoss) << "no digest";
-  pull.set_sha256_of_digests(std::string(32, 'd'));
-  EXPECT_EQ(FromProto(pull)->count, pull.count());
-  EXPECT_EQ(FromProto(pull)->packed, pull.packed());
-  EXPECT_EQ(ToBytes(*FromProto(pull)->sha256_of_digests), std::string(32, 'd'));
-
-  pb::PutManifestResponse put;
-  FillFields(&put, &next);
-  EXPECT_EQ(FromProto(put).status().code(), absl::StatusCode::kDataLoss);
-  put.set_manifest_id(std::string(32, 'm'));
-  EXPECT_EQ(FromProto(put)->total, put.total());
-  EXPECT_EQ(FromProto(put)->missing, put.missing());
 }
 
 }  // namespace

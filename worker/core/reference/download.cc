@@ -42,7 +42,7 @@ absl::Status Download::TakeLocal() {
 
 PullRequest Download::StartStream() {
   stream_digest_ = SequenceDigest();
-  PullRequest request{.manifest = list_.manifest, .from_ordinal = cursor_};
+  PullRequest request{.manifest_id = list_.manifest, .from_ordinal = cursor_};
   if (!local_.empty()) {
     request.ordinals.assign(remote_.begin() + static_cast<std::ptrdiff_t>(next_remote_),
                             remote_.end());

@@ -103,15 +103,15 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
   for (int round = 0; round < kRoundsMax; ++round) {
     status = Register();
     if (status.ok() && round == 0) {
-      use_.records_hit = count_.total - count_.missing;
-      use_.saved_seconds = count_.saved_seconds;
-      use_.saved_flops = count_.saved_flops;
+      use_.records_hit = count_.present();
+      use_.saved_seconds = count_.saved.seconds;
+      use_.saved_flops = count_.saved.flops;
       observer_->OnCacheUse(use_);
-      if (count_.saved_seconds >= 1) {
+      if (count_.saved.seconds >= 1) {
         observer_->Note(absl::StrCat(
             use_.records_hit, " of ", count_.total,
             " reference records were there already; they took ",
-            absl::FormatDuration(absl::Seconds(static_cast<int64_t>(count_.saved_seconds))),
+            absl::FormatDuration(absl::Seconds(static_cast<int64_t>(count_.saved.seconds))),
             " to compute"));
       }
     }
@@ -160,21 +160,21 @@ absl::Status ReferencePhase::ReadPlan() {
 }
 
 absl::Status ReferencePhase::Register() {
-  ManifestRequest manifest{.recipe = CanonicalRecipe(list_.recipe),
-                           .keys = list_.keys,
-                           .owner = request_.owner,
-                           .name = request_.name,
-                           .share = request_.share};
+  NewManifest manifest{.recipe = CanonicalRecipe(list_.recipe),
+                       .keys = list_.keys,
+                       .owner = request_.owner,
+                       .name = request_.name,
+                       .share = request_.share};
   FPO_RETURN_IF_ERROR(Persist("PutManifest", [&] {
     FPO_ASSIGN_OR_RETURN(count_, cache_->PutManifest(manifest, stop_));
     return absl::OkStatus();
   }));
-  if (count_.id != list_.manifest) {
-    return absl::InternalError(absl::StrCat("fpo-cache at ", cache_->address(), " names manifest ",
-                                            ToHex(count_.id), ", the agent ", use_.manifest_id,
-                                            "; one of them is of another version"));
+  if (count_.manifest_id != list_.manifest) {
+    return absl::InternalError(absl::StrCat(
+        "fpo-cache at ", cache_->address(), " names manifest ", ToHex(count_.manifest_id),
+        ", the agent ", use_.manifest_id, "; one of them is of another version"));
   }
-  observer_->OnRecords(count_.total - count_.missing, count_.total);
+  observer_->OnRecords(count_.present(), count_.total);
   return absl::OkStatus();
 }
 
@@ -188,7 +188,7 @@ absl::Status ReferencePhase::ComputeMissing() {
       continue;
     }
     RecordClaim claim;
-    const ClaimRequest ask{.manifest = list_.manifest,
+    const ClaimRequest ask{.manifest_id = list_.manifest,
                            .limit = options_.claim_records,
                            .builder = request_.builder,
                            .request_id = RandomId(16)};
@@ -200,7 +200,7 @@ absl::Status ReferencePhase::ComputeMissing() {
       observer_->OnRecords(count_.total, count_.total);
       return absl::OkStatus();
     }
-    FPO_RETURN_IF_ERROR(claim.id == 0 ? WaitForOthers(claim) : WorkOff(claim));
+    FPO_RETURN_IF_ERROR(claim.claim_id == 0 ? WaitForOthers(claim) : WorkOff(claim));
   }
 }
 
@@ -242,11 +242,11 @@ absl::Status ReferencePhase::WorkOff(const RecordClaim& claim) {
                      " were lost before a record was stored; is the lease shorter than the work?"));
   }
   if (held.lost) {
-    observer_->Note(absl::StrCat("claim ", claim.id, " was lost after ", held.stored, " of ",
+    observer_->Note(absl::StrCat("claim ", claim.claim_id, " was lost after ", held.stored, " of ",
                                  claim.ordinals.size(), " records; claiming again"));
   } else if (held.next < claim.ordinals.size()) {
     // Others may go on at once; when this fails the lease runs out instead.
-    (void)cache_->ReleaseClaim(claim.id);
+    (void)cache_->ReleaseClaim(claim.claim_id);
   }
   return status;
 }
@@ -255,7 +255,7 @@ absl::Status ReferencePhase::ScoreSegment(HeldClaim* held, size_t count) {
   const auto first = held->claim.ordinals.begin() + static_cast<std::ptrdiff_t>(held->next);
   const std::vector<int64_t> ordinals(first, first + static_cast<std::ptrdiff_t>(count));
   const std::string file =
-      absl::StrCat(request_.scratch, "/segment-", held->claim.id, "-", held->next, ".fpr");
+      absl::StrCat(request_.scratch, "/segment-", held->claim.claim_id, "-", held->next, ".fpr");
   const absl::Time start = absl::Now();
   Cost cost;
   FPO_ASSIGN_OR_RETURN(
@@ -287,13 +287,12 @@ absl::Status ReferencePhase::CheckSegment(const HeldClaim& held,
 absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, const Cost& cost) {
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, ReadSegment(file));
   FPO_RETURN_IF_ERROR(CheckSegment(*held, records));
-  StoredRecords stored;
+  PutCounts stored;
   FPO_RETURN_IF_ERROR(Persist("PutRecords", [&] {
-    const RecordUpload upload{.manifest = list_.manifest,
-                              .claim = held->claim.id,
+    const RecordUpload upload{.manifest_id = list_.manifest,
+                              .claim_id = held->claim.claim_id,
                               .records = records,
-                              .seconds = absl::ToDoubleSeconds(cost.time),
-                              .flops = cost.flops};
+                              .cost = {absl::ToDoubleSeconds(cost.time), cost.flops}};
     FPO_ASSIGN_OR_RETURN(stored, cache_->PutRecords(upload, stop_));
     return absl::OkStatus();
   }));
@@ -302,8 +301,7 @@ absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, co
   stored_by_us_ += count;
   use_.records_computed += count;
   observer_->OnComputed(count);
-  observer_->OnRecords(std::min(count_.total - count_.missing + stored_by_us_, count_.total),
-                       count_.total);
+  observer_->OnRecords(std::min(count_.present() + stored_by_us_, count_.total), count_.total);
   if (stored.conflict > 0) {
     observer_->Note(absl::StrCat(stored.conflict, " of ", count,
                                  " records were stored before with other bytes; the first stay"));
@@ -316,7 +314,7 @@ absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, co
 void ReferencePhase::RenewWhenDue(HeldClaim* held, int64_t done) {
   if (held->lost || stop_.stop_requested() || options_.now() < held->renew_at) return;
   held->renew_at = options_.now() + held->claim.lease / 3;
-  const absl::Status status = cache_->RenewClaim(held->claim.id, held->stored + done);
+  const absl::Status status = cache_->RenewClaim(held->claim.claim_id, held->stored + done);
   // Any other failure may pass; a claim that did lapse shows at the upload.
   if (IsLostClaim(status)) held->lost = true;
 }

@@ -42,12 +42,12 @@ class GarbageCollectorTest : public ::testing::Test {
   }
   void SetUp() override { Open({}); }
   Digest Register(const std::vector<Digest>& keys) {
-    return cache_->PutManifest({CanonicalRecipe(recipe_), keys, "", ""})->header.id;
+    return cache_->PutManifest({CanonicalRecipe(recipe_), keys, "", ""})->manifest_id;
   }
   // Keys TestKey(first) ... with their records.
   Digest Filled(int count, int first = 0) {
     const Digest id = Register(TestKeys(count, first));
-    const ClaimGrant claim = *cache_->Claim(id, {1024, "b"});
+    const RecordClaim claim = *cache_->Claim({id, 1024, "b"});
     std::vector<PackedRecord> records;
     for (const int64_t i : claim.ordinals) {
       records.push_back(TestRecord(recipe_, first + static_cast<int>(i)));
@@ -200,7 +200,7 @@ class GcModel : public GarbageCollectorTest {
   }
   // Claims some of a manifest and stores a part of them; the rest stays claimed.
   void BuildSome(const Digest& id, Manifest* manifest) {
-    const auto claim = cache_->Claim(id, {1 + Random(8), "b"});
+    const auto claim = cache_->Claim({id, 1 + Random(8), "b"});
     ASSERT_TRUE(claim.ok()) << claim.status();
     manifest->job_until = clock_.Now() + cache_->rules().retain;
     std::vector<PackedRecord> records;

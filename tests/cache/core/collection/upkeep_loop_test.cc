@@ -15,8 +15,8 @@ class UpkeepLoopTest : public ::testing::Test {
     options.keep = keep_;
     cache_ = *ReferenceCache::Open(&store_, &clock_, options);
     collector_ = std::make_unique<GarbageCollector>(cache_.get());
-    id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->header.id;
-    const uint64_t claim = cache_->Claim(id_, {kRecords, "b"})->claim_id;
+    id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->manifest_id;
+    const uint64_t claim = cache_->Claim({id_, kRecords, "b"})->claim_id;
     ASSERT_TRUE(cache_->PutRecords(id_, claim, Pack(TestRecords(recipe_, kRecords))).ok());
   }
   int64_t RecordBytes() const { return store_.Totals().bytes / kRecords; }
@@ -57,7 +57,7 @@ TEST_F(UpkeepLoopTest, FindsDamageBeforeAJobDoes) {
   EXPECT_EQ(counters().corruptions, 0);
   EXPECT_EQ(*cache_->FindMissing(RecipeId(recipe_), {TestKey(41), TestKey(42)}),
             std::vector<int32_t>{1});
-  EXPECT_EQ(cache_->View(id_)->present, kRecords - 1);
+  EXPECT_EQ(cache_->Progress(id_)->present, kRecords - 1);
 }
 
 TEST_F(UpkeepLoopTest, NoScrubWhenItIsOff) {

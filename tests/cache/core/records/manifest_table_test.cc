@@ -8,13 +8,13 @@ namespace {
 
 const Digest kRecipe = Sha256Of("recipe");
 
-std::unique_ptr<ManifestProgress> Progress(const std::string& name, int keys, int first = 0) {
+std::unique_ptr<LoadedManifest> Progress(const std::string& name, int keys, int first = 0) {
   ManifestHeader header;
   header.id = Sha256Of(name);
   header.recipe_id = kRecipe;
   header.total = keys;
-  return std::make_unique<ManifestProgress>(header, TestKeys(keys, first),
-                                            std::vector<std::optional<IndexEntry>>(keys));
+  return std::make_unique<LoadedManifest>(header, TestKeys(keys, first),
+                                          std::vector<std::optional<IndexEntry>>(keys));
 }
 
 TEST(ManifestTable, DropsTheLeastRecentlyUsedButKeepsItsCounts) {

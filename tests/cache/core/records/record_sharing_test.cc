@@ -37,7 +37,7 @@ class RecordSharingTest : public ::testing::Test {
     const std::vector<Digest> keys = KeysOf(rows);
     const auto status = cache_->PutManifest({CanonicalRecipe(recipe), keys, "", ""});
     EXPECT_TRUE(status.ok()) << status.status();
-    const auto claim = cache_->Claim(status->header.id, {1024, "b"});
+    const auto claim = cache_->Claim({status->manifest_id, 1024, "b"});
     std::vector<PackedRecord> records;
     for (const int64_t ordinal : claim->ordinals) {
       Record record{.sum_logp = -1.0, .tokens = 3, .features = {}};
@@ -45,9 +45,9 @@ class RecordSharingTest : public ::testing::Test {
       records.push_back(fpo::Pack(keys[static_cast<size_t>(ordinal)], record));
     }
     if (!records.empty()) {
-      EXPECT_TRUE(cache_->PutRecords(status->header.id, claim->claim_id, Pack(records)).ok());
+      EXPECT_TRUE(cache_->PutRecords(status->manifest_id, claim->claim_id, Pack(records)).ok());
     }
-    return status->present;
+    return status->present();
   }
 
   MemoryStore store_;

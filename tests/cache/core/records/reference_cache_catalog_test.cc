@@ -13,7 +13,7 @@ class ReferenceCacheCatalogTest : public ::testing::Test {
   Digest Register(const Recipe& recipe, int keys, const std::string& owner,
                   const std::string& share) {
     return cache_->PutManifest({CanonicalRecipe(recipe), TestKeys(keys), owner, "job", share})
-        ->header.id;
+        ->manifest_id;
   }
 
   MemoryStore store_;
@@ -40,7 +40,7 @@ TEST_F(ReferenceCacheCatalogTest, RecipesTellWhatARecordTook) {
   const Recipe recipe = FeatureTestRecipe();
   const Digest id = Register(recipe, 4, "ana", "public");
   Register(recipe, 5, "ana", "public");
-  const ClaimGrant grant = *cache_->Claim(id, {4, "b"});
+  const RecordClaim grant = *cache_->Claim({id, 4, "b"});
   EXPECT_EQ((*cache_->ListRecipes(root_))[0].per_record.seconds, 0);
   ASSERT_TRUE(cache_->PutRecords(id, grant.claim_id, Pack(TestRecords(recipe, 4)), {2, 8e9}).ok());
   const RecipeSummary summary = (*cache_->ListRecipes(root_))[0];

@@ -12,8 +12,8 @@ class ReferenceCacheReadsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     cache_ = *ReferenceCache::Open(&store_, &clock_);
-    id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->header.id;
-    claim_ = cache_->Claim(id_, {5, "b"})->claim_id;
+    id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->manifest_id;
+    claim_ = cache_->Claim({id_, 5, "b"})->claim_id;
   }
   void Fill(int count) {
     ASSERT_TRUE(cache_->PutRecords(id_, claim_, Pack(TestRecords(recipe_, count))).ok());
@@ -65,9 +65,9 @@ TEST_F(ReferenceCacheReadsTest, ABadRecordIsAnErrorAndIsComputedAgain) {
   EXPECT_TRUE(absl::IsDataLoss(bad));
   EXPECT_EQ(ReasonOf(bad), ErrorReason::kRecordDamaged);
   EXPECT_EQ(cache_->counters().corruptions, 1);
-  EXPECT_EQ(cache_->View(id_)->present, 4);
+  EXPECT_EQ(cache_->Progress(id_)->present, 4);
   EXPECT_EQ(ReasonOf(cache_->BeginPull(id_).status()), ErrorReason::kManifestIncomplete);
-  const ClaimGrant again = *cache_->Claim(id_, {5, "b"});
+  const RecordClaim again = *cache_->Claim({id_, 5, "b"});
   ASSERT_EQ(again.ordinals, std::vector<int64_t>{3});
   EXPECT_EQ(cache_->PutRecords(id_, again.claim_id, Pack({TestRecord(recipe_, 3)}))->stored, 1);
   EXPECT_TRUE(cache_->ReadRange(*cache_->BeginPull(id_), 0, 5).ok());
@@ -94,7 +94,7 @@ TEST_F(ReferenceCacheReadsTest, ADamagedListOfKeysIsDroppedAndCanBePutAgain) {
   EXPECT_EQ(ReasonOf(cache_->BeginPull(id_).status()), ErrorReason::kManifestNotFound);
   EXPECT_EQ(cache_->counters().manifest_corruptions, 1);
   const auto again = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""});
-  EXPECT_EQ(again->present, 5) << "its records are still there";
+  EXPECT_EQ(again->present(), 5) << "its records are still there";
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id_), 0, 5)->size(), 5u);
 }
 

@@ -19,12 +19,12 @@ class ReferenceCacheTest : public ::testing::Test {
   void SetUp() override { Restart(); }
 
   void Restart() { cache_ = *ReferenceCache::Open(&store_, &clock_); }
-  ManifestStatus Register(const Recipe& recipe, std::vector<Digest> keys) {
+  ManifestCount Register(const Recipe& recipe, std::vector<Digest> keys) {
     auto status = cache_->PutManifest({CanonicalRecipe(recipe), std::move(keys), "ann", "job"});
     EXPECT_TRUE(status.ok()) << status.status();
     return *status;
   }
-  ManifestStatus Register(int keys) { return Register(recipe_, TestKeys(keys)); }
+  ManifestCount Register(int keys) { return Register(recipe_, TestKeys(keys)); }
   std::string PackOrdinals(const std::vector<int64_t>& ordinals, double value = 0) {
     std::vector<PackedRecord> records;
     for (const int64_t i : ordinals) {
@@ -40,15 +40,16 @@ class ReferenceCacheTest : public ::testing::Test {
 };
 
 TEST_F(ReferenceCacheTest, AManifestIsIdempotentAndCountsHitsAndMisses) {
-  const ManifestStatus first = Register(10);
-  EXPECT_EQ(first.present, 0);
+  const ManifestCount first = Register(10);
+  EXPECT_EQ(first.present(), 0);
   EXPECT_EQ(cache_->counters().misses, 10);
-  const ClaimGrant grant = *cache_->Claim(first.header.id, {4, "b"});
-  ASSERT_TRUE(cache_->PutRecords(first.header.id, grant.claim_id, PackOrdinals({0, 1, 2, 3})).ok());
-  const ManifestStatus again = Register(10);
-  EXPECT_EQ(again.header.id, first.header.id);
-  EXPECT_EQ(again.present, 4);
-  EXPECT_GT(again.bytes, 0);
+  const RecordClaim grant = *cache_->Claim({first.manifest_id, 4, "b"});
+  ASSERT_TRUE(
+      cache_->PutRecords(first.manifest_id, grant.claim_id, PackOrdinals({0, 1, 2, 3})).ok());
+  const ManifestCount again = Register(10);
+  EXPECT_EQ(again.manifest_id, first.manifest_id);
+  EXPECT_EQ(again.present(), 4);
+  EXPECT_GT(cache_->GetManifest(again.manifest_id)->bytes, 0);
   EXPECT_EQ(cache_->counters().hits, 4);
   EXPECT_EQ(cache_->counters().misses, 16);
 }
@@ -72,7 +73,7 @@ TEST_F(ReferenceCacheTest, RefusesMalformedManifests) {
 }
 
 TEST_F(ReferenceCacheTest, ThirtyTwoRacingBuildersRecordEachRecordOnce) {
-  const Digest id = Register(1000).header.id;
+  const Digest id = Register(1000).manifest_id;
   std::atomic<int64_t> stored = 0;
   absl::Mutex mutex;
   std::multiset<int64_t> claimed;
@@ -80,7 +81,7 @@ TEST_F(ReferenceCacheTest, ThirtyTwoRacingBuildersRecordEachRecordOnce) {
   for (int b = 0; b < 32; ++b) {
     builders.emplace_back([&, b] {
       for (;;) {
-        const ClaimGrant grant = *cache_->Claim(id, {17, absl::StrCat("builder ", b)});
+        const RecordClaim grant = *cache_->Claim({id, 17, absl::StrCat("builder ", b)});
         if (grant.claim_id == 0) return;
         {
           absl::MutexLock lock(&mutex);
@@ -95,13 +96,13 @@ TEST_F(ReferenceCacheTest, ThirtyTwoRacingBuildersRecordEachRecordOnce) {
   EXPECT_EQ(std::set<int64_t>(claimed.begin(), claimed.end()).size(), 1000u);
   EXPECT_EQ(stored, 1000);
   EXPECT_EQ(cache_->counters().conflict, 0);
-  EXPECT_TRUE(cache_->Claim(id, {1, "late"})->complete);
+  EXPECT_TRUE(cache_->Claim({id, 1, "late"})->complete);
 }
 
 // Half of the builders die with a claim in their hands: what they held is computed by others, and
 // nothing else is computed twice.
 TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
-  const Digest id = Register(1000).header.id;
+  const Digest id = Register(1000).manifest_id;
   absl::Mutex mutex;
   std::map<int64_t, int> computed;
   int64_t lost = 0;  // claimed by builders that died
@@ -115,7 +116,7 @@ TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
         absl::MutexLock lock(&mutex);
         ++working;
       }
-      const ClaimGrant grant = *cache_->Claim(id, {16, absl::StrCat("builder ", b)});
+      const RecordClaim grant = *cache_->Claim({id, 16, absl::StrCat("builder ", b)});
       const bool dies = grant.claim_id != 0 && b % 2 == 0;
       if (grant.claim_id != 0 && !dies) {
         EXPECT_TRUE(cache_->PutRecords(id, grant.claim_id, PackOrdinals(grant.ordinals, b)).ok());
@@ -159,33 +160,33 @@ TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
 }
 
 TEST_F(ReferenceCacheTest, ARepeatedClaimGivesTheSameOne) {
-  const Digest id = Register(6).header.id;
-  const ClaimGrant first = *cache_->Claim(id, {4, "a", "r-1"});
-  const ClaimGrant again = *cache_->Claim(id, {4, "a", "r-1"});
+  const Digest id = Register(6).manifest_id;
+  const RecordClaim first = *cache_->Claim({id, 4, "a", "r-1"});
+  const RecordClaim again = *cache_->Claim({id, 4, "a", "r-1"});
   EXPECT_EQ(again.claim_id, first.claim_id);
   EXPECT_EQ(again.ordinals, first.ordinals);
-  EXPECT_EQ(cache_->Claim(id, {4, "a", "r-2"})->ordinals, (std::vector<int64_t>{4, 5}));
+  EXPECT_EQ(cache_->Claim({id, 4, "a", "r-2"})->ordinals, (std::vector<int64_t>{4, 5}));
   ASSERT_TRUE(cache_->PutRecords(id, first.claim_id, PackOrdinals({0, 1})).ok());
-  EXPECT_EQ(cache_->Claim(id, {4, "a", "r-1"})->ordinals, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(cache_->Claim({id, 4, "a", "r-1"})->ordinals, (std::vector<int64_t>{2, 3}));
   clock_.Advance(absl::Minutes(1));
-  EXPECT_NE(cache_->Claim(id, {4, "a", "r-1"})->claim_id, first.claim_id) << "that one is over";
+  EXPECT_NE(cache_->Claim({id, 4, "a", "r-1"})->claim_id, first.claim_id) << "that one is over";
 }
 
 TEST_F(ReferenceCacheTest, SaysWhenEverythingMissingIsClaimed) {
-  const Digest id = Register(5).header.id;
-  EXPECT_EQ(cache_->Claim(id, {1024, "a"})->ordinals.size(), 5u);
+  const Digest id = Register(5).manifest_id;
+  EXPECT_EQ(cache_->Claim({id, 1024, "a"})->ordinals.size(), 5u);
   clock_.Advance(absl::Seconds(10));
-  const ClaimGrant none = *cache_->Claim(id, {10, "b"});
+  const RecordClaim none = *cache_->Claim({id, 10, "b"});
   EXPECT_EQ(none.claim_id, 0u);
   EXPECT_FALSE(none.complete);
   EXPECT_EQ(none.retry_after, absl::Seconds(20));
 }
 
 TEST_F(ReferenceCacheTest, ATakenOverClaimIsStaleUnlessTheBytesAreThere) {
-  const Digest id = Register(2).header.id;
-  const ClaimGrant lost = *cache_->Claim(id, {2, "slow"});
+  const Digest id = Register(2).manifest_id;
+  const RecordClaim lost = *cache_->Claim({id, 2, "slow"});
   clock_.Advance(absl::Seconds(31));
-  const ClaimGrant current = *cache_->Claim(id, {2, "fast"});
+  const RecordClaim current = *cache_->Claim({id, 2, "fast"});
   ASSERT_EQ(current.ordinals.size(), 2u);
   EXPECT_EQ(ReasonOf(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
             ErrorReason::kStaleClaim);
@@ -198,8 +199,8 @@ TEST_F(ReferenceCacheTest, ATakenOverClaimIsStaleUnlessTheBytesAreThere) {
 }
 
 TEST_F(ReferenceCacheTest, ALapsedClaimThatNobodyTookIsStaleToo) {
-  const Digest id = Register(1).header.id;
-  const ClaimGrant lost = *cache_->Claim(id, {1, "slow"});
+  const Digest id = Register(1).manifest_id;
+  const RecordClaim lost = *cache_->Claim({id, 1, "slow"});
   clock_.Advance(absl::Seconds(31));
   EXPECT_EQ(ReasonOf(cache_->PutRecords(id, lost.claim_id, PackOrdinals({0})).status()),
             ErrorReason::kStaleClaim);
@@ -207,11 +208,11 @@ TEST_F(ReferenceCacheTest, ALapsedClaimThatNobodyTookIsStaleToo) {
 }
 
 TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
-  const Digest id = Register(1).header.id;
-  const ClaimGrant grant = *cache_->Claim(id, {1, "b"});
+  const Digest id = Register(1).manifest_id;
+  const RecordClaim grant = *cache_->Claim({id, 1, "b"});
   MemoryStore next(2);
   cache_ = *ReferenceCache::Open(&next, &clock_);
-  const Digest again = Register(1).header.id;
+  const Digest again = Register(1).manifest_id;
   EXPECT_EQ(again, id);
   EXPECT_EQ(ReasonOf(cache_->PutRecords(id, grant.claim_id, PackOrdinals({0})).status()),
             ErrorReason::kUnknownClaim);
@@ -220,20 +221,20 @@ TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
 }
 
 TEST_F(ReferenceCacheTest, RenewalsKeepAClaimAndReleaseEndsIt) {
-  const Digest id = Register(2).header.id;
-  const ClaimGrant grant = *cache_->Claim(id, {2, "b"});
+  const Digest id = Register(2).manifest_id;
+  const RecordClaim grant = *cache_->Claim({id, 2, "b"});
   for (int done = 1; done < 4; ++done) {
     clock_.Advance(absl::Seconds(20));
     EXPECT_TRUE(cache_->RenewClaim(grant.claim_id, done).ok());
   }
-  EXPECT_EQ(cache_->View(id)->claimable, 0);
+  EXPECT_EQ(cache_->Progress(id)->claimable, 0);
   EXPECT_TRUE(cache_->ReleaseClaim(grant.claim_id).ok());
-  EXPECT_EQ(cache_->View(id)->claimable, 2);
+  EXPECT_EQ(cache_->Progress(id)->claimable, 2);
 }
 
 TEST_F(ReferenceCacheTest, RefusesForeignDoubleAndDamagedRecords) {
-  const Digest id = Register(2).header.id;
-  const uint64_t claim = cache_->Claim(id, {2, "b"})->claim_id;
+  const Digest id = Register(2).manifest_id;
+  const uint64_t claim = cache_->Claim({id, 2, "b"})->claim_id;
   std::string damaged = PackOrdinals({0});
   damaged.back() ^= 1;
   for (const std::string& packed :
@@ -247,8 +248,8 @@ TEST_F(ReferenceCacheTest, RefusesForeignDoubleAndDamagedRecords) {
 }
 
 TEST_F(ReferenceCacheTest, AFullDiskRefusesAndKeepsTheClaim) {
-  const Digest id = Register(1).header.id;
-  const uint64_t claim = cache_->Claim(id, {1, "b"})->claim_id;
+  const Digest id = Register(1).manifest_id;
+  const uint64_t claim = cache_->Claim({id, 1, "b"})->claim_id;
   store_.FailWritesForTest(absl::ResourceExhaustedError("full"));
   EXPECT_TRUE(absl::IsResourceExhausted(cache_->Writable()));
   EXPECT_TRUE(absl::IsResourceExhausted(cache_->PutRecords(id, claim, PackOrdinals({0})).status()));
@@ -257,20 +258,20 @@ TEST_F(ReferenceCacheTest, AFullDiskRefusesAndKeepsTheClaim) {
 }
 
 TEST_F(ReferenceCacheTest, ADpoManifestAfterAnFpoManifestFindsEveryRecord) {
-  const Digest id = Register(3).header.id;
+  const Digest id = Register(3).manifest_id;
   // Registered and in memory before the records come, as well as after.
-  const Digest margin = Register(MarginTestRecipe(), TestKeys(3)).header.id;
-  const uint64_t claim = cache_->Claim(id, {3, "b"})->claim_id;
+  const Digest margin = Register(MarginTestRecipe(), TestKeys(3)).manifest_id;
+  const uint64_t claim = cache_->Claim({id, 3, "b"})->claim_id;
   ASSERT_TRUE(cache_->PutRecords(id, claim, PackOrdinals({0, 1, 2})).ok());
-  EXPECT_EQ(cache_->View(margin)->present, 3);
-  EXPECT_EQ(Register(MarginTestRecipe(), TestKeys(2)).present, 2);
+  EXPECT_EQ(cache_->Progress(margin)->present, 3);
+  EXPECT_EQ(Register(MarginTestRecipe(), TestKeys(2)).present(), 2);
 }
 
 TEST_F(ReferenceCacheTest, VersionGrowsWithEveryVisibleChange) {
-  const Digest id = Register(1).header.id;
+  const Digest id = Register(1).manifest_id;
   uint64_t version = cache_->version();
   const auto grew = [&] { return std::exchange(version, cache_->version()) < cache_->version(); };
-  const uint64_t claim = cache_->Claim(id, {1, "b"})->claim_id;
+  const uint64_t claim = cache_->Claim({id, 1, "b"})->claim_id;
   EXPECT_TRUE(grew());
   EXPECT_FALSE(grew());
   cache_->Tick();
@@ -294,21 +295,21 @@ TEST_F(ReferenceCacheTest, CountsManifestsItFoundAtStart) {
 TEST_F(ReferenceCacheTest, NamesAnUnknownManifestEverywhere) {
   const Digest id = TestKey(1);
   for (const absl::Status& status :
-       {cache_->GetManifest(id).status(), cache_->Claim(id, {1, "b"}).status(),
-        cache_->View(id).status(), cache_->PutRecords(id, 1, PackOrdinals({0})).status()}) {
+       {cache_->GetManifest(id).status(), cache_->Claim({id, 1, "b"}).status(),
+        cache_->Progress(id).status(), cache_->PutRecords(id, 1, PackOrdinals({0})).status()}) {
     EXPECT_TRUE(absl::IsNotFound(status)) << status;
     EXPECT_EQ(ReasonOf(status), ErrorReason::kManifestNotFound);
   }
 }
 
 TEST_F(ReferenceCacheTest, FindsMissingKeysAndLimitsTheirNumber) {
-  const Digest id = Register(3).header.id;
-  const uint64_t claim = cache_->Claim(id, {3, "b"})->claim_id;
+  const Digest id = Register(3).manifest_id;
+  const uint64_t claim = cache_->Claim({id, 3, "b"})->claim_id;
   ASSERT_TRUE(cache_->PutRecords(id, claim, PackOrdinals({1})).ok());
   EXPECT_THAT(*cache_->FindMissing(RecipeId(recipe_), TestKeys(3)), ::testing::ElementsAre(0, 2));
   EXPECT_FALSE(cache_->FindMissing(RecipeId(recipe_), TestKeys(4097)).ok());
-  EXPECT_FALSE(cache_->Claim(id, {0, "b"}).ok());
-  EXPECT_FALSE(cache_->Claim(id, {1025, "b"}).ok());
+  EXPECT_FALSE(cache_->Claim({id, 0, "b"}).ok());
+  EXPECT_FALSE(cache_->Claim({id, 1025, "b"}).ok());
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ class ReferenceCacheUpkeepTest : public ::testing::Test {
   }
   Digest Filled(const Recipe& recipe, int count, const std::string& owner = "ann") {
     const Digest id =
-        cache_->PutManifest({CanonicalRecipe(recipe), TestKeys(count), owner, ""})->header.id;
-    const ClaimGrant claim = *cache_->Claim(id, {1024, "b"});
+        cache_->PutManifest({CanonicalRecipe(recipe), TestKeys(count), owner, ""})->manifest_id;
+    const RecordClaim claim = *cache_->Claim({id, 1024, "b"});
     if (claim.claim_id == 0) return id;
     EXPECT_TRUE(cache_
                     ->PutRecords(id, claim.claim_id, Pack(TestRecords(recipe, count)),
@@ -86,8 +86,8 @@ TEST_F(ReferenceCacheUpkeepTest, ChecksOneManifest) {
 TEST_F(ReferenceCacheUpkeepTest, RecordsCanBeTakenOutOfUseByHand) {
   const Digest id = Filled(recipe_, 5);
   ASSERT_TRUE(cache_->Quarantine(id, {TestKey(1), TestKey(4)}, "wrong GPU").ok());
-  EXPECT_EQ(cache_->View(id)->present, 3);
-  EXPECT_EQ(cache_->Claim(id, {10, "b"})->ordinals, (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(cache_->Progress(id)->present, 3);
+  EXPECT_EQ(cache_->Claim({id, 10, "b"})->ordinals, (std::vector<int64_t>{1, 4}));
   EXPECT_EQ((*cache_->ListQuarantined(10))[0].reason, "wrong GPU");
   EXPECT_EQ(ReasonOf(cache_->Quarantine(id, {TestKey(77)}, "")), ErrorReason::kKeyNotInManifest);
 }
@@ -96,8 +96,8 @@ TEST_F(ReferenceCacheUpkeepTest, AboveTheRejectLimitNothingNewIsTakenAndReadsGoO
   const Digest id = Filled(recipe_, 10);
   Open({.reject_bytes = 1});
   const Digest more =
-      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->header.id;
-  const absl::Status refused = cache_->Claim(more, {2, "b"}).status();
+      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->manifest_id;
+  const absl::Status refused = cache_->Claim({more, 2, "b"}).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(ReasonOf(refused), ErrorReason::kCacheFull);
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
@@ -106,11 +106,11 @@ TEST_F(ReferenceCacheUpkeepTest, AboveTheRejectLimitNothingNewIsTakenAndReadsGoO
 TEST_F(ReferenceCacheUpkeepTest, AFullDiskRefusesClaimsAndPutsUntilThereIsSpace) {
   const Digest id = Filled(recipe_, 10);
   const Digest more =
-      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->header.id;
-  const ClaimGrant claim = *cache_->Claim(more, {1, "b"});
+      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(12), "", ""})->manifest_id;
+  const RecordClaim claim = *cache_->Claim({more, 1, "b"});
   store_.FailWritesForTest(absl::ResourceExhaustedError("disk full"));
   const std::string packed = Pack({TestRecord(recipe_, 10)});
-  EXPECT_TRUE(absl::IsResourceExhausted(cache_->Claim(more, {1, "b"}).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(cache_->Claim({more, 1, "b"}).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(cache_->PutRecords(more, claim.claim_id, packed).status()));
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
   store_.FailWritesForTest(absl::OkStatus());
@@ -144,7 +144,8 @@ TEST_F(ReferenceCacheUpkeepTest, OwnersAreChargedForTheirManifests) {
 }
 
 TEST_F(ReferenceCacheUpkeepTest, AReplicaStoresWhatItLacksWithoutAClaim) {
-  const Digest id = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->header.id;
+  const Digest id =
+      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->manifest_id;
   ASSERT_TRUE(cache_->StoreFetched(id, Pack(TestRecords(recipe_, 2))).ok());
   EXPECT_EQ(*cache_->MissingOrdinals(id), (std::vector<int64_t>{2, 3, 4}));
   EXPECT_EQ(ReasonOf(cache_->StoreFetched(id, Pack({TestRecord(recipe_, 9)}))),

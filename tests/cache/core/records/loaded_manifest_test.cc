@@ -1,4 +1,4 @@
-#include "cache/core/records/manifest_progress.h"
+#include "cache/core/records/loaded_manifest.h"
 
 #include "gmock/gmock.h"
 #include "tests/cache/core/test_records.h"
@@ -6,18 +6,18 @@
 namespace fpo::cache {
 namespace {
 
-TEST(ManifestProgress, CountsWhatTheStoreHas) {
+TEST(LoadedManifest, CountsWhatTheStoreHas) {
   const IndexEntry good{.size = 10};
   const IndexEntry bad{.size = 10, .quarantined = true};
-  ManifestProgress progress(ManifestHeader(), TestKeys(4), {good, std::nullopt, bad, good});
+  LoadedManifest progress(ManifestHeader(), TestKeys(4), {good, std::nullopt, bad, good});
   EXPECT_EQ(progress.present(), 2);
   EXPECT_EQ(progress.bytes(), 20);
   EXPECT_THAT(progress.missing(), ::testing::ElementsAre(1, 2));
   EXPECT_FALSE(progress.complete());
 }
 
-TEST(ManifestProgress, FollowsChangesOnce) {
-  ManifestProgress progress(ManifestHeader(), TestKeys(2), {std::nullopt, std::nullopt});
+TEST(LoadedManifest, FollowsChangesOnce) {
+  LoadedManifest progress(ManifestHeader(), TestKeys(2), {std::nullopt, std::nullopt});
   progress.MarkPresent(TestKey(1), 5);
   progress.MarkPresent(TestKey(1), 5);
   progress.MarkPresent(TestKey(99), 5);

@@ -12,11 +12,11 @@
 namespace fpo::cache {
 
 // A manifest in memory: its keys in order and which of their records exist. Not thread-safe.
-class ManifestProgress {
+class LoadedManifest {
  public:
   // `entries` in the order of `keys`, as Store::Lookup gives them. Keys are distinct.
-  ManifestProgress(ManifestHeader header, std::vector<Digest> keys,
-                   absl::Span<const std::optional<IndexEntry>> entries);
+  LoadedManifest(ManifestHeader header, std::vector<Digest> keys,
+                 absl::Span<const std::optional<IndexEntry>> entries);
 
   const ManifestHeader& header() const { return header_; }
   const std::vector<Digest>& keys() const { return keys_; }
