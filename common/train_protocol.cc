@@ -82,6 +82,19 @@ absl::Status RequireKind(const std::string& kind) {
   return absl::OkStatus();
 }
 
+absl::Status ReadTexts(const nlohmann::json& object, EventTexts* texts) {
+  const nlohmann::json* member = FindMember(object, "texts");
+  if (member == nullptr) return absl::OkStatus();
+  if (!member->is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"texts\": expected an object, got ", JsonTypeName(*member)));
+  }
+  for (const auto& [name, value] : member->items()) {
+    FPO_RETURN_IF_ERROR(ReadMember(*member, name, &(*texts)[name]));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadMetrics(const nlohmann::json& object, EventMetrics* metrics) {
   const nlohmann::json* member = FindMember(object, "metrics");
   if (member == nullptr) return absl::OkStatus();
@@ -172,11 +185,13 @@ TrainEvent WarningEvent(const std::string& message) {
   return event;
 }
 
-TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics) {
+TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics,
+                       EventTexts texts) {
   TrainEvent event = OfKind(EventKind::kResult);
   event.file = file;
   event.step = step;
   event.metrics = std::move(metrics);
+  event.texts = std::move(texts);
   return event;
 }
 
@@ -203,6 +218,11 @@ std::string EncodeEvent(const TrainEvent& event) {
     JsonObject metrics;
     for (const auto& [name, value] : event.metrics) metrics.Add(name, value);
     line.AddRaw("metrics", metrics.Text());
+  }
+  if (!event.texts.empty()) {
+    JsonObject texts;
+    for (const auto& [name, value] : event.texts) texts.Add(name, value);
+    line.AddRaw("texts", texts.Text());
   }
   if (!event.file.empty()) line.Add("file", event.file);
   if (HasCount(event.kind) || event.count != 0) line.Add("count", event.count);
@@ -231,6 +251,7 @@ absl::StatusOr<TrainEvent> ParseEvent(absl::string_view line) {
   FPO_RETURN_IF_ERROR(ReadMember(object, "activity", &event.activity));
   FPO_RETURN_IF_ERROR(ReadMember(object, "step", &event.step));
   FPO_RETURN_IF_ERROR(ReadMetrics(object, &event.metrics));
+  FPO_RETURN_IF_ERROR(ReadTexts(object, &event.texts));
   FPO_RETURN_IF_ERROR(ReadMember(object, "file", &event.file));
   FPO_RETURN_IF_ERROR(ReadMember(object, "digest", &event.digest));
   FPO_RETURN_IF_ERROR(ReadMember(object, "count", &event.count));

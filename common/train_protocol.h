@@ -42,6 +42,7 @@ enum class EventKind {
 };
 
 using EventMetrics = std::map<std::string, double>;
+using EventTexts = std::map<std::string, std::string>;
 
 // One JSON line on descriptor 3, written by fpo-train and read by the agent, which writes some
 // itself: {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored. The makers below say
@@ -57,6 +58,7 @@ struct TrainEvent {
   std::string activity;     // what is being done just now, in words
   int64_t step = 0;         // optimiser steps done
   EventMetrics metrics;     // by their names in metrics.jsonl; NaN and infinities travel as null
+  EventTexts texts;         // of a result: what it says beside its metrics, by name
   std::string file;         // path of a file or folder
   int64_t count = 0;        // how many records are in `file`
   std::string digest;       // SHA-256 of a checkpoint's manifest.json, hex
@@ -87,8 +89,9 @@ TrainEvent CheckpointEvent(int64_t step, const std::string& folder, EventMetrics
 // The checkpoint of `step` is damaged or unusable.
 TrainEvent BadCheckpointEvent(int64_t step, const std::string& message);
 TrainEvent WarningEvent(const std::string& message);
-// A command's output and its final numbers.
-TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics);
+// A command's output, its final numbers, and texts.
+TrainEvent ResultEvent(const std::string& file, int64_t step, EventMetrics metrics,
+                       EventTexts texts = {});
 TrainEvent ErrorEvent(const std::string& error_class, const std::string& message);
 
 std::string EncodeEvent(const TrainEvent& event);  // one line without the newline

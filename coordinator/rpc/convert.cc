@@ -61,6 +61,7 @@ pb::Job ToProto(const Job& job) {
   proto.set_kind(ToProto(job.kind));
   proto.set_method(job.method);
   for (const auto& [name, value] : job.result) (*proto.mutable_result())[name] = value;
+  proto.mutable_result_texts()->insert(job.result_texts.begin(), job.result_texts.end());
   proto.set_slots(job.demand.slots);
   proto.set_queue(job.demand.queue);
   for (const std::string& other : job.after_ok) proto.add_after_ok(other);

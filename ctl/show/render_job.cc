@@ -171,12 +171,15 @@ std::string AttemptLines(const pb::Job& job, absl::Time now, const TextStyle& st
 
 // The trainer counts its own passes of the reference; the cache line counts those of the whole job.
 std::string ResultSheet(const pb::Job& job) {
-  Numbers result = job.result();
+  std::map<std::string, std::string> result(job.result_texts().begin(), job.result_texts().end());
+  for (const auto& [name, value] : job.result()) result[name] = MetricText(name, value);
   if (UsesCache(job)) {
     result.erase("reference_seconds");
     result.erase("reference_records_computed");
   }
-  return MetricSheet(result);
+  Sheet sheet(2);
+  for (const auto& [name, text] : result) sheet.Add(name, text);
+  return sheet.Render();
 }
 
 // What a run leaves there, by kind (docs of the output folder).
@@ -241,7 +244,8 @@ std::string RenderJob(const pb::Job& job, absl::Time now, const TextStyle& style
   if (!IsTerminal(job) && !job.progress().metrics().empty()) {
     absl::StrAppend(&text, "\nnow\n", MetricSheet(job.progress().metrics()));
   }
-  if (!job.result().empty()) absl::StrAppend(&text, "\nresult\n", ResultSheet(job));
+  const std::string result = ResultSheet(job);
+  if (!result.empty()) absl::StrAppend(&text, "\nresult\n", result);
   absl::StrAppend(&text, "\noutput\n", OutputSheet(job));
   return text;
 }

@@ -17,6 +17,7 @@ TEST(TrainProtocol, EventsRoundTripEveryField) {
   event.activity = "step 4: 1 of 2 micro-batches";
   event.step = 3;
   event.metrics = {{"loss", 0.5}, {"rewards/margins", -1}};
+  event.texts = {{"device_name", "a \"b\""}};
   event.file = "f";
   event.count = 2;
   event.digest = "ab12";
@@ -28,6 +29,7 @@ TEST(TrainProtocol, EventsRoundTripEveryField) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(EncodeEvent(*read), line);
   EXPECT_EQ(read->metrics, event.metrics);
+  EXPECT_EQ(read->texts, event.texts);
   EXPECT_EQ(read->message, event.message);
   EXPECT_EQ(read->activity, event.activity);
 }
@@ -69,7 +71,9 @@ TEST(TrainProtocol, KindsOfAnotherBuildAreUnknownAndKindsAreRequired) {
 
 TEST(TrainProtocol, UnknownFieldsAreIgnoredAndNonsenseRefused) {
   EXPECT_TRUE(ParseEvent(R"({"v":1,"seq":1,"t":0,"kind":"step","new":1})").ok());
-  for (const char* line : {"", "x", "[]", R"({"v":1})"})
+  for (const char* line :
+       {"", "x", "[]", R"({"v":1})", R"({"v":1,"seq":1,"t":0,"kind":"result","texts":[]})",
+        R"({"v":1,"seq":1,"t":0,"kind":"result","texts":{"a":1}})"})
     EXPECT_FALSE(ParseEvent(line).ok()) << line;
 }
 

@@ -84,20 +84,22 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   if (inputs.use.source == "records") json["recipe_id"] = ToHex(RecipeId(inputs.use.recipe));
   json["sae"] = SaesJson(inputs.objective.saes);
   json["timings"] = Numbers(record.timings);
-  json["result"] = Numbers(record.result);
+  json["result"] = Numbers(record.result.metrics);
+  for (const auto& [name, text] : record.result.texts) json["result"][name] = text;
   json["warnings"] = record.warnings;
   return json.dump(2) + "\n";
 }
 
-absl::StatusOr<std::map<std::string, double>> ReadRunResult(const std::string& path) {
+absl::StatusOr<RunResult> ReadRunResult(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("result") || !json["result"].is_object()) {
     return absl::DataLossError(absl::StrCat(path, " is not the record of a run"));
   }
-  std::map<std::string, double> result;
+  RunResult result;
   for (const auto& [name, value] : json["result"].items()) {
-    if (value.is_number()) result[name] = value.get<double>();
+    if (value.is_number()) result.metrics[name] = value.get<double>();
+    if (value.is_string()) result.texts[name] = value.get<std::string>();
   }
   return result;
 }

@@ -7,9 +7,18 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/job/job_config.h"
+#include "common/train_protocol.h"
 #include "train/runs/run_inputs.h"
 
 namespace fpo::train {
+
+// What a run ends with, as its ResultEvent says.
+struct RunResult {
+  EventMetrics metrics;  // final evaluation and totals
+  EventTexts texts;
+
+  bool operator==(const RunResult&) const = default;
+};
 
 // The facts of run.json.
 struct RunRecord {
@@ -23,13 +32,13 @@ struct RunRecord {
   bool finished = false;
   absl::Time finished_at = absl::InfinitePast();
   std::map<std::string, double> timings;  // seconds by phase
-  std::map<std::string, double> result;   // final evaluation and totals
+  RunResult result;
   std::vector<std::string> warnings;
 };
 
 std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const RunInputs& inputs);
 
 // `result` of a run.json that an earlier attempt wrote. DataLoss when it is not one.
-absl::StatusOr<std::map<std::string, double>> ReadRunResult(const std::string& path);
+absl::StatusOr<RunResult> ReadRunResult(const std::string& path);
 
 }  // namespace fpo::train

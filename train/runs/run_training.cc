@@ -47,7 +47,7 @@ class Run {
   std::string Reference() const;
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
   absl::Status Record(const Trainer& trainer, const RunInputs& inputs, bool finished);
-  Metrics Result(const Trainer& trainer, const RunInputs& inputs) const;
+  RunResult Result(const Trainer& trainer, const RunInputs& inputs) const;
   bool Leads() const { return environment_.group.rank() == 0; }
 
   const JobConfig& job_;
@@ -115,7 +115,7 @@ absl::Status Run::Train() {
   return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
 }
 
-Metrics Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
+RunResult Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
   for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds"}) {
     const auto it = trainer.last_step().find(name);
@@ -125,7 +125,7 @@ Metrics Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
   result["reference_seconds"] = inputs.use.seconds;
   result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
   result["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
-  return result;
+  return {std::move(result), {}};
 }
 
 absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) {
@@ -160,7 +160,9 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
   FPO_FAILPOINT("finish.recorded");
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
-  environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), Result(trainer, inputs)));
+  RunResult result = Result(trainer, inputs);
+  environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), std::move(result.metrics),
+                                       std::move(result.texts)));
   return absl::OkStatus();
 }
 
@@ -170,9 +172,9 @@ absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
                          const RunEnvironment& environment) {
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
   if (folder.state() == RunFolder::State::kFinished) {
-    FPO_ASSIGN_OR_RETURN(const Metrics result, ReadRunResult(folder.File("run.json")));
+    FPO_ASSIGN_OR_RETURN(const RunResult result, ReadRunResult(folder.File("run.json")));
     environment.events.Emit(PhaseEvent("finish", FinishedWords(*folder.run(), options.job_id)));
-    environment.events.Emit(ResultEvent(folder.path(), 0, result));
+    environment.events.Emit(ResultEvent(folder.path(), 0, result.metrics, result.texts));
     return absl::OkStatus();
   }
   Run run(job, options, folder, environment);

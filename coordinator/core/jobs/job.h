@@ -90,7 +90,8 @@ struct Job {
   Phase phase_reached = Phase::kPrepare;       // over all attempts
   int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
   Progress progress;
-  std::map<std::string, double> result;
+  std::map<std::string, double> result;             // names of metrics.jsonl
+  std::map<std::string, std::string> result_texts;  // what the result says beside its numbers
 
   absl::Time submitted;
   absl::Time state_since;

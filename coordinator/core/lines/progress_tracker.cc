@@ -127,6 +127,7 @@ void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
     for (const auto& [name, value] : event.metrics) job->progress.metrics[name] = value;
   } else if (event.kind == EventKind::kResult) {
     job->result = event.metrics;
+    job->result_texts = event.texts;
   }
   // Whatever was being done has come to its step, evaluation, checkpoint or phase.
   if (event.kind != EventKind::kProgress) job->progress.activity.clear();

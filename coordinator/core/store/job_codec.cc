@@ -117,6 +117,7 @@ void Fields(auto& archive, MaybeConst<Job> auto& j) {
   archive("reference_records", j.reference_records);
   archive("progress", j.progress);
   archive("result", j.result);
+  archive("result_texts", j.result_texts);
   archive("submitted", j.submitted);
   archive("state_since", j.state_since);
   archive("started", j.started);

@@ -31,6 +31,7 @@ Job FullJob() {
                   {1, 2, 3, "aa", "bb", 1.5, 2.5, 3.5},
                   kStart};
   job.result = {{"eval_loss", 0.25}};
+  job.result_texts = {{"device_name", "a GPU"}};
   job.revision = 9;
   job.after_ok = {"j-0"};
   job.after_end = {"j-00"};
@@ -50,6 +51,7 @@ TEST(ConvertJob, FillsEveryField) {
   EXPECT_EQ(proto.progress().cache().reference_seconds(), 1.5);
   EXPECT_EQ(proto.progress().cache().saved_flops(), 3.5);
   EXPECT_EQ(proto.result().at("eval_loss"), 0.25);
+  EXPECT_EQ(proto.result_texts().at("device_name"), "a GPU");
   EXPECT_EQ(proto.excluded_workers_size(), 1) << "one fault is not enough";
   EXPECT_EQ(ToListedProto(FullJob()).spec().config_json(), "");
 }

@@ -214,6 +214,7 @@ TEST(RenderSummaryTest, SuccessNamesResultsAndOutput) {
   pb::Job job = Ended(pb::JOB_STATE_SUCCEEDED);
   SetNumbers({{"eval_rewards/accuracies", 0.913}, {"memory_peak_bytes", 3.0 * (1 << 30)}},
              job.mutable_result());
+  (*job.mutable_result_texts())["device_name"] = "AMD EPYC";
   pb::CacheUse& cache = *job.mutable_progress()->mutable_cache();
   cache.set_records_hit(2400);
   cache.set_records_computed(0);
@@ -222,6 +223,7 @@ TEST(RenderSummaryTest, SuccessNamesResultsAndOutput) {
       RenderSummary(job, Terminal()),
       "job j-4f2a1c SUCCEEDED in 3m12s (1 attempt)\n"
       "  cache: 100 % hits (2,400 of 2,400 records), 0 forward passes of the reference in 0.2s\n"
+      "  device_name              AMD EPYC\n"
       "  eval_rewards/accuracies  0.9130\n"
       "  memory_peak_bytes        3.0 GiB\n"
       "  folder   /runs/fpo\n"

@@ -25,7 +25,15 @@ TEST(RunRecord, SaysWhatARunWasMadeOf) {
   EXPECT_GT(json.at("timings").at("train_seconds").get<double>(), 0);
   const auto result = ReadRunResult(tiny.Path("out/run.json"));
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result->count("eval_loss"), 1u);
+  EXPECT_EQ(result->metrics.count("eval_loss"), 1u);
+}
+
+TEST(RunRecord, AResultHasNumbersAndTexts) {
+  const TinyRun tiny;
+  const std::string text = R"({"result": {"eval_loss": 0.5, "device_name": "a GPU", "x": null}})";
+  ASSERT_TRUE(WriteFileAtomically(tiny.Path("run.json"), text).ok());
+  EXPECT_EQ(ReadRunResult(tiny.Path("run.json")).value(),
+            (RunResult{{{"eval_loss", 0.5}}, {{"device_name", "a GPU"}}}));
 }
 
 TEST(RunRecord, BrokenFileIsDataLoss) {

@@ -169,8 +169,10 @@ TEST_F(ProgressTrackerTest, OnlyANewerCheckpointIsProgress) {
 TEST_F(ProgressTrackerTest, ResultAndErrorAreKept) {
   TrainEvent result = EventOf(EventKind::kResult);
   result.metrics = {{"eval_rewards/accuracies", 0.8}};
+  result.texts = {{"device_name", "a GPU"}};
   Track(EncodeEvent(result));
   EXPECT_EQ(job_.result, result.metrics);
+  EXPECT_EQ(job_.result_texts, result.texts);
   TrainEvent error = EventOf(EventKind::kError);
   error.error_class = "memory";
   error.message = "CUDA out of memory";

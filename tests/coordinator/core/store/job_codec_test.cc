@@ -55,6 +55,7 @@ Job FullJob() {
   job.progress.cache = {100, 90, 10, "aa", "bb", 1.5};
   job.progress.updated = kStart + absl::Seconds(5);
   job.result = {{"eval_loss", 0.5}};
+  job.result_texts = {{"device_name", "a GPU"}};
   job.ended = kStart + absl::Seconds(6);
   job.revision = 1234;
   Attempt& attempt = job.attempts.back();
@@ -109,7 +110,8 @@ TEST(JobCodec, TheStoredBytesStay) {
 "reference_seconds":1.5,"saved_flops":0.0,"saved_seconds":0.0},"done":8,"metrics":{"loss":0.693,
 "rewards/margins":"inf"},"phase":"train","step":10,"total":9,"total_steps":11,"unit":"steps",
 "updated":1800000005000000},"reason":"why \"quoted\"","reference_records":77,"requeues":3,
-"restarts_used":1,"result":{"eval_loss":0.5},"retry_of":"j-00","revision":1234,
+"restarts_used":1,"result":{"eval_loss":0.5},
+"result_texts":{"device_name":"a GPU"},"retry_of":"j-00","revision":1234,
 "started":1800000000000000,"state":"RUNNING","state_since":1800000000000000,
 "stop_by":1800000008000000,"submitted":1800000000000000,"unready_hosts":["w2"]})"));
   EXPECT_EQ(EncodeJob(Job{}), unfolded(R"(
@@ -121,7 +123,8 @@ TEST(JobCodec, TheStoredBytesStay) {
 "manifest_id":"","recipe_id":"","records_computed":0,"records_hit":0,"records_total":0,
 "reference_seconds":0.0,"saved_flops":0.0,"saved_seconds":0.0},"done":0,"metrics":{},"phase":"",
 "step":0,"total":0,"total_steps":0,"unit":"","updated":null},"reason":"","reference_records":0,
-"requeues":0,"restarts_used":0,"result":{},"retry_of":"","revision":0,"started":null,
+"requeues":0,"restarts_used":0,"result":{},
+"result_texts":{},"retry_of":"","revision":0,"started":null,
 "state":"QUEUED","state_since":0,"stop_by":null,"submitted":0,"unready_hosts":[]})"));
 }
 
