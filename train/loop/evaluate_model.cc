@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
+#include "train/loop/device_name.h"
 #include "train/loop/evaluate.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_inputs.h"
@@ -71,7 +72,7 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));
-  events.Emit(ResultEvent(options.out, 0, metrics));
+  events.Emit(ResultEvent(options.out, 0, metrics, {{"device_name", DeviceName(options.device)}}));
   return absl::OkStatus();
 }
 

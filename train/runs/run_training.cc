@@ -13,6 +13,7 @@
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
+#include "train/loop/device_name.h"
 #include "train/loop/process_memory.h"
 #include "train/reference/reference_plan.h"
 #include "train/report/run_report.h"
@@ -125,7 +126,7 @@ RunResult Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
   result["reference_seconds"] = inputs.use.seconds;
   result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
   result["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
-  return {std::move(result), {}};
+  return {std::move(result), {{"device_name", DeviceName(options_.device)}}};
 }
 
 absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) {

@@ -19,6 +19,7 @@
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/formats/sae_files.h"
+#include "train/loop/device_name.h"
 #include "train/loop/dtype_advice.h"
 #include "train/loop/model_loader.h"
 #include "train/loop/process_memory.h"
@@ -190,7 +191,8 @@ absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
                                    {"target_l0", settings_.target_l0},
                                    {"fvu", health.Fvu()},
                                    {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
-                                   {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}});
+                                   {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}},
+                                  {{"device_name", DeviceName(tensors.w_enc.device())}});
   const std::string note = absl::StrFormat(
       "SAE: %d features, %.1f active a token (asked: %g), %.1f %% of the variance unexplained",
       settings_.width, health.L0(), settings_.target_l0, 100 * health.Fvu());

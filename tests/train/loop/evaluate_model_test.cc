@@ -24,7 +24,8 @@ TEST(EvaluateModel, AgreesWithTheRunsOwnLastEvaluation) {
   EXPECT_NEAR(json.at("eval_loss").get<double>(), last.at("eval_loss"), 1e-6);
   EXPECT_NEAR(json.at("eval_divergence/rejected").get<double>(),
               last.at("eval_divergence/rejected"), 1e-6);
-  EXPECT_EQ(events.Of(EventKind::kResult).size(), 1u);
+  ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
+  EXPECT_EQ(events.Of(EventKind::kResult)[0].texts.count("device_name"), 1u);
 }
 
 TEST(EvaluateModel, NoPairsIsAnError) {

@@ -26,6 +26,7 @@ TEST(RunRecord, SaysWhatARunWasMadeOf) {
   const auto result = ReadRunResult(tiny.Path("out/run.json"));
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->metrics.count("eval_loss"), 1u);
+  EXPECT_EQ(result->texts.count("device_name"), 1u);
 }
 
 TEST(RunRecord, AResultHasNumbersAndTexts) {

@@ -9,6 +9,7 @@
 #include "tests/train/support/float64_run.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
+#include "train/loop/device_name.h"
 #include "train/runs/run_record.h"
 
 namespace fpo::train {
@@ -57,6 +58,7 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
   EXPECT_EQ(evaluations[0].count("eval_divergence/relative"), 1u);
   ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
   EXPECT_EQ(events.Of(EventKind::kResult)[0].metrics.count("eval_rewards/accuracies"), 1u);
+  EXPECT_EQ(events.Of(EventKind::kResult)[0].texts.at("device_name"), DeviceName(at::kCPU));
   EXPECT_EQ(events.Of(EventKind::kStep).size(), 3u);
 }
 

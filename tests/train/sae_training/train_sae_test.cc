@@ -34,6 +34,7 @@ TEST(TrainSae, ReachesItsL0AndExplainsTheModel) {
   ASSERT_TRUE(status.ok()) << status;
   ASSERT_EQ(events.Of(EventKind::kResult).size(), 1u);
   const auto result = events.Of(EventKind::kResult)[0].metrics;
+  EXPECT_EQ(events.Of(EventKind::kResult)[0].texts.count("device_name"), 1u);
   EXPECT_GT(result.at("l0"), 3);
   EXPECT_LT(result.at("l0"), 12);
   EXPECT_LT(result.at("fvu"), 0.7);
