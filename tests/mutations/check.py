@@ -2,12 +2,14 @@
 """Breaks the numeric code in one place at a time and shows which tests notice.
 
 usage: tests/mutations/check.py [NAME ...]      (default: all; needs a machine on which scripts/build.sh has run once)
+       tests/mutations/check.py --list-check    (builds nothing: every entry still has its place in the sources; a ctest)
 
 The tree is copied to build/mutations, so the sources here are never touched. Prints one line a mutation: its name and the first tests
-that fail. Exit code 1 when a mutation survives.
+that fail. Exit code 1 when a mutation survives or an entry has no place.
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,30 +17,30 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
 TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_sae_test", "fpo_loss_test", "fpo_optim_test", "fpo_data_test",
-         "fpo_prepare_test", "fpo_train_loop_test"]
+         "fpo_files_test", "fpo_train_loop_test"]
 T = "train/"
 
 # name: file, what is there, what a mistake would have written
 MUTATIONS = {
     # model
-    "attention softcap left out": (T + "model/attention.cc", "config.attention_softcap.value_or(0)", "0"),
+    "attention softcap left out": (T + "model/self_attention.cc", "config.attention_softcap.value_or(0)", "0"),
     "attention softcap after the mask": (T + "ops/attention.cc", "result.probabilities = at::softmax(scores, -1);",
                                          "if (options.softcap > 0) scores = (scores / options.softcap).tanh() * options.softcap;\n"
                                          "  result.probabilities = at::softmax(scores, -1);"),
     "attention softcap left out of backward": (T + "ops/attention.cc", "if (scores.tanh.defined()) grad_score", "if (false) grad_score"),
-    "attention scale from head_dim": (T + "model/attention.cc", "std::sqrt(config.query_pre_attn_scalar)",
+    "attention scale from head_dim": (T + "model/self_attention.cc", "std::sqrt(config.query_pre_attn_scalar)",
                                       "std::sqrt(double(config.head_dim))"),
     "window one too long": (T + "ops/attention.cc", "distance.ge(window)", "distance.gt(window)"),
-    "sliding layers see everything": (T + "model/attention.cc", "layer.sliding ? config.sliding_window : 0", "0"),
+    "sliding layers see everything": (T + "model/self_attention.cc", "layer.sliding ? config.sliding_window : 0", "0"),
     "norm multiplies by w, not 1 + w": (T + "ops/rms_norm.cc", "weight.to(wide.scalar_type()) + 1)", "weight.to(wide.scalar_type()))"),
     "norm epsilon outside the root": (T + "ops/rms_norm.cc", ".add_(eps).rsqrt_()", ".rsqrt_().add_(eps)"),
     "embedding not scaled": (T + "model/embedding.cc", ".mul_(scale)", ""),
     "embedding scale not rounded to the dtype": (T + "model/embedding.cc", "return at::embedding(weight, ids).mul_(scale);",
                                                  "return at::embedding(weight, ids).to(at::kDouble).mul_("
                                                  "std::sqrt(double(weight.size(1)))).to(weight.scalar_type());"),
-    "one rope base for all layers": (T + "model/gemma.cc", "config_.sliding[layer] ? rope.sliding : rope.global", "rope.global"),
+    "one rope base for all layers": (T + "model/gemma.cc", "config_->sliding[layer] ? rope.sliding : rope.global", "rope.global"),
     "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -1)", "low.addcmul_(second, s, 1)"),
-    "qk-norm after rope": (T + "model/attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
+    "qk-norm after rope": (T + "model/self_attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
                            "if (!weights.q_norm.defined()) return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);\n"
                            "  return CausalAttention(RmsNorm(ApplyRope(project(weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
                            "      RmsNorm(ApplyRope(project(weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
@@ -48,21 +50,21 @@ MUTATIONS = {
     "mlp_out before its norm": (T + "model/block.cc", "result.output = middle + result.mlp_out;",
                                 "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
                                 "{weights[kGate], weights[kUp], weights[kDown]});"),
-    "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);", "result.hidden = x;"),
+    "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);", "result.hidden = x;"),
     "final softcap left out": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) logits_", "if (false) logits_"),
     "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
     "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
     # SAE
     "site one layer early": (T + "model/gemma.cc", "options.taps[i].layer == layer)", "std::max<int64_t>(options.taps[i].layer, 1) - 1 == layer)"),
-    "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);",
-                                             "result.hidden = RmsNorm(x, final_norm, config_.rms_norm_eps);\n"
+    "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);",
+                                             "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);\n"
                                              "  for (size_t i = 0; i < options.taps.size(); ++i) {\n"
-                                             "    if (options.taps[i].layer + 1 == config_.layers && options.taps[i].site == Site::kResidPost) "
+                                             "    if (options.taps[i].layer + 1 == config_->layers && options.taps[i].site == Site::kResidPost) "
                                              "result.sites[i] = result.hidden;\n  }"),
     "threshold ignored": (T + "sae/sparse_autoencoder.cc", "codes.masked_fill_(codes.le(threshold_), 0);", ""),
     "no ReLU under a negative threshold": (T + "sae/sparse_autoencoder.cc", "return codes.clamp_min_(0);", "return codes;"),
     "pooling by the longest response": (T + "sae/pooled_features.cc", "sizes.clamp_min(1).to(type)", "sizes.max().expand_as(sizes).to(type)"),
-    "pooling over the rows that predict": (T + "train/sequence_batch.cc", "part.logp_rows = part.response_rows - 1;",
+    "pooling over the rows that predict": (T + "reference/sequence_batch.cc", "part.logp_rows = part.response_rows - 1;",
                                            "part.logp_rows = part.response_rows - 1;\n  part.response_rows = part.logp_rows;"),
     "gradient through inactive features": (T + "sae/pooled_features.cc", "columns.Active(pre).to(type) * per_row",
                                            "at::ones_like(pre) * per_row"),
@@ -95,12 +97,29 @@ MUTATIONS = {
     "KL without the reference's softcap": (T + "ops/vocab_head.cc", "reference.softcap = options.reference.softcap;", ""),
     "a tie counted as a win": (T + "loss/preference_metrics.cc", "rewards.chosen.gt(rewards.rejected)", "rewards.chosen.ge(rewards.rejected)"),
     # optimiser and loop
-    "mean over the micro-batch": (T + "train/objective.cc", "part.loss = PreferenceLoss(options_.preference, values, global_weight);",
+    "mean over the micro-batch": (T + "objective/objective.cc", "part.loss = PreferenceLoss(options_.preference, values, global_weight);",
                                   "part.loss = PreferenceLoss(options_.preference, values, static_cast<double>(half));"),
     "rmsprop epsilon inside the root": (T + "optim/rms_prop.cc", "square.sqrt().add_(options_.eps)", "square.add(options_.eps).sqrt()"),
     "weight decay of adamw in the gradient": (T + "optim/adam.cc", "decoupled_ ? at::_ops::_fused_adamw_::call", "false ? at::_ops::_fused_adamw_::call"),
     "step count not restored": (T + "optim/optimizer.cc", "FPO_ASSIGN_OR_RETURN(step_, StoredStep(state));", "FPO_RETURN_IF_ERROR(StoredStep(state).status());"),
 }
+
+
+def stale(wanted):
+    """What of the list no longer fits the tree."""
+    for name in wanted:
+        path, before, after = MUTATIONS[name]
+        count = (ROOT / path).read_text().count(before) if (ROOT / path).exists() else None
+        if count is None:
+            yield f"{name}: {path} does not exist"
+        elif count != 1:
+            yield f"{name}: {path} has {count} places that read {before!r}, expected one"
+        if before == after:
+            yield f"{name}: changes nothing"
+    lists = "".join(path.read_text() for path in (ROOT / "tests").rglob("CMakeLists.txt"))
+    for test in TESTS:
+        if not re.search(rf"\bfpo_test\({test}\s", lists):
+            yield f"no CMakeLists.txt has the test {test}"
 
 
 def run(command, **options):
@@ -139,10 +158,15 @@ def failing_tests():
 
 
 def main():
-    wanted = sys.argv[1:] or list(MUTATIONS)
+    list_check = sys.argv[1:] == ["--list-check"]
+    wanted = list(MUTATIONS) if list_check else sys.argv[1:] or list(MUTATIONS)
     unknown = [name for name in wanted if name not in MUTATIONS]
     if unknown:
         sys.exit(f"no mutation {unknown[0]!r}; there are:\n  " + "\n  ".join(MUTATIONS))
+    if faults := list(stale(wanted)):
+        sys.exit("\n".join(faults))
+    if list_check:
+        return
     make_copy()
     built = build()
     if built.returncode != 0:
@@ -154,8 +178,6 @@ def main():
         path, before, after = MUTATIONS[name]
         file = COPY / path
         text = file.read_text()
-        if text.count(before) != 1:
-            sys.exit(f"{name}: {path} has {text.count(before)} places that read {before!r}, expected one")
         file.write_text(text.replace(before, after))
         built = build()
         caught = failing_tests() if built.returncode == 0 else "DOES NOT COMPILE\n" + built.stdout[-1500:]
