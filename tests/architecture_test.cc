@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -575,6 +577,99 @@ TEST(Architecture, EverySourceHasItsMirrorTest) {
   }
 }
 
+// Folders that programs make where they run, which the documentation names by these words alone.
+constexpr const char* kMadeByPrograms[] = {"lost/", "model/"};
+
+// Whether a word in backticks is a path of this tree: not one of a running system, a URL, a pattern
+// (`*/rpc/`) or a placeholder (`WORK/spool/`).
+bool IsTreePath(const std::string& word) {
+  bool ends = EndsWith(word, "/");
+  for (const char* ending : {".h", ".cc", ".md", ".sh", ".py"})
+    ends = ends || EndsWith(word, ending);
+  const size_t slash = word.find('/');
+  if (!ends || slash == std::string::npos || slash == 0) return false;
+  const auto in_a_path = [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
+  };
+  const auto upper = [](unsigned char c) { return std::isupper(c) != 0; };
+  return std::all_of(word.begin(), word.end(), in_a_path) &&
+         !std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(slash), upper) &&
+         std::find(std::begin(kMadeByPrograms), std::end(kMadeByPrograms), word) ==
+             std::end(kMadeByPrograms);
+}
+
+// The paths that a line of a document has in backticks, in order.
+std::vector<std::string> QuotedPaths(const std::string& line) {
+  std::vector<std::string> paths;
+  for (size_t open = line.find('`'); open != std::string::npos;) {
+    const size_t close = line.find('`', open + 1);
+    if (close == std::string::npos) break;
+    std::istringstream words(line.substr(open + 1, close - open - 1));
+    for (std::string word; words >> word;) {
+      if (IsTreePath(word)) paths.push_back(word);
+    }
+    open = line.find('`', close + 1);
+  }
+  return paths;
+}
+
+// What a line of a document links to in this tree, without headings.
+std::vector<std::string> LinkedPaths(const std::string& line) {
+  std::vector<std::string> paths;
+  for (size_t at = line.find("]("); at != std::string::npos; at = line.find("](", at + 1)) {
+    std::string target = line.substr(at + 2, line.find(')', at) - at - 2);
+    target.resize(std::min(target.size(), target.find('#')));
+    if (!target.empty() && target.find("://") == std::string::npos) paths.push_back(target);
+  }
+  return paths;
+}
+
+// `path` below the first of `folders` that has it; "" when none does.
+std::string FindBelow(const std::vector<std::string>& folders, const std::string& path) {
+  for (const std::string& folder : folders) {
+    const std::string found = (fs::path(folder) / path).lexically_normal().generic_string();
+    const fs::path there = Root() / found;
+    if (EndsWith(path, "/") ? fs::is_directory(there) : fs::exists(there)) return found;
+  }
+  return "";
+}
+
+std::vector<SourceFile> Documents() {
+  std::vector<SourceFile> documents = ReadTree({"docs", "common", "coordinator", "worker", "cache",
+                                                "train", "ctl", "tests", "bench", "examples"},
+                                               {".md"});
+  for (const char* path : {"README.md", "CONTRIBUTING.md"})
+    documents.push_back({path, ReadLines(Root() / path)});
+  return documents;
+}
+
+// A path in backticks is one from the root, from the document's folder, or from a folder named
+// earlier in its line (`common/rpc/` with `security/`). Blocks of commands are not read.
+TEST(Architecture, EveryPathInTheDocsExists) {
+  for (const SourceFile& document : Documents()) {
+    ASSERT_FALSE(document.lines.empty()) << document.path;
+    const std::string folder = fs::path(document.path).parent_path().generic_string();
+    bool block = false;
+    for (size_t i = 0; i < document.lines.size(); ++i) {
+      const std::string& line = document.lines[i];
+      if (StartsWith(line, "```")) block = !block;
+      if (block) continue;
+      for (const std::string& path : LinkedPaths(line)) {
+        if (FindBelow({folder}, path).empty())
+          Complain(document, i, "path", "links to " + path + ", which is not there");
+      }
+      std::vector<std::string> folders = {"", folder};
+      for (const std::string& path : QuotedPaths(line)) {
+        const std::string found = FindBelow(folders, path);
+        if (found.empty())
+          Complain(document, i, "path", path + " is not there: name the file that is");
+        else if (EndsWith(path, "/"))
+          folders.push_back(found);
+      }
+    }
+  }
+}
+
 // The rules themselves, on text that breaks them.
 TEST(ArchitectureRules, SeeWhatTheyShould) {
   EXPECT_EQ(Included("#include \"torch/torch.h\""), "torch/torch.h");
@@ -592,6 +687,15 @@ TEST(ArchitectureRules, SeeWhatTheyShould) {
   EXPECT_EQ(Functions(file, 0)[0].last, 3u);
   ASSERT_EQ(Functions(file, 2).size(), 1u);
   EXPECT_EQ(Functions(file, 2)[0].first, 5u);
+}
+
+TEST(ArchitectureRules, SeeThePathsOfADocument) {
+  const std::vector<std::string> quoted = {"a/b.h", "scripts/x.sh", "rpc/"};
+  EXPECT_EQ(QuotedPaths("`a/b.h`, `b.h` and `scripts/x.sh --go`; `rpc/` but not `WORK/spool/`,"
+                        "`*/rpc/`, `/etc/x.sh`, `http://host/` or `lost/`"),
+            quoted);
+  EXPECT_EQ(LinkedPaths("[x](../a.md#b), [y](https://host/y.md), [z](#z)"),
+            (std::vector<std::string>{"../a.md"}));
 }
 
 TEST(ArchitectureRules, AnOrphanIsSeenBesideASourceWhoseNameEndsLikeIt) {

@@ -42,7 +42,11 @@ struct PreferencePairs {
                       // global count too.
 };
 
-// u = lpd - margin - constraint, each [n].
+// u = lpd - margin - constraint, each [n]. For fpo, with w the chosen and l the rejected side:
+//   lpd        = beta (logp_w / tokens_w - logp_l / tokens_l)
+//   margin     = beta (reference_logp_w / tokens_w - reference_logp_l / tokens_l)
+//   constraint = alpha beta (divergence_l - divergence_w), divergence_w without gradient
+// docs/methods.md has the terms of all methods.
 struct PreferenceTerms {
   at::Tensor lpd;
   at::Tensor margin;

@@ -11,7 +11,7 @@
 #include "common/values/report.h"
 #include "common/values/worker_command.h"
 
-// What agent and coordinator say to each other, as plain values. rpc/coordinator_client carries it.
+// What agent and coordinator exchange, as plain values; rpc/grpc_coordinator_link.h carries it.
 namespace fpo::worker {
 
 using Outgoing = std::variant<Report, EventBatch, LogBatch, Closing>;
