@@ -13,13 +13,13 @@
 #include "cache/core/store/rocksdb_store.h"
 #include "cache/rpc/cache_metrics.h"
 #include "cache/rpc/cache_service.h"
-#include "cache/rpc/ticker.h"
 #include "cache/rpc/upstream.h"
 #include "common/clock.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
 #include "common/rpc/call_metrics.h"
 #include "common/status_macros.h"
+#include "common/ticker.h"
 
 namespace fpo::cache {
 namespace {
@@ -27,7 +27,6 @@ namespace {
 constexpr absl::Duration kPace = absl::Milliseconds(250);  // of waiting streams
 constexpr absl::Duration kCachePace = absl::Seconds(1);    // of claims and recovery
 constexpr absl::Duration kWarningPace = absl::Hours(1);    // about an open listener
-constexpr absl::Duration kStuckAfter = absl::Seconds(30);
 constexpr int64_t kFreedBytesMin = 16 << 20;
 
 }  // namespace
@@ -41,7 +40,6 @@ struct CacheServer::State {
   absl::Status Listen(const std::string& version);
   absl::Status ServeHttp();
   void Turn(absl::Time now);
-  absl::Status CheckLoop() const;
 
   const CacheConfig config;
   const SystemClock clock;
@@ -104,7 +102,7 @@ absl::Status CacheServer::State::JoinUpstream() {
 
 absl::Status CacheServer::State::Listen(const std::string& version) {
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
-  streams = std::make_unique<OpenStreams>(config.streams_max);
+  streams = std::make_unique<OpenStreams>("the cache", config.streams_max);
   service = std::make_unique<CacheService>(
       StreamContext{.cache = cache.get(),
                     .pool = pool.get(),
@@ -135,18 +133,12 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
 
 absl::Status CacheServer::State::ServeHttp() {
   if (config.listen.http.empty()) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(
-      http, HttpServer::Start(config.listen.http, ObservationRoutes(
-                                                      &registry, [this] { return CheckLoop(); },
-                                                      [this] { return cache->Writable(); })));
+  FPO_ASSIGN_OR_RETURN(http,
+                       HttpServer::Start(config.listen.http,
+                                         ObservationRoutes(
+                                             &registry, [this] { return ticker->CheckTurning(); },
+                                             [this] { return cache->Writable(); })));
   return absl::OkStatus();
-}
-
-absl::Status CacheServer::State::CheckLoop() const {
-  const absl::Duration since = absl::Now() - ticker->last_turn();
-  if (since < kStuckAfter) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("the ticker has not turned for ", absl::FormatDuration(since)));
 }
 
 void CacheServer::State::Turn(absl::Time now) {

@@ -10,8 +10,6 @@
 #include "cache/rpc/put_manifest_stream.h"
 #include "cache/rpc/put_records_stream.h"
 #include "cache/rpc/wait_manifest_stream.h"
-#include "common/rpc/deadline.h"
-#include "common/rpc/grpc_status.h"
 #include "common/rpc/refused_call.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_time.h"
@@ -35,19 +33,7 @@ CacheService::CacheService(const StreamContext& context, std::string version)
     : context_(context), version_(std::move(version)) {}
 
 ServerUnaryReactor* CacheService::Run(CallbackServerContext* call, Role least, Work work) {
-  ServerUnaryReactor* reactor = call->DefaultReactor();
-  absl::StatusOr<Principal> caller = context_.access->Admit(*call, least);
-  absl::Status refused = caller.ok() ? RequireDeadline(*call) : caller.status();
-  if (refused.ok()) {
-    const bool queued =
-        context_.pool->TryRun([reactor, caller = *std::move(caller), work = std::move(work)] {
-          reactor->Finish(ToGrpcStatus(work(caller)));
-        });
-    if (queued) return reactor;
-    refused = TooManyCalls();
-  }
-  reactor->Finish(ToGrpcStatus(refused));
-  return reactor;
+  return AnswerOnPool({call, context_.access, context_.pool, least, "the cache"}, std::move(work));
 }
 
 grpc::ServerReadReactor<pb::PutManifestRequest>* CacheService::PutManifest(

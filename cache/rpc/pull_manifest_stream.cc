@@ -35,9 +35,9 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
     if (!status.ok()) return Finish(ToGrpcStatus(status));
     MakeFrame();
   };
-  if (!context_.streams->Add(this) || !context_.pool->TryRun(begin)) {
-    Finish(ToGrpcStatus(TooManyCalls()));
-  }
+  absl::Status admitted = context_.streams->Add(this);
+  if (admitted.ok() && !context_.pool->TryRun(begin)) admitted = CacheIsBusy();
+  if (!admitted.ok()) Finish(ToGrpcStatus(admitted));
 }
 
 absl::Status PullManifestStream::Begin() {

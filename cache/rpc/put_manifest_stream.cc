@@ -26,8 +26,8 @@ PutManifestStream::PutManifestStream(const StreamContext& context,
       response_(response),
       caller_(std::move(caller)),
       idle_(call, context.idle_max) {
-  if (!context_.streams->Add(this)) {
-    Finish(ToGrpcStatus(TooManyCalls()));
+  if (const absl::Status full = context_.streams->Add(this); !full.ok()) {
+    Finish(ToGrpcStatus(full));
     return;
   }
   ReadNext();

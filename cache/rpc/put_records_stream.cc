@@ -21,8 +21,8 @@ constexpr size_t kWaitingBytesMax = size_t{24} << 20;
 
 PutRecordsStream::PutRecordsStream(const StreamContext& context, grpc::CallbackServerContext* call)
     : context_(context), call_(call), idle_(call, context.idle_max) {
-  if (!context_.streams->Add(this)) {
-    Finish(ToGrpcStatus(TooManyCalls()));
+  if (const absl::Status full = context_.streams->Add(this); !full.ok()) {
+    Finish(ToGrpcStatus(full));
     return;
   }
   absl::MutexLock lock(&mutex_);

@@ -4,7 +4,6 @@
 
 #include "cache/core/store/key_layout.h"
 #include "cache/rpc/convert.h"
-#include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
@@ -16,22 +15,14 @@ constexpr int kPortionsPerReport = 16;
 }  // namespace
 
 VerifyStream::VerifyStream(const StreamContext& context, grpc::CallbackServerContext* call,
-                           const fpo::v1::VerifyRequest* request, Principal caller)
-    : context_(context),
-      request_(*request),
-      caller_(std::move(caller)),
-      idle_(call, context.idle_max) {
-  const auto begin = [this] {
-    const absl::Status status = Begin();
-    if (!status.ok()) return Finish(ToGrpcStatus(status));
-    Send();
-  };
-  if (!context_.streams->Add(this) || !context_.pool->TryRun(begin)) {
-    Finish(ToGrpcStatus(TooManyCalls()));
-  }
+                           const fpo::v1::VerifyRequest* request)
+    : AnswerStream(context.pool, context.streams, call, context.idle_max),
+      context_(context),
+      request_(*request) {
+  Begin();
 }
 
-absl::Status VerifyStream::Begin() {
+absl::Status VerifyStream::Open() {
   if (request_.manifest_id().empty()) {
     const absl::Status files = context_.verify_files ? context_.verify_files() : absl::OkStatus();
     if (!files.ok() && !absl::IsDataLoss(files)) return files;
@@ -77,24 +68,11 @@ absl::Status VerifyStream::CheckPortion() {
   return absl::OkStatus();
 }
 
-void VerifyStream::Send() {
+void VerifyStream::Next() {
+  if (report_.done()) return FinishOnce(absl::OkStatus());
   const absl::Status checked = CheckPortion();
-  if (!checked.ok()) return Finish(ToGrpcStatus(checked));
-  idle_.WaitsForPeer();
-  if (!report_.done()) return StartWrite(&report_);
-  StartWriteAndFinish(&report_, grpc::WriteOptions(), grpc::Status::OK);
-}
-
-void VerifyStream::OnWriteDone(bool ok) {
-  idle_.PeerActed();
-  if (report_.done()) return;  // that was StartWriteAndFinish
-  if (!ok) return Finish(grpc::Status::CANCELLED);
-  context_.pool->Run([this] { Send(); });
-}
-
-void VerifyStream::OnDone() {
-  context_.streams->Remove(this);
-  delete this;
+  if (!checked.ok()) return FinishOnce(checked);
+  Write(report_);
 }
 
 }  // namespace fpo::cache

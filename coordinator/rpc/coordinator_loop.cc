@@ -1,48 +1,35 @@
 #include "coordinator/rpc/coordinator_loop.h"
 
-#include "absl/time/clock.h"
+#include <utility>
 
 namespace fpo::coordinator {
 
 CoordinatorLoop::~CoordinatorLoop() { Stop(); }
 
 void CoordinatorLoop::Start() {
-  last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
-  thread_ = std::thread([this] { Loop(); });
+  ticker_.emplace(options_.flush, [this](absl::Time now) { Turn(now); });
 }
 
 void CoordinatorLoop::Stop() {
-  {
-    absl::MutexLock lock(&mu_);
-    stopping_ = true;
-  }
-  if (!thread_.joinable()) return;
-  thread_.join();
+  if (!ticker_ || std::exchange(stopped_, true)) return;
+  ticker_->Stop();
   coordinator_->Flush();
   audit_->Flush();
 }
 
-void CoordinatorLoop::Loop() {
-  absl::Duration since_tick = options_.tick;
-  absl::Time listen_until = absl::InfinitePast();
-  for (;;) {
-    const absl::Time turn = absl::Now();
-    const bool listens = turn < listen_until;
-    if (!listens && (since_tick >= options_.tick || coordinator_->TakeTickWanted())) {
-      coordinator_->Tick();
-      audit_->Flush();
-      since_tick = absl::ZeroDuration();
-    }
-    coordinator_->Flush();
-    last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
-    absl::MutexLock lock(&mu_);
-    if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.flush)) return;
-    since_tick += options_.flush;
-    // This process or machine stood still. The beats of that time wait in its sockets: they are
-    // taken first, or agents that never were silent would seem to be.
-    const absl::Time woke = absl::Now();
-    if (woke - turn > options_.flush + options_.tick) listen_until = woke + 2 * options_.tick;
+void CoordinatorLoop::Turn(absl::Time now) {
+  // This process or machine stood still. The beats of that time wait in its sockets: they are
+  // taken first, or agents that never were silent would seem to be.
+  if (now - turned_ > options_.flush + options_.tick) listen_until_ = now + 2 * options_.tick;
+  turned_ = now;
+  const bool listens = now < listen_until_;
+  if (!listens && (since_tick_ >= options_.tick || coordinator_->TakeTickWanted())) {
+    coordinator_->Tick();
+    audit_->Flush();
+    since_tick_ = absl::ZeroDuration();
   }
+  coordinator_->Flush();
+  since_tick_ += options_.flush;
 }
 
 }  // namespace fpo::coordinator

@@ -1,18 +1,17 @@
 #pragma once
 
-#include <atomic>
-#include <thread>
+#include <optional>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/ticker.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"
 
 namespace fpo::coordinator {
 
 // The coordinator's sense of time: flushes lines every `flush`, ticks every `tick` and soon after
-// something happened. Thread-safe.
+// something happened. Start and Stop are called by one thread.
 class CoordinatorLoop {
  public:
   struct Options {
@@ -25,20 +24,23 @@ class CoordinatorLoop {
   ~CoordinatorLoop();  // Stop
 
   void Start();
-  void Stop();  // flushes once more
-  // When the loop last turned; a loop stuck in a disk makes the program unhealthy.
-  absl::Time last_turn() const { return absl::FromUnixMillis(last_turn_unix_ms_); }
+  void Stop();                                                           // flushes once more
+  absl::Status CheckTurning() const { return ticker_->CheckTurning(); }  // once it was started
 
  private:
-  void Loop();
+  void Turn(absl::Time now);
 
   Coordinator* const coordinator_;
   AuditLog* const audit_;
   const Options options_;
-  std::atomic<int64_t> last_turn_unix_ms_ = 0;
-  absl::Mutex mu_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread thread_;
+  bool stopped_ = false;
+
+  // Of the ticker's thread alone.
+  absl::Duration since_tick_ = absl::InfiniteDuration();
+  absl::Time turned_ = absl::InfiniteFuture();  // when the last turn began
+  absl::Time listen_until_ = absl::InfinitePast();
+
+  std::optional<Ticker> ticker_;
 };
 
 }  // namespace fpo::coordinator

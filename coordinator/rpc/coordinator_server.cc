@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/clock.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
@@ -27,8 +25,6 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr absl::Duration kStuck = absl::Seconds(30);
-
 }  // namespace
 
 // In the order of dependence: each member uses only those above it.
@@ -42,7 +38,7 @@ struct CoordinatorServer::State {
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<AccessControl> access;
-  OpenStreams streams;
+  OpenStreams streams{"the coordinator"};
   ArtifactRelay relay;
   std::unique_ptr<CoordinatorLoop> loop;
   std::unique_ptr<CoordinatorMetrics> metrics;
@@ -55,12 +51,6 @@ struct CoordinatorServer::State {
 
   absl::Status OpenCore();
   absl::Status Listen();
-  absl::Status Healthy() const {
-    const absl::Duration age = absl::Now() - loop->last_turn();
-    if (age < kStuck) return absl::OkStatus();
-    return absl::UnavailableError(
-        absl::StrCat("the loop has not turned for ", absl::FormatDuration(age)));
-  }
 };
 
 absl::Status CoordinatorServer::State::OpenCore() {
@@ -92,7 +82,7 @@ absl::Status CoordinatorServer::State::Listen() {
   FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
   if (config.listen.http.empty()) return absl::OkStatus();
   HttpRoutes routes = ObservationRoutes(
-      &registry, [this] { return Healthy(); }, [this] { return coordinator->Ready(); });
+      &registry, [this] { return loop->CheckTurning(); }, [this] { return coordinator->Ready(); });
   page = std::make_unique<StatusPage>(coordinator.get());
   page->AddTo(&routes);
   FPO_ASSIGN_OR_RETURN(

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "common/rpc/open_streams.h"
 #include "common/rpc/security/access_control.h"
 #include "common/rpc/work_pool.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"
 #include "coordinator/rpc/streams/artifact_relay.h"
-#include "coordinator/rpc/streams/stream_loop.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 
 namespace fpo::coordinator {

@@ -4,14 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
 #include "common/status_macros.h"
 
 namespace fpo::coordinator {
-
-absl::Status TooBusy() {
-  return WithErrorInfo(absl::ResourceExhaustedError("the coordinator has too many calls waiting"),
-                       {.reason = ErrorReason::kBusy, .hint = "try again in a second"});
-}
 
 absl::Status Explained(absl::Status status) {
   if (!absl::IsResourceExhausted(status) || ReasonOf(status) != ErrorReason::kUnspecified)

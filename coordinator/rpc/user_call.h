@@ -3,9 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "common/error_info.h"
-#include "common/rpc/deadline.h"
-#include "common/rpc/grpc_status.h"
+#include "common/rpc/unary_call.h"
 #include "coordinator/core/lines/audit_entry.h"
 #include "coordinator/rpc/coordinator_service.h"
 
@@ -24,7 +22,6 @@ struct UserCall {
 void Audit(const UserCall& call, const Principal* caller, const absl::Status& status,
            AuditEntry entry);
 
-absl::Status TooBusy();
 // The error with what a user can do about a store that takes no writes.
 absl::Status Explained(absl::Status status);
 
@@ -32,21 +29,15 @@ absl::Status Explained(absl::Status status);
 // say more for the audit. It may use request and response: they live until Finish.
 template <typename Act>
 grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act) {
-  grpc::ServerUnaryReactor* reactor = call.context->DefaultReactor();
-  absl::StatusOr<Principal> caller = call.parts->access->Admit(*call.context, call.least);
-  absl::Status refused = caller.ok() ? RequireDeadline(*call.context) : caller.status();
-  if (refused.ok()) {
-    const auto run = [reactor, call, act, entry, caller = *std::move(caller)]() mutable {
-      const absl::Status status = Explained(act(caller, &entry));
-      Audit(call, &caller, status, std::move(entry));
-      reactor->Finish(ToGrpcStatus(status));
-    };
-    if (call.parts->pool->TryRun(run)) return reactor;
-    refused = TooBusy();
-  }
-  Audit(call, nullptr, refused, std::move(entry));
-  reactor->Finish(ToGrpcStatus(refused));
-  return reactor;
+  const UnaryCall unary{call.context, call.parts->access, call.parts->pool, call.least,
+                        "the coordinator"};
+  const auto run = [call, act, entry](const Principal& caller) mutable {
+    const absl::Status status = Explained(act(caller, &entry));
+    Audit(call, &caller, status, std::move(entry));
+    return status;
+  };
+  return AnswerOnPool(
+      unary, run, [&](const absl::Status& why) { Audit(call, nullptr, why, std::move(entry)); });
 }
 
 // PermissionDenied unless the job is the caller's own, or the caller an admin.

@@ -46,7 +46,7 @@ WorkerSession::WorkerSession(const Parts& parts)
     : parts_(parts),
       link_(std::make_shared<Link>(this)),
       loop_(parts.pool, [this] { return Step(); }) {
-  parts_.streams->Add(this);
+  if (const absl::Status full = parts_.streams->Add(this); !full.ok()) End(full);
   StartRead(&incoming_);
 }
 

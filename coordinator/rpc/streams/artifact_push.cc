@@ -24,7 +24,7 @@ absl::Status HolderWentAway() {
 
 ArtifactPush::ArtifactPush(const Parts& parts)
     : parts_(parts), loop_(parts.pool, [this] { return Step(); }) {
-  parts_.streams->Add(this);
+  if (const absl::Status full = parts_.streams->Add(this); !full.ok()) End(full);
   StartRead(&incoming_);
 }
 

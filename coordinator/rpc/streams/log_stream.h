@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "common/rpc/answer_stream.h"
 #include "coordinator/core/coordinator.h"
-#include "coordinator/rpc/streams/answer_stream.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::coordinator {

@@ -5,8 +5,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/answer_stream.h"
 #include "coordinator/core/coordinator.h"
-#include "coordinator/rpc/streams/answer_stream.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::coordinator {

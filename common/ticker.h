@@ -1,14 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace fpo::cache {
+namespace fpo {
 
 // Calls `turn` at a steady pace on its own thread until it is stopped. Thread-safe.
 class Ticker {
@@ -16,8 +18,9 @@ class Ticker {
   Ticker(absl::Duration pace, std::function<void(absl::Time now)> turn);
   ~Ticker();  // Stop
   void Stop();
-  // When the loop last turned; one stuck in a disk makes the program unhealthy.
-  absl::Time last_turn() const { return absl::FromUnixMillis(last_turn_unix_ms_); }
+  // Unavailable when the last turn ended longer ago: one stuck in a disk makes the program
+  // unhealthy.
+  absl::Status CheckTurning(absl::Duration stuck_after = absl::Seconds(30)) const;
 
  private:
   void Loop();
@@ -30,4 +33,4 @@ class Ticker {
   std::thread thread_;
 };
 
-}  // namespace fpo::cache
+}  // namespace fpo

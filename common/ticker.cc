@@ -1,10 +1,11 @@
-#include "cache/rpc/ticker.h"
+#include "common/ticker.h"
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
-namespace fpo::cache {
+namespace fpo {
 
 Ticker::Ticker(absl::Duration pace, std::function<void(absl::Time)> turn)
     : pace_(pace), turn_(std::move(turn)), last_turn_unix_ms_(absl::ToUnixMillis(absl::Now())) {
@@ -21,14 +22,20 @@ void Ticker::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+absl::Status Ticker::CheckTurning(absl::Duration stuck_after) const {
+  const absl::Duration since = absl::Now() - absl::FromUnixMillis(last_turn_unix_ms_);
+  if (since < stuck_after) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the loop has not turned for ", absl::FormatDuration(since)));
+}
+
 void Ticker::Loop() {
   for (;;) {
-    const absl::Time now = absl::Now();
-    turn_(now);
-    last_turn_unix_ms_ = absl::ToUnixMillis(now);
+    turn_(absl::Now());
+    last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
     absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pace_)) return;
   }
 }
 
-}  // namespace fpo::cache
+}  // namespace fpo

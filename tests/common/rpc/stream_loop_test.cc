@@ -1,12 +1,14 @@
-#include "coordinator/rpc/streams/stream_loop.h"
+#include "common/rpc/stream_loop.h"
 
 #include <atomic>
 #include <thread>
 #include <vector>
 
+#include "common/error_info.h"
+#include "common/rpc/open_streams.h"
 #include "gtest/gtest.h"
 
-namespace fpo::coordinator {
+namespace fpo {
 namespace {
 
 TEST(StreamLoop, StepsNeverOverlapAndOneFollowsEveryWake) {
@@ -59,23 +61,41 @@ class CountingStream final : public OpenStream {
     ++ends;
     last = why;
   }
+  void OnTick(absl::Time) override { ++ticks; }
   int ends = 0;
+  int ticks = 0;
   absl::Status last;
 };
 
 TEST(OpenStreams, EndsWhatIsOpenAndWhatOpensLater) {
-  OpenStreams streams;
+  OpenStreams streams("the test");
   CountingStream early, gone, late;
-  streams.Add(&early);
-  streams.Add(&gone);
+  ASSERT_TRUE(streams.Add(&early).ok());
+  ASSERT_TRUE(streams.Add(&gone).ok());
   streams.Remove(&gone);
   streams.EndAll(absl::UnavailableError("shutting down"));
-  streams.Add(&late);
+  ASSERT_TRUE(streams.Add(&late).ok());
   EXPECT_EQ(early.ends, 1);
   EXPECT_EQ(gone.ends, 0);
   EXPECT_EQ(late.ends, 1);
   EXPECT_EQ(late.last.message(), "shutting down");
 }
 
+TEST(OpenStreams, AreBoundedAndTickedUntilTheyAreRemoved) {
+  OpenStreams streams("the test", 1);
+  CountingStream first, second;
+  ASSERT_TRUE(streams.Add(&first).ok());
+  const absl::Status full = streams.Add(&second);
+  EXPECT_EQ(ReasonOf(full), ErrorReason::kBusy) << full;
+  streams.Remove(&second);
+  streams.Tick(absl::UnixEpoch());
+  EXPECT_EQ(first.ticks, 1);
+  EXPECT_EQ(second.ticks, 0);
+  streams.Remove(&first);
+  streams.Tick(absl::UnixEpoch());
+  EXPECT_EQ(first.ticks, 1);
+  EXPECT_TRUE(streams.Add(&second).ok());
+}
+
 }  // namespace
-}  // namespace fpo::coordinator
+}  // namespace fpo

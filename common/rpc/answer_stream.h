@@ -7,10 +7,13 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/rpc/grpc_status.h"
-#include "coordinator/rpc/streams/stream_loop.h"
+#include "common/rpc/idle_watch.h"
+#include "common/rpc/open_streams.h"
+#include "common/rpc/stream_loop.h"
 
-namespace fpo::coordinator {
+namespace fpo {
 
 // A call that is answered by a stream of messages, one write at a time. Life: the constructor of
 // the derived class ends with Begin; the first step of the loop calls Open; each later step that
@@ -21,6 +24,7 @@ template <typename Response>
 class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStream {
  public:
   void OnWriteDone(bool ok) final {
+    idle_.PeerActed();
     {
       absl::MutexLock lock(&mu_);
       write_done_ = true;
@@ -35,6 +39,7 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
     done_ = true;
     loop_.Wake();
   }
+  void OnTick(absl::Time now) override { idle_.Check(now); }
   void End(const absl::Status& why) final {
     {
       absl::MutexLock lock(&mu_);
@@ -44,12 +49,14 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   }
 
  protected:
-  AnswerStream(WorkPool* pool, OpenStreams* streams)
-      : streams_(streams), loop_(pool, [this] { return Step(); }) {}
+  // Where the streams are ticked, a peer of `call` that reads nothing for `idle_max` is cut off.
+  AnswerStream(WorkPool* pool, OpenStreams* streams, grpc::CallbackServerContext* call = nullptr,
+               absl::Duration idle_max = absl::InfiniteDuration())
+      : streams_(streams), loop_(pool, [this] { return Step(); }), idle_(call, idle_max) {}
   ~AnswerStream() override = default;
 
   void Begin() {
-    streams_->Add(this);
+    if (const absl::Status full = streams_->Add(this); !full.ok()) End(full);
     loop_.Wake();
   }
   virtual absl::Status Open() = 0;  // an error ends the call
@@ -62,6 +69,7 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   void Write(Response message) {
     message_ = std::move(message);
     writing_ = true;
+    idle_.WaitsForPeer();
     this->StartWrite(&message_);
   }
   void FinishOnce(const absl::Status& status) {
@@ -70,9 +78,13 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   }
 
  private:
+  absl::Status Ended() const {
+    absl::MutexLock lock(&mu_);
+    return end_;
+  }
   bool Step() {
     if (!std::exchange(opened_, true)) {
-      const absl::Status opened = Open();
+      const absl::Status opened = Ended().ok() ? Open() : absl::OkStatus();
       if (!opened.ok()) FinishOnce(opened);
     }
     if (!finished_) Look();
@@ -101,6 +113,7 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
 
   OpenStreams* const streams_;
   StreamLoop loop_;
+  IdleWatch idle_;
 
   // Of the loop alone.
   bool opened_ = false;
@@ -108,10 +121,10 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   bool finished_ = false;
   Response message_;
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   bool write_done_ ABSL_GUARDED_BY(mu_) = false;
   bool done_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mu_);
 };
 
-}  // namespace fpo::coordinator
+}  // namespace fpo
