@@ -5,16 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
+#include "common/text/duration_text.h"
 
 namespace fpo::cache {
 namespace {
 
-absl::Status CheckDuration(const char* flag, absl::Duration value, absl::Duration least) {
-  if (value >= least && value <= absl::Hours(24)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(flag, " is ", absl::FormatDuration(value), "; ",
-                                                 absl::FormatDuration(least),
-                                                 " to 24h are allowed"));
-}
+constexpr absl::Duration kDay = absl::Hours(24);
 
 struct Range {
   int64_t least;
@@ -33,9 +29,8 @@ absl::Status CacheConfig::CheckRetention() const {
   for (const auto& [flag, value] :
        {std::pair("--keep-unused", keep_unused), std::pair("--gc-every", gc_every),
         std::pair("--scrub-every", scrub_every)}) {
-    if (value >= absl::Seconds(1)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, " is ", absl::FormatDuration(value), "; at least 1s"));
+    FPO_RETURN_IF_ERROR(
+        CheckDurationFlag(flag, value, {absl::Seconds(1), absl::InfiniteDuration()}));
   }
   FPO_RETURN_IF_ERROR(CheckNumber("--evict-mib", evict_mib, {0, 1 << 30}));
   FPO_RETURN_IF_ERROR(CheckNumber("--reject-mib", reject_mib, {0, 1 << 30}));
@@ -56,9 +51,9 @@ absl::Status CacheConfig::Validate() const {
   if (!replica_of.empty()) {
     FPO_RETURN_IF_ERROR(AboutFlag("--replica-of", CheckPeerAddress(replica_of)));
   }
-  FPO_RETURN_IF_ERROR(CheckDuration("--lease", lease, absl::Milliseconds(100)));
-  FPO_RETURN_IF_ERROR(CheckDuration("--shutdown-grace", grace, absl::ZeroDuration()));
-  FPO_RETURN_IF_ERROR(CheckDuration("--idle", idle, absl::Seconds(1)));
+  FPO_RETURN_IF_ERROR(CheckDurationFlag("--lease", lease, {absl::Milliseconds(100), kDay}));
+  FPO_RETURN_IF_ERROR(CheckDurationFlag("--shutdown-grace", grace, {absl::ZeroDuration(), kDay}));
+  FPO_RETURN_IF_ERROR(CheckDurationFlag("--idle", idle, {absl::Seconds(1), kDay}));
   FPO_RETURN_IF_ERROR(CheckNumber("--threads", threads, {2, 256}));
   FPO_RETURN_IF_ERROR(CheckNumber("--streams-max", streams_max, {1, 100'000}));
   FPO_RETURN_IF_ERROR(CheckNumber("--block-cache-mib", block_cache_mib, {1, 1 << 20}));

@@ -2,28 +2,12 @@
 
 #include <CLI/CLI.hpp>
 
-#include "absl/strings/str_cat.h"
-#include "common/observe/version.h"
 #include "common/program_flags.h"
+#include "common/rpc/listen_flags.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
 namespace {
-
-void AddListen(CLI::App* app, ListenOptions* listen) {
-  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
-      ->capture_default_str();
-  app->add_option("--http", listen->http, "address of /metrics, /healthz, /readyz")
-      ->capture_default_str();
-  app->add_option("--port-file", listen->port_file,
-                  "written with the real addresses once everything listens");
-  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
-  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
-  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
-  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
-  app->add_option("--access", listen->access,
-                  "who may call: the file that fpoctl token create writes; without it everybody");
-}
 
 void AddLimits(CLI::App* app, CacheConfig* config) {
   AddDuration(app, "--lease", &config->lease, "how long a silent builder keeps its claim");
@@ -68,17 +52,13 @@ void AddUpkeep(CLI::App* app, CacheConfig* config) {
 
 }  // namespace
 
-absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
-  ParsedFlags flags;
+absl::StatusOr<ParsedFlags<CacheConfig>> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags<CacheConfig> flags;
   CLI::App app(
       "Stores what frozen reference models say about responses, so that it is computed once.",
       "fpo-cache");
-  app.set_version_flag("--version", absl::StrCat("fpo-cache ", ProgramVersion()));
-  app.set_config("--config", "", "TOML file with these flags as keys");
-  app.allow_config_extras(CLI::config_extras_mode::error);
-  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
-      ->configurable(false);
-  AddListen(&app, &flags.config.listen);
+  AddServiceFlags(&app, &flags.check_config);
+  AddListenFlags(&app, &flags.config.listen, "address of /metrics, /healthz, /readyz");
   app.add_option("--data", flags.config.data, "folder of the store");
   AddLimits(&app, &flags.config);
   AddUpkeep(&app, &flags.config);

@@ -1,21 +1,13 @@
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "cache/config.h"
+#include "common/program_flags.h"
 
 namespace fpo::cache {
 
-struct ParsedFlags {
-  CacheConfig config;
-  bool check_config = false;
-  std::optional<std::string> text = {};  // --help, --version: print it and end
-};
-
 // Command line, then --config FILE (TOML) for what the command line leaves open. InvalidArgument
 // for anything unknown or malformed.
-absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv);
+absl::StatusOr<ParsedFlags<CacheConfig>> ParseFlags(int argc, const char* const* argv);
 
 }  // namespace fpo::cache

@@ -9,6 +9,7 @@
 #include "common/observe/log.h"
 #include "common/observe/version.h"
 #include "common/program_flags.h"
+#include "common/serve.h"
 #include "common/stop_signals.h"
 
 namespace {
@@ -23,16 +24,8 @@ int main(int argc, char** argv) {
   // keep several times what it uses.
   mallopt(M_ARENA_MAX, kArenasMax);
   const fpo::StopSignals signals;
-  const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
-  if (!flags.ok()) {
-    std::cerr << fpo::ProgramErrorText(flags.status());
-    return 2;
-  }
-  if (flags->text) {
-    std::cout << *flags->text;
-    return 0;
-  }
-  if (flags->check_config) return 0;
+  const auto flags = ParseFlags(argc, argv);
+  if (const auto code = fpo::ExitOfFlags(flags)) return *code;
 
   for (const std::string& failpoint : flags->config.failpoints) {
     const absl::Status armed = fpo::ArmFailpoint(failpoint);
@@ -41,13 +34,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   fpo::InitLog("fpo-cache", fpo::LogLevel::kInfo);
-  auto server = CacheServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
-  if (!server.ok()) {
-    std::cerr << "error: " << server.status().message() << "\n";
-    return 1;
-  }
-  const int signal = signals.Wait();
-  fpo::Log(fpo::LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
-  (*server)->Shutdown();
-  return 0;
+  return fpo::ServeUntilStopped(
+      signals, CacheServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
 }

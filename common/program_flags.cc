@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <map>
 #include <sstream>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "common/error_info.h"
 #include "common/files/posix_status.h"
+#include "common/observe/version.h"
 #include "common/status_macros.h"
 #include "common/text/closest_word.h"
 #include "common/text/duration_text.h"
@@ -245,6 +247,14 @@ std::string NamedFlag(const CLI::App& app, const std::string& message) {
 
 }  // namespace
 
+void AddServiceFlags(CLI::App* app, bool* check_config) {
+  app->set_version_flag("--version", absl::StrCat(app->get_name(), " ", ProgramVersion()));
+  app->set_config("--config", "", "TOML file with these flags as keys");
+  app->allow_config_extras(CLI::config_extras_mode::error);
+  app->add_flag("--check-config", *check_config, "check flags and files, then end")
+      ->configurable(false);
+}
+
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
                  const std::string& help) {
   const auto parse = [flag, value](const std::string& text) {
@@ -292,6 +302,16 @@ std::string ProgramErrorText(const absl::Status& error) {
   const std::string hint = GetErrorInfo(error).value_or(ErrorInfo()).hint;
   return absl::StrCat("error: ", absl::StrReplaceAll(error.message(), {{"\n", " "}}),
                       hint.empty() ? "" : "; hint: ", hint, "\n");
+}
+
+std::optional<int> ExitOfFlags(const absl::Status& error, const std::optional<std::string>& text,
+                               bool check_config) {
+  if (!error.ok()) {
+    std::cerr << ProgramErrorText(error);
+    return 2;
+  }
+  if (text) std::cout << *text;
+  return text || check_config ? std::optional<int>(0) : std::nullopt;
 }
 
 }  // namespace fpo

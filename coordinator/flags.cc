@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/observe/version.h"
 #include "common/program_flags.h"
+#include "common/rpc/listen_flags.h"
 #include "common/status_macros.h"
 
 namespace fpo::coordinator {
@@ -28,39 +28,20 @@ void AddLogLimits(CLI::App* app, LogLimits* limits) {
          "log lines of all jobs, those that ended first; 0: any number");
 }
 
-void AddListen(CLI::App* app, ListenOptions* listen) {
-  app->add_option("--listen", listen->listen, "gRPC address, host:port; port 0 picks one")
-      ->capture_default_str();
-  app->add_option("--http", listen->http,
-                  "address of the status page, /metrics, /healthz and /readyz")
-      ->capture_default_str();
-  app->add_option("--port-file", listen->port_file,
-                  "written with the real addresses once everything listens");
-  app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
-  app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
-  app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
-  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
-  app->add_option("--access", listen->access,
-                  "who may call: the file that fpoctl token create writes; without it everybody");
-}
-
 }  // namespace
 
-absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
-  ParsedFlags flags;
+absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
+  CoordinatorFlags flags;
   CoordinatorConfig& config = flags.config;
   CLI::App app("Keeps jobs, hands them to workers and remembers what became of them.",
                "fpo-coordinator");
-  app.set_version_flag("--version", absl::StrCat("fpo-coordinator ", ProgramVersion()));
-  app.set_config("--config", "", "TOML file with these flags as keys");
-  app.allow_config_extras(CLI::config_extras_mode::error);
-  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
-      ->configurable(false);
+  AddServiceFlags(&app, &flags.check_config);
   app.add_flag(
          "--repair", flags.repair,
          "save what can be read of a damaged store, hold its jobs, say what is lost, then end")
       ->configurable(false);
-  AddListen(&app, &config.listen);
+  AddListenFlags(&app, &config.listen,
+                 "address of the status page, /metrics, /healthz and /readyz");
   app.add_option("--data", config.data, "folder of jobs, logs and events");
   AddDuration(&app, "--beat", &config.options.beat, "how often agents beat");
   AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");

@@ -1,22 +1,17 @@
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "absl/status/statusor.h"
+#include "common/program_flags.h"
 #include "coordinator/config.h"
 
 namespace fpo::coordinator {
 
-struct ParsedFlags {
-  CoordinatorConfig config;
-  bool check_config = false;
-  bool repair = false;              // of the store in config.data, then end
-  std::optional<std::string> text;  // --help, --version: print it and end
+struct CoordinatorFlags : ParsedFlags<CoordinatorConfig> {
+  bool repair = false;  // of the store in config.data, then end
 };
 
 // Command line, then --config FILE (TOML) for what the command line leaves open. InvalidArgument
 // for anything unknown or malformed.
-absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv);
+absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv);
 
 }  // namespace fpo::coordinator

@@ -6,6 +6,7 @@
 #include "common/observe/log.h"
 #include "common/observe/version.h"
 #include "common/program_flags.h"
+#include "common/serve.h"
 #include "common/stop_signals.h"
 #include "coordinator/core/store/store_repair.h"
 #include "coordinator/flags.h"
@@ -37,26 +38,11 @@ int Repair(const std::string& data) {
 int main(int argc, char** argv) {
   using namespace fpo::coordinator;
   const fpo::StopSignals signals;
-  const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
-  if (!flags.ok()) {
-    std::cerr << fpo::ProgramErrorText(flags.status());
-    return 2;
-  }
-  if (flags->text) {
-    std::cout << *flags->text;
-    return 0;
-  }
-  if (flags->check_config) return 0;
+  const auto flags = ParseFlags(argc, argv);
+  if (const auto code = fpo::ExitOfFlags(flags)) return *code;
 
   fpo::InitLog("fpo-coordinator", fpo::LogLevel::kInfo);
   if (flags->repair) return Repair(flags->config.data);
-  auto server = CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
-  if (!server.ok()) {
-    std::cerr << "error: " << server.status().message() << "\n";
-    return 1;
-  }
-  const int signal = signals.Wait();
-  fpo::Log(fpo::LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
-  (*server)->Shutdown();
-  return 0;
+  return fpo::ServeUntilStopped(
+      signals, CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
 }

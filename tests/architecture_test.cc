@@ -87,8 +87,8 @@ struct OneFileLibrary {
 const std::vector<OneFileLibrary>& OneFileLibraries() {
   static const std::vector<OneFileLibrary> libraries = {
       {"CLI/",
-       {"ctl/command_line/flags", "common/program_flags", "coordinator/flags", "cache/flags",
-        "worker/flags", "train/flags"}},
+       {"ctl/command_line/flags", "common/program_flags", "common/rpc/listen_flags",
+        "coordinator/flags", "cache/flags", "worker/flags", "train/flags"}},
       {"yaml-cpp/", {"common/job/job_yaml.cc"}},
       {"utf8proc.h", {"ctl/show/text_layout.cc"}},
       {"openssl/", {"common/hash.cc", "common/rpc/security/credentials.cc"}},
@@ -473,6 +473,54 @@ TEST(Architecture, AHeaderHasANameOfItsOwn) {
   }
 }
 
+struct DeclaredType {
+  std::string name;
+  std::string where;  // its namespace
+  size_t line;
+};
+
+// The classes, structs and enums that a header defines outside of others.
+std::vector<DeclaredType> DeclaredTypes(const Lines& lines) {
+  std::vector<DeclaredType> types;
+  std::string where;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string code = Code(lines[i]);
+    if (StartsWith(code, "namespace ")) where = code.substr(0, code.find('{'));
+    for (const std::string keyword : {"class ", "struct ", "enum class "}) {
+      const bool announces = EndsWith(code, ";") && code.find('{') == std::string::npos;
+      if (!StartsWith(code, keyword) || announces) continue;
+      const size_t begin = keyword.size();
+      const std::string name = code.substr(begin, code.find_first_of(" :{<", begin) - begin);
+      if (!name.empty() && code.find("<", begin) == std::string::npos)
+        types.push_back({name, where, i});
+    }
+  }
+  return types;
+}
+
+// Names that several programs' types may have, and why.
+const std::map<std::string, std::string>& SharedTypeNames() {
+  static const std::map<std::string, std::string> names = {
+      {"ExitCode", "the trainer's and fpoctl's; no program sees both"},
+  };
+  return names;
+}
+
+TEST(Architecture, ANameMeansOneTypeInAllPrograms) {
+  std::map<std::string, std::pair<std::string, std::string>> first;  // namespace and header
+  for (const SourceFile& file : Sources()) {
+    if (!EndsWith(file.path, ".h")) continue;
+    for (const DeclaredType& type : DeclaredTypes(file.lines)) {
+      if (SharedTypeNames().count(type.name) != 0) continue;
+      const auto known = first.emplace(type.name, std::pair(type.where, file.path)).first;
+      if (known->second.first != type.where)
+        Complain(file, type.line, "type-name",
+                 type.name + " is also a type of " + known->second.second +
+                     ": share it or say what is different");
+    }
+  }
+}
+
 // Lexically: a CMakeLists.txt without comments, cut at blanks and parentheses.
 std::vector<std::string> CMakeWords(const Lines& lines) {
   std::vector<std::string> words;
@@ -687,6 +735,16 @@ TEST(ArchitectureRules, SeeWhatTheyShould) {
   EXPECT_EQ(Functions(file, 0)[0].last, 3u);
   ASSERT_EQ(Functions(file, 2).size(), 1u);
   EXPECT_EQ(Functions(file, 2)[0].first, 5u);
+}
+
+TEST(ArchitectureRules, SeeTheTypesOfAHeader) {
+  const auto types = DeclaredTypes({"namespace fpo::cache {", "class Ahead;",
+                                    "enum class Kind { kA };", "class Open final : public Stream {",
+                                    "  struct Inner {", "  };", "};", "struct hash<Digest> {"});
+  ASSERT_EQ(types.size(), 2u);
+  EXPECT_EQ(types[0].name, "Kind");
+  EXPECT_EQ(types[0].where, "namespace fpo::cache ");
+  EXPECT_EQ(types[1].name, "Open");
 }
 
 TEST(ArchitectureRules, SeeThePathsOfADocument) {

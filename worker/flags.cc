@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/observe/version.h"
 #include "common/program_flags.h"
 #include "common/status_macros.h"
 #include "common/text/label.h"
@@ -112,15 +111,11 @@ void FillDefaults(WorkerConfig* config) {
 
 }  // namespace
 
-absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
-  ParsedFlags flags;
+absl::StatusOr<ParsedFlags<WorkerConfig>> ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags<WorkerConfig> flags;
   CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
                "fpo-worker");
-  app.set_version_flag("--version", absl::StrCat("fpo-worker ", ProgramVersion()));
-  app.set_config("--config", "", "TOML file with these flags as keys");
-  app.allow_config_extras(CLI::config_extras_mode::error);
-  app.add_flag("--check-config", flags.check_config, "check flags and files, then end")
-      ->configurable(false);
+  AddServiceFlags(&app, &flags.check_config);
   AddNetwork(&app, &flags.config);
   AddWork(&app, &flags.config);
   AddIsolation(&app, &flags.config);

@@ -41,16 +41,8 @@ int Fail(const absl::Status& status, std::string hint = "") {
 
 int Run(int argc, char** argv) {
   const StopSignals signals;
-  const absl::StatusOr<ParsedFlags> flags = ParseFlags(argc, argv);
-  if (!flags.ok()) {
-    std::cerr << ProgramErrorText(flags.status());
-    return 2;
-  }
-  if (flags->text) {
-    std::cout << *flags->text;
-    return 0;
-  }
-  if (flags->check_config) return 0;
+  const auto flags = ParseFlags(argc, argv);
+  if (const auto code = ExitOfFlags(flags)) return *code;
 
   InitLog("fpo-worker", LogLevel::kInfo);
   auto worker =

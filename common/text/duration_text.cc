@@ -41,4 +41,12 @@ absl::StatusOr<absl::Duration> ParseDurationText(absl::string_view text) {
                    is_number ? absl::StrCat("; did you mean ", text, "s?") : ""));
 }
 
+absl::Status CheckDurationFlag(absl::string_view flag, absl::Duration value,
+                               const DurationRange& allowed) {
+  if (value >= allowed.least && value <= allowed.most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(flag, " is ", absl::FormatDuration(value),
+                                                 ", allowed: ", absl::FormatDuration(allowed.least),
+                                                 " to ", absl::FormatDuration(allowed.most)));
+}
+
 }  // namespace fpo

@@ -7,7 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-absl::StatusOr<ParsedFlags> Parse(std::vector<const char*> args) {
+absl::StatusOr<ParsedFlags<CacheConfig>> Parse(std::vector<const char*> args) {
   args.insert(args.begin(), "fpo-cache");
   return ParseFlags(static_cast<int>(args.size()), args.data());
 }

@@ -8,7 +8,7 @@
 namespace fpo::coordinator {
 namespace {
 
-absl::StatusOr<ParsedFlags> Parse(std::vector<const char*> arguments) {
+absl::StatusOr<CoordinatorFlags> Parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "fpo-coordinator");
   return ParseFlags(static_cast<int>(arguments.size()), arguments.data());
 }

@@ -20,14 +20,14 @@ class WorkerFlagsTest : public ::testing::Test {
     fpo::testing::WriteWhole(trainer_, "#!/bin/sh\n");
     chmod(trainer_.c_str(), 0755);
   }
-  absl::StatusOr<ParsedFlags> Parse(std::vector<std::string> words) {
+  absl::StatusOr<ParsedFlags<WorkerConfig>> Parse(std::vector<std::string> words) {
     words.insert(words.begin(), "fpo-worker");
     std::vector<const char*> argv;
     for (const std::string& word : words) argv.push_back(word.c_str());
     return ParseFlags(static_cast<int>(argv.size()), argv.data());
   }
   // With the flags that have no default.
-  absl::StatusOr<ParsedFlags> ParseMore(std::vector<std::string> words) {
+  absl::StatusOr<ParsedFlags<WorkerConfig>> ParseMore(std::vector<std::string> words) {
     words.insert(words.end(), {"--work-dir", folder_ / "work", "--trainer", trainer_});
     return Parse(words);
   }

@@ -28,5 +28,13 @@ TEST(DurationText, ANumberAloneProbablyMeansSeconds) {
             "\"15\" is not a duration like 200ms, 90s, 1h30m or 30d; did you mean 15s?");
 }
 
+TEST(CheckDurationFlag, NamesTheFlagAndWhatItMayBe) {
+  const DurationRange allowed{absl::Milliseconds(200), absl::Hours(1)};
+  EXPECT_TRUE(CheckDurationFlag("--lease", absl::Milliseconds(200), allowed).ok());
+  EXPECT_TRUE(CheckDurationFlag("--lease", absl::Hours(1), allowed).ok());
+  EXPECT_EQ(CheckDurationFlag("--lease", absl::Milliseconds(1), allowed),
+            absl::InvalidArgumentError("--lease is 1ms, allowed: 200ms to 1h"));
+}
+
 }  // namespace
 }  // namespace fpo
