@@ -229,14 +229,14 @@ absl::Status CheckTogether(const Flags& flags) {
                               flags.world_size));
 }
 
-ParsedFlags UsageError(const absl::Status& error) {
+CommandLine UsageError(const absl::Status& error) {
   std::cerr << ProgramErrorText(error);
   return {std::nullopt, static_cast<int>(ExitCode::kUsage)};
 }
 
 }  // namespace
 
-ParsedFlags ParseFlags(int argc, char** argv) {
+CommandLine ParseFlags(int argc, char** argv) {
   Flags flags;
   CLI::App app{"fpo-train: the numeric program of FPO training; every command also runs by hand",
                "fpo-train"};

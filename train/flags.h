@@ -48,11 +48,11 @@ struct Flags {
   std::string job_id;  // of the service, from the same variable: "job/attempt/epoch"
 };
 
-struct ParsedFlags {
+struct CommandLine {
   std::optional<Flags> flags;  // absent: help, version or a mistake, printed already
   int exit_code = 0;
 };
 
-ParsedFlags ParseFlags(int argc, char** argv);
+CommandLine ParseFlags(int argc, char** argv);
 
 }  // namespace fpo::train

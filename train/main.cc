@@ -296,7 +296,7 @@ int RunProgram(const Flags& flags) {
 }  // namespace fpo::train
 
 int main(int argc, char** argv) {
-  const fpo::train::ParsedFlags parsed = fpo::train::ParseFlags(argc, argv);
+  const fpo::train::CommandLine parsed = fpo::train::ParseFlags(argc, argv);
   if (!parsed.flags.has_value()) return parsed.exit_code;
   for (const std::string& failpoint : parsed.flags->failpoints) {
     const absl::Status armed = fpo::ArmFailpoint(failpoint);

@@ -8,7 +8,7 @@
 namespace fpo::train {
 namespace {
 
-ParsedFlags Parse(std::vector<std::string> words) {
+CommandLine Parse(std::vector<std::string> words) {
   words.insert(words.begin(), "fpo-train");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -16,7 +16,7 @@ ParsedFlags Parse(std::vector<std::string> words) {
 }
 
 TEST(Flags, RunByTheAgent) {
-  const ParsedFlags parsed = Parse({"run", "--job", "j", "--prepared", "p", "--out", "o",
+  const CommandLine parsed = Parse({"run", "--job", "j", "--prepared", "p", "--out", "o",
                                     "--resume", "--reference", "r.fpr", "--device", "cpu"});
   ASSERT_TRUE(parsed.flags.has_value());
   EXPECT_EQ(parsed.flags->command, "run");
@@ -26,7 +26,7 @@ TEST(Flags, RunByTheAgent) {
 }
 
 TEST(Flags, ScoreTakesSeveralFiles) {
-  const ParsedFlags parsed = Parse({"score", "--model", "m", "--data", "a.jsonl", "b.jsonl",
+  const CommandLine parsed = Parse({"score", "--model", "m", "--data", "a.jsonl", "b.jsonl",
                                     "--format", "ids", "--max-pairs", "8", "--out", "o.jsonl"});
   ASSERT_TRUE(parsed.flags.has_value());
   EXPECT_EQ(parsed.flags->score.data.train, (std::vector<std::string>{"a.jsonl", "b.jsonl"}));

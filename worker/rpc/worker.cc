@@ -142,7 +142,7 @@ absl::Status Worker::Parts::FindDevices() {
     std::error_code error;
     question.has_files = std::filesystem::exists("/dev/nvidiactl", error);
   }
-  FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(question));
+  FPO_ASSIGN_OR_RETURN(const DeviceDecision choice, ChooseDevice(question));
   const bool is_surprise = choice.device == "cpu" && (devices || question.has_files);
   Log(is_surprise ? LogLevel::kWarning : LogLevel::kInfo, "jobs compute here",
       {{"device", choice.device}, {"asked", config.device}, {"why", choice.why}});

@@ -23,10 +23,10 @@ absl::Status TooFew(const DeviceQuestion& question, const std::string& driver) {
 
 }  // namespace
 
-absl::StatusOr<DeviceChoice> ChooseDevice(const DeviceQuestion& question) {
-  if (question.asked == "cpu") return DeviceChoice{"cpu", "--device cpu"};
+absl::StatusOr<DeviceDecision> ChooseDevice(const DeviceQuestion& question) {
+  if (question.asked == "cpu") return DeviceDecision{"cpu", "--device cpu"};
   if (question.asked == "auto" && question.probe == nullptr && !question.has_files) {
-    return DeviceChoice{"cpu", "this host has no NVIDIA driver"};
+    return DeviceDecision{"cpu", "this host has no NVIDIA driver"};
   }
   size_t visible = 0;
   std::string driver;
@@ -34,7 +34,8 @@ absl::StatusOr<DeviceChoice> ChooseDevice(const DeviceQuestion& question) {
   const absl::StatusOr<std::string> trainer = question.try_cuda();
   if (!trainer.ok()) {
     if (question.asked == "auto") {
-      return DeviceChoice{"cpu", absl::StrCat("no GPU can be used: ", trainer.status().message())};
+      return DeviceDecision{"cpu",
+                            absl::StrCat("no GPU can be used: ", trainer.status().message())};
     }
     return absl::InvalidArgumentError(
         absl::StrCat("--device cuda: no GPU can be used on this host: ", trainer.status().message(),
@@ -44,7 +45,7 @@ absl::StatusOr<DeviceChoice> ChooseDevice(const DeviceQuestion& question) {
   if (several && !driver.empty() && visible < static_cast<size_t>(question.slots)) {
     return TooFew(question, driver);
   }
-  return DeviceChoice{"cuda", driver.empty() ? *trainer : driver};
+  return DeviceDecision{"cuda", driver.empty() ? *trainer : driver};
 }
 
 }  // namespace fpo::worker

@@ -11,7 +11,7 @@
 
 namespace fpo::worker {
 
-struct DeviceChoice {
+struct DeviceDecision {
   std::string device;  // cpu | cuda
   std::string why;     // for people
 };
@@ -29,6 +29,6 @@ struct DeviceQuestion {
 
 // Decided once, when the agent starts, so that a job that counts on a GPU never ends up on the CPU.
 // InvalidArgument names what is missing for "cuda", or that there are fewer GPUs than slots.
-absl::StatusOr<DeviceChoice> ChooseDevice(const DeviceQuestion& question);
+absl::StatusOr<DeviceDecision> ChooseDevice(const DeviceQuestion& question);
 
 }  // namespace fpo::worker

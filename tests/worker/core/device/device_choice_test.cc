@@ -25,7 +25,7 @@ class DeviceChoiceTest : public ::testing::Test {
     };
     probe_.devices->at(1).index = 1;
   }
-  DeviceChoice Choose() { return ChooseDevice(question_).value(); }
+  DeviceDecision Choose() { return ChooseDevice(question_).value(); }
   std::string Error() {
     const auto choice = ChooseDevice(question_);
     EXPECT_TRUE(absl::IsInvalidArgument(choice.status()));
