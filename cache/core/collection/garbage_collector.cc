@@ -182,9 +182,8 @@ absl::StatusOr<std::optional<RecordPosition>> GarbageCollector::SweepPage(
 void GarbageCollector::CountRemoved(const GcReport& report) {
   bool unused = false, evicted = false;
   for (const GcDecision& decision : report.manifests) {
-    const bool early = decision.reason.starts_with("evicted");
-    evicted |= decision.remove && early;
-    unused |= decision.remove && !early;
+    evicted |= decision.remove && decision.evicted;
+    unused |= decision.remove && !decision.evicted;
   }
   CacheCounters& counters = cache_.mutable_counters();
   (evicted  ? counters.removed_bytes_evicted

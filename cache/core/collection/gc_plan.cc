@@ -61,7 +61,7 @@ std::vector<GcDecision> PlanGc(absl::Span<const GcCandidate> candidates, const K
   for (const size_t i : evictable) {
     if (left <= rules.evict_bytes) break;
     left -= plan[i].bytes;
-    plan[i].remove = true;
+    plan[i].remove = plan[i].evicted = true;
     plan[i].reason = absl::StrCat("evicted: ", stored_bytes, " bytes are stored, the limit is ",
                                   rules.evict_bytes, ", and it was ", plan[i].reason);
   }

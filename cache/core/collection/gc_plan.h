@@ -30,7 +30,8 @@ struct GcDecision {
   ManifestHeader header;
   int64_t bytes = 0;
   bool remove = false;
-  std::string reason;  // for people: "pinned", "unused for 45 days"
+  bool evicted = false;  // removed before its time, to make room
+  std::string reason;    // for people: "pinned", "unused for 45 days"
 };
 
 // Why this manifest must stay whatever its age; empty: nothing protects it.

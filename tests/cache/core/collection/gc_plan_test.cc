@@ -66,13 +66,16 @@ TEST(GcPlan, OverTheLimitTheLongestUnusedGoFirstAndNoMoreThanNeeded) {
   EXPECT_THAT(Removed(PlanGc(candidates, {.evict_bytes = 400}, 400, kNow)), ::testing::Each(false));
   const auto plan = PlanGc(candidates, {.evict_bytes = 350}, 400, kNow);
   EXPECT_THAT(plan[1].reason, HasSubstr("evicted: 400 bytes are stored, the limit is 350"));
+  EXPECT_TRUE(plan[1].evicted);
+  EXPECT_FALSE(plan[0].evicted);
 }
 
 TEST(GcPlan, WhatGoesForItsAgeCountsTowardsTheLimit) {
   const std::vector<GcCandidate> candidates = {Candidate(0, absl::Hours(24 * 40)),
                                                Candidate(1, absl::Hours(2))};
-  EXPECT_EQ(Removed(PlanGc(candidates, {.evict_bytes = 100}, 200, kNow)),
-            (std::vector<bool>{true, false}));
+  const auto plan = PlanGc(candidates, {.evict_bytes = 100}, 200, kNow);
+  EXPECT_EQ(Removed(plan), (std::vector<bool>{true, false}));
+  EXPECT_FALSE(plan[0].evicted) << "it was its time";
 }
 
 }  // namespace
