@@ -10,7 +10,7 @@
 #include "cache/rpc/put_manifest_stream.h"
 #include "cache/rpc/put_records_stream.h"
 #include "cache/rpc/wait_manifest_stream.h"
-#include "common/rpc/refused_call.h"
+#include "common/rpc/streams/refused_call.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_time.h"
 

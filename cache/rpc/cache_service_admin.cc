@@ -6,7 +6,7 @@
 #include "cache/rpc/cache_service.h"
 #include "cache/rpc/convert.h"
 #include "cache/rpc/verify_stream.h"
-#include "common/rpc/refused_call.h"
+#include "common/rpc/streams/refused_call.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_time.h"
 

@@ -11,7 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "cache/rpc/stream_context.h"
 #include "common/reference/packed_record.h"
-#include "common/rpc/read_ahead.h"
+#include "common/rpc/streams/read_ahead.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {

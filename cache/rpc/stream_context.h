@@ -13,9 +13,9 @@
 #include "cache/core/store/backups.h"
 #include "cache/rpc/upstream.h"
 #include "common/observe/metrics.h"
-#include "common/rpc/idle_watch.h"
-#include "common/rpc/open_streams.h"
 #include "common/rpc/security/access_control.h"
+#include "common/rpc/streams/idle_watch.h"
+#include "common/rpc/streams/open_streams.h"
 #include "common/rpc/unary_call.h"
 #include "common/rpc/work_pool.h"
 

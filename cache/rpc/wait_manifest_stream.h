@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "cache/rpc/stream_context.h"
-#include "common/rpc/answer_stream.h"
+#include "common/rpc/streams/answer_stream.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
 namespace fpo::cache {

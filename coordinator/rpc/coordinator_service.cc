@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/rpc/refused_call.h"
+#include "common/rpc/streams/refused_call.h"
 #include "common/status_macros.h"
 #include "coordinator/core/jobs/submission.h"
 #include "coordinator/rpc/convert.h"

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "common/rpc/open_streams.h"
 #include "common/rpc/security/access_control.h"
+#include "common/rpc/streams/open_streams.h"
 #include "common/rpc/work_pool.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"

@@ -1,6 +1,6 @@
 #include "coordinator/rpc/worker_control_service.h"
 
-#include "common/rpc/refused_call.h"
+#include "common/rpc/streams/refused_call.h"
 #include "coordinator/rpc/streams/artifact_push.h"
 
 namespace fpo::coordinator {

@@ -8,8 +8,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/open_streams.h"
-#include "common/rpc/stream_loop.h"
+#include "common/rpc/streams/open_streams.h"
+#include "common/rpc/streams/stream_loop.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/rpc/streams/artifact_relay.h"
 #include "proto/fpo/v1/worker.pb.h"

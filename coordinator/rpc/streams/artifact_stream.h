@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/rpc/answer_stream.h"
+#include "common/rpc/streams/answer_stream.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/rpc/streams/artifact_relay.h"
 #include "proto/fpo/v1/coordinator.pb.h"

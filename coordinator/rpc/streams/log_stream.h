@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "common/rpc/answer_stream.h"
+#include "common/rpc/streams/answer_stream.h"
 #include "coordinator/core/coordinator.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 

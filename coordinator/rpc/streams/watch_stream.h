@@ -5,7 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/answer_stream.h"
+#include "common/rpc/streams/answer_stream.h"
 #include "coordinator/core/coordinator.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 

@@ -1,4 +1,4 @@
-#include "common/rpc/open_streams.h"
+#include "common/rpc/streams/open_streams.h"
 
 #include "common/rpc/unary_call.h"
 

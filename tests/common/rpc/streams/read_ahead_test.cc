@@ -1,4 +1,4 @@
-#include "common/rpc/read_ahead.h"
+#include "common/rpc/streams/read_ahead.h"
 
 #include <atomic>
 

@@ -1,4 +1,4 @@
-#include "common/rpc/stream_loop.h"
+#include "common/rpc/streams/stream_loop.h"
 
 namespace fpo {
 

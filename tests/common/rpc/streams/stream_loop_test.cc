@@ -1,11 +1,11 @@
-#include "common/rpc/stream_loop.h"
+#include "common/rpc/streams/stream_loop.h"
 
 #include <atomic>
 #include <thread>
 #include <vector>
 
 #include "common/error_info.h"
-#include "common/rpc/open_streams.h"
+#include "common/rpc/streams/open_streams.h"
 #include "gtest/gtest.h"
 
 namespace fpo {

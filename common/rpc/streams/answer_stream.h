@@ -9,9 +9,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/grpc_status.h"
-#include "common/rpc/idle_watch.h"
-#include "common/rpc/open_streams.h"
-#include "common/rpc/stream_loop.h"
+#include "common/rpc/streams/idle_watch.h"
+#include "common/rpc/streams/open_streams.h"
+#include "common/rpc/streams/stream_loop.h"
 
 namespace fpo {
 
