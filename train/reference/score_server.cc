@@ -96,7 +96,7 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   Scorer::Options scoring;
   if (UsesFeatures(job)) {
-    FPO_ASSIGN_OR_RETURN(scoring.saes, LoadSaes(job.sae, model.model.config(), options.device));
+    FPO_ASSIGN_OR_RETURN(scoring.saes, LoadFeatureMaps(job, model.model.config(), options.device));
   }
   FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
   const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, options.device), scoring.saes);

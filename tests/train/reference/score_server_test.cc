@@ -51,6 +51,19 @@ TEST(ScoreServer, AnswersInTheOrderOfTheOrdinals) {
   EXPECT_EQ((*file)->At(2)->key, (*keys)[9]);
 }
 
+TEST(ScoreServer, HiddenFeaturesNeedNoSae) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.method.features = "hidden";
+  job.sae = {SaeSection{"", 1, "resid_post"}};
+  const absl::Status planned = PlanReference(job, tiny.Path("prepared"), at::kCPU).status();
+  ASSERT_TRUE(planned.ok()) << planned;
+  RecordingSink events;
+  const absl::Status status = Serve(tiny, job, {{"score", {0}, tiny.Path("a.fpr")}}, &events);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(events.Of(EventKind::kRecords).at(0).count, 1);
+}
+
 TEST(ScoreServer, OrdinalOutsideTheListIsAnError) {
   const TinyRun tiny;
   const JobConfig job = tiny.Job("dpo");
