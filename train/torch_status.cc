@@ -18,11 +18,17 @@ namespace {
 constexpr char kMemoryAdvice[] =
     "; lower batch.tokens_per_microbatch or data.max_length, or turn on activation_checkpointing";
 
-// LibTorch reports a failed CPU allocation as a plain c10::Error.
+// What allocators other than LibTorch's own for the device say. A failed allocation on the CPU is a
+// plain c10::Error, and so is one inside cuBLAS, cuDNN or NCCL.
+constexpr const char* kOutOfMemory[] = {
+    "not enough memory",          "can't allocate memory",     "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED",
+    "Failed to CUDA calloc",      "Failed to CUDA malloc",
+};
+
 bool IsOutOfMemory(absl::string_view what) {
-  return absl::StrContains(what, "not enough memory") ||
-         absl::StrContains(what, "can't allocate memory") ||
-         absl::StrContains(what, "out of memory");
+  return std::any_of(std::begin(kOutOfMemory), std::end(kOutOfMemory),
+                     [&](const char* words) { return absl::StrContains(what, words); });
 }
 
 // CUDA's words for what is wrong with this host rather than with what was computed: the driver, the
@@ -45,6 +51,13 @@ constexpr const char* kDeviceFaults[] = {
     "uncorrectable NVLink error",
     "hardware stack error",
     "GPU is lost",
+    // A broken device or driver as often as a kernel's bug; on another host a bug shows again. A
+    // device-side assert is always the program's: an index out of range.
+    "an illegal memory access was encountered",
+    "unspecified launch failure",
+    "misaligned address",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_NOT_INITIALIZED",
     "unknown error",
     "unable to load CUDA",
 };
@@ -72,6 +85,11 @@ absl::Status RunTorch(const std::function<absl::Status()>& work) {
     return OutOfMemory(
         absl::StrCat("out of device memory: ", FirstLine(error.what_without_backtrace())));
   } catch (const c10::DistBackendError& error) {
+    // The whole text: NCCL's own words stand in its last lines.
+    if (IsOutOfMemory(error.what_without_backtrace())) {
+      return OutOfMemory(
+          absl::StrCat("out of device memory: ", FirstLine(error.what_without_backtrace())));
+    }
     return absl::AbortedError(
         absl::StrCat("another rank was lost: ", FirstLine(error.what_without_backtrace())));
   } catch (const c10::Error& error) {

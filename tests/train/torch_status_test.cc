@@ -34,6 +34,25 @@ TEST(TorchStatus, OnlyLackOfMemoryEndsAsMemory) {
             ExitCode::kStorage);
 }
 
+TEST(TorchStatus, LibrariesOfTheDeviceRunOutOfMemoryToo) {
+  for (const char* words :
+       {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory"}) {
+    EXPECT_EQ(ExitCodeOf(RunTorch([words]() -> absl::Status { throw c10::Error(std::string(words)); })),
+              ExitCode::kOutOfMemory)
+        << words;
+  }
+  const auto nccl = [](const char* text) {
+    return ExitCodeOf(RunTorch([text]() -> absl::Status {
+      throw c10::DistBackendError(c10::SourceLocation{"f", "f.cc", 1}, text);
+    }));
+  };
+  EXPECT_EQ(nccl("NCCL error in: x.cpp:1\nLast error:\nFailed to CUDA calloc 10485760 bytes"),
+            ExitCode::kOutOfMemory);
+  EXPECT_EQ(nccl("NCCL error in: x.cpp:1\nLast error:\nremote process exited"),
+            ExitCode::kPeerLost);
+}
+
 TEST(TorchStatus, AFaultOfTheDeviceIsTheHostsAndOthersAreNot) {
   const auto code_of = [](const char* what) {
     return ExitCodeOf(RunTorch([what]() -> absl::Status { throw c10::Error(std::string(what)); }));
@@ -43,11 +62,12 @@ TEST(TorchStatus, AFaultOfTheDeviceIsTheHostsAndOthersAreNot) {
         "CUDA error: uncorrectable ECC error encountered",
         "CUDA error: CUDA driver version is insufficient for CUDA runtime version",
         "CUDA error: no kernel image is available for execution on the device",
-        "No CUDA GPUs are available"}) {
+        "No CUDA GPUs are available", "CUDA error: an illegal memory access was encountered",
+        "CUDA error: unspecified launch failure",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"}) {
     EXPECT_EQ(code_of(fault), ExitCode::kDevice) << fault;
   }
-  for (const char* bug : {"CUDA error: an illegal memory access was encountered",
-                          "CUDA error: device-side assert triggered", "unknown error",
+  for (const char* bug : {"CUDA error: device-side assert triggered", "unknown error",
                           "mat1 and mat2 shapes cannot be multiplied"}) {
     EXPECT_EQ(code_of(bug), ExitCode::kBug) << bug;
   }
