@@ -16,7 +16,8 @@ enum ParameterIndex { kEncoder, kEncoderBias, kLogThreshold, kDecoder, kDecoderB
 
 // The rectangle kernel around the threshold: 1 where |pre - threshold| < bandwidth / 2.
 at::Tensor Near(const at::Tensor& pre, const at::Tensor& threshold, double bandwidth) {
-  return (pre - threshold).abs_().lt(bandwidth / 2).to(pre.scalar_type());
+  const at::Tensor distance = pre - threshold;
+  return at::maximum(distance, -distance).lt(bandwidth / 2).to(pre.scalar_type());
 }
 
 // c = pre * 1[pre > threshold]. Straight-through to the threshold: dc/dtheta = -(theta / bandwidth)
@@ -91,7 +92,9 @@ SaeObjective::SaeObjective(const SaeObjectiveOptions& options) : options_(option
       {"w_dec", decoder},
       {"b_dec", at::zeros({options.width}, at::kFloat)},
   };
-  for (const auto& [name, parameter] : parameters_) parameter.set_requires_grad(true);
+  for (auto& [name, parameter] : parameters_) {
+    parameter = parameter.to(options.device).set_requires_grad(true);
+  }
 }
 
 void SaeObjective::InitialiseFrom(const at::Tensor& rows) {
@@ -105,12 +108,13 @@ SaeLoss SaeObjective::Loss(const at::Tensor& rows, double sparsity) const {
   const auto parameter = [this](ParameterIndex index) { return parameters_[index].second; };
   const at::Tensor x = rows.detach().to(at::kFloat) * options_.input_scale;
   const at::Tensor threshold = parameter(kLogThreshold).exp();
-  const at::Tensor pre = at::relu(at::addmm(parameter(kEncoderBias), x, parameter(kEncoder)));
+  const at::Tensor pre =
+      at::threshold(at::addmm(parameter(kEncoderBias), x, parameter(kEncoder)), 0, 0);
   const at::Tensor codes = JumpReluFunction::apply(pre, threshold, options_.bandwidth);
   const at::Tensor rebuilt = at::addmm(parameter(kDecoderBias), codes, parameter(kDecoder));
   const at::Tensor reconstruction = (rebuilt - x).square().sum(1).mean();
   const at::Tensor l0 = CountActiveFunction::apply(pre, threshold, options_.bandwidth).mean();
-  return {reconstruction + l0 * sparsity, reconstruction.item<double>(), l0.item<double>()};
+  return {reconstruction + l0 * sparsity, reconstruction.detach(), l0.detach()};
 }
 
 void SaeObjective::ConstrainGradients() {

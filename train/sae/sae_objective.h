@@ -15,14 +15,15 @@ struct SaeObjectiveOptions {
   double input_scale = 1;   // see SaeInputScale
   double bandwidth = 0.05;  // of the rectangle kernel, in units of the scaled pre-activations
   double initial_threshold = 0.05;
-  uint64_t seed = 42;
+  uint64_t seed = 42;            // the same start on every device
+  at::Device device = at::kCPU;  // of the parameters; rows must be there too
 };
 
 struct SaeLoss {
-  at::Tensor
-      loss;  // scalar, differentiable: mean over rows of |x - x_hat|^2 + sparsity * L0, x scaled
-  double reconstruction;  // mean |x - x_hat|^2 of the scaled rows
-  double l0;              // mean active features per row
+  // Scalars on the parameters' device: reading one waits for the device.
+  at::Tensor loss;  // differentiable: mean over rows of |x - x_hat|^2 + sparsity * L0, x scaled
+  at::Tensor reconstruction;  // mean |x - x_hat|^2 of the scaled rows; detached
+  at::Tensor l0;              // mean active features per row; detached
 };
 
 // Scale that gives rows [n, width] unit mean squared norm; one sample of a few thousand rows is

@@ -119,7 +119,8 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
     const absl::Time start = absl::Now();
     FPO_ASSIGN_OR_RETURN(const at::Tensor rows, source.Next(settings_.batch_tokens));
     const SaeLoss loss = objective.Loss(rows, sparsity.coefficient());
-    const double value = loss.loss.item<double>();
+    const double value = loss.loss.item<double>(), l0 = loss.l0.item<double>();
+    const double reconstruction = loss.reconstruction.item<double>();
     if (!std::isfinite(value)) {
       return FailWith(ExitCode::kNotFinite, absl::StrCat("the SAE's loss is ", value, " at step ",
                                                          step, "; lower sae_training.lr"));
@@ -136,12 +137,12 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
     objective.ConstrainParameters();
     const std::map<std::string, double> metrics = {
         {"loss", value},
-        {"reconstruction", loss.reconstruction},
-        {"l0", loss.l0},
+        {"reconstruction", reconstruction},
+        {"l0", l0},
         {"sparsity", sparsity.coefficient()},
         {"tokens", static_cast<double>(rows.size(0))},
         {"step_seconds", absl::ToDoubleSeconds(absl::Now() - start)}};
-    sparsity.Observe(loss.l0, loss.reconstruction);
+    sparsity.Observe(l0, reconstruction);
     FPO_RETURN_IF_ERROR(log.Append(step, 0, metrics));
     Report(step, metrics);
     AdvanceWork();  // of the steps
@@ -218,6 +219,7 @@ absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Se
   options.features = settings_.width;
   options.input_scale = SaeInputScale(sample);
   options.seed = static_cast<uint64_t>(job_.seed);
+  options.device = sample.device();
   SaeObjective objective(options);
   objective.InitialiseFrom(sample);
   std::error_code error;

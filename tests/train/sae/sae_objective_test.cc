@@ -64,8 +64,9 @@ TEST(SaeObjective, ThresholdGradientFollowsTheStraightThroughFormula) {
 TEST(SaeObjective, LossIsReconstructionPlusSparsityTimesL0) {
   const SaeObjective objective(Options());
   const SaeLoss loss = objective.Loss(Rows(6), 0.25);
-  EXPECT_NEAR(loss.loss.item<double>(), loss.reconstruction + 0.25 * loss.l0, 1e-5);
-  EXPECT_GT(loss.l0, 0);
+  EXPECT_NEAR(loss.loss.item<double>(),
+              loss.reconstruction.item<double>() + 0.25 * loss.l0.item<double>(), 1e-5);
+  EXPECT_GT(loss.l0.item<double>(), 0);
 }
 
 TEST(SaeObjective, DecoderRowsKeepUnitNorm) {
@@ -88,9 +89,10 @@ TEST(SaeObjective, ExportTakesUnscaledActivations) {
   const auto sae = SparseAutoencoder::Create(objective.Export());
   ASSERT_TRUE(sae.ok()) << sae.status();
   const at::Tensor codes = sae->Encode(rows);
-  EXPECT_NEAR(codes.count_nonzero().item<double>() / 6, loss.l0, 1e-6);
+  EXPECT_NEAR(codes.count_nonzero().item<double>() / 6, loss.l0.item<double>(), 1e-6);
   const at::Tensor lost = (sae->Decode(codes) - rows).square().sum(1).mean();
-  EXPECT_NEAR(lost.item<double>() * 0.25, loss.reconstruction, 1e-5);  // scale 0.5, squared
+  EXPECT_NEAR(lost.item<double>() * 0.25, loss.reconstruction.item<double>(),
+              1e-5);  // scale 0.5, squared
 }
 
 TEST(SaeInputScale, GivesUnitMeanSquaredNorm) {
@@ -130,9 +132,27 @@ TEST(SaeObjective, LearnsASparseDictionary) {
   SaeHealth health(*SparseAutoencoder::Create(objective.Export()));
   health.Add(batch());
   EXPECT_LT(health.Fvu(), 0.1);
-  EXPECT_LT(health.L0(), before.l0);
+  EXPECT_LT(health.L0(), before.l0.item<double>());
   RecordProperty("fvu", std::to_string(health.Fvu()));
   RecordProperty("l0", std::to_string(health.L0()));
+}
+
+// On the meta device a tensor of another device is an error, and so is reading a value.
+TEST(SaeObjective, AStepNeedsOneDeviceAndNoWaiting) {
+  SaeObjectiveOptions options;
+  options.width = 6;
+  options.features = 16;
+  options.device = at::kMeta;
+  SaeObjective objective(options);
+  const at::Tensor rows =
+      at::empty({5, 6}, at::TensorOptions().device(at::kMeta).dtype(at::kFloat));
+  objective.InitialiseFrom(rows);
+  const SaeLoss loss = objective.Loss(rows, 0.1);
+  loss.loss.backward();
+  objective.ConstrainGradients();
+  objective.ConstrainParameters();
+  EXPECT_TRUE(loss.l0.is_meta());
+  EXPECT_TRUE(objective.Export().w_enc.is_meta());
 }
 
 }  // namespace
