@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "train/cuda_settings.h"
 #include "train/events/exit_status.h"
 #include "train/torch_status.h"
 
@@ -62,11 +63,13 @@ absl::Status LoadCuda() {
   if (!DriverIsHere()) {
     return NoCuda("no NVIDIA driver on this machine (neither /dev/nvidiactl nor /dev/nvidia0)");
   }
+  SetCudaEnvironment();
   const std::string library = TorchFolder() + "/libtorch_cuda.so";
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return NoCuda(absl::StrCat("LibTorch's CUDA library does not load: ", dlerror(),
                                "; install the missing library beside it or on LD_LIBRARY_PATH"));
   }
+  UseExactCudaArithmetic();
   const c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
   if (cuda.deviceCount() > 0) return absl::OkStatus();
   const absl::Status why = WhyNoDevices();
