@@ -1,5 +1,7 @@
 #include "train/loop/process_memory.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
+
 #include <fstream>
 #include <string>
 
@@ -19,6 +21,14 @@ int64_t PeakMemoryBytes() {
     return words.size() > 1 && absl::SimpleAtoi(words[1], &kib) ? kib * 1024 : 0;
   }
   return 0;
+}
+
+std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(device.type());
+  if (!allocator->initialized()) return 0;
+  constexpr size_t kAllPools = 0;  // of c10::CachingAllocator::StatType: AGGREGATE
+  return allocator->getDeviceStats(device.index()).allocated_bytes[kAllPools].peak;
 }
 
 }  // namespace fpo::train

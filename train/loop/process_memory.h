@@ -1,10 +1,17 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
+#include <optional>
 
 namespace fpo::train {
 
 // Largest resident size of this process so far, from /proc; 0 where that is not readable.
 int64_t PeakMemoryBytes();
+
+// Most bytes of `device` that tensors of this process held at once, by LibTorch's allocator; what
+// the driver and libraries take beside it is not in it. None for the CPU.
+std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device);
 
 }  // namespace fpo::train

@@ -257,6 +257,9 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
                   (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
   report["cache_wait_seconds"] = wait;
   report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
+  if (const auto bytes = PeakDeviceMemoryBytes(inputs_.policy.model.device())) {
+    report["device_memory_peak_bytes"] = static_cast<double>(*bytes);
+  }
   return report;
 }
 

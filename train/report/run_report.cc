@@ -104,8 +104,10 @@ std::string Charts(const RunMetrics& metrics) {
   html += MetricChart(
       metrics, {.title = "Seconds a step", .from_zero = true},
       {{"step_seconds", "whole step", 0}, {"cache_wait_seconds", "waiting for records", 1}});
-  html += MetricChart(metrics, {.title = "Peak memory, GiB", .from_zero = true},
-                      {{"memory_peak_bytes", "process", 0}}, 1.0 / (1 << 30));
+  html +=
+      MetricChart(metrics, {.title = "Peak memory, GiB", .from_zero = true},
+                  {{"memory_peak_bytes", "process", 0}, {"device_memory_peak_bytes", "device", 1}},
+                  1.0 / (1 << 30));
   return html;
 }
 

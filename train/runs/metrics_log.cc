@@ -63,7 +63,8 @@ absl::Status MetricsLog::Append(int64_t step, double epoch,
     if (!std::isfinite(value)) {
       line[name] = nullptr;
     } else if (whole && (name == "tokens" || name == "pairs" || name == "memory_peak_bytes" ||
-                         name == "eval_tokens" || name == "eval_pairs")) {
+                         name == "device_memory_peak_bytes" || name == "eval_tokens" ||
+                         name == "eval_pairs")) {
       line[name] = static_cast<int64_t>(value);
     } else {
       line[name] = value;

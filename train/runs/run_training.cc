@@ -126,6 +126,9 @@ RunResult Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
   result["reference_seconds"] = inputs.use.seconds;
   result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
   result["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
+  if (const auto bytes = PeakDeviceMemoryBytes(options_.device)) {
+    result["device_memory_peak_bytes"] = static_cast<double>(*bytes);
+  }
   return {std::move(result), {{"device_name", DeviceName(options_.device)}}};
 }
 
