@@ -26,8 +26,8 @@ absl::Status NoCuda(absl::string_view what) {
   return FailWith(ExitCode::kDevice, absl::StrCat("device cuda: ", what, "; use --device cpu"));
 }
 
-// Containers often show one device of several, so that /dev/nvidia0 need not be there; WSL has its
-// own.
+// Containers often expose one device of several, so /dev/nvidia0 need not exist; WSL has its own
+// device.
 bool DriverIsHere() {
   std::error_code error;
   if (fs::exists("/dev/nvidiactl", error) || fs::exists("/dev/dxg", error)) return true;
@@ -38,7 +38,7 @@ bool DriverIsHere() {
   return false;
 }
 
-// The folder of libc10.so, where the other LibTorch libraries lie too.
+// The folder of libc10.so, which also holds the other LibTorch libraries.
 std::string TorchFolder() {
   Dl_info info = {};
   if (dladdr(reinterpret_cast<void*>(&c10::alloc_cpu), &info) == 0 || info.dli_fname == nullptr) {
@@ -47,7 +47,7 @@ std::string TorchFolder() {
   return fs::path(info.dli_fname).parent_path().string();
 }
 
-// LibTorch counts no devices whatever is wrong; this function of it says what.
+// LibTorch reports zero devices whatever the cause; this function of LibTorch gives the cause.
 absl::Status WhyNoDevices() {
   using Count = int8_t (*)();
   const auto count =
@@ -101,7 +101,7 @@ absl::StatusOr<std::string> TryDevice(const DeviceChoice& choice) {
     const float sum = at::ones({8}, at::device(choice.device)).sum().item<float>();
     return sum == 8 ? absl::OkStatus() : absl::InternalError("it cannot add");
   });
-  // One that others have filled up works.
+  // A device whose memory is taken by other processes still works.
   if (!works.ok() && ExitCodeOf(works) != ExitCode::kOutOfMemory) return NoCuda(works.message());
   const c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
   return absl::StrCat("cuda: ", cuda.deviceCount(), " visible",

@@ -27,7 +27,7 @@ void AddCommon(CLI::App* app, Flags* flags) {
   app->add_option("--device", flags->device, "Where to compute: auto takes CUDA when it works")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  app->add_option("--threads", flags->threads, "CPU threads for tensor work; 0: one a core")
+  app->add_option("--threads", flags->threads, "CPU threads for tensor work; 0: one per core")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
 }
@@ -72,15 +72,15 @@ void AddScore(CLI::App* app, Flags* flags) {
   app->add_option("--sae", flags->sae_file,
                   "SAE to pool features with (.npz, .safetensors, folder)")
       ->type_name("FILE");
-  app->add_option("--layer", flags->layer, "Layer the SAE reads; default: the file says so");
-  app->add_option("--site", flags->site, "Site the SAE reads; default: the file says so")
+  app->add_option("--layer", flags->layer, "Layer the SAE reads; default: from the file");
+  app->add_option("--site", flags->site, "Site the SAE reads; default: from the file")
       ->check(CLI::IsMember({"resid_post", "mlp_out", "attn_z"}));
   AddData(app, flags);
   app->add_option("--features", flags->score.features,
                   "Pooled features to keep: all, or top:M for the M largest")
       ->capture_default_str();
   app->add_option("--out", flags->score.out,
-                  "FILE.jsonl: a line a pair, in input order; FILE.fpr: a record file")
+                  "FILE.jsonl: one line per pair, in input order; FILE.fpr: a record file")
       ->type_name("FILE");
   AddJob(app, flags);
   app->add_option("--prepared", flags->prepared, "With --serve: the folder 'prepare' wrote")
@@ -93,7 +93,7 @@ void AddRun(CLI::App* app, Flags* flags) {
   app->add_option("--out", flags->out, "Output folder: checkpoints, metrics, model, report")
       ->type_name("DIR")
       ->required();
-  app->add_flag("--resume", flags->resume, "Go on from the newest checkpoint in --out");
+  app->add_flag("--resume", flags->resume, "Resume from the newest checkpoint in --out");
   app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
       ->type_name("DIR");
   app->add_option("--reference", flags->reference,
@@ -103,10 +103,10 @@ void AddRun(CLI::App* app, Flags* flags) {
       ->capture_default_str();
   app->add_option("--max-steps", flags->max_steps, "Stop after N steps, whatever the job says")
       ->check(CLI::PositiveNumber);
-  app->add_option("--rank", flags->rank, "This process among --world-size")
+  app->add_option("--rank", flags->rank, "Rank of this process, from 0")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app->add_option("--world-size", flags->world_size, "Processes that train together")
+  app->add_option("--world-size", flags->world_size, "Number of processes that train together")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--rendezvous", flags->rendezvous,
@@ -118,7 +118,7 @@ void AddEvaluate(CLI::App* app, Flags* flags) {
   AddJob(app, flags)->required();
   app->add_option("--model", flags->model, "Folder to evaluate; default: the job's model.path")
       ->type_name("DIR");
-  app->add_option("--out", flags->out, "Where the metrics go, as JSON")
+  app->add_option("--out", flags->out, "JSON file for the metrics")
       ->type_name("FILE.json")
       ->required();
   app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
@@ -142,7 +142,7 @@ void AddSae(CLI::App* app, Flags* flags) {
   app->add_option("--width", sae.width, "Features")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app->add_option("--target-l0", sae.target_l0, "Active features a token to aim at")
+  app->add_option("--target-l0", sae.target_l0, "Target number of active features per token")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--steps", sae.steps, "Optimiser steps")
@@ -151,7 +151,7 @@ void AddSae(CLI::App* app, Flags* flags) {
   app->add_option("--lr", sae.lr, "Learning rate")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app->add_option("--batch-tokens", sae.batch_tokens, "Activation rows a step")
+  app->add_option("--batch-tokens", sae.batch_tokens, "Activation rows per step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--out", flags->out, "Folder, or FILE.npz; config.json is written beside it")
@@ -179,7 +179,7 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--dtype", init.dtype, "float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
-  app->add_option("--out", init.out, "Folder to make")->type_name("DIR")->required();
+  app->add_option("--out", init.out, "Folder to create")->type_name("DIR")->required();
 }
 
 struct Subcommand {
@@ -197,9 +197,9 @@ constexpr Subcommand kSubcommands[] = {
      AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
-    {"inspect", "Say what a path is, with its digest; or what this machine can compute on",
+    {"inspect", "Identify a path, with its digest; or show what this machine can compute on",
      AddInspect},
-    {"init-model", "Make a Hugging Face folder with freshly initialised weights", AddInitModel},
+    {"init-model", "Create a Hugging Face folder with freshly initialised weights", AddInitModel},
 };
 
 absl::Status Mistake(const std::string& message) { return absl::InvalidArgumentError(message); }

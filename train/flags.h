@@ -10,7 +10,7 @@
 
 namespace fpo::train {
 
-// The command line of fpo-train, as read.
+// The parsed command line of fpo-train.
 struct Flags {
   std::string command;  // prepare | score | run | evaluate | sae | inspect | init-model
 
@@ -33,7 +33,7 @@ struct Flags {
   InitModelOptions init;
   SaeTrainingSection sae_training;  // sae by hand
   std::optional<int64_t> layer;     // score and sae by hand
-  std::string site;                 // score: empty means as the file says
+  std::string site;                 // score; empty: from the file
   std::string sae_file;
   int64_t max_pairs = 0;
 
@@ -45,11 +45,11 @@ struct Flags {
 
   // Started by the agent, which sets FPO_ATTEMPT: events go to descriptor 3, commands come from 4.
   bool supervised = false;
-  std::string job_id;  // of the service, from the same variable: "job/attempt/epoch"
+  std::string job_id;  // the service's "job/attempt/epoch", from the same variable
 };
 
 struct CommandLine {
-  std::optional<Flags> flags;  // absent: help, version or a mistake, printed already
+  std::optional<Flags> flags;  // absent: help, version or a usage error, already printed
   int exit_code = 0;
 };
 

@@ -41,7 +41,7 @@
 namespace fpo::train {
 namespace {
 
-// The other ranks leave the story to the first one.
+// Suppresses the events of the other ranks: rank 0 reports for all.
 class QuietRank final : public EventSink {
  public:
   explicit QuietRank(EventSink& events) : events_(events) {}
@@ -68,7 +68,7 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::
                     absl::StrCat("--rendezvous ", flags.rendezvous, " is not HOST:PORT"));
   }
   auto group = JoinC10d(options);
-  // Without its library no rank of this host can join.
+  // Without this library no rank of this host can join.
   const bool no_library = absl::IsNotFound(group.status()) || absl::IsUnimplemented(group.status());
   if (no_library) return FailWith(ExitCode::kDevice, group.status().message());
   return group;
@@ -95,7 +95,7 @@ struct Program {
 struct Command {
   const char* name;
   absl::Status (Program::*run)() const;
-  const char* phase;  // of a job, that this command is, as the agent names it
+  const char* phase;  // the job phase that this command implements, as the agent names it
 };
 
 constexpr Command kCommands[] = {
@@ -108,8 +108,8 @@ constexpr Command kCommands[] = {
     {"init-model", &Program::MakeModel, "train"},
 };
 
-// The job of the command line. What it reads and is not here is said first, before anything is
-// made; with --prepared, where data may be elsewhere, each reader looks for its own.
+// Loads the job. Missing inputs are reported before anything is created; with --prepared, where
+// data may be elsewhere, each reader checks its own.
 absl::StatusOr<JobConfig> Program::Job() const {
   const auto variable = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
@@ -212,7 +212,7 @@ absl::Status Program::InspectPath() const {
   return absl::OkStatus();
 }
 
-// Before any tensor: the CUDA library must register its kernels first.
+// Must come before any tensor: the CUDA library registers its kernels first.
 absl::Status Program::Choose(DeviceChoice* choice) {
   FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
   device = choice->device;
@@ -238,22 +238,22 @@ absl::Status Program::Run() {
   return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));
 }
 
-// libgomp reads its settings when it is loaded, before main. Its own choice lets idle threads spin
-// for milliseconds after every parallel region, which multiplies step times as soon as another
-// process wants the cores; this many rounds are some ten microseconds. So the program starts once
-// more, as the same process, with the setting in place.
+// libgomp reads its settings when it is loaded, before main. By default, idle threads spin for
+// milliseconds after every parallel region, which multiplies step times as soon as another process
+// needs the cores; this spin count takes about ten microseconds. So the program re-executes itself
+// with the setting in place.
 void LimitSpinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   setenv("GOMP_SPINCOUNT", "10000", 1);
-  if (!error) execv(program.c_str(), argv);  // returns when it fails: then as it is
+  if (!error) execv(program.c_str(), argv);  // returns only on failure: run without the setting
 }
 
-// The folder that a command makes; "": it makes none of its own.
+// The folder that a command creates; "" when it creates none.
 std::string MadeFolder(const Flags& flags) {
   if (flags.command == "evaluate") return flags.out + ".prepared";
-  const bool file = absl::EndsWith(flags.out, ".npz");  // of sae; beside other things, perhaps
+  const bool file = absl::EndsWith(flags.out, ".npz");  // of sae, whose folder may hold other files
   return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
 }
 
@@ -281,7 +281,7 @@ int RunProgram(const Flags& flags) {
   Program program{flags, meter != nullptr ? *meter : *events};
   const NewFolder made(MadeFolder(flags));
   const absl::Status status = RunTorch([&] { return program.Run(); });
-  // Below the agent, and among ranks, the folder is not this process's alone.
+  // Under the agent, and with several ranks, the folder is shared with other processes.
   const bool alone = !flags.supervised && flags.world_size == 1;
   if (!status.ok() && alone) made.RemoveIfUnused();
   const ExitCode code = ExitCodeOf(status);

@@ -31,8 +31,8 @@ bool IsOutOfMemory(absl::string_view what) {
                      [&](const char* words) { return absl::StrContains(what, words); });
 }
 
-// CUDA's words for what is wrong with this host rather than with what was computed: the driver, the
-// device, or that the two and this program do not fit each other.
+// CUDA's messages for faults of this host rather than of the computation: the driver, the device,
+// or a mismatch between these and this program.
 constexpr const char* kDeviceFaults[] = {
     "no CUDA-capable device is detected",
     "No CUDA GPUs are available",

@@ -68,8 +68,8 @@ absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& folder) {
 
 constexpr char kFailedOnceName[] = "failed-load";
 
-// Renamed, so that nobody takes it again and a person can look at it. What that says.
-// What became of a checkpoint that is not used.
+// What became of a checkpoint that is not used. A bad one is renamed: it is never tried again, but
+// can still be inspected.
 struct Fate {
   bool bad = false;
   std::string words;
@@ -84,13 +84,14 @@ Fate MarkBad(const std::string& folder) {
   return {true, absl::StrCat("is marked bad, ", bad)};
 }
 
-// A refusal may have a passing cause, so the first one only leaves a marker.
+// A failed load may have a transient cause, so the first failure only leaves a marker.
 Fate NoteFailedLoad(const std::string& folder) {
   const std::string marker = absl::StrCat(folder, "/", kFailedOnceName);
   std::error_code error;
   if (fs::exists(marker, error)) return MarkBad(folder);
   const absl::Status noted = WriteFileAtomically(marker, "");
-  return {false, noted.ok() ? "is skipped for now" : "is skipped, and that is not noted"};
+  return {false,
+          noted.ok() ? "is skipped for now" : "is skipped, but the failure could not be recorded"};
 }
 
 absl::StatusOr<TensorMap> ReadTensors(const std::string& path) {

@@ -24,11 +24,11 @@ struct SavedCheckpoint {
   TensorMap model;  // views on the mapped files: copy what you change
   TensorMap optimizer;
   std::string state_json;
-  Digest digest{};  // SHA-256 of manifest.json, the identity of the whole
+  Digest digest{};  // SHA-256 of manifest.json: identifies the checkpoint
 };
 
-// OUT/checkpoints/step-*, newest first, by name and manifest; not verified. Empty when there is no
-// such folder.
+// Lists OUT/checkpoints/step-*, newest first, by name and manifest, without verifying them. Empty
+// when the folder does not exist.
 std::vector<CheckpointInfo> ListCheckpoints(const std::string& out);
 
 // Sizes and SHA-256 of every file against manifest.json, and its step against the folder's name.
@@ -39,15 +39,14 @@ absl::StatusOr<SavedCheckpoint> ReadCheckpoint(const std::string& folder);  // v
 
 struct SkippedCheckpoint {
   int64_t step = 0;
-  bool bad = false;  // never to be tried again
+  bool bad = false;  // never tried again
   std::string why;   // a sentence
 };
 
-// Gives `load` the newest checkpoint that verifies. One that does not, or that `load` refused now
-// and once before, is marked bad: its folder becomes step-N.bad. Then, and after a first refusal,
-// it is appended to `skipped` and the next older one is tried. NotFound when there is
-// none at all; DataLoss when there are some and none can be used. `load` must leave no trace when
-// it fails.
+// Calls `load` with the newest checkpoint that verifies. One that fails verification, or that
+// `load` rejects for the second time, is marked bad: its folder becomes step-N.bad. Every rejected
+// checkpoint is appended to `skipped`, and the next older one is tried. NotFound when there are no
+// checkpoints; DataLoss when none can be used. A failing `load` must have no side effects.
 absl::StatusOr<SavedCheckpoint> LoadNewestCheckpoint(
     const std::string& out, const std::function<absl::Status(const SavedCheckpoint&)>& load,
     std::vector<SkippedCheckpoint>* skipped);

@@ -27,7 +27,7 @@ absl::Status FolderError(const std::string& what, const std::string& folder,
   return absl::UnavailableError(absl::StrCat("cannot ", what, " ", folder, ": ", error.message()));
 }
 
-// A folder is first renamed, so that a half removed one is never taken for a checkpoint.
+// Renames the folder first, so that a half-removed one is never taken for a checkpoint.
 absl::Status RemoveFolder(const std::string& folder) {
   std::error_code error;
   const std::string doomed = folder + ".old";

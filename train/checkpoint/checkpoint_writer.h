@@ -10,7 +10,7 @@
 
 namespace fpo::train {
 
-// What a checkpoint holds. The caller gives names to everything; the writer knows no optimiser.
+// Contents of a checkpoint. The caller names all tensors; the writer knows nothing of optimisers.
 struct CheckpointContent {
   int64_t step = 0;
   TensorMap model;         // Hugging Face names; float32 master where there is one
@@ -18,21 +18,21 @@ struct CheckpointContent {
   std::string state_json;  // a JSON object: data position, RNG, schedule, probe values ...
 };
 
-// Writes OUT/checkpoints/step-N and removes the ones no longer wanted. One writer per folder; not
-// thread-safe.
+// Writes OUT/checkpoints/step-N and removes checkpoints that are no longer kept. One writer per
+// folder; not thread-safe.
 class CheckpointWriter {
  public:
   struct Options {
-    int64_t keep_last = 2;  // newest ones kept; at least 1
-    int64_t keep_best = 1;  // and those with the lowest score
+    int64_t keep_last = 2;  // newest checkpoints kept; at least 1
+    int64_t keep_best = 1;  // also kept: those with the lowest score
   };
-  // `out` is the run's output folder. Leftover step-N.tmp folders of a killed run are removed on
-  // the first write.
+  // `out` is the run's output folder. The first write removes step-N.tmp folders left by a killed
+  // run.
   CheckpointWriter(std::string out, Options options);
 
-  // Written in step-N.tmp, every file synced, then renamed: complete or absent. An existing step-N
-  // is replaced. `score`: smaller is better (evaluation loss); without one the checkpoint never
-  // counts as best. Returns the folder.
+  // Writes to step-N.tmp, syncs every file, then renames it: complete or absent. Replaces an
+  // existing step-N. `score`: lower is better (evaluation loss); a checkpoint without one is never
+  // kept as best. Returns the folder.
   absl::StatusOr<std::string> Write(const CheckpointContent& content,
                                     std::optional<double> score = std::nullopt);
 

@@ -19,8 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-// transformers reads tokenizer.json where there is one and builds it from tokenizer.model
-// otherwise.
+// transformers prefers tokenizer.json and otherwise builds it from tokenizer.model.
 constexpr std::array<const char*, 12> kCopied = {
     "tokenizer.model",    "tokenizer.json",           "tokenizer_config.json",
     "added_tokens.json",  "special_tokens_map.json",  "chat_template.jinja",

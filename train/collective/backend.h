@@ -15,7 +15,7 @@ class Store;
 
 namespace fpo::train {
 
-// What a c10d backend is made from. The store is reached already; the backend keeps it.
+// Arguments of a c10d backend. The store is already connected; the backend keeps a reference.
 struct BackendRequest {
   c10::intrusive_ptr<c10d::Store> store;
   int rank = 0;
@@ -23,9 +23,9 @@ struct BackendRequest {
   absl::Duration timeout;  // of each call
 };
 
-// NCCL, for tensors on CUDA devices, one device a rank. It lies in a library of its own beside the
-// program (nccl_plugin.cc), opened here, because NCCL and CUDA are absent on machines that train on
-// the CPU. NotFound says what is missing.
+// NCCL, for tensors on CUDA devices, one device per rank. Loaded from a separate library next to
+// the program (nccl_plugin.cc), because machines that train on the CPU have neither NCCL nor CUDA.
+// NotFound says what is missing.
 absl::StatusOr<c10::intrusive_ptr<c10d::Backend>> MakeNcclBackend(const BackendRequest& request);
 
 }  // namespace fpo::train

@@ -20,21 +20,21 @@
 namespace fpo::train {
 namespace {
 
-// 16 MiB of float32 a rank and call: large enough for the link, small beside a model.
+// 16 MiB of float32 per rank and call: large enough for throughput, small beside a model.
 constexpr int64_t kChunkElements = int64_t{4} << 20;
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) {
   return std::chrono::milliseconds(absl::ToInt64Milliseconds(duration));
 }
 
-// c10d throws when a peer is gone or late; here is where that ends.
+// c10d throws when a peer is lost or times out; this converts the exception to a status.
 absl::Status Translated(const std::string& what, const std::function<void()>& call) {
   try {
     call();
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    return absl::AbortedError(
-        absl::StrCat(what, ": another rank is lost or late: ", text.substr(0, text.find('\n'))));
+    return absl::AbortedError(absl::StrCat(
+        what, ": another rank was lost or timed out: ", text.substr(0, text.find('\n'))));
   }
   return absl::OkStatus();
 }
@@ -117,7 +117,7 @@ absl::Status C10dProcessGroup::Sum(std::vector<double>* values) {
   const int64_t count = static_cast<int64_t>(values->size());
   return Translated("summing metrics", [&] {
     const at::Tensor own = at::from_blob(values->data(), {count}, at::kDouble);
-    const at::Tensor flat = own.to(options_.device);  // itself on the CPU
+    const at::Tensor flat = own.to(options_.device);  // no copy on the CPU
     SumInRankOrder(flat);
     if (!flat.is_cpu()) own.copy_(flat);
   });
@@ -128,7 +128,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
   Work work("summing over the ranks", static_cast<int64_t>(tensors.size()), "tensors");
   return Translated("summing gradients", [&] {
     for (size_t begin = 0; begin < tensors.size();) {
-      // Small tensors travel together, a large one alone and in pieces.
+      // Batches small tensors; sends a large one alone and in chunks.
       size_t end = begin;
       int64_t elements = 0;
       while (end < tensors.size() &&
@@ -155,7 +155,7 @@ absl::Status C10dProcessGroup::Sum(const std::vector<at::Tensor>& tensors) {
 
 absl::StatusOr<std::vector<std::string>> C10dProcessGroup::AllGather(absl::string_view own) {
   std::vector<std::string> all;
-  FPO_RETURN_IF_ERROR(Translated("exchanging facts", [&] {
+  FPO_RETURN_IF_ERROR(Translated("gathering from all ranks", [&] {
     const auto count = static_cast<int64_t>(own.size());
     at::Tensor bytes = at::empty({count}, at::kByte);
     std::copy(own.begin(), own.end(), bytes.data_ptr<uint8_t>());

@@ -13,17 +13,17 @@ namespace fpo::train {
 struct C10dOptions {
   int64_t rank = 0;
   int64_t world = 1;
-  std::string host = "127.0.0.1";  // of rank 0's store
+  std::string host = "127.0.0.1";  // where rank 0's store listens
   int port = 0;
-  std::string prefix = "fpo";                  // attempts with other prefixes never meet
-  absl::Duration timeout = absl::Minutes(10);  // of joining and of each call
+  std::string prefix = "fpo";                  // attempts with different prefixes never connect
+  absl::Duration timeout = absl::Minutes(10);  // for joining and for each call
   at::Device device = at::kCPU;                // of the tensors: Gloo for the CPU, NCCL for CUDA
 };
 
-// Ranks that meet through a TCPStore, which rank 0 runs, and talk over Gloo or NCCL. Sums gather
-// all parts and add them in rank order, chunk by chunk, so that every rank gets the same bits.
-// Blocks until all ranks have joined. Aborted when one does not come or is lost; NotFound when NCCL
-// is missing; Unimplemented when the program was built without Gloo's headers.
+// Ranks that connect through a TCPStore run by rank 0 and communicate over Gloo or NCCL. Sums
+// gather all parts and add them in rank order, chunk by chunk, so that every rank gets the same
+// bits. Blocks until all ranks have joined. Aborted when a rank does not join or is lost; NotFound
+// when NCCL is missing; Unimplemented when the program was built without Gloo's headers.
 absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinC10d(const C10dOptions& options);
 
 }  // namespace fpo::train

@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-// nccl_plugin.cc. Returns a reference of its own.
+// Exported by nccl_plugin.cc. Returns an owned reference.
 using MakeBackend = c10d::Backend* (*)(c10d::Store*, int rank, int world, int64_t timeout_ms);
 
 }  // namespace
@@ -23,7 +23,7 @@ absl::StatusOr<c10::intrusive_ptr<c10d::Backend>> MakeNcclBackend(const BackendR
   if (library == nullptr) {
     return absl::NotFoundError(absl::StrCat(
         "several ranks on CUDA devices need NCCL, but ", path, " does not load: ", dlerror(),
-        "; build fpo-train where nccl.h and the CUDA toolkit are, or train "
+        "; build fpo-train where nccl.h and the CUDA toolkit are installed, or train "
         "with --device cpu"));
   }
   const auto make = reinterpret_cast<MakeBackend>(dlsym(library, "FpoMakeNcclBackend"));

@@ -1,5 +1,5 @@
-// libfpo_nccl.so: the one place that knows NCCL. Opened by nccl_backend.cc after LibTorch's CUDA
-// library, whose symbols it takes from the process.
+// libfpo_nccl.so: the only code that depends on NCCL. nccl_backend.cc opens it after LibTorch's
+// CUDA library, whose symbols it resolves from the process.
 
 #include <chrono>
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 extern "C" c10d::Backend* FpoMakeNcclBackend(c10d::Store* store, int rank, int world,
                                              int64_t timeout_ms) {
-  // A lost peer must end as an error in the call that waits for it, with its exit code; c10d's own
-  // watchdog would abort the process instead.
+  // A lost peer must surface as an error of the call that waits for it, with its exit code; c10d's
+  // own watchdog would abort the process.
   setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 1);
   setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", 1);
   auto options = c10d::ProcessGroupNCCL::Options::create();

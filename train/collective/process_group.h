@@ -13,19 +13,19 @@
 
 namespace fpo::train {
 
-// The ranks of one run. Every call is collective: all ranks make the same calls in the same order.
-// Sums add the ranks' parts in rank order, so that every rank gets the same bits and a repeated run
-// gets them again. A lost peer is Aborted. Not thread-safe.
+// The ranks of one run. Every call is collective: all ranks must make the same calls in the same
+// order. Sums add the parts in rank order, so that all ranks get the same bits and repeated runs
+// reproduce them. A lost peer is Aborted. Not thread-safe.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
   virtual int64_t rank() const = 0;
   virtual int64_t world() const = 0;
-  // In place, elementwise over the ranks.
+  // Sums in place, elementwise over the ranks.
   virtual absl::Status Sum(std::vector<double>* values) = 0;
-  // Tensors of one floating dtype, with equal shapes on all ranks, in place.
+  // Sums, in place, tensors of one floating dtype that have the same shapes on all ranks.
   virtual absl::Status Sum(const std::vector<at::Tensor>& tensors) = 0;
-  // Each rank's bytes, by rank; `own` has one length on all ranks.
+  // Returns every rank's bytes, indexed by rank; `own` must have the same length on all ranks.
   virtual absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) = 0;
   virtual absl::Status Barrier() = 0;
 };

@@ -7,7 +7,7 @@
 
 namespace fpo::train {
 
-// One rank: nothing to do.
+// The group of a run with one rank: no communication.
 class SingleProcessGroup final : public ProcessGroup {
  public:
   int64_t rank() const override { return 0; }

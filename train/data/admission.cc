@@ -65,7 +65,7 @@ std::string FormName(Kind kind) {
   return "text";
 }
 
-// Whether the response goes on where the prompt's last word ends, in a script that parts words.
+// Whether the response continues the prompt's last word, in a script that separates words.
 bool IsInsideAWord(absl::string_view prompt, absl::string_view response) {
   absl::ConsumePrefix(&prompt, "<bos>");
   if (prompt.empty() || response.empty()) return false;
@@ -156,9 +156,8 @@ absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate*
     out->drop_reason = "empty_response";
   }
   if (!out->drop_reason.empty()) return absl::OkStatus();
-  // Prompt and response are tokenised in one piece, as the model will read them. Where a token
-  // reaches over the seam it belongs to the response, for both sides alike: they must share one
-  // prompt.
+  // Prompt and response are tokenised together, as the model will read them. A token that spans the
+  // boundary belongs to the response, on both sides alike, because both share one prompt.
   FPO_ASSIGN_OR_RETURN(Ids prompt, tokenizer_.Encode(text->prompt));
   FPO_ASSIGN_OR_RETURN(const Ids chosen, tokenizer_.Encode(text->prompt + text->chosen));
   Ids rejected;
@@ -259,9 +258,9 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   report.tokens += Length(pair.prompt) + Length(pair.chosen) + Length(pair.rejected);
 }
 
-// What `auto` made of each form that was seen.
+// What `auto` chose for each form that occurred.
 std::string Admission::TemplateReason() const {
-  if (template_.name() != "auto") return "as data.template says";
+  if (template_.name() != "auto") return "set by data.template";
   const bool turns = account_->with_turns > 0;
   std::vector<std::string> words;
   for (const auto& [form, count] : account_->report.forms) {
@@ -279,7 +278,7 @@ std::string Admission::TemplateReason() const {
 
 AdmissionReport Admission::Report() const {
   AdmissionReport report = account_->report;
-  // 'auto' decides by row; the report says what was decided.
+  // 'auto' decides per row; the report says what it chose.
   report.template_name = account_->with_turns == 0      ? "none"
                          : account_->without_turns == 0 ? "gemma"
                                                         : "gemma and none";

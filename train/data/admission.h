@@ -21,42 +21,42 @@ struct AdmissionLimits {
   int64_t max_length = 1024;  // prompt + response
   int64_t max_prompt_length = 512;
   std::optional<int64_t> max_pairs;
-  // SFT: a rejected side is ignored, every assistant turn of a conversation is an example.
+  // SFT: ignores the rejected side; every assistant turn of a conversation is an example.
   bool chosen_only = false;
   bool pairs_required = true;  // a row without a rejected side is dropped
 };
 
-// What a row becomes before it is counted: tokens within the limits, or the reason it is dropped.
+// A row before it is counted: tokens within the limits, or the reason it is dropped.
 struct AdmissionCandidate {
-  std::string drop_reason;  // empty: `pair` is good
+  std::string drop_reason;  // empty: `pair` is valid
   TokenPair pair;
   bool turns = false;        // rendered with the turns of a chat template
-  bool unseparated = false;  // nothing but their own letters between prompt and response
+  bool unseparated = false;  // no separator between prompt and response
   int64_t uncut = 0;         // tokens of prompt and longer response before the limits
-  bool moved = false;        // the boundary fell before the prompt's own end
+  bool moved = false;        // a merged token moved the boundary into the prompt
   bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
   bool equal_scores = false;
 };
 
-// Turns rows into token pairs and keeps account of what was dropped or cut.
+// Turns rows into token pairs and accounts for what was dropped or cut.
 class Admission {
  public:
   Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_template, AdmissionLimits limits);
   ~Admission();
 
-  // The costly half: template, tokens, limits. One candidate a row, several for an SFT
+  // The expensive half: template, tokens, limits. One candidate per row, several for an SFT
   // conversation. Thread-safe.
   absl::StatusOr<std::vector<AdmissionCandidate>> Encode(const PreferenceRow& row) const;
-  // The counting half, in the order of the rows. Returns the admitted pairs. Not thread-safe.
+  // The counting half, called in row order. Returns the admitted pairs. Not thread-safe.
   std::vector<TokenPair> Settle(const PreferenceRow& row,
                                 std::vector<AdmissionCandidate> candidates);
-  // Both at once.
+  // Encode and Settle in one call.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);
 
-  bool full() const;
+  bool full() const;  // max_pairs reached
   // Pairs that may still be admitted; a number beyond any data without max_pairs.
-  int64_t room() const;            // max_pairs reached
-  AdmissionReport Report() const;  // rows and malformed are the dataset's to fill
+  int64_t room() const;
+  AdmissionReport Report() const;  // the dataset fills `rows` and `malformed`
 
  private:
   struct Account;

@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-constexpr double kManyLeftOut = 0.1;  // of what was read
+constexpr double kManyLeftOut = 0.1;  // share of the rows read
 
 int64_t Dropped(const AdmissionReport& report) {
   int64_t dropped = 0;
@@ -54,7 +54,7 @@ std::string ReadText(const AdmissionReport& report) {
   return text;
 }
 
-// The way out for rows that are dropped for `reason`.
+// Advice for rows dropped for `reason`.
 std::string Remedy(const std::string& reason) {
   if (reason == "no_rejected_response") {
     return "the method compares two responses to one prompt: give rows with chosen and rejected, "
@@ -119,7 +119,7 @@ void Warnings::Cuts() {
   }
   if (!cut.empty()) {
     Add(absl::StrCat(absl::StrJoin(cut, " and "), " responses are cut at data.max_length ",
-                     report_.max_length, ": the model is not shown how they end; half of the ",
+                     report_.max_length, ": the model never sees how they end; half of the ",
                      Noun(report_), " are longer than ", report_.uncut.p50,
                      " tokens and one in ten longer than ", report_.uncut.p90,
                      "; raise data.max_length"));
@@ -134,7 +134,7 @@ void Warnings::Cuts() {
 void Warnings::Copies() {
   if (!Most(report_.duplicates)) return;
   Add(absl::StrCat(Of(report_.duplicates), " ", Noun(report_),
-                   " are copies of earlier ones: the model learns one answer by heart; check how "
+                   " are duplicates of earlier ones: the model memorises them; check how "
                    "the file was made"));
 }
 
@@ -151,7 +151,7 @@ void Warnings::Template() {
   }
   if (Most(report_.unseparated)) {
     Add(absl::StrCat("in ", Of(report_.unseparated), " ", Noun(report_),
-                     " nothing stands between prompt and response, so the response goes on in the "
+                     " nothing separates prompt and response, so the response continues the "
                      "prompt's last word; end the prompts, or begin the responses, with a space or "
                      "a line break, or use data.template: gemma"));
   }
@@ -161,7 +161,7 @@ void Warnings::Marks() {
   if (Most(report_.missing_bos)) {
     Add(absl::StrCat(Of(report_.missing_bos),
                      " prompts given as ids do not begin with <bos>, "
-                     "which every text of the model's training did"));
+                     "unlike all text the model was trained on"));
   }
   if (Most(report_.doubled_bos)) {
     Add(absl::StrCat(Of(report_.doubled_bos),
@@ -171,7 +171,7 @@ void Warnings::Marks() {
   if (Most(report_.equal_scores)) {
     Add(absl::StrCat("in ", Of(report_.equal_scores),
                      " pairs both responses have the same score: "
-                     "which one is chosen means nothing there"));
+                     "the choice between them is arbitrary"));
   }
 }
 

@@ -82,7 +82,7 @@ std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* e
   OrderedJson json;
   json["train"] = ReportJson("data.train", train);
   if (eval != nullptr) json["eval"] = ReportJson("data.eval", *eval);
-  // File names in examples may hold any bytes.
+  // File names in examples may contain arbitrary bytes.
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 

@@ -7,22 +7,22 @@
 
 namespace fpo::train {
 
-// Lengths in tokens of everything admitted.
+// Lengths, in tokens, of everything admitted.
 struct LengthQuantiles {
   int64_t minimum = 0, p10 = 0, p50 = 0, p90 = 0, p99 = 0, maximum = 0;
   double mean = 0;
 };
 LengthQuantiles QuantilesOf(std::vector<int64_t> lengths);
 
-// What became of the rows of one input (train or eval). The numbers of admission.json.
+// What became of the rows of one input (train or eval): the numbers of admission.json.
 struct AdmissionReport {
-  std::string template_name;     // gemma | none | gemma and none: what was done
+  std::string template_name;     // gemma | none | gemma and none: what was applied
   std::string template_reason;   // and why
   bool model_has_turns = false;  // the model's folder has a chat template with turns
   int64_t max_length = 0, max_prompt_length = 0;  // the limits
   int64_t rows = 0;
   int64_t malformed = 0;
-  // what the rows hold: one a row, but each turn of the assistant in an SFT conversation
+  // one per row, except that every assistant turn of an SFT conversation is one
   int64_t examples = 0;
   int64_t admitted = 0;  // pairs (or SFT examples) written
   // empty_response | identical_pair | bad_roles | no_shared_prompt | ...
@@ -33,7 +33,7 @@ struct AdmissionReport {
   int64_t boundary_moves = 0;
   std::map<std::string, int64_t> forms;  // admitted, by form: strings | messages | ...
   int64_t texts_without_turns = 0;       // admitted as plain text: not ids
-  int64_t unseparated = 0;  // of them strings whose prompt and response no white space parts
+  int64_t unseparated = 0;  // of these, strings without white space between prompt and response
   int64_t doubled_bos = 0, missing_bos = 0;
   // responses that do not end with their terminator: cut, or given as ids
   int64_t missing_terminators = 0;

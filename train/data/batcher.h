@@ -13,18 +13,18 @@ namespace fpo::train {
 // rank.
 struct BatchStep {
   int64_t epoch = 0;
-  int64_t position = 0;                             // pairs of this epoch that came before
+  int64_t position = 0;                             // pairs of this epoch before this step
   int64_t pairs = 0;                                // over all ranks: N of the loss
-  std::vector<std::vector<int64_t>> micro_batches;  // longest pairs first; never empty ones
+  std::vector<std::vector<int64_t>> micro_batches;  // longest pairs first; none is empty
 };
 
-// The order of the data. Everything is a function of (seed, step), so a resumed run sees what the
-// uninterrupted one would have; the shuffle is our own, equal on every compiler. Thread-safe.
+// The order of the data, a pure function of (seed, step): a resumed run sees what the uninterrupted
+// one would have. The shuffle is our own, the same with every compiler. Thread-safe.
 class Batcher {
  public:
   struct Options {
     int64_t pairs_per_step = 32;  // over all ranks
-    // padded: sequences times the longest; a longer pair stands alone
+    // padded: sequences times the longest; a longer pair is a micro-batch by itself
     int64_t tokens_per_microbatch = 16384;
     int64_t sequences_per_pair = 2;  // 1 for SFT
     bool shuffle = true;
@@ -40,12 +40,11 @@ class Batcher {
   int64_t StepsPerEpoch() const;       // the last, partial step of an epoch counts
   BatchStep Step(int64_t step) const;  // from 0, over all epochs
   std::vector<int64_t> EpochOrder(int64_t epoch) const;  // a permutation of [0, pairs)
-  double EpochsAfter(
-      int64_t steps) const;  // how often the data was seen: 1.5 is one and a half times
+  double EpochsAfter(int64_t steps) const;               // epochs seen so far, e.g. 1.5
 
  private:
   using Order = std::shared_ptr<const std::vector<int64_t>>;
-  Order OrderOf(int64_t epoch) const;  // EpochOrder, kept from the step before
+  Order OrderOf(int64_t epoch) const;  // EpochOrder, cached from the previous step
 
   std::vector<int64_t> longest_;
   Options options_;

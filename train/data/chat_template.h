@@ -18,7 +18,7 @@ struct RenderedRow {
   std::string rejected;
 };
 
-// How messages become text. Thread-safe.
+// Renders messages as text. Thread-safe.
 class ChatTemplate {
  public:
   // `name`: gemma | halo | none | auto. auto: gemma when the model folder's own chat template has

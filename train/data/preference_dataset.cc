@@ -40,7 +40,7 @@ absl::Status TooManyBad(DatasetCounts counts, double max_bad_fraction) {
       foreign ? "; " : "", foreign ? kAcceptedForms : ""));
 }
 
-// Where and why the text is not UTF-8: files come from elsewhere, and "not JSON" would hide it.
+// Where and why the text is not UTF-8; "not JSON" would hide the cause.
 std::string NotUtf8(const RowText& row, size_t bad) {
   const absl::string_view before = absl::string_view(row.text).substr(0, bad);
   const size_t line_end = before.rfind('\n');
@@ -61,7 +61,7 @@ void NoteFault(const std::string& where, const std::string& what, DatasetCounts*
     counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
   }
   for (DatasetCounts::Fault& fault : counts->faults) {
-    // A file of another encoding has many bad places of one kind.
+    // A file in another encoding has many invalid bytes of one kind.
     const bool both_encoding =
         absl::StartsWith(what, kNotUtf8) && absl::StartsWith(fault.what, kNotUtf8);
     if (fault.what != what && !both_encoding) continue;
@@ -90,7 +90,7 @@ absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
       const size_t bad = FirstInvalidUtf8(text->text);
       const bool is_utf8 = bad == text->text.size();
       NoteFault(where, is_utf8 ? std::string(row.status().message()) : NotUtf8(*text, bad), counts);
-      // A file of the wrong kind is refused early, not after all of it was read.
+      // Rejects a file of the wrong kind early, instead of reading all of it.
       if (counts->rows >= kEarlyCheckRows && counts->malformed > counts->rows / 2) {
         if (ExceedsBad(*counts, options.max_bad_fraction)) {
           return TooManyBad(*counts, options.max_bad_fraction);

@@ -23,7 +23,7 @@ struct DatasetCounts {
   int64_t rows = 0;
   int64_t malformed = 0;
   std::vector<std::string> malformed_examples;  // "train.jsonl:17: no field 'chosen'", at most 20
-  // What was wrong, the most frequent first, each with its first place; at most 20 kinds.
+  // Problems, the most frequent first, each with its first place; at most 20 kinds.
   struct Fault {
     std::string what;
     std::string first;
@@ -32,7 +32,7 @@ struct DatasetCounts {
   std::vector<Fault> faults;
 };
 
-// What to do with a row; an error stops the reading and is returned. Return Cancelled to stop early
+// Called for each row. An error stops the reading and is returned, except Cancelled, which stops it
 // without an error.
 using RowVisitor = std::function<absl::Status(PreferenceRow&&)>;
 
@@ -41,8 +41,8 @@ using RowVisitor = std::function<absl::Status(PreferenceRow&&)>;
 absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
                                                  const RowVisitor& visit);
 
-// One JSON row. InvalidArgument says which field is missing or of the wrong type. `where` and `row`
-// are left to the caller.
+// Parses one JSON row. InvalidArgument says which field is missing or of the wrong type. The caller
+// sets `where` and `row`.
 absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const std::string& format);
 
 }  // namespace fpo::train

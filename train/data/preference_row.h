@@ -20,7 +20,7 @@ struct PreferenceRow {
     kStrings,     // prompt, chosen, rejected
     kMessages,    // the *_messages; prompt_messages is the shared head, empty for a whole
                   // conversation without a rejected side
-    kTranscript,  // both: the strings as written and the messages they say
+    kTranscript,  // both: the strings as written and the messages parsed from them
     kIds,         // the *_ids
     kText,        // chosen only: plain text without a prompt
   };

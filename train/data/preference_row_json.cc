@@ -25,7 +25,7 @@ absl::Status Malformed(absl::string_view what) { return absl::InvalidArgumentErr
 
 constexpr absl::string_view kNoField = "no field '";
 
-// The row is of another form altogether, which its fields tell best.
+// A missing field means a row of another form, which its fields describe best.
 bool IsMissingField(const absl::Status& status) {
   return absl::StartsWith(status.message(), kNoField);
 }
@@ -113,7 +113,11 @@ absl::Status ReadStrings(const Json& row, PreferenceRow* out) {
   return absl::OkStatus();
 }
 
-// Splits "…\n\nAssistant: answer" behind its last "\n\nAssistant:".
+// Splits "…
+//
+// Assistant: answer" after its last "
+//
+// Assistant:".
 absl::StatusOr<size_t> PromptEnd(const std::string& text) {
   const size_t at = absl::string_view(text).rfind(kAssistant);
   if (at == absl::string_view::npos) return Malformed("a transcript without \"\\n\\nAssistant:\"");

@@ -10,7 +10,7 @@ constexpr int64_t kHeaderIdsMax = 8;  // <start_of_turn>, the role's pieces, new
 
 struct Header {
   int64_t begin = 0;
-  int64_t end = 0;  // behind the newline
+  int64_t end = 0;  // after the newline
 };
 
 std::vector<Header> FindHeaders(const std::vector<int32_t>& ids, const TurnMarks& marks) {
@@ -40,8 +40,8 @@ bool CutPrompt(const TurnMarks& marks, int64_t length_max, std::vector<int32_t>*
   const std::vector<Header> headers = FindHeaders(*prompt, marks);
   for (size_t i = 0; i < headers.size(); ++i) {
     const int64_t length = headers[i].end - headers[i].begin;
-    // A header with nothing behind it says nothing, unless it is the last one, which asks for the
-    // response.
+    // A header with nothing after it carries no information, unless it is the last one, which asks
+    // for the response.
     const int64_t needed = headers[i].end == size ? length : length + 1;
     if (front + needed > length_max) continue;
     const int64_t begin = std::max(headers[i].end, size - (length_max - front - length));

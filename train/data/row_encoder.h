@@ -8,9 +8,8 @@
 
 namespace fpo::train {
 
-// Encodes many rows on LibTorch's task pool, as many at a time as the machine has cores. The
-// results stand in the order of the rows and do not depend on the number of threads. The first
-// error of any row is returned.
+// Encodes many rows on LibTorch's task pool, one per core at a time. The results are in row order
+// and do not depend on the number of threads. Returns the first error of any row.
 absl::StatusOr<std::vector<std::vector<AdmissionCandidate>>> EncodeRows(
     const Admission& admission, const std::vector<PreferenceRow>& rows);
 

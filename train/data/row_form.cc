@@ -18,13 +18,13 @@ using Json = nlohmann::json;
 constexpr size_t kFieldsMax = 12;
 constexpr size_t kFieldBytesMax = 40;
 
-// A form that others use and this program does not read.
+// A row format used elsewhere that this program does not read.
 struct ForeignForm {
   std::vector<const char*> fields;  // all present
   const char* name;
 };
 
-// The first that fits counts.
+// The first match counts.
 const std::vector<ForeignForm>& ForeignForms() {
   static const std::vector<ForeignForm> forms = {
       {{"conversations"}, "ShareGPT rows (conversations of {from, value})"},
@@ -109,7 +109,7 @@ std::string WhyNoJson(absl::string_view text) {
     return "not JSON: its strings are in single quotes (a printed Python dict?)";
   }
   if (text == "{") {
-    return "not JSON: the object goes on on the next line; a file holds one row a line, or one "
+    return "not JSON: the object continues on the next line; a file holds one row per line, or one "
            "array of rows";
   }
   const bool open = absl::StartsWith(text, "{") && !absl::EndsWith(text, "}");

@@ -55,7 +55,7 @@ struct RowSource::State {
     return got > 0;
   }
 
-  // The next byte that is not white space, not consumed; nullopt at the end.
+  // The next byte that is not white space, without consuming it; nullopt at the end.
   absl::StatusOr<std::optional<char>> PeekSolid() {
     while (true) {
       FPO_ASSIGN_OR_RETURN(const bool more, Fill());
@@ -67,7 +67,7 @@ struct RowSource::State {
     }
   }
 
-  // Behind a line feed that was consumed.
+  // Called after a line feed was consumed.
   void NextLineBegins() {
     ++line;
     line_start = Position();

@@ -10,19 +10,19 @@
 
 namespace fpo::train {
 
-// One JSON value of an input file, with the place it starts at.
+// One JSON value of an input file, with the place where it starts.
 struct RowText {
   std::string text;
   int64_t line = 0;    // 1-based
   int64_t column = 0;  // bytes of the line before it
 };
 
-// Streams the rows of one file: .jsonl (one a line, blank lines skipped), .json (an array), either
-// with .gz. Memory is one row. Not thread-safe.
+// Streams the rows of one file: .jsonl (one per line, blank lines skipped), .json (an array),
+// either with .gz. Holds one row in memory. Not thread-safe.
 class RowSource {
  public:
-  // NotFound, Unavailable; InvalidArgument for a parquet file or an unknown ending, with the way
-  // out.
+  // NotFound, Unavailable; InvalidArgument, with a remedy, for a parquet file or an unknown file
+  // name extension.
   static absl::StatusOr<std::unique_ptr<RowSource>> Open(const std::string& path);
   ~RowSource();
   // nullopt at the end. DataLoss for a broken gzip stream or an array that never ends;

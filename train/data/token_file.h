@@ -34,7 +34,7 @@ class TokenFileWriter {
  public:
   void Add(const TokenPair& pair);
   int64_t size() const { return static_cast<int64_t>(row_.size()); }
-  // Atomic. `metadata` is kept as given (template, tokenizer digest, limits ...).
+  // Atomic. `metadata` is stored as given (template, tokenizer digest, limits ...).
   absl::Status Write(const std::string& path,
                      const std::map<std::string, std::string>& metadata) const;
 

@@ -8,7 +8,7 @@
 
 namespace fpo::train {
 
-// The agent's commands, JSON lines on a descriptor. Not thread-safe.
+// Reads the agent's commands, JSON lines on a file descriptor. Not thread-safe.
 class CommandReader {
  public:
   explicit CommandReader(int descriptor = 4) : descriptor_(descriptor) {}
@@ -17,7 +17,7 @@ class CommandReader {
   // InvalidArgument shows a line that is not a command.
   absl::StatusOr<std::optional<TrainCommand>> Next();
 
-  // A command that is there already, without waiting.
+  // A command that has already arrived; does not wait.
   absl::StatusOr<std::optional<TrainCommand>> Poll();
 
  private:

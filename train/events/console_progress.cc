@@ -39,7 +39,7 @@ int ColumnsOf(std::FILE* terminal) {
   return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-// "63/120 steps", of bytes "0.2/1.0 GiB".
+// "63/120 steps"; bytes as "0.2/1.0 GiB".
 std::string AmountText(const TrainEvent& event) {
   if (event.unit.empty() && event.total <= 0) return "";
   if (event.unit == "bytes") return WorkText({{"", "", event.done, event.total, event.unit}});
@@ -73,7 +73,7 @@ void ConsoleProgress::Line(const std::string& text) {
 }
 
 void ConsoleProgress::Redraw(const std::string& text) {
-  // A line that wraps could not be drawn over.
+  // A line that wraps could not be overwritten.
   size_t bytes = text.size();
   const int columns = columns_ ? *columns_ : ColumnsOf(stream_);
   if (columns > 1) bytes = std::min(bytes, static_cast<size_t>(columns) - 1);
@@ -121,13 +121,13 @@ void ConsoleProgress::OnProgress(const TrainEvent& event) {
     const double each = (event.done - first_done_) / absl::ToDoubleSeconds(spent);
     rate = absl::StrCat("  ", RateText(each, event.unit));
   }
-  // What comes before the first step, such as collecting an SAE's activations, is no measure of
-  // steps.
+  // Work before the first step, such as collecting an SAE's activations, says nothing about the
+  // speed of steps.
   const bool first_step = event.unit == "steps" && event.done == 0;
   const std::string left = first_step ? "" : TimeLeft(event.done, event.total);
   std::string text =
       absl::StrCat(event.phase, "  ", Bar(event.done, event.total), AmountText(event), rate, left);
-  // Within a step the last step's numbers stay in sight, without the bar, which has no news.
+  // Within a step the last step's numbers stay visible, without the bar, which has not moved.
   if (event.unit == "steps") text = absl::StrCat(event.phase, "  ", AmountText(event), loss_text_);
   if (!event.activity.empty()) absl::StrAppend(&text, "  ", event.activity);
   if (terminal_) return Redraw(text);

@@ -12,15 +12,15 @@
 
 namespace fpo::train {
 
-// The same events for a person: on a terminal one line that is redrawn (bar, step, loss, accuracy,
-// time left), on a pipe or file plain lines: steps at most once in `plain_interval`, other progress
-// when nothing was printed for as long. Not thread-safe.
+// Shows the same events to a person: on a terminal one line that is redrawn (bar, step, loss,
+// accuracy, time left), on a pipe or file plain lines: steps at most once per `plain_interval`,
+// other progress when nothing was printed for that long. Not thread-safe.
 class ConsoleProgress final : public EventSink {
  public:
   struct Options {
     std::FILE* stream = stderr;       // not owned
     std::optional<bool> terminal;     // default: whether `stream` is one
-    std::optional<int> columns = {};  // of a terminal; default: as it says, 0: any number
+    std::optional<int> columns = {};  // of the terminal; default: what it reports; 0: unlimited
     absl::Duration plain_interval = absl::Seconds(1);
     std::function<absl::Time()> clock = [] { return absl::Now(); };
   };
@@ -43,10 +43,10 @@ class ConsoleProgress final : public EventSink {
   absl::Duration plain_interval_;
   std::function<absl::Time()> clock_;
   bool drawn_ = false;
-  absl::Time last_step_ = absl::InfinitePast();   // of a plain line about a step
-  absl::Time last_plain_ = absl::InfinitePast();  // of any about progress
+  absl::Time last_step_ = absl::InfinitePast();   // of the last plain line about a step
+  absl::Time last_plain_ = absl::InfinitePast();  // of the last plain line about any progress
   std::string loss_text_;                         // of the last step
-  std::string rate_of_;                           // the rate is of one kind of work
+  std::string rate_of_;                           // the kind of work that the rate is of
   int64_t first_done_ = 0;
   absl::Time first_time_ = absl::InfinitePast();
 };

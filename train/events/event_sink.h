@@ -4,8 +4,8 @@
 
 namespace fpo::train {
 
-// Where a run tells what it does: the agent's pipe, a person's terminal, or a test's list. Sequence
-// number and time are the sink's to fill.
+// Receives the events of a run: the agent's pipe, a person's terminal, or a test's list. The sink
+// sets sequence number and time.
 class EventSink {
  public:
   virtual ~EventSink() = default;

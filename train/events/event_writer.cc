@@ -40,7 +40,7 @@ bool EventWriter::WaitWritable(absl::Time deadline) const {
   return ready > 0 || (ready < 0 && errno == EINTR && absl::Now() < deadline);
 }
 
-// A line that has begun is finished: a torn one would swallow the next.
+// Completes a line that has begun: a torn one would corrupt the next.
 bool EventWriter::Write(absl::string_view line, bool may_drop) {
   const absl::Time deadline = absl::Now() + options_.patience;
   size_t sent = 0;
@@ -51,7 +51,7 @@ bool EventWriter::Write(absl::string_view line, bool may_drop) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if ((may_drop && sent == 0) || !WaitWritable(deadline)) return false;
     } else if (errno != EINTR) {
-      closed_ = true;  // EPIPE: the agent is gone, and so will we be
+      closed_ = true;  // EPIPE: the agent is gone
     }
   }
   return sent == line.size();

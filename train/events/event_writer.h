@@ -9,9 +9,9 @@
 
 namespace fpo::train {
 
-// Events as JSON lines on the agent's pipe. A full pipe never stops training: `step` and `progress`
-// are dropped and counted in the next event ("dropped_events"), the others wait up to `patience`.
-// Once the reader is gone everything is discarded. Not thread-safe.
+// Writes events as JSON lines to the agent's pipe. A full pipe never stops training: `step` and
+// `progress` are dropped and counted in the next event ("dropped_events"), others wait up to
+// `patience`. Once the reader is gone, everything is discarded. Not thread-safe.
 class EventWriter final : public EventSink {
  public:
   struct Options {

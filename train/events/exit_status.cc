@@ -71,7 +71,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return ExitCode::kStopped;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kPermissionDenied:
-    // A full disk, too many open files. What is short of memory says so by FailWith (RunTorch).
+    // A full disk, too many open files. Lack of memory is reported by FailWith (RunTorch).
     case absl::StatusCode::kResourceExhausted:
       return ExitCode::kStorage;
     default:

@@ -8,18 +8,18 @@
 
 namespace fpo::train {
 
-// An error that ends the process with exactly this code, whatever its status code would mean.
+// An error that ends the process with exactly this code, whatever its status code.
 absl::Status FailWith(ExitCode code, absl::string_view message);
 
-// The same error with the exit code for storage attached: for whatever writes the run's output.
+// The same error with the exit code for storage: for code that writes the run's output.
 absl::Status AsStorageError(const absl::Status& status);
 
-// The exit code of FailWith, else the one the status code stands for: InvalidArgument, NotFound and
-// DataLoss are bad input; Unavailable, PermissionDenied and ResourceExhausted (a full disk) are
+// The exit code of FailWith, else the one that the status code maps to: InvalidArgument, NotFound
+// and DataLoss are bad input; Unavailable, PermissionDenied and ResourceExhausted (a full disk) are
 // storage.
 ExitCode ExitCodeOf(const absl::Status& status);
 
-// The word of an error event: invalid | memory | storage | foreign_cache | stopped | ...
+// The class of an error event: invalid | memory | storage | foreign_cache | stopped | ...
 std::string ErrorClass(ExitCode code);
 
 }  // namespace fpo::train

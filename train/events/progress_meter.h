@@ -13,19 +13,19 @@
 
 namespace fpo::train {
 
-// Tells of the work under way when nothing else was told for a while: all events of the program
-// pass through it, and after `interval` without one the next piece of work done becomes a
-// `progress` event. Its numbers are of the outermost piece that has some, the names of those around
-// it and all of those within are its `activity`. It never speaks by itself: who hangs is silent.
+// Reports the work in progress when nothing else was reported for a while: all events of the
+// program pass through it, and after `interval` without one the next piece of work done becomes a
+// `progress` event. Its numbers are those of the outermost work that has any; the names of the work
+// around and within it are its `activity`. It has no thread: a hanging program reports nothing.
 // Thread-safe.
 class ProgressMeter final : public EventSink, public WorkListener {
  public:
   struct Options {
-    std::string phase = "train";  // until a piece of work names another
+    std::string phase = "train";  // until a piece of work sets another
     absl::Duration interval = absl::Seconds(2);
     std::function<absl::Time()> clock = [] { return absl::Now(); };
   };
-  // Listens to the process's work from here to its end. `events` is not owned.
+  // Observes the process's work for its lifetime. `events` is not owned.
   ProgressMeter(EventSink& events, Options options);
   ~ProgressMeter() override;
   ProgressMeter(const ProgressMeter&) = delete;
@@ -40,7 +40,7 @@ class ProgressMeter final : public EventSink, public WorkListener {
   WorkListener* const before_;
   absl::Mutex mutex_;
   std::string phase_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_ ABSL_GUARDED_BY(mutex_);  // event of any kind
+  absl::Time last_ ABSL_GUARDED_BY(mutex_);  // of the last event of any kind
 };
 
 }  // namespace fpo::train

@@ -5,7 +5,7 @@
 namespace fpo::train {
 namespace {
 
-// Records, and the progress of scoring, are of one batch each; the agent sums them up.
+// Records and the progress of scoring concern one batch each; the agent aggregates them.
 bool IsForTheLog(const TrainEvent& event) {
   if (event.kind == EventKind::kProgress && event.phase == "reference" &&
       event.unit == "responses") {

@@ -10,9 +10,9 @@
 
 namespace fpo::train {
 
-// Below an agent: every event goes to `events`, and what a reader of the job's log wants to see
-// goes to `log` as plain lines, progress about every ten seconds. Warnings and errors are left
-// to those who write them into the log already: the agent, and main's stderr. Not thread-safe.
+// Used under an agent: every event goes to `events`, and what belongs in the job's log goes to
+// `log` as plain lines, progress about every ten seconds. Warnings and errors are already logged by
+// the agent and by main's stderr. Not thread-safe.
 class SupervisedSink final : public EventSink {
  public:
   // `log` is not owned.
@@ -25,7 +25,7 @@ class SupervisedSink final : public EventSink {
     ConsoleProgress::Options options;
     options.stream = log;
     options.terminal = false;
-    // Work is told every two seconds, so at the latest after ten there is a line.
+    // Work is reported every two seconds, so a line appears after ten at the latest.
     options.plain_interval = absl::Seconds(8);
     return options;
   }

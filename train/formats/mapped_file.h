@@ -10,9 +10,8 @@
 
 namespace fpo::train {
 
-// A whole file mapped read-only (copy-on-write pages, so a tensor view may be written to without
-// touching the file). Shared by every view into it: the mapping goes when the last one does.
-// Thread-safe.
+// A whole file mapped read-only (copy-on-write pages, so that writing to a tensor view does not
+// touch the file). Shared by every view into it and unmapped with the last one. Thread-safe.
 class MappedFile {
  public:
   // NotFound or Unavailable, with the path. A file of size 0 maps to an empty view.

@@ -13,15 +13,15 @@
 
 namespace fpo::train {
 
-// Arrays of a numpy .npz archive by name without ".npy". Members stored or deflated, zip64, data
-// descriptors; .npy versions 1-3; little-endian f16 f32 f64 i32 i64; C order. Object arrays
-// (pickle), Fortran order and encrypted members are refused by name. CRC and every size are
-// checked. `only`: read just these members (others are not decompressed); empty: all. Errors:
-// NotFound, Unavailable, DataLoss (broken file), InvalidArgument (a kind we do not read).
+// Reads the arrays of a numpy .npz archive, by name without ".npy". Members stored or deflated,
+// zip64, data descriptors; .npy versions 1-3; little-endian f16 f32 f64 i32 i64; C order. Object
+// arrays (pickle), Fortran order and encrypted members are rejected by name. CRC and every size are
+// checked. `only`: reads just these members (others are not decompressed); empty: all. Errors:
+// NotFound, Unavailable, DataLoss (broken file), InvalidArgument (an unsupported kind).
 absl::StatusOr<std::map<std::string, at::Tensor>> ReadNpz(
     const std::string& path, const std::vector<std::string>& only = {});
 
-// One .npy image. The tensor owns its memory.
+// Parses one .npy image. The tensor owns its memory.
 absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes, const std::string& name);
 
 // Writes stored members, readable by numpy.load; atomic. f16 f32 f64 i32 i64 only.

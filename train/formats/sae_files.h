@@ -22,21 +22,21 @@ struct SaeParameters {
   at::Tensor threshold;  // [F]; zeros for a plain ReLU SAE
   int64_t layer = 0;
   std::string site;                   // resid_post | mlp_out | attn_z
-  std::optional<double> target_l0;    // active features a token it was made for
-  std::optional<double> l0;           // and those measured when it was made
+  std::optional<double> target_l0;    // active features per token that it was trained for
+  std::optional<double> l0;           // measured active features per token
   bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
   std::string source;                 // "gemma-scope" | "gemma-scope-2" | "saelens"
   // SHA-256 over the parameters, layer, site and apply_b_dec_to_input; not over paths
   Digest digest{};
 };
 
-// Reads Gemma Scope .npz, Gemma Scope 2 .safetensors (+ config.json beside it), or a SAELens folder
-// (cfg.json + sae_weights.safetensors); a folder with params.npz or params.safetensors stands for
+// Reads Gemma Scope .npz, Gemma Scope 2 .safetensors (with config.json next to it), or a SAELens
+// folder (cfg.json + sae_weights.safetensors); a folder with params.npz or params.safetensors means
 // that file. Layer and site come from the file and its folder names; `layer` and `site` (empty: not
-// given) fill what is silent and must agree with what is said. InvalidArgument names what is
-// refused and why: transcoders, crosscoders, affine files, scaling factors, normalised activations,
-// an architecture other than jumprelu or standard, pickle files, shapes that do not fit together, a
-// layer or site nobody states.
+// given) supply what those do not state and must agree with what they do. InvalidArgument names
+// what is rejected and why: transcoders, crosscoders, affine files, scaling factors, normalised
+// activations, an architecture other than jumprelu or standard, pickle files, shapes that do not
+// match, a layer or site that is stated nowhere.
 absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path,
                                           std::optional<int64_t> layer = std::nullopt,
                                           const std::string& site = "");

@@ -29,8 +29,7 @@ absl::Status Broken(const std::string& path, absl::string_view rule, absl::strin
       absl::StrCat(path, " is not a whole safetensors file: ", rule, ": ", what));
 }
 
-// The header as JSON; a name that comes twice is an error, where the parser alone would keep the
-// last.
+// The header as JSON. Duplicate names are an error; the parser alone would keep the last.
 absl::StatusOr<Json> ParseHeader(absl::string_view text, const std::string& path) {
   if (!IsUtf8(text)) return Broken(path, "InvalidHeader", "the header is not UTF-8");
   std::vector<std::set<std::string>> keys(1);
@@ -50,7 +49,7 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text, const std::string& path
   }
   if (!twice.empty()) {
     return Broken(path, "InvalidHeaderDeserialization",
-                  absl::StrCat("\"", twice, "\" stands twice in the header"));
+                  absl::StrCat("\"", twice, "\" occurs twice in the header"));
   }
   return header;
 }

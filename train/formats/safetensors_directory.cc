@@ -14,7 +14,7 @@
 namespace fpo::train {
 namespace {
 
-constexpr size_t kHashBytes = size_t{16} << 20;  // at a time: progress is told in between
+constexpr size_t kHashBytes = size_t{16} << 20;  // per update: progress is reported in between
 
 using WeightMap = std::map<std::string, std::string>;  // tensor to shard file
 using Shards = std::map<std::string, std::shared_ptr<const SafetensorsFile>>;
@@ -68,8 +68,8 @@ absl::StatusOr<Shards> OpenShards(const std::string& folder, const WeightMap& ma
       FPO_ASSIGN_OR_RETURN(shard, std::move(opened));
     }
     if (!shard->Contains(tensor)) {
-      return absl::NotFoundError(absl::StrCat(folder, ": the index promises tensor \"", tensor,
-                                              "\" in ", file, ", which does not have it"));
+      return absl::NotFoundError(absl::StrCat(folder, ": the index lists tensor \"", tensor,
+                                              "\" in ", file, ", which does not contain it"));
     }
   }
   return shards;
@@ -140,7 +140,7 @@ absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {
   for (const auto& [name, file] : where_) {
     const TensorEntry& entry = file->entries().at(name);
     FPO_ASSIGN_OR_RETURN(const absl::string_view bytes, file->Bytes(name));
-    // Lengths first, so that no two different lists of tensors run together to the same bytes.
+    // Lengths first, so that different lists of tensors never hash the same bytes.
     hash.Update(absl::StrCat(name.size(), ":", name, ":", entry.dtype, ":", ShapeText(entry.shape),
                              ":", bytes.size(), "\n"));
     for (size_t at = 0; at < bytes.size(); at += kHashBytes) {

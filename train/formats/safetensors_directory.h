@@ -18,8 +18,8 @@ namespace fpo::train {
 // model.safetensors.index.json lists. Thread-safe.
 class SafetensorsDirectory {
  public:
-  // NotFound names the folder and what is missing (no weights at all, a shard, a tensor the index
-  // promises); pickle weights (pytorch_model.bin) are refused by name.
+  // NotFound names the folder and what is missing (no weights at all, a shard, a tensor of the
+  // index); pickle weights (pytorch_model.bin) are rejected by name.
   static absl::StatusOr<SafetensorsDirectory> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
@@ -31,8 +31,8 @@ class SafetensorsDirectory {
   int64_t Parameters() const;  // elements of all tensors
   int64_t Bytes() const;       // of all tensors as stored
 
-  // SHA-256 over (name, dtype, shape, bytes) of every tensor by name: how the weights are cut into
-  // files does not change it.
+  // SHA-256 over (name, dtype, shape, bytes) of every tensor in name order; does not depend on how
+  // the weights are split into files.
   absl::StatusOr<Digest> WeightsDigest() const;
 
  private:

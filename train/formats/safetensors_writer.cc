@@ -17,13 +17,13 @@
 namespace fpo::train {
 namespace {
 
-constexpr size_t kWriteBytes = size_t{16} << 20;  // at a time: progress is told in between
+constexpr size_t kWriteBytes = size_t{16} << 20;  // per write: progress is reported in between
 
 using OrderedJson = nlohmann::ordered_json;
 using NamedTensor = std::pair<const std::string, at::Tensor>;
 
-// Wide types first keeps every tensor aligned for its type without padding, which the format does
-// not allow.
+// Writing the widest types first keeps every tensor aligned without padding, which the format
+// forbids.
 std::vector<const NamedTensor*> FileOrder(const TensorMap& tensors) {
   std::vector<const NamedTensor*> order;
   for (const NamedTensor& item : tensors) order.push_back(&item);
@@ -56,7 +56,8 @@ absl::StatusOr<std::string> Header(const std::vector<const NamedTensor*>& order,
 
 int64_t BytesOf(const at::Tensor& tensor) { return tensor.numel() * tensor.element_size(); }
 
-// Tensors by name into groups of at most `shard_bytes`; a bigger tensor is a group of its own.
+// Groups tensors, in name order, into shards of at most `shard_bytes`; a larger tensor gets its
+// own.
 std::vector<TensorMap> CutShards(const TensorMap& tensors, int64_t shard_bytes) {
   std::vector<TensorMap> shards(1);
   int64_t filled = 0;

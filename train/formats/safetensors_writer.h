@@ -13,9 +13,9 @@ namespace fpo::train {
 // Tensors by name. (ops/named_tensors.h has the same alias; NamedTensors is its ordered form.)
 using TensorMap = std::map<std::string, at::Tensor>;
 
-// Writes a .safetensors file: tensors by falling alignment then name, so equal input gives equal
-// bytes. Tensors may live on any device and have any strides; they are brought to the CPU one at a
-// time. The file appears only when complete (.part, fsync, rename). InvalidArgument for a type
+// Writes a .safetensors file: tensors by decreasing alignment, then name, so equal input gives
+// equal bytes. Tensors may live on any device and have any strides; they are copied to the CPU one
+// at a time. The file appears only when complete (.part, fsync, rename). InvalidArgument for a type
 // without a safetensors name; Unavailable when writing fails.
 absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors,
                               const std::map<std::string, std::string>& metadata = {});

@@ -177,7 +177,7 @@ absl::StatusOr<std::string> ZipArchive::Read(const ZipMember& member) const {
   if (!Inside(bytes, header, kLocalBytes) || Get<uint32_t>(bytes, header) != kLocalSignature) {
     return BrokenArchive(file_->path(), absl::StrCat(member.name, " has no local header"));
   }
-  // Sizes are the directory's: with a data descriptor the local header has zeros.
+  // Sizes come from the directory: with a data descriptor the local header has zeros.
   const uint64_t start =
       header + kLocalBytes + Get<uint16_t>(bytes, header + 26) + Get<uint16_t>(bytes, header + 28);
   if (!Inside(bytes, start, static_cast<uint64_t>(member.compressed))) {

@@ -12,7 +12,7 @@ namespace fpo::train {
 namespace {
 
 constexpr double kClearlySlower = 1.5;
-constexpr double kLongEnough = 0.02;  // seconds: such a product needs no second look
+constexpr double kLongEnough = 0.02;  // seconds: long enough to measure only once
 
 double Product(const at::Tensor& a, const at::Tensor& b) {
   const absl::Time start = absl::Now();
@@ -20,7 +20,7 @@ double Product(const at::Tensor& a, const at::Tensor& b) {
   return absl::ToDoubleSeconds(absl::Now() - start);
 }
 
-// The first product also sets kernels up.
+// The first product also initialises kernels.
 double BestProduct(at::ScalarType dtype) {
   const at::Tensor a = at::ones({128, 512}, dtype), b = at::ones({512, 1024}, dtype);
   double seconds = Product(a, b);

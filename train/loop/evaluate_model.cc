@@ -31,7 +31,7 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   return json.dump(2) + "\n";
 }
 
-// Before the model is loaded: a path that cannot be written must not cost an evaluation.
+// Called before the model is loaded: an unwritable path must not cost an evaluation.
 absl::Status MakeParentFolder(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   std::error_code error;

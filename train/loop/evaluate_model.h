@@ -10,7 +10,7 @@ namespace fpo::train {
 
 struct EvaluateModelOptions {
   std::string model;               // the folder to evaluate; empty: model.path
-  std::string prepared;            // what 'prepare' wrote; empty: prepared beside `out`
+  std::string prepared;            // folder of 'prepare'; empty: prepared next to `out`
   std::string reference = "auto";  // a .fpr file | online | auto
   std::string out;                 // evaluation.json
   at::Device device = at::kCPU;

@@ -13,7 +13,7 @@ struct InitModelOptions {
   std::string tokenizer;
   uint64_t seed = 42;
   std::string dtype = "float32";
-  std::string out;  // the folder to make; must not exist or be empty
+  std::string out;  // the folder to create; must be missing or empty
 };
 
 // `fpo-train init-model`: a Hugging Face folder with freshly initialised weights.

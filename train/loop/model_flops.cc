@@ -14,7 +14,7 @@
 namespace fpo::train {
 namespace {
 
-// Pairs of a query and a key it sees, over a sequence.
+// Number of (query, key) pairs that attention sees over a sequence.
 double SeenPairs(double length, double window) {
   const double ramp = std::min(length, window);
   return ramp * (ramp + 1) / 2 + (length - ramp) * window;
@@ -22,7 +22,7 @@ double SeenPairs(double length, double window) {
 
 double TimeProduct(const at::Tensor& a, const at::Tensor& b) {
   const absl::Time start = absl::Now();
-  at::mm(a, b).view(-1)[0].item<float>();  // waits for a device that runs behind
+  at::mm(a, b).view(-1)[0].item<float>();  // waits for an asynchronous device
   return absl::ToDoubleSeconds(absl::Now() - start);
 }
 
@@ -33,7 +33,7 @@ double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequ
   const double queries = static_cast<double>(config.heads * config.head_dim);
   const double keys = static_cast<double>(config.kv_heads * config.head_dim);
   const double mlp = 3 * d * static_cast<double>(config.intermediate_size);
-  const double block = 2 * (2 * d * queries + 2 * d * keys + mlp);  // a token
+  const double block = 2 * (2 * d * queries + 2 * d * keys + mlp);  // per token
   double total = 0;
   for (const Sequence& sequence : sequences) {
     const double length = static_cast<double>(sequence.length());

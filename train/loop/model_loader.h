@@ -21,12 +21,13 @@ struct LoadedModel {
   std::string digest;
 };
 
-// What a folder holds, without loading it: enough for a recipe and for checking an SAE's width.
+// Identity of a folder's model, without loading it: enough for a recipe and to check an SAE's
+// width.
 struct ModelIdentity {
   GemmaConfig config;
   std::string digest;
 };
-// The folder's config.json alone. NotFound, InvalidArgument.
+// Reads only the folder's config.json. NotFound, InvalidArgument.
 absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder);
 
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path);
@@ -35,10 +36,10 @@ struct ModelRequest {
   std::string path;               // Hugging Face folder
   std::string dtype = "float32";  // float32 | bfloat16: what the weights are converted to
   at::Device device = at::kCPU;
-  bool trainable = false;  // own memory and gradients on; otherwise weights may be mapped
+  bool trainable = false;  // own memory, gradients on; otherwise weights may be mapped
 };
 
-// NotFound, DataLoss or InvalidArgument name the folder and what is wrong with it.
+// NotFound, DataLoss or InvalidArgument name the folder and the problem.
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request);
 
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name);  // float32 | bfloat16
@@ -49,19 +50,19 @@ struct LoadedSae {
   Tap tap;
   std::string path;
   std::string digest;        // hex
-  std::optional<double> l0;  // active features a token to expect: as measured, else as aimed at
+  std::optional<double> l0;  // expected active features per token: measured, else the target
 };
 
-// InvalidArgument when its width is not that of its site in the model (both numbers), or its layer
-// is not in the model.
+// InvalidArgument when its width differs from that of its site in the model (names both), or its
+// layer is not in the model.
 absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& config,
                                   at::Device device);
 absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& sections,
                                                 const GemmaConfig& config, at::Device device);
-// The same places of the model without an SAE (method.features: hidden).
+// The same places in the model without an SAE (method.features: hidden).
 absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection>& sections,
                                                     const GemmaConfig& config);
-// What the job's method compares: its SAEs, or hidden vectors.
+// What the job's method compares: SAE features, or hidden vectors.
 absl::StatusOr<std::vector<LoadedSae>> LoadFeatureMaps(const JobConfig& job,
                                                        const GemmaConfig& config,
                                                        at::Device device);

@@ -24,7 +24,7 @@
 namespace fpo::train {
 namespace {
 
-// Layers are counted anew for each forward that the micro-batch was cut into.
+// Layers are counted again for each forward pass that the micro-batch was cut into.
 void Backward(const at::Tensor& loss, int64_t layers) {
   const Work work("backward", layers, "layers");
   loss.backward();
@@ -114,8 +114,8 @@ absl::StatusOr<std::optional<SavedCheckpoint>> Trainer::LoadNewest(TrainingState
   return *std::move(checkpoint);
 }
 
-// Ranks that each took what they find newest could start from different steps: on two hosts a
-// shared folder need not look the same at the same time, or one may fail to read.
+// If each rank chose the newest checkpoint it finds, ranks could start from different steps: two
+// hosts may see a shared folder differently, or one may fail to read it.
 absl::Status Trainer::Resume() {
   const Work work("reading the newest checkpoint", 0, "");
   const bool leads = environment_.group.rank() == 0;
@@ -147,7 +147,7 @@ absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choi
   const std::string folder = folder_.File(absl::StrCat("checkpoints/step-", choice.step));
   auto checkpoint = ReadCheckpoint(folder);
   if (!checkpoint.ok()) {
-    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 goes on from ", folder, ", this rank ",
+    return FailWith(ExitCode::kStorage, absl::StrCat("rank 0 resumes from ", folder, ", this rank ",
                                                      "cannot: ", checkpoint.status().message()));
   }
   if (checkpoint->digest != choice.digest) {
@@ -300,7 +300,7 @@ absl::Status Trainer::Evaluate() {
   return absl::OkStatus();
 }
 
-// Weights and moments are equal on all ranks: the first one writes them.
+// Weights and moments are equal on all ranks, so rank 0 writes them.
 absl::Status Trainer::WriteCheckpoint() {
   const absl::Time start = absl::Now();
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
@@ -319,7 +319,7 @@ absl::Status Trainer::WriteCheckpoint() {
   return environment_.group.Barrier();
 }
 
-// All ranks stop at the same step: one asked is all asked.
+// All ranks stop at the same step: a stop request to one is a request to all.
 absl::StatusOr<bool> Trainer::ShouldStop() {
   if (environment_.commands != nullptr) {
     FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, environment_.commands->Poll());
@@ -363,11 +363,12 @@ absl::Status Trainer::Run() {
     FPO_ASSIGN_OR_RETURN(const bool stop, ShouldStop());
     if (!stop || state_.step == total_steps_) continue;
     if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
-    return FailWith(ExitCode::kStopped,
-                    absl::StrCat("stopped on request after step ", state_.step, " of ",
-                                 total_steps_, "; a checkpoint is written, go on with --resume"));
+    return FailWith(
+        ExitCode::kStopped,
+        absl::StrCat("stopped on request after step ", state_.step, " of ", total_steps_,
+                     "; a checkpoint was written; continue with --resume"));
   }
-  // A run that was resumed at its very end still owes its result.
+  // A run resumed after its last step still has to report its result.
   return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
 }
 

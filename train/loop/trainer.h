@@ -29,7 +29,7 @@
 
 namespace fpo::train {
 
-// What surrounds a run: who is told, who may ask to stop, and the other ranks.
+// The environment of a run: where events go, where commands come from, and the other ranks.
 struct RunEnvironment {
   EventSink& events;
   CommandReader* commands;  // null: only signals stop the run
@@ -38,20 +38,20 @@ struct RunEnvironment {
 
 using Metrics = std::map<std::string, double>;
 
-// The training loop: from the newest checkpoint, or the start, to the last step. Not thread-safe.
+// The training loop, from the newest checkpoint or the start to the last step. Not thread-safe.
 class Trainer {
  public:
-  // Keeps references to all of them. `inputs.policy` is trained in place.
+  // Keeps references to all arguments. `inputs.policy` is trained in place.
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(const JobConfig& job, RunInputs& inputs,
                                                          const RunFolder& folder,
                                                          const RunEnvironment& environment);
 
-  // Goes on from the newest checkpoint that can be loaded by rank 0, every rank from the same one;
-  // without one the run starts at step 0.
+  // Resumes, on every rank, from the newest checkpoint that rank 0 can load; without one the run
+  // starts at step 0.
   absl::Status Resume();
 
-  // Start checks and first evaluation when at step 0, then all steps. Exit codes: stopped (a
-  // checkpoint is written), not finite (names step and rows), storage, foreign cache.
+  // At step 0 the start checks and the first evaluation, then all steps. Exit codes: stopped (a
+  // checkpoint was written), not finite (names step and rows), storage, foreign cache.
   absl::Status Run();
 
   int64_t step() const { return state_.step; }

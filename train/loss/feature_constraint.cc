@@ -10,9 +10,8 @@
 namespace fpo::train {
 namespace {
 
-// The k largest entries of each row as a mask. at::topk does not say which of equal entries it
-// takes, so it only finds the k-th value here; entries equal to it are taken from the lowest index
-// on.
+// Masks the k largest entries of each row. at::topk does not specify which of equal entries it
+// takes, so it is used only to find the k-th value; ties go to the lowest index.
 at::Tensor TopMask(const at::Tensor& values, int64_t k) {
   const int64_t kept = std::min(k, values.size(1));
   const at::Tensor smallest = std::get<0>(at::topk(values, kept, 1)).amin(1, /*keepdim=*/true);

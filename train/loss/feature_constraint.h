@@ -10,7 +10,7 @@
 
 namespace fpo::train {
 
-// Whose top-k features a pair's distance looks at.
+// Which model's top-k features a pair's distance uses.
 enum class FeatureSelection { kUnion, kReference, kPolicy };
 absl::StatusOr<FeatureSelection> ParseFeatureSelection(
     absl::string_view name);  // union | reference | policy

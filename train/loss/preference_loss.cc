@@ -132,7 +132,7 @@ at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePair
                           double global_pairs) {
   TORCH_CHECK(global_pairs > 0, MethodName(options.method), ": global pair count ", global_pairs);
   at::Tensor loss = PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing);
-  // An invalid pair may hold NaN, which a product with 0 would keep.
+  // An invalid pair may contain NaN, which multiplying by 0 would keep.
   if (pairs.weight.defined()) loss = at::where(pairs.weight.eq(0), 0.0, loss * pairs.weight);
   return loss.sum() / global_pairs;
 }

@@ -68,8 +68,8 @@ PreferenceRewards ComputeRewards(const PreferenceOptions& options, const Prefere
 at::Tensor PairLoss(const at::Tensor& u, double label_smoothing);
 
 // This part's share of the batch loss: sum of weight * PairLoss over the given pairs, divided by
-// the sum of weights over the whole global batch. Scalar; shares add up to the loss whatever the
-// micro-batches and ranks.
+// the sum of weights over the whole global batch. Scalar; the shares add up to the loss for any
+// split into micro-batches and ranks.
 at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePairs& pairs,
                           double global_pairs);
 

@@ -38,8 +38,8 @@ struct PreferenceMetrics {
   std::vector<std::pair<std::string, double>> Report() const;
 };
 
-// Detached: adds nothing to the autograd graph. The sums are in `metrics`, which must not move
-// until then, once `values` are read.
+// Detached: does not extend the autograd graph. The sums reach `metrics` when `values` is read;
+// until then `metrics` must not move.
 void MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs,
                   PreferenceMetrics* metrics, HostValues* values);
 

@@ -12,9 +12,9 @@
 
 namespace fpo::train {
 
-// What a block needs besides its input and weights; the same in forward and in a recomputation.
+// A block's inputs besides x and weights; the same in forward and in a recomputation.
 struct BlockContext {
-  std::shared_ptr<const GemmaConfig> config;  // the model's own: a graph may outlive the model
+  std::shared_ptr<const GemmaConfig> config;  // shared with the model: a graph may outlive it
   int64_t layer = 0;
   RopeTable rope;  // of the layer's kind
 };
@@ -26,13 +26,13 @@ struct BlockResult {
   at::Tensor attn_z;
 };
 
-// Names of a block's weights below "model.layers.N.", in the order in which RunBlock takes them.
+// Names of a block's weights below "model.layers.N.", in the order that RunBlock expects.
 std::vector<std::string> BlockWeightNames(const GemmaConfig& config);
 
 // One transformer block. x: [batch, seq, hidden].
 BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context);
 
-// The same values and gradients, but only x is kept for backward, which computes the block again.
+// Same values and gradients, but keeps only x for backward, which recomputes the block.
 BlockResult RunBlockCheckpointed(const at::Tensor& x, at::TensorList weights,
                                  const BlockContext& context);
 

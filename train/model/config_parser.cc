@@ -86,7 +86,7 @@ absl::Status RefuseUnsupported(const Json& text) {
 }
 
 absl::Status ParseSizes(const Json& text, GemmaConfig* config) {
-  // Multimodal files leave out what equals the format's defaults; text-only files are complete.
+  // Multimodal files omit values equal to the format's defaults; text-only files are complete.
   const auto fallback = [config](int64_t value) {
     return config->nested ? std::optional<int64_t>(value) : std::nullopt;
   };
@@ -162,7 +162,7 @@ absl::Status ParseLayers(const Json& text, GemmaConfig* config) {
   return absl::OkStatus();
 }
 
-// A RoPE section: its type ("default" when silent; older files write "type") and linear factor.
+// A RoPE section: its type ("default" when absent; older files write "type") and linear factor.
 absl::StatusOr<double> RopeFactor(const char* key, const Json& section, bool may_scale) {
   if (section.is_null()) return 1.0;
   if (!section.is_object()) return Refuse(key, section, "an object is needed");

@@ -13,7 +13,8 @@
 
 namespace fpo::train {
 
-// Names the arithmetic below; part of every reference recipe. Changes whenever a result may change.
+// Version of the arithmetic below; part of every reference recipe. Changes whenever a result may
+// change.
 inline constexpr char kForwardRecipe[] = "gemma-1";
 
 struct ForwardOptions {
@@ -32,14 +33,14 @@ struct ForwardResult {
 // forwards without gradients are safe.
 class Gemma {
  public:
-  // Takes weights under their Hugging Face names, also with the prefixes "language_model." and
+  // Takes weights by Hugging Face name, with or without the prefixes "language_model." and
   // "model.language_model." of nested models. InvalidArgument names the tensor that is missing,
-  // unexpected, of a wrong shape or dtype, or not finite. An "lm_head.weight" beside a tied
+  // unexpected, of a wrong shape or dtype, or not finite. An "lm_head.weight" next to a tied
   // embedding must equal it.
   static absl::StatusOr<Gemma> Create(const GemmaConfig& config, TensorMap weights);
 
-  // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms zero. Same seed, same
-  // weights.
+  // Fresh weights as Hugging Face initialises them: normal(0, 0.02), norms zero. The same seed
+  // gives the same weights.
   static Gemma Random(const GemmaConfig& config, uint64_t seed, at::ScalarType dtype);
 
   const GemmaConfig& config() const { return *config_; }

@@ -22,7 +22,7 @@ absl::StatusOr<Site> ParseSite(absl::string_view name);  // resid_post | mlp_out
 std::string SiteName(Site site);
 int64_t SiteWidth(const GemmaConfig& config, Site site);
 
-// Its kind and sizes, to compare an SAE with; the context is left unsaid.
+// The model's kind and sizes, to check an SAE against; the context length is not set.
 ModelShape ShapeOf(const GemmaConfig& config);
 
 struct Tap {

@@ -29,7 +29,7 @@ absl::Status Invalid(absl::string_view name, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("model weights: tensor \"", name, "\" ", problem));
 }
 
-// Nested files put the text model below a prefix, older and newer ones at different places.
+// Nested files put the text model under a prefix; older and newer files use different ones.
 std::string CanonicalName(absl::string_view name) {
   if (absl::ConsumePrefix(&name, "model.language_model.")) return absl::StrCat("model.", name);
   absl::ConsumePrefix(&name, "language_model.");
@@ -65,7 +65,7 @@ absl::Status CheckTensor(const std::string& name, const at::Tensor& tensor,
                                       "; all tensors must have one floating dtype, here ",
                                       at::toString(dtype)));
   }
-  // A sum is infinite or NaN when an element is, and needs no mask of the tensor's size.
+  // The sum is infinite or NaN when an element is, and needs no mask of the tensor's size.
   const double sum = tensor.sum(at::kDouble).item<double>();
   if (!std::isfinite(sum)) {
     const int64_t bad = at::isfinite(tensor).logical_not().sum().item<int64_t>();

@@ -9,7 +9,7 @@
 
 namespace fpo::train {
 
-// Sums behind one line of metrics.jsonl. Added over micro-batches and ranks, divided once.
+// Sums behind one line of metrics.jsonl: added over micro-batches and ranks, then divided once.
 struct BatchMetrics {
   enum Field {
     kPairs,
@@ -25,8 +25,8 @@ struct BatchMetrics {
     kKlMargin,  // |beta KL_rejected - beta KL_chosen|, over pairs
     kChosenTokens,
     kRejectedTokens,
-    // How many parts measured what not every part does. A rank without pairs in a step has none of
-    // its own but reports the others'.
+    // Number of parts that measured an optional quantity. A rank without pairs in a step has none
+    // itself but reports the other ranks'.
     kDivergenceParts,
     kRelativeParts,
     kEntropyTopParts,

@@ -14,7 +14,7 @@ double Value(const std::map<std::string, double>& step, const char* name) {
   return it == step.end() ? 0 : it->second;
 }
 
-// To one digit: nobody can know a second one.
+// Rounds to one digit: more would be false precision.
 double Rounded(double value) {
   const double unit = std::pow(10, std::floor(std::log10(value)));
   return std::round(value / unit) * unit;
@@ -32,9 +32,10 @@ std::string ConstraintScale::Observe(const std::map<std::string, double>& step) 
   if (!(constraint > 10 * scale) || !std::isfinite(constraint)) return "";
   said_ = true;
   return absl::StrFormat(
-      "the constraint drowns the preference: alpha * beta * divergence is %.3g (alpha %g, beta %g, "
+      "the constraint outweighs the preference: alpha * beta * divergence is %.3g (alpha %g, beta "
+      "%g, "
       "divergence/rejected %.3g) beside a reward margin of %.2g; method.alpha %g would make it a "
-      "tenth of what the pairs teach",
+      "tenth of the preference signal",
       constraint, method_.alpha, method_.beta, divergence, margin,
       Rounded(0.1 * scale / (method_.beta * divergence)));
 }

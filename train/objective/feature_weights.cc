@@ -15,7 +15,7 @@
 namespace fpo::train {
 namespace {
 
-// Sets one entry; the problem in words when the line is wrong.
+// Sets one entry; returns what is wrong with the line, or "".
 std::string SetWeight(absl::string_view line, std::vector<float>* weights,
                       std::vector<bool>* given) {
   const std::vector<absl::string_view> words =

@@ -26,7 +26,7 @@ ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, b
 
 at::Tensor Total(const at::Tensor& values) { return values.detach().sum(); }
 
-// What every method counts.
+// Counts common to all methods.
 void CountBatch(const SequenceBatch& batch, const ResponseScores& scores, BatchMetrics* metrics,
                 HostValues* values) {
   BatchMetrics& m = *metrics;
@@ -132,8 +132,8 @@ Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
   return sum;
 }
 
-// An evaluation beside a live reference measures the KL whatever the method; a step does so only
-// when its loss needs it.
+// An evaluation with a live reference measures the KL for every method; a training step only when
+// its loss needs it.
 ReferenceDetail Objective::WantedDetail() const {
   const bool measures = !at::GradMode::is_enabled() && reference_->has_distributions();
   return NeedsKl(method()) || measures ? ReferenceDetail::kDistributions : ReferenceDetail::kSums;

@@ -22,10 +22,10 @@ struct ObjectiveOptions {
   bool activation_checkpointing = false;
 };
 
-// One micro-batch's part of a step.
+// One micro-batch's share of a step.
 struct ObjectivePart {
-  at::Tensor loss;        // this part's share of the global batch's mean: shares add up
-  double loss_value = 0;  // of it
+  at::Tensor loss;        // share of the global batch's mean: shares add up
+  double loss_value = 0;  // the value of `loss`
   BatchMetrics metrics;
   double reference_seconds = 0;  // spent waiting for reference values
 };
@@ -34,14 +34,14 @@ struct ObjectivePart {
 // reference; the caller chooses whether gradients are recorded. Not thread-safe.
 class Objective {
  public:
-  // `reference` is null for methods that have none; the KL methods need one with distributions.
+  // `reference` is null for methods without one; the KL methods need one with distributions.
   Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference);
 
   // `global_weight`: pairs of the whole global batch, or for sft its response tokens.
   absl::StatusOr<ObjectivePart> Compute(const std::vector<TokenPairView>& pairs,
                                         double global_weight) const;
 
-  // What one pair adds to global_weight.
+  // One pair's contribution to global_weight.
   double Weight(const TokenPairView& pair) const;
   Method method() const { return options_.preference.method; }
 

@@ -14,7 +14,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Heads that share a kv head are stacked along the query axis, so that one batched product serves
+// Heads that share a kv head are stacked along the query axis, so that one batched product computes
 // them all: queries [batch * kv_heads, group, rows, head_dim], keys [batch * kv_heads, columns,
 // head_dim].
 struct HeadLayout {

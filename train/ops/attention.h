@@ -10,8 +10,7 @@ struct AttentionOptions {
   double scale = 1;    // multiplies q.k
   double softcap = 0;  // 0: none; otherwise cap * tanh(score / cap), before the mask
   int64_t window = 0;  // 0: all earlier keys; otherwise key j is seen when 0 <= i - j < window
-  int64_t query_block = 256;  // queries computed at a time: bounds the score memory, does not
-                              // change the result's meaning
+  int64_t query_block = 256;  // queries computed at a time: bounds the score memory, not the result
 };
 
 // Causal attention over whole sequences that start at position 0 (padding, if any, on the right).

@@ -6,10 +6,10 @@
 
 namespace fpo::train {
 
-// Numbers read from a device in one copy: each copy waits for all work before it. Not thread-safe.
+// Reads numbers from a device in one copy: each copy waits for all work before it. Not thread-safe.
 class HostValues {
  public:
-  // `scalar`: 0-dim, of any type whose values a double holds. `*out` gets it in Read.
+  // `scalar`: 0-dim, of a type whose values fit a double. Read stores it in `*out`.
   void Add(const at::Tensor& scalar, double* out);
   void Read();
 

@@ -13,7 +13,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// x: [batch, seq, heads, head_dim]; `sin` with the opposite sign turns the rotation back.
+// x: [batch, seq, heads, head_dim]; `sin` with the opposite sign inverts the rotation.
 at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   const int64_t half = x.size(-1) / 2;
   const at::Tensor c = cos.unsqueeze(1), s = sin.unsqueeze(1);  // [seq, 1, half]

@@ -36,8 +36,8 @@ class VocabChunk {
   // Turns z' into log-probabilities in place.
   const at::Tensor& ToLogProbs(const at::Tensor& log_normalizer);
 
-  // dz'/dz = 1 - (z'/cap)^2, multiplied into `gradient` in place; z' is consumed. A padded id has
-  // z' = -inf; its probability is 0 and so stays its gradient.
+  // Multiplies dz'/dz = 1 - (z'/cap)^2 into `gradient` in place; consumes z'. A padded id has z' =
+  // -inf and probability 0, so its gradient stays 0.
   void ApplySoftcapDerivative(at::Tensor* gradient);
 
  private:

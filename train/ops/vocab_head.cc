@@ -157,7 +157,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
       const RowScales own = scales.Narrow(first, count);
       VocabChunk chunk(part(hidden), weight, options);
       at::Tensor gradient = LogitGradient(chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
-      // A side without a gradient of its KL (stop-gradient) costs no second head.
+      // A side whose KL has no gradient (stop-gradient) needs no second head.
       if (own.HasKl()) {
         VocabChunk other = ReferenceChunk(options, first, count);
         at::Tensor p_ref = other.ToLogProbs(part(saved[4]));

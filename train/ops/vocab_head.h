@@ -10,15 +10,15 @@ namespace fpo::train {
 struct VocabReference {
   at::Tensor hidden;   // [rows, d_ref]; undefined: no KL
   at::Tensor head;     // [vocab, d_ref], same dtype as `hidden`
-  double softcap = 0;  // of its own config
+  double softcap = 0;  // of the reference's config
 };
 
 struct VocabHeadOptions {
   double softcap = 0;        // 0: none; otherwise logits become cap * tanh(logit / cap)
-  int64_t chunk_rows = 256;  // rows of logits alive at a time
+  int64_t chunk_rows = 256;  // rows of logits in memory at a time
   int64_t valid_vocab =
       0;  // ids at or above it are padding and get probability 0; 0: the whole vocabulary
-  int64_t entropy_top = 0;  // also the entropy over this many most likely tokens; 0: not
+  int64_t entropy_top = 0;  // also the entropy over this many most likely tokens; 0: off
   VocabReference reference = {};
 };
 
@@ -34,11 +34,11 @@ struct TokenScores {
 };
 
 // log softmax(softcap(hidden . weight^T))[target] and its entropy, without a [rows, vocab] tensor:
-// forward and backward work on `chunk_rows` rows of float32 logits, with a reference on as many of
-// the reference's beside them. Peak memory beyond inputs and gradients: three buffers of
-// chunk_rows * vocab (four with a reference). hidden: [rows, d]; weight: [vocab, d], same dtype;
-// targets: [rows] int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that
-// do not fit or a target outside the vocabulary.
+// forward and backward work on `chunk_rows` rows of float32 logits at a time, plus as many rows of
+// the reference's. Peak memory beyond inputs and gradients: three buffers of chunk_rows * vocab
+// (four with a reference). hidden: [rows, d]; weight: [vocab, d], same dtype; targets: [rows]
+// int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that do not match or
+// a target outside the vocabulary.
 TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
                           const at::Tensor& targets, const VocabHeadOptions& options);
 

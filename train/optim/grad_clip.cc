@@ -13,7 +13,7 @@ double GlobalNorm(const std::vector<at::Tensor>& gradients) {
     norms.push_back(
         at::linalg_vector_norm(gradient, 2, at::OptionalIntArrayRef(), false, at::kDouble));
   }
-  // On the device up to here: one value is waited for, not one a tensor.
+  // Everything before stays on the device: one wait in all, not one per tensor.
   return at::linalg_vector_norm(at::stack(norms)).item<double>();
 }
 

@@ -11,7 +11,7 @@ namespace fpo::train {
 double GlobalNorm(const std::vector<at::Tensor>& gradients);
 
 // Scales the gradients in place so that their global norm is at most `max_norm` (0: off) and
-// returns the norm before.
+// returns the norm before scaling.
 double ClipGlobalNorm(const std::vector<at::Tensor>& gradients, double max_norm);
 
 }  // namespace fpo::train

@@ -49,7 +49,7 @@ absl::StatusOr<int64_t> StoredStep(const TensorMap& state) {
 
 Optimizer::Optimizer(const NamedTensors& parameters) : parameters_(parameters) {
   for (const auto& [name, parameter] : parameters_) {
-    masters_.push_back(parameter.detach().to(WideType(parameter)));  // itself where it is wide
+    masters_.push_back(parameter.detach().to(WideType(parameter)));  // no copy when already wide
   }
 }
 

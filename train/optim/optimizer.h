@@ -14,8 +14,8 @@
 namespace fpo::train {
 
 // Updates parameters from gradients in their wide type (wide_type.h): float32, float64 for float64.
-// A bfloat16 parameter gets a float32 master copy, which the update moves and the parameter is
-// rounded from; others are their own masters. Not thread-safe.
+// A bfloat16 parameter has a float32 master copy that is updated and then rounded to the parameter;
+// others are their own masters. Not thread-safe.
 class Optimizer {
  public:
   explicit Optimizer(const NamedTensors& parameters);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int32_t kGemmaBos = 2, kGemmaEos = 1;
 
-// An id of config.json, which may stand in text_config and be the first of a list.
+// An id from config.json, possibly in text_config or the first of a list.
 int32_t TokenId(const nlohmann::json& config, const char* key, int32_t fallback) {
   const nlohmann::json nested = config.value("text_config", nlohmann::json::object());
   for (const nlohmann::json& holder : {config, nested}) {

@@ -54,7 +54,7 @@ absl::Status CheckLimits(const JobConfig& job) {
   return absl::OkStatus();
 }
 
-// The admission.json of a run would be overwritten.
+// The run's admission.json would be overwritten.
 absl::Status CheckIsNoRun(const std::string& out) {
   FPO_ASSIGN_OR_RETURN(const std::optional<FolderRun> run, ReadFolderRun(out));
   if (!run.has_value()) return absl::OkStatus();
@@ -72,7 +72,7 @@ struct Preparation {
   std::map<std::string, std::string> metadata;
 };
 
-// Rows of one input, taken in batches: encoded together, counted and written in their order.
+// Rows of one input, in batches: encoded together, counted and written in order.
 class InputPass {
  public:
   InputPass(const Preparation& work, const AdmissionLimits& limits)
@@ -164,7 +164,7 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   if (error) {
     return absl::UnavailableError(absl::StrCat("cannot create ", out, ": ", error.message()));
   }
-  fs::remove(absl::StrCat(out, "/prepare.json"), error);  // the mark of a complete folder
+  fs::remove(absl::StrCat(out, "/prepare.json"), error);  // marks a complete folder
   Preparation work{job,
                    tokenizer,
                    chat_template,

@@ -20,10 +20,9 @@ struct PrepareSummary {
 
 // Reads, checks and tokenises the job's data into
 // OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
-// even when there is no eval data (0 pairs). prepare.json comes last: when it is there, the folder
-// is complete. InvalidArgument for bad data or limits, NotFound for a missing
-// file, or a missing tokenizer when a row is text.
-// Nothing of the model's weights is read.
+// even without eval data (0 pairs). prepare.json is written last: its presence means that the
+// folder is complete. InvalidArgument for bad data or limits, NotFound for a missing file, or for a
+// missing tokenizer when a row is text. Does not read the model's weights.
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
 
 }  // namespace fpo::train

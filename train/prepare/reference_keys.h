@@ -25,8 +25,8 @@ struct PairSelection {
 };
 
 // The distinct responses of the selected pairs in manifest order: train pairs first (chosen,
-// rejected, in row order), then eval pairs; each key once. An ordinal of the score protocol is a
-// position in this list.
+// rejected, in row order), then eval pairs; each key once. The ordinals of the score protocol are
+// positions in this list.
 std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval,
                                                   const PairSelection& pairs);
 

@@ -9,7 +9,7 @@
 
 namespace fpo::train {
 
-// The reference as a frozen model in memory, run on every batch. No gradient is kept.
+// The reference as a frozen model in memory, run on every batch. Keeps no gradients.
 class OnlineReference final : public ReferenceSource {
  public:
   // `saes` empty: log-probs only.

@@ -42,7 +42,7 @@ absl::Status RecordReference::Require(const std::vector<ReferenceResponse>& resp
   return absl::InvalidArgumentError(absl::StrCat(
       options_.path, " lacks ", std::count_if(first, responses.end(), absent), " of the ",
       responses.size(), " records that this job reads, the first of key ", ToHex(first->key),
-      "; it was made of other data, or for fewer steps or evaluation pairs. --reference auto ",
+      "; it was made from other data, or for fewer steps or evaluation pairs. --reference auto ",
       "computes what is missing"));
 }
 

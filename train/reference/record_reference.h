@@ -19,11 +19,11 @@ class RecordReference final : public ReferenceSource {
     std::vector<int64_t> features;  // width of each SAE, in recipe order; empty: log-probs only
     at::Device device = at::kCPU;
   };
-  // The file's recipe must be the job's own, or contain it when the job needs no features; anything
-  // else ends the job with the exit code for a foreign cache and shows both.
+  // The file's recipe must be the job's, or contain it when the job needs no features; otherwise
+  // fails with the exit code for a foreign cache and shows both.
   static absl::StatusOr<std::unique_ptr<RecordReference>> Open(Options options);
 
-  // Every one of the responses has its record; InvalidArgument says how many have none.
+  // InvalidArgument, with the number missing, unless every response has a record.
   absl::Status Require(const std::vector<ReferenceResponse>& responses) const;
   // FailedPrecondition for distributions: a record holds sums. NotFound names the key of a response
   // without a record.

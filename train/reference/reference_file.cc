@@ -13,7 +13,7 @@
 namespace fpo::train {
 namespace {
 
-// An unreadable or foreign older file counts as absent: it is only ever this program's own output.
+// An unreadable or foreign older file counts as absent: only this program writes it.
 std::unique_ptr<RecordFile> OpenMatching(const ReferenceFileRequest& request) {
   if (!std::filesystem::exists(request.path)) return nullptr;
   auto file = RecordFile::Open(request.path);

@@ -19,8 +19,8 @@ absl::Status WriteRecords(const std::string& path, const Recipe& recipe,
                           absl::Span<const ReferenceResponse> responses,
                           const std::vector<Record>& records);
 
-// The file `--reference auto` keeps: a record under `recipe` for every response that was ever asked
-// for.
+// The file that `--reference auto` maintains: a record under `recipe` for every response ever
+// requested.
 struct ReferenceFileRequest {
   std::string path;
   Recipe recipe;
@@ -28,14 +28,14 @@ struct ReferenceFileRequest {
 };
 
 struct ReferenceFileResult {
-  int64_t reused = 0;    // taken from the file that was there
-  int64_t computed = 0;  // by forward passes now
+  int64_t reused = 0;    // taken from the existing file
+  int64_t computed = 0;  // by forward passes
   double seconds = 0;    // spent computing
 };
 
-// Makes the file complete, computing only what an older file of the same recipe does not hold; what
-// it holds beyond the request stays. `scorer` is called only when something is missing: it loads
-// the reference model. `progress` counts what was there as done.
+// Completes the file, computing only what an older file of the same recipe lacks; records beyond
+// the request are kept. `scorer` is called only when something is missing, since it loads the
+// reference model. `progress` counts existing records as done.
 absl::StatusOr<ReferenceFileResult> CompleteReferenceFile(
     const ReferenceFileRequest& request, const std::function<absl::StatusOr<Scorer>()>& make_scorer,
     const KeepScoring& keep);

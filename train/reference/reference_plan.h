@@ -12,7 +12,7 @@ namespace fpo::train {
 
 // Whether the job's method compares SAE features, and so loads the SAEs.
 bool UsesFeatures(const JobConfig& job);
-// Whether its loss needs anything of a reference.
+// Whether the method's loss needs reference values.
 bool UsesReference(const JobConfig& job);
 std::string ReferencePath(const JobConfig& job);  // reference.path, or model.path
 std::string DeviceClass(at::Device device);       // cpu | cuda
@@ -26,23 +26,23 @@ struct RecipeInputs {
   std::string values = "float32";
 };
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes);
-// As the job asks for it; `model_digest` is that of its reference.
+// The inputs for this job; `model_digest` is that of its reference.
 RecipeInputs RecipeInputsOf(const JobConfig& job, const std::string& model_digest,
                             at::Device device);
-// `features` of a recipe: "all" or "top:M".
+// The `features` value of a recipe: "all" or "top:M".
 std::string FeaturesWord(const ReferenceSection& reference);
 // M of "top:M", 0 for "all". InvalidArgument for anything else.
 absl::StatusOr<int64_t> TopFeatures(const std::string& features);
 
-// How much of the data asks for a record.
+// How much of the data needs a record.
 struct ReferenceWork {
   int64_t responses = 0;  // distinct ones
   int64_t train_pairs = 0;
   int64_t eval_pairs = 0;
 };
 
-// Writes PREPARED/reference.json and reference.keys, of what the job reads (data_plan.h), for a job
-// whose reference is cached: reads the reference model's weights once (for the digest) and the
+// Writes PREPARED/reference.json and reference.keys for the pairs that the job reads (data_plan.h),
+// when its reference is cached. Reads the reference model's weights once (for the digest) and the
 // SAEs.
 absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::string& prepared,
                                             at::Device device);

@@ -30,7 +30,7 @@ struct ResponseScores {
 struct ScoringOptions {
   std::vector<Tap> taps;
   bool activation_checkpointing = false;
-  // Vocabulary-wide rows alive at a time, those of the reference included.
+  // Vocabulary-wide rows in memory at a time, including the reference's.
   int64_t chunk_rows = 256;
   int64_t entropy_top = 0;
   VocabReference reference = {};  // rows as in HiddenRows::hidden
@@ -39,10 +39,10 @@ struct ScoringOptions {
 // The model's part of scoring. Gradients follow the caller's grad mode.
 HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
                        const ScoringOptions& options);
-// The vocabulary head's part.
+// The vocabulary head's part of scoring.
 ResponseScores ScoreRows(const Gemma& model, const SequenceBatch& batch, const HiddenRows& rows,
                          const ScoringOptions& options);
-// Both.
+// Both parts.
 ResponseScores ScoreSequences(const Gemma& model, const SequenceBatch& batch,
                               const ScoringOptions& options);
 

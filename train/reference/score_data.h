@@ -16,12 +16,12 @@ struct ScoreDataOptions {
   DataSection data;               // `train` lists the files; format, template and limits apply
   std::string dtype = "float32";
   std::string features = "all";  // all | top:M
-  std::string out;  // FILE.jsonl: a line a pair in input order; FILE.fpr: a record file
+  std::string out;  // FILE.jsonl: one line per pair, in input order; FILE.fpr: a record file
   int64_t tokens_per_batch = 4096;
   at::Device device = at::kCPU;
 };
 
-// `fpo-train score` by hand: what a model says about the responses of some files.
+// `fpo-train score` by hand: a model's scores for the responses of some files.
 absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events);
 
 }  // namespace fpo::train

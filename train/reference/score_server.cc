@@ -26,7 +26,7 @@
 namespace fpo::train {
 namespace {
 
-// The recipe that `prepare` wrote down for this folder.
+// Checks the recipe that `prepare` recorded for this folder.
 absl::Status CheckPlan(const std::string& prepared, const Recipe& recipe) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(prepared + "/reference.json"));
   const auto plan = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);

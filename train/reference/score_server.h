@@ -15,10 +15,10 @@ struct ScoreServerOptions {
   at::Device device = at::kCPU;
 };
 
-// Scores on request until the agent closes its pipe or says stop: loads reference model and SAEs,
-// emits `hello`, then answers each `score` command (ordinals into reference.keys, file) with that
-// record file and a `records` event. The exit code for a foreign cache when the prepared folder was
-// planned for another model or SAE.
+// Scores on request until the agent closes its pipe or sends `stop`: loads reference model and
+// SAEs, emits `hello`, then answers each `score` command (ordinals into reference.keys, file) with
+// that record file and a `records` event. Fails with the exit code for a foreign cache when the
+// folder was prepared for another model or SAE.
 absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options,
                          CommandReader& commands, EventSink& events);
 

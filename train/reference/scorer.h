@@ -12,11 +12,11 @@
 
 namespace fpo::train {
 
-// Asked after each batch of scoring; false stops it (Cancelled).
+// Called after each batch; returning false stops scoring (Cancelled).
 using KeepScoring = std::function<bool()>;
 
-// Makes reference records: one forward without gradients per batch of responses of similar length.
-// How responses are batched changes a record by float32 rounding only. Not thread-safe.
+// Computes reference records: one forward pass without gradients per batch of responses of similar
+// length. Batching changes a record by float32 rounding only. Not thread-safe.
 class Scorer {
  public:
   struct Options {

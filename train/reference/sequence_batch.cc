@@ -34,7 +34,7 @@ absl::Status CheckSequences(const std::vector<Sequence>& sequences) {
   return absl::OkStatus();
 }
 
-// `first_row[i]`: where sequence i's rows begin in sequence order. Appends the places of this
+// `first_row[i]`: where sequence i's rows begin in sequence order. Appends the positions of this
 // part's rows, in part order, to `sequence_row`.
 PaddedPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int64_t>& members,
                     const std::vector<int64_t>& first_row, std::vector<int64_t>* sequence_row) {

@@ -11,7 +11,7 @@
 
 namespace fpo::train {
 
-// A prompt and one response to it. Views; the owner of the ids outlives it.
+// A prompt and one response to it. Views: the ids must outlive it.
 struct Sequence {
   absl::Span<const int32_t> prompt;
   absl::Span<const int32_t> response;
@@ -27,8 +27,8 @@ struct PaddedPart {
 };
 
 // A batch of responses and its two row lists: a log-prob row *predicts* a response token, a
-// response row *is* one. The sequences are cut into parts so that little padding is computed;
-// everything that leaves the model is put back into the order of the sequences.
+// response row *is* one. The sequences are cut into parts to reduce padding; everything that leaves
+// the model is restored to sequence order.
 struct SequenceBatch {
   std::vector<PaddedPart> parts;
   at::Tensor
@@ -38,25 +38,25 @@ struct SequenceBatch {
   at::Tensor tokens;           // [sequences] float64: response tokens
   int64_t sequences = 0;
   int64_t rows = 0;
-  std::vector<int64_t> first_row;  // [sequences], on the host: where its rows begin
+  std::vector<int64_t> first_row;  // [sequences], on the host: where each one's rows begin
   int64_t real_tokens = 0;         // without padding
   int64_t padded_tokens = 0;       // what the model computes
 };
 
-// InvalidArgument when a prompt or a response is empty: there is nothing to predict from, or
-// nothing to predict. `part_cost`: what one more part costs, in tokens of forward; on CUDA launches
-// are dear, so there the default makes one part.
+// InvalidArgument for an empty prompt or response: there is nothing to predict from, or nothing to
+// predict. `part_cost`: cost of one more part, in tokens of forward; launches are expensive on
+// CUDA, so there the default makes one part.
 absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& sequences,
                                                 at::Device device,
                                                 std::optional<int64_t> part_cost = std::nullopt);
 
-// The cut of `lengths` into parts that computes the fewest padded tokens plus `part_cost` a part:
-// positions, longest first.
+// Cuts `lengths` into the parts that minimise padded tokens plus `part_cost` per part; positions,
+// longest first.
 std::vector<std::vector<int64_t>> CutIntoParts(const std::vector<int64_t>& lengths,
                                                int64_t part_cost);
 
-// Groups of positions in `lengths`, longest sequences first, so that group size times its longest
-// length stays within `tokens`; a longer sequence stands alone.
+// Groups positions in `lengths`, longest sequences first, so that group size times its longest
+// length stays within `tokens`; a longer sequence is a group by itself.
 std::vector<std::vector<int64_t>> GroupByLength(const std::vector<int64_t>& lengths,
                                                 int64_t tokens);
 

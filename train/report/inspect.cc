@@ -100,7 +100,7 @@ absl::StatusOr<Inspection> InspectSae(const std::string& path) {
   auto loaded = LoadSaeFile(path);
   std::string unsaid;
   if (!loaded.ok() && absl::StrContains(loaded.status().message(), "give sae.")) {
-    // Nobody states layer or site; the rest can still be shown.
+    // Layer or site is stated nowhere; the rest can still be shown.
     unsaid = "not stated; a job must give layer and site";
     for (const char* site : {"resid_post", ""}) {
       loaded = LoadSaeFile(path, std::nullopt, site);
@@ -251,7 +251,7 @@ absl::StatusOr<Inspection> Inspect(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return absl::NotFoundError(absl::StrCat("there is no ", path));
   absl::StatusOr<Inspection> found = absl::InvalidArgumentError(
-      absl::StrCat(path, " is not a file we know; .safetensors, .npz and .fpr are"));
+      absl::StrCat(path, " is not a file of a known kind (.safetensors, .npz, .fpr)"));
   if (fs::is_directory(path, error)) {
     found = InspectFolder(path);
   } else if (absl::EndsWith(path, ".safetensors")) {

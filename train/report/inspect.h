@@ -8,8 +8,8 @@
 
 namespace fpo::train {
 
-// What a path is: kind ("model", "sae", "tokens", "records", "checkpoint", "safetensors") and facts
-// in reading order.
+// What a path holds: kind ("model", "sae", "tokens", "records", "checkpoint", "safetensors") and
+// facts in reading order.
 struct Inspection {
   std::string kind;
   std::string path;
@@ -19,7 +19,7 @@ struct Inspection {
   std::string Json() const;  // one object, facts as strings
 };
 
-// NotFound; InvalidArgument when it is nothing we know, or is broken (with the reader's reason).
+// NotFound; InvalidArgument for an unknown kind or a broken file (with the reader's reason).
 absl::StatusOr<Inspection> Inspect(const std::string& path);
 
 }  // namespace fpo::train

@@ -12,8 +12,8 @@ namespace fpo::train {
 
 using MetricPoints = std::vector<std::pair<double, double>>;  // (step, value), steps not falling
 
-// metrics.jsonl by name. Evaluations keep their "eval_" names, so a training series and its
-// evaluation stand beside each other.
+// metrics.jsonl by name. Evaluations keep their "eval_" names, so that a training series and its
+// evaluation can be shown together.
 struct RunMetrics {
   std::map<std::string, MetricPoints> series;
   int64_t skipped_lines = 0;  // not JSON objects with a step: a torn last line

@@ -9,8 +9,7 @@ namespace fpo::train {
 
 // The parts of report.html that are not charts. Each is empty when its input is.
 
-// The few numbers that say how the run went: steps, loss, accuracy, margin, divergence, time,
-// memory.
+// The key numbers of the run: steps, loss, accuracy, margin, divergence, time, memory.
 std::string RenderHeadlines(const RunMetrics& metrics);
 
 // admission.json as two columns (train, eval): rows, admitted, dropped, cut, lengths.

@@ -7,9 +7,9 @@
 
 namespace fpo::train {
 
-// Writes OUT/report.html from OUT/metrics.jsonl and, when they are there, run.json, admission.json
-// and job.yaml: one self-contained page without any external request. Lines that are not JSON (a
-// torn last line) are skipped and counted on the page.
+// Writes OUT/report.html from OUT/metrics.jsonl and, if present, run.json, admission.json and
+// job.yaml: one self-contained page without external requests. Lines that are not JSON (a torn last
+// line) are skipped and counted on the page.
 absl::Status WriteRunReport(const std::string& out);
 
 // The page itself, from the files' texts; any but the metrics may be empty.

@@ -16,7 +16,7 @@ std::vector<int64_t> First(int64_t count) {
   return indices;
 }
 
-// Every epoch goes through all pairs, so only a run that ends within the first leaves some out.
+// Every epoch visits all pairs, so only a run that ends within the first leaves some out.
 std::vector<int64_t> TrainedPairs(const JobConfig& job, const TokenFile& train) {
   if (train.size() == 0) return {};
   const Batcher batcher = MakeBatcher(job, train, 0, 1);

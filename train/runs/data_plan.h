@@ -9,22 +9,22 @@
 
 namespace fpo::train {
 
-// How a job walks through its pairs. The trainer takes its batches from here and the reference pass
-// its pairs, so that what is computed is what will be read.
+// Which pairs a job reads, in which order. Trainer and reference pass both use it, so that the
+// records computed are the records read.
 
 // The batches of one rank. `train` must not be empty.
 Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world);
 // The last step of the run.
 int64_t TotalSteps(const JobConfig& job, const Batcher& batcher);
 
-// SAEs are measured on this many pairs before the first step.
+// Number of pairs that SAEs are measured on before the first step.
 inline constexpr int64_t kSaeCheckPairs = 4;
-// Pairs from the head of the first epoch that are compared with their records before step 1; 0: the
-// job wants no such check.
+// Number of pairs from the start of the first epoch that are compared with their records before
+// step 1; 0: no such check.
 int64_t ProbedPairs(const JobConfig& job);
 
-// The pairs whose reference records are read: by a run with its start checks and evaluations; by an
-// evaluation alone.
+// The pairs whose reference records are read by a run, with its start checks and evaluations, and
+// by an evaluation alone.
 PairSelection PairsOfRun(const JobConfig& job, const TokenFile& train, const TokenFile& eval);
 PairSelection PairsOfEvaluation(const JobConfig& job, const TokenFile& eval);
 // By the job's kind. Kind reference computes records for runs to come: all of its data, or, when

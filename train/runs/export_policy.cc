@@ -12,7 +12,7 @@
 namespace fpo::train {
 namespace {
 
-// Nested files put the text model below a prefix.
+// Nested files put the text model under a prefix.
 std::string CanonicalName(absl::string_view name) {
   if (absl::ConsumePrefix(&name, "model.language_model.")) return absl::StrCat("model.", name);
   absl::ConsumePrefix(&name, "language_model.");

@@ -7,8 +7,8 @@
 
 namespace fpo::train {
 
-// InvalidArgument, naming both numbers, when `tokens` hold an id that the embedding of the model
-// folder has no row for: the file was prepared for another model. Reads config.json alone.
+// InvalidArgument, naming both numbers, when `tokens` contains an id without a row in the model's
+// embedding: the file was prepared for another model. Reads only config.json.
 absl::Status CheckIdsFit(const TokenFile& tokens, const std::string& model_folder);
 
 }  // namespace fpo::train

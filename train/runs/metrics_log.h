@@ -12,15 +12,15 @@
 
 namespace fpo::train {
 
-// OUT/metrics.jsonl: one JSON object a line, each flushed when written. Not thread-safe.
+// OUT/metrics.jsonl: one JSON object per line, each flushed when written. Not thread-safe.
 class MetricsLog {
  public:
   // Opens the file for appending. Lines of steps after `last_step` and a torn last line are dropped
-  // first, so that a resumed run does not write a step twice; -1 starts empty.
+  // first, so that a resumed run does not repeat a step; -1 starts empty.
   static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path,
                                                           int64_t last_step);
-  // Whether the lines that were kept hold an evaluation of `step`: a run that was killed at its
-  // very end evaluates again for its result, and does not write it twice.
+  // Whether the kept lines include an evaluation of `step`: a run killed at its very end evaluates
+  // again for its result, but must not log it twice.
   bool HasEvaluation(int64_t step) const { return step == evaluated_step_; }
 
   // {"step":..,"epoch":..,<names in order>}. A value that is not finite is written as null.

@@ -33,7 +33,7 @@ void NewFolder::RemoveIfUnused() const {
   if (first_.empty() || WorthKeeping(path_)) return;
   std::error_code error;
   fs::remove_all(path_, error);
-  // Parents only while they are empty: another run may have moved in.
+  // Removes parents only while they are empty: another run may use them by now.
   for (fs::path at = path_; at != fs::path(first_) && !error;) {
     at = at.parent_path();
     fs::remove(at, error);

@@ -4,18 +4,18 @@
 
 namespace fpo::train {
 
-// An output folder that a command is about to make. What did not get beyond its start leaves
-// nothing: RemoveIfUnused takes the folder away again, with the parents that were made for it. One
-// that was there before is not touched, nor one that holds something worth keeping: a run that has
-// begun (job.yaml, metrics.jsonl) or records that were computed (reference.fpr).
+// An output folder that a command is about to create. A command that fails at its start leaves
+// nothing behind: RemoveIfUnused removes the folder, with the parents created for it. It keeps a
+// folder that existed before and one with something of value: a started run (job.yaml,
+// metrics.jsonl) or computed records (reference.fpr).
 class NewFolder {
  public:
-  explicit NewFolder(const std::string& path);  // before anything makes it
+  explicit NewFolder(const std::string& path);  // construct before anything creates it
   void RemoveIfUnused() const;
 
  private:
   std::string path_;
-  std::string first_;  // of the path and its parents the topmost that is not there; empty: none
+  std::string first_;  // topmost missing folder of the path; empty: none
 };
 
 }  // namespace fpo::train

@@ -9,11 +9,11 @@
 
 namespace fpo::train {
 
-// Prepare, and says of each input what was admitted, in one line, and what is wrong with it.
+// Runs Prepare and reports, for each input, one line about what was admitted, and warnings.
 absl::StatusOr<PrepareSummary> PrepareData(const JobConfig& job, const std::string& out,
                                            EventSink& events);
 
-// The same for rows that were read otherwise; `key` names them.
+// The same for rows read by other means; `key` names them.
 void EmitAdmission(const std::string& key, const AdmissionReport& report, EventSink& events);
 
 }  // namespace fpo::train

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Every rank checks, at the same time.
+// All ranks check at the same time.
 absl::Status CheckWritable(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -44,7 +44,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConf
     FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
     if (!resume) {
       return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ", run->Words(),
-                                                   "; go on with it by --resume, or choose another "
+                                                   "; continue it with --resume, or choose another "
                                                    "--out"));
     }
   }

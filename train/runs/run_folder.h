@@ -10,20 +10,19 @@
 
 namespace fpo::train {
 
-// The output folder of one run and whose it is. A folder belongs to the job whose job.yaml lies in
-// it.
+// The output folder of one run. A folder belongs to the job whose job.yaml it contains.
 class RunFolder {
  public:
   enum class State { kFresh, kStarted, kFinished };
 
-  // Creates the folder when it is missing. Storage error when it cannot be written to.
-  // AlreadyExists when it holds a run and `resume` is false, or a run of other settings, whose keys
-  // it names. A finished run of which more steps are wanted is kStarted.
+  // Creates the folder if it is missing. Storage error when it is not writable. AlreadyExists when
+  // it holds a run and `resume` is false, or a run with other settings, whose keys it names. A
+  // finished run that needs more steps is kStarted.
   static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume);
 
   const std::string& path() const { return path_; }
   State state() const { return state_; }
-  const std::optional<FolderRun>& run() const { return run_; }  // that was there; nothing: fresh
+  const std::optional<FolderRun>& run() const { return run_; }  // found on opening; nullopt: none
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 
   absl::Status WriteJob(const JobConfig& job) const;              // job.yaml

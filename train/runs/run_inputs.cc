@@ -81,7 +81,8 @@ std::vector<ReferenceResponse> Loader::Responses() const {
   return ReferenceResponses(inputs.train, inputs.eval, pairs);
 }
 
-// The policy as loaded is the reference when both are one folder; no second copy is read then.
+// When policy and reference are one folder, the policy as loaded is the reference; no second copy
+// is read.
 absl::StatusOr<Scorer> Loader::MakeScorer() const {
   Scorer::Options scoring;
   scoring.saes = Saes();

@@ -37,7 +37,7 @@ struct ReferenceUse {
   double seconds = 0;
 };
 
-// Everything a training or evaluation reads, loaded and checked against each other.
+// Everything a training or evaluation reads, loaded and cross-checked.
 struct RunInputs {
   TokenFile train;
   TokenFile eval;
@@ -46,7 +46,7 @@ struct RunInputs {
   std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
   ReferenceUse use;
 
-  // Whether the policy starts as the reference: then step 0 has known values.
+  // Whether the policy starts as the reference, so that step 0 has known values.
   bool PolicyIsReference() const {
     return reference != nullptr && use.model_digest == policy.digest;
   }
@@ -55,7 +55,7 @@ struct RunInputs {
 absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
                                         EventSink& events);
 
-// The method's settings as the loss takes them.
+// The method's settings in the form the loss takes.
 absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method);
 OptimizerOptions MakeOptimizerOptions(const OptimizerSection& section);
 

@@ -80,7 +80,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
                   {"eval_pairs", inputs.eval.size()},
                   {"digest", ToHex(inputs.train.digest())}};
   json["reference"] = ReferenceJson(inputs.use);
-  // Where readers look for the identity of the records.
+  // Readers look here for the identity of the records.
   if (inputs.use.source == "records") json["recipe_id"] = ToHex(RecipeId(inputs.use.recipe));
   json["sae"] = SaesJson(inputs.objective.saes);
   json["timings"] = Numbers(record.timings);

@@ -23,7 +23,7 @@ struct RunResult {
 // The facts of run.json.
 struct RunRecord {
   std::string version;
-  std::string job_id;  // of the service; empty without one
+  std::string job_id;  // assigned by the service; empty without one
   std::string device;
   int64_t threads = 0;
   int64_t world = 1;
@@ -38,7 +38,7 @@ struct RunRecord {
 
 std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const RunInputs& inputs);
 
-// `result` of a run.json that an earlier attempt wrote. DataLoss when it is not one.
+// Reads `result` of a run.json written by an earlier attempt. DataLoss when it is not one.
 absl::StatusOr<RunResult> ReadRunResult(const std::string& path);
 
 }  // namespace fpo::train

@@ -29,12 +29,13 @@ double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now()
 
 std::string FinishedWords(const FolderRun& run, const std::string& job_id) {
   if (!job_id.empty() && run.job_id == job_id) return "an earlier attempt finished this run";
-  return absl::StrCat("nothing was trained: ", run.folder, " holds ", run.Words(),
-                      ", and its result is repeated; to train again, choose another output folder ",
-                      "or remove that one");
+  return absl::StrCat(
+      "nothing was trained: ", run.folder, " holds ", run.Words(),
+      ", and its result is reported again; to train again, choose another output folder ",
+      "or remove that one");
 }
 
-// The whole of one `run`: its parts in the order in which they happen.
+// One `run`: its stages in the order in which they happen.
 class Run {
  public:
   Run(const JobConfig& job, const RunOptions& options, const RunFolder& folder,
@@ -88,7 +89,7 @@ absl::Status Run::Train() {
   input.reference = Reference();
   input.auto_file = folder_.File("reference.fpr");
   input.device = options_.device;
-  // The other ranks wait for the first one's records and then find nothing to compute.
+  // The other ranks wait for rank 0's records and then find nothing to compute.
   if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job_, input, environment_.events));
   if (Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());

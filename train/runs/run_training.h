@@ -10,7 +10,7 @@ namespace fpo::train {
 
 struct RunOptions {
   std::string out;                 // output folder
-  std::string prepared;            // what 'prepare' wrote; empty: prepared here, in OUT/prepared
+  std::string prepared;            // folder of 'prepare'; empty: prepared here, in OUT/prepared
   std::string reference = "auto";  // a .fpr file | online | auto
   bool resume = false;
   at::Device device = at::kCPU;
@@ -18,9 +18,8 @@ struct RunOptions {
   std::string job_id = "";  // of the service that started it, for run.json
 };
 
-// `fpo-train run`: data, reference, training, export and report; everything job.md lists appears in
-// OUT. A finished run that is resumed, and has all the steps that the job asks for, says that
-// nothing was trained, reports its result again and does nothing else.
+// `fpo-train run`: data, reference, training, export and report, all into OUT. Resuming a finished
+// run that has all the steps the job asks for trains nothing and reports its result again.
 absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
                          const RunEnvironment& environment);
 

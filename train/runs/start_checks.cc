@@ -123,7 +123,7 @@ absl::Status CompareProbes(const std::vector<double>& before, const std::vector<
                            const std::string& dtype) {
   const Tolerance tolerance = ToleranceOf(dtype);
   for (size_t i = 0; i < std::min(before.size(), now.size()); ++i) {
-    // A token of text costs a model a nat or more: |log-prob| stands for the number of tokens.
+    // A token of text costs a model a nat or more, so |log-prob| approximates the number of tokens.
     const double allowed = tolerance.logp + tolerance.logp_per_token * std::abs(before[i]);
     if (std::abs(before[i] - now[i]) <= allowed) continue;
     return FailWith(
@@ -151,9 +151,10 @@ std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) 
     const bool off = target > 0 && (check.l0 > 2 * target || check.l0 < target / 2);
     if (check.l0 == 0 || check.fvu > 1 || off) {
       check.warning = absl::StrFormat(
-          "the SAE %s does not seem to fit this model: %.1f active features a token%s, %.0f %% of "
+          "the SAE %s does not seem to fit this model: %.1f active features per token%s, %.0f %% "
+          "of "
           "the variance unexplained; check its layer, site and which model it was trained on",
-          sae.path, check.l0, target > 0 ? absl::StrFormat(" (it was made with %g)", target) : "",
+          sae.path, check.l0, target > 0 ? absl::StrFormat(" (it was trained for %g)", target) : "",
           100 * check.fvu);
     }
     checks.push_back(std::move(check));

@@ -18,7 +18,7 @@ struct ProbeResult {
   double feature_error_max = 0;  // relative to the largest pooled feature of the response
 };
 
-// A few pairs as the policy sees them now: what both checks look at.
+// A few pairs under the current policy, the input of both checks.
 struct LivePairs {
   SequenceBatch batch;
   std::vector<Sequence> sequences;
@@ -27,22 +27,22 @@ struct LivePairs {
 absl::StatusOr<LivePairs> ScoreLive(const RunInputs& inputs,
                                     const std::vector<TokenPairView>& pairs);
 
-// Compares with the reference values the run will use: at step 0 the policy is the reference. A
-// difference beyond the dtype's tolerance ends the job with the exit code for a foreign cache and
-// shows both numbers.
+// Compares with the reference values the run will use: at step 0 the policy is the reference.
+// Beyond the dtype's tolerance it fails with the exit code for a foreign cache and shows both
+// numbers.
 absl::StatusOr<ProbeResult> ProbeReference(const RunInputs& inputs, const LivePairs& live,
                                            const std::string& dtype);
 
-// The reference log-probs of both sides of the pairs, as the records have them: what a checkpoint
-// keeps. Empty without pairs.
+// The reference log-probs of both sides of the pairs, as stored in the records: saved with
+// checkpoints. Empty without pairs.
 absl::StatusOr<std::vector<double>> ReferenceProbe(const RunInputs& inputs,
                                                    const std::vector<TokenPairView>& pairs);
-// Compares a checkpoint's with those of the records at hand, as far as both go; the exit code for a
-// foreign cache when they differ by more than another machine's rounding.
+// Compares a checkpoint's probe with that of the current records, over their common length; fails
+// with the exit code for a foreign cache when they differ by more than another machine's rounding.
 absl::Status CompareProbes(const std::vector<double>& before, const std::vector<double>& now,
                            const std::string& dtype);
 
-// L0 and FVU of each SAE on the pairs; a sentence for each that plainly does not fit the model
+// L0 and FVU of each SAE on the pairs, with a warning for each that clearly does not fit the model
 // (wrong layer, site or scale).
 struct SaeCheck {
   double l0 = 0;

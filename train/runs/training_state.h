@@ -12,9 +12,9 @@
 
 namespace fpo::train {
 
-// What a resumed run must agree on, and where it goes on. Data order and learning rate are
-// functions of seed and step, and nothing else is random: these with weights and moments are all of
-// it.
+// What a resumed run must agree on, and where it resumes. Data order and learning rate are
+// functions of seed and step, and nothing else is random: with weights and moments this is the
+// whole state.
 struct TrainingState {
   int64_t step = 0;  // optimiser steps done
   int64_t world = 1;
@@ -22,8 +22,8 @@ struct TrainingState {
   std::string data_digest;   // hex, of the training token file
   std::string model_digest;  // the folder the run started from
   std::string recipe_id;     // of the reference records; empty without
-  // Reference log-probs of the first responses: on resume the policy has moved, so the records are
-  // compared with what they were.
+  // Reference log-probs of the first responses. On resume the policy has changed, so the records
+  // are compared with these instead.
   std::vector<double> reference_probe;
   double train_seconds = 0;  // spent in steps so far, over all attempts
 

@@ -11,11 +11,11 @@
 
 namespace fpo::train {
 
-// An endless stream of a model's activations at one site, shuffled: forwards fill a buffer of rows,
-// rows are handed out in random order, and the buffer is filled again when half of it is gone. When
-// the caller wants every row at least once and all of them fit into memory, each sequence is run
-// only once and its rows are kept. The first token of a sequence (BOS) never takes part: SAEs are
-// not trained on it. Same seed, same rows. Not thread-safe.
+// An endless shuffled stream of a model's activations at one site: forward passes fill a buffer,
+// rows are returned in random order, and the buffer is refilled when half of it is used. When the
+// caller wants every row at least once and all of them fit into memory, each sequence is run only
+// once and its rows are kept. Skips the first token of a sequence (BOS): SAEs are not trained on
+// it. The same seed gives the same rows. Not thread-safe.
 class ActivationSource {
  public:
   struct Options {
@@ -26,12 +26,12 @@ class ActivationSource {
     int64_t tokens_per_batch = 4096;
     uint64_t seed = 42;
   };
-  // `sequences` are whole token sequences (prompt and response together are read). At least one
+  // `sequences` are whole token sequences (prompt and response are read together). At least one
   // must be longer than one token.
   ActivationSource(const Gemma& model, std::vector<Sequence> sequences, Options options);
 
-  // The next `count` rows, [count, width] float32. `count` may be at most half the buffer; rows
-  // that are kept may be fewer than that, and then come more than once.
+  // The next `count` rows, [count, width] float32. `count` may be at most half the buffer; when
+  // fewer rows are kept, they repeat.
   absl::StatusOr<at::Tensor> Next(int64_t count);
   int64_t width() const { return SiteWidth(model_.config(), options_.tap.site); }
   int64_t rows_read() const { return rows_read_; }  // by forwards, over all passes

@@ -5,10 +5,10 @@
 namespace fpo::train {
 
 // Chooses an SAE's sparsity coefficient, the price of one active feature in the loss, so that L0
-// comes to its target from either side: below the target the price is negative and thresholds fall.
-// The price is proportional to log(L0 / target) and bounded by an even share of the reconstruction
-// error, so it neither depends on the scale of the activations nor outweighs the reconstruction. It
-// grows from nothing over a warm-up: features form before they are pruned.
+// approaches its target from either side: below the target the price is negative and thresholds
+// fall. The price is proportional to log(L0 / target) and bounded by an equal share of the
+// reconstruction error, so it does not depend on the scale of the activations and never outweighs
+// the reconstruction. It ramps up from zero: features form before they are pruned.
 class SparsityControl {
  public:
   SparsityControl(double target_l0, int64_t steps);

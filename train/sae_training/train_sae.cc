@@ -51,13 +51,13 @@ std::vector<Sequence> AllSequences(const TokenFile& tokens) {
   return sequences;
 }
 
-// Where `out` puts things.
+// Output paths for `out`.
 struct SaeOutput {
   std::string folder;
   std::string file;
 };
 
-// An SAE's config.json beside FILE.npz must not replace another program's.
+// Writing config.json next to FILE.npz must not replace another program's.
 absl::StatusOr<SaeOutput> ResolveOutput(const std::string& out) {
   if (!absl::EndsWith(out, ".npz")) return SaeOutput{out, out + "/params.npz"};
   std::string folder = std::filesystem::path(out).parent_path().string();
@@ -195,7 +195,7 @@ absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
                                    {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}},
                                   {{"device_name", DeviceName(tensors.w_enc.device())}});
   const std::string note = absl::StrFormat(
-      "SAE: %d features, %.1f active a token (asked: %g), %.1f %% of the variance unexplained",
+      "SAE: %d features, %.1f active per token (target: %g), %.1f %% of the variance unexplained",
       settings_.width, health.L0(), settings_.target_l0, 100 * health.Fvu());
   events_.Emit(PhaseEvent("finish", note));
   for (const std::string& sentence : SaeWarnings(settings_, health.L0(), health.Fvu())) {
@@ -236,7 +236,8 @@ std::vector<std::string> SaeWarnings(const SaeTrainingSection& settings, double 
   std::vector<std::string> warnings;
   if (l0 > kL0Factor * settings.target_l0 || l0 < settings.target_l0 / kL0Factor) {
     warnings.push_back(absl::StrFormat(
-        "the SAE has %.3g active features a token, sae_training.target_l0 asks for %g: it has not "
+        "the SAE has %.3g active features per token, sae_training.target_l0 asks for %g: it has "
+        "not "
         "settled after %d steps; raise sae_training.steps (or lr), or give it more data",
         l0, settings.target_l0, settings.steps));
   }

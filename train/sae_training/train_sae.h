@@ -10,7 +10,7 @@
 namespace fpo::train {
 
 struct TrainSaeOptions {
-  std::string prepared;  // what 'prepare' wrote; empty: prepared in OUT/prepared
+  std::string prepared;  // folder of 'prepare'; empty: prepared in OUT/prepared
   // A folder for params.npz, config.json and metrics.jsonl; or FILE.npz, whose folder then gets the
   // other two.
   std::string out;
@@ -19,14 +19,13 @@ struct TrainSaeOptions {
 
 // `fpo-train sae`: trains a JumpReLU SAE of sae_training.width features on the model's activations
 // at sae[0].layer and sae[0].site. The sparsity coefficient is adapted until the number of active
-// features a token is sae_training.target_l0. config.json and the result event have that number and
-// the measured "l0"; "fvu" is the share of variance left unexplained. Both are measured on rows
-// that come after the last step. A result far from what was asked is a warning.
+// features per token is sae_training.target_l0. config.json and the result event have the target
+// and the measured "l0"; "fvu" is the share of variance left unexplained. Both are measured on rows
+// after the last step's. A result far from the target is a warning.
 absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, EventSink& events);
 
-// What is wrong with an SAE of these measured numbers, a sentence each with the way out: an `l0`
-// that is more than half as much again or less than two thirds of the target, or more than half of
-// the variance unexplained.
+// Warnings about an SAE with these measurements, one sentence each with a remedy: an `l0` above 1.5
+// times or below two thirds of the target, or more than half of the variance unexplained.
 std::vector<std::string> SaeWarnings(const SaeTrainingSection& settings, double l0, double fvu);
 
 }  // namespace fpo::train

@@ -22,13 +22,13 @@ absl::StatusOr<AddedToken> ParseAddedToken(const nlohmann::json& json, const std
 // DataLoss unless it is an id: a whole number from 0 to the limit.
 absl::StatusOr<int32_t> ParseTokenId(const nlohmann::json& json, const std::string& where);
 
-// Adds tokens to a spec whose pieces are complete and stay where they are. Not thread-safe.
+// Adds tokens to a spec whose pieces are complete and do not move. Not thread-safe.
 class AddedTokenIndex {
  public:
   explicit AddedTokenIndex(TokenizerSpec* spec);  // not owned
 
-  // Adds the token, or gives a known one its new flags. InvalidArgument when its id is not the one
-  // that Hugging Face's tokenizer gives it: that of the piece or added token of this content, else
+  // Adds the token, or updates the flags of a known one. InvalidArgument when its id is not the one
+  // that Hugging Face's tokenizer assigns: that of the piece or added token with this content, else
   // the next free one.
   absl::Status Add(AddedToken token, const std::string& where);
 

@@ -70,9 +70,9 @@ int32_t AddedTokens::LongestAt(absl::string_view text, size_t begin) const {
   return longest;
 }
 
-// The next token is looked for behind the content of the last one, even where that one took white
-// space along: a newline token that "<mark>" with rstrip swallowed is still given, as the
-// `tokenizers` library gives it.
+// The search resumes after the content of the last token, even where that token took white space
+// along: a newline token swallowed by "<mark>" with rstrip is still emitted, as in the `tokenizers`
+// library.
 void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> plain,
                         absl::FunctionRef<void(int32_t)> token) const {
   size_t taken = 0;

@@ -10,23 +10,23 @@
 
 namespace fpo::train {
 
-// A text that is one id wherever it stands: "<bos>", "<start_of_turn>", a run of newlines, a mark
-// that a fine-tune added. Outside the piece list when `id` is at or above its size.
+// A text that is always one id: "<bos>", "<start_of_turn>", a run of newlines, a mark that a
+// fine-tune added. Outside the piece list when `id` is at or above its size.
 struct AddedToken {
   std::string content;
   int32_t id = 0;
-  bool lstrip = false;      // takes the white space before it along
-  bool rstrip = false;      // takes the white space behind it along
-  bool normalized = false;  // is looked for in the normalised text, itself normalised
+  bool lstrip = false;      // includes the white space before it
+  bool rstrip = false;      // includes the white space after it
+  bool normalized = false;  // matched in the normalised text, itself normalised
   bool special = false;
 };
 
-// Finds added tokens in a text: the leftmost, and of those the longest. Thread-safe.
+// Finds added tokens in a text: the leftmost, and the longest of those. Thread-safe.
 class AddedTokens {
  public:
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
-  // Walks through `text`: `plain` gets every stretch between tokens, none empty, `token` every id.
+  // Walks `text`: `plain` receives every non-empty stretch between tokens, `token` every id.
   void Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> plain,
              absl::FunctionRef<void(int32_t)> token) const;
 

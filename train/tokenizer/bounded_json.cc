@@ -63,7 +63,7 @@ class Builder {
   static constexpr size_t kStringsMax = 16;
   struct Open {
     Json* value;
-    std::string key;  // under which it stands; "" in a list
+    std::string key;  // its key; "" in a list
   };
 
   bool Fail(absl::string_view why) {
@@ -77,7 +77,7 @@ class Builder {
     return absl::StrJoin(keys, ".");
   }
 
-  // Places a value where the parser stands; null when that is refused.
+  // Inserts a value at the parser's position; null when it is rejected.
   Json* Place(Json value) {
     if (++values_ > limits_.values) {
       Fail(absl::StrCat("holds more than ", limits_.values, " values"));
@@ -169,8 +169,8 @@ class Builder {
   std::vector<Open> open_;
   std::string key_;
   size_t values_ = 0;
-  const JsonTap* tap_ = nullptr;  // the one whose list or object is open
-  bool inside_list_ = false;      // of strings, one member of the tap's list
+  const JsonTap* tap_ = nullptr;  // whose list or object is open
+  bool inside_list_ = false;      // in a list of strings that is a member of the tap's list
   std::vector<std::string> strings_;
   size_t delivered_ = 0;
 };

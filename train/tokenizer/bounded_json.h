@@ -13,8 +13,8 @@
 
 namespace fpo::train {
 
-// A list or object so long that its members are handed over one by one instead of being kept; an
-// empty one stays in its place. The first error ends the reading.
+// A list or object too long to keep: its members are delivered one by one. An empty one stays in
+// place. The first error ends the reading.
 struct JsonTap {
   std::vector<std::string> path;  // keys from the top
   // For an object of whole numbers.
@@ -25,11 +25,11 @@ struct JsonTap {
 
 struct JsonLimits {
   size_t depth = 32;
-  size_t values = 4'000'000;  // those that are kept, taps not counted
+  size_t values = 4'000'000;  // kept values; taps are not counted
 };
 
-// Parses JSON from outside. DataLoss that names `file` when it is not JSON (with the place), nests
-// too deep, holds too much, names a key twice in one object, or a tap finds another type.
+// Parses untrusted JSON. DataLoss, naming `file`, when it is not JSON (with the place), nests too
+// deep, is too large, repeats a key in an object, or a tap finds another type.
 absl::StatusOr<nlohmann::json> ParseBoundedJson(absl::string_view text, const std::string& file,
                                                 const std::vector<JsonTap>& taps = {},
                                                 JsonLimits limits = {});

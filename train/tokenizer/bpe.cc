@@ -50,7 +50,7 @@ struct Bpe::Symbol {
   uint32_t rank;            // of the pair with `next`; kNone: no merge, or merged away
 };
 
-// A stretch of text that no merge reaches out of.
+// A stretch of text that no merge crosses.
 struct Bpe::Word {
   std::vector<Symbol> symbols;
   std::vector<uint64_t> queue;  // rank << 32 | position, the least on top
@@ -77,7 +77,7 @@ Bpe::Bpe(BpeModel model)
 }
 
 // A merge joins the last character of its left side and the first of its right side. That holds
-// only where every symbol stands for its own characters, which bytes and `unknown` do not.
+// only if every symbol represents its own characters, which bytes and `unknown` do not.
 void Bpe::FindSeams() {
   std::vector<uint64_t> seams((size_t{1} << kSeamBits) / 64, 0);
   std::vector<bool> odd(model_.pieces.size(), false);
@@ -122,8 +122,8 @@ void Bpe::Encode(absl::string_view text, std::vector<int32_t>* ids) const {
   Finish(&word, ids);
 }
 
-// An unknown stretch is added when the next piece comes, so bytes inside it come before it. That is
-// the order of the `tokenizers` library.
+// An unknown stretch is emitted with the next piece, so bytes inside it come before it: the order
+// of the `tokenizers` library.
 void Bpe::Atoms(absl::string_view text, Word* word, std::vector<int32_t>* ids) const {
   bool unknown_waits = false;
   const auto add_waiting = [&] {
@@ -199,7 +199,7 @@ void Bpe::Merge(Word* word) const {
     const auto at = static_cast<uint32_t>(top);
     const auto rank = static_cast<uint32_t>(top >> 32);
     Symbol& left = symbols[at];
-    if (left.rank != rank) continue;  // one of the two has merged otherwise meanwhile
+    if (left.rank != rank) continue;  // one of the two has merged otherwise since
     Symbol& right = symbols[left.next];
     left.id = model_.merges[rank].result;
     left.next = right.next;

@@ -194,8 +194,8 @@ absl::Status CheckPieces(const ModelFile& model, const std::string& file) {
   return absl::OkStatus();
 }
 
-// All ways to put a piece together from two others: by the score of the whole, best first, then by
-// the ids of the parts. This is the order of the published tokenizer.json.
+// All ways to compose a piece from two others: by the score of the whole, best first, then by the
+// ids of the parts. This is the order of the published tokenizer.json.
 absl::StatusOr<std::vector<BpeMerge>> MergesOf(const ModelFile& model, const std::string& file) {
   absl::flat_hash_map<absl::string_view, int32_t> ids;
   ids.reserve(model.pieces.size());
@@ -243,7 +243,7 @@ absl::StatusOr<TokenizerSpec> ReadSentencePieceModel(absl::string_view bytes,
   FPO_ASSIGN_OR_RETURN(ModelFile model, ReadMessages(bytes, file));
   FPO_RETURN_IF_ERROR(CheckSettings(model, file));
   FPO_RETURN_IF_ERROR(CheckPieces(model, file));
-  // Where the tab is no piece of its own, its byte takes part in the merges of runs of tabs.
+  // If the tab is not a piece itself, its byte takes part in the merges of runs of tabs.
   const auto tab_byte = Find(model.pieces, "<0x09>");
   if (tab_byte && !Find(model.pieces, "\t")) {
     model.pieces[static_cast<size_t>(*tab_byte)] = "\t";

@@ -39,7 +39,7 @@ int ByteOf(absl::string_view piece) {
   return byte;
 }
 
-// Those of the tokens that are looked for in the text as given, or in the normalised text.
+// The tokens that are matched in the text as given, or in the normalised text.
 std::vector<AddedToken> Chosen(const TokenizerSpec& spec, bool normalized) {
   std::vector<AddedToken> tokens;
   for (const AddedToken& token : spec.added) {
@@ -188,8 +188,8 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text) c
   return ids;
 }
 
-// As the `tokenizers` library: a run of byte pieces is its text when that is UTF-8, and one U+FFFD
-// a byte otherwise.
+// As in the `tokenizers` library: a run of byte pieces decodes to its text when that is UTF-8,
+// otherwise to one U+FFFD per byte.
 absl::StatusOr<std::string> Tokenizer::Decode(absl::Span<const int32_t> ids) const {
   FPO_RETURN_IF_ERROR(present());
   std::string text, bytes;

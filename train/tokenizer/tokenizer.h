@@ -19,16 +19,16 @@ struct TokenizerSpec;
 // Gemma's tokenizer, from tokenizer.json or tokenizer.model; the ids are those of Hugging Face's
 // `tokenizers` library. Thread-safe.
 //
-// Encode turns every added token that stands in the text ("<bos>", "<unk>", "<end_of_turn>",
-// newline runs) into its one id, no matter whether a template or a user wrote it: a message that
-// contains "<end_of_turn>" ends its turn.
+// Encode turns every added token in the text ("<bos>", "<unk>", "<end_of_turn>", newline runs) into
+// its id, whether a template or a user wrote it: a message that contains "<end_of_turn>" ends its
+// turn.
 class Tokenizer {
  public:
   // Reads the folder's files (tokenizer_folder.h has the rules and the errors).
   static absl::StatusOr<Tokenizer> Open(const std::string& model_folder);
   static absl::StatusOr<Tokenizer> OpenFile(const std::string& file);
-  // For a folder without a tokenizer, whose rows are ids already: Encode and Decode return `why`,
-  // no piece is known, and ids below `id_count` are good.
+  // For a folder without a tokenizer, whose rows must be ids already: Encode and Decode return
+  // `why`, no piece is known, and ids below `id_count` are valid.
   struct Absence {
     absl::Status why;
     int32_t id_count = 0, bos = -1, eos = -1;
@@ -38,32 +38,32 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of the text as it stands: no BOS, no EOS added, no space put in front. InvalidArgument
-  // above 64 MiB and for text that is not UTF-8.
+  // Ids of the text as it is: no BOS, EOS or leading space is added. InvalidArgument above 64 MiB
+  // and for text that is not UTF-8.
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text) const;
-  // The text of the ids, added tokens written out by name. Bytes that are no UTF-8 become U+FFFD.
+  // The text of the ids, added tokens written out by name. Bytes that are not UTF-8 become U+FFFD.
   // InvalidArgument for an id outside the vocabulary.
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids) const;
 
   // Exact piece or added token, e.g. "<start_of_turn>". nullopt when there is none.
   std::optional<int32_t> IdOf(absl::string_view piece) const;
   const std::string& PieceOf(int32_t id) const;  // id in [0, size)
-  int32_t size() const;                          // ids there are: pieces and added tokens
-  int32_t pad() const;                           // -1: there is none
+  int32_t size() const;                          // number of ids: pieces and added tokens
+  int32_t pad() const;                           // -1: none
   int32_t bos() const;
   int32_t eos() const;
 
   absl::Status present() const;                      // OK, or why there is no tokenizer
   const std::string& file() const;                   // the one in use; "" when absent
   const std::vector<std::string>& warnings() const;  // about the files, for the user
-  // SHA-256 of all that decides ids: equal for two files that tokenise alike by their content.
+  // SHA-256 of everything that determines ids: equal for files whose contents tokenise alike.
   Digest digest() const;
 
-  // Ids at and above it are refused in rows: the size, or the rows of the model's embedding where
-  // those are fewer.
+  // Ids at or above it are rejected in rows: the size, or the number of embedding rows if that is
+  // smaller.
   int32_t id_limit() const;
   // InvalidArgument, naming both numbers, when the tokenizer has more ids than the embedding has
-  // rows. Gemma 3's text models are let off: their <image_soft_token> is the first id behind it.
+  // rows. Gemma 3's text models are exempt: their <image_soft_token> is the first id past the end.
   absl::Status LimitTo(int64_t embedding_rows);
 
  private:

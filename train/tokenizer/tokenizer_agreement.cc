@@ -32,7 +32,7 @@ class TokenTable {
   size_t size_ = 0;
 };
 
-// What was found of one kind of difference: how often, and the first.
+// One kind of difference: its count and first occurrence.
 struct Difference {
   size_t count = 0, first = 0;
   void Add(size_t id) {
@@ -54,7 +54,7 @@ absl::Status CheckTokenizersAgree(const TokenizerSpec& json, const TokenizerSpec
     const absl::string_view a = used.At(id), b = other.At(id);
     // Some converters keep the byte's name for the tab.
     const bool same = a == b || (a == "<0x09>" && b == "\t");
-    if (id >= other.size() && used.IsAdded(id)) continue;  // added behind the pieces
+    if (id >= other.size() && used.IsAdded(id)) continue;  // added after the pieces
     if (!same) {
       (other.IsAdded(id) && !a.empty() ? renamed : differs).Add(id);
     } else if (other.IsAdded(id) && !used.IsAdded(id)) {

@@ -8,10 +8,10 @@
 
 namespace fpo::train {
 
-// Holds a tokenizer.json, which is used, against the tokenizer.model beside it, piece by piece.
-// InvalidArgument when they are of different tokenizers: an ordinary piece differs or is in one
-// file only. A reserved piece that got another name, or that one file finds in text and the other
-// does not, is a sentence added to `warnings`.
+// Compares a tokenizer.json, which is used, with the tokenizer.model next to it, piece by piece.
+// InvalidArgument when they belong to different tokenizers: an ordinary piece differs or is in one
+// file only. A reserved piece with another name, or that only one file matches in text, adds a
+// sentence to `warnings`.
 absl::Status CheckTokenizersAgree(const TokenizerSpec& json, const TokenizerSpec& model,
                                   std::vector<std::string>* warnings);
 

@@ -41,7 +41,7 @@ absl::StatusOr<std::string> ReadBounded(const std::string& path) {
   return bytes;
 }
 
-// An object of a file that need not be there: empty then.
+// The object of an optional file; empty when there is none.
 absl::StatusOr<Json> ReadOptionalObject(const std::string& path) {
   if (!Exists(path)) return Json::object();
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadBounded(path));
@@ -57,7 +57,7 @@ std::optional<std::string> ContentOf(const Json& token) {
   return content.get<std::string>();
 }
 
-// The small files beside tokenizer.json or tokenizer.model.
+// The small files next to tokenizer.json or tokenizer.model.
 class Companions {
  public:
   Companions(const std::string& folder, TokenizerFiles* out)
@@ -165,7 +165,7 @@ std::vector<std::string> Companions::OtherSpecialTokens() const {
   return contents;
 }
 
-// A special token is one id wherever it stands in a text.
+// A special token is always one id in a text.
 absl::Status Companions::Mark(const std::string& content, const char* key) {
   const auto id = index_.IdOf(content);
   if (!id) {
@@ -204,7 +204,7 @@ absl::Status Companions::ReadSpecialTokens() {
   return absl::OkStatus();
 }
 
-// Gemma's names where no file states others, and what training cannot do without.
+// Fills in Gemma's names where no file states others; checks what training cannot do without.
 absl::Status Complete(TokenizerSpec* spec) {
   const AddedTokenIndex index(spec);
   for (const auto& [name, token] : {std::pair{"<bos>", &spec->bos}, std::pair{"<eos>", &spec->eos},

@@ -13,13 +13,13 @@ struct TokenizerFiles {
   std::vector<std::string> warnings;  // for the user; whole sentences
 };
 
-// Reads the tokenizer of a Hugging Face folder. tokenizer.json is used where there is one, as
-// transformers does, else tokenizer.model; then the added and special tokens that
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json name.
+// Reads the tokenizer of a Hugging Face folder: tokenizer.json if there is one, as in transformers,
+// else tokenizer.model; then the added and special tokens that tokenizer_config.json,
+// special_tokens_map.json and added_tokens.json name.
 //
-// NotFound: neither file is there. InvalidArgument: the two files are of different tokenizers, a
-// token has another id in one file than in another, there is no BOS or EOS, or a file holds what is
-// not read. DataLoss: a broken file. Each names file and field.
+// NotFound: neither file exists. InvalidArgument: the two files are of different tokenizers, a
+// token has different ids in two files, there is no BOS or EOS, or a file uses an unsupported
+// feature. DataLoss: a broken file. Each names file and field.
 absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& folder);
 
 // One file alone, tokenizer.json or tokenizer.model by its name; errors as above.

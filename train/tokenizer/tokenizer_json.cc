@@ -16,14 +16,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-// A component as an error shows it: its type, or what stands in its place.
+// A component as errors show it: its type, or its value.
 std::string Shown(const Json& component) {
   if (component.is_object() && component.contains("type")) return component["type"].dump();
   const std::string text = component.dump(-1, ' ', false, Json::error_handler_t::replace);
   return text.size() > 80 ? absl::StrCat(text.substr(0, 80), " ...") : text;
 }
 
-// Reads the one file; every step that can fail names it.
+// Reads one file; every error names it.
 class Reader {
  public:
   explicit Reader(const std::string& file) { spec_.file = file; }
@@ -117,7 +117,7 @@ absl::Status Reader::AddMerge(std::vector<std::string> strings) {
   return absl::OkStatus();
 }
 
-// The pieces by id. The library numbers added tokens from the count on, so ids have no gaps.
+// The pieces by id. The library numbers added tokens from the piece count on, so ids have no gaps.
 absl::Status Reader::OrderPieces() {
   auto& pieces = spec_.bpe.pieces;
   pieces.resize(ids_.size());

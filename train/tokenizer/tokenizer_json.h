@@ -9,9 +9,9 @@
 namespace fpo::train {
 
 // Reads a tokenizer.json as Hugging Face's `tokenizers` library writes it for Gemma: BPE with byte
-// fallback, a normaliser of fixed replacements, added tokens. `file` is named in every error.
-// DataLoss: not such a file, or a broken field, which is named. InvalidArgument: a component that
-// is not read; the message says what was found and what could be.
+// fallback, a normaliser of fixed replacements, added tokens. Every error names `file`. DataLoss:
+// another kind of file, or a broken field, which is named. InvalidArgument: an unsupported
+// component; the message says what was found and what is supported.
 //
 // Not applied: `post_processor` (the chat template writes <bos> itself), `truncation` and `padding`
 // (transformers sets its own at every call).

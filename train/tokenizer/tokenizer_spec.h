@@ -14,16 +14,16 @@ struct TextReplacement {
   std::string pattern, content;
 };
 
-// What the files of a tokenizer say, whichever kind of file said it.
+// The contents of a tokenizer's files, whichever kind they are.
 struct TokenizerSpec {
-  std::string file;  // the one it was read from, for messages
+  std::string file;  // the file it was read from, for messages
   BpeModel bpe;
-  std::vector<AddedToken> added;             // each content once
-  std::vector<TextReplacement> normalizer;   // of the text between added tokens, in this order
-  std::string split_behind;                  // the normalised text is cut behind every one; or ""
+  std::vector<AddedToken> added;            // each content once
+  std::vector<TextReplacement> normalizer;  // of the text between added tokens, in this order
+  std::string split_behind;  // the normalised text is cut after each occurrence; "": not cut
   std::vector<TextReplacement> on_decoding;  // of each piece
   bool decodes_bytes = false;                // "<0xE2>" is a byte when decoding
-  // The content of these tokens; nullopt: Gemma's name where there is such a piece.
+  // The content of these tokens; nullopt: Gemma's name if there is such a piece.
   std::optional<std::string> bos, eos, pad;
 };
 

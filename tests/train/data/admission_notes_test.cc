@@ -79,7 +79,7 @@ TEST(AdmissionNotesTest, WarnsOfRowsThatAreAlike) {
   report.cut_chosen = report.cut_rejected = report.cut_prompts = 0;
   report.duplicates = 23;
   EXPECT_THAT(AdmissionWarnings("data.train", report),
-              ElementsAre(HasSubstr("data.train: 23 of 24 pairs are copies")));
+              ElementsAre(HasSubstr("data.train: 23 of 24 pairs are duplicates")));
 }
 
 TEST(AdmissionNotesTest, WarnsOfManyRowsLeftOutWithTheWayOut) {
@@ -109,7 +109,7 @@ TEST(AdmissionNotesTest, WarnsOfPromptsThatRunIntoTheirResponses) {
   AdmissionReport report = GoodReport();
   report.unseparated = 2900;
   EXPECT_THAT(AdmissionWarnings("data.train", report),
-              ElementsAre(HasSubstr("nothing stands between prompt and response")));
+              ElementsAre(HasSubstr("nothing separates prompt and response")));
 }
 
 TEST(AdmissionNotesTest, WarnsOfMarksAndScores) {

@@ -31,7 +31,7 @@ TEST(SafetensorsDirectoryTest, NamesWhatIsMissing) {
   const std::string second = folder / "model-00002-of-00002.safetensors";
   ASSERT_TRUE(WriteSafetensors(second, {{"c", at::ones({10})}}).ok());
   const auto wrong = SafetensorsDirectory::Open(folder.path());
-  EXPECT_TRUE(absl::StrContains(Message(wrong), "promises tensor \"b\"")) << wrong.status();
+  EXPECT_TRUE(absl::StrContains(Message(wrong), "lists tensor \"b\"")) << wrong.status();
   std::filesystem::remove(second);
   const auto gone = SafetensorsDirectory::Open(folder.path());
   EXPECT_TRUE(absl::IsNotFound(gone.status()));

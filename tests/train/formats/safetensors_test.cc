@@ -78,7 +78,7 @@ TEST(SafetensorsTest, DuplicateNamesAndGapsAreRefused) {
   const std::string entry = R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
   const auto twice =
       SafetensorsFile::Open(folder.Put("twice", WithHeader("{" + entry + "," + entry + "}", "x")));
-  EXPECT_TRUE(absl::StrContains(twice.status().message(), "stands twice")) << twice.status();
+  EXPECT_TRUE(absl::StrContains(twice.status().message(), "occurs twice")) << twice.status();
   const std::string gap = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})";
   const auto with_gap = SafetensorsFile::Open(folder.Put("gap", WithHeader(gap, "xy")));
   EXPECT_TRUE(absl::StrContains(with_gap.status().message(), "InvalidOffset"));

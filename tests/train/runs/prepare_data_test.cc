@@ -62,7 +62,7 @@ TEST_F(PrepareDataTest, WarnsOfWhatIsWrongAndKeepsItInTheReport) {
   job_.data.train = {Rows("train.jsonl", 1, 23)};
   ASSERT_TRUE(PrepareData(job_, folder_ / "out", events_).ok());
   ASSERT_EQ(events_.texts.size(), 2u);
-  EXPECT_THAT(events_.texts[1], HasSubstr("warning data.train: 22 of 24 pairs are copies"));
+  EXPECT_THAT(events_.texts[1], HasSubstr("warning data.train: 22 of 24 pairs are duplicates"));
   const auto admission = nlohmann::json::parse(Slurp(folder_ / "out/admission.json"));
   EXPECT_THAT(admission["train"]["warnings"][0].get<std::string>(), HasSubstr("22 of 24 pairs"));
 }

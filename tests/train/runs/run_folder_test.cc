@@ -20,7 +20,7 @@ TEST(RunFolder, BelongsToOneJob) {
   ASSERT_TRUE(folder->WriteJob(job).ok());
   const absl::Status taken = RunFolder::Open(tiny.Path("out"), job, false).status();
   EXPECT_THAT(std::string(taken.message()),
-              HasSubstr("holds the run of job \"tiny\", not finished; go on with it by --resume"));
+              HasSubstr("holds the run of job \"tiny\", not finished; continue it with --resume"));
   folder = RunFolder::Open(tiny.Path("out"), job, true);
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_EQ(folder->state(), RunFolder::State::kStarted);

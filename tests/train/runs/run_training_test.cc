@@ -85,7 +85,7 @@ TEST(RunTraining, AConstraintThatDrownsThePreferenceIsSaidOnce) {
   const auto drowned = [](const RecordingSink& events) {
     int count = 0;
     for (const TrainEvent& event : events.Of(EventKind::kWarning)) {
-      count += event.message.find("the constraint drowns the preference") == 0 ? 1 : 0;
+      count += event.message.find("the constraint outweighs the preference") == 0 ? 1 : 0;
     }
     return count;
   };
