@@ -69,7 +69,7 @@ absl::Status ReadExpiry(const nlohmann::json& entry, absl::Time* expires) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("expires: \"", text, "\" is no time like 2027-01-31T00:00:00Z"));
+      absl::StrCat("expires: \"", text, "\" is not a time like 2027-01-31T00:00:00Z"));
 }
 
 absl::StatusOr<AccessEntry> ReadEntry(const nlohmann::json& value) {
@@ -121,7 +121,8 @@ absl::StatusOr<Principal> Admit(const AccessEntry* entry, absl::string_view what
   return WithErrorInfo(
       absl::UnauthenticatedError(text),
       {.reason = ErrorReason::kUnauthenticated,
-       .hint = "ask who runs the server for another, or name the right file with --token-file"});
+       .hint =
+           "ask the server's administrator for another, or name the right file with --token-file"});
 }
 
 bool EqualInConstantTime(const Digest& a, const Digest& b) {
@@ -222,7 +223,7 @@ absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
   std::string token;
   std::getline(file, token);
   token = std::string(absl::StripAsciiWhitespace(token));
-  // It travels in a header: nothing but printable characters.
+  // The token is sent in a header, so all its characters must be printable.
   const bool printable = std::all_of(token.begin(), token.end(), absl::ascii_isgraph);
   if (!token.empty() && token.size() <= 256 && printable) return token;
   return absl::InvalidArgumentError(

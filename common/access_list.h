@@ -11,18 +11,18 @@
 
 namespace fpo {
 
-// What somebody may do; each may do what those before it may.
+// What a caller may do; each role includes those before it.
 enum class Role {
-  kReader,  // look
-  kUser,    // submit jobs and change the own ones
+  kReader,  // read
+  kUser,    // submit jobs and change their own
   kWorker,  // an agent: run jobs, compute and store records for any owner
-  kAdmin,   // change what belongs to others, look after the services
+  kAdmin,   // change what belongs to others, administer the services
 };
 
 absl::string_view RoleName(Role role);                   // "reader"
 absl::StatusOr<Role> ParseRole(absl::string_view word);  // InvalidArgument lists the words
 
-// Somebody known to the services. Owners of jobs and records are such names.
+// A caller known to the services. Owners of jobs and records are such names.
 struct Principal {
   std::string name;
   Role role = Role::kReader;
@@ -32,12 +32,12 @@ struct Principal {
   bool operator==(const Principal&) const = default;
 };
 
-// Whom something is shared with: "public", "private" (its owner) or "group:NAME".
+// Whether it says with whom something is shared: "public", "private" (its owner) or "group:NAME".
 bool IsShare(absl::string_view word);
-// Whether a thing of `owner`, shared so, is there for `reader`.
+// Whether `reader` may see a thing of `owner` that is shared like this.
 bool Reaches(absl::string_view share, absl::string_view owner, const Principal& reader);
 
-// One way in: a token, of which only the SHA-256 is kept, or a client certificate with this name.
+// A credential: a token, of which only the SHA-256 is kept, or a client certificate with this name.
 struct AccessEntry {
   Principal principal;
   std::optional<Digest> token_sha256 = {};
@@ -45,7 +45,7 @@ struct AccessEntry {
   absl::Time expires = absl::InfiniteFuture();
 };
 
-// Who may talk to a service: the file of --access. A value.
+// Who may call a service: the file of --access. A value.
 class AccessList {
  public:
   // {"principals":[{"name":"ana","role":"user","groups":["align"],"token_sha256":"<64 hex>",
@@ -53,7 +53,7 @@ class AccessList {
   //                {"name":"host-1","role":"worker","certificate":"host-1.example"}]}
   // InvalidArgument says which entry and what is wrong with it; unknown keys are refused.
   static absl::StatusOr<AccessList> Parse(absl::string_view json);
-  std::string ToJson() const;  // Parse reads it back; one entry a line
+  std::string ToJson() const;  // Parse reads it back; one entry per line
 
   // Unauthenticated: unknown, or expired. The time to compare does not depend on the token.
   absl::StatusOr<Principal> OfToken(absl::string_view token, absl::Time now) const;
@@ -69,8 +69,8 @@ class AccessList {
 
 // A new token: "fpo_" and 256 random bits in hex.
 std::string NewToken();
-// The first line of a file that only its owner can read. InvalidArgument otherwise, with the way
-// out; never with the token.
+// The first line of a file that only its owner can read. InvalidArgument otherwise, with a remedy
+// and never with the token.
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 
 }  // namespace fpo

@@ -21,7 +21,8 @@ bool IsRetryable(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kAborted:
-    // A server that ends cancels the calls it had not begun. Who wants to stop asks that first.
+    // A server that shuts down cancels calls it had not begun. Callers that want to stop must check
+    // that before.
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kResourceExhausted:
       return true;

@@ -5,7 +5,7 @@
 
 namespace fpo {
 
-// Where the core classes' owners take "now" from; tests set it by hand. Thread-safe.
+// Source of "now" for the owners of the core classes; tests set it by hand. Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -9,7 +9,7 @@
 namespace fpo {
 namespace {
 
-// Names of the payloads. The reason is always there, also without a name.
+// Names of the payloads. The reason is always attached, even when it is unspecified.
 constexpr char kReason[] = "fpo/reason";
 constexpr char kField[] = "fpo/field";
 constexpr char kHint[] = "fpo/hint";

@@ -9,13 +9,13 @@
 
 namespace fpo {
 
-// What a failed call tells programs and people beside its code and message. It travels inside an
-// absl::Status, one payload a field, and between processes as an fpo.v1.ErrorDetail in the gRPC
-// status details (common/rpc/grpc_status).
+// What a failed call tells programs and people in addition to its code and message. It travels
+// inside an absl::Status, one payload per field, and between processes as an fpo.v1.ErrorDetail in
+// the gRPC status details (common/rpc/grpc_status).
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;
   std::string field = {};             // request field or job key that is wrong, if one is
-  std::string hint = {};              // the next thing to do, for people
+  std::string hint = {};              // what to do next, for people
   std::vector<std::string> ids = {};  // what the error is about
 
   bool operator==(const ErrorInfo&) const = default;
@@ -26,9 +26,9 @@ void AttachErrorInfo(absl::Status* status, const ErrorInfo& info);
 // The same for a return statement:
 //   return WithErrorInfo(absl::NotFoundError(...), {.reason = ErrorReason::kJobNotFound});
 absl::Status WithErrorInfo(absl::Status status, const ErrorInfo& info);
-// Nothing when the status carries none.
+// nullopt when the status carries none.
 std::optional<ErrorInfo> GetErrorInfo(const absl::Status& status);
-// The reason alone.
+// Only the reason.
 ErrorReason ReasonOf(const absl::Status& status);
 
 }  // namespace fpo

@@ -7,8 +7,8 @@
 
 namespace fpo {
 
-// What an error is about, for programs: they compare this and never a text. The numbers and names
-// are those of fpo.v1.ErrorReason, where each has its meaning; a test compares the two.
+// What an error is about, for programs, which compare this and never a text. Numbers and names are
+// those of fpo.v1.ErrorReason, which documents each; a test compares the two.
 enum class ErrorReason {
   kUnspecified = 0,
   // Any call.
@@ -70,7 +70,7 @@ enum class ErrorReason {
   kIsFolder = 72,
   kFileDenied = 73,
   kDiskFull = 74,
-  // Found by fpoctl or by a program's command line, without a call.
+  // Errors of a command line, found without a call.
   kUsage = 81,
   kInterrupted = 82,
   kTimeout = 83,
@@ -99,7 +99,7 @@ enum class ErrorReason {
 
 // "JOB_NOT_FOUND"; empty for kUnspecified. This is how a reason is written in JSON and on the wire.
 absl::string_view ErrorReasonName(ErrorReason reason);
-// kUnspecified for names that are not known, e.g. those of a newer server.
+// kUnspecified for unknown names, e.g. those of a newer server.
 ErrorReason ErrorReasonFromName(absl::string_view name);
 
 std::ostream& operator<<(std::ostream& out, ErrorReason reason);

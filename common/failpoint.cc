@@ -21,7 +21,7 @@ struct Armed {
   int64_t hits_left = 1;  // the action starts when this reaches 0
 };
 
-// Of the process: a failpoint is named by a flag and met anywhere.
+// One per process: a failpoint is named by a flag and may be hit anywhere.
 struct Registry {
   std::atomic<bool> any = false;
   absl::Mutex mutex;

@@ -107,10 +107,10 @@ absl::StatusOr<Digest> DigestFromBytes(absl::string_view bytes) {
 }
 
 std::string RandomId(int bytes) {
-  constexpr size_t kPerCall = 256;  // the most that getentropy gives at once
+  constexpr size_t kPerCall = 256;  // getentropy's limit per call
   std::string random(static_cast<size_t>(bytes), '\0');
   for (size_t at = 0; at < random.size(); at += kPerCall) {
-    // The kernel refuses only on systems without the call: no id is better than a guessable one.
+    // getentropy fails only on systems without the call: no id is better than a guessable one.
     if (getentropy(&random[at], std::min(kPerCall, random.size() - at)) != 0) {
       throw std::system_error(errno, std::generic_category(), "getentropy");
     }

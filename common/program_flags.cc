@@ -26,7 +26,7 @@ namespace {
 
 constexpr int64_t kConfigBytesMax = 1 << 20;
 
-// The subcommand that was chosen, or the program itself.
+// The chosen subcommand, or the program itself.
 const CLI::App* Chosen(const CLI::App& app) {
   const std::vector<CLI::App*> subcommands = app.get_subcommands();
   return subcommands.empty() ? &app : subcommands.front();
@@ -70,7 +70,7 @@ std::vector<std::string> SubcommandsOf(const CLI::App& app) {
   return names;
 }
 
-// What nobody knows: a flag, a subcommand, or one word too many.
+// Describes an unknown flag, an unknown subcommand, or an extra argument.
 std::string UnknownWord(const CLI::App& app) {
   std::vector<std::string> words = app.remaining(/*recurse=*/true);
   const auto flag = std::find_if(words.begin(), words.end(), [](const std::string& word) {
@@ -88,7 +88,7 @@ std::string UnknownWord(const CLI::App& app) {
   return absl::StrCat("there is no command '", word, "'", DidYouMean(word, subcommands));
 }
 
-// "--threads: Value 0 not in range 1 to 8" in words; empty: it is something else.
+// Rewords "--threads: Value 0 not in range 1 to 8"; empty: another message.
 std::string RangeInWords(const std::string& message) {
   const size_t value = message.find(": Value ");
   const size_t range = message.find(" not in range ");
@@ -98,7 +98,7 @@ std::string RangeInWords(const std::string& message) {
                       message.substr(range + 14));
 }
 
-// "--device: cud not in {auto,cpu,cuda}" in words, with the closest of them.
+// Rewords "--device: cud not in {auto,cpu,cuda}", with the closest of them.
 std::string InWords(const std::string& message) {
   const std::string range = RangeInWords(message);
   if (!range.empty()) return range;
@@ -113,7 +113,7 @@ std::string InWords(const std::string& message) {
                       absl::StrJoin(allowed, ", "), DidYouMean(value, allowed));
 }
 
-// CLI11's words where they read badly.
+// Rewords CLI11's messages that read badly.
 std::string Reworded(const CLI::App& app, const CLI::ParseError& error) {
   const std::string message = error.what();
   switch (static_cast<CLI::ExitCodes>(error.get_exit_code())) {
@@ -121,7 +121,7 @@ std::string Reworded(const CLI::App& app, const CLI::ParseError& error) {
       return UnknownWord(app);
     case CLI::ExitCodes::RequiredError: {
       if (message != "A subcommand is required") return message;
-      // The word behind the program's name, if there is one, is what should have been a command.
+      // The word after the program's name, if there is one, should have been a command.
       if (!app.remaining().empty()) return UnknownWord(app);
       return absl::StrCat("name a command: ", absl::StrJoin(SubcommandsOf(app), ", "));
     }
@@ -145,8 +145,8 @@ std::string Reworded(const CLI::App& app, const CLI::ParseError& error) {
   }
 }
 
-// The value of --config on the command line, where the program reads its flags from one; empty:
-// none. Other ways to spell it do not exist.
+// The value of --config on the command line, for programs that read flags from a file; empty: none.
+// It can be spelled in no other way.
 std::string ConfigFileOf(const CLI::App& app, const ProgramArguments& arguments) {
   std::string file;
   if (app.get_config_ptr() == nullptr) return file;
@@ -166,7 +166,7 @@ bool IsOnCommandLine(const ProgramArguments& arguments, absl::string_view flag) 
   return false;
 }
 
-// "lease": what a file may set.
+// Keys that a file may set: "lease".
 std::vector<std::string> KeysOf(const CLI::App& app) {
   std::vector<std::string> keys;
   for (const CLI::Option* option : app.get_options()) {
@@ -199,7 +199,7 @@ class ConfigFile {
     return file;
   }
 
-  // "FILE:3: " where the flag is set; empty: it is not.
+  // "FILE:3: " of the line that sets the flag; empty: no line does.
   std::string PlaceOf(const std::string& flag) const {
     const auto found = lines_.find(flag);
     return found == lines_.end() ? "" : absl::StrCat(path_, ":", found->second, ": ");
@@ -208,10 +208,10 @@ class ConfigFile {
  private:
   explicit ConfigFile(std::string path) : path_(std::move(path)) {}
 
-  // What is wrong with a line, or nothing.
+  // Takes one line; returns what is wrong with it, or "".
   std::string Take(const CLI::App& app, const std::string& line, int number) {
     const size_t equals = line.find('=');
-    if (line.front() == '[') return "sections are not used here: write KEY = VALUE lines alone";
+    if (line.front() == '[') return "sections are not supported: write only KEY = VALUE lines";
     if (equals == std::string::npos || equals == 0) {
       return absl::StrCat("\"", line, "\" is not KEY = VALUE");
     }
@@ -221,7 +221,7 @@ class ConfigFile {
       return absl::StrCat(key, ": unknown key", DidYouMean(key, KeysOf(app)));
     }
     if (!lines_.emplace("--" + key, number).second) {
-      return absl::StrCat(key, ": is set in line ", lines_.at("--" + key), " already");
+      return absl::StrCat(key, ": is already set in line ", lines_.at("--" + key));
     }
     return "";
   }

@@ -13,14 +13,14 @@ class App;
 
 namespace fpo {
 
-// What the command lines of the service's programs share, so that all say the same of the same
-// mistake. fpoctl has a command table and a parser of its own (ctl/command_line/flags.h).
+// Command line code that the service's programs share, so that the same mistake gets the same
+// message. fpoctl has its own command table and parser (ctl/command_line/flags.h).
 
-// A command line as it was read.
+// A parsed command line.
 template <typename Config>
 struct ParsedFlags {
   Config config = {};
-  bool check_config = false;             // all is well: end
+  bool check_config = false;             // valid: exit
   std::optional<std::string> text = {};  // --help, --version: print it and end
 };
 
@@ -28,24 +28,24 @@ struct ParsedFlags {
 // program's name is the app's.
 void AddServiceFlags(CLI::App* app, bool* check_config);
 
-// A duration like 200ms, 15s or 30d; its present value is the default that --help shows.
+// A duration like 200ms, 15s or 30d; --help shows its current value as the default.
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
                  const std::string& help);
 
-// The command line of one run, as main got it. A view: it must outlive its user.
+// The command line of one run, as main received it. A view: what it refers to must outlive it.
 struct ProgramArguments {
   int argc = 0;
   const char* const* argv = nullptr;
 };
 
-// Parses. The text to print where --help or --version was given, else nothing. InvalidArgument says
-// what is wrong and names the closest flag or subcommand; of a file given with --config it names
-// file, line and key. Its hint is the command of the help page.
+// Parses. Returns the text to print for --help or --version, else nothing. InvalidArgument says
+// what is wrong and names the closest flag or subcommand; for a --config file it names file, line
+// and key. Its hint is the command that prints the help page.
 absl::StatusOr<std::optional<std::string>> ParseProgramFlags(CLI::App* app,
                                                              const ProgramArguments& arguments);
 
-// An error about a value that parsed, such as "--lease is 1ms, allowed: ...": with file and line in
-// front where the flag it names is from the file of --config, and with the hint of the help page.
+// Completes an error about a value that parsed, such as "--lease is 1ms, allowed: ...": puts file
+// and line in front when the flag is set in the --config file, and adds the hint of the help page.
 absl::Status LocateFlagError(const CLI::App& app, const ProgramArguments& arguments,
                              const absl::Status& error);
 

@@ -4,15 +4,15 @@
 
 namespace fpo {
 
-// How a service is stopped: SIGTERM or SIGINT, which its main waits for. SIGPIPE is ignored:
-// whoever reads our stderr may go before us, and no log line may end a service.
+// How a service is stopped: its main waits for SIGTERM or SIGINT. SIGPIPE is ignored: the reader of
+// stderr may exit first, and a log line must not end a service.
 class StopSignals {
  public:
-  // Blocks the signals in this thread and those it starts: before any thread starts.
+  // Blocks the signals in this thread and those it starts; construct before starting any thread.
   StopSignals();
-  // The signal that came.
+  // Returns the signal received.
   int Wait() const;
-  // Lets Wait return as if SIGTERM had come. From any thread.
+  // Makes Wait return as if SIGTERM had been received. From any thread.
   static void Raise();
 
  private:

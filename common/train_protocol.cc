@@ -49,7 +49,7 @@ TrainEvent OfKind(EventKind kind) {
   return event;
 }
 
-// Members that a kind always carries, so that readers of the raw line find a zero written out.
+// Members always written for a kind, so that readers of the raw line see explicit zeros.
 bool HasAmount(EventKind kind) { return kind == EventKind::kProgress; }
 bool HasStep(EventKind kind) {
   return kind == EventKind::kStep || kind == EventKind::kEvaluation ||
@@ -103,7 +103,7 @@ absl::Status ReadMetrics(const nlohmann::json& object, EventMetrics* metrics) {
         absl::StrCat("\"metrics\": expected an object, got ", JsonTypeName(*member)));
   }
   for (const auto& [name, value] : member->items()) {
-    if (value.is_null()) {  // JSON has no word for NaN
+    if (value.is_null()) {  // JSON cannot represent NaN
       (*metrics)[name] = std::numeric_limits<double>::quiet_NaN();
       continue;
     }

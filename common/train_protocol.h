@@ -10,7 +10,7 @@
 
 namespace fpo {
 
-// How fpo-train ends. The agent decides from the code whether a restart can help.
+// How fpo-train exits. The code tells the agent whether a restart can help.
 enum class ExitCode : int {
   kDone = 0,
   kBug = 1,
@@ -25,9 +25,9 @@ enum class ExitCode : int {
   kDevice = 10,  // a device, or a library that one needs, is missing or broken on this host
 };
 
-// What an event tells. The names on the wire are in one table in train_protocol.cc.
+// What an event reports. The names on the wire are in one table in train_protocol.cc.
 enum class EventKind {
-  kUnknown,  // of another build: its raw line is passed on, it changes nothing
+  kUnknown,  // from another build: its raw line is passed on, without effect
   kHello,
   kPhase,
   kProgress,
@@ -44,9 +44,9 @@ enum class EventKind {
 using EventMetrics = std::map<std::string, double>;
 using EventTexts = std::map<std::string, std::string>;
 
-// One JSON line on descriptor 3, written by fpo-train and read by the agent, which writes some
-// itself: {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored. The makers below say
-// which fields a kind has.
+// One JSON line on descriptor 3, from fpo-train to the agent, which adds some itself:
+// {"v":1,"seq":n,"t":seconds,"kind":...}. Unknown fields are ignored. The makers below say which
+// fields a kind has.
 struct TrainEvent {
   EventKind kind = EventKind::kUnknown;
   uint64_t seq = 0;
@@ -55,7 +55,7 @@ struct TrainEvent {
   int64_t done = 0;         // of `total`, in units of `unit`
   int64_t total = 0;        // 0: not known
   std::string unit;         // rows | responses | bytes | steps ...
-  std::string activity;     // what is being done just now, in words
+  std::string activity;     // what is being done right now, as text
   int64_t step = 0;         // optimiser steps done
   EventMetrics metrics;     // by their names in metrics.jsonl; NaN and infinities travel as null
   EventTexts texts;         // of a result: what it says beside its metrics, by name
@@ -66,7 +66,7 @@ struct TrainEvent {
   std::string message;      // for people
 };
 
-// Sequence number and time are the sender's to fill.
+// The sender sets sequence number and time.
 struct EventAmount {
   int64_t done = 0;
   int64_t total = 0;
@@ -74,9 +74,9 @@ struct EventAmount {
 };
 // A scorer is ready for commands.
 TrainEvent HelloEvent(const std::string& message, int64_t responses);
-// A phase begins, or has something to say.
+// A phase begins, or has a message.
 TrainEvent PhaseEvent(const std::string& phase, const std::string& message = "");
-// Without an amount: only what is being done.
+// Without an amount: only the current activity.
 TrainEvent ProgressEvent(const std::string& phase, const EventAmount& amount,
                          const std::string& activity = "");
 // Of phase train; `total_steps` of the run, metrics of this step.

@@ -6,7 +6,7 @@
 
 namespace fpo {
 
-// InvalidArgument for a file whose ending is none of those that are read as rows, with what to do.
+// InvalidArgument, with a remedy, for a file whose extension is not one that is read as rows.
 absl::Status CheckDataFileName(const std::string& path);
 
 }  // namespace fpo

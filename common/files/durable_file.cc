@@ -15,7 +15,7 @@ namespace fpo {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
-// The disk keeps up with the writer, so that no long silent wait is left for Finish.
+// Syncs along the way, so that no long silent wait is left for Finish.
 constexpr int64_t kSyncBytes = int64_t{256} << 20;
 
 std::string ParentFolder(const std::string& path) {

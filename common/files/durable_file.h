@@ -12,9 +12,9 @@
 
 namespace fpo {
 
-// A file whose readers see the old one or the whole new one, also after a power cut: its bytes go
-// to PATH.<random>.tmp, which gets its name in Finish. Two writers of one path do not share it; the
-// last one wins. Errors are those of PosixError and name PATH. Not thread-safe.
+// A file that readers see as it was or complete, also after a power cut: its bytes go to
+// PATH.<random>.tmp, which Finish renames. Concurrent writers of one path do not share that file;
+// the last one wins. Errors are those of PosixError and name PATH. Not thread-safe.
 class DurableFile {
  public:
   static absl::StatusOr<std::unique_ptr<DurableFile>> Create(const std::string& path);
@@ -39,10 +39,10 @@ class DurableFile {
   int64_t unsynced_ = 0;
 };
 
-// A DurableFile of these bytes.
+// Writes these bytes as a DurableFile.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes);
 
-// All of `bytes`, at the descriptor's position; `path` is for the error.
+// Writes all of `bytes` at the descriptor's position; `path` is for the error.
 absl::Status WriteAll(const FileDescriptor& file, absl::string_view bytes, const std::string& path);
 
 // Makes renames and removals inside `folder` durable. "": the current one.

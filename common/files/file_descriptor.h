@@ -6,7 +6,7 @@
 
 namespace fpo {
 
-// Owns a descriptor of the system; -1 is none.
+// Owns a file descriptor; -1 is none.
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd = -1) : fd_(fd) {}
@@ -19,7 +19,7 @@ class FileDescriptor {
 
   int get() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
-  // Gives the descriptor to the caller, who closes it.
+  // Passes the descriptor to the caller, who closes it.
   int Release() { return std::exchange(fd_, -1); }
   void Close() {
     if (fd_ >= 0) close(fd_);

@@ -25,7 +25,7 @@ const char* Word(PathWanted kind) {
   return kind == PathWanted::kFolder ? "folder" : "file or folder";
 }
 
-// The name in `folder` that is closest to the one that is not there, or "".
+// The name in `folder` that is closest to the missing one, or "".
 std::string Neighbour(const fs::path& folder, const std::string& absent) {
   std::vector<std::string> names;
   std::error_code error;
@@ -47,15 +47,16 @@ bool IsHubName(absl::string_view part) {
   return true;
 }
 
-// How to fetch what is named as the Hub names it, "google/gemma-3-270m", to the place where the
-// job looks for it. "": it is not named so.
+// How to download what is named as on the Hub, "google/gemma-3-270m", to where the job looks for
+// it. "" when it is not named like that.
 std::string HubHint(const WantedPath& wanted, PathWanted kind) {
   const std::vector<std::string> parts = absl::StrSplit(wanted.given, '/');
   const bool inside = kind == PathWanted::kFileOrFolder && parts.size() > 2;
   if (parts.size() < 2 || (parts.size() > 2 && !inside)) return "";
   if (!IsHubName(parts[0]) || !IsHubName(parts[1])) return "";
   const bool data = kind == PathWanted::kFile;
-  if (data && absl::StrContains(parts[1], ".json")) return "";  // a file of a folder beside the job
+  // a file of a folder next to the job
+  if (data && absl::StrContains(parts[1], ".json")) return "";
   fs::path local = wanted.path;
   for (size_t i = 2; i < parts.size(); ++i) local = local.parent_path();
   std::error_code error;
@@ -65,7 +66,7 @@ std::string HubHint(const WantedPath& wanted, PathWanted kind) {
     file = " " + absl::StrJoin(std::vector<std::string>(parts.begin() + 2, parts.end()), "/");
   }
   return absl::StrCat("; if ", parts[0], "/", parts[1],
-                      " is a name of the Hugging Face Hub, fetch it to there: huggingface-cli ",
+                      " is a name of the Hugging Face Hub; download it there: huggingface-cli ",
                       "download ", data ? "--repo-type dataset " : "", parts[0], "/", parts[1],
                       file, " --local-dir ", local.string());
 }
@@ -73,10 +74,10 @@ std::string HubHint(const WantedPath& wanted, PathWanted kind) {
 std::string Absent(const WantedPath& wanted, PathWanted kind) {
   std::string text = absl::StrCat("there is no ", Word(kind), " ", wanted.path);
   if (absl::StartsWith(wanted.path, kExamplePrefix)) {
-    return text + ": that is the example's stand-in; name your own";
+    return text + ": that is the example's placeholder; name your own";
   }
   if (absl::StrContains(wanted.given, "://")) {
-    return absl::StrCat(wanted.given, " is an address; what a job reads lies on disk: download it ",
+    return absl::StrCat(wanted.given, " is a URL; a job reads local files: download it ",
                         "and name the ", Word(kind));
   }
   fs::path absent = wanted.path, parent = absent.parent_path();
@@ -100,14 +101,14 @@ std::string MissingPathProblem(const WantedPath& wanted, PathWanted kind) {
   const fs::file_status status = fs::status(wanted.path, error);
   if (status.type() == fs::file_type::not_found) return Absent(wanted, kind);
   if (!fs::exists(status)) {
-    return absl::StrCat(wanted.path, " cannot be looked at: ", error.message());
+    return absl::StrCat(wanted.path, " cannot be accessed: ", error.message());
   }
   const bool folder = fs::is_directory(status);
   if (folder && kind == PathWanted::kFile) {
     return absl::StrCat(wanted.path, " is a folder; name the files in it");
   }
   if (!folder && kind == PathWanted::kFolder) {
-    return absl::StrCat(wanted.path, " is a file; a folder is wanted");
+    return absl::StrCat(wanted.path, " is a file; expected a folder");
   }
   return "";
 }
@@ -121,7 +122,7 @@ std::string ModelFolderProblem(const WantedPath& wanted, bool tokenizer) {
     return absl::StrCat("folder ", wanted.path,
                         " has no config.json; it must be a Hugging Face folder");
   }
-  // Whether a tokenizer.json alone will do is for its reader to say.
+  // Whether tokenizer.json alone suffices is for its reader to decide.
   if (tokenizer && !fs::exists(folder / "tokenizer.model", error) &&
       !fs::exists(folder / "tokenizer.json", error)) {
     return absl::StrCat("folder ", wanted.path,

@@ -53,7 +53,7 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   if (shape.family.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("folder ", folder, " holds a model of type \"", type,
-                     "\"; text models of gemma2 and gemma3 are trained"));
+                     "\"; only text models of gemma2 and gemma3 can be trained"));
   }
   if (!HasTensorFiles(folder)) {
     return absl::InvalidArgumentError(

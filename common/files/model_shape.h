@@ -7,18 +7,18 @@
 
 namespace fpo {
 
-// What config.json of a Hugging Face folder says of its model, without its weights.
+// What config.json of a Hugging Face folder says about its model, without the weights.
 struct ModelShape {
   std::string family;  // gemma2 | gemma3
-  // 0: not said
+  // 0: not stated
   int64_t layers = 0;
   int64_t width = 0;       // of the residual stream
   int64_t head_width = 0;  // of all heads together, as attn_z
   int64_t context = 0;     // positions
 };
 
-// InvalidArgument when the folder's config.json is none of a model that is trained, or when there
-// are no *.safetensors beside it.
+// InvalidArgument when the folder's config.json does not describe a model that can be trained, or
+// when there are no *.safetensors next to it.
 absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder);
 
 }  // namespace fpo

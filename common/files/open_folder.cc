@@ -26,7 +26,7 @@ constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string LastPart(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
-// The files of one folder and of those below it.
+// Lists the files of one folder and of those below it.
 class Lister {
  public:
   Lister(const std::string& path, size_t files_max) : path_(path), files_max_(files_max) {}
@@ -56,7 +56,7 @@ class Lister {
   absl::Status Visit(const FileDescriptor& folder, const std::string& name,
                      const std::string& relative, int level) {
     struct stat info {};
-    // What vanished meanwhile is not there.
+    // Skips what has vanished since.
     if (fstatat(folder.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       return absl::OkStatus();
     }
@@ -94,7 +94,7 @@ absl::Status CheckRegular(const FileDescriptor& file, const std::string& path, i
 absl::Status CheckRelativeName(absl::string_view name) {
   const auto bad = [&](absl::string_view why) {
     return absl::InvalidArgumentError(absl::StrCat("\"", absl::CHexEscape(name.substr(0, 100)),
-                                                   "\" is no name below a folder: ", why));
+                                                   "\" is not a valid relative path: ", why));
   };
   if (name.empty()) return bad("it is empty");
   if (name.size() > kPathBytesMax) return bad(absl::StrCat("longer than ", kPathBytesMax));
@@ -142,7 +142,7 @@ absl::StatusOr<FileDescriptor> OpenFolder::ParentOf(const std::string& name, boo
 absl::StatusOr<FileDescriptor> OpenFolder::OpenBelow(const std::string& name, int flags) const {
   const bool writes = (flags & O_CREAT) != 0;
   FPO_ASSIGN_OR_RETURN(const FileDescriptor parent, ParentOf(name, writes));
-  // Never waits for the other end of a pipe somebody put there.
+  // O_NONBLOCK: never waits for the other end of a pipe planted there.
   const int all = flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
   FileDescriptor file(openat(parent.get(), LastPart(name).c_str(), all, 0644));
   const std::string path = absl::StrCat(path_, "/", name);

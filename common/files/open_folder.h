@@ -12,12 +12,12 @@
 namespace fpo {
 
 // OK for a name such as "model/config.json": relative, with slashes, without empty parts, "." and
-// "..", at most 1,024 bytes. InvalidArgument else.
+// "..", at most 1,024 bytes. InvalidArgument otherwise.
 absl::Status CheckRelativeName(absl::string_view name);
 
-// A folder through which only what truly lies below it is reached: names are checked, and no
-// symbolic link below it is followed, so neither a name from elsewhere nor a planted link leads
-// outside. Thread-safe.
+// A folder through which only what is truly below it can be reached: names are checked, and no
+// symbolic link below it is followed, so neither a name from outside nor a planted link escapes.
+// Thread-safe.
 class OpenFolder {
  public:
   struct Entry {
@@ -29,18 +29,18 @@ class OpenFolder {
 
   // NotFound, PermissionDenied, FailedPrecondition (not a folder). `path` itself may be a link.
   static absl::StatusOr<OpenFolder> Open(const std::string& path);
-  // Makes it, and its parents, when it is absent.
+  // Creates it, and its parents, when absent.
   static absl::StatusOr<OpenFolder> Make(const std::string& path);
 
-  // The regular files below the folder `inside`, by name. Links and other things are left out; a
-  // missing folder has none. ResourceExhausted beyond `files_max` files or 16 levels.
+  // The regular files below the folder `inside`, by name. Skips links and other kinds; a missing
+  // folder has none. ResourceExhausted beyond `files_max` files or 16 levels.
   absl::StatusOr<std::vector<Entry>> List(const std::string& inside, size_t files_max) const;
-  // Its size. NotFound; FailedPrecondition when it is no regular file.
+  // Its size. NotFound; FailedPrecondition when it is not a regular file.
   absl::StatusOr<int64_t> SizeOf(const std::string& name) const;
   absl::StatusOr<FileDescriptor> OpenToRead(const std::string& name) const;
-  // To read and write; made, with the folders on its way, when absent, and not cut.
+  // Opens for reading and writing without truncating; creates the file and its folders when absent.
   absl::StatusOr<FileDescriptor> OpenToWrite(const std::string& name) const;
-  // Within one folder below this one, and durable. Replaces `to`.
+  // Renames within one folder below this one, durably. Replaces `to`.
   absl::Status Rename(const std::string& from, const std::string& to) const;
 
   const std::string& path() const { return path_; }

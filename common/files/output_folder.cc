@@ -24,7 +24,7 @@ constexpr int64_t kRunBytesMax = int64_t{4} << 20;
 constexpr char kSmokeSuffix[] = "-smoke";
 constexpr size_t kNameMax = 63;
 
-// Without a time of its own the file's stands for it.
+// Falls back to the file's modification time.
 absl::Time WrittenAt(const std::string& path) {
   std::error_code error;
   const auto written = fs::last_write_time(path, error);
@@ -32,7 +32,7 @@ absl::Time WrittenAt(const std::string& path) {
   return absl::FromChrono(std::chrono::file_clock::to_sys(written));
 }
 
-// What run.json says. One that is torn or of another form says nothing: the run is not finished.
+// Reads run.json. A torn file, or one of another form, is ignored: the run is not finished.
 void ReadRunJson(const std::string& path, FolderRun* run) {
   const absl::StatusOr<std::string> text = ReadFile(path, kRunBytesMax);
   if (!text.ok()) return;

@@ -11,13 +11,13 @@
 
 namespace fpo {
 
-// The run that lies in an output folder: whose job.yaml is there. fpo-train writes it, agent and
-// fpoctl look before they let anything be computed for nothing.
+// The run in an output folder, the one whose job.yaml is there. fpo-train writes it; agent and
+// fpoctl check it before anything is computed in vain.
 struct FolderRun {
   std::string folder;
   JobConfig job;
-  std::string job_id;     // of the service that ran it; empty: none, or not known
-  bool finished = false;  // its result is there
+  std::string job_id;     // of the service that ran it; empty: none or unknown
+  bool finished = false;  // its result exists
   int64_t steps = 0;      // of a finished run
   absl::Time finished_at = absl::InfinitePast();
 
@@ -25,22 +25,22 @@ struct FolderRun {
   std::string Words() const;
 };
 
-// Nothing when no run lies there. InvalidArgument when job.yaml is there and cannot be read.
+// nullopt when there is no run. InvalidArgument when job.yaml exists and cannot be read.
 absl::StatusOr<std::optional<FolderRun>> ReadFolderRun(const std::string& folder);
 
-// OK when `job` may go on in the folder. AlreadyExists says whose run it is, which keys differ and
-// how, and ends with `advice`.
+// OK when `job` may continue in the folder. AlreadyExists says whose run it is, which keys differ
+// and how, and ends with `advice`.
 absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std::string& advice);
 
-// The finished run has all steps that `job` asks for.
+// Whether the finished run has all the steps that `job` asks for.
 bool HasAllSteps(const FolderRun& run, const JobConfig& job);
 
-// A job made by `fpoctl submit --smoke`. Its folder may be written again by the next one.
+// Turns it into a job of `fpoctl submit --smoke`. The next one may overwrite its folder.
 void MakeSmokeNames(JobConfig* job);  // name, output and label
 bool IsSmoke(const JobConfig& job);
 
-// Removes what a run leaves in its folder (nothing else), job.yaml last, so that a removal that was
-// cut short can be repeated.
+// Removes a run's files (nothing else) from its folder, job.yaml last, so that an interrupted
+// removal can be repeated.
 absl::Status RemoveRun(const std::string& folder);
 
 }  // namespace fpo

@@ -42,7 +42,7 @@ absl::StatusCode CodeOf(int error_number) {
   }
 }
 
-// What to do about it. Empty: nothing is known.
+// What to do about it. Empty: unknown.
 ErrorInfo InfoOf(int error_number) {
   switch (error_number) {
     case ENOENT:
@@ -53,9 +53,9 @@ ErrorInfo InfoOf(int error_number) {
       return {.reason = ErrorReason::kIsFolder, .hint = "name a file, not a folder"};
     case EACCES:
     case EPERM:
-      return {.reason = ErrorReason::kFileDenied, .hint = "see who may use it: ls -ld"};
+      return {.reason = ErrorReason::kFileDenied, .hint = "check its permissions: ls -ld"};
     case EROFS:
-      return {.reason = ErrorReason::kFileDenied, .hint = "name a place that can be written"};
+      return {.reason = ErrorReason::kFileDenied, .hint = "name a place that is writable"};
     case ENOSPC:
     case EDQUOT:
       return {.reason = ErrorReason::kDiskFull,
@@ -88,7 +88,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
         absl::StrCat("read ", path, ": ", bytes, " bytes or more, the limit is ", max_bytes));
   };
   if (info.st_size > max_bytes) return too_long(info.st_size);
-  // Pipes and files of /proc have no size: read until the end, one byte past the limit at most.
+  // Pipes and files of /proc have no size: read to the end, at most one byte past the limit.
   std::string content;
   char buffer[1 << 16];
   while (true) {

@@ -112,7 +112,7 @@ absl::Status CheckNormalisation(const Json& json, const std::string& file) {
   return Refuse(file, absl::StrCat("normalize_activations is ", it->dump(), "; only none is read"));
 }
 
-// What names and configs say together; a contradiction is an error, not a choice.
+// Combines names and configs; a contradiction is an error, not a choice.
 absl::Status Merge(const SaeDescription& from, const std::string& file, SaeDescription* into) {
   if (from.layer && into->layer && *from.layer != *into->layer) {
     return Refuse(file, absl::StrCat("its config says layer ", *from.layer, ", its folder layer ",
@@ -173,7 +173,7 @@ absl::StatusOr<SaeSource> FindSaeSource(const std::string& path) {
 
 absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source) {
   std::error_code error;
-  // The absolute path: a relative one may begin below the folder that names the site.
+  // Uses the absolute path: a relative one may begin below the folder that names the site.
   const fs::path full = fs::absolute(source.weights, error);
   FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSaePath(full.string()));
   if (fs::exists(source.config, error)) {
@@ -183,7 +183,7 @@ absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source) {
                                                         : ParseSaeConfig(text, source.config));
     FPO_RETURN_IF_ERROR(Merge(said, source.config, &description));
   }
-  // The residual repositories are the ones without a site in their names.
+  // Residual repositories are those without a site in their names.
   if (description.site.empty() && description.layer && absl::EndsWith(source.weights, ".npz")) {
     description.site = "resid_post";
   }
@@ -272,7 +272,7 @@ absl::StatusOr<SaeDescription> ParseSaeLensConfig(absl::string_view json, const 
   const auto nested = config.find("metadata");
   const Json metadata = nested != config.end() && nested->is_object() ? *nested : Json::object();
   SaeDescription description;
-  // Files from before the field existed are all plain ReLU SAEs.
+  // Files older than the field are all plain ReLU SAEs.
   const std::string architecture = Word(config, "architecture");
   FPO_RETURN_IF_ERROR(
       CheckArchitecture(architecture.empty() ? "standard" : architecture, file, &description));

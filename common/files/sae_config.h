@@ -21,18 +21,18 @@ struct SaeDescription {
   std::optional<int64_t> d_in;  // width of the site it reads, when JSON says it
 };
 
-// The file or folder that a path stands for, and which of the three kinds it is.
+// The file or folder that a path refers to, and which of the three kinds it is.
 struct SaeSource {
   std::string weights;
   std::string config;  // may be absent
   bool saelens = false;
 };
 
-// A folder stands for params.npz, params.safetensors, or cfg.json with sae_weights.safetensors in
-// it. NotFound; InvalidArgument for what is none of them, and for pickle files.
+// A folder means params.npz, params.safetensors, or cfg.json with sae_weights.safetensors in it.
+// NotFound; InvalidArgument for anything else, and for pickle files.
 absl::StatusOr<SaeSource> FindSaeSource(const std::string& path);
 
-// What its folder names and its JSON say together; InvalidArgument when they contradict each other.
+// Combines its folder names and its JSON; InvalidArgument when they contradict each other.
 absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source);
 
 // From folder names: "…-res/layer_25/width_16k/average_l0_55/params.npz",
@@ -46,8 +46,8 @@ absl::StatusOr<SaeDescription> ParseSaeConfig(absl::string_view json, const std:
 // From SAELens' cfg.json.
 absl::StatusOr<SaeDescription> ParseSaeLensConfig(absl::string_view json, const std::string& file);
 
-// "model.layers.L.output", "blocks.L.hook_resid_post" ... InvalidArgument for a hook that is none
-// of our sites.
+// "model.layers.L.output", "blocks.L.hook_resid_post" ... InvalidArgument for a hook that is not
+// one of our sites.
 absl::Status ParseHook(absl::string_view hook, SaeDescription* description);
 
 // The Hugging Face name of a site's hook, the inverse of ParseHook.

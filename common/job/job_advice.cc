@@ -40,7 +40,7 @@ void UnusedMethodKeys(const JobNode& section, const MethodInfo& method,
     for (const MethodInfo& other : Methods()) {
       if (MethodReads(other, key)) users.emplace_back(other.name);
     }
-    if (users.empty()) continue;  // no such key: the reader says so
+    if (users.empty()) continue;  // unknown key: the reader reports it
     notes->push_back(
         absl::StrCat(NotUsed(absl::StrCat("method.", key), absl::StrCat("method ", method.name)),
                      "; it belongs to ", absl::StrJoin(users, ", ")));
@@ -114,7 +114,7 @@ std::vector<std::string> JobWarnings(const JobConfig& config, std::optional<int6
   }
   if (config.data.eval.empty()) {
     warnings.push_back(
-        "data.eval is empty: no held-out numbers, and keep_best has nothing to go by");
+        "data.eval is empty: there are no held-out numbers, and keep_best cannot choose");
   }
   return warnings;
 }

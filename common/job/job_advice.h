@@ -8,9 +8,9 @@
 
 namespace fpo {
 
-// Keys that the file sets and this job never reads, a sentence each: "method.top_k is set, and
-// method simpo does not use it". Of a file that gives every key of its method, as a run's own
-// job.yaml does, nothing is said: its keys were not chosen one by one.
+// Keys that the file sets and this job never reads, one sentence each: "method.top_k is set, and
+// method simpo does not use it". None for a file that sets every key of its method, such as a run's
+// own job.yaml: its keys were not chosen one by one.
 std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config);
 
 }  // namespace fpo

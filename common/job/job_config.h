@@ -9,8 +9,8 @@
 namespace fpo {
 
 // The job file as plain values, one struct per section of job.yaml, defaults filled in. Words
-// ("fpo", "cached") stay strings: the reader has checked them against the allowed list of the field
-// table (job_fields.h), the one place that knows names and ranges.
+// ("fpo", "cached") stay strings: the reader has checked them against the field table
+// (job_fields.h), the only place that knows names and ranges.
 
 struct ModelSection {
   std::string path;                // Hugging Face directory
@@ -18,8 +18,8 @@ struct ModelSection {
 };
 
 struct ReferenceSection {
-  std::string source;  // cached | online | none; filled from the method when the file is silent
-  std::string path;    // default: model.path
+  std::string source;            // cached | online | none; chosen by the method when not given
+  std::string path;              // default: model.path
   std::string features = "all";  // all | top
   int64_t features_top = 50;
   std::string values = "float32";  // float32 | float16
@@ -36,7 +36,7 @@ struct SaeSection {
 // kind: sae trains a JumpReLU SAE on model activations at sae[0].layer and sae[0].site.
 struct SaeTrainingSection {
   int64_t width = 1024;
-  double target_l0 = 32;  // active features per token the sparsity penalty aims at
+  double target_l0 = 32;  // target of active features per token
   double lr = 1e-3;
   int64_t steps = 1000;
   int64_t batch_tokens = 1024;
@@ -56,7 +56,7 @@ struct DataSection {
 
 struct MethodSection {
   std::string name = "fpo";  // see job_fields.cc
-  double beta = 2.0;         // of fpo; the readers fill in the default of the method
+  double beta = 2.0;         // of fpo; the readers fill in the method's default
   double alpha = 0.5;
   double gamma = 0.5;
   int64_t top_k = 50;

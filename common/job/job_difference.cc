@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kDescribedMax = 4;
 constexpr char kAbsent[] = "(absent)";
 
-// The job with everything at its default that decides no number of a run.
+// The job with every key that does not affect the run's numbers reset to its default.
 JobConfig Deciding(JobConfig job) {
   const JobConfig defaults;
   job.name.clear();
@@ -37,7 +37,7 @@ JobConfig Deciding(JobConfig job) {
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
-// Numbers as people write them, 0.0001 and 1e-05, as long as nothing is lost by it.
+// Numbers as people write them, 0.0001 and 1e-05, as long as no precision is lost.
 std::string Text(const JobField& field) {
   const auto* number = std::get_if<double*>(&field.slot);
   if (number == nullptr) return JobFieldText(field);

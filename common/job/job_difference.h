@@ -7,7 +7,7 @@
 
 namespace fpo {
 
-// A key of the job file that two jobs give another value.
+// A key of the job file that two jobs set differently.
 struct JobDifference {
   std::string key;     // dotted: "optimizer.lr"
   std::string first;   // as in the file: "1e-05"
@@ -15,12 +15,12 @@ struct JobDifference {
 };
 
 // The keys that differ among those that decide the numbers of a run: two jobs without a difference
-// may train in one output folder, one going on where the other stopped. Name, labels, output,
+// may share an output folder, one continuing where the other stopped. Name, labels, output,
 // resources, retries, sharing, and how often to evaluate and checkpoint may differ; so may the
 // number of steps and epochs under a constant schedule, whose learning rates do not depend on it.
 std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second);
 
-// "optimizer.lr: 1e-05 HERE, 0.0001 THERE; seed: ...", at most four of them and how many more.
+// "optimizer.lr: 1e-05 HERE, 0.0001 THERE; seed: ...", at most four, and how many more there are.
 std::string DescribeDifferences(const std::vector<JobDifference>& differences,
                                 const std::string& here, const std::string& there);
 

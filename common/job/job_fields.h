@@ -21,7 +21,7 @@ struct JobField {
   std::vector<const char*> words = {};  // allowed values of a string; empty: any
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
-  std::string by_default = {};  // the default in words, when it depends on other keys
+  std::string by_default = {};  // describes the default, when it depends on other keys
 };
 
 // One entry of the file's top level, in the order of the file.
@@ -33,12 +33,12 @@ struct JobEntry {
   std::vector<JobField> fields = {};  // one for kField
 };
 
-// The field table: the one place that knows names, types, ranges and documentation. The slots point
+// The field table: the only place that has names, types, ranges and documentation. The slots point
 // into `config`, which must outlive the result.
 std::vector<JobEntry> JobEntries(JobConfig* config);
 std::vector<JobField> SaeFields(SaeSection* sae);
 
-// A field's value as both YAML and JSON read it.
+// A field's value in a form that both YAML and JSON read.
 std::string JobFieldText(const JobField& field);
 
 }  // namespace fpo

@@ -38,7 +38,7 @@ bool IsGiven(const JobNode& root, absl::string_view section, absl::string_view k
   return node != nullptr && node->Find(key) != nullptr;
 }
 
-// Defaults that depend on other keys. (job_fields.cc says them in words.)
+// Fills in defaults that depend on other keys. (job_fields.cc describes them.)
 void FillDefaults(const JobNode& root, JobConfig* config) {
   const MethodInfo* method = FindMethod(config->method.name);
   if (method != nullptr && method->beta > 0 && !IsGiven(root, "method", "beta")) {
@@ -66,7 +66,7 @@ absl::Status AsStatus(std::vector<JobProblem> problems, absl::string_view file) 
                        {.field = problems.front().key});
 }
 
-// Adds problems found after reading, each with its line, unless reading has complained of the key.
+// Adds problems found after reading, each with its line, unless the key already has one.
 void AddProblems(const JobNode& root, std::vector<JobProblem> found,
                  std::vector<JobProblem>* problems) {
   for (JobProblem& problem : found) {
@@ -80,14 +80,14 @@ void AddProblems(const JobNode& root, std::vector<JobProblem> found,
   }
 }
 
-// Beside the job file; a job without one, between programs, must name it.
+// Next to the job file; a job without a file, sent between programs, must name it.
 void FillOutput(const JobNode& root, JobConfig* config) {
   if (root.Find("output") == nullptr && !config->name.empty()) {
     config->output = "runs/" + config->name;
   }
 }
 
-// Reads what can be read even when some of it is wrong, so that all problems come at once.
+// Reads what can be read even when some of it is wrong, so that all problems are reported at once.
 JobConfig FromTree(const JobNode& root, bool has_file, std::vector<JobProblem>* problems) {
   JobConfig config;
   const bool map = root.kind == JobNode::Kind::kMap;
@@ -120,7 +120,7 @@ absl::Status About(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
-// What comes from the command line has no line in the file.
+// Values from the command line have no line in the file.
 void ForgetLines(JobNode* node) {
   node->line = 0;
   for (JobNode& item : node->items) ForgetLines(&item);
@@ -208,7 +208,7 @@ absl::StatusOr<std::string> ReadJobText(const std::string& path) {
 }
 
 std::string JobFolder(const std::string& path) {
-  std::error_code error;  // a pipe, as "<(...)" gives it, lies in no folder of anybody's
+  std::error_code error;  // a pipe, e.g. of "<(...)", lies in no folder
   const bool piped = path == "-" || std::filesystem::is_fifo(path, error) ||
                      std::filesystem::is_character_file(path, error);
   if (piped) return std::filesystem::current_path().string();
@@ -220,7 +220,7 @@ absl::StatusOr<LoadedJob> LoadJobFile(const std::string& path, const Variables& 
   const JobSource source{
       text, path == "-" ? "standard input" : path, JobFolder(path), {}, variables};
   if (!IsJson(text)) return LoadJob(source);
-  // Between programs: a job in JSON names every key, so that none of them says anything.
+  // A job in JSON, sent between programs, sets every key, so unused ones are not reported.
   const absl::StatusOr<JobNode> root = JobNodeFromJson(text);
   if (!root.ok()) return About(source.file, root.status());
   absl::StatusOr<LoadedJob> job = Load(*root, source, {});

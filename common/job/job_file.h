@@ -22,45 +22,46 @@ struct JobProblem {
 
 // Reads job.yaml text strictly: unknown and duplicate keys, wrong types and values out of range are
 // all reported at once, each with its line. `set` are "key=value" overrides (dotted keys), applied
-// before validation. `file` only names the file in the message. Error: InvalidArgument whose
-// message lists every problem, one a line: "job.yaml:12: optimizer.lr: ...".
+// before validation. `file` only names the file in messages. Error: InvalidArgument whose message
+// lists every problem, one per line: "job.yaml:12: optimizer.lr: ...".
 absl::StatusOr<JobConfig> ReadJobYaml(absl::string_view text, absl::string_view file,
                                       const std::vector<std::string>& set = {});
 
 // The same from the JSON form that programs exchange; strict in the same way.
 absl::StatusOr<JobConfig> ReadJobJson(absl::string_view text);
 
-// Reads a job file of either form by its first character ('{' is JSON), paths as they are written.
+// Reads a job file of either form, told apart by its first character ('{' is JSON). Paths stay as
+// written.
 absl::StatusOr<JobConfig> ReadJobFile(const std::string& path);
 
 // "job.yaml:12: optimizer.lr: ...".
 std::string ProblemLine(const JobProblem& problem, absl::string_view file);
 
-// The environment's variables by name; nullopt: not set. Empty: none is set.
+// Looks up environment variables; nullopt: not set. An empty function: none is set.
 using Variables = std::function<std::optional<std::string>(const std::string& name)>;
 
-// A job file as a person names it.
+// A job file as named on a command line.
 struct JobSource {
   std::string text;
   std::string file;                   // names it in messages
   std::string folder;                 // absolute; what relative paths are relative to
   std::vector<std::string> set = {};  // "key=value"
-  Variables variables = {};           // what paths may name
+  Variables variables = {};           // that paths may use
 };
 
 struct LoadedJob {
   JobConfig config;                 // every path absolute, variables expanded
-  std::vector<std::string> notes;   // keys that are set and not used
-  std::vector<JobProblem> missing;  // inputs that are not on this machine
-  std::vector<JobProblem> unfit;    // inputs that are, and that a run would refuse
+  std::vector<std::string> notes;   // keys that are set but not used
+  std::vector<JobProblem> missing;  // inputs that are missing on this machine
+  std::vector<JobProblem> unfit;    // inputs that exist but that a run would reject
 };
 
-// Reads, checks and resolves a job: ReadJobYaml, then ResolveJobPaths; problems of both come at
-// once.
+// Reads, checks and resolves a job: ReadJobYaml, then ResolveJobPaths; the problems of both are
+// reported at once.
 absl::StatusOr<LoadedJob> LoadJob(const JobSource& source);
 
-// The text of a job file, "-": of standard input. NotFound, PermissionDenied...;
-// InvalidArgument for one that is too large.
+// The text of a job file; "-" reads standard input. NotFound, PermissionDenied...; InvalidArgument
+// for one that is too large.
 absl::StatusOr<std::string> ReadJobText(const std::string& path);
 
 // The folder that the relative paths of a job file are relative to: its own; of "-" and of pipes
@@ -78,12 +79,12 @@ std::string WriteJobYaml(const JobConfig& config);
 // by the readers; empty: valid.
 std::vector<JobProblem> ValidateJob(const JobConfig& config);
 
-// What a method takes from a reference when the file is silent: cached (its log-probs, and features
-// for fpo), online (whole next-token distributions, which no record holds) or none.
+// The reference of a method when the file does not say: cached (its log-probs, and features for
+// fpo), online (whole next-token distributions, which no record holds) or none.
 const char* DefaultReferenceSource(absl::string_view method);
 
-// Advice that does not stop a job, e.g. beta below 1 for length-normalised margins. `steps`: how
-// many the run has, when that is known.
+// Advice that does not stop a job, e.g. beta below 1 for length-normalised margins. `steps`: the
+// length of the run, when known.
 std::vector<std::string> JobWarnings(const JobConfig& config,
                                      std::optional<int64_t> steps = std::nullopt);
 

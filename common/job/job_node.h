@@ -30,14 +30,14 @@ struct JobMember {
   JobNode node;
 };
 
-// InvalidArgument with the parser's words and place.
+// InvalidArgument with the parser's message and place.
 absl::StatusOr<JobNode> JobNodeFromJson(absl::string_view text);
 
-// Sets the node at a dotted key ("data.train", "sae.0.layer"), making maps on the way.
-// InvalidArgument when a part on the way is a scalar or an index is out of range.
+// Sets the node at a dotted key ("data.train", "sae.0.layer"), creating maps along the way.
+// InvalidArgument when a part of the way is a scalar or an index is out of range.
 absl::Status SetJobNode(JobNode* root, absl::string_view key, JobNode value);
 
-// The line of the deepest node that exists on the way to a dotted key.
+// The line of the deepest existing node along a dotted key.
 int LineOfKey(const JobNode& root, absl::string_view key);
 
 }  // namespace fpo

@@ -30,10 +30,10 @@ absl::StatusOr<std::string> Variable(const std::string& name, const Variables& v
   if (value.has_value() && !value->empty()) return *value;
   return absl::InvalidArgumentError(absl::StrCat("the variable ", name, " is ",
                                                  value.has_value() ? "empty" : "not set",
-                                                 " where this is read"));
+                                                 " in this environment"));
 }
 
-// The variable that begins at the dollar sign `text` begins with; takes it off `text`.
+// Takes the variable that `text` begins with, dollar sign included, off its front.
 absl::StatusOr<std::string> TakeVariable(absl::string_view* text, const Variables& variables) {
   const bool braces = absl::StartsWith(*text, "${");
   const size_t begin = braces ? 2 : 1;
@@ -42,7 +42,7 @@ absl::StatusOr<std::string> TakeVariable(absl::string_view* text, const Variable
   const std::string name(text->substr(begin, end - begin));
   if (braces && (name.empty() || end == text->size() || (*text)[end] != '}')) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", *text, "\" is no variable; write ${NAME}"));
+        absl::StrCat("\"", *text, "\" is not a variable; write ${NAME}"));
   }
   text->remove_prefix(braces ? end + 1 : end);
   return Variable(name, variables);
@@ -128,7 +128,7 @@ bool IsRead(const JobConfig& config, const JobPath& path) {
   const bool compares = config.kind != "sae" && config.method.name == "fpo";
   if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;
-  // The default is the model itself, which is looked at already.
+  // The default is the model itself, which is already checked.
   return config.kind != "sae" && config.reference.source != "none" &&
          *path.path != config.model.path;
 }

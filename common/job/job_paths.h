@@ -17,25 +17,25 @@ struct JobPath {
   std::string* path;
 };
 
-// Every path of the job that is not empty; the pointers lead into `config`.
+// Every non-empty path of the job; the pointers point into `config`.
 std::vector<JobPath> JobPaths(JobConfig* config);
 
 // Whether this kind of job with this method ever opens the path.
 bool IsRead(const JobConfig& config, const JobPath& path);
 
-// A path as people write it, made absolute: "~", "$NAME" and "${NAME}" stand for what the
-// environment says, and what is relative lies below `folder`. A name that exists as it is written
-// is taken as it is. InvalidArgument names a variable that is unset or empty.
+// Makes a path absolute: "~", "$NAME" and "${NAME}" are expanded from the environment, and relative
+// paths are relative to `folder`. A name that exists as written is kept. InvalidArgument names a
+// variable that is unset or empty.
 absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder,
                                         const Variables& variables);
 
-// Resolves every path of the job by the folder and the variables of its source. What cannot be
-// resolved stays as it is and is reported.
+// Resolves every path of the job with the folder and the variables of its source. Paths that cannot
+// be resolved stay unchanged and are reported.
 std::vector<JobProblem> ResolveJobPaths(const JobSource& source, JobConfig* config);
 
-// Inputs of the job that are not on this machine, each with the nearest folder that is, or that are
-// of the wrong kind. `given` is the job as it was written, `resolved` the same with absolute paths.
-// What the job does not read (the SAE of a method without one) is not looked at.
+// Inputs of the job that are missing on this machine, each with the nearest folder that exists, or
+// that are of the wrong kind. `given` is the job as written, `resolved` the same with absolute
+// paths. Inputs that the job does not read (the SAE of a method without one) are not checked.
 std::vector<JobProblem> MissingInputs(const JobConfig& given, const JobConfig& resolved);
 
 }  // namespace fpo

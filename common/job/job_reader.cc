@@ -46,7 +46,7 @@ bool ParseNumber(const JobNode& node, double* value) {
          std::isfinite(*value);
 }
 
-// As people write it: 1000000, not 1e+06; fractions and what is larger as %g does.
+// As people write it: 1000000, not 1e+06; %g for fractions and larger numbers.
 std::string Limit(double value) {
   const bool whole = std::floor(value) == value && std::abs(value) < 1e15;
   return whole ? absl::StrCat(static_cast<int64_t>(value)) : absl::StrCat(value);
@@ -65,7 +65,7 @@ class Reader {
     problems_->push_back({node.line, key, std::move(message)});
   }
 
-  // Reads the members of a mapping into the fields; complains about members that are no field.
+  // Reads the members of a mapping into the fields; reports members that are not fields.
   void ReadFields(const JobNode& map, const std::string& prefix,
                   const std::vector<JobField>& fields) {
     std::vector<std::string> names;

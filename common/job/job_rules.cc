@@ -40,7 +40,7 @@ class Rules {
                            : absl::StrCat("\"", c_.name, "\" must be 1 to 63 of a-z, 0-9 and -"));
     }
     if (c_.model.path.empty()) Complain("model.path", "is missing; a Hugging Face directory");
-    if (c_.output.empty()) Complain("output", "is missing; a folder for what the job leaves");
+    if (c_.output.empty()) Complain("output", "is missing; a folder for the job's results");
     if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
     for (const std::string& label : c_.resources.require) {
       const size_t equals = label.find('=');
@@ -114,7 +114,7 @@ class Rules {
                absl::StrCat("method ", method, " compares whole next-token distributions, which ",
                             "no record holds: online"));
     }
-    // Online, the evaluations of simpo measure the KL to the reference.
+    // With an online reference, the evaluations of simpo measure the KL to it.
     if (needs == "none" && (source == "cached" || (source == "online" && method == "sft"))) {
       Complain("reference.source",
                absl::StrCat("method ", method, " has no reference: leave it out"));

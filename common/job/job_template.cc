@@ -37,10 +37,10 @@ struct Template {
   std::string name;
   std::string about;
   std::string kind = "train";
-  std::string method;                 // "": it has no section "method"
-  std::vector<const char*> required;  // what must be set, besides name
-  std::set<std::string> sections;     // what else it may set
-  const char* model = "";  // what the model is to this job; empty: the field table's words
+  std::string method;                 // "": no section "method"
+  std::vector<const char*> required;  // keys that must be set, besides name
+  std::set<std::string> sections;     // other sections that it may set
+  const char* model = "";             // the model's role in this job; empty: as in the field table
 };
 
 std::vector<Template> MakeTemplates() {
@@ -89,7 +89,7 @@ const Template* FindTemplate(absl::string_view name) {
   return nullptr;
 }
 
-// Stand-ins for what only the user knows.
+// Placeholders for what only the user knows.
 std::string StandIn(const std::string& key) {
   if (key == "model.path") return "/path/to/model";
   if (key == "reference.path") return "/path/to/reference";
@@ -102,7 +102,7 @@ std::string StandIn(const std::string& key) {
   return "";
 }
 
-// Not 5e-07, which readers of YAML 1.1 take for text.
+// Not 5e-07, which YAML 1.1 readers take for text.
 std::string PlainNumber(double value) {
   std::string text = JsonNumber(value);
   const size_t exponent = text.find('e');
@@ -163,7 +163,7 @@ class Writer {
     return std::find(form_.required.begin(), form_.required.end(), key) != form_.required.end();
   }
 
-  // Sections with something that must be set come first.
+  // Sections with keys that must be set come first.
   bool IsRequired(const std::string& entry) const {
     if (MustSet(entry) || (entry == "method" && !form_.method.empty())) return true;
     return std::any_of(form_.required.begin(), form_.required.end(),
@@ -175,7 +175,7 @@ class Writer {
            entry == "output";
   }
 
-  // A key that this job would not read has no place in its template.
+  // A template leaves out keys that its job would not read.
   bool Reads(const std::string& key) const {
     const bool measures = form_.kind == "evaluate", sae = form_.kind == "sae";
     if (absl::StartsWith(key, "method.")) {
@@ -260,7 +260,7 @@ class Writer {
     }
     const bool sae = entry.kind == JobEntry::Kind::kSaeList;
     std::vector<JobField> fields = sae ? SaeFields(&config_.sae.front()) : entry.fields;
-    // What must be set first.
+    // Keys that must be set come first.
     std::stable_partition(fields.begin(), fields.end(), [&](const JobField& field) {
       return MustSet(absl::StrCat(name, ".", field.name));
     });

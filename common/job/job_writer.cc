@@ -10,7 +10,7 @@
 namespace fpo {
 namespace {
 
-// YAML 1.1 readers take "5e-07" for text and "5.0e-07" for a number; JSON takes both.
+// YAML 1.1 readers take "5e-07" for text and "5.0e-07" for a number; JSON accepts both.
 std::string Number(double value) {
   std::string text = JsonNumber(value);
   const size_t exponent = text.find('e');
@@ -59,7 +59,7 @@ struct SchemaType {
 std::string Object(const std::vector<JobField>& fields) {
   JsonObject object;
   for (const JobField& field : fields) {
-    // An empty word stands for "not given": the reader takes its absence the same way.
+    // An empty word means "not given", which the reader also infers from its absence.
     const bool absent = JobFieldText(field) == "\"\"" && !field.words.empty();
     if (!absent) object.AddRaw(field.name, JobFieldText(field));
   }
@@ -118,7 +118,7 @@ std::string FieldSchema(const JobField& field) {
 std::string ObjectSchema(const std::vector<JobField>& fields, const char* doc) {
   JsonObject properties;
   for (const JobField& field : fields) properties.AddRaw(field.name, FieldSchema(field));
-  // A section of which every key is still a comment is null.
+  // A section whose keys are all still comments is null.
   return absl::StrCat("{\"type\":[\"object\",\"null\"],\"description\":", JsonQuote(doc),
                       ",\"additionalProperties\":false,\"properties\":", properties.Text(), "}");
 }

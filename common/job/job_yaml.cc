@@ -17,8 +17,8 @@ namespace {
 
 constexpr int kLevelsMax = 16;
 
-// Finds the first alias without building anything: an alias repeats its node, so that a few lines
-// could stand for millions of values.
+// Finds the first alias without building anything: an alias repeats its node, so a few lines could
+// expand to millions of values.
 class AliasFinder final : public YAML::EventHandler {
  public:
   int line() const { return line_; }  // 0: none
@@ -46,7 +46,7 @@ int LineOfAlias(const std::string& text) {
   std::istringstream in(text);
   YAML::Parser parser(in);
   AliasFinder finder;
-  parser.HandleNextDocument(finder);  // later documents are refused as a whole
+  parser.HandleNextDocument(finder);  // later documents are rejected as a whole
   return finder.line();
 }
 
@@ -127,9 +127,9 @@ absl::StatusOr<JobNode> ParseJobYaml(absl::string_view text, std::vector<JobProb
       problems->push_back({line, "", "aliases (*name) are not allowed; write the value out"});
       return JobNode();
     }
-    // LoadAll does not end on some damaged text; a second document shows by its separator.
+    // LoadAll does not terminate on some damaged text; the separator reveals a second document.
     if (HasSecondDocument(text)) {
-      return absl::InvalidArgumentError("more than one YAML document (---); keep one job a file");
+      return absl::InvalidArgumentError("more than one YAML document (---); keep one job per file");
     }
     const YAML::Node document = YAML::Load(std::string(text));
     return NodeBuilder(problems).Build(document, "", 0);

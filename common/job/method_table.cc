@@ -95,7 +95,7 @@ const char* BetaReason(const MethodInfo& method) {
              ? "margins are means over tokens, of the order of 1 nat: a small beta keeps the "
                "sigmoid in its linear zone, where every pair pulls alike"
              : "margins are sums over tokens, tens of nats: a large beta saturates the sigmoid, "
-               "and pairs stop to teach";
+               "and pairs stop teaching";
 }
 
 std::string BetaDefaults() {

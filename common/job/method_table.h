@@ -7,12 +7,12 @@
 
 namespace fpo {
 
-// What is known of one method.name. Rules, defaults, warnings, `fpoctl schema`, the templates of
-// `fpoctl init` and docs/methods.md all speak from this table.
+// Everything known about one method.name. Rules, defaults, warnings, `fpoctl schema`, the templates
+// of `fpoctl init` and docs/methods.md are all derived from this table.
 struct MethodInfo {
   const char* name;
   const char* about;      // one sentence
-  const char* reference;  // reference.source when the file is silent: cached | online | none
+  const char* reference;  // reference.source when not given: cached | online | none
   // Keys of the section "method" that it reads, besides name.
   std::vector<const char*> keys;
   bool length_normalised = false;  // rewards are means over a response's tokens, not sums
@@ -28,8 +28,7 @@ const MethodInfo* FindMethod(absl::string_view name);  // null: no such method
 
 bool MethodReads(const MethodInfo& method, absl::string_view key);
 
-// Why the default of beta is what it is, for a comment or a warning: "rewards are means over
-// tokens, ...".
+// Why beta has its default, for a comment or a warning: "rewards are means over tokens, ...".
 const char* BetaReason(const MethodInfo& method);
 
 // "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2".

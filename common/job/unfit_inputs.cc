@@ -42,7 +42,7 @@ class Looker {
   }
 
  private:
-  // That something is not here is said elsewhere.
+  // Missing inputs are reported elsewhere.
   void Note(const std::string& key, const absl::Status& status) {
     if (status.ok() || absl::IsNotFound(status)) return;
     problems_.push_back({0, key, std::string(status.message())});
@@ -71,7 +71,7 @@ class Looker {
   }
 
   JobConfig config_;
-  std::vector<ModelShape> models_;  // that the features are read from
+  std::vector<ModelShape> models_;  // models that the features are read from
   std::vector<JobProblem> problems_;
 };
 

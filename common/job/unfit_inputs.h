@@ -7,10 +7,10 @@
 
 namespace fpo {
 
-// Inputs of the job that are on this machine and that a run would refuse, as far as names and small
-// JSON files tell, in the run's words: models of another kind, SAEs that do not say their place or
-// are of another model, data files of another form. `config` has absolute paths. What the job does
-// not read, and what is not here, is not looked at.
+// Inputs that exist on this machine and that a run would reject, as far as names and small JSON
+// files tell, with the run's own messages: models of another kind, SAEs without a place or of
+// another model, data files of another form. `config` has absolute paths. Inputs that the job does
+// not read, or that are missing, are not checked.
 std::vector<JobProblem> UnfitInputs(const JobConfig& config);
 
 }  // namespace fpo

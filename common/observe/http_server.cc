@@ -23,7 +23,7 @@ constexpr unsigned kThreads = 4;  // one slow handler, such as a long series, de
 constexpr unsigned kConnectionsMax = 1024;
 constexpr unsigned kSilentSeconds = 10;
 constexpr absl::Duration kAnswerTime = absl::Seconds(30);
-constexpr size_t kHeadBytesMax = 16 << 10;  // request line and headers, and one block of an answer
+constexpr size_t kHeadBytesMax = 16 << 10;  // request line and headers, and one block of a response
 constexpr size_t kBlockBytes = 4 << 10;
 
 absl::Status ErrnoStatus(const std::string& what) {
@@ -82,8 +82,8 @@ HttpReply Route(const Routes& routes, absl::string_view method, absl::string_vie
   return {.status = 404, .body = known + "\n"};
 }
 
-// A body on its way to one peer. It goes out in small blocks, so that its deadline is looked at
-// however slowly the peer reads.
+// A response body being sent to one peer, in small blocks, so that its deadline is checked however
+// slowly the peer reads.
 struct Answer {
   std::string body;
   absl::Time deadline;
@@ -108,7 +108,7 @@ void ForgetTarget(void* /*routes*/, MHD_Connection* /*connection*/, void** targe
   *target = nullptr;
 }
 
-// What libmicrohttpd would print to stderr about peers that break off is nobody's concern.
+// Drops libmicrohttpd's messages about peers that disconnect.
 void Discard(void* /*context*/, const char* /*format*/, va_list /*arguments*/) {}
 
 }  // namespace
@@ -127,7 +127,7 @@ struct HttpServer::State {
   static MHD_Result Respond(void* routes, MHD_Connection* connection, const char* /*path*/,
                             const char* method, const char* /*version*/, const char* /*upload*/,
                             size_t* upload_size, void** target) {
-    if (*upload_size != 0) return MHD_NO;  // nothing here takes a body
+    if (*upload_size != 0) return MHD_NO;  // no handler takes a body
     HttpReply reply =
         Route(*static_cast<const Routes*>(routes), method, *static_cast<std::string*>(*target));
     const uint64_t size = reply.body.size();

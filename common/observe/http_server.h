@@ -15,15 +15,15 @@ struct HttpReply {
   std::string body = {};
 };
 
-// Path to answer. Handlers of several requests run at the same time, on the server's threads.
+// Path to reply. Handlers run concurrently, on the server's threads.
 using HttpRoutes = std::map<std::string, std::function<HttpReply()>>;
-// The same for paths that take a query; they receive the raw string behind the '?'.
+// The same for paths that take a query; they receive the raw query string.
 using HttpQueryRoutes = std::map<std::string, std::function<HttpReply(const std::string& query)>>;
 
-// Answers GET and HEAD of a few fixed paths, for metrics, probes and the status page. Peers that
-// are silent or read slowly hold a connection, of which there are 1,024, and no thread; after 10 s
-// without a byte their connection is closed, and an answer that is not taken within 30 s is broken
-// off. Not for the open network.
+// Serves GET and HEAD of a few fixed paths, for metrics, probes and the status page. A silent or
+// slow peer holds a connection, of which there are 1,024, but no thread; connections are closed
+// after 10 s without a byte, and a response not read within 30 s is cut off. Not for the open
+// network.
 class HttpServer {
  public:
   // "host:port" with a numeric host or localhost; port 0 picks one. InvalidArgument or Unavailable
@@ -31,7 +31,7 @@ class HttpServer {
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,
                                                            HttpRoutes routes,
                                                            HttpQueryRoutes query_routes = {});
-  ~HttpServer();  // waits for the handlers that run
+  ~HttpServer();  // waits for running handlers
 
   int port() const;
   std::string address() const;  // "host:port" with the real port

@@ -41,7 +41,7 @@ absl::string_view LevelName(LogLevel level) {
   return "info";
 }
 
-// The sink of the process: stderr is one, so this is one.
+// One per process, as stderr is.
 struct StderrLog {
   StderrLog() : logger("", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
     logger.set_pattern("%v");
@@ -52,7 +52,7 @@ struct StderrLog {
   spdlog::logger logger;
 };
 
-// Never destroyed: threads may log while static objects go away.
+// Never destroyed: threads may log during static destruction.
 StderrLog& TheLog() {
   static StderrLog* const log = new StderrLog;
   return *log;

@@ -16,7 +16,7 @@ namespace fpo {
 
 struct MetricsRegistry::State {
   prometheus::Registry registry;
-  absl::Mutex scraping;  // one scrape at a time: a refresher may remember what it showed last
+  absl::Mutex scraping;  // one scrape at a time: refreshers may keep state between scrapes
   mutable absl::Mutex mutex;
   std::vector<std::function<void()>> refreshers ABSL_GUARDED_BY(mutex);
   std::map<std::string, prometheus::Family<prometheus::Gauge>*> gauges ABSL_GUARDED_BY(mutex);
@@ -118,7 +118,7 @@ void ShowNumbers(MetricsRegistry* registry, const std::string& prefix, const std
 void AddBuildInfo(MetricsRegistry* registry, const std::string& version,
                   const std::string& commit) {
   registry
-      ->AddGauge("fpo_build_info", "Constant 1; the labels say what runs.",
+      ->AddGauge("fpo_build_info", "Constant 1; the labels identify the build.",
                  {{"version", version}, {"commit", commit}})
       .Set(1);
 }

@@ -62,8 +62,8 @@ class Histogram {
 std::vector<double> SecondsBuckets();
 
 // All time series of one program. Thread-safe. A metric has one name and help; adding the same name
-// and labels again gives the same series. Names and labels are ours alone: a malformed one throws
-// std::invalid_argument at start.
+// and labels again returns the same series. Names and labels come only from our own code: a
+// malformed one throws std::invalid_argument at start.
 class MetricsRegistry {
  public:
   MetricsRegistry();
@@ -75,14 +75,14 @@ class MetricsRegistry {
   Histogram AddHistogram(const std::string& name, const std::string& help,
                          const MetricLabels& labels = {},
                          const std::vector<double>& buckets = SecondsBuckets());
-  // Makes the name known in the exposition while it has no series, e.g. while no job runs.
+  // Declares the name in the exposition while it has no series, e.g. while no job runs.
   void DeclareGauge(const std::string& name, const std::string& help);
-  // Ends a series whose label value is gone, e.g. a finished job. Its handles must not be used
-  // again.
+  // Removes a series whose label value is gone, e.g. of a finished job. Its handles must not be
+  // used again.
   void Remove(const std::string& name, const Gauge& gauge);
 
-  // Runs before each exposition, on the thread that asks for it: for gauges that are read, not
-  // kept.
+  // Called before each exposition, on the requesting thread: for gauges that are read rather than
+  // updated.
   void OnScrape(std::function<void()> refresh);
 
   // Prometheus text format 0.0.4.
@@ -96,17 +96,17 @@ class MetricsRegistry {
 // fpo_build_info{version,commit} 1.
 void AddBuildInfo(MetricsRegistry* registry, const std::string& version, const std::string& commit);
 
-// The numbers of a source, read at each scrape, as gauges named `prefix` + their name. Names are
-// those that the source has now.
+// Numbers read from a source at each scrape, as gauges named `prefix` + their name. The names are
+// fixed by the first call.
 using NamedNumbers = std::vector<std::pair<std::string, double>>;
 void ShowNumbers(MetricsRegistry* registry, const std::string& prefix, const std::string& help,
                  std::function<NamedNumbers()> source);
 
-// A check says why it fails; it runs on the HTTP thread and must not block long.
+// Returns why a check fails; runs on an HTTP thread and must not block for long.
 using HealthCheck = std::function<absl::Status()>;
 
-// /metrics of the registry, /healthz (the loops turn) and /readyz (work is accepted): 200 "ok", or
-// 503 with the reason.
+// /metrics of the registry, /healthz (the loops make progress) and /readyz (accepts work): 200
+// "ok", or 503 with the reason.
 HttpRoutes ObservationRoutes(MetricsRegistry* registry, HealthCheck healthy, HealthCheck ready);
 
 }  // namespace fpo

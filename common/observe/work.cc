@@ -13,13 +13,13 @@
 namespace fpo {
 namespace {
 
-// What is under way in this process.
+// The work in progress in this process.
 struct Desk {
   absl::Mutex mutex;
   WorkListener* listener ABSL_GUARDED_BY(mutex) = nullptr;
   std::vector<WorkState> pieces ABSL_GUARDED_BY(mutex);
 
-  // The listener is called under the lock: it hears one thing at a time, in order.
+  // Calls the listener under the lock: it gets one update at a time, in order.
   void Tell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     if (listener != nullptr && !pieces.empty()) listener->OnWork(pieces);
   }
@@ -60,7 +60,7 @@ size_t Begin(WorkState state) {
   return desk.pieces.size() - 1;
 }
 
-// Changes a piece that is under way; `tells` when that is work done.
+// Changes a piece in progress; `tells` when that means work was done.
 template <typename Change>
 void ChangePiece(size_t depth, bool tells, const Change& change) {
   Desk& desk = TheDesk();
@@ -81,7 +81,7 @@ WorkListener* ListenToWork(WorkListener* listener) {
 Work::Work(std::string what, int64_t total, std::string unit)
     : Work(WorkState{"", std::move(what), 0, total, std::move(unit)}) {}
 
-// Beginning is no work done yet: nobody is told.
+// Beginning is not progress, so the listener is not called.
 Work::Work(WorkState state) : depth_(Begin(std::move(state))) {}
 
 Work::~Work() {

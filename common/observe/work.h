@@ -6,31 +6,32 @@
 
 namespace fpo {
 
-// How far one piece of work has come.
+// Progress of one piece of work.
 struct WorkState {
-  std::string phase;  // of the job: prepare | reference | train | finish; empty: that around it
-  std::string what;   // "hashing the weights"; empty: its numbers say it
+  // of the job: prepare | reference | train | finish; empty: that of the enclosing piece
+  std::string phase;
+  std::string what;  // "hashing the weights"; empty: its numbers suffice
   int64_t done = 0;
   int64_t total = 0;  // 0: unknown
   std::string unit;   // of `done` and `total`: rows, bytes, steps ...
 };
 
-// Told whenever work is done, on the thread that did it.
+// Called whenever work is done, on the thread that did it.
 class WorkListener {
  public:
   virtual ~WorkListener() = default;
-  // The pieces under way, the outermost first; at least one.
+  // The pieces in progress, the outermost first; at least one.
   virtual void OnWork(const std::vector<WorkState>& pieces) = 0;
 };
 
-// Registers who is told, null for nobody, and returns who was. The listener is not owned. One a
-// process, as for failpoints: work is done in loops over tensors and bytes whose callers have
-// nothing to do with who watches.
+// Installs the listener (null: none) and returns the previous one. Not owned. One per process, as
+// for failpoints: work is done in loops over tensors and bytes whose callers know nothing of
+// observers.
 WorkListener* ListenToWork(WorkListener* listener);
 
-// A piece of work as long as it lives. Pieces nest: a step holds micro-batches, one of them a
-// forward over layers. Only work that was done may be told, never the passing of time: a hang must
-// stay silent. Pieces begin and end in order, on one thread at a time; advancing is thread-safe.
+// A piece of work for its lifetime. Pieces nest: a step has micro-batches, each with a forward pass
+// over layers. Only report work done, never the passing of time: a hang must stay silent. Pieces
+// begin and end in order, on one thread at a time; advancing is thread-safe.
 class Work {
  public:
   Work(std::string what, int64_t total, std::string unit);
@@ -47,8 +48,8 @@ class Work {
   const size_t depth_;
 };
 
-// Advances the innermost piece under way: for code that others' work consists of. Nothing happens
-// without one.
+// Advances the innermost piece in progress: for code that is part of other pieces of work. Does
+// nothing without one.
 void AdvanceWork(int64_t amount = 1);
 void SetWorkDone(int64_t done);
 

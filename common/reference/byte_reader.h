@@ -17,14 +17,14 @@ void AppendLittleEndian(T value, std::string* out) {
   out->append(bytes, sizeof(T));
 }
 
-// Seven bits a byte, lowest first; the high bit says that more follow.
+// Seven bits per byte, lowest first; a set high bit means that more follow.
 inline void AppendVarint(uint32_t value, std::string* out) {
   for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
   out->push_back(static_cast<char>(value));
 }
 
-// Reads from the front of bytes it does not own. Every read checks bounds; false leaves the reader
-// where it was.
+// Reads from the front of bytes it does not own. Every read checks bounds; on false the reader has
+// not moved.
 class ByteReader {
  public:
   explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}
@@ -46,7 +46,7 @@ class ByteReader {
     return true;
   }
 
-  // Only the shortest form of a number is taken, so that equal values have equal bytes.
+  // Accepts only the shortest form of a number, so that equal values have equal bytes.
   bool ReadVarint(uint32_t* value) {
     uint64_t result = 0;
     for (size_t i = 0; i < 5 && i < rest_.size(); ++i) {

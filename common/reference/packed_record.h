@@ -11,7 +11,7 @@
 
 namespace fpo {
 
-// A stored record with what proves it whole.
+// A stored record with the digest that verifies it.
 struct PackedRecord {
   Digest key;
   Digest sha256;      // of `bytes`
@@ -24,7 +24,7 @@ inline constexpr size_t kRecordBytesMax = size_t{1} << 20;
 
 PackedRecord Pack(const Digest& key, const Record& record);
 
-// Records packed for the wire: key (32), sha256 (32), u32 LE length, bytes; one after the other.
+// Records packed for the wire: key (32), sha256 (32), u32 LE length, bytes; concatenated.
 void AppendPacked(const PackedRecord& record, std::string* out);
 // DataLoss when truncated, oversized (1 MiB a record) or when a digest does not match.
 absl::StatusOr<std::vector<PackedRecord>> Unpack(absl::string_view packed);
@@ -52,7 +52,7 @@ class SequenceDigest {
   Sha256 hash_;
 };
 
-// Cuts the next record off the front of *packed and proves it like Unpack. `bytes` points into
+// Takes the next record off the front of *packed and verifies it like Unpack. `bytes` points into
 // *packed's storage.
 struct PackedView {
   Digest key;

@@ -128,8 +128,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
   const absl::StatusOr<Recipe> recipe = ReadRecipe(*object);
   if (!recipe.ok()) return Invalid(recipe.status().message());
   FPO_RETURN_IF_ERROR(Check(*recipe));
-  // The id digests these bytes: another order, a space, a missing or an extra member would be
-  // another recipe that means the same.
+  // The id is a digest of these bytes: another order, a space, a missing or an extra member would
+  // give another id to the same recipe.
   if (CanonicalRecipe(*recipe) != canonical) {
     return Invalid(
         "not in canonical form: these members, each once, sorted, without spaces: device "

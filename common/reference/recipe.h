@@ -21,8 +21,8 @@ struct SaeRecipe {
   bool operator==(const SaeRecipe&) const = default;
 };
 
-// What can change a reference record's value. The tokenizer, paths and names are not part of it:
-// token ids are the input.
+// Everything that can change a reference record's value. Excludes tokenizer, paths and names: token
+// ids are the input.
 struct Recipe {
   std::string
       model_digest;  // hex SHA-256 over the weights and the config values that change the forward
@@ -36,14 +36,14 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-// Canonical JSON (sorted keys, no spaces): the bytes that the id digests, and the form in which a
-// recipe travels. `values` stands in it only when it is not float32, as ids from before it existed
-// have it.
+// Canonical JSON (sorted keys, no spaces): the bytes that the id is a digest of, and the form in
+// which recipes are sent. `values` is included only when it is not float32, so that ids older than
+// it stay the same.
 std::string CanonicalRecipe(const Recipe& recipe);
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical);  // InvalidArgument; strict
 Digest RecipeId(const Recipe& recipe);
 
-// The margin-only recipe a feature recipe contains: its records answer DPO and LN-DPO jobs.
+// The margin-only recipe contained in a feature recipe: its records serve DPO and LN-DPO jobs.
 Recipe MarginRecipe(const Recipe& recipe);
 
 }  // namespace fpo

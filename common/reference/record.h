@@ -11,7 +11,7 @@
 
 namespace fpo {
 
-// What the frozen reference says about one response: enough for DPO, length-normalised DPO and FPO
+// The frozen reference's values for one response: enough for DPO, length-normalised DPO and FPO
 // with any alpha, beta and k.
 struct Record {
   double sum_logp = 0;  // sum over response tokens, nats
@@ -38,8 +38,8 @@ struct Recipe;
 // InvalidArgument unless the record has a list per SAE of the recipe, in its kind of values.
 absl::Status CheckBelongs(const Record& record, const Recipe& recipe);
 
-// Rounds each value to the nearest float16: off by 2^-11 of it at most (2^-25 below 2^-14). What
-// rounds to 0 leaves the list. OutOfRange names a value beyond float16, 65504.
+// Rounds each value to the nearest float16: off by at most 2^-11 of it (2^-25 below 2^-14). Values
+// that round to 0 are removed. OutOfRange names a value beyond float16, 65504.
 absl::Status RoundToHalf(Record* record);
 
 // The record without features: what a margin-only recipe stores.

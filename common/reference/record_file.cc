@@ -131,8 +131,8 @@ struct RecordFile::State {
 
   absl::string_view Bytes() const { return {static_cast<const char*>(data), size}; }
   absl::Status Damaged(absl::string_view what) const {
-    return absl::DataLossError(
-        absl::StrCat("record file ", path, ": ", what, "; remove it, it will be made again"));
+    return absl::DataLossError(absl::StrCat("record file ", path, ": ", what,
+                                            "; remove it, and it will be computed again"));
   }
 
   absl::Status NoRecord(const Digest& key) const {
@@ -146,7 +146,7 @@ struct RecordFile::State {
   absl::Status ReadRecords(absl::string_view records);
   absl::Status ReadIndex(absl::string_view index);
 
-  // Positions of records, sorted by key, that equal or follow `key` begin here.
+  // The first position, in key order, whose record's key is not below `key`.
   std::vector<uint32_t>::const_iterator LowerBound(const Digest& key) const {
     return std::lower_bound(
         by_key.begin(), by_key.end(), key,
@@ -203,7 +203,7 @@ absl::Status RecordFile::State::ReadHeader(absl::string_view* body) {
   return absl::OkStatus();
 }
 
-// Narrows *body to the records and gives the index behind them.
+// Narrows *body to the records and returns the index after them.
 absl::Status RecordFile::State::ReadFooter(absl::string_view* body, absl::string_view* index) {
   const absl::string_view all = Bytes();
   ByteReader reader(all.substr(size - kFooterBytes));
@@ -240,7 +240,7 @@ absl::Status RecordFile::State::ReadRecords(absl::string_view body) {
   return absl::OkStatus();
 }
 
-// Strictly growing keys over as many entries as records: a permutation, and no key twice.
+// Strictly increasing keys over as many entries as records: a permutation without duplicates.
 absl::Status RecordFile::State::ReadIndex(absl::string_view index) {
   ByteReader reader(index);
   by_key.resize(count);

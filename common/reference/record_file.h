@@ -25,8 +25,8 @@ class RecordFileWriter {
   static absl::StatusOr<std::unique_ptr<RecordFileWriter>> Create(const std::string& path,
                                                                   const Recipe& recipe);
   ~RecordFileWriter();  // removes an unfinished .part
-  // AlreadyExists for a key given before; InvalidArgument for bytes that are no record of the
-  // recipe; else what writing says. Nothing may follow a failed write.
+  // AlreadyExists for a duplicate key; InvalidArgument for bytes that are not a record of the
+  // recipe; otherwise errors of writing, after which the writer must not be used.
   absl::Status Add(const PackedRecord& record);
   absl::Status Finish();  // once
 
@@ -43,7 +43,7 @@ class RecordFile {
   // checked once here.
   static absl::StatusOr<std::unique_ptr<RecordFile>> Open(const std::string& path);
   ~RecordFile();
-  // The recipe alone, from the head of the file: nothing else of it is checked.
+  // Only the recipe, from the head of the file; nothing else is checked.
   static absl::StatusOr<Recipe> PeekRecipe(const std::string& path);
   const Recipe& recipe() const;
   int64_t size() const;

@@ -17,7 +17,7 @@ Digest RecordKey(absl::Span<const int32_t> prompt_ids, absl::Span<const int32_t>
 // Identity of an ordered list of keys under one recipe: SHA-256(recipe id, keys in order).
 Digest ManifestId(const Digest& recipe_id, absl::Span<const Digest> keys);
 
-// A keys file (reference.keys): raw 32-byte keys one after the other, each once, in manifest order.
+// A keys file (reference.keys): raw 32-byte keys, concatenated, each once, in manifest order.
 absl::StatusOr<std::vector<Digest>> ReadKeysFile(const std::string& path);
 absl::Status WriteKeysFile(const std::string& path, absl::Span<const Digest> keys);  // atomic
 

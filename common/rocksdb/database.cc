@@ -159,7 +159,7 @@ absl::Status Database::MultiVisit(
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   rocksdb::ReadOptions read;
-  // Records are read in passes, once each, and would only push the index out of the cache.
+  // Records are read in passes, once each, and would only evict the index from the cache.
   read.fill_cache = state_->options.families[family].profile != FamilyProfile::kBulk;
   open->db->MultiGet(read, open->families[family], keys.size(), slices.data(), values.data(),
                      statuses.data(), std::is_sorted(keys.begin(), keys.end()));
@@ -223,19 +223,20 @@ absl::Status Database::Health() const {
 absl::Status Database::Recover(absl::Time now) {
   if (Health().ok()) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(CheckSpace());
-  // Closing takes the store from its readers, and opening writes: without space it stays away.
+  // Closing takes the store from its readers, and opening writes: without space it would stay
+  // closed.
   if (FreeBytes() < kRecoverFreeBytesMin) return Health();
   absl::MutexLock lock(&state_->mutex);
   if (now < state_->next_recovery) return Health();
   state_->next_recovery = now + state_->recovery_pause;
   state_->recovery_pause = std::min(state_->recovery_pause * 2, kRecoverEveryMax);
   state_->open.reset();
-  // Damage that stopped background work stops it again unless the damaged file goes.
+  // Damage that stopped background work stops it again unless the damaged file is removed.
   const bool damaged = absl::IsDataLoss(state_->latch->Get());
-  // Cleared before opening: an error that opening itself meets must stay.
+  // Cleared before opening, so that an error raised by opening is kept.
   state_->latch->Clear();
   if (damaged && state_->options.repair_when_damaged) {
-    state_->Repair().IgnoreError();  // what is still wrong, opening says
+    state_->Repair().IgnoreError();  // opening reports what is still wrong
   }
   absl::StatusOr<std::unique_ptr<OpenDb>> open = state_->OpenOrRepair();
   if (!open.ok()) {

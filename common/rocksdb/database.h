@@ -17,7 +17,7 @@
 
 namespace fpo {
 
-// One atomic group of writes. Families by position in DatabaseOptions::families.
+// One atomic group of writes. Families are positions in DatabaseOptions::families.
 class WriteSet {
  public:
   WriteSet();
@@ -44,38 +44,38 @@ class WriteSet {
   std::vector<Op> ops_;
 };
 
-// A RocksDB folder with our options. One process owns a folder. Thread-safe.
+// A RocksDB folder with our options, owned by one process. Thread-safe.
 //
-// After a background error (full disk, failed fsync) RocksDB refuses writes for good. Health() then
-// says why, reads go on, and the owner calls Recover() regularly, which closes and opens the folder
-// again once there is space. Damage that keeps the folder from opening is DataLoss and stays as it
-// is, unless the options allow a repair: then the damaged files are moved into the folder's lost/,
-// what they held is absent, and repairs() counts it.
+// After a background error (full disk, failed fsync) RocksDB rejects writes for good. Health() then
+// says why, reads continue, and the owner calls Recover() regularly, which closes and reopens the
+// folder once there is space. Damage that prevents opening is DataLoss and is left alone, unless
+// the options allow a repair: then the damaged files are moved into the folder's lost/, their
+// contents are gone, and repairs() counts it.
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
   ~Database();
 
-  // Durable when it returns with `sync`: concurrent callers share one fsync. ResourceExhausted when
-  // the disk is nearly full.
+  // Durable on return with `sync`: concurrent callers share one fsync. ResourceExhausted when the
+  // disk is nearly full.
   absl::Status Write(const WriteSet& writes, bool sync = true);
 
-  // The same for much at once, of Puts alone, each key once: sorted files are made beside the store
-  // and taken in whole, so that nothing is written twice. All or nothing, durable when it returns.
-  // Readers may see one family's part before another's: the caller keeps them apart.
+  // The same for large groups of Puts only, each key once: sorted files are made next to the store
+  // and ingested whole, so that nothing is written twice. All or nothing, durable on return.
+  // Readers may see one family's part before another's; callers must allow for that.
   absl::Status Ingest(const WriteSet& writes);
 
-  // The same for the few bytes that a start or a decision needs: synced, and also when only the
-  // space that Write keeps free is left.
+  // The same for the few bytes that a start or a decision needs: synced, and allowed to use the
+  // space that Write keeps free.
   absl::Status WriteIntoReserve(const WriteSet& writes);
 
-  // Nothing when absent.
+  // nullopt when absent.
   absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const;
-  // In the order of `keys`; quickest when they are sorted. Checksums are verified.
+  // In the order of `keys`; fastest when they are sorted. Checksums are verified.
   absl::StatusOr<std::vector<std::optional<std::string>>> MultiGet(
       int family, absl::Span<const std::string> keys) const;
-  // The same without copying: `found` sees the value of keys[i], which is gone when it returns. One
-  // key's error does not hide the others; the first error is returned.
+  // The same without copying: `found` gets a view of the value of keys[i], valid only during the
+  // call. One key's error does not affect the others; the first error is returned.
   absl::Status MultiVisit(int family, absl::Span<const std::string> keys,
                           const std::function<void(size_t i, absl::string_view)>& found) const;
   // Keys in [begin, end) in order until `visit` returns false; an empty end means the last key.
@@ -94,14 +94,14 @@ class Database {
 
   // A consistent copy by hard links into a folder that does not exist yet.
   absl::Status Checkpoint(const std::string& path) const;
-  // Reads every table file and compares it with the checksum that was kept when it was written.
-  // DataLoss names the file.
+  // Reads every table file and compares it with the checksum stored when it was written. DataLoss
+  // names the file.
   absl::Status VerifyFiles() const;
-  // Opens a folder that nobody has open, without changing it, and verifies its files.
+  // Opens a folder that no process has open, without changing it, and verifies its files.
   static absl::Status VerifyFolder(const DatabaseOptions& options);
 
-  // Gives the space of deleted keys in [begin, end) back to the file system. Takes minutes on a
-  // large range; reads and writes go on.
+  // Returns the space of deleted keys in [begin, end) to the file system. Takes minutes on a large
+  // range; reads and writes continue.
   absl::Status Compact(int family, const std::string& begin, const std::string& end);
 
   int64_t FreeBytes() const;

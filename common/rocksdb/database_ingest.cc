@@ -1,4 +1,4 @@
-// Sorted files that are taken into the store whole.
+// Ingests sorted files into the store.
 #include <rocksdb/sst_file_writer.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ constexpr char kUnfinishedPrefix[] = "ingest-";
 
 using Entry = std::pair<absl::string_view, absl::string_view>;
 
-// Files that are gone when it is: those that were taken in have moved.
+// Removes its files when destroyed; ingested ones have been moved away.
 struct UnfinishedFiles {
   ~UnfinishedFiles() {
     for (const std::string& path : paths) unlink(path.c_str());
@@ -73,7 +73,7 @@ absl::Status Database::Ingest(const WriteSet& writes) {
   FPO_RETURN_IF_ERROR(Health());
   absl::ReaderMutexLock lock(&state_->mutex);
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
-  // A file for each family and prefix: none spans two prefixes.
+  // One file per family and prefix: none spans two prefixes.
   std::map<std::pair<int, absl::string_view>, std::vector<Entry>> parts;
   for (const WriteSet::Op& op : writes.ops_) {
     if (op.kind != WriteSet::Kind::kPut) {

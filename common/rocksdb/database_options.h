@@ -30,16 +30,16 @@ struct DatabaseOptions {
   std::vector<FamilyOptions> families = {};
   int64_t block_cache_bytes = 64 << 20;
   int64_t write_buffer_bytes = 64 << 20;  // of all families together, before they are written out
-  // Writes are refused below max(free_bytes_min, free_fraction_min of the file system): RocksDB
+  // Writes are rejected below max(free_bytes_min, free_fraction_min of the file system): RocksDB
   // needs room to compact.
   int64_t free_bytes_min = int64_t{2} << 30;
   double free_fraction_min = 0.05;
   rocksdb::Env* env = nullptr;  // another file system, for tests; not owned
-  // Moves damaged files aside before opening. What they held is lost, and older values of a key can
-  // come back.
+  // Moves damaged files aside before opening. Their contents are lost, and older values of a key
+  // may reappear.
   bool repair = false;
-  // Does so whenever damage keeps the folder from opening: for a store whose contents can be made
-  // again. Without it Open says DataLoss and changes nothing.
+  // Does so whenever damage prevents opening: for a store whose contents can be recomputed.
+  // Otherwise Open returns DataLoss and changes nothing.
   bool repair_when_damaged = false;
 };
 

@@ -15,7 +15,7 @@
 #include "common/rocksdb/database.h"
 #include "common/rocksdb/rocksdb_status.h"
 
-// The inside of Database, for its own .cc files only.
+// The internals of Database, for its own .cc files only.
 namespace fpo {
 
 inline constexpr absl::Duration kRecoverEveryMin = absl::Seconds(1);
@@ -44,10 +44,10 @@ class ErrorLatch final : public rocksdb::EventListener {
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
 };
 
-// An open RocksDB with its handles, closed in the right order.
-// Sorted files that a killed process left: nobody was told that they are stored.
+// Removes sorted files that a killed process left; their writes were never reported as stored.
 void RemoveUnfinishedFiles(const std::string& folder);
 
+// An open RocksDB with its handles, closed in the right order.
 struct OpenDb {
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
@@ -74,10 +74,10 @@ struct Database::State {
   std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors() const;
   rocksdb::DBOptions DbOptions() const;
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenFolder();
-  // OpenFolder; where damage prevents it and the options allow a repair, the damaged files are
+  // As OpenFolder; when damage prevents it and the options allow a repair, the damaged files are
   // moved into the folder's lost/ and what is left is opened.
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenOrRepair();
-  absl::Status Repair();  // of a folder that nobody has open
+  absl::Status Repair();  // the folder must not be open
   absl::StatusOr<OpenDb*> Ready() const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
     if (open) return open.get();
     return absl::UnavailableError(absl::StrCat("the store ", options.path, " is being reopened"));

@@ -1,4 +1,4 @@
-// What keeps a store healthy: repair, verification, giving space back, numbers.
+// Upkeep of a store: repair, verification, reclaiming space, statistics.
 #include <rocksdb/options.h>
 
 #include "common/rocksdb/database.h"

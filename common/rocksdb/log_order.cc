@@ -49,8 +49,8 @@ rocksdb::Status LogOrder::SyncEndedLog() {
   if (!status.ok() || logs.size() < 2) return status;
   std::sort(logs.begin(), logs.end());
   const uint64_t ended = logs[logs.size() - 2];
-  // Several families may be sealed at one end of a log. Later ones find it synced; by then it may
-  // also be deleted, and reopening it would make it anew.
+  // Several families may be sealed when a log ends. Later calls find it synced; by then it may also
+  // be deleted, and reopening it would recreate it.
   if (ended <= synced_) return status;
   status = SyncFile(env_, absl::StrCat(folder_, "/", absl::StrFormat("%06d.log", ended)));
   if (status.ok()) status = SyncFolder(env_, folder_);

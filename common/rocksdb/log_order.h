@@ -13,23 +13,22 @@
 
 namespace fpo {
 
-// Makes each write-ahead log durable before a write goes into the next one. Writes that do not wait
-// for the disk may be lost with the machine's power, but then with all that came after them.
-// RocksDB 7.8 alone does not keep that: a log that nobody synced may be gone or end early while the
-// next one is there, and is then replayed as if nothing were missing. Costs one sync for each log,
-// some 64 MiB of writes. Thread-safe.
+// Makes each write-ahead log durable before a write goes into the next one. Unsynced writes may be
+// lost in a power cut, but then together with all later ones. RocksDB 7.8 alone does not guarantee
+// that: an unsynced log may be missing or end early while the next one exists and is replayed as if
+// nothing were missing. Costs one sync per log, some 64 MiB of writes. Thread-safe.
 class LogOrder final : public rocksdb::EventListener {
  public:
-  // `env` is RocksDB's, not owned; the store's files are in `folder`. `failed` hears of a log that
-  // could not be synced; the write that began the next log goes on.
+  // `env` is RocksDB's, not owned; the store's files are in `folder`. `failed` is called for a log
+  // that could not be synced; the write that began the next log continues.
   LogOrder(rocksdb::Env* env, std::string folder, std::function<void(absl::Status)> failed)
       : env_(env), folder_(std::move(folder)), failed_(std::move(failed)) {}
 
-  // RocksDB calls it after it began a log and before the first write into it.
+  // Called by RocksDB after it began a log and before the first write to it.
   void OnMemTableSealed(const rocksdb::MemTableInfo&) override;
 
  private:
-  // Of the last log but one, once.
+  // Syncs the log before the newest, once.
   rocksdb::Status SyncEndedLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   rocksdb::Env* const env_;

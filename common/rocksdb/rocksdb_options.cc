@@ -17,8 +17,8 @@ namespace {
 
 constexpr int64_t kBackgroundBytesPerSecond = 256 << 20;
 
-// RocksDB's own messages, from warnings on, as lines of the program's log. Not RocksDB's file: once
-// the disk is full and a line of it cannot be written, the next line fails an assertion in
+// RocksDB's own messages, from warnings on, as lines of the program's log. RocksDB's log file is
+// not used: once the disk is full and a line cannot be written, the next line fails an assertion in
 // WritableFileWriter (7.8.3 as Debian builds it) and ends the program.
 class ProgramLog final : public rocksdb::Logger {
  public:
@@ -83,9 +83,9 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
   if (family.partition_prefix_bytes > 0) {
     options.sst_partitioner_factory =
         rocksdb::NewSstPartitionerFixedPrefixFactory(family.partition_prefix_bytes);
-    // An upload is taken in as sorted files of one prefix each, with keys in no order, and each
-    // compaction rewrites the level below: rarely is better, and a filter saves a reader most of
-    // the files that do not have its key.
+    // An upload is ingested as sorted files of one prefix each, with keys in random order, and each
+    // compaction rewrites the level below: fewer are better, and a filter saves a reader most of
+    // the files that lack its key.
     options.level0_file_num_compaction_trigger = 24;
     options.level0_slowdown_writes_trigger = 96;
     options.level0_stop_writes_trigger = 128;

@@ -8,7 +8,7 @@
 
 namespace fpo {
 
-// RocksDB settings behind a Database; the reasons stand beside each in the source.
+// RocksDB settings behind a Database; the source gives the reason for each.
 rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database);
 rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
                                                const std::shared_ptr<rocksdb::Cache>& block_cache);

@@ -7,8 +7,8 @@
 
 namespace fpo {
 
-// The one translator of RocksDB errors. `what` says what was tried and where: "write to /data".
-// Corruption: DataLoss; no space: ResourceExhausted; a lock held by another process:
+// The only translator of RocksDB errors. `what` says what was attempted and where: "write to
+// /data". Corruption: DataLoss; no space: ResourceExhausted; a lock held by another process:
 // FailedPrecondition; other I/O: Unavailable.
 absl::Status FromRocksStatus(const rocksdb::Status& status, absl::string_view what);
 

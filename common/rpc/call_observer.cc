@@ -24,7 +24,7 @@ class CallObserver final : public Interceptor {
     if (watch_.on_begin) watch_.on_begin();
   }
 
-  // Destroyed with the call, so a call that never sent a status is seen too.
+  // Destroyed with the call, so a call that never sent a status is observed too.
   ~CallObserver() override {
     if (!watch_.on_handled) return;
     const std::pair<absl::string_view, absl::string_view> names =

@@ -9,8 +9,8 @@
 
 namespace fpo {
 
-// Interceptor that reports each call's begin, and its method, status code and duration once it
-// ended; a cancelled call counts as CANCELLED. Either may be empty.
+// Interceptor that reports the start of each call, and its method, status code and duration at its
+// end; a cancelled call counts as CANCELLED. Either callback may be empty.
 struct CallWatch {
   std::function<void()> on_begin;
   std::function<void(const HandledCall&)> on_handled;

@@ -29,9 +29,9 @@ constexpr char kServiceConfig[] = R"({
   "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}
 })";
 
-// Between two calls that fail at once nobody reads the channel's sockets but gRPC's spare poller,
-// every 5 s by default: a server that is back would seem to be away for so long. Read once, when
-// gRPC starts; who sets it otherwise is heard.
+// Between two calls that fail at once, only gRPC's backup poller reads the channel's sockets, every
+// 5 s by default: a server that is back would seem unavailable for that long. Read once, when gRPC
+// starts; a value from the environment takes precedence.
 void PollOften() {
   static const int set = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", 0);
   (void)set;
@@ -48,7 +48,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
                        ChannelCredentialsFor(options.tls));
   if (!options.token.empty() && options.tls.ca.empty() && !IsLoopback(address)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "a token is sent over TLS or to this machine only, and ", address, " is neither"));
+        "a token is sent only over TLS or to this machine, and ", address, " is neither"));
   }
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(kMessageBytesMax);
@@ -59,10 +59,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
-  // Despite its name the time that one attempt to connect may take: a busy server needs a while.
+  // Despite its name, the time limit of one connection attempt: a busy server needs a while.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
-  // Channels with equal arguments share a connection; this one differs on purpose.
+  // Channels with equal arguments share a connection; this one must not.
   args.SetInt("fpo.bulk", options.bulk ? 1 : 0);
   if (options.token.empty()) return grpc::CreateCustomChannel(address, credentials, args);
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;

@@ -15,14 +15,14 @@ inline constexpr int kMessageBytesMax = 4 << 20;  // both directions, both ends
 struct ChannelOptions {
   TlsFiles tls = {};       // ca given: TLS
   std::string token = {};  // sent with every call; only over TLS or to loopback
-  bool bulk = false;  // a connection of its own for records and files, so that they never delay
-                      // control calls
+  // a separate connection for records and files, so that they never delay control calls
+  bool bulk = false;
 };
 
 // Connects lazily and reconnects with back-off 0.5 to 5 s; keepalive 30 s / 10 s; calls are retried
-// on UNAVAILABLE only (4 tries, 0.1 to 1 s, throttled). A begun stream is not retried.
-// InvalidArgument for a malformed address, unreadable TLS files, or a token that everybody could
-// read on its way.
+// only on UNAVAILABLE (4 tries, 0.1 to 1 s, throttled). A stream that has begun is not retried.
+// InvalidArgument for a malformed address, unreadable TLS files, or a token that would be sent in
+// the clear.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options = {});
 

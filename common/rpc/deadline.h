@@ -18,7 +18,7 @@ inline void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
   context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
 }
 
-// A call that may wait for ever is a bug of the caller: servers refuse unary calls without a
+// A call that may wait forever is a bug of the caller: servers reject unary calls without a
 // deadline.
 inline absl::Status RequireDeadline(const grpc::ServerContextBase& context) {
   if (context.deadline() < std::chrono::system_clock::now() + std::chrono::hours(24)) {

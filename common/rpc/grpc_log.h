@@ -2,9 +2,9 @@
 
 namespace fpo {
 
-// Keeps gRPC's own log lines off standard error: what they report comes back as a status, which the
-// program puts into words. Called before anything of gRPC is made; GRPC_VERBOSITY is heard where it
-// is set. Thread-safe.
+// Keeps gRPC's own log lines off standard error: what they report is also returned as a status,
+// which the program reports itself. Call before creating anything of gRPC; GRPC_VERBOSITY takes
+// precedence if set. Thread-safe.
 void QuietGrpc();
 
 }  // namespace fpo

@@ -31,7 +31,7 @@ ErrorInfo FromProto(const pb::ErrorDetail& proto) {
           .ids = {proto.ids().begin(), proto.ids().end()}};
 }
 
-// The first ErrorDetail of the details; a peer may send anything here.
+// The first ErrorDetail of the details, which come from an untrusted peer.
 std::optional<ErrorInfo> FindErrorInfo(const std::string& bytes) {
   pb::StatusDetails details;
   if (!details.ParseFromString(bytes)) return std::nullopt;

@@ -23,7 +23,7 @@ bool IsHost(absl::string_view host) {
   const bool v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (v6) {
     host = host.substr(1, host.size() - 2);
-    // Behind a '%' stands the interface of a link-local address.
+    // After a '%' comes the interface of a link-local address.
     return host.find(':') != absl::string_view::npos &&
            std::all_of(host.begin(), host.end(), [](char c) {
              return absl::ascii_isalnum(c) || c == ':' || c == '.' || c == '%';
@@ -54,7 +54,7 @@ absl::Status CheckAddress(absl::string_view address) {
   if (colon == absl::string_view::npos) return Malformed(address, "the port is missing");
   const absl::string_view host = address.substr(0, colon);
   if (host.empty()) return Malformed(address, "the host is missing");
-  if (!IsHost(host)) return Malformed(address, "the host cannot be one");
+  if (!IsHost(host)) return Malformed(address, "the host is not valid");
   const absl::string_view port = address.substr(colon + 1);
   int number = 0;
   const bool digits = !port.empty() && std::all_of(port.begin(), port.end(), absl::ascii_isdigit);

@@ -11,27 +11,27 @@ namespace fpo {
 struct TlsFiles {
   std::string cert = {};  // own chain
   std::string key = {};   // own private key
-  std::string ca = {};  // who may talk to us; on a server its presence demands client certificates
+  // CA that peers are verified by; on a server it makes client certificates mandatory
+  std::string ca = {};
 
   bool empty() const { return cert.empty() && key.empty() && ca.empty(); }
 };
 
-// Where a program listens, as its flags say; shared by coordinator, cache and agent.
+// Where a program listens, from its flags; shared by coordinator, cache and agent.
 struct ListenOptions {
   std::string listen = {};     // gRPC, "host:port", port 0 picks one; empty: no gRPC
   std::string http = {};       // /metrics, /healthz, /readyz; empty: none
-  std::string port_file = {};  // where WritePortFile goes; empty: nowhere
+  std::string port_file = {};  // path for WritePortFile; empty: not written
   bool insecure = false;       // allow an address outside loopback without TLS
   TlsFiles tls = {};
-  std::string access = {};  // file of those who may call (common/access_list.h); empty: everybody
+  std::string access = {};  // access list file (common/access_list.h); empty: anyone may call
 };
 
 // InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address
-// that others reach without TLS.
+// that others can reach without TLS.
 absl::Status ValidateListen(const ListenOptions& options);
 
-// The rule of ValidateListen for one address: OK on loopback, with TLS, or when `insecure` was
-// asked for.
+// The rule of ValidateListen for one address: OK on loopback, with TLS, or with `insecure`.
 absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecure);
 
 // "host:port" with a host; [v6]:port too. InvalidArgument.
@@ -39,8 +39,7 @@ absl::Status CheckAddress(absl::string_view address);
 std::string HostOf(absl::string_view address);  // without the port; brackets stay
 bool IsLoopback(absl::string_view address);     // 127.0.0.0/8, [::1], localhost
 
-// Writes {"grpc":...,"http":...} (empty ones left out) so that it appears whole or not at all. An
-// empty path does nothing.
+// Atomically writes {"grpc":...,"http":...}, leaving out empty ones. An empty path does nothing.
 absl::Status WritePortFile(const std::string& path, absl::string_view grpc, absl::string_view http);
 
 }  // namespace fpo

@@ -19,7 +19,7 @@
 namespace fpo {
 namespace {
 
-// For calls that arrive while the last ones end.
+// Time for calls that arrive while the last ones end.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(200);
 
 void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
@@ -33,7 +33,7 @@ void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 15'000);
-  // With the default two servers share a port silently and each gets half of the calls.
+  // By default two servers share a port silently, and each gets half of the calls.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
@@ -105,7 +105,7 @@ void RpcServer::Shutdown(absl::Duration grace) {
     never.WaitForNotificationWithTimeout(options_.drain_notice);
   }
   // gRPC's own shutdown also waits for connections to close, which an idle client that polls
-  // nothing does not notice: so the grace time is spent here, on calls, and little is left to it.
+  // nothing does not notice. So the grace period is spent here, on calls, and little is left to it.
   const absl::Time deadline = absl::Now() + grace;
   {
     absl::MutexLock lock(&mu_);

@@ -38,8 +38,8 @@ struct RpcServerOptions {
   std::vector<Service> services;
   int threads_max = 64;              // of the synchronous API; callback services need few
   int memory_bytes_max = 512 << 20;  // of gRPC's buffers, over all connections
-  absl::Duration drain_notice;       // how long NOT_SERVING stands before calls are cut: one probe
-                                     // period of the balancer
+  // how long NOT_SERVING is reported before calls are cut: one probe period of the balancer
+  absl::Duration drain_notice;
   std::function<void(const HandledCall&)> on_handled;  // any thread, must not block
 };
 
@@ -55,8 +55,8 @@ class RpcServer {
 
   // Health of one service, or of all for an empty name.
   void SetServing(const std::string& service, bool serving);
-  // NOT_SERVING, drain_notice, then running calls get `grace` before they are cancelled. Blocks
-  // until all are done, not longer: an idle client does not keep the server up. Once.
+  // Reports NOT_SERVING for drain_notice, then gives running calls `grace` before cancelling them.
+  // Blocks until all are done, but not for idle clients. Call once.
   void Shutdown(absl::Duration grace);
 
  private:
@@ -66,7 +66,7 @@ class RpcServer {
   const RpcServerOptions options_;
   int port_ = 0;
   absl::Mutex mu_;
-  int calls_ ABSL_GUARDED_BY(mu_) = 0;    // begun and not ended
+  int calls_ ABSL_GUARDED_BY(mu_) = 0;    // in flight
   std::unique_ptr<grpc::Server> server_;  // its calls report to the fields above
   std::atomic<bool> shut_down_ = false;
 };

@@ -10,22 +10,22 @@
 
 namespace fpo {
 
-// Threads for work that waits for the disk, so that gRPC's own threads never do. Thread-safe.
+// Threads for work that waits for the disk, so that gRPC's own threads never block. Thread-safe.
 class WorkPool {
  public:
   struct Options {
     int threads = 8;         // most of them wait for one lock or one fsync
-    size_t queue_max = 512;  // of new calls; more are refused, not delayed without bound
+    size_t queue_max = 512;  // of new calls; beyond it they are rejected, not delayed without bound
   };
   explicit WorkPool(Options options);
   ~WorkPool();  // Stop
 
-  // A new call. False when the queue is full or the pool stops.
+  // Queues a new call. False when the queue is full or the pool is stopping.
   [[nodiscard]] bool TryRun(std::function<void()> work);
-  // The next step of a stream that was admitted before; each stream has at most one waiting. Never
-  // refused: what is left runs before Stop returns.
+  // Queues the next step of a stream admitted before; each stream has at most one pending. Never
+  // rejected: what is left runs before Stop returns.
   void Run(std::function<void()> work);
-  void Stop();  // runs what waits, then joins; the second call does nothing
+  void Stop();  // runs what is queued, then joins; a second call does nothing
 
  private:
   void Loop();

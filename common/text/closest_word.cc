@@ -5,7 +5,7 @@
 namespace fpo {
 namespace {
 
-// Letters to add, leave out, change, or swap with their neighbour.
+// Letters to insert, delete, replace, or swap with their neighbour.
 size_t EditDistance(absl::string_view a, absl::string_view b) {
   std::vector<std::vector<size_t>> at(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) at[i][0] = i;
@@ -24,7 +24,7 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
 }  // namespace
 
 std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words) {
-  constexpr size_t kWordMax = 64;  // nobody mistypes more than that
+  constexpr size_t kWordMax = 64;  // longer words are not typing mistakes
   if (word.size() > kWordMax) return "";
   std::string best;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;

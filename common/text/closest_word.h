@@ -7,8 +7,8 @@
 
 namespace fpo {
 
-// The closest word to a mistyped one, or "" when none is close. Two letters in the wrong order are
-// one mistake; a word may have one mistake for every three letters, and one at least.
+// The closest word to a mistyped one, or "" when none is close. Two swapped letters are one
+// mistake; one mistake is allowed per three letters, and at least one.
 std::string ClosestWord(absl::string_view word, const std::vector<std::string>& words);
 
 }  // namespace fpo

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kDaysMax = 36'500;
 
-// Takes "30d" off the front of "30d" or "30d12h". False: there are too many.
+// Takes "30d" off the front of "30d" or "30d12h". False: too many days.
 bool TakeDays(absl::string_view* text, absl::Duration* days) {
   const size_t end = text->find('d');
   if (end == absl::string_view::npos) return true;

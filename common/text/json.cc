@@ -19,10 +19,10 @@ constexpr size_t kMaxDepth = 64;
 
 using nlohmann::json;
 
-// Sees each part of the text as the parser comes to it.
+// Checks each part of the text as the parser reaches it.
 class Strictness {
  public:
-  // False leaves the part out: the text is refused anyway.
+  // Returning false drops the part: the text is rejected anyway.
   bool operator()(int depth, json::parse_event_t event, const json& value) {
     if (!error_.empty()) return false;
     if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {

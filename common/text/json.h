@@ -16,7 +16,7 @@ namespace fpo {
 std::string JsonQuote(absl::string_view text);
 // Shortest decimal that reads back as the same double; "null" for infinities and NaN.
 std::string JsonNumber(double value);
-// "[a,b]" of finished JSON values.
+// Joins finished JSON values: "[a,b]".
 std::string JsonArray(const std::vector<std::string>& values);
 
 // Writes one object, members in the order of the calls and numbers by JsonNumber, so that the bytes
@@ -40,14 +40,14 @@ class JsonObject {
   std::string text_ = "{";
 };
 
-// What nlohmann's parser makes of a text; a .cc that looks into it includes nlohmann/json.hpp.
-// InvalidArgument with line and column; also for a key that appears twice in an object, which the
-// parser alone would drop silently, for more than 64 levels and for text after the value.
+// The value that nlohmann's parser builds; a .cc that inspects it includes nlohmann/json.hpp.
+// InvalidArgument with line and column; also for a duplicate key in an object, which the parser
+// alone would drop silently, for more than 64 levels and for text after the value.
 absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
 
 // "an integer": its type with its article.
 absl::string_view JsonTypeName(const nlohmann::json& value);
-// nullptr: absent, or `object` is none.
+// nullptr: absent, or `object` is not an object.
 const nlohmann::json* FindMember(const nlohmann::json& object, absl::string_view key);
 
 // Reads a member of an object into *out. Absent: leaves *out and succeeds. InvalidArgument naming

@@ -31,12 +31,12 @@ inline int32_t NextCodePoint(absl::string_view text, size_t* at) {
   return code;
 }
 
-// Offset of the first byte that is not part of well-formed UTF-8; text.size() when all is well.
+// Offset of the first byte that is not part of well-formed UTF-8; text.size() when all are.
 size_t FirstInvalidUtf8(absl::string_view text);
 bool IsUtf8(absl::string_view text);
 
 // The text with every byte that is not part of well-formed UTF-8 replaced by '?'. A protobuf string
-// must be well-formed: the receiver would refuse the message.
+// must be well-formed: the receiver would reject the message.
 std::string ToValidUtf8(std::string text);
 
 }  // namespace fpo

@@ -4,7 +4,8 @@
 
 namespace fpo {
 
-// What a worker may be called: 1 to 253 of letters, digits, '.', '_' and '-', as hosts are.
+// Whether it is a valid worker name: 1 to 253 of letters, digits, '.', '_' and '-', like host
+// names.
 bool IsWorkerName(absl::string_view name);
 
 }  // namespace fpo

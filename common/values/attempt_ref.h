@@ -7,8 +7,8 @@
 
 namespace fpo {
 
-// Names one try at running a job. The epoch only grows within a job; an attempt counts only while
-// its epoch is the job's.
+// Identifies one attempt to run a job. The epoch only grows within a job; an attempt counts only
+// while its epoch is the job's.
 struct AttemptRef {
   std::string job_id;
   int32_t attempt = 0;  // from 1; 0: none yet

@@ -5,7 +5,7 @@
 
 namespace fpo {
 
-// What a job took from the reference cache and what it had to compute.
+// What a job took from the reference cache and what it computed.
 struct CacheUse {
   int64_t records_total = 0;     // distinct responses the job needs
   int64_t records_hit = 0;       // already stored when the job asked
@@ -13,7 +13,7 @@ struct CacheUse {
   std::string manifest_id;       // hex
   std::string recipe_id;         // hex
   double reference_seconds = 0;  // wall time of the reference phase
-  // What the records that were hit took those who computed them; 0: not measured.
+  // Time spent originally on computing the hit records; 0: not measured.
   double saved_seconds = 0;
   double saved_flops = 0;
 

@@ -4,13 +4,13 @@
 
 namespace fpo {
 
-// How a process, a phase or an attempt ended, as far as it matters for what happens next.
+// How a process, phase or attempt ended, as far as it decides what happens next.
 enum class EndClass {
   kDone,
-  kInvalid,         // the job or its data; trying again is of no use
+  kInvalid,         // the job or its data; retrying is pointless
   kMemory,          // out of memory
   kProgram,         // a crash or a bug; counted against the job's restarts
-  kInfrastructure,  // the host, the network or the storage; free of charge
+  kInfrastructure,  // the host, the network or the storage; not counted
   kAsked,           // stopped on request
 };
 

@@ -8,9 +8,9 @@
 
 namespace fpo {
 
-// The texts of an enum whose values count up from 0: specialised beside each enum of common/values
+// The texts of an enum whose values count up from 0: specialised next to each enum of common/values
 // with `static constexpr absl::string_view kNames[]` in the order of the values. Stores, JSON, log
-// lines and metric labels hold these texts, so they never change.
+// lines and metric labels contain these texts, so they never change.
 template <typename Enum>
 struct EnumNames;
 
@@ -19,7 +19,7 @@ concept NamedEnum = requires {
   EnumNames<Enum>::kNames;
 };
 
-// How many values it has.
+// Number of values.
 template <NamedEnum Enum>
 inline constexpr size_t kEnumSize = std::size(EnumNames<Enum>::kNames);
 
@@ -34,7 +34,7 @@ constexpr absl::string_view Name(const std::optional<Enum>& value) {
   return value ? Name(*value) : absl::string_view();
 }
 
-// Nothing for a text that is no name, such as "".
+// nullopt for a text that is not a name, such as "".
 template <NamedEnum Enum>
 constexpr std::optional<Enum> FromName(absl::string_view name) {
   for (size_t i = 0; i < kEnumSize<Enum>; ++i) {

@@ -4,7 +4,7 @@
 
 namespace fpo {
 
-// What a job does, as the job file says it.
+// What a job does: `kind` of the job file.
 enum class JobKind { kTrain, kReference, kEvaluate, kSae };
 
 template <>

@@ -17,7 +17,7 @@ enum class JobState {
   kHeld,        // waits until it is released
   kPausing,     // a checkpoint is being written, then the processes stop
   kPaused,      // no slots; waits until it is resumed
-  kPreempting,  // as pausing, but it queues again by itself
+  kPreempting,  // like pausing, but it is requeued automatically
 };
 
 template <>

@@ -14,8 +14,8 @@ namespace fpo {
 enum class LineStream {
   kStdout,
   kStderr,
-  kAgent,  // the worker's own words
-  kGap,    // stands for lines before it that were removed
+  kAgent,  // messages of the worker itself
+  kGap,    // replaces earlier lines that were removed
 };
 
 template <>

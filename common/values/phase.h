@@ -4,7 +4,7 @@
 
 namespace fpo {
 
-// What an attempt goes through, in this order.
+// The phases of an attempt, in this order.
 enum class Phase { kPrepare, kReference, kTrain, kFinish };
 
 template <>

@@ -13,7 +13,7 @@ enum class ReportStatus {
   kAccepted,   // slots held, will start
   kRefused,    // cannot run it here; the message says why
   kRunning,    // preflight passed
-  kSucceeded,  // the message is for what a user should know of a success
+  kSucceeded,  // the message, if any, is for the user
   kFailed,     // end_class and message say how
   kStopped,    // after StopCommand or a kill: no process is left
 };
@@ -24,17 +24,17 @@ struct EnumNames<ReportStatus> {
                                                  "succeeded", "failed",  "stopped"};
 };
 
-// What a worker says about its part of an attempt.
+// A worker's report on its part of an attempt.
 struct Report {
   AttemptRef attempt;
   ReportStatus status = ReportStatus::kAccepted;
   std::optional<EndClass> end_class = {};  // of kFailed
   std::string message = {};
   std::optional<CacheUse> cache = {};
-  std::string prepared = {};  // hex digest of the token files; empty: not there yet
+  std::string prepared = {};  // hex digest of the token files; empty: not known yet
 };
 
-// The worker takes no more work, and what runs should go elsewhere.
+// The worker takes no more work, and running attempts should move elsewhere.
 struct Closing {
   std::string why;
 };

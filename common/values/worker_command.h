@@ -8,15 +8,16 @@
 #include "absl/time/time.h"
 #include "common/values/attempt_ref.h"
 
-// What the coordinator tells a worker.
+// Messages from the coordinator to a worker.
 namespace fpo {
 
-// The first message of a session: what becomes of the attempts the worker said it runs.
+// The first message of a session: what becomes of the attempts that the worker reported.
 struct WelcomeCommand {
   std::vector<AttemptRef> adopt;  // continue
   std::vector<AttemptRef> kill;   // stop at once: nothing they write can count
   absl::Duration beat;            // between heartbeats
-  absl::Duration lease;  // without an answered heartbeat for this long the worker publishes nothing
+  // after this long without an answered heartbeat the worker publishes nothing
+  absl::Duration lease;
 };
 
 struct BeatAckCommand {
@@ -31,7 +32,7 @@ struct AssignCommand {
   int32_t world_size = 1;
   bool resume = false;             // an earlier attempt may have left checkpoints
   int64_t discard_after_step = 0;  // checkpoints of later steps are not wanted; 0: all are
-  std::string store_address;       // rank 0's rendezvous, host:port; empty with one worker
+  std::string store_address;       // rank 0's rendezvous, host:port; empty with one rank
   std::string owner = {};
 };
 
@@ -48,21 +49,21 @@ struct AckCommand {
   uint64_t logs_seq = 0;
 };
 
-// Checkpoint folders of a job that does not run.
+// Checkpoint folders of a job that is not running.
 struct KeepCheckpointsCommand {
   std::string job_id = {};
-  std::vector<std::string> remove = {};  // already gone is fine
+  std::vector<std::string> remove = {};  // missing ones are ignored
   std::vector<std::string> pin = {};     // retention leaves them alone
   std::vector<std::string> unpin = {};
 };
 
-// Files that a user waits for; the answer is a PushArtifact call.
+// Files that a user requested; answered by a PushArtifact call.
 struct ServeArtifactCommand {
   std::string transfer_id = {};
   std::string folder = {};  // absolute
   bool checkpoint = false;  // else the output folder of a job
   std::string file = {};    // as listed; empty: the list
-  int64_t offset = 0;       // the user has so many bytes of it
+  int64_t offset = 0;       // the user already has this many bytes of it
 };
 
 using WorkerCommand = std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand,

@@ -11,20 +11,20 @@
 
 namespace fpo {
 
-// What a worker says when it dials in.
+// The first message of a worker.
 struct WorkerHello {
   std::string worker_id;    // stable name of the host's agent
   std::string instance_id;  // random per process
   std::string host;
   std::string version;
   int32_t slots = 1;
-  std::optional<DeviceKind> device;  // none: of another version
+  std::optional<DeviceKind> device;  // none: unknown to this version
   std::vector<AttemptRef> running;
   std::map<std::string, std::string> labels = {};  // what jobs may require
   std::vector<Device> devices = {};
   std::string work_dir = {};  // for people
-  std::string home_id = {};   // kept in the work dir; empty: an agent that does not say
-  std::string boot_id = {};   // of its host since that started
+  std::string home_id = {};   // kept in the work dir; empty: not reported
+  std::string boot_id = {};   // of the host's current boot
 };
 
 }  // namespace fpo

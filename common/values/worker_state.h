@@ -4,7 +4,7 @@
 
 namespace fpo {
 
-// What a worker is good for just now.
+// Whether a worker takes jobs.
 enum class WorkerState {
   kReady,
   kCordoned,  // takes no jobs; running ones continue

@@ -18,7 +18,7 @@ int32_t Milliseconds(absl::Duration duration) {
   return static_cast<int32_t>(std::clamp<int64_t>(ms, 0, std::numeric_limits<int32_t>::max()));
 }
 
-// Each command's place in the message, one way and the other.
+// Each command's place in the message, in both directions.
 
 void Fill(const WelcomeCommand& command, pb::CoordinatorMessage* message) {
   pb::Welcome& proto = *message->mutable_welcome();

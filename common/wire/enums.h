@@ -14,8 +14,8 @@
 #include "proto/fpo/v1/job.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
 
-// Enums of common/values and those of the messages: the same values in the same order, behind an
-// UNSPECIFIED that stands for none. To add one: its line in the list at the end.
+// Enums of common/values and those of the messages: the same values in the same order, after an
+// UNSPECIFIED that means none. To add one, add its line to the list at the end.
 namespace fpo {
 
 template <typename Enum>
@@ -33,7 +33,7 @@ constexpr typename WireEnum<Enum>::Proto ToProto(const std::optional<Enum>& valu
   return value ? ToProto(*value) : static_cast<typename WireEnum<Enum>::Proto>(0);
 }
 
-// Nothing for UNSPECIFIED and for a value of a newer program.
+// nullopt for UNSPECIFIED and for values of a newer program.
 template <typename Proto, typename Value = typename ValueEnum<Proto>::Value>
 constexpr std::optional<Value> FromProto(Proto proto) {
   const int number = static_cast<int>(proto);

@@ -44,9 +44,9 @@ std::optional<absl::string_view> TextOfValue(const EnumDescriptor* type, const s
   return std::nullopt;
 }
 
-// Copies protobuf's JSON of a message and puts the texts of enums in place of their names. Walks
-// over it with the message's type, so that a string that looks like a name stays as it is. Numbers
-// and strings are copied byte by byte. What protobuf wrote is well-formed and has no blanks.
+// Copies protobuf's JSON of a message, replacing the names of enum values by their texts. Follows
+// the message's type, so that a string that looks like a name is kept. Numbers and strings are
+// copied byte by byte. Relies on protobuf's output being well-formed and without blanks.
 class TextForm {
  public:
   explicit TextForm(absl::string_view json) : rest_(json) {}

@@ -7,7 +7,7 @@
 namespace fpo {
 
 enum class JsonFields {
-  kAll,  // those that hold their default as well
+  kAll,  // also those that hold their default
   kSet,
 };
 

@@ -17,20 +17,20 @@ namespace fpo {
 fpo::v1::AttemptRef ToProto(const AttemptRef& ref);
 AttemptRef FromProto(const fpo::v1::AttemptRef& proto);
 
-// What a worker says.
+// From the worker.
 fpo::v1::Hello ToProto(const WorkerHello& hello);
 WorkerHello FromProto(const fpo::v1::Hello& proto);
 fpo::v1::AttemptReport ToProto(const Report& report);
-// InvalidArgument for a status that is none. Texts that would be stored are cut to a bound.
+// InvalidArgument for an unknown status. Texts that would be stored are truncated.
 absl::StatusOr<Report> FromProto(const fpo::v1::AttemptReport& proto);
 fpo::v1::EventBatch ToProto(const EventBatch& batch);
 EventBatch FromProto(const fpo::v1::EventBatch& proto);
 fpo::v1::LogBatch ToProto(const LogBatch& batch);
 LogBatch FromProto(const fpo::v1::LogBatch& proto);
 
-// What it is told.
+// To the worker.
 fpo::v1::CoordinatorMessage ToProto(const WorkerCommand& command);
-// Nothing for a command of a newer coordinator.
+// nullopt for a command of a newer coordinator.
 std::optional<WorkerCommand> FromProto(const fpo::v1::CoordinatorMessage& proto);
 
 }  // namespace fpo

@@ -106,9 +106,9 @@ TEST_F(ConfigFileTest, MistakesNameFileLineAndKey) {
       << "not for files, so it is not known there";
   EXPECT_EQ(ErrorOf("lease: 3s\n"), ":1: \"lease: 3s\" is not KEY = VALUE" + help);
   EXPECT_EQ(ErrorOf("[limits]\nlease = \"3s\"\n"),
-            ":1: sections are not used here: write KEY = VALUE lines alone" + help);
+            ":1: sections are not supported: write only KEY = VALUE lines" + help);
   EXPECT_EQ(ErrorOf("lease = \"3s\"\nlease = \"4s\"\n"),
-            ":2: lease: is set in line 1 already" + help);
+            ":2: lease: is already set in line 1" + help);
   EXPECT_EQ(
       ErrorOf("threads = 2\nlease = \"15\"\n"),
       ":2: --lease: \"15\" is not a duration like 200ms, 90s, 1h30m or 30d; did you mean 15s?" +

@@ -45,7 +45,7 @@ std::vector<std::string> CertificateNames(const grpc::ServerContextBase& call) {
   return names;
 }
 
-// Empty: the call brings none.
+// Empty: the call has none.
 std::string TokenOf(const grpc::ServerContextBase& call) {
   const auto header = call.client_metadata().find("authorization");
   if (header == call.client_metadata().end()) return "";
@@ -66,7 +66,7 @@ absl::StatusOr<std::unique_ptr<AccessControl>> AccessControl::Open(const std::st
 absl::Status AccessControl::Load() const {
   FPO_ASSIGN_OR_RETURN(std::string version, VersionOf(path_));
   if (version == version_) return absl::OkStatus();
-  version_ = std::move(version);  // a broken file is said once
+  version_ = std::move(version);  // a broken file is reported once
   std::ifstream file(path_);
   std::stringstream text;
   text << file.rdbuf();
@@ -97,10 +97,10 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   absl::MutexLock lock(&mutex_);
   Refresh(now);
   if (token.empty() && names.empty()) {
-    return WithErrorInfo(absl::UnauthenticatedError(
-                             "this server wants to know who calls, and the call has no token"),
-                         {.reason = ErrorReason::kUnauthenticated,
-                          .hint = "name a file with your token in FPO_TOKEN_FILE or --token-file"});
+    return WithErrorInfo(
+        absl::UnauthenticatedError("this server requires a token, and the call has none"),
+        {.reason = ErrorReason::kUnauthenticated,
+         .hint = "name a file with your token in FPO_TOKEN_FILE or --token-file"});
   }
   FPO_ASSIGN_OR_RETURN(const Principal caller,
                        token.empty() ? list_.OfCertificate(names, now) : list_.OfToken(token, now));
@@ -108,7 +108,9 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   return WithErrorInfo(
       absl::PermissionDeniedError(absl::StrCat(caller.name, " has the role ", RoleName(caller.role),
                                                "; this needs ", RoleName(least))),
-      {.reason = ErrorReason::kRole, .hint = "ask who runs the server", .ids = {caller.name}});
+      {.reason = ErrorReason::kRole,
+       .hint = "ask the server's administrator",
+       .ids = {caller.name}});
 }
 
 absl::Status NotYours(const Principal& caller, absl::string_view what, absl::string_view owner) {

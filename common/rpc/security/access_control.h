@@ -15,12 +15,12 @@
 
 namespace fpo {
 
-// Says who is calling. Without a file everybody is an admin without a name: a service on loopback
-// needs no list. The file is read again when it changes, so an entry that is removed ends within a
-// second; a broken one is logged, and the last good one stays. Thread-safe.
+// Identifies callers. Without a file every caller is an admin without a name: a service on loopback
+// needs no list. The file is reread when it changes, so a removed entry loses access within a
+// second; a broken one is logged, and the last good one stays in force. Thread-safe.
 class AccessControl {
  public:
-  // An empty path: no list. InvalidArgument: the file is not one, with the place.
+  // An empty path: no list. InvalidArgument: the file is malformed, with the place.
   static absl::StatusOr<std::unique_ptr<AccessControl>> Open(const std::string& path);
 
   bool has_list() const { return !path_.empty(); }

@@ -18,8 +18,8 @@ constexpr unsigned kReloadSeconds = 60;
 
 constexpr int64_t kPemBytesMax = 1 << 20;
 
-// The provider only logs a missing or wrong file and every handshake fails later; say it at start
-// instead.
+// The provider only logs a missing or wrong file, and every handshake fails later; this reports it
+// at start instead.
 absl::Status CheckPem(const std::string& path, const char* flag, absl::string_view holds) {
   if (path.empty()) return absl::OkStatus();
   const absl::StatusOr<std::string> text = ReadFile(path, kPemBytesMax);

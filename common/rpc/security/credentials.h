@@ -10,13 +10,13 @@
 
 namespace fpo {
 
-// Plaintext without files. With them TLS; the files are read again every minute, so certificates
-// renew without a restart. `ca` makes client certificates mandatory. InvalidArgument names a file
-// that cannot be read.
+// Plaintext without files, TLS with them; the files are reread every minute, so that certificates
+// can be renewed without a restart. `ca` makes client certificates mandatory. InvalidArgument names
+// a file that cannot be read.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentialsFor(const TlsFiles& tls);
 
-// Plaintext without `ca`. With it the server must prove itself; cert and key are shown to it when
-// given.
+// Plaintext without `ca`. With it the server must prove its identity; cert and key are presented
+// when given.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ChannelCredentialsFor(
     const TlsFiles& tls);
 

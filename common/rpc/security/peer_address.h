@@ -5,10 +5,10 @@
 
 namespace fpo {
 
-// The address of a service to call: as CheckAddress (listen_options.h), and port 0 is none.
+// Checks the address of a service to call: as CheckAddress (listen_options.h), but rejects port 0.
 absl::Status CheckPeerAddress(absl::string_view address);
 
-// An error about the value of a flag, or of a variable, that names it: "--listen: ...".
+// Puts the name of the flag or variable in front of an error about its value: "--listen: ...".
 absl::Status AboutFlag(absl::string_view flag, const absl::Status& error);
 
 }  // namespace fpo

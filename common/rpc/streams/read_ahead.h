@@ -11,15 +11,15 @@
 
 namespace fpo {
 
-// A value that a pool makes before it is needed. Who asks before the pool came to it makes it
-// himself: threads of the pool may wait for one another's values without a deadlock. `make` owns
-// what it uses, as it may outlive the ReadAhead. Not thread-safe.
+// A value that a pool computes before it is needed. A caller that arrives before the pool computes
+// it inline, so that threads of the pool can wait for one another's values without a deadlock.
+// `make` owns what it uses, as it may outlive the ReadAhead. Not thread-safe.
 template <typename T>
 class ReadAhead {
  public:
   ReadAhead(WorkPool* pool, std::function<T()> make)
       : work_(std::make_shared<Work>(std::move(make))) {
-    // A pool that is full makes nothing ahead.
+    // A full pool computes nothing ahead.
     (void)pool->TryRun([work = work_] { work->Run(); });
   }
 

@@ -5,7 +5,7 @@
 
 namespace fpo {
 
-// A stream that ends before it begins. Deletes itself.
+// A stream that is rejected before it begins. Deletes itself.
 template <typename Reactor>
 class RefusedCall final : public Reactor {
  public:

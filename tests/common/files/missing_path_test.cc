@@ -58,12 +58,12 @@ TEST_F(MissingPathTest, RecognisesNamesOfTheHub) {
     EXPECT_THAT(Missing(given, kind), Not(HasSubstr("huggingface-cli"))) << given;
   }
   EXPECT_THAT(Missing("https://example.org/google/gemma-3-270m", PathWanted::kFolder),
-              HasSubstr("is an address"));
+              HasSubstr("is a URL"));
 }
 
 TEST_F(MissingPathTest, StandInsOfTheTemplatesAreNamedAsSuch) {
   EXPECT_THAT(MissingPathProblem({"/path/to/model", "/path/to/model"}, PathWanted::kFolder),
-              HasSubstr("the example's stand-in"));
+              HasSubstr("the example's placeholder"));
 }
 
 TEST_F(MissingPathTest, AModelFolderComesBeforeWhatIsInIt) {

@@ -304,7 +304,7 @@ TEST_F(CommandsTest, SchemaAndInit) {
   EXPECT_EQ(valid.code, 0) << "the template is a valid job";
   EXPECT_THAT(valid.out, HasSubstr("valid (train, fpo), but 3 paths are not on this machine"));
   EXPECT_THAT(valid.err, HasSubstr("model.path: there is no folder /path/to/model: that is the "
-                                   "example's stand-in; name your own"));
+                                   "example's placeholder; name your own"));
   const Result unknown = Run({"init", "ppo"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("dpo"));

@@ -113,7 +113,7 @@ TEST_F(TokenTest, ServicesAskForIt) {
   environment_.cache_server = server->address();
   const Result stranger = Run({"cache", "ls"});
   EXPECT_EQ(stranger.code, 6);
-  EXPECT_THAT(stranger.err, HasSubstr("the call has no token; hint: name a file with your token"));
+  EXPECT_THAT(stranger.err, HasSubstr("the call has none; hint: name a file with your token"));
   environment_.token_file = folder_ / "eve.token";
   EXPECT_EQ(Run({"cache", "ls"}).code, 0);
   EXPECT_EQ(Run({"cache", "recipes"}).code, 0);

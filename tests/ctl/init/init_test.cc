@@ -196,7 +196,7 @@ TEST_F(InitTest, WrongThingsAreNamed) {
   };
   fails({"--model", folder_ + "/Gemma-3-270"}, 4, "did you mean");
   fails({"--model", "google/gemma-3-270m"}, 4, "huggingface-cli download google/gemma-3-270m");
-  fails({"--model", Put("file", "")}, 3, "is a file; a folder is wanted");
+  fails({"--model", Put("file", "")}, 3, "is a file; expected a folder");
   fails({"--model", fs::path(Put("empty/x", "")).parent_path().string()}, 3, "no config.json");
   fails({"--model", PutModel("llama", {{"model_type", "llama"}})}, 3, "type \"llama\"");
   fails({"--model", PutModel("broken", json::array())}, 3, "not a JSON object");
