@@ -22,7 +22,7 @@ absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(AboutFlag("--cache", CheckPeerAddress(cache)));
   FPO_RETURN_IF_ERROR(Require(!work_dir.empty(),
                               "--work-dir is missing: a folder for jobs, "
-                              "records and logs on their way"));
+                              "records and unsent logs"));
   FPO_RETURN_IF_ERROR(
       Require(IsWorkerName(name),
               absl::StrCat("--name: \"", name,
@@ -38,10 +38,11 @@ absl::Status WorkerConfig::Validate() const {
               absl::StrCat("--cgroup: \"", cgroup, "\" is not auto, off or an absolute path")));
   FPO_RETURN_IF_ERROR(Require(memory_max_mib == 0 || cgroup != "off",
                               "--memory-max-mib needs a cgroup; leave out --cgroup off"));
-  return Require(access(trainer.c_str(), X_OK) == 0,
-                 absl::StrCat("--trainer: ", trainer,
-                              " is no program that this user may run; build fpo-train or give its "
-                              "path"));
+  return Require(
+      access(trainer.c_str(), X_OK) == 0,
+      absl::StrCat("--trainer: ", trainer,
+                   " is not a program that this user may run; build fpo-train or give its "
+                   "path"));
 }
 
 }  // namespace fpo::worker

@@ -11,28 +11,28 @@
 
 namespace fpo::worker {
 
-// Everything fpo-worker can be told. Filled by flags.cc alone.
+// The configuration of fpo-worker. Filled only by flags.cc.
 struct WorkerConfig {
   ListenOptions listen = {.listen = "", .http = "127.0.0.1:7091", .port_file = "", .tls = {}};
   std::string coordinator = "127.0.0.1:7070";
   std::string cache = "127.0.0.1:7080";
-  std::string token_file;                     // shown to both; empty: they want none
+  std::string token_file;                     // for both; empty: none
   std::string name;                           // stable name of this worker; default: the host's
-  std::string host;                           // how other workers reach this one
+  std::string host;                           // address at which other workers reach this one
   int32_t slots = 1;                          // ranks at once: GPUs, or shares of the CPUs
   std::string work_dir;                       // jobs, records, spool; one agent each
-  std::string trainer;                        // fpo-train; default: beside this program
+  std::string trainer;                        // fpo-train; default: next to this program
   std::string device = "auto";                // auto | cpu | cuda
   std::map<std::string, std::string> labels;  // what jobs may require of a worker
-  // A rank that says nothing for this long is stopped; 0: never.
+  // A rank that is silent for this long is stopped; 0: never.
   absl::Duration stall_timeout = absl::Minutes(10);
-  // Without the coordinator for this long, ranks write a checkpoint and stop; 0: never.
+  // After this long without the coordinator, ranks write a checkpoint and stop; 0: never.
   absl::Duration abandon_after = absl::Minutes(30);
   absl::Duration grace = absl::Seconds(30);  // between SIGTERM and SIGKILL at shutdown
   int64_t records_max_mib = 64 << 10;        // of pulled record files
   int64_t spool_max_mib = 256;               // of one attempt's unsent logs and events each
   int64_t disk_reserve_mib = 512;            // free space below which no attempt starts
-  // What an idle GPU may have in use for its slot to be used again; 0: not looked at.
+  // An idle GPU with more memory in use than this keeps its slot from being used; 0: not checked.
   int64_t device_idle_mib = 512;
   std::string cgroup = "auto";           // auto | off | a folder; see CgroupTree
   int64_t memory_max_mib = 0;            // of each rank; 0: no limit

@@ -29,9 +29,9 @@ void AddNetwork(CLI::App* app, WorkerConfig* config) {
   app->add_flag("--insecure", listen.insecure, "allow an address outside loopback without TLS");
   app->add_option("--tls-cert", listen.tls.cert, "PEM file, own certificate chain");
   app->add_option("--tls-key", listen.tls.key, "PEM file, own private key");
-  app->add_option("--tls-ca", listen.tls.ca, "PEM file, who coordinator and cache must be");
+  app->add_option("--tls-ca", listen.tls.ca, "PEM file, CA of coordinator and cache");
   app->add_option("--token-file", config->token_file,
-                  "what coordinator and cache want to see: a worker's token");
+                  "file with a worker's token, for coordinator and cache");
 }
 
 void AddWork(CLI::App* app, WorkerConfig* config) {
@@ -42,11 +42,11 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
   app->add_option("--work-dir", config->work_dir,
                   "folder for jobs, records and logs; one agent each")
       ->type_name("DIR");
-  app->add_option("--trainer", config->trainer, "fpo-train; default: beside this program")
+  app->add_option("--trainer", config->trainer, "fpo-train; default: next to this program")
       ->type_name("FILE");
   app->add_option("--device", config->device, "auto, cpu or cuda")->capture_default_str();
   AddDuration(app, "--stall-timeout", &config->stall_timeout,
-              "stop a rank that says nothing for this long; 0: never");
+              "stop a rank that is silent for this long; 0: never");
   AddDuration(app, "--abandon-after", &config->abandon_after,
               "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
   AddDuration(app, "--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
@@ -62,7 +62,7 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
 
 void AddIsolation(CLI::App* app, WorkerConfig* config) {
   app->add_option("--device-idle-mib", config->device_idle_mib,
-                  "a slot is used again when its GPU has less memory in use; 0: do not look")
+                  "a slot is used again when its GPU has less memory in use; 0: do not check")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
       ->capture_default_str();
   app->add_option("--cgroup", config->cgroup,
@@ -101,7 +101,7 @@ void FillDefaults(WorkerConfig* config) {
     const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
     config->trainer = (self.parent_path() / "fpo-train").string();
   }
-  // Ranks run in folders of their own.
+  // Ranks run in their own folders.
   config->trainer = std::filesystem::absolute(config->trainer, error).string();
   if (!config->work_dir.empty()) {
     config->work_dir = std::filesystem::absolute(config->work_dir, error).string();

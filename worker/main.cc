@@ -12,8 +12,8 @@
 namespace fpo::worker {
 namespace {
 
-// 2: a flag, or a device that is asked for and not there; 6: the token; 7: the name or the work dir
-// is another agent's; 1: anything else.
+// 2: a flag, or a requested device that is missing; 6: the token; 7: another agent has the name or
+// the work dir; 1: anything else.
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
@@ -22,9 +22,8 @@ int ExitCodeOf(const absl::Status& status) {
       return 2;
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:
-      return ReasonOf(status) == ErrorReason::kUnspecified
-                 ? 1
-                 : 6;  // a file that may not be read has no reason
+      return ReasonOf(status) == ErrorReason::kUnspecified ? 1
+                                                           : 6;  // an unreadable file has no reason
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
       return 7;

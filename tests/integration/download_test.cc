@@ -58,7 +58,7 @@ TEST_F(DownloadIntegrationTest, ResultAndCheckpointsComeWhole) {
   const Outcome gone =
       service_.Ctl({"download", "done", "--step", "4", "--to", service_.Path("five")});
   EXPECT_EQ(gone.code, 4);
-  EXPECT_THAT(gone.err, HasSubstr("is not there (any more)"));
+  EXPECT_THAT(gone.err, HasSubstr("does not exist (any more)"));
 }
 
 TEST_F(DownloadIntegrationTest, ABrokenDownloadGoesOnAndAGoneWorkerIsNamed) {

@@ -161,7 +161,7 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   const Outcome none = RunWorker(service);
   EXPECT_EQ(none.code, 6);
   EXPECT_THAT(none.err, HasSubstr("does not take this worker"));
-  EXPECT_THAT(none.err, HasSubstr("hint: --token-file"));
+  EXPECT_THAT(none.err, HasSubstr("hint: pass --token-file"));
   const Outcome wrong = RunWorker(service, {"--token-file", service.Path("user.token")});
   EXPECT_EQ(wrong.code, 6);
   EXPECT_THAT(wrong.err, HasSubstr("user has the role user"));
@@ -176,7 +176,7 @@ TEST_F(WorkersTest, WhatIsNoCoordinatorIsSaidToBeNone) {
   service.Start("coordinator");
   const Outcome outcome = RunWorker(service, {"--coordinator", service.GrpcAddress("cache")});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("is no fpo-coordinator"));
+  EXPECT_THAT(outcome.err, HasSubstr("is not an fpo-coordinator"));
 }
 
 TEST_F(WorkersTest, AJobWaitsForALostWorkerForALimitedTimeAndAllSayTheSame) {

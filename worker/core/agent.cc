@@ -10,7 +10,7 @@
 namespace fpo::worker {
 namespace {
 
-// `leaving`: the agent itself wanted the end.
+// `leaving`: the agent itself ended it.
 Report EndReport(const AttemptRef& attempt, const AttemptEnd& end, bool leaving) {
   Report report;
   report.attempt = attempt;
@@ -26,7 +26,7 @@ Report EndReport(const AttemptRef& attempt, const AttemptEnd& end, bool leaving)
     report.status = ReportStatus::kFailed;
     report.end_class = end.end.end_class;
   } else if (leaving) {
-    // Nobody asked for the end of the job: it goes on elsewhere.
+    // The job itself was not asked to end, so it continues elsewhere.
     report.status = ReportStatus::kFailed;
     report.end_class = EndClass::kAsked;
   } else {
@@ -71,7 +71,8 @@ void Agent::Drain(absl::Duration grace, absl::Time deadline) {
     absl::MutexLock lock(&mutex_);
     connected = connected_;
   }
-  // Without a session nobody listens; the coordinator will see that the attempts are gone.
+  // Without a session reports cannot be sent; the coordinator will notice that the attempts are
+  // gone.
   if (connected) services_.outbox->WaitUntilEmpty(deadline);
 }
 
@@ -95,7 +96,7 @@ void Agent::OnConnected(const std::vector<AttemptRef>& kill, absl::Duration leas
   absl::MutexLock lock(&mutex_);
   connected_ = true;
   tell_closed_ = !closed_.empty();
-  held_.reset();  // the new session sends again what was not confirmed
+  held_.reset();  // the new session resends what was not confirmed
   abandoned_ = abandoned_ && !attempts_.empty();
   lease_ = lease;
   last_answered_ = clock_->Now();
@@ -125,7 +126,7 @@ void Agent::OnStillAway() {
   if (attempts_.empty() || std::exchange(abandoned_, true)) return;
   const std::string why = absl::StrCat("no contact with the coordinator for ",
                                        absl::FormatDuration(options_.abandon_after));
-  Log(LogLevel::kError, absl::StrCat(why, "; stopping what runs"));
+  Log(LogLevel::kError, absl::StrCat(why, "; stopping all attempts"));
   for (auto& [id, attempt] : attempts_) attempt->Stop(options_.grace, why);
 }
 
@@ -187,7 +188,7 @@ void Agent::Refuse(const AttemptRef& attempt, const std::string& why) {
 void Agent::OnAssign(const AssignCommand& assignment) {
   const AttemptRef& id = assignment.attempt;
   absl::MutexLock lock(&mutex_);
-  if (attempts_.count(id) > 0) return;  // said again after a lost connection
+  if (attempts_.count(id) > 0) return;  // repeated after a lost connection
   if (draining_) return Refuse(id, "the worker is shutting down");
   if (!closed_.empty()) return Refuse(id, closed_);
   const int32_t count = std::max(assignment.slots, 1);
@@ -225,7 +226,8 @@ void Agent::OnStop(const AttemptRef& attempt, absl::Duration grace, const std::s
     return found->second->Stop(grace, why);
   }
   const std::vector<AttemptRef> known = services_.outbox->Attempts();
-  if (std::find(known.begin(), known.end(), attempt) != known.end()) return;  // its end is told
+  // its end is already reported
+  if (std::find(known.begin(), known.end(), attempt) != known.end()) return;
   Report report;
   report.attempt = attempt;
   report.status = ReportStatus::kStopped;
@@ -234,7 +236,7 @@ void Agent::OnStop(const AttemptRef& attempt, absl::Duration grace, const std::s
   services_.outbox->Close(attempt);
 }
 
-// On the attempt's thread, its last call.
+// Called on the attempt's thread, last.
 void Agent::OnEnd(const AttemptRef& attempt, const AttemptEnd& end) {
   Log(LogLevel::kInfo, "attempt ended",
       {{"attempt", AttemptName(attempt)},
@@ -243,7 +245,7 @@ void Agent::OnEnd(const AttemptRef& attempt, const AttemptEnd& end) {
   if (!end.broken_host.empty()) CloseBecause(end.broken_host);
   if (services_.gate != nullptr) AwaitDevices(attempt);
   absl::MutexLock lock(&mutex_);
-  // The coordinator may answer the report with new work at once: the slots come first.
+  // The coordinator may answer the report with new work at once, so the slots are freed first.
   if (!end.survived_kill) FreeSlots(attempt);
   services_.outbox->AddReport(EndReport(attempt, end, draining_ || abandoned_), /*is_final=*/true);
   services_.outbox->Close(attempt);
@@ -252,7 +254,7 @@ void Agent::OnEnd(const AttemptRef& attempt, const AttemptEnd& end) {
   attempts_.erase(found);
 }
 
-// The next attempt on these slots needs their memory.
+// The next attempt on these slots needs their GPUs' memory.
 void Agent::AwaitDevices(const AttemptRef& attempt) {
   std::vector<int32_t> slots;
   {
@@ -307,8 +309,8 @@ std::optional<Outgoing> Agent::Next(absl::Time deadline) {
   std::optional<Outgoing> next = services_.outbox->Next(deadline);
   absl::MutexLock lock(&mutex_);
   if (!next || !std::exchange(tell_closed_, false)) return next;
-  // The worker closed while this waited. The report that says why a job failed here comes behind
-  // it, or the coordinator would send the job back at once.
+  // The worker closed while this waited. The report of why a job failed here must follow the
+  // Closing, or the coordinator would send the job back at once.
   held_ = std::move(next);
   return Closing{closed_};
 }

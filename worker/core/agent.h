@@ -16,29 +16,29 @@
 
 namespace fpo::worker {
 
-// The worker's slots and the attempts on them. It obeys the coordinator, and goes on without it:
-// losing contact is not losing work. Thread-safe.
+// The worker's slots and the attempts on them. It obeys the coordinator but continues without it:
+// losing contact must not lose work. Thread-safe.
 class Agent final : public CoordinatorListener {
  public:
   struct Options {
     int32_t slots = 1;
     bool pin_devices = false;  // slot n sees GPU n only
-    // Without an answer of the coordinator for this long every attempt is stopped: a lost agent
-    // must not hold its devices for ever. Zero: never.
+    // After this long without an answer from the coordinator every attempt is stopped: a lost agent
+    // must not hold its devices forever. Zero: never.
     absl::Duration abandon_after = absl::Minutes(30);
-    absl::Duration grace = absl::Seconds(30);  // for the checkpoint then
+    absl::Duration grace = absl::Seconds(30);  // for the checkpoint in that case
     AttemptOptions attempt;
   };
 
   Agent(Options options, AttemptServices services, const Clock* clock);
-  ~Agent() override;  // kills what runs
+  ~Agent() override;  // kills running attempts
 
-  // Accepts nothing more, stops every attempt with `grace` and waits for their ends and, until
-  // `deadline`, for the coordinator to know. Blocks.
+  // Accepts no more work, stops every attempt with `grace` and waits for their ends and, until
+  // `deadline`, for the coordinator to acknowledge them. Blocks.
   void Drain(absl::Duration grace, absl::Time deadline);
-  // Why no work is taken: draining, or no session.
+  // Why no work is accepted: draining, or no session.
   absl::Status Ready() const;
-  // False when the coordinator was silent for a whole lease.
+  // False when the coordinator has been silent for a whole lease.
   bool HasLease() const;
 
   std::vector<AttemptRef> RunningAttempts() override;
@@ -75,10 +75,10 @@ class Agent final : public CoordinatorListener {
   std::vector<std::unique_ptr<RunningAttempt>> ended_ ABSL_GUARDED_BY(mutex_);  // to be joined
   std::vector<std::optional<AttemptRef>> slots_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped for want of contact
-  std::string closed_ ABSL_GUARDED_BY(mutex_);        // why nothing more is taken; empty: it is
-  bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator does not know yet
-  std::optional<Outgoing> held_ ABSL_GUARDED_BY(mutex_);  // goes behind a Closing
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;    // attempts were stopped after losing contact
+  std::string closed_ ABSL_GUARDED_BY(mutex_);        // why no more work is accepted; empty: it is
+  bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator has not been told yet
+  std::optional<Outgoing> held_ ABSL_GUARDED_BY(mutex_);  // sent after a Closing
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

@@ -24,8 +24,7 @@ AgentMetrics::AgentMetrics(MetricsRegistry* registry)
                                          "Bytes of events and logs dropped over the spool limit.")),
       log_spool_bytes(registry->AddGauge(
           "fpo_log_spool_bytes", "Events and logs that the coordinator has not acknowledged.")),
-      connected(registry->AddGauge("fpo_agent_connected",
-                                   "1 while the session with the coordinator stands.")),
+      connected(registry->AddGauge("fpo_agent_connected", "1 while connected to the coordinator.")),
       registry_(registry),
       step_seconds_(registry->AddHistogram("fpo_train_step_seconds",
                                            "Wall time of one optimiser step of a rank.")),

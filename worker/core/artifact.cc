@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kFilesMax = 4096;
 constexpr int64_t kManifestBytesMax = 1 << 20;
 constexpr char kModelFolder[] = "model";
-// What fpo-train leaves in an output folder, beside model/ and checkpoints/.
+// Files that fpo-train leaves in an output folder, besides model/ and checkpoints/.
 constexpr absl::string_view kResultFiles[] = {"admission.json", "config.json",   "evaluation.json",
                                               "job.yaml",       "metrics.jsonl", "params.npz",
                                               "report.html",    "run.json"};
@@ -34,7 +34,7 @@ bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
          std::end(kResultFiles);
 }
 
-// By file name, as fpo-train wrote them when the checkpoint was complete.
+// Digests by file name, as fpo-train recorded them when the checkpoint was complete.
 std::map<std::string, std::string> DigestsOf(const std::string& folder) {
   std::map<std::string, std::string> digests;
   const absl::StatusOr<std::string> text = ReadFile(folder + "/manifest.json", kManifestBytesMax);
@@ -77,12 +77,12 @@ absl::Status Gone(const ServeArtifactCommand& order, const absl::Status& why) {
   if (!absl::IsNotFound(why)) return why;
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat(order.folder, order.file.empty() ? "" : "/", order.file,
-                                       " is not there (any more): ", why.message())),
+                                       " does not exist (any more): ", why.message())),
       {.reason = ErrorReason::kArtifactGone,
-       .hint = "retention removed it, or somebody did; a checkpoint that is pinned stays"});
+       .hint = "retention or a user removed it; pin a checkpoint to keep it"});
 }
 
-// Reads on from where the descriptor stands; every byte goes into the digest.
+// Continues at the descriptor's position; every byte goes into the digest.
 absl::Status SendFile(const FileDescriptor& file, const ServeArtifactCommand& order,
                       const std::function<bool(ArtifactFrame)>& sink) {
   Sha256 digest;
@@ -100,7 +100,7 @@ absl::Status SendFile(const FileDescriptor& file, const ServeArtifactCommand& or
     if (fresh <= 0) continue;
     ArtifactFrame frame;
     frame.data = std::string(bytes.substr(bytes.size() - static_cast<size_t>(fresh)));
-    if (!sink(std::move(frame))) return absl::CancelledError("nobody reads any more");
+    if (!sink(std::move(frame))) return absl::CancelledError("the reader is gone");
   }
   if (at < order.offset) {
     return absl::OutOfRangeError(absl::StrCat(order.folder, "/", order.file, " has ", at,
@@ -108,7 +108,7 @@ absl::Status SendFile(const FileDescriptor& file, const ServeArtifactCommand& or
   }
   ArtifactFrame end;
   end.sha256 = digest.Finish();
-  return sink(std::move(end)) ? absl::OkStatus() : absl::CancelledError("nobody reads any more");
+  return sink(std::move(end)) ? absl::OkStatus() : absl::CancelledError("the reader is gone");
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ absl::Status ServeArtifact(const ServeArtifactCommand& order,
     FPO_ASSIGN_OR_RETURN(std::vector<ArtifactFile> files, List(*folder, order));
     ArtifactFrame frame;
     frame.files = std::move(files);
-    return sink(std::move(frame)) ? absl::OkStatus() : absl::CancelledError("nobody reads");
+    return sink(std::move(frame)) ? absl::OkStatus() : absl::CancelledError("the reader is gone");
   }
   FPO_RETURN_IF_ERROR(CheckRelativeName(order.file));
   if (!IsGiven(order, order.file)) {

@@ -13,18 +13,18 @@
 
 namespace fpo::worker {
 
-// One message of the answer: the list, a piece of the file, or its end.
+// One message of the response: the list, a piece of the file, or its end.
 struct ArtifactFrame {
   std::vector<ArtifactFile> files;
   std::string data;
-  std::optional<Digest> sha256;  // of the whole file, also of what was skipped
+  std::optional<Digest> sha256;  // of the whole file, skipped bytes included
 };
 
 inline constexpr size_t kArtifactFrameBytes = 256 << 10;
 
-// Answers the order frame by frame until `sink` returns false. Of an output folder only what a run
-// leaves there is given: model/ and the files of its report. Links are not followed. NotFound: no
-// such file, or the folder is gone; OutOfRange: the file is shorter than the offset.
+// Answers the order frame by frame until `sink` returns false. From an output folder it serves only
+// a run's results: model/ and the files of its report. Links are not followed. NotFound: no such
+// file, or the folder is gone; OutOfRange: the file is shorter than the offset.
 absl::Status ServeArtifact(const ServeArtifactCommand& order,
                            const std::function<bool(ArtifactFrame)>& sink);
 

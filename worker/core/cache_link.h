@@ -44,7 +44,7 @@ class CacheLink {
   virtual absl::Status WaitManifest(const Digest& manifest_id, absl::Duration timeout,
                                     const std::function<bool(const ManifestProgress&)>& on_change,
                                     std::stop_token stop) = 0;
-  // Calls `on_frame` until the end of what is asked for or its first error, which is returned.
+  // Calls `on_frame` until the end of the request or its first error, which is returned.
   virtual absl::Status PullManifest(const PullRequest& request,
                                     const std::function<absl::Status(const RecordFrame&)>& on_frame,
                                     std::stop_token stop) = 0;

@@ -16,21 +16,20 @@ namespace fpo::worker {
 
 using Outgoing = std::variant<Report, EventBatch, LogBatch, Closing>;
 
-// The agent as its link sees it; implemented by Agent. Thread-safe; no call blocks for long except
-// Next.
+// The agent as its link sees it; implemented by Agent. Thread-safe; only Next blocks for long.
 class CoordinatorListener {
  public:
   virtual ~CoordinatorListener() = default;
 
-  // Attempts that run, or whose end the coordinator may not know: for Hello.
+  // Attempts that are running, or whose end the coordinator may not know: for Hello.
   virtual std::vector<AttemptRef> RunningAttempts() = 0;
   virtual void OnConnected(const std::vector<AttemptRef>& kill, absl::Duration lease) = 0;
   virtual void OnDisconnected() = 0;
-  // Said about once a second while there is no session.
+  // Called about once a second while there is no session.
   virtual void OnStillAway() = 0;
-  // Whether nothing runs here.
+  // Whether no attempt is running.
   virtual bool IsIdle() = 0;
-  // The coordinator will never take this agent again: what runs counts for nothing and is killed.
+  // The coordinator will never accept this agent again: its attempts are void and are killed.
   virtual void OnRefused(const std::string& why) = 0;
   virtual void OnAssign(const AssignCommand& assignment) = 0;
   virtual void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) = 0;
@@ -39,7 +38,7 @@ class CoordinatorListener {
   virtual void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) = 0;
   virtual void OnBeatSent(uint64_t seq) = 0;
   virtual void OnBeatAnswered(uint64_t seq, absl::Time sent) = 0;
-  // The next thing to send in this session; nothing when there was none until `deadline`.
+  // The next message to send in this session; nullopt when there was none until `deadline`.
   virtual std::optional<Outgoing> Next(absl::Time deadline) = 0;
 };
 

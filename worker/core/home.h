@@ -6,13 +6,13 @@
 
 namespace fpo::worker {
 
-// Where an agent lives. It tells an agent that was restarted from another one of the same name.
+// Identifies where an agent lives, to tell a restarted agent from another one of the same name.
 struct Home {
-  std::string id;       // of the work dir: made once, kept in it; a copy of the folder has another
-  std::string boot_id;  // of the host since it started: copies of a machine differ in it
+  std::string id;  // of the work dir: created once, kept in it; a copy of the folder gets another
+  std::string boot_id;  // of the host's current boot: copies of a machine differ in it
 };
 
-// The error of a work dir that cannot be written.
+// Fails when the work dir cannot be written.
 absl::StatusOr<Home> OpenHome(const std::string& work_dir);
 
 }  // namespace fpo::worker

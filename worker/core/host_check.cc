@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kWordsBytesMax = 2000;
 
-// Questions to the trainer are not part of a job's log.
+// Answers of the trainer are not part of a job's log.
 class AnswerSink final : public RankSink {
  public:
   void OnLine(int32_t, LineStream, const std::string& text) override {

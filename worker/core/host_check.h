@@ -12,23 +12,25 @@
 
 namespace fpo::worker {
 
-// What a host needs for any job at all.
+// What a host needs to run any job at all.
 struct HostNeeds {
   std::string work_dir;
   int64_t disk_reserve_bytes = 0;  // free space there
   std::string device = "cpu";      // cpu | cuda
   std::vector<int32_t> slots = {};
-  DeviceGate* gate = nullptr;  // null: no GPUs are watched
+  DeviceGate* gate = nullptr;  // null: GPUs are not checked
   absl::Duration answer_time = absl::Minutes(1);
 };
 
-// What `trainer` (argv[0] is fpo-train, the rest of argv is replaced by `words`) prints.
-// FailedPrecondition: it cannot be run, fails, or does not answer in time; Cancelled: stopped.
+// Runs `trainer` (argv[0] is fpo-train, the rest of argv is replaced by `words`) and returns its
+// output. FailedPrecondition: it cannot be run, fails, or does not answer in time; Cancelled:
+// stopped.
 absl::StatusOr<std::string> AskTrainer(RankCommand trainer, const std::vector<std::string>& words,
                                        absl::Duration answer_time, ProcessSet* processes);
 
-// The version of its trainer, if the host can run jobs. FailedPrecondition says what is wrong with
-// it, whatever the job: folder, disk, trainer, device. Unavailable: a device is in use now.
+// The version of the host's trainer, if the host can run jobs. FailedPrecondition says what is
+// wrong with the host, whatever the job: folder, disk, trainer, device. Unavailable: a device is in
+// use now.
 absl::StatusOr<std::string> CheckHost(const HostNeeds& needs, const RankCommand& trainer,
                                       ProcessSet* processes);
 

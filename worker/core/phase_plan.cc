@@ -21,7 +21,7 @@ std::vector<JobPath> Inputs(const JobConfig& config) {
   if (!config.reference.path.empty() && config.reference.source != "none") {
     inputs.push_back({"reference.path", config.reference.path});
   }
-  if (config.kind != "sae") {  // which makes that file
+  if (config.kind != "sae") {  // which creates that file
     for (const SaeSection& sae : config.sae) {
       if (config.method.features == "sae") inputs.push_back({"sae.path", sae.path});
     }

@@ -17,13 +17,13 @@ struct TrainerProgram {
   int threads = 1;              // CPU threads a slot may use
 };
 
-// Where an attempt keeps its things. Absolute paths.
+// The folders of an attempt. Absolute paths.
 struct AttemptFolders {
   std::string job;       // WORK/jobs/<job>
   std::string attempt;   // WORK/jobs/<job>/a1-e1: working directory of its processes
   std::string job_json;  // the effective job
   std::string prepared;  // shared by the attempts of a job
-  std::string scratch;   // records on their way to the cache
+  std::string scratch;   // records not yet in the cache
 };
 
 AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt);
@@ -31,7 +31,7 @@ AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt)
 // Whether the job needs records from the reference cache.
 bool UsesReferenceCache(const JobConfig& config);
 
-// Relative paths cannot be trusted: agent, trainer and user have different working directories.
+// Relative paths are ambiguous: agent, trainer and user have different working directories.
 // InvalidArgument names each.
 absl::Status CheckPathsAreAbsolute(const JobConfig& config);
 // Files and folders that the job reads. InvalidArgument names the first that does not exist or may
@@ -42,7 +42,7 @@ std::vector<std::string> PrepareCommand(const TrainerProgram& trainer,
                                         const AttemptFolders& folders);
 std::vector<std::string> ScoreCommand(const TrainerProgram& trainer, const AttemptFolders& folders);
 
-// What one rank of the job's main phase works on.
+// The inputs of one rank of the job's main phase.
 struct RankWork {
   std::string record_file;  // empty without cached records
   int32_t rank = 0;
@@ -50,8 +50,8 @@ struct RankWork {
   std::string rendezvous;  // rank 0's address, when there are several ranks
 };
 
-// The job's main process: `run`, `sae` or `evaluate`. Empty for kind reference, whose work ends
-// with its records.
+// The command of the job's main process: `run`, `sae` or `evaluate`. Empty for kind reference,
+// whose work ends with its records.
 std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
                                      const JobConfig& config, const RankWork& work);
 

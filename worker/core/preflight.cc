@@ -79,7 +79,7 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
   if (!run.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "output: ", config.output, " holds a run whose job.yaml cannot be read: ",
-        run.status().message(), "; send the job with another folder: --set output=..."));
+        run.status().message(), "; submit the job with another folder: --set output=..."));
   }
   if (!run->has_value()) return use;
   const FolderRun& there = **run;
@@ -89,8 +89,8 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
     use.replaced = there.Words();
     return use;
   }
-  const absl::Status same =
-      CheckSameRun(there, config, "send it with another folder (--set output=...), or remove that");
+  const absl::Status same = CheckSameRun(
+      there, config, "submit it with another folder (--set output=...), or remove that");
   if (!same.ok()) return absl::InvalidArgumentError(same.message());
   if (HasAllSteps(there, config) && !own) use.finished = there.Words();
   return use;

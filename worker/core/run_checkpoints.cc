@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr size_t kCheckpointManifestBytesMax = 1 << 20;
 constexpr char kPinName[] = "pinned";
 
-// Of "step-40"; nothing for leftovers such as step-40.tmp.
+// The step of "step-40"; nullopt for leftovers such as step-40.tmp.
 std::optional<int64_t> StepOf(const fs::path& folder) {
   const std::string name = folder.filename().string();
   absl::string_view number = name;
@@ -34,7 +34,7 @@ std::optional<int64_t> StepOf(const fs::path& folder) {
   return step;
 }
 
-// Renamed first, so that a half removed folder is never taken for a checkpoint; fpo-train sweeps
+// Renamed first, so that a half-removed folder is never taken for a checkpoint; fpo-train removes
 // such leftovers.
 absl::Status Remove(const fs::path& folder) {
   const std::string doomed = folder.string() + ".old";
@@ -100,7 +100,7 @@ absl::Status DiscardCheckpointsAfter(const std::string& out, int64_t step) {
 
 absl::Status PinCheckpoint(const std::string& folder, bool pinned) {
   const std::string marker = absl::StrCat(folder, "/", kPinName);
-  if (!StepOf(folder)) return absl::InvalidArgumentError(folder + " is no checkpoint folder");
+  if (!StepOf(folder)) return absl::InvalidArgumentError(folder + " is not a checkpoint folder");
   std::error_code error;
   if (!pinned) {
     fs::remove(marker, error);
@@ -113,7 +113,7 @@ absl::Status RemoveCheckpoint(const std::string& folder) {
   const fs::path path(folder);
   if (!StepOf(path) || path.parent_path().filename() != "checkpoints" || !path.is_absolute()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("asked to remove ", folder, ", which is no checkpoint folder"));
+        absl::StrCat("asked to remove ", folder, ", which is not a checkpoint folder"));
   }
   return Remove(path);
 }

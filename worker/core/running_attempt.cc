@@ -25,7 +25,7 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 constexpr absl::Duration kPullInterval = absl::Seconds(2);
 constexpr absl::Duration kRecordsNoteInterval = absl::Seconds(10);
 
-// Bad input ends the job; anything else may be better on another host or later.
+// Bad input ends the job; anything else may succeed on another host or later.
 PhaseEnd EndOf(const std::string& phase, const absl::Status& status) {
   if (status.ok()) return {};
   const std::string message = absl::StrCat(phase, ": ", status.message());
@@ -66,7 +66,7 @@ RunningAttempt::RunningAttempt(AttemptOptions options, AttemptServices services,
       devices_(std::move(devices)),
       folders_(FoldersOf(options_.work_dir, assignment_.attempt)),
       processes_(services.spawner, services.journal, services.metrics),
-      // The coordinator lets rank 0 and -1 speak for the whole job.
+      // The coordinator takes ranks 0 and -1 as speaking for the whole job.
       output_(assignment_.attempt, assignment_.first_rank == 0 ? -1 : assignment_.first_rank,
               services.outbox, services.metrics) {}
 
@@ -126,8 +126,8 @@ HostNeeds RunningAttempt::Needs() const {
           services_.gate};
 }
 
-// Asked again, of processes that no stop of this attempt reaches: what made one attempt fail need
-// not be there any more.
+// Checks again, with processes that no stop of this attempt reaches: what made one attempt fail may
+// be gone by now.
 std::string RunningAttempt::WhatIsBroken() const {
   ProcessSet questions(services_.spawner, services_.journal, services_.metrics);
   for (int32_t slot = 0; slot < std::max(assignment_.slots, 1); ++slot) {  // each has its GPU
@@ -139,7 +139,7 @@ std::string RunningAttempt::WhatIsBroken() const {
 }
 
 PhaseEnd RunningAttempt::Preflight() {
-  std::error_code ignored;  // CheckHost says what is wrong
+  std::error_code ignored;  // CheckHost reports what is wrong
   fs::create_directories(folders_.attempt, ignored);
   const absl::StatusOr<std::string> version =
       CheckHost(Needs(), CommandOf({options_.trainer.path}, 0), &processes_);
@@ -174,7 +174,7 @@ PhaseEnd RunningAttempt::CheckJob() {
     if (!check.ok()) return EndOf("preflight", check);
   }
   if (assignment_.world_size > 1 && assignment_.store_address.empty()) {
-    return {EndClass::kInfrastructure, "preflight: several ranks, but no address for them to meet"};
+    return {EndClass::kInfrastructure, "preflight: several ranks, but no rendezvous address"};
   }
   return CheckOutput();
 }
@@ -187,7 +187,7 @@ PhaseEnd RunningAttempt::CheckOutput() {
   if (leads && !use->replaced.empty()) {
     output_.Note(absl::StrCat("replacing ", use->replaced, " in ", config_.output));
   }
-  // The hosts of a job go through the same phases, whatever one of them sees first.
+  // The hosts of a job must go through the same phases, whatever one of them sees first.
   if (assignment_.slots == assignment_.world_size) finished_run_ = use->finished;
   return {};
 }
@@ -216,7 +216,7 @@ PhaseEnd RunningAttempt::Prepare() {
     end = RunOne("prepare", PrepareCommand(options_.trainer, folders_), &sink);
   }
   if (!end.ok()) return end;
-  // The coordinator compares it with what the job's other hosts say.
+  // The coordinator compares it with those of the job's other hosts.
   prepared_digest_ = PreparedDigest(folders_.prepared);
   ReportRunning();
   return end;
@@ -286,13 +286,12 @@ PhaseEnd RunningAttempt::Main() {
   if (finished_run_.empty()) return {};
   return {EndClass::kDone,
           absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
-                       ", whose result this is; to train again send the job with another ",
+                       ", whose result this is; to train again, submit the job with another ",
                        "folder (--set output=...), or remove that")};
 }
 
 // Checkpoints in the output folder count once they are announced under this attempt's epoch: one
-// that was written just before its attempt was fenced is not lost, and nothing that was not
-// announced is resumed from.
+// written just before its attempt was fenced is not lost, and no unannounced one is resumed from.
 PhaseEnd RunningAttempt::TakeUpCheckpoints() {
   if (assignment_.first_rank != 0) return {};
   if (assignment_.discard_after_step > 0) {
@@ -321,7 +320,7 @@ void RunningAttempt::OnRecords(int64_t present, int64_t total) {
   last_progress_ = now;
   if (present < total && now - last_records_note_ >= kRecordsNoteInterval) {
     last_records_note_ = now;
-    output_.Note(absl::StrFormat("reference: %d of %d records are there", present, total));
+    output_.Note(absl::StrFormat("reference: %d of %d records are in the cache", present, total));
   }
   output_.Emit(ProgressEvent("reference", {present, total, "responses"}));
 }

@@ -24,7 +24,7 @@
 
 namespace fpo::worker {
 
-// What attempts of one agent share. All outlive the attempts.
+// Services shared by the attempts of one agent. All outlive the attempts.
 struct AttemptServices {
   Spawner* spawner = nullptr;
   ProcessJournal* journal = nullptr;
@@ -32,8 +32,8 @@ struct AttemptServices {
   RecordStore* records = nullptr;
   Outbox* outbox = nullptr;
   AgentMetrics* metrics = nullptr;
-  DeviceGate* gate = nullptr;     // null: no GPUs are watched
-  CgroupTree* cgroups = nullptr;  // null: ranks have no cgroups of their own
+  DeviceGate* gate = nullptr;     // null: GPUs are not checked
+  CgroupTree* cgroups = nullptr;  // null: ranks have no cgroups
 };
 
 struct AttemptOptions {
@@ -41,7 +41,7 @@ struct AttemptOptions {
   std::string worker_id;
   TrainerProgram trainer;
   std::vector<std::string> environment;  // of the agent, "NAME=value"
-  std::vector<int32_t> slots;            // of the agent, that this attempt has
+  std::vector<int32_t> slots;            // the agent's slots that this attempt uses
   std::string shared_memory = "/dev/shm";
   int64_t disk_reserve_bytes = int64_t{512} << 20;
   absl::Duration stall_timeout = absl::Minutes(10);  // of silent ranks; zero: never
@@ -51,22 +51,22 @@ struct AttemptOptions {
 struct AttemptEnd {
   PhaseEnd end;
   std::optional<CacheUse> cache;
-  bool survived_kill = false;  // a process is still there: the slots must not be used
-  std::string broken_host;     // why this host can run no job at all; empty: it can
+  bool survived_kill = false;  // a process is still alive: the slots must not be reused
+  std::string broken_host;     // why this host can run no job; empty: it can
 };
 
-// One attempt on this host: preflight, prepare, reference, main process(es), finish; on a thread of
-// its own. Thread-safe.
+// One attempt on this host, on its own thread: preflight, prepare, reference, main process(es),
+// finish. Thread-safe.
 class RunningAttempt final : public ReferenceObserver {
  public:
-  // `devices`: one entry per slot, for CUDA_VISIBLE_DEVICES; empty strings leave the choice alone.
+  // `devices`: one entry per slot, for CUDA_VISIBLE_DEVICES; empty strings: no restriction.
   RunningAttempt(AttemptOptions options, AttemptServices services, AssignCommand assignment,
                  std::vector<std::string> devices);
   ~RunningAttempt() override;  // kills and joins
 
-  // `on_end` is called once, on the attempt's thread, when no process of it is left.
+  // `on_end` is called once, on the attempt's thread, when none of its processes is left.
   void Start(std::function<void(const AttemptEnd&)> on_end);
-  // Asks everything to end, and kills it after `grace`. Returns at once.
+  // Asks everything to end, and kills it after `grace`. Does not block.
   void Stop(absl::Duration grace, const std::string& why);
 
   const AttemptRef& id() const { return assignment_.attempt; }
@@ -102,10 +102,11 @@ class RunningAttempt final : public ReferenceObserver {
   ProcessSet processes_;
   RankOutput output_;
 
-  // Of the attempt's thread.
+  // Used only by the attempt's thread.
   JobConfig config_;
   std::string record_file_;
-  std::string finished_run_;  // lies in the output folder: nothing is left to train; empty: none
+  // the finished run in the output folder: nothing is left to train; empty: none
+  std::string finished_run_;
   std::optional<CacheUse> cache_use_;
   std::string prepared_digest_;
   bool survived_kill_ = false;

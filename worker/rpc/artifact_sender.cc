@@ -30,7 +30,8 @@ ArtifactSender::~ArtifactSender() {
 
 void ArtifactSender::Serve(const ServeArtifactCommand& order) {
   if (pool_.TryRun([this, order] { Push(order); })) return;
-  Log(LogLevel::kWarning, "too many downloads wait; one is dropped", {{"folder", order.folder}});
+  Log(LogLevel::kWarning, "too many downloads are waiting; one is dropped",
+      {{"folder", order.folder}});
 }
 
 void ArtifactSender::Push(const ServeArtifactCommand& order) {

@@ -14,14 +14,14 @@
 
 namespace fpo::worker {
 
-// Answers the coordinator's orders to serve files, each with a PushArtifact call on a connection of
-// its own, so that a download never delays a beat. Thread-safe.
+// Answers the coordinator's orders to serve files, each with a PushArtifact call on a separate
+// connection, so that a download never delays a heartbeat. Thread-safe.
 class ArtifactSender {
  public:
   explicit ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel);
-  ~ArtifactSender();  // cancels what runs
+  ~ArtifactSender();  // cancels running calls
 
-  // Returns at once. An order beyond the queue is dropped: the coordinator gives up on it.
+  // Does not block. An order beyond the queue is dropped: the coordinator gives up on it.
   void Serve(const ServeArtifactCommand& order);
 
  private:

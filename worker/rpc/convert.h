@@ -6,7 +6,7 @@
 #include "worker/core/artifact.h"
 #include "worker/core/coordinator_link.h"
 
-// The messages and what is the worker's alone; what it shares with others is in common/wire.
+// Messages of the worker's own values; those it shares with others are in common/wire.
 namespace fpo::worker {
 
 using fpo::FromProto;

@@ -39,7 +39,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
   Write(first);
   for (pb::CoordinatorMessage message; stream_->Read(&message);) {
     const std::optional<WorkerCommand> command = FromProto(message);
-    if (!command) continue;  // of a newer coordinator
+    if (!command) continue;  // from a newer coordinator
     const auto* welcome = std::get_if<WelcomeCommand>(&*command);
     if (welcome != nullptr && !send_thread_.joinable()) {
       Welcome(*welcome, on_welcome);

@@ -22,8 +22,9 @@
 
 namespace fpo::worker {
 
-// One Session stream from Hello to its end. Three threads: the caller's reads, one beats, one sends
-// the rest. A message being written delays a beat by at most one batch of 64 KiB.
+// One Session stream from Hello to its end. Three threads: the caller's reads, one sends
+// heartbeats, one sends the rest. A message being written delays a heartbeat by at most one batch
+// of 64 KiB.
 class CoordinatorSession {
  public:
   struct Options {
@@ -36,13 +37,13 @@ class CoordinatorSession {
                      Options options)
       : stub_(stub), listener_(listener), options_(std::move(options)) {}
 
-  // Blocks until the stream ends; the status says why. `on_welcome` is called once it stands.
+  // Blocks until the stream ends; the status says why. `on_welcome` is called once established.
   absl::Status Run(std::stop_token stop, const std::function<void()>& on_welcome);
 
  private:
   using Stream = grpc::ClientReaderWriter<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>;
 
-  // Beats that wait for an answer are few; the time of the newest answered one renews the lease.
+  // Unanswered heartbeats are few; the time of the newest answered one renews the lease.
   struct Beats {
     uint64_t sent = 0;
     uint64_t answered = 0;

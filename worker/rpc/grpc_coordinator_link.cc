@@ -24,26 +24,27 @@ namespace {
 
 constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks at the stop request
 
-// Why dialling again is of no use; OK: it may be.
+// Why dialling again is pointless; OK: it is not.
 absl::Status FinalRefusal(const absl::Status& status, const std::string& address, bool idle) {
   const ErrorReason reason = ReasonOf(status);
   if (reason == ErrorReason::kWorkerNameTaken || reason == ErrorReason::kWorkerReplaced ||
       reason == ErrorReason::kBadHello) {
     return status;
   }
-  // A token may have been revoked by mistake: what runs goes on meanwhile.
+  // A token may have been revoked by mistake, so running attempts continue.
   const bool unknown = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
   if (unknown && idle) {
     return WithErrorInfo(
         absl::Status(status.code(), absl::StrCat("the coordinator at ", address,
                                                  " does not take this worker: ", status.message())),
         {.reason = reason,
-         .hint = "--token-file with the token of a worker; who runs the coordinator makes one: "
+         .hint = "pass --token-file with a worker's token; the coordinator's administrator creates "
+                 "one: "
                  "fpoctl token create NAME --role worker --access FILE"});
   }
   if (absl::IsUnimplemented(status)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--coordinator: what listens at ", address, " is no fpo-coordinator"));
+        absl::StrCat("--coordinator: the server at ", address, " is not an fpo-coordinator"));
   }
   return absl::OkStatus();
 }
@@ -63,8 +64,8 @@ struct GrpcCoordinatorLink::State {
   void Run();
 };
 
-// The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a channel that is not
-// connected would fail at once and ours would come on top of it. False when the agent ends.
+// The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a disconnected channel
+// would fail at once, adding our back-off to that. False when the agent ends.
 bool GrpcCoordinatorLink::State::Connect() {
   for (bool said = false; !stop.stop_requested();) {
     if (channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) return true;

@@ -13,22 +13,22 @@
 
 namespace fpo::worker {
 
-// Keeps one Session stream with the coordinator: dials, says Hello, beats on a thread of its own,
-// carries what the listener has to say, and dials again when the stream breaks or falls silent for
-// a lease, unless it was refused in a way that waiting does not mend. Thread-safe.
+// Maintains one Session stream with the coordinator: dials, sends Hello, sends heartbeats on its
+// own thread, carries the listener's messages, and dials again when the stream breaks or is silent
+// for a lease, unless it was rejected in a way that waiting cannot fix. Thread-safe.
 class GrpcCoordinatorLink final {
  public:
   struct Options {
     std::string address;
     TlsFiles tls;
-    std::string token;  // of a worker; empty: the coordinator wants none
+    std::string token;  // of a worker; empty: none
     WorkerHello hello;  // without running attempts and devices
     std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
-    // Dialling has ended for good: another agent has the name (AlreadyExists, FailedPrecondition),
-    // the token is not the right one (Unauthenticated, PermissionDenied), or this agent or that
-    // address is wrong (InvalidArgument). Called once, on a thread of the client.
+    // Called once, on a thread of the client, when dialling has ended for good: another agent has
+    // the name (AlreadyExists, FailedPrecondition), the token is wrong (Unauthenticated,
+    // PermissionDenied), or this agent or that address is wrong (InvalidArgument).
     std::function<void(const absl::Status&)> on_refused = [](const absl::Status&) {};
-    // After a session ended. A channel without a connection has its own, 0.5 to 5 s.
+    // Delay after a session ended. A channel without a connection has its own, 0.5 to 5 s.
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);
     absl::Duration welcome_time = absl::Seconds(10);  // to the first answer

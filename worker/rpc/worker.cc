@@ -27,7 +27,7 @@
 namespace fpo::worker {
 namespace {
 
-// The last reports and logs get this long to be acknowledged at shutdown.
+// Time at shutdown for the last reports and logs to be acknowledged.
 constexpr absl::Duration kFarewell = absl::Seconds(5);
 
 Agent::Options AgentOptions(const WorkerConfig& config) {
@@ -90,7 +90,7 @@ struct Worker::Parts {
   std::unique_ptr<CgroupTree> cgroups;  // null: none
   Spawner spawner;
   std::unique_ptr<DeviceProbe> devices;  // null: no GPUs are known
-  std::unique_ptr<DeviceGate> gate;      // null: none are used, or nobody is to look
+  std::unique_ptr<DeviceGate> gate;      // null: no GPUs are used, or checks are off
   std::unique_ptr<GrpcCacheLink> cache;
   std::unique_ptr<RecordStore> records;
   std::unique_ptr<Outbox> outbox;
@@ -179,7 +179,7 @@ void Worker::Parts::MakeStores() {
 
 void Worker::Parts::MakeAgent() {
   Agent::Options options = AgentOptions(config);
-  // Asked only by running attempts, which the agent outlives.
+  // Called only by running attempts, which the agent outlives.
   options.attempt.reference.may_claim = [this] { return agent->HasLease(); };
   agent = std::make_unique<Agent>(std::move(options),
                                   AttemptServices{.spawner = &spawner,
@@ -235,7 +235,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   FPO_RETURN_IF_ERROR(parts->FindDevices());
   parts->MakeStores();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
-    Log(LogLevel::kInfo, "lines of an earlier agent wait to be sent",
+    Log(LogLevel::kInfo, "recovered unsent lines of an earlier agent",
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();

@@ -16,15 +16,15 @@ class Worker {
     std::string version;
     std::string commit;
   };
-  // FailedPrecondition: the work folder belongs to another agent; InvalidArgument: a device that is
-  // asked for is not there; InvalidArgument or Unavailable: an address. Leftovers of a dead agent
-  // are killed first. `on_refused` is called, on another thread, when the coordinator will never
-  // take this worker: refusal() says why.
+  // FailedPrecondition: another agent has the work folder; InvalidArgument: a requested device is
+  // missing; InvalidArgument or Unavailable: an address. First kills what a dead agent left.
+  // `on_refused` is called, on another thread, when the coordinator will never accept this worker:
+  // refusal() says why.
   static absl::StatusOr<std::unique_ptr<Worker>> Start(
       const WorkerConfig& config, const Build& build, std::function<void()> on_refused = [] {});
   ~Worker();
 
-  // Stops every attempt within the grace time and tells the coordinator. Blocks; once.
+  // Stops every attempt within the grace time and reports to the coordinator. Blocks; once.
   void Drain();
   absl::Status refusal() const;  // OK: none; else as GrpcCoordinatorLink::Options::on_refused
 

@@ -95,7 +95,7 @@ TEST_F(ArtifactTest, NeverLeavesTheFolder) {
 TEST_F(ArtifactTest, WhatIsGoneIsSaidAndAReaderWhoLeavesEndsIt) {
   const absl::Status gone = Serve({.folder = out_ / "checkpoints/step-9", .checkpoint = true});
   EXPECT_TRUE(absl::IsNotFound(gone));
-  EXPECT_THAT(std::string(gone.message()), HasSubstr("is not there (any more)"));
+  EXPECT_THAT(std::string(gone.message()), HasSubstr("does not exist (any more)"));
   int frames = 0;
   const absl::Status left = ServeArtifact({.folder = out_.path(), .file = "metrics.jsonl"},
                                           [&](const ArtifactFrame&) { return ++frames > 9; });

@@ -160,7 +160,7 @@ TEST_F(GrpcCoordinatorLinkTest, WhatWaitingDoesNotMendEndsTheDialling) {
       {WithErrorInfo(absl::PermissionDeniedError("ana has the role user"),
                      {.reason = ErrorReason::kRole}),
        "does not take this worker: ana has the role user"},
-      {absl::UnimplementedError("no such method"), "is no fpo-coordinator"}};
+      {absl::UnimplementedError("no such method"), "is not an fpo-coordinator"}};
   for (const FinalCase& one : cases) {
     coordinator_.Refuse(one.status);
     absl::Notification refused;

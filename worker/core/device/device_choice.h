@@ -16,18 +16,18 @@ struct DeviceDecision {
   std::string why;     // for people
 };
 
-// What decides where the jobs of a worker compute.
+// What determines where the jobs of a worker compute.
 struct DeviceQuestion {
   std::string asked = "auto";  // auto | cpu | cuda
   int32_t slots = 1;
   DeviceProbe* probe = nullptr;        // null: no driver answers
-  bool has_files = false;              // /dev shows a driver
+  bool has_files = false;              // /dev has a driver's files
   std::optional<std::string> visible;  // CUDA_VISIBLE_DEVICES; absent: all
-  // What the trainer says when it computes something on a GPU; its error says what is missing.
+  // Runs the trainer's computation on a GPU; its error says what is missing.
   std::function<absl::StatusOr<std::string>()> try_cuda;
 };
 
-// Decided once, when the agent starts, so that a job that counts on a GPU never ends up on the CPU.
+// Decided once, when the agent starts, so that a job that expects a GPU never ends up on the CPU.
 // InvalidArgument names what is missing for "cuda", or that there are fewer GPUs than slots.
 absl::StatusOr<DeviceDecision> ChooseDevice(const DeviceQuestion& question);
 

@@ -12,8 +12,8 @@
 
 namespace fpo::worker {
 
-// Keeps a slot from being used while its GPU's memory is: a driver gives the memory of a dead
-// process back late, or, when something holds on to it, never. Slot n has the n-th visible device.
+// Keeps a slot from being used while its GPU's memory is still taken: a driver frees the memory of
+// a dead process late or, when something holds on to it, never. Slot n has the n-th visible device.
 // Thread-safe.
 class DeviceGate {
  public:
@@ -25,10 +25,11 @@ class DeviceGate {
   };
   DeviceGate(DeviceProbe* probe, Options options) : probe_(probe), options_(std::move(options)) {}
 
-  // Unavailable names the device and its numbers when one of the slots' is in use now.
-  // FailedPrecondition: a slot has no device any more, or the driver does not answer.
+  // Unavailable names the device and its numbers when the device of one of the slots is in use now.
+  // FailedPrecondition: a slot no longer has a device, or the driver does not answer.
   absl::Status Check(const std::vector<int32_t>& slots);
-  // The same after waiting until it is not, for `patience` at most or until `give_up` says so.
+  // The same after waiting until it is free, for at most `patience` or until `give_up` returns
+  // true.
   absl::Status AwaitFree(const std::vector<int32_t>& slots, const std::function<bool()>& give_up);
 
  private:

@@ -22,7 +22,7 @@ std::unique_ptr<DeviceProbe> FindDeviceProbe(const DeviceProbeOptions& options, 
   auto smi = std::make_unique<NvidiaSmi>(options.nvidia_smi, options.path, spawner);
   const absl::Status other = smi->Read().status();
   if (other.ok()) return smi;
-  Log(LogLevel::kInfo, "no GPUs are known",
+  Log(LogLevel::kInfo, "no GPUs were found",
       {{"nvml", std::string(problem.message())}, {"nvidia-smi", std::string(other.message())}});
   return nullptr;
 }

@@ -10,26 +10,26 @@
 
 namespace fpo::worker {
 
-// Asks a driver. Thread-safe.
+// Queries a GPU driver. Thread-safe.
 class DeviceProbe {
  public:
   virtual ~DeviceProbe() = default;
   virtual absl::StatusOr<std::vector<Device>> Read() = 0;
-  virtual std::string name() const = 0;  // of the way: "nvml", "nvidia-smi"
+  virtual std::string name() const = 0;  // of the method: "nvml", "nvidia-smi"
 };
 
 struct DeviceProbeOptions {
   std::string nvml = "libnvidia-ml.so.1";
-  std::string nvidia_smi = "nvidia-smi";  // looked up in `path` unless it holds a slash
+  std::string nvidia_smi = "nvidia-smi";  // looked up in `path` unless it contains a slash
   std::string path;                       // PATH of this process
 };
 
-// NVML where its library can be opened and answers, else nvidia-smi where it runs and answers, else
-// null: no GPUs. `spawner` outlives the probe.
+// NVML if its library can be opened and answers, else nvidia-smi if it runs and answers, else null:
+// no GPUs. `spawner` outlives the probe.
 std::unique_ptr<DeviceProbe> FindDeviceProbe(const DeviceProbeOptions& options, Spawner* spawner);
 
-// Those that a process with this CUDA_VISIBLE_DEVICES sees, in its order. As CUDA has it: an entry
-// that names none ends the list.
+// The devices that a process with this CUDA_VISIBLE_DEVICES sees, in its order. As in CUDA, an
+// entry that names no device ends the list.
 std::vector<Device> VisibleDevices(const std::vector<Device>& all, const std::string& list);
 
 }  // namespace fpo::worker

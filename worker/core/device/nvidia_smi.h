@@ -8,14 +8,15 @@
 
 namespace fpo::worker {
 
-// The lines of `nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.used,driver_version
-// --format=csv,noheader,nounits`. DataLoss names the line that is none.
+// Parses the lines of `nvidia-smi
+// --query-gpu=index,uuid,name,memory.total,memory.used,driver_version
+// --format=csv,noheader,nounits`. DataLoss names the malformed line.
 absl::StatusOr<std::vector<Device>> ParseNvidiaSmi(absl::string_view text);
 
-// Asks that program, for machines whose driver comes without the library. Thread-safe.
+// Runs that program, for machines whose driver comes without the library. Thread-safe.
 class NvidiaSmi final : public DeviceProbe {
  public:
-  // `program` is looked up in the folders of `path` unless it holds a slash.
+  // `program` is looked up in the folders of `path` unless it contains a slash.
   NvidiaSmi(const std::string& program, const std::string& path, Spawner* spawner);
 
   // NotFound; Unavailable: it failed, or took more than 10 s.

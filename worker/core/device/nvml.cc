@@ -10,7 +10,7 @@
 namespace fpo::worker {
 namespace {
 
-// What is used of nvml.h, whose binary interface NVIDIA keeps stable under these names.
+// The part of nvml.h in use, whose binary interface NVIDIA keeps stable under these names.
 using NvmlDevice = void*;
 struct NvmlMemory {
   unsigned long long total, free, used;

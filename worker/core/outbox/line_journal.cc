@@ -59,7 +59,7 @@ void LineJournal::Append(uint64_t seq, const Line& line) {
   }
   std::string bytes;
   AppendEncoded(line, &bytes);
-  // A short write leaves a line that is not whole; reading stops there.
+  // A short write leaves an incomplete line; reading stops there.
   if (write(out_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
     return out_.Close();
   }

@@ -12,29 +12,28 @@
 
 namespace fpo::worker {
 
-// A line as files hold it: "rank stream time bytes\n" and the text, whose length makes any text
-// safe.
+// A line as stored in files: "rank stream time bytes
+// " and the text, whose length makes any text safe.
 void AppendEncoded(const Line& line, std::string* out);
-// Stops at the first line that is not whole.
+// Stops at the first incomplete line.
 std::vector<Line> DecodeLines(absl::string_view bytes);
 
 // Numbered lines of one attempt in files that outlive this process: each line is written, not
-// synced, before Append returns, so that a killed agent loses none and a machine's power cut loses
-// the last second at most. Errors of the disk are ignored: the journal is a second copy. Not
-// thread-safe.
+// synced, before Append returns, so that a killed agent loses none and a power cut loses at most
+// the last second. Disk errors are ignored: the journal is a second copy. Not thread-safe.
 class LineJournal {
  public:
   struct Options {
     std::string folder;             // made when needed
     std::string name = "log";       // prefix of the files
-    size_t file_bytes = 1 << 20;    // then a new one
-    size_t bytes_max = 256 << 20;   // the oldest file goes beyond this
-    size_t keep_bytes = 256 << 10;  // a file whose lines are all acknowledged may stay as large
+    size_t file_bytes = 1 << 20;    // then a new file begins
+    size_t bytes_max = 256 << 20;   // beyond this the oldest file is removed
+    size_t keep_bytes = 256 << 10;  // a fully acknowledged file may stay up to this size
   };
   explicit LineJournal(Options options) : options_(std::move(options)) {}
 
   void Append(uint64_t seq, const Line& line);
-  // Lines up to and including `seq` are safe elsewhere.
+  // Lines up to and including `seq` are stored elsewhere.
   void Acknowledge(uint64_t seq);
   void Remove();  // all files
 
@@ -42,8 +41,8 @@ class LineJournal {
     uint64_t first_seq = 1;
     std::vector<Line> lines;  // in steps of one from first_seq
   };
-  // What an earlier process left under these options; ends before the first hole. Takes the files
-  // over: Acknowledge and Remove apply to them.
+  // What an earlier process left under these options, up to the first gap. Takes over the files:
+  // Acknowledge and Remove apply to them.
   Recovered Recover();
 
  private:

@@ -79,7 +79,7 @@ void LogSpool::DropOldestUnread() {
   const auto oldest = std::find_if(segments_.begin(), segments_.end(), [&](const Segment& segment) {
     return !segment.path.empty() && segment.first_seq >= read_seq_;
   });
-  // Everything on disk was sent and waits for its acknowledgement: the newest lines go instead.
+  // Everything on disk was sent and awaits its acknowledgement, so the newest lines are dropped.
   const size_t index = oldest == segments_.end() ? segments_.size() - 1
                                                  : static_cast<size_t>(oldest - segments_.begin());
   MakeGap(index,

@@ -10,17 +10,17 @@
 
 namespace fpo::worker {
 
-// Lines numbered from `first_seq` in steps of one. `next_seq` is where to read on: greater than the
-// end of `lines` when a gap stands for lines that were dropped.
+// Lines numbered from `first_seq` in steps of one. `next_seq` is where to continue reading: greater
+// than the end of `lines` when a gap replaces dropped lines.
 struct SpoolRead {
   uint64_t first_seq = 0;
   uint64_t next_seq = 0;
   std::vector<Line> lines;
 };
 
-// Numbered lines (logs or events) of one attempt until the coordinator has them for good. The
-// oldest stay in memory; while the coordinator is away newer ones go to segment files. Over the
-// limit the oldest lines that were not read yet become one gap line that says so. Not thread-safe.
+// Numbered lines (logs or events) of one attempt until the coordinator has stored them. The oldest
+// stay in memory; while the coordinator is away newer ones go to segment files. Over the limit the
+// oldest unread lines become one gap line that says so. Not thread-safe.
 class LogSpool {
  public:
   struct Options {
@@ -59,7 +59,7 @@ class LogSpool {
     size_t bytes = 0;
     std::string why;  // of a gap
 
-    // Which number acknowledges all of it; of a gap that of its one line.
+    // The number that acknowledges all of it; for a gap, that of its one line.
     uint64_t last_seq() const { return path.empty() ? first_seq : end_seq - 1; }
   };
 

@@ -14,7 +14,7 @@
 namespace fpo::worker {
 namespace {
 
-// The spool's own words about dropped events must be an event too.
+// The spool's notice of dropped events must be an event too.
 void EncodeGaps(std::vector<Line>* lines) {
   for (Line& line : *lines) {
     if (!line.stream) continue;
@@ -24,7 +24,7 @@ void EncodeGaps(std::vector<Line>* lines) {
   }
 }
 
-// Of a spool's folder, "job-a1-e1"; nothing for other names.
+// Parses the name of a spool's folder, "job-a1-e1"; nullopt for other names.
 std::optional<AttemptRef> AttemptOf(const std::string& folder) {
   const size_t epoch_at = folder.rfind("-e");
   const size_t attempt_at = folder.rfind("-a", epoch_at);
@@ -74,7 +74,7 @@ int Outbox::RecoverBox(const AttemptRef& attempt) {
     found += static_cast<int>(recovered.lines.size());
     return lines;
   };
-  // Segments of the old spool repeat what the journals hold.
+  // Segments of the old spool duplicate the journals.
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(FolderOf(attempt), error)) {
     const bool is_journal = absl::StrContains(entry.path().filename().string(), ".journal-");
@@ -273,7 +273,7 @@ void Outbox::Observe() {
     }
   }
   metrics_->log_spool_bytes.Set(static_cast<double>(bytes));
-  // Forgotten attempts take their count with them; the counter itself only grows.
+  // Forgotten attempts take their count with them, but the counter must only grow.
   if (gap_bytes > gap_bytes_counted_) {
     metrics_->log_gap_bytes.Add(static_cast<double>(gap_bytes - gap_bytes_counted_));
   }

@@ -19,10 +19,11 @@
 
 namespace fpo::worker {
 
-// Everything that waits for the coordinator: reports, events and logs of all attempts. Lines are in
-// journals as well, so that those of a killed agent are sent by the next one. A new
-// session sends again whatever was not confirmed: lines by Ack, reports by the answer to a later
-// beat of the same session (the coordinator handles a session's messages in order). Thread-safe.
+// Everything that waits to be sent to the coordinator: reports, events and logs of all attempts.
+// Lines are in journals as well, so that the next agent can send those of a killed one. A new
+// session resends whatever was not confirmed: lines by Ack, reports by the answer to a later
+// heartbeat of the same session (the coordinator handles a session's messages in order).
+// Thread-safe.
 class Outbox {
  public:
   struct Options {
@@ -34,26 +35,26 @@ class Outbox {
   Outbox(Options options, AgentMetrics* metrics)
       : options_(std::move(options)), metrics_(metrics) {}
 
-  // Takes up the lines that an earlier agent of the same folder left; they are sent as what they
-  // are, lines of old attempts. How many.
+  // Recovers the unsent lines of an earlier agent of the same folder; they are sent as lines of
+  // their old attempts. Returns how many.
   int Recover();
   void Open(const AttemptRef& attempt);
   // A final report is sent after every line added before it.
   void AddReport(Report report, bool is_final);
   void AddEvent(const AttemptRef& attempt, Line line);
   void AddLog(const AttemptRef& attempt, Line line);
-  // Nothing more will be added: the attempt is forgotten once all of it is confirmed.
+  // Nothing more will be added: the attempt is forgotten once everything is confirmed.
   void Close(const AttemptRef& attempt);
 
   void StartSession();
   // Order: reports, events, logs. Waits until `deadline` for something to send. One caller at a
-  // time, who has written the previous message before asking for the next.
+  // time, which must have written the previous message before it asks for the next.
   std::optional<Outgoing> Next(absl::Time deadline);
   void Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq);
   void OnBeatSent(uint64_t seq);  // just before it is written
   void OnBeatAnswered(uint64_t seq);
 
-  // Attempts that run or whose final report is not confirmed.
+  // Attempts that are running or whose final report is not confirmed.
   std::vector<AttemptRef> Attempts() const;
   // Whether everything was confirmed before `deadline`.
   bool WaitUntilEmpty(absl::Time deadline);
@@ -65,7 +66,7 @@ class Outbox {
     Report report;
     bool is_final = false;
     bool sent = false;        // in this session
-    uint64_t events_end = 0;  // a final one waits for these lines
+    uint64_t events_end = 0;  // a final report waits for these lines
     uint64_t logs_end = 0;
     uint64_t confirming_beat = kNotWritten;  // the answer to this or a later beat confirms it
   };
@@ -75,7 +76,7 @@ class Outbox {
     std::unique_ptr<LogSpool> logs;
     std::unique_ptr<LineJournal> event_journal;
     std::unique_ptr<LineJournal> log_journal;
-    bool recovered = false;   // of an earlier agent: nothing of it runs
+    bool recovered = false;   // from an earlier agent: none of its processes is running
     uint64_t next_event = 1;  // of this session
     uint64_t next_log = 1;
     bool closed = false;

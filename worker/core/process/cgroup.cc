@@ -35,7 +35,7 @@ std::string TextOf(const std::string& path) {
   return text.ok() ? *text : "";
 }
 
-// Of a file of "name value" lines.
+// Reads a number from a file of "name value" lines.
 std::optional<int64_t> NumberIn(const std::string& path, absl::string_view name) {
   const std::string text = TextOf(path);
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -48,7 +48,7 @@ std::optional<int64_t> NumberIn(const std::string& path, absl::string_view name)
   return std::nullopt;
 }
 
-// Control files take one write; they are never made.
+// Control files take one write and are never created.
 absl::Status Write(const std::string& path, absl::string_view text) {
   const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.is_open()) return PosixError(errno, "open", path);
@@ -70,7 +70,7 @@ bool MayWrite(const std::string& path) {
   return access(path.c_str(), W_OK) == 0 && access((path + "/cgroup.procs").c_str(), W_OK) == 0;
 }
 
-// systemd marks what it delegates; to anyone but root a folder that may be written is delegated.
+// systemd marks what it delegates; for anyone but root a writable folder counts as delegated.
 bool IsDelegated(const std::string& path) {
   if (!MayWrite(path) || access((path + "/cgroup.kill").c_str(), F_OK) != 0) return false;
   if (geteuid() != 0) return true;
@@ -81,7 +81,7 @@ bool IsDelegated(const std::string& path) {
   return false;
 }
 
-// Where the cgroup version 2 file system is mounted; empty: nowhere.
+// Where the cgroup version 2 file system is mounted; empty: not mounted.
 std::string MountOf(const std::string& proc) {
   const std::string mounts = TextOf(proc + "/self/mountinfo");
   for (const absl::string_view line : absl::StrSplit(mounts, '\n')) {
@@ -101,12 +101,13 @@ absl::StatusOr<std::string> OwnCgroup(const std::string& proc) {
     std::string path = absl::StrCat(mount, line.substr(3));
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     if (IsDelegated(path)) return path;
-    return absl::UnavailableError(absl::StrCat("the cgroup ", path, " is not delegated to it"));
+    return absl::UnavailableError(
+        absl::StrCat("the cgroup ", path, " is not delegated to the agent"));
   }
-  return absl::UnavailableError("it is in no cgroup of version 2");
+  return absl::UnavailableError("the agent is in no cgroup of version 2");
 }
 
-// A cgroup with members cannot hand controllers on: the agent itself goes into a leaf.
+// A cgroup with members cannot delegate controllers, so the agent itself moves into a leaf.
 absl::Status MoveIntoLeaf(const std::string& path) {
   const std::string leaf = absl::StrCat(path, "/", kAgentLeaf);
   if (mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return PosixError(errno, "mkdir", leaf);
@@ -153,18 +154,18 @@ absl::StatusOr<std::unique_ptr<CgroupTree>> CgroupTree::Open(const Options& opti
     if (!MayWrite(tree->path_) ||
         access((tree->path_ + "/cgroup.controllers").c_str(), F_OK) != 0) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "--cgroup: ", options.where, " is no folder of a cgroup version 2 file system that this ",
-          "user may write"));
+          "--cgroup: ", options.where,
+          " is not a folder of a cgroup version 2 file system that this ", "user may write"));
     }
   }
   tree->prefix_ = absl::StrCat("fpo-", ToHex(Sha256Of(options.work_dir)).substr(0, 12), "-");
   tree->memory_bytes_ = options.memory_bytes;
-  // Fails while processes of others are in it; ranks then have no numbers of their memory.
+  // Fails while foreign processes are in it; ranks then have no memory statistics.
   (void)Write(tree->path_ + "/cgroup.subtree_control", "+memory");
   tree->has_memory_ = Lists(tree->path_ + "/cgroup.subtree_control", "memory");
   if (options.memory_bytes > 0 && !tree->has_memory_) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--memory-max-mib needs the memory controller, which ", tree->path_, " cannot hand on"));
+        "--memory-max-mib needs the memory controller, which ", tree->path_, " cannot delegate"));
   }
   FPO_RETURN_IF_ERROR(tree->RemoveLeftovers());
   return tree;
@@ -193,7 +194,7 @@ absl::StatusOr<std::unique_ptr<RankCgroup>> CgroupTree::Make(const RankIdentity&
   auto cgroup = std::make_unique<RankCgroup>(path);
   if (memory_bytes_ > 0) {
     FPO_RETURN_IF_ERROR(Write(path + "/memory.max", absl::StrCat(memory_bytes_)));
-    // All of a rank dies together, not whichever process the kernel likes least.
+    // All of a rank dies together, not just the process that the kernel picks.
     (void)Write(path + "/memory.oom.group", "1");
   }
   return cgroup;

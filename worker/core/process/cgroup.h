@@ -12,11 +12,11 @@
 
 namespace fpo::worker {
 
-// The cgroup (version 2) of one rank: what it starts stays in it, whatever session or group that
-// moves to. Removes itself. Thread-safe.
+// The cgroup (version 2) of one rank: whatever it starts stays in it, even after moving to another
+// session or group. Removes itself. Thread-safe.
 class RankCgroup {
  public:
-  explicit RankCgroup(std::string path) : path_(std::move(path)) {}  // of a folder that is there
+  explicit RankCgroup(std::string path) : path_(std::move(path)) {}  // the folder must exist
   ~RankCgroup();
   RankCgroup(const RankCgroup&) = delete;
   RankCgroup& operator=(const RankCgroup&) = delete;
@@ -24,11 +24,11 @@ class RankCgroup {
   // A process that writes "0" to it becomes a member.
   std::string procs_path() const { return path_ + "/cgroup.procs"; }
   bool HasProcesses() const;
-  void Kill();  // SIGKILL to all members, also to those being forked
-  // Kills until none is left or `tries` rounds of 10 ms passed; false then.
+  void Kill();  // SIGKILL to all members, including those being forked
+  // Kills until none is left; false if some are after `tries` rounds of 10 ms.
   bool KillAll(int tries);
-  // Of members killed by the kernel because the cgroup was out of memory; nothing without the
-  // memory controller.
+  // Number of members killed by the kernel because the cgroup was out of memory; nullopt without
+  // the memory controller.
   std::optional<int64_t> OutOfMemoryKills() const;
   std::optional<int64_t> PeakBytes() const;
 
@@ -36,20 +36,20 @@ class RankCgroup {
   const std::string path_;
 };
 
-// Makes the cgroups of an agent's ranks. Thread-safe.
+// Creates the cgroups of an agent's ranks. Thread-safe.
 class CgroupTree {
  public:
   struct Options {
-    // "auto": below the agent's own cgroup where that is delegated to it; else a folder of a
-    // cgroup version 2 file system that the agent may write.
+    // "auto": below the agent's own cgroup if that is delegated to it; else a folder of a cgroup
+    // version 2 file system that the agent may write.
     std::string where = "auto";
     std::string work_dir;      // names the cgroups, so that agents can share a folder
     int64_t memory_bytes = 0;  // limit of each rank; 0: none
     std::string proc = "/proc";
   };
   // Kills and removes what a dead agent of the same work folder left. Unavailable, with the reason:
-  // nothing is delegated ("auto"); then ranks run without. InvalidArgument: a folder that does not
-  // do, or a memory limit without the memory controller.
+  // nothing is delegated ("auto"), and ranks run without cgroups. InvalidArgument: an unsuitable
+  // folder, or a memory limit without the memory controller.
   static absl::StatusOr<std::unique_ptr<CgroupTree>> Open(const Options& options);
   virtual ~CgroupTree() = default;
 

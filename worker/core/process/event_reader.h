@@ -10,8 +10,8 @@
 
 namespace fpo::worker {
 
-// Reads the events of one rank (its descriptor 3). Lines that are no event or longer than 64 KiB
-// are counted and skipped: a broken line must not end a run. Not thread-safe.
+// Reads the events of one rank (its descriptor 3). Lines that are not events or are longer than 64
+// KiB are counted and skipped: a broken line must not end a run. Not thread-safe.
 class EventReader {
  public:
   using Sink = std::function<void(const TrainEvent& event, const std::string& json)>;

@@ -19,7 +19,7 @@ class LineSplitter {
   explicit LineSplitter(size_t line_bytes_max = kLineBytesMax) : line_bytes_max_(line_bytes_max) {}
 
   void Feed(absl::string_view bytes, const Sink& sink);
-  void Finish(const Sink& sink);  // the rest, when the stream ended without a newline
+  void Finish(const Sink& sink);  // the rest, when the stream ends without a newline
 
  private:
   const size_t line_bytes_max_;

@@ -113,7 +113,7 @@ void ProcessJournal::Remove(pid_t pid) {
                  entries_.end());
   // A stale entry is harmless: its start time no longer matches.
   if (const absl::Status status = Write(); !status.ok()) {
-    Log(LogLevel::kWarning, "the list of rank processes is not written",
+    Log(LogLevel::kWarning, "the list of rank processes cannot be written",
         {{"path", path_}, {"error", std::string(status.message())}});
   }
 }

@@ -16,11 +16,11 @@
 namespace fpo::worker {
 
 // The list of rank processes in WORK/processes.json, so that the next agent of the same folder can
-// kill what a dead one left behind, and never a stranger that got a reused pid. Thread-safe.
+// kill those that a dead one left, and never a stranger with a reused pid. Thread-safe.
 class ProcessJournal {
  public:
-  // Takes the folder for this process alone (WORK/lock) and kills leftovers. FailedPrecondition:
-  // another agent holds the folder, or a leftover survives SIGKILL.
+  // Locks the folder for this process (WORK/lock) and kills leftovers. FailedPrecondition: another
+  // agent has the folder, or a leftover survives SIGKILL.
   static absl::StatusOr<std::unique_ptr<ProcessJournal>> Open(const std::string& work_dir);
 
   absl::Status Add(pid_t pid, const RankIdentity& identity);

@@ -14,18 +14,19 @@
 
 namespace fpo::worker {
 
-// The running processes of one attempt: all of them can be stopped at any moment, also one that is
-// just being started. Thread-safe.
+// The running processes of one attempt: all of them can be stopped at any time, including one that
+// is just being started. Thread-safe.
 class ProcessSet {
  public:
   ProcessSet(Spawner* spawner, ProcessJournal* journal, AgentMetrics* metrics)
       : spawner_(spawner), journal_(journal), metrics_(metrics) {}
 
-  // Stays valid until Wait. Cancelled after Stop.
+  // The result stays valid until Wait. Cancelled after Stop.
   absl::StatusOr<RankProcess*> Start(const RankCommand& command, RankSink& sink);
-  // Blocks until the process and everything it started is gone, then forgets it. Once for each.
+  // Blocks until the process and everything it started is gone, then forgets it. Once per process.
   RankExit Wait(RankProcess* process);
-  // Now and for ever: see RankProcess::Stop. A later call with less grace shortens the first.
+  // Also ends processes started later: see RankProcess::Stop. A later call with less grace shortens
+  // the first.
   void Stop(absl::Duration grace);
 
  private:

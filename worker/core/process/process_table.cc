@@ -30,7 +30,7 @@ struct Stat {
   uint64_t start_time = 0;
 };
 
-// The command name in parentheses may hold anything, so fields are counted from its end.
+// The command name in parentheses may contain anything, so fields are counted from its end.
 std::optional<Stat> ReadStat(pid_t pid) {
   const std::string text = ReadProc(pid, "stat");
   const size_t name_end = text.rfind(')');

@@ -9,9 +9,9 @@
 
 namespace fpo::worker {
 
-// Reads of /proc. A process that ends meanwhile is simply not found; zombies are no processes here.
+// Reads of /proc. A process that ends meanwhile is simply not found; zombies do not count.
 
-// Start time in clock ticks since boot: with the pid it names a process for ever.
+// Start time in clock ticks since boot: together with the pid it identifies a process.
 std::optional<uint64_t> ProcessStartTime(pid_t pid);
 
 struct ProcessFilter {
@@ -23,11 +23,11 @@ struct ProcessFilter {
 // Live processes that match the group or the environment; never this process.
 std::vector<pid_t> FindProcesses(const ProcessFilter& filter);
 
-// How often those who must end a process try, 10 ms apart.
+// Number of rounds, 10 ms apart, in which processes are killed.
 inline constexpr int kKillRounds = 500;
 
-// Sends SIGKILL to whatever matches, again and again (a fork may be under way), until nothing is
-// left or `tries` rounds of 10 ms passed. Returns what is left.
+// Sends SIGKILL to all matches repeatedly (a fork may be under way) until nothing is left or
+// `tries` rounds of 10 ms passed. Returns what is left.
 std::vector<pid_t> KillProcesses(const ProcessFilter& filter, int tries);
 
 // How many processes the kernel killed for lack of memory since boot, in any cgroup; 0 when

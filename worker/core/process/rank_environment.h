@@ -12,13 +12,13 @@ struct RankIdentity {
   int32_t rank = 0;
 };
 
-// "FPO_ATTEMPT=job/attempt/epoch", "FPO_RANK=0": how a rank's processes are found again, whatever
-// session or group they moved to.
+// "FPO_ATTEMPT=job/attempt/epoch", "FPO_RANK=0": identify a rank's processes, whatever session or
+// group they moved to.
 std::vector<std::string> IdentityEnvironment(const RankIdentity& identity);
 
-// What a rank inherits: everything except secrets (names with TOKEN, SECRET, PASSWORD, CREDENTIAL
-// or ending in _KEY), plus its identity. `device`: the one GPU it may see; empty leaves the choice
-// alone. A list inherited in CUDA_VISIBLE_DEVICES is indexed by `device`.
+// The environment of a rank: everything except secrets (names with TOKEN, SECRET, PASSWORD,
+// CREDENTIAL or ending in _KEY), plus its identity. `device`: the one GPU it may see; empty: no
+// restriction. A list inherited in CUDA_VISIBLE_DEVICES is indexed by `device`.
 std::vector<std::string> RankEnvironment(const std::vector<std::string>& inherited,
                                          const RankIdentity& identity, const std::string& device);
 

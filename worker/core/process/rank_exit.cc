@@ -19,7 +19,7 @@ struct CodeMeaning {
 constexpr CodeMeaning kMeanings[] = {
     {ExitCode::kDone, EndClass::kDone, "done"},
     {ExitCode::kBug, EndClass::kProgram, "internal error"},
-    // The agent writes the command line: its fpo-train is of another build.
+    // The agent writes the command line, so its fpo-train is of another build.
     {ExitCode::kUsage, EndClass::kInfrastructure, "wrong command line"},
     {ExitCode::kInvalid, EndClass::kInvalid, "config or data invalid"},
     {ExitCode::kForeignCache, EndClass::kInvalid, "reference records of another model"},
@@ -58,11 +58,11 @@ EndClass SignalClass(const RankExit& exit) {
 EndClass EndClassOf(const RankExit& exit) {
   if (exit.signal == 0 && exit.code == 0) return EndClass::kDone;
   if (exit.stopped) return EndClass::kAsked;
-  // Also when it was a process of the rank that was killed, and the rank went down with it.
+  // Also when another process of the rank was killed and took the rank with it.
   if (exit.out_of_memory) return EndClass::kMemory;
   if (exit.signal != 0) return SignalClass(exit);
   const CodeMeaning* meaning = Find(exit.code);
-  // Exit 7 that nobody here asked for: someone else sent the rank SIGTERM.
+  // Exit 7 without a request from the agent: someone else sent the rank SIGTERM.
   if (exit.code == static_cast<int>(ExitCode::kStopped)) return EndClass::kInfrastructure;
   return meaning == nullptr ? EndClass::kProgram : meaning->end_class;
 }

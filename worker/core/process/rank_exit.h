@@ -13,13 +13,13 @@ struct RankExit {
   int code = 0;          // exit code when signal is 0
   int signal = 0;        // that killed it
   bool stopped = false;  // the agent had asked it to stop
-  // The kernel killed a process of its cgroup for lack of memory; without a cgroup of its own: it
-  // was killed, and the kernel killed some process for lack of memory meanwhile.
+  // The kernel killed a process of its cgroup for lack of memory; without a cgroup: it was killed
+  // while the kernel killed some process for lack of memory.
   bool out_of_memory = false;
-  int64_t peak_bytes = 0;  // of its memory with everything it started; 0: unknown
+  int64_t peak_bytes = 0;  // peak memory, including everything it started; 0: unknown
 };
 
-// What a restart may do about it.
+// What the exit means for a restart.
 EndClass EndClassOf(const RankExit& exit);
 
 // A device, or a library that one needs, is missing or broken on this host.

@@ -38,7 +38,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
   group.words->ForgetWords();
   std::vector<RunningRank> running;
   const auto fail = [&](PhaseEnd end) {
-    if (!result.end.ok()) return;  // the first failure tells the story
+    if (!result.end.ok()) return;  // only the first failure is reported
     result.end = std::move(end);
     processes->Stop(kGraceOfOthers);
   };

@@ -12,9 +12,9 @@ namespace fpo::worker {
 
 struct RankGroup {
   std::string name;                                     // of the phase, for messages
-  RankSink* sink;                                       // hears the ranks
-  RankOutput* words;                                    // knows their last words
-  absl::Duration stall_timeout = absl::ZeroDuration();  // of a group that says nothing; zero: never
+  RankSink* sink;                                       // receives the ranks' output
+  RankOutput* words;                                    // has their last messages
+  absl::Duration stall_timeout = absl::ZeroDuration();  // of a silent group; zero: never
 };
 
 struct GroupEnd {
@@ -23,7 +23,7 @@ struct GroupEnd {
 };
 
 // Runs the processes of one phase to their common end: all done, or the first that failed, after
-// which the others are stopped (they would wait for it for ever). Blocks; ProcessSet::Stop ends it
+// which the others are stopped (they would wait for it forever). Blocks; ProcessSet::Stop ends it
 // from another thread.
 GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& commands,
                       ProcessSet* processes);

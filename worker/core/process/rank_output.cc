@@ -14,8 +14,8 @@ namespace {
 constexpr size_t kLastLines = 5;
 constexpr size_t kLastLineBytesMax = 2000;
 
-// With the digest, size and score of the checkpoint, which its folder may lose to retention before
-// anybody asks.
+// Adds digest, size and score of the checkpoint: retention may remove its folder before they are
+// needed.
 std::string Described(const TrainEvent& event, const std::string& json) {
   if (!event.digest.empty()) return json;
   const std::optional<TrainEvent> facts = DescribeCheckpoint(event.file);

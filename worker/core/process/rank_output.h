@@ -16,8 +16,8 @@
 
 namespace fpo::worker {
 
-// Where the words of an attempt's ranks go: lines and events to the outbox, numbers to the metrics;
-// the last words are kept for the report of a failure. Thread-safe.
+// Receives the output of an attempt's ranks: lines and events go to the outbox, numbers to the
+// metrics; the last messages are kept for the report of a failure. Thread-safe.
 class RankOutput final : public RankSink {
  public:
   RankOutput(AttemptRef attempt, int32_t agent_rank, Outbox* outbox, AgentMetrics* metrics)
@@ -26,13 +26,13 @@ class RankOutput final : public RankSink {
   void OnLine(int32_t rank, LineStream stream, const std::string& text) override;
   void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override;
 
-  // The agent's own words in the job's log, and its own events.
+  // The agent's own messages in the job's log, and its own events.
   void Note(const std::string& text);
   void Emit(TrainEvent event);
 
   // The message of the rank's last error event, else the end of its stderr.
   std::string LastWords(int32_t rank) const;
-  // A new process of the same rank starts: its words, and its silence, count from here.
+  // A new process of the same rank starts: its messages and its silence count from here.
   void ForgetWords();
   absl::Time last_heard() const;  // any line or event
 

@@ -20,7 +20,7 @@
 namespace fpo::worker {
 namespace {
 
-// Whoever still holds the pipes of an ended rank gets this long to finish its last lines.
+// Time for other holders of an ended rank's pipes to finish their last lines.
 constexpr absl::Duration kDrainTime = absl::Seconds(2);
 constexpr absl::Duration kSendTime = absl::Seconds(10);
 constexpr char kContinues[] = " [line continues]";
@@ -179,8 +179,8 @@ void RankProcess::Read(Stream* stream) {
   });
 }
 
-// The process is a zombie now and stays one until the group is gone: its number, which is the
-// group's, cannot be given to a stranger meanwhile.
+// The process stays a zombie until the group is gone, so that its pid, which is the group's, cannot
+// be reused meanwhile.
 void RankProcess::OnExit() {
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(process_.pid), &info, WEXITED | WNOWAIT | WNOHANG) != 0 ||
@@ -204,7 +204,7 @@ void RankProcess::Kill() {
   if (cgroup_) cgroup_->Kill();
 }
 
-// The cgroup counts its own members; without one a kill anywhere on the machine is the best guess.
+// The cgroup counts its own members; without one, a kill anywhere on the machine is the best guess.
 bool RankProcess::RanOutOfMemory() const {
   if (cgroup_) {
     if (const auto kills = cgroup_->OutOfMemoryKills()) return *kills > 0;

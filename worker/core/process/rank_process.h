@@ -22,8 +22,8 @@
 
 namespace fpo::worker {
 
-// What one rank's process says. Called on that process's thread, in the order of each stream; the
-// last call comes before Wait returns.
+// Receives the output of one rank's process. Called on that process's thread, in the order of each
+// stream; the last call comes before Wait returns.
 class RankSink {
  public:
   virtual ~RankSink() = default;
@@ -34,7 +34,7 @@ class RankSink {
 struct RankCommand {
   RankIdentity identity = {};
   SpawnRequest spawn = {};        // environment: see RankEnvironment
-  CgroupTree* cgroups = nullptr;  // gives it a cgroup of its own; null: it has none
+  CgroupTree* cgroups = nullptr;  // where its cgroup is created; null: it has none
 };
 
 // One trainer process with everything it starts, its pipes and the thread that reads them.
@@ -49,14 +49,14 @@ class RankProcess {
 
   pid_t pid() const { return process_.pid; }  // also its process group and session
 
-  // One command line to descriptor 4. Unavailable when the process no longer reads.
+  // Sends one command line to descriptor 4. Unavailable when the process no longer reads.
   absl::Status Send(const TrainCommand& command);
   // SIGTERM to the group now, SIGKILL after `grace`; zero: SIGKILL at once. Of several calls the
-  // earliest SIGKILL counts.
+  // earliest SIGKILL applies.
   void Stop(absl::Duration grace);
   // Blocks until the process and everything it started is gone, or survived SIGKILL for 5 s.
   RankExit Wait();
-  // Its end, if it came before `deadline`.
+  // Its exit, if it came before `deadline`.
   bool WaitUntil(absl::Time deadline, RankExit* exit);
 
  private:
@@ -83,7 +83,7 @@ class RankProcess {
   SpawnedProcess process_;
   const std::unique_ptr<RankCgroup> cgroup_;
   FileDescriptor wake_;  // eventfd: Stop changed a deadline
-  EventReader events_;   // of the thread
+  EventReader events_;   // used only by the thread
 
   absl::Mutex mutex_;
   absl::Time kill_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();

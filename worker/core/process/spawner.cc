@@ -48,7 +48,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& words) {
 
 [[noreturn]] void FailChild() {
   const int error = errno;
-  // Nothing can be done if even this write fails; the parent then reads an empty answer.
+  // Nothing can be done if even this write fails; the parent then reads an empty message.
   [[maybe_unused]] const ssize_t sent = write(kFailureDescriptor, &error, sizeof(error));
   _exit(127);
 }
@@ -60,7 +60,7 @@ void ResetSignals() {
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
 }
 
-// Before the program runs, so that nothing it starts is outside.
+// Joins before the program runs, so that nothing it starts is outside.
 void JoinCgroup(const char* procs) {
   const int fd = open(procs, O_WRONLY | O_CLOEXEC);
   if (fd < 0 || write(fd, "0", 1) != 1) FailChild();
@@ -74,7 +74,7 @@ void JoinCgroup(const char* procs) {
   close_range(kFailureDescriptor + 1, ~0U, 0);
   ResetSignals();
   setsid();
-  // The parent may have died before this call; then nobody would ever signal us.
+  // The parent may have died before this call; then the signal would never come.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != plan.parent) _exit(127);
   if (plan.cgroup_procs != nullptr) JoinCgroup(plan.cgroup_procs);
   if (chdir(plan.folder) != 0) FailChild();

@@ -22,7 +22,7 @@ struct SpawnRequest {
 // non-blocking.
 struct SpawnedProcess {
   pid_t pid = -1;
-  FileDescriptor pidfd;     // readable when it ended
+  FileDescriptor pidfd;     // readable once it has ended
   FileDescriptor output;    // its stdout
   FileDescriptor error;     // its stderr
   FileDescriptor events;    // its descriptor 3

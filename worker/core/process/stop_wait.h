@@ -8,7 +8,7 @@
 
 namespace fpo::worker {
 
-// Waits that long, or until `stop` is requested; false in the second case.
+// Waits that long, or until `stop` is requested; then returns false.
 inline bool WaitUnlessStopped(std::stop_token stop, absl::Duration duration) {
   std::mutex mutex;
   std::condition_variable_any never;

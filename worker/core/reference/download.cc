@@ -10,7 +10,7 @@
 namespace fpo::worker {
 namespace {
 
-// A full disk of ours is no busy server: asking the cache again does not mend it.
+// A full local disk is not a busy server: asking the cache again would not help.
 absl::Status OfThisDisk(const absl::Status& written) {
   return IsRetryable(written) ? absl::FailedPreconditionError(written.message()) : written;
 }
@@ -55,7 +55,7 @@ absl::Status Download::Take(const RecordFrame& frame) {
   if (!due) {
     return absl::DataLossError(absl::StrCat("the cache sent ordinal ", frame.first_ordinal,
                                             " of manifest ", ToHex(list_.manifest), " where ",
-                                            cursor_, " was due"));
+                                            cursor_, " was expected"));
   }
   FPO_ASSIGN_OR_RETURN(const std::vector<PackedRecord> records, Unpack(frame.packed));
   for (const PackedRecord& record : records) {

@@ -12,9 +12,8 @@
 
 namespace fpo::worker {
 
-// The records of one download as far as they came: from other local files, or from streams, of
-// which each goes on where the one before broke. They are written in the list's order. Not
-// thread-safe.
+// The records of one download so far: from other local files, or from streams, each of which
+// resumes where the one before broke. They are written in the list's order. Not thread-safe.
 class Download {
  public:
   // `list` outlives it.
@@ -24,11 +23,11 @@ class Download {
   int64_t cursor() const { return cursor_; }  // records written
   bool complete() const { return cursor_ == static_cast<int64_t>(list_.keys.size()); }
 
-  // Writes what is local from the cursor on, up to the first record that is not.
+  // Writes local records from the cursor on, up to the first that is not local.
   absl::Status TakeLocal();
-  // What to ask the cache for now.
+  // The request to send to the cache now.
   PullRequest StartStream();
-  // DataLoss: the frame is not what is due; the good records before the bad one are written.
+  // DataLoss: not the expected frame; the good records before the bad one are written.
   absl::Status Take(const RecordFrame& frame);
   absl::Status CheckEnd() const;  // Unavailable: the stream ended early
   absl::Status Write();           // fsync and rename

@@ -10,7 +10,7 @@ namespace fpo::worker {
 // Whether it is complete.
 bool IsPrepared(const std::string& folder, bool with_reference);
 
-// Digest of its token files, hex, as prepare.json has it; empty when it says none. Hosts of one job
+// Hex digest of its token files, from prepare.json; empty when that has none. All hosts of a job
 // must have the same.
 std::string PreparedDigest(const std::string& folder);
 

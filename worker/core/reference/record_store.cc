@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A later stream may bring what this one did not. A damaged frame counts: its records were not
-// taken; Internal is gRPC's word for a message that it could not read.
+// A later stream may deliver what this one did not. A damaged frame counts: its records were not
+// taken; Internal is gRPC's code for a message that it could not decode.
 bool MayResume(const absl::Status& status) {
   return IsRetryable(status) || absl::IsDataLoss(status) || absl::IsInternal(status);
 }
@@ -111,7 +111,7 @@ absl::StatusOr<std::string> RecordStore::Pull(const RecordList& list,
   fs::create_directories(options_.folder, error);
   if (error) return PosixError(error.value(), "mkdir", options_.folder);
   const std::string path = PathOf(list.manifest);
-  // A name of its own: two jobs may pull the same manifest at once.
+  // A unique name: two jobs may pull the same manifest at once.
   const std::string own = absl::StrCat(path, ".", RandomId(4));
   FPO_ASSIGN_OR_RETURN(std::unique_ptr<RecordFileWriter> writer,
                        RecordFileWriter::Create(own, list.recipe));

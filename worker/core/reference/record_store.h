@@ -32,9 +32,10 @@ class RecordStore {
  public:
   struct Options {
     std::string folder;
-    int64_t bytes_max = int64_t{64} << 30;  // older files make room; none used within the last hour
-    int broken_streams_max = 5;             // in a row without a new record
-    int local_files_max = 4;                // looked into for records that need no download
+    // beyond it older files are removed, but none used within the last hour
+    int64_t bytes_max = int64_t{64} << 30;
+    int broken_streams_max = 5;  // in a row without a new record
+    int local_files_max = 4;     // searched for records that need no download
     Backoff::Options backoff = {.first = absl::Milliseconds(100), .most = absl::Seconds(5)};
   };
 
@@ -44,9 +45,9 @@ class RecordStore {
   absl::StatusOr<std::string> Find(const RecordList& list);
 
   // Downloads a complete manifest: every record's digest, key and position is checked, then fsync
-  // and rename. What another file of this recipe has is copied from there, and only the rest moves.
-  // A broken stream goes on from the last good record. `on_record_count` hears how many are here.
-  // Errors are the cache's, or DataLoss.
+  // and rename. Records in other files of this recipe are copied from there, and only the rest is
+  // transferred. A broken stream resumes after the last good record. `on_record_count` gets the
+  // number present. Errors are the cache's, or DataLoss.
   absl::StatusOr<std::string> Pull(const RecordList& list,
                                    const std::function<void(int64_t)>& on_record_count,
                                    std::stop_token stop);

@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<PackedRecord>> ReadSegment(const std::string& path) {
 
 }  // namespace
 
-// One claim while it is worked off.
+// A claim that is being worked on.
 struct ReferencePhase::HeldClaim {
   RecordClaim claim;
   size_t next = 0;     // position in claim.ordinals
@@ -96,7 +96,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
   stop_ = std::move(stop);
   const absl::Time start = absl::Now();
   if (const absl::Status plan = ReadPlan(); !plan.ok()) {
-    // Agent and trainer wrote and read it: whatever is wrong is wrong on this host.
+    // Agent and trainer wrote and read it, so any fault is this host's.
     return absl::DataLossError(plan.message());
   }
   absl::Status status;
@@ -149,7 +149,7 @@ absl::Status ReferencePhase::ReadPlan() {
   FPO_ASSIGN_OR_RETURN(list_.keys, ReadKeysFile(request_.prepared + "/reference.keys"));
   if (count != static_cast<int64_t>(list_.keys.size()) || list_.keys.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        path, " speaks of ", count, " keys, reference.keys beside it has ", list_.keys.size()));
+        path, " lists ", count, " keys, but reference.keys next to it has ", list_.keys.size()));
   }
   const Digest recipe_id = RecipeId(list_.recipe);
   list_.manifest = ManifestId(recipe_id, list_.keys);
@@ -179,7 +179,7 @@ absl::Status ReferencePhase::Register() {
 }
 
 absl::Status ReferencePhase::ComputeMissing() {
-  // A claim is a promise to compute now: it is made only when the model is loaded.
+  // A claim is a promise to compute now, so it is made only once the model is loaded.
   FPO_RETURN_IF_ERROR(scorer_->Start());
   for (;;) {
     if (stop_.stop_requested()) return Stopped();
@@ -213,7 +213,7 @@ absl::Status ReferencePhase::WaitForOthers(const RecordClaim& claim) {
   FPO_RETURN_IF_ERROR(Persist("WaitManifest", [&] {
     return cache_->WaitManifest(list_.manifest, options_.wait_time, on_change, stop_);
   }));
-  // A stream that ends at once without anything to claim must not turn this into a busy loop.
+  // A stream that ends at once with nothing to claim must not cause a busy loop.
   const absl::Duration least =
       std::clamp(claim.retry_after, absl::Milliseconds(50), absl::Milliseconds(500));
   const absl::Duration left = least - (absl::Now() - start);
@@ -269,7 +269,7 @@ absl::Status ReferencePhase::ScoreSegment(HeldClaim* held, size_t count) {
   return absl::OkStatus();
 }
 
-// The cache refuses foreign keys as a lost claim; computing them again would never end.
+// The cache rejects foreign keys as a lost claim; computing them again would never end.
 absl::Status ReferencePhase::CheckSegment(const HeldClaim& held,
                                           const std::vector<PackedRecord>& records) const {
   for (size_t i = 0; i < records.size(); ++i) {
@@ -304,13 +304,12 @@ absl::Status ReferencePhase::Upload(HeldClaim* held, const std::string& file, co
   observer_->OnRecords(std::min(count_.present() + stored_by_us_, count_.total), count_.total);
   if (stored.conflict > 0) {
     observer_->Note(absl::StrCat(stored.conflict, " of ", count,
-                                 " records were stored before with other bytes; the first stay"));
+                                 " records were already stored with other bytes, which are kept"));
   }
   return absl::OkStatus();
 }
 
-// A scorer that ticks is alive, whether or not it has a record yet: one that hangs is ended by
-// ScoreProcess.
+// A scorer that ticks is alive, with or without a record yet; ScoreProcess ends one that hangs.
 void ReferencePhase::RenewWhenDue(HeldClaim* held, int64_t done) {
   if (held->lost || stop_.stop_requested() || options_.now() < held->renew_at) return;
   held->renew_at = options_.now() + held->claim.lease / 3;
@@ -319,7 +318,7 @@ void ReferencePhase::RenewWhenDue(HeldClaim* held, int64_t done) {
   if (IsLostClaim(status)) held->lost = true;
 }
 
-// Short segments give the claim its progress and lose little when something breaks.
+// Short segments show the claim's progress and limit the loss when something breaks.
 void ReferencePhase::AdaptSegment(size_t count, absl::Duration took) {
   const double seconds = std::max(absl::ToDoubleSeconds(took), 1e-3);
   const double wanted =

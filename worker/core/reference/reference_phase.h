@@ -18,7 +18,7 @@
 
 namespace fpo::worker {
 
-// What the phase tells its attempt, called on the phase's thread.
+// Reports the phase's progress to its attempt, on the phase's thread.
 class ReferenceObserver {
  public:
   virtual ~ReferenceObserver() = default;
@@ -31,16 +31,16 @@ class ReferenceObserver {
 
 struct ReferenceRequest {
   std::string prepared;  // folder with reference.json and reference.keys
-  std::string scratch;   // for segments on their way to the cache
+  std::string scratch;   // for segments not yet in the cache
   std::string builder;   // who computes, for people
   std::string owner;
   std::string name;
   std::string share = "public";  // who else may read the records
 };
 
-// The reference phase of an attempt: registers the job's keys, computes what nobody has, waits for
-// what others compute, and pulls the whole set into a local record file. Nothing missing: no
-// process is started. Not thread-safe.
+// The reference phase of an attempt: registers the job's keys, computes what no job has computed,
+// waits for what others compute, and pulls the whole set into a local record file. Starts no
+// process when nothing is missing. Not thread-safe.
 class ReferencePhase {
  public:
   struct Options {
@@ -50,24 +50,25 @@ class ReferencePhase {
     absl::Duration wait_time = absl::Seconds(5);  // one WaitManifest
     absl::Duration patience = absl::Minutes(2);   // with a cache that does not answer
     Backoff::Options backoff;
-    // False while the coordinator has been silent for a lease: another builder may have our place,
+    // False while the coordinator has been silent for a lease: another builder may have taken over,
     // so nothing new is claimed.
     std::function<bool()> may_claim = [] { return true; };
-    std::function<absl::Time()> now = [] { return absl::Now(); };  // by which claims are renewed
+    // decides when claims are renewed
+    std::function<absl::Time()> now = [] { return absl::Now(); };
   };
 
   ReferencePhase(Options options, CacheLink* cache, RecordStore* store, ResponseScorer* scorer,
                  ReferenceObserver* observer);
 
-  // The path of the verified record file. Cancelled: stopped; Unavailable: the cache was away for
-  // longer than `patience`, or keeps losing records; DataLoss: bad files of the prepare phase;
-  // anything else came from the scorer or from the cache.
+  // The path of the verified record file. Cancelled: stopped; Unavailable: the cache was
+  // unreachable for longer than `patience`, or keeps losing records; DataLoss: bad files of the
+  // prepare phase; other errors are the scorer's or the cache's.
   absl::StatusOr<std::string> Run(const ReferenceRequest& request, std::stop_token stop);
   const CacheUse& use() const { return use_; }
 
  private:
   struct HeldClaim;
-  // What computing a segment took.
+  // The cost of computing a segment.
   struct Cost {
     absl::Duration time;
     double flops = 0;  // 0: unknown
@@ -83,7 +84,7 @@ class ReferencePhase {
   absl::Status Upload(HeldClaim* held, const std::string& file, const Cost& cost);
   void RenewWhenDue(HeldClaim* held, int64_t done);
   void AdaptSegment(size_t count, absl::Duration took);
-  // Repeats a call to the cache while that can help.
+  // Retries a call to the cache while that can help.
   absl::Status Persist(const char* what, const std::function<absl::Status()>& call);
 
   const Options options_;

@@ -10,21 +10,21 @@
 
 namespace fpo::worker {
 
-// Computes reference records; `fpo-train score --serve` behind it. Not thread-safe.
+// Computes reference records, by `fpo-train score --serve`. Not thread-safe.
 class ResponseScorer {
  public:
   virtual ~ResponseScorer() = default;
 
-  // Blocks until the model is loaded. Calling it again does nothing. Cancelled when stopped;
-  // another error: the process could not start or ended.
+  // Blocks until the model is loaded. Idempotent. Cancelled when stopped; other errors: the process
+  // could not start, or ended.
   virtual absl::Status Start() = 0;
   // Writes the records of `ordinals` (positions in reference.keys), in that order, to `file`, and
-  // says how many floating-point operations that took (0: unknown). `on_tick` is called about every
-  // second, while the scorer is not taken for hung, with how many are computed.
+  // returns the floating-point operations that took (0: unknown). `on_tick` is called about every
+  // second with the number computed, as long as the scorer is not considered hung.
   virtual absl::StatusOr<double> Score(const std::vector<int64_t>& ordinals,
                                        const std::string& file,
                                        const std::function<void(int64_t done)>& on_tick) = 0;
-  // Ends the process in good order.
+  // Ends the process gracefully.
   virtual void Finish() = 0;
 };
 

@@ -40,7 +40,7 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
     heard_ = noted_ = absl::Now();
   }
   const absl::Status sent = process_->Send({.kind = "score", .ordinals = ordinals, .file = file});
-  // A process that no longer reads is about to end, which says more.
+  // A process that no longer reads is about to end; its exit says more.
   if (!sent.ok()) process_->Stop(kFinishTime);
   FPO_RETURN_IF_ERROR(Await(&answered_, on_tick));
   absl::MutexLock lock(&mutex_);
@@ -92,7 +92,7 @@ absl::Status ScoreProcess::Ended() {
   if (stop_.stop_requested()) return absl::CancelledError("stopped on request");
   failure_ = PhaseEnd{EndClassOf(exit), absl::StrCat("the scorer ended: ", ExitWords(exit)),
                       IsDeviceFault(exit)};
-  if (failure_->ok()) failure_->end_class = EndClass::kProgram;  // nobody told it to end
+  if (failure_->ok()) failure_->end_class = EndClass::kProgram;  // it was not told to end
   const std::string words = output_->LastWords(options_.command.identity.rank);
   if (!words.empty()) absl::StrAppend(&failure_->message, ": ", words);
   if (hung_) {
@@ -138,7 +138,7 @@ void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::str
 }
 
 // While it loads, its numbers are the phase's. Within a command they are a small part: the phase
-// reports those of the whole manifest, and these become words.
+// reports those of the whole manifest, and these become text.
 void ScoreProcess::OnProgress(int32_t rank, const TrainEvent& event, const std::string& json) {
   TrainEvent told = event;
   bool note = false;

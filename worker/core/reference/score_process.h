@@ -16,12 +16,12 @@
 
 namespace fpo::worker {
 
-// `fpo-train score --serve` as a Scorer. One caller; events arrive on the process's thread.
+// `fpo-train score --serve` as a scorer. One caller; events arrive on the process's thread.
 class ScoreProcess final : public ResponseScorer, public RankSink {
  public:
   struct Options {
     RankCommand command;
-    // One that says nothing for this long, while it loads or computes, is taken for hung and killed
+    // A scorer silent for this long, while it loads or computes, is considered hung and is killed
     // (class infrastructure); zero: never.
     absl::Duration stall_timeout = absl::ZeroDuration();
   };

@@ -102,7 +102,7 @@ TEST(CgroupTreeTest, WhatDoesNotDoIsSaid) {
   CgroupTree::Options options;
   options.where = folder.path();
   EXPECT_THAT(std::string(CgroupTree::Open(options).status().message()),
-              HasSubstr("is no folder of a cgroup version 2 file system"));
+              HasSubstr("is not a folder of a cgroup version 2 file system"));
   // "auto" by the files of a made-up /proc.
   options.where = "auto";
   options.proc = folder / "proc";
