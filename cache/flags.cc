@@ -12,7 +12,7 @@ namespace {
 void AddLimits(CLI::App* app, CacheConfig* config) {
   AddDuration(app, "--lease", &config->lease, "how long a silent builder keeps its claim");
   AddDuration(app, "--shutdown-grace", &config->grace, "for running calls at SIGTERM");
-  AddDuration(app, "--idle", &config->idle, "a stream whose peer does nothing is cut after it");
+  AddDuration(app, "--idle", &config->idle, "cut streams whose peer is inactive for this long");
   app->add_option("--threads", config->threads, "calls in the store at once")
       ->capture_default_str();
   app->add_option("--streams-max", config->streams_max, "streams open at once")
@@ -29,24 +29,24 @@ void AddLimits(CLI::App* app, CacheConfig* config) {
 
 void AddUpkeep(CLI::App* app, CacheConfig* config) {
   AddDuration(app, "--keep-unused", &config->keep_unused,
-              "manifests that nobody used for so long are removed");
+              "remove manifests that were unused for this long");
   AddDuration(app, "--gc-every", &config->gc_every, "time between garbage collections");
   app->add_option("--evict-mib", config->evict_mib,
                   "above it the longest unused manifests are removed early; 0: no limit")
       ->capture_default_str();
-  app->add_option("--reject-mib", config->reject_mib, "above it nothing new is taken; 0: no limit")
+  app->add_option("--reject-mib", config->reject_mib,
+                  "above it new records are rejected; 0: no limit")
       ->capture_default_str();
   app->add_option("--scrub-mib-per-second", config->scrub_mib_per_second,
                   "how fast stored records are read again and checked; 0: never")
       ->capture_default_str();
   AddDuration(app, "--scrub-every", &config->scrub_every, "from the start of a check to the next");
-  app->add_option("--backups", config->backups,
-                  "folder for copies, which fpoctl cache backup asks for");
+  app->add_option("--backups", config->backups, "folder for the copies of fpoctl cache backup");
   app->add_option("--replica-of", config->replica_of,
-                  "host:port of a cache: serve its records, fetching what is not here yet, and "
-                  "pass everything that changes something on to it");
+                  "host:port of a cache: serve its records, fetching missing ones, and "
+                  "pass all changes on to it");
   app->add_option("--token-file", config->token_file,
-                  "what --replica-of shows to its cache: a worker's token");
+                  "file with a worker's token, for the cache of --replica-of");
   app->add_option("--failpoint", config->failpoints, "NAME=kill|error[@N], for tests")->group("");
 }
 
@@ -55,7 +55,7 @@ void AddUpkeep(CLI::App* app, CacheConfig* config) {
 absl::StatusOr<ParsedFlags<CacheConfig>> ParseFlags(int argc, const char* const* argv) {
   ParsedFlags<CacheConfig> flags;
   CLI::App app(
-      "Stores what frozen reference models say about responses, so that it is computed once.",
+      "Stores the values of frozen reference models for responses, so that each is computed once.",
       "fpo-cache");
   AddServiceFlags(&app, &flags.check_config);
   AddListenFlags(&app, &flags.config.listen, "address of /metrics, /healthz, /readyz");

@@ -20,8 +20,8 @@ constexpr int kArenasMax = 4;
 
 int main(int argc, char** argv) {
   using namespace fpo::cache;
-  // Frames of megabytes pass through many threads; with an arena for each of them the program would
-  // keep several times what it uses.
+  // Frames of megabytes pass through many threads; with one arena per thread the program would keep
+  // several times the memory it uses.
   mallopt(M_ARENA_MAX, kArenasMax);
   const fpo::StopSignals signals;
   const auto flags = ParseFlags(argc, argv);

@@ -251,7 +251,7 @@ void AddServiceFlags(CLI::App* app, bool* check_config) {
   app->set_version_flag("--version", absl::StrCat(app->get_name(), " ", ProgramVersion()));
   app->set_config("--config", "", "TOML file with these flags as keys");
   app->allow_config_extras(CLI::config_extras_mode::error);
-  app->add_flag("--check-config", *check_config, "check flags and files, then end")
+  app->add_flag("--check-config", *check_config, "check flags and files, then exit")
       ->configurable(false);
 }
 

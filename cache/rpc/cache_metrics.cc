@@ -52,7 +52,9 @@ CacheMetrics::CacheMetrics(MetricsRegistry* registry, ReferenceCache* cache)
       file_corruptions_(registry->AddCounter(kCorruptions, kCorruptionsHelp, {{"where", "file"}})),
       scrubbed_records_(registry->AddCounter("fpo_cache_scrubbed_records_total",
                                              "Records compared with their digest in passing.")),
-      scrubbed_bytes_(registry->AddCounter("fpo_cache_scrubbed_bytes_total", "And their bytes.")),
+      scrubbed_bytes_(
+          registry->AddCounter("fpo_cache_scrubbed_bytes_total",
+                               "Bytes of records compared with their digest in passing.")),
       removed_unused_(registry->AddCounter(kRemoved, kRemovedHelp, {{"reason", "unused"}})),
       removed_evicted_(registry->AddCounter(kRemoved, kRemovedHelp, {{"reason", "evicted"}})),
       removed_orphaned_(registry->AddCounter(kRemoved, kRemovedHelp, {{"reason", "orphaned"}})),

@@ -14,7 +14,7 @@
 
 namespace fpo::cache {
 
-// The cache's time series. What the cache counts itself is copied when somebody scrapes.
+// The cache's time series. What the cache counts itself is copied at each scrape.
 class CacheMetrics {
  public:
   // The registry outlives it, the cache outlives every scrape.

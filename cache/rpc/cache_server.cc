@@ -60,7 +60,7 @@ struct CacheServer::State {
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<HttpServer> http;
 
-  // Of the ticker's thread alone.
+  // Used only by the ticker's thread.
   absl::Time next_cache_tick = absl::InfinitePast();
   absl::Time next_warning = absl::InfinitePast();
 };
@@ -70,7 +70,7 @@ absl::Status CacheServer::State::OpenStore() {
       store, RocksdbStore::Open({.path = config.data,
                                  .block_cache_bytes = config.block_cache_mib << 20,
                                  .free_bytes_min = config.free_mib_min << 20,
-                                 // 0 asks for no reserve at all.
+                                 // 0 requests no reserve at all.
                                  .free_fraction_min = config.free_mib_min > 0 ? 0.05 : 0.0}));
   ReferenceCacheOptions options;
   options.claims.lease = config.lease;
@@ -145,8 +145,8 @@ void CacheServer::State::Turn(absl::Time now) {
   if (now >= next_cache_tick) {
     next_cache_tick = now + kCachePace;
     cache->Tick();
-    // Else each thread would keep the memory of the largest upload it ever stored. Not after every
-    // store: to take the pages again costs as much as a tenth of an upload.
+    // Otherwise each thread would keep the memory of the largest upload it ever stored. Not after
+    // every store: taking the pages again costs as much as a tenth of an upload.
     if (freed_bytes >= kFreedBytesMin) {
       freed_bytes = 0;
       malloc_trim(0);

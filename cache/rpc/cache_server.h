@@ -11,7 +11,7 @@ namespace fpo::cache {
 // The whole program below main: store, service, listeners and the ticker. Thread-safe.
 class CacheServer {
  public:
-  // Listens and has written the port file when it returns. Errors name the folder or address.
+  // Listens and has written the port file on return. Errors name the folder or address.
   static absl::StatusOr<std::unique_ptr<CacheServer>> Start(const CacheConfig& config,
                                                             const std::string& version,
                                                             const std::string& commit);

@@ -9,7 +9,7 @@
 
 namespace fpo::cache {
 
-// fpo.v1.ReferenceCache over a ReferenceCache. gRPC's own threads only hand over: every call that
+// fpo.v1.ReferenceCache over a ReferenceCache. gRPC's own threads only dispatch: every call that
 // touches the store runs on the pool.
 class CacheService final : public fpo::v1::ReferenceCache::CallbackService {
  public:
@@ -82,7 +82,7 @@ class CacheService final : public fpo::v1::ReferenceCache::CallbackService {
   using Work = std::function<absl::Status(const Principal& caller)>;
 
   // Answers with the status of `work`, which runs on the pool and may use request and response.
-  // Callers whose role is below `least` are refused.
+  // Callers whose role is below `least` are rejected.
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* call, Role least, Work work);
 
   const StreamContext context_;

@@ -1,4 +1,4 @@
-// The calls of people who look after the cache.
+// The calls of the cache's administrators.
 #include <utility>
 
 #include "absl/strings/str_cat.h"

@@ -137,7 +137,7 @@ absl::StatusOr<pb::GetRecordsResponse> ToProto(
     if (message.packed().size() > kPackedResponseBytesMax) {
       return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
                                "the first ", i + 1, " of ", records.size(), " records have ",
-                               message.packed().size(), " bytes and fill the answer")),
+                               message.packed().size(), " bytes and fill the response")),
                            {.reason = ErrorReason::kAnswerTooLarge,
                             .hint = "ask for fewer keys, or pull the manifest"});
     }

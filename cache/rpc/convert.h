@@ -29,7 +29,7 @@ absl::StatusOr<fpo::v1::GetRecordsResponse> ToProto(
 
 fpo::v1::GcResponse ToProto(const GcReport& report);
 fpo::v1::QuarantinedRecord ToProto(const QuarantinedRecord& record);
-// Everything for admins, of others their own line.
+// All owners for admins; others get only their own line.
 void AddOwners(const std::vector<OwnerUse>& owners, const Principal& reader,
                fpo::v1::StatsResponse* message);
 fpo::v1::RecipeInfo ToProto(const RecipeSummary& recipe);

@@ -85,7 +85,7 @@ void PullManifestStream::ReadOn() {
     std::vector<int64_t> ordinals;
     for (int64_t i = 0; i < count; ++i) ordinals.push_back(OrdinalAt(read_ + i));
     read_ += count;
-    // It may run on after the call: it has nothing of the stream's.
+    // It may outlive the call, so it uses nothing of the stream.
     ahead_.emplace_back(
         context_.pool,
         [cache = context_.cache, manifest = manifest_, is_range = asked_.ordinals.empty(),

@@ -18,7 +18,7 @@ namespace fpo::cache {
 
 // One PullManifest call: windows of records are read on the pool, some at a time, and sent as
 // frames of about 1 MiB. While one frame is in flight the next one is made, and no more, so a slow
-// reader costs two frames and three windows of memory. Deletes itself when it is over.
+// reader costs two frames and three windows of memory. Deletes itself at the end.
 class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullManifestResponse>,
                                  public OpenStream {
  public:
@@ -32,13 +32,13 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
  private:
   absl::Status Begin();
   absl::Status CheckOrdinals() const;
-  void ReadOn();  // begins to read the windows that are due
+  void ReadOn();  // starts reading the windows that are due
   absl::Status FillWindow();
   absl::Status FillFrame(fpo::v1::PullManifestResponse* frame);
   bool AtEnd() const { return next_ == end_; }
   int64_t OrdinalAt(int64_t position) const;
   void MakeFrame();  // on the pool
-  // The frame that was made, once the one before it is through. Neither is touched meanwhile.
+  // Sends the next frame once the one before it is through. Neither is touched meanwhile.
   void SendFrame();
 
   const StreamContext context_;
@@ -50,14 +50,14 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   std::shared_ptr<const ManifestHeader> manifest_;
   const absl::Time start_;
 
-  // What the maker of frames works with. Positions are among the ordinals asked for; without a list
-  // an ordinal is its own position.
+  // State of making frames. Positions are among the requested ordinals; without a list an ordinal
+  // is its own position.
   int64_t next_ = 0;  // first that is in no frame yet
   int64_t end_ = 0;
-  int64_t read_ = 0;                 // first that nobody reads yet
+  int64_t read_ = 0;                 // first that is not being read yet
   std::deque<PackedRecord> window_;  // read and in no frame yet
   using Window = absl::StatusOr<std::vector<PackedRecord>>;
-  std::deque<ReadAhead<Window>> ahead_;  // windows behind it
+  std::deque<ReadAhead<Window>> ahead_;  // windows after it
   int64_t window_records_ = 16;          // to read next, as large as the last ones were
   SequenceDigest digest_;
   absl::Status making_;  // why the frame could not be made

@@ -14,7 +14,7 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr int64_t kReserveMax = 1 << 16;  // a promise of more is not trusted with memory
+constexpr int64_t kReserveMax = 1 << 16;  // more is not preallocated on a promise
 
 }  // namespace
 
@@ -84,8 +84,8 @@ absl::Status PutManifestStream::Accept(const pb::PutManifestRequest& request) {
 absl::Status PutManifestStream::Store() {
   if (!has_header_) return BadRequest("header", "missing");
   if (static_cast<int64_t>(manifest_.keys.size()) != keys_promised_) {
-    return BadRequest("keys", absl::StrCat(manifest_.keys.size(), " keys came and the header says ",
-                                           keys_promised_));
+    return BadRequest("keys", absl::StrCat(manifest_.keys.size(),
+                                           " keys arrived, but the header says ", keys_promised_));
   }
   // The upstream says what is missing. One that is away matters only when something is.
   absl::StatusOr<ManifestCount> above = absl::UnavailableError("no upstream");

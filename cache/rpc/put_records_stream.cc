@@ -14,7 +14,7 @@ namespace {
 
 namespace pb = fpo::v1;
 
-// Read ahead at most: the memory of one stream, and what one fsync makes durable.
+// Limit on reading ahead: the memory of one stream, and what one fsync makes durable.
 constexpr size_t kWaitingBytesMax = size_t{24} << 20;
 
 }  // namespace

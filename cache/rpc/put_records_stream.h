@@ -12,10 +12,10 @@
 
 namespace fpo::cache {
 
-// One PutRecords call. While some frames become durable the next ones are read, and those that came
-// meanwhile are stored together: a sender that does not wait for each acknowledgement shares the
-// fsync, and one that sends much has it taken in as sorted files. The first refused frame ends the
-// stream; those before it are stored. Deletes itself when the call is over.
+// One PutRecords call. While some frames become durable the next ones are read, and those that
+// arrived meanwhile are stored together: a sender that does not wait for each acknowledgement
+// shares the fsync, and a large upload is ingested as sorted files. The first rejected frame ends
+// the stream; those before it are stored. Deletes itself when the call is over.
 class PutRecordsStream final
     : public grpc::ServerBidiReactor<fpo::v1::PutRecordsRequest, fpo::v1::PutRecordsResponse>,
       public OpenStream {
@@ -31,11 +31,11 @@ class PutRecordsStream final
   using Frames = std::vector<fpo::v1::PutRecordsRequest>;
 
   void Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whatever can go on now: storing, acknowledging, ending. Returns the status to finish with,
+  // Does what is possible now: storing, acknowledging, ending. Returns the status to finish with,
   // once.
   std::optional<grpc::Status> GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StoreOnPool();
-  // Stores `frames`, together if it can be; those before a refused one in any case.
+  // Stores `frames`, together if possible; those before a rejected one in any case.
   absl::Status Store(const Frames& frames);
   absl::Status StoreTogether(absl::Span<const fpo::v1::PutRecordsRequest> frames);
 

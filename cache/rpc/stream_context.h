@@ -21,7 +21,7 @@
 
 namespace fpo::cache {
 
-// What every stream of the service works with; outlives all of them.
+// What all streams of the service share; outlives them.
 struct StreamContext {
   ReferenceCache* cache = nullptr;
   WorkPool* pool = nullptr;
@@ -29,10 +29,10 @@ struct StreamContext {
   GarbageCollector* collector = nullptr;
   Backups* backups = nullptr;
   const AccessControl* access = nullptr;
-  Upstream* upstream = nullptr;                     // null: this is no replica
+  Upstream* upstream = nullptr;                     // null: not a replica
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
-  absl::Duration idle_max = absl::Minutes(2);  // a peer that neither sends nor reads for so long
-  // Memory that uploads took and freed again is counted here, for who gives it back to the system.
+  absl::Duration idle_max = absl::Minutes(2);       // for a peer that neither sends nor reads
+  // Counts memory that uploads took and freed, so that it can be returned to the system.
   std::atomic<int64_t>* freed_bytes = nullptr;
   Counter bytes_in = {};  // packed records
   Counter bytes_out = {};

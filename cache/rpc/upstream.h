@@ -11,16 +11,15 @@
 
 namespace fpo::cache {
 
-// The cache that a replica belongs to. What changes something is done there, so records are still
-// computed once and have one first value; what is read is fetched once and kept. Calls block.
-// Thread-safe.
+// The cache that a replica belongs to. Changes are made there, so records are still computed once
+// and have one first value; what is read is fetched once and kept. Calls block. Thread-safe.
 class Upstream {
  public:
   // Connects lazily. InvalidArgument: a malformed address, unreadable TLS files or token.
   struct Options {
     std::string address;
     TlsFiles tls = {};
-    std::string token_file = {};  // of a worker; empty: the cache there wants none
+    std::string token_file = {};  // of a worker; empty: none
   };
   static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
                                                           ReferenceCache* local);
@@ -32,9 +31,9 @@ class Upstream {
   // Which records exist there.
   absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
 
-  // Brings what the local store lacks of a manifest that it knows. Readers of one manifest wait for
-  // one transfer. Nothing missing: no call. Unavailable: the upstream is away and something is
-  // missing.
+  // Fetches what the local store lacks of a manifest that it knows. Readers of one manifest share
+  // one transfer. No call when nothing is missing. Unavailable: the upstream is unreachable and
+  // something is missing.
   absl::Status Fetch(const Digest& manifest_id);
 
  private:

@@ -26,8 +26,7 @@ class VerifyStream final : public AnswerStream<fpo::v1::VerifyResponse> {
   const StreamContext context_;
   const fpo::v1::VerifyRequest request_;
 
-  // Of the loop alone.
-  std::optional<Digest> manifest_;                             // nothing: the whole store
+  std::optional<Digest> manifest_;                             // nullopt: the whole store
   int64_t total_ = 0;                                          // of the manifest
   int64_t next_ordinal_ = 0;                                   // in the manifest
   std::optional<RecordPosition> position_ = RecordPosition{};  // in the store

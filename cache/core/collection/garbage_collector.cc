@@ -83,7 +83,7 @@ absl::StatusOr<bool> GarbageCollector::RemoveOne(GcDecision* decision) {
       decision->reason = protection.empty() ? "used just now" : protection;
       return false;
     }
-    // From here on a job that asks for it is told that it is gone, and puts it again.
+    // From here on a job that asks for it is told that it is gone, and registers it again.
     cache_.manifests_.Remove(id);
     ++cache_.version_;
   }
@@ -115,7 +115,7 @@ absl::Status GarbageCollector::AddManifest(const Digest& id, LiveKeys* live) {
   const absl::StatusOr<ManifestHeader> header = cache_.store_.GetManifest(id);
   if (absl::IsNotFound(header.status())) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(header.status());
-  // The margin-only form of a feature record stands under a recipe of its own.
+  // The margin-only form of a feature record is stored under its own recipe.
   std::vector<Digest> recipes = {header->recipe_id};
   const absl::StatusOr<Recipe> recipe = ParseRecipe(header->recipe);
   if (recipe.ok() && !recipe->sae.empty()) recipes.push_back(RecipeId(MarginRecipe(*recipe)));
@@ -154,7 +154,7 @@ absl::StatusOr<std::optional<RecordPosition>> GarbageCollector::SweepPage(
   }
   for (const Digest& id : registered) FPO_RETURN_IF_ERROR(AddManifest(id, live));
   FPO_ASSIGN_OR_RETURN(const IndexPage page, cache_.store_.ScanIndex(from, kPageEntries));
-  // Over the limit, waiting a day would leave the cache over it for a day.
+  // Over the limit, waiting a day would keep the cache over it for a day.
   const absl::Duration age_min = over_limit_ ? absl::ZeroDuration() : cache_.rules().record_age_min;
   const absl::Time old = cache_.clock_.Now() - age_min;
   std::map<Digest, std::vector<Digest>> dead;

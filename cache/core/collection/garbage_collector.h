@@ -12,22 +12,22 @@
 
 namespace fpo::cache {
 
-// Removes what nobody needs: first manifests, as PlanGc says, then the records of no manifest.
-// Jobs go on meanwhile: each step excludes puts for milliseconds, and what a job touches between
-// the plan and the step stays. Thread-safe; one collection at a time.
+// Removes unneeded data: first manifests, as PlanGc decides, then records of no manifest. Jobs
+// continue meanwhile: each step excludes puts for milliseconds, and what a job touches between the
+// plan and the step is kept. Thread-safe; one collection at a time.
 class GarbageCollector {
  public:
   explicit GarbageCollector(ReferenceCache* cache) : cache_(*cache) {}
 
-  // A dry run changes nothing and says what would go. Runs for seconds to minutes.
+  // A dry run changes nothing and reports what would be removed. Runs for seconds to minutes.
   absl::StatusOr<GcReport> Collect(bool dry_run);
-  // More is stored than --evict-bytes allows.
+  // Whether more is stored than --evict-mib allows.
   bool OverLimit() const;
 
  private:
   absl::StatusOr<std::vector<GcCandidate>> Candidates();
   absl::Status RemoveManifests(GcReport* report);
-  // False: a job came in between, `decision` says so.
+  // False: a job used it meanwhile, as `decision` says.
   absl::StatusOr<bool> RemoveOne(GcDecision* decision);
   // Keys of every manifest that stays; with `report`, without those that a dry run would remove.
   absl::StatusOr<LiveKeys> CollectLiveKeys(const GcReport& report);

@@ -10,13 +10,14 @@
 
 namespace fpo::cache {
 
-// When data may go.
+// When data may be removed.
 struct KeepRules {
-  absl::Duration unused = absl::Hours(24 * 30);     // a manifest nobody used for so long goes
-  absl::Duration retain = absl::Minutes(10);        // protection by a job, until renewed
-  absl::Duration record_age_min = absl::Hours(24);  // a record of no manifest stays at least so
-  int64_t evict_bytes = 0;   // above it the longest unused manifests go early; 0: no limit
-  int64_t reject_bytes = 0;  // above it nothing new is taken; 0: no limit
+  absl::Duration unused = absl::Hours(24 * 30);  // a manifest unused for this long is removed
+  absl::Duration retain = absl::Minutes(10);     // protection by a job, until renewed
+  // a record of no manifest is kept at least this long
+  absl::Duration record_age_min = absl::Hours(24);
+  int64_t evict_bytes = 0;   // above it the longest unused manifests are evicted early; 0: no limit
+  int64_t reject_bytes = 0;  // above it new records are rejected; 0: no limit
 };
 
 struct GcCandidate {
@@ -34,11 +35,11 @@ struct GcDecision {
   std::string reason;    // for people: "pinned", "unused for 45 days"
 };
 
-// Why this manifest must stay whatever its age; empty: nothing protects it.
+// Why this manifest must be kept whatever its age; empty: it is not protected.
 std::string ProtectionOf(const GcCandidate& candidate, const KeepRules& rules, absl::Time now);
 
-// Which manifests go: the unprotected ones that nobody used for long, and beyond `evict_bytes` of
-// `stored_bytes` the longest unused ones. One decision per candidate, in their order.
+// Which manifests to remove: unprotected ones that were unused for long, and beyond `evict_bytes`
+// of `stored_bytes` the longest unused ones. One decision per candidate, in their order.
 std::vector<GcDecision> PlanGc(absl::Span<const GcCandidate> candidates, const KeepRules& rules,
                                int64_t stored_bytes, absl::Time now);
 

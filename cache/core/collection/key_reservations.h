@@ -9,11 +9,11 @@
 
 namespace fpo::cache {
 
-// Keeps two puts of one key apart from their look-up to the end of their fsync, while puts of
-// different keys run together and share the fsync. Thread-safe.
+// Serialises puts of one key from their look-up to the end of their fsync, while puts of different
+// keys run together and share the fsync. Thread-safe.
 class KeyReservations {
  public:
-  // Blocks until no other holder has any of the keys. Sorted or not; a hold is all or nothing, so
+  // Blocks until no other holder has any of the keys, in any order; a hold is all or nothing, so
   // holders never deadlock.
   class Hold {
    public:

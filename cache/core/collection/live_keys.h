@@ -9,8 +9,8 @@
 
 namespace fpo::cache {
 
-// Which records some manifest needs. Of a key only its first eight bytes are kept: keys are
-// digests, and where two share them, one record too many stays. Not thread-safe.
+// Records that some manifest needs. Only the first eight bytes of a key are kept: keys are digests,
+// and a collision only keeps one record too many. Not thread-safe.
 class LiveKeys {
  public:
   void Add(const Digest& recipe_id, absl::Span<const Digest> keys);

@@ -11,7 +11,8 @@
 namespace fpo::cache {
 namespace {
 
-constexpr absl::Duration kCatchUpMax = absl::Seconds(1);  // a late step does not read a burst
+// a late step does not cause a burst of reads
+constexpr absl::Duration kCatchUpMax = absl::Seconds(1);
 constexpr absl::Duration kOverLimitPause = absl::Seconds(10);
 
 }  // namespace

@@ -20,8 +20,8 @@ struct UpkeepOptions {
   absl::Duration pace = absl::Milliseconds(250);  // of the thread
 };
 
-// The background work of a cache: reads everything again, slowly, so that damage is found before a
-// job meets it, and collects garbage. Step is the work, Start gives it a thread.
+// The background work of a cache: rereads everything, slowly, so that damage is found before a job
+// meets it, and collects garbage. Step does the work, Start gives it a thread.
 class UpkeepLoop {
  public:
   UpkeepLoop(UpkeepOptions options, ReferenceCache* cache, GarbageCollector* collector);
@@ -42,8 +42,8 @@ class UpkeepLoop {
   ReferenceCache& cache_;
   GarbageCollector& collector_;
 
-  // Of the thread, or of whoever calls Step.
-  std::optional<RecordPosition> scrub_at_ = RecordPosition{};  // nothing: this pass is over
+  // Used by the thread, or by the caller of Step.
+  std::optional<RecordPosition> scrub_at_ = RecordPosition{};  // nullopt: this pass is over
   absl::Time next_pass_ = absl::InfinitePast();
   absl::Time last_scrub_ = absl::InfinitePast();
   absl::Time next_collection_ = absl::InfinitePast();

@@ -13,7 +13,7 @@ absl::Status BadRequest(const std::string& field, const std::string& why) {
 absl::Status NoManifest(const Digest& id) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("no manifest ", ToHex(id))),
                        {.reason = ErrorReason::kManifestNotFound,
-                        .hint = "put the manifest first, or list what there is",
+                        .hint = "register the manifest first, or list the existing ones",
                         .ids = {ToHex(id)}});
 }
 
@@ -22,14 +22,14 @@ absl::Status Incomplete(const Digest& id, int64_t missing, int64_t total) {
                            absl::StrCat("manifest ", ToHex(id), " is not complete: ", missing,
                                         " of ", total, " records are missing")),
                        {.reason = ErrorReason::kManifestIncomplete,
-                        .hint = "claim and compute them, or wait for those who do",
+                        .hint = "claim and compute them, or wait for other builders",
                         .ids = {ToHex(id)}});
 }
 
 absl::Status ForeignKey(const Digest& key, const Digest& manifest_id) {
   return WithErrorInfo(
       absl::InvalidArgumentError(
-          absl::StrCat("key ", ToHex(key), " is not of manifest ", ToHex(manifest_id))),
+          absl::StrCat("key ", ToHex(key), " is not in manifest ", ToHex(manifest_id))),
       {.reason = ErrorReason::kKeyNotInManifest, .ids = {ToHex(key), ToHex(manifest_id)}});
 }
 
@@ -43,11 +43,12 @@ absl::Status NotHeld(uint64_t claim_id, const Digest& key) {
 }
 
 absl::Status CacheFull(int64_t stored, int64_t limit) {
-  return WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat(
-                           "the cache holds ", stored, " bytes of records and takes no more above ",
-                           limit, " (--reject-bytes)")),
-                       {.reason = ErrorReason::kCacheFull,
-                        .hint = "unpin or remove manifests (fpoctl cache gc), or raise the limit"});
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("the cache holds ", stored,
+                                                " bytes of records and rejects new ones above ",
+                                                limit, " (--reject-mib)")),
+      {.reason = ErrorReason::kCacheFull,
+       .hint = "unpin or remove manifests (fpoctl cache gc), or raise the limit"});
 }
 
 absl::Status BadRecord(const Digest& key, size_t count) {

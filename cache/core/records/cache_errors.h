@@ -8,7 +8,7 @@
 
 namespace fpo::cache {
 
-// The errors callers branch on, each with its reason word (ErrorInfo).
+// The errors that callers branch on, each with its reason (ErrorInfo).
 absl::Status BadRequest(const std::string& field, const std::string& why);  // INVALID_REQUEST
 absl::Status NoManifest(const Digest& id);                                  // MANIFEST_NOT_FOUND
 absl::Status Incomplete(const Digest& id, int64_t missing, int64_t total);  // MANIFEST_INCOMPLETE

@@ -18,7 +18,7 @@
 
 namespace fpo::cache {
 
-// What others may ask for at most.
+// Limits on requests.
 inline constexpr int64_t kManifestKeysMax = 2'000'000;
 inline constexpr int64_t kKeysPerCallMax = 4096;
 inline constexpr int64_t kClaimKeysMax = 1024;
@@ -40,15 +40,15 @@ struct ManifestStatus {
   int64_t bytes = 0;  // of present records
 };
 
-// Since start. Each is its own atomic: together they are no snapshot.
+// Since start. Each is a separate atomic: together they are not a snapshot.
 struct CacheCounters {
   std::atomic<int64_t> hits = 0;    // keys of registered manifests that were present
-  std::atomic<int64_t> misses = 0;  // and that were not
+  std::atomic<int64_t> misses = 0;  // keys that were absent
   std::atomic<int64_t> stored = 0;
   std::atomic<int64_t> present = 0;
   std::atomic<int64_t> conflict = 0;
   std::atomic<int64_t> refused = 0;
-  std::atomic<int64_t> corruptions = 0;  // bad records met while a job was reading
+  std::atomic<int64_t> corruptions = 0;  // bad records found while a job was reading
   std::atomic<int64_t> scrub_corruptions = 0;
   std::atomic<int64_t> manifest_corruptions = 0;
   std::atomic<int64_t> scrubbed_records = 0;
@@ -68,7 +68,7 @@ struct RecipeSummary {
   ComputeCost per_record = {};  // what computing one took on average; 0: not measured
 };
 
-// What one owner's manifests hold. A record of two owners counts for both.
+// Totals of one owner's manifests. A record of two owners counts for both.
 struct OwnerUse {
   std::string owner;
   int64_t manifests = 0;
@@ -81,7 +81,7 @@ struct CheckReport {
   int64_t records = 0;  // checked
   int64_t bytes = 0;
   std::vector<RecordPosition> damaged;  // quarantined now
-  std::optional<RecordPosition> next;   // where to go on; nothing: at the end
+  std::optional<RecordPosition> next;   // where to continue; nullopt: at the end
 };
 
 struct GcReport {

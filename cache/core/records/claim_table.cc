@@ -110,7 +110,7 @@ int64_t ClaimTable::Expire(absl::Time now) {
       ++it;
       continue;
     }
-    // A claim that has nothing left to compute ran out in order.
+    // A claim with nothing left to compute ended normally.
     if (!it->second.keys.empty()) ++ended;
     it = End(it);
   }
@@ -127,8 +127,9 @@ ClaimTable::Claims::iterator ClaimTable::End(Claims::iterator claim) {
 absl::Status ClaimTable::CheckLive(uint64_t claim_id) const {
   if (claims_.contains(claim_id)) return absl::OkStatus();
   if ((claim_id >> kCounterBits) != (boot_bits_ >> kCounterBits)) {
-    return ClaimError(claim_id, ErrorReason::kUnknownClaim,
-                      "is not of this run of the cache, which forgets claims when it restarts");
+    return ClaimError(
+        claim_id, ErrorReason::kUnknownClaim,
+        "was not granted by this run of the cache, which forgets claims when it restarts");
   }
   return ClaimError(claim_id, ErrorReason::kStaleClaim,
                     "has ended: released, or not renewed in time");

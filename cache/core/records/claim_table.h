@@ -19,16 +19,16 @@ namespace fpo::cache {
 
 struct ClaimTableOptions {
   absl::Duration lease = absl::Seconds(30);
-  // A claim that is renewed for this long without one more record lapses. A builder judges itself
-  // whether it hangs, much earlier; this is for one that does not. A first record can take minutes.
+  // A claim renewed for this long without one more record lapses. Builders detect their own hangs
+  // much earlier; this is for those that do not. A first record can take minutes.
   absl::Duration idle_max = absl::Minutes(30);
   size_t claims_max = 4096;  // live at once
 };
 
-// Who computes which record. A claim is a right to put, not a lock on reading; it ends when
-// released, when its lease runs out, or when its holder keeps renewing for long without getting
-// anywhere.
-// Pure: no clock, no lock; the caller brings both.
+// Which builder computes which record. A claim is a right to put, not a lock on reading; it ends
+// when released, when its lease runs out, or when its holder keeps renewing for long without
+// progress.
+// Pure: no clock, no lock; the caller provides both.
 //
 // Claims live in memory. An id is the boot number in its upper 24 bits and a counter below, so ids
 // only grow and an id from before a restart is recognised: UNKNOWN_CLAIM, claim again. STALE_CLAIM
@@ -37,19 +37,19 @@ class ClaimTable {
  public:
   explicit ClaimTable(uint32_t boot_number, ClaimTableOptions options = {});
 
-  // Gives `keys`, none of which is held, to a builder. ResourceExhausted: too many live claims.
+  // Grants `keys`, none of which is held, to a builder. ResourceExhausted: too many live claims.
   absl::StatusOr<uint64_t> Grant(const Digest& recipe_id, absl::Span<const Digest> keys,
                                  std::string builder, absl::Time now);
-  // For whom a claim was made, which protects that manifest, and by which request.
+  // Records the manifest that a claim was made for, which it protects, and its request.
   void SetPurpose(uint64_t claim_id, const Digest& manifest_id, std::string request_id);
-  // The live claim that this request made; 0: none, or no id.
+  // The live claim of this request; 0: none, or no id.
   uint64_t OfRequest(const std::string& request_id, const Digest& manifest_id) const;
   int64_t HeldBy(const Digest& manifest_id) const;  // keys of live claims made for it
   // Extends the lease. FailedPrecondition (UNKNOWN_CLAIM, STALE_CLAIM); ends the claim when
   // `records_done` did not grow for `idle_max`.
   absl::Status Renew(uint64_t claim_id, int64_t records_done, absl::Time now);
   absl::Status Release(uint64_t claim_id, absl::Time now);
-  // Its records are stored: the key leaves the claim, and the claim shows progress. Nothing happens
+  // Its records are stored: the key leaves the claim, which counts as progress. Does nothing
   // without a live claim.
   void Fulfil(const Digest& recipe_id, const Digest& key, absl::Time now);
   // Ends claims whose lease ran out; every call above does it first. Returns how many ended.
@@ -58,7 +58,7 @@ class ClaimTable {
   absl::Status CheckLive(uint64_t claim_id) const;  // as of the last `now`
   bool IsHeld(const Digest& recipe_id, const Digest& key) const;
   bool Holds(uint64_t claim_id, const Digest& recipe_id, const Digest& key) const;
-  // When the first claim on this recipe runs out; nothing without one.
+  // When the first claim on this recipe runs out; nullopt without one.
   std::optional<absl::Time> NextExpiry(const Digest& recipe_id) const;
   void ForEachHeldKey(const Digest& recipe_id,
                       const std::function<void(const Digest& key)>& visit) const;

@@ -29,7 +29,7 @@ class LoadedManifest {
   std::optional<int64_t> OrdinalOf(const Digest& key) const;
   bool IsMissing(const Digest& key) const;  // false also for a key that is not of this manifest
 
-  // Both ignore foreign keys and changes that are none.
+  // Both ignore foreign keys and no-op changes.
   void MarkPresent(const Digest& key, uint32_t size);
   void MarkAbsent(const Digest& key, uint32_t size);
 

@@ -17,7 +17,7 @@ absl::Status AddShare(const ManifestShare& share, std::vector<ManifestShare>* sh
   }
   if (shares->size() >= kSharesMax) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the manifest has ", shares->size(), " owners, the most there may be"));
+        absl::StrCat("the manifest has ", shares->size(), " owners, which is the maximum"));
   }
   shares->push_back(share);
   return absl::OkStatus();
@@ -31,7 +31,7 @@ absl::Status MayRead(const ManifestHeader& header, const Principal& reader) {
                            "manifest ", ToHex(header.id), " is not shared with ", reader.name)),
                        {.reason = ErrorReason::kNotShared,
                         .field = "manifest_id",
-                        .hint = "its owners share it by reference.share in their job files"});
+                        .hint = "its owners can share it with reference.share in their job files"});
 }
 
 absl::Status MayChange(const ManifestHeader& header, const Principal& caller) {

@@ -14,8 +14,8 @@ namespace fpo::cache {
 
 inline constexpr size_t kSharesMax = 1024;  // owners of one manifest
 
-// An owner registers the manifest, again perhaps: whom he shares it with is as he says last.
-// ResourceExhausted: too many owners.
+// An owner registers the manifest, perhaps again: the latest registration decides with whom it is
+// shared. ResourceExhausted: too many owners.
 absl::Status AddShare(const ManifestShare& share, std::vector<ManifestShare>* shares);
 
 // PermissionDenied (NOT_SHARED) unless one of the owners lets `reader` see it. Agents and admins

@@ -89,7 +89,7 @@ void ManifestTable::MarkPresent(const StoredRecord& record) {
     if (known.loaded) {
       known.loaded->MarkPresent(record.key, record.size);
     } else if (known.counts && known.counts->present < known.total) {
-      // It may or may not have this key: count again when asked.
+      // Whether it has this key is unknown: count again when asked.
       known.counts.reset();
     }
   }

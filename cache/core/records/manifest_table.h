@@ -12,37 +12,37 @@
 
 namespace fpo::cache {
 
-// How far a manifest is; remembered for manifests that are not in memory.
+// How complete a manifest is; kept for manifests that are not in memory.
 struct ManifestCounts {
   int64_t present = 0;
   int64_t bytes = 0;
 };
 
-// All manifests the cache knows: the recently used ones in memory with their keys, of the others
-// only the counts. Not thread-safe.
+// All manifests of the cache: the recently used ones in memory with their keys, of the others only
+// the counts. Not thread-safe.
 class ManifestTable {
  public:
   // `keys_max`: keys in memory over all manifests (about 100 bytes each); the last used manifest
   // always stays.
   explicit ManifestTable(int64_t keys_max) : keys_max_(keys_max) {}
 
-  // A manifest whose counts nobody has determined yet.
+  // A manifest whose counts are not known yet.
   void AddUnknown(const ManifestHeader& header);
-  // Puts it in memory, in place of an older state, and drops the least recently used ones that no
+  // Puts it in memory, replacing an older state, and drops the least recently used ones that no
   // longer fit.
   void Load(std::unique_ptr<LoadedManifest> progress);
   // Null when it is not in memory. Valid until the next Load.
   LoadedManifest* Find(const Digest& id);
   std::optional<ManifestCounts> CountsOf(const Digest& id) const;
 
-  // Determined without loading it.
+  // Counts determined without loading it.
   void SetCounts(const Digest& id, const ManifestCounts& counts);
 
   void Remove(const Digest& id);
-  // A job did something with it.
+  // A job used it.
   void Touch(const Digest& id, absl::Time now);
   absl::Time AccessedAt(const Digest& id) const;  // InfinitePast: not since the cache started
-  // Forgets which records exist: they changed behind its back.
+  // Forgets which records exist, because they changed elsewhere.
   void ForgetProgress();
 
   void MarkPresent(const StoredRecord& record);
@@ -54,7 +54,7 @@ class ManifestTable {
     int64_t unknown = 0;
   };
   States CountStates() const;
-  std::optional<Digest> AnyUnknown() const;  // one whose counts are to be determined
+  std::optional<Digest> AnyUnknown() const;  // one whose counts are unknown
 
  private:
   struct Known {

@@ -10,7 +10,7 @@
 
 namespace fpo::cache {
 
-// One value that a put wants in the store.
+// One value that a put is to store.
 struct PlannedRecord {
   Digest recipe_id{};
   const PackedRecord* record = nullptr;           // one of the caller's, or `made`
@@ -24,10 +24,10 @@ struct PlannedRecord {
 absl::StatusOr<std::vector<PlannedRecord>> PlanPut(const Recipe& recipe,
                                                    absl::Span<const PackedRecord> records);
 
-// What a planned record does to a store that has `entry` (nothing: absent) under its key.
+// The outcome of a planned record in a store with `entry` (nullopt: absent) under its key.
 PutOutcome OutcomeFor(const PlannedRecord& planned, const std::optional<IndexEntry>& entry);
 
-// Sorts the outcomes of all planned records into the answer.
+// Combines the outcomes of all planned records into the result.
 PutResult CollectOutcomes(absl::Span<const PlannedRecord> plan, absl::Span<const PutOutcome> done);
 
 }  // namespace fpo::cache

@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<LoadedManifest>> ReferenceCache::LoadManifest(con
   absl::StatusOr<std::vector<Digest>> keys = store_.ManifestKeys(id, 0, header->total);
   if (absl::IsDataLoss(keys.status())) return DropDamagedManifest(id, keys.status());
   FPO_RETURN_IF_ERROR(keys.status());
-  // The id is the digest of recipe and keys: nothing else can pass for them.
+  // The id is the digest of recipe and keys, so nothing else can pass for them.
   if (ManifestId(header->recipe_id, *keys) != id) {
     return DropDamagedManifest(
         id, absl::DataLossError(absl::StrCat(keys->size(), " of ", header->total,
@@ -105,7 +105,8 @@ absl::StatusOr<std::unique_ptr<LoadedManifest>> ReferenceCache::LoadManifest(con
 
 absl::Status ReferenceCache::DropDamagedManifest(const Digest& id, const absl::Status& error) {
   ++counters_.manifest_corruptions;
-  Log(LogLevel::kError, "a damaged manifest is dropped; the next job that needs it puts it again",
+  Log(LogLevel::kError,
+      "a damaged manifest is dropped; the next job that needs it registers it again",
       {{"manifest", ToHex(id)}, {"error", std::string(error.message())}});
   FPO_RETURN_IF_ERROR(store_.RemoveManifest(id));
   absl::MutexLock lock(&mutex_);

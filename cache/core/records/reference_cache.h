@@ -20,7 +20,7 @@
 
 namespace fpo::cache {
 
-// The cache itself: what each call of the service means, over any Store. Blocks on the store.
+// The cache itself: implements each call of the service, over any Store. Blocks on the store.
 // Thread-safe.
 class ReferenceCache {
  public:
@@ -32,7 +32,7 @@ class ReferenceCache {
   absl::StatusOr<ManifestCount> PutManifest(NewManifest manifest);
   absl::StatusOr<ManifestStatus> GetManifest(const Digest& id);
   absl::StatusOr<std::vector<ManifestStatus>> ListManifests();
-  // NotFound; PermissionDenied as manifest_access.h says.
+  // NotFound; PermissionDenied by the rules of manifest_access.h.
   absl::Status CheckMayRead(const Digest& manifest_id, const Principal& reader);
   absl::Status CheckMayChange(const Digest& manifest_id, const Principal& caller);
   // Of the manifests that `reader` may read, by id.
@@ -46,54 +46,54 @@ class ReferenceCache {
   absl::Status ReleaseClaim(uint64_t claim_id);
   absl::Duration lease() const { return options_.claims.lease; }
 
-  // Durable when it returns. FailedPrecondition (STALE_CLAIM, UNKNOWN_CLAIM) when a record is not
-  // claimed by `claim_id`, unless the same bytes are stored already. InvalidArgument: damaged or
-  // foreign records. Nothing is stored then.
+  // Durable on return. FailedPrecondition (STALE_CLAIM, UNKNOWN_CLAIM) when a record is not claimed
+  // by `claim_id`, unless the same bytes are stored already. InvalidArgument: damaged or foreign
+  // records. Nothing is stored then.
   absl::StatusOr<PutCounts> PutRecords(const Digest& manifest_id, uint64_t claim_id,
                                        absl::string_view packed, const ComputeCost& cost = {});
   // The same for several batches together, all or nothing.
   absl::StatusOr<PutCounts> PutBatches(const Digest& manifest_id,
                                        absl::Span<const PutBatch> batches);
 
-  // For a replica: what it lacks of a manifest, and storing what another cache sent of it, whole or
-  // not at all. Needs no claim: the sender has the first value.
+  // For a replica: which records of a manifest it lacks, and storing those that another cache sent,
+  // all or nothing. Needs no claim: the sender has the first value.
   absl::StatusOr<std::vector<int64_t>> MissingOrdinals(const Digest& manifest_id);
   absl::Status StoreFetched(const Digest& manifest_id, absl::string_view packed);
 
   absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
   // Grows with every change that a Progress can show.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
-  // FailedPrecondition (MANIFEST_INCOMPLETE) unless every record exists; marks it used.
+  // FailedPrecondition (MANIFEST_INCOMPLETE) unless every record exists; marks it as used.
   absl::StatusOr<ManifestHeader> BeginPull(const Digest& manifest_id);
   // Records of ordinals [from, from + count), fewer at the end. DataLoss: a bad record, now
   // quarantined.
   absl::StatusOr<std::vector<PackedRecord>> ReadRange(const ManifestHeader& manifest, int64_t from,
                                                       int64_t count);
-  // The same for these ordinals. OutOfRange: there is no such one.
+  // The same for these ordinals. OutOfRange: one does not exist.
   absl::StatusOr<std::vector<PackedRecord>> ReadOrdinals(const ManifestHeader& manifest,
                                                          absl::Span<const int64_t> ordinals);
-  // In the order of `keys`, which belong to the manifest; nothing for absent ones.
+  // In the order of `keys`, which belong to the manifest; nullopt for absent ones.
   absl::StatusOr<std::vector<std::optional<PackedRecord>>> GetRecords(
       const Digest& manifest_id, absl::Span<const Digest> keys);
 
-  // Until when a job's manifest is protected, without another call: rules().retain from now.
+  // Protects a job's manifest; returns until when, without another call: rules().retain from now.
   absl::StatusOr<absl::Time> Retain(const Digest& manifest_id);
   // Protects until `until` (InfiniteFuture: until Unpin) whatever its age and the limits.
   absl::Status Pin(const Digest& manifest_id, absl::Time until);
   absl::Status Unpin(const Digest& manifest_id);
   const KeepRules& rules() const { return options_.keep; }
   // Compares stored bytes with their digests, from `from` in the order of the index, about
-  // `bytes_max` of them. What is damaged is quarantined and counts as missing from now on.
+  // `bytes_max` of them. Damaged records are quarantined and count as missing from then on.
   absl::StatusOr<CheckReport> CheckRecords(const RecordPosition& from, int64_t bytes_max);
   // The same for records [from, from + count) of a manifest.
   absl::StatusOr<CheckReport> CheckManifest(const Digest& manifest_id, int64_t from, int64_t count);
   absl::StatusOr<std::vector<Digest>> KeysOf(const Digest& manifest_id);
-  // Takes records of a manifest out of use: they are computed again by who needs them.
+  // Takes records of a manifest out of use: jobs that need them compute them again.
   absl::Status Quarantine(const Digest& manifest_id, absl::Span<const Digest> keys,
                           const std::string& reason);
   absl::StatusOr<std::vector<QuarantinedRecord>> ListQuarantined(int64_t count) const;
-  absl::StatusOr<std::vector<OwnerUse>> Owners();  // cheap; leaves out what is not counted yet
-  // Call each second: ends claims, reopens a failed store, counts a manifest nobody asked about.
+  absl::StatusOr<std::vector<OwnerUse>> Owners();  // cheap; omits what is not counted yet
+  // Call every second: ends claims, reopens a failed store, counts one manifest not counted yet.
   void Tick();
 
   CacheTotals Totals() const;
@@ -107,7 +107,7 @@ class ReferenceCache {
   using Records = absl::Span<const PackedRecord>;
 
   ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options);
-  // Runs `visit` on the manifest in memory, under mutex_, after loading it if need be.
+  // Runs `visit` on the manifest in memory, under mutex_, after loading it if needed.
   absl::Status WithManifest(const Digest& id, const Visit& visit);
   absl::Status WithUsedManifest(const Digest& id, const Visit& visit);
   absl::StatusOr<std::unique_ptr<LoadedManifest>> LoadManifest(const Digest& id);
@@ -136,7 +136,7 @@ class ReferenceCache {
   std::atomic<uint64_t> version_ = 1;
 
   // Reader: a put, a registration or a change of protection, from the store to the table. Writer:
-  // loading a manifest and each step of a collection, which must see all of it or nothing.
+  // loading a manifest and each step of a collection, which must see all of that or nothing.
   absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   ClaimTable claims_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,4 @@
-// What ReferenceCache says of its manifests and recipes, and to whom.
+// The catalogue half of ReferenceCache: its manifests and recipes, as each reader may see them.
 #include <map>
 #include <optional>
 #include <utility>

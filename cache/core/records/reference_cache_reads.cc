@@ -18,7 +18,7 @@ absl::StatusOr<ManifestHeader> ReferenceCache::BeginPull(const Digest& manifest_
     if (progress.complete()) return absl::OkStatus();
     return Incomplete(manifest_id, progress.total() - progress.present(), progress.total());
   }));
-  // Reading goes on when the disk is full and the time of use cannot be written.
+  // Reading continues when the disk is full and the time of use cannot be written.
   store_.ChangeManifest(manifest_id, {.used = clock_.Now()}).IgnoreError();
   return header;
 }
@@ -102,7 +102,7 @@ absl::StatusOr<RecordBatch> ReferenceCache::ReadChecked(const Digest& recipe_id,
 }
 
 // The store quarantined them: manifests must count them as missing, so that a builder computes them
-// again. One that was stored anew in the meantime stays present.
+// again. One that was stored again meanwhile stays present.
 void ReferenceCache::MarkDamaged(const Digest& recipe_id, absl::Span<const Digest> keys) {
   absl::WriterMutexLock load(&load_mutex_);
   const absl::StatusOr<std::vector<std::optional<IndexEntry>>> entries =

@@ -140,7 +140,7 @@ absl::StatusOr<std::vector<OwnerUse>> ReferenceCache::Owners() {
   FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store_.ListManifests());
   std::map<std::string, OwnerUse> owners;
   for (const ManifestHeader& header : headers) {
-    // Only what is known: asked at every scrape, this must not read whole manifests.
+    // Only what is known: called at every scrape, this must not read whole manifests.
     std::optional<ManifestCounts> counts;
     {
       absl::MutexLock lock(&mutex_);
@@ -183,7 +183,7 @@ void ReferenceCache::Tick() {
     claims_.Expire(now);
     if (claims_.version() != before) ++version_;
   }
-  // Its failure shows in Writable() and is tried again.
+  // Its failure shows in Writable(), and it is tried again.
   store_.Recover(now).IgnoreError();
   NoticeRepairs();
   StoreCosts();

@@ -17,8 +17,8 @@ struct BackupInfo {
   int64_t bytes = 0;
 };
 
-// Copies of a store in folders named by their time, the newest few kept. On the store's own file
-// system a copy is made of hard links and takes milliseconds. Thread-safe; one at a time.
+// Copies of a store in folders named by their time; the newest few are kept. On the store's own
+// file system a copy is made of hard links and takes milliseconds. Thread-safe; one at a time.
 class Backups {
  public:
   struct Options {
@@ -29,8 +29,8 @@ class Backups {
   Backups(Options options, const RocksdbStore* store)
       : options_(std::move(options)), store_(*store) {}
 
-  // Counts only when it could be opened and every file matched its checksum: it has its name then.
-  // FailedPrecondition: no folder.
+  // A copy gets its name, and counts, only after it could be opened and every file matched its
+  // checksum. FailedPrecondition: no folder.
   absl::StatusOr<BackupInfo> Make(absl::Time now);
 
  private:

@@ -30,7 +30,7 @@ void AppendTime(absl::Time time, std::string* out) {
   AppendLittleEndian(absl::ToUnixNanos(time), out);
 }
 
-// Infinite times are kept as the ends of the range.
+// Infinite times are stored as the ends of the range.
 absl::Time TimeFrom(int64_t unix_nanos) {
   if (unix_nanos == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
   if (unix_nanos == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();

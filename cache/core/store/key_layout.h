@@ -40,8 +40,8 @@ std::string ChunkKey(const Digest& manifest_id, uint32_t chunk);
 std::string RecordPath(const Digest& recipe_id, const Digest& key);  // in index and data
 
 absl::StatusOr<RecordPosition> ParseRecordPath(absl::string_view path);  // DataLoss
-// A later place to go on from when the index cannot be read here: past all keys that begin with the
-// same byte. Nothing: there is none.
+// A later place to continue from when the index cannot be read here: past all keys that begin with
+// the same byte. nullopt: there is none.
 std::optional<RecordPosition> SkipAhead(const RecordPosition& position);
 std::string CostKey(const Digest& recipe_id);
 std::string CostPrefix();

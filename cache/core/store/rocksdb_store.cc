@@ -143,7 +143,7 @@ absl::Status RocksdbStore::PutManifest(const ManifestHeader& header,
       FPO_RETURN_IF_ERROR(AddShare(share, &written.shares));
     }
   }
-  // The keys that are there may be damaged.
+  // The existing keys may be damaged.
   const auto keys_before = before.ok() ? ManifestKeys(header.id, 0, header.total)
                                        : absl::StatusOr<std::vector<Digest>>(before.status());
   const bool intact = keys_before.ok() && absl::MakeConstSpan(*keys_before) == keys;
@@ -162,7 +162,7 @@ absl::Status RocksdbStore::PutManifest(const ManifestHeader& header,
     writes.Put(kMeta, key, CanonicalRecipe(each));
     ++new_recipes;
   }
-  // A known manifest is put by every job that reads it, also when the disk is full.
+  // Every job that reads a known manifest registers it, also when the disk is full.
   FPO_RETURN_IF_ERROR(intact ? database_->WriteIntoReserve(writes) : database_->Write(writes));
   FPO_FAILPOINT("cache.manifest.after_header");
   absl::MutexLock lock(&totals_mutex_);
@@ -241,7 +241,8 @@ absl::StatusOr<std::vector<std::optional<IndexEntry>>> RocksdbStore::LookupPaths
   if (!values.ok() && !absl::IsDataLoss(values.status())) return values.status();
   std::vector<std::optional<IndexEntry>> entries(paths.size());
   for (size_t i = 0; i < paths.size(); ++i) {
-    // A damaged block fails the whole look-up: go one by one, to lose only what it holds.
+    // A damaged block fails the whole look-up: look up one by one, to lose only what the block
+    // holds.
     const absl::StatusOr<std::optional<std::string>> value =
         values.ok() ? (*values)[i] : database_->Get(kIndex, paths[i]);
     if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();

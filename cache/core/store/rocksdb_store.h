@@ -54,7 +54,7 @@ class RocksdbStore final : public Store {
   absl::Status Writable() const override;
   absl::Status Recover(absl::Time now) override;
 
-  // A copy in a folder that does not exist yet, verified when this returns. It opens as a store.
+  // Copies the store to a folder that does not exist yet; verified on return. Opens as a store.
   absl::Status CopyTo(const std::string& path) const;
   // DataLoss names a table file that no longer matches its checksum. Reads every file.
   absl::Status VerifyFiles() const { return database_->VerifyFiles(); }
@@ -66,14 +66,14 @@ class RocksdbStore final : public Store {
   explicit RocksdbStore(RocksdbStoreOptions options) : options_(std::move(options)) {}
   absl::Status OpenDatabase(bool repair);
   absl::Status CountContents();
-  // After files were moved aside: an index entry for each record whose own was lost.
+  // After files were moved aside: adds the index entries of records that lost theirs.
   absl::Status RebuildIndex();
   absl::Status AdvanceBootNumber();
   absl::Status WriteKeys(const Digest& id, absl::Span<const Digest> keys);
   absl::StatusOr<std::vector<std::optional<IndexEntry>>> LookupPaths(
       absl::Span<const std::string> paths) const;
-  // Looks again, alone and apart from puts, at a record that did not read well; quarantines it
-  // (`damaged`) when it really is bad.
+  // Rereads, alone and apart from puts, a record that did not read well; quarantines it (`damaged`)
+  // when it really is bad.
   absl::StatusOr<std::optional<PackedRecord>> ReadAgain(const RecordPosition& position,
                                                         absl::Time now, bool* damaged);
   // The caller holds the path's reservation.

@@ -16,42 +16,42 @@
 
 namespace fpo::cache {
 
-// Where records and manifests live. Records are immutable: the first value of a (recipe, key)
+// Storage of records and manifests. Records are immutable: the first value of a (recipe, key)
 // stays. Thread-safe.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // A number that is larger than at every earlier opening and is durable.
+  // A number that is larger than at every earlier opening, and durable.
   virtual uint32_t BootNumber() const = 0;
 
   // Stores keys, then header. The header of an existing id is kept except for `used`,
   // `retained_until` and the shares, which are added to its own.
   virtual absl::Status PutManifest(const ManifestHeader& header, absl::Span<const Digest> keys) = 0;
   virtual absl::StatusOr<ManifestHeader> GetManifest(const Digest& id) const = 0;  // NotFound
-  // By id. A damaged header is left out: its manifest is put again by whoever needs it.
+  // By id. Leaves out a damaged header: the next job that needs its manifest registers it again.
   virtual absl::StatusOr<std::vector<ManifestHeader>> ListManifests() const = 0;
   // Keys [from, from + count) of a manifest, fewer at its end. DataLoss: the stored list fails its
   // check.
   virtual absl::StatusOr<std::vector<Digest>> ManifestKeys(const Digest& id, int64_t from,
                                                            int64_t count) const = 0;
   virtual absl::Status ChangeManifest(const Digest& id, const ManifestChange& change) = 0;
-  // OK when it is not there. Its records stay.
+  // OK when it is absent. Its records stay.
   virtual absl::Status RemoveManifest(const Digest& id) = 0;
 
-  // In the order of `keys`; nothing for a key never stored. An entry that cannot be read counts as
+  // In the order of `keys`; nullopt for a key never stored. An entry that cannot be read counts as
   // quarantined.
   virtual absl::StatusOr<std::vector<std::optional<IndexEntry>>> Lookup(
       const Digest& recipe_id, absl::Span<const Digest> keys) const = 0;
-  // All or nothing, durable when it returns. A quarantined record is replaced. A recipe with SAEs
-  // also stores each record's margin-only form under MarginRecipe(recipe), which a DPO job asks
-  // for. Each key at most once in `records`. InvalidArgument: not a record of this recipe;
-  // ResourceExhausted: disk nearly full; Unavailable: read-only after a disk error.
+  // All or nothing, durable on return. A quarantined record is replaced. A recipe with SAEs also
+  // stores each record's margin-only form under MarginRecipe(recipe), which DPO jobs request. Each
+  // key at most once in `records`. InvalidArgument: not a record of this recipe; ResourceExhausted:
+  // disk nearly full; Unavailable: read-only after a disk error.
   virtual absl::StatusOr<PutResult> PutRecords(const Recipe& recipe,
                                                absl::Span<const PackedRecord> records,
                                                absl::Time now) = 0;
-  // Bytes are checked against their digest, and a record that is not there although the index
-  // names it is damaged as well.
+  // Bytes are checked against their digest; a record that is missing although the index names it
+  // counts as damaged.
   virtual absl::StatusOr<RecordBatch> ReadRecords(const Digest& recipe_id,
                                                   absl::Span<const Digest> keys,
                                                   absl::Time now) = 0;
@@ -65,7 +65,7 @@ class Store {
   virtual absl::Status ForgetQuarantined(absl::Time before) = 0;
   // Removes records for good; works also on a nearly full disk.
   virtual absl::Status RemoveRecords(const Digest& recipe_id, absl::Span<const Digest> keys) = 0;
-  // After many removals: gives their space back. May take minutes; others go on meanwhile.
+  // Reclaims the space of many removals. May take minutes; other calls continue meanwhile.
   virtual absl::Status Compact() = 0;
 
   virtual absl::Status PutCost(const Digest& recipe_id, const RecipeCost& cost) = 0;

@@ -11,10 +11,10 @@
 #include "common/hash.h"
 #include "common/reference/record_file.h"
 
-// What a Store takes and gives.
+// Values that a Store takes and returns.
 namespace fpo::cache {
 
-// Somebody who registered a manifest, and who may read it because of that: "public", "private" or
+// An owner who registered a manifest, and who may read it because of that: "public", "private" or
 // "group:NAME".
 struct ManifestShare {
   std::string owner;
@@ -35,19 +35,19 @@ struct ManifestHeader {
   absl::Time used;
   absl::Time pinned_until = absl::InfinitePast();    // InfiniteFuture: until it is unpinned
   absl::Time retained_until = absl::InfinitePast();  // by a job that is about to read it
-  std::vector<ManifestShare> shares = {};            // one an owner
+  std::vector<ManifestShare> shares = {};            // one per owner
 
   bool operator==(const ManifestHeader&) const = default;
 };
 
-// What may change in a header; nothing: as it is.
+// Changes of a header; nullopt: unchanged.
 struct ManifestChange {
   std::optional<absl::Time> used = {};
   std::optional<absl::Time> pinned_until = {};
   std::optional<absl::Time> retained_until = {};
 };
 
-// What is known of a record without reading it.
+// What is known about a record without reading it.
 struct IndexEntry {
   uint32_t size = 0;         // bytes of the encoded record
   Digest digest{};           // SHA-256 of them
@@ -72,8 +72,8 @@ struct PutResult {
   int64_t margin_conflicts = 0;      // of the margin-only forms
 };
 
-// Records of a read, in the order of the keys; nothing for absent ones. `damaged`: positions whose
-// stored bytes failed a check; they are quarantined now, and nothing of them is in `records`.
+// Records of a read, in the order of the keys; nullopt for absent ones. `damaged`: positions whose
+// stored bytes failed a check; these are now quarantined and absent from `records`.
 struct RecordBatch {
   std::vector<std::optional<PackedRecord>> records;
   std::vector<size_t> damaged;
@@ -89,7 +89,7 @@ struct RecordPosition {
 
 struct IndexPage {
   std::vector<std::pair<RecordPosition, IndexEntry>> entries;  // in order
-  std::optional<RecordPosition> next;                          // nothing: the index ends here
+  std::optional<RecordPosition> next;                          // nullopt: the index ends here
 };
 
 // Evidence of a record that was taken out of use.
@@ -100,7 +100,7 @@ struct QuarantinedRecord {
   std::string bytes;  // what was stored, as far as it could be read
 };
 
-// What computing a recipe's records has cost so far, over all builders that said so.
+// The cost of computing a recipe's records so far, over all builders that reported it.
 struct RecipeCost {
   int64_t records = 0;
   double seconds = 0;
