@@ -8,7 +8,7 @@
 
 namespace fpo::coordinator {
 
-// Everything fpo-coordinator can be told. Filled by flags.cc alone.
+// The configuration of fpo-coordinator. Filled only by flags.cc.
 struct CoordinatorConfig {
   ListenOptions listen = {
       .listen = "127.0.0.1:7070", .http = "127.0.0.1:7071", .port_file = "", .tls = {}};

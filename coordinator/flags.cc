@@ -38,12 +38,12 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   AddServiceFlags(&app, &flags.check_config);
   app.add_flag(
          "--repair", flags.repair,
-         "save what can be read of a damaged store, hold its jobs, say what is lost, then end")
+         "save what can be read of a damaged store, hold its jobs, report what is lost, then exit")
       ->configurable(false);
   AddListenFlags(&app, &config.listen,
                  "address of the status page, /metrics, /healthz and /readyz");
   app.add_option("--data", config.data, "folder of jobs, logs and events");
-  AddDuration(&app, "--beat", &config.options.beat, "how often agents beat");
+  AddDuration(&app, "--beat", &config.options.beat, "interval of agents' heartbeats");
   AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");
   AddDuration(&app, "--reattach", &config.options.reattach,
               "after a start, no attempt is replaced for this long");

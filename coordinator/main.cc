@@ -29,7 +29,7 @@ int Repair(const std::string& data) {
   Print("jobs that cannot be read any more", report->damaged_jobs);
   Print("jobs held until fpoctl release", report->held_jobs);
   Print("other jobs", report->other_jobs);
-  std::cout << "Jobs that stood in the damaged files alone are not in these lists.\n";
+  std::cout << "Jobs that were only in the damaged files are not in these lists.\n";
   return 0;
 }
 

@@ -184,7 +184,7 @@ absl::StatusOr<WorkerView> Coordinator::ForgetWorker(const std::string& worker_i
   return view;
 }
 
-// Lines are read past the lock: the store synchronises itself and lines never change.
+// Lines are read outside the lock: the store synchronises itself and lines never change.
 absl::StatusOr<std::vector<LogLine>> Coordinator::ReadLogs(const std::string& job_id,
                                                            const LogQuery& query) const {
   return store_.ReadLogs(job_id, query);
@@ -248,7 +248,7 @@ void Coordinator::Disconnect(const std::string& worker_id, const WorkerLink* lin
   absl::MutexLock lock(&mu_);
   if (!workers_.Disconnect(worker_id, link, steady_.Now())) return;
   tick_wanted_ = true;
-  Log(LogLevel::kWarning, "a worker's connection ended; its jobs go on until the lease runs out",
+  Log(LogLevel::kWarning, "a worker's connection ended; its jobs continue until the lease runs out",
       {{"worker", worker_id}});
 }
 
@@ -263,7 +263,8 @@ void Coordinator::Beat(const std::string& worker_id, WorkerLink* link, uint64_t 
 void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
   absl::MutexLock lock(&mu_);
   Log(LogLevel::kWarning, "a worker closes itself", {{"worker", worker_id}, {"why", why}});
-  if (workers_.ModeOf(worker_id).kind != WorkerMode::Kind::kOpen) return;  // an operator's words
+  // keep what an operator set
+  if (workers_.ModeOf(worker_id).kind != WorkerMode::Kind::kOpen) return;
   workers_.SetMode(worker_id, {WorkerMode::Kind::kDraining, why, /*automatic=*/true});
   tick_wanted_ = true;
 }
@@ -316,7 +317,7 @@ void Coordinator::Sweep(absl::Time now) {
     retention_.Forget(job_id);
     lines_.Forget(job_id);
   }
-  if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("what is old: ", status.message()));
+  if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("removing old data: ", status.message()));
   if (old.size() < kJobsRemovedAtOnce || !status.ok()) swept_ = now;  // else more at the next tick
 }
 

@@ -29,7 +29,7 @@
 
 namespace fpo::coordinator {
 
-// The coordinator without its network: everything users and agents can ask, each answered from one
+// The coordinator without its network: every request of users and agents, each handled under one
 // lock. Thread-safe. Calls that change something wait for the disk, a few milliseconds.
 class Coordinator {
  public:
@@ -46,26 +46,27 @@ class Coordinator {
 
   absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask);  // JobIntake::Submit
   absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask);    // JobIntake::Retry
-  // What would become of a job if it were submitted now. Errors of Submit.
+  // How a job would fare if it were submitted now. Errors of Submit.
   absl::StatusOr<Preview> Validate(const SubmitAsk& ask) const;
   absl::StatusOr<JobPtr> GetJob(const std::string& words) const;
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
-  // Immediate for a job that waits; else CANCELLING until its processes are gone. A job that ended
-  // otherwise: FailedPrecondition.
+  // Immediate for a waiting job; otherwise CANCELLING until its processes are gone.
+  // FailedPrecondition for a job that ended otherwise.
   // `grace`: between asking its processes to stop and killing them; absent: as configured.
   absl::StatusOr<JobPtr> Cancel(const std::string& words, std::optional<absl::Duration> grace);
-  // Pause to Priority of the state table, durable before it returns. FailedPrecondition where it
-  // does not apply.
+  // Pause to Priority of the state table; durable on return. FailedPrecondition where one does not
+  // apply.
   absl::StatusOr<JobPtr> Change(const std::string& words, const JobEvent& event);
   absl::StatusOr<Explanation> Explain(const std::string& words) const;
   QueueView Queue() const;
   absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
   absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
                                                                bool dry_run);
-  // Tells the worker that holds the files to push them to this transfer; its name. Errors: PlaceOf.
+  // Tells the worker that holds the files to push them to this transfer; returns its name. Errors:
+  // PlaceOf.
   absl::StatusOr<std::string> ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
-  // Durable. NotFound for a worker that never connected.
+  // Durable on return. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).
   absl::StatusOr<WorkerView> ForgetWorker(const std::string& worker_id);
@@ -79,14 +80,15 @@ class Coordinator {
                                            const std::vector<std::string>& names) const;
   absl::Duration checkpoint_grace() const { return options_.checkpoint_grace; }
   std::vector<WorkerView> ListWorkers() const;
-  // Calls on_job with the job as it is before returning.
+  // Calls on_job with the job's current state before returning.
   absl::StatusOr<WatchId> Watch(const std::string& job_id, JobWatch watch);
-  void Unwatch(const std::string& job_id, WatchId id);  // no call is running or comes afterwards
+  // on return no call is running, and none follows
+  void Unwatch(const std::string& job_id, WatchId id);
 
   // Agents.
   absl::Status Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link);
   void Disconnect(const std::string& worker_id, const WorkerLink* link);
-  // The agent wants no more work until it is started anew; what runs goes elsewhere.
+  // The agent accepts no more work until it is restarted; running attempts move elsewhere.
   void CloseWorker(const std::string& worker_id, const std::string& why);
   void Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
   void Report(const MemberReport& report);

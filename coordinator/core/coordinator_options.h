@@ -10,21 +10,21 @@
 namespace fpo::coordinator {
 
 struct CoordinatorOptions {
-  absl::Duration beat = absl::Seconds(2);    // agents beat this often
+  absl::Duration beat = absl::Seconds(2);    // interval of agents' heartbeats
   absl::Duration lease = absl::Seconds(15);  // a silent worker may act this long
   // After a start no lease expires and no attempt is replaced for this long: agents need time to
-  // find the coordinator again.
+  // reconnect.
   absl::Duration reattach = absl::Seconds(60);
   absl::Duration reservation = absl::Seconds(60);   // all agents must accept within this
   absl::Duration cancel_grace = absl::Seconds(30);  // between SIGTERM and SIGKILL
-  // A paused or preempted attempt may take this long to write its checkpoint and stop.
+  // Time for a paused or preempted attempt to write its checkpoint and stop.
   absl::Duration checkpoint_grace = absl::Minutes(2);
   std::vector<QuotaRule> quotas;  // of slots in use
   int64_t owner_jobs_max = 0;     // of one owner that have not ended; 0: any number
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then they are no longer listed
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
-  absl::Duration keep_jobs = absl::ZeroDuration();     // those that ended; zero: for ever
+  absl::Duration keep_jobs = absl::ZeroDuration();     // jobs that ended; zero: forever
   LogLimits logs;
 };
 

@@ -11,7 +11,7 @@
 
 namespace fpo::coordinator {
 
-// What happened since the start, by the label of its metric.
+// Counts since the start, by the label of their metric.
 struct CoordinatorCounts {
   std::map<std::string, int64_t> submissions;         // created | repeated | invalid | failed
   std::map<std::string, int64_t> attempts;            // by end class
@@ -22,7 +22,7 @@ struct CoordinatorCounts {
   std::vector<double> queue_waits_seconds;  // of reservations since the last Collect
 };
 
-// One look at everything, for metrics.
+// A snapshot of everything, for metrics.
 struct CoordinatorStats {
   CoordinatorCounts counts;
   std::array<int64_t, kEnumSize<JobState>> jobs = {};

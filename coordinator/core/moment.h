@@ -4,7 +4,7 @@
 
 namespace fpo::coordinator {
 
-// One "now" in both of its meanings: what people read, and what durations are measured with.
+// One "now" on both clocks: the one that people read, and the one that durations are measured with.
 struct Moment {
   absl::Time wall;
   absl::Time steady;

@@ -6,8 +6,8 @@
 
 namespace fpo::coordinator {
 
-// Time since boot, suspended time included, as a point in time: for leases and other durations that
-// a jump of the wall clock must not change. Thread-safe.
+// Time since boot, including suspended time, as a point in time: for leases and other durations
+// that a jump of the wall clock must not change. Thread-safe.
 class SteadyClock final : public Clock {
  public:
   absl::Time Now() const override {

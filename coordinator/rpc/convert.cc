@@ -173,10 +173,11 @@ absl::StatusOr<WorkerMode> FromProto(const pb::SetWorkerModeRequest& request) {
       return WorkerMode{WorkerMode::Kind::kCordoned, request.note()};
     case pb::SetWorkerModeRequest::MODE_DRAIN:
       return WorkerMode{WorkerMode::Kind::kDraining, request.note()};
-    default:  // a request that says no mode must not open a worker
-      return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
-                               "mode: ", static_cast<int>(request.mode()), " is no worker mode")),
-                           {.reason = ErrorReason::kBadMode, .field = "mode"});
+    default:  // a request without a mode must not open a worker
+      return WithErrorInfo(
+          absl::InvalidArgumentError(
+              absl::StrCat("mode: ", static_cast<int>(request.mode()), " is not a worker mode")),
+          {.reason = ErrorReason::kBadMode, .field = "mode"});
   }
 }
 

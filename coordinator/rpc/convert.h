@@ -20,7 +20,7 @@
 #include "proto/fpo/v1/job.pb.h"
 #include "proto/fpo/v1/worker.pb.h"
 
-// The messages and what is the coordinator's alone; what it shares with others is in common/wire.
+// Messages of the coordinator's own values; those it shares with others are in common/wire.
 namespace fpo::coordinator {
 
 using fpo::FromProto;
@@ -46,12 +46,12 @@ ArtifactAsk FromProto(const fpo::v1::ReadArtifactRequest& request);
 fpo::v1::ReadArtifactResponse ToUserProto(fpo::v1::PushArtifactRequest* pushed);
 absl::Status StatusOf(const fpo::v1::PushError& error);  // never OK
 
-// InvalidArgument for a state that is none.
+// InvalidArgument for an unknown state.
 absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);
 LogQuery FromProto(const fpo::v1::LogsRequest& request);
 SubmitAsk FromProto(const fpo::v1::SubmitRequest& request);
 RetryAsk FromProto(const fpo::v1::RetryJobRequest& request);
-// InvalidArgument for a mode that is none.
+// InvalidArgument for an unknown mode.
 absl::StatusOr<WorkerMode> FromProto(const fpo::v1::SetWorkerModeRequest& request);
 
 }  // namespace fpo::coordinator

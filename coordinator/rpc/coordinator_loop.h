@@ -10,8 +10,8 @@
 
 namespace fpo::coordinator {
 
-// The coordinator's sense of time: flushes lines every `flush`, ticks every `tick` and soon after
-// something happened. Start and Stop are called by one thread.
+// Drives the coordinator: flushes lines every `flush`, ticks every `tick` and soon after something
+// happened. Thread-safe.
 class CoordinatorLoop {
  public:
   struct Options {

@@ -27,7 +27,7 @@ namespace pb = fpo::v1;
 
 }  // namespace
 
-// In the order of dependence: each member uses only those above it.
+// In dependency order: each member uses only those above it.
 struct CoordinatorServer::State {
   CoordinatorConfig config;
   SystemClock wall;
@@ -120,7 +120,8 @@ std::string CoordinatorServer::http_address() const {
 
 void CoordinatorServer::Shutdown() {
   if (std::exchange(state_->is_shut_down, true)) return;
-  const absl::Status why = absl::UnavailableError("the coordinator shuts down; jobs go on");
+  const absl::Status why =
+      absl::UnavailableError("the coordinator is shutting down; jobs continue");
   if (state_->rpc) state_->rpc->SetServing("", false);
   state_->http.reset();
   if (state_->rpc) {

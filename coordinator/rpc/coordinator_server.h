@@ -21,8 +21,8 @@ class CoordinatorServer {
 
   std::string grpc_address() const;
   std::string http_address() const;  // empty without HTTP
-  // NOT_SERVING, every stream ended, running calls get the grace time, lines made durable. Jobs go
-  // on. The second call does nothing.
+  // Reports NOT_SERVING, ends every stream, gives running calls the grace time, makes lines
+  // durable. Jobs continue. A second call does nothing.
   void Shutdown();
 
  private:

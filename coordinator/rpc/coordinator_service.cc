@@ -1,4 +1,4 @@
-// Calls that look at jobs, lines and workers. Those that change something:
+// Read-only calls on jobs, lines and workers. Those that change something:
 // coordinator_service_acts.cc.
 #include "coordinator/rpc/coordinator_service.h"
 
@@ -29,7 +29,7 @@ constexpr int32_t kEventsMax = 1000;
 constexpr size_t kQueueMax = 500;  // waiting jobs shown
 constexpr size_t kPointsMax = 2000;
 
-// Calls that only look. `look` is absl::Status(const Principal&).
+// Read-only calls. `look` is absl::Status(const Principal&).
 template <typename Call>
 grpc::ServerUnaryReactor* Look(grpc::CallbackServerContext* context,
                                const CoordinatorService::Parts& parts, const char* method,
@@ -177,7 +177,7 @@ grpc::ServerWriteReactor<pb::ReadArtifactResponse>* CoordinatorService::ReadArti
     return new RefusedCall<grpc::ServerWriteReactor<pb::ReadArtifactResponse>>(caller.status());
   }
   ArtifactStream::Parts parts{parts_.coordinator, parts_.pool, parts_.streams, parts_.relay};
-  // A model is its owner's: who may look at a job may not take it away.
+  // A model is its owner's: permission to see a job does not include its files.
   parts.may_read = [this, caller = *caller](const std::string& job) {
     return MayChange(parts_, caller, job);
   };

@@ -28,7 +28,8 @@ UserCall Changing(grpc::CallbackServerContext* context, const CoordinatorService
   return {context, &parts, method, least, /*changes=*/true};
 }
 
-// Jobs belong to who is known to have sent them; without a list of callers, to who says so.
+// Jobs belong to the authenticated caller; without an access list, to the owner that the request
+// names.
 std::string OwnerOf(const Principal& caller, const std::string& said) {
   return caller.name.empty() ? said : caller.name;
 }

@@ -12,10 +12,11 @@ namespace fpo::coordinator {
 absl::Status Explained(absl::Status status) {
   if (!absl::IsResourceExhausted(status) || ReasonOf(status) != ErrorReason::kUnspecified)
     return status;
-  return WithErrorInfo(std::move(status),
-                       {.reason = ErrorReason::kStoreFull,
-                        .hint = "tell who runs the coordinator; what runs goes on, and this works "
-                                "again once there is space"});
+  return WithErrorInfo(
+      std::move(status),
+      {.reason = ErrorReason::kStoreFull,
+       .hint = "tell the coordinator's administrator; running jobs continue, and this works "
+               "again once there is space"});
 }
 
 void Audit(const UserCall& call, const Principal* caller, const absl::Status& status,

@@ -7,7 +7,7 @@
 #include "coordinator/core/lines/audit_entry.h"
 #include "coordinator/rpc/coordinator_service.h"
 
-// How CoordinatorService runs a unary call: who may, on which thread, and what the audit says.
+// How CoordinatorService runs a unary call: permissions, thread, and audit.
 namespace fpo::coordinator {
 
 struct UserCall {
@@ -18,15 +18,15 @@ struct UserCall {
   bool changes = false;  // always audited; other calls only when refused
 };
 
-// Adds what became of the call to the audit if it belongs there. `entry` has what is known of it.
+// Adds the call's outcome to the audit if it belongs there. `entry` has what is known so far.
 void Audit(const UserCall& call, const Principal* caller, const absl::Status& status,
            AuditEntry entry);
 
 // The error with what a user can do about a store that takes no writes.
 absl::Status Explained(absl::Status status);
 
-// Answers on the pool with what `act` (absl::Status(const Principal&, AuditEntry*)) returns; it may
-// say more for the audit. It may use request and response: they live until Finish.
+// Answers on the pool with the result of `act` (absl::Status(const Principal&, AuditEntry*)), which
+// may add to the audit entry. It may use request and response: they live until Finish.
 template <typename Act>
 grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act) {
   const UnaryCall unary{call.context, call.parts->access, call.parts->pool, call.least,
@@ -40,7 +40,7 @@ grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act
       unary, run, [&](const absl::Status& why) { Audit(call, nullptr, why, std::move(entry)); });
 }
 
-// PermissionDenied unless the job is the caller's own, or the caller an admin.
+// PermissionDenied unless the job belongs to the caller, or the caller is an admin.
 absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
                        const std::string& words);
 

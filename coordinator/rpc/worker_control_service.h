@@ -7,7 +7,7 @@
 
 namespace fpo::coordinator {
 
-// The agents' side of the coordinator: one long stream for each. Thread-safe.
+// The agents' side of the coordinator: one long-lived stream per agent. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
   WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)

@@ -14,12 +14,12 @@ namespace {
 
 namespace pb = fpo::v1;
 
-// An agent that does not read is cut off here; it dials in again and is told what it missed.
+// An agent that does not read is cut off at this; it dials in again and is told what it missed.
 constexpr size_t kUnsentMax = 1024;
 
 }  // namespace
 
-// What the core holds of a session; outlives it harmlessly.
+// The core's handle of a session, which it may outlive.
 class WorkerSession::Link final : public WorkerLink {
  public:
   explicit Link(WorkerSession* session) : session_(session) {}
@@ -129,7 +129,7 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
       parts_.coordinator->CloseWorker(worker_id_, message.closing().why());
       return absl::OkStatus();
     case pb::WorkerMessage::KIND_NOT_SET:
-      break;  // of a newer agent: ignored
+      break;  // from a newer agent: ignored
   }
   return absl::OkStatus();
 }

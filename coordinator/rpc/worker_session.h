@@ -16,10 +16,10 @@
 
 namespace fpo::coordinator {
 
-// One agent's stream. Messages are taken one at a time: the next read starts when the last message
-// is dealt with, so a slow disk slows the agent down instead of filling our memory. Life: Hello
-// connects the worker; a broken stream, a Close or the agent's half-close disconnects it and
-// finishes; OnDone wakes the last step, which deletes.
+// One agent's stream. Messages are handled one at a time: the next read starts when the last
+// message is done, so a slow disk slows the agent down instead of filling our memory. Lifetime:
+// Hello connects the worker; a broken stream, a Close or the agent's half-close disconnects it and
+// finishes; OnDone wakes the last step, which deletes the session.
 class WorkerSession final
     : public grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>,
       public OpenStream {
@@ -54,7 +54,7 @@ class WorkerSession final
   const std::shared_ptr<Link> link_;  // shared with the registry, which may outlive the stream
   StreamLoop loop_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   std::string worker_id_;  // empty before Hello
   bool writing_ = false;
   bool finished_ = false;

@@ -15,11 +15,11 @@
 
 namespace fpo {
 
-// A call that is answered by a stream of messages, one write at a time. Life: the constructor of
-// the derived class ends with Begin; the first step of the loop calls Open; each later step that
-// finds no write under way calls Next, which writes, finishes, or waits to be woken; after OnDone
-// the last step calls Leave and deletes the stream. What is protected belongs to the loop alone,
-// but for Wake, which is thread-safe.
+// A call that is answered by a stream of messages, one write at a time. Lifetime: the constructor
+// of the derived class ends with Begin; the first step of the loop calls Open; each later step
+// without a write in flight calls Next, which writes, finishes, or waits to be woken; after OnDone
+// the last step calls Leave and deletes the stream. Protected members are used only by the loop,
+// except for Wake, which is thread-safe.
 template <typename Response>
 class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStream {
  public:
@@ -115,7 +115,7 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   StreamLoop loop_;
   IdleWatch idle_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   bool opened_ = false;
   bool writing_ = false;
   bool finished_ = false;

@@ -22,7 +22,7 @@ struct Member {
   int32_t slots = 1;
   int32_t first_rank = 0;
   MemberState state = MemberState::kAssigned;
-  CacheUse cache = {};        // as this worker last reported it
+  CacheUse cache = {};        // as last reported by this worker
   std::string prepared = {};  // digest of its token files; empty: not known
   std::string home = {};      // WorkerHello::home_id of that agent
 
@@ -30,15 +30,15 @@ struct Member {
   bool ended() const { return state == MemberState::kSucceeded || state == MemberState::kGone; }
 };
 
-// One try at running a job.
+// One attempt to run a job.
 struct Attempt {
   int32_t number = 0;  // from 1
   uint64_t epoch = 0;
   std::vector<Member> members;
-  int32_t rendezvous_port = 0;  // where rank 0 awaits the others; 0: one rank, or not known
+  int32_t rendezvous_port = 0;  // where rank 0 awaits the others; 0: one rank, or unknown
   absl::Time started;
   std::optional<absl::Time> ended;
-  std::optional<EndClass> end_class;  // none while it runs
+  std::optional<EndClass> end_class;  // none while it is running
   std::string end_message;
   int64_t end_step = 0;     // of the job's progress when it ended
   std::string last_error;   // newest error event, for reports that carry no message
@@ -51,11 +51,11 @@ struct Attempt {
   Member* Find(absl::string_view worker);
 };
 
-// Over the workers of one attempt, which fill one manifest together: what was there when the first
-// of them asked, and what they computed in all.
+// Over the workers of one attempt, which fill one manifest together: what was present at their
+// first request, and the total that they computed.
 CacheUse CacheUseOf(const std::vector<Member>& members);
-// Over all attempts: what the job found when it first asked, and what it computed in all, so that a
-// restarted job does not claim that its own records were there before.
+// Over all attempts: what the job found at its first request, and the total that it computed, so
+// that a restarted job does not count its own records as found.
 CacheUse CacheUseOf(const std::vector<Attempt>& attempts);
 
 }  // namespace fpo::coordinator

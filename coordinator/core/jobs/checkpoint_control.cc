@@ -13,7 +13,7 @@ namespace {
 absl::Status JobStillRuns(const Job& job) {
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " is ", Name(job.state),
-                                                 "; its trainer keeps its checkpoints in order")),
+                                                 "; its trainer manages its checkpoints")),
       {.reason = ErrorReason::kIllegalTransition,
        .hint = "add --dry-run, or wait for its end",
        .ids = {job.job_id}});

@@ -10,16 +10,16 @@
 
 namespace fpo::coordinator {
 
-// What users do with checkpoints: the record is changed durably, then the worker that holds the
-// folders is told. Jobs are named as in JobTable::Find. Not thread-safe.
+// What users do with checkpoints: changes the record durably, then tells the worker that holds the
+// folders. Jobs are named as in JobTable::Find. Not thread-safe.
 class CheckpointControl {
  public:
   CheckpointControl(JobTable* jobs, WorkerRegistry* workers) : jobs_(jobs), workers_(workers) {}
 
   // NotFound; FailedPrecondition (NO_HOLDER) when no worker of the last attempt is connected.
   absl::StatusOr<Checkpoint> Pin(const std::string& words, int64_t step, bool pinned);
-  // Decides about each checkpoint of a job that does not run, and unless dry_run has those not kept
-  // removed. FailedPrecondition while it runs, or as Pin.
+  // Decides about each checkpoint of a job that is not running and, unless dry_run, has those not
+  // kept removed. FailedPrecondition while it is running, or as Pin.
   absl::StatusOr<std::vector<RetentionDecision>> Gc(const std::string& words, bool dry_run);
 
  private:

@@ -11,31 +11,31 @@ namespace fpo::coordinator {
 
 inline constexpr size_t kBadCheckpointsKept = 20;
 
-// What becomes of one checkpoint, and why.
+// What happens to one checkpoint, and why.
 struct RetentionDecision {
   Checkpoint checkpoint;
   bool keep = true;
   std::string why;  // "pinned", "newest 2", "best 1", "not wanted: ..."
 };
 
-// Adds a checkpoint of the job's current attempt, or replaces the one of that step, and forgets
-// those that retention does not want: fpo-train removes their folders by the same rule.
+// Adds a checkpoint of the job's current attempt, or replaces the one of that step, and drops those
+// that retention does not keep: fpo-train removes their folders by the same rule.
 void AcceptCheckpoint(const Checkpoint& checkpoint, Job* job);
 
-// The job's current attempt cannot use its checkpoint of that step: it counts no longer.
+// The job's current attempt cannot use its checkpoint of that step: it no longer counts.
 void RejectCheckpoint(const BadCheckpoint& bad, Job* job);
-// The highest step that ever had a checkpoint, also one that turned out bad: writing it again is no
-// progress.
+// The highest step that ever had a checkpoint, including one that turned out bad: writing it again
+// is not progress.
 int64_t HighestCheckpoint(const Job& job);
 
-// Newest first. Kept: pinned ones, the newest keep_last, the keep_best with the lowest score; of a
-// job that succeeded the newest alone, pins apart. At least one stays.
+// Newest first. Kept: pinned ones, the newest keep_last, the keep_best with the lowest score; for a
+// job that succeeded only the newest and pinned ones. At least one is kept.
 std::vector<RetentionDecision> PlanRetention(const Job& job);
 
 // Null when the job has none of that step.
 Checkpoint* FindCheckpoint(int64_t step, Job* job);
 
-// NotFound (NO_CHECKPOINT) with the steps there are.
+// NotFound (NO_CHECKPOINT), listing the existing steps.
 absl::Status NoSuchCheckpoint(const Job& job, int64_t step);
 
 }  // namespace fpo::coordinator

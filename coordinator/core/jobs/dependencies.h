@@ -10,27 +10,27 @@
 
 namespace fpo::coordinator {
 
-using FindJob = std::function<JobPtr(const std::string& job_id)>;  // null: not known
+using FindJob = std::function<JobPtr(const std::string& job_id)>;  // null: unknown
 FindJob FindIn(const JobTable& jobs);                              // valid as long as the table
 
-// What the jobs named by --after-ok and --after mean for a job that waits.
+// What the jobs named by --after-ok and --after mean for a waiting job.
 struct DependencyState {
   enum class Kind { kMet, kWaiting, kImpossible };
   Kind kind = Kind::kMet;
-  std::string why;  // names the first that it waits for; empty: none
+  std::string why;  // names the first job that it waits for; empty: none
 };
 
-// Impossible when one of after_ok ended without success: that job never succeeds any more, its
+// Impossible when one of after_ok ended without success: that job can never succeed, since its
 // retry is another job. One that is no longer known counts as met.
 DependencyState DependenciesOf(const Job& job, const FindJob& find);
-// The queued jobs before this one that could start as far as other jobs are concerned.
+// The queued jobs before this one whose dependencies are met.
 std::vector<JobPtr> ReadyBefore(const Job& job, const JobTable& jobs);
 
-// The queued jobs that may run as far as other jobs are concerned. Those that cannot yet say what
-// they wait for; those that never can fail.
+// The queued jobs whose dependencies are met. Of the others, those that may still run get the
+// reason why they wait; those that never can fail.
 std::vector<const Job*> WithDependenciesMet(const std::vector<JobPtr>& queued, absl::Time now,
                                             JobTable* jobs);
-// A held job does not wait for its release to say that it can never run.
+// Fails held jobs that can never run, without waiting for their release.
 void FailHopelessHeldJobs(absl::Time now, JobTable* jobs);
 
 }  // namespace fpo::coordinator

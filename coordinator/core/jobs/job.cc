@@ -63,7 +63,7 @@ CacheUse CacheUseOf(const std::vector<Attempt>& attempts) {
     CacheUse sum = attempt.cache;
     sum.reference_seconds += use.reference_seconds;
     const bool again = use.records_total != 0 && sum.manifest_id == use.manifest_id;
-    // A later attempt finds what an earlier one of the same job computed: that saved nothing.
+    // A later attempt finds what an earlier one of the same job computed, which saved nothing.
     if (again) {
       sum.records_hit = use.records_hit;
       sum.saved_seconds = use.saved_seconds;

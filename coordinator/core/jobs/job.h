@@ -18,11 +18,11 @@
 #include "coordinator/core/jobs/attempt.h"
 #include "coordinator/core/jobs/standing.h"
 
-// The coordinator's nouns as plain values; no behaviour beyond asking them something.
+// The coordinator's entities as plain values, with simple predicates.
 namespace fpo::coordinator {
 
 bool HasAttempt(JobState state);  // an attempt may have processes
-bool IsActive(JobState state);    // RESERVED, STARTING, RUNNING: an attempt is to go on
+bool IsActive(JobState state);    // RESERVED, STARTING, RUNNING: an attempt is to continue
 bool IsStopping(JobState state);  // asked to end: CANCELLING, PAUSING, PREEMPTING
 
 struct Progress {
@@ -30,7 +30,7 @@ struct Progress {
   int64_t done = 0;            // within the phase
   int64_t total = 0;
   std::string unit;
-  std::string activity;  // what is being done just now, in words
+  std::string activity;  // what is being done right now, as text
   int64_t step = 0;
   int64_t total_steps = 0;
   std::map<std::string, double> metrics;  // last values, names of metrics.jsonl
@@ -40,7 +40,7 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-// What the job's configuration says about running it; fixed at submit.
+// What the job's configuration says about scheduling it; fixed at submit.
 struct JobDemand {
   int32_t slots = 1;
   int64_t priority = 500;  // higher first
@@ -49,7 +49,7 @@ struct JobDemand {
   std::string queue = "default";
   std::map<std::string, std::string> require;  // labels a worker must have
   int64_t keep_last = 2;                       // checkpoints: newest ones kept
-  int64_t keep_best = 1;                       // and those with the lowest score
+  int64_t keep_best = 1;                       // also kept: those with the lowest score
   std::string data_key;  // equal for jobs that use the same token and record files
 
   bool operator==(const JobDemand&) const = default;
@@ -66,11 +66,11 @@ struct Job {
   std::map<std::string, std::string> labels;  // of the job file
   std::vector<std::string> after_ok;          // ids of jobs that must have succeeded first
   std::vector<std::string> after_end;         // ids of jobs that must have ended first, however
-  std::string retry_of;                       // id of the job this one tries again
+  std::string retry_of;                       // id of the job that this one retries
 
   JobState state = JobState::kQueued;
   std::string reason;  // why FAILED, or why it waits, for people
-  // Of a QUEUED job, the same for programs. Not stored: the next look at the queue says it anew.
+  // For a QUEUED job, the same for programs. Not stored: each scheduling pass sets it again.
   Standing waits_for = Standing::kQueued;
   bool workers_away = false;  // as in WaitReason
   uint64_t epoch = 0;         // only grows
@@ -79,8 +79,9 @@ struct Job {
   int32_t attempts_without_progress = 0;         // in a row
   int32_t requeues = 0;                          // since the last progress; drives the back-off
   absl::Time not_before = absl::InfinitePast();  // end of the back-off
-  absl::Time stop_by = absl::InfinitePast();     // end of the grace of what is being stopped
-  // Attempts in a row that ended by a worker's fault, without progress on it between.
+  // end of the grace of processes that are being stopped
+  absl::Time stop_by = absl::InfinitePast();
+  // Consecutive attempts that ended by a worker's fault, without progress on it in between.
   std::map<std::string, int32_t> host_faults;
   std::set<std::string> unready_hosts;  // of those, the ones whose preflight failed
 
@@ -88,7 +89,7 @@ struct Job {
   std::vector<Checkpoint> checkpoints;         // accepted and not removed, by step
   std::vector<BadCheckpoint> bad_checkpoints;  // the newest kBadCheckpointsKept, oldest first
   Phase phase_reached = Phase::kPrepare;       // over all attempts
-  int64_t reference_records = 0;  // most reference work ever done, for the no-progress rule
+  int64_t reference_records = 0;  // most reference work done so far, for the no-progress rule
   Progress progress;
   std::map<std::string, double> result;             // names of metrics.jsonl
   std::map<std::string, std::string> result_texts;  // what the result says beside its numbers
@@ -107,7 +108,7 @@ struct Job {
 using JobPtr = std::shared_ptr<const Job>;
 
 AttemptRef LastAttemptRef(const Job& job);  // attempt 0 when there is none yet
-// The reference names the newest attempt and nothing has fenced it.
+// Whether the reference names the newest attempt and that is not fenced.
 bool IsCurrent(const Job& job, const AttemptRef& ref);
 
 }  // namespace fpo::coordinator

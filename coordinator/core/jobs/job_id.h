@@ -7,11 +7,12 @@
 
 namespace fpo::coordinator {
 
-// Makes ids like "j-0n3k7q2c": milliseconds since 2025 in base 32, so ids sort by age and fit a
-// table. Unique and growing within one store, also when the wall clock goes back. Not thread-safe.
+// Generates ids like "j-0n3k7q2c": milliseconds since 2025 in base 32, so that ids sort by age and
+// fit a table. Unique and increasing within one store, even when the wall clock is set back. Not
+// thread-safe.
 class JobIdSource {
  public:
-  // An id that exists already; the next ones are larger.
+  // Notes an existing id; later ones are larger.
   void Saw(const std::string& job_id);
   std::string Next(absl::Time wall);
 

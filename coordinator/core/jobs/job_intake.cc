@@ -19,7 +19,7 @@ absl::Status MissingRequestId() {
   return WithErrorInfo(absl::InvalidArgumentError("the submit has no request_id"),
                        {.reason = ErrorReason::kNoRequestId,
                         .field = "request_id",
-                        .hint = "make a UUID and repeat it with every retry"});
+                        .hint = "generate a UUID and reuse it for every retry"});
 }
 
 absl::Status RequestIdReused(const SubmittedRequest& known) {
@@ -28,7 +28,7 @@ absl::Status RequestIdReused(const SubmittedRequest& known) {
                                             " was used for another job, ", known.job_id)),
       {.reason = ErrorReason::kRequestIdReused,
        .field = "request_id",
-       .hint = "make a new request_id for a new job",
+       .hint = "use a new request_id for a new job",
        .ids = {known.job_id}});
 }
 
@@ -37,7 +37,7 @@ absl::Status CannotRetry(const Job& job) {
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat(
           "job ", job.job_id, " is ", Name(job.state),
-          done ? ": there is nothing to try again" : "; only a job that ended can be tried again")),
+          done ? ": there is nothing to retry" : "; only a job that has ended can be retried")),
       {.reason = ErrorReason::kIllegalTransition,
        .hint = done ? "submit its job file with another output"
                     : absl::StrCat("to end it: fpoctl cancel ", job.job_id),
@@ -46,22 +46,22 @@ absl::Status CannotRetry(const Job& job) {
 
 absl::Status OtherOutput(const Job& job, const std::string& output) {
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("job ", job.job_id,
-                                                               " is tried again in its own output "
+                                                               " is retried in its own output "
                                                                "folder; ",
                                                                output, " is another")),
                        {.reason = ErrorReason::kInvalidRetry,
                         .field = "output",
-                        .hint = "a fresh job: fpoctl submit job.yaml"});
+                        .hint = "for a new job: fpoctl submit job.yaml"});
 }
 
 absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differences) {
   return WithErrorInfo(
       absl::InvalidArgumentError(absl::StrCat(
-          "job ", job.job_id, " is tried again in its output folder, whose run has ",
+          "job ", job.job_id, " is retried in its output folder, whose run has ",
           "other settings: ", DescribeDifferences(differences, "here", "in job " + job.job_id))),
       {.reason = ErrorReason::kInvalidRetry,
        .field = differences.front().key,
-       .hint = "for a fresh run: fpoctl submit FILE --set output=...",
+       .hint = "for a new run: fpoctl submit FILE --set output=...",
        .ids = {job.job_id}});
 }
 
@@ -114,7 +114,7 @@ absl::StatusOr<SubmitAnswer> JobIntake::Submit(const SubmitAsk& ask, absl::Time 
     return submission.ok() ? MissingRequestId() : submission.status();
   }
   submission->job.owner = ask.owner;
-  submission->job.after_ok = ask.after_ok;  // words; the digest tells a repetition by them
+  submission->job.after_ok = ask.after_ok;  // as given; the digest tells a repetition by them
   submission->job.after_end = ask.after_end;
   if (ask.hold) submission->job.state = JobState::kHeld;
   return Create(*std::move(submission), ask.request_id, now);
@@ -145,7 +145,7 @@ absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_j
   FPO_ASSIGN_OR_RETURN(const JobConfig before, ReadJobJson(old.config_json));
   FPO_ASSIGN_OR_RETURN(const JobConfig now, ReadJobJson(config_json));
   if (now.output != before.output) return OtherOutput(old, now.output);
-  // A job that failed before it trained, for a wrong path perhaps, has no run in its folder.
+  // A job that failed before it trained, perhaps because of a wrong path, has no run in its folder.
   if (old.kind != JobKind::kTrain || !HasTrained(old)) return absl::OkStatus();
   const std::vector<JobDifference> differences = RunDifferences(now, before);
   return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
@@ -178,12 +178,12 @@ absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
   if (known.digest != digest) return RequestIdReused(known);
   JobPtr job = jobs_->Get(known.job_id);
   if (!job) {
-    return WithErrorInfo(
-        absl::NotFoundError(absl::StrCat("request ", known.request_id, " made job ", known.job_id,
-                                         ", which has ended and was removed for its age")),
-        {.reason = ErrorReason::kJobRemoved,
-         .hint = "make a new request_id",
-         .ids = {known.job_id}});
+    return WithErrorInfo(absl::NotFoundError(absl::StrCat(
+                             "request ", known.request_id, " created job ", known.job_id,
+                             ", which has ended and was removed for its age")),
+                         {.reason = ErrorReason::kJobRemoved,
+                          .hint = "use a new request_id",
+                          .ids = {known.job_id}});
   }
   return SubmitAnswer{std::move(job), {}};
 }

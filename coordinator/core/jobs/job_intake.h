@@ -25,16 +25,16 @@ struct RetryAsk {
   std::string request_id = {};
   std::string job = {};          // id or name of a job that ended without success
   int64_t from_step = 0;         // one of its checkpoints; 0: the newest
-  std::string config_json = {};  // empty: as the job had it
-  std::string owner = {};        // empty: as the job had it
+  std::string config_json = {};  // empty: that of the job
+  std::string owner = {};        // empty: that of the job
 };
 struct SubmitAnswer {
   JobPtr job;
   std::vector<std::string> warnings;
-  std::string records = {};  // what it will find in the cache, as RecordsSince says it
+  std::string records = {};  // what it will find in the cache: RecordsSince
 };
 
-// Turns what users ask for into jobs, once per request id. Not thread-safe.
+// Turns user requests into jobs, once per request id. Not thread-safe.
 class JobIntake {
  public:
   struct Options {
@@ -43,14 +43,14 @@ class JobIntake {
   JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
       : options_(options), store_(store), jobs_(jobs), counts_(counts) {}
 
-  // Durable before it returns. The same request_id with the same job gives the same job again; with
-  // another job AlreadyExists (REQUEST_ID_REUSED). NotFound and FailedPrecondition name a job of
-  // after_ok; ResourceExhausted (QUOTA).
+  // Durable on return. The same request_id with the same job returns the same job; with another job
+  // AlreadyExists (REQUEST_ID_REUSED). NotFound and FailedPrecondition name a job of after_ok;
+  // ResourceExhausted (QUOTA).
   absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask, absl::Time now);
-  // A new job that goes on where another one ended: same output folder, its checkpoints up to
-  // from_step. FailedPrecondition when the job has not ended or succeeded; NotFound
-  // (NO_CHECKPOINT); InvalidArgument (INVALID_RETRY) when the settings ask for another folder, or
-  // for other numbers in a folder that holds a run already.
+  // A new job that continues where another one ended: same output folder, its checkpoints up to
+  // from_step. FailedPrecondition when the job has not ended or has succeeded; NotFound
+  // (NO_CHECKPOINT); InvalidArgument (INVALID_RETRY) when the settings name another folder, or
+  // change the numbers of a run that is in the folder already.
   absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask, absl::Time now);
 
   // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
@@ -64,7 +64,7 @@ class JobIntake {
   absl::StatusOr<SubmitAnswer> Repeat(const SubmittedRequest& known, const std::string& digest);
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
-  bool HasTrained(const Job& job) const;  // or a job that it tries again
+  bool HasTrained(const Job& job) const;  // or a job that it retries
 
   const Options options_;
   JobStore* const store_;

@@ -8,8 +8,8 @@
 
 namespace fpo::coordinator {
 
-// Jobs that ended longer than `keep` ago, oldest first, at most `limit`. Not those that a job which
-// has not ended waits for. Zero keeps all.
+// Jobs that ended longer than `keep` ago, oldest first, at most `limit`, except those that an
+// unfinished job waits for. Zero keeps all.
 std::vector<std::string> JobsToRemove(const JobTable& jobs, absl::Duration keep, absl::Time now,
                                       size_t limit);
 

@@ -28,7 +28,7 @@ absl::Status Stale(const Job& job, const AttemptRef& ref) {
                        {.reason = ErrorReason::kStaleEpoch, .ids = {job.job_id}});
 }
 
-// For the rest of a gang that lost a member in order.
+// For the rest of a gang that lost a member in an orderly way.
 constexpr absl::Duration kSurvivorGrace = absl::Seconds(30);
 
 void Enter(Job* job, JobState state, absl::Time now) {
@@ -37,7 +37,7 @@ void Enter(Job* job, JobState state, absl::Time now) {
   if (IsTerminal(state)) job->ended = now;
 }
 
-// Ends the last attempt; the first failing member tells the story.
+// Ends the last attempt; the first failing member determines the message.
 void Close(Job* job, EndClass end_class, std::string message, absl::Time now) {
   Attempt& attempt = job->attempts.back();
   if (attempt.ended) return;
@@ -47,7 +47,7 @@ void Close(Job* job, EndClass end_class, std::string message, absl::Time now) {
   attempt.end_step = job->progress.step;
 }
 
-// Nothing that the last attempt still says or writes counts from here on.
+// From here on, reports and writes of the last attempt no longer count.
 void Fence(Job* job) {
   if (!job->attempts.empty() && job->epoch == job->attempts.back().epoch) ++job->epoch;
 }
@@ -58,7 +58,7 @@ Job Fail(Job job, std::string reason, absl::Time now) {
   return job;
 }
 
-// Every process of the last attempt is gone: try again, or not.
+// Every process of the last attempt is gone: retry or fail.
 Job Resolve(Job job, absl::Time now) {
   if (std::optional<std::string> fatal = FatalReason(job)) return Fail(std::move(job), *fatal, now);
   const Attempt& last = job.attempts.back();
@@ -73,7 +73,7 @@ Job Resolve(Job job, absl::Time now) {
   return job;
 }
 
-// A member failed: the gang cannot go on. What must fail does so at once.
+// A member failed, so the gang cannot continue. A job that must fail does so at once.
 Job Recover(Job job, absl::Time now) {
   Enter(&job, JobState::kRecovering, now);
   job.stop_by = now;
@@ -82,7 +82,7 @@ Job Recover(Job job, absl::Time now) {
   return job;
 }
 
-// RESERVED ends without a start: slots are free again, the budget is untouched, late words of the
+// RESERVED ends without a start: slots are free again, the budget is untouched, late reports of the
 // attempt are stale.
 Job Requeue(Job job, std::string why, absl::Time now) {
   Close(&job, EndClass::kInfrastructure, why, now);
@@ -95,7 +95,7 @@ Job Requeue(Job job, std::string why, absl::Time now) {
   return job;
 }
 
-// Where a job that was asked to stop goes once it has.
+// The state of a job once a requested stop is complete.
 Job Stopped(Job job, absl::Time now) {
   const std::string failure = job.attempts.empty() ? "" : job.attempts.back().last_error;
   const auto close = [&](std::string message) {
@@ -127,8 +127,7 @@ bool AllAtLeast(const Attempt& attempt, MemberState state) {
                      [&](const Member& m) { return m.state >= state; });
 }
 
-// RESERVED -> STARTING -> RUNNING as far as every member has come. A report may skip a step when
-// the one before it was lost with a connection.
+// RESERVED -> STARTING -> RUNNING as all members get there; a report may skip one that was lost.
 void Advance(Job* job, absl::Time now) {
   const Attempt& attempt = job->attempts.back();
   if (job->state == JobState::kReserved && AllAtLeast(attempt, MemberState::kAccepted)) {
@@ -313,7 +312,7 @@ class Transition {
         member->state = MemberState::kGone;
         const EndClass end_class = EndClassOf(report);
         if (report.status == ReportStatus::kFailed && end_class == EndClass::kAsked) {
-          // The agent shuts down: nobody's fault, and nothing to be counted.
+          // The agent is shutting down, which is not a fault, so nothing is counted.
           job_.reason = ExplainWorkerLeaves(report.worker, report.message);
           return Stop(JobState::kPreempting, kSurvivorGrace);
         }
@@ -328,8 +327,8 @@ class Transition {
     return std::move(job_);
   }
 
-  // Only the news that no process is left matters now. A result wins against a pause, whose point
-  // was to go on later; for a cancel it came too late.
+  // Only the news that no process is left matters now. A result takes precedence over a pause,
+  // which was meant to continue later; for a cancel it comes too late.
   StateOr OnReportWhileStopping(const MemberReport& report, Member* member) {
     if (report.status == ReportStatus::kAccepted || report.status == ReportStatus::kRunning) {
       return std::move(job_);
@@ -357,7 +356,7 @@ class Transition {
     return Succeed(message);
   }
 
-  // The message is for what a user should know of a success: that nothing was trained.
+  // The message, if any, is for the user: that nothing was trained.
   StateOr Succeed(const std::string& message) {
     Close(&job_, EndClass::kDone, message, now_);
     job_.attempts.back().end_message = message;
@@ -368,14 +367,14 @@ class Transition {
 
   StateOr StoppedWhenEnded() {
     if (job_.attempts.back().AllEnded()) return Stopped(std::move(job_), now_);
-    // The reason of a preemption is why; who has not stopped yet is seen at its workers.
+    // A preemption keeps its reason; the workers show who has not stopped yet.
     if (job_.state != JobState::kPreempting) job_.reason = ExplainStopping(job_);
     return std::move(job_);
   }
 
   static EndClass EndClassOf(const MemberReport& report) {
     if (report.status == ReportStatus::kStopped) return EndClass::kAsked;
-    // No class, or one that no failure has: counted, so never an endless loop.
+    // A missing class, or one that no failure has, is counted, so that retries end.
     if (!report.end_class || *report.end_class == EndClass::kDone) return EndClass::kProgram;
     return *report.end_class;
   }
@@ -390,9 +389,10 @@ absl::Time FenceEnd(const Job& job) { return std::max(job.state_since, job.stop_
 
 absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now) {
   if (IsTerminal(job.state)) {
-    return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat(
-                             "job ", job.job_id, " is already ", Name(job.state), " and stays so")),
-                         {.reason = ErrorReason::kJobTerminal, .ids = {job.job_id}});
+    return WithErrorInfo(
+        absl::FailedPreconditionError(
+            absl::StrCat("job ", job.job_id, " is already ", Name(job.state), ", which is final")),
+        {.reason = ErrorReason::kJobTerminal, .ids = {job.job_id}});
   }
   return std::visit(Transition(job, now), event);
 }

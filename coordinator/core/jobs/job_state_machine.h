@@ -17,7 +17,7 @@ struct Reserve {
   int32_t rendezvous_port = 0;  // 0: one rank
 };
 
-// What an agent says about its part of an attempt.
+// An agent's report on its part of an attempt.
 struct MemberReport : Report {
   std::string worker;
 };
@@ -32,11 +32,10 @@ struct MemberLost {
   std::string why;
 };
 
-// No process of the attempt is left, or those that are were fenced long enough ago.
+// No process of the attempt is left, or those left were fenced long enough ago.
 struct Settle {};
 
-// What users ask. Asking again for what is so already changes nothing. Processes that are to stop
-// get `grace` to do it.
+// Requests of users; idempotent. Processes that are to stop get `grace` to do so.
 struct CancelRequest {
   absl::Duration grace;
 };
@@ -50,13 +49,13 @@ struct PriorityRequest {
   int64_t priority = 0;
 };
 
-// Its slots are needed for something more urgent, or its worker is to become free.
+// Its slots are needed for a more urgent job, or its worker is to become free.
 struct Preempt {
   absl::Duration grace;
   std::string why;
 };
 
-// It can never run: nothing fits for too long, or a job it depends on did not succeed.
+// It can never run: nothing has fitted for too long, or a job it depends on did not succeed.
 struct Unsatisfiable {
   std::string reason;
 };
@@ -65,13 +64,13 @@ using JobEvent = std::variant<Reserve, MemberReport, ReservationExpired, MemberL
                               CancelRequest, PauseRequest, ResumeRequest, HoldRequest,
                               ReleaseRequest, PriorityRequest, Preempt, Unsatisfiable>;
 
-// How long processes that were told to stop may take beyond their grace to confirm it.
+// How long processes that were told to stop may take, beyond their grace, to confirm it.
 inline constexpr absl::Duration kFenceWait = absl::Seconds(60);
-// When a job that waits for the end of processes may go on without their word.
+// When a job that waits for the end of processes may proceed without confirmation.
 absl::Time FenceEnd(const Job& job);
 
 // The state table of jobs as one pure function. The result differs from `job` only in what the
-// event changes; a repeated report or request gives the job unchanged. Errors: FailedPrecondition
+// event changes; a repeated report or request returns the job unchanged. Errors: FailedPrecondition
 // with reason JOB_TERMINAL (terminal is final), STALE_EPOCH (a report of an attempt that no longer
 // counts) or ILLEGAL_TRANSITION.
 absl::StatusOr<Job> Apply(const Job& job, const JobEvent& event, absl::Time now);

@@ -169,7 +169,7 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
                            absl::StrJoin(found, ", "), found.size() > 5 ? ", ..." : "")),
                        {.reason = ErrorReason::kAmbiguousJob,
                         .field = "job_id",
-                        .hint = "write more of the id",
+                        .hint = "give more of the id",
                         .ids = found});
 }
 

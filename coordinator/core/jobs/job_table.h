@@ -26,7 +26,7 @@ struct JobFilter {
   std::map<std::string, std::string> labels;  // only jobs with all of these
   std::string name;                           // empty: all
   int32_t page_size = 100;
-  std::string page_token;  // of the page before; empty: the first page
+  std::string page_token;  // of the previous page; empty: the first page
 };
 struct JobPage {
   std::vector<JobPtr> jobs;  // newest first
@@ -47,17 +47,18 @@ class JobTable {
   explicit JobTable(JobStore* store) : store_(store) {}
 
   absl::Status Load();
-  // Gives the job its id and revision. The error of the store; nothing is changed then.
+  // Assigns the job its id and revision. On a store error nothing is changed.
   absl::StatusOr<JobPtr> Create(Job job, SubmittedRequest request, absl::Time now);
   // Applies an event of the state table durably. Errors of Apply, NotFound, or the store's.
   absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
                                     absl::Time now);
-  // Stores a change that is no event of the state table, then shows it. The store's error.
+  // Stores a change that is not an event of the state table, then publishes it. Errors of the
+  // store.
   absl::StatusOr<JobPtr> Put(Job job);
-  // Shows a change that is already stored (or need not be); gives it a revision.
+  // Publishes a change that is already stored (or need not be) with a new revision.
   JobPtr Publish(Job job);
   void SetReason(const std::string& job_id, const WaitReason& reason);  // not stored
-  // Removes a job that has ended, with its lines. The store's error; nothing is changed then.
+  // Removes an ended job with its lines. On a store error nothing is changed.
   absl::Status Remove(const std::string& job_id);
 
   JobPtr Get(const std::string& job_id) const;  // null when absent
@@ -80,11 +81,11 @@ class JobTable {
   WatchId Watch(const std::string& job_id, JobWatch watch);
   void Unwatch(const std::string& job_id, WatchId id);
   void NotifyLines(const std::string& job_id) const;
-  // Log readers wait a little beyond the end of their job; this lets them look at the clock.
+  // Log readers wait briefly after the end of their job; this lets them check the clock.
   void NotifyLinesOfTerminalJobs() const;
 
  private:
-  void Index(const JobPtr& job);  // replaces what was there under its id
+  void Index(const JobPtr& job);  // replaces the entry of its id
 
   JobStore* const store_;
   JobIdSource ids_;

@@ -6,20 +6,20 @@
 
 namespace fpo::coordinator {
 
-// What a job does, or the first reason why it does not run. Programs compare this; the texts beside
-// it are for people. Users see the names, which are stable.
+// What a job is doing, or the main reason why it is not running. Programs compare this; the texts
+// with it are for people. Users see the names, which are stable.
 enum class Standing {
-  kQueued,  // the next look at the queue decides
+  kQueued,  // the next scheduling pass decides
   kBackoff,
   kDependency,  // another job must end first
   kQuota,
   kNoWorkerFits,
   kWaitingForSlots,
   kLowerPriority,  // jobs before it in the queue wait too
-  kPreempted,      // its slots go to another job; it stops, or it waits again
+  kPreempted,      // its slots go to another job; it is stopping, or waits again
   kAdmission,      // not all workers have accepted it yet
   kRunning,
-  kRecords,  // of the reference are computed
+  kRecords,  // of the reference are being computed
   kRecovering,
   kCancelling,
   kPausing,
@@ -36,7 +36,7 @@ absl::string_view StandingName(Standing standing);  // "waiting-for-slots"
 struct WaitReason {
   Standing standing = Standing::kQueued;
   std::string text = {};      // for people
-  bool workers_away = false;  // workers that it may use are lost or closed, or it avoids them
+  bool workers_away = false;  // workers that it may use are lost, closed or avoided
 
   bool operator==(const WaitReason&) const = default;
 };

@@ -27,8 +27,8 @@ std::map<std::string, std::string> Required(const JobConfig& config) {
   return labels;
 }
 
-// Jobs with the same key read the same token file and, when their method asks the reference for the
-// same things, the same record file.
+// Jobs with the same key read the same token file and, when their methods need the same reference
+// values, the same record file.
 std::string DataKey(const JobConfig& config) {
   JobConfig data;
   data.name = "data";

@@ -18,11 +18,11 @@ struct AuditFilter {
   std::string who = {};     // empty: all
   std::string target = {};  // empty: all
   absl::Time since = absl::InfinitePast();
-  uint64_t before = 0;  // only older entries; 0: from the newest on
+  uint64_t before = 0;  // only older entries; 0: start at the newest
   int32_t limit = 100;
 };
 
-// Who changed what, and who was refused; append-only, the newest `keep` entries. A kill of the
+// Who changed what, and who was refused: append-only, the newest `keep` entries. Killing the
 // program loses none of them, a power cut those of the last second. Thread-safe.
 class AuditLog {
  public:
@@ -30,9 +30,9 @@ class AuditLog {
   // `store` is not owned. The store's error.
   static absl::StatusOr<std::unique_ptr<AuditLog>> Open(JobStore* store, uint64_t keep = kKeep);
 
-  // Gives the entry its cursor. A store that cannot take it is logged: the call has happened.
+  // Assigns the entry its cursor. A store error is only logged: the call has happened already.
   void Add(AuditEntry entry);
-  void Flush();  // makes what was added durable; logged when that fails
+  void Flush();  // makes added entries durable; a failure is logged
   // Newest first.
   absl::StatusOr<std::vector<AuditEntry>> Read(const AuditFilter& filter) const;
 

@@ -12,7 +12,7 @@ constexpr size_t kRememberedMax = 4096;
 constexpr uint64_t kEventsKept = 100'000;  // newest ones of a job
 constexpr uint64_t kEventsDropped = 1000;  // at a time
 
-// Index of the first item that was not stored before.
+// Index of the first item that is not stored yet.
 size_t FirstFresh(const LineBatch& batch, uint64_t next_seq) {
   if (batch.first_seq >= next_seq) return 0;
   return std::min<uint64_t>(next_seq - batch.first_seq, batch.lines.size());
@@ -84,7 +84,7 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch&
   }
   const uint64_t before = cursors.event - write.events.size();
   FPO_RETURN_IF_ERROR(Store(write, cursors));
-  // Now and then: it is one more write.
+  // Only now and then: it is one more write.
   if (cursors.event > kEventsKept && cursors.event / kEventsDropped != before / kEventsDropped) {
     FPO_RETURN_IF_ERROR(
         store_->DropEventsBefore(batch.attempt.job_id, cursors.event - kEventsKept + 1));

@@ -17,8 +17,8 @@
 
 namespace fpo::coordinator {
 
-// A batch with the events of its lines: parsed where it is made, which is before the coordinator's
-// lock. Refers to the batch.
+// A batch with the parsed events of its lines. Construct it before taking the coordinator's lock.
+// Refers to the batch.
 struct ParsedBatch {
   explicit ParsedBatch(const EventBatch& from) : batch(from) {
     for (const Line& line : batch.lines) events.push_back(EventIn(line.text));
@@ -28,15 +28,15 @@ struct ParsedBatch {
   std::vector<TrainEvent> events = {};
 };
 
-// Takes events and logs from agents: drops repeated lines, gives cursors, stores, and folds events
-// of a current attempt into its job. Lines of old attempts are stored too (they are evidence) but
+// Takes events and logs from agents: drops repeated lines, assigns cursors, stores, and applies
+// events of a current attempt to its job. Lines of old attempts are stored too (as evidence) but
 // change nothing. Not thread-safe: the coordinator's lock guards it.
 class LineIntake {
  public:
   LineIntake(JobStore* store, JobTable* jobs, LogRetention* retention)
       : store_(store), jobs_(jobs), retention_(retention) {}
 
-  // The store's error; the sender then sends the batch again. Lines of unknown jobs are dropped and
+  // On a store error the sender sends the batch again. Lines of unknown jobs are dropped and
   // acknowledged. Not durable yet: see TakeAcks.
   absl::Status AddEvents(const std::string& worker, const ParsedBatch& parsed, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
@@ -49,10 +49,10 @@ class LineIntake {
   }                                        // since
   void Forget(const std::string& job_id);  // of a job that is removed
 
-  // What was added since the last call; may be sent once a JobStore::Sync that began afterwards
-  // succeeded.
+  // Acknowledgements for what was added since the last call; may be sent once a JobStore::Sync that
+  // began afterwards has succeeded.
   std::vector<std::pair<std::string, AckCommand>> TakeAcks();
-  // The sync failed: the same acks come again.
+  // The sync failed: TakeAcks returns these again.
   void ReturnAcks(std::vector<std::pair<std::string, AckCommand>> acks);
 
  private:
@@ -69,7 +69,7 @@ class LineIntake {
   JobStore* const store_;
   JobTable* const jobs_;
   LogRetention* const retention_;
-  // Read from the store when absent; dropped as a whole when they grow.
+  // Read from the store when absent; cleared as a whole when there are too many.
   std::map<Sender, SenderPosition> positions_;
   std::map<std::string, Cursors> cursors_;
   std::map<Sender, SenderPosition> unacknowledged_;

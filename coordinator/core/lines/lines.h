@@ -8,7 +8,7 @@
 #include "common/values/line.h"
 #include "coordinator/core/jobs/job.h"
 
-// Log and event lines of jobs, as they are stored and asked for.
+// Log and event lines of jobs, as stored and as queried.
 namespace fpo::coordinator {
 
 // A log line; cursors grow within a job, from 1.
@@ -23,7 +23,7 @@ struct LogLine {
   bool operator==(const LogLine&) const = default;
 };
 
-// What is stored of a job's logs, and what is no longer.
+// Totals of a job's stored logs, and of those removed.
 struct LogStock {
   int64_t bytes = 0;           // of the lines that are stored, without the gap line
   int64_t oldest_unix_ms = 0;  // time of the first of them; 0: none, or unknown
@@ -58,8 +58,8 @@ struct Sender {
   auto operator<=>(const Sender&) const = default;
 };
 
-// Lines of one batch, its sender's position after it, and the job as it changed by them: one atomic
-// group. Cursors are already given.
+// Lines of one batch, its sender's position after it, and the job as changed by them: one atomic
+// group. Cursors are already assigned.
 struct LineWrite {
   Sender sender;
   SenderPosition position;

@@ -13,7 +13,7 @@ namespace {
 constexpr absl::Duration kLook = absl::Seconds(10);
 constexpr int32_t kLinesPerTick = 4000;  // some ten milliseconds
 constexpr int64_t kLineOverhead = 64;    // of key and value, beside the text
-// Below a limit by this much, so that it is not met again with the next line.
+// Cuts this far below a limit, so that the next line does not meet it again.
 constexpr double kRoom = 0.1;
 
 int64_t BytesOf(const LogLine& line) {
@@ -168,7 +168,7 @@ void LogRetention::Tick(absl::Time now) {
   for (const Cut& cut : Plan(now)) {
     const absl::StatusOr<int32_t> removed = Carry(cut, left);
     if (!removed.ok()) {
-      Log(LogLevel::kWarning, absl::StrCat("old log lines: ", removed.status().message()),
+      Log(LogLevel::kWarning, absl::StrCat("removing old log lines: ", removed.status().message()),
           {{"job", cut.job_id}});
       break;
     }

@@ -14,27 +14,27 @@
 namespace fpo::coordinator {
 
 struct LogLimits {
-  absl::Duration keep = absl::Hours(24 * 30);   // of lines; zero: for ever
+  absl::Duration keep = absl::Hours(24 * 30);   // of lines; zero: forever
   int64_t job_bytes_max = int64_t{1} << 30;     // of one job; 0: no limit
   int64_t total_bytes_max = int64_t{16} << 30;  // of all; 0: no limit
 };
 
-// Keeps log lines within their age and the bytes they may take: removes the oldest lines of a job
-// and puts one line in their place that says how many and why. Under the limit of all logs, jobs
-// that ended go first, in the order of their ends; then the job with the most. Not thread-safe: the
+// Keeps log lines within their limits of age and size: removes the oldest lines of a job and puts
+// one line in their place that says how many and why. Under the limit for all logs, jobs that ended
+// are cut first, in the order of their ends; then the job with the most. Not thread-safe: the
 // coordinator's lock guards it.
 class LogRetention {
  public:
   LogRetention(const LogLimits& limits, JobStore* store, JobTable* jobs)
       : limits_(limits), store_(store), jobs_(jobs) {}
 
-  // What is stored; counts the lines of stores from before this was kept.
+  // Loads what is stored; counts the lines of stores older than this accounting.
   absl::Status Load();
-  // The job's stock with these lines, to be stored with them; then Set.
+  // The job's totals with these lines, to be stored with them; call Set afterwards.
   LogStock With(const std::string& job_id, const std::vector<LogLine>& lines) const;
   void Set(const std::string& job_id, const LogStock& stock);
   void Forget(const std::string& job_id);  // of a job that was removed with its lines
-  // Removes what is too much, a bounded number of lines a call.
+  // Removes lines beyond the limits, a bounded number per call.
   void Tick(absl::Time now);
 
   int64_t bytes() const { return total_; }
@@ -45,13 +45,13 @@ class LogRetention {
   struct Cut {
     std::string job_id;
     std::string reason;
-    int64_t before_unix_ms = 0;  // older lines go
-    int64_t bytes = 0;           // at least so many go
+    int64_t before_unix_ms = 0;  // older lines are removed
+    int64_t bytes = 0;           // at least this many are removed
   };
 
   std::vector<Cut> Plan(absl::Time now) const;
   void AddCutsOfAllLogs(std::vector<Cut>* cuts) const;
-  // Lines removed; less than `lines_max` when the cut is done.
+  // Lines removed; fewer than `lines_max` when the cut is done.
   absl::StatusOr<int32_t> Carry(const Cut& cut, int32_t lines_max);
   LogLine GapLine(const Cut& cut, const LogStock& stock, const LogLine& last) const;
 

@@ -10,18 +10,18 @@
 
 namespace fpo::coordinator {
 
-// Numbers of a job over its steps, by the name they have in metrics.jsonl.
+// Numbers of a job over its steps, by their names in metrics.jsonl.
 class MetricSeries {
  public:
   using Points = std::vector<std::pair<int64_t, double>>;  // step, value; steps ascend
 
-  // `names`: those wanted; empty: all.
+  // `names`: the wanted ones; empty: all.
   explicit MetricSeries(std::vector<std::string> names) : names_(std::move(names)) {}
 
-  // Takes the numbers of a step or evaluation event; of a step that came twice, after a restart,
-  // the later one counts.
+  // Takes the numbers of a step or evaluation event; when a step occurs twice, after a restart, the
+  // later one counts.
   void Add(const EventLine& line);
-  // At most `points_max` of each series: evenly thinned, the last point always among them.
+  // At most `points_max` of each series, evenly thinned; the last point is always included.
   std::map<std::string, Points> Take(size_t points_max) const;
 
  private:

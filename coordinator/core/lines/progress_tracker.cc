@@ -19,7 +19,7 @@ void NoteProgress(Job* job) {
   for (const Member& member : job->attempts.back().members) ForgiveHost(member.worker, job);
 }
 
-// A name that is no phase of the life of a job changes nothing.
+// A name that is not a phase changes nothing.
 void EnterPhase(const std::string& name, Job* job) {
   const std::optional<Phase> phase = FromName<Phase>(name);
   if (!phase) return;
@@ -39,7 +39,7 @@ void EnterPhase(const std::string& name, Job* job) {
 void TrackProgress(const TrainEvent& event, Job* job) {
   EnterPhase(event.phase, job);
   Progress& progress = job->progress;
-  // Without numbers it says only what is being done.
+  // Without numbers it only says what is being done.
   if (event.total > 0 || event.done > 0 || !event.unit.empty()) {
     progress.done = event.done;
     progress.total = event.total;
@@ -129,7 +129,7 @@ void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
     job->result = event.metrics;
     job->result_texts = event.texts;
   }
-  // Whatever was being done has come to its step, evaluation, checkpoint or phase.
+  // The activity ended with this step, evaluation, checkpoint or phase.
   if (event.kind != EventKind::kProgress) job->progress.activity.clear();
   job->progress.updated = now;
 }

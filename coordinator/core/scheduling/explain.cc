@@ -143,8 +143,8 @@ std::string ExplainHeld(const Job& job) {
 std::string ExplainPaused(const Job& job) {
   const std::string from =
       job.checkpoint_step > 0
-          ? absl::StrCat("goes on from the checkpoint of step ", job.checkpoint_step)
-          : "has no checkpoint yet, starts its phase anew";
+          ? absl::StrCat("continues from the checkpoint of step ", job.checkpoint_step)
+          : "has no checkpoint yet, restarts its phase";
   return Say(Standing::kPaused, from, " after fpoctl resume ", job.job_id);
 }
 

@@ -9,7 +9,7 @@
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/scheduling/slot_offer.h"
 
-// Why a job is not running: one first reason with its numbers, for people, who see it as "name of
+// Why a job is not running: the main reason with its numbers, for people, who see it as "name of
 // the Standing: explanation". Texts name points in time, not remaining seconds, so that they change
 // only with the facts.
 namespace fpo::coordinator {
@@ -22,22 +22,22 @@ std::string ExplainHeld(const Job& job);
 std::string ExplainPaused(const Job& job);
 // A job that must succeed first has not (yet).
 std::string ExplainDependency(const std::string& job_id, JobState state);
-// A job that must end first, however, has not.
+// A job that must end first has not.
 std::string ExplainEndDependency(const std::string& job_id, JobState state);
 
-// Why the job has no place on the known workers: not even all that it may use have enough slots
-// together, or enough exist, but they are taken, or their worker is lost, closed, or avoided
-// because it failed this job.
+// Why the job has no place on the known workers: all that it may use have too few slots together,
+// or enough slots exist, but they are taken, or their worker is lost, closed, or avoided because it
+// failed this job.
 WaitReason ExplainNoPlace(const Job& job, const std::vector<SlotOffer>& known);
-// The same of a job that is given up at `deadline` unless a worker comes.
+// The same for a job that fails at `deadline` unless a worker comes.
 std::string ExplainDeadline(absl::string_view no_place, absl::Time deadline);
-// It would fit, but jobs before it in the queue wait for slots too.
+// It would fit, but jobs before it in the queue also wait for slots.
 WaitReason ExplainBehind(int64_t jobs_ahead);
-// Hosts of an attempt prepared other data than the first of them; empty: as far as known, none.
+// Hosts of an attempt prepared other data than the first of them; empty: none that is known.
 std::string ExplainDataDiffers(const Attempt& attempt);
-// Why a running job stops for `other`.
+// Why a running job is stopped for `other`.
 std::string ExplainPreempted(const Job& other);
-// The same because its worker leaves.
+// The same, because its worker is leaving.
 std::string ExplainWorkerLeaves(absl::string_view worker, absl::string_view why);
 
 }  // namespace fpo::coordinator

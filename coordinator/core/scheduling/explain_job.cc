@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kListedMax = 8;
 
-// Whole seconds, in words; what was just now is not "0".
+// Whole seconds, in words; never "0".
 std::string WholeSeconds(absl::Duration duration) {
   if (duration < absl::Seconds(1)) return "less than 1s";
   return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
@@ -119,7 +119,7 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
   }
 }
 
-// A little above where it is: enough to see what it does, short of going before everybody.
+// A small increase: enough to see its effect, without overtaking every job.
 std::string Raise(const Job& job) {
   constexpr int64_t kStep = 100, kMost = 1000;
   if (job.demand.priority >= kMost) return "fpoctl queue";
@@ -127,7 +127,7 @@ std::string Raise(const Job& job) {
                       std::min(job.demand.priority + kStep, kMost));
 }
 
-// Of a job that ended without a reason: how long it took, and in how many attempts.
+// For a job that ended without a reason: how long it took, and in how many attempts.
 std::string EndText(const Job& job) {
   if (!job.started || !job.ended) return "before it started";
   return absl::StrCat("after ", WholeSeconds(*job.ended - *job.started), " in ",
@@ -169,7 +169,7 @@ Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
   } else if (HasAttempt(job.state)) {
     AddRunning(job, scene, &e);
   } else {
-    if (e.text.empty()) e.text = "scheduling: the next look at the queue decides";
+    if (e.text.empty()) e.text = "scheduling: the next scheduling pass decides";
     AddWaiting(job, scene, &e);
   }
   for (const Attempt& attempt : job.attempts) {

@@ -9,18 +9,18 @@
 
 namespace fpo::coordinator {
 
-// Why a job is not running, or what it does, for people.
+// Why a job is not running, or what it is doing, for people.
 struct Explanation {
   Standing standing = Standing::kQueued;
-  std::string text;                  // the first reason with its numbers
+  std::string text;                  // the main reason with its numbers
   std::vector<std::string> details;  // one fact each
   std::string next;                  // a command that may help; empty: none
 };
 
-// What else is looked at.
+// The inputs of an explanation besides the job.
 struct ExplainScene {
   std::vector<WorkerView> workers = {};
-  std::vector<JobPtr> ahead = {};  // those before a waiting one that could start, in queue order
+  std::vector<JobPtr> ahead = {};  // jobs before a waiting one that could start, in queue order
   std::vector<JobPtr> dependencies = {};  // the jobs of after_ok, after_end
   absl::Time now;
 };

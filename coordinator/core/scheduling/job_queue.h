@@ -12,11 +12,11 @@
 
 namespace fpo::coordinator {
 
-// The waiting jobs, by priority, then age. A job that comes back after a failed attempt keeps the
-// age of its submit. Not thread-safe.
+// The waiting jobs, by priority, then age. A job that returns after a failed attempt keeps the age
+// of its submit. Not thread-safe.
 class JobQueue {
  public:
-  void Add(const Job& job);  // again: takes the new priority
+  void Add(const Job& job);  // a repeated call updates the priority
   void Remove(const std::string& job_id);
   std::vector<std::string> InOrder() const;  // ids, first to run first
   size_t size() const { return order_.size(); }

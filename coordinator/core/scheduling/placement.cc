@@ -10,7 +10,7 @@
 namespace fpo::coordinator {
 namespace {
 
-// Workers whose fault ended the last attempt come last, not never: they may be all there is.
+// Workers whose fault ended the last attempt come last, not never: there may be no others.
 std::set<std::string> Avoided(const Job& job) {
   std::set<std::string> workers;
   const Attempt* last = job.last_attempt();

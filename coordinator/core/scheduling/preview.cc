@@ -50,7 +50,7 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene) {
   for (const JobPtr& other : scene.queued) {
     if (other->demand.priority < job.demand.priority) continue;
     ahead.push_back(other);
-    // One that waits for another job keeps nobody waiting.
+    // A job that waits for another job does not hold up others.
     preview.jobs_ahead += DependenciesOf(*other, scene.find).kind == DependencyState::Kind::kMet;
   }
   preview.fit = FitOf(job, scene, preview.jobs_ahead > 0);

@@ -14,14 +14,14 @@
 
 namespace fpo::coordinator {
 
-// What a job would meet if it were submitted now.
+// How a job would fare if it were submitted now.
 struct Preview {
   std::vector<std::string> warnings;
   std::string fit;    // "would start at once on w1", or why it would wait
   std::string quota;  // why its quota would make it wait; empty: it would not
   int64_t jobs_ahead = 0;
   std::optional<absl::Time> start;
-  std::optional<absl::Duration> takes;  // as its like did
+  std::optional<absl::Duration> takes;  // as long as similar jobs took
   std::string records;  // what an earlier job on the same data found; empty: none did
   std::string files;    // which workers hold its token and record files; empty: none
 };
@@ -42,7 +42,7 @@ Preview PreviewJob(const Job& job, const PreviewScene& scene);
 
 // What `job` will find in the cache after an earlier one on the same data: "118204 of 122270
 // present since job j-1, about 34m of computing saved". Runs of other lengths or orders read other
-// pairs of it; then how many is known after prepare. Empty for null.
+// pairs of it; then the number is known only after prepare. Empty for null.
 std::string RecordsSince(const JobPtr& earlier, const Job& job);
 
 }  // namespace fpo::coordinator

@@ -13,13 +13,13 @@
 namespace fpo::coordinator {
 namespace {
 
-// Slots of one worker, by its number among those that give any.
+// Slots of one worker, by its number among those that offer any.
 struct Share {
   size_t host;
   int32_t slots;
 };
 
-// A moment at which slots come back and whoever waits for it waits for one thing less.
+// A moment at which slots are freed, and jobs that wait for it have one thing less to wait for.
 struct Event {
   absl::Time at;
   std::vector<Share> slots;
@@ -27,13 +27,13 @@ struct Event {
   bool operator>(const Event& other) const { return at > other.at; }
 };
 
-// So many jobs are looked at behind the first that does not fit.
+// How many jobs are considered after the first that does not fit.
 constexpr int kLookBehind = 100;
 
-// Not the job's id: others wait for its end, it alone for this.
+// Not the job's id: others wait for its end, only the job itself for this.
 std::string BackoffOf(const Job& job) { return absl::StrCat("back-off of ", job.job_id); }
 
-// Plays the queue forward. Ends that nobody knows are no events: what needs them never starts here.
+// Simulates the queue. Unknown ends are not events: jobs that need them never start here.
 class Simulation {
  public:
   explicit Simulation(const QueueScene& scene) : scene_(scene), now_(scene.now) {
@@ -61,7 +61,7 @@ class Simulation {
     int32_t slots;
     int32_t free;
   };
-  // What decides which workers a job may use.
+  // What determines which workers a job may use.
   using Wishes = std::tuple<int32_t, std::map<std::string, std::string>,
                             std::map<std::string, int32_t>, std::set<std::string>>;
   using Hosts = std::vector<size_t>;
@@ -86,7 +86,7 @@ class Simulation {
     const Job& job = *scene_.queued[index];
     started_.push_back(false);
     waits_for_.push_back(0);
-    if (UsableBy(job).empty()) return;  // holds up nobody
+    if (UsableBy(job).empty()) return;  // holds up no other job
     for (const auto* ids : {&job.after_ok, &job.after_end}) {
       for (const std::string& id : *ids) {
         const JobPtr other = scene_.find(id);
@@ -100,8 +100,8 @@ class Simulation {
     if (waits_for_[index] == 0) ready_.insert(index);
   }
 
-  // Workers that could hold the job if all their slots were free, one list for each kind of device.
-  // Long queues have few kinds of jobs.
+  // Workers that could hold the job if all their slots were free, one list per kind of device. Long
+  // queues have few kinds of jobs.
   const std::vector<Hosts>& UsableBy(const Job& job) {
     Wishes wishes(job.demand.slots, job.demand.require, job.host_faults, job.unready_hosts);
     const auto known = usable_.find(wishes);
@@ -200,7 +200,7 @@ class Simulation {
   std::vector<Host> hosts_;
   std::map<Wishes, std::vector<Hosts>> usable_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
-  // By the number of a job in the queue.
+  // By the job's number in the queue.
   std::vector<bool> started_;
   std::vector<int32_t> waits_for_;
   std::set<size_t> ready_;

@@ -12,7 +12,7 @@
 
 namespace fpo::coordinator {
 
-// One job of the queue as people look at it.
+// One job of the queue, for display.
 struct QueuePlace {
   JobPtr job;
   int32_t position = 0;  // from 1; 0: it holds slots
@@ -22,12 +22,12 @@ struct QueuePlace {
 
 struct QueueView {
   std::vector<QueuePlace> running;
-  std::vector<QueuePlace> waiting;  // in the order of starting, then those that nobody can say
+  std::vector<QueuePlace> waiting;  // in the order of starting, then those whose start is unknown
   int32_t slots = 0;
   int32_t slots_free = 0;
 };
 
-// What the forecast looks at.
+// The inputs of the forecast.
 struct QueueScene {
   std::vector<JobPtr> with_attempt;
   std::vector<JobPtr> queued;  // in queue order
@@ -37,9 +37,9 @@ struct QueueScene {
   absl::Time now;
 };
 
-// When waiting jobs may start: those that others and their back-off let start do so in queue order
-// on the workers that they may use (Eligible), and each takes as long as its like did. Unknown
-// stays unknown: a guess that depends on it is none.
+// When waiting jobs may start: those whose dependencies and back-off allow it start in queue order
+// on the workers that they may use (Eligible), and each takes as long as similar jobs did. Unknown
+// stays unknown: nothing is guessed from it.
 QueueView ForecastQueue(const QueueScene& scene);
 
 }  // namespace fpo::coordinator

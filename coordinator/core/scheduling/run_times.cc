@@ -19,7 +19,7 @@ std::string FineKey(const Job& job) {
 
 void RunTimes::Note(const Job& succeeded) {
   if (!succeeded.started || !succeeded.ended) return;
-  if (!succeeded.reason.empty()) return;  // it found its work done and says so
+  if (!succeeded.reason.empty()) return;  // it found its work already done
   for (const std::string& key : {CoarseKey(succeeded), FineKey(succeeded)}) {
     std::deque<absl::Duration>& times = times_[key];
     times.push_back(*succeeded.ended - *succeeded.started);

@@ -10,12 +10,12 @@
 
 namespace fpo::coordinator {
 
-// How long jobs took, to guess how long others will. Not thread-safe.
+// How long jobs took, to estimate how long others will take. Not thread-safe.
 class RunTimes {
  public:
   void Note(const Job& succeeded);
   // The median of the last few that succeeded with the same kind, method, data and slots, else of
-  // the same kind and method; nothing when there were none.
+  // the same kind and method; nullopt when there were none.
   std::optional<absl::Duration> Usual(const Job& job) const;
 
  private:

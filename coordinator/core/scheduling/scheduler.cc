@@ -21,7 +21,7 @@ bool InBackoff(const Job& job, absl::Time wall) {
 
 }  // namespace
 
-// One tick's state.
+// The state of one tick.
 class Scheduler::Pass {
  public:
   Pass(Scheduler* scheduler, const SchedulerInput& input, const Moment& now)
@@ -54,7 +54,7 @@ class Scheduler::Pass {
  private:
   using Labels = std::map<std::string, std::string>;
 
-  // The same for all jobs that ask for the same labels; queues are long.
+  // The same for all jobs that require the same labels, and queues are long.
   int32_t LargestFor(const Labels& require) {
     const auto known = largest_.find(require);
     if (known != largest_.end()) return known->second;
@@ -62,7 +62,7 @@ class Scheduler::Pass {
   }
 
   // False when the job is given up. A worker that was lost a moment ago may be back soon, so its
-  // jobs wait as long as those that never had one, and keep nobody else waiting.
+  // jobs wait as long as those that never had one, and hold up no other jobs.
   bool Unfit(const Job& job, const Moment& since) {
     WaitReason why = quota_.NeverFits(job) ? WaitReason{Standing::kQuota, *quota_.Refusal(job)}
                                            : ExplainNoPlace(job, input_.offers);
@@ -115,8 +115,8 @@ class Scheduler::Pass {
     return found == input_.files->end() ? kNowhere : found->second;
   }
 
-  // Whether the reserved job could still start once what ran before its reservation has ended:
-  // nobody knows how long a job placed since then will run.
+  // Whether the reserved job could still start once what ran before its reservation has ended: how
+  // long a job placed since then will run is unknown.
   bool LeavesReservation(const std::vector<Member>& members) const {
     if (reserved_ == nullptr) return true;
     std::vector<SlotOffer> later = input_.offers;
@@ -138,7 +138,7 @@ class Scheduler::Pass {
     std::vector<const Job*> victims;
     for (const Job* other : input_.with_attempt) {
       if (!IsActive(other->state)) {
-        Give(other->attempts.back().members, &later);  // its slots come anyway
+        Give(other->attempts.back().members, &later);  // its slots are freed anyway
       } else if (other->demand.priority < job.demand.priority) {
         victims.push_back(other);
       }
@@ -163,7 +163,7 @@ class Scheduler::Pass {
     return false;
   }
 
-  // Drops victims that the job does not need after all.
+  // Drops victims that the job turns out not to need.
   static void KeepNeeded(const Job& job, std::vector<SlotOffer> later,
                          std::vector<const Job*>* chosen) {
     for (size_t i = 0; i + 1 < chosen->size();) {

@@ -15,13 +15,13 @@
 namespace fpo::coordinator {
 
 struct SchedulerOptions {
-  // A job that all connected workers together cannot hold is failed after this, never pending for
-  // ever.
+  // A job that all connected workers together cannot hold fails after this, instead of waiting
+  // forever.
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   std::vector<QuotaRule> quotas;
 };
 
-// What one tick looks at.
+// The input of one tick.
 struct SchedulerInput {
   std::vector<const Job*> queued;  // in queue order
   std::vector<const Job*> with_attempt;
@@ -30,7 +30,7 @@ struct SchedulerInput {
   const std::map<std::string, std::set<std::string>>* files = nullptr;
 };
 
-// What one tick decided. Each waiting job is in exactly one of the first three lists.
+// The decisions of one tick. Each waiting job is in exactly one of the first three lists.
 struct SchedulePlan {
   struct Placement {
     std::string job_id;
@@ -51,10 +51,10 @@ struct SchedulePlan {
 };
 
 // Places waiting jobs on free slots: all slots of a job at once or none, by queue order. The first
-// job that fits the known workers but not the free slots has a reservation: later jobs take slots
-// only as far as they leave it what it needs, so a wide job is not starved by narrow ones. It also
-// preempts running jobs of lower priority when that makes room. Jobs in back-off, over quota, or
-// that fit nowhere do not block others. Not thread-safe.
+// job that fits the known workers but not the free slots gets a reservation: later jobs take only
+// slots that it does not need, so that narrow jobs do not starve a wide one. It also preempts
+// running jobs of lower priority when that makes room. Jobs in back-off, over quota, or that fit
+// nowhere do not block others. Not thread-safe.
 class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options) : options_(std::move(options)) {}

@@ -8,13 +8,13 @@
 
 namespace fpo::coordinator {
 
-// What one worker could give to a job now.
+// What one worker can offer to a job now.
 struct SlotOffer {
   std::string worker_id;
   std::string instance_id;
   DeviceKind device = DeviceKind::kCpu;  // a gang never mixes them
   int32_t slots = 0;                     // in all
-  int32_t free = 0;  // of a worker that is lost or takes nothing new these cannot be used
+  int32_t free = 0;                      // not usable while the worker is lost or takes no jobs
   bool connected = false;
   bool open = true;  // neither cordoned nor draining
   std::map<std::string, std::string> labels = {};

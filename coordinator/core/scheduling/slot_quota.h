@@ -12,11 +12,11 @@
 
 namespace fpo::coordinator {
 
-// How many slots one owner's or one queue's jobs may hold at the same time.
+// How many slots the jobs of one owner or one queue may hold at the same time.
 struct QuotaRule {
   enum class Of { kOwner, kQueue };
   Of of = Of::kOwner;
-  std::string name;  // "*": each one that has no rule of its own
+  std::string name;  // "*": each one without a separate rule
   int32_t slots = 0;
 };
 
@@ -29,9 +29,9 @@ class SlotQuota {
   explicit SlotQuota(const std::vector<QuotaRule>& rules);
 
   void Use(const Job& job);  // its slots are held
-  // Why the job must wait, as `explain` says it; nothing when it may start.
+  // Why the job must wait, as shown by `explain`; nullopt when it may start.
   std::optional<std::string> Refusal(const Job& job) const;
-  // The job alone is larger than a limit.
+  // Whether the job alone exceeds a limit.
   bool NeverFits(const Job& job) const;
 
  private:

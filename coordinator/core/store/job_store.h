@@ -16,7 +16,7 @@
 
 namespace fpo::coordinator {
 
-// A submit that was answered, kept so that its repetition gets the same answer.
+// A submit that was answered, kept so that a repetition gets the same response.
 struct SubmittedRequest {
   std::string request_id = {};
   std::string digest = {};  // hex, of everything that was asked
@@ -26,7 +26,7 @@ struct SubmittedRequest {
   bool operator==(const SubmittedRequest&) const = default;
 };
 
-// Where jobs live. Thread-safe. A PutJob that returned OK survives a kill and a power cut; what
+// Storage of jobs. Thread-safe. A PutJob that returned OK survives a kill and a power cut; what
 // PutLines wrote does so after the next Sync or PutJob.
 class JobStore {
  public:
@@ -36,7 +36,7 @@ class JobStore {
   // Job and request in one durable group. AlreadyExists when the request id is known.
   virtual absl::Status CreateJob(const Job& job, const SubmittedRequest& request) = 0;
   virtual absl::Status PutJob(const Job& job) = 0;  // config_json is fixed at creation
-  // With its spec, lines, positions and log stock, in one durable group. Absent: nothing to do.
+  // With its spec, lines, positions and log stock, in one durable group. OK when absent.
   virtual absl::Status RemoveJob(const std::string& job_id) = 0;
   virtual absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) = 0;
@@ -53,8 +53,8 @@ class JobStore {
 
   virtual absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
                                                         const LogQuery& query) = 0;
-  // The cursor after which the last `lines` lines that match the query (whose `after` and limits do
-  // not count here) begin.
+  // The cursor after which the last `lines` lines that match the query begin (its `after` and
+  // limits are ignored here).
   virtual absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
                                               int32_t lines) = 0;
   virtual absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id,
@@ -67,13 +67,13 @@ class JobStore {
                                    const LogStock& stock) = 0;
   virtual absl::Status DropEventsBefore(const std::string& job_id, uint64_t cursor) = 0;
 
-  // Durable after the next Sync. Cursors are given by the caller and grow.
+  // Durable after the next Sync. The caller assigns increasing cursors.
   virtual absl::Status PutAudit(const AuditEntry& entry) = 0;
   virtual absl::Status DropAuditBefore(uint64_t cursor) = 0;
-  // Newest first, those older than the cursor; 0: from the newest on. At most `limit`.
+  // Newest first, older than the cursor; 0: from the newest on. At most `limit`.
   virtual absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) = 0;
 
-  // Why writes are refused; tries to become healthy again.
+  // Why writes are rejected; tries to recover.
   virtual absl::Status Check(absl::Time now) = 0;
 };
 

@@ -34,12 +34,12 @@ DatabaseOptions OptionsFor(const std::string& path) {
   for (const char* text : {"events", "logs"}) {
     options.families.push_back({.name = text, .profile = FamilyProfile::kText});
   }
-  // Jobs and logs are small beside records; the store must accept state changes on a full disk for
-  // as long as it can.
+  // Jobs and logs are small compared to records; the store must accept state changes on a full disk
+  // for as long as possible.
   options.free_bytes_min = int64_t{256} << 20;
   options.free_fraction_min = 0.0;
-  // A busy job writes hundreds of kilobytes of progress: more would only be held in memory for
-  // longer, and a restart would read more of the log.
+  // A busy job writes hundreds of kilobytes of progress: a larger buffer would only keep it in
+  // memory longer and make a restart read more of the log.
   options.write_buffer_bytes = 8 << 20;
   return options;
 }
@@ -48,14 +48,13 @@ std::string LinePrefix(const std::string& job_id) { return absl::StrCat(job_id, 
 
 std::string StockKey(const std::string& job_id) { return absl::StrCat(kStockPrefix, job_id); }
 
-// What to do about damage, which this store never repairs by itself: it holds what was
-// acknowledged.
+// Advice on damage, which this store never repairs by itself: it holds acknowledged data.
 absl::Status WithAdvice(const absl::Status& status) {
   if (!absl::IsDataLoss(status)) return status;
   return absl::DataLossError(
       absl::StrCat("the jobs' store is damaged, and nothing in it was changed: ", status.message(),
-                   ". Put a copy of the folder from before in its place, or let "
-                   "fpo-coordinator --repair with the same --data save what can be read"));
+                   ". Restore an earlier copy of the folder, or run "
+                   "fpo-coordinator --repair with the same --data to save what can be read"));
 }
 
 std::string PositionKey(const Sender& sender) {
@@ -110,7 +109,7 @@ absl::Status RocksdbJobStore::CheckSchema() {
         kSchemaVersion, ": start the newer program that wrote it"));
   }
   if (version == kSchemaVersion) return absl::OkStatus();
-  // Version 1 is read as it is: absent fields have their defaults.
+  // Version 1 is readable as it is: absent fields have their defaults.
   WriteSet writes;
   writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
   return database_->Write(writes);
@@ -161,7 +160,7 @@ absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
   for (Job& job : found) {
     FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, database_->Get(kSpecs, job.job_id));
     if (!spec) {
-      NoteDamagedJob(job.job_id, "its configuration is not there");
+      NoteDamagedJob(job.job_id, "its configuration is missing");
       continue;
     }
     job.config_json = *std::move(spec);

@@ -16,17 +16,16 @@ struct DatabaseOptions;
 namespace fpo::coordinator {
 
 // Jobs in a RocksDB folder. Families: meta (schema), jobs, specs (the configuration, written once),
-// requests, positions, events, logs. Lines lie under job id ‖ '/' ‖ cursor (u64, big endian).
-// Thread-safe.
+// requests, positions, events, logs. Lines are stored under job id ‖ '/' ‖ cursor (u64, big
+// endian). Thread-safe.
 class RocksdbJobStore final : public JobStore {
  public:
-  // Created when absent. FailedPrecondition: another process owns the folder, or a newer program
-  // wrote it.
-  // DataLoss: it is damaged, which Open leaves as it is.
+  // Created when absent. FailedPrecondition: another process has the folder, or a newer program
+  // wrote it. DataLoss: it is damaged; Open leaves it unchanged.
   static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> Open(const std::string& path);
   // The same, but where damage prevents that, the damaged files and the logs that were not in
-  // tables yet are moved into the folder's lost/. Older states of a job can come back: only
-  // RepairJobStore may let work go on from here.
+  // tables yet are moved into the folder's lost/. Older states of a job may reappear: only
+  // RepairJobStore may let work continue from here.
   static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> OpenRepaired(const std::string& path);
   ~RocksdbJobStore() override;
 
@@ -63,7 +62,7 @@ class RocksdbJobStore final : public JobStore {
   absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
   absl::Status Check(absl::Time now) override;
 
-  // RocksDB's own numbers, for metrics.
+  // RocksDB's own statistics, for metrics.
   std::vector<std::pair<std::string, double>> Properties() const;
 
  private:
@@ -74,7 +73,7 @@ class RocksdbJobStore final : public JobStore {
   absl::StatusOr<uint64_t> LastCursor(int family, const std::string& job_id);
 
   const std::unique_ptr<Database> database_;
-  std::vector<std::string> damaged_jobs_;  // written by LoadJobs, before anybody else calls
+  std::vector<std::string> damaged_jobs_;  // written by LoadJobs, before any other call
 };
 
 }  // namespace fpo::coordinator

@@ -23,7 +23,7 @@ std::vector<std::string> FilesIn(const std::string& folder) {
   return names;
 }
 
-// A job that had not ended waits for a person, who knows what its output folder holds.
+// A job that had not ended is held for a person, who knows what its output folder holds.
 void Hold(Job* job, absl::Time now) {
   if (!job->attempts.empty() && !job->attempts.back().ended) {
     Attempt& attempt = job->attempts.back();
@@ -35,7 +35,7 @@ void Hold(Job* job, absl::Time now) {
   job->state = JobState::kHeld;
   job->state_since = now;
   job->reason =
-      "held by a repair of the coordinator's store: look at its output folder and at its "
+      "held by a repair of the coordinator's store: check its output folder and its "
       "workers, then fpoctl release";
 }
 

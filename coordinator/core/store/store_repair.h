@@ -8,7 +8,7 @@
 
 namespace fpo::coordinator {
 
-// What became of a damaged store.
+// The outcome of a repair.
 struct RepairReport {
   std::vector<std::string> files;         // moved into the folder's lost/
   std::vector<std::string> damaged_jobs;  // ids of jobs that cannot be read any more
@@ -17,7 +17,7 @@ struct RepairReport {
 };
 
 // Saves what can be read of the jobs' store in `path`, which no program has open. A repair can
-// bring an older state of a job back, so nothing goes on by itself afterwards: jobs that had not
+// bring back an older state of a job, so nothing continues by itself afterwards: jobs that had not
 // ended are HELD, and the epochs and revisions of all jobs grow by 2^20, beyond what any worker or
 // reader has seen. NotFound: there is no store.
 absl::StatusOr<RepairReport> RepairJobStore(const std::string& path, absl::Time now);

@@ -59,7 +59,7 @@ absl::Status NoHolder(const Job& job, absl::string_view what) {
                           [](auto* out, const Member& m) { out->append(m.worker); });
   return WithErrorInfo(
       absl::FailedPreconditionError(
-          absl::StrCat(what, " of job ", job.job_id, " lie with ", workers, ", not connected now")),
+          absl::StrCat(what, " of job ", job.job_id, " are on ", workers, ", not connected now")),
       {.reason = ErrorReason::kNoHolder, .hint = "fpoctl workers list", .ids = {job.job_id}});
 }
 

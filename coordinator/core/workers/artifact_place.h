@@ -11,7 +11,7 @@
 
 namespace fpo::coordinator {
 
-// What a user wants to download. The job is named as in JobTable::Find.
+// A download request. The job is named as in JobTable::Find.
 struct ArtifactAsk {
   std::string job = {};
   int64_t step = 0;       // of a checkpoint; 0: the job's result
@@ -19,7 +19,7 @@ struct ArtifactAsk {
   int64_t offset = 0;
 };
 
-// Where its files lie.
+// Where its files are.
 struct ArtifactPlace {
   std::string worker;
   std::string folder;
@@ -28,7 +28,7 @@ struct ArtifactPlace {
 
 // Connected workers of the job's last attempt, that of rank 0 first: one of them has its files.
 std::vector<std::string> ConnectedHolders(const Job& job, const WorkerRegistry& workers);
-// FailedPrecondition (NO_HOLDER): none of them is connected. `what` lies there: "the checkpoints".
+// FailedPrecondition (NO_HOLDER): none of them is connected. `what` they hold: "the checkpoints".
 absl::Status NoHolder(const Job& job, absl::string_view what);
 
 // FailedPrecondition: no result yet (NO_RESULT), or NO_HOLDER. NotFound: no such checkpoint.

@@ -17,7 +17,7 @@ bool EndsMember(ReportStatus status) {
          status == ReportStatus::kFailed || status == ReportStatus::kStopped;
 }
 
-// The state table said no; anything else means that the change could not be stored.
+// The state table rejected it; any other error means that the change could not be stored.
 bool IsRuling(const absl::Status& status) {
   const ErrorReason reason = ReasonOf(status);
   return reason == ErrorReason::kJobTerminal || reason == ErrorReason::kStaleEpoch ||
@@ -43,7 +43,7 @@ std::string StopWords(const Job& job) {
   }
 }
 
-// Why a member of an attempt is lost when another process has its worker's name.
+// Why a member of an attempt is lost when another process has taken its worker's name.
 std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
   const bool same = member.home.empty() || hello.home_id.empty() || member.home == hello.home_id;
   if (same) return "its agent was restarted";
@@ -52,7 +52,7 @@ std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
 }
 
 constexpr size_t kUnstoredMax = 4096;
-constexpr size_t kQueueWaitsMax = 10'000;  // nobody scrapes: samples are dropped
+constexpr size_t kQueueWaitsMax = 10'000;  // without scrapes samples are dropped
 
 }  // namespace
 
@@ -79,13 +79,13 @@ absl::Status AttemptControl::ApplyOrRetry(const std::string& job_id, const JobEv
   Log(LogLevel::kError,
       absl::StrCat("a change of state is not stored, trying again: ", status.message()),
       {{"job", job_id}});
-  // What the oldest event wanted is found again by leases and reservations running out.
+  // What the oldest event was about is found again when leases and reservations run out.
   if (unstored_.size() == kUnstoredMax) unstored_.erase(unstored_.begin());
   unstored_.emplace_back(job_id, event);
   return status;
 }
 
-// Commands and counts that a change of state calls for.
+// Commands and counts that follow from a change of state.
 void AttemptControl::Follow(const Job& before, const Job& after, const Moment& now) {
   const Attempt* attempt = after.last_attempt();
   const bool same_attempt = before.attempts.size() == after.attempts.size();
@@ -127,7 +127,7 @@ void AttemptControl::Assign(const Job& job, const Member& member) {
   command.first_rank = member.first_rank;
   command.world_size = job.demand.slots;
   command.resume = attempt.number > 1 || !job.retry_of.empty();
-  // A retry may go back to an older checkpoint; later attempts go on from what this one wrote.
+  // A retry may return to an older checkpoint; later attempts continue from what this one wrote.
   if (attempt.number == 1) command.discard_after_step = job.checkpoint_step;
   if (command.world_size > 1) {
     const std::optional<WorkerHello> first = workers_->Find(attempt.members.front().worker);
@@ -180,7 +180,7 @@ absl::Status AttemptControl::CheckName(const WorkerHello& hello, const Moment& n
     const std::optional<absl::Time> expiry = leases_->Expiry(hello.worker_id);
     if (expiry) dispute.lease = std::max(dispute.lease, *expiry - now.steady);
     if (holder) continue;
-    // After a restart of the coordinator this is all that is known of it.
+    // After a restart of the coordinator nothing else is known about it.
     holder.emplace();
     holder->hello.worker_id = member->worker;
     holder->hello.instance_id = member->instance;
@@ -268,10 +268,10 @@ void AttemptControl::OnReport(const MemberReport& report, const Moment& now) {
   if (EndsMember(report.status)) {
     unreported_.erase({report.worker, report.attempt});
     workers_->Release(report.worker, report.attempt);
-    // One that closed itself does not open again by that.
+    // A worker that closed itself is not reopened by this.
     const bool cordoned = workers_->ModeOf(report.worker).kind == WorkerMode::Kind::kCordoned;
     if (cordoned) workers_->ReopenIfAutomatic(report.worker);
-    // It would refuse what it is given now, and the job would wait for nothing.
+    // It would refuse new work, and the job would wait in vain.
     const bool leaves =
         report.status == ReportStatus::kFailed && report.end_class == EndClass::kAsked;
     if (leaves) workers_->Shun(report.worker, now.steady + options_.lease);
@@ -314,13 +314,13 @@ void AttemptControl::TakeExpiredLeases(const Moment& now) {
   for (const std::string& worker : leases_->TakeExpired(now.steady)) {
     ++counts_->lease_expirations["worker"];
     Log(LogLevel::kWarning, "the lease of a worker ran out", {{"worker", worker}});
-    // A session that is still open is of no use: the agent must dial in anew and say what it runs.
-    workers_->CloseSession(
-        worker,
-        absl::UnavailableError(absl::StrCat("no beat for ", absl::FormatDuration(options_.lease),
-                                            ": the lease ran out, connect again")),
-        now.steady);
-    Lose(worker, absl::StrCat("no beat for ", absl::FormatDuration(options_.lease)), now);
+    // An open session is of no use any more: the agent must dial in again and report what it runs.
+    workers_->CloseSession(worker,
+                           absl::UnavailableError(absl::StrCat(
+                               "no heartbeat for ", absl::FormatDuration(options_.lease),
+                               ": the lease ran out, connect again")),
+                           now.steady);
+    Lose(worker, absl::StrCat("no heartbeat for ", absl::FormatDuration(options_.lease)), now);
   }
 }
 
@@ -348,7 +348,7 @@ void AttemptControl::CloseUnconfirmed(const Job& job) {
 }
 
 void AttemptControl::SettleStops(const Moment& now) {
-  // Agents that have not dialled in again yet cannot accept or confirm anything.
+  // Agents that have not reconnected yet cannot accept or confirm anything.
   const bool reattached = now.steady >= leases_->reattach_until();
   for (const JobPtr& job : jobs_->WithAttempt()) {
     const absl::Duration age = now.wall - job->state_since;

@@ -19,7 +19,7 @@
 
 namespace fpo::coordinator {
 
-// Turns what workers say, and their silence, into events of the state table, and the resulting
+// Turns reports of workers, and their silence, into events of the state table, and the resulting
 // states into commands to workers. An attempt is replaced only when its workers reported its end,
 // when a lease ran out and the epoch advanced, or when its agent came back as a new process that
 // does not run it. Not thread-safe: the coordinator's lock guards it.
@@ -38,20 +38,20 @@ class AttemptControl {
         leases_(parts.leases),
         counts_(parts.counts) {}
 
-  // Workers of loaded attempts get a lease that lasts through the reattach window.
+  // Workers of loaded attempts get a lease until the end of the reattach window.
   void ExpectWorkers(const Moment& now);
   // Sends Welcome through `link`, then what the worker missed. Errors: MayTakeName.
   absl::Status OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                        const Moment& now);
   void OnReport(const MemberReport& report, const Moment& now);
-  // An event of the attempt showed that it works.
+  // An event of the attempt showed that it is working.
   void OnWork(const AttemptRef& ref, const std::string& worker, const Moment& now);
-  // What a user or the scheduler asks of a job (CancelRequest to Preempt); processes that have to
-  // stop are told to.
+  // Requests of a user or the scheduler (CancelRequest to Preempt); processes that must stop are
+  // told to.
   absl::StatusOr<JobPtr> Change(const std::string& job_id, const JobEvent& event,
                                 const Moment& now);
   absl::Status Reserve(const SchedulePlan::Placement& placement, const Moment& now);
-  // Expired leases, reservations that took too long, finished recoveries, orders not yet stored.
+  // Expired leases, overdue reservations, finished recoveries, changes not yet stored.
   void Tick(const Moment& now);
 
  private:
@@ -59,7 +59,8 @@ class AttemptControl {
 
   absl::StatusOr<JobPtr> ApplyEvent(const std::string& job_id, const JobEvent& event,
                                     const Moment& now);
-  // The state table's no is an answer; a change that cannot be stored is tried again at each tick.
+  // A rejection by the state table is final; a change that cannot be stored is retried at each
+  // tick.
   absl::Status ApplyOrRetry(const std::string& job_id, const JobEvent& event, const Moment& now);
   void Follow(const Job& before, const Job& after, const Moment& now);
   void StopMembers(const Job& job, absl::Duration grace, const std::string& why, const Moment& now);
@@ -73,9 +74,9 @@ class AttemptControl {
   void TakeExpiredLeases(const Moment& now);
   void TakeUnreported(const Moment& now);
   void SettleStops(const Moment& now);
-  // Jobs on draining workers stop there and queue again.
+  // Jobs on draining workers stop there and are queued again.
   void DrainWorkers(const Moment& now);
-  // Processes that nobody confirmed dead may still be there: the worker gets no new ones.
+  // Processes not confirmed dead may still be there, so the worker gets no new ones.
   void CloseUnconfirmed(const Job& job);
   void KeepCacheUse(const MemberReport& report, const CacheUse& cache);
 
@@ -84,7 +85,7 @@ class AttemptControl {
   WorkerRegistry* const workers_;
   LeaseTable* const leases_;
   CoordinatorCounts* const counts_;
-  // A reconnected agent did not name these; it has until then to report how they ended.
+  // A reconnected agent did not name these; until then it may report how they ended.
   std::map<WorkerAttempt, absl::Time> unreported_;
   // Events that happened but could not be stored: a full disk must not lose them.
   std::vector<std::pair<std::string, JobEvent>> unstored_;

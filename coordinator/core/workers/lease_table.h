@@ -13,7 +13,7 @@ namespace fpo::coordinator {
 // jump of the wall clock ends no lease. Not thread-safe.
 class LeaseTable {
  public:
-  // Until `reattach_until` nothing expires: after a start every worker gets the chance to report
+  // Nothing expires before `reattach_until`: after a start every worker gets the chance to report
   // what it runs.
   LeaseTable(absl::Duration lease, absl::Time reattach_until)
       : lease_(lease), reattach_until_(reattach_until) {}

@@ -5,8 +5,8 @@
 
 namespace fpo::coordinator {
 
-// The way to one agent, implemented by the network edge. Thread-safe; neither call blocks nor calls
-// back into the coordinator.
+// The channel to one agent, implemented by the network edge. Thread-safe; neither call blocks nor
+// calls back into the coordinator.
 class WorkerLink {
  public:
   virtual ~WorkerLink() = default;

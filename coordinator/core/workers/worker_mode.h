@@ -6,12 +6,12 @@
 
 namespace fpo::coordinator {
 
-// Whether a worker takes jobs; set by an operator and kept over restarts.
+// Whether a worker takes jobs; set by an operator and persisted across restarts.
 struct WorkerMode {
   enum class Kind { kOpen, kCordoned, kDraining };
-  Kind kind = Kind::kOpen;  // cordoned: running jobs go on; draining: they go elsewhere
+  Kind kind = Kind::kOpen;  // cordoned: running jobs continue; draining: they move elsewhere
   std::string note;         // why, for people
-  bool automatic = false;   // set by the coordinator itself until the worker proves to be well
+  bool automatic = false;   // set by the coordinator itself until the worker proves healthy
 
   bool operator==(const WorkerMode&) const = default;
 };

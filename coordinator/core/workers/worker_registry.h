@@ -20,7 +20,7 @@
 
 namespace fpo::coordinator {
 
-// InvalidArgument (BAD_HELLO) for what no agent of ours says: a name that is none, no instance, or
+// InvalidArgument (BAD_HELLO) for what no agent of ours sends: an invalid name, no instance, or
 // more of something than the tables should hold.
 absl::Status CheckHello(const WorkerHello& hello);
 
@@ -37,30 +37,31 @@ struct WorkerView {
   WorkerState state() const;
 };
 
-// Who has the name of a worker, for another agent that asks for it.
+// The holder of a worker's name, for another agent that requests it.
 struct NameHolder {
   WorkerHello hello;
   bool connected = false;
-  absl::Time last_beat;             // steady clock
-  std::optional<absl::Time> asked;  // steady clock: the other one asked first, and was told to wait
+  absl::Time last_beat;  // steady clock
+  // steady clock: when another agent first requested it and was told to wait
+  std::optional<absl::Time> asked;
 };
 
 // NotFound (WORKER_NOT_FOUND).
 absl::Status NoSuchWorker(const std::string& worker_id);
 
-// The known workers, the way to each, and which attempt holds how many of its slots. A slot stays
+// The known workers, the link to each, and which attempt holds how many of its slots. A slot stays
 // held until its processes are known to be gone. Not thread-safe.
 class WorkerRegistry {
  public:
-  // Takes over from an older session of the same worker, which is closed (WORKER_REPLACED): whether
-  // this agent may is MayTakeName's to say. Holds that the agent does not report are kept only for
-  // the same instance.
+  // Takes over from an older session of the same worker, which is closed (WORKER_REPLACED);
+  // MayTakeName decides whether this agent may. Holds that the agent does not report are kept only
+  // for the same instance.
   void Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link, const Moment& now);
-  // Who has this name, unless nobody or this very process does.
+  // The holder of this name; nullopt when there is none, or it is this very process.
   std::optional<NameHolder> HolderFor(const WorkerHello& newcomer) const;
-  // The newcomer was told to wait.
+  // Notes that the newcomer was told to wait.
   void NoteAsked(const WorkerHello& newcomer, absl::Time steady);
-  // Only the session of `link` is ended; false when a newer one has replaced it.
+  // Ends only the session of `link`; false when a newer one has replaced it.
   bool Disconnect(const std::string& worker_id, const WorkerLink* link, absl::Time steady);
   // False when `link` is not the worker's session.
   bool Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now);
@@ -75,21 +76,21 @@ class WorkerRegistry {
   void Release(const std::string& worker_id, const AttemptRef& ref);
   // Frees the hold of an attempt that was told to stop even if its agent never confirms.
   void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
-  // No offers until then, or until a new agent takes its place: it hands its work back and ends.
+  // No offers until then, or until a new agent takes its place: it returns its work and ends.
   void Shun(const std::string& worker_id, absl::Time until_steady);
-  void ReleaseOverdue(absl::Time steady);  // holds, and what is shunned no longer
+  void ReleaseOverdue(absl::Time steady);  // holds, and workers no longer to be avoided
 
   // Also for workers that have not connected yet.
   void SetMode(const std::string& worker_id, const WorkerMode& mode);
   WorkerMode ModeOf(const std::string& worker_id) const;
   void ReopenIfAutomatic(const std::string& worker_id);
 
-  // Lost for `grace`: gone.
+  // Workers lost for `grace` are marked as gone.
   std::vector<SlotOffer> Offers(absl::Time steady, absl::Duration grace) const;
   std::vector<WorkerView> List(absl::Time steady) const;
   std::optional<WorkerHello> Find(const std::string& worker_id) const;
   std::optional<WorkerView> View(const std::string& worker_id, absl::Time steady) const;
-  // Lost workers are listed this long.
+  // Removes workers that have been lost for this long.
   void ForgetLost(absl::Time steady, absl::Duration after);
   // A worker that is lost for good. NotFound; FailedPrecondition while it is connected
   // (WORKER_CONNECTED) or its lease has not run out (WORKER_LEASED).
@@ -110,7 +111,7 @@ class WorkerRegistry {
     std::map<AttemptRef, Slots> holds;
     std::optional<absl::Time> shunned_until;
     absl::Time lost_since = absl::InfinitePast();  // steady clock; while it has no link
-    std::string asking = {};                       // instance of an agent that wants the name
+    std::string asking = {};                       // instance of an agent that requests the name
     absl::Time asked;
   };
 

@@ -26,25 +26,24 @@ const std::map<std::string, std::string>& JobHelp() {
 const char kPhase[] = "fpo_job_phase";
 const char kPhaseHelp[] = "1 for the phase that the running job is in.";
 const char kBeatAge[] = "fpo_worker_beat_age_seconds";
-const char kBeatAgeHelp[] = "Time since the worker's last beat.";
+const char kBeatAgeHelp[] = "Time since the worker's last heartbeat.";
 
 }  // namespace
 
 CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* coordinator)
     : registry_(registry), coordinator_(coordinator) {
   submissions_ = {{"created", {}}, {"repeated", {}}, {"invalid", {}}, {"failed", {}}};
-  AddFollowers("fpo_job_submissions_total", "Submits by what became of them.", "result",
-               &submissions_);
+  AddFollowers("fpo_job_submissions_total", "Submits by outcome.", "result", &submissions_);
   for (const absl::string_view name : EnumNames<EndClass>::kNames) attempts_[std::string(name)];
-  AddFollowers("fpo_job_attempts_total", "Attempts that ended, by how.", "class", &attempts_);
+  AddFollowers("fpo_job_attempts_total", "Ended attempts by end class.", "class", &attempts_);
   lease_expirations_ = {{"worker", {}}};
   AddFollowers("fpo_lease_expirations_total", "Leases that ran out.", "kind", &lease_expirations_);
   fencing_rejections_ = {{"report", {}}, {"hello", {}}, {"checkpoint", {}}};
-  AddFollowers("fpo_fencing_rejections_total", "Words of attempts that no longer count.", "kind",
+  AddFollowers("fpo_fencing_rejections_total", "Rejected messages of fenced attempts.", "kind",
                &fencing_rejections_);
   log_removed_ = {{"age", {}}, {"job_limit", {}}, {"total_limit", {}}};
-  AddFollowers("fpo_log_removed_bytes_total", "Log lines that retention removed, by why.", "reason",
-               &log_removed_);
+  AddFollowers("fpo_log_removed_bytes_total", "Log bytes removed by retention, by reason.",
+               "reason", &log_removed_);
   checkpoint_corruptions_ = {{"load", {}}};
   AddFollowers("fpo_checkpoint_corruptions_total", "Checkpoints that could not be used, by where.",
                "where", &checkpoint_corruptions_);

@@ -10,8 +10,8 @@
 
 namespace fpo::coordinator {
 
-// Shows the coordinator's state as metrics, read at each scrape. Series of a job exist only while
-// it has an attempt, and only for so many jobs. Thread-safe.
+// Exports the coordinator's state as metrics, read at each scrape. Series of a job exist only while
+// it has an attempt, and only for a limited number of jobs. Thread-safe.
 class CoordinatorMetrics {
  public:
   // Both outlive this; this outlives every scrape.
@@ -20,7 +20,7 @@ class CoordinatorMetrics {
   void Refresh();
 
  private:
-  // A counter that follows a number which only grows.
+  // A counter that follows an increasing number.
   struct Follower {
     Counter counter;
     int64_t shown = 0;

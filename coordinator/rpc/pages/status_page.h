@@ -8,8 +8,7 @@
 namespace fpo::coordinator {
 
 // The read-only status page: status_page.html with its style and script, which the build embeds,
-// and the JSON it reads, which is the proto3 JSON of the service's answers. Nothing can be changed
-// through it.
+// and the JSON it reads, which is the proto3 JSON of the service's responses. It changes nothing.
 class StatusPage {
  public:
   explicit StatusPage(Coordinator* coordinator) : coordinator_(coordinator) {}

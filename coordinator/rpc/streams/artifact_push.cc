@@ -10,7 +10,7 @@ namespace fpo::coordinator {
 namespace {
 
 absl::Status NobodyWaits() {
-  return WithErrorInfo(absl::NotFoundError("nobody waits for this transfer (any more)"),
+  return WithErrorInfo(absl::NotFoundError("no user waits for this transfer (any more)"),
                        {.reason = ErrorReason::kUnknownTransfer});
 }
 

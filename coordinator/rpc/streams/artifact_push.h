@@ -14,7 +14,7 @@
 namespace fpo::coordinator {
 
 // One PushArtifact call: hands each message to the user's side of its transfer and reads the next
-// when it was taken. Same life as an AnswerStream.
+// once it was taken. Lifetime as of an AnswerStream.
 class ArtifactPush final : public grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>,
                            public OpenStream {
  public:
@@ -40,10 +40,10 @@ class ArtifactPush final : public grpc::ServerReadReactor<fpo::v1::PushArtifactR
   const Parts parts_;
   StreamLoop loop_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   ArtifactRelay::Transfer transfer_;
   std::optional<fpo::v1::ReadArtifactResponse> frame_;  // waits for its turn
-  bool complete_ = false;                               // the list, or the end of the file, came
+  bool complete_ = false;  // the list, or the end of the file, has arrived
   bool finished_ = false;
   fpo::v1::PushArtifactRequest incoming_;
 

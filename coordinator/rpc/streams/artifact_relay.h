@@ -14,10 +14,9 @@
 
 namespace fpo::coordinator {
 
-// Files on their way from an agent to a user: holds one frame at most, so that neither side's pace
-// costs memory. Each side gives a way to wake it, which is called, under a lock, after what the
-// other side did; with an empty one it leaves, and is not being woken then or afterwards.
-// Thread-safe.
+// Files in transit from an agent to a user: holds one frame at most, so that a slow side costs no
+// memory. Each side gives a callback that wakes it, which is called, under a lock, after the other
+// side acted; with an empty one it leaves, and is not being woken then or afterwards. Thread-safe.
 class ArtifactTransfer {
  public:
   using Wake = std::function<void()>;
@@ -27,12 +26,12 @@ class ArtifactTransfer {
   std::optional<fpo::v1::ReadArtifactResponse> Take();
   // How it ended, once every frame was taken.
   std::optional<absl::Status> End() const;
-  void WakeReader();  // of a clock
+  void WakeReader();  // called by a clock
 
-  // The agent's side. False: another one pushes, or pushed, already.
+  // The agent's side. False: another one is pushing, or has pushed.
   bool SetPusher(Wake wake);
   void RemovePusher();
-  // False: the frame before it was not taken yet.
+  // False: the previous frame was not taken yet.
   bool TryPut(fpo::v1::ReadArtifactResponse* frame);
   void EndPush(const absl::Status& status);          // the first counts
   void EndUnlessPushed(const absl::Status& status);  // the agent left before it began
@@ -50,12 +49,12 @@ class ArtifactTransfer {
 // The transfers that users wait for, by their random ids. Thread-safe.
 class ArtifactRelay {
  public:
-  // A user's stream and an agent's hold it together; whoever is last frees it.
+  // Shared by a user's stream and an agent's; the last one frees it.
   using Transfer = std::shared_ptr<ArtifactTransfer>;
 
   // ResourceExhausted when too many are open.
   absl::StatusOr<std::pair<std::string, Transfer>> Begin();
-  Transfer Find(const std::string& id) const;                        // null: nobody waits for it
+  Transfer Find(const std::string& id) const;                        // null: no user waits for it
   void SetHolder(const std::string& id, const std::string& worker);  // who was asked to push
   void HolderLeft(const std::string& worker);  // ends what it has not begun to push
   void Forget(const std::string& id);

@@ -29,8 +29,8 @@ absl::Status ArtifactStream::Open() {
   return absl::OkStatus();
 }
 
-// Wakes the loop again once the silence would be too long. The alarm may ring when the stream is
-// gone: it knows the transfer alone.
+// Wakes the loop again when the silence would be too long. The alarm may fire after the stream is
+// gone, so it knows only the transfer.
 void ArtifactStream::Look() {
   if (!transfer_) return;
   const absl::Time now = absl::Now();

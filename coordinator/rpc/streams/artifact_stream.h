@@ -15,7 +15,7 @@
 namespace fpo::coordinator {
 
 // One ReadArtifact call: asks the agent, then writes what it pushes, one frame at a time. Ends when
-// the agent said all, when it or the user went away, or when nothing moved for a while.
+// the agent is done, when it or the user is gone, or when nothing moved for a while.
 class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> {
  public:
   struct Parts {  // outlive the stream
@@ -41,7 +41,7 @@ class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> 
   const fpo::v1::ReadArtifactRequest request_;
   grpc::Alarm alarm_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   std::string id_;
   ArtifactRelay::Transfer transfer_;
   absl::Time moved_;

@@ -45,7 +45,7 @@ bool LogStream::IsComplete() const {
 }
 
 void LogStream::Next() {
-  const bool complete = IsComplete();  // asked first: no line is added after it is
+  const bool complete = IsComplete();  // checked first: no line is added afterwards
   const absl::StatusOr<std::vector<LogLine>> lines = parts_.coordinator->ReadLogs(job_id_, query_);
   if (!lines.ok()) return FinishOnce(lines.status());
   if (lines->empty()) {

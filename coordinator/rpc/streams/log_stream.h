@@ -9,9 +9,9 @@
 
 namespace fpo::coordinator {
 
-// One Logs call: reads a page from the store, writes it, reads the next. At the end of what is
-// stored it finishes, or with `follow` waits for more until the job has been terminal for a moment
-// (the last lines travel behind the report that ended it).
+// One Logs call: reads a page from the store, writes it, reads the next. At the end of the stored
+// lines it finishes, or with `follow` waits for more until the job has been terminal for a moment
+// (the last lines arrive after the report that ended it).
 class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
  public:
   struct Parts {  // outlive the stream
@@ -32,7 +32,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   const Parts parts_;
   const fpo::v1::LogsRequest request_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   std::string job_id_;
   LogQuery query_;
   std::optional<WatchId> watch_;

@@ -12,7 +12,7 @@
 namespace fpo::coordinator {
 
 // One WatchJob call: sends the newest snapshot of the job whenever the last write is done (a slow
-// reader misses the ones between), and finishes after a terminal one.
+// reader misses those in between), and finishes after a terminal one.
 class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
  public:
   struct Parts {  // outlive the stream
@@ -31,7 +31,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
   Coordinator* const coordinator_;
   const std::string words_;
 
-  // Of the loop alone.
+  // Used only by the loop.
   std::string job_id_;
   std::optional<WatchId> watch_;
   bool sent_last_ = false;

@@ -114,10 +114,10 @@ TEST(Explain, HeldPausedAndDependentJobsNameTheWayOn) {
   Job job = MakeJob("j-1");
   EXPECT_EQ(ExplainHeld(job), "held: starts after fpoctl release j-1");
   EXPECT_EQ(ExplainPaused(job),
-            "paused: has no checkpoint yet, starts its phase anew after fpoctl resume j-1");
+            "paused: has no checkpoint yet, restarts its phase after fpoctl resume j-1");
   job.checkpoint_step = 40;
   EXPECT_EQ(ExplainPaused(job),
-            "paused: goes on from the checkpoint of step 40 after fpoctl resume j-1");
+            "paused: continues from the checkpoint of step 40 after fpoctl resume j-1");
   EXPECT_EQ(ExplainDependency("j-0", JobState::kRunning), "dependency: job j-0 is RUNNING");
   EXPECT_EQ(ExplainDependency("j-0", JobState::kFailed),
             "dependency: job j-0 is FAILED, which can never become SUCCEEDED");

@@ -57,7 +57,7 @@ TEST_F(ArtifactPlaceTest, WithoutItsHostTheErrorNamesIt) {
   Succeed();
   const absl::Status gone = PlaceOf(job_, 0, workers_).status();
   EXPECT_EQ(ReasonOf(gone), ErrorReason::kNoHolder);
-  EXPECT_EQ(gone.message(), "the files of job j-1 lie with w1, w2, not connected now");
+  EXPECT_EQ(gone.message(), "the files of job j-1 are on w1, w2, not connected now");
   Job fresh = MakeJob("j-2");
   EXPECT_TRUE(ConnectedHolders(fresh, workers_).empty());
 }
