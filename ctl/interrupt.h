@@ -10,7 +10,7 @@
 
 namespace fpo::ctl {
 
-// The user's wish to stop, raised once by Ctrl-C. Thread-safe.
+// The user's request to stop, raised once by Ctrl-C. Thread-safe.
 class Interrupt {
  public:
   // Runs `on_raise` when the interrupt is raised, or at once when it already was; forgets it at the

@@ -25,7 +25,7 @@ void SignalListener::Listen() {
       interrupt_.Raise();
       continue;
     }
-    // The first one should have ended us: let the default action do it.
+    // The first one should have ended the program: let the default action do it.
     std::signal(signal, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
     std::raise(signal);

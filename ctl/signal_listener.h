@@ -14,8 +14,8 @@ class SignalListener {
   explicit SignalListener(Interrupt& interrupt) : interrupt_(interrupt) {}
   ~SignalListener() { Stop(); }
 
-  // Blocks the signals for the calling thread and those it starts later: call it before any other
-  // thread exists.
+  // Blocks the signals for the calling thread and those it starts later: call it before starting
+  // any other thread.
   void Start();
   void Stop();
 

@@ -52,7 +52,7 @@ std::string Wrapped(absl::string_view start, absl::string_view text, int indent)
   return absl::StrCat(wrapped, "\n");
 }
 
-// A label, and its text beside it.
+// A label with its text next to it.
 std::string Entry(absl::string_view label, absl::string_view text, int indent) {
   return Wrapped(absl::StrCat("  ", PadRight(label, indent - 4), "  "), text, indent);
 }
@@ -83,7 +83,7 @@ std::string UsageLine(const CommandSpec& command) {
 
 // What --json prints, as a section of a page.
 std::string JsonEntry(const CommandSpec& command) {
-  return absl::StrCat("\nwith --json, one object a line\n",
+  return absl::StrCat("\nwith --json, one object per line\n",
                       Wrapped("  ", absl::StrJoin(command.json, ", "), 2));
 }
 

@@ -2,7 +2,7 @@
 
 #include "ctl/command_line/command_table.h"
 
-// What several commands take.
+// Parts that several commands share.
 namespace fpo::ctl {
 
 ArgumentSpec JobArgument();                    // JOB

@@ -12,7 +12,7 @@ namespace fpo::ctl {
 
 struct Session;
 
-// What a value is: how it is checked and completed.
+// The kind of a value decides how it is checked and completed.
 enum class ValueKind {
   kFlag,     // takes no value
   kText,     // anything
@@ -45,7 +45,7 @@ struct OptionSpec {
   int64_t most = INT32_MAX;
 };
 
-// The option with limits for its count.
+// The option with limits on its count.
 OptionSpec Within(OptionSpec option, int64_t least, int64_t most = INT32_MAX);
 
 struct ArgumentSpec {
@@ -64,9 +64,9 @@ struct ExampleSpec {
   std::string what = {};
 };
 
-// One command. Parser, help, completion and the check of docs/cli.md are all made from this.
+// One command. Parser, help, completion and the check of docs/cli.md are all derived from this.
 struct CommandSpec {
-  // Returns the exit code, or the error that is printed and decides it.
+  // Returns the exit code, or an error, which is printed and determines it.
   using Run = absl::StatusOr<ExitCode> (*)(Session&);
 
   std::string name = {};   // "workers list"
@@ -76,8 +76,8 @@ struct CommandSpec {
   std::vector<ArgumentSpec> arguments = {};
   std::vector<OptionSpec> options = {};
   std::vector<ExampleSpec> examples = {};
-  // What --json prints, one object a line: messages of proto/fpo/v1 ("SubmitResponse"), objects of
-  // fpoctl's own with their keys ("{folder, files}"), or another format in words.
+  // What --json prints, one object per line: messages of proto/fpo/v1 ("SubmitResponse"), objects
+  // of fpoctl's own with their keys ("{folder, files}"), or another format in words.
   std::vector<std::string> json = {};
   Run run = nullptr;
 };
@@ -86,8 +86,7 @@ const std::vector<CommandSpec>& Commands();
 const std::vector<OptionSpec>& SharedOptions();          // those every command takes
 const CommandSpec* FindCommand(absl::string_view name);  // null: none
 
-// The commands of a group of words: "workers list", "workers drain" of "workers"; empty: it is
-// none.
+// The commands of a group: "workers list", "workers drain" of "workers"; empty: it is not a group.
 std::vector<const CommandSpec*> CommandsOfGroup(absl::string_view word);
 
 // The overview, one command's page, or that of a group ("workers"), which lists its commands.

@@ -154,7 +154,7 @@ std::string FishScript() {
 std::string CompletionScript(absl::string_view shell) {
   if (shell == "bash") return BashScript();
   if (shell == "fish") return FishScript();
-  // zsh runs bash completions; its own form would be a second description of the same thing.
+  // zsh runs bash completions; a zsh script would describe the same thing a second time.
   if (shell == "zsh") {
     return absl::StrCat("# fpoctl completion for zsh\nautoload -Uz bashcompinit && bashcompinit\n",
                         BashScript());

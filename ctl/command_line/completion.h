@@ -6,7 +6,7 @@
 
 namespace fpo::ctl {
 
-// A script that completes commands, options, choices, files and live job ids (asked for within a
+// A script that completes commands, options, choices, files and live job ids (queried for at most a
 // second). `shell` is bash, zsh or fish; empty for another.
 std::string CompletionScript(absl::string_view shell);
 

@@ -30,7 +30,7 @@ class Reader {
     const std::string place = line > 0 ? absl::StrCat(path_, ":", line) : path_;
     return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(place, ": ", what)),
                          {.reason = ErrorReason::kBadConfig,
-                          .hint = "correct the line, or remove the file and begin anew"});
+                          .hint = "correct the line, or remove the file and start over"});
   }
   absl::StatusOr<ContextFile> Read(const JobNode& root) const {
     ContextFile file;
@@ -64,8 +64,9 @@ class Reader {
     FPO_RETURN_IF_ERROR(Expect(contexts, JobNode::Kind::kMap, "contexts", "a map"));
     for (const auto& [name, node] : contexts.members) {
       if (!IsContextName(name)) {
-        return Wrong(node.line, absl::StrCat("\"", name, "\" is no name for a context: letters, ",
-                                             "digits, '.', '_' and '-', at most 63"));
+        return Wrong(node.line,
+                     absl::StrCat("\"", name, "\" is not a valid context name: letters, ",
+                                  "digits, '.', '_' and '-', at most 63"));
       }
       FPO_RETURN_IF_ERROR(ReadOne(node, name, &file->contexts[name]));
     }

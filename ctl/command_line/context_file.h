@@ -9,7 +9,7 @@
 
 namespace fpo::ctl {
 
-// A named set of services and of what opens them. Empty fields are not set.
+// A named set of services and their credentials. Empty fields are not set.
 struct Context {
   std::string server;                                 // host:port
   std::string cache_server;                           // host:port
@@ -31,9 +31,9 @@ struct ContextFile {
 
 bool IsContextName(absl::string_view name);  // letters, digits, '.', '_' and '-', at most 63
 
-// Empty when there is no file. InvalidArgument with "path:line: ..." for one that is wrong.
+// Empty when there is no file. InvalidArgument with "path:line: ..." for an invalid one.
 absl::StatusOr<ContextFile> ReadContexts(const std::string& path);
-// Readers see the old file or the new one. Makes its folder.
+// Atomic: readers see the old file or the new one. Creates its folder.
 absl::Status WriteContexts(const std::string& path, const ContextFile& file);
 
 }  // namespace fpo::ctl

@@ -27,7 +27,7 @@ std::string HintOf(const absl::Status& error) {
     case ExitCode::kUnreachable:
       return "fpoctl health";
     case ExitCode::kDenied:
-      return "ask who runs the service for access";
+      return "ask the service's administrator for access";
     case ExitCode::kConflict:
       return "the state of jobs: fpoctl list";
     case ExitCode::kQuota:
@@ -77,7 +77,7 @@ std::string ErrorJson(const absl::Status& error) {
   json["message"] = std::string(error.message());
   json["field"] = info.field;
   json["hint"] = HintOf(error);
-  // Text from elsewhere may hold broken UTF-8; the line must come out anyhow.
+  // Text from elsewhere may contain invalid UTF-8; the line must be printed anyway.
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

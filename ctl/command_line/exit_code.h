@@ -27,11 +27,11 @@ enum class ExitCode : int {
 // An error of the command line: exit 2.
 absl::Status UsageError(absl::string_view message, absl::string_view hint);
 
-// What a command that Ctrl-C stopped returns: exit 130.
+// The error of a command stopped by Ctrl-C: exit 130.
 absl::Status InterruptedError();
 
 ExitCode ExitCodeOf(const absl::Status& status);
-// Of a job's terminal state; kOk for SUCCEEDED, kInternal for states that are not terminal.
+// For a job's terminal state; kOk for SUCCEEDED, kInternal for states that are not terminal.
 ExitCode ExitCodeOfState(std::optional<JobState> state);
 
 }  // namespace fpo::ctl

@@ -30,7 +30,7 @@ struct Slot {
   bool flag = false;
 };
 
-// The parser of one run, made from the command table.
+// The parser of one run, built from the command table.
 struct Parser {
   CLI::App app{"fpoctl", "fpoctl"};
   std::list<Slot> shared;
@@ -50,7 +50,7 @@ void AddOption(CLI::App* app, const OptionSpec& option, std::list<Slot>* slots) 
     return;
   }
   CLI::Option* added = app->add_option(names, slot.values, option.help);
-  // "--data a b", as a shell expands *.jsonl; other values stand one by one.
+  // "--data a b", as a shell expands *.jsonl; other repeated options take one value each.
   added->allow_extra_args(option.repeated && option.kind == ValueKind::kFile);
   added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
@@ -77,7 +77,7 @@ void AddCommand(const CommandSpec& command, Parser* parser) {
     Slot& slot = slots.emplace_back();
     slot.name = argument.name;
     CLI::Option* added = app->add_option(argument.name, slot.values, argument.help);
-    // One word each, so that the next word is the next argument's.
+    // One word each, so that the next word belongs to the next argument.
     if (!argument.repeated) added->expected(1)->allow_extra_args(false);
   }
   for (const OptionSpec& option : command.options) AddOption(app, option, &slots);
@@ -125,8 +125,8 @@ bool SharedFlag(const Parser& parser, absl::string_view name) {
                      [name](const Slot& slot) { return slot.name == name && slot.flag; });
 }
 
-// The shared options that were given and take a value. A context forgets what it is given as
-// nothing; elsewhere that is a mistake.
+// The shared options that were given with a value. An empty value makes `context set` forget the
+// setting; elsewhere it is a mistake.
 absl::StatusOr<GivenOptions> GivenIn(const Parser& parser, const CommandSpec& command) {
   GivenOptions given;
   for (const OptionSpec& option : SharedOptions()) {
@@ -142,7 +142,7 @@ absl::StatusOr<GivenOptions> GivenIn(const Parser& parser, const CommandSpec& co
   return given;
 }
 
-// Commands that a wrong file of contexts must not keep from running, or that mend it.
+// False for commands that must run despite an invalid context file, or that repair it.
 bool UsesContext(const CommandSpec& command) {
   return command.name != "version" && command.name != "completion" && command.name != "help" &&
          !absl::StartsWith(command.name, "context ");
@@ -159,7 +159,7 @@ absl::Status FillSettings(const Parser& parser, const Environment& environment,
   return ResolveSettings(given, environment, &settings);
 }
 
-// CLI11's words where they read badly.
+// Rewords CLI11's messages that read badly.
 std::string ParseMessage(const CLI::ParseError& error) {
   const std::string message = error.what();
   const size_t colon = message.find(": ");
@@ -182,7 +182,7 @@ std::string FlagWithValue(const std::vector<OptionSpec>& options,
   return "";
 }
 
-// What CLI11 found wrong with the line of a command, in words.
+// Describes what CLI11 found wrong with the line of a command.
 absl::Status ErrorOfLine(const Parser& parser, const CommandSpec& command,
                          const std::vector<std::string>& args, const CLI::ParseError& error) {
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) {
@@ -203,7 +203,7 @@ absl::Status CheckFlagsAlone(const CommandSpec& command, const std::vector<std::
   return WrongLine(&command, absl::StrCat(flag, " takes no value"));
 }
 
-// The page of a command, of a group, or the overview.
+// The help page of a command, of a group, or the overview.
 std::string HelpOf(const CommandSpec* command, const std::vector<std::string>& args) {
   if (command != nullptr) return CommandHelp(*command);
   const std::vector<std::string> words = CommandWords(args);

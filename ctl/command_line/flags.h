@@ -9,7 +9,7 @@
 
 namespace fpo::ctl {
 
-// What a command line turned out to be: exactly one of the three is set.
+// A parsed command line: exactly one of the three is set.
 struct ParsedLine {
   std::optional<Invocation> invocation;
   std::optional<std::string> help;  // to print, then exit 0
@@ -20,7 +20,7 @@ struct ParsedLine {
 // `args` without the program's name.
 ParsedLine ParseCommandLine(const std::vector<std::string>& args, const Environment& environment);
 
-// Environment variables and terminals of this process.
+// The environment variables and terminals of this process.
 Environment ReadEnvironment();
 
 }  // namespace fpo::ctl

@@ -15,20 +15,19 @@ namespace fpo::ctl {
 
 struct CommandSpec;
 
-// What every command shares: where the services are and how to print.
+// The settings of every command: where the services are and how to print.
 struct Settings {
   std::string server = "127.0.0.1:7070";
   std::string cache_server = "127.0.0.1:7080";
   TlsFiles tls;
-  std::string token_file;                      // says who calls; empty: the services do not ask
+  std::string token_file;                      // identifies the caller; empty: none
   std::string context;                         // its name; empty: none
-  std::map<std::string, std::string> sources;  // where each of them is from, by its name
+  std::map<std::string, std::string> sources;  // origin of each setting, by its name
   bool json = false;
   bool quiet = false;
 };
 
-// One command line, checked against the command table: values that do not fit their kind never get
-// here.
+// One command line, checked against the command table: all values fit their kinds.
 struct Invocation {
   const CommandSpec* command = nullptr;
   Settings settings;
@@ -43,7 +42,7 @@ struct Invocation {
   std::optional<absl::Duration> GetDuration(const std::string& name) const;
 };
 
-// What fpoctl takes from around it; read once, in flags.cc.
+// What fpoctl takes from its environment; read once, in flags.cc.
 struct Environment {
   std::string server;                     // FPO_SERVER
   std::string cache_server;               // FPO_CACHE_SERVER

@@ -14,9 +14,10 @@ int Fail(const absl::Status& error, bool json, std::ostream& err) {
 }
 
 absl::Status OutputLost() {
-  return WithErrorInfo(absl::DataLossError("standard output could not be written"),
-                       {.reason = ErrorReason::kOutputLost,
-                        .hint = "is the disk full, or did its reader end? df -h shows the space"});
+  return WithErrorInfo(
+      absl::DataLossError("standard output could not be written"),
+      {.reason = ErrorReason::kOutputLost,
+       .hint = "is the disk full, or has its reader exited? df -h shows the space"});
 }
 
 }  // namespace

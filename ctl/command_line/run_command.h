@@ -10,7 +10,7 @@
 
 namespace fpo::ctl {
 
-// What one run of fpoctl works with.
+// The environment of one run of fpoctl.
 struct RunContext {
   Environment environment;
   std::ostream& out;
@@ -19,7 +19,7 @@ struct RunContext {
   FollowTimes times = {};
 };
 
-// The whole of fpoctl: parses, runs, prints an error if there is one. Returns the exit code.
+// Runs fpoctl: parses, runs the command, prints its error if any. Returns the exit code.
 int RunCommandLine(const std::vector<std::string>& args, const RunContext& context);
 
 }  // namespace fpo::ctl

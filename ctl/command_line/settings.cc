@@ -11,7 +11,7 @@
 namespace fpo::ctl {
 namespace {
 
-// A setting and where its value may come from.
+// A setting and its possible sources.
 struct Place {
   const char* option;
   const std::string* environment;
@@ -41,7 +41,7 @@ void Fill(const Place& place, const GivenOptions& given, Context* context, Setti
   }
 }
 
-// An address that cannot work, by where it is from. The command line was checked before.
+// Rejects an unusable address, naming its source. The command line was checked before.
 absl::Status CheckServer(const char* option, const char* variable, const std::string& address,
                          const Settings& settings) {
   const absl::Status status = CheckPeerAddress(address);

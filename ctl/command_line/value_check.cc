@@ -60,7 +60,7 @@ bool IsDuration(const std::string& value) {
   return duration.ok() && *duration > absl::ZeroDuration();
 }
 
-// What the value must be; empty: it is.
+// What the value must be; empty: it is valid.
 std::string Wanted(const std::string& value, const ValueRule& rule) {
   const auto unless = [](bool fits, std::string wanted) { return fits ? "" : std::move(wanted); };
   switch (rule.kind) {
@@ -131,10 +131,10 @@ std::string DidYouMean(const std::string& word, const std::vector<std::string>& 
 absl::Status CheckOption(const OptionSpec& option, std::vector<std::string>* values) {
   if (values->size() > 1 && !option.repeated) {
     return absl::InvalidArgumentError(absl::StrCat("--", option.name, " is given ", values->size(),
-                                                   " times and may be given once"));
+                                                   " times but may be given only once"));
   }
   for (std::string& value : *values) {
-    // States are written in capitals everywhere but by hand.
+    // States are upper case everywhere, but people type them in any case.
     if (option.name == "state") value = absl::AsciiStrToUpper(value);
     const absl::Status status =
         CheckValue(absl::StrCat("--", option.name), value,

@@ -7,7 +7,7 @@
 #include "ctl/init/line_errors.h"
 #include "ctl/rpc/session.h"
 
-// What fpoctl says of itself.
+// Commands about fpoctl itself.
 namespace fpo::ctl {
 namespace {
 
@@ -65,7 +65,7 @@ CommandSpec HelpCommand() {
   c.arguments = {
       {"COMMAND", ValueKind::kText, "one or two words; none: all commands", false, true}};
   c.examples = {{"fpoctl help submit", "the same as fpoctl submit --help"},
-                {"fpoctl help cache", "what there is of the cache"}};
+                {"fpoctl help cache", "the commands of the cache"}};
   c.json = {"{command, help}"};
   c.run = RunHelp;
   return c;

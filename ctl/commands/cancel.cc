@@ -25,8 +25,8 @@ absl::StatusOr<ExitCode> Cancel(Session& session, CoordinatorClient& coordinator
   }
   FPO_ASSIGN_OR_RETURN(const pb::CancelJobResponse answer, coordinator.CancelJob(request));
   const pb::Job& job = answer.job();
-  // The service leaves an ended job as it is. Already cancelled is what was asked for; the others
-  // are not.
+  // The service leaves an ended job as it is. CANCELLED is what was requested; the other states are
+  // not.
   if (job.state() == pb::JOB_STATE_SUCCEEDED || job.state() == pb::JOB_STATE_FAILED) {
     const std::string& id = job.job_id();
     return WithErrorInfo(
@@ -65,12 +65,12 @@ CommandSpec CancelCommand() {
   CommandSpec c{"cancel", "act", "end jobs"};
   c.details =
       "A running job gets 30 s to stop, or what the coordinator's --cancel-grace says. Its output "
-      "so far stays where it is.";
+      "so far is kept.";
   c.arguments = {JobsArgument()};
   c.options = {{"now", "", ValueKind::kFlag, "", "kill its processes at once"},
                {"grace", "", ValueKind::kDuration, "DURATION",
                 "kill its processes only after this long, up to 1h"}};
-  c.examples = {{"fpoctl cancel j-4f2a", "let it stop in order"},
+  c.examples = {{"fpoctl cancel j-4f2a", "let it stop cleanly"},
                 {"fpoctl cancel j-4f2a --now", "kill it"},
                 {"fpoctl cancel beta-1 beta-2",
                  "both; fpoctl list -q --label sweep=ID | xargs fpoctl cancel"}};

@@ -97,7 +97,7 @@ CommandSpec PauseCommand() {
 CommandSpec ResumeCommand() {
   CommandSpec c = JobCommand("resume", "act", "queue paused jobs again", RunResume);
   c.arguments[0].repeated = true;
-  c.examples = {{"fpoctl resume j-4f2a", "it goes on from its newest checkpoint"}};
+  c.examples = {{"fpoctl resume j-4f2a", "it continues from its newest checkpoint"}};
   return c;
 }
 

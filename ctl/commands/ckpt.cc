@@ -140,7 +140,7 @@ CommandSpec CheckpointUnpinCommand() {
 
 CommandSpec CheckpointGcCommand() {
   CommandSpec c = JobCommand("ckpt gc", "results",
-                             "remove checkpoints that retention does not want", RunCheckpointGc);
+                             "remove checkpoints that retention does not keep", RunCheckpointGc);
   c.details =
       "Of a job that has succeeded all but the final and pinned ones; else all but the newest "
       "keep_last, the best keep_best and pinned ones. Not while the job runs: its trainer does it "

@@ -39,7 +39,7 @@ absl::StatusOr<std::vector<std::string>> LabelledJobs(CoordinatorClient& coordin
       {.reason = ErrorReason::kNoJobs, .hint = "their labels: fpoctl list --json"});
 }
 
-// What to type: the jobs that have results, the newest first.
+// Suggests what to type: the jobs that have results, the newest first.
 absl::Status NothingToCompare(CoordinatorClient& coordinator) {
   pb::ListJobsRequest request;
   request.set_page_size(kComparedJobsMax);

@@ -80,7 +80,7 @@ absl::StatusOr<ExitCode> RunContextSet(Session& session) {
     if (!session.invocation.Has(option)) continue;
     given = true;
     std::string value = session.invocation.Get(option);
-    // A context is used from other folders than the one it is made in.
+    // A context may be used from other folders than the one it was created in.
     if (!absl::StrContains(option, "server") && !value.empty()) {
       value = std::filesystem::absolute(value).lexically_normal().string();
     }
@@ -168,7 +168,7 @@ ArgumentSpec ContextArgument() { return {"NAME", ValueKind::kContext, "a context
 
 CommandSpec ContextListCommand() {
   CommandSpec c{"context list", "admin", "list contexts"};
-  c.details = "A context is a name for a coordinator, a cache and what opens them.";
+  c.details = "A context is a name for a coordinator, a cache and their credentials.";
   c.examples = {{"fpoctl context list", ""}};
   c.json = {kShape};
   c.run = RunContextList;
@@ -176,13 +176,14 @@ CommandSpec ContextListCommand() {
 }
 
 CommandSpec ContextSetCommand() {
-  CommandSpec c{"context set", "admin", "make or change a context"};
+  CommandSpec c{"context set", "admin", "create or change a context"};
   c.details =
-      "Keeps the values of the options given, in ~/.config/fpo/config.yaml; the others stay. The "
+      "Keeps the values of the options given, in ~/.config/fpo/config.yaml; the others are "
+      "unchanged. The "
       "first context becomes the current one.";
   c.arguments = {ContextArgument()};
   c.examples = {{"fpoctl context set lab --server lab-1:7070 --cache-server lab-1:7080", ""},
-                {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest stays"}};
+                {"fpoctl context set lab --tls-ca lab-ca.pem", "the rest is unchanged"}};
   c.json = {kShape};
   c.run = RunContextSet;
   return c;

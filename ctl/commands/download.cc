@@ -22,7 +22,7 @@ namespace {
 
 namespace pb = fpo::v1;
 
-// One line on a terminal, drawn over itself.
+// One line on a terminal, redrawn in place.
 class DownloadLine {
  public:
   explicit DownloadLine(Session& session)
@@ -54,7 +54,7 @@ class DownloadLine {
         "  ", HumanPercent(done_, total_), "  ", HumanBytes(static_cast<double>(done_)), " of ",
         HumanBytes(static_cast<double>(total_)), "  ",
         HumanBytes(static_cast<double>(came_) / seconds), "/s  ", OneLine(name_));
-    constexpr int kColumns = 79;  // standard error's width is not asked for
+    constexpr int kColumns = 79;  // the width of standard error is not queried
     session_.err << "\r" << FitWidth(text, kColumns, session_.style().unicode) << "\x1b[K"
                  << std::flush;
   }
@@ -65,7 +65,7 @@ class DownloadLine {
   const absl::Time begun_;
   std::string name_;
   int64_t done_ = 0;
-  int64_t came_ = 0;  // through the network
+  int64_t came_ = 0;  // received through the network
   absl::Time last_ = absl::InfinitePast();
   bool drawn_ = false;
 };
@@ -78,7 +78,7 @@ absl::Status CheckOptions(const Invocation& invocation) {
   return absl::OkStatus();
 }
 
-// The step of the checkpoint that is wanted; 0 for the result.
+// The step of the wanted checkpoint; 0 for the result.
 absl::StatusOr<int64_t> WantedStep(Session& session, CoordinatorClient& coordinator,
                                    const std::string& job_id) {
   const bool best = session.invocation.Has("best");
@@ -88,7 +88,7 @@ absl::StatusOr<int64_t> WantedStep(Session& session, CoordinatorClient& coordina
   request.set_job_id(job_id);
   FPO_ASSIGN_OR_RETURN(const pb::ListCheckpointsResponse answer,
                        coordinator.ListCheckpoints(request));
-  const pb::Checkpoint* wanted = nullptr;  // the list has the newest first
+  const pb::Checkpoint* wanted = nullptr;  // the list is newest first
   for (const pb::Checkpoint& c : answer.checkpoints()) {
     if (latest && wanted == nullptr) wanted = &c;
     if (best && c.has_score() && (wanted == nullptr || c.score() < wanted->score())) wanted = &c;
@@ -100,8 +100,8 @@ absl::StatusOr<int64_t> WantedStep(Session& session, CoordinatorClient& coordina
       {.reason = ErrorReason::kNoCheckpoint, .hint = absl::StrCat("fpoctl ckpt list ", job_id)});
 }
 
-// --to, or a folder here named after the job. A name that the coordinator made up leads nowhere
-// else.
+// --to, or a folder here named after the job. A name made up by the coordinator must not lead
+// elsewhere.
 absl::StatusOr<std::string> TargetOf(Session& session, const pb::Job& job, int64_t step) {
   if (session.invocation.Has("to")) return session.invocation.Get("to");
   const std::string name = job.name().empty() ? job.job_id() : job.name();
@@ -199,7 +199,7 @@ CommandSpec DownloadCommand() {
   c.details =
       "From the worker that holds it, through the coordinator: the exported model/ and the files "
       "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
-      "The same command again goes on where a broken or interrupted download stopped. -q prints "
+      "Repeating the command continues a broken or interrupted download. -q prints "
       "the folder.";
   c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
                {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},

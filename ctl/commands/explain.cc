@@ -34,10 +34,10 @@ absl::StatusOr<ExitCode> RunExplain(Session& session) {
 }  // namespace
 
 CommandSpec ExplainCommand() {
-  CommandSpec c =
-      JobCommand("explain", "look", "say why a job is not running, or what it does", RunExplain);
+  CommandSpec c = JobCommand("explain", "look", "say why a job is not running, or what it is doing",
+                             RunExplain);
   c.details =
-      "The first reason with its numbers, then what else is known: workers and their slots, who is "
+      "The main reason with its numbers, then other facts: workers and their slots, the jobs "
       "ahead, how earlier attempts ended, and a command that may help.";
   c.json = {"ExplainJobResponse"};
   c.examples = {{"fpoctl explain j-4f2a", ""}};

@@ -49,12 +49,12 @@ absl::Status Ask(Session& session, Service* service) {
       absl::UnavailableError(absl::StrCat("the ", service->site.service, " at ",
                                           service->site.address, " is ", health.status)),
       {.reason = ErrorReason::kNotServing,
-       .hint = absl::StrCat("it starts or stops; try again, or see the log of ",
+       .hint = absl::StrCat("it is starting or stopping; try again, or see the log of ",
                             service->site.program)});
   return absl::OkStatus();
 }
 
-// All that is wrong in one error; its hint is the first one's.
+// Combines all problems in one error; its hint is the first one's.
 absl::Status Sum(const std::vector<Service>& services) {
   std::string message;
   ErrorInfo info;
@@ -86,7 +86,7 @@ absl::StatusOr<ExitCode> RunHealth(Session& session) {
 }  // namespace
 
 CommandSpec HealthCommand() {
-  CommandSpec c{"health", "admin", "ask the services whether they serve"};
+  CommandSpec c{"health", "admin", "check whether the services are serving"};
   c.details = "Exit code 5 when one does not.";
   c.arguments = {{"SERVICE",
                   ValueKind::kChoice,
@@ -95,7 +95,7 @@ CommandSpec HealthCommand() {
                   false,
                   {"coordinator", "cache"}}};
   c.examples = {{"fpoctl health", "both services"},
-                {"fpoctl health coordinator -q", "for scripts: the exit code alone"}};
+                {"fpoctl health coordinator -q", "for scripts: only the exit code"}};
   c.json = {"{service, address, status, error}"};
   c.run = RunHealth;
   return c;

@@ -53,8 +53,8 @@ absl::StatusOr<ExitCode> RunInit(Session& session) {
 CommandSpec InitCommand() {
   CommandSpec c{"init", "run", "print a job file to start from"};
   c.details =
-      "What must be set stands at the top; every other key is a comment with its default. With "
-      "--model, --data or --sae it is filled in from what is there: paths, layer and site, "
+      "Keys that must be set are at the top; every other key is a comment with its default. With "
+      "--model, --data or --sae the file is filled in from them: paths, layer and site, "
       "dtype, beta and alpha, each with its reason as a comment and on standard error.";
   c.arguments = {
       {"METHOD", ValueKind::kText, "fpo, dpo, sft, sae, ...; an unknown one lists them all"}};

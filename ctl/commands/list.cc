@@ -16,7 +16,7 @@ namespace pb = fpo::v1;
 constexpr int kJobsPageMax = 500;
 constexpr int64_t kDefaultJobs = 100;
 
-// All pages up to `limit` jobs (0: all), as one answer; next_page_token says whether there are
+// All pages up to `limit` jobs (0: all), as one response; next_page_token says whether there are
 // more.
 absl::StatusOr<pb::ListJobsResponse> ListUpTo(CoordinatorClient& coordinator,
                                               pb::ListJobsRequest request, int64_t limit) {
@@ -81,7 +81,7 @@ CommandSpec ListCommand() {
                {"limit", "", ValueKind::kCount, "N", "at most N jobs, 0 for all (default: 100)"}};
   c.examples = {{"fpoctl list", "all users' newest jobs"},
                 {"fpoctl list --state RUNNING --state QUEUED", "what runs and what waits"},
-                {"fpoctl list -q --state FAILED", "ids alone, for scripts"}};
+                {"fpoctl list -q --state FAILED", "only ids, for scripts"}};
   c.json = {"ListJobsResponse"};
   c.run = RunList;
   return c;

@@ -22,7 +22,7 @@ absl::Time TimeOf(const google::protobuf::Timestamp& time) {
 }
 
 std::string LineText(const pb::LogLine& line, const Session& session) {
-  // A terminal must not obey what a job prints.
+  // What a job prints must not control the terminal.
   const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
   if (session.settings().quiet) return absl::StrCat(text, "\n");
   const std::string rank = line.rank() < 0 ? "agent" : absl::StrCat(line.rank());
@@ -30,7 +30,7 @@ std::string LineText(const pb::LogLine& line, const Session& session) {
                       "/", rank, " ", text, "\n");
 }
 
-// Reads log lines from a cursor on, over lost connections; each line is printed once.
+// Reads log lines from a cursor on, across lost connections; each line is printed once.
 class LogReading {
  public:
   LogReading(Session& session, CoordinatorClient& coordinator, pb::LogsRequest request)
@@ -53,7 +53,7 @@ class LogReading {
   }
 
  private:
-  // A followed stream that ends before the job has is a server that is going away.
+  // A followed stream that ends before the job has means that the server is shutting down.
   absl::Status CheckComplete() {
     if (!request_.follow()) return absl::OkStatus();
     FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found, coordinator_.GetJob(request_.job_id()));
@@ -68,7 +68,7 @@ class LogReading {
     for (const pb::LogLine& line : answer.lines()) {
       if (!session_.settings().json) session_.out << LineText(line, session_);
       request_.set_after(line.cursor());
-      request_.set_tail(0);  // it named the start; from now on the cursor does
+      request_.set_tail(0);  // it set the start; from now on the cursor does
     }
     session_.out << std::flush;
   }
@@ -88,7 +88,7 @@ absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinat
   }
   FPO_RETURN_IF_ERROR(status);
   if (!request.follow()) return ExitCode::kOk;
-  // The lines end with the job; wait for the state that goes with it.
+  // The lines end with the job; wait for the matching state.
   SilentDisplay display;
   Session after{session.invocation, session.environment, session.err,
                 session.err,        session.interrupt,   session.times};

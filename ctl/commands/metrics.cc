@@ -48,7 +48,7 @@ absl::Status NoSeries(const std::string& job_id, const std::string& what, const 
                        {.reason = ErrorReason::kNoMetrics, .hint = hint, .ids = {job_id}});
 }
 
-// There are no numbers of any name: what the job does instead.
+// There are no numbers of any name: says what the job is doing instead.
 absl::Status NoNumbers(CoordinatorClient& coordinator, const std::string& job_id) {
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse answer, coordinator.GetJob(job_id));
   const pb::Job& job = answer.job();

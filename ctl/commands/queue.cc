@@ -33,8 +33,8 @@ absl::StatusOr<ExitCode> RunQueue(Session& session) {
 CommandSpec QueueCommand() {
   CommandSpec c{"queue", "look", "list what runs and what waits, in the order of starting"};
   c.details =
-      "START is an estimate from the pace of what runs and the time that jobs like it took; '-' "
-      "where nobody can know.";
+      "START is estimated from the pace of running jobs and the time that similar jobs took; '-' "
+      "where it is unknown.";
   c.json = {"QueueResponse"};
   c.examples = {{"fpoctl queue", "who is next, and when"}};
   c.run = RunQueue;

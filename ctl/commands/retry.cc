@@ -54,10 +54,10 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
 }  // namespace
 
 CommandSpec RetryCommand() {
-  CommandSpec c = JobCommand("retry", "act", "try an ended job again from a checkpoint", RunRetry);
+  CommandSpec c = JobCommand("retry", "act", "retry an ended job from a checkpoint", RunRetry);
   c.details =
-      "Makes a new job with the same settings and output folder, which goes on from the newest "
-      "checkpoint. The old job stays as it ended. For jobs that FAILED or were CANCELLED.";
+      "Creates a new job with the same settings and output folder, which continues from the newest "
+      "checkpoint. The old job is unchanged. For jobs that FAILED or were CANCELLED.";
   c.options = {Within({"from", "", ValueKind::kCount, "STEP",
                        "go back to the checkpoint of this step; later ones are removed"},
                       1),

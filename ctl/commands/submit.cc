@@ -29,12 +29,12 @@ std::vector<std::string> Strings(const google::protobuf::RepeatedPtrField<std::s
   return {field.begin(), field.end()};
 }
 
-// Nothing is known of its records yet, or it has none.
+// For records that are not known yet, or for a job that has none.
 std::string RecordsText(const pb::ValidateRequest& request) {
   const absl::StatusOr<JobConfig> config = ReadJobJson(request.spec().config_json());
   const bool has_none =
       config.ok() && (config->kind == "sae" || config->reference.source == "none");
-  return has_none ? "none: it asks no reference" : "known after prepare";
+  return has_none ? "none: it uses no reference" : "known after prepare";
 }
 
 void PrintPreview(Session& session, const pb::ValidateRequest& request,
@@ -46,19 +46,19 @@ void PrintPreview(Session& session, const pb::ValidateRequest& request,
   const absl::Time start = absl::FromUnixSeconds(answer.start_estimate().seconds());
   session.out << "  start     "
               << (answer.has_start_estimate() ? "about " + LocalTime(start, session.style().zone)
-                                              : "nobody can know yet")
+                                              : "not known yet")
               << "\n  takes     "
               << (answer.run_seconds_estimate() > 0
                       ? "about " + HumanDuration(absl::Seconds(answer.run_seconds_estimate())) +
-                            ", as jobs like it did"
-                      : "unknown, no job like it has succeeded yet")
+                            ", as similar jobs did"
+                      : "unknown, no similar job has succeeded yet")
               << "\n  records   "
               << (answer.records().empty() ? RecordsText(request) : OneLine(answer.records()))
               << "\n  files     "
               << (answer.files().empty() ? "to be prepared" : OneLine(answer.files())) << "\n";
 }
 
-// What is sent, and what to say of it.
+// What is sent, and the warnings about it.
 struct Asked {
   pb::SubmitRequest request;
   std::vector<std::string> words;
@@ -99,8 +99,8 @@ std::vector<std::string> SettingsOf(const Invocation& invocation) {
   return set;
 }
 
-// A short form of the job that touches everything it would: data, model, records, a few steps, a
-// checkpoint, an evaluation, the export.
+// A short form of the job that exercises everything the job would: data, model, records, a few
+// steps, a checkpoint, an evaluation, the export.
 void MakeSmoke(JobConfig* config) {
   constexpr int64_t kSteps = 2;
   MakeSmokeNames(config);
@@ -110,13 +110,13 @@ void MakeSmoke(JobConfig* config) {
   config->data.max_pairs = std::min(config->data.max_pairs.value_or(pairs), pairs);
   config->evaluate.pairs = std::min(config->evaluate.pairs, config->batch.pairs);
   config->reference.probe_pairs = std::min(config->reference.probe_pairs, pairs);
-  // The last step has the full learning rate, as most of the real run.
+  // The last step has the full learning rate, like most of the real run.
   config->schedule.warmup_steps = std::min(config->schedule.warmup_steps, steps - 1);
   config->sae_training.steps = std::min<int64_t>(config->sae_training.steps, 20);
   config->checkpoint.every_steps = config->evaluate.every_steps = steps;
 }
 
-// What lies in the output folder as seen from here; the worker looks before it computes anything.
+// Warns of a run in the output folder as seen from here; the worker checks before it computes.
 void WarnOfOutput(Session& session, const JobConfig& config) {
   if (config.kind != "train") return;
   const auto run = ReadFolderRun(config.output);
@@ -164,7 +164,7 @@ absl::StatusOr<ExitCode> RunSubmit(Session& session) {
   PrintWarnings(session, asked.words);
   PrintWarnings(session, Strings(response.warnings()));
   const bool follows = invocation.Has("follow");
-  // With -f standard output is the job's lines.
+  // With -f, standard output is for the job's lines.
   Session said{invocation,  session.environment, follows ? session.err : session.out,
                session.err, session.interrupt,   session.times};
   PrintSubmitted(said, response);
@@ -211,12 +211,12 @@ CommandSpec SubmitCommand() {
       {"request-id", "", ValueKind::kText, "ID",
        "repeat an earlier submit whose answer was lost (default: a new UUID)"}};
   c.examples = {
-      {"fpoctl submit job.yaml", "send it and come back at once"},
+      {"fpoctl submit job.yaml", "send it and return at once"},
       {"fpoctl submit job.yaml --wait", "send it and watch it run"},
       {"fpoctl submit job.yaml --set method.beta=2 --set name=beta-2",
        "the same with another beta"},
       {"fpoctl submit job.yaml --smoke -f", "does it run at all? two steps, with its log"},
-      {"id=$(fpoctl submit -q job.yaml)", "the id alone, for scripts"}};
+      {"id=$(fpoctl submit -q job.yaml)", "only the id, for scripts"}};
   c.json = {"SubmitResponse", "ValidateResponse", "WatchJobResponse", "LogsResponse"};
   c.run = RunSubmit;
   return c;

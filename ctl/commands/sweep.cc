@@ -39,7 +39,7 @@ absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) 
     set.insert(set.end(), changes.begin(), changes.end());
     FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, set));
     for (const std::string& word : WordsAbout(job, file)) {
-      // The runs share most of what there is to say.
+      // The runs share most of their warnings.
       if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
     }
     return std::move(job.config);
@@ -49,7 +49,7 @@ absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) 
   return plan;
 }
 
-// Stores the jobs of a plan one after the other, each at most once: a repetition with the same
+// Stores the jobs of a plan one after the other, each at most once: repeating it with the same
 // request id finds those that are stored already.
 class SweepSubmission {
  public:
@@ -91,11 +91,11 @@ class SweepSubmission {
     return absl::OkStatus();
   }
 
-  // The jobs before it are stored and go on.
+  // The jobs before it are stored and will run.
   absl::Status CutShort(const absl::Status& status, const std::string& again) const {
     if (ids_.empty()) return status;
     ErrorInfo info = GetErrorInfo(status).value_or(ErrorInfo());
-    const bool said = absl::StrContains(info.hint, again);  // the answer was lost
+    const bool said = absl::StrContains(info.hint, again);  // the response was lost
     if (!said) {
       info.hint = absl::StrCat(info.hint, info.hint.empty() ? "" : "; ", again);
     }
@@ -111,7 +111,7 @@ class SweepSubmission {
   std::vector<std::string> ids_;
 };
 
-// Without ids: nothing is stored.
+// Without ids: nothing was stored.
 std::string PlanTable(const SweepPlan& plan, const std::vector<GridAxis>& axes,
                       const std::vector<std::string>& ids, const TextStyle& style) {
   Table table;
@@ -142,7 +142,7 @@ std::string CountText(size_t count, const char* what) {
   return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
 }
 
-// One object a job: {"name":...,"kind":...,"values":{"method.beta":"0.1"}}.
+// One object per job: {"name":...,"kind":...,"values":{"method.beta":"0.1"}}.
 std::string PlanJson(const JobConfig& config, const std::vector<GridAxis>& axes,
                      const std::vector<std::string>& values) {
   JsonObject of_axes;
@@ -228,7 +228,7 @@ CommandSpec SweepCommand() {
   c.details =
       "Runs that need the same reference records wait for one job that computes them. Each run is "
       "named after its values and writes into a folder of that name below the job's output; all "
-      "carry the label sweep=ID. A sweep that was cut short goes on with the same command and its "
+      "carry the label sweep=ID. An interrupted sweep continues with the same command and its "
       "--request-id.";
   c.arguments = {JobFileArgument()};
   OptionSpec grid{"grid",
@@ -248,7 +248,7 @@ CommandSpec SweepCommand() {
                 "follow all jobs to their ends; the exit code is that of the first that failed"},
                {"dry-run", "", ValueKind::kFlag, "", "list the jobs; nothing is stored"},
                {"request-id", "", ValueKind::kText, "ID",
-                "repeat a sweep that was cut short (default: a new UUID)"}};
+                "continue an interrupted sweep (default: a new UUID)"}};
   c.examples = {{"fpoctl sweep job.yaml --grid method.beta=2,5 --grid method.alpha=0.1,0.5",
                  "four runs, one computation of the reference"},
                 {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",

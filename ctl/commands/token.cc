@@ -42,7 +42,7 @@ absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent)
        .hint = "is it the file of --access? it is JSON with a list of principals"});
 }
 
-// Appears whole, readable by its owner alone.
+// Atomic, and readable only by its owner.
 absl::Status WriteToken(const std::string& path, const std::string& token) {
   const FileDescriptor file(
       open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
@@ -64,7 +64,7 @@ absl::StatusOr<AccessEntry> NewEntry(const Invocation& invocation, const std::st
   return entry;
 }
 
-// The name of a token: the beginning of its SHA-256, which the list shows.
+// The id of a token: the beginning of its SHA-256, which the list shows.
 std::string IdOf(const AccessEntry& entry) {
   constexpr size_t kDigits = 8;
   return entry.token_sha256 ? ToHex(*entry.token_sha256).substr(0, kDigits) : "";
@@ -86,8 +86,8 @@ std::string Json(const AccessEntry& entry, const std::string& token) {
   return json.Text();
 }
 
-// A second token of a name is made on purpose only: who types the command twice has one too many
-// that nobody looks after.
+// A second token for a name must be intended: repeating the command by accident would leave a token
+// that is not looked after.
 absl::Status CheckIsNew(const Session& session, const AccessList& list) {
   const std::string name = session.invocation.Get("NAME");
   if (session.invocation.Has("another")) return absl::OkStatus();
@@ -99,7 +99,7 @@ absl::Status CheckIsNew(const Session& session, const AccessList& list) {
         absl::AlreadyExistsError(absl::StrCat(name, " has a token already, ", IdOf(entry), ", as ",
                                               RoleName(entry.principal.role))),
         {.reason = ErrorReason::kHasToken,
-         .hint = absl::StrCat("one more, e.g. to change over: ", CommandLineOf(again))});
+         .hint = absl::StrCat("to add one, e.g. to switch to it: ", CommandLineOf(again))});
   }
   return absl::OkStatus();
 }
@@ -115,7 +115,7 @@ absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
   const std::string token = NewToken();
   FPO_ASSIGN_OR_RETURN(AccessEntry entry, NewEntry(session.invocation, token));
   list.mutable_entries().push_back(entry);
-  // What is written must be what the services take: names are checked by reading it again.
+  // What is written must be valid for the services; reading it again checks the names.
   FPO_RETURN_IF_ERROR(AccessList::Parse(list.ToJson()).status());
   const bool to_file = session.invocation.Has("out");
   if (to_file) FPO_RETURN_IF_ERROR(WriteToken(session.invocation.Get("out"), token));
@@ -129,7 +129,7 @@ absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
     return ExitCode::kOk;
   }
   session.err << "added " << entry.principal.name << " as " << RoleName(entry.principal.role)
-              << " to " << path << "; services that run with it know the token in a second\n";
+              << " to " << path << "; services that use it accept the token within a second\n";
   if (!to_file) session.out << token << "\n";
   return ExitCode::kOk;
 }
@@ -166,7 +166,7 @@ absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
   });
   if (removed == 0) {
     return WithErrorInfo(
-        absl::NotFoundError(id.empty() ? absl::StrCat("nobody in ", path, " is called ", name)
+        absl::NotFoundError(id.empty() ? absl::StrCat("there is no ", name, " in ", path)
                                        : absl::StrCat(name, " has no token ", id, " in ", path)),
         {.reason = ErrorReason::kNoPrincipal,
          .hint = CommandLineOf({"token", "list", "--access", path})});
@@ -180,7 +180,7 @@ absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
     return ExitCode::kOk;
   }
   session.err << "removed " << removed << (removed == 1 ? " entry" : " entries") << " of " << name
-              << "; services refuse them within a second\n";
+              << "; services reject them within a second\n";
   return ExitCode::kOk;
 }
 
@@ -198,29 +198,30 @@ OptionSpec AccessOption() {
 }  // namespace
 
 CommandSpec TokenCreateCommand() {
-  CommandSpec c{"token create", "admin", "let somebody use the services"};
+  CommandSpec c{"token create", "admin", "create a token for a caller of the services"};
   c.details =
       "Adds a name to the list and prints the token, once: only its SHA-256 is kept. The services "
-      "read the list again when it changes. Roles: reader (look), user (submit jobs and change the "
-      "own ones), worker (agents and replicas), admin. Whoever has the token shows it by "
+      "read the list again when it changes. Roles: reader (read only), user (submit jobs and "
+      "change "
+      "their own), worker (agents and replicas), admin. Callers present the token with "
       "--token-file or FPO_TOKEN_FILE.";
-  c.arguments = {
-      {"NAME", ValueKind::kUser, "owns the jobs and records of whoever shows the token"}};
-  c.options = {AccessOption(),
-               {"role",
-                "",
-                ValueKind::kChoice,
-                "ROLE",
-                "what NAME may do (default: user)",
-                false,
-                {"reader", "user", "worker", "admin"}},
-               {"group", "", ValueKind::kUser, "GROUP",
-                "what is shared with group:GROUP is there for NAME", true},
-               {"for", "", ValueKind::kDuration, "DURATION", "how long it is good (default: ever)"},
-               {"another", "", ValueKind::kFlag, "",
-                "one more token of a NAME that has one, e.g. to change over to it"},
-               {"out", "", ValueKind::kFile, "FILE",
-                "write the token there, for its owner to read alone, instead of printing it"}};
+  c.arguments = {{"NAME", ValueKind::kUser, "the caller's name, which owns its jobs and records"}};
+  c.options = {
+      AccessOption(),
+      {"role",
+       "",
+       ValueKind::kChoice,
+       "ROLE",
+       "what NAME may do (default: user)",
+       false,
+       {"reader", "user", "worker", "admin"}},
+      {"group", "", ValueKind::kUser, "GROUP", "NAME may read what is shared with group:GROUP",
+       true},
+      {"for", "", ValueKind::kDuration, "DURATION", "how long it is valid (default: forever)"},
+      {"another", "", ValueKind::kFlag, "",
+       "add a token to a NAME that has one, e.g. to switch to it"},
+      {"out", "", ValueKind::kFile, "FILE",
+       "write the token to a file that only its owner can read, instead of printing it"}};
   c.examples = {{"fpoctl token create ana --group align --access access.json --out ana.token", ""},
                 {"fpoctl token create host-1 --role worker --access access.json --out host-1",
                  "for fpo-worker --token-file host-1"}};
@@ -230,7 +231,7 @@ CommandSpec TokenCreateCommand() {
 }
 
 CommandSpec TokenListCommand() {
-  CommandSpec c{"token list", "admin", "who may use the services"};
+  CommandSpec c{"token list", "admin", "list who may use the services"};
   c.options = {AccessOption()};
   c.examples = {{"fpoctl token list --access access.json", ""}};
   c.json = {"{name, role, groups, id, certificate, expires}"};
@@ -239,13 +240,13 @@ CommandSpec TokenListCommand() {
 }
 
 CommandSpec TokenRevokeCommand() {
-  CommandSpec c{"token revoke", "admin", "end what somebody may do"};
+  CommandSpec c{"token revoke", "admin", "revoke the tokens of a caller"};
   c.details =
-      "Removes every entry of the name, or one token alone by its id. What they submitted goes on.";
+      "Removes every entry of the name, or one token by its id. Jobs already submitted continue.";
   c.arguments = {{"NAME", ValueKind::kUser, "as fpoctl token list shows it"}};
   c.options = {AccessOption(),
                {"id", "", ValueKind::kManifest, "ID", "only the token with this id"}};
-  c.examples = {{"fpoctl token revoke ana --access access.json", "all she has"},
+  c.examples = {{"fpoctl token revoke ana --access access.json", "all of them"},
                 {"fpoctl token revoke ana --id 1a2b3c4d --access access.json",
                  "one of several, as fpoctl token list shows it"}};
   c.json = {"{name, removed}"};

@@ -66,7 +66,7 @@ absl::StatusOr<ExitCode> RunValidate(Session& session) {
     FPO_RETURN_IF_ERROR(ValidateOne(session, files.front()));
     return ExitCode::kOk;
   }
-  // One wrong file does not spare the others.
+  // One invalid file does not hide the problems of the others.
   ExitCode code = ExitCode::kOk;
   for (const std::string& file : files) {
     const absl::Status status = ValidateOne(session, file);

@@ -35,7 +35,7 @@ CommandSpec WaitCommand() {
   c.arguments = {JobsArgument()};
   c.options = {
       {"timeout", "", ValueKind::kDuration, "DURATION", "give up after this long, e.g. 90s or 2h"}};
-  c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "go on only after success"},
+  c.examples = {{"fpoctl wait j-4f2a --timeout 2h && ./publish.sh", "continue only after success"},
                 {"fpoctl wait beta-1 beta-2", "until both have ended"}};
   c.json = {"WatchJobResponse"};
   c.run = RunWait;

@@ -24,11 +24,11 @@ CommandSpec WatchCommand() {
   CommandSpec c{"watch", "look", "follow a job's progress to its end"};
   c.details =
       "On a terminal one block that is redrawn; on a pipe one line per state or phase change and "
-      "at most one progress line in 30 s. A lost connection is taken up again for 60 s. Ctrl-C "
+      "at most one progress line in 30 s. A lost connection is retried for 60 s. Ctrl-C "
       "only stops watching.";
   c.arguments = {JobArgument()};
   c.examples = {{"fpoctl watch j-4f2a", "live progress; the exit code is the job's"},
-                {"fpoctl watch j-4f2a --json", "every change as one JSON object a line"}};
+                {"fpoctl watch j-4f2a --json", "every change as one JSON object per line"}};
   c.json = {"WatchJobResponse"};
   c.run = RunWatch;
   return c;

@@ -79,7 +79,7 @@ absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
 }
 
 OptionSpec NoteOption() {
-  return {"note", "", ValueKind::kText, "TEXT", "why, for those who look"};
+  return {"note", "", ValueKind::kText, "TEXT", "the reason, shown in the list"};
 }
 
 CommandSpec WorkerCommand(const char* name, const char* summary, CommandSpec::Run run) {
@@ -95,7 +95,7 @@ CommandSpec WorkerCommand(const char* name, const char* summary, CommandSpec::Ru
 CommandSpec WorkersListCommand() {
   CommandSpec c{"workers list", "admin", "list workers, their slots and jobs"};
   c.json = {"ListWorkersResponse"};
-  c.examples = {{"fpoctl workers list", "who is there"}};
+  c.examples = {{"fpoctl workers list", "all workers"}};
   c.run = RunWorkersList;
   return c;
 }
@@ -104,7 +104,7 @@ CommandSpec WorkersDrainCommand() {
   CommandSpec c = WorkerCommand("workers drain", "move a worker's jobs elsewhere", RunWorkersDrain);
   c.details =
       "It takes no new jobs; running ones checkpoint, stop and queue again, uncounted. The state "
-      "is kept over restarts; fpoctl workers undrain opens the worker again.";
+      "persists across restarts; fpoctl workers undrain opens the worker again.";
   c.options = {NoteOption()};
   c.examples = {{"fpoctl workers drain gpu-7 --note memory-errors", ""}};
   return c;
@@ -112,7 +112,7 @@ CommandSpec WorkersDrainCommand() {
 
 CommandSpec WorkersCordonCommand() {
   CommandSpec c = WorkerCommand("workers cordon", "give a worker no new jobs", RunWorkersCordon);
-  c.details = "Running jobs go on.";
+  c.details = "Running jobs continue.";
   c.options = {NoteOption()};
   c.examples = {{"fpoctl workers cordon gpu-7", ""}};
   return c;
@@ -129,7 +129,7 @@ CommandSpec WorkersForgetCommand() {
   CommandSpec c =
       WorkerCommand("workers forget", "remove a lost worker from the list", RunWorkersForget);
   c.details =
-      "For one that will not come back; with it goes that it was drained or cordoned. A worker "
+      "For one that will not come back; its drained or cordoned state goes too. A worker "
       "that "
       "is connected is refused. If its agent dials in again, it is a new worker.";
   c.examples = {{"fpoctl workers forget gpu-7", ""}};

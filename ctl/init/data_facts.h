@@ -8,17 +8,17 @@
 
 namespace fpo::ctl {
 
-// What a look at data files tells.
+// What data files show without being read in full.
 struct DataFacts {
   int64_t rows = 0;            // of all files; 0: not counted (packed, or large)
   bool plain_strings = false;  // the first row has a prompt and answers as plain strings
-  std::string held_out;        // a file beside the first one that looks like its test split, or ""
+  std::string held_out;        // a file next to the first one that looks like its test split, or ""
 };
 
-// NotFound or InvalidArgument, naming the file, when one is no data file.
+// NotFound or InvalidArgument, naming the file, when one is not a data file.
 absl::Status CheckDataFile(const std::string& path);
 
-// Of files that are there; only uncompressed .jsonl are opened.
+// For existing files; only uncompressed .jsonl are opened.
 DataFacts ReadDataFacts(const std::vector<std::string>& files);
 
 }  // namespace fpo::ctl

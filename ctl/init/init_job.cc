@@ -63,7 +63,7 @@ class Chooser {
   bool IsKind(const char* kind) const { return request_.method == kind; }
   const MethodInfo* Method() const { return FindMethod(TemplateMethod(request_.method)); }
 
-  // What this job has no use for.
+  // Rejects options that this job has no use for.
   absl::Status CheckRequest() const {
     const auto refuse = [&](absl::string_view option, absl::string_view why) {
       return UsageError(absl::StrCat("init: --", option, ": ", request_.method, " ", why),
@@ -101,13 +101,12 @@ class Chooser {
     return absl::OkStatus();
   }
 
-  // On a CPU a step of the default batch and length takes as long as sixteen of what is chosen
-  // here.
+  // On a CPU a step of the default batch and length takes as long as sixteen of those chosen here.
   void ChooseBatch() {
     constexpr int64_t kPairsOnCpu = 8;
     if (request_.has_gpu || FindMethod(request_.method) == nullptr) return;
     Add("batch.pairs", absl::StrCat(kPairsOnCpu),
-        absl::StrCat("this machine has no NVIDIA GPU, and a CPU would work for very long on each "
+        absl::StrCat("this machine has no NVIDIA GPU, and a CPU would take very long for each "
                      "step of ",
                      pairs_, " pairs; for workers with GPUs take ", pairs_));
     pairs_ = kPairsOnCpu;
@@ -128,7 +127,7 @@ class Chooser {
     }
     if (model_->shape.context > 0 && model_->shape.context < length) {
       length = model_->shape.context;
-      reason = absl::StrCat("the model knows ", length, " positions");
+      reason = absl::StrCat("the model has ", length, " positions");
     }
     if (reason.empty()) return;
     Add("data.max_length", absl::StrCat(length), reason);
@@ -208,7 +207,7 @@ class Chooser {
     if (model_->shape.family == "gemma3") {
       Add("method.alpha", "0.001",
           "D, the squared distance of pooled features, is 1 to 200 on a Gemma-3 residual stream "
-          "(seen with Gemma-3-270M); the FPO paper's 0.5, for D below 0.1, would drown the "
+          "(seen with Gemma-3-270M); the FPO paper's 0.5, for D below 0.1, would outweigh the "
           "preference. Chosen by model family: look at divergence/* after some steps");
     } else {
       Add("method.alpha", "0.5",

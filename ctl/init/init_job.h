@@ -9,7 +9,7 @@
 
 namespace fpo::ctl {
 
-// What `fpoctl init` was told; empty: nothing. Paths as they were typed.
+// The arguments of `fpoctl init`; empty: not given. Paths as typed.
 struct InitRequest {
   std::string method;  // a template's name
   std::string model;
@@ -20,12 +20,12 @@ struct InitRequest {
   Variables variables = {};
 };
 
-// Looks at the model, data and SAE, and chooses what follows from them, each with its reason; what
-// was typed has none. Nothing is chosen without a reason to look at. Errors: NotFound and
-// InvalidArgument name the file or folder, and say what a model or an SAE needs.
+// Inspects the model, data and SAE, and chooses the values that follow from them, each with its
+// reason; typed values have none. Errors: NotFound and InvalidArgument name the file or folder, and
+// say what a model or an SAE needs.
 absl::StatusOr<std::vector<TemplateChoice>> ChooseForJob(const InitRequest& request);
 
-// Whether the driver of an NVIDIA GPU is there.
+// Whether the driver of an NVIDIA GPU is present.
 bool HasGpu();
 
 }  // namespace fpo::ctl

@@ -17,7 +17,7 @@ namespace {
 
 using WordList = std::vector<std::string>;
 
-// What other programs call the same thing.
+// Names that other programs use for the same thing.
 const std::vector<std::set<std::string>>& OtherNames() {
   static const std::vector<std::set<std::string>> names = {
       {"submit", "run", "start", "train", "launch"},
@@ -34,7 +34,7 @@ const std::vector<std::set<std::string>>& OtherNames() {
   return names;
 }
 
-// The one of `words` that is meant, or "".
+// The one of `words` that was probably meant, or "".
 std::string Meant(const std::string& word, const WordList& words) {
   const std::string nearest = NearestWord(word, words);
   if (!nearest.empty()) return nearest;
@@ -102,7 +102,7 @@ std::string HelpLine(const std::string& name) { return absl::StrCat("fpoctl ", n
 absl::Status NoSuchCommand(const WordList& args, size_t at) {
   const std::string& word = args[at];
   std::string meant = Meant(word, NamesOfGroupsAndCommands());
-  // "drain w1": the second word of a command stands alone.
+  // "drain w1": the second word of a command without the first.
   for (const CommandSpec& command : Commands()) {
     if (meant.empty() && absl::EndsWith(command.name, " " + word)) meant = command.name;
   }

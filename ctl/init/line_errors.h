@@ -8,8 +8,8 @@
 
 namespace fpo::ctl {
 
-// What is wrong with a command line as a whole. All errors are usage errors whose hint is the line
-// as it was probably meant, or the help page of the command.
+// Errors of a command line as a whole. All are usage errors whose hint is the line as it was
+// probably meant, or the help page of the command.
 
 // "list: MESSAGE" with the help page of the command (null: the overview) for a hint.
 absl::Status WrongLine(const CommandSpec* command, absl::string_view message);
@@ -18,11 +18,11 @@ absl::Status WrongLine(const CommandSpec* command, absl::string_view message);
 // the first one or two name the command.
 std::vector<std::string> CommandWords(const std::vector<std::string>& args);
 
-// An error when the words that name the command name none, with the closest that there is. OK for a
-// group alone ("workers") when a help page is asked for, and for no words.
+// An error when the words that name the command match none, with the closest one. OK for a group
+// alone ("workers") when a help page is requested, and for no words.
 absl::Status CheckCommandWords(const std::vector<std::string>& args);
 
-// For an option that the command does not have, with the closest one, or a word too many.
+// For an option that the command does not have, with the closest one, or an extra word.
 absl::Status UnexpectedWord(const CommandSpec& command, const std::vector<std::string>& args,
                             const std::string& word);
 

@@ -6,7 +6,7 @@
 
 namespace fpo::ctl {
 
-// What a Hugging Face folder says of its model, without its weights.
+// What a Hugging Face folder says about its model, without its weights.
 struct ModelFacts {
   ModelShape shape;
   bool has_chat_template = false;

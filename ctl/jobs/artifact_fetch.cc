@@ -33,7 +33,7 @@ absl::Status Differs(const OpenFolder& folder, const std::string& name) {
       {.reason = ErrorReason::kFileExists, .hint = "name another folder with --to, or remove it"});
 }
 
-// Digest of what the descriptor holds, from its beginning.
+// Digest of the descriptor's contents, from its beginning.
 absl::StatusOr<int64_t> DigestOf(const FileDescriptor& file, Sha256* digest) {
   std::string buffer(kReadBytes, '\0');
   int64_t at = 0;
@@ -48,7 +48,7 @@ absl::StatusOr<int64_t> DigestOf(const FileDescriptor& file, Sha256* digest) {
 }
 
 bool MayTryAgain(const absl::Status& status) {
-  // An agent that lost its connection dials in again within seconds.
+  // An agent that lost its connection reconnects within seconds.
   return IsLost(status) || ReasonOf(status) == ErrorReason::kNoHolder;
 }
 
@@ -141,7 +141,7 @@ absl::StatusOr<std::vector<pb::ArtifactFile>> ArtifactFetch::List() {
   return files;
 }
 
-// Whether the file is there with the bytes that its sender has; asked without sending them.
+// Whether the file exists here with the sender's bytes; asked without sending them.
 absl::StatusOr<bool> ArtifactFetch::IsThere(const pb::ArtifactFile& file, FetchedFile* fetched) {
   const absl::StatusOr<int64_t> bytes = folder_->SizeOf(file.name());
   if (absl::IsNotFound(bytes.status())) return false;
@@ -163,7 +163,7 @@ absl::StatusOr<bool> ArtifactFetch::IsThere(const pb::ArtifactFile& file, Fetche
   return true;
 }
 
-// Everything behind what the part holds; `sha256` is the sender's, of the whole file.
+// Everything after what the part holds; `sha256` is the sender's, of the whole file.
 absl::Status ArtifactFetch::Receive(const std::string& name, Part* part, std::string* sha256) {
   Backoff backoff(parts_.backoff);
   for (int broken = 0;;) {
@@ -192,7 +192,7 @@ absl::StatusOr<FetchedFile> ArtifactFetch::Fetch(const pb::ArtifactFile& file) {
   for (int tries = 0; tries < 2; ++tries) {
     std::string theirs;
     absl::Status status = Receive(file.name(), &part, &theirs);
-    // What an earlier run left may be of another file, even of a longer one.
+    // What an earlier run left may be of another, even a longer, file.
     if (!status.ok() && !absl::IsOutOfRange(status)) return status;
     fetched.bytes = part.bytes();
     fetched.sha256 = part.TakeDigest();
@@ -206,10 +206,10 @@ absl::StatusOr<FetchedFile> ArtifactFetch::Fetch(const pb::ArtifactFile& file) {
     FPO_RETURN_IF_ERROR(part.Restart());
   }
   return WithErrorInfo(
-      absl::DataLossError(absl::StrCat("what came of ", file.name(), " has SHA-256 ",
+      absl::DataLossError(absl::StrCat("what was received of ", file.name(), " has SHA-256 ",
                                        fetched.sha256, ", not that of the file, twice")),
       {.reason = ErrorReason::kCorrupt,
-       .hint = "run it again; if it stays so, the file is damaged where it is"});
+       .hint = "run it again; if it fails again, the file is damaged on its worker"});
 }
 
 }  // namespace fpo::ctl

@@ -12,13 +12,13 @@
 
 namespace fpo::ctl {
 
-// Where the files come from: a job's result, or its checkpoint of a step.
+// The source of the files: a job's result, or its checkpoint of a step.
 struct ArtifactSource {
   std::string job_id;
   int64_t step = 0;
 };
 
-// What came of one file.
+// The result for one file.
 struct FetchedFile {
   std::string name;
   int64_t bytes = 0;
@@ -26,15 +26,15 @@ struct FetchedFile {
   bool was_there = false;  // complete before, and the same
 };
 
-// Fetches files into a folder: into NAME.part, on from where an earlier run stopped, renamed when
-// every byte was checked against the sender's SHA-256. A broken stream is taken up again; names
+// Fetches files into a folder: into NAME.part, continuing where an earlier run stopped, renamed
+// once every byte was checked against the sender's SHA-256. A broken stream is resumed; names
 // cannot leave the folder. Not thread-safe.
 class ArtifactFetch {
  public:
   struct Parts {  // what they point to outlives the fetch
     CoordinatorClient* coordinator;
     Interrupt* interrupt;
-    // So many more bytes of the files are there; `came`: through the network.
+    // This many more bytes of the files are present; `came`: through the network.
     std::function<void(int64_t bytes, bool came)> on_bytes;
     Backoff::Options backoff = {absl::Milliseconds(200), absl::Seconds(5), 0};
   };
@@ -45,8 +45,8 @@ class ArtifactFetch {
   // elsewhere. NotFound with an empty list.
   absl::StatusOr<std::vector<fpo::v1::ArtifactFile>> List();
   void Into(const OpenFolder* folder) { folder_ = folder; }  // before Fetch; outlives the fetch
-  // AlreadyExists: a file of that name with other bytes, or another download writes it. DataLoss:
-  // what came is not what the sender has, twice.
+  // AlreadyExists: a file of that name with other bytes, or another download is writing it.
+  // DataLoss: what was received is not what the sender has, twice.
   absl::StatusOr<FetchedFile> Fetch(const fpo::v1::ArtifactFile& file);
 
  private:

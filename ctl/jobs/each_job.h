@@ -11,13 +11,13 @@
 
 namespace fpo::ctl {
 
-// The ids of every JOB of the command line, each once. All are looked up before anything is done:
-// acting never hits another job than was found, and one that nobody knows changes nothing.
+// The ids of every JOB of the command line, each once. All are looked up before anything is done: a
+// command never acts on another job than it found, and an unknown one changes nothing.
 absl::StatusOr<std::vector<std::string>> FindJobIds(Session& session,
                                                     CoordinatorClient& coordinator);
 
-// Acts on one job after the other. The error of one of several is printed and the rest goes on,
-// except after Ctrl-C; returns the first exit code that is not ok.
+// Acts on one job after the other. Of several jobs, the error of one is printed and the rest
+// continue, except after Ctrl-C; returns the first exit code that is not ok.
 absl::StatusOr<ExitCode> ForEachJob(
     Session& session, const std::vector<std::string>& ids,
     const std::function<absl::StatusOr<ExitCode>(const std::string& job_id)>& act);

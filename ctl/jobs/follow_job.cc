@@ -23,7 +23,7 @@ std::string LostNote(absl::Time since, absl::Time now, const FollowTimes& times)
                       HumanDuration(times.reconnect.give_up_after));
 }
 
-// One following of a job: what the feed says goes to the display.
+// Follows one job: passes its feed to the display.
 class Following {
  public:
   Following(Session& session, const FollowRequest& request, JobDisplay& display)
@@ -74,7 +74,7 @@ class Following {
     }
     session_.err << "job " << request_.job_id << " is "
                  << (last_ ? TextOf(last_->state()) : "not answered for")
-                 << " at the timeout; go on with: fpoctl wait " << request_.job_id << "\n";
+                 << " at the timeout; continue with: fpoctl wait " << request_.job_id << "\n";
     return ExitCode::kTimeout;
   }
 
@@ -125,10 +125,10 @@ ExitCode Interrupted(Session& session, const std::string& command, const std::st
   const std::string again = absl::StrCat("fpoctl ", command, " ", job_id);
   if (session.settings().json) {
     session.err << ErrorJson(
-        WithErrorInfo(absl::CancelledError(absl::StrCat("interrupted; job ", job_id, " goes on")),
+        WithErrorInfo(absl::CancelledError(absl::StrCat("interrupted; job ", job_id, " continues")),
                       {.reason = ErrorReason::kInterrupted, .hint = again, .ids = {job_id}}));
   } else {
-    session.err << "\njob " << job_id << " goes on\n  follow again  " << again
+    session.err << "\njob " << job_id << " continues\n  follow again  " << again
                 << "\n  cancel        fpoctl cancel " << job_id << "\n";
   }
   return ExitCode::kInterrupted;

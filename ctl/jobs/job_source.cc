@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 std::string NameOf(const std::string& path) { return path == "-" ? "standard input" : path; }
 
-// What the system said, without the call and the path.
+// The system's reason, without the call and the path.
 std::string WhyUnreadable(const absl::Status& status) {
   switch (ReasonOf(status)) {
     case ErrorReason::kNoFile:

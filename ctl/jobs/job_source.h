@@ -13,22 +13,23 @@ namespace fpo::ctl {
 // Reads the job file an invocation names ("-": standard input), with its --set changes. Relative
 // paths become absolute, relative to the folder of the job file, wherever fpoctl was started; "~"
 // and variables are expanded here. Errors: NotFound for the file; InvalidArgument with reason
-// INVALID_JOB and one problem a line for its content.
+// INVALID_JOB and one problem per line for its content.
 absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
                                         const std::vector<std::string>& set);
 
-// Its two halves, to load one text under several sets of changes: standard input is read once.
+// The two halves of it, to load one text under several sets of changes: standard input is read
+// once.
 absl::StatusOr<std::string> ReadJobSource(const std::string& path);
 absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
                                          const std::string& text,
                                          const std::vector<std::string>& set);
 
-// What of the job deserves a word though it is valid, a sentence each: keys that are set and not
-// used, and inputs that are not on this machine or that a run would refuse as they are here.
-// Workers may see other disks.
+// Warnings about a valid job, one sentence each: keys that are set and not used, and inputs that
+// are missing on this machine or that a run would refuse as they are here. Workers may see other
+// disks.
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path);
 
-// Gives the job this label, in place of one of the same name.
+// Gives the job this label, replacing one of the same name.
 void SetLabel(const std::string& name, const std::string& value, JobConfig* config);
 
 }  // namespace fpo::ctl

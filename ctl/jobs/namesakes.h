@@ -7,8 +7,8 @@
 
 namespace fpo::ctl {
 
-// A name stands for its newest job. Where that can surprise, the commands say which it is. `job` is
-// what the JOB of the invocation was found to be; one named by its id has no namesakes.
+// A name means its newest job. Where that can surprise, the commands say which one it is. `job` is
+// what the JOB of the invocation resolved to; one given by its id has no namesakes.
 
 // Says on standard error which other jobs have that name.
 absl::Status NoteNamesakes(Session& session, CoordinatorClient& coordinator,

@@ -6,8 +6,8 @@
 
 namespace fpo::ctl {
 
-// Prints the lines that `request` names, each once, over lost connections. Followed, the exit code
-// is the job's; Ctrl-C stops the reading alone.
+// Prints the lines that `request` selects, each once, across lost connections. When following, the
+// exit code is the job's; Ctrl-C only stops the reading.
 absl::StatusOr<ExitCode> ReadLogs(Session& session, CoordinatorClient& coordinator,
                                   const fpo::v1::LogsRequest& request);
 

@@ -25,7 +25,7 @@ std::string NamePart(absl::string_view text) {
   return part;
 }
 
-// "tiny" with method.beta at 0.1: "tiny-beta-0-1". The number stands for what does not fit.
+// "tiny" with method.beta at 0.1: "tiny-beta-0-1". The number replaces what does not fit.
 std::string NameOf(const std::string& base, const std::vector<GridAxis>& axes,
                    const std::vector<std::string>& values, std::set<std::string>* taken) {
   std::string name = base;
@@ -41,7 +41,7 @@ std::string NameOf(const std::string& base, const std::vector<GridAxis>& axes,
   return name;
 }
 
-// Jobs with the same text find the same margins in the cache; features come on top (FeatureKey).
+// Jobs with the same text find the same margins in the cache; features are extra (FeatureKey).
 std::string RecordKey(const JobConfig& config) {
   JobConfig key;
   key.name = "key";
@@ -62,8 +62,8 @@ std::string FeatureKey(const JobConfig& config) {
   return WriteJobJson(key);
 }
 
-// Which runs one reference job can serve: those of the same features, and, as records with features
-// contain those without, the ones that need none.
+// Groups runs that one reference job can serve: those with the same features and, since records
+// with features contain those without, the ones that need none.
 class ReferenceGroups {
  public:
   void Add(size_t run, const JobConfig& config) {
@@ -91,12 +91,12 @@ class ReferenceGroups {
   std::map<std::string, std::map<std::string, std::vector<size_t>>> groups_;
 };
 
-// With max_steps at its limit a reference job is of what whole runs read: every training pair, but
+// With max_steps at its limit a reference job covers what whole runs read: every training pair, but
 // only the evaluation pairs that are evaluated.
 constexpr int64_t kStepsOfWholeRuns = 1'000'000'000'000;
 
-// The reference job of some of the runs: of all that at least one of them reads. Runs that end
-// early read pairs of their own when their order or length differs; then it is of all.
+// The reference job of some of the runs: it covers all that at least one of them reads. Runs that
+// end early read different pairs when their order or length differs; then it covers everything.
 JobConfig SharedReferenceJob(const std::vector<JobConfig>& runs, const std::vector<size_t>& set,
                              const std::string& suffix) {
   const JobConfig& first = runs[set.front()];
@@ -156,7 +156,7 @@ absl::StatusOr<SweepPlan> PlanSweep(
     count *= axis.values.size();
     if (count > kSweepRunsMax) {
       return UsageError(absl::StrCat("sweep: the grid has more than ", kSweepRunsMax, " runs"),
-                        "part it into several sweeps");
+                        "split it into several sweeps");
     }
   }
   SweepPlan plan;

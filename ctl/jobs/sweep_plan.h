@@ -17,7 +17,7 @@ struct GridAxis {
   std::vector<std::string> values;
 };
 
-// "method.beta=0.1,0.5". Commas within brackets do not part values. InvalidArgument (usage).
+// "method.beta=0.1,0.5". Commas within brackets do not separate values. InvalidArgument (usage).
 absl::StatusOr<GridAxis> ParseGridAxis(const std::string& text);
 
 struct SweepRun {

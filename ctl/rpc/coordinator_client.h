@@ -13,8 +13,8 @@
 
 namespace fpo::ctl {
 
-// Calls of the Coordinator service with a deadline each; raising the interrupt cancels them (reason
-// INTERRUPTED). Errors carry an ErrorInfo wherever there is something to do about them.
+// Calls of the Coordinator service, each with a deadline; raising the interrupt cancels them
+// (reason INTERRUPTED). Errors carry an ErrorInfo where there is something to do about them.
 // Thread-safe.
 class CoordinatorClient {
  public:
@@ -22,7 +22,7 @@ class CoordinatorClient {
   CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std::string address,
                     Interrupt* interrupt);
 
-  // The same connection under another interrupt.
+  // The same connection with another interrupt.
   CoordinatorClient With(Interrupt* interrupt) const;
 
   absl::StatusOr<fpo::v1::SubmitResponse> Submit(const fpo::v1::SubmitRequest& request);

@@ -11,8 +11,8 @@
 namespace fpo::ctl {
 namespace {
 
-// Debian ships no header of grpc.health.v1. Its request is {string service = 1} and its answer
-// {enum status = 1}, which are on the wire what these wrappers are.
+// Debian ships no header of grpc.health.v1. Its request {string service = 1} and response {enum
+// status = 1} have the same wire format as these wrappers.
 using HealthRequest = google::protobuf::StringValue;
 using HealthAnswer = google::protobuf::Int32Value;
 

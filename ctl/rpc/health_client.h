@@ -14,7 +14,7 @@ struct Health {
   grpc::Status error;  // why it is UNREACHABLE
 };
 
-// Asks grpc.health.v1 how a whole server is. Blocks at most `timeout`.
+// Asks grpc.health.v1 for the health of a whole server. Blocks at most `timeout`.
 Health CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout);
 
 }  // namespace fpo::ctl

@@ -53,7 +53,7 @@ absl::Status JobFeed::Follow() {
         });
     if (ended) return absl::OkStatus();
     if (stop_.raised()) return InterruptedError();
-    // A stream that ends well before the job has means a server that is going away.
+    // A stream that ends well before the job has means that the server is shutting down.
     if (status.ok()) status = absl::UnavailableError("the coordinator ended the stream");
     if (!IsLost(status)) return status;
     const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());

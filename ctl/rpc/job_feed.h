@@ -15,7 +15,7 @@
 
 namespace fpo::ctl {
 
-// The changes of one job, over lost connections, until it has ended. One thread of its own reads
+// The changes of one job, across lost connections, until it has ended. A separate thread reads
 // them. Thread-safe.
 class JobFeed {
  public:
@@ -40,7 +40,7 @@ class JobFeed {
   void Start();
   void Stop();
 
-  // The next item, or nothing at `deadline`. Nothing follows a kEnd.
+  // The next item, or nullopt at `deadline`. A kEnd is the last one.
   std::optional<Item> Next(absl::Time deadline);
 
  private:

@@ -14,16 +14,15 @@
 namespace fpo::ctl {
 
 // Calls a server that may be replaced meanwhile. Once it has answered, a call that is lost, or that
-// it cancelled because it ends, is made again for a while; before, an error is told at once: the
-// address is wrong or nothing runs there. A call may be carried out twice, so all that change
-// something carry a request id or may be repeated. Thread-safe;
-// copies share what they know.
+// a stopping server cancelled, is retried for a while; before that, errors are returned at once:
+// the address is wrong or nothing runs there. A call may be executed twice, so calls that change
+// something carry a request id or are idempotent. Thread-safe; copies share their state.
 class Patience {
  public:
   static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
                                                       .wait_max = absl::Seconds(1),
                                                       .give_up_after = absl::Seconds(10)};
-  // `channel`, if given, dials anew for each try instead of keeping its own, longer pauses.
+  // `channel`, if given, is redialled for each try instead of keeping its own, longer pauses.
   explicit Patience(std::shared_ptr<grpc::Channel> channel,
                     ReconnectOptions options = kWhileReplaced)
       : channel_(std::move(channel)), options_(options) {}

@@ -9,7 +9,7 @@
 namespace fpo::ctl {
 namespace {
 
-// gRPC names all addresses and the last error of one of them; the end says what happened
+// gRPC lists all addresses and the last error of one of them; its end says what happened
 // ("Connection refused").
 std::string Cause(const std::string& message) {
   const size_t colon = message.rfind(": ");
@@ -17,7 +17,7 @@ std::string Cause(const std::string& message) {
   return listed && colon != std::string::npos ? message.substr(colon + 2) : message;
 }
 
-// What gRPC says of a connection, what that means, and what to do about it.
+// A connection error of gRPC, what it means, and what to do about it.
 struct Trouble {
   const char* said;
   const char* means;
@@ -25,17 +25,17 @@ struct Trouble {
 };
 
 constexpr Trouble kTroubles[] = {
-    {"DNS resolution failed", "nobody knows this host", "is its name right?"},
-    {"wrong version number", "it speaks no TLS",
+    {"DNS resolution failed", "the host name is unknown", "is its name right?"},
+    {"wrong version number", "it does not use TLS",
      "leave out --tls-ca; where it is from: fpoctl context show"},
     {"certificate verify failed",
      "its certificate is not from the CA that was given, or not for this name",
      "name the CA that signed it with --tls-ca, and the address as the certificate has it"},
     {"Failed to create security handshaker", "the TLS files that were given cannot be used",
      "see which: fpoctl context show"},
-    {"Failed parsing HTTP/2", "what listens there is no gRPC service",
+    {"Failed parsing HTTP/2", "the server there is not a gRPC service",
      "is it the address of the status page? the services have one for each"},
-    {"http1.x server", "what listens there is no gRPC service",
+    {"http1.x server", "the server there is not a gRPC service",
      "is it the address of the status page? the services have one for each"},
     {"Socket closed", "it closed the connection",
      "when it runs with TLS, name its CA with --tls-ca, and a certificate with --tls-cert and "
@@ -81,7 +81,7 @@ absl::Status CallError(const grpc::Status& status, const CallSite& site) {
         absl::StrCat("the ", site.service, " at ", site.address, " did not answer in time"));
     AttachErrorInfo(&error, {.reason = ErrorReason::kDeadline, .hint = "fpoctl health"});
   } else if (error.code() == absl::StatusCode::kUnimplemented) {
-    error = absl::UnimplementedError(absl::StrCat("what listens at ", site.address,
+    error = absl::UnimplementedError(absl::StrCat("the server at ", site.address,
                                                   " does not know this call: it is not the ",
                                                   site.service, " or an older one"));
     AttachErrorInfo(&error,

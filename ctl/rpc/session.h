@@ -21,7 +21,7 @@ namespace fpo::ctl {
 class CoordinatorClient;  // coordinator_client.h; it and the cache's bring their services' code
                           // along
 
-// Paces of following a job; tests make them short.
+// Intervals of following a job; tests shorten them.
 struct FollowTimes {
   absl::Duration redraw_min = absl::Milliseconds(250);   // between two drawings on a terminal
   absl::Duration line_min = absl::Seconds(10);           // between two progress lines on a pipe
@@ -29,8 +29,8 @@ struct FollowTimes {
   ReconnectOptions reconnect = {};
 };
 
-// One run of one command: what was asked, where output goes, and how it is stopped. The command
-// owns nothing of it.
+// One run of one command: its arguments, where output goes, and how it is stopped. The command owns
+// none of it.
 struct Session {
   const Invocation& invocation;
   const Environment& environment;

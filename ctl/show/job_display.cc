@@ -76,7 +76,7 @@ void LineDisplay::Show(const fpo::v1::Job& job, absl::Time now) {
 }
 
 void LineDisplay::Note(const std::string& note, absl::Time now) {
-  // The same trouble with other numbers is not news.
+  // The same trouble with other numbers is not reported again.
   const bool news = note.empty() != note_.empty();
   note_ = note;
   if (!news) return;

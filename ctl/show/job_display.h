@@ -17,12 +17,12 @@ class JobDisplay {
   virtual ~JobDisplay() = default;
 
   virtual void Show(const fpo::v1::Job& job, absl::Time now) = 0;
-  // Something about following itself ("connection lost ..."); empty: it is well again.
+  // The state of the connection ("connection lost ..."); empty: connected again.
   virtual void Note(const std::string& note, absl::Time now) = 0;
-  // When Tick wants to be called next; InfiniteFuture: not at all.
+  // When Tick should be called next; InfiniteFuture: not at all.
   virtual absl::Time NextTick() const { return absl::InfiniteFuture(); }
   virtual void Tick(absl::Time) {}
-  // Nothing follows; leaves the last state on the screen.
+  // Called last; leaves the last state on the screen.
   virtual void Finish(absl::Time) {}
 };
 
@@ -82,7 +82,7 @@ class SilentDisplay final : public JobDisplay {
   void Note(const std::string&, absl::Time) override {}
 };
 
-// The one that fits the session's output.
+// The display that fits the session's output.
 std::unique_ptr<JobDisplay> MakeDisplay(Session& session);
 
 }  // namespace fpo::ctl

@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "proto/fpo/v1/job.pb.h"
 
-// What several views of a job ask of its message.
+// Facts that several views take from a job's message.
 namespace fpo::ctl {
 
 bool IsTerminal(const fpo::v1::Job& job);
@@ -23,7 +23,7 @@ std::string LabelsText(const google::protobuf::Map<std::string, std::string>& la
                        absl::string_view separator);
 bool UsesCache(const fpo::v1::Job& job);
 
-// What its configuration says. What cannot be read (that of a newer server) stays empty.
+// Facts from its configuration. What cannot be read (from a newer server) stays empty.
 struct JobConfigFacts {
   std::string model;
   std::string output;
@@ -31,7 +31,7 @@ struct JobConfigFacts {
 };
 JobConfigFacts ConfigFactsOf(const fpo::v1::Job& job);
 
-// Nothing when it is absent: TimeIf(job.has_started(), job.started()).
+// nullopt when it is absent: TimeIf(job.has_started(), job.started()).
 std::optional<absl::Time> TimeIf(bool present, const google::protobuf::Timestamp& time);
 
 }  // namespace fpo::ctl

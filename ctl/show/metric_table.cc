@@ -19,7 +19,7 @@ constexpr const char* kUsual[] = {"loss", "rewards/accuracies", "rewards/margins
 constexpr int kStepWidth = 8;
 constexpr int kNumberWidth = 9;
 
-// What `width` has room for, the usual series first; 0 has room for all.
+// The series that fit into `width`, the usual ones first; 0: all.
 std::vector<const pb::MetricSeries*> Columns(const pb::MetricsResponse& answer, int width) {
   std::vector<const pb::MetricSeries*> columns;
   for (const pb::MetricSeries& series : answer.series()) columns.push_back(&series);

@@ -14,7 +14,7 @@ void ProgressRate::Add(const std::string& phase, int64_t done, absl::Time time) 
   phase_ = phase;
   if (!samples_.empty() && (done == samples_.back().done || time <= samples_.back().time)) return;
   samples_.push_back({done, time});
-  // Two samples always stay, so that slow steps have a rate too.
+  // Two samples always remain, so that slow steps have a rate too.
   while (samples_.size() > 2 &&
          (samples_.size() > kSamplesMax || time - samples_.front().time > kWindow)) {
     samples_.pop_front();

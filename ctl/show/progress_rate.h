@@ -9,13 +9,13 @@
 
 namespace fpo::ctl {
 
-// How fast a phase goes, from the progress reports of the last minute. Not thread-safe.
+// The speed of a phase, from the progress reports of the last minute. Not thread-safe.
 class ProgressRate {
  public:
   // A report: `done` units of `phase` at `time`. Another phase, or fewer units than before (a new
   // attempt), starts over.
   void Add(const std::string& phase, int64_t done, absl::Time time);
-  // Units per second; nothing before two reports with progress between them.
+  // Units per second; nullopt before two reports with progress between them.
   std::optional<double> PerSecond() const;
 
  private:

@@ -12,15 +12,15 @@
 
 namespace fpo::ctl {
 
-// Text from messages: no clock, no terminal, no network. Every line ends in '\n'; the watch
-// block and tables fit style.columns when that is not 0, sheets of label and value are left to the
-// terminal to wrap.
+// Text from messages: no clock, no terminal, no network. Every line ends in '
+// '; the watch block and tables fit style.columns unless that is 0; the terminal wraps sheets of
+// label and value.
 
 // The changing parts of a followed job that are not in the job itself.
 struct FollowState {
   absl::Time now = {};
   std::optional<double> units_per_second = {};  // of progress.done, measured
-  std::string note = {};                        // "connection lost ..."; empty: all is well
+  std::string note = {};                        // "connection lost ..."; empty: connected
 };
 
 // The block that `watch` redraws: state, phases, bar, numbers, cache line.

@@ -130,7 +130,7 @@ std::string SpeedText(const pb::JobProgress& p) {
   return rate ? absl::StrCat(HumanCount(std::llround(*rate)), " tokens/s") : "-";
 }
 
-// Before the first step there are no numbers to show, and nobody misses them.
+// Before the first step there are no numbers to show.
 bool HasSteps(const pb::Job& job) {
   return job.progress().phase() == pb::PHASE_TRAIN || job.progress().step() > 0 ||
          !job.progress().metrics().empty();
@@ -172,7 +172,7 @@ std::string RenderWatchBlock(const pb::Job& job, const FollowState& follow,
   std::vector<std::string> lines = {HeadLine(job, follow, style)};
   if (!job.reason().empty()) lines.push_back(absl::StrCat("  ", OneLine(job.reason())));
   lines.push_back(PhaseLine(job, style));
-  // What ended shows no numbers that it does not have.
+  // An ended job shows only numbers that it has.
   const pb::JobProgress& p = job.progress();
   const bool has_bar = !IsTerminal(job) || p.done() > 0 || p.total() > 0;
   if (!job.attempts().empty() && has_bar) lines.push_back(BarLine(job, follow, style));

@@ -64,7 +64,7 @@ std::string MetricSheet(const Numbers& metrics) {
   return sheet.Render();
 }
 
-// Of a job or an attempt that has begun: until now when it has not ended.
+// For a job or an attempt that has begun; until now if it has not ended.
 template <typename Begun>
 absl::Duration Took(const Begun& what, absl::Time now) {
   return (what.has_ended() ? TimeOf(what.ended()) : now) - TimeOf(what.started());
@@ -182,7 +182,7 @@ std::string ResultSheet(const pb::Job& job) {
   return sheet.Render();
 }
 
-// What a run leaves there, by kind (docs of the output folder).
+// What a run leaves there, by kind.
 std::string OutputSheet(const pb::Job& job) {
   Sheet sheet(2);
   const std::string output = ConfigFactsOf(job).output;
@@ -199,7 +199,7 @@ std::string OutputSheet(const pb::Job& job) {
   return sheet.Render();
 }
 
-// The last thing that went wrong, if it did.
+// The last error, if there was one.
 std::string LastError(const pb::Job& job) {
   for (auto a = job.attempts().rbegin(); a != job.attempts().rend(); ++a) {
     if (a->end_class() != pb::END_CLASS_UNSPECIFIED && a->end_class() != pb::END_CLASS_DONE) {

@@ -28,9 +28,8 @@ std::string StepText(const pb::Job& job) {
                              : absl::StrCat(p.step());
 }
 
-// Of the final evaluation, whose names have eval_ in front; without it the name is a training
-// step's.
-// Of held-out pairs; where there were none, of the last training step, with a mark.
+// From the final evaluation, whose names have the prefix eval_; without held-out pairs from the
+// last training step, with a mark.
 std::string ResultNumber(const pb::Job& job, const std::string& name) {
   const auto found = job.result().find(absl::StrCat("eval_", name));
   if (found != job.result().end()) return HumanNumber(found->second);
@@ -46,7 +45,7 @@ std::string DivergenceNumber(const pb::Job& job) {
   return "-";
 }
 
-// The train phase itself where the trainer measured it, else what the last attempt took in all.
+// The train phase alone if the trainer measured it, else the whole last attempt.
 std::string TrainTime(const pb::Job& job) {
   const auto measured = job.result().find("train_seconds");
   if (measured != job.result().end()) return HumanDuration(absl::Seconds(measured->second));

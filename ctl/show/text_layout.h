@@ -8,7 +8,7 @@
 
 namespace fpo::ctl {
 
-// What the place that text goes to can show.
+// The capabilities of the output.
 struct TextStyle {
   int columns = 0;       // of the terminal; 0: unlimited (a pipe or a file)
   bool unicode = false;  // a UTF-8 locale

@@ -81,7 +81,7 @@ TEST_F(DownloadIntegrationTest, ABrokenDownloadGoesOnAndAGoneWorkerIsNamed) {
   }
   const Outcome gone = service_.Ctl({"download", "done", "--to", service_.Path("new")});
   EXPECT_EQ(gone.code, 7);
-  EXPECT_THAT(gone.err, HasSubstr("lie with w1, not connected now; hint: fpoctl workers list"));
+  EXPECT_THAT(gone.err, HasSubstr("are on w1, not connected now; hint: fpoctl workers list"));
 }
 
 }  // namespace

@@ -46,10 +46,11 @@ absl::StatusOr<ExitCode> RunCacheBuild(Session& session) {
 }  // namespace
 
 CommandSpec CacheBuildCommand() {
-  CommandSpec c{"cache build", "cache", "compute the reference records of a job file ahead"};
+  CommandSpec c{"cache build", "cache", "compute the reference records of a job file in advance"};
   c.details =
-      "Submits a job of kind reference with the model, SAE and data of the file. Later jobs on "
-      "them find their records there. Inference only: it fits a smaller machine than training.";
+      "Submits a job of kind reference with the model, SAE and data of the file. Later jobs with "
+      "them find their records in the cache. Inference only: a smaller machine than for training "
+      "suffices.";
   c.arguments = {{"FILE", ValueKind::kFile, "a job file, YAML or JSON"}};
   c.options = {{"set", "", ValueKind::kSetting, "KEY=VALUE",
                 "change one key of the job file; may be repeated", true},

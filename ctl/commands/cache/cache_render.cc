@@ -147,7 +147,7 @@ std::string VerifyLine(const pb::VerifyResponse& report) {
   const std::string checked =
       absl::StrCat("checked ", HumanCount(report.records()), " records, ", Bytes(report.bytes()));
   if (report.damaged() == 0 && report.damaged_files().empty()) {
-    return checked + ": all as they were stored";
+    return checked + ": all intact";
   }
   std::string text = absl::StrCat(checked, ": ", HumanCount(report.damaged()),
                                   " damaged, quarantined, computed again by the next job");

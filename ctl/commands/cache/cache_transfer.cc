@@ -38,7 +38,7 @@ constexpr size_t kFramesTogether = 20;
 constexpr size_t kUploadsTogether = 2;
 constexpr int kBrokenStreamsMax = 5;
 
-// The records of one export as far as they came.
+// The records of one export so far.
 struct Exported {
   std::unique_ptr<RecordFileWriter> writer;
   std::vector<Digest> keys;
@@ -80,7 +80,7 @@ absl::Status CheckExported(const pb::Manifest& manifest, const Exported& exporte
   if (ToBytes(ManifestId(recipe_id, exported.keys)) == manifest.manifest_id()) {
     return absl::OkStatus();
   }
-  return absl::DataLossError(absl::StrCat("the ", exported.keys.size(), " keys that came are not ",
+  return absl::DataLossError(absl::StrCat("the ", exported.keys.size(), " keys received are not ",
                                           "those of manifest ",
                                           absl::BytesToHexString(manifest.manifest_id())));
 }
@@ -182,7 +182,7 @@ absl::Status PrintManifest(Session& session, ReferenceCacheClient& cache, const 
   return absl::OkStatus();
 }
 
-// A file that is there may be what somebody waits for: it is not written over unasked.
+// An existing file may still be needed, so it is not overwritten unasked.
 absl::Status CheckTarget(const Session& session, const std::string& path) {
   std::error_code error;
   const bool is_folder = std::filesystem::is_directory(path, error);
@@ -193,9 +193,9 @@ absl::Status CheckTarget(const Session& session, const std::string& path) {
   std::vector<std::string> again = session.invocation.typed;
   again.emplace_back("--force");
   return WithErrorInfo(
-      absl::AlreadyExistsError(absl::StrCat(path, " is there already")),
+      absl::AlreadyExistsError(absl::StrCat(path, " already exists")),
       {.reason = ErrorReason::kFileExists,
-       .hint = absl::StrCat("name another file, or write over it: ", CommandLineOf(again))});
+       .hint = absl::StrCat("name another file, or overwrite it: ", CommandLineOf(again))});
 }
 
 absl::StatusOr<ExitCode> RunCacheExport(Session& session) {
@@ -244,7 +244,7 @@ absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
   }
   if (imported.conflict > 0) {
     absl::StrAppend(&text, "; ", HumanCount(imported.conflict),
-                    " were there with other bytes, which stay");
+                    " were there with other bytes, which are kept");
   }
   FPO_RETURN_IF_ERROR(PrintManifest(session, cache, put.manifest_id, text));
   return ExitCode::kOk;
@@ -256,10 +256,10 @@ CommandSpec CacheExportCommand() {
   CommandSpec c{"cache export", "cache", "write a manifest's records to one file"};
   c.details =
       "The file is a record file (.fpr): the recipe, the records in the manifest's order, each "
-      "with its SHA-256, and a SHA-256 over all. `fpoctl cache import` at another site takes it.";
+      "with its SHA-256, and a SHA-256 over all. `fpoctl cache import` reads it at another site.";
   c.arguments = {ManifestArgument(true),
                  {"FILE", ValueKind::kFile, "the file to write; appears when it is complete"}};
-  c.options = {{"force", "", ValueKind::kFlag, "", "write over a file that is there"}};
+  c.options = {{"force", "", ValueKind::kFlag, "", "overwrite an existing file"}};
   c.examples = {{"fpoctl cache export 3fa9c1 ultrafeedback.fpr", ""}};
   c.json = {"GetManifestResponse"};
   c.run = RunCacheExport;
@@ -270,7 +270,7 @@ CommandSpec CacheImportCommand() {
   CommandSpec c{"cache import", "cache", "store the records of an exported file"};
   c.details =
       "Every digest in the file is checked before anything is sent, and by the cache again. "
-      "Records that are there already are not sent; of two values for one record the first stays.";
+      "Records that exist already are not sent; of two values for one record the first is kept.";
   c.arguments = {{"FILE", ValueKind::kFile, "a record file (.fpr)"}};
   c.options = {{"name", "", ValueKind::kText, "NAME", "for listing (default: the file's name)"}};
   c.examples = {{"fpoctl cache import ultrafeedback.fpr", ""},

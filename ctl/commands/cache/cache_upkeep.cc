@@ -206,15 +206,16 @@ CommandSpec CacheQuarantineCommand() {
 }
 
 CommandSpec CacheGcCommand() {
-  CommandSpec c{"cache gc", "cache", "remove what nobody needs, now"};
+  CommandSpec c{"cache gc", "cache", "remove unneeded data now"};
   c.details =
-      "The cache does this by itself every hour. A manifest goes when nobody used it for long "
+      "The cache does this by itself every hour. A manifest is removed when it was unused for long "
       "(--keep-unused of fpo-cache, 30 days), or earlier, the longest unused first, while more is "
-      "stored than --evict-mib allows. Pinned ones, and those of running jobs, stay. Records go "
+      "stored than --evict-mib allows. Pinned ones, and those of running jobs, are kept. Records "
+      "are removed "
       "when no manifest names them any more.";
   c.options = {{"dry-run", "", ValueKind::kFlag, "",
-                "remove nothing; say for each manifest why it would stay or go"}};
-  c.examples = {{"fpoctl cache gc --dry-run", "what would go, and why the rest stays"},
+                "remove nothing; say for each manifest why it would be kept or removed"}};
+  c.examples = {{"fpoctl cache gc --dry-run", "what would be removed, and why the rest is kept"},
                 {"fpoctl cache gc", "do it"}};
   c.json = {"GcResponse"};
   c.run = RunCacheGc;
@@ -224,7 +225,7 @@ CommandSpec CacheGcCommand() {
 CommandSpec CacheBackupCommand() {
   CommandSpec c{"cache backup", "cache", "copy the whole store on the cache's machine"};
   c.details =
-      "The copy is made of hard links, opened and verified before it counts. It lies in the folder "
+      "The copy is made of hard links, opened and verified before it counts. It is in the folder "
       "that fpo-cache was started with (--backups) and opens as a store: fpo-cache --data COPY.";
   c.examples = {{"fpoctl cache backup", ""}};
   c.json = {"BackupResponse"};

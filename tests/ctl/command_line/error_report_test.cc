@@ -71,16 +71,16 @@ TEST(RpcStatusTest, UnreachableNamesTheAddressAndTheWayOut) {
   EXPECT_FALSE(IsLost(absl::ResourceExhaustedError("quota")));
   const std::pair<const char*, const char*> troubles[] = {
       {"DNS resolution failed for h:1: C-ares status is not ARES_SUCCESS",
-       "nobody knows this host"},
+       "the host name is unknown"},
       {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Ssl handshake "
        "failed: SSL_ERROR_SSL: error:0A00010B:SSL routines::wrong version number",
-       "it speaks no TLS"},
+       "it does not use TLS"},
       {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
        "error:0A000086:SSL routines::certificate verify failed",
        "its certificate is not from the CA"},
       {"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed parsing "
        "HTTP/2",
-       "is no gRPC service"},
+       "is not a gRPC service"},
       {"Socket closed", "it closed the connection; hint: when it runs with TLS"},
   };
   for (const auto& [said, means] : troubles) {

@@ -62,7 +62,7 @@ TEST_F(ContextTest, AWrongFileIsAnErrorWithItsLine) {
       {"contexts:\n  lab:\n    sever: a:1\n", ":3: lab.sever: unknown key; allowed are server,"},
       {"contexts:\n  lab:\n    server: [a]\n", ":3: lab.server: is a list and must be text"},
       {"contexts:\n  - a\n", ":1: contexts: is a list and must be a map"},
-      {"contexts:\n  a/b: {}\n", ":2: \"a/b\" is no name for a context"},
+      {"contexts:\n  a/b: {}\n", ":2: \"a/b\" is not a valid context name"},
       {"colour: red\n", ":1: colour: unknown key"},
       {"just words\n", ": the file: is a single value"},
       {"contexts: {a: {}\n", ":2: not YAML"},

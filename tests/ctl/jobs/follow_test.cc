@@ -307,7 +307,7 @@ TEST_F(FollowTest, WaitEndsAtItsTimeout) {
   Script({pb::JOB_STATE_RUNNING}, absl::OkStatus(), /*hold=*/true);
   const Result result = Run({"wait", "j-1001", "--timeout", "100ms"});
   EXPECT_EQ(result.code, 12);
-  EXPECT_THAT(result.err, HasSubstr("at the timeout; go on with: fpoctl wait j-1001"));
+  EXPECT_THAT(result.err, HasSubstr("at the timeout; continue with: fpoctl wait j-1001"));
 }
 
 TEST_F(FollowTest, WaitPrintsTheEndAlone) {

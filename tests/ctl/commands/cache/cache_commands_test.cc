@@ -37,7 +37,7 @@ TEST_F(CacheCommandsTest, VerifyAndQuarantine) {
   const Result whole = Run({"cache", "verify", site_.hex()});
   EXPECT_EQ(whole.code, 0) << whole.err;
   EXPECT_THAT(whole.out, HasSubstr("checked 200 records"));
-  EXPECT_THAT(whole.out, HasSubstr("all as they were stored"));
+  EXPECT_THAT(whole.out, HasSubstr("all intact"));
   EXPECT_THAT(Run({"cache", "verify"}).out, HasSubstr("checked 400 records"));
   EXPECT_THAT(Run({"cache", "quarantine"}).out, HasSubstr("no record is out of use"));
   const std::string key = ToHex(cache::TestKey(3));
@@ -71,10 +71,10 @@ TEST_F(CacheCommandsTest, AnExportedFileFillsAnotherSite) {
   EXPECT_THAT(in.out, HasSubstr("imported 200 of 200 records"));
   EXPECT_THAT(in.out, HasSubstr(site_.hex())) << "the same manifest at both sites";
   EXPECT_THAT(Run({"cache", "ls"}).out, HasSubstr("from site a"));
-  EXPECT_THAT(
-      Run({"cache", "import", file}).out,
-      HasSubstr("imported 0 of 200 records into manifest " + site_.hex() + "; 200 were there"));
-  EXPECT_THAT(Run({"cache", "verify", site_.hex()}).out, HasSubstr("all as they were stored"));
+  EXPECT_THAT(Run({"cache", "import", file}).out,
+              HasSubstr("imported 0 of 200 records into manifest " + site_.hex() +
+                        "; 200 were there already"));
+  EXPECT_THAT(Run({"cache", "verify", site_.hex()}).out, HasSubstr("all intact"));
   // And back: both files are the same, byte for byte.
   ASSERT_EQ(Run({"cache", "export", site_.hex(), files_ / "again.fpr"}).code, 0);
   EXPECT_EQ(fpo::testing::ReadWhole(file), fpo::testing::ReadWhole(files_ / "again.fpr"));
@@ -85,8 +85,8 @@ TEST_F(CacheCommandsTest, AnExportDoesNotWriteOverAFileUnasked) {
   fpo::testing::WriteWhole(file, "mine");
   const Result refused = Run({"cache", "export", site_.hex(), file});
   EXPECT_EQ(refused.code, 7);
-  EXPECT_THAT(refused.err, HasSubstr("set.fpr is there already; hint: name another file, or write "
-                                     "over it: fpoctl cache export"));
+  EXPECT_THAT(refused.err, HasSubstr("set.fpr already exists; hint: name another file, or "
+                                     "overwrite it: fpoctl cache export"));
   EXPECT_EQ(fpo::testing::ReadWhole(file), "mine");
   EXPECT_EQ(Run({"cache", "export", site_.hex(), file, "--force"}).code, 0);
   EXPECT_NE(fpo::testing::ReadWhole(file), "mine");
