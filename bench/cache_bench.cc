@@ -1,4 +1,4 @@
-// Measures a real fpo-cache process, and in the same run what the machine gives at most: the same
+// Measures a real fpo-cache process, and in the same run the machine's ceilings: the same
 // records from RocksDB without checks, from a mapped file, and an empty gRPC stream.
 //   fpo-cache-bench FPO_CACHE_PROGRAM FOLDER [PAIRS 61000] [FEATURES 1500]
 #include <fcntl.h>
@@ -185,7 +185,7 @@ class Bench {
     Print("memory at rest", absl::StrCat(static_cast<int>(cache_.MemoryMiB()), " MiB"));
   }
 
-  // Takes every frame and proves every record, as an agent does.
+  // Takes every frame and verifies every record, as an agent does.
   void Pull(double* first_frame) const {
     const auto stub = cache_.Connect();
     grpc::ClientContext context;
@@ -322,7 +322,7 @@ class Bench {
     Print("ceiling: mapped file, copy of each record", Rate(count_, bytes_, copying));
   }
 
-  // Frames of 1 MiB that nobody reads from anywhere or proves.
+  // Frames of 1 MiB that are neither read from a store nor verified.
   class EmptyCache final : public pb::ReferenceCache::Service {
    public:
     explicit EmptyCache(double bytes) : frames_(static_cast<int>(bytes / kMiB) + 1) {}

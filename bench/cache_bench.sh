@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Figures of the reference cache on this machine, with what the machine gives at most beside them.
+# Figures of the reference cache on this machine, next to the machine's ceilings.
 #   bench/cache_bench.sh [PAIRS 61000] [FEATURES 1500] [BUILD_FOLDER build/release]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -50,7 +50,7 @@ class CacheProgram {
       : program_(std::move(program)), folder_(std::move(folder)) {}
   ~CacheProgram() { Kill(); }
 
-  // Seconds until it serves. With a certificate only to who shows the same one.
+  // Seconds until it serves. With a certificate, only clients that present the same one.
   double Start(const std::string& certificate = "") {
     const std::string ports = folder_ + "/ports";
     std::filesystem::remove(ports);
@@ -88,7 +88,7 @@ class CacheProgram {
   std::unique_ptr<fpo::v1::ReferenceCache::Stub> Connect() const {
     return fpo::v1::ReferenceCache::NewStub(*MakeChannel(address_, {.tls = tls_, .bulk = true}));
   }
-  // Until a second passes with almost no work: compaction after an upload or a restart has ended.
+  // Waits for a second with almost no work: compaction after an upload or a restart has ended.
   void AwaitRest() const {
     for (int second = 0; second < 60; ++second) {
       const double before = CpuSeconds();

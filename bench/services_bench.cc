@@ -1,5 +1,5 @@
 // Load on a real coordinator: how long a page of a long list takes, how fast it restarts, submits
-// at a steady rate, and what the beats of many workers cost.
+// at a steady rate, and what the heartbeats of many workers cost.
 //   fpo_services_bench [JOBS] [WORKERS]      (FPO_BIN_DIR: where the programs are)
 
 #include <unistd.h>

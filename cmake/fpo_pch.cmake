@@ -62,7 +62,7 @@ function(fpo_reuse_pch target owner)
   fpo_cache_with_pch(${target})
 endfunction()
 
-# fpo_use_pch(TARGET LAYER), fpo_use_test_pch(TARGET LAYER): core unless said otherwise.
+# fpo_use_pch(TARGET LAYER), fpo_use_test_pch(TARGET LAYER): the default layer is core.
 function(fpo_use_pch target layer)
   if(NOT layer)
     set(layer core)

@@ -1,11 +1,11 @@
-# The ways this project makes targets. Dependencies are PUBLIC because headers of a layer name types of the layer below it.
+# Functions that define this project's targets. Dependencies are PUBLIC because a layer's headers name types of the layer below it.
 include_guard()
 include(fpo_pch)
 
 # FPO_UNITY is for first builds: it compiles up to FPO_UNITY_BATCH sources of a target as one file, so that headers are read and templates
-# made once a batch, and lets g++ stop at -O1 and collect no garbage (about 1 GB a step). Names in anonymous namespaces must then be unique in their target. "redefinition of X", "X is ambiguous" or a
-# function of another file chosen for a call means that two files have an X: give one of them the better name (SampleRecord for Sample).
-# A source for which that is no good idea is left out of its batch by
+# instantiated once per batch, and lets g++ stop at -O1 and collect no garbage (about 1 GB per step). Names in anonymous namespaces must
+# then be unique in their target. "redefinition of X", "X is ambiguous" or a call that picks another file's function means that two files
+# have an X: give one of them a better name (SampleRecord for Sample). To keep a source out of its batch:
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
 set(FPO_UNITY_BATCH 20 CACHE STRING "Sources in a batch when FPO_UNITY is on")
@@ -103,7 +103,7 @@ function(fpo_test_on_processors name)
 endfunction()
 
 # fpo_embed(TARGET some_page.html ...): the bytes of files of this folder in a program, as `extern const absl::string_view
-# fpo::embedded::kSomePageHtml`. Who uses one declares it.
+# fpo::embedded::kSomePageHtml`. A file that uses one declares it.
 function(fpo_embed target)
   foreach(file ${ARGN})
     get_filename_component(base ${file} NAME)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A compiler launcher that checks a source without making code: syntax_only.sh CLANG ARGUMENT... Ninja gets an empty object and the list of
+# A compiler launcher that checks a source without generating code: syntax_only.sh CLANG ARGUMENT... Ninja gets an empty object and the list of
 # headers, so that only what changed is checked again. Precompiled headers are made as usual.
 case " $* " in
   *" -emit-pch "* | *" -Xclang -emit-pch "*) exec "$@" ;;

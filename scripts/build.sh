@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets the machine up and builds. usage: build.sh [TARGET...]   (default: everything; the result is in build/release/bin)
 # A new build folder compiles its sources in batches: a first build takes a third of the time. For the shortest builds after small edits
-# make the folder with `cmake --preset release` instead, or turn it over: `cmake --preset release -DFPO_UNITY=OFF`.
+# create the folder with `cmake --preset release` instead, or convert it: `cmake --preset release -DFPO_UNITY=OFF`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CCACHE_SLOPPINESS=pch_defines,time_macros

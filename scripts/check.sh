@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a compiler and five tools say about the source, without running anything. scripts/test.sh runs it; it costs seconds after an edit.
+# Checks the source with a compiler and five tools, without running anything. scripts/test.sh runs it; it takes seconds after an edit.
 set -euo pipefail
 
 usage() {
@@ -21,7 +21,7 @@ TEXT
 }
 
 cd "$(dirname "$0")/.."
-tool() { # tool NAME: the newest one that scripts/setup.sh fetched, or the system's; nothing: there is none
+tool() { # tool NAME: the newest one that scripts/setup.sh fetched, or the system's; nothing if there is none
   local found newest=
   for found in "${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}/$1"-*; do [ ! -x "$found" ] || newest=$found; done
   echo "${newest:-$(command -v "$1" || true)}"
@@ -41,7 +41,7 @@ done
 if [ $accept -eq 1 ]; then
   [ -n "$buf" ] || { echo "check: buf is missing; run scripts/setup.sh --checks" >&2; exit 1; }
   "$buf" build --exclude-source-info -o proto/baseline.binpb
-  echo "check: proto/baseline.binpb is proto/ as it is now; commit it"
+  echo "check: proto/baseline.binpb now matches proto/; commit it"
   exit 0
 fi
 [ ${#checks[@]} -gt 0 ] || checks=(format proto pages compile)
@@ -55,7 +55,7 @@ pages() {
   git ls-files -z '*.html' | xargs -0 -r -n 1 tidy -q -e &&
     git ls-files -z '*.css' '*.js' | xargs -0 -r "$biome" lint --error-on-warnings --log-level=warn
 }
-through_clang() { # through_clang PRESET: shows what the compiler said, not Ninja's steps
+through_clang() { # through_clang PRESET: shows the compiler's messages, not Ninja's steps
   cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" -j "$(nproc)" -- -k 20 >"$log" 2>&1 && return
   grep -vE '^(\[[0-9]+/[0-9]+\]|FAILED: |ninja: |[0-9]+ warnings? generated)|syntax_only.sh|__run_co_compile' "$log" | tail -120 >&2
   return 1
@@ -79,7 +79,7 @@ for check in "${checks[@]}"; do
       echo "check: $check: its tool is missing; run scripts/setup.sh --checks" >&2
       failed+=("$check")
     else
-      echo "check: *** $check IS LEFT OUT: its tool is missing; run scripts/setup.sh --checks ***" >&2
+      echo "check: *** $check IS SKIPPED: its tool is missing; run scripts/setup.sh --checks ***" >&2
     fi
     continue
   fi

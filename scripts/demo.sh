@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way on a tiny model: services, SFT, an SAE, FPO, FPO again, DPO, and a table. Everything runs on this machine.
+# The whole pipeline on a tiny model: services, SFT, an SAE, FPO, FPO again, DPO, and a table. Everything runs on this machine.
 set -euo pipefail
 
 usage() {
@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 if [ -d "$out" ] && [ -n "$(ls -A "$out")" ] && [ ! -e "$out/.fpo-demo" ]; then
-  echo "demo: $out holds something else; give an empty folder with --out" >&2
+  echo "demo: $out contains other files; give an empty folder with --out" >&2
   exit 2
 fi
 
@@ -42,7 +42,7 @@ touch "$out/.fpo-demo"
 out=$(cd "$out" && pwd)
 pids=()
 
-stop_all() { # the last one first: a worker whose coordinator is gone waits half a minute to deliver its last words
+stop_all() { # in reverse order: a worker whose coordinator is gone waits half a minute to deliver its last reports
   trap - EXIT INT TERM
   local i
   for ((i = ${#pids[@]} - 1; i >= 0; --i)); do
@@ -57,7 +57,7 @@ field() { # field FILE KEY: a string value of a one-line JSON file
   sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1"
 }
 
-start_service() { # start_service NAME PROGRAM ARGS...: waits until it says where it listens
+start_service() { # start_service NAME PROGRAM ARGS...: waits until it reports its address
   local name=$1 pid
   shift
   "$@" --port-file "$out/ports/$name.json" >"$out/logs/$name.log" 2>&1 &
@@ -123,7 +123,7 @@ echo "== result"
 echo
 echo "The SFT model learned two bad answers for each good one (row tiny-baseline); it ranks the good one first only where bad"
 echo "ones are the rarer text, such as a changed subject."
-echo "Preference training shows it which is which; the rule carries over to prompts it never saw."
+echo "Preference training teaches it the difference, which carries over to prompts it never saw."
 echo
 echo "models   $out/runs/{sft,fpo,fpo-2,dpo}/model   (Hugging Face folders)"
 echo "reports  $out/runs/{sft,fpo,fpo-2,dpo}/report.html"

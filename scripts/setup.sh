@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prepares a Debian 12 machine for building this project: Debian packages, and LibTorch in a cache folder that later clones reuse.
-# Safe to run again: whatever is there already is left alone.
+# Safe to run again: what is already installed is left alone.
 set -euo pipefail
 
 usage() {
@@ -63,7 +63,7 @@ install_packages() {
   for name in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing+=("$name")
   done
-  [ ${#missing[@]} -eq 0 ] && { echo "setup: Debian packages are there"; return; }
+  [ ${#missing[@]} -eq 0 ] && { echo "setup: Debian packages are installed"; return; }
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || fail "missing packages: ${missing[*]}" \
@@ -139,7 +139,7 @@ cuda_wanted() {
   [ "$want_cuda" != 0 ]
 }
 
-install_cuda() { # into $nvidia, in one step: a broken fetch leaves what was there
+install_cuda() { # into $nvidia, atomically: a failed download changes nothing
   local wanted
   wanted=$(sha256sum "$cuda_libraries")
   if [ "$(cat "$nvidia/complete" 2>/dev/null)" = "$wanted" ]; then

@@ -20,7 +20,7 @@ TEXT
 
 case "${1:-}" in -h | --help) usage; exit 0 ;; esac
 cd "$(dirname "$0")/.."
-scripts/setup.sh --browser --checks  # a test looks at the status page as people do
+scripts/setup.sh --browser --checks  # a test opens the status page in a browser
 scripts/build.sh
 status=0
 [ $# -gt 0 ] || scripts/check.sh || status=$?

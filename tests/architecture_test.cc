@@ -539,7 +539,7 @@ std::vector<std::string> CMakeWords(const Lines& lines) {
 }
 
 // The sources that the CMakeLists.txt of `folder` and of the folders it adds name, as paths from
-// the root. A folder that nobody adds builds nothing, so its sources are not among them.
+// the root. A folder that is not added builds nothing, so its sources are not among them.
 void CollectTargetSources(const std::string& folder, const Lines& lines,
                           std::set<std::string>* sources) {
   const std::vector<std::string> words = CMakeWords(lines);
@@ -587,7 +587,7 @@ bool SharesItsTest(const std::string& path) {
 }
 
 // A file as short as this may be covered by a test of its folder that includes its header, so that
-// nobody splits or pads files for the sake of the rule.
+// no file is split or padded for the sake of the rule.
 constexpr size_t kShortFile = 40;
 
 // "coordinator/core" -> what the tests in tests/coordinator/core/ include.

@@ -78,8 +78,8 @@ absl::Status SetJobNode(JobNode* root, absl::string_view key, JobNode value) {
     if (node->kind == JobNode::Kind::kList) {
       size_t index = 0;
       if (!absl::SimpleAtoi(part, &index) || index >= node->items.size()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(key, ": \"", part, "\" is no position in a list of ", node->items.size()));
+        return absl::InvalidArgumentError(absl::StrCat(
+            key, ": \"", part, "\" is not a position in a list of ", node->items.size()));
       }
       node = &node->items[index];
       continue;

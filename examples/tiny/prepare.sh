@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes everything the tiny pipeline starts from: preference data, a SentencePiece tokenizer with Gemma's flags, and a small
+# Creates the inputs of the tiny pipeline: preference data, a SentencePiece tokenizer with Gemma's flags, and a small
 # Gemma-2 with random weights (softcaps, sliding window, grouped heads) as a Hugging Face folder.
 # usage: prepare.sh OUT_DIR FPO_TRAIN     (FPO_TRAIN: the fpo-train program)
 set -euo pipefail

@@ -39,7 +39,7 @@ constexpr Place kPlaces[] = {
     {"cache.put.before_ack", 12},
 };
 
-// A builder of one manifest that goes on until it is complete or a call fails.
+// A builder of one manifest that continues until it is complete or a call fails.
 class Builder : public CacheCalls {
  public:
   explicit Builder(const Recipe& recipe) : recipe_(recipe) {}
@@ -55,7 +55,7 @@ class Builder : public CacheCalls {
       if (!claim.ok()) return claim.status();
       if (claim->complete()) return absl::OkStatus();
       if (claim->claim_id() == 0)
-        return absl::InternalError("claimed by nobody else, and no claim");
+        return absl::InternalError("not claimed by others, and no claim granted");
       const absl::Status worked = WorkOff(*claim);
       if (!worked.ok()) return worked;
     }

@@ -1,6 +1,6 @@
 // Promise 7 with the real trainer: two ranks of a job, one of them killed at a point of a grid
 // (rank, step, place in the step), through coordinator and agent. Weights and metrics at the end
-// are those of a run that nobody touched, bit by bit.
+// are those of an undisturbed run, bit by bit.
 
 #include <sys/stat.h>
 #include <unistd.h>

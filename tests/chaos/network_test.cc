@@ -183,7 +183,7 @@ TEST_F(NetworkChaos, AGangOverTwoHostsOutlivesAShortCutAndRestartsAfterALongOne)
   EXPECT_NE(fenced["attempts"][0].value("end_message", "").find("w2"), std::string::npos)
       << fenced.dump();
   EXPECT_NE(fenced.value("state", ""), "RUNNING") << "all or nothing: it waits for both hosts";
-  // Of two ranks the one that is reached is stopped; the other goes on until it is told.
+  // Of two ranks the one that is reached is stopped; the other continues until it is told.
   const bool lone_rank = !ProcessesWith(first).empty();
   network_->Mend(2);
   const absl::Time mended = absl::Now();

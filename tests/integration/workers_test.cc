@@ -81,7 +81,7 @@ TEST_F(WorkersTest, ASecondAgentOfANameEndsAndTheFirstTrainsOn) {
   EXPECT_THAT(same_folder.err, HasSubstr("belongs to a running agent"));
   const json now = service.Describe(job);
   EXPECT_EQ(now.value("state", ""), "RUNNING");
-  EXPECT_EQ(now["attempts"].size(), 1u) << "nobody disturbed it";
+  EXPECT_EQ(now["attempts"].size(), 1u) << "it was not disturbed";
 }
 
 TEST_F(WorkersTest, AnAgentWhoseNameWasTakenWhileItWasPausedEndsWithItsRanks) {

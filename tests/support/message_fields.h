@@ -95,7 +95,7 @@ inline void CollectUnset(const google::protobuf::Message& message, const std::st
   }
 }
 
-// Fields that hold their default: either nobody filled them, or the conversion forgot them.
+// Fields that hold their default: either they were not filled, or the conversion forgot them.
 inline std::vector<std::string> Unset(const google::protobuf::Message& message) {
   std::vector<std::string> unset;
   CollectUnset(message, "", &unset);

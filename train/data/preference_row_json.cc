@@ -67,7 +67,8 @@ absl::StatusOr<std::vector<int32_t>> TakeIds(const Json& row, const char* key) {
   for (const Json& item : *it) {
     if (!item.is_number_unsigned() ||
         item.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) {
-      return Malformed(absl::StrCat("'", key, "' holds ", item.dump(), ", which is no token id"));
+      return Malformed(
+          absl::StrCat("'", key, "' holds ", item.dump(), ", which is not a token id"));
     }
     ids.push_back(static_cast<int32_t>(item.get<uint64_t>()));
   }

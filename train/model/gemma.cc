@@ -110,7 +110,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
     }
     x = block.output;
     work.Advance();
-    // Backward comes past here too, within a piece of work of its caller.
+    // Backward passes here too, within its caller's work.
     const int64_t layers_behind = config_->layers - layer - 1;
     if (x.requires_grad()) {
       x.register_hook([layers_behind](const at::Tensor&) { SetWorkDone(layers_behind); });

@@ -11,7 +11,7 @@
 
 namespace fpo::train {
 
-// One value recomputed with the live model beside the reference's.
+// One value recomputed with the live model, next to the reference's.
 struct ProbeResult {
   int64_t responses = 0;
   double logp_error_max = 0;     // nats, over responses

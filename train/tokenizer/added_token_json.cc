@@ -36,7 +36,7 @@ absl::StatusOr<AddedToken> ParseAddedToken(const nlohmann::json& json, const std
         std::pair{"single_word", &single_word}}) {
     const auto value = json.find(key);
     if (value == json.end()) continue;
-    if (!value->is_boolean()) return broken(absl::StrCat("has a ", key, " that is no boolean"));
+    if (!value->is_boolean()) return broken(absl::StrCat("has a ", key, " that is not a boolean"));
     *flag = value->get<bool>();
   }
   if (single_word) {

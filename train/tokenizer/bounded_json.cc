@@ -125,7 +125,7 @@ class Builder {
 
   bool WrongInTap() {
     if (tap_->on_number) {
-      return Fail(absl::StrCat(Path(), " holds \"", key_, "\", which is no whole number"));
+      return Fail(absl::StrCat(Path(), " holds \"", key_, "\", which is not a whole number"));
     }
     return Fail(absl::StrCat(Path(), "[", delivered_, "] is neither a string nor a list of some"));
   }

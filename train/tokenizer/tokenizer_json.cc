@@ -182,7 +182,7 @@ absl::Status Reader::ReadModel(const Json& model) {
         std::pair{"ignore_merges", &bpe.ignore_merges}}) {
     const Json value = model.value(key, Json(false));
     if (!value.is_boolean())
-      return Broken(absl::StrCat("has a model.", key, " that is no boolean"));
+      return Broken(absl::StrCat("has a model.", key, " that is not a boolean"));
     *flag = value.get<bool>();
   }
   const Json unknown = model.value("unk_token", Json());
@@ -199,7 +199,7 @@ absl::Status Reader::ReadModel(const Json& model) {
 }
 
 absl::Status Reader::ReadAdded(const Json& added) {
-  if (!added.is_array()) return Broken("has added_tokens that are no list");
+  if (!added.is_array()) return Broken("has added_tokens that are not a list");
   AddedTokenIndex index(&spec_);
   for (size_t i = 0; i < added.size(); ++i) {
     const std::string where = absl::StrCat(spec_.file, ": added_tokens[", i, "]");

@@ -64,7 +64,7 @@ bool CoordinatorSession::Write(const pb::WorkerMessage& message) {
 void CoordinatorSession::Welcome(const WelcomeCommand& welcome,
                                  const std::function<void()>& on_welcome) {
   on_welcome();
-  // Before the first beat: what the listener counts by beats starts anew.
+  // Before the first heartbeat, because the listener counts by heartbeats from here on.
   listener_->OnConnected(welcome.kill, welcome.lease);
   {
     absl::MutexLock lock(&mutex_);

@@ -22,7 +22,7 @@
 //   }
 //
 // `archive` is a FieldWriter or a FieldReader. A reader ignores unknown fields and leaves absent
-// ones at their default, so a program of the version before can read them.
+// ones at their default, so that the previous version can read them.
 namespace fpo::coordinator {
 
 template <typename T, typename Struct>

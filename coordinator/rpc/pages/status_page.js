@@ -1,4 +1,4 @@
-// Texts enter the page through textContent alone: what a job is called or says is never markup.
+// Texts enter the page only through textContent: names and messages of jobs are never markup.
 const el = id => document.getElementById(id);
 function cell(value, kind) {
   const td = document.createElement('td');
@@ -70,7 +70,7 @@ async function showJob(id) {
   let job = null;
   try {
     job = (await get('/api/job?id=' + id)).job;
-  } catch (error) {  // no such job; the rest of the page goes on
+  } catch (error) {  // no such job; the rest of the page still works
     el('job-title').textContent = error.message;
     el('job-title').className = 'FAILED';
     el('job-reason').textContent = '';

@@ -118,7 +118,8 @@ CommandSpec CacheListCommand() {
 CommandSpec CacheRecipesCommand() {
   CommandSpec c{"cache recipes", "cache", "list what the records were computed with"};
   c.details =
-      "A recipe is everything beside the tokens that can change a record: the model's weights, its "
+      "A recipe is everything besides the tokens that can change a record: the model's weights, "
+      "its "
       "dtype, the device, the SAE with layer and site, and how features are kept.";
   c.examples = {{"fpoctl cache recipes", ""},
                 {"fpoctl cache recipes --json", "with the whole canonical recipes"}};

@@ -187,7 +187,7 @@ TEST_P(StoreContract, ARecordCanBeQuarantinedByHand) {
     ASSERT_TRUE(store().Quarantine({{id, TestKey(key)}, kContractNow, "by hand", ""}).ok());
   }
   EXPECT_TRUE((*store().Lookup(id, {TestKey(0)}))[0]->quarantined);
-  EXPECT_FALSE((*Read(id, TestKeys(2)))[0].has_value()) << "nobody reads it any more";
+  EXPECT_FALSE((*Read(id, TestKeys(2)))[0].has_value()) << "it is not read any more";
   EXPECT_EQ(store().Totals().records, 1);
   EXPECT_EQ(store().ListQuarantined(10)->size(), 1u);
 }

@@ -130,7 +130,7 @@ TEST_F(CacheAdminTest, PullsOnlyTheOrdinalsAskedFor) {
   pb::PullManifestRequest request;
   request.set_manifest_id(id);
   for (int i = 1; i < 2000; i += 3) request.add_ordinals(i);
-  request.set_from_ordinal(500);  // goes on there
+  request.set_from_ordinal(500);  // continues there
   const auto context = Context();
   const auto stream = stub().PullManifest(context.get(), request);
   std::vector<PackedRecord> records;

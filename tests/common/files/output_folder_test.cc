@@ -101,7 +101,7 @@ TEST_F(OutputFolderTest, ASmokeIsKnownByNameFolderAndLabel) {
   EXPECT_TRUE(IsSmoke(job_));
   EXPECT_EQ(job_.output, "/runs/long-smoke");
   EXPECT_EQ(job_.name, std::string(57, 'a') + "-smoke");
-  job_.output = "/runs/long";  // what somebody labelled by hand
+  job_.output = "/runs/long";  // labelled by hand
   EXPECT_FALSE(IsSmoke(job_));
 }
 

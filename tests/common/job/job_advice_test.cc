@@ -63,7 +63,7 @@ TEST(JobAdvice, WarnsOfAWarmUpThatOutlastsTheRun) {
   config.schedule.warmup_steps = 10;  // the last step has the full rate
   EXPECT_THAT(JobWarnings(config), IsEmpty());
   config.max_steps.reset();
-  EXPECT_THAT(JobWarnings(config), IsEmpty()) << "nobody knows how many steps";
+  EXPECT_THAT(JobWarnings(config), IsEmpty()) << "the number of steps is unknown";
 }
 
 TEST(JobAdvice, WarnsOfNoHeldOutData) {

@@ -59,7 +59,7 @@ TEST(JobTemplate, EveryTemplateIsAValidJobWithoutAdvice) {
   }
 }
 
-// What nobody asked for stays a comment: a reference, a dtype, an output folder.
+// What was not requested stays a comment: a reference, a dtype, an output folder.
 TEST(JobTemplate, SetsOnlyWhatMustBeSet) {
   using ::testing::UnorderedElementsAre;
   EXPECT_THAT(KeysSet(*JobTemplate("fpo")),

@@ -1,5 +1,5 @@
 // What each key of a job file does to the identity of reference records. A key that is not in this
-// table fails the test until somebody decides.
+// table fails the test until its role is decided.
 #include <map>
 #include <set>
 #include <string>

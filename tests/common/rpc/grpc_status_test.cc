@@ -50,7 +50,7 @@ TEST(GrpcStatus, AReasonOfANewerServerKeepsTheRest) {
   detail.set_reason("OF_NEXT_YEAR");
   detail.set_hint("do this");
   pb::StatusDetails details;
-  details.add_details();  // of somebody else
+  details.add_details();  // from another sender
   details.add_details()->PackFrom(detail);
   const absl::Status status = FromGrpcStatus(
       grpc::Status(grpc::StatusCode::INTERNAL, "m", details.SerializeAsString() + "\x7a\x01x"));

@@ -167,7 +167,7 @@ TEST_F(WorkerControlServiceTest, ASilentSessionIsReplacedByTheRestartedAgent) {
   WorkerHello hello = HelloOf("w1");
   hello.instance_id = "new-process";
   std::unique_ptr<ScriptedWorker> worker;
-  EXPECT_TRUE(Eventually([&] {  // for three beats nobody knows
+  EXPECT_TRUE(Eventually([&] {  // unknown for three heartbeats
     worker = Dial(hello);
     return worker->Await(Kind::kWelcome).has_welcome();
   }));

@@ -72,7 +72,7 @@ TEST_F(FollowTest, SubmitWarnsOfAnOutputFolderThatIsTakenAsFarAsItIsSeenFromHere
   std::filesystem::remove_all(folder);  // of a run of this test before
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/job.yaml") << WriteJobYaml(job);
-  EXPECT_THAT(Run({"submit", file}).err, Not(HasSubstr("output folder"))) << "it goes on there";
+  EXPECT_THAT(Run({"submit", file}).err, Not(HasSubstr("output folder"))) << "it continues there";
   EXPECT_THAT(Run({"submit", file, "--set", "seed=7"}).err,
               AllOf(HasSubstr("warning: output folder "), HasSubstr("seed: 7 here, 42 in the")));
   std::ofstream(folder + "/run.json") << "{\"finished\": true}";

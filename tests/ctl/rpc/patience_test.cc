@@ -11,7 +11,7 @@ constexpr ReconnectOptions kShort = {.first_wait = absl::Milliseconds(1),
                                      .wait_max = absl::Milliseconds(2),
                                      .give_up_after = absl::Milliseconds(50)};
 
-// Gives one status after the other, the last one for ever.
+// Gives one status after the other, the last one forever.
 class Script {
  public:
   explicit Script(std::vector<grpc::StatusCode> codes) : codes_(std::move(codes)) {}

@@ -368,7 +368,7 @@ TEST(RenderTablesTest, WorkersAndManifests) {
       "WORKER  HOST   STATE  SLOTS  DEVICE  VERSION  BEAT      LABELS            JOBS     NOTE\n"
       "w1      node7  ready  1/2    cpu     0.1.0    1.0s ago  -                 j-1,j-2  -\n"
       "w2      node7  ready  1/2    cpu     0.1.0    1.0s ago  gpu=h100,who=bob  j-1,j-2  -\n")
-      << "the column is there when somebody has labels";
+      << "the column is shown when a worker has labels";
   pb::Manifest manifest;
   manifest.set_manifest_id(absl::HexStringToBytes("3fa9c1d2e4f5aabbccdd"));
   manifest.set_recipe_id(absl::HexStringToBytes("77aa"));

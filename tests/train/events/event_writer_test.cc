@@ -58,7 +58,7 @@ TEST_F(EventWriterTest, OneLineAnEventInOrder) {
 
 TEST_F(EventWriterTest, FullPipeDropsStepsAndCountsThem) {
   EventWriter writer = Writer();
-  for (int64_t i = 0; i < 5000; ++i) writer.Emit(Step(i));  // returns although nobody reads
+  for (int64_t i = 0; i < 5000; ++i) writer.Emit(Step(i));  // returns without a reader
   std::string text = ReadAll();
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 5000);
   TrainEvent event;

@@ -26,7 +26,7 @@ TEST(ExitStatus, CodesStandForExits) {
 
 TEST(ExitStatus, FullDiskIsStorageNotMemory) {
   const absl::Status full = absl::ResourceExhaustedError("no space left");
-  EXPECT_EQ(ExitCodeOf(full), ExitCode::kStorage) << "whoever forgets to say so";
+  EXPECT_EQ(ExitCodeOf(full), ExitCode::kStorage) << "even without FailWith";
   EXPECT_EQ(ExitCodeOf(AsStorageError(full)), ExitCode::kStorage);
   EXPECT_TRUE(AsStorageError(absl::OkStatus()).ok());
 }

@@ -26,7 +26,7 @@ std::vector<Record> ScoreWith(const TinyRun& tiny, int64_t tokens_per_batch, int
   return *std::move(records);
 }
 
-// How responses meet in batches is nobody's business. Records keep features as float32, so that
+// How responses are batched must not matter. Records keep features as float32, so that
 // neighbours may round to either side.
 TEST(Scorer, BatchesDoNotChangeRecords) {
   const TinyRun tiny;

@@ -97,7 +97,7 @@ TEST_F(RanksTest, OneTwoAndFourRanksTakeTheSameSteps) {
 }
 
 TEST_F(RanksTest, ALostRankEndsTheOthersAndTheRunResumesBitwise) {
-  trainer_.job.max_steps = 2000;  // nobody gets there
+  trainer_.job.max_steps = 2000;  // never reached
   for (const int64_t victim : {2, 0}) {
     const std::string name = "lost-" + std::to_string(victim);
     std::vector<testing::Process> ranks = trainer_.StartRanks(name, 3);

@@ -1,4 +1,4 @@
-// A run killed at any moment, again and again, ends with the bytes of the run that nobody killed.
+// A run killed at any moment, again and again, ends with the bytes of an uninterrupted run.
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -22,7 +22,7 @@ class TrainerProcesses {
   std::string Out(const std::string& name) const { return tiny.Path(name); }
   std::string Log(const std::string& name) const { return Slurp(tiny.Path(name + ".log")); }
 
-  // One process of a run into Out(name), which goes on where an earlier one ended.
+  // One process of a run into Out(name), which continues where an earlier one ended.
   testing::Process Start(const std::string& name, int64_t rank = 0, int64_t world = 1,
                          int port = 0);
   // All ranks of a run, on a free port.

@@ -95,11 +95,11 @@ TEST_F(AgentTest, WithoutContactForTooLongItStopsItsRanksAfterACheckpoint) {
   agent_->OnDisconnected();
   clock_.now += absl::Minutes(29);
   agent_->OnStillAway();
-  AwaitEvent("\"step\"");  // goes on
+  AwaitEvent("\"step\"");  // continues
   clock_.now += absl::Minutes(1);
   agent_->OnStillAway();
   const Report report = Await(ReportStatus::kFailed);
-  EXPECT_EQ(report.end_class, EndClass::kAsked) << "nobody's fault";
+  EXPECT_EQ(report.end_class, EndClass::kAsked) << "not a fault";
   EXPECT_THAT(report.message, HasSubstr("no contact with the coordinator for 30m"));
   EXPECT_FALSE(std::filesystem::is_empty(data_ / "one/checkpoints"));
 }

@@ -115,7 +115,7 @@ TEST_F(WorkerTest, DrainsRunningWork) {
   ASSERT_TRUE(ended_.HasBeenNotified());
   EXPECT_EQ(last_report_.status(), pb::AttemptReport::STATUS_FAILED);
   EXPECT_EQ(last_report_.end_class(), pb::END_CLASS_ASKED)
-      << "the job goes on elsewhere, uncounted";
+      << "the job continues elsewhere, uncounted";
 }
 
 TEST_F(WorkerTest, ADeviceThatIsAskedForAndNotThereIsRefusedAtStart) {

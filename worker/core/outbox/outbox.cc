@@ -174,7 +174,7 @@ std::optional<Outgoing> Outbox::Next(absl::Time deadline) {
   return Take();
 }
 
-// The caller comes back only after the message it took is written: beats from now on follow it.
+// The caller returns only after writing the message it took: later heartbeats follow it.
 void Outbox::NoteWritten() {
   for (auto& [attempt, box] : boxes_) {
     for (PendingReport& pending : box.reports) {

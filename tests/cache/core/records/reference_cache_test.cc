@@ -141,7 +141,7 @@ TEST_F(ReferenceCacheTest, RacingBuildersTakeOverFromThoseThatDie) {
   {
     absl::MutexLock lock(&mutex);
     while (alive > 0) {
-      // Claims run out only while nobody computes under one.
+      // Claims run out only while no builder computes under one.
       if (mutex.AwaitWithTimeout(absl::Condition(&nobody_works), absl::Milliseconds(50))) {
         clock_.Advance(absl::Seconds(31));
       }

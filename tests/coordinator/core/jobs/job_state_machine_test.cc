@@ -538,7 +538,7 @@ std::vector<Row> Rows() {
       {"unsatisfiable",
        Unsatisfiable{"nothing fits"},
        {{S::kQueued, S::kFailed}, {S::kHeld, S::kFailed}}},
-      {"settle", Settle{}, {}},  // too early everywhere: nobody confirmed
+      {"settle", Settle{}, {}},  // too early everywhere: not confirmed
       {"cancel",
        CancelRequest{absl::Seconds(30)},
        {{S::kQueued, S::kCancelled},

@@ -65,7 +65,7 @@ TEST_F(LogRetentionTest, OldLinesBecomeOneGapLineThatCountsThem) {
   EXPECT_EQ(Lines(id)[0].cursor, 5u);
   EXPECT_THAT(Lines(id)[1].text, StartsWith("5 "));
   TickUntilQuiet(&retention, kStart + absl::Hours(50));
-  ASSERT_EQ(Lines(id).size(), 1u) << "of what is gone one line tells for ever";
+  ASSERT_EQ(Lines(id).size(), 1u) << "one line always records what was removed";
   EXPECT_THAT(Lines(id)[0].text, StartsWith("gap: 7 lines (6552 bytes)"));
   EXPECT_EQ(retention.bytes(), 0);
   EXPECT_EQ(retention.removed_bytes().at("age"), 7'000);
@@ -102,7 +102,7 @@ TEST_F(LogRetentionTest, OfAllLogsThoseOfTheJobThatEndedFirstGoFirst) {
   TickUntilQuiet(&retention, kStart + absl::Hours(2));
   EXPECT_EQ(Lines(first).size(), 1u);
   EXPECT_EQ(Lines(later).size(), 1u);
-  EXPECT_EQ(Lines(running).size(), 1u + 27u) << "with nobody else left, its own oldest";
+  EXPECT_EQ(Lines(running).size(), 1u + 27u) << "with no other job left, its own oldest";
   EXPECT_LE(retention.bytes(), 30'000);
 }
 
@@ -151,7 +151,7 @@ TEST_F(LogRetentionTest, ALargeCutIsSpreadOverTicks) {
   EXPECT_GT(left, 0);
   EXPECT_LT(left, 5'000'000);
   retention.Tick(kStart + absl::Hours(2));
-  EXPECT_EQ(retention.bytes(), 0) << "the next tick goes on at once";
+  EXPECT_EQ(retention.bytes(), 0) << "the next tick continues at once";
 }
 
 TEST_F(LogRetentionTest, AJobKeepsItsNewestHundredThousandEvents) {

@@ -146,7 +146,7 @@ TEST_F(ProgressTrackerTest, ABadCheckpointCountsNoLongerAndWritingItAgainIsNoPro
             (std::vector<BadCheckpoint>{{400, job_.attempts.back().number, bad.message, kLater}}));
   Track(CheckpointLine(400));
   EXPECT_EQ(job_.checkpoint_step, 400);
-  EXPECT_FALSE(progressed()) << "or a disk that damages it each time would keep the job for ever";
+  EXPECT_FALSE(progressed()) << "or a disk that damages it each time would keep the job forever";
   Track(CheckpointLine(600));
   EXPECT_TRUE(progressed());
 }

@@ -45,7 +45,7 @@ TEST_F(PreviewTest, RecordsOfAnEarlierJobOnTheSameDataAreSaid) {
   job.progress.cache.saved_seconds = 0;
   EXPECT_EQ(RecordsSince(std::make_shared<const Job>(job), MakeJob("j-1")),
             "60 of 100 present since job j-0")
-      << "nobody measured it";
+      << "never measured";
 }
 
 TEST_F(PreviewTest, RecordsOfOtherPairsArePromisedToNobody) {
@@ -85,7 +85,7 @@ TEST_F(PreviewTest, WhatIsMissingIsSaid) {
             "no-worker-fits: asks for 3 slots, the largest offer is 2 over 1 worker");
   offers_[0].free = 0;
   EXPECT_EQ(Look(MakeJob("j-1", 1)).fit, "waiting-for-slots: needs 1, 0 free");
-  EXPECT_EQ(Look(MakeJob("j-1", 1)).start, std::nullopt) << "nobody knows when slots come back";
+  EXPECT_EQ(Look(MakeJob("j-1", 1)).start, std::nullopt) << "when slots are freed is unknown";
 }
 
 TEST_F(PreviewTest, AJobThatWaitsForOthersDoesNotStartAtOnce) {
@@ -93,7 +93,7 @@ TEST_F(PreviewTest, AJobThatWaitsForOthersDoesNotStartAtOnce) {
   Job job = MakeJob("j-1");
   job.after_ok = {"j-0"};
   EXPECT_EQ(Look(job).fit, "dependency: job j-0 is QUEUED");
-  EXPECT_EQ(Look(job).start, std::nullopt) << "nobody knows how long j-0 takes";
+  EXPECT_EQ(Look(job).start, std::nullopt) << "how long j-0 takes is unknown";
   EXPECT_EQ(Look(MakeJob("j-2")).jobs_ahead, 1);
   queued_ = {std::make_shared<const Job>(job)};
   running_ = {std::make_shared<const Job>(RunningJob("j-0"))};

@@ -100,7 +100,7 @@ TEST(QueueForecast, AJobThatWaitsForAnotherHoldsUpNobody) {
                     {Offer("w1", 2, 1)}, RunTimes());
   EXPECT_EQ(Ids(view), (std::vector<std::string>{"j-3", "j-2"}));
   EXPECT_EQ(view.waiting.at(0).start, kStart);
-  EXPECT_EQ(view.waiting.at(1).start, std::nullopt) << "nobody knows the end of j-1";
+  EXPECT_EQ(view.waiting.at(1).start, std::nullopt) << "the end of j-1 is unknown";
 }
 
 TEST(QueueForecast, AHeldJobHoldsThoseBehindIt) {

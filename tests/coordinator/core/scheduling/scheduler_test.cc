@@ -253,7 +253,7 @@ TEST(Scheduler, ALostWorkerIsWaitedForAsLongAsOneThatNeverCame) {
   ASSERT_EQ(plan.waits.size(), 1u);
   EXPECT_EQ(plan.waits[0].why.text,
             "waiting-for-slots: needs 2, 1 free; lost: dead; fails at 2027-01-15T08:10:00Z");
-  ASSERT_EQ(plan.placements.size(), 1u) << "nobody else waits for a worker that is lost";
+  ASSERT_EQ(plan.placements.size(), 1u) << "no other job waits for a lost worker";
   EXPECT_EQ(plan.placements[0].job_id, "j-2");
   const absl::Duration wait = absl::Minutes(10);
   const Moment before = {kStart, kStart + wait - absl::Seconds(1)};

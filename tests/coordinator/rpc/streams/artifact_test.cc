@@ -42,7 +42,7 @@ TEST(ArtifactTransferTest, HoldsOneFrameAndWakesTheOtherSide) {
   EXPECT_FALSE(transfer.Take().has_value());
   transfer.SetReader(nullptr);
   EXPECT_FALSE(transfer.HasReader());
-  EXPECT_EQ(pusher, 2) << "it learns that nobody reads";
+  EXPECT_EQ(pusher, 2) << "it learns that there is no reader";
 }
 
 TEST(ArtifactRelayTest, KnowsWhoWaitsAndHasALimit) {
@@ -165,7 +165,7 @@ TEST_F(ArtifactTest, AnAgentThatGoesBeforeItPushedEndsTheWait) {
   worker_->Break();
   const absl::Time broke = absl::Now();
   reading->thread.join();
-  // The channel asks once more after UNAVAILABLE (HOLDER_GONE), and by then nobody holds them.
+  // The channel asks once more after UNAVAILABLE (HOLDER_GONE), and by then no worker holds them.
   EXPECT_EQ(ReasonOf(reading->status), ErrorReason::kNoHolder) << reading->status;
   EXPECT_LT(absl::Now() - broke, absl::Seconds(20)) << "not only for its silence";
 }

@@ -69,7 +69,7 @@ TEST(RankCgroupTest, ReadsTheKernelsNumbers) {
   WriteWhole(folder / "x/cgroup.kill", "");
   EXPECT_EQ(cgroup.OutOfMemoryKills(), 2);
   EXPECT_EQ(cgroup.PeakBytes(), 4096);
-  EXPECT_FALSE(cgroup.KillAll(2)) << "what survives is not waited for for ever";
+  EXPECT_FALSE(cgroup.KillAll(2)) << "survivors are not waited for forever";
   EXPECT_EQ(ReadWhole(folder / "x/cgroup.kill"), "1");
 }
 
