@@ -53,26 +53,26 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const Coordinator
   return coordinator;
 }
 
-absl::StatusOr<SubmitAnswer> Coordinator::Submit(const SubmitAsk& ask) {
+absl::StatusOr<SubmitResult> Coordinator::Submit(const SubmitRequest& request) {
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
-  FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, intake_.Submit(ask, wall_.Now()));
+  FPO_ASSIGN_OR_RETURN(SubmitResult answer, intake_.Submit(request, wall_.Now()));
   answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key), *answer.job);
   return answer;
 }
 
-absl::StatusOr<SubmitAnswer> Coordinator::Retry(const RetryAsk& ask) {
+absl::StatusOr<SubmitResult> Coordinator::Retry(const RetryRequest& request) {
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
-  return intake_.Retry(ask, wall_.Now());
+  return intake_.Retry(request, wall_.Now());
 }
 
-absl::StatusOr<Preview> Coordinator::Validate(const SubmitAsk& ask) const {
-  FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(ask.config_json));
-  submission.job.owner = ask.owner;
+absl::StatusOr<Preview> Coordinator::Validate(const SubmitRequest& request) const {
+  FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request.config_json));
+  submission.job.owner = request.owner;
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(ask.after_ok, true));
-  FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(ask.after_end, false));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(request.after_ok, true));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(request.after_end, false));
   const auto near = jobs_.files().find(submission.job.demand.data_key);
   PreviewScene scene{jobs_.WithAttempt(),
                      jobs_.Queued(),
@@ -152,13 +152,13 @@ absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(const 
   return checkpoints_.Gc(words, dry_run);
 }
 
-absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactAsk& ask,
+absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactRequest& request,
                                                        const std::string& transfer_id) {
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(ask.job));
-  FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, ask.step, workers_));
-  const ServeArtifactCommand command{transfer_id, place.folder, place.checkpoint, ask.file,
-                                     ask.offset};
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(request.job));
+  FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, request.step, workers_));
+  const ServeArtifactCommand command{transfer_id, place.folder, place.checkpoint, request.file,
+                                     request.offset};
   if (!workers_.Send(place.worker, command)) return NoHolder(*job, "the files");
   return place.worker;
 }

@@ -44,10 +44,10 @@ class Coordinator {
 
   // Users. Job arguments are an id, a name or a unique prefix (JobTable::Find).
 
-  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask);  // JobIntake::Submit
-  absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask);    // JobIntake::Retry
+  absl::StatusOr<SubmitResult> Submit(const SubmitRequest& request);  // JobIntake::Submit
+  absl::StatusOr<SubmitResult> Retry(const RetryRequest& request);    // JobIntake::Retry
   // How a job would fare if it were submitted now. Errors of Submit.
-  absl::StatusOr<Preview> Validate(const SubmitAsk& ask) const;
+  absl::StatusOr<Preview> Validate(const SubmitRequest& request) const;
   absl::StatusOr<JobPtr> GetJob(const std::string& words) const;
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
@@ -65,7 +65,8 @@ class Coordinator {
                                                                bool dry_run);
   // Tells the worker that holds the files to push them to this transfer; returns its name. Errors:
   // PlaceOf.
-  absl::StatusOr<std::string> ServeArtifact(const ArtifactAsk& ask, const std::string& transfer_id);
+  absl::StatusOr<std::string> ServeArtifact(const ArtifactRequest& request,
+                                            const std::string& transfer_id);
   // Durable on return. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).

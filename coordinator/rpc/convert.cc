@@ -149,18 +149,18 @@ LogQuery FromProto(const pb::LogsRequest& request) {
   return query;
 }
 
-SubmitAsk FromProto(const pb::SubmitRequest& request) {
-  SubmitAsk ask;
-  ask.request_id = request.request_id();
-  ask.config_json = request.spec().config_json();
-  ask.owner = request.spec().owner();
-  ask.hold = request.hold();
-  ask.after_ok.assign(request.after_ok().begin(), request.after_ok().end());
-  ask.after_end.assign(request.after_end().begin(), request.after_end().end());
-  return ask;
+SubmitRequest FromProto(const pb::SubmitRequest& request) {
+  SubmitRequest submission;
+  submission.request_id = request.request_id();
+  submission.config_json = request.spec().config_json();
+  submission.owner = request.spec().owner();
+  submission.hold = request.hold();
+  submission.after_ok.assign(request.after_ok().begin(), request.after_ok().end());
+  submission.after_end.assign(request.after_end().begin(), request.after_end().end());
+  return submission;
 }
 
-RetryAsk FromProto(const pb::RetryJobRequest& request) {
+RetryRequest FromProto(const pb::RetryJobRequest& request) {
   return {request.request_id(), request.job_id(), request.from_step(), request.spec().config_json(),
           request.spec().owner()};
 }

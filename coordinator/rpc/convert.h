@@ -41,7 +41,7 @@ void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json: a page of 500 configurations would not fit a message.
 fpo::v1::Job ToListedProto(const Job& job);
 
-ArtifactAsk FromProto(const fpo::v1::ReadArtifactRequest& request);
+ArtifactRequest FromProto(const fpo::v1::ReadArtifactRequest& request);
 // Takes the contents of what an agent pushed.
 fpo::v1::ReadArtifactResponse ToUserProto(fpo::v1::PushArtifactRequest* pushed);
 absl::Status StatusOf(const fpo::v1::PushError& error);  // never OK
@@ -49,8 +49,8 @@ absl::Status StatusOf(const fpo::v1::PushError& error);  // never OK
 // InvalidArgument for an unknown state.
 absl::StatusOr<JobFilter> FromProto(const fpo::v1::ListJobsRequest& request);
 LogQuery FromProto(const fpo::v1::LogsRequest& request);
-SubmitAsk FromProto(const fpo::v1::SubmitRequest& request);
-RetryAsk FromProto(const fpo::v1::RetryJobRequest& request);
+SubmitRequest FromProto(const fpo::v1::SubmitRequest& request);
+RetryRequest FromProto(const fpo::v1::RetryJobRequest& request);
 // InvalidArgument for an unknown mode.
 absl::StatusOr<WorkerMode> FromProto(const fpo::v1::SetWorkerModeRequest& request);
 

@@ -96,7 +96,7 @@ AuditFilter FromProto(const pb::ListAuditRequest& request) {
   return filter;
 }
 
-ArtifactAsk FromProto(const pb::ReadArtifactRequest& request) {
+ArtifactRequest FromProto(const pb::ReadArtifactRequest& request) {
   return {request.job_id(), request.step(), request.file(), request.offset()};
 }
 

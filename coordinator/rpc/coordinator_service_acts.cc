@@ -34,7 +34,7 @@ std::string OwnerOf(const Principal& caller, const std::string& said) {
   return caller.name.empty() ? said : caller.name;
 }
 
-void Fill(const SubmitAnswer& answer, pb::SubmitResponse* response) {
+void Fill(const SubmitResult& answer, pb::SubmitResponse* response) {
   response->set_job_id(answer.job->job_id);
   response->set_revision(answer.job->revision);
   for (const std::string& warning : answer.warnings) response->add_warnings(warning);
@@ -70,10 +70,10 @@ grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext
                                                      const pb::SubmitRequest* request,
                                                      pb::SubmitResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    SubmitAsk ask = FromProto(*request);
-    ask.owner = OwnerOf(who, ask.owner);
-    entry->who = ask.owner;
-    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Submit(ask));
+    SubmitRequest submission = FromProto(*request);
+    submission.owner = OwnerOf(who, submission.owner);
+    entry->who = submission.owner;
+    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, parts_.coordinator->Submit(submission));
     entry->target = answer.job->job_id;
     entry->detail = answer.job->name;
     Fill(answer, response);
@@ -86,10 +86,11 @@ grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerConte
                                                        const pb::ValidateRequest* request,
                                                        pb::ValidateResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry*) -> absl::Status {
-    SubmitAsk ask{"", request->spec().config_json(), OwnerOf(who, request->spec().owner())};
-    ask.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
-    ask.after_end.assign(request->after_end().begin(), request->after_end().end());
-    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(ask);
+    SubmitRequest submission{"", request->spec().config_json(),
+                             OwnerOf(who, request->spec().owner())};
+    submission.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
+    submission.after_end.assign(request->after_end().begin(), request->after_end().end());
+    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(submission);
     if (preview.ok()) {
       Fill(*preview, response);
       return absl::OkStatus();
@@ -211,9 +212,9 @@ grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerConte
                                                        pb::SubmitResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
     FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
-    RetryAsk ask = FromProto(*request);
-    if (!who.name.empty()) ask.owner.clear();  // it stays the old job's
-    FPO_ASSIGN_OR_RETURN(const SubmitAnswer answer, parts_.coordinator->Retry(ask));
+    RetryRequest retry = FromProto(*request);
+    if (!who.name.empty()) retry.owner.clear();  // it stays the old job's
+    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, parts_.coordinator->Retry(retry));
     entry->target = answer.job->job_id;
     entry->detail = absl::StrCat("of ", answer.job->retry_of);
     Fill(answer, response);

@@ -107,32 +107,32 @@ absl::Status JobIntake::CheckOwnerQuota(const std::string& owner) const {
        .hint = absl::StrCat("wait for some, or cancel some: fpoctl list --owner ", owner)});
 }
 
-absl::StatusOr<SubmitAnswer> JobIntake::Submit(const SubmitAsk& ask, absl::Time now) {
-  absl::StatusOr<Submission> submission = CheckSubmission(ask.config_json);
-  if (!submission.ok() || ask.request_id.empty()) {
+absl::StatusOr<SubmitResult> JobIntake::Submit(const SubmitRequest& request, absl::Time now) {
+  absl::StatusOr<Submission> submission = CheckSubmission(request.config_json);
+  if (!submission.ok() || request.request_id.empty()) {
     ++counts_->submissions["invalid"];
     return submission.ok() ? MissingRequestId() : submission.status();
   }
-  submission->job.owner = ask.owner;
-  submission->job.after_ok = ask.after_ok;  // as given; the digest tells a repetition by them
-  submission->job.after_end = ask.after_end;
-  if (ask.hold) submission->job.state = JobState::kHeld;
-  return Create(*std::move(submission), ask.request_id, now);
+  submission->job.owner = request.owner;
+  submission->job.after_ok = request.after_ok;  // as given; the digest tells a repetition by them
+  submission->job.after_end = request.after_end;
+  if (request.hold) submission->job.state = JobState::kHeld;
+  return Create(*std::move(submission), request.request_id, now);
 }
 
-absl::StatusOr<SubmitAnswer> JobIntake::Retry(const RetryAsk& ask, absl::Time now) {
-  FPO_ASSIGN_OR_RETURN(const JobPtr old, jobs_->Find(ask.job));
-  const std::string& json = ask.config_json.empty() ? old->config_json : ask.config_json;
+absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl::Time now) {
+  FPO_ASSIGN_OR_RETURN(const JobPtr old, jobs_->Find(request.job));
+  const std::string& json = request.config_json.empty() ? old->config_json : request.config_json;
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(json));
-  if (ask.request_id.empty()) return MissingRequestId();
+  if (request.request_id.empty()) return MissingRequestId();
   if (!IsTerminal(old->state) || old->state == JobState::kSucceeded) return CannotRetry(*old);
   FPO_RETURN_IF_ERROR(CheckCanGoOn(*old, json));
   Job& job = submission.job;
-  job.owner = ask.owner.empty() ? old->owner : ask.owner;
+  job.owner = request.owner.empty() ? old->owner : request.owner;
   job.retry_of = old->job_id;
-  FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, ask.from_step));
+  FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, request.from_step));
   if (!job.checkpoints.empty()) job.checkpoint_step = job.checkpoints.back().step;
-  return Create(std::move(submission), ask.request_id, now);
+  return Create(std::move(submission), request.request_id, now);
 }
 
 bool JobIntake::HasTrained(const Job& job) const {
@@ -151,7 +151,7 @@ absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_j
   return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
 }
 
-absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std::string& request_id,
+absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const std::string& request_id,
                                                absl::Time now) {
   Job& job = submission.job;
   SubmittedRequest request;
@@ -159,7 +159,7 @@ absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std:
   request.digest = SubmissionDigest(job);
   FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, store_->FindRequest(request_id));
   if (known) {
-    FPO_ASSIGN_OR_RETURN(SubmitAnswer answer, Repeat(*known, request.digest));
+    FPO_ASSIGN_OR_RETURN(SubmitResult answer, Repeat(*known, request.digest));
     answer.warnings = std::move(submission.warnings);
     return answer;
   }
@@ -169,10 +169,10 @@ absl::StatusOr<SubmitAnswer> JobIntake::Create(Submission submission, const std:
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];
   if (!created.ok()) return created.status();
-  return SubmitAnswer{*created, std::move(submission.warnings)};
+  return SubmitResult{*created, std::move(submission.warnings)};
 }
 
-absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
+absl::StatusOr<SubmitResult> JobIntake::Repeat(const SubmittedRequest& known,
                                                const std::string& digest) {
   ++counts_->submissions[known.digest == digest ? "repeated" : "invalid"];
   if (known.digest != digest) return RequestIdReused(known);
@@ -185,7 +185,7 @@ absl::StatusOr<SubmitAnswer> JobIntake::Repeat(const SubmittedRequest& known,
                           .hint = "use a new request_id",
                           .ids = {known.job_id}});
   }
-  return SubmitAnswer{std::move(job), {}};
+  return SubmitResult{std::move(job), {}};
 }
 
 }  // namespace fpo::coordinator

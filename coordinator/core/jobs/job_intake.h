@@ -13,7 +13,7 @@
 
 namespace fpo::coordinator {
 
-struct SubmitAsk {
+struct SubmitRequest {
   std::string request_id = {};
   std::string config_json = {};
   std::string owner = {};
@@ -21,14 +21,14 @@ struct SubmitAsk {
   std::vector<std::string> after_ok = {};   // jobs that must have succeeded first; ids or names
   std::vector<std::string> after_end = {};  // jobs that must have ended first, however
 };
-struct RetryAsk {
+struct RetryRequest {
   std::string request_id = {};
   std::string job = {};          // id or name of a job that ended without success
   int64_t from_step = 0;         // one of its checkpoints; 0: the newest
   std::string config_json = {};  // empty: that of the job
   std::string owner = {};        // empty: that of the job
 };
-struct SubmitAnswer {
+struct SubmitResult {
   JobPtr job;
   std::vector<std::string> warnings;
   std::string records = {};  // what it will find in the cache: RecordsSince
@@ -46,12 +46,12 @@ class JobIntake {
   // Durable on return. The same request_id with the same job returns the same job; with another job
   // AlreadyExists (REQUEST_ID_REUSED). NotFound and FailedPrecondition name a job of after_ok;
   // ResourceExhausted (QUOTA).
-  absl::StatusOr<SubmitAnswer> Submit(const SubmitAsk& ask, absl::Time now);
+  absl::StatusOr<SubmitResult> Submit(const SubmitRequest& request, absl::Time now);
   // A new job that continues where another one ended: same output folder, its checkpoints up to
   // from_step. FailedPrecondition when the job has not ended or has succeeded; NotFound
   // (NO_CHECKPOINT); InvalidArgument (INVALID_RETRY) when the settings name another folder, or
   // change the numbers of a run that is in the folder already.
-  absl::StatusOr<SubmitAnswer> Retry(const RetryAsk& ask, absl::Time now);
+  absl::StatusOr<SubmitResult> Retry(const RetryRequest& request, absl::Time now);
 
   // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
   // can never succeed.
@@ -59,9 +59,9 @@ class JobIntake {
                                                         bool must_succeed) const;
 
  private:
-  absl::StatusOr<SubmitAnswer> Create(Submission submission, const std::string& request_id,
+  absl::StatusOr<SubmitResult> Create(Submission submission, const std::string& request_id,
                                       absl::Time now);
-  absl::StatusOr<SubmitAnswer> Repeat(const SubmittedRequest& known, const std::string& digest);
+  absl::StatusOr<SubmitResult> Repeat(const SubmittedRequest& known, const std::string& digest);
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
   bool HasTrained(const Job& job) const;  // or a job that it retries

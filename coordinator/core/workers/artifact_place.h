@@ -12,7 +12,7 @@
 namespace fpo::coordinator {
 
 // A download request. The job is named as in JobTable::Find.
-struct ArtifactAsk {
+struct ArtifactRequest {
   std::string job = {};
   int64_t step = 0;       // of a checkpoint; 0: the job's result
   std::string file = {};  // empty: the list of files

@@ -53,11 +53,11 @@ TEST_F(CoordinatorTest, ASubmitIsStoredBeforeItIsAnswered) {
 }
 
 TEST_F(CoordinatorTest, TheSameRequestGivesTheSameJobAlsoAfterARestart) {
-  const SubmitAsk ask = {"r-same", ConfigJson("tiny"), "ada"};
-  const std::string id = coordinator_->Submit(ask).value().job->job_id;
-  EXPECT_EQ(coordinator_->Submit(ask).value().job->job_id, id);
+  const SubmitRequest request = {"r-same", ConfigJson("tiny"), "ada"};
+  const std::string id = coordinator_->Submit(request).value().job->job_id;
+  EXPECT_EQ(coordinator_->Submit(request).value().job->job_id, id);
   Restart();
-  EXPECT_EQ(coordinator_->Submit(ask).value().job->job_id, id);
+  EXPECT_EQ(coordinator_->Submit(request).value().job->job_id, id);
   EXPECT_EQ(coordinator_->ListJobs({}).jobs.size(), 1u);
   const absl::Status other = coordinator_->Submit({"r-same", ConfigJson("other"), "ada"}).status();
   EXPECT_EQ(other.code(), absl::StatusCode::kAlreadyExists);
@@ -161,8 +161,8 @@ TEST_F(CoordinatorTest, AJobWaitsForItsDependencyAndFailsWithIt) {
 TEST_F(CoordinatorTest, JobsThatEndedLongAgoAreRemovedWithTheirRequests) {
   options_.keep_jobs = absl::Hours(24);
   Restart();
-  const SubmitAsk ask = {"r-old", ConfigJson("old"), "ada"};
-  const std::string old = coordinator_->Submit(ask).value().job->job_id;
+  const SubmitRequest request = {"r-old", ConfigJson("old"), "ada"};
+  const std::string old = coordinator_->Submit(request).value().job->job_id;
   ASSERT_TRUE(coordinator_->Cancel(old, absl::ZeroDuration()).ok());
   const std::string live = Submit("live");
   Pass(absl::Hours(23));
@@ -170,14 +170,14 @@ TEST_F(CoordinatorTest, JobsThatEndedLongAgoAreRemovedWithTheirRequests) {
   Pass(absl::Hours(2));
   EXPECT_FALSE(coordinator_->GetJob(old).ok());
   EXPECT_TRUE(coordinator_->GetJob(live).ok());
-  EXPECT_EQ(ReasonOf(coordinator_->Submit(ask).status()), ErrorReason::kJobRemoved)
+  EXPECT_EQ(ReasonOf(coordinator_->Submit(request).status()), ErrorReason::kJobRemoved)
       << "not made again";
 }
 
 TEST_F(CoordinatorTest, AHeldJobThatCanNeverRunFailsWithoutItsRelease) {
   const std::string first = Submit("first");
-  const SubmitAsk ask{"r-held", ConfigJson("held"), "ada", true, {first}};
-  const std::string held = coordinator_->Submit(ask).value().job->job_id;
+  const SubmitRequest request{"r-held", ConfigJson("held"), "ada", true, {first}};
+  const std::string held = coordinator_->Submit(request).value().job->job_id;
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(held)->state, JobState::kHeld) << "it may still succeed";
   ASSERT_TRUE(coordinator_->Cancel(first, absl::ZeroDuration()).ok());
@@ -208,8 +208,8 @@ TEST_F(CoordinatorTest, AWorkerThatClosesItselfDrainsUntilItsAgentStartsAnew) {
 }
 
 TEST_F(CoordinatorTest, HeldJobsWaitAndSayWhy) {
-  SubmitAsk ask{"r-1", ConfigJson("held"), "ada", true};
-  const std::string id = coordinator_->Submit(ask).value().job->job_id;
+  SubmitRequest request{"r-1", ConfigJson("held"), "ada", true};
+  const std::string id = coordinator_->Submit(request).value().job->job_id;
   Connect("w1", 1);
   Pass(absl::Seconds(1));
   EXPECT_EQ(Get(id)->state, JobState::kHeld);

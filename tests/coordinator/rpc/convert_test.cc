@@ -124,10 +124,10 @@ TEST(ConvertAsks, ReadEveryField) {
   submit.mutable_spec()->set_owner("ada");
   submit.set_hold(true);
   submit.add_after_ok("j-1");
-  const SubmitAsk ask = FromProto(submit);
-  EXPECT_EQ(ask.request_id + ask.config_json + ask.owner, "r{}ada");
-  EXPECT_TRUE(ask.hold);
-  EXPECT_EQ(ask.after_ok, std::vector<std::string>{"j-1"});
+  const SubmitRequest request = FromProto(submit);
+  EXPECT_EQ(request.request_id + request.config_json + request.owner, "r{}ada");
+  EXPECT_TRUE(request.hold);
+  EXPECT_EQ(request.after_ok, std::vector<std::string>{"j-1"});
 
   pb::RetryJobRequest retry;
   retry.set_request_id("r");
@@ -135,7 +135,7 @@ TEST(ConvertAsks, ReadEveryField) {
   retry.set_from_step(3);
   retry.mutable_spec()->set_config_json("{}");
   retry.mutable_spec()->set_owner("ada");
-  const RetryAsk again = FromProto(retry);
+  const RetryRequest again = FromProto(retry);
   EXPECT_EQ(again.request_id + again.job + again.config_json + again.owner, "rj{}ada");
   EXPECT_EQ(again.from_step, 3);
 

@@ -11,7 +11,7 @@ namespace {
 
 class JobIntakeTest : public ::testing::Test {
  protected:
-  SubmitAsk Ask(const std::string& request, const std::string& name) {
+  SubmitRequest Ask(const std::string& request, const std::string& name) {
     return {request, ConfigJson(name), "ada"};
   }
   std::string Submit(const std::string& name) {
@@ -30,29 +30,29 @@ class JobIntakeTest : public ::testing::Test {
 };
 
 TEST_F(JobIntakeTest, TheSameRequestIsTheSameJobWithAllThatWasAsked) {
-  SubmitAsk ask = Ask("r-1", "a");
-  ask.hold = true;
-  const std::string id = intake_.Submit(ask, kStart).value().job->job_id;
+  SubmitRequest request = Ask("r-1", "a");
+  request.hold = true;
+  const std::string id = intake_.Submit(request, kStart).value().job->job_id;
   EXPECT_EQ(jobs_.Get(id)->state, JobState::kHeld);
-  EXPECT_EQ(intake_.Submit(ask, kStart).value().job->job_id, id);
-  ask.hold = false;
-  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kRequestIdReused);
-  ask.hold = true;
-  ask.after_ok = {id};
-  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kRequestIdReused);
+  EXPECT_EQ(intake_.Submit(request, kStart).value().job->job_id, id);
+  request.hold = false;
+  EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kRequestIdReused);
+  request.hold = true;
+  request.after_ok = {id};
+  EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kRequestIdReused);
 }
 
 TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
   const std::string first = Submit("first");
-  SubmitAsk ask = Ask("r-2", "second");
-  ask.after_ok = {"first", first};
-  EXPECT_EQ(intake_.Submit(ask, kStart).value().job->after_ok, std::vector<std::string>{first});
-  ask.request_id = "r-3";
-  ask.after_ok = {"nobody"};
-  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kJobNotFound);
+  SubmitRequest request = Ask("r-2", "second");
+  request.after_ok = {"first", first};
+  EXPECT_EQ(intake_.Submit(request, kStart).value().job->after_ok, std::vector<std::string>{first});
+  request.request_id = "r-3";
+  request.after_ok = {"nobody"};
+  EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kJobNotFound);
   End(first, ReportStatus::kFailed);
-  ask.after_ok = {first};
-  EXPECT_EQ(ReasonOf(intake_.Submit(ask, kStart).status()), ErrorReason::kDependencyFailed);
+  request.after_ok = {first};
+  EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kDependencyFailed);
 }
 
 TEST_F(JobIntakeTest, AnOwnersJobsAreLimited) {
