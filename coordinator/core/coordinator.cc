@@ -74,16 +74,16 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitRequest& request) cons
   FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(request.after_ok, true));
   FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(request.after_end, false));
   const auto near = jobs_.files().find(submission.job.demand.data_key);
-  PreviewScene scene{jobs_.WithAttempt(),
-                     jobs_.Queued(),
-                     Offers(),
-                     &options_.quotas,
-                     &jobs_.run_times(),
-                     near == jobs_.files().end() ? nullptr : &near->second,
-                     jobs_.NewestCacheUser(submission.job.demand.data_key),
-                     FindIn(jobs_),
-                     wall_.Now()};
-  Preview preview = PreviewJob(submission.job, scene);
+  PreviewSnapshot snapshot{jobs_.WithAttempt(),
+                           jobs_.Queued(),
+                           Offers(),
+                           &options_.quotas,
+                           &jobs_.run_times(),
+                           near == jobs_.files().end() ? nullptr : &near->second,
+                           jobs_.NewestCacheUser(submission.job.demand.data_key),
+                           FindIn(jobs_),
+                           wall_.Now()};
+  Preview preview = PreviewJob(submission.job, snapshot);
   preview.warnings = std::move(submission.warnings);
   return preview;
 }
@@ -122,16 +122,16 @@ absl::StatusOr<JobPtr> Coordinator::Change(const std::string& words, const JobEv
 absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const {
   absl::MutexLock lock(&mu_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
-  ExplainScene scene;
-  scene.workers = workers_.List(steady_.Now());
-  scene.now = wall_.Now();
-  if (job->state == JobState::kQueued) scene.ahead = ReadyBefore(*job, jobs_);
+  ExplainSnapshot snapshot;
+  snapshot.workers = workers_.List(steady_.Now());
+  snapshot.now = wall_.Now();
+  if (job->state == JobState::kQueued) snapshot.ahead = ReadyBefore(*job, jobs_);
   for (const auto* ids : {&job->after_ok, &job->after_end}) {
     for (const std::string& id : *ids) {
-      if (JobPtr other = jobs_.Get(id)) scene.dependencies.push_back(std::move(other));
+      if (JobPtr other = jobs_.Get(id)) snapshot.dependencies.push_back(std::move(other));
     }
   }
-  return ExplainJob(*job, scene);
+  return ExplainJob(*job, snapshot);
 }
 
 QueueView Coordinator::Queue() const {

@@ -70,25 +70,26 @@ std::string WorkerLine(const WorkerView& worker, const Job& job) {
   return line;
 }
 
-void AddWaiting(const Job& job, const ExplainScene& scene, Explanation* e) {
-  for (const JobPtr& other : scene.dependencies) {
+void AddWaiting(const Job& job, const ExplainSnapshot& snapshot, Explanation* e) {
+  for (const JobPtr& other : snapshot.dependencies) {
     e->details.push_back(
         absl::StrCat("depends on ", other->job_id, " (", other->name, "): ", Name(other->state)));
   }
-  for (size_t i = 0; i < scene.workers.size() && i < kListedMax; ++i) {
-    e->details.push_back(WorkerLine(scene.workers[i], job));
+  for (size_t i = 0; i < snapshot.workers.size() && i < kListedMax; ++i) {
+    e->details.push_back(WorkerLine(snapshot.workers[i], job));
   }
-  if (scene.workers.size() > kListedMax) {
-    e->details.push_back(absl::StrCat("and ", scene.workers.size() - kListedMax, " more workers"));
+  if (snapshot.workers.size() > kListedMax) {
+    e->details.push_back(
+        absl::StrCat("and ", snapshot.workers.size() - kListedMax, " more workers"));
   }
-  if (scene.ahead.empty()) return;
+  if (snapshot.ahead.empty()) return;
   std::vector<std::string> ids;
-  for (size_t i = 0; i < scene.ahead.size() && i < kListedMax; ++i) {
-    ids.push_back(scene.ahead[i]->job_id);
+  for (size_t i = 0; i < snapshot.ahead.size() && i < kListedMax; ++i) {
+    ids.push_back(snapshot.ahead[i]->job_id);
   }
-  e->details.push_back(absl::StrCat(scene.ahead.size(),
+  e->details.push_back(absl::StrCat(snapshot.ahead.size(),
                                     " ahead in the queue: ", absl::StrJoin(ids, ", "),
-                                    scene.ahead.size() > kListedMax ? ", ..." : ""));
+                                    snapshot.ahead.size() > kListedMax ? ", ..." : ""));
 }
 
 std::string AgoText(absl::Duration ago) {
@@ -96,7 +97,7 @@ std::string AgoText(absl::Duration ago) {
   return absl::StrCat(absl::FormatDuration(absl::Trunc(ago, absl::Seconds(1))), " ago");
 }
 
-void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
+void AddRunning(const Job& job, const ExplainSnapshot& snapshot, Explanation* e) {
   const Progress& p = job.progress;
   if (e->text.empty()) {
     if (ComputesRecords(p)) {
@@ -114,7 +115,7 @@ void AddRunning(const Job& job, const ExplainScene& scene, Explanation* e) {
                                       ", ", member.slots, member.slots == 1 ? " slot" : " slots"));
   }
   if (p.updated != absl::InfinitePast()) {
-    const absl::Duration ago = std::max(absl::ZeroDuration(), scene.now - p.updated);
+    const absl::Duration ago = std::max(absl::ZeroDuration(), snapshot.now - p.updated);
     e->details.push_back(absl::StrCat("last progress ", AgoText(ago)));
   }
 }
@@ -160,17 +161,17 @@ std::string NextOf(const Job& job, Standing standing) {
 
 }  // namespace
 
-Explanation ExplainJob(const Job& job, const ExplainScene& scene) {
+Explanation ExplainJob(const Job& job, const ExplainSnapshot& snapshot) {
   Explanation e;
   e.text = job.reason;
   e.standing = StandingOf(job);
   if (IsTerminal(job.state)) {
     if (e.text.empty()) e.text = EndText(job);
   } else if (HasAttempt(job.state)) {
-    AddRunning(job, scene, &e);
+    AddRunning(job, snapshot, &e);
   } else {
     if (e.text.empty()) e.text = "scheduling: the next scheduling pass decides";
-    AddWaiting(job, scene, &e);
+    AddWaiting(job, snapshot, &e);
   }
   for (const Attempt& attempt : job.attempts) {
     if (!attempt.ended || attempt.end_class == EndClass::kDone) continue;

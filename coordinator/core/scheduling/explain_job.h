@@ -18,13 +18,13 @@ struct Explanation {
 };
 
 // The inputs of an explanation besides the job.
-struct ExplainScene {
+struct ExplainSnapshot {
   std::vector<WorkerView> workers = {};
   std::vector<JobPtr> ahead = {};  // jobs before a waiting one that could start, in queue order
   std::vector<JobPtr> dependencies = {};  // the jobs of after_ok, after_end
   absl::Time now;
 };
 
-Explanation ExplainJob(const Job& job, const ExplainScene& scene);
+Explanation ExplainJob(const Job& job, const ExplainSnapshot& snapshot);
 
 }  // namespace fpo::coordinator

@@ -14,15 +14,15 @@
 namespace fpo::coordinator {
 namespace {
 
-std::string FitOf(const Job& job, const PreviewScene& scene, bool has_jobs_ahead) {
-  const std::vector<SlotOffer> eligible = Eligible(job, scene.offers);
-  if (LargestGroup(eligible) < job.demand.slots) return ExplainNoPlace(job, scene.offers).text;
+std::string FitOf(const Job& job, const PreviewSnapshot& snapshot, bool has_jobs_ahead) {
+  const std::vector<SlotOffer> eligible = Eligible(job, snapshot.offers);
+  if (LargestGroup(eligible) < job.demand.slots) return ExplainNoPlace(job, snapshot.offers).text;
   static const std::set<std::string> kNowhere;
   const std::vector<Member> members =
-      Place(job, eligible, scene.near == nullptr ? kNowhere : *scene.near);
-  const DependencyState dependencies = DependenciesOf(job, scene.find);
+      Place(job, eligible, snapshot.near == nullptr ? kNowhere : *snapshot.near);
+  const DependencyState dependencies = DependenciesOf(job, snapshot.find);
   if (dependencies.kind != DependencyState::Kind::kMet) return dependencies.why;
-  if (members.empty()) return ExplainNoPlace(job, scene.offers).text;
+  if (members.empty()) return ExplainNoPlace(job, snapshot.offers).text;
   std::vector<std::string> workers;
   for (const Member& member : members) workers.push_back(member.worker);
   return absl::StrCat(has_jobs_ahead ? "would fit now on " : "would start at once on ",
@@ -44,29 +44,29 @@ bool CoversPairsOf(const Job& earlier, const Job& job) {
 
 }  // namespace
 
-Preview PreviewJob(const Job& job, const PreviewScene& scene) {
+Preview PreviewJob(const Job& job, const PreviewSnapshot& snapshot) {
   Preview preview;
   std::vector<JobPtr> ahead;
-  for (const JobPtr& other : scene.queued) {
+  for (const JobPtr& other : snapshot.queued) {
     if (other->demand.priority < job.demand.priority) continue;
     ahead.push_back(other);
     // A job that waits for another job does not hold up others.
-    preview.jobs_ahead += DependenciesOf(*other, scene.find).kind == DependencyState::Kind::kMet;
+    preview.jobs_ahead += DependenciesOf(*other, snapshot.find).kind == DependencyState::Kind::kMet;
   }
-  preview.fit = FitOf(job, scene, preview.jobs_ahead > 0);
-  SlotQuota quota(*scene.quotas);
-  for (const JobPtr& other : scene.with_attempt) quota.Use(*other);
+  preview.fit = FitOf(job, snapshot, preview.jobs_ahead > 0);
+  SlotQuota quota(*snapshot.quotas);
+  for (const JobPtr& other : snapshot.with_attempt) quota.Use(*other);
   preview.quota = quota.Refusal(job).value_or("");
   ahead.push_back(std::make_shared<const Job>(job));
-  const QueueView forecast =
-      ForecastQueue({scene.with_attempt, ahead, scene.offers, scene.times, scene.find, scene.now});
+  const QueueView forecast = ForecastQueue(
+      {snapshot.with_attempt, ahead, snapshot.offers, snapshot.times, snapshot.find, snapshot.now});
   for (const QueuePlace& place : forecast.waiting) {
     if (place.job == ahead.back()) preview.start = place.start;
   }
-  preview.records = RecordsSince(scene.earlier, job);
-  preview.takes = scene.times->Usual(job);
-  if (scene.near != nullptr) {
-    preview.files = absl::StrCat("held by ", absl::StrJoin(*scene.near, ", "));
+  preview.records = RecordsSince(snapshot.earlier, job);
+  preview.takes = snapshot.times->Usual(job);
+  if (snapshot.near != nullptr) {
+    preview.files = absl::StrCat("held by ", absl::StrJoin(*snapshot.near, ", "));
   }
   return preview;
 }

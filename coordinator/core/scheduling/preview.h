@@ -26,7 +26,7 @@ struct Preview {
   std::string files;    // which workers hold its token and record files; empty: none
 };
 
-struct PreviewScene {
+struct PreviewSnapshot {
   std::vector<JobPtr> with_attempt;
   std::vector<JobPtr> queued;
   std::vector<SlotOffer> offers;
@@ -38,7 +38,7 @@ struct PreviewScene {
   absl::Time now;
 };
 
-Preview PreviewJob(const Job& job, const PreviewScene& scene);
+Preview PreviewJob(const Job& job, const PreviewSnapshot& snapshot);
 
 // What `job` will find in the cache after an earlier one on the same data: "118204 of 122270
 // present since job j-1, about 34m of computing saved". Runs of other lengths or orders read other

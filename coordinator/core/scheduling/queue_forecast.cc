@@ -36,8 +36,8 @@ std::string BackoffOf(const Job& job) { return absl::StrCat("back-off of ", job.
 // Simulates the queue. Unknown ends are not events: jobs that need them never start here.
 class Simulation {
  public:
-  explicit Simulation(const QueueScene& scene) : scene_(scene), now_(scene.now) {
-    for (const SlotOffer& offer : scene.offers) {
+  explicit Simulation(const QueueSnapshot& snapshot) : snapshot_(snapshot), now_(snapshot.now) {
+    for (const SlotOffer& offer : snapshot.offers) {
       if (!offer.connected || !offer.open) continue;
       host_of_[offer.worker_id] = hosts_.size();
       hosts_.push_back({offer.slots, offer.free});
@@ -47,11 +47,11 @@ class Simulation {
   }
 
   QueueView Run() {
-    for (const JobPtr& job : scene_.with_attempt) AddRunning(job);
-    for (size_t i = 0; i < scene_.queued.size(); ++i) AddWaiting(i);
+    for (const JobPtr& job : snapshot_.with_attempt) AddRunning(job);
+    for (size_t i = 0; i < snapshot_.queued.size(); ++i) AddWaiting(i);
     for (StartReady(); !events_.empty(); StartReady()) TakeEvent();
-    for (size_t i = 0; i < scene_.queued.size(); ++i) {
-      if (!started_[i]) Place({scene_.queued[i], 0, std::nullopt, std::nullopt});
+    for (size_t i = 0; i < snapshot_.queued.size(); ++i) {
+      if (!started_[i]) Place({snapshot_.queued[i], 0, std::nullopt, std::nullopt});
     }
     return std::move(view_);
   }
@@ -68,14 +68,14 @@ class Simulation {
 
   void AddRunning(const JobPtr& job) {
     QueuePlace place{job, 0, job->started,
-                     EndEstimate(*job, scene_.times->Usual(*job), scene_.now)};
+                     EndEstimate(*job, snapshot_.times->Usual(*job), snapshot_.now)};
     std::vector<Share> shares;
     for (const Member& member : job->attempts.back().members) {
       const auto host = host_of_.find(member.worker);
       if (host != host_of_.end()) shares.push_back({host->second, member.slots});
     }
     if (!IsActive(job->state)) {
-      events_.push({scene_.now, std::move(shares), ""});
+      events_.push({snapshot_.now, std::move(shares), ""});
     } else if (place.end) {
       events_.push({*place.end, std::move(shares), job->job_id});
     }
@@ -83,17 +83,17 @@ class Simulation {
   }
 
   void AddWaiting(size_t index) {
-    const Job& job = *scene_.queued[index];
+    const Job& job = *snapshot_.queued[index];
     started_.push_back(false);
     waits_for_.push_back(0);
     if (UsableBy(job).empty()) return;  // holds up no other job
     for (const auto* ids : {&job.after_ok, &job.after_end}) {
       for (const std::string& id : *ids) {
-        const JobPtr other = scene_.find(id);
+        const JobPtr other = snapshot_.find(id);
         if (other && !IsTerminal(other->state)) WaitFor(id, index);
       }
     }
-    if (job.not_before > scene_.now) {
+    if (job.not_before > snapshot_.now) {
       WaitFor(BackoffOf(job), index);
       events_.push({job.not_before, {}, BackoffOf(job)});
     }
@@ -107,7 +107,7 @@ class Simulation {
     const auto known = usable_.find(wishes);
     if (known != usable_.end()) return known->second;
     std::map<DeviceKind, Hosts> by_device;
-    for (const SlotOffer& offer : Eligible(job, scene_.offers)) {
+    for (const SlotOffer& offer : Eligible(job, snapshot_.offers)) {
       const auto host = host_of_.find(offer.worker_id);
       if (host != host_of_.end()) by_device[offer.device].push_back(host->second);
     }
@@ -131,8 +131,8 @@ class Simulation {
     int behind = 0;
     for (auto it = ready_.begin(); it != ready_.end() && behind <= kLookBehind;) {
       const size_t index = *it;
-      const std::vector<Hosts>& usable = UsableBy(*scene_.queued[index]);
-      std::vector<Share> shares = Fit(scene_.queued[index]->demand.slots, usable, awaited);
+      const std::vector<Hosts>& usable = UsableBy(*snapshot_.queued[index]);
+      std::vector<Share> shares = Fit(snapshot_.queued[index]->demand.slots, usable, awaited);
       if (!shares.empty()) {
         it = ready_.erase(it);
         Start(index, std::move(shares));
@@ -146,11 +146,11 @@ class Simulation {
   }
 
   void Start(size_t index, std::vector<Share> shares) {
-    const JobPtr& job = scene_.queued[index];
+    const JobPtr& job = snapshot_.queued[index];
     for (const Share& share : shares) hosts_[share.host].free -= share.slots;
     started_[index] = true;
     QueuePlace place{job, 0, now_, std::nullopt};
-    if (const std::optional<absl::Duration> usual = scene_.times->Usual(*job)) {
+    if (const std::optional<absl::Duration> usual = snapshot_.times->Usual(*job)) {
       place.end = now_ + *usual;
       events_.push({*place.end, std::move(shares), job->job_id});
     }
@@ -194,7 +194,7 @@ class Simulation {
     view_.waiting.push_back(std::move(place));
   }
 
-  const QueueScene& scene_;
+  const QueueSnapshot& snapshot_;
   absl::Time now_;
   std::map<std::string, size_t> host_of_;  // by worker
   std::vector<Host> hosts_;
@@ -210,6 +210,6 @@ class Simulation {
 
 }  // namespace
 
-QueueView ForecastQueue(const QueueScene& scene) { return Simulation(scene).Run(); }
+QueueView ForecastQueue(const QueueSnapshot& snapshot) { return Simulation(snapshot).Run(); }
 
 }  // namespace fpo::coordinator

@@ -28,7 +28,7 @@ struct QueueView {
 };
 
 // The inputs of the forecast.
-struct QueueScene {
+struct QueueSnapshot {
   std::vector<JobPtr> with_attempt;
   std::vector<JobPtr> queued;  // in queue order
   std::vector<SlotOffer> offers;
@@ -40,6 +40,6 @@ struct QueueScene {
 // When waiting jobs may start: those whose dependencies and back-off allow it start in queue order
 // on the workers that they may use (Eligible), and each takes as long as similar jobs did. Unknown
 // stays unknown: nothing is guessed from it.
-QueueView ForecastQueue(const QueueScene& scene);
+QueueView ForecastQueue(const QueueSnapshot& snapshot);
 
 }  // namespace fpo::coordinator

@@ -22,12 +22,12 @@ TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
   Job job = MakeJob("j-2");
   job.waits_for = Standing::kWaitingForSlots;
   job.reason = "needs 1, 0 free";
-  ExplainScene scene;
-  scene.workers = {ViewOf("w1", 2, 2), ViewOf("w2", 4, 0)};
-  scene.workers[0].jobs = {"j-1"};
-  scene.workers[1].mode = {WorkerMode::Kind::kCordoned, "new disk"};
-  scene.ahead = {std::make_shared<const Job>(MakeJob("j-1"))};
-  const Explanation e = ExplainJob(job, scene);
+  ExplainSnapshot snapshot;
+  snapshot.workers = {ViewOf("w1", 2, 2), ViewOf("w2", 4, 0)};
+  snapshot.workers[0].jobs = {"j-1"};
+  snapshot.workers[1].mode = {WorkerMode::Kind::kCordoned, "new disk"};
+  snapshot.ahead = {std::make_shared<const Job>(MakeJob("j-1"))};
+  const Explanation e = ExplainJob(job, snapshot);
   EXPECT_EQ(e.standing, Standing::kWaitingForSlots);
   EXPECT_EQ(e.text, job.reason);
   EXPECT_THAT(e.details, Contains("worker w1: 0 of 2 slots free; runs j-1"));
@@ -35,16 +35,16 @@ TEST(ExplainJob, AWaitingJobNamesWorkersAndWhoIsAhead) {
   EXPECT_THAT(e.details, Contains("1 ahead in the queue: j-1"));
   EXPECT_EQ(e.next, "fpoctl queue");
   job.workers_away = true;
-  EXPECT_EQ(ExplainJob(job, scene).next, "fpoctl workers list");
+  EXPECT_EQ(ExplainJob(job, snapshot).next, "fpoctl workers list");
 }
 
 TEST(ExplainJob, ExcludedWorkersAndDependenciesAreSaid) {
   Job job = MakeJob("j-2");
   job.host_faults["w1"] = 2;
-  ExplainScene scene;
-  scene.workers = {ViewOf("w1", 2, 0)};
-  scene.dependencies = {std::make_shared<const Job>(RunningJob("j-1"))};
-  const Explanation e = ExplainJob(job, scene);
+  ExplainSnapshot snapshot;
+  snapshot.workers = {ViewOf("w1", 2, 0)};
+  snapshot.dependencies = {std::make_shared<const Job>(RunningJob("j-1"))};
+  const Explanation e = ExplainJob(job, snapshot);
   EXPECT_THAT(e.details, Contains(HasSubstr("avoided: it failed this job 2 times in a row")));
   EXPECT_THAT(e.details, Contains("depends on j-1 (job-j-1): RUNNING"));
 }

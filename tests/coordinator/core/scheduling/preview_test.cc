@@ -10,9 +10,9 @@ namespace {
 class PreviewTest : public ::testing::Test {
  protected:
   Preview Look(const Job& job) {
-    PreviewScene scene{running_, queued_,  offers_, &quotas_, &times_,
-                       &near_,   earlier_, find_,   kStart};
-    return PreviewJob(job, scene);
+    PreviewSnapshot snapshot{running_, queued_,  offers_, &quotas_, &times_,
+                             &near_,   earlier_, find_,   kStart};
+    return PreviewJob(job, snapshot);
   }
 
   std::vector<JobPtr> running_, queued_;
