@@ -88,9 +88,9 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitRequest& request) cons
   return preview;
 }
 
-absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& words) const {
+absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& job_ref) const {
   absl::MutexLock lock(&mu_);
-  return jobs_.Find(words);
+  return jobs_.Find(job_ref);
 }
 
 JobPage Coordinator::ListJobs(const JobFilter& filter) const {
@@ -103,25 +103,25 @@ uint64_t Coordinator::revision() const {
   return jobs_.revision();
 }
 
-absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& words,
+absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& job_ref,
                                            std::optional<absl::Duration> grace) {
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(job_ref));
   if (job->state == JobState::kCancelled) return job;
   tick_wanted_ = true;
   return attempts_.Change(job->job_id, CancelRequest{grace.value_or(options_.cancel_grace)}, Now());
 }
 
-absl::StatusOr<JobPtr> Coordinator::Change(const std::string& words, const JobEvent& event) {
+absl::StatusOr<JobPtr> Coordinator::Change(const std::string& job_ref, const JobEvent& event) {
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(job_ref));
   tick_wanted_ = true;
   return attempts_.Change(job->job_id, event, Now());
 }
 
-absl::StatusOr<Explanation> Coordinator::Explain(const std::string& words) const {
+absl::StatusOr<Explanation> Coordinator::Explain(const std::string& job_ref) const {
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(job_ref));
   ExplainSnapshot snapshot;
   snapshot.workers = workers_.List(steady_.Now());
   snapshot.now = wall_.Now();
@@ -140,16 +140,16 @@ QueueView Coordinator::Queue() const {
                         FindIn(jobs_), wall_.Now()});
 }
 
-absl::StatusOr<Checkpoint> Coordinator::PinCheckpoint(const std::string& words, int64_t step,
+absl::StatusOr<Checkpoint> Coordinator::PinCheckpoint(const std::string& job_ref, int64_t step,
                                                       bool pinned) {
   absl::MutexLock lock(&mu_);
-  return checkpoints_.Pin(words, step, pinned);
+  return checkpoints_.Pin(job_ref, step, pinned);
 }
 
-absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(const std::string& words,
-                                                                          bool dry_run) {
+absl::StatusOr<std::vector<RetentionDecision>> Coordinator::GcCheckpoints(
+    const std::string& job_ref, bool dry_run) {
   absl::MutexLock lock(&mu_);
-  return checkpoints_.Gc(words, dry_run);
+  return checkpoints_.Gc(job_ref, dry_run);
 }
 
 absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactRequest& request,

@@ -48,20 +48,20 @@ class Coordinator {
   absl::StatusOr<SubmitResult> Retry(const RetryRequest& request);    // JobIntake::Retry
   // How a job would fare if it were submitted now. Errors of Submit.
   absl::StatusOr<Preview> Validate(const SubmitRequest& request) const;
-  absl::StatusOr<JobPtr> GetJob(const std::string& words) const;
+  absl::StatusOr<JobPtr> GetJob(const std::string& job_ref) const;
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   // Immediate for a waiting job; otherwise CANCELLING until its processes are gone.
   // FailedPrecondition for a job that ended otherwise.
   // `grace`: between asking its processes to stop and killing them; absent: as configured.
-  absl::StatusOr<JobPtr> Cancel(const std::string& words, std::optional<absl::Duration> grace);
+  absl::StatusOr<JobPtr> Cancel(const std::string& job_ref, std::optional<absl::Duration> grace);
   // Pause to Priority of the state table; durable on return. FailedPrecondition where one does not
   // apply.
-  absl::StatusOr<JobPtr> Change(const std::string& words, const JobEvent& event);
-  absl::StatusOr<Explanation> Explain(const std::string& words) const;
+  absl::StatusOr<JobPtr> Change(const std::string& job_ref, const JobEvent& event);
+  absl::StatusOr<Explanation> Explain(const std::string& job_ref) const;
   QueueView Queue() const;
-  absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& words, int64_t step, bool pinned);
-  absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& words,
+  absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& job_ref, int64_t step, bool pinned);
+  absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& job_ref,
                                                                bool dry_run);
   // Tells the worker that holds the files to push them to this transfer; returns its name. Errors:
   // PlaceOf.

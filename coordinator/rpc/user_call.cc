@@ -36,9 +36,9 @@ void Audit(const UserCall& call, const Principal* caller, const absl::Status& st
 }
 
 absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
-                       const std::string& words) {
+                       const std::string& job_ref) {
   if (caller.role == Role::kAdmin) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts.coordinator->GetJob(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts.coordinator->GetJob(job_ref));
   if (job->owner == caller.name) return absl::OkStatus();
   return NotYours(caller, absl::StrCat("job ", job->job_id), job->owner);
 }

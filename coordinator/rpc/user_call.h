@@ -42,6 +42,6 @@ grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act
 
 // PermissionDenied unless the job belongs to the caller, or the caller is an admin.
 absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
-                       const std::string& words);
+                       const std::string& job_ref);
 
 }  // namespace fpo::coordinator

@@ -21,9 +21,9 @@ absl::Status JobStillRuns(const Job& job) {
 
 }  // namespace
 
-absl::StatusOr<Checkpoint> CheckpointControl::Pin(const std::string& words, int64_t step,
+absl::StatusOr<Checkpoint> CheckpointControl::Pin(const std::string& job_ref, int64_t step,
                                                   bool pinned) {
-  FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(job_ref));
   Job job = *before;
   Checkpoint* checkpoint = FindCheckpoint(step, &job);
   if (checkpoint == nullptr) return NoSuchCheckpoint(job, step);
@@ -39,9 +39,9 @@ absl::StatusOr<Checkpoint> CheckpointControl::Pin(const std::string& words, int6
   return answer;
 }
 
-absl::StatusOr<std::vector<RetentionDecision>> CheckpointControl::Gc(const std::string& words,
+absl::StatusOr<std::vector<RetentionDecision>> CheckpointControl::Gc(const std::string& job_ref,
                                                                      bool dry_run) {
-  FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(words));
+  FPO_ASSIGN_OR_RETURN(const JobPtr before, jobs_->Find(job_ref));
   const std::vector<RetentionDecision> decisions = PlanRetention(*before);
   if (dry_run) return decisions;
   if (HasAttempt(before->state)) return JobStillRuns(*before);

@@ -17,10 +17,10 @@ class CheckpointControl {
   CheckpointControl(JobTable* jobs, WorkerRegistry* workers) : jobs_(jobs), workers_(workers) {}
 
   // NotFound; FailedPrecondition (NO_HOLDER) when no worker of the last attempt is connected.
-  absl::StatusOr<Checkpoint> Pin(const std::string& words, int64_t step, bool pinned);
+  absl::StatusOr<Checkpoint> Pin(const std::string& job_ref, int64_t step, bool pinned);
   // Decides about each checkpoint of a job that is not running and, unless dry_run, has those not
   // kept removed. FailedPrecondition while it is running, or as Pin.
-  absl::StatusOr<std::vector<RetentionDecision>> Gc(const std::string& words, bool dry_run);
+  absl::StatusOr<std::vector<RetentionDecision>> Gc(const std::string& job_ref, bool dry_run);
 
  private:
   JobTable* const jobs_;

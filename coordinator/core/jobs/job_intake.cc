@@ -77,9 +77,9 @@ absl::StatusOr<std::vector<Checkpoint>> CheckpointsUpTo(const Job& job, int64_t 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
-    const std::vector<std::string>& words, bool must_succeed) const {
+    const std::vector<std::string>& job_refs, bool must_succeed) const {
   std::vector<std::string> ids;
-  for (const std::string& each : words) {
+  for (const std::string& each : job_refs) {
     FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(each));
     const bool failed = job->state == JobState::kFailed || job->state == JobState::kCancelled;
     if (failed && must_succeed) {

@@ -55,7 +55,7 @@ class JobIntake {
 
   // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
   // can never succeed.
-  absl::StatusOr<std::vector<std::string>> Dependencies(const std::vector<std::string>& words,
+  absl::StatusOr<std::vector<std::string>> Dependencies(const std::vector<std::string>& job_refs,
                                                         bool must_succeed) const;
 
  private:

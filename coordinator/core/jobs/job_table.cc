@@ -13,10 +13,10 @@
 namespace fpo::coordinator {
 namespace {
 
-absl::Status NoSuchJob(absl::string_view words) {
+absl::Status NoSuchJob(absl::string_view job_ref) {
   return WithErrorInfo(
-      absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", words, "\"")),
-      {.reason = ErrorReason::kJobNotFound, .hint = "fpoctl list", .ids = {std::string(words)}});
+      absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", job_ref, "\"")),
+      {.reason = ErrorReason::kJobNotFound, .hint = "fpoctl list", .ids = {std::string(job_ref)}});
 }
 
 bool Matches(const Job& job, const JobFilter& filter) {
@@ -150,8 +150,8 @@ JobPtr JobTable::Get(const std::string& job_id) const {
   return it == jobs_.end() ? nullptr : it->second;
 }
 
-absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
-  const std::string key(words);
+absl::StatusOr<JobPtr> JobTable::Find(absl::string_view job_ref) const {
+  const std::string key(job_ref);
   if (JobPtr job = Get(key)) return job;
   const auto named = ids_by_name_.find(key);
   if (named != ids_by_name_.end()) return Get(*named->second.rbegin());
@@ -162,10 +162,10 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view words) const {
       found.push_back(it->first);
     }
   }
-  if (found.empty()) return NoSuchJob(words);
+  if (found.empty()) return NoSuchJob(job_ref);
   if (found.size() == 1) return Get(found.front());
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
-                           "\"", words, "\" begins the ids of several jobs: ",
+                           "\"", job_ref, "\" begins the ids of several jobs: ",
                            absl::StrJoin(found, ", "), found.size() > 5 ? ", ..." : "")),
                        {.reason = ErrorReason::kAmbiguousJob,
                         .field = "job_id",

@@ -64,7 +64,7 @@ class JobTable {
   JobPtr Get(const std::string& job_id) const;  // null when absent
   // An id, a name (its newest job) or a unique prefix of an id. NotFound; InvalidArgument
   // (AMBIGUOUS_JOB) with the candidates.
-  absl::StatusOr<JobPtr> Find(absl::string_view words) const;
+  absl::StatusOr<JobPtr> Find(absl::string_view job_ref) const;
   JobPage List(const JobFilter& filter) const;
   std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
   std::vector<JobPtr> All() const;

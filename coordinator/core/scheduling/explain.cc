@@ -32,11 +32,11 @@ std::string Say(Standing standing, const Pieces&... pieces) {
 bool StillRuns(const Member& member) { return !member.ended(); }
 
 // "a, b, c, d and 3 more".
-std::string Few(const std::vector<std::string>& words) {
+std::string Few(const std::vector<std::string>& names) {
   constexpr size_t kFew = 4;
-  if (words.size() <= kFew) return absl::StrJoin(words, ", ");
-  return absl::StrCat(absl::StrJoin(words.begin(), words.begin() + kFew, ", "), " and ",
-                      words.size() - kFew, " more");
+  if (names.size() <= kFew) return absl::StrJoin(names, ", ");
+  return absl::StrCat(absl::StrJoin(names.begin(), names.begin() + kFew, ", "), " and ",
+                      names.size() - kFew, " more");
 }
 
 // "; avoided: w1; lost: w2; closed: w3", of the workers with the job's labels.

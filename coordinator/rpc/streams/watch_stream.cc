@@ -7,15 +7,15 @@
 
 namespace fpo::coordinator {
 
-WatchStream::WatchStream(const Parts& parts, std::string words)
+WatchStream::WatchStream(const Parts& parts, std::string job_ref)
     : AnswerStream(parts.pool, parts.streams),
       coordinator_(parts.coordinator),
-      words_(std::move(words)) {
+      job_ref_(std::move(job_ref)) {
   Begin();
 }
 
 absl::Status WatchStream::Open() {
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, coordinator_->GetJob(words_));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, coordinator_->GetJob(job_ref_));
   job_id_ = job->job_id;
   JobWatch watch;
   watch.on_job = [this](const JobPtr& changed) {

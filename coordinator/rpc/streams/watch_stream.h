@@ -20,7 +20,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
     WorkPool* pool;
     OpenStreams* streams;
   };
-  WatchStream(const Parts& parts, std::string words);
+  WatchStream(const Parts& parts, std::string job_ref);
 
  private:
   ~WatchStream() override = default;
@@ -29,7 +29,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
   void Leave() override;
 
   Coordinator* const coordinator_;
-  const std::string words_;
+  const std::string job_ref_;
 
   // Used only by the loop.
   std::string job_id_;
