@@ -89,7 +89,7 @@ std::string UnknownWord(const CLI::App& app) {
 }
 
 // Rewords "--threads: Value 0 not in range 1 to 8"; empty: another message.
-std::string RangeInWords(const std::string& message) {
+std::string DescribeRange(const std::string& message) {
   const size_t value = message.find(": Value ");
   const size_t range = message.find(" not in range ");
   if (value == std::string::npos || range == std::string::npos || range < value) return "";
@@ -99,8 +99,8 @@ std::string RangeInWords(const std::string& message) {
 }
 
 // Rewords "--device: cud not in {auto,cpu,cuda}", with the closest of them.
-std::string InWords(const std::string& message) {
-  const std::string range = RangeInWords(message);
+std::string DescribeWrongValue(const std::string& message) {
+  const std::string range = DescribeRange(message);
   if (!range.empty()) return range;
   const size_t name_end = message.find(": ");
   const size_t middle = message.find(" not in {");
@@ -141,7 +141,7 @@ std::string Reworded(const CLI::App& app, const CLI::ParseError& error) {
       return absl::StrCat(flag, " is '", message.substr(equals + 3), "' and must be a number");
     }
     default:
-      return InWords(message);
+      return DescribeWrongValue(message);
   }
 }
 

@@ -51,11 +51,11 @@ void ReadRunJson(const std::string& path, FolderRun* run) {
 
 }  // namespace
 
-std::string FolderRun::Words() const {
-  std::string words = absl::StrCat("the run of job \"", job.name, "\"");
-  if (!job_id.empty()) absl::StrAppend(&words, " (", job_id, ")");
-  if (!finished) return absl::StrCat(words, ", not finished");
-  return absl::StrCat(words, ", finished ",
+std::string FolderRun::Describe() const {
+  std::string text = absl::StrCat("the run of job \"", job.name, "\"");
+  if (!job_id.empty()) absl::StrAppend(&text, " (", job_id, ")");
+  if (!finished) return absl::StrCat(text, ", not finished");
+  return absl::StrCat(text, ", finished ",
                       absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", finished_at, absl::UTCTimeZone()));
 }
 
@@ -72,9 +72,9 @@ absl::StatusOr<std::optional<FolderRun>> ReadFolderRun(const std::string& folder
 absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std::string& advice) {
   const std::vector<JobDifference> differences = RunDifferences(job, run.job);
   if (differences.empty()) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("output folder ", run.folder, " holds ", run.Words(), ", with other settings: ",
-                   DescribeDifferences(differences, "here", "in the folder"), "; ", advice));
+  return absl::AlreadyExistsError(absl::StrCat(
+      "output folder ", run.folder, " holds ", run.Describe(), ", with other settings: ",
+      DescribeDifferences(differences, "here", "in the folder"), "; ", advice));
 }
 
 bool HasAllSteps(const FolderRun& run, const JobConfig& job) {

@@ -22,7 +22,7 @@ struct FolderRun {
   absl::Time finished_at = absl::InfinitePast();
 
   // "the run of job "long" (j-4f2a1c), finished 2026-05-03 10:20:31 UTC"
-  std::string Words() const;
+  std::string Describe() const;
 };
 
 // nullopt when there is no run. InvalidArgument when job.yaml exists and cannot be read.

@@ -127,9 +127,10 @@ void WarnOfOutput(Session& session, const JobConfig& config) {
   if (!same.ok()) {
     PrintWarnings(session, {std::string(same.message())});
   } else if (HasAllSteps(**run, config)) {
-    PrintWarnings(session, {absl::StrCat("output folder ", config.output, " holds ",
-                                         (*run)->Words(), ": if the worker sees it too, nothing ",
-                                         "is trained; --set output=... or remove it")});
+    PrintWarnings(session,
+                  {absl::StrCat("output folder ", config.output, " holds ", (*run)->Describe(),
+                                ": if the worker sees it too, nothing ",
+                                "is trained; --set output=... or remove it")});
   }
 }
 

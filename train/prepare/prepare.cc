@@ -58,7 +58,7 @@ absl::Status CheckLimits(const JobConfig& job) {
 absl::Status CheckIsNoRun(const std::string& out) {
   FPO_ASSIGN_OR_RETURN(const std::optional<FolderRun> run, ReadFolderRun(out));
   if (!run.has_value()) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat(out, " holds ", run->Words(),
+  return absl::AlreadyExistsError(absl::StrCat(out, " holds ", run->Describe(),
                                                "; prepare writes into a folder of its own, e.g. ",
                                                "--out ", out, ".prepared"));
 }

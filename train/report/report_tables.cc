@@ -133,7 +133,7 @@ AdmissionFact LengthsOf(const std::string& words, const std::string& part) {
           }};
 }
 
-std::string ReasonWords(const std::string& reason) {
+std::string ReasonText(const std::string& reason) {
   const std::map<std::string, std::string> words = {
       {"bad_roles", "roles that do not alternate"},
       {"empty_prompt", "an empty prompt"},
@@ -157,7 +157,7 @@ std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
     for (const auto& [reason, count] : dropped->items()) reasons.insert(reason);
   }
   for (const std::string& reason : reasons) {
-    facts.push_back(Count("Left out: " + ReasonWords(reason), {"dropped", reason}));
+    facts.push_back(Count("Left out: " + ReasonText(reason), {"dropped", reason}));
   }
   const std::vector<AdmissionFact> rest = {
       Word("Chat template", "template"),

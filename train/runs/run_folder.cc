@@ -43,7 +43,8 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConf
   if (run.has_value()) {
     FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
     if (!resume) {
-      return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ", run->Words(),
+      return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ",
+                                                   run->Describe(),
                                                    "; continue it with --resume, or choose another "
                                                    "--out"));
     }

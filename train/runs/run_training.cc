@@ -27,10 +27,10 @@ namespace {
 
 double SecondsSince(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
 
-std::string FinishedWords(const FolderRun& run, const std::string& job_id) {
+std::string DescribeFinishedRun(const FolderRun& run, const std::string& job_id) {
   if (!job_id.empty() && run.job_id == job_id) return "an earlier attempt finished this run";
   return absl::StrCat(
-      "nothing was trained: ", run.folder, " holds ", run.Words(),
+      "nothing was trained: ", run.folder, " holds ", run.Describe(),
       ", and its result is reported again; to train again, choose another output folder ",
       "or remove that one");
 }
@@ -178,7 +178,8 @@ absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
   FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
   if (folder.state() == RunFolder::State::kFinished) {
     FPO_ASSIGN_OR_RETURN(const RunResult result, ReadRunResult(folder.File("run.json")));
-    environment.events.Emit(PhaseEvent("finish", FinishedWords(*folder.run(), options.job_id)));
+    environment.events.Emit(
+        PhaseEvent("finish", DescribeFinishedRun(*folder.run(), options.job_id)));
     environment.events.Emit(ResultEvent(folder.path(), 0, result.metrics, result.texts));
     return absl::OkStatus();
   }

@@ -59,7 +59,7 @@ absl::StatusOr<std::string> AskTrainer(RankCommand trainer, const std::vector<st
   exit = processes->Wait(*process);
   if (answered && exit.code == 0 && exit.signal == 0) return sink.text();
   if (answered && exit.stopped) return absl::CancelledError("stopped on request");
-  const std::string what = answered ? ExitWords(exit) : "no answer in time";
+  const std::string what = answered ? DescribeExit(exit) : "no answer in time";
   return absl::FailedPreconditionError(
       absl::StrCat(trainer.spawn.argv[0], " ", words.front(), ": ", what, ": ", sink.text()));
 }

@@ -86,13 +86,13 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
   const bool own = there.job_id == job_id;
   if (IsSmoke(config) && IsSmoke(there.job) && !own) {
     if (may_replace) FPO_RETURN_IF_ERROR(RemoveRun(config.output));
-    use.replaced = there.Words();
+    use.replaced = there.Describe();
     return use;
   }
   const absl::Status same = CheckSameRun(
       there, config, "submit it with another folder (--set output=...), or remove that");
   if (!same.ok()) return absl::InvalidArgumentError(same.message());
-  if (HasAllSteps(there, config) && !own) use.finished = there.Words();
+  if (HasAllSteps(there, config) && !own) use.finished = there.Describe();
   return use;
 }
 

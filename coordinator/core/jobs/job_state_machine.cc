@@ -62,12 +62,12 @@ Job Fail(Job job, std::string reason, absl::Time now) {
 Job Resolve(Job job, absl::Time now) {
   if (std::optional<std::string> fatal = FatalReason(job)) return Fail(std::move(job), *fatal, now);
   const Attempt& last = job.attempts.back();
-  const std::string words = EndWords(job);
+  const std::string description = DescribeEnd(job);
   if (IsCounted(last)) ++job.restarts_used;
   job.attempts_without_progress = last.progressed ? 0 : job.attempts_without_progress + 1;
   job.not_before = *last.ended + RecoveryBackoff(job.requeues);
   ++job.requeues;
-  job.reason = ExplainBackoff(job, words);
+  job.reason = ExplainBackoff(job, description);
   job.waits_for = Standing::kBackoff;
   Enter(&job, JobState::kQueued, now);
   return job;

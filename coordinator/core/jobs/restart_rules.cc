@@ -28,31 +28,31 @@ bool IsCounted(const Attempt& attempt) {
   return attempt.end_class != EndClass::kInfrastructure && attempt.end_class != EndClass::kAsked;
 }
 
-std::string EndWords(const Job& job) {
+std::string DescribeEnd(const Job& job) {
   const Attempt& last = job.attempts.back();
-  std::string words(Name(last.end_class));
-  if (!last.end_message.empty()) absl::StrAppend(&words, ": ", last.end_message);
+  std::string text(Name(last.end_class));
+  if (!last.end_message.empty()) absl::StrAppend(&text, ": ", last.end_message);
   if (EndedAsBefore(job)) {
-    absl::StrAppend(&words, " (at step ", last.end_step, ", as attempt ", last.number - 1,
+    absl::StrAppend(&text, " (at step ", last.end_step, ", as attempt ", last.number - 1,
                     " before it)");
   }
-  return words;
+  return text;
 }
 
 std::optional<std::string> FatalReason(const Job& job) {
   const Attempt& last = job.attempts.back();
-  if (last.end_class == EndClass::kInvalid) return EndWords(job);
+  if (last.end_class == EndClass::kInvalid) return DescribeEnd(job);
   if (last.end_class == EndClass::kMemory && !job.demand.retry_on_oom) {
-    return absl::StrCat(EndWords(job), " (retry.on_oom is fail)");
+    return absl::StrCat(DescribeEnd(job), " (retry.on_oom is fail)");
   }
   if (IsCounted(last) && job.restarts_used >= job.demand.max_restarts) {
     return absl::StrCat("restart budget spent (", job.restarts_used, " of ",
-                        job.demand.max_restarts, "); ", EndWords(job));
+                        job.demand.max_restarts, "); ", DescribeEnd(job));
   }
   if (!last.progressed && job.attempts_without_progress + 1 >= kAttemptsWithoutProgressMax) {
     return absl::StrCat(
         "no-progress: ", kAttemptsWithoutProgressMax,
-        " attempts in a row ended without a new checkpoint or phase; last: ", EndWords(job));
+        " attempts in a row ended without a new checkpoint or phase; last: ", DescribeEnd(job));
   }
   return std::nullopt;
 }
@@ -79,7 +79,7 @@ bool IsExcluded(const Job& job, const std::string& worker) {
   return faults->second >= kHostFaultsMax || job.unready_hosts.count(worker) > 0;
 }
 
-std::string FaultWords(const Job& job, const std::string& worker) {
+std::string DescribeFaults(const Job& job, const std::string& worker) {
   if (job.unready_hosts.count(worker) > 0) return "its preflight for this job failed";
   return absl::StrCat("it failed this job ", job.host_faults.at(worker), " times in a row");
 }

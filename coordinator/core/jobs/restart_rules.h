@@ -20,7 +20,7 @@ bool IsCounted(const Attempt& attempt);
 std::optional<std::string> FatalReason(const Job& job);
 
 // "program: message"; says so when the attempt before ended at the same step in the same way.
-std::string EndWords(const Job& job);
+std::string DescribeEnd(const Job& job);
 
 // Delay before the next attempt after `requeues` earlier ones without progress. The first restart
 // after a lost process is quick, since most losses are single.
@@ -33,6 +33,6 @@ void ForgiveHost(const std::string& worker, Job* job);
 // Whether to avoid it for this job while other known workers could hold it.
 bool IsExcluded(const Job& job, const std::string& worker);
 // Why it is excluded: "it failed this job 2 times in a row", "its preflight failed".
-std::string FaultWords(const Job& job, const std::string& worker);
+std::string DescribeFaults(const Job& job, const std::string& worker);
 
 }  // namespace fpo::coordinator

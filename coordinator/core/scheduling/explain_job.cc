@@ -61,7 +61,7 @@ std::string WorkerLine(const WorkerView& worker, const Job& job) {
     if (!worker.mode.note.empty()) absl::StrAppend(&state, " (", worker.mode.note, ")");
   }
   if (IsExcluded(job, worker.hello.worker_id)) {
-    absl::StrAppend(&state, ", avoided: ", FaultWords(job, worker.hello.worker_id));
+    absl::StrAppend(&state, ", avoided: ", DescribeFaults(job, worker.hello.worker_id));
   }
   std::string line =
       absl::StrCat("worker ", worker.hello.worker_id, ": ", worker.hello.slots - worker.slots_used,

@@ -32,7 +32,7 @@ MemberReport ReportOf(const AttemptRef& ref, const std::string& worker, ReportSt
   return report;
 }
 
-std::string StopWords(const Job& job) {
+std::string StopReason(const Job& job) {
   switch (job.state) {
     case JobState::kPausing:
       return "paused on request";
@@ -44,7 +44,7 @@ std::string StopWords(const Job& job) {
 }
 
 // Why a member of an attempt is lost when another process has taken its worker's name.
-std::string SuccessionWords(const Member& member, const WorkerHello& hello) {
+std::string DescribeSuccession(const Member& member, const WorkerHello& hello) {
   const bool same = member.home.empty() || hello.home_id.empty() || member.home == hello.home_id;
   if (same) return "its agent was restarted";
   return absl::StrCat("it was lost, and an agent on ", hello.host, " (work dir ", hello.work_dir,
@@ -94,7 +94,7 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
   }
   if (IsStopping(after.state) && !attempt->AllEnded() &&
       (before.state != after.state || before.stop_by != after.stop_by)) {
-    StopMembers(after, std::max(after.stop_by - now.wall, absl::ZeroDuration()), StopWords(after),
+    StopMembers(after, std::max(after.stop_by - now.wall, absl::ZeroDuration()), StopReason(after),
                 now);
   }
   if (before.state == after.state) return;
@@ -237,7 +237,7 @@ void AttemptControl::AfterAdoption(const WorkerHello& hello, const AttemptRef& r
   } else if (IsStopping(job->state)) {
     const absl::Duration grace = std::max(job->stop_by - now.wall, absl::ZeroDuration());
     workers_->Send(hello.worker_id,
-                   StopCommand{.attempt = ref, .grace = grace, .reason = StopWords(*job)});
+                   StopCommand{.attempt = ref, .grace = grace, .reason = StopReason(*job)});
   }
 }
 
@@ -251,7 +251,7 @@ void AttemptControl::FindMissing(const WorkerHello& hello, const Moment& now) {
         std::find(hello.running.begin(), hello.running.end(), ref) != hello.running.end();
     if (member->instance != hello.instance_id) {
       (void)ApplyOrRetry(job->job_id,
-                         MemberLost{ref, hello.worker_id, SuccessionWords(*member, hello)}, now);
+                         MemberLost{ref, hello.worker_id, DescribeSuccession(*member, hello)}, now);
     } else if (named) {
       continue;
     } else if (job->state == JobState::kReserved && member->state == MemberState::kAssigned) {

@@ -51,11 +51,11 @@ TEST_F(OutputFolderTest, NoRunWithoutAJobFile) {
 
 TEST_F(OutputFolderTest, SaysWhoseRunItIsAndHowFar) {
   WriteRun("");
-  EXPECT_EQ(Read().Words(), "the run of job \"long\", not finished");
+  EXPECT_EQ(Read().Describe(), "the run of job \"long\", not finished");
   WriteRun("{\"finished\": true, \"steps\"");  // torn
   EXPECT_FALSE(Read().finished);
   WriteRun(kFinished);
-  EXPECT_EQ(Read().Words(), "the run of job \"long\" (j-1), finished 2026-05-03 10:20:31 UTC");
+  EXPECT_EQ(Read().Describe(), "the run of job \"long\" (j-1), finished 2026-05-03 10:20:31 UTC");
   WriteRun("{\"finished\": true}");
   EXPECT_GT(Read().finished_at, absl::Now() - absl::Hours(1)) << "the file's time";
 }

@@ -5,7 +5,7 @@
 namespace fpo::worker {
 namespace {
 
-std::string DriverWords(const DeviceQuestion& question, size_t* visible) {
+std::string DescribeDriver(const DeviceQuestion& question, size_t* visible) {
   absl::StatusOr<std::vector<Device>> devices = question.probe->Read();
   if (!devices.ok()) return std::string(devices.status().message());
   if (question.visible) devices = VisibleDevices(*devices, *question.visible);
@@ -30,7 +30,7 @@ absl::StatusOr<DeviceDecision> ChooseDevice(const DeviceQuestion& question) {
   }
   size_t visible = 0;
   std::string driver;
-  if (question.probe != nullptr) driver = DriverWords(question, &visible);
+  if (question.probe != nullptr) driver = DescribeDriver(question, &visible);
   const absl::StatusOr<std::string> trainer = question.try_cuda();
   if (!trainer.ok()) {
     if (question.asked == "auto") {

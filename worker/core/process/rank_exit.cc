@@ -13,7 +13,7 @@ namespace {
 struct CodeMeaning {
   ExitCode code;
   EndClass end_class;
-  const char* words;
+  const char* text;
 };
 
 constexpr CodeMeaning kMeanings[] = {
@@ -71,21 +71,21 @@ bool IsDeviceFault(const RankExit& exit) {
   return exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kDevice) && !exit.stopped;
 }
 
-std::string ExitWords(const RankExit& exit) {
-  std::string words;
+std::string DescribeExit(const RankExit& exit) {
+  std::string text;
   if (exit.signal != 0) {
-    words = absl::StrCat("killed by signal ", exit.signal, " (", strsignal(exit.signal), ")");
+    text = absl::StrCat("killed by signal ", exit.signal, " (", strsignal(exit.signal), ")");
   } else {
     const CodeMeaning* meaning = Find(exit.code);
-    words = absl::StrCat("exit code ", exit.code, " (",
-                         meaning == nullptr ? "unknown to the agent" : meaning->words, ")");
+    text = absl::StrCat("exit code ", exit.code, " (",
+                        meaning == nullptr ? "unknown to the agent" : meaning->text, ")");
   }
-  if (exit.out_of_memory) words += " for lack of memory";
+  if (exit.out_of_memory) text += " for lack of memory";
   if (exit.out_of_memory && exit.peak_bytes > 0) {
-    absl::StrAppend(&words, ", peak ", exit.peak_bytes >> 20, " MiB");
+    absl::StrAppend(&text, ", peak ", exit.peak_bytes >> 20, " MiB");
   }
-  if (!exit.gone) words += ", and processes of it survive SIGKILL";
-  return words;
+  if (!exit.gone) text += ", and processes of it survive SIGKILL";
+  return text;
 }
 
 }  // namespace fpo::worker

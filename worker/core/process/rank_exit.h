@@ -26,6 +26,6 @@ EndClass EndClassOf(const RankExit& exit);
 bool IsDeviceFault(const RankExit& exit);
 
 // "exit code 3 (config or data invalid)", "killed by signal 11 (Segmentation fault)".
-std::string ExitWords(const RankExit& exit);
+std::string DescribeExit(const RankExit& exit);
 
 }  // namespace fpo::worker

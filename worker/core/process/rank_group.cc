@@ -23,10 +23,11 @@ PhaseEnd NotStarted(const std::string& name, const absl::Status& status) {
 }
 
 PhaseEnd Failure(const RankGroup& group, int32_t rank, const RankExit& exit) {
-  PhaseEnd end{EndClassOf(exit), absl::StrCat(group.name, ", rank ", rank, ": ", ExitWords(exit)),
+  PhaseEnd end{EndClassOf(exit),
+               absl::StrCat(group.name, ", rank ", rank, ": ", DescribeExit(exit)),
                IsDeviceFault(exit)};
-  const std::string words = group.words->LastWords(rank);
-  if (!words.empty()) absl::StrAppend(&end.message, ": ", words);
+  const std::string last = group.output->LastOutput(rank);
+  if (!last.empty()) absl::StrAppend(&end.message, ": ", last);
   return end;
 }
 
@@ -35,7 +36,7 @@ PhaseEnd Failure(const RankGroup& group, int32_t rank, const RankExit& exit) {
 GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& commands,
                       ProcessSet* processes) {
   GroupEnd result;
-  group.words->ForgetWords();
+  group.output->ForgetOutput();
   std::vector<RunningRank> running;
   const auto fail = [&](PhaseEnd end) {
     if (!result.end.ok()) return;  // only the first failure is reported
@@ -51,7 +52,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
     running.push_back({*process, command.identity.rank});
   }
   while (!running.empty()) {
-    const absl::Duration silent = absl::Now() - group.words->last_heard();
+    const absl::Duration silent = absl::Now() - group.output->last_heard();
     if (group.stall_timeout > absl::ZeroDuration() && silent > group.stall_timeout) {
       fail({EndClass::kInfrastructure,
             absl::StrCat(group.name, ": silent for ", absl::FormatDuration(group.stall_timeout),

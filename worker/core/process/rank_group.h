@@ -13,7 +13,7 @@ namespace fpo::worker {
 struct RankGroup {
   std::string name;                                     // of the phase, for messages
   RankSink* sink;                                       // receives the ranks' output
-  RankOutput* words;                                    // has their last messages
+  RankOutput* output;                                   // has their last messages
   absl::Duration stall_timeout = absl::ZeroDuration();  // of a silent group; zero: never
 };
 

@@ -32,7 +32,7 @@ void RankOutput::OnLine(int32_t rank, LineStream stream, const std::string& text
   absl::MutexLock lock(&mutex_);
   last_heard_ = absl::Now();
   if (stream == LineStream::kStderr && !text.empty()) {
-    std::deque<std::string>& lines = words_[rank].lines;
+    std::deque<std::string>& lines = last_lines_[rank].lines;
     lines.push_back(text.substr(0, kLastLineBytesMax));
     if (lines.size() > kLastLines) lines.pop_front();
   }
@@ -48,7 +48,7 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
     absl::MutexLock lock(&mutex_);
     last_heard_ = absl::Now();
     if (event.kind == EventKind::kError && !event.message.empty())
-      words_[rank].error = event.message;
+      last_lines_[rank].error = event.message;
   }
   outbox_->AddEvent(attempt_,
                     {.rank = rank,
@@ -72,18 +72,18 @@ void RankOutput::Emit(TrainEvent event) {
   OnEvent(agent_rank_, event, EncodeEvent(event));
 }
 
-std::string RankOutput::LastWords(int32_t rank) const {
+std::string RankOutput::LastOutput(int32_t rank) const {
   absl::MutexLock lock(&mutex_);
-  const auto found = words_.find(rank);
-  if (found == words_.end()) return "";
+  const auto found = last_lines_.find(rank);
+  if (found == last_lines_.end()) return "";
   if (!found->second.error.empty()) return found->second.error;
   return absl::StrJoin(found->second.lines, "\n");
 }
 
-void RankOutput::ForgetWords() {
+void RankOutput::ForgetOutput() {
   absl::MutexLock lock(&mutex_);
   last_heard_ = absl::Now();
-  words_.clear();
+  last_lines_.clear();
 }
 
 }  // namespace fpo::worker

@@ -31,13 +31,13 @@ class RankOutput final : public RankSink {
   void Emit(TrainEvent event);
 
   // The message of the rank's last error event, else the end of its stderr.
-  std::string LastWords(int32_t rank) const;
+  std::string LastOutput(int32_t rank) const;
   // A new process of the same rank starts: its messages and its silence count from here.
-  void ForgetWords();
+  void ForgetOutput();
   absl::Time last_heard() const;  // any line or event
 
  private:
-  struct Words {
+  struct LastLines {
     std::string error;
     std::deque<std::string> lines;
   };
@@ -47,7 +47,7 @@ class RankOutput final : public RankSink {
   Outbox* const outbox_;
   AgentMetrics* const metrics_;
   mutable absl::Mutex mutex_;
-  std::map<int32_t, Words> words_ ABSL_GUARDED_BY(mutex_);
+  std::map<int32_t, LastLines> last_lines_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_heard_ ABSL_GUARDED_BY(mutex_) = absl::Now();
 };
 

@@ -24,7 +24,7 @@ absl::Status ScoreProcess::Start() {
     loaded_ = false;
     heard_ = absl::Now();
   }
-  output_->ForgetWords();
+  output_->ForgetOutput();
   FPO_ASSIGN_OR_RETURN(process_, processes_->Start(options_.command, *this));
   return Await(&loaded_, [](int64_t) {});
 }
@@ -90,11 +90,11 @@ absl::Status ScoreProcess::Ended() {
   const RankExit exit = processes_->Wait(std::exchange(process_, nullptr));
   survived_kill_ = !exit.gone;
   if (stop_.stop_requested()) return absl::CancelledError("stopped on request");
-  failure_ = PhaseEnd{EndClassOf(exit), absl::StrCat("the scorer ended: ", ExitWords(exit)),
+  failure_ = PhaseEnd{EndClassOf(exit), absl::StrCat("the scorer ended: ", DescribeExit(exit)),
                       IsDeviceFault(exit)};
   if (failure_->ok()) failure_->end_class = EndClass::kProgram;  // it was not told to end
-  const std::string words = output_->LastWords(options_.command.identity.rank);
-  if (!words.empty()) absl::StrAppend(&failure_->message, ": ", words);
+  const std::string last = output_->LastOutput(options_.command.identity.rank);
+  if (!last.empty()) absl::StrAppend(&failure_->message, ": ", last);
   if (hung_) {
     failure_ =
         PhaseEnd{EndClass::kInfrastructure,

@@ -29,10 +29,10 @@ TEST(RestartRules, OnlyTheJobsOwnFailuresCount) {
 
 TEST(RestartRules, TheSameEndAtTheSameStepIsSaid) {
   Job job = Ended(EndClass::kProgram, 40);
-  EXPECT_EQ(EndWords(job), "program: boom");
+  EXPECT_EQ(DescribeEnd(job), "program: boom");
   job = After(job, {Settle{}, Reserve{{MemberOn("w1")}}});
   job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kProgram, "boom")});
-  EXPECT_EQ(EndWords(job), "program: boom (at step 40, as attempt 1 before it)");
+  EXPECT_EQ(DescribeEnd(job), "program: boom (at step 40, as attempt 1 before it)");
 }
 
 TEST(RestartRules, AFailedPreflightExcludesAtOnceAndFaultsAddUp) {
@@ -41,11 +41,11 @@ TEST(RestartRules, AFailedPreflightExcludesAtOnceAndFaultsAddUp) {
   EXPECT_FALSE(IsExcluded(job, "w1"));
   BlameHost("w1", /*in_preflight=*/false, &job);
   EXPECT_TRUE(IsExcluded(job, "w1"));
-  EXPECT_EQ(FaultWords(job, "w1"), "it failed this job 2 times in a row");
+  EXPECT_EQ(DescribeFaults(job, "w1"), "it failed this job 2 times in a row");
   BlameHost("w2", /*in_preflight=*/true, &job);
   EXPECT_TRUE(IsExcluded(job, "w2"));
   EXPECT_EQ(job.host_faults.at("w2"), 1) << "counts are true";
-  EXPECT_EQ(FaultWords(job, "w2"), "its preflight for this job failed");
+  EXPECT_EQ(DescribeFaults(job, "w2"), "its preflight for this job failed");
   ForgiveHost("w2", &job);
   EXPECT_FALSE(IsExcluded(job, "w2"));
 }

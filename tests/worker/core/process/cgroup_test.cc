@@ -83,7 +83,7 @@ TEST(RankCgroupTest, AnOutOfMemoryKillOfAnyMemberIsOfClassMemoryWithThePeak) {
   const RankExit exit = (*RankProcess::Start(spawner, command, sink))->Wait();
   EXPECT_EQ(ReadWhole(folder / "rank/cgroup.procs"), "0") << "it joined before it ran";
   EXPECT_EQ(EndClassOf(exit), EndClass::kMemory) << "the rank lost a helper and gave up";
-  EXPECT_THAT(ExitWords(exit), HasSubstr("for lack of memory, peak 3072 MiB"));
+  EXPECT_THAT(DescribeExit(exit), HasSubstr("for lack of memory, peak 3072 MiB"));
   tree.events = "oom 0\noom_kill 0\n";
   const RankExit fine = (*RankProcess::Start(spawner, command, sink))->Wait();
   EXPECT_EQ(EndClassOf(fine), EndClass::kProgram);

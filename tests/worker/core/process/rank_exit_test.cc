@@ -38,7 +38,7 @@ TEST(RankExitTest, SignalsOfItsOwnMakingAreTheProgramsFault) {
   starved.out_of_memory = true;
   EXPECT_EQ(EndClassOf(starved), EndClass::kMemory);
   starved.peak_bytes = int64_t{5} << 30;
-  EXPECT_THAT(ExitWords(starved), ::testing::HasSubstr("for lack of memory, peak 5120 MiB"));
+  EXPECT_THAT(DescribeExit(starved), ::testing::HasSubstr("for lack of memory, peak 5120 MiB"));
   RankExit gave_up = Code(1);
   gave_up.out_of_memory = true;
   EXPECT_EQ(EndClassOf(gave_up), EndClass::kMemory) << "a process it started was killed";
@@ -63,11 +63,11 @@ TEST(RankExitTest, OnlyItsOwnCodeIsADeviceFault) {
 }
 
 TEST(RankExitTest, WordsNameCodeOrSignal) {
-  EXPECT_EQ(ExitWords(Code(3)), "exit code 3 (config or data invalid)");
-  EXPECT_THAT(ExitWords(Signal(SIGSEGV)), ::testing::HasSubstr("signal 11"));
+  EXPECT_EQ(DescribeExit(Code(3)), "exit code 3 (config or data invalid)");
+  EXPECT_THAT(DescribeExit(Signal(SIGSEGV)), ::testing::HasSubstr("signal 11"));
   RankExit stuck = Signal(SIGKILL);
   stuck.gone = false;
-  EXPECT_THAT(ExitWords(stuck), ::testing::HasSubstr("survive SIGKILL"));
+  EXPECT_THAT(DescribeExit(stuck), ::testing::HasSubstr("survive SIGKILL"));
 }
 
 }  // namespace

@@ -50,15 +50,15 @@ TEST_F(RankOutputTest, PassesLinesAndEventsOn) {
 TEST_F(RankOutputTest, TheErrorEventIsTheLastWordElseTheEndOfStderr) {
   for (int i = 0; i < 9; ++i) output_.OnLine(0, LineStream::kStderr, "line " + std::to_string(i));
   output_.OnLine(0, LineStream::kStdout, "not this");
-  EXPECT_EQ(output_.LastWords(0), "line 4\nline 5\nline 6\nline 7\nline 8");
+  EXPECT_EQ(output_.LastOutput(0), "line 4\nline 5\nline 6\nline 7\nline 8");
   TrainEvent error;
   error.kind = EventKind::kError;
   error.message = "no such layer";
   output_.OnEvent(0, error, EncodeEvent(error));
-  EXPECT_EQ(output_.LastWords(0), "no such layer");
-  EXPECT_EQ(output_.LastWords(1), "");
-  output_.ForgetWords();
-  EXPECT_EQ(output_.LastWords(0), "");
+  EXPECT_EQ(output_.LastOutput(0), "no such layer");
+  EXPECT_EQ(output_.LastOutput(1), "");
+  output_.ForgetOutput();
+  EXPECT_EQ(output_.LastOutput(0), "");
 }
 
 }  // namespace
