@@ -22,18 +22,18 @@ CoordinatorClient::CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std
     : channel_(std::move(channel)),
       address_(std::move(address)),
       interrupt_(interrupt),
-      patience_(channel_),
+      retry_policy_(channel_),
       stub_(pb::Coordinator::NewStub(channel_)) {}
 
 CoordinatorClient CoordinatorClient::With(Interrupt* interrupt) const {
   CoordinatorClient other(channel_, address_, interrupt);
-  other.patience_ = patience_;
+  other.retry_policy_ = retry_policy_;
   return other;
 }
 
 template <typename Method, typename Request, typename Response>
 absl::Status CoordinatorClient::Call(Method method, const Request& request, Response* response) {
-  const grpc::Status status = patience_.Call(*interrupt_, [&] {
+  const grpc::Status status = retry_policy_.Call(*interrupt_, [&] {
     grpc::ClientContext context;
     SetDeadline(&context, kUnaryDeadline);
     Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "ctl/interrupt.h"
-#include "ctl/rpc/patience.h"
+#include "ctl/rpc/retry_policy.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 
 namespace fpo::ctl {
@@ -75,7 +75,7 @@ class CoordinatorClient {
   std::shared_ptr<grpc::Channel> channel_;
   std::string address_;
   Interrupt* interrupt_;
-  Patience patience_;
+  RetryPolicy retry_policy_;
   std::unique_ptr<fpo::v1::Coordinator::Stub> stub_;
 };
 

@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/rpc/coordinator_client.h"
-#include "ctl/rpc/patience.h"
+#include "ctl/rpc/retry_policy.h"
 #include "ctl/rpc/rpc_status.h"
 
 namespace fpo::ctl {
@@ -57,7 +57,7 @@ ReferenceCacheClient CacheClientOf(const std::shared_ptr<grpc::Channel>& channel
                          .upload_time = kTransferTime,
                          .pull_time = kTransferTime,
                          .stop = interrupt.token()};
-  policy.make = [patience = Patience(channel),
+  policy.make = [patience = RetryPolicy(channel),
                  &interrupt](const CacheCallPolicy::Call& call) mutable {
     return patience.Call(interrupt, call);
   };

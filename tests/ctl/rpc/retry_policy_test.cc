@@ -1,4 +1,4 @@
-#include "ctl/rpc/patience.h"
+#include "ctl/rpc/retry_policy.h"
 
 #include <vector>
 
@@ -26,35 +26,35 @@ class Script {
   size_t calls_ = 0;
 };
 
-TEST(Patience, TellsAtOnceThatNothingAnswers) {
+TEST(RetryPolicy, TellsAtOnceThatNothingAnswers) {
   Interrupt interrupt;
-  Patience patience(nullptr, kShort);
+  RetryPolicy policy(nullptr, kShort);
   Script script({grpc::UNAVAILABLE});
-  EXPECT_EQ(patience.Call(interrupt, std::ref(script)).error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(policy.Call(interrupt, std::ref(script)).error_code(), grpc::UNAVAILABLE);
   EXPECT_EQ(script.calls(), 1u);
 }
 
-TEST(Patience, RepeatsWhatAKnownServerLostOrCancelled) {
+TEST(RetryPolicy, RepeatsWhatAKnownServerLostOrCancelled) {
   Interrupt interrupt;
-  Patience patience(nullptr, kShort);
+  RetryPolicy policy(nullptr, kShort);
   Script script({grpc::OK, grpc::CANCELLED, grpc::UNAVAILABLE, grpc::OK});
-  EXPECT_TRUE(patience.Call(interrupt, std::ref(script)).ok());
-  EXPECT_TRUE(patience.Call(interrupt, std::ref(script)).ok());
+  EXPECT_TRUE(policy.Call(interrupt, std::ref(script)).ok());
+  EXPECT_TRUE(policy.Call(interrupt, std::ref(script)).ok());
   EXPECT_EQ(script.calls(), 4u);
 }
 
-TEST(Patience, AnAnswerIsNotRepeatedAndItsEndComes) {
+TEST(RetryPolicy, AnAnswerIsNotRepeatedAndItsEndComes) {
   Interrupt interrupt;
-  Patience patience(nullptr, kShort);
+  RetryPolicy policy(nullptr, kShort);
   Script refused({grpc::NOT_FOUND});
-  EXPECT_EQ(patience.Call(interrupt, std::ref(refused)).error_code(), grpc::NOT_FOUND);
+  EXPECT_EQ(policy.Call(interrupt, std::ref(refused)).error_code(), grpc::NOT_FOUND);
   EXPECT_EQ(refused.calls(), 1u);
   Script gone({grpc::UNAVAILABLE});
-  EXPECT_EQ(patience.Call(interrupt, std::ref(gone)).error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(policy.Call(interrupt, std::ref(gone)).error_code(), grpc::UNAVAILABLE);
   EXPECT_GT(gone.calls(), 3u);
   interrupt.Raise();
   Script interrupted({grpc::UNAVAILABLE});
-  (void)patience.Call(interrupt, std::ref(interrupted));
+  (void)policy.Call(interrupt, std::ref(interrupted));
   EXPECT_EQ(interrupted.calls(), 1u);
 }
 

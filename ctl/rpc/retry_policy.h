@@ -17,14 +17,14 @@ namespace fpo::ctl {
 // a stopping server cancelled, is retried for a while; before that, errors are returned at once:
 // the address is wrong or nothing runs there. A call may be executed twice, so calls that change
 // something carry a request id or are idempotent. Thread-safe; copies share their state.
-class Patience {
+class RetryPolicy {
  public:
   static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
                                                       .wait_max = absl::Seconds(1),
                                                       .give_up_after = absl::Seconds(10)};
   // `channel`, if given, is redialled for each try instead of keeping its own, longer pauses.
-  explicit Patience(std::shared_ptr<grpc::Channel> channel,
-                    ReconnectOptions options = kWhileReplaced)
+  explicit RetryPolicy(std::shared_ptr<grpc::Channel> channel,
+                       ReconnectOptions options = kWhileReplaced)
       : channel_(std::move(channel)), options_(options) {}
 
   // The last status of `call`; an interrupt ends the waiting.

@@ -1,4 +1,4 @@
-#include "ctl/rpc/patience.h"
+#include "ctl/rpc/retry_policy.h"
 
 #include <optional>
 
@@ -18,7 +18,8 @@ bool IsOfTheConnection(const grpc::Status& status) {
 
 }  // namespace
 
-grpc::Status Patience::Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call) {
+grpc::Status RetryPolicy::Call(const Interrupt& interrupt,
+                               const std::function<grpc::Status()>& call) {
   ReconnectPolicy policy(options_);
   if (*answered_) policy.Answered();
   for (;;) {
