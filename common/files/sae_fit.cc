@@ -16,8 +16,8 @@ bool HasLayer(const ModelShape& model, int64_t layer) {
 
 }  // namespace
 
-absl::Status SettlePlace(const std::string& path, std::optional<int64_t> layer,
-                         const std::string& site, SaeDescription* description) {
+absl::Status ResolvePlace(const std::string& path, std::optional<int64_t> layer,
+                          const std::string& site, SaeDescription* description) {
   if (layer && description->layer && *layer != *description->layer) {
     return Unusable(path, absl::StrCat("sae.layer is ", *layer, ", but the file is of layer ",
                                        *description->layer));

@@ -14,8 +14,8 @@ namespace fpo {
 
 // Completes the SAE's layer and site with the job's. InvalidArgument when they contradict each
 // other, or when neither states the layer or the site.
-absl::Status SettlePlace(const std::string& path, std::optional<int64_t> layer,
-                         const std::string& site, SaeDescription* description);
+absl::Status ResolvePlace(const std::string& path, std::optional<int64_t> layer,
+                          const std::string& site, SaeDescription* description);
 
 // InvalidArgument for an SAE of another model: a layer that the model does not have or, when both
 // are known, another width.

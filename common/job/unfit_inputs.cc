@@ -20,7 +20,7 @@ namespace {
 absl::Status CheckSae(const SaeSection& section, const std::vector<ModelShape>& models) {
   FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(section.path));
   FPO_ASSIGN_OR_RETURN(SaeDescription sae, DescribeSae(source));
-  FPO_RETURN_IF_ERROR(SettlePlace(section.path, section.layer, section.site, &sae));
+  FPO_RETURN_IF_ERROR(ResolvePlace(section.path, section.layer, section.site, &sae));
   for (const ModelShape& model : models) {
     FPO_RETURN_IF_ERROR(CheckSaeFits(section.path, sae, model));
   }

@@ -193,7 +193,7 @@ void Admission::Limit(AdmissionCandidate* out) const {
   if (out->cut_rejected) pair.rejected.resize(static_cast<size_t>(room));
 }
 
-std::vector<TokenPair> Admission::Settle(const PreferenceRow& row,
+std::vector<TokenPair> Admission::Decide(const PreferenceRow& row,
                                          std::vector<AdmissionCandidate> candidates) {
   std::vector<TokenPair> pairs;
   for (AdmissionCandidate& candidate : candidates) {
@@ -212,7 +212,7 @@ std::vector<TokenPair> Admission::Settle(const PreferenceRow& row,
 
 absl::StatusOr<std::vector<TokenPair>> Admission::Admit(const PreferenceRow& row) {
   FPO_ASSIGN_OR_RETURN(auto candidates, Encode(row));
-  return Settle(row, std::move(candidates));
+  return Decide(row, std::move(candidates));
 }
 
 void Admission::Drop(const PreferenceRow& row, const std::string& reason) {

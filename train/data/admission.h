@@ -48,7 +48,7 @@ class Admission {
   // conversation. Thread-safe.
   absl::StatusOr<std::vector<AdmissionCandidate>> Encode(const PreferenceRow& row) const;
   // The counting half, called in row order. Returns the admitted pairs. Not thread-safe.
-  std::vector<TokenPair> Settle(const PreferenceRow& row,
+  std::vector<TokenPair> Decide(const PreferenceRow& row,
                                 std::vector<AdmissionCandidate> candidates);
   // Encode and Settle in one call.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);

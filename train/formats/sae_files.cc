@@ -130,7 +130,7 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional
                                           const std::string& site) {
   FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
   FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSae(source));
-  FPO_RETURN_IF_ERROR(SettlePlace(path, layer, site, &description));
+  FPO_RETURN_IF_ERROR(ResolvePlace(path, layer, site, &description));
   FPO_ASSIGN_OR_RETURN(const Arrays arrays, ReadArrays(source.weights));
   SaeParameters sae;
   sae.layer = *description.layer;

@@ -89,7 +89,7 @@ class InputPass {
   absl::Status Flush() {
     FPO_ASSIGN_OR_RETURN(auto encoded, EncodeRows(admission_, rows_));
     for (size_t i = 0; i < rows_.size() && !admission_.full(); ++i) {
-      for (const TokenPair& pair : admission_.Settle(rows_[i], std::move(encoded[i]))) {
+      for (const TokenPair& pair : admission_.Decide(rows_[i], std::move(encoded[i]))) {
         writer_.Add(pair);
       }
     }

@@ -184,14 +184,14 @@ class Transition {
     member->state = MemberState::kGone;
     Fence(&job_);
     if (IsStopping(job_.state)) return StoppedWhenEnded();
-    if (!job_.attempts.back().ended) BlameHost(lost.worker, /*in_preflight=*/false, &job_);
+    if (!job_.attempts.back().ended) RecordHostFault(lost.worker, /*in_preflight=*/false, &job_);
     Close(&job_, EndClass::kInfrastructure, absl::StrCat("worker ", lost.worker, ": ", lost.why),
           now_);
     if (job_.state == JobState::kRecovering) return std::move(job_);
     return Recover(std::move(job_), now_);
   }
 
-  StateOr operator()(const Settle&) {
+  StateOr operator()(const ResolveStopped&) {
     if (job_.state != JobState::kRecovering && !IsStopping(job_.state)) {
       return Illegal(job_, "the end of a stop");
     }
@@ -317,7 +317,7 @@ class Transition {
           return Stop(JobState::kPreempting, kSurvivorGrace);
         }
         if (end_class == EndClass::kInfrastructure) {
-          BlameHost(report.worker, job_.state != JobState::kRunning, &job_);
+          RecordHostFault(report.worker, job_.state != JobState::kRunning, &job_);
         }
         Close(&job_, end_class, report.message, now_);
         return Recover(std::move(job_), now_);

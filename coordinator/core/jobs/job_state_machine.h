@@ -33,7 +33,7 @@ struct MemberLost {
 };
 
 // No process of the attempt is left, or those left were fenced long enough ago.
-struct Settle {};
+struct ResolveStopped {};
 
 // Requests of users; idempotent. Processes that are to stop get `grace` to do so.
 struct CancelRequest {
@@ -60,7 +60,7 @@ struct Unsatisfiable {
   std::string reason;
 };
 
-using JobEvent = std::variant<Reserve, MemberReport, ReservationExpired, MemberLost, Settle,
+using JobEvent = std::variant<Reserve, MemberReport, ReservationExpired, MemberLost, ResolveStopped,
                               CancelRequest, PauseRequest, ResumeRequest, HoldRequest,
                               ReleaseRequest, PriorityRequest, Preempt, Unsatisfiable>;
 

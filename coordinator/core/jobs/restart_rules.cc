@@ -63,12 +63,12 @@ absl::Duration RecoveryBackoff(int requeues) {
 
 absl::Duration RefusalBackoff(int requeues) { return Doubling(absl::Seconds(5), requeues); }
 
-void BlameHost(absl::string_view worker, bool in_preflight, Job* job) {
+void RecordHostFault(absl::string_view worker, bool in_preflight, Job* job) {
   ++job->host_faults[std::string(worker)];
   if (in_preflight) job->unready_hosts.insert(std::string(worker));
 }
 
-void ForgiveHost(const std::string& worker, Job* job) {
+void ClearHostFaults(const std::string& worker, Job* job) {
   job->host_faults.erase(worker);
   job->unready_hosts.erase(worker);
 }

@@ -28,8 +28,8 @@ absl::Duration RecoveryBackoff(int requeues);  // 1 s, then 5 s doubling to 5 mi
 absl::Duration RefusalBackoff(int requeues);   // 5 s doubling to 5 min
 
 // Counts a fault of `worker`; one that failed preflight is not tried again.
-void BlameHost(absl::string_view worker, bool in_preflight, Job* job);
-void ForgiveHost(const std::string& worker, Job* job);
+void RecordHostFault(absl::string_view worker, bool in_preflight, Job* job);
+void ClearHostFaults(const std::string& worker, Job* job);
 // Whether to avoid it for this job while other known workers could hold it.
 bool IsExcluded(const Job& job, const std::string& worker);
 // Why it is excluded: "it failed this job 2 times in a row", "its preflight failed".

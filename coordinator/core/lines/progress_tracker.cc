@@ -16,7 +16,7 @@ void NoteProgress(Job* job) {
   job->attempts.back().progressed = true;
   job->attempts_without_progress = 0;
   job->requeues = 0;
-  for (const Member& member : job->attempts.back().members) ForgiveHost(member.worker, job);
+  for (const Member& member : job->attempts.back().members) ClearHostFaults(member.worker, job);
 }
 
 // A name that is not a phase changes nothing.

@@ -274,7 +274,7 @@ void AttemptControl::OnReport(const MemberReport& report, const Moment& now) {
     // It would refuse new work, and the job would wait in vain.
     const bool leaves =
         report.status == ReportStatus::kFailed && report.end_class == EndClass::kAsked;
-    if (leaves) workers_->Shun(report.worker, now.steady + options_.lease);
+    if (leaves) workers_->Avoid(report.worker, now.steady + options_.lease);
   }
   const absl::Status status = ApplyOrRetry(report.attempt.job_id, report, now);
   if (ReasonOf(status) == ErrorReason::kStaleEpoch) ++counts_->fencing_rejections["report"];
@@ -302,7 +302,8 @@ void AttemptControl::OnWork(const AttemptRef& ref, const std::string& worker, co
   (void)ApplyOrRetry(ref.job_id, ReportOf(ref, worker, ReportStatus::kRunning), now);
 }
 
-void AttemptControl::Lose(const std::string& worker, const std::string& why, const Moment& now) {
+void AttemptControl::MarkLost(const std::string& worker, const std::string& why,
+                              const Moment& now) {
   for (const JobPtr& job : jobs_->WithAttempt()) {
     const Member* member = job->attempts.back().Find(worker);
     if (member == nullptr || member->ended()) continue;
@@ -320,11 +321,11 @@ void AttemptControl::TakeExpiredLeases(const Moment& now) {
                                "no heartbeat for ", absl::FormatDuration(options_.lease),
                                ": the lease ran out, connect again")),
                            now.steady);
-    Lose(worker, absl::StrCat("no heartbeat for ", absl::FormatDuration(options_.lease)), now);
+    MarkLost(worker, absl::StrCat("no heartbeat for ", absl::FormatDuration(options_.lease)), now);
   }
 }
 
-void AttemptControl::TakeUnreported(const Moment& now) {
+void AttemptControl::MarkUnreportedLost(const Moment& now) {
   for (auto it = unreported_.begin(); it != unreported_.end();) {
     if (it->second > now.steady) {
       ++it;
@@ -347,7 +348,7 @@ void AttemptControl::CloseUnconfirmed(const Job& job) {
   }
 }
 
-void AttemptControl::SettleStops(const Moment& now) {
+void AttemptControl::ResolveStops(const Moment& now) {
   // Agents that have not reconnected yet cannot accept or confirm anything.
   const bool reattached = now.steady >= leases_->reattach_until();
   for (const JobPtr& job : jobs_->WithAttempt()) {
@@ -360,7 +361,7 @@ void AttemptControl::SettleStops(const Moment& now) {
     const bool confirmed = job->attempts.back().AllEnded();
     if (!confirmed && (!reattached || now.wall < FenceEnd(*job))) continue;
     if (!confirmed) CloseUnconfirmed(*job);
-    (void)ApplyOrRetry(job->job_id, Settle{}, now);
+    (void)ApplyOrRetry(job->job_id, ResolveStopped{}, now);
   }
 }
 
@@ -383,8 +384,8 @@ void AttemptControl::Tick(const Moment& now) {
   unstored.swap(unstored_);
   for (const auto& [job_id, event] : unstored) (void)ApplyOrRetry(job_id, event, now);
   TakeExpiredLeases(now);
-  TakeUnreported(now);
-  SettleStops(now);
+  MarkUnreportedLost(now);
+  ResolveStops(now);
   DrainWorkers(now);
   workers_->ReleaseOverdue(now.steady);
 }

@@ -70,10 +70,10 @@ class AttemptControl {
   void Welcome(const WorkerHello& hello, WorkerLink* link, const Moment& now);
   void AfterAdoption(const WorkerHello& hello, const AttemptRef& ref, const Moment& now);
   void FindMissing(const WorkerHello& hello, const Moment& now);
-  void Lose(const std::string& worker, const std::string& why, const Moment& now);
+  void MarkLost(const std::string& worker, const std::string& why, const Moment& now);
   void TakeExpiredLeases(const Moment& now);
-  void TakeUnreported(const Moment& now);
-  void SettleStops(const Moment& now);
+  void MarkUnreportedLost(const Moment& now);
+  void ResolveStops(const Moment& now);
   // Jobs on draining workers stop there and are queued again.
   void DrainWorkers(const Moment& now);
   // Processes not confirmed dead may still be there, so the worker gets no new ones.

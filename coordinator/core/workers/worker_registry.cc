@@ -93,7 +93,7 @@ void WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLin
   }
   if (!same_process) {
     entry.holds.clear();  // processes do not outlive their agent
-    entry.shunned_until.reset();
+    entry.avoided_until.reset();
     ReopenIfAutomatic(hello.worker_id);
   }
   entry.hello = hello;
@@ -107,7 +107,7 @@ bool WorkerRegistry::IsSession(const std::string& worker_id, const WorkerLink* l
   return it != workers_.end() && link != nullptr && it->second.link.get() == link;
 }
 
-void WorkerRegistry::Lose(Entry* entry, absl::Time steady) {
+void WorkerRegistry::MarkLost(Entry* entry, absl::Time steady) {
   entry->link.reset();
   entry->lost_since = steady;
 }
@@ -115,7 +115,7 @@ void WorkerRegistry::Lose(Entry* entry, absl::Time steady) {
 bool WorkerRegistry::Disconnect(const std::string& worker_id, const WorkerLink* link,
                                 absl::Time steady) {
   if (!IsSession(worker_id, link)) return false;
-  Lose(&workers_[worker_id], steady);
+  MarkLost(&workers_[worker_id], steady);
   return true;
 }
 
@@ -137,7 +137,7 @@ void WorkerRegistry::CloseSession(const std::string& worker_id, const absl::Stat
   const auto it = workers_.find(worker_id);
   if (it == workers_.end() || !it->second.link) return;
   it->second.link->Close(why);
-  Lose(&it->second, steady);
+  MarkLost(&it->second, steady);
 }
 
 void WorkerRegistry::CloseAll(const absl::Status& why) {
@@ -165,15 +165,15 @@ void WorkerRegistry::ReleaseBy(const std::string& worker_id, const AttemptRef& r
   if (hold != it->second.holds.end()) hold->second.release_by = steady;
 }
 
-void WorkerRegistry::Shun(const std::string& worker_id, absl::Time until_steady) {
+void WorkerRegistry::Avoid(const std::string& worker_id, absl::Time until_steady) {
   const auto it = workers_.find(worker_id);
-  if (it != workers_.end()) it->second.shunned_until = until_steady;
+  if (it != workers_.end()) it->second.avoided_until = until_steady;
 }
 
 void WorkerRegistry::ReleaseOverdue(absl::Time steady) {
   for (auto& [id, entry] : workers_) {
     std::erase_if(entry.holds, [&](const auto& hold) { return hold.second.release_by <= steady; });
-    if (entry.shunned_until && *entry.shunned_until <= steady) entry.shunned_until.reset();
+    if (entry.avoided_until && *entry.avoided_until <= steady) entry.avoided_until.reset();
   }
 }
 
@@ -206,7 +206,7 @@ std::vector<SlotOffer> WorkerRegistry::Offers(absl::Time steady, absl::Duration 
     offer.slots = entry.hello.slots;
     offer.free = std::max(0, entry.hello.slots - Used(entry));
     offer.connected = entry.link != nullptr;
-    offer.open = modes_.count(id) == 0 && !entry.shunned_until;
+    offer.open = modes_.count(id) == 0 && !entry.avoided_until;
     offer.labels = entry.hello.labels;
     offer.gone = !offer.connected && steady - entry.lost_since >= grace;
     offer.home = entry.hello.home_id;

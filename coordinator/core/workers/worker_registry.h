@@ -77,7 +77,7 @@ class WorkerRegistry {
   // Frees the hold of an attempt that was told to stop even if its agent never confirms.
   void ReleaseBy(const std::string& worker_id, const AttemptRef& ref, absl::Time steady);
   // No offers until then, or until a new agent takes its place: it returns its work and ends.
-  void Shun(const std::string& worker_id, absl::Time until_steady);
+  void Avoid(const std::string& worker_id, absl::Time until_steady);
   void ReleaseOverdue(absl::Time steady);  // holds, and workers no longer to be avoided
 
   // Also for workers that have not connected yet.
@@ -109,14 +109,14 @@ class WorkerRegistry {
     std::shared_ptr<WorkerLink> link;
     Moment last_beat;
     std::map<AttemptRef, Slots> holds;
-    std::optional<absl::Time> shunned_until;
+    std::optional<absl::Time> avoided_until;
     absl::Time lost_since = absl::InfinitePast();  // steady clock; while it has no link
     std::string asking = {};                       // instance of an agent that requests the name
     absl::Time asked;
   };
 
   static int32_t Used(const Entry& entry);
-  static void Lose(Entry* entry, absl::Time steady);
+  static void MarkLost(Entry* entry, absl::Time steady);
   WorkerView ViewOf(const std::string& worker_id, const Entry& entry, absl::Time steady) const;
 
   std::map<std::string, Entry> workers_;

@@ -11,17 +11,17 @@ std::string Text(const absl::Status& status) { return std::string(status.message
 
 TEST(SaeFit, TheJobCompletesWhatTheSaeSays) {
   SaeDescription sae;
-  EXPECT_THAT(Text(SettlePlace("s", {}, "", &sae)),
+  EXPECT_THAT(Text(ResolvePlace("s", {}, "", &sae)),
               HasSubstr("neither the file nor its folder says the layer; give sae.layer"));
-  EXPECT_THAT(Text(SettlePlace("s", 3, "", &sae)),
+  EXPECT_THAT(Text(ResolvePlace("s", 3, "", &sae)),
               HasSubstr("neither the file nor its folder says the site; give sae.site"));
-  EXPECT_TRUE(SettlePlace("s", 3, "mlp_out", &sae).ok());
+  EXPECT_TRUE(ResolvePlace("s", 3, "mlp_out", &sae).ok());
   EXPECT_EQ(sae.layer, 3);
   EXPECT_EQ(sae.site, "mlp_out");
-  EXPECT_THAT(Text(SettlePlace("s", 4, "", &sae)), HasSubstr("but the file is of layer 3"));
-  EXPECT_THAT(Text(SettlePlace("s", 3, "attn_z", &sae)), HasSubstr("but the file is of mlp_out"));
+  EXPECT_THAT(Text(ResolvePlace("s", 4, "", &sae)), HasSubstr("but the file is of layer 3"));
+  EXPECT_THAT(Text(ResolvePlace("s", 3, "attn_z", &sae)), HasSubstr("but the file is of mlp_out"));
   SaeDescription other;
-  EXPECT_THAT(Text(SettlePlace("s", 3, "attn_out", &other)), HasSubstr("is none of resid_post"));
+  EXPECT_THAT(Text(ResolvePlace("s", 3, "attn_out", &other)), HasSubstr("is none of resid_post"));
 }
 
 TEST(SaeFit, LayerAndWidthAreTheModels) {

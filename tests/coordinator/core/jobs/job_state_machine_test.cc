@@ -120,7 +120,7 @@ TEST(StateTable, TerminalIsFinal) {
             ErrorReason::kJobTerminal);
   EXPECT_EQ(Reason(job, MemberLost{LastAttemptRef(job), "w1", "gone"}), ErrorReason::kJobTerminal);
   EXPECT_EQ(Reason(job, Reserve{{MemberOn("w1")}}), ErrorReason::kJobTerminal);
-  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kJobTerminal);
+  EXPECT_EQ(Reason(job, ResolveStopped{}), ErrorReason::kJobTerminal);
 }
 
 TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
@@ -128,7 +128,7 @@ TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
   EXPECT_EQ(job.state, JobState::kRecovering);
   EXPECT_EQ(job.attempts[0].end_class, EndClass::kProgram);
   EXPECT_EQ(job.attempts[0].end_message, "boom");
-  job = After(job, {Settle{}});
+  job = After(job, {ResolveStopped{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.submitted, kStart);
   EXPECT_EQ(job.restarts_used, 1);
@@ -137,14 +137,14 @@ TEST(StateTable, AFailedRankRecoversThenQueuesWithItsAgeAndAQuickFirstRetry) {
 
 TEST(StateTable, RecoveryWaitsForSurvivorsOrTheFence) {
   Job job = Failed(RunningJob("j-1", {"w1", "w2"}), EndClass::kProgram);
-  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kIllegalTransition);
+  EXPECT_EQ(Reason(job, ResolveStopped{}), ErrorReason::kIllegalTransition);
   EXPECT_NE(job.reason.find("w2"), std::string::npos);
-  EXPECT_EQ(After(job, {Settle{}}, kStart + kFenceWait).state, JobState::kQueued);
+  EXPECT_EQ(After(job, {ResolveStopped{}}, kStart + kFenceWait).state, JobState::kQueued);
   job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped)});
   EXPECT_EQ(job.state, JobState::kRecovering);
   EXPECT_EQ(job.attempts[0].end_class, EndClass::kProgram)
       << "the first failing member tells the story";
-  EXPECT_EQ(After(job, {Settle{}}).state, JobState::kQueued);
+  EXPECT_EQ(After(job, {ResolveStopped{}}).state, JobState::kQueued);
 }
 
 TEST(StateTable, ALostWorkerAdvancesTheEpochFirst) {
@@ -154,7 +154,7 @@ TEST(StateTable, ALostWorkerAdvancesTheEpochFirst) {
   EXPECT_GT(job.epoch, running.epoch);
   EXPECT_FALSE(IsCurrent(job, LastAttemptRef(running)));
   EXPECT_EQ(job.attempts[0].end_class, EndClass::kInfrastructure);
-  job = After(job, {Settle{}});
+  job = After(job, {ResolveStopped{}});
   EXPECT_EQ(job.restarts_used, 0) << "infrastructure is not the job's fault";
   EXPECT_EQ(Reason(job, ReportOf(running, "w1", ReportStatus::kSucceeded)),
             ErrorReason::kStaleEpoch);
@@ -164,7 +164,7 @@ TEST(StateTable, EpochsOnlyGrow) {
   Job job = RunningJob("j-1");
   uint64_t before = job.epoch;
   for (int i = 0; i < 2; ++i) {
-    job = After(job, {MemberLost{LastAttemptRef(job), "w1", "x"}, Settle{}});
+    job = After(job, {MemberLost{LastAttemptRef(job), "w1", "x"}, ResolveStopped{}});
     job = NextAttempt(job);
     EXPECT_GT(job.attempts.back().epoch, before);
     EXPECT_EQ(job.attempts.back().number, i + 2);
@@ -181,7 +181,7 @@ TEST(StateTable, InvalidFailsAtOnceWithItsMessage) {
 TEST(StateTable, InvalidFailsTheGangOnceItsSurvivorsStopped) {
   Job job = Failed(RunningJob("j-1", {"w1", "w2"}), EndClass::kInvalid);
   EXPECT_EQ(job.state, JobState::kRecovering);
-  job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped), Settle{}});
+  job = After(job, {ReportOf(job, "w2", ReportStatus::kStopped), ResolveStopped{}});
   EXPECT_EQ(job.state, JobState::kFailed);
 }
 
@@ -202,7 +202,7 @@ TEST(StateTable, HostsThatPreparedOtherDataEndTheJobBeforeTheReference) {
             std::string::npos)
       << job.reason;
   job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped),
-                    ReportOf(job, "w2", ReportStatus::kStopped), Settle{}});
+                    ReportOf(job, "w2", ReportStatus::kStopped), ResolveStopped{}});
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.reason.rfind("invalid: data-differs", 0), 0u) << job.reason;
 }
@@ -211,7 +211,7 @@ TEST(StateTable, OutOfMemoryFailsUnlessRetryIsAsked) {
   EXPECT_EQ(Failed(RunningJob("j-1"), EndClass::kMemory).state, JobState::kFailed);
   Job job = RunningJob("j-1");
   job.demand.retry_on_oom = true;
-  job = After(Failed(job, EndClass::kMemory), {Settle{}});
+  job = After(Failed(job, EndClass::kMemory), {ResolveStopped{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.restarts_used, 1);
 }
@@ -221,11 +221,11 @@ TEST(RestartBudget, IsSpentByProgramFailuresOnly) {
   job.demand.max_restarts = 1;
   for (int i = 0; i < 4; ++i) {
     job.attempts.back().progressed = true;
-    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
+    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {ResolveStopped{}}));
   }
   EXPECT_EQ(job.restarts_used, 0);
   job.attempts.back().progressed = true;
-  job = NextAttempt(After(Failed(job, EndClass::kProgram), {Settle{}}));
+  job = NextAttempt(After(Failed(job, EndClass::kProgram), {ResolveStopped{}}));
   job.attempts.back().progressed = true;
   job = Failed(job, EndClass::kProgram, "segfault");
   EXPECT_EQ(job.state, JobState::kFailed);
@@ -241,8 +241,8 @@ TEST(RestartBudget, UnknownClassesCountAsProgram) {
 
 TEST(NoProgress, ThreeAttemptsOfAnyClassInARowFail) {
   Job job = RunningJob("j-1");
-  job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
-  job = NextAttempt(After(Failed(job, EndClass::kProgram), {Settle{}}));
+  job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {ResolveStopped{}}));
+  job = NextAttempt(After(Failed(job, EndClass::kProgram), {ResolveStopped{}}));
   job = Failed(job, EndClass::kInfrastructure, "lost");
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.reason.rfind("no-progress", 0), 0u) << job.reason;
@@ -252,7 +252,7 @@ TEST(NoProgress, IsForgottenAfterAnAttemptThatProgressed) {
   Job job = RunningJob("j-1");
   for (int i = 0; i < 8; ++i) {
     job.attempts.back().progressed = i % 2 == 1;
-    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {Settle{}}));
+    job = NextAttempt(After(Failed(job, EndClass::kInfrastructure), {ResolveStopped{}}));
   }
   EXPECT_EQ(job.state, JobState::kRunning);
 }
@@ -292,7 +292,7 @@ TEST(Cancel, WinsOverAResultThatComesLater) {
 
 TEST(StateTable, AnAgentThatStoppedByItselfIsNotCounted) {
   Job job = RunningJob("j-1");
-  job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped), Settle{}});
+  job = After(job, {ReportOf(job, "w1", ReportStatus::kStopped), ResolveStopped{}});
   EXPECT_EQ(job.state, JobState::kQueued);
   EXPECT_EQ(job.restarts_used, 0);
   EXPECT_EQ(job.attempts[0].end_class, EndClass::kAsked);
@@ -360,10 +360,10 @@ TEST(Pause, FreesTheSlotsAndResumesWithoutTouchingAnyCounter) {
 
 TEST(Pause, AnUnconfirmedStopIsFencedInTheEnd) {
   Job job = After(RunningJob("j-1"), {PauseRequest{absl::Seconds(30)}});
-  EXPECT_EQ(Reason(job, Settle{}), ErrorReason::kIllegalTransition);
+  EXPECT_EQ(Reason(job, ResolveStopped{}), ErrorReason::kIllegalTransition);
   EXPECT_EQ(FenceEnd(job), kStart + absl::Seconds(90));
   const uint64_t epoch = job.epoch;
-  job = After(job, {Settle{}}, FenceEnd(job));
+  job = After(job, {ResolveStopped{}}, FenceEnd(job));
   EXPECT_EQ(job.state, JobState::kPaused);
   EXPECT_GT(job.epoch, epoch);
 }
@@ -437,10 +437,10 @@ TEST(Priority, ChangesInEveryStateThatIsNotTerminal) {
 
 TEST(HostFaults, AHostIsAvoidedAfterTwoInARowOrAFailedPreflight) {
   Job job = RunningJob("j-1");
-  job = After(job, {MemberLost{LastAttemptRef(job), "w1", "gone"}, Settle{}});
+  job = After(job, {MemberLost{LastAttemptRef(job), "w1", "gone"}, ResolveStopped{}});
   EXPECT_FALSE(IsExcluded(job, "w1"));
   job = NextAttempt(job);
-  job = After(Failed(job, EndClass::kInfrastructure), {Settle{}});
+  job = After(Failed(job, EndClass::kInfrastructure), {ResolveStopped{}});
   EXPECT_TRUE(IsExcluded(job, "w1"));
 
   Job starting = ReservedJob();
@@ -538,7 +538,7 @@ std::vector<Row> Rows() {
       {"unsatisfiable",
        Unsatisfiable{"nothing fits"},
        {{S::kQueued, S::kFailed}, {S::kHeld, S::kFailed}}},
-      {"settle", Settle{}, {}},  // too early everywhere: not confirmed
+      {"settle", ResolveStopped{}, {}},  // too early everywhere: not confirmed
       {"cancel",
        CancelRequest{absl::Seconds(30)},
        {{S::kQueued, S::kCancelled},
@@ -597,7 +597,7 @@ TEST(Property, RandomEventsKeepTheInvariants) {
           MemberReport{{ref, ReportStatus::kRefused, {}, "m"}, worker},
           ReservationExpired{},
           MemberLost{ref, worker, "lost"},
-          Settle{},
+          ResolveStopped{},
           PauseRequest{},
           ResumeRequest{},
           HoldRequest{},

@@ -30,23 +30,23 @@ TEST(RestartRules, OnlyTheJobsOwnFailuresCount) {
 TEST(RestartRules, TheSameEndAtTheSameStepIsSaid) {
   Job job = Ended(EndClass::kProgram, 40);
   EXPECT_EQ(DescribeEnd(job), "program: boom");
-  job = After(job, {Settle{}, Reserve{{MemberOn("w1")}}});
+  job = After(job, {ResolveStopped{}, Reserve{{MemberOn("w1")}}});
   job = After(job, {ReportOf(job, "w1", ReportStatus::kFailed, EndClass::kProgram, "boom")});
   EXPECT_EQ(DescribeEnd(job), "program: boom (at step 40, as attempt 1 before it)");
 }
 
 TEST(RestartRules, AFailedPreflightExcludesAtOnceAndFaultsAddUp) {
   Job job = MakeJob("j-1");
-  BlameHost("w1", /*in_preflight=*/false, &job);
+  RecordHostFault("w1", /*in_preflight=*/false, &job);
   EXPECT_FALSE(IsExcluded(job, "w1"));
-  BlameHost("w1", /*in_preflight=*/false, &job);
+  RecordHostFault("w1", /*in_preflight=*/false, &job);
   EXPECT_TRUE(IsExcluded(job, "w1"));
   EXPECT_EQ(DescribeFaults(job, "w1"), "it failed this job 2 times in a row");
-  BlameHost("w2", /*in_preflight=*/true, &job);
+  RecordHostFault("w2", /*in_preflight=*/true, &job);
   EXPECT_TRUE(IsExcluded(job, "w2"));
   EXPECT_EQ(job.host_faults.at("w2"), 1) << "counts are true";
   EXPECT_EQ(DescribeFaults(job, "w2"), "its preflight for this job failed");
-  ForgiveHost("w2", &job);
+  ClearHostFaults("w2", &job);
   EXPECT_FALSE(IsExcluded(job, "w2"));
 }
 

@@ -217,7 +217,7 @@ TEST(Scheduler, AWallClockSetBackDoesNotFreezeABackoff) {
 
 TEST(Scheduler, PrefersAnotherWorkerAfterAnInfrastructureFailure) {
   Job job = RunningJob("j-1", {"w1"});
-  job = After(job, {MemberLost{LastAttemptRef(job), "w1", "lost"}, Settle{}});
+  job = After(job, {MemberLost{LastAttemptRef(job), "w1", "lost"}, ResolveStopped{}});
   job.not_before = kStart;
   SchedulePlan plan = Plan({job}, {Offer("w1", 1, 1), Offer("w2", 8, 8)});
   EXPECT_EQ(plan.placements.at(0).members.at(0).worker, "w2");

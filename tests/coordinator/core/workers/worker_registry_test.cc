@@ -152,13 +152,13 @@ TEST_F(WorkerRegistryTest, OnlyTheSessionBeats) {
 TEST_F(WorkerRegistryTest, WhoHandsItsWorkBackOffersNothingForAWhile) {
   Connect(HelloOf("w1"));
   const absl::Time until = kStart + absl::Seconds(15);
-  registry_.Shun("w1", until);
+  registry_.Avoid("w1", until);
   EXPECT_FALSE(registry_.Offers(kStart, kGrace).at(0).open);
   registry_.ReleaseOverdue(until - absl::Seconds(1));
   EXPECT_FALSE(registry_.Offers(kStart, kGrace).at(0).open);
   registry_.ReleaseOverdue(until);
   EXPECT_TRUE(registry_.Offers(kStart, kGrace).at(0).open);
-  registry_.Shun("w1", until);
+  registry_.Avoid("w1", until);
   WorkerHello newer = HelloOf("w1");
   newer.instance_id = "newer";
   Connect(newer);
