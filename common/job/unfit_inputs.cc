@@ -27,17 +27,17 @@ absl::Status CheckSae(const SaeSection& section, const std::vector<ModelShape>& 
   return absl::OkStatus();
 }
 
-class Looker {
+class InputChecks {
  public:
-  explicit Looker(const JobConfig& config) : config_(config) {}
+  explicit InputChecks(const JobConfig& config) : config_(config) {}
 
-  std::vector<JobProblem> Look() {
+  std::vector<JobProblem> Run() {
     for (const JobPath& path : JobPaths(&config_)) {
       if (!IsRead(config_, path)) continue;
-      if (path.kind == JobPath::Kind::kModel) LookAtModel(path);
+      if (path.kind == JobPath::Kind::kModel) CheckModel(path);
       if (path.kind == JobPath::Kind::kData) Note(path.key, CheckDataFileName(*path.path));
     }
-    for (size_t i = 0; i < config_.sae.size(); ++i) LookAtSae(i);
+    for (size_t i = 0; i < config_.sae.size(); ++i) CheckSaeSection(i);
     return std::move(problems_);
   }
 
@@ -48,14 +48,14 @@ class Looker {
     problems_.push_back({0, key, std::string(status.message())});
   }
 
-  void LookAtModel(const JobPath& path) {
+  void CheckModel(const JobPath& path) {
     if (!ModelFolderProblem({*path.path, *path.path}, false).empty()) return;
     const absl::StatusOr<ModelShape> model = ReadModelShape(*path.path);
     Note(path.key, model.status());
     if (model.ok()) models_.push_back(*model);
   }
 
-  void LookAtSae(size_t i) {
+  void CheckSaeSection(size_t i) {
     const SaeSection& sae = config_.sae[i];
     const std::string key = config_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
     const bool trained = config_.kind == "sae";
@@ -77,6 +77,6 @@ class Looker {
 
 }  // namespace
 
-std::vector<JobProblem> UnfitInputs(const JobConfig& config) { return Looker(config).Look(); }
+std::vector<JobProblem> UnfitInputs(const JobConfig& config) { return InputChecks(config).Run(); }
 
 }  // namespace fpo

@@ -31,11 +31,11 @@ constexpr size_t kPointsMax = 2000;
 
 // Read-only calls. `look` is absl::Status(const Principal&).
 template <typename Call>
-grpc::ServerUnaryReactor* Look(grpc::CallbackServerContext* context,
-                               const CoordinatorService::Parts& parts, const char* method,
-                               Call look) {
+grpc::ServerUnaryReactor* ReadOnlyCall(grpc::CallbackServerContext* context,
+                                       const CoordinatorService::Parts& parts, const char* method,
+                                       Call read) {
   return Answer({context, &parts, method, Role::kReader}, {},
-                [look](Caller caller, AuditEntry*) { return look(caller); });
+                [read](Caller caller, AuditEntry*) { return read(caller); });
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ grpc::ServerUnaryReactor* Look(grpc::CallbackServerContext* context,
 grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext* context,
                                                      const pb::GetJobRequest* request,
                                                      pb::GetJobResponse* response) {
-  return Look(context, parts_, "GetJob", [this, request, response](Caller) -> absl::Status {
+  return ReadOnlyCall(context, parts_, "GetJob", [this, request, response](Caller) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
     *response->mutable_job() = ToProto(*job);
     return absl::OkStatus();
@@ -53,16 +53,17 @@ grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerContext* context,
                                                        const pb::ListJobsRequest* request,
                                                        pb::ListJobsResponse* response) {
-  return Look(context, parts_, "ListJobs", [this, request, response](Caller) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
-    const JobPage page = parts_.coordinator->ListJobs(filter);
-    for (const JobPtr& job : page.jobs) {
-      *response->add_jobs() = ToListedProto(*job);
-    }
-    response->set_next_page_token(page.next_page_token);
-    response->set_revision(parts_.coordinator->revision());
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(context, parts_, "ListJobs",
+                      [this, request, response](Caller) -> absl::Status {
+                        FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
+                        const JobPage page = parts_.coordinator->ListJobs(filter);
+                        for (const JobPtr& job : page.jobs) {
+                          *response->add_jobs() = ToListedProto(*job);
+                        }
+                        response->set_next_page_token(page.next_page_token);
+                        response->set_revision(parts_.coordinator->revision());
+                        return absl::OkStatus();
+                      });
 }
 
 grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
@@ -92,7 +93,7 @@ grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
                                                      const pb::EventsRequest* request,
                                                      pb::EventsResponse* response) {
-  return Look(context, parts_, "Events", [this, request, response](Caller) -> absl::Status {
+  return ReadOnlyCall(context, parts_, "Events", [this, request, response](Caller) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
     const int32_t limit =
         request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
@@ -106,7 +107,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerContext* context,
                                                           const pb::ListWorkersRequest*,
                                                           pb::ListWorkersResponse* response) {
-  return Look(context, parts_, "ListWorkers", [this, response](Caller) -> absl::Status {
+  return ReadOnlyCall(context, parts_, "ListWorkers", [this, response](Caller) -> absl::Status {
     for (const WorkerView& worker : parts_.coordinator->ListWorkers()) {
       *response->add_workers() = ToProto(worker);
     }
@@ -117,19 +118,20 @@ grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerContext* context,
                                                          const pb::ExplainJobRequest* request,
                                                          pb::ExplainJobResponse* response) {
-  return Look(context, parts_, "ExplainJob", [this, request, response](Caller) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-    FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
-    *response = ToProto(why);
-    response->set_state(ToProto(*job).state());
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(
+      context, parts_, "ExplainJob", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+        FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
+        *response = ToProto(why);
+        response->set_state(ToProto(*job).state());
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext* context,
                                                     const pb::QueueRequest*,
                                                     pb::QueueResponse* response) {
-  return Look(context, parts_, "Queue", [this, response](Caller) -> absl::Status {
+  return ReadOnlyCall(context, parts_, "Queue", [this, response](Caller) -> absl::Status {
     QueueView queue = parts_.coordinator->Queue();
     if (queue.waiting.size() > kQueueMax) queue.waiting.resize(kQueueMax);
     *response = ToProto(queue);
@@ -140,21 +142,22 @@ grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContext* context,
                                                       const pb::MetricsRequest* request,
                                                       pb::MetricsResponse* response) {
-  return Look(context, parts_, "Metrics", [this, request, response](Caller) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-    const std::vector<std::string> names(request->names().begin(), request->names().end());
-    FPO_ASSIGN_OR_RETURN(const MetricSeries series,
-                         parts_.coordinator->ReadMetrics(job->job_id, names));
-    response->set_job_id(job->job_id);
-    Fill(series, kPointsMax, response);
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(
+      context, parts_, "Metrics", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+        const std::vector<std::string> names(request->names().begin(), request->names().end());
+        FPO_ASSIGN_OR_RETURN(const MetricSeries series,
+                             parts_.coordinator->ReadMetrics(job->job_id, names));
+        response->set_job_id(job->job_id);
+        Fill(series, kPointsMax, response);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
     grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
     pb::ListCheckpointsResponse* response) {
-  return Look(
+  return ReadOnlyCall(
       context, parts_, "ListCheckpoints", [this, request, response](Caller) -> absl::Status {
         FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
         response->set_job_id(job->job_id);
