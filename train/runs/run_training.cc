@@ -46,10 +46,10 @@ class Run {
   absl::Status Train();
 
  private:
-  std::string Reference() const;
+  std::string ChooseReference() const;
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
-  absl::Status Record(const Trainer& trainer, const RunInputs& inputs, bool finished);
-  RunResult Result(const Trainer& trainer, const RunInputs& inputs) const;
+  absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished);
+  RunResult CollectResult(const Trainer& trainer, const RunInputs& inputs) const;
   bool Leads() const { return environment_.group.rank() == 0; }
 
   const JobConfig& job_;
@@ -77,7 +77,7 @@ absl::Status Run::Prepare() {
   return environment_.group.Barrier();
 }
 
-std::string Run::Reference() const {
+std::string Run::ChooseReference() const {
   const bool online = job_.reference.source == "online" && options_.reference == "auto";
   return online ? "online" : options_.reference;
 }
@@ -86,7 +86,7 @@ absl::Status Run::Train() {
   absl::Time start = absl::Now();
   RunInputOptions input;
   input.prepared = prepared_;
-  input.reference = Reference();
+  input.reference = ChooseReference();
   input.auto_file = folder_.File("reference.fpr");
   input.device = options_.device;
   // The other ranks wait for rank 0's records and then find nothing to compute.
@@ -104,7 +104,7 @@ absl::Status Run::Train() {
   if (Leads()) {
     FPO_RETURN_IF_ERROR(folder_.WriteJob(job_));
     FPO_RETURN_IF_ERROR(folder_.CopyAdmission(prepared_));
-    FPO_RETURN_IF_ERROR(Record(*trainer, inputs, false));
+    FPO_RETURN_IF_ERROR(WriteRecord(*trainer, inputs, false));
   }
   for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
     if (trainer->step() == 0) environment_.events.Emit(WarningEvent(sentence));
@@ -117,7 +117,7 @@ absl::Status Run::Train() {
   return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
 }
 
-RunResult Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
+RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
   for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds"}) {
     const auto it = trainer.last_step().find(name);
@@ -133,7 +133,7 @@ RunResult Run::Result(const Trainer& trainer, const RunInputs& inputs) const {
   return {std::move(result), {{"device_name", DeviceName(options_.device)}}};
 }
 
-absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) {
+absl::Status Run::WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) {
   RunRecord record;
   record.version = options_.version;
   record.device = DeviceClass(options_.device);
@@ -148,7 +148,7 @@ absl::Status Run::Record(const Trainer& trainer, const RunInputs& inputs, bool f
   record.timings["train_seconds"] = trainer.train_seconds();
   record.timings["evaluate_seconds"] = trainer.evaluate_seconds();
   record.timings["checkpoint_seconds"] = trainer.checkpoint_seconds();
-  if (finished) record.result = Result(trainer, inputs);
+  if (finished) record.result = CollectResult(trainer, inputs);
   record.warnings = advice_;
   record.warnings.insert(record.warnings.end(), trainer.warnings().begin(),
                          trainer.warnings().end());
@@ -162,10 +162,10 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
   timings_["export_seconds"] = SecondsSince(start);
   FPO_FAILPOINT("finish.exported");
-  FPO_RETURN_IF_ERROR(Record(trainer, inputs, true));
+  FPO_RETURN_IF_ERROR(WriteRecord(trainer, inputs, true));
   FPO_FAILPOINT("finish.recorded");
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
-  RunResult result = Result(trainer, inputs);
+  RunResult result = CollectResult(trainer, inputs);
   environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), std::move(result.metrics),
                                        std::move(result.texts)));
   return absl::OkStatus();
