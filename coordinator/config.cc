@@ -11,13 +11,13 @@ absl::Status CoordinatorConfig::Validate() const {
   if (data.empty()) {
     return absl::InvalidArgumentError("--data is missing: name a folder for jobs and logs");
   }
-  FPO_RETURN_IF_ERROR(
-      CheckDurationFlag("--beat", options.beat, {absl::Milliseconds(50), absl::Minutes(1)}));
+  FPO_RETURN_IF_ERROR(CheckDurationFlag("--heartbeat", options.heartbeat,
+                                        {absl::Milliseconds(50), absl::Minutes(1)}));
   FPO_RETURN_IF_ERROR(
       CheckDurationFlag("--lease", options.lease, {absl::Milliseconds(200), absl::Hours(1)}));
   // Two lost beats must not end a lease.
-  FPO_RETURN_IF_ERROR(
-      CheckDurationFlag("--lease", options.lease, {3 * options.beat, absl::InfiniteDuration()}));
+  FPO_RETURN_IF_ERROR(CheckDurationFlag("--lease", options.lease,
+                                        {3 * options.heartbeat, absl::InfiniteDuration()}));
   FPO_RETURN_IF_ERROR(
       CheckDurationFlag("--reattach", options.reattach, {options.lease, absl::Hours(24)}));
   return CheckDurationFlag("--shutdown-grace", grace, {absl::ZeroDuration(), absl::Minutes(10)});

@@ -43,7 +43,7 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   AddListenFlags(&app, &config.listen,
                  "address of the status page, /metrics, /healthz and /readyz");
   app.add_option("--data", config.data, "folder of jobs, logs and events");
-  AddDuration(&app, "--beat", &config.options.beat, "interval of agents' heartbeats");
+  AddDuration(&app, "--beat", &config.options.heartbeat, "interval of agents' heartbeats");
   AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");
   AddDuration(&app, "--reattach", &config.options.reattach,
               "after a start, no attempt is replaced for this long");

@@ -15,12 +15,12 @@ namespace fpo {
 struct WelcomeCommand {
   std::vector<AttemptRef> adopt;  // continue
   std::vector<AttemptRef> kill;   // stop at once: nothing they write can count
-  absl::Duration beat;            // between heartbeats
+  absl::Duration heartbeat;       // between heartbeats
   // after this long without an answered heartbeat the worker publishes nothing
   absl::Duration lease;
 };
 
-struct BeatAckCommand {
+struct HeartbeatAckCommand {
   uint64_t seq = 0;
 };
 
@@ -66,7 +66,7 @@ struct ServeArtifactCommand {
   int64_t offset = 0;       // the user already has this many bytes of it
 };
 
-using WorkerCommand = std::variant<WelcomeCommand, BeatAckCommand, AssignCommand, StopCommand,
+using WorkerCommand = std::variant<WelcomeCommand, HeartbeatAckCommand, AssignCommand, StopCommand,
                                    AckCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
 
 }  // namespace fpo

@@ -24,19 +24,19 @@ void Fill(const WelcomeCommand& command, pb::CoordinatorMessage* message) {
   pb::Welcome& proto = *message->mutable_welcome();
   for (const AttemptRef& ref : command.adopt) *proto.add_adopt() = ToProto(ref);
   for (const AttemptRef& ref : command.kill) *proto.add_kill() = ToProto(ref);
-  proto.set_beat_interval_ms(Milliseconds(command.beat));
+  proto.set_beat_interval_ms(Milliseconds(command.heartbeat));
   proto.set_lease_ms(Milliseconds(command.lease));
 }
 WelcomeCommand CommandOf(const pb::Welcome& proto) {
   WelcomeCommand command;
   for (const pb::AttemptRef& ref : proto.adopt()) command.adopt.push_back(FromProto(ref));
   for (const pb::AttemptRef& ref : proto.kill()) command.kill.push_back(FromProto(ref));
-  command.beat = absl::Milliseconds(proto.beat_interval_ms());
+  command.heartbeat = absl::Milliseconds(proto.beat_interval_ms());
   command.lease = absl::Milliseconds(proto.lease_ms());
   return command;
 }
 
-void Fill(const BeatAckCommand& command, pb::CoordinatorMessage* message) {
+void Fill(const HeartbeatAckCommand& command, pb::CoordinatorMessage* message) {
   message->mutable_beat_ack()->set_seq(command.seq);
 }
 
@@ -120,7 +120,7 @@ std::optional<WorkerCommand> FromProto(const pb::CoordinatorMessage& message) {
     case pb::CoordinatorMessage::kWelcome:
       return CommandOf(message.welcome());
     case pb::CoordinatorMessage::kBeatAck:
-      return BeatAckCommand{message.beat_ack().seq()};
+      return HeartbeatAckCommand{message.beat_ack().seq()};
     case pb::CoordinatorMessage::kAssign:
       return CommandOf(message.assign());
     case pb::CoordinatorMessage::kStop:

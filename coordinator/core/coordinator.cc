@@ -252,12 +252,12 @@ void Coordinator::Disconnect(const std::string& worker_id, const WorkerLink* lin
       {{"worker", worker_id}});
 }
 
-void Coordinator::Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq) {
+void Coordinator::Heartbeat(const std::string& worker_id, WorkerLink* link, uint64_t seq) {
   absl::MutexLock lock(&mu_);
   const Moment now = Now();
-  if (!workers_.Beat(worker_id, link, now)) return;
+  if (!workers_.Heartbeat(worker_id, link, now)) return;
   leases_.Renew(worker_id, now.steady);
-  link->Send(BeatAckCommand{seq});
+  link->Send(HeartbeatAckCommand{seq});
 }
 
 void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {

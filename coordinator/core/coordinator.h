@@ -91,7 +91,7 @@ class Coordinator {
   void Disconnect(const std::string& worker_id, const WorkerLink* link);
   // The agent accepts no more work until it is restarted; running attempts move elsewhere.
   void CloseWorker(const std::string& worker_id, const std::string& why);
-  void Beat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
+  void Heartbeat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
   void Report(const MemberReport& report);
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);

@@ -10,8 +10,8 @@
 namespace fpo::coordinator {
 
 struct CoordinatorOptions {
-  absl::Duration beat = absl::Seconds(2);    // interval of agents' heartbeats
-  absl::Duration lease = absl::Seconds(15);  // a silent worker may act this long
+  absl::Duration heartbeat = absl::Seconds(2);  // interval of agents' heartbeats
+  absl::Duration lease = absl::Seconds(15);     // a silent worker may act this long
   // After a start no lease expires and no attempt is replaced for this long: agents need time to
   // reconnect.
   absl::Duration reattach = absl::Seconds(60);

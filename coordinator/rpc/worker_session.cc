@@ -114,7 +114,7 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
     case pb::WorkerMessage::kHello:
       return OnHello(message.hello());
     case pb::WorkerMessage::kBeat:
-      parts_.coordinator->Beat(worker_id_, link_.get(), message.beat().seq());
+      parts_.coordinator->Heartbeat(worker_id_, link_.get(), message.beat().seq());
       return absl::OkStatus();
     case pb::WorkerMessage::kReport: {
       FPO_ASSIGN_OR_RETURN(Report report, FromProto(message.report()));

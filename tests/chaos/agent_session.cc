@@ -33,9 +33,9 @@ AgentSession::~AgentSession() {
   stream_->Finish();
 }
 
-void AgentSession::Beat() {
+void AgentSession::Heartbeat() {
   pb::WorkerMessage message;
-  message.mutable_beat()->set_seq(++beats_);
+  message.mutable_beat()->set_seq(++heartbeats_);
   stream_->Write(message);
 }
 

@@ -10,15 +10,15 @@
 namespace fpo::testing {
 
 // One session of a scripted agent, from Hello to its end. Its worker carries the label "zombie"
-// with its own name as value, so that a job can ask for it alone. Not thread-safe, but Beat may be
-// called beside Await.
+// with its own name as value, so that a job can ask for it alone. Not thread-safe, but Heartbeat
+// may be called beside Await.
 class AgentSession {
  public:
   AgentSession(fpo::v1::WorkerControl::Stub* stub, const std::string& name,
                const std::string& instance, const std::vector<fpo::v1::AttemptRef>& running);
   ~AgentSession();
 
-  void Beat();
+  void Heartbeat();
   void Report(const fpo::v1::AttemptRef& ref, fpo::v1::AttemptReport::Status status);
   void Checkpoint(const fpo::v1::AttemptRef& ref, uint64_t seq, int64_t step);
   // The next message of a kind; false when the session ended before.
@@ -28,7 +28,7 @@ class AgentSession {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>>
       stream_;
-  uint64_t beats_ = 0;
+  uint64_t heartbeats_ = 0;
 };
 
 }  // namespace fpo::testing

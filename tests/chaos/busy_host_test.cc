@@ -53,7 +53,7 @@ class BusyHost : public ::testing::Test {
   BusyHost()
       : lease_(Minutes() > 0 ? absl::Seconds(15) : absl::Seconds(2)),
         service_({.trainer = "fake",
-                  .beat = Minutes() > 0 ? "2s" : "300ms",
+                  .heartbeat = Minutes() > 0 ? "2s" : "300ms",
                   .lease = absl::FormatDuration(lease_),
                   .reattach = absl::FormatDuration(lease_)}) {}
 

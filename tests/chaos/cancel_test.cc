@@ -120,8 +120,8 @@ TEST_F(CancelChaos, AWorkerThatNeverConfirmsIsClosed) {
   session.Report(message.assign().attempt(), pb::AttemptReport::STATUS_ACCEPTED);
   session.Report(message.assign().attempt(), pb::AttemptReport::STATUS_RUNNING);
   std::atomic<bool> stop = false;
-  std::thread beats([&] {
-    for (; !stop; Pause(absl::Milliseconds(200))) session.Beat();
+  std::thread heartbeats([&] {
+    for (; !stop; Pause(absl::Milliseconds(200))) session.Heartbeat();
   });
   const absl::Time begin = absl::Now();
   EXPECT_EQ(service_.Ctl({"cancel", submitted.job_id(), "--now"}).code, 0);
@@ -132,7 +132,7 @@ TEST_F(CancelChaos, AWorkerThatNeverConfirmsIsClosed) {
   const absl::Duration took = absl::Now() - begin;
   const std::string workers = service_.Ctl({"workers", "list", "--json"}).out;
   stop = true;
-  beats.join();
+  heartbeats.join();
   std::cout << "kill unconfirmed: cancelled after " << Words(took) << ", then " << workers
             << std::endl;
   EXPECT_GE(took, absl::Seconds(59));

@@ -35,7 +35,7 @@ class DeadWorker : public ::testing::Test {
       : default_times_(ChaosCount("FPO_CHAOS_DEFAULT_LEASE", 0) > 0),
         lease_(default_times_ ? 15 : kQuickLease),
         service_({.trainer = "fake",
-                  .beat = default_times_ ? "2s" : "300ms",
+                  .heartbeat = default_times_ ? "2s" : "300ms",
                   .lease = absl::StrCat(lease_, "s"),
                   .reattach = absl::StrCat(lease_, "s")}) {}
 

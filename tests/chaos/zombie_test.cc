@@ -39,7 +39,7 @@ class Zombie {
   int RunOne(const std::string& job_name) {
     const std::string id = Submit(job_name);
     pb::AttemptRef ref;
-    // It sends no beats, so on a busy host its lease may run out before it is given the job.
+    // It sends no heartbeats, so on a busy host its lease may run out before it is given the job.
     for (int tries = 0; !Begin(job_name, &ref); ++tries) {
       if (tries == 50) return Failed("no work");
     }
@@ -52,7 +52,7 @@ class Zombie {
     }
     session.Checkpoint(ref, 2, 20);
     session.Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
-    session.Beat();
+    session.Heartbeat();
     pb::CoordinatorMessage ack;  // everything above was handled
     if (!session.Await(pb::CoordinatorMessage::kBeatAck, &ack)) return Failed("no answer");
     const pb::Job job = user_.Get(id);
@@ -74,7 +74,7 @@ class Zombie {
     session.Report(*ref, pb::AttemptReport::STATUS_ACCEPTED);
     session.Report(*ref, pb::AttemptReport::STATUS_RUNNING);
     session.Checkpoint(*ref, 1, 10);
-    session.Beat();
+    session.Heartbeat();
     // The coordinator ends the session.
     session.Await(pb::CoordinatorMessage::KIND_NOT_SET, &message);
     return true;
@@ -115,7 +115,7 @@ class Zombie {
 TEST(ZombieChaos, APauseLongerThanTheLeaseLeavesNoTrace) {
   constexpr int kZombies = 10;
   const int pauses = ChaosCount("FPO_CHAOS_PAUSES", 30) / kZombies;
-  LocalService service({.beat = "100ms", .lease = "500ms", .reattach = "500ms"});
+  LocalService service({.heartbeat = "100ms", .lease = "500ms", .reattach = "500ms"});
   service.Start("coordinator");
   std::atomic<int> believed = 0, refused = 0;
   std::vector<std::thread> threads;

@@ -21,7 +21,7 @@ TEST(Flags, DefaultsAreThePromisedOnes) {
   const CoordinatorConfig config = Parse({"--data", "d"}).value().config;
   EXPECT_EQ(config.listen.listen, "127.0.0.1:7070");
   EXPECT_EQ(config.listen.http, "127.0.0.1:7071");
-  EXPECT_EQ(config.options.beat, absl::Seconds(2));
+  EXPECT_EQ(config.options.heartbeat, absl::Seconds(2));
   EXPECT_EQ(config.options.lease, absl::Seconds(15));
   EXPECT_EQ(config.options.reattach, absl::Seconds(60));
   EXPECT_EQ(config.options.cancel_grace, absl::Seconds(30));
@@ -55,7 +55,7 @@ TEST(Flags, EachIsRead) {
                             "--check-config"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config.listen.port_file, "p");
-  EXPECT_EQ(flags->config.options.beat, absl::Milliseconds(200));
+  EXPECT_EQ(flags->config.options.heartbeat, absl::Milliseconds(200));
   EXPECT_EQ(flags->config.options.lease, absl::Seconds(3));
   EXPECT_EQ(flags->config.options.cancel_grace, absl::Minutes(1));
   EXPECT_EQ(flags->config.options.logs.keep, absl::Hours(24 * 30));
@@ -79,7 +79,7 @@ TEST(Flags, ErrorsNameTheFlagAndTheWayOut) {
   EXPECT_NE(Error({"--data", "d", "--lease", "15"}).find("--lease"), std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--lease", "15"}).find("15s"), std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--beat", "6s"}).find("--lease"), std::string::npos)
-      << "two lost beats must not end a lease";
+      << "two lost heartbeats must not end a lease";
   EXPECT_NE(Error({"--data", "d", "--reattach", "1s"}).find("--reattach"), std::string::npos);
   EXPECT_NE(Error({"--data", "d", "--listen", "0.0.0.0:7070"}).find("--insecure"),
             std::string::npos);
@@ -94,7 +94,7 @@ TEST(Flags, TheConfigFileFillsWhatTheCommandLineLeavesOpen) {
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config.data, "from-file");
   EXPECT_EQ(flags->config.options.lease, absl::Seconds(20));
-  EXPECT_EQ(flags->config.options.beat, absl::Seconds(3));
+  EXPECT_EQ(flags->config.options.heartbeat, absl::Seconds(3));
   std::ofstream(file) << "data = \"d\"\nlaese = \"20s\"\n";
   EXPECT_EQ(Error({"--config", file.c_str()}),
             file + ":2: laese: unknown key; did you mean lease?");

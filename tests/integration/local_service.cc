@@ -78,8 +78,8 @@ void LocalService::Start(const std::string& program) {
                                    grpc_.count(program) ? grpc_[program] : "127.0.0.1:0", "--data",
                                    Path(program)};
   if (program == "coordinator") {
-    argv.insert(argv.end(), {"--beat", settings_.beat, "--lease", settings_.lease, "--reattach",
-                             settings_.reattach});
+    argv.insert(argv.end(), {"--beat", settings_.heartbeat, "--lease", settings_.lease,
+                             "--reattach", settings_.reattach});
     argv.insert(argv.end(), settings_.coordinator_flags.begin(), settings_.coordinator_flags.end());
   }
   Launch(program, std::move(argv));

@@ -19,7 +19,7 @@ class LocalService {
   struct Settings {
     std::string trainer = {};  // a path; fpo_fake_trainer when "fake"; empty: fpo-train
     int slots = 1;
-    std::string beat = "200ms";
+    std::string heartbeat = "200ms";
     std::string lease = "3s";
     std::string reattach = "5s";
     std::vector<std::string> coordinator_flags = {};

@@ -291,10 +291,10 @@ void Agent::OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_
   services_.outbox->Acknowledge(attempt, events_seq, logs_seq);
 }
 
-void Agent::OnBeatSent(uint64_t seq) { services_.outbox->OnBeatSent(seq); }
+void Agent::OnHeartbeatSent(uint64_t seq) { services_.outbox->OnHeartbeatSent(seq); }
 
-void Agent::OnBeatAnswered(uint64_t seq, absl::Time sent) {
-  services_.outbox->OnBeatAnswered(seq);
+void Agent::OnHeartbeatAnswered(uint64_t seq, absl::Time sent) {
+  services_.outbox->OnHeartbeatAnswered(seq);
   absl::MutexLock lock(&mutex_);
   last_answered_ = std::max(last_answered_, sent);
 }

@@ -51,8 +51,8 @@ class Agent final : public CoordinatorListener {
   void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) override;
   void OnCheckpointOrder(const KeepCheckpointsCommand& order) override;
   void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) override;
-  void OnBeatSent(uint64_t seq) override;
-  void OnBeatAnswered(uint64_t seq, absl::Time sent) override;
+  void OnHeartbeatSent(uint64_t seq) override;
+  void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override;
   std::optional<Outgoing> Next(absl::Time deadline) override;
 
  private:

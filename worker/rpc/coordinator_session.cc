@@ -14,8 +14,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
-constexpr absl::Duration kShortestBeat = absl::Milliseconds(10);
-constexpr absl::Duration kLongestBeat = absl::Seconds(60);
+constexpr absl::Duration kShortestHeartbeat = absl::Milliseconds(10);
+constexpr absl::Duration kLongestHeartbeat = absl::Seconds(60);
 constexpr absl::Duration kSendLook = absl::Milliseconds(200);
 constexpr size_t kUnansweredMax = 1000;
 
@@ -27,7 +27,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
   {
     absl::MutexLock lock(&mutex_);
     begun_ = absl::Now();
-    beat_interval_ = std::min(options_.welcome_time, absl::Seconds(1));
+    heartbeat_interval_ = std::min(options_.welcome_time, absl::Seconds(1));
     lease_ = options_.welcome_time;
   }
   stream_ = stub_->Session(&context_);
@@ -35,7 +35,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
   hello.running = listener_->RunningAttempts();
   pb::WorkerMessage first;
   *first.mutable_hello() = ToProto(hello);
-  beat_thread_ = std::thread([this] { Beat(); });
+  heartbeat_thread_ = std::thread([this] { Heartbeat(); });
   Write(first);
   for (pb::CoordinatorMessage message; stream_->Read(&message);) {
     const std::optional<WorkerCommand> command = FromProto(message);
@@ -48,7 +48,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
     }
   }
   over_.request_stop();
-  beat_thread_.join();
+  heartbeat_thread_.join();
   if (send_thread_.joinable()) send_thread_.join();
   const absl::Status status = FromGrpcStatus(stream_->Finish());
   absl::MutexLock lock(&mutex_);
@@ -69,16 +69,16 @@ void CoordinatorSession::Welcome(const WelcomeCommand& welcome,
   {
     absl::MutexLock lock(&mutex_);
     welcomed_ = true;
-    beat_interval_ = std::clamp(welcome.beat, kShortestBeat, kLongestBeat);
-    lease_ = std::max(welcome.lease, beat_interval_ * 2);
+    heartbeat_interval_ = std::clamp(welcome.heartbeat, kShortestHeartbeat, kLongestHeartbeat);
+    lease_ = std::max(welcome.lease, heartbeat_interval_ * 2);
     last_answered_ = absl::Now();
   }
   send_thread_ = std::thread([this] { Send(); });
 }
 
 void CoordinatorSession::Take(const WorkerCommand& command) {
-  if (const auto* ack = std::get_if<BeatAckCommand>(&command)) {
-    TakeBeatAck(ack->seq);
+  if (const auto* ack = std::get_if<HeartbeatAckCommand>(&command)) {
+    TakeHeartbeatAck(ack->seq);
   } else if (const auto* assign = std::get_if<AssignCommand>(&command)) {
     listener_->OnAssign(*assign);
   } else if (const auto* stop = std::get_if<StopCommand>(&command)) {
@@ -92,18 +92,18 @@ void CoordinatorSession::Take(const WorkerCommand& command) {
   }
 }
 
-void CoordinatorSession::TakeBeatAck(uint64_t seq) {
+void CoordinatorSession::TakeHeartbeatAck(uint64_t seq) {
   absl::Time sent;
   {
     absl::MutexLock lock(&mutex_);
-    const auto found = beats_.sent_at.find(seq);
-    if (found == beats_.sent_at.end()) return;
+    const auto found = heartbeats_.sent_at.find(seq);
+    if (found == heartbeats_.sent_at.end()) return;
     sent = found->second;
     last_answered_ = std::max(last_answered_, sent);
-    beats_.answered = seq;
-    beats_.sent_at.erase(beats_.sent_at.begin(), std::next(found));
+    heartbeats_.answered = seq;
+    heartbeats_.sent_at.erase(heartbeats_.sent_at.begin(), std::next(found));
   }
-  listener_->OnBeatAnswered(seq, sent);
+  listener_->OnHeartbeatAnswered(seq, sent);
 }
 
 bool CoordinatorSession::IsSilent(absl::Time now) {
@@ -112,7 +112,7 @@ bool CoordinatorSession::IsSilent(absl::Time now) {
   return now - since > lease_;
 }
 
-void CoordinatorSession::Beat() {
+void CoordinatorSession::Heartbeat() {
   const std::stop_token over = over_.get_token();
   for (;;) {
     absl::Duration interval;
@@ -120,23 +120,25 @@ void CoordinatorSession::Beat() {
     {
       absl::MutexLock lock(&mutex_);
       welcomed = welcomed_;
-      interval = welcomed_ ? beat_interval_ : std::min(beat_interval_, absl::Milliseconds(100));
+      interval =
+          welcomed_ ? heartbeat_interval_ : std::min(heartbeat_interval_, absl::Milliseconds(100));
     }
     if (!WaitUnlessStopped(over, interval)) return;
     const absl::Time now = absl::Now();
     if (IsSilent(now)) {
-      return End(welcomed ? "the coordinator answered no beat for a lease"
+      return End(welcomed ? "the coordinator answered no heartbeat for a lease"
                           : "the coordinator did not answer Hello");
     }
     if (!welcomed) continue;
     pb::WorkerMessage message;
     {
       absl::MutexLock lock(&mutex_);
-      message.mutable_beat()->set_seq(++beats_.sent);
-      beats_.sent_at[beats_.sent] = now;
-      if (beats_.sent_at.size() > kUnansweredMax) beats_.sent_at.erase(beats_.sent_at.begin());
+      message.mutable_beat()->set_seq(++heartbeats_.sent);
+      heartbeats_.sent_at[heartbeats_.sent] = now;
+      if (heartbeats_.sent_at.size() > kUnansweredMax)
+        heartbeats_.sent_at.erase(heartbeats_.sent_at.begin());
     }
-    listener_->OnBeatSent(message.beat().seq());
+    listener_->OnHeartbeatSent(message.beat().seq());
     if (!Write(message)) return;
   }
 }

@@ -44,7 +44,7 @@ class CoordinatorSession {
   using Stream = grpc::ClientReaderWriter<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>;
 
   // Unanswered heartbeats are few; the time of the newest answered one renews the lease.
-  struct Beats {
+  struct Heartbeats {
     uint64_t sent = 0;
     uint64_t answered = 0;
     std::map<uint64_t, absl::Time> sent_at;
@@ -53,8 +53,8 @@ class CoordinatorSession {
   bool Write(const fpo::v1::WorkerMessage& message);
   void Welcome(const WelcomeCommand& welcome, const std::function<void()>& on_welcome);
   void Take(const WorkerCommand& command);
-  void TakeBeatAck(uint64_t seq);
-  void Beat();
+  void TakeHeartbeatAck(uint64_t seq);
+  void Heartbeat();
   void Send();
   bool IsSilent(absl::Time now);
   void End(const std::string& why);
@@ -64,8 +64,8 @@ class CoordinatorSession {
   const Options options_;
   grpc::ClientContext context_;
   std::unique_ptr<Stream> stream_;
-  std::stop_source over_;  // ends the beat and send threads
-  std::thread beat_thread_;
+  std::stop_source over_;  // ends the heartbeat and send threads
+  std::thread heartbeat_thread_;
   std::thread send_thread_;
 
   absl::Mutex write_mutex_;  // one write at a time
@@ -73,10 +73,10 @@ class CoordinatorSession {
   absl::Mutex mutex_;
   bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time begun_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration beat_interval_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration heartbeat_interval_ ABSL_GUARDED_BY(mutex_);
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_);
-  Beats beats_ ABSL_GUARDED_BY(mutex_);
+  Heartbeats heartbeats_ ABSL_GUARDED_BY(mutex_);
   std::string why_ ABSL_GUARDED_BY(mutex_);  // of an end by us
 };
 

@@ -172,7 +172,7 @@ bool AttemptControl::CanAdopt(const WorkerHello& hello, const AttemptRef& ref) c
 }
 
 absl::Status AttemptControl::CheckName(const WorkerHello& hello, const Moment& now) {
-  NameDispute dispute{{}, options_.beat, absl::ZeroDuration(), now.steady};
+  NameDispute dispute{{}, options_.heartbeat, absl::ZeroDuration(), now.steady};
   std::optional<NameHolder> holder = workers_->HolderFor(hello);
   for (const JobPtr& job : jobs_->WithAttempt()) {
     const Member* member = job->attempts.back().Find(hello.worker_id);
@@ -186,7 +186,7 @@ absl::Status AttemptControl::CheckName(const WorkerHello& hello, const Moment& n
     holder->hello.instance_id = member->instance;
     holder->hello.home_id = member->home;
     holder->hello.boot_id = hello.boot_id;
-    holder->last_beat = absl::InfinitePast();
+    holder->last_heartbeat = absl::InfinitePast();
   }
   if (!holder) return absl::OkStatus();
   dispute.holder = *std::move(holder);
@@ -208,7 +208,7 @@ absl::Status AttemptControl::OnHello(const WorkerHello& hello, std::shared_ptr<W
 
 void AttemptControl::Welcome(const WorkerHello& hello, WorkerLink* link, const Moment& now) {
   WelcomeCommand welcome;
-  welcome.beat = options_.beat;
+  welcome.heartbeat = options_.heartbeat;
   welcome.lease = options_.lease;
   for (const AttemptRef& ref : hello.running) {
     const JobPtr job = jobs_->Get(ref.job_id);

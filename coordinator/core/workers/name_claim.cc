@@ -8,7 +8,7 @@
 namespace fpo::coordinator {
 namespace {
 
-constexpr int kFreshBeats = 3;
+constexpr int kFreshHeartbeats = 3;
 
 std::string PlaceOf(const WorkerHello& hello) {
   return absl::StrCat(
@@ -41,11 +41,11 @@ bool IsSameHome(const WorkerHello& a, const WorkerHello& b) {
 
 absl::Status MayTakeName(const WorkerHello& newcomer, const NameDispute& dispute) {
   const NameHolder& holder = dispute.holder;
-  const absl::Duration silent = dispute.now - holder.last_beat;
+  const absl::Duration silent = dispute.now - holder.last_heartbeat;
   const bool same_home = IsSameHome(newcomer, holder.hello);
-  if (holder.connected && silent <= kFreshBeats * dispute.beat) {
+  if (holder.connected && silent <= kFreshHeartbeats * dispute.heartbeat) {
     if (!same_home) return Taken(holder.hello);
-    if (holder.asked && holder.last_beat > *holder.asked + dispute.beat) {
+    if (holder.asked && holder.last_heartbeat > *holder.asked + dispute.heartbeat) {
       return Taken(holder.hello, ", with a copy of this work dir");
     }
     return Busy(holder.hello, "its former agent still seems to be connected");

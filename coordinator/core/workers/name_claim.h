@@ -11,9 +11,9 @@ namespace fpo::coordinator {
 // The facts when an agent requests a name that another process has or had.
 struct NameDispute {
   NameHolder holder;
-  absl::Duration beat;   // interval of heartbeats
-  absl::Duration lease;  // that the holder's attempts still have; zero: none of it can run
-  absl::Time now;        // steady clock
+  absl::Duration heartbeat;  // interval of heartbeats
+  absl::Duration lease;      // that the holder's attempts still have; zero: none of it can run
+  absl::Time now;            // steady clock
 };
 
 // Whether both use one work dir of one host (whose lock keeps two agents from using it at once), so

@@ -71,7 +71,7 @@ std::optional<NameHolder> WorkerRegistry::HolderFor(const WorkerHello& newcomer)
   if (it == workers_.end()) return std::nullopt;
   const Entry& entry = it->second;
   if (entry.hello.instance_id == newcomer.instance_id) return std::nullopt;
-  NameHolder holder{entry.hello, entry.link != nullptr, entry.last_beat.steady, std::nullopt};
+  NameHolder holder{entry.hello, entry.link != nullptr, entry.last_heartbeat.steady, std::nullopt};
   if (entry.asking == newcomer.instance_id) holder.asked = entry.asked;
   return holder;
 }
@@ -98,7 +98,7 @@ void WorkerRegistry::Connect(const WorkerHello& hello, std::shared_ptr<WorkerLin
   }
   entry.hello = hello;
   entry.link = std::move(link);
-  entry.last_beat = now;
+  entry.last_heartbeat = now;
   entry.asking.clear();
 }
 
@@ -119,9 +119,10 @@ bool WorkerRegistry::Disconnect(const std::string& worker_id, const WorkerLink* 
   return true;
 }
 
-bool WorkerRegistry::Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now) {
+bool WorkerRegistry::Heartbeat(const std::string& worker_id, const WorkerLink* link,
+                               const Moment& now) {
   if (!IsSession(worker_id, link)) return false;
-  workers_[worker_id].last_beat = now;
+  workers_[worker_id].last_heartbeat = now;
   return true;
 }
 
@@ -221,8 +222,8 @@ WorkerView WorkerRegistry::ViewOf(const std::string& worker_id, const Entry& ent
   view.hello = entry.hello;
   view.connected = entry.link != nullptr;
   view.slots_used = Used(entry);
-  view.last_beat = entry.last_beat.wall;
-  view.beat_age = std::max(absl::ZeroDuration(), steady - entry.last_beat.steady);
+  view.last_heartbeat = entry.last_heartbeat.wall;
+  view.heartbeat_age = std::max(absl::ZeroDuration(), steady - entry.last_heartbeat.steady);
   view.mode = ModeOf(worker_id);
   for (const auto& [ref, slots] : entry.holds) {
     if (view.jobs.empty() || view.jobs.back() != ref.job_id) view.jobs.push_back(ref.job_id);
@@ -294,7 +295,7 @@ void WorkerRegistry::Forget(const std::string& worker_id) {
 
 void WorkerRegistry::ForgetLost(absl::Time steady, absl::Duration after) {
   std::erase_if(workers_, [&](const auto& worker) {
-    return !worker.second.link && steady - worker.second.last_beat.steady >= after;
+    return !worker.second.link && steady - worker.second.last_heartbeat.steady >= after;
   });
 }
 

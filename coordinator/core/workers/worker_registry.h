@@ -29,8 +29,8 @@ struct WorkerView {
   WorkerHello hello;  // of its newest session
   bool connected = false;
   int32_t slots_used = 0;
-  absl::Time last_beat;     // wall clock
-  absl::Duration beat_age;  // steady clock
+  absl::Time last_heartbeat;     // wall clock
+  absl::Duration heartbeat_age;  // steady clock
   std::vector<std::string> jobs;
   WorkerMode mode;
 
@@ -41,7 +41,7 @@ struct WorkerView {
 struct NameHolder {
   WorkerHello hello;
   bool connected = false;
-  absl::Time last_beat;  // steady clock
+  absl::Time last_heartbeat;  // steady clock
   // steady clock: when another agent first requested it and was told to wait
   std::optional<absl::Time> asked;
 };
@@ -64,7 +64,7 @@ class WorkerRegistry {
   // Ends only the session of `link`; false when a newer one has replaced it.
   bool Disconnect(const std::string& worker_id, const WorkerLink* link, absl::Time steady);
   // False when `link` is not the worker's session.
-  bool Beat(const std::string& worker_id, const WorkerLink* link, const Moment& now);
+  bool Heartbeat(const std::string& worker_id, const WorkerLink* link, const Moment& now);
   bool IsSession(const std::string& worker_id, const WorkerLink* link) const;
 
   // False when it is not connected.
@@ -107,7 +107,7 @@ class WorkerRegistry {
     WorkerHello hello;
     // Shared with the stream, which may end while a command is being queued. Empty: lost.
     std::shared_ptr<WorkerLink> link;
-    Moment last_beat;
+    Moment last_heartbeat;
     std::map<AttemptRef, Slots> holds;
     std::optional<absl::Time> avoided_until;
     absl::Time lost_since = absl::InfinitePast();  // steady clock; while it has no link

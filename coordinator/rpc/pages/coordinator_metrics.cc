@@ -25,8 +25,8 @@ const std::map<std::string, std::string>& JobHelp() {
 
 const char kPhase[] = "fpo_job_phase";
 const char kPhaseHelp[] = "1 for the phase that the running job is in.";
-const char kBeatAge[] = "fpo_worker_beat_age_seconds";
-const char kBeatAgeHelp[] = "Time since the worker's last heartbeat.";
+const char kHeartbeatAge[] = "fpo_worker_beat_age_seconds";
+const char kHeartbeatAgeHelp[] = "Time since the worker's last heartbeat.";
 
 }  // namespace
 
@@ -64,7 +64,7 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   read_only_ = registry_->AddGauge("fpo_store_read_only", "1 while the store refuses writes.");
   for (const auto& [name, help] : JobHelp()) registry_->DeclareGauge(name, help);
   registry_->DeclareGauge(kPhase, kPhaseHelp);
-  registry_->DeclareGauge(kBeatAge, kBeatAgeHelp);
+  registry_->DeclareGauge(kHeartbeatAge, kHeartbeatAgeHelp);
   registry_->OnScrape([this] { Refresh(); });
 }
 
@@ -121,9 +121,10 @@ void CoordinatorMetrics::ShowWorkers(const CoordinatorStats& stats) {
     shown.insert(id);
     GaugesByName& gauges = worker_series_[id];
     if (gauges.empty()) {
-      gauges[kBeatAge] = registry_->AddGauge(kBeatAge, kBeatAgeHelp, {{"worker", id}});
+      gauges[kHeartbeatAge] =
+          registry_->AddGauge(kHeartbeatAge, kHeartbeatAgeHelp, {{"worker", id}});
     }
-    gauges[kBeatAge].Set(absl::ToDoubleSeconds(worker.beat_age));
+    gauges[kHeartbeatAge].Set(absl::ToDoubleSeconds(worker.heartbeat_age));
   }
   for (const auto& [state, value] : workers) workers_[state].Set(value);
   for (const auto& [state, value] : slots) slots_[state].Set(value);

@@ -371,21 +371,21 @@ TEST_F(CoordinatorTest, AKilledTrainerIsRunningAgainWithinSeconds) {
   EXPECT_EQ(Get(id)->restarts_used, 1);
 }
 
-TEST_F(CoordinatorTest, BeatsAreAnsweredAndKeepTheLease) {
+TEST_F(CoordinatorTest, HeartbeatsAreAnsweredAndKeepTheLease) {
   auto link = Connect("w1", 1);
   const std::string id = Submit("tiny");
   Pass(absl::ZeroDuration());
   Report(id, ReportStatus::kRunning);
   clock_.Advance(options_.reattach);  // the window of the start is over
   for (uint64_t seq = 1; seq <= 30; ++seq) {
-    coordinator_->Beat("w1", link.get(), seq);
+    coordinator_->Heartbeat("w1", link.get(), seq);
     Pass(absl::Seconds(10));
   }
-  EXPECT_EQ(link->All<BeatAckCommand>().size(), 30u);
-  EXPECT_EQ(link->All<BeatAckCommand>().back().seq, 30u);
+  EXPECT_EQ(link->All<HeartbeatAckCommand>().size(), 30u);
+  EXPECT_EQ(link->All<HeartbeatAckCommand>().back().seq, 30u);
   EXPECT_EQ(Get(id)->state, JobState::kRunning);
   FakeLink stranger;
-  coordinator_->Beat("w1", &stranger, 99);
+  coordinator_->Heartbeat("w1", &stranger, 99);
   EXPECT_TRUE(stranger.sent().empty());
 }
 

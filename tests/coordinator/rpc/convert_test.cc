@@ -169,7 +169,7 @@ TEST(ConvertWorker, FillsEveryField) {
   view.hello = HelloOf("w1", 4);
   view.connected = true;
   view.slots_used = 2;
-  view.last_beat = kStart;
+  view.last_heartbeat = kStart;
   view.jobs = {"j-1"};
   view.hello.labels = {{"gpu", "h100"}};
   view.hello.devices = {{1, "GPU-1", "H100", 80, 7, "550"}};

@@ -18,7 +18,7 @@ class TestServer {
     config_.listen.listen = "127.0.0.1:0";
     config_.listen.http = "127.0.0.1:0";
     config_.data = dir_.path();
-    config_.options.beat = absl::Milliseconds(100);
+    config_.options.heartbeat = absl::Milliseconds(100);
     config_.options.lease = absl::Seconds(10);
     config_.options.reattach = absl::Seconds(10);
     config_.grace = absl::Seconds(5);

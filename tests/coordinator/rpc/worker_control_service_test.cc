@@ -43,11 +43,11 @@ TEST_F(WorkerControlServiceTest, WelcomesWithItsTimes) {
   EXPECT_EQ(welcome.lease_ms(), 10'000);
 }
 
-TEST_F(WorkerControlServiceTest, AnswersBeats) {
+TEST_F(WorkerControlServiceTest, AnswersHeartbeats) {
   auto worker = Dial(HelloOf("w1"));
-  pb::WorkerMessage beat;
-  beat.mutable_beat()->set_seq(41);
-  worker->Send(beat);
+  pb::WorkerMessage heartbeat;
+  heartbeat.mutable_beat()->set_seq(41);
+  worker->Send(heartbeat);
   EXPECT_EQ(worker->Await(Kind::kBeatAck).beat_ack().seq(), 41u);
 }
 
@@ -149,10 +149,10 @@ TEST_F(WorkerControlServiceTest, AnotherAgentOfALiveNameIsRefusedWithWhoHasIt) {
   second.instance_id = "second";
   second.home_id = "b";
   absl::Status refused;
-  EXPECT_TRUE(Eventually([&] {  // on a busy machine the beat may be an old one already
-    pb::WorkerMessage beat;
-    beat.mutable_beat()->set_seq(1);
-    worker->Send(beat);
+  EXPECT_TRUE(Eventually([&] {  // on a busy machine the heartbeat may be an old one already
+    pb::WorkerMessage heartbeat;
+    heartbeat.mutable_beat()->set_seq(1);
+    worker->Send(heartbeat);
     worker->Await(Kind::kBeatAck);
     refused = Dial(second)->Finish();
     return ReasonOf(refused) == ErrorReason::kWorkerNameTaken;
@@ -203,9 +203,9 @@ TEST_F(WorkerControlServiceTest, TheFirstMessageMustBeHello) {
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
   auto stream = server_.user().worker().Session(&context);
-  pb::WorkerMessage beat;
-  beat.mutable_beat()->set_seq(1);
-  stream->Write(beat);
+  pb::WorkerMessage heartbeat;
+  heartbeat.mutable_beat()->set_seq(1);
+  stream->Write(heartbeat);
   pb::CoordinatorMessage message;
   EXPECT_FALSE(stream->Read(&message));
   EXPECT_EQ(ReasonOf(FromGrpcStatus(stream->Finish())), ErrorReason::kBadHello);

@@ -232,17 +232,17 @@ TEST_F(AgentTest, TheEndIsToldUntilItIsConfirmed) {
   agent_->OnConnected({}, absl::Seconds(15));
   Await(ReportStatus::kSucceeded);
   agent_->Next(absl::Now());
-  agent_->OnBeatSent(1);
-  agent_->OnBeatAnswered(1, clock_.now);
+  agent_->OnHeartbeatSent(1);
+  agent_->OnHeartbeatAnswered(1, clock_.now);
   EXPECT_TRUE(agent_->RunningAttempts().empty());
 }
 
-TEST_F(AgentTest, TheLeaseRunsFromTheLastAnsweredBeat) {
+TEST_F(AgentTest, TheLeaseRunsFromTheLastAnsweredHeartbeat) {
   clock_.now += absl::Seconds(14);
   EXPECT_TRUE(agent_->HasLease());
   clock_.now += absl::Seconds(2);
   EXPECT_FALSE(agent_->HasLease());
-  agent_->OnBeatAnswered(1, clock_.now - absl::Seconds(1));
+  agent_->OnHeartbeatAnswered(1, clock_.now - absl::Seconds(1));
   EXPECT_TRUE(agent_->HasLease());
 }
 

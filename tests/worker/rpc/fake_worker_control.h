@@ -49,7 +49,7 @@ inline void Welcome(FakeWorkerControl::Stream* stream, int lease_ms = 5000) {
   stream->Write(message);
 }
 
-// Answers a beat, and acknowledges lines as durable.
+// Answers a heartbeat, and acknowledges lines as durable.
 inline void Answer(FakeWorkerControl::Stream* stream, const fpo::v1::WorkerMessage& message) {
   fpo::v1::CoordinatorMessage answer;
   if (message.has_beat()) {

@@ -47,8 +47,8 @@ class FakeListener final : public CoordinatorListener {
     Note("ack " + AttemptName(attempt) + " " + std::to_string(events_seq) + " " +
          std::to_string(logs_seq));
   }
-  void OnBeatSent(uint64_t) override {}
-  void OnBeatAnswered(uint64_t seq, absl::Time sent) override {
+  void OnHeartbeatSent(uint64_t) override {}
+  void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override {
     EXPECT_LE(sent, absl::Now());
     Note("answered " + std::to_string(seq));
   }
@@ -121,10 +121,10 @@ class GrpcCoordinatorLinkTest : public ::testing::Test {
     };
     return options;
   }
-  // Reads until the stream ends, answering beats if asked to.
-  static void Serve(Stream* stream, bool answer_beats) {
+  // Reads until the stream ends, answering heartbeats if asked to.
+  static void Serve(Stream* stream, bool answer_heartbeats) {
     for (pb::WorkerMessage message; stream->Read(&message);) {
-      if (!answer_beats || !message.has_beat()) continue;
+      if (!answer_heartbeats || !message.has_beat()) continue;
       pb::CoordinatorMessage ack;
       ack.mutable_beat_ack()->set_seq(message.beat().seq());
       stream->Write(ack);
@@ -209,7 +209,7 @@ TEST_F(GrpcCoordinatorLinkTest, ARevokedTokenEndsNothingThatRuns) {
   EXPECT_TRUE(refused_.WaitForNotificationWithTimeout(absl::Seconds(20)));
 }
 
-TEST_F(GrpcCoordinatorLinkTest, SaysHelloBeatsAndPassesCommandsOn) {
+TEST_F(GrpcCoordinatorLinkTest, SaysHelloSendsHeartbeatsAndPassesCommandsOn) {
   pb::WorkerMessage hello;
   coordinator_.Play([&](Stream* stream) {
     stream->Read(&hello);
@@ -286,10 +286,10 @@ TEST_F(GrpcCoordinatorLinkTest, DialsUntilTheCoordinatorIsThere) {
   EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
 }
 
-TEST_F(GrpcCoordinatorLinkTest, GivesUpASessionThatAnswersNoBeat) {
+TEST_F(GrpcCoordinatorLinkTest, GivesUpASessionThatAnswersNoHeartbeat) {
   coordinator_.Play([](Stream* stream) {
     Welcome(stream, /*lease_ms=*/100);
-    Serve(stream, /*answer_beats=*/false);
+    Serve(stream, /*answer_heartbeats=*/false);
   });
   coordinator_.Play([](Stream* stream) {
     Welcome(stream);

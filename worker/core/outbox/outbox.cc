@@ -142,7 +142,7 @@ void Outbox::Close(const AttemptRef& attempt) {
 
 void Outbox::StartSession() {
   absl::MutexLock lock(&mutex_);
-  next_beat_ = 1;
+  next_heartbeat_ = 1;
   for (auto& [attempt, box] : boxes_) {
     if (box.events) box.next_event = box.events->first_seq();
     if (box.logs) box.next_log = box.logs->first_seq();
@@ -178,8 +178,8 @@ std::optional<Outgoing> Outbox::Next(absl::Time deadline) {
 void Outbox::NoteWritten() {
   for (auto& [attempt, box] : boxes_) {
     for (PendingReport& pending : box.reports) {
-      if (pending.sent && pending.confirming_beat == kNotWritten) {
-        pending.confirming_beat = next_beat_;
+      if (pending.sent && pending.confirming_heartbeat == kNotWritten) {
+        pending.confirming_heartbeat = next_heartbeat_;
       }
     }
   }
@@ -190,7 +190,7 @@ std::optional<Report> Outbox::TakeReport(Box* box) {
     if (pending.sent) continue;
     if (!IsDue(*box, pending)) return std::nullopt;  // reports of an attempt keep their order
     pending.sent = true;
-    pending.confirming_beat = kNotWritten;
+    pending.confirming_heartbeat = kNotWritten;
     return pending.report;
   }
   return std::nullopt;
@@ -229,16 +229,16 @@ void Outbox::Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_
   Observe();
 }
 
-void Outbox::OnBeatSent(uint64_t seq) {
+void Outbox::OnHeartbeatSent(uint64_t seq) {
   absl::MutexLock lock(&mutex_);
-  next_beat_ = seq + 1;
+  next_heartbeat_ = seq + 1;
 }
 
-void Outbox::OnBeatAnswered(uint64_t seq) {
+void Outbox::OnHeartbeatAnswered(uint64_t seq) {
   absl::MutexLock lock(&mutex_);
   for (auto& [attempt, box] : boxes_) {
     while (!box.reports.empty() && box.reports.front().sent &&
-           seq >= box.reports.front().confirming_beat) {
+           seq >= box.reports.front().confirming_heartbeat) {
       box.reports.pop_front();
     }
   }

@@ -51,8 +51,8 @@ class Outbox {
   // time, which must have written the previous message before it asks for the next.
   std::optional<Outgoing> Next(absl::Time deadline);
   void Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq);
-  void OnBeatSent(uint64_t seq);  // just before it is written
-  void OnBeatAnswered(uint64_t seq);
+  void OnHeartbeatSent(uint64_t seq);  // just before it is written
+  void OnHeartbeatAnswered(uint64_t seq);
 
   // Attempts that are running or whose final report is not confirmed.
   std::vector<AttemptRef> Attempts() const;
@@ -68,7 +68,8 @@ class Outbox {
     bool sent = false;        // in this session
     uint64_t events_end = 0;  // a final report waits for these lines
     uint64_t logs_end = 0;
-    uint64_t confirming_beat = kNotWritten;  // the answer to this or a later beat confirms it
+    uint64_t confirming_heartbeat =
+        kNotWritten;  // the answer to this or a later heartbeat confirms it
   };
   struct Box {
     std::deque<PendingReport> reports;
@@ -96,7 +97,7 @@ class Outbox {
   AgentMetrics* const metrics_;
   mutable absl::Mutex mutex_;
   std::map<AttemptRef, Box> boxes_ ABSL_GUARDED_BY(mutex_);
-  uint64_t next_beat_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint64_t next_heartbeat_ ABSL_GUARDED_BY(mutex_) = 1;
   size_t gap_bytes_counted_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

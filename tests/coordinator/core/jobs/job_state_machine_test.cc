@@ -149,7 +149,7 @@ TEST(StateTable, RecoveryWaitsForSurvivorsOrTheFence) {
 
 TEST(StateTable, ALostWorkerAdvancesTheEpochFirst) {
   const Job running = RunningJob("j-1");
-  Job job = After(running, {MemberLost{LastAttemptRef(running), "w1", "no beat for 15s"}});
+  Job job = After(running, {MemberLost{LastAttemptRef(running), "w1", "no heartbeat for 15s"}});
   EXPECT_EQ(job.state, JobState::kRecovering);
   EXPECT_GT(job.epoch, running.epoch);
   EXPECT_FALSE(IsCurrent(job, LastAttemptRef(running)));

@@ -262,14 +262,14 @@ TEST_F(TwinAgentsTest, TheNameGoesBackWhenTheOtherIsLost) {
   Hello(Twin("first"));
 }
 
-TEST_F(TwinAgentsTest, ACopyOfTheMachineIsFoundOutByTheBeatsOfTheOther) {
+TEST_F(TwinAgentsTest, ACopyOfTheMachineIsFoundOutByTheHeartbeatsOfTheOther) {
   auto link = Hello(Twin("first"));
   WorkerHello copy = Twin("first");
   copy.instance_id = "copy";
   EXPECT_EQ(Refusal(copy), ErrorReason::kWorkerNameBusy);
   for (int i = 0; i < 2; ++i) {
-    now_ += options_.beat;
-    workers_.Beat("w1", link.get(), Now());
+    now_ += options_.heartbeat;
+    workers_.Heartbeat("w1", link.get(), Now());
   }
   EXPECT_EQ(Refusal(copy), ErrorReason::kWorkerNameTaken);
 }

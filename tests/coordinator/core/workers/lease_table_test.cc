@@ -21,7 +21,7 @@ TEST(LeaseTable, ExpiresOnceAfterTheLease) {
   EXPECT_FALSE(leases.Has("w1"));
 }
 
-TEST(LeaseTable, BeatsKeepItAlive) {
+TEST(LeaseTable, HeartbeatsKeepItAlive) {
   LeaseTable leases(kLease, kStart);
   for (int i = 0; i < 1000; ++i) {
     const absl::Time now = kStart + i * absl::Seconds(10);

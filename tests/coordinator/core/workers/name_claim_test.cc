@@ -21,11 +21,11 @@ WorkerHello AgentOn(const std::string& host, const std::string& work_dir,
   return hello;
 }
 
-// A holder that beat a second ago; a beat lasts two.
+// A holder whose heartbeat came a second ago; they come each two.
 NameDispute Dispute(const WorkerHello& holder) {
   NameDispute dispute;
   dispute.holder = {holder, /*connected=*/true, kStart - absl::Seconds(1), std::nullopt};
-  dispute.beat = absl::Seconds(2);
+  dispute.heartbeat = absl::Seconds(2);
   dispute.lease = absl::Seconds(14);
   dispute.now = kStart;
   return dispute;
@@ -43,7 +43,7 @@ TEST(NameClaim, ANameThatIsAliveIsRefusedWithWhoHasIt) {
 
 TEST(NameClaim, ASilentHolderIsWaitedForAsLongAsItsWorkMayRun) {
   NameDispute dispute = Dispute(kFirst);
-  dispute.holder.last_beat = kStart - absl::Seconds(7);
+  dispute.holder.last_heartbeat = kStart - absl::Seconds(7);
   EXPECT_EQ(ReasonOf(MayTakeName(kOther, dispute)), ErrorReason::kWorkerNameBusy);
   dispute.holder.connected = false;
   const absl::Status status = MayTakeName(kOther, dispute);
@@ -58,9 +58,9 @@ TEST(NameClaim, ARestartedAgentHasItsNameAtOnce) {
   dispute.holder.connected = false;
   EXPECT_TRUE(MayTakeName(kRestarted, dispute).ok()) << "its connection broke when it died";
   dispute.holder.connected = true;
-  dispute.holder.last_beat = kStart - absl::Seconds(7);
+  dispute.holder.last_heartbeat = kStart - absl::Seconds(7);
   EXPECT_TRUE(MayTakeName(kRestarted, dispute).ok()) << "its host died without a word";
-  dispute.holder.last_beat = kStart - absl::Seconds(5);
+  dispute.holder.last_heartbeat = kStart - absl::Seconds(5);
   EXPECT_EQ(ReasonOf(MayTakeName(kRestarted, dispute)), ErrorReason::kWorkerNameBusy)
       << "not sure yet";
 }
@@ -69,7 +69,7 @@ TEST(NameClaim, ACopyOfAMachineIsFoundOut) {
   NameDispute dispute = Dispute(kFirst);
   dispute.holder.asked = kStart - absl::Seconds(2);
   EXPECT_EQ(ReasonOf(MayTakeName(kRestarted, dispute)), ErrorReason::kWorkerNameBusy)
-      << "that beat may have been on its way";
+      << "that heartbeat may have been on its way";
   dispute.holder.asked = kStart - absl::Seconds(4);
   const absl::Status status = MayTakeName(kRestarted, dispute);
   EXPECT_EQ(ReasonOf(status), ErrorReason::kWorkerNameTaken);

@@ -79,7 +79,7 @@ TEST_F(WorkerRegistryTest, ABrokenStreamShowsLostAndKeepsHolds) {
   EXPECT_FALSE(offer.connected);
   EXPECT_EQ(offer.usable(), 0);
   EXPECT_EQ(offer.free, 1);
-  EXPECT_FALSE(registry_.Send("w1", BeatAckCommand{1}));
+  EXPECT_FALSE(registry_.Send("w1", HeartbeatAckCommand{1}));
   Connect(HelloOf("w1", 2));
   EXPECT_EQ(Free(), 1) << "the same process still runs it";
 }
@@ -139,14 +139,14 @@ TEST_F(WorkerRegistryTest, OnlyAWorkerThatIsLostForGoodCanBeForgotten) {
   EXPECT_EQ(registry_.ModeOf("w1"), WorkerMode());
 }
 
-TEST_F(WorkerRegistryTest, OnlyTheSessionBeats) {
+TEST_F(WorkerRegistryTest, OnlyTheSessionSendsHeartbeats) {
   auto link = Connect(HelloOf("w1"));
   const Moment later = {kStart + absl::Seconds(2), kStart + absl::Seconds(2)};
   FakeLink stranger;
-  EXPECT_FALSE(registry_.Beat("w1", &stranger, later));
-  EXPECT_FALSE(registry_.Beat("w9", link.get(), later));
-  EXPECT_TRUE(registry_.Beat("w1", link.get(), later));
-  EXPECT_EQ(registry_.List(kStart + absl::Seconds(5)).at(0).beat_age, absl::Seconds(3));
+  EXPECT_FALSE(registry_.Heartbeat("w1", &stranger, later));
+  EXPECT_FALSE(registry_.Heartbeat("w9", link.get(), later));
+  EXPECT_TRUE(registry_.Heartbeat("w1", link.get(), later));
+  EXPECT_EQ(registry_.List(kStart + absl::Seconds(5)).at(0).heartbeat_age, absl::Seconds(3));
 }
 
 TEST_F(WorkerRegistryTest, WhoHandsItsWorkBackOffersNothingForAWhile) {

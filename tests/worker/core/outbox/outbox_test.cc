@@ -91,15 +91,15 @@ TEST_F(OutboxTest, ANewSessionSendsAgainWhatWasNotConfirmed) {
   EXPECT_EQ(Drain(), (Said{"accepted", "l:3"}));
 }
 
-TEST_F(OutboxTest, OnlyABeatAfterTheReportConfirmsIt) {
+TEST_F(OutboxTest, OnlyAHeartbeatAfterTheReportConfirmsIt) {
   outbox_.AddReport(MakeReport(ReportStatus::kAccepted), false);
-  outbox_.OnBeatSent(1);
+  outbox_.OnHeartbeatSent(1);
   Drain();
-  outbox_.OnBeatAnswered(1);
+  outbox_.OnHeartbeatAnswered(1);
   outbox_.StartSession();
-  EXPECT_EQ(Drain(), Said{"accepted"}) << "beat 1 went out before the report";
-  outbox_.OnBeatSent(1);
-  outbox_.OnBeatAnswered(1);
+  EXPECT_EQ(Drain(), Said{"accepted"}) << "heartbeat 1 went out before the report";
+  outbox_.OnHeartbeatSent(1);
+  outbox_.OnHeartbeatAnswered(1);
   outbox_.StartSession();
   EXPECT_EQ(Drain(), Said{});
 }
@@ -107,8 +107,8 @@ TEST_F(OutboxTest, OnlyABeatAfterTheReportConfirmsIt) {
 TEST_F(OutboxTest, AReportThatIsStillBeingWrittenIsNotConfirmed) {
   outbox_.AddReport(MakeReport(ReportStatus::kAccepted), false);
   ASSERT_TRUE(outbox_.Next(absl::Now()).has_value());  // taken, not yet written
-  outbox_.OnBeatSent(1);
-  outbox_.OnBeatAnswered(1);
+  outbox_.OnHeartbeatSent(1);
+  outbox_.OnHeartbeatAnswered(1);
   outbox_.StartSession();
   EXPECT_EQ(Drain(), Said{"accepted"});
 }
@@ -119,8 +119,8 @@ TEST_F(OutboxTest, ForgetsAnAttemptOnceEverythingIsConfirmed) {
   outbox_.Close(kFirst);
   EXPECT_EQ(Drain(), (Said{"l:a", "final"}));
   EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptRef>{kFirst});
-  outbox_.OnBeatSent(1);
-  outbox_.OnBeatAnswered(1);
+  outbox_.OnHeartbeatSent(1);
+  outbox_.OnHeartbeatAnswered(1);
   EXPECT_TRUE(outbox_.Attempts().empty()) << "its end is known";
   EXPECT_FALSE(outbox_.WaitUntilEmpty(absl::Now())) << "its log is not acknowledged";
   outbox_.Acknowledge(kFirst, 0, 1);
@@ -132,8 +132,8 @@ TEST_F(OutboxTest, ARefusalIsSentButNotARunningAttempt) {
   outbox_.Close(kSecond);
   EXPECT_EQ(outbox_.Attempts(), std::vector<AttemptRef>{kFirst});
   EXPECT_EQ(Drain(), Said{"final"});
-  outbox_.OnBeatSent(1);
-  outbox_.OnBeatAnswered(1);
+  outbox_.OnHeartbeatSent(1);
+  outbox_.OnHeartbeatAnswered(1);
   outbox_.StartSession();
   EXPECT_EQ(Drain(), Said{});
 }
