@@ -27,27 +27,27 @@ bool HasWork(const ParsedBatch& batch) {
 
 }  // namespace
 
-Coordinator::Coordinator(const CoordinatorOptions& options, const Parts& parts)
+Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& dependencies)
     : options_(options),
-      store_(*parts.store),
-      wall_(*parts.wall),
-      steady_(*parts.steady),
-      jobs_(parts.store),
-      leases_(options.lease, parts.steady->Now() + options.reattach),
+      store_(*dependencies.store),
+      wall_(*dependencies.wall),
+      steady_(*dependencies.steady),
+      jobs_(dependencies.store),
+      leases_(options.lease, dependencies.steady->Now() + options.reattach),
       checkpoints_(&jobs_, &workers_),
-      intake_({.owner_jobs_max = options.owner_jobs_max}, parts.store, &jobs_, &counts_),
+      intake_({.owner_jobs_max = options.owner_jobs_max}, dependencies.store, &jobs_, &counts_),
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
-      retention_(options.logs, parts.store, &jobs_),
-      lines_(parts.store, &jobs_, &retention_),
+      retention_(options.logs, dependencies.store, &jobs_),
+      lines_(dependencies.store, &jobs_, &retention_),
       scheduler_({options.unsatisfiable_after, options.quotas}) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(const CoordinatorOptions& options,
-                                                               const Parts& parts) {
-  std::unique_ptr<Coordinator> coordinator(new Coordinator(options, parts));
+                                                               const Dependencies& dependencies) {
+  std::unique_ptr<Coordinator> coordinator(new Coordinator(options, dependencies));
   absl::MutexLock lock(&coordinator->mu_);
   FPO_RETURN_IF_ERROR(coordinator->jobs_.Load());
   FPO_RETURN_IF_ERROR(coordinator->retention_.Load());
-  FPO_ASSIGN_OR_RETURN(const auto modes, parts.store->LoadWorkerModes());
+  FPO_ASSIGN_OR_RETURN(const auto modes, dependencies.store->LoadWorkerModes());
   for (const auto& [worker, mode] : modes) coordinator->workers_.SetMode(worker, mode);
   coordinator->attempts_.ExpectWorkers(coordinator->Now());
   return coordinator;

@@ -33,14 +33,14 @@ namespace fpo::coordinator {
 // lock. Thread-safe. Calls that change something wait for the disk, a few milliseconds.
 class Coordinator {
  public:
-  struct Parts {  // not owned, outlive the coordinator
+  struct Dependencies {  // not owned, outlive the coordinator
     JobStore* store;
     const Clock* wall;
     const Clock* steady;  // monotonic, for leases
   };
   // Loads all jobs. Starts the reattach window.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Open(const CoordinatorOptions& options,
-                                                           const Parts& parts);
+                                                           const Dependencies& dependencies);
 
   // Users. Job arguments are an id, a name or a unique prefix (JobTable::Find).
 
@@ -105,7 +105,7 @@ class Coordinator {
   CoordinatorStats Collect();
 
  private:
-  Coordinator(const CoordinatorOptions& options, const Parts& parts);
+  Coordinator(const CoordinatorOptions& options, const Dependencies& dependencies);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
   std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);

@@ -68,10 +68,10 @@ absl::Status CoordinatorServer::State::OpenCore() {
 }
 
 absl::Status CoordinatorServer::State::Listen() {
-  user_service = std::make_unique<CoordinatorService>(CoordinatorService::Parts{
+  user_service = std::make_unique<CoordinatorService>(CoordinatorService::Dependencies{
       coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Parts{coordinator.get(), pool.get(), &streams, &relay}, access.get());
+      WorkerSession::Dependencies{coordinator.get(), pool.get(), &streams, &relay}, access.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;

@@ -32,9 +32,9 @@ constexpr size_t kPointsMax = 2000;
 // Read-only calls. `look` is absl::Status(const Principal&).
 template <typename Call>
 grpc::ServerUnaryReactor* ReadOnlyCall(grpc::CallbackServerContext* context,
-                                       const CoordinatorService::Parts& parts, const char* method,
-                                       Call read) {
-  return Answer({context, &parts, method, Role::kReader}, {},
+                                       const CoordinatorService::Dependencies& dependencies,
+                                       const char* method, Call read) {
+  return Answer({context, &dependencies, method, Role::kReader}, {},
                 [read](Caller caller, AuditEntry*) { return read(caller); });
 }
 
@@ -43,96 +43,107 @@ grpc::ServerUnaryReactor* ReadOnlyCall(grpc::CallbackServerContext* context,
 grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext* context,
                                                      const pb::GetJobRequest* request,
                                                      pb::GetJobResponse* response) {
-  return ReadOnlyCall(context, parts_, "GetJob", [this, request, response](Caller) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-    *response->mutable_job() = ToProto(*job);
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(context, dependencies_, "GetJob",
+                      [this, request, response](Caller) -> absl::Status {
+                        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                                             dependencies_.coordinator->GetJob(request->job_id()));
+                        *response->mutable_job() = ToProto(*job);
+                        return absl::OkStatus();
+                      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerContext* context,
                                                        const pb::ListJobsRequest* request,
                                                        pb::ListJobsResponse* response) {
-  return ReadOnlyCall(context, parts_, "ListJobs",
+  return ReadOnlyCall(context, dependencies_, "ListJobs",
                       [this, request, response](Caller) -> absl::Status {
                         FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
-                        const JobPage page = parts_.coordinator->ListJobs(filter);
+                        const JobPage page = dependencies_.coordinator->ListJobs(filter);
                         for (const JobPtr& job : page.jobs) {
                           *response->add_jobs() = ToListedProto(*job);
                         }
                         response->set_next_page_token(page.next_page_token);
-                        response->set_revision(parts_.coordinator->revision());
+                        response->set_revision(dependencies_.coordinator->revision());
                         return absl::OkStatus();
                       });
 }
 
 grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
     grpc::CallbackServerContext* context, const pb::WatchJobRequest* request) {
-  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kReader);
+  const absl::StatusOr<Principal> caller = dependencies_.access->Admit(*context, Role::kReader);
   if (!caller.ok()) {
-    Audit({context, &parts_, "WatchJob", Role::kReader}, nullptr, caller.status(),
+    Audit({context, &dependencies_, "WatchJob", Role::kReader}, nullptr, caller.status(),
           {.target = request->job_id()});
     return new RefusedCall<grpc::ServerWriteReactor<pb::WatchJobResponse>>(caller.status());
   }
   // Deletes itself in its last step.
-  return new WatchStream({parts_.coordinator, parts_.pool, parts_.streams}, request->job_id());
+  return new WatchStream({dependencies_.coordinator, dependencies_.pool, dependencies_.streams},
+                         request->job_id());
 }
 
 grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
     grpc::CallbackServerContext* context, const pb::LogsRequest* request) {
-  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kReader);
+  const absl::StatusOr<Principal> caller = dependencies_.access->Admit(*context, Role::kReader);
   if (!caller.ok()) {
-    Audit({context, &parts_, "Logs", Role::kReader}, nullptr, caller.status(),
+    Audit({context, &dependencies_, "Logs", Role::kReader}, nullptr, caller.status(),
           {.target = request->job_id()});
     return new RefusedCall<grpc::ServerWriteReactor<pb::LogsResponse>>(caller.status());
   }
   // Deletes itself in its last step.
-  return new LogStream({parts_.coordinator, parts_.pool, parts_.streams, parts_.wall}, *request);
+  return new LogStream(
+      {dependencies_.coordinator, dependencies_.pool, dependencies_.streams, dependencies_.wall},
+      *request);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
                                                      const pb::EventsRequest* request,
                                                      pb::EventsResponse* response) {
-  return ReadOnlyCall(context, parts_, "Events", [this, request, response](Caller) -> absl::Status {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-    const int32_t limit =
-        request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
-    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
-                         parts_.coordinator->ReadEvents(job->job_id, request->after(), limit));
-    for (const EventLine& line : lines) *response->add_events() = ToProto(line);
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(
+      context, dependencies_, "Events", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                             dependencies_.coordinator->GetJob(request->job_id()));
+        const int32_t limit =
+            request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
+        FPO_ASSIGN_OR_RETURN(
+            const std::vector<EventLine> lines,
+            dependencies_.coordinator->ReadEvents(job->job_id, request->after(), limit));
+        for (const EventLine& line : lines) *response->add_events() = ToProto(line);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListWorkers(grpc::CallbackServerContext* context,
                                                           const pb::ListWorkersRequest*,
                                                           pb::ListWorkersResponse* response) {
-  return ReadOnlyCall(context, parts_, "ListWorkers", [this, response](Caller) -> absl::Status {
-    for (const WorkerView& worker : parts_.coordinator->ListWorkers()) {
-      *response->add_workers() = ToProto(worker);
-    }
-    return absl::OkStatus();
-  });
+  return ReadOnlyCall(context, dependencies_, "ListWorkers",
+                      [this, response](Caller) -> absl::Status {
+                        for (const WorkerView& worker : dependencies_.coordinator->ListWorkers()) {
+                          *response->add_workers() = ToProto(worker);
+                        }
+                        return absl::OkStatus();
+                      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerContext* context,
                                                          const pb::ExplainJobRequest* request,
                                                          pb::ExplainJobResponse* response) {
-  return ReadOnlyCall(
-      context, parts_, "ExplainJob", [this, request, response](Caller) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
-        FPO_ASSIGN_OR_RETURN(const Explanation why, parts_.coordinator->Explain(job->job_id));
-        *response = ToProto(why);
-        response->set_state(ToProto(*job).state());
-        return absl::OkStatus();
-      });
+  return ReadOnlyCall(context, dependencies_, "ExplainJob",
+                      [this, request, response](Caller) -> absl::Status {
+                        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                                             dependencies_.coordinator->GetJob(request->job_id()));
+                        FPO_ASSIGN_OR_RETURN(const Explanation why,
+                                             dependencies_.coordinator->Explain(job->job_id));
+                        *response = ToProto(why);
+                        response->set_state(ToProto(*job).state());
+                        return absl::OkStatus();
+                      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Queue(grpc::CallbackServerContext* context,
                                                     const pb::QueueRequest*,
                                                     pb::QueueResponse* response) {
-  return ReadOnlyCall(context, parts_, "Queue", [this, response](Caller) -> absl::Status {
-    QueueView queue = parts_.coordinator->Queue();
+  return ReadOnlyCall(context, dependencies_, "Queue", [this, response](Caller) -> absl::Status {
+    QueueView queue = dependencies_.coordinator->Queue();
     if (queue.waiting.size() > kQueueMax) queue.waiting.resize(kQueueMax);
     *response = ToProto(queue);
     return absl::OkStatus();
@@ -143,11 +154,12 @@ grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContex
                                                       const pb::MetricsRequest* request,
                                                       pb::MetricsResponse* response) {
   return ReadOnlyCall(
-      context, parts_, "Metrics", [this, request, response](Caller) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+      context, dependencies_, "Metrics", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                             dependencies_.coordinator->GetJob(request->job_id()));
         const std::vector<std::string> names(request->names().begin(), request->names().end());
         FPO_ASSIGN_OR_RETURN(const MetricSeries series,
-                             parts_.coordinator->ReadMetrics(job->job_id, names));
+                             dependencies_.coordinator->ReadMetrics(job->job_id, names));
         response->set_job_id(job->job_id);
         Fill(series, kPointsMax, response);
         return absl::OkStatus();
@@ -158,8 +170,9 @@ grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
     grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
     pb::ListCheckpointsResponse* response) {
   return ReadOnlyCall(
-      context, parts_, "ListCheckpoints", [this, request, response](Caller) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+      context, dependencies_, "ListCheckpoints", [this, request, response](Caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                             dependencies_.coordinator->GetJob(request->job_id()));
         response->set_job_id(job->job_id);
         for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
           *response->add_checkpoints() = ToProto(*it);
@@ -173,18 +186,19 @@ grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
 
 grpc::ServerWriteReactor<pb::ReadArtifactResponse>* CoordinatorService::ReadArtifact(
     grpc::CallbackServerContext* context, const pb::ReadArtifactRequest* request) {
-  const absl::StatusOr<Principal> caller = parts_.access->Admit(*context, Role::kUser);
+  const absl::StatusOr<Principal> caller = dependencies_.access->Admit(*context, Role::kUser);
   if (!caller.ok()) {
-    Audit({context, &parts_, "ReadArtifact", Role::kReader}, nullptr, caller.status(),
+    Audit({context, &dependencies_, "ReadArtifact", Role::kReader}, nullptr, caller.status(),
           {.target = request->job_id()});
     return new RefusedCall<grpc::ServerWriteReactor<pb::ReadArtifactResponse>>(caller.status());
   }
-  ArtifactStream::Parts parts{parts_.coordinator, parts_.pool, parts_.streams, parts_.relay};
+  ArtifactStream::Dependencies dependencies{dependencies_.coordinator, dependencies_.pool,
+                                            dependencies_.streams, dependencies_.relay};
   // A model is its owner's: permission to see a job does not include its files.
-  parts.may_read = [this, caller = *caller](const std::string& job) {
-    return MayChange(parts_, caller, job);
+  dependencies.may_read = [this, caller = *caller](const std::string& job) {
+    return MayChange(dependencies_, caller, job);
   };
-  return new ArtifactStream(parts, context, *request);  // deletes itself in its last step
+  return new ArtifactStream(dependencies, context, *request);  // deletes itself in its last step
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListAudit(grpc::CallbackServerContext* context,
@@ -192,11 +206,11 @@ grpc::ServerUnaryReactor* CoordinatorService::ListAudit(grpc::CallbackServerCont
                                                         pb::ListAuditResponse* response) {
   const auto act = [this, request, response](Caller, AuditEntry*) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const std::vector<AuditEntry> entries,
-                         parts_.audit->Read(FromProto(*request)));
+                         dependencies_.audit->Read(FromProto(*request)));
     for (const AuditEntry& entry : entries) *response->add_entries() = ToProto(entry);
     return absl::OkStatus();
   };
-  return Answer({context, &parts_, "ListAudit", Role::kAdmin}, {}, act);
+  return Answer({context, &dependencies_, "ListAudit", Role::kAdmin}, {}, act);
 }
 
 }  // namespace fpo::coordinator

@@ -15,7 +15,7 @@ struct UserCall;
 // The users' side of the coordinator. Thread-safe.
 class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
  public:
-  struct Parts {  // outlive the service
+  struct Dependencies {  // outlive the service
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
@@ -24,7 +24,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
     ArtifactRelay* relay;
     AuditLog* audit;
   };
-  explicit CoordinatorService(const Parts& parts) : parts_(parts) {}
+  explicit CoordinatorService(const Dependencies& dependencies) : dependencies_(dependencies) {}
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context,
                                    const fpo::v1::SubmitRequest* request,
@@ -104,7 +104,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
   grpc::ServerUnaryReactor* Change(const UserCall& call, const std::string& job,
                                    const JobEvent& event, fpo::v1::ChangeJobResponse* response);
 
-  const Parts parts_;
+  const Dependencies dependencies_;
 };
 
 }  // namespace fpo::coordinator

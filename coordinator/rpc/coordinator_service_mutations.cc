@@ -23,9 +23,10 @@ using Caller = const Principal&;
 
 constexpr absl::Duration kGraceMax = absl::Hours(1);
 
-UserCall Changing(grpc::CallbackServerContext* context, const CoordinatorService::Parts& parts,
-                  const char* method, Role least = Role::kUser) {
-  return {context, &parts, method, least, /*changes=*/true};
+UserCall Changing(grpc::CallbackServerContext* context,
+                  const CoordinatorService::Dependencies& dependencies, const char* method,
+                  Role least = Role::kUser) {
+  return {context, &dependencies, method, least, /*changes=*/true};
 }
 
 // Jobs belong to the authenticated caller; without an access list, to the owner that the request
@@ -73,13 +74,14 @@ grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext
     SubmitRequest submission = FromProto(*request);
     submission.owner = OwnerOf(who, submission.owner);
     entry->who = submission.owner;
-    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, parts_.coordinator->Submit(submission));
+    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Submit(submission));
     entry->target = answer.job->job_id;
     entry->detail = answer.job->name;
     Fill(answer, response);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "Submit"), {.request_id = request->request_id()}, act);
+  return Answer(Changing(context, dependencies_, "Submit"), {.request_id = request->request_id()},
+                act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerContext* context,
@@ -90,7 +92,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerConte
                              OwnerOf(who, request->spec().owner())};
     submission.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
     submission.after_end.assign(request->after_end().begin(), request->after_end().end());
-    const absl::StatusOr<Preview> preview = parts_.coordinator->Validate(submission);
+    const absl::StatusOr<Preview> preview = dependencies_.coordinator->Validate(submission);
     if (preview.ok()) {
       Fill(*preview, response);
       return absl::OkStatus();
@@ -102,22 +104,23 @@ grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerConte
     }
     return absl::OkStatus();
   };
-  return Answer({context, &parts_, "Validate", Role::kUser}, {}, act);
+  return Answer({context, &dependencies_, "Validate", Role::kUser}, {}, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::CancelJob(grpc::CallbackServerContext* context,
                                                         const pb::CancelJobRequest* request,
                                                         pb::CancelJobResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
     FPO_ASSIGN_OR_RETURN(const std::optional<absl::Duration> grace, GraceOf(*request));
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->Cancel(request->job_id(), grace));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                         dependencies_.coordinator->Cancel(request->job_id(), grace));
     entry->target = job->job_id;
     if (grace) entry->detail = absl::StrCat("grace ", absl::FormatDuration(*grace));
     *response->mutable_job() = ToProto(*job);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "CancelJob"), {.target = request->job_id()}, act);
+  return Answer(Changing(context, dependencies_, "CancelJob"), {.target = request->job_id()}, act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServerContext* context,
@@ -126,14 +129,14 @@ grpc::ServerUnaryReactor* CoordinatorService::SetWorkerMode(grpc::CallbackServer
   const auto act = [this, request, response](Caller, AuditEntry* entry) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const WorkerMode mode, FromProto(*request));
     FPO_ASSIGN_OR_RETURN(const WorkerView worker,
-                         parts_.coordinator->SetWorkerMode(request->worker_id(), mode));
+                         dependencies_.coordinator->SetWorkerMode(request->worker_id(), mode));
     // "DRAIN"
     entry->detail = std::string(
         absl::StripPrefix(pb::SetWorkerModeRequest::Mode_Name(request->mode()), "MODE_"));
     *response->mutable_worker() = ToProto(worker);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "SetWorkerMode", Role::kAdmin),
+  return Answer(Changing(context, dependencies_, "SetWorkerMode", Role::kAdmin),
                 {.target = request->worker_id()}, act);
 }
 
@@ -142,11 +145,11 @@ grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerC
                                                            pb::ForgetWorkerResponse* response) {
   const auto act = [this, request, response](Caller, AuditEntry*) -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const WorkerView worker,
-                         parts_.coordinator->ForgetWorker(request->worker_id()));
+                         dependencies_.coordinator->ForgetWorker(request->worker_id()));
     *response->mutable_worker() = ToProto(worker);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "ForgetWorker", Role::kAdmin),
+  return Answer(Changing(context, dependencies_, "ForgetWorker", Role::kAdmin),
                 {.target = request->worker_id()}, act);
 }
 
@@ -154,8 +157,8 @@ grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const
                                                      const JobEvent& event,
                                                      pb::ChangeJobResponse* response) {
   const auto act = [this, job, event, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, job));
-    FPO_ASSIGN_OR_RETURN(const JobPtr changed, parts_.coordinator->Change(job, event));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, job));
+    FPO_ASSIGN_OR_RETURN(const JobPtr changed, dependencies_.coordinator->Change(job, event));
     entry->target = changed->job_id;
     *response->mutable_job() = ToProto(*changed);
     return absl::OkStatus();
@@ -166,27 +169,28 @@ grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const
 grpc::ServerUnaryReactor* CoordinatorService::HoldJob(grpc::CallbackServerContext* context,
                                                       const pb::ChangeJobRequest* request,
                                                       pb::ChangeJobResponse* response) {
-  return Change(Changing(context, parts_, "HoldJob"), request->job_id(), HoldRequest{}, response);
+  return Change(Changing(context, dependencies_, "HoldJob"), request->job_id(), HoldRequest{},
+                response);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ReleaseJob(grpc::CallbackServerContext* context,
                                                          const pb::ChangeJobRequest* request,
                                                          pb::ChangeJobResponse* response) {
-  return Change(Changing(context, parts_, "ReleaseJob"), request->job_id(), ReleaseRequest{},
+  return Change(Changing(context, dependencies_, "ReleaseJob"), request->job_id(), ReleaseRequest{},
                 response);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::PauseJob(grpc::CallbackServerContext* context,
                                                        const pb::ChangeJobRequest* request,
                                                        pb::ChangeJobResponse* response) {
-  return Change(Changing(context, parts_, "PauseJob"), request->job_id(),
-                PauseRequest{parts_.coordinator->checkpoint_grace()}, response);
+  return Change(Changing(context, dependencies_, "PauseJob"), request->job_id(),
+                PauseRequest{dependencies_.coordinator->checkpoint_grace()}, response);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ResumeJob(grpc::CallbackServerContext* context,
                                                         const pb::ChangeJobRequest* request,
                                                         pb::ChangeJobResponse* response) {
-  return Change(Changing(context, parts_, "ResumeJob"), request->job_id(), ResumeRequest{},
+  return Change(Changing(context, dependencies_, "ResumeJob"), request->job_id(), ResumeRequest{},
                 response);
 }
 
@@ -194,33 +198,34 @@ grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerCo
                                                           const pb::SetPriorityRequest* request,
                                                           pb::ChangeJobResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
     FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
     FPO_ASSIGN_OR_RETURN(
         const JobPtr job,
-        parts_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
+        dependencies_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
     entry->target = job->job_id;
     entry->detail = absl::StrCat("priority ", request->priority());
     *response->mutable_job() = ToProto(*job);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "SetPriority"), {.target = request->job_id()}, act);
+  return Answer(Changing(context, dependencies_, "SetPriority"), {.target = request->job_id()},
+                act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerContext* context,
                                                        const pb::RetryJobRequest* request,
                                                        pb::SubmitResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
     RetryRequest retry = FromProto(*request);
     if (!who.name.empty()) retry.owner.clear();  // it stays the old job's
-    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, parts_.coordinator->Retry(retry));
+    FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Retry(retry));
     entry->target = answer.job->job_id;
     entry->detail = absl::StrCat("of ", answer.job->retry_of);
     Fill(answer, response);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "RetryJob"),
+  return Answer(Changing(context, dependencies_, "RetryJob"),
                 {.target = request->job_id(), .request_id = request->request_id()}, act);
 }
 
@@ -228,31 +233,32 @@ grpc::ServerUnaryReactor* CoordinatorService::PinCheckpoint(grpc::CallbackServer
                                                             const pb::PinCheckpointRequest* request,
                                                             pb::PinCheckpointResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
-    FPO_ASSIGN_OR_RETURN(
-        const Checkpoint checkpoint,
-        parts_.coordinator->PinCheckpoint(request->job_id(), request->step(), request->pinned()));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
+                         dependencies_.coordinator->PinCheckpoint(
+                             request->job_id(), request->step(), request->pinned()));
     entry->detail = absl::StrCat(request->pinned() ? "pin" : "unpin", " step ", request->step());
     *response->mutable_checkpoint() = ToProto(checkpoint);
     return absl::OkStatus();
   };
-  return Answer(Changing(context, parts_, "PinCheckpoint"), {.target = request->job_id()}, act);
+  return Answer(Changing(context, dependencies_, "PinCheckpoint"), {.target = request->job_id()},
+                act);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::GcCheckpoints(grpc::CallbackServerContext* context,
                                                             const pb::GcCheckpointsRequest* request,
                                                             pb::GcCheckpointsResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(parts_, who, request->job_id()));
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, parts_.coordinator->GetJob(request->job_id()));
+    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.coordinator->GetJob(request->job_id()));
     entry->target = job->job_id;
     FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
-                         parts_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
+                         dependencies_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));
     *response = ToProto(decisions);
     response->set_job_id(job->job_id);
     return absl::OkStatus();
   };
-  UserCall call = Changing(context, parts_, "GcCheckpoints");
+  UserCall call = Changing(context, dependencies_, "GcCheckpoints");
   call.changes = !request->dry_run();
   return Answer(call, {.target = request->job_id()}, act);
 }

@@ -29,16 +29,16 @@ void Audit(const UserCall& call, const Principal* caller, const absl::Status& st
     entry.who = info->ids.front();
   if (entry.who.empty()) entry.who = call.context->peer();
   entry.method = call.method;
-  entry.time = call.parts->wall->Now();
+  entry.time = call.dependencies->wall->Now();
   entry.result = absl::StatusCodeToString(status.code());
   if (!status.ok()) entry.detail = std::string(status.message());
-  call.parts->audit->Add(std::move(entry));
+  call.dependencies->audit->Add(std::move(entry));
 }
 
-absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
-                       const std::string& job_ref) {
+absl::Status MayChange(const CoordinatorService::Dependencies& dependencies,
+                       const Principal& caller, const std::string& job_ref) {
   if (caller.role == Role::kAdmin) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, parts.coordinator->GetJob(job_ref));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies.coordinator->GetJob(job_ref));
   if (job->owner == caller.name) return absl::OkStatus();
   return NotYours(caller, absl::StrCat("job ", job->job_id), job->owner);
 }

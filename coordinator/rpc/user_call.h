@@ -12,7 +12,7 @@ namespace fpo::coordinator {
 
 struct UserCall {
   grpc::CallbackServerContext* context;
-  const CoordinatorService::Parts* parts;
+  const CoordinatorService::Dependencies* dependencies;
   const char* method;
   Role least;            // callers below it are refused
   bool changes = false;  // always audited; other calls only when refused
@@ -29,8 +29,8 @@ absl::Status Explained(absl::Status status);
 // may add to the audit entry. It may use request and response: they live until Finish.
 template <typename Act>
 grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act) {
-  const UnaryCall unary{call.context, call.parts->access, call.parts->pool, call.least,
-                        "the coordinator"};
+  const UnaryCall unary{call.context, call.dependencies->access, call.dependencies->pool,
+                        call.least, "the coordinator"};
   const auto run = [call, act, entry](const Principal& caller) mutable {
     const absl::Status status = Explained(act(caller, &entry));
     Audit(call, &caller, status, std::move(entry));
@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act
 }
 
 // PermissionDenied unless the job belongs to the caller, or the caller is an admin.
-absl::Status MayChange(const CoordinatorService::Parts& parts, const Principal& caller,
-                       const std::string& job_ref);
+absl::Status MayChange(const CoordinatorService::Dependencies& dependencies,
+                       const Principal& caller, const std::string& job_ref);
 
 }  // namespace fpo::coordinator

@@ -13,7 +13,7 @@ WorkerControlService::Session(grpc::CallbackServerContext* context) {
         grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>>(
         caller.status());
   }
-  return new WorkerSession(parts_);  // deletes itself in its last step
+  return new WorkerSession(dependencies_);  // deletes itself in its last step
 }
 
 grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* WorkerControlService::PushArtifact(
@@ -22,7 +22,8 @@ grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* WorkerControlService::Pus
   if (!caller.ok()) {
     return new RefusedCall<grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>>(caller.status());
   }
-  return new ArtifactPush({parts_.pool, parts_.streams, parts_.relay});  // as Session
+  return new ArtifactPush(
+      {dependencies_.pool, dependencies_.streams, dependencies_.relay});  // as Session
 }
 
 }  // namespace fpo::coordinator

@@ -10,8 +10,8 @@ namespace fpo::coordinator {
 // The agents' side of the coordinator: one long-lived stream per agent. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
-  WorkerControlService(const WorkerSession::Parts& parts, const AccessControl* access)
-      : parts_(parts), access_(access) {}
+  WorkerControlService(const WorkerSession::Dependencies& dependencies, const AccessControl* access)
+      : dependencies_(dependencies), access_(access) {}
 
   grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
       grpc::CallbackServerContext* context) override;
@@ -19,7 +19,7 @@ class WorkerControlService final : public fpo::v1::WorkerControl::CallbackServic
       grpc::CallbackServerContext* context, fpo::v1::PushArtifactResponse* response) override;
 
  private:
-  const WorkerSession::Parts parts_;
+  const WorkerSession::Dependencies dependencies_;
   const AccessControl* const access_;
 };
 

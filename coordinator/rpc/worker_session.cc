@@ -42,11 +42,11 @@ class WorkerSession::Link final : public WorkerLink {
   WorkerSession* session_ ABSL_GUARDED_BY(mu_);
 };
 
-WorkerSession::WorkerSession(const Parts& parts)
-    : parts_(parts),
+WorkerSession::WorkerSession(const Dependencies& dependencies)
+    : dependencies_(dependencies),
       link_(std::make_shared<Link>(this)),
-      loop_(parts.pool, [this] { return Step(); }) {
-  if (const absl::Status full = parts_.streams->Add(this); !full.ok()) End(full);
+      loop_(dependencies.pool, [this] { return Step(); }) {
+  if (const absl::Status full = dependencies_.streams->Add(this); !full.ok()) End(full);
   StartRead(&incoming_);
 }
 
@@ -99,7 +99,7 @@ void WorkerSession::Queue(pb::CoordinatorMessage message) {
 
 absl::Status WorkerSession::OnHello(const pb::Hello& hello) {
   if (!worker_id_.empty()) return absl::InvalidArgumentError("a second Hello on one stream");
-  FPO_RETURN_IF_ERROR(parts_.coordinator->Connect(FromProto(hello), link_));
+  FPO_RETURN_IF_ERROR(dependencies_.coordinator->Connect(FromProto(hello), link_));
   worker_id_ = hello.worker_id();
   return absl::OkStatus();
 }
@@ -114,19 +114,19 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
     case pb::WorkerMessage::kHello:
       return OnHello(message.hello());
     case pb::WorkerMessage::kBeat:
-      parts_.coordinator->Heartbeat(worker_id_, link_.get(), message.beat().seq());
+      dependencies_.coordinator->Heartbeat(worker_id_, link_.get(), message.beat().seq());
       return absl::OkStatus();
     case pb::WorkerMessage::kReport: {
       FPO_ASSIGN_OR_RETURN(Report report, FromProto(message.report()));
-      parts_.coordinator->Report({std::move(report), worker_id_});
+      dependencies_.coordinator->Report({std::move(report), worker_id_});
       return absl::OkStatus();
     }
     case pb::WorkerMessage::kEvents:
-      return parts_.coordinator->AddEvents(worker_id_, FromProto(message.events()));
+      return dependencies_.coordinator->AddEvents(worker_id_, FromProto(message.events()));
     case pb::WorkerMessage::kLogs:
-      return parts_.coordinator->AddLogs(worker_id_, FromProto(message.logs()));
+      return dependencies_.coordinator->AddLogs(worker_id_, FromProto(message.logs()));
     case pb::WorkerMessage::kClosing:
-      parts_.coordinator->CloseWorker(worker_id_, message.closing().why());
+      dependencies_.coordinator->CloseWorker(worker_id_, message.closing().why());
       return absl::OkStatus();
     case pb::WorkerMessage::KIND_NOT_SET:
       break;  // from a newer agent: ignored
@@ -145,8 +145,8 @@ void WorkerSession::Take(const pb::WorkerMessage& message) {
 void WorkerSession::Disconnect() {
   link_->Detach();
   if (worker_id_.empty()) return;
-  parts_.coordinator->Disconnect(worker_id_, link_.get());
-  parts_.relay->HolderLeft(worker_id_);
+  dependencies_.coordinator->Disconnect(worker_id_, link_.get());
+  dependencies_.relay->HolderLeft(worker_id_);
 }
 
 void WorkerSession::FinishWhenIdle(const absl::Status& status) {
@@ -181,7 +181,7 @@ bool WorkerSession::Step() {
   }
   if (done) {
     Disconnect();
-    parts_.streams->Remove(this);
+    dependencies_.streams->Remove(this);
     delete this;
     return false;
   }

@@ -24,13 +24,13 @@ class WorkerSession final
     : public grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>,
       public OpenStream {
  public:
-  struct Parts {  // outlive the session
+  struct Dependencies {  // outlive the session
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
     ArtifactRelay* relay;
   };
-  explicit WorkerSession(const Parts& parts);
+  explicit WorkerSession(const Dependencies& dependencies);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -50,7 +50,7 @@ class WorkerSession final
   void Disconnect();
   void Queue(fpo::v1::CoordinatorMessage message);
 
-  const Parts parts_;
+  const Dependencies dependencies_;
   const std::shared_ptr<Link> link_;  // shared with the registry, which may outlive the stream
   StreamLoop loop_;
 

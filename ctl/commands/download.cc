@@ -175,11 +175,11 @@ absl::StatusOr<ExitCode> RunDownload(Session& session) {
   FPO_ASSIGN_OR_RETURN(source.step, WantedStep(session, coordinator, source.job_id));
   FPO_ASSIGN_OR_RETURN(const std::string path, TargetOf(session, job, source.step));
   DownloadLine line(session);
-  ArtifactFetch::Parts parts;
-  parts.coordinator = &coordinator;
-  parts.interrupt = &session.interrupt;
-  parts.on_bytes = [&line](int64_t bytes, bool came) { line.Add(bytes, came); };
-  ArtifactFetch fetch(parts, source);
+  ArtifactFetch::Dependencies dependencies;
+  dependencies.coordinator = &coordinator;
+  dependencies.interrupt = &session.interrupt;
+  dependencies.on_bytes = [&line](int64_t bytes, bool came) { line.Add(bytes, came); };
+  ArtifactFetch fetch(dependencies, source);
   FPO_ASSIGN_OR_RETURN(const std::vector<pb::ArtifactFile> files, fetch.List());
   FPO_ASSIGN_OR_RETURN(const OpenFolder folder, OpenFolder::Make(path));
   int64_t total = 0;

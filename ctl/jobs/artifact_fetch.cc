@@ -109,7 +109,7 @@ absl::Status ArtifactFetch::Read(
   request.set_step(source_.step);
   request.set_file(name);
   request.set_offset(offset);
-  return parts_.coordinator->ReadArtifact(request, take);
+  return dependencies_.coordinator->ReadArtifact(request, take);
 }
 
 absl::Status ArtifactFetch::CheckList(const std::vector<pb::ArtifactFile>& files) const {
@@ -159,26 +159,26 @@ absl::StatusOr<bool> ArtifactFetch::IsThere(const pb::ArtifactFile& file, Fetche
   if (theirs != fetched->sha256) return Differs(*folder_, file.name());
   fetched->bytes = *bytes;
   fetched->was_there = true;
-  parts_.on_bytes(*bytes, /*came=*/false);
+  dependencies_.on_bytes(*bytes, /*came=*/false);
   return true;
 }
 
 // Everything after what the part holds; `sha256` is the sender's, of the whole file.
 absl::Status ArtifactFetch::Receive(const std::string& name, Part* part, std::string* sha256) {
-  Backoff backoff(parts_.backoff);
+  Backoff backoff(dependencies_.backoff);
   for (int broken = 0;;) {
     const int64_t before = part->bytes();
     const absl::Status status =
         Read(name, before, [&](const pb::ReadArtifactResponse& answer) -> absl::Status {
           FPO_RETURN_IF_ERROR(part->Add(answer.data()));
-          parts_.on_bytes(static_cast<int64_t>(answer.data().size()), /*came=*/true);
+          dependencies_.on_bytes(static_cast<int64_t>(answer.data().size()), /*came=*/true);
           if (!answer.sha256().empty()) *sha256 = absl::BytesToHexString(answer.sha256());
           return absl::OkStatus();
         });
     if (status.ok()) return status;
     broken = part->bytes() > before ? 1 : broken + 1;
     if (!MayTryAgain(status) || broken > kBrokenDownloadsMax) return status;
-    if (parts_.interrupt->WaitFor(backoff.Next())) return InterruptedError();
+    if (dependencies_.interrupt->WaitFor(backoff.Next())) return InterruptedError();
   }
 }
 
@@ -188,7 +188,7 @@ absl::StatusOr<FetchedFile> ArtifactFetch::Fetch(const pb::ArtifactFile& file) {
   FPO_ASSIGN_OR_RETURN(const bool there, IsThere(file, &fetched));
   if (there) return fetched;
   FPO_ASSIGN_OR_RETURN(Part part, Part::Open(*folder_, file.name()));
-  parts_.on_bytes(part.bytes(), /*came=*/false);
+  dependencies_.on_bytes(part.bytes(), /*came=*/false);
   for (int tries = 0; tries < 2; ++tries) {
     std::string theirs;
     absl::Status status = Receive(file.name(), &part, &theirs);
@@ -202,7 +202,7 @@ absl::StatusOr<FetchedFile> ArtifactFetch::Fetch(const pb::ArtifactFile& file) {
       FPO_RETURN_IF_ERROR(folder_->Rename(file.name() + kPartEnding, file.name()));
       return fetched;
     }
-    parts_.on_bytes(-part.bytes(), /*came=*/false);
+    dependencies_.on_bytes(-part.bytes(), /*came=*/false);
     FPO_RETURN_IF_ERROR(part.Restart());
   }
   return WithErrorInfo(

@@ -31,15 +31,15 @@ struct FetchedFile {
 // cannot leave the folder. Not thread-safe.
 class ArtifactFetch {
  public:
-  struct Parts {  // what they point to outlives the fetch
+  struct Dependencies {  // what they point to outlives the fetch
     CoordinatorClient* coordinator;
     Interrupt* interrupt;
     // This many more bytes of the files are present; `came`: through the network.
     std::function<void(int64_t bytes, bool came)> on_bytes;
     Backoff::Options backoff = {absl::Milliseconds(200), absl::Seconds(5), 0};
   };
-  ArtifactFetch(const Parts& parts, ArtifactSource source)
-      : parts_(parts), source_(std::move(source)) {}
+  ArtifactFetch(const Dependencies& dependencies, ArtifactSource source)
+      : dependencies_(dependencies), source_(std::move(source)) {}
 
   // NotFound, FailedPrecondition, Unavailable: as ReadArtifact. InvalidArgument: a name that leads
   // elsewhere. NotFound with an empty list.
@@ -58,7 +58,7 @@ class ArtifactFetch {
   absl::Status Read(const std::string& name, int64_t offset,
                     const std::function<absl::Status(const fpo::v1::ReadArtifactResponse&)>& take);
 
-  const Parts parts_;
+  const Dependencies dependencies_;
   const ArtifactSource source_;
   const OpenFolder* folder_ = nullptr;
 };

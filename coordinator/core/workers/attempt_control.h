@@ -25,18 +25,18 @@ namespace fpo::coordinator {
 // does not run it. Not thread-safe: the coordinator's lock guards it.
 class AttemptControl {
  public:
-  struct Parts {  // not owned
+  struct Dependencies {  // not owned
     JobTable* jobs;
     WorkerRegistry* workers;
     LeaseTable* leases;
     CoordinatorCounts* counts;
   };
-  AttemptControl(const CoordinatorOptions& options, const Parts& parts)
+  AttemptControl(const CoordinatorOptions& options, const Dependencies& dependencies)
       : options_(options),
-        jobs_(parts.jobs),
-        workers_(parts.workers),
-        leases_(parts.leases),
-        counts_(parts.counts) {}
+        jobs_(dependencies.jobs),
+        workers_(dependencies.workers),
+        leases_(dependencies.leases),
+        counts_(dependencies.counts) {}
 
   // Workers of loaded attempts get a lease until the end of the reattach window.
   void ExpectWorkers(const Moment& now);

@@ -22,9 +22,9 @@ absl::Status HolderWentAway() {
 
 }  // namespace
 
-ArtifactPush::ArtifactPush(const Parts& parts)
-    : parts_(parts), loop_(parts.pool, [this] { return Step(); }) {
-  if (const absl::Status full = parts_.streams->Add(this); !full.ok()) End(full);
+ArtifactPush::ArtifactPush(const Dependencies& dependencies)
+    : dependencies_(dependencies), loop_(dependencies.pool, [this] { return Step(); }) {
+  if (const absl::Status full = dependencies_.streams->Add(this); !full.ok()) End(full);
   StartRead(&incoming_);
 }
 
@@ -56,7 +56,7 @@ void ArtifactPush::End(const absl::Status& why) {
 
 absl::Status ArtifactPush::Take() {
   if (!transfer_) {
-    ArtifactRelay::Transfer transfer = parts_.relay->Find(incoming_.transfer_id());
+    ArtifactRelay::Transfer transfer = dependencies_.relay->Find(incoming_.transfer_id());
     if (!transfer || !transfer->SetPusher([this] { loop_.Wake(); })) return NobodyWaits();
     transfer_ = std::move(transfer);
     StartRead(&incoming_);
@@ -100,7 +100,7 @@ bool ArtifactPush::Step() {
     end = end_;
   }
   if (done) {
-    parts_.streams->Remove(this);
+    dependencies_.streams->Remove(this);
     if (transfer_) {
       transfer_->RemovePusher();
       transfer_->EndPush(HolderWentAway());

@@ -18,12 +18,12 @@ namespace fpo::coordinator {
 class ArtifactPush final : public grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>,
                            public OpenStream {
  public:
-  struct Parts {  // outlive the stream
+  struct Dependencies {  // outlive the stream
     WorkPool* pool;
     OpenStreams* streams;
     ArtifactRelay* relay;
   };
-  explicit ArtifactPush(const Parts& parts);
+  explicit ArtifactPush(const Dependencies& dependencies);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override;
@@ -37,7 +37,7 @@ class ArtifactPush final : public grpc::ServerReadReactor<fpo::v1::PushArtifactR
   void Deliver();
   void FinishOnce(const absl::Status& status);
 
-  const Parts parts_;
+  const Dependencies dependencies_;
   StreamLoop loop_;
 
   // Used only by the loop.

@@ -10,22 +10,26 @@
 
 namespace fpo::coordinator {
 
-ArtifactStream::ArtifactStream(const Parts& parts, grpc::CallbackServerContext* context,
+ArtifactStream::ArtifactStream(const Dependencies& dependencies,
+                               grpc::CallbackServerContext* context,
                                const fpo::v1::ReadArtifactRequest& request)
-    : AnswerStream(parts.pool, parts.streams), parts_(parts), context_(context), request_(request) {
+    : AnswerStream(dependencies.pool, dependencies.streams),
+      dependencies_(dependencies),
+      context_(context),
+      request_(request) {
   Begin();
 }
 
 absl::Status ArtifactStream::Open() {
   moved_ = absl::Now();
-  FPO_RETURN_IF_ERROR(parts_.may_read(request_.job_id()));
-  FPO_ASSIGN_OR_RETURN(auto begun, parts_.relay->Begin());
+  FPO_RETURN_IF_ERROR(dependencies_.may_read(request_.job_id()));
+  FPO_ASSIGN_OR_RETURN(auto begun, dependencies_.relay->Begin());
   id_ = std::move(begun.first);
   transfer_ = std::move(begun.second);
   transfer_->SetReader([this] { Wake(); });
   FPO_ASSIGN_OR_RETURN(const std::string worker,
-                       parts_.coordinator->ServeArtifact(FromProto(request_), id_));
-  parts_.relay->SetHolder(id_, worker);
+                       dependencies_.coordinator->ServeArtifact(FromProto(request_), id_));
+  dependencies_.relay->SetHolder(id_, worker);
   return absl::OkStatus();
 }
 
@@ -34,17 +38,17 @@ absl::Status ArtifactStream::Open() {
 void ArtifactStream::Look() {
   if (!transfer_) return;
   const absl::Time now = absl::Now();
-  if (now - moved_ >= parts_.silence) {
+  if (now - moved_ >= dependencies_.silence) {
     const std::string who = writing() ? "the reader" : "the worker that holds the files";
     End(WithErrorInfo(
         absl::UnavailableError(
-            absl::StrCat(who, " did nothing for ", absl::FormatDuration(parts_.silence))),
+            absl::StrCat(who, " did nothing for ", absl::FormatDuration(dependencies_.silence))),
         {.reason = ErrorReason::kSilent, .hint = "fpoctl workers list; then run it again"}));
     if (writing()) context_->TryCancel();  // a write that never ends
     return;
   }
   if (look_again_ > now) return;
-  look_again_ = moved_ + parts_.silence;
+  look_again_ = moved_ + dependencies_.silence;
   alarm_.Set(absl::ToChronoTime(look_again_), [transfer = transfer_](bool rang) {
     if (rang) transfer->WakeReader();
   });
@@ -60,7 +64,7 @@ void ArtifactStream::Next() {
 }
 
 void ArtifactStream::Leave() {
-  parts_.relay->Forget(id_);
+  dependencies_.relay->Forget(id_);
   if (transfer_) transfer_->SetReader(nullptr);
 }
 

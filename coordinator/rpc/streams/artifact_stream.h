@@ -18,7 +18,7 @@ namespace fpo::coordinator {
 // the agent is done, when it or the user is gone, or when nothing moved for a while.
 class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> {
  public:
-  struct Parts {  // outlive the stream
+  struct Dependencies {  // outlive the stream
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
@@ -26,7 +26,7 @@ class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> 
     std::function<absl::Status(const std::string& job)> may_read = {};  // asked on the pool
     absl::Duration silence = absl::Seconds(30);
   };
-  ArtifactStream(const Parts& parts, grpc::CallbackServerContext* context,
+  ArtifactStream(const Dependencies& dependencies, grpc::CallbackServerContext* context,
                  const fpo::v1::ReadArtifactRequest& request);
 
  private:
@@ -36,7 +36,7 @@ class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> 
   void Next() override;
   void Leave() override;
 
-  const Parts parts_;
+  const Dependencies dependencies_;
   grpc::CallbackServerContext* const context_;
   const fpo::v1::ReadArtifactRequest request_;
   grpc::Alarm alarm_;

@@ -14,13 +14,13 @@ namespace fpo::coordinator {
 // (the last lines arrive after the report that ended it).
 class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
  public:
-  struct Parts {  // outlive the stream
+  struct Dependencies {  // outlive the stream
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
     const Clock* wall;
   };
-  LogStream(const Parts& parts, const fpo::v1::LogsRequest& request);
+  LogStream(const Dependencies& dependencies, const fpo::v1::LogsRequest& request);
 
  private:
   ~LogStream() override = default;
@@ -29,7 +29,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   void Leave() override;
   bool IsComplete() const;
 
-  const Parts parts_;
+  const Dependencies dependencies_;
   const fpo::v1::LogsRequest request_;
 
   // Used only by the loop.

@@ -7,9 +7,9 @@
 
 namespace fpo::coordinator {
 
-WatchStream::WatchStream(const Parts& parts, std::string job_ref)
-    : AnswerStream(parts.pool, parts.streams),
-      coordinator_(parts.coordinator),
+WatchStream::WatchStream(const Dependencies& dependencies, std::string job_ref)
+    : AnswerStream(dependencies.pool, dependencies.streams),
+      coordinator_(dependencies.coordinator),
       job_ref_(std::move(job_ref)) {
   Begin();
 }

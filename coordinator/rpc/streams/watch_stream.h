@@ -15,12 +15,12 @@ namespace fpo::coordinator {
 // reader misses those in between), and finishes after a terminal one.
 class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
  public:
-  struct Parts {  // outlive the stream
+  struct Dependencies {  // outlive the stream
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
   };
-  WatchStream(const Parts& parts, std::string job_ref);
+  WatchStream(const Dependencies& dependencies, std::string job_ref);
 
  private:
   ~WatchStream() override = default;
