@@ -1,6 +1,7 @@
 #include "train/cuda_settings.h"
 
 #include <ATen/Context.h>
+#include <c10/util/env.h>
 
 #include <cstdlib>
 
@@ -9,7 +10,7 @@ namespace fpo::train {
 void SetCudaEnvironment() {
   constexpr int kKeep = 0;
   // The older name counts where it is set.
-  if (std::getenv("PYTORCH_CUDA_ALLOC_CONF") == nullptr) {
+  if (!c10::utils::has_env("PYTORCH_CUDA_ALLOC_CONF")) {
     setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True", kKeep);
   }
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", kKeep);
