@@ -155,7 +155,7 @@ void Print(Session& session, const std::string& folder, const Downloaded& downlo
     session.out << "downloaded " << HumanCount(static_cast<int64_t>(downloaded.files.size()))
                 << (downloaded.files.size() == 1 ? " file, " : " files, ")
                 << HumanBytes(static_cast<double>(downloaded.bytes)) << ", to " << folder;
-    if (there > 0) session.out << "; " << HumanCount(there) << " were there";
+    if (there > 0) session.out << "; " << HumanCount(there) << " were there already";
     session.out << "\n";
   }
 }

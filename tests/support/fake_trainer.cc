@@ -94,9 +94,13 @@ int EchoCommands() {
 }
 
 int UntilTerm(int code) {
-  signal(SIGTERM, OnTerm);
+  sigset_t term;  // blocked, so that one that comes before the wait is not lost
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  sigprocmask(SIG_BLOCK, &term, nullptr);
   EmitWarning("waiting");
-  while (!stop_requested) pause();
+  int number = 0;
+  sigwait(&term, &number);
   std::cerr << "stopping" << std::endl;
   return code;
 }

@@ -240,7 +240,7 @@ absl::StatusOr<ExitCode> RunCacheImport(Session& session) {
       absl::StrCat("imported ", HumanCount(imported.stored), " of ", HumanCount(file->size()),
                    " records into manifest ", ToHex(put.manifest_id));
   if (put.present() > 0) {
-    absl::StrAppend(&text, "; ", HumanCount(put.present()), " were there");
+    absl::StrAppend(&text, "; ", HumanCount(put.present()), " were there already");
   }
   if (imported.conflict > 0) {
     absl::StrAppend(&text, "; ", HumanCount(imported.conflict),

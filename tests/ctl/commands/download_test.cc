@@ -108,7 +108,7 @@ TEST_F(DownloadTest, ALaterRunGoesOnWhereOneStopped) {
   ExpectAll();
   EXPECT_EQ(requests_[1].offset(), 123'456);
   requests_.clear();
-  EXPECT_THAT(Download().out, HasSubstr("; 2 were there"));
+  EXPECT_THAT(Download().out, HasSubstr("; 2 were there already"));
   for (size_t i = 1; i < requests_.size(); ++i) {
     EXPECT_EQ(requests_[i].offset(), static_cast<int64_t>(files_[requests_[i].file()].size()));
   }
