@@ -38,8 +38,9 @@ TEST(TorchStatus, LibrariesOfTheDeviceRunOutOfMemoryToo) {
   for (const char* words :
        {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory"}) {
-    EXPECT_EQ(ExitCodeOf(RunTorch([words]() -> absl::Status { throw c10::Error(std::string(words)); })),
-              ExitCode::kOutOfMemory)
+    EXPECT_EQ(
+        ExitCodeOf(RunTorch([words]() -> absl::Status { throw c10::Error(std::string(words)); })),
+        ExitCode::kOutOfMemory)
         << words;
   }
   const auto nccl = [](const char* text) {
