@@ -10,7 +10,7 @@ constexpr char kStreamHelp[] = "Packed record bytes, by direction.";
 constexpr char kRecords[] = "fpo_cache_records_total";
 constexpr char kRecordsHelp[] =
     "Records put, by outcome; conflict: another value was there first and stays.";
-constexpr char kManifests[] = "fpo_cache_manifests";
+constexpr char kManifestsMetric[] = "fpo_cache_manifests";
 constexpr char kManifestsHelp[] = "Manifests by completeness; unknown: not counted yet.";
 constexpr char kSize[] = "fpo_cache_size_bytes";
 constexpr char kCorruptions[] = "fpo_cache_corruptions_total";
@@ -76,9 +76,9 @@ CacheMetrics::CacheMetrics(MetricsRegistry* registry, ReferenceCache* cache)
       claims_(registry->AddGauge("fpo_cache_claims", "Claims by state.", {{"state", "live"}})),
       claimed_keys_(registry->AddGauge("fpo_cache_claimed_records",
                                        "Records that a live claim is to compute.")),
-      complete_(registry->AddGauge(kManifests, kManifestsHelp, {{"state", "complete"}})),
-      incomplete_(registry->AddGauge(kManifests, kManifestsHelp, {{"state", "incomplete"}})),
-      unknown_(registry->AddGauge(kManifests, kManifestsHelp, {{"state", "unknown"}})),
+      complete_(registry->AddGauge(kManifestsMetric, kManifestsHelp, {{"state", "complete"}})),
+      incomplete_(registry->AddGauge(kManifestsMetric, kManifestsHelp, {{"state", "incomplete"}})),
+      unknown_(registry->AddGauge(kManifestsMetric, kManifestsHelp, {{"state", "unknown"}})),
       logical_bytes_(registry->AddGauge(kSize, kSizeHelp, {{"kind", "logical"}})),
       disk_bytes_(registry->AddGauge(kSize, kSizeHelp, {{"kind", "disk"}})),
       records_(registry->AddGauge("fpo_cache_stored_records", "Records in the store.")),
