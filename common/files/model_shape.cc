@@ -15,9 +15,13 @@ using Json = nlohmann::json;
 
 constexpr int64_t kConfigBytesMax = 16 << 20;
 
+// 0, unknown, for what no model has: the trainer's own reader of config.json says what is wrong.
 int64_t SizeIn(const Json& object, const char* key) {
+  constexpr double kSizeMax = 1 << 30;  // products of two fit into 64 bits
   const auto it = object.find(key);
-  return it != object.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
+  if (it == object.end() || !it->is_number_integer()) return 0;
+  const double value = it->get<double>();
+  return value > 0 && value <= kSizeMax ? it->get<int64_t>() : 0;
 }
 
 std::string TextIn(const Json& object, const char* key) {

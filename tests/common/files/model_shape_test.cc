@@ -35,6 +35,18 @@ TEST_F(ModelShapeTest, TextAndMultimodalConfigs) {
   EXPECT_EQ(nested->head_width, 0) << "not said";
 }
 
+TEST_F(ModelShapeTest, SizesThatNoModelHasAreUnknown) {
+  folder_.Put("m/model.safetensors", "");
+  const auto shape = Read(R"({"model_type": "gemma2", "num_hidden_layers": -3,
+      "hidden_size": 18446744073709551615, "num_attention_heads": 4611686018427387904,
+      "head_dim": 8, "max_position_embeddings": "8192"})");
+  ASSERT_TRUE(shape.ok()) << shape.status();
+  EXPECT_EQ(shape->layers, 0);
+  EXPECT_EQ(shape->width, 0);
+  EXPECT_EQ(shape->head_width, 0) << "8 * 2^62 is not computed";
+  EXPECT_EQ(shape->context, 0);
+}
+
 TEST_F(ModelShapeTest, WhatIsNoModelThatIsTrained) {
   const auto problem = [&](const std::string& config) {
     return std::string(Read(config).status().message());
