@@ -126,7 +126,8 @@ std::string ModelFolderProblem(const WantedPath& wanted, bool tokenizer) {
   if (tokenizer && !fs::exists(folder / "tokenizer.model", error) &&
       !fs::exists(folder / "tokenizer.json", error)) {
     return absl::StrCat("folder ", wanted.path,
-                        " has no tokenizer.model; Gemma's SentencePiece file is needed");
+                        " has no tokenizer.model or tokenizer.json; copy it from the model's own "
+                        "folder");
   }
   return "";
 }
