@@ -21,9 +21,10 @@ constexpr char kMemoryAdvice[] =
 // What allocators other than LibTorch's own for the device say. A failed allocation on the CPU is a
 // plain c10::Error, and so is one inside cuBLAS, cuDNN or NCCL.
 constexpr const char* kOutOfMemory[] = {
-    "not enough memory",          "can't allocate memory",     "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED",
-    "Failed to CUDA calloc",      "Failed to CUDA malloc",
+    "not enough memory",          "can't allocate memory",         "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",  // no room for its handle
+    "CUDNN_STATUS_ALLOC_FAILED",  "CUSOLVER_STATUS_ALLOC_FAILED",  "Failed to CUDA calloc",
+    "Failed to CUDA malloc",
 };
 
 bool IsOutOfMemory(absl::string_view what) {
@@ -56,7 +57,6 @@ constexpr const char* kDeviceFaults[] = {
     "an illegal memory access was encountered",
     "unspecified launch failure",
     "misaligned address",
-    "CUBLAS_STATUS_NOT_INITIALIZED",
     "CUDNN_STATUS_NOT_INITIALIZED",
     "unknown error",
     "unable to load CUDA",
