@@ -13,9 +13,9 @@ void AddListenFlags(CLI::App* app, ListenOptions* listen, const std::string& htt
   app->add_flag("--insecure", listen->insecure, "allow an address outside loopback without TLS");
   app->add_option("--tls-cert", listen->tls.cert, "PEM file, own certificate chain");
   app->add_option("--tls-key", listen->tls.key, "PEM file, own private key");
-  app->add_option("--tls-ca", listen->tls.ca, "PEM file, whose clients may connect");
+  app->add_option("--tls-ca", listen->tls.ca, "PEM file, CA of the clients that may connect");
   app->add_option("--access", listen->access,
-                  "who may call: the file that fpoctl token create writes; without it everybody");
+                  "access list, written by fpoctl token create; without it anyone may call");
 }
 
 }  // namespace fpo

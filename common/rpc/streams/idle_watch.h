@@ -28,7 +28,7 @@ class IdleWatch {
  private:
   grpc::CallbackServerContext* const call_;
   const absl::Duration idle_max_;
-  std::atomic<int64_t> since_unix_ms_ = 0;  // 0: it is our turn
+  std::atomic<int64_t> since_unix_ms_ = 0;  // 0: not waiting for the peer
 };
 
 }  // namespace fpo
