@@ -103,6 +103,8 @@ void AddRun(CLI::App* app, Flags* flags) {
       ->capture_default_str();
   app->add_option("--max-steps", flags->max_steps, "Stop after N steps, whatever the job says")
       ->check(CLI::PositiveNumber);
+  app->add_flag("--measure", flags->measure,
+                "Time the parts of each step, which waits for the device; export no model");
   app->add_option("--rank", flags->rank, "Rank of this process, from 0")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -171,10 +173,11 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--config", init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
       ->type_name("FILE")
       ->required();
-  app->add_option("--tokenizer", init.tokenizer,
-                  "tokenizer.json or tokenizer.model with vocab_size ids")
-      ->type_name("FILE")
-      ->required();
+  app->add_option(
+         "--tokenizer", init.tokenizer,
+         "tokenizer.json or tokenizer.model with vocab_size ids; without one the model takes "
+         "rows of ids only")
+      ->type_name("FILE");
   app->add_option("--seed", init.seed, "Seed of the weights")->capture_default_str();
   app->add_option("--dtype", init.dtype, "float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}))

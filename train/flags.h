@@ -24,6 +24,7 @@ struct Flags {
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
+  bool measure = false;  // run
   bool serve = false;    // score: answer the agent's commands
   std::string path;      // inspect
   bool devices = false;  // inspect

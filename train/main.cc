@@ -182,7 +182,8 @@ absl::Status Program::Train() const {
   CommandReader commands;
   QuietRank quiet(events);
   EventSink& sink = flags.rank == 0 ? events : quiet;
-  return RunTraining(job, options, {sink, flags.supervised ? &commands : nullptr, *group});
+  return RunTraining(job, options,
+                     {sink, flags.supervised ? &commands : nullptr, *group, flags.measure});
 }
 
 absl::Status Program::Evaluate() const {

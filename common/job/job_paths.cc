@@ -89,11 +89,12 @@ void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobP
   }
 }
 
-std::string Problem(const JobPath& path, const std::string& given) {
+// `tokenises`: the job turns text into ids with the tokenizer of the model that it trains.
+std::string Problem(const JobPath& path, const std::string& given, bool tokenises) {
   switch (path.kind) {
     case PathKind::kModel: {
       const bool trained = path.key == "model.path";
-      return ModelFolderProblem({*path.path, given}, trained);
+      return ModelFolderProblem({*path.path, given}, trained && tokenises);
     }
     case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
@@ -163,7 +164,7 @@ std::vector<JobProblem> MissingInputs(const JobConfig& given, const JobConfig& r
   std::vector<JobProblem> problems;
   for (size_t i = 0; i < paths.size() && i < names.size(); ++i) {
     if (!IsRead(whole, paths[i])) continue;
-    std::string problem = Problem(paths[i], *names[i].path);
+    std::string problem = Problem(paths[i], *names[i].path, whole.data.format != "ids");
     if (!problem.empty()) problems.push_back({0, paths[i].key, std::move(problem)});
   }
   return problems;

@@ -32,10 +32,13 @@ absl::Status MakeEmptyFolder(const std::string& path) {
                   absl::StrCat("cannot create folder ", path, ": ", error.message()));
 }
 
-// The vocabulary must fit: an id outside the embedding would fail in the middle of training.
-absl::Status CheckTokenizer(const InitModelOptions& options, const GemmaConfig& config) {
+// The bytes of the tokenizer's file, or none. Its vocabulary must fit: an id outside the embedding
+// would fail in the middle of training.
+absl::StatusOr<std::string> CheckedTokenizer(const InitModelOptions& options,
+                                             const GemmaConfig& config) {
+  if (options.tokenizer.empty()) return std::string();
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::OpenFile(options.tokenizer));
-  if (tokenizer.size() == config.vocab_size) return absl::OkStatus();
+  if (tokenizer.size() == config.vocab_size) return ReadFile(options.tokenizer);
   return absl::InvalidArgumentError(absl::StrCat(
       "tokenizer ", options.tokenizer, " has ", tokenizer.size(), " pieces but vocab_size in ",
       options.config, " is ", config.vocab_size, "; make them equal"));
@@ -54,16 +57,16 @@ absl::Status InitModel(const InitModelOptions& options) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(options.dtype));
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.config));
   FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ParseGemmaConfig(text));
-  FPO_RETURN_IF_ERROR(CheckTokenizer(options, config));
-  FPO_ASSIGN_OR_RETURN(const std::string tokenizer, ReadFile(options.tokenizer));
-  const bool is_json = absl::EndsWith(options.tokenizer, ".json");
-  const char* const name = is_json ? "tokenizer.json" : "tokenizer.model";
+  FPO_ASSIGN_OR_RETURN(const std::string tokenizer, CheckedTokenizer(options, config));
   FPO_RETURN_IF_ERROR(MakeEmptyFolder(options.out));
   const Gemma model = Gemma::Random(config, options.seed, dtype);
   const TensorMap weights(model.Parameters().begin(), model.Parameters().end());
   FPO_RETURN_IF_ERROR(AsStorageError(WriteShardedSafetensors(options.out, weights)));
-  FPO_RETURN_IF_ERROR(
-      AsStorageError(WriteFileAtomically(absl::StrCat(options.out, "/", name), tokenizer)));
+  if (!options.tokenizer.empty()) {
+    const bool is_json = absl::EndsWith(options.tokenizer, ".json");
+    const char* const name = is_json ? "/tokenizer.json" : "/tokenizer.model";
+    FPO_RETURN_IF_ERROR(AsStorageError(WriteFileAtomically(options.out + name, tokenizer)));
+  }
   return AsStorageError(
       WriteFileAtomically(options.out + "/config.json", WithDtype(text, options.dtype)));
 }

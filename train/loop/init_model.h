@@ -9,7 +9,8 @@ namespace fpo::train {
 
 struct InitModelOptions {
   std::string config;  // a Hugging Face config.json
-  // A tokenizer.json or tokenizer.model with as many ids as the config's vocab_size.
+  // A tokenizer.json or tokenizer.model with as many ids as the config's vocab_size; empty: the
+  // folder has none, and its data must be rows of ids.
   std::string tokenizer;
   uint64_t seed = 42;
   std::string dtype = "float32";

@@ -42,6 +42,7 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       environment_(environment),
       objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
       checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}),
+      parts_(inputs.policy.model.device(), environment.measure),
       constraint_(job.method) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
@@ -200,6 +201,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     std::vector<TokenPairView> pairs;
     for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
     FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective_.Compute(pairs, weight));
+    parts_.End("forward_seconds");
     const double loss = part.loss_value;
     if (!std::isfinite(loss)) {
       return FailWith(ExitCode::kNotFinite,
@@ -208,6 +210,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
     }
     Backward(part.loss, inputs_.policy.model.config().layers);
     gradients_->Collect();
+    parts_.End("backward_seconds");
     work.Advance();
     FPO_FAILPOINT("train.step.micro_batch");
     metrics += part.metrics;
@@ -218,6 +221,7 @@ absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double*
 
 absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   FPO_RETURN_IF_ERROR(environment_.group.Sum(gradients_->gradients()));
+  parts_.End("ranks_seconds");
   const double norm = ClipGlobalNorm(gradients_->gradients(), job_.optimizer.max_grad_norm);
   if (!std::isfinite(norm)) {
     std::vector<int64_t> pairs;
@@ -232,6 +236,7 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   AdvanceWork(0);
   optimizer_->Step(gradients_->gradients(), lr);
   gradients_->Clear();
+  parts_.End("update_seconds");
   FPO_FAILPOINT("train.step.updated");
   (*report)["lr"] = lr;
   (*report)["grad_norm"] = norm;
@@ -241,6 +246,7 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
 absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   FPO_FAILPOINT("train.step.begin");
   const absl::Time start = absl::Now();
+  parts_.Start();
   const BatchStep batch = batcher_->Step(step);
   double wait = 0;
   FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Accumulate(batch, &wait));
@@ -253,6 +259,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   const double seconds = Since(start);
   state_.train_seconds += seconds;
   report["step_seconds"] = seconds;
+  report.insert(parts_.seconds().begin(), parts_.seconds().end());
   report["mfu"] = metrics[BatchMetrics::kModelFlops] /
                   (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
   report["cache_wait_seconds"] = wait;

@@ -16,6 +16,7 @@
 #include "train/data/batcher.h"
 #include "train/events/command_reader.h"
 #include "train/events/event_sink.h"
+#include "train/loop/part_times.h"
 #include "train/objective/constraint_scale.h"
 #include "train/objective/objective.h"
 #include "train/optim/gradient_buffer.h"
@@ -34,6 +35,7 @@ struct RunEnvironment {
   EventSink& events;
   CommandReader* commands;  // null: only signals stop the run
   ProcessGroup& group;
+  bool measure = false;  // time the parts of each step; see PartTimes
 };
 
 using Metrics = std::map<std::string, double>;
@@ -98,6 +100,7 @@ class Trainer {
   CheckpointWriter checkpoints_;
   ScheduleOptions schedule_;
   TrainingState state_;
+  PartTimes parts_;
   int64_t total_steps_ = 0;
   double peak_flops_ = 0;
   double evaluate_seconds_ = 0;

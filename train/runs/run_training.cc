@@ -159,7 +159,9 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   environment_.events.Emit(PhaseEvent("finish"));
   FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
-  FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
+  if (!environment_.measure) {
+    FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
+  }
   timings_["export_seconds"] = SecondsSince(start);
   FPO_FAILPOINT("finish.exported");
   FPO_RETURN_IF_ERROR(WriteRecord(trainer, inputs, true));

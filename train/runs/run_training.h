@@ -19,7 +19,8 @@ struct RunOptions {
 };
 
 // `fpo-train run`: data, reference, training, export and report, all into OUT. Resuming a finished
-// run that has all the steps the job asks for trains nothing and reports its result again.
+// run that has all the steps the job asks for trains nothing and reports its result again. With
+// environment.measure nothing is exported.
 absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
                          const RunEnvironment& environment);
 

@@ -103,5 +103,20 @@ TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
   EXPECT_TRUE(MissingInputs(config, config).empty());
 }
 
+TEST_F(JobPathsTest, OnlyTextNeedsATokenizer) {
+  const ScratchFolder folder;
+  folder.Put("m/config.json", "{}");
+  folder.Put("d.jsonl", "");
+  JobConfig config;
+  config.model.path = config.reference.path = folder / "m";
+  config.data.train = {folder / "d.jsonl"};
+  config.method.name = "dpo";
+  const std::vector<JobProblem> problems = MissingInputs(config, config);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_THAT(problems[0].message, ::testing::HasSubstr("tokenizer.model or tokenizer.json"));
+  config.data.format = "ids";
+  EXPECT_TRUE(MissingInputs(config, config).empty());
+}
+
 }  // namespace
 }  // namespace fpo

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/train/support/tiny_run.h"
@@ -12,6 +13,8 @@
 
 namespace fpo::train {
 namespace {
+
+namespace fs = std::filesystem;
 
 class InitModelTest : public testing::Test {
  protected:
@@ -49,6 +52,17 @@ TEST_F(InitModelTest, VocabularyMustFit) {
   const absl::Status status = InitModel(Options("a", 1));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("420"));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("500"));
+}
+
+TEST_F(InitModelTest, WithoutATokenizerTheFolderIsTheSameButForIt) {
+  ASSERT_TRUE(InitModel(Options("a", 1)).ok());
+  InitModelOptions options = Options("b", 1);
+  options.tokenizer.clear();
+  ASSERT_TRUE(InitModel(options).ok());
+  EXPECT_EQ(LoadModel({tiny_.Path("b"), "float32"})->digest,
+            LoadModel({tiny_.Path("a"), "float32"})->digest);
+  EXPECT_FALSE(fs::exists(tiny_.Path("b/tokenizer.model")));
+  EXPECT_FALSE(fs::exists(tiny_.Path("b/tokenizer.json")));
 }
 
 }  // namespace

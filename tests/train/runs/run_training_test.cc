@@ -8,6 +8,7 @@
 #include "common/files/durable_file.h"
 #include "tests/train/support/float64_run.h"
 #include "tests/train/support/tiny_run.h"
+#include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
 #include "train/loop/device_name.h"
 #include "train/runs/run_record.h"
@@ -60,6 +61,25 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
   EXPECT_EQ(events.Of(EventKind::kResult)[0].metrics.count("eval_rewards/accuracies"), 1u);
   EXPECT_EQ(events.Of(EventKind::kResult)[0].texts.at("device_name"), DeviceName(at::kCPU));
   EXPECT_EQ(events.Of(EventKind::kStep).size(), 3u);
+}
+
+TEST(RunTraining, AMeasuredRunTimesItsPartsAndExportsNoModel) {
+  const TinyRun tiny;
+  SingleProcessGroup alone;
+  RecordingSink events;
+  const absl::Status status =
+      RunTraining(tiny.Job("simpo"), tiny.Run("out"), {events, nullptr, alone, true});
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_FALSE(fs::exists(tiny.Path("out/model")));
+  for (const auto& line : ReadMetrics(tiny.Path("out"))) {
+    double parts = 0;
+    for (const char* part :
+         {"forward_seconds", "backward_seconds", "ranks_seconds", "update_seconds"}) {
+      ASSERT_EQ(line.count(part), 1u) << part;
+      parts += line.at(part);
+    }
+    EXPECT_LE(parts, line.at("step_seconds"));
+  }
 }
 
 TEST(RunTraining, EveryMethodTakesAStepAndTheLossFalls) {
