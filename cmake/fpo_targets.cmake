@@ -3,21 +3,28 @@ include_guard()
 include(fpo_pch)
 
 # FPO_UNITY is for first builds: it compiles up to FPO_UNITY_BATCH sources of a target as one file, so that headers are read and templates
-# instantiated once per batch, and lets g++ stop at -O1 and collect no garbage (about 1 GB per step). Names in anonymous namespaces must
-# then be unique in their target. "redefinition of X", "X is ambiguous" or a call that picks another file's function means that two files
-# have an X: give one of them a better name (SampleRecord for Sample). To keep a source out of its batch:
+# instantiated once per batch, and lets g++ optimise the trainer with -O1, the rest not at all, and collect no garbage (about 1.5 GB per
+# step). Names in anonymous namespaces must then be unique in their target. "redefinition of X", "X is ambiguous" or a call that picks
+# another file's function means that two files have an X: give one of them a better name (SampleRecord for Sample). To keep a source out
+# of its batch:
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
-set(FPO_UNITY_BATCH 20 CACHE STRING "Sources in a batch when FPO_UNITY is on")
+set(FPO_UNITY_BATCH 40 CACHE STRING "Sources of a program in a batch when FPO_UNITY is on")
+set(FPO_UNITY_TEST_BATCH 20 CACHE STRING "The same for tests")
 
 # What every target is compiled with, the generated code of proto/ included.
 add_library(fpo_speed INTERFACE)
 target_compile_options(fpo_speed INTERFACE -pthread)  # gRPC's targets bring it; a precompiled header is read with the flags it was made with
-set(fpo_program_options)
+# A precompiled header is read with the optimisation it was made with, so that is one choice a layer.
+set(fpo_core_options)
+set(fpo_edge_options)
+set(fpo_trainer_options)
 if(FPO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(fpo_speed INTERFACE --param=ggc-min-expand=1000 --param=ggc-min-heapsize=1048576
     -Wno-subobject-linkage -Wno-stringop-overread)  # the first takes a batch for a header, the second is wrong about an inlined find()
-  set(fpo_program_options $<$<CONFIG:Release>:-O1>)  # tests have -O0
+  set(fpo_core_options $<$<CONFIG:Release>:-O0>)
+  set(fpo_edge_options $<$<CONFIG:Release>:-O0>)
+  set(fpo_trainer_options $<$<CONFIG:Release>:-O1>)
 endif()
 
 add_library(fpo_options INTERFACE)
@@ -31,15 +38,21 @@ if(FPO_SANITIZE)
   target_link_options(fpo_options INTERFACE -fsanitize=${FPO_SANITIZE})
 endif()
 
+# fpo_sources(TARGET a.cc ...): sources of this folder in a library that has several folders, as the trainer's have: each batch instantiates
+# LibTorch's templates anew (2 s). tests/architecture_test.cc checks what each folder may include.
+function(fpo_sources target)
+  target_sources(${target} PRIVATE ${ARGN})
+endfunction()
+
 # fpo_add(FOLDER): its CMakeLists.txt.
 function(fpo_add folder)
   add_subdirectory(${folder})
 endfunction()
 
-# fpo_compile(TARGET BATCH): batches when FPO_UNITY is on; BATCH overrides FPO_UNITY_BATCH for files that cost more or less than others.
-function(fpo_compile target batch)
+# fpo_compile(TARGET BATCH DEFAULT): batches when FPO_UNITY is on; BATCH overrides DEFAULT for files that cost more or less than others.
+function(fpo_compile target batch default)
   if(NOT batch)
-    set(batch ${FPO_UNITY_BATCH})
+    set(batch ${default})
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${FPO_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
@@ -49,7 +62,7 @@ function(fpo_library name)
   cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options)
-  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_BATCH})
   fpo_use_pch(${name} "${ARG_PCH}")
 endfunction()
 
@@ -66,7 +79,7 @@ function(fpo_test_library name)
   cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options GTest::gmock)
-  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_TEST_BATCH})
   fpo_use_test_pch(${name} "${ARG_PCH}")
 endfunction()
 
@@ -78,7 +91,7 @@ function(fpo_test name)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options GTest::gmock GTest::gtest_main)
-  fpo_compile(${name} "${ARG_BATCH}")
+  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_TEST_BATCH})
   fpo_use_test_pch(${name} "${ARG_PCH}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
@@ -145,7 +158,7 @@ function(fpo_proto name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
   target_link_libraries(${name} PUBLIC gRPC::grpc++ protobuf::libprotobuf fpo_speed)
-  target_compile_options(${name} PRIVATE ${fpo_program_options})
-  fpo_compile(${name} "")
+  target_compile_options(${name} PRIVATE ${fpo_edge_options})
+  fpo_compile(${name} "" ${FPO_UNITY_BATCH})
   set_target_properties(${name} PROPERTIES FPO_HEADERS "${headers}" CXX_CLANG_TIDY "")
 endfunction()

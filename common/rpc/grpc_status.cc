@@ -15,7 +15,7 @@ namespace pb = fpo::v1;
 
 constexpr size_t kDetailsMax = 4096;  // metadata limit of gRPC is 8 KiB for all of it
 
-pb::ErrorDetail ToProto(const ErrorInfo& info) {
+pb::ErrorDetail ErrorDetailOf(const ErrorInfo& info) {
   pb::ErrorDetail proto;
   proto.set_reason(std::string(ErrorReasonName(info.reason)));
   proto.set_field(info.field);
@@ -24,7 +24,7 @@ pb::ErrorDetail ToProto(const ErrorInfo& info) {
   return proto;
 }
 
-ErrorInfo FromProto(const pb::ErrorDetail& proto) {
+ErrorInfo ErrorInfoOf(const pb::ErrorDetail& proto) {
   return {.reason = ErrorReasonFromName(proto.reason()),
           .field = proto.field(),
           .hint = proto.hint(),
@@ -37,7 +37,7 @@ std::optional<ErrorInfo> FindErrorInfo(const std::string& bytes) {
   if (!details.ParseFromString(bytes)) return std::nullopt;
   for (const google::protobuf::Any& any : details.details()) {
     pb::ErrorDetail detail;
-    if (any.UnpackTo(&detail)) return FromProto(detail);
+    if (any.UnpackTo(&detail)) return ErrorInfoOf(detail);
   }
   return std::nullopt;
 }
@@ -50,7 +50,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   const std::string message(status.message());
   const std::optional<ErrorInfo> info = GetErrorInfo(status);
   if (!info) return grpc::Status(code, message);
-  const pb::ErrorDetail detail = ToProto(*info);
+  const pb::ErrorDetail detail = ErrorDetailOf(*info);
   if (detail.ByteSizeLong() > kDetailsMax) return grpc::Status(code, message);
   pb::StatusDetails details;
   details.set_code(static_cast<int32_t>(code));

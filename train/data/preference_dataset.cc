@@ -76,8 +76,8 @@ bool ExceedsBad(const DatasetCounts& counts, double max_bad_fraction) {
          max_bad_fraction * static_cast<double>(counts.rows);
 }
 
-absl::Status ReadFile(const std::string& path, const DatasetOptions& options,
-                      const RowVisitor& visit, DatasetCounts* counts) {
+absl::Status ReadDataFile(const std::string& path, const DatasetOptions& options,
+                          const RowVisitor& visit, DatasetCounts* counts) {
   FPO_ASSIGN_OR_RETURN(const auto source, RowSource::Open(path));
   const std::string name = std::filesystem::path(path).filename().string();
   while (true) {
@@ -110,7 +110,7 @@ absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
                                                  const RowVisitor& visit) {
   DatasetCounts counts;
   for (const std::string& file : options.files) {
-    const absl::Status status = ReadFile(file, options, visit, &counts);
+    const absl::Status status = ReadDataFile(file, options, visit, &counts);
     if (absl::IsCancelled(status)) break;
     FPO_RETURN_IF_ERROR(status);
   }

@@ -8,13 +8,13 @@ namespace {
 
 constexpr int64_t kHeaderIdsMax = 8;  // <start_of_turn>, the role's pieces, newline
 
-struct Header {
+struct TurnHeaderSpan {
   int64_t begin = 0;
   int64_t end = 0;  // after the newline
 };
 
-std::vector<Header> FindHeaders(const std::vector<int32_t>& ids, const TurnMarks& marks) {
-  std::vector<Header> headers;
+std::vector<TurnHeaderSpan> FindHeaders(const std::vector<int32_t>& ids, const TurnMarks& marks) {
+  std::vector<TurnHeaderSpan> headers;
   if (!marks.start_of_turn || !marks.newline) return headers;
   const auto size = static_cast<int64_t>(ids.size());
   for (int64_t i = 0; i < size; ++i) {
@@ -35,9 +35,9 @@ bool CutPrompt(const TurnMarks& marks, int64_t length_max, std::vector<int32_t>*
   const auto size = static_cast<int64_t>(prompt->size());
   if (size <= length_max) return false;
   const int64_t front = marks.bos && prompt->front() == *marks.bos ? 1 : 0;
-  Header kept;  // empty: without turns, BOS and the last ids stay
+  TurnHeaderSpan kept;  // empty: without turns, BOS and the last ids stay
   int64_t tail = size - (length_max - front);
-  const std::vector<Header> headers = FindHeaders(*prompt, marks);
+  const std::vector<TurnHeaderSpan> headers = FindHeaders(*prompt, marks);
   for (size_t i = 0; i < headers.size(); ++i) {
     const int64_t length = headers[i].end - headers[i].begin;
     // A header with nothing after it carries no information, unless it is the last one, which asks

@@ -26,7 +26,7 @@ namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::string Bytes(double count) {
   for (const char* unit : {"bytes", "KiB", "MiB"}) {
@@ -48,14 +48,14 @@ std::string TypeList(const std::map<std::string, int64_t>& types) {
 void AddConfigFacts(const std::string& folder, Inspection* out) {
   const auto text = ReadFile(absl::StrCat(folder, "/config.json"), 1 << 24);
   if (!text.ok()) return;
-  const Json config = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const OrderedJson config = OrderedJson::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return;
-  const Json nested = config.value("text_config", Json::object());
+  const OrderedJson nested = config.value("text_config", OrderedJson::object());
   for (const char* key : {"model_type", "num_hidden_layers", "hidden_size", "num_attention_heads",
                           "num_key_value_heads", "vocab_size"}) {
     const auto& holder = config.contains(key) || !nested.is_object() ? config : nested;
     if (!holder.contains(key)) continue;
-    const Json& value = holder[key];
+    const OrderedJson& value = holder[key];
     out->facts.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
 }
@@ -202,7 +202,7 @@ absl::StatusOr<Inspection> InspectSafetensors(const std::string& path) {
 
 absl::StatusOr<Inspection> InspectPrepared(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(folder + "/prepare.json", 1 << 20));
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const OrderedJson json = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::DataLossError(absl::StrCat(folder, "/prepare.json is not a JSON object"));
   }

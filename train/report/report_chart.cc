@@ -14,7 +14,7 @@ constexpr double kWidth = 480, kHeight = 230;
 constexpr double kLeft = 52, kRight = 12, kTop = 10, kBottom = 26;
 constexpr size_t kPointsMax = 700;
 
-struct Range {
+struct AxisRange {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
   void Add(double value) {
@@ -34,7 +34,7 @@ double TickStep(double span, int count) {
 // Axis range and drawing coordinates of one chart.
 class Frame {
  public:
-  Frame(const Chart& chart, Range x, Range y) : x_(x), y_(y) {
+  Frame(const Chart& chart, AxisRange x, AxisRange y) : x_(x), y_(y) {
     if (chart.from_zero) y_.low = std::min(0.0, y_.low);
     if (x_.high <= x_.low) x_.high = x_.low + 1;
     if (y_.high - y_.low < 1e-12 * std::max(1.0, std::abs(y_.high))) {
@@ -84,7 +84,7 @@ class Frame {
   }
 
  private:
-  Range x_, y_;
+  AxisRange x_, y_;
   double step_ = 1;
 };
 
@@ -157,7 +157,7 @@ std::string HumanNumber(double value) {
 }
 
 std::string RenderChart(const Chart& chart) {
-  Range x, y;
+  AxisRange x, y;
   for (const ChartSeries& series : chart.series) {
     for (const auto& [step, value] : series.points) {
       x.Add(step);

@@ -15,21 +15,21 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
-Json Parse(absl::string_view text) {
-  return Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+OrderedJson Parse(absl::string_view text) {
+  return OrderedJson::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
 }
 
-std::string ValueText(const Json& value) {
+std::string ValueText(const OrderedJson& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return absl::StrFormat("%.6g", value.get<double>());
   if (value.is_null()) return "–";
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-void Flatten(const std::string& name, const Json& value, Facts* facts) {
+void Flatten(const std::string& name, const OrderedJson& value, Facts* facts) {
   if (!value.is_object()) {
     facts->emplace_back(name, ValueText(value));
     return;
@@ -74,11 +74,11 @@ std::string Duration(double seconds) {
 }
 
 // The examples of one input, as a list below the table.
-std::string Examples(const Json& input, const std::string& name) {
+std::string Examples(const OrderedJson& input, const std::string& name) {
   std::string items;
   for (const char* key : {"malformed_examples", "dropped_examples"}) {
     if (!input.contains(key) || !input[key].is_array()) continue;
-    for (const Json& item : input[key]) {
+    for (const OrderedJson& item : input[key]) {
       absl::StrAppend(&items, EscapeHtml(ValueText(item)), "\n");
     }
   }
@@ -95,11 +95,11 @@ std::string Row(const std::string& name, const std::string& train, const std::st
 // One line of the table about the data: its words, and its value in one input.
 struct AdmissionFact {
   std::string words;
-  std::function<std::string(const Json& input)> text;
+  std::function<std::string(const OrderedJson& input)> text;
 };
 
-const Json* At(const Json& json, const std::vector<std::string>& path) {
-  const Json* at = &json;
+const OrderedJson* At(const OrderedJson& json, const std::vector<std::string>& path) {
+  const OrderedJson* at = &json;
   for (const std::string& name : path) {
     if (!at->is_object() || !at->contains(name)) return nullptr;
     at = &(*at)[name];
@@ -107,25 +107,26 @@ const Json* At(const Json& json, const std::vector<std::string>& path) {
   return at;
 }
 
-double NumberAt(const Json& json, const std::vector<std::string>& path) {
-  const Json* found = At(json, path);
+double NumberAt(const OrderedJson& json, const std::vector<std::string>& path) {
+  const OrderedJson* found = At(json, path);
   return found != nullptr && found->is_number() ? found->get<double>() : 0;
 }
 
 AdmissionFact Count(const std::string& words, const std::vector<std::string>& path) {
-  return {words,
-          [path](const Json& input) { return absl::StrFormat("%.0f", NumberAt(input, path)); }};
+  return {words, [path](const OrderedJson& input) {
+            return absl::StrFormat("%.0f", NumberAt(input, path));
+          }};
 }
 
 AdmissionFact Word(const std::string& words, const std::string& name) {
-  return {words, [name](const Json& input) {
-            const Json* found = At(input, {name});
+  return {words, [name](const OrderedJson& input) {
+            const OrderedJson* found = At(input, {name});
             return found == nullptr ? "–" : ValueText(*found);
           }};
 }
 
 AdmissionFact LengthsOf(const std::string& words, const std::string& part) {
-  return {words, [part](const Json& input) {
+  return {words, [part](const OrderedJson& input) {
             const auto at = [&](const char* name) {
               return absl::StrFormat("%.0f", NumberAt(input, {"lengths", part, name}));
             };
@@ -146,13 +147,13 @@ std::string ReasonText(const std::string& reason) {
   return found == words.end() ? reason : found->second;
 }
 
-std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
+std::vector<AdmissionFact> AdmissionFacts(const OrderedJson& train, const OrderedJson& eval) {
   std::vector<AdmissionFact> facts = {Count("Rows read", {"rows"}),
                                       Count("Pairs or examples admitted", {"admitted"}),
                                       Count("Left out: malformed", {"malformed"})};
   std::set<std::string> reasons;
-  for (const Json* input : {&train, &eval}) {
-    const Json* dropped = At(*input, {"dropped"});
+  for (const OrderedJson* input : {&train, &eval}) {
+    const OrderedJson* dropped = At(*input, {"dropped"});
     if (dropped == nullptr || !dropped->is_object()) continue;
     for (const auto& [reason, count] : dropped->items()) reasons.insert(reason);
   }
@@ -170,7 +171,7 @@ std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
       Count("Responses without an end mark", {"missing_terminators"}),
       Count("Tokens", {"tokens"}),
       {"Share of response tokens",
-       [](const Json& input) {
+       [](const OrderedJson& input) {
          return absl::StrFormat("%.0f %%", 100 * NumberAt(input, {"response_share"}));
        }},
       LengthsOf("Tokens of a prompt (half / 90 % / all are at most)", "prompt"),
@@ -182,10 +183,10 @@ std::vector<AdmissionFact> AdmissionFacts(const Json& train, const Json& eval) {
   return facts;
 }
 
-std::string Warnings(const Json& input) {
+std::string Warnings(const OrderedJson& input) {
   std::string html;
   if (!input.contains("warnings") || !input["warnings"].is_array()) return html;
-  for (const Json& warning : input["warnings"]) {
+  for (const OrderedJson& warning : input["warnings"]) {
     absl::StrAppend(&html, "<p class=\"warning\">", EscapeHtml(ValueText(warning)), "</p>");
   }
   return html;
@@ -215,11 +216,11 @@ std::string RenderHeadlines(const RunMetrics& metrics) {
 }
 
 std::string RenderAdmission(absl::string_view admission_json) {
-  const Json json = Parse(admission_json);
+  const OrderedJson json = Parse(admission_json);
   if (!json.is_object() || !json.contains("train")) return "";
-  const Json none = Json::object();
-  const Json& train = json["train"];
-  const Json& eval = json.contains("eval") ? json["eval"] : none;
+  const OrderedJson none = OrderedJson::object();
+  const OrderedJson& train = json["train"];
+  const OrderedJson& eval = json.contains("eval") ? json["eval"] : none;
   std::string rows;
   for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
     rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
@@ -232,7 +233,7 @@ std::string RenderAdmission(absl::string_view admission_json) {
 }
 
 std::string RenderFacts(absl::string_view json) {
-  const Json value = Parse(json);
+  const OrderedJson value = Parse(json);
   if (!value.is_object() || value.empty()) return "";
   Facts facts;
   Flatten("", value, &facts);

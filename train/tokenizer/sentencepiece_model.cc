@@ -20,20 +20,20 @@ constexpr uint64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kU
 constexpr uint64_t kBpeModel = 2;
 
 // One field of a protobuf message.
-struct Field {
+struct WireField {
   uint64_t number = 0;
   uint64_t value = 0;       // of a varint or fixed field
   absl::string_view bytes;  // of a length-delimited field
 };
 
 // Walks through a protobuf message.
-class Message {
+class WireMessage {
  public:
-  explicit Message(absl::string_view bytes) : rest_(bytes) {}
+  explicit WireMessage(absl::string_view bytes) : rest_(bytes) {}
   bool done() const { return rest_.empty(); }
 
   // False when the bytes are no field.
-  bool Next(Field* field) {
+  bool Next(WireField* field) {
     uint64_t tag = 0;
     if (!Varint(&tag) || tag >> 3 == 0) return false;
     *field = {tag >> 3, 0, {}};
@@ -93,11 +93,11 @@ absl::Status Broken(const std::string& file, absl::string_view why) {
 }
 
 bool ReadPiece(absl::string_view bytes, ModelFile* model) {
-  Message message(bytes);
+  WireMessage message(bytes);
   std::string piece;
   float score = 0;
   uint64_t type = kNormal;
-  for (Field field; !message.done();) {
+  for (WireField field; !message.done();) {
     if (!message.Next(&field)) return false;
     if (field.number == 1) piece = std::string(field.bytes);
     if (field.number == 3) type = field.value;
@@ -113,8 +113,8 @@ bool ReadPiece(absl::string_view bytes, ModelFile* model) {
 }
 
 bool ReadTrainer(absl::string_view bytes, ModelFile* model) {
-  Message message(bytes);
-  for (Field field; !message.done();) {
+  WireMessage message(bytes);
+  for (WireField field; !message.done();) {
     if (!message.Next(&field)) return false;
     if (field.number == 3) model->model_type = field.value;
     if (field.number == 24) model->suffix_spaces = field.value != 0;
@@ -127,8 +127,8 @@ bool ReadTrainer(absl::string_view bytes, ModelFile* model) {
 }
 
 bool ReadNormalizer(absl::string_view bytes, ModelFile* model) {
-  Message message(bytes);
-  for (Field field; !message.done();) {
+  WireMessage message(bytes);
+  for (WireField field; !message.done();) {
     if (!message.Next(&field)) return false;
     if (field.number == 2) model->charsmap = !field.bytes.empty();
     if (field.number == 3) model->dummy_prefix = field.value != 0;
@@ -140,8 +140,8 @@ bool ReadNormalizer(absl::string_view bytes, ModelFile* model) {
 
 absl::StatusOr<ModelFile> ReadMessages(absl::string_view bytes, const std::string& file) {
   ModelFile model;
-  Message message(bytes);
-  for (Field field; !message.done();) {
+  WireMessage message(bytes);
+  for (WireField field; !message.done();) {
     bool good = message.Next(&field);
     if (good && field.number == 1) good = ReadPiece(field.bytes, &model);
     if (good && field.number == 2) good = ReadTrainer(field.bytes, &model);

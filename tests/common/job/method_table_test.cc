@@ -27,7 +27,7 @@ TEST(MethodTable, HasTheMethodsAndKeysOfTheFieldTable) {
   for (const std::string& name : names) {
     const MethodInfo* method = FindMethod(name);
     ASSERT_NE(method, nullptr) << name;
-    for (const char* key : method->keys) EXPECT_THAT(keys, testing::Contains(key)) << name;
+    for (const char* key : method->keys) EXPECT_THAT(keys, ::testing::Contains(key)) << name;
     EXPECT_EQ(MethodReads(*method, "beta"), method->beta > 0) << name;
   }
   EXPECT_EQ(FindMethod("ppo"), nullptr);

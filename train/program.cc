@@ -1,0 +1,310 @@
+#include "train/program.h"
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/failpoint.h"
+#include "common/files/missing_path.h"
+#include "common/job/job_file.h"
+#include "common/observe/version.h"
+#include "common/status_macros.h"
+#include "train/collective/c10d_process_group.h"
+#include "train/collective/single_process_group.h"
+#include "train/device.h"
+#include "train/events/console_progress.h"
+#include "train/events/event_writer.h"
+#include "train/events/exit_status.h"
+#include "train/events/progress_meter.h"
+#include "train/events/stop_signal.h"
+#include "train/events/supervised_sink.h"
+#include "train/flags.h"
+#include "train/loop/evaluate_model.h"
+#include "train/reference/reference_plan.h"
+#include "train/reference/score_server.h"
+#include "train/report/inspect.h"
+#include "train/runs/new_folder.h"
+#include "train/runs/prepare_data.h"
+#include "train/runs/run_training.h"
+#include "train/sae_training/train_sae.h"
+#include "train/torch_status.h"
+
+namespace fpo::train {
+namespace {
+
+// Suppresses the events of the other ranks: rank 0 reports for all.
+class QuietRank final : public EventSink {
+ public:
+  explicit QuietRank(EventSink& events) : events_(events) {}
+  void Emit(TrainEvent event) override {
+    if (event.kind == EventKind::kError) events_.Emit(std::move(event));
+  }
+
+ private:
+  EventSink& events_;
+};
+
+absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::Device device) {
+  std::unique_ptr<ProcessGroup> single = std::make_unique<SingleProcessGroup>();
+  if (flags.world_size == 1) return single;
+  C10dOptions options;
+  options.rank = flags.rank;
+  options.world = flags.world_size;
+  options.device = device;
+  const size_t colon = flags.rendezvous.rfind(':');
+  options.host = flags.rendezvous.substr(0, colon);
+  if (colon == std::string::npos || options.host.empty() ||
+      !absl::SimpleAtoi(flags.rendezvous.substr(colon + 1), &options.port)) {
+    return FailWith(ExitCode::kUsage,
+                    absl::StrCat("--rendezvous ", flags.rendezvous, " is not HOST:PORT"));
+  }
+  auto group = JoinC10d(options);
+  // Without this library no rank of this host can join.
+  const bool no_library = absl::IsNotFound(group.status()) || absl::IsUnimplemented(group.status());
+  if (no_library) return FailWith(ExitCode::kDevice, group.status().message());
+  return group;
+}
+
+struct Program {
+  const Flags& flags;
+  EventSink& events;
+  at::Device device = at::kCPU;
+
+  absl::Status Run();
+  absl::StatusOr<JobConfig> Job() const;
+  absl::Status CheckModel() const;
+  absl::Status Choose(DeviceChoice* choice);
+  absl::Status PrepareData() const;
+  absl::Status Score() const;
+  absl::Status Train() const;
+  absl::Status Evaluate() const;
+  absl::Status Sae() const;
+  absl::Status InspectPath() const;
+  absl::Status MakeModel() const { return InitModel(flags.init); }
+};
+
+struct Command {
+  const char* name;
+  absl::Status (Program::*run)() const;
+  const char* phase;  // the job phase that this command implements, as the agent names it
+};
+
+constexpr Command kCommands[] = {
+    {"prepare", &Program::PrepareData, "prepare"},
+    {"score", &Program::Score, "reference"},
+    {"run", &Program::Train, "train"},
+    {"evaluate", &Program::Evaluate, "train"},
+    {"sae", &Program::Sae, "train"},
+    {"inspect", &Program::InspectPath, "train"},
+    {"init-model", &Program::MakeModel, "train"},
+};
+
+// Loads the job. Missing inputs are reported before anything is created; with --prepared, where
+// data may be elsewhere, each reader checks its own.
+absl::StatusOr<JobConfig> Program::Job() const {
+  const auto variable = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobFile(flags.job, variable));
+  if (flags.prepared.empty() && !job.missing.empty()) {
+    const std::string file = flags.job == "-" ? "standard input" : flags.job;
+    std::vector<std::string> lines;
+    for (const JobProblem& problem : job.missing) lines.push_back(ProblemLine(problem, file));
+    return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  }
+  for (const std::string& note : job.notes) {
+    events.Emit(WarningEvent(note));
+  }
+  return std::move(job.config);
+}
+
+absl::Status Program::CheckModel() const {
+  if (flags.model.empty()) return absl::OkStatus();
+  const std::string whole = std::filesystem::absolute(flags.model).string();
+  const std::string problem = ModelFolderProblem({whole, flags.model}, false);
+  return problem.empty() ? absl::OkStatus()
+                         : absl::InvalidArgumentError(absl::StrCat("--model: ", problem));
+}
+
+absl::Status Program::PrepareData() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
+                       fpo::train::PrepareData(job, flags.out, events));
+  ReferenceWork work;
+  if (job.kind != "sae" && UsesReference(job) && job.reference.source == "cached") {
+    FPO_ASSIGN_OR_RETURN(work, PlanReference(job, flags.out, device));
+  }
+  std::string note = absl::StrCat(summary.train_pairs, " training and ", summary.eval_pairs,
+                                  " evaluation pairs, ", work.responses, " reference responses");
+  if (work.train_pairs < summary.train_pairs || work.eval_pairs < summary.eval_pairs) {
+    absl::StrAppend(&note, work.responses == 0
+                               ? ""
+                               : absl::StrCat(" of the ", work.train_pairs, " and ",
+                                              work.eval_pairs, " that this job reads"));
+  }
+  events.Emit(PhaseEvent("prepare", note));
+  events.Emit(ResultEvent(flags.out, 0,
+                          {{"train_pairs", static_cast<double>(summary.train_pairs)},
+                           {"eval_pairs", static_cast<double>(summary.eval_pairs)},
+                           {"reference_responses", static_cast<double>(work.responses)}}));
+  return absl::OkStatus();
+}
+
+absl::Status Program::Score() const {
+  if (flags.serve) {
+    FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+    CommandReader commands(flags.supervised ? 4 : STDIN_FILENO);
+    return ServeScores(job, {flags.prepared, device}, commands, events);
+  }
+  ScoreDataOptions options = flags.score;
+  options.model = flags.model;
+  options.device = device;
+  if (!flags.sae_file.empty()) options.sae = SaeSection{flags.sae_file, flags.layer, flags.site};
+  return ScoreData(options, events);
+}
+
+absl::Status Program::Train() const {
+  FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
+  if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
+  RunOptions options{flags.out, flags.prepared,   flags.reference, flags.resume,
+                     device,    ProgramVersion(), flags.job_id};
+  FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
+  CommandReader commands;
+  QuietRank quiet(events);
+  EventSink& sink = flags.rank == 0 ? events : quiet;
+  return RunTraining(job, options,
+                     {sink, flags.supervised ? &commands : nullptr, *group, flags.measure});
+}
+
+absl::Status Program::Evaluate() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  return EvaluateModel(job, {flags.model, flags.prepared, flags.reference, flags.out, device},
+                       events);
+}
+
+absl::Status Program::Sae() const {
+  JobConfig job;
+  if (!flags.job.empty()) {
+    FPO_ASSIGN_OR_RETURN(job, Job());
+  } else {
+    job.name = "sae";
+    job.kind = "sae";
+    job.model = {flags.model, flags.score.dtype};
+    job.data = flags.score.data;
+    job.sae = {SaeSection{"", flags.layer, flags.site.empty() ? "resid_post" : flags.site}};
+    job.sae_training = flags.sae_training;
+  }
+  return TrainSae(job, {flags.prepared, flags.out, device}, events);
+}
+
+absl::Status Program::InspectPath() const {
+  FPO_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(flags.path));
+  std::cout << (flags.json ? inspection.Json() : inspection.Text());
+  return absl::OkStatus();
+}
+
+// Must come before any tensor: the CUDA library registers its kernels first.
+absl::Status Program::Choose(DeviceChoice* choice) {
+  FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
+  device = choice->device;
+  if (!choice->driver_is_here || flags.devices) return absl::OkStatus();
+  events.Emit(
+      WarningEvent(absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda)));
+  return absl::OkStatus();
+}
+
+absl::Status Program::Run() {
+  DeviceChoice choice;
+  FPO_RETURN_IF_ERROR(Choose(&choice));
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  FPO_RETURN_IF_ERROR(CheckModel());
+  if (flags.devices) {
+    FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));
+    std::cout << line << std::endl;
+    return absl::OkStatus();
+  }
+  for (const Command& command : kCommands) {
+    if (flags.command == command.name) return (this->*command.run)();
+  }
+  return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));
+}
+
+// libgomp reads its settings when it is loaded, before main. By default, idle threads spin for
+// milliseconds after every parallel region, which multiplies step times as soon as another process
+// needs the cores; this spin count takes about ten microseconds. So the program re-executes itself
+// with the setting in place.
+void LimitSpinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  setenv("GOMP_SPINCOUNT", "10000", 1);
+  if (!error) execv(program.c_str(), argv);  // returns only on failure: run without the setting
+}
+
+// The folder that a command creates; "" when it creates none.
+std::string MadeFolder(const Flags& flags) {
+  if (flags.command == "evaluate") return flags.out + ".prepared";
+  const bool file = absl::EndsWith(flags.out, ".npz");  // of sae, whose folder may hold other files
+  return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
+}
+
+const char* PhaseOf(const std::string& name) {
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.phase;
+  }
+  return "";
+}
+
+int RunProgram(const Flags& flags) {
+  std::unique_ptr<EventSink> events;
+  if (flags.supervised) {
+    events =
+        std::make_unique<SupervisedSink>(std::make_unique<EventWriter>(EventWriter::Options{}));
+  } else {
+    events = std::make_unique<ConsoleProgress>(ConsoleProgress::Options{});
+  }
+  InstallStopSignals();
+  // The other ranks do the same work at the same pace.
+  std::unique_ptr<ProgressMeter> meter;
+  ProgressMeter::Options progress;
+  progress.phase = PhaseOf(flags.command);
+  if (flags.rank == 0) meter = std::make_unique<ProgressMeter>(*events, progress);
+  Program program{flags, meter != nullptr ? *meter : *events};
+  const NewFolder made(MadeFolder(flags));
+  const absl::Status status = RunTorch([&] { return program.Run(); });
+  // Under the agent, and with several ranks, the folder is shared with other processes.
+  const bool alone = !flags.supervised && flags.world_size == 1;
+  if (!status.ok() && alone) made.RemoveIfUnused();
+  const ExitCode code = ExitCodeOf(status);
+  if (!status.ok()) {
+    events->Emit(ErrorEvent(ErrorClass(code), std::string(status.message())));
+    if (flags.supervised) std::cerr << "fpo-train: " << status.message() << std::endl;
+  }
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  const CommandLine parsed = ParseFlags(argc, argv);
+  if (!parsed.flags.has_value()) return parsed.exit_code;
+  for (const std::string& failpoint : parsed.flags->failpoints) {
+    const absl::Status armed = ArmFailpoint(failpoint);
+    if (armed.ok()) continue;
+    std::cerr << "fpo-train: " << armed.message() << "\n";
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  LimitSpinning(argv);
+  return RunProgram(*parsed.flags);
+}
+
+}  // namespace fpo::train
