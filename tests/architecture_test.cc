@@ -408,7 +408,9 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
         "train/events/event_writer.cc"},
        "read it in flags.cc and pass it on"},
       {"sleep(", {}, "wait on a condition with a deadline"},
-      {"std::cout", {"ctl/", "/main.cc", "train/program.cc", "flags.cc"}, "return text to main or fpoctl"},
+      {"std::cout",
+       {"ctl/", "/main.cc", "train/program.cc", "flags.cc"},
+       "return text to main or fpoctl"},
   };
   const std::vector<std::string> names = {"Manager", "Helper", "Util", "Misc", "Handler"};
   for (const SourceFile& file : Sources()) {
