@@ -33,8 +33,8 @@ class Part:
 
 
 def check_device(host):
-    line = host.train("inspect", "--devices", "--device", host.device).strip().splitlines()[-1]
-    return line, {}
+    lines = host.train("inspect", "--devices", "--device", host.device).strip().splitlines()
+    return "; ".join(lines), {}
 
 
 def check_golden(host):
@@ -86,8 +86,10 @@ def run_peer(host, shapes, name, ceilings):
 
 def parts_of(args, shapes, results):
     def ceilings():
-        products = next((part["values"].get("products", []) for part in results.parts if part["part"] == "products"), [])
-        return step_runs.ceilings_of(results.about["device_name"], shapes.dtype, products)
+        done = {part["part"]: part for part in results.parts}
+        names = results.about["device_name"] + " " + done.get("device", {}).get("text", "")
+        products = done.get("products", {}).get("values", {}).get("products", [])
+        return step_runs.ceilings_of(names, shapes.dtype, products)
 
     def steps(method):
         return lambda host: step_runs.method_steps(host, shapes, args.shapes, method, args.steps, ceilings())
