@@ -20,8 +20,14 @@ ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, b
   const int64_t first_rows = batch.first_row[half];
   const int64_t begin = last ? first_rows : 0;
   const int64_t count = last ? batch.rows - first_rows : first_rows;
+  std::vector<int64_t> sizes;
+  for (int64_t i = last ? half : 0; i < (last ? batch.sequences : half); ++i) {
+    const int64_t next = i + 1 < batch.sequences ? batch.first_row[i + 1] : batch.rows;
+    sizes.push_back(next - batch.first_row[i]);
+  }
   return {site_rows.narrow(0, begin, count),
-          batch.response_of_row.narrow(0, begin, count) - (last ? half : 0), half};
+          batch.response_of_row.narrow(0, begin, count) - (last ? half : 0), half,
+          std::move(sizes)};
 }
 
 at::Tensor Total(const at::Tensor& values) { return values.detach().sum(); }

@@ -14,7 +14,8 @@ at::Tensor ResponseSums(const at::Tensor& values, const at::Tensor& response_of_
 }
 
 at::Tensor ResponseSizes(const at::Tensor& response_of_row, int64_t count) {
-  return at::bincount(response_of_row, {}, count);
+  return at::zeros({count}, response_of_row.options())
+      .scatter_add_(0, response_of_row, at::ones_like(response_of_row));
 }
 
 }  // namespace fpo::train

@@ -99,8 +99,21 @@ struct RowScales {
     };
     return {part(s), part(kappa)};
   }
-  bool HasKl() const { return kappa.defined() && kappa.ne(0).any().item<bool>(); }
 };
+
+// Whether each chunk of rows has a gradient through its KL; with a stop-gradient the chosen side
+// has none. Read for all chunks at once: each read waits for the device.
+std::vector<bool> ChunksWithKl(const at::Tensor& kappa, int64_t rows, int64_t chunk_rows) {
+  std::vector<at::Tensor> any;
+  for (int64_t first = 0; kappa.defined() && first < rows; first += chunk_rows) {
+    any.push_back(kappa.narrow(0, first, std::min(chunk_rows, rows - first)).ne(0).any());
+  }
+  std::vector<bool> chunks((rows + chunk_rows - 1) / chunk_rows, false);
+  if (any.empty()) return chunks;
+  const at::Tensor values = at::stack(any).cpu();
+  for (size_t i = 0; i < chunks.size(); ++i) chunks[i] = values.const_data_ptr<bool>()[i];
+  return chunks;
+}
 
 // dL/dz' = s (1[v = target] - p) + kappa (p - p_ref), [rows, vocab]: the part without p_ref.
 at::Tensor LogitGradient(const VocabChunk& chunk, const at::Tensor& target,
@@ -150,6 +163,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
     if (context->needs_input_grad(1))
       grad_weight = at::zeros_like(weight, weight.options().dtype(wide));
     Work work("vocabulary head", hidden.size(0), "rows");
+    const std::vector<bool> has_kl = ChunksWithKl(scales.kappa, hidden.size(0), options.chunk_rows);
     for (int64_t first = 0; first < hidden.size(0); first += options.chunk_rows) {
       work.SetDone(first);
       const int64_t count = std::min(options.chunk_rows, hidden.size(0) - first);
@@ -157,8 +171,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
       const RowScales own = scales.Narrow(first, count);
       VocabChunk chunk(part(hidden), weight, options);
       at::Tensor gradient = LogitGradient(chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
-      // A side whose KL has no gradient (stop-gradient) needs no second head.
-      if (own.HasKl()) {
+      if (has_kl[first / options.chunk_rows]) {  // else it needs no second head
         VocabChunk other = ReferenceChunk(options, first, count);
         at::Tensor p_ref = other.ToLogProbs(part(saved[4]));
         gradient.sub_(p_ref.exp_().mul_(own.kappa.unsqueeze(1)));
@@ -192,7 +205,7 @@ void CheckOptions(const at::Tensor& weight, const at::Tensor& targets,
   const int64_t vocab = options.valid_vocab > 0 ? options.valid_vocab : weight.size(0);
   TORCH_CHECK(vocab <= weight.size(0), "TokenLogProbs: valid_vocab ", vocab, " exceeds ",
               weight.size(0));
-  TORCH_CHECK(targets.numel() == 0 ||
+  TORCH_CHECK(!targets.is_cpu() || targets.numel() == 0 ||
                   (targets.min().item<int64_t>() >= 0 && targets.max().item<int64_t>() < vocab),
               "TokenLogProbs: a target is outside the vocabulary of ", vocab);
   const VocabReference& reference = options.reference;

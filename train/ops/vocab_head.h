@@ -37,8 +37,8 @@ struct TokenScores {
 // forward and backward work on `chunk_rows` rows of float32 logits at a time, plus as many rows of
 // the reference's. Peak memory beyond inputs and gradients: three buffers of chunk_rows * vocab
 // (four with a reference). hidden: [rows, d]; weight: [vocab, d], same dtype; targets: [rows]
-// int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that do not match or
-// a target outside the vocabulary.
+// int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that do not match
+// and, on the CPU, on a target outside the vocabulary: reading one from a device would wait for it.
 TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
                           const at::Tensor& targets, const VocabHeadOptions& options);
 

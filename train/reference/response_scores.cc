@@ -10,6 +10,9 @@ namespace fpo::train {
 
 HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
                        const ScoringOptions& options) {
+  // A device would end the process at an id that it does not have, and not say which.
+  TORCH_CHECK(batch.greatest_id < model.config().vocab_size, "a batch holds token id ",
+              batch.greatest_id, ", the model's vocabulary has ", model.config().vocab_size);
   ForwardOptions forward;
   forward.taps = options.taps;
   forward.activation_checkpointing = options.activation_checkpointing;

@@ -23,6 +23,14 @@ std::vector<int64_t> LongestFirst(const std::vector<int64_t>& lengths) {
   return order;
 }
 
+int64_t GreatestId(const Sequence& sequence) {
+  uint32_t greatest = 0;
+  for (const auto& ids : {sequence.prompt, sequence.response}) {
+    for (const int32_t id : ids) greatest = std::max(greatest, static_cast<uint32_t>(id));
+  }
+  return greatest;
+}
+
 absl::Status CheckSequences(const std::vector<Sequence>& sequences) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     if (!sequences[i].prompt.empty() && !sequences[i].response.empty()) continue;
@@ -106,6 +114,7 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
     batch.first_row.push_back(batch.rows);
     batch.rows += static_cast<int64_t>(sequence.response.size());
     batch.real_tokens += sequence.length();
+    batch.greatest_id = std::max(batch.greatest_id, GreatestId(sequence));
   }
   const int64_t cost = part_cost.value_or(device.is_cpu() ? kCpuPartCost : int64_t{1} << 40);
   std::vector<int64_t> sequence_row;

@@ -39,6 +39,7 @@ struct SequenceBatch {
   int64_t sequences = 0;
   int64_t rows = 0;
   std::vector<int64_t> first_row;  // [sequences], on the host: where each one's rows begin
+  int64_t greatest_id = 0;         // of prompts and responses; a negative id counts as too large
   int64_t real_tokens = 0;         // without padding
   int64_t padded_tokens = 0;       // what the model computes
 };

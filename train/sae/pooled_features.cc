@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
+#include "train/ops/segment.h"
 #include "train/sae/response_order.h"
 #include "train/sae/sparse_autoencoder.h"
 
@@ -26,6 +28,21 @@ struct Columns {
   }
 };
 
+// The columns of each row of `grad` [responses, features] that are not zero. Two waits for the
+// device, however many responses there are.
+std::vector<at::Tensor> UsedColumns(const at::Tensor& grad) {
+  const at::Tensor columns = grad.nonzero().select(1, 1);
+  const at::Tensor counts = grad.ne(0).sum(1).cpu();
+  std::vector<at::Tensor> used;
+  int64_t first = 0;
+  for (int64_t response = 0; response < grad.size(0); ++response) {
+    const int64_t count = counts.const_data_ptr<int64_t>()[response];
+    used.push_back(columns.narrow(0, first, count));
+    first += count;
+  }
+  return used;
+}
+
 struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
                             const SparseAutoencoder& sae, const ResponseRows& input,
@@ -38,10 +55,11 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
       pooled.index_add_(0, input.response_of_row.narrow(0, first, count),
                         sae.Encode(rows.narrow(0, first, count)));
     }
-    const at::Tensor sizes = at::bincount(input.response_of_row, {}, input.responses);
+    const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses);
     context->save_for_backward(
         {rows, input.response_of_row, columns.encoder, columns.bias, columns.threshold});
     context->saved_data["responses"] = input.responses;
+    context->saved_data["sizes"] = input.sizes;
     return pooled.div_(sizes.clamp_min(1).to(type).unsqueeze(1));
   }
 
@@ -53,12 +71,13 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
     const Columns all = {saved[2], saved[3], saved[4]};
     const auto type = all.encoder.scalar_type();
     at::Tensor grad_rows = at::zeros(rows.sizes(), all.encoder.options());
-    const auto row_lists =
-        RowsByResponse({rows, saved[1], context->saved_data["responses"].toInt()});
+    const auto row_lists = RowsByResponse({rows, saved[1], context->saved_data["responses"].toInt(),
+                                           context->saved_data["sizes"].toIntVector()});
+    const std::vector<at::Tensor> used = UsedColumns(grads[0]);
     for (size_t response = 0; response < row_lists.size(); ++response) {
       const at::Tensor& own = row_lists[response];
       const at::Tensor grad = grads[0].select(0, static_cast<int64_t>(response));
-      const at::Tensor index = grad.nonzero().squeeze(1);
+      const at::Tensor& index = used[response];
       if (own.numel() == 0 || index.numel() == 0) continue;
       const Columns columns = {all.encoder.index_select(0, index), all.bias.index_select(0, index),
                                all.threshold.index_select(0, index)};
@@ -76,7 +95,7 @@ at::Tensor MeanRows(const ResponseRows& input) {
   const at::Tensor rows = input.rows.to(at::kFloat);
   const at::Tensor sums = at::zeros({input.responses, rows.size(1)}, rows.options())
                               .index_add(0, input.response_of_row, rows);
-  const at::Tensor sizes = at::bincount(input.response_of_row, {}, input.responses);
+  const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses);
   return sums / sizes.clamp_min(1).to(at::kFloat).unsqueeze(1);
 }
 

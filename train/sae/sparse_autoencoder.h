@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -24,6 +25,9 @@ struct ResponseRows {
                     // position
   at::Tensor response_of_row;  // [n] int64 in 0 .. responses-1, any order
   int64_t responses = 0;
+  // Rows of each response, if the caller knows them and the rows are in the order of the responses;
+  // else empty. Without them a gradient to the rows waits for the device.
+  std::vector<int64_t> sizes = {};
 };
 
 // A frozen JumpReLU SAE: c = max(pre, 0) * 1[pre > threshold], pre = x . W_enc + b_enc, in float32

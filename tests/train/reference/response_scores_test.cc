@@ -40,5 +40,18 @@ TEST(ResponseScores, EqualsAPlainLogSoftmax) {
   }
 }
 
+// Before anything is computed: a GPU would end the process.
+TEST(ResponseScores, AnIdOutsideTheVocabularyIsAnError) {
+  const Gemma model = Gemma::Random(TinyForTest(), 5, at::kFloat);
+  const int32_t beyond = static_cast<int32_t>(model.config().vocab_size);
+  const std::vector<int32_t> prompt = {2, 3};
+  for (const int32_t id : {beyond, -1}) {
+    const std::vector<int32_t> response = {id};
+    const auto batch = MakeSequenceBatch({{prompt, response}}, at::kCPU);
+    ASSERT_TRUE(batch.ok());
+    EXPECT_THROW(ScoreSequences(model, *batch, {}), c10::Error) << id;
+  }
+}
+
 }  // namespace
 }  // namespace fpo::train

@@ -28,6 +28,7 @@ TEST(SequenceBatch, TwoRowLists) {
   EXPECT_EQ(batch->tokens[1].item<double>(), 1);
   EXPECT_EQ(batch->real_tokens, 10);
   EXPECT_EQ(batch->padded_tokens, 12);
+  EXPECT_EQ(batch->greatest_id, 13);
 }
 
 TEST(SequenceBatch, PartsComeBackInSequenceOrder) {

@@ -90,6 +90,23 @@ TEST(PooledFeatures, ColumnsAreTheSameNumbersAndGradients) {
   EXPECT_LT(RelativeError(grad_few, grad_all), 1e-14);
 }
 
+// Sizes that the caller knows only spare a wait for the device.
+TEST(PooledFeatures, KnownSizesChangeNoBit) {
+  const SparseAutoencoder sae = MakeSae(at::kFloat);
+  ResponseRows counted = Rows(at::kFloat);
+  counted.response_of_row = at::tensor({0, 0, 2, 2, 2, 2}, at::kLong);
+  counted.rows.set_requires_grad(true);
+  ResponseRows known = counted;
+  known.sizes = {2, 0, 4};
+  const at::Tensor columns = at::tensor({1, 4, 0, 2, 6, 3}, at::kLong).view({3, 2});
+  const auto grad = [&](const at::Tensor& pooled) {
+    return torch::autograd::grad({pooled.square().sum()}, {counted.rows})[0];
+  };
+  EXPECT_TRUE(at::equal(grad(sae.PooledFeatures(known)), grad(sae.PooledFeatures(counted))));
+  EXPECT_TRUE(at::equal(grad(sae.PooledColumns(known, columns)),
+                        grad(sae.PooledColumns(counted, columns))));
+}
+
 TEST(PooledFeatures, DoesNotDependOnCompany) {
   const SparseAutoencoder sae = MakeSae(at::kFloat);
   const ResponseRows input = Rows(at::kFloat);

@@ -1,0 +1,252 @@
+// A training step of every method on the meta device, where nothing has a value: a tensor left on
+// the CPU shows, and so does each place where a GPU's host would wait.
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "common/reference/record_key.h"
+#include "tests/train/support/meta_device.h"
+#include "tests/train/support/tiny_run.h"
+#include "train/objective/objective.h"
+#include "train/optim/grad_clip.h"
+#include "train/optim/gradient_buffer.h"
+#include "train/optim/optimizer.h"
+#include "train/reference/online_reference.h"
+#include "train/reference/record_reference.h"
+#include "train/reference/reference_file.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr int64_t kTopK = 8, kFeatures = 32, kPairs = 3, kMicroBatches = 2;
+
+enum class From { kNone, kRecords, kOnline };
+
+// What may wait for the device. A step: the norm of the gradients is one number (GlobalNorm). A
+// micro-batch: its loss and metrics are one copy (HostValues), and
+struct Waits {
+  int64_t copies = 0;
+  int64_t nonzeros = 0;
+};
+constexpr Waits kNothingElse = {};
+// ... of a KL, which chunks of rows have a gradient through it (ChunksWithKl);
+constexpr Waits kKl = {1, 0};
+// ... of each SAE and each side with a gradient, the features that have one (UsedColumns);
+constexpr Waits kUsedColumns = {1, 1};
+constexpr Waits kUsedColumnsOfBothSides = {2, 2};
+// ... of each SAE, the reference's top k of either side (TopIndices).
+constexpr Waits kTopOfReference = {0, 2};
+
+struct Case {
+  std::string name;
+  Method method;
+  From reference;
+  Waits waits;
+  FeatureSelection selection = FeatureSelection::kUnion;
+  Site site = Site::kResidPost;
+  bool hidden = false;
+  bool stop_gradient = true;
+  bool weights = false;
+};
+
+std::vector<Case> Cases() {
+  using S = FeatureSelection;
+  std::vector<Case> cases = {
+      {"sft", Method::kSft, From::kNone, kNothingElse},
+      {"simpo", Method::kSimpo, From::kNone, kNothingElse},
+      {"dpo_records", Method::kDpo, From::kRecords, kNothingElse},
+      {"dpo_online", Method::kDpo, From::kOnline, kNothingElse},
+      {"ln_dpo_records", Method::kLnDpo, From::kRecords, kNothingElse},
+      {"ln_dpo_online", Method::kLnDpo, From::kOnline, kNothingElse},
+      {"simpo_kl", Method::kSimpoKl, From::kOnline, kKl},
+      {"tdpo1", Method::kTdpo1, From::kOnline, kKl},
+      {"tdpo2", Method::kTdpo2, From::kOnline, kKl},
+  };
+  const auto fpo = [&](std::string name, Waits waits) -> Case& {
+    return cases.emplace_back(Case{"fpo_" + name, Method::kFpo, From::kRecords, waits});
+  };
+  fpo("union", kUsedColumns);
+  fpo("online", kUsedColumns).reference = From::kOnline;
+  fpo("policy", kUsedColumns).selection = S::kPolicy;
+  fpo("reference", kTopOfReference).selection = S::kReference;
+  fpo("both_sides", kUsedColumnsOfBothSides).stop_gradient = false;
+  fpo("weights", kUsedColumns).weights = true;
+  fpo("mlp_out", kUsedColumns).site = Site::kMlpOut;
+  fpo("attn_z", kUsedColumns).site = Site::kAttnZ;
+  for (const S selection : {S::kUnion, S::kPolicy, S::kReference}) {
+    const bool reference = selection == S::kReference;
+    Case& hidden = fpo("hidden_" + std::to_string(static_cast<int>(selection)),
+                       reference ? kTopOfReference : kNothingElse);
+    hidden.selection = selection;
+    hidden.hidden = true;
+  }
+  Case& weighted = fpo("reference_weights", kTopOfReference);
+  weighted.selection = S::kReference;
+  weighted.weights = true;
+  return cases;
+}
+
+at::TensorOptions OnMeta(at::ScalarType type) {
+  return at::TensorOptions().device(at::kMeta).dtype(type);
+}
+
+Gemma MetaModel(at::ScalarType type) {
+  TensorMap weights;
+  for (const auto& [name, shape] : TensorShapes(TinyForTest())) {
+    weights[name] = at::empty(shape, OnMeta(type));
+  }
+  return *Gemma::Create(TinyForTest(), std::move(weights));
+}
+
+struct Variant {
+  at::ScalarType type;
+  bool activation_checkpointing;
+  const char* optimizer;
+};
+
+class StepOnMeta : public testing::TestWithParam<Case> {
+ protected:
+  StepOnMeta() {
+    const Case& c = GetParam();
+    options_.preference.method = c.method;
+    options_.preference.stop_gradient = c.stop_gradient;
+    options_.constraint.top_k = kTopK;
+    options_.constraint.selection = c.selection;
+    if (c.method != Method::kFpo) return;
+    const int64_t width = SiteWidth(TinyForTest(), c.site);
+    SparseAutoencoder sae = SparseAutoencoder::Identity(width);
+    if (!c.hidden) {
+      sae = *SparseAutoencoder::Create({at::randn({width, kFeatures}), at::zeros({kFeatures}),
+                                        at::zeros({kFeatures}), at::Tensor(), at::Tensor(), false});
+    }
+    options_.saes = {{sae.To(at::kMeta), Tap{1, c.site}, "sae", std::string(64, 'b'), {}}};
+    if (c.weights) options_.constraint.weights = at::ones({kFeatures}, OnMeta(at::kFloat));
+  }
+
+  std::unique_ptr<ReferenceSource> Reference(at::ScalarType type) const {
+    switch (GetParam().reference) {
+      case From::kNone:
+        return nullptr;
+      case From::kOnline:
+        return std::make_unique<OnlineReference>(MetaModel(type), options_.saes);
+      case From::kRecords:
+        break;
+    }
+    return Records();
+  }
+
+  std::unique_ptr<ReferenceSource> Records() const {
+    Recipe recipe;
+    recipe.model_digest = std::string(64, 'a');
+    recipe.forward = "gemma-1";
+    recipe.dtype = "float32";
+    recipe.device = "cpu";
+    for (const LoadedSae& sae : options_.saes) {
+      recipe.sae.emplace_back().digest = sae.digest;
+      recipe.sae.back().site = SiteName(sae.tap.site);
+    }
+    std::vector<int64_t> widths;
+    for (const LoadedSae& sae : options_.saes) widths.push_back(sae.sae.features());
+    std::vector<ReferenceResponse> responses;
+    std::vector<Record> records;
+    for (const Sequence& sequence : BothSides(Views(pairs_))) {
+      responses.push_back(
+          {RecordKey(sequence.prompt, sequence.response), sequence.prompt, sequence.response});
+      Record record;
+      record.tokens = static_cast<uint32_t>(sequence.response.size());
+      record.features.resize(widths.size(), {{1, 0.5f}});
+      records.push_back(record);
+    }
+    const std::string path = tiny_.Path("meta.fpr");
+    const absl::Status written = WriteRecords(path, recipe, responses, records);
+    EXPECT_TRUE(written.ok()) << written;
+    auto opened = RecordReference::Open({path, recipe, widths, at::kMeta});
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    return *std::move(opened);
+  }
+
+  // The calls of Trainer::TrainStep.
+  void Step(const Variant& variant) {
+    options_.activation_checkpointing = variant.activation_checkpointing;
+    Gemma model = MetaModel(variant.type);
+    model.SetRequiresGrad(true);
+    const std::unique_ptr<ReferenceSource> reference = Reference(variant.type);
+    const Objective objective(model, options_, reference.get());
+    const auto optimizer = *MakeOptimizer(variant.optimizer, model.Parameters(), {});
+    GradientBuffer gradients(model.Parameters());
+    DeviceWatch watch(kTopK);
+    for (int64_t i = 0; i < kMicroBatches; ++i) {
+      auto part = objective.Compute(Views(pairs_), static_cast<double>(kPairs * kMicroBatches));
+      ASSERT_TRUE(part.ok()) << part.status();
+      part->loss.backward();
+      gradients.Collect();
+    }
+    EXPECT_EQ(ClipGlobalNorm(gradients.gradients(), 0.5), 1) << "made up by the test's kernels";
+    optimizer->Step(gradients.gradients(), 1e-3);
+    gradients.Clear();
+    const Waits& waits = GetParam().waits;
+    EXPECT_EQ(watch.use().items, 1);
+    EXPECT_EQ(watch.use().copies, kMicroBatches * (1 + waits.copies));
+    EXPECT_EQ(watch.use().nonzeros, kMicroBatches * waits.nonzeros);
+    EXPECT_THAT(watch.use().mixed, testing::IsEmpty());
+  }
+
+  const TinyRun tiny_;
+  const std::vector<TokenPair> pairs_ = RandomPairs(kPairs, 31);
+  ObjectiveOptions options_;
+};
+
+TEST_P(StepOnMeta, UsesOneDeviceAndWaitsWhereItMust) {
+  const Variant variants[] = {{at::kFloat, false, "adam"},
+                              {at::kFloat, true, "adam"},
+                              {at::kBFloat16, true, "adamw"},
+                              {at::kBFloat16, false, "rmsprop"}};
+  for (const Variant& variant : variants) {
+    SCOPED_TRACE(testing::Message() << variant.type << " " << variant.optimizer
+                                    << (variant.activation_checkpointing ? ", recomputing" : ""));
+    Step(variant);
+  }
+}
+
+// An evaluation reads its metrics in one copy too.
+TEST_P(StepOnMeta, EvaluatesWithOneWait) {
+  const at::NoGradGuard no_grad;
+  const Gemma model = MetaModel(at::kFloat);
+  const std::unique_ptr<ReferenceSource> reference = Reference(at::kFloat);
+  const Objective objective(model, options_, reference.get());
+  DeviceWatch watch(kTopK);
+  const auto part = objective.Compute(Views(pairs_), kPairs);
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_EQ(watch.use().items, 0);
+  EXPECT_EQ(watch.use().copies, 1);
+  EXPECT_EQ(watch.use().nonzeros,
+            GetParam().selection == FeatureSelection::kReference ? kTopOfReference.nonzeros : 0);
+  EXPECT_THAT(watch.use().mixed, testing::IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, StepOnMeta, testing::ValuesIn(Cases()),
+                         [](const auto& one) { return one.param.name; });
+
+// The watch itself: what it must see.
+TEST(DeviceWatch, SeesTensorsOfBothDevicesAndWhatIsRead) {
+  const at::Tensor on_meta = at::empty({3, 3}, OnMeta(at::kFloat));
+  const at::Tensor on_host = at::ones({3, 3});
+  DeviceWatch watch(1);
+  at::mm(on_meta, on_host);
+  EXPECT_THROW(on_host.copy_(on_meta), c10::Error);
+  EXPECT_THAT(watch.use().mixed, testing::ElementsAre("aten::mm", "aten::copy_"));
+  on_host.to(at::kMeta);
+  on_meta.mul(2.0).sum().item<double>();
+  on_meta.cpu();
+  on_meta.nonzero();
+  EXPECT_EQ(watch.use().mixed.size(), 2u);
+  EXPECT_EQ(watch.use().items, 1);
+  EXPECT_EQ(watch.use().copies, 1);
+  EXPECT_EQ(watch.use().nonzeros, 1);
+}
+
+}  // namespace
+}  // namespace fpo::train
