@@ -16,7 +16,8 @@ namespace fpo::train {
 namespace {
 
 constexpr char kMemoryAdvice[] =
-    "; lower batch.tokens_per_microbatch or data.max_length, or turn on activation_checkpointing";
+    "; lower batch.tokens_per_microbatch or data.max_length, turn on activation_checkpointing, or "
+    "set retry.on_oom: retry, which halves the micro-batch";
 
 // What allocators other than LibTorch's own for the device say. A failed allocation on the CPU is a
 // plain c10::Error, and so is one inside cuBLAS, cuDNN or NCCL.
@@ -77,6 +78,8 @@ absl::Status OutOfMemory(absl::string_view what) {
 }
 
 }  // namespace
+
+absl::string_view MemoryAdvice() { return kMemoryAdvice; }
 
 absl::Status RunTorch(const std::function<absl::Status()>& work) {
   try {

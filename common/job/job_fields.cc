@@ -218,7 +218,10 @@ JobEntry Retry(RetrySection* s) {
             {},
             0,
             1000},
-           {"on_oom", &s->on_oom, "after running out of memory", {"fail", "retry"}}}};
+           {"on_oom",
+            &s->on_oom,
+            "out of memory; retry: half the micro-batch, and a restart when one pair does not fit",
+            {"fail", "retry"}}}};
 }
 
 }  // namespace

@@ -66,7 +66,9 @@ double Batcher::EpochsAfter(int64_t steps) const {
   return static_cast<double>(whole) + static_cast<double>(begun) / static_cast<double>(pairs());
 }
 
-BatchStep Batcher::Step(int64_t step) const {
+BatchStep Batcher::Step(int64_t step) const { return Step(step, options_.tokens_per_microbatch); }
+
+BatchStep Batcher::Step(int64_t step, int64_t tokens_per_microbatch) const {
   BatchStep out;
   out.epoch = step / StepsPerEpoch();
   out.position = step % StepsPerEpoch() * options_.pairs_per_step;
@@ -83,7 +85,9 @@ BatchStep Batcher::Step(int64_t step) const {
   for (int64_t i = options_.rank; i < out.pairs; i += options_.world) {
     mine.push_back(all[static_cast<size_t>(i)]);
   }
-  out.micro_batches = CutMicroBatches(std::move(mine), longest_, options_);
+  Options cut = options_;
+  cut.tokens_per_microbatch = tokens_per_microbatch;
+  out.micro_batches = CutMicroBatches(std::move(mine), longest_, cut);
   return out;
 }
 

@@ -39,6 +39,8 @@ class Batcher {
   int64_t pairs() const { return static_cast<int64_t>(longest_.size()); }
   int64_t StepsPerEpoch() const;       // the last, partial step of an epoch counts
   BatchStep Step(int64_t step) const;  // from 0, over all epochs
+  // The same pairs, cut by another number of tokens.
+  BatchStep Step(int64_t step, int64_t tokens_per_microbatch) const;
   std::vector<int64_t> EpochOrder(int64_t epoch) const;  // a permutation of [0, pairs)
   double EpochsAfter(int64_t steps) const;               // epochs seen so far, e.g. 1.5
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "common/train_protocol.h"
 
 namespace fpo::train {
@@ -11,5 +14,10 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual void Emit(TrainEvent event) = 0;
 };
+
+// Emits its argument as a warning, for code that knows no events.
+inline std::function<void(const std::string&)> WarnOn(EventSink& events) {
+  return [&events](const std::string& message) { events.Emit(WarningEvent(message)); };
+}
 
 }  // namespace fpo::train

@@ -12,37 +12,62 @@
 
 namespace fpo::train {
 
-absl::StatusOr<std::map<std::string, double>> EvaluatePairs(const Objective& objective,
-                                                            const TokenFile& pairs,
-                                                            const EvaluationOptions& options,
+namespace {
+
+struct EvaluationShare {
+  std::vector<int64_t> pairs;    // of this rank
+  std::vector<int64_t> longest;  // per pair of the file, the tokens of its longer sequence
+  double weight = 0;             // of all ranks' pairs
+};
+
+EvaluationShare ShareOf(const EvaluationInputs& inputs, const ProcessGroup& group) {
+  EvaluationShare share;
+  const int64_t count = std::min(inputs.pairs.size(), inputs.pairs_max);
+  for (int64_t i = 0; i < count; ++i) {
+    share.longest.push_back(inputs.pairs.LongestSequence(i));
+    share.weight += inputs.objective.Weight(inputs.pairs.pair(i));
+    if (i % group.world() == group.rank()) share.pairs.push_back(i);
+  }
+  return share;
+}
+
+absl::StatusOr<BatchMetrics> Measure(const EvaluationInputs& inputs, const EvaluationShare& share,
+                                     MicroBatchSize* size) {
+  Batcher::Options cut;
+  cut.sequences_per_pair = inputs.objective.method() == Method::kSft ? 1 : 2;
+  BatchMetrics metrics;
+  const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
+    metrics = {};
+    cut.tokens_per_microbatch = tokens;
+    Work work("evaluating", static_cast<int64_t>(share.pairs.size()), "pairs");
+    for (const auto& micro_batch : CutMicroBatches(share.pairs, share.longest, cut)) {
+      const auto count = static_cast<int64_t>(micro_batch.size());
+      *current = {count, count * cut.sequences_per_pair * share.longest[micro_batch.front()]};
+      std::vector<TokenPairView> views;
+      for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
+      FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.weight));
+      metrics += part.metrics;
+      work.Advance(count);
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(size->Run("an evaluation", measure));
+  return metrics;
+}
+
+}  // namespace
+
+absl::StatusOr<std::map<std::string, double>> EvaluatePairs(const EvaluationInputs& inputs,
+                                                            MicroBatchSize* size,
                                                             ProcessGroup& group) {
   const at::NoGradGuard no_grad;
   const absl::Time start = absl::Now();
-  const int64_t count = std::min(pairs.size(), options.pairs_max);
-  std::vector<int64_t> mine, longest(count);
-  double weight = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    longest[i] = pairs.LongestSequence(i);
-    weight += objective.Weight(pairs.pair(i));
-    if (i % group.world() == group.rank()) mine.push_back(i);
-  }
-  Batcher::Options cut;
-  cut.tokens_per_microbatch = options.tokens_per_microbatch;
-  cut.sequences_per_pair = objective.method() == Method::kSft ? 1 : 2;
-  BatchMetrics metrics;
-  Work work("evaluating", static_cast<int64_t>(mine.size()), "pairs");
-  for (const std::vector<int64_t>& micro_batch : CutMicroBatches(mine, longest, cut)) {
-    std::vector<TokenPairView> views;
-    for (const int64_t index : micro_batch) views.push_back(pairs.pair(index));
-    FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective.Compute(views, weight));
-    metrics += part.metrics;
-    work.Advance(static_cast<int64_t>(micro_batch.size()));
-  }
+  FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Measure(inputs, ShareOf(inputs, group), size));
   std::vector<double> sums = metrics.Pack();
   FPO_RETURN_IF_ERROR(group.Sum(&sums));
   metrics.Unpack(sums);
   std::map<std::string, double> report;
-  for (const auto& [name, value] : metrics.Report(objective.method())) {
+  for (const auto& [name, value] : metrics.Report(inputs.objective.method())) {
     report["eval_" + name] = value;
   }
   if (!report.empty()) report["eval_seconds"] = absl::ToDoubleSeconds(absl::Now() - start);

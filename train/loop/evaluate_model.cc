@@ -66,9 +66,10 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   }
   const Objective objective(inputs.policy.model, inputs.objective, inputs.reference.get());
   SingleProcessGroup group;
-  const EvaluationOptions evaluation{job.evaluate.pairs, job.batch.tokens_per_microbatch};
+  MicroBatchSize size({job.batch.tokens_per_microbatch, job.retry.on_oom == "retry", options.device,
+                       WarnOn(events)});
   FPO_ASSIGN_OR_RETURN(const auto metrics,
-                       EvaluatePairs(objective, inputs.eval, evaluation, group));
+                       EvaluatePairs({objective, inputs.eval, job.evaluate.pairs}, &size, group));
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));

@@ -31,4 +31,8 @@ std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device) {
   return allocator->getDeviceStats(device.index()).allocated_bytes[kAllPools].peak;
 }
 
+void EmptyDeviceCache(c10::Device device) {
+  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+}
+
 }  // namespace fpo::train

@@ -14,4 +14,8 @@ int64_t PeakMemoryBytes();
 // the driver and libraries take beside it is not in it. None for the CPU.
 std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device);
 
+// Gives what LibTorch's allocator keeps for later back to `device`: after running out of memory,
+// pieces of sizes that are not asked for again may be in the way. Does nothing on the CPU.
+void EmptyDeviceCache(c10::Device device);
+
 }  // namespace fpo::train

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/failpoint.h"
 #include "common/hash.h"
@@ -24,10 +23,8 @@
 namespace fpo::train {
 namespace {
 
-// Layers are counted again for each forward pass that the micro-batch was cut into.
-void Backward(const at::Tensor& loss, int64_t layers) {
-  const Work work("backward", layers, "layers");
-  loss.backward();
+MicroBatchSize::Options MicroBatches(const JobConfig& job, c10::Device device) {
+  return {job.batch.tokens_per_microbatch, job.retry.on_oom == "retry", device};
 }
 
 double Since(absl::Time start) { return absl::ToDoubleSeconds(absl::Now() - start); }
@@ -43,6 +40,8 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
       checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}),
       parts_(inputs.policy.model.device(), environment.measure),
+      micro_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
+      evaluation_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
       constraint_(job.method) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
@@ -137,9 +136,15 @@ absl::Status Trainer::Resume() {
       CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
   state.world = state_.world;
   state_ = std::move(state);
+  std::string micro_batches;
+  if (state_.tokens_per_microbatch > 0) {
+    micro_batch_.Limit(state_.tokens_per_microbatch);
+    micro_batches = absl::StrCat(", with micro-batches of at most ", micro_batch_.tokens(),
+                                 " tokens because larger ones did not fit into memory");
+  }
   environment_.events.Emit(
       PhaseEvent("train", absl::StrCat("resuming from ", checkpoint->info.folder, " (step ",
-                                       state_.step, " of ", total_steps_, ")")));
+                                       state_.step, " of ", total_steps_, ")", micro_batches)));
   return absl::OkStatus();
 }
 
@@ -160,6 +165,11 @@ absl::StatusOr<SavedCheckpoint> Trainer::LoadChosen(const CheckpointChoice& choi
   return checkpoint;
 }
 
+MicroBatchSize::Options Trainer::WithWarnings(MicroBatchSize::Options options) {
+  options.warn = [this](const std::string& message) { Warn(WarningEvent(message)); };
+  return options;
+}
+
 void Trainer::Warn(TrainEvent event) {
   warnings_.push_back(event.message);
   environment_.events.Emit(std::move(event));
@@ -168,12 +178,6 @@ void Trainer::Warn(TrainEvent event) {
 double Trainer::EpochAt(int64_t step) const { return batcher_->EpochsAfter(step); }
 
 bool Trainer::Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
-
-std::string Trainer::RowsOf(const std::vector<int64_t>& pairs) const {
-  std::vector<int64_t> rows;
-  for (const int64_t pair : pairs) rows.push_back(inputs_.train.pair(pair).row);
-  return absl::StrJoin(rows, ", ");
-}
 
 std::string Trainer::AfterNotFinite() const {
   const std::vector<CheckpointInfo> checkpoints = ListCheckpoints(folder_.path());
@@ -191,31 +195,36 @@ absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
   return weight[0];
 }
 
-// Forward and backward of this rank's micro-batches; gradients end up summed in the buffer.
-absl::StatusOr<BatchMetrics> Trainer::Accumulate(const BatchStep& batch, double* wait) {
+// The collective is GlobalWeight alone: each rank computes its share as its memory allows.
+absl::StatusOr<StepShare> Trainer::ComputeShare(const BatchStep& batch) {
   FPO_ASSIGN_OR_RETURN(const double weight, GlobalWeight(batch));
-  BatchMetrics metrics;
-  Work work(absl::StrCat("step ", state_.step + 1),
-            static_cast<int64_t>(batch.micro_batches.size()), "micro-batches");
-  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
-    std::vector<TokenPairView> pairs;
-    for (const int64_t index : micro_batch) pairs.push_back(inputs_.train.pair(index));
-    FPO_ASSIGN_OR_RETURN(const ObjectivePart part, objective_.Compute(pairs, weight));
-    parts_.End("forward_seconds");
-    const double loss = part.loss_value;
-    if (!std::isfinite(loss)) {
-      return FailWith(ExitCode::kNotFinite,
-                      absl::StrCat("the loss is ", loss, " at step ", state_.step + 1, ", rows ",
-                                   RowsOf(micro_batch), " of the training data", AfterNotFinite()));
-    }
-    Backward(part.loss, inputs_.policy.model.config().layers);
-    gradients_->Collect();
-    parts_.End("backward_seconds");
-    work.Advance();
-    FPO_FAILPOINT("train.step.micro_batch");
-    metrics += part.metrics;
-    *wait += part.reference_seconds;
+  StepInputs inputs{objective_, inputs_.train, *batcher_};
+  inputs.layers = inputs_.policy.model.config().layers;
+  inputs.step = state_.step;
+  inputs.weight = weight;
+  inputs.parts = &parts_;
+  auto share = ComputeGradients(inputs, &micro_batch_, gradients_.get());
+  if (ExitCodeOf(share.status()) != ExitCode::kNotFinite) return share;
+  return FailWith(ExitCode::kNotFinite, absl::StrCat(share.status().message(), AfterNotFinite()));
+}
+
+// Sums over the ranks. All go on with the micro-batches of the one that has least memory.
+absl::StatusOr<BatchMetrics> Trainer::SumMetrics(BatchMetrics metrics) {
+  const ProcessGroup& group = environment_.group;
+  std::vector<double> sums = metrics.Pack();
+  const auto values = static_cast<int64_t>(sums.size());
+  sums.resize(sums.size() + static_cast<size_t>(group.world()), 0);  // a place for each rank
+  sums[static_cast<size_t>(values + group.rank())] = static_cast<double>(micro_batch_.tokens());
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&sums));
+  const auto least = std::min_element(sums.begin() + values, sums.end());
+  if (*least > 0 && *least < static_cast<double>(micro_batch_.tokens())) {
+    micro_batch_.Limit(static_cast<int64_t>(*least));
+    Warn(WarningEvent(absl::StrCat("rank ", least - sums.begin() - values,
+                                   " ran out of memory in step ", state_.step + 1,
+                                   "; from now on every rank computes ",
+                                   "micro-batches of at most ", micro_batch_.tokens(), " tokens")));
   }
+  metrics.Unpack(sums);
   return metrics;
 }
 
@@ -227,9 +236,10 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
     std::vector<int64_t> pairs;
     for (const auto& part : batch.micro_batches)
       pairs.insert(pairs.end(), part.begin(), part.end());
-    return FailWith(ExitCode::kNotFinite, absl::StrCat("the gradient norm is ", norm, " at step ",
-                                                       state_.step + 1, ", rows ", RowsOf(pairs),
-                                                       " of the training data", AfterNotFinite()));
+    return FailWith(
+        ExitCode::kNotFinite,
+        absl::StrCat("the gradient norm is ", norm, " at step ", state_.step + 1, ", rows ",
+                     RowsOf(inputs_.train, pairs), " of the training data", AfterNotFinite()));
   }
   const double lr = LearningRate(schedule_, state_.step + 1);
   const Work work(absl::StrCat("step ", state_.step + 1, ": updating the weights"), 0, "");
@@ -248,11 +258,8 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   const absl::Time start = absl::Now();
   parts_.Start();
   const BatchStep batch = batcher_->Step(step);
-  double wait = 0;
-  FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Accumulate(batch, &wait));
-  std::vector<double> sums = metrics.Pack();
-  FPO_RETURN_IF_ERROR(environment_.group.Sum(&sums));
-  metrics.Unpack(sums);
+  FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare(batch));
+  FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(std::move(share.metrics)));
   Metrics report = metrics.Report(objective_.method());
   FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
   state_.step = step + 1;
@@ -262,7 +269,8 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   report.insert(parts_.seconds().begin(), parts_.seconds().end());
   report["mfu"] = metrics[BatchMetrics::kModelFlops] /
                   (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
-  report["cache_wait_seconds"] = wait;
+  report["cache_wait_seconds"] = share.reference_seconds;
+  report["tokens_per_microbatch"] = static_cast<double>(micro_batch_.tokens());
   report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
   if (const auto bytes = PeakDeviceMemoryBytes(inputs_.policy.model.device())) {
     report["device_memory_peak_bytes"] = static_cast<double>(*bytes);
@@ -291,9 +299,9 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
 }
 
 absl::Status Trainer::Evaluate() {
-  const EvaluationOptions options{job_.evaluate.pairs, job_.batch.tokens_per_microbatch};
   FPO_ASSIGN_OR_RETURN(Metrics report,
-                       EvaluatePairs(objective_, inputs_.eval, options, environment_.group));
+                       EvaluatePairs({objective_, inputs_.eval, job_.evaluate.pairs},
+                                     &evaluation_batch_, environment_.group));
   evaluated_step_ = state_.step;
   if (report.empty()) return absl::OkStatus();
   evaluate_seconds_ += report["eval_seconds"];
@@ -311,6 +319,7 @@ absl::Status Trainer::Evaluate() {
 absl::Status Trainer::WriteCheckpoint() {
   const absl::Time start = absl::Now();
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
+  if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
   if (environment_.group.rank() == 0) {
     std::optional<double> score;
     if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {

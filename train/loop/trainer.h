@@ -16,7 +16,9 @@
 #include "train/data/batcher.h"
 #include "train/events/command_reader.h"
 #include "train/events/event_sink.h"
+#include "train/loop/micro_batch_size.h"
 #include "train/loop/part_times.h"
+#include "train/loop/step_gradients.h"
 #include "train/objective/constraint_scale.h"
 #include "train/objective/objective.h"
 #include "train/optim/gradient_buffer.h"
@@ -74,7 +76,9 @@ class Trainer {
   absl::Status Start();
   absl::Status CheckStart();
   absl::StatusOr<Metrics> TrainStep(int64_t step);
-  absl::StatusOr<BatchMetrics> Accumulate(const BatchStep& batch, double* wait);
+  absl::StatusOr<StepShare> ComputeShare(const BatchStep& batch);
+  absl::StatusOr<BatchMetrics> SumMetrics(BatchMetrics metrics);
+  MicroBatchSize::Options WithWarnings(MicroBatchSize::Options options);
   absl::StatusOr<double> GlobalWeight(const BatchStep& batch);
   absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
   absl::Status AfterStep(const Metrics& report);
@@ -84,7 +88,6 @@ class Trainer {
   void Warn(TrainEvent event);  // emits it and keeps its message for the report
   double EpochAt(int64_t step) const;
   bool Due(int64_t every) const;
-  std::string RowsOf(const std::vector<int64_t>& pairs) const;
   std::string AfterNotFinite() const;
   std::vector<TokenPairView> FirstPairs(int64_t count) const;  // of epoch 0
 
@@ -98,9 +101,11 @@ class Trainer {
   std::unique_ptr<GradientBuffer> gradients_;
   std::unique_ptr<MetricsLog> log_;  // on rank 0
   CheckpointWriter checkpoints_;
+  PartTimes parts_;
+  MicroBatchSize micro_batch_;
+  MicroBatchSize evaluation_batch_;
   ScheduleOptions schedule_;
   TrainingState state_;
-  PartTimes parts_;
   int64_t total_steps_ = 0;
   double peak_flops_ = 0;
   double evaluate_seconds_ = 0;

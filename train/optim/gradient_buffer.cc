@@ -37,6 +37,7 @@ const std::vector<at::Tensor>& GradientBuffer::gradients() {
 
 void GradientBuffer::Clear() {
   for (at::Tensor& sum : sums_) sum.reset();
+  for (at::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
 }
 
 }  // namespace fpo::train

@@ -19,7 +19,7 @@ class GradientBuffer {
   // One per parameter, in its wide type, zeros where nothing was collected. Valid until Clear; may
   // be changed in place (all-reduce, clip).
   const std::vector<at::Tensor>& gradients();
-  void Clear();
+  void Clear();  // also what a backward that failed left in .grad
 
  private:
   std::vector<at::Tensor> parameters_;

@@ -31,7 +31,9 @@ std::vector<std::pair<uint32_t, float>> SparseFeatures(const at::Tensor& pooled,
 }
 
 Scorer::Scorer(Gemma model, Options options)
-    : model_(std::move(model)), options_(std::move(options)) {}
+    : model_(std::move(model)),
+      options_(std::move(options)),
+      size_({options_.tokens_per_batch, options_.halve, model_.device(), options_.warn}) {}
 
 absl::Status Scorer::ScoreBatch(const std::vector<Sequence>& sequences,
                                 std::vector<Record>* out) const {
@@ -64,6 +66,28 @@ absl::Status Scorer::ScoreBatch(const std::vector<Sequence>& sequences,
   return absl::OkStatus();
 }
 
+// In as few batches as memory has room for.
+absl::StatusOr<std::vector<Record>> Scorer::ScoreGroup(
+    const std::vector<Sequence>& sequences) const {
+  std::vector<int64_t> lengths;
+  for (const Sequence& sequence : sequences) lengths.push_back(sequence.length());
+  std::vector<Record> records(sequences.size());
+  const auto score = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
+    for (const std::vector<int64_t>& batch : GroupByLength(lengths, tokens)) {
+      const auto count = static_cast<int64_t>(batch.size());
+      *current = {count, count * lengths[batch.front()]};
+      std::vector<Sequence> members;
+      for (const int64_t position : batch) members.push_back(sequences[position]);
+      std::vector<Record> scored;
+      FPO_RETURN_IF_ERROR(ScoreBatch(members, &scored));
+      for (size_t i = 0; i < batch.size(); ++i) records[batch[i]] = std::move(scored[i]);
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(size_.Run("a batch of responses to score", score));
+  return records;
+}
+
 absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& sequences,
                                                   const KeepScoring& keep) const {
   std::vector<int64_t> lengths;
@@ -74,8 +98,7 @@ absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& s
   for (const std::vector<int64_t>& group : GroupByLength(lengths, options_.tokens_per_batch)) {
     std::vector<Sequence> members;
     for (const int64_t position : group) members.push_back(sequences[position]);
-    std::vector<Record> scored;
-    FPO_RETURN_IF_ERROR(ScoreBatch(members, &scored));
+    FPO_ASSIGN_OR_RETURN(std::vector<Record> scored, ScoreGroup(members));
     for (size_t i = 0; i < group.size(); ++i) records[group[i]] = std::move(scored[i]);
     done += static_cast<int64_t>(group.size());
     work.SetDone(done);

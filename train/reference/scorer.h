@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/reference/record.h"
+#include "train/loop/micro_batch_size.h"
 #include "train/loop/model_loader.h"
 #include "train/model/gemma.h"
 #include "train/reference/sequence_batch.h"
@@ -23,6 +25,8 @@ class Scorer {
     std::vector<LoadedSae> saes;      // empty: margin-only records
     int64_t top_features = 0;         // keep the M largest of each list; 0: all non-zeros
     int64_t tokens_per_batch = 4096;  // padded
+    bool halve = false;  // a batch that does not fit into memory is cut, see MicroBatchSize
+    std::function<void(const std::string&)> warn = {};
   };
   Scorer(Gemma model, Options options);
 
@@ -32,8 +36,10 @@ class Scorer {
 
  private:
   absl::Status ScoreBatch(const std::vector<Sequence>& sequences, std::vector<Record>* out) const;
+  absl::StatusOr<std::vector<Record>> ScoreGroup(const std::vector<Sequence>& sequences) const;
   Gemma model_;
   Options options_;
+  mutable MicroBatchSize size_;
 };
 
 // Sorted (index, value) of one pooled vector [features], zeros left out; with `top` above 0 only

@@ -87,6 +87,8 @@ absl::StatusOr<Scorer> Loader::MakeScorer() const {
   Scorer::Options scoring;
   scoring.saes = Saes();
   FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
+  scoring.halve = job.retry.on_oom == "retry";
+  scoring.warn = WarnOn(events);
   if (SameFolder()) return Scorer(inputs.policy.model, std::move(scoring));
   FPO_ASSIGN_OR_RETURN(LoadedModel model, LoadReferenceModel());
   return Scorer(std::move(model.model), std::move(scoring));

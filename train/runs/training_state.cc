@@ -29,6 +29,7 @@ std::string TrainingState::Json() const {
   json["recipe_id"] = recipe_id;
   json["reference_probe"] = reference_probe;
   json["train_seconds"] = train_seconds;
+  json["tokens_per_microbatch"] = tokens_per_microbatch;
   return json.dump(2) + "\n";
 }
 
@@ -44,6 +45,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.recipe_id = json.at("recipe_id").get<std::string>();
     state.reference_probe = json.value("reference_probe", std::vector<double>());
     state.train_seconds = json.at("train_seconds").get<double>();
+    state.tokens_per_microbatch = json.value("tokens_per_microbatch", int64_t{0});
   } catch (const nlohmann::json::exception& error) {
     return absl::DataLossError(
         absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));

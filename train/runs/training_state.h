@@ -26,6 +26,9 @@ struct TrainingState {
   // are compared with these instead.
   std::vector<double> reference_probe;
   double train_seconds = 0;  // spent in steps so far, over all attempts
+  // Of the micro-batches, after running out of memory; 0: as the job says. A run that is resumed
+  // does not start again with what does not fit.
+  int64_t tokens_per_microbatch = 0;
 
   std::string Json() const;
   static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss

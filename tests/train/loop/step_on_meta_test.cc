@@ -10,9 +10,9 @@
 #include "common/reference/record_key.h"
 #include "tests/train/support/meta_device.h"
 #include "tests/train/support/tiny_run.h"
+#include "train/loop/step_gradients.h"
 #include "train/objective/objective.h"
 #include "train/optim/grad_clip.h"
-#include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/reference/online_reference.h"
 #include "train/reference/record_reference.h"
@@ -21,7 +21,7 @@
 namespace fpo::train {
 namespace {
 
-constexpr int64_t kTopK = 8, kFeatures = 32, kPairs = 3, kMicroBatches = 2;
+constexpr int64_t kTopK = 8, kFeatures = 32, kPairs = 3;
 
 enum class From { kNone, kRecords, kOnline };
 
@@ -50,6 +50,8 @@ struct Case {
   bool hidden = false;
   bool stop_gradient = true;
   bool weights = false;
+
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };
 
 std::vector<Case> Cases() {
@@ -138,6 +140,12 @@ class StepOnMeta : public testing::TestWithParam<Case> {
     return Records();
   }
 
+  std::vector<TokenPairView> Pairs() const {
+    std::vector<TokenPairView> pairs;
+    for (int64_t i = 0; i < file_.size(); ++i) pairs.push_back(file_.pair(i));
+    return pairs;
+  }
+
   std::unique_ptr<ReferenceSource> Records() const {
     Recipe recipe;
     recipe.model_digest = std::string(64, 'a');
@@ -152,7 +160,7 @@ class StepOnMeta : public testing::TestWithParam<Case> {
     for (const LoadedSae& sae : options_.saes) widths.push_back(sae.sae.features());
     std::vector<ReferenceResponse> responses;
     std::vector<Record> records;
-    for (const Sequence& sequence : BothSides(Views(pairs_))) {
+    for (const Sequence& sequence : BothSides(Pairs())) {
       responses.push_back(
           {RecordKey(sequence.prompt, sequence.response), sequence.prompt, sequence.response});
       Record record;
@@ -168,7 +176,7 @@ class StepOnMeta : public testing::TestWithParam<Case> {
     return *std::move(opened);
   }
 
-  // The calls of Trainer::TrainStep.
+  // As Trainer::TrainStep does.
   void Step(const Variant& variant) {
     options_.activation_checkpointing = variant.activation_checkpointing;
     Gemma model = MetaModel(variant.type);
@@ -177,25 +185,28 @@ class StepOnMeta : public testing::TestWithParam<Case> {
     const Objective objective(model, options_, reference.get());
     const auto optimizer = *MakeOptimizer(variant.optimizer, model.Parameters(), {});
     GradientBuffer gradients(model.Parameters());
+    Batcher::Options batches;
+    batches.pairs_per_step = kPairs;
+    std::vector<int64_t> longest;
+    for (int64_t i = 0; i < file_.size(); ++i) longest.push_back(file_.LongestSequence(i));
+    const Batcher batcher(longest, batches);
+    MicroBatchSize one_pair({1, false});
     DeviceWatch watch(kTopK);
-    for (int64_t i = 0; i < kMicroBatches; ++i) {
-      auto part = objective.Compute(Views(pairs_), static_cast<double>(kPairs * kMicroBatches));
-      ASSERT_TRUE(part.ok()) << part.status();
-      part->loss.backward();
-      gradients.Collect();
-    }
+    const auto share =
+        ComputeGradients({objective, file_, batcher, 3, 0, kPairs}, &one_pair, &gradients);
+    ASSERT_TRUE(share.ok()) << share.status();
     EXPECT_EQ(ClipGlobalNorm(gradients.gradients(), 0.5), 1) << "made up by the test's kernels";
     optimizer->Step(gradients.gradients(), 1e-3);
     gradients.Clear();
     const Waits& waits = GetParam().waits;
     EXPECT_EQ(watch.use().items, 1);
-    EXPECT_EQ(watch.use().copies, kMicroBatches * (1 + waits.copies));
-    EXPECT_EQ(watch.use().nonzeros, kMicroBatches * waits.nonzeros);
+    EXPECT_EQ(watch.use().copies, kPairs * (1 + waits.copies)) << "of one pair each";
+    EXPECT_EQ(watch.use().nonzeros, kPairs * waits.nonzeros);
     EXPECT_THAT(watch.use().mixed, testing::IsEmpty());
   }
 
   const TinyRun tiny_;
-  const std::vector<TokenPair> pairs_ = RandomPairs(kPairs, 31);
+  const TokenFile file_ = *TokenFile::Open(tiny_.Path("prepared/train.safetensors"));
   ObjectiveOptions options_;
 };
 
@@ -218,7 +229,7 @@ TEST_P(StepOnMeta, EvaluatesWithOneWait) {
   const std::unique_ptr<ReferenceSource> reference = Reference(at::kFloat);
   const Objective objective(model, options_, reference.get());
   DeviceWatch watch(kTopK);
-  const auto part = objective.Compute(Views(pairs_), kPairs);
+  const auto part = objective.Compute(Pairs(), static_cast<double>(file_.size()));
   ASSERT_TRUE(part.ok()) << part.status();
   EXPECT_EQ(watch.use().items, 0);
   EXPECT_EQ(watch.use().copies, 1);

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-MethodSection Method(const std::string& name, double alpha) {
+MethodSection SectionOf(const std::string& name, double alpha) {
   MethodSection method;
   method.name = name;
   method.alpha = alpha;
@@ -22,7 +22,7 @@ std::map<std::string, double> Step(double divergence, double margin) {
 
 // Gemma-3-270M after three steps.
 TEST(ConstraintScaleTest, WarnsOnceAndNamesAnAlpha) {
-  ConstraintScale scale(Method("fpo", 0.5));
+  ConstraintScale scale(SectionOf("fpo", 0.5));
   EXPECT_EQ(scale.Observe(Step(0, 0)), "") << "policy and reference are one";
   const std::string warning = scale.Observe(Step(76.8, 0.01));
   EXPECT_THAT(warning, HasSubstr("is 76.8 (alpha 0.5, beta 2, divergence/rejected 76.8)"));
@@ -31,20 +31,20 @@ TEST(ConstraintScaleTest, WarnsOnceAndNamesAnAlpha) {
 }
 
 TEST(ConstraintScaleTest, TheNamedAlphaEarnsNoWarning) {
-  ConstraintScale scale(Method("fpo", 0.0005));
+  ConstraintScale scale(SectionOf("fpo", 0.0005));
   EXPECT_EQ(scale.Observe(Step(76.8, 0.01)), "");
   EXPECT_EQ(scale.Observe(Step(200, 0.01)), "");
 }
 
 TEST(ConstraintScaleTest, ALargeMarginCarriesALargeConstraint) {
-  EXPECT_EQ(ConstraintScale(Method("tdpo2", 0.5)).Observe(Step(8, 1)), "");
-  EXPECT_NE(ConstraintScale(Method("tdpo2", 0.5)).Observe(Step(12, 1)), "");
-  EXPECT_EQ(ConstraintScale(Method("tdpo2", 0.5)).Observe(Step(12, -2)), "");
+  EXPECT_EQ(ConstraintScale(SectionOf("tdpo2", 0.5)).Observe(Step(8, 1)), "");
+  EXPECT_NE(ConstraintScale(SectionOf("tdpo2", 0.5)).Observe(Step(12, 1)), "");
+  EXPECT_EQ(ConstraintScale(SectionOf("tdpo2", 0.5)).Observe(Step(12, -2)), "");
 }
 
 TEST(ConstraintScaleTest, MethodsWithoutAlphaHaveNoConstraintToScale) {
   for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "tdpo1"}) {
-    EXPECT_EQ(ConstraintScale(Method(name, 0.5)).Observe(Step(1e6, 0)), "") << name;
+    EXPECT_EQ(ConstraintScale(SectionOf(name, 0.5)).Observe(Step(1e6, 0)), "") << name;
   }
 }
 

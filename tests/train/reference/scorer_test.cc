@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tests/train/support/float64_run.h"
+#include "tests/train/support/memory_limit.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
 
@@ -41,6 +42,39 @@ TEST(Scorer, BatchesDoNotChangeRecords) {
       EXPECT_EQ(alone[i].features[0][f].first, together[i].features[0][f].first);
       EXPECT_FLOAT_EQ(alone[i].features[0][f].second, together[i].features[0][f].second);
     }
+  }
+}
+
+TEST(Scorer, ABatchThatDoesNotFitIntoMemoryIsCut) {
+  const TinyRun tiny;
+  const Gemma model = InFloat64(LoadModel({tiny.Path("model"), "float32"})->model);
+  const std::vector<TokenPair> pairs = RandomPairs(10, 21);
+  std::vector<Sequence> sequences;
+  for (const TokenPair& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
+  int64_t peak = 0;
+  std::vector<std::string> warnings;
+  const auto score = [&](int64_t tokens, int64_t bytes) {
+    Scorer::Options options;
+    options.tokens_per_batch = tokens;
+    options.halve = true;
+    options.warn = [&](const std::string& message) { warnings.push_back(message); };
+    const Scorer scorer(model, options);
+    const MemoryLimit limit(bytes);
+    auto records = scorer.Score(sequences, {});
+    EXPECT_TRUE(records.ok()) << records.status();
+    peak = limit.peak_bytes();
+    return *std::move(records);
+  };
+  const std::vector<Record> alone = score(1, MemoryLimit::kNone);
+  const int64_t single = peak;
+  score(100000, MemoryLimit::kNone);
+  ASSERT_LT(single, peak);
+  ASSERT_TRUE(warnings.empty());
+  const std::vector<Record> fitted = score(100000, (single + peak) / 2);
+  EXPECT_FALSE(warnings.empty());
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_NEAR(fitted[i].sum_logp, alone[i].sum_logp, 1e-12 * std::abs(alone[i].sum_logp));
+    EXPECT_EQ(fitted[i].tokens, alone[i].tokens);
   }
 }
 

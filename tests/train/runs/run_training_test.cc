@@ -50,6 +50,7 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
                            "step_seconds",
                            "cache_wait_seconds",
                            "memory_peak_bytes",
+                           "tokens_per_microbatch",
                            "mfu"}) {
     EXPECT_EQ(lines[0].count(name), 1u) << name;
   }

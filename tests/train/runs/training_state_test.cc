@@ -15,6 +15,7 @@ TrainingState State() {
   state.recipe_id = "r";
   state.reference_probe = {-1.25, -3.5e-7};
   state.train_seconds = 1.5;
+  state.tokens_per_microbatch = 512;
   return state;
 }
 
@@ -22,8 +23,19 @@ TEST(TrainingState, JsonRoundTrip) {
   const auto back = TrainingState::Parse(State().Json());
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->Json(), State().Json());
+  EXPECT_EQ(back->tokens_per_microbatch, 512);
   EXPECT_FALSE(TrainingState::Parse("{}").ok());
   EXPECT_FALSE(TrainingState::Parse("torn").ok());
+}
+
+TEST(TrainingState, ACheckpointOfAnOlderVersionNamesNoSizeOfMicroBatches) {
+  std::string json = State().Json();
+  const size_t begin = json.find(",\n  \"tokens_per_microbatch\""),
+               end = json.find('\n', begin + 2);
+  json.erase(begin, end - begin);
+  const auto back = TrainingState::Parse(json);
+  ASSERT_TRUE(back.ok()) << back.status() << json;
+  EXPECT_EQ(back->tokens_per_microbatch, 0);
 }
 
 TEST(TrainingState, AnotherRunIsRefused) {

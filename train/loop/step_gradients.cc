@@ -1,0 +1,79 @@
+#include "train/loop/step_gradients.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/failpoint.h"
+#include "common/observe/work.h"
+#include "common/status_macros.h"
+#include "train/events/exit_status.h"
+
+namespace fpo::train {
+namespace {
+
+// Layers are counted again for each forward pass that the micro-batch was cut into.
+void Backward(const at::Tensor& loss, int64_t layers) {
+  const Work work("backward", layers, "layers");
+  loss.backward();
+}
+
+MicroBatchSize::Current Describe(const StepInputs& inputs, const std::vector<int64_t>& pairs) {
+  int64_t longest = 0;
+  for (const int64_t pair : pairs) longest = std::max(longest, inputs.pairs.LongestSequence(pair));
+  const int64_t sequences = inputs.objective.method() == Method::kSft ? 1 : 2;
+  const int64_t count = static_cast<int64_t>(pairs.size());
+  return {count, count * longest * sequences};
+}
+
+// Of one micro-batch.
+absl::Status AddGradients(const StepInputs& inputs, const std::vector<int64_t>& pairs,
+                          GradientBuffer* gradients, StepShare* share) {
+  std::vector<TokenPairView> views;
+  for (const int64_t index : pairs) views.push_back(inputs.pairs.pair(index));
+  FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, inputs.weight));
+  if (inputs.parts != nullptr) inputs.parts->End("forward_seconds");
+  if (!std::isfinite(part.loss_value)) {
+    return FailWith(ExitCode::kNotFinite,
+                    absl::StrCat("the loss is ", part.loss_value, " at step ", inputs.step + 1,
+                                 ", rows ", RowsOf(inputs.pairs, pairs), " of the training data"));
+  }
+  Backward(part.loss, inputs.layers);
+  gradients->Collect();
+  if (inputs.parts != nullptr) inputs.parts->End("backward_seconds");
+  share->metrics += part.metrics;
+  share->reference_seconds += part.reference_seconds;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
+                                           GradientBuffer* gradients) {
+  const std::string what = absl::StrCat("step ", inputs.step + 1);
+  StepShare share;
+  const auto compute = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
+    gradients->Clear();
+    share = {};
+    const BatchStep batch = inputs.batcher.Step(inputs.step, tokens);
+    Work work(what, static_cast<int64_t>(batch.micro_batches.size()), "micro-batches");
+    for (const std::vector<int64_t>& pairs : batch.micro_batches) {
+      *current = Describe(inputs, pairs);
+      FPO_RETURN_IF_ERROR(AddGradients(inputs, pairs, gradients, &share));
+      work.Advance();
+      FPO_FAILPOINT("train.step.micro_batch");
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(size->Run(what, compute));
+  return share;
+}
+
+std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs) {
+  std::vector<int64_t> rows;
+  for (const int64_t pair : pairs) rows.push_back(file.pair(pair).row);
+  return absl::StrJoin(rows, ", ");
+}
+
+}  // namespace fpo::train
