@@ -54,8 +54,8 @@ std::vector<std::string> Outcomes(const fs::path& run) {
   std::istringstream rows(ReadFile(run / "metrics.jsonl"));
   for (std::string row; std::getline(rows, row);) {
     json fields = json::parse(row);
-    for (const char* clock :
-         {"step_seconds", "eval_seconds", "cache_wait_seconds", "mfu", "memory_peak_bytes"}) {
+    for (const char* clock : {"step_seconds", "eval_seconds", "cache_wait_seconds", "gemm_fraction",
+                              "mfu", "memory_peak_bytes"}) {
       fields.erase(clock);
     }
     outcomes.push_back(fields.dump());

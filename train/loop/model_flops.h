@@ -17,8 +17,8 @@ double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& seq
 double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences);
 
 // Operations per second that a large matrix product of this dtype reaches on this device with the
-// current threads: the denominator of `mfu`. Measured at the first call for a device and dtype, in
-// some 50 ms on a CPU, then cached.
+// current threads: the denominator of `gemm_fraction`. Measured at the first call for a device and
+// dtype, in some 50 ms on a CPU, then cached.
 double MeasuredPeakFlops(at::Device device, at::ScalarType dtype);
 
 }  // namespace fpo::train

@@ -13,8 +13,8 @@
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/evaluate.h"
-#include "train/loop/model_flops.h"
 #include "train/loop/process_memory.h"
+#include "train/loop/utilisation.h"
 #include "train/optim/grad_clip.h"
 #include "train/runs/data_plan.h"
 #include "train/runs/rank_agreement.h"
@@ -75,7 +75,10 @@ absl::Status Trainer::Build() {
   state_.seed = static_cast<uint64_t>(job_.seed);
   state_.data_digest = ToHex(inputs_.train.digest());
   state_.model_digest = inputs_.policy.digest;
-  peak_flops_ = MeasuredPeakFlops(inputs_.policy.model.device(), inputs_.policy.model.dtype());
+  const Gemma& model = inputs_.policy.model;
+  peak_flops_ = PeakFlopsOf(model.device(), model.dtype());
+  const std::string missing = MissingDataSheet(model.device(), peak_flops_);
+  if (!missing.empty()) Warn(WarningEvent(missing));
   if (inputs_.use.source != "records") return absl::OkStatus();
   state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
   FPO_ASSIGN_OR_RETURN(state_.reference_probe,
@@ -267,8 +270,9 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   state_.train_seconds += seconds;
   report["step_seconds"] = seconds;
   report.insert(parts_.seconds().begin(), parts_.seconds().end());
-  report["mfu"] = metrics[BatchMetrics::kModelFlops] /
-                  (seconds * peak_flops_ * static_cast<double>(environment_.group.world()));
+  report.merge(Utilisation(metrics[BatchMetrics::kModelFlops] /
+                               (seconds * static_cast<double>(environment_.group.world())),
+                           peak_flops_));
   report["cache_wait_seconds"] = share.reference_seconds;
   report["tokens_per_microbatch"] = static_cast<double>(micro_batch_.tokens());
   report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());

@@ -19,6 +19,7 @@
 #include "train/loop/micro_batch_size.h"
 #include "train/loop/part_times.h"
 #include "train/loop/step_gradients.h"
+#include "train/loop/utilisation.h"
 #include "train/objective/constraint_scale.h"
 #include "train/objective/objective.h"
 #include "train/optim/gradient_buffer.h"
@@ -107,7 +108,7 @@ class Trainer {
   ScheduleOptions schedule_;
   TrainingState state_;
   int64_t total_steps_ = 0;
-  double peak_flops_ = 0;
+  PeakFlops peak_flops_;
   double evaluate_seconds_ = 0;
   double checkpoint_seconds_ = 0;
   int64_t evaluated_step_ = -1;

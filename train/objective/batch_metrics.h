@@ -15,7 +15,7 @@ struct BatchMetrics {
     kPairs,
     kTokens,  // prompts and responses, padding left out
     kResponseTokens,
-    kModelFlops,  // TrainingFlops, for mfu
+    kModelFlops,  // TrainingFlops, for mfu and gemm_fraction
     kEntropy,     // over log-prob rows, nats
     kEntropyTop,  // of the 100 most likely tokens
     kLogp,        // sft: over responses

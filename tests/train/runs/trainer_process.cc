@@ -31,7 +31,8 @@ std::string Numbers(const std::string& out) {
     for (const MetricLine& line : ReadMetrics(out, evaluations)) {
       for (const auto& [name, value] : line) {
         const bool measured = name.find("seconds") != std::string::npos ||
-                              name == "memory_peak_bytes" || name == "mfu";
+                              name == "memory_peak_bytes" || name == "mfu" ||
+                              name == "gemm_fraction";
         if (!measured)
           absl::StrAppend(&text, name, "=", absl::Hex(std::bit_cast<uint64_t>(value)), " ");
       }
