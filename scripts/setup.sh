@@ -46,7 +46,7 @@ BUF_VERSION=1.75.0
 BIOME_VERSION=2.3.11
 
 packages=(
-  g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip
+  g++ cmake ninja-build ccache mold pkg-config git python3 python3-pip python3-jinja2
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
   librocksdb-dev libxxhash-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libutf8proc-dev

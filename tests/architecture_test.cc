@@ -72,7 +72,13 @@ const std::vector<Layer>& Layers() {
       {"train/formats/", {"common/"}, {"grpc", "google/"}},
       {"train/checkpoint/", {"common/", "train/formats/"}, {"grpc", "google/"}},
       {"train/tokenizer/", {"common/", "train/formats/"}, {"grpc", "google/"}},
-      {"train/data/", {"common/", "train/formats/", "train/tokenizer/"}, {"grpc", "google/"}},
+      {"train/rows/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"train/chat/",
+       {"common/", "train/rows/", "train/tokenizer/"},
+       {"grpc", "google/", "torch/", "ATen/"}},
+      {"train/data/",
+       {"common/", "train/formats/", "train/tokenizer/", "train/rows/", "train/chat/"},
+       {"grpc", "google/"}},
       {"train/collective/", {"common/"}, {"grpc", "google/"}},
       {"train/", {"common/", "train/"}, {"grpc", "google/", "rocksdb/"}},
   };
@@ -99,7 +105,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
        {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},
       {"prometheus/", {"common/observe/metrics.cc"}},
       {"microhttpd.h", {"common/observe/http_server.cc"}},
-      {"zlib.h", {"train/formats/", "train/data/"}},
+      {"zlib.h", {"train/formats/", "train/rows/"}},
   };
   return libraries;
 }

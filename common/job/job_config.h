@@ -45,8 +45,10 @@ struct SaeTrainingSection {
 struct DataSection {
   std::vector<std::string> train;
   std::vector<std::string> eval;
-  std::string format = "auto";         // auto | preference | messages | transcript | ids
-  std::string template_name = "auto";  // key "template": auto | gemma | halo | none
+  std::string format = "auto";  // auto | preference | messages | transcript | ids
+  // key "template": auto | gemma | halo | none | the path of a FILE.jinja
+  std::string template_name = "auto";
+  std::string train_on = "all_assistant_turns";  // all_assistant_turns | last_turn | first_turn
   int64_t max_length = 1024;
   int64_t max_prompt_length = 512;
   std::optional<int64_t> max_pairs;

@@ -22,6 +22,7 @@ struct JobField {
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   std::string by_default = {};  // describes the default, when it depends on other keys
+  std::string or_ending = {};   // besides `words`: a file whose name ends like this
 };
 
 // One entry of the file's top level, in the order of the file.

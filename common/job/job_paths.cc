@@ -99,6 +99,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
     case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
     case PathKind::kData:
+    case PathKind::kTemplate:
     case PathKind::kFile:
       return MissingPathProblem({*path.path, given}, PathWanted::kFile);
     case PathKind::kOutput:
@@ -119,6 +120,9 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
   }
   AddFiles("data.train", &config->data.train, &paths);
   AddFiles("data.eval", &config->data.eval, &paths);
+  if (absl::EndsWith(config->data.template_name, ".jinja")) {
+    AddPath("data.template", PathKind::kTemplate, &config->data.template_name, &paths);
+  }
   AddPath("method.feature_weights", PathKind::kFile, &config->method.feature_weights, &paths);
   AddPath("output", PathKind::kOutput, &config->output, &paths);
   return paths;

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -101,10 +102,14 @@ class Reader {
       return Complain(node, key, absl::StrCat("must be text, not ", node.KindName()));
     }
     const auto& words = field.words;
-    if (!words.empty() && std::find(words.begin(), words.end(), node.text) == words.end()) {
+    const bool file = !field.or_ending.empty() && absl::EndsWith(node.text, field.or_ending);
+    if (!file && !words.empty() &&
+        std::find(words.begin(), words.end(), node.text) == words.end()) {
+      const std::string files =
+          field.or_ending.empty() ? "" : absl::StrCat(", nor a file *", field.or_ending);
       return Complain(node, key,
                       absl::StrCat("\"", node.text, "\" is not one of ", absl::StrJoin(words, ", "),
-                                   NotYet(key, node.text)));
+                                   files, NotYet(key, node.text)));
     }
     *slot = node.text;
   }

@@ -100,7 +100,13 @@ std::string FieldSchema(const JobField& field) {
   if (!field.words.empty()) {
     std::vector<std::string> words;
     for (const char* word : field.words) words.push_back(JsonQuote(word));
-    absl::StrAppend(&schema, ",\"enum\":", JsonArray(words));
+    const std::string allowed = absl::StrCat("\"enum\":", JsonArray(words));
+    if (field.or_ending.empty()) {
+      absl::StrAppend(&schema, ",", allowed);
+    } else {
+      const std::string pattern = JsonQuote(absl::StrCat("\\", field.or_ending, "$"));
+      absl::StrAppend(&schema, ",\"anyOf\":[{", allowed, "},{\"pattern\":", pattern, "}]");
+    }
   }
   const bool list = std::holds_alternative<std::vector<double>*>(field.slot);
   if (!list && std::isfinite(field.min)) {

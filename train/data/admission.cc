@@ -29,24 +29,26 @@ int64_t CommonHead(const Ids& a, const Ids& b) {
   return at - a.begin();
 }
 
-// The conversation as one row per assistant turn: its prompt is everything before it.
-std::vector<PreferenceRow> AssistantTurns(const PreferenceRow& row) {
-  std::vector<PreferenceRow> turns;
-  for (size_t i = 0; i < row.chosen_messages.size(); ++i) {
-    const Message& message = row.chosen_messages[i];
-    if (message.role != "assistant" && message.role != "model") continue;
-    PreferenceRow turn = row;
-    turn.prompt_messages.assign(row.chosen_messages.begin(),
-                                row.chosen_messages.begin() + static_cast<int64_t>(i));
-    turn.chosen_messages = {message};
-    turns.push_back(std::move(turn));
+bool IsAssistant(const Message& message) { return message.role == "assistant"; }
+
+// Which of the messages are answers to train on.
+std::vector<size_t> TrainedTurns(const std::vector<Message>& messages,
+                                 AdmissionLimits::TrainOn train_on) {
+  std::vector<size_t> turns;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (IsAssistant(messages[i])) turns.push_back(i);
   }
+  if (turns.size() < 2) return turns;
+  if (train_on == AdmissionLimits::TrainOn::kLastTurn) return {turns.back()};
+  if (train_on == AdmissionLimits::TrainOn::kFirstTurn) return {turns.front()};
   return turns;
 }
 
-// Whether this row is a whole conversation, each of whose assistant turns is an example.
-bool IsConversation(const PreferenceRow& row) {
-  return row.kind == Kind::kMessages && !row.has_rejected && row.prompt_messages.empty();
+// Whether each of its assistant turns may be an example: a whole conversation, or a response of
+// several turns.
+bool HasTurns(const PreferenceRow& row) {
+  return row.kind == Kind::kMessages && !row.has_rejected && row.drop_reason.empty() &&
+         (row.prompt_messages.empty() || row.chosen_messages.size() > 1);
 }
 
 std::string FormName(Kind kind) {
@@ -63,6 +65,14 @@ std::string FormName(Kind kind) {
       break;
   }
   return "text";
+}
+
+std::vector<int32_t> NewlineIds(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const char* newlines : {"\n", "\n\n"}) {
+    if (const auto id = tokenizer.IdOf(newlines)) ids.push_back(*id);
+  }
+  return ids;
 }
 
 // Whether the response continues the prompt's last word, in a script that separates words.
@@ -87,8 +97,7 @@ Admission::Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_templa
     : tokenizer_(tokenizer),
       template_(chat_template),
       limits_(limits),
-      marks_{tokenizer.bos(), tokenizer.IdOf("<start_of_turn>"), tokenizer.IdOf("\n")},
-      end_of_turn_(tokenizer.IdOf("<end_of_turn>")),
+      newlines_(NewlineIds(tokenizer)),
       account_(std::make_unique<Account>()) {}
 
 Admission::~Admission() = default;
@@ -100,35 +109,54 @@ int64_t Admission::room() const {
 
 bool Admission::full() const { return room() == 0; }
 
-absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
-  std::vector<AdmissionCandidate> candidates;
-  if (limits_.pairs_required && !row.has_rejected) {
+std::vector<PreferenceRow> Admission::Examples(PreferenceRow row) const {
+  if (limits_.chosen_only) row.has_rejected = false;
+  if (!row.has_rejected) {
+    row.pair_drop_reason.clear();
     // A row counts once, however many turns a conversation without a second response has.
-    candidates.emplace_back().drop_reason = "no_rejected_response";
-    return candidates;
+    if (limits_.pairs_required && row.drop_reason.empty()) row.drop_reason = "no_rejected_response";
   }
-  if (!IsConversation(row)) {
-    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(row));
-    return candidates;
+  std::vector<PreferenceRow> examples;
+  if (!HasTurns(row)) {
+    examples.push_back(std::move(row));
+    return examples;
   }
-  for (const PreferenceRow& turn : AssistantTurns(row)) {
-    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), EncodeOne(turn));
+  const std::vector<Message> messages = std::move(row.chosen_messages);
+  for (const size_t i : TrainedTurns(messages, limits_.train_on)) {
+    PreferenceRow& turn = examples.emplace_back(row);
+    turn.prompt_messages.insert(turn.prompt_messages.end(), messages.begin(),
+                                messages.begin() + static_cast<int64_t>(i));
+    turn.chosen_messages = {messages[i]};
   }
-  if (candidates.empty()) candidates.emplace_back().drop_reason = "bad_roles";
+  if (examples.empty()) {
+    row.drop_reason = "bad_roles";
+    examples.push_back(std::move(row));
+  }
+  return examples;
+}
+
+absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
+  const std::vector<PreferenceRow> examples = Examples(row);
+  FPO_ASSIGN_OR_RETURN(const std::vector<RenderedRow> rendered, template_.Render(examples));
+  std::vector<AdmissionCandidate> candidates;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), Encode(examples[i], rendered[i]));
+  }
   return candidates;
 }
 
-absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row) const {
-  const bool two = row.has_rejected && !limits_.chosen_only;
+absl::StatusOr<AdmissionCandidate> Admission::Encode(const PreferenceRow& row,
+                                                     const RenderedRow& rendered) const {
+  const bool two = row.has_rejected;
   AdmissionCandidate out;
-  if (two && !row.drop_reason.empty()) {
-    out.drop_reason = row.drop_reason;
+  if (!row.drop_reason.empty() || !row.pair_drop_reason.empty()) {
+    out.drop_reason = row.drop_reason.empty() ? row.pair_drop_reason : row.drop_reason;
   } else if (row.kind == Kind::kIds) {
     out.pair.prompt = row.prompt_ids;
     out.pair.chosen = row.chosen_ids;
     if (two) out.pair.rejected = row.rejected_ids;
   } else {
-    FPO_RETURN_IF_ERROR(EncodeText(row, &out));
+    FPO_RETURN_IF_ERROR(EncodeText(row, rendered, &out));
   }
   if (!out.drop_reason.empty()) return out;
   TokenPair& pair = out.pair;
@@ -147,37 +175,41 @@ absl::StatusOr<AdmissionCandidate> Admission::EncodeOne(const PreferenceRow& row
   return out;
 }
 
-absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const {
-  const auto text = template_.Render(row);
-  const bool two = row.has_rejected && !limits_.chosen_only;
-  if (!text.ok()) {
-    out->drop_reason = "bad_roles";
-  } else if (text->chosen.empty() || (two && text->rejected.empty())) {
+absl::Status Admission::EncodeText(const PreferenceRow& row, const RenderedRow& text,
+                                   AdmissionCandidate* out) const {
+  const bool two = row.has_rejected;
+  out->drop_reason = text.drop_reason;
+  out->drop_detail = text.drop_detail;
+  if (out->drop_reason.empty() && (text.chosen.text.empty() || (two && text.rejected.text.empty())))
     out->drop_reason = "empty_response";
-  }
   if (!out->drop_reason.empty()) return absl::OkStatus();
+  const auto encode = [this](const MarkedText& marked) {
+    return tokenizer_.Encode(marked.text, marked.literal);
+  };
   // Prompt and response are tokenised together, as the model will read them. A token that spans the
   // boundary belongs to the response, on both sides alike, because both share one prompt.
-  FPO_ASSIGN_OR_RETURN(Ids prompt, tokenizer_.Encode(text->prompt));
-  FPO_ASSIGN_OR_RETURN(const Ids chosen, tokenizer_.Encode(text->prompt + text->chosen));
+  FPO_ASSIGN_OR_RETURN(Ids prompt, encode(text.prompt));
+  FPO_ASSIGN_OR_RETURN(const Ids chosen, encode(Joined(text.prompt, text.chosen)));
   Ids rejected;
   int64_t boundary = CommonHead(prompt, chosen);
   if (two) {
-    FPO_ASSIGN_OR_RETURN(rejected, tokenizer_.Encode(text->prompt + text->rejected));
+    FPO_ASSIGN_OR_RETURN(rejected, encode(Joined(text.prompt, text.rejected)));
     boundary = std::min(boundary, CommonHead(prompt, rejected));
   }
-  out->turns = template_.UsesTurns(row);
-  out->unseparated =
-      row.kind == Kind::kStrings && !out->turns && IsInsideAWord(text->prompt, text->chosen);
+  out->turns = text.turns;
+  out->literal_marks = text.literal_marks();
+  out->system_folded = text.system_folded;
+  out->off_prompt = text.off_prompt;
+  out->unseparated = (row.kind == Kind::kStrings || row.kind == Kind::kMessages) && !out->turns &&
+                     IsInsideAWord(text.prompt.text, text.chosen.text);
   out->moved = boundary < Length(prompt);
   prompt.resize(static_cast<size_t>(boundary));
-  const int32_t end = template_.Terminator(row);
   out->pair.prompt = std::move(prompt);
   out->pair.chosen.assign(chosen.begin() + boundary, chosen.end());
-  out->pair.chosen.push_back(end);
+  if (text.end) out->pair.chosen.push_back(*text.end);
   if (two) {
     out->pair.rejected.assign(rejected.begin() + boundary, rejected.end());
-    out->pair.rejected.push_back(end);
+    if (text.end) out->pair.rejected.push_back(*text.end);
   }
   return absl::OkStatus();
 }
@@ -185,7 +217,8 @@ absl::Status Admission::EncodeText(const PreferenceRow& row, AdmissionCandidate*
 void Admission::Limit(AdmissionCandidate* out) const {
   TokenPair& pair = out->pair;
   out->uncut = Length(pair.prompt) + std::max(Length(pair.chosen), Length(pair.rejected));
-  out->cut_prompt = CutPrompt(marks_, limits_.max_prompt_length, &pair.prompt);
+  const TurnMarks marks{tokenizer_.bos(), template_.turn_start(), newlines_};
+  out->cut_prompt = CutPrompt(marks, limits_.max_prompt_length, &pair.prompt);
   const int64_t room = limits_.max_length - Length(pair.prompt);
   out->cut_chosen = Length(pair.chosen) > room;
   out->cut_rejected = Length(pair.rejected) > room;
@@ -200,7 +233,7 @@ std::vector<TokenPair> Admission::Decide(const PreferenceRow& row,
     if (full()) break;
     ++account_->report.examples;
     if (!candidate.drop_reason.empty()) {
-      Drop(row, candidate.drop_reason);
+      Drop(row, candidate);
       continue;
     }
     Count(row, candidate);
@@ -215,10 +248,13 @@ absl::StatusOr<std::vector<TokenPair>> Admission::Admit(const PreferenceRow& row
   return Decide(row, std::move(candidates));
 }
 
-void Admission::Drop(const PreferenceRow& row, const std::string& reason) {
-  ++account_->report.dropped[reason];
+void Admission::Drop(const PreferenceRow& row, const AdmissionCandidate& candidate) {
+  ++account_->report.dropped[candidate.drop_reason];
   auto& examples = account_->report.dropped_examples;
-  if (examples.size() < kExamplesMax) examples.push_back(absl::StrCat(row.where, ": ", reason));
+  if (examples.size() >= kExamplesMax) return;
+  examples.push_back(absl::StrCat(row.where, ": ", candidate.drop_reason,
+                                  candidate.drop_detail.empty() ? "" : ": ",
+                                  candidate.drop_detail));
 }
 
 void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candidate) {
@@ -234,6 +270,9 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   report.cut_chosen += candidate.cut_chosen;
   report.cut_rejected += candidate.cut_rejected;
   report.equal_scores += candidate.equal_scores;
+  report.literal_marks += candidate.literal_marks;
+  report.system_folded += candidate.system_folded;
+  report.off_prompt += candidate.off_prompt;
   const int32_t bos = tokenizer_.bos();
   const bool bos_first = pair.prompt[0] == bos;
   report.missing_bos += !bos_first;
@@ -246,7 +285,7 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   report.duplicates += !account_->seen.insert(ToBytes(Sha256Of(bytes))).second;
   for (const Ids* side : {&pair.chosen, &pair.rejected}) {
     if (side->empty()) continue;
-    report.missing_terminators += side->back() != tokenizer_.eos() && side->back() != end_of_turn_;
+    report.missing_terminators += !template_.IsEnd(side->back());
     account_->response_tokens += Length(*side);
   }
   account_->prompt.push_back(Length(pair.prompt));
@@ -273,15 +312,22 @@ std::string Admission::TemplateReason() const {
       words.push_back(form);
     }
   }
+  if (turns && template_.model_has_turns()) {
+    words.push_back(absl::StrCat("the model's own template of ", template_.file()));
+  }
   return absl::StrCat("auto: ", words.empty() ? "no rows" : absl::StrJoin(words, "; "));
+}
+
+// 'auto' decides per row; the report says what it chose.
+std::string Admission::TemplateName() const {
+  if (account_->with_turns == 0) return "none";
+  const std::string turns = template_.turns_name();
+  return account_->without_turns == 0 ? turns : absl::StrCat(turns, " and none");
 }
 
 AdmissionReport Admission::Report() const {
   AdmissionReport report = account_->report;
-  // 'auto' decides per row; the report says what it chose.
-  report.template_name = account_->with_turns == 0      ? "none"
-                         : account_->without_turns == 0 ? "gemma"
-                                                        : "gemma and none";
+  report.template_name = TemplateName();
   report.template_reason = TemplateReason();
   report.model_has_turns = template_.model_has_turns();
   report.max_length = limits_.max_length;

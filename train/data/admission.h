@@ -8,11 +8,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "train/chat/chat_template.h"
 #include "train/data/admission_report.h"
-#include "train/data/chat_template.h"
-#include "train/data/preference_row.h"
 #include "train/data/prompt_cut.h"
 #include "train/data/token_file.h"
+#include "train/rows/preference_row.h"
 #include "train/tokenizer/tokenizer.h"
 
 namespace fpo::train {
@@ -21,19 +21,25 @@ struct AdmissionLimits {
   int64_t max_length = 1024;  // prompt + response
   int64_t max_prompt_length = 512;
   std::optional<int64_t> max_pairs;
-  // SFT: ignores the rejected side; every assistant turn of a conversation is an example.
+  // SFT: ignores the rejected side.
   bool chosen_only = false;
+  // Which assistant turns of a conversation are examples.
+  enum class TrainOn { kAllTurns, kLastTurn, kFirstTurn };
+  TrainOn train_on = TrainOn::kAllTurns;
   bool pairs_required = true;  // a row without a rejected side is dropped
 };
 
 // A row before it is counted: tokens within the limits, or the reason it is dropped.
 struct AdmissionCandidate {
   std::string drop_reason;  // empty: `pair` is valid
+  std::string drop_detail;  // the chat template's own words
   TokenPair pair;
-  bool turns = false;        // rendered with the turns of a chat template
-  bool unseparated = false;  // no separator between prompt and response
-  int64_t uncut = 0;         // tokens of prompt and longer response before the limits
-  bool moved = false;        // a merged token moved the boundary into the prompt
+  bool turns = false;          // rendered with the turns of a chat template
+  bool literal_marks = false;  // a message contains turn marks, which are spelled out
+  bool system_folded = false, off_prompt = false;  // see RenderedRow
+  bool unseparated = false;                        // no separator between prompt and response
+  int64_t uncut = 0;   // tokens of prompt and longer response before the limits
+  bool moved = false;  // a merged token moved the boundary into the prompt
   bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
   bool equal_scores = false;
 };
@@ -44,8 +50,13 @@ class Admission {
   Admission(const Tokenizer& tokenizer, const ChatTemplate& chat_template, AdmissionLimits limits);
   ~Admission();
 
-  // The expensive half: template, tokens, limits. One candidate per row, several for an SFT
-  // conversation. Thread-safe.
+  // The examples of a row: itself, or one for each assistant turn of a conversation that is
+  // trained on. Thread-safe.
+  std::vector<PreferenceRow> Examples(PreferenceRow row) const;
+  // The expensive half: tokens and limits of an example. Thread-safe.
+  absl::StatusOr<AdmissionCandidate> Encode(const PreferenceRow& example,
+                                            const RenderedRow& rendered) const;
+  // Examples, rendered and encoded one by one. Thread-safe.
   absl::StatusOr<std::vector<AdmissionCandidate>> Encode(const PreferenceRow& row) const;
   // The counting half, called in row order. Returns the admitted pairs. Not thread-safe.
   std::vector<TokenPair> Decide(const PreferenceRow& row,
@@ -53,6 +64,7 @@ class Admission {
   // Encode and Settle in one call.
   absl::StatusOr<std::vector<TokenPair>> Admit(const PreferenceRow& row);
 
+  const ChatTemplate& chat_template() const { return template_; }
   bool full() const;  // max_pairs reached
   // Pairs that may still be admitted; a number beyond any data without max_pairs.
   int64_t room() const;
@@ -60,17 +72,17 @@ class Admission {
 
  private:
   struct Account;
-  absl::StatusOr<AdmissionCandidate> EncodeOne(const PreferenceRow& row) const;
-  absl::Status EncodeText(const PreferenceRow& row, AdmissionCandidate* out) const;
+  absl::Status EncodeText(const PreferenceRow& example, const RenderedRow& text,
+                          AdmissionCandidate* out) const;
   void Limit(AdmissionCandidate* out) const;
-  void Drop(const PreferenceRow& row, const std::string& reason);
+  void Drop(const PreferenceRow& row, const AdmissionCandidate& candidate);
+  std::string TemplateName() const;
   void Count(const PreferenceRow& row, const AdmissionCandidate& candidate);
   std::string TemplateReason() const;
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;
   const AdmissionLimits limits_;
-  const TurnMarks marks_;
-  const std::optional<int32_t> end_of_turn_;
+  const std::vector<int32_t> newlines_;
   std::unique_ptr<Account> account_;
 };
 

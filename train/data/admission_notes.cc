@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -64,6 +65,13 @@ std::string Remedy(const std::string& reason) {
     return "turns must alternate between user and assistant, after at most one system message, and "
            "chosen and rejected must each be one turn of the assistant";
   }
+  if (reason == "responses_of_several_turns") {
+    return "methods that compare responses take one turn of the assistant for each; put the "
+           "earlier turns into the prompt";
+  }
+  if (reason == "template_refused") {
+    return "the chat template refuses these conversations; see data.template";
+  }
   if (reason == "no_shared_prompt") return "chosen and rejected must begin with the same messages";
   if (reason == "identical_pair") return "chosen and rejected are the same within the limits";
   if (reason == "id_outside_vocabulary") return "the ids are of another tokenizer";
@@ -88,6 +96,7 @@ class Warnings {
   void Cuts();
   void Copies();
   void Template();
+  void Messages();
   void Marks();
   std::vector<std::string> Take() { return std::move(warnings_); }
 
@@ -144,11 +153,12 @@ void Warnings::Template() {
                      " are plain text without chat turns, but the model's folder has a chat "
                      "template: it was trained to answer within turns; use data.template: auto or "
                      "gemma"));
-  } else if (report_.template_name == "gemma and none") {
+  } else if (absl::EndsWith(report_.template_name, " and none")) {
     Add(absl::StrCat(Of(report_.texts_without_turns), " ", Noun(report_),
                      " are plain text, the others have chat turns: set data.template to gemma or "
                      "none, so that all are rendered alike"));
   }
+  Messages();
   if (Most(report_.unseparated)) {
     Add(absl::StrCat("in ", Of(report_.unseparated), " ", Noun(report_),
                      " nothing separates prompt and response, so the response continues the "
@@ -157,10 +167,29 @@ void Warnings::Template() {
   }
 }
 
+void Warnings::Messages() {
+  if (report_.literal_marks > 0) {
+    Add(absl::StrCat(Of(report_.literal_marks), " ", Noun(report_),
+                     " contain turn marks, such as <end_of_turn>, inside of a message: they are "
+                     "spelled out, so that a message cannot end its turn; remove them if they are "
+                     "left from an earlier rendering"));
+  }
+  if (report_.system_folded > 0) {
+    Add(absl::StrCat(Of(report_.system_folded), " ", Noun(report_),
+                     " have a system message, which the model's own template refuses; it is put "
+                     "in front of the first user message, as in Gemma 3"));
+  }
+  if (report_.off_prompt > 0) {
+    Add(absl::StrCat("in ", Of(report_.off_prompt), " ", Noun(report_),
+                     " the chat template writes the assistant's turn otherwise than "
+                     "add_generation_prompt announces it; the prompt ends where they part"));
+  }
+}
+
 void Warnings::Marks() {
   if (Most(report_.missing_bos)) {
     Add(absl::StrCat(Of(report_.missing_bos),
-                     " prompts given as ids do not begin with <bos>, "
+                     " prompts do not begin with <bos>, "
                      "unlike all text the model was trained on"));
   }
   if (Most(report_.doubled_bos)) {

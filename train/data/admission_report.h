@@ -16,7 +16,8 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths);
 
 // What became of the rows of one input (train or eval): the numbers of admission.json.
 struct AdmissionReport {
-  std::string template_name;     // gemma | none | gemma and none: what was applied
+  // gemma | halo | own | a file's name | none | gemma and none: what was applied
+  std::string template_name;
   std::string template_reason;   // and why
   bool model_has_turns = false;  // the model's folder has a chat template with turns
   int64_t max_length = 0, max_prompt_length = 0;  // the limits
@@ -38,6 +39,9 @@ struct AdmissionReport {
   // responses that do not end with their terminator: cut, or given as ids
   int64_t missing_terminators = 0;
   int64_t equal_scores = 0;
+  int64_t literal_marks = 0;  // with turn marks inside a message, which are spelled out
+  int64_t system_folded = 0;  // with a system message that the model's own template refuses
+  int64_t off_prompt = 0;     // whose prompt is not what add_generation_prompt gives
   int64_t duplicates = 0;     // pairs whose tokens were seen before; kept
   int64_t tokens = 0;         // over prompts and responses
   double response_share = 0;  // response tokens / all tokens

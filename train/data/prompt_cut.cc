@@ -15,13 +15,14 @@ struct TurnHeaderSpan {
 
 std::vector<TurnHeaderSpan> FindHeaders(const std::vector<int32_t>& ids, const TurnMarks& marks) {
   std::vector<TurnHeaderSpan> headers;
-  if (!marks.start_of_turn || !marks.newline) return headers;
+  if (!marks.start_of_turn) return headers;
   const auto size = static_cast<int64_t>(ids.size());
   for (int64_t i = 0; i < size; ++i) {
     if (ids[static_cast<size_t>(i)] != *marks.start_of_turn) continue;
     const int64_t last = std::min(size, i + kHeaderIdsMax);
     for (int64_t k = i + 1; k < last; ++k) {
-      if (ids[static_cast<size_t>(k)] != *marks.newline) continue;
+      const int32_t id = ids[static_cast<size_t>(k)];
+      if (std::count(marks.newlines.begin(), marks.newlines.end(), id) == 0) continue;
       headers.push_back({i, k + 1});
       break;
     }

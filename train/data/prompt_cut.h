@@ -10,7 +10,7 @@ namespace fpo::train {
 struct TurnMarks {
   std::optional<int32_t> bos;
   std::optional<int32_t> start_of_turn;
-  std::optional<int32_t> newline;
+  std::vector<int32_t> newlines;  // one and two line feeds: a header ends with one of them
 };
 
 // Shortens a prompt to `length_max` ids from the left. BOS stays in front; inside turns the turn

@@ -11,11 +11,52 @@
 
 namespace fpo::train {
 
+namespace {
+
+struct RenderedExamples {
+  std::vector<PreferenceRow> examples;
+  std::vector<RenderedRow> texts;
+};
+
+// All rows in one call of the template's helper process; empty for a template without one.
+absl::StatusOr<std::vector<RenderedExamples>> RenderAll(const Admission& admission,
+                                                        const std::vector<PreferenceRow>& rows) {
+  std::vector<RenderedExamples> out;
+  if (!admission.chat_template().IsBatched()) return out;
+  std::vector<PreferenceRow> all;
+  for (const PreferenceRow& row : rows) {
+    out.push_back({admission.Examples(row), {}});
+    all.insert(all.end(), out.back().examples.begin(), out.back().examples.end());
+  }
+  FPO_ASSIGN_OR_RETURN(std::vector<RenderedRow> texts, admission.chat_template().Render(all));
+  size_t next = 0;
+  for (RenderedExamples& row : out) {
+    for (size_t i = 0; i < row.examples.size(); ++i) row.texts.push_back(std::move(texts[next++]));
+  }
+  return out;
+}
+
+absl::StatusOr<std::vector<AdmissionCandidate>> EncodeRendered(const Admission& admission,
+                                                               const RenderedExamples& row) {
+  std::vector<AdmissionCandidate> candidates;
+  for (size_t i = 0; i < row.examples.size(); ++i) {
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(),
+                         admission.Encode(row.examples[i], row.texts[i]));
+  }
+  return candidates;
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<std::vector<AdmissionCandidate>>> EncodeRows(
     const Admission& admission, const std::vector<PreferenceRow>& rows) {
   std::vector<std::optional<absl::StatusOr<std::vector<AdmissionCandidate>>>> done(rows.size());
+  FPO_ASSIGN_OR_RETURN(const std::vector<RenderedExamples> rendered, RenderAll(admission, rows));
   const auto encode = [&](size_t first, size_t stride) {
-    for (size_t i = first; i < rows.size(); i += stride) done[i].emplace(admission.Encode(rows[i]));
+    for (size_t i = first; i < rows.size(); i += stride) {
+      done[i].emplace(rendered.empty() ? admission.Encode(rows[i])
+                                       : EncodeRendered(admission, rendered[i]));
+    }
   };
   const size_t cores = std::max<size_t>(1, at::get_num_interop_threads());
   const size_t workers = std::min(rows.size(), cores);

@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "train/data/admission.h"
-#include "train/data/preference_row.h"
+#include "train/rows/preference_row.h"
 
 namespace fpo::train {
 

@@ -15,13 +15,13 @@
 #include "common/hash.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/chat/chat_template.h"
 #include "train/data/admission.h"
 #include "train/data/admission_notes.h"
-#include "train/data/chat_template.h"
-#include "train/data/preference_dataset.h"
 #include "train/data/row_encoder.h"
 #include "train/data/token_file.h"
 #include "train/prepare/model_tokenizer.h"
+#include "train/rows/preference_dataset.h"
 #include "train/tokenizer/tokenizer.h"
 
 namespace fpo::train {
@@ -37,6 +37,9 @@ AdmissionLimits LimitsOf(const JobConfig& job) {
   limits.max_pairs = job.data.max_pairs;
   limits.chosen_only = job.kind != "sae" && job.method.name == "sft";
   // An SAE learns from any text; all other jobs but SFT compare two responses.
+  limits.train_on = job.data.train_on == "last_turn"    ? AdmissionLimits::TrainOn::kLastTurn
+                    : job.data.train_on == "first_turn" ? AdmissionLimits::TrainOn::kFirstTurn
+                                                        : AdmissionLimits::TrainOn::kAllTurns;
   limits.pairs_required = job.kind != "sae" && job.method.name != "sft";
   return limits;
 }
@@ -185,6 +188,7 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   if (summary.eval.admitted == 0 && !job.data.eval.empty()) {
     return absl::InvalidArgumentError(NothingAdmitted("data.eval", summary.eval));
   }
+  for (const std::string& warning : chat_template.warnings()) summary.warnings.push_back(warning);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;
   FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));

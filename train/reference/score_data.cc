@@ -14,7 +14,6 @@
 #include "common/status_macros.h"
 #include "train/data/admission.h"
 #include "train/data/admission_notes.h"
-#include "train/data/preference_dataset.h"
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/dtype_advice.h"
@@ -23,6 +22,7 @@
 #include "train/reference/reference_file.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/scorer.h"
+#include "train/rows/preference_dataset.h"
 #include "train/runs/prepare_data.h"
 
 namespace fpo::train {

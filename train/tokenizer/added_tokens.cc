@@ -74,9 +74,18 @@ int32_t AddedTokens::LongestAt(absl::string_view text, size_t begin) const {
 // along: a newline token swallowed by "<mark>" with rstrip is still emitted, as in the `tokenizers`
 // library.
 void AddedTokens::Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> plain,
-                        absl::FunctionRef<void(int32_t)> token) const {
+                        absl::FunctionRef<void(int32_t)> token,
+                        absl::Span<const size_t> literal) const {
   size_t taken = 0;
   for (size_t at = 0; at < text.size();) {
+    while (!literal.empty() && literal.front() < at) literal.remove_prefix(1);
+    if (!literal.empty() && literal.front() == at) {
+      // Cut behind its first byte: neither normalised tokens nor merges can make it whole again.
+      ++at;
+      plain(text.substr(taken, at - taken));
+      taken = at;
+      continue;
+    }
     const int32_t number = starts_[static_cast<uint8_t>(text[at])] ? LongestAt(text, at) : -1;
     if (number < 0) {
       ++at;

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace fpo::train {
 
@@ -26,9 +27,10 @@ class AddedTokens {
  public:
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
-  // Walks `text`: `plain` receives every non-empty stretch between tokens, `token` every id.
+  // Walks `text`: `plain` receives every non-empty stretch between tokens, `token` every id. What
+  // stands at an offset in `literal` (ascending) is no token.
   void Split(absl::string_view text, absl::FunctionRef<void(absl::string_view)> plain,
-             absl::FunctionRef<void(int32_t)> token) const;
+             absl::FunctionRef<void(int32_t)> token, absl::Span<const size_t> literal = {}) const;
 
  private:
   // The longest token at `begin`: its number in tokens_, or -1.

@@ -171,7 +171,8 @@ Tokenizer Tokenizer::Absent(Absence absence) {
   return Tokenizer(std::move(state));
 }
 
-absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text) const {
+absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text,
+                                                       absl::Span<const size_t> literal) const {
   FPO_RETURN_IF_ERROR(present());
   if (text.size() > kTextBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat("a text of ", text.size(), " bytes; at most ",
@@ -184,7 +185,7 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(absl::string_view text) c
   std::vector<int32_t> ids;
   state_->added.Split(
       text, [&](absl::string_view part) { state_->EncodePlain(part, &ids); },
-      [&](int32_t id) { ids.push_back(id); });
+      [&](int32_t id) { ids.push_back(id); }, literal);
   return ids;
 }
 
@@ -221,6 +222,10 @@ std::optional<int32_t> Tokenizer::IdOf(absl::string_view piece) const {
 }
 const std::string& Tokenizer::PieceOf(int32_t id) const {
   return state_->tokens[static_cast<size_t>(id)];
+}
+bool Tokenizer::IsAdded(int32_t id) const {
+  const auto it = state_->added_ids.find(PieceOf(id));
+  return it != state_->added_ids.end() && it->second == id;
 }
 int32_t Tokenizer::size() const { return static_cast<int32_t>(state_->tokens.size()); }
 int32_t Tokenizer::pad() const { return state_->pad; }

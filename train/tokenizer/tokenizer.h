@@ -20,8 +20,8 @@ struct TokenizerSpec;
 // `tokenizers` library. Thread-safe.
 //
 // Encode turns every added token in the text ("<bos>", "<unk>", "<end_of_turn>", newline runs) into
-// its id, whether a template or a user wrote it: a message that contains "<end_of_turn>" ends its
-// turn.
+// its id, except where the caller says that it is literal: a chat template's caller does so for
+// turn marks inside of messages.
 class Tokenizer {
  public:
   // Reads the folder's files (tokenizer_folder.h has the rules and the errors).
@@ -38,9 +38,11 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of the text as it is: no BOS, EOS or leading space is added. InvalidArgument above 64 MiB
-  // and for text that is not UTF-8.
-  absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text) const;
+  // Ids of the text as it is: no BOS, EOS or leading space is added. What stands at an offset in
+  // `literal` (ascending, in bytes) is no added token, as if it were spelled. InvalidArgument above
+  // 64 MiB and for text that is not UTF-8.
+  absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text,
+                                              absl::Span<const size_t> literal = {}) const;
   // The text of the ids, added tokens written out by name. Bytes that are not UTF-8 become U+FFFD.
   // InvalidArgument for an id outside the vocabulary.
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids) const;
@@ -48,6 +50,7 @@ class Tokenizer {
   // Exact piece or added token, e.g. "<start_of_turn>". nullopt when there is none.
   std::optional<int32_t> IdOf(absl::string_view piece) const;
   const std::string& PieceOf(int32_t id) const;  // id in [0, size)
+  bool IsAdded(int32_t id) const;                // an added token, as "<bos>" or a newline run
   int32_t size() const;                          // number of ids: pieces and added tokens
   int32_t pad() const;                           // -1: none
   int32_t bos() const;

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "train/tokenizer/added_token_json.h"
@@ -32,12 +33,7 @@ bool Exists(const std::string& path) {
 
 absl::StatusOr<std::string> ReadBounded(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(std::string bytes, ReadFile(path, kTokenizerFileBytesMax));
-  if (absl::StartsWith(bytes, "version https://git-lfs.github.com/spec/")) {
-    return absl::DataLossError(
-        absl::StrCat(path,
-                     " is a Git LFS pointer and not the file itself; run `git lfs pull` in "
-                     "its folder"));
-  }
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(bytes, path));
   return bytes;
 }
 

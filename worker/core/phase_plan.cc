@@ -29,6 +29,9 @@ std::vector<JobPath> Inputs(const JobConfig& config) {
   if (!config.method.feature_weights.empty()) {
     inputs.push_back({"method.feature_weights", config.method.feature_weights});
   }
+  if (absl::EndsWith(config.data.template_name, ".jinja")) {
+    inputs.push_back({"data.template", config.data.template_name});
+  }
   for (const std::string& path : config.data.train) inputs.push_back({"data.train", path});
   for (const std::string& path : config.data.eval) inputs.push_back({"data.eval", path});
   return inputs;

@@ -66,16 +66,17 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
   config.sae = {{"s", {}, ""}, {"~/t", {}, ""}};
   config.data.train = {"a", "$FPO_TEST_DATA/b"};
   config.data.eval = {"c"};
+  config.data.template_name = "t.jinja";
   config.method.feature_weights = "w";
   config.output = "${HOME}/out";
   EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
   std::vector<std::string> found;
   for (const JobPath& path : JobPaths(&config)) found.push_back(path.key + " " + *path.path);
-  EXPECT_THAT(
-      found,
-      ElementsAre("model.path /jobs/m", "reference.path /jobs/m", "sae.0.path /jobs/s",
-                  "sae.1.path /home/ada/t", "data.train.0 /jobs/a", "data.train.1 /data/prefs/b",
-                  "data.eval /jobs/c", "method.feature_weights /jobs/w", "output /home/ada/out"));
+  EXPECT_THAT(found, ElementsAre("model.path /jobs/m", "reference.path /jobs/m",
+                                 "sae.0.path /jobs/s", "sae.1.path /home/ada/t",
+                                 "data.train.0 /jobs/a", "data.train.1 /data/prefs/b",
+                                 "data.eval /jobs/c", "data.template /jobs/t.jinja",
+                                 "method.feature_weights /jobs/w", "output /home/ada/out"));
 }
 
 TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
@@ -100,6 +101,10 @@ TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
   config.method.name = "simpo";
   config.reference.source = "none";
   config.data.eval.clear();
+  config.data.template_name = folder / "t.jinja";
+  ASSERT_EQ(MissingInputs(config, config).size(), 1u);
+  EXPECT_EQ(MissingInputs(config, config)[0].key, "data.template");
+  config.data.template_name = "halo";
   EXPECT_TRUE(MissingInputs(config, config).empty());
 }
 

@@ -29,6 +29,8 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"optimizer: {lr: fast}", "optimizer.lr", "a number"},
       {"optimizer: {lr: .nan}", "optimizer.lr", "a number"},
       {"data: {shuffle: yes}", "data.shuffle", "true or false"},
+      {"data: {template: llama}", "data.template", "auto, gemma, halo, none, nor a file *.jinja"},
+      {"data: {train_on: all}", "data.train_on", "is not one of all_assistant_turns, last_turn"},
       {"kind: generate", "kind", "not available in this version"},
       {"method: fpo", "method", "must be a mapping"},
       {"sae: x", "sae", "must be a mapping"},
@@ -46,6 +48,14 @@ TEST(JobReader, NamesEveryKindOfMistake) {
     EXPECT_NE(problems[0].message.find(wrong.says), std::string::npos) << problems[0].message;
     EXPECT_EQ(problems[0].line, 1);
   }
+}
+
+TEST(JobReader, ATemplateIsAWordOrAFile) {
+  JobConfig config;
+  EXPECT_TRUE(ProblemsOf("data: {template: /t/mine.jinja, train_on: last_turn}", &config).empty());
+  EXPECT_EQ(config.data.template_name, "/t/mine.jinja");
+  EXPECT_EQ(config.data.train_on, "last_turn");
+  EXPECT_TRUE(ProblemsOf("data: {template: halo}", &config).empty());
 }
 
 TEST(JobReader, ReadsOneSaeOrSeveral) {

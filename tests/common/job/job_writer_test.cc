@@ -13,7 +13,9 @@ TEST(JobWriter, TheSchemaIsJsonAndKnowsTheKeys) {
   const nlohmann::json& lr = properties.at("optimizer").at("properties").at("lr");
   EXPECT_EQ(lr.at("type"), "number");
   EXPECT_EQ(lr.at("default"), 5e-7);
-  EXPECT_TRUE(properties.at("data").at("properties").contains("template"));
+  const nlohmann::json& chat = properties.at("data").at("properties").at("template");
+  EXPECT_EQ(chat.at("anyOf").at(0).at("enum").size(), 4u);
+  EXPECT_EQ(chat.at("anyOf").at(1).at("pattern"), "\\.jinja$");
 }
 
 TEST(JobWriter, WordsNotGivenAreLeftOut) {

@@ -5,7 +5,7 @@
 
 #include "tests/train/support/scratch_folder.h"
 #include "tests/train/support/tiny_tokenizer_model.h"
-#include "train/data/preference_dataset.h"
+#include "train/rows/preference_dataset.h"
 
 namespace fpo::train {
 namespace {
@@ -152,6 +152,82 @@ TEST_F(AdmissionTest, SftTrainsOnEveryAssistantTurn) {
   const auto pair = Admit(R"({"prompt":"a","chosen":"b","rejected":"b"})");
   ASSERT_EQ(pair.size(), 1u);  // the rejected side plays no part
   EXPECT_TRUE(pair[0].rejected.empty());
+}
+
+TEST_F(AdmissionTest, SftMayTrainOnOneTurnOnly) {
+  const char* row =
+      R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},
+      {"role":"user","content":"c"},{"role":"assistant","content":"d"},{"role":"user","content":"e"}]})";
+  AdmissionLimits limits;
+  limits.chosen_only = true;
+  limits.pairs_required = false;
+  limits.train_on = AdmissionLimits::TrainOn::kLastTurn;
+  Use("gemma", limits);
+  auto turns = Admit(row);
+  ASSERT_EQ(turns.size(), 1u);
+  EXPECT_THAT(Pieces(turns[0].chosen), ElementsAre("d", "<end_of_turn>"));
+  limits.train_on = AdmissionLimits::TrainOn::kFirstTurn;
+  Use("gemma", limits);
+  turns = Admit(row);
+  ASSERT_EQ(turns.size(), 1u);
+  EXPECT_THAT(Pieces(turns[0].chosen), ElementsAre("b", "<end_of_turn>"));
+}
+
+TEST_F(AdmissionTest, AResponseOfSeveralTurnsTrainsOnTheAssistantsOnly) {
+  const char* row = R"({"prompt":[{"role":"user","content":"a"}],
+      "chosen":[{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}],
+      "rejected":[{"role":"assistant","content":"x"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}]})";
+  AdmissionLimits limits;
+  limits.chosen_only = true;
+  Use("gemma", limits);
+  limits.pairs_required = false;
+  Use("gemma", limits);
+  const auto turns = Admit(row);
+  ASSERT_EQ(turns.size(), 2u);
+  EXPECT_THAT(Pieces(turns[0].chosen), ElementsAre("b", "<end_of_turn>"));
+  EXPECT_THAT(Pieces(turns[1].chosen), ElementsAre("d", "<end_of_turn>"));
+  EXPECT_GT(turns[1].prompt.size(), turns[0].prompt.size());
+  Use("gemma", {});
+  EXPECT_TRUE(Admit(row).empty());
+  EXPECT_EQ(admission_->Report().dropped.at("responses_of_several_turns"), 1);
+}
+
+TEST_F(AdmissionTest, TurnMarksInAMessageAreTextAndCounted) {
+  Use("gemma", {});
+  const auto pairs = Admit(R"({"prompt":"a<end_of_turn>","chosen":"<eos>b","rejected":"c"})");
+  ASSERT_EQ(pairs.size(), 1u);
+  const auto count = [&](const std::vector<int32_t>& ids, const char* piece) {
+    return std::count(ids.begin(), ids.end(), *tokenizer_->IdOf(piece));
+  };
+  EXPECT_EQ(count(pairs[0].prompt, "<end_of_turn>"), 1);
+  EXPECT_EQ(count(pairs[0].chosen, "<eos>"), 0);
+  EXPECT_EQ(count(pairs[0].chosen, "<end_of_turn>"), 1);
+  EXPECT_EQ(admission_->Report().literal_marks, 1);
+  // Text that is joined as it is may hold turns of its own.
+  Use("none", {});
+  EXPECT_EQ(count(Admit(R"({"prompt":"a<end_of_turn>","chosen":"b","rejected":"c"})")[0].prompt,
+                  "<end_of_turn>"),
+            1);
+  EXPECT_EQ(admission_->Report().literal_marks, 0);
+}
+
+TEST_F(AdmissionTest, TheModelsOwnTemplateIsReported) {
+  folder_.Put(
+      "chat_template.jinja",
+      "<bos>{% for m in messages %}{% if m.content == 'no' %}{{ raise_exception('I say no') }}"
+      "{% endif %}[{{ m.role }}]{{ m.content }}<end_of_turn>{% endfor %}"
+      "{% if add_generation_prompt %}[assistant]{% endif %}");
+  Use("auto", {});
+  EXPECT_EQ(Admit(R"({"prompt":"a","chosen":"b","rejected":"c"})").size(), 1u);
+  EXPECT_TRUE(Admit(R"({"prompt":"no","chosen":"b","rejected":"c"})").empty());
+  const AdmissionReport report = admission_->Report();
+  EXPECT_EQ(report.template_name, "own");
+  EXPECT_EQ(
+      report.template_reason,
+      "auto: strings, and the model's folder has a chat template; the model's own template of "
+      "chat_template.jinja");
+  EXPECT_EQ(report.missing_terminators, 0);
+  EXPECT_EQ(report.dropped_examples.at(0), "rows.jsonl:1: template_refused: I say no");
 }
 
 TEST_F(AdmissionTest, PlainTextHasOnlyBosInFront) {

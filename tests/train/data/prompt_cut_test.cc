@@ -15,7 +15,7 @@ using Ids = std::vector<int32_t>;
 
 // 2 = BOS, 4 = <start_of_turn>, 5 = <end_of_turn>, 6 = newline, 7 = "user", 8 = "model", 10 and up
 // = words.
-const TurnMarks kMarks = {2, 4, 6};
+const TurnMarks kMarks = {2, 4, {6}};
 
 Ids Cut(Ids ids, int64_t length, const TurnMarks& marks = kMarks) {
   CutPrompt(marks, length, &ids);

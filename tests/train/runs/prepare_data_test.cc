@@ -68,7 +68,9 @@ TEST_F(PrepareDataTest, WarnsOfWhatIsWrongAndKeepsItInTheReport) {
 }
 
 TEST_F(PrepareDataTest, AnInstructionTunedModelWithPlainRowsIsAWarning) {
-  folder_.Put("model/chat_template.jinja", "<start_of_turn>");
+  folder_.Put("model/chat_template.jinja",
+              "<bos>{% for m in messages %}[{{ m.role }}]{{ m.content }}<end_of_turn>{% endfor %}"
+              "{% if add_generation_prompt %}[assistant]{% endif %}");
   job_.data.train = {Rows("train.jsonl", 6, 0)};
   job_.data.template_name = "none";
   ASSERT_TRUE(PrepareData(job_, folder_ / "out", events_).ok());
@@ -77,9 +79,9 @@ TEST_F(PrepareDataTest, AnInstructionTunedModelWithPlainRowsIsAWarning) {
   events_.texts.clear();
   job_.data.template_name = "auto";
   ASSERT_TRUE(PrepareData(job_, folder_ / "out2", events_).ok());
-  EXPECT_THAT(events_.texts,
-              ElementsAre(HasSubstr("template gemma (auto: strings, and the model's folder has a "
-                                    "chat template)")));
+  EXPECT_THAT(events_.texts, ElementsAre(HasSubstr(
+                                 "template own (auto: strings, and the model's folder has a chat "
+                                 "template; the model's own template of chat_template.jinja)")));
 }
 
 TEST_F(PrepareDataTest, AConversationWithoutASecondResponseIsOneRowLeftOut) {

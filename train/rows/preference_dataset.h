@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "train/data/preference_row.h"
+#include "train/rows/preference_row.h"
 
 namespace fpo::train {
 

@@ -1,4 +1,4 @@
-#include "train/data/preference_dataset.h"
+#include "train/rows/preference_dataset.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -11,8 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "common/text/utf8.h"
-#include "train/data/row_form.h"
-#include "train/data/row_source.h"
+#include "train/rows/row_form.h"
+#include "train/rows/row_source.h"
 
 namespace fpo::train {
 namespace {

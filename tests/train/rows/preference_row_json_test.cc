@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
-#include "train/data/preference_dataset.h"
+#include "train/rows/preference_dataset.h"
 
 namespace fpo::train {
 namespace {
@@ -97,7 +97,7 @@ TEST(PreferenceRowTest, Transcript) {
   EXPECT_EQ(split.rejected, " no");
   EXPECT_EQ(
       Row(R"({"chosen":"\n\nHuman: a\n\nAssistant: x","rejected":"\n\nHuman: b\n\nAssistant: y"})")
-          .drop_reason,
+          .pair_drop_reason,
       "no_shared_prompt");
 }
 

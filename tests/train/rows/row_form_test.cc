@@ -1,4 +1,4 @@
-#include "train/data/row_form.h"
+#include "train/rows/row_form.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

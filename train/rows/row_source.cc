@@ -1,4 +1,4 @@
-#include "train/data/row_source.h"
+#include "train/rows/row_source.h"
 
 #include <cstring>
 #include <filesystem>

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
-#include "train/data/preference_dataset.h"
-#include "train/data/row_form.h"
+#include "train/rows/preference_dataset.h"
+#include "train/rows/row_form.h"
 
 namespace fpo::train {
 namespace {
@@ -54,7 +54,9 @@ absl::StatusOr<std::vector<Message>> TakeMessages(const Json& row, const char* k
     if (!wrong.empty()) {
       return Malformed(absl::StrCat("message ", messages.size(), " of '", key, "' ", wrong));
     }
-    messages.push_back({item["role"].get<std::string>(), item["content"].get<std::string>()});
+    std::string role = item["role"].get<std::string>();
+    if (role == "model") role = "assistant";
+    messages.push_back({std::move(role), item["content"].get<std::string>()});
   }
   return messages;
 }
@@ -146,7 +148,8 @@ absl::Status ReadTranscript(const Json& row, PreferenceRow* out) {
     out->chosen = chosen.substr(end);
     if (out->has_rejected) {
       FPO_ASSIGN_OR_RETURN(const size_t rejected_end, PromptEnd(rejected));
-      if (rejected.substr(0, rejected_end) != out->prompt) out->drop_reason = "no_shared_prompt";
+      if (rejected.substr(0, rejected_end) != out->prompt)
+        out->pair_drop_reason = "no_shared_prompt";
       out->rejected = rejected.substr(rejected_end);
     }
   }
@@ -176,7 +179,7 @@ void SplitCommonHead(PreferenceRow* row) {
   row->prompt_messages.assign(chosen.begin(), end);
   chosen.erase(chosen.begin(), end);
   rejected.erase(rejected.begin(), rejected.begin() + static_cast<std::ptrdiff_t>(common));
-  if (common == 0) row->drop_reason = "no_shared_prompt";
+  if (common == 0) row->pair_drop_reason = "no_shared_prompt";
 }
 
 // A side may repeat the prompt it answers.

@@ -1,4 +1,4 @@
-#include "train/data/preference_dataset.h"
+#include "train/rows/preference_dataset.h"
 
 #include <gtest/gtest.h>
 

@@ -8,8 +8,9 @@
 namespace fpo::train {
 
 struct Message {
-  std::string role;  // system | user | assistant
-  std::string content;
+  std::string role;                     // system | user | assistant
+  std::string content;                  // the text; of several parts, joined
+  std::vector<std::string> parts = {};  // the texts of the parts, when there are several
 
   bool operator==(const Message&) const = default;
 };
@@ -29,7 +30,9 @@ struct PreferenceRow {
   std::string id;     // the row's own "id", or empty
   std::string where;  // "train.jsonl:17"
   bool has_rejected = false;
-  std::string drop_reason;  // well-formed but unusable: "no_shared_prompt"
+  std::string drop_reason;  // well-formed but unusable: "images_unsupported"
+  // The same, where both responses are used: "no_shared_prompt".
+  std::string pair_drop_reason;
   std::string prompt, chosen, rejected;
   std::vector<Message> prompt_messages, chosen_messages, rejected_messages;
   std::vector<int32_t> prompt_ids, chosen_ids, rejected_ids;

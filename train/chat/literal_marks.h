@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "train/rows/preference_row.h"
+
+namespace fpo::train {
+
+// A text for the tokenizer. The turn marks at the offsets in `literal` (ascending) are plain text,
+// because a message contains them; all others are tokens.
+struct MarkedText {
+  std::string text;
+  std::vector<size_t> literal;
+};
+MarkedText Joined(const MarkedText& head, const MarkedText& tail);
+
+// Follows turn marks that a message contains through a chat template, so that a message cannot end
+// its own turn. A noncharacter of Unicode in front of each survives the rendering. Thread-safe.
+class LiteralMarks {
+ public:
+  explicit LiteralMarks(std::vector<std::string> marks);
+
+  // Puts a flag in front of every mark in the contents and returns it; "" when there is no mark.
+  std::string Flag(std::vector<Message>* messages) const;
+  // The rendered text without the flags.
+  static MarkedText Unflagged(absl::string_view text, const std::string& flag);
+
+ private:
+  size_t Find(absl::string_view text, size_t from) const;  // npos: none
+  bool HasMark(const Message& message) const;
+  std::string Flagged(const std::string& text, const std::string& flag) const;
+
+  std::vector<std::string> marks_;
+};
+
+}  // namespace fpo::train
