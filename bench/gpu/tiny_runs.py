@@ -64,7 +64,7 @@ def side_under_test(host):
 
 
 def measures_time_or_memory(name):
-    return name.endswith(("_seconds", "_bytes")) or name in ("mfu", "gemm_fraction", "step", "epoch")
+    return name.endswith(("_seconds", "_bytes")) or name.startswith(("mfu", "gemm_")) or name in ("step", "epoch")
 
 
 def numbers(folder):
