@@ -25,6 +25,8 @@
 #include "train/collective/c10d_process_group.h"
 #include "train/device.h"
 #include "train/formats/sae_files.h"
+#include "train/loop/device_name.h"
+#include "train/loop/utilisation.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {
@@ -100,6 +102,8 @@ void PrintProduct(at::Device device, const Shape& shape, at::ScalarType type, bo
     return absl::OkStatus();
   });
   const std::string why(status.message());
+  const auto published = DataSheetFlops(DeviceName(device), type);
+  if (published.has_value() && !widen) line["published_tflops"] = *published * 1e-12;
   if (status.ok()) {
     line["tflops"] = speed * 1e-12;
   } else {

@@ -1,15 +1,8 @@
-"""Work of a training step by the model's formula, and the published peaks that it is compared with.
+"""Work of a training step by the model's formula.
 
 Counted as train/loop/model_flops.cc does: three forward passes of real tokens, attention over what a token sees, the vocabulary head
 on response rows. Recomputation, a live reference, the SAE, the optimizer and padding are not work of the model.
 """
-
-# Dense bfloat16, from the makers' data sheets, by the name that the driver gives; the first name that is part of it counts.
-PUBLISHED_PEAKS = (("H200", 989.4e12), ("H100 PCIe", 756e12), ("H100", 989.4e12), ("A100", 312e12), ("L40S", 362e12), ("B200", 2250e12))
-
-
-def published_peak(device_name):
-    return next((peak for name, peak in PUBLISHED_PEAKS if name in device_name), None)
 
 
 def seen_pairs(length, window):

@@ -86,10 +86,8 @@ def run_peer(host, shapes, name, ceilings):
 
 def parts_of(args, shapes, results):
     def ceilings():
-        done = {part["part"]: part for part in results.parts}
-        names = results.about["device_name"] + " " + done.get("device", {}).get("text", "")
-        products = done.get("products", {}).get("values", {}).get("products", [])
-        return step_runs.ceilings_of(names, shapes.dtype, products)
+        products = next((part["values"].get("products", []) for part in results.parts if part["part"] == "products"), [])
+        return step_runs.ceilings_of(products, shapes.dtype)
 
     def steps(method):
         return lambda host: step_runs.method_steps(host, shapes, args.shapes, method, args.steps, ceilings())

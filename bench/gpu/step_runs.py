@@ -5,7 +5,7 @@ import os
 import shutil
 
 from host import PartFailed, json_lines, read_json_lines
-from model_flops import published_peak, tokens_of, training_flops
+from model_flops import tokens_of, training_flops
 
 FULL_STEPS = 2  # the first one does not count
 PARTS = ("forward", "backward", "ranks", "update", "cache_wait")
@@ -115,11 +115,12 @@ def method_steps(host, shapes, name, method, full_steps, ceilings):
     return text, {"rows": rows, "steps": lines, "timings": timings, "warnings": record["warnings"]}
 
 
-def ceilings_of(device_name, dtype, products):
-    """Operations a second: in bfloat16 by the data sheet, and of the first measured product of random numbers in the steps' type."""
-    measured = next((line["tflops"] for line in products if line["type"] == dtype and "tflops" in line), None)
-    published = published_peak(device_name) if dtype == "bfloat16" else None
-    return {"published": published, "measured": measured * 1e12 if measured else None}
+def ceilings_of(products, dtype):
+    """Operations a second in the steps' type: by the data sheet, and of the first measured product of random numbers."""
+    def of(lines, key):
+        return next((line[key] * 1e12 for line in lines if line["type"] == dtype and key in line), None)
+
+    return {"published": of(products, "published_tflops"), "measured": of(products, "tflops")}
 
 
 def peer_steps(host, shapes, name, ceilings):
