@@ -227,6 +227,7 @@ absl::StatusOr<BatchMetrics> Trainer::SumMetrics(BatchMetrics metrics) {
                                    "; from now on every rank computes ",
                                    "micro-batches of at most ", micro_batch_.tokens(), " tokens")));
   }
+  sums.resize(static_cast<size_t>(values));
   metrics.Unpack(sums);
   return metrics;
 }

@@ -1,5 +1,7 @@
 #include "train/objective/batch_metrics.h"
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 
 namespace fpo::train {
@@ -17,6 +19,8 @@ std::vector<double> BatchMetrics::Pack() const {
 }
 
 void BatchMetrics::Unpack(const std::vector<double>& values) {
+  TORCH_CHECK(values.size() == preference.sums.size() + sums.size(), "BatchMetrics of ",
+              values.size(), " values");
   const auto rest = values.begin() + static_cast<int64_t>(preference.sums.size());
   std::copy(values.begin(), rest, preference.sums.begin());
   std::copy(rest, values.end(), sums.begin());

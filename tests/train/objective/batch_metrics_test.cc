@@ -1,5 +1,6 @@
 #include "train/objective/batch_metrics.h"
 
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 namespace fpo::train {
@@ -11,6 +12,9 @@ TEST(BatchMetrics, PackIsTheWholeOfIt) {
   for (size_t i = 0; i < metrics.sums.size(); ++i) metrics.sums[i] = 20.0 + i;
   BatchMetrics copy;
   copy.Unpack(metrics.Pack());
+  std::vector<double> longer = metrics.Pack();
+  longer.push_back(1);
+  EXPECT_THROW(copy.Unpack(longer), c10::Error);
   EXPECT_EQ(copy.Pack(), metrics.Pack());
   EXPECT_TRUE(copy.preference.has_divergence);
 }
