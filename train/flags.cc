@@ -114,6 +114,12 @@ void AddRun(CLI::App* app, Flags* flags) {
   app->add_option("--rendezvous", flags->rendezvous,
                   "host:port where rank 0 listens for the others")
       ->type_name("HOST:PORT");
+  app->add_option("--rank-timeout", flags->rank_timeout_seconds,
+                  "How long a rank waits for the others in one sum; work of one rank alone, as "
+                  "writing a checkpoint, is waited for without a limit")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 }
 
 void AddEvaluate(CLI::App* app, Flags* flags) {

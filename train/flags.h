@@ -41,6 +41,7 @@ struct Flags {
   int64_t rank = 0;
   int64_t world_size = 1;
   std::string rendezvous;  // host:port of rank 0's store
+  int64_t rank_timeout_seconds = 600;
 
   std::vector<std::string> failpoints;  // of tests: NAME=ACTION[@N]
 

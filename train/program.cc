@@ -59,6 +59,11 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::
   options.rank = flags.rank;
   options.world = flags.world_size;
   options.device = device;
+  options.timeout = absl::Seconds(flags.rank_timeout_seconds);
+  // Not an event: those are rank 0's, and a wait is not progress. The agent logs each rank's lines.
+  options.barrier.report = [](const std::string& line) {
+    std::cerr << "fpo-train: " << line << std::endl;
+  };
   const size_t colon = flags.rendezvous.rfind(':');
   options.host = flags.rendezvous.substr(0, colon);
   if (colon == std::string::npos || options.host.empty() ||

@@ -159,7 +159,7 @@ absl::Status Group(at::Device device, const Words& words) {
   FPO_RETURN_IF_ERROR(group->Sum(&values));
   FPO_RETURN_IF_ERROR(group->Sum(std::vector<at::Tensor>{large, small}));
   FPO_ASSIGN_OR_RETURN(const std::vector<std::string> all, group->AllGather("own"));
-  FPO_RETURN_IF_ERROR(group->Barrier());
+  FPO_RETURN_IF_ERROR(group->Barrier("probing"));
   const bool right = values == std::vector<double>{0.25, -3} && all == Words{"own"} &&
                      at::all(large == 1.5).item<bool>() && at::all(small == 1).item<bool>();
   Json line;

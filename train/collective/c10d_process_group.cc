@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -22,6 +23,8 @@ namespace {
 
 // 16 MiB of float32 per rank and call: large enough for throughput, small beside a model.
 constexpr int64_t kChunkElements = int64_t{4} << 20;
+
+constexpr absl::Duration kUnlimited = absl::Hours(24 * 365);
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) {
   return std::chrono::milliseconds(absl::ToInt64Milliseconds(duration));
@@ -42,6 +45,7 @@ absl::Status Translated(const std::string& what, const std::function<void()>& ca
 class C10dProcessGroup final : public ProcessGroup {
  public:
   explicit C10dProcessGroup(const C10dOptions& options) : options_(options) {}
+  ~C10dProcessGroup() override;
   absl::Status Join();
 
   int64_t rank() const override { return options_.rank; }
@@ -49,11 +53,12 @@ class C10dProcessGroup final : public ProcessGroup {
   absl::Status Sum(std::vector<double>* values) override;
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
-  absl::Status Barrier() override;
+  absl::Status Barrier(absl::string_view what) override;
 
  private:
   void JoinStore();
   absl::Status JoinBackend();
+  c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store) const;
   // The ranks' tensors; `own` is on the group's device.
   std::vector<at::Tensor> Gathered(const at::Tensor& own);
   void SumInRankOrder(at::Tensor flat);  // [n] on the group's device, in place
@@ -61,6 +66,9 @@ class C10dProcessGroup final : public ProcessGroup {
   C10dOptions options_;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::Backend> backend_;
+  c10::intrusive_ptr<c10d::Backend> patient_;  // for barriers only, without a time limit; over Gloo
+  c10::intrusive_ptr<c10d::Work> waiting_;     // the barrier in progress
+  std::unique_ptr<StoreBarrier> barrier_;
 };
 
 void C10dProcessGroup::JoinStore() {
@@ -74,17 +82,25 @@ void C10dProcessGroup::JoinStore() {
 }
 
 absl::Status C10dProcessGroup::JoinBackend() {
-  const int rank = static_cast<int>(options_.rank), world = static_cast<int>(options_.world);
   if (options_.device.is_cuda()) {
-    const BackendRequest request{store_, rank, world, options_.timeout};
+    const BackendRequest request{store_, static_cast<int>(options_.rank),
+                                 static_cast<int>(options_.world), options_.timeout};
     FPO_ASSIGN_OR_RETURN(backend_, MakeNcclBackend(request));
     return absl::OkStatus();
   }
+  backend_ = MakeGloo(store_);
+  patient_ = MakeGloo(c10::make_intrusive<c10d::PrefixStore>("patient", store_));
+  patient_->setTimeout(Milliseconds(kUnlimited));
+  return absl::OkStatus();
+}
+
+c10::intrusive_ptr<c10d::Backend> C10dProcessGroup::MakeGloo(
+    const c10::intrusive_ptr<c10d::Store>& store) const {
   auto gloo = c10d::ProcessGroupGloo::Options::create(Milliseconds(options_.timeout));
   gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options_.host));
   gloo->threads = 2;
-  backend_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank, world, gloo);
-  return absl::OkStatus();
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(options_.rank),
+                                                     static_cast<int>(options_.world), gloo);
 }
 
 absl::Status C10dProcessGroup::Join() {
@@ -95,7 +111,11 @@ absl::Status C10dProcessGroup::Join() {
     JoinStore();
     joined = JoinBackend();
   }));
-  return joined;
+  FPO_RETURN_IF_ERROR(joined);
+  return Translated(what, [this] {
+    barrier_ =
+        std::make_unique<StoreBarrier>(store_, options_.rank, options_.world, options_.barrier);
+  });
 }
 
 std::vector<at::Tensor> C10dProcessGroup::Gathered(const at::Tensor& own) {
@@ -168,8 +188,27 @@ absl::StatusOr<std::vector<std::string>> C10dProcessGroup::AllGather(absl::strin
   return all;
 }
 
-absl::Status C10dProcessGroup::Barrier() {
-  return Translated("waiting for the other ranks", [this] { backend_->barrier()->wait(); });
+// Gloo knows at once when a process ends; the store's heartbeats tell of a host that is gone
+// without a word, and who is missing. NCCL's barrier would occupy the device for as long as it
+// waits.
+absl::Status C10dProcessGroup::Barrier(absl::string_view what) {
+  absl::Status waited;
+  FPO_RETURN_IF_ERROR(Translated("waiting for the other ranks", [&] {
+    if (patient_ == nullptr) {
+      waited = barrier_->Wait(what);
+      return;
+    }
+    waiting_ = patient_->barrier();
+    waited = barrier_->Wait(what, [this] { return waiting_->isCompleted(); });
+    if (waited.ok()) waiting_->wait();  // throws what it failed with
+  }));
+  return waited;
+}
+
+// A barrier that waits for a host that is gone cannot be called off, and its backend's destructor
+// waits for it: the process ends without that.
+C10dProcessGroup::~C10dProcessGroup() {
+  if (waiting_ != nullptr && !waiting_->isCompleted()) static_cast<void>(patient_.release());
 }
 
 }  // namespace

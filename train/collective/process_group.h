@@ -27,7 +27,9 @@ class ProcessGroup {
   virtual absl::Status Sum(const std::vector<at::Tensor>& tensors) = 0;
   // Returns every rank's bytes, indexed by rank; `own` must have the same length on all ranks.
   virtual absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) = 0;
-  virtual absl::Status Barrier() = 0;
+  // Waits for all ranks, however long those that arrive late work; `what` says what they do. The
+  // only call with that patience: a rank that works alone for minutes is waited for here.
+  virtual absl::Status Barrier(absl::string_view what) = 0;
 };
 
 }  // namespace fpo::train

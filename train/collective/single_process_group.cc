@@ -7,6 +7,6 @@ absl::Status SingleProcessGroup::Sum(const std::vector<at::Tensor>&) { return ab
 absl::StatusOr<std::vector<std::string>> SingleProcessGroup::AllGather(absl::string_view own) {
   return std::vector<std::string>{std::string(own)};
 }
-absl::Status SingleProcessGroup::Barrier() { return absl::OkStatus(); }
+absl::Status SingleProcessGroup::Barrier(absl::string_view) { return absl::OkStatus(); }
 
 }  // namespace fpo::train

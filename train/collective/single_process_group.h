@@ -15,7 +15,7 @@ class SingleProcessGroup final : public ProcessGroup {
   absl::Status Sum(std::vector<double>* values) override;
   absl::Status Sum(const std::vector<at::Tensor>& tensors) override;
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override;
-  absl::Status Barrier() override;
+  absl::Status Barrier(absl::string_view what) override;
 };
 
 }  // namespace fpo::train

@@ -127,6 +127,7 @@ absl::Status Trainer::Resume() {
   if (leads) {
     FPO_ASSIGN_OR_RETURN(checkpoint, LoadNewest(&state));
   }
+  FPO_RETURN_IF_ERROR(environment_.group.Barrier("reading the newest checkpoint"));
   CheckpointChoice found;
   if (checkpoint) found = {checkpoint->info.step, checkpoint->digest};
   FPO_ASSIGN_OR_RETURN(const CheckpointChoice choice, ChoiceOfRankZero(found, environment_.group));
@@ -134,6 +135,7 @@ absl::Status Trainer::Resume() {
   if (!leads) {
     FPO_ASSIGN_OR_RETURN(checkpoint, LoadChosen(choice, &state));
   }
+  FPO_RETURN_IF_ERROR(environment_.group.Barrier("reading the checkpoint of rank 0"));
   FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
   FPO_RETURN_IF_ERROR(
       CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
@@ -337,7 +339,7 @@ absl::Status Trainer::WriteCheckpoint() {
     environment_.events.Emit(std::move(event));
   }
   checkpoint_seconds_ += Since(start);
-  return environment_.group.Barrier();
+  return environment_.group.Barrier("writing a checkpoint");
 }
 
 // All ranks stop at the same step: a stop request to one is a request to all.

@@ -74,7 +74,7 @@ absl::Status Run::Prepare() {
     timings_["prepare_seconds"] = SecondsSince(start);
     advice_ = summary.warnings;
   }
-  return environment_.group.Barrier();
+  return environment_.group.Barrier("preparing the data");
 }
 
 std::string Run::ChooseReference() const {
@@ -90,10 +90,12 @@ absl::Status Run::Train() {
   input.auto_file = folder_.File("reference.fpr");
   input.device = options_.device;
   // The other ranks wait for rank 0's records and then find nothing to compute.
-  if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
+  constexpr char kFirst[] = "loading the model and computing the reference";
+  if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier(kFirst));
   FPO_ASSIGN_OR_RETURN(RunInputs inputs, LoadRunInputs(job_, input, environment_.events));
-  if (Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier());
+  if (Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier(kFirst));
   if (environment_.group.world() > 1) {  // the digests read every token
+    FPO_RETURN_IF_ERROR(environment_.group.Barrier("loading the model"));
     FPO_RETURN_IF_ERROR(CheckRanksAgree(SharedFactsOf(job_, inputs), environment_.group));
   }
   timings_["load_seconds"] = SecondsSince(start) - inputs.use.seconds;

@@ -1,16 +1,23 @@
 #include "train/collective/c10d_process_group.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
 #include <thread>
 #include <torch/csrc/distributed/c10d/FlightRecorder.hpp>
 
+#include "absl/time/clock.h"
 #include "tests/train/support/free_port.h"
 #include "tests/train/support/ranks_as_threads.h"
 
 namespace fpo::train {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 C10dOptions Options(int64_t rank, int64_t world, int port) {
   C10dOptions options;
@@ -21,16 +28,20 @@ C10dOptions Options(int64_t rank, int64_t world, int port) {
   return options;
 }
 
+std::atomic<int> lines_of_wait = 0;
+
 // Runs `work` as every rank of a group of two, in threads.
 template <typename Work>
-void AsTwoRanks(Work work) {
+void AsTwoRanks(Work work, const std::function<void(C10dOptions*)>& change = {}) {
   C10dOptions alone = Options(0, 1, FreePort());
   if (absl::IsUnimplemented(JoinC10d(alone).status())) GTEST_SKIP() << "built without Gloo";
   const int port = FreePort();
   std::vector<std::thread> threads;
   for (int64_t rank = 0; rank < 2; ++rank) {
-    threads.emplace_back([rank, port, work] {
-      auto group = JoinC10d(Options(rank, 2, port));
+    threads.emplace_back([rank, port, work, change] {
+      C10dOptions options = Options(rank, 2, port);
+      if (change) change(&options);
+      auto group = JoinC10d(options);
       ASSERT_TRUE(group.ok()) << group.status();
       work(**group);
     });
@@ -50,7 +61,7 @@ TEST(C10dProcessGroup, SumsInRankOrder) {
     EXPECT_EQ(large.min().item<float>(), 3.0f);
     EXPECT_EQ(large.max().item<float>(), 3.0f);
     EXPECT_EQ(small.sum().item<float>(), 6.0f);
-    EXPECT_TRUE(group.Barrier().ok());
+    EXPECT_TRUE(group.Barrier("adding").ok());
   });
 }
 
@@ -68,6 +79,42 @@ TEST(C10dProcessGroup, ShowsEachRanksBytesToAll) {
     ASSERT_TRUE(none.ok()) << none.status();
     EXPECT_EQ(*none, (std::vector<std::string>{"", ""}));
   });
+}
+
+// Rank 0 works for longer than a call may take; the wait says for whom, and sums work as before.
+TEST(C10dProcessGroup, ABarrierOutlastsTheTimeLimitOfCalls) {
+  AsTwoRanks(
+      [](ProcessGroup& group) {
+        if (group.rank() == 0) absl::SleepFor(absl::Seconds(4));
+        EXPECT_TRUE(group.Barrier("writing a checkpoint").ok());
+        std::vector<double> values = {1};
+        EXPECT_TRUE(group.Sum(&values).ok());
+        EXPECT_EQ(values[0], 2);
+      },
+      [](C10dOptions* options) {
+        options->timeout = absl::Seconds(3);
+        options->barrier.report_every = absl::Milliseconds(500);
+        if (options->rank == 0) return;
+        options->barrier.report = [](const std::string& line) {
+          EXPECT_THAT(line, AllOf(HasSubstr("rank 1 of 2 has waited"), HasSubstr("for rank 0"),
+                                  HasSubstr("writing a checkpoint")));
+          ++lines_of_wait;
+        };
+      });
+  EXPECT_GE(lines_of_wait, 3);
+}
+
+// Long before a silent host would be taken for lost.
+TEST(C10dProcessGroup, AProcessThatEndsDuringABarrierIsNoticedAtOnce) {
+  for (const int64_t victim : {0, 1}) {
+    const absl::Time start = absl::Now();
+    AsTwoRanks([victim](ProcessGroup& group) {
+      if (group.rank() == victim) return;  // the group ends, and with it its connections
+      const absl::Status status = group.Barrier("writing a checkpoint");
+      EXPECT_TRUE(absl::IsAborted(status)) << status;
+    });
+    EXPECT_LT(absl::Now() - start, absl::Seconds(15)) << "rank " << victim;
+  }
 }
 
 TEST(C10dProcessGroup, NobodyThereIsAborted) {

@@ -17,7 +17,7 @@ TEST(SingleProcessGroup, IsAlone) {
   ASSERT_TRUE(group.Sum(std::vector<at::Tensor>{tensor}).ok());
   EXPECT_EQ(tensor.sum().item<double>(), 3);
   EXPECT_EQ(*group.AllGather("own"), std::vector<std::string>{"own"});
-  EXPECT_TRUE(group.Barrier().ok());
+  EXPECT_TRUE(group.Barrier("x").ok());
 }
 
 }  // namespace

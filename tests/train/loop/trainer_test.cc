@@ -53,7 +53,7 @@ class SecondRank final : public ProcessGroup {
   absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
     return std::vector<std::string>{choice_, std::string(own)};
   }
-  absl::Status Barrier() override { return absl::OkStatus(); }
+  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
 
  private:
   const std::string choice_;

@@ -25,7 +25,7 @@ class OneOfSeveral final : public ProcessGroup {
     for (const std::string& each : all) EXPECT_EQ(each.size(), own.size());
     return all;
   }
-  absl::Status Barrier() override { return absl::OkStatus(); }
+  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
 
  private:
   const int64_t rank_;
