@@ -213,6 +213,14 @@ constexpr Subcommand kSubcommands[] = {
 
 absl::Status Mistake(const std::string& message) { return absl::InvalidArgumentError(message); }
 
+// In the user's cache folder, as the XDG base directories have it; "" without a home.
+std::string DigestFolder() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') return absl::StrCat(cache, "/fpo/digests");
+  const char* home = std::getenv("HOME");
+  return home != nullptr && home[0] == '/' ? absl::StrCat(home, "/.cache/fpo/digests") : "";
+}
+
 // Rules that depend on more than one flag.
 absl::Status CheckTogether(const Flags& flags) {
   if (flags.command == "score" && flags.serve && (flags.job.empty() || flags.prepared.empty())) {
@@ -269,6 +277,7 @@ CommandLine ParseFlags(int argc, char** argv) {
   const absl::Status mistake = LocateFlagError(app, arguments, CheckTogether(flags));
   if (!mistake.ok()) return UsageError(mistake);
   if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
+  flags.digest_folder = DigestFolder();
   if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
     flags.supervised = true;
     flags.job_id = attempt;

@@ -27,6 +27,7 @@
 #include "train/events/stop_signal.h"
 #include "train/events/supervised_sink.h"
 #include "train/flags.h"
+#include "train/formats/digest_cache.h"
 #include "train/loop/evaluate_model.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
@@ -231,6 +232,7 @@ absl::Status Program::Run() {
   DeviceChoice choice;
   FPO_RETURN_IF_ERROR(Choose(&choice));
   if (flags.threads > 0) at::set_num_threads(flags.threads);
+  SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
   FPO_RETURN_IF_ERROR(CheckModel());
   if (flags.devices) {
     FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,21 @@ TEST(Flags, ScoreTakesSeveralFiles) {
   EXPECT_EQ(parsed.flags->score.data.train, (std::vector<std::string>{"a.jsonl", "b.jsonl"}));
   EXPECT_EQ(parsed.flags->score.data.max_pairs, 8);
   EXPECT_EQ(parsed.flags->score.data.format, "ids");
+}
+
+TEST(Flags, DigestsAreKeptInTheUsersCacheFolder) {
+  const auto folder = [] { return Parse({"inspect", "x"}).flags->digest_folder; };
+  setenv("XDG_CACHE_HOME", "/there", 1);
+  EXPECT_EQ(folder(), "/there/fpo/digests");
+  setenv("XDG_CACHE_HOME", "relative", 1);
+  const char* home = std::getenv("HOME");
+  const std::string before = home != nullptr ? home : "";
+  setenv("HOME", "/home/ada", 1);
+  EXPECT_EQ(folder(), "/home/ada/.cache/fpo/digests");
+  unsetenv("HOME");
+  EXPECT_EQ(folder(), "");
+  if (home != nullptr) setenv("HOME", before.c_str(), 1);
+  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST(Flags, MistakesAreUsageErrors) {

@@ -31,7 +31,7 @@ void SetDtype(OrderedJson* config, const char* dtype) {
   if (config->contains("torch_dtype")) (*config)["torch_dtype"] = dtype;
 }
 
-absl::StatusOr<OrderedJson> ReadConfig(const std::string& source) {
+absl::StatusOr<OrderedJson> ReadConfigJson(const std::string& source) {
   const std::string path = absl::StrCat(source, "/config.json");
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 24));
   OrderedJson config = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -80,7 +80,7 @@ absl::Status CopyCompanions(const std::string& source, const std::string& folder
 
 absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
                          const std::string& folder) {
-  FPO_ASSIGN_OR_RETURN(OrderedJson config, ReadConfig(request.source));
+  FPO_ASSIGN_OR_RETURN(OrderedJson config, ReadConfigJson(request.source));
   FPO_RETURN_IF_ERROR(CheckAgainstSource(request.source, config, weights));
   const char* dtype = request.dtype == c10::ScalarType::Float ? "float32" : "bfloat16";
   SetDtype(&config, dtype);

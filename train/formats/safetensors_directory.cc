@@ -9,6 +9,7 @@
 #include "common/files/posix_status.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/formats/digest_cache.h"
 #include "train/formats/tensor_type.h"
 
 namespace fpo::train {
@@ -88,9 +89,14 @@ absl::StatusOr<SafetensorsDirectory> SafetensorsDirectory::Open(const std::strin
     FPO_ASSIGN_OR_RETURN(const WeightMap map, ReadIndex(index));
     FPO_ASSIGN_OR_RETURN(const Shards shards, OpenShards(folder, map));
     for (const auto& [tensor, file] : map) directory.where_[tensor] = shards.at(file);
+    directory.files_.push_back(index);
+    for (const auto& [file, shard] : shards) {
+      directory.files_.push_back(absl::StrCat(folder, "/", file));
+    }
   } else if (fs::exists(single, error)) {
     FPO_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(single));
     for (const auto& [name, entry] : file->entries()) directory.where_[name] = file;
+    directory.files_ = {single};
   } else {
     return NoWeights(folder);
   }
@@ -132,6 +138,15 @@ int64_t SafetensorsDirectory::Bytes() const {
     bytes += entry.end - entry.begin;
   }
   return bytes;
+}
+
+// By absolute path: the entry outlives this process's working folder.
+absl::StatusOr<Digest> SafetensorsDirectory::KeptWeightsDigest() const {
+  std::vector<std::string> files;
+  for (const std::string& file : files_) {
+    files.push_back(std::filesystem::absolute(file).lexically_normal().string());
+  }
+  return ProcessDigests().Of("weights", files, [this] { return WeightsDigest(); });
 }
 
 absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {

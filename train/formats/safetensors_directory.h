@@ -34,9 +34,12 @@ class SafetensorsDirectory {
   // SHA-256 over (name, dtype, shape, bytes) of every tensor in name order; does not depend on how
   // the weights are split into files.
   absl::StatusOr<Digest> WeightsDigest() const;
+  // The same, read only once for these files on this machine (ProcessDigests).
+  absl::StatusOr<Digest> KeptWeightsDigest() const;
 
  private:
   std::string folder_;
+  std::vector<std::string> files_;  // with the index
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> where_;
 };
 

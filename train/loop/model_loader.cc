@@ -49,7 +49,7 @@ absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(path));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
-  FPO_ASSIGN_OR_RETURN(const Digest weights, directory.WeightsDigest());
+  FPO_ASSIGN_OR_RETURN(const Digest weights, directory.KeptWeightsDigest());
   const Digest digest =
       Sha256Of(absl::StrCat("fpo-model-1\n", ConfigText(config), "\n", ToHex(weights)));
   return ModelIdentity{std::move(config), ToHex(digest)};

@@ -3,8 +3,14 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
+#include <string>
+
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "tests/train/support/scratch_folder.h"
+#include "train/formats/digest_cache.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {
@@ -53,6 +59,44 @@ TEST(SafetensorsDirectoryTest, IndexMustStayInItsFolder) {
   EXPECT_TRUE(absl::IsDataLoss(SafetensorsDirectory::Open(folder.path()).status()));
   folder.Put("model.safetensors.index.json", "{");
   EXPECT_TRUE(absl::IsDataLoss(SafetensorsDirectory::Open(folder.path()).status()));
+}
+
+// For it every file is old.
+struct NextYear final : public Clock {
+  absl::Time Now() const override { return absl::Now() + absl::Hours(24 * 365); }
+};
+
+// In one file and in shards: the kept digest is that of what is there now.
+TEST(SafetensorsDirectoryTest, ADigestIsKeptForTheFilesAsTheyAre) {
+  const ScratchFolder folder;
+  const NextYear clock;
+  SetProcessDigests(std::make_unique<const DigestCache>(folder / "cache", clock));
+  for (const int64_t shard_bytes : {int64_t{1} << 30, int64_t{40}}) {
+    const std::string model = folder / std::to_string(shard_bytes);
+    std::filesystem::create_directories(model);
+    const auto write = [&](double value) {
+      const TensorMap tensors = {{"a", at::full({10}, value)}, {"b", at::ones({10})}};
+      return WriteShardedSafetensors(model, tensors, shard_bytes);
+    };
+    const auto kept = [&] {
+      const auto directory = SafetensorsDirectory::Open(model);
+      EXPECT_TRUE(directory.ok()) << directory.status();
+      const auto digest = directory->KeptWeightsDigest();
+      EXPECT_EQ(*digest, *directory->WeightsDigest());
+      return *digest;
+    };
+    ASSERT_TRUE(write(2).ok());
+    const Digest first = kept();
+    EXPECT_EQ(kept(), first);
+    ASSERT_TRUE(write(3).ok());  // the same sizes
+    EXPECT_NE(kept(), first);
+  }
+  size_t entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "cache")) {
+    entries += entry.exists() ? 1 : 0;
+  }
+  EXPECT_EQ(entries, 2u);
+  SetProcessDigests(nullptr);
 }
 
 TEST(SafetensorsDirectoryTest, DigestSeesNamesTypesShapesAndValues) {
