@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "train/model/gemma_config.h"
@@ -20,5 +21,11 @@ double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequ
 // current threads: the denominator of `gemm_fraction`. Measured at the first call for a device and
 // dtype, in some 50 ms on a CPU, then cached.
 double MeasuredPeakFlops(at::Device device, at::ScalarType dtype);
+
+// The rate of a square product, of the largest of `sides` (ascending) that is worth its time: one
+// that took long enough to be exact is the last, since a dtype without instructions for it is a
+// hundred times slower. `seconds` computes and times a product of this side.
+double MeasureRate(const std::vector<int64_t>& sides,
+                   const std::function<double(int64_t side)>& seconds);
 
 }  // namespace fpo::train

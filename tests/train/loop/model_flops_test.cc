@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <vector>
+
 namespace fpo::train {
 namespace {
 
@@ -32,6 +35,31 @@ TEST(ModelFlops, AForwardIsAThird) {
   const std::vector<Sequence> sequences = {{all.subspan(0, 3), all.subspan(0, 4)}};
   const GemmaConfig config = TinyForTest();
   EXPECT_DOUBLE_EQ(3 * ForwardFlops(config, sequences), TrainingFlops(config, sequences));
+}
+
+// bfloat16 without instructions for it: the largest product would take 3 s, and as often as it is
+// repeated.
+TEST(ModelFlops, ASlowDtypeIsMeasuredWithASmallProduct) {
+  double spent = 0;
+  const auto slow = [&](int64_t side) {
+    const double seconds = 2 * std::pow(static_cast<double>(side), 3) / 0.68e9;
+    spent += seconds;
+    return seconds;
+  };
+  EXPECT_NEAR(MeasureRate({256, 512, 1024}, slow), 0.68e9, 1);
+  EXPECT_LT(spent, 0.1);
+}
+
+// The first product loads kernels; small ones do not fill the processor.
+TEST(ModelFlops, AFastDtypeIsMeasuredWithTheLargest) {
+  std::vector<int64_t> sides;
+  const auto fast = [&](int64_t side) {
+    const double warming = sides.empty() || sides.back() != side ? 0.01 : 0;
+    sides.push_back(side);
+    return warming + 2 * std::pow(static_cast<double>(side), 3) / (side == 1024 ? 800e9 : 300e9);
+  };
+  EXPECT_NEAR(MeasureRate({256, 512, 1024}, fast), 800e9, 1);
+  EXPECT_EQ(sides.back(), 1024);
 }
 
 TEST(ModelFlops, ThePeakIsMeasuredOnce) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -11,6 +12,7 @@
 #include "train/collective/single_process_group.h"
 #include "train/events/exit_status.h"
 #include "train/loop/device_name.h"
+#include "train/loop/dtype_advice.h"
 #include "train/runs/run_record.h"
 
 namespace fpo::train {
@@ -431,6 +433,32 @@ TEST(RunTraining, EveryOptionPathRuns) {
         EXPECT_TRUE(status.ok()) << selection << stop_gradient << smoothing << ": " << status;
       }
     }
+  }
+}
+
+// A CPU without instructions for bfloat16: said with the number, before anything is computed. This
+// runs on such a processor too (fpo_test_on_processors).
+TEST(RunTraining, SlowBfloat16IsSaidBeforeTheFirstStep) {
+  const ProductSeconds products = MeasureProducts();
+  const double factor = products.bfloat16 / products.float32;
+  if (factor > 1.2 && factor < 3) GTEST_SKIP() << "neither slow nor fast: " << factor;
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("simpo");
+  job.model.dtype = "bfloat16";
+  job.max_steps = 1;
+  RecordingSink events;
+  ASSERT_TRUE(TrainOnce(job, tiny.Run("out"), &events).ok());
+  const auto says = [](const TrainEvent& event) {
+    return event.kind == EventKind::kWarning && event.message.find("bfloat16 is slow") == 0 &&
+           event.message.find(" times as long as in float32") != std::string::npos;
+  };
+  const auto first = std::find_if(events.events.begin(), events.events.end(), says);
+  EXPECT_EQ(first != events.events.end(), factor >= 3) << factor;
+  const auto step =
+      std::find_if(events.events.begin(), events.events.end(),
+                   [](const TrainEvent& event) { return event.kind == EventKind::kStep; });
+  if (factor >= 3) {
+    EXPECT_LT(first, step);
   }
 }
 
