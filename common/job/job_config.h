@@ -49,6 +49,8 @@ struct DataSection {
   // key "template": auto | gemma | halo | none | the path of a FILE.jinja
   std::string template_name = "auto";
   std::string train_on = "all_assistant_turns";  // all_assistant_turns | last_turn | first_turn
+  // A row's field under its usual name, and the file's name for it: {"prompt", "question"}.
+  std::vector<std::pair<std::string, std::string>> columns;
   int64_t max_length = 1024;
   int64_t max_prompt_length = 512;
   std::optional<int64_t> max_pairs;

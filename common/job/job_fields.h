@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,14 +12,17 @@
 
 namespace fpo {
 
+// A mapping of names to texts.
+using JobNames = std::vector<std::pair<std::string, std::string>>;
+
 // One key of the job file: where its value lives and what it may be.
 struct JobField {
   using Slot = std::variant<std::string*, int64_t*, double*, bool*, std::optional<int64_t>*,
-                            std::vector<std::string>*, std::vector<double>*>;
+                            std::vector<std::string>*, std::vector<double>*, JobNames*>;
   const char* name;
   Slot slot;
   const char* doc;
-  std::vector<const char*> words = {};  // allowed values of a string; empty: any
+  std::vector<const char*> words = {};  // allowed values of a string, or names of a mapping
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   std::string by_default = {};  // describes the default, when it depends on other keys

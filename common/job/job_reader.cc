@@ -182,6 +182,26 @@ class Reader {
     *slot = values;
   }
 
+  void Read(const JobNode& node, const std::string& key, const JobField& field, JobNames* slot) {
+    if (IsNull(node)) return slot->clear();
+    if (node.kind != NodeKind::kMap) {
+      return Complain(node, key, absl::StrCat("must be a mapping of names", Given(node)));
+    }
+    slot->clear();
+    const std::vector<std::string> names(field.words.begin(), field.words.end());
+    for (const auto& [name, value] : node.members) {
+      const std::string whole = absl::StrCat(key, ".", name);
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        UnknownKey(value, whole, name, names);
+      } else if (value.kind != NodeKind::kScalar || IsNull(value)) {
+        Complain(value, whole,
+                 absl::StrCat("must be the name of a column, not ", value.KindName()));
+      } else {
+        slot->emplace_back(name, value.text);
+      }
+    }
+  }
+
   static std::string Given(const JobNode& node) {
     return node.kind == NodeKind::kScalar ? absl::StrCat(", not \"", node.text, "\"")
                                           : absl::StrCat(", not ", node.KindName());

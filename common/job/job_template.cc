@@ -122,6 +122,7 @@ std::string Plain(const JobField& field) {
   if (auto* const* maybe = std::get_if<std::optional<int64_t>*>(&field.slot)) {
     return (*maybe)->has_value() ? absl::StrCat(***maybe) : "null";
   }
+  if (std::holds_alternative<JobNames*>(field.slot)) return JobFieldText(field);
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.slot)) {
     return absl::StrCat("[", absl::StrJoin(**list, ", "), "]");
   }
@@ -199,7 +200,8 @@ class Writer {
 
   std::string Doc(const std::string& key, const JobField& field) const {
     std::string doc = field.doc;
-    if (!field.words.empty()) absl::StrAppend(&doc, ": ", absl::StrJoin(field.words, " | "));
+    const bool choice = !field.words.empty() && !std::holds_alternative<JobNames*>(field.slot);
+    if (choice) absl::StrAppend(&doc, ": ", absl::StrJoin(field.words, " | "));
     if (key == "method.beta") {
       const bool paper = method_->beta_paper != std::string("-");
       return absl::StrCat(doc, "; ", BetaRange(*method_), " is usual",

@@ -33,6 +33,11 @@ struct ValueWriter {
     for (const std::string& item : *v) items.push_back(JsonQuote(item));
     return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
   }
+  std::string operator()(const JobNames* v) const {
+    JsonObject object;
+    for (const auto& [name, text] : *v) object.Add(name, text);
+    return object.Text();
+  }
   std::string operator()(const std::vector<double>* v) const {
     std::vector<std::string> items;
     for (double item : *v) items.push_back(Number(item));
@@ -53,6 +58,9 @@ struct SchemaType {
   }
   std::string operator()(const std::vector<double>*) const {
     return R"("type":"array","items":{"type":"number"},"minItems":2,"maxItems":2)";
+  }
+  std::string operator()(const JobNames*) const {
+    return R"("type":["object","null"],"additionalProperties":{"type":"string"})";
   }
 };
 
@@ -101,7 +109,9 @@ std::string FieldSchema(const JobField& field) {
     std::vector<std::string> words;
     for (const char* word : field.words) words.push_back(JsonQuote(word));
     const std::string allowed = absl::StrCat("\"enum\":", JsonArray(words));
-    if (field.or_ending.empty()) {
+    if (std::holds_alternative<JobNames*>(field.slot)) {
+      absl::StrAppend(&schema, ",\"propertyNames\":{", allowed, "}");
+    } else if (field.or_ending.empty()) {
       absl::StrAppend(&schema, ",", allowed);
     } else {
       const std::string pattern = JsonQuote(absl::StrCat("\\", field.or_ending, "$"));

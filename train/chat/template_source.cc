@@ -37,7 +37,7 @@ bool FileExists(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
-absl::StatusOr<std::string> ReadText(const std::string& path, int64_t bytes_max) {
+absl::StatusOr<std::string> ReadUtf8(const std::string& path, int64_t bytes_max) {
   FPO_ASSIGN_OR_RETURN(std::string text, ReadFile(path, bytes_max));
   FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(text, path));
   const size_t bad = FirstInvalidUtf8(text);
@@ -46,9 +46,9 @@ absl::StatusOr<std::string> ReadText(const std::string& path, int64_t bytes_max)
 }
 
 // The object of an optional file; empty when there is none.
-absl::StatusOr<Json> ReadConfig(const std::string& path) {
+absl::StatusOr<Json> ReadConfigObject(const std::string& path) {
   if (!FileExists(path)) return Json::object();
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadText(path, kConfigBytesMax));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadUtf8(path, kConfigBytesMax));
   FPO_ASSIGN_OR_RETURN(Json json, ParseBoundedJson(text, path));
   if (json.is_object()) return json;
   return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
@@ -73,7 +73,7 @@ absl::StatusOr<std::string> DefaultOf(const Json& value, const std::string& path
 
 // chat_template of one JSON file; nullopt when it has none.
 absl::StatusOr<std::optional<std::string>> TemplateIn(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const Json json, ReadConfig(path));
+  FPO_ASSIGN_OR_RETURN(const Json json, ReadConfigObject(path));
   const Json value = json.value("chat_template", Json());
   if (value.is_null()) return std::optional<std::string>();
   if (value.is_string()) return std::optional<std::string>(value.get<std::string>());
@@ -84,7 +84,7 @@ absl::StatusOr<std::optional<std::string>> TemplateIn(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<TemplateSource> ReadTemplateFile(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(std::string text, ReadText(path, kTemplateBytesMax));
+  FPO_ASSIGN_OR_RETURN(std::string text, ReadUtf8(path, kTemplateBytesMax));
   return TemplateSource{std::move(text), std::filesystem::path(path).filename().string(), {}};
 }
 
@@ -111,7 +111,7 @@ absl::StatusOr<std::optional<TemplateSource>> FindTemplate(const std::string& mo
 
 std::map<std::string, std::string> NamedTokens(const std::string& model_folder) {
   std::map<std::string, std::string> tokens;
-  const auto config = ReadConfig(absl::StrCat(model_folder, "/", kConfigFile));
+  const auto config = ReadConfigObject(absl::StrCat(model_folder, "/", kConfigFile));
   if (!config.ok()) return tokens;
   for (const auto& [key, value] : config->items()) {
     const Json text = value.is_object() ? value.value("content", Json()) : value;

@@ -36,7 +36,7 @@ std::vector<size_t> TrainedTurns(const std::vector<Message>& messages,
                                  AdmissionLimits::TrainOn train_on) {
   std::vector<size_t> turns;
   for (size_t i = 0; i < messages.size(); ++i) {
-    if (IsAssistant(messages[i])) turns.push_back(i);
+    if (IsAssistant(messages[i]) && messages[i].trained) turns.push_back(i);
   }
   if (turns.size() < 2) return turns;
   if (train_on == AdmissionLimits::TrainOn::kLastTurn) return {turns.back()};

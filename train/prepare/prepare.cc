@@ -117,7 +117,8 @@ absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work, const std::string
   InputPass pass(*work, limits);
   DatasetCounts counts;
   if (!inputs.empty()) {
-    const DatasetOptions options{inputs, work->job.data.format, work->job.data.max_bad_fraction};
+    const DatasetOptions options{
+        inputs, {work->job.data.format, work->job.data.columns}, work->job.data.max_bad_fraction};
     FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, [&](PreferenceRow&& row) {
                            return pass.Take(std::move(row));
                          }));

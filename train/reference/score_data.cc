@@ -47,7 +47,8 @@ absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSi
   limits.pairs_required = false;
   Admission admission(tokenizer, chat_template, limits);
   TokenisedData data;
-  const DatasetOptions files{options.data.train, options.data.format,
+  const DatasetOptions files{options.data.train,
+                             {options.data.format, options.data.columns},
                              options.data.max_bad_fraction};
   const Work reading({"prepare", "tokenising the data", 0, 0, "rows"});
   const auto visit = [&](PreferenceRow&& row) -> absl::Status {
@@ -58,6 +59,7 @@ absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSi
     return absl::OkStatus();
   };
   FPO_ASSIGN_OR_RETURN(const DatasetCounts counts, ReadPreferenceRows(files, visit));
+  for (const std::string& text : chat_template.warnings()) events.Emit(WarningEvent(text));
   data.report = admission.Report();
   data.report.rows = counts.rows;
   data.report.malformed = counts.malformed;

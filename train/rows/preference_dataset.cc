@@ -40,20 +40,38 @@ absl::Status TooManyBad(DatasetCounts counts, double max_bad_fraction) {
       foreign ? "; " : "", foreign ? kAcceptedForms : ""));
 }
 
-// Where and why the text is not UTF-8; "not JSON" would hide the cause.
-std::string NotUtf8(const RowText& row, size_t bad) {
-  const absl::string_view before = absl::string_view(row.text).substr(0, bad);
+// "byte 35 of line 17": where the byte at this offset of a row stands in its file.
+std::string Place(const RowText& row, size_t offset) {
+  const absl::string_view before = absl::string_view(row.text).substr(0, offset);
   const size_t line_end = before.rfind('\n');
   const int64_t line = row.line + std::count(before.begin(), before.end(), '\n');
   const int64_t byte = line_end == absl::string_view::npos
-                           ? row.column + static_cast<int64_t>(bad)
-                           : static_cast<int64_t>(bad - line_end - 1);
+                           ? row.column + static_cast<int64_t>(offset)
+                           : static_cast<int64_t>(offset - line_end - 1);
+  return absl::StrFormat("byte %d of line %d", byte + 1, line);
+}
+
+// Where and why the text is not UTF-8; "not JSON" would hide the cause.
+std::string NotUtf8(const RowText& row, size_t bad) {
   const bool wide =
       absl::StartsWith(row.text, "\xFF\xFE") || absl::StartsWith(row.text, "\xFE\xFF");
-  return absl::StrFormat(
-      "%s at byte %d of line %d (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8", kNotUtf8,
-      byte + 1, line, static_cast<uint8_t>(row.text[bad]), wide ? "UTF-16" : "LATIN1");
+  return absl::StrFormat("%s at %s (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8", kNotUtf8,
+                         Place(row, bad), static_cast<uint8_t>(row.text[bad]),
+                         wide ? "UTF-16" : "LATIN1");
 }
+
+// Why a row is malformed, with the place where a parser stumbled.
+std::string FaultOf(const RowText& row, const absl::Status& status, size_t bad) {
+  const size_t not_utf8 = FirstInvalidUtf8(row.text);
+  if (not_utf8 != row.text.size()) return NotUtf8(row, not_utf8);
+  if (bad == absl::string_view::npos) return std::string(status.message());
+  return absl::StrCat(status.message(), " (", Place(row, bad), ")");
+}
+
+bool IsPlaced(absl::string_view what) {
+  return absl::StartsWith(what, kNotUtf8) || absl::StartsWith(what, "not JSON");
+}
+absl::string_view FaultKind(absl::string_view what) { return what.substr(0, 8); }
 
 void NoteFault(const std::string& where, const std::string& what, DatasetCounts* counts) {
   ++counts->malformed;
@@ -61,10 +79,9 @@ void NoteFault(const std::string& where, const std::string& what, DatasetCounts*
     counts->malformed_examples.push_back(absl::StrCat(where, ": ", what));
   }
   for (DatasetCounts::Fault& fault : counts->faults) {
-    // A file in another encoding has many invalid bytes of one kind.
-    const bool both_encoding =
-        absl::StartsWith(what, kNotUtf8) && absl::StartsWith(fault.what, kNotUtf8);
-    if (fault.what != what && !both_encoding) continue;
+    // Faults of one kind differ in their place: a file in another encoding has many of them.
+    const bool same = fault.what == what || (IsPlaced(what) && FaultKind(what) == FaultKind(fault.what));
+    if (!same) continue;
     ++fault.rows;
     return;
   }
@@ -84,12 +101,11 @@ absl::Status ReadDataFile(const std::string& path, const DatasetOptions& options
     FPO_ASSIGN_OR_RETURN(auto text, source->Next());
     if (!text) return absl::OkStatus();
     const std::string where = absl::StrCat(name, ":", text->line);
-    auto row = ParsePreferenceRow(text->text, options.format);
+    size_t bad = absl::string_view::npos;
+    auto row = ParsePreferenceRow(text->text, options.format, &bad);
     ++counts->rows;
     if (!row.ok()) {
-      const size_t bad = FirstInvalidUtf8(text->text);
-      const bool is_utf8 = bad == text->text.size();
-      NoteFault(where, is_utf8 ? std::string(row.status().message()) : NotUtf8(*text, bad), counts);
+      NoteFault(where, FaultOf(*text, row.status(), bad), counts);
       // Rejects a file of the wrong kind early, instead of reading all of it.
       if (counts->rows >= kEarlyCheckRows && counts->malformed > counts->rows / 2) {
         if (ExceedsBad(*counts, options.max_bad_fraction)) {

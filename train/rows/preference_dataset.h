@@ -8,14 +8,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "train/rows/column_map.h"
 #include "train/rows/preference_row.h"
 
 namespace fpo::train {
 
+// How rows are written.
+struct RowFormat {
+  // auto | preference | messages | transcript | ids; auto decides from each row's fields
+  std::string name = "auto";
+  ColumnMap columns;
+};
+
 struct DatasetOptions {
   std::vector<std::string> files;  // read in this order
-  // auto | preference | messages | transcript | ids; auto decides from each row's fields
-  std::string format = "auto";
+  RowFormat format;
   double max_bad_fraction = 0.01;
 };
 
@@ -41,8 +48,11 @@ using RowVisitor = std::function<absl::Status(PreferenceRow&&)>;
 absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
                                                  const RowVisitor& visit);
 
-// Parses one JSON row. InvalidArgument says which field is missing or of the wrong type. The caller
-// sets `where` and `row`.
+// Parses one JSON row. InvalidArgument says which field is missing or of the wrong type, or why the
+// text is not JSON: `*bad` is then the offset of the byte that shows it, else left alone. The
+// caller sets `where` and `row`.
+absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const RowFormat& format,
+                                                 size_t* bad);
 absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const std::string& format);
 
 }  // namespace fpo::train

@@ -11,6 +11,7 @@ struct Message {
   std::string role;                     // system | user | assistant
   std::string content;                  // the text; of several parts, joined
   std::vector<std::string> parts = {};  // the texts of the parts, when there are several
+  bool trained = true;                  // an assistant turn that is not is context only
 
   bool operator==(const Message&) const = default;
 };

@@ -1,16 +1,19 @@
 #include <algorithm>
-#include <limits>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "train/rows/column_map.h"
 #include "train/rows/preference_dataset.h"
+#include "train/rows/row_fields.h"
 #include "train/rows/row_form.h"
+#include "train/rows/row_json.h"
+#include "train/rows/row_readers.h"
 
 namespace fpo::train {
 namespace {
@@ -18,246 +21,163 @@ namespace {
 using Json = nlohmann::json;
 using Kind = PreferenceRow::Kind;
 
-constexpr absl::string_view kHuman = "\n\nHuman:";
-constexpr absl::string_view kAssistant = "\n\nAssistant:";
-
-absl::Status Malformed(absl::string_view what) { return absl::InvalidArgumentError(what); }
-
-constexpr absl::string_view kNoField = "no field '";
-
-// A missing field means a row of another form, which its fields describe best.
-bool IsMissingField(const absl::Status& status) {
-  return absl::StartsWith(status.message(), kNoField);
+bool HoldsMessages(const Json& row, const char* key) {
+  return HasList(row, key) || HasObject(row, key);
 }
 
-absl::Status NoField(absl::string_view key) { return Malformed(absl::StrCat(kNoField, key, "'")); }
+bool HasResponses(const Json& row) {
+  return !FirstField(row, {"chosen", "chosen_conversations", "rejected", "rejected_conversations"})
+              .empty();
+}
 
-absl::StatusOr<std::string> TakeString(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  if (it == row.end()) return NoField(key);
-  if (!it->is_string()) {
-    return Malformed(absl::StrCat("field '", key, "' is ", it->type_name(), ", expected a string"));
+// One form of rows: which rows have it, which words of data.format take it, and its reader.
+struct RowForm {
+  bool (*fits)(const Json& row);
+  const char* formats;
+  absl::Status (*read)(const Json& row, PreferenceRow* out);
+};
+
+bool IsRanked(const Json& row) {
+  const Json* list = FieldOf(row, "completions");
+  return list != nullptr && list->is_array() && (list->empty() || (*list)[0].is_object());
+}
+bool IsUltraChat(const Json& row) {
+  const Json* list = FieldOf(row, "data");
+  return list != nullptr && list->is_array() && !list->empty() && (*list)[0].is_string();
+}
+bool HasConversation(const Json& row) {
+  return HasList(row, "messages") || HasList(row, "conversations") || HasList(row, "conversation");
+}
+bool IsConversation(const Json& row) { return HasConversation(row) && !HasResponses(row); }
+bool IsMessages(const Json& row) {
+  for (const char* key : {"chosen", "rejected", "chosen_conversations", "rejected_conversations",
+                          "chosen_response", "completion", "prompt"}) {
+    if (HoldsMessages(row, key)) return true;
   }
-  return it->get<std::string>();
+  // Responses as texts beside the list that asks for them.
+  return HasResponses(row) && HasConversation(row);
+}
+bool HasResponse(const Json& row) {
+  return !FirstField(row, {"chosen", "chosen_response", "response_j", "completion", "output",
+                           "response", "answer"})
+              .empty();
+}
+bool IsStrings(const Json& row) { return HasString(row, "prompt") && HasResponse(row); }
+bool IsInstruction(const Json& row) {
+  const std::optional<PromptText> prompt = PromptTextOf(row);
+  return prompt && prompt->is_turn && HasResponse(row);
+}
+bool IsImplicitPrompt(const Json& row) {
+  return HasString(row, "chosen") && HasString(row, "rejected") && !HasField(row, "prompt");
 }
 
-absl::StatusOr<std::vector<Message>> TakeMessages(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  if (it == row.end()) return NoField(key);
-  if (!it->is_array()) {
-    return Malformed(absl::StrCat("field '", key, "' is ", it->type_name(),
-                                  ", expected a list of {role, content}"));
-  }
-  std::vector<Message> messages;
-  for (const Json& item : *it) {
-    const std::string wrong = WhyNoMessage(item);
-    if (!wrong.empty()) {
-      return Malformed(absl::StrCat("message ", messages.size(), " of '", key, "' ", wrong));
-    }
-    std::string role = item["role"].get<std::string>();
-    if (role == "model") role = "assistant";
-    messages.push_back({std::move(role), item["content"].get<std::string>()});
-  }
-  return messages;
-}
+// The first that fits counts.
+constexpr RowForm kForms[] = {
+    {[](const Json& row) { return HasField(row, "prompt_ids"); }, "ids", ReadIds},
+    {IsChoice, "preference messages", ReadChoice},
+    {[](const Json& row) { return HasField(row, "preferred_output"); }, "messages", ReadOpenAi},
+    {IsRanked, "preference messages", ReadRanked},
+    {IsConversation, "messages", ReadConversation},
+    {IsUltraChat, "messages", ReadUltraChat},
+    {IsMessages, "preference messages", ReadMessageRow},
+    {IsTranscript, "transcript", ReadTranscript},
+    {IsStrings, "preference", ReadStrings},
+    {IsInstruction, "preference messages", ReadInstruction},
+    {IsImplicitPrompt, "preference", ReadImplicitPrompt},
+    {[](const Json& row) { return HasField(row, "text"); }, "text", ReadPlainText},
+};
 
-absl::StatusOr<std::vector<int32_t>> TakeIds(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  if (it == row.end()) return NoField(key);
-  if (!it->is_array()) return Malformed(absl::StrCat("field '", key, "' is not a list of ids"));
-  std::vector<int32_t> ids;
-  for (const Json& item : *it) {
-    if (!item.is_number_unsigned() ||
-        item.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) {
-      return Malformed(
-          absl::StrCat("'", key, "' holds ", item.dump(), ", which is not a token id"));
-    }
-    ids.push_back(static_cast<int32_t>(item.get<uint64_t>()));
+// Reads the row, or says what it lacks.
+absl::Status Read(const Json& row, const std::string& format, PreferenceRow* out) {
+  static const std::set<std::string> formats = {"auto", "preference", "messages", "transcript",
+                                                "ids"};
+  if (formats.count(format) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data.format ", format, " is none of auto, preference, messages, transcript, ids"));
   }
-  return ids;
-}
-
-bool IsStringAt(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  return it != row.end() && it->is_string();
-}
-bool IsListAt(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  return it != row.end() && it->is_array();
-}
-bool Has(const Json& row, const char* key) {
-  const auto it = row.find(key);
-  return it != row.end() && !it->is_null();
-}
-
-// "\n\nHuman: a\n\nAssistant: b" as messages. Text before the first mark makes it malformed.
-absl::StatusOr<std::vector<Message>> SplitTranscript(absl::string_view text) {
-  std::vector<Message> messages;
-  while (!text.empty()) {
-    const bool human = absl::ConsumePrefix(&text, kHuman);
-    if (!human && !absl::ConsumePrefix(&text, kAssistant)) {
-      return Malformed("the transcript does not begin with \"\\n\\nHuman:\"");
-    }
-    const size_t end = std::min({text.find(kHuman), text.find(kAssistant), text.size()});
-    messages.push_back({human ? "user" : "assistant", std::string(text.substr(0, end))});
-    text.remove_prefix(end);
+  for (const RowForm& form : kForms) {
+    if (format != "auto" && !absl::StrContains(form.formats, format)) continue;
+    if (form.fits(row)) return form.read(row, out);
   }
-  return messages;
-}
-
-absl::Status ReadStrings(const Json& row, PreferenceRow* out) {
-  out->kind = Kind::kStrings;
-  FPO_ASSIGN_OR_RETURN(out->prompt, TakeString(row, "prompt"));
-  FPO_ASSIGN_OR_RETURN(out->chosen, TakeString(row, "chosen"));
-  out->has_rejected = Has(row, "rejected");
-  if (out->has_rejected) {
-    FPO_ASSIGN_OR_RETURN(out->rejected, TakeString(row, "rejected"));
-  }
-  return absl::OkStatus();
-}
-
-// Splits "…
-//
-// Assistant: answer" after its last "
-//
-// Assistant:".
-absl::StatusOr<size_t> PromptEnd(const std::string& text) {
-  const size_t at = absl::string_view(text).rfind(kAssistant);
-  if (at == absl::string_view::npos) return Malformed("a transcript without \"\\n\\nAssistant:\"");
-  return at + kAssistant.size();
-}
-
-absl::Status ReadTranscript(const Json& row, PreferenceRow* out) {
-  out->kind = Kind::kTranscript;
-  std::string chosen, rejected;
-  FPO_ASSIGN_OR_RETURN(chosen, TakeString(row, "chosen"));
-  out->has_rejected = Has(row, "rejected");
-  if (out->has_rejected) {
-    FPO_ASSIGN_OR_RETURN(rejected, TakeString(row, "rejected"));
-  }
-  if (Has(row, "prompt")) {
-    FPO_ASSIGN_OR_RETURN(out->prompt, TakeString(row, "prompt"));
-    FPO_ASSIGN_OR_RETURN(const size_t end, PromptEnd(out->prompt));
-    if (end != out->prompt.size())
-      return Malformed("'prompt' does not end with \"\\n\\nAssistant:\"");
-    out->chosen = std::move(chosen);
-    out->rejected = std::move(rejected);
-  } else {
-    FPO_ASSIGN_OR_RETURN(const size_t end, PromptEnd(chosen));
-    out->prompt = chosen.substr(0, end);
-    out->chosen = chosen.substr(end);
-    if (out->has_rejected) {
-      FPO_ASSIGN_OR_RETURN(const size_t rejected_end, PromptEnd(rejected));
-      if (rejected.substr(0, rejected_end) != out->prompt)
-        out->pair_drop_reason = "no_shared_prompt";
-      out->rejected = rejected.substr(rejected_end);
-    }
-  }
-  FPO_ASSIGN_OR_RETURN(out->prompt_messages, SplitTranscript(out->prompt));
-  out->prompt_messages.pop_back();  // the empty turn that the response fills
-  out->chosen_messages = {{"assistant", out->chosen}};
-  if (out->has_rejected) out->rejected_messages = {{"assistant", out->rejected}};
-  return absl::OkStatus();
-}
-
-// A response given as a list of messages or as the text of one assistant turn.
-absl::StatusOr<std::vector<Message>> TakeResponse(const Json& row, const char* key) {
-  if (!IsStringAt(row, key)) return TakeMessages(row, key);
-  return std::vector<Message>{{"assistant", row[key].get<std::string>()}};
-}
-
-// Moves the longest common run of leading messages into the prompt; both sides keep at least one.
-void SplitCommonHead(PreferenceRow* row) {
-  auto& chosen = row->chosen_messages;
-  auto& rejected = row->rejected_messages;
-  size_t common = 0;
-  while (common + 1 < chosen.size() && common + 1 < rejected.size() &&
-         chosen[common] == rejected[common]) {
-    ++common;
-  }
-  const auto end = chosen.begin() + static_cast<std::ptrdiff_t>(common);
-  row->prompt_messages.assign(chosen.begin(), end);
-  chosen.erase(chosen.begin(), end);
-  rejected.erase(rejected.begin(), rejected.begin() + static_cast<std::ptrdiff_t>(common));
-  if (common == 0) row->pair_drop_reason = "no_shared_prompt";
-}
-
-// A side may repeat the prompt it answers.
-void StripPrompt(const std::vector<Message>& prompt, std::vector<Message>* side) {
-  if (side->size() > prompt.size() && std::equal(prompt.begin(), prompt.end(), side->begin())) {
-    side->erase(side->begin(), side->begin() + static_cast<std::ptrdiff_t>(prompt.size()));
-  }
-}
-
-absl::Status ReadMessages(const Json& row, PreferenceRow* out) {
-  out->kind = Kind::kMessages;
-  if (IsListAt(row, "messages") && !Has(row, "chosen")) {
-    FPO_ASSIGN_OR_RETURN(out->chosen_messages, TakeMessages(row, "messages"));
-    return absl::OkStatus();
-  }
-  FPO_ASSIGN_OR_RETURN(out->chosen_messages, TakeResponse(row, "chosen"));
-  out->has_rejected = Has(row, "rejected");
-  if (out->has_rejected) {
-    FPO_ASSIGN_OR_RETURN(out->rejected_messages, TakeResponse(row, "rejected"));
-  }
-  if (IsListAt(row, "prompt")) {
-    FPO_ASSIGN_OR_RETURN(out->prompt_messages, TakeMessages(row, "prompt"));
-    StripPrompt(out->prompt_messages, &out->chosen_messages);
-    StripPrompt(out->prompt_messages, &out->rejected_messages);
-  } else if (out->has_rejected) {
-    SplitCommonHead(out);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadIds(const Json& row, PreferenceRow* out) {
-  out->kind = Kind::kIds;
-  FPO_ASSIGN_OR_RETURN(out->prompt_ids, TakeIds(row, "prompt_ids"));
-  const bool response = !Has(row, "chosen_ids") && Has(row, "response_ids");
-  FPO_ASSIGN_OR_RETURN(out->chosen_ids, TakeIds(row, response ? "response_ids" : "chosen_ids"));
-  out->has_rejected = Has(row, "rejected_ids");
-  if (out->has_rejected) {
-    FPO_ASSIGN_OR_RETURN(out->rejected_ids, TakeIds(row, "rejected_ids"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadText(const Json& row, PreferenceRow* out) {
-  out->kind = Kind::kText;
-  FPO_ASSIGN_OR_RETURN(out->chosen, TakeString(row, "text"));
-  return absl::OkStatus();
-}
-
-std::string FormatOf(const Json& row) {
-  if (Has(row, "prompt_ids")) return "ids";
-  if (IsListAt(row, "chosen") || IsListAt(row, "messages") || IsListAt(row, "prompt")) {
-    return "messages";
-  }
-  if (Has(row, "text") && !Has(row, "chosen")) return "text";
-  const char* first = Has(row, "prompt") ? "prompt" : "chosen";
-  if (IsStringAt(row, first) &&
-      absl::StartsWith(row[first].get_ref<const std::string&>(), kHuman)) {
-    return "transcript";
-  }
-  return "preference";
-}
-
-absl::Status ReadFields(const Json& row, const std::string& format, PreferenceRow* out) {
   if (format == "ids") return ReadIds(row, out);
-  if (format == "text") return ReadText(row, out);
   if (format == "transcript") return ReadTranscript(row, out);
-  if (format == "messages") return ReadMessages(row, out);
-  // Strings without a prompt mean message lists with a common head.
-  if (format == "preference" && IsListAt(row, "chosen")) return ReadMessages(row, out);
-  if (format == "preference") return ReadStrings(row, out);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "data.format ", format, " is none of auto, preference, messages, transcript, ids"));
+  if (format == "messages") return ReadMessageRow(row, out);
+  return ReadStrings(row, out);
 }
 
-std::optional<double> Score(const Json& row, const char* key, const char* other) {
-  for (const char* name : {key, other}) {
-    const auto it = row.find(name);
-    if (it != row.end() && it->is_number()) return it->get<double>();
+// The text of the row's system message; "" when it has none.
+std::string SystemText(const Json& row) {
+  for (const char* key : {"system", "system_prompt"}) {
+    if (HasString(row, key)) return row[key].get<std::string>();
+  }
+  return "";
+}
+
+// Alpaca's earlier turns: [[question, answer], ...].
+absl::Status TakeHistory(const Json& row, std::vector<Message>* messages) {
+  if (!HasList(row, "history")) return absl::OkStatus();
+  for (const Json& turn : row["history"]) {
+    if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
+      return absl::InvalidArgumentError("'history' is not a list of [question, answer]");
+    }
+    messages->push_back({"user", turn[0].get<std::string>()});
+    messages->push_back({"assistant", turn[1].get<std::string>()});
+  }
+  return absl::OkStatus();
+}
+
+// Puts the row's system message and earlier turns in front of its messages.
+absl::Status TakeContext(const Json& row, PreferenceRow* out) {
+  if (out->kind == Kind::kIds || out->kind == Kind::kText) return absl::OkStatus();
+  std::vector<Message> context;
+  const std::string system = SystemText(row);
+  if (!system.empty()) context.push_back({"system", system});
+  FPO_RETURN_IF_ERROR(TakeHistory(row, &context));
+  if (context.empty()) return absl::OkStatus();
+  if (out->kind == Kind::kStrings) {
+    out->kind = Kind::kMessages;
+    out->prompt_messages = {{"user", std::move(out->prompt)}};
+    out->chosen_messages = {{"assistant", std::move(out->chosen)}};
+    if (out->has_rejected) out->rejected_messages = {{"assistant", std::move(out->rejected)}};
+  }
+  const bool conversation = out->prompt_messages.empty() && !out->has_rejected;
+  std::vector<Message>& front = conversation ? out->chosen_messages : out->prompt_messages;
+  const bool has_system = !front.empty() && front.front().role == "system";
+  if (has_system) return absl::OkStatus();
+  front.insert(front.begin(), context.begin(), context.end());
+  return absl::OkStatus();
+}
+
+bool IsNonEmpty(const Json* field) {
+  if (field == nullptr) return false;
+  if (field->is_string()) return *field != "" && *field != "[]";
+  return !field->empty();
+}
+
+// Whether a label says that the only response is a bad one (KTO).
+bool IsUnwanted(const Json& row) {
+  for (const char* key : {"label", "kto_tag"}) {
+    const Json* label = FieldOf(row, key);
+    if (label == nullptr) continue;
+    const bool number = label->is_number_integer() && HasField(row, "completion");
+    if (label->is_boolean() || number) return *label == false || *label == 0;
+  }
+  return false;
+}
+
+// What a row needs that text cannot give.
+std::string WhyUnusable(const Json& row, const PreferenceRow& read) {
+  for (const char* key : {"images", "image", "videos"}) {
+    if (IsNonEmpty(FieldOf(row, key))) return "images_unsupported";
+  }
+  if (IsNonEmpty(FieldOf(row, "audios"))) return "audio_unsupported";
+  if (IsNonEmpty(FieldOf(row, "tools"))) return "tool_calls_unsupported";
+  return !read.has_rejected && IsUnwanted(row) ? "unwanted_response" : "";
+}
+
+std::optional<double> ScoreOf(const Json& row, const std::vector<const char*>& keys) {
+  for (const char* key : keys) {
+    if (const std::optional<double> score = NumberOf(row, key)) return score;
   }
   return std::nullopt;
 }
@@ -266,21 +186,34 @@ std::optional<double> Score(const Json& row, const char* key, const char* other)
 
 absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json,
                                                  const std::string& format) {
-  const Json row = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
-  if (row.is_discarded()) return Malformed(WhyNoJson(json));
+  return ParsePreferenceRow(json, RowFormat{format, {}}, nullptr);
+}
+
+absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const RowFormat& format,
+                                                 size_t* bad) {
+  size_t unused = 0;
+  FPO_ASSIGN_OR_RETURN(Json row, ParseRowJson(json, bad == nullptr ? &unused : bad));
   if (!row.is_object()) {
-    return Malformed(absl::StrCat("a row must be a JSON object, this is ", row.type_name()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a row must be a JSON object, this is ", row.type_name()));
   }
+  FPO_RETURN_IF_ERROR(RenameColumns(format.columns, &row));
   PreferenceRow out;
-  const absl::Status read = ReadFields(row, format == "auto" ? FormatOf(row) : format, &out);
+  const absl::Status read = Read(row, format.name, &out);
   if (IsMissingField(read)) {
-    return Malformed(absl::StrCat(read.message(), "; ", DescribeRow(row)));
+    return absl::InvalidArgumentError(absl::StrCat(read.message(), "; ", DescribeRow(row)));
   }
   FPO_RETURN_IF_ERROR(read);
-  if (Has(row, "id"))
-    out.id = IsStringAt(row, "id") ? row["id"].get<std::string>() : row["id"].dump();
-  out.chosen_score = Score(row, "score_chosen", "chosen_score");
-  out.rejected_score = Score(row, "score_rejected", "rejected_score");
+  FPO_RETURN_IF_ERROR(TakeContext(row, &out));
+  std::string unusable = WhyUnusable(row, out);
+  if (out.drop_reason.empty()) out.drop_reason = std::move(unusable);
+  if (const Json* id = FieldOf(row, "id")) {
+    out.id = id->is_string() ? id->get<std::string>() : id->dump();
+  }
+  if (!out.chosen_score) {
+    out.chosen_score = ScoreOf(row, {"score_chosen", "chosen_score", "chosen_rating"});
+    out.rejected_score = ScoreOf(row, {"score_rejected", "rejected_score", "rejected_rating"});
+  }
   return out;
 }
 

@@ -27,21 +27,10 @@ struct ForeignForm {
 // The first match counts.
 const std::vector<ForeignForm>& ForeignForms() {
   static const std::vector<ForeignForm> forms = {
-      {{"conversations"}, "ShareGPT rows (conversations of {from, value})"},
-      {{"prompt", "completion", "label"}, "KTO rows (one completion and a label)"},
-      {{"completion", "label"}, "KTO rows (one completion and a label)"},
-      {{"messages", "label"}, "KTO rows (one conversation and a label)"},
-      {{"prompt", "completion"}, "prompt-completion rows (rename completion to chosen, for sft)"},
-      {{"instruction", "completions"},
-       "raw UltraFeedback rows (several rated completions; use a binarized version)"},
-      {{"prompt", "completions"}, "rows of several rated completions"},
-      {{"instruction", "chosen_response"}, "rows whose fields have other names"},
-      {{"question", "chosen"}, "rows whose prompt is called question"},
-      {{"instruction", "output"}, "Alpaca rows (instruction, input, output)"},
-      {{"prompt", "response_0", "response_1"}, "SafeRLHF rows (response_0, response_1)"},
-      {{"history", "human_ref_A", "human_ref_B"}, "SHP rows (human_ref_A, human_ref_B)"},
-      {{"question", "answer"}, "question-answer rows"},
-      {{"chosen", "rejected"}, ""},
+      {{"input_ids", "labels"}, "rows tokenised elsewhere (name them prompt_ids and chosen_ids)"},
+      {{"input_ids"}, "rows tokenised elsewhere (name them prompt_ids and chosen_ids)"},
+      {{"question", "choices", "answer"}, "multiple-choice rows"},
+      {{"article", "highlights"}, "summaries (data.columns can name prompt and completion)"},
   };
   return forms;
 }
@@ -87,33 +76,31 @@ std::string WhyNoMessage(const Json& entry) {
   if (!entry.is_object()) {
     return absl::StrCat("is ", entry.type_name(), ", expected {role, content}");
   }
-  if (!entry.contains("role") || !entry.contains("content")) {
-    const bool share = entry.contains("from") && entry.contains("value");
-    return absl::StrCat("has the fields ", FieldList(entry), share ? " (ShareGPT)" : "",
-                        ", expected \"role\" and \"content\"");
+  const char* role = entry.contains("role") ? "role" : "from";
+  const bool named = entry.contains(role);
+  // A tool call may have no content.
+  const bool content = entry.contains("content") || entry.contains("value") ||
+                       entry.contains("tool_calls") || entry.contains("function_call");
+  if (!named || !content) {
+    return absl::StrCat("has the fields ", FieldList(entry),
+                        ", expected \"role\" and \"content\", or \"from\" and \"value\"");
   }
-  if (!entry["role"].is_string()) {
-    return absl::StrCat("has a role that is ", entry["role"].type_name(), ", expected a string");
-  }
-  const Json& content = entry["content"];
-  if (content.is_string()) return "";
-  if (content.is_array()) {
-    return "has a list of parts as its content ({type, text} ...); its text must be one string";
-  }
-  if (content.is_null()) return "has no content (null: a tool call?); expected a string";
-  return absl::StrCat("has a content that is ", content.type_name(), ", expected a string");
+  if (entry[role].is_string()) return "";
+  return absl::StrCat("has a role that is ", entry[role].type_name(), ", expected a string");
 }
 
-std::string WhyNoJson(absl::string_view text) {
+std::string WhyNoJson(absl::string_view text, absl::string_view reason) {
   if (absl::StartsWith(text, "{'")) {
     return "not JSON: its strings are in single quotes (a printed Python dict?)";
   }
   if (text == "{") {
-    return "not JSON: the object continues on the next line; a file holds one row per line, or one "
-           "array of rows";
+    return "not JSON: the object continues on the next line (pretty-printed?); a file holds one "
+           "row "
+           "per line, or one array of rows, [ ... ]";
   }
   const bool open = absl::StartsWith(text, "{") && !absl::EndsWith(text, "}");
-  return open ? "not JSON: the object is not closed at the end of the line" : "not JSON";
+  if (open) return "not JSON: the object is not closed at the end of the line";
+  return reason.empty() ? "not JSON" : absl::StrCat("not JSON: ", reason);
 }
 
 }  // namespace fpo::train

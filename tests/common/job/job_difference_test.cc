@@ -95,6 +95,9 @@ TEST(JobDifference, EveryOtherKeyIsCompared) {
       if (auto* const* number = std::get_if<double*>(&field.slot)) **number += 0.25;
       if (auto* const* flag = std::get_if<bool*>(&field.slot)) **flag = !**flag;
       if (auto* const* text = std::get_if<std::string*>(&field.slot)) **text += "x";
+      if (auto* const* names = std::get_if<JobNames*>(&field.slot)) {
+        (*names)->emplace_back("prompt", "x");
+      }
       const std::string key = entry.kind == JobEntry::Kind::kField
                                   ? field.name
                                   : std::string(entry.name) + "." + field.name;

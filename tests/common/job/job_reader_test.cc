@@ -31,6 +31,9 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"data: {shuffle: yes}", "data.shuffle", "true or false"},
       {"data: {template: llama}", "data.template", "auto, gemma, halo, none, nor a file *.jinja"},
       {"data: {train_on: all}", "data.train_on", "is not one of all_assistant_turns, last_turn"},
+      {"data: {columns: [a]}", "data.columns", "mapping of names"},
+      {"data: {columns: {promt: a}}", "data.columns.promt", "did you mean \"prompt\""},
+      {"data: {columns: {prompt: [a]}}", "data.columns.prompt", "name of a column"},
       {"kind: generate", "kind", "not available in this version"},
       {"method: fpo", "method", "must be a mapping"},
       {"sae: x", "sae", "must be a mapping"},
@@ -56,6 +59,15 @@ TEST(JobReader, ATemplateIsAWordOrAFile) {
   EXPECT_EQ(config.data.template_name, "/t/mine.jinja");
   EXPECT_EQ(config.data.train_on, "last_turn");
   EXPECT_TRUE(ProblemsOf("data: {template: halo}", &config).empty());
+}
+
+TEST(JobReader, ColumnsAreReadAndWritten) {
+  JobConfig config, again;
+  EXPECT_TRUE(ProblemsOf("data: {columns: {prompt: question, chosen: a.0.text}}", &config).empty());
+  ASSERT_EQ(config.data.columns.size(), 2u);
+  EXPECT_EQ(config.data.columns[1], (std::pair<std::string, std::string>("chosen", "a.0.text")));
+  EXPECT_TRUE(ProblemsOf(WriteJobYaml(config).c_str(), &again).empty());
+  EXPECT_EQ(again.data.columns, config.data.columns);
 }
 
 TEST(JobReader, ReadsOneSaeOrSeveral) {

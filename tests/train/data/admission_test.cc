@@ -75,8 +75,10 @@ TEST_F(AdmissionTest, TurnsEndWithEndOfTurn) {
 
 TEST_F(AdmissionTest, DropNamesTheRow) {
   Use("gemma", {});
+  Admit(R"({"prompt":[{"role":"assistant","content":"a"}],"chosen":"b","rejected":"c"})");
   Admit(R"({"prompt":[{"role":"tool","content":"a"}],"chosen":"b","rejected":"c"})");
   EXPECT_EQ(admission_->Report().dropped.at("bad_roles"), 1);
+  EXPECT_EQ(admission_->Report().dropped.at("tool_calls_unsupported"), 1);
   EXPECT_EQ(admission_->Report().dropped_examples.at(0), "rows.jsonl:1: bad_roles");
 }
 

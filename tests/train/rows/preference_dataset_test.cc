@@ -56,16 +56,16 @@ TEST(PreferenceDatasetTest, AForeignFormIsNamedOnceWithWhatIsAccepted) {
   DatasetOptions options;
   std::string rows;
   for (int i = 0; i < 300; ++i) {
-    absl::StrAppend(&rows, R"({"prompt":"p","completion":"c","label":true})", "\n");
+    absl::StrAppend(&rows, R"({"input_ids":[1],"labels":[2]})", "\n");
   }
-  options.files = {folder.Put("kto.jsonl", rows)};
+  options.files = {folder.Put("ids.jsonl", rows)};
   const std::string why(ReadPreferenceRows(options, Ignore).status().message());
   EXPECT_TRUE(absl::StrContains(why,
-                                "kto.jsonl:1 and 299 more: no field 'chosen'; the row has the "
-                                "fields \"completion\", \"label\", \"prompt\": KTO rows"))
+                                "ids.jsonl:1 and 299 more: no field 'prompt'; the row has the "
+                                "fields \"input_ids\", \"labels\": rows tokenised elsewhere"))
       << why;
-  EXPECT_TRUE(absl::StrContains(why, "accepted are prompt, chosen and rejected")) << why;
-  EXPECT_EQ(why.find("KTO rows"), why.rfind("KTO rows")) << why;
+  EXPECT_TRUE(absl::StrContains(why, "accepted are prompt with chosen and rejected")) << why;
+  EXPECT_EQ(why.find("elsewhere"), why.rfind("elsewhere")) << why;
 }
 
 TEST(PreferenceDatasetTest, TextThatIsNotUtf8IsNamedByByteAndLine) {
@@ -85,6 +85,49 @@ TEST(PreferenceDatasetTest, TextThatIsNotUtf8IsNamedByByteAndLine) {
   EXPECT_TRUE(absl::StrContains(why("c.json", "[{\"prompt\":\"p\",\n \"chosen\":\"\xE9\"}]"),
                                 "c.json:1: not UTF-8 at byte 12 of line 2 (0xE9)"));
   EXPECT_TRUE(absl::StrContains(why("d.jsonl", std::string("\xFF\xFE{\0\"\0", 6)), "-f UTF-16"));
+}
+
+TEST(PreferenceDatasetTest, BrokenJsonIsNamedByByteAndLine) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  const auto why = [&](const std::string& name, const std::string& text) {
+    options.files = {folder.Put(name, text)};
+    return std::string(ReadPreferenceRows(options, Ignore).status().message());
+  };
+  const std::string lone = R"({"prompt":"a \ud83d","chosen":"b","rejected":"c"})";
+  EXPECT_TRUE(absl::StrContains(why("a.jsonl", absl::StrCat(kGood, "\n ", lone, "\n", lone)),
+                                "a.jsonl:2 and 1 more: not JSON: half of a surrogate pair"))
+      << why("a.jsonl", absl::StrCat(kGood, "\n ", lone));
+  EXPECT_TRUE(absl::StrContains(why("b.json", "[{\"prompt\":\"p\",\n \"chosen\":tru}]"),
+                                "(byte 14 of line 2)"));
+  EXPECT_TRUE(absl::StrContains(why("c.jsonl", R"({"prompt":"p","prompt":"q","chosen":"c"})"),
+                                "c.jsonl:1: the key \"prompt\" appears twice"));
+  EXPECT_TRUE(absl::StrContains(why("d.jsonl", "{\n \"prompt\": \"p\"\n}"), "pretty-printed"));
+}
+
+TEST(PreferenceDatasetTest, ANumberThatNobodyNeedsCostsNothing) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  options.max_bad_fraction = 0;
+  options.files = {
+      folder.Put("a.jsonl", R"({"prompt":"a","chosen":"b","rejected":"c","score_chosen":NaN})")};
+  EXPECT_TRUE(ReadPreferenceRows(options, Ignore).ok());
+}
+
+TEST(PreferenceDatasetTest, ToolCallsAreDroppedAndNotMalformed) {
+  ScratchFolder folder;
+  DatasetOptions options;
+  const std::string tool =
+      R"({"prompt":[{"role":"user","content":"w?"},{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"tool","content":"20C"}],"chosen":[{"role":"assistant","content":"20"}],"rejected":[{"role":"assistant","content":"?"}]})";
+  options.files = {folder.Put("a.jsonl", absl::StrCat(Lines(97, 0), tool, "\n", tool, "\n", tool))};
+  int dropped = 0;
+  const auto counts = ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+    dropped += row.drop_reason == "tool_calls_unsupported";
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->malformed, 0);
+  EXPECT_EQ(dropped, 3);
 }
 
 TEST(PreferenceDatasetTest, EmptyInputIsAnError) {

@@ -12,20 +12,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(RowFormTest, NamesTheFieldsAndTheForm) {
-  const std::string kto =
-      DescribeRow(json::parse(R"({"prompt":"p","completion":"c","label":true})"));
   EXPECT_EQ(
-      kto,
-      "the row has the fields \"completion\", \"label\", \"prompt\": KTO rows (one completion "
-      "and a label) are not read");
-  const std::pair<const char*, const char*> forms[] = {
-      {R"({"prompt":"p","completion":"c"})", "prompt-completion"},
-      {R"({"conversations":[{"from":"human","value":"a"}]})", "ShareGPT"},
-      {R"({"instruction":"i","completions":[],"source":"s"})", "raw UltraFeedback"},
-      {R"({"instruction":"i","input":"","output":"o"})", "Alpaca"},
-      {R"({"messages":[],"label":false})", "KTO"},
-  };
-  for (const auto& [row, form] : forms) EXPECT_THAT(DescribeRow(json::parse(row)), HasSubstr(form));
+      DescribeRow(json::parse(R"({"input_ids":[1],"labels":[2],"x":1})")),
+      "the row has the fields \"input_ids\", \"labels\", \"x\": rows tokenised elsewhere (name "
+      "them prompt_ids and chosen_ids) are not read");
+  EXPECT_THAT(DescribeRow(json::parse(R"({"question":"q","choices":[],"answer":0})")),
+              HasSubstr("multiple-choice rows are not read"));
   EXPECT_EQ(DescribeRow(json::parse(R"({"question":"q"})")), "the row has the field \"question\"");
   EXPECT_EQ(DescribeRow(json::parse("{}")), "the row has no fields");
 }
@@ -40,21 +32,21 @@ TEST(RowFormTest, ManyAndStrangeFieldsStayReadable) {
 }
 
 TEST(RowFormTest, SaysWhatIsWrongWithAMessage) {
-  EXPECT_EQ(WhyNoMessage(json::parse(R"({"role":"user","content":"a"})")), "");
-  EXPECT_THAT(
-      WhyNoMessage(json::parse(R"({"role":"user","content":[{"type":"text","text":"a"}]})")),
-      HasSubstr("a list of parts"));
-  EXPECT_THAT(WhyNoMessage(json::parse(R"({"role":"assistant","content":null})")),
-              HasSubstr("null"));
-  EXPECT_THAT(WhyNoMessage(json::parse(R"({"from":"human","value":"a"})")), HasSubstr("ShareGPT"));
+  for (const char* message : {R"({"role":"user","content":"a"})", R"({"from":"human","value":"a"})",
+                              R"({"role":"assistant","tool_calls":[]})"}) {
+    EXPECT_EQ(WhyNoMessage(json::parse(message)), "") << message;
+  }
+  EXPECT_THAT(WhyNoMessage(json::parse(R"({"speaker":"a","text":"b"})")),
+              HasSubstr("has the fields \"speaker\", \"text\", expected \"role\""));
   EXPECT_THAT(WhyNoMessage("a"), HasSubstr("is string"));
 }
 
 TEST(RowFormTest, SaysWhyItIsNoJson) {
-  EXPECT_EQ(WhyNoJson("nope"), "not JSON");
-  EXPECT_THAT(WhyNoJson("{'prompt': 'p'}"), HasSubstr("single quotes"));
-  EXPECT_THAT(WhyNoJson("{"), HasSubstr("one array of rows"));
-  EXPECT_THAT(WhyNoJson(R"({"prompt":"p","cho)"), HasSubstr("not closed"));
+  EXPECT_EQ(WhyNoJson("nope", ""), "not JSON");
+  EXPECT_EQ(WhyNoJson("nope", "bad"), "not JSON: bad");
+  EXPECT_THAT(WhyNoJson("{'prompt': 'p'}", "x"), HasSubstr("single quotes"));
+  EXPECT_THAT(WhyNoJson("{", "x"), HasSubstr("one array of rows"));
+  EXPECT_THAT(WhyNoJson(R"({"prompt":"p","cho)", "x"), HasSubstr("not closed"));
 }
 
 }  // namespace
