@@ -106,6 +106,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"prometheus/", {"common/observe/metrics.cc"}},
       {"microhttpd.h", {"common/observe/http_server.cc"}},
       {"zlib.h", {"train/formats/", "train/rows/"}},
+      {"zstd.h", {"train/rows/"}},
   };
   return libraries;
 }

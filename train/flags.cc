@@ -38,7 +38,9 @@ CLI::Option* AddJob(CLI::App* app, Flags* flags) {
 
 void AddData(CLI::App* app, Flags* flags) {
   DataSection& data = flags->score.data;
-  app->add_option("--data", data.train, "Data files (.jsonl, .json, either with .gz), in order")
+  app->add_option(
+         "--data", data.train,
+         "Data files (.jsonl, .ndjson, .json, also .gz or .zst), patterns or folders, in order")
       ->type_name("FILE...");
   app->add_option("--format", data.format, "auto, preference, messages, transcript or ids")
       ->check(CLI::IsMember({"auto", "preference", "messages", "transcript", "ids"}))

@@ -5,19 +5,41 @@
 #include "absl/strings/strip.h"
 
 namespace fpo {
+namespace {
+
+struct Remedy {
+  const char *ending, *says;
+};
+
+constexpr Remedy kRemedies[] = {
+    {".parquet",
+     "this build has no parquet reader; convert it to JSON lines, e.g. in Python "
+     "datasets.load_dataset('parquet', data_files=...)['train'].to_json('train.jsonl')"},
+    {".arrow",
+     "this build has no Arrow reader; convert the dataset to JSON lines, e.g. in Python "
+     "datasets.load_from_disk('FOLDER').to_json('train.jsonl')"},
+    {".csv",
+     "tables are not read; convert it to JSON lines, e.g. in Python "
+     "datasets.load_dataset('csv', data_files=...)['train'].to_json('train.jsonl')"},
+    {".xz", "files packed with xz are not read; unpack it, or pack it with zstd"},
+    {".bz2", "files packed with bzip2 are not read; unpack it, or pack it with zstd"},
+    {".zip", "archives are not read; unpack it"},
+};
+
+}  // namespace
 
 absl::Status CheckDataFileName(const std::string& path) {
-  absl::string_view name = path;
-  if (absl::EndsWith(name, ".parquet")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path,
-        ": this build has no parquet reader; convert it to JSON lines, e.g. in Python "
-        "datasets.load_dataset('parquet', data_files=...)['train'].to_json('train.jsonl')"));
+  for (const Remedy& remedy : kRemedies) {
+    if (!absl::EndsWith(path, remedy.ending)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", remedy.says));
   }
-  absl::ConsumeSuffix(&name, ".gz");
-  if (absl::EndsWith(name, ".jsonl") || absl::EndsWith(name, ".json")) return absl::OkStatus();
+  absl::string_view name = path;
+  if (!absl::ConsumeSuffix(&name, ".gz")) absl::ConsumeSuffix(&name, ".zst");
+  for (const char* ending : {".jsonl", ".ndjson", ".json"}) {
+    if (absl::EndsWith(name, ending)) return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(
-      absl::StrCat(path, ": unknown ending; data files are .jsonl, .jsonl.gz, .json or .json.gz"));
+      absl::StrCat(path, ": unknown ending; data files are ", kDataFileEndings));
 }
 
 }  // namespace fpo

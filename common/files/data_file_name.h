@@ -6,7 +6,9 @@
 
 namespace fpo {
 
-// InvalidArgument, with a remedy, for a file whose extension is not one that is read as rows.
+inline constexpr char kDataFileEndings[] = ".jsonl, .ndjson or .json, each also with .gz or .zst";
+
+// InvalidArgument, with a remedy, for a data file whose name shows that it is not read.
 absl::Status CheckDataFileName(const std::string& path);
 
 }  // namespace fpo

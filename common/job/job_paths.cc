@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/files/data_files.h"
 #include "common/files/missing_path.h"
 #include "common/status_macros.h"
 
@@ -90,6 +91,16 @@ void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobP
 }
 
 // `tokenises`: the job turns text into ids with the tokenizer of the model that it trains.
+// A file, a pattern with a match, or a folder with data files.
+std::string DataProblem(const WantedPath& wanted) {
+  if (!IsFilePattern(wanted.path)) {
+    const std::string missing = MissingPathProblem(wanted, PathWanted::kFileOrFolder);
+    if (!missing.empty() || !fs::is_directory(wanted.path)) return missing;
+  }
+  const auto files = ExpandDataFiles(wanted.path);
+  return absl::IsNotFound(files.status()) ? std::string(files.status().message()) : "";
+}
+
 std::string Problem(const JobPath& path, const std::string& given, bool tokenises) {
   switch (path.kind) {
     case PathKind::kModel: {
@@ -99,6 +110,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
     case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
     case PathKind::kData:
+      return DataProblem({*path.path, given});
     case PathKind::kTemplate:
     case PathKind::kFile:
       return MissingPathProblem({*path.path, given}, PathWanted::kFile);

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/data_file_bytes.h"
 #include "common/files/data_file_name.h"
+#include "common/files/data_files.h"
 #include "common/files/missing_path.h"
 #include "common/files/model_shape.h"
 #include "common/files/sae_fit.h"
@@ -35,7 +37,7 @@ class InputChecks {
     for (const JobPath& path : JobPaths(&config_)) {
       if (!IsRead(config_, path)) continue;
       if (path.kind == JobPath::Kind::kModel) CheckModel(path);
-      if (path.kind == JobPath::Kind::kData) Note(path.key, CheckDataFileName(*path.path));
+      if (path.kind == JobPath::Kind::kData) CheckData(path);
     }
     for (size_t i = 0; i < config_.sae.size(); ++i) CheckSaeSection(i);
     return std::move(problems_);
@@ -46,6 +48,17 @@ class InputChecks {
   void Note(const std::string& key, const absl::Status& status) {
     if (status.ok() || absl::IsNotFound(status)) return;
     problems_.push_back({0, key, std::string(status.message())});
+  }
+
+  void CheckData(const JobPath& path) {
+    const auto files = ExpandDataFiles(*path.path);
+    Note(path.key, files.status());
+    if (!files.ok()) return;
+    for (const std::string& file : *files) {
+      absl::Status file_status = CheckDataFileName(file);
+      if (file_status.ok()) file_status = CheckDataFileBegin(file);
+      if (!file_status.ok()) return Note(path.key, file_status);
+    }
   }
 
   void CheckModel(const JobPath& path) {

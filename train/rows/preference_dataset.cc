@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/files/data_files.h"
 #include "common/status_macros.h"
 #include "common/text/utf8.h"
 #include "train/rows/row_form.h"
@@ -80,7 +81,8 @@ void NoteFault(const std::string& where, const std::string& what, DatasetCounts*
   }
   for (DatasetCounts::Fault& fault : counts->faults) {
     // Faults of one kind differ in their place: a file in another encoding has many of them.
-    const bool same = fault.what == what || (IsPlaced(what) && FaultKind(what) == FaultKind(fault.what));
+    const bool same =
+        fault.what == what || (IsPlaced(what) && FaultKind(what) == FaultKind(fault.what));
     if (!same) continue;
     ++fault.rows;
     return;
@@ -125,7 +127,12 @@ absl::Status ReadDataFile(const std::string& path, const DatasetOptions& options
 absl::StatusOr<DatasetCounts> ReadPreferenceRows(const DatasetOptions& options,
                                                  const RowVisitor& visit) {
   DatasetCounts counts;
-  for (const std::string& file : options.files) {
+  std::vector<std::string> files;
+  for (const std::string& entry : options.files) {
+    FPO_ASSIGN_OR_RETURN(const std::vector<std::string> some, ExpandDataFiles(entry));
+    files.insert(files.end(), some.begin(), some.end());
+  }
+  for (const std::string& file : files) {
     const absl::Status status = ReadDataFile(file, options, visit, &counts);
     if (absl::IsCancelled(status)) break;
     FPO_RETURN_IF_ERROR(status);

@@ -21,7 +21,8 @@ struct RowFormat {
 };
 
 struct DatasetOptions {
-  std::vector<std::string> files;  // read in this order
+  // Read in this order: files, patterns (*.jsonl) or folders, as ExpandDataFiles takes them.
+  std::vector<std::string> files;
   RowFormat format;
   double max_bad_fraction = 0.01;
 };

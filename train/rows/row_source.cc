@@ -4,14 +4,13 @@
 #include <filesystem>
 #include <utility>
 
-#include <zlib.h>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/files/data_file_name.h"
 #include "common/status_macros.h"
+#include "train/rows/byte_stream.h"
 
 namespace fpo::train {
 namespace {
@@ -25,7 +24,7 @@ bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 struct RowSource::State {
   std::string path;
-  gzFile file = nullptr;  // also reads files that are not compressed
+  std::unique_ptr<ByteStream> stream;
   std::string buffer;
   size_t at = 0;
   int64_t line = 1;
@@ -34,25 +33,19 @@ struct RowSource::State {
   bool array = false;
   bool done = false;
 
-  ~State() {
-    if (file != nullptr) gzclose(file);
-  }
-
   // False at the end of the file.
   absl::StatusOr<bool> Fill() {
     if (at < buffer.size()) return true;
     buffer_start += static_cast<int64_t>(buffer.size());
     buffer.resize(kBufferBytes);
     at = 0;
-    const int got = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()));
-    int code = Z_OK;
-    const char* message = gzerror(file, &code);
-    // A stream that ends early reads as end of file with Z_BUF_ERROR.
-    if (got < 0 || (got == 0 && code != Z_OK && code != Z_STREAM_END)) {
-      return absl::DataLossError(absl::StrCat(path, " breaks off near line ", line, ": ", message));
+    const absl::StatusOr<size_t> got = stream->Read(buffer.data(), buffer.size());
+    if (!got.ok()) {
+      return absl::Status(got.status().code(), absl::StrCat(path, " breaks off near line ", line,
+                                                            ": ", got.status().message()));
     }
-    buffer.resize(static_cast<size_t>(got));
-    return got > 0;
+    buffer.resize(*got);
+    return *got > 0;
   }
 
   // The next byte that is not white space, without consuming it; nullopt at the end.
@@ -76,6 +69,19 @@ struct RowSource::State {
 
   RowText RowHere() const { return {"", line, Position() - line_start}; }
 
+  // After the array's last bracket: a second array would be lost without a word.
+  absl::Status CheckNothingFollows() {
+    const int64_t end = line;
+    ++at;
+    FPO_ASSIGN_OR_RETURN(const auto next, PeekSolid());
+    if (!next) return absl::OkStatus();
+    const char* what = next == '[' ? "another array" : "more text";
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ":", line, ": ", what, " begins at byte ", Position() - line_start + 1,
+        ", behind the array that ends on line ", end,
+        " (files put together with cat?); a file holds one array, or one row per line"));
+  }
+
   absl::Status TooLong() const {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ":", line, ": a row of more than ", kRowBytesMax, " bytes"));
@@ -93,9 +99,7 @@ absl::StatusOr<std::unique_ptr<RowSource>> RowSource::Open(const std::string& pa
   }
   auto state = std::make_unique<State>();
   state->path = path;
-  state->file = gzopen(path.c_str(), "rb");
-  if (state->file == nullptr) return absl::UnavailableError(absl::StrCat("cannot open ", path));
-  gzbuffer(state->file, 1u << 17);
+  FPO_ASSIGN_OR_RETURN(state->stream, ByteStream::Open(path));
   FPO_ASSIGN_OR_RETURN(const bool any, state->Fill());
   if (any && absl::StartsWith(state->buffer, "\xEF\xBB\xBF")) state->at = 3;  // byte order mark
   FPO_ASSIGN_OR_RETURN(const auto first, state->PeekSolid());
@@ -144,6 +148,7 @@ absl::StatusOr<std::optional<RowText>> RowSource::NextElement() {
   }
   if (first == ']') {
     state_->done = true;
+    FPO_RETURN_IF_ERROR(state_->CheckNothingFollows());
     return std::optional<RowText>();
   }
   RowText row = state_->RowHere();

@@ -17,16 +17,16 @@ struct RowText {
   int64_t column = 0;  // bytes of the line before it
 };
 
-// Streams the rows of one file: .jsonl (one per line, blank lines skipped), .json (an array),
-// either with .gz. Holds one row in memory. Not thread-safe.
+// Streams the rows of one file: one per line (blank lines are skipped), or an array; plain, gzip or
+// Zstandard. Holds one row in memory. Not thread-safe.
 class RowSource {
  public:
-  // NotFound, Unavailable; InvalidArgument, with a remedy, for a parquet file or an unknown file
-  // name extension.
+  // NotFound, and the errors of ByteStream::Open; InvalidArgument, with a remedy, for a name whose
+  // ending is not that of a data file.
   static absl::StatusOr<std::unique_ptr<RowSource>> Open(const std::string& path);
   ~RowSource();
-  // nullopt at the end. DataLoss for a broken gzip stream or an array that never ends;
-  // InvalidArgument for a row above 64 MiB.
+  // nullopt at the end. DataLoss for a broken stream or an array that never ends; InvalidArgument
+  // for a row above 64 MiB and for text behind the array.
   absl::StatusOr<std::optional<RowText>> Next();
 
  private:

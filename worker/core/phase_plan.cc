@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/files/data_files.h"
 
 namespace fpo::worker {
 namespace {
@@ -83,7 +84,9 @@ absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
 absl::Status CheckInputsExist(const JobConfig& config) {
   for (const JobPath& input : Inputs(config)) {
     std::error_code error;
+    const bool data = absl::StartsWith(input.key, "data.");
     if (std::filesystem::exists(input.path, error)) continue;
+    if (data && !error && ExpandDataFiles(input.path).ok() && IsFilePattern(input.path)) continue;
     const std::string what =
         absl::StrCat(input.key, ": ", input.path,
                      error ? " cannot be read: " + error.message() : " does not exist",

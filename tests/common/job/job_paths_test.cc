@@ -105,6 +105,17 @@ TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
   ASSERT_EQ(MissingInputs(config, config).size(), 1u);
   EXPECT_EQ(MissingInputs(config, config)[0].key, "data.template");
   config.data.template_name = "halo";
+  folder.Put("d/a.jsonl", "");
+  folder.Put("e/README.md", "");
+  for (const char* good : {"d", "d/*.jsonl", "?.jsonl"}) {
+    config.data.train = {folder / good};
+    EXPECT_TRUE(MissingInputs(config, config).empty()) << good;
+  }
+  for (const char* bad : {"e", "d/*.gz", "f"}) {
+    config.data.train = {folder / bad};
+    EXPECT_EQ(MissingInputs(config, config).size(), 1u) << bad;
+  }
+  config.data.train = {folder / "d.jsonl"};
   EXPECT_TRUE(MissingInputs(config, config).empty());
 }
 

@@ -56,6 +56,18 @@ TEST_F(UnfitInputsTest, AnSaeMustSayItsPlaceUnlessTheJobDoes) {
   EXPECT_THAT(Problems(), IsEmpty());
 }
 
+TEST_F(UnfitInputsTest, DataFilesOfAnotherKind) {
+  config_.data.train = {folder_.Put("p.jsonl", "PAR1"), folder_.Put("x.parquet", "PAR1"),
+                        folder_.Put("l.jsonl", "version https://git-lfs.github.com/spec/v1\n"),
+                        folder_.Put("g.jsonl", "{}")};
+  folder_.Put("splits/train.jsonl", "");
+  folder_.Put("splits/test.jsonl", "");
+  config_.data.eval = {folder_ / "splits"};
+  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("data.train.0: "), HasSubstr("to_json"),
+                                      HasSubstr("git lfs pull"),
+                                      HasSubstr("files to train on and files to test on")));
+}
+
 TEST_F(UnfitInputsTest, AnSaeOfAnotherModel) {
   config_.sae[0].layer = 13;
   EXPECT_THAT(Problems(), ElementsAre(HasSubstr("but the file is of layer 12")));

@@ -201,7 +201,7 @@ TEST_F(InitTest, WrongThingsAreNamed) {
   fails({"--model", PutModel("llama", {{"model_type", "llama"}})}, 3, "type \"llama\"");
   fails({"--model", PutModel("broken", json::array())}, 3, "not a JSON object");
   fails({"--data", folder_ + "/none.jsonl"}, 4, "there is no file");
-  fails({"--data", Put("rows.csv", "")}, 3, "unknown ending");
+  fails({"--data", Put("rows.csv", "")}, 3, "tables are not read");
   fails({"--sae", folder_ + "/none.npz"}, 4, "there is no file or folder");
   fails({"--sae", Put("sae.pt", "")}, 3, "pickle");
   fails({"--model", model, "--sae", PutSae(20, 640)}, 3,

@@ -85,6 +85,7 @@ TEST(PreferenceDatasetTest, TextThatIsNotUtf8IsNamedByByteAndLine) {
   EXPECT_TRUE(absl::StrContains(why("c.json", "[{\"prompt\":\"p\",\n \"chosen\":\"\xE9\"}]"),
                                 "c.json:1: not UTF-8 at byte 12 of line 2 (0xE9)"));
   EXPECT_TRUE(absl::StrContains(why("d.jsonl", std::string("\xFF\xFE{\0\"\0", 6)), "-f UTF-16"));
+  EXPECT_TRUE(absl::StrContains(why("e.jsonl", std::string("{\0\"\0", 4)), "e.jsonl is UTF-16"));
 }
 
 TEST(PreferenceDatasetTest, BrokenJsonIsNamedByByteAndLine) {
@@ -128,6 +129,25 @@ TEST(PreferenceDatasetTest, ToolCallsAreDroppedAndNotMalformed) {
   ASSERT_TRUE(counts.ok()) << counts.status();
   EXPECT_EQ(counts->malformed, 0);
   EXPECT_EQ(dropped, 3);
+}
+
+TEST(PreferenceDatasetTest, PatternsAndFolders) {
+  ScratchFolder folder;
+  folder.Put("d/b.jsonl", Lines(1, 0));
+  folder.Put("d/a.ndjson", Lines(2, 0));
+  folder.Put("d/README.md", "none");
+  DatasetOptions options;
+  for (const char* entry : {"d", "d/*json*"}) {
+    options.files = {folder / entry};
+    std::vector<std::string> places;
+    ASSERT_TRUE(ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+                  places.push_back(row.where);
+                  return absl::OkStatus();
+                }).ok());
+    EXPECT_EQ(places, (std::vector<std::string>{"a.ndjson:1", "a.ndjson:2", "b.jsonl:1"}));
+  }
+  options.files = {folder / "d/*.gz"};
+  EXPECT_TRUE(absl::IsNotFound(ReadPreferenceRows(options, Ignore).status()));
 }
 
 TEST(PreferenceDatasetTest, EmptyInputIsAnError) {

@@ -59,6 +59,36 @@ TEST(RowSourceTest, ArrayElements) {
   EXPECT_TRUE(absl::StrContains(cut[1], "not closed")) << cut[1];
 }
 
+TEST(RowSourceTest, ASecondArrayIsNotLost) {
+  ScratchFolder folder;
+  const auto two = Rows(folder.Put("two.json", "[{\"a\":1}]\n  [{\"b\":2}]\n"));
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(
+      two[1], "two.json:2: another array begins at byte 3, behind the array that ends on line 1"))
+      << two[1];
+  const auto rest = Rows(folder.Put("rest.json", "[{\"a\":1}] trailing"));
+  EXPECT_TRUE(absl::StrContains(rest.back(), "more text begins at byte 11")) << rest.back();
+  EXPECT_THAT(Rows(folder.Put("one.json", "[1]\n \n")), ElementsAre("1:1"));
+}
+
+TEST(RowSourceTest, ARowOfAHundredMegabytesIsNamed) {
+  ScratchFolder folder;
+  const std::string big = "\"" + std::string(100 << 20, 'x') + "\"";
+  for (const std::string& path :
+       {folder.Put("a.jsonl", "1\n" + big + "\n"), folder.Put("a.json", "[1,\n" + big + "]")}) {
+    const auto rows = Rows(path);
+    EXPECT_TRUE(absl::StrContains(rows.back(), ":2: a row of more than 67108864 bytes"));
+  }
+}
+
+TEST(RowSourceTest, DeepNestingIsOneRow) {
+  ScratchFolder folder;
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  const auto rows = Rows(folder.Put("deep.json", "[{\"a\":" + deep + "}]"));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].size(), deep.size() + 8);
+}
+
 TEST(RowSourceTest, LongRowsCrossBuffers) {
   ScratchFolder folder;
   const std::string big = "\"" + std::string(1 << 20, 'x') + "\"";
@@ -74,13 +104,14 @@ TEST(RowSourceTest, TruncatedGzip) {
   const std::string path = PutGzip(folder, "a.jsonl.gz", text);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   const auto rows = Rows(path);
-  EXPECT_TRUE(absl::StrContains(rows.back(), "breaks off")) << rows.back();
+  EXPECT_TRUE(absl::StrContains(rows.back(), "breaks off near line")) << rows.back();
+  EXPECT_TRUE(absl::StrContains(rows.back(), "ends early")) << rows.back();
 }
 
 TEST(RowSourceTest, WrongFiles) {
   ScratchFolder folder;
   EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.parquet", "PAR1"))[0], "no parquet reader"));
-  EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.csv", "a,b"))[0], "unknown ending"));
+  EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.tsv", "a\tb"))[0], "unknown ending"));
   EXPECT_TRUE(absl::IsNotFound(RowSource::Open(folder / "no.jsonl").status()));
 }
 

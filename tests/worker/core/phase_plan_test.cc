@@ -86,6 +86,14 @@ TEST_F(PhasePlanTest, MissingInputsAreNamed) {
   EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("none.jsonl"));
   fpo::testing::WriteWhole(folder / "none.jsonl", "x");
   EXPECT_TRUE(CheckInputsExist(config_).ok());
+  const std::vector<std::string> files = std::exchange(config_.data.train, {folder / "no*.jsonl"});
+  EXPECT_TRUE(CheckInputsExist(config_).ok()) << "a pattern with a match";
+  config_.data.train = {folder / "no*.gz"};
+  EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("no*.gz"));
+  config_.data.train = files;
+  config_.data.template_name = folder / "t.jinja";
+  EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("t.jinja"));
+  config_.data.template_name = "auto";
   config_.sae.push_back({.path = folder / "sae.npz", .layer = std::nullopt, .site = ""});
   EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("sae.npz"));
   config_.kind = "sae";

@@ -1,0 +1,119 @@
+#include "common/files/data_files.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/files/data_file_name.h"
+
+namespace fpo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kFilesNamedMax = 5;
+
+// What datasets writes beside the data.
+bool IsDescription(const std::string& name) {
+  return name == "dataset_info.json" || name == "dataset_infos.json" || name == "state.json" ||
+         name == "dataset_dict.json" || absl::StartsWith(name, ".");
+}
+
+// "train", "test", or "" for a name that says neither.
+std::string SplitOf(const std::string& name) {
+  const std::string lower = absl::AsciiStrToLower(name);
+  for (const absl::string_view word : absl::StrSplit(lower, absl::ByAnyChar("-_. "))) {
+    if (word == "train" || word == "training") return "train";
+    for (const char* held_out :
+         {"test", "eval", "evaluation", "val", "valid", "validation", "dev"}) {
+      if (word == held_out) return "test";
+    }
+  }
+  return "";
+}
+
+absl::Status CheckOneSplit(const std::string& folder, const std::vector<std::string>& files) {
+  std::set<std::string> splits;
+  std::vector<std::string> names;
+  for (const std::string& file : files) {
+    names.push_back(fs::path(file).filename().string());
+    const std::string split = SplitOf(names.back());
+    if (!split.empty()) splits.insert(split);
+  }
+  if (splits.size() < 2) return absl::OkStatus();
+  if (names.size() > kFilesNamedMax) names.resize(kFilesNamedMax);
+  return absl::InvalidArgumentError(
+      absl::StrCat("folder ", folder, " holds files to train on and files to test on (",
+                   absl::StrJoin(names, ", "), "); name the files, or a pattern such as ", folder,
+                   "/train*.jsonl"));
+}
+
+absl::StatusOr<std::vector<std::string>> FilesOfFolder(const std::string& folder) {
+  std::vector<std::string> files;
+  bool arrow = false;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    arrow |= absl::EndsWith(name, ".arrow") || name == "dataset_dict.json";
+    const bool data = !IsDescription(name) && CheckDataFileName(name).ok();
+    if (data && it->is_regular_file(error)) files.push_back(it->path().string());
+  }
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("folder ", folder, " cannot be read: ", error.message()));
+  }
+  if (files.empty() && arrow) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("folder ", folder, " holds a dataset in Arrow (save_to_disk); convert it: ",
+                     "datasets.load_from_disk('", folder, "').to_json('x.jsonl')"));
+  }
+  if (files.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("folder ", folder, " holds no data file (", kDataFileEndings, ")"));
+  }
+  std::sort(files.begin(), files.end());
+  const absl::Status one = CheckOneSplit(folder, files);
+  if (!one.ok()) return one;
+  return files;
+}
+
+absl::StatusOr<std::vector<std::string>> FilesOfPattern(const std::string& pattern) {
+  glob_t found{};
+  const int code = glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
+  std::vector<std::string> files;
+  for (size_t i = 0; code == 0 && i < found.gl_pathc; ++i) {
+    std::error_code error;
+    if (fs::is_regular_file(found.gl_pathv[i], error)) files.emplace_back(found.gl_pathv[i]);
+  }
+  globfree(&found);
+  if (!files.empty()) return files;
+  if (code != 0 && code != GLOB_NOMATCH) {
+    return absl::UnavailableError(absl::StrCat("the pattern ", pattern, " cannot be searched"));
+  }
+  return absl::NotFoundError(absl::StrCat("no file matches ", pattern));
+}
+
+}  // namespace
+
+bool IsFilePattern(const std::string& path) {
+  std::error_code error;
+  return path.find_first_of("*?[") != std::string::npos && !fs::exists(path, error);
+}
+
+absl::StatusOr<std::vector<std::string>> ExpandDataFiles(const std::string& path) {
+  if (IsFilePattern(path)) return FilesOfPattern(path);
+  std::error_code error;
+  if (fs::is_directory(path, error)) return FilesOfFolder(path);
+  return std::vector<std::string>{path};
+}
+
+}  // namespace fpo

@@ -1,0 +1,58 @@
+#include "common/files/data_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/support/scratch_folder.h"
+
+namespace fpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(DataFilesTest, AFileAPatternOrAFolder) {
+  const train::ScratchFolder folder;
+  for (const char* name : {"d/b.jsonl", "d/a.json.zst", "d/c.ndjson.gz", "d/README.md",
+                           "d/.x.jsonl", "d/dataset_info.json", "d/sub/e.jsonl"}) {
+    folder.Put(name, "");
+  }
+  EXPECT_THAT(*ExpandDataFiles(folder / "d/b.jsonl"), ElementsAre(folder / "d/b.jsonl"));
+  EXPECT_THAT(*ExpandDataFiles(folder / "none.jsonl"), ElementsAre(folder / "none.jsonl"));
+  EXPECT_THAT(*ExpandDataFiles(folder / "d"),
+              ElementsAre(folder / "d/a.json.zst", folder / "d/b.jsonl", folder / "d/c.ndjson.gz"));
+  EXPECT_THAT(*ExpandDataFiles(folder / "d/[bc].*"),
+              ElementsAre(folder / "d/b.jsonl", folder / "d/c.ndjson.gz"));
+  EXPECT_THAT(*ExpandDataFiles(folder / "*/s*/*.jsonl"), ElementsAre(folder / "d/sub/e.jsonl"));
+  EXPECT_TRUE(absl::IsNotFound(ExpandDataFiles(folder / "d/*.none").status()));
+}
+
+TEST(DataFilesTest, AFileWhoseNameIsAPatternIsItself) {
+  const train::ScratchFolder folder;
+  folder.Put("a[1].jsonl", "");
+  EXPECT_FALSE(IsFilePattern(folder / "a[1].jsonl"));
+  EXPECT_TRUE(IsFilePattern(folder / "a[2].jsonl"));
+  EXPECT_THAT(*ExpandDataFiles(folder / "a[1].jsonl"), ElementsAre(folder / "a[1].jsonl"));
+}
+
+TEST(DataFilesTest, FoldersThatWouldMislead) {
+  const train::ScratchFolder folder;
+  const auto why = [&](const char* name) {
+    return std::string(ExpandDataFiles(folder / name).status().message());
+  };
+  folder.Put("two/train-00000.jsonl", "");
+  folder.Put("two/test-00000.jsonl", "");
+  EXPECT_THAT(why("two"), HasSubstr("files to train on and files to test on"));
+  folder.Put("one/train-00000.jsonl", "");
+  folder.Put("one/train-00001.jsonl", "");
+  EXPECT_EQ(ExpandDataFiles(folder / "one")->size(), 2u);
+  folder.Put("arrow/data-00000-of-00001.arrow", "");
+  folder.Put("arrow/state.json", "");
+  folder.Put("arrow/dataset_info.json", "");
+  EXPECT_THAT(why("arrow"), HasSubstr("save_to_disk"));
+  folder.Put("empty/README.md", "");
+  EXPECT_THAT(why("empty"), HasSubstr("holds no data file"));
+}
+
+}  // namespace
+}  // namespace fpo
