@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/files/data_file_name.h"
+#include "common/files/data_files.h"
 #include "common/files/missing_path.h"
 
 namespace fpo::ctl {
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr uintmax_t kCountedBytesMax = 256 << 20;
 constexpr size_t kRowBytesMax = 1 << 20;
-constexpr const char* kEndings[] = {".jsonl", ".jsonl.gz", ".json", ".json.gz"};
+constexpr const char* kEndings[] = {".jsonl",  ".jsonl.gz", ".jsonl.zst",
+                                    ".ndjson", ".json",     ".json.gz"};
 constexpr const char* kHeldOut[] = {"test", "eval",    "valid",    "validation", "val",
                                     "dev",  "heldout", "held_out", "evaluation", "held-out"};
 
@@ -80,6 +82,10 @@ int64_t CountRows(const std::string& file) {
 }  // namespace
 
 absl::Status CheckDataFile(const std::string& path) {
+  std::error_code is_no_folder;
+  if (IsFilePattern(path) || fs::is_directory(path, is_no_folder)) {
+    return ExpandDataFiles(path).status();
+  }
   const std::string problem = MissingPathProblem({path, path}, PathWanted::kFile);
   std::error_code error;
   if (!problem.empty()) {

@@ -174,10 +174,10 @@ class Chooser {
       Add("data.eval", FileList({facts.held_out}),
           "it lies beside the training data; without held-out pairs nothing is measured", false);
     }
-    if (facts.plain_strings && model_.has_value() && model_->has_chat_template) {
+    if (facts.plain_strings && model_.has_value() && !model_->has_chat_template) {
       Add("data.template", "gemma",
-          "the model has a chat template and the rows are plain strings, which auto joins as they "
-          "are; gemma makes turns of them",
+          "the model has no chat template and the rows are plain strings, which auto then joins as "
+          "they are; gemma makes turns of them",
           false);
     }
     ChooseWarmUp(facts.rows);

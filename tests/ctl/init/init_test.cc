@@ -170,10 +170,12 @@ TEST_F(InitTest, SeveralDataFilesAndHeldOutOnesThatAreAskedFor) {
 
 TEST_F(InitTest, ChatTemplatesAndPlainRowsAreSpokenOf) {
   const std::string model = PutGemma3(), train = PutRows("train.jsonl", 3);
-  Put("Gemma-3-270M/chat_template.jinja", "x");
   const Result result = Run({"init", "dpo", "--model", model, "--data", train});
   EXPECT_THAT(result.err, HasSubstr("found, not set: data.template: gemma"));
   EXPECT_EQ(Job(result).data.template_name, "auto");
+  Put("Gemma-3-270M/chat_template.jinja", "x");
+  const Result own = Run({"init", "dpo", "--model", model, "--data", train});
+  EXPECT_THAT(own.err, Not(HasSubstr("data.template"))) << "auto uses the model's own";
 }
 
 TEST_F(InitTest, AnSaeThatDoesNotSayItsPlaceLeavesThatToTheUser) {
