@@ -33,6 +33,7 @@ class RowBuilder {
     key_ = std::move(value);
     if (!open_.back()->contains(key_)) return true;
     error_ = absl::StrCat("the key \"", key_.substr(0, 60), "\" appears twice in one object");
+    repeated_ = true;
     return false;
   }
   bool start_object(size_t) { return Open(Json::object()); }
@@ -46,7 +47,9 @@ class RowBuilder {
   }
 
   const std::string& error() const { return error_; }
-  size_t at() const { return at_; }  // bytes read at a parse error
+  const std::string& key() const { return key_; }  // the last one
+  bool repeated() const { return repeated_; }      // it is why the parser stopped
+  size_t at() const { return at_; }                // bytes read at a parse error
   Json Take() { return std::move(root_); }
 
  private:
@@ -81,6 +84,7 @@ class RowBuilder {
   Json root_;
   std::vector<Json*> open_;
   std::string key_, error_;
+  bool repeated_ = false;
   size_t at_ = 0;
 };
 
@@ -98,6 +102,46 @@ std::string Reason(const std::string& what) {
   return absl::StrCat(reason.substr(0, kReasonBytesMax),
                       reason.size() > kReasonBytesMax ? " ..." : "");
 }
+
+// Where the parser stopped, when that was not at an error of its own: behind the first list or
+// object that is too deep, or at the second of two keys in one object.
+class StopFinder {
+ public:
+  StopFinder(absl::string_view text, const RowBuilder& failed) : text_(text), failed_(failed) {}
+
+  size_t Find() {
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c == '"') {
+        const size_t begin = at_;
+        if (SkipString() && IsRepeated(text_.substr(begin + 1, at_ - begin - 1))) return begin;
+      } else if (c == '{' || c == '[') {
+        counts_.push_back(0);
+        if (counts_.size() > kLevelsMax) return at_;
+      } else if ((c == '}' || c == ']') && !counts_.empty()) {
+        counts_.pop_back();
+      }
+    }
+    return 0;
+  }
+
+ private:
+  // Moves to the closing quote; returns whether the string is a key.
+  bool SkipString() {
+    for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) at_ += text_[at_] == '\\';
+    const size_t next = text_.find_first_not_of(" \t\r\n", at_ + 1);
+    return next != text_.npos && text_[next] == ':';
+  }
+  bool IsRepeated(absl::string_view key) {
+    const bool same = failed_.repeated() && key == failed_.key() && !counts_.empty();
+    return same && ++counts_.back() == 2;
+  }
+
+  absl::string_view text_;
+  const RowBuilder& failed_;
+  size_t at_ = 0;
+  std::vector<int> counts_;  // of the key, in each open object
+};
 
 // The text with NaN, Infinity and -Infinity outside of strings as empty strings of equal length.
 std::string WithoutNonNumbers(absl::string_view text) {
@@ -135,7 +179,7 @@ absl::StatusOr<Json> ParseRowJson(absl::string_view text, size_t* bad) {
   const bool has_words = absl::StrContains(text, "NaN") || absl::StrContains(text, "Infinity");
   if (has_words && Parse(WithoutNonNumbers(text), &second)) return second.Take();
   const RowBuilder& failed = has_words ? second : builder;
-  *bad = failed.at() > 0 ? failed.at() - 1 : 0;
+  *bad = failed.at() > 0 ? failed.at() - 1 : StopFinder(text, failed).Find();
   if (failed.at() == 0) return absl::InvalidArgumentError(failed.error());
   return absl::InvalidArgumentError(WhyNoJson(text, Reason(failed.error())));
 }

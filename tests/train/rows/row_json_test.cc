@@ -50,6 +50,12 @@ TEST(RowJsonTest, SaysWhatAndWhere) {
   EXPECT_THAT(RowJsonFault(R"({"x":{"a":1,"a":1}})").why, HasSubstr("the key \"a\" appears twice"));
 }
 
+TEST(RowJsonTest, RepeatedKeysAndDeepListsHaveTheirPlace) {
+  EXPECT_EQ(RowJsonFault(R"({"a":1,"b":"\"a\":","c":{"a":2},"a":3})").bad, 32u);
+  EXPECT_EQ(RowJsonFault(R"({"x":[{"k":1}],"y":{"k":1, "k" :2}})").bad, 27u);
+  EXPECT_EQ(RowJsonFault("{\"a\":" + std::string(200000, '[')).bad, 5u + 99u);
+}
+
 TEST(RowJsonTest, TheSameKeyMayStandInTwoObjects) {
   EXPECT_EQ(Parsed(R"([{"a":1},{"a":{"a":2}}])").size(), 2u);
 }
