@@ -20,7 +20,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);
-constexpr absl::Duration kRenderTimeout = absl::Seconds(120);  // the helper stops itself after 60
 constexpr size_t kResponseBytesMax = size_t{1} << 29;
 constexpr int64_t kCharactersMax = int64_t{16} << 20;  // of one conversation
 constexpr size_t kRequestBytesMax = size_t{8} << 20;   // of one exchange, unless one row is longer
@@ -80,23 +79,32 @@ absl::StatusOr<Json> Answer(LineProcess* process, const std::string& line, absl:
 }
 
 // The helper in one Python, or nullopt when that has no Jinja.
-absl::StatusOr<std::optional<LineProcess>> TryPython(const std::string& python,
-                                                     const JinjaTemplate::Options& options) {
+std::optional<LineProcess> TryPython(const std::string& python) {
   auto process =
       LineProcess::Start({python, "-I", "-X", "utf8", "-c", std::string(embedded::kRenderChatPy)});
-  if (!process.ok()) return std::optional<LineProcess>();
+  if (!process.ok()) return std::nullopt;
+  const absl::StatusOr<Json> answer = Answer(&*process, "{}", kStartTimeout);
+  if (!answer.ok() || !answer->contains("jinja")) return std::nullopt;
+  return *std::move(process);
+}
+
+absl::Status BroughtDown(const std::string& name, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the chat template ", name, " brings its renderer down: ", why));
+}
+
+absl::Status Compile(const JinjaTemplate::Options& options, LineProcess* process) {
   const Json request = {{"template", options.text},
                         {"tokens", options.tokens},
                         {"seconds", options.seconds},
                         {"characters", kCharactersMax}};
-  const absl::StatusOr<Json> answer = Answer(&*process, request.dump(), kStartTimeout);
-  if (!answer.ok() || answer->contains("missing")) return std::optional<LineProcess>();
-  if (answer->contains("error")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the chat template ", options.name,
-                     " is not a template that Jinja accepts: ", answer->value("error", "")));
-  }
-  return std::optional<LineProcess>(*std::move(process));
+  const absl::StatusOr<Json> answer =
+      Answer(process, request.dump(), absl::Seconds(options.hang_seconds));
+  if (!answer.ok()) return BroughtDown(options.name, answer.status().message());
+  if (!answer->contains("error")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the chat template ", options.name,
+                   " is not a template that Jinja accepts: ", answer->value("error", "")));
 }
 
 }  // namespace
@@ -106,8 +114,9 @@ JinjaTemplate::JinjaTemplate(Options options, LineProcess process)
 
 absl::StatusOr<std::unique_ptr<JinjaTemplate>> JinjaTemplate::Start(Options options) {
   for (const std::string& python : options.pythons) {
-    FPO_ASSIGN_OR_RETURN(std::optional<LineProcess> process, TryPython(python, options));
+    std::optional<LineProcess> process = TryPython(python);
     if (!process) continue;
+    FPO_RETURN_IF_ERROR(Compile(options, &*process));
     return std::unique_ptr<JinjaTemplate>(
         new JinjaTemplate(std::move(options), *std::move(process)));
   }
@@ -135,12 +144,11 @@ absl::StatusOr<std::vector<JinjaText>> JinjaTemplate::Render(
 absl::Status JinjaTemplate::RenderSome(absl::Span<const JinjaRequest> requests, bool with_parts,
                                        std::vector<JinjaText>* texts) {
   const absl::StatusOr<Json> answer =
-      Answer(&process_, RequestLine(requests, with_parts), kRenderTimeout);
-  const Json items = answer.ok() ? answer->value("texts", Json()) : Json();
+      Answer(&process_, RequestLine(requests, with_parts), absl::Seconds(options_.hang_seconds));
+  if (!answer.ok()) return BroughtDown(options_.name, answer.status().message());
+  const Json items = answer->value("texts", Json());
   if (!items.is_array() || items.size() != requests.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the chat template ", options_.name, " brings its renderer down: ",
-                     answer.ok() ? "it gave another number of texts" : answer.status().message()));
+    return BroughtDown(options_.name, "it gave another number of texts");
   }
   for (const Json& item : items) texts->push_back(TextOf(item));
   uses_date_ |= answer->value("uses_date", false);

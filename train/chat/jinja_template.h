@@ -35,9 +35,10 @@ class JinjaTemplate {
  public:
   struct Options {
     std::string text;
-    std::string name;                                                    // for messages
-    std::map<std::string, std::string> tokens;                           // "bos_token" to "<bos>"
-    double seconds = 5;                                                  // for one conversation
+    std::string name;                           // for messages
+    std::map<std::string, std::string> tokens;  // "bos_token" to "<bos>"
+    double seconds = 5;                         // for one conversation
+    double hang_seconds = 120;  // for any response of the helper, which is then ended
     std::vector<std::string> pythons = {"/usr/bin/python3", "python3"};  // the first with Jinja
   };
   // Starts the helper and compiles the template. FailedPrecondition, naming the Debian package,

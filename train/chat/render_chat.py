@@ -1,7 +1,8 @@
 """Renders chat templates for fpo-train, with the settings of transformers' apply_chat_template.
 
 Reads one JSON value per line from standard input and answers each with one on standard output:
-  {"template": text, "tokens": {name: text}, "seconds": s, "characters": n}  ->  {"ok": ..} or {"error": ..}
+  {}                                                           ->  {"jinja": version} or {"missing": module}
+  {"template": text, "tokens": {name: text}, "seconds": s, "characters": n}  ->  {} or {"error": ..}
   [{"messages": [..], "asks": bool}, ..]                       ->  [{"text": .., "spans": [[from, to], ..]} or {"error": ..}, ..]
 Spans are byte offsets of what stood between {% generation %} and {% endgeneration %}.
 A template is foreign code: it runs in Jinja's sandbox, without files, and within limits of time, memory and output.
@@ -21,7 +22,7 @@ OPEN, CLOSE = "\ufde0", "\ufde1"  # noncharacters around what a generation block
 DATE = datetime.datetime(2024, 7, 26)  # the same for every run: equal data must give equal tokens
 
 
-class TooSlow(Exception):
+class TooSlow(BaseException):  # no Exception: Jinja swallows those while it folds constants
     pass
 
 
@@ -39,7 +40,7 @@ def confine():
 
 
 class Renderer:
-    def __init__(self, request):
+    def __init__(self):
         import jinja2
         import jinja2.debug  # noqa: F401
         import jinja2.ext
@@ -47,11 +48,7 @@ class Renderer:
 
         self.version = jinja2.__version__
         self.jinja2 = jinja2
-        self.tokens = request["tokens"]
-        self.seconds = request["seconds"]
-        self.characters = request["characters"]
         self.uses_date = False
-        self.text = request["template"]
 
     def environment(self):
         jinja2 = self.jinja2
@@ -103,10 +100,13 @@ class Renderer:
                 pass
         self.uses_date = False
 
-    def compile(self):
+    def compile(self, request):
+        self.tokens = request["tokens"]
+        self.seconds = request["seconds"]
+        self.characters = request["characters"]
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
-            self.template = self.environment().from_string(self.text)
+            self.template = self.environment().from_string(request["template"])
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -133,7 +133,7 @@ class Renderer:
                 if left <= 0:
                     raise TooSlow()
                 answers.append(self.render(item, min(self.seconds, left)))
-            except Exception as error:  # the template's own, and whatever its code raises
+            except (Exception, TooSlow) as error:  # the template's own, and whatever its code raises
                 answers.append({"error": describe(error)})
             left -= signal_clock() - begun
         return answers
@@ -175,18 +175,19 @@ def main():
         sys.stdout.buffer.write(json.dumps(value, ensure_ascii=True).encode() + b"\n")
         sys.stdout.buffer.flush()
 
-    request = json.loads(sys.stdin.buffer.readline())
+    sys.stdin.buffer.readline()
     try:
-        renderer = Renderer(request)
+        renderer = Renderer()
     except ImportError as error:
         return send({"missing": error.name or "jinja2"})
     renderer.warm_up()
     confine()
+    send({"jinja": renderer.version})
     try:
-        renderer.compile()
-    except Exception as error:
+        renderer.compile(json.loads(sys.stdin.buffer.readline()))
+    except (Exception, TooSlow) as error:
         return send({"error": describe(error)})
-    send({"ok": renderer.version})
+    send({})
     while True:
         line = sys.stdin.buffer.readline()
         if not line:

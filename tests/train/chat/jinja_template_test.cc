@@ -70,6 +70,7 @@ TEST(JinjaTemplateTest, ATemplateThatIsNoneIsNamedWithItsLine) {
 TEST(JinjaTemplateTest, ForeignCodeIsConfined) {
   EXPECT_EQ(Text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"),
             "error: it takes too long");
+  EXPECT_THAT(Text("{{ ((9 ** 99999) ** 9999) | length }}"), HasSubstr("it takes too long"));
   EXPECT_THAT(Text("{{ 'x' * 3000000000 }}"), HasSubstr("error: it needs too much memory"));
   EXPECT_THAT(Text("{{ messages[0].content * 20000000 }}"),
               HasSubstr("characters are rendered, more than"));
@@ -78,6 +79,23 @@ TEST(JinjaTemplateTest, ForeignCodeIsConfined) {
               HasSubstr("error: "));
   EXPECT_THAT(Text("{% set _ = messages.append(1) %}"), HasSubstr("error: SecurityError"));
   EXPECT_THAT(Text("{% set n = namespace() %}{% set n.__class__ = 1 %}"), HasSubstr("error: "));
+}
+
+// Should the helper not stop itself, it is ended.
+TEST(JinjaTemplateTest, AHelperThatHangsIsEnded) {
+  JinjaTemplate::Options options;
+  options.text = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}";
+  options.name = "t.jinja";
+  options.seconds = 1000;
+  options.hang_seconds = 0.3;
+  const auto jinja = JinjaTemplate::Start(std::move(options));
+  ASSERT_TRUE(jinja.ok()) << jinja.status();
+  for (int i = 0; i < 2; ++i) {
+    const auto texts = (*jinja)->Render(std::vector<JinjaRequest>{{{{"user", "a"}}, true}});
+    EXPECT_TRUE(absl::IsInvalidArgument(texts.status()));
+    EXPECT_THAT(std::string(texts.status().message()),
+                HasSubstr("the chat template t.jinja brings its renderer down: "));
+  }
 }
 
 TEST(JinjaTemplateTest, TheDateIsFixed) {
