@@ -70,6 +70,8 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Create(const std::string& name,
   }
   ChatTemplate made(tokenizer);
   made.name_ = name;
+  const int32_t bos = tokenizer.bos();
+  if (bos >= 0 && bos < tokenizer.size()) made.bos_ = tokenizer.PieceOf(bos);
   made.start_of_turn_ = tokenizer.IdOf("<start_of_turn>");
   made.end_of_turn_ = tokenizer.IdOf("<end_of_turn>");
   std::vector<std::string> marks = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"};
@@ -172,7 +174,10 @@ std::vector<std::string> ChatTemplate::warnings() const {
 RenderedRow ChatTemplate::Plain(const PreferenceRow& row) const {
   const bool messages = row.kind == Kind::kMessages;
   RenderedRow out;
-  out.prompt.text = absl::StrCat("<bos>", messages ? Contents(row.prompt_messages) : row.prompt);
+  const std::string prompt = messages ? Contents(row.prompt_messages) : row.prompt;
+  // Text that was rendered elsewhere may have it already.
+  const bool begun = absl::StartsWith(prompt, bos_);
+  out.prompt.text = begun ? prompt : absl::StrCat(bos_, prompt);
   out.chosen.text = messages ? Contents(row.chosen_messages) : row.chosen;
   if (row.has_rejected) {
     out.rejected.text = messages ? Contents(row.rejected_messages) : row.rejected;

@@ -65,6 +65,7 @@ class ChatTemplate {
 
   const Tokenizer* tokenizer_;
   std::string name_;
+  std::string bos_ = "<bos>";  // begins text without turns
   Turns turns_ = Turns::kNone;
   TemplateSource source_;
   KnownTemplate known_ = KnownTemplate::kNone;

@@ -148,6 +148,13 @@ TEST_F(ChatTemplateTest, AFileOverridesTheModelsTemplate) {
       ChatTemplate::Create(folder_ / "none.jinja", *tokenizer_, folder_.path()).status()));
 }
 
+TEST_F(ChatTemplateTest, JoinedTextBeginsWithOneBos) {
+  const auto row =
+      *ParsePreferenceRow(R"({"prompt":"<bos>p","chosen":"c","rejected":"r"})", "auto");
+  EXPECT_EQ(Make("none").Render(row)->prompt.text, "<bos>p");
+  EXPECT_EQ(Make("none").Render(Strings())->prompt.text, "<bos> p ");
+}
+
 TEST_F(ChatTemplateTest, HaloTags) {
   const ChatTemplate halo = Make("halo");
   const auto text = halo.Render(Strings());
