@@ -65,13 +65,14 @@ absl::Status TakePrompt(const Json& row, PreferenceRow* out) {
   const bool answers =
       IsAnswer(out->chosen_messages) && (!out->has_rejected || IsAnswer(out->rejected_messages));
   const std::string list = PromptList(row);
-  if (list == "prompt" || (answers && !list.empty())) {
+  const std::optional<PromptText> text = PromptTextOf(row);
+  const bool said = text && !text->is_turn;  // prompt is a text: a list beside it repeats it
+  if (list == "prompt" || (answers && !list.empty() && !said)) {
     FPO_ASSIGN_OR_RETURN(out->prompt_messages, Take(row, list, out));
     StripPrompt(out->prompt_messages, &out->chosen_messages);
     StripPrompt(out->prompt_messages, &out->rejected_messages);
     return absl::OkStatus();
   }
-  const std::optional<PromptText> text = PromptTextOf(row);
   if (answers && text) {
     out->prompt_messages = {{"user", text->text}};
   } else if (out->has_rejected) {

@@ -30,6 +30,12 @@ bool HasResponses(const Json& row) {
               .empty();
 }
 
+bool HasResponse(const Json& row) {
+  return !FirstField(row, {"chosen", "chosen_response", "response_j", "completion", "output",
+                           "response", "answer"})
+              .empty();
+}
+
 // One form of rows: which rows have it, which words of data.format take it, and its reader.
 struct RowForm {
   bool (*fits)(const Json& row);
@@ -39,11 +45,13 @@ struct RowForm {
 
 bool IsRanked(const Json& row) {
   const Json* list = FieldOf(row, "completions");
-  return list != nullptr && list->is_array() && (list->empty() || (*list)[0].is_object());
+  const bool ranked = list != nullptr && list->is_array();
+  return ranked && (list->empty() || (*list)[0].is_object()) && !HasResponses(row);
 }
 bool IsUltraChat(const Json& row) {
   const Json* list = FieldOf(row, "data");
-  return list != nullptr && list->is_array() && !list->empty() && (*list)[0].is_string();
+  const bool texts = list != nullptr && list->is_array() && !list->empty();
+  return texts && (*list)[0].is_string() && !HasResponse(row);
 }
 bool HasConversation(const Json& row) {
   return HasList(row, "messages") || HasList(row, "conversations") || HasList(row, "conversation");
@@ -55,12 +63,7 @@ bool IsMessages(const Json& row) {
     if (HoldsMessages(row, key)) return true;
   }
   // Responses as texts beside the list that asks for them.
-  return HasResponses(row) && HasConversation(row);
-}
-bool HasResponse(const Json& row) {
-  return !FirstField(row, {"chosen", "chosen_response", "response_j", "completion", "output",
-                           "response", "answer"})
-              .empty();
+  return HasResponses(row) && HasConversation(row) && !HasString(row, "prompt");
 }
 bool IsStrings(const Json& row) { return HasString(row, "prompt") && HasResponse(row); }
 bool IsInstruction(const Json& row) {
@@ -74,7 +77,8 @@ bool IsImplicitPrompt(const Json& row) {
 // The first that fits counts.
 constexpr RowForm kForms[] = {
     {[](const Json& row) { return HasField(row, "prompt_ids"); }, "ids", ReadIds},
-    {IsChoice, "preference messages", ReadChoice},
+    {[](const Json& row) { return IsChoice(row) && !HasResponses(row); }, "preference messages",
+     ReadChoice},
     {[](const Json& row) { return HasField(row, "preferred_output"); }, "messages", ReadOpenAi},
     {IsRanked, "preference messages", ReadRanked},
     {IsConversation, "messages", ReadConversation},

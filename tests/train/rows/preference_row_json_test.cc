@@ -113,6 +113,18 @@ TEST(PreferenceRowTest, IdsTextAndConversations) {
   EXPECT_TRUE(sft.prompt_messages.empty());
 }
 
+TEST(PreferenceRowTest, ExtraColumnsDoNotMatter) {
+  const auto strings = Row(R"({"prompt":"p","chosen":"c","rejected":"r","messages":[{"role":"user",
+      "content":"p"},{"role":"assistant","content":"c"}],"completions":[{"response":"x"}],"data":["a"],
+      "text":"t","output_1":"a","output_2":"b","label":2,"meta":{"a":[{"b":null}]}})");
+  EXPECT_EQ(strings.kind, Kind::kStrings);
+  EXPECT_EQ(strings.prompt + strings.chosen + strings.rejected, "pcr");
+  const auto lists = Row(R"({"prompt":"p","chosen":[{"role":"assistant","content":"c"}],
+      "rejected":[{"role":"assistant","content":"r"}],"messages":[{"role":"user","content":"p"},
+      {"role":"assistant","content":"c"}]})");
+  EXPECT_THAT(lists.prompt_messages, ElementsAre(Message{"user", "p"}));
+}
+
 TEST(PreferenceRowTest, SaysWhatIsWrong) {
   EXPECT_TRUE(absl::StartsWith(Why("nope"), "not JSON: parsing value - invalid literal"));
   EXPECT_EQ(Why("[1]"), "a row must be a JSON object, this is array");
