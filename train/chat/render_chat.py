@@ -30,11 +30,18 @@ def alarm(_signal, _frame):
     raise TooSlow()
 
 
+def limit(what, value):
+    hard = resource.getrlimit(what)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
 def confine():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))  # the three that are open
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limit(resource.RLIMIT_NOFILE, 3)  # the three that are open
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, MEMORY_BYTES)
     signal.signal(signal.SIGALRM, alarm)
     random.seed(0)
 
