@@ -172,23 +172,35 @@ TEST(PreferenceDatasetTest, TheVisitorCanStop) {
                                }).status()));
 }
 
+struct PublishedFile {
+  const char* name;
+  int64_t rows, malformed, dropped;  // dropped before the template sees them
+};
+
 TEST(PreferenceDatasetTest, PublishedFiles) {
-  for (const char* name :
-       {"prefs/human_pairs.jsonl.gz", "prefs/hh-rlhf.harmless-base.test.jsonl.gz",
-        "prefs/alpaca_eval_pairs.jsonl.gz"}) {
-    const std::string path = SharedData(name);
+  const PublishedFile files[] = {
+      {"human_pairs.jsonl.gz", 4024, 0, 0},
+      {"hh-rlhf.harmless-base.test.jsonl.gz", 2312, 0, 5},  // without a shared prompt
+      {"alpaca_eval_pairs.jsonl.gz", 4025, 0, 0},
+      {"llamafactory.dpo_en_demo.json", 300, 0, 0},
+      {"llamafactory.kto_en_demo.json", 300, 0, 150},  // unwanted
+      {"pandalm.testset-v1.json", 999, 6, 85},         // answers that are no texts; ties
+      {"llmbar", 885, 0, 0},
+  };
+  for (const PublishedFile& file : files) {
+    const std::string path = SharedData(std::string("prefs/") + file.name);
     if (path.empty()) GTEST_SKIP() << "shared test data is absent (FPO_SHARED_DATA)";
     DatasetOptions options;
     options.files = {path};
-    options.max_bad_fraction = 0;
-    int64_t pairs = 0;
+    int64_t dropped = 0;
     const auto counts = ReadPreferenceRows(options, [&](PreferenceRow&& row) {
-      pairs += row.has_rejected;
+      dropped += !row.drop_reason.empty() || !row.pair_drop_reason.empty();
       return absl::OkStatus();
     });
     ASSERT_TRUE(counts.ok()) << counts.status();
-    EXPECT_EQ(pairs, counts->rows);
-    EXPECT_GT(pairs, 2000);
+    EXPECT_EQ(counts->rows, file.rows) << file.name;
+    EXPECT_EQ(counts->malformed, file.malformed) << file.name;
+    EXPECT_EQ(dropped, file.dropped) << file.name;
   }
 }
 
