@@ -6,12 +6,14 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/env.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/nvidia.h"
 #include "common/status_macros.h"
 #include "train/cuda_settings.h"
 #include "train/events/exit_status.h"
@@ -26,18 +28,6 @@ absl::Status NoCuda(absl::string_view what) {
   return FailWith(ExitCode::kDevice, absl::StrCat("device cuda: ", what, "; use --device cpu"));
 }
 
-// Containers often expose one device of several, so /dev/nvidia0 need not exist; WSL has its own
-// device.
-bool DriverIsHere() {
-  std::error_code error;
-  if (fs::exists("/dev/nvidiactl", error) || fs::exists("/dev/dxg", error)) return true;
-  for (const auto& entry : fs::directory_iterator("/dev", error)) {
-    const std::string name = entry.path().filename().string();
-    if (absl::StartsWith(name, "nvidia") && name.find_first_of("0123456789") == 6) return true;
-  }
-  return false;
-}
-
 // The folder of libc10.so, which also holds the other LibTorch libraries.
 std::string TorchFolder() {
   Dl_info info = {};
@@ -45,6 +35,11 @@ std::string TorchFolder() {
     return "";
   }
   return fs::path(info.dli_fname).parent_path().string();
+}
+
+std::string ProgramFolder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
 // LibTorch reports zero devices whatever the cause; this function of LibTorch gives the cause.
@@ -59,37 +54,43 @@ absl::Status WhyNoDevices() {
   });
 }
 
-absl::Status LoadCuda() {
-  if (!DriverIsHere()) {
-    return NoCuda("no NVIDIA driver on this machine (neither /dev/nvidiactl nor /dev/nvidia0)");
-  }
-  SetCudaEnvironment();
+// Empty: LibTorch's CUDA half is loaded.
+std::string LibraryProblem() {
   const std::string library = TorchFolder() + "/libtorch_cuda.so";
-  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return NoCuda(absl::StrCat("LibTorch's CUDA library does not load: ", dlerror(),
-                               "; install the missing library beside it or on LD_LIBRARY_PATH"));
-  }
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) return "";
+  const char* why = dlerror();
+  return absl::StrCat("LibTorch's CUDA library does not load: ", why == nullptr ? library : why,
+                      "; scripts/setup.sh --cuda fetches what it needs");
+}
+
+absl::Status LoadCuda() {
+  const std::string problem = LibraryProblem();
+  if (!problem.empty()) return NoCuda(problem);
   UseExactCudaArithmetic();
   const c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
   if (cuda.deviceCount() > 0) return absl::OkStatus();
   const absl::Status why = WhyNoDevices();
-  return NoCuda(absl::StrCat("the driver offers no device (is CUDA_VISIBLE_DEVICES empty?)",
-                             why.ok() ? "" : ": ", why.message()));
+  return NoCuda(
+      absl::StrCat("LibTorch finds no GPU", why.ok() ? "" : absl::StrCat(": ", why.message())));
 }
 
 }  // namespace
 
-absl::StatusOr<DeviceChoice> ChooseDevice(const std::string& name) {
+absl::StatusOr<DeviceChoice> ChooseDevice(const std::string& name, const CudaDriverPlace& place) {
   DeviceChoice choice;
   if (name == "cpu") return choice;
-  const absl::Status loaded = LoadCuda();
-  if (loaded.ok()) {
+  SetCudaEnvironment();  // the driver reads it
+  const std::optional<std::string> visible = c10::utils::get_env("CUDA_VISIBLE_DEVICES");
+  const CudaDriver driver = AskCudaDriver(place);
+  const absl::Status problem = CudaDriverProblem(driver, visible);
+  absl::Status usable = problem.ok() ? LoadCuda() : NoCuda(problem.message());
+  if (usable.ok()) {
     choice.device = c10::Device(c10::DeviceType::CUDA, 0);
     return choice;
   }
-  if (name != "auto") return loaded;
-  choice.why_not_cuda = std::string(loaded.message());
-  choice.driver_is_here = DriverIsHere();
+  const bool no_gpu = driver.device_files.empty() || HidesEveryGpu(visible);
+  if (name != "auto" || !no_gpu) return usable;
+  choice.why_not_cuda = std::string(usable.message());
   return choice;
 }
 
@@ -106,6 +107,28 @@ absl::StatusOr<std::string> TryDevice(const DeviceChoice& choice) {
   const c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
   return absl::StrCat("cuda: ", cuda.deviceCount(), " visible",
                       works.ok() ? "" : ", its memory is full");
+}
+
+std::string DeviceReport(const CudaDriverPlace& place) {
+  SetCudaEnvironment();
+  const CudaDriver driver = AskCudaDriver(place);
+  const absl::Status problem =
+      CudaDriverProblem(driver, c10::utils::get_env("CUDA_VISIBLE_DEVICES"));
+  const std::string found =
+      absl::StrCat(CudaDriverText(driver), ", ", driver.devices, " visible GPUs");
+  const std::string libraries = LibraryProblem();
+  // It needs what LibTorch's CUDA half brings, so it is tried after that.
+  const std::string plugin = ProgramFolder() + "/libfpo_nccl.so";
+  const bool nccl = libraries.empty() && dlopen(plugin.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr;
+  const char* why = nccl || !libraries.empty() ? nullptr : dlerror();
+  return absl::StrCat(
+      "driver:    ", problem.ok() ? found : std::string(problem.message()),
+      "\nlibraries: ", libraries.empty() ? "LibTorch's CUDA library loads" : libraries,
+      "\nNCCL:      ",
+      nccl             ? "loads"
+      : why == nullptr ? "not tried without the libraries"
+                       : why,
+      "\n");
 }
 
 }  // namespace fpo::train

@@ -28,6 +28,7 @@
 #include "train/events/supervised_sink.h"
 #include "train/flags.h"
 #include "train/formats/digest_cache.h"
+#include "train/loop/device_name.h"
 #include "train/loop/evaluate_model.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
@@ -87,7 +88,8 @@ struct Program {
   absl::Status Run();
   absl::StatusOr<JobConfig> Job() const;
   absl::Status CheckModel() const;
-  absl::Status Choose(DeviceChoice* choice);
+  absl::Status Choose(const char* phase);
+  absl::Status ShowDevices() const;
   absl::Status PrepareData() const;
   absl::Status Score() const;
   absl::Status Train() const;
@@ -101,6 +103,7 @@ struct Command {
   const char* name;
   absl::Status (Program::*run)() const;
   const char* phase;  // the job phase that this command implements, as the agent names it
+  bool computes = true;
 };
 
 constexpr Command kCommands[] = {
@@ -109,8 +112,8 @@ constexpr Command kCommands[] = {
     {"run", &Program::Train, "train"},
     {"evaluate", &Program::Evaluate, "train"},
     {"sae", &Program::Sae, "train"},
-    {"inspect", &Program::InspectPath, "train"},
-    {"init-model", &Program::MakeModel, "train"},
+    {"inspect", &Program::InspectPath, "train", false},
+    {"init-model", &Program::MakeModel, "train", false},
 };
 
 // Loads the job. Missing inputs are reported before anything is created; with --prepared, where
@@ -219,28 +222,33 @@ absl::Status Program::InspectPath() const {
 }
 
 // Must come before any tensor: the CUDA library registers its kernels first.
-absl::Status Program::Choose(DeviceChoice* choice) {
-  FPO_ASSIGN_OR_RETURN(*choice, ChooseDevice(flags.device));
-  device = choice->device;
-  if (!choice->driver_is_here || flags.devices) return absl::OkStatus();
-  events.Emit(
-      WarningEvent(absl::StrCat("--device auto computes on the CPU: ", choice->why_not_cuda)));
+absl::Status Program::Choose(const char* phase) {
+  FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(flags.device));
+  device = choice.device;
+  // The first event of a scorer for an agent says that it is ready.
+  if (flags.rank == 0 && !flags.serve) {
+    events.Emit(PhaseEvent(phase, absl::StrCat("computing on ", DeviceDescription(device))));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Program::ShowDevices() const {
+  if (flags.device == "auto") std::cout << DeviceReport() << std::flush;
+  FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(flags.device));
+  FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));
+  std::cout << (flags.device == "auto" ? "computes:  " : "") << line << std::endl;
   return absl::OkStatus();
 }
 
 absl::Status Program::Run() {
-  DeviceChoice choice;
-  FPO_RETURN_IF_ERROR(Choose(&choice));
-  if (flags.threads > 0) at::set_num_threads(flags.threads);
-  SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
-  FPO_RETURN_IF_ERROR(CheckModel());
-  if (flags.devices) {
-    FPO_ASSIGN_OR_RETURN(const std::string line, TryDevice(choice));
-    std::cout << line << std::endl;
-    return absl::OkStatus();
-  }
+  if (flags.devices) return ShowDevices();
   for (const Command& command : kCommands) {
-    if (flags.command == command.name) return (this->*command.run)();
+    if (flags.command != command.name) continue;
+    if (command.computes) FPO_RETURN_IF_ERROR(Choose(command.phase));
+    if (flags.threads > 0) at::set_num_threads(flags.threads);
+    SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
+    FPO_RETURN_IF_ERROR(CheckModel());
+    return (this->*command.run)();
   }
   return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));
 }

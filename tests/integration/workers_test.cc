@@ -120,6 +120,28 @@ TEST_F(WorkersTest, ADeviceThatIsAskedForAndNotThereEndsTheAgentAtOnce) {
   EXPECT_THAT(outcome.err, HasSubstr("no NVIDIA driver"));
 }
 
+TEST_F(WorkersTest, AHostWhoseGpuCannotBeUsedOffersNothingAndTheListSaysWhy) {
+  LocalService service({.trainer = "fake"});
+  service.Start("cache");
+  service.Start("coordinator");
+  symlink(FPO_FAKE_NVML_LIBRARY, service.Path("libnvidia-ml.so.1").c_str());
+  std::ofstream(service.Path("used")) << "300 300";
+  std::ofstream(service.Path("devices")) << "exit-10 device cuda: the driver 550.54.15 is too old";
+  setenv("LD_LIBRARY_PATH", service.Path("").c_str(), 1);
+  setenv("FPO_FAKE_NVML", service.Path("used").c_str(), 1);
+  setenv("FPO_FAKE_DEVICES", service.Path("devices").c_str(), 1);
+  service.StartWorker("a-gpu", {"--device", "auto"});
+  for (const char* name : {"LD_LIBRARY_PATH", "FPO_FAKE_NVML", "FPO_FAKE_DEVICES"}) unsetenv(name);
+  for (const absl::Time give_up = absl::Now() + absl::Seconds(60);
+       Worker(service, "a-gpu").value("note", "") == "" && absl::Now() < give_up;) {
+  }
+  const json worker = Worker(service, "a-gpu");
+  EXPECT_EQ(worker.value("state", ""), "drained") << worker;
+  EXPECT_NE(worker.value("device", ""), "cuda") << worker;
+  EXPECT_THAT(service.Ctl({"workers", "list"}).out, HasSubstr("no GPU can be used on this host"));
+  EXPECT_THAT(worker.value("note", ""), HasSubstr("the driver 550.54.15 is too old"));
+}
+
 TEST_F(WorkersTest, AHostThatLosesItsDeviceClosesAndItsJobsGoElsewhere) {
   LocalService service({.trainer = "fake"});
   service.Start("cache");

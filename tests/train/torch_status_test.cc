@@ -22,7 +22,7 @@ TEST(TorchStatus, OutOfMemoryIsNamedWithAWayOut) {
     return absl::OkStatus();
   });
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("tokens_per_microbatch"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("tokens_per_microbatch"));
   EXPECT_TRUE(
       absl::IsResourceExhausted(RunTorch([]() -> absl::Status { throw std::bad_alloc(); })));
 }

@@ -8,7 +8,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "train/loop/cuda_driver.h"
 
 namespace fpo::train {
 namespace {
@@ -44,6 +46,21 @@ std::string DeviceName(c10::Device device) {
       device.is_cuda() ? CudaName(device.has_index() ? device.index() : 0) : CpuName();
   if (!name.empty()) return name;
   return device.is_cuda() ? "cuda" : "cpu";
+}
+
+EventTexts DeviceTexts(c10::Device device) {
+  EventTexts texts = {{"device_name", DeviceName(device)}};
+  if (!device.is_cuda()) return texts;
+  const std::string driver = CudaDriverText(AskCudaDriver());
+  if (!driver.empty()) texts["device_driver"] = driver;
+  return texts;
+}
+
+std::string DeviceDescription(c10::Device device) {
+  const EventTexts texts = DeviceTexts(device);
+  const auto driver = texts.find("device_driver");
+  return driver == texts.end() ? texts.at("device_name")
+                               : absl::StrCat(texts.at("device_name"), " (", driver->second, ")");
 }
 
 std::string ProcessorName(absl::string_view cpuinfo) {

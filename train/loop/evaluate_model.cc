@@ -73,7 +73,7 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));
-  events.Emit(ResultEvent(options.out, 0, metrics, {{"device_name", DeviceName(options.device)}}));
+  events.Emit(ResultEvent(options.out, 0, metrics, DeviceTexts(options.device)));
   return absl::OkStatus();
 }
 

@@ -69,6 +69,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   json["steps"] = record.steps;
   json["total_steps"] = record.total_steps;
   json["device"] = record.device;
+  for (const auto& [name, text] : record.device_texts) json[name] = text;
   json["dtype"] = job.model.dtype;
   json["threads"] = record.threads;
   json["world"] = record.world;

@@ -23,8 +23,9 @@ struct RunResult {
 // The facts of run.json.
 struct RunRecord {
   std::string version;
-  std::string job_id;  // assigned by the service; empty without one
-  std::string device;
+  std::string job_id;       // assigned by the service; empty without one
+  std::string device;       // cpu | cuda
+  EventTexts device_texts;  // device_name, device_driver
   int64_t threads = 0;
   int64_t world = 1;
   int64_t steps = 0;

@@ -132,13 +132,14 @@ RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) co
   if (const auto bytes = PeakDeviceMemoryBytes(options_.device)) {
     result["device_memory_peak_bytes"] = static_cast<double>(*bytes);
   }
-  return {std::move(result), {{"device_name", DeviceName(options_.device)}}};
+  return {std::move(result), DeviceTexts(options_.device)};
 }
 
 absl::Status Run::WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) {
   RunRecord record;
   record.version = options_.version;
   record.device = DeviceClass(options_.device);
+  record.device_texts = DeviceTexts(options_.device);
   record.threads = at::get_num_threads();
   record.world = environment_.group.world();
   record.steps = trainer.step();

@@ -193,7 +193,7 @@ absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
                                    {"fvu", health.Fvu()},
                                    {"train_seconds", absl::ToDoubleSeconds(absl::Now() - start_)},
                                    {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}},
-                                  {{"device_name", DeviceName(tensors.w_enc.device())}});
+                                  DeviceTexts(tensors.w_enc.device()));
   const std::string note = absl::StrFormat(
       "SAE: %d features, %.1f active per token (target: %g), %.1f %% of the variance unexplained",
       settings_.width, health.L0(), settings_.target_l0, 100 * health.Fvu());

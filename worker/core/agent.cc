@@ -41,7 +41,8 @@ Agent::Agent(Options options, AttemptServices services, const Clock* clock)
     : options_(std::move(options)),
       services_(services),
       clock_(clock),
-      slots_(static_cast<size_t>(options_.slots)) {
+      slots_(static_cast<size_t>(options_.slots)),
+      closed_(options_.closed) {
   absl::MutexLock lock(&mutex_);
   CountSlots();
 }
@@ -200,7 +201,9 @@ void Agent::OnAssign(const AssignCommand& assignment) {
   }
   std::vector<std::string> devices;
   for (const int32_t slot : *slots) {
-    devices.push_back(options_.pin_devices ? absl::StrCat(slot) : "");
+    const auto index = static_cast<size_t>(slot);
+    const bool listed = index < options_.visible_devices.size();
+    devices.push_back(listed ? options_.visible_devices[index] : "");
   }
   services_.outbox->Open(id);
   Report accepted;

@@ -22,12 +22,14 @@ class Agent final : public CoordinatorListener {
  public:
   struct Options {
     int32_t slots = 1;
-    bool pin_devices = false;  // slot n sees GPU n only
+    // CUDA_VISIBLE_DEVICES of each slot; an empty text or no list: no restriction.
+    std::vector<std::string> visible_devices = {};
     // After this long without an answer from the coordinator every attempt is stopped: a lost agent
     // must not hold its devices forever. Zero: never.
     absl::Duration abandon_after = absl::Minutes(30);
     absl::Duration grace = absl::Seconds(30);  // for the checkpoint in that case
     AttemptOptions attempt;
+    std::string closed = {};  // why no work is accepted from the start; empty: it is
   };
 
   Agent(Options options, AttemptServices services, const Clock* clock);

@@ -13,6 +13,7 @@
 #include "common/access_list.h"
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/nvidia.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/status_macros.h"
@@ -33,7 +34,6 @@ constexpr absl::Duration kFarewell = absl::Seconds(5);
 Agent::Options AgentOptions(const WorkerConfig& config) {
   Agent::Options options;
   options.slots = config.slots;
-  options.pin_devices = config.slots > 1 && config.device == "cuda";
   options.abandon_after = config.abandon_after;
   options.grace = config.grace;
   AttemptOptions& attempt = options.attempt;
@@ -91,6 +91,7 @@ struct Worker::Parts {
   Spawner spawner;
   std::unique_ptr<DeviceProbe> devices;  // null: no GPUs are known
   std::unique_ptr<DeviceGate> gate;      // null: no GPUs are used, or checks are off
+  DeviceDecision choice;
   std::unique_ptr<GrpcCacheLink> cache;
   std::unique_ptr<RecordStore> records;
   std::unique_ptr<Outbox> outbox;
@@ -104,6 +105,7 @@ struct Worker::Parts {
   absl::Status OpenCgroups();
   absl::Status FindDevices();
   absl::StatusOr<std::string> TryCuda();
+  std::vector<Device> DevicesNow();
   void MakeStores();
   void MakeAgent();
   absl::Status Listen();
@@ -132,25 +134,23 @@ absl::Status Worker::Parts::FindDevices() {
   DeviceQuestion question;
   question.asked = config.device;
   question.slots = config.slots;
-  question.visible = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
+  question.visible_devices = VariableIn(config.environment, "CUDA_VISIBLE_DEVICES");
   question.try_cuda = [this] { return TryCuda(); };
   if (config.device != "cpu") {
     DeviceProbeOptions options;
     options.path = VariableIn(config.environment, "PATH").value_or("");
     devices = FindDeviceProbe(options, &spawner);
     question.probe = devices.get();
-    std::error_code error;
-    question.has_files = std::filesystem::exists("/dev/nvidiactl", error);
+    question.has_files = !NvidiaDeviceFiles().empty();
   }
-  FPO_ASSIGN_OR_RETURN(const DeviceDecision choice, ChooseDevice(question));
-  const bool is_surprise = choice.device == "cpu" && (devices || question.has_files);
-  Log(is_surprise ? LogLevel::kWarning : LogLevel::kInfo, "jobs compute here",
+  FPO_ASSIGN_OR_RETURN(choice, ChooseDevice(question));
+  Log(choice.problem.empty() ? LogLevel::kInfo : LogLevel::kError, "jobs compute here",
       {{"device", choice.device}, {"asked", config.device}, {"why", choice.why}});
   config.device = choice.device;
   if (!devices || config.device != "cuda" || config.device_idle_mib == 0) return absl::OkStatus();
   DeviceGate::Options gate_options;
   gate_options.used_bytes_max = config.device_idle_mib << 20;
-  gate_options.visible = question.visible;
+  gate_options.slots = choice.slots;
   gate = std::make_unique<DeviceGate>(devices.get(), gate_options);
   return absl::OkStatus();
 }
@@ -166,6 +166,19 @@ absl::StatusOr<std::string> Worker::Parts::TryCuda() {
                     &processes);
 }
 
+// The GPUs of the slots, with what is in use of them now.
+std::vector<Device> Worker::Parts::DevicesNow() {
+  std::vector<Device> shown;
+  if (devices == nullptr) return shown;
+  const std::vector<Device> all = devices->Read().value_or(std::vector<Device>());
+  for (const SlotDevice& slot : choice.slots) {
+    for (const Device& device : all) {
+      if (slot.device.has_value() && slot.device->uuid == device.uuid) shown.push_back(device);
+    }
+  }
+  return shown;
+}
+
 void Worker::Parts::MakeStores() {
   RecordStore::Options records_options;
   records_options.folder = config.work_dir + "/records";
@@ -179,6 +192,8 @@ void Worker::Parts::MakeStores() {
 
 void Worker::Parts::MakeAgent() {
   Agent::Options options = AgentOptions(config);
+  options.closed = choice.problem;
+  for (const SlotDevice& slot : choice.slots) options.visible_devices.push_back(slot.visible_as);
   // Called only by running attempts, which the agent outlives.
   options.attempt.reference.may_claim = [this] { return agent->HasLease(); };
   agent = std::make_unique<Agent>(std::move(options),
@@ -250,9 +265,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
     }
     on_refused();
   };
-  link.devices = [probe = parts->devices.get()] {
-    return probe == nullptr ? std::vector<Device>() : probe->Read().value_or(std::vector<Device>());
-  };
+  link.devices = [raw = parts.get()] { return raw->DevicesNow(); };
   FPO_ASSIGN_OR_RETURN(parts->link,
                        GrpcCoordinatorLink::Start(std::move(link), parts->agent.get()));
   FPO_RETURN_IF_ERROR(parts->Listen());

@@ -16,8 +16,8 @@ TEST(NcclBackend, WithoutCudaItSaysWhatIsMissing) {
   if (std::filesystem::exists("/dev/nvidia0")) GTEST_SKIP() << "this machine has a driver";
   const auto backend = MakeNcclBackend({});
   ASSERT_TRUE(absl::IsNotFound(backend.status())) << backend.status();
-  EXPECT_THAT(std::string(backend.status().message()), testing::HasSubstr("libfpo_nccl.so"));
-  EXPECT_THAT(std::string(backend.status().message()), testing::HasSubstr("--device cpu"));
+  EXPECT_THAT(std::string(backend.status().message()), ::testing::HasSubstr("libfpo_nccl.so"));
+  EXPECT_THAT(std::string(backend.status().message()), ::testing::HasSubstr("--device cpu"));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-class CommandReaderTest : public testing::Test {
+class CommandReaderTest : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(pipe(ends_), 0); }
   void TearDown() override {

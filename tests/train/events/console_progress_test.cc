@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class ConsoleProgressTest : public testing::Test {
+class ConsoleProgressTest : public ::testing::Test {
  protected:
   void SetUp() override { stream_ = std::tmpfile(); }
   void TearDown() override { std::fclose(stream_); }

@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-class EventWriterTest : public testing::Test {
+class EventWriterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(pipe(ends_), 0);

@@ -15,7 +15,7 @@ namespace fpo::train {
 namespace {
 
 using ::testing::Contains;
-using testing::ContainsRegex;
+using ::testing::ContainsRegex;
 using ::testing::SizeIs;
 
 class ToldEvents final : public EventSink {
@@ -24,7 +24,7 @@ class ToldEvents final : public EventSink {
   std::vector<TrainEvent> events;
 };
 
-class ProgressMeterTest : public testing::Test {
+class ProgressMeterTest : public ::testing::Test {
  protected:
   void Pass(absl::Duration time) { now_ += time; }
   const std::vector<TrainEvent>& told() const { return list_.events; }

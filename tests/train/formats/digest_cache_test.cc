@@ -26,7 +26,7 @@ struct ShiftedClock final : public Clock {
   absl::Duration ahead = absl::Hours(1);
 };
 
-class DigestCacheTest : public testing::Test {
+class DigestCacheTest : public ::testing::Test {
  protected:
   std::string Path(const std::string& name) const { return folder_ / name; }
   struct stat Stat(const std::string& name) const {

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class InitModelTest : public testing::Test {
+class InitModelTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (TinyTokenizer().empty()) GTEST_SKIP() << "spm_train is not installed";
@@ -50,8 +50,8 @@ TEST_F(InitModelTest, VocabularyMustFit) {
   config.replace(config.find("420"), 3, "500");
   WriteConfig(config);
   const absl::Status status = InitModel(Options("a", 1));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("420"));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("500"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("420"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("500"));
 }
 
 TEST_F(InitModelTest, WithoutATokenizerTheFolderIsTheSameButForIt) {

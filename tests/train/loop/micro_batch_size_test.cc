@@ -49,7 +49,7 @@ TEST(MicroBatchSize, IsHalvedUntilTheWorkFits) {
   EXPECT_THAT(warnings[0], AllOf(HasSubstr("no room for 10"), HasSubstr("step 3"),
                                  HasSubstr("10 items of 1000 padded tokens"),
                                  HasSubstr("at most 800 tokens instead of 1600"),
-                                 testing::Not(HasSubstr("lower batch"))));
+                                 ::testing::Not(HasSubstr("lower batch"))));
   EXPECT_TRUE(size.Run("step 4", attempts.Work()).ok());
   EXPECT_THAT(attempts.tokens, ElementsAre(1600, 800, 400, 400)) << "it is kept";
 }

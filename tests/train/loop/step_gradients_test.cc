@@ -11,7 +11,7 @@
 namespace fpo::train {
 namespace {
 
-class StepGradientsTest : public testing::Test {
+class StepGradientsTest : public ::testing::Test {
  protected:
   StepGradientsTest()
       : policy_(*LoadModel({tiny_.Path("model"), "float32", at::kCPU, true})),

@@ -109,7 +109,7 @@ struct Variant {
   const char* optimizer;
 };
 
-class StepOnMeta : public testing::TestWithParam<Case> {
+class StepOnMeta : public ::testing::TestWithParam<Case> {
  protected:
   StepOnMeta() {
     const Case& c = GetParam();
@@ -202,7 +202,7 @@ class StepOnMeta : public testing::TestWithParam<Case> {
     EXPECT_EQ(watch.use().items, 1);
     EXPECT_EQ(watch.use().copies, kPairs * (1 + waits.copies)) << "of one pair each";
     EXPECT_EQ(watch.use().nonzeros, kPairs * waits.nonzeros);
-    EXPECT_THAT(watch.use().mixed, testing::IsEmpty());
+    EXPECT_THAT(watch.use().mixed, ::testing::IsEmpty());
   }
 
   const TinyRun tiny_;
@@ -216,8 +216,8 @@ TEST_P(StepOnMeta, UsesOneDeviceAndWaitsWhereItMust) {
                               {at::kBFloat16, true, "adamw"},
                               {at::kBFloat16, false, "rmsprop"}};
   for (const Variant& variant : variants) {
-    SCOPED_TRACE(testing::Message() << variant.type << " " << variant.optimizer
-                                    << (variant.activation_checkpointing ? ", recomputing" : ""));
+    SCOPED_TRACE(::testing::Message() << variant.type << " " << variant.optimizer
+                                      << (variant.activation_checkpointing ? ", recomputing" : ""));
     Step(variant);
   }
 }
@@ -235,10 +235,10 @@ TEST_P(StepOnMeta, EvaluatesWithOneWait) {
   EXPECT_EQ(watch.use().copies, 1);
   EXPECT_EQ(watch.use().nonzeros,
             GetParam().selection == FeatureSelection::kReference ? kTopOfReference.nonzeros : 0);
-  EXPECT_THAT(watch.use().mixed, testing::IsEmpty());
+  EXPECT_THAT(watch.use().mixed, ::testing::IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, StepOnMeta, testing::ValuesIn(Cases()),
+INSTANTIATE_TEST_SUITE_P(Methods, StepOnMeta, ::testing::ValuesIn(Cases()),
                          [](const auto& one) { return one.param.name; });
 
 // The watch itself: what it must see.
@@ -248,7 +248,7 @@ TEST(DeviceWatch, SeesTensorsOfBothDevicesAndWhatIsRead) {
   DeviceWatch watch(1);
   at::mm(on_meta, on_host);
   EXPECT_THROW(on_host.copy_(on_meta), c10::Error);
-  EXPECT_THAT(watch.use().mixed, testing::ElementsAre("aten::mm", "aten::copy_"));
+  EXPECT_THAT(watch.use().mixed, ::testing::ElementsAre("aten::mm", "aten::copy_"));
   on_host.to(at::kMeta);
   on_meta.mul(2.0).sum().item<double>();
   on_meta.cpu();

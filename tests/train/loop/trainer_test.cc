@@ -59,7 +59,7 @@ class SecondRank final : public ProcessGroup {
   const std::string choice_;
 };
 
-class TrainerTest : public testing::Test {
+class TrainerTest : public ::testing::Test {
  protected:
   void TearDown() override { ClearStopRequest(); }
   RunInputs Inputs(const JobConfig& job) {
@@ -108,9 +108,9 @@ TEST_F(TrainerTest, NotFiniteNamesStepAndRows) {
   auto trainer = Trainer::Create(job, inputs, folder, {events_, nullptr, group_});
   const absl::Status status = (*trainer)->Run();
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kNotFinite);
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("step 1"));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("rows"));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("last good checkpoint is none"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("step 1"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("rows"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("last good checkpoint is none"));
 }
 
 TEST_F(TrainerTest, OtherDataCannotResume) {

@@ -32,7 +32,7 @@ std::vector<at::Tensor> Inputs(const BlockContext& context) {
   return inputs;
 }
 
-class BlockTest : public testing::TestWithParam<Architecture> {};
+class BlockTest : public ::testing::TestWithParam<Architecture> {};
 
 TEST_P(BlockTest, OutputIsTheMiddlePlusTheMlpSite) {
   const BlockContext context = Context(GetParam());
@@ -86,7 +86,7 @@ TEST_P(BlockTest, CheckpointingWorksWhenOnlyTheWeightsNeedGradients) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, BlockTest,
-                         testing::Values(Architecture::kGemma2, Architecture::kGemma3));
+                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3));
 
 }  // namespace
 }  // namespace fpo::train

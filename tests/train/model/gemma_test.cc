@@ -24,7 +24,7 @@ Gemma Lively(Architecture architecture, at::ScalarType dtype = at::kFloat) {
   return *Gemma::Create(TinyForTest(architecture), weights);
 }
 
-class GemmaTest : public testing::TestWithParam<Architecture> {};
+class GemmaTest : public ::testing::TestWithParam<Architecture> {};
 
 TEST_P(GemmaTest, RandomIsAFunctionOfTheSeed) {
   const GemmaConfig config = TinyForTest(GetParam());
@@ -125,7 +125,7 @@ TEST_P(GemmaTest, RefusesIdsOfAnotherKind) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, GemmaTest,
-                         testing::Values(Architecture::kGemma2, Architecture::kGemma3));
+                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3));
 
 }  // namespace
 }  // namespace fpo::train

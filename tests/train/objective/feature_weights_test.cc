@@ -8,7 +8,7 @@
 namespace fpo::train {
 namespace {
 
-class FeatureWeightsTest : public testing::Test {
+class FeatureWeightsTest : public ::testing::Test {
  protected:
   absl::StatusOr<at::Tensor> Read(const std::string& text) {
     return ReadFeatureWeights(scratch_.Put("weights.txt", text), 6);

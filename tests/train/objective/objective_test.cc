@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-class ObjectiveTest : public testing::Test {
+class ObjectiveTest : public ::testing::Test {
  protected:
   ObjectiveTest() {
     tiny_.WriteModel("reference", 2);

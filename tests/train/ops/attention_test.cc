@@ -43,7 +43,7 @@ at::Tensor Reference(const Inputs& in, const AttentionOptions& options) {
   return z.flatten(2);
 }
 
-class CausalAttentionTest : public testing::TestWithParam<AttentionOptions> {};
+class CausalAttentionTest : public ::testing::TestWithParam<AttentionOptions> {};
 
 TEST_P(CausalAttentionTest, FollowsTheFormula) {
   const Inputs in = MakeInputs(11, at::kDouble);
@@ -59,11 +59,11 @@ TEST_P(CausalAttentionTest, HasExactGradients) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CausalAttentionTest,
-                         testing::Values(AttentionOptions{0.4, 0, 0, 256},
-                                         AttentionOptions{0.4, 1.5, 0, 256},
-                                         AttentionOptions{0.4, 1.5, 3, 256},
-                                         AttentionOptions{0.4, 1.5, 3, 2},
-                                         AttentionOptions{0.4, 0, 0, 3}));
+                         ::testing::Values(AttentionOptions{0.4, 0, 0, 256},
+                                           AttentionOptions{0.4, 1.5, 0, 256},
+                                           AttentionOptions{0.4, 1.5, 3, 256},
+                                           AttentionOptions{0.4, 1.5, 3, 2},
+                                           AttentionOptions{0.4, 0, 0, 3}));
 
 TEST(CausalAttention, SoftcapAndWindowMatter) {
   const Inputs in = MakeInputs(11, at::kDouble);

@@ -25,7 +25,7 @@ TensorMap Copy(const NamedTensors& tensors) {
   return copies;
 }
 
-class OptimizerTest : public testing::TestWithParam<const char*> {
+class OptimizerTest : public ::testing::TestWithParam<const char*> {
  protected:
   std::unique_ptr<Optimizer> Make(const NamedTensors& parameters) {
     return *MakeOptimizer(GetParam(), parameters, {});
@@ -124,7 +124,7 @@ TEST_P(OptimizerTest, RefusesAGradientOfAnotherShapeOrDtype) {
   EXPECT_EQ(optimizer->step(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerTest, testing::Values("adam", "adamw", "rmsprop"));
+INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerTest, ::testing::Values("adam", "adamw", "rmsprop"));
 
 TEST(MakeOptimizer, NamesWhatIsAllowed) {
   const auto made = MakeOptimizer("sgd", Parameters(at::kFloat), {});

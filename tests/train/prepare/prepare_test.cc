@@ -211,9 +211,9 @@ TEST_F(PrepareTest, ReportsProgress) {
   job_.data.train = {folder_.Put("many.jsonl", Rows(1000))};
   const HeardWork heard;
   ASSERT_TRUE(Run().ok());
-  EXPECT_THAT(heard.texts(), testing::IsSupersetOf({"tokenising data.train: 256 rows",
-                                                    "tokenising data.train: 1000 rows",
-                                                    "tokenising data.eval: 2 rows"}));
+  EXPECT_THAT(heard.texts(), ::testing::IsSupersetOf({"tokenising data.train: 256 rows",
+                                                      "tokenising data.train: 1000 rows",
+                                                      "tokenising data.eval: 2 rows"}));
 }
 
 TEST_F(PrepareTest, RealPairsWithGemmasTokenizer) {

@@ -25,7 +25,7 @@ Recipe FeatureRecipe() {
   return recipe;
 }
 
-class RecordReferenceTest : public testing::Test {
+class RecordReferenceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const TokenPair& pair : pairs_) {
@@ -71,7 +71,8 @@ TEST_F(RecordReferenceTest, MissingRecordIsAnErrorNotZero) {
   ASSERT_TRUE(reference.ok());
   const auto values = (*reference)->Values(sequences_, ReferenceDetail::kSums);
   EXPECT_TRUE(absl::IsNotFound(values.status()));
-  EXPECT_THAT(std::string(values.status().message()), testing::HasSubstr(ToHex(responses_[2].key)));
+  EXPECT_THAT(std::string(values.status().message()),
+              ::testing::HasSubstr(ToHex(responses_[2].key)));
 }
 
 TEST_F(RecordReferenceTest, WhatIsMissingIsSaidBeforeItIsRead) {
@@ -82,8 +83,8 @@ TEST_F(RecordReferenceTest, WhatIsMissingIsSaidBeforeItIsRead) {
   const absl::Status status = (*reference)->Require(responses_);
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);
   EXPECT_THAT(std::string(status.message()),
-              testing::HasSubstr(path_ + " lacks 2 of the 3 records"));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr(ToHex(responses_[1].key)));
+              ::testing::HasSubstr(path_ + " lacks 2 of the 3 records"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(ToHex(responses_[1].key)));
 }
 
 TEST_F(RecordReferenceTest, OnlyTheOwnRecipeOrOneThatContainsIt) {
@@ -93,7 +94,7 @@ TEST_F(RecordReferenceTest, OnlyTheOwnRecipeOrOneThatContainsIt) {
   const auto foreign = RecordReference::Open({path_, other, {8}, at::kCPU});
   EXPECT_EQ(ExitCodeOf(foreign.status()), ExitCode::kForeignCache);
   EXPECT_THAT(std::string(foreign.status().message()),
-              testing::HasSubstr("this cache does not belong to this model"));
+              ::testing::HasSubstr("this cache does not belong to this model"));
   const auto margin = RecordReference::Open({path_, MarginRecipe(FeatureRecipe()), {}, at::kCPU});
   EXPECT_TRUE(margin.ok()) << margin.status();
 }

@@ -17,7 +17,7 @@
 namespace fpo::train {
 namespace {
 
-class ScoreDataTest : public testing::Test {
+class ScoreDataTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (TinyTokenizer().empty()) GTEST_SKIP() << "spm_train is not installed";

@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class StaleReferenceTest : public testing::Test {
+class StaleReferenceTest : public ::testing::Test {
  protected:
   StaleReferenceTest() : job_(AllData(tiny_.Job("fpo"))), before_(Plan()) {}
   // Order and batch size decide what a run of a few steps reads, not what a record is.

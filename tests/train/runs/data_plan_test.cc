@@ -9,7 +9,7 @@
 namespace fpo::train {
 namespace {
 
-class DataPlanTest : public testing::Test {
+class DataPlanTest : public ::testing::Test {
  protected:
   DataPlanTest() : job_(tiny_.Job("dpo")) { job_.max_steps = 1; }  // 4 of 12 pairs a step
   PairSelection Run() const { return PairsOfRun(job_, train_, eval_); }

@@ -28,7 +28,7 @@ using ::testing::HasSubstr;
 
 constexpr int64_t kWhole = 1 << 14;  // tokens: every step is one micro-batch
 
-class OutOfMemoryTest : public testing::Test {
+class OutOfMemoryTest : public ::testing::Test {
  protected:
   OutOfMemoryTest() {
     job_.batch.pairs = 6;

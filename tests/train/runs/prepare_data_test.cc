@@ -25,7 +25,7 @@ class EventList final : public EventSink {
   std::vector<std::string> texts;
 };
 
-class PrepareDataTest : public testing::Test {
+class PrepareDataTest : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_.Put("model/tokenizer.model", TinyTokenizerBytes());

@@ -18,6 +18,8 @@ TEST(RunRecord, SaysWhatARunWasMadeOf) {
   EXPECT_EQ(json.at("finished"), true);
   EXPECT_EQ(json.at("finished_at").get<std::string>().size(), 20u);
   EXPECT_EQ(json.count("job_id"), 0u) << "made by hand";
+  EXPECT_EQ(json.at("device"), "cpu");
+  EXPECT_NE(json.at("device_name"), "");
   EXPECT_EQ(json.at("seed"), 42);
   EXPECT_EQ(json.at("model").at("digest").get<std::string>().size(), 64u);
   EXPECT_EQ(json.at("reference").at("recipe_id").get<std::string>().size(), 64u);

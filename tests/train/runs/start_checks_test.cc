@@ -10,7 +10,7 @@
 namespace fpo::train {
 namespace {
 
-class StartChecksTest : public testing::Test {
+class StartChecksTest : public ::testing::Test {
  protected:
   absl::StatusOr<RunInputs> Load() {
     RunInputOptions options;
@@ -47,7 +47,7 @@ TEST_F(StartChecksTest, OneChangedWeightIsSeen) {
   }
   const auto probe = ProbeReference(*inputs, Live(*inputs), "float32");
   EXPECT_EQ(ExitCodeOf(probe.status()), ExitCode::kForeignCache);
-  EXPECT_THAT(std::string(probe.status().message()), testing::HasSubstr("computed now"));
+  EXPECT_THAT(std::string(probe.status().message()), ::testing::HasSubstr("computed now"));
 }
 
 TEST_F(StartChecksTest, FeaturesOfAnotherSaeAreSeen) {
@@ -56,7 +56,7 @@ TEST_F(StartChecksTest, FeaturesOfAnotherSaeAreSeen) {
   inputs->objective.saes[0].tap.layer = 0;  // the records were pooled at layer 1
   const auto probe = ProbeReference(*inputs, Live(*inputs), "float32");
   EXPECT_EQ(ExitCodeOf(probe.status()), ExitCode::kForeignCache);
-  EXPECT_THAT(std::string(probe.status().message()), testing::HasSubstr("feature"));
+  EXPECT_THAT(std::string(probe.status().message()), ::testing::HasSubstr("feature"));
 }
 
 TEST_F(StartChecksTest, AnSaeOfAnotherModelIsWarnedOf) {

@@ -54,13 +54,14 @@ TEST(TrainSae, ReachesItsL0AndExplainsTheModel) {
 
 TEST(TrainSae, WarnsOfAResultFarFromWhatWasAsked) {
   const SaeTrainingSection settings{2048, 40, 4e-3, 400, 512};
-  EXPECT_THAT(SaeWarnings(settings, 41, 0.3), testing::IsEmpty());
-  EXPECT_THAT(SaeWarnings(settings, 27, 0.5), testing::IsEmpty());
-  EXPECT_THAT(SaeWarnings(settings, 5.07, 0.6),
-              testing::ElementsAre(testing::AllOf(testing::HasSubstr("5.07 active"),
-                                                  testing::HasSubstr("target_l0 asks for 40")),
-                                   testing::HasSubstr("60 % of the variance")));
-  EXPECT_THAT(SaeWarnings(settings, 61, 0.1), testing::SizeIs(1));
+  EXPECT_THAT(SaeWarnings(settings, 41, 0.3), ::testing::IsEmpty());
+  EXPECT_THAT(SaeWarnings(settings, 27, 0.5), ::testing::IsEmpty());
+  EXPECT_THAT(
+      SaeWarnings(settings, 5.07, 0.6),
+      ::testing::ElementsAre(::testing::AllOf(::testing::HasSubstr("5.07 active"),
+                                              ::testing::HasSubstr("target_l0 asks for 40")),
+                             ::testing::HasSubstr("60 % of the variance")));
+  EXPECT_THAT(SaeWarnings(settings, 61, 0.1), ::testing::SizeIs(1));
 }
 
 TEST(TrainSae, CollectingActivationsIsToldBeforeTheFirstStep) {
@@ -79,11 +80,11 @@ TEST(TrainSae, CollectingActivationsIsToldBeforeTheFirstStep) {
     before_steps.push_back(absl::StrCat(event.phase, " ", event.done, "/", event.total, " ",
                                         event.unit, ": ", event.activity));
   }
-  EXPECT_THAT(before_steps, testing::Contains(testing::HasSubstr("hashing the weights of")));
-  EXPECT_THAT(before_steps, testing::Contains(testing::HasSubstr("bytes: loading")));
-  EXPECT_THAT(before_steps, testing::Contains(testing::AllOf(
-                                testing::StartsWith("train 0/2 steps: collecting activations: "),
-                                testing::HasSubstr("forward: 1 of "))));
+  EXPECT_THAT(before_steps, ::testing::Contains(::testing::HasSubstr("hashing the weights of")));
+  EXPECT_THAT(before_steps, ::testing::Contains(::testing::HasSubstr("bytes: loading")));
+  EXPECT_THAT(before_steps, ::testing::Contains(::testing::AllOf(
+                                ::testing::StartsWith("train 0/2 steps: collecting activations: "),
+                                ::testing::HasSubstr("forward: 1 of "))));
 }
 
 TEST(TrainSae, LayerOutsideTheModel) {

@@ -271,6 +271,7 @@ class DeviceAgentTest : public AgentTest {
  protected:
   DeviceAgentTest() {
     DeviceGate::Options gate;
+    gate.slots = SlotDevices(1, *probe_.Read(), std::nullopt).value();
     gate.patience = absl::Milliseconds(300);
     gate.look = absl::Milliseconds(5);
     gate_.emplace(&probe_, gate);
@@ -312,6 +313,36 @@ TEST_F(DeviceAgentTest, ASlotWhoseDeviceKeepsItsMemoryClosesTheWorker) {
   agent_->OnDisconnected();
   agent_->OnConnected({}, absl::Seconds(15));
   EXPECT_THAT(AwaitClosing(&reports), HasSubstr("device 0")) << "a new session is told again";
+}
+
+TEST_F(DeviceAgentTest, ARankSeesOnlyTheGpuOfItsSlot) {
+  const std::string trainer = data_ / "fpo-train", seen = data_ / "seen";
+  fpo::testing::WriteWhole(trainer,
+                           "#!/bin/sh\necho \"$CUDA_VISIBLE_DEVICES\" >>" + seen + "\nexit 1\n");
+  std::filesystem::permissions(trainer, std::filesystem::perms::owner_all);
+  agent_.reset();
+  Agent::Options options;
+  options.attempt = parts_.Options();
+  options.attempt.trainer.path = trainer;
+  options.visible_devices = {"GPU-0"};
+  agent_.emplace(options, parts_.Services(), &clock_);
+  agent_->OnConnected({}, absl::Seconds(15));
+  agent_->OnAssign(MakeAssignment("one", ""));
+  Await(ReportStatus::kFailed);
+  EXPECT_THAT(fpo::testing::ReadWhole(seen), ::testing::StartsWith("GPU-0\n"));
+}
+
+TEST_F(DeviceAgentTest, AWorkerWhoseGpuIsBrokenAtTheStartTakesNothingAndSaysWhy) {
+  agent_.reset();
+  Agent::Options options;
+  options.attempt = parts_.Options();
+  options.closed = "no GPU can be used on this host: the driver is too old";
+  agent_.emplace(options, parts_.Services(), &clock_);
+  agent_->OnConnected({}, absl::Seconds(15));
+  std::vector<Report> reports;
+  EXPECT_THAT(AwaitClosing(&reports), HasSubstr("the driver is too old"));
+  agent_->OnAssign(MakeAssignment("one", ""));
+  EXPECT_THAT(Await(ReportStatus::kRefused).message, HasSubstr("the driver is too old"));
 }
 
 TEST_F(DeviceAgentTest, ADeviceInUseFailsThePreflightAndIsNamed) {

@@ -1,51 +1,55 @@
 #include "worker/core/device/device_choice.h"
 
+#include <set>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/nvidia.h"
+#include "common/status_macros.h"
 
 namespace fpo::worker {
 namespace {
 
-std::string DescribeDriver(const DeviceQuestion& question, size_t* visible) {
-  absl::StatusOr<std::vector<Device>> devices = question.probe->Read();
-  if (!devices.ok()) return std::string(devices.status().message());
-  if (question.visible) devices = VisibleDevices(*devices, *question.visible);
-  *visible = devices->size();
-  return absl::StrCat(
-      "the driver shows ", *visible, *visible == 1 ? " GPU" : " GPUs",
-      question.visible ? absl::StrCat(" with CUDA_VISIBLE_DEVICES=", *question.visible) : "");
-}
-
-absl::Status TooFew(const DeviceQuestion& question, const std::string& driver) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--slots ", question.slots, ": ", driver,
-                   ", and each slot needs one of its own; use fewer slots or --device cpu"));
+// "2 x NVIDIA H200, driver 580.65.06".
+std::string Describe(const std::vector<SlotDevice>& slots, const std::string& trainer) {
+  std::set<std::string> names;
+  std::string driver;
+  for (const SlotDevice& slot : slots) {
+    if (!slot.device.has_value()) return trainer;
+    names.insert(slot.device->name);
+    driver = slot.device->driver;
+  }
+  return absl::StrCat(slots.size(), " x ", absl::StrJoin(names, ", "), ", driver ", driver);
 }
 
 }  // namespace
 
 absl::StatusOr<DeviceDecision> ChooseDevice(const DeviceQuestion& question) {
-  if (question.asked == "cpu") return DeviceDecision{"cpu", "--device cpu"};
-  if (question.asked == "auto" && question.probe == nullptr && !question.has_files) {
-    return DeviceDecision{"cpu", "this host has no NVIDIA driver"};
+  if (question.asked == "cpu") return DeviceDecision{"cpu", "--device cpu", {}};
+  const bool automatic = question.asked == "auto";
+  if (automatic && question.probe == nullptr && !question.has_files) {
+    return DeviceDecision{"cpu", "this host has no NVIDIA driver", {}};
   }
-  size_t visible = 0;
-  std::string driver;
-  if (question.probe != nullptr) driver = DescribeDriver(question, &visible);
+  if (automatic && HidesEveryGpu(question.visible_devices)) {
+    return DeviceDecision{"cpu", "CUDA_VISIBLE_DEVICES hides every GPU", {}};
+  }
   const absl::StatusOr<std::string> trainer = question.try_cuda();
   if (!trainer.ok()) {
-    if (question.asked == "auto") {
-      return DeviceDecision{"cpu",
-                            absl::StrCat("no GPU can be used: ", trainer.status().message())};
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("--device cuda: no GPU can be used on this host: ", trainer.status().message(),
-                     driver.empty() ? "" : absl::StrCat(" (", driver, ")")));
+    std::string problem =
+        absl::StrCat("no GPU can be used on this host: ", trainer.status().message());
+    if (!automatic) return absl::InvalidArgumentError(absl::StrCat("--device cuda: ", problem));
+    absl::StrAppend(&problem, " (mend it and restart this agent, or start it with --device cpu)");
+    return DeviceDecision{"cpu", problem, {}, problem};
   }
-  const bool several = question.slots > 1;  // then slot n has the n-th GPU
-  if (several && !driver.empty() && visible < static_cast<size_t>(question.slots)) {
-    return TooFew(question, driver);
+  std::vector<Device> all;
+  if (question.probe != nullptr) {
+    FPO_ASSIGN_OR_RETURN(all, question.probe->Read());
   }
-  return DeviceDecision{"cuda", driver.empty() ? *trainer : driver};
+  FPO_ASSIGN_OR_RETURN(std::vector<SlotDevice> slots,
+                       SlotDevices(question.slots, all, question.visible_devices));
+  std::string why = Describe(slots, *trainer);
+  return DeviceDecision{"cuda", std::move(why), std::move(slots)};
 }
 
 }  // namespace fpo::worker

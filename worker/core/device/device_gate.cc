@@ -2,25 +2,31 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace fpo::worker {
 
 absl::Status DeviceGate::Check(const std::vector<int32_t>& slots) {
-  absl::StatusOr<std::vector<Device>> read = probe_->Read();
+  const absl::StatusOr<std::vector<Device>> read = probe_->Read();
   if (!read.ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the driver of the GPUs does not answer: ", read.status().message()));
   }
-  const std::vector<Device> devices =
-      options_.visible ? VisibleDevices(*read, *options_.visible) : *std::move(read);
   for (const int32_t slot : slots) {
-    if (static_cast<size_t>(slot) >= devices.size()) {
+    const std::optional<Device>& known = options_.slots.at(static_cast<size_t>(slot)).device;
+    if (!known.has_value()) continue;
+    const auto found = std::find_if(read->begin(), read->end(), [&](const Device& device) {
+      return device.uuid == known->uuid && device.index == known->index;
+    });
+    if (found == read->end()) {
       return absl::FailedPreconditionError(
-          absl::StrCat("slot ", slot, " has no GPU: the driver shows ", devices.size()));
+          absl::StrCat("the GPU of slot ", slot, ", device ", known->index, " (", known->name, ", ",
+                       known->uuid, "), is gone: the driver shows ", read->size()));
     }
-    const Device& device = devices[static_cast<size_t>(slot)];
+    const Device& device = *found;
     if (device.used_bytes < options_.used_bytes_max) continue;
     return absl::UnavailableError(absl::StrCat(
         "device ", device.index, " (", device.name, ") has ", device.used_bytes >> 20, " of ",

@@ -9,19 +9,19 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "worker/core/device/device_probe.h"
+#include "worker/core/device/slot_devices.h"
 
 namespace fpo::worker {
 
 // Keeps a slot from being used while its GPU's memory is still taken: a driver frees the memory of
-// a dead process late or, when something holds on to it, never. Slot n has the n-th visible device.
-// Thread-safe.
+// a dead process late or, when something holds on to it, never. Thread-safe.
 class DeviceGate {
  public:
   struct Options {
     int64_t used_bytes_max = int64_t{512} << 20;  // what an idle device may have in use
     absl::Duration patience = absl::Seconds(50);
     absl::Duration look = absl::Milliseconds(500);
-    std::optional<std::string> visible;  // CUDA_VISIBLE_DEVICES; absent: all
+    std::vector<SlotDevice> slots;  // the GPU of each
   };
   DeviceGate(DeviceProbe* probe, Options options) : probe_(probe), options_(std::move(options)) {}
 

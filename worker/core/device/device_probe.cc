@@ -1,11 +1,7 @@
 #include "worker/core/device/device_probe.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
 #include "common/observe/log.h"
 #include "worker/core/device/nvidia_smi.h"
 #include "worker/core/device/nvml.h"
@@ -25,20 +21,6 @@ std::unique_ptr<DeviceProbe> FindDeviceProbe(const DeviceProbeOptions& options, 
   Log(LogLevel::kInfo, "no GPUs were found",
       {{"nvml", std::string(problem.message())}, {"nvidia-smi", std::string(other.message())}});
   return nullptr;
-}
-
-std::vector<Device> VisibleDevices(const std::vector<Device>& all, const std::string& list) {
-  std::vector<Device> visible;
-  for (const absl::string_view entry : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
-    int32_t index = 0;
-    const bool numbered = absl::SimpleAtoi(entry, &index);
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Device& device) {
-      return numbered ? device.index == index : absl::StartsWith(device.uuid, entry);
-    });
-    if (found == all.end()) break;
-    visible.push_back(*found);
-  }
-  return visible;
 }
 
 }  // namespace fpo::worker

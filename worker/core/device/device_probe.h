@@ -28,8 +28,4 @@ struct DeviceProbeOptions {
 // no GPUs. `spawner` outlives the probe.
 std::unique_ptr<DeviceProbe> FindDeviceProbe(const DeviceProbeOptions& options, Spawner* spawner);
 
-// The devices that a process with this CUDA_VISIBLE_DEVICES sees, in its order. As in CUDA, an
-// entry that names no device ends the list.
-std::vector<Device> VisibleDevices(const std::vector<Device>& all, const std::string& list);
-
 }  // namespace fpo::worker

@@ -2,9 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
 namespace fpo::worker {
@@ -20,13 +18,6 @@ bool IsSecret(absl::string_view name) {
   return absl::EndsWith(upper, "_KEY");
 }
 
-std::string DeviceOf(const std::string& list, const std::string& device) {
-  const std::vector<std::string> devices = absl::StrSplit(list, ',', absl::SkipEmpty());
-  size_t index = 0;
-  if (!absl::SimpleAtoi(device, &index) || index >= devices.size()) return device;
-  return devices[index];
-}
-
 }  // namespace
 
 std::vector<std::string> IdentityEnvironment(const RankIdentity& identity) {
@@ -37,18 +28,14 @@ std::vector<std::string> IdentityEnvironment(const RankIdentity& identity) {
 std::vector<std::string> RankEnvironment(const std::vector<std::string>& inherited,
                                          const RankIdentity& identity, const std::string& device) {
   std::vector<std::string> environment;
-  std::string visible;
   for (const std::string& entry : inherited) {
     const std::string name = entry.substr(0, entry.find('='));
     if (IsSecret(name) || name == "FPO_ATTEMPT" || name == "FPO_RANK") continue;
-    if (name == kVisibleDevices && !device.empty()) {
-      visible = entry.substr(std::min(entry.size(), name.size() + 1));
-      continue;
-    }
+    if (name == kVisibleDevices && !device.empty()) continue;
     environment.push_back(entry);
   }
   if (!device.empty()) {
-    environment.push_back(absl::StrCat(kVisibleDevices, "=", DeviceOf(visible, device)));
+    environment.push_back(absl::StrCat(kVisibleDevices, "=", device));
   }
   for (std::string& entry : IdentityEnvironment(identity)) environment.push_back(std::move(entry));
   return environment;

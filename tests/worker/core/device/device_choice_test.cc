@@ -23,7 +23,8 @@ class DeviceChoiceTest : public ::testing::Test {
       ++tries_;
       return trainer_;
     };
-    probe_.devices->at(1).index = 1;
+    probe_.devices = std::vector<Device>{{0, "GPU-a", "NVIDIA H200", 0, 0, "580.65.06"},
+                                         {1, "GPU-b", "NVIDIA H200", 0, 0, "580.65.06"}};
   }
   DeviceDecision Choose() { return ChooseDevice(question_).value(); }
   std::string Error() {
@@ -39,8 +40,11 @@ class DeviceChoiceTest : public ::testing::Test {
 };
 
 TEST_F(DeviceChoiceTest, WhatTheTrainerCanUseIsTaken) {
+  question_.slots = 2;
   EXPECT_EQ(Choose().device, "cuda");
-  EXPECT_EQ(Choose().why, "the driver shows 2 GPUs");
+  EXPECT_EQ(Choose().why, "2 x NVIDIA H200, driver 580.65.06");
+  EXPECT_EQ(Choose().slots[1].visible_as, "GPU-b") << "CUDA may number them in another order";
+  EXPECT_EQ(Choose().problem, "");
   question_.asked = "cuda";
   question_.probe = nullptr;
   EXPECT_EQ(Choose().why, "cuda: 2 visible") << "a driver without NVML";
@@ -53,17 +57,27 @@ TEST_F(DeviceChoiceTest, ADeviceThatIsAskedForAndNotThereIsRefused) {
               HasSubstr("--device cuda: no GPU can be used on this host: no NVIDIA driver"));
 }
 
-TEST_F(DeviceChoiceTest, AutoTakesTheCpuAndSaysWhy) {
+TEST_F(DeviceChoiceTest, AutoNeverTakesTheCpuOfAHostWhoseGpuIsBroken) {
   trainer_ = absl::FailedPreconditionError("the driver is too old");
-  EXPECT_EQ(Choose().device, "cpu");
-  EXPECT_THAT(Choose().why, HasSubstr("the driver is too old"));
-  question_.probe = nullptr;
-  tries_ = 0;
-  EXPECT_EQ(Choose().why, "this host has no NVIDIA driver");
-  EXPECT_EQ(tries_, 0) << "nothing to try";
+  EXPECT_NE(Choose().device, "cuda");
+  EXPECT_THAT(Choose().problem,
+              HasSubstr("no GPU can be used on this host: the driver is too old"));
+  EXPECT_THAT(Choose().problem, HasSubstr("--device cpu"));
+  question_.probe = nullptr;  // only /dev/nvidia3 is left of the driver
   question_.has_files = true;
-  Choose();
-  EXPECT_EQ(tries_, 1);
+  EXPECT_THAT(Choose().problem, HasSubstr("the driver is too old"));
+}
+
+TEST_F(DeviceChoiceTest, AutoTakesTheCpuWhereThereIsNoGpuOrItIsHidden) {
+  trainer_ = absl::FailedPreconditionError("not asked");
+  question_.visible_devices = "";
+  EXPECT_EQ(Choose().device, "cpu");
+  EXPECT_EQ(Choose().problem, "") << "hidden on purpose";
+  question_.visible_devices = std::nullopt;
+  question_.probe = nullptr;
+  EXPECT_EQ(Choose().why, "this host has no NVIDIA driver");
+  EXPECT_EQ(Choose().problem, "");
+  EXPECT_EQ(tries_, 0) << "nothing to try";
 }
 
 TEST_F(DeviceChoiceTest, EverySlotNeedsAGpuOfItsOwn) {
@@ -71,7 +85,7 @@ TEST_F(DeviceChoiceTest, EverySlotNeedsAGpuOfItsOwn) {
   EXPECT_THAT(Error(), HasSubstr("--slots 3: the driver shows 2 GPUs, and each slot needs one"));
   question_.slots = 2;
   EXPECT_EQ(Choose().device, "cuda");
-  question_.visible = "1";
+  question_.visible_devices = "1";
   EXPECT_THAT(Error(), HasSubstr("shows 1 GPU with CUDA_VISIBLE_DEVICES=1"));
   question_.asked = "cpu";
   EXPECT_EQ(Choose().device, "cpu");

@@ -16,6 +16,7 @@ class DeviceGateTest : public DeviceFixture {
   DeviceGateTest() : probe_(FindDeviceProbe(options_, &spawner_)) {}
   DeviceGate::Options Short() {
     DeviceGate::Options options;
+    options.slots = SlotDevices(2, *probe_->Read(), std::nullopt).value();
     options.patience = absl::Milliseconds(100);
     options.look = absl::Milliseconds(5);
     return options;
@@ -28,16 +29,24 @@ class DeviceGateTest : public DeviceFixture {
 TEST_F(DeviceGateTest, ADeviceInUseIsNamedWithItsNumbers) {
   DeviceGate gate(probe_.get(), Short());
   EXPECT_TRUE(gate.Check({0}).ok());
-  const absl::Status gone = gate.Check({7});
-  EXPECT_TRUE(absl::IsFailedPrecondition(gone)) << "not only busy";
-  EXPECT_THAT(std::string(gone.message()), HasSubstr("slot 7 has no GPU: the driver shows 2"));
   const absl::Status used = gate.AwaitFree({0, 1}, Never);
   EXPECT_TRUE(absl::IsUnavailable(used));
   EXPECT_THAT(std::string(used.message()),
               HasSubstr("device 1 (Fake GPU 80GB) has 40000 of 81920 MiB of its memory in use"));
   DeviceGate::Options mapped = Short();
-  mapped.visible = "1,0";
+  mapped.slots = SlotDevices(2, *probe_->Read(), "1,0").value();
   EXPECT_TRUE(DeviceGate(probe_.get(), mapped).Check({1}).ok()) << "slot 1 has device 0";
+}
+
+TEST_F(DeviceGateTest, AGpuThatIsGoneClosesItsSlotAndAPartOfOneIsNotMeasured) {
+  DeviceGate::Options options = Short();
+  options.slots[0].device->uuid = "GPU-lost";
+  options.slots[1] = {"MIG-7", std::nullopt};
+  DeviceGate gate(probe_.get(), options);
+  const absl::Status gone = gate.Check({0});
+  EXPECT_TRUE(absl::IsFailedPrecondition(gone)) << "not only busy";
+  EXPECT_THAT(std::string(gone.message()), HasSubstr("the GPU of slot 0, device 0 (Fake GPU 80GB"));
+  EXPECT_TRUE(gate.Check({1}).ok());
 }
 
 TEST_F(DeviceGateTest, WaitsUntilTheDriverGaveTheMemoryBack) {

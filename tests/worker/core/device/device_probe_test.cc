@@ -8,7 +8,6 @@ namespace fpo::worker {
 namespace {
 
 using DeviceProbeTest = DeviceFixture;
-using ::testing::ElementsAre;
 
 TEST_F(DeviceProbeTest, NvmlIsAskedFirst) {
   WriteSmi("exit 1\n");
@@ -38,15 +37,6 @@ TEST_F(DeviceProbeTest, WithoutBothThereAreNone) {
   EXPECT_EQ(FindDeviceProbe(options_, &spawner_), nullptr);
   WriteSmi("echo 'NVIDIA-SMI has failed because it could not communicate' >&2; exit 9\n");
   EXPECT_EQ(FindDeviceProbe(options_, &spawner_), nullptr);
-}
-
-TEST(VisibleDevicesTest, FollowsTheListAsCudaDoes) {
-  const std::vector<Device> all = {
-      {0, "GPU-aa", "", 0, 0, ""}, {1, "GPU-bb", "", 0, 0, ""}, {2, "GPU-cc", "", 0, 0, ""}};
-  EXPECT_THAT(VisibleDevices(all, "2,0"), ElementsAre(all[2], all[0]));
-  EXPECT_THAT(VisibleDevices(all, "GPU-bb"), ElementsAre(all[1]));
-  EXPECT_THAT(VisibleDevices(all, "0,9,1"), ElementsAre(all[0]));
-  EXPECT_TRUE(VisibleDevices(all, "").empty());
 }
 
 }  // namespace

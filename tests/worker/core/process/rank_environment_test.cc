@@ -23,7 +23,7 @@ TEST(RankEnvironmentTest, CarriesTheAttemptAndDropsSecrets) {
 TEST(RankEnvironmentTest, ShowsOneDevice) {
   EXPECT_THAT(RankEnvironment({}, kRank, "1"),
               ElementsAre("CUDA_VISIBLE_DEVICES=1", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
-  EXPECT_THAT(RankEnvironment({"CUDA_VISIBLE_DEVICES=4,GPU-abc"}, kRank, "1"),
+  EXPECT_THAT(RankEnvironment({"CUDA_VISIBLE_DEVICES=4,GPU-abc"}, kRank, "GPU-abc"),
               ElementsAre("CUDA_VISIBLE_DEVICES=GPU-abc", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
   EXPECT_THAT(RankEnvironment({"CUDA_VISIBLE_DEVICES=4"}, kRank, ""),
               ElementsAre("CUDA_VISIBLE_DEVICES=4", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
