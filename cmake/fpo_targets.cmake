@@ -2,15 +2,15 @@
 include_guard()
 include(fpo_pch)
 
-# FPO_UNITY is for first builds: it compiles up to FPO_UNITY_BATCH sources of a target as one file, so that headers are read and templates
+# FPO_UNITY is for first builds: it compiles up to fpo_program_batch sources of a target as one file, so that headers are read and templates
 # instantiated once per batch, and lets g++ optimise the trainer with -O1, the rest not at all, and collect no garbage (about 1.5 GB per
 # step). Names in anonymous namespaces must then be unique in their target. "redefinition of X", "X is ambiguous" or a call that picks
 # another file's function means that two files have an X: give one of them a better name (SampleRecord for Sample). To keep a source out
 # of its batch:
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
-set(FPO_UNITY_BATCH 40 CACHE STRING "Sources of a program in a batch when FPO_UNITY is on")
-set(FPO_UNITY_TEST_BATCH 20 CACHE STRING "The same for tests")
+set(fpo_program_batch 40)  # sources
+set(fpo_test_batch 20)
 
 # What every target is compiled with, the generated code of proto/ included.
 add_library(fpo_speed INTERFACE)
@@ -62,7 +62,7 @@ function(fpo_library name)
   cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options)
-  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_BATCH})
+  fpo_compile(${name} "${ARG_BATCH}" ${fpo_program_batch})
   fpo_use_pch(${name} "${ARG_PCH}")
 endfunction()
 
@@ -79,7 +79,7 @@ function(fpo_test_library name)
   cmake_parse_arguments(ARG "" "PCH;BATCH" "SRCS;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SRCS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} fpo_options GTest::gmock)
-  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_TEST_BATCH})
+  fpo_compile(${name} "${ARG_BATCH}" ${fpo_test_batch})
   fpo_use_test_pch(${name} "${ARG_PCH}")
 endfunction()
 
@@ -91,7 +91,7 @@ function(fpo_test name)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options GTest::gmock GTest::gtest_main)
-  fpo_compile(${name} "${ARG_BATCH}" ${FPO_UNITY_TEST_BATCH})
+  fpo_compile(${name} "${ARG_BATCH}" ${fpo_test_batch})
   fpo_use_test_pch(${name} "${ARG_PCH}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
@@ -159,6 +159,6 @@ function(fpo_proto name)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
   target_link_libraries(${name} PUBLIC gRPC::grpc++ protobuf::libprotobuf fpo_speed)
   target_compile_options(${name} PRIVATE ${fpo_edge_options})
-  fpo_compile(${name} "" ${FPO_UNITY_BATCH})
+  fpo_compile(${name} "" ${fpo_program_batch})
   set_target_properties(${name} PROPERTIES FPO_HEADERS "${headers}" CXX_CLANG_TIDY "")
 endfunction()
