@@ -5,7 +5,7 @@
 #include <c10/core/Device.h>
 
 #include "absl/status/statusor.h"
-#include "train/loop/cuda_driver.h"
+#include "train/device/cuda_driver.h"
 
 namespace fpo::train {
 

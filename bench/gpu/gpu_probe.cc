@@ -24,8 +24,8 @@
 #include "common/status_macros.h"
 #include "train/collective/c10d_process_group.h"
 #include "train/device.h"
+#include "train/device/device_name.h"
 #include "train/formats/sae_files.h"
-#include "train/loop/device_name.h"
 #include "train/loop/utilisation.h"
 #include "train/torch_status.h"
 

@@ -1,7 +1,7 @@
 #include "train/loop/utilisation.h"
 
 #include "absl/strings/str_cat.h"
-#include "train/loop/device_name.h"
+#include "train/device/device_name.h"
 #include "train/loop/model_flops.h"
 
 namespace fpo::train {

@@ -10,8 +10,8 @@
 #include "tests/train/support/float64_run.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/collective/single_process_group.h"
+#include "train/device/device_name.h"
 #include "train/events/exit_status.h"
-#include "train/loop/device_name.h"
 #include "train/loop/dtype_advice.h"
 #include "train/runs/run_record.h"
 

@@ -1,4 +1,4 @@
-#include "train/loop/device_name.h"
+#include "train/device/device_name.h"
 
 #include <dlfcn.h>
 
@@ -10,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "train/loop/cuda_driver.h"
+#include "train/device/cuda_driver.h"
 
 namespace fpo::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/loop/device_name.h"
+#include "train/device/device_name.h"
 
 #include <gtest/gtest.h>
 

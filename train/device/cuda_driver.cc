@@ -1,4 +1,4 @@
-#include "train/loop/cuda_driver.h"
+#include "train/device/cuda_driver.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
