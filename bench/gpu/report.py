@@ -89,6 +89,8 @@ def markdown(about, parts):
     if rows:
         text += ("\nSteps of " + about["model"] + ", random weights. Work is that of the model's formula for real tokens: no recomputation, "
                  "reference, SAE, optimizer or padding.\nParts in seconds; forward includes a live reference.\n\n")
+        if about["shapes"] == "small":
+            text += "Small shapes test the checks; their speeds are no measurement.\n\n"
         text += table(STEP_HEAD, [step_row(row) for row in rows])
         text += "".join(f"\n{row['what']}, {row['shape']}: {row['note']}.\n" for row in rows if "note" in row)
     return text

@@ -181,7 +181,8 @@ def wanted(parts, names):
     needs = {part.name: part.needs for part in parts}
     unknown = [name for name in names if name not in needs]
     if unknown:
-        sys.exit(f"run.sh: there is no part '{unknown[0]}'; there are: {', '.join(needs)}")
+        print(f"run.sh: there is no part '{unknown[0]}'; there are: {', '.join(needs)}", file=sys.stderr)
+        sys.exit(2)
     keep = set()
     for name in names:
         while name:
@@ -206,8 +207,8 @@ def main():
         host = Host(here, args.torch, work, args.device)
         results = Results(args.out, about_host(args, host, pack))
         budget_end = time.monotonic() + args.budget
+        parts = wanted(parts_of(args, SHAPES[args.shapes], results), args.parts)
         try:
-            parts = wanted(parts_of(args, SHAPES[args.shapes], results), args.parts)
             if any(part.name == "model" for part in parts):
                 step_runs.start_model(host, SHAPES[args.shapes])
             for part in parts:
