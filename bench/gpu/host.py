@@ -107,9 +107,9 @@ class Host:
             os.killpg(self.beside.pid, signal.SIGKILL)
             self.beside.wait()
 
-    def train(self, *words, may_fail=False):
-        """Runs fpo-train, whose command and flags `words` are."""
-        return self.run([self.program("fpo-train"), *words], may_fail=may_fail)
+    def train(self, *words, may_fail=False, extra=None):
+        """Runs fpo-train, whose command and flags `words` are, with `extra` in its environment."""
+        return self.run([self.program("fpo-train"), *words], {**self.environment(), **(extra or {})}, may_fail)
 
     def python(self, script, *words):
         """Runs a script of the pack with this Python and its own libraries."""

@@ -7,8 +7,10 @@ as the loss, without an optimizer. Prints a JSON line for each file of pairs: th
 import argparse
 import gzip
 import json
+import os
 import time
 
+os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")  # as fpo-train sets it
 import torch
 
 from plain_gemma2 import PlainGemma2
@@ -102,11 +104,11 @@ def timed(model, sequences, args):
             step(model, batches, args.device)
             return time.perf_counter() - start, tokens
         except torch.OutOfMemoryError:
-            model.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
             tokens //= 2
             if tokens == 0:
                 raise
+        model.zero_grad(set_to_none=True)  # here, where the exception no longer holds the step's tensors
+        torch.cuda.empty_cache()
 
 
 def main():

@@ -33,8 +33,8 @@ class Part:
 
 
 def check_device(host):
-    line = host.train("inspect", "--devices", "--device", host.device).strip().splitlines()[-1]
-    return line, {}
+    lines = host.train("inspect", "--devices", "--device", host.device).strip().splitlines()
+    return "; ".join(lines), {}
 
 
 def check_golden(host):

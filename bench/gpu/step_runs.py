@@ -108,8 +108,11 @@ def method_steps(host, shapes, name, method, full_steps, ceilings):
     config = config_of(host, shapes)
     rows = [summarise(method, "full", lines[:full_steps], steps[:full_steps], config, ceilings),
             summarise(method, "real", lines[full_steps:], steps[full_steps:], config, ceilings)]
-    values = {"rows": rows, "steps": lines, "timings": record.get("timings", {}), "warnings": record.get("warnings", [])}
-    return f"{rows[0]['seconds']:.3g} s a full step, {rows[1]['seconds']:.3g} s one of real lengths", values
+    timings = record["timings"]
+    text = f"{rows[0]['seconds']:.3g} s a full step, {rows[1]['seconds']:.3g} s one of real lengths; {timings['load_seconds']:.3g} s to load"
+    if METHODS[method]["source"] == "cached":
+        text += f", {timings['reference_seconds']:.3g} s for {record['reference']['records_computed']} records"
+    return text, {"rows": rows, "steps": lines, "timings": timings, "warnings": record["warnings"]}
 
 
 def ceilings_of(products, dtype):

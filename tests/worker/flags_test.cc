@@ -2,9 +2,17 @@
 
 #include <sys/stat.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
@@ -53,6 +61,41 @@ TEST_F(WorkerFlagsTest, DefaultsAreThoseOfTheReadme) {
   EXPECT_EQ(config.grace, absl::Seconds(30));
   EXPECT_FALSE(config.name.empty());
   EXPECT_FALSE(config.environment.empty());
+}
+
+// The words after fpo-worker in the code blocks of docs/operations.md, one command each; what a
+// shell would replace is left as a name.
+std::vector<std::vector<std::string>> DocumentedCommands() {
+  std::ifstream page(std::string(getenv("FPO_SOURCE_DIR")) + "/docs/operations.md");
+  std::vector<std::vector<std::string>> commands;
+  std::string command;
+  bool block = false;
+  for (std::string line; std::getline(page, line);) {
+    if (absl::StartsWith(line, "```")) block = !block;
+    absl::StrAppend(&command, absl::StripSuffix(line, "\\"));
+    if (absl::EndsWith(line, "\\")) continue;
+    const size_t found = command.find("fpo-worker ");
+    if (block && found != std::string::npos) {
+      command = command.substr(found + 10, command.find(" #") - found - 10);
+      commands.push_back(absl::StrSplit(
+          absl::StrReplaceAll(command, {{"\"", ""}, {"$(", ""}, {")", ""}, {"$", ""}}), ' ',
+          absl::SkipEmpty()));
+    }
+    command.clear();
+  }
+  return commands;
+}
+
+TEST_F(WorkerFlagsTest, TakesEveryFlagOfTheDocumentedCommands) {
+  const auto commands = DocumentedCommands();
+  EXPECT_GT(commands.size(), 4u);
+  for (std::vector<std::string> words : commands) {
+    words.insert(words.end(), {"--trainer", trainer_, "--check-config"});
+    const auto flags = Parse(words);
+    // The certificates are not on this machine.
+    EXPECT_TRUE(flags.ok() || absl::StrContains(flags.status().message(), ".pem"))
+        << absl::StrJoin(words, " ") << ": " << flags.status();
+  }
 }
 
 TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
