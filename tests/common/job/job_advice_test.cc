@@ -37,6 +37,21 @@ std::vector<std::string> Notes(const std::string& more) {
   return job.ok() ? job->notes : std::vector<std::string>();
 }
 
+TEST(JobAdvice, TurnsAreChosenForSftOnly) {
+  const auto notes = [](const std::string& method) {
+    return LoadJob({absl::StrCat(
+                        "name: a\nmodel: {path: /m}\n",
+                        "data: {train: [/d], train_on: last_turn}\nmethod: {name: ", method, "}\n"),
+                    "job.yaml",
+                    "/",
+                    {}})
+        ->notes;
+  };
+  EXPECT_THAT(notes("dpo"),
+              ElementsAre(HasSubstr("data.train_on is set, and method dpo does not")));
+  EXPECT_THAT(notes("sft"), IsEmpty());
+}
+
 TEST(JobAdvice, WarnsOfBetaFarFromWhatTheMethodWants) {
   for (const char* method : {"ln_dpo", "simpo", "simpo_kl", "fpo"}) {
     EXPECT_THAT(JobWarnings(Training(method, 0.5)), ElementsAre(HasSubstr("2 to 10 is usual")));
