@@ -137,6 +137,11 @@ bool IsChoice(const Json& row) { return ChoiceOf(row) != nullptr; }
 absl::Status ReadChoice(const Json& row, PreferenceRow* out) {
   const ChoiceForm* form = ChoiceOf(row);
   if (form == nullptr) return NoField("chosen");
+  for (const char* key : {form->first, form->second}) {
+    if (HasString(row, key) || HasList(row, key)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("field '", key, "' is ", row[key].type_name(),
+                                                   ", expected a text or a list of messages"));
+  }
   FPO_ASSIGN_OR_RETURN(const Better better, Decide(row, *form));
   const bool first = better != Better::kSecond;
   const Json pair =

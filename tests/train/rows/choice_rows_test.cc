@@ -38,6 +38,8 @@ TEST(ChoiceRowsTest, TwoResponsesAndWhichIsBetter) {
   EXPECT_EQ(panda(R"("annotator1":2,"annotator2":1,"annotator3":2)"), "b|a");
   EXPECT_EQ(panda(R"("annotator1":1,"annotator2":0,"annotator3":0)"), "a|b");
   EXPECT_EQ(panda(R"("annotator1":1,"annotator2":2,"annotator3":0)"), "tie");
+  EXPECT_THAT(Choice(R"({"instruction":"i","response1":true,"response2":"b","annotator1":1})"),
+              HasSubstr("field 'response1' is boolean, expected a text"));
   const auto shp = [](const char* label) {
     return Choice(absl::StrCat(R"({"history":"h","human_ref_A":"a","human_ref_B":"b","labels":)",
                                label, "}"));
