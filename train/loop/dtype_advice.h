@@ -14,7 +14,7 @@ struct ProductSeconds {
   double float32 = 0;
 };
 
-// On the CPU, with the current threads; takes less than a tenth of a second.
+// On the CPU, with the current threads; takes less than half a second, mostly far less.
 ProductSeconds MeasureProducts();
 
 // Advice for a user of bfloat16 where it is clearly slower than float32: CPUs without instructions

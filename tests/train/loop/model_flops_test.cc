@@ -50,11 +50,11 @@ TEST(ModelFlops, ASlowDtypeIsMeasuredWithASmallProduct) {
   EXPECT_LT(spent, 0.1);
 }
 
-// The first product loads kernels; small ones do not fill the processor.
+// The first product makes kernels, for longer than it takes; small ones do not fill the processor.
 TEST(ModelFlops, AFastDtypeIsMeasuredWithTheLargest) {
   std::vector<int64_t> sides;
   const auto fast = [&](int64_t side) {
-    const double warming = sides.empty() || sides.back() != side ? 0.01 : 0;
+    const double warming = sides.empty() || sides.back() != side ? 0.05 : 0;
     sides.push_back(side);
     return warming + 2 * std::pow(static_cast<double>(side), 3) / (side == 1024 ? 800e9 : 300e9);
   };

@@ -436,12 +436,15 @@ TEST(RunTraining, EveryOptionPathRuns) {
   }
 }
 
-// A CPU without instructions for bfloat16: said with the number, before anything is computed. This
-// runs on such a processor too (fpo_test_on_processors).
+// A CPU without instructions for bfloat16 takes many times as long (fpo_test_on_processors): said
+// with the number, before anything is computed.
 TEST(RunTraining, SlowBfloat16IsSaidBeforeTheFirstStep) {
-  const ProductSeconds products = MeasureProducts();
-  const double factor = products.bfloat16 / products.float32;
-  if (factor > 1.2 && factor < 3) GTEST_SKIP() << "neither slow nor fast: " << factor;
+  double factor = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const ProductSeconds products = MeasureProducts();
+    factor = std::min(factor, products.bfloat16 / products.float32);
+  }
+  if (factor < 2.5) GTEST_SKIP() << "bfloat16 is not slow here: " << factor;
   const TinyRun tiny;
   JobConfig job = tiny.Job("simpo");
   job.model.dtype = "bfloat16";
@@ -452,14 +455,11 @@ TEST(RunTraining, SlowBfloat16IsSaidBeforeTheFirstStep) {
     return event.kind == EventKind::kWarning && event.message.find("bfloat16 is slow") == 0 &&
            event.message.find(" times as long as in float32") != std::string::npos;
   };
-  const auto first = std::find_if(events.events.begin(), events.events.end(), says);
-  EXPECT_EQ(first != events.events.end(), factor >= 3) << factor;
-  const auto step =
-      std::find_if(events.events.begin(), events.events.end(),
-                   [](const TrainEvent& event) { return event.kind == EventKind::kStep; });
-  if (factor >= 3) {
-    EXPECT_LT(first, step);
-  }
+  const auto steps = [](const TrainEvent& event) { return event.kind == EventKind::kStep; };
+  const auto begin = events.events.begin(), end = events.events.end();
+  const auto said = std::find_if(begin, end, says);
+  ASSERT_NE(said, end);
+  EXPECT_LT(said, std::find_if(begin, end, steps));
 }
 
 TEST(RunTraining, BFloat16AndActivationCheckpointing) {
