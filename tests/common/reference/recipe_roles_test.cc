@@ -39,6 +39,8 @@ const std::map<std::string, Role>& Roles() {
       {"data.eval", Role::kKeys},
       {"data.format", Role::kKeys},
       {"data.template", Role::kKeys},
+      {"data.columns", Role::kKeys},
+      {"data.train_on", Role::kNone},  // of sft, which has no reference
       {"data.max_length", Role::kKeys},
       {"data.max_prompt_length", Role::kKeys},
       {"data.max_pairs", Role::kKeys},
