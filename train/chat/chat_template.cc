@@ -131,8 +131,8 @@ absl::StatusOr<const JinjaTurns*> ChatTemplate::Jinja() const {
   const absl::MutexLock lock(&lazy_->mutex);
   if (lazy_->turns == nullptr && lazy_->status.ok()) {
     auto turns = JinjaTurns::Start(source_, lazy_->tokens, *tokenizer_);
-    if (turns.ok()) lazy_->turns = *std::move(turns);
     lazy_->status = turns.status();
+    if (turns.ok()) lazy_->turns = *std::move(turns);
   }
   FPO_RETURN_IF_ERROR(lazy_->status);
   return lazy_->turns.get();

@@ -54,18 +54,18 @@ double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& seq
 
 double MeasureRate(const std::vector<int64_t>& sides,
                    const std::function<double(int64_t side)>& seconds) {
-  constexpr double kLongEnough = 0.02;  // seconds: measured once is then exact
-  constexpr double kNoKernelTakes = 0.2;
+  constexpr double kMeasuredOnce = 0.02;  // seconds: is then exact
+  constexpr double kMadeKernels = 0.2;
   double rate = 0;
   for (const int64_t side : sides) {
     double best = seconds(side);  // the first one also makes kernels
-    if (best < kNoKernelTakes) best = seconds(side);
-    for (int repeat = 0; repeat < 3 && best < kLongEnough; ++repeat) {
+    if (best < kMadeKernels) best = seconds(side);
+    for (int repeat = 0; repeat < 3 && best < kMeasuredOnce; ++repeat) {
       best = std::min(best, seconds(side));
     }
     const double n = static_cast<double>(side);
     rate = std::max(rate, 2 * n * n * n / best);
-    if (best >= kLongEnough) break;
+    if (best >= kMeasuredOnce) break;
   }
   return rate;
 }

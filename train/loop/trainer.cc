@@ -265,7 +265,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   parts_.Start();
   const BatchStep batch = batcher_->Step(step);
   FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare(batch));
-  FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(std::move(share.metrics)));
+  FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(share.metrics));
   Metrics report = metrics.Report(objective_.method());
   FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
   state_.step = step + 1;
