@@ -30,6 +30,9 @@ void AddCommon(CLI::App* app, Flags* flags) {
   app->add_option("--threads", flags->threads, "CPU threads for tensor work; 0: one per core")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
+  app->add_flag("--plain", flags->plain,
+                "Compute on a CPU the plain way, to compare with: padded batches, none of the "
+                "trainer's own kernels");
 }
 
 CLI::Option* AddJob(CLI::App* app, Flags* flags) {

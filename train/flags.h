@@ -16,6 +16,7 @@ struct Flags {
 
   std::string device = "auto";  // auto | cpu | cuda
   int threads = 0;              // 0: LibTorch's own choice, one a core
+  bool plain = false;           // no FastPaths (train/ops/fast_paths.h)
 
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'

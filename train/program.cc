@@ -30,6 +30,7 @@
 #include "train/flags.h"
 #include "train/formats/digest_cache.h"
 #include "train/loop/evaluate_model.h"
+#include "train/ops/fast_paths.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
 #include "train/report/inspect.h"
@@ -246,6 +247,7 @@ absl::Status Program::Run() {
     if (flags.command != command.name) continue;
     if (command.computes) FPO_RETURN_IF_ERROR(Choose(command.phase));
     if (flags.threads > 0) at::set_num_threads(flags.threads);
+    if (flags.plain) SetFastPaths({false, false, false});
     SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
     FPO_RETURN_IF_ERROR(CheckModel());
     return (this->*command.run)();

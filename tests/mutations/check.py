@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
 TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_sae_test", "fpo_loss_test", "fpo_optim_test", "fpo_data_test",
-         "fpo_files_test", "fpo_train_loop_test"]
+         "fpo_files_test", "fpo_kernels_test", "fpo_train_loop_test"]
 T = "train/"
 
 # name: file, what is there, what a mistake would have written
@@ -39,7 +39,7 @@ MUTATIONS = {
                                                  "return at::embedding(weight, ids).to(at::kDouble).mul_("
                                                  "std::sqrt(double(weight.size(1)))).to(weight.scalar_type());"),
     "one rope base for all layers": (T + "model/gemma.cc", "config_->sliding[layer] ? rope.sliding : rope.global", "rope.global"),
-    "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -1)", "low.addcmul_(second, s, 1)"),
+    "rope turns the other way": (T + "ops/rope.cc", "low.addcmul_(second, s, -sign)", "low.addcmul_(second, s, sign)"),
     "qk-norm after rope": (T + "model/self_attention.cc", "return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);",
                            "if (!weights.q_norm.defined()) return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);\n"
                            "  return CausalAttention(RmsNorm(ApplyRope(project(weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
@@ -51,9 +51,32 @@ MUTATIONS = {
                                 "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
                                 "{weights[kGate], weights[kUp], weights[kDown]});"),
     "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);", "result.hidden = x;"),
-    "final softcap left out": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) logits_", "if (false) logits_"),
+    "final softcap left out": (T + "ops/vocab_chunk.cc", "} else if (cap_ > 0) {", "} else if (false) {"),
     "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
     "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
+    # packed batches, kernels, the head in one pass
+    "packed responses start at position 0": (T + "ops/packed_layout.cc", "positions.push_back(group.prompt + i);", "positions.push_back(i);"),
+    "packed: the first token predicts itself": (T + "reference/sequence_batch.cc", "static_cast<int64_t>(prompt.size()) - 1);",
+                                                "static_cast<int64_t>(prompt.size()));"),
+    "packed: prompts of one length are one": (T + "reference/sequence_batch.cc", "group_of.emplace(sequence.prompt, groups->size());",
+                                              "group_of.emplace(sequence.prompt.first(1), groups->size());"),
+    "packed: no gradient to the prompt": (T + "ops/packed_attention.cc", "at::cat({keys[prompt], keys[own]})",
+                                          "at::cat({keys[prompt].detach(), keys[own]})"),
+    "packed: a response does not see its prompt": (T + "kernels/attention_scores.h", "part(first, prompt, {row, task.group.prompt, count});",
+                                                   "part(first, {0, 0, 0}, {row, task.group.prompt, count});"),
+    "kernel: window counted from the response": (T + "kernels/attention_scores.h", "part(first, prompt, {row, task.group.prompt, count});",
+                                                 "part(first, prompt, {row, 0, count});"),
+    "kernel: window one too long": (T + "kernels/attention_scores.h", "query - s.window + 1 - keys.position", "query - s.window - keys.position"),
+    "kernel: a block within the window skipped": (T + "kernels/attention_scores.h", "left - 1 <= block.position - s.window",
+                                                  "left - 1 <= block.position - s.window + 1"),
+    "kernel: keys beyond the end seen": (T + "kernels/attention_scores.h", "end = end > keys.count ? keys.count : end;", ""),
+    "kernel: attention softcap left out of backward": (T + "kernels/attention_scores.h", "(1.0F - t * t) * s.scale", "Splat(s.scale)"),
+    "kernel: softmax not rescaled": (T + "kernels/attention_rows.h", "if (shrink != 1) ScaleRow(s.out + i * s.width, s.width, shrink);", ""),
+    "kernel: head softcap left out of backward": (T + "kernels/logit_rows.h", "return g * slope(z);", "return g;"),
+    "kernel: norm gradient without its mean": (T + "kernels/pointwise_rows.h", "(g - n * mean) * rstd", "g * rstd"),
+    "head: gradients of another loss kept": (T + "ops/vocab_head.cc", "IsSameGradient(eager->scales.s, scales.s)", "true"),
+    "head: the loss of another pair": (T + "reference/response_scores.cc", "loss.gradient(range.first, range.count,",
+                                       "loss.gradient(0, range.count,"),
     # SAE
     "site one layer early": (T + "model/gemma.cc", "options.taps[i].layer == layer)", "std::max<int64_t>(options.taps[i].layer, 1) - 1 == layer)"),
     "last layer read after the final norm": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);",
@@ -93,7 +116,7 @@ MUTATIONS = {
     "feature weights forgotten for chosen columns": (T + "loss/feature_constraint.cc", "if (weights.defined()) squared = squared", "if (false) squared = squared"),
     "KL the other way": (T + "ops/vocab_head.cc", "log_p.sub_(log_ref).neg_().mul_(log_ref.exp_()).sum(-1)",
                          "(log_p - log_ref).mul_(log_p.exp()).sum(-1)"),
-    "KL gradient without the policy": (T + "ops/vocab_head.cc", "gradient.mul_((kappa - s).unsqueeze(1));", "gradient.mul_((-s).unsqueeze(1));"),
+    "KL gradient without the policy": (T + "ops/vocab_chunk.cc", "result.mul_((kappa - s).unsqueeze(1));", "result.mul_((-s).unsqueeze(1));"),
     "KL without the reference's softcap": (T + "ops/vocab_head.cc", "reference.softcap = options.reference.softcap;", ""),
     "a tie counted as a win": (T + "loss/preference_metrics.cc", "rewards.chosen.gt(rewards.rejected)", "rewards.chosen.ge(rewards.rejected)"),
     # optimiser and loop

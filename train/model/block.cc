@@ -116,7 +116,7 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
   }
   BlockResult result;
   result.attn_z = AttentionZ(norm(x, kNormIn), attention, context.rope,
-                             {config, config.sliding[context.layer]});
+                             {config, config.sliding[context.layer], context.layout});
   const at::Tensor attended = norm(at::linear(result.attn_z, weights[kO]), kNormPostAttn);
   const at::Tensor middle = x + attended;
   AdvanceWork(0);  // a block of many tokens may take seconds

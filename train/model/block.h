@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/model/gemma_config.h"
+#include "train/ops/packed_layout.h"
 #include "train/ops/rope.h"
 
 namespace fpo::train {
@@ -16,7 +17,8 @@ namespace fpo::train {
 struct BlockContext {
   std::shared_ptr<const GemmaConfig> config;  // shared with the model: a graph may outlive it
   int64_t layer = 0;
-  RopeTable rope;  // of the layer's kind
+  RopeTable rope;  // of the layer's kind; a row for each position, or for each packed row
+  std::shared_ptr<const PackedLayout> layout = nullptr;  // null: x's rows are sequences
 };
 
 // The block's output and its two inner SAE sites (site.h), [batch, seq, width].

@@ -27,6 +27,14 @@ struct RopeTables {
       : global(MakeRopeTable(seq, config.head_dim,
                              {config.rope_theta_global, config.rope_scaling_global}, like)),
         sliding(MakeRopeTable(seq, config.head_dim, {config.rope_theta_local, 1}, like)) {}
+
+  // Of the positions of packed rows.
+  void Select(const at::Tensor& positions) {
+    for (RopeTable* table : {&global, &sliding}) {
+      table->cos = table->cos.index_select(0, positions);
+      table->sin = table->sin.index_select(0, positions);
+    }
+  }
 };
 
 void CheckTaps(const GemmaConfig& config, const std::vector<Tap>& taps) {
@@ -88,7 +96,12 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
               ids.scalar_type(), " ", ids.sizes(), ", expected Long [batch, seq]");
   CheckTaps(*config_, options.taps);
   const at::Tensor& embedding = tensors_.front();
-  const RopeTables rope(*config_, ids.size(1), embedding);
+  const PackedLayout* const layout = options.layout.get();
+  TORCH_CHECK(layout == nullptr || (ids.size(0) == 1 && ids.size(1) == layout->rows),
+              "Gemma::Forward: ids ", ids.sizes(), " for a packed layout of ",
+              layout == nullptr ? 0 : layout->rows, " rows");
+  RopeTables rope(*config_, layout == nullptr ? ids.size(1) : layout->longest, embedding);
+  if (layout != nullptr) rope.Select(layout->positions.to(embedding.device()));
   const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
 
   Work work("forward", config_->layers, "layers");
@@ -98,8 +111,8 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   for (int64_t layer = 0; layer < config_->layers; ++layer) {
     const at::TensorList weights =
         at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
-    const BlockContext context = {config_, layer,
-                                  config_->sliding[layer] ? rope.sliding : rope.global};
+    const BlockContext context = {
+        config_, layer, config_->sliding[layer] ? rope.sliding : rope.global, options.layout};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);

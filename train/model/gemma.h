@@ -10,6 +10,7 @@
 #include "train/model/gemma_config.h"
 #include "train/model/site.h"
 #include "train/ops/named_tensors.h"
+#include "train/ops/packed_layout.h"
 
 namespace fpo::train {
 
@@ -19,6 +20,8 @@ inline constexpr char kForwardRecipe[] = "gemma-1";
 
 struct ForwardOptions {
   std::vector<Tap> taps;
+  // Of ids [1, layout->rows]: which rows see each other. Null: each row of ids is a sequence.
+  std::shared_ptr<const PackedLayout> layout = nullptr;
   bool activation_checkpointing =
       false;  // keep only block inputs, recompute each block in backward
 };
@@ -54,8 +57,8 @@ class Gemma {
   void SetRequiresGrad(bool value);
 
   // ids: [batch, seq] int64, each row starting at position 0, padded on the right (any id; padding
-  // cannot reach earlier positions). Throws c10::Error on ids outside the vocabulary or taps
-  // outside the model.
+  // cannot reach earlier positions), or packed (ForwardOptions::layout). Throws c10::Error on ids
+  // outside the vocabulary or taps outside the model.
   ForwardResult Forward(const at::Tensor& ids, const ForwardOptions& options) const;
 
   // The output embedding, [vocab_size, hidden_size]: the tied input embedding or lm_head.

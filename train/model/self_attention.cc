@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "train/ops/attention.h"
+#include "train/ops/packed_attention.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -28,6 +29,11 @@ at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, cons
   options.scale = 1 / std::sqrt(config.query_pre_attn_scalar);
   options.softcap = config.attention_softcap.value_or(0);
   options.window = layer.sliding ? config.sliding_window : 0;
+  if (layer.layout != nullptr) {
+    return PackedAttention(ApplyRope(q, rope).squeeze(0), ApplyRope(k, rope).squeeze(0),
+                           v.squeeze(0), {layer.layout, options})
+        .unsqueeze(0);
+  }
   return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);
 }
 

@@ -2,7 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
 #include "train/model/gemma_config.h"
+#include "train/ops/packed_layout.h"
 #include "train/ops/rope.h"
 
 namespace fpo::train {
@@ -18,6 +21,7 @@ struct AttentionWeights {
 struct AttentionLayer {
   const GemmaConfig& config;
   bool sliding;
+  std::shared_ptr<const PackedLayout> layout = nullptr;  // of x [1, rows, hidden]; null: sequences
 };
 
 // Attention up to, not including, the output projection: normed block input [batch, seq, hidden] ->

@@ -1,7 +1,9 @@
 #include "train/objective/objective.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
+#include <functional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -45,6 +47,60 @@ void CountBatch(const SequenceBatch& batch, const ResponseScores& scores, BatchM
   }
 }
 
+// Pairs [first, first + count) of a batch.
+struct PairRange {
+  int64_t first, count;
+};
+
+// What is known of all pairs of a batch without its vocabulary head; undefined: not needed.
+struct KnownOfPairs {
+  Method method;
+  at::Tensor reference_logp, tokens;                       // [2 pairs], the chosen sides first
+  at::Tensor chosen_divergence, rejected_divergence = {};  // [pairs]
+};
+
+// `sums`: of this range's responses alone.
+PreferencePairs PairsOf(const PairRange& range, const SideSums& sums, const KnownOfPairs& known) {
+  const int64_t all = known.tokens.size(0) / 2;
+  PreferencePairs pairs;
+  for (const int64_t side : {0, 1}) {
+    const auto own = [&](const at::Tensor& x) {
+      return x.defined() ? x.narrow(0, side * range.count, range.count) : x;
+    };
+    const auto of_batch = [&](const at::Tensor& x, int64_t begin) {
+      return x.defined() ? x.narrow(0, begin + range.first, range.count) : x;
+    };
+    SideValues& values = side == 0 ? pairs.chosen : pairs.rejected;
+    values.logp = own(sums.logp);
+    values.reference_logp = sums.reference_logp.defined()
+                                ? own(sums.reference_logp)
+                                : of_batch(known.reference_logp, side * all);
+    values.tokens = of_batch(known.tokens, side * all);
+    values.divergence =
+        NeedsKl(known.method)
+            ? own(sums.kl)
+            : of_batch(side == 0 ? known.chosen_divergence : known.rejected_divergence, 0);
+  }
+  return pairs;
+}
+
+// d loss / d sums, of a loss that is a function of them; undefined where it does not depend on one.
+SideGradients GradientsOf(const SideSums& sums,
+                          const std::function<at::Tensor(const SideSums&)>& loss) {
+  const at::AutoGradMode with_grad(true);
+  SideSums leaves = sums;
+  torch::autograd::variable_list wanted;
+  for (at::Tensor* leaf : {&leaves.logp, &leaves.kl}) {
+    if (!leaf->defined()) continue;
+    *leaf = leaf->detach().set_requires_grad(true);
+    wanted.push_back(*leaf);
+  }
+  const torch::autograd::variable_list gradients =
+      torch::autograd::grad({loss(leaves)}, wanted, {}, /*retain_graph=*/false,
+                            /*create_graph=*/false, /*allow_unused=*/true);
+  return {gradients[0], gradients.size() > 1 ? gradients[1] : at::Tensor()};
+}
+
 }  // namespace
 
 struct Objective::Distances {
@@ -81,7 +137,9 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   std::vector<Sequence> sequences;
   for (const TokenPairView& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
-  const ResponseScores scores = ScoreSequences(model_, batch, Scoring());
+  ScoringOptions scoring = Scoring();
+  scoring.loss = SftUnitLoss(global_weight);
+  const ResponseScores scores = ScoreSequences(model_, batch, scoring);
   ObjectivePart part;
   HostValues host;
   part.loss = SftLoss(scores.logp, global_weight);
@@ -110,8 +168,7 @@ at::Tensor Objective::SideDistance(size_t sae, const ResponseRows& rows,
                         constraint.top_k, weights);
 }
 
-Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
-                                                 const ResponseScores& scores,
+Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch, const HiddenRows& rows,
                                                  const ReferenceValues& reference) const {
   const int64_t half = batch.sequences / 2;
   const bool trains = at::GradMode::is_enabled() && options_.preference.alpha != 0;
@@ -122,7 +179,7 @@ Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
     at::Tensor sides[2];
     for (const bool last : {false, true}) {
       const at::AutoGradMode grad(trains && (last || !options_.preference.stop_gradient));
-      sides[last] = SideDistance(s, HalfRows(batch, scores.site_rows[s], last),
+      sides[last] = SideDistance(s, HalfRows(batch, rows.sites[s], last),
                                  pooled.narrow(0, last ? half : 0, half))
                         .to(at::kDouble);
     }
@@ -136,6 +193,26 @@ Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch,
                   sum.rejected.detach() / floor.narrow(0, half, half)) /
                  2;
   return sum;
+}
+
+UnitLoss Objective::SftUnitLoss(double global_weight) const {
+  return {1, [global_weight](int64_t, int64_t, const SideSums& sums) {
+            return GradientsOf(
+                sums, [&](const SideSums& leaves) { return SftLoss(leaves.logp, global_weight); });
+          }};
+}
+
+UnitLoss Objective::PairUnitLoss(const SequenceBatch& batch, const ReferenceValues& reference,
+                                 const Distances& distances, double global_weight) const {
+  const auto detached = [](const at::Tensor& x) { return x.defined() ? x.detach() : x; };
+  const KnownOfPairs known = {method(), reference.logp, batch.tokens, detached(distances.chosen),
+                              detached(distances.rejected)};
+  return {2, [this, known, global_weight](int64_t first, int64_t count, const SideSums& sums) {
+            return GradientsOf(sums, [&](const SideSums& leaves) {
+              return PreferenceLoss(options_.preference, PairsOf({first, count}, leaves, known),
+                                    global_weight);
+            });
+          }};
 }
 
 // An evaluation with a live reference measures the KL for every method; a training step only when
@@ -166,25 +243,19 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   FPO_ASSIGN_OR_RETURN(ReferenceValues reference, ReferenceOf(sequences, &part.reference_seconds));
   ScoringOptions scoring = Scoring();
   scoring.reference = reference.distributions;
-  const ResponseScores scores = ScoreSequences(model_, batch, scoring);
-  if (scores.kl.defined()) reference.logp = scores.reference_logp;
+  const HiddenRows rows = ForwardRows(model_, batch, scoring);
+  Distances distances;
+  if (!options_.saes.empty()) distances = FeatureDistances(batch, rows, reference);
+  scoring.loss = PairUnitLoss(batch, reference, distances, global_weight);
+  const ResponseScores scores = ScoreRows(model_, batch, rows, scoring);
   HostValues host;
   CountBatch(batch, scores, &part.metrics, &host);
   part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
 
-  PreferencePairs values;
-  SideValues* sides[2] = {&values.chosen, &values.rejected};
-  for (int64_t side = 0; side < 2; ++side) {
-    const auto own = [&](const at::Tensor& x) {
-      return x.defined() ? x.narrow(0, side * half, half) : x;
-    };
-    *sides[side] = {own(scores.logp), own(reference.logp), own(batch.tokens), {}};
-    if (NeedsKl(method())) sides[side]->divergence = own(scores.kl);
-  }
-  if (!options_.saes.empty()) {
-    const Distances distances = FeatureDistances(batch, scores, reference);
-    values.chosen.divergence = distances.chosen;
-    values.rejected.divergence = distances.rejected;
+  const PreferencePairs values =
+      PairsOf({0, half}, {scores.logp, scores.kl, scores.reference_logp},
+              {method(), reference.logp, batch.tokens, distances.chosen, distances.rejected});
+  if (distances.relative.defined()) {
     host.Add(Total(distances.relative), &part.metrics[BatchMetrics::kRelative]);
     part.metrics[BatchMetrics::kRelativeParts] = 1;
   }

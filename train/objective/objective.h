@@ -54,8 +54,11 @@ class Objective {
                                               double* seconds) const;
   void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics,
                  HostValues* values) const;
-  Distances FeatureDistances(const SequenceBatch& batch, const ResponseScores& scores,
+  Distances FeatureDistances(const SequenceBatch& batch, const HiddenRows& rows,
                              const ReferenceValues& reference) const;
+  UnitLoss SftUnitLoss(double global_weight) const;
+  UnitLoss PairUnitLoss(const SequenceBatch& batch, const ReferenceValues& reference,
+                        const Distances& distances, double global_weight) const;
   at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;
   ScoringOptions Scoring() const;
   const Gemma& model_;

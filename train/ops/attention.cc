@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "train/ops/fast_paths.h"
+#include "train/ops/packed_attention.h"
 #include "train/ops/wide_type.h"
 
 namespace fpo::train {
@@ -18,15 +20,17 @@ using torch::autograd::variable_list;
 // them all: queries [batch * kv_heads, group, rows, head_dim], keys [batch * kv_heads, columns,
 // head_dim].
 struct HeadLayout {
-  int64_t batch, seq, heads, kv_heads, head_dim;
+  int64_t batch, seq, key_seq, heads, kv_heads, head_dim;
 
   HeadLayout(const at::Tensor& q, const at::Tensor& k)
       : batch(q.size(0)),
         seq(q.size(1)),
+        key_seq(k.size(1)),
         heads(q.size(2)),
         kv_heads(k.size(2)),
         head_dim(q.size(3)) {}
   int64_t group() const { return heads / kv_heads; }
+  int64_t before() const { return key_seq - seq; }  // keys before the first query
 
   // [batch, seq, heads, head_dim] -> [batch * kv_heads, group, seq, head_dim], widened.
   at::Tensor SplitQueries(const at::Tensor& x, at::ScalarType wide) const {
@@ -36,7 +40,7 @@ struct HeadLayout {
         .reshape({batch * kv_heads, group(), seq, head_dim});
   }
   at::Tensor SplitKeys(const at::Tensor& x, at::ScalarType wide) const {
-    return x.to(wide).permute({0, 2, 1, 3}).reshape({batch * kv_heads, seq, head_dim});
+    return x.to(wide).permute({0, 2, 1, 3}).reshape({batch * kv_heads, key_seq, head_dim});
   }
   at::Tensor JoinQueries(const at::Tensor& x, at::ScalarType type) const {
     return x.reshape({batch, kv_heads, group(), seq, head_dim})
@@ -45,18 +49,23 @@ struct HeadLayout {
         .reshape({batch, seq, heads, head_dim});
   }
   at::Tensor JoinKeys(const at::Tensor& x, at::ScalarType type) const {
-    return x.reshape({batch, kv_heads, seq, head_dim}).permute({0, 2, 1, 3}).to(type).contiguous();
+    return x.reshape({batch, kv_heads, key_seq, head_dim})
+        .permute({0, 2, 1, 3})
+        .to(type)
+        .contiguous();
   }
 };
 
 // Queries [first, first + rows) and the keys they can see, [key, key + columns).
 struct Block {
-  int64_t first, rows, key, columns;
+  int64_t first, rows, position, key, columns;  // position: of the first query, among the keys
 
-  Block(int64_t start, int64_t seq, const AttentionOptions& options)
-      : first(start), rows(std::min(options.query_block, seq - start)) {
-    key = options.window > 0 ? std::max<int64_t>(0, first - options.window + 1) : 0;
-    columns = first + rows - key;
+  Block(int64_t start, const HeadLayout& layout, const AttentionOptions& options)
+      : first(start),
+        rows(std::min(options.query_block, layout.seq - start)),
+        position(layout.before() + start) {
+    key = options.window > 0 ? std::max<int64_t>(0, position - options.window + 1) : 0;
+    columns = position + rows - key;
   }
 
   at::Tensor Queries(const at::Tensor& x) const {  // [pairs, group * rows, head_dim]
@@ -71,7 +80,7 @@ struct Block {
   // True where query i must not see key j: [rows, columns].
   at::Tensor Hidden(int64_t window, at::Device device) const {
     const auto integers = at::TensorOptions().dtype(at::kLong).device(device);
-    const at::Tensor distance = at::arange(first, first + rows, integers).unsqueeze(1) -
+    const at::Tensor distance = at::arange(position, position + rows, integers).unsqueeze(1) -
                                 at::arange(key, key + columns, integers).unsqueeze(0);
     at::Tensor hidden = distance.lt(0);
     if (window > 0) hidden.logical_or_(distance.ge(window));
@@ -111,7 +120,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     const at::Tensor keys = layout.SplitKeys(k, wide), values = layout.SplitKeys(v, wide);
     const at::Tensor z = at::empty_like(queries);
     for (int64_t start = 0; start < layout.seq; start += options.query_block) {
-      const Block block(start, layout.seq, options);
+      const Block block(start, layout, options);
       const BlockScores scores = Score(block, block.Queries(queries), block.Keys(keys), options);
       block.Store(at::bmm(scores.probabilities, block.Keys(values)), z);
     }
@@ -143,7 +152,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     const at::Tensor grad_queries = at::empty_like(queries);
     const at::Tensor grad_keys = at::zeros_like(keys), grad_values = at::zeros_like(values);
     for (int64_t start = 0; start < layout.seq; start += options.query_block) {
-      const Block block(start, layout.seq, options);
+      const Block block(start, layout, options);
       const at::Tensor block_queries = block.Queries(queries), block_keys = block.Keys(keys);
       const at::Tensor block_grad = block.Queries(grad_z);
       const BlockScores scores = Score(block, block_queries, block_keys, options);
@@ -165,9 +174,17 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
 at::Tensor CausalAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const AttentionOptions& options) {
   TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && k.sizes() == v.sizes() && q.size(0) == k.size(0) &&
-                  q.size(1) == k.size(1) && q.size(3) == k.size(3) && q.size(2) % k.size(2) == 0,
+                  q.size(1) <= k.size(1) && q.size(3) == k.size(3) && q.size(2) % k.size(2) == 0,
               "CausalAttention: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes());
   TORCH_CHECK(options.query_block > 0, "CausalAttention: query_block ", options.query_block);
+  const bool kernels =
+      KernelsOf(q) != nullptr && KernelsOf(k) != nullptr && KernelsOf(v) != nullptr;
+  if (kernels && q.size(1) == k.size(1)) {
+    const std::vector<PackedGroup> sequences(static_cast<size_t>(q.size(0)), {q.size(1), {}});
+    return PackedAttention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1),
+                           {PackedLayout::Of(sequences), options})
+        .view({q.size(0), q.size(1), -1});
+  }
   return AttentionFunction::apply(q, k, v, options).flatten(2);
 }
 

@@ -14,8 +14,9 @@ struct AttentionOptions {
 };
 
 // Causal attention over whole sequences that start at position 0 (padding, if any, on the right).
-// q: [batch, seq, heads, head_dim]; k, v: [batch, seq, kv_heads, head_dim]; query head h reads kv
-// head h * kv_heads / heads. Returns [batch, seq, heads * head_dim] in q's dtype; scores and
+// q: [batch, seq, heads, head_dim]; k, v: [batch, keys, kv_heads, head_dim], where `keys` may be
+// more than seq: the queries are then those of the last positions. Query head h reads kv head h *
+// kv_heads / heads. Returns [batch, seq, heads * head_dim] in q's dtype; scores and
 // softmax in float32. Differentiable; backward recomputes the scores block by block, so no [seq,
 // seq] tensor outlives its block.
 at::Tensor CausalAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

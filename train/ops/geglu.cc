@@ -1,8 +1,13 @@
 #include "train/ops/geglu.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cstdint>
+
+#include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
 namespace fpo::train {
@@ -13,19 +18,65 @@ using torch::autograd::variable_list;
 
 at::Tensor Widen(const at::Tensor& x) { return x.to(WideType(x)); }
 
+// Null unless gate and up are what the kernels read.
+const KernelSet* GegluKernels(const at::Tensor& gate, const at::Tensor& up) {
+  const bool fits = gate.is_contiguous() && up.is_contiguous() && KernelsOf(up) != nullptr;
+  return fits ? KernelsOf(gate) : nullptr;
+}
+
+// fn(first, count) on all threads. Blocks are fixed, so that the number of threads changes nothing.
+template <typename Fn>
+void ForEachBlock(int64_t elements, const Fn& fn) {
+  constexpr int64_t kBlock = 4096;
+  at::parallel_for(0, (elements + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t first = begin * kBlock; first < std::min(elements, end * kBlock);
+         first += kBlock) {
+      fn(first, std::min(kBlock, elements - first));
+    }
+  });
+}
+
 struct GegluFunction : torch::autograd::Function<GegluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
                             const at::Tensor& up) {
     context->save_for_backward({gate, up});
+    if (const KernelSet* kernels = GegluKernels(gate, up)) {
+      at::Tensor result = at::empty_like(gate);
+      const float* const gates = gate.const_data_ptr<float>();
+      const float* const ups = up.const_data_ptr<float>();
+      float* const out = result.mutable_data_ptr<float>();
+      ForEachBlock(gate.numel(), [&](int64_t first, int64_t count) {
+        kernels->geglu({gates + first, ups + first, count}, out + first);
+      });
+      return result;
+    }
     return at::gelu(Widen(gate), "tanh").mul_(Widen(up)).to(gate.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
+    if (const KernelSet* kernels = GegluKernels(saved[0], saved[1])) {
+      return GradientsByKernels(*kernels, saved, grads[0].contiguous());
+    }
     const at::Tensor gate = Widen(saved[0]), up = Widen(saved[1]), grad = Widen(grads[0]);
     const at::Tensor grad_gate = at::gelu_backward(grad * up, gate, "tanh");
     const at::Tensor grad_up = at::gelu(gate, "tanh").mul_(grad);
     return {grad_gate.to(saved[0].scalar_type()), grad_up.to(saved[1].scalar_type())};
+  }
+
+  static variable_list GradientsByKernels(const KernelSet& kernels, const variable_list& saved,
+                                          const at::Tensor& grad) {
+    at::Tensor grad_gate = at::empty_like(grad), grad_up = at::empty_like(grad);
+    const float* const gates = saved[0].const_data_ptr<float>();
+    const float* const ups = saved[1].const_data_ptr<float>();
+    const float* const grads = grad.const_data_ptr<float>();
+    float* const gate_out = grad_gate.mutable_data_ptr<float>();
+    float* const up_out = grad_up.mutable_data_ptr<float>();
+    ForEachBlock(grad.numel(), [&](int64_t first, int64_t count) {
+      kernels.geglu_gradient({gates + first, ups + first, count},
+                             {grads + first, gate_out + first, up_out + first});
+    });
+    return {grad_gate, grad_up};
   }
 };
 

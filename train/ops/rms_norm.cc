@@ -1,8 +1,14 @@
 #include "train/ops/rms_norm.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
 namespace fpo::train {
@@ -11,9 +17,75 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// The rows of one partial sum of the weight's gradient: fixed, so that the number of threads does
+// not change its bits.
+int64_t RowsOfPart(int64_t rows) {
+  constexpr int64_t kParts = 64, kLeastRows = 16;
+  return std::max(kLeastRows, (rows + kParts - 1) / kParts);
+}
+
+struct NormResult {
+  at::Tensor y, rstd;
+};
+
+NormResult NormByKernels(const KernelSet& kernels, const at::Tensor& x, const at::Tensor& weight,
+                         double eps) {
+  const int64_t width = x.size(-1), rows = x.numel() / width;
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = 1;
+  NormResult result = {at::empty_like(x), at::empty(sizes, x.options())};
+  const float* const in = x.const_data_ptr<float>();
+  float* const out = result.y.mutable_data_ptr<float>();
+  float* const rstd = result.rstd.mutable_data_ptr<float>();
+  const float* const scale = weight.const_data_ptr<float>();
+  at::parallel_for(0, rows, RowsOfPart(rows), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      rstd[row] = kernels.norm({in + row * width, scale, width, static_cast<float>(eps)},
+                               out + row * width);
+    }
+  });
+  return result;
+}
+
+struct NormGradients {
+  at::Tensor x, weight;
+};
+
+NormGradients NormGradientsByKernels(const KernelSet& kernels, const variable_list& saved,
+                                     const at::Tensor& grad) {
+  const at::Tensor &x = saved[0], &weight = saved[1], &rstd = saved[2];
+  const int64_t width = x.size(-1), rows = x.numel() / width, part_rows = RowsOfPart(rows);
+  const int64_t parts = (rows + part_rows - 1) / part_rows;
+  NormGradients result = {at::empty_like(x), at::zeros({parts, width}, x.options())};
+  const float* const in = x.const_data_ptr<float>();
+  const float* const scale = weight.const_data_ptr<float>();
+  const float* const rstds = rstd.const_data_ptr<float>();
+  const float* const grads = grad.const_data_ptr<float>();
+  float* const grad_x = result.x.mutable_data_ptr<float>();
+  float* const grad_weight = result.weight.mutable_data_ptr<float>();
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      for (int64_t row = part * part_rows; row < std::min(rows, (part + 1) * part_rows); ++row) {
+        kernels.norm_gradient(
+            {in + row * width, scale, width, 0},
+            {grads + row * width, rstds[row], grad_x + row * width, grad_weight + part * width});
+      }
+    }
+  });
+  result.weight = result.weight.sum(0);
+  return result;
+}
+
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             double eps) {
+    if (const KernelSet* kernels = KernelsOf(x);
+        kernels != nullptr && weight.scalar_type() == at::kFloat) {
+      const at::Tensor rows = x.contiguous(), scale = weight.contiguous();
+      const NormResult result = NormByKernels(*kernels, rows, scale, eps);
+      context->save_for_backward({rows, scale, result.rstd});
+      return result.y;
+    }
     const at::Tensor wide = x.to(WideType(x));
     const at::Tensor rstd = wide.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
     context->save_for_backward({x, weight, rstd});
@@ -25,6 +97,11 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &rstd = saved[2];
+    if (const KernelSet* kernels = KernelsOf(x);
+        kernels != nullptr && weight.scalar_type() == at::kFloat) {
+      const NormGradients made = NormGradientsByKernels(*kernels, saved, grads[0].contiguous());
+      return {made.x, made.weight, at::Tensor()};
+    }
     const at::Tensor grad = grads[0].to(rstd.scalar_type());
     const at::Tensor normed = x.to(rstd.scalar_type()) * rstd;
     at::Tensor grad_weight;

@@ -1,10 +1,12 @@
 #include "train/ops/rope.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 
+#include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
 namespace fpo::train {
@@ -13,8 +15,30 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// x: [batch, seq, heads, head_dim]; `sin` with the opposite sign inverts the rotation.
-at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+at::Tensor RotateByKernels(const KernelSet& kernels, const at::Tensor& x, const RopeTable& table,
+                           float sign) {
+  const int64_t seq = x.size(1), heads = x.size(2), half = x.size(3) / 2;
+  at::Tensor rotated = at::empty_like(x);
+  const float* const in = x.const_data_ptr<float>();
+  const float* const cos = table.cos.const_data_ptr<float>();
+  const float* const sin = table.sin.const_data_ptr<float>();
+  float* const out = rotated.mutable_data_ptr<float>();
+  const int64_t width = heads * 2 * half;
+  at::parallel_for(0, x.size(0) * seq, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t angles = row % seq * half;
+      kernels.rope({in + row * width, cos + angles, sin + angles, heads, half, sign},
+                   out + row * width);
+    }
+  });
+  return rotated;
+}
+
+// x: [batch, seq, heads, head_dim]; `sign` -1 inverts the rotation.
+at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, float sign) {
+  if (const KernelSet* kernels = KernelsOf(x);
+      kernels != nullptr && cos.scalar_type() == at::kFloat)
+    return RotateByKernels(*kernels, x.contiguous(), {cos.contiguous(), sin.contiguous()}, sign);
   const int64_t half = x.size(-1) / 2;
   const at::Tensor c = cos.unsqueeze(1), s = sin.unsqueeze(1);  // [seq, 1, half]
   const at::Tensor wide = x.to(cos.scalar_type());
@@ -22,9 +46,9 @@ at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   at::Tensor rotated = at::empty(x.sizes(), wide.options());
   at::Tensor low = rotated.narrow(-1, 0, half), high = rotated.narrow(-1, half, half);
   at::mul_out(low, first, c);
-  low.addcmul_(second, s, -1);
+  low.addcmul_(second, s, -sign);
   at::mul_out(high, second, c);
-  high.addcmul_(first, s);
+  high.addcmul_(first, s, sign);
   return rotated.to(x.scalar_type());
 }
 
@@ -32,12 +56,12 @@ struct RopeFunction : torch::autograd::Function<RopeFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
                             const at::Tensor& sin) {
     context->save_for_backward({cos, sin});
-    return Rotate(x, cos, sin);
+    return Rotate(x, cos, sin, 1);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
-    return {Rotate(grads[0], saved[0], saved[1].neg()), at::Tensor(), at::Tensor()};
+    return {Rotate(grads[0], saved[0], saved[1], -1), at::Tensor(), at::Tensor()};
   }
 };
 

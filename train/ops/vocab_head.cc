@@ -4,10 +4,13 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/observe/work.h"
+#include "train/ops/fast_paths.h"
 #include "train/ops/vocab_chunk.h"
 
 namespace fpo::train {
@@ -16,11 +19,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-struct OptionsHolder : torch::CustomClassHolder {
-  explicit OptionsHolder(const VocabHeadOptions& value) : options(value) {}
-  VocabHeadOptions options;
-};
-
 VocabHeadOptions ReferenceOptions(const VocabHeadOptions& options) {
   VocabHeadOptions reference;
   reference.softcap = options.reference.softcap;
@@ -28,20 +26,61 @@ VocabHeadOptions ReferenceOptions(const VocabHeadOptions& options) {
   return reference;
 }
 
-VocabChunk ReferenceChunk(const VocabHeadOptions& options, int64_t first, int64_t count) {
-  return VocabChunk(options.reference.hidden.narrow(0, first, count), options.reference.head,
-                    ReferenceOptions(options));
-}
-
 // -sum p log p over the last dimension, for log-probs without -inf.
 at::Tensor Entropy(const at::Tensor& log_probs) {
   return log_probs.exp().mul_(log_probs).sum(-1).neg_();
 }
 
-at::Tensor TopEntropy(const at::Tensor& log_probs, int64_t top) {
-  const at::Tensor kept = std::get<0>(log_probs.topk(std::min(top, log_probs.size(-1)), -1));
+// `logits` may be off by a constant in each row.
+at::Tensor TopEntropy(const at::Tensor& logits, int64_t top) {
+  const at::Tensor kept = std::get<0>(logits.topk(std::min(top, logits.size(-1)), -1));
   return Entropy(kept.log_softmax(-1));
 }
+
+// The rows of a chunk in tensors of all rows.
+struct ChunkRows {
+  const RowChunk& ranges;
+
+  at::Tensor Of(const at::Tensor& all) const {
+    if (ranges.size() == 1) return all.narrow(0, ranges[0].first, ranges[0].count);
+    std::vector<at::Tensor> parts;
+    for (const RowRange& range : ranges) parts.push_back(all.narrow(0, range.first, range.count));
+    return at::cat(parts);
+  }
+  void Store(const at::Tensor& values, const at::Tensor& into) const {
+    int64_t first = 0;
+    for (const RowRange& range : ranges) {
+      into.narrow(0, range.first, range.count).copy_(values.narrow(0, first, range.count));
+      first += range.count;
+    }
+  }
+};
+
+int64_t CountRows(const RowChunk& chunk) {
+  int64_t rows = 0;
+  for (const RowRange& range : chunk) rows += range.count;
+  return rows;
+}
+
+std::vector<RowChunk> EqualChunks(int64_t rows, int64_t chunk_rows) {
+  std::vector<RowChunk> chunks;
+  for (int64_t first = 0; first < rows; first += chunk_rows) {
+    chunks.push_back({{first, std::min(chunk_rows, rows - first)}});
+  }
+  return chunks;
+}
+
+VocabChunk ReferenceChunk(const VocabHeadOptions& options, const ChunkRows& rows) {
+  return VocabChunk(rows.Of(options.reference.hidden), options.reference.head,
+                    ReferenceOptions(options));
+}
+
+struct ScoredRows {
+  const ChunkRows& rows;
+  const at::Tensor& target;  // [rows]
+  VocabChunk* chunk;
+  VocabChunk* other;  // of the reference, or null
+};
 
 // What forward computes per row, filled chunk by chunk.
 struct Outputs {
@@ -58,74 +97,129 @@ struct Outputs {
     }
   }
 
-  void Fill(const at::Tensor& target, VocabChunk chunk, const VocabHeadOptions& options,
-            int64_t first);
-
- private:
-  static void Store(const at::Tensor& into, int64_t first, const at::Tensor& values) {
-    into.narrow(0, first, values.size(0)).copy_(values);
-  }
+  void Fill(const ScoredRows& scored, const VocabHeadOptions& options);
 };
 
-// target: [count, 1]. Consumes the chunk's logits.
-void Outputs::Fill(const at::Tensor& target, VocabChunk chunk, const VocabHeadOptions& options,
-                   int64_t first) {
-  const at::Tensor normalizer = chunk.LogNormalizer();
-  Store(log_normalizer, first, normalizer);
+// Without kernels it consumes both chunks' logits.
+void Outputs::Fill(const ScoredRows& scored, const VocabHeadOptions& options) {
+  const auto& [rows, target, chunk, other] = scored;
   // Padded ids are left out of sums: they contribute 0 * -inf.
   const auto valid = [&](const at::Tensor& values) {
     return options.valid_vocab > 0 ? values.narrow(1, 0, options.valid_vocab) : values;
   };
-  const at::Tensor log_p = valid(chunk.ToLogProbs(normalizer));
-  Store(log_probs, first, log_p.gather(1, target).squeeze(1));
-  Store(entropy, first, Entropy(log_p));
-  if (options.entropy_top > 0) Store(entropy_top, first, TopEntropy(log_p, options.entropy_top));
-  if (!options.reference.hidden.defined()) return;
-  VocabChunk other = ReferenceChunk(options, first, target.size(0));
-  const at::Tensor other_normalizer = other.LogNormalizer();
-  Store(reference_log_normalizer, first, other_normalizer);
-  const at::Tensor log_ref = valid(other.ToLogProbs(other_normalizer));
-  Store(reference_log_probs, first, log_ref.gather(1, target).squeeze(1));
-  Store(kl, first, log_p.sub_(log_ref).neg_().mul_(log_ref.exp_()).sum(-1));
+  const at::Tensor normalizer = chunk->LogNormalizer();
+  rows.Store(normalizer, log_normalizer);
+  rows.Store(chunk->LogProbs(target, normalizer), log_probs);
+  if (options.entropy_top > 0) {
+    rows.Store(TopEntropy(valid(chunk->logits()), options.entropy_top), entropy_top);
+  }
+  at::Tensor log_p;
+  if (!chunk->measured()) log_p = valid(chunk->ToLogProbs(normalizer));
+  rows.Store(chunk->measured() ? chunk->entropy() : Entropy(log_p), entropy);
+  if (other == nullptr) return;
+  const at::Tensor other_normalizer = other->LogNormalizer();
+  rows.Store(other_normalizer, reference_log_normalizer);
+  rows.Store(other->LogProbs(target, other_normalizer), reference_log_probs);
+  if (chunk->measured()) return rows.Store(chunk->Kl(*other), kl);
+  const at::Tensor log_ref = valid(other->ToLogProbs(other_normalizer));
+  rows.Store(log_p.sub_(log_ref).neg_().mul_(log_ref.exp_()).sum(-1), kl);
 }
+
+// The gradients of one loss to hidden states and head, added up chunk by chunk.
+struct HeadGradients {
+  at::Tensor hidden, weight;  // in the wide type; undefined where nobody wants them
+
+  void Want(const at::Tensor& hidden_states, const at::Tensor& head, bool wants_hidden,
+            bool wants_weight) {
+    const auto zeros = [](const at::Tensor& x) {
+      return at::zeros_like(x, x.options().dtype(WideType(x)));
+    };
+    if (wants_hidden) hidden = zeros(hidden_states);
+    if (wants_weight) weight = zeros(head);
+  }
+
+  void Add(const ChunkRows& rows, const at::Tensor& gradient, const VocabChunk& chunk,
+           const at::Tensor& head) const {
+    if (weight.defined()) weight.addmm_(gradient.t(), chunk.hidden());
+    if (!hidden.defined()) return;
+    at::Tensor own = at::zeros({gradient.size(0), hidden.size(1)}, hidden.options());
+    ForEachWidened(head, [&](int64_t column, const at::Tensor& block) {
+      own.addmm_(gradient.narrow(1, column, block.size(0)), block);
+    });
+    rows.Store(own, hidden);
+  }
+};
 
 // The row scales of backward: s = dL/d log-prob, kappa = dL/d KL, [rows]; undefined: 0.
 struct RowScales {
   at::Tensor s, kappa;
 
-  RowScales Narrow(int64_t first, int64_t count) const {
-    const auto part = [&](const at::Tensor& x) {
-      return x.defined() ? x.narrow(0, first, count) : x;
-    };
-    return {part(s), part(kappa)};
+  static at::Tensor Narrow(const at::Tensor& all, const ChunkRows& rows) {
+    return all.defined() ? rows.Of(all) : all;
   }
 };
 
 // Whether each chunk of rows has a gradient through its KL; with a stop-gradient the chosen side
 // has none. Read for all chunks at once: each read waits for the device.
-std::vector<bool> ChunksWithKl(const at::Tensor& kappa, int64_t rows, int64_t chunk_rows) {
+std::vector<bool> ChunksWithKl(const at::Tensor& kappa, const std::vector<RowChunk>& chunks) {
+  std::vector<bool> with_kl(chunks.size(), false);
+  if (!kappa.defined() || chunks.empty()) return with_kl;
   std::vector<at::Tensor> any;
-  for (int64_t first = 0; kappa.defined() && first < rows; first += chunk_rows) {
-    any.push_back(kappa.narrow(0, first, std::min(chunk_rows, rows - first)).ne(0).any());
-  }
-  std::vector<bool> chunks((rows + chunk_rows - 1) / chunk_rows, false);
-  if (any.empty()) return chunks;
+  for (const RowChunk& chunk : chunks) any.push_back(ChunkRows{chunk}.Of(kappa).ne(0).any());
   const at::Tensor values = at::stack(any).cpu();
-  for (size_t i = 0; i < chunks.size(); ++i) chunks[i] = values.const_data_ptr<bool>()[i];
-  return chunks;
+  for (size_t i = 0; i < with_kl.size(); ++i) with_kl[i] = values.const_data_ptr<bool>()[i];
+  return with_kl;
 }
 
-// dL/dz' = s (1[v = target] - p) + kappa (p - p_ref), [rows, vocab]: the part without p_ref.
-at::Tensor LogitGradient(const VocabChunk& chunk, const at::Tensor& target,
-                         const at::Tensor& log_normalizer, const RowScales& scales) {
-  const at::Tensor zero = at::zeros_like(log_normalizer);
-  const at::Tensor s = scales.s.defined() ? scales.s : zero;
-  const at::Tensor kappa = scales.kappa.defined() ? scales.kappa : zero;
-  at::Tensor gradient = (chunk.logits() - log_normalizer.unsqueeze(1)).exp_();
-  gradient.mul_((kappa - s).unsqueeze(1));
-  gradient.scatter_add_(1, target, s.unsqueeze(1));
-  return gradient;
+// Whether two gradients of a loss are the same to rounding. `one` undefined: 0.
+bool IsSameGradient(const at::Tensor& one, const at::Tensor& other) {
+  constexpr double kRounding = 1e-5;
+  if (!one.defined() || one.numel() == 0) {
+    return !other.defined() || other.numel() == 0 || other.eq(0).all().item<bool>();
+  }
+  if (!other.defined()) return one.eq(0).all().item<bool>();
+  return (one - other).abs().le(one.abs() * kRounding).all().item<bool>();
 }
+
+// A forward that makes gradients as well: what backward checks and returns.
+struct EagerGradients {
+  HeadGradients gradients;
+  RowScales scales;  // of the loss that they are for
+
+  EagerGradients(const at::Tensor& hidden, const at::Tensor& weight,
+                 const VocabHeadOptions& options) {
+    gradients.Want(hidden, weight, hidden.requires_grad(), weight.requires_grad());
+    const auto wide = hidden.options().dtype(WideType(hidden)).requires_grad(false);
+    scales.s = at::zeros({hidden.size(0)}, wide);
+    if (options.reference.hidden.defined()) scales.kappa = at::zeros({hidden.size(0)}, wide);
+  }
+
+  // Consumes both chunks' logits.
+  void Add(const ChunkRows& rows, const Outputs& out, const ChunkGradients& loss,
+           const at::Tensor& target, VocabChunk* chunk, VocabChunk* other,
+           const at::Tensor& head) const {
+    const auto keep = [&](const at::Tensor& values, const at::Tensor& into) {
+      if (values.defined() && into.defined()) rows.Store(values, into);
+      return into.defined() ? rows.Of(into) : into;
+    };
+    const VocabChunk::Gradient own = {target, rows.Of(out.log_normalizer),
+                                      keep(loss.log_probs, scales.s), keep(loss.kl, scales.kappa)};
+    VocabChunk::ReferenceSide side = {other, {}};
+    const bool with_kl = other != nullptr && loss.kl.defined();
+    if (with_kl) side.log_normalizer = rows.Of(out.reference_log_normalizer);
+    gradients.Add(rows, chunk->ToGradient(own, with_kl ? &side : nullptr), *chunk, head);
+  }
+};
+
+// What forward keeps for backward besides tensors.
+struct Kept : torch::CustomClassHolder {
+  Kept(const VocabHeadOptions& head, std::optional<EagerGradients> made)
+      : options(head), eager(std::move(made)) {
+    options.loss = {};  // what it refers to may be gone by then
+  }
+  VocabHeadOptions options;
+  std::optional<EagerGradients> eager;
+};
 
 struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
@@ -133,60 +227,100 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
                                const VocabHeadOptions& options) {
     const int64_t rows = hidden.size(0);
     Outputs out(rows, hidden.options().dtype(WideType(hidden)), options);
+    std::optional<EagerGradients> eager;
+    if (options.loss) eager.emplace(hidden, weight, options);
     Work work("vocabulary head", rows, "rows");
-    for (int64_t first = 0; first < rows; first += options.chunk_rows) {
-      const int64_t count = std::min(options.chunk_rows, rows - first);
-      out.Fill(targets.narrow(0, first, count).unsqueeze(1),
-               VocabChunk(hidden.narrow(0, first, count), weight, options), options, first);
-      work.Advance(count);
+    for (size_t i = 0; i < options.chunks.size(); ++i) {
+      ScoreChunk({hidden, weight, targets, options}, i, &out, eager ? &*eager : nullptr);
+      work.Advance(CountRows(options.chunks[i]));
     }
     context->save_for_backward(
         {hidden, weight, targets, out.log_normalizer, out.reference_log_normalizer});
-    context->saved_data["options"] =
-        c10::IValue::make_capsule(c10::make_intrusive<OptionsHolder>(options));
+    context->saved_data["kept"] =
+        c10::IValue::make_capsule(c10::make_intrusive<Kept>(options, std::move(eager)));
     context->set_materialize_grads(false);
     context->mark_non_differentiable({out.entropy, out.entropy_top, out.reference_log_probs});
     return {out.log_probs, out.kl, out.entropy, out.entropy_top, out.reference_log_probs};
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
-    const auto holder = context->saved_data["options"].toCapsule();
-    const VocabHeadOptions& options = static_cast<const OptionsHolder&>(*holder).options;
+    const auto capsule = context->saved_data["kept"].toCapsule();
+    Kept& kept = static_cast<Kept&>(*capsule);
+    // Moved, so that the gradients are nobody else's and need no copy. A second backward computes.
+    const std::optional<EagerGradients> eager = std::exchange(kept.eager, std::nullopt);
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &hidden = saved[0], &weight = saved[1];
     const auto wide = WideType(hidden);
     const auto widened = [&](const at::Tensor& x) { return x.defined() ? x.to(wide) : x; };
     const RowScales scales = {widened(grads[0]), widened(grads[1])};
-    at::Tensor grad_hidden, grad_weight;
-    if (context->needs_input_grad(0))
-      grad_hidden = at::zeros_like(hidden, hidden.options().dtype(wide));
-    if (context->needs_input_grad(1))
-      grad_weight = at::zeros_like(weight, weight.options().dtype(wide));
-    Work work("vocabulary head", hidden.size(0), "rows");
-    const std::vector<bool> has_kl = ChunksWithKl(scales.kappa, hidden.size(0), options.chunk_rows);
-    for (int64_t first = 0; first < hidden.size(0); first += options.chunk_rows) {
-      work.SetDone(first);
-      const int64_t count = std::min(options.chunk_rows, hidden.size(0) - first);
-      const auto part = [&](const at::Tensor& x) { return x.narrow(0, first, count); };
-      const RowScales own = scales.Narrow(first, count);
-      VocabChunk chunk(part(hidden), weight, options);
-      at::Tensor gradient = LogitGradient(chunk, part(saved[2]).unsqueeze(1), part(saved[3]), own);
-      if (has_kl[first / options.chunk_rows]) {  // else it needs no second head
-        VocabChunk other = ReferenceChunk(options, first, count);
-        at::Tensor p_ref = other.ToLogProbs(part(saved[4]));
-        gradient.sub_(p_ref.exp_().mul_(own.kappa.unsqueeze(1)));
-      }
-      chunk.ApplySoftcapDerivative(&gradient);
-      if (grad_weight.defined()) grad_weight.addmm_(gradient.t(), chunk.hidden());
-      if (!grad_hidden.defined()) continue;
-      at::Tensor target = part(grad_hidden);
-      ForEachWidened(weight, [&](int64_t column, const at::Tensor& block) {
-        target.addmm_(gradient.narrow(1, column, block.size(0)), block);
-      });
+    HeadGradients gradients;
+    if (eager && IsSameGradient(eager->scales.s, scales.s) &&
+        IsSameGradient(eager->scales.kappa, scales.kappa)) {
+      gradients = eager->gradients;
+    } else {
+      gradients.Want(hidden, weight, context->needs_input_grad(0), context->needs_input_grad(1));
+      ComputeAgain({hidden, weight, saved[2], kept.options}, {saved[3], saved[4]}, scales,
+                   &gradients);
     }
-    if (grad_hidden.defined()) grad_hidden = grad_hidden.to(hidden.scalar_type());
-    if (grad_weight.defined()) grad_weight = grad_weight.to(weight.scalar_type());
-    return {grad_hidden, grad_weight, at::Tensor(), at::Tensor()};
+    const auto rounded = [](const at::Tensor& x, const at::Tensor& like) {
+      return x.defined() ? x.to(like.scalar_type()) : x;
+    };
+    return {rounded(gradients.hidden, hidden), rounded(gradients.weight, weight), at::Tensor(),
+            at::Tensor()};
+  }
+
+ private:
+  struct Inputs {
+    const at::Tensor &hidden, &weight, &targets;
+    const VocabHeadOptions& options;
+  };
+  struct Normalizers {
+    const at::Tensor &own, &reference;
+  };
+
+  static void ScoreChunk(const Inputs& in, size_t index, Outputs* out,
+                         const EagerGradients* eager) {
+    const ChunkRows rows = {in.options.chunks[index]};
+    const at::Tensor target = rows.Of(in.targets);
+    VocabChunk chunk(rows.Of(in.hidden), in.weight, in.options);
+    std::optional<VocabChunk> other;
+    if (in.options.reference.hidden.defined()) other = ReferenceChunk(in.options, rows);
+    // Without kernels the scores consume the logits.
+    const bool copy = eager != nullptr && !chunk.measured();
+    VocabChunk scored = copy ? chunk.Clone() : chunk;
+    std::optional<VocabChunk> scored_other = copy && other ? other->Clone() : other;
+    out->Fill({rows, target, &scored, scored_other ? &*scored_other : nullptr}, in.options);
+    if (eager == nullptr) return;
+    ChunkScores scores = {rows.Of(out->log_probs), {}, {}};
+    if (other) {
+      scores.kl = rows.Of(out->kl);
+      scores.reference_log_probs = rows.Of(out->reference_log_probs);
+    }
+    eager->Add(rows, *out, in.options.loss(index, scores), target, &chunk,
+               other ? &*other : nullptr, in.weight);
+  }
+
+  static void ComputeAgain(const Inputs& in, const Normalizers& normalizers,
+                           const RowScales& scales, const HeadGradients* gradients) {
+    Work work("vocabulary head", in.hidden.size(0), "rows");
+    const std::vector<bool> has_kl = ChunksWithKl(scales.kappa, in.options.chunks);
+    for (size_t i = 0; i < in.options.chunks.size(); ++i) {
+      const ChunkRows rows = {in.options.chunks[i]};
+      VocabChunk chunk(rows.Of(in.hidden), in.weight, in.options);
+      const VocabChunk::Gradient own = {rows.Of(in.targets), rows.Of(normalizers.own),
+                                        RowScales::Narrow(scales.s, rows),
+                                        RowScales::Narrow(scales.kappa, rows)};
+      at::Tensor gradient;
+      if (has_kl[i]) {  // else it needs no second head
+        VocabChunk other = ReferenceChunk(in.options, rows);
+        const VocabChunk::ReferenceSide side = {&other, rows.Of(normalizers.reference)};
+        gradient = chunk.ToGradient(own, &side);
+      } else {
+        gradient = chunk.ToGradient(own, nullptr);
+      }
+      gradients->Add(rows, gradient, chunk, in.weight);
+      work.Advance(CountRows(in.options.chunks[i]));
+    }
   }
 };
 
@@ -208,6 +342,10 @@ void CheckOptions(const at::Tensor& weight, const at::Tensor& targets,
   TORCH_CHECK(!targets.is_cpu() || targets.numel() == 0 ||
                   (targets.min().item<int64_t>() >= 0 && targets.max().item<int64_t>() < vocab),
               "TokenLogProbs: a target is outside the vocabulary of ", vocab);
+  int64_t rows = 0;
+  for (const RowChunk& chunk : options.chunks) rows += CountRows(chunk);
+  TORCH_CHECK(options.chunks.empty() || rows == targets.size(0), "TokenLogProbs: chunks of ", rows,
+              " rows for ", targets.size(0));
   const VocabReference& reference = options.reference;
   if (!reference.hidden.defined()) return;
   CheckHead(reference.hidden, reference.head, targets);
@@ -221,7 +359,11 @@ TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
                           const at::Tensor& targets, const VocabHeadOptions& options) {
   CheckHead(hidden, weight, targets);
   CheckOptions(weight, targets, options);
-  const variable_list result = VocabHeadFunction::apply(hidden, weight, targets, options);
+  VocabHeadOptions chunked = options;
+  if (chunked.chunks.empty()) chunked.chunks = EqualChunks(hidden.size(0), options.chunk_rows);
+  const bool trains = at::GradMode::is_enabled() && hidden.requires_grad() && hidden.is_cpu();
+  if (!trains || !ActiveFastPaths().one_head) chunked.loss = {};
+  const variable_list result = VocabHeadFunction::apply(hidden, weight, targets, chunked);
   TokenScores scores;
   scores.log_probs = result[0];
   scores.entropy = result[2];

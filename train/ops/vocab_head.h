@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 namespace fpo::train {
 
@@ -13,6 +15,25 @@ struct VocabReference {
   double softcap = 0;  // of the reference's config
 };
 
+// Rows [first, first + count).
+struct RowRange {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+// Rows whose logits are in memory together.
+using RowChunk = std::vector<RowRange>;
+
+// A chunk's scores, [rows of the chunk] in the order of its ranges, without gradients.
+struct ChunkScores {
+  at::Tensor log_probs;
+  at::Tensor kl, reference_log_probs;  // with a reference only
+};
+// A loss's gradient to them, same shapes; undefined: 0.
+struct ChunkGradients {
+  at::Tensor log_probs, kl;
+};
+using ChunkLoss = std::function<ChunkGradients(size_t chunk, const ChunkScores& scores)>;
+
 struct VocabHeadOptions {
   double softcap = 0;        // 0: none; otherwise logits become cap * tanh(logit / cap)
   int64_t chunk_rows = 256;  // rows of logits in memory at a time
@@ -20,6 +41,12 @@ struct VocabHeadOptions {
       0;  // ids at or above it are padding and get probability 0; 0: the whole vocabulary
   int64_t entropy_top = 0;  // also the entropy over this many most likely tokens; 0: off
   VocabReference reference = {};
+  // Instead of chunk_rows: chunks that together hold each row once.
+  std::vector<RowChunk> chunks = {};
+  // The gradient that the loss will have, for a loss that a chunk's scores decide: head and hidden
+  // states get theirs in forward then, while the chunk's logits are in memory, and backward only
+  // checks that this was the gradient. Where it was another one, it computes the logits again.
+  ChunkLoss loss = {};
 };
 
 // All [rows], float32 (float64 for float64 input).
@@ -34,11 +61,12 @@ struct TokenScores {
 };
 
 // log softmax(softcap(hidden . weight^T))[target] and its entropy, without a [rows, vocab] tensor:
-// forward and backward work on `chunk_rows` rows of float32 logits at a time, plus as many rows of
-// the reference's. Peak memory beyond inputs and gradients: three buffers of chunk_rows * vocab
-// (four with a reference). hidden: [rows, d]; weight: [vocab, d], same dtype; targets: [rows]
-// int64. Gradients to hidden and weight are exact. Throws c10::Error on shapes that do not match
-// and, on the CPU, on a target outside the vocabulary: reading one from a device would wait for it.
+// forward and backward work on a chunk of float32 logits at a time, plus as many of the
+// reference's. Peak memory beyond inputs and gradients: one buffer of chunk rows * vocab (two with
+// a reference) where there are kernels (fast_paths.h), else three (four). hidden: [rows, d];
+// weight: [vocab, d], same dtype; targets: [rows] int64. Gradients to hidden and weight are exact.
+// Throws c10::Error on shapes that do not match and, on the CPU, on a target outside the
+// vocabulary: reading one from a device would wait for it.
 TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
                           const at::Tensor& targets, const VocabHeadOptions& options);
 

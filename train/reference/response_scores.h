@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "train/model/gemma.h"
@@ -27,13 +28,31 @@ struct ResponseScores {
   std::vector<at::Tensor> site_rows;  // HiddenRows::sites
 };
 
+// Responses' sums, [sides * count] float64, the responses of one side after those of the other.
+struct SideSums {
+  at::Tensor logp;
+  at::Tensor kl, reference_logp;  // with a reference only
+};
+// A loss's gradient to them; undefined: 0.
+struct SideGradients {
+  at::Tensor logp, kl;
+};
+// A loss that is a sum over units: response i of each of the batch's sides, batch.sequences / sides
+// responses long. `gradient` gets the sums of units [first, first + count).
+struct UnitLoss {
+  int64_t sides = 2;
+  std::function<SideGradients(int64_t first, int64_t count, const SideSums& sums)> gradient;
+};
+
 struct ScoringOptions {
   std::vector<Tap> taps;
   bool activation_checkpointing = false;
-  // Vocabulary-wide rows in memory at a time, including the reference's.
-  int64_t chunk_rows = 256;
+  // Logits in memory at a time, including the reference's: a unit of the loss may take four times
+  // as much; where one takes more, logits are computed once more in backward.
+  int64_t logit_bytes = int64_t{256} << 20;
   int64_t entropy_top = 0;
   VocabReference reference = {};  // rows as in HiddenRows::hidden
+  UnitLoss loss = {};             // of the scores; without one backward computes logits again
 };
 
 // The model's part of scoring. Gradients follow the caller's grad mode.

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -44,8 +47,8 @@ absl::Status CheckSequences(const std::vector<Sequence>& sequences) {
 
 // `first_row[i]`: where sequence i's rows begin in sequence order. Appends the positions of this
 // part's rows, in part order, to `sequence_row`.
-PaddedPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int64_t>& members,
-                    const std::vector<int64_t>& first_row, std::vector<int64_t>* sequence_row) {
+BatchPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int64_t>& members,
+                   const std::vector<int64_t>& first_row, std::vector<int64_t>* sequence_row) {
   int64_t longest = 0;
   for (const int64_t member : members) longest = std::max(longest, sequences[member].length());
   at::Tensor ids = at::zeros({static_cast<int64_t>(members.size()), longest}, at::kLong);
@@ -62,10 +65,63 @@ PaddedPart MakePart(const std::vector<Sequence>& sequences, const std::vector<in
       sequence_row->push_back(first_row[members[i]] + static_cast<int64_t>(t));
     }
   }
-  PaddedPart part;
+  BatchPart part;
   part.ids = ids;
   part.response_rows = at::tensor(rows, at::kLong);
   part.logp_rows = part.response_rows - 1;
+  return part;
+}
+
+// Where a sequence is in a packed batch.
+struct PackedPlace {
+  size_t group;
+  int64_t first_row;  // of its response, within the group
+};
+
+// Groups responses to equal prompts, both in the order in which they occur.
+std::vector<PackedPlace> GroupByPrompt(const std::vector<Sequence>& sequences,
+                                       std::vector<PackedGroup>* groups) {
+  absl::flat_hash_map<absl::Span<const int32_t>, size_t> group_of;
+  std::vector<PackedPlace> places;
+  std::vector<int64_t> next_row;  // per group
+  for (const Sequence& sequence : sequences) {
+    const auto [found, is_new] = group_of.emplace(sequence.prompt, groups->size());
+    if (is_new) {
+      groups->push_back({static_cast<int64_t>(sequence.prompt.size()), {}});
+      next_row.push_back(groups->back().prompt);
+    }
+    const size_t group = found->second;
+    const auto rows = static_cast<int64_t>(sequence.response.size());
+    places.push_back({group, next_row[group]});
+    (*groups)[group].responses.push_back(rows);
+    next_row[group] += rows;
+  }
+  return places;
+}
+
+BatchPart MakePackedPart(const std::vector<Sequence>& sequences) {
+  std::vector<PackedGroup> groups;
+  const std::vector<PackedPlace> places = GroupByPrompt(sequences, &groups);
+  BatchPart part;
+  part.layout = PackedLayout::Of(std::move(groups));
+  part.ids = at::empty({1, part.layout->rows}, at::kLong);
+  int64_t* const ids = part.ids.data_ptr<int64_t>();
+  std::vector<int64_t> logp_rows, response_rows;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const int64_t begin = part.layout->first[places[i].group];
+    const int64_t first = begin + places[i].first_row;
+    const auto& [prompt, response] = sequences[i];
+    std::copy(prompt.begin(), prompt.end(), ids + begin);
+    std::copy(response.begin(), response.end(), ids + first);
+    // The prompt's last row predicts the first token of each response to it.
+    logp_rows.push_back(begin + static_cast<int64_t>(prompt.size()) - 1);
+    for (size_t t = 0; t < response.size(); ++t) {
+      response_rows.push_back(first + static_cast<int64_t>(t));
+      if (t + 1 < response.size()) logp_rows.push_back(response_rows.back());
+    }
+  }
+  part.logp_rows = at::tensor(logp_rows, at::kLong);
+  part.response_rows = at::tensor(response_rows, at::kLong);
   return part;
 }
 
@@ -89,7 +145,7 @@ void FillRows(const std::vector<Sequence>& sequences, SequenceBatch* batch) {
 
 void MoveTo(at::Device device, SequenceBatch* batch) {
   if (device.is_cpu()) return;
-  for (PaddedPart& part : batch->parts) {
+  for (BatchPart& part : batch->parts) {
     for (at::Tensor* tensor : {&part.ids, &part.logp_rows, &part.response_rows}) {
       *tensor = tensor->to(device);
     }
@@ -116,19 +172,24 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
     batch.real_tokens += sequence.length();
     batch.greatest_id = std::max(batch.greatest_id, GreatestId(sequence));
   }
+  FillRows(sequences, &batch);
+  if (ActiveFastPaths().packed && device.is_cpu() && !part_cost.has_value()) {
+    batch.parts.push_back(MakePackedPart(sequences));
+    batch.computed_tokens = batch.parts.back().ids.numel();
+    return batch;
+  }
   const int64_t cost = part_cost.value_or(device.is_cpu() ? kCpuPartCost : int64_t{1} << 40);
   std::vector<int64_t> sequence_row;
   for (std::vector<int64_t>& members : CutIntoParts(lengths, cost)) {
     std::sort(members.begin(), members.end());  // one part alone is then in sequence order
     batch.parts.push_back(MakePart(sequences, members, batch.first_row, &sequence_row));
-    batch.padded_tokens += batch.parts.back().ids.numel();
+    batch.computed_tokens += batch.parts.back().ids.numel();
   }
   if (batch.parts.size() > 1) {
     batch.row_order = at::empty({batch.rows}, at::kLong);
     int64_t* order = batch.row_order.data_ptr<int64_t>();
     for (int64_t place = 0; place < batch.rows; ++place) order[sequence_row[place]] = place;
   }
-  FillRows(sequences, &batch);
   MoveTo(device, &batch);
   return batch;
 }

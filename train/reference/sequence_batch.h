@@ -3,11 +3,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "train/ops/packed_layout.h"
 
 namespace fpo::train {
 
@@ -19,18 +21,19 @@ struct Sequence {
   int64_t length() const { return static_cast<int64_t>(prompt.size() + response.size()); }
 };
 
-// Sequences of similar length, padded on the right to one length.
-struct PaddedPart {
-  at::Tensor ids;            // [batch, seq] int64
+// Sequences of similar length, padded on the right to one length; or packed, with each prompt once.
+struct BatchPart {
+  at::Tensor ids;            // [batch, seq] int64; packed: [1, rows]
   at::Tensor logp_rows;      // [rows] int64 into the flattened [batch * seq]
-  at::Tensor response_rows;  // [rows] int64: logp_rows + 1
+  at::Tensor response_rows;  // [rows] int64
+  std::shared_ptr<const PackedLayout> layout = nullptr;  // packed only
 };
 
 // A batch of responses and its two row lists: a log-prob row *predicts* a response token, a
 // response row *is* one. The sequences are cut into parts to reduce padding; everything that leaves
 // the model is restored to sequence order.
 struct SequenceBatch {
-  std::vector<PaddedPart> parts;
+  std::vector<BatchPart> parts;
   at::Tensor
       row_order;       // [rows] int64: where each row is in the parts' rows; undefined for one part
   at::Tensor targets;  // [rows] int64
@@ -40,13 +43,14 @@ struct SequenceBatch {
   int64_t rows = 0;
   std::vector<int64_t> first_row;  // [sequences], on the host: where each one's rows begin
   int64_t greatest_id = 0;         // of prompts and responses; a negative id counts as too large
-  int64_t real_tokens = 0;         // without padding
-  int64_t padded_tokens = 0;       // what the model computes
+  int64_t real_tokens = 0;         // without padding; a prompt counts once for each response
+  int64_t computed_tokens = 0;     // what the model computes
 };
 
 // InvalidArgument for an empty prompt or response: there is nothing to predict from, or nothing to
-// predict. `part_cost`: cost of one more part, in tokens of forward; launches are expensive on
-// CUDA, so there the default makes one part.
+// predict. Packed on a CPU (FastPaths::packed): responses to equal prompts share it. Otherwise
+// padded, in parts; `part_cost`: cost of one more part, in tokens of forward; launches are
+// expensive on CUDA, so there the default makes one part. Given, the batch is padded anywhere.
 absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& sequences,
                                                 at::Device device,
                                                 std::optional<int64_t> part_cost = std::nullopt);

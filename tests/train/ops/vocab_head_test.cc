@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
 #include "tests/train/ops/memory_watch.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -255,12 +256,106 @@ int64_t PeakBytes(int64_t rows, bool with_reference) {
 // The header's promise: a few buffers of chunk_rows * vocab, whatever the number of rows.
 TEST(VocabHead, MemoryIsThatOfAChunk) {
   constexpr int64_t kChunkBytes = 16 * 5000 * 4, kGradient = 5000 * 4 * 4;
-  for (const bool with_reference : {false, true}) {
-    const int64_t few = PeakBytes(32, with_reference), many = PeakBytes(512, with_reference);
-    EXPECT_LT(many - few, kChunkBytes / 4) << with_reference;
-    EXPECT_LT(many, (with_reference ? 4.3 : 3.3) * kChunkBytes + kGradient) << with_reference;
-    EXPECT_GT(few, 2 * kChunkBytes);  // the watch sees what it should
+  for (const bool kernels : {false, true}) {
+    const FastPathsInScope paths({kernels, kernels, kernels});
+    const double buffers = kernels ? 1 : 3;
+    for (const bool with_reference : {false, true}) {
+      const int64_t few = PeakBytes(32, with_reference), many = PeakBytes(512, with_reference);
+      EXPECT_LT(many - few, kChunkBytes / 4) << with_reference;
+      EXPECT_LT(many, (buffers + (with_reference ? 1.3 : 0.3)) * kChunkBytes + kGradient)
+          << with_reference;
+      EXPECT_GT(few, (kernels ? 1 : 2) * kChunkBytes);  // the watch sees what it should
+    }
   }
+}
+
+// Rows 0, 1, 4, 5 and 2, 3, 6: as two pairs whose chosen sides come first.
+std::vector<RowChunk> PairChunks() { return {{{0, 2}, {4, 2}}, {{2, 2}, {6, 1}}}; }
+
+TEST(VocabHead, ChunksOfSeveralRangesGiveTheSameScores) {
+  const HeadInputs in = MakeHeadInputs(2);
+  VocabHeadOptions options = WithReference(3, 2, MakeReference(4));
+  const TokenScores plain = TokenLogProbs(in.hidden, in.weight, in.targets, options);
+  options.chunks = PairChunks();
+  const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, options);
+  EXPECT_LT(RelativeError(scores.log_probs, plain.log_probs), 1e-14);
+  EXPECT_LT(RelativeError(scores.entropy, plain.entropy), 1e-14);
+  EXPECT_LT(RelativeError(scores.kl, plain.kl), 1e-14);
+  EXPECT_LT(RelativeError(scores.reference_log_probs, plain.reference_log_probs), 1e-14);
+}
+
+// A loss of all rows: sum of w log p^2 / 2 - 3 w KL, w the row's number from 1.
+at::Tensor LossOf(const TokenScores& scores, const at::Tensor& w) {
+  const at::Tensor kl = scores.kl.defined() ? (w * scores.kl).sum() : at::zeros({}, w.options());
+  return (w * scores.log_probs.square()).sum() / 2 - 3 * kl;
+}
+
+struct LossCase {
+  bool kl;
+  double factor;  // of the gradient that forward is told; 1: the loss's
+};
+
+void ExpectGradientsOfTheLoss(const LossCase& c, at::ScalarType type, double bound) {
+  const at::Tensor w = at::arange(1, kRows + 1, at::kDouble).to(type);
+  VocabHeadOptions options;
+  options.softcap = 3;
+  const VocabReference reference = MakeReference(4);
+  if (c.kl) options.reference = {reference.hidden.to(type), reference.head.to(type), 4};
+  const auto gradients = [&] {
+    HeadInputs in = MakeHeadInputs(2, type);
+    in.hidden.set_requires_grad(true);
+    in.weight.set_requires_grad(true);
+    const TokenScores scores = TokenLogProbs(in.hidden, in.weight, in.targets, options);
+    return torch::autograd::grad({LossOf(scores, w)}, {in.hidden, in.weight});
+  };
+  const auto plain = gradients();
+  options.chunks = PairChunks();
+  int64_t asked = 0;
+  options.loss = [&](size_t chunk, const ChunkScores& scores) {
+    ++asked;
+    std::vector<at::Tensor> own;
+    for (const RowRange& range : options.chunks[chunk]) {
+      own.push_back(w.narrow(0, range.first, range.count));
+    }
+    const at::Tensor rows = at::cat(own) * c.factor;
+    EXPECT_EQ(scores.kl.defined(), c.kl);
+    return ChunkGradients{rows * scores.log_probs, c.kl ? -3 * rows : at::Tensor()};
+  };
+  const auto made = gradients();
+  EXPECT_EQ(asked, ActiveFastPaths().one_head ? 2 : 0);
+  EXPECT_LT(RelativeError(made[0], plain[0]), bound) << c.kl << " " << c.factor;
+  EXPECT_LT(RelativeError(made[1], plain[1]), bound) << c.kl << " " << c.factor;
+}
+
+// Also where forward was told another gradient than the loss has: backward then computes.
+TEST(VocabHead, MakesTheGradientsOfALossInForward) {
+  for (const bool kl : {false, true}) {
+    for (const double factor : {1.0, 2.0, 1.001}) {
+      ExpectGradientsOfTheLoss({kl, factor}, at::kDouble, 1e-12);
+      ExpectGradientsOfTheLoss({kl, factor}, at::kFloat, 2e-5);
+    }
+  }
+}
+
+TEST(VocabHead, ASecondBackwardComputesAgain) {
+  HeadInputs in = MakeHeadInputs(2);
+  in.hidden.set_requires_grad(true);
+  VocabHeadOptions options;
+  options.chunks = PairChunks();
+  options.loss = [](size_t, const ChunkScores& scores) {
+    return ChunkGradients{at::ones_like(scores.log_probs), {}};
+  };
+  const at::Tensor loss = TokenLogProbs(in.hidden, in.weight, in.targets, options).log_probs.sum();
+  const auto first = torch::autograd::grad({loss}, {in.hidden}, {}, /*retain_graph=*/true);
+  const auto second = torch::autograd::grad({loss}, {in.hidden});
+  EXPECT_LT(RelativeError(second[0], first[0]), 1e-13);
+}
+
+TEST(VocabHead, RefusesChunksThatLeaveRowsOut) {
+  const HeadInputs in = MakeHeadInputs(1);
+  VocabHeadOptions options;
+  options.chunks = {{{0, 2}}};
+  EXPECT_THROW(TokenLogProbs(in.hidden, in.weight, in.targets, options), c10::Error);
 }
 
 TEST(VocabHead, RefusesAReferenceWithAnotherVocabulary) {

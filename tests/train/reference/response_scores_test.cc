@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/train/ops/finite_difference.h"
 #include "tests/train/support/tiny_run.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -18,7 +20,7 @@ TEST(ResponseScores, EqualsAPlainLogSoftmax) {
   ASSERT_TRUE(batch.ok());
   ScoringOptions options;
   options.taps = {{1, Site::kResidPost}};
-  options.chunk_rows = 2;
+  options.logit_bytes = 2 * model.config().vocab_size * 4;  // two rows
   const ResponseScores scores = ScoreSequences(model, *batch, options);
   EXPECT_EQ(scores.site_rows[0].size(0), batch->rows);
   const double cap = *model.config().final_softcap;
@@ -37,6 +39,69 @@ TEST(ResponseScores, EqualsAPlainLogSoftmax) {
     }
     EXPECT_NEAR(scores.logp[static_cast<int64_t>(i)].item<double>(), sum, 1e-4);
     EXPECT_NEAR(scores.entropy[static_cast<int64_t>(i)].item<double>(), entropy, 1e-3);
+  }
+}
+
+// What a loss of all scores gives: values, then the gradient of each weight.
+std::vector<at::Tensor> ValuesAndGradients(const Gemma& model, const FastPaths& paths,
+                                           bool activation_checkpointing) {
+  const FastPathsInScope scope(paths);
+  // Prompts longer and shorter than the model's window of 4, one of them twice.
+  const std::vector<int32_t> long_prompt = {2, 5, 6, 7, 8, 9, 10}, prompt = {2, 7}, bos = {2};
+  const std::vector<int32_t> one = {11}, some = {12, 13, 14},
+                             many = {15, 16, 17, 18, 19, 20, 21, 1};
+  const std::vector<Sequence> sequences = {{long_prompt, some}, {prompt, many}, {bos, one},
+                                           {long_prompt, many}, {prompt, one},  {long_prompt, one}};
+  const auto batch = MakeSequenceBatch(sequences, at::kCPU);
+  EXPECT_TRUE(batch.ok()) << batch.status();
+  ScoringOptions options;
+  options.activation_checkpointing = activation_checkpointing;
+  options.logit_bytes = 8 * model.config().vocab_size * 4;  // a few chunks
+  for (const Site site : {Site::kResidPost, Site::kMlpOut, Site::kAttnZ}) {
+    options.taps.push_back({1, site});
+  }
+  const auto half_square = [](const SideSums& sums) { return sums.logp.square().sum() / 2; };
+  options.loss.gradient = [](int64_t, int64_t, const SideSums& sums) {
+    return SideGradients{sums.logp, {}};
+  };
+  const ResponseScores scores = ScoreSequences(model, *batch, options);
+  at::Tensor loss = half_square({scores.logp, {}, {}});
+  std::vector<at::Tensor> result = {scores.logp.detach(), scores.entropy};
+  for (const at::Tensor& rows : scores.site_rows) {
+    loss = loss + rows.square().sum();
+    result.push_back(rows.detach());
+  }
+  loss.backward();
+  for (const auto& [name, weight] : model.Parameters()) {
+    result.push_back(weight.grad().clone());
+    weight.mutable_grad().reset();
+  }
+  return result;
+}
+
+class FastScores : public ::testing::TestWithParam<Architecture> {};
+INSTANTIATE_TEST_SUITE_P(Architectures, FastScores,
+                         ::testing::Values(Architecture::kGemma2, Architecture::kGemma3));
+
+// Positions, windows, shared prompts and the head's chunks, each by itself and together.
+TEST_P(FastScores, EqualThePlainOnes) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    Gemma model = Gemma::Random(TinyForTest(GetParam()), 5, type);
+    model.SetRequiresGrad(true);
+    const auto plain = ValuesAndGradients(model, {false, false, false}, false);
+    for (const FastPaths& paths : {FastPaths{false, true, false}, FastPaths{false, false, true},
+                                   FastPaths{true, false, false}, FastPaths{true, true, true}}) {
+      for (const bool checkpointing : {false, true}) {
+        const auto fast = ValuesAndGradients(model, paths, checkpointing);
+        ASSERT_EQ(fast.size(), plain.size());
+        for (size_t i = 0; i < fast.size(); ++i) {
+          // Of the whole tensor: single elements of a gradient cancel.
+          const double apart = (fast[i] - plain[i]).norm().item<double>();
+          EXPECT_LE(apart, (type == at::kDouble ? 1e-13 : 5e-6) * plain[i].norm().item<double>())
+              << i << " " << paths.kernels << paths.packed << paths.one_head << checkpointing;
+        }
+      }
+    }
   }
 }
 

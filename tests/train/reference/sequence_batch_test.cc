@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "train/ops/fast_paths.h"
+
 namespace fpo::train {
 namespace {
 
@@ -18,7 +20,7 @@ TEST(SequenceBatch, TwoRowLists) {
       MakeSequenceBatch({{prompt, response}, {prompt, short_one}}, at::kCPU, int64_t{1000});
   ASSERT_TRUE(batch.ok()) << batch.status();
   ASSERT_EQ(batch->parts.size(), 1u);
-  const PaddedPart& part = batch->parts[0];
+  const BatchPart& part = batch->parts[0];
   EXPECT_EQ(List(part.ids), (std::vector<int64_t>{2, 10, 11, 12, 13, 1, 2, 10, 11, 9, 0, 0}));
   EXPECT_EQ(List(part.logp_rows), (std::vector<int64_t>{2, 3, 4, 8}));
   EXPECT_EQ(List(part.response_rows), (std::vector<int64_t>{3, 4, 5, 9}));
@@ -27,7 +29,7 @@ TEST(SequenceBatch, TwoRowLists) {
   EXPECT_EQ(batch->tokens[0].item<double>(), 3);
   EXPECT_EQ(batch->tokens[1].item<double>(), 1);
   EXPECT_EQ(batch->real_tokens, 10);
-  EXPECT_EQ(batch->padded_tokens, 12);
+  EXPECT_EQ(batch->computed_tokens, 12);
   EXPECT_EQ(batch->greatest_id, 13);
 }
 
@@ -37,14 +39,38 @@ TEST(SequenceBatch, PartsComeBackInSequenceOrder) {
       MakeSequenceBatch({{prompt, a}, {prompt, b}, {prompt, c}}, at::kCPU, int64_t{0});
   ASSERT_TRUE(batch.ok()) << batch.status();
   ASSERT_EQ(batch->parts.size(), 3u);  // free parts: no padding at all
-  EXPECT_EQ(batch->padded_tokens, batch->real_tokens);
+  EXPECT_EQ(batch->computed_tokens, batch->real_tokens);
   std::vector<at::Tensor> ids;
-  for (const PaddedPart& part : batch->parts) {
+  for (const BatchPart& part : batch->parts) {
     ids.push_back(part.ids.flatten().index_select(0, part.response_rows));
   }
   // The token at a response row is its own target.
   EXPECT_EQ(List(at::cat(ids).index_select(0, batch->row_order)), List(batch->targets));
   EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 1, 1, 1, 1, 1, 1, 2}));
+}
+
+// [bos a b | c d end | e], then [bos | f g]: the prompt's last row predicts both responses to it.
+TEST(SequenceBatch, PackedResponsesShareTheirPrompt) {
+  const FastPathsInScope fast({true, true, true});
+  const std::vector<int32_t> prompt = {2, 10, 11}, same = prompt, other = {2};
+  const std::vector<int32_t> a = {12, 13, 1}, b = {9}, c = {20, 21};
+  const auto batch = MakeSequenceBatch({{prompt, a}, {other, c}, {same, b}}, at::kCPU);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->parts.size(), 1u);
+  const BatchPart& part = batch->parts[0];
+  EXPECT_EQ(List(part.ids), (std::vector<int64_t>{2, 10, 11, 12, 13, 1, 9, 2, 20, 21}));
+  EXPECT_EQ(List(part.layout->positions), (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 3, 0, 1, 2}));
+  EXPECT_EQ(List(part.logp_rows), (std::vector<int64_t>{2, 3, 4, 7, 8, 2}));
+  EXPECT_EQ(List(part.response_rows), (std::vector<int64_t>{3, 4, 5, 8, 9, 6}));
+  EXPECT_EQ(List(batch->targets), (std::vector<int64_t>{12, 13, 1, 20, 21, 9}));
+  EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 0, 1, 1, 2}));
+  EXPECT_FALSE(batch->row_order.defined());
+  EXPECT_EQ(batch->real_tokens, 13);
+  EXPECT_EQ(batch->computed_tokens, 10);
+  // A device pads: launches for each part cost more there.
+  const auto on_device = MakeSequenceBatch({{prompt, a}, {same, b}}, at::kMeta);
+  ASSERT_TRUE(on_device.ok());
+  EXPECT_EQ(on_device->parts[0].layout, nullptr);
 }
 
 TEST(SequenceBatch, PartsWeighPaddingAgainstTheirCost) {

@@ -17,6 +17,7 @@
 #include "tests/train/support/trajectory.h"
 #include "train/collective/c10d_process_group.h"
 #include "train/events/exit_status.h"
+#include "train/ops/fast_paths.h"
 #include "train/runs/run_training.h"
 #include "train/torch_status.h"
 
@@ -92,6 +93,8 @@ class OutOfMemoryTest : public ::testing::Test {
       }
     }
   }
+  // Padded: the memory of a micro-batch follows from its size alone, and not from its prompts.
+  const FastPathsInScope padded_{{false, false, false}};
   const TinyRun tiny_;
   JobConfig job_ = tiny_.Job("fpo");
   int64_t whole_ = 0, single_ = 0;

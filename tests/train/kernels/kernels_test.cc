@@ -1,0 +1,208 @@
+// Each kernel of every instruction set that this processor has, against the formula in float64.
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/train/ops/finite_difference.h"
+#include "train/kernels/kernel_set.h"
+
+namespace fpo::train {
+namespace {
+
+std::vector<const char*> Capabilities() {
+  std::vector<const char*> names = {"DEFAULT"};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) names.push_back("AVX2");
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    names.push_back("AVX512");
+  }
+  return names;
+}
+
+class Kernels : public ::testing::TestWithParam<const char*> {
+ protected:
+  const KernelSet& kernels_ = KernelsFor(GetParam());
+};
+INSTANTIATE_TEST_SUITE_P(All, Kernels, ::testing::ValuesIn(Capabilities()));
+
+at::Tensor Wide(const at::Tensor& x) { return x.to(at::kDouble); }
+
+TEST_P(Kernels, AreTheOnesAskedFor) { EXPECT_STREQ(kernels_.name, GetParam()); }
+
+// Widths around one and several vectors, and around the sums that are kept apart.
+TEST_P(Kernels, MeasureLogitsWithAndWithoutACap) {
+  for (const int64_t count : {1, 5, 16, 67, 1024, 1031, 5000}) {
+    for (const float cap : {0.0F, 3.0F, 30.0F}) {
+      at::manual_seed(count);
+      const at::Tensor raw = at::randn({count}) * 20;
+      at::Tensor logits = raw.clone();
+      const LogitSums sums = kernels_.measure_logits({logits.data_ptr<float>(), count, cap});
+      const at::Tensor capped =
+          cap > 0 ? (Wide(raw) / static_cast<double>(cap)).tanh() * static_cast<double>(cap)
+                  : Wide(raw);
+      EXPECT_LT(RelativeError(Wide(logits), capped), 4e-7) << count << " " << cap;
+      const at::Tensor log_p = capped.log_softmax(0);
+      EXPECT_NEAR(sums.log_normalizer, capped.logsumexp(0).item<double>(), 3e-6);
+      EXPECT_NEAR(sums.entropy, -(log_p.exp() * log_p).sum().item<double>(), 3e-5) << count;
+    }
+  }
+}
+
+TEST_P(Kernels, LogitsKeepNaNAndHugeValues) {
+  at::Tensor logits = at::tensor({1.0F, std::numeric_limits<float>::quiet_NaN(), 2.0F});
+  EXPECT_TRUE(std::isnan(kernels_.measure_logits({logits.data_ptr<float>(), 3, 0}).log_normalizer));
+  at::Tensor huge = at::tensor({1000.0F, -1000.0F});
+  const LogitSums sums = kernels_.measure_logits({huge.data_ptr<float>(), 2, 0});
+  EXPECT_EQ(sums.log_normalizer, 1000);
+  EXPECT_EQ(sums.entropy, 0);
+}
+
+TEST_P(Kernels, LogitGradientsFollowTheFormula) {
+  for (const int64_t count : {3, 16, 1031}) {
+    for (const float cap : {0.0F, 3.0F}) {
+      at::manual_seed(count);
+      at::Tensor logits = at::randn({count}) * 2, reference = at::randn({count}) * 2;
+      const float lse = static_cast<float>(
+          kernels_.measure_logits({logits.data_ptr<float>(), count, cap}).log_normalizer);
+      const float other = static_cast<float>(
+          kernels_.measure_logits({reference.data_ptr<float>(), count, 0}).log_normalizer);
+      const at::Tensor z = Wide(logits), p = (z - lse).exp();
+      at::Tensor expected = (0.7 - -1.3) * p;
+      expected[count - 1] += -1.3;
+      at::Tensor with_reference = expected - 0.7 * (Wide(reference) - other).exp();
+      const at::Tensor slope =
+          cap > 0 ? 1 - (z / static_cast<double>(cap)).square() : at::ones_like(z);
+      at::Tensor plain = logits.clone();
+      const LogitGradient gradient = {count - 1, lse, -1.3F, 0.7F, nullptr, 0};
+      kernels_.logits_to_gradient({plain.data_ptr<float>(), count, cap}, gradient);
+      EXPECT_LT(RelativeError(Wide(plain), expected * slope), 1e-6) << count;
+      LogitGradient both = gradient;
+      both.reference = reference.data_ptr<float>();
+      both.reference_log_normalizer = other;
+      kernels_.logits_to_gradient({logits.data_ptr<float>(), count, cap}, both);
+      EXPECT_LT(RelativeError(Wide(logits), with_reference * slope), 1e-6) << count;
+    }
+  }
+}
+
+TEST_P(Kernels, KlFollowsTheFormulaAndIsZeroToItself) {
+  for (const int64_t count : {3, 16, 1031}) {
+    at::manual_seed(count);
+    at::Tensor a = at::randn({count}), b = at::randn({count});
+    const auto lse = [&](at::Tensor& x) {
+      return static_cast<float>(
+          kernels_.measure_logits({x.data_ptr<float>(), count, 0}).log_normalizer);
+    };
+    const at::Tensor log_a = Wide(a).log_softmax(0), log_b = Wide(b).log_softmax(0);
+    const LogitPair pair = {a.data_ptr<float>(), b.data_ptr<float>(), count, lse(a), lse(b)};
+    EXPECT_NEAR(kernels_.kl_of_logits(pair), (log_b.exp() * (log_b - log_a)).sum().item<double>(),
+                2e-6);
+    const LogitPair same = {a.data_ptr<float>(), a.data_ptr<float>(), count, lse(a), lse(a)};
+    EXPECT_EQ(kernels_.kl_of_logits(same), 0);
+  }
+}
+
+TEST_P(Kernels, NormsAndTheirGradientsFollowTheFormula) {
+  for (const int64_t width : {1, 7, 16, 67, 640}) {
+    at::manual_seed(width);
+    const at::Tensor x = at::randn({width}) * 3, w = at::randn({width}), dy = at::randn({width});
+    at::Tensor y = at::empty({width}), dx = at::empty({width}), dw = at::ones({width});
+    const NormRow row = {x.const_data_ptr<float>(), w.const_data_ptr<float>(), width, 1e-6F};
+    const float rstd = kernels_.norm(row, y.mutable_data_ptr<float>());
+    kernels_.norm_gradient(row, {dy.const_data_ptr<float>(), rstd, dx.mutable_data_ptr<float>(),
+                                 dw.mutable_data_ptr<float>()});
+    const at::Tensor wide = Wide(x);
+    const at::Tensor r = (wide.square().mean() + 1e-6).rsqrt(), n = wide * r;
+    const at::Tensor g = Wide(dy) * (1 + Wide(w));
+    EXPECT_LT(RelativeError(Wide(y), n * (1 + Wide(w))), 1e-6) << width;
+    EXPECT_LT(RelativeError(Wide(dx), r * (g - n * (g * n).mean())), 2e-6) << width;
+    EXPECT_LT(RelativeError(Wide(dw), 1 + Wide(dy) * n), 1e-6) << width;
+  }
+}
+
+TEST_P(Kernels, GegluFollowsItsFormula) {
+  for (const int64_t count : {1, 16, 77}) {
+    at::manual_seed(count);
+    at::Tensor gate = at::randn({count}) * 4;
+    const at::Tensor up = at::randn({count}), grad = at::randn({count});
+    gate[0] = -30;  // far out, where tanh is -1
+    at::Tensor out = at::empty({count}), dgate = at::empty({count}), dup = at::empty({count});
+    const GluSpan span = {gate.const_data_ptr<float>(), up.const_data_ptr<float>(), count};
+    kernels_.geglu(span, out.mutable_data_ptr<float>());
+    kernels_.geglu_gradient(span, {grad.const_data_ptr<float>(), dgate.mutable_data_ptr<float>(),
+                                   dup.mutable_data_ptr<float>()});
+    const at::Tensor gelu = at::gelu(Wide(gate), "tanh");
+    EXPECT_LT(RelativeError(Wide(out), gelu * Wide(up)), 2e-6);
+    EXPECT_LT(RelativeError(Wide(dup), gelu * Wide(grad)), 2e-6);
+    EXPECT_LT(
+        RelativeError(Wide(dgate), at::gelu_backward(Wide(grad) * Wide(up), Wide(gate), "tanh")),
+        3e-6);
+  }
+}
+
+TEST_P(Kernels, RotationsAreUndoneByTheirInverse) {
+  for (const int64_t half : {3, 16, 32}) {
+    at::manual_seed(half);
+    const at::Tensor x = at::randn({2 * 2 * half}), angle = at::randn({half});
+    const at::Tensor cos = angle.cos(), sin = angle.sin();
+    at::Tensor turned = at::empty_like(x), back = at::empty_like(x);
+    RopeRow row = {x.const_data_ptr<float>(),
+                   cos.const_data_ptr<float>(),
+                   sin.const_data_ptr<float>(),
+                   2,
+                   half,
+                   1};
+    kernels_.rope(row, turned.mutable_data_ptr<float>());
+    const at::Tensor low = x.narrow(0, 2 * half, half), high = x.narrow(0, 3 * half, half);
+    EXPECT_LT(RelativeError(turned.narrow(0, 2 * half, half), low * cos - high * sin), 1e-6);
+    EXPECT_LT(RelativeError(turned.narrow(0, 3 * half, half), high * cos + low * sin), 1e-6);
+    row.x = turned.const_data_ptr<float>();
+    row.sign = -1;
+    kernels_.rope(row, back.mutable_data_ptr<float>());
+    EXPECT_LT(RelativeError(back, x), 1e-6);
+  }
+}
+
+// The softmax of a prompt of 2 rows and responses of 3 and 70 rows, one query at a time.
+TEST_P(Kernels, AttentionSeesPromptAndOwnResponse) {
+  constexpr int64_t kPrompt = 2, kRows = 75, kHeads = 2, kWidth = 5;
+  const std::vector<int64_t> responses = {3, 70};
+  at::manual_seed(1);
+  const at::Tensor q = at::randn({kRows, kHeads, kWidth}), k = at::randn({kRows, 1, kWidth});
+  const at::Tensor v = at::randn({kRows, 1, kWidth});
+  for (const int64_t window : {0, 4}) {
+    at::Tensor z = at::zeros_like(q), normalizer = at::zeros({kRows, kHeads});
+    AttentionTask task = {
+        {kHeads, 1, kWidth, 0.4F, 1.5F, window}, {0, kPrompt, responses.data(), 2}, 0, nullptr};
+    at::Tensor scratch = at::empty({kernels_.attention_scratch(task.shape, task.group)});
+    task.scratch = scratch.mutable_data_ptr<float>();
+    kernels_.attention(
+        task, {q.const_data_ptr<float>(), k.const_data_ptr<float>(), v.const_data_ptr<float>(),
+               z.mutable_data_ptr<float>(), normalizer.mutable_data_ptr<float>(), nullptr, nullptr,
+               nullptr, nullptr});
+    for (const int64_t row : {0, 1, 2, 4, 5, 40, 74}) {
+      std::vector<int64_t> seen;  // rows in the order of their positions
+      for (int64_t i = 0; i < std::min(row + 1, kPrompt); ++i) seen.push_back(i);
+      for (int64_t i = row < 5 ? 2 : 5; row >= kPrompt && i <= row; ++i) seen.push_back(i);
+      if (window > 0 && static_cast<int64_t>(seen.size()) > window) {
+        seen.erase(seen.begin(), seen.end() - window);
+      }
+      const at::Tensor index = at::tensor(seen, at::kLong);
+      const at::Tensor keys = Wide(k.select(1, 0).index_select(0, index));
+      for (int64_t head = 0; head < kHeads; ++head) {
+        const at::Tensor scores = (at::mv(keys, Wide(q[row][head])) * 0.4 / 1.5).tanh() * 1.5;
+        const at::Tensor expected =
+            at::mv(Wide(v.select(1, 0).index_select(0, index)).t(), scores.softmax(0));
+        EXPECT_LT(RelativeError(Wide(z[row][head]), expected), 1e-6) << row << " " << window;
+        EXPECT_NEAR(normalizer[row][head].item<double>(), scores.logsumexp(0).item<double>(), 1e-5);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fpo::train

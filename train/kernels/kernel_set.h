@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+
+// Loops over float32 rows on a CPU, on plain pointers: what LibTorch would do in several passes
+// over memory is done in one. Compiled once for each instruction set (kernels.cc) and chosen at run
+// time. Each function works on one thread, writes only what its arguments name, and gives the same
+// bits whatever else runs; rows need no alignment. Sums over a row are kept in float64 every few
+// hundred elements.
+namespace fpo::train {
+
+// The logits of one position over the vocabulary; `cap` 0: no softcap.
+struct LogitRow {
+  float* logits;
+  int64_t count;
+  float cap;
+};
+
+struct LogitSums {
+  double log_normalizer;  // log sum exp
+  double entropy;         // nats
+};
+
+// dL/dlogit of a row: s (1[v = target] - p) + kappa (p - p_ref), times the softcap's derivative.
+struct LogitGradient {
+  int64_t target;
+  float log_normalizer;
+  float s;
+  float kappa;
+  const float* reference;  // capped logits of the reference; null: p_ref = 0
+  float reference_log_normalizer;
+};
+
+// Two capped rows of one length: KL(reference || policy).
+struct LogitPair {
+  const float* policy;
+  const float* reference;
+  int64_t count;
+  float log_normalizer;
+  float reference_log_normalizer;
+};
+
+// A row of Gemma's norm: x * rsqrt(mean(x^2) + eps) * (1 + weight).
+struct NormRow {
+  const float *x, *weight;
+  int64_t width;
+  float eps;
+};
+struct NormGradient {
+  const float* grad;  // of the norm's output
+  float rstd;         // as forward returned it
+  float* grad_x;
+  float* grad_weight;  // added to
+};
+
+// gelu_tanh(gate) * up, element by element.
+struct GluSpan {
+  const float *gate, *up;
+  int64_t count;
+};
+struct GluGradient {
+  const float* grad;
+  float *grad_gate, *grad_up;
+};
+
+// One position: pairs (i, i + half) of each head are rotated; `sign` -1 inverts the rotation.
+struct RopeRow {
+  const float *x, *cos, *sin;
+  int64_t heads, half;
+  float sign;
+};
+
+struct AttentionShape {
+  int64_t heads, kv_heads, head_dim;
+  float scale, cap;  // cap 0: no softcap
+  int64_t window;    // 0: all earlier keys
+};
+// Rows of a packed batch that see each other: a prompt from row `first` on, then responses, each of
+// which sees the prompt and itself.
+struct AttentionGroup {
+  int64_t first, prompt;
+  const int64_t* responses;  // their lengths
+  int64_t response_count;
+};
+// The work of one thread: a group and a kv head. It writes the rows of the heads that read this kv
+// head and nothing else.
+struct AttentionTask {
+  AttentionShape shape;
+  AttentionGroup group;
+  int64_t kv_head;
+  float* scratch;  // attention_scratch floats
+};
+// Packed tensors [rows, heads, head_dim], k and v with kv_heads; `normalizer` [rows, heads].
+struct AttentionTensors {
+  const float *q, *k, *v;
+  float* z;           // written by forward, read by backward
+  float* normalizer;  // likewise
+  const float* grad_z;
+  float *grad_q, *grad_k, *grad_v;
+};
+
+struct KernelSet {
+  const char* name;  // as at::get_cpu_capability: AVX512, AVX2, DEFAULT
+
+  // Caps the logits in place and sums over them.
+  LogitSums (*measure_logits)(const LogitRow& row);
+  double (*kl_of_logits)(const LogitPair& pair);
+  // Replaces capped logits by their gradient.
+  void (*logits_to_gradient)(const LogitRow& row, const LogitGradient& gradient);
+
+  float (*norm)(const NormRow& row, float* out);  // returns rsqrt(mean(x^2) + eps)
+  void (*norm_gradient)(const NormRow& row, const NormGradient& gradient);
+  void (*geglu)(const GluSpan& span, float* out);
+  void (*geglu_gradient)(const GluSpan& span, const GluGradient& gradient);
+  void (*rope)(const RopeRow& row, float* out);
+
+  int64_t (*attention_scratch)(const AttentionShape& shape, const AttentionGroup& group);
+  void (*attention)(const AttentionTask& task, const AttentionTensors& tensors);
+  void (*attention_gradient)(const AttentionTask& task, const AttentionTensors& tensors);
+};
+
+// The kernels for what LibTorch found this processor to have, or was told to use
+// (at::get_cpu_capability). Those for any processor when the name is unknown.
+const KernelSet& KernelsFor(const char* capability);
+
+}  // namespace fpo::train

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "train/kernels/kernel_set.h"
+
+namespace fpo::train {
+
+// Which of several equivalent ways to compute are taken. Each computes the same function; sums are
+// taken in another order. Off: the plain way, which the fast one is compared with.
+struct FastPaths {
+  bool kernels = true;   // loops of our own (train/kernels) for float32 on a CPU
+  bool packed = true;    // batches without padding, each prompt once, on a CPU
+  bool one_head = true;  // gradients of the vocabulary head while its logits are in memory
+};
+
+// Process-wide; set before the first tensor is computed (fpo-train --plain, tests).
+void SetFastPaths(const FastPaths& paths);
+FastPaths ActiveFastPaths();
+
+// Sets them until the end of the scope, for tests.
+class FastPathsInScope {
+ public:
+  explicit FastPathsInScope(const FastPaths& paths) : before_(ActiveFastPaths()) {
+    SetFastPaths(paths);
+  }
+  ~FastPathsInScope() { SetFastPaths(before_); }
+  FastPathsInScope(const FastPathsInScope&) = delete;
+  FastPathsInScope& operator=(const FastPathsInScope&) = delete;
+
+ private:
+  FastPaths before_;
+};
+
+// The kernels for a tensor: null unless they are on and it is float32 on the CPU.
+const KernelSet* KernelsOf(const at::Tensor& x);
+
+}  // namespace fpo::train

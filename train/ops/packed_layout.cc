@@ -1,0 +1,28 @@
+#include "train/ops/packed_layout.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace fpo::train {
+
+std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> groups) {
+  auto layout = std::make_shared<PackedLayout>();
+  layout->groups = std::move(groups);
+  std::vector<int64_t> positions;
+  for (const PackedGroup& group : layout->groups) {
+    layout->first.push_back(static_cast<int64_t>(positions.size()));
+    for (int64_t i = 0; i < group.prompt; ++i) positions.push_back(i);
+    layout->longest = std::max(layout->longest, group.prompt);
+    for (const int64_t response : group.responses) {
+      for (int64_t i = 0; i < response; ++i) positions.push_back(group.prompt + i);
+      layout->longest = std::max(layout->longest, group.prompt + response);
+    }
+  }
+  layout->rows = static_cast<int64_t>(positions.size());
+  layout->positions = at::tensor(positions, at::kLong);
+  return layout;
+}
+
+}  // namespace fpo::train

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fpo::train {
+
+// A prompt and the responses to it, one after another in a packed batch: the prompt is computed
+// once. Each response continues at the prompt's end; it sees the prompt and itself.
+struct PackedGroup {
+  int64_t prompt = 0;              // rows; positions 0 .. prompt - 1
+  std::vector<int64_t> responses;  // rows of each; positions from `prompt` on
+};
+
+// Groups one after another, without padding. Immutable.
+struct PackedLayout {
+  std::vector<PackedGroup> groups;
+  std::vector<int64_t> first;  // row where each group begins
+  int64_t rows = 0;
+  int64_t longest = 0;   // positions of the longest prompt and response
+  at::Tensor positions;  // [rows] int64
+
+  static std::shared_ptr<const PackedLayout> Of(std::vector<PackedGroup> groups);
+};
+
+}  // namespace fpo::train
