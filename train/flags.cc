@@ -196,6 +196,73 @@ void AddInitModel(CLI::App* app, Flags* flags) {
   app->add_option("--out", init.out, "Folder to create")->type_name("DIR")->required();
 }
 
+void AddSampling(CLI::App* app, Flags* flags) {
+  GenerateSection& generate = flags->generate;
+  app->add_option("--max-new-tokens", generate.max_new_tokens, "Tokens of an answer; more is cut")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--temperature", generate.temperature,
+                  "Logits are divided by it; 0: always the most likely token")
+      ->check(CLI::Range(0.0, 100.0));
+  app->add_option("--top-k", generate.top_k, "Only the K most likely tokens; 0: all")
+      ->check(CLI::Range(0, 1 << 24));
+  app->add_option("--top-p", generate.top_p,
+                  "Of these only the fewest with this probability together")
+      ->check(CLI::Range(1e-9, 1.0));
+  app->add_option("--seed", flags->seed, "Seed of what a temperature above 0 draws")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("--template", flags->template_name,
+                  "Chat template: auto (the model's own), gemma, halo, none, or a FILE.jinja")
+      ->capture_default_str();
+  app->add_option("--dtype", flags->dtype,
+                  "Of the weights: float32 or bfloat16; a CPU computes in float32 with either")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+}
+
+void AddGenerate(CLI::App* app, Flags* flags) {
+  GenerateSection& generate = flags->generate;
+  AddJob(app, flags)->description("Job of kind generate; instead of the options below but --out");
+  app->add_option("--model", flags->model, "Hugging Face folder")->type_name("DIR");
+  app->add_option("--prompts", generate.prompts,
+                  "Prompts, .jsonl, .ndjson or .json, also .gz or .zst")
+      ->type_name("FILE");
+  app->add_option("--format", generate.format,
+                  "Of the prompts and the answers. jsonl: rows with prompt (a text or messages), "
+                  "messages, instruction or prompt_ids; the others: those benchmarks' own files")
+      ->check(CLI::IsMember({"alpaca_eval", "arena_hard", "mt_bench", "jsonl"}))
+      ->capture_default_str();
+  app->add_option("--out", flags->out,
+                  "Answers: *.json a list, else one row a line. Grows by an answer at a time; the "
+                  "same command again answers what is missing")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--name", flags->name, "The model's name in the answers; default: its folder's");
+  app->add_option("--max-prompts", generate.max_prompts, "Only the first N prompts")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--max-prompt-length", generate.max_prompt_length,
+                  "Tokens of a prompt; a longer one is an error")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--batch", generate.batch,
+                  "Answers in progress at a time; on a CPU the answers do not depend on it")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  AddSampling(app, flags);
+}
+
+void AddChat(CLI::App* app, Flags* flags) {
+  app->add_option("model", flags->model, "Hugging Face folder with a chat template")
+      ->type_name("MODEL")
+      ->required();
+  app->add_option("--system", flags->system, "System message of the conversation");
+  app->add_option("--context", flags->context, "Tokens that a conversation may have")
+      ->check(CLI::Range(16, 1 << 20))
+      ->capture_default_str();
+  AddSampling(app, flags);
+}
+
 struct Subcommand {
   const char* name;
   const char* description;
@@ -211,6 +278,8 @@ constexpr Subcommand kSubcommands[] = {
      AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
+    {"generate", "Answer the prompts of a file: benchmarks or your own", AddGenerate},
+    {"chat", "Talk to a model in a terminal", AddChat},
     {"inspect", "Identify a path, with its digest; or show what this machine can compute on",
      AddInspect},
     {"init-model", "Create a Hugging Face folder with freshly initialised weights", AddInitModel},
@@ -238,6 +307,10 @@ absl::Status CheckTogether(const Flags& flags) {
   if (flags.command == "sae" && flags.job.empty() &&
       (flags.model.empty() || flags.score.data.train.empty() || !flags.layer.has_value())) {
     return Mistake("sae: needs --job, or --model, --data and --layer");
+  }
+  if (flags.command == "generate" && flags.job.empty() &&
+      (flags.model.empty() || flags.generate.prompts.empty())) {
+    return Mistake("generate: needs --model and --prompts, or --job");
   }
   if (flags.command == "inspect" && flags.path.empty() != flags.devices) {
     return Mistake("inspect: needs a PATH or --devices, and not both");
@@ -282,6 +355,14 @@ CommandLine ParseFlags(int argc, char** argv) {
   const absl::Status mistake = LocateFlagError(app, arguments, CheckTogether(flags));
   if (!mistake.ok()) return UsageError(mistake);
   if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
+  const CLI::App& command = *app.get_subcommands().front();
+  const auto given = [&](const char* name) {
+    return flags.command == "chat" && command.get_option(name)->count() > 0;
+  };
+  if (given("--temperature") || given("--top-k") || given("--top-p")) {
+    const GenerateSection& generate = flags.generate;
+    flags.sampling = Sampling{generate.temperature, generate.top_k, generate.top_p};
+  }
   flags.digest_folder = DigestFolder();
   if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
     flags.supervised = true;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/job/job_config.h"
+#include "train/generate/token_choice.h"
 #include "train/loop/init_model.h"
 #include "train/reference/score_data.h"
 
@@ -12,7 +14,7 @@ namespace fpo::train {
 
 // The parsed command line of fpo-train.
 struct Flags {
-  std::string command;  // prepare | score | run | evaluate | sae | inspect | init-model
+  std::string command;  // one of kSubcommands in flags.cc
 
   std::string device = "auto";  // auto | cpu | cuda
   int threads = 0;              // 0: LibTorch's own choice, one a core
@@ -21,7 +23,7 @@ struct Flags {
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'
   std::string out;
-  std::string model;  // evaluate, score, sae
+  std::string model;  // evaluate, score, sae, generate, chat
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
@@ -33,9 +35,17 @@ struct Flags {
 
   ScoreDataOptions score;  // score by hand
   InitModelOptions init;
-  SaeTrainingSection sae_training;  // sae by hand
-  std::optional<int64_t> layer;     // score and sae by hand
-  std::string site;                 // score; empty: from the file
+  GenerateSection generate;            // generate and chat by hand
+  std::string template_name = "auto";  // the same
+  std::string dtype = "float32";       // the same
+  std::string name;                    // generate: of the model in the answers
+  std::string system;                  // chat
+  std::optional<Sampling> sampling;    // chat: when one of its flags is given
+  int64_t context = 8192;              // chat
+  int64_t seed = 42;                   // generate and chat by hand
+  SaeTrainingSection sae_training;     // sae by hand
+  std::optional<int64_t> layer;        // score and sae by hand
+  std::string site;                    // score; empty: from the file
   std::string sae_file;
   int64_t max_pairs = 0;
 

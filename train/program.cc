@@ -29,6 +29,8 @@
 #include "train/events/supervised_sink.h"
 #include "train/flags.h"
 #include "train/formats/digest_cache.h"
+#include "train/generate/chat.h"
+#include "train/generate/generate.h"
 #include "train/loop/evaluate_model.h"
 #include "train/ops/fast_paths.h"
 #include "train/reference/reference_plan.h"
@@ -96,6 +98,8 @@ struct Program {
   absl::Status Train() const;
   absl::Status Evaluate() const;
   absl::Status Sae() const;
+  absl::Status Generate() const;
+  absl::Status Chat() const;
   absl::Status InspectPath() const;
   absl::Status MakeModel() const { return InitModel(flags.init); }
 };
@@ -113,6 +117,8 @@ constexpr Command kCommands[] = {
     {"run", &Program::Train, "train"},
     {"evaluate", &Program::Evaluate, "train"},
     {"sae", &Program::Sae, "train"},
+    {"generate", &Program::Generate, "train"},
+    {"chat", &Program::Chat, "train"},
     {"inspect", &Program::InspectPath, "train", false},
     {"init-model", &Program::MakeModel, "train", false},
 };
@@ -216,6 +222,34 @@ absl::Status Program::Sae() const {
   return TrainSae(job, {flags.prepared, flags.out, device}, events);
 }
 
+absl::Status Program::Generate() const {
+  GenerateOptions options{flags.model, flags.dtype, flags.template_name, flags.out,
+                          flags.name,  flags.seed,  flags.generate,      device};
+  CommandReader commands;
+  if (flags.supervised) options.commands = &commands;
+  if (!flags.job.empty()) {
+    FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+    options.model = job.model.path;
+    options.dtype = job.model.dtype;
+    options.template_name = job.data.template_name;
+    options.name = job.name;
+    options.seed = job.seed;
+    options.section = job.generate;
+  }
+  return GenerateFile(options, events);
+}
+
+absl::Status Program::Chat() const {
+  ChatOptions options;
+  options.model = {flags.model, flags.dtype, flags.template_name, device};
+  options.system = flags.system;
+  options.seed = flags.seed;
+  options.context = flags.context;
+  options.max_new_tokens = flags.generate.max_new_tokens;
+  options.sampling = flags.sampling;
+  return RunChat(options, events);
+}
+
 absl::Status Program::InspectPath() const {
   FPO_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(flags.path));
   std::cout << (flags.json ? inspection.Json() : inspection.Text());
@@ -270,6 +304,7 @@ void LimitSpinning(char** argv) {
 // The folder that a command creates; "" when it creates none.
 std::string MadeFolder(const Flags& flags) {
   if (flags.command == "evaluate") return flags.out + ".prepared";
+  if (flags.command == "generate") return "";           // a file, whose rows are kept
   const bool file = absl::EndsWith(flags.out, ".npz");  // of sae, whose folder may hold other files
   return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
 }

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/job/generate_section.h"
+
 namespace fpo {
 
 // The job file as plain values, one struct per section of job.yaml, defaults filled in. Words
@@ -122,6 +124,7 @@ struct JobConfig {
   ReferenceSection reference;
   std::vector<SaeSection> sae;
   SaeTrainingSection sae_training;
+  GenerateSection generate;
   DataSection data;
   MethodSection method;
   OptimizerSection optimizer;

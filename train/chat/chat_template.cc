@@ -238,6 +238,50 @@ absl::StatusOr<std::vector<RenderedRow>> ChatTemplate::Render(
   return out;
 }
 
+absl::StatusOr<std::vector<RenderedRow>> ChatTemplate::RenderPrompts(
+    std::vector<std::vector<Message>> prompts) const {
+  if (turns_ == Turns::kJinja) {
+    FPO_ASSIGN_OR_RETURN(const JinjaTurns* jinja, Jinja());
+    return jinja->RenderPrompts(std::move(prompts));
+  }
+  std::vector<RenderedRow> rows;
+  for (std::vector<Message>& messages : prompts) {
+    if (turns_ == Turns::kNone) {
+      PreferenceRow row;
+      row.kind = Kind::kMessages;
+      row.prompt_messages = std::move(messages);
+      rows.push_back(Plain(row));
+      continue;
+    }
+    const std::string flag = marks_->Flag(&messages);
+    const auto text =
+        turns_ == Turns::kGemma ? GemmaTurns(messages, true) : HaloTurns(messages, true);
+    rows.push_back(text.ok() ? RenderedRow() : DroppedRow("bad_roles"));
+    if (!text.ok()) continue;
+    rows.back().turns = true;
+    rows.back().prompt = LiteralMarks::Unflagged(*text, flag);
+  }
+  return rows;
+}
+
+absl::StatusOr<RenderedRow> ChatTemplate::RenderPrompt(const std::string& text) const {
+  if (turns_ != Turns::kNone && strings_are_turns_) {
+    FPO_ASSIGN_OR_RETURN(std::vector<RenderedRow> rows, RenderPrompts({{{"user", text}}}));
+    return std::move(rows[0]);
+  }
+  PreferenceRow row;
+  row.prompt = text;
+  return Plain(row);
+}
+
+std::vector<int32_t> ChatTemplate::TurnEnds() const {
+  std::vector<int32_t> ends;
+  if (turns_ == Turns::kGemma && end_of_turn_) ends.push_back(*end_of_turn_);
+  const JinjaTurns* jinja = StartedJinja();
+  if (jinja != nullptr && jinja->end()) ends.push_back(*jinja->end());
+  return ends;
+}
+
 absl::StatusOr<RenderedRow> ChatTemplate::Render(const PreferenceRow& row) const {
   FPO_ASSIGN_OR_RETURN(std::vector<RenderedRow> rows, Render(absl::MakeConstSpan(&row, 1)));
   return std::move(rows[0]);

@@ -33,6 +33,16 @@ class ChatTemplate {
   absl::StatusOr<std::vector<RenderedRow>> Render(absl::Span<const PreferenceRow> rows) const;
   absl::StatusOr<RenderedRow> Render(const PreferenceRow& row) const;
 
+  // Conversations for the model to answer, each as add_generation_prompt renders it: only `prompt`,
+  // `turns` and the reasons for a refusal are filled. Without turns their texts are joined.
+  absl::StatusOr<std::vector<RenderedRow>> RenderPrompts(
+      std::vector<std::vector<Message>> prompts) const;
+  // A text for the model to continue: a user's turn when strings are turns.
+  absl::StatusOr<RenderedRow> RenderPrompt(const std::string& text) const;
+  // The ids that end a turn of the assistant; complete once a prompt was rendered.
+  std::vector<int32_t> TurnEnds() const;
+  bool has_turns() const { return turns_ != Turns::kNone; }
+
   // Whether this row gets turns.
   bool UsesTurns(const PreferenceRow& row) const;
   // Whether rows should be rendered many at a time: by a helper process.

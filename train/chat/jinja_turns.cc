@@ -234,4 +234,26 @@ absl::StatusOr<std::vector<RenderedRow>> JinjaTurns::Render(
   return rows;
 }
 
+absl::StatusOr<std::vector<RenderedRow>> JinjaTurns::RenderPrompts(
+    std::vector<std::vector<Message>> prompts) const {
+  std::vector<JinjaRequest> requests;
+  std::vector<std::string> flags;
+  for (std::vector<Message>& messages : prompts) {
+    flags.push_back(marks_->Flag(&messages));
+    requests.push_back(Ask(std::move(messages), true));
+  }
+  FPO_ASSIGN_OR_RETURN(const std::vector<JinjaText> texts, jinja_->Render(requests, takes_parts_));
+  std::vector<RenderedRow> rows;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!texts[i].error.empty()) {
+      rows.push_back(DroppedRow("template_refused", texts[i].error));
+      continue;
+    }
+    rows.emplace_back();
+    rows.back().turns = true;
+    rows.back().prompt = LiteralMarks::Unflagged(texts[i].text, flags[i]);
+  }
+  return rows;
+}
+
 }  // namespace fpo::train

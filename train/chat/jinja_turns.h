@@ -31,6 +31,10 @@ class JinjaTurns {
   // In the order of the conversations.
   absl::StatusOr<std::vector<RenderedRow>> Render(std::vector<Conversation> conversations) const;
 
+  // Conversations for the model to answer, as add_generation_prompt renders them.
+  absl::StatusOr<std::vector<RenderedRow>> RenderPrompts(
+      std::vector<std::vector<Message>> prompts) const;
+
   // The last id of a response that the template ends; nullopt: it has no end mark.
   std::optional<int32_t> end() const { return end_; }
   // The id that every turn begins with, if there is one.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -99,6 +100,7 @@ struct Tokenizer::State {
       if (id >= tokens.size()) tokens.resize(id + 1);
       tokens[id] = token.content;
       added_ids[token.content] = token.id;
+      if (token.special) special.insert(token.id);
     }
     absence.id_count = static_cast<int32_t>(tokens.size());
   }
@@ -120,6 +122,7 @@ struct Tokenizer::State {
   TokenizerSpec spec;               // without its bpe, which has moved
   std::vector<std::string> tokens;  // by id
   absl::flat_hash_map<std::string, int32_t> added_ids;
+  absl::flat_hash_set<int32_t> special;
   std::vector<std::string> warnings;
   int32_t pad = -1;
 };
@@ -152,6 +155,9 @@ absl::StatusOr<Tokenizer> Tokenizer::Make(TokenizerSpec spec, std::vector<std::s
   state->absence.bos = state->IdOf(state->spec.bos);
   state->absence.eos = state->IdOf(state->spec.eos);
   state->pad = state->IdOf(state->spec.pad);
+  for (const int32_t id : {state->absence.bos, state->absence.eos, state->pad}) {
+    if (id >= 0) state->special.insert(id);
+  }
   return Tokenizer(std::move(state));
 }
 
@@ -227,6 +233,7 @@ bool Tokenizer::IsAdded(int32_t id) const {
   const auto it = state_->added_ids.find(PieceOf(id));
   return it != state_->added_ids.end() && it->second == id;
 }
+bool Tokenizer::IsSpecial(int32_t id) const { return state_->special.contains(id); }
 int32_t Tokenizer::size() const { return static_cast<int32_t>(state_->tokens.size()); }
 int32_t Tokenizer::pad() const { return state_->pad; }
 int32_t Tokenizer::bos() const { return state_->absence.bos; }

@@ -51,6 +51,7 @@ class Tokenizer {
   std::optional<int32_t> IdOf(absl::string_view piece) const;
   const std::string& PieceOf(int32_t id) const;  // id in [0, size)
   bool IsAdded(int32_t id) const;                // an added token, as "<bos>" or a newline run
+  bool IsSpecial(int32_t id) const;              // one that is no text: "<bos>", not a newline run
   int32_t size() const;                          // number of ids: pieces and added tokens
   int32_t pad() const;                           // -1: none
   int32_t bos() const;
