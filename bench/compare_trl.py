@@ -47,13 +47,18 @@ def trl_process(args):
     """Takes a step for each line on stdin and answers with its seconds, loss and the memory so far."""
     import torch
     import transformers
+    import pyarrow
     from datasets import Dataset
+    from datasets.table import InMemoryTable
     from torch.utils.data import SequentialSampler
     from trl import DPOConfig, DPOTrainer
     torch.set_num_threads(args.threads)
     model_path = os.path.realpath(args.model) if args.model else os.path.join(args.folder, "model")
     model = transformers.AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32, attn_implementation=args.attention)
     rows = [json.loads(line) for line in open(os.path.join(args.folder, "pairs.jsonl"), encoding="ascii")]
+
+    def dataset_of(rows):  # with a name of its own: hashing it fails with some versions of the libraries below
+        return Dataset(InMemoryTable(pyarrow.Table.from_pylist(rows)), fingerprint=f"pairs{len(rows[0])}")
 
     class Clock(transformers.TrainerCallback):
         def on_step_begin(self, *_, **__):
@@ -72,6 +77,11 @@ def trl_process(args):
         def _prepare_dataset(self, dataset, *_args, **_kwargs):  # rows are token ids
             return dataset
 
+        def _precompute_ref_logps(self, dataset, *_args, **_kwargs):  # the same function, without a cache on disk
+            chosen, rejected = self.compute_ref_log_probs(self.model, self.data_collator(rows))
+            return dataset_of([{**row, "ref_chosen_logps": w.item(), "ref_rejected_logps": l.item()}
+                               for row, w, l in zip(dataset, chosen, rejected)])
+
         def _get_train_sampler(self, dataset=None):
             return SequentialSampler(dataset if dataset is not None else self.train_dataset)
 
@@ -81,7 +91,7 @@ def trl_process(args):
                        warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, beta=0.1, logging_steps=1, save_strategy="no", report_to=[],
                        use_cpu=True, bf16=False, fp16=False, max_length=None, gradient_checkpointing=False, optim="adamw_torch_fused",
                        precompute_ref_log_probs=args.trl_step == "precomputed", disable_tqdm=True, dataloader_pin_memory=False)
-    dataset = Dataset.from_list([{key: row[key] for key in ("prompt_ids", "chosen_ids", "rejected_ids")} for row in rows])
+    dataset = dataset_of([{key: row[key] for key in ("prompt_ids", "chosen_ids", "rejected_ids")} for row in rows])
     Sequential(model=model, args=config, train_dataset=dataset, processing_class=tokenizer, callbacks=[Clock()]).train()
 
 

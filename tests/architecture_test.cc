@@ -44,7 +44,7 @@ struct Layer {
 };
 
 const std::vector<Layer>& Layers() {
-  const std::vector<const char*> numeric = {"common/", "train/ops/"};
+  const std::vector<const char*> numeric = {"common/", "train/kernels/", "train/ops/"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/values/",

@@ -27,17 +27,19 @@ struct KeyBlock {
 template <typename Fn>
 inline void ForEachQueryBlock(const AttentionTask& task, const Fn& fn) {
   KeyRange prompt = {0, 0, task.group.prompt};
-  const auto part = [&](int64_t first, const KeyRange& before, const KeyRange& own) {
-    for (int64_t done = 0; done < own.count; done += kQueries) {
+  const auto part = [&](int64_t first, const KeyRange& before, const KeyRange& own,
+                        int64_t skipped) {
+    for (int64_t done = skipped; done < own.count; done += kQueries) {
       const int64_t rows = own.count - done < kQueries ? own.count - done : kQueries;
-      fn(QueryBlock{first + done, rows, own.position + done, before, own});
+      fn(QueryBlock{first + done - skipped, rows, own.position + done, before, own});
     }
   };
-  part(task.group.first, {0, 0, 0}, prompt);
-  int64_t first = task.group.first + task.group.prompt, row = Padded(task.group.prompt);
+  const int64_t queries = task.group.prompt_queries;
+  part(task.group.first_query, {0, 0, 0}, prompt, task.group.prompt - queries);
+  int64_t first = task.group.first_query + queries, row = Padded(task.group.prompt);
   for (int64_t i = 0; i < task.group.response_count; ++i) {
     const int64_t count = task.group.responses[i];
-    part(first, prompt, {row, task.group.prompt, count});
+    part(first, prompt, {row, task.group.prompt, count}, 0);
     first += count;
     row += Padded(count);
   }

@@ -70,6 +70,23 @@ struct RopeRow {
   float sign;
 };
 
+// Elements of a parameter, its gradient and its moments.
+struct UpdateSpan {
+  float *weight, *first_moment, *second_moment;  // first_moment: Adam only
+  const float* gradient;
+  int64_t count;
+};
+// With g = gradient * gradient_scale + weight * added_decay:
+//   m += rest1 (g - m); v = beta2 v + rest2 g^2
+//   weight = (1 - lost_weight) weight - size m / (root_scale sqrt(v) + eps)
+struct AdamStep {
+  float gradient_scale, added_decay, lost_weight, rest1, beta2, rest2, size, root_scale, eps;
+};
+//   v = alpha v + rest g^2; weight -= lr g / (sqrt(v) + eps)
+struct RmsPropStep {
+  float gradient_scale, added_decay, alpha, rest, lr, eps;
+};
+
 struct AttentionShape {
   int64_t heads, kv_heads, head_dim;
   float scale, cap;  // cap 0: no softcap
@@ -81,6 +98,9 @@ struct AttentionGroup {
   int64_t first, prompt;
   const int64_t* responses;  // their lengths
   int64_t response_count;
+  // Of the prompt's rows only the last `prompt_queries` are queries; the group's queries are rows
+  // from `first_query` on of q, z and their gradients.
+  int64_t first_query, prompt_queries;
 };
 // The work of one thread: a group and a kv head. It writes the rows of the heads that read this kv
 // head and nothing else.
@@ -90,7 +110,7 @@ struct AttentionTask {
   int64_t kv_head;
   float* scratch;  // attention_scratch floats
 };
-// Packed tensors [rows, heads, head_dim], k and v with kv_heads; `normalizer` [rows, heads].
+// Packed tensors [rows, heads, head_dim], k and v with kv_heads; `normalizer` [rows of q, heads].
 struct AttentionTensors {
   const float *q, *k, *v;
   float* z;           // written by forward, read by backward
@@ -113,6 +133,10 @@ struct KernelSet {
   void (*geglu)(const GluSpan& span, float* out);
   void (*geglu_gradient)(const GluSpan& span, const GluGradient& gradient);
   void (*rope)(const RopeRow& row, float* out);
+
+  double (*sum_of_squares)(const float* values, int64_t count);
+  void (*adam)(const UpdateSpan& span, const AdamStep& step);
+  void (*rms_prop)(const UpdateSpan& span, const RmsPropStep& step);
 
   int64_t (*attention_scratch)(const AttentionShape& shape, const AttentionGroup& group);
   void (*attention)(const AttentionTask& task, const AttentionTensors& tensors);

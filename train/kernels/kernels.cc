@@ -6,6 +6,7 @@
 #include "train/kernels/kernel_set.h"
 #include "train/kernels/logit_rows.h"
 #include "train/kernels/pointwise_rows.h"
+#include "train/kernels/update_rows.h"
 
 namespace fpo::train::FPO_KERNELS {
 
@@ -18,9 +19,21 @@ extern const KernelSet kKernels;
 #define FPO_CAPABILITY "DEFAULT"
 #endif
 const KernelSet kKernels = {
-    FPO_CAPABILITY,   MeasureLogits,     KlOfLogits,    LogitsToGradient, NormForward,
-    NormBackward,     GegluForward,      GegluBackward, RotateRow,        AttentionScratch::Floats,
-    AttentionForward, AttentionBackward,
+    FPO_CAPABILITY,
+    MeasureLogits,
+    KlOfLogits,
+    LogitsToGradient,
+    NormForward,
+    NormBackward,
+    GegluForward,
+    GegluBackward,
+    RotateRow,
+    SumOfSquares,
+    AdamUpdate,
+    RmsPropUpdate,
+    AttentionScratch::Floats,
+    AttentionForward,
+    AttentionBackward,
 };
 
 }  // namespace fpo::train::FPO_KERNELS

@@ -237,7 +237,7 @@ absl::StatusOr<BatchMetrics> Trainer::SumMetrics(BatchMetrics metrics) {
 absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   FPO_RETURN_IF_ERROR(environment_.group.Sum(gradients_->gradients()));
   parts_.End("ranks_seconds");
-  const double norm = ClipGlobalNorm(gradients_->gradients(), job_.optimizer.max_grad_norm);
+  const double norm = GlobalNorm(gradients_->gradients());
   if (!std::isfinite(norm)) {
     std::vector<int64_t> pairs;
     for (const auto& part : batch.micro_batches)
@@ -250,7 +250,7 @@ absl::Status Trainer::ApplyGradients(const BatchStep& batch, Metrics* report) {
   const double lr = LearningRate(schedule_, state_.step + 1);
   const Work work(absl::StrCat("step ", state_.step + 1, ": updating the weights"), 0, "");
   AdvanceWork(0);
-  optimizer_->Step(gradients_->gradients(), lr);
+  optimizer_->Step(gradients_->gradients(), lr, ClipFactor(norm, job_.optimizer.max_grad_norm));
   gradients_->Clear();
   parts_.End("update_seconds");
   FPO_FAILPOINT("train.step.updated");

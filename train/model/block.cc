@@ -7,6 +7,7 @@
 #include "common/observe/work.h"
 #include "train/model/mlp.h"
 #include "train/model/self_attention.h"
+#include "train/ops/product.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -115,10 +116,12 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
     attention.k_norm = weights[kKNorm];
   }
   BlockResult result;
-  result.attn_z = AttentionZ(norm(x, kNormIn), attention, context.rope,
-                             {config, config.sliding[context.layer], context.layout});
-  const at::Tensor attended = norm(at::linear(result.attn_z, weights[kO]), kNormPostAttn);
-  const at::Tensor middle = x + attended;
+  result.attn_z =
+      AttentionZ(norm(x, kNormIn), attention, context.rope,
+                 {config, config.sliding[context.layer], context.layout, context.kept_rows});
+  const at::Tensor attended = norm(Linear(result.attn_z, weights[kO]), kNormPostAttn);
+  const at::Tensor before = context.kept_rows ? x.index_select(1, context.layout->kept) : x;
+  const at::Tensor middle = before + attended;
   AdvanceWork(0);  // a block of many tokens may take seconds
   result.mlp_out = norm(
       Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}), kNormPostFfn);

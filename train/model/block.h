@@ -19,6 +19,7 @@ struct BlockContext {
   int64_t layer = 0;
   RopeTable rope;  // of the layer's kind; a row for each position, or for each packed row
   std::shared_ptr<const PackedLayout> layout = nullptr;  // null: x's rows are sequences
+  bool kept_rows = false;  // results are of the layout's kept rows alone: the last block's
 };
 
 // The block's output and its two inner SAE sites (site.h), [batch, seq, width].

@@ -100,6 +100,7 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   TORCH_CHECK(layout == nullptr || (ids.size(0) == 1 && ids.size(1) == layout->rows),
               "Gemma::Forward: ids ", ids.sizes(), " for a packed layout of ",
               layout == nullptr ? 0 : layout->rows, " rows");
+  const bool keeps = layout != nullptr && options.kept_rows;
   RopeTables rope(*config_, layout == nullptr ? ids.size(1) : layout->longest, embedding);
   if (layout != nullptr) rope.Select(layout->positions.to(embedding.device()));
   const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
@@ -111,14 +112,16 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   for (int64_t layer = 0; layer < config_->layers; ++layer) {
     const at::TensorList weights =
         at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
-    const BlockContext context = {
-        config_, layer, config_->sliding[layer] ? rope.sliding : rope.global, options.layout};
+    const BlockContext context = {config_, layer,
+                                  config_->sliding[layer] ? rope.sliding : rope.global,
+                                  options.layout, keeps && layer == config_->layers - 1};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);
     for (size_t i = 0; i < options.taps.size(); ++i) {
       if (options.taps[i].layer == layer) {
-        result.sites[i] = SiteOf(block, options.taps[i].site);
+        const at::Tensor& site = SiteOf(block, options.taps[i].site);
+        result.sites[i] = keeps && !context.kept_rows ? site.index_select(1, layout->kept) : site;
       }
     }
     x = block.output;

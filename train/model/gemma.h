@@ -22,6 +22,8 @@ struct ForwardOptions {
   std::vector<Tap> taps;
   // Of ids [1, layout->rows]: which rows see each other. Null: each row of ids is a sequence.
   std::shared_ptr<const PackedLayout> layout = nullptr;
+  // With a layout: results for its kept rows alone, which saves the last block's work on prompts.
+  bool kept_rows = false;
   bool activation_checkpointing =
       false;  // keep only block inputs, recompute each block in backward
 };
@@ -29,6 +31,7 @@ struct ForwardOptions {
 struct ForwardResult {
   at::Tensor hidden;              // [batch, seq, hidden_size] after the final norm
   std::vector<at::Tensor> sites;  // one per tap, [batch, seq, SiteWidth], raw
+  // With ForwardOptions::kept_rows [1, kept_rows, ...] both.
 };
 
 // A Gemma-2 or Gemma-3 text model on plain tensors. Weights are float32, bfloat16 or float64

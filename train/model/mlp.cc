@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 
 #include "train/ops/geglu.h"
+#include "train/ops/product.h"
 
 namespace fpo::train {
 
 at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights) {
-  const at::Tensor activated = Geglu(at::linear(x, weights.gate), at::linear(x, weights.up));
-  return at::linear(activated, weights.down);
+  const at::Tensor activated = Geglu(Linear(x, weights.gate), Linear(x, weights.up));
+  return Linear(activated, weights.down);
 }
 
 }  // namespace fpo::train

@@ -7,6 +7,7 @@
 
 #include "train/ops/attention.h"
 #include "train/ops/packed_attention.h"
+#include "train/ops/product.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -14,13 +15,13 @@ namespace fpo::train {
 at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, const RopeTable& rope,
                       const AttentionLayer& layer) {
   const GemmaConfig& config = layer.config;
-  const int64_t batch = x.size(0), seq = x.size(1);
-  const auto project = [&](const at::Tensor& weight, int64_t heads) {
-    return at::linear(x, weight).view({batch, seq, heads, config.head_dim});
+  const auto project = [&](const at::Tensor& from, const at::Tensor& weight, int64_t heads) {
+    return Linear(from, weight).view({from.size(0), from.size(1), heads, config.head_dim});
   };
-  at::Tensor q = project(weights.q, config.heads);
-  at::Tensor k = project(weights.k, config.kv_heads);
-  const at::Tensor v = project(weights.v, config.kv_heads);
+  const at::Tensor queried = layer.kept_rows ? x.index_select(1, layer.layout->kept) : x;
+  at::Tensor q = project(queried, weights.q, config.heads);
+  at::Tensor k = project(x, weights.k, config.kv_heads);
+  const at::Tensor v = project(x, weights.v, config.kv_heads);
   if (weights.q_norm.defined()) {
     q = RmsNorm(q, weights.q_norm, config.rms_norm_eps);
     k = RmsNorm(k, weights.k_norm, config.rms_norm_eps);
@@ -30,8 +31,13 @@ at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, cons
   options.softcap = config.attention_softcap.value_or(0);
   options.window = layer.sliding ? config.sliding_window : 0;
   if (layer.layout != nullptr) {
-    return PackedAttention(ApplyRope(q, rope).squeeze(0), ApplyRope(k, rope).squeeze(0),
-                           v.squeeze(0), {layer.layout, options})
+    RopeTable of_queries = rope;
+    if (layer.kept_rows) {
+      of_queries.cos = rope.cos.index_select(0, layer.layout->kept);
+      of_queries.sin = rope.sin.index_select(0, layer.layout->kept);
+    }
+    return PackedAttention(ApplyRope(q, of_queries).squeeze(0), ApplyRope(k, rope).squeeze(0),
+                           v.squeeze(0), {layer.layout, options, layer.kept_rows})
         .unsqueeze(0);
   }
   return CausalAttention(ApplyRope(q, rope), ApplyRope(k, rope), v, options);

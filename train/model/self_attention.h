@@ -22,6 +22,7 @@ struct AttentionLayer {
   const GemmaConfig& config;
   bool sliding;
   std::shared_ptr<const PackedLayout> layout = nullptr;  // of x [1, rows, hidden]; null: sequences
+  bool kept_rows = false;  // with a layout: queries, and so results, of its kept rows alone
 };
 
 // Attention up to, not including, the output projection: normed block input [batch, seq, hidden] ->

@@ -27,7 +27,7 @@ class AttentionTasks {
  public:
   AttentionTasks(const KernelSet& kernels, const at::Tensor& q, const at::Tensor& k,
                  const PackedAttentionOptions& options)
-      : kernels_(kernels), layout_(*options.layout) {
+      : kernels_(kernels), layout_(*options.layout), kept_(options.kept_queries) {
     shape_ = {q.size(1),
               k.size(1),
               q.size(2),
@@ -60,8 +60,12 @@ class AttentionTasks {
  private:
   AttentionGroup Group(size_t i) const {
     const PackedGroup& group = layout_.groups[i];
-    return {layout_.first[i], group.prompt, group.responses.data(),
-            static_cast<int64_t>(group.responses.size())};
+    return {layout_.first[i],
+            group.prompt,
+            group.responses.data(),
+            static_cast<int64_t>(group.responses.size()),
+            kept_ ? layout_.first_kept[i] : layout_.first[i],
+            kept_ ? 1 : group.prompt};
   }
   int64_t Rows(size_t i) const {
     const std::vector<int64_t>& responses = layout_.groups[i].responses;
@@ -70,6 +74,7 @@ class AttentionTasks {
 
   const KernelSet& kernels_;
   const PackedLayout& layout_;
+  const bool kept_;
   AttentionShape shape_;
   std::vector<size_t> order_;  // longest first
 };
@@ -114,12 +119,15 @@ struct PackedAttentionFunction : torch::autograd::Function<PackedAttentionFuncti
 // Part by part, each as a batch of one.
 at::Tensor Composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const PackedAttentionOptions& options) {
-  std::vector<int64_t> sizes;
+  std::vector<int64_t> sizes, query_sizes;
   for (const PackedGroup& group : options.layout->groups) {
     sizes.push_back(group.prompt);
-    sizes.insert(sizes.end(), group.responses.begin(), group.responses.end());
+    query_sizes.push_back(options.kept_queries ? 1 : group.prompt);
+    for (std::vector<int64_t>* list : {&sizes, &query_sizes}) {
+      list->insert(list->end(), group.responses.begin(), group.responses.end());
+    }
   }
-  const auto queries = q.split_with_sizes(sizes), keys = k.split_with_sizes(sizes);
+  const auto queries = q.split_with_sizes(query_sizes), keys = k.split_with_sizes(sizes);
   const auto values = v.split_with_sizes(sizes);
   const auto attend = [&](const at::Tensor& own, const at::Tensor& seen, const at::Tensor& read) {
     return CausalAttention(own.unsqueeze(0), seen.unsqueeze(0), read.unsqueeze(0),
@@ -143,11 +151,12 @@ at::Tensor Composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 
 at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const PackedAttentionOptions& options) {
-  TORCH_CHECK(q.dim() == 3 && k.dim() == 3 && k.sizes() == v.sizes() && q.size(0) == k.size(0) &&
-                  q.size(2) == k.size(2) && q.size(1) % k.size(1) == 0 &&
-                  q.size(0) == options.layout->rows,
+  const PackedLayout& layout = *options.layout;
+  TORCH_CHECK(q.dim() == 3 && k.dim() == 3 && k.sizes() == v.sizes() && q.size(2) == k.size(2) &&
+                  q.size(1) % k.size(1) == 0 && k.size(0) == layout.rows &&
+                  q.size(0) == (options.kept_queries ? layout.kept_rows : layout.rows),
               "PackedAttention: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(), " for ",
-              options.layout->rows, " rows");
+              layout.rows, " rows, ", layout.kept_rows, " of them kept");
   const bool kernels =
       KernelsOf(q) != nullptr && KernelsOf(k) != nullptr && KernelsOf(v) != nullptr;
   if (!kernels) return Composed(q, k, v, options);

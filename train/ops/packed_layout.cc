@@ -10,9 +10,14 @@ namespace fpo::train {
 std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> groups) {
   auto layout = std::make_shared<PackedLayout>();
   layout->groups = std::move(groups);
-  std::vector<int64_t> positions;
+  std::vector<int64_t> positions, kept;
   for (const PackedGroup& group : layout->groups) {
-    layout->first.push_back(static_cast<int64_t>(positions.size()));
+    const auto first = static_cast<int64_t>(positions.size());
+    layout->first.push_back(first);
+    layout->first_kept.push_back(static_cast<int64_t>(kept.size()));
+    int64_t rows = group.prompt;
+    for (const int64_t response : group.responses) rows += response;
+    for (int64_t i = group.prompt - 1; i < rows; ++i) kept.push_back(first + i);
     for (int64_t i = 0; i < group.prompt; ++i) positions.push_back(i);
     layout->longest = std::max(layout->longest, group.prompt);
     for (const int64_t response : group.responses) {
@@ -22,6 +27,8 @@ std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> gr
   }
   layout->rows = static_cast<int64_t>(positions.size());
   layout->positions = at::tensor(positions, at::kLong);
+  layout->kept_rows = static_cast<int64_t>(kept.size());
+  layout->kept = at::tensor(kept, at::kLong);
   return layout;
 }
 

@@ -23,6 +23,12 @@ struct PackedLayout {
   int64_t longest = 0;   // positions of the longest prompt and response
   at::Tensor positions;  // [rows] int64
 
+  // The rows that predict or are a response token, in order: of each prompt the last one alone, and
+  // all of the responses. What a model computes after its last attention is for them.
+  int64_t kept_rows = 0;
+  std::vector<int64_t> first_kept;  // where each group begins among them
+  at::Tensor kept;                  // [kept_rows] int64, into the rows
+
   static std::shared_ptr<const PackedLayout> Of(std::vector<PackedGroup> groups);
 };
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "train/ops/fast_paths.h"
+#include "train/ops/product.h"
 
 namespace fpo::train {
 namespace {
@@ -33,11 +34,15 @@ VocabChunk::VocabChunk(const at::Tensor& hidden, const at::Tensor& head,
       cap_(options.softcap),
       valid_(options.valid_vocab > 0 ? options.valid_vocab : head.size(0)),
       kernels_(KernelsOf(hidden_)) {
-  logits_ = at::empty({hidden.size(0), head.size(0)}, hidden_.options());
-  ForEachWidened(head, [this](int64_t first, const at::Tensor& block) {
-    at::Tensor part = logits_.narrow(1, first, block.size(0));
-    at::mm_out(part, hidden_, block.t());
-  });
+  if (head.scalar_type() == hidden_.scalar_type()) {
+    logits_ = MatrixProduct(hidden_, head.t());
+  } else {
+    logits_ = at::empty({hidden.size(0), head.size(0)}, hidden_.options());
+    ForEachWidened(head, [this](int64_t first, const at::Tensor& block) {
+      at::Tensor part = logits_.narrow(1, first, block.size(0));
+      at::mm_out(part, hidden_, block.t());
+    });
+  }
   if (kernels_ != nullptr) {
     Measure();
   } else if (cap_ > 0) {

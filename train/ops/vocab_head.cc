@@ -11,6 +11,7 @@
 
 #include "common/observe/work.h"
 #include "train/ops/fast_paths.h"
+#include "train/ops/product.h"
 #include "train/ops/vocab_chunk.h"
 
 namespace fpo::train {
@@ -128,25 +129,41 @@ void Outputs::Fill(const ScoredRows& scored, const VocabHeadOptions& options) {
 // The gradients of one loss to hidden states and head, added up chunk by chunk.
 struct HeadGradients {
   at::Tensor hidden, weight;  // in the wide type; undefined where nobody wants them
+  bool has_weight = false;    // else `weight` is not set yet
 
   void Want(const at::Tensor& hidden_states, const at::Tensor& head, bool wants_hidden,
             bool wants_weight) {
-    const auto zeros = [](const at::Tensor& x) {
-      return at::zeros_like(x, x.options().dtype(WideType(x)));
+    const auto wide = [](const at::Tensor& x) {
+      return at::TensorOptions().dtype(WideType(x)).device(x.device());
     };
-    if (wants_hidden) hidden = zeros(hidden_states);
-    if (wants_weight) weight = zeros(head);
+    if (wants_hidden) hidden = at::zeros(hidden_states.sizes(), wide(hidden_states));
+    if (wants_weight) weight = at::empty(head.sizes(), wide(head));
+    if (wants_weight && hidden_states.size(0) == 0) weight.zero_();
   }
 
   void Add(const ChunkRows& rows, const at::Tensor& gradient, const VocabChunk& chunk,
-           const at::Tensor& head) const {
-    if (weight.defined()) weight.addmm_(gradient.t(), chunk.hidden());
+           const at::Tensor& head) {
+    if (weight.defined()) AddToWeight(gradient, chunk.hidden());
     if (!hidden.defined()) return;
-    at::Tensor own = at::zeros({gradient.size(0), hidden.size(1)}, hidden.options());
+    at::Tensor own;
     ForEachWidened(head, [&](int64_t column, const at::Tensor& block) {
-      own.addmm_(gradient.narrow(1, column, block.size(0)), block);
+      const at::Tensor part = MatrixProduct(gradient.narrow(1, column, block.size(0)), block);
+      own = own.defined() ? own.add_(part) : part;
     });
     rows.Store(own, hidden);
+  }
+
+ private:
+  // In blocks of the vocabulary: a product is not as large as the whole weight.
+  void AddToWeight(const at::Tensor& gradient, const at::Tensor& rows) {
+    constexpr int64_t kBlock = 16384;
+    for (int64_t first = 0; first < weight.size(0); first += kBlock) {
+      const int64_t count = std::min(kBlock, weight.size(0) - first);
+      const at::Tensor part = MatrixProduct(gradient.narrow(1, first, count).t(), rows);
+      const at::Tensor own = weight.narrow(0, first, count);
+      has_weight ? own.add_(part) : own.copy_(part);
+    }
+    has_weight = true;
   }
 };
 
@@ -196,8 +213,7 @@ struct EagerGradients {
 
   // Consumes both chunks' logits.
   void Add(const ChunkRows& rows, const Outputs& out, const ChunkGradients& loss,
-           const at::Tensor& target, VocabChunk* chunk, VocabChunk* other,
-           const at::Tensor& head) const {
+           const at::Tensor& target, VocabChunk* chunk, VocabChunk* other, const at::Tensor& head) {
     const auto keep = [&](const at::Tensor& values, const at::Tensor& into) {
       if (values.defined() && into.defined()) rows.Store(values, into);
       return into.defined() ? rows.Of(into) : into;
@@ -278,8 +294,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
     const at::Tensor &own, &reference;
   };
 
-  static void ScoreChunk(const Inputs& in, size_t index, Outputs* out,
-                         const EagerGradients* eager) {
+  static void ScoreChunk(const Inputs& in, size_t index, Outputs* out, EagerGradients* eager) {
     const ChunkRows rows = {in.options.chunks[index]};
     const at::Tensor target = rows.Of(in.targets);
     VocabChunk chunk(rows.Of(in.hidden), in.weight, in.options);
@@ -301,7 +316,7 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
   }
 
   static void ComputeAgain(const Inputs& in, const Normalizers& normalizers,
-                           const RowScales& scales, const HeadGradients* gradients) {
+                           const RowScales& scales, HeadGradients* gradients) {
     Work work("vocabulary head", in.hidden.size(0), "rows");
     const std::vector<bool> has_kl = ChunksWithKl(scales.kappa, in.options.chunks);
     for (size_t i = 0; i < in.options.chunks.size(); ++i) {

@@ -22,4 +22,20 @@ void Adam::Update(const std::vector<at::Tensor>& gradients, double lr) {
         /*grad_scale=*/{}, /*found_inf=*/{});
 }
 
+void Adam::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
+                           const Pace& pace) const {
+  const auto step = static_cast<double>(step_);
+  AdamStep values;
+  values.gradient_scale = static_cast<float>(pace.scale);
+  values.added_decay = static_cast<float>(decoupled_ ? 0 : options_.weight_decay);
+  values.lost_weight = static_cast<float>(decoupled_ ? pace.lr * options_.weight_decay : 0);
+  values.rest1 = static_cast<float>(1 - options_.beta1);
+  values.beta2 = static_cast<float>(options_.beta2);
+  values.rest2 = static_cast<float>(1 - options_.beta2);
+  values.size = static_cast<float>(pace.lr / (1 - std::pow(options_.beta1, step)));
+  values.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, step)));
+  values.eps = static_cast<float>(options_.eps);
+  kernels.adam(span, values);
+}
+
 }  // namespace fpo::train

@@ -1,12 +1,15 @@
 #include "train/optim/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 #include "train/optim/adam.h"
 #include "train/optim/rms_prop.h"
@@ -59,7 +62,35 @@ void Optimizer::AddMoment(const std::string& name) {
   for (const at::Tensor& master : masters_) moment.push_back(at::zeros_like(master));
 }
 
-void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr) {
+// False, with nothing changed, unless the kernels can move every parameter.
+bool Optimizer::StepByKernels(const std::vector<at::Tensor>& gradients, const Pace& pace) {
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    bool fits = KernelsOf(masters_[i]) != nullptr && masters_[i].is_contiguous() &&
+                gradients[i].is_contiguous();
+    for (const std::vector<at::Tensor>& moment : state_) fits = fits && moment[i].is_contiguous();
+    if (!fits) return false;
+  }
+  constexpr int64_t kBlock = 1 << 14;
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    const KernelSet& kernels = *KernelsOf(masters_[i]);
+    const int64_t count = masters_[i].numel();
+    float* const weight = masters_[i].mutable_data_ptr<float>();
+    const float* const gradient = gradients[i].const_data_ptr<float>();
+    float* const last = state_.back()[i].mutable_data_ptr<float>();
+    float* const first = state_.front()[i].mutable_data_ptr<float>();
+    at::parallel_for(0, (count + kBlock - 1) / kBlock, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin * kBlock; at < std::min(count, end * kBlock); at += kBlock) {
+        UpdateByKernels(
+            kernels,
+            {weight + at, first + at, last + at, gradient + at, std::min(kBlock, count - at)},
+            pace);
+      }
+    });
+  }
+  return true;
+}
+
+void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr, double scale) {
   TORCH_CHECK(gradients.size() == masters_.size(), "Optimizer::Step: ", gradients.size(),
               " gradients for ", masters_.size(), " parameters");
   for (size_t i = 0; i < gradients.size(); ++i) {
@@ -70,7 +101,12 @@ void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr) {
   }
   const at::NoGradGuard no_grad;
   ++step_;
-  Update(gradients, lr);
+  if (!StepByKernels(gradients, {lr, scale})) {
+    if (scale != 1) {
+      for (const at::Tensor& gradient : gradients) gradient.mul_(scale);
+    }
+    Update(gradients, lr);
+  }
   RoundParameters();
 }
 

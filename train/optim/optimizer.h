@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "train/kernels/kernel_set.h"
 #include "train/ops/named_tensors.h"
 
 namespace fpo::train {
@@ -18,13 +19,18 @@ namespace fpo::train {
 // others are their own masters. Not thread-safe.
 class Optimizer {
  public:
+  struct Pace {
+    double lr;
+    double scale;  // of the gradients
+  };
   explicit Optimizer(const NamedTensors& parameters);
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One update. gradients: one per parameter, in order (GradientBuffer::gradients).
-  void Step(const std::vector<at::Tensor>& gradients, double lr);
+  // One update. gradients: one per parameter, in order (GradientBuffer::gradients); `scale`
+  // multiplies them (ClipFactor).
+  void Step(const std::vector<at::Tensor>& gradients, double lr, double scale = 1);
   int64_t step() const { return step_; }  // updates done
 
   // The masters of all parameters under their names: what a checkpoint stores. Not copies.
@@ -40,6 +46,9 @@ class Optimizer {
  protected:
   // Moves masters_ by one update; state_[moment][parameter] is parallel to masters_.
   virtual void Update(const std::vector<at::Tensor>& gradients, double lr) = 0;
+  // The same for one parameter that the kernels (fast_paths.h) can move, in one pass over memory.
+  virtual void UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
+                               const Pace& pace) const = 0;
   void AddMoment(const std::string& name);  // zeros, one per parameter
 
   std::vector<at::Tensor> masters_;
@@ -48,6 +57,7 @@ class Optimizer {
 
  private:
   void RoundParameters();
+  bool StepByKernels(const std::vector<at::Tensor>& gradients, const Pace& pace);
 
   NamedTensors parameters_;
   std::vector<std::string> moments_;

@@ -21,4 +21,12 @@ void RmsProp::Update(const std::vector<at::Tensor>& gradients, double lr) {
   }
 }
 
+void RmsProp::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
+                              const Pace& pace) const {
+  kernels.rms_prop(span,
+                   {static_cast<float>(pace.scale), static_cast<float>(options_.weight_decay),
+                    static_cast<float>(options_.alpha), static_cast<float>(1 - options_.alpha),
+                    static_cast<float>(pace.lr), static_cast<float>(options_.eps)});
+}
+
 }  // namespace fpo::train

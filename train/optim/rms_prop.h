@@ -13,6 +13,8 @@ class RmsProp : public Optimizer {
 
  protected:
   void Update(const std::vector<at::Tensor>& gradients, double lr) override;
+  void UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
+                       const Pace& pace) const override;
 
  private:
   OptimizerOptions options_;

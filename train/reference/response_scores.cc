@@ -103,6 +103,7 @@ HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
   std::vector<std::vector<at::Tensor>> sites(options.taps.size());
   for (const BatchPart& part : batch.parts) {
     forward.layout = part.layout;
+    forward.kept_rows = part.layout != nullptr;
     const ForwardResult result = model.Forward(part.ids, forward);
     hidden.push_back(result.hidden.flatten(0, 1).index_select(0, part.logp_rows));
     for (size_t tap = 0; tap < sites.size(); ++tap) {

@@ -114,9 +114,11 @@ BatchPart MakePackedPart(const std::vector<Sequence>& sequences) {
     std::copy(prompt.begin(), prompt.end(), ids + begin);
     std::copy(response.begin(), response.end(), ids + first);
     // The prompt's last row predicts the first token of each response to it.
-    logp_rows.push_back(begin + static_cast<int64_t>(prompt.size()) - 1);
+    const int64_t kept = part.layout->first_kept[places[i].group];
+    const int64_t skipped = static_cast<int64_t>(prompt.size()) - 1;  // rows of the prompt
+    logp_rows.push_back(kept);
     for (size_t t = 0; t < response.size(); ++t) {
-      response_rows.push_back(first + static_cast<int64_t>(t));
+      response_rows.push_back(kept + places[i].first_row - skipped + static_cast<int64_t>(t));
       if (t + 1 < response.size()) logp_rows.push_back(response_rows.back());
     }
   }

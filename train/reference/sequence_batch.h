@@ -23,9 +23,10 @@ struct Sequence {
 
 // Sequences of similar length, padded on the right to one length; or packed, with each prompt once.
 struct BatchPart {
-  at::Tensor ids;            // [batch, seq] int64; packed: [1, rows]
-  at::Tensor logp_rows;      // [rows] int64 into the flattened [batch * seq]
-  at::Tensor response_rows;  // [rows] int64
+  at::Tensor ids;  // [batch, seq] int64; packed: [1, rows]
+  // [rows] int64 into the flattened [batch * seq]; packed: into the layout's kept rows
+  at::Tensor logp_rows;
+  at::Tensor response_rows;                              // [rows] int64
   std::shared_ptr<const PackedLayout> layout = nullptr;  // packed only
 };
 

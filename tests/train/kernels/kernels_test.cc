@@ -167,6 +167,40 @@ TEST_P(Kernels, RotationsAreUndoneByTheirInverse) {
   }
 }
 
+at::Tensor Updated(const KernelSet& kernels, bool adam, const at::Tensor& w, const at::Tensor& g) {
+  at::Tensor weight = w.clone(), m = at::full_like(w, 0.25), v = at::full_like(w, 0.5);
+  const UpdateSpan span = {weight.mutable_data_ptr<float>(), m.mutable_data_ptr<float>(),
+                           v.mutable_data_ptr<float>(), g.const_data_ptr<float>(), w.numel()};
+  if (adam) {
+    kernels.adam(span, {0.5F, 0.125F, 0.25F, 0.1F, 0.9F, 0.2F, 0.3F, 1.5F, 1e-2F});
+  } else {
+    kernels.rms_prop(span, {0.5F, 0.125F, 0.9F, 0.2F, 0.3F, 1e-2F});
+  }
+  return at::stack({weight, adam ? m : at::zeros_like(m), v}).to(at::kDouble);
+}
+
+TEST_P(Kernels, UpdatesFollowTheirFormulas) {
+  for (const int64_t count : {1, 16, 77}) {
+    at::manual_seed(count);
+    const at::Tensor w = at::randn({count}), gradient = at::randn({count});
+    const at::Tensor g = 0.5 * Wide(gradient) + 0.125 * Wide(w);
+    const at::Tensor m = 0.25 + 0.1 * (g - 0.25);
+    at::Tensor v = 0.9 * 0.5 + 0.2 * g.square();
+    const at::Tensor adam = 0.75 * Wide(w) - 0.3 * m / (1.5 * v.sqrt() + 1e-2);
+    EXPECT_LT(RelativeError(Updated(kernels_, true, w, gradient), at::stack({adam, m, v})), 1e-6);
+    const at::Tensor rms = Wide(w) - 0.3 * g / (v.sqrt() + 1e-2);
+    EXPECT_LT(RelativeError(Updated(kernels_, false, w, gradient),
+                            at::stack({rms, at::zeros_like(m), v})),
+              1e-6);
+  }
+}
+
+TEST_P(Kernels, SquaresAreSummedInFloat64) {
+  const at::Tensor huge = at::full({77}, 1e30F), many = at::full({(1 << 20) + 3}, 1.0F);
+  EXPECT_NEAR(kernels_.sum_of_squares(huge.const_data_ptr<float>(), 77) / 77e60, 1, 1e-6);
+  EXPECT_EQ(kernels_.sum_of_squares(many.const_data_ptr<float>(), many.numel()), (1 << 20) + 3);
+}
+
 // The softmax of a prompt of 2 rows and responses of 3 and 70 rows, one query at a time.
 TEST_P(Kernels, AttentionSeesPromptAndOwnResponse) {
   constexpr int64_t kPrompt = 2, kRows = 75, kHeads = 2, kWidth = 5;
@@ -176,8 +210,10 @@ TEST_P(Kernels, AttentionSeesPromptAndOwnResponse) {
   const at::Tensor v = at::randn({kRows, 1, kWidth});
   for (const int64_t window : {0, 4}) {
     at::Tensor z = at::zeros_like(q), normalizer = at::zeros({kRows, kHeads});
-    AttentionTask task = {
-        {kHeads, 1, kWidth, 0.4F, 1.5F, window}, {0, kPrompt, responses.data(), 2}, 0, nullptr};
+    AttentionTask task = {{kHeads, 1, kWidth, 0.4F, 1.5F, window},
+                          {0, kPrompt, responses.data(), 2, 0, kPrompt},
+                          0,
+                          nullptr};
     at::Tensor scratch = at::empty({kernels_.attention_scratch(task.shape, task.group)});
     task.scratch = scratch.mutable_data_ptr<float>();
     kernels_.attention(

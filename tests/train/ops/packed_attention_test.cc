@@ -64,6 +64,19 @@ TEST_P(PackedAttentionTest, EqualsEachSequenceByItself) {
             1e-13);
 }
 
+// The same queries without those of the prompts but the last.
+TEST_P(PackedAttentionTest, KeptQueriesGiveTheSameRows) {
+  const auto layout = SmallLayout();
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    const PackedInputs in = MakePacked(layout->rows, 6, type);
+    const at::Tensor all = PackedAttention(in.q, in.k, in.v, {layout, GetParam()});
+    const at::Tensor kept = PackedAttention(in.q.index_select(0, layout->kept), in.k, in.v,
+                                            {layout, GetParam(), /*kept_queries=*/true});
+    EXPECT_LT(RelativeError(kept, all.index_select(0, layout->kept)),
+              type == at::kDouble ? 1e-13 : 1e-6);
+  }
+}
+
 // The prompt's keys get what all its responses give.
 TEST_P(PackedAttentionTest, HasExactGradients) {
   const auto layout = SmallLayout();
@@ -85,7 +98,9 @@ TEST(PackedAttention, KernelsGiveTheValuesAndGradientsOfFloat64) {
         const auto gradients = [&](at::ScalarType type) {
           PackedInputs in = MakePacked(layout->rows, width, at::kFloat);
           for (at::Tensor* x : {&in.q, &in.k, &in.v}) *x = x->to(type).set_requires_grad(true);
-          const at::Tensor z = PackedAttention(in.q, in.k, in.v, {layout, options});
+          const bool kept = window == 5;
+          const at::Tensor queries = kept ? in.q.index_select(0, layout->kept) : in.q;
+          const at::Tensor z = PackedAttention(queries, in.k, in.v, {layout, options, kept});
           at::manual_seed(8);
           const at::Tensor weights = at::randn(z.sizes()).to(type);
           auto all = torch::autograd::grad({(z * weights).sum()}, {in.q, in.k, in.v});

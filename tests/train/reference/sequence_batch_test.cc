@@ -60,8 +60,12 @@ TEST(SequenceBatch, PackedResponsesShareTheirPrompt) {
   const BatchPart& part = batch->parts[0];
   EXPECT_EQ(List(part.ids), (std::vector<int64_t>{2, 10, 11, 12, 13, 1, 9, 2, 20, 21}));
   EXPECT_EQ(List(part.layout->positions), (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 3, 0, 1, 2}));
-  EXPECT_EQ(List(part.logp_rows), (std::vector<int64_t>{2, 3, 4, 7, 8, 2}));
-  EXPECT_EQ(List(part.response_rows), (std::vector<int64_t>{3, 4, 5, 8, 9, 6}));
+  EXPECT_EQ(List(part.layout->kept), (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+  // Rows 2 3 4 7 8 2 predict, rows 3 4 5 8 9 6 are.
+  EXPECT_EQ(List(part.layout->kept.index_select(0, part.logp_rows)),
+            (std::vector<int64_t>{2, 3, 4, 7, 8, 2}));
+  EXPECT_EQ(List(part.layout->kept.index_select(0, part.response_rows)),
+            (std::vector<int64_t>{3, 4, 5, 8, 9, 6}));
   EXPECT_EQ(List(batch->targets), (std::vector<int64_t>{12, 13, 1, 20, 21, 9}));
   EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 0, 1, 1, 2}));
   EXPECT_FALSE(batch->row_order.defined());

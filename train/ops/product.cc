@@ -1,0 +1,81 @@
+#include "train/ops/product.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "train/ops/fast_paths.h"
+
+namespace fpo::train {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// x w^T, of dense matrices.
+using OneDnnLinear = at::Tensor(const at::Tensor&, const at::Tensor&,
+                                const std::optional<at::Tensor>&, c10::string_view,
+                                c10::List<std::optional<at::Scalar>>,
+                                std::optional<c10::string_view>);
+
+// Undefined in a LibTorch that was built without oneDNN.
+const std::optional<c10::TypedOperatorHandle<OneDnnLinear>>& OneDnn() {
+  static const auto found = []() -> std::optional<c10::TypedOperatorHandle<OneDnnLinear>> {
+    const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    if (!handle.has_value() || !at::hasMKLDNN()) return std::nullopt;
+    return handle->typed<OneDnnLinear>();
+  }();
+  return found;
+}
+
+// A small product takes less time than finding its kernel.
+bool IsLarge(const at::Tensor& a, const at::Tensor& b) {
+  constexpr int64_t kMultiplications = int64_t{1} << 21;
+  return a.size(0) * a.size(1) * b.size(1) >= kMultiplications;
+}
+
+bool OneDnnIsFaster(const at::Tensor& a, const at::Tensor& b) {
+  const KernelSet* const kernels = KernelsOf(a);
+  return kernels != nullptr && KernelsOf(b) != nullptr &&
+         std::strcmp(kernels->name, "AVX512") == 0 && IsLarge(a, b) && OneDnn().has_value();
+}
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight) {
+    context->save_for_backward({x, weight});
+    return MatrixProduct(x, weight.t());
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const variable_list saved = context->get_saved_variables();
+    at::Tensor grad_x, grad_weight;
+    if (context->needs_input_grad(0)) grad_x = MatrixProduct(grads[0], saved[1]);
+    if (context->needs_input_grad(1)) grad_weight = MatrixProduct(grads[0].t(), saved[0]);
+    return {grad_x, grad_weight};
+  }
+};
+
+}  // namespace
+
+at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b) {
+  TORCH_CHECK(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0), "MatrixProduct: ", a.sizes(),
+              " by ", b.sizes());
+  const at::NoGradGuard no_grad;
+  if (!OneDnnIsFaster(a, b)) return at::mm(a, b);
+  return OneDnn()->call(a, b.t(), std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight) {
+  if (KernelsOf(x) == nullptr || KernelsOf(weight) == nullptr) return at::linear(x, weight);
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  return LinearFunction::apply(x.reshape({-1, x.size(-1)}), weight).view(sizes);
+}
+
+}  // namespace fpo::train
