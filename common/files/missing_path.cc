@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/inputs/foreign_weights.h"
+#include "common/inputs/model_home.h"
 #include "common/job/job_reader.h"
 #include "common/text/closest_word.h"
 
@@ -115,9 +117,13 @@ std::string MissingPathProblem(const WantedPath& wanted, PathWanted kind) {
 
 std::string ModelFolderProblem(const WantedPath& wanted, bool tokenizer) {
   std::string problem = MissingPathProblem(wanted, PathWanted::kFolder);
+  const std::string foreign = ForeignWeights(wanted.path, false);
+  if (!foreign.empty()) return foreign;
   if (!problem.empty()) return problem;
+  const absl::StatusOr<std::string> home = ModelHome(wanted.path);
+  if (!home.ok()) return std::string(home.status().message());
   std::error_code error;
-  const fs::path folder(wanted.path);
+  const fs::path folder(*home);
   if (!fs::exists(folder / "config.json", error)) {
     return absl::StrCat("folder ", wanted.path,
                         " has no config.json; it must be a Hugging Face folder");

@@ -246,9 +246,16 @@ JobEntry Retry(RetrySection* s) {
 
 std::vector<JobField> SaeFields(SaeSection* s) {
   return {
-      {"path", &s->path, "Gemma Scope .npz or .safetensors (+ config.json), or a SAELens folder"},
+      {"path", &s->path,
+       "Gemma Scope .npz or .safetensors (+ config.json), or a folder of SAELens, sparsify or "
+       "dictionary_learning"},
       {"layer", &s->layer, "read from the file where it says so", {}, 0, 4096},
-      {"site", &s->site, "where the SAE reads", {"resid_post", "mlp_out", "attn_z"}}};
+      {"site", &s->site, "where the SAE reads", {"resid_post", "mlp_out", "attn_z"}},
+      {"normalization",
+       &s->normalization,
+       "folded: the factor of its training's activations is in the arrays, which the files do not "
+       "say",
+       {"folded"}}};
 }
 
 std::vector<JobEntry> JobEntries(JobConfig* c) {

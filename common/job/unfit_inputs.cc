@@ -11,8 +11,8 @@
 #include "common/files/data_file_name.h"
 #include "common/files/data_files.h"
 #include "common/files/missing_path.h"
-#include "common/files/model_shape.h"
-#include "common/files/sae_fit.h"
+#include "common/inputs/model_shape.h"
+#include "common/inputs/sae_fit.h"
 #include "common/job/job_paths.h"
 #include "common/status_macros.h"
 
@@ -23,6 +23,7 @@ absl::Status CheckSae(const SaeSection& section, const std::vector<ModelShape>& 
   FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(section.path));
   FPO_ASSIGN_OR_RETURN(SaeDescription sae, DescribeSae(source));
   FPO_RETURN_IF_ERROR(ResolvePlace(section.path, section.layer, section.site, &sae));
+  FPO_RETURN_IF_ERROR(ResolveNormalisation(section.path, section.normalization, &sae));
   for (const ModelShape& model : models) {
     FPO_RETURN_IF_ERROR(CheckSaeFits(section.path, sae, model));
   }

@@ -59,6 +59,7 @@ absl::Status Check(const Recipe& recipe) {
     FPO_RETURN_IF_ERROR(CheckDigest("sae digest", sae.digest));
     FPO_RETURN_IF_ERROR(CheckWord("site", sae.site, {"resid_post", "mlp_out", "attn_z"}));
     FPO_RETURN_IF_ERROR(CheckWord("precision", sae.precision, {"bfloat16", "float32"}));
+    if (sae.k < 0) return Invalid(absl::StrCat("k is ", sae.k));
     if (sae.layer < 0) return Invalid(absl::StrCat("layer is ", sae.layer));
     if (sae.pooling.empty()) return Invalid("pooling is empty");
   }
@@ -69,6 +70,7 @@ absl::Status Check(const Recipe& recipe) {
 std::string CanonicalSae(const SaeRecipe& sae) {
   JsonObject object;
   object.Add("digest", sae.digest);
+  if (sae.k != 0) object.Add("k", sae.k);
   object.Add("layer", sae.layer);
   object.Add("pooling", sae.pooling);
   object.Add("precision", sae.precision);
@@ -79,6 +81,7 @@ std::string CanonicalSae(const SaeRecipe& sae) {
 absl::StatusOr<SaeRecipe> ReadSae(const nlohmann::json& object) {
   SaeRecipe sae;
   FPO_RETURN_IF_ERROR(ReadMember(object, "digest", &sae.digest));
+  FPO_RETURN_IF_ERROR(ReadMember(object, "k", &sae.k));
   FPO_RETURN_IF_ERROR(ReadMember(object, "layer", &sae.layer));
   FPO_RETURN_IF_ERROR(ReadMember(object, "pooling", &sae.pooling));
   FPO_RETURN_IF_ERROR(ReadMember(object, "precision", &sae.precision));
@@ -133,8 +136,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical) {
   if (CanonicalRecipe(*recipe) != canonical) {
     return Invalid(
         "not in canonical form: these members, each once, sorted, without spaces: device "
-        "dtype features forward model_digest sae[digest layer pooling precision site], and values "
-        "when it is not float32");
+        "dtype features forward model_digest sae[digest layer pooling precision site], an SAE's k "
+        "when it is not 0, and values when it is not float32");
   }
   return recipe;
 }

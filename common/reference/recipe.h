@@ -17,6 +17,7 @@ struct SaeRecipe {
   std::string site;  // resid_post | mlp_out | attn_z
   std::string pooling = "mean-response";
   std::string precision = "float32";
+  int64_t k = 0;  // TopK: only the k largest features of a token are active; 0: all
 
   bool operator==(const SaeRecipe&) const = default;
 };
@@ -37,8 +38,8 @@ struct Recipe {
 };
 
 // Canonical JSON (sorted keys, no spaces): the bytes that the id is a digest of, and the form in
-// which recipes are sent. `values` is included only when it is not float32, so that ids older than
-// it stay the same.
+// which recipes are sent. `values` is included only when it is not float32, and an SAE's `k`
+// only when it is not 0, so that ids older than them stay the same.
 std::string CanonicalRecipe(const Recipe& recipe);
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view canonical);  // InvalidArgument; strict
 Digest RecipeId(const Recipe& recipe);

@@ -2,7 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/files/missing_path.h"
-#include "common/files/model_shape.h"
+#include "common/inputs/model_shape.h"
 
 namespace fpo::ctl {
 

@@ -27,6 +27,7 @@ constexpr std::array<const char*, 12> kCopied = {
     "merges.txt",         "preprocessor_config.json", "processor_config.json"};
 
 void SetDtype(OrderedJson* config, const char* dtype) {
+  config->erase("transformers_weights");  // names a file of the source
   (*config)["dtype"] = dtype;
   if (config->contains("torch_dtype")) (*config)["torch_dtype"] = dtype;
 }
@@ -88,7 +89,10 @@ absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
     SetDtype(&config["text_config"], dtype);
   }
   TensorMap stored;
-  for (const auto& [name, tensor] : weights) stored[name] = tensor.detach().to(request.dtype);
+  for (const auto& [name, tensor] : weights) {
+    // Buffers of whole numbers stay what they are.
+    stored[name] = tensor.is_floating_point() ? tensor.detach().to(request.dtype) : tensor;
+  }
   FPO_RETURN_IF_ERROR(WriteShardedSafetensors(folder, stored));
   FPO_RETURN_IF_ERROR(CopyCompanions(request.source, folder));
   return WriteFileAtomically(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");

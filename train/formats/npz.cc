@@ -29,11 +29,15 @@ struct NumpyType {
   const char* descr;
   c10::ScalarType type;
 };
-constexpr std::array<NumpyType, 5> kNumpyTypes = {{{"<f2", c10::ScalarType::Half},
+// ml_dtypes (JAX) saves bfloat16, which numpy has no name for, as two bytes of any kind; nothing
+// else is saved so.
+constexpr std::array<NumpyType, 7> kNumpyTypes = {{{"<f2", c10::ScalarType::Half},
                                                    {"<f4", c10::ScalarType::Float},
                                                    {"<f8", c10::ScalarType::Double},
                                                    {"<i4", c10::ScalarType::Int},
-                                                   {"<i8", c10::ScalarType::Long}}};
+                                                   {"<i8", c10::ScalarType::Long},
+                                                   {"<V2", c10::ScalarType::BFloat16},
+                                                   {"|V2", c10::ScalarType::BFloat16}}};
 
 absl::Status BrokenArray(const std::string& name, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("array ", name, " is not a whole .npy: ", what));
@@ -77,7 +81,15 @@ absl::StatusOr<c10::ScalarType> ParseType(absl::string_view descr, const std::st
         "array ", name, " holds Python objects (pickle), which can run code when read; refused"));
   }
   return absl::InvalidArgumentError(absl::StrCat("array ", name, " has numpy type ", descr,
-                                                 "; f16, f32, f64, i32 and i64 are read"));
+                                                 "; little-endian f16, bf16, f32, f64, i32 and i64 "
+                                                 "are read"));
+}
+
+// The dimensions of a tensor from last to first.
+std::vector<int64_t> Reversed(size_t dimensions) {
+  std::vector<int64_t> order(dimensions);
+  for (size_t i = 0; i < dimensions; ++i) order[i] = static_cast<int64_t>(dimensions - 1 - i);
+  return order;
 }
 
 struct NpyHeader {
@@ -130,10 +142,8 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes, const std::string& 
     return BrokenArray(name, "descr, order or shape is missing");
   FPO_ASSIGN_OR_RETURN(const c10::ScalarType type, ParseType(*descr, name));
   FPO_ASSIGN_OR_RETURN(const std::vector<int64_t> shape, ParseShape(*shape_text, name));
-  if (*fortran != "False" && shape.size() > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("array ", name, " is in Fortran order; save it in C order"));
-  }
+  const bool columns = *fortran == "True" && shape.size() > 1;  // the first index runs fastest
+  if (*fortran != "True" && *fortran != "False") return BrokenArray(name, "no order");
   auto needed = static_cast<int64_t>(c10::elementSize(type));
   for (const int64_t size : shape) {
     if (__builtin_mul_overflow(needed, size, &needed))
@@ -143,9 +153,11 @@ absl::StatusOr<at::Tensor> ParseNpy(absl::string_view bytes, const std::string& 
     return BrokenArray(name, absl::StrCat("shape (", *shape_text, ") needs ", needed,
                                           " bytes, it has ", npy.data.size()));
   }
-  at::Tensor array = at::empty(shape, at::TensorOptions().dtype(type));
+  std::vector<int64_t> stored = shape;
+  if (columns) std::reverse(stored.begin(), stored.end());
+  at::Tensor array = at::empty(stored, at::TensorOptions().dtype(type));
   if (needed > 0) std::memcpy(array.mutable_data_ptr(), npy.data.data(), npy.data.size());
-  return array;
+  return columns ? array.permute(Reversed(shape.size())).contiguous() : array;
 }
 
 absl::StatusOr<std::map<std::string, at::Tensor>> ReadNpz(const std::string& path,
@@ -168,7 +180,9 @@ absl::Status WriteNpz(const std::string& path, const std::map<std::string, at::T
   for (const auto& [name, tensor] : arrays) {
     const char* descr = nullptr;
     for (const NumpyType& row : kNumpyTypes) {
-      if (row.type == tensor.scalar_type()) descr = row.descr;
+      const bool named =
+          tensor.scalar_type() != c10::ScalarType::BFloat16;  // numpy has no such type
+      if (named && row.type == tensor.scalar_type()) descr = row.descr;
     }
     if (descr == nullptr) {
       return absl::InvalidArgumentError(absl::StrCat("cannot write array ", name, " of type ",

@@ -9,15 +9,14 @@
 #include <ATen/ops/zeros.h>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
-#include "common/files/sae_config.h"
-#include "common/files/sae_fit.h"
+#include "common/inputs/sae_config.h"
+#include "common/inputs/sae_fit.h"
 #include "common/status_macros.h"
 #include "train/formats/npz.h"
-#include "train/formats/safetensors.h"
+#include "train/formats/sae_arrays.h"
 #include "train/formats/tensor_type.h"
 
 namespace fpo::train {
@@ -28,37 +27,6 @@ using Arrays = std::map<std::string, at::Tensor>;  // by lower-case name
 
 absl::Status RefuseSae(const std::string& file, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("SAE ", file, " cannot be used: ", why));
-}
-
-absl::StatusOr<Arrays> ReadArrays(const std::string& path) {
-  Arrays raw;
-  if (absl::EndsWith(path, ".npz")) {
-    FPO_ASSIGN_OR_RETURN(raw, ReadNpz(path));
-  } else {
-    FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
-    for (const auto& [name, entry] : file->entries()) {
-      FPO_ASSIGN_OR_RETURN(raw[name], file->Tensor(name));
-    }
-  }
-  Arrays arrays;
-  for (auto& [name, tensor] : raw) arrays[absl::AsciiStrToLower(name)] = std::move(tensor);
-  return arrays;
-}
-
-absl::Status CheckNames(const Arrays& arrays, const std::string& file) {
-  for (const auto& [name, tensor] : arrays) {
-    if (absl::StrContains(name, "skip") || absl::StrContains(name, "affine")) {
-      return RefuseSae(file, absl::StrCat("array ", name, " makes it an affine (skip) transcoder"));
-    }
-    if (name == "scaling_factor" && !tensor.to(at::kFloat).eq(1).all().item<bool>()) {
-      return RefuseSae(file, "its scaling_factor is not all ones");
-    }
-  }
-  for (const char* name : {"w_enc", "b_enc"}) {
-    if (arrays.count(name) == 0)
-      return RefuseSae(file, absl::StrCat("array ", name, " is missing"));
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<at::Tensor> Take(const Arrays& arrays, const std::string& name,
@@ -76,9 +44,12 @@ absl::StatusOr<at::Tensor> Take(const Arrays& arrays, const std::string& name,
   return tensor;
 }
 
-absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string& file,
-                        SaeParameters* sae) {
-  FPO_RETURN_IF_ERROR(CheckNames(arrays, file));
+absl::Status FillArrays(const Arrays& arrays, const SaeDescription& description,
+                        const std::string& file, SaeParameters* sae) {
+  for (const char* name : {"w_enc", "b_enc"}) {
+    if (arrays.count(name) == 0)
+      return RefuseSae(file, absl::StrCat("array ", name, " is missing"));
+  }
   const at::Tensor& w_enc = arrays.at("w_enc");
   if (w_enc.dim() != 2 || w_enc.numel() == 0) {
     return RefuseSae(file, absl::StrCat("w_enc has shape ", ShapeText(w_enc.sizes().vec()),
@@ -99,10 +70,18 @@ absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string
   }
   if (arrays.count("threshold") != 0) {
     FPO_ASSIGN_OR_RETURN(sae->threshold, Take(arrays, "threshold", {features}, file));
-  } else if (plain_relu) {
+  } else if (description.plain_relu) {
     sae->threshold = at::zeros({features}, at::kFloat);
+  } else if (description.batch_threshold) {
+    return RefuseSae(file,
+                     "it is a BatchTopK SAE without its threshold, and how many features of a row "
+                     "are active would depend on the other rows; save it for inference (SAELens: "
+                     "save_inference_model)");
   } else {
     return RefuseSae(file, "a JumpReLU SAE needs the array threshold");
+  }
+  if (description.rescale_by_decoder_norm && !sae->w_dec.defined()) {
+    return RefuseSae(file, "rescale_acts_by_decoder_norm needs the array W_dec");
   }
   return absl::OkStatus();
 }
@@ -110,6 +89,7 @@ absl::Status FillArrays(const Arrays& arrays, bool plain_relu, const std::string
 Digest DigestOf(const SaeParameters& sae) {
   Sha256 hash;
   hash.Update(absl::StrCat("sae:", sae.layer, ":", sae.site, ":", sae.apply_b_dec_to_input, "\n"));
+  if (sae.top_k > 0) hash.Update(absl::StrCat("top_k:", sae.top_k, "\n"));
   const std::pair<const char*, const at::Tensor*> parts[] = {{"w_enc", &sae.w_enc},
                                                              {"w_dec", &sae.w_dec},
                                                              {"b_enc", &sae.b_enc},
@@ -124,24 +104,44 @@ Digest DigestOf(const SaeParameters& sae) {
   return hash.Finish();
 }
 
+std::string FormatName(const SaeSource& source) {
+  switch (source.format) {
+    case SaeFormat::kSaeLens:
+      return "saelens";
+    case SaeFormat::kSparsify:
+      return "sparsify";
+    case SaeFormat::kDictionaryLearning:
+      return "dictionary_learning";
+    case SaeFormat::kGemmaScope:
+      break;
+  }
+  return absl::EndsWith(source.weights, ".npz") ? "gemma-scope" : "gemma-scope-2";
+}
+
 }  // namespace
 
 absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional<int64_t> layer,
-                                          const std::string& site) {
+                                          const std::string& site,
+                                          const std::string& normalization) {
   FPO_ASSIGN_OR_RETURN(const SaeSource source, FindSaeSource(path));
   FPO_ASSIGN_OR_RETURN(SaeDescription description, DescribeSae(source));
   FPO_RETURN_IF_ERROR(ResolvePlace(path, layer, site, &description));
-  FPO_ASSIGN_OR_RETURN(const Arrays arrays, ReadArrays(source.weights));
+  FPO_RETURN_IF_ERROR(ResolveNormalisation(path, normalization, &description));
+  FPO_ASSIGN_OR_RETURN(SaeArrays arrays, ReadSaeArrays(source, description));
   SaeParameters sae;
   sae.layer = *description.layer;
   sae.site = description.site;
   sae.target_l0 = description.target_l0;
   sae.l0 = description.l0;
   sae.apply_b_dec_to_input = description.apply_b_dec_to_input;
-  sae.source = source.saelens                           ? "saelens"
-               : absl::EndsWith(source.weights, ".npz") ? "gemma-scope"
-                                                        : "gemma-scope-2";
-  FPO_RETURN_IF_ERROR(FillArrays(arrays, description.plain_relu, source.weights, &sae));
+  sae.top_k = description.top_k;
+  sae.source = FormatName(source);
+  sae.notes = std::move(description.notes);
+  sae.notes.insert(sae.notes.end(), arrays.notes.begin(), arrays.notes.end());
+  // Shapes first: folding assumes that they fit.
+  FPO_RETURN_IF_ERROR(FillArrays(arrays.by_name, description, source.weights, &sae));
+  FoldSaeArrays(description, &arrays);
+  FPO_RETURN_IF_ERROR(FillArrays(arrays.by_name, description, source.weights, &sae));
   sae.digest = DigestOf(sae);
   return sae;
 }
@@ -149,10 +149,11 @@ absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path, std::optional
 absl::Status WriteSaeFile(const std::string& folder, const SaeParameters& sae) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (sae.apply_b_dec_to_input || HookName(sae.layer, sae.site).empty()) {
+  if (sae.apply_b_dec_to_input || sae.top_k > 0 || HookName(sae.layer, sae.site).empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "cannot write the SAE to ", folder, ": site ", sae.site,
-        " unknown, or b_dec is subtracted from the input, which params.npz cannot say"));
+        " unknown, or b_dec is subtracted from the input, or it is a TopK, which params.npz cannot "
+        "say"));
   }
   Arrays arrays = {{"W_enc", sae.w_enc.to(at::kFloat)},
                    {"b_enc", sae.b_enc.to(at::kFloat)},

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -25,21 +26,25 @@ struct SaeParameters {
   std::optional<double> target_l0;    // active features per token that it was trained for
   std::optional<double> l0;           // measured active features per token
   bool apply_b_dec_to_input = false;  // subtract b_dec from x before the encoder
-  std::string source;                 // "gemma-scope" | "gemma-scope-2" | "saelens"
-  // SHA-256 over the parameters, layer, site and apply_b_dec_to_input; not over paths
+  int64_t top_k = 0;                  // only the k largest codes of a row are active; 0: all
+  // "gemma-scope" | "gemma-scope-2" | "saelens" | "sparsify" | "dictionary_learning"
+  std::string source;
+  std::vector<std::string> notes;  // what was decided while reading it; for the user
+  // SHA-256 over the parameters, layer, site, apply_b_dec_to_input and top_k; not over paths
   Digest digest{};
 };
 
-// Reads Gemma Scope .npz, Gemma Scope 2 .safetensors (with config.json next to it), or a SAELens
-// folder (cfg.json + sae_weights.safetensors); a folder with params.npz or params.safetensors means
-// that file. Layer and site come from the file and its folder names; `layer` and `site` (empty: not
-// given) supply what those do not state and must agree with what they do. InvalidArgument names
-// what is rejected and why: transcoders, crosscoders, affine files, scaling factors, normalised
-// activations, an architecture other than jumprelu or standard, pickle files, shapes that do not
-// match, a layer or site that is stated nowhere.
+// Reads what FindSaeSource finds: Gemma Scope .npz, Gemma Scope 2 .safetensors, SAELens, sparsify
+// and dictionary_learning folders. Layer and site come from the config, then from the folder names;
+// `layer` and `site` (empty: not given) supply what those do not state and must agree with what
+// they do; `normalization` is the job's word (ResolveNormalisation). What other libraries apply at
+// run time is folded into the arrays. InvalidArgument names what is rejected and why: transcoders,
+// crosscoders, affine files, gated SAEs, scaling factors, normalisations by row, pickle files,
+// shapes that do not match, a layer or site that is stated nowhere.
 absl::StatusOr<SaeParameters> LoadSaeFile(const std::string& path,
                                           std::optional<int64_t> layer = std::nullopt,
-                                          const std::string& site = "");
+                                          const std::string& site = "",
+                                          const std::string& normalization = "");
 
 // Writes FOLDER/params.npz (Gemma Scope's arrays) and FOLDER/config.json with layer, site,
 // target_l0 and l0; LoadSaeFile reads it back.

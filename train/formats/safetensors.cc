@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/lfs_pointer.h"
 #include "common/status_macros.h"
 #include "common/text/utf8.h"
 #include "train/formats/tensor_type.h"
@@ -162,6 +163,7 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
   std::shared_ptr<SafetensorsFile> file(new SafetensorsFile);
   FPO_ASSIGN_OR_RETURN(file->file_, MappedFile::Open(path));
   const absl::string_view bytes = file->file_->bytes();
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(bytes, path));
   FPO_ASSIGN_OR_RETURN(const absl::string_view text, HeaderText(bytes, path));
   FPO_ASSIGN_OR_RETURN(const Json header, ParseHeader(text, path));
   for (const auto& [name, value] : header.items()) {

@@ -3,10 +3,8 @@
 #include <filesystem>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/str_cat.h"
-#include "common/files/posix_status.h"
+#include "common/inputs/weight_files.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/formats/digest_cache.h"
@@ -17,89 +15,46 @@ namespace {
 
 constexpr size_t kHashBytes = size_t{16} << 20;  // per update: progress is reported in between
 
-using WeightMap = std::map<std::string, std::string>;  // tensor to shard file
-using Shards = std::map<std::string, std::shared_ptr<const SafetensorsFile>>;
+using Where = std::map<std::string, std::shared_ptr<const SafetensorsFile>>;  // by tensor
 
-absl::StatusOr<WeightMap> ReadIndex(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const auto index = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
-    return absl::DataLossError(absl::StrCat(path, " has no object \"weight_map\""));
+// Two files with one tensor are of two models; transformers would take the file that comes last.
+absl::Status AddTensors(const std::shared_ptr<const SafetensorsFile>& file, Where* where) {
+  for (const auto& [name, entry] : file->entries()) {
+    const auto [other, added] = where->emplace(name, file);
+    if (added) continue;
+    return absl::DataLossError(absl::StrCat("tensor \"", name, "\" is in both ",
+                                            other->second->path(), " and ", file->path(),
+                                            "; the shards are of two models, remove one"));
   }
-  WeightMap map;
-  for (const auto& [tensor, file] : index["weight_map"].items()) {
-    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos) {
-      return absl::DataLossError(
-          absl::StrCat(path, ": weight_map[\"", tensor, "\"] is not a file of the same folder"));
-    }
-    map[tensor] = file.get<std::string>();
-  }
-  return map;
+  return absl::OkStatus();
 }
 
-absl::Status NoWeights(const std::string& folder) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (!fs::is_directory(folder, error)) {
-    return absl::NotFoundError(absl::StrCat("there is no model folder ", folder));
+absl::Status CheckIndex(const WeightFiles& chosen, const Where& where) {
+  for (const auto& [tensor, file] : chosen.weight_map) {
+    const auto found = where.find(tensor);
+    const bool there =
+        found != where.end() && std::filesystem::path(found->second->path()).filename() == file;
+    if (there) continue;
+    return absl::NotFoundError(absl::StrCat(chosen.index, ": the index lists tensor \"", tensor,
+                                            "\" in ", file, ", which does not contain it"));
   }
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string end = entry.path().extension().string();
-    if (end == ".bin" || end == ".pt" || end == ".pth") {
-      return absl::InvalidArgumentError(absl::StrCat(
-          folder, " has weights only in ", entry.path().filename().string(),
-          ", a pickle file, which can run code when read; convert it to model.safetensors first"));
-    }
-  }
-  return absl::NotFoundError(
-      absl::StrCat(folder, " has neither model.safetensors nor model.safetensors.index.json"));
-}
-
-absl::StatusOr<Shards> OpenShards(const std::string& folder, const WeightMap& map) {
-  Shards shards;
-  for (const auto& [tensor, file] : map) {
-    auto& shard = shards[file];
-    if (!shard) {
-      auto opened = SafetensorsFile::Open(absl::StrCat(folder, "/", file));
-      if (absl::IsNotFound(opened.status())) {
-        return absl::NotFoundError(absl::StrCat(folder, " lacks the shard ", file,
-                                                " that its index names for tensor \"", tensor,
-                                                "\""));
-      }
-      FPO_ASSIGN_OR_RETURN(shard, std::move(opened));
-    }
-    if (!shard->Contains(tensor)) {
-      return absl::NotFoundError(absl::StrCat(folder, ": the index lists tensor \"", tensor,
-                                              "\" in ", file, ", which does not contain it"));
-    }
-  }
-  return shards;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<SafetensorsDirectory> SafetensorsDirectory::Open(const std::string& folder) {
-  namespace fs = std::filesystem;
+  FPO_ASSIGN_OR_RETURN(WeightFiles chosen, ChooseWeightFiles(folder));
   SafetensorsDirectory directory;
   directory.folder_ = folder;
-  const std::string single = absl::StrCat(folder, "/model.safetensors");
-  const std::string index = single + ".index.json";
-  std::error_code error;
-  if (fs::exists(index, error)) {
-    FPO_ASSIGN_OR_RETURN(const WeightMap map, ReadIndex(index));
-    FPO_ASSIGN_OR_RETURN(const Shards shards, OpenShards(folder, map));
-    for (const auto& [tensor, file] : map) directory.where_[tensor] = shards.at(file);
-    directory.files_.push_back(index);
-    for (const auto& [file, shard] : shards) {
-      directory.files_.push_back(absl::StrCat(folder, "/", file));
-    }
-  } else if (fs::exists(single, error)) {
-    FPO_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(single));
-    for (const auto& [name, entry] : file->entries()) directory.where_[name] = file;
-    directory.files_ = {single};
-  } else {
-    return NoWeights(folder);
+  directory.notes_ = std::move(chosen.notes);
+  if (!chosen.index.empty()) directory.files_.push_back(chosen.index);
+  for (const std::string& path : chosen.files) {
+    FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
+    FPO_RETURN_IF_ERROR(AddTensors(file, &directory.where_));
+    directory.files_.push_back(path);
   }
+  FPO_RETURN_IF_ERROR(CheckIndex(chosen, directory.where_));
   return directory;
 }
 

@@ -14,15 +14,16 @@
 
 namespace fpo::train {
 
-// The weights of a Hugging Face folder: model.safetensors, or the shards that
-// model.safetensors.index.json lists. Thread-safe.
+// The weights of a Hugging Face folder: the files that ChooseWeightFiles names. Thread-safe.
 class SafetensorsDirectory {
  public:
   // NotFound names the folder and what is missing (no weights at all, a shard, a tensor of the
-  // index); pickle weights (pytorch_model.bin) are rejected by name.
+  // index); InvalidArgument names weights of other kinds; DataLoss a tensor that two files hold.
   static absl::StatusOr<SafetensorsDirectory> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
+  // What lies beside the weights and is not read; sentences for the user.
+  const std::vector<std::string>& notes() const { return notes_; }
   std::vector<std::string> Names() const;  // sorted
   bool Contains(const std::string& name) const { return where_.count(name) != 0; }
   absl::StatusOr<TensorEntry> Entry(const std::string& name) const;
@@ -40,6 +41,7 @@ class SafetensorsDirectory {
  private:
   std::string folder_;
   std::vector<std::string> files_;  // with the index
+  std::vector<std::string> notes_;
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> where_;
 };
 

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/lfs_pointer.h"
 #include "common/status_macros.h"
 
 namespace fpo::train {
@@ -167,6 +168,7 @@ uint32_t Crc32(absl::string_view bytes) {
 absl::StatusOr<ZipArchive> ZipArchive::Open(const std::string& path) {
   ZipArchive archive;
   FPO_ASSIGN_OR_RETURN(archive.file_, MappedFile::Open(path));
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(archive.file_->bytes(), path));
   FPO_ASSIGN_OR_RETURN(archive.members_, ReadDirectory(archive.file_->bytes(), path));
   return archive;
 }

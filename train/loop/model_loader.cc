@@ -5,12 +5,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
-#include "common/files/sae_fit.h"
 #include "common/hash.h"
+#include "common/inputs/foreign_weights.h"
+#include "common/inputs/model_home.h"
+#include "common/inputs/sae_fit.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_directory.h"
+#include "train/formats/tensor_type.h"
+#include "train/model/weight_names.h"
 
 namespace fpo::train {
 namespace {
@@ -19,16 +23,78 @@ absl::Status About(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("model ", path, ": ", status.message()));
 }
 
+// The headers alone: what does not fit is refused before anything is read.
+absl::Status CheckHeaders(const SafetensorsDirectory& directory, const TensorSelection& selection,
+                          const GemmaConfig& config) {
+  const auto shapes = TensorShapes(config);
+  for (const auto& [name, canonical] : selection.used) {
+    FPO_ASSIGN_OR_RETURN(const TensorEntry entry, directory.Entry(name));
+    if (const std::string quantised = QuantisedType(entry.dtype); !quantised.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("model weights: tensor \"", name, "\" is ", quantised,
+                       "; only weights in BF16, F16 or F32 can be trained: use the model in full "
+                       "precision that they were made from"));
+    }
+    const auto expected = shapes.find(canonical);
+    if (expected == shapes.end() || expected->second == entry.shape) continue;
+    const bool rows = canonical == "model.embed_tokens.weight" || canonical == "lm_head.weight";
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model weights: tensor \"", name, "\" has shape ", ShapeText(entry.shape),
+        ", but config.json asks for ", ShapeText(expected->second),
+        rows ? ": vocab_size of config.json is not the number of rows of the embedding" : ""));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TensorSelection> SelectFrom(const SafetensorsDirectory& directory,
+                                           const GemmaConfig& config) {
+  FPO_ASSIGN_OR_RETURN(TensorSelection selection, SelectTensors(config, directory.Names()));
+  FPO_RETURN_IF_ERROR(CheckHeaders(directory, selection, config));
+  return selection;
+}
+
+absl::StatusOr<ModelIdentity> Identify(const SafetensorsDirectory& directory, GemmaConfig config) {
+  FPO_ASSIGN_OR_RETURN(const Digest weights, directory.KeptWeightsDigest());
+  const Digest digest =
+      Sha256Of(absl::StrCat("fpo-model-1\n", ConfigText(config), "\n", ToHex(weights)));
+  return ModelIdentity{std::move(config), ToHex(digest)};
+}
+
+// A checkpoint takes configuration and tokenizer from the model its run started from: that must
+// still be the same one.
+absl::Status CheckHome(const std::string& checkpoint) {
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(checkpoint));
+  const std::string expected = StartDigestOf(checkpoint);
+  if (home == checkpoint || expected.empty() || IsCheckpointFolder(home)) return absl::OkStatus();
+  // The run's own export is of other weights.
+  if (home == std::filesystem::absolute(checkpoint).parent_path().parent_path() / "model") {
+    return absl::OkStatus();
+  }
+  const auto directory = SafetensorsDirectory::Open(home);
+  if (!directory.ok()) return absl::OkStatus();  // its weights are not needed
+  FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(home));
+  FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, Identify(*directory, std::move(config)));
+  if (identity.digest == expected) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "checkpoint ", checkpoint, " takes its config.json and tokenizer from ", home,
+      ", the model its run started from, but another model is there now (digest ",
+      identity.digest.substr(0, 12), ", not ", expected.substr(0, 12),
+      "); copy config.json and the tokenizer files that belong to the checkpoint into its folder"));
+}
+
 }  // namespace
 
 absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder) {
+  const std::string foreign = ForeignWeights(folder, false);
+  if (!foreign.empty()) return absl::InvalidArgumentError(foreign);
   if (!std::filesystem::is_directory(folder)) {
     return absl::NotFoundError(
         absl::StrCat("model folder ", folder,
                      " does not exist; model.path is a Hugging Face folder with "
                      "config.json, *.safetensors and tokenizer.json or tokenizer.model"));
   }
-  const auto text = ReadFile(folder + "/config.json");
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(folder));
+  const auto text = ReadFile(home + "/config.json", 16 << 20);
   if (!text.ok()) {
     return absl::NotFoundError(
         absl::StrCat("model folder ", folder, " has no readable config.json (",
@@ -49,26 +115,29 @@ absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(path));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
-  FPO_ASSIGN_OR_RETURN(const Digest weights, directory.KeptWeightsDigest());
-  const Digest digest =
-      Sha256Of(absl::StrCat("fpo-model-1\n", ConfigText(config), "\n", ToHex(weights)));
-  return ModelIdentity{std::move(config), ToHex(digest)};
+  return Identify(directory, std::move(config));
 }
 
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(request.dtype));
-  FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(request.path));
+  FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(request.path));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory,
                        SafetensorsDirectory::Open(request.path));
+  const auto selection = SelectFrom(directory, config);
+  if (!selection.ok()) return About(request.path, selection.status());
+  FPO_RETURN_IF_ERROR(CheckHome(request.path));
+  FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, Identify(directory, std::move(config)));
+  for (const auto* notes : {&directory.notes(), &selection->notes, &identity.config.warnings}) {
+    for (const std::string& note : *notes) {
+      if (request.warn) request.warn(absl::StrCat("model ", request.path, ": ", note));
+    }
+  }
   TensorMap tensors;
   Work work(absl::StrCat("loading ", request.path), directory.Bytes(), "bytes");
-  for (const std::string& name : directory.Names()) {
+  for (const auto& [name, canonical] : selection->used) {
     FPO_ASSIGN_OR_RETURN(const at::Tensor stored, directory.Tensor(name));
-    at::Tensor tensor = stored.is_floating_point()
-                            ? stored.to(request.device, dtype, /*non_blocking=*/false,
-                                        /*copy=*/request.trainable)
-                            : stored;
-    tensors.emplace(name, std::move(tensor));
+    tensors.emplace(canonical, stored.to(request.device, dtype, /*non_blocking=*/false,
+                                         /*copy=*/request.trainable));
     work.Advance(static_cast<int64_t>(stored.nbytes()));
   }
   auto model = Gemma::Create(identity.config, std::move(tensors));
@@ -79,8 +148,8 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
 
 absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& config,
                                   at::Device device) {
-  FPO_ASSIGN_OR_RETURN(const SaeParameters file,
-                       LoadSaeFile(section.path, section.layer, section.site));
+  FPO_ASSIGN_OR_RETURN(const SaeParameters file, LoadSaeFile(section.path, section.layer,
+                                                             section.site, section.normalization));
   FPO_ASSIGN_OR_RETURN(const Site site, ParseSite(file.site));
   SaeDescription sae_place;
   sae_place.layer = file.layer;
@@ -88,10 +157,22 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
   sae_place.d_in = file.w_enc.size(0);
   FPO_RETURN_IF_ERROR(CheckSaeFits(section.path, sae_place, ShapeOf(config)));
   SaeTensors tensors{file.w_enc, file.b_enc, file.threshold,
-                     file.w_dec, file.b_dec, file.apply_b_dec_to_input};
+                     file.w_dec, file.b_dec, file.apply_b_dec_to_input,
+                     file.top_k};
   FPO_ASSIGN_OR_RETURN(const SparseAutoencoder sae, SparseAutoencoder::Create(tensors));
-  return LoadedSae{sae.To(device), Tap{file.layer, site}, section.path, ToHex(file.digest),
-                   file.l0 ? file.l0 : file.target_l0};
+  return LoadedSae{sae.To(device),
+                   Tap{file.layer, site},
+                   section.path,
+                   ToHex(file.digest),
+                   file.l0 ? file.l0 : file.target_l0,
+                   file.notes};
+}
+
+void WarnOfSaes(const std::vector<LoadedSae>& saes,
+                const std::function<void(const std::string&)>& warn) {
+  for (const LoadedSae& sae : saes) {
+    for (const std::string& note : sae.notes) warn(note);
+  }
 }
 
 absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& sections,

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,16 +28,19 @@ struct ModelIdentity {
   GemmaConfig config;
   std::string digest;
 };
-// Reads only the folder's config.json. NotFound, InvalidArgument.
+// Reads only the folder's config.json, of a checkpoint that of the model its run started from
+// (ModelHome). NotFound, InvalidArgument.
 absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder);
 
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path);
 
 struct ModelRequest {
-  std::string path;               // Hugging Face folder
+  std::string path;               // Hugging Face folder, or a checkpoint of a run
   std::string dtype = "float32";  // float32 | bfloat16: what the weights are converted to
   at::Device device = at::kCPU;
   bool trainable = false;  // own memory, gradients on; otherwise weights may be mapped
+  // Told what in the folder is not read and what looks wrong; sentences for the user.
+  std::function<void(const std::string&)> warn = nullptr;
 };
 
 // NotFound, DataLoss or InvalidArgument name the folder and the problem.
@@ -51,6 +55,7 @@ struct LoadedSae {
   std::string path;
   std::string digest;        // hex
   std::optional<double> l0;  // expected active features per token: measured, else the target
+  std::vector<std::string> notes = {};  // what was decided while reading it; for the user
 };
 
 // InvalidArgument when its width differs from that of its site in the model (names both), or its
@@ -59,6 +64,9 @@ absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& 
                                   at::Device device);
 absl::StatusOr<std::vector<LoadedSae>> LoadSaes(const std::vector<SaeSection>& sections,
                                                 const GemmaConfig& config, at::Device device);
+// Tells the notes of each.
+void WarnOfSaes(const std::vector<LoadedSae>& saes,
+                const std::function<void(const std::string&)>& warn);
 // The same places in the model without an SAE (method.features: hidden).
 absl::StatusOr<std::vector<LoadedSae>> HiddenPlaces(const std::vector<SaeSection>& sections,
                                                     const GemmaConfig& config);

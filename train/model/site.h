@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/files/model_shape.h"
+#include "common/inputs/model_shape.h"
 #include "train/model/gemma_config.h"
 
 namespace fpo::train {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
+#include "common/inputs/model_home.h"
 #include "common/status_macros.h"
 #include "train/model/gemma_config.h"
 
@@ -28,7 +29,8 @@ int32_t TokenId(const nlohmann::json& config, const char* key, int32_t fallback)
 
 }  // namespace
 
-absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& folder) {
+absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& model) {
+  FPO_ASSIGN_OR_RETURN(const std::string folder, ModelHome(model));
   auto tokenizer = Tokenizer::Open(folder);
   const bool absent = absl::IsNotFound(tokenizer.status());
   if (!tokenizer.ok() && !absent) return tokenizer;

@@ -13,6 +13,7 @@
 #include "common/files/durable_file.h"
 #include "common/files/output_folder.h"
 #include "common/hash.h"
+#include "common/inputs/model_home.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/chat/chat_template.h"
@@ -161,8 +162,9 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   FPO_RETURN_IF_ERROR(CheckLimits(job));
   FPO_RETURN_IF_ERROR(CheckIsNoRun(out));
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(job.model.path));
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(job.model.path));
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
-                       ChatTemplate::Create(job.data.template_name, tokenizer, job.model.path));
+                       ChatTemplate::Create(job.data.template_name, tokenizer, home));
   std::error_code error;
   fs::create_directories(out, error);
   if (error) {

@@ -51,6 +51,7 @@ Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes
   for (const LoadedSae& sae : saes) {
     SaeRecipe entry;
     entry.digest = sae.digest;
+    entry.k = sae.sae.top_k();
     entry.layer = sae.tap.layer;
     entry.site = SiteName(sae.tap.site);
     recipe.sae.push_back(entry);

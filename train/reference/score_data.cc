@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/files/durable_file.h"
+#include "common/inputs/model_home.h"
 #include "common/observe/work.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
@@ -36,10 +37,11 @@ struct TokenisedData {
 };
 
 absl::StatusOr<TokenisedData> ReadPairs(const ScoreDataOptions& options, EventSink& events) {
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(options.model));
   FPO_ASSIGN_OR_RETURN(const Tokenizer tokenizer, OpenModelTokenizer(options.model));
   for (const std::string& sentence : tokenizer.warnings()) events.Emit(WarningEvent(sentence));
   FPO_ASSIGN_OR_RETURN(const ChatTemplate chat_template,
-                       ChatTemplate::Create(options.data.template_name, tokenizer, options.model));
+                       ChatTemplate::Create(options.data.template_name, tokenizer, home));
   AdmissionLimits limits;
   limits.max_length = options.data.max_length;
   limits.max_prompt_length = options.data.max_prompt_length;
@@ -128,8 +130,8 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
   FPO_RETURN_IF_ERROR(CheckOutput(options.out));
   FPO_ASSIGN_OR_RETURN(const TokenisedData data, ReadPairs(options, events));
   EmitAdmission("data", data.report, events);
-  FPO_ASSIGN_OR_RETURN(const LoadedModel model,
-                       LoadModel({options.model, options.dtype, options.device, false}));
+  FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel({options.model, options.dtype,
+                                                           options.device, false, WarnOn(events)}));
   WarnOfSlowDtype(options.dtype, options.device, events);
   Scorer::Options scoring;
   scoring.tokens_per_batch = options.tokens_per_batch;
@@ -137,6 +139,7 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
   if (options.sae.has_value()) {
     FPO_ASSIGN_OR_RETURN(scoring.saes,
                          LoadSaes({*options.sae}, model.model.config(), options.device));
+    WarnOfSaes(scoring.saes, WarnOn(events));
   }
   const Recipe recipe = MakeRecipe(
       {model.digest, options.dtype, DeviceClass(options.device), options.features}, scoring.saes);

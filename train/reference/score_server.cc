@@ -15,13 +15,13 @@
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/dtype_advice.h"
+#include "train/loop/id_range.h"
 #include "train/loop/model_flops.h"
 #include "train/prepare/reference_keys.h"
 #include "train/reference/reference_file.h"
 #include "train/reference/reference_plan.h"
 #include "train/reference/scorer.h"
 #include "train/runs/data_plan.h"
-#include "train/runs/id_range.h"
 
 namespace fpo::train {
 namespace {
@@ -91,12 +91,13 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
   }
   const std::vector<ReferenceResponse> responses =
       ReferenceResponses(train, eval, PairsOfJob(job, train, eval));
-  ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false};
+  ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)};
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   Scorer::Options scoring;
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(scoring.saes, LoadFeatureMaps(job, model.model.config(), options.device));
+    WarnOfSaes(scoring.saes, WarnOn(events));
   }
   FPO_ASSIGN_OR_RETURN(scoring.top_features, TopFeatures(FeaturesWord(job.reference)));
   scoring.halve = job.retry.on_oom == "retry";

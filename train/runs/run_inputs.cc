@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/dtype_advice.h"
+#include "train/loop/id_range.h"
 #include "train/objective/feature_weights.h"
 #include "train/prepare/reference_keys.h"
 #include "train/reference/online_reference.h"
@@ -15,7 +16,6 @@
 #include "train/reference/reference_file.h"
 #include "train/reference/reference_plan.h"
 #include "train/runs/data_plan.h"
-#include "train/runs/id_range.h"
 
 namespace fpo::train {
 namespace {
@@ -33,7 +33,7 @@ struct Loader {
     for (const TokenFile* tokens : {&inputs.train, &inputs.eval}) {
       FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
     }
-    return LoadModel({ReferencePath(job), job.model.dtype, options.device, false});
+    return LoadModel({ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)});
   }
   absl::Status FindRecipe() const;
   absl::Status OpenOnline() const;
@@ -171,12 +171,13 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   for (const TokenFile* tokens : {&train, &eval}) {
     FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
   }
-  FPO_ASSIGN_OR_RETURN(LoadedModel policy,
-                       LoadModel({folder, job.model.dtype, options.device, options.trainable}));
+  FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel({folder, job.model.dtype, options.device,
+                                                      options.trainable, WarnOn(events)}));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(objective.saes,
                          LoadFeatureMaps(job, policy.model.config(), options.device));
+    WarnOfSaes(objective.saes, WarnOn(events));
   }
   if (!job.method.feature_weights.empty()) {
     FPO_ASSIGN_OR_RETURN(

@@ -28,6 +28,18 @@ struct Columns {
   }
 };
 
+// Which of the columns `index` [columns], all different, are among those that a TopK chose for each
+// row, `top` [rows, k]: [rows, columns] bool. Computed from the choice itself: the k-th largest of
+// a row, computed again with other columns beside it, may round to less than itself.
+at::Tensor AmongTop(const at::Tensor& top, const at::Tensor& index, int64_t features) {
+  const int64_t columns = index.size(0);
+  at::Tensor place = at::full({features}, columns, index.options());
+  place.index_copy_(0, index, at::arange(columns, index.options()));
+  at::Tensor mask = at::zeros({top.size(0), columns + 1}, top.options().dtype(at::kBool));
+  mask.scatter_(1, place.index_select(0, top.flatten()).view_as(top), true);
+  return mask.narrow(1, 0, columns);
+}
+
 // The columns of each row of `grad` [responses, features] that are not zero. Two waits for the
 // device, however many responses there are.
 std::vector<at::Tensor> UsedColumns(const at::Tensor& grad) {
@@ -50,14 +62,16 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
     const auto type = columns.encoder.scalar_type();
     at::Tensor pooled = at::zeros({input.responses, sae.features()}, columns.encoder.options());
     const int64_t chunk = std::max<int64_t>(1, kChunkElements / sae.features());
+    std::vector<at::Tensor> top;
     for (int64_t first = 0; first < rows.size(0); first += chunk) {
       const int64_t count = std::min(chunk, rows.size(0) - first);
-      pooled.index_add_(0, input.response_of_row.narrow(0, first, count),
-                        sae.Encode(rows.narrow(0, first, count)));
+      const auto coded = sae.EncodeTop(rows.narrow(0, first, count));
+      pooled.index_add_(0, input.response_of_row.narrow(0, first, count), coded.codes);
+      if (coded.columns.defined()) top.push_back(coded.columns);
     }
     const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses);
-    context->save_for_backward(
-        {rows, input.response_of_row, columns.encoder, columns.bias, columns.threshold});
+    context->save_for_backward({rows, input.response_of_row, columns.encoder, columns.bias,
+                                columns.threshold, top.empty() ? at::Tensor() : at::cat(top)});
     context->saved_data["responses"] = input.responses;
     context->saved_data["sizes"] = input.sizes;
     return pooled.div_(sizes.clamp_min(1).to(type).unsqueeze(1));
@@ -69,6 +83,7 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& rows = saved[0];
     const Columns all = {saved[2], saved[3], saved[4]};
+    const at::Tensor& top = saved[5];
     const auto type = all.encoder.scalar_type();
     at::Tensor grad_rows = at::zeros(rows.sizes(), all.encoder.options());
     const auto row_lists = RowsByResponse({rows, saved[1], context->saved_data["responses"].toInt(),
@@ -83,7 +98,11 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
                                all.threshold.index_select(0, index)};
       const at::Tensor pre = columns.Pre(rows.index_select(0, own).to(type));
       const at::Tensor per_row = grad.index_select(0, index) / static_cast<double>(own.numel());
-      const at::Tensor active = columns.Active(pre).to(type) * per_row;
+      at::Tensor chosen = columns.Active(pre);
+      if (top.defined()) {
+        chosen.logical_and_(AmongTop(top.index_select(0, own), index, all.encoder.size(0)));
+      }
+      const at::Tensor active = chosen.to(type) * per_row;
       grad_rows.index_copy_(0, own, at::mm(active, columns.encoder));
     }
     return {grad_rows.to(rows.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
@@ -115,6 +134,7 @@ at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input,
               columns.sizes(), " for ", input.responses, " responses");
   if (is_identity()) return MeanRows(input).gather(1, columns);
   const auto row_lists = RowsByResponse(input);
+  const at::Tensor top = top_k_ > 0 ? TopColumns(input.rows) : at::Tensor();
   std::vector<at::Tensor> pooled;
   for (int64_t response = 0; response < input.responses; ++response) {
     const at::Tensor index = columns.select(0, response);
@@ -126,7 +146,11 @@ at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input,
     const Columns few = {encoder_.index_select(0, index), bias_.index_select(0, index),
                          threshold_.index_select(0, index)};
     const at::Tensor pre = few.Pre(input.rows.index_select(0, own).to(encoder_.scalar_type()));
-    pooled.push_back((pre * few.Active(pre.detach())).mean(0));
+    at::Tensor chosen = few.Active(pre.detach());
+    if (top.defined()) {
+      chosen = chosen.logical_and(AmongTop(top.index_select(0, own), index, features()));
+    }
+    pooled.push_back((pre * chosen).mean(0));
   }
   return pooled.empty() ? at::zeros({0, columns.size(1)}, encoder_.options()) : at::stack(pooled);
 }

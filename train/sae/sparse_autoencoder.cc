@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,10 @@ absl::Status CheckArrays(const SaeTensors& tensors) {
   if (tensors.w_dec.defined() || tensors.apply_b_dec_to_input) {
     FPO_RETURN_IF_ERROR(CheckArray("b_dec", tensors.b_dec, {width}));
   }
+  if (tensors.top_k < 0 || tensors.top_k > features) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("SAE: top_k is ", tensors.top_k, " of ", features, " features"));
+  }
   return absl::OkStatus();
 }
 
@@ -55,6 +60,7 @@ absl::StatusOr<SparseAutoencoder> SparseAutoencoder::Create(const SaeTensors& te
   sae.encoder_ = tensors.w_enc.t().to(type).contiguous();
   sae.bias_ = tensors.b_enc.to(type);
   sae.threshold_ = tensors.threshold.to(type);
+  sae.top_k_ = tensors.top_k;
   if (tensors.apply_b_dec_to_input) {
     const at::Tensor shift =
         at::mv(tensors.w_enc.to(at::kDouble).t(), tensors.b_dec.to(at::kDouble));
@@ -83,12 +89,27 @@ SparseAutoencoder SparseAutoencoder::To(at::Device device) const {
   return moved;
 }
 
-at::Tensor SparseAutoencoder::Encode(const at::Tensor& rows) const {
+SparseAutoencoder::TopCodes SparseAutoencoder::EncodeTop(const at::Tensor& rows) const {
   const at::NoGradGuard no_grad;
-  if (is_identity()) return rows.to(at::kFloat);
+  if (is_identity()) return {rows.to(at::kFloat), at::Tensor()};
   at::Tensor codes = at::addmm(bias_, rows.to(encoder_.scalar_type()), encoder_.t());
   codes.masked_fill_(codes.le(threshold_), 0);
-  return codes.clamp_min_(0);
+  codes.clamp_min_(0);
+  if (top_k_ == 0) return {codes, at::Tensor()};
+  const auto [values, columns] = codes.topk(top_k_, 1, /*largest=*/true, /*sorted=*/false);
+  return {at::zeros_like(codes).scatter_(1, columns, values), columns};
+}
+
+at::Tensor SparseAutoencoder::TopColumns(const at::Tensor& rows) const {
+  constexpr int64_t kElements = int64_t{1} << 24;  // of codes alive at a time
+  const int64_t chunk = std::max<int64_t>(1, kElements / features());
+  std::vector<at::Tensor> columns;
+  for (int64_t first = 0; first < rows.size(0); first += chunk) {
+    const int64_t count = std::min(chunk, rows.size(0) - first);
+    columns.push_back(EncodeTop(rows.narrow(0, first, count)).columns);
+  }
+  return columns.empty() ? at::zeros({0, top_k_}, rows.options().dtype(at::kLong))
+                         : at::cat(columns);
 }
 
 at::Tensor SparseAutoencoder::Decode(const at::Tensor& codes) const {

@@ -17,6 +17,7 @@ struct SaeTensors {
   at::Tensor w_dec;      // [features, width]; may be undefined: only Decode and Health need it
   at::Tensor b_dec;      // [width]; may be undefined without w_dec, unless apply_b_dec_to_input
   bool apply_b_dec_to_input = false;
+  int64_t top_k = 0;  // TopK: only the k largest codes of a row are kept; 0: all
 };
 
 // Responses and their rows of activations.
@@ -31,7 +32,8 @@ struct ResponseRows {
 };
 
 // A frozen JumpReLU SAE: c = max(pre, 0) * 1[pre > threshold], pre = x . W_enc + b_enc, in float32
-// (float64 when made from float64). Immutable; copies share the arrays; thread-safe.
+// (float64 when made from float64). With top_k, c is 0 outside of the k largest pre of the row; the
+// choice is a constant for the gradient. Immutable; copies share the arrays; thread-safe.
 class SparseAutoencoder {
  public:
   // InvalidArgument names the array that is missing, of a wrong shape, or not finite.
@@ -45,10 +47,16 @@ class SparseAutoencoder {
   int64_t width() const { return is_identity() ? identity_width_ : encoder_.size(1); }
   int64_t features() const { return is_identity() ? identity_width_ : encoder_.size(0); }
   bool has_decoder() const { return decoder_.defined(); }
+  int64_t top_k() const { return top_k_; }  // 0: no TopK
   SparseAutoencoder To(at::Device device) const;
 
   // [n, width] -> [n, features]. No gradient.
-  at::Tensor Encode(const at::Tensor& rows) const;
+  at::Tensor Encode(const at::Tensor& rows) const { return EncodeTop(rows).codes; }
+  // The same with the columns that a TopK chose, [n, k] int64; undefined without TopK.
+  struct TopCodes {
+    at::Tensor codes, columns;
+  };
+  TopCodes EncodeTop(const at::Tensor& rows) const;
   // [n, features] -> [n, width]. No gradient; throws without a decoder.
   at::Tensor Decode(const at::Tensor& codes) const;
 
@@ -64,7 +72,11 @@ class SparseAutoencoder {
  private:
   SparseAutoencoder() = default;
 
+  // EncodeTop's columns of any number of rows, in chunks.
+  at::Tensor TopColumns(const at::Tensor& rows) const;
+
   int64_t identity_width_ = 0;
+  int64_t top_k_ = 0;
   at::Tensor encoder_;  // [features, width]: a column of W_enc is contiguous; undefined: identity
   at::Tensor bias_;  // [features], with -b_dec . W_enc folded in when b_dec is applied to the input
   at::Tensor threshold_;  // [features]

@@ -12,7 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "common/files/sae_fit.h"
+#include "common/inputs/sae_fit.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/data/token_file.h"
@@ -21,12 +21,12 @@
 #include "train/events/stop_signal.h"
 #include "train/formats/sae_files.h"
 #include "train/loop/dtype_advice.h"
+#include "train/loop/id_range.h"
 #include "train/loop/model_loader.h"
 #include "train/loop/process_memory.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
-#include "train/runs/id_range.h"
 #include "train/runs/metrics_log.h"
 #include "train/runs/prepare_data.h"
 #include "train/sae/sae_health.h"
@@ -259,8 +259,8 @@ absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, Even
   }
   FPO_ASSIGN_OR_RETURN(const TokenFile tokens, TokenFile::Open(prepared + "/train.safetensors"));
   FPO_RETURN_IF_ERROR(CheckIdsFit(tokens, job.model.path));
-  FPO_ASSIGN_OR_RETURN(const LoadedModel model,
-                       LoadModel({job.model.path, job.model.dtype, options.device, false}));
+  FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel({job.model.path, job.model.dtype,
+                                                           options.device, false, WarnOn(events)}));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   FPO_ASSIGN_OR_RETURN(const Tap tap, FindTap(job, model.model.config()));
   return SaeTraining(job, output, events).Run(model.model, tap, AllSequences(tokens));

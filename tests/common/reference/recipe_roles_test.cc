@@ -50,6 +50,7 @@ const std::map<std::string, Role>& Roles() {
       {"sae.path", Role::kRecipe},
       {"sae.layer", Role::kRecipe},
       {"sae.site", Role::kRecipe},
+      {"sae.normalization", Role::kRecipe},  // through the SAE's digest
       {"method.features", Role::kRecipe},
       // Whether the record has features at all; its margin-only form is shared.
       {"method.name", Role::kRecipe},

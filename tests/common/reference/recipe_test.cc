@@ -26,7 +26,7 @@ TEST(Recipe, CanonicalFormRoundTrips) {
 
 // Every field of Recipe and SaeRecipe: a new one must be added here, and so be decided upon.
 TEST(Recipe, EveryFieldChangesTheId) {
-  std::vector<Recipe> variants(12, SampleRecipe());
+  std::vector<Recipe> variants(13, SampleRecipe());
   variants[1].model_digest[0] = 'c';
   variants[2].forward = "gemma-2";
   variants[3].dtype = "bfloat16";
@@ -38,6 +38,7 @@ TEST(Recipe, EveryFieldChangesTheId) {
   variants[9].sae[0].precision = "other";
   variants[10].features = "top:50";
   variants[11].values = "float16";
+  variants[12].sae[0].k = 32;
   std::set<std::string> ids;
   for (const Recipe& recipe : variants) ids.insert(ToHex(RecipeId(recipe)));
   EXPECT_EQ(ids.size(), variants.size());
@@ -54,6 +55,25 @@ TEST(Recipe, IdsFromBeforeFloat16Stay) {
   EXPECT_FALSE(ParseRecipe(CanonicalRecipe(half)).ok());
   EXPECT_EQ(MarginRecipe(half), MarginRecipe(SampleRecipe()))
       << "the margin-only form has no values";
+}
+
+TEST(Recipe, IdsFromBeforeTopKStay) {
+  EXPECT_EQ(
+      CanonicalRecipe(SampleRecipe()),
+      "{\"device\":\"cpu\",\"dtype\":\"float32\",\"features\":\"all\",\"forward\":\"gemma-1\","
+      "\"model_digest\":\"" +
+          std::string(64, 'a') + "\",\"sae\":[{\"digest\":\"" + std::string(64, 'b') +
+          "\",\"layer\":25,\"pooling\":\"mean-response\","
+          "\"precision\":\"float32\",\"site\":\"resid_post\"}]}");
+  Recipe top = SampleRecipe();
+  top.sae[0].k = 32;
+  EXPECT_NE(CanonicalRecipe(top).find("\",\"k\":32,\"layer\""), std::string::npos);
+  EXPECT_EQ(*ParseRecipe(CanonicalRecipe(top)), top);
+  std::string zero = CanonicalRecipe(top);
+  zero.replace(zero.find("\"k\":32"), 6, "\"k\":0");
+  EXPECT_FALSE(ParseRecipe(zero).ok()) << "a second form of the same recipe";
+  top.sae[0].k = -1;
+  EXPECT_FALSE(ParseRecipe(CanonicalRecipe(top)).ok());
 }
 
 TEST(Recipe, MarginRecipeForgetsTheSaes) {

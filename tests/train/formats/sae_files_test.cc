@@ -81,7 +81,12 @@ TEST(SaeFilesTest, GemmaScope2Safetensors) {
   const std::string config = "mlp_out_all/layer_9_width_16k_l0_small/config.json";
   folder.Put(config, R"({"type":"sae","architecture":"jump_relu",
       "hf_hook_point_in":"model.layers.10.post_feedforward_layernorm.output"})");
-  EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(home)), "its folder layer 9"));
+  // The config counts, and the difference is said.
+  const auto said = LoadSaeFile(home);
+  ASSERT_TRUE(said.ok()) << said.status();
+  EXPECT_EQ(said->layer, 10);
+  ASSERT_EQ(said->notes.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(said->notes[0], "layer 10, a folder's name says 9"));
   folder.Put(config, R"({"type":"transcoder"})");
   EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(home)), "transcoder"));
 }
@@ -125,6 +130,8 @@ TEST(SaeFilesTest, PickleMissingAndUnknown) {
   ScratchFolder folder;
   EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(folder.Put("sae.pt", "x"))), "pickle"));
   EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(folder.Put("sae.txt", "x"))), "unknown ending"));
+  EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(folder.path())), "pickle"));
+  std::filesystem::remove(folder / "sae.pt");
   EXPECT_TRUE(absl::StrContains(Why(LoadSaeFile(folder.path())), "neither params.npz"));
   EXPECT_TRUE(absl::IsNotFound(LoadSaeFile(folder / "no.npz").status()));
 }

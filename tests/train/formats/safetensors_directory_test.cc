@@ -44,6 +44,36 @@ TEST(SafetensorsDirectoryTest, NamesWhatIsMissing) {
   EXPECT_TRUE(absl::StrContains(Message(gone), "model-00002-of-00002")) << gone.status();
 }
 
+TEST(SafetensorsDirectoryTest, ShardsOfTwoModelsAreRefused) {
+  ScratchFolder folder;
+  const TensorMap tensors = {{"a", at::ones({10})}, {"b", at::ones({10})}};
+  ASSERT_TRUE(WriteShardedSafetensors(folder.path(), tensors, 40).ok());
+  ASSERT_TRUE(WriteSafetensors(folder / "model-00002-of-00002.safetensors", tensors).ok());
+  const auto both = SafetensorsDirectory::Open(folder.path());
+  EXPECT_TRUE(absl::IsDataLoss(both.status()));
+  EXPECT_TRUE(absl::StrContains(Message(both), "tensor \"a\" is in both")) << both.status();
+}
+
+// transformers opens the files that the index names and takes all that is in them.
+TEST(SafetensorsDirectoryTest, TensorsThatTheIndexLeavesOutAreThere) {
+  ScratchFolder folder;
+  const TensorMap tensors = {{"a", at::ones({10})}, {"b", at::ones({10})}};
+  ASSERT_TRUE(WriteShardedSafetensors(folder.path(), tensors, 40).ok());
+  const TensorMap more = {{"b", at::ones({10})}, {"c", at::ones({3})}};
+  ASSERT_TRUE(WriteSafetensors(folder / "model-00002-of-00002.safetensors", more).ok());
+  const auto directory = SafetensorsDirectory::Open(folder.path());
+  ASSERT_TRUE(directory.ok()) << directory.status();
+  EXPECT_EQ(directory->Names(), (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST(SafetensorsDirectoryTest, GitLfsPointersAreNamed) {
+  ScratchFolder folder;
+  folder.Put("model.safetensors",
+             "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5228717512\n");
+  const auto pointer = SafetensorsDirectory::Open(folder.path());
+  EXPECT_TRUE(absl::StrContains(Message(pointer), "git lfs pull")) << pointer.status();
+}
+
 TEST(SafetensorsDirectoryTest, PickleAndNothing) {
   ScratchFolder folder;
   EXPECT_TRUE(absl::IsNotFound(SafetensorsDirectory::Open(folder / "no").status()));

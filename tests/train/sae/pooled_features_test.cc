@@ -48,6 +48,108 @@ TEST(PooledFeatures, HasExactGradientsInTheRows) {
       {input.rows});
 }
 
+// A TopK SAE whose threshold is 0.
+SparseAutoencoder MakeTopK(at::ScalarType type, int64_t k, int64_t features = kFeatures) {
+  at::manual_seed(26);
+  SaeTensors tensors;
+  tensors.w_enc = at::randn({kWidth, features}, at::kDouble).to(type);
+  tensors.b_enc = (at::randn({features}, at::kDouble) * 0.1).to(type);
+  tensors.threshold = at::zeros({features}, type);
+  tensors.b_dec = at::randn({kWidth}, at::kDouble).to(type);
+  tensors.apply_b_dec_to_input = true;
+  tensors.top_k = k;
+  return *SparseAutoencoder::Create(tensors);
+}
+
+// The formula itself, for autograd: the k largest of relu(pre), the others zero.
+at::Tensor PlainTopK(const at::Tensor& rows, int64_t k, at::ScalarType type) {
+  at::manual_seed(26);
+  const at::Tensor w_enc = at::randn({kWidth, kFeatures}, at::kDouble).to(type);
+  const at::Tensor b_enc = (at::randn({kFeatures}, at::kDouble) * 0.1).to(type);
+  const at::Tensor b_dec = at::randn({kWidth}, at::kDouble).to(type);
+  const at::Tensor pre = at::relu(at::matmul(rows - b_dec, w_enc) + b_enc);
+  const auto [values, columns] = pre.topk(k, 1);
+  return at::zeros_like(pre).scatter(1, columns, values);
+}
+
+TEST(PooledFeatures, OfATopKAreThoseOfTheFormula) {
+  for (const int64_t k : {int64_t{1}, int64_t{3}, kFeatures}) {
+    const SparseAutoencoder sae = MakeTopK(at::kDouble, k);
+    ResponseRows input = Rows(at::kDouble);
+    EXPECT_LT(RelativeError(sae.Encode(input.rows), PlainTopK(input.rows, k, at::kDouble)), 1e-13);
+    EXPECT_LE(sae.Encode(input.rows).gt(0).sum(1).max().item<int64_t>(), k);
+    input.rows.set_requires_grad(true);
+    const at::Tensor codes = PlainTopK(input.rows, k, at::kDouble);
+    const at::Tensor plain =
+        at::stack({(codes[0] + codes[1] + codes[5]) / 3, at::zeros_like(codes[0]),
+                   (codes[2] + codes[3] + codes[4]) / 3});
+    const at::Tensor pooled = sae.PooledFeatures(input);
+    EXPECT_LT(RelativeError(pooled, plain), 1e-13);
+    const at::Tensor columns = at::tensor({1, 4, 0, 2, 6, 3}, at::kLong).view({3, 2});
+    const at::Tensor few = sae.PooledColumns(input, columns);
+    EXPECT_LT(RelativeError(few, plain.gather(1, columns)), 1e-13);
+    const at::Tensor weights = at::randn({3, kFeatures}, at::kDouble);
+    const auto gradient = [&](const at::Tensor& loss) {
+      return torch::autograd::grad({loss}, {input.rows}, {}, /*retain_graph=*/true)[0];
+    };
+    EXPECT_LT(RelativeError(gradient((pooled * weights).sum()), gradient((plain * weights).sum())),
+              1e-13)
+        << k;
+    const at::Tensor some = weights.gather(1, columns);
+    EXPECT_LT(RelativeError(gradient((few * some).sum()),
+                            gradient((plain.gather(1, columns) * some).sum())),
+              1e-13)
+        << k;
+  }
+}
+
+TEST(PooledFeatures, OfATopKHaveExactGradients) {
+  const SparseAutoencoder sae = MakeTopK(at::kDouble, 3);
+  const ResponseRows input = Rows(at::kDouble);
+  ExpectGradientsMatchDifferences(
+      [&](const auto& in) {
+        return sae.PooledFeatures({in[0], input.response_of_row, input.responses});
+      },
+      {input.rows});
+}
+
+// A feature outside the k largest of a row gets nothing from that row, however large it is.
+TEST(PooledFeatures, OfATopKOnlyTheChosenReachTheRows) {
+  const SparseAutoencoder sae = MakeTopK(at::kDouble, 2);
+  const ResponseRows input = Rows(at::kDouble);
+  input.rows.set_requires_grad(true);
+  const at::Tensor codes = sae.Encode(input.rows.detach());
+  for (int64_t feature = 0; feature < kFeatures; ++feature) {
+    const at::Tensor pooled = sae.PooledFeatures(input);
+    const at::Tensor grad = torch::autograd::grad({pooled[2][feature]}, {input.rows})[0];
+    for (int64_t row = 0; row < 6; ++row) {
+      const bool chosen = row >= 2 && row <= 4 && codes[row][feature].item<double>() > 0;
+      EXPECT_EQ(grad[row].abs().max().item<double>() > 0, chosen) << row << " " << feature;
+    }
+  }
+}
+
+// In float32, with many features: the k-th largest is never lost by rounding when its column is
+// computed again.
+TEST(PooledFeatures, OfATopKTheLastChosenKeepsItsGradient) {
+  const SparseAutoencoder sae = MakeTopK(at::kFloat, 20, 3000);
+  at::manual_seed(3);
+  ResponseRows input = {at::randn({40, kWidth}), at::arange(40, at::kLong), 40};
+  input.rows.set_requires_grad(true);
+  const at::Tensor pooled = sae.PooledFeatures(input);
+  const at::Tensor active = pooled.gt(0);
+  EXPECT_EQ(active.sum(1).min().item<int64_t>(), 20);
+  // d(sum of codes)/dx is the sum of the chosen columns of the encoder.
+  const at::Tensor grad = torch::autograd::grad({pooled.sum()}, {input.rows})[0];
+  at::manual_seed(26);
+  const at::Tensor w_enc = at::randn({kWidth, 3000}, at::kDouble);
+  const at::Tensor expected = at::matmul(active.to(at::kDouble), w_enc.t());
+  EXPECT_LT(RelativeError(grad, expected), 1e-5);
+  const auto top = at::topk(pooled.detach(), 5, 1);
+  const at::Tensor few = sae.PooledColumns(input, std::get<1>(top));
+  EXPECT_LT(RelativeError(few, std::get<0>(top)), 1e-5);
+}
+
 TEST(PooledFeatures, IdentityPoolsTheActivationsThemselves) {
   const SparseAutoencoder identity = SparseAutoencoder::Identity(kWidth);
   EXPECT_EQ(identity.features(), kWidth);

@@ -18,7 +18,8 @@ struct ModelShape {
 };
 
 // InvalidArgument when the folder's config.json does not describe a model that can be trained, or
-// when there are no *.safetensors next to it.
+// when there are no usable *.safetensors next to it (see ChooseWeightFiles). A checkpoint of a run
+// is described by the model that the run started from.
 absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder);
 
 }  // namespace fpo

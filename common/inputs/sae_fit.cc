@@ -1,4 +1,4 @@
-#include "common/files/sae_fit.h"
+#include "common/inputs/sae_fit.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -39,6 +39,34 @@ absl::Status ResolvePlace(const std::string& path, std::optional<int64_t> layer,
         path, absl::StrCat("site ", description->site, " is none of resid_post, mlp_out, attn_z"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ResolveNormalisation(const std::string& path, const std::string& option,
+                                  SaeDescription* description) {
+  if (description->normalization.empty()) return absl::OkStatus();
+  const std::string name = description->normalization;
+  description->normalization.clear();
+  if (option == "folded") {
+    if (description->norm_factor) {
+      description->notes.push_back(absl::StrCat(
+          "SAE ", path, ": a file beside it states the factor ", *description->norm_factor,
+          " of its activations, which is not applied: sae.normalization is folded"));
+      description->norm_factor.reset();
+    }
+    return absl::OkStatus();
+  }
+  if (description->norm_factor) {
+    description->notes.push_back(absl::StrCat("SAE ", path, ": its activations were multiplied by ",
+                                              *description->norm_factor,
+                                              " in training; this is folded into its arrays"));
+    return absl::OkStatus();
+  }
+  return Unusable(
+      path, absl::StrCat("normalize_activations is ", name,
+                         ", and no file states the factor or whether it is folded into the arrays; "
+                         "if it is, as in SAEs that SAELens saved when their training ended, set "
+                         "sae.normalization: folded; else fold it with SAELens "
+                         "(sae.fold_activation_norm_scaling_factor) and save the SAE again"));
 }
 
 absl::Status CheckSaeFits(const std::string& path, const SaeDescription& sae,

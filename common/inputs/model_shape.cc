@@ -1,16 +1,17 @@
-#include "common/files/model_shape.h"
+#include "common/inputs/model_shape.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
+#include "common/inputs/model_home.h"
+#include "common/inputs/model_kind.h"
+#include "common/inputs/weight_files.h"
 #include "common/status_macros.h"
 
 namespace fpo {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr int64_t kConfigBytesMax = 16 << 20;
@@ -29,23 +30,17 @@ std::string TextIn(const Json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-bool HasTensorFiles(const std::string& folder) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() == ".safetensors") return true;
-  }
-  return false;
-}
-
-std::string FamilyOf(const std::string& type) {
-  if (type == "gemma2") return "gemma2";
-  return type == "gemma3" || type == "gemma3_text" ? "gemma3" : "";
+// Missing weights are as wrong as others here: the folder was found.
+absl::Status CheckWeights(const std::string& folder) {
+  const absl::Status status = ChooseWeightFiles(folder).status();
+  return absl::IsNotFound(status) ? absl::InvalidArgumentError(status.message()) : status;
 }
 
 }  // namespace
 
 absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
-  const std::string path = folder + "/config.json";
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(folder));
+  const std::string path = home + "/config.json";
   FPO_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kConfigBytesMax));
   const Json config = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) {
@@ -53,18 +48,22 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   }
   const std::string type = TextIn(config, "model_type");
   ModelShape shape;
-  shape.family = FamilyOf(type);
-  if (shape.family.empty()) {
+  if (const std::string foreign = ForeignModelType(type); !foreign.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("folder ", folder, " holds a model of type \"", type,
-                     "\"; only text models of gemma2 and gemma3 can be trained"));
+        absl::StrCat("folder ", folder, " holds a model of type \"", type, "\", which ", foreign));
   }
-  if (!HasTensorFiles(folder)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("folder ", folder, " has no *.safetensors: its weights are missing"));
+  shape.family = type == "gemma2" ? "gemma2" : "gemma3";
+  const auto quantised = config.find("quantization_config");
+  if (quantised != config.end()) {
+    if (const std::string name = QuantisationName(quantised->dump()); !name.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "folder ", folder, " holds quantised weights, ", name, "; ", DequantiseHint(folder)));
+    }
   }
+  FPO_RETURN_IF_ERROR(CheckWeights(folder));
   const auto nested = config.find("text_config");
-  const Json& text = nested != config.end() && nested->is_object() ? *nested : config;
+  const bool has_text = nested != config.end() && nested->is_object() && type == "gemma3";
+  const Json& text = has_text ? *nested : config;
   shape.layers = SizeIn(text, "num_hidden_layers");
   shape.width = SizeIn(text, "hidden_size");
   shape.head_width = SizeIn(text, "num_attention_heads") * SizeIn(text, "head_dim");

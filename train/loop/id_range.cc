@@ -1,4 +1,4 @@
-#include "train/runs/id_range.h"
+#include "train/loop/id_range.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"

@@ -1,4 +1,4 @@
-#include "common/files/sae_config.h"
+#include "common/inputs/sae_config.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -13,28 +13,6 @@ using train::SharedData;
 using train::Slurp;
 
 namespace {
-
-TEST(SaeConfigTest, HooksOfThreeLibraries) {
-  const std::vector<std::pair<std::string, std::string>> hooks = {
-      {"model.layers.12.output", "resid_post"},
-      {"blocks.12.hook_resid_post", "resid_post"},
-      {"model.layers.12.post_feedforward_layernorm.output", "mlp_out"},
-      {"blocks.12.hook_mlp_out", "mlp_out"},
-      {"model.layers.12.self_attn.o_proj.input", "attn_z"},
-      {"blocks.12.attn.hook_z", "attn_z"},
-      {"model.language_model.layers.12.output", "resid_post"}};
-  for (const auto& [hook, site] : hooks) {
-    SaeDescription description;
-    ASSERT_TRUE(ParseHook(hook, &description).ok()) << hook;
-    EXPECT_EQ(description.layer, 12) << hook;
-    EXPECT_EQ(description.site, site) << hook;
-  }
-  SaeDescription description;
-  EXPECT_FALSE(ParseHook("blocks.12.hook_resid_pre", &description).ok());
-  EXPECT_FALSE(ParseHook("layers.x.output", &description).ok());
-  ASSERT_TRUE(ParseHook(HookName(3, "attn_z"), &description).ok());
-  EXPECT_EQ(description.layer, 3);
-}
 
 TEST(SaeConfigTest, FolderNames) {
   const auto scope = DescribeSaePath(
@@ -102,23 +80,44 @@ TEST(SaeConfigTest, GemmaScope2Config) {
   }
 }
 
-TEST(SaeConfigTest, SaeLensConfig) {
-  const auto nested = ParseSaeLensConfig(
-      R"({"architecture":"jumprelu","apply_b_dec_to_input":true,
-          "metadata":{"hook_name":"blocks.5.hook_mlp_out"}})",
-      "cfg.json");
-  ASSERT_TRUE(nested.ok()) << nested.status();
-  EXPECT_EQ(nested->layer, 5);
-  EXPECT_EQ(nested->site, "mlp_out");
-  EXPECT_TRUE(nested->apply_b_dec_to_input);
-  EXPECT_FALSE(nested->plain_relu);
-  EXPECT_TRUE(ParseSaeLensConfig(R"({"hook_name":"blocks.5.hook_resid_post"})", "c")->plain_relu);
-  for (const char* bad :
-       {R"({"architecture":"gated"})", R"({"activation_fn":"topk"})",
-        R"({"normalize_activations":"expected_average_only_in"})",
-        R"({"apply_b_dec_to_input":"yes"})", R"({"hook_name":"blocks.5.ln2.hook_normalized"})"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(ParseSaeLensConfig(bad, "cfg.json").status())) << bad;
-  }
+// A folder's name is only used for what the config does not say.
+TEST(SaeConfigTest, APathNeverOverridesAConfig) {
+  const train::ScratchFolder folder;
+  const std::string home = "transcoder-paper/gemma-scope-2b-pt-mlp/layer_3_runs/mine/";
+  const std::string cfg = R"({"architecture":"jumprelu","hook_name":"blocks.5.hook_resid_post"})";
+  folder.Put(home + "cfg.json", cfg);
+  folder.Put(home + "sae_weights.safetensors", "x");
+  const auto source = FindSaeSource(folder / home);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto sae = DescribeSae(*source);
+  ASSERT_TRUE(sae.ok()) << sae.status();
+  EXPECT_EQ(sae->layer, 5);
+  EXPECT_EQ(sae->site, "resid_post");
+  EXPECT_TRUE(sae->notes.empty());  // no word of the refused path is used
+  const std::string plain = "gemma-scope-2b-pt-mlp/layer_3/mine/";
+  folder.Put(plain + "cfg.json", cfg);
+  folder.Put(plain + "sae_weights.safetensors", "x");
+  const auto noted = DescribeSae(*FindSaeSource(folder / plain));
+  ASSERT_TRUE(noted.ok()) << noted.status();
+  EXPECT_EQ(noted->layer, 5);
+  EXPECT_EQ(noted->site, "resid_post");
+  ASSERT_EQ(noted->notes.size(), 2u);
+  EXPECT_TRUE(absl::StrContains(noted->notes[0], "layer 5, a folder's name says 3"));
+  EXPECT_TRUE(absl::StrContains(noted->notes[1], "site resid_post, a folder's name says mlp_out"));
+}
+
+// SAELens writes it beside checkpoints whose weights are not folded.
+TEST(SaeConfigTest, TheFactorOfAnActivationScaler) {
+  const train::ScratchFolder folder;
+  folder.Put("s/sae_weights.safetensors", "x");
+  folder.Put("s/cfg.json", R"({"normalize_activations":"expected_average_only_in"})");
+  const auto describe = [&] { return DescribeSae(*FindSaeSource(folder / "s")); };
+  EXPECT_EQ(describe()->normalization, "expected_average_only_in");
+  EXPECT_FALSE(describe()->norm_factor.has_value());
+  folder.Put("s/activation_scaler.json", R"({"scaling_factor": 0.25})");
+  EXPECT_EQ(describe()->norm_factor, 0.25);
+  folder.Put("s/activation_scaler.json", R"({"scaling_factor": -1})");
+  EXPECT_TRUE(absl::IsInvalidArgument(describe().status()));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "common/files/model_shape.h"
+#include "common/inputs/model_shape.h"
 
 #include "gmock/gmock.h"
 #include "tests/train/support/scratch_folder.h"

@@ -1,4 +1,4 @@
-#include "common/files/sae_fit.h"
+#include "common/inputs/sae_fit.h"
 
 #include "gmock/gmock.h"
 

@@ -1,0 +1,87 @@
+#include "common/inputs/model_kind.h"
+
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace fpo {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kSupported[] = "supported are gemma2, gemma3_text, and gemma3 with a text_config";
+
+struct ForeignType {
+  const char* prefix;  // of model_type
+  const char* name;
+  const char* why;
+};
+// The first prefix that fits counts.
+constexpr std::array<ForeignType, 14> kForeign = {{
+    {"gemma3n", "Gemma 3n", "its layers have per-layer inputs and AltUp"},
+    {"gemma4", "Gemma 4", "its layers differ"},
+    {"gemma", "Gemma 1", "its layers have two norms and other activations"},
+    {"embedding_gemma", "EmbeddingGemma", "it computes embeddings of texts and predicts no tokens"},
+    {"embeddinggemma", "EmbeddingGemma", "it computes embeddings of texts and predicts no tokens"},
+    {"diffusion_gemma", "Diffusion Gemma", "it does not predict tokens from left to right"},
+    {"paligemma", "PaliGemma", "it reads an image before the text"},
+    {"colpali", "ColPali", "it embeds images"},
+    {"recurrent_gemma", "RecurrentGemma", "its layers are recurrent"},
+    {"shieldgemma2", "ShieldGemma 2", "it classifies images"},
+    {"t5gemma", "T5Gemma", "it has an encoder and a decoder"},
+    {"vaultgemma", "VaultGemma", "its layers lack the norms behind attention and MLP"},
+    {"codegemma", "CodeGemma", "it is a Gemma 1"},
+    {"siglip", "a vision tower", "it reads images"},
+}};
+
+}  // namespace
+
+std::string ForeignModelType(absl::string_view model_type) {
+  if (model_type == "gemma2" || model_type == "gemma3" || model_type == "gemma3_text") return "";
+  for (const ForeignType& row : kForeign) {
+    const bool fits = absl::string_view(row.prefix) == "gemma"
+                          ? model_type == row.prefix
+                          : absl::StartsWith(model_type, row.prefix);
+    if (fits) {
+      return absl::StrCat("is ", row.name, ", which cannot be trained here: ", row.why, "; ",
+                          kSupported);
+    }
+  }
+  return absl::StrCat("is none that can be trained here; ", kSupported);
+}
+
+std::string QuantisationName(absl::string_view json) {
+  const Json config = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  if (config.is_null() || (config.is_object() && config.empty())) return "";
+  if (!config.is_object()) return "an unknown method";
+  const auto text = [&](const char* key) {
+    const auto it = config.find(key);
+    return it != config.end() && it->is_string() ? it->get<std::string>() : std::string();
+  };
+  const auto is = [&](const char* key) {
+    const auto it = config.find(key);
+    return it != config.end() && *it == true;
+  };
+  std::string name = text("quant_method");
+  if (name.empty()) name = is("load_in_4bit") || is("load_in_8bit") ? "bitsandbytes" : "unnamed";
+  const auto bits = config.find("bits");
+  if (is("load_in_4bit") || is("_load_in_4bit")) return name + " (4 bits)";
+  if (is("load_in_8bit") || is("_load_in_8bit")) return name + " (8 bits)";
+  if (bits != config.end() && bits->is_number_integer()) {
+    return absl::StrCat(name, " (", bits->dump(), " bits)");
+  }
+  return name;
+}
+
+std::string DequantiseHint(const std::string& folder) {
+  return absl::StrCat(
+      "use the model in full precision that it was made from, or convert it: python3 -c \"from "
+      "transformers import AutoModelForCausalLM as M; M.from_pretrained('",
+      folder, "').dequantize().save_pretrained('", folder,
+      "-dequantised')\", then copy its tokenizer files there");
+}
+
+}  // namespace fpo
