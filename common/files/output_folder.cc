@@ -70,7 +70,9 @@ absl::StatusOr<std::optional<FolderRun>> ReadFolderRun(const std::string& folder
 }
 
 absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std::string& advice) {
-  const std::vector<JobDifference> differences = RunDifferences(job, run.job);
+  // Of a finished run nothing is read any more that could be compared.
+  const std::vector<JobDifference> differences =
+      HasAllSteps(run, job) ? RunDifferences(job, run.job) : DecidingDifferences(job, run.job);
   if (differences.empty()) return absl::OkStatus();
   return absl::AlreadyExistsError(absl::StrCat(
       "output folder ", run.folder, " holds ", run.Describe(), ", with other settings: ",
@@ -101,9 +103,10 @@ bool IsSmoke(const JobConfig& job) {
 }
 
 absl::Status RemoveRun(const std::string& folder) {
-  for (const char* name : {"run.json", "admission.json", "metrics.jsonl", "report.html",
-                           "evaluation.json", "features.json", "reference.fpr", "checkpoints",
-                           "model", "prepared", "evaluations", "tensorboard", "job.yaml"}) {
+  for (const char* name :
+       {"run.json", "admission.json", "metrics.jsonl", "report.html", "evaluation.json",
+        "features.json", "reference.fpr", "checkpoints", "model", "prepared", "prepared.again",
+        "evaluations", "tensorboard", "job.yaml"}) {
     std::error_code error;
     const std::string path = absl::StrCat(folder, "/", name);
     fs::remove_all(path, error);

@@ -28,8 +28,9 @@ struct FolderRun {
 // nullopt when there is no run. InvalidArgument when job.yaml exists and cannot be read.
 absl::StatusOr<std::optional<FolderRun>> ReadFolderRun(const std::string& folder);
 
-// OK when `job` may continue in the folder. AlreadyExists says whose run it is, which keys differ
-// and how, and ends with `advice`.
+// OK when `job` may continue in the folder, as far as the job file tells: paths may differ in a run
+// that has steps left, and fpo-train compares what is there. AlreadyExists says whose run it is,
+// which keys differ and how, and ends with `advice`.
 absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std::string& advice);
 
 // Whether the finished run has all the steps that `job` asks for.

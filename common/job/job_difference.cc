@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -28,6 +29,8 @@ JobConfig Deciding(JobConfig job) {
   job.checkpoint = defaults.checkpoint;
   job.evaluate = defaults.evaluate;
   job.reference.share = defaults.reference.share;
+  job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
+  job.activation_checkpointing = defaults.activation_checkpointing;
   if (job.schedule.name == "constant") {
     job.max_steps.reset();
     job.epochs = 1;
@@ -70,10 +73,19 @@ Values ValuesOf(JobConfig job) {
   return values;
 }
 
-}  // namespace
+// A template is a path only when it is a file.
+bool IsPathKey(const std::string& key, const std::string& first, const std::string& second) {
+  if (key == "data.template") {
+    return absl::EndsWith(first, ".jinja\"") && absl::EndsWith(second, ".jinja\"");
+  }
+  if (first == kAbsent || second == kAbsent) return false;
+  if (absl::StartsWith(key, "sae.")) return absl::EndsWith(key, "path");
+  return key == "model.path" || key == "reference.path" || key == "data.train" ||
+         key == "data.eval" || key == "method.feature_weights";
+}
 
-std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second) {
-  const Values a = ValuesOf(Deciding(first)), b = ValuesOf(Deciding(second));
+std::vector<JobDifference> Compare(const JobConfig& first, const JobConfig& second) {
+  const Values a = ValuesOf(first), b = ValuesOf(second);
   std::map<std::string, std::string> rest(b.begin(), b.end());
   std::vector<JobDifference> differences;
   for (const auto& [key, value] : a) {
@@ -88,7 +100,32 @@ std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfi
   for (const auto& [key, value] : b) {
     if (rest.count(key) > 0) differences.push_back({key, kAbsent, value});
   }
+  for (JobDifference& each : differences) {
+    each.is_path = IsPathKey(each.key, each.first, each.second);
+  }
   return differences;
+}
+
+}  // namespace
+
+std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second) {
+  return Compare(Deciding(first), Deciding(second));
+}
+
+std::vector<JobDifference> DecidingDifferences(const JobConfig& first, const JobConfig& second) {
+  std::vector<JobDifference> differences = RunDifferences(first, second);
+  std::erase_if(differences, [](const JobDifference& each) { return each.is_path; });
+  return differences;
+}
+
+std::vector<JobDifference> NotedDifferences(const JobConfig& first, const JobConfig& second) {
+  std::vector<JobDifference> noted;
+  for (JobDifference& each : Compare(first, second)) {
+    const bool computing =
+        each.key == "batch.tokens_per_microbatch" || each.key == "activation_checkpointing";
+    if (each.is_path || computing) noted.push_back(std::move(each));
+  }
+  return noted;
 }
 
 std::string DescribeDifferences(const std::vector<JobDifference>& differences,

@@ -7,6 +7,7 @@
 #include "ctl/commands/commands.h"
 #include "ctl/jobs/follow_job.h"
 #include "ctl/jobs/namesakes.h"
+#include "ctl/jobs/submit_once.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
@@ -37,6 +38,7 @@ absl::StatusOr<ExitCode> RunRetry(Session& session) {
   request.set_request_id(invocation.Has("request-id") ? invocation.Get("request-id")
                                                       : NewRequestId());
   FPO_ASSIGN_OR_RETURN(const pb::SubmitResponse answer, coordinator.RetryJob(request));
+  PrintWarnings(session, {answer.warnings().begin(), answer.warnings().end()});
   if (session.settings().json) {
     session.out << WireJson(answer) << "\n" << std::flush;
   } else if (session.settings().quiet) {
@@ -58,18 +60,23 @@ CommandSpec RetryCommand() {
   c.details =
       "Creates a new job with the same settings and output folder, which continues from the newest "
       "checkpoint. The old job is unchanged. For jobs that FAILED or were CANCELLED.";
-  c.options = {Within({"from", "", ValueKind::kCount, "STEP",
-                       "go back to the checkpoint of this step; later ones are removed"},
-                      1),
-               {"set", "", ValueKind::kSetting, "KEY=VALUE",
-                "change one key of the job; may be repeated", true},
-               {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
-               {"request-id", "", ValueKind::kText, "ID",
-                "repeat an earlier retry whose answer was lost (default: a new UUID)"}};
+  c.options = {
+      Within({"from", "", ValueKind::kCount, "STEP",
+              "go back to the checkpoint of this step; later ones are removed"},
+             1),
+      {"set", "", ValueKind::kSetting, "KEY=VALUE",
+       "change one key of the job that decides no number of the run, or a path to where its "
+       "content is now; may be repeated",
+       true},
+      {"wait", "", ValueKind::kFlag, "", "follow the new job to its end"},
+      {"request-id", "", ValueKind::kText, "ID",
+       "repeat an earlier retry whose answer was lost (default: a new UUID)"}};
   c.json = {"SubmitResponse", "WatchJobResponse"};
-  c.examples = {{"fpoctl retry j-4f2a", "from the newest checkpoint"},
-                {"fpoctl retry j-4f2a --from 400", "from an older one"},
-                {"fpoctl retry j-4f2a --set retry.max_restarts=10", "with another limit"}};
+  c.examples = {
+      {"fpoctl retry j-4f2a", "from the newest checkpoint"},
+      {"fpoctl retry j-4f2a --from 400", "from an older one"},
+      {"fpoctl retry j-4f2a --set batch.tokens_per_microbatch=4096", "after running out of memory"},
+      {"fpoctl retry j-4f2a --set retry.max_restarts=10", "with another limit"}};
   return c;
 }
 

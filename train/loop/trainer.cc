@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@
 #include "train/optim/grad_clip.h"
 #include "train/runs/data_plan.h"
 #include "train/runs/rank_agreement.h"
+#include "train/runs/run_contents.h"
 #include "train/runs/start_checks.h"
 
 namespace fpo::train {
@@ -70,11 +72,11 @@ absl::Status Trainer::Build() {
   schedule_.lr = job_.optimizer.lr;
   schedule_.warmup_steps = job_.schedule.warmup_steps;
   schedule_.total_steps = total_steps_;
-
   state_.world = environment_.group.world();
   state_.seed = static_cast<uint64_t>(job_.seed);
   state_.data_digest = ToHex(inputs_.train.digest());
   state_.model_digest = inputs_.policy.digest;
+  state_.model_path = std::filesystem::absolute(inputs_.policy.path).string();
   const Gemma& model = inputs_.policy.model;
   peak_flops_ = PeakFlopsOf(model.device(), model.dtype());
   const std::string missing = MissingDataSheet(model.device(), peak_flops_);
@@ -139,7 +141,7 @@ absl::Status Trainer::Resume() {
   FPO_RETURN_IF_ERROR(state.CheckSameRun(state_));
   FPO_RETURN_IF_ERROR(
       CompareProbes(state.reference_probe, state_.reference_probe, job_.model.dtype));
-  state.world = state_.world;
+  state.Adopt(state_, ChangesMicroBatches(folder_.changes()));
   state_ = std::move(state);
   std::string micro_batches;
   if (state_.tokens_per_microbatch > 0) {

@@ -52,7 +52,9 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConf
   FPO_RETURN_IF_ERROR(CheckWritable(path));
   if (!run.has_value()) return RunFolder(path, State::kFresh, std::nullopt);
   const State state = HasAllSteps(*run, job) ? State::kFinished : State::kStarted;
-  return RunFolder(path, state, std::move(run));
+  RunFolder folder(path, state, std::move(run));
+  folder.changes_ = NotedDifferences(job, folder.run_->job);
+  return folder;
 }
 
 absl::Status RunFolder::WriteJob(const JobConfig& job) const {

@@ -2,11 +2,14 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/files/output_folder.h"
 #include "common/job/job_config.h"
+#include "common/job/job_difference.h"
 
 namespace fpo::train {
 
@@ -23,6 +26,8 @@ class RunFolder {
   const std::string& path() const { return path_; }
   State state() const { return state_; }
   const std::optional<FolderRun>& run() const { return run_; }  // found on opening; nullopt: none
+  // How the job differs from that of the run it continues, and yet may continue it.
+  const std::vector<JobDifference>& changes() const { return changes_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 
   absl::Status WriteJob(const JobConfig& job) const;              // job.yaml
@@ -35,6 +40,7 @@ class RunFolder {
   std::string path_;
   State state_;
   std::optional<FolderRun> run_;
+  std::vector<JobDifference> changes_;
 };
 
 }  // namespace fpo::train

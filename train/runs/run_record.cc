@@ -84,6 +84,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   // Readers look here for the identity of the records.
   if (inputs.use.source == "records") json["recipe_id"] = ToHex(RecipeId(inputs.use.recipe));
   json["sae"] = SaesJson(inputs.objective.saes);
+  json["contents"] = record.contents;
   json["timings"] = Numbers(record.timings);
   json["result"] = Numbers(record.result.metrics);
   for (const auto& [name, text] : record.result.texts) json["result"][name] = text;

@@ -32,7 +32,8 @@ struct RunRecord {
   int64_t total_steps = 0;
   bool finished = false;
   absl::Time finished_at = absl::InfinitePast();
-  std::map<std::string, double> timings;  // seconds by phase
+  std::map<std::string, double> timings;        // seconds by phase
+  std::map<std::string, std::string> contents;  // ContentsOf
   RunResult result;
   std::vector<std::string> warnings;
 };

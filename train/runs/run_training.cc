@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -20,6 +21,7 @@
 #include "train/runs/export_policy.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/rank_agreement.h"
+#include "train/runs/run_contents.h"
 #include "train/runs/run_record.h"
 
 namespace fpo::train {
@@ -47,6 +49,7 @@ class Run {
 
  private:
   std::string ChooseReference() const;
+  absl::Status KeepPreparedAgain();
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
   absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished);
   RunResult CollectResult(const Trainer& trainer, const RunInputs& inputs) const;
@@ -59,13 +62,27 @@ class Run {
   std::string prepared_;
   std::vector<std::string> advice_;
   std::map<std::string, double> timings_;
+  std::map<std::string, std::string> contents_;
 };
+
+// Whether what was prepared before is what this job would prepare: what its rows are made of is
+// named as it was then.
+bool PreparedAlike(const std::vector<JobDifference>& changes) {
+  for (const JobDifference& change : changes) {
+    if (change.is_path && change.key != "reference.path" && !absl::StartsWith(change.key, "sae.")) {
+      return false;
+    }
+  }
+  return true;
+}
 
 absl::Status Run::Prepare() {
   prepared_ = options_.prepared;
   if (!prepared_.empty()) return absl::OkStatus();
-  prepared_ = folder_.File("prepared");
-  const bool reuse = folder_.state() == RunFolder::State::kStarted &&
+  const bool alike = PreparedAlike(folder_.changes());
+  // Beside the first, until it is known that both hold the same.
+  prepared_ = folder_.File(alike ? "prepared" : "prepared.again");
+  const bool reuse = folder_.state() == RunFolder::State::kStarted && alike &&
                      std::filesystem::exists(prepared_ + "/prepare.json");
   if (!reuse && Leads()) {
     const absl::Time start = absl::Now();
@@ -80,6 +97,22 @@ absl::Status Run::Prepare() {
 std::string Run::ChooseReference() const {
   const bool online = job_.reference.source == "online" && options_.reference == "auto";
   return online ? "online" : options_.reference;
+}
+
+// Every rank has opened the files.
+absl::Status Run::KeepPreparedAgain() {
+  if (prepared_ != folder_.File("prepared.again")) return absl::OkStatus();
+  if (environment_.group.world() > 1) {
+    FPO_RETURN_IF_ERROR(environment_.group.Barrier("comparing the prepared data"));
+  }
+  const std::string first = folder_.File("prepared");
+  std::error_code error;
+  if (Leads()) {
+    std::filesystem::remove_all(first, error);
+    std::filesystem::rename(prepared_, first, error);
+  }
+  if (!error) prepared_ = first;
+  return absl::OkStatus();
 }
 
 absl::Status Run::Train() {
@@ -97,6 +130,13 @@ absl::Status Run::Train() {
   if (environment_.group.world() > 1) {  // the digests read every token
     FPO_RETURN_IF_ERROR(environment_.group.Barrier("loading the model"));
     FPO_RETURN_IF_ERROR(CheckRanksAgree(SharedFactsOf(job_, inputs), environment_.group));
+  }
+  FPO_ASSIGN_OR_RETURN(contents_, ContentsOf(job_, inputs));
+  FPO_RETURN_IF_ERROR(CheckSameContents(folder_.path(), folder_.changes(), contents_));
+  FPO_RETURN_IF_ERROR(KeepPreparedAgain());
+  if (const std::string changes = DescribeChanges(folder_.changes()); !changes.empty()) {
+    environment_.events.Emit(PhaseEvent("train", changes));
+    advice_.push_back(changes);
   }
   timings_["load_seconds"] = SecondsSince(start) - inputs.use.seconds;
   timings_["reference_seconds"] = inputs.use.seconds;
@@ -152,6 +192,7 @@ absl::Status Run::WriteRecord(const Trainer& trainer, const RunInputs& inputs, b
   record.timings["evaluate_seconds"] = trainer.evaluate_seconds();
   record.timings["checkpoint_seconds"] = trainer.checkpoint_seconds();
   if (finished) record.result = CollectResult(trainer, inputs);
+  record.contents = contents_;
   record.warnings = advice_;
   record.warnings.insert(record.warnings.end(), trainer.warnings().begin(),
                          trainer.warnings().end());

@@ -26,6 +26,7 @@ std::string TrainingState::Json() const {
   json["seed"] = seed;
   json["data_digest"] = data_digest;
   json["model_digest"] = model_digest;
+  json["model_path"] = model_path;
   json["recipe_id"] = recipe_id;
   json["reference_probe"] = reference_probe;
   json["train_seconds"] = train_seconds;
@@ -42,6 +43,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.seed = json.at("seed").get<uint64_t>();
     state.data_digest = json.at("data_digest").get<std::string>();
     state.model_digest = json.at("model_digest").get<std::string>();
+    state.model_path = json.value("model_path", std::string());
     state.recipe_id = json.at("recipe_id").get<std::string>();
     state.reference_probe = json.value("reference_probe", std::vector<double>());
     state.train_seconds = json.at("train_seconds").get<double>();
@@ -51,6 +53,12 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
         absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));
   }
   return state;
+}
+
+void TrainingState::Adopt(const TrainingState& attempt, bool other_micro_batches) {
+  world = attempt.world;
+  model_path = attempt.model_path;
+  if (other_micro_batches) tokens_per_microbatch = 0;
 }
 
 absl::Status TrainingState::CheckSameRun(const TrainingState& run) const {

@@ -21,6 +21,7 @@ struct TrainingState {
   uint64_t seed = 0;
   std::string data_digest;   // hex, of the training token file
   std::string model_digest;  // the folder the run started from
+  std::string model_path;    // that folder, whose configuration and tokenizer a checkpoint lacks
   std::string recipe_id;     // of the reference records; empty without
   // Reference log-probs of the first responses. On resume the policy has changed, so the records
   // are compared with these instead.
@@ -32,6 +33,10 @@ struct TrainingState {
 
   std::string Json() const;
   static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss
+  // Takes what belongs to the attempt that continues with a checkpoint and not to the run: ranks,
+  // where its model is and, if the job asks for other micro-batches now, no limit of their size,
+  // which was found with the former ones, perhaps on another device.
+  void Adopt(const TrainingState& attempt, bool other_micro_batches);
   // InvalidArgument names what differs between a checkpoint and this run.
   absl::Status CheckSameRun(const TrainingState& run) const;
 };

@@ -65,6 +65,22 @@ absl::Status OtherRun(const Job& job, const std::vector<JobDifference>& differen
        .ids = {job.job_id}});
 }
 
+// What a retry changes without becoming another run. Whether a path leads to the same content is
+// known only where it can be read.
+absl::Status NoteDifferences(const Job& old, const std::string& config_json,
+                             std::vector<std::string>* warnings) {
+  FPO_ASSIGN_OR_RETURN(const JobConfig before, ReadJobJson(old.config_json));
+  FPO_ASSIGN_OR_RETURN(const JobConfig now, ReadJobJson(config_json));
+  const std::vector<JobDifference> noted = NotedDifferences(now, before);
+  if (noted.empty()) return absl::OkStatus();
+  const bool paths = std::any_of(noted.begin(), noted.end(),
+                                 [](const JobDifference& each) { return each.is_path; });
+  warnings->push_back(
+      absl::StrCat("continues with ", DescribeDifferences(noted, "now", "before"),
+                   paths ? "; it stops if a path leads to other content than before" : ""));
+  return absl::OkStatus();
+}
+
 // The checkpoints up to a step; all for 0.
 absl::StatusOr<std::vector<Checkpoint>> CheckpointsUpTo(const Job& job, int64_t step) {
   std::vector<Checkpoint> kept = job.checkpoints;
@@ -127,6 +143,7 @@ absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl:
   if (request.request_id.empty()) return MissingRequestId();
   if (!IsTerminal(old->state) || old->state == JobState::kSucceeded) return CannotRetry(*old);
   FPO_RETURN_IF_ERROR(CheckCanGoOn(*old, json));
+  FPO_RETURN_IF_ERROR(NoteDifferences(*old, json, &submission.warnings));
   Job& job = submission.job;
   job.owner = request.owner.empty() ? old->owner : request.owner;
   job.retry_of = old->job_id;
@@ -147,7 +164,7 @@ absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_j
   if (now.output != before.output) return OtherOutput(old, now.output);
   // A job that failed before it trained, perhaps because of a wrong path, has no run in its folder.
   if (old.kind != JobKind::kTrain || !HasTrained(old)) return absl::OkStatus();
-  const std::vector<JobDifference> differences = RunDifferences(now, before);
+  const std::vector<JobDifference> differences = DecidingDifferences(now, before);
   return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
 }
 

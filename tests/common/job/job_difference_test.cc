@@ -38,7 +38,46 @@ TEST(JobDifference, WhatDecidesNoNumberMayDiffer) {
   other.reference.share = "private";
   other.max_steps = 99;
   other.epochs = 3;
+  other.batch.tokens_per_microbatch = 100;
+  other.activation_checkpointing = true;
   EXPECT_THAT(Keys(Job(), other), IsEmpty());
+}
+
+std::vector<std::string> KeysOf(const std::vector<JobDifference>& differences) {
+  std::vector<std::string> keys;
+  for (const JobDifference& each : differences) keys.push_back(each.key);
+  return keys;
+}
+
+// What is at another path may be the same: only fpo-train can tell.
+TEST(JobDifference, PathsDecideByWhatIsThere) {
+  JobConfig first = Job(), other = Job();
+  first.data.template_name = "/a/x.jinja";
+  first.method.feature_weights = "/w";
+  other.model.path = other.reference.path = "/moved/m";
+  first.reference.path = "/m";
+  other.data.train = {"/moved/d"};
+  other.data.template_name = "/moved/x.jinja";
+  other.sae[0].path = "/moved/s";
+  other.method.feature_weights = "/moved/w";
+  EXPECT_EQ(Keys(first, other).size(), 6u);
+  EXPECT_THAT(DecidingDifferences(first, other), IsEmpty());
+  other.batch.tokens_per_microbatch = 100;
+  EXPECT_EQ(NotedDifferences(first, other).size(), 7u);
+  other.data.template_name = "gemma";
+  EXPECT_THAT(KeysOf(DecidingDifferences(first, other)), ElementsAre("data.template"));
+  other.sae.clear();
+  EXPECT_THAT(KeysOf(DecidingDifferences(first, other)), ::testing::Contains("sae.path"));
+}
+
+TEST(JobDifference, WhatChangesTheComputingIsNoted) {
+  JobConfig other = Job();
+  other.batch.tokens_per_microbatch = 100;
+  other.activation_checkpointing = true;
+  other.resources.slots = 2;
+  EXPECT_THAT(KeysOf(NotedDifferences(other, Job())),
+              ElementsAre("batch.tokens_per_microbatch", "activation_checkpointing"));
+  EXPECT_THAT(NotedDifferences(Job(), Job()), IsEmpty());
 }
 
 TEST(JobDifference, UnderADecayTheNumberOfStepsDecides) {
@@ -105,6 +144,7 @@ TEST(JobDifference, EveryOtherKeyIsCompared) {
                           !std::holds_alternative<std::vector<double>*>(field.slot) &&
                           !std::holds_alternative<std::optional<int64_t>*>(field.slot);
       if (!scalar || key == "reference.share" || key == "schedule.name") continue;
+      if (key == "batch.tokens_per_microbatch" || key == "activation_checkpointing") continue;
       EXPECT_THAT(Keys(before, changed), ElementsAre(key));
     }
   }

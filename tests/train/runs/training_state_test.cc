@@ -38,6 +38,24 @@ TEST(TrainingState, ACheckpointOfAnOlderVersionNamesNoSizeOfMicroBatches) {
   EXPECT_EQ(back->tokens_per_microbatch, 0);
 }
 
+TEST(TrainingState, AnAttemptKeepsWhatIsItsOwn) {
+  TrainingState saved, attempt;
+  saved.step = 7;
+  saved.world = 2;
+  saved.model_path = "/old";
+  saved.tokens_per_microbatch = 512;
+  attempt.world = 1;
+  attempt.model_path = "/moved";
+  TrainingState kept = saved;
+  kept.Adopt(attempt, false);
+  EXPECT_EQ(kept.step, 7);
+  EXPECT_EQ(kept.world, 1);
+  EXPECT_EQ(kept.model_path, "/moved");
+  EXPECT_EQ(kept.tokens_per_microbatch, 512);
+  saved.Adopt(attempt, true);
+  EXPECT_EQ(saved.tokens_per_microbatch, 0);
+}
+
 TEST(TrainingState, AnotherRunIsRefused) {
   EXPECT_TRUE(State().CheckSameRun(State()).ok());
   TrainingState other = State();

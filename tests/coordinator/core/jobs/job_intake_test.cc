@@ -124,6 +124,33 @@ TEST_F(JobIntakeTest, ARetryDoesNotChangeTheNumbersOfTheRunInItsFolder) {
       << "none of these decides a number of the steps so far";
 }
 
+// After an out-of-memory, or with the model moved to another disk.
+TEST_F(JobIntakeTest, ARetryMayChangeHowItComputesAndWhereThingsAre) {
+  const std::string old = Submit("a");
+  End(old, ReportStatus::kFailed);
+  Job job = *jobs_.Get(old);
+  job.phase_reached = Phase::kTrain;
+  jobs_.Put(job).value();
+  JobConfig config = ReadJobJson(job.config_json).value();
+  config.batch.tokens_per_microbatch = 4096;
+  config.activation_checkpointing = true;
+  const auto smaller = intake_.Retry({"r-2", old, 0, WriteJobJson(config)}, kStart);
+  ASSERT_TRUE(smaller.ok()) << smaller.status();
+  ASSERT_FALSE(smaller->warnings.empty());
+  EXPECT_NE(smaller->warnings.back().find(
+                "continues with batch.tokens_per_microbatch: 4096 now, 16384 before; "
+                "activation_checkpointing: true now, false before"),
+            std::string::npos)
+      << smaller->warnings.back();
+  End(smaller->job->job_id, ReportStatus::kFailed);
+  config.model.path = "/moved/model";
+  const auto moved = intake_.Retry({"r-3", old, 0, WriteJobJson(config)}, kStart);
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  EXPECT_NE(moved->warnings.back().find("it stops if a path leads to other content"),
+            std::string::npos)
+      << moved->warnings.back();
+}
+
 TEST_F(JobIntakeTest, AJobThatSucceededIsNotTriedAgain) {
   const std::string id = Submit("a");
   End(id, ReportStatus::kSucceeded);
