@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
+#include "common/inputs/model_home.h"
 #include "common/status_macros.h"
 
 namespace fpo::ctl {
@@ -35,7 +36,8 @@ absl::StatusOr<ModelFacts> ReadModelFacts(const WantedPath& wanted) {
                                      : absl::NotFoundError(problem);
   }
   FPO_ASSIGN_OR_RETURN(const ModelShape shape, ReadModelShape(folder));
-  return ModelFacts{shape, HasChatTemplate(folder)};
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(folder));
+  return ModelFacts{shape, HasChatTemplate(home)};
 }
 
 }  // namespace fpo::ctl

@@ -10,6 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int64_t kWidthMost = int64_t{1} << 24;  // of all heads together
+
 absl::Status Refuse(absl::string_view key, const Json& value, absl::string_view allowed) {
   return absl::InvalidArgumentError(
       absl::StrCat("config.json: ", key, " is ", value.dump(), "; ", allowed));
@@ -26,9 +28,10 @@ absl::StatusOr<int64_t> Count(const Json& object, const char* key,
                               std::optional<int64_t> fallback) {
   const Json& value = At(object, key);
   if (value.is_null() && fallback) return *fallback;
-  if (!value.is_number_integer() || value.get<int64_t>() <= 0 ||
-      value.get<int64_t>() > (int64_t{1} << 31)) {
-    return Refuse(key, value, "a positive whole number is needed");
+  // Far above any model's; the sum of 4096 layers of products still fits into 64 bits.
+  constexpr int64_t kMost = kWidthMost;
+  if (!value.is_number_integer() || value.get<int64_t>() <= 0 || value.get<int64_t>() > kMost) {
+    return Refuse(key, value, absl::StrCat("a whole number from 1 to ", kMost, " is needed"));
   }
   return value.get<int64_t>();
 }
@@ -125,6 +128,11 @@ absl::Status ParseSizes(const Json& text, GemmaConfig* config) {
   if (config->heads % config->kv_heads != 0) {
     return Refuse("num_attention_heads", config->heads,
                   absl::StrCat("it must be a multiple of num_key_value_heads, ", config->kv_heads));
+  }
+  if (config->heads * config->head_dim > kWidthMost) {
+    return Refuse("num_attention_heads", config->heads,
+                  absl::StrCat("with head_dim ", config->head_dim, " at most ", kWidthMost,
+                               " are supported together"));
   }
   if (config->head_dim % 2 != 0) return Refuse("head_dim", config->head_dim, "it must be even");
   return absl::OkStatus();

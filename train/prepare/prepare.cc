@@ -182,6 +182,11 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   AdmissionLimits limits = LimitsOf(job);
   PrepareSummary summary;
   summary.warnings = tokenizer.warnings();
+  if (tokenizer.spare_rows() > 0) {
+    summary.notes.push_back(absl::StrCat("the model's embedding has ", tokenizer.spare_rows(),
+                                         " rows more than the tokenizer has ids (",
+                                         tokenizer.size(), "); no text reaches them"));
+  }
   FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, "train", job.data.train, limits));
   if (summary.train.admitted == 0 && !job.data.train.empty()) {
     return absl::InvalidArgumentError(NothingAdmitted("data.train", summary.train));

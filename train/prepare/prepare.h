@@ -16,6 +16,7 @@ struct PrepareSummary {
   AdmissionReport train, eval;
   std::string digest;                 // hex, over both token files' digests
   std::vector<std::string> warnings;  // about the model's tokenizer, for the user
+  std::vector<std::string> notes;     // facts about it that need no attention
 };
 
 // Reads, checks and tokenises the job's data into

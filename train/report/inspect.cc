@@ -92,6 +92,7 @@ absl::StatusOr<Inspection> InspectModel(const std::string& folder) {
   out.facts.emplace_back("dtype", TypeList(types));
   out.facts.emplace_back("size", Bytes(static_cast<double>(bytes)));
   AddTokenizerFacts(folder, &out);
+  for (const std::string& note : weights.notes()) out.facts.emplace_back("note", note);
   out.facts.emplace_back("weights digest", ToHex(digest));
   return out;
 }
@@ -119,6 +120,10 @@ absl::StatusOr<Inspection> InspectSae(const std::string& path) {
                {"measured L0", loaded->l0 ? absl::StrCat(*loaded->l0) : "not stated"},
                {"decoder", loaded->w_dec.defined() ? "present" : "absent"},
                {"b_dec subtracted", loaded->apply_b_dec_to_input ? "yes" : "no"}};
+  if (loaded->top_k > 0) {
+    out.facts.emplace_back("active per token", absl::StrCat("the ", loaded->top_k, " largest"));
+  }
+  for (const std::string& note : loaded->notes) out.facts.emplace_back("note", note);
   if (unsaid.empty()) out.facts.emplace_back("digest", ToHex(loaded->digest));
   return out;
 }
@@ -170,14 +175,16 @@ absl::StatusOr<Inspection> InspectRecords(const std::string& path) {
                {"features", recipe.sae.empty() ? "none (log-probs only)" : recipe.features}};
   for (const SaeRecipe& sae : recipe.sae) {
     out.facts.emplace_back(
-        "sae", absl::StrCat("layer ", sae.layer, ", ", sae.site, ", digest ", sae.digest));
+        "sae", absl::StrCat("layer ", sae.layer, ", ", sae.site,
+                            sae.k > 0 ? absl::StrCat(", the ", sae.k, " largest") : "", ", digest ",
+                            sae.digest));
   }
   return out;
 }
 
 absl::StatusOr<Inspection> InspectSafetensors(const std::string& path) {
   FPO_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
-  for (const char* name : {"w_enc", "W_enc"}) {
+  for (const char* name : {"w_enc", "W_enc", "encoder.weight"}) {
     if (file->Contains(name)) return InspectSae(path);
   }
   const auto format = file->metadata().find("format");
@@ -233,7 +240,8 @@ absl::StatusOr<Inspection> InspectFolder(const std::string& path) {
     return fs::exists(absl::StrCat(path, "/", name), error);
   };
   if (has("manifest.json") && has("optimizer.safetensors")) return InspectCheckpoint(path);
-  if (has("params.npz") || has("params.safetensors") || has("sae_weights.safetensors")) {
+  if (has("params.npz") || has("params.safetensors") || has("sae_weights.safetensors") ||
+      has("sae.safetensors") || has("ae.safetensors") || has("cfg.json")) {
     return InspectSae(path);
   }
   if (has("prepare.json")) return InspectPrepared(path);

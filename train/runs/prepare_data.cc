@@ -15,6 +15,7 @@ absl::StatusOr<PrepareSummary> PrepareData(const JobConfig& job, const std::stri
                                            EventSink& events) {
   FPO_ASSIGN_OR_RETURN(PrepareSummary summary, Prepare(job, out));
   for (const std::string& sentence : summary.warnings) events.Emit(WarningEvent(sentence));
+  for (const std::string& sentence : summary.notes) events.Emit(PhaseEvent("prepare", sentence));
   if (!job.data.train.empty()) EmitAdmission("data.train", summary.train, events);
   if (!job.data.eval.empty()) EmitAdmission("data.eval", summary.eval, events);
   return summary;

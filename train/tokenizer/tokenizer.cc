@@ -123,6 +123,7 @@ struct Tokenizer::State {
   std::vector<std::string> tokens;  // by id
   absl::flat_hash_map<std::string, int32_t> added_ids;
   absl::flat_hash_set<int32_t> special;
+  int64_t spare_rows = 0;
   std::vector<std::string> warnings;
   int32_t pad = -1;
 };
@@ -244,7 +245,10 @@ const std::vector<std::string>& Tokenizer::warnings() const { return state_->war
 Digest Tokenizer::digest() const { return state_->digest; }
 int32_t Tokenizer::id_limit() const { return state_->absence.id_count; }
 
+int64_t Tokenizer::spare_rows() const { return state_->spare_rows; }
+
 absl::Status Tokenizer::LimitTo(int64_t embedding_rows) {
+  state_->spare_rows = std::max<int64_t>(0, embedding_rows - size());
   if (size() <= embedding_rows) return absl::OkStatus();
   const bool only_image = size() == embedding_rows + 1 && state_->tokens.back() == kImageToken;
   if (!only_image) {

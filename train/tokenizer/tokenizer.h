@@ -69,6 +69,8 @@ class Tokenizer {
   // InvalidArgument, naming both numbers, when the tokenizer has more ids than the embedding has
   // rows. Gemma 3's text models are exempt: their <image_soft_token> is the first id past the end.
   absl::Status LimitTo(int64_t embedding_rows);
+  // Rows that LimitTo was told of beyond the ids: no text reaches them.
+  int64_t spare_rows() const;
 
  private:
   struct State;

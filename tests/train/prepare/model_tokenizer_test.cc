@@ -34,6 +34,7 @@ TEST_F(ModelTokenizerTest, TheEmbeddingMustHoldEveryId) {
   const int32_t size = OpenModelTokenizer(folder_.path())->size();
   folder_.Put("config.json", Config(size + 3));
   EXPECT_EQ(OpenModelTokenizer(folder_.path())->id_limit(), size);
+  EXPECT_EQ(OpenModelTokenizer(folder_.path())->spare_rows(), 3);
   folder_.Put("config.json", Config(size - 5));
   const auto small = OpenModelTokenizer(folder_.path());
   EXPECT_TRUE(absl::IsInvalidArgument(small.status())) << small.status();
