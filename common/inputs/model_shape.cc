@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/inputs/model_home.h"
 #include "common/inputs/model_kind.h"
@@ -42,6 +43,7 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(folder));
   const std::string path = home + "/config.json";
   FPO_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kConfigBytesMax));
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(json, path));
   const Json config = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));

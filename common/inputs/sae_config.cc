@@ -150,6 +150,11 @@ absl::StatusOr<SaeDescription> DescribeSae(const SaeSource& source) {
   } else if (!StatesItsType(source)) {
     return path.status();
   }
+  if (!description.layer && absl::StrContains(full, "/embedding/")) {
+    return Refuse(source.weights,
+                  "its folder says embedding: it reads what comes before the first "
+                  "layer, which is none of resid_post, mlp_out and attn_z");
+  }
   // Residual repositories are those without a site in their names.
   if (description.site.empty() && description.layer && absl::EndsWith(source.weights, ".npz")) {
     description.site = "resid_post";

@@ -141,7 +141,13 @@ absl::Status ArrayReader::SettleThreshold() {
     out_.by_name.erase("log_threshold");
   }
   // A TopK of dictionary_learning keeps one and does not use it to encode.
-  if (description_.top_k > 0 || description_.plain_relu) out_.by_name.erase("threshold");
+  if (description_.plain_relu && Has("threshold")) {
+    if (description_.top_k == 0 && out_.by_name["threshold"].ne(0).any().item<bool>()) {
+      out_.notes.push_back(absl::StrCat("SAE ", file_, ": array threshold is not used: its config ",
+                                        "says that it is a plain ReLU SAE"));
+    }
+    out_.by_name.erase("threshold");
+  }
   if (!Has("threshold") || !Has("b_enc")) return absl::OkStatus();
   at::Tensor& threshold = out_.by_name["threshold"];
   if (threshold.numel() == 1)

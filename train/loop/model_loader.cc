@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/inputs/foreign_weights.h"
@@ -100,6 +101,7 @@ absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder) {
         absl::StrCat("model folder ", folder, " has no readable config.json (",
                      text.status().message(), "); it must be a Hugging Face folder"));
   }
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(*text, home + "/config.json"));
   auto config = ParseGemmaConfig(*text);
   if (!config.ok()) return About(folder, config.status());
   return config;

@@ -106,6 +106,14 @@ TEST(SaeConfigTest, APathNeverOverridesAConfig) {
   EXPECT_TRUE(absl::StrContains(noted->notes[1], "site resid_post, a folder's name says mlp_out"));
 }
 
+TEST(SaeConfigTest, AnSaeOfTheEmbeddingIsNotOfALayer) {
+  const train::ScratchFolder folder;
+  folder.Put("gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6/params.npz", "x");
+  const auto sae =
+      DescribeSae(*FindSaeSource(folder / "gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6"));
+  EXPECT_TRUE(absl::StrContains(sae.status().message(), "before the first layer")) << sae.status();
+}
+
 // SAELens writes it beside checkpoints whose weights are not folded.
 TEST(SaeConfigTest, TheFactorOfAnActivationScaler) {
   const train::ScratchFolder folder;
