@@ -32,8 +32,8 @@ struct ReferenceSection {
 struct SaeSection {
   std::string path;
   std::optional<int64_t> layer;
-  std::string site;           // resid_post | mlp_out | attn_z; empty: read from the file
-  std::string normalization;  // folded; empty: as the file says
+  std::string site;                // resid_post | mlp_out | attn_z; empty: read from the file
+  std::string normalization = "";  // folded; empty: as the file says
 };
 
 // kind: sae trains a JumpReLU SAE on model activations at sae[0].layer and sae[0].site.

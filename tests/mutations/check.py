@@ -89,12 +89,15 @@ MUTATIONS = {
                                              "    if (options.taps[i].layer + 1 == config_->layers && options.taps[i].site == Site::kResidPost) "
                                              "result.sites[i] = result.hidden;\n  }"),
     "threshold ignored": (T + "sae/sparse_autoencoder.cc", "codes.masked_fill_(codes.le(threshold_), 0);", ""),
-    "no ReLU under a negative threshold": (T + "sae/sparse_autoencoder.cc", "return codes.clamp_min_(0);", "return codes;"),
+    "no ReLU under a negative threshold": (T + "sae/sparse_autoencoder.cc", "  codes.clamp_min_(0);\n", ""),
+    "TopK keeps every code": (T + "sae/sparse_autoencoder.cc", "if (top_k_ == 0) return", "if (top_k_ >= 0) return"),
     "pooling by the longest response": (T + "sae/pooled_features.cc", "sizes.clamp_min(1).to(type)", "sizes.max().expand_as(sizes).to(type)"),
     "pooling over the rows that predict": (T + "reference/sequence_batch.cc", "part.logp_rows = part.response_rows - 1;",
                                            "part.logp_rows = part.response_rows - 1;\n  part.response_rows = part.logp_rows;"),
-    "gradient through inactive features": (T + "sae/pooled_features.cc", "columns.Active(pre).to(type) * per_row",
+    "gradient through inactive features": (T + "sae/pooled_features.cc", "chosen.to(type) * per_row",
                                            "at::ones_like(pre) * per_row"),
+    "gradient through features outside of the top k": (T + "sae/pooled_features.cc", "      if (top.defined()) {\n        chosen.logical_and_",
+                                                       "      if (false) {\n        chosen.logical_and_"),
     # data
     "terminator dropped": (T + "data/admission.cc", "out->pair.chosen.assign(chosen.begin() + boundary, chosen.end());",
                            "out->pair.chosen.assign(chosen.begin() + boundary, chosen.end() - 1);"),

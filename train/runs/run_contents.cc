@@ -13,8 +13,6 @@
 namespace fpo::train {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int64_t kRunJsonBytesMax = int64_t{16} << 20;
 
 // With one SAE its key is "sae.path".
@@ -58,13 +56,15 @@ absl::Status CheckSameContents(const std::string& folder, const std::vector<JobD
   const auto text = ReadFile(folder + "/run.json", kRunJsonBytesMax);
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(text.status());
-  const Json record = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  const Json before = record.is_object() ? record.value("contents", Json()) : Json();
+  const nlohmann::json record = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json before =
+      record.is_object() ? record.value("contents", nlohmann::json()) : nlohmann::json();
   for (const JobDifference& change : changes) {
     if (!change.is_path) continue;
     const auto now = contents.find(ContentKey(change.key));
     if (now == contents.end()) continue;  // not read by this method
-    const Json was = before.is_object() ? before.value(now->first, Json()) : Json();
+    const nlohmann::json was =
+        before.is_object() ? before.value(now->first, nlohmann::json()) : nlohmann::json();
     if (!was.is_string()) {
       return OtherContent(change, "run.json, of an older version, does not say what was there");
     }
