@@ -202,7 +202,7 @@ absl::Status RunChat(const ChatOptions& options, EventSink& events) {
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<GenerationModel> model,
                        GenerationModel::Open(options.model));
   FPO_RETURN_IF_ERROR(CheckTemplate(options, *model));
-  FPO_RETURN_IF_ERROR(model->Load());
+  FPO_RETURN_IF_ERROR(model->Load(WarnOn(events)));
   ChatSession::Options session;
   session.system = options.system;
   session.seed = options.seed;

@@ -331,7 +331,7 @@ absl::Status GenerateRun::Run() {
   const auto total = static_cast<int64_t>(file_.rows.size());
   absl::Time start = absl::Now();
   if (rows_ < total) {
-    FPO_RETURN_IF_ERROR(model->Load());
+    FPO_RETURN_IF_ERROR(model->Load(WarnOn(events_)));
     start = absl::Now();
     Work work({"train", "", 0, total, "answers"});
     work.SetDone(rows_);

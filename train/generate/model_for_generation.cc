@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/inputs/model_home.h"
 #include "common/status_macros.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/loop/model_loader.h"
@@ -24,20 +25,21 @@ absl::StatusOr<bool> IsAllBFloat16(const std::string& folder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GenerationModel>> GenerationModel::Open(const Source& source) {
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(source.folder));
   FPO_ASSIGN_OR_RETURN(Tokenizer tokenizer, OpenModelTokenizer(source.folder));
   std::unique_ptr<GenerationModel> made(new GenerationModel(source, std::move(tokenizer)));
   FPO_ASSIGN_OR_RETURN(ChatTemplate chat,
-                       ChatTemplate::Create(source.template_name, made->tokenizer_, source.folder));
+                       ChatTemplate::Create(source.template_name, made->tokenizer_, home));
   made->chat_template_ = std::make_unique<const ChatTemplate>(std::move(chat));
-  FPO_ASSIGN_OR_RETURN(made->defaults_, ReadGenerationDefaults(source.folder));
+  FPO_ASSIGN_OR_RETURN(made->defaults_, ReadGenerationDefaults(home));
   FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, IdentifyModel(source.folder));
   made->digest_ = identity.digest;
   made->vocabulary_ = identity.config.vocab_size;
   return made;
 }
 
-absl::Status GenerationModel::Load() {
-  ModelRequest request{source_.folder, source_.dtype, source_.device, false};
+absl::Status GenerationModel::Load(const std::function<void(const std::string&)>& warn) {
+  ModelRequest request{source_.folder, source_.dtype, source_.device, false, warn};
   if (source_.device.is_cpu() && source_.dtype == "float32") {
     FPO_ASSIGN_OR_RETURN(const bool small, IsAllBFloat16(source_.folder));
     if (small) request.dtype = "bfloat16";

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,8 +30,8 @@ class GenerationModel {
   // without the weights yet.
   static absl::StatusOr<std::unique_ptr<GenerationModel>> Open(const Source& source);
   // Loads the weights. On a CPU bfloat16 weights stay as they are, also for float32, whose numbers
-  // they give (cpu_kernels.h).
-  absl::Status Load();
+  // they give (cpu_kernels.h). `warn` is told what LoadModel tells.
+  absl::Status Load(const std::function<void(const std::string&)>& warn = nullptr);
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ChatTemplate& chat_template() const { return *chat_template_; }
