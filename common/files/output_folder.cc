@@ -105,8 +105,9 @@ bool IsSmoke(const JobConfig& job) {
 absl::Status RemoveRun(const std::string& folder) {
   for (const char* name :
        {"run.json", "admission.json", "metrics.jsonl", "report.html", "evaluation.json",
-        "features.json", "reference.fpr", "checkpoints", "model", "prepared", "prepared.again",
-        "evaluations", "tensorboard", "job.yaml"}) {
+        "features.json", "reference.fpr", "checkpoints", "answers.json",
+        "answers.json.settings.json", "answers.jsonl", "answers.jsonl.settings.json", "model",
+        "prepared", "prepared.again", "evaluations", "tensorboard", "job.yaml"}) {
     std::error_code error;
     const std::string path = absl::StrCat(folder, "/", name);
     fs::remove_all(path, error);

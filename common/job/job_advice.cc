@@ -63,6 +63,21 @@ bool IsGiven(const JobNode& root, absl::string_view key) {
   return node != nullptr && (!node->members.empty() || !node->items.empty());
 }
 
+// It reads the model, the prompts and the template.
+std::vector<std::string> UnusedByGenerate(const JobNode& root) {
+  std::vector<std::string> notes;
+  for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference",
+                          "sae", "sae_training", "checkpoint"}) {
+    if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind generate"));
+  }
+  const JobNode* data = root.Find("data");
+  if (data == nullptr) return notes;
+  for (const auto& [key, value] : data->members) {
+    if (key != "template") notes.push_back(NotUsed(absl::StrCat("data.", key), "kind generate"));
+  }
+  return notes;
+}
+
 }  // namespace
 
 std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config) {
@@ -73,6 +88,10 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
   const bool whole =
       section != nullptr && section->members.size() + 1 >= CountFields(&defaults, "method");
   if (method == nullptr || whole) return notes;
+  if (config.kind == "generate") return UnusedByGenerate(root);
+  if (IsGiven(root, "generate")) {
+    notes.push_back(NotUsed("generate", absl::StrCat("kind ", config.kind)));
+  }
   if (config.kind == "sae") {
     for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference"}) {
       if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind sae"));

@@ -119,7 +119,7 @@ struct RetrySection {
 
 struct JobConfig {
   std::string name;
-  std::string kind = "train";  // train | reference | evaluate | sae
+  std::string kind = "train";  // train | reference | evaluate | generate | sae
   std::vector<std::pair<std::string, std::string>> labels;
   ModelSection model;
   ReferenceSection reference;

@@ -61,6 +61,30 @@ JobEntry SaeTraining(SaeTrainingSection* s) {
            {"batch_tokens", &s->batch_tokens, "activations per step", {}, 1, 1 << 24}}};
 }
 
+JobEntry Generate(GenerateSection* s) {
+  return {
+      Kind::kSection,
+      "generate",
+      "kind: generate, answering the prompts of a file",
+      {{"prompts", &s->prompts, "the prompts: .jsonl, .ndjson or .json, also .gz or .zst"},
+       {"format",
+        &s->format,
+        "of prompts and answers",
+        {"alpaca_eval", "arena_hard", "mt_bench", "jsonl"}},
+       {"max_new_tokens", &s->max_new_tokens, "tokens of an answer; more is cut", {}, 1, 1 << 20},
+       {"temperature", &s->temperature, "0: always the most likely token", {}, 0, 100},
+       {"top_k", &s->top_k, "only the K most likely tokens; 0: all", {}, 0, 1 << 24},
+       {"top_p", &s->top_p, "only the fewest with this probability together", {}, 1e-9, 1},
+       {"batch", &s->batch, "answers in progress at a time", {}, 1, 4096},
+       {"max_prompt_length",
+        &s->max_prompt_length,
+        "tokens of a prompt; a longer one is an error",
+        {},
+        1,
+        1 << 20},
+       {"max_prompts", &s->max_prompts, "first N prompts; null: all", {}, 1, 1e7}}};
+}
+
 JobEntry Data(DataSection* s) {
   return {Kind::kSection,
           "data",
@@ -261,12 +285,14 @@ std::vector<JobField> SaeFields(SaeSection* s) {
 std::vector<JobEntry> JobEntries(JobConfig* c) {
   return {
       Field({"name", &c->name, "[a-z0-9-], at most 63 characters"}),
-      Field({"kind", &c->kind, "what to do", {"train", "reference", "evaluate", "sae"}}),
+      Field(
+          {"kind", &c->kind, "what to do", {"train", "reference", "evaluate", "generate", "sae"}}),
       {Kind::kLabels, "labels", "your own words, for listing"},
       Model(&c->model),
       Reference(&c->reference),
       {Kind::kSaeList, "sae", "one SAE, or a list of them (the divergences add)"},
       SaeTraining(&c->sae_training),
+      Generate(&c->generate),
       Data(&c->data),
       Method(&c->method),
       Optimizer(&c->optimizer),

@@ -29,7 +29,7 @@ absl::Status TooLarge(size_t bytes) {
 }
 
 std::string DefaultSource(const JobConfig& config) {
-  if (config.kind == "sae") return "none";
+  if (config.kind == "sae" || config.kind == "generate") return "none";
   return DefaultReferenceSource(config.method.name);
 }
 

@@ -111,6 +111,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
     case PathKind::kData:
       return DataProblem({*path.path, given});
+    case PathKind::kPrompts:
     case PathKind::kTemplate:
     case PathKind::kFile:
       return MissingPathProblem({*path.path, given}, PathWanted::kFile);
@@ -130,6 +131,7 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
     const std::string key = config->sae.size() == 1 ? "sae.path" : absl::StrCat("sae.", i, ".path");
     AddPath(key, PathKind::kSae, &config->sae[i].path, &paths);
   }
+  AddPath("generate.prompts", PathKind::kPrompts, &config->generate.prompts, &paths);
   AddFiles("data.train", &config->data.train, &paths);
   AddFiles("data.eval", &config->data.eval, &paths);
   if (absl::EndsWith(config->data.template_name, ".jinja")) {
@@ -142,6 +144,9 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
 
 bool IsRead(const JobConfig& config, const JobPath& path) {
   if (path.kind == PathKind::kOutput) return false;
+  const bool generates = config.kind == "generate";
+  if (path.kind == PathKind::kPrompts) return generates;
+  if (generates) return path.key == "model.path" || path.kind == PathKind::kTemplate;
   const bool compares = config.kind != "sae" && config.method.name == "fpo";
   if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;

@@ -107,9 +107,9 @@ class Reader {
         std::find(words.begin(), words.end(), node.text) == words.end()) {
       const std::string files =
           field.or_ending.empty() ? "" : absl::StrCat(", nor a file *", field.or_ending);
-      return Complain(node, key,
-                      absl::StrCat("\"", node.text, "\" is not one of ", absl::StrJoin(words, ", "),
-                                   files, NotYet(key, node.text)));
+      return Complain(
+          node, key,
+          absl::StrCat("\"", node.text, "\" is not one of ", absl::StrJoin(words, ", "), files));
     }
     *slot = node.text;
   }
@@ -205,11 +205,6 @@ class Reader {
   static std::string Given(const JobNode& node) {
     return node.kind == NodeKind::kScalar ? absl::StrCat(", not \"", node.text, "\"")
                                           : absl::StrCat(", not ", node.KindName());
-  }
-
-  static std::string NotYet(const std::string& key, const std::string& word) {
-    const bool kind = key == "kind" && word == "generate";
-    return kind ? " (not available in this version)" : "";
   }
 
   void WrongNumber(const JobNode& node, const std::string& key, absl::string_view what,

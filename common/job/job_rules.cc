@@ -54,6 +54,10 @@ class Rules {
   void CheckData() {
     if (c_.kind == "evaluate") {
       if (c_.data.eval.empty()) Complain("data.eval", "is missing; kind evaluate measures on it");
+    } else if (c_.kind == "generate") {
+      if (c_.generate.prompts.empty()) {
+        Complain("generate.prompts", "is missing; a file of prompts");
+      }
     } else if (c_.data.train.empty()) {
       Complain("data.train", "is missing; a list of .jsonl files");
     }
@@ -66,6 +70,7 @@ class Rules {
   }
 
   void CheckSae() {
+    if (c_.kind == "generate") return;
     if (c_.kind != "sae") return CheckSaesOfMethod();
     if (c_.sae.size() != 1 || !c_.sae[0].layer.has_value() || c_.sae[0].site.empty()) {
       Complain("sae",
@@ -105,6 +110,10 @@ class Rules {
     const std::string& method = c_.method.name;
     const absl::string_view needs = DefaultReferenceSource(method);
     if (c_.kind == "sae") return;
+    if (c_.kind == "generate") {
+      if (source != "none") Complain("reference.source", "kind generate has none: leave it out");
+      return;
+    }
     if (needs == "cached" && source == "none") {
       Complain("reference.source",
                absl::StrCat("method ", method, " needs a reference: cached or online"));

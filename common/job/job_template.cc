@@ -74,6 +74,13 @@ std::vector<Template> MakeTemplates() {
                  {"model.path", "data.eval"},
                  {"labels", "evaluate", "resources", "retry"},
                  "the model to measure; it is read, never changed"});
+  all.push_back({"generate",
+                 "Answers the prompts of a file with a model.",
+                 "generate",
+                 "",
+                 {"model.path", "generate.prompts"},
+                 {"labels", "data", "seed", "resources", "retry"},
+                 "the model that answers; it is read, never changed"});
   return all;
 }
 
@@ -98,6 +105,7 @@ std::string StandIn(const std::string& key) {
   if (key == "sae.site") return "resid_post";
   if (key == "data.train") return "[/path/to/train.jsonl]";
   if (key == "data.eval") return "[/path/to/test.jsonl]";
+  if (key == "generate.prompts") return "/path/to/prompts.jsonl";
   if (key == "method.feature_weights") return "/path/to/weights.txt";
   return "";
 }
@@ -179,6 +187,7 @@ class Writer {
   // A template leaves out keys that its job would not read.
   bool Reads(const std::string& key) const {
     const bool measures = form_.kind == "evaluate", sae = form_.kind == "sae";
+    if (form_.kind == "generate" && absl::StartsWith(key, "data.")) return key == "data.template";
     if (absl::StartsWith(key, "method.")) {
       if (form_.kind == "reference" && (key == "method.beta" || key == "method.alpha"))
         return false;

@@ -39,6 +39,7 @@ class InputChecks {
       if (!IsRead(config_, path)) continue;
       if (path.kind == JobPath::Kind::kModel) CheckModel(path);
       if (path.kind == JobPath::Kind::kData) CheckData(path);
+      if (path.kind == JobPath::Kind::kPrompts) CheckFile(path.key, *path.path);
     }
     for (size_t i = 0; i < config_.sae.size(); ++i) CheckSaeSection(i);
     return std::move(problems_);
@@ -56,10 +57,15 @@ class InputChecks {
     Note(path.key, files.status());
     if (!files.ok()) return;
     for (const std::string& file : *files) {
-      absl::Status file_status = CheckDataFileName(file);
-      if (file_status.ok()) file_status = CheckDataFileBegin(file);
-      if (!file_status.ok()) return Note(path.key, file_status);
+      if (!CheckFile(path.key, file)) return;
     }
+  }
+
+  bool CheckFile(const std::string& key, const std::string& file) {
+    absl::Status status = CheckDataFileName(file);
+    if (status.ok()) status = CheckDataFileBegin(file);
+    Note(key, status);
+    return status.ok();
   }
 
   void CheckModel(const JobPath& path) {
@@ -73,6 +79,7 @@ class InputChecks {
     const SaeSection& sae = config_.sae[i];
     const std::string key = config_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
     const bool trained = config_.kind == "sae";
+    if (config_.kind == "generate") return;
     if (!trained && config_.method.name != "fpo") return;
     if (!trained && config_.method.features != "hidden") {
       return Note(key + ".path", CheckSae(sae, models_));

@@ -5,11 +5,12 @@
 namespace fpo {
 
 // What a job does: `kind` of the job file.
-enum class JobKind { kTrain, kReference, kEvaluate, kSae };
+enum class JobKind { kTrain, kReference, kEvaluate, kSae, kGenerate };
 
 template <>
 struct EnumNames<JobKind> {
-  static constexpr absl::string_view kNames[] = {"train", "reference", "evaluate", "sae"};
+  static constexpr absl::string_view kNames[] = {"train", "reference", "evaluate", "sae",
+                                                 "generate"};
 };
 
 }  // namespace fpo

@@ -60,12 +60,28 @@ std::string FindHeldOut(const fs::path& train) {
   return "";
 }
 
-bool HasPlainStrings(const std::string& file) {
+// The first row of a file of lines; of a list, which may be long, its first object.
+nlohmann::json FirstRow(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
-  std::string line(kRowBytesMax, '\0');
-  in.getline(line.data(), static_cast<std::streamsize>(line.size()));
-  line.resize(line.find('\0'));
-  const auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  std::string head(kRowBytesMax, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(in.gcount()));
+  const size_t begin = head.find_first_not_of(" \t\r\n[");
+  if (begin == std::string::npos) return nullptr;
+  if (head.find('[') < begin) {
+    for (size_t end = head.find('}', begin); end != std::string::npos;
+         end = head.find('}', end + 1)) {
+      auto row = nlohmann::json::parse(head.substr(begin, end + 1 - begin), nullptr, false);
+      if (!row.is_discarded()) return row;
+    }
+    return nullptr;
+  }
+  const std::string line = head.substr(begin, head.find('\n', begin) - begin);
+  return nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+}
+
+bool HasPlainStrings(const std::string& file) {
+  const nlohmann::json row = FirstRow(file);
   return row.is_object() && row.contains("prompt") && row["prompt"].is_string() &&
          row.contains("chosen") && row["chosen"].is_string();
 }
@@ -93,6 +109,20 @@ absl::Status CheckDataFile(const std::string& path) {
                                    : absl::NotFoundError(problem);
   }
   return CheckDataFileName(path);
+}
+
+PromptFacts ReadPromptFacts(const std::string& file) {
+  const nlohmann::json row = FirstRow(file);
+  if (!row.is_object()) return {};
+  const auto has = [&](const char* key) { return row.contains(key); };
+  if (has("question_id") && has("turns") && row["turns"].is_array() && row["turns"].size() > 1) {
+    return {"mt_bench", "its first row has question_id and several turns"};
+  }
+  if (has("uid") && has("prompt")) return {"arena_hard", "its first row has uid and prompt"};
+  if (has("instruction") && has("generator")) {
+    return {"alpaca_eval", "its first row has instruction and generator"};
+  }
+  return {};
 }
 
 DataFacts ReadDataFacts(const std::vector<std::string>& files) {

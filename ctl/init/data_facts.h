@@ -21,4 +21,12 @@ absl::Status CheckDataFile(const std::string& path);
 // For existing files; only uncompressed .jsonl are opened.
 DataFacts ReadDataFacts(const std::vector<std::string>& files);
 
+// Which benchmark's file of prompts this is: alpaca_eval, arena_hard or mt_bench, by the fields of
+// its first row, and why; "" for any other file and for a packed one.
+struct PromptFacts {
+  std::string format;
+  std::string reason;
+};
+PromptFacts ReadPromptFacts(const std::string& file);
+
 }  // namespace fpo::ctl

@@ -73,7 +73,12 @@ class Chooser {
     if (!request_.sae.empty() && !features) {
       return refuse("sae", IsKind("sae") ? "trains an SAE, it reads none" : "uses no SAE");
     }
-    if (!request_.eval.empty() && IsKind("sae")) return refuse("eval", "has no held-out data");
+    if (!request_.eval.empty() && (IsKind("sae") || IsKind("generate"))) {
+      return refuse("eval", "has no held-out data");
+    }
+    if (IsKind("generate") && request_.data.size() > 1) {
+      return refuse("data", "reads one file of prompts");
+    }
     return absl::OkStatus();
   }
 
@@ -84,6 +89,10 @@ class Chooser {
     Add("model.path", YamlText(path));
     if (request_.has_gpu) {
       Add("model.dtype", "bfloat16", "this machine has an NVIDIA GPU");
+    } else if (IsKind("generate")) {
+      Add("model.dtype", "float32",
+          "this machine has no NVIDIA GPU, and a CPU computes in float32 anyway; for workers with "
+          "GPUs take bfloat16");
     } else {
       Add("model.dtype", "float32",
           "this machine has no NVIDIA GPU, and bfloat16 is several times slower on a CPU; for "
@@ -160,8 +169,16 @@ class Chooser {
     return files;
   }
 
+  absl::Status ChoosePrompts(const std::string& file) {
+    Add("generate.prompts", YamlText(file));
+    const PromptFacts facts = ReadPromptFacts(file);
+    if (!facts.format.empty()) Add("generate.format", facts.format, facts.reason);
+    return absl::OkStatus();
+  }
+
   absl::Status ChooseData() {
     FPO_ASSIGN_OR_RETURN(std::vector<std::string> train, Files(request_.data));
+    if (IsKind("generate")) return train.empty() ? absl::OkStatus() : ChoosePrompts(train.front());
     FPO_ASSIGN_OR_RETURN(std::vector<std::string> eval, Files(request_.eval));
     if (IsKind("evaluate")) {
       eval.insert(eval.begin(), train.begin(), train.end());

@@ -193,7 +193,10 @@ std::string OutputSheet(const pb::Job& job) {
       sheet.Add("report", absl::StrCat(output, "/report.html"));
     }
     if (job.kind() == pb::JOB_KIND_SAE) sheet.Add("sae", absl::StrCat(output, "/params.npz"));
-    if (job.kind() != pb::JOB_KIND_REFERENCE)
+    if (job.kind() == pb::JOB_KIND_GENERATE) {
+      sheet.Add("answers", absl::StrCat(output, "/answers.json or answers.jsonl"));
+    }
+    if (job.kind() != pb::JOB_KIND_REFERENCE && job.kind() != pb::JOB_KIND_GENERATE)
       sheet.Add("metrics", absl::StrCat(output, "/metrics.jsonl"));
   }
   return sheet.Render();

@@ -133,6 +133,43 @@ TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
   }
 }
 
+// Killed in the middle, it goes on with the answers that are missing.
+TEST_F(ServiceTest, AGenerateJobAnswersEveryPromptOnce) {
+  const std::string prompts = service_->Path("tiny/prompts.jsonl");
+  {
+    std::ofstream file(prompts);
+    for (int i = 0; i < 200; ++i) file << json({{"prompt", "word " + std::to_string(i)}}) << "\n";
+  }
+  {
+    std::ofstream job(service_->Path("tiny/generate.yaml"));
+    job << "name: answers\nkind: generate\nmodel: {path: base, dtype: float32}\n"
+           "generate: {prompts: prompts.jsonl, max_new_tokens: 40, batch: 2, temperature: 1}\n"
+           "data: {template: none}\noutput: runs/answers\n";
+  }
+  const std::string answers = service_->Path("tiny/runs/answers/answers.jsonl");
+  const auto lines = [&] {
+    std::ifstream file(answers);
+    std::vector<json> rows;
+    for (std::string line; std::getline(file, line);) {
+      json row = json::parse(line, nullptr, false);
+      if (row.is_object()) rows.push_back(std::move(row));
+    }
+    return rows;
+  };
+  const Outcome submitted = Submit("generate.yaml", {}, {"-q"});
+  ASSERT_EQ(submitted.code, 0) << submitted.out << submitted.err;
+  ASSERT_TRUE(service_->Until("answers", [&](const json&) { return lines().size() >= 3; }));
+  for (const pid_t pid : Trainers("answers")) kill(pid, SIGKILL);
+  const auto end = service_->Until("answers", IsTerminal);
+  ASSERT_TRUE(end.has_value()) << service_->Describe("answers").dump(1);
+  EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
+  EXPECT_EQ(end->value("kind", ""), "generate");
+  const std::vector<json> rows = lines();
+  ASSERT_EQ(rows.size(), 200u);
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].at("index"), i);
+  EXPECT_EQ(rows[7].at("generator"), "answers");
+}
+
 TEST_F(ServiceTest, ASweepComputesTheReferenceOnce) {
   std::vector<std::string> set = Short("swept", 4);
   set.push_back("reference.values=float16");  // records that no test before has computed

@@ -23,9 +23,9 @@ constexpr size_t kFilesMax = 4096;
 constexpr int64_t kManifestBytesMax = 1 << 20;
 constexpr char kModelFolder[] = "model";
 // Files that fpo-train leaves in an output folder, besides model/ and checkpoints/.
-constexpr absl::string_view kResultFiles[] = {"admission.json", "config.json",   "evaluation.json",
-                                              "job.yaml",       "metrics.jsonl", "params.npz",
-                                              "report.html",    "run.json"};
+constexpr absl::string_view kResultFiles[] = {
+    "answers.json", "answers.jsonl", "admission.json", "config.json", "evaluation.json",
+    "job.yaml",     "metrics.jsonl", "params.npz",     "report.html", "run.json"};
 
 bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (order.checkpoint) return true;

@@ -22,6 +22,13 @@ std::vector<JobPath> Inputs(const JobConfig& config) {
   if (!config.reference.path.empty() && config.reference.source != "none") {
     inputs.push_back({"reference.path", config.reference.path});
   }
+  if (config.kind == "generate") {
+    inputs.push_back({"generate.prompts", config.generate.prompts});
+    if (absl::EndsWith(config.data.template_name, ".jinja")) {
+      inputs.push_back({"data.template", config.data.template_name});
+    }
+    return inputs;
+  }
   if (config.kind != "sae") {  // which creates that file
     for (const SaeSection& sae : config.sae) {
       if (config.method.features == "sae") inputs.push_back({"sae.path", sae.path});
@@ -113,10 +120,22 @@ std::vector<std::string> ScoreCommand(const TrainerProgram& trainer,
   return argv;
 }
 
+std::string AnswersFile(const JobConfig& config) {
+  const bool list = config.generate.format == "alpaca_eval";
+  return absl::StrCat(config.output, list ? "/answers.json" : "/answers.jsonl");
+}
+
+bool IsPreparedFirst(const JobConfig& config) { return config.kind != "generate"; }
+
 std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
                                      const JobConfig& config, const RankWork& work) {
   std::vector<std::string> argv;
   if (config.kind == "reference") return argv;
+  if (config.kind == "generate") {
+    argv = Begin(trainer, "generate", folders);
+    Append({"--out", AnswersFile(config)}, &argv);
+    return argv;
+  }
   const bool is_run = config.kind == "train";
   argv = Begin(trainer, is_run ? "run" : config.kind, folders);
   const std::string out =

@@ -50,8 +50,15 @@ struct RankWork {
   std::string rendezvous;  // rank 0's address, when there are several ranks
 };
 
-// The command of the job's main process: `run`, `sae` or `evaluate`. Empty for kind reference,
-// whose work ends with its records.
+// Where kind generate puts its answers: a list for alpaca_eval, else one row a line.
+std::string AnswersFile(const JobConfig& config);
+
+// Whether the job reads training data, which `prepare` turns into tokens. Kind generate reads its
+// prompts itself.
+bool IsPreparedFirst(const JobConfig& config);
+
+// The command of the job's main process: `run`, `sae`, `evaluate` or `generate`. Empty for kind
+// reference, whose work ends with its records.
 std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
                                      const JobConfig& config, const RankWork& work);
 

@@ -112,7 +112,7 @@ PhaseEnd RunningAttempt::RunPhases() {
   ReportRunning();
   std::vector<PhaseEnd (RunningAttempt::*)()> phases = {
       &RunningAttempt::Prepare, &RunningAttempt::Reference, &RunningAttempt::Main};
-  if (!finished_run_.empty()) phases = {&RunningAttempt::Main};
+  if (!finished_run_.empty() || !IsPreparedFirst(config_)) phases = {&RunningAttempt::Main};
   for (const auto phase : phases) {
     if (stop_.stop_requested()) return {EndClass::kAsked, "stopped between two phases"};
     end = (this->*phase)();

@@ -72,5 +72,21 @@ TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {
   EXPECT_EQ(FirstKey(config), "reference.source");
 }
 
+TEST(JobRules, AGenerateJobNeedsPromptsAndNothingOfTraining) {
+  JobConfig config;
+  config.name = "answers";
+  config.kind = "generate";
+  config.model.path = "/m";
+  config.output = "/out";
+  config.reference.source = "none";
+  ASSERT_EQ(ValidateJob(config).size(), 1u);
+  EXPECT_EQ(ValidateJob(config)[0].key, "generate.prompts");
+  config.generate.prompts = "/p.jsonl";
+  EXPECT_TRUE(ValidateJob(config).empty());
+  config.reference.source = "cached";
+  ASSERT_EQ(ValidateJob(config).size(), 1u);
+  EXPECT_EQ(ValidateJob(config)[0].key, "reference.source");
+}
+
 }  // namespace
 }  // namespace fpo

@@ -19,9 +19,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 const std::vector<std::string>& Names() {
-  static const std::vector<std::string> names = {"sft",   "dpo",       "ln_dpo",  "simpo",
-                                                 "tdpo1", "tdpo2",     "fpo",     "simpo_kl",
-                                                 "sae",   "reference", "evaluate"};
+  static const std::vector<std::string> names = {"sft",   "dpo",       "ln_dpo",   "simpo",
+                                                 "tdpo1", "tdpo2",     "fpo",      "simpo_kl",
+                                                 "sae",   "reference", "evaluate", "generate"};
   return names;
 }
 
@@ -69,6 +69,8 @@ TEST(JobTemplate, SetsOnlyWhatMustBeSet) {
   EXPECT_THAT(
       KeysSet(*JobTemplate("sae")),
       UnorderedElementsAre("name", "kind", "model.path", "sae.layer", "sae.site", "data.train"));
+  EXPECT_THAT(KeysSet(*JobTemplate("generate")),
+              UnorderedElementsAre("name", "kind", "model.path", "generate.prompts"));
   EXPECT_THAT(KeysSet(*JobTemplate("evaluate")),
               UnorderedElementsAre("name", "kind", "model.path", "data.eval", "method.name"));
 }
@@ -111,6 +113,9 @@ TEST(JobTemplate, HasOnlyKeysThatTheMethodReads) {
     ASSERT_TRUE(job.ok()) << job.status();
     EXPECT_THAT(job->notes, ::testing::IsEmpty()) << method.name;
   }
+  const auto generate = LoadJob({Uncommented(*JobTemplate("generate")), "job.yaml", "/", {}});
+  ASSERT_TRUE(generate.ok()) << generate.status();
+  EXPECT_THAT(generate->notes, ::testing::IsEmpty());
   EXPECT_THAT(*JobTemplate("simpo"), Not(HasSubstr("top_k")));
   EXPECT_THAT(*JobTemplate("sae"), Not(HasSubstr("the model to train")));
 }

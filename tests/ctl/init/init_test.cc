@@ -146,13 +146,32 @@ TEST_F(InitTest, ACpuGetsABatchAndALengthThatItCanDoAndIsToldSo) {
 TEST_F(InitTest, EveryTemplateCanBeFilledIn) {
   const std::string model = PutGemma3(), train = PutRows("train.jsonl", 3);
   for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo",
-                           "sae", "reference", "evaluate"}) {
+                           "sae", "reference", "evaluate", "generate"}) {
     const Result result = Run({"init", name, "--model", model, "--data", train});
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(Job(result).model.path, model) << name;
   }
   const JobConfig sae = Job(Run({"init", "sae", "--model", model, "--data", train}));
   EXPECT_EQ(sae.sae.at(0).layer, 12);
+}
+
+TEST_F(InitTest, AJobThatGeneratesKnowsTheBenchmarksFiles) {
+  const std::string model = PutGemma3();
+  const auto init = [&](const std::string& prompts) {
+    return Job(Run({"init", "generate", "--model", model, "--data", prompts}));
+  };
+  const std::string plain = Put("plain.jsonl", "{\"prompt\": \"x\"}\n");
+  EXPECT_EQ(init(plain).generate.prompts, plain);
+  EXPECT_EQ(init(plain).generate.format, "jsonl");
+  EXPECT_EQ(
+      init(Put("m.jsonl", "{\"question_id\": 1, \"turns\": [\"a\", \"b\"]}\n")).generate.format,
+      "mt_bench");
+  EXPECT_EQ(init(Put("a.jsonl", "{\"uid\": \"u\", \"prompt\": \"a\"}\n")).generate.format,
+            "arena_hard");
+  EXPECT_EQ(
+      init(Put("e.json", "[\n {\"instruction\": \"a}\", \"generator\": \"g\"}]")).generate.format,
+      "alpaca_eval");
+  EXPECT_EQ(Run({"init", "generate", "--model", model, "--data", plain, "--eval", plain}).code, 2);
 }
 
 TEST_F(InitTest, SeveralDataFilesAndHeldOutOnesThatAreAskedFor) {

@@ -51,8 +51,27 @@ TEST_F(PhasePlanTest, CommandLinesOfEveryKind) {
   config_.kind = "evaluate";
   EXPECT_EQ(Main({}), "/bin/fpo-train evaluate" + common +
                           "--prepared /w/jobs/j/prepared --out /out/evaluation.json");
+  EXPECT_TRUE(IsPreparedFirst(config_));
+  config_.kind = "generate";
+  EXPECT_FALSE(IsPreparedFirst(config_));
+  EXPECT_EQ(Main({}), "/bin/fpo-train generate" + common + "--out /out/answers.jsonl");
+  config_.generate.format = "alpaca_eval";
+  EXPECT_EQ(Main({}), "/bin/fpo-train generate" + common + "--out /out/answers.json");
   config_.kind = "reference";
   EXPECT_EQ(Main({}), "");
+}
+
+TEST_F(PhasePlanTest, AGenerateJobReadsItsPromptsAndNoTrainingData) {
+  config_.kind = "generate";
+  config_.reference.source = "none";
+  config_.model.path = "/";
+  config_.data.train = {"/no/such/file"};
+  config_.generate.prompts = "prompts.jsonl";
+  EXPECT_THAT(std::string(CheckPathsAreAbsolute(config_).message()),
+              HasSubstr("generate.prompts: \"prompts.jsonl\""));
+  config_.generate.prompts = "/no/such/prompts.jsonl";
+  EXPECT_TRUE(CheckPathsAreAbsolute(config_).ok());
+  EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("generate.prompts"));
 }
 
 TEST_F(PhasePlanTest, SeveralRanksMeet) {
