@@ -47,6 +47,49 @@ TEST_F(ChatTemplateTest, GemmaTurns) {
   EXPECT_EQ(text->chosen.text, "ok");
 }
 
+TEST_F(ChatTemplateTest, PromptsEndWhereTheAnswerBegins) {
+  const ChatTemplate gemma = Make("gemma");
+  const auto rows = gemma.RenderPrompts(
+      {{{"system", "s"}, {"user", " hi <end_of_turn>"}}, {{"user", "a"}, {"assistant", "b"}}});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ((*rows)[0].prompt.text,
+            "<bos><start_of_turn>user\ns\n\nhi <end_of_turn><end_of_turn>\n<start_of_turn>model\n");
+  EXPECT_EQ((*rows)[0].prompt.literal.size(), 1u);  // the mark that the message contains is text
+  EXPECT_TRUE((*rows)[0].turns);
+  EXPECT_EQ(gemma.RenderPrompt("x")->prompt.text,
+            "<bos><start_of_turn>user\nx<end_of_turn>\n<start_of_turn>model\n");
+  EXPECT_EQ(gemma.TurnEnds(), std::vector<int32_t>{*tokenizer_->IdOf("<end_of_turn>")});
+  EXPECT_EQ((*gemma.RenderPrompts({{{"assistant", "b"}}}))[0].drop_reason, "bad_roles");
+}
+
+TEST_F(ChatTemplateTest, PromptsWithoutTurnsAreJoined) {
+  const ChatTemplate none = Make("none");
+  EXPECT_EQ(none.RenderPrompt("x")->prompt.text, "<bos>x");
+  EXPECT_EQ(
+      (*none.RenderPrompts({{{"user", "a"}, {"assistant", "b"}, {"user", "c"}}}))[0].prompt.text,
+      "<bos>abc");
+  EXPECT_TRUE(none.TurnEnds().empty());
+  EXPECT_FALSE(none.has_turns());
+  // Of a model without a template of its own, strings are texts.
+  EXPECT_EQ(Make("auto").RenderPrompt("x")->prompt.text, "<bos>x");
+}
+
+// As transformers renders with add_generation_prompt, also where the prompt of a row would differ.
+TEST_F(ChatTemplateTest, PromptsOfAForeignTemplate) {
+  folder_.Put("chat_template.jinja",
+              "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<eos>{% endfor %}"
+              "{% if add_generation_prompt %}<|assistant|>{% endif %}");
+  const ChatTemplate own = Make("auto");
+  const auto rows =
+      own.RenderPrompts({{{"user", "a"}}, {{"user", "b"}, {"assistant", "c"}, {"user", "d"}}});
+  if (absl::IsFailedPrecondition(rows.status())) GTEST_SKIP() << rows.status();
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ((*rows)[0].prompt.text, "<|user|>a<eos><|assistant|>");
+  EXPECT_EQ((*rows)[1].prompt.text, "<|user|>b<eos><|assistant|>c<eos><|user|>d<eos><|assistant|>");
+  EXPECT_EQ(own.TurnEnds(), std::vector<int32_t>{tokenizer_->eos()});
+  EXPECT_EQ(own.RenderPrompt("a")->prompt.text, (*rows)[0].prompt.text);
+}
+
 TEST_F(ChatTemplateTest, SystemGoesInFrontOfTheFirstUser) {
   const auto text =
       Make("gemma").Render(Messages({{"system", "be kind"}, {"user", "hi"}}, {{"assistant", "a"}}));

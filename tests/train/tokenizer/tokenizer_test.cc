@@ -63,6 +63,14 @@ TEST_F(TinyTokenizerTest, DecodeWritesControlPiecesOut) {
   EXPECT_TRUE(absl::IsInvalidArgument(tokenizer_->Decode({tokenizer_->size()}).status()));
 }
 
+TEST_F(TinyTokenizerTest, SpecialTokensAreNoText) {
+  for (const int32_t id : {tokenizer_->bos(), tokenizer_->eos(), tokenizer_->pad()}) {
+    EXPECT_TRUE(tokenizer_->IsSpecial(id)) << id;
+  }
+  EXPECT_FALSE(tokenizer_->IsSpecial(*tokenizer_->IdOf("\n\n")));
+  EXPECT_FALSE(tokenizer_->IsSpecial(*tokenizer_->IdOf("abc")));
+}
+
 TEST_F(TinyTokenizerTest, IdsByPiece) {
   EXPECT_EQ(tokenizer_->bos(), 2);
   EXPECT_EQ(tokenizer_->eos(), 1);
