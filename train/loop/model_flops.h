@@ -14,6 +14,10 @@ namespace fpo::train {
 // (one multiply-add is two), with attention over visible positions and the head on log-prob rows
 // only. Excludes padding, recomputation, reference, SAE and optimiser.
 double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences);
+// The same of a batch as it is computed: where prompts are shared (packed_layout.h), each once, and
+// of the last block what is read.
+double TrainingFlops(const GemmaConfig& config, const SequenceBatch& batch,
+                     const std::vector<Sequence>& sequences);
 // A third of that: one forward pass.
 double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences);
 

@@ -145,7 +145,7 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   part.loss = SftLoss(scores.logp, global_weight);
   host.Add(part.loss, &part.loss_value);
   CountBatch(batch, scores, &part.metrics, &host);
-  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
   host.Add(Total(scores.logp), &part.metrics[BatchMetrics::kLogp]);
   host.Read();
@@ -250,7 +250,7 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   const ResponseScores scores = ScoreRows(model_, batch, rows, scoring);
   HostValues host;
   CountBatch(batch, scores, &part.metrics, &host);
-  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), sequences);
+  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
 
   const PreferencePairs values =
       PairsOf({0, half}, {scores.logp, scores.kl, scores.reference_logp},

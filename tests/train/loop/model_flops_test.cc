@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "train/ops/fast_paths.h"
+
 namespace fpo::train {
 namespace {
 
@@ -35,6 +37,32 @@ TEST(ModelFlops, AForwardIsAThird) {
   const std::vector<Sequence> sequences = {{all.subspan(0, 3), all.subspan(0, 4)}};
   const GemmaConfig config = TinyForTest();
   EXPECT_DOUBLE_EQ(3 * ForwardFlops(config, sequences), TrainingFlops(config, sequences));
+}
+
+// Prompts of 6 and responses of 2 and 3, by hand: what both sides share counts once, and of the
+// last block the prompt's last row alone.
+TEST(ModelFlops, ASharedPromptCountsOnce) {
+  const FastPathsInScope fast({true, true, true});
+  const std::vector<int32_t> ids = {1, 2, 3, 4, 5, 6};
+  const absl::Span<const int32_t> all(ids);
+  const std::vector<Sequence> sequences = {{all, all.subspan(0, 2)}, {all, all.subspan(0, 3)}};
+  const auto batch = MakeSequenceBatch(sequences, at::kCPU);
+  ASSERT_TRUE(batch.ok());
+  GemmaConfig config = TinyForTest();
+  std::fill(config.sliding.begin(), config.sliding.end(), false);
+  const double d = static_cast<double>(config.hidden_size);
+  const double queries = static_cast<double>(config.heads * config.head_dim);
+  const double keys = static_cast<double>(config.kv_heads * config.head_dim);
+  const double row = 2 * d * (2 * queries + 3 * static_cast<double>(config.intermediate_size));
+  const double responses = 7 + 8 + 7 + 8 + 9;  // keys that their rows see
+  const double layers = static_cast<double>(config.layers);
+  const double forward = layers * 11 * 4 * d * keys + ((layers - 1) * 11 + 6) * row +
+                         4 * queries * (layers * responses + (layers - 1) * 21 + 6) +
+                         2 * d * static_cast<double>(config.vocab_size) * 5;
+  EXPECT_DOUBLE_EQ(TrainingFlops(config, *batch, sequences), 3 * forward);
+  const FastPathsInScope plain({false, false, false});
+  const auto padded = MakeSequenceBatch(sequences, at::kCPU);
+  EXPECT_EQ(TrainingFlops(config, *padded, sequences), TrainingFlops(config, sequences));
 }
 
 // bfloat16 without instructions for it: the largest product would take 3 s, and as often as it is
