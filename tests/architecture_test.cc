@@ -73,7 +73,8 @@ const std::vector<Layer>& Layers() {
       {"train/formats/", {"common/"}, {"grpc", "google/"}},
       {"train/checkpoint/", {"common/", "train/formats/"}, {"grpc", "google/"}},
       {"train/tokenizer/", {"common/", "train/formats/"}, {"grpc", "google/"}},
-      {"train/rows/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"train/tables/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"train/rows/", {"common/", "train/tables/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"train/chat/",
        {"common/", "train/rows/", "train/tokenizer/"},
        {"grpc", "google/", "torch/", "ATen/"}},
@@ -108,6 +109,8 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
       {"microhttpd.h", {"common/observe/http_server.cc"}},
       {"zlib.h", {"train/formats/", "train/rows/"}},
       {"zstd.h", {"train/rows/"}},
+      {"arrow/", {"train/tables/arrow_"}},
+      {"parquet/", {"train/tables/arrow_"}},
   };
   return libraries;
 }

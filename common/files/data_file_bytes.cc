@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/data_file_name.h"
 #include "common/files/lfs_pointer.h"
 
 namespace fpo {
@@ -17,14 +18,13 @@ struct ForeignFile {
   const char* says;
 };
 
-constexpr char kArrow[] =
-    "is an Arrow file; convert its dataset: datasets.load_from_disk('FOLDER').to_json('x.jsonl')";
+constexpr char kParquet[] = "is a Parquet file; let its name end in .parquet";
+constexpr char kArrow[] = "is an Arrow file; let its name end in .arrow";
 
 const std::vector<ForeignFile>& ForeignFiles() {
   static const std::vector<ForeignFile> files = {
-      {"PAR1",
-       "is a Parquet file; convert it: datasets.load_dataset('parquet', data_files='x.parquet')"
-       "['train'].to_json('x.jsonl')"},
+      {"PAR1", kParquet},
+      {"PARE", kParquet},
       {"ARROW1", kArrow},
       {absl::string_view("\xFF\xFF\xFF\xFF", 4), kArrow},
       {absl::string_view("\xFD"
@@ -37,9 +37,26 @@ const std::vector<ForeignFile>& ForeignFiles() {
   return files;
 }
 
+absl::Status CheckTableBytes(absl::string_view bytes, const std::string& path) {
+  absl::Status pointer = CheckIsNoLfsPointer(bytes, path);
+  if (!pointer.ok()) return pointer;
+  if (absl::StartsWith(bytes, "PAR1") || absl::StartsWith(bytes, "ARROW1") ||
+      absl::StartsWith(bytes, "\xFF\xFF\xFF\xFF")) {
+    return absl::OkStatus();
+  }
+  if (absl::StartsWith(bytes, "PARE")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, " is encrypted Parquet, which is not read; write it without encryption"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      path, bytes.empty() ? " is empty" : " does not begin as Parquet or Arrow does",
+      "; copy it again, or give a file with rows as text one of the endings .jsonl and .json"));
+}
+
 }  // namespace
 
 absl::Status CheckDataFileBytes(absl::string_view bytes, const std::string& path) {
+  if (IsTableFileName(path)) return CheckTableBytes(bytes, path);
   for (const ForeignFile& file : ForeignFiles()) {
     if (!absl::StartsWith(bytes, file.begin)) continue;
     return absl::InvalidArgumentError(absl::StrCat(path, " ", file.says));
@@ -56,6 +73,7 @@ absl::Status CheckDataFileBytes(absl::string_view bytes, const std::string& path
 
 absl::Status CheckDataFileBegin(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file.is_open()) return absl::OkStatus();
   std::string bytes(kBeginBytes, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<size_t>(file.gcount()));

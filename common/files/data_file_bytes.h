@@ -8,7 +8,8 @@
 namespace fpo {
 
 // What the first bytes of a data file tell about it. InvalidArgument, with a remedy, for one that
-// is not read: Parquet, Arrow, xz, bzip2, zip, UTF-16; DataLoss for a Git LFS pointer.
+// is not read (xz, bzip2, zip, UTF-16, encrypted Parquet), or not under its name (Parquet that ends
+// in .jsonl, text that ends in .parquet); DataLoss for a Git LFS pointer.
 absl::Status CheckDataFileBytes(absl::string_view bytes, const std::string& path);
 
 // The same for a file that may be absent or unreadable, which others report.

@@ -12,12 +12,6 @@ struct Remedy {
 };
 
 constexpr Remedy kRemedies[] = {
-    {".parquet",
-     "this build has no parquet reader; convert it to JSON lines, e.g. in Python "
-     "datasets.load_dataset('parquet', data_files=...)['train'].to_json('train.jsonl')"},
-    {".arrow",
-     "this build has no Arrow reader; convert the dataset to JSON lines, e.g. in Python "
-     "datasets.load_from_disk('FOLDER').to_json('train.jsonl')"},
     {".csv",
      "tables are not read; convert it to JSON lines, e.g. in Python "
      "datasets.load_dataset('csv', data_files=...)['train'].to_json('train.jsonl')"},
@@ -28,11 +22,16 @@ constexpr Remedy kRemedies[] = {
 
 }  // namespace
 
+bool IsTableFileName(absl::string_view path) {
+  return absl::EndsWith(path, ".parquet") || absl::EndsWith(path, ".arrow");
+}
+
 absl::Status CheckDataFileName(const std::string& path) {
   for (const Remedy& remedy : kRemedies) {
     if (!absl::EndsWith(path, remedy.ending)) continue;
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", remedy.says));
   }
+  if (IsTableFileName(path)) return absl::OkStatus();
   absl::string_view name = path;
   if (!absl::ConsumeSuffix(&name, ".gz")) absl::ConsumeSuffix(&name, ".zst");
   for (const char* ending : {".jsonl", ".ndjson", ".json"}) {

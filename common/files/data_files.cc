@@ -14,6 +14,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/files/data_file_name.h"
+#include "common/files/saved_dataset.h"
+#include "common/status_macros.h"
 
 namespace fpo {
 namespace {
@@ -22,10 +24,11 @@ namespace fs = std::filesystem;
 
 constexpr size_t kFilesNamedMax = 5;
 
-// What datasets writes beside the data.
-bool IsDescription(const std::string& name) {
-  return name == "dataset_info.json" || name == "dataset_infos.json" || name == "state.json" ||
-         name == "dataset_dict.json" || absl::StartsWith(name, ".");
+// What datasets writes beside the data: descriptions, and results of map() and filter().
+bool IsNoData(const std::string& name) {
+  const bool kept = absl::StartsWith(name, "cache-") && absl::EndsWith(name, ".arrow");
+  return kept || name == "dataset_info.json" || name == "dataset_infos.json" ||
+         name == "state.json" || absl::StartsWith(name, ".");
 }
 
 // "train", "test", or "" for a name that says neither.
@@ -41,6 +44,13 @@ std::string SplitOf(const std::string& name) {
   return "";
 }
 
+// ".jsonl.gz" of "/d/train-00000-of-00002.jsonl.gz".
+std::string EndingOf(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  const size_t dot = name.find('.');
+  return dot == std::string::npos ? "" : name.substr(dot);
+}
+
 absl::Status CheckOneSplit(const std::string& folder, const std::vector<std::string>& files) {
   std::set<std::string> splits;
   std::vector<std::string> names;
@@ -54,27 +64,22 @@ absl::Status CheckOneSplit(const std::string& folder, const std::vector<std::str
   return absl::InvalidArgumentError(
       absl::StrCat("folder ", folder, " holds files to train on and files to test on (",
                    absl::StrJoin(names, ", "), "); name the files, or a pattern such as ", folder,
-                   "/train*.jsonl"));
+                   "/train*", EndingOf(files.front())));
 }
 
 absl::StatusOr<std::vector<std::string>> FilesOfFolder(const std::string& folder) {
+  FPO_ASSIGN_OR_RETURN(auto saved, SavedDatasetFiles(folder));
+  if (saved) return *std::move(saved);
   std::vector<std::string> files;
-  bool arrow = false;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    arrow |= absl::EndsWith(name, ".arrow") || name == "dataset_dict.json";
-    const bool data = !IsDescription(name) && CheckDataFileName(name).ok();
+    const bool data = !IsNoData(name) && CheckDataFileName(name).ok();
     if (data && it->is_regular_file(error)) files.push_back(it->path().string());
   }
   if (error) {
     return absl::UnavailableError(
         absl::StrCat("folder ", folder, " cannot be read: ", error.message()));
-  }
-  if (files.empty() && arrow) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("folder ", folder, " holds a dataset in Arrow (save_to_disk); convert it: ",
-                     "datasets.load_from_disk('", folder, "').to_json('x.jsonl')"));
   }
   if (files.empty()) {
     return absl::NotFoundError(

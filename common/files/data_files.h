@@ -11,9 +11,10 @@ namespace fpo {
 // file of that name exists.
 bool IsFilePattern(const std::string& path);
 
-// The files that an entry of data.train or data.eval stands for, in the order of their names: one
-// file, the matches of a pattern, or the data files of a folder. NotFound when there is none;
-// InvalidArgument for a folder that holds several splits (train and test), or a dataset in Arrow.
+// The files that an entry of data.train or data.eval stands for: one file, the matches of a pattern
+// or the data files of a folder, in the order of their names, or the files of a dataset that
+// save_to_disk wrote, in its own order. NotFound when there is none; InvalidArgument for a folder
+// that holds several splits (train and test).
 absl::StatusOr<std::vector<std::string>> ExpandDataFiles(const std::string& path);
 
 }  // namespace fpo

@@ -90,7 +90,8 @@ JobEntry Data(DataSection* s) {
           "data",
           "preference pairs, or responses for sft",
           {{"train", &s->train,
-            ".jsonl, .ndjson or .json, also .gz or .zst; files, patterns, folders; in order"},
+            ".jsonl, .ndjson or .json, also .gz or .zst, .parquet, .arrow; files, patterns, "
+            "folders; in order"},
            {"eval", &s->eval, "held-out pairs", {}, -kInf, kInf, "none"},
            {"format",
             &s->format,

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr uintmax_t kCountedBytesMax = 256 << 20;
 constexpr size_t kRowBytesMax = 1 << 20;
-constexpr const char* kEndings[] = {".jsonl",  ".jsonl.gz", ".jsonl.zst",
-                                    ".ndjson", ".json",     ".json.gz"};
+constexpr const char* kEndings[] = {".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson",
+                                    ".json",  ".json.gz",  ".parquet"};
 constexpr const char* kHeldOut[] = {"test", "eval",    "valid",    "validation", "val",
                                     "dev",  "heldout", "held_out", "evaluation", "held-out"};
 

@@ -54,6 +54,10 @@ std::string Place(const RowText& row, size_t offset) {
 
 // Where and why the text is not UTF-8; "not JSON" would hide the cause.
 std::string NotUtf8(const RowText& row, size_t bad) {
+  if (!row.is_written) {
+    return absl::StrFormat("%s: one of its texts has the byte 0x%02X", kNotUtf8,
+                           static_cast<uint8_t>(row.text[bad]));
+  }
   const bool wide =
       absl::StartsWith(row.text, "\xFF\xFE") || absl::StartsWith(row.text, "\xFE\xFF");
   return absl::StrFormat("%s at %s (0x%02X); convert the file, e.g. iconv -f %s -t UTF-8", kNotUtf8,
@@ -65,7 +69,7 @@ std::string NotUtf8(const RowText& row, size_t bad) {
 std::string FaultOf(const RowText& row, const absl::Status& status, size_t bad) {
   const size_t not_utf8 = FirstInvalidUtf8(row.text);
   if (not_utf8 != row.text.size()) return NotUtf8(row, not_utf8);
-  if (bad == absl::string_view::npos) return std::string(status.message());
+  if (bad == absl::string_view::npos || !row.is_written) return std::string(status.message());
   return absl::StrCat(status.message(), " (", Place(row, bad), ")");
 }
 

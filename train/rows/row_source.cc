@@ -8,9 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/files/data_file_bytes.h"
 #include "common/files/data_file_name.h"
 #include "common/status_macros.h"
 #include "train/rows/byte_stream.h"
+#include "train/tables/table_reader.h"
 
 namespace fpo::train {
 namespace {
@@ -24,7 +26,8 @@ bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 struct RowSource::State {
   std::string path;
-  std::unique_ptr<ByteStream> stream;
+  std::unique_ptr<TableReader> table;
+  std::unique_ptr<ByteStream> stream;  // of text
   std::string buffer;
   size_t at = 0;
   int64_t line = 1;
@@ -67,7 +70,7 @@ struct RowSource::State {
   }
   int64_t Position() const { return buffer_start + static_cast<int64_t>(at); }
 
-  RowText RowHere() const { return {"", line, Position() - line_start}; }
+  RowText RowHere() const { return {"", line, Position() - line_start, true}; }
 
   // After the array's last bracket: a second array would be lost without a word.
   absl::Status CheckNothingFollows() {
@@ -99,6 +102,11 @@ absl::StatusOr<std::unique_ptr<RowSource>> RowSource::Open(const std::string& pa
   }
   auto state = std::make_unique<State>();
   state->path = path;
+  if (IsTableFileName(path)) {
+    FPO_RETURN_IF_ERROR(CheckDataFileBegin(path));
+    FPO_ASSIGN_OR_RETURN(state->table, TableReader::Open(path, kRowBytesMax));
+    return std::unique_ptr<RowSource>(new RowSource(std::move(state)));
+  }
   FPO_ASSIGN_OR_RETURN(state->stream, ByteStream::Open(path));
   FPO_ASSIGN_OR_RETURN(const bool any, state->Fill());
   if (any && absl::StartsWith(state->buffer, "\xEF\xBB\xBF")) state->at = 3;  // byte order mark
@@ -112,7 +120,17 @@ absl::StatusOr<std::unique_ptr<RowSource>> RowSource::Open(const std::string& pa
 
 absl::StatusOr<std::optional<RowText>> RowSource::Next() {
   if (state_->done) return std::optional<RowText>();
+  if (state_->table != nullptr) return NextOfTable();
   return state_->array ? NextElement() : NextLine();
+}
+
+absl::StatusOr<std::optional<RowText>> RowSource::NextOfTable() {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> text, state_->table->Next());
+  if (!text) {
+    state_->done = true;
+    return std::optional<RowText>();
+  }
+  return std::optional<RowText>({*std::move(text), state_->line++});
 }
 
 absl::StatusOr<std::optional<RowText>> RowSource::NextLine() {

@@ -15,7 +15,7 @@ std::string BytesFault(const std::string& bytes) {
 }
 
 TEST(DataFileBytesTest, OtherKindsAreNamed) {
-  EXPECT_THAT(BytesFault("PAR1...."), HasSubstr("/d/x.jsonl is a Parquet file; convert it"));
+  EXPECT_THAT(BytesFault("PAR1...."), HasSubstr("/d/x.jsonl is a Parquet file; let its name end"));
   EXPECT_THAT(BytesFault("ARROW1.."), HasSubstr("is an Arrow file"));
   EXPECT_THAT(BytesFault("\xFF\xFF\xFF\xFF...."), HasSubstr("is an Arrow file"));
   EXPECT_THAT(BytesFault("BZh9"), HasSubstr("bzip2"));
@@ -38,9 +38,24 @@ TEST(DataFileBytesTest, RowsAndPackedRowsPass) {
   }
 }
 
+TEST(DataFileBytesTest, ATableHasTheBytesOfOne) {
+  const auto fault = [](const std::string& bytes, const char* name) {
+    return std::string(CheckDataFileBytes(bytes, name).message());
+  };
+  for (const char* bytes : {"PAR1....", "ARROW1..", "\xFF\xFF\xFF\xFF...."}) {
+    EXPECT_EQ(fault(bytes, "/d/x.parquet"), "") << bytes;
+  }
+  EXPECT_THAT(fault("PARE", "x.parquet"), HasSubstr("x.parquet is encrypted Parquet"));
+  EXPECT_THAT(fault("{\"prompt\"", "x.parquet"), HasSubstr("does not begin as Parquet"));
+  EXPECT_THAT(fault("", "x.arrow"), HasSubstr("x.arrow is empty"));
+  EXPECT_THAT(fault("version https://git-lfs.github.com/spec/v1\n", "x.parquet"),
+              HasSubstr("git lfs pull"));
+}
+
 TEST(DataFileBytesTest, AFileThatIsAbsentIsForOthersToReport) {
   const train::ScratchFolder folder;
   EXPECT_TRUE(CheckDataFileBegin(folder / "none").ok());
+  EXPECT_TRUE(CheckDataFileBegin(folder / "none.parquet").ok());
   EXPECT_FALSE(CheckDataFileBegin(folder.Put("x.jsonl", "PAR1")).ok());
 }
 

@@ -35,6 +35,22 @@ TEST(DataFilesTest, AFileWhoseNameIsAPatternIsItself) {
   EXPECT_THAT(*ExpandDataFiles(folder / "a[1].jsonl"), ElementsAre(folder / "a[1].jsonl"));
 }
 
+TEST(DataFilesTest, FoldersOfTheDatasetsLibrary) {
+  const train::ScratchFolder folder;
+  folder.Put("saved/state.json", R"({"_data_files": [{"filename": "b.arrow"}]})");
+  folder.Put("saved/dataset_info.json", "{}");
+  folder.Put("saved/a.arrow", "");
+  folder.Put("saved/b.arrow", "");
+  EXPECT_THAT(*ExpandDataFiles(folder / "saved"), ElementsAre(folder / "saved/b.arrow"));
+  folder.Put("dict/dataset_dict.json", "{}");
+  folder.Put("dict/train/state.json", "{}");
+  EXPECT_THAT(std::string(ExpandDataFiles(folder / "dict").status().message()),
+              HasSubstr("name one of them: " + (folder / "dict/train")));
+  folder.Put("cache/x-train.arrow", "");
+  folder.Put("cache/cache-0123.arrow", "");
+  EXPECT_THAT(*ExpandDataFiles(folder / "cache"), ElementsAre(folder / "cache/x-train.arrow"));
+}
+
 TEST(DataFilesTest, FoldersThatWouldMislead) {
   const train::ScratchFolder folder;
   const auto why = [&](const char* name) {
@@ -46,10 +62,9 @@ TEST(DataFilesTest, FoldersThatWouldMislead) {
   folder.Put("one/train-00000.jsonl", "");
   folder.Put("one/train-00001.jsonl", "");
   EXPECT_EQ(ExpandDataFiles(folder / "one")->size(), 2u);
-  folder.Put("arrow/data-00000-of-00001.arrow", "");
-  folder.Put("arrow/state.json", "");
-  folder.Put("arrow/dataset_info.json", "");
-  EXPECT_THAT(why("arrow"), HasSubstr("save_to_disk"));
+  folder.Put("parquet/train-00000-of-00001.parquet", "");
+  folder.Put("parquet/test-00000-of-00001.parquet", "");
+  EXPECT_THAT(why("parquet"), HasSubstr("/parquet/train*.parquet"));
   folder.Put("empty/README.md", "");
   EXPECT_THAT(why("empty"), HasSubstr("holds no data file"));
 }

@@ -57,15 +57,16 @@ TEST_F(UnfitInputsTest, AnSaeMustSayItsPlaceUnlessTheJobDoes) {
 }
 
 TEST_F(UnfitInputsTest, DataFilesOfAnotherKind) {
-  config_.data.train = {folder_.Put("p.jsonl", "PAR1"), folder_.Put("x.parquet", "PAR1"),
+  config_.data.train = {folder_.Put("p.jsonl", "PAR1"), folder_.Put("x.parquet", "{}"),
                         folder_.Put("l.jsonl", "version https://git-lfs.github.com/spec/v1\n"),
                         folder_.Put("g.jsonl", "{}")};
   folder_.Put("splits/train.jsonl", "");
   folder_.Put("splits/test.jsonl", "");
   config_.data.eval = {folder_ / "splits"};
-  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("data.train.0: "), HasSubstr("to_json"),
-                                      HasSubstr("git lfs pull"),
-                                      HasSubstr("files to train on and files to test on")));
+  EXPECT_THAT(
+      Problems(),
+      ElementsAre(HasSubstr("data.train.0: "), HasSubstr("does not begin as Parquet"),
+                  HasSubstr("git lfs pull"), HasSubstr("files to train on and files to test on")));
 }
 
 TEST_F(UnfitInputsTest, AnSaeOfAnotherModel) {

@@ -83,7 +83,8 @@ TEST(ByteStreamTest, NamesWhereAStreamBreaks) {
 
 TEST(ByteStreamTest, OtherKindsAreNamed) {
   const ScratchFolder folder;
-  EXPECT_THAT(All(folder.Put("x", "PAR1....")), HasSubstr("is a Parquet file; convert it"));
+  EXPECT_THAT(All(folder.Put("x", "PAR1....")),
+              HasSubstr("is a Parquet file; let its name end in .parquet"));
   EXPECT_THAT(All(folder.Put("x", std::string("{\0\"\0", 4))), HasSubstr("is UTF-16"));
   EXPECT_THAT(All(folder.Put("x", "version https://git-lfs.github.com/spec/v1\n")),
               HasSubstr("git lfs pull"));

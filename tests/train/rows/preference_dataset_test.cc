@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/train/support/scratch_folder.h"
+#include "tests/train/tables/golden_tables.h"
 
 namespace fpo::train {
 namespace {
@@ -202,6 +203,67 @@ TEST(PreferenceDatasetTest, PublishedFiles) {
     EXPECT_EQ(counts->malformed, file.malformed) << file.name;
     EXPECT_EQ(dropped, file.dropped) << file.name;
   }
+}
+
+std::vector<PreferenceRow> RowsOf(const std::string& path, DatasetCounts* counts) {
+  DatasetOptions options;
+  options.files = {path};
+  options.max_bad_fraction = 1;
+  std::vector<PreferenceRow> rows;
+  const auto read = ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+    rows.push_back(std::move(row));
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(read.ok()) << read.status();
+  if (read.ok()) *counts = *read;
+  return rows;
+}
+
+void ExpectSameRows(const std::string& table, const std::string& lines) {
+  DatasetCounts counts;
+  const auto rows = RowsOf(GoldenTable(table), &counts);
+  const auto expected = RowsOf(GoldenTable(lines), &counts);
+  ASSERT_EQ(rows.size(), expected.size());
+  ASSERT_GT(rows.size(), 1u);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].prompt_messages, expected[i].prompt_messages) << i;
+    EXPECT_EQ(rows[i].chosen_messages, expected[i].chosen_messages) << i;
+    EXPECT_EQ(rows[i].rejected_messages, expected[i].rejected_messages) << i;
+    EXPECT_EQ(rows[i].chosen_score, expected[i].chosen_score) << i;
+    EXPECT_EQ(rows[i].rejected_score, expected[i].rejected_score) << i;
+  }
+}
+
+TEST(PreferenceDatasetTest, RowsOfTablesAreThoseOfTheSameLines) {
+  SKIP_WITHOUT_ARROW();
+  ExpectSameRows("ultrafeedback.parquet", "ultrafeedback.jsonl");
+  ExpectSameRows("saved", "saved.jsonl");
+  DatasetCounts counts;
+  const auto rows = RowsOf(GoldenTable("ultrafeedback.parquet"), &counts);
+  EXPECT_EQ(rows[16].where, "ultrafeedback.parquet:17");
+  EXPECT_EQ(rows[16].rejected_score, 2.5);
+  EXPECT_EQ(rows[14].rejected_score, std::nullopt);  // null
+  EXPECT_EQ(rows[15].rejected_score, std::nullopt);  // NaN
+}
+
+TEST(PreferenceDatasetTest, NothingIsMadeOfWhatATableLacks) {
+  SKIP_WITHOUT_ARROW();
+  DatasetCounts counts;
+  auto rows = RowsOf(GoldenTable("ids.parquet"), &counts);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[1].chosen_ids, (std::vector<int32_t>{8, 1}));
+  EXPECT_EQ(counts.malformed, 2);
+  EXPECT_TRUE(absl::StartsWith(counts.malformed_examples.at(0), "ids.parquet:3: "));
+  RowsOf(GoldenTable("ids_as_reals.parquet"), &counts);
+  EXPECT_EQ(counts.malformed, 1);
+  rows = RowsOf(GoldenTable("images.parquet"), &counts);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].drop_reason, "images_unsupported");
+  EXPECT_EQ(rows[1].drop_reason, "");
+  rows = RowsOf(GoldenTable("latin1.parquet"), &counts);
+  EXPECT_EQ(rows.size(), 1u);
+  EXPECT_EQ(counts.malformed_examples.at(0),
+            "latin1.parquet:1: not UTF-8: one of its texts has the byte 0xE9");
 }
 
 }  // namespace

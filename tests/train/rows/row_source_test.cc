@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
+#include "tests/train/tables/golden_tables.h"
 
 namespace fpo::train {
 namespace {
@@ -108,9 +109,17 @@ TEST(RowSourceTest, TruncatedGzip) {
   EXPECT_TRUE(absl::StrContains(rows.back(), "ends early")) << rows.back();
 }
 
+TEST(RowSourceTest, TheLineOfATablesRowIsItsNumber) {
+  SKIP_WITHOUT_ARROW();
+  const auto rows = Rows(GoldenTable("codec_zstd.parquet"));
+  ASSERT_EQ(rows.size(), 50u);
+  EXPECT_EQ(rows[24], R"(25:{"prompt":"question 24","chosen":" yes","rejected":" no"})");
+}
+
 TEST(RowSourceTest, WrongFiles) {
   ScratchFolder folder;
-  EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.parquet", "PAR1"))[0], "no parquet reader"));
+  EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.parquet", "{}"))[0], "does not begin as"));
+  EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.jsonl", "PAR1"))[0], "end in .parquet"));
   EXPECT_TRUE(absl::StrContains(Rows(folder.Put("a.tsv", "a\tb"))[0], "unknown ending"));
   EXPECT_TRUE(absl::IsNotFound(RowSource::Open(folder / "no.jsonl").status()));
 }
