@@ -108,10 +108,6 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
   if (IsGiven(root, "sae_training")) {
     notes.push_back(NotUsed("sae_training", absl::StrCat("kind ", config.kind)));
   }
-  const JobNode* data = root.Find("data");
-  if (data != nullptr && data->Find("train_on") != nullptr && config.method.name != "sft") {
-    notes.push_back(NotUsed("data.train_on", by));
-  }
   const JobNode* reference = root.Find("reference");
   if (config.reference.source == "none" && reference != nullptr &&
       reference->Find("path") != nullptr) {

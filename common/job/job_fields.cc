@@ -116,7 +116,7 @@ JobEntry Data(DataSection* s) {
             "the usual names"},
            {"train_on",
             &s->train_on,
-            "sft: which assistant turns of a conversation are trained on",
+            "which of several assistant turns are trained on",
             {"all_assistant_turns", "last_turn", "first_turn"}},
            {"max_length", &s->max_length, "prompt + response, in tokens", {}, 2, 1 << 20},
            {"max_prompt_length",

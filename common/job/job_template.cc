@@ -195,7 +195,7 @@ class Writer {
     }
     if (key == "evaluate.every_steps" || key == "data.train") return !measures;
     if (key == "data.max_pairs" || key == "data.shuffle") return form_.kind != "evaluate";
-    if (key == "data.train_on") return !sae && method_->name == std::string("sft");
+    if (key == "data.train_on") return !sae;
     if (key == "data.eval") return !sae;
     if (key == "sae.path") return !sae;
     return true;

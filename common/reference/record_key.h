@@ -11,7 +11,8 @@
 namespace fpo {
 
 // Identity of one response under any recipe: SHA-256 of u32 LE prompt length, prompt ids, u32 LE
-// response length, response ids.
+// response length, response ids. A response id below zero is a token that is read but not scored:
+// other such tokens make another response.
 Digest RecordKey(absl::Span<const int32_t> prompt_ids, absl::Span<const int32_t> response_ids);
 
 // Identity of an ordered list of keys under one recipe: SHA-256(recipe id, keys in order).

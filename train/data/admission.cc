@@ -11,6 +11,8 @@
 #include "absl/strings/strip.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
+#include "train/data/response_turns.h"
 
 namespace fpo::train {
 namespace {
@@ -29,26 +31,21 @@ int64_t CommonHead(const Ids& a, const Ids& b) {
   return at - a.begin();
 }
 
-bool IsAssistant(const Message& message) { return message.role == "assistant"; }
-
-// Which of the messages are answers to train on.
-std::vector<size_t> TrainedTurns(const std::vector<Message>& messages,
-                                 AdmissionLimits::TrainOn train_on) {
-  std::vector<size_t> turns;
-  for (size_t i = 0; i < messages.size(); ++i) {
-    if (IsAssistant(messages[i]) && messages[i].trained) turns.push_back(i);
-  }
-  if (turns.size() < 2) return turns;
-  if (train_on == AdmissionLimits::TrainOn::kLastTurn) return {turns.back()};
-  if (train_on == AdmissionLimits::TrainOn::kFirstTurn) return {turns.front()};
-  return turns;
-}
-
 // Whether each of its assistant turns may be an example: a whole conversation, or a response of
 // several turns.
 bool HasTurns(const PreferenceRow& row) {
   return row.kind == Kind::kMessages && !row.has_rejected && row.drop_reason.empty() &&
          (row.prompt_messages.empty() || row.chosen_messages.size() > 1);
+}
+
+// Whether both responses begin and end with the assistant.
+bool AreTurns(const PreferenceRow& row) {
+  for (const auto* side : {&row.chosen_messages, &row.rejected_messages}) {
+    if (side->empty() || side->front().role != "assistant" || side->back().role != "assistant") {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::string FormName(Kind kind) {
@@ -117,6 +114,9 @@ std::vector<PreferenceRow> Admission::Examples(PreferenceRow row) const {
     if (limits_.pairs_required && row.drop_reason.empty()) row.drop_reason = "no_rejected_response";
   }
   std::vector<PreferenceRow> examples;
+  if (HasSeveralTurns(row) && row.drop_reason.empty() && !AreTurns(row)) {
+    row.drop_reason = "bad_roles";
+  }
   if (!HasTurns(row)) {
     examples.push_back(std::move(row));
     return examples;
@@ -135,39 +135,57 @@ std::vector<PreferenceRow> Admission::Examples(PreferenceRow row) const {
   return examples;
 }
 
+std::vector<PreferenceRow> Admission::Renderings(const PreferenceRow& example) {
+  const bool dropped = !example.drop_reason.empty() || !example.pair_drop_reason.empty();
+  return HasSeveralTurns(example) && !dropped ? TurnsOf(example)
+                                              : std::vector<PreferenceRow>{example};
+}
+
 absl::StatusOr<std::vector<AdmissionCandidate>> Admission::Encode(const PreferenceRow& row) const {
-  const std::vector<PreferenceRow> examples = Examples(row);
-  FPO_ASSIGN_OR_RETURN(const std::vector<RenderedRow> rendered, template_.Render(examples));
   std::vector<AdmissionCandidate> candidates;
-  for (size_t i = 0; i < examples.size(); ++i) {
-    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), Encode(examples[i], rendered[i]));
+  for (const PreferenceRow& example : Examples(row)) {
+    FPO_ASSIGN_OR_RETURN(const std::vector<RenderedRow> rendered,
+                         template_.Render(Renderings(example)));
+    FPO_ASSIGN_OR_RETURN(candidates.emplace_back(), Encode(example, rendered));
   }
   return candidates;
 }
 
+absl::Status Admission::EncodeRow(const PreferenceRow& row, absl::Span<const RenderedRow> rendered,
+                                  AdmissionCandidate* out) const {
+  if (!row.drop_reason.empty() || !row.pair_drop_reason.empty()) {
+    out->drop_reason = row.drop_reason.empty() ? row.pair_drop_reason : row.drop_reason;
+    return absl::OkStatus();
+  }
+  if (row.kind == Kind::kIds) {
+    out->pair.prompt = row.prompt_ids;
+    out->pair.chosen = row.chosen_ids;
+    if (row.has_rejected) out->pair.rejected = row.rejected_ids;
+    return absl::OkStatus();
+  }
+  if (HasSeveralTurns(row)) {
+    FPO_ASSIGN_OR_RETURN(*out, EncodeTurns(row, rendered, tokenizer_, limits_.train_on));
+    return absl::OkStatus();
+  }
+  return EncodeText(row, rendered[0], out);
+}
+
 absl::StatusOr<AdmissionCandidate> Admission::Encode(const PreferenceRow& row,
-                                                     const RenderedRow& rendered) const {
+                                                     absl::Span<const RenderedRow> rendered) const {
   const bool two = row.has_rejected;
   AdmissionCandidate out;
-  if (!row.drop_reason.empty() || !row.pair_drop_reason.empty()) {
-    out.drop_reason = row.drop_reason.empty() ? row.pair_drop_reason : row.drop_reason;
-  } else if (row.kind == Kind::kIds) {
-    out.pair.prompt = row.prompt_ids;
-    out.pair.chosen = row.chosen_ids;
-    if (two) out.pair.rejected = row.rejected_ids;
-  } else {
-    FPO_RETURN_IF_ERROR(EncodeText(row, rendered, &out));
-  }
+  FPO_RETURN_IF_ERROR(EncodeRow(row, rendered, &out));
   if (!out.drop_reason.empty()) return out;
   TokenPair& pair = out.pair;
   if (pair.prompt.empty()) out.drop_reason = "empty_prompt";
   if (pair.chosen.empty() || (two && pair.rejected.empty())) out.drop_reason = "empty_response";
   for (const Ids* part : {&pair.prompt, &pair.chosen, &pair.rejected}) {
-    const auto outside = [&](int32_t id) { return id >= tokenizer_.id_limit(); };
+    const auto outside = [&](int32_t id) { return TokenOf(id) >= tokenizer_.id_limit(); };
     if (std::any_of(part->begin(), part->end(), outside)) out.drop_reason = "id_outside_vocabulary";
   }
   if (!out.drop_reason.empty()) return out;
   Limit(&out);
+  if (!out.drop_reason.empty()) return out;
   if (two && pair.chosen == pair.rejected) out.drop_reason = "identical_pair";
   pair.row = row.row;
   pair.row_id = row.id;
@@ -222,8 +240,13 @@ void Admission::Limit(AdmissionCandidate* out) const {
   const int64_t room = limits_.max_length - Length(pair.prompt);
   out->cut_chosen = Length(pair.chosen) > room;
   out->cut_rejected = Length(pair.rejected) > room;
-  if (out->cut_chosen) pair.chosen.resize(static_cast<size_t>(room));
-  if (out->cut_rejected) pair.rejected.resize(static_cast<size_t>(room));
+  for (Ids* side : {&pair.chosen, &pair.rejected}) {
+    const bool any = !side->empty();
+    if (Length(*side) > room) side->resize(static_cast<size_t>(room));
+    // What is left of a cut response may end in context.
+    while (!side->empty() && IsContextId(side->back())) side->pop_back();
+    if (any && side->empty()) out->drop_reason = "empty_response";
+  }
 }
 
 std::vector<TokenPair> Admission::Decide(const PreferenceRow& row,
@@ -286,7 +309,7 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   for (const Ids* side : {&pair.chosen, &pair.rejected}) {
     if (side->empty()) continue;
     report.missing_terminators += !template_.IsEnd(side->back());
-    account_->response_tokens += Length(*side);
+    account_->response_tokens += ScoredTokens(*side);
   }
   account_->prompt.push_back(Length(pair.prompt));
   account_->chosen.push_back(Length(pair.chosen));

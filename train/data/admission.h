@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "train/chat/chat_template.h"
 #include "train/data/admission_report.h"
 #include "train/data/prompt_cut.h"
@@ -23,7 +24,8 @@ struct AdmissionLimits {
   std::optional<int64_t> max_pairs;
   // SFT: ignores the rejected side.
   bool chosen_only = false;
-  // Which assistant turns of a conversation are examples.
+  // Which assistant turns of a conversation are examples, and which of a response of several turns
+  // are trained on.
   enum class TrainOn { kAllTurns, kLastTurn, kFirstTurn };
   TrainOn train_on = TrainOn::kAllTurns;
   bool pairs_required = true;  // a row without a rejected side is dropped
@@ -53,9 +55,12 @@ class Admission {
   // The examples of a row: itself, or one for each assistant turn of a conversation that is
   // trained on. Thread-safe.
   std::vector<PreferenceRow> Examples(PreferenceRow row) const;
-  // The expensive half: tokens and limits of an example. Thread-safe.
+  // What has to be rendered for an example: itself, or each turn of its responses, where one has
+  // several. Thread-safe.
+  static std::vector<PreferenceRow> Renderings(const PreferenceRow& example);
+  // The expensive half: tokens and limits of an example, from its Renderings. Thread-safe.
   absl::StatusOr<AdmissionCandidate> Encode(const PreferenceRow& example,
-                                            const RenderedRow& rendered) const;
+                                            absl::Span<const RenderedRow> rendered) const;
   // Examples, rendered and encoded one by one. Thread-safe.
   absl::StatusOr<std::vector<AdmissionCandidate>> Encode(const PreferenceRow& row) const;
   // The counting half, called in row order. Returns the admitted pairs. Not thread-safe.
@@ -72,6 +77,8 @@ class Admission {
 
  private:
   struct Account;
+  absl::Status EncodeRow(const PreferenceRow& example, absl::Span<const RenderedRow> rendered,
+                         AdmissionCandidate* out) const;
   absl::Status EncodeText(const PreferenceRow& example, const RenderedRow& text,
                           AdmissionCandidate* out) const;
   void Limit(AdmissionCandidate* out) const;

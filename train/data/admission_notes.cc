@@ -63,11 +63,12 @@ std::string Remedy(const std::string& reason) {
   }
   if (reason == "bad_roles") {
     return "turns must alternate between user and assistant, after at most one system message, and "
-           "chosen and rejected must each be one turn of the assistant";
+           "chosen and rejected must each begin and end with the assistant";
   }
   if (reason == "responses_of_several_turns") {
-    return "methods that compare responses take one turn of the assistant for each; put the "
-           "earlier turns into the prompt";
+    return "the template writes no mark behind each turn, so the turns of a response cannot be "
+           "told "
+           "apart; put the earlier turns into the prompt, or use another data.template";
   }
   if (reason == "template_refused") {
     return "the chat template refuses these conversations; see data.template";

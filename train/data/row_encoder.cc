@@ -15,7 +15,7 @@ namespace {
 
 struct RenderedExamples {
   std::vector<PreferenceRow> examples;
-  std::vector<RenderedRow> texts;
+  std::vector<std::vector<RenderedRow>> texts;  // of each example's Renderings
 };
 
 // All rows in one call of the template's helper process; empty for a template without one.
@@ -26,12 +26,18 @@ absl::StatusOr<std::vector<RenderedExamples>> RenderAll(const Admission& admissi
   std::vector<PreferenceRow> all;
   for (const PreferenceRow& row : rows) {
     out.push_back({admission.Examples(row), {}});
-    all.insert(all.end(), out.back().examples.begin(), out.back().examples.end());
+    for (const PreferenceRow& example : out.back().examples) {
+      const std::vector<PreferenceRow> some = Admission::Renderings(example);
+      all.insert(all.end(), some.begin(), some.end());
+      out.back().texts.emplace_back(some.size());
+    }
   }
   FPO_ASSIGN_OR_RETURN(std::vector<RenderedRow> texts, admission.chat_template().Render(all));
   size_t next = 0;
   for (RenderedExamples& row : out) {
-    for (size_t i = 0; i < row.examples.size(); ++i) row.texts.push_back(std::move(texts[next++]));
+    for (std::vector<RenderedRow>& example : row.texts) {
+      for (RenderedRow& text : example) text = std::move(texts[next++]);
+    }
   }
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/safetensors_writer.h"
 
@@ -108,10 +109,6 @@ absl::Status TokenFile::State::Load(const std::string& path) {
     FPO_RETURN_IF_ERROR(CheckPair(i));
     has_rejected = has_rejected && At(kRejectedLength, i) > 0;
   }
-  const auto negative = std::find_if(ids.begin(), ids.end(), [](int32_t id) { return id < 0; });
-  if (negative != ids.end()) {
-    return absl::DataLossError(absl::StrCat(path, " holds the negative token id ", *negative));
-  }
   return LoadRowIds();
 }
 
@@ -126,6 +123,13 @@ absl::Status TokenFile::State::CheckPair(int64_t index) const {
       return absl::DataLossError(absl::StrCat(file->path(), ": pair ", index, " has ",
                                               kRangeNames[start], " ", from, " and length ", count,
                                               " in ", total, " ids"));
+    }
+    const absl::Span<const int32_t> part = Part(start, length, index);
+    const int64_t scored = ScoredTokens(part);
+    if (start == kPromptStart ? scored < count : count > 0 && scored == 0) {
+      return absl::DataLossError(absl::StrCat(file->path(), ": pair ", index, ": of the ", count,
+                                              " ids at ", kRangeNames[start], ", ", count - scored,
+                                              " are negative"));
     }
   }
   return absl::OkStatus();
@@ -181,8 +185,9 @@ bool TokenFile::has_rejected() const { return state_->has_rejected; }
 int64_t TokenFile::tokens() const { return static_cast<int64_t>(state_->ids.size()); }
 
 int32_t TokenFile::greatest_id() const {
-  const auto greatest = std::max_element(state_->ids.begin(), state_->ids.end());
-  return greatest == state_->ids.end() ? -1 : *greatest;
+  int32_t greatest = -1;
+  for (const int32_t id : state_->ids) greatest = std::max(greatest, TokenOf(id));
+  return greatest;
 }
 
 int64_t TokenFile::LongestSequence(int64_t index) const {

@@ -16,7 +16,7 @@ namespace fpo::train {
 // One admitted pair as token ids. `rejected` is empty for SFT and plain text.
 struct TokenPair {
   std::vector<int32_t> prompt;  // BOS first (unless the data came as ids without one)
-  std::vector<int32_t> chosen;  // terminator last, unless cut
+  std::vector<int32_t> chosen;  // terminator last, unless cut; may have context ids
   std::vector<int32_t> rejected;
   int64_t row = 0;     // row index in the input
   std::string row_id;  // the row's own id, or empty

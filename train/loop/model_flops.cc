@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "train/data/context_id.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/product.h"
 
@@ -60,7 +61,7 @@ ForwardWork WorkOf(const std::vector<Sequence>& sequences) {
   ForwardWork work;
   for (const Sequence& sequence : sequences) {
     work.rows += static_cast<double>(sequence.length());
-    work.head_rows += static_cast<double>(sequence.response.size());
+    work.head_rows += static_cast<double>(ScoredTokens(sequence.response));
   }
   work.read_rows = work.rows;
   work.seen = [&sequences](double window) {

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/loop/model_flops.h"
 
 namespace fpo::train {
@@ -120,7 +121,7 @@ Objective::Objective(const Gemma& model, ObjectiveOptions options, ReferenceSour
     : model_(model), options_(std::move(options)), reference_(reference) {}
 
 double Objective::Weight(const TokenPairView& pair) const {
-  return method() == Method::kSft ? static_cast<double>(pair.chosen.size()) : 1.0;
+  return method() == Method::kSft ? static_cast<double>(ScoredTokens(pair.chosen)) : 1.0;
 }
 
 ScoringOptions Objective::Scoring() const {

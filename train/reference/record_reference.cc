@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/events/exit_status.h"
 
 namespace fpo::train {
@@ -85,10 +86,10 @@ absl::StatusOr<ReferenceValues> RecordReference::Values(const std::vector<Sequen
     const Sequence& sequence = sequences[i];
     FPO_ASSIGN_OR_RETURN(const Record record,
                          file_->Find(RecordKey(sequence.prompt, sequence.response)));
-    if (record.tokens != sequence.response.size()) {
+    if (record.tokens != ScoredTokens(sequence.response)) {
       return absl::DataLossError(absl::StrCat(options_.path, ": a record counts ", record.tokens,
                                               " response tokens, the response has ",
-                                              sequence.response.size()));
+                                              ScoredTokens(sequence.response)));
     }
     values.logp.data_ptr<double>()[i] = record.sum_logp;
     FPO_RETURN_IF_ERROR(Fill(record, i, values.pooled));

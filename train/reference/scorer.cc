@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/events/exit_status.h"
 #include "train/reference/response_scores.h"
 
@@ -51,7 +52,7 @@ absl::Status Scorer::ScoreBatch(const std::vector<Sequence>& sequences,
   for (int64_t i = 0; i < batch.sequences; ++i) {
     Record record;
     record.sum_logp = logp.data_ptr<double>()[i];
-    record.tokens = static_cast<uint32_t>(sequences[i].response.size());
+    record.tokens = static_cast<uint32_t>(ScoredTokens(sequences[i].response));
     if (!std::isfinite(record.sum_logp)) {
       return FailWith(ExitCode::kNotFinite,
                       absl::StrCat("the reference's log-probability of a response of ",

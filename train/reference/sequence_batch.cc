@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/ops/fast_paths.h"
 
 namespace fpo::train {
@@ -28,18 +29,19 @@ std::vector<int64_t> LongestFirst(const std::vector<int64_t>& lengths) {
 
 int64_t GreatestId(const Sequence& sequence) {
   uint32_t greatest = 0;
-  for (const auto& ids : {sequence.prompt, sequence.response}) {
-    for (const int32_t id : ids) greatest = std::max(greatest, static_cast<uint32_t>(id));
+  for (const int32_t id : sequence.prompt) greatest = std::max(greatest, static_cast<uint32_t>(id));
+  for (const int32_t id : sequence.response) {
+    greatest = std::max(greatest, static_cast<uint32_t>(TokenOf(id)));
   }
   return greatest;
 }
 
 absl::Status CheckSequences(const std::vector<Sequence>& sequences) {
   for (size_t i = 0; i < sequences.size(); ++i) {
-    if (!sequences[i].prompt.empty() && !sequences[i].response.empty()) continue;
+    if (!sequences[i].prompt.empty() && ScoredTokens(sequences[i].response) > 0) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("sequence ", i, " of the batch has ", sequences[i].prompt.size(),
-                     " prompt ids and ", sequences[i].response.size(),
+                     " prompt ids and ", ScoredTokens(sequences[i].response),
                      " response ids; both need at least one (a prompt starts with BOS)"));
   }
   return absl::OkStatus();
@@ -58,11 +60,14 @@ BatchPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int
     const int64_t begin = static_cast<int64_t>(i) * longest;
     int64_t* row = ids.data_ptr<int64_t>() + begin;
     std::copy(sequence.prompt.begin(), sequence.prompt.end(), row);
-    std::copy(sequence.response.begin(), sequence.response.end(), row + sequence.prompt.size());
+    std::transform(sequence.response.begin(), sequence.response.end(), row + sequence.prompt.size(),
+                   TokenOf);
     const int64_t response = begin + static_cast<int64_t>(sequence.prompt.size());
+    int64_t next_row = first_row[members[i]];
     for (size_t t = 0; t < sequence.response.size(); ++t) {
+      if (IsContextId(sequence.response[t])) continue;
       rows.push_back(response + static_cast<int64_t>(t));
-      sequence_row->push_back(first_row[members[i]] + static_cast<int64_t>(t));
+      sequence_row->push_back(next_row++);
     }
   }
   BatchPart part;
@@ -112,14 +117,18 @@ BatchPart MakePackedPart(const std::vector<Sequence>& sequences) {
     const int64_t first = begin + places[i].first_row;
     const auto& [prompt, response] = sequences[i];
     std::copy(prompt.begin(), prompt.end(), ids + begin);
-    std::copy(response.begin(), response.end(), ids + first);
+    std::transform(response.begin(), response.end(), ids + first, TokenOf);
     // The prompt's last row predicts the first token of each response to it.
     const int64_t kept = part.layout->first_kept[places[i].group];
     const int64_t skipped = static_cast<int64_t>(prompt.size()) - 1;  // rows of the prompt
-    logp_rows.push_back(kept);
+    int64_t before = kept;
     for (size_t t = 0; t < response.size(); ++t) {
-      response_rows.push_back(kept + places[i].first_row - skipped + static_cast<int64_t>(t));
-      if (t + 1 < response.size()) logp_rows.push_back(response_rows.back());
+      const int64_t row = kept + places[i].first_row - skipped + static_cast<int64_t>(t);
+      if (!IsContextId(response[t])) {
+        logp_rows.push_back(before);
+        response_rows.push_back(row);
+      }
+      before = row;
     }
   }
   part.logp_rows = at::tensor(logp_rows, at::kLong);
@@ -136,9 +145,10 @@ void FillRows(const std::vector<Sequence>& sequences, SequenceBatch* batch) {
   int64_t* owner = owners.data_ptr<int64_t>();
   for (int64_t i = 0; i < batch->sequences; ++i) {
     const auto& response = sequences[i].response;
-    target = std::copy(response.begin(), response.end(), target);
-    owner = std::fill_n(owner, response.size(), i);
-    tokens.data_ptr<double>()[i] = static_cast<double>(response.size());
+    const int64_t scored = ScoredTokens(response);
+    target = std::remove_copy_if(response.begin(), response.end(), target, IsContextId);
+    owner = std::fill_n(owner, scored, i);
+    tokens.data_ptr<double>()[i] = static_cast<double>(scored);
   }
   batch->targets = targets;
   batch->response_of_row = owners;
@@ -170,7 +180,7 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
   for (const Sequence& sequence : sequences) {
     lengths.push_back(sequence.length());
     batch.first_row.push_back(batch.rows);
-    batch.rows += static_cast<int64_t>(sequence.response.size());
+    batch.rows += ScoredTokens(sequence.response);
     batch.real_tokens += sequence.length();
     batch.greatest_id = std::max(batch.greatest_id, GreatestId(sequence));
   }

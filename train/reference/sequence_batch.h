@@ -13,7 +13,8 @@
 
 namespace fpo::train {
 
-// A prompt and one response to it. Views: the ids must outlive it.
+// A prompt and one response to it, which may have context ids (train/data/context_id.h): they are
+// read and have no rows. Views: the ids must outlive it.
 struct Sequence {
   absl::Span<const int32_t> prompt;
   absl::Span<const int32_t> response;
@@ -39,7 +40,7 @@ struct SequenceBatch {
       row_order;       // [rows] int64: where each row is in the parts' rows; undefined for one part
   at::Tensor targets;  // [rows] int64
   at::Tensor response_of_row;  // [rows] int64 in 0 .. sequences-1, ascending
-  at::Tensor tokens;           // [sequences] float64: response tokens
+  at::Tensor tokens;           // [sequences] float64: response tokens that have rows
   int64_t sequences = 0;
   int64_t rows = 0;
   std::vector<int64_t> first_row;  // [sequences], on the host: where each one's rows begin
@@ -48,10 +49,11 @@ struct SequenceBatch {
   int64_t computed_tokens = 0;     // what the model computes
 };
 
-// InvalidArgument for an empty prompt or response: there is nothing to predict from, or nothing to
-// predict. Packed on a CPU (FastPaths::packed): responses to equal prompts share it. Otherwise
-// padded, in parts; `part_cost`: cost of one more part, in tokens of forward; launches are
-// expensive on CUDA, so there the default makes one part. Given, the batch is padded anywhere.
+// InvalidArgument for an empty prompt, or a response without scored tokens: there is nothing to
+// predict from, or nothing to predict. Packed on a CPU (FastPaths::packed): responses to equal
+// prompts share it. Otherwise padded, in parts; `part_cost`: cost of one more part, in tokens of
+// forward; launches are expensive on CUDA, so there the default makes one part. Given, the batch is
+// padded anywhere.
 absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& sequences,
                                                 at::Device device,
                                                 std::optional<int64_t> part_cost = std::nullopt);

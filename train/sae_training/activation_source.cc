@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 
 namespace fpo::train {
 
@@ -42,7 +43,8 @@ at::Tensor ActivationSource::Forward(const std::vector<Sequence>& group) const {
     const int64_t begin = static_cast<int64_t>(i) * longest;
     int64_t* row = ids.data_ptr<int64_t>() + begin;
     std::copy(group[i].prompt.begin(), group[i].prompt.end(), row);
-    std::copy(group[i].response.begin(), group[i].response.end(), row + group[i].prompt.size());
+    std::transform(group[i].response.begin(), group[i].response.end(), row + group[i].prompt.size(),
+                   TokenOf);
     for (int64_t t = 1; t < group[i].length(); ++t) rows.push_back(begin + t);
   }
   ForwardOptions forward;

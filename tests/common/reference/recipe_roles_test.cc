@@ -40,7 +40,7 @@ const std::map<std::string, Role>& Roles() {
       {"data.format", Role::kKeys},
       {"data.template", Role::kKeys},
       {"data.columns", Role::kKeys},
-      {"data.train_on", Role::kNone},  // of sft, which has no reference
+      {"data.train_on", Role::kKeys},  // which tokens of a response of several turns are context
       {"data.max_length", Role::kKeys},
       {"data.max_prompt_length", Role::kKeys},
       {"data.max_pairs", Role::kKeys},

@@ -18,6 +18,12 @@ TEST(RecordKey, TheBoundaryCounts) {
             RecordKey(std::vector<int32_t>{1}, std::vector<int32_t>{2, 3}));
 }
 
+TEST(RecordKey, OtherContextIsAnotherResponse) {
+  const std::vector<int32_t> prompt = {1}, all = {3, 4, 5}, some = {3, ~4, 5}, other = {~3, 4, 5};
+  EXPECT_NE(RecordKey(prompt, all), RecordKey(prompt, some));
+  EXPECT_NE(RecordKey(prompt, some), RecordKey(prompt, other));
+}
+
 TEST(RecordKey, ManifestsFeelOrderAndRecipe) {
   const Digest a = Sha256Of("a"), b = Sha256Of("b");
   EXPECT_NE(ManifestId(a, std::vector<Digest>{a, b}), ManifestId(a, std::vector<Digest>{b, a}));

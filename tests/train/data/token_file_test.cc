@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
+#include "train/data/context_id.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/safetensors_writer.h"
 
@@ -67,6 +68,25 @@ TEST(TokenFileTest, DigestIsOfTokensNotOfMetadata) {
   EXPECT_NE(TokenFile::Open(folder / "1")->digest(), TokenFile::Open(folder / "3")->digest());
 }
 
+TEST(TokenFileTest, ResponsesMayHaveContext) {
+  ScratchFolder folder;
+  const auto open = [&](const TokenPair& pair) {
+    TokenFileWriter writer;
+    writer.Add(pair);
+    EXPECT_TRUE(writer.Write(folder / "t", {}).ok());
+    return TokenFile::Open(folder / "t");
+  };
+  const auto file = open({{2, 10}, {12, ~40, 1}, {~13, 14}, 0, ""});
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_THAT(file->pair(0).chosen, ElementsAre(12, ~40, 1));
+  EXPECT_EQ(file->greatest_id(), 40);
+  EXPECT_EQ(file->LongestSequence(0), 5);
+  EXPECT_NE(file->digest(), open({{2, 10}, {12, 40, 1}, {~13, 14}, 0, ""})->digest());
+  EXPECT_TRUE(absl::IsDataLoss(open({{2, -1}, {12}, {13}, 0, ""}).status()));
+  EXPECT_TRUE(absl::IsDataLoss(open({{2}, {~12, ~1}, {13}, 0, ""}).status()));
+  EXPECT_TRUE(absl::IsDataLoss(open({{2}, {12}, {~13}, 0, ""}).status()));
+}
+
 TEST(TokenFileTest, RangesOutsideAreRefused) {
   ScratchFolder folder;
   const auto with = [&](const char* name, int64_t value) {
@@ -100,7 +120,7 @@ TEST(TokenFileTest, SurvivesDamage) {
     for (int64_t i = 0; i < file->size(); ++i) {
       const TokenPairView pair = file->pair(i);
       for (const auto& part : {pair.prompt, pair.chosen, pair.rejected}) {
-        for (const int32_t id : part) sum += id;
+        for (const int32_t id : part) sum += TokenOf(id);
       }
       sum += static_cast<int64_t>(file->row_id(i).size());
     }

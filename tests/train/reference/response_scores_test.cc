@@ -105,16 +105,48 @@ TEST_P(FastScores, EqualThePlainOnes) {
   }
 }
 
+// A response with context between its turns is each turn after all that comes before it.
+TEST(ResponseScores, TurnsBetweenContextAddUp) {
+  const Gemma model = Gemma::Random(TinyForTest(), 5, at::kFloat);
+  const Gemma reference = Gemma::Random(TinyForTest(), 6, at::kFloat);
+  const std::vector<int32_t> prompt = {2, 7}, whole = {11, 12, ~13, ~14, 15, 16, 17, ~18, 19};
+  const std::vector<std::vector<int32_t>> prompts = {
+      {2, 7}, {2, 7, 11, 12, 13, 14}, {2, 7, 11, 12, 13, 14, 15, 16, 17, 18}};
+  const std::vector<std::vector<int32_t>> turns = {{11, 12}, {15, 16, 17}, {19}};
+  std::vector<Sequence> separate;
+  for (size_t i = 0; i < turns.size(); ++i) separate.push_back({prompts[i], turns[i]});
+  const auto score = [&](const std::vector<Sequence>& sequences) {
+    const auto batch = MakeSequenceBatch(sequences, at::kCPU);
+    EXPECT_TRUE(batch.ok()) << batch.status();
+    ScoringOptions options;
+    options.taps = {{1, Site::kResidPost}};
+    options.reference = {ForwardRows(reference, *batch, {}).hidden, reference.head(), 0};
+    return ScoreSequences(model, *batch, options);
+  };
+  for (const bool fast : {false, true}) {
+    const FastPathsInScope scope({fast, fast, fast});
+    const ResponseScores one = score({{prompt, whole}}), each = score(separate);
+    for (const auto& [joined, sum] :
+         {std::pair(one.logp, each.logp), std::pair(one.reference_logp, each.reference_logp),
+          std::pair(one.kl, each.kl), std::pair(one.entropy, each.entropy)}) {
+      EXPECT_NEAR(joined.item<double>(), sum.sum().item<double>(), 1e-4) << fast;
+    }
+    EXPECT_NE(one.kl.item<double>(), 0);
+    EXPECT_TRUE(at::allclose(one.site_rows[0], each.site_rows[0], 1e-4, 1e-5));  // what FPO pools
+  }
+}
+
 // Before anything is computed: a GPU would end the process.
 TEST(ResponseScores, AnIdOutsideTheVocabularyIsAnError) {
   const Gemma model = Gemma::Random(TinyForTest(), 5, at::kFloat);
   const int32_t beyond = static_cast<int32_t>(model.config().vocab_size);
-  const std::vector<int32_t> prompt = {2, 3};
-  for (const int32_t id : {beyond, -1}) {
-    const std::vector<int32_t> response = {id};
-    const auto batch = MakeSequenceBatch({{prompt, response}}, at::kCPU);
+  const std::vector<int32_t> some = {2, 3}, outside = {beyond}, negative = {2, -1},
+                             context = {3, ~beyond, 3};
+  for (const Sequence& sequence :
+       {Sequence{some, outside}, Sequence{negative, some}, Sequence{some, context}}) {
+    const auto batch = MakeSequenceBatch({sequence}, at::kCPU);
     ASSERT_TRUE(batch.ok());
-    EXPECT_THROW(ScoreSequences(model, *batch, {}), c10::Error) << id;
+    EXPECT_THROW(ScoreSequences(model, *batch, {}), c10::Error);
   }
 }
 

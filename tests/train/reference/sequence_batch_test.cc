@@ -33,6 +33,32 @@ TEST(SequenceBatch, TwoRowLists) {
   EXPECT_EQ(batch->greatest_id, 13);
 }
 
+TEST(SequenceBatch, ContextIsReadAndHasNoRows) {
+  const std::vector<int32_t> prompt = {2}, response = {12, 1, ~13, ~14, 15, 1}, other = {9};
+  for (const int64_t part_cost : {int64_t{1000}, int64_t{0}}) {
+    const auto batch =
+        MakeSequenceBatch({{prompt, other}, {prompt, response}}, at::kCPU, part_cost);
+    ASSERT_TRUE(batch.ok()) << batch.status();
+    const BatchPart& part = batch->parts[0];               // of two, the longer one's
+    const int64_t row = batch->parts.size() == 1 ? 7 : 0;  // where the sequence begins
+    const at::Tensor ids = part.ids.flatten().slice(0, row, row + 7);
+    EXPECT_EQ(List(ids), (std::vector<int64_t>{2, 12, 1, 13, 14, 15, 1}));
+    EXPECT_EQ(List(batch->targets), (std::vector<int64_t>{9, 12, 1, 15, 1}));
+    EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 1, 1, 1, 1}));
+    EXPECT_EQ(batch->tokens[1].item<double>(), 4);
+    EXPECT_EQ(batch->rows, 5);
+    EXPECT_EQ(batch->real_tokens, 9);
+    EXPECT_EQ(batch->greatest_id, 15);
+    std::vector<at::Tensor> rows;
+    for (const BatchPart& each : batch->parts) {
+      rows.push_back(each.ids.flatten().index_select(0, each.response_rows));
+    }
+    at::Tensor in_order = at::cat(rows);
+    if (batch->row_order.defined()) in_order = in_order.index_select(0, batch->row_order);
+    EXPECT_EQ(List(in_order), List(batch->targets));
+  }
+}
+
 TEST(SequenceBatch, PartsComeBackInSequenceOrder) {
   const std::vector<int32_t> prompt = {2}, a = {10, 11}, b = {20, 21, 22, 23, 24, 1}, c = {30};
   const auto batch =
@@ -47,6 +73,20 @@ TEST(SequenceBatch, PartsComeBackInSequenceOrder) {
   // The token at a response row is its own target.
   EXPECT_EQ(List(at::cat(ids).index_select(0, batch->row_order)), List(batch->targets));
   EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 1, 1, 1, 1, 1, 1, 2}));
+}
+
+// [bos | a end (c) (d) e | f]: the row before a token predicts it, whether that row is context.
+TEST(SequenceBatch, PackedContextIsReadAndHasNoRows) {
+  const FastPathsInScope fast({true, true, true});
+  const std::vector<int32_t> prompt = {2}, response = {12, 1, ~13, ~14, 15}, other = {~8, 9};
+  const auto batch = MakeSequenceBatch({{prompt, response}, {prompt, other}}, at::kCPU);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  const BatchPart& part = batch->parts.at(0);
+  EXPECT_EQ(List(part.ids.flatten()), (std::vector<int64_t>{2, 12, 1, 13, 14, 15, 8, 9}));
+  EXPECT_EQ(List(part.logp_rows), (std::vector<int64_t>{0, 1, 4, 6}));
+  EXPECT_EQ(List(part.response_rows), (std::vector<int64_t>{1, 2, 5, 7}));
+  EXPECT_EQ(List(batch->targets), (std::vector<int64_t>{12, 1, 15, 9}));
+  EXPECT_EQ(List(batch->response_of_row), (std::vector<int64_t>{0, 0, 0, 1}));
 }
 
 // [bos a b | c d end | e], then [bos | f g]: the prompt's last row predicts both responses to it.
@@ -84,9 +124,10 @@ TEST(SequenceBatch, PartsWeighPaddingAgainstTheirCost) {
 }
 
 TEST(SequenceBatch, EmptySidesAreRefused) {
-  const std::vector<int32_t> some = {2}, none;
+  const std::vector<int32_t> some = {2}, none, context = {~5};
   EXPECT_FALSE(MakeSequenceBatch({{none, some}}, at::kCPU).ok());
   EXPECT_FALSE(MakeSequenceBatch({{some, none}}, at::kCPU).ok());
+  EXPECT_FALSE(MakeSequenceBatch({{some, context}}, at::kCPU).ok());
 }
 
 TEST(SequenceBatch, GroupsFitTheirTokens) {
