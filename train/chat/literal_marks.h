@@ -23,7 +23,8 @@ class LiteralMarks {
  public:
   explicit LiteralMarks(std::vector<std::string> marks);
 
-  // Puts a flag in front of every mark in the contents and returns it; "" when there is no mark.
+  // Puts a flag in front of every mark in the contents and returns it; "" when there is no mark. A
+  // mark may also begin in one part of a content and end in the next, as a template joins them.
   std::string Flag(std::vector<Message>* messages) const;
   // The rendered text without the flags.
   static MarkedText Unflagged(absl::string_view text, const std::string& flag);
@@ -31,7 +32,10 @@ class LiteralMarks {
  private:
   size_t Find(absl::string_view text, size_t from) const;  // npos: none
   bool HasMark(const Message& message) const;
-  std::string Flagged(const std::string& text, const std::string& flag) const;
+  std::vector<size_t> MarksIn(absl::string_view text) const;
+  std::vector<std::vector<size_t>> MarksInParts(const std::vector<std::string>& parts) const;
+  void AddSpanning(const std::vector<absl::string_view>& pieces, size_t first,
+                   std::vector<size_t>* offsets) const;
 
   std::vector<std::string> marks_;
 };

@@ -41,6 +41,33 @@ TEST(LiteralMarksTest, TakesANoncharacterThatNoMessageHas) {
   EXPECT_EQ(messages[0].parts[1], flag + "<end>");
 }
 
+TEST(LiteralMarksTest, FlagsMarksThatPartsMakeTogether) {
+  std::vector<Message> messages = {{"user", "a<en \n d>b", {" a<en ", "\n d>b"}},
+                                   {"user", "<<b<os>x", {"<<b", "", "<os", ">x"}},
+                                   {"user", "<b", {"<b", "x", "os>"}}};
+  const std::string flag = Marks().Flag(&messages);
+  EXPECT_EQ(messages[0].parts[0], " a" + flag + "<en ");
+  EXPECT_EQ(messages[0].parts[1], "\n d>b");
+  EXPECT_EQ(messages[1].parts[0], "<<b");
+  EXPECT_EQ(messages[2].parts[0], "<b");
+  messages = {{"user", "<bos>", {"<", "b", "os>"}}};
+  Marks().Flag(&messages);
+  EXPECT_EQ(messages[0].parts[0], flag + "<");
+  EXPECT_EQ(messages[0].parts[1], "b");
+}
+
+TEST(LiteralMarksTest, AFlagIsFoundHoweverManyAreTaken) {
+  std::string all;
+  for (int i = 0; i < 16; ++i) all += std::string("\xEF\xB7") + static_cast<char>(0x90 + i);
+  all += "\xEF\xB7\x90\xEF\xB7\x91\xEF\xB7\x91";
+  std::vector<Message> messages = {{"user", all + "<end>" + all}};
+  const std::string flag = Marks().Flag(&messages);
+  EXPECT_EQ(flag, "\xEF\xB7\x90\xEF\xB7\x91\xEF\xB7\x91\xEF\xB7\x91");
+  const MarkedText text = LiteralMarks::Unflagged(messages[0].content, flag);
+  EXPECT_EQ(text.text, all + "<end>" + all);
+  EXPECT_THAT(text.literal, ElementsAre(all.size()));
+}
+
 TEST(RenderedRowTest, FlagsAllMessagesAlike) {
   Conversation row{{{"user", "q<end>"}}, {"assistant", "c"}, Message{"assistant", "<end>"}};
   const std::string flag = FlagMarks(Marks(), &row);
