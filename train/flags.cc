@@ -68,8 +68,10 @@ void AddData(CLI::App* app, Flags* flags) {
 void AddPrepare(CLI::App* app, Flags* flags) {
   AddJob(app, flags)->required();
   app->add_option("--out", flags->out, "Folder for token files and admission.json")
-      ->type_name("DIR")
-      ->required();
+      ->type_name("DIR");
+  app->add_flag("--check", flags->check,
+                "Look at the first thousand rows of each input, say what is wrong, write nothing");
+  app->add_flag("--json", flags->json, "With --check: the result as JSON (fpoctl's use)");
 }
 
 void AddScore(CLI::App* app, Flags* flags) {
@@ -297,6 +299,9 @@ std::string DigestFolder() {
 
 // Rules that depend on more than one flag.
 absl::Status CheckTogether(const Flags& flags) {
+  if (flags.command == "prepare" && flags.check != flags.out.empty()) {
+    return Mistake("prepare: needs --out or --check, and not both");
+  }
   if (flags.command == "score" && flags.serve && (flags.job.empty() || flags.prepared.empty())) {
     return Mistake("score: --serve needs --job and --prepared");
   }

@@ -31,7 +31,8 @@ struct Flags {
   bool serve = false;    // score: answer the agent's commands
   std::string path;      // inspect
   bool devices = false;  // inspect
-  bool json = false;     // inspect
+  bool json = false;     // inspect, prepare --check
+  bool check = false;    // prepare: look at the first rows, write nothing
 
   ScoreDataOptions score;  // score by hand
   InitModelOptions init;

@@ -83,6 +83,8 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::
   return group;
 }
 
+constexpr int64_t kCheckedRows = 1000;  // prepare --check
+
 struct Program {
   const Flags& flags;
   EventSink& events;
@@ -94,6 +96,7 @@ struct Program {
   absl::Status Choose(const char* phase);
   absl::Status ShowDevices() const;
   absl::Status PrepareData() const;
+  absl::Status CheckData(const JobConfig& job) const;
   absl::Status Score() const;
   absl::Status Train() const;
   absl::Status Evaluate() const;
@@ -151,8 +154,25 @@ absl::Status Program::CheckModel() const {
                          : absl::InvalidArgumentError(absl::StrCat("--model: ", problem));
 }
 
+absl::Status Program::CheckData(const JobConfig& job) const {
+  const InputCheck check = CheckInputs(job, kCheckedRows);
+  if (flags.json) {
+    std::cout << InputCheckJson(check) << std::endl;
+    return absl::OkStatus();
+  }
+  for (const std::string& warning : check.warnings) events.Emit(WarningEvent(warning));
+  std::vector<std::string> lines;
+  for (const JobProblem& problem : check.problems) {
+    lines.push_back(absl::StrCat(problem.key, ": ", problem.message));
+  }
+  if (!lines.empty()) return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  events.Emit(PhaseEvent("prepare", absl::StrCat("the first ", check.rows, " rows are fine")));
+  return absl::OkStatus();
+}
+
 absl::Status Program::PrepareData() const {
   FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  if (flags.check) return CheckData(job);
   FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
                        fpo::train::PrepareData(job, flags.out, events));
   ReferenceWork work;

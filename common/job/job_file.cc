@@ -108,6 +108,9 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   job.notes = UnusedKeys(root, job.config);
   AddProblems(root, MissingInputs(written, job.config), &job.missing);
   AddProblems(root, UnfitInputs(job.config), &job.unfit);
+  if (source.trial && job.missing.empty() && job.unfit.empty()) {
+    AddProblems(root, source.trial(job.config, &job.notes), &job.unfit);
+  }
   return job;
 }
 

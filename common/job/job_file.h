@@ -40,6 +40,11 @@ std::string ProblemLine(const JobProblem& problem, absl::string_view file);
 // Looks up environment variables; nullopt: not set. An empty function: none is set.
 using Variables = std::function<std::optional<std::string>(const std::string& name)>;
 
+// Looks at inputs that are on this machine more closely than the loader can. Returns problems,
+// which get their lines, and adds notes.
+using InputTrial =
+    std::function<std::vector<JobProblem>(const JobConfig&, std::vector<std::string>* notes)>;
+
 // A job file as named on a command line.
 struct JobSource {
   std::string text;
@@ -47,6 +52,7 @@ struct JobSource {
   std::string folder;                 // absolute; what relative paths are relative to
   std::vector<std::string> set = {};  // "key=value"
   Variables variables = {};           // that paths may use
+  InputTrial trial = {};              // called when no input is missing or unfit
 };
 
 struct LoadedJob {

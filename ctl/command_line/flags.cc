@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -306,6 +307,9 @@ Environment ReadEnvironment() {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) environment.trainer = (program.parent_path() / "fpo-train").string();
   return environment;
 }
 

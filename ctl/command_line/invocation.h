@@ -55,6 +55,7 @@ struct Environment {
   bool err_is_terminal = false;
   TextStyle style;      // of standard output
   Variables variables;  // by name, for the paths of job files
+  std::string trainer;  // fpo-train beside fpoctl, which may be absent; empty: not wanted
 };
 
 }  // namespace fpo::ctl

@@ -140,8 +140,8 @@ absl::StatusOr<Asked> RequestOf(Session& session) {
     return UsageError("submit: --wait and --follow exclude each other", "fpoctl submit --help");
   }
   const std::string file = invocation.Get("FILE");
-  FPO_ASSIGN_OR_RETURN(LoadedJob job,
-                       LoadJobSource(session.environment, file, SettingsOf(invocation)));
+  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobSource(session.environment, file,
+                                                    SettingsOf(invocation), InputLook::kRows));
   if (invocation.Has("smoke")) MakeSmoke(&job.config);
   WarnOfOutput(session, job.config);
   pb::SubmitRequest request = RequestFor(session, job.config);

@@ -46,8 +46,8 @@ std::string Reservations(const LoadedJob& job) {
 absl::Status ValidateOne(Session& session, const std::string& file) {
   const Invocation& invocation = session.invocation;
   const std::string name = file == "-" ? "standard input" : file;
-  FPO_ASSIGN_OR_RETURN(LoadedJob job,
-                       LoadJobSource(session.environment, file, invocation.GetAll("set")));
+  FPO_ASSIGN_OR_RETURN(LoadedJob job, LoadJobSource(session.environment, file,
+                                                    invocation.GetAll("set"), InputLook::kRows));
   const bool strict = invocation.Has("strict-files");
   if (strict && !(job.missing.empty() && job.unfit.empty())) return StrictProblems(job, name);
   PrintWarnings(session, JobWarnings(job.config));
@@ -83,8 +83,11 @@ CommandSpec ValidateCommand() {
   CommandSpec c{"validate", "run", "check job files without a server"};
   c.details =
       "Names every problem at once, each with file and line, and warns of files and folders that "
-      "are not on this machine or that a run would refuse: an SAE that does not say its layer, or "
-      "is of another model. `submit --dry-run` asks the coordinator too.";
+      "are not on this machine or that a run would refuse: an SAE that does not say its layer, a "
+      "model of another kind, rows that cannot be read, a template that the tokenizer lacks the "
+      "marks for. The fpo-train in the folder of fpoctl, if any, tries the template and the first "
+      "thousand rows. "
+      "`submit --dry-run` asks the coordinator too.";
   ArgumentSpec files = JobFileArgument();
   files.help = "job files, YAML or JSON; - is standard input";
   files.repeated = true;

@@ -7,6 +7,7 @@
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
+#include "ctl/jobs/input_trial.h"
 
 namespace fpo::ctl {
 namespace {
@@ -25,6 +26,28 @@ std::string WhyUnreadable(const absl::Status& status) {
     default:
       return std::string(status.message());
   }
+}
+
+// The inputs are on this machine. Workers may see others.
+InputTrial TrialBy(const std::string& trainer) {
+  return [trainer](const JobConfig& config, std::vector<std::string>* notes) {
+    const absl::StatusOr<InputCheck> check = TryInputs(trainer, config);
+    if (!check.ok()) {
+      notes->push_back(absl::StrCat("template and rows were not tried: ", check.status().message(),
+                                    "; the first to look at them is a worker"));
+      return std::vector<JobProblem>();
+    }
+    notes->insert(notes->end(), check->warnings.begin(), check->warnings.end());
+    return check->problems;
+  };
+}
+
+absl::StatusOr<LoadedJob> Load(const JobSource& source) {
+  absl::StatusOr<LoadedJob> job = LoadJob(source);
+  if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
+  ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
+  info.reason = ErrorReason::kInvalidJob;
+  return WithErrorInfo(job.status(), info);
 }
 
 }  // namespace
@@ -58,21 +81,17 @@ absl::StatusOr<std::string> ReadJobSource(const std::string& path) {
 }
 
 absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
-                                        const std::vector<std::string>& set) {
+                                        const std::vector<std::string>& set, InputLook look) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(path));
-  return ParseJobSource(environment, path, text, set);
+  const bool tries = look == InputLook::kRows && !environment.trainer.empty();
+  return Load({text, NameOf(path), JobFolder(path), set, environment.variables,
+               tries ? TrialBy(environment.trainer) : InputTrial()});
 }
 
 absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
                                          const std::string& text,
                                          const std::vector<std::string>& set) {
-  const std::string file = NameOf(path);
-  absl::StatusOr<LoadedJob> job =
-      LoadJob({text, file, JobFolder(path), set, environment.variables});
-  if (job.ok() || job.status().code() != absl::StatusCode::kInvalidArgument) return job;
-  ErrorInfo info = GetErrorInfo(job.status()).value_or(ErrorInfo());
-  info.reason = ErrorReason::kInvalidJob;
-  return WithErrorInfo(job.status(), info);
+  return Load({text, NameOf(path), JobFolder(path), set, environment.variables});
 }
 
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {

@@ -10,15 +10,22 @@
 
 namespace fpo::ctl {
 
+// How closely the inputs of a job are looked at.
+enum class InputLook {
+  kNames,  // names and small files
+  kRows,   // the trainer beside fpoctl, if there is one, tries the first rows too
+};
+
 // Reads the job file an invocation names ("-": standard input), with its --set changes. Relative
 // paths become absolute, relative to the folder of the job file, wherever fpoctl was started; "~"
 // and variables are expanded here. Errors: NotFound for the file; InvalidArgument with reason
 // INVALID_JOB and one problem per line for its content.
 absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const std::string& path,
-                                        const std::vector<std::string>& set);
+                                        const std::vector<std::string>& set,
+                                        InputLook look = InputLook::kNames);
 
-// The two halves of it, to load one text under several sets of changes: standard input is read
-// once.
+// The two halves of LoadJobSource with kNames, to load one text under several sets of changes:
+// standard input is read once.
 absl::StatusOr<std::string> ReadJobSource(const std::string& path);
 absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
                                          const std::string& text,

@@ -29,7 +29,18 @@ void CheckMessages(const std::vector<Message>& messages) {
   }
 }
 
+void CheckRoles(const std::vector<Message>& messages) {
+  for (const Message& message : messages) {
+    FUZZ_CHECK(message.role == "system" || message.role == "user" || message.role == "assistant");
+  }
+}
+
 void CheckRow(const PreferenceRow& row) {
+  if (row.drop_reason.empty()) {
+    CheckRoles(row.prompt_messages);
+    CheckRoles(row.chosen_messages);
+    CheckRoles(row.rejected_messages);
+  }
   for (const std::string* text : {&row.id, &row.prompt, &row.chosen, &row.rejected}) {
     FUZZ_CHECK(IsText(*text));
   }

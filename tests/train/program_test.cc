@@ -97,6 +97,19 @@ TEST_F(CommandLineTest, HelpTeachesAndMistakesAreUsage) {
   EXPECT_EQ(Run("run --job x --out y --device tpu"), 2);
 }
 
+TEST_F(CommandLineTest, ACheckWritesNothing) {
+  WriteJob("check.yaml", "method: {name: dpo}\n", "checked");
+  ASSERT_EQ(Run(absl::StrCat("prepare --check --job ", P("check.yaml"))), 0) << output_;
+  EXPECT_THAT(output_, HasSubstr("rows are fine"));
+  EXPECT_FALSE(fs::exists(P("checked")));
+  ASSERT_EQ(Run(absl::StrCat("prepare --check --json --job - <", P("check.yaml"))), 0) << output_;
+  EXPECT_EQ(nlohmann::json::parse(output_).at("problems").size(), 0u) << output_;
+  std::ofstream(P("train.jsonl")) << "{\"prompt\": 1}\n";
+  EXPECT_EQ(Run(absl::StrCat("prepare --check --job ", P("check.yaml"))), 3);
+  EXPECT_THAT(output_, HasSubstr("data.train: 1 of 1 rows are malformed"));
+  EXPECT_EQ(Run(absl::StrCat("prepare --job ", P("check.yaml"))), 2);
+}
+
 TEST_F(CommandLineTest, WholeRunByHand) {
   ASSERT_EQ(Run(absl::StrCat("sae --model ", P("base"), " --data ", P("train.jsonl"),
                              " --layer 1 --width 64 --steps 60 --batch-tokens 128 --target-l0 8"

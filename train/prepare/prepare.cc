@@ -1,6 +1,7 @@
 #include "train/prepare/prepare.h"
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -72,8 +73,7 @@ struct Preparation {
   const JobConfig& job;
   const Tokenizer& tokenizer;
   const ChatTemplate& chat_template;
-  const std::string& out;
-  std::map<std::string, std::string> metadata;
+  std::optional<int64_t> rows_max = std::nullopt;  // of each input; the rest is not read
 };
 
 // Rows of one input, in batches: encoded together, counted and written in order.
@@ -111,28 +111,33 @@ class InputPass {
   std::vector<PreferenceRow> rows_;
 };
 
-absl::StatusOr<AdmissionReport> PrepareFile(Preparation* work, const std::string& name,
-                                            const std::vector<std::string>& inputs,
-                                            const AdmissionLimits& limits) {
-  const Work reading({"prepare", absl::StrCat("tokenising data.", name), 0, 0, "rows"});
-  InputPass pass(*work, limits);
-  DatasetCounts counts;
-  if (!inputs.empty()) {
-    const DatasetOptions options{
-        inputs, {work->job.data.format, work->job.data.columns}, work->job.data.max_bad_fraction};
-    FPO_ASSIGN_OR_RETURN(counts, ReadPreferenceRows(options, [&](PreferenceRow&& row) {
-                           return pass.Take(std::move(row));
-                         }));
-    const absl::Status rest = pass.Flush();
-    if (!rest.ok() && !absl::IsCancelled(rest)) return rest;
-  }
-  FPO_RETURN_IF_ERROR(
-      pass.writer().Write(absl::StrCat(work->out, "/", name, ".safetensors"), work->metadata));
-  AdmissionReport report = pass.Report();
+struct Input {
+  std::string name;  // train | eval
+  const std::vector<std::string>& files;
+};
+
+// Reads an input through `pass`. InvalidArgument when nothing of it is admitted.
+absl::StatusOr<AdmissionReport> ReadInput(const Preparation& work, const Input& input,
+                                          InputPass* pass) {
+  if (input.files.empty()) return pass->Report();
+  const JobConfig& job = work.job;
+  const DatasetOptions options{
+      input.files, {job.data.format, job.data.columns}, job.data.max_bad_fraction};
+  int64_t left = work.rows_max.value_or(std::numeric_limits<int64_t>::max());
+  FPO_ASSIGN_OR_RETURN(const DatasetCounts counts,
+                       ReadPreferenceRows(options, [&](PreferenceRow&& row) {
+                         const absl::Status taken = pass->Take(std::move(row));
+                         if (!taken.ok()) return taken;
+                         return --left > 0 ? taken : absl::CancelledError("enough rows");
+                       }));
+  const absl::Status rest = pass->Flush();
+  if (!rest.ok() && !absl::IsCancelled(rest)) return rest;
+  AdmissionReport report = pass->Report();
   report.rows = counts.rows;
   report.malformed = counts.malformed;
   report.malformed_examples = counts.malformed_examples;
-  return report;
+  if (report.admitted > 0) return report;
+  return absl::InvalidArgumentError(NothingAdmitted(absl::StrCat("data.", input.name), report));
 }
 
 absl::StatusOr<std::string> TokenDigests(const std::string& out) {
@@ -171,14 +176,12 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
     return absl::UnavailableError(absl::StrCat("cannot create ", out, ": ", error.message()));
   }
   fs::remove(absl::StrCat(out, "/prepare.json"), error);  // marks a complete folder
-  Preparation work{job,
-                   tokenizer,
-                   chat_template,
-                   out,
-                   {{"template", chat_template.name()},
-                    {"tokenizer", tokenizer.present().ok() ? ToHex(tokenizer.digest()) : "none"},
-                    {"max_length", absl::StrCat(job.data.max_length)},
-                    {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}}};
+  const std::map<std::string, std::string> metadata = {
+      {"template", chat_template.name()},
+      {"tokenizer", tokenizer.present().ok() ? ToHex(tokenizer.digest()) : "none"},
+      {"max_length", absl::StrCat(job.data.max_length)},
+      {"max_prompt_length", absl::StrCat(job.data.max_prompt_length)}};
+  const Preparation work{job, tokenizer, chat_template};
   AdmissionLimits limits = LimitsOf(job);
   PrepareSummary summary;
   summary.warnings = tokenizer.warnings();
@@ -187,21 +190,54 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
                                          " rows more than the tokenizer has ids (",
                                          tokenizer.size(), "); no text reaches them"));
   }
-  FPO_ASSIGN_OR_RETURN(summary.train, PrepareFile(&work, "train", job.data.train, limits));
-  if (summary.train.admitted == 0 && !job.data.train.empty()) {
-    return absl::InvalidArgumentError(NothingAdmitted("data.train", summary.train));
-  }
+  const auto prepare = [&](const Input& input) -> absl::StatusOr<AdmissionReport> {
+    const Work reading({"prepare", absl::StrCat("tokenising data.", input.name), 0, 0, "rows"});
+    InputPass pass(work, limits);
+    FPO_ASSIGN_OR_RETURN(AdmissionReport report, ReadInput(work, input, &pass));
+    FPO_RETURN_IF_ERROR(
+        pass.writer().Write(absl::StrCat(out, "/", input.name, ".safetensors"), metadata));
+    return report;
+  };
+  FPO_ASSIGN_OR_RETURN(summary.train, prepare({"train", job.data.train}));
   limits.max_pairs.reset();
-  FPO_ASSIGN_OR_RETURN(summary.eval, PrepareFile(&work, "eval", job.data.eval, limits));
-  if (summary.eval.admitted == 0 && !job.data.eval.empty()) {
-    return absl::InvalidArgumentError(NothingAdmitted("data.eval", summary.eval));
-  }
+  FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}));
   for (const std::string& warning : chat_template.warnings()) summary.warnings.push_back(warning);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;
   FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));
   FPO_RETURN_IF_ERROR(WriteSummary(summary, out));
   return summary;
+}
+
+InputCheck CheckInputs(const JobConfig& job, int64_t rows_max) {
+  InputCheck check;
+  const auto note = [&](const std::string& key, const absl::Status& status) {
+    if (!status.ok()) check.problems.push_back({0, key, std::string(status.message())});
+    return status.ok();
+  };
+  if (!note("data", CheckLimits(job))) return check;
+  const auto tokenizer = OpenModelTokenizer(job.model.path);
+  if (!note("model.path", tokenizer.status())) return check;
+  const auto home = ModelHome(job.model.path);
+  if (!note("model.path", home.status())) return check;
+  const auto chat_template = ChatTemplate::Create(job.data.template_name, *tokenizer, *home);
+  if (!note("data.template", chat_template.status())) return check;
+  check.warnings = tokenizer->warnings();
+  const Preparation work{job, *tokenizer, *chat_template, rows_max};
+  AdmissionLimits limits = LimitsOf(job);
+  for (const Input& input : {Input{"train", job.data.train}, Input{"eval", job.data.eval}}) {
+    const std::string key = absl::StrCat("data.", input.name);
+    InputPass pass(work, limits);
+    const auto report = ReadInput(work, input, &pass);
+    limits.max_pairs.reset();
+    if (!note(key, report.status()) || input.files.empty()) continue;
+    check.rows += report->rows;
+    for (std::string& warning : AdmissionWarnings(key, *report)) {
+      check.warnings.push_back(std::move(warning));
+    }
+  }
+  for (const std::string& warning : chat_template->warnings()) check.warnings.push_back(warning);
+  return check;
 }
 
 }  // namespace fpo::train

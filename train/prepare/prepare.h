@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/job/input_check.h"
 #include "common/job/job_config.h"
 #include "train/data/admission_report.h"
 
@@ -25,5 +26,8 @@ struct PrepareSummary {
 // folder is complete. InvalidArgument for bad data or limits, NotFound for a missing file, or for a
 // missing tokenizer when a row is text. Does not read the model's weights.
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
+
+// Does what Prepare does with the first `rows_max` rows of each input. Writes nothing.
+InputCheck CheckInputs(const JobConfig& job, int64_t rows_max);
 
 }  // namespace fpo::train

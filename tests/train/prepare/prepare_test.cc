@@ -237,5 +237,27 @@ TEST_F(PrepareTest, RealPairsWithGemmasTokenizer) {
   }
 }
 
+TEST_F(PrepareTest, ACheckOfTheFirstRowsSaysWhatARunWould) {
+  InputCheck check = CheckInputs(job_, 4);
+  EXPECT_TRUE(check.problems.empty()) << check.problems[0].message;
+  EXPECT_EQ(check.rows, 6);  // four of six, and both of the evaluation
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  job_.data.eval = {folder_.Put("broken.jsonl", "{\"prompt\": 1}\n")};
+  job_.data.train = {folder_.Put("same.jsonl", R"({"prompt":"a","chosen":"b","rejected":"b"})")};
+  check = CheckInputs(job_, 4);
+  ASSERT_EQ(check.problems.size(), 2u);
+  EXPECT_EQ(check.problems[0].key, "data.train");
+  EXPECT_THAT(check.problems[0].message, ::testing::HasSubstr("identical_pair"));
+  EXPECT_EQ(check.problems[1].key, "data.eval");
+  EXPECT_THAT(check.problems[1].message, ::testing::HasSubstr("malformed"));
+}
+
+TEST_F(PrepareTest, ACheckNamesTheKeyThatIsAtFault) {
+  job_.data.template_name = folder_ / "none.jinja";
+  EXPECT_EQ(CheckInputs(job_, 4).problems.at(0).key, "data.template");
+  folder_.Put("model/tokenizer.model", "no model");
+  EXPECT_EQ(CheckInputs(job_, 4).problems.at(0).key, "model.path");
+}
+
 }  // namespace
 }  // namespace fpo::train
