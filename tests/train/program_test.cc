@@ -103,7 +103,8 @@ TEST_F(CommandLineTest, ACheckWritesNothing) {
   EXPECT_THAT(output_, HasSubstr("rows are fine"));
   EXPECT_FALSE(fs::exists(P("checked")));
   ASSERT_EQ(Run(absl::StrCat("prepare --check --json --job - <", P("check.yaml"))), 0) << output_;
-  EXPECT_EQ(nlohmann::json::parse(output_).at("problems").size(), 0u) << output_;
+  const std::string json = output_.substr(output_.find('{'));  // behind what goes to stderr
+  EXPECT_EQ(nlohmann::json::parse(json).at("problems").size(), 0u) << output_;
   std::ofstream(P("train.jsonl")) << "{\"prompt\": 1}\n";
   EXPECT_EQ(Run(absl::StrCat("prepare --check --job ", P("check.yaml"))), 3);
   EXPECT_THAT(output_, HasSubstr("data.train: 1 of 1 rows are malformed"));

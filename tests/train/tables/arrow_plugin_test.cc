@@ -29,7 +29,7 @@ TEST(ArrowPluginTest, ATruncatedFileIsAnErrorWhereverItEnds) {
   const ScratchFolder folder;
   for (const std::string name : kTables) {
     const std::string bytes = Slurp(GoldenTable(name));
-    for (size_t size = 0; size < bytes.size(); size += size < 16 ? 1 : 13) {
+    for (size_t size = 0; size < bytes.size(); size += size < 16 ? 1 : 37) {
       const std::string path = folder.Put("cut", bytes.substr(0, size));
       ASSERT_TRUE(EndsInError(ReadTableRows(path))) << name << " cut at " << size;
     }
@@ -75,7 +75,7 @@ TEST(ArrowPluginTest, SurvivesDamage) {
   SKIP_WITHOUT_ARROW();
   const ScratchFolder folder;
   for (const std::string name : kTables) {
-    FuzzByMutation(Slurp(GoldenTable(name)), 300,
+    FuzzByMutation(Slurp(GoldenTable(name)), 150,
                    [&](const std::string& bytes) { ReadTableRows(folder.Put("damaged", bytes)); });
   }
 }
