@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/job/input_check.h"
+#include "common/input_check.h"
 #include "common/job/job_config.h"
 
 namespace fpo::ctl {

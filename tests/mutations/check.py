@@ -56,8 +56,9 @@ MUTATIONS = {
     "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
     # packed batches, kernels, the head in one pass
     "packed responses start at position 0": (T + "ops/packed_layout.cc", "positions.push_back(group.prompt + i);", "positions.push_back(i);"),
-    "packed: the first token predicts itself": (T + "reference/sequence_batch.cc", "logp_rows.push_back(kept);",
-                                                "logp_rows.push_back(kept + places[i].first_row - skipped);"),
+    "packed: the first token predicts itself": (T + "reference/sequence_batch.cc", "int64_t before = kept;",
+                                                "int64_t before = kept + places[i].first_row - skipped;"),
+    "packed: context is scored": (T + "reference/sequence_batch.cc", "if (!IsContextId(response[t])) {", "if (true) {"),
     "packed: prompts of one length are one": (T + "reference/sequence_batch.cc", "group_of.emplace(sequence.prompt, groups->size());",
                                               "group_of.emplace(sequence.prompt.first(1), groups->size());"),
     "packed: no gradient to the prompt": (T + "ops/packed_attention.cc", "at::cat({keys[prompt], keys[own]})",

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/job/input_check.h"
+#include "common/input_check.h"
 #include "common/job/job_config.h"
 #include "train/data/admission_report.h"
 

@@ -1,4 +1,4 @@
-#include "common/job/input_check.h"
+#include "common/input_check.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"

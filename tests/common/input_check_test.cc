@@ -1,4 +1,4 @@
-#include "common/job/input_check.h"
+#include "common/input_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
