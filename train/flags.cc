@@ -174,6 +174,19 @@ void AddSae(CLI::App* app, Flags* flags) {
       ->required();
 }
 
+void AddExport(CLI::App* app, Flags* flags) {
+  app->add_option("checkpoint", flags->path, "A run's checkpoint: RUN/checkpoints/step-N")
+      ->required();
+  app->add_option("--out", flags->out, "Hugging Face folder to create")
+      ->type_name("DIR")
+      ->required();
+  app->add_option("--model", flags->model,
+                  "Folder that the run started from; default: model.path of its job")
+      ->type_name("DIR");
+  app->add_option("--job", flags->job, "Job file of the run; default: RUN/job.yaml")
+      ->type_name("FILE");
+}
+
 void AddInspect(CLI::App* app, Flags* flags) {
   app->add_option("path", flags->path, "Model, SAE, token file, record file or checkpoint");
   app->add_flag("--devices", flags->devices,
@@ -282,6 +295,8 @@ constexpr Subcommand kSubcommands[] = {
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"generate", "Answer the prompts of a file: benchmarks or your own", AddGenerate},
     {"chat", "Talk to a model in a terminal", AddChat},
+    {"export", "Write a checkpoint as a Hugging Face folder, with chat template and stop ids",
+     AddExport},
     {"inspect", "Identify a path, with its digest; or show what this machine can compute on",
      AddInspect},
     {"init-model", "Create a Hugging Face folder with freshly initialised weights", AddInitModel},

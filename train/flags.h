@@ -23,13 +23,13 @@ struct Flags {
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'
   std::string out;
-  std::string model;  // evaluate, score, sae, generate, chat
+  std::string model;  // evaluate, score, sae, generate, chat, export
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
   bool measure = false;  // run
   bool serve = false;    // score: answer the agent's commands
-  std::string path;      // inspect
+  std::string path;      // inspect, export
   bool devices = false;  // inspect
   bool json = false;     // inspect, prepare --check
   bool check = false;    // prepare: look at the first rows, write nothing

@@ -36,6 +36,7 @@
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
 #include "train/report/inspect.h"
+#include "train/runs/export_checkpoint.h"
 #include "train/runs/new_folder.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_training.h"
@@ -104,6 +105,7 @@ struct Program {
   absl::Status Generate() const;
   absl::Status Chat() const;
   absl::Status InspectPath() const;
+  absl::Status Export() const;
   absl::Status MakeModel() const { return InitModel(flags.init); }
 };
 
@@ -122,6 +124,7 @@ constexpr Command kCommands[] = {
     {"sae", &Program::Sae, "train"},
     {"generate", &Program::Generate, "train"},
     {"chat", &Program::Chat, "train"},
+    {"export", &Program::Export, "finish", false},
     {"inspect", &Program::InspectPath, "train", false},
     {"init-model", &Program::MakeModel, "train", false},
 };
@@ -274,6 +277,10 @@ absl::Status Program::InspectPath() const {
   FPO_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(flags.path));
   std::cout << (flags.json ? inspection.Json() : inspection.Text());
   return absl::OkStatus();
+}
+
+absl::Status Program::Export() const {
+  return ExportCheckpoint({flags.path, flags.out, flags.job, flags.model}, events);
 }
 
 // Must come before any tensor: the CUDA library registers its kernels first.

@@ -11,6 +11,11 @@
 #include "train/chat/jinja_turns.h"
 #include "train/chat/python_trim.h"
 
+namespace fpo::embedded {
+extern const absl::string_view kGemmaTurnsJinja;
+extern const absl::string_view kHaloTurnsJinja;
+}  // namespace fpo::embedded
+
 namespace fpo::train {
 namespace {
 
@@ -93,6 +98,8 @@ absl::Status ChatTemplate::Choose(const std::string& model_folder) {
   if (name_ == "none") return absl::OkStatus();
   if (name_ == "gemma" || name_ == "halo") {
     turns_ = name_ == "gemma" ? Turns::kGemma : Turns::kHalo;
+    is_own_ =
+        name_ == "gemma" && model_has_turns_ && Recognise((*own)->text) != KnownTemplate::kNone;
     strings_are_turns_ = true;
     return absl::OkStatus();
   }
@@ -101,6 +108,7 @@ absl::Status ChatTemplate::Choose(const std::string& model_folder) {
     return Use(std::move(source), model_folder);
   }
   FPO_RETURN_IF_ERROR(own.status());
+  is_own_ = model_has_turns_;
   if (model_has_turns_) return Use(**std::move(own), model_folder);
   turns_ = has_pieces ? Turns::kGemma : Turns::kNone;
   return absl::OkStatus();
@@ -164,6 +172,23 @@ std::string ChatTemplate::turns_name() const {
   if (turns_ == Turns::kHalo) return "halo";
   if (turns_ != Turns::kJinja) return "gemma";
   return name_ == "auto" ? "own" : source_.name;
+}
+
+TurnRecord ChatTemplate::record() const {
+  if (turns_ == Turns::kNone) return {};
+  TurnRecord record{turns_name(), "", {}};
+  if (turns_ == Turns::kJinja) {
+    const JinjaTurns* jinja = StartedJinja();
+    if (!is_own_) record.jinja = source_.text;
+    if (jinja != nullptr && jinja->end()) record.ends.push_back(*jinja->end());
+    return record;
+  }
+  const bool gemma = turns_ == Turns::kGemma;
+  if (!is_own_) {
+    record.jinja = std::string(gemma ? embedded::kGemmaTurnsJinja : embedded::kHaloTurnsJinja);
+  }
+  if (gemma && end_of_turn_) record.ends.push_back(*end_of_turn_);
+  return record;
 }
 
 std::vector<std::string> ChatTemplate::warnings() const {

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "train/chat/rendered_row.h"
 #include "train/chat/template_source.h"
+#include "train/chat/turn_record.h"
 #include "train/rows/preference_row.h"
 #include "train/tokenizer/tokenizer.h"
 
@@ -59,6 +60,9 @@ class ChatTemplate {
   bool model_has_turns() const { return model_has_turns_; }
   // "chat_template.jinja" or the like: the file whose template is used; "" when none is.
   const std::string& file() const { return source_.name; }
+  // For the model that is trained on the rows, after rendering. `turns` is "" for a template that
+  // makes none.
+  TurnRecord record() const;
   // What a user should know, after rendering.
   std::vector<std::string> warnings() const;
 
@@ -80,6 +84,7 @@ class ChatTemplate {
   TemplateSource source_;
   KnownTemplate known_ = KnownTemplate::kNone;
   bool model_has_turns_ = false;
+  bool is_own_ = false;  // the turns are those of the model folder's template
   bool strings_are_turns_ = false;
   std::optional<int32_t> start_of_turn_, end_of_turn_;
   std::shared_ptr<Lazy> lazy_;

@@ -95,6 +95,7 @@ absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,
   }
   FPO_RETURN_IF_ERROR(WriteShardedSafetensors(folder, stored));
   FPO_RETURN_IF_ERROR(CopyCompanions(request.source, folder));
+  FPO_RETURN_IF_ERROR(WriteServingFiles(request.serving, folder, &config));
   return WriteFileAtomically(absl::StrCat(folder, "/config.json"), config.dump(2) + "\n");
 }
 

@@ -5,19 +5,21 @@
 #include <c10/core/ScalarType.h>
 
 #include "absl/status/status.h"
+#include "train/checkpoint/serving_files.h"
 #include "train/formats/safetensors_writer.h"
 
 namespace fpo::train {
 
 // Writes a Hugging Face folder that transformers' from_pretrained loads: weights in `dtype`
-// (BFloat16 or Float), config.json of `source` with the dtype set, and its tokenizer, chat template
-// and generation config files copied byte for byte. Complete or absent: built in TARGET.tmp and
-// renamed; an existing TARGET is replaced. InvalidArgument when `weights` and the source folder's
-// own tensors differ in names or shapes.
+// (BFloat16 or Float), config.json of `source` with dtype and stop ids set, its tokenizer and chat
+// template files copied byte for byte, and what `serving` adds or replaces. Complete or absent:
+// built in TARGET.tmp and renamed; an existing TARGET is replaced. InvalidArgument when `weights`
+// and the source folder's own tensors differ in names or shapes.
 struct HfExport {
   std::string source;  // the model folder the run started from
   std::string target;  // usually OUT/model
   c10::ScalarType dtype = c10::ScalarType::BFloat16;
+  ServingFiles serving = {};
 };
 absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights);
 

@@ -201,6 +201,8 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   FPO_ASSIGN_OR_RETURN(summary.train, prepare({"train", job.data.train}));
   limits.max_pairs.reset();
   FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}));
+  const bool has_turns = summary.train.template_name != "none";
+  FPO_RETURN_IF_ERROR(WriteTurnRecord(has_turns ? chat_template.record() : TurnRecord{}, out));
   for (const std::string& warning : chat_template.warnings()) summary.warnings.push_back(warning);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;

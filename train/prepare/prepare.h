@@ -21,10 +21,10 @@ struct PrepareSummary {
 };
 
 // Reads, checks and tokenises the job's data into
-// OUT/{train.safetensors,eval.safetensors,admission.json,prepare.json}. eval.safetensors is written
-// even without eval data (0 pairs). prepare.json is written last: its presence means that the
-// folder is complete. InvalidArgument for bad data or limits, NotFound for a missing file, or for a
-// missing tokenizer when a row is text. Does not read the model's weights.
+// OUT/{train.safetensors,eval.safetensors,admission.json,chat.json,prepare.json}. eval.safetensors
+// is written even without eval data (0 pairs). prepare.json is written last: its presence means
+// that the folder is complete. InvalidArgument for bad data or limits, NotFound for a missing file,
+// or for a missing tokenizer when a row is text. Does not read the model's weights.
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
 
 // Does what Prepare does with the first `rows_max` rows of each input. Writes nothing.

@@ -8,20 +8,19 @@
 #include "train/checkpoint/hf_export.h"
 #include "train/events/exit_status.h"
 #include "train/formats/safetensors_directory.h"
+#include "train/loop/model_loader.h"
 #include "train/model/weight_names.h"
 
 namespace fpo::train {
 
-absl::Status ExportPolicy(const Gemma& model, const std::string& source,
-                          const std::string& target) {
+absl::Status ExportPolicy(const TensorMap& trained, const PolicyExport& request) {
   const Work work({"finish", "exporting the model", 0, 0, ""});
   // A checkpoint holds the text model alone; the model its run started from has all the rest.
-  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(source));
+  FPO_ASSIGN_OR_RETURN(const std::string home, ModelHome(request.source));
+  FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(home));
   FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory original, SafetensorsDirectory::Open(home));
-  FPO_ASSIGN_OR_RETURN(const TensorSelection selection,
-                       SelectTensors(model.config(), original.Names()));
+  FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectTensors(config, original.Names()));
   const std::map<std::string, std::string> canonical(selection.used.begin(), selection.used.end());
-  TensorMap trained(model.Parameters().begin(), model.Parameters().end());
   TensorMap weights;
   for (const std::string& name : original.Names()) {
     const auto used = canonical.find(name);
@@ -29,11 +28,21 @@ absl::Status ExportPolicy(const Gemma& model, const std::string& source,
       FPO_ASSIGN_OR_RETURN(weights[name], original.Tensor(name));
       continue;
     }
-    const auto it = trained.find(used->second);
-    weights[name] = it != trained.end() ? it->second.detach() : model.head().detach();
+    auto it = trained.find(used->second);
+    if (it == trained.end()) it = trained.find("model.embed_tokens.weight");  // the tied head
+    weights[name] = it->second.detach();
   }
-  const absl::Status status = ExportHuggingFace({home, target, model.dtype()}, weights);
+  const absl::Status status =
+      ExportHuggingFace({home, request.target, request.dtype, request.serving}, weights);
   return absl::IsUnavailable(status) ? AsStorageError(status) : status;
+}
+
+ServingFiles ServingFilesOf(const std::optional<TurnRecord>& turns) {
+  ServingFiles files;
+  if (!turns.has_value()) return files;
+  files.chat_template = turns->jinja;
+  files.stop_ids.assign(turns->ends.begin(), turns->ends.end());
+  return files;
 }
 
 }  // namespace fpo::train

@@ -12,6 +12,7 @@
 #include "common/files/posix_status.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
+#include "train/chat/turn_record.h"
 #include "train/events/exit_status.h"
 
 namespace fpo::train {
@@ -65,8 +66,10 @@ absl::Status RunFolder::WriteRunJson(const std::string& json) const {
   return AsStorageError(WriteFileAtomically(File("run.json"), json));
 }
 
-absl::Status RunFolder::CopyAdmission(const std::string& prepared) const {
+absl::Status RunFolder::CopyFromPrepared(const std::string& prepared) const {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(prepared + "/admission.json"));
+  FPO_ASSIGN_OR_RETURN(const std::optional<TurnRecord> turns, ReadTurnRecord(prepared));
+  if (turns.has_value()) FPO_RETURN_IF_ERROR(AsStorageError(WriteTurnRecord(*turns, path_)));
   return AsStorageError(WriteFileAtomically(File("admission.json"), text));
 }
 

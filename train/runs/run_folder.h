@@ -30,9 +30,10 @@ class RunFolder {
   const std::vector<JobDifference>& changes() const { return changes_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 
-  absl::Status WriteJob(const JobConfig& job) const;              // job.yaml
-  absl::Status WriteRunJson(const std::string& json) const;       // run.json
-  absl::Status CopyAdmission(const std::string& prepared) const;  // admission.json
+  absl::Status WriteJob(const JobConfig& job) const;         // job.yaml
+  absl::Status WriteRunJson(const std::string& json) const;  // run.json
+  // admission.json, and chat.json when the prepared folder has one.
+  absl::Status CopyFromPrepared(const std::string& prepared) const;
 
  private:
   RunFolder(std::string path, State state, std::optional<FolderRun> run)

@@ -19,6 +19,7 @@
 #include "train/reference/reference_plan.h"
 #include "train/report/run_report.h"
 #include "train/runs/export_policy.h"
+#include "train/runs/model_card.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/rank_agreement.h"
 #include "train/runs/run_contents.h"
@@ -51,7 +52,11 @@ class Run {
   std::string ChooseReference() const;
   absl::Status KeepPreparedAgain();
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
-  absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished);
+  absl::Status Export(const Trainer& trainer, const RunInputs& inputs);
+  RunRecord Record(const Trainer& trainer, const RunInputs& inputs, bool finished) const;
+  absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
+    return folder_.WriteRunJson(RunRecordJson(Record(trainer, inputs, finished), job_, inputs));
+  }
   RunResult CollectResult(const Trainer& trainer, const RunInputs& inputs) const;
   bool Leads() const { return environment_.group.rank() == 0; }
 
@@ -145,7 +150,7 @@ absl::Status Run::Train() {
   if (options_.resume) FPO_RETURN_IF_ERROR(trainer->Resume());
   if (Leads()) {
     FPO_RETURN_IF_ERROR(folder_.WriteJob(job_));
-    FPO_RETURN_IF_ERROR(folder_.CopyAdmission(prepared_));
+    FPO_RETURN_IF_ERROR(folder_.CopyFromPrepared(prepared_));
     FPO_RETURN_IF_ERROR(WriteRecord(*trainer, inputs, false));
   }
   for (const std::string& sentence : JobWarnings(job_, trainer->total_steps())) {
@@ -175,7 +180,7 @@ RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) co
   return {std::move(result), DeviceTexts(options_.device)};
 }
 
-absl::Status Run::WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) {
+RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
   RunRecord record;
   record.version = options_.version;
   record.device = DeviceClass(options_.device);
@@ -196,7 +201,18 @@ absl::Status Run::WriteRecord(const Trainer& trainer, const RunInputs& inputs, b
   record.warnings = advice_;
   record.warnings.insert(record.warnings.end(), trainer.warnings().begin(),
                          trainer.warnings().end());
-  return folder_.WriteRunJson(RunRecordJson(record, job_, inputs));
+  return record;
+}
+
+absl::Status Run::Export(const Trainer& trainer, const RunInputs& inputs) {
+  FPO_ASSIGN_OR_RETURN(const std::optional<TurnRecord> turns, ReadTurnRecord(prepared_));
+  const Gemma& model = inputs.policy.model;
+  PolicyExport request{job_.model.path, folder_.File("model"), model.dtype(),
+                       ServingFilesOf(turns)};
+  const ModelCardFacts facts{trainer.step(), true, turns.has_value() && !turns->turns.empty()};
+  request.serving.card =
+      ModelCard(job_, RunRecordJson(Record(trainer, inputs, true), job_, inputs), facts);
+  return ExportPolicy({model.Parameters().begin(), model.Parameters().end()}, request);
 }
 
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
@@ -204,7 +220,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_FAILPOINT("finish.begin");
   const absl::Time start = absl::Now();
   if (!environment_.measure) {
-    FPO_RETURN_IF_ERROR(ExportPolicy(inputs.policy.model, job_.model.path, folder_.File("model")));
+    FPO_RETURN_IF_ERROR(Export(trainer, inputs));
   }
   timings_["export_seconds"] = SecondsSince(start);
   FPO_FAILPOINT("finish.exported");

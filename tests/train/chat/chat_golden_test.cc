@@ -109,5 +109,39 @@ TEST(ChatGoldenTest, EqualsTransformers) {
   EXPECT_TRUE(models["gemma3_generation"]->chat->IsBatched());
 }
 
+// What an export gives to a model that had no template, rendered by Jinja as transformers does:
+// equal to what transformers renders with the published one.
+TEST(ChatGoldenTest, ExportedTemplatesEqualTheBuiltInTurns) {
+  const char* root = std::getenv("FPO_SOURCE_DIR");
+  if (root == nullptr) GTEST_SKIP() << "set FPO_SOURCE_DIR";
+  std::ifstream file(std::string(root) + "/tests/golden/chat_texts.jsonl");
+  std::string text;
+  std::getline(file, text);
+  std::map<std::string, std::unique_ptr<GoldenModel>> models;
+  const ScratchFolder bare;
+  for (const char* name : {"gemma", "halo"}) {
+    bare.Put("tokenizer.model", TinyTokenizerBytes());
+    const Tokenizer tokenizer = *Tokenizer::Open(bare.path());
+    const TurnRecord record = ChatTemplate::Create(name, tokenizer, bare.path())->record();
+    EXPECT_EQ(record.turns, name);
+    const std::string of_lines = std::string(name) == "gemma" ? "gemma3" : "exported_halo";
+    models[of_lines] = std::make_unique<GoldenModel>("exported", record.jinja);
+    EXPECT_TRUE(models[of_lines]->chat->IsBatched()) << "by Jinja";
+  }
+  int equal = 0;
+  while (std::getline(file, text)) {
+    json line = json::parse(text);
+    if (line["template"] == "halo") line["template"] = "exported_halo";
+    const auto model = models.find(line["template"]);
+    if (model == models.end() || !line.contains("text")) continue;
+    const auto row = model->second->chat->Render(RowOf(line["messages"]));
+    ASSERT_TRUE(row.ok()) << row.status();
+    const std::string difference = Difference(line, *model->second, *row);
+    EXPECT_EQ(difference, "") << text;
+    equal += difference.empty();
+  }
+  EXPECT_GE(equal, 60);
+}
+
 }  // namespace
 }  // namespace fpo::train

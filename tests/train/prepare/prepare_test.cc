@@ -10,6 +10,7 @@
 #include "tests/train/support/heard_work.h"
 #include "tests/train/support/scratch_folder.h"
 #include "tests/train/support/tiny_tokenizer_model.h"
+#include "train/chat/turn_record.h"
 #include "train/data/token_file.h"
 #include "train/tokenizer/tokenizer.h"
 
@@ -158,6 +159,37 @@ TEST_F(PrepareTest, RowsOfIdsNeedNoTokenizer) {
   EXPECT_TRUE(absl::IsNotFound(text.status())) << text.status();
   EXPECT_TRUE(absl::StrContains(text.status().message(), "neither tokenizer.json nor"))
       << text.status();
+}
+
+// For the model that will be exported.
+TEST_F(PrepareTest, RecordsHowConversationsWereRendered) {
+  const auto record = [&] {
+    const auto summary = Run();
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    return ReadTurnRecord(folder_ / "out").value().value_or(TurnRecord{"no file", "", {}});
+  };
+  EXPECT_EQ(record(), TurnRecord{}) << "strings for a model without a template have no turns";
+  const std::string chat =
+      R"({"prompt":[{"role":"user","content":"hi"}],"chosen":[{"role":"assistant","content":"a"}],)"
+      R"("rejected":[{"role":"assistant","content":"b"}]})";
+  job_.data.train = {folder_.Put("chat.jsonl", chat)};
+  job_.data.eval.clear();
+  const Tokenizer tokenizer = *Tokenizer::Open(folder_ / "model");
+  const TurnRecord gemma = record();
+  EXPECT_EQ(gemma.turns, "gemma");
+  EXPECT_EQ(gemma.ends, std::vector<int32_t>{*tokenizer.IdOf("<end_of_turn>")});
+  EXPECT_THAT(gemma.jinja, ::testing::HasSubstr("<start_of_turn>"));
+  job_.data.template_name = "halo";
+  EXPECT_THAT(record().jinja, ::testing::HasSubstr("'\\n<|'"));
+  EXPECT_TRUE(record().ends.empty());
+  constexpr char kOwn[] =
+      "{% for m in messages %}[{{ m.role }}]{{ m.content }}<end_of_turn>{% endfor %}"
+      "{% if add_generation_prompt %}[assistant]{% endif %}";
+  job_.data.template_name = folder_.Put("mine.jinja", kOwn);
+  EXPECT_EQ(record(), (TurnRecord{"mine.jinja", kOwn, gemma.ends}));
+  folder_.Put("model/chat_template.jinja", kOwn);
+  job_.data.template_name = "auto";
+  EXPECT_EQ(record(), (TurnRecord{"own", "", gemma.ends})) << "the folder has it";
 }
 
 TEST_F(PrepareTest, IdsOfAddedTokensAreAdmitted) {

@@ -10,6 +10,10 @@
 namespace fpo::train {
 namespace {
 
+TensorMap TensorsOf(const LoadedModel& loaded) {
+  return {loaded.model.Parameters().begin(), loaded.model.Parameters().end()};
+}
+
 TEST(ExportPolicy, ComesBackAsTheSameModel) {
   const TinyRun tiny;
   const auto model = LoadModel({tiny.Path("model"), "float32", at::kCPU, true});
@@ -18,7 +22,8 @@ TEST(ExportPolicy, ComesBackAsTheSameModel) {
     const at::NoGradGuard no_grad;
     model->model.Parameters()[2].second.add_(0.25);
   }
-  const absl::Status status = ExportPolicy(model->model, tiny.Path("model"), tiny.Path("copy"));
+  const absl::Status status =
+      ExportPolicy(TensorsOf(*model), {tiny.Path("model"), tiny.Path("copy"), at::kFloat});
   ASSERT_TRUE(status.ok()) << status;
   const auto copy = LoadModel({tiny.Path("copy"), "float32"});
   ASSERT_TRUE(copy.ok()) << copy.status();
@@ -32,8 +37,9 @@ TEST(ExportPolicy, UnwritableTargetIsStorage) {
   const TinyRun tiny;
   const auto model = LoadModel({tiny.Path("model"), "float32"});
   ASSERT_TRUE(model.ok());
-  EXPECT_EQ(ExitCodeOf(ExportPolicy(model->model, tiny.Path("model"), "/proc/model")),
-            ExitCode::kStorage);
+  EXPECT_EQ(
+      ExitCodeOf(ExportPolicy(TensorsOf(*model), {tiny.Path("model"), "/proc/model", at::kFloat})),
+      ExitCode::kStorage);
 }
 
 }  // namespace
