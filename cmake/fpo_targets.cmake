@@ -10,7 +10,7 @@ include(fpo_pch)
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
 set(fpo_program_batch 40)  # sources
-set(fpo_test_batch 20)
+set(fpo_test_batch 40)
 
 # What every target is compiled with, the generated code of proto/ included.
 add_library(fpo_speed INTERFACE)
@@ -93,9 +93,23 @@ function(fpo_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options GTest::gmock GTest::gtest_main)
   fpo_compile(${name} "${ARG_BATCH}" ${fpo_test_batch})
   fpo_use_test_pch(${name} "${ARG_PCH}")
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND ${name} "--gtest_filter=-$<JOIN:$<TARGET_PROPERTY:${name},FPO_PARTS>,:>")  # all but its parts
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "FPO_SOURCE_DIR=${CMAKE_SOURCE_DIR};FPO_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+endfunction()
+
+# fpo_test_part(PROGRAM NAME FILTER [TIMEOUT seconds]): the tests of PROGRAM that FILTER matches, as an entry NAME of ctest with the labels and
+# environment of PROGRAM's own entry, which then runs the others only. A few large programs compile faster than many small ones.
+function(fpo_test_part program name filter)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "" ${ARGN})
+  get_test_property(${program} LABELS labels)
+  get_test_property(${program} ENVIRONMENT environment)
+  if(NOT ARG_TIMEOUT)
+    get_test_property(${program} TIMEOUT ARG_TIMEOUT)
+  endif()
+  set_property(TARGET ${program} APPEND PROPERTY FPO_PARTS ${filter})
+  add_test(NAME ${name} COMMAND ${program} --gtest_filter=${filter})
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()
 
 # fpo_test_on_processors(NAME [FILTER gtest_filter]): a test program that runs again as NAME.avx2 and NAME.baseline, with the kernels of

@@ -21,8 +21,15 @@ export FPO_CHAOS_LOG_KILLS="${LOG_KILLS:-30}" FPO_CHAOS_GRID_STEPS="${GRID_STEPS
 export FPO_CHAOS_DEFAULT_LEASE=1 FPO_CHAOS_CANCEL_GRACE="${CANCEL_GRACE:-30}" FPO_CHAOS_UNCONFIRMED=1
 export FPO_CHAOS_DRAINS="${DRAINS:-200}" FPO_CHAOS_CHECKPOINTS="${CHECKPOINTS:-1000}"
 export FPO_CHAOS_BUSY_MINUTES="${BUSY:-30}" FPO_CHAOS_SOAK_MINUTES="${SOAK:-30}"
+declare -A suites=([submit]=SubmitChaos [zombie]=ZombieChaos [run]=RunChaos [grid]=GridChaos [dead_worker]=DeadWorker [cancel]=CancelChaos
+  [drain]=DrainChaos [checkpoint]=CheckpointChaos [network]=NetworkChaos [busy_host]=BusyHost [soak]=Soak)
+for part in "${parts[@]}"; do
+  [ -n "${suites[$part]:-}" ] || { echo "chaos: unknown part '$part'; parts: ${!suites[*]}" >&2; exit 2; }
+done
 failed=()
 for part in "${parts[@]}"; do
-  "$bin/fpo_${part}_chaos_test" --gtest_brief=1 || failed+=("$part")
+  program=fpo_service_chaos_test
+  [ "$part" != checkpoint ] || program=fpo_checkpoint_chaos_test
+  "$bin/$program" "--gtest_filter=${suites[$part]}.*" --gtest_brief=1 || failed+=("$part")
 done
 [ ${#failed[@]} -eq 0 ] || { echo "chaos: failed: ${failed[*]}" >&2; exit 1; }

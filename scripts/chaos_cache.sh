@@ -10,8 +10,8 @@ bin="${1:-build/release}/bin"
 export FPO_TEST_SEED="${FPO_TEST_SEED:-$RANDOM}"
 export FPO_SOURCE_DIR="$PWD" FPO_BIN_DIR="$PWD/$bin"
 echo "FPO_TEST_SEED=$FPO_TEST_SEED"
-FPO_CHAOS_RUNS="${RUNS:-500}" "$bin/fpo_cache_kill_test" --gtest_brief=1
-FPO_BIT_FLIPS="${FLIPS:-10000}" "$bin/fpo_cache_bit_flip_test" --gtest_brief=1
+FPO_CHAOS_RUNS="${RUNS:-500}" "$bin/fpo_cache_chaos_test" --gtest_filter='*CacheKillTest*' --gtest_brief=1
+FPO_BIT_FLIPS="${FLIPS:-10000}" "$bin/fpo_cache_chaos_test" --gtest_filter='*FlipTest*' --gtest_brief=1
 FPO_GC_OPERATIONS="${OPERATIONS:-1000000}" "$bin/fpo_cache_store_test" --gtest_filter='GcModel.*' --gtest_brief=1
 FPO_POWER_CUTS="${CUTS:-500}" "$bin/fpo_rocksdb_test" --gtest_filter='PowerCut*' --gtest_brief=1
-"$bin/fpo_cache_disk_full_test" --gtest_brief=1
+"$bin/fpo_cache_chaos_test" --gtest_filter='CacheDiskFullTest*' --gtest_brief=1

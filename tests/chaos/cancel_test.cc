@@ -22,10 +22,6 @@ namespace {
 namespace pb = fpo::v1;
 using nlohmann::json;
 
-std::string Words(absl::Duration time) {
-  return absl::FormatDuration(absl::Trunc(time, absl::Milliseconds(1)));
-}
-
 // Seconds: 2 quickly, the long tier gives the default of 30.
 int Grace() { return ChaosCount("FPO_CHAOS_CANCEL_GRACE", 2); }
 

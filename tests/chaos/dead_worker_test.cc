@@ -22,10 +22,6 @@ namespace {
 namespace pb = fpo::v1;
 using nlohmann::json;
 
-std::string Words(absl::Duration time) {
-  return absl::FormatDuration(absl::Trunc(time, absl::Milliseconds(1)));
-}
-
 class DeadWorker : public ::testing::Test {
  protected:
   // 2 s quickly; with FPO_CHAOS_DEFAULT_LEASE=1 the times that a coordinator has by itself, but

@@ -33,10 +33,6 @@ using nlohmann::json;
 constexpr absl::Duration kNotice = absl::Milliseconds(100);
 constexpr absl::Duration kGrace = absl::Seconds(5);
 
-std::string Words(absl::Duration time) {
-  return absl::FormatDuration(absl::Trunc(time, absl::Milliseconds(1)));
-}
-
 // Calls without a pause until told to stop.
 class Callers {
  public:

@@ -28,13 +28,6 @@ using nlohmann::json;
 constexpr int kSteps = 12;
 constexpr int kCheckpointEvery = 3;
 
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 std::string Variable(const char* name) { return getenv(name) == nullptr ? "" : getenv(name); }
 
 // One line: this rank of this attempt dies there.

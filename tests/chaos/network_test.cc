@@ -24,13 +24,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 bool Ip(const std::string& words) { return RunProgram({"/bin/sh", "-c", "ip " + words}).code == 0; }
 
 // A hub with a bridge, and hosts on cables to it. Names carry our pid: tests may run side by side.

@@ -25,13 +25,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 int64_t StepOf(const json& job) { return std::stoll(job["progress"].value("step", "0")); }
 
 class RunChaos : public ::testing::Test {

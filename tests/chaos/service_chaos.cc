@@ -37,6 +37,10 @@ absl::Duration ChaosRandom::Between(absl::Duration low, absl::Duration high) {
   return low + (high - low) * (Below(10'000) / 10'000.0);
 }
 
+std::string Words(absl::Duration time) {
+  return absl::FormatDuration(absl::Trunc(time, absl::Milliseconds(1)));
+}
+
 void Pause(absl::Duration time) {
   poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(time)));
 }

@@ -30,6 +30,7 @@ class ChaosRandom {
 };
 
 void Pause(absl::Duration time);
+std::string Words(absl::Duration time);  // to a millisecond
 
 // A user who does not give up: each call is made again until the coordinator answers.
 class StubbornUser {

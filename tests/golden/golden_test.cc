@@ -23,7 +23,7 @@ namespace {
 constexpr double kGradientTolerance = 1e-4;
 
 // Architecture and device: the same tests run on a GPU where there is one.
-class GoldenTest : public testing::TestWithParam<std::tuple<const char*, const char*>> {
+class GoldenTest : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:
   void SetUp() override {
     const auto device = ChooseDevice(std::get<1>(GetParam()));
@@ -199,8 +199,8 @@ TEST_P(GoldenTest, BFloat16StaysNear) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenTest,
-                         testing::Combine(testing::Values("gemma2", "gemma3"),
-                                          testing::Values("cpu", "cuda")),
+                         ::testing::Combine(::testing::Values("gemma2", "gemma3"),
+                                          ::testing::Values("cpu", "cuda")),
                          [](const auto& cell) {
                            return std::string(std::get<0>(cell.param)) + "_" +
                                   std::get<1>(cell.param);

@@ -28,13 +28,6 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 class ControlTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {

@@ -15,21 +15,13 @@
 #include "gtest/gtest.h"
 
 namespace fpo::testing {
-namespace {
+namespace {}  // namespace
 
-std::string FileText(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+int64_t Number(const nlohmann::json& object, const std::string& name) {
+  if (!object.contains(name)) return 0;
+  return object[name].is_string() ? std::stoll(object[name].get<std::string>())
+                                  : object[name].get<int64_t>();
 }
-
-std::string Environment(const char* name) {
-  const char* value = getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-}  // namespace
 
 LocalService::LocalService(Settings settings)
     : settings_(std::move(settings)), bin_(Environment("FPO_BIN_DIR")) {
@@ -107,7 +99,7 @@ void LocalService::Launch(const std::string& program, std::vector<std::string> a
   processes_.emplace(program,
                      Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (FileText(ports).empty()) {
+  while (ReadFile(ports).empty()) {
     ASSERT_TRUE(Alive(program) && absl::Now() < deadline) << program << " did not start:\n"
                                                           << Log(program);
     poll(nullptr, 0, 10);
@@ -137,12 +129,12 @@ bool LocalService::Alive(const std::string& program) {
 }
 
 std::string LocalService::Log(const std::string& program) const {
-  return FileText(Path(program + ".log"));
+  return ReadFile(Path(program + ".log"));
 }
 
 std::string LocalService::Address(const std::string& program, const std::string& kind) const {
   const nlohmann::json ports =
-      nlohmann::json::parse(FileText(Path(program + ".json")), nullptr, false);
+      nlohmann::json::parse(ReadFile(Path(program + ".json")), nullptr, false);
   return ports.is_object() ? ports.value(kind, "") : "";
 }
 

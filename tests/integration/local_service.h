@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +11,9 @@
 #include "tests/integration/process.h"
 
 namespace fpo::testing {
+
+// A member of proto3's JSON, which writes int64 as text; 0 when it is missing.
+int64_t Number(const nlohmann::json& object, const std::string& name);
 
 // A coordinator, a cache and a worker as real processes on free ports, with their data in one
 // temporary folder, and the tiny world's data and models beside it. Each can be killed and started

@@ -18,8 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string Environment(const char* name) { return getenv(name) == nullptr ? "" : getenv(name); }
-
 // Names declared by "# TYPE name kind" lines.
 std::set<std::string> Declared(const std::string& exposition) {
   std::set<std::string> names;

@@ -155,4 +155,16 @@ std::vector<pid_t> ProcessesWith(const std::string& text) {
   return found;
 }
 
+std::string Environment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
 }  // namespace fpo::testing

@@ -52,6 +52,11 @@ Outcome RunProgram(const std::vector<std::string>& argv,
                    const std::vector<std::string>& environment = {},
                    absl::Duration timeout = absl::Seconds(120));
 
+std::string Environment(const char* name);  // "" when it is not set
+
+// The bytes of a file; "" when it cannot be read.
+std::string ReadFile(const std::string& path);
+
 // Pids of live processes (no zombies) whose environment holds `text`.
 std::vector<pid_t> ProcessesWith(const std::string& text);
 

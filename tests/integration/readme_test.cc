@@ -20,8 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-std::string Environment(const char* name) { return getenv(name) == nullptr ? "" : getenv(name); }
-
 // The lines of the fenced blocks below a heading of README.md.
 std::string CommandsBelow(const std::string& heading) {
   std::ifstream readme(Environment("FPO_SOURCE_DIR") + "/README.md");

@@ -19,17 +19,9 @@ namespace {
 
 using nlohmann::json;
 
-std::string Environment(const char* name) { return getenv(name) == nullptr ? "" : getenv(name); }
-
 bool IsTerminal(const json& job) {
   const std::string state = job.value("state", "");
   return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED";
-}
-
-int64_t Number(const json& object, const std::string& name) {  // proto3 JSON writes int64 as text
-  if (!object.contains(name)) return 0;
-  return object[name].is_string() ? std::stoll(object[name].get<std::string>())
-                                  : object[name].get<int64_t>();
 }
 
 json Progress(const json& job) { return job.value("progress", json::object()); }

@@ -13,12 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-int64_t Number(const json& object, const std::string& name) {
-  if (!object.contains(name)) return 0;
-  return object[name].is_string() ? std::stoll(object[name].get<std::string>())
-                                  : object[name].get<int64_t>();
-}
-
 // The value of a counter without labels.
 double Counter(const std::string& exposition, const std::string& name) {
   const size_t at = exposition.find("\n" + name + " ");
