@@ -45,6 +45,7 @@ constexpr NamedReason kNames[] = {
     {ErrorReason::kSilent, "SILENT"},
     {ErrorReason::kUnknownTransfer, "UNKNOWN_TRANSFER"},
     {ErrorReason::kArtifactGone, "ARTIFACT_GONE"},
+    {ErrorReason::kExporting, "EXPORTING"},
     {ErrorReason::kInvalidRequest, "INVALID_REQUEST"},
     {ErrorReason::kManifestNotFound, "MANIFEST_NOT_FOUND"},
     {ErrorReason::kManifestIncomplete, "MANIFEST_INCOMPLETE"},

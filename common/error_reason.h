@@ -51,6 +51,7 @@ enum class ErrorReason {
   kSilent = 44,
   kUnknownTransfer = 45,
   kArtifactGone = 46,
+  kExporting = 47,
   // The reference cache.
   kInvalidRequest = 51,
   kManifestNotFound = 52,

@@ -64,6 +64,7 @@ struct ServeArtifactCommand {
   bool checkpoint = false;  // else the output folder of a job
   std::string file = {};    // as listed; empty: the list
   int64_t offset = 0;       // the user already has this many bytes of it
+  bool exported = false;    // as a model folder
 };
 
 using WorkerCommand = std::variant<WelcomeCommand, HeartbeatAckCommand, AssignCommand, StopCommand,

@@ -102,9 +102,11 @@ void Fill(const ServeArtifactCommand& command, pb::CoordinatorMessage* message) 
   proto.set_checkpoint(command.checkpoint);
   proto.set_file(command.file);
   proto.set_offset(command.offset);
+  proto.set_exported(command.exported);
 }
 ServeArtifactCommand CommandOf(const pb::ServeArtifact& proto) {
-  return {proto.transfer_id(), proto.folder(), proto.checkpoint(), proto.file(), proto.offset()};
+  return {proto.transfer_id(), proto.folder(), proto.checkpoint(),
+          proto.file(),        proto.offset(), proto.exported()};
 }
 
 }  // namespace

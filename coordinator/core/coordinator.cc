@@ -157,8 +157,8 @@ absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactRequest& re
   absl::MutexLock lock(&mu_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(request.job));
   FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, request.step, workers_));
-  const ServeArtifactCommand command{transfer_id, place.folder, place.checkpoint, request.file,
-                                     request.offset};
+  const ServeArtifactCommand command{transfer_id,  place.folder,   place.checkpoint,
+                                     request.file, request.offset, request.exported};
   if (!workers_.Send(place.worker, command)) return NoHolder(*job, "the files");
   return place.worker;
 }

@@ -97,7 +97,7 @@ AuditFilter FromProto(const pb::ListAuditRequest& request) {
 }
 
 ArtifactRequest FromProto(const pb::ReadArtifactRequest& request) {
-  return {request.job_id(), request.step(), request.file(), request.offset()};
+  return {request.job_id(), request.step(), request.file(), request.offset(), request.exported()};
 }
 
 pb::ReadArtifactResponse ToUserProto(pb::PushArtifactRequest* pushed) {

@@ -42,6 +42,7 @@ CommandSpec CheckpointPinCommand();
 CommandSpec CheckpointUnpinCommand();
 CommandSpec CheckpointGcCommand();
 CommandSpec DownloadCommand();
+CommandSpec ExportCommand();
 
 // The reference cache.
 CommandSpec CacheBuildCommand();

@@ -1,4 +1,5 @@
-// fpoctl download: a job's result or one of its checkpoints, from the host that holds it.
+// fpoctl download, fpoctl export: a job's result, one of its checkpoints, or the model folder of
+// either, from the host that holds it.
 #include <algorithm>
 #include <utility>
 
@@ -72,8 +73,9 @@ class DownloadLine {
 
 absl::Status CheckOptions(const Invocation& invocation) {
   if (invocation.Has("best") + invocation.Has("latest") + invocation.Has("step") > 1) {
-    return UsageError("download: --best, --latest and --step exclude each other",
-                      "fpoctl download --help");
+    const std::string& verb = invocation.command->name;
+    return UsageError(absl::StrCat(verb, ": --best, --latest and --step exclude each other"),
+                      absl::StrCat("fpoctl ", verb, " --help"));
   }
   return absl::OkStatus();
 }
@@ -109,7 +111,22 @@ absl::StatusOr<std::string> TargetOf(Session& session, const pb::Job& job, int64
     return UsageError(absl::StrCat("the job's name \"", OneLine(name), "\" cannot name a folder"),
                       "name one with --to");
   }
-  return step > 0 ? absl::StrCat(name, "-step-", step) : name;
+  const bool exported = session.invocation.command->name == "export";
+  return absl::StrCat(name, step > 0 ? absl::StrCat("-step-", step) : "", exported ? "-model" : "");
+}
+
+// Waits for a worker that exports a checkpoint, which takes as long as reading and writing a model.
+absl::StatusOr<std::vector<pb::ArtifactFile>> ListFiles(Session& session, ArtifactFetch& fetch,
+                                                        int64_t step) {
+  bool said = false;
+  for (;;) {
+    auto files = fetch.List();
+    if (ReasonOf(files.status()) != ErrorReason::kExporting) return files;
+    if (!std::exchange(said, true) && !session.settings().quiet) {
+      session.err << "its worker is exporting the checkpoint of step " << step << std::endl;
+    }
+    if (session.interrupt.WaitFor(session.times.export_look)) return InterruptedError();
+  }
 }
 
 struct Downloaded {
@@ -160,7 +177,7 @@ void Print(Session& session, const std::string& folder, const Downloaded& downlo
   }
 }
 
-absl::StatusOr<ExitCode> RunDownload(Session& session) {
+absl::StatusOr<ExitCode> Fetch(Session& session, bool exported) {
   FPO_RETURN_IF_ERROR(CheckOptions(session.invocation));
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const pb::GetJobResponse found,
@@ -171,7 +188,7 @@ absl::StatusOr<ExitCode> RunDownload(Session& session) {
   if (result) {
     FPO_ASSIGN_OR_RETURN(job, WithResult(session, coordinator, job));
   }
-  ArtifactSource source{job.job_id()};
+  ArtifactSource source{job.job_id(), 0, exported};
   FPO_ASSIGN_OR_RETURN(source.step, WantedStep(session, coordinator, source.job_id));
   FPO_ASSIGN_OR_RETURN(const std::string path, TargetOf(session, job, source.step));
   DownloadLine line(session);
@@ -180,7 +197,8 @@ absl::StatusOr<ExitCode> RunDownload(Session& session) {
   dependencies.interrupt = &session.interrupt;
   dependencies.on_bytes = [&line](int64_t bytes, bool came) { line.Add(bytes, came); };
   ArtifactFetch fetch(dependencies, source);
-  FPO_ASSIGN_OR_RETURN(const std::vector<pb::ArtifactFile> files, fetch.List());
+  FPO_ASSIGN_OR_RETURN(const std::vector<pb::ArtifactFile> files,
+                       ListFiles(session, fetch, source.step));
   FPO_ASSIGN_OR_RETURN(const OpenFolder folder, OpenFolder::Make(path));
   int64_t total = 0;
   for (const pb::ArtifactFile& file : files) total += file.bytes();
@@ -189,6 +207,17 @@ absl::StatusOr<ExitCode> RunDownload(Session& session) {
   FPO_ASSIGN_OR_RETURN(const Downloaded downloaded, FetchAll(session, fetch, files, &line));
   Print(session, path, downloaded);
   return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> RunDownload(Session& session) { return Fetch(session, false); }
+absl::StatusOr<ExitCode> RunExport(Session& session) { return Fetch(session, true); }
+
+std::vector<OptionSpec> CheckpointOptions(const std::string& target) {
+  return {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
+          {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
+          Within({"step", "", ValueKind::kCount, "N", "the checkpoint of this step"}, 1),
+          {"to", "", ValueKind::kFile, "FOLDER",
+           absl::StrCat("where to put it (default: a folder here named ", target, ")")}};
 }
 
 }  // namespace
@@ -201,14 +230,25 @@ CommandSpec DownloadCommand() {
       "of the run, or with one of the options a checkpoint. Each file is checked by its SHA-256. "
       "Repeating the command continues a broken or interrupted download. -q prints "
       "the folder.";
-  c.options = {{"best", "", ValueKind::kFlag, "", "the checkpoint with the lowest held-out loss"},
-               {"latest", "", ValueKind::kFlag, "", "the newest checkpoint"},
-               Within({"step", "", ValueKind::kCount, "N", "the checkpoint of this step"}, 1),
-               {"to", "", ValueKind::kFile, "FOLDER",
-                "where to put it (default: a folder here named after the job)"}};
+  c.options = CheckpointOptions("after the job");
   c.json = {"{folder, files}"};
   c.examples = {{"fpoctl download tiny-fpo", "the result, into ./tiny-fpo"},
                 {"fpoctl download j-4f2a --best --to best", "the best checkpoint"}};
+  return c;
+}
+
+CommandSpec ExportCommand() {
+  CommandSpec c =
+      JobCommand("export", "results", "fetch a job's model, or a checkpoint as a model", RunExport);
+  c.details =
+      "A Hugging Face folder, with chat template, stop ids and model card: the model/ of a job "
+      "that "
+      "SUCCEEDED, or with one of the options a checkpoint, which the worker that holds it exports "
+      "first. Repeating the command continues a broken or interrupted download.";
+  c.options = CheckpointOptions("JOB-model");
+  c.json = {"{folder, files}"};
+  c.examples = {{"fpoctl export tiny-fpo --to model", "the final model"},
+                {"fpoctl export j-4f2a --best --to best", "the best checkpoint as a model"}};
   return c;
 }
 

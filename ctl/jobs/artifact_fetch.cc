@@ -109,6 +109,7 @@ absl::Status ArtifactFetch::Read(
   request.set_step(source_.step);
   request.set_file(name);
   request.set_offset(offset);
+  request.set_exported(source_.exported);
   return dependencies_.coordinator->ReadArtifact(request, take);
 }
 

@@ -12,10 +12,12 @@
 
 namespace fpo::ctl {
 
-// The source of the files: a job's result, or its checkpoint of a step.
+// The source of the files: a job's result, or its checkpoint of a step; or the model folder of
+// either.
 struct ArtifactSource {
   std::string job_id;
   int64_t step = 0;
+  bool exported = false;
 };
 
 // The result for one file.
@@ -43,6 +45,7 @@ class ArtifactFetch {
 
   // NotFound, FailedPrecondition, Unavailable: as ReadArtifact. InvalidArgument: a name that leads
   // elsewhere. NotFound with an empty list.
+  // FailedPrecondition (EXPORTING): the worker is making the model folder.
   absl::StatusOr<std::vector<fpo::v1::ArtifactFile>> List();
   void Into(const OpenFolder* folder) { folder_ = folder; }  // before Fetch; outlives the fetch
   // AlreadyExists: a file of that name with other bytes, or another download is writing it.

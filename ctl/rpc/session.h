@@ -24,6 +24,7 @@ class CoordinatorClient;  // coordinator_client.h; it and the cache's bring thei
 // Intervals of following a job; tests shorten them.
 struct FollowTimes {
   absl::Duration redraw_min = absl::Milliseconds(250);   // between two drawings on a terminal
+  absl::Duration export_look = absl::Seconds(1);         // until a checkpoint is exported
   absl::Duration line_min = absl::Seconds(10);           // between two progress lines on a pipe
   absl::Duration submit_repeat_for = absl::Seconds(10);  // a submit whose answer was lost
   ReconnectOptions reconnect = {};

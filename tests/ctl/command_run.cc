@@ -13,6 +13,7 @@ CommandRun::CommandRun() {
   environment_.cache_server = cache_.address();
   environment_.user = "ann";
   times_.submit_repeat_for = absl::Seconds(5);
+  times_.export_look = absl::Milliseconds(1);
   times_.reconnect = {absl::Milliseconds(1), absl::Milliseconds(5), absl::Seconds(5)};
   folder_ = absl::StrCat(::testing::TempDir(),
                          ::testing::UnitTest::GetInstance()->current_test_info()->name());

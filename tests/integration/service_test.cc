@@ -162,6 +162,26 @@ TEST_F(ServiceTest, AGenerateJobAnswersEveryPromptOnce) {
   EXPECT_EQ(rows[7].at("generator"), "answers");
 }
 
+// The worker makes the folder; the exported last checkpoint is the result's model, byte for byte.
+TEST_F(ServiceTest, ACheckpointIsExportedAsAModel) {
+  std::vector<std::string> set = Short("exported", 4);
+  set.push_back("checkpoint.every_steps=2");
+  ASSERT_EQ(Submit("dpo.yaml", set).code, 0);
+  const std::string whole = service_->Path("whole"), last = service_->Path("last");
+  const Outcome model = service_->Ctl({"export", "exported", "--to", whole});
+  ASSERT_EQ(model.code, 0) << model.err;
+  const Outcome checkpoint = service_->Ctl({"export", "exported", "--latest", "--to", last});
+  ASSERT_EQ(checkpoint.code, 0) << checkpoint.err;
+  EXPECT_NE(checkpoint.err.find("exporting the checkpoint of step 4"), std::string::npos)
+      << checkpoint.err;
+  for (const char* name : {"model.safetensors", "config.json", "generation_config.json"}) {
+    const std::string bytes = ReadFile(whole + "/" + name);
+    EXPECT_FALSE(bytes.empty()) << name;
+    EXPECT_EQ(ReadFile(last + "/" + name), bytes) << name;
+  }
+  EXPECT_NE(ReadFile(last + "/README.md").find("| Step | 4 of 4 |"), std::string::npos);
+}
+
 TEST_F(ServiceTest, ASweepComputesTheReferenceOnce) {
   std::vector<std::string> set = Short("swept", 4);
   set.push_back("reference.values=float16");  // records that no test before has computed

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/observe/log.h"
+#include "common/status_macros.h"
 #include "worker/rpc/convert.h"
 
 namespace fpo::worker {
@@ -15,8 +16,10 @@ constexpr size_t kQueueMax = 64;
 
 }  // namespace
 
-ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel)
-    : stub_(pb::WorkerControl::NewStub(bulk_channel)),
+ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
+                               FolderOfExport export_checkpoint)
+    : export_checkpoint_(std::move(export_checkpoint)),
+      stub_(pb::WorkerControl::NewStub(bulk_channel)),
       pool_({.threads = kThreads, .queue_max = kQueueMax}) {}
 
 ArtifactSender::~ArtifactSender() {
@@ -34,6 +37,19 @@ void ArtifactSender::Serve(const ServeArtifactCommand& order) {
       {{"folder", order.folder}});
 }
 
+absl::Status ArtifactSender::ServeTo(ServeArtifactCommand order,
+                                     const std::function<bool(ArtifactFrame)>& sink) {
+  if (order.exported) {
+    if (order.checkpoint) {
+      FPO_ASSIGN_OR_RETURN(order.folder, export_checkpoint_(order.folder));
+    } else {
+      order.folder += "/model";
+    }
+    order.checkpoint = true;  // every file of the folder
+  }
+  return ServeArtifact(order, sink);
+}
+
 void ArtifactSender::Push(const ServeArtifactCommand& order) {
   grpc::ClientContext context;
   {
@@ -46,8 +62,8 @@ void ArtifactSender::Push(const ServeArtifactCommand& order) {
   pb::PushArtifactRequest first;
   first.set_transfer_id(order.transfer_id);
   writer->Write(first);
-  const absl::Status served = ServeArtifact(
-      order, [&](ArtifactFrame frame) { return writer->Write(ToProto(std::move(frame))); });
+  const absl::Status served =
+      ServeTo(order, [&](ArtifactFrame frame) { return writer->Write(ToProto(std::move(frame))); });
   if (!served.ok() && !absl::IsCancelled(served)) writer->Write(ErrorToProto(served));
   writer->WritesDone();
   const grpc::Status end = writer->Finish();

@@ -3,8 +3,10 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <functional>
 #include <memory>
 #include <set>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -14,11 +16,16 @@
 
 namespace fpo::worker {
 
+// The model folder made of a checkpoint's folder.
+using FolderOfExport = std::function<absl::StatusOr<std::string>(const std::string& checkpoint)>;
+
 // Answers the coordinator's orders to serve files, each with a PushArtifact call on a separate
 // connection, so that a download never delays a heartbeat. Thread-safe.
 class ArtifactSender {
  public:
-  explicit ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel);
+  // `export_checkpoint`: as ExportedCheckpoints::FolderOf.
+  ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
+                 FolderOfExport export_checkpoint);
   ~ArtifactSender();  // cancels running calls
 
   // Does not block. An order beyond the queue is dropped: the coordinator gives up on it.
@@ -26,7 +33,9 @@ class ArtifactSender {
 
  private:
   void Push(const ServeArtifactCommand& order);
+  absl::Status ServeTo(ServeArtifactCommand order, const std::function<bool(ArtifactFrame)>& sink);
 
+  const FolderOfExport export_checkpoint_;
   const std::unique_ptr<fpo::v1::WorkerControl::Stub> stub_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -16,7 +16,6 @@
 #include "common/status_macros.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/process/stop_wait.h"
-#include "worker/rpc/artifact_sender.h"
 #include "worker/rpc/coordinator_session.h"
 
 namespace fpo::worker {
@@ -117,8 +116,8 @@ absl::StatusOr<std::unique_ptr<GrpcCoordinatorLink>> GrpcCoordinatorLink::Start(
   FPO_ASSIGN_OR_RETURN(
       const auto bulk,
       MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
-  state->artifacts = std::make_unique<ArtifactSender>(bulk);
   state->options = std::move(options);
+  state->artifacts = std::make_unique<ArtifactSender>(bulk, state->options.export_checkpoint);
   state->listener = listener;
   state->stub = fpo::v1::WorkerControl::NewStub(state->channel);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });

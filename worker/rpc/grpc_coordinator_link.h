@@ -10,6 +10,7 @@
 #include "common/rpc/listen_options.h"
 #include "common/values/worker_hello.h"
 #include "worker/core/coordinator_link.h"
+#include "worker/rpc/artifact_sender.h"
 
 namespace fpo::worker {
 
@@ -24,6 +25,9 @@ class GrpcCoordinatorLink final {
     std::string token;  // of a worker; empty: none
     WorkerHello hello;  // without running attempts and devices
     std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
+    FolderOfExport export_checkpoint = [](const std::string&) -> absl::StatusOr<std::string> {
+      return absl::UnimplementedError("this worker exports no checkpoints");
+    };
     // Called once, on a thread of the client, when dialling has ended for good: another agent has
     // the name (AlreadyExists, FailedPrecondition), the token is wrong (Unauthenticated,
     // PermissionDenied), or this agent or that address is wrong (InvalidArgument).

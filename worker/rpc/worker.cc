@@ -19,6 +19,7 @@
 #include "common/status_macros.h"
 #include "worker/core/agent.h"
 #include "worker/core/device/device_choice.h"
+#include "worker/core/exported_checkpoints.h"
 #include "worker/core/home.h"
 #include "worker/core/host_check.h"
 #include "worker/core/preflight.h"
@@ -30,6 +31,8 @@ namespace {
 
 // Time at shutdown for the last reports and logs to be acknowledged.
 constexpr absl::Duration kFarewell = absl::Seconds(5);
+// A checkpoint of a large model on slow storage.
+constexpr absl::Duration kExportTime = absl::Hours(1);
 
 Agent::Options AgentOptions(const WorkerConfig& config) {
   Agent::Options options;
@@ -96,6 +99,8 @@ struct Worker::Parts {
   std::unique_ptr<RecordStore> records;
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<Agent> agent;
+  std::unique_ptr<ProcessSet> tools;  // processes that are no attempt's
+  std::unique_ptr<ExportedCheckpoints> exports;
   std::unique_ptr<GrpcCoordinatorLink> link;
   std::unique_ptr<HttpServer> http;
 
@@ -104,7 +109,12 @@ struct Worker::Parts {
 
   absl::Status OpenCgroups();
   absl::Status FindDevices();
+  // Runs fpo-train outside of any attempt; its output.
+  absl::StatusOr<std::string> RunTool(const std::string& name,
+                                      const std::vector<std::string>& words,
+                                      absl::Duration answer_time);
   absl::StatusOr<std::string> TryCuda();
+  void MakeExports();
   std::vector<Device> DevicesNow();
   void MakeStores();
   void MakeAgent();
@@ -155,15 +165,29 @@ absl::Status Worker::Parts::FindDevices() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Worker::Parts::TryCuda() {
-  ProcessSet processes(&spawner, journal.get(), &metrics);
+absl::StatusOr<std::string> Worker::Parts::RunTool(const std::string& name,
+                                                   const std::vector<std::string>& words,
+                                                   absl::Duration answer_time) {
   RankCommand trainer;
-  trainer.identity.attempt.job_id = "devices";
+  trainer.identity.attempt.job_id = name;
   trainer.spawn.argv = {config.trainer};
   trainer.spawn.environment = RankEnvironment(config.environment, trainer.identity, "");
   trainer.spawn.folder = config.work_dir;
-  return AskTrainer(trainer, {"inspect", "--devices", "--device", "cuda"}, absl::Minutes(1),
-                    &processes);
+  return AskTrainer(trainer, words, answer_time, tools.get());
+}
+
+absl::StatusOr<std::string> Worker::Parts::TryCuda() {
+  return RunTool("devices", {"inspect", "--devices", "--device", "cuda"}, absl::Minutes(1));
+}
+
+void Worker::Parts::MakeExports() {
+  const auto make = [this](const std::string& checkpoint, const std::string& folder) {
+    return RunTool("export", {"export", checkpoint, "--out", folder, "--device", "cpu"},
+                   kExportTime)
+        .status();
+  };
+  exports =
+      std::make_unique<ExportedCheckpoints>(make, [this] { tools->Stop(absl::ZeroDuration()); });
 }
 
 // The GPUs of the slots, with what is in use of them now.
@@ -233,6 +257,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   parts->config = config;
   AddBuildInfo(&parts->registry, build.version, build.commit);
   FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
+  parts->tools =
+      std::make_unique<ProcessSet>(&parts->spawner, parts->journal.get(), &parts->metrics);
   FPO_ASSIGN_OR_RETURN(const Home home, OpenHome(config.work_dir));
   FPO_RETURN_IF_ERROR(parts->OpenCgroups());
   const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
@@ -254,6 +280,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();
+  parts->MakeExports();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, token, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
@@ -264,6 +291,9 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
       raw->refusal = status;
     }
     on_refused();
+  };
+  link.export_checkpoint = [raw = parts.get()](const std::string& checkpoint) {
+    return raw->exports->FolderOf(checkpoint);
   };
   link.devices = [raw = parts.get()] { return raw->DevicesNow(); };
   FPO_ASSIGN_OR_RETURN(parts->link,

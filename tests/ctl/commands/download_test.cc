@@ -223,5 +223,32 @@ TEST_F(DownloadTest, TwoAtOnceDoNotMixTheirBytes) {
   EXPECT_THAT(second.err, HasSubstr("another download writes"));
 }
 
+TEST_F(DownloadTest, ExportWaitsForTheWorkerThatMakesTheFolder) {
+  int asked = 0;
+  coordinator_.SetArtifact([&](const pb::ReadArtifactRequest& request, Writer* writer) {
+    EXPECT_TRUE(request.exported());
+    EXPECT_EQ(request.step(), 4);
+    if (++asked <= 2) {
+      return WithErrorInfo(absl::FailedPreconditionError("exporting"),
+                           {.reason = ErrorReason::kExporting});
+    }
+    return Answer(request, writer);
+  });
+  const Result result = Run({"export", "tiny", "--step", "4", "--to", to_ / "got"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err, "its worker is exporting the checkpoint of step 4\n");
+  ExpectAll();
+}
+
+TEST_F(DownloadTest, ExportOfAFailedCheckpointSaysWhy) {
+  coordinator_.SetArtifact([&](const pb::ReadArtifactRequest&, Writer*) {
+    return absl::FailedPreconditionError("fpo-train export: exit code 3: no model folder");
+  });
+  const Result result = Run({"export", "tiny", "--step", "4", "--to", to_ / "got"});
+  EXPECT_NE(result.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("no model folder"));
+  EXPECT_FALSE(fs::exists(to_ / "got"));
+}
+
 }  // namespace
 }  // namespace fpo::ctl

@@ -1,4 +1,4 @@
-#include "train/runs/export_checkpoint.h"
+#include "train/export/export_checkpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "train/runs/model_card.h"
+#include "train/export/model_card.h"
 
 #include <filesystem>
 #include <vector>
@@ -42,7 +42,7 @@ class CardTable {
   std::string text_;
 };
 
-std::string Digest(const Json& run, const std::string& pointer) {
+std::string DigestText(const Json& run, const std::string& pointer) {
   const std::string digest = TextAt(run, pointer);
   return digest.empty() ? "" : absl::StrCat(" (`", digest, "`)");
 }
@@ -64,19 +64,19 @@ std::string MethodFacts(const JobConfig& job) {
 
 std::string SettingsTable(const JobConfig& job, const Json& run, const ModelCardFacts& facts) {
   CardTable table;
-  table.Row("Trained from", absl::StrCat(NameOf(job.model.path), Digest(run, "/model/digest")));
+  table.Row("Trained from", absl::StrCat(NameOf(job.model.path), DigestText(run, "/model/digest")));
   table.Row("Method", MethodFacts(job));
   std::vector<std::string> files;
   for (const std::string& file : job.data.train) files.push_back(NameOf(file));
   const std::string pairs = TextAt(run, "/data/train_pairs");
   table.Row("Data", absl::StrCat(absl::StrJoin(files, ", "),
                                  pairs.empty() ? "" : absl::StrCat(", ", pairs, " rows"),
-                                 Digest(run, "/data/digest")));
+                                 DigestText(run, "/data/digest")));
   std::vector<std::string> saes;
   for (const SaeSection& sae : job.sae) saes.push_back(NameOf(sae.path));
   if (job.method.name == "fpo" && job.method.features == "sae") {
     table.Row("Sparse autoencoder",
-              absl::StrCat(absl::StrJoin(saes, ", "), Digest(run, "/sae/0/digest")));
+              absl::StrCat(absl::StrJoin(saes, ", "), DigestText(run, "/sae/0/digest")));
   }
   table.Row("Reference records", TextAt(run, "/recipe_id"));
   table.Row("Step", facts.final_step

@@ -1,4 +1,4 @@
-#include "train/runs/export_policy.h"
+#include "train/export/export_policy.h"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "train/runs/model_card.h"
+#include "train/export/model_card.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "train/runs/export_checkpoint.h"
+#include "train/export/export_checkpoint.h"
 
 #include <filesystem>
 #include <optional>
@@ -10,9 +10,9 @@
 #include "common/status_macros.h"
 #include "train/chat/turn_record.h"
 #include "train/checkpoint/checkpoint_reader.h"
+#include "train/export/export_policy.h"
+#include "train/export/model_card.h"
 #include "train/loop/model_loader.h"
-#include "train/runs/export_policy.h"
-#include "train/runs/model_card.h"
 #include "train/runs/training_state.h"
 
 namespace fpo::train {
