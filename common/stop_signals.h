@@ -4,7 +4,8 @@
 
 namespace fpo {
 
-// How a service is stopped: its main waits for SIGTERM or SIGINT. SIGPIPE is ignored: the reader of
+// How a service is stopped: its main waits for SIGTERM, SIGINT or
+// SIGUSR1, with which Slurm warns of a time limit. SIGPIPE is ignored: the reader of
 // stderr may exit first, and a log line must not end a service.
 class StopSignals {
  public:

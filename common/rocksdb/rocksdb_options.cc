@@ -8,14 +8,17 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <string>
 
 #include "common/observe/log.h"
 #include "common/rocksdb/file_checksum.h"
+#include "common/rocksdb/open_files.h"
 
 namespace fpo {
 namespace {
 
 constexpr int64_t kBackgroundBytesPerSecond = 256 << 20;
+constexpr int64_t kFewOpenFiles = 4096;  // below: said at every start
 
 // RocksDB's own messages, from warnings on, as lines of the program's log. RocksDB's log file is
 // not used: once the disk is full and a line cannot be written, the next line fails an assertion in
@@ -53,6 +56,12 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& database) {
   options.max_total_wal_size = 256 << 20;
   // Of all families together: each alone would fill its own 64 MiB before it writes them out.
   options.db_write_buffer_size = static_cast<size_t>(database.write_buffer_bytes);
+  const int64_t open_files = RaiseOpenFilesLimit();
+  options.max_open_files = MaxOpenTables(open_files);
+  if (open_files < kFewOpenFiles) {
+    Log(LogLevel::kWarning, "few files may be open: a large store is read slowly; raise ulimit -n",
+        {{"limit", std::to_string(open_files)}, {"path", database.path}});
+  }
   options.info_log = std::make_shared<ProgramLog>();
   return options;
 }

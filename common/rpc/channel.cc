@@ -62,6 +62,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   // Despite its name, the time limit of one connection attempt: a busy server needs a while.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // A proxy that a login shell exports for the web is not meant for these addresses.
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Channels with equal arguments share a connection; this one must not.
   args.SetInt("fpo.bulk", options.bulk ? 1 : 0);
   if (options.token.empty()) return grpc::CreateCustomChannel(address, credentials, args);

@@ -21,7 +21,7 @@ int StatusOf(Body body) {
 }
 
 TEST(StopSignals, WaitReturnsTheSignalThatCame) {
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
     const int status = StatusOf([signal] {
       const StopSignals signals;
       kill(getpid(), signal);

@@ -2,8 +2,9 @@
 
 namespace fpo::train {
 
-// SIGTERM and SIGINT ask for a stop at the next step boundary instead of ending the process; a
-// second SIGINT ends it. SIGPIPE is ignored. Process-wide, as signals are.
+// SIGTERM, SIGINT and SIGUSR1, with which Slurm warns of a time limit, ask for a stop at the next
+// step boundary instead of ending the process; a second SIGINT ends it. SIGPIPE is ignored.
+// Process-wide, as signals are.
 void InstallStopSignals();
 
 bool StopRequested();

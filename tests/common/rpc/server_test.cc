@@ -72,6 +72,18 @@ TEST_F(RpcServerTest, ATakenAddressIsSaidInOurWordsAlone) {
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("the address is taken"));
 }
 
+// Clusters export one in login shells.
+TEST_F(RpcServerTest, AProxyOfTheEnvironmentIsNotUsed) {
+  for (const char* name : {"http_proxy", "https_proxy", "grpc_proxy"}) {
+    setenv(name, "http://127.0.0.1:9", 1);
+  }
+  const auto server = Start({});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const grpc::Status status = CallStats((*server)->address());
+  for (const char* name : {"http_proxy", "https_proxy", "grpc_proxy"}) unsetenv(name);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 TEST_F(RpcServerTest, TlsFilesThatHoldSomethingElseAreSaidAtStart) {
   const fpo::testing::TempFolder folder;
   fpo::testing::WriteWhole(folder / "notes.txt", "words\n");

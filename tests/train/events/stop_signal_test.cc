@@ -7,13 +7,16 @@
 namespace fpo::train {
 namespace {
 
-TEST(StopSignal, SigtermAsksInsteadOfEnding) {
-  InstallStopSignals();
+TEST(StopSignal, ASignalAsksInsteadOfEnding) {
+  for (const int number : {SIGTERM, SIGUSR1}) {
+    InstallStopSignals();
+    ClearStopRequest();
+    EXPECT_FALSE(StopRequested());
+    raise(number);
+    EXPECT_TRUE(StopRequested()) << number;
+  }
   ClearStopRequest();
-  EXPECT_FALSE(StopRequested());
-  raise(SIGTERM);
-  EXPECT_TRUE(StopRequested());
-  ClearStopRequest();
+  std::signal(SIGUSR1, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
 }
