@@ -17,16 +17,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateBytesMax = int64_t{16} << 20;
+constexpr int64_t kDatasetStateBytesMax = int64_t{16} << 20;
 constexpr size_t kSplitsNamedMax = 20;
 
-bool IsThere(const std::string& path) {
+bool IsPresent(const std::string& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
 
 absl::StatusOr<nlohmann::json> ReadState(const std::string& path) {
-  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kStateBytesMax));
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kDatasetStateBytesMax));
   absl::StatusOr<nlohmann::json> json = ParseJson(text);
   if (json.ok()) return json;
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", json.status().message()));
@@ -38,7 +38,7 @@ absl::Status SeveralSplits(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
-    if (IsThere(path + "/state.json")) splits.push_back(path);
+    if (IsPresent(path + "/state.json")) splits.push_back(path);
   }
   std::sort(splits.begin(), splits.end());
   if (splits.empty()) {
@@ -59,9 +59,9 @@ absl::Status SeveralSplits(const std::string& folder) {
 absl::StatusOr<std::optional<std::vector<std::string>>> SavedDatasetFiles(
     const std::string& folder) {
   using Files = std::optional<std::vector<std::string>>;
-  if (IsThere(folder + "/dataset_dict.json")) return SeveralSplits(folder);
+  if (IsPresent(folder + "/dataset_dict.json")) return SeveralSplits(folder);
   const std::string state_path = folder + "/state.json";
-  if (!IsThere(state_path)) return Files();
+  if (!IsPresent(state_path)) return Files();
   FPO_ASSIGN_OR_RETURN(const nlohmann::json state, ReadState(state_path));
   const nlohmann::json* listed = FindMember(state, "_data_files");
   if (listed == nullptr || !listed->is_array()) return Files();
@@ -83,7 +83,7 @@ absl::StatusOr<std::optional<std::vector<std::string>>> SavedDatasetFiles(
           absl::StrCat(state_path, " names \"", name.substr(0, 100), "\", which is no file of it"));
     }
     files.push_back(absl::StrCat(folder, "/", name));
-    if (!IsThere(files.back())) {
+    if (!IsPresent(files.back())) {
       return absl::NotFoundError(absl::StrCat("there is no ", files.back(), ", which ", state_path,
                                               " names (an incomplete copy?)"));
     }
