@@ -12,12 +12,16 @@
 #include "absl/strings/str_join.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/checkpoint/checkpoint_writer.h"
+#include "train/export/export_policy.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/prepare/model_tokenizer.h"
-#include "train/runs/export_policy.h"
 
 namespace fpo::train {
 namespace {
+
+TensorMap ParametersOf(const LoadedModel& loaded) {
+  return {loaded.model.Parameters().begin(), loaded.model.Parameters().end()};
+}
 
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
@@ -102,7 +106,8 @@ TEST(ModelLoader, TensorsThatTransformersIgnoresAreLeftOutAndSaid) {
   EXPECT_THAT(notes, HasSubstr("score.weight"));
   const auto model = LoadModel({tiny.Path("model")});
   ASSERT_TRUE(model.ok()) << model.status();
-  ASSERT_TRUE(ExportPolicy(model->model, tiny.Path("model"), tiny.Path("copy")).ok());
+  ASSERT_TRUE(
+      ExportPolicy(ParametersOf(*model), {tiny.Path("model"), tiny.Path("copy"), at::kFloat}).ok());
   const TensorMap copy = TensorsOf(tiny.Path("copy"));
   EXPECT_EQ(copy.size(), tensors.size());
   EXPECT_TRUE(at::equal(copy.at("vision_tower.embeddings.position_ids"), at::arange(4)));
@@ -172,7 +177,7 @@ TEST(ModelLoader, ACheckpointOfARunIsAModel) {
   };
   EXPECT_TRUE(at::allclose(norm(*model), norm(*start) + 0.5));
   // What it lacks comes from the run's start, also for the export of a run that starts from it.
-  ASSERT_TRUE(ExportPolicy(model->model, step, tiny.Path("copy")).ok());
+  ASSERT_TRUE(ExportPolicy(ParametersOf(*model), {step, tiny.Path("copy"), at::kFloat}).ok());
   EXPECT_EQ(LoadModel({tiny.Path("copy")})->digest, model->digest);
   EXPECT_TRUE(fs::exists(tiny.Path("copy/config.json")));
 }
