@@ -200,7 +200,7 @@ TEST_P(GoldenTest, BFloat16StaysNear) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenTest,
                          ::testing::Combine(::testing::Values("gemma2", "gemma3"),
-                                          ::testing::Values("cpu", "cuda")),
+                                            ::testing::Values("cpu", "cuda")),
                          [](const auto& cell) {
                            return std::string(std::get<0>(cell.param)) + "_" +
                                   std::get<1>(cell.param);

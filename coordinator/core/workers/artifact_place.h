@@ -17,7 +17,7 @@ struct ArtifactRequest {
   int64_t step = 0;       // of a checkpoint; 0: the job's result
   std::string file = {};  // empty: the list of files
   int64_t offset = 0;
-  bool exported = false;    // as a model folder
+  bool exported = false;  // as a model folder
 };
 
 // Where its files are.
