@@ -160,7 +160,9 @@ TokenFile& TokenFile::operator=(TokenFile&&) noexcept = default;
 absl::StatusOr<TokenFile> TokenFile::Open(const std::string& path) {
   auto state = std::make_unique<State>();
   const absl::Status loaded = state->Load(path);
-  if (absl::IsInvalidArgument(loaded)) return absl::DataLossError(loaded.message());
+  // A file that lacks a tensor is there, and is no token file.
+  const bool lacks = state->file != nullptr && absl::IsNotFound(loaded);
+  if (absl::IsInvalidArgument(loaded) || lacks) return absl::DataLossError(loaded.message());
   FPO_RETURN_IF_ERROR(loaded);
   return TokenFile(std::move(state));
 }

@@ -105,6 +105,11 @@ TEST(TokenFileTest, RangesOutsideAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(with("chosen_length", 0)));
   EXPECT_TRUE(absl::IsDataLoss(with("prompt_start", -1)));
   EXPECT_TRUE(absl::IsDataLoss(with("rejected_length", INT64_MAX)));
+  ASSERT_TRUE(WriteSafetensors(folder / "some", {{"ids", at::full({4}, 5, at::kInt)},
+                                                 {"row", at::zeros({1}, at::kLong)}})
+                  .ok());
+  EXPECT_TRUE(absl::IsDataLoss(TokenFile::Open(folder / "some").status()));
+  EXPECT_TRUE(absl::IsNotFound(TokenFile::Open(folder / "none").status()));
   ASSERT_TRUE(WriteSafetensors(folder / "w", {{"w", at::ones({2})}}).ok());
   const auto weights = TokenFile::Open(folder / "w");
   EXPECT_TRUE(absl::StrContains(weights.status().message(), "not a token file"));
