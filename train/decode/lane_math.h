@@ -19,7 +19,7 @@ struct Shape {
   typedef uint32_t U __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
   typedef uint16_t H __attribute__((vector_size(2 * lanes), aligned(2), may_alias));
 };
-using Wide = Shape<16, 8, 3>;   // 32 registers
+using Wide = Shape<16, 4, 6>;   // 32 registers
 using Narrow = Shape<8, 4, 3>;  // 16 registers
 using Least = Shape<4, 2, 3>;
 

@@ -17,19 +17,19 @@ FPO_INLINE void LinearTile(const LinearTask& task, int64_t row, int64_t column) 
   int64_t k = 0;
   for (; k + S::kLanes <= depth; k += S::kLanes) {
     F w[kColumns];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) Load<S>(weight + c * depth + k, &w[c]);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       F value;
       Load<S>(x + r * depth + k, &value);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) sums[r][c] += value * w[c];
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) {
       float sum = Sum<S>(sums[r][c]);
       for (int64_t i = k; i < depth; ++i) sum += x[r * depth + i] * Scalar(weight[c * depth + i]);
