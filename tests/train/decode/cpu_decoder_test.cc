@@ -31,7 +31,9 @@ TEST(CpuDecoderTest, LogitsDoNotDependOnTheStepToTheLastBit) {
       at::Tensor logits;
       for (size_t at = 0; at < ids.size(); at += 5) {
         inputs.clear();
-        for (int64_t i = 0; i < mates; ++i) inputs.push_back({&others[i], {ids.data(), 1 + i % 3}});
+        for (int64_t i = 0; i < mates; ++i)
+          inputs.push_back(
+              {&others[i], absl::MakeConstSpan(ids.data(), static_cast<size_t>(1 + i % 3))});
         const size_t place = static_cast<size_t>(mates / 2);
         inputs.insert(inputs.begin() + static_cast<int64_t>(place),
                       {&mine, absl::MakeConstSpan(ids).subspan(at, 5), true});
