@@ -1,12 +1,14 @@
 #include "train/generate/chat.h"
 
 #include <poll.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -38,6 +40,29 @@ void CatchInterrupts() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
 }
+
+// Ctrl-C would make the terminal drop what was printed just then, such as the next prompt. What was
+// typed is dropped by DropTyped instead.
+class KeptOutput {
+ public:
+  KeptOutput() : set_(tcgetattr(STDIN_FILENO, &before_) == 0) {
+    if (!set_) return;
+    termios kept = before_;
+    kept.c_lflag |= NOFLSH;
+    tcsetattr(STDIN_FILENO, TCSANOW, &kept);
+  }
+  ~KeptOutput() {
+    if (set_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  KeptOutput(const KeptOutput&) = delete;
+  KeptOutput& operator=(const KeptOutput&) = delete;
+
+ private:
+  termios before_{};
+  const bool set_;
+};
+
+void DropTyped() { tcflush(STDIN_FILENO, TCIFLUSH); }
 
 // Waits for standard input. False: a signal came, now or since it was last looked at.
 bool WaitForInput() {
@@ -116,7 +141,10 @@ class ChatProgram {
         return absl::OkStatus();
       }
       if (line->empty()) {
-        if (terminal_ && interrupted != 0) Print("\n(/quit or Ctrl-D ends)\n");
+        if (terminal_ && interrupted != 0) {
+          DropTyped();
+          Print("\n(/quit or Ctrl-D ends)\n");
+        }
         continue;
       }
       if (!absl::StartsWith(*line, "/")) {
@@ -216,6 +244,8 @@ absl::Status RunChat(const ChatOptions& options, EventSink& events) {
     events.Emit(WarningEvent(warning));
   }
   CatchInterrupts();
+  std::optional<KeptOutput> kept;
+  if (terminal) kept.emplace();
   return ChatProgram(ChatSession(*model, std::move(session)), terminal).Run();
 }
 
