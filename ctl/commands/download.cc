@@ -242,8 +242,8 @@ CommandSpec ExportCommand() {
       JobCommand("export", "results", "fetch a job's model, or a checkpoint as a model", RunExport);
   c.details =
       "A Hugging Face folder, with chat template, stop ids and model card: the model/ of a job "
-      "that "
-      "SUCCEEDED, or with one of the options a checkpoint, which the worker that holds it exports "
+      "that SUCCEEDED, or with one of the options a checkpoint, which the worker that holds it "
+      "exports "
       "first. Repeating the command continues a broken or interrupted download.";
   c.options = CheckpointOptions("JOB-model");
   c.json = {"{folder, files}"};

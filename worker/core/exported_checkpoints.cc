@@ -17,6 +17,14 @@ std::string ExportFolderOf(const std::string& checkpoint) {
   return (path.parent_path().parent_path() / "exports" / path.filename()).string();
 }
 
+// Whether the folder was made of what the checkpoint holds now: a step may be written again.
+bool IsCurrent(const std::string& folder, const std::string& checkpoint) {
+  std::error_code missing, error;
+  const auto written = fs::last_write_time(checkpoint + "/manifest.json", missing);
+  return fs::is_directory(folder, error) &&
+         (missing || fs::last_write_time(folder, error) >= written);
+}
+
 absl::Status Exporting(const std::string& checkpoint) {
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("the worker is exporting ", checkpoint)),
@@ -45,13 +53,14 @@ absl::StatusOr<std::string> ExportedCheckpoints::FolderOf(const std::string& che
     return status;
   }
   std::error_code error;
-  if (fs::is_directory(folder, error)) return folder;
+  if (IsCurrent(folder, checkpoint)) return folder;
   if (!fs::is_directory(checkpoint, error)) {
     return WithErrorInfo(
         absl::NotFoundError(absl::StrCat(checkpoint, " does not exist (any more)")),
         {.reason = ErrorReason::kArtifactGone,
          .hint = "retention or a user removed it; pin a checkpoint to keep it"});
   }
+  fs::remove_all(folder, error);           // of an earlier checkpoint of that step
   if (thread_.joinable()) thread_.join();  // it has ended: nothing is running
   running_ = checkpoint;
   thread_ = std::thread([this, checkpoint, folder] { Run(checkpoint, folder); });

@@ -13,7 +13,8 @@
 namespace fpo::worker {
 
 // Model folders made of checkpoints on request: OUTPUT/exports/step-N of OUTPUT/checkpoints/step-N.
-// They stay, for further downloads. One is made at a time. Thread-safe.
+// They stay, for further downloads, until the
+// checkpoint is written again. One is made at a time. Thread-safe.
 class ExportedCheckpoints {
  public:
   // Makes `folder`, complete or not at all; may take minutes.

@@ -1,6 +1,7 @@
 #include "worker/core/exported_checkpoints.h"
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -68,6 +69,19 @@ TEST_F(ExportedCheckpointsTest, AFailureIsSaidAndTheNextRequestTriesAgain) {
   EXPECT_EQ(Answer(exports_).status().message(), "no model folder");
   EXPECT_EQ(Ask(exports_), ErrorReason::kExporting);
   EXPECT_FALSE(Answer(exports_).ok());
+  EXPECT_EQ(made_, 2);
+}
+
+TEST_F(ExportedCheckpointsTest, ACheckpointThatIsWrittenAgainIsExportedAgain) {
+  go_.Notify();
+  EXPECT_EQ(Ask(exports_), ErrorReason::kExporting);
+  ASSERT_TRUE(Answer(exports_).ok());
+  const std::string manifest = run_ / "checkpoints/step-4/manifest.json";
+  fpo::testing::WriteWhole(manifest, "{}");
+  fs::last_write_time(run_ / "exports/step-4",
+                      fs::last_write_time(manifest) - std::chrono::seconds(1));
+  EXPECT_EQ(Ask(exports_), ErrorReason::kExporting);
+  EXPECT_EQ(Answer(exports_).status(), absl::OkStatus());
   EXPECT_EQ(made_, 2);
 }
 
