@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
-#include "train/ops/segment.h"
+#include "train/sae/response_rows.h"
 #include "train/ops/vocab_head.h"
 
 namespace fpo::train {

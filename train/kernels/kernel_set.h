@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "train/kernels/attention_task.h"
+
 // Loops over float32 rows on a CPU, on plain pointers: what LibTorch would do in several passes
 // over memory is done in one. Compiled once for each instruction set (kernels.cc) and chosen at run
 // time. Each function works on one thread, writes only what its arguments name, and gives the same
@@ -63,6 +65,12 @@ struct GluGradient {
   float *grad_gate, *grad_up;
 };
 
+// Codes of a JumpReLU SAE: c = product + bias where that is above the threshold and 0, else 0.
+struct CodeSpan {
+  const float *product, *bias, *threshold;
+  int64_t count;
+};
+
 // One position: pairs (i, i + half) of each head are rotated; `sign` -1 inverts the rotation.
 struct RopeRow {
   const float *x, *cos, *sin;
@@ -87,38 +95,6 @@ struct RmsPropStep {
   float gradient_scale, added_decay, alpha, rest, lr, eps;
 };
 
-struct AttentionShape {
-  int64_t heads, kv_heads, head_dim;
-  float scale, cap;  // cap 0: no softcap
-  int64_t window;    // 0: all earlier keys
-};
-// Rows of a packed batch that see each other: a prompt from row `first` on, then responses, each of
-// which sees the prompt and itself.
-struct AttentionGroup {
-  int64_t first, prompt;
-  const int64_t* responses;  // their lengths
-  int64_t response_count;
-  // Of the prompt's rows only the last `prompt_queries` are queries; the group's queries are rows
-  // from `first_query` on of q, z and their gradients.
-  int64_t first_query, prompt_queries;
-};
-// The work of one thread: a group and a kv head. It writes the rows of the heads that read this kv
-// head and nothing else.
-struct AttentionTask {
-  AttentionShape shape;
-  AttentionGroup group;
-  int64_t kv_head;
-  float* scratch;  // attention_scratch floats
-};
-// Packed tensors [rows, heads, head_dim], k and v with kv_heads; `normalizer` [rows of q, heads].
-struct AttentionTensors {
-  const float *q, *k, *v;
-  float* z;           // written by forward, read by backward
-  float* normalizer;  // likewise
-  const float* grad_z;
-  float *grad_q, *grad_k, *grad_v;
-};
-
 struct KernelSet {
   const char* name;  // as at::get_cpu_capability: AVX512, AVX2, DEFAULT
 
@@ -133,6 +109,7 @@ struct KernelSet {
   void (*geglu)(const GluSpan& span, float* out);
   void (*geglu_gradient)(const GluSpan& span, const GluGradient& gradient);
   void (*rope)(const RopeRow& row, float* out);
+  void (*add_codes)(const CodeSpan& span, float* sums);
 
   double (*sum_of_squares)(const float* values, int64_t count);
   void (*adam)(const UpdateSpan& span, const AdamStep& step);

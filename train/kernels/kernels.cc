@@ -19,21 +19,14 @@ extern const KernelSet kKernels;
 #define FPO_CAPABILITY "DEFAULT"
 #endif
 const KernelSet kKernels = {
-    FPO_CAPABILITY,
-    MeasureLogits,
-    KlOfLogits,
-    LogitsToGradient,
-    NormForward,
-    NormBackward,
-    GegluForward,
-    GegluBackward,
-    RotateRow,
-    SumOfSquares,
-    AdamUpdate,
-    RmsPropUpdate,
-    AttentionScratch::Floats,
-    AttentionForward,
-    AttentionBackward,
+    FPO_CAPABILITY,   MeasureLogits,
+    KlOfLogits,       LogitsToGradient,
+    NormForward,      NormBackward,
+    GegluForward,     GegluBackward,
+    RotateRow,        AddCodes,
+    SumOfSquares,     AdamUpdate,
+    RmsPropUpdate,    AttentionScratch::Floats,
+    AttentionForward, AttentionBackward,
 };
 
 }  // namespace fpo::train::FPO_KERNELS

@@ -95,4 +95,14 @@ inline void RotateRow(const RopeRow& row, float* out) {
   }
 }
 
+// NaN stays NaN.
+inline void AddCodes(const CodeSpan& span, float* sums) {
+  ForEachVec(span.count, [&](int64_t i, int64_t lanes) {
+    const Vec pre = LoadUpTo(span.product + i, lanes) + LoadUpTo(span.bias + i, lanes);
+    const Vec above = pre <= LoadUpTo(span.threshold + i, lanes) ? Vec{} : pre;
+    const Vec code = above < 0.0F ? Vec{} : above;
+    StoreUpTo(sums + i, LoadUpTo(sums + i, lanes) + code, lanes);
+  });
+}
+
 }  // namespace fpo::train::FPO_KERNELS

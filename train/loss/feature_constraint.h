@@ -25,14 +25,22 @@ struct FeatureConstraintOptions {
 // the lowest index.
 at::Tensor TopIndices(const at::Tensor& values, int64_t k);
 
+// The features that a distance compares.
+struct SelectedColumns {
+  at::Tensor columns;  // [n, c] int64; c <= 2k
+  at::Tensor scale;    // [n, c] float64: phi, 0 where a column occurs for the second time
+};
+SelectedColumns SelectColumns(const at::Tensor& policy, const at::Tensor& reference,
+                              const FeatureConstraintOptions& options);
+
 // D = (1/k) sum over I of phi_i (policy_i - reference_i)^2 -> [n]. policy, reference: pooled
 // features [n, F]. Differentiable in `policy` only; I is a constant and the divisor is k even when
 // |I| differs.
 at::Tensor FeatureDistance(const at::Tensor& policy, const at::Tensor& reference,
                            const FeatureConstraintOptions& options);
 
-// The same when both sides hold only the selected columns [n, k] (selection `reference`); weights,
-// if defined, are [n, k] too.
+// The same when both sides hold only the selected columns [n, c]; weights, if defined, are [n, c]
+// too.
 at::Tensor ColumnDistance(const at::Tensor& policy, const at::Tensor& reference, int64_t top_k,
                           const at::Tensor& weights);
 

@@ -118,7 +118,9 @@ std::vector<Sequence> BothSides(const std::vector<TokenPairView>& pairs) {
 }
 
 Objective::Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference)
-    : model_(model), options_(std::move(options)), reference_(reference) {}
+    : model_(model), options_(std::move(options)), reference_(reference) {
+  for (LoadedSae& sae : options_.saes) sae.sae = sae.sae.WithoutDecoder();
+}
 
 double Objective::Weight(const TokenPairView& pair) const {
   return method() == Method::kSft ? static_cast<double>(ScoredTokens(pair.chosen)) : 1.0;
@@ -154,19 +156,21 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
 }
 
 // With selection `reference` the columns are known before the policy's encoder runs, so only they
-// are computed.
+// are computed; with the others only they get a gradient.
 at::Tensor Objective::SideDistance(size_t sae, const ResponseRows& rows,
                                    const at::Tensor& reference) const {
   const SparseAutoencoder& encoder = options_.saes[sae].sae;
   const FeatureConstraintOptions& constraint = options_.constraint;
-  if (constraint.selection != FeatureSelection::kReference) {
-    return FeatureDistance(encoder.PooledFeatures(rows), reference, constraint);
+  at::Tensor features = reference, known;
+  const bool by_policy = constraint.selection != FeatureSelection::kReference;
+  if (by_policy) {
+    const at::NoGradGuard no_grad;
+    features = encoder.PooledFeatures(rows);
   }
-  const at::Tensor columns = TopIndices(reference, constraint.top_k);
-  const at::Tensor weights =
-      constraint.weights.defined() ? constraint.weights.index({columns}) : at::Tensor();
-  return ColumnDistance(encoder.PooledColumns(rows, columns), reference.gather(1, columns),
-                        constraint.top_k, weights);
+  const SelectedColumns selected = SelectColumns(features, reference, constraint);
+  if (by_policy) known = features.gather(1, selected.columns);
+  return ColumnDistance(encoder.PooledColumns(rows, selected.columns, known),
+                        reference.gather(1, selected.columns), constraint.top_k, selected.scale);
 }
 
 Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch, const HiddenRows& rows,

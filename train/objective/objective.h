@@ -44,6 +44,7 @@ class Objective {
   // One pair's contribution to global_weight.
   double Weight(const TokenPairView& pair) const;
   Method method() const { return options_.preference.method; }
+  at::Device device() const { return model_.device(); }
 
  private:
   struct Distances;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "train/ops/segment.h"
+#include "train/sae/response_rows.h"
 
 namespace fpo::train {
 namespace {

@@ -162,4 +162,8 @@ std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) 
   return checks;
 }
 
+void FreeDecoders(std::vector<LoadedSae>* saes) {
+  for (LoadedSae& sae : *saes) sae.sae = sae.sae.WithoutDecoder();
+}
+
 }  // namespace fpo::train

@@ -51,4 +51,7 @@ struct SaeCheck {
 };
 std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live);
 
+// Frees the decoders, which only CheckSaes reads.
+void FreeDecoders(std::vector<LoadedSae>* saes);
+
 }  // namespace fpo::train

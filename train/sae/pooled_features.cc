@@ -1,12 +1,15 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "train/ops/segment.h"
-#include "train/sae/response_order.h"
+#include "train/ops/fast_paths.h"
+#include "train/ops/product.h"
+#include "train/sae/response_rows.h"
 #include "train/sae/sparse_autoencoder.h"
 
 namespace fpo::train {
@@ -14,98 +17,214 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+using Arrays = SparseAutoencoder::Arrays;
 
-// Codes alive at a time, in elements: 64 MiB of float32.
-constexpr int64_t kChunkElements = int64_t{1} << 24;
+// Rows whose few columns are computed together.
+constexpr int64_t kColumnRows = 1024;
 
-// Which of the given columns are active, [rows, columns]. encoder: [columns, width].
-struct Columns {
-  at::Tensor encoder, bias, threshold;
+// Adds the codes of a block of products (rows . W_enc) to their responses' sums.
+struct CodeSums {
+  const KernelSet& kernels;
+  const int64_t* owners;  // of the block's rows
+  float* sums;            // [responses, features], from the block's first column on
+  int64_t features;
 
-  at::Tensor Pre(const at::Tensor& rows) const { return at::addmm(bias, rows, encoder.t()); }
-  at::Tensor Active(const at::Tensor& pre) const {
-    return pre.gt(threshold).logical_and_(pre.gt(0));
+  void Add(const at::Tensor& products, const Arrays& columns) const {
+    constexpr int64_t kStripe = 128;  // columns of one task: no two write the same sum
+    const int64_t width = products.size(1), rows = products.size(0);
+    const float* const product = products.const_data_ptr<float>();
+    const float* const bias = columns.bias.const_data_ptr<float>();
+    const float* const threshold = columns.threshold.const_data_ptr<float>();
+    at::parallel_for(0, (width + kStripe - 1) / kStripe, 1, [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * kStripe, count = std::min(width, end * kStripe) - first;
+      for (int64_t row = 0; row < rows; ++row) {
+        kernels.add_codes({product + row * width + first, bias + first, threshold + first, count},
+                          sums + owners[row] * features + first);
+      }
+    });
   }
 };
 
-// Which of the columns `index` [columns], all different, are among those that a TopK chose for each
-// row, `top` [rows, k]: [rows, columns] bool. Computed from the choice itself: the k-th largest of
-// a row, computed again with other columns beside it, may round to less than itself.
-at::Tensor AmongTop(const at::Tensor& top, const at::Tensor& index, int64_t features) {
-  const int64_t columns = index.size(0);
-  at::Tensor place = at::full({features}, columns, index.options());
-  place.index_copy_(0, index, at::arange(columns, index.options()));
-  at::Tensor mask = at::zeros({top.size(0), columns + 1}, top.options().dtype(at::kBool));
-  mask.scatter_(1, place.index_select(0, top.flatten()).view_as(top), true);
-  return mask.narrow(1, 0, columns);
+// A few columns for each response.
+struct FewColumns {
+  ResponseRows input;
+  Arrays all;
+  at::Tensor columns;  // [responses, k]
+  at::Tensor top;      // those that a TopK chose in each row, [rows, top k]; or undefined
+};
+
+// What rows of one block of a batch have to do with the columns of their own responses.
+class OwnColumns {
+ public:
+  // Rows first .. first + count of the input.
+  OwnColumns(const FewColumns& few, int64_t first, int64_t count) : k_(few.columns.size(1)) {
+    const ResponseRows& input = few.input;
+    const auto [low, responses] = Responses(input, first, count);
+    arrays_ = few.all.Select(few.columns.narrow(0, low, responses).reshape({-1}));
+    responses_ = responses;
+    owner_ = input.response_of_row.narrow(0, first, count);
+    index_ = (owner_ - low).view({-1, 1, 1}).expand({-1, 1, k_});
+    const at::Tensor rows = input.rows.narrow(0, first, count).to(few.all.encoder.scalar_type());
+    own_ = few.columns.index_select(0, owner_);
+    pre_ = Own(MatrixProduct(rows, arrays_.encoder.t()).add_(arrays_.bias));
+    threshold_ = Own(arrays_.threshold.expand({count, -1}));
+    top_ = few.top.defined() ? few.top.narrow(0, first, count) : few.top;
+  }
+
+  const at::Tensor& owner() const { return owner_; }
+  const at::Tensor& pre() const { return pre_; }  // [rows, k]
+
+  // Which of them have a code: above the threshold and, with TopK, chosen by it. Computed from the
+  // choice itself: the k-th largest of a row, computed again with other columns beside it, may
+  // round to less than itself.
+  at::Tensor Active() const {
+    at::Tensor active = pre_.gt(threshold_).logical_and_(pre_.gt(0));
+    if (top_.defined()) {
+      active.logical_and_(top_.unsqueeze(2).eq(own_.unsqueeze(1)).any(1));
+    }
+    return active;
+  }
+
+  // Gradients to the rows from those to the own columns' pre-activations, [rows, k].
+  at::Tensor ToRows(const at::Tensor& gradients) const {
+    const at::Tensor all = at::zeros({gradients.size(0), responses_, k_}, gradients.options());
+    all.scatter_(1, index_, gradients.unsqueeze(1));
+    return MatrixProduct(all.flatten(1), arrays_.encoder);
+  }
+
+ private:
+  // The responses that have rows in a block: the first, and how many.
+  static std::pair<int64_t, int64_t> Responses(const ResponseRows& input, int64_t first,
+                                               int64_t count) {
+    if (input.sizes.empty()) return {0, input.responses};  // rows in any order
+    int64_t low = 0, begin = 0, high = 0;
+    for (; begin + input.sizes[static_cast<size_t>(low)] <= first; ++low) {
+      begin += input.sizes[static_cast<size_t>(low)];
+    }
+    for (high = low; begin < first + count; ++high) begin += input.sizes[static_cast<size_t>(high)];
+    return {low, high - low};
+  }
+  at::Tensor Own(const at::Tensor& all) const {
+    return all.reshape({all.size(0), responses_, k_}).gather(1, index_).squeeze(1);
+  }
+
+  int64_t k_, responses_ = 0;
+  Arrays arrays_;
+  at::Tensor owner_, index_, own_, pre_, threshold_, top_;
+};
+
+template <typename Fn>
+void ForEachColumnBlock(int64_t rows, const Fn& fn) {
+  for (int64_t first = 0; first < rows; first += kColumnRows) {
+    fn(first, std::min(kColumnRows, rows - first));
+  }
 }
 
-// The columns of each row of `grad` [responses, features] that are not zero. Two waits for the
-// device, however many responses there are.
-std::vector<at::Tensor> UsedColumns(const at::Tensor& grad) {
-  const at::Tensor columns = grad.nonzero().select(1, 1);
-  const at::Tensor counts = grad.ne(0).sum(1).cpu();
-  std::vector<at::Tensor> used;
-  int64_t first = 0;
-  for (int64_t response = 0; response < grad.size(0); ++response) {
-    const int64_t count = counts.const_data_ptr<int64_t>()[response];
-    used.push_back(columns.narrow(0, first, count));
-    first += count;
-  }
-  return used;
+at::Tensor Divisors(const ResponseRows& input, at::ScalarType type) {
+  return ResponseSizes(input.response_of_row, input.responses).clamp_min(1).to(type).unsqueeze(1);
+}
+
+// Mean codes of the columns, [responses, k].
+at::Tensor MeanColumns(const FewColumns& few) {
+  at::Tensor sums = at::zeros(few.columns.sizes(), few.all.encoder.options());
+  ForEachColumnBlock(few.input.rows.size(0), [&](int64_t first, int64_t count) {
+    const OwnColumns own(few, first, count);
+    sums.index_add_(0, own.owner(), own.pre() * own.Active());
+  });
+  return sums.div_(Divisors(few.input, few.all.encoder.scalar_type()));
+}
+
+// d pooled_i / d x_t = 1[c_ti > 0] W_enc[:, i] / n, for gradients [responses, k] to the columns.
+at::Tensor RowGradients(const FewColumns& few, const at::Tensor& gradients) {
+  const auto type = few.all.encoder.scalar_type();
+  const at::Tensor shares = gradients.to(type) / Divisors(few.input, type);
+  at::Tensor result = at::empty(few.input.rows.sizes(), few.all.encoder.options());
+  ForEachColumnBlock(few.input.rows.size(0), [&](int64_t first, int64_t count) {
+    const OwnColumns own(few, first, count);
+    const at::Tensor own_shares = shares.index_select(0, own.owner());
+    result.narrow(0, first, count).copy_(own.ToRows(own.Active().to(type).mul_(own_shares)));
+  });
+  return result.to(few.input.rows.scalar_type());
+}
+
+// What backward needs; its columns may be known only there.
+void SaveForBackward(AutogradContext* context, const FewColumns& few) {
+  context->save_for_backward({few.input.rows, few.input.response_of_row, few.all.encoder,
+                              few.all.bias, few.all.threshold, few.columns, few.top});
+  context->saved_data["responses"] = few.input.responses;
+  context->saved_data["sizes"] = few.input.sizes;
+}
+
+FewColumns SavedColumns(AutogradContext* context) {
+  const variable_list saved = context->get_saved_variables();
+  return {{saved[0], saved[1], context->saved_data["responses"].toInt(),
+           context->saved_data["sizes"].toIntVector()},
+          {saved[2], saved[3], saved[4]},
+          saved[5],
+          saved[6]};
+}
+
+// Sums of the codes in row order, [responses, features].
+at::Tensor SumsByKernels(const KernelSet& kernels, const ResponseRows& input, const Arrays& all,
+                         const SparseAutoencoder& sae) {
+  at::Tensor sums = at::zeros({input.responses, sae.features()}, all.encoder.options());
+  const at::Tensor owners = input.response_of_row.contiguous();
+  sae.ForEachProduct(input.rows, [&](const SparseAutoencoder::Block& block) {
+    const CodeSums to = {kernels, owners.const_data_ptr<int64_t>() + block.row,
+                         sums.mutable_data_ptr<float>() + block.column, sae.features()};
+    to.Add(block.codes, all.Narrow(block.column, block.codes.size(1)));
+  });
+  return sums;
 }
 
 struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
                             const SparseAutoencoder& sae, const ResponseRows& input,
-                            const Columns& columns) {
-    const auto type = columns.encoder.scalar_type();
-    at::Tensor pooled = at::zeros({input.responses, sae.features()}, columns.encoder.options());
-    const int64_t chunk = std::max<int64_t>(1, kChunkElements / sae.features());
-    std::vector<at::Tensor> top;
-    for (int64_t first = 0; first < rows.size(0); first += chunk) {
-      const int64_t count = std::min(chunk, rows.size(0) - first);
-      const auto coded = sae.EncodeTop(rows.narrow(0, first, count));
-      pooled.index_add_(0, input.response_of_row.narrow(0, first, count), coded.codes);
-      if (coded.columns.defined()) top.push_back(coded.columns);
+                            const Arrays& all) {
+    const KernelSet* const kernels = sae.top_k() == 0 ? KernelsOf(all.encoder) : nullptr;
+    at::Tensor sums;
+    if (kernels != nullptr) {
+      sums = SumsByKernels(*kernels, input, all, sae);
+    } else {
+      sums = at::zeros({input.responses, sae.features()}, all.encoder.options());
+      sae.ForEachBlock(rows, [&](const SparseAutoencoder::Block& block) {
+        sums.narrow(1, block.column, block.codes.size(1))
+            .index_add_(0, input.response_of_row.narrow(0, block.row, block.codes.size(0)),
+                        block.codes);
+      });
     }
-    const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses);
-    context->save_for_backward({rows, input.response_of_row, columns.encoder, columns.bias,
-                                columns.threshold, top.empty() ? at::Tensor() : at::cat(top)});
-    context->saved_data["responses"] = input.responses;
-    context->saved_data["sizes"] = input.sizes;
-    return pooled.div_(sizes.clamp_min(1).to(type).unsqueeze(1));
+    const at::Tensor top = rows.requires_grad() ? sae.TopColumns(rows) : at::Tensor();
+    SaveForBackward(context, {input, all, {}, top});
+    return sums.div_(Divisors(input, all.encoder.scalar_type()));
   }
 
-  // d pooled_i / d x_t = 1[c_ti > 0] W_enc[:, i] / n. Few columns of a response have a gradient:
-  // only these are computed again.
+  // Few columns of a response have a gradient: only these are computed again.
   static variable_list backward(AutogradContext* context, variable_list grads) {
-    const variable_list saved = context->get_saved_variables();
-    const at::Tensor& rows = saved[0];
-    const Columns all = {saved[2], saved[3], saved[4]};
-    const at::Tensor& top = saved[5];
-    const auto type = all.encoder.scalar_type();
-    at::Tensor grad_rows = at::zeros(rows.sizes(), all.encoder.options());
-    const auto row_lists = RowsByResponse({rows, saved[1], context->saved_data["responses"].toInt(),
-                                           context->saved_data["sizes"].toIntVector()});
-    const std::vector<at::Tensor> used = UsedColumns(grads[0]);
-    for (size_t response = 0; response < row_lists.size(); ++response) {
-      const at::Tensor& own = row_lists[response];
-      const at::Tensor grad = grads[0].select(0, static_cast<int64_t>(response));
-      const at::Tensor& index = used[response];
-      if (own.numel() == 0 || index.numel() == 0) continue;
-      const Columns columns = {all.encoder.index_select(0, index), all.bias.index_select(0, index),
-                               all.threshold.index_select(0, index)};
-      const at::Tensor pre = columns.Pre(rows.index_select(0, own).to(type));
-      const at::Tensor per_row = grad.index_select(0, index) / static_cast<double>(own.numel());
-      at::Tensor chosen = columns.Active(pre);
-      if (top.defined()) {
-        chosen.logical_and_(AmongTop(top.index_select(0, own), index, all.encoder.size(0)));
-      }
-      const at::Tensor active = chosen.to(type) * per_row;
-      grad_rows.index_copy_(0, own, at::mm(active, columns.encoder));
-    }
-    return {grad_rows.to(rows.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
+    FewColumns few = SavedColumns(context);
+    const at::Tensor used = grads[0].ne(0);
+    const int64_t most = used.sum(1).max().item<int64_t>();
+    few.columns = std::get<1>(used.to(at::kByte).topk(most, 1, /*largest=*/true, /*sorted=*/false));
+    return {RowGradients(few, grads[0].gather(1, few.columns)), at::Tensor(), at::Tensor(),
+            at::Tensor()};
+  }
+};
+
+struct WantedColumns {
+  at::Tensor columns, known;  // see PooledColumns
+};
+
+struct PooledColumnsFunction : torch::autograd::Function<PooledColumnsFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
+                            const SparseAutoencoder& sae, const ResponseRows& input,
+                            const Arrays& all, const WantedColumns& wanted) {
+    const FewColumns few = {input, all, wanted.columns, sae.TopColumns(rows)};
+    SaveForBackward(context, few);
+    return wanted.known.defined() ? wanted.known.clone() : MeanColumns(few);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    return {RowGradients(SavedColumns(context), grads[0]), at::Tensor(), at::Tensor(), at::Tensor(),
+            at::Tensor()};
   }
 };
 
@@ -114,8 +233,7 @@ at::Tensor MeanRows(const ResponseRows& input) {
   const at::Tensor rows = input.rows.to(at::kFloat);
   const at::Tensor sums = at::zeros({input.responses, rows.size(1)}, rows.options())
                               .index_add(0, input.response_of_row, rows);
-  const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses);
-  return sums / sizes.clamp_min(1).to(at::kFloat).unsqueeze(1);
+  return sums / Divisors(input, at::kFloat);
 }
 
 }  // namespace
@@ -123,36 +241,19 @@ at::Tensor MeanRows(const ResponseRows& input) {
 at::Tensor SparseAutoencoder::PooledFeatures(const ResponseRows& input) const {
   CheckResponseRows(input, width());
   if (is_identity()) return MeanRows(input);
-  return PooledFeaturesFunction::apply(input.rows, *this, input,
-                                       Columns{encoder_, bias_, threshold_});
+  return PooledFeaturesFunction::apply(input.rows, *this, input, arrays());
 }
 
-at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input,
-                                            const at::Tensor& columns) const {
+at::Tensor SparseAutoencoder::PooledColumns(const ResponseRows& input, const at::Tensor& columns,
+                                            const at::Tensor& known) const {
   CheckResponseRows(input, width());
   TORCH_CHECK(columns.dim() == 2 && columns.size(0) == input.responses, "SAE columns ",
               columns.sizes(), " for ", input.responses, " responses");
+  TORCH_CHECK(!known.defined() || known.sizes() == columns.sizes(), "SAE columns ", columns.sizes(),
+              " with known values ", known.defined() ? known.sizes() : at::IntArrayRef());
   if (is_identity()) return MeanRows(input).gather(1, columns);
-  const auto row_lists = RowsByResponse(input);
-  const at::Tensor top = top_k_ > 0 ? TopColumns(input.rows) : at::Tensor();
-  std::vector<at::Tensor> pooled;
-  for (int64_t response = 0; response < input.responses; ++response) {
-    const at::Tensor index = columns.select(0, response);
-    const at::Tensor& own = row_lists[response];
-    if (own.numel() == 0) {
-      pooled.push_back(at::zeros({index.size(0)}, encoder_.options()));
-      continue;
-    }
-    const Columns few = {encoder_.index_select(0, index), bias_.index_select(0, index),
-                         threshold_.index_select(0, index)};
-    const at::Tensor pre = few.Pre(input.rows.index_select(0, own).to(encoder_.scalar_type()));
-    at::Tensor chosen = few.Active(pre.detach());
-    if (top.defined()) {
-      chosen = chosen.logical_and(AmongTop(top.index_select(0, own), index, features()));
-    }
-    pooled.push_back((pre * chosen).mean(0));
-  }
-  return pooled.empty() ? at::zeros({0, columns.size(1)}, encoder_.options()) : at::stack(pooled);
+  return PooledColumnsFunction::apply(input.rows, *this, input, arrays(),
+                                      WantedColumns{columns, known});
 }
 
 }  // namespace fpo::train

@@ -11,12 +11,21 @@ SaeHealth::SaeHealth(SparseAutoencoder sae) : sae_(std::move(sae)) {}
 void SaeHealth::Add(const at::Tensor& rows) {
   const at::NoGradGuard no_grad;
   if (rows.size(0) == 0) return;
-  const at::Tensor codes = sae_.Encode(rows);
   rows_ += rows.size(0);
-  nonzeros_ += codes.count_nonzero().item<double>();
+  at::Tensor lost;  // of the rows of the blocks so far
+  sae_.ForEachBlock(rows, [&](const SparseAutoencoder::Block& block) {
+    nonzeros_ += block.codes.count_nonzero().item<double>();
+    if (!sae_.has_decoder()) return;
+    if (block.column == 0) {
+      lost = rows.narrow(0, block.row, block.codes.size(0)).to(at::kDouble);
+    }
+    lost.sub_(sae_.Decode(block.codes, block.column));
+    if (block.column + block.codes.size(1) == sae_.features()) {
+      residual_ += lost.square_().sum().item<double>();
+    }
+  });
   if (!sae_.has_decoder()) return;
   const at::Tensor wide = rows.to(at::kDouble);
-  residual_ += (wide - sae_.Decode(codes)).square_().sum().item<double>();
   squared_ += wide.square().sum().item<double>();
   const at::Tensor sum = wide.sum(0);
   sum_ = sum_.defined() ? sum_ + sum : sum;

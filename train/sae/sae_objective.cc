@@ -4,7 +4,11 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+
+#include "train/ops/product.h"
 
 namespace fpo::train {
 namespace {
@@ -20,42 +24,107 @@ at::Tensor Near(const at::Tensor& pre, const at::Tensor& threshold, double bandw
   return at::maximum(distance, -distance).lt(bandwidth / 2).to(pre.scalar_type());
 }
 
-// c = pre * 1[pre > threshold]. Straight-through to the threshold: dc/dtheta = -(theta / bandwidth)
-// * kernel.
-struct JumpReluFunction : torch::autograd::Function<JumpReluFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& pre,
-                            const at::Tensor& threshold, double bandwidth) {
-    context->save_for_backward({pre, threshold});
-    context->saved_data["bandwidth"] = bandwidth;
-    return pre * pre.gt(threshold);
-  }
+// Elements of a block of pre-activations: however many features there are, nothing of size
+// [rows, features] is in memory.
+constexpr int64_t kTrainedElements = int64_t{1} << 22;
 
-  static variable_list backward(AutogradContext* context, variable_list grads) {
-    const variable_list saved = context->get_saved_variables();
-    const at::Tensor &pre = saved[0], &threshold = saved[1];
-    const double bandwidth = context->saved_data["bandwidth"].toDouble();
-    const at::Tensor near = Near(pre, threshold, bandwidth);
-    const at::Tensor grad_threshold = (grads[0] * near).sum(0).mul_(threshold).mul_(-1 / bandwidth);
-    return {grads[0] * pre.gt(threshold), grad_threshold, at::Tensor()};
+// Features [first, first + count) of the parameters.
+struct FeatureBlock {
+  int64_t first, count;
+
+  at::Tensor Of(const at::Tensor& features) const { return features.narrow(0, first, count); }
+  at::Tensor OfEncoder(const at::Tensor& encoder) const { return encoder.narrow(1, first, count); }
+};
+
+template <typename Fn>
+void ForEachFeatureBlock(int64_t rows, int64_t features, const Fn& fn) {
+  const int64_t block = std::clamp<int64_t>(kTrainedElements / rows, 1, features);
+  for (int64_t first = 0; first < features; first += block) {
+    fn(FeatureBlock{first, std::min(block, features - first)});
+  }
+}
+
+struct SaeWeights {
+  at::Tensor encoder, encoder_bias, log_threshold, decoder, decoder_bias;
+
+  // max(x . W_enc + b_enc, 0) of a block, [rows, block].
+  at::Tensor Pre(const at::Tensor& x, const FeatureBlock& block) const {
+    const at::Tensor pre = MatrixProduct(x, block.OfEncoder(encoder));
+    return pre.add_(block.Of(encoder_bias)).clamp_min_(0);
+  }
+  at::Tensor Threshold(const FeatureBlock& block) const { return block.Of(log_threshold).exp(); }
+};
+
+// With c = pre * 1[pre > theta] and H the number of active features, straight-through to the
+// threshold: dc/dtheta = -(theta / bandwidth) * kernel, dH/dtheta = -(1 / bandwidth) * kernel.
+struct SaeGradients {
+  SaeWeights sums;  // of the parameters' shapes
+
+  struct Upstream {
+    at::Tensor rebuilt;  // dL/d rebuilt, [rows, width]
+    at::Tensor l0;       // dL/d each row's count of active features, a scalar
+    double bandwidth;
+  };
+
+  void AddBlock(const SaeWeights& parameters, const at::Tensor& x, const FeatureBlock& block,
+                const Upstream& upstream) {
+    const at::Tensor pre = parameters.Pre(x, block), theta = parameters.Threshold(block);
+    const at::Tensor active = pre.gt(theta);
+    const at::Tensor near = Near(pre, theta, upstream.bandwidth);
+    at::Tensor to_codes = MatrixProduct(upstream.rebuilt, block.Of(parameters.decoder).t());
+    block.Of(sums.decoder).copy_(MatrixProduct((pre * active).t(), upstream.rebuilt));
+    const at::Tensor count = near.sum(0).mul_(upstream.l0);
+    const at::Tensor to_theta =
+        (to_codes * near).sum(0).mul_(theta).add_(count).mul_(-1 / upstream.bandwidth);
+    block.Of(sums.log_threshold).copy_(to_theta * theta);
+    to_codes.mul_(active).mul_(pre.gt(0));  // now to pre
+    block.OfEncoder(sums.encoder).copy_(MatrixProduct(x.t(), to_codes));
+    block.Of(sums.encoder_bias).copy_(to_codes.sum(0));
   }
 };
 
-// Active features per row, 1[pre > threshold] summed. Straight-through: dH/dtheta = -(1 /
-// bandwidth) * kernel; none to pre.
-struct CountActiveFunction : torch::autograd::Function<CountActiveFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& pre,
-                            const at::Tensor& threshold, double bandwidth) {
-    context->save_for_backward({pre, threshold});
+// {loss, reconstruction, l0}; backward computes each block again.
+struct SaeLossFunction : torch::autograd::Function<SaeLossFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& encoder,
+                               const at::Tensor& encoder_bias, const at::Tensor& log_threshold,
+                               const at::Tensor& decoder, const at::Tensor& decoder_bias,
+                               const at::Tensor& x, double sparsity, double bandwidth) {
+    const SaeWeights parameters = {encoder, encoder_bias, log_threshold, decoder, decoder_bias};
+    at::Tensor error = decoder_bias - x;
+    at::Tensor counts = at::zeros({x.size(0)}, x.options());
+    ForEachFeatureBlock(x.size(0), encoder_bias.size(0), [&](const FeatureBlock& block) {
+      at::Tensor codes = parameters.Pre(x, block);
+      const at::Tensor active = codes.gt(parameters.Threshold(block));
+      counts.add_(active.sum(1, /*keepdim=*/false, x.scalar_type()));
+      error.add_(MatrixProduct(codes.mul_(active), block.Of(decoder)));
+    });
+    const at::Tensor reconstruction = error.square().sum(1).mean(), l0 = counts.mean();
+    context->save_for_backward(
+        {encoder, encoder_bias, log_threshold, decoder, decoder_bias, x, error});
+    context->saved_data["sparsity"] = sparsity;
     context->saved_data["bandwidth"] = bandwidth;
-    return pre.gt(threshold).sum(1, /*keepdim=*/false, pre.scalar_type());
+    context->mark_non_differentiable({reconstruction, l0});
+    return {reconstruction + l0 * sparsity, reconstruction, l0};
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
-    const double bandwidth = context->saved_data["bandwidth"].toDouble();
-    const at::Tensor near = Near(saved[0], saved[1], bandwidth);
-    const at::Tensor grad_threshold = (near * grads[0].unsqueeze(1)).sum(0).mul_(-1 / bandwidth);
-    return {at::Tensor(), grad_threshold, at::Tensor()};
+    const SaeWeights parameters = {saved[0], saved[1], saved[2], saved[3], saved[4]};
+    const at::Tensor &x = saved[5], &error = saved[6];
+    const auto rows = static_cast<double>(x.size(0));
+    const at::Tensor rebuilt = error * (grads[0] * (2 / rows));
+    const SaeGradients::Upstream upstream = {
+        rebuilt, grads[0] * (context->saved_data["sparsity"].toDouble() / rows),
+        context->saved_data["bandwidth"].toDouble()};
+    SaeGradients result;
+    const auto like = [](const at::Tensor& parameter) { return at::empty_like(parameter); };
+    result.sums = {like(saved[0]), like(saved[1]), like(saved[2]), like(saved[3]), rebuilt.sum(0)};
+    ForEachFeatureBlock(x.size(0), saved[1].size(0), [&](const FeatureBlock& block) {
+      result.AddBlock(parameters, x, block, upstream);
+    });
+    const SaeWeights& sums = result.sums;
+    return {sums.encoder,      sums.encoder_bias, sums.log_threshold, sums.decoder,
+            sums.decoder_bias, at::Tensor(),      at::Tensor(),       at::Tensor()};
   }
 };
 
@@ -107,14 +176,10 @@ SaeLoss SaeObjective::Loss(const at::Tensor& rows, double sparsity) const {
   CheckRows(rows, options_.width);
   const auto parameter = [this](ParameterIndex index) { return parameters_[index].second; };
   const at::Tensor x = rows.detach().to(at::kFloat) * options_.input_scale;
-  const at::Tensor threshold = parameter(kLogThreshold).exp();
-  const at::Tensor pre =
-      at::threshold(at::addmm(parameter(kEncoderBias), x, parameter(kEncoder)), 0, 0);
-  const at::Tensor codes = JumpReluFunction::apply(pre, threshold, options_.bandwidth);
-  const at::Tensor rebuilt = at::addmm(parameter(kDecoderBias), codes, parameter(kDecoder));
-  const at::Tensor reconstruction = (rebuilt - x).square().sum(1).mean();
-  const at::Tensor l0 = CountActiveFunction::apply(pre, threshold, options_.bandwidth).mean();
-  return {reconstruction + l0 * sparsity, reconstruction.detach(), l0.detach()};
+  const variable_list values = SaeLossFunction::apply(
+      parameter(kEncoder), parameter(kEncoderBias), parameter(kLogThreshold), parameter(kDecoder),
+      parameter(kDecoderBias), x, sparsity, options_.bandwidth);
+  return {values[0], values[1], values[2]};
 }
 
 void SaeObjective::ConstrainGradients() {

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -49,31 +50,58 @@ class SparseAutoencoder {
   bool has_decoder() const { return decoder_.defined(); }
   int64_t top_k() const { return top_k_; }  // 0: no TopK
   SparseAutoencoder To(at::Device device) const;
+  SparseAutoencoder WithoutDecoder() const;  // training reads none
 
-  // [n, width] -> [n, features]. No gradient.
-  at::Tensor Encode(const at::Tensor& rows) const { return EncodeTop(rows).codes; }
-  // The same with the columns that a TopK chose, [n, k] int64; undefined without TopK.
-  struct TopCodes {
-    at::Tensor codes, columns;
+  // Codes of a block of rows and features, [rows, columns], from `row` and `column` on.
+  struct Block {
+    int64_t row, column;
+    at::Tensor codes;
   };
-  TopCodes EncodeTop(const at::Tensor& rows) const;
-  // [n, features] -> [n, width]. No gradient; throws without a decoder.
-  at::Tensor Decode(const at::Tensor& codes) const;
+  // Elements of a block at most: however many features there are, nothing of size [n, features] is
+  // in memory at a time.
+  static constexpr int64_t kBlockElements = int64_t{1} << 20;
+  // Codes of rows [n, width], block by block; all columns of some rows, then the next rows. No
+  // gradient.
+  void ForEachBlock(const at::Tensor& rows, const std::function<void(const Block&)>& fn) const;
+  // The same, rows . W_enc instead of codes; not of the identity.
+  void ForEachProduct(const at::Tensor& rows, const std::function<void(const Block&)>& fn) const;
+  // [n, width] -> [n, features]. No gradient.
+  at::Tensor Encode(const at::Tensor& rows) const;
+  // The columns that a TopK chose in each row, [n, k] int64; undefined without TopK.
+  at::Tensor TopColumns(const at::Tensor& rows) const;
+  // Codes [n, columns] of the features from `column` on -> their part of the reconstruction,
+  // [n, width]; that of column 0 has the decoder's bias. No gradient; throws without a decoder.
+  at::Tensor Decode(const at::Tensor& codes, int64_t column = 0) const;
 
-  // Mean code over each response's rows, [responses, features]. Works on chunks of rows;
-  // differentiable in `rows`: backward touches only the columns whose gradient is not zero. A
-  // response without rows is 0.
+  // Mean code over each response's rows, [responses, features]. Works on blocks; differentiable in
+  // `rows`: backward touches only the columns whose gradient is not zero. A response without rows
+  // is 0.
   at::Tensor PooledFeatures(const ResponseRows& input) const;
 
-  // The same for given columns only: columns [responses, k] int64 -> [responses, k]. Differentiable
-  // in `rows`.
-  at::Tensor PooledColumns(const ResponseRows& input, const at::Tensor& columns) const;
+  // The same for given columns only, columns [responses, k] int64 -> [responses, k], which need not
+  // differ. Differentiable in `rows`. `known`: their values, if PooledFeatures has computed them.
+  at::Tensor PooledColumns(const ResponseRows& input, const at::Tensor& columns,
+                           const at::Tensor& known = {}) const;
+
+  // Rows of `encoder` are columns of W_enc.
+  struct Arrays {
+    at::Tensor encoder, bias, threshold;
+
+    at::Tensor Codes(const at::Tensor& rows) const;  // without TopK
+    Arrays Narrow(int64_t first, int64_t count) const;
+    Arrays Select(const at::Tensor& columns) const;
+  };
 
  private:
   SparseAutoencoder() = default;
 
-  // EncodeTop's columns of any number of rows, in chunks.
-  at::Tensor TopColumns(const at::Tensor& rows) const;
+  struct TopCodes {
+    at::Tensor values, columns;  // [n, k]
+  };
+  TopCodes TopOf(const at::Tensor& rows) const;  // of a block's rows
+  int64_t RowsOfBlock() const;
+  int64_t ColumnsOfBlock() const;
+  Arrays arrays() const { return {encoder_, bias_, threshold_}; }
 
   int64_t identity_width_ = 0;
   int64_t top_k_ = 0;

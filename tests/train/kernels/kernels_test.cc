@@ -52,6 +52,26 @@ TEST_P(Kernels, MeasureLogitsWithAndWithoutACap) {
   }
 }
 
+// Below its threshold, and below 0 under a negative threshold, a code is 0.
+TEST_P(Kernels, AddCodesOfAnSae) {
+  for (const int64_t count : {1, 16, 37, 128}) {
+    at::manual_seed(count);
+    const at::Tensor product = at::randn({count}), bias = at::randn({count}) * 0.3;
+    const at::Tensor threshold = at::randn({count}) * 0.5, before = at::randn({count});
+    at::Tensor sums = before.clone();
+    kernels_.add_codes(
+        {product.data_ptr<float>(), bias.data_ptr<float>(), threshold.data_ptr<float>(), count},
+        sums.data_ptr<float>());
+    const at::Tensor pre = product + bias;
+    const at::Tensor codes = pre * pre.gt(threshold) * pre.gt(0);
+    EXPECT_LT((sums - (before + codes)).abs().max().item<float>(), 1e-6) << count;
+  }
+  at::Tensor sums = at::zeros({1});
+  const float nan = std::numeric_limits<float>::quiet_NaN(), zero = 0;
+  kernels_.add_codes({&nan, &zero, &zero, 1}, sums.data_ptr<float>());
+  EXPECT_TRUE(std::isnan(sums.item<float>()));
+}
+
 TEST_P(Kernels, LogitsKeepNaNAndHugeValues) {
   at::Tensor logits = at::tensor({1.0F, std::numeric_limits<float>::quiet_NaN(), 2.0F});
   EXPECT_TRUE(std::isnan(kernels_.measure_logits({logits.data_ptr<float>(), 3, 0}).log_normalizer));

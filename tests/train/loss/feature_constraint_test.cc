@@ -4,11 +4,14 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
+#include <limits>
 #include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -22,6 +25,21 @@ TEST(TopIndices, TiesGoToTheLowestIndex) {
                         at::tensor({1, 2, 4, 5, 0, 1, 2, 4}, at::kLong).view({2, 4})));
 }
 
+// A feature that is not a number must not be left out: the loss has to show it.
+TEST(TopIndices, TakesNaNFirst) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const bool fast : {true, false}) {
+    const FastPathsInScope paths({fast});
+    EXPECT_TRUE(
+        at::equal(TopIndices(Row({1, 5, nan, 4}), 2), at::tensor({1, 2}, at::kLong).view({1, 2})));
+    EXPECT_TRUE(at::equal(TopIndices(Row({nan, 5, nan, nan}), 2),
+                          at::tensor({0, 2}, at::kLong).view({1, 2})));
+  }
+  const at::Tensor policy = Row({1, nan, 2, 3}), reference = Row({1, 2, 3, 4});
+  EXPECT_TRUE(std::isnan(
+      FeatureDistance(policy, reference, {1, FeatureSelection::kUnion, {}}).item<double>()));
+}
+
 TEST(TopIndices, KeepsAllWhenKIsLarger) {
   EXPECT_TRUE(at::equal(TopIndices(Row({2, 1}), 50), at::tensor({0, 1}, at::kLong).view({1, 2})));
 }
@@ -32,7 +50,20 @@ TEST(TopIndices, AgreesWithASortOnManyRows) {
   const at::Tensor values = at::randint(0, 9, {40, 64}, at::kFloat);
   const at::Tensor order = at::argsort(values, /*stable=*/true, 1, /*descending=*/true);
   const at::Tensor expected = std::get<0>(order.narrow(1, 0, 10).sort(1));
-  EXPECT_TRUE(at::equal(TopIndices(values, 10), expected));
+  for (const bool fast : {true, false}) {
+    const FastPathsInScope paths({fast});
+    EXPECT_TRUE(at::equal(TopIndices(values, 10), expected)) << fast;
+  }
+}
+
+// Each once, although both models have some among their largest.
+TEST(SelectColumns, OfAUnionCountsEachFeatureOnce) {
+  const at::Tensor policy = Row({9, 8, 0, 7, 0}), reference = Row({0, 9, 8, 7, 0});
+  const at::Tensor phi = at::tensor({1.0, 2.0, 3.0, 4.0, 5.0}, at::kDouble);
+  const SelectedColumns selected =
+      SelectColumns(policy, reference, {3, FeatureSelection::kUnion, phi});
+  EXPECT_TRUE(at::equal(selected.columns, at::tensor({0, 1, 3, 1, 2, 3}, at::kLong).view({1, 6})));
+  EXPECT_TRUE(at::equal(selected.scale, Row({1, 2, 4, 0, 3, 0})));
 }
 
 TEST(FeatureDistance, SelectsByPolicyReferenceOrBoth) {

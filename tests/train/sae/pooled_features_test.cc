@@ -6,6 +6,8 @@
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
+#include "tests/train/ops/memory_watch.h"
+#include "train/ops/fast_paths.h"
 #include "train/sae/sparse_autoencoder.h"
 
 namespace fpo::train {
@@ -228,6 +230,78 @@ TEST(PooledFeatures, ChunksOfRowsAddUp) {
   const at::Tensor pooled = sae.PooledFeatures({rows, owners, 3});
   const at::Tensor expected = sae.Encode(rows.slice(0, 1, 600, 3)).mean(0);
   EXPECT_LT(RelativeError(pooled[1], expected), 1e-5);
+}
+
+// Features in several blocks of columns, rows in several blocks; with and without kernels.
+TEST(PooledFeatures, BlocksOfColumnsAreTheWhole) {
+  const int64_t features = 2500;
+  for (const bool top : {false, true}) {
+    const SparseAutoencoder sae =
+        top ? MakeTopK(at::kFloat, 30, features) : MakeSae(at::kFloat, features);
+    at::manual_seed(18);
+    ResponseRows input = {at::randn({1100, kWidth}), at::arange(1100, at::kLong).div(500, "floor"),
+                          3};
+    input.rows.set_requires_grad(true);
+    const at::Tensor codes = sae.Encode(input.rows.detach());
+    if (top) EXPECT_LE(codes.gt(0).sum(1).max().item<int64_t>(), 30);
+    const at::Tensor columns = at::tensor({7, 1024, 2499, 7, 3, 2048}, at::kLong).view({3, 2});
+    for (const bool fast : {true, false}) {
+      const FastPathsInScope paths({fast});
+      const at::Tensor pooled = sae.PooledFeatures(input);
+      EXPECT_LT(RelativeError(pooled[2], codes.narrow(0, 1000, 100).mean(0)), 1e-6) << fast << top;
+      const at::Tensor few = sae.PooledColumns(input, columns);
+      EXPECT_LT(RelativeError(few, pooled.gather(1, columns)), 1e-6);
+      const auto gradient = [&](const at::Tensor& loss) {
+        return torch::autograd::grad({loss}, {input.rows}, {}, /*retain_graph=*/true)[0];
+      };
+      const at::Tensor dense = gradient(pooled.gather(1, columns).square().sum());
+      EXPECT_GT(dense.abs().max().item<float>(), 0);
+      EXPECT_LT(RelativeError(gradient(few.square().sum()), dense), 1e-5) << fast << top;
+    }
+  }
+}
+
+// Values that are known already are not computed again, and have the same gradient.
+TEST(PooledFeatures, KnownColumnsKeepTheirValues) {
+  const SparseAutoencoder sae = MakeSae(at::kDouble);
+  const ResponseRows input = Rows(at::kDouble);
+  input.rows.set_requires_grad(true);
+  const at::Tensor columns = at::tensor({1, 4, 0, 2, 6, 3}, at::kLong).view({3, 2});
+  const at::Tensor known = at::randn({3, 2}, at::kDouble);
+  const at::Tensor kept = sae.PooledColumns(input, columns, known);
+  EXPECT_TRUE(at::equal(kept, known));
+  const at::Tensor weights = at::randn({3, 2}, at::kDouble);
+  const auto gradient = [&](const at::Tensor& pooled) {
+    return torch::autograd::grad({(pooled * weights).sum()}, {input.rows})[0];
+  };
+  EXPECT_TRUE(at::equal(gradient(kept), gradient(sae.PooledColumns(input, columns))));
+  EXPECT_THROW(sae.PooledColumns(input, columns, known.narrow(1, 0, 1)), c10::Error);
+}
+
+// A million features: codes of all rows would be 840 MB.
+TEST(PooledFeatures, MemoryDoesNotGrowWithRowsTimesFeatures) {
+  const int64_t features = 1 << 20, rows = 200, floats = sizeof(float);
+  const SparseAutoencoder sae = MakeSae(at::kFloat, features);
+  ResponseRows input = {at::randn({rows, kWidth}), at::zeros({rows}, at::kLong), 1};
+  input.rows.set_requires_grad(true);
+  const MemoryWatch watch;
+  const at::Tensor pooled = sae.PooledFeatures(input);
+  const at::Tensor columns = at::arange(64, at::kLong).mul_(1000).unsqueeze(0);
+  const at::Tensor few = sae.PooledColumns(input, columns, pooled.detach().gather(1, columns));
+  torch::autograd::grad({few.sum() + pooled.gather(1, columns).sum()}, {input.rows});
+  // Pooled features, their gradient and what is gathered from it; blocks.
+  EXPECT_LT(watch.peak_bytes(),
+            4 * features * floats + 4 * SparseAutoencoder::kBlockElements * floats);
+}
+
+TEST(PooledFeatures, OfATopKMemoryDoesNotGrowEither) {
+  const int64_t features = 1 << 16, rows = 300, floats = sizeof(float);
+  const SparseAutoencoder sae = MakeTopK(at::kFloat, 8, features);
+  const ResponseRows input = {at::randn({rows, kWidth}), at::zeros({rows}, at::kLong), 1};
+  const MemoryWatch watch;
+  sae.PooledFeatures(input);
+  EXPECT_LT(watch.peak_bytes(),
+            4 * features * floats + 10 * SparseAutoencoder::kBlockElements * floats);
 }
 
 TEST(PooledFeatures, GradientsKeepTheRowsDtypeAndNothingElseGetsOne) {

@@ -37,6 +37,28 @@ TEST(SaeHealth, IsZeroForAPerfectReconstruction) {
   EXPECT_DOUBLE_EQ(health.L0(), 2);
 }
 
+// Against the dense formula, with and without TopK.
+TEST(SaeHealth, BlocksOfFeaturesAreTheWhole) {
+  at::manual_seed(5);
+  for (const int64_t k : {0, 40}) {
+    SaeTensors tensors;
+    tensors.w_enc = at::randn({3, 2600});
+    tensors.b_enc = at::randn({2600}) * 0.1;
+    tensors.threshold = at::full({2600}, 0.5);
+    tensors.w_dec = at::randn({2600, 3}) * 0.01;
+    tensors.b_dec = at::randn({3});
+    tensors.top_k = k;
+    const SparseAutoencoder sae = *SparseAutoencoder::Create(tensors);
+    const at::Tensor rows = at::randn({1030, 3}), codes = sae.Encode(rows);
+    SaeHealth health(sae);
+    health.Add(rows);
+    EXPECT_DOUBLE_EQ(health.L0(), codes.gt(0).sum().item<double>() / 1030);
+    const at::Tensor lost = rows - (at::matmul(codes, tensors.w_dec) + tensors.b_dec);
+    const double variance = (rows - rows.mean(0)).square().sum().item<double>();
+    EXPECT_NEAR(health.Fvu(), lost.square().sum().item<double>() / variance, 1e-5 * health.Fvu());
+  }
+}
+
 TEST(SaeHealth, HasNoFvuWithoutADecoder) {
   SaeTensors tensors = Identity();
   tensors.w_dec.reset();

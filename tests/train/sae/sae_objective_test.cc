@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/train/ops/finite_difference.h"
+#include "tests/train/ops/memory_watch.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/sae/sae_health.h"
@@ -37,28 +38,67 @@ at::Tensor Rows(int64_t count) {
   return at::randn({count, 5}) * 2;
 }
 
-TEST(SaeObjective, ThresholdGradientFollowsTheStraightThroughFormula) {
-  const SaeObjective objective(Options());
-  const double sparsity = 0.7;
-  const at::Tensor rows = Rows(6);
-  objective.Loss(rows, sparsity).loss.backward();
-
+// The gradients of the formula, straight-through to the threshold, with everything in memory.
+NamedTensors PlainGradients(const SaeObjective& objective, const at::Tensor& rows,
+                            double sparsity) {
   const at::NoGradGuard no_grad;
   const auto& p = objective.Parameters();
+  const auto count = static_cast<double>(rows.size(0));
   const at::Tensor x = rows * 0.5;
   const at::Tensor theta = Find(p, "log_threshold").exp();
   const at::Tensor pre = (at::matmul(x, Find(p, "w_enc")) + Find(p, "b_enc")).relu();
   const at::Tensor codes = pre * pre.gt(theta);
   const at::Tensor error = at::matmul(codes, Find(p, "w_dec")) + Find(p, "b_dec") - x;
-  const at::Tensor dcodes = at::matmul(error, Find(p, "w_dec").t()) * (2.0 / 6);
+  const at::Tensor dcodes = at::matmul(error, Find(p, "w_dec").t()) * (2 / count);
   const at::Tensor near = (pre - theta).abs().lt(0.2).to(at::kFloat);
-  ASSERT_GE(near.sum().item<double>(), 3);
+  EXPECT_GE(near.sum().item<double>(), 3);
   const at::Tensor dtheta =
-      -(dcodes * near * theta / 0.4).sum(0) - (near * (sparsity / 6 / 0.4)).sum(0);
-  EXPECT_LT(RelativeError(Find(p, "log_threshold").grad(), dtheta * theta), 1e-5);
+      -(dcodes * near * theta / 0.4).sum(0) - (near * (sparsity / count / 0.4)).sum(0);
   // The L0 term gives nothing to the encoder; the reconstruction reaches it through active codes.
   const at::Tensor dpre = dcodes * pre.gt(theta);
-  EXPECT_LT(RelativeError(Find(p, "w_enc").grad(), at::matmul(x.t(), dpre)), 1e-5);
+  return {{"w_enc", at::matmul(x.t(), dpre)},
+          {"b_enc", dpre.sum(0)},
+          {"log_threshold", dtheta * theta},
+          {"w_dec", at::matmul(codes.t(), error) * (2 / count)},
+          {"b_dec", error.sum(0) * (2 / count)}};
+}
+
+TEST(SaeObjective, ThresholdGradientFollowsTheStraightThroughFormula) {
+  const SaeObjective objective(Options());
+  objective.Loss(Rows(6), 0.7).loss.backward();
+  for (const auto& [name, expected] : PlainGradients(objective, Rows(6), 0.7)) {
+    EXPECT_LT(RelativeError(Find(objective.Parameters(), name).grad(), expected), 1e-5) << name;
+  }
+}
+
+// More features than a block holds; the loss and its gradient are those of the whole.
+TEST(SaeObjective, BlocksOfFeaturesAreTheWhole) {
+  SaeObjectiveOptions options = Options();
+  options.features = 70000;
+  options.initial_threshold = 2.53;
+  const SaeObjective objective(options);
+  // Numbers of few digits, so that products are exact in any order and none is at a threshold; a
+  // small decoder, so that sums of thousands of features do not cancel.
+  Find(objective.Parameters(), "w_enc").detach().mul_(8).round_().div_(8);
+  Find(objective.Parameters(), "w_dec").detach().mul_(8).round_().div_(1 << 15);
+  const at::Tensor rows = at::randint(-3, 4, {64, 5}, at::kFloat) * 2;
+  const SaeLoss loss = objective.Loss(rows, 0.001);
+  (loss.loss * 2).backward();
+  for (const auto& [name, expected] : PlainGradients(objective, rows, 0.001)) {
+    EXPECT_LT(RelativeError(Find(objective.Parameters(), name).grad(), expected * 2), 2e-5) << name;
+  }
+}
+
+// Pre-activations of all rows would be 256 MiB, several of them would be alive.
+TEST(SaeObjective, MemoryDoesNotGrowWithRowsTimesFeatures) {
+  SaeObjectiveOptions options = Options();
+  options.features = 1 << 16;
+  const SaeObjective objective(options);
+  const at::Tensor rows = Rows(1024);
+  const int64_t parameters = options.features * (2 * options.width + 2) * 4;
+  const MemoryWatch watch;
+  objective.Loss(rows, 0.1).loss.backward();
+  EXPECT_LT(watch.peak_bytes(), 2 * parameters + (int64_t{160} << 20));
 }
 
 TEST(SaeObjective, LossIsReconstructionPlusSparsityTimesL0) {

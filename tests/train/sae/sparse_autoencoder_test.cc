@@ -50,6 +50,21 @@ TEST(SparseAutoencoder, ANegativeThresholdLetsNothingNegativeThrough) {
   EXPECT_EQ(sae->Encode(at::full({1, 1}, 0.5f)).item<float>(), 0.5f);
 }
 
+TEST(SparseAutoencoder, WithoutItsDecoderItHasTheSameCodes) {
+  SaeTensors tensors;
+  tensors.w_enc = at::randn({3, 5});
+  tensors.b_enc = at::randn({5});
+  tensors.threshold = at::rand({5});
+  tensors.w_dec = at::randn({5, 3});
+  tensors.b_dec = at::randn({3});
+  const SparseAutoencoder whole = *SparseAutoencoder::Create(tensors);
+  const SparseAutoencoder encoder = whole.WithoutDecoder();
+  const at::Tensor rows = at::randn({4, 3});
+  EXPECT_TRUE(at::equal(encoder.Encode(rows), whole.Encode(rows)));
+  EXPECT_FALSE(encoder.has_decoder());
+  EXPECT_TRUE(whole.has_decoder());
+}
+
 TEST(SparseAutoencoder, DecodesToTheWidth) {
   const SaeTensors tensors = Tensors();
   const auto sae = SparseAutoencoder::Create(tensors);

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include "train/sae/sparse_autoencoder.h"
 
 namespace fpo::train {
 
@@ -12,5 +12,9 @@ at::Tensor ResponseSums(const at::Tensor& values, const at::Tensor& response_of_
 
 // Rows of each response: [count] int64. Does not wait for the device, as at::bincount does.
 at::Tensor ResponseSizes(const at::Tensor& response_of_row, int64_t count);
+
+// Throws c10::Error when rows, owners and width do not fit together. The owners' values are checked
+// on the CPU only: reading them from a device would wait for it.
+void CheckResponseRows(const ResponseRows& input, int64_t width);
 
 }  // namespace fpo::train

@@ -1,4 +1,4 @@
-#include "train/ops/segment.h"
+#include "train/sae/response_rows.h"
 
 #include <ATen/ATen.h>
 
@@ -23,6 +23,17 @@ TEST(ResponseSums, HasExactGradients) {
   ExpectGradientsMatchDifferences(
       [&](const auto& in) { return ResponseSums(in[0], owners, 3).square(); },
       {at::randn({4}, at::kDouble)});
+}
+
+TEST(CheckResponseRows, RefusesWhatDoesNotFit) {
+  const at::Tensor owners = at::tensor({0, 1}, at::kLong);
+  EXPECT_NO_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 2}, 3));
+  EXPECT_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 2}, 4), c10::Error);
+  EXPECT_THROW(CheckResponseRows({at::zeros({3, 3}), owners, 2}, 3), c10::Error);
+  EXPECT_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 1}, 3), c10::Error);
+  EXPECT_NO_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 2, {1, 1}}, 3));
+  EXPECT_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 2, {2}}, 3), c10::Error);
+  EXPECT_THROW(CheckResponseRows({at::zeros({2, 3}), owners, 2, {1, 2}}, 3), c10::Error);
 }
 
 }  // namespace

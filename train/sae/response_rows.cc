@@ -1,35 +1,23 @@
-#include "train/sae/response_order.h"
+#include "train/sae/response_rows.h"
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
 #include <numeric>
 
-#include "train/ops/segment.h"
-
 namespace fpo::train {
-namespace {
-
-std::vector<int64_t> CountRows(const ResponseRows& input) {
-  const at::Tensor sizes = ResponseSizes(input.response_of_row, input.responses).cpu();
-  const int64_t* first = sizes.const_data_ptr<int64_t>();
-  return {first, first + input.responses};
+at::Tensor ResponseSums(const at::Tensor& values, const at::Tensor& response_of_row,
+                        int64_t count) {
+  TORCH_CHECK(values.dim() == 1 && values.sizes() == response_of_row.sizes(),
+              "ResponseSums: ", values.sizes(), " values with ", response_of_row.sizes(),
+              " owners");
+  return at::zeros({count}, values.options().dtype(at::kDouble))
+      .index_add(0, response_of_row, values.to(at::kDouble));
 }
 
-}  // namespace
-
-std::vector<at::Tensor> RowsByResponse(const ResponseRows& input) {
-  const at::Tensor& owners = input.response_of_row;
-  const bool known = !input.sizes.empty();
-  const at::Tensor order = known ? at::arange(owners.size(0), owners.options())
-                                 : at::argsort(owners, /*stable=*/true, 0, false);
-  std::vector<at::Tensor> rows;
-  int64_t first = 0;
-  for (const int64_t count : known ? input.sizes : CountRows(input)) {
-    rows.push_back(order.narrow(0, first, count));
-    first += count;
-  }
-  return rows;
+at::Tensor ResponseSizes(const at::Tensor& response_of_row, int64_t count) {
+  return at::zeros({count}, response_of_row.options())
+      .scatter_add_(0, response_of_row, at::ones_like(response_of_row));
 }
 
 void CheckResponseRows(const ResponseRows& input, int64_t width) {
