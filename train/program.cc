@@ -308,7 +308,7 @@ absl::Status Program::Run() {
     if (flags.command != command.name) continue;
     if (command.computes) FPO_RETURN_IF_ERROR(Choose(command.phase));
     if (flags.threads > 0) at::set_num_threads(flags.threads);
-    if (flags.plain) SetFastPaths({false, false, false});
+    if (flags.plain) SetFastPaths(FastPaths::None());
     SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
     FPO_RETURN_IF_ERROR(CheckModel());
     return (this->*command.run)();

@@ -1,6 +1,5 @@
 #include "train/loop/step_gradients.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +8,8 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
+#include "train/reference/sequence_batch.h"
+#include "train/runs/data_plan.h"
 
 namespace fpo::train {
 namespace {
@@ -20,11 +21,7 @@ void Backward(const at::Tensor& loss, int64_t layers) {
 }
 
 MicroBatchSize::Current Describe(const StepInputs& inputs, const std::vector<int64_t>& pairs) {
-  int64_t longest = 0;
-  for (const int64_t pair : pairs) longest = std::max(longest, inputs.pairs.LongestSequence(pair));
-  const int64_t sequences = inputs.objective.method() == Method::kSft ? 1 : 2;
-  const int64_t count = static_cast<int64_t>(pairs.size());
-  return {count, count * longest * sequences};
+  return {static_cast<int64_t>(pairs.size()), inputs.batcher.TokensOf(pairs)};
 }
 
 // Of one micro-batch.
@@ -39,8 +36,7 @@ absl::Status AddGradients(const StepInputs& inputs, const std::vector<int64_t>& 
                     absl::StrCat("the loss is ", part.loss_value, " at step ", inputs.step + 1,
                                  ", rows ", RowsOf(inputs.pairs, pairs), " of the training data"));
   }
-  Backward(part.loss, inputs.layers);
-  gradients->Collect();
+  gradients->Collect([&] { Backward(part.loss, inputs.layers); });
   if (inputs.parts != nullptr) inputs.parts->End("backward_seconds");
   share->metrics += part.metrics;
   share->reference_seconds += part.reference_seconds;
@@ -68,6 +64,11 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
   };
   FPO_RETURN_IF_ERROR(size->Run(what, compute));
   return share;
+}
+
+PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count) {
+  return LengthsOf(pairs, count, objective.method() == Method::kSft,
+                   PacksBatches(objective.device()));
 }
 
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs) {

@@ -37,6 +37,9 @@ struct StepShare {
 absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
                                            GradientBuffer* gradients);
 
+// Tokens of the first `count` pairs as the objective computes them: packed or padded.
+PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count);
+
 // "3, 17": the rows of the data that these pairs were.
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs);
 

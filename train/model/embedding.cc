@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "train/ops/gradient_sum.h"
 #include "train/ops/wide_type.h"
 
 namespace fpo::train {
@@ -17,7 +18,7 @@ using torch::autograd::variable_list;
 struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weight,
                             const at::Tensor& ids, double scale) {
-    context->save_for_backward({ids});
+    context->save_for_backward({ids, weight});
     context->saved_data["scale"] = scale;
     context->saved_data["vocab"] = weight.size(0);
     return at::embedding(weight, ids).mul_(scale);
@@ -28,6 +29,10 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     const auto type = grads[0].scalar_type();
     const at::Tensor grad =
         grads[0].to(WideType(grads[0])) * context->saved_data["scale"].toDouble();
+    if (GradientSum* const sum = GradientSumOf(context->get_saved_variables()[1])) {
+      sum->AddRows(ids.flatten(), grad.flatten(0, -2));
+      return {at::Tensor(), at::Tensor(), at::Tensor()};
+    }
     const int64_t vocab = context->saved_data["vocab"].toInt();
     return {at::embedding_dense_backward(grad, ids, vocab, /*padding_idx=*/-1, false).to(type),
             at::Tensor(), at::Tensor()};

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -54,6 +55,17 @@ absl::StatusOr<TensorMap> Canonical(const GemmaConfig& config, const TensorMap& 
   return result;
 }
 
+// Infinite or NaN when an element is. LibTorch makes a float64 copy of what it sums in float64.
+double SumInPieces(const at::Tensor& tensor) {
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  const at::Tensor flat = tensor.flatten();
+  const at::Tensor sum = at::zeros({}, tensor.options().dtype(at::kDouble));
+  for (int64_t first = 0; first < flat.size(0); first += kPiece) {
+    sum.add_(flat.narrow(0, first, std::min(kPiece, flat.size(0) - first)).sum(at::kDouble));
+  }
+  return sum.item<double>();
+}
+
 absl::Status CheckTensor(const std::string& name, const at::Tensor& tensor,
                          const std::vector<int64_t>& shape, at::ScalarType dtype) {
   if (tensor.sizes() != at::IntArrayRef(shape)) {
@@ -65,9 +77,7 @@ absl::Status CheckTensor(const std::string& name, const at::Tensor& tensor,
                                       "; all tensors must have one floating dtype, here ",
                                       at::toString(dtype)));
   }
-  // The sum is infinite or NaN when an element is, and needs no mask of the tensor's size.
-  const double sum = tensor.sum(at::kDouble).item<double>();
-  if (!std::isfinite(sum)) {
+  if (!std::isfinite(SumInPieces(tensor))) {
     const int64_t bad = at::isfinite(tensor).logical_not().sum().item<int64_t>();
     if (bad > 0) return Invalid(name, absl::StrCat("has ", bad, " values that are not finite"));
   }

@@ -9,9 +9,12 @@ namespace fpo::train {
 // Which of several equivalent ways to compute are taken. Each computes the same function; sums are
 // taken in another order. Off: the plain way, which the fast one is compared with.
 struct FastPaths {
-  bool kernels = true;   // loops of our own (train/kernels) for float32 on a CPU
-  bool packed = true;    // batches without padding, each prompt once, on a CPU
-  bool one_head = true;  // gradients of the vocabulary head while its logits are in memory
+  bool kernels = true;        // loops of our own (train/kernels) for float32 on a CPU
+  bool packed = true;         // batches without padding, each prompt once, on a CPU
+  bool one_head = true;       // gradients of the vocabulary head while its logits are in memory
+  bool gradient_sums = true;  // gradients added to their sums in backward (gradient_sum.h)
+
+  static FastPaths None() { return {false, false, false, false}; }
 };
 
 // Process-wide; set before the first tensor is computed (fpo-train --plain, tests).

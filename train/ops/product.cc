@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "train/ops/fast_paths.h"
+#include "train/ops/gradient_sum.h"
 
 namespace fpo::train {
 namespace {
@@ -45,6 +46,14 @@ bool OneDnnIsFaster(const at::Tensor& a, const at::Tensor& b) {
          std::strcmp(kernels->name, "AVX512") == 0 && IsLarge(a, b) && OneDnn().has_value();
 }
 
+// Where the weight's gradient is faster, or more exact: that of bfloat16 is not rounded before it
+// is summed.
+bool HasOwnGradient(const at::Tensor& x, const at::Tensor& weight) {
+  if (KernelsOf(x) != nullptr && KernelsOf(weight) != nullptr) return true;
+  return ActiveFastPaths().gradient_sums && x.is_cpu() && x.scalar_type() == at::kBFloat16 &&
+         weight.scalar_type() == at::kBFloat16;
+}
+
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight) {
@@ -56,7 +65,12 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const variable_list saved = context->get_saved_variables();
     at::Tensor grad_x, grad_weight;
     if (context->needs_input_grad(0)) grad_x = MatrixProduct(grads[0], saved[1]);
-    if (context->needs_input_grad(1)) grad_weight = MatrixProduct(grads[0].t(), saved[0]);
+    if (!context->needs_input_grad(1)) return {grad_x, grad_weight};
+    if (GradientSum* const sum = GradientSumOf(saved[1])) {
+      sum->AddProduct(grads[0].t(), saved[0]);
+    } else {
+      grad_weight = MatrixProduct(grads[0].t(), saved[0]);
+    }
     return {grad_x, grad_weight};
   }
 };
@@ -72,7 +86,7 @@ at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b) {
 }
 
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight) {
-  if (KernelsOf(x) == nullptr || KernelsOf(weight) == nullptr) return at::linear(x, weight);
+  if (!HasOwnGradient(x, weight)) return at::linear(x, weight);
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
   return LinearFunction::apply(x.reshape({-1, x.size(-1)}), weight).view(sizes);

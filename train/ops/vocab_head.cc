@@ -11,6 +11,7 @@
 
 #include "common/observe/work.h"
 #include "train/ops/fast_paths.h"
+#include "train/ops/gradient_sum.h"
 #include "train/ops/product.h"
 #include "train/ops/vocab_chunk.h"
 
@@ -281,8 +282,13 @@ struct VocabHeadFunction : torch::autograd::Function<VocabHeadFunction> {
     const auto rounded = [](const at::Tensor& x, const at::Tensor& like) {
       return x.defined() ? x.to(like.scalar_type()) : x;
     };
-    return {rounded(gradients.hidden, hidden), rounded(gradients.weight, weight), at::Tensor(),
-            at::Tensor()};
+    const at::Tensor grad_hidden = rounded(gradients.hidden, hidden);
+    GradientSum* const sum = gradients.weight.defined() ? GradientSumOf(weight) : nullptr;
+    if (sum == nullptr) {
+      return {grad_hidden, rounded(gradients.weight, weight), at::Tensor(), at::Tensor()};
+    }
+    sum->Take(gradients.weight);
+    return {grad_hidden, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "train/ops/gradient_sum.h"
 #include "train/ops/named_tensors.h"
 
 namespace fpo::train {
@@ -14,6 +15,14 @@ class GradientBuffer {
  public:
   explicit GradientBuffer(const NamedTensors& parameters);
 
+  // Calls `backward`, which adds gradients to the sums where it can (gradient_sum.h) while it runs,
+  // and collects the others.
+  template <typename Backward>
+  void Collect(const Backward& backward) {
+    const GradientSumsInScope scope(parameters_, &sums_);
+    backward();
+    Collect();
+  }
   // Moves every parameter's .grad into the sum and clears it. Call after each backward.
   void Collect();
   // One per parameter, in its wide type, zeros where nothing was collected. Valid until Clear; may
@@ -23,7 +32,8 @@ class GradientBuffer {
 
  private:
   std::vector<at::Tensor> parameters_;
-  std::vector<at::Tensor> sums_;
+  std::vector<GradientSum> sums_;
+  std::vector<at::Tensor> values_;
 };
 
 }  // namespace fpo::train

@@ -94,7 +94,7 @@ class OutOfMemoryTest : public ::testing::Test {
     }
   }
   // Padded: the memory of a micro-batch follows from its size alone, and not from its prompts.
-  const FastPathsInScope padded_{{false, false, false}};
+  const FastPathsInScope padded_{FastPaths::None()};
   const TinyRun tiny_;
   JobConfig job_ = tiny_.Job("fpo");
   int64_t whole_ = 0, single_ = 0;

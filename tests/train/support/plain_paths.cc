@@ -10,7 +10,7 @@ namespace {
 
 [[maybe_unused]] const bool computes_plainly = [] {
   const bool plain = std::getenv("FPO_TEST_PLAIN") != nullptr;
-  if (plain) SetFastPaths({false, false, false});
+  if (plain) SetFastPaths(FastPaths::None());
   return plain;
 }();
 

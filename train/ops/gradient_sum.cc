@@ -1,0 +1,103 @@
+#include "train/ops/gradient_sum.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <unordered_map>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "train/ops/fast_paths.h"
+#include "train/ops/product.h"
+#include "train/ops/wide_type.h"
+
+namespace fpo::train {
+namespace {
+
+struct Receivers {
+  absl::Mutex mutex;
+  std::unordered_map<const void*, GradientSum*> by_memory ABSL_GUARDED_BY(mutex);
+};
+
+Receivers& TheReceivers() {
+  static Receivers* const receivers = new Receivers;
+  return *receivers;
+}
+
+}  // namespace
+
+GradientSum::GradientSum(const at::Tensor& parameter) : like_(parameter.detach()) {}
+
+void GradientSum::Take(const at::Tensor& gradient) {
+  const at::NoGradGuard no_grad;
+  TORCH_CHECK(gradient.sizes() == like_.sizes() && gradient.scalar_type() == WideType(like_),
+              "GradientSum: ", gradient.scalar_type(), " ", gradient.sizes(), " for a parameter ",
+              like_.sizes());
+  if (sum_.defined()) {
+    sum_.add_(gradient);
+  } else {
+    sum_ = gradient.detach();
+  }
+}
+
+void GradientSum::AddProduct(const at::Tensor& a, const at::Tensor& b) {
+  const at::NoGradGuard no_grad;
+  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
+  const auto wide = WideType(like_);
+  const at::Tensor right = b.to(wide);
+  const int64_t rows = a.size(0), block = std::max(kLeastRows, kElements / right.size(1));
+  if (!sum_.defined() && rows <= block) return Take(MatrixProduct(a.to(wide), right));
+  const bool first = !sum_.defined();
+  if (first) sum_ = at::empty(like_.sizes(), like_.options().dtype(wide).requires_grad(false));
+  for (int64_t row = 0; row < rows; row += block) {
+    const int64_t count = std::min(block, rows - row);
+    const at::Tensor part = MatrixProduct(a.narrow(0, row, count).to(wide), right);
+    const at::Tensor own = sum_.narrow(0, row, count);
+    first ? own.copy_(part) : own.add_(part);
+  }
+}
+
+void GradientSum::AddRows(const at::Tensor& ids, const at::Tensor& rows) {
+  const at::NoGradGuard no_grad;
+  Value();
+  sum_.index_add_(0, ids, rows);
+}
+
+const at::Tensor& GradientSum::Value() {
+  if (!sum_.defined()) {
+    sum_ = at::zeros_like(like_, like_.options().dtype(WideType(like_)));
+    sum_.set_requires_grad(false);
+  }
+  return sum_;
+}
+
+GradientSumsInScope::GradientSumsInScope(const std::vector<at::Tensor>& parameters,
+                                         std::vector<GradientSum>* sums) {
+  if (!ActiveFastPaths().gradient_sums) return;
+  Receivers& receivers = TheReceivers();
+  absl::MutexLock lock(&receivers.mutex);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    // Elsewhere sums of rows would depend on the order of the device's threads.
+    if (!parameters[i].is_cpu() || parameters[i].numel() == 0) continue;
+    const void* const key = parameters[i].const_data_ptr();
+    if (receivers.by_memory.emplace(key, &(*sums)[i]).second) keys_.push_back(key);
+  }
+}
+
+GradientSumsInScope::~GradientSumsInScope() {
+  Receivers& receivers = TheReceivers();
+  absl::MutexLock lock(&receivers.mutex);
+  for (const void* key : keys_) receivers.by_memory.erase(key);
+}
+
+GradientSum* GradientSumOf(const at::Tensor& parameter) {
+  if (!parameter.is_cpu()) return nullptr;
+  Receivers& receivers = TheReceivers();
+  absl::MutexLock lock(&receivers.mutex);
+  const auto found = receivers.by_memory.find(parameter.const_data_ptr());
+  return found == receivers.by_memory.end() ? nullptr : found->second;
+}
+
+}  // namespace fpo::train
