@@ -31,17 +31,23 @@ class RandomStream {
   uint64_t state_;
 };
 
+void LongestFirst(const PairLengths& lengths, std::vector<int64_t>* pairs) {
+  std::sort(pairs->begin(), pairs->end(), [&](int64_t a, int64_t b) {
+    return lengths.At(a) != lengths.At(b) ? lengths.At(a) > lengths.At(b) : a < b;
+  });
+}
+
 }  // namespace
 
-Batcher::Batcher(std::vector<int64_t> longest_sequence, Options options)
-    : longest_(std::move(longest_sequence)), options_(options) {}
+Batcher::Batcher(PairLengths lengths, Options options)
+    : lengths_(std::move(lengths)), options_(options) {}
 
 int64_t Batcher::StepsPerEpoch() const {
   return (pairs() + options_.pairs_per_step - 1) / options_.pairs_per_step;
 }
 
 std::vector<int64_t> Batcher::EpochOrder(int64_t epoch) const {
-  std::vector<int64_t> order(longest_.size());
+  std::vector<int64_t> order(lengths_.longest.size());
   std::iota(order.begin(), order.end(), 0);
   if (!options_.shuffle) return order;
   RandomStream epoch_seed(options_.seed);
@@ -77,37 +83,49 @@ BatchStep Batcher::Step(int64_t step, int64_t tokens_per_microbatch) const {
   const auto begin = order->begin() + out.position;
   std::vector<int64_t> all(begin, begin + out.pairs);
   // Dealing the sorted pairs in turn gives every rank about the same work.
-  std::sort(all.begin(), all.end(), [&](int64_t a, int64_t b) {
-    const int64_t la = longest_[static_cast<size_t>(a)], lb = longest_[static_cast<size_t>(b)];
-    return la != lb ? la > lb : a < b;
-  });
+  LongestFirst(lengths_, &all);
   std::vector<int64_t> mine;
   for (int64_t i = options_.rank; i < out.pairs; i += options_.world) {
     mine.push_back(all[static_cast<size_t>(i)]);
   }
   Options cut = options_;
   cut.tokens_per_microbatch = tokens_per_microbatch;
-  out.micro_batches = CutMicroBatches(std::move(mine), longest_, cut);
+  out.micro_batches = CutMicroBatches(std::move(mine), lengths_, cut);
   return out;
 }
 
-std::vector<std::vector<int64_t>> CutMicroBatches(std::vector<int64_t> pairs,
-                                                  const std::vector<int64_t>& longest_sequence,
-                                                  const Batcher::Options& options) {
-  const auto longest = [&](int64_t pair) { return longest_sequence[static_cast<size_t>(pair)]; };
-  std::sort(pairs.begin(), pairs.end(), [&](int64_t a, int64_t b) {
-    return longest(a) != longest(b) ? longest(a) > longest(b) : a < b;
-  });
-  std::vector<std::vector<int64_t>> batches;
-  int64_t room = 0;
+int64_t Batcher::TokensOf(const std::vector<int64_t>& micro_batch) const {
+  return MicroBatchTokens(micro_batch, lengths_, options_.sequences_per_pair);
+}
+
+int64_t MicroBatchTokens(const std::vector<int64_t>& pairs, const PairLengths& lengths,
+                         int64_t sequences_per_pair) {
+  int64_t sum = 0, longest = 0;
   for (const int64_t pair : pairs) {
-    if (room == 0) {
-      const int64_t tokens = std::max<int64_t>(1, longest(pair) * options.sequences_per_pair);
-      room = std::max<int64_t>(1, options.tokens_per_microbatch / tokens);
+    sum += lengths.At(pair);
+    longest = std::max(longest, lengths.longest[static_cast<size_t>(pair)]);
+  }
+  return lengths.packed.empty() ? static_cast<int64_t>(pairs.size()) * sequences_per_pair * longest
+                                : sum;
+}
+
+std::vector<std::vector<int64_t>> CutMicroBatches(std::vector<int64_t> pairs,
+                                                  const PairLengths& lengths,
+                                                  const Batcher::Options& options) {
+  LongestFirst(lengths, &pairs);
+  std::vector<std::vector<int64_t>> batches;
+  const bool padded = lengths.packed.empty();
+  int64_t cost = 0, room = 0;
+  for (const int64_t pair : pairs) {
+    const int64_t own = padded ? lengths.At(pair) * options.sequences_per_pair : lengths.At(pair);
+    if (!padded) cost = own;  // padded, each costs what the first of its batch, the longest, does
+    if (batches.empty() || cost > room) {
+      cost = own;
       batches.emplace_back();
+      room = std::max(options.tokens_per_microbatch, cost);
     }
     batches.back().push_back(pair);
-    --room;
+    room -= cost;
   }
   return batches;
 }

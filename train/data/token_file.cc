@@ -197,6 +197,11 @@ int64_t TokenFile::LongestSequence(int64_t index) const {
          std::max(state_->At(kChosenLength, index), state_->At(kRejectedLength, index));
 }
 
+int64_t TokenFile::PackedTokens(int64_t index) const {
+  return state_->At(kPromptLength, index) + state_->At(kChosenLength, index) +
+         state_->At(kRejectedLength, index);
+}
+
 const std::map<std::string, std::string>& TokenFile::metadata() const {
   return state_->file->metadata();
 }

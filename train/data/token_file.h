@@ -61,6 +61,7 @@ class TokenFile {
   int64_t tokens() const;                        // ids stored
   int32_t greatest_id() const;                   // -1 when there is none
   int64_t LongestSequence(int64_t index) const;  // prompt + the longer response
+  int64_t PackedTokens(int64_t index) const;     // prompt + both responses
   const std::map<std::string, std::string>& metadata() const;
   Digest digest() const;  // SHA-256 of ids, ranges and rows; not of metadata
 

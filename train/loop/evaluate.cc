@@ -9,22 +9,24 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/data/batcher.h"
+#include "train/loop/step_gradients.h"
 
 namespace fpo::train {
 
 namespace {
 
 struct EvaluationShare {
-  std::vector<int64_t> pairs;    // of this rank
-  std::vector<int64_t> longest;  // per pair of the file, the tokens of its longer sequence
-  double weight = 0;             // of all ranks' pairs
+  std::vector<int64_t> pairs;  // of this rank
+  double weight = 0;           // of all ranks' pairs
 };
+
+int64_t PairCount(const EvaluationInputs& inputs) {
+  return std::min(inputs.pairs.size(), inputs.pairs_max);
+}
 
 EvaluationShare ShareOf(const EvaluationInputs& inputs, const ProcessGroup& group) {
   EvaluationShare share;
-  const int64_t count = std::min(inputs.pairs.size(), inputs.pairs_max);
-  for (int64_t i = 0; i < count; ++i) {
-    share.longest.push_back(inputs.pairs.LongestSequence(i));
+  for (int64_t i = 0; i < PairCount(inputs); ++i) {
     share.weight += inputs.objective.Weight(inputs.pairs.pair(i));
     if (i % group.world() == group.rank()) share.pairs.push_back(i);
   }
@@ -35,14 +37,15 @@ absl::StatusOr<BatchMetrics> Measure(const EvaluationInputs& inputs, const Evalu
                                      MicroBatchSize* size) {
   Batcher::Options cut;
   cut.sequences_per_pair = inputs.objective.method() == Method::kSft ? 1 : 2;
+  const PairLengths lengths = LengthsFor(inputs.objective, inputs.pairs, PairCount(inputs));
   BatchMetrics metrics;
   const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
     metrics = {};
     cut.tokens_per_microbatch = tokens;
     Work work("evaluating", static_cast<int64_t>(share.pairs.size()), "pairs");
-    for (const auto& micro_batch : CutMicroBatches(share.pairs, share.longest, cut)) {
+    for (const auto& micro_batch : CutMicroBatches(share.pairs, lengths, cut)) {
       const auto count = static_cast<int64_t>(micro_batch.size());
-      *current = {count, count * cut.sequences_per_pair * share.longest[micro_batch.front()]};
+      *current = {count, MicroBatchTokens(micro_batch, lengths, cut.sequences_per_pair)};
       std::vector<TokenPairView> views;
       for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
       FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.weight));

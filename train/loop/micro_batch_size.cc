@@ -54,7 +54,7 @@ void MicroBatchSize::Halve(const std::string& what, const Current& current,
   EmptyDeviceCache(options_.device);
   if (!options_.warn) return;
   options_.warn(absl::StrCat(WithoutAdvice(status), ", in ", what, " with ", current.items,
-                             " items of ", current.tokens, " padded tokens; repeating it with ",
+                             " items of ", current.tokens, " tokens; repeating it with ",
                              "micro-batches of at most ", tokens_, " tokens instead of ", before,
                              " (retry.on_oom: retry)"));
 }

@@ -10,8 +10,8 @@
 
 namespace fpo::train {
 
-// How many padded tokens a micro-batch of one kind of work may have: what the job asks for, halved
-// each time that one does not fit into memory. Not thread-safe.
+// How many tokens, packed or padded, a micro-batch of one kind of work may have: what the job asks
+// for, halved each time that one does not fit into memory. Not thread-safe.
 class MicroBatchSize {
  public:
   struct Options {
@@ -28,8 +28,8 @@ class MicroBatchSize {
 
   // The micro-batch that `work` computes at the moment.
   struct Current {
-    int64_t items = 0;   // pairs, or responses
-    int64_t tokens = 0;  // padded
+    int64_t items = 0;  // pairs, or responses
+    int64_t tokens = 0;
   };
   // May be called several times, and starts again each time: nothing of an attempt that ran out of
   // memory may count. Cuts its items by `tokens` and keeps `*current` true.

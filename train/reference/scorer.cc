@@ -67,18 +67,29 @@ absl::Status Scorer::ScoreBatch(const std::vector<Sequence>& sequences,
   return absl::OkStatus();
 }
 
+// Positions of the responses of each batch.
+std::vector<std::vector<int64_t>> Scorer::Batches(const std::vector<Sequence>& sequences,
+                                                  int64_t tokens) const {
+  if (PacksBatches(model_.device())) return GroupPacked(sequences, tokens);
+  std::vector<int64_t> lengths;
+  for (const Sequence& sequence : sequences) lengths.push_back(sequence.length());
+  return GroupByLength(lengths, tokens);
+}
+
 // In as few batches as memory has room for.
 absl::StatusOr<std::vector<Record>> Scorer::ScoreGroup(
     const std::vector<Sequence>& sequences) const {
-  std::vector<int64_t> lengths;
-  for (const Sequence& sequence : sequences) lengths.push_back(sequence.length());
   std::vector<Record> records(sequences.size());
   const auto score = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
-    for (const std::vector<int64_t>& batch : GroupByLength(lengths, tokens)) {
-      const auto count = static_cast<int64_t>(batch.size());
-      *current = {count, count * lengths[batch.front()]};
+    for (const std::vector<int64_t>& batch : Batches(sequences, tokens)) {
       std::vector<Sequence> members;
-      for (const int64_t position : batch) members.push_back(sequences[position]);
+      int64_t longest = 0;
+      for (const int64_t position : batch) {
+        members.push_back(sequences[position]);
+        longest = std::max(longest, members.back().length());
+      }
+      const auto count = static_cast<int64_t>(batch.size());
+      *current = {count, std::min(std::max(tokens, longest), count * longest)};
       std::vector<Record> scored;
       FPO_RETURN_IF_ERROR(ScoreBatch(members, &scored));
       for (size_t i = 0; i < batch.size(); ++i) records[batch[i]] = std::move(scored[i]);
@@ -91,12 +102,10 @@ absl::StatusOr<std::vector<Record>> Scorer::ScoreGroup(
 
 absl::StatusOr<std::vector<Record>> Scorer::Score(const std::vector<Sequence>& sequences,
                                                   const KeepScoring& keep) const {
-  std::vector<int64_t> lengths;
-  for (const Sequence& sequence : sequences) lengths.push_back(sequence.length());
   std::vector<Record> records(sequences.size());
   int64_t done = 0;
   Work work({"reference", "", 0, static_cast<int64_t>(sequences.size()), "responses"});
-  for (const std::vector<int64_t>& group : GroupByLength(lengths, options_.tokens_per_batch)) {
+  for (const std::vector<int64_t>& group : Batches(sequences, options_.tokens_per_batch)) {
     std::vector<Sequence> members;
     for (const int64_t position : group) members.push_back(sequences[position]);
     FPO_ASSIGN_OR_RETURN(std::vector<Record> scored, ScoreGroup(members));

@@ -17,14 +17,14 @@ namespace fpo::train {
 // Called after each batch; returning false stops scoring (Cancelled).
 using KeepScoring = std::function<bool()>;
 
-// Computes reference records: one forward pass without gradients per batch of responses of similar
-// length. Batching changes a record by float32 rounding only. Not thread-safe.
+// Computes reference records: one forward pass without gradients per batch of responses, packed or
+// of similar length. Batching changes a record by float32 rounding only. Not thread-safe.
 class Scorer {
  public:
   struct Options {
     std::vector<LoadedSae> saes;      // empty: margin-only records
     int64_t top_features = 0;         // keep the M largest of each list; 0: all non-zeros
-    int64_t tokens_per_batch = 4096;  // padded
+    int64_t tokens_per_batch = 4096;  // packed or padded
     bool halve = false;  // a batch that does not fit into memory is cut, see MicroBatchSize
     std::function<void(const std::string&)> warn = {};
   };
@@ -36,6 +36,8 @@ class Scorer {
 
  private:
   absl::Status ScoreBatch(const std::vector<Sequence>& sequences, std::vector<Record>* out) const;
+  std::vector<std::vector<int64_t>> Batches(const std::vector<Sequence>& sequences,
+                                            int64_t tokens) const;
   absl::StatusOr<std::vector<Record>> ScoreGroup(const std::vector<Sequence>& sequences) const;
   Gemma model_;
   Options options_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "train/data/context_id.h"
@@ -185,7 +186,7 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
     batch.greatest_id = std::max(batch.greatest_id, GreatestId(sequence));
   }
   FillRows(sequences, &batch);
-  if (ActiveFastPaths().packed && device.is_cpu() && !part_cost.has_value()) {
+  if (PacksBatches(device) && !part_cost.has_value()) {
     batch.parts.push_back(MakePackedPart(sequences));
     batch.computed_tokens = batch.parts.back().ids.numel();
     return batch;
@@ -229,6 +230,29 @@ std::vector<std::vector<int64_t>> CutIntoParts(const std::vector<int64_t>& lengt
   }
   std::reverse(parts.begin(), parts.end());
   return parts;
+}
+
+bool PacksBatches(at::Device device) { return ActiveFastPaths().packed && device.is_cpu(); }
+
+std::vector<std::vector<int64_t>> GroupPacked(const std::vector<Sequence>& sequences,
+                                              int64_t tokens) {
+  std::vector<std::vector<int64_t>> groups;
+  absl::flat_hash_set<absl::Span<const int32_t>> prompts;  // of the last group
+  int64_t room = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const auto& [prompt, response] = sequences[i];
+    const auto prompt_rows = static_cast<int64_t>(prompt.size());
+    const auto rows = static_cast<int64_t>(response.size());
+    if (groups.empty() || rows + (prompts.contains(prompt) ? 0 : prompt_rows) > room) {
+      groups.emplace_back();
+      prompts.clear();
+      room = std::max(tokens, prompt_rows + rows);
+    }
+    if (prompts.insert(prompt).second) room -= prompt_rows;
+    room -= rows;
+    groups.back().push_back(static_cast<int64_t>(i));
+  }
+  return groups;
 }
 
 std::vector<std::vector<int64_t>> GroupByLength(const std::vector<int64_t>& lengths,

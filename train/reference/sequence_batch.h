@@ -58,10 +58,18 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
                                                 at::Device device,
                                                 std::optional<int64_t> part_cost = std::nullopt);
 
+// Whether MakeSequenceBatch packs: on a CPU, unless FastPaths::packed is off.
+bool PacksBatches(at::Device device);
+
 // Cuts `lengths` into the parts that minimise padded tokens plus `part_cost` per part; positions,
 // longest first.
 std::vector<std::vector<int64_t>> CutIntoParts(const std::vector<int64_t>& lengths,
                                                int64_t part_cost);
+
+// Groups positions in `sequences`, in their order, so that each group has at most `tokens` packed:
+// responses to equal prompts share them within a group. A longer sequence is a group by itself.
+std::vector<std::vector<int64_t>> GroupPacked(const std::vector<Sequence>& sequences,
+                                              int64_t tokens);
 
 // Groups positions in `lengths`, longest sequences first, so that group size times its longest
 // length stays within `tokens`; a longer sequence is a group by itself.

@@ -31,11 +31,23 @@ std::vector<int64_t> TrainedPairs(const JobConfig& job, const TokenFile& train) 
 
 }  // namespace
 
-Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world) {
-  std::vector<int64_t> longest(static_cast<size_t>(train.size()));
-  for (int64_t i = 0; i < train.size(); ++i) {
-    longest[static_cast<size_t>(i)] = train.LongestSequence(i);
+PairLengths LengthsOf(const TokenFile& pairs, int64_t count, bool sft, bool packed) {
+  PairLengths lengths({});
+  for (int64_t i = 0; i < count; ++i) {
+    lengths.longest.push_back(pairs.LongestSequence(i));
+    if (!packed) continue;
+    const auto unused = static_cast<int64_t>(sft ? pairs.pair(i).rejected.size() : 0);
+    lengths.packed.push_back(pairs.PackedTokens(i) - unused);
   }
+  return lengths;
+}
+
+Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world) {
+  return MakeBatcher(job, LengthsOf(train, train.size(), /*sft=*/false, /*packed=*/false), rank,
+                     world);
+}
+
+Batcher MakeBatcher(const JobConfig& job, PairLengths lengths, int64_t rank, int64_t world) {
   Batcher::Options options;
   options.pairs_per_step = job.batch.pairs;
   options.tokens_per_microbatch = job.batch.tokens_per_microbatch;
@@ -44,7 +56,17 @@ Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, 
   options.seed = static_cast<uint64_t>(job.seed);
   options.rank = rank;
   options.world = world;
-  return Batcher(std::move(longest), options);
+  return Batcher(std::move(lengths), options);
+}
+
+std::vector<TokenPairView> FirstPairs(const Batcher& batcher, const TokenFile& train,
+                                      int64_t count) {
+  std::vector<TokenPairView> pairs;
+  for (const int64_t index : batcher.EpochOrder(0)) {
+    if (static_cast<int64_t>(pairs.size()) == count) break;
+    pairs.push_back(train.pair(index));
+  }
+  return pairs;
 }
 
 int64_t TotalSteps(const JobConfig& job, const Batcher& batcher) {

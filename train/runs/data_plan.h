@@ -12,8 +12,15 @@ namespace fpo::train {
 // Which pairs a job reads, in which order. Trainer and reference pass both use it, so that the
 // records computed are the records read.
 
+// Tokens of the first `count` pairs; `packed`: as in PacksBatches. SFT reads no rejected side.
+PairLengths LengthsOf(const TokenFile& pairs, int64_t count, bool sft, bool packed);
+
 // The batches of one rank. `train` must not be empty.
 Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world);
+Batcher MakeBatcher(const JobConfig& job, PairLengths lengths, int64_t rank, int64_t world);
+// The first `count` pairs of epoch 0.
+std::vector<TokenPairView> FirstPairs(const Batcher& batcher, const TokenFile& train,
+                                      int64_t count);
 // The last step of the run.
 int64_t TotalSteps(const JobConfig& job, const Batcher& batcher);
 

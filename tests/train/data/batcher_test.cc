@@ -72,8 +72,26 @@ TEST(BatcherTest, MicroBatchesObeyTheTokenLimit) {
     previous = longest;
     EXPECT_LE(longest * 2 * static_cast<int64_t>(batch.size()), 400);
   }
-  const auto alone = CutMicroBatches({0, 1}, {1000, 1000}, options);
+  const auto alone = CutMicroBatches({0, 1}, {{1000, 1000}}, options);
   EXPECT_EQ(alone.size(), 2u);  // longer than the limit: one pair at a time
+}
+
+// Packed, a pair counts with its own tokens: short ones beside a long one cost little.
+TEST(BatcherTest, PackedMicroBatchesAreCutByTheirOwnTokens) {
+  const PairLengths lengths({100, 10, 20, 60}, {150, 18, 30, 90});
+  const auto cut = [&](int64_t tokens) {
+    return CutMicroBatches({0, 1, 2, 3}, lengths, {.tokens_per_microbatch = tokens});
+  };
+  using Batches = std::vector<std::vector<int64_t>>;
+  EXPECT_EQ(cut(288), (Batches{{0, 3, 2, 1}}));
+  EXPECT_EQ(cut(287), (Batches{{0, 3, 2}, {1}}));
+  EXPECT_EQ(cut(150), (Batches{{0}, {3, 2, 1}}));
+  EXPECT_EQ(cut(1), (Batches{{0}, {3}, {2}, {1}}));
+  EXPECT_EQ(MicroBatchTokens({3, 2, 1}, lengths, 2), 138);
+  EXPECT_EQ(MicroBatchTokens({3, 2, 1}, lengths.longest, 2), 3 * 2 * 60);
+  const Batcher batcher(lengths, {.pairs_per_step = 4, .tokens_per_microbatch = 150});
+  EXPECT_EQ(batcher.Step(0).micro_batches, (Batches{{0}, {3, 2, 1}}));
+  EXPECT_EQ(batcher.TokensOf({0}), 150);
 }
 
 TEST(BatcherTest, EpochsCountEveryPair) {

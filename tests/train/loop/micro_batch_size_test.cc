@@ -47,7 +47,7 @@ TEST(MicroBatchSize, IsHalvedUntilTheWorkFits) {
   EXPECT_TRUE(size.halved());
   ASSERT_EQ(warnings.size(), 2u);
   EXPECT_THAT(warnings[0], AllOf(HasSubstr("no room for 10"), HasSubstr("step 3"),
-                                 HasSubstr("10 items of 1000 padded tokens"),
+                                 HasSubstr("10 items of 1000 tokens"),
                                  HasSubstr("at most 800 tokens instead of 1600"),
                                  ::testing::Not(HasSubstr("lower batch"))));
   EXPECT_TRUE(size.Run("step 4", attempts.Work()).ok());

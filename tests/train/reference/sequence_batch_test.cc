@@ -130,6 +130,23 @@ TEST(SequenceBatch, EmptySidesAreRefused) {
   EXPECT_FALSE(MakeSequenceBatch({{some, context}}, at::kCPU).ok());
 }
 
+// In their order, and a prompt counts once in a group.
+TEST(SequenceBatch, PackedGroupsFitTheirTokens) {
+  const std::vector<int32_t> p = {2, 5, 6, 7}, q = {2, 5}, a = {8, 9}, b = {8, 9, 10};
+  const std::vector<Sequence> sequences = {{p, a}, {p, b}, {q, a}, {p, a}, {q, b}};
+  using Groups = std::vector<std::vector<int64_t>>;
+  EXPECT_EQ(GroupPacked(sequences, 18), (Groups{{0, 1, 2, 3, 4}}));
+  EXPECT_EQ(GroupPacked(sequences, 17), (Groups{{0, 1, 2, 3}, {4}}));
+  EXPECT_EQ(GroupPacked(sequences, 9), (Groups{{0, 1}, {2}, {3}, {4}}));
+  EXPECT_EQ(GroupPacked(sequences, 1), (Groups{{0}, {1}, {2}, {3}, {4}}));
+  EXPECT_TRUE(GroupPacked({}, 9).empty());
+  for (const std::vector<int64_t>& group : GroupPacked(sequences, 9)) {
+    std::vector<Sequence> members;
+    for (const int64_t i : group) members.push_back(sequences[static_cast<size_t>(i)]);
+    if (PacksBatches(at::kCPU)) EXPECT_LE(MakeSequenceBatch(members, at::kCPU)->computed_tokens, 9);
+  }
+}
+
 TEST(SequenceBatch, GroupsFitTheirTokens) {
   const auto groups = GroupByLength({3, 10, 4, 4, 50}, 12);
   EXPECT_EQ(groups, (std::vector<std::vector<int64_t>>{{4}, {1}, {2, 3, 0}}));

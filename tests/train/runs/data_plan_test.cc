@@ -49,6 +49,20 @@ TEST_F(DataPlanTest, ARunReadsThePairsOfItsStepsInWhateverOrder) {
   }
 }
 
+TEST_F(DataPlanTest, PackedLengthsCountEveryTokenThatIsComputed) {
+  const PairLengths pairs = LengthsOf(train_, 3, /*sft=*/false, /*packed=*/true);
+  const PairLengths sft = LengthsOf(train_, 3, /*sft=*/true, /*packed=*/true);
+  ASSERT_EQ(pairs.packed.size(), 3u);
+  for (int64_t i = 0; i < 3; ++i) {
+    const TokenPairView pair = train_.pair(i);
+    const auto chosen = static_cast<int64_t>(pair.prompt.size() + pair.chosen.size());
+    EXPECT_EQ(sft.packed[i], chosen);
+    EXPECT_EQ(pairs.packed[i], chosen + static_cast<int64_t>(pair.rejected.size()));
+    EXPECT_EQ(pairs.longest[i], train_.LongestSequence(i));
+  }
+  EXPECT_TRUE(LengthsOf(train_, 3, false, /*packed=*/false).packed.empty());
+}
+
 TEST_F(DataPlanTest, StepsEndWithTheLastEpoch) {
   job_.max_steps.reset();
   EXPECT_EQ(TotalSteps(job_, MakeBatcher(job_, train_, 0, 1)), 3);
