@@ -98,6 +98,7 @@ struct CheckpointSection {
   int64_t every_steps = 200;
   int64_t keep_last = 2;
   int64_t keep_best = 1;
+  bool background = true;  // written beside training, from a copy in host memory
 };
 
 struct EvaluateSection {

@@ -208,7 +208,7 @@ JobEntry Batch(BatchSection* s) {
           {{"pairs", &s->pairs, "pairs per optimiser step, over all ranks", {}, 1, 1 << 20},
            {"tokens_per_microbatch",
             &s->tokens_per_microbatch,
-            "micro-batches are cut by tokens; the loss does not depend on it",
+            "micro-batches are cut by tokens, padded ones on a GPU; the loss does not depend on it",
             {},
             1,
             1 << 26}}};
@@ -225,7 +225,9 @@ JobEntry Checkpoint(CheckpointSection* s) {
             0,
             1e9},
            {"keep_last", &s->keep_last, "newest checkpoints to keep", {}, 1, 1000},
-           {"keep_best", &s->keep_best, "best checkpoints by held-out loss to keep", {}, 0, 1000}}};
+           {"keep_best", &s->keep_best, "best checkpoints by held-out loss to keep", {}, 0, 1000},
+           {"background", &s->background,
+            "written beside training, from a copy in host memory where there is room"}}};
 }
 
 JobEntry Evaluate(EvaluateSection* s) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,6 +47,16 @@ class Work {
 
  private:
   const size_t depth_;
+};
+
+// While it lives, work of this thread is beside that of the others: it is counted in `done` and is
+// no piece in progress.
+class BackgroundWork {
+ public:
+  explicit BackgroundWork(std::atomic<int64_t>* done);
+  ~BackgroundWork();
+  BackgroundWork(const BackgroundWork&) = delete;
+  BackgroundWork& operator=(const BackgroundWork&) = delete;
 };
 
 // Advances the innermost piece in progress: for code that is part of other pieces of work. Does

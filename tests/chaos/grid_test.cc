@@ -156,6 +156,7 @@ exec "$FPO_TRAIN" "$@"
          {"name=" + name, "model.path=" + Tiny("base"), "sae.path=" + Tiny("runs/sae/params.npz"),
           "output=" + Tiny("runs/" + name), absl::StrCat("max_steps=", kSteps),
           absl::StrCat("checkpoint.every_steps=", kCheckpointEvery),
+          std::string("checkpoint.background=false"),  // the steps lost are counted
           std::string("resources.slots=2"), std::string("batch.pairs=8"),
           std::string("batch.tokens_per_microbatch=256"), std::string("data.max_pairs=40"),
           std::string("epochs=9"), std::string("evaluate.pairs=8"),

@@ -40,7 +40,10 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       folder_(folder),
       environment_(environment),
       objective_(inputs.policy.model, inputs.objective, inputs.reference.get()),
-      checkpoints_(folder.path(), {job.checkpoint.keep_last, job.checkpoint.keep_best}),
+      checkpoints_(
+          folder.path(),
+          {{job.checkpoint.keep_last, job.checkpoint.keep_best}, job.checkpoint.background},
+          environment.events),
       parts_(inputs.policy.model.device(), environment.measure),
       micro_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
       evaluation_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
@@ -60,8 +63,9 @@ absl::Status Trainer::Build() {
         "no training pair was admitted; admission.json says what was dropped and why");
   }
   const ProcessGroup& group = environment_.group;
-  batcher_ =
-      std::make_unique<Batcher>(MakeBatcher(job_, inputs_.train, group.rank(), group.world()));
+  batcher_ = std::make_unique<Batcher>(
+      MakeBatcher(job_, LengthsFor(objective_, inputs_.train, inputs_.train.size()), group.rank(),
+                  group.world()));
   total_steps_ = TotalSteps(job_, *batcher_);
 
   const NamedTensors& parameters = inputs_.policy.model.Parameters();
@@ -83,18 +87,10 @@ absl::Status Trainer::Build() {
   if (!missing.empty()) Warn(WarningEvent(missing));
   if (inputs_.use.source != "records") return absl::OkStatus();
   state_.recipe_id = ToHex(RecipeId(inputs_.use.recipe));
-  FPO_ASSIGN_OR_RETURN(state_.reference_probe,
-                       ReferenceProbe(inputs_, FirstPairs(job_.reference.probe_pairs)));
+  FPO_ASSIGN_OR_RETURN(
+      state_.reference_probe,
+      ReferenceProbe(inputs_, FirstPairs(*batcher_, inputs_.train, job_.reference.probe_pairs)));
   return absl::OkStatus();
-}
-
-std::vector<TokenPairView> Trainer::FirstPairs(int64_t count) const {
-  std::vector<TokenPairView> pairs;
-  const std::vector<int64_t> order = batcher_->EpochOrder(0);
-  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < count; ++i) {
-    pairs.push_back(inputs_.train.pair(order[i]));
-  }
-  return pairs;
 }
 
 absl::StatusOr<std::optional<SavedCheckpoint>> Trainer::LoadNewest(TrainingState* state) {
@@ -292,9 +288,7 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   if (const std::string words = constraint_.Observe(report); !words.empty()) {
     Warn(WarningEvent(words));
   }
-  if (log_ != nullptr) {
-    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
-  }
+  if (log_) FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   TrainEvent event = StepEvent(state_.step, total_steps_, report);
   event.metrics["epoch"] = EpochAt(state_.step);
   environment_.events.Emit(std::move(event));
@@ -303,8 +297,10 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
     FPO_RETURN_IF_ERROR(Evaluate());
   }
   FPO_FAILPOINT("train.step.recorded");
-  const bool only_at_end = job_.checkpoint.every_steps == 0 && state_.step == total_steps_;
-  return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint() : absl::OkStatus();
+  FPO_RETURN_IF_ERROR(checkpoints_.Poll());
+  const bool ends = state_.step == total_steps_;
+  const bool only_at_end = job_.checkpoint.every_steps == 0 && ends;
+  return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint(ends) : absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
@@ -325,8 +321,7 @@ absl::Status Trainer::Evaluate() {
 }
 
 // Weights and moments are equal on all ranks, so rank 0 writes them.
-absl::Status Trainer::WriteCheckpoint() {
-  const absl::Time start = absl::Now();
+absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
   if (environment_.group.rank() == 0) {
@@ -334,13 +329,8 @@ absl::Status Trainer::WriteCheckpoint() {
     if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {
       score = last_evaluation_.at("eval_loss");
     }
-    const auto path = checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score);
-    if (!path.ok()) return AsStorageError(path.status());
-    TrainEvent event = CheckpointEvent(state_.step, *path, {{"seconds", Since(start)}});
-    event.phase = "train";
-    environment_.events.Emit(std::move(event));
+    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score, last));
   }
-  checkpoint_seconds_ += Since(start);
   return environment_.group.Barrier("writing a checkpoint");
 }
 
@@ -362,7 +352,8 @@ absl::Status Trainer::CheckStart() {
       std::max(probes ? ProbedPairs(job_) : 0, inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
   if (count == 0) return absl::OkStatus();
   const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
-  FPO_ASSIGN_OR_RETURN(const LivePairs live, ScoreLive(inputs_, FirstPairs(count)));
+  FPO_ASSIGN_OR_RETURN(const LivePairs live,
+                       ScoreLive(inputs_, FirstPairs(*batcher_, inputs_.train, count)));
   for (const SaeCheck& check : CheckSaes(inputs_, live)) {
     if (!check.warning.empty()) Warn(WarningEvent(check.warning));
   }
@@ -380,14 +371,22 @@ absl::Status Trainer::Start() {
 }
 
 absl::Status Trainer::Run() {
+  const absl::Status status = RunSteps();
+  const absl::Status written = checkpoints_.Finish();
+  return status.ok() ? written : status;
+}
+
+absl::Status Trainer::RunSteps() {
   const Work steps({"train", "", state_.step, total_steps_, "steps"});
   FPO_RETURN_IF_ERROR(Start());
+  FreeDecoders(&inputs_.objective.saes);
   while (state_.step < total_steps_) {
     FPO_ASSIGN_OR_RETURN(const Metrics report, TrainStep(state_.step));
     FPO_RETURN_IF_ERROR(AfterStep(report));
     FPO_ASSIGN_OR_RETURN(const bool stop, ShouldStop());
     if (!stop || state_.step == total_steps_) continue;
-    if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint());
+    if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint(/*last=*/true));
+    FPO_RETURN_IF_ERROR(checkpoints_.Finish());
     return FailWith(
         ExitCode::kStopped,
         absl::StrCat("stopped on request after step ", state_.step, " of ", total_steps_,

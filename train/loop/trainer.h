@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "common/job/job_config.h"
 #include "train/checkpoint/checkpoint_reader.h"
-#include "train/checkpoint/checkpoint_writer.h"
 #include "train/collective/process_group.h"
 #include "train/data/batcher.h"
 #include "train/events/command_reader.h"
@@ -25,6 +24,7 @@
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
+#include "train/runs/background_checkpoints.h"
 #include "train/runs/metrics_log.h"
 #include "train/runs/rank_agreement.h"
 #include "train/runs/run_folder.h"
@@ -63,7 +63,7 @@ class Trainer {
   int64_t total_steps() const { return total_steps_; }
   double train_seconds() const { return state_.train_seconds; }
   double evaluate_seconds() const { return evaluate_seconds_; }
-  double checkpoint_seconds() const { return checkpoint_seconds_; }
+  double checkpoint_seconds() const { return checkpoints_.seconds(); }
   const Metrics& last_step() const { return last_step_; }
   const Metrics& last_evaluation() const { return last_evaluation_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -84,13 +84,13 @@ class Trainer {
   absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
   absl::Status AfterStep(const Metrics& report);
   absl::Status Evaluate();
-  absl::Status WriteCheckpoint();
+  absl::Status WriteCheckpoint(bool last);
+  absl::Status RunSteps();
   absl::StatusOr<bool> ShouldStop();
   void Warn(TrainEvent event);  // emits it and keeps its message for the report
   double EpochAt(int64_t step) const;
   bool Due(int64_t every) const;
   std::string AfterNotFinite() const;
-  std::vector<TokenPairView> FirstPairs(int64_t count) const;  // of epoch 0
 
   const JobConfig& job_;
   RunInputs& inputs_;
@@ -101,7 +101,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<GradientBuffer> gradients_;
   std::unique_ptr<MetricsLog> log_;  // on rank 0
-  CheckpointWriter checkpoints_;
+  BackgroundCheckpoints checkpoints_;
   PartTimes parts_;
   MicroBatchSize micro_batch_;
   MicroBatchSize evaluation_batch_;
@@ -110,7 +110,6 @@ class Trainer {
   int64_t total_steps_ = 0;
   PeakFlops peak_flops_;
   double evaluate_seconds_ = 0;
-  double checkpoint_seconds_ = 0;
   int64_t evaluated_step_ = -1;
   Metrics last_step_;
   Metrics last_evaluation_;

@@ -54,6 +54,24 @@ TEST(Work, AnyThreadMayAdvanceTheInnermost) {
   EXPECT_THAT(heard.texts, ElementsAre("backward: 1 of 2 layers"));
 }
 
+// A thread that works beside the others is no piece of what they do.
+TEST(Work, OfABackgroundThreadIsOnlyCounted) {
+  Texts heard;
+  Work steps({"train", "", 3, 10, "steps"});
+  std::atomic<int64_t> done = 0;
+  std::thread([&] {
+    const BackgroundWork background(&done);
+    Work writing("writing", 100, "bytes");
+    writing.Advance(50);
+    AdvanceWork(7);
+    SetWorkDone(9);
+  }).join();
+  EXPECT_EQ(done, 3);
+  EXPECT_TRUE(heard.texts.empty());
+  steps.Advance();
+  EXPECT_THAT(heard.texts, ElementsAre("4 of 10 steps"));
+}
+
 TEST(Work, NobodyNeedsToListen) {
   Work work("reading", 0, "rows");
   work.Advance(5);

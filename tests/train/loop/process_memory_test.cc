@@ -16,5 +16,11 @@ TEST(ProcessMemory, PeakGrowsWithUse) {
   EXPECT_GE(PeakMemoryBytes(), static_cast<int64_t>(bytes));
 }
 
+TEST(ProcessMemory, SomeIsAvailable) {
+  const int64_t before = AvailableMemoryBytes();
+  EXPECT_GT(before, 1 << 20);
+  EXPECT_LT(before, int64_t{1} << 50);
+}
+
 }  // namespace
 }  // namespace fpo::train
