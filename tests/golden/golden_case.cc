@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
-#include "train/sae/response_rows.h"
 #include "train/ops/vocab_head.h"
+#include "train/sae/response_rows.h"
 
 namespace fpo::train {
 namespace {
