@@ -273,6 +273,14 @@ absl::Status ParseGemma3Rope(const Json& text, const Json& parameters, GemmaConf
   Json global = stated.is_null() ? Json::object() : stated;
   if (const Json& scaling = At(text, "rope_scaling"); !scaling.is_null()) {
     if (!scaling.is_object()) return Refuse("rope_scaling", scaling, "an object is needed");
+    const Json& older = At(scaling, "type");
+    if (stated.is_null() && At(scaling, "rope_type").is_null() && !older.is_null() &&
+        older != "default") {
+      return Refuse("rope_scaling.type", older,
+                    "transformers 4 refuses this older key of Gemma 3 and transformers 5 computes "
+                    "without scaling, as if it said default; say which one is meant with "
+                    "rope_type, \"linear\" or \"default\"");
+    }
     global.update(scaling);
   }
   FPO_ASSIGN_OR_RETURN(const double theta, Positive(text, "rope_theta", 1e6));

@@ -97,6 +97,23 @@ TEST(ParseGemmaConfig, ReadsTheNestedTextModel) {
   EXPECT_FALSE(config->sliding[5]);
 }
 
+// Gemma 3 with {"type": "linear"}: transformers 4.57 refuses it, 5.23 computes without scaling.
+TEST(ParseGemmaConfig, TheOlderKeyOfRopeScalingMustBeMadeClear) {
+  const std::string error =
+      ErrorOf(Gemma3File(), "rope_scaling", Json{{"type", "linear"}, {"factor", 8.0}});
+  for (const char* part : {"rope_scaling.type", "linear", "transformers 5", "rope_type"}) {
+    EXPECT_NE(error.find(part), std::string::npos) << part << ": " << error;
+  }
+  Json file = Gemma3File();
+  file["rope_scaling"] = {{"type", "default"}};  // means the same to all of them
+  EXPECT_EQ(TextOf(file), ConfigText(Gemma3_270M()));
+  // Both keys: rope_type counts in all of them.
+  file["rope_scaling"] = {{"type", "default"}, {"rope_type", "linear"}, {"factor", 8.0}};
+  EXPECT_EQ(ParseGemmaConfig(file.dump())->rope_scaling_global, 8);
+  file["rope_scaling"] = {{"type", "linear"}, {"rope_type", "default"}, {"factor", 8.0}};
+  EXPECT_EQ(ParseGemmaConfig(file.dump())->rope_scaling_global, 1);
+}
+
 TEST(ParseGemmaConfig, SoftcapsNullMeansNoneAndMissingTheDefault) {
   Json file = Gemma2File();
   file["attn_logit_softcapping"] = nullptr;
