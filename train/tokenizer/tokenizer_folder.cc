@@ -70,7 +70,9 @@ class Companions {
     }
     FPO_RETURN_IF_ERROR(ReadDecoder());
     FPO_RETURN_IF_ERROR(ReadAddedTokens());
-    return ReadSpecialTokens();
+    FPO_RETURN_IF_ERROR(ReadSpecialTokens());
+    WarnOfAdditions();
+    return absl::OkStatus();
   }
 
  private:
@@ -82,6 +84,7 @@ class Companions {
     return own.is_null() ? map_.value(key, Json()) : own;
   }
 
+  void WarnOfAdditions();
   absl::Status ReadDecoder();
   absl::Status ReadAddedTokens();
   absl::Status ReadSpecialTokens();
@@ -94,6 +97,21 @@ class Companions {
   AddedTokenIndex index_;
   Json config_, map_;
 };
+
+// What transformers puts around a text by itself when it is not told otherwise; templates and rows
+// decide that here.
+void Companions::WarnOfAdditions() {
+  if (config_.value("add_bos_token", Json(true)) == false) {
+    out_.warnings.push_back(absl::StrCat(
+        ConfigFile(), " sets add_bos_token to false, which is not read: a text without a chat ",
+        "template begins with the BOS token here, as Gemma needs it"));
+  }
+  if (config_.value("add_eos_token", Json(false)) == true) {
+    out_.warnings.push_back(absl::StrCat(
+        ConfigFile(), " sets add_eos_token to true, which is not read: a response ends as its ",
+        "template says, and a prompt never with the EOS token"));
+  }
+}
 
 // tokenizer_config.json: added_tokens_decoder, {"106": {"content": "<start_of_turn>", ...}}.
 absl::Status Companions::ReadDecoder() {

@@ -59,6 +59,15 @@ TEST_F(TokenizerFolderTest, EitherFileWillDo) {
   EXPECT_EQ(both->spec.pad, "<pad>");
 }
 
+TEST_F(TokenizerFolderTest, WhatWouldBePutAroundATextIsSaid) {
+  PutModel();
+  folder_.Put("tokenizer_config.json", R"({"add_bos_token": true, "add_eos_token": false})");
+  EXPECT_THAT(Read()->warnings, IsEmpty());
+  folder_.Put("tokenizer_config.json", R"({"add_bos_token": false, "add_eos_token": true})");
+  EXPECT_THAT(Read()->warnings,
+              ElementsAre(HasSubstr("add_bos_token to false"), HasSubstr("add_eos_token to true")));
+}
+
 TEST_F(TokenizerFolderTest, TwoTokenizersInOneFolderAreAnError) {
   PutModel();
   Json json = TokenizerJsonOf(spec_);
