@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/inputs/model_home.h"
 #include "common/status_macros.h"
@@ -37,6 +38,7 @@ absl::StatusOr<Tokenizer> OpenModelTokenizer(const std::string& model) {
   const std::string path = folder + "/config.json";
   const auto text = ReadFile(path, 1 << 24);
   if (!text.ok()) return tokenizer;
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(*text, path));
   const auto config = ParseGemmaConfig(*text);
   if (!config.ok()) {
     return absl::Status(config.status().code(),

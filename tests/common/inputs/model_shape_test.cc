@@ -52,6 +52,8 @@ TEST_F(ModelShapeTest, WhatIsNoModelThatIsTrained) {
     return std::string(Read(config).status().message());
   };
   EXPECT_THAT(problem("[]"), HasSubstr("is not a JSON object"));
+  EXPECT_THAT(problem("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 900\n"),
+              HasSubstr("config.json is a Git LFS pointer"));
   EXPECT_THAT(problem(R"({"model_type": "llama"})"), HasSubstr("a model of type \"llama\""));
   EXPECT_THAT(problem(R"({"model_type": "gemma2"})"), HasSubstr("has no *.safetensors"));
 }

@@ -136,6 +136,29 @@ TEST(SaeFilesTest, PickleMissingAndUnknown) {
   EXPECT_TRUE(absl::IsNotFound(LoadSaeFile(folder / "no.npz").status()));
 }
 
+// A clone without LFS has pointers in place of arrays and configs, in every form of folder.
+TEST(SaeFilesTest, GitLfsPointersAreNamed) {
+  constexpr char kPointer[] =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 302130000\n";
+  const ScratchFolder folder;
+  const auto named = [&](const std::string& path, const std::string& file) {
+    const absl::Status status = LoadSaeFile(path).status();
+    EXPECT_TRUE(absl::StrContains(status.message(), file)) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), "git lfs pull")) << status;
+  };
+  const std::string home = "gemma-scope-2b-pt-res/layer_7/width_16k/average_l0_55";
+  named(folder.Put(home + "/params.npz", kPointer), "params.npz");
+  named(folder / home, "params.npz");
+  folder.Put("second/config.json", kPointer);
+  named(folder.Put("second/params.safetensors", kPointer), "config.json");
+  folder.Put("lens/cfg.json", kPointer);
+  folder.Put("lens/sae_weights.safetensors", kPointer);
+  named(folder / "lens", "cfg.json");
+  folder.Put("lens/cfg.json", R"({"architecture": "standard", "d_in": 6, "d_sae": 10,
+      "hook_name": "blocks.1.hook_resid_post"})");
+  named(folder / "lens", "sae_weights.safetensors");
+}
+
 TEST(SaeFilesTest, OurOwnFileComesBackWithoutFolderNames) {
   ScratchFolder folder;
   auto sae = *LoadSaeFile(PutScope(folder, ScopeArrays()));

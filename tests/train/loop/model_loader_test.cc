@@ -54,6 +54,10 @@ TEST(ModelLoader, SaysWhatIsWrongWithAFolder) {
   fs::create_directories(tiny.Path("empty"));
   EXPECT_THAT(std::string(LoadModel({tiny.Path("empty")}).status().message()),
               HasSubstr("config.json"));
+  std::ofstream(tiny.Path("empty/config.json"))
+      << "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 900\n";
+  EXPECT_THAT(std::string(LoadModel({tiny.Path("empty")}).status().message()),
+              HasSubstr("git lfs pull"));
   const std::string weights = tiny.Path("model/model.safetensors");
   fs::resize_file(weights, fs::file_size(weights) - 100);
   EXPECT_THAT(std::string(LoadModel({tiny.Path("model")}).status().message()),
