@@ -12,6 +12,7 @@
 #include "train/device/device_name.h"
 #include "train/events/exit_status.h"
 #include "train/loop/evaluate.h"
+#include "train/loop/model_loader.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_inputs.h"
 
@@ -50,6 +51,9 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   input.prepared = options.prepared;
   if (input.prepared.empty()) {
     input.prepared = options.out + ".prepared";
+    FPO_RETURN_IF_ERROR(
+        CheckModel(options.model.empty() ? job.model.path : options.model, WarnOn(events)));
+    input.model_told = true;
     FPO_RETURN_IF_ERROR(PrepareData(job, input.prepared, events).status());
   }
   input.reference = options.reference;

@@ -54,6 +54,16 @@ absl::StatusOr<TensorSelection> SelectFrom(const SafetensorsDirectory& directory
   return selection;
 }
 
+// What transformers would not read either, and what looks wrong.
+void Tell(const std::string& path, const std::vector<const std::vector<std::string>*>& notes,
+          const std::function<void(const std::string&)>& warn) {
+  for (const auto* list : notes) {
+    for (const std::string& note : *list) {
+      if (warn) warn(absl::StrCat("model ", path, ": ", note));
+    }
+  }
+}
+
 absl::StatusOr<ModelIdentity> Identify(const SafetensorsDirectory& directory, GemmaConfig config) {
   FPO_ASSIGN_OR_RETURN(const Digest weights, directory.KeptWeightsDigest());
   const Digest digest =
@@ -120,6 +130,16 @@ absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path) {
   return Identify(directory, std::move(config));
 }
 
+absl::Status CheckModel(const std::string& path,
+                        const std::function<void(const std::string&)>& warn) {
+  FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(path));
+  FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
+  const auto selection = SelectFrom(directory, config);
+  if (!selection.ok()) return About(path, selection.status());
+  Tell(path, {&directory.notes(), &selection->notes, &config.warnings}, warn);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(request.dtype));
   FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(request.path));
@@ -129,11 +149,8 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   if (!selection.ok()) return About(request.path, selection.status());
   FPO_RETURN_IF_ERROR(CheckHome(request.path));
   FPO_ASSIGN_OR_RETURN(const ModelIdentity identity, Identify(directory, std::move(config)));
-  for (const auto* notes : {&directory.notes(), &selection->notes, &identity.config.warnings}) {
-    for (const std::string& note : *notes) {
-      if (request.warn) request.warn(absl::StrCat("model ", request.path, ": ", note));
-    }
-  }
+  Tell(request.path, {&directory.notes(), &selection->notes, &identity.config.warnings},
+       request.warn);
   TensorMap tensors;
   Work work(absl::StrCat("loading ", request.path), directory.Bytes(), "bytes");
   for (const auto& [name, canonical] : selection->used) {

@@ -34,6 +34,11 @@ absl::StatusOr<GemmaConfig> ReadModelConfig(const std::string& folder);
 
 absl::StatusOr<ModelIdentity> IdentifyModel(const std::string& path);
 
+// What LoadModel would refuse, and tell of, as far as config.json and the headers of the weights
+// show it: quick, to be asked before any data is read.
+absl::Status CheckModel(const std::string& path,
+                        const std::function<void(const std::string&)>& warn);
+
 struct ModelRequest {
   std::string path;               // Hugging Face folder, or a checkpoint of a run
   std::string dtype = "float32";  // float32 | bfloat16: what the weights are converted to

@@ -9,7 +9,9 @@
 
 namespace fpo::train {
 
-// Runs Prepare and reports, for each input, one line about what was admitted, and warnings.
+// Runs Prepare and reports, for each input, one line about what was admitted, and warnings. The
+// model's weights are not looked at: CheckModel (loop/model_loader.h) comes first where they are
+// needed later.
 absl::StatusOr<PrepareSummary> PrepareData(const JobConfig& job, const std::string& out,
                                            EventSink& events);
 

@@ -171,8 +171,9 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   for (const TokenFile* tokens : {&train, &eval}) {
     FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
   }
-  FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel({folder, job.model.dtype, options.device,
-                                                      options.trainable, WarnOn(events)}));
+  ModelRequest request{folder, job.model.dtype, options.device, options.trainable};
+  if (!options.model_told) request.warn = WarnOn(events);
+  FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   if (UsesFeatures(job)) {
     FPO_ASSIGN_OR_RETURN(objective.saes,

@@ -24,6 +24,7 @@ struct RunInputOptions {
   std::string model;      // the policy's folder; empty: model.path
   at::Device device = at::kCPU;
   bool trainable = true;
+  bool model_told = false;  // CheckModel has told what there is to tell of the model
 };
 
 // Where the reference came from, for run.json and the result.

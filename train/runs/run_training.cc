@@ -17,6 +17,7 @@
 #include "train/events/exit_status.h"
 #include "train/export/export_policy.h"
 #include "train/export/model_card.h"
+#include "train/loop/model_loader.h"
 #include "train/loop/process_memory.h"
 #include "train/reference/reference_plan.h"
 #include "train/report/run_report.h"
@@ -66,6 +67,7 @@ class Run {
   const RunEnvironment& environment_;
   std::string prepared_;
   std::vector<std::string> advice_;
+  bool model_told_ = false;  // its warnings came before the data was read
   std::map<std::string, double> timings_;
   std::map<std::string, std::string> contents_;
 };
@@ -91,6 +93,8 @@ absl::Status Run::Prepare() {
                      std::filesystem::exists(prepared_ + "/prepare.json");
   if (!reuse && Leads()) {
     const absl::Time start = absl::Now();
+    FPO_RETURN_IF_ERROR(CheckModel(job_.model.path, WarnOn(environment_.events)));
+    model_told_ = true;
     FPO_ASSIGN_OR_RETURN(const PrepareSummary summary,
                          PrepareData(job_, prepared_, environment_.events));
     timings_["prepare_seconds"] = SecondsSince(start);
@@ -127,6 +131,7 @@ absl::Status Run::Train() {
   input.reference = ChooseReference();
   input.auto_file = folder_.File("reference.fpr");
   input.device = options_.device;
+  input.model_told = model_told_;
   // The other ranks wait for rank 0's records and then find nothing to compute.
   constexpr char kFirst[] = "loading the model and computing the reference";
   if (!Leads()) FPO_RETURN_IF_ERROR(environment_.group.Barrier(kFirst));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -253,14 +254,16 @@ std::vector<std::string> SaeWarnings(const SaeTrainingSection& settings, double 
 absl::Status TrainSae(const JobConfig& job, const TrainSaeOptions& options, EventSink& events) {
   FPO_ASSIGN_OR_RETURN(const SaeOutput output, ResolveOutput(options.out));
   std::string prepared = options.prepared;
+  std::function<void(const std::string&)> warn = WarnOn(events);
   if (prepared.empty()) {
     prepared = output.folder + "/prepared";
+    FPO_RETURN_IF_ERROR(CheckModel(job.model.path, std::exchange(warn, nullptr)));
     FPO_RETURN_IF_ERROR(PrepareData(job, prepared, events).status());
   }
   FPO_ASSIGN_OR_RETURN(const TokenFile tokens, TokenFile::Open(prepared + "/train.safetensors"));
   FPO_RETURN_IF_ERROR(CheckIdsFit(tokens, job.model.path));
-  FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel({job.model.path, job.model.dtype,
-                                                           options.device, false, WarnOn(events)}));
+  FPO_ASSIGN_OR_RETURN(const LoadedModel model,
+                       LoadModel({job.model.path, job.model.dtype, options.device, false, warn}));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
   FPO_ASSIGN_OR_RETURN(const Tap tap, FindTap(job, model.model.config()));
   return SaeTraining(job, output, events).Run(model.model, tap, AllSequences(tokens));

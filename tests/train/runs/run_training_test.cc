@@ -1,10 +1,13 @@
 #include "train/runs/run_training.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+
+#include <ATen/ATen.h>
 
 #include "common/files/durable_file.h"
 #include "tests/train/support/float64_run.h"
@@ -12,13 +15,16 @@
 #include "train/collective/single_process_group.h"
 #include "train/device/device_name.h"
 #include "train/events/exit_status.h"
+#include "train/formats/safetensors_writer.h"
 #include "train/loop/dtype_advice.h"
+#include "train/loop/model_loader.h"
 #include "train/runs/run_record.h"
 
 namespace fpo::train {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 TEST(RunTraining, LeavesEveryPromisedFile) {
   const TinyRun tiny;
@@ -65,6 +71,35 @@ TEST(RunTraining, LeavesEveryPromisedFile) {
   EXPECT_EQ(events.Of(EventKind::kResult)[0].metrics.count("eval_rewards/accuracies"), 1u);
   EXPECT_EQ(events.Of(EventKind::kResult)[0].texts.at("device_name"), DeviceName(at::kCPU));
   EXPECT_EQ(events.Of(EventKind::kStep).size(), 3u);
+}
+
+// The data of this job does not exist: what is wrong with the model is said before it is opened.
+TEST(RunTraining, WeightsThatCannotBeReadAreNamedBeforeTheData) {
+  const TinyRun tiny;
+  RunOptions options = tiny.Run("out");
+  options.prepared.clear();
+  EXPECT_THAT(TrainOnce(tiny.Job("dpo"), options).message(), HasSubstr("train.jsonl"));
+  const auto model = LoadModel({tiny.Path("model"), "float32"});
+  ASSERT_TRUE(model.ok()) << model.status();
+  TensorMap tensors;
+  for (const auto& [name, tensor] : model->model.Parameters()) tensors[name] = tensor.to(at::kChar);
+  ASSERT_TRUE(WriteSafetensors(tiny.Path("model/model.safetensors"), tensors).ok());
+  EXPECT_THAT(TrainOnce(tiny.Job("dpo"), options).message(), HasSubstr("full precision"));
+  fs::rename(tiny.Path("model/model.safetensors"), tiny.Path("model/pytorch_model.bin"));
+  EXPECT_THAT(TrainOnce(tiny.Job("dpo"), options).message(), HasSubstr("pickle"));
+}
+
+// A vision tower beside the text model is left out; that too is said first, and once.
+TEST(RunTraining, WeightsThatAreLeftOutAreNamedBeforeTheData) {
+  const TinyRun tiny;
+  RunOptions options = tiny.Run("out");
+  options.prepared.clear();
+  ASSERT_TRUE(
+      WriteSafetensors(tiny.Path("model/model.fp16.safetensors"), {{"x", at::ones({1})}}).ok());
+  RecordingSink events;
+  EXPECT_FALSE(TrainOnce(tiny.Job("dpo"), options, &events).ok());
+  ASSERT_EQ(events.Of(EventKind::kWarning).size(), 1u);
+  EXPECT_THAT(events.Of(EventKind::kWarning)[0].message, HasSubstr("model.fp16.safetensors"));
 }
 
 TEST(RunTraining, AMeasuredRunTimesItsPartsAndExportsNoModel) {
