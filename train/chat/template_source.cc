@@ -1,5 +1,6 @@
 #include "train/chat/template_source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -27,6 +28,7 @@ constexpr int64_t kConfigBytesMax = 1 << 26;
 constexpr char kJinjaFile[] = "chat_template.jinja";
 constexpr char kConfigFile[] = "tokenizer_config.json";
 constexpr char kOlderFile[] = "chat_template.json";
+constexpr char kMoreFolder[] = "additional_chat_templates";  // NAME.jinja
 
 // SHA-256 of the whole texts, as Recognise normalises them.
 constexpr char kGemma2[] = "ecd6ae513fe103f0eb62e8ab5bfa8d0fe45c1074fa398b089c93a7e70c15cfd6";
@@ -81,6 +83,46 @@ absl::StatusOr<std::optional<std::string>> TemplateIn(const std::string& path) {
   return std::optional<std::string>(std::move(text));
 }
 
+std::vector<std::string> MoreTemplates(const std::string& model_folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  const std::string folder = absl::StrCat(model_folder, "/", kMoreFolder);
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    if (it->path().extension() == ".jinja") names.push_back(it->path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// The template that transformers renders with when the folder has files for templates: of those in
+// additional_chat_templates "default" counts before chat_template.jinja, and if there is neither,
+// the model has none without a name, whatever its configs say.
+absl::StatusOr<std::optional<TemplateSource>> TemplateOfFiles(const std::string& model_folder) {
+  const std::string jinja = absl::StrCat(model_folder, "/", kJinjaFile);
+  const std::string more = absl::StrCat(model_folder, "/", kMoreFolder, "/default.jinja");
+  std::optional<TemplateSource> found;
+  if (FileExists(jinja)) {
+    FPO_ASSIGN_OR_RETURN(found, ReadTemplateFile(jinja));
+  }
+  if (FileExists(more)) {
+    FPO_ASSIGN_OR_RETURN(TemplateSource named, ReadTemplateFile(more));
+    named.name = absl::StrCat(kMoreFolder, "/", named.name);
+    if (found && found->text != named.text) {
+      named.warnings.push_back(absl::StrCat(model_folder, " has two different chat templates, in ",
+                                            named.name, " and ", kJinjaFile, "; ", named.name,
+                                            " is used, as in transformers"));
+    }
+    return std::optional<TemplateSource>(std::move(named));
+  }
+  const std::vector<std::string> names = MoreTemplates(model_folder);
+  if (found || names.empty()) return found;
+  return absl::InvalidArgumentError(absl::StrCat(
+      model_folder, "/", kMoreFolder, " has no template named \"default\" (it has ",
+      absl::StrJoin(names, ", "), ") and the folder no ", kJinjaFile,
+      ", so that transformers takes none without its name; give data.template: FILE.jinja"));
+}
+
 }  // namespace
 
 absl::StatusOr<TemplateSource> ReadTemplateFile(const std::string& path) {
@@ -89,11 +131,7 @@ absl::StatusOr<TemplateSource> ReadTemplateFile(const std::string& path) {
 }
 
 absl::StatusOr<std::optional<TemplateSource>> FindTemplate(const std::string& model_folder) {
-  std::optional<TemplateSource> found;
-  const std::string jinja = absl::StrCat(model_folder, "/", kJinjaFile);
-  if (FileExists(jinja)) {
-    FPO_ASSIGN_OR_RETURN(found, ReadTemplateFile(jinja));
-  }
+  FPO_ASSIGN_OR_RETURN(std::optional<TemplateSource> found, TemplateOfFiles(model_folder));
   for (const char* name : {kConfigFile, kOlderFile}) {
     FPO_ASSIGN_OR_RETURN(std::optional<std::string> text,
                          TemplateIn(absl::StrCat(model_folder, "/", name)));

@@ -48,6 +48,25 @@ TEST(TemplateSourceTest, NamedTemplates) {
   EXPECT_THAT(WhyNot(folder.path()), HasSubstr("chat_template is number"));
 }
 
+// additional_chat_templates/NAME.jinja, as transformers 4.53 and later write several templates.
+TEST(TemplateSourceTest, NamedTemplatesInFiles) {
+  const ScratchFolder folder;
+  folder.Put("tokenizer_config.json", R"({"chat_template":"config"})");
+  folder.Put("additional_chat_templates/rag.jinja", "r");
+  folder.Put("additional_chat_templates/tool_use.jinja", "t");
+  EXPECT_THAT(WhyNot(folder.path()), HasSubstr("no template named \"default\" (it has rag, tool_"));
+  folder.Put("tokenizer_config.json", "{}");
+  EXPECT_THAT(WhyNot(folder.path()), HasSubstr("data.template: FILE.jinja"));
+  folder.Put("chat_template.jinja", "own file");
+  EXPECT_EQ((*FindTemplate(folder.path()))->text, "own file");
+  EXPECT_THAT((*FindTemplate(folder.path()))->warnings, IsEmpty());
+  folder.Put("additional_chat_templates/default.jinja", "named");
+  const auto named = *FindTemplate(folder.path());
+  EXPECT_EQ(named->text, "named");
+  EXPECT_EQ(named->name, "additional_chat_templates/default.jinja");
+  EXPECT_THAT(named->warnings, ElementsAre(HasSubstr("two different chat templates")));
+}
+
 TEST(TemplateSourceTest, BrokenFilesAreNamed) {
   const ScratchFolder folder;
   folder.Put("tokenizer_config.json", "{");
