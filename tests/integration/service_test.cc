@@ -75,6 +75,36 @@ class ServiceTest : public ::testing::Test {
             "checkpoint.every_steps=5"};
   }
 
+  // tiny/NAME.yaml: a job of this name that samples an answer to each of `prompts` prompts.
+  static void WriteGenerateJob(const std::string& name, int prompts) {
+    std::ofstream file(service_->Path("tiny/" + name + ".jsonl"));
+    for (int i = 0; i < prompts; ++i) {
+      file << json({{"prompt", "word " + std::to_string(i)}}) << "\n";
+    }
+    std::ofstream job(service_->Path("tiny/" + name + ".yaml"));
+    job << "name: " << name << "\nkind: generate\nmodel: {path: base, dtype: float32}\n"
+        << "generate: {prompts: " << name
+        << ".jsonl, max_new_tokens: 40, batch: 2, temperature: 1}\n"
+        << "data: {template: none}\noutput: runs/" << name << "\n";
+  }
+
+  // The whole rows that such a job has written so far.
+  static std::vector<json> Answers(const std::string& name) {
+    std::ifstream file(service_->Path("tiny/runs/" + name + "/answers.jsonl"));
+    std::vector<json> rows;
+    for (std::string line; std::getline(file, line);) {
+      json row = json::parse(line, nullptr, false);
+      if (row.is_object()) rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  static json WithoutName(json answer) {
+    answer.erase("generator");
+    answer.erase("settings");
+    return answer;
+  }
+
   static bool HasModel(const std::string& name) {
     return std::filesystem::exists(
         service_->Path("tiny/runs/" + name + "/model/model.safetensors"));
@@ -127,28 +157,9 @@ TEST_F(ServiceTest, FpoJobFinishesAndLaterJobsFindItsRecords) {
 
 // Killed in the middle, it goes on with the answers that are missing.
 TEST_F(ServiceTest, AGenerateJobAnswersEveryPromptOnce) {
-  const std::string prompts = service_->Path("tiny/prompts.jsonl");
-  {
-    std::ofstream file(prompts);
-    for (int i = 0; i < 200; ++i) file << json({{"prompt", "word " + std::to_string(i)}}) << "\n";
-  }
-  {
-    std::ofstream job(service_->Path("tiny/generate.yaml"));
-    job << "name: answers\nkind: generate\nmodel: {path: base, dtype: float32}\n"
-           "generate: {prompts: prompts.jsonl, max_new_tokens: 40, batch: 2, temperature: 1}\n"
-           "data: {template: none}\noutput: runs/answers\n";
-  }
-  const std::string answers = service_->Path("tiny/runs/answers/answers.jsonl");
-  const auto lines = [&] {
-    std::ifstream file(answers);
-    std::vector<json> rows;
-    for (std::string line; std::getline(file, line);) {
-      json row = json::parse(line, nullptr, false);
-      if (row.is_object()) rows.push_back(std::move(row));
-    }
-    return rows;
-  };
-  const Outcome submitted = Submit("generate.yaml", {}, {"-q"});
+  WriteGenerateJob("answers", 200);
+  const auto lines = [&] { return Answers("answers"); };
+  const Outcome submitted = Submit("answers.yaml", {}, {"-q"});
   ASSERT_EQ(submitted.code, 0) << submitted.out << submitted.err;
   ASSERT_TRUE(service_->Until("answers", [&](const json&) { return lines().size() >= 3; }));
   for (const pid_t pid : Trainers("answers")) kill(pid, SIGKILL);
@@ -160,6 +171,41 @@ TEST_F(ServiceTest, AGenerateJobAnswersEveryPromptOnce) {
   ASSERT_EQ(rows.size(), 200u);
   for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].at("index"), i);
   EXPECT_EQ(rows[7].at("generator"), "answers");
+}
+
+// Its slot goes to an urgent job, then its worker is stopped: each time it ends by itself and goes
+// on later, and the answers are those of a run that nothing disturbed.
+TEST_F(ServiceTest, AGenerateJobThatIsStoppedTwiceGivesTheSameAnswers) {
+  WriteGenerateJob("undisturbed", 300);
+  WriteGenerateJob("stopped", 300);
+  WriteGenerateJob("urgent", 1);
+  ASSERT_EQ(Submit("undisturbed.yaml", {}).code, 0);
+  ASSERT_EQ(Submit("stopped.yaml", {}, {"-q"}).code, 0);
+  // Looks more often than the job's state changes: it is short.
+  const auto has = [&](size_t count) {
+    while (Answers("stopped").size() < count && !IsTerminal(service_->Describe("stopped"))) {
+    }
+    const size_t found = Answers("stopped").size();
+    return found >= count && found < 300;
+  };
+  ASSERT_TRUE(has(3));
+  ASSERT_EQ(Submit("urgent.yaml", {}, {"--priority", "900", "--wait"}).code, 0);
+  ASSERT_TRUE(has(Answers("stopped").size() + 1)) << "the job was too short to be preempted";
+  service_->Signal("worker", SIGTERM);
+  EXPECT_EQ(service_->Wait("worker"), 0) << service_->Log("worker");
+  EXPECT_LT(Answers("stopped").size(), 300u) << "the job was too short to be stopped";
+  service_->Start("worker");
+  const auto end = service_->Until("stopped", IsTerminal);
+  ASSERT_TRUE(end.has_value()) << service_->Describe("stopped").dump(1);
+  EXPECT_EQ(end->value("state", ""), "SUCCEEDED") << end->dump(1);
+  const json job = service_->Describe("stopped");
+  ASSERT_EQ(job["attempts"].size(), 3u) << job.dump(1);
+  EXPECT_NE(job["attempts"][0].value("end_message", "").find("preempted"), std::string::npos);
+  EXPECT_EQ(job["restarts_used"], 0) << job.dump(1);
+  const std::vector<json> rows = Answers("stopped"), wanted = Answers("undisturbed");
+  ASSERT_EQ(rows.size(), 300u);
+  ASSERT_EQ(wanted.size(), 300u);
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(WithoutName(rows[i]), WithoutName(wanted[i]));
 }
 
 // The worker makes the folder; the exported last checkpoint is the result's model, byte for byte.
