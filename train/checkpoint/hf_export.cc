@@ -68,6 +68,25 @@ absl::Status CheckAgainstSource(const std::string& source, const OrderedJson& co
   return absl::OkStatus();
 }
 
+// additional_chat_templates/NAME.jinja; a folder with thousands of files is not one of templates.
+absl::Status CopyNamedTemplates(const std::string& source, const std::string& folder) {
+  constexpr int kTemplatesMax = 100;
+  const std::string from = absl::StrCat(source, "/", kNamedTemplates);
+  const std::string to = absl::StrCat(folder, "/", kNamedTemplates);
+  std::error_code error;
+  int left = kTemplatesMax;
+  for (fs::directory_iterator it(from, error), end; !error && it != end && left > 0;
+       it.increment(error)) {
+    if (it->path().extension() != ".jinja") continue;
+    fs::create_directories(to, error);
+    FPO_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(it->path().string()));
+    FPO_RETURN_IF_ERROR(
+        WriteFileAtomically(absl::StrCat(to, "/", it->path().filename().string()), bytes));
+    --left;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CopyCompanions(const std::string& source, const std::string& folder) {
   for (const char* name : kCopied) {
     const std::string from = absl::StrCat(source, "/", name);
@@ -76,7 +95,7 @@ absl::Status CopyCompanions(const std::string& source, const std::string& folder
     FPO_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from));
     FPO_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder, "/", name), bytes));
   }
-  return absl::OkStatus();
+  return CopyNamedTemplates(source, folder);
 }
 
 absl::Status WriteFolder(const HfExport& request, const TensorMap& weights,

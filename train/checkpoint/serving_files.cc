@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
+#include "common/files/lfs_pointer.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 
@@ -21,6 +22,7 @@ absl::StatusOr<std::optional<OrderedJson>> ReadJsonFile(const std::string& path)
   std::error_code error;
   if (!fs::exists(path, error)) return std::nullopt;
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  FPO_RETURN_IF_ERROR(CheckIsNoLfsPointer(text, path));
   OrderedJson json = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::InvalidArgumentError(
@@ -38,6 +40,7 @@ absl::Status WriteJsonFile(const std::string& path, const OrderedJson& json) {
 absl::Status WriteChatTemplate(const std::string& text, const std::string& folder) {
   std::error_code error;
   fs::remove(folder + "/chat_template.json", error);
+  fs::remove(absl::StrCat(folder, "/", kNamedTemplates, "/default.jinja"), error);
   const std::string config_path = folder + "/tokenizer_config.json";
   FPO_ASSIGN_OR_RETURN(std::optional<OrderedJson> config, ReadJsonFile(config_path));
   if (config.has_value() && config->erase("chat_template") > 0) {
@@ -103,6 +106,11 @@ absl::Status WriteStopIds(const std::vector<int64_t>& stop_ids, const std::strin
 
 absl::Status WriteServingFiles(const ServingFiles& files, const std::string& folder,
                                OrderedJson* config) {
+  for (const auto& [name, text] : files.tokenizer) {
+    std::error_code error;
+    const std::string path = absl::StrCat(folder, "/", name);
+    if (!fs::exists(path, error)) FPO_RETURN_IF_ERROR(WriteFileAtomically(path, text));
+  }
   if (!files.chat_template.empty()) {
     FPO_RETURN_IF_ERROR(WriteChatTemplate(files.chat_template, folder));
   }

@@ -11,6 +11,7 @@
 #include "train/chat/turn_record.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/export/export_policy.h"
+#include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
 #include "train/loop/model_loader.h"
 #include "train/runs/training_state.h"
@@ -90,6 +91,7 @@ absl::Status ExportCheckpoint(const CheckpointExport& request, EventSink& events
         job.model.path)));
   }
   PolicyExport made{job.model.path, WholePath(request.out), dtype, ServingFilesOf(turns)};
+  AddMissingTokenizerFiles(job.model.path, events, &made.serving);
   const std::string record = ReadFile(run + "/run.json").value_or("{}");
   const ModelCardFacts facts{state.step, false, turns.has_value() && !turns->turns.empty()};
   made.serving.card = ModelCard(job, record, facts);

@@ -16,6 +16,7 @@
 #include "train/device/device_name.h"
 #include "train/events/exit_status.h"
 #include "train/export/export_policy.h"
+#include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
 #include "train/loop/model_loader.h"
 #include "train/loop/process_memory.h"
@@ -214,6 +215,7 @@ absl::Status Run::Export(const Trainer& trainer, const RunInputs& inputs) {
   const Gemma& model = inputs.policy.model;
   PolicyExport request{job_.model.path, folder_.File("model"), model.dtype(),
                        ServingFilesOf(turns)};
+  AddMissingTokenizerFiles(job_.model.path, environment_.events, &request.serving);
   const ModelCardFacts facts{trainer.step(), true, turns.has_value() && !turns->turns.empty()};
   request.serving.card =
       ModelCard(job_, RunRecordJson(Record(trainer, inputs, true), job_, inputs), facts);

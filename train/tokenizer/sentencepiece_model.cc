@@ -1,6 +1,7 @@
 #include "train/tokenizer/sentencepiece_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -230,6 +231,14 @@ absl::StatusOr<std::vector<BpeMerge>> MergesOf(const ModelFile& model, const std
   return merges;
 }
 
+// Gemma's marks, which no text contains. The file calls them user-defined, as it does the newline
+// runs; that they are special stands in the published tokenizer_config.json.
+bool IsMark(absl::string_view piece) {
+  constexpr std::array<absl::string_view, 4> kMarks = {"<start_of_turn>", "<end_of_turn>",
+                                                       "<start_of_image>", "<end_of_image>"};
+  return std::find(kMarks.begin(), kMarks.end(), piece) != kMarks.end();
+}
+
 std::optional<int32_t> Find(const std::vector<std::string>& pieces, const std::string& piece) {
   const auto it = std::find(pieces.begin(), pieces.end(), piece);
   if (it == pieces.end()) return std::nullopt;
@@ -255,7 +264,7 @@ absl::StatusOr<TokenizerSpec> ReadSentencePieceModel(absl::string_view bytes,
     const uint64_t type = model.types[id];
     if (type != kUnknown && type != kControl && type != kUserDefined) continue;
     spec.added.push_back({model.pieces[id], static_cast<int32_t>(id)});
-    spec.added.back().special = type != kUserDefined;
+    spec.added.back().special = type != kUserDefined || IsMark(model.pieces[id]);
   }
   spec.bpe.unknown = Find(model.pieces, model.unk);
   spec.normalizer = {{" ", "▁"}};

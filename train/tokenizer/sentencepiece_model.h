@@ -15,7 +15,8 @@ namespace fpo::train {
 // The pieces become merges in the order of their scores, as in the tokenizer.json that Google
 // publishes with the same file, so the ids are those of Hugging Face's tokenizer and not those of
 // the SentencePiece library, which splits runs of more than 31 spaces differently and never reads
-// "<unk>" in a text. Control, unknown and user-defined pieces become added tokens.
+// "<unk>" in a text. Control, unknown and user-defined pieces become added tokens; turn and
+// image marks are special among them, as Google's tokenizer_config.json says.
 absl::StatusOr<TokenizerSpec> ReadSentencePieceModel(absl::string_view bytes,
                                                      const std::string& file);
 

@@ -26,6 +26,7 @@ class HfExportTest : public ::testing::Test {
       folder_.Put(absl::StrCat("source/", name), name);
     }
     folder_.Put("source/generation_config.json", R"({"eos_token_id": 1})");
+    folder_.Put("source/additional_chat_templates/rag.jinja", "rag");
     folder_.Put("source/pytorch_model.bin", "not copied");
   }
   HfExport Request() const { return {folder_ / "source", folder_ / "out/model"}; }
@@ -48,6 +49,7 @@ TEST_F(HfExportTest, WritesAFolderThatReads) {
                            "special_tokens_map.json"}) {
     EXPECT_EQ(Slurp(folder_ / absl::StrCat("out/model/", name)), name);
   }
+  EXPECT_EQ(Slurp(folder_ / "out/model/additional_chat_templates/rag.jinja"), "rag");
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/model/generation_config.json"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/model/pytorch_model.bin"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/model.tmp"));

@@ -56,6 +56,23 @@ TEST_F(ServingFilesTest, ANestedConfigKeepsItsIdsInItsSection) {
   EXPECT_EQ(config_, OrderedJson({{"text_config", {{"eos_token_id", {1, 106}}}}}));
 }
 
+TEST_F(ServingFilesTest, ANamedDefaultDoesNotOutliveTheTemplateThatReplacesIt) {
+  folder_.Put("additional_chat_templates/default.jinja", "old");
+  folder_.Put("additional_chat_templates/rag.jinja", "rag");
+  Write({"new", {}, ""});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "additional_chat_templates/default.jinja"));
+  EXPECT_EQ(Slurp(folder_ / "additional_chat_templates/rag.jinja"), "rag");
+}
+
+TEST_F(ServingFilesTest, OnlyTokenizerFilesThatAreMissingAreWritten) {
+  folder_.Put("tokenizer_config.json", R"({"own": 1})");
+  ServingFiles files;
+  files.tokenizer = {{"tokenizer.json", "made"}, {"tokenizer_config.json", "made"}};
+  Write(files);
+  EXPECT_EQ(Slurp(folder_ / "tokenizer.json"), "made");
+  EXPECT_EQ(Json("tokenizer_config.json")["own"], 1);
+}
+
 // Two places that disagree would be read differently by different programs.
 TEST_F(ServingFilesTest, NoOtherPlaceKeepsTheOldTemplate) {
   folder_.Put("tokenizer_config.json", R"({"chat_template": "old", "eos_token": "<eos>"})");

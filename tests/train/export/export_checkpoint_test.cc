@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "tests/train/support/tiny_run.h"
+#include "tests/train/support/tiny_tokenizer_model.h"
 #include "train/chat/turn_record.h"
 
 namespace fpo::train {
@@ -57,6 +59,18 @@ TEST_F(ExportCheckpointTest, CarriesTheTurnsOfTheRun) {
     EXPECT_THAT(Slurp(tiny_.Path(folder) + "/generation_config.json"), HasSubstr("5")) << folder;
   }
   EXPECT_TRUE(events_.Of(EventKind::kWarning).empty());
+}
+
+// transformers would otherwise need the package sentencepiece and write turn marks out.
+TEST_F(ExportCheckpointTest, ATokenizerModelAloneBecomesTokenizerJsonToo) {
+  std::ofstream(tiny_.Path("model/tokenizer.model"), std::ios::binary) << TinyTokenizerBytes();
+  ASSERT_TRUE(Train(tiny_, "float32", 2, "run").ok());
+  ASSERT_TRUE(Export("run/checkpoints/step-2", "exported").ok());
+  const std::string json = Slurp(tiny_.Path("exported/tokenizer.json"));
+  EXPECT_THAT(json, HasSubstr("\"merges\""));
+  EXPECT_EQ(json, Slurp(tiny_.Path("run/model/tokenizer.json")));
+  EXPECT_THAT(Slurp(tiny_.Path("run/model/tokenizer_config.json")), HasSubstr("<end_of_turn>"));
+  EXPECT_EQ(Slurp(tiny_.Path("run/model/tokenizer.model")), TinyTokenizerBytes());
 }
 
 TEST_F(ExportCheckpointTest, MistakesAreNamedAndLeaveNothing) {

@@ -22,7 +22,10 @@ TEST(SentencePieceModelTest, PiecesMergesAndAddedTokens) {
   EXPECT_EQ(spec->pad, "<pad>");
   ASSERT_EQ(spec->added.size(), 8u);
   EXPECT_EQ(spec->added[3].content, "<unk>");
-  EXPECT_TRUE(spec->added[3].special && !spec->added[4].special);
+  EXPECT_EQ(spec->added[5].content, "<end_of_turn>");
+  EXPECT_EQ(spec->added[6].content, "\n");
+  EXPECT_TRUE(spec->added[3].special && spec->added[4].special && spec->added[5].special);
+  EXPECT_FALSE(spec->added[6].special);
   // Scores order the merges: "\n" + "\n" has the score 0, "a" + "b" is the best of the rest.
   const auto text = [&](const BpeMerge& merge) {
     return pieces[static_cast<size_t>(merge.left)] + "+" + pieces[static_cast<size_t>(merge.right)];

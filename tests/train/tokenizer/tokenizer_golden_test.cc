@@ -14,9 +14,9 @@
 #include "absl/strings/str_split.h"
 #include "common/hash.h"
 #include "tests/train/support/scratch_folder.h"
-#include "tests/train/support/tokenizer_json_of.h"
 #include "train/tokenizer/tokenizer.h"
 #include "train/tokenizer/tokenizer_folder.h"
+#include "train/tokenizer/tokenizer_json_writer.h"
 
 namespace fpo::train {
 namespace {
@@ -140,12 +140,19 @@ TEST(TokenizerGoldenTest, Gemma2Json) {
 }
 
 // Decoding follows the published file: transformers' own conversion keeps a byte piece for the tab.
-TEST(TokenizerGoldenTest, Gemma2SentencePiece) {
+TEST(TokenizerGoldenTest, Gemma2SentencePieceAndJson) {
   const std::string model = SharedData("tokenizer/gemma2/gemma2_rebuilt.spm.model");
   if (model.empty()) GTEST_SKIP() << "shared test data is absent (FPO_SHARED_DATA)";
   const auto tokenizer = Opened(model);
   ASSERT_TRUE(tokenizer);
   CheckAll(*tokenizer, {"2m", "2j"});
+  const ScratchFolder folder;
+  const auto spec = ReadTokenizerFile(model);
+  ASSERT_TRUE(spec.ok());
+  const auto json = Opened(folder.Put("tokenizer.json", TokenizerJsonText(*spec)));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->digest(), tokenizer->digest());
+  CheckAll(*json, {"2m", "2j"});
 }
 
 TEST(TokenizerGoldenTest, Gemma3SentencePieceAndJson) {
@@ -158,8 +165,9 @@ TEST(TokenizerGoldenTest, Gemma3SentencePieceAndJson) {
   ASSERT_TRUE(spec.ok());
   EXPECT_EQ(spec->bpe.merges.size(), 514906u);  // as in the published file
   const ScratchFolder folder;
-  const auto json = Opened(folder.Put("tokenizer.json", TokenizerJsonOf(*spec).dump()));
+  const auto json = Opened(folder.Put("tokenizer.json", TokenizerJsonText(*spec)));
   ASSERT_TRUE(json);
+  EXPECT_EQ(json->digest(), tokenizer->digest());
   CheckAll(*json, {"3"});
 }
 

@@ -67,6 +67,7 @@ TEST_F(TinyTokenizerTest, SpecialTokensAreNoText) {
   for (const int32_t id : {tokenizer_->bos(), tokenizer_->eos(), tokenizer_->pad()}) {
     EXPECT_TRUE(tokenizer_->IsSpecial(id)) << id;
   }
+  EXPECT_TRUE(tokenizer_->IsSpecial(*tokenizer_->IdOf("<end_of_turn>")));
   EXPECT_FALSE(tokenizer_->IsSpecial(*tokenizer_->IdOf("\n\n")));
   EXPECT_FALSE(tokenizer_->IsSpecial(*tokenizer_->IdOf("abc")));
 }
