@@ -26,6 +26,13 @@ constexpr size_t kStreamBufferBytes = size_t{1} << 18;
 constexpr absl::string_view kGzip("\x1F\x8B", 2);
 constexpr absl::string_view kZstd("\x28\xB5\x2F\xFD", 4);
 
+// pzstd writes a skippable frame before each frame, which has the length of that one.
+bool IsZstd(absl::string_view first) {
+  constexpr absl::string_view kSkippable("\x2A\x4D\x18", 3);  // behind 0x50 to 0x5F
+  if (absl::StartsWith(first, kZstd)) return true;
+  return first.size() > 4 && (first[0] & 0xF0) == 0x50 && first.substr(1, 3) == kSkippable;
+}
+
 // The file as it is, with a buffer that the unpackers read from.
 class RawFile : public ByteStream {
  public:
@@ -153,7 +160,7 @@ absl::StatusOr<std::unique_ptr<ByteStream>> ByteStream::Open(const std::string& 
   FPO_ASSIGN_OR_RETURN(const absl::string_view first, file->Peek());
   FPO_RETURN_IF_ERROR(CheckDataFileBytes(first, path));
   if (absl::StartsWith(first, kGzip)) return std::make_unique<GzipStream>(std::move(file));
-  if (absl::StartsWith(first, kZstd)) return std::make_unique<ZstdStream>(std::move(file));
+  if (IsZstd(first)) return std::make_unique<ZstdStream>(std::move(file));
   return file;
 }
 

@@ -66,6 +66,18 @@ TEST(ByteStreamTest, UnpacksByTheFirstBytes) {
   }
 }
 
+// pzstd writes them in front of each frame, the seekable format behind all of them.
+TEST(ByteStreamTest, SkippableFramesOfZstandard) {
+  const ScratchFolder folder;
+  const std::string skippable("\x5F\x2A\x4D\x18\x04\0\0\0size", 12);
+  const std::string text = Text();
+  EXPECT_EQ(All(folder.Put("a", skippable + Zstd("x") + skippable + Zstd(text) + skippable)),
+            "x" + text);
+  EXPECT_EQ(All(folder.Put("a", skippable)), "");
+  EXPECT_THAT(All(folder.Put("a", skippable.substr(0, 10))), HasSubstr("ends early"));
+  EXPECT_EQ(All(folder.Put("a", "P*M")), "P*M");
+}
+
 TEST(ByteStreamTest, NamesWhereAStreamBreaks) {
   const ScratchFolder folder;
   for (const auto pack : {Gzip, Zstd}) {
