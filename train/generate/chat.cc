@@ -240,9 +240,9 @@ absl::Status RunChat(const ChatOptions& options, EventSink& events) {
   const bool terminal = isatty(STDIN_FILENO) != 0;
   events.Emit(PhaseEvent("train", absl::StrCat("loaded ", options.model.folder,
                                                terminal ? "; /help lists commands" : "")));
-  for (const std::string& warning : model->chat_template().warnings()) {
-    events.Emit(WarningEvent(warning));
-  }
+  std::vector<std::string> warnings = model->tokenizer().warnings();
+  for (const std::string& warning : model->chat_template().warnings()) warnings.push_back(warning);
+  for (const std::string& warning : warnings) events.Emit(WarningEvent(warning));
   CatchInterrupts();
   std::optional<KeptOutput> kept;
   if (terminal) kept.emplace();

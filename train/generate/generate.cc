@@ -144,6 +144,7 @@ absl::Status GenerateRun::Prepare(GenerationModel* model) {
     FPO_RETURN_IF_ERROR(PrepareRow(file_.rows[i], std::move(rendered[i])));
   }
   std::vector<std::string> notes = file_.notes;
+  for (const std::string& warning : model->tokenizer().warnings()) notes.push_back(warning);
   for (const std::string& warning : model->chat_template().warnings()) notes.push_back(warning);
   const bool turns = std::any_of(prepared_.begin(), prepared_.end(),
                                  [](const Prepared& prompt) { return prompt.turns; });
