@@ -92,11 +92,15 @@ absl::Status TakeContent(const Json& content, Message* message, std::string* dro
   return absl::OkStatus();
 }
 
-// OpenAI's weight and axolotl's train: an assistant turn that is context only.
-bool IsTrained(const Json& item) {
+// OpenAI's weight and axolotl's train: an assistant turn that is context only. A share of a turn
+// cannot be trained on.
+absl::StatusOr<bool> IsTrained(const Json& item) {
   const Json* train = FieldOf(item, "train");
   if (train != nullptr && train->is_boolean()) return train->get<bool>();
-  return NumberOf(item, "weight").value_or(1) != 0;
+  const double weight = NumberOf(item, "weight").value_or(1);
+  if (weight == 0 || weight == 1) return weight == 1;
+  return absl::InvalidArgumentError(
+      absl::StrCat("has the weight ", weight, "; a turn is trained on (1) or context (0)"));
 }
 
 absl::Status TakeMessage(const Json& item, MessageList* list) {
@@ -106,7 +110,7 @@ absl::Status TakeMessage(const Json& item, MessageList* list) {
   const char* key = item.contains("content") ? "content" : "value";
   Message message;
   message.role = RoleOf(written);
-  message.trained = IsTrained(item);
+  FPO_ASSIGN_OR_RETURN(message.trained, IsTrained(item));
   std::string reason;
   if (message.role == "tool" || CallsTools(item)) {
     reason = kTools;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -158,13 +159,19 @@ bool IsNonEmpty(const Json* field) {
   return !field->empty();
 }
 
-// Whether a label says that the only response is a bad one (KTO).
+// Whether a label says that the only response is a bad one (KTO). Tables and spreadsheets turn
+// booleans into texts and numbers; any other label is a column of something else.
 bool IsUnwanted(const Json& row) {
   for (const char* key : {"label", "kto_tag"}) {
     const Json* label = FieldOf(row, key);
     if (label == nullptr) continue;
-    const bool number = label->is_number_integer() && HasField(row, "completion");
-    if (label->is_boolean() || number) return *label == false || *label == 0;
+    if (label->is_boolean()) return !label->get<bool>();
+    if (label->is_number() && HasField(row, "completion")) return label->get<double>() <= 0;
+    if (!label->is_string()) continue;
+    const std::string word = absl::AsciiStrToLower(label->get<std::string>());
+    for (const char* bad : {"false", "0", "bad", "undesirable", "rejected", "thumbs_down"}) {
+      if (word == bad) return true;
+    }
   }
   return false;
 }
@@ -175,7 +182,9 @@ std::string WhyUnusable(const Json& row, const PreferenceRow& read) {
     if (IsNonEmpty(FieldOf(row, key))) return "images_unsupported";
   }
   if (IsNonEmpty(FieldOf(row, "audios"))) return "audio_unsupported";
-  if (IsNonEmpty(FieldOf(row, "tools"))) return "tool_calls_unsupported";
+  for (const char* key : {"tools", "functions"}) {
+    if (IsNonEmpty(FieldOf(row, key))) return "tool_calls_unsupported";
+  }
   return !read.has_rejected && IsUnwanted(row) ? "unwanted_response" : "";
 }
 
@@ -215,8 +224,10 @@ absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const R
     out.id = id->is_string() ? id->get<std::string>() : id->dump();
   }
   if (!out.chosen_score) {
-    out.chosen_score = ScoreOf(row, {"score_chosen", "chosen_score", "chosen_rating"});
-    out.rejected_score = ScoreOf(row, {"score_rejected", "rejected_score", "rejected_rating"});
+    out.chosen_score =
+        ScoreOf(row, {"score_chosen", "chosen_score", "chosen_rating", "rating_chosen"});
+    out.rejected_score =
+        ScoreOf(row, {"score_rejected", "rejected_score", "rejected_rating", "rating_rejected"});
   }
   return out;
 }

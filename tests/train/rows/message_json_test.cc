@@ -75,6 +75,8 @@ TEST(MessageJsonTest, TurnsThatAreContextOnly) {
 }
 
 TEST(MessageJsonTest, SaysWhatIsNoMessage) {
+  EXPECT_THAT(MessageFault(R"([{"role":"assistant","content":"a","weight":0.5}])"),
+              HasSubstr("has the weight 0.5"));
   EXPECT_THAT(MessageFault("5"), HasSubstr("field 'messages' is number, expected a list"));
   EXPECT_THAT(MessageFault(R"([{"role":"user","content":"a"},"b"])"),
               HasSubstr("message 1 of 'messages' is string"));

@@ -87,6 +87,18 @@ TEST(MessageRowsTest, ALabelJudgesTheLastAnswer) {
   EXPECT_EQ(MessageRow(R"({"prompt":"p","completion":"c","label":false})").drop_reason,
             "unwanted_response");
   EXPECT_EQ(MessageRow(R"({"prompt":"p","completion":"c","label":1})").drop_reason, "");
+  for (const char* bad : {"0", "0.0", "-1", R"("false")", R"("False")", R"("bad")"}) {
+    EXPECT_EQ(MessageRow(R"({"prompt":"p","completion":"c","label":)" + std::string(bad) + "}")
+                  .drop_reason,
+              "unwanted_response")
+        << bad;
+  }
+  for (const char* other : {"null", "2", R"("true")", R"("sports")"}) {
+    EXPECT_EQ(MessageRow(R"({"prompt":"p","completion":"c","label":)" + std::string(other) + "}")
+                  .drop_reason,
+              "")
+        << other;
+  }
   EXPECT_EQ(MessageRow(R"({"prompt":"p","chosen":"c","rejected":"r","label":false})").drop_reason,
             "");
 }
@@ -107,6 +119,8 @@ TEST(MessageRowsTest, WhatTextCannotGiveHasItsOwnReason) {
   EXPECT_EQ(MessageRow(R"({"images":["a.png"])" + rest).drop_reason, "images_unsupported");
   EXPECT_EQ(MessageRow(R"({"images":[])" + rest).drop_reason, "");
   EXPECT_EQ(MessageRow(R"({"tools":"[{}]")" + rest).drop_reason, "tool_calls_unsupported");
+  EXPECT_EQ(MessageRow(R"({"functions":[{"name":"f"}])" + rest).drop_reason,
+            "tool_calls_unsupported");
   EXPECT_EQ(MessageRow(R"({"tools":"[]")" + rest).drop_reason, "");
   EXPECT_EQ(
       MessageRow(
