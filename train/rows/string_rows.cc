@@ -68,6 +68,12 @@ std::string Completed(std::string text) {
   return absl::StartsWith(text, kHuman.substr(2)) ? absl::StrCat("\n\n", text) : text;
 }
 
+// Some files have the prompt again in front of each response.
+std::string WithoutPrompt(const std::string& prompt, std::string response) {
+  const std::string whole = Completed(response);
+  return absl::StartsWith(whole, prompt) ? whole.substr(prompt.size()) : response;
+}
+
 bool BeginsLikeTranscript(const Json& row, absl::string_view key) {
   if (!HasString(row, key)) return false;
   const std::string& text = FieldOf(row, key)->get_ref<const std::string&>();
@@ -137,8 +143,8 @@ absl::Status ReadTranscript(const Json& row, PreferenceRow* out) {
     if (end != out->prompt.size()) {
       return absl::InvalidArgumentError("'prompt' does not end with \"\\n\\nAssistant:\"");
     }
-    out->chosen = std::move(chosen);
-    out->rejected = std::move(rejected);
+    out->chosen = WithoutPrompt(out->prompt, std::move(chosen));
+    out->rejected = WithoutPrompt(out->prompt, std::move(rejected));
   } else {
     chosen = Completed(std::move(chosen));
     rejected = Completed(std::move(rejected));

@@ -84,6 +84,15 @@ TEST(StringRowsTest, TranscriptsMayLackTheirFirstEmptyLine) {
   EXPECT_EQ(row.rejected, " no");
 }
 
+TEST(StringRowsTest, TranscriptsMayRepeatTheirPrompt) {
+  const auto row = StringRow(
+      R"({"prompt":"\n\nHuman: a\n\nAssistant:","chosen":"\n\nHuman: a\n\nAssistant: yes",
+          "rejected":"Human: a\n\nAssistant: no"})");
+  EXPECT_THAT(row.prompt_messages, ElementsAre(Message{"user", " a"}));
+  EXPECT_EQ(row.chosen, " yes");
+  EXPECT_EQ(row.rejected, " no");
+}
+
 TEST(StringRowsTest, TextCountsOnlyWithoutAnythingElse) {
   EXPECT_EQ(StringRow(R"({"text":"once","timestamp":1,"url":"x"})").kind, Kind::kText);
   EXPECT_EQ(StringRow(R"({"text":"once","prompt":"p","completion":"c"})").kind, Kind::kStrings);
