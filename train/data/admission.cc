@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -77,6 +78,14 @@ bool IsInsideAWord(absl::string_view prompt, absl::string_view response) {
   absl::ConsumePrefix(&prompt, "<bos>");
   if (prompt.empty() || response.empty()) return false;
   return absl::ascii_isgraph(prompt.back()) && absl::ascii_isgraph(response.front());
+}
+
+// A short prompt may be the beginning of an answer by chance.
+bool RepeatsPrompt(const PreferenceRow& row) {
+  constexpr size_t kPromptBytesMin = 8;
+  return row.kind == PreferenceRow::Kind::kStrings && row.prompt.size() >= kPromptBytesMin &&
+         absl::StartsWith(row.chosen, row.prompt) &&
+         (!row.has_rejected || absl::StartsWith(row.rejected, row.prompt));
 }
 
 }  // namespace
@@ -190,6 +199,8 @@ absl::StatusOr<AdmissionCandidate> Admission::Encode(const PreferenceRow& row,
   pair.row = row.row;
   pair.row_id = row.id;
   out.equal_scores = two && row.chosen_score && row.chosen_score == row.rejected_score;
+  out.repeats_prompt = RepeatsPrompt(row);
+  out.lower_score = two && row.chosen_score && row.chosen_score < row.rejected_score;
   return out;
 }
 
@@ -293,6 +304,8 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   report.cut_chosen += candidate.cut_chosen;
   report.cut_rejected += candidate.cut_rejected;
   report.equal_scores += candidate.equal_scores;
+  report.lower_scores += candidate.lower_score;
+  report.repeated_prompts += candidate.repeats_prompt;
   report.literal_marks += candidate.literal_marks;
   report.system_folded += candidate.system_folded;
   report.off_prompt += candidate.off_prompt;

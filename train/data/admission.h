@@ -43,7 +43,8 @@ struct AdmissionCandidate {
   int64_t uncut = 0;   // tokens of prompt and longer response before the limits
   bool moved = false;  // a merged token moved the boundary into the prompt
   bool cut_prompt = false, cut_chosen = false, cut_rejected = false;
-  bool equal_scores = false;
+  bool equal_scores = false, lower_score = false;
+  bool repeats_prompt = false;  // strings: each response begins with the prompt
 };
 
 // Turns rows into token pairs and accounts for what was dropped or cut.

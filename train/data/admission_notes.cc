@@ -203,6 +203,16 @@ void Warnings::Marks() {
                      " pairs both responses have the same score: "
                      "the choice between them is arbitrary"));
   }
+  if (Most(report_.repeated_prompts)) {
+    Add(absl::StrCat("in ", Of(report_.repeated_prompts), " ", Noun(report_),
+                     " the response begins with the prompt, which is then trained on as its part: "
+                     "leave it out of the responses, or the field prompt out of the rows"));
+  }
+  if (10 * report_.lower_scores > report_.admitted) {
+    Add(absl::StrCat("in ", Of(report_.lower_scores),
+                     " pairs the chosen response has a lower score than the rejected one: "
+                     "were they swapped, or is less better?"));
+  }
 }
 
 }  // namespace

@@ -45,6 +45,8 @@ OrderedJson ReportJson(const std::string& key, const AdmissionReport& report) {
                       {"system_folded", report.system_folded},
                       {"off_prompt", report.off_prompt},
                       {"equal_scores", report.equal_scores},
+                      {"lower_scores", report.lower_scores},
+                      {"repeated_prompts", report.repeated_prompts},
                       {"duplicates", report.duplicates},
                       {"tokens", report.tokens},
                       {"response_share", report.response_share}};

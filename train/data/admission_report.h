@@ -39,12 +39,14 @@ struct AdmissionReport {
   // responses that do not end with their terminator: cut, or given as ids
   int64_t missing_terminators = 0;
   int64_t equal_scores = 0;
-  int64_t literal_marks = 0;  // with turn marks inside a message, which are spelled out
-  int64_t system_folded = 0;  // with a system message that the model's own template refuses
-  int64_t off_prompt = 0;     // whose prompt is not what add_generation_prompt gives
-  int64_t duplicates = 0;     // pairs whose tokens were seen before; kept
-  int64_t tokens = 0;         // over prompts and responses
-  double response_share = 0;  // response tokens / all tokens
+  int64_t repeated_prompts = 0;  // strings whose responses begin with the prompt
+  int64_t lower_scores = 0;      // whose chosen response has the lower score
+  int64_t literal_marks = 0;     // with turn marks inside a message, which are spelled out
+  int64_t system_folded = 0;     // with a system message that the model's own template refuses
+  int64_t off_prompt = 0;        // whose prompt is not what add_generation_prompt gives
+  int64_t duplicates = 0;        // pairs whose tokens were seen before; kept
+  int64_t tokens = 0;            // over prompts and responses
+  double response_share = 0;     // response tokens / all tokens
   LengthQuantiles prompt, chosen, rejected, total;
   LengthQuantiles uncut;  // total, before anything was cut
   std::vector<std::string> malformed_examples;

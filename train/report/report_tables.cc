@@ -168,6 +168,8 @@ std::vector<AdmissionFact> AdmissionFacts(const OrderedJson& train, const Ordere
       Count("Rejected responses cut", {"cut", "rejected"}),
       Count("Copies of earlier pairs", {"duplicates"}),
       Count("Pairs with equal scores", {"equal_scores"}),
+      Count("Pairs whose chosen response has the lower score", {"lower_scores"}),
+      Count("Responses that begin with their prompt", {"repeated_prompts"}),
       Count("Responses without an end mark", {"missing_terminators"}),
       Count("Tokens", {"tokens"}),
       {"Share of response tokens",

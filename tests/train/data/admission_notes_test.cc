@@ -117,6 +117,17 @@ TEST(AdmissionNotesTest, WarnsOfMarksAndScores) {
   report.missing_bos = report.equal_scores = 2975;
   EXPECT_THAT(AdmissionWarnings("data.train", report),
               ElementsAre(HasSubstr("do not begin with <bos>"), HasSubstr("the same score")));
+  report = GoodReport();
+  report.lower_scores = 297;  // of 2975: noise of the judge
+  EXPECT_THAT(AdmissionWarnings("data.train", report), IsEmpty());
+  report.lower_scores = 0;
+  report.repeated_prompts = 2000;
+  EXPECT_THAT(AdmissionWarnings("data.train", report),
+              ElementsAre(HasSubstr("2000 of 2975 pairs the response begins with the prompt")));
+  report.repeated_prompts = 0;
+  report.lower_scores = 298;
+  EXPECT_THAT(AdmissionWarnings("data.train", report),
+              ElementsAre(HasSubstr("298 of 2975 pairs the chosen response has a lower score")));
 }
 
 TEST(AdmissionNotesTest, NothingAdmittedCountsRowsAndSaysWhatToDo) {

@@ -137,6 +137,18 @@ TEST_F(AdmissionTest, DuplicatesScoresAndShares) {
   EXPECT_EQ(report.tokens, 2 * (2 + 2 + 2));
   EXPECT_NEAR(report.response_share, 2.0 / 3.0, 1e-12);
   EXPECT_EQ(report.total.maximum, 4);
+  EXPECT_EQ(report.lower_scores, 0);
+  Admit(R"({"prompt":"x","chosen":"b","rejected":"c","score_chosen":4,"score_rejected":5})");
+  Admit(R"({"prompt":"x","chosen":"b","rejected":"c","score_chosen":5})");
+  EXPECT_EQ(admission_->Report().lower_scores, 1);
+}
+
+TEST_F(AdmissionTest, ResponsesThatBeginWithTheirPromptAreCounted) {
+  Admit(R"({"prompt":"the model","chosen":"the model abc","rejected":"the model x"})");
+  EXPECT_EQ(admission_->Report().repeated_prompts, 1);
+  Admit(R"({"prompt":"the model","chosen":"the model abc","rejected":" x"})");
+  Admit(R"({"prompt":"a","chosen":"abc","rejected":"ax"})");
+  EXPECT_EQ(admission_->Report().repeated_prompts, 1);
 }
 
 TEST_F(AdmissionTest, SftTrainsOnEveryAssistantTurn) {
