@@ -128,12 +128,20 @@ absl::Status SaeLensReader::ReadPlace() {
     return Refuse(file_,
                   absl::StrCat("it reads ", hook, " and writes ", hook_out, ": a transcoder"));
   }
-  if (!hook.empty()) {
-    const absl::Status status = ParseHook(hook, &out_);
-    return status.ok() ? status : Refuse(file_, status.message());
-  }
   const Json layer = Stated({"hook_layer", "hook_point_layer"});
-  if (layer.is_number_integer()) out_.layer = layer.get<int64_t>();
+  if (hook.empty()) {
+    if (layer.is_number_integer()) out_.layer = layer.get<int64_t>();
+    return absl::OkStatus();
+  }
+  const absl::Status status = ParseHook(hook, &out_);
+  if (!status.ok()) return Refuse(file_, status.message());
+  // The input of layer L is what layer L - 1 writes.
+  const int64_t named = out_.layer.value_or(-1), next = named + 1;
+  if (layer.is_number_integer() && layer != named && layer != next) {
+    out_.notes.push_back(absl::StrCat("SAE ", file_, ": hook_layer is ", layer.dump(), ", but ",
+                                      hook, " is of layer ", named, ", which is used, as SAELens ",
+                                      "does"));
+  }
   return absl::OkStatus();
 }
 

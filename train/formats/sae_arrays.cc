@@ -159,7 +159,14 @@ absl::Status ArrayReader::SettleThreshold() {
 }
 
 absl::Status ArrayReader::SettleScale() {
-  if (!Has("scale")) return absl::OkStatus();
+  if (!Has("scale")) {
+    if (description_.finetuned) {
+      out_.notes.push_back(absl::StrCat("SAE ", file_, ": its config says ",
+                                        "finetuning_scaling_factor, but that array is missing; "
+                                        "the codes are not scaled"));
+    }
+    return absl::OkStatus();
+  }
   const bool ones = out_.by_name["scale"].to(at::kFloat).eq(1).all().item<bool>();
   if (!ones && !description_.finetuned) {
     return RefuseArrays(file_, "its scaling_factor is not all ones, and no config says what it is");

@@ -30,6 +30,19 @@ TEST(SaeLensConfig, OfVersion6) {
   EXPECT_EQ(sae.d_sae, 64);
 }
 
+TEST(SaeLensConfig, AnotherLayerThanThatOfTheHookIsTold) {
+  const auto notes = [](const std::string& hook, int layer) {
+    return Parse(R"({"architecture":"standard","hook_name":")" + hook + R"(","hook_layer":)" +
+                 std::to_string(layer) + "}")
+        .notes;
+  };
+  EXPECT_TRUE(notes("blocks.5.hook_mlp_out", 5).empty());
+  EXPECT_TRUE(notes("blocks.5.hook_resid_pre", 5).empty());
+  const std::vector<std::string> other = notes("blocks.5.hook_mlp_out", 7);
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_THAT(other[0], HasSubstr("hook_layer is 7, but blocks.5.hook_mlp_out is of layer 5"));
+}
+
 // SAELens #168 and #351: the loader's own default is true.
 TEST(SaeLensConfig, WithoutAWordBDecIsSubtracted) {
   const SaeDescription sae = Parse(R"({"architecture":"standard","d_in":128,"d_sae":64,

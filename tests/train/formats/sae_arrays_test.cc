@@ -138,6 +138,10 @@ TEST_F(SaeArraysTest, TheScaleOfTheCodesGoesIntoTheDecoder) {
   FoldSaeArrays(description, &arrays);
   EXPECT_TRUE(at::allclose(arrays.by_name.at("w_dec"), lens_.at("W_dec") * 3));
   EXPECT_TRUE(at::equal(arrays.by_name.at("w_enc"), lens_.at("W_enc")));
+  EXPECT_TRUE(arrays.notes.empty());
+  const SaeArrays without = *Read(lens_, description);
+  ASSERT_EQ(without.notes.size(), 1u);
+  EXPECT_TRUE(absl::StrContains(without.notes[0], "that array is missing")) << without.notes[0];
 }
 
 }  // namespace
