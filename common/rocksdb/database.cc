@@ -196,6 +196,24 @@ absl::Status Database::Scan(
   return FromRocksStatus(it->status(), absl::StrCat("scan the store ", path()));
 }
 
+absl::Status Database::ScanBack(
+    int family, absl::string_view begin, absl::string_view end,
+    const std::function<bool(absl::string_view, absl::string_view)>& visit) const {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  const rocksdb::Slice lower = ToSlice(begin);
+  const rocksdb::Slice upper = ToSlice(end);
+  read.iterate_lower_bound = &lower;
+  if (!end.empty()) read.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(open->db->NewIterator(read, open->families[family]));
+  for (it->SeekToLast(); it->Valid(); it->Prev()) {
+    if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
+  }
+  return FromRocksStatus(it->status(), absl::StrCat("scan the store ", path()));
+}
+
 absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Database::Last(
     int family, absl::string_view end) const {
   absl::ReaderMutexLock lock(&state_->mutex);

@@ -83,6 +83,10 @@ class Database {
   absl::Status Scan(
       int family, absl::string_view begin, absl::string_view end,
       const std::function<bool(absl::string_view key, absl::string_view value)>& visit) const;
+  // The same from the last key to the first.
+  absl::Status ScanBack(
+      int family, absl::string_view begin, absl::string_view end,
+      const std::function<bool(absl::string_view key, absl::string_view value)>& visit) const;
   // The last key below `end` (empty: of all) with its value.
   absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Last(
       int family, absl::string_view end = "") const;

@@ -18,4 +18,13 @@ std::string ToValidUtf8(std::string text) {
   return text;
 }
 
+std::string ShortText(std::string text, size_t bytes_max) {
+  constexpr absl::string_view kMark = "...";
+  if (text.size() <= bytes_max || bytes_max < kMark.size()) return text;
+  size_t end = bytes_max - kMark.size();
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  text.replace(end, std::string::npos, kMark.data(), kMark.size());
+  return text;
+}
+
 }  // namespace fpo

@@ -39,4 +39,8 @@ bool IsUtf8(absl::string_view text);
 // must be well-formed: the receiver would reject the message.
 std::string ToValidUtf8(std::string text);
 
+// At most this many bytes of the text, cut between characters and marked with "..."; for messages
+// of other programs, which are kept and shown in lists.
+std::string ShortText(std::string text, size_t bytes_max = 2048);
+
 }  // namespace fpo

@@ -1,22 +1,17 @@
 #include "coordinator/core/coordinator.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
-#include "coordinator/core/jobs/dependencies.h"
-#include "coordinator/core/jobs/job_retention.h"
+#include "common/text/utf8.h"
 #include "coordinator/core/jobs/submission.h"
 #include "coordinator/core/lines/progress_tracker.h"
 
 namespace fpo::coordinator {
 namespace {
-
-constexpr absl::Duration kSweep = absl::Minutes(10);
-constexpr size_t kJobsRemovedAtOnce = 50;  // each waits for the disk
 
 bool HasWork(const ParsedBatch& batch) {
   for (const TrainEvent& event : batch.events) {
@@ -185,14 +180,14 @@ absl::StatusOr<WorkerView> Coordinator::ForgetWorker(const std::string& worker_i
 }
 
 // Lines are read outside the lock: the store synchronises itself and lines never change.
-absl::StatusOr<std::vector<LogLine>> Coordinator::ReadLogs(const std::string& job_id,
-                                                           const LogQuery& query) const {
+absl::StatusOr<LogPage> Coordinator::ReadLogs(const std::string& job_id,
+                                              const LogQuery& query) const {
   return store_.ReadLogs(job_id, query);
 }
 
-absl::StatusOr<uint64_t> Coordinator::LogTail(const std::string& job_id, const LogQuery& query,
-                                              int32_t lines) const {
-  return store_.TailCursor(job_id, query, lines);
+absl::StatusOr<LogTail> Coordinator::FindTail(const std::string& job_id, const LogQuery& query,
+                                              const LogTail& tail) const {
+  return store_.FindTail(job_id, query, tail);
 }
 
 absl::StatusOr<std::vector<EventLine>> Coordinator::ReadEvents(const std::string& job_id,
@@ -261,15 +256,17 @@ void Coordinator::Heartbeat(const std::string& worker_id, WorkerLink* link, uint
 }
 
 void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
+  const std::string shown = ShortText(why);
   absl::MutexLock lock(&mu_);
-  Log(LogLevel::kWarning, "a worker closes itself", {{"worker", worker_id}, {"why", why}});
+  Log(LogLevel::kWarning, "a worker closes itself", {{"worker", worker_id}, {"why", shown}});
   // keep what an operator set
   if (workers_.ModeOf(worker_id).kind != WorkerMode::Kind::kOpen) return;
-  workers_.SetMode(worker_id, {WorkerMode::Kind::kDraining, why, /*automatic=*/true});
+  workers_.SetMode(worker_id, {WorkerMode::Kind::kDraining, shown, /*automatic=*/true});
   tick_wanted_ = true;
 }
 
-void Coordinator::Report(const MemberReport& report) {
+void Coordinator::Report(MemberReport report) {
+  report.message = ShortText(std::move(report.message));
   absl::MutexLock lock(&mu_);
   attempts_.OnReport(report, Now());
   tick_wanted_ = true;
@@ -291,82 +288,6 @@ absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch&
 absl::Status Coordinator::AddLogs(const std::string& worker, const LogBatch& batch) {
   absl::MutexLock lock(&mu_);
   return lines_.AddLogs(worker, batch);
-}
-
-void Coordinator::Tick() {
-  const absl::Status store_status = store_.Check(wall_.Now());
-  absl::MutexLock lock(&mu_);
-  const Moment now = Now();
-  tick_wanted_ = false;
-  store_status_ = store_status;
-  attempts_.Tick(now);
-  workers_.ForgetLost(now.steady, options_.forget_lost_after);
-  Schedule(now);
-  jobs_.NotifyLinesOfTerminalJobs();
-  retention_.Tick(now.wall);
-  if (now.wall - swept_ > kSweep) Sweep(now.wall);
-}
-
-void Coordinator::Sweep(absl::Time now) {
-  absl::Status status = store_.ForgetRequestsBefore(now - options_.keep_requests);
-  const std::vector<std::string> old =
-      JobsToRemove(jobs_, options_.keep_jobs, now, kJobsRemovedAtOnce);
-  for (const std::string& job_id : old) {
-    if (status.ok()) status = jobs_.Remove(job_id);
-    if (!status.ok()) break;
-    retention_.Forget(job_id);
-    lines_.Forget(job_id);
-  }
-  if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("removing old data: ", status.message()));
-  if (old.size() < kJobsRemovedAtOnce || !status.ok()) swept_ = now;  // else more at the next tick
-}
-
-void Coordinator::Schedule(const Moment& now) {
-  FailHopelessHeldJobs(now.wall, &jobs_);
-  const std::vector<JobPtr> queued = jobs_.Queued();
-  const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
-  SchedulerInput input;
-  input.queued = WithDependenciesMet(queued, now.wall, &jobs_);
-  for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
-  input.offers = Offers();
-  input.files = &jobs_.files();
-  const SchedulePlan plan = scheduler_.Tick(input, now);
-  for (const SchedulePlan::Placement& placement : plan.placements) {
-    const absl::Status status = attempts_.Reserve(placement, now);
-    if (!status.ok()) {
-      Log(LogLevel::kError, absl::StrCat("reserving: ", status.message()),
-          {{"job", placement.job_id}});
-    }
-  }
-  for (const SchedulePlan::Waiting& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.why);
-  for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
-    (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
-  }
-  for (const SchedulePlan::Reason& victim : plan.preemptions) {
-    (void)attempts_.Change(victim.job_id, Preempt{options_.checkpoint_grace, victim.text}, now);
-  }
-}
-
-bool Coordinator::TakeTickWanted() {
-  absl::MutexLock lock(&mu_);
-  return std::exchange(tick_wanted_, false);
-}
-
-void Coordinator::Flush() {
-  std::vector<std::pair<std::string, AckCommand>> acks;
-  {
-    absl::MutexLock lock(&mu_);
-    acks = lines_.TakeAcks();
-  }
-  if (acks.empty()) return;
-  const absl::Status synced = store_.Sync();
-  absl::MutexLock lock(&mu_);
-  if (!synced.ok()) {
-    lines_.ReturnAcks(std::move(acks));
-    Log(LogLevel::kError, absl::StrCat("logs and events are not durable yet: ", synced.message()));
-    return;
-  }
-  for (const auto& [worker, ack] : acks) workers_.Send(worker, ack);
 }
 
 absl::Status Coordinator::Ready() const {

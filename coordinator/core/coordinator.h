@@ -71,10 +71,9 @@ class Coordinator {
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).
   absl::StatusOr<WorkerView> ForgetWorker(const std::string& worker_id);
-  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
-                                                const LogQuery& query) const;
-  absl::StatusOr<uint64_t> LogTail(const std::string& job_id, const LogQuery& query,
-                                   int32_t lines) const;
+  absl::StatusOr<LogPage> ReadLogs(const std::string& job_id, const LogQuery& query) const;
+  absl::StatusOr<LogTail> FindTail(const std::string& job_id, const LogQuery& query,
+                                   const LogTail& tail) const;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) const;
   absl::StatusOr<MetricSeries> ReadMetrics(const std::string& job_id,
@@ -92,7 +91,7 @@ class Coordinator {
   // The agent accepts no more work until it is restarted; running attempts move elsewhere.
   void CloseWorker(const std::string& worker_id, const std::string& why);
   void Heartbeat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
-  void Report(const MemberReport& report);
+  void Report(MemberReport report);  // a long message is cut
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
 
@@ -111,7 +110,9 @@ class Coordinator {
     return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
   }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool RemoveOldJobs(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;
@@ -131,6 +132,7 @@ class Coordinator {
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;
   absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  std::string swept_requests_ ABSL_GUARDED_BY(mu_);  // up to here, in this sweep
   absl::Status store_status_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -49,10 +49,16 @@ absl::StatusOr<std::optional<SubmittedRequest>> MemoryJobStore::FindRequest(
   return std::optional<SubmittedRequest>(it->second);
 }
 
-absl::Status MemoryJobStore::ForgetRequestsBefore(absl::Time time) {
+absl::StatusOr<std::string> MemoryJobStore::ForgetRequestsBefore(absl::Time time,
+                                                                 const std::string& from,
+                                                                 int32_t looked_max) {
   absl::MutexLock lock(&mu_);
-  std::erase_if(requests_, [&](const auto& request) { return request.second.time < time; });
-  return absl::OkStatus();
+  if (!failure_.ok()) return failure_;
+  for (auto it = requests_.lower_bound(from); it != requests_.end();) {
+    if (looked_max-- == 0) return it->first;
+    it = it->second.time < time ? requests_.erase(it) : std::next(it);
+  }
+  return std::string();
 }
 
 absl::StatusOr<std::map<std::string, WorkerMode>> MemoryJobStore::LoadWorkerModes() {
@@ -101,32 +107,45 @@ absl::StatusOr<uint64_t> MemoryJobStore::LastLogCursor(const std::string& job_id
   return logs_[job_id].empty() ? 0 : logs_[job_id].back().cursor;
 }
 
-absl::StatusOr<std::vector<LogLine>> MemoryJobStore::ReadLogs(const std::string& job_id,
-                                                              const LogQuery& query) {
+absl::StatusOr<LogPage> MemoryJobStore::ReadLogs(const std::string& job_id, const LogQuery& query) {
   absl::MutexLock lock(&mu_);
-  std::vector<LogLine> lines;
+  LogPage page{.lines = {}, .after = query.after, .at_end = false};
+  int32_t looked = 0;
+  int64_t looked_bytes = 0;
   size_t bytes = 0;
   for (const LogLine& line : logs_[job_id]) {
-    if (line.cursor <= query.after || !Matches(query, line)) continue;
-    bytes += line.text.size();
-    const bool full = lines.size() >= static_cast<size_t>(query.lines_max) ||
-                      bytes > static_cast<size_t>(query.bytes_max);
-    if (full && !lines.empty()) break;
-    lines.push_back(line);
+    if (line.cursor <= query.after) continue;
+    if (page.lines.size() >= static_cast<size_t>(query.lines_max)) return page;
+    if (looked++ >= query.looked_lines_max || looked_bytes >= query.looked_bytes_max) return page;
+    looked_bytes += static_cast<int64_t>(line.text.size());
+    if (Matches(query, line)) {
+      bytes += line.text.size();
+      if (!page.lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return page;
+      page.lines.push_back(line);
+    }
+    page.after = line.cursor;
   }
-  return lines;
+  page.at_end = true;
+  return page;
 }
 
-absl::StatusOr<uint64_t> MemoryJobStore::TailCursor(const std::string& job_id,
-                                                    const LogQuery& query, int32_t lines) {
+absl::StatusOr<LogTail> MemoryJobStore::FindTail(const std::string& job_id, const LogQuery& query,
+                                                 LogTail tail) {
   absl::MutexLock lock(&mu_);
   const std::vector<LogLine>& all = logs_[job_id];
-  int32_t left = lines;
+  int32_t looked = 0;
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
-    if (!Matches(query, *it)) continue;
-    if (left-- == 0) return it->cursor;
+    if (tail.before != 0 && it->cursor >= tail.before) continue;
+    if (looked++ >= query.looked_lines_max) return tail;
+    if (Matches(query, *it) && tail.lines_left-- == 0) {
+      tail.found = true;
+      tail.after = it->cursor;
+      return tail;
+    }
+    tail.before = it->cursor;
   }
-  return uint64_t{0};
+  tail.found = true;
+  return tail;
 }
 
 absl::StatusOr<std::vector<EventLine>> MemoryJobStore::ReadEvents(const std::string& job_id,
@@ -194,8 +213,19 @@ absl::StatusOr<std::vector<AuditEntry>> MemoryJobStore::ReadAudit(uint64_t befor
 }
 
 absl::Status MemoryJobStore::Check(absl::Time) {
+  std::function<void()> hook;
+  {
+    absl::MutexLock lock(&mu_);
+    hook = on_check_;
+  }
+  if (hook) hook();
   absl::MutexLock lock(&mu_);
   return failure_;
+}
+
+void MemoryJobStore::OnCheck(std::function<void()> hook) {
+  absl::MutexLock lock(&mu_);
+  on_check_ = std::move(hook);
 }
 
 void MemoryJobStore::FailWrites(const absl::Status& status) {

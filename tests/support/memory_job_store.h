@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ class MemoryJobStore final : public JobStore {
   absl::Status RemoveJob(const std::string& job_id) override;
   absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) override;
-  absl::Status ForgetRequestsBefore(absl::Time time) override;
+  absl::StatusOr<std::string> ForgetRequestsBefore(absl::Time time, const std::string& from,
+                                                   int32_t looked_max) override;
   absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
   absl::Status PutLines(const LineWrite& write) override;
@@ -27,10 +29,9 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
   absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) override;
   absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) override;
-  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
-                                                const LogQuery& query) override;
-  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
-                                      int32_t lines) override;
+  absl::StatusOr<LogPage> ReadLogs(const std::string& job_id, const LogQuery& query) override;
+  absl::StatusOr<LogTail> FindTail(const std::string& job_id, const LogQuery& query,
+                                   LogTail tail) override;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) override;
   absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() override;
@@ -43,11 +44,14 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
   absl::Status Check(absl::Time now) override;
 
+  // Called in each Check, as a disk that stalls would hold it up.
+  void OnCheck(std::function<void()> hook);
   // From now on every write fails with this; OK ends it.
   void FailWrites(const absl::Status& status);
 
  private:
   absl::Mutex mu_;
+  std::function<void()> on_check_ ABSL_GUARDED_BY(mu_);
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);

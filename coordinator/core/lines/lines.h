@@ -76,6 +76,25 @@ struct LogQuery {
   int64_t since_unix_ms = 0;  // only lines not older
   int32_t lines_max = 1000;
   int32_t bytes_max = 1 << 20;  // of text; at least one line is returned
+  // What one read looks at, matching or not: some ten milliseconds. A caller goes on behind it.
+  int32_t looked_lines_max = 10'000;
+  int64_t looked_bytes_max = 4 << 20;
+};
+
+// What one read found. A page without lines is not the end unless `at_end`.
+struct LogPage {
+  std::vector<LogLine> lines;
+  uint64_t after = 0;   // cursor of the last line looked at; the query's own when there was none
+  bool at_end = false;  // nothing is stored behind it
+};
+
+// Where the last `lines_left` lines that match begin, as far as it was looked for: backwards, in
+// bounded steps.
+struct LogTail {
+  int32_t lines_left = 0;  // to be found before `before`
+  uint64_t before = 0;     // every line from here on was looked at; 0: none yet
+  bool found = false;      // then the lines are those after `after`
+  uint64_t after = 0;
 };
 
 inline bool Matches(const LogQuery& query, const LogLine& line) {

@@ -30,10 +30,10 @@ absl::Status LogRetention::Load() {
     if (stocks_.count(job->job_id) > 0) continue;
     LogStock stock;
     for (LogQuery query;;) {
-      FPO_ASSIGN_OR_RETURN(const std::vector<LogLine> lines, store_->ReadLogs(job->job_id, query));
-      if (lines.empty()) break;
-      query.after = lines.back().cursor;
-      stocks_[job->job_id] = stock = With(job->job_id, lines);
+      FPO_ASSIGN_OR_RETURN(const LogPage page, store_->ReadLogs(job->job_id, query));
+      if (!page.lines.empty()) stocks_[job->job_id] = stock = With(job->job_id, page.lines);
+      if (page.at_end) break;
+      query.after = page.after;
     }
     if (stock.bytes > 0) FPO_RETURN_IF_ERROR(store_->PutLogStock(job->job_id, stock));
   }
@@ -133,7 +133,9 @@ absl::StatusOr<int32_t> LogRetention::Carry(const Cut& cut, int32_t lines_max) {
   query.after = stock.gap_cursor;
   query.lines_max = lines_max + 1;  // one more shows where the rest begins
   query.bytes_max = 64 << 20;
-  FPO_ASSIGN_OR_RETURN(const std::vector<LogLine> lines, store_->ReadLogs(cut.job_id, query));
+  query.looked_bytes_max = query.bytes_max;
+  FPO_ASSIGN_OR_RETURN(const LogPage page, store_->ReadLogs(cut.job_id, query));
+  const std::vector<LogLine>& lines = page.lines;
   int64_t freed = 0;
   size_t count = 0;
   bool old = false;  // lines without a time are as old as the one before

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/text/utf8.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
 #include "coordinator/core/jobs/restart_rules.h"
 
@@ -46,7 +48,7 @@ void TrackProgress(const TrainEvent& event, Job* job) {
     progress.unit = event.unit;
   }
   // The trainer composes it of fixed words, counts and a folder's name.
-  progress.activity = event.activity.substr(0, kActivityBytesMax);
+  progress.activity = ShortText(event.activity, kActivityBytesMax);
   const bool counts_records = event.unit.empty() || event.unit == "responses";
   if (progress.phase == Phase::kReference && counts_records &&
       event.done > job->reference_records) {
@@ -114,9 +116,9 @@ void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
   if (event.kind == EventKind::kCheckpoint) {
     TrackCheckpoint(event, now, job);
   } else if (event.kind == EventKind::kCheckpointBad) {
-    RejectCheckpoint({event.step, job->attempts.back().number, event.message, now}, job);
+    RejectCheckpoint({event.step, job->attempts.back().number, ShortText(event.message), now}, job);
   } else if (event.kind == EventKind::kError) {
-    job->attempts.back().last_error = event.message;
+    job->attempts.back().last_error = ShortText(event.message);
   } else if (event.kind == EventKind::kPhase) {
     EnterPhase(event.phase, job);
   } else if (event.kind == EventKind::kProgress) {
@@ -128,6 +130,7 @@ void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
   } else if (event.kind == EventKind::kResult) {
     job->result = event.metrics;
     job->result_texts = event.texts;
+    for (auto& [name, text] : job->result_texts) text = ShortText(std::move(text));
   }
   // The activity ended with this step, evaluation, checkpoint or phase.
   if (event.kind != EventKind::kProgress) job->progress.activity.clear();

@@ -40,7 +40,10 @@ class JobStore {
   virtual absl::Status RemoveJob(const std::string& job_id) = 0;
   virtual absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) = 0;
-  virtual absl::Status ForgetRequestsBefore(absl::Time time) = 0;
+  // Looks at `looked_max` requests from the id `from` (empty: the first) on and forgets the old
+  // ones; returns where the next call begins, empty at the end.
+  virtual absl::StatusOr<std::string> ForgetRequestsBefore(absl::Time time, const std::string& from,
+                                                           int32_t looked_max) = 0;
 
   virtual absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() = 0;
   virtual absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) = 0;
@@ -51,12 +54,12 @@ class JobStore {
   virtual absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) = 0;  // 0: none
   virtual absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) = 0;
 
-  virtual absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
-                                                        const LogQuery& query) = 0;
-  // The cursor after which the last `lines` lines that match the query begin (its `after` and
-  // limits are ignored here).
-  virtual absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
-                                              int32_t lines) = 0;
+  // One bounded step, which may find nothing: go on with the page's `after` until `at_end`.
+  virtual absl::StatusOr<LogPage> ReadLogs(const std::string& job_id, const LogQuery& query) = 0;
+  // One bounded step towards the start of a tail, from where the last one stopped (the query's
+  // `after`, lines_max and bytes_max are ignored here).
+  virtual absl::StatusOr<LogTail> FindTail(const std::string& job_id, const LogQuery& query,
+                                           LogTail tail) = 0;
   virtual absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id,
                                                             uint64_t after, int32_t limit) = 0;
 

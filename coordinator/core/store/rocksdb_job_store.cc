@@ -10,20 +10,15 @@
 #include "common/status_macros.h"
 #include "coordinator/core/store/job_codec.h"
 #include "coordinator/core/store/line_codec.h"
+#include "coordinator/core/store/rocksdb_job_layout.h"
 
 namespace fpo::coordinator {
 namespace {
-
-// Positions in DatabaseOptions::families.
-enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
 
 // 2: states HELD, PAUSING, PAUSED and PREEMPTING, which programs of version 1 cannot read.
 constexpr int kSchemaVersion = 2;
 constexpr char kSchemaKey[] = "schema_version";
 constexpr char kWorkerPrefix[] = "worker/";
-constexpr char kStockPrefix[] = "logs/";
-constexpr char kSyncKey[] = "last_sync";
-constexpr char kAuditJob[] = "audit";  // audit/CURSOR
 
 DatabaseOptions OptionsFor(const std::string& path) {
   DatabaseOptions options;
@@ -44,10 +39,6 @@ DatabaseOptions OptionsFor(const std::string& path) {
   return options;
 }
 
-std::string LinePrefix(const std::string& job_id) { return absl::StrCat(job_id, "/"); }
-
-std::string StockKey(const std::string& job_id) { return absl::StrCat(kStockPrefix, job_id); }
-
 // Advice on damage, which this store never repairs by itself: it holds acknowledged data.
 absl::Status WithAdvice(const absl::Status& status) {
   if (!absl::IsDataLoss(status)) return status;
@@ -55,11 +46,6 @@ absl::Status WithAdvice(const absl::Status& status) {
       absl::StrCat("the jobs' store is damaged, and nothing in it was changed: ", status.message(),
                    ". Restore an earlier copy of the folder, or run "
                    "fpo-coordinator --repair with the same --data to save what can be read"));
-}
-
-std::string PositionKey(const Sender& sender) {
-  return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
-                      sender.worker);
 }
 
 }  // namespace
@@ -213,181 +199,23 @@ absl::StatusOr<std::optional<SubmittedRequest>> RocksdbJobStore::FindRequest(
   return std::optional<SubmittedRequest>(std::move(request));
 }
 
-absl::Status RocksdbJobStore::ForgetRequestsBefore(absl::Time time) {
+absl::StatusOr<std::string> RocksdbJobStore::ForgetRequestsBefore(absl::Time time,
+                                                                  const std::string& from,
+                                                                  int32_t looked_max) {
   WriteSet writes;
-  FPO_RETURN_IF_ERROR(
-      database_->Scan(kRequests, "", "", [&](absl::string_view key, absl::string_view value) {
-        const absl::StatusOr<SubmittedRequest> request = DecodeRequest(value);
-        if (request.ok() && request->time < time) writes.Delete(kRequests, key);
-        return true;
-      }));
-  return writes.empty() ? absl::OkStatus() : database_->Write(writes);
-}
-
-absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
-  const std::string& job_id = write.sender.ref.job_id;
-  WriteSet writes;
-  for (const EventLine& line : write.events) {
-    writes.Put(kEvents, LineKey(job_id, line.cursor), EncodeEventLine(line));
-  }
-  for (const LogLine& line : write.logs) {
-    writes.Put(kLogs, LineKey(job_id, line.cursor), EncodeLogLine(line));
-  }
-  if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
-  writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
-  if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::Status RocksdbJobStore::Sync() {
-  // The log is written in order, so one synced record makes all before it durable.
-  WriteSet writes;
-  writes.Put(kMeta, kSyncKey, "");
-  return database_->Write(writes);
-}
-
-absl::StatusOr<SenderPosition> RocksdbJobStore::PositionOf(const Sender& sender) {
-  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes,
-                       database_->Get(kPositions, PositionKey(sender)));
-  if (!bytes) return SenderPosition{};
-  return DecodePosition(*bytes);
-}
-
-absl::StatusOr<uint64_t> RocksdbJobStore::LastCursor(int family, const std::string& job_id) {
-  const std::string prefix = LinePrefix(job_id);
-  FPO_ASSIGN_OR_RETURN(auto last, database_->Last(family, PrefixEnd(prefix)));
-  if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
-  return CursorOfLineKey(last->first);
-}
-
-absl::StatusOr<uint64_t> RocksdbJobStore::LastEventCursor(const std::string& job_id) {
-  return LastCursor(kEvents, job_id);
-}
-
-absl::StatusOr<uint64_t> RocksdbJobStore::LastLogCursor(const std::string& job_id) {
-  return LastCursor(kLogs, job_id);
-}
-
-absl::StatusOr<std::vector<LogLine>> RocksdbJobStore::ReadLogs(const std::string& job_id,
-                                                               const LogQuery& query) {
-  std::vector<LogLine> lines;
-  size_t bytes = 0;
-  absl::Status problem;
-  auto visit = [&](absl::string_view key, absl::string_view value) {
-    absl::StatusOr<LogLine> line = DecodeLogLine(value);
-    if (!line.ok()) {
-      problem = line.status();
-      return false;
-    }
-    if (!Matches(query, *line)) return true;
-    bytes += line->text.size();
-    if (!lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) return false;
-    line->cursor = CursorOfLineKey(key);
-    lines.push_back(*std::move(line));
-    return lines.size() < static_cast<size_t>(query.lines_max);
-  };
-  FPO_RETURN_IF_ERROR(database_->Scan(kLogs, LineKey(job_id, query.after + 1),
-                                      PrefixEnd(LinePrefix(job_id)), visit));
-  FPO_RETURN_IF_ERROR(problem);
-  return lines;
-}
-
-absl::StatusOr<uint64_t> RocksdbJobStore::TailCursor(const std::string& job_id,
-                                                     const LogQuery& query, int32_t lines) {
-  const std::string prefix = LinePrefix(job_id);
-  std::string end = PrefixEnd(prefix);
-  for (int32_t left = lines;;) {
-    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kLogs, end));
-    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
-    FPO_ASSIGN_OR_RETURN(const LogLine line, DecodeLogLine(last->second));
-    if (Matches(query, line) && left-- == 0) return CursorOfLineKey(last->first);
-    end = last->first;
-  }
-}
-
-absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::string& job_id,
-                                                                   uint64_t after, int32_t limit) {
-  std::vector<EventLine> lines;
-  absl::Status problem;
-  auto visit = [&](absl::string_view key, absl::string_view value) {
-    absl::StatusOr<EventLine> line = DecodeEventLine(value);
-    if (!line.ok()) {
-      problem = line.status();
-      return false;
-    }
-    line->cursor = CursorOfLineKey(key);
-    lines.push_back(*std::move(line));
-    return lines.size() < static_cast<size_t>(limit);
-  };
-  FPO_RETURN_IF_ERROR(
-      database_->Scan(kEvents, LineKey(job_id, after + 1), PrefixEnd(LinePrefix(job_id)), visit));
-  FPO_RETURN_IF_ERROR(problem);
-  return lines;
-}
-
-absl::StatusOr<std::map<std::string, LogStock>> RocksdbJobStore::LoadLogStocks() {
-  std::map<std::string, LogStock> stocks;
-  absl::Status problem;
+  std::string next;
   const auto visit = [&](absl::string_view key, absl::string_view value) {
-    const absl::StatusOr<LogStock> stock = DecodeLogStock(value);
-    if (!stock.ok()) {
-      problem = stock.status();
+    if (looked_max-- == 0) {
+      next = std::string(key);
       return false;
     }
-    stocks[std::string(key.substr(sizeof(kStockPrefix) - 1))] = *stock;
+    const absl::StatusOr<SubmittedRequest> request = DecodeRequest(value);
+    if (request.ok() && request->time < time) writes.Delete(kRequests, key);
     return true;
   };
-  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kStockPrefix, PrefixEnd(kStockPrefix), visit));
-  FPO_RETURN_IF_ERROR(problem);
-  return stocks;
-}
-
-absl::Status RocksdbJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
-  WriteSet writes;
-  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
-                                          const LogStock& stock) {
-  WriteSet writes;
-  writes.DeleteRange(kLogs, LineKey(job_id, 0), LineKey(job_id, gap.cursor + 1));
-  writes.Put(kLogs, LineKey(job_id, gap.cursor), EncodeLogLine(gap));
-  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
-  WriteSet writes;
-  writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::Status RocksdbJobStore::PutAudit(const AuditEntry& entry) {
-  WriteSet writes;
-  writes.Put(kMeta, LineKey(kAuditJob, entry.cursor), EncodeAuditEntry(entry));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::Status RocksdbJobStore::DropAuditBefore(uint64_t cursor) {
-  WriteSet writes;
-  writes.DeleteRange(kMeta, LineKey(kAuditJob, 0), LineKey(kAuditJob, cursor));
-  return database_->Write(writes, /*sync=*/false);
-}
-
-absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t before, int32_t limit) {
-  std::vector<AuditEntry> entries;
-  const std::string prefix = LinePrefix(kAuditJob);
-  std::string end = before == 0 ? PrefixEnd(prefix) : LineKey(kAuditJob, before);
-  while (entries.size() < static_cast<size_t>(limit)) {
-    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kMeta, end));
-    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) break;
-    FPO_ASSIGN_OR_RETURN(AuditEntry entry, DecodeAuditEntry(last->second));
-    entry.cursor = CursorOfLineKey(last->first);
-    entries.push_back(std::move(entry));
-    end = last->first;
-  }
-  return entries;
+  FPO_RETURN_IF_ERROR(database_->Scan(kRequests, from, "", visit));
+  if (!writes.empty()) FPO_RETURN_IF_ERROR(database_->Write(writes));
+  return next;
 }
 
 absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }

@@ -38,7 +38,8 @@ class RocksdbJobStore final : public JobStore {
   absl::Status RemoveJob(const std::string& job_id) override;
   absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(
       const std::string& request_id) override;
-  absl::Status ForgetRequestsBefore(absl::Time time) override;
+  absl::StatusOr<std::string> ForgetRequestsBefore(absl::Time time, const std::string& from,
+                                                   int32_t looked_max) override;
   absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
   absl::Status PutLines(const LineWrite& write) override;
@@ -46,10 +47,9 @@ class RocksdbJobStore final : public JobStore {
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
   absl::StatusOr<uint64_t> LastEventCursor(const std::string& job_id) override;
   absl::StatusOr<uint64_t> LastLogCursor(const std::string& job_id) override;
-  absl::StatusOr<std::vector<LogLine>> ReadLogs(const std::string& job_id,
-                                                const LogQuery& query) override;
-  absl::StatusOr<uint64_t> TailCursor(const std::string& job_id, const LogQuery& query,
-                                      int32_t lines) override;
+  absl::StatusOr<LogPage> ReadLogs(const std::string& job_id, const LogQuery& query) override;
+  absl::StatusOr<LogTail> FindTail(const std::string& job_id, const LogQuery& query,
+                                   LogTail tail) override;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) override;
   absl::StatusOr<std::map<std::string, LogStock>> LoadLogStocks() override;

@@ -19,6 +19,9 @@ class LeaseTable {
       : lease_(lease), reattach_until_(reattach_until) {}
 
   void Renew(const std::string& worker, absl::Time now);
+  // The grantor itself stood still for `by`, until now: no lease that was valid before runs out
+  // earlier for it, and none becomes longer than a new one.
+  void Extend(absl::Duration by, absl::Time now);
   // Workers whose lease ran out; each is returned once and has no lease afterwards.
   std::vector<std::string> TakeExpired(absl::Time now);
   bool Has(const std::string& worker) const { return expiry_.count(worker) != 0; }

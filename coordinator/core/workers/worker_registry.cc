@@ -47,7 +47,9 @@ absl::Status CheckHello(const WorkerHello& hello) {
   }
   if (hello.instance_id.size() > kWordMax || hello.host.size() > kWordMax ||
       hello.version.size() > kWordMax || hello.home_id.size() > kWordMax ||
-      hello.boot_id.size() > kWordMax || !IsShort(hello.labels)) {
+      hello.boot_id.size() > kWordMax || !IsShort(hello.labels) ||
+      std::any_of(hello.devices.begin(), hello.devices.end(),
+                  [](const Device& device) { return device.name.size() > kWordMax; })) {
     what = "a word in it is longer than 253 bytes";
   }
   if (hello.work_dir.size() > kPathMax) {

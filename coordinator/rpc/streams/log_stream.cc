@@ -26,12 +26,8 @@ absl::Status LogStream::Open() {
   FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.coordinator->GetJob(request_.job_id()));
   job_id_ = job->job_id;
   query_ = FromProto(request_);
-  if (request_.tail() > 0) {
-    const int32_t tail = std::min(request_.tail(), kTailMax);
-    FPO_ASSIGN_OR_RETURN(const uint64_t begin,
-                         dependencies_.coordinator->LogTail(job_id_, query_, tail));
-    query_.after = std::max(query_.after, begin);
-  }
+  tail_.lines_left = std::min(request_.tail(), kTailMax);
+  tail_.found = request_.tail() <= 0;
   if (!request_.follow()) return absl::OkStatus();
   JobWatch watch;
   watch.on_job = [this](const JobPtr&) { Wake(); };
@@ -47,18 +43,35 @@ bool LogStream::IsComplete() const {
          (IsTerminal((*job)->state) && dependencies_.wall->Now() >= *(*job)->ended + kLastLines);
 }
 
+bool LogStream::FindsTail() {
+  if (tail_.found) return false;
+  const absl::StatusOr<LogTail> tail = dependencies_.coordinator->FindTail(job_id_, query_, tail_);
+  if (!tail.ok()) {
+    FinishOnce(tail.status());
+    return true;
+  }
+  tail_ = *tail;
+  if (tail_.found) query_.after = std::max(query_.after, tail_.after);
+  Wake();
+  return true;
+}
+
 void LogStream::Next() {
+  if (FindsTail()) return;
   const bool complete = IsComplete();  // checked first: no line is added afterwards
-  const absl::StatusOr<std::vector<LogLine>> lines =
-      dependencies_.coordinator->ReadLogs(job_id_, query_);
-  if (!lines.ok()) return FinishOnce(lines.status());
-  if (lines->empty()) {
-    if (complete) FinishOnce(absl::OkStatus());
+  const absl::StatusOr<LogPage> page = dependencies_.coordinator->ReadLogs(job_id_, query_);
+  if (!page.ok()) return FinishOnce(page.status());
+  query_.after = page->after;
+  if (page->lines.empty()) {
+    if (!page->at_end) {
+      Wake();  // behind the steps of others
+    } else if (complete) {
+      FinishOnce(absl::OkStatus());
+    }
     return;
   }
   fpo::v1::LogsResponse message;
-  for (const LogLine& line : *lines) *message.add_lines() = ToProto(line);
-  query_.after = lines->back().cursor;
+  for (const LogLine& line : page->lines) *message.add_lines() = ToProto(line);
   Write(std::move(message));
 }
 

@@ -9,9 +9,10 @@
 
 namespace fpo::coordinator {
 
-// One Logs call: reads a page from the store, writes it, reads the next. At the end of the stored
-// lines it finishes, or with `follow` waits for more until the job has been terminal for a moment
-// (the last lines arrive after the report that ended it).
+// One Logs call: reads a page from the store, writes it, reads the next, each in a step of its own,
+// so that a filter which fits few of many lines holds up neither others nor its own cancellation.
+// At the end of the stored lines it finishes, or with `follow` waits for more until the job has
+// been terminal for a moment (the last lines arrive after the report that ended it).
 class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
  public:
   struct Dependencies {  // outlive the stream
@@ -28,6 +29,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   void Next() override;
   void Leave() override;
   bool IsComplete() const;
+  bool FindsTail();
 
   const Dependencies dependencies_;
   const fpo::v1::LogsRequest request_;
@@ -35,6 +37,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   // Used only by the loop.
   std::string job_id_;
   LogQuery query_;
+  LogTail tail_;
   std::optional<WatchId> watch_;
 };
 

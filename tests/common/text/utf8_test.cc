@@ -49,5 +49,13 @@ TEST(Utf8Test, RepairReplacesEveryOtherByte) {
   EXPECT_EQ(ToValidUtf8("\xF4\x90\x80\x80"), "????") << "above U+10FFFF";
 }
 
+TEST(Utf8Test, LongTextsAreCutBetweenCharacters) {
+  EXPECT_EQ(ShortText("abcdef", 6), "abcdef");
+  EXPECT_EQ(ShortText("abcdefg", 6), "abc...");
+  EXPECT_EQ(ShortText("ab\u00e9defg", 6), "ab...") << "the character has two bytes";
+  EXPECT_TRUE(IsUtf8(ShortText(std::string(3000, 'x') + "\u00e9")));
+  EXPECT_EQ(ShortText(std::string(3000, 'x')).size(), 2048u);
+}
+
 }  // namespace
 }  // namespace fpo

@@ -407,8 +407,8 @@ TEST_F(CoordinatorTest, LinesAreAcknowledgedAfterTheyAreDurable) {
   ASSERT_EQ(link->All<AckCommand>().size(), 1u);
   EXPECT_EQ(link->All<AckCommand>()[0].logs_seq, 1u);
   EXPECT_EQ(link->All<AckCommand>()[0].events_seq, 1u);
-  EXPECT_EQ(coordinator_->ReadLogs(id, {}).value().at(0).text, "hello");
-  EXPECT_EQ(coordinator_->LogTail(id, {}, 1).value(), 0u);
+  EXPECT_EQ(coordinator_->ReadLogs(id, {}).value().lines.at(0).text, "hello");
+  EXPECT_EQ(coordinator_->FindTail(id, {}, {.lines_left = 1}).value().after, 0u);
   EXPECT_EQ(coordinator_->ReadEvents(id, 0, 10).value().size(), 1u);
 }
 

@@ -34,7 +34,7 @@ class LineIntakeTest : public ::testing::Test {
   }
   std::vector<std::string> Texts() {
     std::vector<std::string> texts;
-    const std::vector<LogLine> lines = store_.ReadLogs(job_id_, {}).value();
+    const std::vector<LogLine> lines = store_.ReadLogs(job_id_, {}).value().lines;
     for (const LogLine& line : lines) texts.push_back(line.text);
     return texts;
   }
@@ -65,7 +65,7 @@ TEST_F(LineIntakeTest, RepetitionIsKnownAfterARestart) {
   LineIntake restarted(&store_, &jobs_, &retention_);
   ASSERT_TRUE(restarted.AddLogs("w1", Logs(2, {"b", "c"})).ok());
   EXPECT_THAT(Texts(), ElementsAre("a", "b", "c"));
-  EXPECT_EQ(store_.ReadLogs(job_id_, {}).value().back().cursor, 3u);
+  EXPECT_EQ(store_.ReadLogs(job_id_, {}).value().lines.back().cursor, 3u);
 }
 
 TEST_F(LineIntakeTest, EachWorkerNumbersItsOwnLines) {

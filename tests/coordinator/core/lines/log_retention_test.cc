@@ -40,7 +40,9 @@ class LogRetentionTest : public ::testing::Test {
     }
     ASSERT_TRUE(intake.AddLogs("w1", batch).ok());
   }
-  std::vector<LogLine> Lines(const std::string& id) { return store_.ReadLogs(id, {}).value(); }
+  std::vector<LogLine> Lines(const std::string& id) {
+    return store_.ReadLogs(id, {}).value().lines;
+  }
   void TickUntilQuiet(LogRetention* retention, absl::Time now) {
     for (int i = 0; i < 20; ++i) retention->Tick(now + absl::Minutes(i));
   }

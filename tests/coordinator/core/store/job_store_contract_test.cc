@@ -38,6 +38,12 @@ class JobStoreContract : public ::testing::TestWithParam<const char*> {
     return write;
   }
 
+  uint64_t TailOf(const std::string& job_id, const LogQuery& query, int32_t lines) {
+    const LogTail tail = store_->FindTail(job_id, query, {.lines_left = lines}).value();
+    EXPECT_TRUE(tail.found);
+    return tail.after;
+  }
+
   TempDir dir_;
   std::unique_ptr<JobStore> store_;
 };
@@ -70,10 +76,23 @@ TEST_P(JobStoreContract, RemembersRequestsAndForgetsOldOnes) {
   EXPECT_EQ(store_->CreateJob(MakeJob("j-2"), RequestOf("r-1", "j-2")).code(),
             absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(store_->LoadJobs().value().size(), 1u) << "the refused job was not written";
-  ASSERT_TRUE(store_->ForgetRequestsBefore(kStart).ok());
+  EXPECT_EQ(store_->ForgetRequestsBefore(kStart, "", 10).value(), "");
   EXPECT_TRUE(store_->FindRequest("r-1").value().has_value());
-  ASSERT_TRUE(store_->ForgetRequestsBefore(kStart + absl::Seconds(1)).ok());
+  EXPECT_EQ(store_->ForgetRequestsBefore(kStart + absl::Seconds(1), "", 10).value(), "");
   EXPECT_FALSE(store_->FindRequest("r-1").value().has_value());
+}
+
+TEST_P(JobStoreContract, RequestsAreForgottenInBoundedSteps) {
+  for (const char* id : {"1", "2", "3", "4", "5"}) {
+    ASSERT_TRUE(store_->CreateJob(MakeJob(id), RequestOf(id, id)).ok());
+  }
+  const absl::Time later = kStart + absl::Seconds(1);
+  EXPECT_EQ(store_->ForgetRequestsBefore(later, "", 2).value(), "3");
+  EXPECT_FALSE(store_->FindRequest("2").value().has_value());
+  EXPECT_TRUE(store_->FindRequest("3").value().has_value());
+  EXPECT_EQ(store_->ForgetRequestsBefore(later, "3", 2).value(), "5");
+  EXPECT_EQ(store_->ForgetRequestsBefore(later, "5", 2).value(), "");
+  EXPECT_FALSE(store_->FindRequest("5").value().has_value());
 }
 
 TEST_P(JobStoreContract, ReadsLogsInOrderFromACursor) {
@@ -84,10 +103,10 @@ TEST_P(JobStoreContract, ReadsLogsInOrderFromACursor) {
   query.lines_max = 100;
   uint64_t expected = 1;
   for (;;) {
-    const std::vector<LogLine> page = store_->ReadLogs("j-1", query).value();
-    if (page.empty()) break;
-    for (const LogLine& line : page) EXPECT_EQ(line.cursor, expected++);
-    query.after = page.back().cursor;
+    const LogPage page = store_->ReadLogs("j-1", query).value();
+    for (const LogLine& line : page.lines) EXPECT_EQ(line.cursor, expected++);
+    query.after = page.after;
+    if (page.at_end) break;
   }
   EXPECT_EQ(expected, 301u);
   EXPECT_EQ(store_->LastLogCursor("j-1").value(), 300u);
@@ -99,9 +118,9 @@ TEST_P(JobStoreContract, PagesEndAtTheByteLimitButAreNeverEmpty) {
   ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 10)).ok());
   LogQuery query;
   query.bytes_max = 13;  // "line 1" has 6
-  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 2u);
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().lines.size(), 2u);
   query.bytes_max = 1;
-  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 1u);
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().lines.size(), 1u);
 }
 
 TEST_P(JobStoreContract, FiltersAndTailsByAttempt) {
@@ -110,11 +129,41 @@ TEST_P(JobStoreContract, FiltersAndTailsByAttempt) {
   ASSERT_TRUE(store_->PutLines(Logs("j-2", 1, 5, 1)).ok());
   LogQuery query;
   query.attempt = 2;
-  EXPECT_EQ(store_->ReadLogs("j-1", query).value().size(), 5u);
-  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 0}, 3).value(), 12u);
-  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 1}, 3).value(), 7u);
-  EXPECT_EQ(store_->TailCursor("j-1", {.attempt = 0}, 100).value(), 0u);
-  EXPECT_EQ(store_->TailCursor("j-9", {.attempt = 0}, 3).value(), 0u);
+  EXPECT_EQ(store_->ReadLogs("j-1", query).value().lines.size(), 5u);
+  EXPECT_EQ(TailOf("j-1", {.attempt = 0}, 3), 12u);
+  EXPECT_EQ(TailOf("j-1", {.attempt = 1}, 3), 7u);
+  EXPECT_EQ(TailOf("j-1", {.attempt = 0}, 100), 0u);
+  EXPECT_EQ(TailOf("j-9", {.attempt = 0}, 3), 0u);
+}
+
+// A filter that fits nothing makes a reader look at every line of a long log; it must not do so at
+// once, nor begin again from the start.
+TEST_P(JobStoreContract, OneReadLooksAtABoundedNumberOfLinesAndTheCursorMoves) {
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 25)).ok());
+  LogQuery query{.rank = 99, .looked_lines_max = 10};
+  for (const uint64_t after : {10u, 20u, 25u}) {
+    const LogPage page = store_->ReadLogs("j-1", query).value();
+    EXPECT_TRUE(page.lines.empty());
+    EXPECT_EQ(page.after, after);
+    EXPECT_EQ(page.at_end, after == 25u);
+    query.after = page.after;
+  }
+  query = {.looked_lines_max = 1000, .looked_bytes_max = 40};
+  const LogPage page = store_->ReadLogs("j-1", query).value();
+  EXPECT_LT(page.lines.size(), 8u) << "bytes count too";
+  EXPECT_EQ(page.after, page.lines.size());
+  EXPECT_FALSE(page.at_end);
+}
+
+TEST_P(JobStoreContract, ATailIsLookedForInBoundedSteps) {
+  ASSERT_TRUE(store_->PutLines(Logs("j-1", 1, 25)).ok());
+  LogTail tail{.lines_left = 3};
+  for (const uint64_t before : {16u, 6u, 1u}) {
+    tail = store_->FindTail("j-1", {.rank = 99, .looked_lines_max = 10}, tail).value();
+    EXPECT_EQ(tail.before, before);
+    EXPECT_EQ(tail.found, before == 1u);
+  }
+  EXPECT_EQ(tail.after, 0u);
 }
 
 TEST_P(JobStoreContract, LinesPositionAndJobAreOneGroup) {
@@ -147,14 +196,15 @@ TEST_P(JobStoreContract, OldLogsGiveWayToOneGapLine) {
   const LogLine gap{4, 1, -1, LineStream::kGap, 5, "gap: 4 lines"};
   const LogStock left{200, 5, 4, 4, 24};
   ASSERT_TRUE(store_->ReplaceLogs("j-1", gap, left).ok());
-  const std::vector<LogLine> lines = store_->ReadLogs("j-1", {}).value();
+  const std::vector<LogLine> lines = store_->ReadLogs("j-1", {}).value().lines;
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_EQ(lines[0], gap);
   EXPECT_EQ(lines[1].cursor, 5u);
   EXPECT_EQ(store_->LastLogCursor("j-1").value(), 6u);
-  EXPECT_EQ(store_->ReadLogs("j-1", {.rank = 7}).value().size(), 1u) << "a gap is of all ranks";
-  EXPECT_EQ(store_->ReadLogs("j-1", {.attempt = 2}).value().size(), 0u);
-  EXPECT_EQ(store_->ReadLogs("j-2", {}).value().size(), 2u);
+  EXPECT_EQ(store_->ReadLogs("j-1", {.rank = 7}).value().lines.size(), 1u)
+      << "a gap is of all ranks";
+  EXPECT_EQ(store_->ReadLogs("j-1", {.attempt = 2}).value().lines.size(), 0u);
+  EXPECT_EQ(store_->ReadLogs("j-2", {}).value().lines.size(), 2u);
   EXPECT_EQ(store_->LoadLogStocks().value(),
             (std::map<std::string, LogStock>{{"j-1", left}, {"j-2", {20, 5, 0, 0, 0}}}));
 }

@@ -28,7 +28,7 @@ TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
   EXPECT_EQ(store->LoadJobs().value(), std::vector<Job>{job});
   EXPECT_EQ(store->FindRequest("r-1").value()->job_id, "j-1");
   EXPECT_EQ(store->PositionOf(write.sender).value(), write.position);
-  EXPECT_EQ(store->ReadLogs("j-1", {}).value(), write.logs);
+  EXPECT_EQ(store->ReadLogs("j-1", {}).value().lines, write.logs);
   EXPECT_EQ(store->ReadEvents("j-1", 0, 10).value(), write.events);
 }
 

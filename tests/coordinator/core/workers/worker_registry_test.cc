@@ -40,7 +40,8 @@ TEST(CheckHello, RefusesWhatNoAgentSays) {
       [](WorkerHello& h) { h.host = std::string(254, 'h'); },
       [](WorkerHello& h) { h.labels["zone"] = std::string(254, 'z'); },
       [](WorkerHello& h) { h.running.resize(1025); },
-      [](WorkerHello& h) { h.devices.resize(1025); }};
+      [](WorkerHello& h) { h.devices.resize(1025); },
+      [](WorkerHello& h) { h.devices = {{.name = std::string(254, 'x')}}; }};
   for (size_t i = 0; i < spoils.size(); ++i) {
     WorkerHello hello = good;
     spoils[i](hello);

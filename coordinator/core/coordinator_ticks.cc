@@ -1,0 +1,119 @@
+// What the coordinator does by itself as time passes.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/observe/log.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/jobs/dependencies.h"
+#include "coordinator/core/jobs/job_retention.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr absl::Duration kSweep = absl::Minutes(10);
+constexpr size_t kJobsRemovedAtOnce = 50;                    // each waits for the disk
+constexpr int32_t kRequestsLookedAtOnce = 2'000;             // a few milliseconds
+constexpr absl::Duration kPrompt = absl::Milliseconds(500);  // a wait for lock and disk
+
+}  // namespace
+
+void Coordinator::Tick() {
+  const absl::Time begin = steady_.Now();
+  const absl::Status store_status = store_.Check(wall_.Now());
+  absl::MutexLock lock(&mu_);
+  const Moment now = Now();
+  ExtendLeases(now.steady - begin, now.steady);
+  tick_wanted_ = false;
+  store_status_ = store_status;
+  attempts_.Tick(now);
+  workers_.ForgetLost(now.steady, options_.forget_lost_after);
+  Schedule(now);
+  jobs_.NotifyLinesOfTerminalJobs();
+  retention_.Tick(now.wall);
+  if (now.wall - swept_ > kSweep) Sweep(now.wall);
+}
+
+// While this program waited for its disk it took no heartbeats. That time is not held against the
+// workers.
+void Coordinator::ExtendLeases(absl::Duration waited, absl::Time now) {
+  if (waited < kPrompt) return;
+  Log(LogLevel::kWarning, "the coordinator stood still; leases are extended by that time",
+      {{"for", absl::FormatDuration(waited)}});
+  leases_.Extend(waited, now);
+}
+
+// Each call looks at a bounded number of requests and jobs; the rest follows at the next tick.
+void Coordinator::Sweep(absl::Time now) {
+  const absl::StatusOr<std::string> next = store_.ForgetRequestsBefore(
+      now - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);
+  if (!next.ok()) {
+    Log(LogLevel::kWarning, absl::StrCat("removing old requests: ", next.status().message()));
+  }
+  swept_requests_ = next.value_or("");
+  const bool jobs_left = RemoveOldJobs(now);
+  if (swept_requests_.empty() && !jobs_left) swept_ = now;
+}
+
+bool Coordinator::RemoveOldJobs(absl::Time now) {
+  const std::vector<std::string> old =
+      JobsToRemove(jobs_, options_.keep_jobs, now, kJobsRemovedAtOnce);
+  for (const std::string& job_id : old) {
+    if (const absl::Status status = jobs_.Remove(job_id); !status.ok()) {
+      Log(LogLevel::kWarning, absl::StrCat("removing old jobs: ", status.message()));
+      return false;
+    }
+    retention_.Forget(job_id);
+    lines_.Forget(job_id);
+  }
+  return old.size() == kJobsRemovedAtOnce;
+}
+
+void Coordinator::Schedule(const Moment& now) {
+  FailHopelessHeldJobs(now.wall, &jobs_);
+  const std::vector<JobPtr> queued = jobs_.Queued();
+  const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();
+  SchedulerInput input;
+  input.queued = WithDependenciesMet(queued, now.wall, &jobs_);
+  for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
+  input.offers = Offers();
+  input.files = &jobs_.files();
+  const SchedulePlan plan = scheduler_.Tick(input, now);
+  for (const SchedulePlan::Placement& placement : plan.placements) {
+    const absl::Status status = attempts_.Reserve(placement, now);
+    if (!status.ok()) {
+      Log(LogLevel::kError, absl::StrCat("reserving: ", status.message()),
+          {{"job", placement.job_id}});
+    }
+  }
+  for (const SchedulePlan::Waiting& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.why);
+  for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
+    (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
+  }
+  for (const SchedulePlan::Reason& victim : plan.preemptions) {
+    (void)attempts_.Change(victim.job_id, Preempt{options_.checkpoint_grace, victim.text}, now);
+  }
+}
+
+bool Coordinator::TakeTickWanted() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(tick_wanted_, false);
+}
+
+void Coordinator::Flush() {
+  std::vector<std::pair<std::string, AckCommand>> acks;
+  {
+    absl::MutexLock lock(&mu_);
+    acks = lines_.TakeAcks();
+  }
+  if (acks.empty()) return;
+  const absl::Status synced = store_.Sync();
+  absl::MutexLock lock(&mu_);
+  if (!synced.ok()) {
+    lines_.ReturnAcks(std::move(acks));
+    Log(LogLevel::kError, absl::StrCat("logs and events are not durable yet: ", synced.message()));
+    return;
+  }
+  for (const auto& [worker, ack] : acks) workers_.Send(worker, ack);
+}
+
+}  // namespace fpo::coordinator

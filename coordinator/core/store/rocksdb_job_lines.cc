@@ -1,0 +1,238 @@
+// Lines, their senders' positions, and the audit.
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rocksdb/database.h"
+#include "common/status_macros.h"
+#include "coordinator/core/store/job_codec.h"
+#include "coordinator/core/store/line_codec.h"
+#include "coordinator/core/store/rocksdb_job_layout.h"
+#include "coordinator/core/store/rocksdb_job_store.h"
+
+namespace fpo::coordinator {
+namespace {
+
+constexpr char kSyncKey[] = "last_sync";
+constexpr char kAuditJob[] = "audit";  // audit/CURSOR
+
+// How much a read of logs has looked at.
+class LookLimit {
+ public:
+  explicit LookLimit(const LogQuery& query)
+      : lines_(query.looked_lines_max), bytes_(query.looked_bytes_max) {}
+  bool IsReached() const { return lines_ <= 0 || bytes_ <= 0; }
+  void Count(size_t bytes) {
+    --lines_;
+    bytes_ -= static_cast<int64_t>(bytes);
+  }
+
+ private:
+  int32_t lines_;
+  int64_t bytes_;
+};
+
+std::string PositionKey(const Sender& sender) {
+  return absl::StrCat(sender.ref.job_id, "/", sender.ref.attempt, "/", sender.ref.epoch, "/",
+                      sender.worker);
+}
+
+}  // namespace
+
+absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
+  const std::string& job_id = write.sender.ref.job_id;
+  WriteSet writes;
+  for (const EventLine& line : write.events) {
+    writes.Put(kEvents, LineKey(job_id, line.cursor), EncodeEventLine(line));
+  }
+  for (const LogLine& line : write.logs) {
+    writes.Put(kLogs, LineKey(job_id, line.cursor), EncodeLogLine(line));
+  }
+  if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
+  writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
+  if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::Sync() {
+  // The log is written in order, so one synced record makes all before it durable.
+  WriteSet writes;
+  writes.Put(kMeta, kSyncKey, "");
+  return database_->Write(writes);
+}
+
+absl::StatusOr<SenderPosition> RocksdbJobStore::PositionOf(const Sender& sender) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> bytes,
+                       database_->Get(kPositions, PositionKey(sender)));
+  if (!bytes) return SenderPosition{};
+  return DecodePosition(*bytes);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastCursor(int family, const std::string& job_id) {
+  const std::string prefix = LinePrefix(job_id);
+  FPO_ASSIGN_OR_RETURN(auto last, database_->Last(family, PrefixEnd(prefix)));
+  if (!last || last->first.compare(0, prefix.size(), prefix) != 0) return uint64_t{0};
+  return CursorOfLineKey(last->first);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastEventCursor(const std::string& job_id) {
+  return LastCursor(kEvents, job_id);
+}
+
+absl::StatusOr<uint64_t> RocksdbJobStore::LastLogCursor(const std::string& job_id) {
+  return LastCursor(kLogs, job_id);
+}
+
+absl::StatusOr<LogPage> RocksdbJobStore::ReadLogs(const std::string& job_id,
+                                                  const LogQuery& query) {
+  LogPage page{.lines = {}, .after = query.after, .at_end = true};
+  LookLimit limit(query);
+  size_t bytes = 0;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    if (page.lines.size() >= static_cast<size_t>(query.lines_max) || limit.IsReached()) {
+      page.at_end = false;
+      return false;
+    }
+    limit.Count(value.size());
+    absl::StatusOr<LogLine> line = DecodeLogLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    line->cursor = CursorOfLineKey(key);
+    if (Matches(query, *line)) {
+      bytes += line->text.size();
+      if (!page.lines.empty() && bytes > static_cast<size_t>(query.bytes_max)) {
+        page.at_end = false;
+        return false;
+      }
+      page.lines.push_back(*line);
+    }
+    page.after = line->cursor;
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kLogs, LineKey(job_id, query.after + 1),
+                                      PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return page;
+}
+
+absl::StatusOr<LogTail> RocksdbJobStore::FindTail(const std::string& job_id, const LogQuery& query,
+                                                  LogTail tail) {
+  const std::string prefix = LinePrefix(job_id);
+  LookLimit limit(query);
+  absl::Status problem;
+  bool stopped = false;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    stopped = true;
+    if (limit.IsReached()) return false;
+    limit.Count(value.size());
+    const absl::StatusOr<LogLine> line = DecodeLogLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    const uint64_t cursor = CursorOfLineKey(key);
+    if (Matches(query, *line) && tail.lines_left-- == 0) {
+      tail.found = true;
+      tail.after = cursor;
+      return false;
+    }
+    tail.before = cursor;
+    stopped = false;
+    return true;
+  };
+  const std::string end = tail.before == 0 ? PrefixEnd(prefix) : LineKey(job_id, tail.before);
+  FPO_RETURN_IF_ERROR(database_->ScanBack(kLogs, prefix, end, visit));
+  FPO_RETURN_IF_ERROR(problem);
+  if (!stopped) tail.found = true;  // all of the log
+  return tail;
+}
+
+absl::StatusOr<std::vector<EventLine>> RocksdbJobStore::ReadEvents(const std::string& job_id,
+                                                                   uint64_t after, int32_t limit) {
+  std::vector<EventLine> lines;
+  absl::Status problem;
+  auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<EventLine> line = DecodeEventLine(value);
+    if (!line.ok()) {
+      problem = line.status();
+      return false;
+    }
+    line->cursor = CursorOfLineKey(key);
+    lines.push_back(*std::move(line));
+    return lines.size() < static_cast<size_t>(limit);
+  };
+  FPO_RETURN_IF_ERROR(
+      database_->Scan(kEvents, LineKey(job_id, after + 1), PrefixEnd(LinePrefix(job_id)), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return lines;
+}
+
+absl::StatusOr<std::map<std::string, LogStock>> RocksdbJobStore::LoadLogStocks() {
+  std::map<std::string, LogStock> stocks;
+  absl::Status problem;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    const absl::StatusOr<LogStock> stock = DecodeLogStock(value);
+    if (!stock.ok()) {
+      problem = stock.status();
+      return false;
+    }
+    stocks[std::string(key.substr(sizeof(kStockPrefix) - 1))] = *stock;
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(database_->Scan(kMeta, kStockPrefix, PrefixEnd(kStockPrefix), visit));
+  FPO_RETURN_IF_ERROR(problem);
+  return stocks;
+}
+
+absl::Status RocksdbJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
+  WriteSet writes;
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
+                                          const LogStock& stock) {
+  WriteSet writes;
+  writes.DeleteRange(kLogs, LineKey(job_id, 0), LineKey(job_id, gap.cursor + 1));
+  writes.Put(kLogs, LineKey(job_id, gap.cursor), EncodeLogLine(gap));
+  writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::PutAudit(const AuditEntry& entry) {
+  WriteSet writes;
+  writes.Put(kMeta, LineKey(kAuditJob, entry.cursor), EncodeAuditEntry(entry));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::Status RocksdbJobStore::DropAuditBefore(uint64_t cursor) {
+  WriteSet writes;
+  writes.DeleteRange(kMeta, LineKey(kAuditJob, 0), LineKey(kAuditJob, cursor));
+  return database_->Write(writes, /*sync=*/false);
+}
+
+absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t before, int32_t limit) {
+  std::vector<AuditEntry> entries;
+  const std::string prefix = LinePrefix(kAuditJob);
+  std::string end = before == 0 ? PrefixEnd(prefix) : LineKey(kAuditJob, before);
+  while (entries.size() < static_cast<size_t>(limit)) {
+    FPO_ASSIGN_OR_RETURN(auto last, database_->Last(kMeta, end));
+    if (!last || last->first.compare(0, prefix.size(), prefix) != 0) break;
+    FPO_ASSIGN_OR_RETURN(AuditEntry entry, DecodeAuditEntry(last->second));
+    entry.cursor = CursorOfLineKey(last->first);
+    entries.push_back(std::move(entry));
+    end = last->first;
+  }
+  return entries;
+}
+
+}  // namespace fpo::coordinator

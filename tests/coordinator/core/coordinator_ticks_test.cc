@@ -1,0 +1,100 @@
+// What happens by itself as time passes, and what must not.
+#include <functional>
+
+#include "coordinator/core/coordinator.h"
+#include "gtest/gtest.h"
+#include "tests/coordinator/core/fixtures.h"
+#include "tests/support/memory_job_store.h"
+
+namespace fpo::coordinator {
+namespace {
+
+class CoordinatorTicksTest : public ::testing::Test {
+ protected:
+  CoordinatorTicksTest() {
+    options_.lease = absl::Seconds(15);
+    options_.reattach = absl::ZeroDuration();
+    coordinator_ = Coordinator::Open(options_, {&store_, &clock_, &clock_}).value();
+  }
+  void Beat(const std::string& worker) { coordinator_->Heartbeat(worker, link_.get(), ++beats_); }
+  int64_t Expired() { return coordinator_->Collect().counts.lease_expirations["worker"]; }
+
+  CoordinatorOptions options_;
+  FakeClock clock_{kStart};
+  MemoryJobStore store_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::shared_ptr<FakeLink> link_ = std::make_shared<FakeLink>();
+  uint64_t beats_ = 0;
+};
+
+// The disk of the coordinator stalls for longer than a lease. Beats of that time wait in sockets
+// and queues: no worker was silent.
+TEST_F(CoordinatorTicksTest, AStalledDiskCostsNoLease) {
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1"), link_).ok());
+  clock_.Advance(absl::Seconds(2));
+  Beat("w1");
+  store_.OnCheck([&] { clock_.Advance(absl::Seconds(20)); });
+  coordinator_->Tick();
+  store_.OnCheck(nullptr);
+  EXPECT_EQ(Expired(), 0);
+  clock_.Advance(absl::Seconds(2));
+  coordinator_->Tick();
+  EXPECT_EQ(Expired(), 0) << "the beats need a moment to be read";
+  Beat("w1");
+  clock_.Advance(absl::Seconds(14));
+  coordinator_->Tick();
+  EXPECT_EQ(Expired(), 0);
+  clock_.Advance(absl::Seconds(1));
+  coordinator_->Tick();
+  EXPECT_EQ(Expired(), 1) << "a worker that stays silent is lost in its time";
+}
+
+// A disk that stalls again and again keeps no dead worker alive: only its stalls are added.
+TEST_F(CoordinatorTicksTest, ASilentWorkerIsLostInSpiteOfStalls) {
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1"), link_).ok());
+  store_.OnCheck([&] { clock_.Advance(absl::Seconds(1)); });
+  int ticks = 0;
+  for (; ticks < 100 && Expired() == 0; ++ticks) {
+    clock_.Advance(absl::Seconds(1));
+    coordinator_->Tick();
+  }
+  EXPECT_EQ(ticks, 15);
+}
+
+TEST_F(CoordinatorTicksTest, LongTextsOfAgentsAreCutWhenTheyAreTaken) {
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1"), link_).ok());
+  const std::string id = coordinator_->Submit({"r", ConfigJson("tiny"), "ada"}).value().job->job_id;
+  coordinator_->Tick();
+  const std::string message(60'000, 'x');
+  const JobPtr job = coordinator_->GetJob(id).value();
+  coordinator_->Report(
+      {{LastAttemptRef(*job), ReportStatus::kFailed, EndClass::kInvalid, message}, "w1"});
+  const JobPtr failed = coordinator_->GetJob(id).value();
+  EXPECT_EQ(failed->state, JobState::kFailed);
+  EXPECT_LT(failed->reason.size(), 2200u);
+  EXPECT_LE(failed->attempts.back().end_message.size(), 2048u);
+  coordinator_->CloseWorker("w1", message);
+  EXPECT_EQ(coordinator_->ListWorkers().at(0).mode.note.size(), 2048u);
+}
+
+TEST_F(CoordinatorTicksTest, OldRequestsAreForgottenOverSeveralTicks) {
+  for (int i = 0; i < 4500; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_TRUE(store_.CreateJob(MakeJob(id), {"r-" + id, "", id, kStart}).ok());
+  }
+  clock_.Advance(options_.keep_requests + absl::Seconds(1));
+  const auto known = [&] {
+    int count = 0;
+    for (int i = 0; i < 4500; ++i) {
+      count += store_.FindRequest("r-" + std::to_string(i)).value().has_value();
+    }
+    return count;
+  };
+  for (const int left : {2500, 500, 0}) {
+    coordinator_->Tick();
+    EXPECT_EQ(known(), left);
+  }
+}
+
+}  // namespace
+}  // namespace fpo::coordinator
