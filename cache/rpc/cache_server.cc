@@ -128,16 +128,21 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
     if (call.service == fpo::v1::ReferenceCache::service_full_name()) metrics->CountRequest(call);
   };
   FPO_ASSIGN_OR_RETURN(server, RpcServer::Start(std::move(options)));
+  ShowNumbers(&registry, "fpo_connections_", "Connections to the gRPC address.",
+              [this] { return server->ConnectionNumbers(); });
   return absl::OkStatus();
 }
 
 absl::Status CacheServer::State::ServeHttp() {
   if (config.listen.http.empty()) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(http,
-                       HttpServer::Start(config.listen.http,
-                                         ObservationRoutes(
-                                             &registry, [this] { return ticker->CheckTurning(); },
-                                             [this] { return cache->Writable(); })));
+  FPO_ASSIGN_OR_RETURN(
+      http, HttpServer::Start(config.listen.http,
+                              ObservationRoutes(
+                                  &registry, [this] { return ticker->CheckTurning(); },
+                                  [this] {
+                                    const absl::Status reachable = server->Health();
+                                    return reachable.ok() ? cache->Writable() : reachable;
+                                  })));
   return absl::OkStatus();
 }
 

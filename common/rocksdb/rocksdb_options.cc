@@ -10,9 +10,9 @@
 #include <cstdio>
 #include <string>
 
+#include "common/files/open_files.h"
 #include "common/observe/log.h"
 #include "common/rocksdb/file_checksum.h"
-#include "common/rocksdb/open_files.h"
 
 namespace fpo {
 namespace {

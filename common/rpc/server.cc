@@ -1,6 +1,7 @@
 #include "common/rpc/server.h"
 
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/codegen/config_protobuf.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/files/open_files.h"
 #include "common/rpc/call_observer.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_log.h"
@@ -21,6 +23,8 @@ namespace {
 
 // Time for calls that arrive while the last ones end.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(200);
+constexpr int kConnectionStreamsMax = 1024;  // further calls of the connection wait at the client
+constexpr int kMetadataBytesMax = 8 << 10;   // of a call's headers; a token has 70 bytes
 
 void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   grpc::ResourceQuota quota("fpo");
@@ -33,8 +37,11 @@ void SetLimits(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 15'000);
-  // By default two servers share a port silently, and each gets half of the calls.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // What one peer may cost before, and after, it has said who it is.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600'000);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConnectionStreamsMax);
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
 }
 
 }  // namespace
@@ -53,28 +60,56 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(o, &builder);
-  builder.AddListeningPort(o.listen, credentials, &server->port_);
+  Acceptor::Options accepting{.listen = o.listen};
+  accepting.connections_max =
+      o.connections_max > 0 ? o.connections_max : MaxConnections(RaiseOpenFilesLimit());
+  accepting.peer_connections_max = std::max(accepting.connections_max / 2, 1);
+  FPO_ASSIGN_OR_RETURN(server->acceptor_, Acceptor::Listen(accepting));
+  std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> entrance =
+      builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   for (const RpcServerOptions::Service& service : o.services) {
     builder.RegisterService(service.service);
   }
   server->BuildObserver(&builder);
   server->server_ = builder.BuildAndStart();
-  if (!server->server_ || server->port_ == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", o.listen, ": the address is taken or not one of this machine's"));
-  }
+  if (!server->server_) return absl::InternalError("gRPC does not start");
   server->SetServing("", true);
+  server->acceptor_->Start([entrance](FileDescriptor connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.fd = connection.Release();
+    entrance->HandleNewConnection(&parameters);
+  });
   return server;
 }
 
+// Peers choose what they call before anyone asks who they are: a metric for each path that was ever
+// called would fill the memory.
+void RpcServer::FindMethods() {
+  std::vector<std::string> names = {"grpc.health.v1.Health"};
+  for (const RpcServerOptions::Service& service : options_.services) names.push_back(service.name);
+  methods_ = {{"grpc.health.v1.Health/Check"}, {"grpc.health.v1.Health/Watch"}};
+  for (const std::string& name : names) {
+    const auto* service = grpc::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      methods_.insert(absl::StrCat(name, "/", service->method(i)->name()));
+    }
+  }
+}
+
 void RpcServer::BuildObserver(grpc::ServerBuilder* builder) {
+  FindMethods();
   CallWatch watch;
   watch.on_begin = [this] {
     absl::MutexLock lock(&mu_);
     ++calls_;
   };
   watch.on_handled = [this](const HandledCall& call) {
-    if (options_.on_handled) options_.on_handled(call);
+    HandledCall named = call;
+    if (!methods_.contains(absl::StrCat(call.service, "/", call.method))) {
+      named.service = named.method = "unknown";
+    }
+    if (options_.on_handled) options_.on_handled(named);
     absl::MutexLock lock(&mu_);
     --calls_;
   };
@@ -85,7 +120,19 @@ void RpcServer::BuildObserver(grpc::ServerBuilder* builder) {
 
 RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
 
-std::string RpcServer::address() const { return absl::StrCat(HostOf(options_.listen), ":", port_); }
+int RpcServer::port() const { return acceptor_->port(); }
+std::string RpcServer::address() const {
+  return absl::StrCat(HostOf(options_.listen), ":", port());
+}
+
+absl::Status RpcServer::Health() const { return acceptor_->Health(); }
+
+std::vector<std::pair<std::string, double>> RpcServer::ConnectionNumbers() const {
+  const Acceptor::Numbers numbers = acceptor_->numbers();
+  return {{"open", static_cast<double>(numbers.open)},
+          {"refused", static_cast<double>(numbers.refused)},
+          {"accept_failures", static_cast<double>(numbers.failures)}};
+}
 
 void RpcServer::SetServing(const std::string& service, bool serving) {
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
@@ -113,6 +160,7 @@ void RpcServer::Shutdown(absl::Duration grace) {
                               +[](int* calls) { return *calls == 0; }, &calls_),
                           deadline);
   }
+  acceptor_->Stop();
   server_->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kGoodbye)));
   server_->Wait();
 }

@@ -5,6 +5,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "absl/synchronization/mutex.h"
 #include "common/observe/metrics.h"
@@ -102,6 +103,38 @@ TEST_F(RpcServerTest, ServesOnAFreePort) {
   EXPECT_GT((*server)->port(), 0);
   EXPECT_TRUE(CallStats((*server)->address()).ok());
   EXPECT_TRUE(CallStats((*server)->address(), {.bulk = true}).ok());
+}
+
+// Before anyone is asked who they are, a peer may call any path: it must leave no trace that stays.
+TEST_F(RpcServerTest, MethodsThatAreNotServedAreCountedTogether) {
+  absl::Mutex mutex;
+  std::map<std::string, int> calls;
+  RpcServerOptions options;
+  options.on_handled = [&](const HandledCall& call) {
+    absl::MutexLock lock(&mutex);
+    ++calls[std::string(call.service) + "/" + std::string(call.method)];
+  };
+  auto server = Start(std::move(options));
+  ASSERT_TRUE(server.ok()) << server.status();
+  grpc::GenericStub stub(*MakeChannel((*server)->address()));
+  for (const char* path : {"/x/1", "/x/2", "/fpo.v1.ReferenceCache/Nothing", "/fpo.v1/Stats"}) {
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(10));
+    grpc::CompletionQueue queue;
+    const auto call = stub.PrepareUnaryCall(&context, path, grpc::ByteBuffer(), &queue);
+    call->StartCall();
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << path;
+  }
+  ASSERT_TRUE(CallStats((*server)->address()).ok());
+  server->reset();
+  EXPECT_EQ(calls, (std::map<std::string, int>{{"unknown/unknown", 4},
+                                               {"fpo.v1.ReferenceCache/Stats", 1}}));
 }
 
 TEST_F(RpcServerTest, NamesATakenAddress) {

@@ -1,4 +1,4 @@
-#include "common/rocksdb/open_files.h"
+#include "common/files/open_files.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -28,6 +28,12 @@ TEST(OpenFiles, ALowLimitLeavesHalfToOthers) {
   EXPECT_EQ(MaxOpenTables(1 << 20), -1);
   EXPECT_EQ(MaxOpenTables(1024), 512);
   EXPECT_EQ(MaxOpenTables(30), 20);
+  for (const int64_t limit : {256, 1024, 4096, 20'000}) {
+    EXPECT_LE(MaxOpenTables(limit) + MaxConnections(limit), limit - 64) << limit;
+  }
+  EXPECT_EQ(MaxConnections(256), 64);
+  EXPECT_EQ(MaxConnections(1024), 384);
+  EXPECT_EQ(MaxConnections(1 << 20), 16384);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "common/rocksdb/open_files.h"
+#include "common/files/open_files.h"
 
 #include <sys/resource.h>
 
@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kPlenty = 65536;  // tables of 128 MiB: 8 TiB
 constexpr int64_t kFewest = 20;     // RocksDB takes no less
+constexpr int64_t kOwn = 128;       // logs, files being written, threads' wake-ups
+constexpr int64_t kConnectionsPlenty = 16384;
 
 }  // namespace
 
@@ -27,6 +29,10 @@ int64_t RaiseOpenFilesLimit() {
 int MaxOpenTables(int64_t limit) {
   if (limit >= kPlenty) return -1;
   return static_cast<int>(std::max(limit / 2, kFewest));
+}
+
+int MaxConnections(int64_t limit) {
+  return static_cast<int>(std::min(std::max(limit / 2 - kOwn, limit / 4), kConnectionsPlenty));
 }
 
 }  // namespace fpo
