@@ -13,6 +13,7 @@ namespace pb = fpo::v1;
 
 constexpr int32_t kPageMax = 500;
 constexpr int32_t kPageDefault = 100;
+constexpr int kToldAttemptsMax = 20;  // with their messages: the newest
 
 void Fill(const Progress& progress, pb::JobProgress* proto) {
   proto->set_phase(ToProto(progress.phase));
@@ -78,6 +79,10 @@ pb::Job ToProto(const Job& job) {
 pb::Job ToListedProto(const Job& job) {
   pb::Job proto = ToProto(job);
   proto.mutable_spec()->clear_config_json();
+  // A job that was restarted hundreds of times says the same hundreds of times.
+  for (int i = 0; i + kToldAttemptsMax < proto.attempts_size(); ++i) {
+    proto.mutable_attempts(i)->clear_end_message();
+  }
   return proto;
 }
 

@@ -38,7 +38,8 @@ fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& dec
 // At most `points_max` points of each series.
 void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsResponse* response);
 void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
-// Without spec.config_json: a page of 500 configurations would not fit a message.
+// Without spec.config_json, and with messages of the newest 20 attempts only: 500 jobs must fit a
+// page.
 fpo::v1::Job ToListedProto(const Job& job);
 
 ArtifactRequest FromProto(const fpo::v1::ReadArtifactRequest& request);

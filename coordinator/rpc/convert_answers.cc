@@ -10,6 +10,7 @@ namespace {
 namespace pb = fpo::v1;
 
 constexpr int32_t kAuditMax = 500;
+constexpr size_t kQueueBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
 
 void Fill(const QueuePlace& place, pb::QueuedJob* proto) {
   proto->set_position(place.position);
@@ -31,8 +32,20 @@ pb::ExplainJobResponse ToProto(const Explanation& explanation) {
 
 pb::QueueResponse ToProto(const QueueView& queue) {
   pb::QueueResponse proto;
-  for (const QueuePlace& place : queue.running) Fill(place, proto.add_running());
-  for (const QueuePlace& place : queue.waiting) Fill(place, proto.add_waiting());
+  size_t bytes = 0;
+  const auto fits = [&](const pb::QueuedJob& added) {
+    bytes += added.ByteSizeLong();
+    return bytes <= kQueueBytesMax;
+  };
+  for (const QueuePlace& place : queue.running) {
+    Fill(place, proto.add_running());
+    if (!fits(proto.running(proto.running_size() - 1))) break;
+  }
+  for (const QueuePlace& place : queue.waiting) {
+    if (bytes > kQueueBytesMax) break;
+    Fill(place, proto.add_waiting());
+    if (!fits(proto.waiting(proto.waiting_size() - 1))) break;
+  }
   proto.set_slots(queue.slots);
   proto.set_slots_free(queue.slots_free);
   return proto;

@@ -25,6 +25,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
+constexpr int kSessionThreads = 4;  // most of the time they wait for the coordinator's lock
+
 }  // namespace
 
 // In dependency order: each member uses only those above it.
@@ -36,7 +38,8 @@ struct CoordinatorServer::State {
   std::unique_ptr<RocksdbJobStore> store;
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<AuditLog> audit;
-  std::unique_ptr<WorkPool> pool;
+  std::unique_ptr<WorkPool> pool;          // calls of users
+  std::unique_ptr<WorkPool> session_pool;  // agents' sessions: no user's call delays a heartbeat
   std::unique_ptr<AccessControl> access;
   OpenStreams streams{"the coordinator"};
   ArtifactRelay relay;
@@ -59,6 +62,7 @@ absl::Status CoordinatorServer::State::OpenCore() {
                        Coordinator::Open(config.options, {store.get(), &wall, &steady}));
   FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
+  session_pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = kSessionThreads});
   loop =
       std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(), CoordinatorLoop::Options{});
   metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
@@ -71,7 +75,8 @@ absl::Status CoordinatorServer::State::Listen() {
   user_service = std::make_unique<CoordinatorService>(CoordinatorService::Dependencies{
       coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Dependencies{coordinator.get(), pool.get(), &streams, &relay}, access.get());
+      WorkerSession::Dependencies{coordinator.get(), session_pool.get(), &streams, &relay},
+      pool.get(), access.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;
@@ -80,9 +85,15 @@ absl::Status CoordinatorServer::State::Listen() {
                       {pb::WorkerControl::service_full_name(), worker_service.get()}};
   options.on_handled = CountCalls(&registry);
   FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
+  ShowNumbers(&registry, "fpo_connections_", "Connections to the gRPC address.",
+              [this] { return rpc->ConnectionNumbers(); });
   if (config.listen.http.empty()) return absl::OkStatus();
   HttpRoutes routes = ObservationRoutes(
-      &registry, [this] { return loop->CheckTurning(); }, [this] { return coordinator->Ready(); });
+      &registry, [this] { return loop->CheckTurning(); },
+      [this] {
+        const absl::Status reachable = rpc->Health();
+        return reachable.ok() ? coordinator->Ready() : reachable;
+      });
   page = std::make_unique<StatusPage>(coordinator.get());
   page->AddTo(&routes);
   FPO_ASSIGN_OR_RETURN(
@@ -130,6 +141,7 @@ void CoordinatorServer::Shutdown() {
     state_->rpc->Shutdown(state_->config.grace);
   }
   if (state_->loop) state_->loop->Stop();
+  if (state_->session_pool) state_->session_pool->Stop();
   if (state_->pool) state_->pool->Stop();
 }
 

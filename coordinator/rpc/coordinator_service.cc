@@ -26,8 +26,23 @@ namespace pb = fpo::v1;
 using Caller = const Principal&;
 
 constexpr int32_t kEventsMax = 1000;
-constexpr size_t kQueueMax = 500;  // waiting jobs shown
+constexpr size_t kQueueMax = 500;          // waiting jobs shown
+constexpr size_t kPageBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
 constexpr size_t kPointsMax = 2000;
+
+// As many jobs as fit a message; the page's token then names the first that does not.
+void FillPage(const JobPage& page, pb::ListJobsResponse* response) {
+  size_t bytes = 0;
+  response->set_next_page_token(page.next_page_token);
+  for (const JobPtr& job : page.jobs) {
+    pb::Job listed = ToListedProto(*job);
+    bytes += listed.ByteSizeLong();
+    if (bytes > kPageBytesMax && response->jobs_size() > 0) {
+      return response->set_next_page_token(response->jobs().rbegin()->job_id());
+    }
+    *response->add_jobs() = std::move(listed);
+  }
+}
 
 // Read-only calls. `look` is absl::Status(const Principal&).
 template <typename Call>
@@ -59,10 +74,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerConte
                       [this, request, response](Caller) -> absl::Status {
                         FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
                         const JobPage page = dependencies_.coordinator->ListJobs(filter);
-                        for (const JobPtr& job : page.jobs) {
-                          *response->add_jobs() = ToListedProto(*job);
-                        }
-                        response->set_next_page_token(page.next_page_token);
+                        FillPage(page, response);
                         response->set_revision(dependencies_.coordinator->revision());
                         return absl::OkStatus();
                       });
@@ -107,7 +119,12 @@ grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext
         FPO_ASSIGN_OR_RETURN(
             const std::vector<EventLine> lines,
             dependencies_.coordinator->ReadEvents(job->job_id, request->after(), limit));
-        for (const EventLine& line : lines) *response->add_events() = ToProto(line);
+        size_t bytes = 0;
+        for (const EventLine& line : lines) {
+          bytes += line.json.size();
+          if (bytes > kPageBytesMax && response->events_size() > 0) break;
+          *response->add_events() = ToProto(line);
+        }
         return absl::OkStatus();
       });
 }

@@ -22,8 +22,7 @@ grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>* WorkerControlService::Pus
   if (!caller.ok()) {
     return new RefusedCall<grpc::ServerReadReactor<fpo::v1::PushArtifactRequest>>(caller.status());
   }
-  return new ArtifactPush(
-      {dependencies_.pool, dependencies_.streams, dependencies_.relay});  // as Session
+  return new ArtifactPush({file_pool_, dependencies_.streams, dependencies_.relay});  // as Session
 }
 
 }  // namespace fpo::coordinator

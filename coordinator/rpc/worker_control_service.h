@@ -10,8 +10,10 @@ namespace fpo::coordinator {
 // The agents' side of the coordinator: one long-lived stream per agent. Thread-safe.
 class WorkerControlService final : public fpo::v1::WorkerControl::CallbackService {
  public:
-  WorkerControlService(const WorkerSession::Dependencies& dependencies, const AccessControl* access)
-      : dependencies_(dependencies), access_(access) {}
+  // Files are pushed on `file_pool`, apart from the sessions.
+  WorkerControlService(const WorkerSession::Dependencies& dependencies, WorkPool* file_pool,
+                       const AccessControl* access)
+      : dependencies_(dependencies), file_pool_(file_pool), access_(access) {}
 
   grpc::ServerBidiReactor<fpo::v1::WorkerMessage, fpo::v1::CoordinatorMessage>* Session(
       grpc::CallbackServerContext* context) override;
@@ -20,6 +22,7 @@ class WorkerControlService final : public fpo::v1::WorkerControl::CallbackServic
 
  private:
   const WorkerSession::Dependencies dependencies_;
+  WorkPool* const file_pool_;
   const AccessControl* const access_;
 };
 
