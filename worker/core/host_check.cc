@@ -57,7 +57,7 @@ absl::StatusOr<std::string> AskTrainer(RankCommand trainer, const std::vector<st
   const bool answered = (*process)->WaitUntil(absl::Now() + answer_time, &exit);
   if (!answered) (*process)->Stop(absl::ZeroDuration());
   exit = processes->Wait(*process);
-  if (answered && exit.code == 0 && exit.signal == 0) return sink.text();
+  if (answered && exit.ended && exit.code == 0 && exit.signal == 0) return sink.text();
   if (answered && exit.stopped) return absl::CancelledError("stopped on request");
   const std::string what = answered ? DescribeExit(exit) : "no answer in time";
   return absl::FailedPreconditionError(

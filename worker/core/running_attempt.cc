@@ -80,7 +80,7 @@ void RunningAttempt::Start(std::function<void(const AttemptEnd&)> on_end) {
     AttemptEnd result;
     result.end = RunPhases();
     result.cache = cache_use_;
-    result.survived_kill = survived_kill_;
+    result.survived_kill = survived_kill_ || processes_.has_survivors();
     if (!result.end.ok() && stop_.stop_requested()) {
       absl::MutexLock lock(&mutex_);
       result.end = {EndClass::kAsked, stop_reason_};

@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<Device>> NvidiaSmi::Read() {
     process->Wait();
     return absl::UnavailableError(absl::StrCat(program_, " did not answer within 10 s"));
   }
-  if (exit.code != 0 || exit.signal != 0) {
+  if (!exit.ended || exit.code != 0 || exit.signal != 0) {
     return absl::UnavailableError(absl::StrCat(program_, ": ", DescribeExit(exit), ": ",
                                                output.err.empty() ? output.out : output.err));
   }

@@ -33,7 +33,11 @@ RankExit ProcessSet::Wait(RankProcess* process) {
     processes_.erase(found);
   }
   // One that survives SIGKILL stays in the journal for the next agent.
-  if (exit.gone) journal_->Remove(ended->pid());
+  if (exit.gone) {
+    journal_->Remove(ended->pid());
+  } else {
+    has_survivors_ = true;
+  }
   metrics_->OnRankExit(EndClassOf(exit));
   return exit;
 }

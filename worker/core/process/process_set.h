@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,16 +24,19 @@ class ProcessSet {
 
   // The result stays valid until Wait. Cancelled after Stop.
   absl::StatusOr<RankProcess*> Start(const RankCommand& command, RankSink& sink);
-  // Blocks until the process and everything it started is gone, then forgets it. Once per process.
+  // Blocks as RankProcess::Wait, then forgets the process. Once per process.
   RankExit Wait(RankProcess* process);
   // Also ends processes started later: see RankProcess::Stop. A later call with less grace shortens
   // the first.
   void Stop(absl::Duration grace);
+  // Whether one that was waited for, or something it started, survived SIGKILL.
+  bool has_survivors() const { return has_survivors_; }
 
  private:
   Spawner* const spawner_;
   ProcessJournal* const journal_;
   AgentMetrics* const metrics_;
+  std::atomic<bool> has_survivors_ = false;
   absl::Mutex mutex_;
   std::map<RankProcess*, std::unique_ptr<RankProcess>> processes_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Time> kill_at_ ABSL_GUARDED_BY(mutex_);  // set by Stop

@@ -56,6 +56,7 @@ EndClass SignalClass(const RankExit& exit) {
 }  // namespace
 
 EndClass EndClassOf(const RankExit& exit) {
+  if (!exit.ended) return EndClass::kInfrastructure;
   if (exit.signal == 0 && exit.code == 0) return EndClass::kDone;
   if (exit.stopped) return EndClass::kAsked;
   // Also when another process of the rank was killed and took the rank with it.
@@ -68,10 +69,14 @@ EndClass EndClassOf(const RankExit& exit) {
 }
 
 bool IsDeviceFault(const RankExit& exit) {
-  return exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kDevice) && !exit.stopped;
+  return exit.ended && exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kDevice) &&
+         !exit.stopped;
 }
 
 std::string DescribeExit(const RankExit& exit) {
+  if (!exit.ended) {
+    return "does not end on SIGKILL: it waits in the kernel, for a file system or a driver";
+  }
   std::string text;
   if (exit.signal != 0) {
     text = absl::StrCat("killed by signal ", exit.signal, " (", strsignal(exit.signal), ")");

@@ -10,6 +10,7 @@ namespace fpo::worker {
 // How a rank's process ended.
 struct RankExit {
   bool gone = true;      // false: it, or a process it started, survived SIGKILL
+  bool ended = true;     // false: it did not end on SIGKILL; then it is not gone, and has no code
   int code = 0;          // exit code when signal is 0
   int signal = 0;        // that killed it
   bool stopped = false;  // the agent had asked it to stop

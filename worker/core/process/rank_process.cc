@@ -35,6 +35,7 @@ struct RankProcess::Stream {
 
 RankProcess::RankProcess(const RankCommand& command, Started started, RankSink& sink)
     : identity_(command.identity),
+      death_time_(command.death_time),
       oom_kills_before_(OutOfMemoryKills()),
       sink_(sink),
       process_(std::move(started.process)),
@@ -125,6 +126,11 @@ void RankProcess::Run() {
     if (!exited_ && now >= kill_at_) {
       Kill();
       kill_at_ = absl::InfiniteFuture();
+      give_up_at_ = now + death_time_;
+    }
+    if (!exited_ && now >= give_up_at_) {
+      exit_.ended = false;
+      break;
     }
     if (exited_ && (!open || now >= drain_until_)) break;
   }
@@ -138,7 +144,7 @@ void RankProcess::Run() {
 
 absl::Duration RankProcess::TimeToNextDeadline() {
   absl::MutexLock lock(&mutex_);
-  const absl::Time next = exited_ ? drain_until_ : kill_at_;
+  const absl::Time next = exited_ ? drain_until_ : std::min(kill_at_, give_up_at_);
   return std::clamp(next - absl::Now(), absl::ZeroDuration(), absl::Minutes(1));
 }
 
@@ -212,18 +218,25 @@ bool RankProcess::RanOutOfMemory() const {
   return exit_.signal == SIGKILL && OutOfMemoryKills() > oom_kills_before_;
 }
 
+bool RankProcess::HasEnded() {
+  absl::MutexLock lock(&mutex_);
+  return exit_.ended;
+}
+
 void RankProcess::CleanUp() {
-  const std::vector<pid_t> left = KillProcesses(
-      {.group = process_.pid, .environment = IdentityEnvironment(identity_)}, kKillRounds);
-  const bool empty = !cgroup_ || cgroup_->KillAll(kKillRounds);
+  const bool ended = HasEnded();
+  const int rounds = ended ? kKillRounds : 1;  // one that SIGKILL did not end had its time
+  const std::vector<pid_t> left =
+      KillProcesses({.group = process_.pid, .environment = IdentityEnvironment(identity_)}, rounds);
+  const bool empty = !cgroup_ || cgroup_->KillAll(rounds);
   siginfo_t info{};
-  waitid(P_PID, static_cast<id_t>(process_.pid), &info, WEXITED);
+  waitid(P_PID, static_cast<id_t>(process_.pid), &info, WEXITED | (ended ? 0 : WNOHANG));
   if (events_.malformed() > 0) {
     sink_.OnLine(identity_.rank, LineStream::kAgent,
                  absl::StrCat(events_.malformed(), " lines on descriptor 3 were no events"));
   }
   absl::MutexLock lock(&mutex_);
-  exit_.gone = left.empty() && empty;
+  exit_.gone = ended && left.empty() && empty;
   if (cgroup_) exit_.peak_bytes = cgroup_->PeakBytes().value_or(0);
   done_ = true;
 }

@@ -35,6 +35,8 @@ struct RankCommand {
   RankIdentity identity = {};
   SpawnRequest spawn = {};        // environment: see RankEnvironment
   CgroupTree* cgroups = nullptr;  // where its cgroup is created; null: it has none
+  // One that SIGKILL did not end by then is given up: it waits in the kernel (state D).
+  absl::Duration death_time = absl::Seconds(5);
 };
 
 // One trainer process with everything it starts, its pipes and the thread that reads them.
@@ -54,7 +56,8 @@ class RankProcess {
   // SIGTERM to the group now, SIGKILL after `grace`; zero: SIGKILL at once. Of several calls the
   // earliest SIGKILL applies.
   void Stop(absl::Duration grace);
-  // Blocks until the process and everything it started is gone, or survived SIGKILL for 5 s.
+  // Blocks until the process and everything it started is gone, or survived SIGKILL for
+  // `death_time`.
   RankExit Wait();
   // Its exit, if it came before `deadline`.
   bool WaitUntil(absl::Time deadline, RankExit* exit);
@@ -74,10 +77,12 @@ class RankProcess {
   void OnExit();
   void Kill();
   bool RanOutOfMemory() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasEnded();
   void CleanUp();
   absl::Duration TimeToNextDeadline();
 
   const RankIdentity identity_;
+  const absl::Duration death_time_;
   const int64_t oom_kills_before_;
   RankSink& sink_;
   SpawnedProcess process_;
@@ -87,6 +92,7 @@ class RankProcess {
 
   absl::Mutex mutex_;
   absl::Time kill_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  absl::Time give_up_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Time drain_until_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool exited_ ABSL_GUARDED_BY(mutex_) = false;  // not reaped before the group is dealt with
   bool done_ ABSL_GUARDED_BY(mutex_) = false;

@@ -35,11 +35,11 @@ struct SpawnedProcess {
 class Spawner {
  public:
   Spawner();
-  ~Spawner();  // ends the thread: children that still run get SIGKILL
+  virtual ~Spawner();  // ends the thread: children that still run get SIGKILL
 
   // Blocks until the child runs the program. FailedPrecondition when it cannot be executed,
   // Unavailable or ResourceExhausted when the system refuses: always this host's fault.
-  absl::StatusOr<SpawnedProcess> Spawn(const SpawnRequest& request);
+  virtual absl::StatusOr<SpawnedProcess> Spawn(const SpawnRequest& request);
 
  private:
   struct State;

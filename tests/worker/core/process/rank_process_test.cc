@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/process_fixture.h"
+#include "tests/support/unkillable_spawner.h"
 
 namespace fpo::worker {
 namespace {
@@ -133,6 +134,22 @@ TEST_F(RankProcessTest, TheDestructorKills) {
   const pid_t pid = process->pid();
   process.reset();
   EXPECT_FALSE(IsAlive(pid));
+}
+
+TEST_F(RankProcessTest, OneThatSigkillDoesNotEndIsGivenUp) {
+  fpo::testing::UnkillableSpawner spawner;
+  RankCommand command = FakeTrainer({"talk"});
+  command.death_time = absl::Milliseconds(50);
+  auto process = RankProcess::Start(spawner, command, sink_);
+  ASSERT_TRUE(process.ok()) << process.status();
+  (*process)->Stop(absl::ZeroDuration());
+  RankExit exit;
+  ASSERT_TRUE((*process)->WaitUntil(absl::Now() + absl::Seconds(30), &exit));
+  EXPECT_FALSE(exit.ended);
+  EXPECT_FALSE(exit.gone);
+  EXPECT_EQ(EndClassOf(exit), EndClass::kInfrastructure);
+  EXPECT_THAT(DescribeExit(exit), ::testing::HasSubstr("does not end on SIGKILL"));
+  process->reset();  // and nothing waits for it
 }
 
 }  // namespace
