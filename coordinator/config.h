@@ -12,8 +12,10 @@ namespace fpo::coordinator {
 struct CoordinatorConfig {
   ListenOptions listen = {
       .listen = "127.0.0.1:7070", .http = "127.0.0.1:7071", .port_file = "", .tls = {}};
-  std::string data;                         // folder of the store, created when absent
-  CoordinatorOptions options;               // timing
+  std::string data;            // folder of the store, created when absent
+  CoordinatorOptions options;  // timing
+  // Free space for changes of jobs: new jobs are refused below it, log lines below twice of it.
+  int64_t reserve_bytes = int64_t{256} << 20;
   absl::Duration grace = absl::Seconds(5);  // for running calls at shutdown
 
   // InvalidArgument names the flag and what is allowed.

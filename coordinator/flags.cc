@@ -64,6 +64,9 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   AddDuration(&app, "--keep-jobs", &config.options.keep_jobs,
               "jobs that ended longer ago are removed with all their lines; 0s: never");
   AddLogLimits(&app, &config.options.logs);
+  AddMib(&app, "--reserve-mib", &config.reserve_bytes,
+         "free disk space kept for changes of jobs; new jobs are refused below it, log lines "
+         "wait at the workers below twice of it");
   AddDuration(&app, "--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   const ProgramArguments arguments{argc, argv};
   FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));

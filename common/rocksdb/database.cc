@@ -82,7 +82,7 @@ size_t WriteSet::bytes() const {
 }
 
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Database::~Database() = default;
+Database::~Database() { EndCompactions(); }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   std::error_code error;
@@ -108,8 +108,13 @@ absl::Status Database::Write(const WriteSet& writes, bool sync) {
   return Apply(writes, sync);
 }
 
-absl::Status Database::WriteIntoReserve(const WriteSet& writes) {
-  return Apply(writes, /*sync=*/true);
+absl::Status Database::WriteAbove(int64_t free_bytes_min, const WriteSet& writes, bool sync) {
+  FPO_RETURN_IF_ERROR(CheckSpaceAbove(free_bytes_min));
+  return Apply(writes, sync);
+}
+
+absl::Status Database::WriteIntoReserve(const WriteSet& writes, bool sync) {
+  return Apply(writes, sync);
 }
 
 absl::Status Database::Apply(const WriteSet& writes, bool sync) {
@@ -244,6 +249,7 @@ absl::Status Database::Recover(absl::Time now) {
   // Closing takes the store from its readers, and opening writes: without space it would stay
   // closed.
   if (FreeBytes() < kRecoverFreeBytesMin) return Health();
+  EndCompactions();
   absl::MutexLock lock(&state_->mutex);
   if (now < state_->next_recovery) return Health();
   state_->next_recovery = now + state_->recovery_pause;
@@ -267,6 +273,10 @@ absl::Status Database::Recover(absl::Time now) {
 }
 
 absl::Status Database::CheckSpace() const {
+  return CheckSpaceAbove(state_->options.free_bytes_min);
+}
+
+absl::Status Database::CheckSpaceAbove(int64_t free_bytes_min) const {
   struct statvfs fs {};
   if (statvfs(path().c_str(), &fs) != 0) {
     return absl::UnavailableError(
@@ -274,8 +284,8 @@ absl::Status Database::CheckSpace() const {
   }
   const auto free_bytes = static_cast<double>(fs.f_bavail) * static_cast<double>(fs.f_frsize);
   const auto all_bytes = static_cast<double>(fs.f_blocks) * static_cast<double>(fs.f_frsize);
-  const double needed = std::max(static_cast<double>(state_->options.free_bytes_min),
-                                 all_bytes * state_->options.free_fraction_min);
+  const double needed =
+      std::max(static_cast<double>(free_bytes_min), all_bytes * state_->options.free_fraction_min);
   if (free_bytes >= needed) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat("the file system of ", path(), " has ", static_cast<int64_t>(free_bytes) >> 20,

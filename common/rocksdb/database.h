@@ -59,6 +59,9 @@ class Database {
   // Durable on return with `sync`: concurrent callers share one fsync. ResourceExhausted when the
   // disk is nearly full.
   absl::Status Write(const WriteSet& writes, bool sync = true);
+  // The same with another limit of free bytes than the options': for a store whose writes give way
+  // one kind after the other.
+  absl::Status WriteAbove(int64_t free_bytes_min, const WriteSet& writes, bool sync);
 
   // The same for large groups of Puts only, each key once: sorted files are made next to the store
   // and ingested whole, so that nothing is written twice. All or nothing, durable on return.
@@ -67,7 +70,7 @@ class Database {
 
   // The same for the few bytes that a start or a decision needs: synced, and allowed to use the
   // space that Write keeps free.
-  absl::Status WriteIntoReserve(const WriteSet& writes);
+  absl::Status WriteIntoReserve(const WriteSet& writes, bool sync = true);
 
   // nullopt when absent.
   absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const;
@@ -95,6 +98,7 @@ class Database {
   absl::Status Recover(
       absl::Time now);  // reopens when unhealthy, at most every 1 to 60 s; OK when healthy
   absl::Status CheckSpace() const;  // ResourceExhausted with the numbers
+  absl::Status CheckSpaceAbove(int64_t free_bytes_min) const;
 
   // A consistent copy by hard links into a folder that does not exist yet.
   absl::Status Checkpoint(const std::string& path) const;
@@ -105,8 +109,10 @@ class Database {
   static absl::Status VerifyFolder(const DatabaseOptions& options);
 
   // Returns the space of deleted keys in [begin, end) to the file system. Takes minutes on a large
-  // range; reads and writes continue.
+  // range; reads and writes continue. Aborted when the store is reopened or closed meanwhile.
   absl::Status Compact(int family, const std::string& begin, const std::string& end);
+
+  void EndCompactions();  // running ones; those that begin later as well, until it is reopened
 
   int64_t FreeBytes() const;
   int64_t DiskBytes() const;  // of table files and logs

@@ -57,6 +57,13 @@ absl::Status Database::Compact(int family, const std::string& begin, const std::
       absl::StrCat("compact the store ", path()));
 }
 
+// A compaction holds the reader lock for minutes, and whoever waits for the writer lock keeps new
+// readers out for as long. What reopens the store ends it first.
+void Database::EndCompactions() {
+  absl::ReaderMutexLock lock(&state_->mutex);
+  if (state_->open) state_->open->db->DisableManualCompaction();
+}
+
 int64_t Database::repairs() const { return state_->repairs; }
 
 std::vector<std::pair<std::string, double>> Database::Properties() const {

@@ -49,6 +49,12 @@ struct AckCommand {
   uint64_t logs_seq = 0;
 };
 
+// Log lines from this number on were not stored, for want of space that there is again.
+struct ResendLogsCommand {
+  AttemptRef attempt = {};
+  uint64_t from_seq = 0;
+};
+
 // Checkpoint folders of a job that is not running.
 struct KeepCheckpointsCommand {
   std::string job_id = {};
@@ -67,7 +73,8 @@ struct ServeArtifactCommand {
   bool exported = false;    // as a model folder
 };
 
-using WorkerCommand = std::variant<WelcomeCommand, HeartbeatAckCommand, AssignCommand, StopCommand,
-                                   AckCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
+using WorkerCommand =
+    std::variant<WelcomeCommand, HeartbeatAckCommand, AssignCommand, StopCommand, AckCommand,
+                 ResendLogsCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
 
 }  // namespace fpo

@@ -80,6 +80,12 @@ void Fill(const AckCommand& command, pb::CoordinatorMessage* message) {
   proto.set_logs_seq(command.logs_seq);
 }
 
+void Fill(const ResendLogsCommand& command, pb::CoordinatorMessage* message) {
+  pb::ResendLogs& proto = *message->mutable_resend_logs();
+  *proto.mutable_attempt() = ToProto(command.attempt);
+  proto.set_from_seq(command.from_seq);
+}
+
 void Fill(const std::vector<std::string>& texts, RepeatedPtrField<std::string>* proto) {
   proto->Add(texts.begin(), texts.end());
 }
@@ -131,6 +137,9 @@ std::optional<WorkerCommand> FromProto(const pb::CoordinatorMessage& message) {
     case pb::CoordinatorMessage::kAck:
       return AckCommand{FromProto(message.ack().attempt()), message.ack().events_seq(),
                         message.ack().logs_seq()};
+    case pb::CoordinatorMessage::kResendLogs:
+      return ResendLogsCommand{FromProto(message.resend_logs().attempt()),
+                               message.resend_logs().from_seq()};
     case pb::CoordinatorMessage::kKeepCheckpoints: {
       const pb::KeepCheckpoints& keep = message.keep_checkpoints();
       return KeepCheckpointsCommand{keep.job_id(), TextsOf(keep.remove()), TextsOf(keep.pin()),

@@ -111,6 +111,7 @@ class Coordinator {
   }
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AskForHeldLogs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RemoveOldJobs(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -30,6 +30,7 @@ void Coordinator::Tick() {
   Schedule(now);
   jobs_.NotifyLinesOfTerminalJobs();
   retention_.Tick(now.wall);
+  AskForHeldLogs();
   if (now.wall - swept_ > kSweep) Sweep(now.wall);
 }
 
@@ -40,6 +41,11 @@ void Coordinator::ExtendLeases(absl::Duration waited, absl::Time now) {
   Log(LogLevel::kWarning, "the coordinator stood still; leases are extended by that time",
       {{"for", absl::FormatDuration(waited)}});
   leases_.Extend(waited, now);
+}
+
+void Coordinator::AskForHeldLogs() {
+  if (!lines_.holds_logs() || !store_.TakesLogs().ok()) return;
+  for (const auto& [worker, command] : lines_.TakeResends()) workers_.Send(worker, command);
 }
 
 // Each call looks at a bounded number of requests and jobs; the rest follows at the next tick.

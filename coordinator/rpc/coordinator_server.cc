@@ -57,7 +57,7 @@ struct CoordinatorServer::State {
 };
 
 absl::Status CoordinatorServer::State::OpenCore() {
-  FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data));
+  FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data, config.reserve_bytes));
   FPO_ASSIGN_OR_RETURN(coordinator,
                        Coordinator::Open(config.options, {store.get(), &wall, &steady}));
   FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
@@ -66,6 +66,8 @@ absl::Status CoordinatorServer::State::OpenCore() {
   loop =
       std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(), CoordinatorLoop::Options{});
   metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
+  ShowNumbers(&registry, "fpo_store_", "Space on the store's file system; 1: so it is.",
+              [this] { return store->Space(); });
   ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
               [this] { return store->Properties(); });
   return absl::OkStatus();

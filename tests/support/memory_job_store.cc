@@ -77,6 +77,7 @@ absl::Status MemoryJobStore::PutWorkerMode(const std::string& worker_id, const W
 absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   absl::MutexLock lock(&mu_);
   FPO_RETURN_IF_ERROR(failure_);
+  if (!write.logs.empty()) FPO_RETURN_IF_ERROR(logs_failure_);
   const std::string& job_id = write.sender.ref.job_id;
   for (const LogLine& line : write.logs) logs_[job_id].push_back(line);
   for (const EventLine& line : write.events) events_[job_id].push_back(line);
@@ -221,6 +222,16 @@ absl::Status MemoryJobStore::Check(absl::Time) {
   if (hook) hook();
   absl::MutexLock lock(&mu_);
   return failure_;
+}
+
+absl::Status MemoryJobStore::TakesLogs() const {
+  absl::MutexLock lock(&mu_);
+  return logs_failure_;
+}
+
+void MemoryJobStore::FailLogs(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  logs_failure_ = status;
 }
 
 void MemoryJobStore::OnCheck(std::function<void()> hook) {

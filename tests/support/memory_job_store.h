@@ -42,16 +42,20 @@ class MemoryJobStore final : public JobStore {
   absl::Status PutAudit(const AuditEntry& entry) override;
   absl::Status DropAuditBefore(uint64_t cursor) override;
   absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
+  absl::Status TakesLogs() const override;
   absl::Status Check(absl::Time now) override;
 
   // Called in each Check, as a disk that stalls would hold it up.
   void OnCheck(std::function<void()> hook);
+  // From now on every write of logs fails with this; OK ends it.
+  void FailLogs(const absl::Status& status);
   // From now on every write fails with this; OK ends it.
   void FailWrites(const absl::Status& status);
 
  private:
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::function<void()> on_check_ ABSL_GUARDED_BY(mu_);
+  absl::Status logs_failure_ ABSL_GUARDED_BY(mu_);
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);

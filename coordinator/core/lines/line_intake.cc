@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "common/status_macros.h"
 
@@ -102,6 +103,10 @@ absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batc
     return absl::OkStatus();
   }
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
+  const uint64_t next = write.position.next_log_seq;
+  // Behind lines that were not stored: they come again together.
+  const auto held = held_logs_.find(write.sender);
+  if (held != held_logs_.end() && batch.first_seq > held->second.from_seq) return absl::OkStatus();
   FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.attempt.job_id));
   for (size_t i = FirstFresh(batch, write.position.next_log_seq); i < batch.lines.size(); ++i) {
     const Line& line = batch.lines[i];
@@ -110,14 +115,31 @@ absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batc
   }
   write.position.next_log_seq = std::max(write.position.next_log_seq, batch.end_seq());
   if (!write.logs.empty()) write.stock = retention_->With(batch.attempt.job_id, write.logs);
-  FPO_RETURN_IF_ERROR(Store(write, cursors));
+  // A full disk is no fault of the agent: the lines stay with it until there is space.
+  const absl::Status stored = Store(write, cursors);
+  if (absl::IsResourceExhausted(stored)) {
+    held_logs_[write.sender] = {std::max(batch.first_seq, next), /*asked_again=*/false};
+    return absl::OkStatus();
+  }
+  FPO_RETURN_IF_ERROR(stored);
+  held_logs_.erase(write.sender);
   if (write.stock) retention_->Set(batch.attempt.job_id, *write.stock);
   if (!write.logs.empty()) jobs_->NotifyLines(batch.attempt.job_id);
   return absl::OkStatus();
 }
 
+std::vector<std::pair<std::string, ResendLogsCommand>> LineIntake::TakeResends() {
+  std::vector<std::pair<std::string, ResendLogsCommand>> resends;
+  for (auto& [sender, held] : held_logs_) {
+    if (std::exchange(held.asked_again, true)) continue;
+    resends.emplace_back(sender.worker, ResendLogsCommand{sender.ref, held.from_seq});
+  }
+  return resends;
+}
+
 void LineIntake::Forget(const std::string& job_id) {
   cursors_.erase(job_id);
+  std::erase_if(held_logs_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
   std::erase_if(positions_, [&](const auto& each) { return each.first.ref.job_id == job_id; });
 }
 

@@ -37,7 +37,8 @@ class LineIntake {
       : store_(store), jobs_(jobs), retention_(retention) {}
 
   // On a store error the sender sends the batch again. Lines of unknown jobs are dropped and
-  // acknowledged. Not durable yet: see TakeAcks.
+  // acknowledged. Not durable yet: see TakeAcks. Logs for which there is no space are OK too: they
+  // are not acknowledged, and TakeResends asks for them later.
   absl::Status AddEvents(const std::string& worker, const ParsedBatch& parsed, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
   struct CheckpointCounts {
@@ -52,6 +53,9 @@ class LineIntake {
   // Acknowledgements for what was added since the last call; may be sent once a JobStore::Sync that
   // began afterwards has succeeded.
   std::vector<std::pair<std::string, AckCommand>> TakeAcks();
+  // For the workers whose logs were not stored, once there is space again.
+  std::vector<std::pair<std::string, ResendLogsCommand>> TakeResends();
+  bool holds_logs() const { return !held_logs_.empty(); }
   // The sync failed: TakeAcks returns these again.
   void ReturnAcks(std::vector<std::pair<std::string, AckCommand>> acks);
 
@@ -59,6 +63,11 @@ class LineIntake {
   struct Cursors {
     uint64_t event = 0;
     uint64_t log = 0;
+  };
+
+  struct HeldLogs {
+    uint64_t from_seq = 0;  // the first line that was not stored
+    bool asked_again = false;
   };
 
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender);
@@ -73,6 +82,7 @@ class LineIntake {
   std::map<Sender, SenderPosition> positions_;
   std::map<std::string, Cursors> cursors_;
   std::map<Sender, SenderPosition> unacknowledged_;
+  std::map<Sender, HeldLogs> held_logs_;
   CheckpointCounts checkpoint_counts_;
 };
 

@@ -76,6 +76,8 @@ class JobStore {
   // Newest first, older than the cursor; 0: from the newest on. At most `limit`.
   virtual absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) = 0;
 
+  // OK, or why log lines are refused now while changes of jobs are still taken.
+  virtual absl::Status TakesLogs() const = 0;
   // Why writes are rejected; tries to recover.
   virtual absl::Status Check(absl::Time now) = 0;
 };

@@ -51,14 +51,15 @@ absl::Status RocksdbJobStore::PutLines(const LineWrite& write) {
   if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
   writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
   if (write.job != nullptr) writes.Put(kJobs, job_id, EncodeJob(*write.job));
-  return database_->Write(writes, /*sync=*/false);
+  const int64_t free_bytes_min = write.logs.empty() ? reserve_bytes_ / 4 : 2 * reserve_bytes_;
+  return database_->WriteAbove(free_bytes_min, writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::Sync() {
   // The log is written in order, so one synced record makes all before it durable.
   WriteSet writes;
   writes.Put(kMeta, kSyncKey, "");
-  return database_->Write(writes);
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::StatusOr<SenderPosition> RocksdbJobStore::PositionOf(const Sender& sender) {
@@ -190,7 +191,7 @@ absl::StatusOr<std::map<std::string, LogStock>> RocksdbJobStore::LoadLogStocks()
 absl::Status RocksdbJobStore::PutLogStock(const std::string& job_id, const LogStock& stock) {
   WriteSet writes;
   writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
-  return database_->Write(writes, /*sync=*/false);
+  return database_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLine& gap,
@@ -199,25 +200,27 @@ absl::Status RocksdbJobStore::ReplaceLogs(const std::string& job_id, const LogLi
   writes.DeleteRange(kLogs, LineKey(job_id, 0), LineKey(job_id, gap.cursor + 1));
   writes.Put(kLogs, LineKey(job_id, gap.cursor), EncodeLogLine(gap));
   writes.Put(kMeta, StockKey(job_id), EncodeLogStock(stock));
-  return database_->Write(writes, /*sync=*/false);
+  removed_lines_ = true;
+  return database_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::DropEventsBefore(const std::string& job_id, uint64_t cursor) {
   WriteSet writes;
   writes.DeleteRange(kEvents, LineKey(job_id, 0), LineKey(job_id, cursor));
-  return database_->Write(writes, /*sync=*/false);
+  removed_lines_ = true;
+  return database_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::PutAudit(const AuditEntry& entry) {
   WriteSet writes;
   writes.Put(kMeta, LineKey(kAuditJob, entry.cursor), EncodeAuditEntry(entry));
-  return database_->Write(writes, /*sync=*/false);
+  return database_->WriteAbove(reserve_bytes_ / 4, writes, /*sync=*/false);
 }
 
 absl::Status RocksdbJobStore::DropAuditBefore(uint64_t cursor) {
   WriteSet writes;
   writes.DeleteRange(kMeta, LineKey(kAuditJob, 0), LineKey(kAuditJob, cursor));
-  return database_->Write(writes, /*sync=*/false);
+  return database_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
 absl::StatusOr<std::vector<AuditEntry>> RocksdbJobStore::ReadAudit(uint64_t before, int32_t limit) {

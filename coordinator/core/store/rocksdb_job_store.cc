@@ -20,7 +20,7 @@ constexpr int kSchemaVersion = 2;
 constexpr char kSchemaKey[] = "schema_version";
 constexpr char kWorkerPrefix[] = "worker/";
 
-DatabaseOptions OptionsFor(const std::string& path) {
+DatabaseOptions OptionsFor(const std::string& path, int64_t reserve_bytes) {
   DatabaseOptions options;
   options.path = path;
   for (const char* small : {"meta", "jobs", "specs", "requests", "positions"}) {
@@ -29,9 +29,7 @@ DatabaseOptions OptionsFor(const std::string& path) {
   for (const char* text : {"events", "logs"}) {
     options.families.push_back({.name = text, .profile = FamilyProfile::kText});
   }
-  // Jobs and logs are small compared to records; the store must accept state changes on a full disk
-  // for as long as possible.
-  options.free_bytes_min = int64_t{256} << 20;
+  options.free_bytes_min = reserve_bytes;
   options.free_fraction_min = 0.0;
   // A busy job writes hundreds of kilobytes of progress: a larger buffer would only keep it in
   // memory longer and make a restart read more of the log.
@@ -50,33 +48,62 @@ absl::Status WithAdvice(const absl::Status& status) {
 
 }  // namespace
 
-RocksdbJobStore::RocksdbJobStore(std::unique_ptr<Database> database)
-    : database_(std::move(database)) {}
+RocksdbJobStore::RocksdbJobStore(std::unique_ptr<Database> database, int64_t reserve_bytes)
+    : reserve_bytes_(reserve_bytes), database_(std::move(database)) {}
 
-RocksdbJobStore::~RocksdbJobStore() = default;
+RocksdbJobStore::~RocksdbJobStore() {
+  database_->EndCompactions();
+  if (reclaim_thread_.joinable()) reclaim_thread_.join();
+}
+
+std::vector<std::pair<std::string, double>> RocksdbJobStore::Space() const {
+  return {{"free_bytes", static_cast<double>(database_->FreeBytes())},
+          {"logs_refused", TakesLogs().ok() ? 0.0 : 1.0},
+          {"submits_refused", database_->CheckSpace().ok() ? 0.0 : 1.0}};
+}
+
+absl::Status RocksdbJobStore::TakesLogs() const {
+  return database_->CheckSpaceAbove(2 * reserve_bytes_);
+}
+
+// RocksDB keeps the space of what was removed until it compacts, which it may put off for long.
+void RocksdbJobStore::Reclaim() {
+  if (TakesLogs().ok() || reclaiming_ || !removed_lines_.exchange(false)) return;
+  if (reclaim_thread_.joinable()) reclaim_thread_.join();
+  reclaiming_ = true;
+  reclaim_thread_ = std::thread([this] {
+    for (const int family : {kLogs, kEvents}) {
+      const absl::Status status = database_->Compact(family, "", "");
+      if (!status.ok()) Log(LogLevel::kWarning, absl::StrCat("compact: ", status.message()));
+    }
+    reclaiming_ = false;
+  });
+}
 
 std::vector<std::pair<std::string, double>> RocksdbJobStore::Properties() const {
   return database_->Properties();
 }
 
-absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path) {
-  return OpenFolder(OptionsFor(path));
+absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::Open(const std::string& path,
+                                                                       int64_t reserve_bytes) {
+  return OpenFolder(OptionsFor(path, reserve_bytes));
 }
 
 absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenRepaired(
     const std::string& path) {
   absl::StatusOr<std::unique_ptr<RocksdbJobStore>> as_it_is = Open(path);
   if (!absl::IsDataLoss(as_it_is.status())) return as_it_is;
-  DatabaseOptions options = OptionsFor(path);
+  DatabaseOptions options = OptionsFor(path, kReserveBytes);
   options.repair = true;
   return OpenFolder(std::move(options));
 }
 
 absl::StatusOr<std::unique_ptr<RocksdbJobStore>> RocksdbJobStore::OpenFolder(
     DatabaseOptions options) {
+  const int64_t reserve_bytes = options.free_bytes_min;
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
   if (!database.ok()) return WithAdvice(database.status());
-  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(*std::move(database)));
+  std::unique_ptr<RocksdbJobStore> store(new RocksdbJobStore(*std::move(database), reserve_bytes));
   FPO_RETURN_IF_ERROR(store->CheckSchema());
   return store;
 }
@@ -86,7 +113,7 @@ absl::Status RocksdbJobStore::CheckSchema() {
   if (!stored) {
     WriteSet writes;
     writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
-    return database_->Write(writes);
+    return database_->WriteIntoReserve(writes);
   }
   int version = 0;
   if (!absl::SimpleAtoi(*stored, &version) || version < 1 || version > kSchemaVersion) {
@@ -98,7 +125,7 @@ absl::Status RocksdbJobStore::CheckSchema() {
   // Version 1 is readable as it is: absent fields have their defaults.
   WriteSet writes;
   writes.Put(kMeta, kSchemaKey, absl::StrCat(kSchemaVersion));
-  return database_->Write(writes);
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::StatusOr<std::map<std::string, WorkerMode>> RocksdbJobStore::LoadWorkerModes() {
@@ -126,7 +153,7 @@ absl::Status RocksdbJobStore::PutWorkerMode(const std::string& worker_id, const 
   } else {
     writes.Put(kMeta, key, EncodeWorkerMode(mode));
   }
-  return database_->Write(writes);
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::StatusOr<std::vector<Job>> RocksdbJobStore::LoadJobs() {
@@ -176,7 +203,7 @@ absl::Status RocksdbJobStore::CreateJob(const Job& job, const SubmittedRequest& 
 absl::Status RocksdbJobStore::PutJob(const Job& job) {
   WriteSet writes;
   writes.Put(kJobs, job.job_id, EncodeJob(job));
-  return database_->Write(writes);
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::Status RocksdbJobStore::RemoveJob(const std::string& job_id) {
@@ -188,7 +215,8 @@ absl::Status RocksdbJobStore::RemoveJob(const std::string& job_id) {
   for (const int family : {kEvents, kLogs, kPositions}) {
     writes.DeleteRange(family, prefix, PrefixEnd(prefix));
   }
-  return database_->Write(writes);
+  removed_lines_ = true;
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::StatusOr<std::optional<SubmittedRequest>> RocksdbJobStore::FindRequest(
@@ -214,10 +242,14 @@ absl::StatusOr<std::string> RocksdbJobStore::ForgetRequestsBefore(absl::Time tim
     return true;
   };
   FPO_RETURN_IF_ERROR(database_->Scan(kRequests, from, "", visit));
-  if (!writes.empty()) FPO_RETURN_IF_ERROR(database_->Write(writes));
+  if (!writes.empty()) FPO_RETURN_IF_ERROR(database_->WriteIntoReserve(writes));
   return next;
 }
 
-absl::Status RocksdbJobStore::Check(absl::Time now) { return database_->Recover(now); }
+absl::Status RocksdbJobStore::Check(absl::Time now) {
+  Reclaim();
+  FPO_RETURN_IF_ERROR(database_->Recover(now));
+  return database_->CheckSpace();
+}
 
 }  // namespace fpo::coordinator

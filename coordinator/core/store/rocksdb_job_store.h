@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,12 @@ class RocksdbJobStore final : public JobStore {
  public:
   // Created when absent. FailedPrecondition: another process has the folder, or a newer program
   // wrote it. DataLoss: it is damaged; Open leaves it unchanged.
-  static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> Open(const std::string& path);
+  // A disk that fills up stops log lines first, below twice `reserve_bytes` of free space, then new
+  // jobs, below it; events and audit below a quarter. Changes of state, cancels and removals use
+  // all of it.
+  static constexpr int64_t kReserveBytes = int64_t{256} << 20;
+  static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> Open(
+      const std::string& path, int64_t reserve_bytes = kReserveBytes);
   // The same, but where damage prevents that, the damaged files and the logs that were not in
   // tables yet are moved into the folder's lost/. Older states of a job may reappear: only
   // RepairJobStore may let work continue from here.
@@ -60,19 +67,28 @@ class RocksdbJobStore final : public JobStore {
   absl::Status PutAudit(const AuditEntry& entry) override;
   absl::Status DropAuditBefore(uint64_t cursor) override;
   absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
+  absl::Status TakesLogs() const override;
+  // Also returns space of removed lines to a file system that is nearly full, in the background.
   absl::Status Check(absl::Time now) override;
 
+  // free_bytes, logs_refused and submits_refused (1: so it is), for metrics.
+  std::vector<std::pair<std::string, double>> Space() const;
   // RocksDB's own statistics, for metrics.
   std::vector<std::pair<std::string, double>> Properties() const;
 
  private:
-  explicit RocksdbJobStore(std::unique_ptr<Database> database);
+  RocksdbJobStore(std::unique_ptr<Database> database, int64_t reserve_bytes);
+  void Reclaim();
   static absl::StatusOr<std::unique_ptr<RocksdbJobStore>> OpenFolder(DatabaseOptions options);
   absl::Status CheckSchema();
   void NoteDamagedJob(const std::string& job_id, const std::string& why);
   absl::StatusOr<uint64_t> LastCursor(int family, const std::string& job_id);
 
-  const std::unique_ptr<Database> database_;
+  const int64_t reserve_bytes_;
+  std::atomic<bool> removed_lines_ = false;  // since the last Reclaim began
+  std::atomic<bool> reclaiming_ = false;
+  std::thread reclaim_thread_;  // used only by Check
+  std::unique_ptr<Database> database_;
   std::vector<std::string> damaged_jobs_;  // written by LoadJobs, before any other call
 };
 

@@ -74,6 +74,31 @@ TEST_F(LineIntakeTest, EachWorkerNumbersItsOwnLines) {
   EXPECT_THAT(Texts(), ElementsAre("a", "b"));
 }
 
+// The lines stay with the agent: none is lost, none acknowledged, and the session goes on.
+TEST_F(LineIntakeTest, LogsWithoutSpaceWaitAtTheAgentAndComeAgainTogether) {
+  ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"a", "b"})).ok());
+  (void)intake_.TakeAcks();
+  store_.FailLogs(absl::ResourceExhaustedError("disk full"));
+  EXPECT_TRUE(intake_.AddLogs("w1", Logs(3, {"c", "d"})).ok());
+  EXPECT_TRUE(intake_.AddLogs("w1", Logs(5, {"e"})).ok());
+  EXPECT_TRUE(intake_.TakeAcks().empty());
+  EXPECT_TRUE(intake_.AddEvents("w1", ParsedBatch(Events(1, {CheckpointLine(20)})), kStart).ok());
+  EXPECT_EQ(jobs_.Get(job_id_)->checkpoint_step, 20) << "jobs go on";
+
+  store_.FailLogs(absl::OkStatus());
+  EXPECT_TRUE(intake_.AddLogs("w1", Logs(6, {"f"})).ok());
+  EXPECT_THAT(Texts(), ElementsAre("a", "b")) << "those before it are still missing";
+  const auto resends = intake_.TakeResends();
+  ASSERT_EQ(resends.size(), 1u);
+  EXPECT_EQ(resends[0].first, "w1");
+  EXPECT_EQ(resends[0].second.from_seq, 3u);
+  EXPECT_TRUE(intake_.TakeResends().empty()) << "once is enough";
+  EXPECT_TRUE(intake_.AddLogs("w1", Logs(3, {"c", "d", "e", "f"})).ok());
+  EXPECT_THAT(Texts(), ElementsAre("a", "b", "c", "d", "e", "f"));
+  EXPECT_FALSE(intake_.holds_logs());
+  EXPECT_EQ(intake_.TakeAcks().back().second.logs_seq, 6u);
+}
+
 TEST_F(LineIntakeTest, EventsMoveTheJob) {
   ASSERT_TRUE(
       intake_
@@ -127,7 +152,7 @@ TEST_F(LineIntakeTest, AcksNameTheLastStoredLine) {
 }
 
 TEST_F(LineIntakeTest, RefusedLinesAreNotAcknowledged) {
-  store_.FailWrites(absl::ResourceExhaustedError("disk full"));
+  store_.FailWrites(absl::UnavailableError("the store is being reopened"));
   EXPECT_FALSE(intake_.AddLogs("w1", Logs(1, {"a"})).ok());
   EXPECT_FALSE(intake_.AddEvents("w1", ParsedBatch(Events(1, {CheckpointLine(3)})), kStart).ok());
   EXPECT_TRUE(intake_.TakeAcks().empty());

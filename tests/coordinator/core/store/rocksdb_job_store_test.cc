@@ -1,5 +1,7 @@
 #include "coordinator/core/store/rocksdb_job_store.h"
 
+#include <sys/statvfs.h>
+
 #include "common/rocksdb/database.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
@@ -84,6 +86,47 @@ TEST(RocksdbJobStore, AFolderOfANewerProgramIsNotTouched) {
   const auto store = RocksdbJobStore::Open(dir.path());
   EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(store.status().message().find("version 3"), std::string::npos) << store.status();
+}
+
+// With a reserve larger than any disk, everything but what frees space and ends jobs is refused.
+TEST(RocksdbJobStoreTest, AFullDiskRefusesLogsAndSubmitsButNoChangeOfAJob) {
+  const TempDir dir;
+  constexpr int64_t kHuge = int64_t{1} << 60;
+  const Job job = MakeJob("j-1");
+  LineWrite write;
+  write.sender = {{"j-1", 1, 1}, "w1"};
+  write.logs = {{1, 1, 0, LineStream::kStdout, 5, "a line"}};
+  {
+    const auto store = RocksdbJobStore::Open(dir.path()).value();
+    ASSERT_TRUE(store->CreateJob(job, {"r-1", "", "j-1", kStart}).ok());
+    ASSERT_TRUE(store->PutLines(write).ok());
+  }
+  const auto store = RocksdbJobStore::Open(dir.path(), kHuge).value();
+  EXPECT_TRUE(absl::IsResourceExhausted(store->TakesLogs()));
+  EXPECT_TRUE(absl::IsResourceExhausted(store->Check(kStart)));
+  EXPECT_TRUE(absl::IsResourceExhausted(store->PutLines(write)));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(store->CreateJob(MakeJob("j-2"), {"r-2", "", "j-2", kStart})));
+  EXPECT_TRUE(store->PutJob(job).ok());
+  EXPECT_TRUE(store->Sync().ok());
+  EXPECT_TRUE(store->PutWorkerMode("w1", {WorkerMode::Kind::kDraining, ""}).ok());
+  EXPECT_TRUE(store->ReplaceLogs("j-1", {1, 1, -1, LineStream::kGap, 5, "gap"}, {}).ok());
+  EXPECT_TRUE(store->DropEventsBefore("j-1", 5).ok());
+  EXPECT_TRUE(store->DropAuditBefore(5).ok());
+  EXPECT_TRUE(store->ForgetRequestsBefore(kStart, "", 10).ok());
+  EXPECT_TRUE(store->RemoveJob("j-1").ok());
+  EXPECT_EQ(store->Space().at(1), (std::pair<std::string, double>{"logs_refused", 1}));
+}
+
+TEST(RocksdbJobStoreTest, LogsGiveWayBeforeSubmits) {
+  const TempDir dir;
+  struct statvfs fs {};
+  ASSERT_EQ(statvfs(dir.path().c_str(), &fs), 0);
+  const auto free = static_cast<int64_t>(fs.f_bavail) * static_cast<int64_t>(fs.f_frsize);
+  const auto store = RocksdbJobStore::Open(dir.path(), free / 4 * 3).value();
+  EXPECT_TRUE(absl::IsResourceExhausted(store->TakesLogs()));
+  EXPECT_TRUE(store->Check(kStart).ok());
+  EXPECT_TRUE(store->CreateJob(MakeJob("j-1"), {"r-1", "", "j-1", kStart}).ok());
 }
 
 }  // namespace
