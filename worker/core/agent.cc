@@ -35,6 +35,17 @@ Report EndReport(const AttemptRef& attempt, const AttemptEnd& end, bool leaving)
   return report;
 }
 
+void CarryOut(const KeepCheckpointsCommand& order) {
+  const auto said = [&](const absl::Status& status) {
+    if (status.ok()) return;
+    Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
+        {{"job", order.job_id}});
+  };
+  for (const std::string& folder : order.pin) said(PinCheckpoint(folder, true));
+  for (const std::string& folder : order.unpin) said(PinCheckpoint(folder, false));
+  for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
+}
+
 }  // namespace
 
 Agent::Agent(Options options, AttemptServices services, const Clock* clock)
@@ -142,15 +153,9 @@ void Agent::OnRefused(const std::string& why) {
   for (auto& [id, attempt] : attempts_) attempt->Stop(absl::ZeroDuration(), why);
 }
 
+// Not on the session's thread: removing a checkpoint may take longer than a lease.
 void Agent::OnCheckpointOrder(const KeepCheckpointsCommand& order) {
-  const auto said = [&](const absl::Status& status) {
-    if (status.ok()) return;
-    Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
-        {{"job", order.job_id}});
-  };
-  for (const std::string& folder : order.pin) said(PinCheckpoint(folder, true));
-  for (const std::string& folder : order.unpin) said(PinCheckpoint(folder, false));
-  for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
+  errands_.Add([order] { CarryOut(order); });
 }
 
 std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptRef& attempt, int32_t count) {
@@ -292,6 +297,10 @@ void Agent::JoinEnded() {
 
 void Agent::OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) {
   services_.outbox->Acknowledge(attempt, events_seq, logs_seq);
+}
+
+void Agent::OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) {
+  services_.outbox->ResendLogs(attempt, from_seq);
 }
 
 void Agent::OnHeartbeatSent(uint64_t seq) { services_.outbox->OnHeartbeatSent(seq); }

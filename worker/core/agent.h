@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "worker/core/coordinator_link.h"
+#include "worker/core/errands.h"
 #include "worker/core/running_attempt.h"
 
 namespace fpo::worker {
@@ -53,9 +54,11 @@ class Agent final : public CoordinatorListener {
   void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) override;
   void OnCheckpointOrder(const KeepCheckpointsCommand& order) override;
   void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) override;
+  void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) override;
   void OnHeartbeatSent(uint64_t seq) override;
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override;
   std::optional<Outgoing> Next(absl::Time deadline) override;
+  void AwaitErrands() { errands_.AwaitAll(); }  // checkpoint orders so far are carried out
 
  private:
   void OnEnd(const AttemptRef& attempt, const AttemptEnd& end);
@@ -84,6 +87,7 @@ class Agent final : public CoordinatorListener {
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  Errands errands_;
 };
 
 }  // namespace fpo::worker

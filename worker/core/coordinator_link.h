@@ -36,6 +36,8 @@ class CoordinatorListener {
   virtual void OnCheckpointOrder(const KeepCheckpointsCommand& order) = 0;
   // Lines up to these numbers are durable at the coordinator.
   virtual void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) = 0;
+  // Log lines from this number on are to be sent again.
+  virtual void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) = 0;
   virtual void OnHeartbeatSent(uint64_t seq) = 0;
   virtual void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) = 0;
   // The next message to send in this session; nullopt when there was none until `deadline`.

@@ -85,6 +85,8 @@ void CoordinatorSession::Take(const WorkerCommand& command) {
     listener_->OnStop(stop->attempt, stop->grace, stop->reason);
   } else if (const auto* lines = std::get_if<AckCommand>(&command)) {
     listener_->OnAck(lines->attempt, lines->events_seq, lines->logs_seq);
+  } else if (const auto* resend = std::get_if<ResendLogsCommand>(&command)) {
+    listener_->OnResendLogs(resend->attempt, resend->from_seq);
   } else if (const auto* keep = std::get_if<KeepCheckpointsCommand>(&command)) {
     listener_->OnCheckpointOrder(*keep);
   } else if (const auto* serve = std::get_if<ServeArtifactCommand>(&command)) {

@@ -10,6 +10,7 @@
 #include "common/job/job_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/unkillable_spawner.h"
 #include "tests/worker/core/agent_fixture.h"
 
 namespace fpo::worker {
@@ -164,9 +165,42 @@ TEST_F(AgentTest, CheckpointOrdersAreCarriedOut) {
   const std::string folder = data_ / "out/checkpoints/step-3";
   std::filesystem::create_directories(folder);
   agent_->OnCheckpointOrder({"one", {}, {folder}, {}});
+  agent_->AwaitErrands();
   EXPECT_TRUE(std::filesystem::exists(folder + "/pinned"));
   agent_->OnCheckpointOrder({"one", {folder, "/"}, {}, {}});
+  agent_->AwaitErrands();
   EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+// In the kernel's state D: a dead file system or driver. The job moves on, the slot does not.
+TEST_F(AgentTest, ARankThatSigkillDoesNotEndIsReportedAndKeepsItsSlot) {
+  fpo::testing::UnkillableSpawner spawner;
+  AttemptServices services = parts_.Services();
+  services.spawner = &spawner;
+  Agent::Options options;
+  options.slots = 2;
+  options.attempt = parts_.Options();
+  Agent agent(options, services, &clock_);
+  agent.OnConnected({}, absl::Seconds(15));
+  agent.OnAssign(MakeAssignment("one", "", 1));
+  std::optional<Report> failed;
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  while (!failed) {
+    const std::optional<Outgoing> next = agent.Next(deadline);
+    ASSERT_TRUE(next.has_value());
+    const auto* report = std::get_if<Report>(&*next);
+    if (report == nullptr) continue;
+    if (report->status == ReportStatus::kAccepted) {
+      spawner.spawned.WaitForNotification();
+      agent.OnStop(report->attempt, absl::ZeroDuration(), "cancelled");
+    }
+    if (report->status == ReportStatus::kFailed) failed = *report;
+  }
+  EXPECT_EQ(failed->end_class, EndClass::kInfrastructure);
+  EXPECT_THAT(failed->message, HasSubstr("survives SIGKILL and keeps its slots"));
+  EXPECT_THAT(parts_.registry.Text(), HasSubstr("fpo_slots{state=\"used\"} 1\n"));
+  EXPECT_TRUE(agent.IsIdle());
+  agent.Drain(absl::ZeroDuration(), absl::Now());  // ends
 }
 
 TEST_F(AgentTest, RefusesWhatDoesNotFit) {

@@ -47,6 +47,9 @@ class FakeListener final : public CoordinatorListener {
     Note("ack " + AttemptName(attempt) + " " + std::to_string(events_seq) + " " +
          std::to_string(logs_seq));
   }
+  void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) override {
+    Note("resend " + AttemptName(attempt) + " " + std::to_string(from_seq));
+  }
   void OnHeartbeatSent(uint64_t) override {}
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override {
     EXPECT_LE(sent, absl::Now());

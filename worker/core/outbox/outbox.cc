@@ -61,18 +61,15 @@ int Outbox::Recover() {
 int Outbox::RecoverBox(const AttemptRef& attempt) {
   Box box;
   int found = 0;
-  const auto take = [&](const char* name, std::unique_ptr<LineJournal>* journal) {
-    *journal = std::make_unique<LineJournal>(
-        LineJournal::Options{.folder = FolderOf(attempt), .name = name});
-    LineJournal::Recovered recovered = (*journal)->Recover();
+  const auto take = [&](const char* name, Lines* lines) {
     LogSpool::Options spool = options_.spool;
     spool.folder = FolderOf(attempt);
     spool.name = name;
-    spool.first_seq = recovered.first_seq;
-    auto lines = std::make_unique<LogSpool>(spool);
-    for (Line& line : recovered.lines) lines->Append(std::move(line));
+    LineJournal journal({.folder = spool.folder, .name = name});
+    LineJournal::Recovered recovered = journal.Recover();
     found += static_cast<int>(recovered.lines.size());
-    return lines;
+    lines->box = std::make_shared<LineBox>(spool, std::move(journal), std::move(recovered));
+    lines->state = lines->box->state();
   };
   // Segments of the old spool duplicate the journals.
   std::error_code error;
@@ -80,26 +77,22 @@ int Outbox::RecoverBox(const AttemptRef& attempt) {
     const bool is_journal = absl::StrContains(entry.path().filename().string(), ".journal-");
     if (!is_journal) std::filesystem::remove(entry.path(), error);
   }
-  box.events = take("event", &box.event_journal);
-  box.logs = take("log", &box.log_journal);
+  take("event", &box.events);
+  take("log", &box.logs);
   box.closed = box.recovered = true;
   if (found > 0) boxes_[attempt] = std::move(box);
   return found;
 }
 
 void Outbox::Open(const AttemptRef& attempt) {
-  absl::MutexLock lock(&mutex_);
-  Box& box = boxes_[attempt];
   LogSpool::Options spool = options_.spool;
   spool.folder = FolderOf(attempt);
+  absl::MutexLock lock(&mutex_);
+  Box& box = boxes_[attempt];
   spool.name = "event";
-  box.events = std::make_unique<LogSpool>(spool);
+  box.events.box = std::make_shared<LineBox>(spool);
   spool.name = "log";
-  box.logs = std::make_unique<LogSpool>(spool);
-  box.event_journal =
-      std::make_unique<LineJournal>(LineJournal::Options{.folder = spool.folder, .name = "event"});
-  box.log_journal =
-      std::make_unique<LineJournal>(LineJournal::Options{.folder = spool.folder, .name = "log"});
+  box.logs.box = std::make_shared<LineBox>(spool);
 }
 
 void Outbox::AddReport(Report report, bool is_final) {
@@ -107,71 +100,106 @@ void Outbox::AddReport(Report report, bool is_final) {
   absl::MutexLock lock(&mutex_);
   Box& box = boxes_[report.attempt];
   PendingReport pending{.report = std::move(report), .is_final = is_final};
-  if (box.events) pending.events_end = box.events->end_seq();
-  if (box.logs) pending.logs_end = box.logs->end_seq();
+  pending.events_end = box.events.state.end_seq;
+  pending.logs_end = box.logs.state.end_seq;
   box.reports.push_back(std::move(pending));
 }
 
-void Outbox::AddEvent(const AttemptRef& attempt, Line line) {
-  absl::MutexLock lock(&mutex_);
+Outbox::Lines* Outbox::Find(const AttemptRef& attempt, Lines Box::*kind) {
   const auto found = boxes_.find(attempt);
-  if (found == boxes_.end() || !found->second.events) return;
-  line.stream.reset();
+  if (found == boxes_.end() || !found->second.has_lines()) return nullptr;
+  return &(found->second.*kind);
+}
+
+void Outbox::Add(const AttemptRef& attempt, Lines Box::*kind, Line line) {
   line.text = ToValidUtf8(std::move(line.text));
-  found->second.event_journal->Append(found->second.events->end_seq(), line);
-  found->second.events->Append(std::move(line));
+  std::shared_ptr<LineBox> box;
+  {
+    absl::MutexLock lock(&mutex_);
+    Lines* const lines = Find(attempt, kind);
+    if (lines == nullptr) return;
+    box = lines->box;
+  }
+  const LineBox::State state = box->Append(std::move(line));
+  absl::MutexLock lock(&mutex_);
+  Lines* const lines = Find(attempt, kind);
+  // Another thread may have added the next line meanwhile.
+  if (lines == nullptr || lines->box != box || state.end_seq < lines->state.end_seq) return;
+  lines->state = state;
   Observe();
+}
+
+void Outbox::AddEvent(const AttemptRef& attempt, Line line) {
+  line.stream.reset();
+  Add(attempt, &Box::events, std::move(line));
 }
 
 void Outbox::AddLog(const AttemptRef& attempt, Line line) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = boxes_.find(attempt);
-  if (found == boxes_.end() || !found->second.logs) return;
-  line.text = ToValidUtf8(std::move(line.text));
-  found->second.log_journal->Append(found->second.logs->end_seq(), line);
-  found->second.logs->Append(std::move(line));
-  Observe();
+  Add(attempt, &Box::logs, std::move(line));
 }
 
 void Outbox::Close(const AttemptRef& attempt) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = boxes_.find(attempt);
-  if (found != boxes_.end()) found->second.closed = true;
-  ForgetConfirmed();
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = boxes_.find(attempt);
+    if (found == boxes_.end()) return;
+    found->second.closed = untidy_ = true;
+  }
+  Tidy();
 }
 
 void Outbox::StartSession() {
   absl::MutexLock lock(&mutex_);
   next_heartbeat_ = 1;
   for (auto& [attempt, box] : boxes_) {
-    if (box.events) box.next_event = box.events->first_seq();
-    if (box.logs) box.next_log = box.logs->first_seq();
+    for (Lines* lines : {&box.events, &box.logs}) {
+      lines->next = std::max(lines->state.first_seq, lines->acked + 1);
+    }
     for (PendingReport& pending : box.reports) pending.sent = false;
   }
+}
+
+void Outbox::ResendLogs(const AttemptRef& attempt, uint64_t from_seq) {
+  absl::MutexLock lock(&mutex_);
+  Lines* const lines = Find(attempt, &Box::logs);
+  if (lines != nullptr) lines->next = std::min(lines->next, std::max(from_seq, lines->acked + 1));
 }
 
 bool Outbox::IsDue(const Box& box, const PendingReport& pending) {
   if (pending.sent) return false;
   return !pending.is_final ||
-         (box.next_event >= pending.events_end && box.next_log >= pending.logs_end);
+         (box.events.next >= pending.events_end && box.logs.next >= pending.logs_end);
 }
 
 bool Outbox::HasWork() const {
   return std::any_of(boxes_.begin(), boxes_.end(), [](const auto& entry) {
     const Box& box = entry.second;
-    return (box.events && box.next_event < box.events->end_seq()) ||
-           (box.logs && box.next_log < box.logs->end_seq()) ||
+    return box.events.next < box.events.state.end_seq || box.logs.next < box.logs.state.end_seq ||
            std::any_of(box.reports.begin(), box.reports.end(),
                        [&](const PendingReport& pending) { return IsDue(box, pending); });
   });
 }
 
 std::optional<Outgoing> Outbox::Next(absl::Time deadline) {
-  const auto has_work = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return HasWork(); };
-  absl::MutexLock lock(&mutex_);
-  NoteWritten();
-  if (!mutex_.AwaitWithDeadline(absl::Condition(&has_work), deadline)) return std::nullopt;
-  return Take();
+  const auto has_work = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return untidy_ || HasWork(); };
+  {
+    absl::MutexLock lock(&mutex_);
+    NoteWritten();
+  }
+  for (;;) {
+    Tidy();
+    std::optional<Due> due;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!mutex_.AwaitWithDeadline(absl::Condition(&has_work), deadline)) return std::nullopt;
+      if (untidy_) continue;
+      if (std::optional<Report> report = TakeReport()) return Outgoing(*std::move(report));
+      due = FindDue();
+    }
+    if (due) {
+      if (std::optional<Outgoing> batch = Read(*due)) return batch;
+    }
+  }
 }
 
 // The caller returns only after writing the message it took: later heartbeats follow it.
@@ -185,7 +213,7 @@ void Outbox::NoteWritten() {
   }
 }
 
-std::optional<Report> Outbox::TakeReport(Box* box) {
+std::optional<Report> Outbox::TakeReportOf(Box* box) {
   for (PendingReport& pending : box->reports) {
     if (pending.sent) continue;
     if (!IsDue(*box, pending)) return std::nullopt;  // reports of an attempt keep their order
@@ -196,24 +224,38 @@ std::optional<Report> Outbox::TakeReport(Box* box) {
   return std::nullopt;
 }
 
-std::optional<Outgoing> Outbox::Take() {
+std::optional<Report> Outbox::TakeReport() {
   for (auto& [attempt, box] : boxes_) {
-    if (std::optional<Report> report = TakeReport(&box)) return Outgoing(*std::move(report));
-  }
-  for (auto& [attempt, box] : boxes_) {
-    if (!box.events || box.next_event >= box.events->end_seq()) continue;
-    SpoolRead read = box.events->Read(box.next_event, options_.batch_bytes_max);
-    box.next_event = read.next_seq;
-    EncodeGaps(&read.lines);
-    return Outgoing(EventBatch{{attempt, read.first_seq, std::move(read.lines)}});
-  }
-  for (auto& [attempt, box] : boxes_) {
-    if (!box.logs || box.next_log >= box.logs->end_seq()) continue;
-    SpoolRead read = box.logs->Read(box.next_log, options_.batch_bytes_max);
-    box.next_log = read.next_seq;
-    return Outgoing(LogBatch{{attempt, read.first_seq, std::move(read.lines)}});
+    if (std::optional<Report> report = TakeReportOf(&box)) return report;
   }
   return std::nullopt;
+}
+
+std::optional<Outbox::Due> Outbox::FindDue() const {
+  for (const bool events : {true, false}) {
+    for (const auto& [attempt, box] : boxes_) {
+      const Lines& lines = events ? box.events : box.logs;
+      if (lines.next < lines.state.end_seq) return Due{attempt, events, lines.box, lines.next};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Outgoing> Outbox::Read(const Due& due) {
+  LineBox::State state;
+  SpoolRead read = due.box->Read(due.from, options_.batch_bytes_max, &state);
+  if (due.events) EncodeGaps(&read.lines);
+  absl::MutexLock lock(&mutex_);
+  Lines* const lines = Find(due.attempt, due.events ? &Box::events : &Box::logs);
+  // Meanwhile lines that were sent before may have been asked for again.
+  if (lines == nullptr || lines->box != due.box || lines->next != due.from) return std::nullopt;
+  lines->next = read.next_seq;
+  if (state.end_seq >= lines->state.end_seq) lines->state = state;
+  Observe();
+  if (due.events) {
+    return Outgoing(EventBatch{{due.attempt, read.first_seq, std::move(read.lines)}});
+  }
+  return Outgoing(LogBatch{{due.attempt, read.first_seq, std::move(read.lines)}});
 }
 
 void Outbox::Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) {
@@ -221,12 +263,9 @@ void Outbox::Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_
   const auto found = boxes_.find(attempt);
   if (found == boxes_.end()) return;
   Box& box = found->second;
-  if (box.events) box.events->Acknowledge(events_seq);
-  if (box.logs) box.logs->Acknowledge(logs_seq);
-  if (box.event_journal) box.event_journal->Acknowledge(events_seq);
-  if (box.log_journal) box.log_journal->Acknowledge(logs_seq);
-  ForgetConfirmed();
-  Observe();
+  box.events.acked = std::max(box.events.acked, events_seq);
+  box.logs.acked = std::max(box.logs.acked, logs_seq);
+  untidy_ = true;
 }
 
 void Outbox::OnHeartbeatSent(uint64_t seq) {
@@ -242,23 +281,63 @@ void Outbox::OnHeartbeatAnswered(uint64_t seq) {
       box.reports.pop_front();
     }
   }
-  ForgetConfirmed();
+  untidy_ = true;
 }
 
-void Outbox::ForgetConfirmed() {
-  for (auto it = boxes_.begin(); it != boxes_.end();) {
-    const Box& box = it->second;
-    const bool confirmed = box.closed && box.reports.empty() &&
-                           (!box.events || box.events->empty()) && (!box.logs || box.logs->empty());
-    if (!confirmed) {
-      ++it;
-      continue;
+void Outbox::DropAcknowledged() {
+  struct Acked {
+    AttemptRef attempt;
+    Lines Box::*kind;
+    std::shared_ptr<LineBox> box;
+    uint64_t seq;
+  };
+  std::vector<Acked> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [attempt, box] : boxes_) {
+      for (Lines Box::*kind : {&Box::events, &Box::logs}) {
+        const Lines& lines = box.*kind;
+        if (lines.box != nullptr && lines.acked >= lines.state.first_seq) {
+          all.push_back({attempt, kind, lines.box, lines.acked});
+        }
+      }
     }
-    if (box.event_journal) box.event_journal->Remove();
-    if (box.log_journal) box.log_journal->Remove();
+  }
+  for (const Acked& each : all) {
+    const LineBox::State state = each.box->Acknowledge(each.seq);
+    absl::MutexLock lock(&mutex_);
+    Lines* const lines = Find(each.attempt, each.kind);
+    if (lines == nullptr || lines->box != each.box) continue;
+    lines->state.first_seq = std::max(lines->state.first_seq, state.first_seq);
+    lines->state.bytes = state.bytes;
+    Observe();
+  }
+}
+
+void Outbox::Tidy() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(untidy_, false)) return;
+  }
+  DropAcknowledged();
+  std::vector<std::pair<AttemptRef, Box>> confirmed;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto it = boxes_.begin(); it != boxes_.end();) {
+      const Box& box = it->second;
+      const bool done =
+          box.closed && box.reports.empty() && box.events.state.empty() && box.logs.state.empty();
+      if (done) confirmed.emplace_back(it->first, std::move(it->second));
+      it = done ? boxes_.erase(it) : std::next(it);
+    }
+    Observe();
+  }
+  for (const auto& [attempt, box] : confirmed) {
+    if (!box.has_lines()) continue;
+    box.events.box->RemoveJournal();
+    box.logs.box->RemoveJournal();
     std::error_code error;  // a folder that is not empty stays
-    if (box.log_journal) std::filesystem::remove(FolderOf(it->first), error);
-    it = boxes_.erase(it);
+    std::filesystem::remove(FolderOf(attempt), error);
   }
 }
 
@@ -266,10 +345,9 @@ void Outbox::Observe() {
   size_t bytes = 0;
   size_t gap_bytes = 0;
   for (const auto& [attempt, box] : boxes_) {
-    for (const LogSpool* spool : {box.events.get(), box.logs.get()}) {
-      if (spool == nullptr) continue;
-      bytes += spool->bytes();
-      gap_bytes += spool->gap_bytes();
+    for (const Lines* lines : {&box.events, &box.logs}) {
+      bytes += lines->state.bytes;
+      gap_bytes += lines->state.gap_bytes;
     }
   }
   metrics_->log_spool_bytes.Set(static_cast<double>(bytes));
@@ -284,7 +362,7 @@ std::vector<AttemptRef> Outbox::Attempts() const {
   absl::MutexLock lock(&mutex_);
   std::vector<AttemptRef> attempts;
   for (const auto& [attempt, box] : boxes_) {
-    const bool is_refused = box.events == nullptr || box.recovered;
+    const bool is_refused = !box.has_lines() || box.recovered;
     const bool end_is_known = box.closed && box.reports.empty();
     if (!is_refused && !end_is_known) attempts.push_back(attempt);
   }
@@ -292,11 +370,13 @@ std::vector<AttemptRef> Outbox::Attempts() const {
 }
 
 bool Outbox::WaitUntilEmpty(absl::Time deadline) {
-  absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithDeadline(
-      absl::Condition(
-          +[](std::map<AttemptRef, Box>* boxes) { return boxes->empty(); }, &boxes_),
-      deadline);
+  const auto moves = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return untidy_ || boxes_.empty(); };
+  for (;;) {
+    Tidy();
+    absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&moves), deadline)) return false;
+    if (boxes_.empty()) return true;
+  }
 }
 
 }  // namespace fpo::worker

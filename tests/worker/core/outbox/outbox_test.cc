@@ -1,11 +1,17 @@
 #include "worker/core/outbox/outbox.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/files/file_descriptor.h"
 #include "common/train_protocol.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
@@ -151,7 +157,45 @@ TEST_F(OutboxTest, BatchesStaySmallAndCountWithoutGaps) {
   EXPECT_EQ(next_seq, 301u);
   EXPECT_GT(metrics_.log_spool_bytes.Value(), 300'000);
   outbox_.Acknowledge(kFirst, 0, 300);
+  EXPECT_FALSE(outbox_.Next(absl::Now())) << "whoever sends also drops what was acknowledged";
   EXPECT_EQ(metrics_.log_spool_bytes.Value(), 0);
+}
+
+// The disk of the work dir stalls: a pipe that nobody reads takes the place of the journal.
+TEST_F(OutboxTest, ADiskThatStallsDelaysNoHeartbeat) {
+  outbox_.AddReport(MakeReport(ReportStatus::kAccepted), false);
+  EXPECT_EQ(Drain(), Said{"accepted"});
+  const std::string folder = folder_.path() + "/job-1-a1-e1";
+  std::filesystem::create_directories(folder);
+  const std::string pipe = folder + "/log.journal-1";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::thread rank([&] { outbox_.AddLog(kFirst, Text("a")); });
+  absl::Notification beaten;
+  std::thread beats([&] {
+    for (uint64_t seq = 1; seq <= 3; ++seq) {
+      outbox_.OnHeartbeatSent(seq);
+      outbox_.OnHeartbeatAnswered(seq);
+      outbox_.Acknowledge(kFirst, 0, 0);
+      (void)outbox_.Attempts();
+    }
+    beaten.Notify();
+  });
+  EXPECT_TRUE(beaten.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  const FileDescriptor reader(open(pipe.c_str(), O_RDONLY | O_CLOEXEC));  // the disk is back
+  rank.join();
+  beats.join();
+  EXPECT_EQ(Drain(), Said{"l:a"});
+}
+
+TEST_F(OutboxTest, LogsAreSentAgainFromWhereTheCoordinatorAsks) {
+  for (const char* text : {"a", "b", "c"}) outbox_.AddLog(kFirst, Text(text));
+  EXPECT_EQ(Drain(), (Said{"l:a", "l:b", "l:c"}));
+  outbox_.ResendLogs(kFirst, 2);
+  EXPECT_EQ(Drain(), (Said{"l:b", "l:c"}));
+  outbox_.Acknowledge(kFirst, 0, 2);
+  outbox_.ResendLogs(kFirst, 1);
+  EXPECT_EQ(Drain(), Said{"l:c"}) << "what was acknowledged is gone";
+  outbox_.ResendLogs(kSecond, 1);
 }
 
 TEST_F(OutboxTest, TextIsValidUtf8) {
