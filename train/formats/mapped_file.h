@@ -1,12 +1,17 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/files/file_descriptor.h"
 
 namespace fpo::train {
 
@@ -24,13 +29,28 @@ class MappedFile {
     return absl::string_view(static_cast<const char*>(data_), size_);
   }
   const std::string& path() const { return path_; }
+  // Pages that were not copied yet show what is written into the file later. InvalidArgument: it
+  // was written, cut or replaced since Open.
+  absl::Status CheckUnchanged() const;
 
  private:
-  MappedFile(std::string path, void* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  struct Stamp {
+    int64_t size = 0;
+    int64_t modified_ns = 0;
+    int64_t changed_ns = 0;  // also by a rename over it
+
+    bool operator==(const Stamp&) const = default;
+  };
+
+  MappedFile(std::string path, FileDescriptor file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  static Stamp StampOf(const struct stat& info);
+
   std::string path_;
-  void* data_;
-  size_t size_;
+  FileDescriptor file_;
+  Stamp stamp_;
+  void* data_ = nullptr;
+  size_t size_ = 0;
 };
 
 }  // namespace fpo::train

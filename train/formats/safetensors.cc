@@ -23,6 +23,9 @@ namespace fpo::train {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr int kHeaderDepthMax = 8;  // the format has three
+constexpr int64_t kHeaderValuesMax = 4 << 20;
 constexpr uint64_t kHeaderBytesMax = 100'000'000;  // the format's own limit
 
 absl::Status Broken(const std::string& path, absl::string_view rule, absl::string_view what) {
@@ -35,7 +38,12 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text, const std::string& path
   if (!IsUtf8(text)) return Broken(path, "InvalidHeader", "the header is not UTF-8");
   std::vector<std::set<std::string>> keys(1);
   std::string twice;
+  bool too_much = false;
+  int64_t values = 0;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    // Left out as it is read, so that no text of brackets or numbers fills the memory.
+    too_much = too_much || depth > kHeaderDepthMax || ++values > kHeaderValuesMax;
+    if (too_much) return false;
     keys.resize(static_cast<size_t>(depth) + 1);
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::key &&
@@ -45,6 +53,11 @@ absl::StatusOr<Json> ParseHeader(absl::string_view text, const std::string& path
     return true;
   };
   Json header = Json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
+  if (too_much) {
+    return Broken(path, "InvalidHeaderDeserialization",
+                  absl::StrCat("the header nests deeper than ", kHeaderDepthMax,
+                               " levels or has more than ", kHeaderValuesMax, " values"));
+  }
   if (header.is_discarded() || !header.is_object()) {
     return Broken(path, "InvalidHeaderDeserialization", "the header is not a JSON object");
   }

@@ -34,6 +34,7 @@ class SafetensorsFile {
   static absl::StatusOr<std::shared_ptr<const SafetensorsFile>> Open(const std::string& path);
 
   const std::string& path() const { return file_->path(); }
+  absl::Status CheckUnchanged() const { return file_->CheckUnchanged(); }         // MappedFile
   const std::map<std::string, TensorEntry>& entries() const { return entries_; }  // by name
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   bool Contains(const std::string& name) const { return entries_.count(name) != 0; }

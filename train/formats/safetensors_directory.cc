@@ -104,6 +104,11 @@ absl::StatusOr<Digest> SafetensorsDirectory::KeptWeightsDigest() const {
   return ProcessDigests().Of("weights", files, [this] { return WeightsDigest(); });
 }
 
+absl::Status SafetensorsDirectory::CheckUnchanged() const {
+  for (const auto& [name, file] : where_) FPO_RETURN_IF_ERROR(file->CheckUnchanged());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Digest> SafetensorsDirectory::WeightsDigest() const {
   Work work(absl::StrCat("hashing the weights of ", folder_), Bytes(), "bytes");
   Sha256 hash;

@@ -32,6 +32,8 @@ class SafetensorsDirectory {
   int64_t Parameters() const;  // elements of all tensors
   int64_t Bytes() const;       // of all tensors as stored
 
+  absl::Status CheckUnchanged() const;  // MappedFile, of every file
+
   // SHA-256 over (name, dtype, shape, bytes) of every tensor in name order; does not depend on how
   // the weights are split into files.
   absl::StatusOr<Digest> WeightsDigest() const;

@@ -18,6 +18,7 @@ constexpr uint32_t kEndSignature = 0x06054b50, kEnd64Signature = 0x06064b50;
 constexpr uint32_t kLocatorSignature = 0x07064b50, kCentralSignature = 0x02014b50;
 constexpr uint32_t kLocalSignature = 0x04034b50;
 constexpr size_t kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
+constexpr uint64_t kGrowthMax = 16, kSmallBytes = 256 << 20;
 constexpr size_t kCentralBytes = 46, kLocalBytes = 30;
 
 absl::Status BrokenArchive(const std::string& path, absl::string_view what) {
@@ -92,6 +93,7 @@ absl::StatusOr<std::vector<ZipMember>> ReadDirectory(absl::string_view bytes,
   FPO_ASSIGN_OR_RETURN(const Directory directory, FindDirectory(bytes, path));
   const absl::string_view table = bytes.substr(directory.offset, directory.size);
   std::vector<ZipMember> members;
+  uint64_t stored = 0, claimed = 0;
   uint64_t at = 0;
   for (uint64_t i = 0; i < directory.count; ++i) {
     if (!Inside(table, at, kCentralBytes) || Get<uint32_t>(table, at) != kCentralSignature) {
@@ -126,6 +128,16 @@ absl::StatusOr<std::vector<ZipMember>> ReadDirectory(absl::string_view bytes,
     if (size / 1040 > compressed) {
       return BrokenArchive(path,
                            absl::StrCat(member.name, " claims ", size, " bytes from ", compressed));
+    }
+    // Members share no bytes, and weights shrink by a tenth: a small file that names one member a
+    // thousand times, or unpacks to zeros, must not fill the memory.
+    stored += compressed;
+    claimed += size;
+    if (stored > bytes.size()) return BrokenArchive(path, "its members overlap");
+    if (claimed > kGrowthMax * bytes.size() + kSmallBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " unpacks from ", bytes.size(), " to more than ", claimed,
+                       " bytes, which no weights do: save it again without compression"));
     }
     member.compressed = static_cast<int64_t>(compressed);
     member.size = static_cast<int64_t>(size);

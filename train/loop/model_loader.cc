@@ -143,8 +143,9 @@ absl::Status CheckModel(const std::string& path,
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(request.dtype));
   FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(request.path));
-  FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory,
-                       SafetensorsDirectory::Open(request.path));
+  FPO_ASSIGN_OR_RETURN(SafetensorsDirectory opened, SafetensorsDirectory::Open(request.path));
+  const auto weights = std::make_shared<const SafetensorsDirectory>(std::move(opened));
+  const SafetensorsDirectory& directory = *weights;
   const auto selection = SelectFrom(directory, config);
   if (!selection.ok()) return About(request.path, selection.status());
   FPO_RETURN_IF_ERROR(CheckHome(request.path));
@@ -159,10 +160,12 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
                                          /*copy=*/request.trainable));
     work.Advance(static_cast<int64_t>(stored.nbytes()));
   }
+  FPO_RETURN_IF_ERROR(directory.CheckUnchanged());
   auto model = Gemma::Create(identity.config, std::move(tensors));
   if (!model.ok()) return About(request.path, model.status());
   if (request.trainable) model->SetRequiresGrad(true);
-  return LoadedModel{*std::move(model), request.path, identity.digest};
+  return LoadedModel{*std::move(model), request.path, identity.digest,
+                     request.trainable ? nullptr : weights};
 }
 
 absl::StatusOr<LoadedSae> LoadSae(const SaeSection& section, const GemmaConfig& config,

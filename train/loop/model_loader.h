@@ -3,12 +3,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/job/job_config.h"
+#include "train/formats/safetensors_directory.h"
 #include "train/model/gemma.h"
 #include "train/sae/sparse_autoencoder.h"
 
@@ -20,6 +22,12 @@ struct LoadedModel {
   Gemma model;
   std::string path;
   std::string digest;
+  std::shared_ptr<const SafetensorsDirectory> weights;  // null: the model has its own memory
+
+  // Before what it computed is given to others: the digest is of the bytes that were computed with.
+  absl::Status CheckUnchanged() const {
+    return weights == nullptr ? absl::OkStatus() : weights->CheckUnchanged();
+  }
 };
 
 // Identity of a folder's model, without loading it: enough for a recipe and to check an SAE's

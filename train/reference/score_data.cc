@@ -153,6 +153,7 @@ absl::Status ScoreData(const ScoreDataOptions& options, EventSink& events) {
       const std::vector<Record> records,
       Scorer(model.model, std::move(scoring)).Score(sequences, [] { return !StopRequested(); }));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  FPO_RETURN_IF_ERROR(model.CheckUnchanged());
   FPO_RETURN_IF_ERROR(AsStorageError(absl::EndsWith(options.out, ".fpr")
                                          ? WriteDistinct(options, recipe, sequences, records)
                                          : WriteJsonLines(options.out, data.pairs, records)));

@@ -44,7 +44,7 @@ absl::Status CheckPlan(const std::string& prepared, const Recipe& recipe) {
 
 struct Server {
   const Scorer& scorer;
-  const GemmaConfig& config;
+  const LoadedModel& model;
   const Recipe& recipe;
   const std::vector<ReferenceResponse>& responses;
   EventSink& events;
@@ -68,13 +68,14 @@ absl::Status Server::Answer(const TrainCommand& command) const {
   const int64_t total = static_cast<int64_t>(wanted.size());
   FPO_ASSIGN_OR_RETURN(const std::vector<Record> records,
                        scorer.Score(sequences, [] { return !StopRequested(); }));
+  FPO_RETURN_IF_ERROR(model.CheckUnchanged());
   FPO_RETURN_IF_ERROR(WriteRecords(command.file, recipe, wanted, records));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   const double rate = seconds > 0 ? static_cast<double>(total) / seconds : 0;
   events.Emit(RecordsEvent(command.file, total,
                            {{"seconds", seconds},
                             {"records_per_second", rate},
-                            {"flops", ForwardFlops(config, sequences)}}));
+                            {"flops", ForwardFlops(model.model.config(), sequences)}}));
   return absl::OkStatus();
 }
 
@@ -108,7 +109,7 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
 
   events.Emit(HelloEvent(absl::StrCat("scoring on ", DeviceClass(options.device)),
                          static_cast<int64_t>(responses.size())));
-  const Server server{scorer, model.model.config(), recipe, responses, events};
+  const Server server{scorer, model, recipe, responses, events};
   while (true) {
     FPO_ASSIGN_OR_RETURN(const std::optional<TrainCommand> command, commands.Next());
     if (!command.has_value() || command->kind == "stop") return absl::OkStatus();

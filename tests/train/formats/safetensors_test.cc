@@ -61,6 +61,22 @@ TEST(SafetensorsTest, TensorsAreViewsThatKeepTheMapping) {
   EXPECT_TRUE(at::equal(*(*SafetensorsFile::Open(folder / "m"))->Tensor("a"), a));
 }
 
+// 100 MB of header may be ten million brackets or numbers, each of which would cost 16 bytes or
+// more.
+TEST(SafetensorsTest, AHeaderOfBracketsOrNumbersIsRefusedBeforeItFillsTheMemory) {
+  ScratchFolder folder;
+  const std::string deep = "{\"a\":" + std::string(1 << 20, '[') + std::string(1 << 20, ']') + "}";
+  std::string wide = "{\"a\":{\"shape\":[0";
+  for (int i = 0; i < (4 << 20) + 1; ++i) wide += ",0";
+  wide += "]}}";
+  for (const std::string& header : {deep, wide}) {
+    const auto file = SafetensorsFile::Open(folder.Put("m", WithHeader(header, "")));
+    EXPECT_TRUE(absl::IsDataLoss(file.status())) << file.status();
+    EXPECT_TRUE(absl::StrContains(file.status().message(), "nests deeper than 8 levels"))
+        << file.status();
+  }
+}
+
 TEST(SafetensorsTest, UnalignedDataIsCopied) {
   ScratchFolder folder;
   // A header of 63 bytes puts the data at 71, which no float may be read from in place.

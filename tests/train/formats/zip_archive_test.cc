@@ -1,10 +1,12 @@
 #include "train/formats/zip_archive.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "tests/train/support/scratch_folder.h"
+#include "train/formats/npz.h"
 
 namespace fpo::train {
 namespace {
@@ -50,6 +52,29 @@ TEST(ZipArchiveTest, AHugeClaimIsNotAllocated) {
   bytes.replace(bytes.rfind(std::string("PK\x01\x02", 4)) + 24, 4,
                 std::string("\xFE\xFF\xFF\xFF", 4));
   EXPECT_TRUE(absl::IsDataLoss(ZipArchive::Open(folder.Put("a.zip", bytes)).status()));
+}
+
+// A small file must not fill the memory: not by naming one member twice, nor by what it unpacks to.
+TEST(ZipArchiveTest, MembersShareNoBytesAndUnpackToALittleMore) {
+  ScratchFolder folder;
+  ASSERT_TRUE(WriteNpz(folder / "a.npz", {{"a", at::zeros({1 << 18})}}).ok());
+  const std::string bytes = Slurp(folder / "a.npz");
+  const size_t entry = bytes.rfind(std::string("PK\x01\x02", 4));
+  const size_t end = bytes.rfind(std::string("PK\x05\x06", 4));
+  ASSERT_TRUE(ZipArchive::Open(folder.Put("whole.zip", bytes)).ok());
+
+  std::string twice = bytes.substr(0, end) + bytes.substr(entry);
+  const size_t last = twice.rfind(std::string("PK\x05\x06", 4));
+  twice[last + 8] = twice[last + 10] = 2;
+  twice[last + 12] = static_cast<char>(2 * (end - entry));
+  const absl::Status overlap = ZipArchive::Open(folder.Put("twice.zip", twice)).status();
+  EXPECT_TRUE(absl::StrContains(overlap.message(), "overlap")) << overlap;
+
+  std::string grown = bytes;
+  grown[entry + 10] = 8;                                             // DEFLATE
+  grown.replace(entry + 24, 4, std::string("\x00\x00\x00\x30", 4));  // 768 MiB
+  const absl::Status growth = ZipArchive::Open(folder.Put("grown.zip", grown)).status();
+  EXPECT_TRUE(absl::StrContains(growth.message(), "which no weights do")) << growth;
 }
 
 TEST(ZipArchiveTest, NotAZip) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -45,6 +46,26 @@ TEST(ModelLoader, TrainableOwnsItsMemory) {
   const auto model = LoadModel({tiny.Path("model"), "float32", at::kCPU, true});
   ASSERT_TRUE(model.ok());
   EXPECT_TRUE(model->model.Parameters().front().second.requires_grad());
+}
+
+// The digest names the bytes that are computed with: a mapped file that is written in place, as by
+// rsync --inplace, would change them.
+TEST(ModelLoader, AModelThatIsWrittenWhileItIsUsedIsNoticed) {
+  const TinyRun tiny;
+  const std::string weights = tiny.Path("model/model.safetensors");
+  const auto before = fs::last_write_time(weights) - std::chrono::hours(1);
+  fs::last_write_time(weights, before);
+  const auto frozen = LoadModel({tiny.Path("model"), "float32"});
+  const auto own = LoadModel({tiny.Path("model"), "float32", at::kCPU, true});
+  ASSERT_TRUE(frozen.ok() && own.ok());
+  EXPECT_TRUE(frozen->CheckUnchanged().ok());
+  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-4, std::ios::end);
+  file.write("\0\0\0\0", 4);
+  file.close();
+  EXPECT_THAT(std::string(frozen->CheckUnchanged().message()),
+              HasSubstr("model.safetensors was changed while it was in use"));
+  EXPECT_TRUE(own->CheckUnchanged().ok()) << "it has the weights in its own memory";
 }
 
 TEST(ModelLoader, SaysWhatIsWrongWithAFolder) {
