@@ -1,5 +1,6 @@
 #include "common/observe/http_server.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -66,6 +67,18 @@ struct Routes {
   HttpQueryRoutes query;
 };
 
+// An address in numbers, or localhost: what a page of another site cannot have in its own URL.
+bool IsNumericOrLocal(absl::string_view host) {
+  const size_t bracket = host.find(']');
+  const size_t colon = bracket == absl::string_view::npos ? host.rfind(':') : bracket + 1;
+  std::string name(host.substr(0, colon));
+  if (name == "localhost") return true;
+  in6_addr bytes{};
+  if (inet_pton(AF_INET, name.c_str(), &bytes) == 1) return true;
+  if (name.size() < 2 || name.front() != '[' || name.back() != ']') return false;
+  return inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(), &bytes) == 1;
+}
+
 HttpReply Route(const Routes& routes, absl::string_view method, absl::string_view target) {
   if (method != "GET" && method != "HEAD") return {.status = 405, .body = "only GET\n"};
   const size_t mark = target.find('?');
@@ -115,6 +128,7 @@ void Discard(void* /*context*/, const char* /*format*/, va_list /*arguments*/) {
 
 struct HttpServer::State {
   Routes routes;
+  bool is_local = false;  // listens on loopback
   std::string host;
   int port = 0;
   MHD_Daemon* daemon = nullptr;
@@ -124,12 +138,17 @@ struct HttpServer::State {
   }
 
   // The signature is libmicrohttpd's.
-  static MHD_Result Respond(void* routes, MHD_Connection* connection, const char* /*path*/,
+  static MHD_Result Respond(void* state, MHD_Connection* connection, const char* /*path*/,
                             const char* method, const char* /*version*/, const char* /*upload*/,
                             size_t* upload_size, void** target) {
     if (*upload_size != 0) return MHD_NO;  // no handler takes a body
-    HttpReply reply =
-        Route(*static_cast<const Routes*>(routes), method, *static_cast<std::string*>(*target));
+    const auto& self = *static_cast<const State*>(state);
+    const char* host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    // A name of theirs that suddenly means this machine (DNS rebinding) would let any web page read
+    // what only those on this machine may.
+    const bool foreign = self.is_local && host != nullptr && !IsNumericOrLocal(host);
+    HttpReply reply = foreign ? HttpReply{.status = 421, .body = "ask for localhost or a number\n"}
+                              : Route(self.routes, method, *static_cast<std::string*>(*target));
     const uint64_t size = reply.body.size();
     auto answer =
         std::make_unique<Answer>(Answer{std::move(reply.body), absl::Now() + kAnswerTime});
@@ -139,6 +158,7 @@ struct HttpServer::State {
     (void)answer.release();
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type.c_str());
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     const MHD_Result queued =
         MHD_queue_response(connection, static_cast<unsigned>(reply.status), response);
     MHD_destroy_response(response);
@@ -161,9 +181,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   if (name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
   FPO_ASSIGN_OR_RETURN(FileDescriptor listener, Listen(name, address.substr(colon + 1)));
   FPO_ASSIGN_OR_RETURN(state->port, PortOf(listener.get()));
+  state->is_local = name == "localhost" || name == "::1" || name.rfind("127.", 0) == 0;
   state->routes = {std::move(routes), std::move(query_routes)};
   state->daemon = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, State::Respond, &state->routes,
+      MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, State::Respond, state.get(),
       MHD_OPTION_EXTERNAL_LOGGER, Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, listener.get(),
       MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax,
       MHD_OPTION_CONNECTION_TIMEOUT, kSilentSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

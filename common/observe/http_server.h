@@ -23,7 +23,7 @@ using HttpQueryRoutes = std::map<std::string, std::function<HttpReply(const std:
 // Serves GET and HEAD of a few fixed paths, for metrics, probes and the status page. A silent or
 // slow peer holds a connection, of which there are 1,024, but no thread; connections are closed
 // after 10 s without a byte, and a response not read within 30 s is cut off. Not for the open
-// network.
+// network. On loopback only requests for localhost or an address in numbers are answered.
 class HttpServer {
  public:
   // "host:port" with a numeric host or localhost; port 0 picks one. InvalidArgument or Unavailable

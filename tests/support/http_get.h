@@ -32,7 +32,7 @@ inline std::string Exchange(const std::string& address, const std::string& reque
 
 // The whole answer, head and body.
 inline std::string HttpGet(const std::string& address, const std::string& path) {
-  return Exchange(address, "GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n");
+  return Exchange(address, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
 }  // namespace fpo::testing

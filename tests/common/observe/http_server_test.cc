@@ -57,6 +57,23 @@ TEST_F(HttpServerTest, AnswersItsPaths) {
   EXPECT_THAT(HttpGet(server_->address(), "/down"), HasSubstr("503 Service Unavailable"));
 }
 
+// A web page may have its own name lead to this machine and then ask for what only its users may
+// see.
+TEST_F(HttpServerTest, OnLoopbackAForeignNameIsNotAnswered) {
+  const auto ask = [&](const std::string& host) {
+    return Exchange(server_->address(), "GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+  };
+  for (const char* own : {"localhost", "localhost:7071", "127.0.0.1:7071", "[::1]:7071"}) {
+    EXPECT_THAT(ask(own), EndsWith("answer")) << own;
+  }
+  for (const char* foreign :
+       {"evil.example", "127.0.0.1.evil.example:7071", "localhost.evil", "x"}) {
+    EXPECT_THAT(ask(foreign), StartsWith("HTTP/1.1 421")) << foreign;
+    EXPECT_THAT(ask(foreign), Not(HasSubstr("answer"))) << foreign;
+  }
+  EXPECT_THAT(ask("localhost"), HasSubstr("X-Content-Type-Options: nosniff"));
+}
+
 TEST_F(HttpServerTest, QueriesReachThePathsThatTakeThem) {
   EXPECT_THAT(HttpGet(server_->address(), "/q?id=j-1"), EndsWith("<id=j-1>"));
   EXPECT_THAT(HttpGet(server_->address(), "/q"), EndsWith("<>"));
@@ -90,7 +107,7 @@ TEST_F(HttpServerTest, PeersThatAreSilentOrReadSlowlyDelayNobody) {
   for (int i = 0; i < 20; ++i) half_spoken.emplace_back(server_->port()).Say("GET /a");
   std::vector<Peer> slow;
   for (int i = 0; i < 20; ++i) {
-    slow.emplace_back(server_->port()).Say("GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+    slow.emplace_back(server_->port()).Say("GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   const absl::Time begin = absl::Now();
   EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
