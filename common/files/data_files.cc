@@ -67,6 +67,55 @@ absl::Status CheckOneSplit(const std::string& folder, const std::vector<std::str
                    "/train*", EndingOf(files.front())));
 }
 
+// Of "/d/train-00001-of-00003.parquet" the places of both numbers.
+struct PartName {
+  size_t number, count, digits;  // places in the path, and how many digits each has
+
+  std::string Path(const std::string& path, int64_t of_number) const {
+    std::string text = absl::StrCat(of_number);
+    text.insert(0, digits - std::min(digits, text.size()), '0');
+    return std::string(path).replace(number, digits, text);
+  }
+};
+bool IsPart(const std::string& path, PartName* part) {
+  const size_t of = path.rfind("-of-");
+  if (of == std::string::npos || of < path.rfind('/') + 1) return false;
+  const auto digits = [&](size_t begin, size_t end) {
+    return begin < end && end <= path.size() &&
+           std::all_of(path.begin() + static_cast<int64_t>(begin),
+                       path.begin() + static_cast<int64_t>(end), absl::ascii_isdigit);
+  };
+  const size_t count = of + 4;
+  const size_t end = std::min(path.find_first_not_of("0123456789", count), path.size());
+  part->digits = end - count;
+  part->count = count;
+  part->number = of - std::min(part->digits, of);
+  // Writers of parts pad their numbers, to five digits as a rule.
+  return part->digits >= 4 && part->digits <= 6 && digits(count, end) && digits(part->number, of);
+}
+
+// A part that is missing on the disk is an incomplete copy; parts that are left out by a pattern
+// are there. They are numbered from 0, or from 1 if the last has the number of the count.
+absl::Status CheckParts(const std::vector<std::string>& files) {
+  std::set<std::string> checked;
+  std::error_code error;
+  for (const std::string& file : files) {
+    PartName part{};
+    if (!IsPart(file, &part) || !checked.insert(part.Path(file, 0)).second) continue;
+    const int64_t count = std::stoll(file.substr(part.count, part.digits));
+    const int64_t first = fs::exists(part.Path(file, count), error) ? 1 : 0;
+    for (int64_t i = first; i < first + count; ++i) {
+      const std::string other = part.Path(file, i);
+      if (fs::exists(other, error)) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          other, " is missing beside ", fs::path(file).filename().string(),
+          ": the copy is incomplete; fetch the rest, or name the files one by one to read these ",
+          "parts alone"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<std::string>> FilesOfFolder(const std::string& folder) {
   FPO_ASSIGN_OR_RETURN(auto saved, SavedDatasetFiles(folder));
   if (saved) return *std::move(saved);
@@ -88,6 +137,7 @@ absl::StatusOr<std::vector<std::string>> FilesOfFolder(const std::string& folder
   std::sort(files.begin(), files.end());
   const absl::Status one = CheckOneSplit(folder, files);
   if (!one.ok()) return one;
+  FPO_RETURN_IF_ERROR(CheckParts(files));
   return files;
 }
 
@@ -100,7 +150,10 @@ absl::StatusOr<std::vector<std::string>> FilesOfPattern(const std::string& patte
     if (fs::is_regular_file(found.gl_pathv[i], error)) files.emplace_back(found.gl_pathv[i]);
   }
   globfree(&found);
-  if (!files.empty()) return files;
+  if (!files.empty()) {
+    FPO_RETURN_IF_ERROR(CheckParts(files));
+    return files;
+  }
   if (code != 0 && code != GLOB_NOMATCH) {
     return absl::UnavailableError(absl::StrCat("the pattern ", pattern, " cannot be searched"));
   }

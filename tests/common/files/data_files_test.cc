@@ -27,6 +27,29 @@ TEST(DataFilesTest, AFileAPatternOrAFolder) {
   EXPECT_TRUE(absl::IsNotFound(ExpandDataFiles(folder / "d/*.none").status()));
 }
 
+TEST(DataFilesTest, AMissingPartIsAnIncompleteCopy) {
+  const train::ScratchFolder folder;
+  for (const char* name : {"d/train-00000-of-00003.parquet", "d/train-00002-of-00003.parquet",
+                           "d/x-of-9.jsonl", "d/one-of-a-kind.jsonl", "d/7-of-.jsonl"}) {
+    folder.Put(name, "");
+  }
+  for (const char* entry : {"d", "d/train*", "d/*00002-of-*"}) {
+    const auto files = ExpandDataFiles(folder / entry);
+    EXPECT_TRUE(absl::IsInvalidArgument(files.status())) << entry;
+    EXPECT_THAT(std::string(files.status().message()),
+                HasSubstr("d/train-00001-of-00003.parquet is missing beside"));
+  }
+  for (const char* name : {"c/y-00001-of-00002.jsonl", "c/y-00002-of-00002.jsonl"}) {
+    folder.Put(name, "");
+  }
+  EXPECT_EQ(ExpandDataFiles(folder / "c")->size(), 2u) << "numbered from 1";
+  const std::string first = folder / "d/train-00000-of-00003.parquet";
+  EXPECT_THAT(*ExpandDataFiles(first), ElementsAre(first)) << "named alone";
+  folder.Put("d/train-00001-of-00003.parquet", "");
+  EXPECT_EQ(ExpandDataFiles(folder / "d")->size(), 6u);
+  EXPECT_THAT(*ExpandDataFiles(folder / "d/train-00000*"), ElementsAre(first)) << "a choice";
+}
+
 TEST(DataFilesTest, AFileWhoseNameIsAPatternIsItself) {
   const train::ScratchFolder folder;
   folder.Put("a[1].jsonl", "");
