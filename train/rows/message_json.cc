@@ -1,5 +1,6 @@
 #include "train/rows/message_json.h"
 
+#include <initializer_list>
 #include <map>
 #include <utility>
 
@@ -37,13 +38,20 @@ std::string RoleOf(const std::string& written) {
   return it == roles.end() ? "" : it->second;
 }
 
-bool CallsTools(const Json& item) {
-  for (const char* key : {"tool_calls", "function_call", "tool_call_id"}) {
+bool HasAny(const Json& item, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
     const Json* field = FieldOf(item, key);
     const bool empty = field == nullptr || (field->is_array() && field->empty()) || *field == "";
     if (!empty) return true;
   }
   return false;
+}
+
+// What stands beside the content of a message and is not text, as some tools write it.
+std::string WhyMoreThanText(const Json& item) {
+  if (HasAny(item, {"tool_calls", "function_call", "tool_call_id"})) return kTools;
+  if (HasAny(item, {"images", "image", "image_url", "videos", "video"})) return kImages;
+  return HasAny(item, {"audios", "audio"}) ? kAudio : "";
 }
 
 // The reason why a part of this type cannot be used; "" for a text or an unknown type.
@@ -111,12 +119,9 @@ absl::Status TakeMessage(const Json& item, MessageList* list) {
   Message message;
   message.role = RoleOf(written);
   FPO_ASSIGN_OR_RETURN(message.trained, IsTrained(item));
-  std::string reason;
-  if (message.role == "tool" || CallsTools(item)) {
-    reason = kTools;
-  } else if (message.role.empty()) {
-    reason = "unknown_role";
-  } else {
+  std::string reason = message.role == "tool" ? kTools : WhyMoreThanText(item);
+  if (reason.empty() && message.role.empty()) reason = "unknown_role";
+  if (reason.empty()) {
     FPO_RETURN_IF_ERROR(TakeContent(item.value(key, Json()), &message, &reason));
   }
   if (list->drop_reason.empty()) list->drop_reason = std::move(reason);

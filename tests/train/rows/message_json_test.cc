@@ -64,6 +64,11 @@ TEST(MessageJsonTest, WhatIsNoTextHasItsOwnReason) {
   EXPECT_EQ(MessageDropReason(R"({"from":"observation","value":"20C"})"), call);
   EXPECT_EQ(MessageDropReason(R"({"role":"assistant","content":"a","tool_calls":[]})"), "");
   EXPECT_EQ(MessageDropReason(R"({"role":"assistant","content":"a","tool_calls":null})"), "");
+  EXPECT_EQ(MessageDropReason(R"({"role":"user","content":"a","images":["x.png"]})"),
+            "images_unsupported");
+  EXPECT_EQ(MessageDropReason(R"({"from":"human","value":"a","audio":{"path":"x"}})"),
+            "audio_unsupported");
+  EXPECT_EQ(MessageDropReason(R"({"role":"user","content":"a","images":[],"audio":null})"), "");
   EXPECT_EQ(MessageDropReason(R"({"role":"narrator","content":"a"})"), "unknown_role");
   EXPECT_EQ(MessageDropReason(R"({"role":"assistant","content":null})"), "no_content");
 }
