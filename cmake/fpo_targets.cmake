@@ -3,14 +3,14 @@ include_guard()
 include(fpo_pch)
 
 # FPO_UNITY is for first builds: it compiles up to fpo_program_batch sources of a target as one file, so that headers are read and templates
-# instantiated once per batch, and lets g++ optimise the trainer with -O1, the rest not at all, and collect no garbage (about 1.5 GB per
+# instantiated once per batch, and lets g++ optimise only what most of the time is spent in, and collect no garbage (about 1.5 GB per
 # step). Names in anonymous namespaces must then be unique in their target. "redefinition of X", "X is ambiguous" or a call that picks
 # another file's function means that two files have an X: give one of them a better name (SampleRecord for Sample). To keep a source out
 # of its batch:
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
-set(fpo_program_batch 40)  # sources
-set(fpo_test_batch 40)
+set(fpo_program_batch 45)  # sources
+set(fpo_test_batch 45)
 
 # What every target is compiled with, the generated code of proto/ included.
 add_library(fpo_speed INTERFACE)
@@ -24,7 +24,7 @@ if(FPO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-subobject-linkage -Wno-stringop-overread)  # the first takes a batch for a header, the second is wrong about an inlined find()
   set(fpo_core_options $<$<CONFIG:Release>:-O0>)
   set(fpo_edge_options $<$<CONFIG:Release>:-O0>)
-  set(fpo_trainer_options $<$<CONFIG:Release>:-O1>)
+  set(fpo_trainer_options $<$<CONFIG:Release>:-O0>)
 endif()
 
 add_library(fpo_options INTERFACE)

@@ -6,7 +6,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/build.sh [--optimized] [TARGET...]      (default: everything; the result is in build/release/bin)
 
-A new build folder compiles its sources in batches and the services without optimisation: a first build takes a quarter of the time.
+A new build folder compiles its sources in batches, all but the hottest without optimisation: a first build takes a quarter of the time.
 The folder stays as it is.
 
   --optimized   one source at a time, -O2: programs to install, and the shortest builds after small edits

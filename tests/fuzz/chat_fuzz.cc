@@ -9,6 +9,7 @@
 
 #include "common/text/utf8.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "tests/train/support/tiny_tokenizer_model.h"
 #include "train/chat/chat_template.h"
@@ -91,7 +92,7 @@ void Render(const std::string& name, absl::string_view json) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(chat) {
   if (size == 0) return 0;
   const absl::string_view bytes = fpo::fuzz::Text(data + 1, size - 1);
   switch (data[0] % 6) {

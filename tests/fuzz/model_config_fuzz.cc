@@ -4,10 +4,11 @@
 
 #include "common/inputs/model_kind.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/model/gemma_config.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(model_config) {
   const auto text = fpo::fuzz::Text(data, size);
   (void)fpo::QuantisationName(text);
   const auto config = fpo::train::ParseGemmaConfig(text);

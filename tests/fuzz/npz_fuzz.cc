@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/formats/npz.h"
 
@@ -18,7 +19,7 @@ void CheckArray(const at::Tensor& array) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(npz) {
   const auto text = fpo::fuzz::Text(data, size);
   const auto image = fpo::train::ParseNpy(text, "a");
   if (image.ok()) CheckArray(*image);

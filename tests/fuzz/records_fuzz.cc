@@ -11,6 +11,7 @@
 #include "common/reference/record.h"
 #include "common/reference/record_file.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 
 namespace {
@@ -87,7 +88,7 @@ void WithRightDigests(absl::string_view bytes) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(records) {
   if (size == 0) return 0;
   const absl::string_view bytes = fpo::fuzz::Text(data + 1, size - 1);
   switch (data[0] % 4) {

@@ -5,6 +5,7 @@
 
 #include "common/text/utf8.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/rows/preference_dataset.h"
 #include "train/rows/row_source.h"
@@ -28,7 +29,7 @@ void ReadRows(const std::string& path) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(row_files) {
   const std::string path = fpo::fuzz::WriteInput("rows.jsonl", fpo::fuzz::Text(data, size));
   ReadRows(path);
   fpo::train::DatasetOptions options;

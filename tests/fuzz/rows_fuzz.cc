@@ -7,6 +7,7 @@
 
 #include "common/text/utf8.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/rows/preference_dataset.h"
 
@@ -56,7 +57,7 @@ void CheckRow(const PreferenceRow& row) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(rows) {
   static const char* const kFormats[] = {"auto", "preference", "messages", "transcript", "ids"};
   if (size == 0) return 0;
   const absl::string_view text = fpo::fuzz::Text(data + 1, size - 1);

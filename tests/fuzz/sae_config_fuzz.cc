@@ -6,6 +6,7 @@
 #include "common/inputs/sae_config.h"
 #include "common/inputs/sae_lens_config.h"
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 
 namespace {
@@ -19,7 +20,7 @@ void CheckDescription(const absl::StatusOr<fpo::SaeDescription>& sae) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(sae_config) {
   const auto text = fpo::fuzz::Text(data, size);
   CheckDescription(fpo::ParseSaeLensConfig(text, "cfg.json"));
   CheckDescription(fpo::ParseSaeConfig(text, "config.json"));

@@ -5,11 +5,12 @@
 #include <ATen/ATen.h>
 
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/tensor_type.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(safetensors) {
   using namespace fpo::train;  // NOLINT: one function
   const auto file =
       SafetensorsFile::Open(fpo::fuzz::WriteInput("x.safetensors", fpo::fuzz::Text(data, size)));

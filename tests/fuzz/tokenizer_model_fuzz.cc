@@ -3,12 +3,13 @@
 
 #include <cstdint>
 
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "tests/fuzz/tokenizer_check.h"
 #include "train/tokenizer/tokenizer_folder.h"
 #include "train/tokenizer/tokenizer_json_writer.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(tokenizer_model) {
   const std::string file = fpo::fuzz::WriteInput("tokenizer.model", fpo::fuzz::Text(data, size));
   fpo::fuzz::CheckTokenizer(file);
   const auto spec = fpo::train::ReadTokenizerFile(file);

@@ -4,11 +4,12 @@
 #include <string>
 
 #include "tests/fuzz/fuzz_check.h"
+#include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 #include "train/data/context_id.h"
 #include "train/data/token_file.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+FUZZ_TARGET(tokens) {
   using fpo::train::TokenPairView;
   const auto file = fpo::train::TokenFile::Open(
       fpo::fuzz::WriteInput("tokens.safetensors", fpo::fuzz::Text(data, size)));

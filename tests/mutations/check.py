@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
-TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_sae_test", "fpo_loss_test", "fpo_optim_test", "fpo_data_test",
+TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_method_test", "fpo_text_test",
          "fpo_files_test", "fpo_kernels_test", "fpo_train_loop_test"]
 T = "train/"
 

@@ -15,7 +15,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class EventList final : public EventSink {
+class PreparationEvents final : public EventSink {
  public:
   void Emit(TrainEvent event) override {
     const bool warns = event.kind == EventKind::kWarning;
@@ -43,7 +43,7 @@ class PrepareDataTest : public ::testing::Test {
 
   ScratchFolder folder_;
   JobConfig job_;
-  EventList events_;
+  PreparationEvents events_;
 };
 
 TEST_F(PrepareDataTest, SaysInOneLineAnInputWhatWasAdmitted) {
