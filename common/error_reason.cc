@@ -31,6 +31,7 @@ constexpr NamedReason kNames[] = {
     {ErrorReason::kBadGrace, "BAD_GRACE"},
     {ErrorReason::kBadState, "BAD_STATE"},
     {ErrorReason::kNoCheckpoint, "NO_CHECKPOINT"},
+    {ErrorReason::kOutputInUse, "OUTPUT_IN_USE"},
     {ErrorReason::kBadHello, "BAD_HELLO"},
     {ErrorReason::kBadMode, "BAD_MODE"},
     {ErrorReason::kWorkerNotFound, "WORKER_NOT_FOUND"},

@@ -35,6 +35,7 @@ enum class ErrorReason {
   kBadGrace = 24,
   kBadState = 25,
   kNoCheckpoint = 26,
+  kOutputInUse = 27,
   // Workers.
   kBadHello = 31,
   kBadMode = 32,

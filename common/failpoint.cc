@@ -17,7 +17,7 @@ namespace fpo {
 namespace {
 
 struct Armed {
-  bool kill = false;
+  int signal = 0;         // 0: an error
   int64_t hits_left = 1;  // the action starts when this reaches 0
 };
 
@@ -38,7 +38,7 @@ Registry& TheRegistry() {
 absl::Status ArmFailpoint(absl::string_view spec) {
   const absl::Status malformed = absl::InvalidArgumentError(
       absl::StrCat("failpoint \"", spec,
-                   "\": write NAME=kill or NAME=error, with @N for its N-th "
+                   "\": write NAME=kill, NAME=stop or NAME=error, with @N for its N-th "
                    "hit"));
   const size_t equals = spec.find('=');
   if (equals == absl::string_view::npos || equals == 0) return malformed;
@@ -51,8 +51,9 @@ absl::Status ArmFailpoint(absl::string_view spec) {
     }
     action = action.substr(0, at);
   }
-  if (action != "kill" && action != "error") return malformed;
-  armed.kill = action == "kill";
+  if (action != "kill" && action != "stop" && action != "error") return malformed;
+  if (action == "kill") armed.signal = SIGKILL;
+  if (action == "stop") armed.signal = SIGSTOP;
   Registry& registry = TheRegistry();
   absl::MutexLock lock(&registry.mutex);
   registry.armed[name] = armed;
@@ -77,7 +78,11 @@ absl::Status HitFailpoint(absl::string_view name) {
     --it->second.hits_left;
     return absl::OkStatus();
   }
-  if (it->second.kill) kill(getpid(), SIGKILL);
+  if (const int signal = it->second.signal; signal != 0) {
+    registry.armed.erase(it);
+    kill(getpid(), signal);
+    return absl::OkStatus();
+  }
   return absl::UnavailableError(absl::StrCat("failpoint ", name));
 }
 

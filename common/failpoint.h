@@ -23,8 +23,8 @@
 namespace fpo {
 
 // Arms one failpoint: "NAME=ACTION" or "NAME=ACTION@N" for its N-th hit from now on. ACTION is
-// `kill` (SIGKILL to this process) or `error` (the function returns UNAVAILABLE, each time from the
-// N-th on). InvalidArgument for anything else. Thread-safe.
+// `kill` (SIGKILL to this process), `stop` (SIGSTOP, once: a paused host) or `error` (the function
+// returns UNAVAILABLE, each time from the N-th on). InvalidArgument for anything else. Thread-safe.
 absl::Status ArmFailpoint(absl::string_view spec);
 void DisarmFailpoints();
 

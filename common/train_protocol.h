@@ -41,6 +41,9 @@ enum class EventKind {
   kError,
 };
 
+// In the texts of a run's result: the digest of OUT/model/manifest.json, in hex.
+inline constexpr char kModelManifestText[] = "model_manifest";
+
 using EventMetrics = std::map<std::string, double>;
 using EventTexts = std::map<std::string, std::string>;
 

@@ -386,8 +386,7 @@ CommandLine ParseFlags(int argc, char** argv) {
   flags.digest_folder = DigestFolder();
   if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
     flags.supervised = true;
-    flags.job_id = attempt;
-    flags.job_id = flags.job_id.substr(0, flags.job_id.find('/'));
+    flags.attempt = attempt;
   }
   return {std::move(flags), 0};
 }

@@ -60,7 +60,7 @@ struct Flags {
   // Started by the agent, which sets FPO_ATTEMPT: events go to descriptor 3, commands come from 4.
   bool supervised = false;
   std::string digest_folder;  // of this user, see DigestCache; empty without a home
-  std::string job_id;         // the service's "job/attempt/epoch", from the same variable
+  std::string attempt;        // the service's "job/attempt/epoch", from the same variable
 };
 
 struct CommandLine {

@@ -37,6 +37,7 @@
 #include "train/reference/reference_plan.h"
 #include "train/reference/score_server.h"
 #include "train/report/inspect.h"
+#include "train/runs/job_output.h"
 #include "train/runs/new_folder.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_training.h"
@@ -215,7 +216,7 @@ absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared,   flags.reference, flags.resume,
-                     device,    ProgramVersion(), flags.job_id};
+                     device,    ProgramVersion(), flags.attempt};
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<ProcessGroup> group, JoinRanks(flags, device));
   CommandReader commands;
   QuietRank quiet(events);
@@ -311,6 +312,7 @@ absl::Status Program::Run() {
     if (flags.plain) SetFastPaths(FastPaths::None());
     SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
     FPO_RETURN_IF_ERROR(CheckModel());
+    FPO_ASSIGN_OR_RETURN(const auto lock, LockOutputOf({flags.command, flags.out, flags.attempt}));
     return (this->*command.run)();
   }
   return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
+#include "common/outputs/publish.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -39,7 +40,8 @@ absl::Status WriteAll(const FileDescriptor& file, absl::string_view bytes,
 
 absl::StatusOr<std::unique_ptr<DurableFile>> DurableFile::Create(const std::string& path) {
   std::string unfinished = absl::StrCat(path, ".", RandomId(4), ".tmp");
-  FileDescriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  FileDescriptor file(
+      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file.is_open()) return PosixError(errno, "write", path);
   return std::unique_ptr<DurableFile>(
       new DurableFile(path, std::move(unfinished), std::move(file)));
@@ -73,6 +75,7 @@ absl::Status DurableFile::Flush() {
 absl::Status DurableFile::Finish() {
   FPO_RETURN_IF_ERROR(Flush());
   if (fsync(file_.get()) != 0) return PosixError(errno, "fsync", path_);
+  FPO_RETURN_IF_ERROR(MayPublish(path_));
   if (rename(unfinished_.c_str(), path_.c_str()) != 0) return PosixError(errno, "rename", path_);
   file_.Close();
   return SyncParentFolder(path_);

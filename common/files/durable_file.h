@@ -14,7 +14,8 @@ namespace fpo {
 
 // A file that readers see as it was or complete, also after a power cut: its bytes go to
 // PATH.<random>.tmp, which Finish renames. Concurrent writers of one path do not share that file;
-// the last one wins. Errors are those of PosixError and name PATH. Not thread-safe.
+// the last one wins. Errors are those of PosixError and name PATH, or of MayPublish. Not
+// thread-safe.
 class DurableFile {
  public:
   static absl::StatusOr<std::unique_ptr<DurableFile>> Create(const std::string& path);

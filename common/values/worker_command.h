@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "common/values/attempt_ref.h"
+#include "common/values/job_kind.h"
 
 // Messages from the coordinator to a worker.
 namespace fpo {
@@ -71,6 +73,10 @@ struct ServeArtifactCommand {
   std::string file = {};    // as listed; empty: the list
   int64_t offset = 0;       // the user already has this many bytes of it
   bool exported = false;    // as a model folder
+  // Of the job, for its output folder: what it left there, and no other job's files.
+  std::optional<JobKind> kind = {};
+  std::string owner = {};
+  std::string model_manifest = {};  // digest of model/manifest.json in hex, as it reported it
 };
 
 using WorkerCommand =

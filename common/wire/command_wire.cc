@@ -109,10 +109,14 @@ void Fill(const ServeArtifactCommand& command, pb::CoordinatorMessage* message) 
   proto.set_file(command.file);
   proto.set_offset(command.offset);
   proto.set_exported(command.exported);
+  proto.set_kind(ToProto(command.kind));
+  proto.set_owner(command.owner);
+  proto.set_model_manifest(command.model_manifest);
 }
 ServeArtifactCommand CommandOf(const pb::ServeArtifact& proto) {
-  return {proto.transfer_id(), proto.folder(), proto.checkpoint(),
-          proto.file(),        proto.offset(), proto.exported()};
+  return {proto.transfer_id(),   proto.folder(),   proto.checkpoint(),      proto.file(),
+          proto.offset(),        proto.exported(), FromProto(proto.kind()), proto.owner(),
+          proto.model_manifest()};
 }
 
 }  // namespace

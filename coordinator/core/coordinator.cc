@@ -30,7 +30,8 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       jobs_(dependencies.store),
       leases_(options.lease, dependencies.steady->Now() + options.reattach),
       checkpoints_(&jobs_, &workers_),
-      intake_({.owner_jobs_max = options.owner_jobs_max}, dependencies.store, &jobs_, &counts_),
+      intake_({options.owner_jobs_max, OwnerLimits(options.owner_limits)}, dependencies.store,
+              &jobs_, &counts_),
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
       retention_(options.logs, dependencies.store, &jobs_),
       lines_(dependencies.store, &jobs_, &retention_),
@@ -66,8 +67,12 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitRequest& request) cons
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request.config_json));
   submission.job.owner = request.owner;
   absl::MutexLock lock(&mu_);
-  FPO_ASSIGN_OR_RETURN(submission.job.after_ok, intake_.Dependencies(request.after_ok, true));
-  FPO_ASSIGN_OR_RETURN(submission.job.after_end, intake_.Dependencies(request.after_end, false));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_ok,
+                       intake_.Dependencies(request.after_ok, request.owner, true));
+  FPO_ASSIGN_OR_RETURN(submission.job.after_end,
+                       intake_.Dependencies(request.after_end, request.owner, false));
+  FPO_RETURN_IF_ERROR(jobs_.CheckOutputIsFree(submission.job));
+  if (request.limited) FPO_RETURN_IF_ERROR(intake_.CheckLimits(submission.job));
   const auto near = jobs_.files().find(submission.job.demand.data_key);
   PreviewSnapshot snapshot{jobs_.WithAttempt(),
                            jobs_.Queued(),
@@ -83,9 +88,10 @@ absl::StatusOr<Preview> Coordinator::Validate(const SubmitRequest& request) cons
   return preview;
 }
 
-absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& job_ref) const {
+absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& job_ref,
+                                           const std::string& owner) const {
   absl::MutexLock lock(&mu_);
-  return jobs_.Find(job_ref);
+  return jobs_.Find(job_ref, owner);
 }
 
 JobPage Coordinator::ListJobs(const JobFilter& filter) const {
@@ -152,8 +158,7 @@ absl::StatusOr<std::string> Coordinator::ServeArtifact(const ArtifactRequest& re
   absl::MutexLock lock(&mu_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_.Find(request.job));
   FPO_ASSIGN_OR_RETURN(const ArtifactPlace place, PlaceOf(*job, request.step, workers_));
-  const ServeArtifactCommand command{transfer_id,  place.folder,   place.checkpoint,
-                                     request.file, request.offset, request.exported};
+  const ServeArtifactCommand command = OrderFor(*job, place, request, transfer_id);
   if (!workers_.Send(place.worker, command)) return NoHolder(*job, "the files");
   return place.worker;
 }

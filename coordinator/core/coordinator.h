@@ -48,7 +48,9 @@ class Coordinator {
   absl::StatusOr<SubmitResult> Retry(const RetryRequest& request);    // JobIntake::Retry
   // How a job would fare if it were submitted now. Errors of Submit.
   absl::StatusOr<Preview> Validate(const SubmitRequest& request) const;
-  absl::StatusOr<JobPtr> GetJob(const std::string& job_ref) const;
+  // `owner`: who asks, as in JobTable::Find. To be asked once, by what a user typed; all else is
+  // then asked for by the id of the job that it gave.
+  absl::StatusOr<JobPtr> GetJob(const std::string& job_ref, const std::string& owner = "") const;
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   // Immediate for a waiting job; otherwise CANCELLING until its processes are gone.
@@ -58,6 +60,9 @@ class Coordinator {
   // Pause to Priority of the state table; durable on return. FailedPrecondition where one does not
   // apply.
   absl::StatusOr<JobPtr> Change(const std::string& job_ref, const JobEvent& event);
+  absl::Status CheckPriority(const std::string& owner, int64_t priority) const {
+    return OwnerLimits(options_.owner_limits).CheckPriority(owner, priority);
+  }
   absl::StatusOr<Explanation> Explain(const std::string& job_ref) const;
   QueueView Queue() const;
   absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& job_ref, int64_t step, bool pinned);

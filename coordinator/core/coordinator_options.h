@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "coordinator/core/lines/log_retention.h"
+#include "coordinator/core/scheduling/owner_limits.h"
 #include "coordinator/core/scheduling/slot_quota.h"
 
 namespace fpo::coordinator {
@@ -19,8 +20,9 @@ struct CoordinatorOptions {
   absl::Duration cancel_grace = absl::Seconds(30);  // between SIGTERM and SIGKILL
   // Time for a paused or preempted attempt to write its checkpoint and stop.
   absl::Duration checkpoint_grace = absl::Minutes(2);
-  std::vector<QuotaRule> quotas;  // of slots in use
-  int64_t owner_jobs_max = 0;     // of one owner that have not ended; 0: any number
+  std::vector<QuotaRule> quotas;             // of slots in use
+  int64_t owner_jobs_max = 0;                // of one owner that have not ended; 0: any number
+  std::vector<OwnerLimitRule> owner_limits;  // of known callers that are no administrators
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then they are no longer listed
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long

@@ -13,6 +13,7 @@
 #include "common/failpoint.h"
 #include "common/files/durable_file.h"
 #include "common/hash.h"
+#include "common/outputs/publish.h"
 #include "common/status_macros.h"
 #include "train/checkpoint/checkpoint_reader.h"
 
@@ -29,8 +30,9 @@ absl::Status FolderError(const std::string& what, const std::string& folder,
 
 // Renames the folder first, so that a half-removed one is never taken for a checkpoint.
 absl::Status RemoveFolder(const std::string& folder) {
+  FPO_RETURN_IF_ERROR(MayPublish(folder));
   std::error_code error;
-  const std::string doomed = folder + ".old";
+  const std::string doomed = DoomedPath(folder);
   fs::remove_all(doomed, error);
   fs::rename(folder, doomed, error);
   if (error) return FolderError("remove", folder, error);
@@ -45,7 +47,7 @@ void SweepLeftovers(const std::string& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     if (absl::StartsWith(name, "step-") &&
-        (absl::EndsWith(name, ".tmp") || absl::EndsWith(name, ".old"))) {
+        (absl::StrContains(name, ".tmp") || absl::StrContains(name, ".old"))) {
       leftovers.push_back(entry.path());
     }
   }
@@ -74,7 +76,10 @@ absl::Status CheckpointWriter::WriteFiles(const CheckpointContent& content,
   manifest["score"] = score ? OrderedJson(*score) : OrderedJson(nullptr);
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
     FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(at(name)));
-    manifest["files"][name] = {{"bytes", fs::file_size(at(name))}, {"sha256", ToHex(digest)}};
+    std::error_code error;  // another attempt may have taken the folder away
+    const uintmax_t bytes = fs::file_size(at(name), error);
+    if (error) return FolderError("read", at(name), error);
+    manifest["files"][name] = {{"bytes", bytes}, {"sha256", ToHex(digest)}};
   }
   return WriteFileAtomically(at("manifest.json"), manifest.dump(2) + "\n");
 }
@@ -84,10 +89,11 @@ absl::StatusOr<std::string> CheckpointWriter::Write(const CheckpointContent& con
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) return FolderError("create", folder_, error);
-  if (!swept_) SweepLeftovers(folder_);
+  // Whoever holds the lock of the run has swept when it took that, when no other could build.
+  if (!swept_ && !IsGuarded(folder_)) SweepLeftovers(folder_);
   swept_ = true;
   const std::string target = absl::StrCat(folder_, "/step-", content.step);
-  const std::string building = target + ".tmp";
+  const std::string building = BuildingPath(target);
   fs::remove_all(building, error);
   fs::create_directory(building, error);
   if (error) return FolderError("create", building, error);
@@ -97,10 +103,7 @@ absl::StatusOr<std::string> CheckpointWriter::Write(const CheckpointContent& con
     return written;
   }
   FPO_FAILPOINT("checkpoint.before_rename");
-  if (fs::exists(target, error)) FPO_RETURN_IF_ERROR(RemoveFolder(target));
-  fs::rename(building, target, error);
-  if (error) return FolderError("rename", building, error);
-  FPO_RETURN_IF_ERROR(SyncFolder(folder_));
+  FPO_RETURN_IF_ERROR(PublishFolder(building, target));
   FPO_FAILPOINT("checkpoint.after_rename");
   FPO_RETURN_IF_ERROR(Retain(content.step));
   return target;

@@ -26,13 +26,13 @@ class CheckpointWriter {
     int64_t keep_last = 2;  // newest checkpoints kept; at least 1
     int64_t keep_best = 1;  // also kept: those with the lowest score
   };
-  // `out` is the run's output folder. The first write removes step-N.tmp folders left by a killed
-  // run.
+  // `out` is the run's output folder. The first write removes what a killed run was building,
+  // unless an OutputLock has.
   CheckpointWriter(std::string out, Options options);
 
-  // Writes to step-N.tmp, syncs every file, then renames it: complete or absent. Replaces an
-  // existing step-N. `score`: lower is better (evaluation loss); a checkpoint without one is never
-  // kept as best. Returns the folder.
+  // Writes to BuildingPath(step-N), syncs every file, then publishes it: complete or absent. Takes
+  // the place of an existing step-N in one step. `score`: lower is better (evaluation loss); a
+  // checkpoint without one is never kept as best. Returns the folder.
   absl::StatusOr<std::string> Write(const CheckpointContent& content,
                                     std::optional<double> score = std::nullopt);
 

@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/outputs/folder_manifest.h"
+#include "common/outputs/publish.h"
 #include "common/status_macros.h"
 #include "train/formats/safetensors_directory.h"
 #include "train/formats/tensor_type.h"
@@ -127,28 +129,18 @@ absl::Status ExportHuggingFace(const HfExport& request, const TensorMap& weights
                      "not ",
                      c10::toString(request.dtype)));
   }
-  const std::string building = request.target + ".tmp";
-  const std::string old = request.target + ".old";
+  const std::string building = BuildingPath(request.target);
   std::error_code error;
   fs::remove_all(building, error);
   fs::create_directories(building, error);
   if (error) {
     return absl::UnavailableError(absl::StrCat("cannot create ", building, ": ", error.message()));
   }
-  const absl::Status written = WriteFolder(request, weights, building);
-  if (!written.ok()) {
-    fs::remove_all(building, error);
-    return written;
-  }
-  fs::remove_all(old, error);
-  if (fs::exists(request.target, error)) fs::rename(request.target, old, error);
-  fs::rename(building, request.target, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot rename ", building, " to ", request.target, ": ", error.message()));
-  }
-  fs::remove_all(old, error);
-  return SyncFolder(fs::path(request.target).parent_path().string());
+  absl::Status status = WriteFolder(request, weights, building);
+  if (status.ok()) status = WriteFolderManifest(building);
+  if (status.ok()) status = PublishFolder(building, request.target);
+  if (!status.ok()) fs::remove_all(building, error);
+  return status;
 }
 
 }  // namespace fpo::train

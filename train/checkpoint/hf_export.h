@@ -12,9 +12,9 @@ namespace fpo::train {
 
 // Writes a Hugging Face folder that transformers' from_pretrained loads: weights in `dtype`
 // (BFloat16 or Float), config.json of `source` with dtype and stop ids set, its tokenizer and chat
-// template files copied byte for byte, and what `serving` adds or replaces. Complete or absent:
-// built in TARGET.tmp and renamed; an existing TARGET is replaced. InvalidArgument when `weights`
-// and the source folder's own tensors differ in names or shapes.
+// template files copied byte for byte, what `serving` adds or replaces, and a folder manifest of it
+// all. Complete or absent: built beside TARGET and published (PublishFolder). InvalidArgument when
+// `weights` and the source folder's own tensors differ in names or shapes.
 struct HfExport {
   std::string source;  // the model folder the run started from
   std::string target;  // usually OUT/model

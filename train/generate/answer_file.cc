@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/outputs/publish.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
 
@@ -59,6 +60,27 @@ absl::Status WriteSettings(const FileDescriptor& file, const std::string& path,
   return AsStorageError(SyncParentFolder(path));
 }
 
+absl::StatusOr<FileDescriptor> OpenLocked(const std::string& name) {
+  FileDescriptor file(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (!file.is_open()) return AsStorageError(PosixError(errno, "create", name));
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  return absl::FailedPreconditionError("locked");
+}
+
+// An earlier attempt that is stopped may still have the lock. Who has the folder (OutputLock) puts
+// a copy in the place of its file: its descriptors lead to files that have no name any more.
+absl::StatusOr<FileDescriptor> LockFile(const std::string& path, const std::string& name) {
+  absl::StatusOr<FileDescriptor> file = OpenLocked(name);
+  if (absl::IsFailedPrecondition(file.status()) && IsGuarded(name)) {
+    FPO_ASSIGN_OR_RETURN(const std::string stored, ReadFile(name, kSettingsBytesMax));
+    FPO_RETURN_IF_ERROR(AsStorageError(WriteFileAtomically(name, stored)));
+    file = OpenLocked(name);
+  }
+  if (!absl::IsFailedPrecondition(file.status())) return file;
+  return absl::FailedPreconditionError(
+      absl::StrCat("another process is writing ", path, "; wait for it, or name another --out"));
+}
+
 // The file of settings, locked for as long as it is open.
 absl::StatusOr<FileDescriptor> LockSettings(const std::string& path, const std::string& settings) {
   const std::string name = SettingsPath(path);
@@ -71,12 +93,7 @@ absl::StatusOr<FileDescriptor> LockSettings(const std::string& path, const std::
                                                  " beside it, so it is neither resumed nor "
                                                  "overwritten; name another --out"));
   }
-  FileDescriptor file(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-  if (!file.is_open()) return AsStorageError(PosixError(errno, "create", name));
-  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another process is writing ", path, "; wait for it, or name another --out"));
-  }
+  FPO_ASSIGN_OR_RETURN(FileDescriptor file, LockFile(path, name));
   if (!answers) {  // settings without answers decide nothing
     FPO_RETURN_IF_ERROR(WriteSettings(file, name, settings));
     return file;

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "common/outputs/output_lock.h"
+
 namespace fpo::train {
 namespace {
 
@@ -30,7 +32,7 @@ NewFolder::NewFolder(const std::string& path) {
 }
 
 void NewFolder::RemoveIfUnused() const {
-  if (first_.empty() || WorthKeeping(path_)) return;
+  if (first_.empty() || WorthKeeping(path_) || IsOutputLocked(path_)) return;
   std::error_code error;
   fs::remove_all(path_, error);
   // Removes parents only while they are empty: another run may use them by now.

@@ -7,7 +7,7 @@ namespace fpo::train {
 // An output folder that a command is about to create. A command that fails at its start leaves
 // nothing behind: RemoveIfUnused removes the folder, with the parents created for it. It keeps a
 // folder that existed before and one with something of value: a started run (job.yaml,
-// metrics.jsonl) or computed records (reference.fpr).
+// metrics.jsonl), computed records (reference.fpr) or the lock of another process.
 class NewFolder {
  public:
   explicit NewFolder(const std::string& path);  // construct before anything creates it

@@ -36,25 +36,36 @@ absl::Status CheckWritable(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::optional<FolderRun>> ReadSameRun(const std::string& path, const JobConfig& job,
+                                                     bool resume) {
+  FPO_ASSIGN_OR_RETURN(std::optional<FolderRun> run, ReadFolderRun(path));
+  if (!run.has_value()) return run;
+  FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
+  if (resume) return run;
+  return absl::AlreadyExistsError(
+      absl::StrCat("output folder ", path, " holds ", run->Describe(),
+                   "; continue it with --resume, or choose another --out"));
+}
+
 }  // namespace
 
 absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path, const JobConfig& job,
-                                          bool resume) {
-  FPO_ASSIGN_OR_RETURN(std::optional<FolderRun> run, ReadFolderRun(path));
-  if (run.has_value()) {
-    FPO_RETURN_IF_ERROR(CheckSameRun(*run, job, "choose another --out, or remove that folder"));
-    if (!resume) {
-      return absl::AlreadyExistsError(absl::StrCat("output folder ", path, " holds ",
-                                                   run->Describe(),
-                                                   "; continue it with --resume, or choose another "
-                                                   "--out"));
-    }
-  }
+                                          bool resume, const std::optional<OutputHolder>& holder) {
+  FPO_ASSIGN_OR_RETURN(std::optional<FolderRun> run, ReadSameRun(path, job, resume));
   FPO_RETURN_IF_ERROR(CheckWritable(path));
-  if (!run.has_value()) return RunFolder(path, State::kFresh, std::nullopt);
-  const State state = HasAllSteps(*run, job) ? State::kFinished : State::kStarted;
+  std::unique_ptr<OutputLock> lock;
+  if (holder.has_value()) {
+    auto taken = OutputLock::Take(path, *holder);
+    if (!taken.ok()) return AsStorageError(taken.status());
+    lock = *std::move(taken);
+    // The one before may have written until now.
+    FPO_ASSIGN_OR_RETURN(run, ReadSameRun(path, job, resume));
+  }
+  State state = State::kFresh;
+  if (run.has_value()) state = HasAllSteps(*run, job) ? State::kFinished : State::kStarted;
   RunFolder folder(path, state, std::move(run));
-  folder.changes_ = NotedDifferences(job, folder.run_->job);
+  folder.lock_ = std::move(lock);
+  if (folder.run_.has_value()) folder.changes_ = NotedDifferences(job, folder.run_->job);
   return folder;
 }
 

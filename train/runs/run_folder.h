@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "common/files/output_folder.h"
 #include "common/job/job_config.h"
 #include "common/job/job_difference.h"
+#include "common/outputs/output_lock.h"
 
 namespace fpo::train {
 
@@ -21,7 +23,10 @@ class RunFolder {
   // Creates the folder if it is missing. Storage error when it is not writable. AlreadyExists when
   // it holds a run and `resume` is false, or a run with other settings, whose keys it names. A
   // finished run that needs more steps is kStarted.
-  static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume);
+  // With `holder` the folder is this process's alone (OutputLock) until the object ends; storage
+  // error when another has it.
+  static absl::StatusOr<RunFolder> Open(const std::string& path, const JobConfig& job, bool resume,
+                                        const std::optional<OutputHolder>& holder = std::nullopt);
 
   const std::string& path() const { return path_; }
   State state() const { return state_; }
@@ -41,6 +46,7 @@ class RunFolder {
   std::string path_;
   State state_;
   std::optional<FolderRun> run_;
+  std::unique_ptr<OutputLock> lock_;  // null: without a holder
   std::vector<JobDifference> changes_;
 };
 

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/failpoint.h"
 #include "common/job/job_file.h"
+#include "common/outputs/folder_manifest.h"
 #include "common/status_macros.h"
 #include "train/device/device_name.h"
 #include "train/events/exit_status.h"
@@ -71,6 +72,7 @@ class Run {
   bool model_told_ = false;  // its warnings came before the data was read
   std::map<std::string, double> timings_;
   std::map<std::string, std::string> contents_;
+  std::string model_manifest_;  // of what was exported
 };
 
 // Whether what was prepared before is what this job would prepare: what its rows are made of is
@@ -183,7 +185,9 @@ RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) co
   if (const auto bytes = PeakDeviceMemoryBytes(options_.device)) {
     result["device_memory_peak_bytes"] = static_cast<double>(*bytes);
   }
-  return {std::move(result), DeviceTexts(options_.device)};
+  std::map<std::string, std::string> texts = DeviceTexts(options_.device);
+  if (!model_manifest_.empty()) texts[kModelManifestText] = model_manifest_;
+  return {std::move(result), std::move(texts)};
 }
 
 RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
@@ -195,7 +199,7 @@ RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool fini
   record.world = environment_.group.world();
   record.steps = trainer.step();
   record.total_steps = trainer.total_steps();
-  record.job_id = options_.job_id;
+  record.job_id = HolderOf(options_.attempt).job_id;
   record.finished = finished;
   record.finished_at = absl::Now();
   record.timings = timings_;
@@ -228,6 +232,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   const absl::Time start = absl::Now();
   if (!environment_.measure) {
     FPO_RETURN_IF_ERROR(Export(trainer, inputs));
+    FPO_ASSIGN_OR_RETURN(model_manifest_, ManifestDigest(folder_.File("model")));
   }
   timings_["export_seconds"] = SecondsSince(start);
   FPO_FAILPOINT("finish.exported");
@@ -244,11 +249,15 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
 
 absl::Status RunTraining(const JobConfig& job, const RunOptions& options,
                          const RunEnvironment& environment) {
-  FPO_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Open(options.out, job, options.resume));
+  const OutputHolder holder = HolderOf(options.attempt);
+  const bool leads = environment.group.rank() == 0;
+  FPO_ASSIGN_OR_RETURN(const RunFolder folder,
+                       RunFolder::Open(options.out, job, options.resume,
+                                       leads ? std::optional(holder) : std::nullopt));
   if (folder.state() == RunFolder::State::kFinished) {
     FPO_ASSIGN_OR_RETURN(const RunResult result, ReadRunResult(folder.File("run.json")));
     environment.events.Emit(
-        PhaseEvent("finish", DescribeFinishedRun(*folder.run(), options.job_id)));
+        PhaseEvent("finish", DescribeFinishedRun(*folder.run(), holder.job_id)));
     environment.events.Emit(ResultEvent(folder.path(), 0, result.metrics, result.texts));
     return absl::OkStatus();
   }

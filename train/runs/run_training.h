@@ -14,8 +14,8 @@ struct RunOptions {
   std::string reference = "auto";  // a .fpr file | online | auto
   bool resume = false;
   at::Device device = at::kCPU;
-  std::string version;      // of this program, for run.json
-  std::string job_id = "";  // of the service that started it, for run.json
+  std::string version;       // of this program, for run.json
+  std::string attempt = "";  // of the service that started it, "JOB/ATTEMPT/EPOCH"; empty: none
 };
 
 // `fpo-train run`: data, reference, training, export and report, all into OUT. Resuming a finished

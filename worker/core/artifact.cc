@@ -4,72 +4,116 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/error_info.h"
 #include "common/files/open_folder.h"
 #include "common/files/posix_status.h"
+#include "common/outputs/folder_manifest.h"
 #include "common/status_macros.h"
-#include "common/text/json.h"
-#include "nlohmann/json.hpp"
 
 namespace fpo::worker {
 namespace {
 
 constexpr size_t kFilesMax = 4096;
-constexpr int64_t kManifestBytesMax = 1 << 20;
 constexpr char kModelFolder[] = "model";
-// Files that fpo-train leaves in an output folder, besides model/ and checkpoints/.
-constexpr absl::string_view kResultFiles[] = {
-    "answers.json", "answers.jsonl", "admission.json", "config.json", "evaluation.json",
-    "job.yaml",     "metrics.jsonl", "params.npz",     "report.html", "run.json"};
+
+// Files that a job leaves in its output folder, besides model/ and checkpoints/.
+struct ResultFile {
+  JobKind kind;
+  absl::string_view name;
+};
+constexpr ResultFile kResultFiles[] = {
+    {JobKind::kTrain, "admission.json"},   {JobKind::kTrain, "job.yaml"},
+    {JobKind::kTrain, "metrics.jsonl"},    {JobKind::kTrain, "report.html"},
+    {JobKind::kTrain, "run.json"},         {JobKind::kEvaluate, "evaluation.json"},
+    {JobKind::kSae, "config.json"},        {JobKind::kSae, "metrics.jsonl"},
+    {JobKind::kSae, "params.npz"},         {JobKind::kGenerate, "answers.json"},
+    {JobKind::kGenerate, "answers.jsonl"},
+};
+
+bool HasModel(const ServeArtifactCommand& order) { return order.kind == JobKind::kTrain; }
 
 bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (order.checkpoint) return true;
-  if (absl::StartsWith(name, absl::StrCat(kModelFolder, "/"))) return true;
-  return std::find(std::begin(kResultFiles), std::end(kResultFiles), name) !=
-         std::end(kResultFiles);
+  if (absl::StartsWith(name, absl::StrCat(kModelFolder, "/"))) return HasModel(order);
+  return std::any_of(std::begin(kResultFiles), std::end(kResultFiles), [&](const ResultFile& file) {
+    return file.kind == order.kind && file.name == name;
+  });
 }
 
-// Digests by file name, as fpo-train recorded them when the checkpoint was complete.
-std::map<std::string, std::string> DigestsOf(const std::string& folder) {
-  std::map<std::string, std::string> digests;
-  const absl::StatusOr<std::string> text = ReadFile(folder + "/manifest.json", kManifestBytesMax);
-  const absl::StatusOr<nlohmann::json> manifest = text.ok() ? ParseJson(*text) : text.status();
-  if (!manifest.ok()) return digests;
-  const nlohmann::json* files = FindMember(*manifest, "files");
-  if (files == nullptr || !files->is_object()) return digests;
-  for (const auto& [name, file] : files->items()) {
-    std::string hex;
-    if (!ReadMember(file, "sha256", &hex).ok()) continue;
-    if (DigestFromHex(hex).ok()) digests[name] = hex;
+// The folder whose files a manifest names.
+std::string ListedFolder(const ServeArtifactCommand& order) {
+  return order.checkpoint ? order.folder : absl::StrCat(order.folder, "/", kModelFolder);
+}
+
+// The digests that fpo-train recorded when the folder was complete. A folder made before there were
+// manifests of models has none.
+absl::StatusOr<FolderManifest> ManifestOf(const ServeArtifactCommand& order) {
+  absl::StatusOr<FolderManifest> manifest = ReadFolderManifest(ListedFolder(order));
+  if (absl::IsNotFound(manifest.status())) return FolderManifest();
+  return manifest;
+}
+
+absl::Status OtherModel(const ServeArtifactCommand& order, absl::string_view what) {
+  return WithErrorInfo(
+      absl::DataLossError(
+          absl::StrCat(ListedFolder(order), " is not what the job reported: ", what)),
+      {.reason = ErrorReason::kCorrupt,
+       .hint =
+           "something wrote to the folder after the job; its checkpoints can still be fetched"});
+}
+
+absl::Status CheckComplete(const ServeArtifactCommand& order, const FolderManifest& manifest,
+                           const std::vector<ArtifactFile>& files) {
+  const std::string prefix = order.checkpoint ? "" : absl::StrCat(kModelFolder, "/");
+  for (const auto& [name, entry] : manifest) {
+    const auto found = std::find_if(files.begin(), files.end(), [&](const ArtifactFile& file) {
+      return file.name == prefix + name;
+    });
+    if (found == files.end()) return OtherModel(order, absl::StrCat(name, " is missing"));
+    if (found->bytes != entry.bytes) {
+      return OtherModel(order,
+                        absl::StrCat(name, " has ", found->bytes, " bytes, not ", entry.bytes));
+    }
   }
-  return digests;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<OpenFolder::Entry>> Find(const OpenFolder& folder,
+                                                    const ServeArtifactCommand& order) {
+  if (order.checkpoint) return folder.List("", kFilesMax);
+  std::vector<OpenFolder::Entry> found;
+  if (HasModel(order)) {
+    FPO_ASSIGN_OR_RETURN(found, folder.List(kModelFolder, kFilesMax));
+  }
+  for (const ResultFile& file : kResultFiles) {
+    if (file.kind != order.kind) continue;
+    const absl::StatusOr<int64_t> bytes = folder.SizeOf(std::string(file.name));
+    if (bytes.ok()) found.push_back({std::string(file.name), *bytes});
+  }
+  return found;
 }
 
 absl::StatusOr<std::vector<ArtifactFile>> List(const OpenFolder& folder,
                                                const ServeArtifactCommand& order) {
-  std::vector<OpenFolder::Entry> found;
-  if (order.checkpoint) {
-    FPO_ASSIGN_OR_RETURN(found, folder.List("", kFilesMax));
-  } else {
-    FPO_ASSIGN_OR_RETURN(found, folder.List(kModelFolder, kFilesMax));
-    for (const absl::string_view name : kResultFiles) {
-      const absl::StatusOr<int64_t> bytes = folder.SizeOf(std::string(name));
-      if (bytes.ok()) found.push_back({std::string(name), *bytes});
-    }
+  FPO_ASSIGN_OR_RETURN(std::vector<OpenFolder::Entry> found, Find(folder, order));
+  FolderManifest manifest;
+  if (order.checkpoint || HasModel(order)) {
+    FPO_ASSIGN_OR_RETURN(manifest, ManifestOf(order));
   }
-  const auto digests =
-      order.checkpoint ? DigestsOf(order.folder) : std::map<std::string, std::string>();
+  const std::string prefix = order.checkpoint ? "" : absl::StrCat(kModelFolder, "/");
   std::vector<ArtifactFile> files;
   for (OpenFolder::Entry& entry : found) {
-    const auto digest = digests.find(entry.name);
+    const std::string name = std::string(absl::StripPrefix(entry.name, prefix));
+    const auto known = entry.name == name && !prefix.empty() ? manifest.end() : manifest.find(name);
     files.push_back({std::move(entry.name), entry.bytes,
-                     digest == digests.end() ? std::string() : digest->second});
+                     known == manifest.end() ? std::string() : ToHex(known->second.sha256)});
   }
+  FPO_RETURN_IF_ERROR(CheckComplete(order, manifest, files));
   return files;
 }
 
@@ -113,10 +157,22 @@ absl::Status SendFile(const FileDescriptor& file, const ServeArtifactCommand& or
 
 }  // namespace
 
+absl::Status CheckModel(const ServeArtifactCommand& order) {
+  if (order.checkpoint || order.model_manifest.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> digest = ManifestDigest(ListedFolder(order));
+  if (!digest.ok()) return OtherModel(order, digest.status().message());
+  if (*digest == order.model_manifest) return absl::OkStatus();
+  return OtherModel(order, absl::StrCat("its manifest has SHA-256 ", *digest, ", reported was ",
+                                        order.model_manifest));
+}
+
 absl::Status ServeArtifact(const ServeArtifactCommand& order,
                            const std::function<bool(ArtifactFrame)>& sink) {
   const absl::StatusOr<OpenFolder> folder = OpenFolder::Open(order.folder);
   if (!folder.ok()) return Gone(order, folder.status());
+  if (order.file.empty() || absl::StartsWith(order.file, absl::StrCat(kModelFolder, "/"))) {
+    FPO_RETURN_IF_ERROR(CheckModel(order));
+  }
   if (order.file.empty()) {
     FPO_ASSIGN_OR_RETURN(std::vector<ArtifactFile> files, List(*folder, order));
     ArtifactFrame frame;

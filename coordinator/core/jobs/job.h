@@ -50,7 +50,9 @@ struct JobDemand {
   std::map<std::string, std::string> require;  // labels a worker must have
   int64_t keep_last = 2;                       // checkpoints: newest ones kept
   int64_t keep_best = 1;                       // also kept: those with the lowest score
-  std::string data_key;  // equal for jobs that use the same token and record files
+  std::string data_key;      // equal for jobs that use the same token and record files
+  std::string output;        // the folder it writes to, normalised; empty: none
+  int64_t config_bytes = 0;  // of config_json
 
   bool operator==(const JobDemand&) const = default;
 };

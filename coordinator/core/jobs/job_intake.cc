@@ -93,10 +93,10 @@ absl::StatusOr<std::vector<Checkpoint>> CheckpointsUpTo(const Job& job, int64_t 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
-    const std::vector<std::string>& job_refs, bool must_succeed) const {
+    const std::vector<std::string>& job_refs, const std::string& owner, bool must_succeed) const {
   std::vector<std::string> ids;
   for (const std::string& each : job_refs) {
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(each));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, jobs_->Find(each, owner));
     const bool failed = job->state == JobState::kFailed || job->state == JobState::kCancelled;
     if (failed && must_succeed) {
       return WithErrorInfo(
@@ -123,6 +123,13 @@ absl::Status JobIntake::CheckOwnerQuota(const std::string& owner) const {
        .hint = absl::StrCat("wait for some, or cancel some: fpoctl list --owner ", owner)});
 }
 
+absl::Status JobIntake::CheckLimits(const Job& job) const {
+  FPO_RETURN_IF_ERROR(options_.limits.CheckPriority(job.owner, job.demand.priority));
+  return options_.limits.Check(job.owner, {.jobs = jobs_->LiveJobsOf(job.owner) + 1,
+                                           .bytes = jobs_->ConfigBytesOf(job.owner) +
+                                                    static_cast<int64_t>(job.config_json.size())});
+}
+
 absl::StatusOr<SubmitResult> JobIntake::Submit(const SubmitRequest& request, absl::Time now) {
   absl::StatusOr<Submission> submission = CheckSubmission(request.config_json);
   if (!submission.ok() || request.request_id.empty()) {
@@ -133,7 +140,7 @@ absl::StatusOr<SubmitResult> JobIntake::Submit(const SubmitRequest& request, abs
   submission->job.after_ok = request.after_ok;  // as given; the digest tells a repetition by them
   submission->job.after_end = request.after_end;
   if (request.hold) submission->job.state = JobState::kHeld;
-  return Create(*std::move(submission), request.request_id, now);
+  return Create(*std::move(submission), {request.request_id, request.limited}, now);
 }
 
 absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl::Time now) {
@@ -149,7 +156,7 @@ absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl:
   job.retry_of = old->job_id;
   FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, request.from_step));
   if (!job.checkpoints.empty()) job.checkpoint_step = job.checkpoints.back().step;
-  return Create(std::move(submission), request.request_id, now);
+  return Create(std::move(submission), {request.request_id, request.limited}, now);
 }
 
 bool JobIntake::HasTrained(const Job& job) const {
@@ -168,21 +175,24 @@ absl::Status JobIntake::CheckCanGoOn(const Job& old, const std::string& config_j
   return differences.empty() ? absl::OkStatus() : OtherRun(old, differences);
 }
 
-absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const std::string& request_id,
+absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const Asking& asking,
                                                absl::Time now) {
   Job& job = submission.job;
   SubmittedRequest request;
-  request.request_id = request_id;
+  request.request_id = asking.request_id;
   request.digest = SubmissionDigest(job);
-  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known, store_->FindRequest(request_id));
+  FPO_ASSIGN_OR_RETURN(std::optional<SubmittedRequest> known,
+                       store_->FindRequest(asking.request_id));
   if (known) {
     FPO_ASSIGN_OR_RETURN(SubmitResult answer, Repeat(*known, request.digest));
     answer.warnings = std::move(submission.warnings);
     return answer;
   }
-  FPO_ASSIGN_OR_RETURN(job.after_ok, Dependencies(job.after_ok, true));
-  FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, false));
+  FPO_ASSIGN_OR_RETURN(job.after_ok, Dependencies(job.after_ok, job.owner, true));
+  FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, job.owner, false));
+  FPO_RETURN_IF_ERROR(jobs_->CheckOutputIsFree(job));
   FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
+  if (asking.limited) FPO_RETURN_IF_ERROR(CheckLimits(job));
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];
   if (!created.ok()) return created.status();

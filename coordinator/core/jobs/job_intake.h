@@ -9,6 +9,7 @@
 #include "coordinator/core/coordinator_stats.h"
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/jobs/submission.h"
+#include "coordinator/core/scheduling/owner_limits.h"
 #include "coordinator/core/store/job_store.h"
 
 namespace fpo::coordinator {
@@ -20,6 +21,7 @@ struct SubmitRequest {
   bool hold = false;
   std::vector<std::string> after_ok = {};   // jobs that must have succeeded first; ids or names
   std::vector<std::string> after_end = {};  // jobs that must have ended first, however
+  bool limited = false;  // OwnerLimits hold: a known caller that is no administrator
 };
 struct RetryRequest {
   std::string request_id = {};
@@ -27,6 +29,7 @@ struct RetryRequest {
   int64_t from_step = 0;         // one of its checkpoints; 0: the newest
   std::string config_json = {};  // empty: that of the job
   std::string owner = {};        // empty: that of the job
+  bool limited = false;          // as in SubmitRequest
 };
 struct SubmitResult {
   JobPtr job;
@@ -39,13 +42,15 @@ class JobIntake {
  public:
   struct Options {
     int64_t owner_jobs_max = 0;  // jobs of one owner that have not ended; 0: any number
+    OwnerLimits limits = OwnerLimits({});
   };
   JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
       : options_(options), store_(store), jobs_(jobs), counts_(counts) {}
 
   // Durable on return. The same request_id with the same job returns the same job; with another job
   // AlreadyExists (REQUEST_ID_REUSED). NotFound and FailedPrecondition name a job of after_ok;
-  // ResourceExhausted (QUOTA).
+  // ResourceExhausted (QUOTA); PermissionDenied (BAD_PRIORITY); FailedPrecondition (OUTPUT_IN_USE)
+  // as JobTable::CheckOutputIsFree.
   absl::StatusOr<SubmitResult> Submit(const SubmitRequest& request, absl::Time now);
   // A new job that continues where another one ended: same output folder, its checkpoints up to
   // from_step. FailedPrecondition when the job has not ended or has succeeded; NotFound
@@ -53,14 +58,23 @@ class JobIntake {
   // change the numbers of a run that is in the folder already.
   absl::StatusOr<SubmitResult> Retry(const RetryRequest& request, absl::Time now);
 
+  // What OwnerLimits say about one more job of this owner.
+  absl::Status CheckLimits(const Job& job) const;
+  const OwnerLimits& limits() const { return options_.limits; }
+
   // The jobs as ids. NotFound; with must_succeed FailedPrecondition (DEPENDENCY_FAILED) when one
   // can never succeed.
+  // `owner`: who names them, as in JobTable::Find.
   absl::StatusOr<std::vector<std::string>> Dependencies(const std::vector<std::string>& job_refs,
+                                                        const std::string& owner,
                                                         bool must_succeed) const;
 
  private:
-  absl::StatusOr<SubmitResult> Create(Submission submission, const std::string& request_id,
-                                      absl::Time now);
+  struct Asking {
+    std::string request_id;
+    bool limited = false;
+  };
+  absl::StatusOr<SubmitResult> Create(Submission submission, const Asking& asking, absl::Time now);
   absl::StatusOr<SubmitResult> Repeat(const SubmittedRequest& known, const std::string& digest);
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
+#include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "coordinator/core/scheduling/explain.h"
 
@@ -17,6 +18,22 @@ absl::Status NoSuchJob(absl::string_view job_ref) {
   return WithErrorInfo(
       absl::NotFoundError(absl::StrCat("no job has the id, name or id prefix \"", job_ref, "\"")),
       {.reason = ErrorReason::kJobNotFound, .hint = "fpoctl list", .ids = {std::string(job_ref)}});
+}
+
+absl::Status OutputInUse(const Job& job, const Job& holder) {
+  const std::string& wanted = job.demand.output;
+  const std::string& held = holder.demand.output;
+  const std::string where = wanted == held ? "" : absl::StrCat(" (it writes to ", held, ")");
+  return WithErrorInfo(
+      absl::FailedPreconditionError(
+          absl::StrCat("output: ", wanted, " is in use by job ", holder.job_id, " \"", holder.name,
+                       "\"", where, ", which is ", Name(holder.state),
+                       "; two jobs in one folder would overwrite each other")),
+      {.reason = ErrorReason::kOutputInUse,
+       .field = "output",
+       .hint = absl::StrCat("choose another folder: --set output=...; or let it end first: ",
+                            "--after ", holder.job_id, ", or fpoctl cancel ", holder.job_id),
+       .ids = {holder.job_id}});
 }
 
 bool Matches(const Job& job, const JobFilter& filter) {
@@ -37,6 +54,11 @@ absl::Status JobTable::Load() {
   for (Job& job : jobs) {
     revision_ = std::max(revision_, job.revision);
     ids_.Saw(job.job_id);
+    if (job.demand.config_bytes == 0) {  // stored before these were fields
+      job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
+      const absl::StatusOr<JobConfig> config = ReadJobJson(job.config_json);
+      if (config.ok()) job.demand.output = OutputFolderOf(*config);
+    }
     if (job.state == JobState::kSucceeded) run_times_.Note(job);
     Index(std::make_shared<const Job>(std::move(job)));
   }
@@ -46,6 +68,7 @@ absl::Status JobTable::Load() {
 absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl::Time now) {
   job.job_id = ids_.Next(now);
   job.submitted = job.state_since = now;
+  job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
   if (job.state == JobState::kHeld) job.reason = ExplainHeld(job);
   job.revision = revision_ + 1;
   request.job_id = job.job_id;
@@ -107,6 +130,10 @@ absl::Status JobTable::Remove(const std::string& job_id) {
     jobs_by_data_key_.erase(data_key);
     files_.erase(data_key);
   }
+  const auto bytes = config_bytes_by_owner_.find(job->owner);
+  if (bytes != config_bytes_by_owner_.end() && (bytes->second -= job->demand.config_bytes) <= 0) {
+    config_bytes_by_owner_.erase(bytes);
+  }
   jobs_.erase(job_id);
   return absl::OkStatus();
 }
@@ -118,12 +145,16 @@ void JobTable::Index(const JobPtr& job) {
     --counts_[static_cast<size_t>(slot->state)];
   } else {
     ++jobs_by_data_key_[job->demand.data_key];
+    if (job->demand.config_bytes > 0) {
+      config_bytes_by_owner_[job->owner] += job->demand.config_bytes;
+    }
   }
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;
   int64_t& live = live_by_owner_[job->owner];
   live += (IsTerminal(job->state) ? 0 : 1) - (was_live ? 1 : 0);
   if (live == 0) live_by_owner_.erase(job->owner);
+  live_outputs_.Note(job->demand.output, job->job_id, !IsTerminal(job->state));
   if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
   if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
   if (job->phase_reached >= Phase::kReference && !job->attempts.empty() &&
@@ -150,11 +181,20 @@ JobPtr JobTable::Get(const std::string& job_id) const {
   return it == jobs_.end() ? nullptr : it->second;
 }
 
-absl::StatusOr<JobPtr> JobTable::Find(absl::string_view job_ref) const {
+JobPtr JobTable::NewestNamed(const std::string& name, absl::string_view owner) const {
+  const auto named = ids_by_name_.find(name);
+  if (named == ids_by_name_.end()) return nullptr;
+  for (auto id = named->second.rbegin(); id != named->second.rend(); ++id) {
+    JobPtr job = Get(*id);
+    if (owner.empty() || job->owner == owner) return job;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<JobPtr> JobTable::Find(absl::string_view job_ref, absl::string_view owner) const {
   const std::string key(job_ref);
   if (JobPtr job = Get(key)) return job;
-  const auto named = ids_by_name_.find(key);
-  if (named != ids_by_name_.end()) return Get(*named->second.rbegin());
+  if (JobPtr job = NewestNamed(key, owner)) return job;
   std::vector<std::string> found;
   if (!key.empty()) {
     for (auto it = jobs_.lower_bound(key); it != jobs_.end() && found.size() < 6; ++it) {
@@ -162,8 +202,11 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view job_ref) const {
       found.push_back(it->first);
     }
   }
-  if (found.empty()) return NoSuchJob(job_ref);
   if (found.size() == 1) return Get(found.front());
+  if (found.empty()) {
+    JobPtr other = NewestNamed(key, "");
+    return other != nullptr ? absl::StatusOr<JobPtr>(std::move(other)) : NoSuchJob(job_ref);
+  }
   return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat(
                            "\"", job_ref, "\" begins the ids of several jobs: ",
                            absl::StrJoin(found, ", "), found.size() > 5 ? ", ..." : "")),
@@ -176,6 +219,36 @@ absl::StatusOr<JobPtr> JobTable::Find(absl::string_view job_ref) const {
 int64_t JobTable::LiveJobsOf(const std::string& owner) const {
   const auto found = live_by_owner_.find(owner);
   return found == live_by_owner_.end() ? 0 : found->second;
+}
+
+bool JobTable::WaitsFor(const Job& job, const std::string& other) const {
+  std::set<std::string> seen;
+  std::vector<const Job*> open = {&job};
+  while (!open.empty()) {
+    const Job* const next = open.back();
+    open.pop_back();
+    for (const auto* ids : {&next->after_ok, &next->after_end}) {
+      for (const std::string& id : *ids) {
+        if (id == other) return true;
+        const JobPtr before = seen.insert(id).second ? Get(id) : nullptr;
+        if (before != nullptr && !IsTerminal(before->state)) open.push_back(before.get());
+      }
+    }
+  }
+  return false;
+}
+
+absl::Status JobTable::CheckOutputIsFree(const Job& job) const {
+  for (const std::string& id : live_outputs_.HoldersOf(job.demand.output)) {
+    const JobPtr holder = Get(id);
+    if (holder != nullptr && !WaitsFor(job, id)) return OutputInUse(job, *holder);
+  }
+  return absl::OkStatus();
+}
+
+int64_t JobTable::ConfigBytesOf(const std::string& owner) const {
+  const auto found = config_bytes_by_owner_.find(owner);
+  return found == config_bytes_by_owner_.end() ? 0 : found->second;
 }
 
 JobPtr JobTable::NewestCacheUser(const std::string& data_key) const {

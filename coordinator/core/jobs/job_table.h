@@ -14,6 +14,7 @@
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/jobs/job_id.h"
 #include "coordinator/core/jobs/job_state_machine.h"
+#include "coordinator/core/jobs/live_outputs.h"
 #include "coordinator/core/scheduling/job_queue.h"
 #include "coordinator/core/scheduling/run_times.h"
 #include "coordinator/core/store/job_store.h"
@@ -62,15 +63,20 @@ class JobTable {
   absl::Status Remove(const std::string& job_id);
 
   JobPtr Get(const std::string& job_id) const;  // null when absent
-  // An id, a name (its newest job) or a unique prefix of an id. NotFound; InvalidArgument
-  // (AMBIGUOUS_JOB) with the candidates.
-  absl::StatusOr<JobPtr> Find(absl::string_view job_ref) const;
+  // An id, a name (the newest job of it) or a unique prefix of an id. The jobs of `owner` come
+  // first: no one else's name stands before one's own, or before an id's prefix. NotFound;
+  // InvalidArgument (AMBIGUOUS_JOB) with the candidates.
+  absl::StatusOr<JobPtr> Find(absl::string_view job_ref, absl::string_view owner = "") const;
   JobPage List(const JobFilter& filter) const;
   std::vector<JobPtr> WithAttempt() const;  // RESERVED to CANCELLING
   std::vector<JobPtr> All() const;
   std::vector<JobPtr> Queued() const;  // in queue order
   const std::array<int64_t, kEnumSize<JobState>>& counts() const { return counts_; }
-  int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
+  int64_t LiveJobsOf(const std::string& owner) const;     // those that have not ended
+  int64_t ConfigBytesOf(const std::string& owner) const;  // of all in the table
+  // FailedPrecondition (OUTPUT_IN_USE) names a job that has not ended and writes to the job's
+  // folder, or to one above or below it. One that the job waits for is no hindrance.
+  absl::Status CheckOutputIsFree(const Job& job) const;
   // Workers that hold the token and record files of a JobDemand::data_key, of jobs in the table.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
   // The newest job of a data_key that used the reference cache; null: none.
@@ -86,6 +92,9 @@ class JobTable {
 
  private:
   void Index(const JobPtr& job);  // replaces the entry of its id
+  JobPtr NewestNamed(const std::string& name, absl::string_view owner) const;  // null: none
+  // Whether the job can only start after the other one has ended.
+  bool WaitsFor(const Job& job, const std::string& other) const;
 
   JobStore* const store_;
   JobIdSource ids_;
@@ -95,7 +104,9 @@ class JobTable {
   std::set<std::string> with_attempt_;
   JobQueue queue_;
   std::array<int64_t, kEnumSize<JobState>> counts_ = {};
-  std::map<std::string, int64_t> live_by_owner_;  // without owners that have none
+  std::map<std::string, int64_t> live_by_owner_;          // without owners that have none
+  std::map<std::string, int64_t> config_bytes_by_owner_;  // without owners that have none
+  LiveOutputs live_outputs_;
   std::map<std::string, int64_t> jobs_by_data_key_;
   std::map<std::string, std::set<std::string>> files_;  // of keys in jobs_by_data_key_
   std::map<std::string, std::string> cache_users_;      // data key -> job id

@@ -7,6 +7,7 @@
 #include "common/error_info.h"
 #include "common/hash.h"
 #include "common/job/job_file.h"
+#include "coordinator/core/jobs/live_outputs.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -68,7 +69,8 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
                            .require = Required(*config),
                            .keep_last = config->checkpoint.keep_last,
                            .keep_best = config->checkpoint.keep_best,
-                           .data_key = DataKey(*config)};
+                           .data_key = DataKey(*config),
+                           .output = OutputFolderOf(*config)};
   submission.warnings = JobWarnings(*config);
   return submission;
 }

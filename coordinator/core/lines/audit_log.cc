@@ -33,8 +33,13 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(JobStore* store, uint64
 }
 
 void AuditLog::Add(AuditEntry entry) {
-  for (std::string* text : {&entry.who, &entry.target, &entry.detail, &entry.request_id}) Cut(text);
+  PutRefused();  // in the order in which they came
   absl::MutexLock lock(&mu_);
+  Put(std::move(entry));
+}
+
+void AuditLog::Put(AuditEntry entry) {
+  for (std::string* text : {&entry.who, &entry.target, &entry.detail, &entry.request_id}) Cut(text);
   entry.cursor = last_ + 1;
   absl::Status status = store_->PutAudit(entry);
   if (status.ok()) {
@@ -47,7 +52,31 @@ void AuditLog::Add(AuditEntry entry) {
       {{"who", entry.who}, {"method", entry.method}, {"target", entry.target}});
 }
 
-void AuditLog::Flush() {
+void AuditLog::AddRefused(AuditEntry entry, bool known) {
+  // Kept in memory for a moment.
+  for (std::string* text : {&entry.who, &entry.target, &entry.detail, &entry.request_id}) Cut(text);
+  absl::MutexLock lock(&refused_mu_);
+  const std::string who = known ? entry.who : HostOfPeer(entry.who);
+  if (!tally_.Takes(who, known ? kRefusedMax : kUnknownMax, entry)) return;
+  refused_.push_back(std::move(entry));  // as many as the tally takes
+}
+
+void AuditLog::PutRefused() {
+  std::vector<AuditEntry> entries;
+  {
+    absl::MutexLock lock(&refused_mu_);
+    entries.swap(refused_);
+  }
+  absl::MutexLock lock(&mu_);
+  for (AuditEntry& entry : entries) Put(std::move(entry));
+}
+
+void AuditLog::Flush(absl::Time now) {
+  {
+    absl::MutexLock lock(&refused_mu_);
+    for (AuditEntry& entry : tally_.TakeEnded(now)) refused_.push_back(std::move(entry));
+  }
+  PutRefused();
   {
     absl::MutexLock lock(&mu_);
     if (!std::exchange(dirty_, false)) return;
@@ -58,7 +87,8 @@ void AuditLog::Flush() {
   dirty_ = true;
 }
 
-absl::StatusOr<std::vector<AuditEntry>> AuditLog::Read(const AuditFilter& filter) const {
+absl::StatusOr<std::vector<AuditEntry>> AuditLog::Read(const AuditFilter& filter) {
+  PutRefused();
   std::vector<AuditEntry> found;
   for (uint64_t before = filter.before;;) {
     FPO_ASSIGN_OR_RETURN(std::vector<AuditEntry> page, store_->ReadAudit(before, kPage));

@@ -66,6 +66,8 @@ void Fields(auto& archive, MaybeConst<JobDemand> auto& d) {
   archive("keep_last", d.keep_last);
   archive("keep_best", d.keep_best);
   archive("data_key", d.data_key);
+  archive("output", d.output);
+  archive("config_bytes", d.config_bytes);
 }
 
 void Fields(auto& archive, MaybeConst<Checkpoint> auto& c) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
 #include "common/text/json.h"
+#include "common/train_protocol.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
 #include "nlohmann/json.hpp"
 
@@ -17,7 +18,7 @@ absl::StatusOr<std::string> OutputOf(const Job& job) {
   std::string output;
   const absl::StatusOr<nlohmann::json> config = ParseJson(job.config_json);
   if (config.ok()) (void)ReadMember(*config, "output", &output);
-  if (!output.empty()) return output;
+  if (!output.empty() && job.kind != JobKind::kReference) return output;
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " has no output folder")),
       {.reason = ErrorReason::kNoResult,
@@ -81,6 +82,22 @@ absl::StatusOr<ArtifactPlace> PlaceOf(const Job& job, int64_t step, const Worker
   if (holders.empty()) return NoHolder(job, step > 0 ? "the checkpoints" : "the files");
   place.worker = holders.front();
   return place;
+}
+
+ServeArtifactCommand OrderFor(const Job& job, const ArtifactPlace& place,
+                              const ArtifactRequest& request, const std::string& transfer_id) {
+  ServeArtifactCommand order;
+  order.transfer_id = transfer_id;
+  order.folder = place.folder;
+  order.checkpoint = place.checkpoint;
+  order.file = request.file;
+  order.offset = request.offset;
+  order.exported = request.exported;
+  order.kind = job.kind;
+  order.owner = job.owner;
+  const auto manifest = job.result_texts.find(kModelManifestText);
+  if (manifest != job.result_texts.end()) order.model_manifest = manifest->second;
+  return order;
 }
 
 }  // namespace fpo::coordinator

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/values/worker_command.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/workers/worker_registry.h"
 
@@ -34,5 +35,9 @@ absl::Status NoHolder(const Job& job, absl::string_view what);
 
 // FailedPrecondition: no result yet (NO_RESULT), or NO_HOLDER. NotFound: no such checkpoint.
 absl::StatusOr<ArtifactPlace> PlaceOf(const Job& job, int64_t step, const WorkerRegistry& workers);
+
+// What the worker of the place is told.
+ServeArtifactCommand OrderFor(const Job& job, const ArtifactPlace& place,
+                              const ArtifactRequest& request, const std::string& transfer_id);
 
 }  // namespace fpo::coordinator

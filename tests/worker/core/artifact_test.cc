@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "common/error_info.h"
+#include "common/outputs/folder_manifest.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
@@ -27,8 +29,9 @@ class ArtifactTest : public ::testing::Test {
     WriteWhole(out_ / "checkpoints/step-4/manifest.json",
                R"({"files":{"model.safetensors":{"bytes":7,"sha256":")" + hex + R"("}}})");
   }
-  absl::Status Serve(const ServeArtifactCommand& order) {
+  absl::Status Serve(ServeArtifactCommand order) {
     frames_.clear();
+    if (!order.kind.has_value()) order.kind = JobKind::kTrain;
     return ServeArtifact(order, [this](ArtifactFrame frame) {
       frames_.push_back(std::move(frame));
       return true;
@@ -97,10 +100,42 @@ TEST_F(ArtifactTest, WhatIsGoneIsSaidAndAReaderWhoLeavesEndsIt) {
   EXPECT_TRUE(absl::IsNotFound(gone));
   EXPECT_THAT(std::string(gone.message()), HasSubstr("does not exist (any more)"));
   int frames = 0;
-  const absl::Status left = ServeArtifact({.folder = out_.path(), .file = "metrics.jsonl"},
-                                          [&](const ArtifactFrame&) { return ++frames > 9; });
+  const absl::Status left =
+      ServeArtifact({.folder = out_.path(), .file = "metrics.jsonl", .kind = JobKind::kTrain},
+                    [&](const ArtifactFrame&) { return ++frames > 9; });
   EXPECT_TRUE(absl::IsCancelled(left));
   EXPECT_EQ(frames, 1);
+}
+
+TEST_F(ArtifactTest, AJobGivesWhatItsKindLeaves) {
+  WriteWhole(out_ / "evaluation.json", "{}");
+  ASSERT_TRUE(Serve({.folder = out_.path(), .kind = JobKind::kEvaluate}).ok());
+  EXPECT_THAT(frames_[0].files, ElementsAre(ArtifactFile{"evaluation.json", 2, ""}));
+  for (const JobKind kind : {JobKind::kEvaluate, JobKind::kReference, JobKind::kSae}) {
+    EXPECT_FALSE(Serve({.folder = out_.path(), .file = "model/config.json", .kind = kind}).ok());
+    EXPECT_EQ(Data(), "");
+  }
+  ASSERT_TRUE(Serve({.folder = out_.path(), .kind = JobKind::kReference}).ok());
+  EXPECT_TRUE(frames_[0].files.empty());
+}
+
+TEST_F(ArtifactTest, AModelIsTheOneThatTheJobReportedOrItIsRefused) {
+  ASSERT_TRUE(WriteFolderManifest(out_ / "model").ok());
+  const std::string reported = ManifestDigest(out_ / "model").value();
+  const ServeArtifactCommand list{
+      .folder = out_.path(), .kind = JobKind::kTrain, .model_manifest = reported};
+  ServeArtifactCommand file = list;
+  file.file = "model/config.json";
+  ASSERT_TRUE(Serve(list).ok());
+  EXPECT_EQ(frames_[0].files[0].sha256, ToHex(Sha256Of("{}")));
+  ASSERT_TRUE(Serve(file).ok());
+  std::filesystem::remove(out_ / "model/config.json");
+  EXPECT_EQ(ReasonOf(Serve(list)), ErrorReason::kCorrupt) << "a file is missing";
+  WriteWhole(out_ / "model/config.json", "{\"of\": \"another run\"}");
+  EXPECT_EQ(ReasonOf(Serve(list)), ErrorReason::kCorrupt) << "of another length";
+  ASSERT_TRUE(WriteFolderManifest(out_ / "model").ok());
+  EXPECT_EQ(ReasonOf(Serve(list)), ErrorReason::kCorrupt) << "a whole model, of another run";
+  EXPECT_EQ(ReasonOf(Serve(file)), ErrorReason::kCorrupt);
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ TEST_F(JobIntakeTest, ARetryGoesOnFromTheCheckpointsInTheSameFolder) {
   EXPECT_EQ(jobs_.Get(old)->state, JobState::kFailed) << "terminal is final";
   EXPECT_EQ(intake_.Retry({"r-2", old}, kStart).value().job, newest) << "once per request id";
 
+  jobs_.ApplyEvent(newest->job_id, CancelRequest{}, kStart).value();
   const JobPtr older = intake_.Retry({"r-3", old, 10}, kStart).value().job;
   EXPECT_EQ(older->checkpoint_step, 10);
   EXPECT_EQ(older->checkpoints.size(), 1u);
@@ -155,6 +156,69 @@ TEST_F(JobIntakeTest, AJobThatSucceededIsNotTriedAgain) {
   const std::string id = Submit("a");
   End(id, ReportStatus::kSucceeded);
   EXPECT_EQ(ReasonOf(intake_.Retry({"r-2", id}, kStart).status()), ErrorReason::kIllegalTransition);
+}
+
+class OutputInUseTest : public JobIntakeTest {
+ protected:
+  SubmitRequest To(const std::string& name, const std::string& output) {
+    JobConfig config = ReadJobJson(ConfigJson(name)).value();
+    config.output = output;
+    return {"r-" + name, WriteJobJson(config), "bea"};
+  }
+  void ExpectInUse(const absl::Status& status, const std::string& holder) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kOutputInUse) << status;
+    EXPECT_EQ(GetErrorInfo(status).value_or(ErrorInfo{}).ids, std::vector<std::string>{holder});
+  }
+};
+
+TEST_F(OutputInUseTest, OneFolderHasOneJobThatHasNotEnded) {
+  const std::string first = Submit("a");
+  const SubmitRequest second = To("b", "/runs/x/../a/");
+  ExpectInUse(intake_.Submit(second, kStart).status(), first);
+  ExpectInUse(intake_.Submit(To("c", "/runs/a/below"), kStart).status(), first);
+  ExpectInUse(intake_.Submit(To("d", "/runs"), kStart).status(), first);
+  EXPECT_TRUE(intake_.Submit(To("e", "/runs/ab"), kStart).ok());
+  EXPECT_TRUE(intake_.Submit(Ask("r-a", "a"), kStart).ok()) << "a repetition is no new job";
+  End(first, ReportStatus::kFailed);
+  EXPECT_TRUE(intake_.Submit(second, kStart).ok());
+}
+
+TEST_F(OutputInUseTest, AHeldJobHoldsItsFolderAndSoDoesARetry) {
+  SubmitRequest held = Ask("r-h", "held");
+  held.hold = true;
+  const std::string id = intake_.Submit(held, kStart).value().job->job_id;
+  ExpectInUse(intake_.Submit(To("b", "/runs/held"), kStart).status(), id);
+
+  const std::string old = Submit("a");
+  End(old, ReportStatus::kFailed);
+  const std::string again = intake_.Retry({"r-1", old}, kStart).value().job->job_id;
+  ExpectInUse(intake_.Retry({"r-2", old}, kStart).status(), again);
+  ExpectInUse(intake_.Submit(To("c", "/runs/a"), kStart).status(), again);
+}
+
+TEST_F(OutputInUseTest, AJobMayTakeTheFolderOfOneThatItWaitsFor) {
+  const std::string first = Submit("a");
+  SubmitRequest second = To("b", "/runs/a/scores");
+  second.after_ok = {first};
+  const std::string id = intake_.Submit(second, kStart).value().job->job_id;
+  SubmitRequest third = To("c", "/runs/a");
+  third.after_end = {id};
+  EXPECT_TRUE(intake_.Submit(third, kStart).ok()) << "through the other";
+  End(first, ReportStatus::kFailed);
+  EXPECT_EQ(ReasonOf(intake_.Retry({"r-9", first}, kStart).status()), ErrorReason::kOutputInUse);
+}
+
+TEST_F(OutputInUseTest, ARestartedCoordinatorKnowsTheFolders) {
+  const std::string first = Submit("a");
+  Job stored_before = *jobs_.Get(first);
+  stored_before.demand.output.clear();  // by a version that did not store these
+  stored_before.demand.config_bytes = 0;
+  jobs_.Put(stored_before).value();
+  JobTable table(&store_);
+  ASSERT_TRUE(table.Load().ok());
+  JobIntake intake({}, &store_, &table, &counts_);
+  ExpectInUse(intake.Submit(To("b", "/runs/a"), kStart).status(), first);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "coordinator/core/lines/audit_log.h"
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
 #include "tests/support/memory_job_store.h"
@@ -48,7 +49,7 @@ TEST(AuditLogTest, AFullStoreLosesTheEntryAndNothingElse) {
   log->Add(EntryOf("ana", "j-1", absl::ZeroDuration()));
   store.FailWrites(absl::OkStatus());
   log->Add(EntryOf("ana", "j-2", absl::ZeroDuration()));
-  log->Flush();
+  log->Flush(kStart);
   ASSERT_EQ(log->Read({}).value().size(), 1u);
   EXPECT_EQ(log->Read({}).value()[0].target, "j-2");
 }
@@ -58,6 +59,25 @@ TEST(AuditLogTest, WhatACallerWroteIsCut) {
   const auto log = AuditLog::Open(&store).value();
   log->Add(EntryOf(std::string(100'000, 'x'), "j-1", absl::ZeroDuration()));
   EXPECT_LT(log->Read({}).value()[0].who.size(), 600u);
+}
+
+TEST(AuditLogTest, StrangersPushNothingOut) {
+  MemoryJobStore store;
+  const auto log = AuditLog::Open(&store, /*keep=*/1500).value();
+  log->Add(EntryOf("ana", "j-1", absl::ZeroDuration()));
+  for (int i = 0; i < 5000; ++i) {
+    AuditEntry entry = EntryOf(absl::StrCat("ipv4:10.0.0.7:", i), "j-9", absl::Seconds(1));
+    log->AddRefused(std::move(entry), /*known=*/false);
+    log->AddRefused(EntryOf("bob", "j-9", absl::Seconds(1)), /*known=*/true);
+  }
+  EXPECT_EQ(log->Read({.who = "ana"}).value().size(), 1u);
+  EXPECT_EQ(log->Read({.limit = 10'000}).value().size(),
+            1u + AuditLog::kUnknownMax + AuditLog::kRefusedMax);
+  log->Flush(kStart + absl::Hours(2));
+  const std::vector<AuditEntry> sums = log->Read({.limit = 2}).value();
+  EXPECT_NE(sums[1].detail.find("4900 more such calls"), std::string::npos) << sums[1].detail;
+  EXPECT_EQ(sums[0].who, "ipv4:10.0.0.7");
+  EXPECT_EQ(sums[1].who, "bob");
 }
 
 }  // namespace

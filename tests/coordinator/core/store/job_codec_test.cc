@@ -24,7 +24,9 @@ Job FullJob() {
                 .require = {{"gpu", "h100"}},
                 .keep_last = 5,
                 .keep_best = 6,
-                .data_key = "d4"};
+                .data_key = "d4",
+                .output = "/runs/a",
+                .config_bytes = 300};
   job.labels = {{"team", "a"}};
   job.after_ok = {"j-0"};
   job.after_end = {"j-000"};
@@ -101,7 +103,8 @@ TEST(JobCodec, TheStoredBytesStay) {
 "checkpoints":[{"accepted":1800000000000000,"attempt":1,"bytes":12,"digest":"ab","epoch":2,
 "folder":"/out/step-400","pinned":true,"score":0.25,"step":400},{"accepted":1800000000000000,
 "attempt":0,"bytes":0,"digest":"","epoch":0,"folder":"","pinned":false,"score":null,"step":500}],
-"demand":{"data_key":"d4","keep_best":6,"keep_last":5,"max_restarts":9,"priority":7,
+"demand":{"config_bytes":300,"data_key":"d4","keep_best":6,"keep_last":5,"max_restarts":9,
+"output":"/runs/a","priority":7,
 "queue":"nightly","require":{"gpu":"h100"},"retry_on_oom":true,"slots":2},
 "ended":1800000006000000,"epoch":1,"host_faults":{"w1":2},"job_id":"j-1","kind":"train","labels":{
 "team":"a"},"method":"fpo","name":"job-j-1","not_before":1800000004000000,"owner":"ada",
@@ -116,8 +119,10 @@ TEST(JobCodec, TheStoredBytesStay) {
 "stop_by":1800000008000000,"submitted":1800000000000000,"unready_hosts":["w2"]})"));
   EXPECT_EQ(EncodeJob(Job{}), unfolded(R"(
 {"after_end":[],"after_ok":[],"attempts":[],"attempts_without_progress":0,"bad_checkpoints":[],
-"checkpoint_step":0,"checkpoints":[],"demand":{"data_key":"","keep_best":1,"keep_last":2,
-"max_restarts":3,"priority":500,"queue":"default","require":{},"retry_on_oom":false,"slots":1},
+"checkpoint_step":0,"checkpoints":[],
+"demand":{"config_bytes":0,"data_key":"","keep_best":1,"keep_last":2,
+"max_restarts":3,"output":"",
+"priority":500,"queue":"default","require":{},"retry_on_oom":false,"slots":1},
 "ended":null,"epoch":0,"host_faults":{},"job_id":"","kind":"","labels":{},"method":"","name":"",
 "not_before":null,"owner":"","phase_reached":0,"progress":{"activity":"","cache":{
 "manifest_id":"","recipe_id":"","records_computed":0,"records_hit":0,"records_total":0,
