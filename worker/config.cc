@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
@@ -14,7 +17,39 @@ absl::Status Require(bool holds, const std::string& message) {
   return holds ? absl::OkStatus() : absl::InvalidArgumentError(message);
 }
 
+absl::Status CheckAbsolute(const char* flag, const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    if (folder.rfind('/', 0) == 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, ": \"", folder, "\" is not an absolute path"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+bool WorkerConfig::IsPlainLocal() const {
+  return IsLoopback(coordinator) && token_file.empty() && listen.tls.empty();
+}
+
+absl::Status WorkerConfig::CheckRoots() const {
+  for (const auto* folders : {&roots, &output_roots}) {
+    for (const std::string& folder : *folders) {
+      std::error_code error;
+      if (std::filesystem::is_directory(folder, error)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("--root and --output-root name folders; ", folder, " is none on this host"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WorkerConfig::CheckUser(bool is_root) const {
+  return Require(!is_root || allow_root || IsPlainLocal(),
+                 "this worker would run every user's jobs as root: start it as a user of its own "
+                 "(docker run --user, User= in a systemd unit), or accept the risk with "
+                 "--allow-root");
+}
 
 absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(ValidateListen(listen));
@@ -36,6 +71,14 @@ absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(
       Require(cgroup == "auto" || cgroup == "off" || cgroup.rfind('/', 0) == 0,
               absl::StrCat("--cgroup: \"", cgroup, "\" is not auto, off or an absolute path")));
+  FPO_RETURN_IF_ERROR(CheckAbsolute("--root", roots));
+  FPO_RETURN_IF_ERROR(CheckAbsolute("--output-root", output_roots));
+  FPO_RETURN_IF_ERROR(
+      Require(!roots.empty() || !output_roots.empty() || IsLoopback(coordinator),
+              absl::StrCat("--coordinator ", coordinator,
+                           " is on another machine, whose users choose the paths of jobs: name the "
+                           "folders that jobs may read with --root DIR and those that they may "
+                           "write with --output-root DIR")));
   FPO_RETURN_IF_ERROR(Require(memory_max_mib == 0 || cgroup != "off",
                               "--memory-max-mib needs a cgroup; leave out --cgroup off"));
   return Require(

@@ -34,12 +34,23 @@ struct WorkerConfig {
   int64_t disk_reserve_mib = 512;            // free space below which no attempt starts
   // An idle GPU with more memory in use than this keeps its slot from being used; 0: not checked.
   int64_t device_idle_mib = 512;
-  std::string cgroup = "auto";           // auto | off | a folder; see CgroupTree
-  int64_t memory_max_mib = 0;            // of each rank; 0: no limit
+  std::string cgroup = "auto";  // auto | off | a folder; see CgroupTree
+  int64_t memory_max_mib = 0;   // of each rank; 0: no limit
+  // Below these jobs may read, below those also write; both empty: anywhere, see Validate.
+  std::vector<std::string> roots;
+  std::vector<std::string> output_roots;
+  bool allow_root = false;               // run as root
   std::vector<std::string> environment;  // of this process, "NAME=value"
 
-  // InvalidArgument names the flag and what is allowed.
+  // InvalidArgument names the flag and what is allowed. Roots are required as soon as the
+  // coordinator is on another machine.
   absl::Status Validate() const;
+  // Jobs read and write as the user of this process. As root that is everything: InvalidArgument
+  // without --allow-root, except where no one but the users of this machine can submit jobs.
+  absl::Status CheckUser(bool is_root) const;
+  absl::Status CheckRoots() const;  // InvalidArgument: one is no folder here
+  // Coordinator on this machine, and no credentials: a trial, a test, one person's own machine.
+  bool IsPlainLocal() const;
 };
 
 }  // namespace fpo::worker

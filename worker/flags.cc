@@ -61,6 +61,14 @@ void AddWork(CLI::App* app, WorkerConfig* config) {
 }
 
 void AddIsolation(CLI::App* app, WorkerConfig* config) {
+  app->add_option("--root", config->roots,
+                  "folder below which jobs may read; may be repeated; required, like "
+                  "--output-root, when the coordinator is on another machine")
+      ->type_name("DIR");
+  app->add_option("--output-root", config->output_roots,
+                  "folder below which jobs may write, and read; may be repeated")
+      ->type_name("DIR");
+  app->add_flag("--allow-root", config->allow_root, "run, with all jobs, as root");
   app->add_option("--device-idle-mib", config->device_idle_mib,
                   "a slot is used again when its GPU has less memory in use; 0: do not check")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <iostream>
 #include <string>
 
@@ -39,6 +41,7 @@ int Fail(const absl::Status& status, std::string hint = "") {
 }
 
 int Run(int argc, char** argv) {
+  umask(027);  // of what jobs write, too: the group may read it, and no one else
   const StopSignals signals;
   const auto flags = ParseFlags(argc, argv);
   if (const auto code = ExitOfFlags(flags)) return *code;

@@ -85,10 +85,26 @@ class NetworkChaos : public ::testing::Test {
                 "--lease", absl::StrCat(lease_, "s"), "--reattach", absl::StrCat(lease_, "s")}));
     for (int host = 1; host <= 2; ++host) {
       const std::string name = absl::StrCat("w", host);
-      workers_.push_back(Start(
-          name, {"fpo-worker", "--coordinator", "10.77.0.1:7070", "--cache", "10.77.0.1:7080",
-                 "--http", "", "--name", name, "--host", absl::StrCat("10.77.0.1", host),
-                 "--work-dir", folder_ + "/" + name, "--trainer", bin_ + "/fpo_fake_trainer"}));
+      workers_.push_back(Start(name, {"fpo-worker",
+                                      "--coordinator",
+                                      "10.77.0.1:7070",
+                                      "--cache",
+                                      "10.77.0.1:7080",
+                                      "--http",
+                                      "",
+                                      "--name",
+                                      name,
+                                      "--host",
+                                      absl::StrCat("10.77.0.1", host),
+                                      "--root",
+                                      "/",
+                                      "--output-root",
+                                      "/",
+                                      "--allow-root",
+                                      "--work-dir",
+                                      folder_ + "/" + name,
+                                      "--trainer",
+                                      bin_ + "/fpo_fake_trainer"}));
     }
     const absl::Time end = absl::Now() + absl::Seconds(30);
     while (Ctl({"workers", "list", "-q"}).out != "w1\nw2\n") {

@@ -63,6 +63,30 @@ TEST_F(WorkerFlagsTest, DefaultsAreThoseOfTheReadme) {
   EXPECT_FALSE(config.environment.empty());
 }
 
+TEST_F(WorkerFlagsTest, AJobOfAnotherMachineStaysBelowRoots) {
+  EXPECT_TRUE(ParseMore({"--coordinator", "localhost:7070"}).ok());
+  EXPECT_THAT(Error({"--coordinator", "hub:7070"}), HasSubstr("--output-root DIR"));
+  EXPECT_THAT(Error({"--coordinator", "127.evil.example:7070"}), HasSubstr("--root DIR"));
+  EXPECT_THAT(Error({"--root", "models"}), HasSubstr("not an absolute path"));
+  const auto flags = ParseMore({"--coordinator", "hub:7070", "--root", folder_.path(), "--root",
+                                "/srv", "--output-root", "/none"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->config.roots.size(), 2u);
+  EXPECT_THAT(std::string(flags->config.CheckRoots().message()), HasSubstr("/none"));
+}
+
+TEST_F(WorkerFlagsTest, JobsDoNotRunAsRootUnlessSomeoneSaysSo) {
+  WorkerConfig config = ParseMore({})->config;
+  EXPECT_TRUE(config.CheckUser(/*is_root=*/true).ok()) << "a trial on one machine";
+  config.token_file = "worker.token";
+  EXPECT_THAT(std::string(config.CheckUser(true).message()), HasSubstr("--allow-root"));
+  EXPECT_TRUE(config.CheckUser(false).ok());
+  config.allow_root = true;
+  EXPECT_TRUE(config.CheckUser(true).ok());
+  config = ParseMore({"--coordinator", "hub:7070", "--root", "/srv"})->config;
+  EXPECT_FALSE(config.CheckUser(true).ok());
+}
+
 // The words after fpo-worker in the code blocks of docs/operations.md, one command each; what a
 // shell would replace is left as a name.
 std::vector<std::vector<std::string>> DocumentedCommands() {

@@ -35,15 +35,19 @@ Report EndReport(const AttemptRef& attempt, const AttemptEnd& end, bool leaving)
   return report;
 }
 
-void CarryOut(const KeepCheckpointsCommand& order) {
-  const auto said = [&](const absl::Status& status) {
-    if (status.ok()) return;
-    Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
-        {{"job", order.job_id}});
+void CarryOut(const KeepCheckpointsCommand& order, const JobPlaces& places) {
+  const auto each = [&](const std::vector<std::string>& folders, const auto& act) {
+    for (const std::string& folder : folders) {
+      absl::Status status = CheckOutputPlace(places, folder);
+      if (status.ok()) status = act(folder);
+      if (status.ok()) continue;
+      Log(LogLevel::kWarning, absl::StrCat("checkpoints: ", status.message()),
+          {{"job", order.job_id}});
+    }
   };
-  for (const std::string& folder : order.pin) said(PinCheckpoint(folder, true));
-  for (const std::string& folder : order.unpin) said(PinCheckpoint(folder, false));
-  for (const std::string& folder : order.remove) said(RemoveCheckpoint(folder));
+  each(order.pin, [](const std::string& folder) { return PinCheckpoint(folder, true); });
+  each(order.unpin, [](const std::string& folder) { return PinCheckpoint(folder, false); });
+  each(order.remove, RemoveCheckpoint);
 }
 
 }  // namespace
@@ -155,7 +159,7 @@ void Agent::OnRefused(const std::string& why) {
 
 // Not on the session's thread: removing a checkpoint may take longer than a lease.
 void Agent::OnCheckpointOrder(const KeepCheckpointsCommand& order) {
-  errands_.Add([order] { CarryOut(order); });
+  errands_.Add([order, places = options_.attempt.places] { CarryOut(order, places); });
 }
 
 std::optional<std::vector<int32_t>> Agent::TakeSlots(const AttemptRef& attempt, int32_t count) {

@@ -12,13 +12,21 @@
 namespace fpo::worker {
 namespace {
 
-struct JobPath {
-  std::string key;
-  std::string path;
-};
+std::vector<std::string> Begin(const TrainerProgram& trainer, const std::string& command,
+                               const AttemptFolders& folders) {
+  return {trainer.path, command,        "--job",     folders.job_json,
+          "--device",   trainer.device, "--threads", absl::StrCat(trainer.threads)};
+}
 
-std::vector<JobPath> Inputs(const JobConfig& config) {
-  std::vector<JobPath> inputs = {{"model.path", config.model.path}};
+void Append(std::vector<std::string> words, std::vector<std::string>* argv) {
+  argv->insert(argv->end(), std::make_move_iterator(words.begin()),
+               std::make_move_iterator(words.end()));
+}
+
+}  // namespace
+
+std::vector<JobInput> InputsOf(const JobConfig& config) {
+  std::vector<JobInput> inputs = {{"model.path", config.model.path}};
   if (!config.reference.path.empty() && config.reference.source != "none") {
     inputs.push_back({"reference.path", config.reference.path});
   }
@@ -45,18 +53,9 @@ std::vector<JobPath> Inputs(const JobConfig& config) {
   return inputs;
 }
 
-std::vector<std::string> Begin(const TrainerProgram& trainer, const std::string& command,
-                               const AttemptFolders& folders) {
-  return {trainer.path, command,        "--job",     folders.job_json,
-          "--device",   trainer.device, "--threads", absl::StrCat(trainer.threads)};
+bool WritesOutput(const JobConfig& config) {
+  return config.kind != "reference" && !config.output.empty();
 }
-
-void Append(std::vector<std::string> words, std::vector<std::string>* argv) {
-  argv->insert(argv->end(), std::make_move_iterator(words.begin()),
-               std::make_move_iterator(words.end()));
-}
-
-}  // namespace
 
 AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt) {
   AttemptFolders folders;
@@ -73,12 +72,12 @@ bool UsesReferenceCache(const JobConfig& config) {
 }
 
 absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
-  std::vector<JobPath> paths = Inputs(config);
+  std::vector<JobInput> paths = InputsOf(config);
   if (config.kind != "reference" || !config.output.empty()) {
     paths.push_back({"output", config.output});
   }
   std::vector<std::string> wrong;
-  for (const JobPath& path : paths) {
+  for (const JobInput& path : paths) {
     if (!absl::StartsWith(path.path, "/")) {
       wrong.push_back(absl::StrCat(path.key, ": \"", path.path, "\""));
     }
@@ -89,7 +88,7 @@ absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
 }
 
 absl::Status CheckInputsExist(const JobConfig& config) {
-  for (const JobPath& input : Inputs(config)) {
+  for (const JobInput& input : InputsOf(config)) {
     std::error_code error;
     const bool data = absl::StartsWith(input.key, "data.");
     if (std::filesystem::exists(input.path, error)) continue;

@@ -28,6 +28,16 @@ struct AttemptFolders {
 
 AttemptFolders FoldersOf(const std::string& work_dir, const AttemptRef& attempt);
 
+// A file, folder or pattern that the job reads, and its key.
+struct JobInput {
+  std::string key;
+  std::string path;
+};
+std::vector<JobInput> InputsOf(const JobConfig& config);
+
+// Whether it writes to its output folder; kind reference makes records only.
+bool WritesOutput(const JobConfig& config);
+
 // Whether the job needs records from the reference cache.
 bool UsesReferenceCache(const JobConfig& config);
 

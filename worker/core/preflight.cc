@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/output_folder.h"
 #include "common/files/posix_status.h"
+#include "common/outputs/output_lock.h"
 #include "common/status_macros.h"
 
 namespace fpo::worker {
@@ -85,6 +86,10 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
   const FolderRun& there = **run;
   const bool own = there.job_id == job_id;
   if (IsSmoke(config) && IsSmoke(there.job) && !own) {
+    if (may_replace && IsOutputLocked(config.output)) {
+      return absl::UnavailableError(absl::StrCat("output: ", config.output, " is being written by ",
+                                                 LastHolderOf(config.output)->Describe()));
+    }
     if (may_replace) FPO_RETURN_IF_ERROR(RemoveRun(config.output));
     use.replaced = there.Describe();
     return use;

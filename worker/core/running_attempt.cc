@@ -161,8 +161,8 @@ PhaseEnd RunningAttempt::CheckJob() {
   fs::create_directories(folders_.scratch, error);
   if (error) return EndOf("preflight", PosixError(error.value(), "mkdir", folders_.scratch));
   std::vector<absl::Status> checks = {
-      CheckPathsAreAbsolute(config_), CheckInputsExist(config_),
-      WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
+      CheckPathsAreAbsolute(config_), CheckPlaces(options_.places, config_),
+      CheckInputsExist(config_), WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
   if (!config_.output.empty()) {
     checks.push_back(CheckCanWrite(config_.output));
     checks.push_back(CheckFreeBytes(config_.output, options_.disk_reserve_bytes));
@@ -181,6 +181,8 @@ PhaseEnd RunningAttempt::CheckJob() {
 
 PhaseEnd RunningAttempt::CheckOutput() {
   const bool leads = assignment_.first_rank == 0;
+  const absl::Status owner = CheckOwner(options_.places, config_, assignment_.owner, leads);
+  if (!owner.ok()) return EndOf("preflight", owner);
   const absl::StatusOr<OutputUse> use =
       LookAtOutput(config_, assignment_.attempt.job_id, /*may_replace=*/leads);
   if (!use.ok()) return EndOf("preflight", use.status());

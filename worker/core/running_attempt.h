@@ -16,6 +16,7 @@
 #include "worker/core/coordinator_link.h"
 #include "worker/core/device/device_gate.h"
 #include "worker/core/host_check.h"
+#include "worker/core/job_places.h"
 #include "worker/core/phase_end.h"
 #include "worker/core/phase_plan.h"
 #include "worker/core/process/process_set.h"
@@ -40,6 +41,7 @@ struct AttemptOptions {
   std::string work_dir;
   std::string worker_id;
   TrainerProgram trainer;
+  JobPlaces places;
   std::vector<std::string> environment;  // of the agent, "NAME=value"
   std::vector<int32_t> slots;            // the agent's slots that this attempt uses
   std::string shared_memory = "/dev/shm";

@@ -17,8 +17,9 @@ constexpr size_t kQueueMax = 64;
 }  // namespace
 
 ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
-                               FolderOfExport export_checkpoint)
+                               FolderOfExport export_checkpoint, MayServeOrder may_serve)
     : export_checkpoint_(std::move(export_checkpoint)),
+      may_serve_(std::move(may_serve)),
       stub_(pb::WorkerControl::NewStub(bulk_channel)),
       pool_({.threads = kThreads, .queue_max = kQueueMax}) {}
 
@@ -39,7 +40,9 @@ void ArtifactSender::Serve(const ServeArtifactCommand& order) {
 
 absl::Status ArtifactSender::ServeTo(ServeArtifactCommand order,
                                      const std::function<bool(ArtifactFrame)>& sink) {
+  FPO_RETURN_IF_ERROR(may_serve_(order));
   if (order.exported) {
+    if (!order.checkpoint) FPO_RETURN_IF_ERROR(CheckModel(order));
     if (order.checkpoint) {
       FPO_ASSIGN_OR_RETURN(order.folder, export_checkpoint_(order.folder));
     } else {

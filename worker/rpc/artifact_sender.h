@@ -19,13 +19,15 @@ namespace fpo::worker {
 // The model folder made of a checkpoint's folder.
 using FolderOfExport = std::function<absl::StatusOr<std::string>(const std::string& checkpoint)>;
 
+using MayServeOrder = std::function<absl::Status(const ServeArtifactCommand&)>;
+
 // Answers the coordinator's orders to serve files, each with a PushArtifact call on a separate
 // connection, so that a download never delays a heartbeat. Thread-safe.
 class ArtifactSender {
  public:
   // `export_checkpoint`: as ExportedCheckpoints::FolderOf.
   ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
-                 FolderOfExport export_checkpoint);
+                 FolderOfExport export_checkpoint, MayServeOrder may_serve);
   ~ArtifactSender();  // cancels running calls
 
   // Does not block. An order beyond the queue is dropped: the coordinator gives up on it.
@@ -36,6 +38,7 @@ class ArtifactSender {
   absl::Status ServeTo(ServeArtifactCommand order, const std::function<bool(ArtifactFrame)>& sink);
 
   const FolderOfExport export_checkpoint_;
+  const MayServeOrder may_serve_;
   const std::unique_ptr<fpo::v1::WorkerControl::Stub> stub_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -8,11 +8,12 @@
 namespace fpo::worker {
 
 absl::StatusOr<std::unique_ptr<GrpcCacheLink>> GrpcCacheLink::Create(const Options& options) {
-  FPO_ASSIGN_OR_RETURN(auto control,
-                       MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
   FPO_ASSIGN_OR_RETURN(
-      auto bulk,
-      MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
+      auto control,
+      MakeChannel(options.address, {.tls = options.tls, .token_file = options.token_file}));
+  FPO_ASSIGN_OR_RETURN(
+      auto bulk, MakeChannel(options.address,
+                             {.tls = options.tls, .token_file = options.token_file, .bulk = true}));
   ReferenceCacheClient calls(control, bulk,
                              {.release_time = absl::Seconds(2),
                               .manifest_time = absl::Minutes(5),

@@ -18,7 +18,7 @@ class GrpcCacheLink final : public CacheLink {
   struct Options {
     std::string address;
     TlsFiles tls;
-    std::string token = {};  // of a worker; empty: the cache wants none
+    std::string token_file = {};  // of a worker; empty: the cache wants none
   };
 
   // Connects lazily. InvalidArgument: a malformed address or unreadable TLS files.

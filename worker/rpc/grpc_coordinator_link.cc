@@ -33,13 +33,15 @@ absl::Status FinalRefusal(const absl::Status& status, const std::string& address
   // A token may have been revoked by mistake, so running attempts continue.
   const bool unknown = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
   if (unknown && idle) {
+    const std::string own = reason == ErrorReason::kNotYours ? GetErrorInfo(status)->hint : "";
     return WithErrorInfo(
         absl::Status(status.code(), absl::StrCat("the coordinator at ", address,
                                                  " does not take this worker: ", status.message())),
         {.reason = reason,
-         .hint = "pass --token-file with a worker's token; the coordinator's administrator creates "
-                 "one: "
-                 "fpoctl token create NAME --role worker --access FILE"});
+         .hint = !own.empty() ? own
+                              : "pass --token-file with a worker's token; the coordinator's "
+                                "administrator creates one: fpoctl token create NAME --role worker "
+                                "--access FILE"});
   }
   if (absl::IsUnimplemented(status)) {
     return absl::InvalidArgumentError(
@@ -111,13 +113,16 @@ GrpcCoordinatorLink::GrpcCoordinatorLink(std::unique_ptr<State> state) : state_(
 absl::StatusOr<std::unique_ptr<GrpcCoordinatorLink>> GrpcCoordinatorLink::Start(
     Options options, CoordinatorListener* listener) {
   auto state = std::make_unique<State>();
-  FPO_ASSIGN_OR_RETURN(state->channel,
-                       MakeChannel(options.address, {.tls = options.tls, .token = options.token}));
+  FPO_ASSIGN_OR_RETURN(
+      state->channel,
+      MakeChannel(options.address, {.tls = options.tls, .token_file = options.token_file}));
   FPO_ASSIGN_OR_RETURN(
       const auto bulk,
-      MakeChannel(options.address, {.tls = options.tls, .token = options.token, .bulk = true}));
+      MakeChannel(options.address,
+                  {.tls = options.tls, .token_file = options.token_file, .bulk = true}));
   state->options = std::move(options);
-  state->artifacts = std::make_unique<ArtifactSender>(bulk, state->options.export_checkpoint);
+  state->artifacts = std::make_unique<ArtifactSender>(bulk, state->options.export_checkpoint,
+                                                      state->options.may_serve);
   state->listener = listener;
   state->stub = fpo::v1::WorkerControl::NewStub(state->channel);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });

@@ -1,5 +1,7 @@
 #include "worker/rpc/worker.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -10,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/access_list.h"
 #include "common/clock.h"
+#include "common/files/private_folder.h"
 #include "common/hash.h"
 #include "common/nvidia.h"
 #include "common/observe/log.h"
@@ -44,6 +46,7 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   attempt.work_dir = config.work_dir;
   attempt.worker_id = config.name;
   attempt.environment = config.environment;
+  attempt.places = {Roots(config.roots), Roots(config.output_roots)};
   attempt.disk_reserve_bytes = config.disk_reserve_mib << 20;
   attempt.trainer.path = config.trainer;
   attempt.trainer.device = config.device;
@@ -64,12 +67,11 @@ std::optional<std::string> VariableIn(const std::vector<std::string>& environmen
   return std::nullopt;
 }
 
-GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::string& token,
-                                         const std::string& version) {
+GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::string& version) {
   GrpcCoordinatorLink::Options options;
   options.address = config.coordinator;
   options.tls = config.listen.tls;
-  options.token = token;
+  options.token_file = config.token_file;
   options.hello.worker_id = config.name;
   options.hello.instance_id = RandomId(16);
   options.hello.host = config.host;
@@ -256,6 +258,13 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   AddBuildInfo(&parts->registry, build.version, build.commit);
+  FPO_RETURN_IF_ERROR(config.CheckUser(geteuid() == 0));
+  FPO_RETURN_IF_ERROR(config.CheckRoots());
+  if (geteuid() == 0) {
+    Log(LogLevel::kWarning, "jobs run as root: whoever can submit one can read and write anything",
+        {{"remedy", "start the worker as a user of its own"}});
+  }
+  FPO_RETURN_IF_ERROR(MakePrivateFolder(config.work_dir));
   FPO_ASSIGN_OR_RETURN(parts->journal, ProcessJournal::Open(config.work_dir));
   parts->tools =
       std::make_unique<ProcessSet>(&parts->spawner, parts->journal.get(), &parts->metrics);
@@ -267,12 +276,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
         {{"processes", absl::StrCat(killed)}});
   }
   RemoveOldWork(config.work_dir);
-  std::string token;
-  if (!config.token_file.empty()) {
-    FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
-  }
   FPO_ASSIGN_OR_RETURN(parts->cache,
-                       GrpcCacheLink::Create({config.cache, config.listen.tls, token}));
+                       GrpcCacheLink::Create({config.cache, config.listen.tls, config.token_file}));
   FPO_RETURN_IF_ERROR(parts->FindDevices());
   parts->MakeStores();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
@@ -281,7 +286,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   }
   parts->MakeAgent();
   parts->MakeExports();
-  GrpcCoordinatorLink::Options link = LinkOptions(parts->config, token, build.version);
+  GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
   link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
@@ -295,6 +300,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   link.export_checkpoint = [raw = parts.get()](const std::string& checkpoint) {
     return raw->exports->FolderOf(checkpoint);
   };
+  link.may_serve = [places = JobPlaces{Roots(config.roots), Roots(config.output_roots)}](
+                       const ServeArtifactCommand& order) { return MayServe(places, order); };
   link.devices = [raw = parts.get()] { return raw->DevicesNow(); };
   FPO_ASSIGN_OR_RETURN(parts->link,
                        GrpcCoordinatorLink::Start(std::move(link), parts->agent.get()));

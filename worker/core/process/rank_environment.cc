@@ -12,10 +12,16 @@ constexpr absl::string_view kVisibleDevices = "CUDA_VISIBLE_DEVICES";
 
 bool IsSecret(absl::string_view name) {
   const std::string upper = absl::AsciiStrToUpper(name);
-  for (const char* word : {"TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"}) {
+  for (const char* word : {"TOKEN", "SECRET", "PASSWD", "PASSWORD", "PASSPHRASE", "CREDENTIAL",
+                           "ACCESS_KEY", "API_KEY", "PRIVATE_KEY", "COOKIE", "WEBHOOK"}) {
     if (absl::StrContains(upper, word)) return true;
   }
-  return absl::EndsWith(upper, "_KEY");
+  // AUTH as a word: HTTP_AUTH_HEADER, not AUTHOR.
+  const std::string parts = absl::StrCat("_", upper, "_");
+  for (const char* word : {"_AUTH_", "_AUTHORIZATION_", "_PASS_", "_PWD_", "_KEY_", "_DSN_"}) {
+    if (absl::StrContains(parts, word) && upper != "PWD" && upper != "OLDPWD") return true;
+  }
+  return false;
 }
 
 }  // namespace

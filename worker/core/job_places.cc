@@ -1,0 +1,156 @@
+#include "worker/core/job_places.h"
+
+#include <filesystem>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/files/data_files.h"
+#include "common/files/durable_file.h"
+#include "common/files/posix_status.h"
+#include "common/inputs/model_home.h"
+#include "common/status_macros.h"
+#include "common/text/json.h"
+#include "nlohmann/json.hpp"
+#include "worker/core/phase_plan.h"
+
+namespace fpo::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kEntriesMax = 20'000;  // of one input folder
+constexpr int64_t kOwnerBytesMax = 4096;
+
+absl::Status Invalid(absl::string_view key, const absl::Status& why) {
+  return absl::InvalidArgumentError(absl::StrCat(key, ": ", why.message()));
+}
+
+// Jobs read what others have written, too: a job continues with the model of another.
+Roots Readable(const JobPlaces& places) {
+  std::vector<std::string> all = places.read.folders();
+  all.insert(all.end(), places.write.folders().begin(), places.write.folders().end());
+  return Roots(std::move(all));
+}
+
+// The folder in which a pattern begins to be one.
+std::string FixedPart(const std::string& pattern) {
+  const std::string fixed = pattern.substr(0, pattern.find_first_of("*?["));
+  return fixed.substr(0, fixed.rfind('/') + 1);
+}
+
+absl::Status CheckInput(const Roots& roots, const std::string& path) {
+  if (!IsFilePattern(path)) return roots.CheckTree(path, kEntriesMax);
+  // Nothing is listed outside.
+  FPO_RETURN_IF_ERROR(roots.Check(FixedPart(path)));
+  const absl::StatusOr<std::vector<std::string>> files = ExpandDataFiles(path);
+  if (!files.ok()) return absl::OkStatus();
+  for (const std::string& file : *files) FPO_RETURN_IF_ERROR(roots.CheckTree(file, kEntriesMax));
+  return absl::OkStatus();
+}
+
+// A link there would make a run read, replace and remove what is elsewhere.
+absl::Status CheckNoLinks(const std::string& output) {
+  std::error_code error;
+  for (const char* below : {"", "/checkpoints", "/model", "/evaluations", "/exports"}) {
+    for (const auto& entry : fs::directory_iterator(output + below, error)) {
+      std::error_code ignored;
+      if (!entry.is_symlink(ignored)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("output: ", entry.path().string(),
+                       " is a symbolic link; a run's folder holds files and folders of its own"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string OwnerPath(const std::string& output) { return output + "/.owner"; }
+
+// nullopt: no owner is written there.
+absl::StatusOr<std::optional<std::string>> OwnerOf(const std::string& output) {
+  const absl::StatusOr<std::string> text = ReadFile(OwnerPath(output), kOwnerBytesMax);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  FPO_RETURN_IF_ERROR(text.status());
+  std::string owner;
+  const absl::StatusOr<nlohmann::json> json = ParseJson(*text);
+  if (!json.ok() || !ReadMember(*json, "owner", &owner).ok()) {
+    return absl::DataLossError(absl::StrCat(OwnerPath(output), " names no owner"));
+  }
+  return owner;
+}
+
+// "/runs/a" of "/runs/a", "/runs/a/checkpoints/step-4" and "/runs/a/model".
+std::string OutputOf(const ServeArtifactCommand& order) {
+  if (!order.checkpoint) return order.folder;
+  return fs::path(order.folder).parent_path().parent_path().string();
+}
+
+std::string Named(const std::string& owner) {
+  return owner.empty() ? std::string("a user without a name") : owner;
+}
+
+}  // namespace
+
+absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
+  if (places.anywhere()) return absl::OkStatus();
+  const Roots readable = Readable(places);
+  for (const JobInput& input : InputsOf(config)) {
+    absl::Status status = CheckInput(readable, input.path);
+    if (input.key == "model.path" && status.ok()) {
+      // A checkpoint has the tokenizer of the model that its run names.
+      const absl::StatusOr<std::string> home = ModelHome(input.path);
+      if (home.ok() && *home != input.path) status = CheckInput(readable, *home);
+    }
+    if (!status.ok() && !absl::IsNotFound(status)) return Invalid(input.key, status);
+  }
+  if (!WritesOutput(config)) return absl::OkStatus();
+  const absl::Status status = places.write.CheckNew(config.output);
+  return status.ok() ? CheckNoLinks(config.output) : Invalid("output", status);
+}
+
+absl::Status CheckOutputPlace(const JobPlaces& places, const std::string& folder) {
+  return places.anywhere() ? absl::OkStatus() : places.write.CheckNew(folder);
+}
+
+absl::Status CheckOwner(const JobPlaces& places, const JobConfig& config, const std::string& owner,
+                        bool bind) {
+  if (!WritesOutput(config)) return absl::OkStatus();
+  const std::string& output = config.output;
+  const auto there = OwnerOf(output);
+  if (!there.ok()) return Invalid("output", there.status());
+  if (there->has_value()) {
+    if (**there == owner) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("output: ", output, " belongs to ", Named(**there), ", and this job to ",
+                     Named(owner), "; submit it with another folder: --set output=..."));
+  }
+  std::error_code error;
+  if (!places.anywhere() && fs::exists(output + "/job.yaml", error)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "output: ", output, " holds a run, and no ", OwnerPath(output),
+        " says whose it is; submit the job with another folder (--set output=...), or let an "
+        "administrator write {\"owner\": \"NAME\"} there"));
+  }
+  if (!bind) return absl::OkStatus();
+  fs::create_directories(output, error);
+  if (error) return PosixError(error.value(), "make the folder", output);
+  nlohmann::json json;
+  json["owner"] = owner;
+  return WriteFileAtomically(OwnerPath(output), json.dump() + "\n");
+}
+
+absl::Status MayServe(const JobPlaces& places, const ServeArtifactCommand& order) {
+  const std::string output = OutputOf(order);
+  FPO_RETURN_IF_ERROR(CheckOutputPlace(places, output));
+  const auto owner = OwnerOf(output);
+  FPO_RETURN_IF_ERROR(owner.status());
+  // Folders from before owners were written, on a machine whose users share it.
+  if (!owner->has_value() && places.anywhere()) return absl::OkStatus();
+  if (owner->has_value() && **owner == order.owner) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(
+      output, " belongs to ", owner->has_value() ? Named(**owner) : std::string("no one known"),
+      ", and the job to ", Named(order.owner)));
+}
+
+}  // namespace fpo::worker
