@@ -1,4 +1,5 @@
 #include <malloc.h>
+#include <sys/stat.h>
 
 #include <iostream>
 #include <string>
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   // Frames of megabytes pass through many threads; with one arena per thread the program would keep
   // several times the memory it uses.
   mallopt(M_ARENA_MAX, kArenasMax);
+  umask(077);  // the store is no other user's
   const fpo::StopSignals signals;
   const auto flags = ParseFlags(argc, argv);
   if (const auto code = fpo::ExitOfFlags(flags)) return *code;

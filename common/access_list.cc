@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/error_info.h"
@@ -15,6 +16,7 @@
 #include "common/status_macros.h"
 #include "common/text/json.h"
 #include "common/text/principal_name.h"
+#include "common/text/worker_name.h"
 #include "nlohmann/json.hpp"
 
 namespace fpo {
@@ -40,10 +42,10 @@ absl::Status CheckName(absl::string_view name) {
 absl::Status CheckKeys(const nlohmann::json& entry) {
   for (const auto& [key, value] : entry.items()) {
     if (key != "name" && key != "role" && key != "groups" && key != "token_sha256" &&
-        key != "certificate" && key != "expires") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unknown key \"", key,
-                       "\"; known are name, role, groups, token_sha256, certificate, expires"));
+        key != "certificate" && key != "expires" && key != "workers") {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "unknown key \"", key,
+          "\"; known are name, role, groups, workers, token_sha256, certificate, expires"));
     }
   }
   return absl::OkStatus();
@@ -59,6 +61,25 @@ absl::StatusOr<std::vector<std::string>> ReadGroups(const nlohmann::json& entry)
     groups.push_back(name);
   }
   return groups;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadWorkers(const nlohmann::json& entry, Role role) {
+  std::vector<std::string> workers;
+  const nlohmann::json* list = FindMember(entry, "workers");
+  if (list == nullptr) return workers;
+  if (!list->is_array() || role != Role::kWorker) {
+    return absl::InvalidArgumentError("workers: a list of names, for role worker only");
+  }
+  for (const nlohmann::json& each : *list) {
+    const std::string text = each.is_string() ? each.get<std::string>() : "";
+    const std::string name(absl::StripSuffix(text, "*"));
+    if (!IsWorkerName(name)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "workers: \"", text, "\" is not a worker's name, or its beginning before a *"));
+    }
+    workers.push_back(text);
+  }
+  return workers;
 }
 
 absl::Status ReadExpiry(const nlohmann::json& entry, absl::Time* expires) {
@@ -84,6 +105,7 @@ absl::StatusOr<AccessEntry> ReadEntry(const nlohmann::json& value) {
   FPO_RETURN_IF_ERROR(ReadMember(value, "role", &role));
   FPO_ASSIGN_OR_RETURN(entry.principal.role, ParseRole(role));
   FPO_ASSIGN_OR_RETURN(entry.principal.groups, ReadGroups(value));
+  FPO_ASSIGN_OR_RETURN(entry.principal.workers, ReadWorkers(value, entry.principal.role));
   FPO_RETURN_IF_ERROR(ReadMember(value, "token_sha256", &hash));
   if (!hash.empty()) {
     FPO_ASSIGN_OR_RETURN(entry.token_sha256, DigestFromHex(hash));
@@ -100,10 +122,12 @@ std::string ToJson(const AccessEntry& entry) {
   JsonObject object;
   object.Add("name", entry.principal.name);
   object.Add("role", RoleName(entry.principal.role));
-  if (!entry.principal.groups.empty()) {
-    std::vector<std::string> groups;
-    for (const std::string& group : entry.principal.groups) groups.push_back(JsonQuote(group));
-    object.AddRaw("groups", JsonArray(groups));
+  for (const auto& [key, list] : {std::pair("groups", &entry.principal.groups),
+                                  std::pair("workers", &entry.principal.workers)}) {
+    if (list->empty()) continue;
+    std::vector<std::string> items;
+    for (const std::string& item : *list) items.push_back(JsonQuote(item));
+    object.AddRaw(key, JsonArray(items));
   }
   if (entry.token_sha256) object.Add("token_sha256", ToHex(*entry.token_sha256));
   if (!entry.certificate.empty()) object.Add("certificate", entry.certificate);
@@ -146,6 +170,15 @@ absl::StatusOr<Role> ParseRole(absl::string_view word) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("role \"", word, "\" must be one of reader, user, worker, admin"));
+}
+
+bool Principal::MayBeWorker(absl::string_view worker_id) const {
+  if (name.empty() || role == Role::kAdmin) return true;  // without a list, or an administrator
+  if (workers.empty()) return worker_id == name;
+  return std::any_of(workers.begin(), workers.end(), [&](absl::string_view pattern) {
+    return absl::ConsumeSuffix(&pattern, "*") ? absl::StartsWith(worker_id, pattern)
+                                              : worker_id == pattern;
+  });
 }
 
 bool Principal::InGroup(absl::string_view group) const {

@@ -27,7 +27,11 @@ struct Principal {
   std::string name;
   Role role = Role::kReader;
   std::vector<std::string> groups = {};
+  // Of role worker: names, or beginnings with a "*" at the end, of the workers it may be; empty:
+  // its own name alone.
+  std::vector<std::string> workers = {};
 
+  bool MayBeWorker(absl::string_view worker_id) const;
   bool InGroup(absl::string_view group) const;
   bool operator==(const Principal&) const = default;
 };

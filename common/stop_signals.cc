@@ -18,6 +18,13 @@ void StopSignals::Raise() { kill(getpid(), SIGTERM); }
 int StopSignals::Wait() const {
   int signal = 0;
   sigwait(&signals_, &signal);
+  if (signal == SIGUSR1) return signal;  // a warning, which SIGTERM follows in any case
+  // Whoever sends it again does not want to wait for what is still to be done.
+  sigset_t again = {};
+  sigemptyset(&again);
+  sigaddset(&again, SIGTERM);
+  sigaddset(&again, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
   return signal;
 }
 

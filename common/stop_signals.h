@@ -11,7 +11,8 @@ class StopSignals {
  public:
   // Blocks the signals in this thread and those it starts; construct before starting any thread.
   StopSignals();
-  // Returns the signal received.
+  // Returns the signal received. After SIGTERM or SIGINT the next of these ends the process at
+  // once.
   int Wait() const;
   // Makes Wait return as if SIGTERM had been received. From any thread.
   static void Raise();

@@ -61,6 +61,10 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
                  "jobs of one owner that have not ended; 0: any number")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  std::vector<std::string> limits;
+  app.add_option("--owner-limit", limits,
+                 "of known users, as NAME:jobs=1000,mib=64,priority=500: jobs that have not ended, "
+                 "size of job files, highest priority; NAME * is everyone else; may be repeated");
   AddDuration(&app, "--keep-jobs", &config.options.keep_jobs,
               "jobs that ended longer ago are removed with all their lines; 0s: never");
   AddLogLimits(&app, &config.options.logs);
@@ -79,6 +83,15 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
           absl::InvalidArgumentError(absl::StrCat("--quota: ", rule.status().message())));
     }
     config.options.quotas.push_back(*std::move(rule));
+  }
+  for (const std::string& text : limits) {
+    absl::StatusOr<OwnerLimitRule> rule = ParseOwnerLimit(text);
+    if (!rule.ok()) {
+      return LocateFlagError(
+          app, arguments,
+          absl::InvalidArgumentError(absl::StrCat("--owner-limit: ", rule.status().message())));
+    }
+    config.options.owner_limits.push_back(*std::move(rule));
   }
   FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, config.Validate()));
   return flags;

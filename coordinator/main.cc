@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <iostream>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ int Repair(const std::string& data) {
 
 int main(int argc, char** argv) {
   using namespace fpo::coordinator;
+  umask(077);  // the store is no other user's
   const fpo::StopSignals signals;
   const auto flags = ParseFlags(argc, argv);
   if (const auto code = fpo::ExitOfFlags(flags)) return *code;

@@ -15,9 +15,11 @@
 #include "cache/rpc/cache_service.h"
 #include "cache/rpc/upstream.h"
 #include "common/clock.h"
+#include "common/files/private_folder.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
 #include "common/rpc/call_metrics.h"
+#include "common/rpc/exposure_notice.h"
 #include "common/status_macros.h"
 #include "common/ticker.h"
 
@@ -26,7 +28,6 @@ namespace {
 
 constexpr absl::Duration kPace = absl::Milliseconds(250);  // of waiting streams
 constexpr absl::Duration kCachePace = absl::Seconds(1);    // of claims and recovery
-constexpr absl::Duration kWarningPace = absl::Hours(1);    // about an open listener
 constexpr int64_t kFreedBytesMin = 16 << 20;
 
 }  // namespace
@@ -51,6 +52,7 @@ struct CacheServer::State {
   std::unique_ptr<Backups> backups;
   std::unique_ptr<UpkeepLoop> upkeep;
   std::unique_ptr<AccessControl> access;
+  std::unique_ptr<ExposureNotice> exposure;
   std::unique_ptr<Upstream> upstream;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<OpenStreams> streams;
@@ -62,7 +64,6 @@ struct CacheServer::State {
 
   // Used only by the ticker's thread.
   absl::Time next_cache_tick = absl::InfinitePast();
-  absl::Time next_warning = absl::InfinitePast();
 };
 
 absl::Status CacheServer::State::OpenStore() {
@@ -158,12 +159,6 @@ void CacheServer::State::Turn(absl::Time now) {
     }
   }
   streams->Tick(now);
-  const bool open = config.listen.tls.empty() && !IsLoopback(config.listen.listen);
-  if (open && now >= next_warning) {
-    next_warning = now + kWarningPace;
-    Log(LogLevel::kWarning, "anyone on the network can read and write this cache: no TLS",
-        {{"listen", config.listen.listen}});
-  }
 }
 
 CacheServer::CacheServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -173,7 +168,9 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
                                                                 const std::string& commit) {
   auto state = std::make_unique<State>(config);
   AddBuildInfo(&state->registry, version, commit);
+  FPO_RETURN_IF_ERROR(MakePrivateFolder(config.data));
   FPO_ASSIGN_OR_RETURN(state->access, AccessControl::Open(config.listen.access));
+  ShowAccessList(&state->registry, state->access.get());
   FPO_RETURN_IF_ERROR(state->OpenStore());
   FPO_RETURN_IF_ERROR(state->JoinUpstream());
   FPO_RETURN_IF_ERROR(state->Listen(version));
@@ -181,6 +178,7 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
   State& s = *server->state_;
   s.ticker = std::make_unique<Ticker>(kPace, [&s](absl::Time now) { s.Turn(now); });
   s.upkeep->Start();
+  s.exposure = std::make_unique<ExposureNotice>(config.listen);
   FPO_RETURN_IF_ERROR(s.ServeHttp());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->address(), server->http_address()));

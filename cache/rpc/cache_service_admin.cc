@@ -115,7 +115,7 @@ grpc::ServerWriteReactor<pb::VerifyResponse>* CacheService::Verify(
   if (!caller.ok()) {
     return new RefusedCall<grpc::ServerWriteReactor<pb::VerifyResponse>>(caller.status());
   }
-  return new VerifyStream(context_, call, request);
+  return new VerifyStream(context_, call, request, *caller);
 }
 
 }  // namespace fpo::cache

@@ -27,9 +27,7 @@ absl::Status Explain(const std::string& address, const grpc::Status& status) {
 absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& options,
                                                            ReferenceCache* local) {
   ChannelOptions channel_options{.tls = options.tls, .bulk = true};
-  if (!options.token_file.empty()) {
-    FPO_ASSIGN_OR_RETURN(channel_options.token, ReadTokenFile(options.token_file));
-  }
+  channel_options.token_file = options.token_file;
   FPO_ASSIGN_OR_RETURN(const auto channel, MakeChannel(options.address, channel_options));
   CacheCallPolicy policy{.manifest_time = absl::Hours(1),
                          .upload_time = absl::Minutes(5),

@@ -1,6 +1,7 @@
 #include "cache/rpc/verify_stream.h"
 
 #include <limits>
+#include <utility>
 
 #include "cache/core/store/key_layout.h"
 #include "cache/rpc/convert.h"
@@ -15,10 +16,11 @@ constexpr int kPortionsPerReport = 16;
 }  // namespace
 
 VerifyStream::VerifyStream(const StreamContext& context, grpc::CallbackServerContext* call,
-                           const fpo::v1::VerifyRequest* request)
+                           const fpo::v1::VerifyRequest* request, Principal caller)
     : AnswerStream(context.pool, context.streams, call, context.idle_max),
       context_(context),
-      request_(*request) {
+      request_(*request),
+      caller_(std::move(caller)) {
   Begin();
 }
 
@@ -30,6 +32,7 @@ absl::Status VerifyStream::Open() {
     return absl::OkStatus();
   }
   FPO_ASSIGN_OR_RETURN(manifest_, ReadDigest(request_.manifest_id(), "manifest_id"));
+  FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(*manifest_, caller_));
   FPO_ASSIGN_OR_RETURN(const ManifestStatus status, context_.cache->GetManifest(*manifest_));
   total_ = status.header.total;
   return absl::OkStatus();

@@ -14,7 +14,7 @@ namespace fpo::cache {
 class VerifyStream final : public AnswerStream<fpo::v1::VerifyResponse> {
  public:
   VerifyStream(const StreamContext& context, grpc::CallbackServerContext* call,
-               const fpo::v1::VerifyRequest* request);
+               const fpo::v1::VerifyRequest* request, Principal caller);
 
  private:
   ~VerifyStream() override = default;
@@ -25,6 +25,7 @@ class VerifyStream final : public AnswerStream<fpo::v1::VerifyResponse> {
 
   const StreamContext context_;
   const fpo::v1::VerifyRequest request_;
+  const Principal caller_;
 
   std::optional<Digest> manifest_;                             // nullopt: the whole store
   int64_t total_ = 0;                                          // of the manifest

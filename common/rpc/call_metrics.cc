@@ -58,4 +58,10 @@ std::function<void(const HandledCall&)> CountCalls(MetricsRegistry* registry) {
   return [metrics](const HandledCall& call) { metrics->Count(call); };
 }
 
+void ShowAccessList(MetricsRegistry* registry, const AccessControl* access) {
+  const Gauge ok = registry->AddGauge(
+      "fpo_access_list_ok", "1: the access list in force is that of --access; 0: an older one.");
+  registry->OnScrape([ok, access] { ok.Set(access->Check().ok() ? 1 : 0); });
+}
+
 }  // namespace fpo

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/access_list.h"
 #include "common/rpc/grpc_log.h"
 #include "common/rpc/security/call_token.h"
 #include "common/rpc/security/credentials.h"
 #include "common/rpc/security/peer_address.h"
+#include "common/rpc/security/token_source.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -37,6 +39,12 @@ void PollOften() {
   (void)set;
 }
 
+TokenOfCall TokenOf(const ChannelOptions& options) {
+  if (options.token_file.empty()) return [token = options.token] { return token; };
+  auto file = std::make_shared<TokenSource>(options.token_file);
+  return [file] { return file->Get(); };
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
@@ -46,7 +54,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   FPO_RETURN_IF_ERROR(CheckPeerAddress(address));
   FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelCredentials> credentials,
                        ChannelCredentialsFor(options.tls));
-  if (!options.token.empty() && options.tls.ca.empty() && !IsLoopback(address)) {
+  std::string token = options.token;
+  if (!options.token_file.empty()) {
+    FPO_ASSIGN_OR_RETURN(token, ReadTokenFile(options.token_file));
+  }
+  if (!token.empty() && options.tls.ca.empty() && !IsLoopback(address)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a token is sent only over TLS or to this machine, and ", address, " is neither"));
   }
@@ -66,9 +78,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Channels with equal arguments share a connection; this one must not.
   args.SetInt("fpo.bulk", options.bulk ? 1 : 0);
-  if (options.token.empty()) return grpc::CreateCustomChannel(address, credentials, args);
+  if (token.empty()) return grpc::CreateCustomChannel(address, credentials, args);
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(MakeCallToken(options.token));
+  interceptors.push_back(MakeCallToken(TokenOf(options)));
   return grpc::experimental::CreateCustomChannelWithInterceptors(address, credentials, args,
                                                                  std::move(interceptors));
 }

@@ -15,6 +15,8 @@ inline constexpr int kMessageBytesMax = 4 << 20;  // both directions, both ends
 struct ChannelOptions {
   TlsFiles tls = {};       // ca given: TLS
   std::string token = {};  // sent with every call; only over TLS or to loopback
+  // Instead of `token`: a file, which is read again when it changes.
+  std::string token_file = {};
   // a separate connection for records and files, so that they never delay control calls
   bool bulk = false;
 };

@@ -1,5 +1,8 @@
 #include "common/rpc/listen_options.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
@@ -41,8 +44,17 @@ std::string HostOf(absl::string_view address) {
 }
 
 bool IsLoopback(absl::string_view address) {
-  const std::string host = HostOf(address);
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+  std::string host = HostOf(address);
+  if (host == "localhost") return true;
+  in_addr v4 = {};
+  // A name such as 127.example.org is not an address.
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  if (host.size() < 2 || host.front() != '[' || host.back() != ']') return false;
+  in6_addr v6 = {};
+  host = host.substr(1, host.size() - 2);
+  if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return false;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == 127;
+  return IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 absl::Status CheckAddress(absl::string_view address) {
@@ -72,6 +84,24 @@ absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecur
                    "and --tls-key, listen on 127.0.0.1, or accept the risk with --insecure"));
 }
 
+absl::Status CheckIdentity(const ListenOptions& options) {
+  const bool knows = !options.access.empty() || !options.tls.ca.empty();
+  if (knows || options.insecure || IsLoopback(options.listen)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "listening on ", options.listen,
+      " without knowing who calls would make everyone on the network an administrator: give "
+      "--access FILE with the callers' tokens (fpoctl token create), or --tls-ca FILE to demand "
+      "client certificates, or accept the risk with --insecure"));
+}
+
+std::string ExposureWarning(const ListenOptions& options) {
+  if (options.listen.empty() || IsLoopback(options.listen)) return "";
+  const bool plain = options.tls.cert.empty();
+  const bool anyone = options.access.empty() && options.tls.ca.empty();
+  if (anyone) return "anyone on the network is an administrator here: --insecure without --access";
+  return plain ? "calls and their tokens pass the network in the clear: no TLS" : "";
+}
+
 absl::Status ValidateListen(const ListenOptions& options) {
   if (options.tls.cert.empty() != options.tls.key.empty()) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key belong together; one is missing");
@@ -79,6 +109,7 @@ absl::Status ValidateListen(const ListenOptions& options) {
   if (!options.listen.empty()) {
     FPO_RETURN_IF_ERROR(AboutFlag("--listen", CheckAddress(options.listen)));
     FPO_RETURN_IF_ERROR(CheckExposure(options.listen, !options.tls.cert.empty(), options.insecure));
+    FPO_RETURN_IF_ERROR(CheckIdentity(options));
   }
   if (!options.http.empty()) {
     FPO_RETURN_IF_ERROR(AboutFlag("--http", CheckAddress(options.http)));

@@ -22,17 +22,22 @@ struct ListenOptions {
   std::string listen = {};     // gRPC, "host:port", port 0 picks one; empty: no gRPC
   std::string http = {};       // /metrics, /healthz, /readyz; empty: none
   std::string port_file = {};  // path for WritePortFile; empty: not written
-  bool insecure = false;       // allow an address outside loopback without TLS
+  bool insecure = false;       // allow one outside loopback without TLS or identity
   TlsFiles tls = {};
   std::string access = {};  // access list file (common/access_list.h); empty: anyone may call
 };
 
 // InvalidArgument names the flag: a malformed address, half of a certificate pair, or an address
-// that others can reach without TLS.
+// that others can reach without TLS, or without saying who they are.
 absl::Status ValidateListen(const ListenOptions& options);
 
 // The rule of ValidateListen for one address: OK on loopback, with TLS, or with `insecure`.
 absl::Status CheckExposure(absl::string_view address, bool has_tls, bool insecure);
+
+// An address outside loopback demands an access list or client certificates, or `insecure`.
+absl::Status CheckIdentity(const ListenOptions& options);
+// What others can do there that they should not, for a warning every hour; empty: nothing.
+std::string ExposureWarning(const ListenOptions& options);
 
 // "host:port" with a host; [v6]:port too. InvalidArgument.
 absl::Status CheckAddress(absl::string_view address);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace fpo::coordinator {
 
 CoordinatorLoop::~CoordinatorLoop() { Stop(); }
@@ -14,7 +16,7 @@ void CoordinatorLoop::Stop() {
   if (!ticker_ || std::exchange(stopped_, true)) return;
   ticker_->Stop();
   coordinator_->Flush();
-  audit_->Flush();
+  audit_->Flush(absl::Now());
 }
 
 void CoordinatorLoop::Turn(absl::Time now) {
@@ -25,7 +27,7 @@ void CoordinatorLoop::Turn(absl::Time now) {
   const bool listens = now < listen_until_;
   if (!listens && (since_tick_ >= options_.tick || coordinator_->TakeTickWanted())) {
     coordinator_->Tick();
-    audit_->Flush();
+    audit_->Flush(now);
     since_tick_ = absl::ZeroDuration();
   }
   coordinator_->Flush();

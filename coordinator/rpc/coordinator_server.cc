@@ -3,10 +3,12 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/files/private_folder.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/rpc/call_metrics.h"
+#include "common/rpc/exposure_notice.h"
 #include "common/rpc/security/access_control.h"
 #include "common/rpc/server.h"
 #include "common/status_macros.h"
@@ -41,6 +43,7 @@ struct CoordinatorServer::State {
   std::unique_ptr<WorkPool> pool;          // calls of users
   std::unique_ptr<WorkPool> session_pool;  // agents' sessions: no user's call delays a heartbeat
   std::unique_ptr<AccessControl> access;
+  std::unique_ptr<ExposureNotice> exposure;
   OpenStreams streams{"the coordinator"};
   ArtifactRelay relay;
   std::unique_ptr<CoordinatorLoop> loop;
@@ -78,7 +81,7 @@ absl::Status CoordinatorServer::State::Listen() {
       coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
   worker_service = std::make_unique<WorkerControlService>(
       WorkerSession::Dependencies{coordinator.get(), session_pool.get(), &streams, &relay},
-      pool.get(), access.get());
+      pool.get(), access.get(), audit.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
   options.tls = config.listen.tls;
@@ -114,9 +117,12 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   State& state = *server->state_;
   state.config = config;
   AddBuildInfo(&state.registry, version, commit);
+  FPO_RETURN_IF_ERROR(MakePrivateFolder(config.data));
   FPO_ASSIGN_OR_RETURN(state.access, AccessControl::Open(config.listen.access));
+  ShowAccessList(&state.registry, state.access.get());
   FPO_RETURN_IF_ERROR(state.OpenCore());
   state.loop->Start();
+  state.exposure = std::make_unique<ExposureNotice>(config.listen);
   FPO_RETURN_IF_ERROR(state.Listen());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));

@@ -58,13 +58,13 @@ grpc::ServerUnaryReactor* ReadOnlyCall(grpc::CallbackServerContext* context,
 grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext* context,
                                                      const pb::GetJobRequest* request,
                                                      pb::GetJobResponse* response) {
-  return ReadOnlyCall(context, dependencies_, "GetJob",
-                      [this, request, response](Caller) -> absl::Status {
-                        FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                                             dependencies_.coordinator->GetJob(request->job_id()));
-                        *response->mutable_job() = ToProto(*job);
-                        return absl::OkStatus();
-                      });
+  return ReadOnlyCall(
+      context, dependencies_, "GetJob", [this, request, response](Caller caller) -> absl::Status {
+        FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                             dependencies_.coordinator->GetJob(request->job_id(), caller.name));
+        *response->mutable_job() = ToProto(*job);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerContext* context,
@@ -89,8 +89,9 @@ grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
     return new RefusedCall<grpc::ServerWriteReactor<pb::WatchJobResponse>>(caller.status());
   }
   // Deletes itself in its last step.
-  return new WatchStream({dependencies_.coordinator, dependencies_.pool, dependencies_.streams},
-                         request->job_id());
+  return new WatchStream(
+      {dependencies_.coordinator, dependencies_.pool, dependencies_.streams, caller->name},
+      request->job_id());
 }
 
 grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
@@ -102,18 +103,18 @@ grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
     return new RefusedCall<grpc::ServerWriteReactor<pb::LogsResponse>>(caller.status());
   }
   // Deletes itself in its last step.
-  return new LogStream(
-      {dependencies_.coordinator, dependencies_.pool, dependencies_.streams, dependencies_.wall},
-      *request);
+  return new LogStream({dependencies_.coordinator, dependencies_.pool, dependencies_.streams,
+                        dependencies_.wall, caller->name},
+                       *request);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
                                                      const pb::EventsRequest* request,
                                                      pb::EventsResponse* response) {
   return ReadOnlyCall(
-      context, dependencies_, "Events", [this, request, response](Caller) -> absl::Status {
+      context, dependencies_, "Events", [this, request, response](Caller caller) -> absl::Status {
         FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                             dependencies_.coordinator->GetJob(request->job_id()));
+                             dependencies_.coordinator->GetJob(request->job_id(), caller.name));
         const int32_t limit =
             request->limit() <= 0 ? kEventsMax : std::min(request->limit(), kEventsMax);
         FPO_ASSIGN_OR_RETURN(
@@ -145,9 +146,9 @@ grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerCon
                                                          const pb::ExplainJobRequest* request,
                                                          pb::ExplainJobResponse* response) {
   return ReadOnlyCall(context, dependencies_, "ExplainJob",
-                      [this, request, response](Caller) -> absl::Status {
-                        FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                                             dependencies_.coordinator->GetJob(request->job_id()));
+                      [this, request, response](Caller caller) -> absl::Status {
+                        FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.coordinator->GetJob(
+                                                                   request->job_id(), caller.name));
                         FPO_ASSIGN_OR_RETURN(const Explanation why,
                                              dependencies_.coordinator->Explain(job->job_id));
                         *response = ToProto(why);
@@ -171,9 +172,9 @@ grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContex
                                                       const pb::MetricsRequest* request,
                                                       pb::MetricsResponse* response) {
   return ReadOnlyCall(
-      context, dependencies_, "Metrics", [this, request, response](Caller) -> absl::Status {
+      context, dependencies_, "Metrics", [this, request, response](Caller caller) -> absl::Status {
         FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                             dependencies_.coordinator->GetJob(request->job_id()));
+                             dependencies_.coordinator->GetJob(request->job_id(), caller.name));
         const std::vector<std::string> names(request->names().begin(), request->names().end());
         FPO_ASSIGN_OR_RETURN(const MetricSeries series,
                              dependencies_.coordinator->ReadMetrics(job->job_id, names));
@@ -187,9 +188,10 @@ grpc::ServerUnaryReactor* CoordinatorService::ListCheckpoints(
     grpc::CallbackServerContext* context, const pb::ListCheckpointsRequest* request,
     pb::ListCheckpointsResponse* response) {
   return ReadOnlyCall(
-      context, dependencies_, "ListCheckpoints", [this, request, response](Caller) -> absl::Status {
+      context, dependencies_, "ListCheckpoints",
+      [this, request, response](Caller caller) -> absl::Status {
         FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                             dependencies_.coordinator->GetJob(request->job_id()));
+                             dependencies_.coordinator->GetJob(request->job_id(), caller.name));
         response->set_job_id(job->job_id);
         for (auto it = job->checkpoints.rbegin(); it != job->checkpoints.rend(); ++it) {
           *response->add_checkpoints() = ToProto(*it);
@@ -212,8 +214,8 @@ grpc::ServerWriteReactor<pb::ReadArtifactResponse>* CoordinatorService::ReadArti
   ArtifactStream::Dependencies dependencies{dependencies_.coordinator, dependencies_.pool,
                                             dependencies_.streams, dependencies_.relay};
   // A model is its owner's: permission to see a job does not include its files.
-  dependencies.may_read = [this, caller = *caller](const std::string& job) {
-    return MayChange(dependencies_, caller, job);
+  dependencies.job_to_read = [this, caller = *caller](const std::string& job) {
+    return JobToChange(dependencies_, caller, job);
   };
   return new ArtifactStream(dependencies, context, *request);  // deletes itself in its last step
 }

@@ -35,6 +35,9 @@ std::string OwnerOf(const Principal& caller, const std::string& said) {
   return caller.name.empty() ? said : caller.name;
 }
 
+// Without an access list everyone is an administrator of a service of their own.
+bool IsLimited(const Principal& caller) { return caller.role < Role::kAdmin; }
+
 void Fill(const SubmitResult& answer, pb::SubmitResponse* response) {
   response->set_job_id(answer.job->job_id);
   response->set_revision(answer.job->revision);
@@ -73,6 +76,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
     SubmitRequest submission = FromProto(*request);
     submission.owner = OwnerOf(who, submission.owner);
+    submission.limited = IsLimited(who);
     entry->who = submission.owner;
     FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Submit(submission));
     entry->target = answer.job->job_id;
@@ -90,6 +94,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Validate(grpc::CallbackServerConte
   const auto act = [this, request, response](Caller who, AuditEntry*) -> absl::Status {
     SubmitRequest submission{"", request->spec().config_json(),
                              OwnerOf(who, request->spec().owner())};
+    submission.limited = IsLimited(who);
     submission.after_ok.assign(request->after_ok().begin(), request->after_ok().end());
     submission.after_end.assign(request->after_end().begin(), request->after_end().end());
     const absl::StatusOr<Preview> preview = dependencies_.coordinator->Validate(submission);
@@ -111,10 +116,9 @@ grpc::ServerUnaryReactor* CoordinatorService::CancelJob(grpc::CallbackServerCont
                                                         const pb::CancelJobRequest* request,
                                                         pb::CancelJobResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(JobPtr job, JobToChange(dependencies_, who, request->job_id()));
     FPO_ASSIGN_OR_RETURN(const std::optional<absl::Duration> grace, GraceOf(*request));
-    FPO_ASSIGN_OR_RETURN(const JobPtr job,
-                         dependencies_.coordinator->Cancel(request->job_id(), grace));
+    FPO_ASSIGN_OR_RETURN(job, dependencies_.coordinator->Cancel(job->job_id, grace));
     entry->target = job->job_id;
     if (grace) entry->detail = absl::StrCat("grace ", absl::FormatDuration(*grace));
     *response->mutable_job() = ToProto(*job);
@@ -157,8 +161,9 @@ grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const
                                                      const JobEvent& event,
                                                      pb::ChangeJobResponse* response) {
   const auto act = [this, job, event, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, job));
-    FPO_ASSIGN_OR_RETURN(const JobPtr changed, dependencies_.coordinator->Change(job, event));
+    FPO_ASSIGN_OR_RETURN(const JobPtr meant, JobToChange(dependencies_, who, job));
+    FPO_ASSIGN_OR_RETURN(const JobPtr changed,
+                         dependencies_.coordinator->Change(meant->job_id, event));
     entry->target = changed->job_id;
     *response->mutable_job() = ToProto(*changed);
     return absl::OkStatus();
@@ -198,11 +203,14 @@ grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerCo
                                                           const pb::SetPriorityRequest* request,
                                                           pb::ChangeJobResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(JobPtr job, JobToChange(dependencies_, who, request->job_id()));
     FPO_RETURN_IF_ERROR(CheckPriority(request->priority()));
+    if (IsLimited(who)) {
+      FPO_RETURN_IF_ERROR(
+          dependencies_.coordinator->CheckPriority(job->owner, request->priority()));
+    }
     FPO_ASSIGN_OR_RETURN(
-        const JobPtr job,
-        dependencies_.coordinator->Change(request->job_id(), PriorityRequest{request->priority()}));
+        job, dependencies_.coordinator->Change(job->job_id, PriorityRequest{request->priority()}));
     entry->target = job->job_id;
     entry->detail = absl::StrCat("priority ", request->priority());
     *response->mutable_job() = ToProto(*job);
@@ -216,8 +224,10 @@ grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerConte
                                                        const pb::RetryJobRequest* request,
                                                        pb::SubmitResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr old, JobToChange(dependencies_, who, request->job_id()));
     RetryRequest retry = FromProto(*request);
+    retry.job = old->job_id;
+    retry.limited = IsLimited(who);
     if (!who.name.empty()) retry.owner.clear();  // it stays the old job's
     FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Retry(retry));
     entry->target = answer.job->job_id;
@@ -233,10 +243,11 @@ grpc::ServerUnaryReactor* CoordinatorService::PinCheckpoint(grpc::CallbackServer
                                                             const pb::PinCheckpointRequest* request,
                                                             pb::PinCheckpointResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
-    FPO_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                         dependencies_.coordinator->PinCheckpoint(
-                             request->job_id(), request->step(), request->pinned()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, JobToChange(dependencies_, who, request->job_id()));
+    FPO_ASSIGN_OR_RETURN(
+        const Checkpoint checkpoint,
+        dependencies_.coordinator->PinCheckpoint(job->job_id, request->step(), request->pinned()));
+    entry->target = job->job_id;
     entry->detail = absl::StrCat(request->pinned() ? "pin" : "unpin", " step ", request->step());
     *response->mutable_checkpoint() = ToProto(checkpoint);
     return absl::OkStatus();
@@ -249,8 +260,7 @@ grpc::ServerUnaryReactor* CoordinatorService::GcCheckpoints(grpc::CallbackServer
                                                             const pb::GcCheckpointsRequest* request,
                                                             pb::GcCheckpointsResponse* response) {
   const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
-    FPO_RETURN_IF_ERROR(MayChange(dependencies_, who, request->job_id()));
-    FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.coordinator->GetJob(request->job_id()));
+    FPO_ASSIGN_OR_RETURN(const JobPtr job, JobToChange(dependencies_, who, request->job_id()));
     entry->target = job->job_id;
     FPO_ASSIGN_OR_RETURN(const std::vector<RetentionDecision> decisions,
                          dependencies_.coordinator->GcCheckpoints(job->job_id, request->dry_run()));

@@ -23,23 +23,29 @@ void Audit(const UserCall& call, const Principal* caller, const absl::Status& st
            AuditEntry entry) {
   const bool refused = absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
   if (!call.changes && !refused) return;
-  if (caller != nullptr && !caller->name.empty()) entry.who = caller->name;
+  bool known = false;
+  if (caller != nullptr && !caller->name.empty()) {
+    known = true;
+    entry.who = caller->name;
+  }
   const std::optional<ErrorInfo> info = GetErrorInfo(status);
-  if (info && info->reason == ErrorReason::kRole && !info->ids.empty())
+  if (info && info->reason == ErrorReason::kRole && !info->ids.empty()) {
+    known = true;
     entry.who = info->ids.front();
+  }
   if (entry.who.empty()) entry.who = call.context->peer();
   entry.method = call.method;
   entry.time = call.dependencies->wall->Now();
   entry.result = absl::StatusCodeToString(status.code());
   if (!status.ok()) entry.detail = std::string(status.message());
+  if (refused) return call.dependencies->audit->AddRefused(std::move(entry), known);
   call.dependencies->audit->Add(std::move(entry));
 }
 
-absl::Status MayChange(const CoordinatorService::Dependencies& dependencies,
-                       const Principal& caller, const std::string& job_ref) {
-  if (caller.role == Role::kAdmin) return absl::OkStatus();
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies.coordinator->GetJob(job_ref));
-  if (job->owner == caller.name) return absl::OkStatus();
+absl::StatusOr<JobPtr> JobToChange(const CoordinatorService::Dependencies& dependencies,
+                                   const Principal& caller, const std::string& job_ref) {
+  FPO_ASSIGN_OR_RETURN(JobPtr job, dependencies.coordinator->GetJob(job_ref, caller.name));
+  if (caller.role == Role::kAdmin || job->owner == caller.name) return job;
   return NotYours(caller, absl::StrCat("job ", job->job_id), job->owner);
 }
 

@@ -40,8 +40,9 @@ grpc::ServerUnaryReactor* Answer(const UserCall& call, AuditEntry entry, Act act
       unary, run, [&](const absl::Status& why) { Audit(call, nullptr, why, std::move(entry)); });
 }
 
-// PermissionDenied unless the job belongs to the caller, or the caller is an admin.
-absl::Status MayChange(const CoordinatorService::Dependencies& dependencies,
-                       const Principal& caller, const std::string& job_ref);
+// The job that the caller means, for a call that changes it. PermissionDenied unless it belongs to
+// the caller, or the caller is an admin.
+absl::StatusOr<JobPtr> JobToChange(const CoordinatorService::Dependencies& dependencies,
+                                   const Principal& caller, const std::string& job_ref);
 
 }  // namespace fpo::coordinator

@@ -42,8 +42,9 @@ class WorkerSession::Link final : public WorkerLink {
   WorkerSession* session_ ABSL_GUARDED_BY(mu_);
 };
 
-WorkerSession::WorkerSession(const Dependencies& dependencies)
+WorkerSession::WorkerSession(const Dependencies& dependencies, Principal caller)
     : dependencies_(dependencies),
+      caller_(std::move(caller)),
       link_(std::make_shared<Link>(this)),
       loop_(dependencies.pool, [this] { return Step(); }) {
   if (const absl::Status full = dependencies_.streams->Add(this); !full.ok()) End(full);
@@ -99,6 +100,18 @@ void WorkerSession::Queue(pb::CoordinatorMessage message) {
 
 absl::Status WorkerSession::OnHello(const pb::Hello& hello) {
   if (!worker_id_.empty()) return absl::InvalidArgumentError("a second Hello on one stream");
+  if (!caller_.MayBeWorker(hello.worker_id())) {
+    return WithErrorInfo(
+        absl::PermissionDeniedError(absl::StrCat("the credentials are those of ", caller_.name,
+                                                 ", and the worker calls itself ",
+                                                 hello.worker_id())),
+        {.reason = ErrorReason::kNotYours,
+         .field = "worker_id",
+         .hint = absl::StrCat("start it with --name ", caller_.name,
+                              "; a token for several workers: fpoctl token create NAME --role "
+                              "worker --worker NAME --access FILE"),
+         .ids = {caller_.name}});
+  }
   FPO_RETURN_IF_ERROR(dependencies_.coordinator->Connect(FromProto(hello), link_));
   worker_id_ = hello.worker_id();
   return absl::OkStatus();

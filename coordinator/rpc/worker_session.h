@@ -30,7 +30,7 @@ class WorkerSession final
     OpenStreams* streams;
     ArtifactRelay* relay;
   };
-  explicit WorkerSession(const Dependencies& dependencies);
+  WorkerSession(const Dependencies& dependencies, Principal caller);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -51,6 +51,7 @@ class WorkerSession final
   void Queue(fpo::v1::CoordinatorMessage message);
 
   const Dependencies dependencies_;
+  const Principal caller_;            // whose name the worker must have
   const std::shared_ptr<Link> link_;  // shared with the registry, which may outlive the stream
   StreamLoop loop_;
 

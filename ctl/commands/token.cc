@@ -1,9 +1,11 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -42,6 +44,45 @@ absl::StatusOr<AccessList> ReadList(const std::string& path, bool may_be_absent)
        .hint = "is it the file of --access? it is JSON with a list of principals"});
 }
 
+// Changes of a list follow each other: each reads what the one before has written. The lock is a
+// file beside the list, because the list itself is replaced.
+absl::StatusOr<FileDescriptor> LockList(const std::string& path) {
+  const std::string name = path + ".lock";
+  FileDescriptor file(open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.is_open()) return PosixError(errno, "write", errno == ENOENT ? path : name);
+  while (flock(file.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return PosixError(errno, "lock", name);
+  }
+  return file;
+}
+
+// Atomic; the list keeps its owner and mode, by which the services may read it.
+absl::Status WriteList(const std::string& path, const AccessList& list) {
+  const std::string made = absl::StrCat(path, ".", RandomId(4), ".tmp");
+  struct stat info = {};
+  const bool was_there = stat(path.c_str(), &info) == 0;
+  FileDescriptor file(
+      open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
+  if (!file.is_open()) return PosixError(errno, "write", made);
+  absl::Status status;
+  if (was_there) {
+    // Only root may give a file away; the mode matters more then.
+    const bool owned =
+        fchown(file.get(), info.st_uid, info.st_gid) == 0 || geteuid() == info.st_uid;
+    if (!owned || fchmod(file.get(), info.st_mode & 0777) != 0) {
+      status = PosixError(errno, "keep owner and mode of", path);
+    }
+  }
+  if (status.ok()) status = WriteAll(file, list.ToJson(), made);
+  if (status.ok() && fsync(file.get()) != 0) status = PosixError(errno, "fsync", made);
+  if (status.ok() && rename(made.c_str(), path.c_str()) != 0) {
+    status = PosixError(errno, "rename", made);
+  }
+  if (status.ok()) return SyncParentFolder(path);
+  unlink(made.c_str());
+  return status;
+}
+
 // Atomic, and readable only by its owner.
 absl::Status WriteToken(const std::string& path, const std::string& token) {
   const FileDescriptor file(
@@ -59,6 +100,7 @@ absl::StatusOr<AccessEntry> NewEntry(const Invocation& invocation, const std::st
       entry.principal.role,
       ParseRole(invocation.Has("role") ? invocation.Get("role") : std::string("user")));
   entry.principal.groups = invocation.GetAll("group");
+  entry.principal.workers = invocation.GetAll("worker");
   entry.token_sha256 = Sha256Of(token);
   if (const auto life = invocation.GetDuration("for")) entry.expires = absl::Now() + *life;
   return entry;
@@ -77,6 +119,11 @@ std::string Json(const AccessEntry& entry, const std::string& token) {
   std::vector<std::string> groups;
   for (const std::string& group : entry.principal.groups) groups.push_back(JsonQuote(group));
   json.AddRaw("groups", JsonArray(groups));
+  if (!entry.principal.workers.empty()) {
+    std::vector<std::string> workers;
+    for (const std::string& each : entry.principal.workers) workers.push_back(JsonQuote(each));
+    json.AddRaw("workers", JsonArray(workers));
+  }
   json.Add("id", IdOf(entry));
   if (!entry.certificate.empty()) json.Add("certificate", entry.certificate);
   const bool ends = entry.expires != absl::InfiniteFuture();
@@ -110,6 +157,7 @@ std::string Expiry(const AccessEntry& entry, const TextStyle& style) {
 
 absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
   const std::string path = session.invocation.Get("access");
+  FPO_ASSIGN_OR_RETURN(const FileDescriptor lock, LockList(path));
   FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, /*may_be_absent=*/true));
   FPO_RETURN_IF_ERROR(CheckIsNew(session, list));
   const std::string token = NewToken();
@@ -119,7 +167,7 @@ absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
   FPO_RETURN_IF_ERROR(AccessList::Parse(list.ToJson()).status());
   const bool to_file = session.invocation.Has("out");
   if (to_file) FPO_RETURN_IF_ERROR(WriteToken(session.invocation.Get("out"), token));
-  const absl::Status kept = WriteFileAtomically(path, list.ToJson());
+  const absl::Status kept = WriteList(path, list);
   if (!kept.ok()) {
     if (to_file) unlink(session.invocation.Get("out").c_str());  // it opens nothing
     return kept;
@@ -156,6 +204,7 @@ absl::StatusOr<ExitCode> RunTokenList(Session& session) {
 absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
   const std::string path = session.invocation.Get("access");
   const std::string name = session.invocation.Get("NAME");
+  FPO_ASSIGN_OR_RETURN(const FileDescriptor lock, LockList(path));
   FPO_ASSIGN_OR_RETURN(AccessList list, ReadList(path, false));
   std::vector<AccessEntry>& entries = list.mutable_entries();
   const std::string id = absl::AsciiStrToLower(session.invocation.Get("id"));
@@ -171,7 +220,7 @@ absl::StatusOr<ExitCode> RunTokenRevoke(Session& session) {
         {.reason = ErrorReason::kNoPrincipal,
          .hint = CommandLineOf({"token", "list", "--access", path})});
   }
-  FPO_RETURN_IF_ERROR(WriteFileAtomically(path, list.ToJson()));
+  FPO_RETURN_IF_ERROR(WriteList(path, list));
   if (session.settings().json) {
     JsonObject json;
     json.Add("name", name);
@@ -217,6 +266,11 @@ CommandSpec TokenCreateCommand() {
        {"reader", "user", "worker", "admin"}},
       {"group", "", ValueKind::kUser, "GROUP", "NAME may read what is shared with group:GROUP",
        true},
+      {"worker", "", ValueKind::kText, "NAME",
+       "of role worker: a worker it may be beside none other, NAME* for all that begin so "
+       "(default: "
+       "the one called NAME)",
+       true},
       {"for", "", ValueKind::kDuration, "DURATION", "how long it is valid (default: forever)"},
       {"another", "", ValueKind::kFlag, "",
        "add a token to a NAME that has one, e.g. to switch to it"},
@@ -225,7 +279,7 @@ CommandSpec TokenCreateCommand() {
   c.examples = {{"fpoctl token create ana --group align --access access.json --out ana.token", ""},
                 {"fpoctl token create host-1 --role worker --access access.json --out host-1",
                  "for fpo-worker --token-file host-1"}};
-  c.json = {"{name, role, groups, id, expires, token}"};
+  c.json = {"{name, role, groups, workers, id, expires, token}"};
   c.run = RunTokenCreate;
   return c;
 }
@@ -234,7 +288,7 @@ CommandSpec TokenListCommand() {
   CommandSpec c{"token list", "admin", "list who may use the services"};
   c.options = {AccessOption()};
   c.examples = {{"fpoctl token list --access access.json", ""}};
-  c.json = {"{name, role, groups, id, certificate, expires}"};
+  c.json = {"{name, role, groups, workers, id, certificate, expires}"};
   c.run = RunTokenList;
   return c;
 }

@@ -21,10 +21,18 @@ struct Glyph {
   int width = 1;
 };
 
+// Marks that change the order in which the text after them is shown, or that hide in it: a name
+// could look like another one.
+bool IsReordering(uint32_t point) {
+  return point == 0x061C || point == 0x200E || point == 0x200F ||
+         (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) ||
+         point == 0x2028 || point == 0x2029;
+}
+
 // utf8proc gives control characters no column; OneLine makes each of them a space.
 int ColumnsOf(int32_t point) {
   const bool control = point < 0x20 || (point >= 0x7F && point < 0xA0);
-  return control ? 1 : utf8proc_charwidth(point);
+  return control || IsReordering(static_cast<uint32_t>(point)) ? 1 : utf8proc_charwidth(point);
 }
 
 // The first character of non-empty text; a broken byte is a glyph of its own.
@@ -82,7 +90,7 @@ std::string OneLine(absl::string_view text) {
     const bool control = glyph.point < 0x20 || (glyph.point >= 0x7F && glyph.point < 0xA0);
     if (!glyph.valid) {
       line += '?';
-    } else if (control) {
+    } else if (control || IsReordering(glyph.point)) {
       line += ' ';
     } else {
       absl::StrAppend(&line, glyph.bytes);

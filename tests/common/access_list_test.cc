@@ -72,7 +72,7 @@ TEST(AccessList, SharesReachWhomTheyName) {
   EXPECT_FALSE(IsShare("") || IsShare("group:") || IsShare("group:a b") || IsShare("all"));
 }
 
-TEST(TokenFile, IsReadByItsOwnerOnly) {
+TEST(TokenSource, IsReadByItsOwnerOnly) {
   const fpo::testing::TempFolder folder;
   const std::string path = folder / "token";
   std::ofstream(path) << "  fpo_0123\nrest\n";
@@ -83,6 +83,35 @@ TEST(TokenFile, IsReadByItsOwnerOnly) {
   std::ofstream(path) << "\n";
   EXPECT_FALSE(ReadTokenFile(path).ok());
   EXPECT_FALSE(ReadTokenFile(folder / "none").ok());
+}
+
+TEST(AccessListTest, AWorkersTokenIsThatWorker) {
+  const AccessList list = AccessList::Parse(R"({"principals": [
+    {"name": "host-1", "role": "worker", "certificate": "a"},
+    {"name": "slurm", "role": "worker", "certificate": "b", "workers": ["slurm-*", "login"]},
+    {"name": "root", "role": "admin", "certificate": "c"}]})")
+                              .value();
+  const auto may = [&](const char* certificate, const char* worker) {
+    return list.OfCertificate({certificate}, absl::Now())->MayBeWorker(worker);
+  };
+  EXPECT_TRUE(may("a", "host-1"));
+  EXPECT_FALSE(may("a", "host-2"));
+  EXPECT_FALSE(may("a", "host-1-2"));
+  EXPECT_TRUE(may("b", "slurm-17"));
+  EXPECT_TRUE(may("b", "login"));
+  EXPECT_FALSE(may("b", "slurm"));
+  EXPECT_TRUE(may("c", "any"));
+  EXPECT_TRUE(Principal{}.MayBeWorker("any")) << "without a list";
+  EXPECT_EQ(AccessList::Parse(list.ToJson())->entries()[1].principal.workers,
+            (std::vector<std::string>{"slurm-*", "login"}));
+  for (
+      const char* bad :
+      {R"({"principals": [{"name": "a", "role": "user", "certificate": "a", "workers": ["a"]}]})",
+       R"({"principals": [{"name": "a", "role": "worker", "certificate": "a", "workers": "a"}]})",
+       R"({"principals": [{"name": "a", "role": "worker", "certificate": "a", "workers": ["*"]}]})",
+       R"({"principals": [{"name": "a", "role": "worker", "certificate": "a", "workers": ["a b"]}]})"}) {
+    EXPECT_FALSE(AccessList::Parse(bad).ok()) << bad;
+  }
 }
 
 }  // namespace

@@ -31,6 +31,28 @@ TEST(StopSignals, WaitReturnsTheSignalThatCame) {
   }
 }
 
+TEST(StopSignals, ASecondOneEndsTheProcessAtOnce) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const int status = StatusOf([signal] {
+      const StopSignals signals;
+      kill(getpid(), signal);
+      if (signals.Wait() != signal) return 1;
+      kill(getpid(), SIGTERM);
+      return 2;  // goes on
+    });
+    EXPECT_TRUE(WIFSIGNALED(status)) << signal;
+    EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  }
+  const int after_warning = StatusOf([] {
+    const StopSignals signals;
+    kill(getpid(), SIGUSR1);
+    if (signals.Wait() != SIGUSR1) return 1;
+    kill(getpid(), SIGTERM);  // as Slurm sends it at the end of the time
+    return 0;
+  });
+  EXPECT_EQ(after_warning, 0);
+}
+
 TEST(StopSignals, AClosedPipeDoesNotEndTheProcess) {
   const int status = StatusOf([] {
     const StopSignals signals;

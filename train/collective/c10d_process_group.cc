@@ -17,6 +17,7 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/collective/backend.h"
+#include "train/collective/store_socket.h"
 
 namespace fpo::train {
 namespace {
@@ -77,6 +78,12 @@ void C10dProcessGroup::JoinStore() {
   store.isServer = options_.rank == 0;
   store.numWorkers = static_cast<size_t>(options_.world);
   store.timeout = Milliseconds(options_.timeout);
+  std::optional<FileDescriptor> listener;
+  if (store.isServer) listener = ListenForRanks(options_.host, store.port);
+  if (listener.has_value()) {
+    store.useLibUV = false;  // which takes no descriptor
+    store.masterListenFd = listener->Release();
+  }
   store_ = c10::make_intrusive<c10d::PrefixStore>(
       options_.prefix, c10::make_intrusive<c10d::TCPStore>(options_.host, store));
 }

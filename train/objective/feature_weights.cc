@@ -24,7 +24,8 @@ std::string SetWeight(absl::string_view line, std::vector<float>* weights,
   float weight;
   if (words.size() != 2 || !absl::SimpleAtoi(words[0], &index) ||
       !absl::SimpleAtof(words[1], &weight)) {
-    return absl::StrCat("\"", line.substr(0, 60), "\" is not \"index weight\"");
+    // Not the line: whoever names a file need not be one who may read it.
+    return absl::StrCat("this line of ", line.size(), " characters is not \"index weight\"");
   }
   if (index >= weights->size()) {
     return absl::StrCat("feature ", index, " does not exist; the SAE has features 0-",
@@ -32,7 +33,7 @@ std::string SetWeight(absl::string_view line, std::vector<float>* weights,
   }
   if ((*given)[index]) return absl::StrCat("feature ", index, " is given twice");
   if (!std::isfinite(weight) || weight < 0) {
-    return absl::StrCat("the weight ", words[1], " must be 0 or more");
+    return absl::StrCat("the weight of feature ", index, " must be 0 or more");
   }
   (*weights)[index] = weight;
   (*given)[index] = true;

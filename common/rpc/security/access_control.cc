@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -11,7 +9,9 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/error_info.h"
+#include "common/files/posix_status.h"
 #include "common/observe/log.h"
+#include "common/rpc/security/token_source.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -20,17 +20,14 @@ namespace {
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
 constexpr int64_t kFileBytesMax = 16 << 20;
 
-absl::StatusOr<std::string> VersionOf(const std::string& path) {
+absl::Status CheckFile(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat("--access: ", path, " is not a file"));
   }
-  if (status.st_size > kFileBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("--access: ", path, " has ", status.st_size,
-                                                   " bytes; at most ", kFileBytesMax));
-  }
-  return absl::StrCat(status.st_size, " ", status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, " ",
-                      status.st_ino);
+  if (status.st_size <= kFileBytesMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--access: ", path, " has ", status.st_size, " bytes; at most ", kFileBytesMax));
 }
 
 std::vector<std::string> CertificateNames(const grpc::ServerContextBase& call) {
@@ -64,28 +61,37 @@ absl::StatusOr<std::unique_ptr<AccessControl>> AccessControl::Open(const std::st
 }
 
 absl::Status AccessControl::Load() const {
-  FPO_ASSIGN_OR_RETURN(std::string version, VersionOf(path_));
+  FPO_RETURN_IF_ERROR(CheckFile(path_));
+  std::string version = FileVersion(path_);
   if (version == version_) return absl::OkStatus();
-  version_ = std::move(version);  // a broken file is reported once
-  std::ifstream file(path_);
-  std::stringstream text;
-  text << file.rdbuf();
-  absl::StatusOr<AccessList> list = AccessList::Parse(text.str());
+  FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path_, kFileBytesMax));
+  absl::StatusOr<AccessList> list = AccessList::Parse(text);
   if (!list.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--access: ", path_, ": ", list.status().message()));
   }
   list_ = *std::move(list);
+  version_ = std::move(version);  // only of what was read: a broken file is tried again
   return absl::OkStatus();
 }
 
 void AccessControl::Refresh(absl::Time now) const {
-  if (now - looked_ < kLookAgain) return;
+  // Also after the clock was set back.
+  if (now >= looked_ && now - looked_ < kLookAgain) return;
   looked_ = now;
   const absl::Status loaded = Load();
-  if (loaded.ok()) return;
-  Log(LogLevel::kError, "the access list cannot be read; the last good one stays in force",
-      {{"error", std::string(loaded.message())}});
+  if (loaded != problem_ && !loaded.ok()) {
+    Log(LogLevel::kError, "the access list cannot be read; the last good one stays in force",
+        {{"error", std::string(loaded.message())}});
+  }
+  problem_ = loaded;
+}
+
+absl::Status AccessControl::Check() const {
+  if (!has_list()) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  Refresh(absl::Now());
+  return problem_;
 }
 
 absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& call,

@@ -17,13 +17,17 @@ namespace fpo {
 
 // Identifies callers. Without a file every caller is an admin without a name: a service on loopback
 // needs no list. The file is reread when it changes, so a removed entry loses access within a
-// second; a broken one is logged, and the last good one stays in force. Thread-safe.
+// second; a broken or unreadable one is logged and tried again each second, and the last good one
+// stays in force. Thread-safe.
 class AccessControl {
  public:
   // An empty path: no list. InvalidArgument: the file is malformed, with the place.
   static absl::StatusOr<std::unique_ptr<AccessControl>> Open(const std::string& path);
 
   bool has_list() const { return !path_.empty(); }
+
+  // The file as it was last looked at, at most a second ago: why the last good list is in force.
+  absl::Status Check() const;
 
   // The caller, by "authorization: Bearer TOKEN", or by its certificate. Unauthenticated;
   // PermissionDenied (ROLE, its name as the id) when its role is below `least`.
@@ -38,7 +42,8 @@ class AccessControl {
   mutable absl::Mutex mutex_;
   mutable AccessList list_ ABSL_GUARDED_BY(mutex_);
   mutable absl::Time looked_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  mutable std::string version_ ABSL_GUARDED_BY(mutex_);  // size, time and inode of what was read
+  mutable std::string version_ ABSL_GUARDED_BY(mutex_);  // FileVersion of what was read
+  mutable absl::Status problem_ ABSL_GUARDED_BY(mutex_);
 };
 
 // PermissionDenied (NOT_YOURS), naming both.

@@ -10,36 +10,36 @@ using grpc::experimental::InterceptionHookPoints;
 
 class CallToken final : public grpc::experimental::Interceptor {
  public:
-  explicit CallToken(const std::string& header) : header_(header) {}
+  explicit CallToken(const TokenOfCall& token) : token_(token) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-      methods->GetSendInitialMetadata()->emplace("authorization", header_);
+      methods->GetSendInitialMetadata()->emplace("authorization", "Bearer " + token_());
     }
     methods->Proceed();
   }
 
  private:
-  const std::string& header_;  // of the factory, which lives as long as its channel
+  const TokenOfCall& token_;  // of the factory, which lives as long as its channel
 };
 
 class CallTokenFactory final : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
-  explicit CallTokenFactory(const std::string& token) : header_("Bearer " + token) {}
+  explicit CallTokenFactory(TokenOfCall token) : token_(std::move(token)) {}
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo*) override {
-    return new CallToken(header_);
+    return new CallToken(token_);
   }
 
  private:
-  const std::string header_;
+  const TokenOfCall token_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> MakeCallToken(
-    std::string token) {
-  return std::make_unique<CallTokenFactory>(token);
+    TokenOfCall token) {
+  return std::make_unique<CallTokenFactory>(std::move(token));
 }
 
 }  // namespace fpo

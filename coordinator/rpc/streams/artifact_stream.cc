@@ -22,13 +22,15 @@ ArtifactStream::ArtifactStream(const Dependencies& dependencies,
 
 absl::Status ArtifactStream::Open() {
   moved_ = absl::Now();
-  FPO_RETURN_IF_ERROR(dependencies_.may_read(request_.job_id()));
+  ArtifactRequest request = FromProto(request_);
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.job_to_read(request_.job_id()));
+  request.job = job->job_id;
   FPO_ASSIGN_OR_RETURN(auto begun, dependencies_.relay->Begin());
   id_ = std::move(begun.first);
   transfer_ = std::move(begun.second);
   transfer_->SetReader([this] { Wake(); });
   FPO_ASSIGN_OR_RETURN(const std::string worker,
-                       dependencies_.coordinator->ServeArtifact(FromProto(request_), id_));
+                       dependencies_.coordinator->ServeArtifact(request, id_));
   dependencies_.relay->SetHolder(id_, worker);
   return absl::OkStatus();
 }

@@ -23,7 +23,8 @@ class ArtifactStream final : public AnswerStream<fpo::v1::ReadArtifactResponse> 
     WorkPool* pool;
     OpenStreams* streams;
     ArtifactRelay* relay;
-    std::function<absl::Status(const std::string& job)> may_read = {};  // asked on the pool
+    // The job that the user means, if it is theirs; asked on the pool.
+    std::function<absl::StatusOr<JobPtr>(const std::string& job)> job_to_read = {};
     absl::Duration silence = absl::Seconds(30);
   };
   ArtifactStream(const Dependencies& dependencies, grpc::CallbackServerContext* context,

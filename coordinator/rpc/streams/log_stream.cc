@@ -23,7 +23,8 @@ LogStream::LogStream(const Dependencies& dependencies, const fpo::v1::LogsReques
 }
 
 absl::Status LogStream::Open() {
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.coordinator->GetJob(request_.job_id()));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job,
+                       dependencies_.coordinator->GetJob(request_.job_id(), dependencies_.caller));
   job_id_ = job->job_id;
   query_ = FromProto(request_);
   tail_.lines_left = std::min(request_.tail(), kTailMax);

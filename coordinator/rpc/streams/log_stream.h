@@ -20,6 +20,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
     WorkPool* pool;
     OpenStreams* streams;
     const Clock* wall;
+    std::string caller = {};  // whose jobs come first, see JobTable::Find
   };
   LogStream(const Dependencies& dependencies, const fpo::v1::LogsRequest& request);
 

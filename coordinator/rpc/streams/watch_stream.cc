@@ -10,12 +10,13 @@ namespace fpo::coordinator {
 WatchStream::WatchStream(const Dependencies& dependencies, std::string job_ref)
     : AnswerStream(dependencies.pool, dependencies.streams),
       coordinator_(dependencies.coordinator),
+      caller_(dependencies.caller),
       job_ref_(std::move(job_ref)) {
   Begin();
 }
 
 absl::Status WatchStream::Open() {
-  FPO_ASSIGN_OR_RETURN(const JobPtr job, coordinator_->GetJob(job_ref_));
+  FPO_ASSIGN_OR_RETURN(const JobPtr job, coordinator_->GetJob(job_ref_, caller_));
   job_id_ = job->job_id;
   JobWatch watch;
   watch.on_job = [this](const JobPtr& changed) {

@@ -19,6 +19,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
     Coordinator* coordinator;
     WorkPool* pool;
     OpenStreams* streams;
+    std::string caller = {};  // whose jobs come first, see JobTable::Find
   };
   WatchStream(const Dependencies& dependencies, std::string job_ref);
 
@@ -29,6 +30,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
   void Leave() override;
 
   Coordinator* const coordinator_;
+  const std::string caller_;
   const std::string job_ref_;
 
   // Used only by the loop.

@@ -51,6 +51,15 @@ class CacheAccessTest : public CacheServerTest {
     }
     return ReasonOf(FromGrpcStatus(stream->Finish()));
   }
+  ErrorReason VerifyReason(const std::string& id) {
+    pb::VerifyRequest request;
+    request.set_manifest_id(id);
+    const auto context = Context();
+    const auto stream = stub().Verify(context.get(), request);
+    for (pb::VerifyResponse report; stream->Read(&report);) {
+    }
+    return ReasonOf(FromGrpcStatus(stream->Finish()));
+  }
   ErrorReason PinReason(const std::string& id) {
     pb::PinRequest request;
     request.set_manifest_id(id);
@@ -83,6 +92,17 @@ TEST_F(CacheAccessTest, StrangersGetNothing) {
   As("nobody");
   EXPECT_EQ(Ask(&pb::ReferenceCache::Stub::Stats, pb::StatsRequest()),
             ErrorReason::kUnauthenticated);
+}
+
+TEST_F(CacheAccessTest, AManifestIsVerifiedByThoseWhoMayReadIt) {
+  const std::string open = Shared(FeatureTestRecipe(), "");
+  const std::string own = Shared(MarginTestRecipe(), "private");
+  As("eve");
+  EXPECT_EQ(VerifyReason(open), ErrorReason::kUnspecified);
+  EXPECT_EQ(VerifyReason(own), ErrorReason::kNotShared) << "its size and damage are not shown";
+  EXPECT_EQ(VerifyReason(""), ErrorReason::kRole);
+  As("root");
+  EXPECT_EQ(VerifyReason(own), ErrorReason::kUnspecified);
 }
 
 TEST_F(CacheAccessTest, RecordsAreReadByThoseTheyAreSharedWith) {

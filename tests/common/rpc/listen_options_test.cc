@@ -1,5 +1,7 @@
 #include "common/rpc/listen_options.h"
 
+#include <filesystem>
+
 #include "common/rpc/security/peer_address.h"
 #include "gmock/gmock.h"
 #include "tests/support/temp_folder.h"
@@ -10,10 +12,13 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(ListenOptions, KnowsLoopback) {
-  for (const char* address : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1"}) {
+  for (const char* address :
+       {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1", "[::ffff:127.0.0.1]:1"}) {
     EXPECT_TRUE(IsLoopback(address)) << address;
   }
-  for (const char* address : {"0.0.0.0:1", "10.0.0.1:1", "[::]:1", "host:1", "1127.0.0.1:1"}) {
+  for (const char* address :
+       {"0.0.0.0:1", "10.0.0.1:1", "[::]:1", "host:1", "1127.0.0.1:1", "127.evil.example:1",
+        "127.0.0.1.example:1", "127.1:1", "[::ffff:10.0.0.1]:1", "[fe80::1%lo]:1"}) {
     EXPECT_FALSE(IsLoopback(address)) << address;
   }
 }
@@ -49,11 +54,31 @@ TEST(ListenOptions, RefusesToExposePlaintext) {
   options.tls.cert = "c";
   EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--tls-key"));
   options.tls.key = "k";
-  EXPECT_TRUE(ValidateListen(options).ok());
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--access"))
+      << "everyone would be an administrator";
+  options.tls.ca = "a";
+  EXPECT_TRUE(ValidateListen(options).ok()) << "client certificates";
+  options.tls.ca = "";
+  options.access = "access.json";
+  EXPECT_TRUE(ValidateListen(options).ok()) << "tokens";
   options.http = "0.0.0.0:2";
   EXPECT_FALSE(ValidateListen(options).ok()) << "the HTTP listener has no TLS";
   options.insecure = true;
   EXPECT_TRUE(ValidateListen(options).ok());
+}
+
+TEST(ListenOptions, WhatIsOpenIsSaid) {
+  ListenOptions options{.listen = "127.0.0.1:1", .http = "", .port_file = "", .tls = {}};
+  EXPECT_EQ(ExposureWarning(options), "");
+  options.listen = "0.0.0.0:1";
+  options.insecure = true;
+  EXPECT_THAT(ExposureWarning(options), HasSubstr("administrator"));
+  options.access = "access.json";
+  EXPECT_THAT(ExposureWarning(options), HasSubstr("in the clear"));
+  options.tls.cert = options.tls.key = "c";
+  EXPECT_EQ(ExposureWarning(options), "");
+  options.access = "";
+  EXPECT_THAT(ExposureWarning(options), HasSubstr("administrator"));
 }
 
 TEST(ListenOptions, WritesThePortFileWhole) {
@@ -64,6 +89,9 @@ TEST(ListenOptions, WritesThePortFileWhole) {
   ASSERT_TRUE(WritePortFile(folder / "p", "", "127.0.0.1:7").ok());
   EXPECT_EQ(testing::ReadWhole(folder / "p"), "{\"http\":\"127.0.0.1:7\"}\n");
   EXPECT_TRUE(WritePortFile("", "a:1", "").ok());
+  std::filesystem::create_symlink("elsewhere", folder / "link");
+  ASSERT_TRUE(WritePortFile(folder / "link", "a:1", "").ok());
+  EXPECT_FALSE(std::filesystem::exists(folder / "elsewhere")) << "a link is replaced";
   EXPECT_FALSE(WritePortFile(folder / "none/p", "a:1", "").ok());
 }
 

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "common/error_info.h"
+#include "common/job/job_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/rpc/test_server.h"
@@ -95,6 +96,56 @@ TEST_F(GuardedCoordinatorTest, JobsBelongToThoseWhoSentThem) {
   EXPECT_EQ(CancelReason("root", other), ErrorReason::kUnspecified);
   EXPECT_EQ(DrainReason("ana"), ErrorReason::kRole);
   EXPECT_NE(DrainReason("root"), ErrorReason::kRole);
+}
+
+TEST_F(GuardedCoordinatorTest, AWorkerHasTheNameOfItsToken) {
+  const auto refusal = [&](const std::string& token, const std::string& name) {
+    const auto user = server_.As(token);
+    ScriptedWorker worker(&user->worker(), HelloOf(name));
+    const auto welcome = pb::CoordinatorMessage::kWelcome;
+    if (worker.Await(welcome).kind_case() == welcome) return ErrorReason::kUnspecified;
+    return ReasonOf(worker.Finish());
+  };
+  EXPECT_EQ(refusal("host-1", "host-2"), ErrorReason::kNotYours);
+  EXPECT_EQ(refusal("ana", "ana"), ErrorReason::kRole);
+  EXPECT_EQ(refusal("host-1", "host-1"), ErrorReason::kUnspecified);
+}
+
+TEST_F(GuardedCoordinatorTest, ANameMeansTheCallersOwnJob) {
+  const std::string mine = server_.As("ana")->Submit("train");
+  pb::SubmitRequest request;
+  request.set_request_id("r-2");
+  JobConfig config = ReadJobJson(ConfigJson("train")).value();
+  config.output = "/runs/of-bob";
+  request.mutable_spec()->set_config_json(WriteJobJson(config));
+  pb::SubmitResponse response;
+  ASSERT_TRUE(server_.As("bob")->Call(&Stub::Submit, request, &response).ok());
+  EXPECT_EQ(server_.As("ana")->Get("train").job_id(), mine) << "bob's is newer";
+  EXPECT_EQ(server_.As("bob")->Get("train").job_id(), response.job_id());
+  EXPECT_EQ(server_.As("eve")->Get("train").job_id(), response.job_id()) << "who has none";
+  EXPECT_EQ(CancelReason("ana", "train"), ErrorReason::kUnspecified);
+  EXPECT_EQ(server_.As("ana")->Get(mine).state(), pb::JOB_STATE_CANCELLED);
+  EXPECT_EQ(server_.As("ana")->Get(response.job_id()).state(), pb::JOB_STATE_QUEUED);
+}
+
+TEST_F(GuardedCoordinatorTest, AUserAsksForNoHigherPriorityThanIsAllowed) {
+  pb::SubmitRequest request;
+  request.set_request_id("r-1");
+  request.mutable_spec()->set_config_json(ConfigJson("high", 1, 501));
+  pb::SubmitResponse response;
+  EXPECT_EQ(ReasonOf(server_.As("ana")->Call(&Stub::Submit, request, &response)),
+            ErrorReason::kBadPriority);
+  EXPECT_TRUE(server_.As("root")->Call(&Stub::Submit, request, &response).ok());
+  const std::string id = server_.As("ana")->Submit("tiny");
+  const auto raise = [&](const std::string& who) {
+    pb::SetPriorityRequest change;
+    change.set_job_id(id);
+    change.set_priority(900);
+    pb::ChangeJobResponse changed;
+    return ReasonOf(server_.As(who)->Call(&Stub::SetPriority, change, &changed));
+  };
+  EXPECT_EQ(raise("ana"), ErrorReason::kBadPriority);
+  EXPECT_EQ(raise("root"), ErrorReason::kUnspecified);
 }
 
 TEST_F(GuardedCoordinatorTest, ChangesAndRefusalsAreAudited) {

@@ -40,6 +40,11 @@ TEST(TextLayoutTest, MarksTakeNoColumn) {
 TEST(TextLayoutTest, OneLineHoldsNoControlCharacters) {
   EXPECT_EQ(OneLine("a\nb\x1b[31mc\td"), "a b [31mc d");
   EXPECT_EQ(OneLine("a\xFFz"), "a?z");
+  EXPECT_EQ(OneLine("ana\xE2\x80\xAE"
+                    "bob\xE2\x81\xA6z\xE2\x80\xA8"),
+            "ana bob z ")
+      << "marks that turn text around";
+  EXPECT_EQ(DisplayWidth("a\xE2\x80\xAE"), 2);
   EXPECT_EQ(OneLine("ok \xE2\x9C\x93"), "ok ✓");
 }
 

@@ -1,5 +1,6 @@
 #include "common/rpc/security/access_control.h"
 
+#include <filesystem>
 #include <fstream>
 
 #include "common/error_info.h"
@@ -105,6 +106,47 @@ TEST(AccessControl, ABrokenFileIsSaidAtStart) {
 TEST(Channel, ATokenGoesToThisMachineOrOverTlsOnly) {
   EXPECT_TRUE(MakeChannel("127.0.0.1:7070", {.token = "t"}).ok());
   EXPECT_FALSE(MakeChannel("10.0.0.1:7070", {.token = "t"}).ok());
+}
+
+TEST_F(AccessControlTest, AFileThatCouldNotBeReadIsTriedAgain) {
+  // Replaced by a file that looks unreadable, then repaired without another size, time or inode.
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  while (door_.access->Check().ok() && absl::Now() < end) {
+  }
+  EXPECT_FALSE(door_.access->Check().ok());
+  EXPECT_EQ(Call("ana"), "ana") << "the last good list stays in force";
+  std::filesystem::remove(path_);
+  Write("bob", Role::kUser);
+  EXPECT_EQ(CallUntil("bob", "bob"), "bob");
+  EXPECT_TRUE(door_.access->Check().ok());
+}
+
+TEST_F(AccessControlTest, ATokenFileIsReadAgainWhenItChanges) {
+  const std::string file = folder_ / "token";
+  const auto write = [&](const std::string& token) {
+    std::ofstream(file + ".new") << token;
+    std::filesystem::permissions(file + ".new", std::filesystem::perms::owner_read);
+    std::filesystem::rename(file + ".new", file);
+  };
+  write("old");
+  const auto channel = *MakeChannel(server_->address(), {.token_file = file});
+  const auto stub = pb::ReferenceCache::NewStub(channel);
+  const auto call = [&] {
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(30));
+    pb::StatsResponse response;
+    return stub->Stats(&context, {}, &response).ok();
+  };
+  EXPECT_FALSE(call());
+  write("ana");
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  bool taken = false;
+  while (!taken && absl::Now() < end) taken = call();
+  EXPECT_TRUE(taken) << "without a new channel";
+  std::filesystem::remove(file);
+  EXPECT_TRUE(call()) << "the last one stays in use";
 }
 
 }  // namespace
