@@ -52,7 +52,9 @@ absl::StatusOr<FolderManifest> ReadFolderManifest(const std::string& folder) {
     ManifestFile entry;
     std::string hex;
     absl::Status status = CheckRelativeName(name);
-    if (status.ok()) status = ReadMember(file, "bytes", &entry.bytes);
+    if (status.ok() && FindMember(file, "bytes") != nullptr) {
+      status = ReadMember(file, "bytes", &entry.bytes.emplace());
+    }
     if (status.ok()) status = ReadMember(file, "sha256", &hex);
     const absl::StatusOr<Digest> digest = DigestFromHex(hex);
     if (!status.ok() || !digest.ok()) return bad(absl::StrCat("its entry \"", name, "\""));

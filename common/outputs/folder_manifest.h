@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,7 +14,7 @@ namespace fpo {
 // What a folder holds: FOLDER/manifest.json, written last, names every other file with its bytes
 // and SHA-256, so that a lost, an added and a changed file are noticed by whoever reads it.
 struct ManifestFile {
-  int64_t bytes = 0;
+  std::optional<int64_t> bytes;  // not in every checkpoint's
   Digest sha256 = {};
 };
 using FolderManifest = std::map<std::string, ManifestFile>;  // by name relative to the folder

@@ -172,9 +172,9 @@ TEST_F(WorkersTest, AHostThatLosesItsDeviceClosesAndItsJobsGoElsewhere) {
 TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   const std::string list = "/tmp/fpo-workers-test-" + std::to_string(getpid()) + ".json";
   LocalService service({.trainer = "fake", .coordinator_flags = {"--access", list}});
-  for (const char* who : {"user", "worker"}) {
+  for (const auto& [who, role] : {std::pair("user", "user"), std::pair("good", "worker")}) {
     const Outcome made = RunProgram({absl::StrCat(getenv("FPO_BIN_DIR"), "/fpoctl"), "token",
-                                     "create", who, "--role", who, "--access", list, "--out",
+                                     "create", who, "--role", role, "--access", list, "--out",
                                      service.Path(absl::StrCat(who, ".token"))});
     ASSERT_EQ(made.code, 0) << made.err;
   }
@@ -184,10 +184,16 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
   EXPECT_EQ(none.code, 6);
   EXPECT_THAT(none.err, HasSubstr("does not take this worker"));
   EXPECT_THAT(none.err, HasSubstr("hint: pass --token-file"));
-  const Outcome wrong = RunWorker(service, {"--token-file", service.Path("user.token")});
+  const Outcome wrong =
+      RunWorker(service, {"--allow-root", "--token-file", service.Path("user.token")});
   EXPECT_EQ(wrong.code, 6);
   EXPECT_THAT(wrong.err, HasSubstr("user has the role user"));
-  service.StartWorker("good", {"--token-file", service.Path("worker.token")});
+  const Outcome another = RunWorker(
+      service, {"--allow-root", "--name", "bad", "--token-file", service.Path("good.token")});
+  EXPECT_EQ(another.code, 6);
+  EXPECT_THAT(another.err, HasSubstr("the credentials are those of good"));
+  EXPECT_THAT(another.err, HasSubstr("hint: start it with --name good"));
+  service.StartWorker("good", {"--allow-root", "--token-file", service.Path("good.token")});
   EXPECT_TRUE(service.Alive("good"));
   unlink(list.c_str());
 }

@@ -137,7 +137,7 @@ TEST_F(WorkerFlagsTest, ReadsFlagsAndFile) {
 TEST_F(WorkerFlagsTest, AddressesMayBeNamedAsFpoctlDoes) {
   const std::string file = folder_ / "worker.toml";
   fpo::testing::WriteWhole(file, "cache-server = \"c:2\"\n");
-  const auto flags = ParseMore({"--server", "a:1", "--config", file});
+  const auto flags = ParseMore({"--server", "a:1", "--config", file, "--root", "/srv"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config.coordinator, "a:1");
   EXPECT_EQ(flags->config.cache, "c:2");

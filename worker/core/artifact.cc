@@ -75,9 +75,9 @@ absl::Status CheckComplete(const ServeArtifactCommand& order, const FolderManife
       return file.name == prefix + name;
     });
     if (found == files.end()) return OtherModel(order, absl::StrCat(name, " is missing"));
-    if (found->bytes != entry.bytes) {
+    if (entry.bytes.has_value() && found->bytes != *entry.bytes) {
       return OtherModel(order,
-                        absl::StrCat(name, " has ", found->bytes, " bytes, not ", entry.bytes));
+                        absl::StrCat(name, " has ", found->bytes, " bytes, not ", *entry.bytes));
     }
   }
   return absl::OkStatus();
