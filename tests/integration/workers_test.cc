@@ -188,8 +188,8 @@ TEST_F(WorkersTest, ATokenThatIsWrongOrMissingEndsTheAgent) {
       RunWorker(service, {"--allow-root", "--token-file", service.Path("user.token")});
   EXPECT_EQ(wrong.code, 6);
   EXPECT_THAT(wrong.err, HasSubstr("user has the role user"));
-  const Outcome another = RunWorker(
-      service, {"--allow-root", "--name", "bad", "--token-file", service.Path("good.token")});
+  const Outcome another =
+      RunWorker(service, {"--allow-root", "--token-file", service.Path("good.token")});
   EXPECT_EQ(another.code, 6);
   EXPECT_THAT(another.err, HasSubstr("the credentials are those of good"));
   EXPECT_THAT(another.err, HasSubstr("hint: start it with --name good"));

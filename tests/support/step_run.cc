@@ -82,11 +82,12 @@ void StepRun::Save() {
   if (std::filesystem::exists(folder)) return;
   std::filesystem::create_directories(folder + ".tmp");
   WriteWhole(folder + ".tmp/model.safetensors", weights_);
-  const json manifest = {
-      {"version", 1},
-      {"step", step_},
-      {"score", nullptr},
-      {"files", {{"model.safetensors", {{"bytes", weights_.size()}, {"sha256", "-"}}}}}};
+  const json manifest = {{"version", 1},
+                         {"step", step_},
+                         {"score", nullptr},
+                         {"files",
+                          {{"model.safetensors",
+                            {{"bytes", weights_.size()}, {"sha256", ToHex(Sha256Of(weights_))}}}}}};
   WriteWhole(folder + ".tmp/manifest.json", manifest.dump());
   std::filesystem::rename(folder + ".tmp", folder);
   options_.emit(CheckpointEvent(step_, folder));
