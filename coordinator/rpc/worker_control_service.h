@@ -22,9 +22,9 @@ class WorkerControlService final : public fpo::v1::WorkerControl::CallbackServic
       grpc::CallbackServerContext* context, fpo::v1::PushArtifactResponse* response) override;
 
  private:
-  const WorkerSession::Dependencies dependencies_;
   absl::StatusOr<Principal> Admit(grpc::CallbackServerContext* context, const char* method) const;
 
+  const WorkerSession::Dependencies dependencies_;
   WorkPool* const file_pool_;
   const AccessControl* const access_;
   AuditLog* const audit_;
