@@ -45,8 +45,8 @@ MUTATIONS = {
                            "  return CausalAttention(RmsNorm(ApplyRope(project(x, weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
                            "      RmsNorm(ApplyRope(project(x, weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
     "gelu without the tanh form": (T + "ops/geglu.cc", 'at::gelu(Widen(gate), "tanh")', 'at::gelu(Widen(gate), "none")'),
-    "residual before the post-attention norm": (T + "model/block.cc", "const at::Tensor middle = before + attended;",
-                                                "const at::Tensor middle = norm(before + at::linear(result.attn_z, weights[kO]), kNormPostAttn);"),
+    "residual before the post-attention norm": (T + "model/block.cc", "AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);",
+                                                "norm(before + attended, kNormPostAttn);"),
     "mlp_out before its norm": (T + "model/block.cc", "result.output = middle + result.mlp_out;",
                                 "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
                                 "{weights[kGate], weights[kUp], weights[kDown]});"),

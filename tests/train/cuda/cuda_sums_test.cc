@@ -66,5 +66,61 @@ TEST(CudaSums, ClipFactorsFollowTheNorm) {
   EXPECT_TRUE(std::isnan(ClipByCuda(Table(), all, 1).second.item<float>()));
 }
 
+struct UpdateTensors {
+  at::Tensor w, m, v, g, rounded;
+
+  explicit UpdateTensors(int64_t count) {
+    at::manual_seed(count);
+    w = at::randn({count});
+    m = at::randn({count});
+    v = at::rand({count});
+    g = at::randn({count});
+    rounded = at::empty({count}, at::kBFloat16);
+  }
+  CudaUpdate Call(const at::Tensor& factor) const {
+    CudaUpdate update = {};
+    update.span = {w.mutable_data_ptr<float>(), m.mutable_data_ptr<float>(),
+                   v.mutable_data_ptr<float>(), g.const_data_ptr<float>(), w.numel()};
+    update.rounded = static_cast<uint16_t*>(rounded.mutable_data_ptr());
+    if (factor.defined()) update.factor = factor.const_data_ptr<float>();
+    return update;
+  }
+};
+
+constexpr AdamStep kAdam = {0.5F, 0.1F, 1e-3F, 0.1F, 0.99F, 0.01F, 0.02F, 2, 1e-3F};
+
+TEST(CudaSums, AdamMultipliesByAFactorInMemory) {
+  for (const int64_t count : {1, 3, 4096, 4101}) {
+    const UpdateTensors scaled(count), whole(count);
+    whole.g.mul_(0.25F);
+    Table().adam(scaled.Call(at::full({1}, 0.25F)), kAdam, nullptr);
+    Table().adam(whole.Call({}), kAdam, nullptr);
+    EXPECT_TRUE(at::equal(scaled.w, whole.w)) << count;
+    EXPECT_TRUE(at::equal(scaled.m, whole.m)) << count;
+    EXPECT_TRUE(at::equal(scaled.v, whole.v)) << count;
+    EXPECT_TRUE(at::equal(scaled.rounded, scaled.w.to(at::kBFloat16))) << count;
+  }
+}
+
+// A norm that is not finite must not reach the weights.
+TEST(CudaSums, NothingMovesWhereTheFactorIsNaN) {
+  const UpdateTensors moved(100), kept(100);
+  const at::Tensor nan = at::full({1}, std::numeric_limits<float>::quiet_NaN());
+  Table().adam(moved.Call(nan), kAdam, nullptr);
+  Table().rms_prop(moved.Call(nan), {1, 0, 0.9F, 0.1F, 0.1F, 1e-3F}, nullptr);
+  EXPECT_TRUE(at::equal(moved.w, kept.w));
+  EXPECT_TRUE(at::equal(moved.m, kept.m));
+  EXPECT_TRUE(at::equal(moved.v, kept.v));
+}
+
+TEST(CudaSums, RmsPropFollowsTheFormula) {
+  const UpdateTensors x(4100);
+  const at::Tensor w = x.w.to(at::kDouble), g = x.g.to(at::kDouble) * 0.5 + w * 0.1;
+  const at::Tensor v = x.v.to(at::kDouble) * 0.9 + g.square() * 0.1;
+  Table().rms_prop(x.Call({}), {0.5F, 0.1F, 0.9F, 0.1F, 0.02F, 1e-3F}, nullptr);
+  EXPECT_LT(RelativeError(x.w.to(at::kDouble), w - g / (v.sqrt() + 1e-3) * 0.02), 1e-6);
+  EXPECT_LT(RelativeError(x.v.to(at::kDouble), v), 1e-6);
+}
+
 }  // namespace
 }  // namespace fpo::train

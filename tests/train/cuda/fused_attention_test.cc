@@ -51,10 +51,11 @@ void ExpectSame(const Packed& packed) {
   paths.fused_attention = true;
   const FastPathsInScope fused(paths);
   const Packed::Result made = packed.Run(at::kBFloat16);
-  // One rounding to bfloat16 is 2^-9; what q and k get is p (dz.v - dz.z) with z rounded already,
+  // One rounding to bfloat16 is 2^-8; what q and k get is p (dz.v - dz.z) with z rounded already,
   // times a key or query of up to 6 and summed.
-  EXPECT_LT(RelativeError(made.z.to(at::kDouble), expected.z), 2e-3);
-  EXPECT_LT(RelativeError(made.v.to(at::kDouble), expected.v), 4e-3);
+  EXPECT_LT(RelativeError(made.z.to(at::kDouble), expected.z), 4e-3);
+  EXPECT_LT(RelativeError(made.v.to(at::kDouble), expected.v),
+            8e-3);  // rounded, then added to a copy's
   EXPECT_LT(RelativeError(made.q.to(at::kDouble), expected.q), 3e-2);
   EXPECT_LT(RelativeError(made.k.to(at::kDouble), expected.k), 3e-2);
 }

@@ -140,7 +140,7 @@ const char* Backward(const CudaAttention& call, void*) {
   Round(sums.v, call.grad_v);
   return nullptr;
 }
-const char* TryPlan(const CudaAttentionShape&, const char*) { return "this is no cuDNN"; }
+const char* TryPlan(const CudaAttentionShape&, const char*, int) { return "this is no cuDNN"; }
 
 }  // namespace
 

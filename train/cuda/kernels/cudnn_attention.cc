@@ -278,8 +278,10 @@ const char* Backward(const CudaAttention& call, void* stream) {
   return Run([&] { Execute(call, stream, true); });
 }
 
-void BuildFor(const std::shared_ptr<const fe::DeviceProperties>& device, fe::graph::Graph* graph) {
+void BuildFor(const std::shared_ptr<const fe::DeviceProperties>& device, int capability,
+              fe::graph::Graph* graph) {
   graph->set_device_properties(device);
+  graph->set_sm_version(capability);
   Check(graph->validate());
   Check(graph->build_operation_graph());
   Check(graph->create_execution_plans({fe::HeurMode_t::A}));
@@ -287,13 +289,16 @@ void BuildFor(const std::shared_ptr<const fe::DeviceProperties>& device, fe::gra
   Check(graph->build_plans());
 }
 
-const char* TryPlan(const CudaAttentionShape& shape, const char* device_json) {
+const char* TryPlan(const CudaAttentionShape& shape, const char* device_json, int capability) {
   return Run([&] {
     OpenCudnn();
     const std::string json = device_json;
     const auto device = std::make_shared<fe::DeviceProperties>();
     Check(device->deserialize(std::vector<uint8_t>(json.begin(), json.end())));
-    for (const bool backward : {false, true}) BuildFor(device, Plan(shape, backward).graph.get());
+    for (const bool backward : {false, true}) {
+      const Plan plan(shape, backward);
+      BuildFor(device, capability, plan.graph.get());
+    }
   });
 }
 

@@ -32,7 +32,7 @@ TEST(CudnnAttention, HasPlansForTheModelsShapes) {
        {CudaAttentionShape{32, 1024, 1024, 8, 4, 256, 0.0625F, 50, 0},
         CudaAttentionShape{32, 1024, 1024, 8, 4, 256, 0.0625F, 50, 512},
         CudaAttentionShape{8, 128, 512, 8, 4, 256, 0.0625F, 50, 0}}) {
-    const char* const why = table->attention->try_plan(shape, kH200);
+    const char* const why = table->attention->try_plan(shape, kH200, 90);
     const std::string text = why == nullptr ? "" : why;
     if (text.find("does not load") != std::string::npos) GTEST_SKIP() << text;
     EXPECT_EQ(text, "");
