@@ -146,7 +146,7 @@ void Compare(const Shapes& shapes, const KernelCase& one) {
     made = one.run();
   }
   {
-    const FastPathsInScope scope({false, false, false});
+    const FastPathsInScope scope(FastPaths::None());
     plain = one.run();
   }
   line["difference"] = Difference(made, plain);
@@ -154,7 +154,7 @@ void Compare(const Shapes& shapes, const KernelCase& one) {
   made.clear();
   plain.clear();
   for (const bool library : {true, false}) {
-    const FastPathsInScope scope(library ? fast : FastPaths{false, false, false});
+    const FastPathsInScope scope(library ? fast : FastPaths::None());
     line[library ? "seconds" : "plain_seconds"] = SecondsOf(shapes.device, [&] { one.run(); });
   }
   Print(line);
