@@ -37,7 +37,8 @@ struct CudaAttentionTable {
   const char* (*forward)(const CudaAttention&, void* stream);
   const char* (*backward)(const CudaAttention&, void* stream);  // deterministic
   // Makes both plans for the device that cuDNN's description of it in JSON names, without having
-  // one, and runs nothing: for tests. capability: 90 for 9.0.
+  // one, and runs nothing: for tests. It needs libcuda.so.1, whatever that does.
+  // capability: 90 for 9.0.
   const char* (*try_plan)(const CudaAttentionShape&, const char* device_json, int capability);
 };
 

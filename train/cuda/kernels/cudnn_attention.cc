@@ -170,8 +170,10 @@ struct Plan {
   std::unique_ptr<Builder> builder;  // the modifiers refer to it
   int64_t workspace = 0;
 
-  Plan(const CudaAttentionShape& shape, bool backward)
-      : builder(std::make_unique<Builder>(shape, graph)) {
+  // `capability`: of the device, which is asked where it is 0.
+  Plan(const CudaAttentionShape& shape, bool backward, int capability = 0) {
+    if (capability > 0) graph->set_sm_version(capability);  // each node keeps a copy
+    builder = std::make_unique<Builder>(shape, graph);
     backward ? builder->Backward() : builder->Forward();
   }
 };
@@ -278,10 +280,8 @@ const char* Backward(const CudaAttention& call, void* stream) {
   return Run([&] { Execute(call, stream, true); });
 }
 
-void BuildFor(const std::shared_ptr<const fe::DeviceProperties>& device, int capability,
-              fe::graph::Graph* graph) {
+void BuildFor(const std::shared_ptr<const fe::DeviceProperties>& device, fe::graph::Graph* graph) {
   graph->set_device_properties(device);
-  graph->set_sm_version(capability);
   Check(graph->validate());
   Check(graph->build_operation_graph());
   Check(graph->create_execution_plans({fe::HeurMode_t::A}));
@@ -296,8 +296,8 @@ const char* TryPlan(const CudaAttentionShape& shape, const char* device_json, in
     const auto device = std::make_shared<fe::DeviceProperties>();
     Check(device->deserialize(std::vector<uint8_t>(json.begin(), json.end())));
     for (const bool backward : {false, true}) {
-      const Plan plan(shape, backward);
-      BuildFor(device, capability, plan.graph.get());
+      const Plan plan(shape, backward, capability);
+      BuildFor(device, plan.graph.get());
     }
   });
 }

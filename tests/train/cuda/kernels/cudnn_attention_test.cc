@@ -1,4 +1,4 @@
-// Builds cuDNN's plans for an H200 without one; nothing runs.
+// Asks cuDNN for plans of attention on an H200 without having one; nothing runs.
 
 #include <string>
 
@@ -35,6 +35,7 @@ TEST(CudnnAttention, HasPlansForTheModelsShapes) {
     const char* const why = table->attention->try_plan(shape, kH200, 90);
     const std::string text = why == nullptr ? "" : why;
     if (text.find("does not load") != std::string::npos) GTEST_SKIP() << text;
+    if (text.find("libcuda == nullptr") != std::string::npos) GTEST_SKIP() << "no libcuda.so.1";
     EXPECT_EQ(text, "");
   }
 #endif
