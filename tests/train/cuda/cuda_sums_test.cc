@@ -113,6 +113,18 @@ TEST(CudaSums, NothingMovesWhereTheFactorIsNaN) {
   EXPECT_TRUE(at::equal(moved.v, kept.v));
 }
 
+TEST(CudaSums, AdamFollowsTheFormula) {
+  const UpdateTensors x(4100);
+  const at::Tensor w = x.w.to(at::kDouble), g = x.g.to(at::kDouble) * 0.5 + w * 0.1;
+  const at::Tensor m = x.m.to(at::kDouble) + (g - x.m.to(at::kDouble)) * 0.1;
+  const at::Tensor v = x.v.to(at::kDouble) * 0.99 + g.square() * 0.01;
+  Table().adam(x.Call({}), kAdam, nullptr);
+  const at::Tensor expected = w * 0.999 - m / (v.sqrt() * 2 + 1e-3) * 0.02;
+  EXPECT_LT(RelativeError(x.w.to(at::kDouble), expected), 1e-6);
+  EXPECT_LT(RelativeError(x.m.to(at::kDouble), m), 1e-6);
+  EXPECT_LT(RelativeError(x.v.to(at::kDouble), v), 1e-6);
+}
+
 TEST(CudaSums, RmsPropFollowsTheFormula) {
   const UpdateTensors x(4100);
   const at::Tensor w = x.w.to(at::kDouble), g = x.g.to(at::kDouble) * 0.5 + w * 0.1;
