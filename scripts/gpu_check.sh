@@ -48,6 +48,11 @@ copy_programs() {
     [ -x "$bin/$name" ] || fail "$bin/$name is not built"
     strip -o "$pack/bin/$name" "$bin/$name"
   done
+  if [ -e "$bin/libfpo_cuda.so" ]; then
+    strip -o "$pack/bin/libfpo_cuda.so" "$bin/libfpo_cuda.so"
+  else
+    echo "gpu_check: without libfpo_cuda.so (no nvcc here): the part 'kernels' will fail on a GPU" >&2
+  fi
   if [ -e "$bin/libfpo_nccl.so" ]; then
     strip -o "$pack/bin/libfpo_nccl.so" "$bin/libfpo_nccl.so"
   else

@@ -11,8 +11,8 @@ Installs the Debian packages this project builds with (needs root or sudo, only 
 
   --no-torch   skip LibTorch and Arrow: enough for the services (preset 'services')
   --no-arrow   skip Arrow (55 MB): fpo-train then reads no Parquet
-  --cuda       also the CUDA libraries that LibTorch needs on a GPU (1.9 GB to fetch, 4 GB on disk);
-               done without asking where an NVIDIA driver is
+  --cuda       also the CUDA libraries that LibTorch needs on a GPU (1.9 GB to fetch, 4 GB on disk), and the headers
+               of cuDNN's frontend, with which attention is built; done without asking where an NVIDIA driver is
   --no-cuda    never those
   --browser    also Chromium, in which scripts/test.sh opens the status page
   --checks     also clang, clang-tidy, clang-format, tidy, buf and Biome, which scripts/check.sh runs
@@ -45,7 +45,10 @@ ARROW_VERSION=26.0.1
 ARROW_SHA256=39cb0f2418282c24bea6ceda77b03e5a8f0a5766b63a8bf194d4e2a2c423548c
 deps=${FPO_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/fpo}
 libtorch=$deps/libtorch-$TORCH_VERSION
+CUDNN_FRONTEND_VERSION=1.23.0
+CUDNN_FRONTEND_SHA256=7bdae232a3071501012611fab14aae34dd16983205e56d3c1641317910fdd385
 arrow=$deps/arrow-$ARROW_VERSION
+cudnn_frontend=$deps/cudnn-frontend-$CUDNN_FRONTEND_VERSION
 nvidia=$deps/nvidia  # where the RPATH of LibTorch's CUDA half looks: ../../nvidia from its lib folder
 cuda_libraries=$(cd "$(dirname "$0")" && pwd)/cuda-libraries.txt
 BUF_VERSION=1.75.0
@@ -194,6 +197,26 @@ install_cuda() { # into $nvidia, atomically: a failed download changes nothing
   trap - EXIT
 }
 
+install_cudnn_frontend() { # headers alone; libfpo_cuda.so is built with attention where they are
+  if [ -e "$cudnn_frontend/include/cudnn_frontend.h" ]; then
+    echo "setup: cuDNN's frontend $CUDNN_FRONTEND_VERSION is in $cudnn_frontend"
+    return
+  fi
+  local part
+  part=$(mktemp -d "$deps/part.XXXXXX")
+  trap 'rm -rf "$part"' EXIT
+  echo "setup: fetching the headers of cuDNN's frontend $CUDNN_FRONTEND_VERSION (3 MB)"
+  echo "nvidia-cudnn-frontend==$CUDNN_FRONTEND_VERSION --hash=sha256:$CUDNN_FRONTEND_SHA256" >"$part/requirements.txt"
+  python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 --implementation cp \
+    --require-hashes -r "$part/requirements.txt" -d "$part/wheels" ||
+    fail "could not fetch nvidia-cudnn-frontend==$CUDNN_FRONTEND_VERSION" "check that pip reaches the Python package index"
+  unpack "$part"/wheels/*.whl "$part" include/
+  rm -rf "$part/wheels" "$part/requirements.txt"
+  rm -rf "$cudnn_frontend"
+  mv "$part" "$cudnn_frontend"
+  trap - EXIT
+}
+
 # Loads LibTorch's CUDA half as fpo-train does. That needs every library and no driver.
 check_cuda() {
   python3 - "$libtorch/lib/libtorch_cuda.so" <<'PY' ||
@@ -230,6 +253,7 @@ fi
 [ "$want_arrow" -eq 0 ] || install_arrow
 if cuda_wanted; then
   install_cuda
+  install_cudnn_frontend
   check_cuda
 fi
 echo "setup: done"

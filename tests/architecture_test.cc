@@ -44,7 +44,8 @@ struct Layer {
 };
 
 const std::vector<Layer>& Layers() {
-  const std::vector<const char*> numeric = {"common/", "train/kernels/", "train/ops/"};
+  const std::vector<const char*> numeric = {"common/", "train/cuda/", "train/kernels/",
+                                            "train/ops/"};
   static const std::vector<Layer> layers = {
       {"common/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/values/",
@@ -65,7 +66,11 @@ const std::vector<Layer>& Layers() {
       {"worker/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"ctl/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
       {"train/kernels/", {}, {"torch/", "ATen/", "c10/", "absl/", "grpc", "google/"}},
-      {"train/ops/", {"common/", "train/kernels/"}, {"torch/nn", "grpc", "google/"}},
+      {"train/cuda/", {"common/", "train/kernels/"}, {"torch/nn", "grpc", "google/"}},
+      {"train/cuda/kernels/",
+       {"train/kernels/"},
+       {"torch/", "ATen/", "c10/", "absl/", "grpc", "google/"}},
+      {"train/ops/", {"common/", "train/cuda/", "train/kernels/"}, {"torch/nn", "grpc", "google/"}},
       {"train/model/", numeric, {"grpc", "google/"}},
       {"train/sae/", numeric, {"grpc", "google/"}},
       {"train/loss/", numeric, {"grpc", "google/"}},

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/nvidia.h"
 #include "common/status_macros.h"
+#include "train/cuda/cuda_library.h"
 #include "train/cuda_settings.h"
 #include "train/events/exit_status.h"
 #include "train/torch_status.h"
@@ -117,6 +118,7 @@ std::string DeviceReport(const CudaDriverPlace& place) {
   const std::string found =
       absl::StrCat(CudaDriverText(driver), ", ", driver.devices, " visible GPUs");
   const std::string libraries = LibraryProblem();
+  const std::string kernels = libraries.empty() ? CudaLibraryProblem() : "";
   // It needs what LibTorch's CUDA half brings, so it is tried after that.
   const std::string plugin = ProgramFolder() + "/libfpo_nccl.so";
   const bool nccl = libraries.empty() && dlopen(plugin.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr;
@@ -124,6 +126,8 @@ std::string DeviceReport(const CudaDriverPlace& place) {
   return absl::StrCat(
       "driver:    ", problem.ok() ? found : std::string(problem.message()),
       "\nlibraries: ", libraries.empty() ? "LibTorch's CUDA library loads" : libraries,
+      "\nkernels:   ",
+      libraries.empty() ? (kernels.empty() ? "load" : kernels) : "not tried without the libraries",
       "\nNCCL:      ",
       nccl             ? "loads"
       : why == nullptr ? "not tried without the libraries"

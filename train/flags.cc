@@ -31,8 +31,12 @@ void AddCommon(CLI::App* app, Flags* flags) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   app->add_flag("--plain", flags->plain,
-                "Compute on a CPU the plain way, to compare with: padded batches, none of the "
+                "Compute the plain way, to compare with: padded batches, none of the "
                 "trainer's own kernels");
+  app->add_flag("--fused-attention", flags->fused_attention,
+                "On a GPU, in bfloat16: attention in one kernel, batches without padding. It has a "
+                "forward recipe, and so records, of its own")
+      ->excludes("--plain");
 }
 
 CLI::Option* AddJob(CLI::App* app, Flags* flags) {

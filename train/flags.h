@@ -16,9 +16,10 @@ namespace fpo::train {
 struct Flags {
   std::string command;  // one of kSubcommands in flags.cc
 
-  std::string device = "auto";  // auto | cpu | cuda
-  int threads = 0;              // 0: LibTorch's own choice, one a core
-  bool plain = false;           // no FastPaths (train/ops/fast_paths.h)
+  std::string device = "auto";   // auto | cpu | cuda
+  int threads = 0;               // 0: LibTorch's own choice, one a core
+  bool plain = false;            // no FastPaths (train/ops/fast_paths.h)
+  bool fused_attention = false;  // FastPaths::fused_attention
 
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'

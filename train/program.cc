@@ -32,6 +32,7 @@
 #include "train/formats/digest_cache.h"
 #include "train/generate/chat.h"
 #include "train/generate/generate.h"
+#include "train/kernel_choice.h"
 #include "train/loop/evaluate_model.h"
 #include "train/ops/fast_paths.h"
 #include "train/reference/reference_plan.h"
@@ -292,6 +293,9 @@ absl::Status Program::Choose(const char* phase) {
   if (flags.rank == 0 && !flags.serve) {
     events.Emit(PhaseEvent(phase, absl::StrCat("computing on ", DeviceDescription(device))));
   }
+  FPO_ASSIGN_OR_RETURN(const std::string warning,
+                       ChooseKernels({device, flags.plain, flags.fused_attention}));
+  if (!warning.empty() && flags.rank == 0 && !flags.serve) events.Emit(WarningEvent(warning));
   return absl::OkStatus();
 }
 
@@ -309,7 +313,6 @@ absl::Status Program::Run() {
     if (flags.command != command.name) continue;
     if (command.computes) FPO_RETURN_IF_ERROR(Choose(command.phase));
     if (flags.threads > 0) at::set_num_threads(flags.threads);
-    if (flags.plain) SetFastPaths(FastPaths::None());
     SetProcessDigests(std::make_unique<const DigestCache>(flags.digest_folder));
     FPO_RETURN_IF_ERROR(CheckModel());
     FPO_ASSIGN_OR_RETURN(const auto lock, LockOutputOf({flags.command, flags.out, flags.attempt}));

@@ -2,6 +2,7 @@
 // train with. Prints JSON lines. Packed by scripts/gpu_check.sh; its checks call
 //
 //   fpo_gpu_probe products DEVICE MxKxN...    products of random matrices, in each type
+//   fpo_gpu_probe kernels DEVICE ROWS VOCAB   see kernel_probe.h
 //   fpo_gpu_probe copy DEVICE MIB             within the device, to it and from it
 //   fpo_gpu_probe group DEVICE PORT           one rank over Gloo or NCCL
 //   fpo_gpu_probe sae HIDDEN WIDTH THRESHOLD LAYER FOLDER
@@ -21,6 +22,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "bench/gpu/kernel_probe.h"
+#include "bench/gpu/probe_tools.h"
 #include "common/status_macros.h"
 #include "train/collective/c10d_process_group.h"
 #include "train/device.h"
@@ -34,32 +37,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Words = std::vector<std::string>;
-
-void Print(const Json& line) { std::printf("%s\n", line.dump().c_str()); }
-
-absl::Time Settled(at::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(0);
-  return absl::Now();
-}
-
-// Seconds of one call, after two calls that do not count: the mean of as many as fit in a fifth of
-// a second, three at least.
-double SecondsOf(at::Device device, const std::function<void()>& work) {
-  for (int i = 0; i < 2; ++i) work();
-  const absl::Time start = Settled(device);
-  double elapsed = 0;
-  int calls = 0;
-  while (calls < 3 || elapsed < 0.2) {
-    work();
-    ++calls;
-    elapsed = absl::ToDoubleSeconds(Settled(device) - start);
-  }
-  return elapsed / calls;
-}
-
-at::Tensor Random(at::IntArrayRef shape, at::Device device, at::ScalarType type) {
-  return at::randn(shape, at::device(device).dtype(at::kFloat)).to(type);
-}
 
 struct Shape {
   std::string name;  // MxKxN
@@ -197,6 +174,7 @@ absl::Status Probe(const Words& words) {
   FPO_ASSIGN_OR_RETURN(const DeviceChoice choice, ChooseDevice(words[1]));
   const at::NoGradGuard no_grad;
   if (words[0] == "products") return Products(choice.device, rest);
+  if (words[0] == "kernels") return ProbeKernels(choice.device, rest);
   if (words[0] == "copy") return Copy(choice.device, rest);
   if (words[0] == "group") return Group(choice.device, rest);
   return absl::InvalidArgumentError(absl::StrCat("there is no probe '", words[0], "'"));

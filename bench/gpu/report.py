@@ -61,6 +61,11 @@ def product_rows(lines):
     return [[shape.replace("x", " x "), *(by_type.get(kind, "–") for kind in PRODUCT_TYPES)] for shape, by_type in rows.items()]
 
 
+def kernel_rows(lines):
+    return [[line["kernel"], number(line["difference"]), number(line["bound"]), number(1000 * line["seconds"]),
+             number(1000 * line["plain_seconds"]), number(line["plain_seconds"] / line["seconds"])] for line in lines]
+
+
 PRODUCT_TYPES = ("bfloat16", "bfloat16 to float32", "float32")
 STEP_HEAD = ["", "lengths", "s/step", "tokens/s", "GFLOP/token", "of the published peak", "of the measured product", "device GiB",
              "forward", "backward", "update", "steps"]
@@ -85,6 +90,10 @@ def markdown(about, parts):
     if products:
         text += "\nProducts of random matrices, TFLOP/s; the first shape, in the type of the steps, is the measured ceiling:\n\n"
         text += table(["M x K x N", *PRODUCT_TYPES], product_rows(products))
+    kernels = values_of(parts, "kernels").get("kernels", [])
+    if kernels:
+        text += "\nKernels against LibTorch's operators, forward and backward; differences as vectors:\n\n"
+        text += table(["", "difference", "allowed", "ms", "LibTorch ms", "times as fast"], kernel_rows(kernels))
     rows = [row for part in parts for row in part["values"].get("rows", [])]
     if rows:
         text += ("\nSteps of " + about["model"] + ", random weights. Work is that of the model's formula for real tokens: no recomputation, "

@@ -30,6 +30,7 @@ class Part:
     limit: float  # seconds
     run: Callable  # of the host: (text, values), or an exception
     needs: str = ""  # the part without which this one cannot run
+    optional: bool = False  # left out, not failed, where the budget does not reach
 
 
 def check_device(host):
@@ -78,6 +79,24 @@ def measure_copies(host, shapes):
     return text, line
 
 
+def compare_kernels(host, shapes):
+    """Each kernel of libfpo_cuda.so: first whether it is right, then how fast."""
+    if host.device != "cuda":
+        raise PartSkipped("needs a GPU")
+    name = "libfpo_cuda.so"
+    if not os.path.exists(host.program(name)):
+        raise PartFailed(f"the pack has no {name}: it was built without nvcc")
+    lines = json_lines(host.run([host.program("fpo_gpu_probe"), "kernels", host.device, str(shapes.microbatch_tokens), str(shapes.vocab)]))
+    wrong = [line for line in lines if not line["difference"] <= line["bound"]]
+    if wrong:
+        reasons = ", ".join(f"{line['kernel']} differs by {line['difference']:.2g}, allowed {line['bound']:.2g}" for line in wrong)
+        raise PartFailed(f"{reasons}: no time counts")
+    if len(lines) < 6:
+        raise PartFailed(f"only {len(lines)} kernels were compared; see log.txt")
+    gains = ", ".join(f"{line['kernel']} {line['plain_seconds'] / line['seconds']:.2g}x" for line in lines)
+    return f"{len(lines)} agree with LibTorch's operators; faster than them: {gains}", {"kernels": lines}
+
+
 def run_peer(host, shapes, name, ceilings):
     if torch_of_python() is None:
         raise PartSkipped(f"{sys.executable} has no torch")
@@ -89,22 +108,32 @@ def parts_of(args, shapes, results):
         products = next((part["values"].get("products", []) for part in results.parts if part["part"] == "products"), [])
         return step_runs.ceilings_of(products, shapes.dtype)
 
-    def steps(method):
-        return lambda host: step_runs.method_steps(host, shapes, args.shapes, method, args.steps, ceilings())
+    def steps(method, *flags):
+        def run(host):
+            if flags and host.device != "cuda":
+                raise PartSkipped("needs a GPU")
+            return step_runs.method_steps(host, shapes, args.shapes, step_runs.Variant(method, flags), args.steps, ceilings())
+
+        return run
 
     return [
         Part("device", 30, check_device),
         Part("golden", 60, check_golden, "device"),
         Part("products", 45, lambda host: measure_products(host, shapes), "device"),
+        Part("kernels", 45, lambda host: compare_kernels(host, shapes), "device"),
         Part("copy", 30, lambda host: measure_copies(host, shapes), "device"),
         Part("pipeline", 60, tiny_runs.pipeline, "device"),
         Part("repeat", 20, tiny_runs.repeat, "pipeline"),
         Part("resume", 30, tiny_runs.resume, "pipeline"),
         Part("group", 30, check_group, "device"),
         Part("model", 90, lambda host: step_runs.make_model(host, shapes)),
-        *(Part(method, 90, steps(method), "model") for method in ("simpo", "fpo-records")),
-        Part("peer", 60, lambda host: run_peer(host, shapes, args.shapes, ceilings())),
-        *(Part(method, 90, steps(method), "model") for method in ("dpo-online", "tdpo2-online")),
+        # The least important last: what the budget does not reach is left out.
+        Part("simpo", 90, steps("simpo"), "model"),
+        Part("simpo-fused", 90, steps("simpo", "--fused-attention"), "model", optional=True),
+        Part("fpo-records", 90, steps("fpo-records"), "model"),
+        Part("peer", 60, lambda host: run_peer(host, shapes, args.shapes, ceilings()), optional=True),
+        Part("simpo-plain", 90, steps("simpo", "--plain"), "model", optional=True),
+        *(Part(method, 90, steps(method), "model", optional=True) for method in ("dpo-online", "tdpo2-online")),
     ]
 
 
@@ -119,6 +148,8 @@ def run_part(part, host, results, budget_end):
     try:
         if missing:
             raise PartFailed(f"not started: it needs the part {part.needs}")
+        if part.optional and limit < part.limit / 6:
+            raise PartSkipped("left out: the budget is used up")
         if limit < 1:
             raise PartFailed("not started: the budget is used up")
         result, (text, values) = "ok", part.run(host)

@@ -15,6 +15,7 @@ class Shapes:
     sae_layer: int
     sae_threshold: float  # of the residual of random weights: about half a per cent of the features are active
     real_steps: int = 3
+    vocab: int = 256000
     products: tuple = ()  # M x K x N; the first is the ceiling that steps are compared with
     copy_mib: int = 64
 

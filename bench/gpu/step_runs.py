@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import shutil
+from dataclasses import dataclass
 
 from host import PartFailed, json_lines, read_json_lines
 from model_flops import tokens_of, training_flops
@@ -94,20 +95,31 @@ def summarise(what, shape, lines, step_rows, config, ceilings):
     return row
 
 
-def method_steps(host, shapes, name, method, full_steps, ceilings):
+@dataclass(frozen=True)
+class Variant:
+    """A method, and flags of fpo-train that choose how it computes."""
+    method: str
+    flags: tuple = ()
+
+    def name(self):
+        return ", ".join([self.method, *(flag.lstrip("-") for flag in self.flags)])
+
+
+def method_steps(host, shapes, name, variant, full_steps, ceilings):
+    method = variant.method
     data, steps = write_data(host, shapes, name, full_steps)
     host.write_job("steps", job(host, shapes, method, data, len(steps)))
     out = host.path("steps")
     shutil.rmtree(out, ignore_errors=True)
-    host.train("run", "--job", host.path("steps.json"), "--out", out, "--device", host.device, "--measure")
+    host.train("run", "--job", host.path("steps.json"), "--out", out, "--device", host.device, "--measure", *variant.flags)
     lines = read_json_lines(os.path.join(out, "metrics.jsonl"))
     if len(lines) != len(steps):
         raise PartFailed(f"{method}: {len(lines)} of {len(steps)} steps were reported")
     with open(os.path.join(out, "run.json"), encoding="utf-8") as file:
         record = json.load(file)
     config = config_of(host, shapes)
-    rows = [summarise(method, "full", lines[:full_steps], steps[:full_steps], config, ceilings),
-            summarise(method, "real", lines[full_steps:], steps[full_steps:], config, ceilings)]
+    rows = [summarise(variant.name(), "full", lines[:full_steps], steps[:full_steps], config, ceilings),
+            summarise(variant.name(), "real", lines[full_steps:], steps[full_steps:], config, ceilings)]
     timings = record["timings"]
     text = f"{rows[0]['seconds']:.3g} s a full step, {rows[1]['seconds']:.3g} s one of real lengths; {timings['load_seconds']:.3g} s to load"
     if METHODS[method]["source"] == "cached":

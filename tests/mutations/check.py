@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutations"
-TESTS = ["fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_method_test", "fpo_text_test",
+TESTS = ["fpo_cuda_test", "fpo_golden_test", "fpo_ops_test", "fpo_model_test", "fpo_method_test", "fpo_text_test",
          "fpo_files_test", "fpo_kernels_test", "fpo_train_loop_test"]
 T = "train/"
 
@@ -45,8 +45,8 @@ MUTATIONS = {
                            "  return CausalAttention(RmsNorm(ApplyRope(project(x, weights.q, config.heads), rope), weights.q_norm, config.rms_norm_eps),\n"
                            "      RmsNorm(ApplyRope(project(x, weights.k, config.kv_heads), rope), weights.k_norm, config.rms_norm_eps), v, options);"),
     "gelu without the tanh form": (T + "ops/geglu.cc", 'at::gelu(Widen(gate), "tanh")', 'at::gelu(Widen(gate), "none")'),
-    "residual before the post-attention norm": (T + "model/block.cc", "const at::Tensor middle = before + attended;",
-                                                "const at::Tensor middle = norm(before + at::linear(result.attn_z, weights[kO]), kNormPostAttn);"),
+    "residual before the post-attention norm": (T + "model/block.cc", "AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);",
+                                                "norm(before + attended, kNormPostAttn);"),
     "mlp_out before its norm": (T + "model/block.cc", "result.output = middle + result.mlp_out;",
                                 "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
                                 "{weights[kGate], weights[kUp], weights[kDown]});"),
@@ -54,6 +54,27 @@ MUTATIONS = {
     "final softcap left out": (T + "ops/vocab_chunk.cc", "} else if (cap_ > 0) {", "} else if (false) {"),
     "final softcap left out of backward": (T + "ops/vocab_chunk.cc", "if (cap_ > 0) gradient", "if (false) gradient"),
     "sums in the model's dtype": (T + "ops/wide_type.h", "x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat", "x.scalar_type()"),
+    # kernels for a GPU, in a grid of this processor's
+    "cuda: norm multiplies by w, not 1 + w": (T + "cuda/kernels/norm_block.h", "x[k] * rstd * (w[k] + 1)", "x[k] * rstd * w[k]"),
+    "cuda: norm not rounded before the residual": (T + "cuda/kernels/norm_block.h", "base[k] + Rounded<T>(x[k])", "base[k] + x[k]"),
+    "cuda: a part's first row dropped": (T + "cuda/kernels/norm_block.h", "if (!is_first) Load(own, at.left, sums);", "if (is_first) Load(own, at.left, sums);"),
+    "cuda: the last part left out": (T + "cuda/kernels/norm_block.h", "if (part + k < parts) sums[k]", "if (part + k + 1 < parts) sums[k]"),
+    "cuda: a tail read as a whole pack": (T + "cuda/kernels/numbers.h", "i < count ? ToFloat(p[i]) : 0", "i <= count ? ToFloat(p[i]) : 0"),
+    "cuda: ties rounded up": (T + "cuda/kernels/numbers.h", "((bits >> 16) & 1u)", "1u"),
+    "cuda: gelu's slope of another sign": (T + "cuda/kernels/elementwise_block.h", "(1 - t * t)", "(1 + t * t)"),
+    "cuda: angles of the token, not of its position": (T + "cuda/kernels/elementwise_block.h", "token % call.seq", "token"),
+    "cuda: sums not moved to a larger maximum": (T + "cuda/kernels/logit_block.h", "if (max > own->max) *own = own->At(max);", ""),
+    "cuda: entropy's sum not moved": (T + "cuda/kernels/logit_totals.h", "(weighted + sum * below) * factor", "weighted * factor"),
+    "cuda: gradient of the target beside it": (T + "cuda/kernels/logit_block.h", "at.i + k == at.target", "at.i + k == at.target + 1"),
+    "cuda: KL without a gradient where s is 0": (T + "cuda/kernels/logit_block.h", "(s != 0 || kappa != 0)", "(s != 0)"),
+    "cuda: a segment's last row left out": (T + "cuda/kernels/sum_block.h", "row <= rows.last", "row < rows.last"),
+    "cuda: rows of others summed": (T + "cuda/kernels/sum_block.h", "if (call.owners[row] == segment) sum += call.values[row * call.width + column];",
+                                    "sum += call.values[row * call.width + column];"),
+    "cuda: the factor in memory not read": (T + "cuda/kernels/update_block.h", "const float factor = call.factor == nullptr ? 1 : *call.factor;",
+                                            "const float factor = 1;"),
+    "cuda: a copy of the prompt gives nothing back": (T + "cuda/fused_attention.cc", "sum.index_add_(0, packed, wide.index_select(0, key));", ""),
+    "cuda: kept queries seen as all": (T + "ops/packed_attention.cc", "options.kept_queries ? 1 : group.prompt, group.responses});",
+                                       "group.prompt, group.responses});"),
     # packed batches, kernels, the head in one pass
     "packed responses start at position 0": (T + "ops/packed_layout.cc", "positions.push_back(group.prompt + i);", "positions.push_back(i);"),
     "packed: the first token predicts itself": (T + "reference/sequence_batch.cc", "int64_t before = kept;",

@@ -7,6 +7,8 @@
 
 #include "tests/support/temp_folder.h"
 #include "train/events/exit_status.h"
+#include "train/kernel_choice.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -74,7 +76,23 @@ TEST_F(BrokenGpu, IsReportedWithEachPartThatIsMissing) {
   const std::string report = DeviceReport(place_);
   EXPECT_THAT(report, HasSubstr("driver:    the driver is too old"));
   EXPECT_THAT(report, HasSubstr("\nlibraries: LibTorch's CUDA library "));
+  EXPECT_THAT(report, HasSubstr("\nkernels:   "));
   EXPECT_THAT(report, HasSubstr("\nNCCL:      "));
+}
+
+TEST(KernelChoice, OnACpuIsPlainOrNot) {
+  const FastPathsInScope back(ActiveFastPaths());
+  EXPECT_EQ(ChooseKernels({c10::Device(c10::kCPU)}).value(), "");
+  EXPECT_TRUE(ActiveFastPaths().kernels);
+  EXPECT_EQ(ChooseKernels({c10::Device(c10::kCPU), /*plain=*/true}).value(), "");
+  EXPECT_FALSE(ActiveFastPaths().kernels);
+}
+
+TEST(KernelChoice, FusedAttentionNeedsAGpu) {
+  const auto chosen = ChooseKernels({c10::Device(c10::kCPU), false, /*fused_attention=*/true});
+  EXPECT_EQ(ExitCodeOf(chosen.status()), ExitCode::kDevice);
+  EXPECT_THAT(std::string(chosen.status().message()), HasSubstr("--fused-attention"));
+  EXPECT_FALSE(ActiveFastPaths().fused_attention);
 }
 
 }  // namespace

@@ -119,9 +119,10 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
   result.attn_z =
       AttentionZ(norm(x, kNormIn), attention, context.rope,
                  {config, config.sliding[context.layer], context.layout, context.kept_rows});
-  const at::Tensor attended = norm(Linear(result.attn_z, weights[kO]), kNormPostAttn);
+  const at::Tensor attended = Linear(result.attn_z, weights[kO]);
   const at::Tensor before = context.kept_rows ? x.index_select(1, context.layout->kept) : x;
-  const at::Tensor middle = before + attended;
+  const at::Tensor middle =
+      AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);
   AdvanceWork(0);  // a block of many tokens may take seconds
   result.mlp_out = norm(
       Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}), kNormPostFfn);

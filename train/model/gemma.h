@@ -17,6 +17,8 @@ namespace fpo::train {
 // Version of the arithmetic below; part of every reference recipe. Changes whenever a result may
 // change.
 inline constexpr char kForwardRecipe[] = "gemma-1";
+// With attention in one kernel on a GPU (FastPaths::fused_attention), in bfloat16.
+inline constexpr char kFusedForwardRecipe[] = "gemma-1-fused";
 
 struct ForwardOptions {
   std::vector<Tap> taps;

@@ -179,7 +179,7 @@ at::Tensor CausalAttention(const at::Tensor& q, const at::Tensor& k, const at::T
   TORCH_CHECK(options.query_block > 0, "CausalAttention: query_block ", options.query_block);
   const bool kernels =
       KernelsOf(q) != nullptr && KernelsOf(k) != nullptr && KernelsOf(v) != nullptr;
-  if (kernels && q.size(1) == k.size(1)) {
+  if ((kernels || FusedAttentionOf(q) != nullptr) && q.size(1) == k.size(1)) {
     const std::vector<PackedGroup> sequences(static_cast<size_t>(q.size(0)), {q.size(1), {}});
     return PackedAttention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1),
                            {PackedLayout::Of(sequences), options})

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
@@ -40,6 +41,7 @@ struct GegluFunction : torch::autograd::Function<GegluFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
                             const at::Tensor& up) {
     context->save_for_backward({gate, up});
+    if (const CudaTable* cuda = CudaKernelsOf(gate)) return GegluByCuda(*cuda, gate, up);
     if (const KernelSet* kernels = GegluKernels(gate, up)) {
       at::Tensor result = at::empty_like(gate);
       const float* const gates = gate.const_data_ptr<float>();
@@ -55,6 +57,10 @@ struct GegluFunction : torch::autograd::Function<GegluFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
+    if (const CudaTable* cuda = CudaKernelsOf(saved[0])) {
+      const auto made = GegluGradientsByCuda(*cuda, saved[0], saved[1], grads[0]);
+      return {made.first, made.second};
+    }
     if (const KernelSet* kernels = GegluKernels(saved[0], saved[1])) {
       return GradientsByKernels(*kernels, saved, grads[0].contiguous());
     }

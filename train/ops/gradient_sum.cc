@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/product.h"
 #include "train/ops/wide_type.h"
@@ -24,6 +25,11 @@ struct Receivers {
 Receivers& TheReceivers() {
   static Receivers* const receivers = new Receivers;
   return *receivers;
+}
+
+// On a GPU with kernels of our own, and LibTorch's deterministic sums of rows (cuda_settings.h).
+bool HasSums(const at::Tensor& parameter) {
+  return parameter.is_cpu() || CudaKernelsOf(parameter) != nullptr;
 }
 
 }  // namespace
@@ -44,6 +50,10 @@ void GradientSum::Take(const at::Tensor& gradient) {
 
 void GradientSum::AddProduct(const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_grad;
+  if (CudaKernelsOf(a) != nullptr) {
+    Value();
+    return AddWideProduct(sum_, a, b);
+  }
   constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
   const auto wide = WideType(like_);
   const at::Tensor right = b.to(wide);
@@ -79,8 +89,7 @@ GradientSumsInScope::GradientSumsInScope(const std::vector<at::Tensor>& paramete
   Receivers& receivers = TheReceivers();
   absl::MutexLock lock(&receivers.mutex);
   for (size_t i = 0; i < parameters.size(); ++i) {
-    // Elsewhere sums of rows would depend on the order of the device's threads.
-    if (!parameters[i].is_cpu() || parameters[i].numel() == 0) continue;
+    if (!HasSums(parameters[i]) || parameters[i].numel() == 0) continue;
     const void* const key = parameters[i].const_data_ptr();
     if (receivers.by_memory.emplace(key, &(*sums)[i]).second) keys_.push_back(key);
   }
@@ -93,7 +102,7 @@ GradientSumsInScope::~GradientSumsInScope() {
 }
 
 GradientSum* GradientSumOf(const at::Tensor& parameter) {
-  if (!parameter.is_cpu()) return nullptr;
+  if (!HasSums(parameter)) return nullptr;
   Receivers& receivers = TheReceivers();
   absl::MutexLock lock(&receivers.mutex);
   const auto found = receivers.by_memory.find(parameter.const_data_ptr());

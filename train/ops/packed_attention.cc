@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "train/cuda/fused_attention.h"
 #include "train/ops/fast_paths.h"
 
 namespace fpo::train {
@@ -147,6 +148,19 @@ at::Tensor Composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   return at::cat(parts);
 }
 
+// Made once, for all layers of a batch.
+std::shared_ptr<const AttentionPlan> PlanOf(const PackedAttentionOptions& options,
+                                            at::Device device) {
+  std::shared_ptr<const AttentionPlan>& plan =
+      options.kept_queries ? options.layout->plan_of_kept : options.layout->plan;
+  if (plan != nullptr) return plan;
+  std::vector<AttentionRows> groups;
+  for (const PackedGroup& group : options.layout->groups) {
+    groups.push_back({group.prompt, options.kept_queries ? 1 : group.prompt, group.responses});
+  }
+  return plan = AttentionPlan::Of(groups, device);
+}
+
 }  // namespace
 
 at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -157,6 +171,13 @@ at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
                   q.size(0) == (options.kept_queries ? layout.kept_rows : layout.rows),
               "PackedAttention: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(), " for ",
               layout.rows, " rows, ", layout.kept_rows, " of them kept");
+  if (const CudaTable* cuda = FusedAttentionOf(q)) {
+    const AttentionOptions& attention = options.attention;
+    return FusedAttention(
+               *cuda, {q, k, v},
+               {PlanOf(options, q.device()), attention.scale, attention.softcap, attention.window})
+        .flatten(1);
+  }
   const bool kernels =
       KernelsOf(q) != nullptr && KernelsOf(k) != nullptr && KernelsOf(v) != nullptr;
   if (!kernels) return Composed(q, k, v, options);

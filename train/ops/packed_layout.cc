@@ -7,7 +7,8 @@
 
 namespace fpo::train {
 
-std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> groups) {
+std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> groups,
+                                                     at::Device device) {
   auto layout = std::make_shared<PackedLayout>();
   layout->groups = std::move(groups);
   std::vector<int64_t> positions, kept;
@@ -26,9 +27,9 @@ std::shared_ptr<const PackedLayout> PackedLayout::Of(std::vector<PackedGroup> gr
     }
   }
   layout->rows = static_cast<int64_t>(positions.size());
-  layout->positions = at::tensor(positions, at::kLong);
+  layout->positions = at::tensor(positions, at::kLong).to(device);
   layout->kept_rows = static_cast<int64_t>(kept.size());
-  layout->kept = at::tensor(kept, at::kLong);
+  layout->kept = at::tensor(kept, at::kLong).to(device);
   return layout;
 }
 

@@ -15,7 +15,10 @@ struct PackedGroup {
   std::vector<int64_t> responses;  // rows of each; positions from `prompt` on
 };
 
-// Groups one after another, without padding. Immutable.
+struct AttentionPlan;
+
+// Groups one after another, without padding. Immutable but for the plans, which are made when they
+// are first asked for, by one thread at a time.
 struct PackedLayout {
   std::vector<PackedGroup> groups;
   std::vector<int64_t> first;  // row where each group begins
@@ -29,7 +32,10 @@ struct PackedLayout {
   std::vector<int64_t> first_kept;  // where each group begins among them
   at::Tensor kept;                  // [kept_rows] int64, into the rows
 
-  static std::shared_ptr<const PackedLayout> Of(std::vector<PackedGroup> groups);
+  mutable std::shared_ptr<const AttentionPlan> plan, plan_of_kept;  // fused_attention.h
+
+  static std::shared_ptr<const PackedLayout> Of(std::vector<PackedGroup> groups,
+                                                at::Device device = at::kCPU);
 };
 
 }  // namespace fpo::train

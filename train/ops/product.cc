@@ -50,7 +50,8 @@ bool OneDnnIsFaster(const at::Tensor& a, const at::Tensor& b) {
 // is summed.
 bool HasOwnGradient(const at::Tensor& x, const at::Tensor& weight) {
   if (KernelsOf(x) != nullptr && KernelsOf(weight) != nullptr) return true;
-  return ActiveFastPaths().gradient_sums && x.is_cpu() && x.scalar_type() == at::kBFloat16 &&
+  const bool here = x.is_cpu() || CudaKernelsOf(x) != nullptr;
+  return ActiveFastPaths().gradient_sums && here && x.scalar_type() == at::kBFloat16 &&
          weight.scalar_type() == at::kBFloat16;
 }
 

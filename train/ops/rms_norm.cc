@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
@@ -76,9 +77,18 @@ NormGradients NormGradientsByKernels(const KernelSet& kernels, const variable_li
   return result;
 }
 
+const CudaTable* CudaKernels(const at::Tensor& x, const at::Tensor& weight) {
+  return x.scalar_type() == weight.scalar_type() ? CudaKernelsOf(x) : nullptr;
+}
+
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             double eps) {
+    if (const CudaTable* cuda = CudaKernels(x, weight)) {
+      const NormedOnCuda made = NormByCuda(*cuda, {x, weight, eps, {}});
+      context->save_for_backward({x, weight, made.rstd});
+      return made.y;
+    }
     if (const KernelSet* kernels = KernelsOf(x);
         kernels != nullptr && weight.scalar_type() == at::kFloat) {
       const at::Tensor rows = x.contiguous(), scale = weight.contiguous();
@@ -97,6 +107,10 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &rstd = saved[2];
+    if (const CudaTable* cuda = CudaKernels(x, weight)) {
+      const auto made = NormGradientsByCuda(*cuda, {x, weight, 0, {}}, rstd, grads[0]);
+      return {made.x, made.weight.to(weight.scalar_type()), at::Tensor()};
+    }
     if (const KernelSet* kernels = KernelsOf(x);
         kernels != nullptr && weight.scalar_type() == at::kFloat) {
       const NormGradients made = NormGradientsByKernels(*kernels, saved, grads[0].contiguous());
@@ -118,7 +132,32 @@ struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   }
 };
 
+// Of CUDA kernels: one pass for norm and sum.
+struct AddRmsNormFunction : torch::autograd::Function<AddRmsNormFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& residual,
+                            const at::Tensor& x, const at::Tensor& weight, double eps) {
+    const NormedOnCuda made = NormByCuda(*CudaKernels(x, weight), {x, weight, eps, residual});
+    context->save_for_backward({x, weight, made.rstd});
+    return made.y;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const auto made =
+        NormGradientsByCuda(*CudaKernels(x, weight), {x, weight, 0, {}}, saved[2], grads[0]);
+    return {grads[0], made.x, made.weight.to(weight.scalar_type()), at::Tensor()};
+  }
+};
+
 }  // namespace
+
+at::Tensor AddRmsNorm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight,
+                      double eps) {
+  const bool fits = residual.sizes() == x.sizes() && residual.scalar_type() == x.scalar_type();
+  if (!fits || CudaKernels(x, weight) == nullptr) return residual + RmsNorm(x, weight, eps);
+  return AddRmsNormFunction::apply(residual, x, weight, eps);
+}
 
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   TORCH_CHECK(weight.dim() == 1 && x.dim() > 0 && x.size(-1) == weight.size(0), "RmsNorm: weight ",

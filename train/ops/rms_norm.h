@@ -9,4 +9,8 @@ namespace fpo::train {
 // Differentiable in both.
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
+// residual + RmsNorm(x, weight, eps), each rounded. Differentiable in all three.
+at::Tensor AddRmsNorm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight,
+                      double eps);
+
 }  // namespace fpo::train

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/wide_type.h"
 
@@ -36,6 +37,8 @@ at::Tensor RotateByKernels(const KernelSet& kernels, const at::Tensor& x, const 
 
 // x: [batch, seq, heads, head_dim]; `sign` -1 inverts the rotation.
 at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, float sign) {
+  if (const CudaTable* cuda = CudaKernelsOf(x); cuda != nullptr && cos.scalar_type() == at::kFloat)
+    return RopeByCuda(*cuda, {x, cos, sin, sign});
   if (const KernelSet* kernels = KernelsOf(x);
       kernels != nullptr && cos.scalar_type() == at::kFloat)
     return RotateByKernels(*kernels, x.contiguous(), {cos.contiguous(), sin.contiguous()}, sign);

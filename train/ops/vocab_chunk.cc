@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/product.h"
 
@@ -30,11 +31,14 @@ at::Tensor OrZeros(const at::Tensor& values, const at::Tensor& like) {
 
 VocabChunk::VocabChunk(const at::Tensor& hidden, const at::Tensor& head,
                        const VocabHeadOptions& options)
-    : hidden_(hidden.to(WideType(hidden))),
+    : cuda_(CudaKernelsOf(hidden)),
+      hidden_(cuda_ != nullptr ? hidden : hidden.to(WideType(hidden))),
       cap_(options.softcap),
       valid_(options.valid_vocab > 0 ? options.valid_vocab : head.size(0)),
       kernels_(KernelsOf(hidden_)) {
-  if (head.scalar_type() == hidden_.scalar_type()) {
+  if (cuda_ != nullptr) {
+    logits_ = WideProduct(hidden_, head.t());
+  } else if (head.scalar_type() == hidden_.scalar_type()) {
     logits_ = MatrixProduct(hidden_, head.t());
   } else {
     logits_ = at::empty({hidden.size(0), head.size(0)}, hidden_.options());
@@ -43,7 +47,7 @@ VocabChunk::VocabChunk(const at::Tensor& hidden, const at::Tensor& head,
       at::mm_out(part, hidden_, block.t());
     });
   }
-  if (kernels_ != nullptr) {
+  if (IsMeasured()) {
     Measure();
   } else if (cap_ > 0) {
     logits_.div_(cap_).tanh_().mul_(cap_);
@@ -55,6 +59,12 @@ VocabChunk::VocabChunk(const at::Tensor& hidden, const at::Tensor& head,
 }
 
 void VocabChunk::Measure() {
+  if (cuda_ != nullptr) {
+    const LogitSumsOnCuda sums = MeasureByCuda(*cuda_, {logits_, valid_, cap_});
+    log_normalizer_ = sums.log_normalizer;
+    entropy_ = sums.entropy;
+    return;
+  }
   log_normalizer_ = at::empty({logits_.size(0)}, logits_.options());
   entropy_ = at::empty_like(log_normalizer_);
   float* const normalizer = log_normalizer_.mutable_data_ptr<float>();
@@ -75,6 +85,10 @@ at::Tensor VocabChunk::LogProbs(const at::Tensor& target, const at::Tensor& log_
 }
 
 at::Tensor VocabChunk::Kl(const VocabChunk& reference) const {
+  if (cuda_ != nullptr) {
+    return KlByCuda(
+        *cuda_, {logits_, reference.logits_, valid_, log_normalizer_, reference.log_normalizer_});
+  }
   at::Tensor kl = at::empty_like(log_normalizer_);
   float* const out = kl.mutable_data_ptr<float>();
   const float* const own = log_normalizer_.const_data_ptr<float>();
@@ -98,6 +112,20 @@ const at::Tensor& VocabChunk::ToLogProbs(const at::Tensor& log_normalizer) {
 }
 
 at::Tensor VocabChunk::ToGradient(const Gradient& gradient, const ReferenceSide* reference) {
+  if (cuda_ != nullptr) {
+    LogitGradientOnCuda on_cuda = {{logits_, valid_, cap_},
+                                   gradient.target,
+                                   gradient.log_normalizer,
+                                   gradient.s,
+                                   gradient.kappa,
+                                   {},
+                                   {}};
+    if (reference != nullptr) {
+      on_cuda.reference = reference->chunk->logits_;
+      on_cuda.reference_log_normalizer = reference->log_normalizer;
+    }
+    return LogitGradientByCuda(*cuda_, on_cuda, hidden_.scalar_type() == at::kBFloat16);
+  }
   if (kernels_ != nullptr) {
     GradientByKernels(gradient, reference);
     return logits_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "train/cuda/kernels/cuda_table.h"
 #include "train/kernels/kernel_set.h"
 #include "train/ops/vocab_head.h"
 #include "train/ops/wide_type.h"
@@ -43,7 +44,7 @@ class VocabChunk {
   // hidden: [rows, d]; head: [vocab, d].
   VocabChunk(const at::Tensor& hidden, const at::Tensor& head, const VocabHeadOptions& options);
 
-  const at::Tensor& hidden() const { return hidden_; }  // widened
+  const at::Tensor& hidden() const { return hidden_; }  // widened, except for CUDA kernels
   const at::Tensor& logits() const { return logits_; }  // [rows, vocab]
   at::Tensor LogNormalizer() const;                     // [rows]
   at::Tensor LogProbs(const at::Tensor& target, const at::Tensor& log_normalizer) const;
@@ -58,7 +59,8 @@ class VocabChunk {
   const at::Tensor& ToLogProbs(const at::Tensor& log_normalizer);
 
   // Turns z' into dL/dz = s (1[v = target] - p) + kappa (p - p_ref), times the softcap's
-  // derivative, [rows, vocab]. `reference` null: p_ref is left out.
+  // derivative, [rows, vocab]. `reference` null: p_ref is left out. In hidden()'s type, over the
+  // logits, where there are CUDA kernels.
   at::Tensor ToGradient(const Gradient& gradient, const ReferenceSide* reference);
 
   // Multiplies dz'/dz = 1 - (z'/cap)^2 into `gradient` in place; consumes z'. A padded id has z' =
@@ -66,9 +68,11 @@ class VocabChunk {
   void ApplySoftcapDerivative(at::Tensor* gradient);
 
  private:
+  bool IsMeasured() const { return kernels_ != nullptr || cuda_ != nullptr; }
   void Measure();
   void GradientByKernels(const Gradient& gradient, const ReferenceSide* reference);
 
+  const CudaTable* cuda_;
   at::Tensor hidden_;
   double cap_;
   int64_t valid_;  // ids that are not padding

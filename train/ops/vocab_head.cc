@@ -12,7 +12,7 @@
 #include "common/observe/work.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/gradient_sum.h"
-#include "train/ops/product.h"
+#include "train/ops/head_gradients.h"
 #include "train/ops/vocab_chunk.h"
 
 namespace fpo::train {
@@ -38,25 +38,6 @@ at::Tensor TopEntropy(const at::Tensor& logits, int64_t top) {
   const at::Tensor kept = std::get<0>(logits.topk(std::min(top, logits.size(-1)), -1));
   return Entropy(kept.log_softmax(-1));
 }
-
-// The rows of a chunk in tensors of all rows.
-struct ChunkRows {
-  const RowChunk& ranges;
-
-  at::Tensor Of(const at::Tensor& all) const {
-    if (ranges.size() == 1) return all.narrow(0, ranges[0].first, ranges[0].count);
-    std::vector<at::Tensor> parts;
-    for (const RowRange& range : ranges) parts.push_back(all.narrow(0, range.first, range.count));
-    return at::cat(parts);
-  }
-  void Store(const at::Tensor& values, const at::Tensor& into) const {
-    int64_t first = 0;
-    for (const RowRange& range : ranges) {
-      into.narrow(0, range.first, range.count).copy_(values.narrow(0, first, range.count));
-      first += range.count;
-    }
-  }
-};
 
 int64_t CountRows(const RowChunk& chunk) {
   int64_t rows = 0;
@@ -126,47 +107,6 @@ void Outputs::Fill(const ScoredRows& scored, const VocabHeadOptions& options) {
   const at::Tensor log_ref = valid(other->ToLogProbs(other_normalizer));
   rows.Store(log_p.sub_(log_ref).neg_().mul_(log_ref.exp_()).sum(-1), kl);
 }
-
-// The gradients of one loss to hidden states and head, added up chunk by chunk.
-struct HeadGradients {
-  at::Tensor hidden, weight;  // in the wide type; undefined where nobody wants them
-  bool has_weight = false;    // else `weight` is not set yet
-
-  void Want(const at::Tensor& hidden_states, const at::Tensor& head, bool wants_hidden,
-            bool wants_weight) {
-    const auto wide = [](const at::Tensor& x) {
-      return at::TensorOptions().dtype(WideType(x)).device(x.device());
-    };
-    if (wants_hidden) hidden = at::zeros(hidden_states.sizes(), wide(hidden_states));
-    if (wants_weight) weight = at::empty(head.sizes(), wide(head));
-    if (wants_weight && hidden_states.size(0) == 0) weight.zero_();
-  }
-
-  void Add(const ChunkRows& rows, const at::Tensor& gradient, const VocabChunk& chunk,
-           const at::Tensor& head) {
-    if (weight.defined()) AddToWeight(gradient, chunk.hidden());
-    if (!hidden.defined()) return;
-    at::Tensor own;
-    ForEachWidened(head, [&](int64_t column, const at::Tensor& block) {
-      const at::Tensor part = MatrixProduct(gradient.narrow(1, column, block.size(0)), block);
-      own = own.defined() ? own.add_(part) : part;
-    });
-    rows.Store(own, hidden);
-  }
-
- private:
-  // In blocks of the vocabulary: a product is not as large as the whole weight.
-  void AddToWeight(const at::Tensor& gradient, const at::Tensor& rows) {
-    constexpr int64_t kBlock = 16384;
-    for (int64_t first = 0; first < weight.size(0); first += kBlock) {
-      const int64_t count = std::min(kBlock, weight.size(0) - first);
-      const at::Tensor part = MatrixProduct(gradient.narrow(1, first, count).t(), rows);
-      const at::Tensor own = weight.narrow(0, first, count);
-      has_weight ? own.add_(part) : own.copy_(part);
-    }
-    has_weight = true;
-  }
-};
 
 // The row scales of backward: s = dL/d log-prob, kappa = dL/d KL, [rows]; undefined: 0.
 struct RowScales {
@@ -382,7 +322,8 @@ TokenScores TokenLogProbs(const at::Tensor& hidden, const at::Tensor& weight,
   CheckOptions(weight, targets, options);
   VocabHeadOptions chunked = options;
   if (chunked.chunks.empty()) chunked.chunks = EqualChunks(hidden.size(0), options.chunk_rows);
-  const bool trains = at::GradMode::is_enabled() && hidden.requires_grad() && hidden.is_cpu();
+  const bool trains = at::GradMode::is_enabled() && hidden.requires_grad() &&
+                      (hidden.is_cpu() || CudaKernelsOf(hidden) != nullptr);
   if (!trains || !ActiveFastPaths().one_head) chunked.loss = {};
   const variable_list result = VocabHeadFunction::apply(hidden, weight, targets, chunked);
   TokenScores scores;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "train/cuda/cuda_library.h"
+
 namespace fpo::train {
 
 Adam::Adam(const NamedTensors& parameters, const OptimizerOptions& options, bool decoupled)
@@ -22,8 +24,7 @@ void Adam::Update(const std::vector<at::Tensor>& gradients, double lr) {
         /*grad_scale=*/{}, /*found_inf=*/{});
 }
 
-void Adam::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
-                           const Pace& pace) const {
+AdamStep Adam::StepOf(const Pace& pace) const {
   const auto step = static_cast<double>(step_);
   AdamStep values;
   values.gradient_scale = static_cast<float>(pace.scale);
@@ -35,7 +36,17 @@ void Adam::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
   values.size = static_cast<float>(pace.lr / (1 - std::pow(options_.beta1, step)));
   values.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, step)));
   values.eps = static_cast<float>(options_.eps);
-  kernels.adam(span, values);
+  return values;
+}
+
+void Adam::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
+                           const Pace& pace) const {
+  kernels.adam(span, StepOf(pace));
+}
+
+void Adam::UpdateByCuda(const CudaTable& table, const CudaUpdate& update, const Pace& pace,
+                        const at::Tensor& like) const {
+  CallCuda(like, "adam", table.adam, update, StepOf(pace));
 }
 
 }  // namespace fpo::train

@@ -15,8 +15,12 @@ class Adam : public Optimizer {
   void Update(const std::vector<at::Tensor>& gradients, double lr) override;
   void UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
                        const Pace& pace) const override;
+  void UpdateByCuda(const CudaTable& table, const CudaUpdate& update, const Pace& pace,
+                    const at::Tensor& like) const override;
 
  private:
+  AdamStep StepOf(const Pace& pace) const;
+
   OptimizerOptions options_;
   bool decoupled_;
 };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 
 namespace fpo::train {
@@ -36,6 +37,11 @@ double GlobalNorm(const std::vector<at::Tensor>& gradients) {
   if (gradients.empty()) return 0;
   std::vector<at::Tensor> norms;
   for (const at::Tensor& gradient : gradients) {
+    if (const CudaTable* cuda = CudaKernelsOf(gradient);
+        cuda != nullptr && gradient.scalar_type() == at::kFloat) {
+      norms.push_back(SquaresByCuda(*cuda, gradient).sqrt());
+      continue;
+    }
     if (const KernelSet* kernels = KernelsOf(gradient)) {
       norms.push_back(NormByKernels(*kernels, gradient.contiguous()));
       continue;

@@ -62,14 +62,43 @@ void Optimizer::AddMoment(const std::string& name) {
   for (const at::Tensor& master : masters_) moment.push_back(at::zeros_like(master));
 }
 
-// False, with nothing changed, unless the kernels can move every parameter.
-bool Optimizer::StepByKernels(const std::vector<at::Tensor>& gradients, const Pace& pace) {
+bool Optimizer::IsInRows(const std::vector<at::Tensor>& gradients) const {
   for (size_t i = 0; i < masters_.size(); ++i) {
-    bool fits = KernelsOf(masters_[i]) != nullptr && masters_[i].is_contiguous() &&
-                gradients[i].is_contiguous();
+    bool fits = masters_[i].is_contiguous() && gradients[i].is_contiguous() &&
+                parameters_[i].second.is_contiguous();
     for (const std::vector<at::Tensor>& moment : state_) fits = fits && moment[i].is_contiguous();
     if (!fits) return false;
   }
+  return true;
+}
+
+// False, with nothing changed, unless the kernels can move every parameter. Rounds them as well.
+bool Optimizer::StepByCuda(const std::vector<at::Tensor>& gradients, const Pace& pace) {
+  for (const at::Tensor& master : masters_) {
+    if (CudaKernelsOf(master) == nullptr) return false;
+  }
+  if (!IsInRows(gradients)) return false;
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    const at::Tensor parameter = parameters_[i].second.detach();
+    const bool rounds = parameter.scalar_type() == at::kBFloat16;
+    CudaUpdate update = {};
+    update.span = {masters_[i].mutable_data_ptr<float>(),
+                   state_.front()[i].mutable_data_ptr<float>(),
+                   state_.back()[i].mutable_data_ptr<float>(), gradients[i].const_data_ptr<float>(),
+                   masters_[i].numel()};
+    if (rounds) update.rounded = static_cast<uint16_t*>(parameter.mutable_data_ptr());
+    UpdateByCuda(*CudaKernelsOf(masters_[i]), update, pace, masters_[i]);
+    if (!rounds && parameter.scalar_type() != at::kFloat) parameter.copy_(masters_[i]);
+  }
+  return true;
+}
+
+// False, with nothing changed, unless the kernels can move every parameter.
+bool Optimizer::StepByKernels(const std::vector<at::Tensor>& gradients, const Pace& pace) {
+  for (const at::Tensor& master : masters_) {
+    if (KernelsOf(master) == nullptr) return false;
+  }
+  if (!IsInRows(gradients)) return false;
   constexpr int64_t kBlock = 1 << 14;
   for (size_t i = 0; i < masters_.size(); ++i) {
     const KernelSet& kernels = *KernelsOf(masters_[i]);
@@ -101,6 +130,7 @@ void Optimizer::Step(const std::vector<at::Tensor>& gradients, double lr, double
   }
   const at::NoGradGuard no_grad;
   ++step_;
+  if (StepByCuda(gradients, {lr, scale})) return;
   if (!StepByKernels(gradients, {lr, scale})) {
     if (scale != 1) {
       for (const at::Tensor& gradient : gradients) gradient.mul_(scale);

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "train/cuda/kernels/cuda_table.h"
 #include "train/kernels/kernel_set.h"
 #include "train/ops/named_tensors.h"
 
@@ -49,6 +50,8 @@ class Optimizer {
   // The same for one parameter that the kernels (fast_paths.h) can move, in one pass over memory.
   virtual void UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
                                const Pace& pace) const = 0;
+  virtual void UpdateByCuda(const CudaTable& table, const CudaUpdate& update, const Pace& pace,
+                            const at::Tensor& like) const = 0;
   void AddMoment(const std::string& name);  // zeros, one per parameter
 
   std::vector<at::Tensor> masters_;
@@ -57,7 +60,9 @@ class Optimizer {
 
  private:
   void RoundParameters();
+  bool IsInRows(const std::vector<at::Tensor>& gradients) const;
   bool StepByKernels(const std::vector<at::Tensor>& gradients, const Pace& pace);
+  bool StepByCuda(const std::vector<at::Tensor>& gradients, const Pace& pace);
 
   NamedTensors parameters_;
   std::vector<std::string> moments_;

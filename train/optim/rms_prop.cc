@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "train/cuda/cuda_library.h"
+
 namespace fpo::train {
 
 RmsProp::RmsProp(const NamedTensors& parameters, const OptimizerOptions& options)
@@ -21,12 +23,20 @@ void RmsProp::Update(const std::vector<at::Tensor>& gradients, double lr) {
   }
 }
 
+RmsPropStep RmsProp::StepOf(const Pace& pace) const {
+  return {static_cast<float>(pace.scale),     static_cast<float>(options_.weight_decay),
+          static_cast<float>(options_.alpha), static_cast<float>(1 - options_.alpha),
+          static_cast<float>(pace.lr),        static_cast<float>(options_.eps)};
+}
+
 void RmsProp::UpdateByKernels(const KernelSet& kernels, const UpdateSpan& span,
                               const Pace& pace) const {
-  kernels.rms_prop(span,
-                   {static_cast<float>(pace.scale), static_cast<float>(options_.weight_decay),
-                    static_cast<float>(options_.alpha), static_cast<float>(1 - options_.alpha),
-                    static_cast<float>(pace.lr), static_cast<float>(options_.eps)});
+  kernels.rms_prop(span, StepOf(pace));
+}
+
+void RmsProp::UpdateByCuda(const CudaTable& table, const CudaUpdate& update, const Pace& pace,
+                           const at::Tensor& like) const {
+  CallCuda(like, "rms_prop", table.rms_prop, update, StepOf(pace));
 }
 
 }  // namespace fpo::train

@@ -8,6 +8,7 @@
 #include "train/data/token_file.h"
 #include "train/events/exit_status.h"
 #include "train/loss/preference_loss.h"
+#include "train/ops/fast_paths.h"
 #include "train/prepare/reference_keys.h"
 #include "train/runs/data_plan.h"
 
@@ -45,7 +46,9 @@ std::string DeviceClass(at::Device device) { return device.is_cuda() ? "cuda" : 
 Recipe MakeRecipe(const RecipeInputs& inputs, const std::vector<LoadedSae>& saes) {
   Recipe recipe;
   recipe.model_digest = inputs.model_digest;
-  recipe.forward = kForwardRecipe;
+  const bool fused =
+      ActiveFastPaths().fused_attention && inputs.device == "cuda" && inputs.dtype == "bfloat16";
+  recipe.forward = fused ? kFusedForwardRecipe : kForwardRecipe;
   recipe.dtype = inputs.dtype;
   recipe.device = inputs.device;
   for (const LoadedSae& sae : saes) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "train/ops/fast_paths.h"
 #include "train/sae/response_rows.h"
 
 namespace fpo::train {
@@ -12,7 +13,9 @@ namespace {
 int64_t ChunkRowsOf(const Gemma& model, const ScoringOptions& options) {
   const int64_t heads = options.reference.hidden.defined() ? 2 : 1;
   const int64_t row = heads * model.config().vocab_size * static_cast<int64_t>(sizeof(float));
-  return std::max<int64_t>(1, options.logit_bytes / row);
+  // A GPU needs larger products to be busy, and its gradient of the head is read once a chunk.
+  const int64_t times = CudaKernelsOf(model.head()) != nullptr ? 16 : 1;
+  return std::max<int64_t>(1, times * options.logit_bytes / row);
 }
 
 int64_t FirstRow(const SequenceBatch& batch, int64_t response) {

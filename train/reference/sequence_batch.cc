@@ -105,11 +105,11 @@ std::vector<PackedPlace> GroupByPrompt(const std::vector<Sequence>& sequences,
   return places;
 }
 
-BatchPart MakePackedPart(const std::vector<Sequence>& sequences) {
+BatchPart MakePackedPart(const std::vector<Sequence>& sequences, at::Device device) {
   std::vector<PackedGroup> groups;
   const std::vector<PackedPlace> places = GroupByPrompt(sequences, &groups);
   BatchPart part;
-  part.layout = PackedLayout::Of(std::move(groups));
+  part.layout = PackedLayout::Of(std::move(groups), device);
   part.ids = at::empty({1, part.layout->rows}, at::kLong);
   int64_t* const ids = part.ids.data_ptr<int64_t>();
   std::vector<int64_t> logp_rows, response_rows;
@@ -187,8 +187,9 @@ absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& seq
   }
   FillRows(sequences, &batch);
   if (PacksBatches(device) && !part_cost.has_value()) {
-    batch.parts.push_back(MakePackedPart(sequences));
+    batch.parts.push_back(MakePackedPart(sequences, device));
     batch.computed_tokens = batch.parts.back().ids.numel();
+    MoveTo(device, &batch);
     return batch;
   }
   const int64_t cost = part_cost.value_or(device.is_cpu() ? kCpuPartCost : int64_t{1} << 40);
@@ -232,7 +233,11 @@ std::vector<std::vector<int64_t>> CutIntoParts(const std::vector<int64_t>& lengt
   return parts;
 }
 
-bool PacksBatches(at::Device device) { return ActiveFastPaths().packed && device.is_cpu(); }
+// On a GPU attention by sequences takes a call for each, unless one kernel computes all.
+bool PacksBatches(at::Device device) {
+  const FastPaths paths = ActiveFastPaths();
+  return paths.packed && (device.is_cpu() || (device.is_cuda() && paths.fused_attention));
+}
 
 std::vector<std::vector<int64_t>> GroupPacked(const std::vector<Sequence>& sequences,
                                               int64_t tokens) {

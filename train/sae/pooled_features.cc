@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "train/cuda/cuda_ops.h"
 #include "train/ops/fast_paths.h"
 #include "train/ops/product.h"
 #include "train/sae/response_rows.h"
@@ -188,9 +189,13 @@ struct PooledFeaturesFunction : torch::autograd::Function<PooledFeaturesFunction
     } else {
       sums = at::zeros({input.responses, sae.features()}, all.encoder.options());
       sae.ForEachBlock(rows, [&](const SparseAutoencoder::Block& block) {
-        sums.narrow(1, block.column, block.codes.size(1))
-            .index_add_(0, input.response_of_row.narrow(0, block.row, block.codes.size(0)),
-                        block.codes);
+        const at::Tensor own = sums.narrow(1, block.column, block.codes.size(1));
+        const at::Tensor owners = input.response_of_row.narrow(0, block.row, block.codes.size(0));
+        if (const CudaTable* cuda = CudaKernelsOf(block.codes)) {
+          AddRowSumsByCuda(*cuda, own, owners, block.codes);
+        } else {
+          own.index_add_(0, owners, block.codes);
+        }
       });
     }
     const at::Tensor top = rows.requires_grad() ? sae.TopColumns(rows) : at::Tensor();

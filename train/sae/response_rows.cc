@@ -5,12 +5,18 @@
 #include <cstdint>
 #include <numeric>
 
+#include "train/cuda/cuda_ops.h"
+#include "train/ops/fast_paths.h"
+
 namespace fpo::train {
 at::Tensor ResponseSums(const at::Tensor& values, const at::Tensor& response_of_row,
                         int64_t count) {
   TORCH_CHECK(values.dim() == 1 && values.sizes() == response_of_row.sizes(),
               "ResponseSums: ", values.sizes(), " values with ", response_of_row.sizes(),
               " owners");
+  if (const CudaTable* cuda = CudaKernelsOf(values)) {
+    return ResponseSumsByCuda(*cuda, values, response_of_row, count);
+  }
   return at::zeros({count}, values.options().dtype(at::kDouble))
       .index_add(0, response_of_row, values.to(at::kDouble));
 }

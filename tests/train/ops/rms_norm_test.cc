@@ -35,6 +35,27 @@ TEST(RmsNorm, MultipliesByOnePlusWeightBeforeItRounds) {
                         RmsNorm(rows.to(at::kFloat), w.to(at::kFloat), 1e-6).to(at::kBFloat16)));
 }
 
+TEST(RmsNorm, IsAddedToAResidual) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    at::manual_seed(3);
+    const auto leaf = [&](at::IntArrayRef sizes) {
+      return at::randn(sizes).to(type).requires_grad_();
+    };
+    const at::Tensor residual = leaf({3, 40}), x = leaf({3, 40}), w = leaf({40});
+    const at::Tensor grad = at::randn({3, 40}).to(type);
+    const at::Tensor sum = AddRmsNorm(residual, x, w, 1e-6);
+    EXPECT_TRUE(at::equal(sum, residual + RmsNorm(x, w, 1e-6)));
+    sum.backward(grad);
+    EXPECT_TRUE(at::equal(residual.grad(), grad));
+    const at::Tensor grad_x = x.grad().clone(), grad_w = w.grad().clone();
+    x.mutable_grad().reset();
+    w.mutable_grad().reset();
+    RmsNorm(x, w, 1e-6).backward(grad);
+    EXPECT_TRUE(at::equal(grad_x, x.grad()));
+    EXPECT_TRUE(at::equal(grad_w, w.grad()));
+  }
+}
+
 TEST(RmsNorm, RefusesAWeightOfAnotherWidth) {
   EXPECT_THROW(RmsNorm(at::zeros({2, 3}), at::zeros({4}), 1e-6), c10::Error);
 }

@@ -7,6 +7,8 @@
 #include "common/hash.h"
 #include "common/reference/record_key.h"
 #include "tests/train/support/tiny_run.h"
+#include "train/model/gemma.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -48,6 +50,23 @@ TEST(ReferencePlan, KeysAreOfThePairsThatAreRead) {
   EXPECT_EQ(keys_of(), 2 * (4 + 2)) << "what a run of one step reads";
   job.max_steps.reset();
   EXPECT_EQ(keys_of(), 2 * (12 + 5)) << "all of its data";
+}
+
+// What is computed by another function must not be taken for the same.
+TEST(ReferencePlan, FusedAttentionHasAForwardRecipeOfItsOwn) {
+  const auto forward = [](const char* dtype, const char* device) {
+    return MakeRecipe({"digest", dtype, device, "all", "float32"}, {}).forward;
+  };
+  FastPaths paths = ActiveFastPaths();
+  paths.fused_attention = true;
+  const FastPathsInScope scope(paths);
+  EXPECT_EQ(forward("bfloat16", "cuda"), kFusedForwardRecipe);
+  EXPECT_EQ(forward("float32", "cuda"), kForwardRecipe);
+  EXPECT_EQ(forward("bfloat16", "cpu"), kForwardRecipe);
+  paths.fused_attention = false;
+  const FastPathsInScope off(paths);
+  EXPECT_EQ(forward("bfloat16", "cuda"), kForwardRecipe);
+  EXPECT_STRNE(kForwardRecipe, kFusedForwardRecipe);
 }
 
 // The margin-only recipe of an FPO job is the recipe of a DPO job on the same model.
