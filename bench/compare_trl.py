@@ -26,6 +26,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     speed_case.arguments(parser)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds: no round begins that would not end within them")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--attention", default="eager", choices=("eager", "sdpa"))
     parser.add_argument("--modes", default="online,precomputed")
@@ -127,6 +128,7 @@ class TrlSide:
 
 
 def measure(args, folder):
+    begin = time.perf_counter()
     config = speed_case.config_of(args)
     speed_case.make_model(args, folder)
     rows = speed_case.read_pairs(args, config["vocab_size"])
@@ -137,14 +139,19 @@ def measure(args, folder):
     modes = args.modes.split(",")
     sides = {mode: TrlSide(args, folder, mode) for mode in modes}
     first = {mode: side.step()["loss"] for mode, side in sides.items()}
-    rounds = []
+    rounds, longest = [], 0
     for index in range(args.rounds):
+        start = time.perf_counter()
+        if start - begin + longest > args.budget:
+            break
         entry = {"floor": speed_case.floor(config, counts, args.threads, rounds=1)[0]}
         for mode, side in sides.items():
             entry[mode] = side.step()
         for method in ("dpo", "fpo"):
             entry[method] = speed_case.run_steps(args, folder, speed_case.job(args, folder, method, "cached", args.steps))
         rounds.append(entry)
+        longest = max(longest, time.perf_counter() - start)
+        print(f"round {index + 1}: " + ", ".join(f"{name} {entry[name]['seconds']:.1f} s" for name in modes), flush=True)
         if index == 0:
             compare_losses(modes, first, entry)
     for side in sides.values():

@@ -3,9 +3,9 @@
 
   bench/cost_curves.py --svg docs/cost-curves.svg --json /tmp/curves.json
 
-Each point is a process of fpo-train of --steps steps of FPO with records (the fastest after the first counts), on a small Gemma-2 of random
-weights and synthetic pairs: the prompt takes a quarter of the length, chosen and rejected the rest of it each. Memory is the peak of the
-process less that of one with the shortest pairs. Needs Python with numpy; about seven minutes on two cores.
+Each point is a process of fpo-train of --steps steps (the fastest after the first counts), on a small Gemma-2 of random weights and synthetic
+pairs: three quarters of the length are prompt, the rest chosen and rejected each. The steps are SimPO's, for the SAE's widths FPO's with
+records. Memory is the peak of the process less that of one with one pair. Needs Python with numpy; about eight minutes on two cores.
 """
 import argparse
 import json
@@ -45,29 +45,30 @@ def measure(args):
     curves = {"length": {}, "pairs": {}, "sae": {}, "memory": {}}
     for vocabulary in VOCABULARIES:
         name = f"vocabulary {vocabulary // 1024} k"
-        points = [step(args, vocabulary=vocabulary, length=length, pairs=max(1, 4096 // length)) for length in LENGTHS]
+        points = [step(args, vocabulary=vocabulary, length=length, pairs=max(1, 2048 // length)) for length in LENGTHS]
         curves["length"][name] = [(length, point["rate"]) for length, point in zip(LENGTHS, points)]
         points = [step(args, vocabulary=vocabulary, length=128, pairs=pairs) for pairs in PAIRS]
         curves["pairs"][name] = [(pairs, point["rate"]) for pairs, point in zip(PAIRS, points)]
         least = points[0]["memory"]
         curves["memory"][name] = [(point["tokens"], (point["memory"] - least) / 2 ** 20) for point in points[1:]]
     for selection in ("union", "reference"):
-        points = [step(args, width=width, length=512, pairs=8, selection=selection) for width in WIDTHS]
+        points = [step(args, method="fpo", width=width, length=512, pairs=8, selection=selection) for width in WIDTHS]
         curves["sae"][f"selection {selection}"] = [(width, point["rate"]) for width, point in zip(WIDTHS, points)]
     return curves
 
 
-def step(args, vocabulary=32768, length=512, pairs=8, width=16384, selection="union"):
-    prompt = length // 4
+def step(args, method="simpo", vocabulary=32768, length=512, pairs=8, width=0, selection=""):
+    prompt = length - length // 4
     args.vocab, args.pairs, args.max_length = vocabulary, pairs, length
     args.synthetic = f"{prompt},{length - prompt},{length - prompt}"
     with tempfile.TemporaryDirectory() as folder:
         config = speed_case.config_of(args)
         speed_case.make_model(args, folder)
         speed_case.write_pairs(speed_case.read_pairs(args, vocabulary), os.path.join(folder, "pairs.jsonl"))
-        speed_case.write_sae(os.path.join(folder, "sae"), config["hidden_size"], width, args.layers // 2)
-        job = speed_case.job(args, folder, "fpo", "cached", args.steps)
-        job["method"]["feature_selection"] = selection
+        job = speed_case.job(args, folder, method, "cached" if method == "fpo" else "none", args.steps)
+        if width:
+            speed_case.write_sae(os.path.join(folder, "sae"), config["hidden_size"], width, args.layers // 2)
+            job["method"]["feature_selection"] = selection
         job["batch"]["tokens_per_microbatch"] = 1 << 20
         lines = speed_case.run_steps(args, folder, job)[1:]
     seconds = min(line["step_seconds"] for line in lines)

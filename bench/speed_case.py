@@ -93,14 +93,15 @@ def write_pairs(rows, path):
 
 
 def write_sae(path, width, features, layer):
-    """A frozen SAE of random weights with some fifty active features a token."""
+    """A frozen SAE of random weights with some fifty active features a token at most."""
     import numpy
+    active = statistics.NormalDist().inv_cdf(1 - 50 / features)  # standard deviations
     rng = numpy.random.default_rng(3)
     encoder = rng.standard_normal((width, features), dtype=numpy.float32) / width ** 0.5
     os.makedirs(path, exist_ok=True)
     numpy.savez(os.path.join(path, "params.npz"), W_enc=encoder, W_dec=numpy.ascontiguousarray(encoder.T),
                 b_enc=numpy.zeros(features, numpy.float32), b_dec=numpy.zeros(width, numpy.float32),
-                threshold=numpy.full(features, 2.5 * 0.02 * width ** 0.5, numpy.float32))
+                threshold=numpy.full(features, max(2.5, active) * 0.02 * width ** 0.5, numpy.float32))
     with open(os.path.join(path, "config.json"), "w", encoding="ascii") as file:
         json.dump({"layer": layer, "site": "resid_post"}, file)
     return os.path.join(path, "params.npz")

@@ -85,7 +85,18 @@ def report(args, config, counts, floors, results):
               f"{args.pairs / seconds:8.2f} {fraction:10.2f} {part['forward']:8.2f} {part['backward']:8.2f} {part['update']:7.2f} {memory:6.0f}")
         figures.append({"method": method, "build": name, "seconds": seconds, "to_floor": ratio, "memory_mib": memory, **part})
     compare(args, results)
+    beside_first(args, results)
     return {"floor": floor, "flops": flops, "counts": counts, "rate": rate, "rows": figures}
+
+
+def beside_first(args, results):
+    """Each method beside the first one, round by round."""
+    first, *others = args.methods.split(",")
+    least = {method: [min(line["step_seconds"] for line in lines) for lines in results[(method, "now")]] for method in (first, *others)}
+    memory = {method: min(lines[-1]["memory_peak_bytes"] for lines in results[(method, "now")]) for method in (first, *others)}
+    for method in others:
+        middle, low, high = speed_case.quartiles([a / b for a, b in zip(least[method], least[first])])
+        print(f"{method} takes {middle:.3f} times as long as {first} [{low:.3f}, {high:.3f}] and {memory[method] / memory[first]:.3f} times the memory")
 
 
 def compare(args, results):
