@@ -18,6 +18,7 @@ enum class ErrorReason {
   kNoDeadline = 4,
   kBusy = 5,
   kStoreFull = 6,
+  kNotLeader = 7,
   // Jobs.
   kInvalidJob = 11,
   kNoRequestId = 12,
@@ -45,6 +46,7 @@ enum class ErrorReason {
   kWorkerNameBusy = 36,
   kWorkerConnected = 37,
   kWorkerLeased = 38,
+  kWrongStore = 39,
   // Files of jobs.
   kNoResult = 41,
   kNoHolder = 42,

@@ -1,14 +1,14 @@
 #include "common/ticker.h"
+#include "common/clock.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 
 namespace fpo {
 
 Ticker::Ticker(absl::Duration pace, std::function<void(absl::Time)> turn)
-    : pace_(pace), turn_(std::move(turn)), last_turn_unix_ms_(absl::ToUnixMillis(absl::Now())) {
+    : pace_(pace), turn_(std::move(turn)), last_turn_ms_(absl::ToUnixMillis(BootNow())) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -23,7 +23,7 @@ void Ticker::Stop() {
 }
 
 absl::Status Ticker::CheckTurning(absl::Duration stuck_after) const {
-  const absl::Duration since = absl::Now() - absl::FromUnixMillis(last_turn_unix_ms_);
+  const absl::Duration since = BootNow() - absl::FromUnixMillis(last_turn_ms_);
   if (since < stuck_after) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("the loop has not turned for ", absl::FormatDuration(since)));
@@ -31,8 +31,8 @@ absl::Status Ticker::CheckTurning(absl::Duration stuck_after) const {
 
 void Ticker::Loop() {
   for (;;) {
-    turn_(absl::Now());
-    last_turn_unix_ms_ = absl::ToUnixMillis(absl::Now());
+    turn_(BootNow());
+    last_turn_ms_ = absl::ToUnixMillis(BootNow());
     absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pace_)) return;
   }

@@ -12,7 +12,8 @@
 
 namespace fpo {
 
-// Calls `turn` at a steady pace on its own thread until it is stopped. Thread-safe.
+// Calls `turn` at a steady pace on its own thread until it is stopped, with the time since boot, as
+// BootNow. Thread-safe.
 class Ticker {
  public:
   Ticker(absl::Duration pace, std::function<void(absl::Time now)> turn);
@@ -27,7 +28,7 @@ class Ticker {
 
   const absl::Duration pace_;
   const std::function<void(absl::Time)> turn_;
-  std::atomic<int64_t> last_turn_unix_ms_;
+  std::atomic<int64_t> last_turn_ms_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -28,6 +28,51 @@ void AddLogLimits(CLI::App* app, LogLimits* limits) {
          "log lines of all jobs, those that ended first; 0: any number");
 }
 
+void AddStoreFlags(CLI::App* app, CoordinatorFlags* flags) {
+  app->add_flag(
+         "--repair", flags->repair,
+         "save what can be read of a damaged store, hold its jobs, report what is lost, then exit")
+      ->configurable(false);
+  app->add_flag("--init", flags->init, "make a new store, print its id, then exit")
+      ->configurable(false);
+  app->add_option("--restore", flags->restore,
+                  "take this backup into use as the new folder --data, then exit")
+      ->type_name("BACKUP")
+      ->configurable(false);
+  app->add_flag("--accept-older", flags->accept_older,
+                "take an older copy of a store, as --data, into use: as --restore, but in place; "
+                "then exit")
+      ->configurable(false);
+  CoordinatorConfig& config = flags->config;
+  app->add_option("--store", config.store,
+                  "postgresql://USER@HOST/DATABASE in place of --data; several coordinators may "
+                  "share one: the first leads, the others stand by")
+      ->type_name("URL");
+  app->add_option("--store-password-file", config.store_password_file,
+                  "its first line is the password for --store; without it PGPASSFILE or ~/.pgpass")
+      ->type_name("FILE");
+  app->add_option("--advertise", config.advertise,
+                  "host:port at which agents and users reach this coordinator, unlike all others; "
+                  "default: where it listens");
+  AddDuration(app, "--leader-lease", &config.leader_lease,
+              "a leader that is silent this long is replaced by a standby");
+  CLI::Option* const from = app->add_option("--copy-store", flags->copy_store,
+                                            "copy the store in this folder or database, which no "
+                                            "coordinator uses, to --to, then exit");
+  from->type_name("FROM")->configurable(false);
+  CLI::Option* const to =
+      app->add_option("--to", flags->copy_to, "for --copy-store: a database or a folder, empty");
+  to->type_name("TO")->configurable(false);
+  from->needs(to);
+  to->needs(from);
+  app->add_option("--backup-dir", config.backup_dir, "folder for backups, on another disk")
+      ->type_name("DIR");
+  AddDuration(app, "--backup-every", &config.backup_every,
+              "interval of backups, if --backup-dir is given; 0s: only fpoctl backup makes them");
+  app->add_option("--backup-keep", config.backup_keep, "how many backups are kept")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
@@ -36,13 +81,10 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   CLI::App app("Keeps jobs, hands them to workers and remembers what became of them.",
                "fpo-coordinator");
   AddServiceFlags(&app, &flags.check_config);
-  app.add_flag(
-         "--repair", flags.repair,
-         "save what can be read of a damaged store, hold its jobs, report what is lost, then exit")
-      ->configurable(false);
   AddListenFlags(&app, &config.listen,
                  "address of the status page, /metrics, /healthz and /readyz");
   app.add_option("--data", config.data, "folder of jobs, logs and events");
+  AddStoreFlags(&app, &flags);
   AddDuration(&app, "--beat", &config.options.heartbeat, "interval of agents' heartbeats");
   AddDuration(&app, "--lease", &config.options.lease, "how long a silent worker may act");
   AddDuration(&app, "--reattach", &config.options.reattach,
@@ -75,6 +117,11 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   const ProgramArguments arguments{argc, argv};
   FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
   if (flags.text) return flags;
+  if (!flags.copy_store.empty()) {
+    const bool from_folder = !CheckPostgresAddress(flags.copy_store).ok();
+    config.store = from_folder ? flags.copy_to : flags.copy_store;
+    config.data.clear();
+  }
   for (const std::string& text : quotas) {
     absl::StatusOr<QuotaRule> rule = ParseQuotaRule(text);
     if (!rule.ok()) {

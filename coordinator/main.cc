@@ -1,41 +1,16 @@
 #include <sys/stat.h>
 
 #include <iostream>
-#include <string>
-#include <vector>
 
-#include "absl/time/clock.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
 #include "common/program_flags.h"
 #include "common/serve.h"
 #include "common/stop_signals.h"
-#include "coordinator/core/store/store_repair.h"
 #include "coordinator/flags.h"
 #include "coordinator/rpc/coordinator_server.h"
-
-namespace {
-
-void Print(const std::string& heading, const std::vector<std::string>& items) {
-  std::cout << heading << ": " << items.size() << "\n";
-  for (const std::string& item : items) std::cout << "  " << item << "\n";
-}
-
-int Repair(const std::string& data) {
-  const auto report = fpo::coordinator::RepairJobStore(data, absl::Now());
-  if (!report.ok()) {
-    std::cerr << "error: " << report.status().message() << "\n";
-    return 1;
-  }
-  Print("damaged files moved to " + data + "/lost", report->files);
-  Print("jobs that cannot be read any more", report->damaged_jobs);
-  Print("jobs held until fpoctl release", report->held_jobs);
-  Print("other jobs", report->other_jobs);
-  std::cout << "Jobs that were only in the damaged files are not in these lists.\n";
-  return 0;
-}
-
-}  // namespace
+#include "coordinator/rpc/elected_server.h"
+#include "coordinator/store_commands.h"
 
 int main(int argc, char** argv) {
   using namespace fpo::coordinator;
@@ -45,7 +20,15 @@ int main(int argc, char** argv) {
   if (const auto code = fpo::ExitOfFlags(flags)) return *code;
 
   fpo::InitLog("fpo-coordinator", fpo::LogLevel::kInfo);
-  if (flags->repair) return Repair(flags->config.data);
+  if (const auto said = RunStoreCommand(*flags)) {
+    if (said->ok()) std::cout << **said;
+    if (!said->ok()) std::cerr << "error: " << said->status().message() << "\n";
+    return said->ok() ? 0 : 1;
+  }
+  if (!flags->config.store.empty()) {
+    return fpo::ServeUntilStopped(
+        signals, ElectedServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
+  }
   return fpo::ServeUntilStopped(
       signals, CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
 }

@@ -59,6 +59,7 @@ packages=(
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
   librocksdb-dev libxxhash-dev libzstd-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libutf8proc-dev
+  libpq-dev postgresql-15
   iproute2 sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev
   prometheus "${browser[@]}" "${checks[@]}"
 )

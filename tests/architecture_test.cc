@@ -35,6 +35,7 @@ struct Exception {
 constexpr Exception kExceptions[] = {
     {"train/collective/nccl_plugin.cc", "mirror-test",
      "one function in a library of its own; nccl_backend_test opens it"},
+    {"common/postgres/no_postgres.cc", "mirror-test", "in builds without libpq only: says so"},
 };
 
 struct Layer {
@@ -53,6 +54,7 @@ const std::vector<Layer>& Layers() {
        {"grpc", "google/", "torch/", "ATen/", "rocksdb/", "nlohmann/"}},
       {"common/wire/", {"common/", "proto/"}, {"grpc", "torch/", "ATen/", "rocksdb/"}},
       {"common/cache_client/", {"common/", "proto/"}, {"torch/", "ATen/", "rocksdb/"}},
+      {"common/postgres/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
       {"common/rocksdb/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"common/rpc/", {"common/", "proto/fpo/v1/error.pb.h"}, {"torch/", "ATen/", "rocksdb/"}},
       {"common/reference/", {"common/"}, {"grpc", "google/", "torch/", "ATen/", "rocksdb/"}},
@@ -110,6 +112,7 @@ const std::vector<OneFileLibrary>& OneFileLibraries() {
        {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},
       {"common/rocksdb/",
        {"common/rocksdb/", "coordinator/core/store/rocksdb_", "cache/core/store/rocksdb_"}},
+      {"libpq", {"common/postgres/"}},
       {"prometheus/", {"common/observe/metrics.cc"}},
       {"microhttpd.h", {"common/observe/http_server.cc"}},
       {"zlib.h", {"train/formats/", "train/rows/"}},

@@ -53,7 +53,7 @@ absl::Status WorkerConfig::CheckUser(bool is_root) const {
 
 absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(ValidateListen(listen));
-  FPO_RETURN_IF_ERROR(AboutFlag("--coordinator", CheckPeerAddress(coordinator)));
+  FPO_RETURN_IF_ERROR(AboutFlag("--coordinator", CheckPeerAddresses(coordinator)));
   FPO_RETURN_IF_ERROR(AboutFlag("--cache", CheckPeerAddress(cache)));
   FPO_RETURN_IF_ERROR(Require(!work_dir.empty(),
                               "--work-dir is missing: a folder for jobs, "

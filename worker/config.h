@@ -40,6 +40,7 @@ struct WorkerConfig {
   std::vector<std::string> roots;
   std::vector<std::string> output_roots;
   bool allow_root = false;               // run as root
+  bool forget_store = false;             // only that: KnownStore::Forget
   std::vector<std::string> environment;  // of this process, "NAME=value"
 
   // InvalidArgument names the flag and what is allowed. Roots are required as soon as the

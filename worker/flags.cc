@@ -18,7 +18,8 @@ namespace fpo::worker {
 namespace {
 
 void AddNetwork(CLI::App* app, WorkerConfig* config) {
-  app->add_option("--coordinator,--server", config->coordinator, "fpo-coordinator, host:port")
+  app->add_option("--coordinator,--server", config->coordinator,
+                  "fpo-coordinator, host:port; with standbys all of them, separated by commas")
       ->capture_default_str();
   app->add_option("--cache,--cache-server", config->cache, "fpo-cache, host:port")
       ->capture_default_str();
@@ -124,6 +125,10 @@ absl::StatusOr<ParsedFlags<WorkerConfig>> ParseFlags(int argc, const char* const
   CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
                "fpo-worker");
   AddServiceFlags(&app, &flags.check_config);
+  app.add_flag("--forget-store", flags.config.forget_store,
+               "let the worker of --work-dir work for another coordinator's store from its next "
+               "start on, set unsent lines aside, then exit")
+      ->configurable(false);
   AddNetwork(&app, &flags.config);
   AddWork(&app, &flags.config);
   AddIsolation(&app, &flags.config);

@@ -8,6 +8,8 @@
 #include "common/observe/version.h"
 #include "common/program_flags.h"
 #include "common/stop_signals.h"
+#include "worker/core/known_store.h"
+#include "worker/core/process/process_journal.h"
 #include "worker/flags.h"
 #include "worker/rpc/worker.h"
 
@@ -40,6 +42,18 @@ int Fail(const absl::Status& status, std::string hint = "") {
   return ExitCodeOf(status);
 }
 
+int ForgetStore(const std::string& work_dir) {
+  // Its lock: no agent may be running here.
+  const auto journal = ProcessJournal::Open(work_dir);
+  if (!journal.ok()) return Fail(journal.status());
+  const auto forgotten = KnownStore::Forget(work_dir);
+  if (!forgotten.ok()) return Fail(forgotten.status());
+  std::cout << "forgot store " << forgotten->id << " at revision " << forgotten->revision
+            << "; unsent lines, if any, are in " << work_dir << "/spool-of-" << forgotten->id
+            << "\n";
+  return 0;
+}
+
 int Run(int argc, char** argv) {
   umask(027);  // of what jobs write, too: the group may read it, and no one else
   const StopSignals signals;
@@ -47,6 +61,7 @@ int Run(int argc, char** argv) {
   if (const auto code = ExitOfFlags(flags)) return *code;
 
   InitLog("fpo-worker", LogLevel::kInfo);
+  if (flags->config.forget_store) return ForgetStore(flags->config.work_dir);
   auto worker =
       Worker::Start(flags->config, {ProgramVersion(), BuildCommit()}, [] { StopSignals::Raise(); });
   if (!worker.ok()) return Fail(worker.status());

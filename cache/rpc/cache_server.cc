@@ -44,6 +44,7 @@ struct CacheServer::State {
 
   const CacheConfig config;
   const SystemClock clock;
+  const BootClock boot_clock;
   MetricsRegistry registry;
   std::unique_ptr<RocksdbStore> store;
   std::unique_ptr<ReferenceCache> cache;
@@ -79,6 +80,7 @@ absl::Status CacheServer::State::OpenStore() {
   options.keep.unused = config.keep_unused;
   options.keep.evict_bytes = config.evict_mib << 20;
   options.keep.reject_bytes = config.reject_mib << 20;
+  options.steady = &boot_clock;
   FPO_ASSIGN_OR_RETURN(cache, ReferenceCache::Open(store.get(), &clock, options));
   metrics = std::make_unique<CacheMetrics>(&registry, cache.get());
   ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rocksdb/database_state.h"
+#include "common/rocksdb/log_damage.h"
 #include "common/rocksdb/log_order.h"
 #include "common/rocksdb/rocksdb_options.h"
 #include "common/rocksdb/rocksdb_status.h"
@@ -50,35 +51,18 @@ rocksdb::DBOptions Database::State::DbOptions() const {
 }
 
 absl::StatusOr<std::unique_ptr<OpenDb>> Database::State::OpenFolder() {
-  RemoveUnfinishedFiles(options.path);
+  if (!options.read_only) RemoveUnfinishedFiles(options.path);
+  if (options.damaged_log_is_loss) FPO_RETURN_IF_ERROR(CheckLogs(options.path));
   auto result = std::make_unique<OpenDb>();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(DbOptions(), options.path, Descriptors(), &result->families, &db);
+      options.read_only
+          ? rocksdb::DB::OpenForReadOnly(DbOptions(), options.path, Descriptors(),
+                                         &result->families, &db)
+          : rocksdb::DB::Open(DbOptions(), options.path, Descriptors(), &result->families, &db);
   result->db.reset(db);
   FPO_RETURN_IF_ERROR(FromRocksStatus(status, absl::StrCat("open the store ", options.path)));
   return result;
-}
-
-WriteSet::WriteSet() = default;
-WriteSet::~WriteSet() = default;
-WriteSet::WriteSet(WriteSet&&) noexcept = default;
-WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
-
-void WriteSet::Put(int family, std::string key, std::string value) {
-  ops_.push_back({Kind::kPut, family, std::move(key), std::move(value)});
-}
-void WriteSet::Delete(int family, absl::string_view key) {
-  ops_.push_back({Kind::kDelete, family, std::string(key), ""});
-}
-void WriteSet::DeleteRange(int family, absl::string_view begin, absl::string_view end) {
-  ops_.push_back({Kind::kDeleteRange, family, std::string(begin), std::string(end)});
-}
-
-size_t WriteSet::bytes() const {
-  size_t sum = 0;
-  for (const Op& op : ops_) sum += op.key.size() + op.value.size();
-  return sum;
 }
 
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -86,7 +70,7 @@ Database::~Database() { EndCompactions(); }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   std::error_code error;
-  std::filesystem::create_directories(options.path, error);
+  if (!options.read_only) std::filesystem::create_directories(options.path, error);
   if (error) {
     return absl::UnavailableError(
         absl::StrCat("cannot create the store folder ", options.path, ": ", error.message()));
@@ -122,7 +106,7 @@ absl::Status Database::Apply(const WriteSet& writes, bool sync) {
   absl::ReaderMutexLock lock(&state_->mutex);
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
   rocksdb::WriteBatch batch;
-  for (const WriteSet::Op& op : writes.ops_) {
+  for (const WriteSet::Op& op : writes.ops()) {
     rocksdb::ColumnFamilyHandle* family = open->families[op.family];
     rocksdb::Status added;
     switch (op.kind) {
@@ -137,6 +121,10 @@ absl::Status Database::Apply(const WriteSet& writes, bool sync) {
         break;
     }
     FPO_RETURN_IF_ERROR(FromRocksStatus(added, "collect writes"));
+  }
+  if (sync) {
+    const rocksdb::Status marked = batch.PutLogData(kSyncedMark);
+    FPO_RETURN_IF_ERROR(FromRocksStatus(marked, "mark writes"));
   }
   rocksdb::WriteOptions write_options;
   write_options.sync = sync;
@@ -185,9 +173,8 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
   return result;
 }
 
-absl::Status Database::Scan(
-    int family, absl::string_view begin, absl::string_view end,
-    const std::function<bool(absl::string_view, absl::string_view)>& visit) const {
+absl::Status Database::Scan(int family, absl::string_view begin, absl::string_view end,
+                            const Visit& visit) const {
   absl::ReaderMutexLock lock(&state_->mutex);
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
   rocksdb::ReadOptions read;
@@ -325,12 +312,5 @@ int64_t Database::DiskBytes() const {
 }
 
 const std::string& Database::path() const { return state_->options.path; }
-
-std::string PrefixEnd(absl::string_view prefix) {
-  std::string end(prefix);
-  while (!end.empty() && end.back() == '\xff') end.pop_back();
-  if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;
-}
 
 }  // namespace fpo

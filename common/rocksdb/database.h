@@ -14,35 +14,9 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/rocksdb/database_options.h"
+#include "common/store/key_values.h"
 
 namespace fpo {
-
-// One atomic group of writes. Families are positions in DatabaseOptions::families.
-class WriteSet {
- public:
-  WriteSet();
-  ~WriteSet();
-  WriteSet(WriteSet&&) noexcept;
-  WriteSet& operator=(WriteSet&&) noexcept;
-
-  void Put(int family, std::string key, std::string value);
-  void Delete(int family, absl::string_view key);
-  void DeleteRange(int family, absl::string_view begin, absl::string_view end);  // end exclusive
-  bool empty() const { return ops_.empty(); }
-  size_t bytes() const;  // of keys and values
-  void Clear() { ops_.clear(); }
-
- private:
-  friend class Database;
-  enum class Kind { kPut, kDelete, kDeleteRange };
-  struct Op {
-    Kind kind;
-    int family;
-    std::string key;
-    std::string value;  // kDeleteRange: the end
-  };
-  std::vector<Op> ops_;
-};
 
 // A RocksDB folder with our options, owned by one process. Thread-safe.
 //
@@ -51,17 +25,16 @@ class WriteSet {
 // folder once there is space. Damage that prevents opening is DataLoss and is left alone, unless
 // the options allow a repair: then the damaged files are moved into the folder's lost/, their
 // contents are gone, and repairs() counts it.
-class Database {
+class Database final : public KeyValues {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
-  ~Database();
+  ~Database() override;
 
   // Durable on return with `sync`: concurrent callers share one fsync. ResourceExhausted when the
   // disk is nearly full.
-  absl::Status Write(const WriteSet& writes, bool sync = true);
-  // The same with another limit of free bytes than the options': for a store whose writes give way
-  // one kind after the other.
-  absl::Status WriteAbove(int64_t free_bytes_min, const WriteSet& writes, bool sync);
+  using KeyValues::Write;
+  absl::Status Write(const WriteSet& writes, bool sync) override;
+  absl::Status WriteAbove(int64_t free_bytes_min, const WriteSet& writes, bool sync) override;
 
   // The same for large groups of Puts only, each key once: sorted files are made next to the store
   // and ingested whole, so that nothing is written twice. All or nothing, durable on return.
@@ -70,10 +43,10 @@ class Database {
 
   // The same for the few bytes that a start or a decision needs: synced, and allowed to use the
   // space that Write keeps free.
-  absl::Status WriteIntoReserve(const WriteSet& writes, bool sync = true);
+  using KeyValues::WriteIntoReserve;
+  absl::Status WriteIntoReserve(const WriteSet& writes, bool sync) override;
 
-  // nullopt when absent.
-  absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const;
+  absl::StatusOr<std::optional<std::string>> Get(int family, absl::string_view key) const override;
   // In the order of `keys`; fastest when they are sorted. Checksums are verified.
   absl::StatusOr<std::vector<std::optional<std::string>>> MultiGet(
       int family, absl::Span<const std::string> keys) const;
@@ -81,24 +54,21 @@ class Database {
   // call. One key's error does not affect the others; the first error is returned.
   absl::Status MultiVisit(int family, absl::Span<const std::string> keys,
                           const std::function<void(size_t i, absl::string_view)>& found) const;
-  // Keys in [begin, end) in order until `visit` returns false; an empty end means the last key.
-  // `visit` must not call Write.
-  absl::Status Scan(
-      int family, absl::string_view begin, absl::string_view end,
-      const std::function<bool(absl::string_view key, absl::string_view value)>& visit) const;
-  // The same from the last key to the first.
-  absl::Status ScanBack(
-      int family, absl::string_view begin, absl::string_view end,
-      const std::function<bool(absl::string_view key, absl::string_view value)>& visit) const;
-  // The last key below `end` (empty: of all) with its value.
+  absl::Status Scan(int family, absl::string_view begin, absl::string_view end,
+                    const Visit& visit) const override;
+  absl::Status ScanBack(int family, absl::string_view begin, absl::string_view end,
+                        const Visit& visit) const override;
   absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Last(
-      int family, absl::string_view end = "") const;
+      int family, absl::string_view end) const override;
+  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> Last(int family) const {
+    return Last(family, "");
+  }
 
   absl::Status Health() const;  // why writes are refused
-  absl::Status Recover(
-      absl::Time now);  // reopens when unhealthy, at most every 1 to 60 s; OK when healthy
-  absl::Status CheckSpace() const;  // ResourceExhausted with the numbers
-  absl::Status CheckSpaceAbove(int64_t free_bytes_min) const;
+  // Reopens when unhealthy, at most every 1 to 60 s; OK when healthy.
+  absl::Status Recover(absl::Time now) override;
+  absl::Status CheckSpace() const override;  // ResourceExhausted with the numbers
+  absl::Status CheckSpaceAbove(int64_t free_bytes_min) const override;
 
   // A consistent copy by hard links into a folder that does not exist yet.
   absl::Status Checkpoint(const std::string& path) const;
@@ -110,15 +80,16 @@ class Database {
 
   // Returns the space of deleted keys in [begin, end) to the file system. Takes minutes on a large
   // range; reads and writes continue. Aborted when the store is reopened or closed meanwhile.
-  absl::Status Compact(int family, const std::string& begin, const std::string& end);
+  absl::Status Compact(int family, const std::string& begin, const std::string& end) override;
 
-  void EndCompactions();  // running ones; those that begin later as well, until it is reopened
+  void EndCompactions() override;  // running ones; those that begin later as well, until it is reopened
 
-  int64_t FreeBytes() const;
+  int64_t FreeBytes() const override;
   int64_t DiskBytes() const;  // of table files and logs
   int64_t repairs() const;    // since Open began
   // RocksDB's own numbers, summed over the families: ("block_cache_usage_bytes", 1234), ...
-  std::vector<std::pair<std::string, double>> Properties() const;
+  std::vector<std::pair<std::string, double>> Properties() const override;
+  std::string Name() const override { return path(); }
   const std::string& path() const;
 
  private:
@@ -127,9 +98,5 @@ class Database {
   explicit Database(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// The smallest string above every string with this prefix, as the end of a Scan; empty when there
-// is none.
-std::string PrefixEnd(absl::string_view prefix);
 
 }  // namespace fpo

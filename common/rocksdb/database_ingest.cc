@@ -75,7 +75,7 @@ absl::Status Database::Ingest(const WriteSet& writes) {
   FPO_ASSIGN_OR_RETURN(OpenDb * open, state_->Ready());
   // One file per family and prefix: none spans two prefixes.
   std::map<std::pair<int, absl::string_view>, std::vector<Entry>> parts;
-  for (const WriteSet::Op& op : writes.ops_) {
+  for (const WriteSet::Op& op : writes.ops()) {
     if (op.kind != WriteSet::Kind::kPut) {
       return absl::InvalidArgumentError("sorted files take values only, no deletions");
     }

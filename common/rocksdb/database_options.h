@@ -41,6 +41,10 @@ struct DatabaseOptions {
   // Does so whenever damage prevents opening: for a store whose contents can be recomputed.
   // Otherwise Open returns DataLoss and changes nothing.
   bool repair_when_damaged = false;
+  // Damage within the write-ahead log that hides synced writes behind it prevents opening, as
+  // damage of a table does. Otherwise these writes are lost.
+  bool damaged_log_is_loss = false;
+  bool read_only = false;  // for a folder that no process has open; nothing in it changes
 };
 
 }  // namespace fpo

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/values/attempt_ref.h"
 #include "common/values/job_kind.h"
+#include "common/values/store_mark.h"
 
 // Messages from the coordinator to a worker.
 namespace fpo {
@@ -20,10 +21,12 @@ struct WelcomeCommand {
   absl::Duration heartbeat;       // between heartbeats
   // after this long without an answered heartbeat the worker publishes nothing
   absl::Duration lease;
+  StoreMark store = {};
 };
 
 struct HeartbeatAckCommand {
   uint64_t seq = 0;
+  uint64_t store_revision = 0;  // of StoreMark
 };
 
 struct AssignCommand {

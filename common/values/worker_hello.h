@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/values/attempt_ref.h"
+#include "common/values/store_mark.h"
 #include "common/values/worker_device.h"
 
 namespace fpo {
@@ -25,6 +26,7 @@ struct WorkerHello {
   std::string work_dir = {};  // for people
   std::string home_id = {};   // kept in the work dir; empty: not reported
   std::string boot_id = {};   // of the host's current boot
+  StoreMark store = {};       // that this agent knows
 };
 
 }  // namespace fpo

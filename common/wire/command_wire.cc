@@ -26,6 +26,8 @@ void Fill(const WelcomeCommand& command, pb::CoordinatorMessage* message) {
   for (const AttemptRef& ref : command.kill) *proto.add_kill() = ToProto(ref);
   proto.set_beat_interval_ms(Milliseconds(command.heartbeat));
   proto.set_lease_ms(Milliseconds(command.lease));
+  proto.set_store_id(command.store.id);
+  proto.set_store_revision(command.store.revision);
 }
 WelcomeCommand CommandOf(const pb::Welcome& proto) {
   WelcomeCommand command;
@@ -33,11 +35,13 @@ WelcomeCommand CommandOf(const pb::Welcome& proto) {
   for (const pb::AttemptRef& ref : proto.kill()) command.kill.push_back(FromProto(ref));
   command.heartbeat = absl::Milliseconds(proto.beat_interval_ms());
   command.lease = absl::Milliseconds(proto.lease_ms());
+  command.store = {proto.store_id(), proto.store_revision()};
   return command;
 }
 
 void Fill(const HeartbeatAckCommand& command, pb::CoordinatorMessage* message) {
   message->mutable_beat_ack()->set_seq(command.seq);
+  message->mutable_beat_ack()->set_store_revision(command.store_revision);
 }
 
 void Fill(const AssignCommand& command, pb::CoordinatorMessage* message) {
@@ -132,7 +136,7 @@ std::optional<WorkerCommand> FromProto(const pb::CoordinatorMessage& message) {
     case pb::CoordinatorMessage::kWelcome:
       return CommandOf(message.welcome());
     case pb::CoordinatorMessage::kBeatAck:
-      return HeartbeatAckCommand{message.beat_ack().seq()};
+      return HeartbeatAckCommand{message.beat_ack().seq(), message.beat_ack().store_revision()};
     case pb::CoordinatorMessage::kAssign:
       return CommandOf(message.assign());
     case pb::CoordinatorMessage::kStop:

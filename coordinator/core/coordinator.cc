@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
 #include "common/text/utf8.h"
@@ -27,7 +26,9 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       store_(*dependencies.store),
       wall_(*dependencies.wall),
       steady_(*dependencies.steady),
+      opened_(Now()),
       jobs_(dependencies.store),
+      guard_(&jobs_, &counts_),
       leases_(options.lease, dependencies.steady->Now() + options.reattach),
       checkpoints_(&jobs_, &workers_),
       intake_({options.owner_jobs_max, OwnerLimits(options.owner_limits)}, dependencies.store,
@@ -235,6 +236,7 @@ absl::Status Coordinator::Connect(const WorkerHello& hello, std::shared_ptr<Work
   FPO_RETURN_IF_ERROR(CheckHello(hello));
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
+  FPO_RETURN_IF_ERROR(guard_.Check(hello));
   FPO_RETURN_IF_ERROR(attempts_.OnHello(hello, std::move(link), Now()));
   Log(LogLevel::kInfo, "a worker connected",
       {{"worker", hello.worker_id},
@@ -257,7 +259,7 @@ void Coordinator::Heartbeat(const std::string& worker_id, WorkerLink* link, uint
   const Moment now = Now();
   if (!workers_.Heartbeat(worker_id, link, now)) return;
   leases_.Renew(worker_id, now.steady);
-  link->Send(HeartbeatAckCommand{seq});
+  link->Send(HeartbeatAckCommand{seq, jobs_.mark().revision});
 }
 
 void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
@@ -284,9 +286,10 @@ absl::Status Coordinator::AddEvents(const std::string& worker, const EventBatch&
   const Moment now = Now();
   if (has_work) attempts_.OnWork(batch.attempt, worker, now);
   const absl::Status status = lines_.AddEvents(worker, parsed, now.wall);
-  const LineIntake::CheckpointCounts checkpoints = lines_.TakeCheckpointCounts();
-  if (checkpoints.stale > 0) counts_.fencing_rejections["checkpoint"] += checkpoints.stale;
-  counts_.checkpoint_corruptions += checkpoints.bad;
+  const LineIntake::Counts found = lines_.TakeCounts();
+  counts_.fencing_rejections["checkpoint"] += found.stale;
+  counts_.fencing_rejections["lines"] += found.strangers;
+  counts_.checkpoint_corruptions += found.bad;
   return status;
 }
 
@@ -297,7 +300,7 @@ absl::Status Coordinator::AddLogs(const std::string& worker, const LogBatch& bat
 
 absl::Status Coordinator::Ready() const {
   absl::MutexLock lock(&mu_);
-  return store_status_;
+  return store_status_.ok() ? guard_.TakesJobs() : store_status_;
 }
 
 void Coordinator::CloseSessions(const absl::Status& why) {

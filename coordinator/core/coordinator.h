@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "coordinator/core/scheduling/queue_forecast.h"
 #include "coordinator/core/scheduling/scheduler.h"
 #include "coordinator/core/store/job_store.h"
+#include "coordinator/core/store/store_guard.h"
 #include "coordinator/core/workers/artifact_place.h"
 #include "coordinator/core/workers/attempt_control.h"
 #include "coordinator/core/workers/lease_table.h"
@@ -117,16 +119,22 @@ class Coordinator {
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskForHeldLogs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Sweep(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The wall clock for what is removed by its age: a jump forward must not remove anything.
+  absl::Time Aged(const Moment& now) const {
+    return std::min(now.wall, opened_.wall + (now.steady - opened_.steady));
+  }
+  void Sweep(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RemoveOldJobs(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;
   const Clock& wall_;
   const Clock& steady_;
+  const Moment opened_;
 
   mutable absl::Mutex mu_;
   JobTable jobs_ ABSL_GUARDED_BY(mu_);
+  StoreGuard guard_ ABSL_GUARDED_BY(mu_);
   WorkerRegistry workers_ ABSL_GUARDED_BY(mu_);
   LeaseTable leases_ ABSL_GUARDED_BY(mu_);
   CoordinatorCounts counts_ ABSL_GUARDED_BY(mu_);

@@ -16,7 +16,7 @@ struct CoordinatorCounts {
   std::map<std::string, int64_t> submissions;         // created | repeated | invalid | failed
   std::map<std::string, int64_t> attempts;            // by end class
   std::map<std::string, int64_t> lease_expirations;   // worker
-  std::map<std::string, int64_t> fencing_rejections;  // report | hello | checkpoint
+  std::map<std::string, int64_t> fencing_rejections;  // report | hello | checkpoint | store | lines
   std::map<std::string, int64_t> log_removed_bytes;   // age | job_limit | total_limit
   int64_t checkpoint_corruptions = 0;
   std::vector<double> queue_waits_seconds;  // of reservations since the last Collect

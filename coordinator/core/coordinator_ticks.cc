@@ -19,19 +19,19 @@ constexpr absl::Duration kPrompt = absl::Milliseconds(500);  // a wait for lock 
 
 void Coordinator::Tick() {
   const absl::Time begin = steady_.Now();
-  const absl::Status store_status = store_.Check(wall_.Now());
+  const absl::Status store_status = store_.Check(steady_.Now());
   absl::MutexLock lock(&mu_);
   const Moment now = Now();
   ExtendLeases(now.steady - begin, now.steady);
   tick_wanted_ = false;
-  store_status_ = store_status;
+  store_status_ = store_status.ok() ? jobs_.SettleDoubts(workers_.modes()) : store_status;
   attempts_.Tick(now);
   workers_.ForgetLost(now.steady, options_.forget_lost_after);
   Schedule(now);
   jobs_.NotifyLinesOfTerminalJobs();
-  retention_.Tick(now.wall);
+  retention_.Tick(Aged(now));
   AskForHeldLogs();
-  if (now.wall - swept_ > kSweep) Sweep(now.wall);
+  if (now.steady - swept_ > kSweep) Sweep(now);
 }
 
 // While this program waited for its disk it took no heartbeats. That time is not held against the
@@ -49,15 +49,15 @@ void Coordinator::AskForHeldLogs() {
 }
 
 // Each call looks at a bounded number of requests and jobs; the rest follows at the next tick.
-void Coordinator::Sweep(absl::Time now) {
+void Coordinator::Sweep(const Moment& now) {
   const absl::StatusOr<std::string> next = store_.ForgetRequestsBefore(
-      now - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);
+      Aged(now) - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);
   if (!next.ok()) {
     Log(LogLevel::kWarning, absl::StrCat("removing old requests: ", next.status().message()));
   }
   swept_requests_ = next.value_or("");
-  const bool jobs_left = RemoveOldJobs(now);
-  if (swept_requests_.empty() && !jobs_left) swept_ = now;
+  const bool jobs_left = RemoveOldJobs(Aged(now));
+  if (swept_requests_.empty() && !jobs_left) swept_ = now.steady;
 }
 
 bool Coordinator::RemoveOldJobs(absl::Time now) {
@@ -75,6 +75,7 @@ bool Coordinator::RemoveOldJobs(absl::Time now) {
 }
 
 void Coordinator::Schedule(const Moment& now) {
+  if (guard_.AwaitsAgents(now.steady >= leases_.reattach_until())) return;
   FailHopelessHeldJobs(now.wall, &jobs_);
   const std::vector<JobPtr> queued = jobs_.Queued();
   const std::vector<JobPtr> with_attempt = jobs_.WithAttempt();

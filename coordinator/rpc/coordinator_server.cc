@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/files/private_folder.h"
 #include "common/observe/http_server.h"
@@ -14,8 +15,8 @@
 #include "common/status_macros.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"
-#include "coordinator/core/steady_clock.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
+#include "coordinator/rpc/backup_schedule.h"
 #include "coordinator/rpc/coordinator_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/pages/coordinator_metrics.h"
@@ -29,17 +30,27 @@ namespace pb = fpo::v1;
 
 constexpr int kSessionThreads = 4;  // most of the time they wait for the coordinator's lock
 
+absl::Status WithNewestBackup(const absl::Status& error, const std::string& folder) {
+  if (!absl::IsDataLoss(error)) return error;
+  const std::string newest = StoreBackups::NewestIn(folder);
+  return absl::DataLossError(absl::StrCat(
+      error.message(), newest.empty() ? ". No backup is known: --backup-dir names no folder of any"
+                                      : absl::StrCat(". The newest backup is ", newest)));
+}
+
 }  // namespace
 
 // In dependency order: each member uses only those above it.
 struct CoordinatorServer::State {
   CoordinatorConfig config;
   SystemClock wall;
-  SteadyClock steady;
+  BootClock steady;
   MetricsRegistry registry;
-  std::unique_ptr<RocksdbJobStore> store;
+  std::unique_ptr<KeyedJobStore> store;
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<StoreBackups> backups;
+  std::unique_ptr<BackupSchedule> schedule;
   std::unique_ptr<WorkPool> pool;          // calls of users
   std::unique_ptr<WorkPool> session_pool;  // agents' sessions: no user's call delays a heartbeat
   std::unique_ptr<AccessControl> access;
@@ -60,10 +71,14 @@ struct CoordinatorServer::State {
 };
 
 absl::Status CoordinatorServer::State::OpenCore() {
-  FPO_ASSIGN_OR_RETURN(store, RocksdbJobStore::Open(config.data, config.reserve_bytes));
-  FPO_ASSIGN_OR_RETURN(coordinator,
-                       Coordinator::Open(config.options, {store.get(), &wall, &steady}));
+  auto opened = Coordinator::Open(config.options, {store.get(), &wall, &steady});
+  if (!opened.ok()) return WithNewestBackup(opened.status(), config.backup_dir);
+  coordinator = *std::move(opened);
   FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
+  backups = std::make_unique<StoreBackups>(
+      StoreBackups::Options{config.backup_dir, config.backup_keep}, store.get());
+  schedule = std::make_unique<BackupSchedule>(
+      BackupSchedule::Dependencies{backups.get(), &wall, &steady, &registry}, config.backup_every);
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
   session_pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = kSessionThreads});
   loop =
@@ -77,8 +92,9 @@ absl::Status CoordinatorServer::State::OpenCore() {
 }
 
 absl::Status CoordinatorServer::State::Listen() {
-  user_service = std::make_unique<CoordinatorService>(CoordinatorService::Dependencies{
-      coordinator.get(), pool.get(), &streams, &wall, access.get(), &relay, audit.get()});
+  user_service = std::make_unique<CoordinatorService>(
+      CoordinatorService::Dependencies{coordinator.get(), pool.get(), &streams, &wall, access.get(),
+                                       &relay, audit.get(), schedule.get()});
   worker_service = std::make_unique<WorkerControlService>(
       WorkerSession::Dependencies{coordinator.get(), session_pool.get(), &streams, &relay},
       pool.get(), access.get(), audit.get());
@@ -113,21 +129,36 @@ CoordinatorServer::~CoordinatorServer() { Shutdown(); }
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     const CoordinatorConfig& config, const std::string& version, const std::string& commit) {
   FPO_RETURN_IF_ERROR(config.Validate());
+  FPO_RETURN_IF_ERROR(MakePrivateFolder(config.data));
+  absl::StatusOr<std::unique_ptr<RocksdbJobStore>> store =
+      RocksdbJobStore::Open(config.data, config.reserve_bytes);
+  if (!store.ok()) return WithNewestBackup(store.status(), config.backup_dir);
+  return Start(config, *std::move(store), {version, commit});
+}
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
+    const CoordinatorConfig& config, std::unique_ptr<KeyedJobStore> store, const Build& build) {
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer(std::make_unique<State>()));
   State& state = *server->state_;
   state.config = config;
-  AddBuildInfo(&state.registry, version, commit);
-  FPO_RETURN_IF_ERROR(MakePrivateFolder(config.data));
+  state.store = std::move(store);
+  AddBuildInfo(&state.registry, build.version, build.commit);
+  state.registry
+      .AddGauge("fpo_coordinator_leads", "1 on the coordinator that leads, 0 on standbys.")
+      .Set(1);
   FPO_ASSIGN_OR_RETURN(state.access, AccessControl::Open(config.listen.access));
   ShowAccessList(&state.registry, state.access.get());
   FPO_RETURN_IF_ERROR(state.OpenCore());
   state.loop->Start();
   state.exposure = std::make_unique<ExposureNotice>(config.listen);
+  state.schedule->Start();
   FPO_RETURN_IF_ERROR(state.Listen());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));
   Log(LogLevel::kInfo, "listening",
-      {{"grpc", server->grpc_address()}, {"http", server->http_address()}, {"data", config.data}});
+      {{"grpc", server->grpc_address()},
+       {"http", server->http_address()},
+       {"store", state.store->values().Name()}});
   return server;
 }
 
@@ -148,6 +179,7 @@ void CoordinatorServer::Shutdown() {
     state_->streams.EndAll(why);
     state_->rpc->Shutdown(state_->config.grace);
   }
+  if (state_->schedule) state_->schedule->Stop();
   if (state_->loop) state_->loop->Stop();
   if (state_->session_pool) state_->session_pool->Stop();
   if (state_->pool) state_->pool->Stop();

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "coordinator/config.h"
+#include "coordinator/core/store/keyed_job_store.h"
 
 namespace fpo::coordinator {
 
@@ -17,6 +18,13 @@ class CoordinatorServer {
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(const CoordinatorConfig& config,
                                                                   const std::string& version,
                                                                   const std::string& commit);
+  // The same on a store that is open.
+  struct Build {
+    std::string version;
+    std::string commit;
+  };
+  static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
+      const CoordinatorConfig& config, std::unique_ptr<KeyedJobStore> store, const Build& build);
   ~CoordinatorServer();  // Shutdown
 
   std::string grpc_address() const;

@@ -5,6 +5,7 @@
 #include "common/rpc/work_pool.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"
+#include "coordinator/rpc/backup_schedule.h"
 #include "coordinator/rpc/streams/artifact_relay.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
 
@@ -23,6 +24,7 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
     const AccessControl* access;
     ArtifactRelay* relay;
     AuditLog* audit;
+    BackupSchedule* backups;
   };
   explicit CoordinatorService(const Dependencies& dependencies) : dependencies_(dependencies) {}
 
@@ -99,6 +101,9 @@ class CoordinatorService final : public fpo::v1::Coordinator::CallbackService {
   grpc::ServerUnaryReactor* ListAudit(grpc::CallbackServerContext* context,
                                       const fpo::v1::ListAuditRequest* request,
                                       fpo::v1::ListAuditResponse* response) override;
+  grpc::ServerUnaryReactor* BackupJobs(grpc::CallbackServerContext* context,
+                                       const fpo::v1::BackupJobsRequest* request,
+                                       fpo::v1::BackupJobsResponse* response) override;
 
  private:
   grpc::ServerUnaryReactor* Change(const UserCall& call, const std::string& job,

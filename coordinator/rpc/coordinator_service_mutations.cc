@@ -157,6 +157,21 @@ grpc::ServerUnaryReactor* CoordinatorService::ForgetWorker(grpc::CallbackServerC
                 {.target = request->worker_id()}, act);
 }
 
+grpc::ServerUnaryReactor* CoordinatorService::BackupJobs(grpc::CallbackServerContext* context,
+                                                         const pb::BackupJobsRequest*,
+                                                         pb::BackupJobsResponse* response) {
+  const auto act = [this, response](Caller, AuditEntry* entry) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const StoreBackup made, dependencies_.backups->MakeNow());
+    entry->detail = made.path;
+    response->set_path(made.path);
+    response->set_jobs(made.manifest.jobs);
+    response->set_bytes(made.manifest.bytes());
+    response->set_revision(made.manifest.revision);
+    return absl::OkStatus();
+  };
+  return Answer(Changing(context, dependencies_, "BackupJobs", Role::kAdmin), {}, act);
+}
+
 grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const std::string& job,
                                                      const JobEvent& event,
                                                      pb::ChangeJobResponse* response) {

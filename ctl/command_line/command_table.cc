@@ -63,6 +63,7 @@ std::vector<CommandSpec> MakeCommands() {
       ContextRemoveCommand(),
       ContextShowCommand(),
       AuditCommand(),
+      BackupCommand(),
       HealthCommand(),
       CompletionCommand(),
       HelpCommand(),

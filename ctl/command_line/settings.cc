@@ -44,9 +44,9 @@ void Fill(const Place& place, const GivenOptions& given, Context* context, Setti
 // Rejects an unusable address, naming its source. The command line was checked before.
 absl::Status CheckServer(const char* option, const char* variable, const std::string& address,
                          const Settings& settings) {
-  const absl::Status status = CheckPeerAddress(address);
-  if (status.ok()) return status;
   const bool is_cache = absl::string_view(option) != "server";
+  const absl::Status status = is_cache ? CheckPeerAddress(address) : CheckPeerAddresses(address);
+  if (status.ok()) return status;
   const std::string example = is_cache ? "127.0.0.1:7080" : "127.0.0.1:7070";
   const std::string field = absl::StrReplaceAll(option, {{"-", "_"}});
   const std::string source = settings.sources.at(field);

@@ -108,7 +108,8 @@ absl::Status CheckValue(const std::string& name, const std::string& value, const
     return absl::InvalidArgumentError(absl::StrCat(name, " is '", value, "' and must be ", wanted));
   }
   if (rule.kind != ValueKind::kAddress) return absl::OkStatus();
-  return AboutFlag(name, CheckPeerAddress(value));
+  const bool may_be_several = name == "--server";
+  return AboutFlag(name, may_be_several ? CheckPeerAddresses(value) : CheckPeerAddress(value));
 }
 
 }  // namespace

@@ -73,6 +73,7 @@ CommandSpec ContextUseCommand();
 CommandSpec ContextRemoveCommand();
 CommandSpec ContextShowCommand();
 CommandSpec AuditCommand();
+CommandSpec BackupCommand();
 CommandSpec HealthCommand();
 CommandSpec CompletionCommand();
 CommandSpec HelpCommand();

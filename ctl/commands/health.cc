@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
 #include "ctl/commands/commands.h"
@@ -68,16 +71,32 @@ absl::Status Sum(const std::vector<Service>& services) {
   return WithErrorInfo(absl::UnavailableError(message), info);
 }
 
+// Of several coordinators one leads; those that listen beside it are as they should be.
+void ExcuseStandbys(std::vector<Service>* services) {
+  const auto is_coordinator = [](const Service& s) { return s.site.service == "coordinator"; };
+  const bool one_leads = std::any_of(services->begin(), services->end(), [&](const Service& s) {
+    return is_coordinator(s) && s.status == "SERVING";
+  });
+  for (Service& service : *services) {
+    if (!one_leads || !is_coordinator(service) || service.status != "NOT_SERVING") continue;
+    service.status = "STANDBY";
+    service.error = absl::OkStatus();
+  }
+}
+
 absl::StatusOr<ExitCode> RunHealth(Session& session) {
   const std::string wanted = session.invocation.Get("SERVICE");
   std::vector<Service> services;
   if (wanted != "cache") {
-    services.push_back({CoordinatorSite(session.settings().server, session.interrupt.raised())});
+    for (const std::string& address : SplitAddresses(session.settings().server)) {
+      services.push_back({CoordinatorSite(address, session.interrupt.raised())});
+    }
   }
   if (wanted != "coordinator") {
     services.push_back({CacheSite(session.settings().cache_server, session.interrupt.raised())});
   }
   for (Service& service : services) FPO_RETURN_IF_ERROR(Ask(session, &service));
+  ExcuseStandbys(&services);
   PrintHealth(session, services);
   FPO_RETURN_IF_ERROR(Sum(services));
   return ExitCode::kOk;

@@ -1,8 +1,10 @@
 #include "ctl/rpc/coordinator_client.h"
 
+#include <atomic>
+#include <optional>
 #include <utility>
 
-#include "common/rpc/deadline.h"
+#include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "ctl/rpc/rpc_status.h"
 
@@ -11,46 +13,98 @@ namespace {
 
 namespace pb = fpo::v1;
 
+constexpr absl::Duration kBackupTime = absl::Hours(4);  // reads the whole store
+
 CallSite SiteOf(const std::string& address, const Interrupt& interrupt) {
   return CoordinatorSite(address, interrupt.raised());
 }
 
 }  // namespace
 
-CoordinatorClient::CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std::string address,
-                                     Interrupt* interrupt)
-    : channel_(std::move(channel)),
-      address_(std::move(address)),
+// The endpoint that is taken for the leader.
+struct CoordinatorClient::Leader {
+  struct One {
+    std::string address;
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<pb::Coordinator::Stub> stub;
+  };
+  std::vector<One> all;
+  std::atomic<size_t> current = 0;
+
+  One& Get() { return all[current % all.size()]; }
+  // After a call of `tried` that a leader would not have answered so: the next one.
+  void Note(const grpc::Status& status, const One& tried) {
+    if (all.size() == 1 || status.error_code() != grpc::StatusCode::UNAVAILABLE) return;
+    size_t at = static_cast<size_t>(&tried - all.data());
+    if (current.compare_exchange_strong(at, (at + 1) % all.size())) {
+      grpc::experimental::ChannelResetConnectionBackoff(Get().channel.get());
+    }
+  }
+};
+
+CoordinatorClient::CoordinatorClient(std::vector<Endpoint> endpoints, Interrupt* interrupt)
+    : leader_(std::make_shared<Leader>()),
       interrupt_(interrupt),
-      retry_policy_(channel_),
-      stub_(pb::Coordinator::NewStub(channel_)) {}
+      // Of several, one answers within a change of leader.
+      retry_policy_(
+          endpoints.front().channel,
+          endpoints.size() == 1 ? RetryPolicy::kWhileReplaced : RetryPolicy::kWhileElected,
+          endpoints.size() > 1) {
+  for (Endpoint& endpoint : endpoints) {
+    leader_->all.push_back({std::move(endpoint.address), endpoint.channel,
+                            pb::Coordinator::NewStub(endpoint.channel)});
+  }
+}
 
 CoordinatorClient CoordinatorClient::With(Interrupt* interrupt) const {
-  CoordinatorClient other(channel_, address_, interrupt);
-  other.retry_policy_ = retry_policy_;
+  CoordinatorClient other = *this;
+  other.interrupt_ = interrupt;
   return other;
 }
 
 template <typename Method, typename Request, typename Response>
-absl::Status CoordinatorClient::Call(Method method, const Request& request, Response* response) {
+absl::Status CoordinatorClient::Call(Method method, const Request& request, Response* response,
+                                     absl::Duration deadline) {
+  std::string address;
   const grpc::Status status = retry_policy_.Call(*interrupt_, [&] {
     grpc::ClientContext context;
-    SetDeadline(&context, kUnaryDeadline);
+    SetDeadline(&context, deadline);
     Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
-    return (stub_.get()->*method)(&context, request, response);
+    Leader::One& leader = leader_->Get();
+    address = leader.address;
+    const grpc::Status called = (leader.stub.get()->*method)(&context, request, response);
+    leader_->Note(called, leader);
+    return called;
   });
-  return CallError(status, SiteOf(address_, *interrupt_));
+  return CallError(status, SiteOf(address, *interrupt_));
 }
 
 template <typename Start, typename Response>
 absl::Status CoordinatorClient::ReadStream(Start start,
                                            const std::function<void(const Response&)>& on_answer) {
-  grpc::ClientContext context;
-  Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
-  const auto reader = start(&context);
-  Response answer;
-  while (reader->Read(&answer)) on_answer(answer);
-  return CallError(reader->Finish(), SiteOf(address_, *interrupt_));
+  ReconnectPolicy policy(RetryPolicy::kWhileElected);
+  policy.Answered();
+  for (;;) {
+    grpc::ClientContext context;
+    Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
+    Leader::One& leader = leader_->Get();
+    const auto reader = start(leader.stub.get(), &context);
+    Response answer;
+    bool was_answered = false;
+    while (reader->Read(&answer)) {
+      was_answered = true;
+      on_answer(answer);
+    }
+    const grpc::Status status = reader->Finish();
+    leader_->Note(status, leader);
+    // The caller knows how to go on after an answer; before one, another coordinator may lead.
+    const bool again = !was_answered && leader_->all.size() > 1 &&
+                       status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    const std::optional<absl::Duration> wait = again ? policy.NextWait(absl::Now()) : std::nullopt;
+    if (!wait || interrupt_->WaitFor(*wait)) {
+      return CallError(status, SiteOf(leader.address, *interrupt_));
+    }
+  }
 }
 
 absl::StatusOr<pb::SubmitResponse> CoordinatorClient::Submit(const pb::SubmitRequest& request) {
@@ -85,6 +139,13 @@ absl::StatusOr<pb::CancelJobResponse> CoordinatorClient::CancelJob(
     const pb::CancelJobRequest& request) {
   pb::CancelJobResponse response;
   FPO_RETURN_IF_ERROR(Call(&pb::Coordinator::Stub::CancelJob, request, &response));
+  return response;
+}
+
+absl::StatusOr<pb::BackupJobsResponse> CoordinatorClient::BackupJobs() {
+  pb::BackupJobsResponse response;
+  FPO_RETURN_IF_ERROR(
+      Call(&pb::Coordinator::Stub::BackupJobs, pb::BackupJobsRequest(), &response, kBackupTime));
   return response;
 }
 
@@ -201,13 +262,15 @@ absl::Status CoordinatorClient::WatchJob(
     const std::string& job_id, const std::function<void(const pb::WatchJobResponse&)>& on_answer) {
   pb::WatchJobRequest request;
   request.set_job_id(job_id);
-  return ReadStream([&](grpc::ClientContext* context) { return stub_->WatchJob(context, request); },
+  return ReadStream([&](pb::Coordinator::Stub* stub,
+                        grpc::ClientContext* context) { return stub->WatchJob(context, request); },
                     on_answer);
 }
 
 absl::Status CoordinatorClient::Logs(
     const pb::LogsRequest& request, const std::function<void(const pb::LogsResponse&)>& on_answer) {
-  return ReadStream([&](grpc::ClientContext* context) { return stub_->Logs(context, request); },
+  return ReadStream([&](pb::Coordinator::Stub* stub,
+                        grpc::ClientContext* context) { return stub->Logs(context, request); },
                     on_answer);
 }
 
@@ -216,12 +279,14 @@ absl::Status CoordinatorClient::ReadArtifact(
     const std::function<absl::Status(const pb::ReadArtifactResponse&)>& take) {
   grpc::ClientContext context;
   Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
-  const auto reader = stub_->ReadArtifact(&context, request);
+  Leader::One& leader = leader_->Get();
+  const auto reader = leader.stub->ReadArtifact(&context, request);
   absl::Status taken;
   for (pb::ReadArtifactResponse answer; taken.ok() && reader->Read(&answer);) taken = take(answer);
   if (!taken.ok()) context.TryCancel();
   const grpc::Status end = reader->Finish();
-  return taken.ok() ? CallError(end, SiteOf(address_, *interrupt_)) : taken;
+  leader_->Note(end, leader);
+  return taken.ok() ? CallError(end, SiteOf(leader.address, *interrupt_)) : taken;
 }
 
 }  // namespace fpo::ctl

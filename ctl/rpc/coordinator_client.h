@@ -5,8 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/rpc/deadline.h"
 #include "ctl/interrupt.h"
 #include "ctl/rpc/retry_policy.h"
 #include "proto/fpo/v1/coordinator.grpc.pb.h"
@@ -18,9 +21,19 @@ namespace fpo::ctl {
 // Thread-safe.
 class CoordinatorClient {
  public:
+  // One of several coordinators, of which one leads: calls go to it, and find it again after a
+  // change.
+  struct Endpoint {
+    std::string address;
+    std::shared_ptr<grpc::Channel> channel;
+  };
   // `interrupt` outlives the client.
   CoordinatorClient(std::shared_ptr<grpc::Channel> channel, std::string address,
-                    Interrupt* interrupt);
+                    Interrupt* interrupt)
+      : CoordinatorClient(std::vector<Endpoint>{{std::move(address), std::move(channel)}},
+                          interrupt) {}
+
+  CoordinatorClient(std::vector<Endpoint> endpoints, Interrupt* interrupt);
 
   // The same connection with another interrupt.
   CoordinatorClient With(Interrupt* interrupt) const;
@@ -52,6 +65,7 @@ class CoordinatorClient {
   absl::StatusOr<fpo::v1::ForgetWorkerResponse> ForgetWorker(
       const fpo::v1::ForgetWorkerRequest& request);
 
+  absl::StatusOr<fpo::v1::BackupJobsResponse> BackupJobs();  // within hours
   absl::StatusOr<fpo::v1::ListAuditResponse> ListAudit(const fpo::v1::ListAuditRequest& request);
 
   // Block until the server ends the stream. They have no deadline: a dead connection is found by
@@ -68,15 +82,16 @@ class CoordinatorClient {
 
  private:
   template <typename Method, typename Request, typename Response>
-  absl::Status Call(Method method, const Request& request, Response* response);
+  absl::Status Call(Method method, const Request& request, Response* response,
+                    absl::Duration deadline = kUnaryDeadline);
   template <typename Start, typename Response>
   absl::Status ReadStream(Start start, const std::function<void(const Response&)>& on_answer);
 
-  std::shared_ptr<grpc::Channel> channel_;
-  std::string address_;
+  struct Leader;
+
+  std::shared_ptr<Leader> leader_;  // shared with copies: what one found out is true for all
   Interrupt* interrupt_;
   RetryPolicy retry_policy_;
-  std::unique_ptr<fpo::v1::Coordinator::Stub> stub_;
 };
 
 }  // namespace fpo::ctl

@@ -9,11 +9,12 @@
 namespace fpo::ctl {
 namespace {
 
-// The server did not say this itself.
+// The server did not say this itself, or said that another one leads.
 bool IsOfTheConnection(const grpc::Status& status) {
-  return (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-          status.error_code() == grpc::StatusCode::CANCELLED) &&
-         !GetErrorInfo(FromGrpcStatus(status));
+  const auto info = GetErrorInfo(FromGrpcStatus(status));
+  if (info) return info->reason == ErrorReason::kNotLeader;
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+         status.error_code() == grpc::StatusCode::CANCELLED;
 }
 
 }  // namespace

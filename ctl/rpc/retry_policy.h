@@ -22,10 +22,16 @@ class RetryPolicy {
   static constexpr ReconnectOptions kWhileReplaced = {.first_wait = absl::Milliseconds(100),
                                                       .wait_max = absl::Seconds(1),
                                                       .give_up_after = absl::Seconds(10)};
+  // Among several coordinators: until a standby has taken the lead.
+  static constexpr ReconnectOptions kWhileElected = {.first_wait = absl::Milliseconds(100),
+                                                     .wait_max = absl::Seconds(1),
+                                                     .give_up_after = absl::Seconds(30)};
   // `channel`, if given, is redialled for each try instead of keeping its own, longer pauses.
   explicit RetryPolicy(std::shared_ptr<grpc::Channel> channel,
-                       ReconnectOptions options = kWhileReplaced)
-      : channel_(std::move(channel)), options_(options) {}
+                       ReconnectOptions options = kWhileReplaced, bool answered = false)
+      : channel_(std::move(channel)),
+        options_(options),
+        answered_(std::make_shared<std::atomic<bool>>(answered)) {}
 
   // The last status of `call`; an interrupt ends the waiting.
   grpc::Status Call(const Interrupt& interrupt, const std::function<grpc::Status()>& call);
@@ -33,7 +39,7 @@ class RetryPolicy {
  private:
   std::shared_ptr<grpc::Channel> channel_;
   ReconnectOptions options_;
-  std::shared_ptr<std::atomic<bool>> answered_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::atomic<bool>> answered_;
 };
 
 }  // namespace fpo::ctl

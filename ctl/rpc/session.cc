@@ -1,9 +1,13 @@
 #include "ctl/rpc/session.h"
 
+#include <utility>
+#include <vector>
+
 #include "common/access_list.h"
 #include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/rpc/coordinator_client.h"
@@ -41,8 +45,13 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(Session& session,
 
 absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session) {
   const std::string& address = session.settings().server;
-  FPO_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(session, address));
-  return CoordinatorClient(std::move(channel), address, &session.interrupt);
+  std::vector<CoordinatorClient::Endpoint> endpoints;
+  for (const std::string& each : SplitAddresses(address)) {
+    CoordinatorClient::Endpoint endpoint{each, nullptr};
+    FPO_ASSIGN_OR_RETURN(endpoint.channel, Connect(session, endpoint.address));
+    endpoints.push_back(std::move(endpoint));
+  }
+  return CoordinatorClient(std::move(endpoints), &session.interrupt);
 }
 
 absl::StatusOr<ReferenceCacheClient> ConnectCache(Session& session) {

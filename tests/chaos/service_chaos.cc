@@ -11,6 +11,7 @@
 #include "common/job/job_file.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
+#include "common/rpc/security/peer_address.h"
 
 namespace fpo::testing {
 
@@ -45,8 +46,13 @@ void Pause(absl::Duration time) {
   poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(time)));
 }
 
-StubbornUser::StubbornUser(const std::string& address)
-    : channel_(MakeChannel(address).value()), stub_(pb::Coordinator::NewStub(channel_)) {}
+StubbornUser::StubbornUser(const std::string& addresses) {
+  for (const std::string& address : SplitAddresses(addresses)) {
+    One one{MakeChannel(address).value(), nullptr};
+    one.stub = pb::Coordinator::NewStub(one.channel);
+    all_.push_back(std::move(one));
+  }
+}
 
 template <typename Request, typename Response, typename Method>
 void StubbornUser::CallUntilAnswered(Method method, const Request& request, Response* response,
@@ -54,12 +60,13 @@ void StubbornUser::CallUntilAnswered(Method method, const Request& request, Resp
   for (;;) {
     grpc::ClientContext context;
     SetDeadline(&context, deadline());
-    const grpc::Status status = (stub_.get()->*method)(&context, request, response);
+    const grpc::Status status = (all_[current_].stub.get()->*method)(&context, request, response);
     if (status.ok()) return;
     ++lost_answers_;
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) continue;
     Pause(absl::Milliseconds(20));
-    grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+    current_ = (current_ + 1) % all_.size();
+    grpc::experimental::ChannelResetConnectionBackoff(all_[current_].channel.get());
   }
 }
 

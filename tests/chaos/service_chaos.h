@@ -35,9 +35,10 @@ std::string Words(absl::Duration time);  // to a millisecond
 // A user who does not give up: each call is made again until the coordinator answers.
 class StubbornUser {
  public:
-  explicit StubbornUser(const std::string& address);
+  // Of several addresses, with commas, it finds the one that answers.
+  explicit StubbornUser(const std::string& addresses);
 
-  fpo::v1::Coordinator::Stub& stub() { return *stub_; }
+  fpo::v1::Coordinator::Stub& stub() { return *all_[current_].stub; }
   // A held job under this request id. Repeats after lost answers, always with the same id; a call
   // whose `deadline` is short may have been carried out. The id that was acknowledged.
   std::string Submit(const std::string& request_id, const std::string& config_json,
@@ -51,8 +52,12 @@ class StubbornUser {
   void CallUntilAnswered(Method method, const Request& request, Response* response,
                          const std::function<absl::Duration()>& deadline);
 
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<fpo::v1::Coordinator::Stub> stub_;
+  struct One {
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<fpo::v1::Coordinator::Stub> stub;
+  };
+  std::vector<One> all_;
+  size_t current_ = 0;
   int64_t lost_answers_ = 0;
 };
 

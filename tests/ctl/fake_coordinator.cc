@@ -69,6 +69,15 @@ void FakeCoordinator::SetAudit(std::vector<pb::AuditEntry> entries) {
   audit_ = std::move(entries);
 }
 
+grpc::Status FakeCoordinator::BackupJobs(grpc::ServerContext*, const pb::BackupJobsRequest*,
+                                         pb::BackupJobsResponse* response) {
+  response->set_path("/backups/jobs-20270115T080000.000Z");
+  response->set_jobs(3);
+  response->set_bytes(123456);
+  response->set_revision(42);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeCoordinator::ListAudit(grpc::ServerContext*, const pb::ListAuditRequest* request,
                                         pb::ListAuditResponse* response) {
   absl::MutexLock lock(&mutex_);

@@ -108,7 +108,8 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
                              fpo::v1::GcCheckpointsResponse*) override;
   grpc::Status SetWorkerMode(grpc::ServerContext*, const fpo::v1::SetWorkerModeRequest*,
                              fpo::v1::SetWorkerModeResponse*) override;
-
+  grpc::Status BackupJobs(grpc::ServerContext*, const fpo::v1::BackupJobsRequest*,
+                          fpo::v1::BackupJobsResponse* response) override;
   grpc::Status ListAudit(grpc::ServerContext*, const fpo::v1::ListAuditRequest*,
                          fpo::v1::ListAuditResponse*) override;
   grpc::Status ReadArtifact(grpc::ServerContext*, const fpo::v1::ReadArtifactRequest*,
@@ -124,7 +125,6 @@ class FakeCoordinator final : public fpo::v1::Coordinator::Service {
 
   std::string address_ = "127.0.0.1:0";
   std::unique_ptr<RpcServer> server_;
-
   mutable absl::Mutex mutex_;
   std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> stored_ ABSL_GUARDED_BY(mutex_);  // request id to job id

@@ -67,8 +67,12 @@ std::vector<std::string> LocalService::WorkerFlags(const std::string& name) cons
 void LocalService::Start(const std::string& program) {
   if (program == "worker") return StartWorker(program);
   std::vector<std::string> argv = {bin_ + "/fpo-" + program, "--listen",
-                                   grpc_.count(program) ? grpc_[program] : "127.0.0.1:0", "--data",
-                                   Path(program)};
+                                   grpc_.count(program) ? grpc_[program] : "127.0.0.1:0"};
+  if (program == "coordinator" && !settings_.store.empty()) {
+    argv.insert(argv.end(), {"--store", settings_.store});
+  } else {
+    argv.insert(argv.end(), {"--data", Path(program)});
+  }
   if (program == "coordinator") {
     argv.insert(argv.end(), {"--beat", settings_.heartbeat, "--lease", settings_.lease,
                              "--reattach", settings_.reattach});
@@ -174,13 +178,18 @@ std::optional<nlohmann::json> LocalService::Until(
 }
 
 std::string LocalService::Http(const std::string& program, const std::string& path) {
-  const std::string address = http_.at(program);
+  return HttpGetBody(http_.at(program), path);
+}
+
+std::string HttpGetBody(const std::string& address, const std::string& path) {
   const size_t colon = address.rfind(':');
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
   inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience{2, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   std::string answer;
   if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
     const std::string request =

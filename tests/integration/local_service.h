@@ -12,6 +12,9 @@
 
 namespace fpo::testing {
 
+// The body of a GET from host:port; empty after two seconds without an answer.
+std::string HttpGetBody(const std::string& address, const std::string& path);
+
 // A member of proto3's JSON, which writes int64 as text; 0 when it is missing.
 int64_t Number(const nlohmann::json& object, const std::string& name);
 
@@ -26,6 +29,7 @@ class LocalService {
     std::string heartbeat = "200ms";
     std::string lease = "3s";
     std::string reattach = "5s";
+    std::string store = {};  // of the coordinator, in place of a folder
     std::vector<std::string> coordinator_flags = {};
     std::vector<std::string> worker_flags = {};
   };

@@ -17,7 +17,7 @@
 namespace fpo::testing {
 namespace {
 
-std::string ReadWhole(const std::string& path) {
+std::string ContentsOf(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -134,7 +134,7 @@ Outcome RunProgram(const std::vector<std::string>& argv,
     outcome.out = process.ReadAll(timeout);
     outcome.code = process.Wait(timeout);
   }
-  outcome.err = ReadWhole(err_path);
+  outcome.err = ContentsOf(err_path);
   unlink(err_path);
   return outcome;
 }
@@ -145,8 +145,8 @@ std::vector<pid_t> ProcessesWith(const std::string& text) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const std::string name = entry.path().filename();
     if (!std::all_of(name.begin(), name.end(), ::isdigit)) continue;
-    if (ReadWhole(entry.path() / "environ").find(text) == std::string::npos) continue;
-    const std::string stat = ReadWhole(entry.path() / "stat");
+    if (ContentsOf(entry.path() / "environ").find(text) == std::string::npos) continue;
+    const std::string stat = ContentsOf(entry.path() / "stat");
     const size_t paren = stat.rfind(')');
     if (paren != std::string::npos && paren + 2 < stat.size() && stat[paren + 2] != 'Z') {
       found.push_back(static_cast<pid_t>(std::stol(name)));

@@ -5,6 +5,18 @@
 
 namespace fpo::coordinator {
 
+absl::StatusOr<StoreIdentity> MemoryJobStore::LoadIdentity() {
+  absl::MutexLock lock(&mu_);
+  return identity_;
+}
+
+absl::Status MemoryJobStore::PutIdentity(const StoreIdentity& identity) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  identity_ = identity;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Job>> MemoryJobStore::LoadJobs() {
   absl::MutexLock lock(&mu_);
   std::vector<Job> jobs;
@@ -19,6 +31,7 @@ absl::Status MemoryJobStore::CreateJob(const Job& job, const SubmittedRequest& r
     return absl::AlreadyExistsError(absl::StrCat("request ", request.request_id, " is known"));
   }
   jobs_[job.job_id] = job;
+  identity_.revision = job.revision;
   requests_[request.request_id] = request;
   return absl::OkStatus();
 }
@@ -27,6 +40,7 @@ absl::Status MemoryJobStore::PutJob(const Job& job) {
   absl::MutexLock lock(&mu_);
   FPO_RETURN_IF_ERROR(failure_);
   jobs_[job.job_id] = job;
+  identity_.revision = job.revision;
   return absl::OkStatus();
 }
 
@@ -83,7 +97,10 @@ absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   for (const EventLine& line : write.events) events_[job_id].push_back(line);
   if (write.stock) stocks_[job_id] = *write.stock;
   positions_[write.sender] = write.position;
-  if (write.job != nullptr) jobs_[job_id] = *write.job;
+  if (write.job != nullptr) {
+    jobs_[job_id] = *write.job;
+    identity_.revision = write.job->revision;
+  }
   return absl::OkStatus();
 }
 

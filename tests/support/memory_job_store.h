@@ -14,6 +14,8 @@ namespace fpo::coordinator {
 // Jobs in memory, for tests of everything above the store. Thread-safe.
 class MemoryJobStore final : public JobStore {
  public:
+  absl::StatusOr<StoreIdentity> LoadIdentity() override;
+  absl::Status PutIdentity(const StoreIdentity& identity) override;
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
@@ -43,6 +45,7 @@ class MemoryJobStore final : public JobStore {
   absl::Status DropAuditBefore(uint64_t cursor) override;
   absl::StatusOr<std::vector<AuditEntry>> ReadAudit(uint64_t before, int32_t limit) override;
   absl::Status TakesLogs() const override;
+  absl::Status SettleDoubts(const Truth&) override { return absl::OkStatus(); }  // none here
   absl::Status Check(absl::Time now) override;
 
   // Called in each Check, as a disk that stalls would hold it up.
@@ -57,6 +60,7 @@ class MemoryJobStore final : public JobStore {
   std::function<void()> on_check_ ABSL_GUARDED_BY(mu_);
   absl::Status logs_failure_ ABSL_GUARDED_BY(mu_);
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  StoreIdentity identity_ ABSL_GUARDED_BY(mu_) = {.id = "memory"};
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);

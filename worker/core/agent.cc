@@ -95,9 +95,16 @@ void Agent::Drain(absl::Duration grace, absl::Time deadline) {
 absl::Status Agent::Ready() const {
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the worker is shutting down");
+  if (!wrong_store_.empty()) return absl::FailedPreconditionError(wrong_store_);
   if (!connected_) return absl::UnavailableError("no session with the coordinator");
   if (!closed_.empty()) return absl::UnavailableError(closed_);
   return absl::OkStatus();
+}
+
+absl::Status Agent::CheckStore() const {
+  absl::MutexLock lock(&mutex_);
+  if (wrong_store_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(wrong_store_);
 }
 
 bool Agent::HasLease() const {
@@ -111,6 +118,8 @@ void Agent::OnConnected(const std::vector<AttemptRef>& kill, absl::Duration leas
   services_.outbox->StartSession();
   absl::MutexLock lock(&mutex_);
   connected_ = true;
+  wrong_store_.clear();
+  services_.metrics->wrong_store.Set(0);
   tell_closed_ = !closed_.empty();
   held_.reset();  // the new session resends what was not confirmed
   abandoned_ = abandoned_ && !attempts_.empty();
@@ -149,6 +158,14 @@ void Agent::OnStillAway() {
 bool Agent::IsIdle() {
   absl::MutexLock lock(&mutex_);
   return attempts_.empty();
+}
+
+void Agent::OnWrongStore(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  wrong_store_ = why;
+  services_.metrics->wrong_store.Set(1);
+  Log(LogLevel::kError, absl::StrCat("WRONG_STORE: ", why, "; what runs here continues"),
+      {{"running", absl::StrCat(attempts_.size())}});
 }
 
 void Agent::OnRefused(const std::string& why) {

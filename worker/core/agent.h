@@ -41,6 +41,8 @@ class Agent final : public CoordinatorListener {
   void Drain(absl::Duration grace, absl::Time deadline);
   // Why no work is accepted: draining, or no session.
   absl::Status Ready() const;
+  // FailedPrecondition: the coordinator that answers is not the one whose attempts run here.
+  absl::Status CheckStore() const;
   // False when the coordinator has been silent for a whole lease.
   bool HasLease() const;
 
@@ -49,6 +51,7 @@ class Agent final : public CoordinatorListener {
   void OnDisconnected() override;
   void OnStillAway() override;
   bool IsIdle() override;
+  void OnWrongStore(const std::string& why) override;
   void OnRefused(const std::string& why) override;
   void OnAssign(const AssignCommand& assignment) override;
   void OnStop(const AttemptRef& attempt, absl::Duration grace, const std::string& why) override;
@@ -85,6 +88,8 @@ class Agent final : public CoordinatorListener {
   bool tell_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the coordinator has not been told yet
   std::optional<Outgoing> held_ ABSL_GUARDED_BY(mutex_);  // sent after a Closing
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string wrong_store_
+      ABSL_GUARDED_BY(mutex_);  // why the coordinator is another; empty: it is not
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   Errands errands_;

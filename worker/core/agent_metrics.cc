@@ -25,6 +25,9 @@ AgentMetrics::AgentMetrics(MetricsRegistry* registry)
       log_spool_bytes(registry->AddGauge(
           "fpo_log_spool_bytes", "Events and logs that the coordinator has not acknowledged.")),
       connected(registry->AddGauge("fpo_agent_connected", "1 while connected to the coordinator.")),
+      wrong_store(registry->AddGauge(
+          "fpo_agent_wrong_store",
+          "1 while the coordinator that answers has another store than the one of these jobs.")),
       registry_(registry),
       step_seconds_(registry->AddHistogram("fpo_train_step_seconds",
                                            "Wall time of one optimiser step of a rank.")),

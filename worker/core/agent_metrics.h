@@ -25,6 +25,7 @@ class AgentMetrics {
   Counter log_gap_bytes;
   Gauge log_spool_bytes;
   Gauge connected;
+  Gauge wrong_store;
 
  private:
   MetricsRegistry* const registry_;

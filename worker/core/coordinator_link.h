@@ -29,6 +29,9 @@ class CoordinatorListener {
   virtual void OnStillAway() = 0;
   // Whether no attempt is running.
   virtual bool IsIdle() = 0;
+  // The coordinator has another store, or an older state of it; attempts continue. Called at each
+  // try.
+  virtual void OnWrongStore(const std::string& why) = 0;
   // The coordinator will never accept this agent again: its attempts are void and are killed.
   virtual void OnRefused(const std::string& why) = 0;
   virtual void OnAssign(const AssignCommand& assignment) = 0;

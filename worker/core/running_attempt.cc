@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_file.h"
@@ -317,7 +318,7 @@ void RunningAttempt::ReportRunning() {
 }
 
 void RunningAttempt::OnRecords(int64_t present, int64_t total) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   if (present < total && now - last_progress_ < kProgressInterval) return;
   last_progress_ = now;
   if (present < total && now - last_records_note_ >= kRecordsNoteInterval) {
@@ -341,7 +342,7 @@ void RunningAttempt::OnComputed(int64_t records) {
 void RunningAttempt::OnPulled(int64_t records) {
   services_.metrics->records_pulled.Add(static_cast<double>(records));
   records_pulled_ += records;
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   if (now - last_progress_ < kPullInterval) return;
   last_progress_ = now;
   std::string activity = absl::StrCat("fetching records from the cache: ", records_pulled_);

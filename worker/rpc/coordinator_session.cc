@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/observe/log.h"
 #include "common/rpc/grpc_status.h"
 #include "worker/core/process/stop_wait.h"
 #include "worker/rpc/convert.h"
@@ -18,21 +20,24 @@ constexpr absl::Duration kShortestHeartbeat = absl::Milliseconds(10);
 constexpr absl::Duration kLongestHeartbeat = absl::Seconds(60);
 constexpr absl::Duration kSendLook = absl::Milliseconds(200);
 constexpr size_t kUnansweredMax = 1000;
+constexpr absl::Duration kSaveStoreEvery = absl::Seconds(10);
 
 }  // namespace
 
 absl::Status CoordinatorSession::Run(std::stop_token stop,
                                      const std::function<void()>& on_welcome) {
-  const std::stop_callback end_on_stop(stop, [this] { End("the agent ends"); });
+  const std::stop_callback end_on_stop(stop,
+                                       [this] { End(absl::UnavailableError("the agent ends")); });
   {
     absl::MutexLock lock(&mutex_);
-    begun_ = absl::Now();
+    begun_ = BootNow();
     heartbeat_interval_ = std::min(options_.welcome_time, absl::Seconds(1));
     lease_ = options_.welcome_time;
   }
   stream_ = stub_->Session(&context_);
   WorkerHello hello = options_.hello;
   hello.running = listener_->RunningAttempts();
+  hello.store = options_.store->mark();
   pb::WorkerMessage first;
   *first.mutable_hello() = ToProto(hello);
   heartbeat_thread_ = std::thread([this] { Heartbeat(); });
@@ -42,7 +47,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
     if (!command) continue;  // from a newer coordinator
     const auto* welcome = std::get_if<WelcomeCommand>(&*command);
     if (welcome != nullptr && !send_thread_.joinable()) {
-      Welcome(*welcome, on_welcome);
+      if (!Welcome(*welcome, on_welcome)) break;
     } else {
       Take(*command);
     }
@@ -52,7 +57,7 @@ absl::Status CoordinatorSession::Run(std::stop_token stop,
   if (send_thread_.joinable()) send_thread_.join();
   const absl::Status status = FromGrpcStatus(stream_->Finish());
   absl::MutexLock lock(&mutex_);
-  if (!why_.empty()) return absl::UnavailableError(why_);
+  if (!why_.ok()) return why_;
   return status.ok() ? absl::UnavailableError("the coordinator closed the session") : status;
 }
 
@@ -61,8 +66,15 @@ bool CoordinatorSession::Write(const pb::WorkerMessage& message) {
   return stream_->Write(message);
 }
 
-void CoordinatorSession::Welcome(const WelcomeCommand& welcome,
+bool CoordinatorSession::Welcome(const WelcomeCommand& welcome,
                                  const std::function<void()>& on_welcome) {
+  if (const absl::Status known = options_.store->Check(welcome.store); !known.ok()) {
+    End(known);
+    return false;
+  }
+  // Kept before anything of that store runs here.
+  options_.store->Saw(welcome.store);
+  SaveStore();
   on_welcome();
   // Before the first heartbeat, because the listener counts by heartbeats from here on.
   listener_->OnConnected(welcome.kill, welcome.lease);
@@ -71,14 +83,22 @@ void CoordinatorSession::Welcome(const WelcomeCommand& welcome,
     welcomed_ = true;
     heartbeat_interval_ = std::clamp(welcome.heartbeat, kShortestHeartbeat, kLongestHeartbeat);
     lease_ = std::max(welcome.lease, heartbeat_interval_ * 2);
-    last_answered_ = absl::Now();
+    last_answered_ = BootNow();
   }
   send_thread_ = std::thread([this] { Send(); });
+  return true;
+}
+
+void CoordinatorSession::SaveStore() {
+  const absl::Status saved = options_.store->Save();
+  if (saved.ok()) return;
+  Log(LogLevel::kError,
+      absl::StrCat("which store the coordinator has is not kept: ", saved.message()));
 }
 
 void CoordinatorSession::Take(const WorkerCommand& command) {
   if (const auto* ack = std::get_if<HeartbeatAckCommand>(&command)) {
-    TakeHeartbeatAck(ack->seq);
+    TakeHeartbeatAck(*ack);
   } else if (const auto* assign = std::get_if<AssignCommand>(&command)) {
     listener_->OnAssign(*assign);
   } else if (const auto* stop = std::get_if<StopCommand>(&command)) {
@@ -94,7 +114,9 @@ void CoordinatorSession::Take(const WorkerCommand& command) {
   }
 }
 
-void CoordinatorSession::TakeHeartbeatAck(uint64_t seq) {
+void CoordinatorSession::TakeHeartbeatAck(const HeartbeatAckCommand& ack) {
+  const uint64_t seq = ack.seq;
+  options_.store->SawRevision(ack.store_revision);
   absl::Time sent;
   {
     absl::MutexLock lock(&mutex_);
@@ -126,10 +148,11 @@ void CoordinatorSession::Heartbeat() {
           welcomed_ ? heartbeat_interval_ : std::min(heartbeat_interval_, absl::Milliseconds(100));
     }
     if (!WaitUnlessStopped(over, interval)) return;
-    const absl::Time now = absl::Now();
+    const absl::Time now = BootNow();
     if (IsSilent(now)) {
-      return End(welcomed ? "the coordinator answered no heartbeat for a lease"
-                          : "the coordinator did not answer Hello");
+      return End(absl::UnavailableError(welcomed
+                                            ? "the coordinator answered no heartbeat for a lease"
+                                            : "the coordinator did not answer Hello"));
     }
     if (!welcomed) continue;
     pb::WorkerMessage message;
@@ -147,16 +170,20 @@ void CoordinatorSession::Heartbeat() {
 
 void CoordinatorSession::Send() {
   const std::stop_token over = over_.get_token();
-  while (!over.stop_requested()) {
+  for (absl::Time saved = BootNow(); !over.stop_requested();) {
+    if (BootNow() - saved > kSaveStoreEvery) {
+      SaveStore();
+      saved = BootNow();
+    }
     const std::optional<Outgoing> next = listener_->Next(absl::Now() + kSendLook);
     if (next && !Write(ToProto(*next))) return;
   }
 }
 
-void CoordinatorSession::End(const std::string& why) {
+void CoordinatorSession::End(const absl::Status& why) {
   {
     absl::MutexLock lock(&mutex_);
-    if (why_.empty()) why_ = why;
+    if (why_.ok()) why_ = why;
   }
   context_.TryCancel();
 }

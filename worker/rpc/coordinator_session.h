@@ -19,6 +19,7 @@
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/artifact.h"
 #include "worker/core/coordinator_link.h"
+#include "worker/core/known_store.h"
 
 namespace fpo::worker {
 
@@ -29,6 +30,7 @@ class CoordinatorSession {
  public:
   struct Options {
     WorkerHello hello;  // without running attempts
+    KnownStore* store;  // not owned
     absl::Duration welcome_time;
     std::function<void(const ServeArtifactCommand&)> on_serve;  // returns at once
   };
@@ -51,13 +53,15 @@ class CoordinatorSession {
   };
 
   bool Write(const fpo::v1::WorkerMessage& message);
-  void Welcome(const WelcomeCommand& welcome, const std::function<void()>& on_welcome);
+  // False when it is not this agent's coordinator.
+  bool Welcome(const WelcomeCommand& welcome, const std::function<void()>& on_welcome);
   void Take(const WorkerCommand& command);
-  void TakeHeartbeatAck(uint64_t seq);
+  void TakeHeartbeatAck(const HeartbeatAckCommand& ack);
   void Heartbeat();
   void Send();
   bool IsSilent(absl::Time now);
-  void End(const std::string& why);
+  void End(const absl::Status& why);
+  void SaveStore();
 
   fpo::v1::WorkerControl::Stub* const stub_;
   CoordinatorListener* const listener_;
@@ -77,7 +81,7 @@ class CoordinatorSession {
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_);
   Heartbeats heartbeats_ ABSL_GUARDED_BY(mutex_);
-  std::string why_ ABSL_GUARDED_BY(mutex_);  // of an end by us
+  absl::Status why_ ABSL_GUARDED_BY(mutex_);  // of an end by us
 };
 
 }  // namespace fpo::worker

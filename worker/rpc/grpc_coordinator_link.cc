@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -13,6 +14,7 @@
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/process/stop_wait.h"
@@ -55,21 +57,46 @@ absl::Status FinalRefusal(const absl::Status& status, const std::string& address
 struct GrpcCoordinatorLink::State {
   Options options;
   CoordinatorListener* listener = nullptr;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
-  std::unique_ptr<ArtifactSender> artifacts;
+  // One coordinator. Of several, one leads; the others say so, or are not there.
+  struct Endpoint {
+    std::string address;
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<fpo::v1::WorkerControl::Stub> stub;
+    std::unique_ptr<ArtifactSender> artifacts;
+  };
+  std::vector<Endpoint> endpoints;
+  size_t current = 0;
   std::stop_source stop;
   std::thread thread;
 
+  absl::Status AddEndpoint(const std::string& address);
   bool Connect();
+  void Next() { current = (current + 1) % endpoints.size(); }
   void Run();
 };
+
+absl::Status GrpcCoordinatorLink::State::AddEndpoint(const std::string& address) {
+  Endpoint endpoint;
+  endpoint.address = address;
+  FPO_ASSIGN_OR_RETURN(endpoint.channel, MakeChannel(address, {.tls = options.tls,
+                                                               .token_file = options.token_file}));
+  FPO_ASSIGN_OR_RETURN(
+      const auto bulk,
+      MakeChannel(address, {.tls = options.tls, .token_file = options.token_file, .bulk = true}));
+  endpoint.artifacts =
+      std::make_unique<ArtifactSender>(bulk, options.export_checkpoint, options.may_serve);
+  endpoint.stub = fpo::v1::WorkerControl::NewStub(endpoint.channel);
+  endpoints.push_back(std::move(endpoint));
+  return absl::OkStatus();
+}
 
 // The channel dials with its own back-off, 0.5 s doubling to 5 s. A call on a disconnected channel
 // would fail at once, adding our back-off to that. False when the agent ends.
 bool GrpcCoordinatorLink::State::Connect() {
-  for (bool said = false; !stop.stop_requested();) {
-    if (channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) return true;
+  for (bool said = false; !stop.stop_requested(); Next()) {
+    if (endpoints[current].channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) {
+      return true;
+    }
     listener->OnStillAway();
     if (!std::exchange(said, true)) {
       Log(LogLevel::kWarning, "the coordinator cannot be reached; dialling until it can",
@@ -85,24 +112,29 @@ void GrpcCoordinatorLink::State::Run() {
                    .seed = std::random_device()()});
   while (Connect()) {
     options.hello.devices = options.devices();
-    CoordinatorSession session(stub.get(), listener,
-                               {options.hello, options.welcome_time,
-                                [this](const auto& order) { artifacts->Serve(order); }});
+    Endpoint& endpoint = endpoints[current];
+    CoordinatorSession session(endpoint.stub.get(), listener,
+                               {options.hello, options.store, options.welcome_time,
+                                [&](const auto& order) { endpoint.artifacts->Serve(order); }});
     bool was_connected = false;
     const absl::Status status = session.Run(stop.get_token(), [&] {
       was_connected = true;
       backoff.Reset();
-      Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", options.address}});
+      Log(LogLevel::kInfo, "session with the coordinator", {{"coordinator", endpoint.address}});
     });
     if (was_connected) listener->OnDisconnected();
     if (stop.stop_requested()) return;
-    const absl::Status refusal = FinalRefusal(status, options.address, listener->IsIdle());
+    const absl::Status refusal = FinalRefusal(status, endpoint.address, listener->IsIdle());
     if (!refusal.ok()) {
       listener->OnRefused(std::string(refusal.message()));
       return options.on_refused(refusal);
     }
+    if (ReasonOf(status) == ErrorReason::kWrongStore) {
+      listener->OnWrongStore(std::string(status.message()));
+    }
+    if (ReasonOf(status) == ErrorReason::kNotLeader) Next();
     Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
-        {{"coordinator", options.address}, {"error", std::string(status.message())}});
+        {{"coordinator", endpoint.address}, {"error", std::string(status.message())}});
     WaitUnlessStopped(stop.get_token(), backoff.Next());
     listener->OnStillAway();
   }
@@ -113,18 +145,11 @@ GrpcCoordinatorLink::GrpcCoordinatorLink(std::unique_ptr<State> state) : state_(
 absl::StatusOr<std::unique_ptr<GrpcCoordinatorLink>> GrpcCoordinatorLink::Start(
     Options options, CoordinatorListener* listener) {
   auto state = std::make_unique<State>();
-  FPO_ASSIGN_OR_RETURN(
-      state->channel,
-      MakeChannel(options.address, {.tls = options.tls, .token_file = options.token_file}));
-  FPO_ASSIGN_OR_RETURN(
-      const auto bulk,
-      MakeChannel(options.address,
-                  {.tls = options.tls, .token_file = options.token_file, .bulk = true}));
   state->options = std::move(options);
-  state->artifacts = std::make_unique<ArtifactSender>(bulk, state->options.export_checkpoint,
-                                                      state->options.may_serve);
+  for (const std::string& address : SplitAddresses(state->options.address)) {
+    FPO_RETURN_IF_ERROR(state->AddEndpoint(address));
+  }
   state->listener = listener;
-  state->stub = fpo::v1::WorkerControl::NewStub(state->channel);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });
   return std::unique_ptr<GrpcCoordinatorLink>(new GrpcCoordinatorLink(std::move(state)));
 }

@@ -10,6 +10,7 @@
 #include "common/rpc/listen_options.h"
 #include "common/values/worker_hello.h"
 #include "worker/core/coordinator_link.h"
+#include "worker/core/known_store.h"
 #include "worker/rpc/artifact_sender.h"
 
 namespace fpo::worker {
@@ -20,10 +21,11 @@ namespace fpo::worker {
 class GrpcCoordinatorLink final {
  public:
   struct Options {
-    std::string address;
+    std::string address;  // host:port; with several coordinators all of them, with commas
     TlsFiles tls;
-    std::string token_file;  // of a worker; empty: none
-    WorkerHello hello;       // without running attempts and devices
+    std::string token_file;       // of a worker; empty: none
+    WorkerHello hello;            // without running attempts and devices
+    KnownStore* store = nullptr;  // not owned
     std::function<std::vector<Device>()> devices = [] { return std::vector<Device>(); };  // now
     FolderOfExport export_checkpoint = [](const std::string&) -> absl::StatusOr<std::string> {
       return absl::UnimplementedError("this worker exports no checkpoints");

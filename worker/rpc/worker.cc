@@ -24,6 +24,7 @@
 #include "worker/core/exported_checkpoints.h"
 #include "worker/core/home.h"
 #include "worker/core/host_check.h"
+#include "worker/core/known_store.h"
 #include "worker/core/preflight.h"
 #include "worker/rpc/grpc_cache_link.h"
 #include "worker/rpc/grpc_coordinator_link.h"
@@ -88,7 +89,7 @@ GrpcCoordinatorLink::Options LinkOptions(const WorkerConfig& config, const std::
 // In the order of construction: what is below uses what is above.
 struct Worker::Parts {
   WorkerConfig config;  // `device` as it was chosen
-  SystemClock clock;
+  BootClock clock;
   MetricsRegistry registry;
   AgentMetrics metrics{&registry};
   std::unique_ptr<ProcessJournal> journal;
@@ -100,6 +101,7 @@ struct Worker::Parts {
   std::unique_ptr<GrpcCacheLink> cache;
   std::unique_ptr<RecordStore> records;
   std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<KnownStore> store;
   std::unique_ptr<Agent> agent;
   std::unique_ptr<ProcessSet> tools;  // processes that are no attempt's
   std::unique_ptr<ExportedCheckpoints> exports;
@@ -236,10 +238,15 @@ void Worker::Parts::MakeAgent() {
 
 absl::Status Worker::Parts::Listen() {
   if (!config.listen.http.empty()) {
-    FPO_ASSIGN_OR_RETURN(
-        http, HttpServer::Start(config.listen.http, ObservationRoutes(
-                                                        &registry, [] { return absl::OkStatus(); },
-                                                        [this] { return agent->Ready(); })));
+    HttpRoutes routes = ObservationRoutes(
+        &registry, [] { return absl::OkStatus(); }, [this] { return agent->Ready(); });
+    // A supervisor that restarted the agent for this would kill the ranks that are to continue.
+    routes["/healthz"] = [this] {
+      const absl::Status store_status = agent->CheckStore();
+      if (store_status.ok()) return HttpReply{.body = "ok\n"};
+      return HttpReply{.body = absl::StrCat("ok, but WRONG_STORE: ", store_status.message(), "\n")};
+    };
+    FPO_ASSIGN_OR_RETURN(http, HttpServer::Start(config.listen.http, std::move(routes)));
   }
   return WritePortFile(config.listen.port_file, "", http ? http->address() : "");
 }
@@ -269,6 +276,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   parts->tools =
       std::make_unique<ProcessSet>(&parts->spawner, parts->journal.get(), &parts->metrics);
   FPO_ASSIGN_OR_RETURN(const Home home, OpenHome(config.work_dir));
+  FPO_ASSIGN_OR_RETURN(parts->store, KnownStore::Open(config.work_dir));
   FPO_RETURN_IF_ERROR(parts->OpenCgroups());
   const int in_cgroups = parts->cgroups ? parts->cgroups->killed_at_start() : 0;
   if (const int killed = parts->journal->killed_at_start() + in_cgroups; killed > 0) {
@@ -289,6 +297,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
+  link.store = parts->store.get();
   link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
     Log(LogLevel::kError, absl::StrCat("this worker ends: ", status.message()));
     {

@@ -12,6 +12,7 @@
 #include "cache/core/records/cost_ledger.h"
 #include "cache/core/records/manifest_table.h"
 #include "cache/core/store/store.h"
+#include "common/clock.h"
 #include "common/values/manifest.h"
 #include "common/values/record_claim.h"
 #include "common/values/record_transfer.h"
@@ -29,6 +30,7 @@ inline constexpr int64_t kRecipeBytesMax = 64 << 10;
 inline constexpr int64_t kNameBytesMax = 256;
 
 struct ReferenceCacheOptions {
+  const Clock* steady = nullptr;  // of claims, not owned; null: the same clock as everything else
   ClaimTableOptions claims;
   int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
   KeepRules keep;

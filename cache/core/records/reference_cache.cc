@@ -62,6 +62,7 @@ absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed
 ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options)
     : store_(*store),
       clock_(*clock),
+      steady_(options.steady == nullptr ? *clock : *options.steady),
       options_(options),
       claims_(store->BootNumber(), options.claims),
       manifests_(options.keys_in_memory_max),
@@ -194,7 +195,7 @@ absl::StatusOr<RecordClaim> ReferenceCache::Claim(const ClaimRequest& request) {
   RecordClaim claim;
   const auto take = [&](const LoadedManifest& manifest)
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-    const absl::Time now = clock_.Now();
+    const absl::Time now = steady_.Now();
     const Digest& recipe_id = manifest.header().recipe_id;
     claims_.Expire(now);
     claim.lease = claims_.lease();
@@ -237,7 +238,7 @@ absl::Status ReferenceCache::CheckRoom() const {
 absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done) {
   FPO_FAILPOINT("cache.claim.renew");
   absl::MutexLock lock(&mutex_);
-  const absl::Status renewed = claims_.Renew(claim_id, records_done, clock_.Now());
+  const absl::Status renewed = claims_.Renew(claim_id, records_done, steady_.Now());
   ++version_;
   return renewed;
 }
@@ -245,7 +246,7 @@ absl::Status ReferenceCache::RenewClaim(uint64_t claim_id, int64_t records_done)
 absl::Status ReferenceCache::ReleaseClaim(uint64_t claim_id) {
   FPO_FAILPOINT("cache.claim.release");
   absl::MutexLock lock(&mutex_);
-  const absl::Status released = claims_.Release(claim_id, clock_.Now());
+  const absl::Status released = claims_.Release(claim_id, steady_.Now());
   ++version_;
   return released;
 }
@@ -257,7 +258,7 @@ absl::StatusOr<std::vector<PackedRecord>> ReferenceCache::RecordsNotHeld(
   const auto check = [&](const LoadedManifest& progress)
                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
     *header = progress.header();
-    claims_.Expire(clock_.Now());
+    claims_.Expire(steady_.Now());
     for (const PackedRecord& record : records) {
       if (!progress.OrdinalOf(record.key)) return ForeignKey(record.key, manifest_id);
       if (!claims_.Holds(claim_id, header->recipe_id, record.key)) not_held.push_back(record);
@@ -339,7 +340,7 @@ PutCounts ReferenceCache::Account(const Digest& recipe_id, absl::Span<const Pack
   counters_.stored += counts.stored;
   counters_.present += counts.present;
   counters_.conflict += counts.conflict + result.margin_conflicts;
-  const absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   absl::MutexLock lock(&mutex_);
   for (const StoredRecord& added : result.added) manifests_.MarkPresent(added);
   for (const PackedRecord& record : records) claims_.Fulfil(recipe_id, record.key, now);

@@ -130,7 +130,7 @@ class ReferenceCache {
   void NoticeRepairs();
   void StoreCosts();
   Store& store_;
-  const Clock& clock_;
+  const Clock &clock_, &steady_;  // the second of claims, which are durations
   const ReferenceCacheOptions options_;
   CacheCounters counters_;
   std::atomic<uint64_t> version_ = 1;

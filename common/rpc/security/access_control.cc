@@ -94,8 +94,17 @@ absl::Status AccessControl::Check() const {
   return problem_;
 }
 
+void AccessControl::Close(const absl::Status& why) {
+  absl::MutexLock lock(&mutex_);
+  closed_ = why;
+}
+
 absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& call,
                                                Role least) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    FPO_RETURN_IF_ERROR(closed_);
+  }
   if (!has_list()) return Principal{.name = "", .role = Role::kAdmin};
   const std::string token = TokenOf(call);
   const std::vector<std::string> names = CertificateNames(call);

@@ -28,6 +28,8 @@ class AccessControl {
 
   // The file as it was last looked at, at most a second ago: why the last good list is in force.
   absl::Status Check() const;
+  // From here on every call is refused with this, whoever makes it.
+  void Close(const absl::Status& why);
 
   // The caller, by "authorization: Bearer TOKEN", or by its certificate. Unauthenticated;
   // PermissionDenied (ROLE, its name as the id) when its role is below `least`.
@@ -40,6 +42,7 @@ class AccessControl {
 
   const std::string path_;
   mutable absl::Mutex mutex_;
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   mutable AccessList list_ ABSL_GUARDED_BY(mutex_);
   mutable absl::Time looked_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   mutable std::string version_ ABSL_GUARDED_BY(mutex_);  // FileVersion of what was read

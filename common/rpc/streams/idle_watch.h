@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 
 namespace fpo {
 
@@ -17,7 +18,7 @@ class IdleWatch {
   IdleWatch(grpc::CallbackServerContext* call, absl::Duration idle_max)
       : call_(call), idle_max_(idle_max) {}
 
-  void WaitsForPeer() { since_unix_ms_ = absl::ToUnixMillis(absl::Now()); }
+  void WaitsForPeer() { since_unix_ms_ = absl::ToUnixMillis(BootNow()); }
   void PeerActed() { since_unix_ms_ = 0; }
   void Check(absl::Time now) {
     const int64_t since = since_unix_ms_;

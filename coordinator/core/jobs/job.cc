@@ -42,6 +42,17 @@ bool IsCurrent(const Job& job, const AttemptRef& ref) {
   return !job.attempts.empty() && ref == LastAttemptRef(job) && ref.epoch == job.epoch;
 }
 
+absl::Duration StopGraceOf(const Job& job) {
+  return std::max(job.stop_by - job.state_since, absl::ZeroDuration());
+}
+
+bool WasMember(const Job& job, const AttemptRef& ref, absl::string_view worker) {
+  return std::any_of(job.attempts.begin(), job.attempts.end(), [&](const Attempt& attempt) {
+    return attempt.number == ref.attempt && attempt.epoch == ref.epoch &&
+           attempt.Find(worker) != nullptr;
+  });
+}
+
 CacheUse CacheUseOf(const std::vector<Member>& members) {
   CacheUse use;
   for (const Member& member : members) {

@@ -112,5 +112,9 @@ using JobPtr = std::shared_ptr<const Job>;
 AttemptRef LastAttemptRef(const Job& job);  // attempt 0 when there is none yet
 // Whether the reference names the newest attempt and that is not fenced.
 bool IsCurrent(const Job& job, const AttemptRef& ref);
+// Of a stop that was requested; counts from state_since, which was read from the same clock.
+absl::Duration StopGraceOf(const Job& job);
+// Whether this attempt, in this epoch, was given to the worker.
+bool WasMember(const Job& job, const AttemptRef& ref, absl::string_view worker);
 
 }  // namespace fpo::coordinator

@@ -62,10 +62,37 @@ absl::Status JobTable::Load() {
     if (job.state == JobState::kSucceeded) run_times_.Note(job);
     Index(std::make_shared<const Job>(std::move(job)));
   }
+  FPO_ASSIGN_OR_RETURN(identity_, store_->LoadIdentity());
+  // The newest change may have been of a job that is removed.
+  revision_ = identity_.revision = std::max(revision_, identity_.revision);
   return absl::OkStatus();
 }
 
+absl::Status JobTable::ConfirmStore() {
+  StoreIdentity confirmed = identity_;
+  confirmed.confirmed = true;
+  return PutIdentity(confirmed);
+}
+
+absl::Status JobTable::EndRestore() {
+  StoreIdentity identity = identity_;
+  identity.restored = false;
+  return PutIdentity(identity);
+}
+
+absl::Status JobTable::PutIdentity(const StoreIdentity& identity) {
+  FPO_RETURN_IF_ERROR(store_->PutIdentity(identity));
+  identity_ = identity;
+  return absl::OkStatus();
+}
+
+absl::Status JobTable::SettleDoubts(std::function<WorkerMode(const std::string& worker_id)> mode) {
+  return store_->SettleDoubts(
+      {.job = [this](const std::string& job_id) { return Get(job_id); }, .mode = std::move(mode)});
+}
+
 absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl::Time now) {
+  FPO_RETURN_IF_ERROR(refuses_new_);
   job.job_id = ids_.Next(now);
   job.submitted = job.state_since = now;
   job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
@@ -74,6 +101,7 @@ absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl:
   request.job_id = job.job_id;
   request.time = now;
   FPO_RETURN_IF_ERROR(store_->CreateJob(job, request));
+  identity_.revision = job.revision;
   return Publish(std::move(job));
 }
 
@@ -89,6 +117,7 @@ absl::StatusOr<JobPtr> JobTable::ApplyEvent(const std::string& job_id, const Job
 absl::StatusOr<JobPtr> JobTable::Put(Job job) {
   job.revision = revision_ + 1;
   FPO_RETURN_IF_ERROR(store_->PutJob(job));
+  identity_.revision = job.revision;
   return Publish(std::move(job));
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/values/store_mark.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/jobs/job_id.h"
 #include "coordinator/core/jobs/job_state_machine.h"
@@ -83,6 +84,16 @@ class JobTable {
   JobPtr NewestCacheUser(const std::string& data_key) const;
   const RunTimes& run_times() const { return run_times_; }
   uint64_t revision() const { return revision_; }
+  // Of the store, with the revision of the newest change that is durable.
+  const StoreIdentity& identity() const { return identity_; }
+  StoreMark mark() const { return {identity_.id, identity_.revision}; }
+  absl::Status ConfirmStore();  // durably
+  absl::Status EndRestore();    // durably
+  // No jobs are created from here on, for this reason; OK: they are.
+  void RefuseNew(const absl::Status& why) { refuses_new_ = why; }
+  const absl::Status& refuses_new() const { return refuses_new_; }
+  // JobStore::SettleDoubts with the jobs as they are here.
+  absl::Status SettleDoubts(std::function<WorkerMode(const std::string& worker_id)> mode);
 
   WatchId Watch(const std::string& job_id, JobWatch watch);
   void Unwatch(const std::string& job_id, WatchId id);
@@ -91,6 +102,7 @@ class JobTable {
   void NotifyLinesOfTerminalJobs() const;
 
  private:
+  absl::Status PutIdentity(const StoreIdentity& identity);
   void Index(const JobPtr& job);  // replaces the entry of its id
   JobPtr NewestNamed(const std::string& name, absl::string_view owner) const;  // null: none
   // Whether the job can only start after the other one has ended.
@@ -99,6 +111,8 @@ class JobTable {
   JobStore* const store_;
   JobIdSource ids_;
   uint64_t revision_ = 0;
+  StoreIdentity identity_;
+  absl::Status refuses_new_;
   std::map<std::string, JobPtr> jobs_;
   std::map<std::string, std::set<std::string>> ids_by_name_;
   std::set<std::string> with_attempt_;

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/observe/log.h"
 #include "common/status_macros.h"
 
 namespace fpo::coordinator {
@@ -52,16 +54,30 @@ void LineIntake::WillAck(const Sender& sender, const SenderPosition& position) {
   waiting.next_log_seq = std::max(waiting.next_log_seq, position.next_log_seq);
 }
 
+bool LineIntake::Admit(const Sender& sender, const SenderPosition& end) {
+  const JobPtr job = jobs_->Get(sender.ref.job_id);
+  if (job && WasMember(*job, sender.ref, sender.worker)) return true;
+  WillAck(sender, end);
+  ++counts_.strangers;
+  if (strangers_.size() > kRememberedMax) strangers_.clear();
+  if (strangers_.insert(sender).second) {
+    Log(LogLevel::kWarning, "lines are dropped: their sender has no such attempt of the job",
+        {{"job", sender.ref.job_id},
+         {"attempt", absl::StrCat(sender.ref.attempt)},
+         {"epoch", absl::StrCat(sender.ref.epoch)},
+         {"worker", sender.worker},
+         {"job_known", job ? "yes" : "no"}});
+  }
+  return false;
+}
+
 absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch& parsed,
                                    absl::Time now) {
   const EventBatch& batch = parsed.batch;
   LineWrite write;
   write.sender = {batch.attempt, worker};
+  if (!Admit(write.sender, {.next_event_seq = batch.end_seq()})) return absl::OkStatus();
   const JobPtr job = jobs_->Get(batch.attempt.job_id);
-  if (!job) {
-    WillAck(write.sender, {.next_event_seq = batch.end_seq()});
-    return absl::OkStatus();
-  }
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
   FPO_ASSIGN_OR_RETURN(Cursors cursors, CursorsOf(batch.attempt.job_id));
   const bool counts = IsCurrent(*job, batch.attempt);
@@ -71,11 +87,11 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch&
     const TrainEvent& event = parsed.events[i];
     write.events.push_back({++cursors.event, batch.attempt.attempt, line.rank, line.text});
     if (!counts) {
-      checkpoint_counts_.stale += event.kind == EventKind::kCheckpoint;
+      counts_.stale += event.kind == EventKind::kCheckpoint;
     } else if (ConcernsJob(event, line.rank)) {
       if (!changed) changed = *job;
       TrackEvent(event, now, &*changed);
-      checkpoint_counts_.bad += event.kind == EventKind::kCheckpointBad;
+      counts_.bad += event.kind == EventKind::kCheckpointBad;
     }
   }
   write.position.next_event_seq = std::max(write.position.next_event_seq, batch.end_seq());
@@ -98,10 +114,7 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch&
 absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batch) {
   LineWrite write;
   write.sender = {batch.attempt, worker};
-  if (!jobs_->Get(batch.attempt.job_id)) {
-    WillAck(write.sender, {.next_log_seq = batch.end_seq()});
-    return absl::OkStatus();
-  }
+  if (!Admit(write.sender, {.next_log_seq = batch.end_seq()})) return absl::OkStatus();
   FPO_ASSIGN_OR_RETURN(write.position, PositionOf(write.sender));
   const uint64_t next = write.position.next_log_seq;
   // Behind lines that were not stored: they come again together.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +31,9 @@ struct ParsedBatch {
 
 // Takes events and logs from agents: drops repeated lines, assigns cursors, stores, and applies
 // events of a current attempt to its job. Lines of old attempts are stored too (as evidence) but
-// change nothing. Not thread-safe: the coordinator's lock guards it.
+// change nothing. Lines of a worker that was no member of such an attempt are dropped and
+// acknowledged: after a restore, those of the lost time. Not thread-safe: the coordinator's lock
+// guards it.
 class LineIntake {
  public:
   LineIntake(JobStore* store, JobTable* jobs, LogRetention* retention)
@@ -41,14 +44,13 @@ class LineIntake {
   // are not acknowledged, and TakeResends asks for them later.
   absl::Status AddEvents(const std::string& worker, const ParsedBatch& parsed, absl::Time now);
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
-  struct CheckpointCounts {
-    int64_t stale = 0;  // of old attempts: stored as events, but they do not count
-    int64_t bad = 0;    // found damaged or unusable by a current attempt
+  struct Counts {
+    int64_t strangers = 0;  // batches of lines from workers that were not in the attempt
+    int64_t stale = 0;      // of old attempts: stored as events, but they do not count
+    int64_t bad = 0;        // found damaged or unusable by a current attempt
   };
-  CheckpointCounts TakeCheckpointCounts() {
-    return std::exchange(checkpoint_counts_, {});
-  }                                        // since
-  void Forget(const std::string& job_id);  // of a job that is removed
+  Counts TakeCounts() { return std::exchange(counts_, {}); }  // since
+  void Forget(const std::string& job_id);                     // of a job that is removed
 
   // Acknowledgements for what was added since the last call; may be sent once a JobStore::Sync that
   // began afterwards has succeeded.
@@ -73,6 +75,8 @@ class LineIntake {
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender);
   absl::StatusOr<Cursors> CursorsOf(const std::string& job_id);
   absl::Status Store(const LineWrite& write, const Cursors& cursors);
+  // Whether the lines are to be stored; else they are acknowledged.
+  bool Admit(const Sender& sender, const SenderPosition& end);
   void WillAck(const Sender& sender, const SenderPosition& position);
 
   JobStore* const store_;
@@ -83,7 +87,8 @@ class LineIntake {
   std::map<std::string, Cursors> cursors_;
   std::map<Sender, SenderPosition> unacknowledged_;
   std::map<Sender, HeldLogs> held_logs_;
-  CheckpointCounts checkpoint_counts_;
+  std::set<Sender> strangers_;  // said once; cleared as a whole when there are too many
+  Counts counts_;
 };
 
 }  // namespace fpo::coordinator

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/lines/audit_entry.h"
 #include "coordinator/core/lines/lines.h"
+#include "coordinator/core/store/store_identity.h"
 #include "coordinator/core/workers/worker_mode.h"
 
 namespace fpo::coordinator {
@@ -32,6 +35,8 @@ class JobStore {
  public:
   virtual ~JobStore() = default;
 
+  virtual absl::StatusOr<StoreIdentity> LoadIdentity() = 0;
+  virtual absl::Status PutIdentity(const StoreIdentity& identity) = 0;
   virtual absl::StatusOr<std::vector<Job>> LoadJobs() = 0;
   // Job and request in one durable group. AlreadyExists when the request id is known.
   virtual absl::Status CreateJob(const Job& job, const SubmittedRequest& request) = 0;
@@ -78,6 +83,14 @@ class JobStore {
 
   // OK, or why log lines are refused now while changes of jobs are still taken.
   virtual absl::Status TakesLogs() const = 0;
+  // A write that failed may be in the store all the same. Once writes are accepted again, sets
+  // right what such writes were about: what jobs and modes really are. OK when nothing is in doubt.
+  struct Truth {
+    std::function<std::shared_ptr<const Job>(const std::string& job_id)>
+        job;  // null: there is none
+    std::function<WorkerMode(const std::string& worker_id)> mode;
+  };
+  virtual absl::Status SettleDoubts(const Truth& truth) = 0;
   // Why writes are rejected; tries to recover.
   virtual absl::Status Check(absl::Time now) = 0;
 };

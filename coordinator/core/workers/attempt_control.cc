@@ -97,6 +97,7 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
     StopMembers(after, std::max(after.stop_by - now.wall, absl::ZeroDuration()), StopReason(after),
                 now);
   }
+  if (HasAttempt(after.state)) (void)TimeInState(after, now);
   if (before.state == after.state) return;
   Log(LogLevel::kInfo, absl::StrCat(Name(before.state), " -> ", Name(after.state)),
       {{"job", after.job_id}, {"reason", after.reason}, {"epoch", absl::StrCat(after.epoch)}});
@@ -210,6 +211,7 @@ void AttemptControl::Welcome(const WorkerHello& hello, WorkerLink* link, const M
   WelcomeCommand welcome;
   welcome.heartbeat = options_.heartbeat;
   welcome.lease = options_.lease;
+  welcome.store = jobs_->mark();
   for (const AttemptRef& ref : hello.running) {
     const JobPtr job = jobs_->Get(ref.job_id);
     const bool known = job && ref == LastAttemptRef(*job);
@@ -235,7 +237,8 @@ void AttemptControl::AfterAdoption(const WorkerHello& hello, const AttemptRef& r
   if (job->state == JobState::kReserved) {
     (void)ApplyOrRetry(ref.job_id, ReportOf(ref, hello.worker_id, ReportStatus::kAccepted), now);
   } else if (IsStopping(job->state)) {
-    const absl::Duration grace = std::max(job->stop_by - now.wall, absl::ZeroDuration());
+    const absl::Duration grace =
+        std::max(StopGraceOf(*job) - TimeInState(*job, now), absl::ZeroDuration());
     workers_->Send(hello.worker_id,
                    StopCommand{.attempt = ref, .grace = grace, .reason = StopReason(*job)});
   }
@@ -335,47 +338,6 @@ void AttemptControl::MarkUnreportedLost(const Moment& now) {
     it = unreported_.erase(it);
     (void)ApplyOrRetry(ref.job_id, MemberLost{ref, worker, "its agent no longer runs the attempt"},
                        now);
-  }
-}
-
-void AttemptControl::CloseUnconfirmed(const Job& job) {
-  for (const Member& member : job.attempts.back().members) {
-    if (member.ended()) continue;
-    const std::string why = absl::StrCat("did not confirm the end of attempt ",
-                                         job.attempts.back().number, " of job ", job.job_id);
-    Log(LogLevel::kWarning, "a worker is closed", {{"worker", member.worker}, {"why", why}});
-    workers_->SetMode(member.worker, {WorkerMode::Kind::kCordoned, why, /*automatic=*/true});
-  }
-}
-
-void AttemptControl::ResolveStops(const Moment& now) {
-  // Agents that have not reconnected yet cannot accept or confirm anything.
-  const bool reattached = now.steady >= leases_->reattach_until();
-  for (const JobPtr& job : jobs_->WithAttempt()) {
-    const absl::Duration age = now.wall - job->state_since;
-    if (job->state == JobState::kReserved && reattached && age >= options_.reservation) {
-      (void)ApplyOrRetry(job->job_id, ReservationExpired{}, now);
-      continue;
-    }
-    if (job->state != JobState::kRecovering && !IsStopping(job->state)) continue;
-    const bool confirmed = job->attempts.back().AllEnded();
-    if (!confirmed && (!reattached || now.wall < FenceEnd(*job))) continue;
-    if (!confirmed) CloseUnconfirmed(*job);
-    (void)ApplyOrRetry(job->job_id, ResolveStopped{}, now);
-  }
-}
-
-void AttemptControl::DrainWorkers(const Moment& now) {
-  for (const JobPtr& job : jobs_->WithAttempt()) {
-    if (!IsActive(job->state)) continue;
-    for (const Member& member : job->attempts.back().members) {
-      const WorkerMode mode = workers_->ModeOf(member.worker);
-      if (member.ended() || mode.kind != WorkerMode::Kind::kDraining) continue;
-      const std::string why = absl::StrCat("preempted: worker ", member.worker, " is drained",
-                                           mode.note.empty() ? "" : ": ", mode.note);
-      (void)ApplyOrRetry(job->job_id, Preempt{options_.checkpoint_grace, why}, now);
-      break;
-    }
   }
 }
 

@@ -73,6 +73,8 @@ class AttemptControl {
   void MarkLost(const std::string& worker, const std::string& why, const Moment& now);
   void TakeExpiredLeases(const Moment& now);
   void MarkUnreportedLost(const Moment& now);
+  // By the steady clock; from when this was first seen, after a restart.
+  absl::Duration TimeInState(const Job& job, const Moment& now);
   void ResolveStops(const Moment& now);
   // Jobs on draining workers stop there and are queued again.
   void DrainWorkers(const Moment& now);
@@ -87,6 +89,11 @@ class AttemptControl {
   CoordinatorCounts* const counts_;
   // A reconnected agent did not name these; until then it may report how they ended.
   std::map<WorkerAttempt, absl::Time> unreported_;
+  struct Entered {
+    absl::Time state_since = absl::InfinitePast();  // of the job
+    absl::Time steady = absl::InfinitePast();       // when it was seen to be in that state
+  };
+  std::map<std::string, Entered> entered_;  // jobs with an attempt
   // Events that happened but could not be stored: a full disk must not lose them.
   std::vector<std::pair<std::string, JobEvent>> unstored_;
 };

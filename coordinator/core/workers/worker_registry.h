@@ -83,6 +83,10 @@ class WorkerRegistry {
   // Also for workers that have not connected yet.
   void SetMode(const std::string& worker_id, const WorkerMode& mode);
   WorkerMode ModeOf(const std::string& worker_id) const;
+  // The same as a function.
+  auto modes() const {
+    return [this](const std::string& worker_id) { return ModeOf(worker_id); };
+  }
   void ReopenIfAutomatic(const std::string& worker_id);
 
   // Workers lost for `grace` are marked as gone.

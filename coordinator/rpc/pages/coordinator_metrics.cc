@@ -38,7 +38,8 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   AddFollowers("fpo_job_attempts_total", "Ended attempts by end class.", "class", &attempts_);
   lease_expirations_ = {{"worker", {}}};
   AddFollowers("fpo_lease_expirations_total", "Leases that ran out.", "kind", &lease_expirations_);
-  fencing_rejections_ = {{"report", {}}, {"hello", {}}, {"checkpoint", {}}};
+  fencing_rejections_ = {
+      {"report", {}}, {"hello", {}}, {"checkpoint", {}}, {"store", {}}, {"lines", {}}};
   AddFollowers("fpo_fencing_rejections_total", "Rejected messages of fenced attempts.", "kind",
                &fencing_rejections_);
   log_removed_ = {{"age", {}}, {"job_limit", {}}, {"total_limit", {}}};

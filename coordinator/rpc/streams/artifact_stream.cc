@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/convert.h"
@@ -21,7 +22,7 @@ ArtifactStream::ArtifactStream(const Dependencies& dependencies,
 }
 
 absl::Status ArtifactStream::Open() {
-  moved_ = absl::Now();
+  moved_ = BootNow();
   ArtifactRequest request = FromProto(request_);
   FPO_ASSIGN_OR_RETURN(const JobPtr job, dependencies_.job_to_read(request_.job_id()));
   request.job = job->job_id;
@@ -39,7 +40,7 @@ absl::Status ArtifactStream::Open() {
 // gone, so it knows only the transfer.
 void ArtifactStream::Look() {
   if (!transfer_) return;
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   if (now - moved_ >= dependencies_.silence) {
     const std::string who = writing() ? "the reader" : "the worker that holds the files";
     End(WithErrorInfo(
@@ -58,7 +59,7 @@ void ArtifactStream::Look() {
 
 void ArtifactStream::Next() {
   if (auto frame = transfer_->Take()) {
-    moved_ = absl::Now();
+    moved_ = BootNow();
     Write(*std::move(frame));
   } else if (const auto end = transfer_->End()) {
     FinishOnce(*end);

@@ -15,6 +15,7 @@
 #include "common/rpc/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
 #include "tests/worker/rpc/fake_worker_control.h"
 
 namespace fpo::worker {
@@ -34,6 +35,7 @@ class FakeListener final : public CoordinatorListener {
   }
   void OnStillAway() override {}
   bool IsIdle() override { return idle; }
+  void OnWrongStore(const std::string& why) override { Note("wrong store: " + why); }
   void OnRefused(const std::string& why) override { Note("refused " + why); }
   void OnCheckpointOrder(const KeepCheckpointsCommand&) override {}
   void OnDisconnected() override { Note("disconnected"); }
@@ -115,6 +117,7 @@ class GrpcCoordinatorLinkTest : public ::testing::Test {
     options.hello.device = DeviceKind::kCpu;
     options.hello.home_id = "home";
     options.hello.boot_id = "boot";
+    options.store = store_.get();
     options.backoff_first = absl::Milliseconds(5);
     options.backoff_most = absl::Milliseconds(20);
     options.welcome_time = absl::Milliseconds(300);
@@ -134,6 +137,8 @@ class GrpcCoordinatorLinkTest : public ::testing::Test {
     }
   }
 
+  fpo::testing::TempFolder folder_;
+  std::unique_ptr<KnownStore> store_ = KnownStore::Open(folder_.path()).value();
   FakeWorkerControl coordinator_;
   FakeListener listener_;
   std::unique_ptr<RpcServer> server_;
@@ -177,6 +182,38 @@ TEST_F(GrpcCoordinatorLinkTest, WhatWaitingDoesNotMendEndsTheDialling) {
     EXPECT_THAT(std::string(refusal_.message()), ::testing::HasSubstr(one.says));
     EXPECT_TRUE(listener_.Await("refused " + std::string(refusal_.message())));
   }
+}
+
+TEST_F(GrpcCoordinatorLinkTest, ACoordinatorWithAnotherStoreIsNotObeyed) {
+  store_->Saw({"right", 5});
+  std::atomic<int> named = 0;
+  for (const StoreMark& mark :
+       {StoreMark{"wrong", 9}, StoreMark{"right", 4}, StoreMark{"right", 6}}) {
+    coordinator_.Play([&, mark](Stream* stream) {
+      pb::WorkerMessage first;
+      stream->Read(&first);
+      named += first.hello().store_id() == "right" && first.hello().store_revision() == 5;
+      pb::CoordinatorMessage message;
+      message.mutable_welcome()->set_lease_ms(5000);
+      message.mutable_welcome()->set_beat_interval_ms(20);
+      message.mutable_welcome()->set_store_id(mark.id);
+      message.mutable_welcome()->set_store_revision(mark.revision);
+      stream->Write(message);
+      Serve(stream, true);
+    });
+  }
+  {
+    const auto link = Start();
+    EXPECT_TRUE(listener_.Await(
+        "wrong store: the coordinator has the jobs' store wrong, and this worker works for store "
+        "right"));
+    EXPECT_TRUE(listener_.Await(
+        "wrong store: the coordinator has an older copy of the jobs' store: it ends at revision 4, "
+        "and this worker has seen 5"));
+    EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+  }
+  EXPECT_EQ(named, 3);
+  EXPECT_EQ(KnownStore::Open(folder_.path()).value()->mark(), (StoreMark{"right", 6}));
 }
 
 TEST_F(GrpcCoordinatorLinkTest, ANameThatIsBusyIsAskedForAgain) {

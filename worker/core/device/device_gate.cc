@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 
 namespace fpo::worker {
 
@@ -38,10 +39,10 @@ absl::Status DeviceGate::Check(const std::vector<int32_t>& slots) {
 
 absl::Status DeviceGate::AwaitFree(const std::vector<int32_t>& slots,
                                    const std::function<bool()>& give_up) {
-  const absl::Time deadline = absl::Now() + options_.patience;
+  const absl::Time deadline = BootNow() + options_.patience;
   for (;;) {
     absl::Status status = Check(slots);
-    if (status.ok() || give_up() || absl::Now() >= deadline) return status;
+    if (status.ok() || give_up() || BootNow() >= deadline) return status;
     poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(options_.look)));
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 
 namespace fpo::worker {
@@ -17,7 +18,7 @@ absl::StatusOr<RankProcess*> ProcessSet::Start(const RankCommand& command, RankS
                        RankProcess::Start(*spawner_, command, sink));
   FPO_RETURN_IF_ERROR(journal_->Add(process->pid(), command.identity));
   absl::MutexLock lock(&mutex_);
-  if (kill_at_) process->Stop(std::max(*kill_at_ - absl::Now(), absl::ZeroDuration()));
+  if (kill_at_) process->Stop(std::max(*kill_at_ - BootNow(), absl::ZeroDuration()));
   RankProcess* const raw = process.get();
   processes_.emplace(raw, std::move(process));
   return raw;
@@ -44,7 +45,7 @@ RankExit ProcessSet::Wait(RankProcess* process) {
 
 void ProcessSet::Stop(absl::Duration grace) {
   absl::MutexLock lock(&mutex_);
-  const absl::Time kill_at = absl::Now() + grace;
+  const absl::Time kill_at = BootNow() + grace;
   kill_at_ = kill_at_ ? std::min(*kill_at_, kill_at) : kill_at;
   for (const auto& [raw, process] : processes_) process->Stop(grace);
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 
 namespace fpo::worker {
 namespace {
@@ -52,7 +53,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
     running.push_back({*process, command.identity.rank});
   }
   while (!running.empty()) {
-    const absl::Duration silent = absl::Now() - group.output->last_heard();
+    const absl::Duration silent = BootNow() - group.output->last_heard();
     if (group.stall_timeout > absl::ZeroDuration() && silent > group.stall_timeout) {
       fail({EndClass::kInfrastructure,
             absl::StrCat(group.name, ": silent for ", absl::FormatDuration(group.stall_timeout),

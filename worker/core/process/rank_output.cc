@@ -30,7 +30,7 @@ std::string Described(const TrainEvent& event, const std::string& json) {
 
 void RankOutput::OnLine(int32_t rank, LineStream stream, const std::string& text) {
   absl::MutexLock lock(&mutex_);
-  last_heard_ = absl::Now();
+  last_heard_ = BootNow();
   if (stream == LineStream::kStderr && !text.empty()) {
     std::deque<std::string>& lines = last_lines_[rank].lines;
     lines.push_back(text.substr(0, kLastLineBytesMax));
@@ -46,7 +46,7 @@ void RankOutput::OnEvent(int32_t rank, const TrainEvent& event, const std::strin
   metrics_->OnTrainEvent(event);
   {
     absl::MutexLock lock(&mutex_);
-    last_heard_ = absl::Now();
+    last_heard_ = BootNow();
     if (event.kind == EventKind::kError && !event.message.empty())
       last_lines_[rank].error = event.message;
   }
@@ -82,7 +82,7 @@ std::string RankOutput::LastOutput(int32_t rank) const {
 
 void RankOutput::ForgetOutput() {
   absl::MutexLock lock(&mutex_);
-  last_heard_ = absl::Now();
+  last_heard_ = BootNow();
   last_lines_.clear();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "worker/core/agent_metrics.h"
 #include "worker/core/outbox/outbox.h"
 #include "worker/core/process/rank_process.h"
@@ -48,7 +49,7 @@ class RankOutput final : public RankSink {
   AgentMetrics* const metrics_;
   mutable absl::Mutex mutex_;
   std::map<int32_t, LastLines> last_lines_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_heard_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  absl::Time last_heard_ ABSL_GUARDED_BY(mutex_) = BootNow();
 };
 
 }  // namespace fpo::worker

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "worker/core/process/line_splitter.h"
@@ -64,7 +65,7 @@ RankProcess::~RankProcess() {
 
 absl::Status RankProcess::Send(const TrainCommand& command) {
   const std::string line = EncodeCommand(command) + "\n";
-  const absl::Time deadline = absl::Now() + kSendTime;
+  const absl::Time deadline = BootNow() + kSendTime;
   absl::MutexLock lock(&send_mutex_);
   size_t sent = 0;
   while (sent < line.size()) {
@@ -74,7 +75,7 @@ absl::Status RankProcess::Send(const TrainCommand& command) {
       sent += static_cast<size_t>(n);
       continue;
     }
-    const int64_t left_ms = absl::ToInt64Milliseconds(deadline - absl::Now());
+    const int64_t left_ms = absl::ToInt64Milliseconds(deadline - BootNow());
     const bool is_full = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     if (n < 0 && errno == EINTR) continue;
     if (!is_full || left_ms <= 0) {
@@ -91,7 +92,7 @@ void RankProcess::Stop(absl::Duration grace) {
   absl::MutexLock lock(&mutex_);
   if (exited_) return;
   exit_.stopped = true;
-  const absl::Time kill_at = absl::Now() + grace;
+  const absl::Time kill_at = BootNow() + grace;
   if (kill_at_ == absl::InfiniteFuture() && grace > absl::ZeroDuration()) {
     kill(-process_.pid, SIGTERM);
   }
@@ -122,7 +123,7 @@ void RankProcess::Run() {
     const bool open = std::any_of(streams.begin(), streams.end(),
                                   [](const Stream& stream) { return stream.fd->is_open(); });
     absl::MutexLock lock(&mutex_);
-    const absl::Time now = absl::Now();
+    const absl::Time now = BootNow();
     if (!exited_ && now >= kill_at_) {
       Kill();
       kill_at_ = absl::InfiniteFuture();
@@ -145,7 +146,7 @@ void RankProcess::Run() {
 absl::Duration RankProcess::TimeToNextDeadline() {
   absl::MutexLock lock(&mutex_);
   const absl::Time next = exited_ ? drain_until_ : std::min(kill_at_, give_up_at_);
-  return std::clamp(next - absl::Now(), absl::ZeroDuration(), absl::Minutes(1));
+  return std::clamp(next - BootNow(), absl::ZeroDuration(), absl::Minutes(1));
 }
 
 void RankProcess::PollOnce(std::vector<Stream>* streams) {
@@ -201,7 +202,7 @@ void RankProcess::OnExit() {
     exit_.signal = info.si_status;
   }
   exit_.out_of_memory = RanOutOfMemory();
-  drain_until_ = absl::Now() + kDrainTime;
+  drain_until_ = BootNow() + kDrainTime;
   Kill();
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/files/posix_status.h"
 #include "common/reference/record_key.h"
@@ -70,13 +71,13 @@ ReferencePhase::ReferencePhase(Options options, CacheLink* cache, RecordStore* s
 
 absl::Status ReferencePhase::Persist(const char* what, const std::function<absl::Status()>& call) {
   Backoff backoff(options_.backoff);
-  const absl::Time give_up = absl::Now() + options_.patience;
+  const absl::Time give_up = BootNow() + options_.patience;
   bool said = false;
   for (;;) {
     const absl::Status status = call();
     if (stop_.stop_requested()) return Stopped();
     if (!IsRetryable(status) || IsLostClaim(status) || IsLostData(status)) return status;
-    if (absl::Now() >= give_up) {
+    if (BootNow() >= give_up) {
       return absl::UnavailableError(
           absl::StrCat("fpo-cache at ", cache_->address(), " did not answer ", what, " for ",
                        absl::FormatDuration(options_.patience), ": ", status.message()));
@@ -94,7 +95,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
                                                 std::stop_token stop) {
   request_ = request;
   stop_ = std::move(stop);
-  const absl::Time start = absl::Now();
+  const absl::Time start = BootNow();
   if (const absl::Status plan = ReadPlan(); !plan.ok()) {
     // Agent and trainer wrote and read it, so any fault is this host's.
     return absl::DataLossError(plan.message());
@@ -117,7 +118,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
     }
     if (status.ok() && count_.missing > 0) status = ComputeMissing();
     scorer_->Finish();
-    use_.reference_seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start);
     if (IsLostData(status)) continue;
     FPO_RETURN_IF_ERROR(status);
     absl::StatusOr<std::string> file = store_->Find(list_);
@@ -127,7 +128,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
           list_, [&](int64_t count) { observer_->OnPulled(count - std::exchange(pulled, count)); },
           stop_);
     }
-    use_.reference_seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start);
     observer_->OnCacheUse(use_);
     if (file.ok() || !IsLostData(file.status())) return file;
     status = file.status();
@@ -205,7 +206,7 @@ absl::Status ReferencePhase::ComputeMissing() {
 }
 
 absl::Status ReferencePhase::WaitForOthers(const RecordClaim& claim) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = BootNow();
   const auto on_change = [&](const ManifestProgress& progress) {
     observer_->OnRecords(progress.present, progress.total);
     return progress.claimable == 0 && progress.present < progress.total;
@@ -216,7 +217,7 @@ absl::Status ReferencePhase::WaitForOthers(const RecordClaim& claim) {
   // A stream that ends at once with nothing to claim must not cause a busy loop.
   const absl::Duration least =
       std::clamp(claim.retry_after, absl::Milliseconds(50), absl::Milliseconds(500));
-  const absl::Duration left = least - (absl::Now() - start);
+  const absl::Duration left = least - (BootNow() - start);
   if (left > absl::ZeroDuration() && !WaitUnlessStopped(stop_, left)) return Stopped();
   return absl::OkStatus();
 }
@@ -256,11 +257,11 @@ absl::Status ReferencePhase::ScoreSegment(HeldClaim* held, size_t count) {
   const std::vector<int64_t> ordinals(first, first + static_cast<std::ptrdiff_t>(count));
   const std::string file =
       absl::StrCat(request_.scratch, "/segment-", held->claim.claim_id, "-", held->next, ".fpr");
-  const absl::Time start = absl::Now();
+  const absl::Time start = BootNow();
   Cost cost;
   FPO_ASSIGN_OR_RETURN(
       cost.flops, scorer_->Score(ordinals, file, [&](int64_t done) { RenewWhenDue(held, done); }));
-  cost.time = absl::Now() - start;
+  cost.time = BootNow() - start;
   AdaptSegment(count, cost.time);
   const absl::Status uploaded = held->lost ? absl::OkStatus() : Upload(held, file, cost);
   unlink(file.c_str());

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/backoff.h"
+#include "common/clock.h"
 #include "worker/core/cache_link.h"
 #include "worker/core/coordinator_link.h"
 #include "worker/core/reference/record_store.h"
@@ -54,7 +55,7 @@ class ReferencePhase {
     // so nothing new is claimed.
     std::function<bool()> may_claim = [] { return true; };
     // decides when claims are renewed
-    std::function<absl::Time()> now = [] { return absl::Now(); };
+    std::function<absl::Time()> now = [] { return BootNow(); };
   };
 
   ReferencePhase(Options options, CacheLink* cache, RecordStore* store, ResponseScorer* scorer,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 
 namespace fpo::worker {
@@ -22,7 +23,7 @@ absl::Status ScoreProcess::Start() {
   {
     absl::MutexLock lock(&mutex_);
     loaded_ = false;
-    heard_ = absl::Now();
+    heard_ = BootNow();
   }
   output_->ForgetOutput();
   FPO_ASSIGN_OR_RETURN(process_, processes_->Start(options_.command, *this));
@@ -37,7 +38,7 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
     absl::MutexLock lock(&mutex_);
     answered_ = false;
     done_ = 0;
-    heard_ = noted_ = absl::Now();
+    heard_ = noted_ = BootNow();
   }
   const absl::Status sent = process_->Send({.kind = "score", .ordinals = ordinals, .file = file});
   // A process that no longer reads is about to end; its exit says more.
@@ -53,7 +54,7 @@ absl::StatusOr<double> ScoreProcess::Score(const std::vector<int64_t>& ordinals,
 }
 
 absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int64_t)>& on_tick) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = BootNow();
   absl::Time next_tick = start + kTick;
   for (;;) {
     int64_t done = 0;
@@ -69,8 +70,8 @@ absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int6
       process_->Stop(absl::ZeroDuration());
       return Ended();
     }
-    if (absl::Now() < next_tick) continue;
-    next_tick = absl::Now() + kTick;
+    if (BootNow() < next_tick) continue;
+    next_tick = BootNow() + kTick;
     on_tick(done);
   }
 }
@@ -78,12 +79,12 @@ absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int6
 bool ScoreProcess::IsHung() {
   if (options_.stall_timeout <= absl::ZeroDuration()) return false;
   absl::MutexLock lock(&mutex_);
-  return absl::Now() - heard_ > options_.stall_timeout;
+  return BootNow() - heard_ > options_.stall_timeout;
 }
 
 void ScoreProcess::Hear() {
   absl::MutexLock lock(&mutex_);
-  heard_ = absl::Now();
+  heard_ = BootNow();
 }
 
 absl::Status ScoreProcess::Ended() {
@@ -122,7 +123,7 @@ void ScoreProcess::OnLine(int32_t rank, LineStream stream, const std::string& te
 void ScoreProcess::OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) {
   {
     absl::MutexLock lock(&mutex_);
-    heard_ = absl::Now();
+    heard_ = BootNow();
     if (event.kind == EventKind::kHello) loaded_ = true;
     if (event.kind == EventKind::kProgress && loaded_) done_ = std::max(done_, event.done);
     if (event.kind == EventKind::kRecords) {
@@ -149,8 +150,8 @@ void ScoreProcess::OnProgress(int32_t rank, const TrainEvent& event, const std::
                                    event.activity.empty() ? "" : ", ", event.activity);
       told.done = told.total = 0;
       told.unit.clear();
-      note = absl::Now() - noted_ >= kNoteInterval;
-      if (note) noted_ = absl::Now();
+      note = BootNow() - noted_ >= kNoteInterval;
+      if (note) noted_ = BootNow();
     }
   }
   output_->OnEvent(rank, told, told.unit == event.unit ? json : EncodeEvent(told));

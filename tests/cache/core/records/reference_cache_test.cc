@@ -220,6 +220,21 @@ TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
   cache_.reset();
 }
 
+// A claim is a duration: it ends when its lease is over, whatever the wall clock does meanwhile.
+TEST_F(ReferenceCacheTest, AJumpOfTheWallClockNeitherEndsNorLengthensAClaim) {
+  FakeClock steady;
+  ReferenceCacheOptions options;
+  options.steady = &steady;
+  cache_ = *ReferenceCache::Open(&store_, &clock_, options);
+  const Digest id = Register(4).manifest_id;
+  ASSERT_EQ(cache_->Claim({id, 4, "dead"})->ordinals.size(), 4u);
+  clock_.Advance(absl::Hours(5));
+  EXPECT_EQ(cache_->Claim({id, 4, "b"})->ordinals.size(), 0u) << "the builder may be alive";
+  clock_.Advance(-absl::Hours(10));
+  steady.Advance(absl::Seconds(31));
+  EXPECT_EQ(cache_->Claim({id, 4, "b"})->ordinals.size(), 4u) << "nobody waits for 10 hours";
+}
+
 TEST_F(ReferenceCacheTest, RenewalsKeepAClaimAndReleaseEndsIt) {
   const Digest id = Register(2).manifest_id;
   const RecordClaim grant = *cache_->Claim({id, 2, "b"});

@@ -69,6 +69,8 @@ TEST_F(LineIntakeTest, RepetitionIsKnownAfterARestart) {
 }
 
 TEST_F(LineIntakeTest, EachWorkerNumbersItsOwnLines) {
+  Apply(ReservationExpired{});
+  ref_ = LastAttemptRef(*Apply(Reserve{{MemberOn("w1"), MemberOn("w2")}}));
   ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"a"})).ok());
   ASSERT_TRUE(intake_.AddLogs("w2", Logs(1, {"b"})).ok());
   EXPECT_THAT(Texts(), ElementsAre("a", "b"));
@@ -97,6 +99,20 @@ TEST_F(LineIntakeTest, LogsWithoutSpaceWaitAtTheAgentAndComeAgainTogether) {
   EXPECT_THAT(Texts(), ElementsAre("a", "b", "c", "d", "e", "f"));
   EXPECT_FALSE(intake_.holds_logs());
   EXPECT_EQ(intake_.TakeAcks().back().second.logs_seq, 6u);
+}
+
+TEST_F(LineIntakeTest, LinesOfAWorkerThatWasNoMemberAreNobodys) {
+  ASSERT_TRUE(intake_.AddLogs("w2", Logs(1, {"a"})).ok());
+  AttemptRef other = ref_;
+  ++ref_.epoch;  // as a restored store knows nothing of
+  ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"b"})).ok());
+  ASSERT_TRUE(intake_.AddEvents("w1", ParsedBatch(Events(1, {CheckpointLine(20)})), kStart).ok());
+  std::swap(ref_, other);
+  ASSERT_TRUE(intake_.AddLogs("w1", Logs(1, {"c"})).ok());
+  EXPECT_THAT(Texts(), ElementsAre("c"));
+  EXPECT_EQ(jobs_.Get(job_id_)->checkpoint_step, 0);
+  EXPECT_EQ(intake_.TakeCounts().strangers, 3);
+  EXPECT_EQ(intake_.TakeAcks().size(), 3u) << "their agents need not keep them";
 }
 
 TEST_F(LineIntakeTest, EventsMoveTheJob) {

@@ -20,7 +20,11 @@ class LogRetentionTest : public ::testing::Test {
     (void)jobs_.Create(MakeJob(""), {.request_id = request, .digest = "", .job_id = "", .time = {}},
                        kStart);
     for (const JobPtr& job : jobs_.All()) {
-      if (known_.insert(job->job_id).second) return job->job_id;
+      if (!known_.insert(job->job_id).second) continue;
+      // An attempt that has sent lines, and is over.
+      EXPECT_TRUE(jobs_.ApplyEvent(job->job_id, Reserve{{MemberOn("w1")}}, kStart).ok());
+      EXPECT_TRUE(jobs_.ApplyEvent(job->job_id, ReservationExpired{}, kStart).ok());
+      return job->job_id;
     }
     return "";
   }
@@ -161,7 +165,7 @@ TEST_F(LogRetentionTest, AJobKeepsItsNewestHundredThousandEvents) {
   LineIntake intake(&store_, &jobs_, &retention);
   const std::string id = AddJob("a");
   EventBatch batch;
-  batch.attempt = {id, 1, 9};
+  batch.attempt = {id, 1, 1};
   batch.lines.resize(1000, {.rank = 0, .text = "{}"});
   for (uint64_t i = 0; i < 102; ++i) {
     batch.first_seq = i * 1000;

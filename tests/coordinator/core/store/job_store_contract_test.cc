@@ -1,25 +1,52 @@
 // What every JobStore promises, run on each implementation.
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "coordinator/core/store/job_store.h"
+#include "coordinator/core/store/postgres_job_store.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
 #include "tests/coordinator/core/temp_dir.h"
+#include "tests/integration/postgres_server.h"
 #include "tests/support/memory_job_store.h"
 
 namespace fpo::coordinator {
 namespace {
 
+// One server for all tests; each begins with an empty database.
+fpo::testing::PostgresServer& Server() {
+  static auto* const server = new std::unique_ptr<fpo::testing::PostgresServer>(
+      std::make_unique<fpo::testing::PostgresServer>());
+  static const int stopped_at_exit = std::atexit([] { server->reset(); });
+  (void)stopped_at_exit;
+  return **server;
+}
+
+std::unique_ptr<JobStore> EmptyPostgresStore() {
+  Server().Query("DROP TABLE IF EXISTS fpo_kv, fpo_leader, fpo_beat, fpo_written");
+  PostgresOptions options;
+  options.address = Server().Url();
+  std::shared_ptr<PostgresKeyValues> values = PostgresKeyValues::Open(options).value();
+  EXPECT_TRUE(values->TakeLead(values->ReadLead().value(), "a:1").value());
+  return PostgresJobStore::Open(std::move(values)).value();
+}
+
 class JobStoreContract : public ::testing::TestWithParam<const char*> {
  protected:
-  JobStoreContract() {
-    if (std::string(GetParam()) == "memory") {
+  void SetUp() override {
+    const std::string engine = GetParam();
+    if (engine == "memory") {
       store_ = std::make_unique<MemoryJobStore>();
-    } else {
+    } else if (engine == "rocksdb") {
       store_ = RocksdbJobStore::Open(dir_.path()).value();
+    } else if (const std::string missing = fpo::testing::PostgresServer::Missing();
+               !missing.empty()) {
+      GTEST_SKIP() << missing;
+    } else {
+      store_ = EmptyPostgresStore();
     }
   }
 
@@ -256,7 +283,8 @@ TEST_P(JobStoreContract, TheAuditIsReadBackwards) {
   EXPECT_EQ(store_->LoadWorkerModes().value().size(), 1u) << "kept in the same family";
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, JobStoreContract, ::testing::Values("memory", "rocksdb"),
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreContract,
+                         ::testing::Values("memory", "rocksdb", "postgres"),
                          [](const auto& param) { return std::string(param.param); });
 
 }  // namespace

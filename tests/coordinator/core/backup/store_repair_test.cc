@@ -1,4 +1,4 @@
-#include "coordinator/core/store/store_repair.h"
+#include "coordinator/core/backup/store_repair.h"
 
 #include <filesystem>
 #include <fstream>

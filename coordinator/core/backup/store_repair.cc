@@ -1,18 +1,18 @@
-#include "coordinator/core/store/store_repair.h"
+#include "coordinator/core/backup/store_repair.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "coordinator/core/backup/store_restore.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 
 namespace fpo::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kBeyondTheSeen = uint64_t{1} << 20;
 
 std::vector<std::string> FilesIn(const std::string& folder) {
   std::vector<std::string> names;
@@ -48,6 +48,7 @@ absl::StatusOr<RepairReport> RepairJobStore(const std::string& path, absl::Time 
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<RocksdbJobStore> store,
                        RocksdbJobStore::OpenRepaired(path));
   FPO_ASSIGN_OR_RETURN(std::vector<Job> jobs, store->LoadJobs());
+  FPO_ASSIGN_OR_RETURN(StoreIdentity identity, store->LoadIdentity());
   RepairReport report;
   report.files = FilesIn(path + "/lost");
   report.damaged_jobs = store->damaged_jobs();
@@ -62,7 +63,11 @@ absl::StatusOr<RepairReport> RepairJobStore(const std::string& path, absl::Time 
       report.held_jobs.push_back(job.job_id);
     }
     FPO_RETURN_IF_ERROR(store->PutJob(job));
+    identity.revision = std::max(identity.revision, job.revision - kBeyondTheSeen);
   }
+  identity.revision += kBeyondTheSeen;
+  identity.confirmed = true;
+  FPO_RETURN_IF_ERROR(store->PutIdentity(identity));
   return report;
 }
 
