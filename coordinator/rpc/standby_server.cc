@@ -60,7 +60,8 @@ absl::StatusOr<std::unique_ptr<StandbyServer>> StandbyServer::Start(const Listen
   WorkerSession::Dependencies worker{};
   worker.pool = server->pool_.get();
   worker.streams = &server->streams_;
-  server->worker_service_ = std::make_unique<WorkerControlService>(worker, server->access_.get());
+  server->worker_service_ =
+      std::make_unique<WorkerControlService>(worker, server->pool_.get(), server->access_.get());
   RpcServerOptions options;
   options.listen = listen.listen;
   options.tls = listen.tls;
