@@ -30,7 +30,9 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       jobs_(dependencies.store),
       leases_(options.lease, dependencies.steady->Now() + options.reattach),
       checkpoints_(&jobs_, &workers_),
-      intake_({.owner_jobs_max = options.owner_jobs_max}, dependencies.store, &jobs_, &counts_),
+      intake_(
+          {.owner_jobs_max = options.owner_jobs_max, .config_bytes_max = options.config_bytes_max},
+          dependencies.store, &jobs_, &counts_),
       attempts_(options, {&jobs_, &workers_, &leases_, &counts_}),
       retention_(options.logs, dependencies.store, &jobs_),
       lines_(dependencies.store, &jobs_, &retention_),

@@ -20,7 +20,9 @@ struct CoordinatorOptions {
   // Time for a paused or preempted attempt to write its checkpoint and stop.
   absl::Duration checkpoint_grace = absl::Minutes(2);
   std::vector<QuotaRule> quotas;  // of slots in use
-  int64_t owner_jobs_max = 0;     // of one owner that have not ended; 0: any number
+  // Of the configurations of all jobs, which are kept in memory; 0: any number.
+  int64_t config_bytes_max = int64_t{512} << 20;
+  int64_t owner_jobs_max = 0;  // of one owner that have not ended; 0: any number
   absl::Duration unsatisfiable_after = absl::Minutes(10);
   absl::Duration forget_lost_after = absl::Hours(24);  // then they are no longer listed
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long

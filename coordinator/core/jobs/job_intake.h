@@ -39,6 +39,7 @@ class JobIntake {
  public:
   struct Options {
     int64_t owner_jobs_max = 0;  // jobs of one owner that have not ended; 0: any number
+    int64_t config_bytes_max = int64_t{512} << 20;  // of all jobs' configurations; 0: any number
   };
   JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
       : options_(options), store_(store), jobs_(jobs), counts_(counts) {}
@@ -62,6 +63,7 @@ class JobIntake {
   absl::StatusOr<SubmitResult> Create(Submission submission, const std::string& request_id,
                                       absl::Time now);
   absl::StatusOr<SubmitResult> Repeat(const SubmittedRequest& known, const std::string& digest);
+  absl::Status CheckMemory(size_t config_bytes) const;
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
   bool HasTrained(const Job& job) const;  // or a job that it retries

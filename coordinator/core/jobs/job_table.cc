@@ -96,6 +96,7 @@ absl::Status JobTable::Remove(const std::string& job_id) {
   if (!job) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(store_->RemoveJob(job_id));
   --counts_[static_cast<size_t>(job->state)];
+  config_bytes_ -= static_cast<int64_t>(job->config_json.size());
   const auto named = ids_by_name_.find(job->name);
   if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
     ids_by_name_.erase(named);
@@ -118,6 +119,7 @@ void JobTable::Index(const JobPtr& job) {
     --counts_[static_cast<size_t>(slot->state)];
   } else {
     ++jobs_by_data_key_[job->demand.data_key];
+    config_bytes_ += static_cast<int64_t>(job->config_json.size());
   }
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;

@@ -70,7 +70,8 @@ class JobTable {
   std::vector<JobPtr> All() const;
   std::vector<JobPtr> Queued() const;  // in queue order
   const std::array<int64_t, kEnumSize<JobState>>& counts() const { return counts_; }
-  int64_t LiveJobsOf(const std::string& owner) const;  // those that have not ended
+  int64_t LiveJobsOf(const std::string& owner) const;     // those that have not ended
+  int64_t config_bytes() const { return config_bytes_; }  // of all jobs, which are in memory
   // Workers that hold the token and record files of a JobDemand::data_key, of jobs in the table.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
   // The newest job of a data_key that used the reference cache; null: none.
@@ -95,6 +96,7 @@ class JobTable {
   std::set<std::string> with_attempt_;
   JobQueue queue_;
   std::array<int64_t, kEnumSize<JobState>> counts_ = {};
+  int64_t config_bytes_ = 0;
   std::map<std::string, int64_t> live_by_owner_;  // without owners that have none
   std::map<std::string, int64_t> jobs_by_data_key_;
   std::map<std::string, std::set<std::string>> files_;  // of keys in jobs_by_data_key_
