@@ -21,7 +21,7 @@ int StatusOf(Body body) {
 }
 
 TEST(StopSignals, WaitReturnsTheSignalThatCame) {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) {
     const int status = StatusOf([signal] {
       const StopSignals signals;
       kill(getpid(), signal);
@@ -29,6 +29,17 @@ TEST(StopSignals, WaitReturnsTheSignalThatCame) {
     });
     EXPECT_EQ(status, 0) << signal;
   }
+}
+
+TEST(StopSignals, NohupIsRespected) {
+  const int status = StatusOf([] {
+    std::signal(SIGHUP, SIG_IGN);
+    const StopSignals signals;
+    kill(getpid(), SIGHUP);
+    kill(getpid(), SIGTERM);
+    return signals.Wait() == SIGTERM ? 0 : 1;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 TEST(StopSignals, AClosedPipeDoesNotEndTheProcess) {
