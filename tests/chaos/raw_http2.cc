@@ -43,8 +43,11 @@ RawHttp2::RawHttp2(const std::string& address) {
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) return fd_.Close();
-  Send(kPreface + Frame(kSettings, 0, 0, ""));
+  if (connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
+    Send(kPreface + Frame(kSettings, 0, 0, ""));
+  } else {
+    fd_.Close();
+  }
 }
 
 std::string RawHttp2::Frame(Type type, uint8_t flags, uint32_t stream, const std::string& payload) {
