@@ -4,9 +4,9 @@
 
 namespace fpo {
 
-// How a service is stopped: its main waits for SIGTERM, SIGINT or
-// SIGUSR1, with which Slurm warns of a time limit. SIGPIPE is ignored: the reader of
-// stderr may exit first, and a log line must not end a service.
+// How a service is stopped: its main waits for SIGTERM, SIGINT, SIGHUP (unless it is ignored, as
+// under nohup) or SIGUSR1, with which Slurm warns of a time limit. SIGPIPE is ignored: the reader
+// of stderr may exit first, and a log line must not end a service.
 class StopSignals {
  public:
   // Blocks the signals in this thread and those it starts; construct before starting any thread.

@@ -109,6 +109,8 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
                  "size of job files, highest priority; NAME * is everyone else; may be repeated");
   AddDuration(&app, "--keep-jobs", &config.options.keep_jobs,
               "jobs that ended longer ago are removed with all their lines; 0s: never");
+  AddMib(&app, "--max-jobs-mib", &config.options.config_bytes_max,
+         "configurations of all jobs, which are kept in memory; 0: any number");
   AddLogLimits(&app, &config.options.logs);
   AddMib(&app, "--reserve-mib", &config.reserve_bytes,
          "free disk space kept for changes of jobs; new jobs are refused below it, log lines "

@@ -20,7 +20,9 @@ struct CoordinatorOptions {
   absl::Duration cancel_grace = absl::Seconds(30);  // between SIGTERM and SIGKILL
   // Time for a paused or preempted attempt to write its checkpoint and stop.
   absl::Duration checkpoint_grace = absl::Minutes(2);
-  std::vector<QuotaRule> quotas;             // of slots in use
+  std::vector<QuotaRule> quotas;  // of slots in use
+  // Of the configurations of all jobs, which are kept in memory; 0: any number.
+  int64_t config_bytes_max = int64_t{512} << 20;
   int64_t owner_jobs_max = 0;                // of one owner that have not ended; 0: any number
   std::vector<OwnerLimitRule> owner_limits;  // of known callers that are no administrators
   absl::Duration unsatisfiable_after = absl::Minutes(10);

@@ -36,6 +36,8 @@ fpo::v1::ExplainJobResponse ToProto(const Explanation& explanation);
 fpo::v1::QueueResponse ToProto(const QueueView& queue);
 fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decisions);
 // At most `points_max` points of each series.
+// As many jobs as fit a message; the token then names the last one, as at the end of a full page.
+void Fill(const JobPage& page, fpo::v1::ListJobsResponse* response);
 void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsResponse* response);
 void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json, and with messages of the newest 20 attempts only: 500 jobs must fit a

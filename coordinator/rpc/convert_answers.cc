@@ -10,7 +10,7 @@ namespace {
 namespace pb = fpo::v1;
 
 constexpr int32_t kAuditMax = 500;
-constexpr size_t kQueueBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
+constexpr size_t kPageBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
 
 void Fill(const QueuePlace& place, pb::QueuedJob* proto) {
   proto->set_position(place.position);
@@ -35,14 +35,14 @@ pb::QueueResponse ToProto(const QueueView& queue) {
   size_t bytes = 0;
   const auto fits = [&](const pb::QueuedJob& added) {
     bytes += added.ByteSizeLong();
-    return bytes <= kQueueBytesMax;
+    return bytes <= kPageBytesMax;
   };
   for (const QueuePlace& place : queue.running) {
     Fill(place, proto.add_running());
     if (!fits(proto.running(proto.running_size() - 1))) break;
   }
   for (const QueuePlace& place : queue.waiting) {
-    if (bytes > kQueueBytesMax) break;
+    if (bytes > kPageBytesMax) break;
     Fill(place, proto.add_waiting());
     if (!fits(proto.waiting(proto.waiting_size() - 1))) break;
   }
@@ -60,6 +60,19 @@ pb::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& decision
     one->set_why(decision.why);
   }
   return proto;
+}
+
+void Fill(const JobPage& page, pb::ListJobsResponse* response) {
+  size_t bytes = 0;
+  response->set_next_page_token(page.next_page_token);
+  for (const JobPtr& job : page.jobs) {
+    pb::Job listed = ToListedProto(*job);
+    bytes += listed.ByteSizeLong();
+    if (bytes > kPageBytesMax && response->jobs_size() > 0) {
+      return response->set_next_page_token(response->jobs().rbegin()->job_id());
+    }
+    *response->add_jobs() = std::move(listed);
+  }
 }
 
 void Fill(const MetricSeries& series, size_t points_max, pb::MetricsResponse* response) {

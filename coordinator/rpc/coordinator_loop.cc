@@ -31,6 +31,7 @@ void CoordinatorLoop::Turn(absl::Time now) {
     since_tick_ = absl::ZeroDuration();
   }
   coordinator_->Flush();
+  if (options_.streams != nullptr) options_.streams->Tick(now);
   since_tick_ += options_.flush;
 }
 

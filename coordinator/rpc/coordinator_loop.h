@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/rpc/streams/open_streams.h"
 #include "common/ticker.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/lines/audit_log.h"
@@ -17,6 +18,7 @@ class CoordinatorLoop {
   struct Options {
     absl::Duration flush = absl::Milliseconds(200);
     absl::Duration tick = absl::Seconds(1);
+    OpenStreams* streams = nullptr;  // ticked too; not owned
   };
   // `coordinator` and `audit` are not owned.
   CoordinatorLoop(Coordinator* coordinator, AuditLog* audit, Options options)

@@ -28,6 +28,8 @@ namespace {
 
 namespace pb = fpo::v1;
 
+constexpr size_t kUserStreamsMax = 4096;
+constexpr size_t kCallerStreamsMax = 512;
 constexpr int kSessionThreads = 4;  // most of the time they wait for the coordinator's lock
 
 absl::Status WithNewestBackup(const absl::Status& error, const std::string& folder) {
@@ -55,7 +57,8 @@ struct CoordinatorServer::State {
   std::unique_ptr<WorkPool> session_pool;  // agents' sessions: no user's call delays a heartbeat
   std::unique_ptr<AccessControl> access;
   std::unique_ptr<ExposureNotice> exposure;
-  OpenStreams streams{"the coordinator"};
+  OpenStreams streams{"the coordinator", kUserStreamsMax, kCallerStreamsMax};
+  OpenStreams sessions{"the coordinator"};  // as many as there are agents
   ArtifactRelay relay;
   std::unique_ptr<CoordinatorLoop> loop;
   std::unique_ptr<CoordinatorMetrics> metrics;
@@ -81,8 +84,8 @@ absl::Status CoordinatorServer::State::OpenCore() {
       BackupSchedule::Dependencies{backups.get(), &wall, &steady, &registry}, config.backup_every);
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
   session_pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = kSessionThreads});
-  loop =
-      std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(), CoordinatorLoop::Options{});
+  loop = std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(),
+                                           CoordinatorLoop::Options{.streams = &streams});
   metrics = std::make_unique<CoordinatorMetrics>(&registry, coordinator.get());
   ShowNumbers(&registry, "fpo_store_", "Space on the store's file system; 1: so it is.",
               [this] { return store->Space(); });
@@ -96,7 +99,7 @@ absl::Status CoordinatorServer::State::Listen() {
       CoordinatorService::Dependencies{coordinator.get(), pool.get(), &streams, &wall, access.get(),
                                        &relay, audit.get(), schedule.get()});
   worker_service = std::make_unique<WorkerControlService>(
-      WorkerSession::Dependencies{coordinator.get(), session_pool.get(), &streams, &relay},
+      WorkerSession::Dependencies{coordinator.get(), session_pool.get(), &sessions, &relay},
       pool.get(), access.get(), audit.get());
   RpcServerOptions options;
   options.listen = config.listen.listen;
@@ -177,6 +180,7 @@ void CoordinatorServer::Shutdown() {
   if (state_->rpc) {
     state_->coordinator->Flush();  // what agents sent is acknowledged before they are cut off
     state_->streams.EndAll(why);
+    state_->sessions.EndAll(why);
     state_->rpc->Shutdown(state_->config.grace);
   }
   if (state_->schedule) state_->schedule->Stop();

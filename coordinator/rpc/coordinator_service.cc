@@ -26,23 +26,9 @@ namespace pb = fpo::v1;
 using Caller = const Principal&;
 
 constexpr int32_t kEventsMax = 1000;
-constexpr size_t kQueueMax = 500;          // waiting jobs shown
-constexpr size_t kPageBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
+constexpr size_t kQueueMax = 500;           // waiting jobs shown
+constexpr size_t kEventBytesMax = 3 << 20;  // of an answer; a message holds 4 MiB
 constexpr size_t kPointsMax = 2000;
-
-// As many jobs as fit a message; the page's token then names the first that does not.
-void FillPage(const JobPage& page, pb::ListJobsResponse* response) {
-  size_t bytes = 0;
-  response->set_next_page_token(page.next_page_token);
-  for (const JobPtr& job : page.jobs) {
-    pb::Job listed = ToListedProto(*job);
-    bytes += listed.ByteSizeLong();
-    if (bytes > kPageBytesMax && response->jobs_size() > 0) {
-      return response->set_next_page_token(response->jobs().rbegin()->job_id());
-    }
-    *response->add_jobs() = std::move(listed);
-  }
-}
 
 // Read-only calls. `look` is absl::Status(const Principal&).
 template <typename Call>
@@ -74,7 +60,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ListJobs(grpc::CallbackServerConte
                       [this, request, response](Caller) -> absl::Status {
                         FPO_ASSIGN_OR_RETURN(const JobFilter filter, FromProto(*request));
                         const JobPage page = dependencies_.coordinator->ListJobs(filter);
-                        FillPage(page, response);
+                        Fill(page, response);
                         response->set_revision(dependencies_.coordinator->revision());
                         return absl::OkStatus();
                       });
@@ -91,7 +77,7 @@ grpc::ServerWriteReactor<pb::WatchJobResponse>* CoordinatorService::WatchJob(
   // Deletes itself in its last step.
   return new WatchStream(
       {dependencies_.coordinator, dependencies_.pool, dependencies_.streams, caller->name},
-      request->job_id());
+      StreamCallOf(context, *caller), request->job_id());
 }
 
 grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
@@ -105,7 +91,7 @@ grpc::ServerWriteReactor<pb::LogsResponse>* CoordinatorService::Logs(
   // Deletes itself in its last step.
   return new LogStream({dependencies_.coordinator, dependencies_.pool, dependencies_.streams,
                         dependencies_.wall, caller->name},
-                       *request);
+                       StreamCallOf(context, *caller), *request);
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext* context,
@@ -123,7 +109,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Events(grpc::CallbackServerContext
         size_t bytes = 0;
         for (const EventLine& line : lines) {
           bytes += line.json.size();
-          if (bytes > kPageBytesMax && response->events_size() > 0) break;
+          if (bytes > kEventBytesMax && response->events_size() > 0) break;
           *response->add_events() = ToProto(line);
         }
         return absl::OkStatus();

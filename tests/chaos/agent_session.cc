@@ -22,7 +22,12 @@ AgentSession::AgentSession(pb::WorkerControl::Stub* stub, const std::string& nam
   hello.set_device(pb::DEVICE_KIND_CPU);
   (*hello.mutable_labels())["zombie"] = name;
   for (const pb::AttemptRef& ref : running) *hello.add_running() = ref;
-  stream_->Write(message);
+  Write(message);
+}
+
+bool AgentSession::Write(const pb::WorkerMessage& message) {
+  const std::lock_guard<std::mutex> lock(write_mutex_);
+  return stream_->Write(message);
 }
 
 AgentSession::~AgentSession() {
@@ -36,7 +41,7 @@ AgentSession::~AgentSession() {
 void AgentSession::Heartbeat() {
   pb::WorkerMessage message;
   message.mutable_beat()->set_seq(++heartbeats_);
-  stream_->Write(message);
+  Write(message);
 }
 
 void AgentSession::Report(const pb::AttemptRef& ref, pb::AttemptReport::Status status) {
@@ -44,7 +49,7 @@ void AgentSession::Report(const pb::AttemptRef& ref, pb::AttemptReport::Status s
   *message.mutable_report()->mutable_attempt() = ref;
   message.mutable_report()->set_status(status);
   message.mutable_report()->set_end_class(pb::END_CLASS_PROGRAM);
-  stream_->Write(message);
+  Write(message);
 }
 
 void AgentSession::Checkpoint(const pb::AttemptRef& ref, uint64_t seq, int64_t step) {
@@ -57,7 +62,21 @@ void AgentSession::Checkpoint(const pb::AttemptRef& ref, uint64_t seq, int64_t s
   *message.mutable_events()->mutable_attempt() = ref;
   message.mutable_events()->set_first_seq(seq);
   message.mutable_events()->add_items()->set_json(EncodeEvent(event));
-  stream_->Write(message);
+  Write(message);
+}
+
+bool AgentSession::Logs(const pb::AttemptRef& ref, uint64_t first_seq, int count,
+                        const std::string& text) {
+  pb::WorkerMessage message;
+  pb::LogBatch& batch = *message.mutable_logs();
+  *batch.mutable_attempt() = ref;
+  batch.set_first_seq(first_seq);
+  for (int i = 0; i < count; ++i) {
+    auto* line = batch.add_items();
+    line->set_stream(pb::LINE_STREAM_STDOUT);
+    line->set_text(text);
+  }
+  return Write(message);
 }
 
 bool AgentSession::Await(pb::CoordinatorMessage::KindCase kind, pb::CoordinatorMessage* message) {

@@ -21,7 +21,7 @@ int StatusOf(Body body) {
 }
 
 TEST(StopSignals, WaitReturnsTheSignalThatCame) {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) {
     const int status = StatusOf([signal] {
       const StopSignals signals;
       kill(getpid(), signal);
@@ -51,6 +51,17 @@ TEST(StopSignals, ASecondOneEndsTheProcessAtOnce) {
     return 0;
   });
   EXPECT_EQ(after_warning, 0);
+}
+
+TEST(StopSignals, NohupIsRespected) {
+  const int status = StatusOf([] {
+    std::signal(SIGHUP, SIG_IGN);
+    const StopSignals signals;
+    kill(getpid(), SIGHUP);
+    kill(getpid(), SIGTERM);
+    return signals.Wait() == SIGTERM ? 0 : 1;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 TEST(StopSignals, AClosedPipeDoesNotEndTheProcess) {

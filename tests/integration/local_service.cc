@@ -100,8 +100,9 @@ void LocalService::Launch(const std::string& program, std::vector<std::string> a
   argv.insert(argv.end(), {"--port-file", ports, "--http",
                            http_.count(program) ? http_[program] : "127.0.0.1:0"});
   processes_.erase(program);
-  processes_.emplace(program,
-                     Process(argv, {"FPO_TEST_FOLDER=" + folder_}, Path(program + ".log")));
+  std::vector<std::string> environment = settings_.environment[program];
+  environment.push_back("FPO_TEST_FOLDER=" + folder_);
+  processes_.emplace(program, Process(argv, environment, Path(program + ".log")));
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
   while (ReadFile(ports).empty()) {
     ASSERT_TRUE(Alive(program) && absl::Now() < deadline) << program << " did not start:\n"

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nlohmann/json.hpp"
@@ -32,6 +33,8 @@ class LocalService {
     std::string store = {};  // of the coordinator, in place of a folder
     std::vector<std::string> coordinator_flags = {};
     std::vector<std::string> worker_flags = {};
+    // "NAME=value" for a program of this name.
+    std::map<std::string, std::vector<std::string>> environment = {};
   };
   LocalService() : LocalService(Settings()) {}
   explicit LocalService(Settings settings);
@@ -44,6 +47,10 @@ class LocalService {
   // The command line of such a worker.
   std::vector<std::string> WorkerCommand(const std::string& name) const;
   void Kill(const std::string& program);  // kill -9, nothing else
+  // For the next start of a program.
+  void SetEnvironment(const std::string& program, std::vector<std::string> words) {
+    settings_.environment[program] = std::move(words);
+  }
   // From its next start the worker reaches the coordinator here, e.g. through a proxy.
   void WorkerDials(const std::string& address) { worker_dials_ = address; }
 
@@ -76,7 +83,7 @@ class LocalService {
   void Launch(const std::string& program, std::vector<std::string> argv);
   std::vector<std::string> WorkerFlags(const std::string& name) const;
 
-  const Settings settings_;
+  Settings settings_;
   std::string bin_;
   std::string folder_;
   std::string worker_dials_;  // empty: the coordinator itself

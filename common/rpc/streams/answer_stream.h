@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -50,13 +51,17 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
 
  protected:
   // Where the streams are ticked, a peer of `call` that reads nothing for `idle_max` is cut off.
+  // `caller`, whose streams are counted together: a name or an address.
   AnswerStream(WorkPool* pool, OpenStreams* streams, grpc::CallbackServerContext* call = nullptr,
-               absl::Duration idle_max = absl::InfiniteDuration())
-      : streams_(streams), loop_(pool, [this] { return Step(); }), idle_(call, idle_max) {}
+               absl::Duration idle_max = absl::InfiniteDuration(), std::string caller = "")
+      : streams_(streams),
+        caller_(std::move(caller)),
+        loop_(pool, [this] { return Step(); }),
+        idle_(call, idle_max) {}
   ~AnswerStream() override = default;
 
   void Begin() {
-    if (const absl::Status full = streams_->Add(this); !full.ok()) End(full);
+    if (const absl::Status full = streams_->Add(this, caller_); !full.ok()) End(full);
     loop_.Wake();
   }
   virtual absl::Status Open() = 0;  // an error ends the call
@@ -112,6 +117,7 @@ class AnswerStream : public grpc::ServerWriteReactor<Response>, public OpenStrea
   }
 
   OpenStreams* const streams_;
+  const std::string caller_;
   StreamLoop loop_;
   IdleWatch idle_;
 

@@ -111,6 +111,19 @@ absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
   return ids;
 }
 
+// Jobs stay in memory, ended ones too; a restart needs room for all of them at once.
+absl::Status JobIntake::CheckMemory(size_t config_bytes) const {
+  const int64_t most = options_.config_bytes_max;
+  const int64_t all = jobs_->config_bytes() + static_cast<int64_t>(config_bytes);
+  if (most <= 0 || all <= most) return absl::OkStatus();
+  return WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("the configurations of all jobs have ", all >> 20,
+                                                " MiB; the coordinator keeps at most ",
+                                                most >> 20)),
+      {.reason = ErrorReason::kQuota,
+       .hint = "fpo-coordinator --keep-jobs removes jobs that ended, --max-jobs-mib allows more"});
+}
+
 absl::Status JobIntake::CheckOwnerQuota(const std::string& owner) const {
   if (options_.owner_jobs_max <= 0) return absl::OkStatus();
   const int64_t live = jobs_->LiveJobsOf(owner);
@@ -192,6 +205,7 @@ absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const Aski
   FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, job.owner, false));
   FPO_RETURN_IF_ERROR(jobs_->CheckOutputIsFree(job));
   FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
+  FPO_RETURN_IF_ERROR(CheckMemory(job.config_json.size()));
   if (asking.limited) FPO_RETURN_IF_ERROR(CheckLimits(job));
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];

@@ -42,6 +42,7 @@ class JobIntake {
  public:
   struct Options {
     int64_t owner_jobs_max = 0;  // jobs of one owner that have not ended; 0: any number
+    int64_t config_bytes_max = int64_t{512} << 20;  // of all jobs' configurations; 0: any number
     OwnerLimits limits = OwnerLimits({});
   };
   JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
@@ -76,6 +77,7 @@ class JobIntake {
   };
   absl::StatusOr<SubmitResult> Create(Submission submission, const Asking& asking, absl::Time now);
   absl::StatusOr<SubmitResult> Repeat(const SubmittedRequest& known, const std::string& digest);
+  absl::Status CheckMemory(size_t config_bytes) const;
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
   bool HasTrained(const Job& job) const;  // or a job that it retries

@@ -148,6 +148,7 @@ absl::Status JobTable::Remove(const std::string& job_id) {
   if (!job) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(store_->RemoveJob(job_id));
   --counts_[static_cast<size_t>(job->state)];
+  config_bytes_ -= static_cast<int64_t>(job->config_json.size());
   const auto named = ids_by_name_.find(job->name);
   if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
     ids_by_name_.erase(named);
@@ -177,6 +178,7 @@ void JobTable::Index(const JobPtr& job) {
     if (job->demand.config_bytes > 0) {
       config_bytes_by_owner_[job->owner] += job->demand.config_bytes;
     }
+    config_bytes_ += static_cast<int64_t>(job->config_json.size());
   }
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;

@@ -78,6 +78,7 @@ class JobTable {
   // FailedPrecondition (OUTPUT_IN_USE) names a job that has not ended and writes to the job's
   // folder, or to one above or below it. One that the job waits for is no hindrance.
   absl::Status CheckOutputIsFree(const Job& job) const;
+  int64_t config_bytes() const { return config_bytes_; }  // of all jobs, which are in memory
   // Workers that hold the token and record files of a JobDemand::data_key, of jobs in the table.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
   // The newest job of a data_key that used the reference cache; null: none.
@@ -121,6 +122,7 @@ class JobTable {
   std::map<std::string, int64_t> live_by_owner_;          // without owners that have none
   std::map<std::string, int64_t> config_bytes_by_owner_;  // without owners that have none
   LiveOutputs live_outputs_;
+  int64_t config_bytes_ = 0;
   std::map<std::string, int64_t> jobs_by_data_key_;
   std::map<std::string, std::set<std::string>> files_;  // of keys in jobs_by_data_key_
   std::map<std::string, std::string> cache_users_;      // data key -> job id

@@ -15,8 +15,10 @@ constexpr int32_t kTailMax = 100'000;
 
 }  // namespace
 
-LogStream::LogStream(const Dependencies& dependencies, const fpo::v1::LogsRequest& request)
-    : AnswerStream(dependencies.pool, dependencies.streams),
+LogStream::LogStream(const Dependencies& dependencies, const StreamCall& call,
+                     const fpo::v1::LogsRequest& request)
+    : AnswerStream(dependencies.pool, dependencies.streams, call.context, kReaderIdleMax,
+                   call.caller),
       dependencies_(dependencies),
       request_(request) {
   Begin();

@@ -5,6 +5,7 @@
 
 #include "common/rpc/streams/answer_stream.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/rpc/streams/stream_call.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::coordinator {
@@ -22,7 +23,8 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
     const Clock* wall;
     std::string caller = {};  // whose jobs come first, see JobTable::Find
   };
-  LogStream(const Dependencies& dependencies, const fpo::v1::LogsRequest& request);
+  LogStream(const Dependencies& dependencies, const StreamCall& call,
+            const fpo::v1::LogsRequest& request);
 
  private:
   ~LogStream() override = default;

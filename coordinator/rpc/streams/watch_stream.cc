@@ -7,8 +7,10 @@
 
 namespace fpo::coordinator {
 
-WatchStream::WatchStream(const Dependencies& dependencies, std::string job_ref)
-    : AnswerStream(dependencies.pool, dependencies.streams),
+WatchStream::WatchStream(const Dependencies& dependencies, const StreamCall& call,
+                         std::string job_ref)
+    : AnswerStream(dependencies.pool, dependencies.streams, call.context, kReaderIdleMax,
+                   call.caller),
       coordinator_(dependencies.coordinator),
       caller_(dependencies.caller),
       job_ref_(std::move(job_ref)) {

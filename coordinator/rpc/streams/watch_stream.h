@@ -7,6 +7,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/rpc/streams/answer_stream.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/rpc/streams/stream_call.h"
 #include "proto/fpo/v1/coordinator.pb.h"
 
 namespace fpo::coordinator {
@@ -21,7 +22,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
     OpenStreams* streams;
     std::string caller = {};  // whose jobs come first, see JobTable::Find
   };
-  WatchStream(const Dependencies& dependencies, std::string job_ref);
+  WatchStream(const Dependencies& dependencies, const StreamCall& call, std::string job_ref);
 
  private:
   ~WatchStream() override = default;

@@ -202,5 +202,27 @@ TEST(ConvertList, ChecksStatesAndLimitsPages) {
   EXPECT_FALSE(FromProto(request).ok());
 }
 
+// Some dozens of long error texts must not hide all jobs from everybody.
+TEST(ConvertTest, APageEndsWhereAMessageIsFull) {
+  JobPage page;
+  for (int i = 0; i < 100; ++i) {
+    auto job = std::make_shared<Job>(MakeJob("j-" + std::to_string(100 + i)));
+    job->reason = std::string(60'000, 'x');
+    page.jobs.push_back(job);
+  }
+  fpo::v1::ListJobsResponse response;
+  Fill(page, &response);
+  EXPECT_LT(response.ByteSizeLong(), size_t{4} << 20);
+  EXPECT_GT(response.jobs_size(), 40);
+  EXPECT_EQ(response.next_page_token(), response.jobs().rbegin()->job_id());
+
+  page.jobs.resize(3);
+  page.next_page_token = "j-102";
+  response.Clear();
+  Fill(page, &response);
+  EXPECT_EQ(response.jobs_size(), 3);
+  EXPECT_EQ(response.next_page_token(), "j-102");
+}
+
 }  // namespace
 }  // namespace fpo::coordinator

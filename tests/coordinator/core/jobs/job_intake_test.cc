@@ -55,6 +55,22 @@ TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
   EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kDependencyFailed);
 }
 
+// Jobs stay in memory until they are removed: nobody may fill it.
+TEST_F(JobIntakeTest, TheConfigurationsOfAllJobsAreLimited) {
+  Submit("first");
+  const int64_t one = jobs_.config_bytes();
+  EXPECT_GT(one, 0);
+  JobIntake intake({.config_bytes_max = 2 * one + one / 2}, &store_, &jobs_, &counts_);
+  const std::string second = intake.Submit(Ask("r-2", "secon"), kStart).value().job->job_id;
+  const absl::Status full = intake.Submit(Ask("r-3", "third"), kStart).status();
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(full), ErrorReason::kQuota);
+  End(second, ReportStatus::kFailed);
+  ASSERT_TRUE(jobs_.Remove(second).ok());
+  EXPECT_EQ(jobs_.config_bytes(), one);
+  EXPECT_TRUE(intake.Submit(Ask("r-3", "third"), kStart).ok());
+}
+
 TEST_F(JobIntakeTest, AnOwnersJobsAreLimited) {
   for (const char* name : {"a", "b", "c"}) Submit(name);
   const absl::Status full = intake_.Submit(Ask("r-d", "d"), kStart).status();
