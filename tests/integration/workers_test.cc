@@ -42,6 +42,7 @@ class WorkersTest : public ::testing::Test {
   static std::vector<std::string> With(std::vector<std::string> argv,
                                        const std::vector<std::string>& flags) {
     for (size_t i = 0; i + 1 < flags.size(); i += 2) {
+      if (flags[i] == "--allow-root") argv.push_back(flags[i++]);  // has no value
       bool replaced = false;
       for (size_t j = 0; j + 1 < argv.size(); ++j) {
         if (argv[j] != flags[i]) continue;

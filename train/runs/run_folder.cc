@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
@@ -82,6 +83,19 @@ absl::Status RunFolder::CopyFromPrepared(const std::string& prepared) const {
   FPO_ASSIGN_OR_RETURN(const std::optional<TurnRecord> turns, ReadTurnRecord(prepared));
   if (turns.has_value()) FPO_RETURN_IF_ERROR(AsStorageError(WriteTurnRecord(*turns, path_)));
   return AsStorageError(WriteFileAtomically(File("admission.json"), text));
+}
+
+absl::StatusOr<std::unique_ptr<OutputLock>> LockOutputOf(const JobOutput& output) {
+  std::unique_ptr<OutputLock> none;
+  const std::string& command = output.command;
+  const bool writes = command == "evaluate" || command == "sae" || command == "generate";
+  if (output.attempt.empty() || !writes) return none;
+  const bool is_file = command != "sae" || absl::EndsWith(output.out, ".npz");
+  const fs::path out(output.out);
+  auto lock =
+      OutputLock::Take((is_file ? out.parent_path() : out).string(), HolderOf(output.attempt));
+  if (!lock.ok()) return AsStorageError(lock.status());
+  return lock;
 }
 
 }  // namespace fpo::train

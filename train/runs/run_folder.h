@@ -50,4 +50,16 @@ class RunFolder {
   std::vector<JobDifference> changes_;
 };
 
+// What a command of another kind of job writes, and for whom.
+struct JobOutput {
+  std::string command;
+  std::string out;      // its --out
+  std::string attempt;  // of the service that started it, "JOB/ATTEMPT/EPOCH"; empty: by hand
+};
+
+// The output folder of such a job, for this process alone. Null for other commands, and by hand,
+// where such a command writes a file whose folder is anybody's. Storage error: another process has
+// it.
+absl::StatusOr<std::unique_ptr<OutputLock>> LockOutputOf(const JobOutput& output);
+
 }  // namespace fpo::train

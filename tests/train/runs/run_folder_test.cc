@@ -6,7 +6,6 @@
 
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
-#include "train/runs/job_output.h"
 
 namespace fpo::train {
 namespace {
