@@ -17,7 +17,7 @@ import speed_case
 
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)
 PAIRS = (1, 2, 4, 8, 16, 32, 64)
-WIDTHS = (16384, 65536, 262144, 1048576)
+WIDTHS = (16384, 65536, 262144)  # records of a random SAE of a million features are larger than a record may be
 VOCABULARIES = (32768, 262144)
 
 
