@@ -142,8 +142,13 @@ struct PostgresKeyValues::State {
     FPO_ASSIGN_OR_RETURN(lead, PgConnection::Open(quick));
     return lead->Run(sql, params);
   }
-  absl::Status ScanPages(int family, absl::string_view begin, absl::string_view end, bool is_back,
-                         const Visit& visit) const;
+  struct Range {
+    int family;
+    std::string begin;
+    std::string end;  // empty: none
+    bool is_back;     // from the end on
+  };
+  absl::Status ScanPages(Range range, const Visit& visit) const;
   // A statement that may be repeated: an idle connection may have been cut long ago.
   absl::StatusOr<PgRows> Run(const std::string& sql, const std::vector<PgParam>& params) const {
     for (int attempt = 0;; ++attempt) {
@@ -277,39 +282,34 @@ absl::StatusOr<std::optional<std::string>> PostgresKeyValues::Get(int family,
   return std::optional<std::string>(std::string(rows.Bytes(0, 0)));
 }
 
-// Pages of keys in [begin, end), in this order until `visit` returns false.
-absl::Status PostgresKeyValues::State::ScanPages(int family, absl::string_view begin,
-                                                 absl::string_view end, bool is_back,
-                                                 const Visit& visit) const {
-  std::string first(begin), last(end);
-  bool has_end = !end.empty(), is_next = false;
-  for (;;) {
+absl::Status PostgresKeyValues::State::ScanPages(Range range, const Visit& visit) const {
+  bool has_end = !range.end.empty();
+  for (bool is_first = true;; is_first = false) {
     const std::string sql =
         absl::StrCat("SELECT key, value FROM fpo_kv WHERE space = $1::smallint AND key ",
-                     is_next && !is_back ? ">" : ">=", " $2", has_end ? " AND key < $4" : "",
-                     " ORDER BY key ", is_back ? "DESC" : "ASC", " LIMIT $3::integer");
-    std::vector<PgParam> params = {PgParam::Int(family), PgParam::Bytes(first),
+                     is_first || range.is_back ? ">=" : ">", " $2", has_end ? " AND key < $4" : "",
+                     " ORDER BY key ", range.is_back ? "DESC" : "ASC", " LIMIT $3::integer");
+    std::vector<PgParam> params = {PgParam::Int(range.family), PgParam::Bytes(range.begin),
                                    PgParam::Int(kPage)};
-    if (has_end) params.push_back(PgParam::Bytes(last));
+    if (has_end) params.push_back(PgParam::Bytes(range.end));
     FPO_ASSIGN_OR_RETURN(const PgRows rows, Run(sql, params));
     for (int i = 0; i < rows.size(); ++i) {
       if (!visit(rows.Bytes(i, 0), rows.Bytes(i, 1))) return absl::OkStatus();
     }
     if (rows.size() < kPage) return absl::OkStatus();
-    is_next = true;
-    (is_back ? last : first) = std::string(rows.Bytes(rows.size() - 1, 0));
-    has_end = has_end || is_back;
+    (range.is_back ? range.end : range.begin) = std::string(rows.Bytes(rows.size() - 1, 0));
+    has_end = has_end || range.is_back;
   }
 }
 
 absl::Status PostgresKeyValues::Scan(int family, absl::string_view begin, absl::string_view end,
                                      const Visit& visit) const {
-  return state_->ScanPages(family, begin, end, /*is_back=*/false, visit);
+  return state_->ScanPages({family, std::string(begin), std::string(end), false}, visit);
 }
 
 absl::Status PostgresKeyValues::ScanBack(int family, absl::string_view begin, absl::string_view end,
                                          const Visit& visit) const {
-  return state_->ScanPages(family, begin, end, /*is_back=*/true, visit);
+  return state_->ScanPages({family, std::string(begin), std::string(end), true}, visit);
 }
 
 absl::StatusOr<std::optional<std::pair<std::string, std::string>>> PostgresKeyValues::Last(

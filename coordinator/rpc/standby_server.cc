@@ -61,7 +61,8 @@ absl::StatusOr<std::unique_ptr<StandbyServer>> StandbyServer::Start(const Listen
   worker.pool = server->pool_.get();
   worker.streams = &server->streams_;
   server->worker_service_ =
-      std::make_unique<WorkerControlService>(worker, server->pool_.get(), server->access_.get());
+      std::make_unique<WorkerControlService>(worker, server->pool_.get(), server->access_.get(),
+                                             /*audit=*/nullptr);
   RpcServerOptions options;
   options.listen = listen.listen;
   options.tls = listen.tls;

@@ -14,7 +14,7 @@ namespace fpo::coordinator {
 absl::StatusOr<Principal> WorkerControlService::Admit(grpc::CallbackServerContext* context,
                                                       const char* method) const {
   absl::StatusOr<Principal> caller = access_->Admit(*context, Role::kWorker);
-  if (caller.ok()) return caller;
+  if (caller.ok() || audit_ == nullptr) return caller;
   const std::optional<ErrorInfo> info = GetErrorInfo(caller.status());
   const bool known = info && info->reason == ErrorReason::kRole && !info->ids.empty();
   AuditEntry entry;

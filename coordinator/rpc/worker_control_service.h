@@ -27,7 +27,7 @@ class WorkerControlService final : public fpo::v1::WorkerControl::CallbackServic
   const WorkerSession::Dependencies dependencies_;
   WorkPool* const file_pool_;
   const AccessControl* const access_;
-  AuditLog* const audit_;
+  AuditLog* const audit_;  // null: a standby keeps none
 };
 
 }  // namespace fpo::coordinator

@@ -54,7 +54,7 @@ class LogDamageTest : public ::testing::TestWithParam<bool> {
 
 TEST_P(LogDamageTest, DamageInTheMiddleLosesWhatWasSyncedAfterIt) {
   EXPECT_TRUE(CheckLogs(folder_.path()).ok());
-  for (const int write : {0, 7, 18}) {
+  for (const int write : {0, 7, 17}) {
     for (const size_t bytes : {1, 100, 4000}) {
       const absl::Status status = Damaged(MiddleOf(write), bytes);
       if (!GetParam()) {

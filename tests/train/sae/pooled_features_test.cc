@@ -243,7 +243,9 @@ TEST(PooledFeatures, BlocksOfColumnsAreTheWhole) {
                           3};
     input.rows.set_requires_grad(true);
     const at::Tensor codes = sae.Encode(input.rows.detach());
-    if (top) EXPECT_LE(codes.gt(0).sum(1).max().item<int64_t>(), 30);
+    if (top) {
+      EXPECT_LE(codes.gt(0).sum(1).max().item<int64_t>(), 30);
+    }
     const at::Tensor columns = at::tensor({7, 1024, 2499, 7, 3, 2048}, at::kLong).view({3, 2});
     for (const bool fast : {true, false}) {
       const FastPathsInScope paths({fast});
