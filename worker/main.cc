@@ -8,7 +8,7 @@
 #include "common/observe/version.h"
 #include "common/program_flags.h"
 #include "common/stop_signals.h"
-#include "worker/core/known_store.h"
+#include "worker/core/host/known_store.h"
 #include "worker/core/process/process_journal.h"
 #include "worker/flags.h"
 #include "worker/rpc/worker.h"

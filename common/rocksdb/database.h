@@ -82,7 +82,8 @@ class Database final : public KeyValues {
   // range; reads and writes continue. Aborted when the store is reopened or closed meanwhile.
   absl::Status Compact(int family, const std::string& begin, const std::string& end) override;
 
-  void EndCompactions() override;  // running ones; those that begin later as well, until it is reopened
+  // Running ones; those that begin later as well, until it is reopened.
+  void EndCompactions() override;
 
   int64_t FreeBytes() const override;
   int64_t DiskBytes() const;  // of table files and logs

@@ -113,16 +113,12 @@ class Coordinator {
  private:
   Coordinator(const CoordinatorOptions& options, const Dependencies& dependencies);
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
-  std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
-  }
+  std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskForHeldLogs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The wall clock for what is removed by its age: a jump forward must not remove anything.
-  absl::Time Aged(const Moment& now) const {
-    return std::min(now.wall, opened_.wall + (now.steady - opened_.steady));
-  }
+  absl::Time Aged(const Moment& now) const;
   void Sweep(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RemoveOldJobs(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

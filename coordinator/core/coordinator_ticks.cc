@@ -1,4 +1,5 @@
 // What the coordinator does by itself as time passes.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,6 +50,14 @@ void Coordinator::AskForHeldLogs() {
 }
 
 // Each call looks at a bounded number of requests and jobs; the rest follows at the next tick.
+std::vector<SlotOffer> Coordinator::Offers() const {
+  return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
+}
+
+absl::Time Coordinator::Aged(const Moment& now) const {
+  return std::min(now.wall, opened_.wall + (now.steady - opened_.steady));
+}
+
 void Coordinator::Sweep(const Moment& now) {
   const absl::StatusOr<std::string> next = store_.ForgetRequestsBefore(
       Aged(now) - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);

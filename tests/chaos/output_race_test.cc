@@ -22,7 +22,7 @@
 #include "common/outputs/output_lock.h"
 #include "common/outputs/publish.h"
 #include "gtest/gtest.h"
-#include "tests/chaos/cache_chaos.h"
+#include "tests/chaos/cache/cache_chaos.h"
 #include "tests/support/temp_folder.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/checkpoint/checkpoint_writer.h"

@@ -11,7 +11,7 @@
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_file.h"
-#include "worker/core/preflight.h"
+#include "worker/core/host/preflight.h"
 #include "worker/core/process/rank_group.h"
 #include "worker/core/reference/prepared_data.h"
 #include "worker/core/reference/score_process.h"

@@ -15,7 +15,7 @@
 #include "common/values/phase.h"
 #include "worker/core/coordinator_link.h"
 #include "worker/core/device/device_gate.h"
-#include "worker/core/host_check.h"
+#include "worker/core/host/host_check.h"
 #include "worker/core/job_places.h"
 #include "worker/core/phase_end.h"
 #include "worker/core/phase_plan.h"

@@ -19,7 +19,7 @@
 #include "proto/fpo/v1/worker.grpc.pb.h"
 #include "worker/core/artifact.h"
 #include "worker/core/coordinator_link.h"
-#include "worker/core/known_store.h"
+#include "worker/core/host/known_store.h"
 
 namespace fpo::worker {
 

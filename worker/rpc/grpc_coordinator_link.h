@@ -10,7 +10,7 @@
 #include "common/rpc/listen_options.h"
 #include "common/values/worker_hello.h"
 #include "worker/core/coordinator_link.h"
-#include "worker/core/known_store.h"
+#include "worker/core/host/known_store.h"
 #include "worker/rpc/artifact_sender.h"
 
 namespace fpo::worker {

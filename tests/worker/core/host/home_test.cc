@@ -1,4 +1,4 @@
-#include "worker/core/home.h"
+#include "worker/core/host/home.h"
 
 #include <filesystem>
 

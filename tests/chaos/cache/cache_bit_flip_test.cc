@@ -12,7 +12,7 @@
 #include "proto/fpo/v1/cache.pb.h"
 #include "tests/cache/core/fake_clock.h"
 #include "tests/cache/core/test_records.h"
-#include "tests/chaos/cache_chaos.h"
+#include "tests/chaos/cache/cache_chaos.h"
 #include "tests/support/fake_cache_link.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/temp_folder.h"

@@ -1,4 +1,4 @@
-#include "worker/core/known_store.h"
+#include "worker/core/host/known_store.h"
 
 #include <algorithm>
 #include <filesystem>

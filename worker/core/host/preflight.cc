@@ -1,4 +1,4 @@
-#include "worker/core/preflight.h"
+#include "worker/core/host/preflight.h"
 
 #include <sys/statvfs.h>
 #include <unistd.h>

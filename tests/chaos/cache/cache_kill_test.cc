@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "tests/cache/rpc/cache_fixture.h"
-#include "tests/chaos/cache_chaos.h"
+#include "tests/chaos/cache/cache_chaos.h"
 #include "tests/support/cache_process.h"
 
 namespace fpo::cache {

@@ -1,4 +1,4 @@
-#include "worker/core/host_check.h"
+#include "worker/core/host/host_check.h"
 
 #include <filesystem>
 

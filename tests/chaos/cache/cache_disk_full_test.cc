@@ -9,7 +9,7 @@
 #include "common/error_info.h"
 #include "gmock/gmock.h"
 #include "tests/cache/rpc/cache_fixture.h"
-#include "tests/chaos/cache_chaos.h"
+#include "tests/chaos/cache/cache_chaos.h"
 #include "tests/support/cache_process.h"
 
 namespace fpo::cache {

@@ -1,4 +1,4 @@
-#include "worker/core/host_check.h"
+#include "worker/core/host/host_check.h"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
-#include "worker/core/preflight.h"
+#include "worker/core/host/preflight.h"
 
 namespace fpo::worker {
 namespace {

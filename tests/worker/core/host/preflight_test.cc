@@ -1,4 +1,4 @@
-#include "worker/core/preflight.h"
+#include "worker/core/host/preflight.h"
 
 #include <chrono>
 #include <filesystem>
