@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # The long tier of the fault tests of coordinator, agents and trainer.
 #   scripts/chaos.sh [BUILD_FOLDER [PART...]]
-# Parts (default all): submit zombie run grid dead_worker cancel drain checkpoint output network restore leader
+# Parts (default all): submit zombie run grid dead_worker cancel drain checkpoint output network
 # twin_agents frozen_rank busy_host soak.
 # Counts: KILLS (500) of the coordinator under submits, SUBMITS (10000) with short deadlines, PAUSES (1000) longer than the lease,
 # AGENT_KILLS (200), RANK_KILLS (50), OUTAGE (60) seconds, LOG_KILLS (30), GRID_STEPS (8) of each of two ranks, CANCEL_GRACE (30) seconds,
-# DRAINS (200) of each program, DRILLS (200) of restoring a backup, LEADERS (200) changes of leader, CHECKPOINTS (1000) killed and damaged,
+# DRAINS (200) of each program, CHECKPOINTS (1000) killed and damaged,
 # RACES (1000) for an output folder, TWINS (10), FREEZES (10), BUSY (30) and SOAK (30) minutes.
 # FPO_TEST_SEED repeats a failed run. Each test prints one line with its figures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="${1:-build/release}/bin"
 parts=("${@:2}")
-[ ${#parts[@]} -gt 0 ] || parts=(submit zombie run grid dead_worker cancel drain checkpoint output network restore leader twin_agents frozen_rank
+[ ${#parts[@]} -gt 0 ] || parts=(submit zombie run grid dead_worker cancel drain checkpoint output network twin_agents frozen_rank
   busy_host soak)
 export FPO_TEST_SEED="${FPO_TEST_SEED:-$RANDOM}"
 export FPO_SOURCE_DIR="$PWD" FPO_BIN_DIR="$PWD/$bin"
@@ -23,11 +23,10 @@ export FPO_CHAOS_RANK_KILLS="${RANK_KILLS:-50}" FPO_CHAOS_OUTAGE_SECONDS="${OUTA
 export FPO_CHAOS_LOG_KILLS="${LOG_KILLS:-30}" FPO_CHAOS_GRID_STEPS="${GRID_STEPS:-8}"
 export FPO_CHAOS_DEFAULT_LEASE=1 FPO_CHAOS_CANCEL_GRACE="${CANCEL_GRACE:-30}" FPO_CHAOS_UNCONFIRMED=1
 export FPO_CHAOS_DRAINS="${DRAINS:-200}" FPO_CHAOS_CHECKPOINTS="${CHECKPOINTS:-1000}" FPO_CHAOS_RACES="${RACES:-1000}"
-export FPO_CHAOS_DRILLS="${DRILLS:-200}" FPO_CHAOS_LEADERS="${LEADERS:-200}"
 export FPO_CHAOS_BUSY_MINUTES="${BUSY:-30}" FPO_CHAOS_SOAK_MINUTES="${SOAK:-30}"
 export FPO_CHAOS_TWINS="${TWINS:-10}" FPO_CHAOS_FREEZES="${FREEZES:-10}"
 declare -A suites=([submit]=SubmitChaos [zombie]=ZombieChaos [run]=RunChaos [grid]=GridChaos [dead_worker]=DeadWorker [cancel]=CancelChaos
-  [drain]=DrainChaos [checkpoint]=CheckpointChaos [output]=OutputRaceChaos [network]=NetworkChaos [restore]=RestoreChaos [leader]=LeaderChaos
+  [drain]=DrainChaos [checkpoint]=CheckpointChaos [output]=OutputRaceChaos [network]=NetworkChaos
   [twin_agents]=TwinAgentsChaos [frozen_rank]=FrozenRankChaos [busy_host]=BusyHost [soak]=Soak)
 for part in "${parts[@]}"; do
   [ -n "${suites[$part]:-}" ] || { echo "chaos: unknown part '$part'; parts: ${!suites[*]}" >&2; exit 2; }

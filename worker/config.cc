@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/security/peer_address.h"
@@ -26,10 +29,16 @@ absl::Status CheckAbsolute(const char* flag, const std::vector<std::string>& fol
   return absl::OkStatus();
 }
 
+bool AllOnLoopback(const std::string& coordinators) {
+  const std::vector<std::string> addresses = SplitAddresses(coordinators);
+  return std::all_of(addresses.begin(), addresses.end(),
+                     [](const std::string& address) { return IsLoopback(address); });
+}
+
 }  // namespace
 
 bool WorkerConfig::IsPlainLocal() const {
-  return IsLoopback(coordinator) && token_file.empty() && listen.tls.empty();
+  return AllOnLoopback(coordinator) && token_file.empty() && listen.tls.empty();
 }
 
 absl::Status WorkerConfig::CheckRoots() const {
@@ -74,7 +83,7 @@ absl::Status WorkerConfig::Validate() const {
   FPO_RETURN_IF_ERROR(CheckAbsolute("--root", roots));
   FPO_RETURN_IF_ERROR(CheckAbsolute("--output-root", output_roots));
   FPO_RETURN_IF_ERROR(
-      Require(!roots.empty() || !output_roots.empty() || IsLoopback(coordinator),
+      Require(!roots.empty() || !output_roots.empty() || AllOnLoopback(coordinator),
               absl::StrCat("--coordinator ", coordinator,
                            " is on another machine, whose users choose the paths of jobs: name the "
                            "folders that jobs may read with --root DIR and those that they may "

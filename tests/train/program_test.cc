@@ -145,7 +145,7 @@ TEST_F(CommandLineTest, PhasesBelowTheAgent) {
   const std::string agent = "FPO_ATTEMPT=a1";
   const std::string events = P("events.jsonl");
   // What runs the tests may have a file of its own at 4.
-  const std::string events_alone = absl::StrCat("3>", events, " 4<&-");
+  const std::string events_alone = absl::StrCat("3>", events, " 4</dev/null");
   ASSERT_EQ(
       Run(absl::StrCat("prepare --job ", P("dpo.yaml"), " --out ", P("prep")), agent, events_alone),
       0)

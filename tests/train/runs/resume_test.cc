@@ -87,7 +87,7 @@ TEST(Resume, ACorruptCheckpointIsNamedAndThePreviousOneUsed) {
   }
   fs::path newest;
   for (const auto& entry : fs::directory_iterator(trainer.Out("broken") + "/checkpoints")) {
-    if (entry.path().extension() == ".tmp") continue;
+    if (!entry.path().extension().empty()) continue;  // one that was being written
     if (newest.empty() || entry.path().string() > newest.string()) newest = entry.path();
   }
   fs::resize_file(newest / "optimizer.safetensors",
