@@ -11,6 +11,13 @@ namespace {
 
 constexpr size_t kTransfersMax = 256;
 
+absl::Status HolderGone(const std::string& worker) {
+  return WithErrorInfo(
+      absl::UnavailableError(
+          absl::StrCat("worker ", worker, ", which holds the files, lost its connection")),
+      {.reason = ErrorReason::kHolderGone, .hint = "fpoctl workers list; then run it again"});
+}
+
 }  // namespace
 
 void ArtifactTransfer::SetReader(Wake wake) {
@@ -84,7 +91,7 @@ absl::StatusOr<std::pair<std::string, ArtifactRelay::Transfer>> ArtifactRelay::B
   }
   const std::string id = RandomId(16);
   const auto transfer = std::make_shared<ArtifactTransfer>();
-  transfers_[id].transfer = transfer;
+  transfers_[id] = {transfer, "", departures_};
   return std::make_pair(id, transfer);
 }
 
@@ -97,15 +104,19 @@ ArtifactRelay::Transfer ArtifactRelay::Find(const std::string& id) const {
 void ArtifactRelay::SetHolder(const std::string& id, const std::string& worker) {
   absl::MutexLock lock(&mu_);
   const auto found = transfers_.find(id);
-  if (found != transfers_.end()) found->second.holder = worker;
+  if (found == transfers_.end()) return;
+  found->second.holder = worker;
+  const auto departure = last_departure_.find(worker);
+  if (departure != last_departure_.end() && departure->second > found->second.begun) {
+    found->second.transfer->EndUnlessPushed(HolderGone(worker));
+  }
 }
 
 void ArtifactRelay::HolderLeft(const std::string& worker) {
-  const absl::Status left = WithErrorInfo(
-      absl::UnavailableError(
-          absl::StrCat("worker ", worker, ", which holds the files, lost its connection")),
-      {.reason = ErrorReason::kHolderGone, .hint = "fpoctl workers list; then run it again"});
+  const absl::Status left = HolderGone(worker);
   absl::MutexLock lock(&mu_);
+  if (transfers_.empty()) return;
+  last_departure_[worker] = ++departures_;
   for (const auto& [id, entry] : transfers_) {
     if (entry.holder == worker) entry.transfer->EndUnlessPushed(left);
   }
@@ -114,6 +125,7 @@ void ArtifactRelay::HolderLeft(const std::string& worker) {
 void ArtifactRelay::Forget(const std::string& id) {
   absl::MutexLock lock(&mu_);
   transfers_.erase(id);
+  if (transfers_.empty()) last_departure_.clear();
 }
 
 }  // namespace fpo::coordinator

@@ -54,8 +54,9 @@ class ArtifactRelay {
 
   // ResourceExhausted when too many are open.
   absl::StatusOr<std::pair<std::string, Transfer>> Begin();
-  Transfer Find(const std::string& id) const;                        // null: no user waits for it
-  void SetHolder(const std::string& id, const std::string& worker);  // who was asked to push
+  Transfer Find(const std::string& id) const;  // null: no user waits for it
+  // Who was asked to push; ends the transfer if it has left since Begin.
+  void SetHolder(const std::string& id, const std::string& worker);
   void HolderLeft(const std::string& worker);  // ends what it has not begun to push
   void Forget(const std::string& id);
 
@@ -64,8 +65,11 @@ class ArtifactRelay {
   struct Entry {
     Transfer transfer;
     std::string holder;
+    int64_t begun = 0;  // departures_ of that moment
   };
   std::map<std::string, Entry> transfers_ ABSL_GUARDED_BY(mu_);
+  int64_t departures_ ABSL_GUARDED_BY(mu_) = 0;                         // of workers
+  std::map<std::string, int64_t> last_departure_ ABSL_GUARDED_BY(mu_);  // while there are transfers
 };
 
 }  // namespace fpo::coordinator

@@ -56,6 +56,18 @@ TEST(ArtifactRelayTest, KnowsWhoWaitsAndHasALimit) {
   EXPECT_EQ(ReasonOf(status), ErrorReason::kBusy);
 }
 
+TEST(ArtifactRelayTest, AHolderThatLeftBeforeItWasNamedEndsTheTransfer) {
+  ArtifactRelay relay;
+  const auto before = relay.Begin().value();
+  relay.HolderLeft("w1");
+  const auto after = relay.Begin().value();
+  relay.SetHolder(before.first, "w1");
+  relay.SetHolder(after.first, "w1");
+  ASSERT_TRUE(before.second->End().has_value());
+  EXPECT_EQ(ReasonOf(*before.second->End()), ErrorReason::kHolderGone);
+  EXPECT_FALSE(after.second->End().has_value()) << "it was asked when it was there again";
+}
+
 class ArtifactTest : public ::testing::Test {
  protected:
   ArtifactTest() {
