@@ -214,6 +214,7 @@ bool Acceptor::Admit(int fd, const std::string& peer) {
 void Acceptor::ForgetClosed() {
   looked_ = absl::Now();
   std::erase_if(passed_, [&](const Passed& each) {
+    mutex_.AssertHeld();
     if (SocketOf(each.fd) == each.socket) return false;
     const auto of_peer = by_peer_.find(each.peer);
     if (of_peer != by_peer_.end() && --of_peer->second == 0) by_peer_.erase(of_peer);

@@ -24,13 +24,13 @@ void AppendRange(int64_t first, int64_t count, std::vector<int64_t>* to) {
 
 AttentionSegments AttentionSegments::Of(const std::vector<AttentionRows>& groups) {
   AttentionSegments made;
-  const auto add = [&](int64_t queries, int64_t keys) {
-    made.queries.push_back(static_cast<int32_t>(queries));
-    made.keys.push_back(static_cast<int32_t>(keys));
-    made.query_rows += queries;
-    made.key_rows += keys;
-    made.longest_query = std::max(made.longest_query, queries);
-    made.longest_key = std::max(made.longest_key, keys);
+  const auto add = [&](int64_t query_count, int64_t key_count) {
+    made.queries.push_back(static_cast<int32_t>(query_count));
+    made.keys.push_back(static_cast<int32_t>(key_count));
+    made.query_rows += query_count;
+    made.key_rows += key_count;
+    made.longest_query = std::max(made.longest_query, query_count);
+    made.longest_key = std::max(made.longest_key, key_count);
   };
   int64_t packed = 0;
   for (const AttentionRows& group : groups) {

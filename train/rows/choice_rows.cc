@@ -171,9 +171,14 @@ absl::Status ReadRanked(const Json& row, PreferenceRow* out) {
   const auto best = std::max_element(completions.begin(), completions.end(), worse);
   const auto worst = std::min_element(completions.begin(), completions.end(), worse);
   FPO_RETURN_IF_ERROR(ReadPair(AsPair(row, *best->text, *worst->text), out));
-  out->has_rejected = completions.size() > 1;
   out->chosen_score = best->score;
   out->rejected_score = worst->score;
+  if (completions.size() == 1) {
+    out->has_rejected = false;
+    out->rejected.clear();
+    out->rejected_messages.clear();
+    out->rejected_score.reset();
+  }
   if (out->has_rejected && best->score == worst->score) out->pair_drop_reason = "tie";
   return absl::OkStatus();
 }

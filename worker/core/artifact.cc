@@ -71,9 +71,9 @@ absl::Status CheckComplete(const ServeArtifactCommand& order, const FolderManife
                            const std::vector<ArtifactFile>& files) {
   const std::string prefix = order.checkpoint ? "" : absl::StrCat(kModelFolder, "/");
   for (const auto& [name, entry] : manifest) {
-    const auto found = std::find_if(files.begin(), files.end(), [&](const ArtifactFile& file) {
-      return file.name == prefix + name;
-    });
+    const std::string listed = prefix + name;
+    const auto found = std::find_if(files.begin(), files.end(),
+                                    [&](const ArtifactFile& file) { return file.name == listed; });
     if (found == files.end()) return OtherModel(order, absl::StrCat(name, " is missing"));
     if (entry.bytes.has_value() && found->bytes != *entry.bytes) {
       return OtherModel(order,

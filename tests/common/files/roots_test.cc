@@ -47,7 +47,7 @@ TEST_F(RootsTest, ALinkMayLeadElsewhereBelowButNotOut) {
   fs::create_symlink("blobs/w", At("models/gemma/model.safetensors"));
   EXPECT_TRUE(roots_.Check(At("models/gemma/model.safetensors")).ok());
   EXPECT_TRUE(roots_.CheckTree(At("models/gemma"), 10).ok());
-  for (const std::string target : {folder_ / "secret/token", std::string("../../secret/token"),
+  for (const std::string& target : {folder_ / "secret/token", std::string("../../secret/token"),
                                    std::string("/proc/self/environ")}) {
     fs::remove(At("models/gemma/merges.txt"));
     fs::create_symlink(target, At("models/gemma/merges.txt"));

@@ -84,5 +84,17 @@ TEST(ChoiceRowsTest, RankedCompletions) {
   EXPECT_EQ(Choice(R"({"instruction":"q","completions":[]})"), "empty_response");
 }
 
+TEST(ChoiceRowsTest, OneRankedCompletionIsNotItsOwnRejectedOne) {
+  const auto row = ParsePreferenceRow(
+      R"({"context":[{"role":"user","content":"q"}],"completions":[
+          {"rank":1,"completion":[{"role":"assistant","content":"only"}]}]})",
+      "auto");
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_FALSE(row->has_rejected);
+  EXPECT_TRUE(row->rejected_messages.empty());
+  EXPECT_FALSE(row->rejected_score.has_value());
+  EXPECT_EQ(row->chosen_messages.size(), 1u);
+}
+
 }  // namespace
 }  // namespace fpo::train

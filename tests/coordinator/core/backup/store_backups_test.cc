@@ -97,7 +97,8 @@ TEST_F(StoreBackupsTest, ARestoredStoreIsBeyondAllThatWasSeen) {
   const auto restored = RocksdbJobStore::Open(target_).value();
   EXPECT_EQ(restored->LoadIdentity().value(),
             (StoreIdentity{.id = id, .restored = true, .revision = 8 + kBeyondTheSeen}));
-  for (const Job& job : restored->LoadJobs().value()) {
+  const std::vector<Job> jobs = restored->LoadJobs().value();
+  for (const Job& job : jobs) {
     EXPECT_GE(job.epoch, kBeyondTheSeen) << job.job_id;
   }
   const Job a = restored->LoadJobs().value().at(0);

@@ -9,7 +9,7 @@ namespace fpo::train {
 namespace {
 
 // Its description as cuDNN 9.19 writes it, of the fields that it asks for.
-constexpr char kH200[] =
+[[maybe_unused]] constexpr char kH200[] =
     R"({"deviceName": "NVIDIA H200", "cudaDeviceId": 0, "deviceVer": 900, "driverVer": 13000,
         "totalGlobalMem": 150754820096, "maxGridSize": [2147483647, 65535, 65535],
         "maxBlockSize": [1024, 1024, 64], "regsPerBlock": 65536, "multiProcessorCount": 132,
