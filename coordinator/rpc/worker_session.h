@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/access_list.h"
 #include "common/rpc/streams/open_streams.h"
 #include "common/rpc/streams/stream_loop.h"
 #include "coordinator/core/coordinator.h"
