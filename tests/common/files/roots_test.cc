@@ -48,7 +48,7 @@ TEST_F(RootsTest, ALinkMayLeadElsewhereBelowButNotOut) {
   EXPECT_TRUE(roots_.Check(At("models/gemma/model.safetensors")).ok());
   EXPECT_TRUE(roots_.CheckTree(At("models/gemma"), 10).ok());
   for (const std::string& target : {folder_ / "secret/token", std::string("../../secret/token"),
-                                   std::string("/proc/self/environ")}) {
+                                    std::string("/proc/self/environ")}) {
     fs::remove(At("models/gemma/merges.txt"));
     fs::create_symlink(target, At("models/gemma/merges.txt"));
     EXPECT_TRUE(absl::IsPermissionDenied(roots_.Check(At("models/gemma/merges.txt")))) << target;
