@@ -2,7 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "cache/config.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 
 namespace fpo::cache {
 

@@ -9,7 +9,7 @@
 #include "common/failpoint.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 #include "common/serve.h"
 #include "common/stop_signals.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 #include "coordinator/config.h"
 
 namespace fpo::coordinator {

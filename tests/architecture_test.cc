@@ -101,9 +101,7 @@ struct OneFileLibrary {
 
 const std::vector<OneFileLibrary>& OneFileLibraries() {
   static const std::vector<OneFileLibrary> libraries = {
-      {"CLI/",
-       {"ctl/command_line/flags", "common/program_flags", "common/rpc/listen_flags",
-        "coordinator/flags", "cache/flags", "worker/flags", "train/flags"}},
+      {"CLI/", {"ctl/command_line/flags", "common/flags/"}},
       {"yaml-cpp/", {"common/job/job_yaml.cc"}},
       {"utf8proc.h", {"ctl/show/text_layout.cc"}},
       {"openssl/", {"common/hash.cc", "common/rpc/security/credentials.cc"}},

@@ -1,13 +1,11 @@
 #include "train/flags.h"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdlib>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "common/flags/program_flags.h"
 #include "common/observe/version.h"
-#include "common/program_flags.h"
 #include "common/train_protocol.h"
 
 namespace fpo::train {
@@ -23,269 +21,241 @@ Exit codes: 0 done, 1 bug, 2 usage, 3 bad config or data, 4 records of another m
 5 out of memory, 6 another rank lost, 7 stopped (checkpoint written), 8 numbers not finite,
 9 storage, 10 a device or its library is missing or broken.)";
 
-void AddCommon(CLI::App* app, Flags* flags) {
-  app->add_option("--device", flags->device, "Where to compute: auto takes CUDA when it works")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  app->add_option("--threads", flags->threads, "CPU threads for tensor work; 0: one per core")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  app->add_flag("--plain", flags->plain,
-                "Compute the plain way, to compare with: padded batches, none of the "
-                "trainer's own kernels");
-  app->add_flag("--fused-attention", flags->fused_attention,
-                "On a GPU, in bfloat16: attention in one kernel, batches without padding. It has a "
-                "forward recipe, and so records, of its own")
-      ->excludes("--plain");
+void AddCommon(FlagSet app, Flags* flags) {
+  app.Add("--device", &flags->device, "Where to compute: auto takes CUDA when it works")
+      .OneOf({"auto", "cpu", "cuda"})
+      .ShowDefault();
+  app.Add("--threads", &flags->threads, "CPU threads for tensor work; 0: one per core")
+      .Between(0, 4096)
+      .ShowDefault();
+  app.Add("--plain", &flags->plain,
+          "Compute the plain way, to compare with: padded batches, none of the "
+          "trainer's own kernels");
+  app.Add("--fused-attention", &flags->fused_attention,
+          "On a GPU, in bfloat16: attention in one kernel, batches without padding. It has a "
+          "forward recipe, and so records, of its own")
+      .Excludes("--plain");
 }
 
-CLI::Option* AddJob(CLI::App* app, Flags* flags) {
-  return app->add_option("--job", flags->job, "Job file, YAML or JSON")->type_name("FILE");
+Flag AddJob(FlagSet app, Flags* flags) {
+  return app.Add("--job", &flags->job, "Job file, YAML or JSON").Type("FILE");
 }
 
-void AddData(CLI::App* app, Flags* flags) {
+void AddData(FlagSet app, Flags* flags) {
   DataSection& data = flags->score.data;
-  app->add_option(
-         "--data", data.train,
-         "Data files (.jsonl, .ndjson, .json, also .gz or .zst), patterns or folders, in order")
-      ->type_name("FILE...");
-  app->add_option("--format", data.format, "auto, preference, messages, transcript or ids")
-      ->check(CLI::IsMember({"auto", "preference", "messages", "transcript", "ids"}))
-      ->capture_default_str();
-  app->add_option("--template", data.template_name, "auto, gemma, halo or none")
-      ->check(CLI::IsMember({"auto", "gemma", "halo", "none"}))
-      ->capture_default_str();
-  app->add_option("--max-length", data.max_length, "Tokens of prompt and response; more is cut")
-      ->check(CLI::Range(2, 1 << 20))
-      ->capture_default_str();
-  app->add_option("--max-prompt-length", data.max_prompt_length,
-                  "Tokens of the prompt; a longer one loses its beginning")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app->add_option("--max-pairs", flags->max_pairs, "Only the first N pairs; 0: all")
-      ->check(CLI::NonNegativeNumber);
-  app->add_option("--dtype", flags->score.dtype, "float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
+  app.Add("--data", &data.train,
+          "Data files (.jsonl, .ndjson, .json, also .gz or .zst), patterns or folders, in order")
+      .Type("FILE...");
+  app.Add("--format", &data.format, "auto, preference, messages, transcript or ids")
+      .OneOf({"auto", "preference", "messages", "transcript", "ids"})
+      .ShowDefault();
+  app.Add("--template", &data.template_name, "auto, gemma, halo or none")
+      .OneOf({"auto", "gemma", "halo", "none"})
+      .ShowDefault();
+  app.Add("--max-length", &data.max_length, "Tokens of prompt and response; more is cut")
+      .Between(2, 1 << 20)
+      .ShowDefault();
+  app.Add("--max-prompt-length", &data.max_prompt_length,
+          "Tokens of the prompt; a longer one loses its beginning")
+      .Between(1, 1 << 20)
+      .ShowDefault();
+  app.Add("--max-pairs", &flags->max_pairs, "Only the first N pairs; 0: all").NotNegative();
+  app.Add("--dtype", &flags->score.dtype, "float32 or bfloat16")
+      .OneOf({"float32", "bfloat16"})
+      .ShowDefault();
 }
 
-void AddPrepare(CLI::App* app, Flags* flags) {
-  AddJob(app, flags)->required();
-  app->add_option("--out", flags->out, "Folder for token files and admission.json")
-      ->type_name("DIR");
-  app->add_flag("--check", flags->check,
-                "Look at the first thousand rows of each input, say what is wrong, write nothing");
-  app->add_flag("--json", flags->json, "With --check: the result as JSON (fpoctl's use)");
+void AddPrepare(FlagSet app, Flags* flags) {
+  AddJob(app, flags).Required();
+  app.Add("--out", &flags->out, "Folder for token files and admission.json").Type("DIR");
+  app.Add("--check", &flags->check,
+          "Look at the first thousand rows of each input, say what is wrong, write nothing");
+  app.Add("--json", &flags->json, "With --check: the result as JSON (fpoctl's use)");
 }
 
-void AddScore(CLI::App* app, Flags* flags) {
-  app->add_option("--model", flags->model, "Hugging Face folder")->type_name("DIR");
-  app->add_option("--sae", flags->sae_file,
-                  "SAE to pool features with (.npz, .safetensors, folder)")
-      ->type_name("FILE");
-  app->add_option("--layer", flags->layer, "Layer the SAE reads; default: from the file");
-  app->add_option("--site", flags->site, "Site the SAE reads; default: from the file")
-      ->check(CLI::IsMember({"resid_post", "mlp_out", "attn_z"}));
+void AddScore(FlagSet app, Flags* flags) {
+  app.Add("--model", &flags->model, "Hugging Face folder").Type("DIR");
+  app.Add("--sae", &flags->sae_file, "SAE to pool features with (.npz, .safetensors, folder)")
+      .Type("FILE");
+  app.Add("--layer", &flags->layer, "Layer the SAE reads; default: from the file");
+  app.Add("--site", &flags->site, "Site the SAE reads; default: from the file")
+      .OneOf({"resid_post", "mlp_out", "attn_z"});
   AddData(app, flags);
-  app->add_option("--features", flags->score.features,
-                  "Pooled features to keep: all, or top:M for the M largest")
-      ->capture_default_str();
-  app->add_option("--out", flags->score.out,
-                  "FILE.jsonl: one line per pair, in input order; FILE.fpr: a record file")
-      ->type_name("FILE");
+  app.Add("--features", &flags->score.features,
+          "Pooled features to keep: all, or top:M for the M largest")
+      .ShowDefault();
+  app.Add("--out", &flags->score.out,
+          "FILE.jsonl: one line per pair, in input order; FILE.fpr: a record file")
+      .Type("FILE");
   AddJob(app, flags);
-  app->add_option("--prepared", flags->prepared, "With --serve: the folder 'prepare' wrote")
-      ->type_name("DIR");
-  app->add_flag("--serve", flags->serve, "Answer score commands on descriptor 4 (the agent's use)");
+  app.Add("--prepared", &flags->prepared, "With --serve: the folder 'prepare' wrote").Type("DIR");
+  app.Add("--serve", &flags->serve, "Answer score commands on descriptor 4 (the agent's use)");
 }
 
-void AddRun(CLI::App* app, Flags* flags) {
-  AddJob(app, flags)->required();
-  app->add_option("--out", flags->out, "Output folder: checkpoints, metrics, model, report")
-      ->type_name("DIR")
-      ->required();
-  app->add_flag("--resume", flags->resume, "Resume from the newest checkpoint in --out");
-  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
-      ->type_name("DIR");
-  app->add_option("--reference", flags->reference,
-                  "A .fpr file; auto: compute what is missing into OUT/reference.fpr; online: keep "
-                  "the reference model in memory")
-      ->type_name("FILE|auto|online")
-      ->capture_default_str();
-  app->add_option("--max-steps", flags->max_steps, "Stop after N steps, whatever the job says")
-      ->check(CLI::PositiveNumber);
-  app->add_flag("--measure", flags->measure,
-                "Time the parts of each step, which waits for the device; export no model");
-  app->add_option("--rank", flags->rank, "Rank of this process, from 0")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app->add_option("--world-size", flags->world_size, "Number of processes that train together")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--rendezvous", flags->rendezvous,
-                  "host:port where rank 0 listens for the others")
-      ->type_name("HOST:PORT");
-  app->add_option("--rank-timeout", flags->rank_timeout_seconds,
-                  "How long a rank waits for the others in one sum; work of one rank alone, as "
-                  "writing a checkpoint, is waited for without a limit")
-      ->type_name("SECONDS")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+void AddRun(FlagSet app, Flags* flags) {
+  AddJob(app, flags).Required();
+  app.Add("--out", &flags->out, "Output folder: checkpoints, metrics, model, report")
+      .Type("DIR")
+      .Required();
+  app.Add("--resume", &flags->resume, "Resume from the newest checkpoint in --out");
+  app.Add("--prepared", &flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      .Type("DIR");
+  app.Add("--reference", &flags->reference,
+          "A .fpr file; auto: compute what is missing into OUT/reference.fpr; online: keep "
+          "the reference model in memory")
+      .Type("FILE|auto|online")
+      .ShowDefault();
+  app.Add("--max-steps", &flags->max_steps, "Stop after N steps, whatever the job says").Positive();
+  app.Add("--measure", &flags->measure,
+          "Time the parts of each step, which waits for the device; export no model");
+  app.Add("--rank", &flags->rank, "Rank of this process, from 0").NotNegative().ShowDefault();
+  app.Add("--world-size", &flags->world_size, "Number of processes that train together")
+      .Positive()
+      .ShowDefault();
+  app.Add("--rendezvous", &flags->rendezvous, "host:port where rank 0 listens for the others")
+      .Type("HOST:PORT");
+  app.Add("--rank-timeout", &flags->rank_timeout_seconds,
+          "How long a rank waits for the others in one sum; work of one rank alone, as "
+          "writing a checkpoint, is waited for without a limit")
+      .Type("SECONDS")
+      .Positive()
+      .ShowDefault();
 }
 
-void AddEvaluate(CLI::App* app, Flags* flags) {
-  AddJob(app, flags)->required();
-  app->add_option("--model", flags->model, "Folder to evaluate; default: the job's model.path")
-      ->type_name("DIR");
-  app->add_option("--out", flags->out, "JSON file for the metrics")
-      ->type_name("FILE.json")
-      ->required();
-  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
-      ->type_name("DIR");
-  app->add_option("--reference", flags->reference, "A .fpr file, auto or online")
-      ->type_name("FILE|auto|online")
-      ->capture_default_str();
+void AddEvaluate(FlagSet app, Flags* flags) {
+  AddJob(app, flags).Required();
+  app.Add("--model", &flags->model, "Folder to evaluate; default: the job's model.path")
+      .Type("DIR");
+  app.Add("--out", &flags->out, "JSON file for the metrics").Type("FILE.json").Required();
+  app.Add("--prepared", &flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      .Type("DIR");
+  app.Add("--reference", &flags->reference, "A .fpr file, auto or online")
+      .Type("FILE|auto|online")
+      .ShowDefault();
 }
 
-void AddSae(CLI::App* app, Flags* flags) {
+void AddSae(FlagSet app, Flags* flags) {
   AddJob(app, flags);
-  app->add_option("--prepared", flags->prepared, "Folder 'prepare' wrote; default: prepare now")
-      ->type_name("DIR");
-  app->add_option("--model", flags->model, "Without --job: Hugging Face folder")->type_name("DIR");
-  app->add_option("--layer", flags->layer, "Layer to read");
-  app->add_option("--site", flags->site, "resid_post, mlp_out or attn_z")
-      ->check(CLI::IsMember({"resid_post", "mlp_out", "attn_z"}))
-      ->default_str("resid_post");
+  app.Add("--prepared", &flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      .Type("DIR");
+  app.Add("--model", &flags->model, "Without --job: Hugging Face folder").Type("DIR");
+  app.Add("--layer", &flags->layer, "Layer to read");
+  app.Add("--site", &flags->site, "resid_post, mlp_out or attn_z")
+      .OneOf({"resid_post", "mlp_out", "attn_z"})
+      .ShowDefault("resid_post");
   AddData(app, flags);
   SaeTrainingSection& sae = flags->sae_training;
-  app->add_option("--width", sae.width, "Features")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--target-l0", sae.target_l0, "Target number of active features per token")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--steps", sae.steps, "Optimiser steps")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--lr", sae.lr, "Learning rate")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--batch-tokens", sae.batch_tokens, "Activation rows per step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app->add_option("--out", flags->out, "Folder, or FILE.npz; config.json is written beside it")
-      ->type_name("DIR|FILE.npz")
-      ->required();
+  app.Add("--width", &sae.width, "Features").Positive().ShowDefault();
+  app.Add("--target-l0", &sae.target_l0, "Target number of active features per token")
+      .Positive()
+      .ShowDefault();
+  app.Add("--steps", &sae.steps, "Optimiser steps").Positive().ShowDefault();
+  app.Add("--lr", &sae.lr, "Learning rate").Positive().ShowDefault();
+  app.Add("--batch-tokens", &sae.batch_tokens, "Activation rows per step").Positive().ShowDefault();
+  app.Add("--out", &flags->out, "Folder, or FILE.npz; config.json is written beside it")
+      .Type("DIR|FILE.npz")
+      .Required();
 }
 
-void AddExport(CLI::App* app, Flags* flags) {
-  app->add_option("checkpoint", flags->path, "A run's checkpoint: RUN/checkpoints/step-N")
-      ->required();
-  app->add_option("--out", flags->out, "Hugging Face folder to create")
-      ->type_name("DIR")
-      ->required();
-  app->add_option("--model", flags->model,
-                  "Folder that the run started from; default: model.path of its job")
-      ->type_name("DIR");
-  app->add_option("--job", flags->job, "Job file of the run; default: RUN/job.yaml")
-      ->type_name("FILE");
+void AddExport(FlagSet app, Flags* flags) {
+  app.Add("checkpoint", &flags->path, "A run's checkpoint: RUN/checkpoints/step-N").Required();
+  app.Add("--out", &flags->out, "Hugging Face folder to create").Type("DIR").Required();
+  app.Add("--model", &flags->model,
+          "Folder that the run started from; default: model.path of its job")
+      .Type("DIR");
+  app.Add("--job", &flags->job, "Job file of the run; default: RUN/job.yaml").Type("FILE");
 }
 
-void AddInspect(CLI::App* app, Flags* flags) {
-  app->add_option("path", flags->path, "Model, SAE, token file, record file or checkpoint");
-  app->add_flag("--devices", flags->devices,
-                "Instead of a path: what this machine can compute on, and what is missing");
-  app->add_flag("--json", flags->json, "One JSON object");
+void AddInspect(FlagSet app, Flags* flags) {
+  app.Add("path", &flags->path, "Model, SAE, token file, record file or checkpoint");
+  app.Add("--devices", &flags->devices,
+          "Instead of a path: what this machine can compute on, and what is missing");
+  app.Add("--json", &flags->json, "One JSON object");
 }
 
-void AddInitModel(CLI::App* app, Flags* flags) {
+void AddInitModel(FlagSet app, Flags* flags) {
   InitModelOptions& init = flags->init;
-  app->add_option("--config", init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
-      ->type_name("FILE")
-      ->required();
-  app->add_option(
-         "--tokenizer", init.tokenizer,
-         "tokenizer.json or tokenizer.model with vocab_size ids; without one the model takes "
-         "rows of ids only")
-      ->type_name("FILE");
-  app->add_option("--seed", init.seed, "Seed of the weights")->capture_default_str();
-  app->add_option("--dtype", init.dtype, "float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
-  app->add_option("--out", init.out, "Folder to create")->type_name("DIR")->required();
+  app.Add("--config", &init.config, "Hugging Face config.json of a Gemma-2 or Gemma-3")
+      .Type("FILE")
+      .Required();
+  app.Add("--tokenizer", &init.tokenizer,
+          "tokenizer.json or tokenizer.model with vocab_size ids; without one the model takes "
+          "rows of ids only")
+      .Type("FILE");
+  app.Add("--seed", &init.seed, "Seed of the weights").ShowDefault();
+  app.Add("--dtype", &init.dtype, "float32 or bfloat16")
+      .OneOf({"float32", "bfloat16"})
+      .ShowDefault();
+  app.Add("--out", &init.out, "Folder to create").Type("DIR").Required();
 }
 
-void AddSampling(CLI::App* app, Flags* flags) {
+void AddSampling(FlagSet app, Flags* flags) {
   GenerateSection& generate = flags->generate;
-  app->add_option("--max-new-tokens", generate.max_new_tokens, "Tokens of an answer; more is cut")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app->add_option("--temperature", generate.temperature,
-                  "Logits are divided by it; 0: always the most likely token")
-      ->check(CLI::Range(0.0, 100.0));
-  app->add_option("--top-k", generate.top_k, "Only the K most likely tokens; 0: all")
-      ->check(CLI::Range(0, 1 << 24));
-  app->add_option("--top-p", generate.top_p,
-                  "Of these only the fewest with this probability together")
-      ->check(CLI::Range(1e-9, 1.0));
-  app->add_option("--seed", flags->seed, "Seed of what a temperature above 0 draws")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app->add_option("--template", flags->template_name,
-                  "Chat template: auto (the model's own), gemma, halo, none, or a FILE.jinja")
-      ->capture_default_str();
-  app->add_option("--dtype", flags->dtype,
-                  "Of the weights: float32 or bfloat16; a CPU computes in float32 with either")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
+  app.Add("--max-new-tokens", &generate.max_new_tokens, "Tokens of an answer; more is cut")
+      .Between(1, 1 << 20)
+      .ShowDefault();
+  app.Add("--temperature", &generate.temperature,
+          "Logits are divided by it; 0: always the most likely token")
+      .BetweenReal(0.0, 100.0);
+  app.Add("--top-k", &generate.top_k, "Only the K most likely tokens; 0: all").Between(0, 1 << 24);
+  app.Add("--top-p", &generate.top_p, "Of these only the fewest with this probability together")
+      .BetweenReal(1e-9, 1.0);
+  app.Add("--seed", &flags->seed, "Seed of what a temperature above 0 draws")
+      .NotNegative()
+      .ShowDefault();
+  app.Add("--template", &flags->template_name,
+          "Chat template: auto (the model's own), gemma, halo, none, or a FILE.jinja")
+      .ShowDefault();
+  app.Add("--dtype", &flags->dtype,
+          "Of the weights: float32 or bfloat16; a CPU computes in float32 with either")
+      .OneOf({"float32", "bfloat16"})
+      .ShowDefault();
 }
 
-void AddGenerate(CLI::App* app, Flags* flags) {
+void AddGenerate(FlagSet app, Flags* flags) {
   GenerateSection& generate = flags->generate;
-  AddJob(app, flags)->description("Job of kind generate; instead of the options below but --out");
-  app->add_option("--model", flags->model, "Hugging Face folder")->type_name("DIR");
-  app->add_option("--prompts", generate.prompts,
-                  "Prompts, .jsonl, .ndjson or .json, also .gz or .zst")
-      ->type_name("FILE");
-  app->add_option("--format", generate.format,
-                  "Of the prompts and the answers. jsonl: rows with prompt (a text or messages), "
-                  "messages, instruction or prompt_ids; the others: those benchmarks' own files")
-      ->check(CLI::IsMember({"alpaca_eval", "arena_hard", "mt_bench", "jsonl"}))
-      ->capture_default_str();
-  app->add_option("--out", flags->out,
-                  "Answers: *.json a list, else one row a line. Grows by an answer at a time; the "
-                  "same command again answers what is missing")
-      ->type_name("FILE")
-      ->required();
-  app->add_option("--name", flags->name, "The model's name in the answers; default: its folder's");
-  app->add_option("--max-prompts", generate.max_prompts, "Only the first N prompts")
-      ->check(CLI::PositiveNumber);
-  app->add_option("--max-prompt-length", generate.max_prompt_length,
-                  "Tokens of a prompt; a longer one is an error")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app->add_option("--batch", generate.batch,
-                  "Answers in progress at a time; on a CPU the answers do not depend on it")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+  AddJob(app, flags).Description("Job of kind generate; instead of the options below but --out");
+  app.Add("--model", &flags->model, "Hugging Face folder").Type("DIR");
+  app.Add("--prompts", &generate.prompts, "Prompts, .jsonl, .ndjson or .json, also .gz or .zst")
+      .Type("FILE");
+  app.Add("--format", &generate.format,
+          "Of the prompts and the answers. jsonl: rows with prompt (a text or messages), "
+          "messages, instruction or prompt_ids; the others: those benchmarks' own files")
+      .OneOf({"alpaca_eval", "arena_hard", "mt_bench", "jsonl"})
+      .ShowDefault();
+  app.Add("--out", &flags->out,
+          "Answers: *.json a list, else one row a line. Grows by an answer at a time; the "
+          "same command again answers what is missing")
+      .Type("FILE")
+      .Required();
+  app.Add("--name", &flags->name, "The model's name in the answers; default: its folder's");
+  app.Add("--max-prompts", &generate.max_prompts, "Only the first N prompts").Positive();
+  app.Add("--max-prompt-length", &generate.max_prompt_length,
+          "Tokens of a prompt; a longer one is an error")
+      .Between(1, 1 << 20)
+      .ShowDefault();
+  app.Add("--batch", &generate.batch,
+          "Answers in progress at a time; on a CPU the answers do not depend on it")
+      .Between(1, 4096)
+      .ShowDefault();
   AddSampling(app, flags);
 }
 
-void AddChat(CLI::App* app, Flags* flags) {
-  app->add_option("model", flags->model, "Hugging Face folder with a chat template")
-      ->type_name("MODEL")
-      ->required();
-  app->add_option("--system", flags->system, "System message of the conversation");
-  app->add_option("--context", flags->context, "Tokens that a conversation may have")
-      ->check(CLI::Range(16, 1 << 20))
-      ->capture_default_str();
+void AddChat(FlagSet app, Flags* flags) {
+  app.Add("model", &flags->model, "Hugging Face folder with a chat template")
+      .Type("MODEL")
+      .Required();
+  app.Add("--system", &flags->system, "System message of the conversation");
+  app.Add("--context", &flags->context, "Tokens that a conversation may have")
+      .Between(16, 1 << 20)
+      .ShowDefault();
   AddSampling(app, flags);
 }
 
 struct Subcommand {
   const char* name;
   const char* description;
-  void (*add)(CLI::App*, Flags*);
+  void (*add)(FlagSet, Flags*);
 };
 
 constexpr Subcommand kSubcommands[] = {
@@ -357,32 +327,29 @@ CommandLine UsageError(const absl::Status& error) {
 
 CommandLine ParseFlags(int argc, char** argv) {
   Flags flags;
-  CLI::App app{"fpo-train: the numeric program of FPO training; every command also runs by hand",
-               "fpo-train"};
-  app.footer(kFooter);
-  app.set_version_flag("--version", std::string("fpo-train ") + ProgramVersion());
-  app.require_subcommand(1);
-  app.add_option("--failpoint", flags.failpoints, "NAME=kill|error[@N], for tests")->group("");
+  ProgramFlags program(
+      "fpo-train",
+      "fpo-train: the numeric program of FPO training; every command also runs by hand");
+  program.SetFooter(kFooter);
+  program.AddVersion(ProgramVersion());
+  program.flags().Add("--failpoint", &flags.failpoints, "NAME=kill|error[@N], for tests").Hidden();
   for (const Subcommand& subcommand : kSubcommands) {
-    CLI::App* sub = app.add_subcommand(subcommand.name, subcommand.description);
-    subcommand.add(sub, &flags);
-    AddCommon(sub, &flags);
+    const FlagSet command = program.AddCommand(subcommand.name, subcommand.description);
+    subcommand.add(command, &flags);
+    AddCommon(command, &flags);
   }
-  const ProgramArguments arguments{argc, argv};
-  const absl::StatusOr<std::optional<std::string>> text = ParseProgramFlags(&app, arguments);
+  const absl::StatusOr<std::optional<std::string>> text = program.Parse({argc, argv});
   if (!text.ok()) return UsageError(text.status());
   if (text->has_value()) {
     std::cout << **text;
     return {std::nullopt, 0};
   }
-  flags.command = app.get_subcommands().front()->get_name();
-  const absl::Status mistake = LocateFlagError(app, arguments, CheckTogether(flags));
+  flags.command = program.Command();
+  const absl::Status mistake = program.Locate(CheckTogether(flags));
   if (!mistake.ok()) return UsageError(mistake);
   if (flags.max_pairs > 0) flags.score.data.max_pairs = flags.max_pairs;
-  const CLI::App& command = *app.get_subcommands().front();
-  const auto given = [&](const char* name) {
-    return flags.command == "chat" && command.get_option(name)->count() > 0;
-  };
+  const FlagSet chosen = program.ChosenFlags();
+  const auto given = [&](const char* name) { return flags.command == "chat" && chosen.Has(name); };
   if (given("--temperature") || given("--top-k") || given("--top-p")) {
     const GenerateSection& generate = flags.generate;
     flags.sampling = Sampling{generate.temperature, generate.top_k, generate.top_p};

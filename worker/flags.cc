@@ -2,13 +2,11 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 #include "common/status_macros.h"
 #include "common/text/label.h"
 
@@ -17,71 +15,66 @@ extern char** environ;
 namespace fpo::worker {
 namespace {
 
-void AddNetwork(CLI::App* app, WorkerConfig* config) {
-  app->add_option("--coordinator,--server", config->coordinator,
-                  "fpo-coordinator, host:port; with standbys all of them, separated by commas")
-      ->capture_default_str();
-  app->add_option("--cache,--cache-server", config->cache, "fpo-cache, host:port")
-      ->capture_default_str();
+void AddNetwork(FlagSet app, WorkerConfig* config) {
+  app.Add("--coordinator,--server", &config->coordinator,
+          "fpo-coordinator, host:port; with standbys all of them, separated by commas")
+      .ShowDefault();
+  app.Add("--cache,--cache-server", &config->cache, "fpo-cache, host:port").ShowDefault();
   ListenOptions& listen = config->listen;
-  app->add_option("--http", listen.http, "address of /metrics, /healthz, /readyz")
-      ->capture_default_str();
-  app->add_option("--port-file", listen.port_file, "written with the real address once it listens");
-  app->add_flag("--insecure", listen.insecure, "allow an address outside loopback without TLS");
-  app->add_option("--tls-cert", listen.tls.cert, "PEM file, own certificate chain");
-  app->add_option("--tls-key", listen.tls.key, "PEM file, own private key");
-  app->add_option("--tls-ca", listen.tls.ca, "PEM file, CA of coordinator and cache");
-  app->add_option("--token-file", config->token_file,
-                  "file with a worker's token, for coordinator and cache");
+  app.Add("--http", &listen.http, "address of /metrics, /healthz, /readyz").ShowDefault();
+  app.Add("--port-file", &listen.port_file, "written with the real address once it listens");
+  app.Add("--insecure", &listen.insecure, "allow an address outside loopback without TLS");
+  app.Add("--tls-cert", &listen.tls.cert, "PEM file, own certificate chain");
+  app.Add("--tls-key", &listen.tls.key, "PEM file, own private key");
+  app.Add("--tls-ca", &listen.tls.ca, "PEM file, CA of coordinator and cache");
+  app.Add("--token-file", &config->token_file,
+          "file with a worker's token, for coordinator and cache");
 }
 
-void AddWork(CLI::App* app, WorkerConfig* config) {
-  app->add_option("--name", config->name, "stable name of this worker; default: the host's");
-  app->add_option("--host", config->host, "how ranks on other hosts reach this one");
-  app->add_option("--slots", config->slots, "ranks at once: GPUs, or shares of the CPUs")
-      ->capture_default_str();
-  app->add_option("--work-dir", config->work_dir,
-                  "folder for jobs, records and logs; one agent each")
-      ->type_name("DIR");
-  app->add_option("--trainer", config->trainer, "fpo-train; default: next to this program")
-      ->type_name("FILE");
-  app->add_option("--device", config->device, "auto, cpu or cuda")->capture_default_str();
-  AddDuration(app, "--stall-timeout", &config->stall_timeout,
-              "stop a rank that is silent for this long; 0: never");
-  AddDuration(app, "--abandon-after", &config->abandon_after,
-              "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
-  AddDuration(app, "--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
-  app->add_option("--records-max-mib", config->records_max_mib, "limit of pulled record files")
-      ->capture_default_str();
-  app->add_option("--spool-max-mib", config->spool_max_mib,
-                  "limit of one attempt's unsent logs, and of its events")
-      ->capture_default_str();
-  app->add_option("--disk-reserve-mib", config->disk_reserve_mib,
-                  "free space below which no attempt starts")
-      ->capture_default_str();
+void AddWork(FlagSet app, WorkerConfig* config) {
+  app.Add("--name", &config->name, "stable name of this worker; default: the host's");
+  app.Add("--host", &config->host, "how ranks on other hosts reach this one");
+  app.Add("--slots", &config->slots, "ranks at once: GPUs, or shares of the CPUs").ShowDefault();
+  app.Add("--work-dir", &config->work_dir, "folder for jobs, records and logs; one agent each")
+      .Type("DIR");
+  app.Add("--trainer", &config->trainer, "fpo-train; default: next to this program").Type("FILE");
+  app.Add("--device", &config->device, "auto, cpu or cuda").ShowDefault();
+  app.AddDuration("--stall-timeout", &config->stall_timeout,
+                  "stop a rank that is silent for this long; 0: never");
+  app.AddDuration("--abandon-after", &config->abandon_after,
+                  "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
+  app.AddDuration("--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
+  app.Add("--records-max-mib", &config->records_max_mib, "limit of pulled record files")
+      .ShowDefault();
+  app.Add("--spool-max-mib", &config->spool_max_mib,
+          "limit of one attempt's unsent logs, and of its events")
+      .ShowDefault();
+  app.Add("--disk-reserve-mib", &config->disk_reserve_mib,
+          "free space below which no attempt starts")
+      .ShowDefault();
 }
 
-void AddIsolation(CLI::App* app, WorkerConfig* config) {
-  app->add_option("--root", config->roots,
-                  "folder below which jobs may read; may be repeated; required, like "
-                  "--output-root, when the coordinator is on another machine")
-      ->type_name("DIR");
-  app->add_option("--output-root", config->output_roots,
-                  "folder below which jobs may write, and read; may be repeated")
-      ->type_name("DIR");
-  app->add_flag("--allow-root", config->allow_root, "run, with all jobs, as root");
-  app->add_option("--device-idle-mib", config->device_idle_mib,
-                  "a slot is used again when its GPU has less memory in use; 0: do not check")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
-      ->capture_default_str();
-  app->add_option("--cgroup", config->cgroup,
-                  "where each rank gets a cgroup: auto (below the agent's own, if delegated), off, "
-                  "or a folder of a cgroup version 2 file system")
-      ->capture_default_str();
-  app->add_option("--memory-max-mib", config->memory_max_mib,
-                  "memory of each rank with all it starts; needs a cgroup; 0: no limit")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
-      ->capture_default_str();
+void AddIsolation(FlagSet app, WorkerConfig* config) {
+  app.Add("--root", &config->roots,
+          "folder below which jobs may read; may be repeated; required, like "
+          "--output-root, when the coordinator is on another machine")
+      .Type("DIR");
+  app.Add("--output-root", &config->output_roots,
+          "folder below which jobs may write, and read; may be repeated")
+      .Type("DIR");
+  app.Add("--allow-root", &config->allow_root, "run, with all jobs, as root");
+  app.Add("--device-idle-mib", &config->device_idle_mib,
+          "a slot is used again when its GPU has less memory in use; 0: do not check")
+      .Between(0, int64_t{1} << 30)
+      .ShowDefault();
+  app.Add("--cgroup", &config->cgroup,
+          "where each rank gets a cgroup: auto (below the agent's own, if delegated), off, "
+          "or a folder of a cgroup version 2 file system")
+      .ShowDefault();
+  app.Add("--memory-max-mib", &config->memory_max_mib,
+          "memory of each rank with all it starts; needs a cgroup; 0: no limit")
+      .Between(0, int64_t{1} << 40)
+      .ShowDefault();
 }
 
 absl::Status AddLabels(const std::vector<std::string>& labels, WorkerConfig* config) {
@@ -122,24 +115,24 @@ void FillDefaults(WorkerConfig* config) {
 
 absl::StatusOr<ParsedFlags<WorkerConfig>> ParseFlags(int argc, const char* const* argv) {
   ParsedFlags<WorkerConfig> flags;
-  CLI::App app("Runs the phases of jobs on this host and reports to the coordinator.",
-               "fpo-worker");
-  AddServiceFlags(&app, &flags.check_config);
-  app.add_flag("--forget-store", flags.config.forget_store,
-               "let the worker of --work-dir work for another coordinator's store from its next "
-               "start on, set unsent lines aside, then exit")
-      ->configurable(false);
-  AddNetwork(&app, &flags.config);
-  AddWork(&app, &flags.config);
-  AddIsolation(&app, &flags.config);
+  ProgramFlags program("fpo-worker",
+                       "Runs the phases of jobs on this host and reports to the coordinator.");
+  FlagSet app = program.flags();
+  program.AddServiceFlags(&flags.check_config);
+  app.Add("--forget-store", &flags.config.forget_store,
+          "let the worker of --work-dir work for another coordinator's store from its next "
+          "start on, set unsent lines aside, then exit")
+      .OnCommandLineOnly();
+  AddNetwork(app, &flags.config);
+  AddWork(app, &flags.config);
+  AddIsolation(app, &flags.config);
   std::vector<std::string> labels;
-  app.add_option("--label", labels, "NAME=VALUE that jobs may require; may be repeated");
-  const ProgramArguments arguments{argc, argv};
-  FPO_ASSIGN_OR_RETURN(flags.text, ParseProgramFlags(&app, arguments));
+  app.Add("--label", &labels, "NAME=VALUE that jobs may require; may be repeated");
+  FPO_ASSIGN_OR_RETURN(flags.text, program.Parse({argc, argv}));
   if (flags.text) return flags;
-  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, AddLabels(labels, &flags.config)));
+  FPO_RETURN_IF_ERROR(program.Locate(AddLabels(labels, &flags.config)));
   FillDefaults(&flags.config);
-  FPO_RETURN_IF_ERROR(LocateFlagError(app, arguments, flags.config.Validate()));
+  FPO_RETURN_IF_ERROR(program.Locate(flags.config.Validate()));
   return flags;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 #include "worker/config.h"
 
 namespace fpo::worker {

@@ -6,7 +6,7 @@
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 #include "common/stop_signals.h"
 #include "worker/core/host/known_store.h"
 #include "worker/core/process/process_journal.h"

@@ -1,4 +1,4 @@
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,7 +19,6 @@
 #include "common/observe/version.h"
 #include "common/status_macros.h"
 #include "common/text/closest_word.h"
-#include "common/text/duration_text.h"
 
 namespace fpo {
 namespace {
@@ -93,9 +92,10 @@ std::string DescribeRange(const std::string& message) {
   const size_t value = message.find(": Value ");
   const size_t range = message.find(" not in range ");
   if (value == std::string::npos || range == std::string::npos || range < value) return "";
+  const std::string limits = message.substr(range + 14);  // "1 to 8", "0 or more"
   return absl::StrCat(message.substr(0, value), " is '",
-                      message.substr(value + 8, range - value - 8), "' and must be from ",
-                      message.substr(range + 14));
+                      message.substr(value + 8, range - value - 8), "' and must be ",
+                      absl::StrContains(limits, " to ") ? "from " : "", limits);
 }
 
 // Rewords "--device: cud not in {auto,cpu,cuda}", with the closest of them.
@@ -247,55 +247,74 @@ std::string NamedFlag(const CLI::App& app, const std::string& message) {
 
 }  // namespace
 
-void AddServiceFlags(CLI::App* app, bool* check_config) {
-  app->set_version_flag("--version", absl::StrCat(app->get_name(), " ", ProgramVersion()));
-  app->set_config("--config", "", "TOML file with these flags as keys");
-  app->allow_config_extras(CLI::config_extras_mode::error);
-  app->add_flag("--check-config", *check_config, "check flags and files, then exit")
-      ->configurable(false);
+ProgramFlags::ProgramFlags(const std::string& name, const std::string& description)
+    : app_(std::make_unique<CLI::App>(description, name)) {}
+
+ProgramFlags::~ProgramFlags() = default;
+
+FlagSet ProgramFlags::flags() { return FlagSet(app_.get()); }
+
+void ProgramFlags::AddVersion(const std::string& version) {
+  app_->set_version_flag("--version", absl::StrCat(app_->get_name(), " ", version));
 }
 
-void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* value,
-                 const std::string& help) {
-  const auto parse = [flag, value](const std::string& text) {
-    const absl::StatusOr<absl::Duration> duration = ParseDurationText(text);
-    if (!duration.ok()) throw CLI::ValidationError(flag, std::string(duration.status().message()));
-    *value = *duration;
-  };
-  const bool never = *value == absl::ZeroDuration();
-  app->add_option_function<std::string>(flag, parse, help)
-      ->type_name("DURATION")
-      ->default_str(never ? "0s" : absl::FormatDuration(*value));
+void ProgramFlags::AddServiceFlags(bool* check_config) {
+  AddVersion(ProgramVersion());
+  AddConfigFile("TOML file with these flags as keys");
+  flags()
+      .Add("--check-config", check_config, "check flags and files, then exit")
+      .OnCommandLineOnly();
 }
 
-absl::StatusOr<std::optional<std::string>> ParseProgramFlags(CLI::App* app,
-                                                             const ProgramArguments& arguments) {
-  if (const std::string path = ConfigFileOf(*app, arguments); !path.empty()) {
-    FPO_RETURN_IF_ERROR(ConfigFile::Read(*app, path).status());
+void ProgramFlags::AddConfigFile(const std::string& help) {
+  app_->set_config("--config", "", help);
+  app_->allow_config_extras(CLI::config_extras_mode::error);
+}
+
+void ProgramFlags::SetFooter(const std::string& text) { app_->footer(text); }
+
+FlagSet ProgramFlags::AddCommand(const std::string& name, const std::string& description) {
+  app_->require_subcommand(1);
+  return FlagSet(app_->add_subcommand(name, description));
+}
+
+absl::StatusOr<std::optional<std::string>> ProgramFlags::Parse(const ProgramArguments& arguments) {
+  arguments_ = arguments;
+  if (const std::string path = ConfigFileOf(*app_, arguments); !path.empty()) {
+    FPO_RETURN_IF_ERROR(ConfigFile::Read(*app_, path).status());
   }
   try {
-    app->parse(arguments.argc, arguments.argv);
+    app_->parse(arguments.argc, arguments.argv);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, err;
-    if (app->exit(error, out, err) == 0) return std::optional<std::string>(out.str());
-    return LocateFlagError(*app, arguments, Usage(*app, Reworded(*app, error)));
+    if (app_->exit(error, out, err) == 0) return std::optional<std::string>(out.str());
+    return Locate(Usage(*app_, Reworded(*app_, error)));
   }
   return std::optional<std::string>();
 }
 
-absl::Status LocateFlagError(const CLI::App& app, const ProgramArguments& arguments,
-                             const absl::Status& error) {
+std::string ProgramFlags::Command() const {
+  const CLI::App* chosen = Chosen(*app_);
+  return chosen == app_.get() ? "" : chosen->get_name();
+}
+
+FlagSet ProgramFlags::ChosenFlags() const {
+  const std::vector<CLI::App*> commands = app_->get_subcommands();
+  return FlagSet(commands.empty() ? app_.get() : commands.front());
+}
+
+absl::Status ProgramFlags::Locate(const absl::Status& error) const {
   if (error.ok()) return error;
   const std::string message(error.message());
   std::string place;
-  const std::string path = ConfigFileOf(app, arguments);
-  const std::string flag = NamedFlag(app, message);
-  if (!path.empty() && !flag.empty() && !IsOnCommandLine(arguments, flag)) {
-    const absl::StatusOr<ConfigFile> file = ConfigFile::Read(app, path);
+  const std::string path = ConfigFileOf(*app_, arguments_);
+  const std::string flag = NamedFlag(*app_, message);
+  if (!path.empty() && !flag.empty() && !IsOnCommandLine(arguments_, flag)) {
+    const absl::StatusOr<ConfigFile> file = ConfigFile::Read(*app_, path);
     if (file.ok()) place = file->PlaceOf(flag);
   }
   return WithErrorInfo(absl::Status(error.code(), absl::StrCat(place, message)),
-                       {.reason = ErrorReason::kUsage, .hint = HelpCommand(app)});
+                       {.reason = ErrorReason::kUsage, .hint = HelpCommand(*app_)});
 }
 
 std::string ProgramErrorText(const absl::Status& error) {

@@ -1,6 +1,5 @@
-#include "common/program_flags.h"
+#include "common/flags/program_flags.h"
 
-#include <CLI/CLI.hpp>
 #include <fstream>
 #include <vector>
 
@@ -12,30 +11,30 @@ namespace {
 
 // A program with a few flags and two commands.
 struct Program {
-  CLI::App app{"Does things.", "fpo-thing"};
+  ProgramFlags program{"fpo-thing", "Does things."};
   absl::Duration lease = absl::Seconds(15);
   int threads = 1;
   int count = 0;
   std::string device = "auto";
+  bool check = false;
   std::string out;
 
   explicit Program(bool commands = false) {
-    app.set_config("--config");
-    app.allow_config_extras(CLI::config_extras_mode::error);
-    app.set_version_flag("--version", "fpo-thing 1");
-    AddDuration(&app, "--lease", &lease, "how long");
-    app.add_option("--threads", threads)->check(CLI::Range(1, 8));
-    app.add_option("--count", count);
-    app.add_option("--device", device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-    app.add_flag("--check")->configurable(false);
+    FlagSet flags = program.flags();
+    program.AddConfigFile("");
+    program.AddVersion("1");
+    flags.AddDuration("--lease", &lease, "how long");
+    flags.Add("--threads", &threads, "").Between(1, 8);
+    flags.Add("--count", &count, "");
+    flags.Add("--device", &device, "").OneOf({"auto", "cpu", "cuda"});
+    flags.Add("--check", &check, "").OnCommandLineOnly();
     if (!commands) return;
-    app.require_subcommand(1);
-    app.add_subcommand("prepare");
-    app.add_subcommand("run")->add_option("--out", out)->required();
+    program.AddCommand("prepare", "");
+    program.AddCommand("run", "").Add("--out", &out, "").Required();
   }
   absl::StatusOr<std::optional<std::string>> Parse(std::vector<const char*> words) {
     words.insert(words.begin(), "fpo-thing");
-    return ParseProgramFlags(&app, {static_cast<int>(words.size()), words.data()});
+    return program.Parse({static_cast<int>(words.size()), words.data()});
   }
 };
 
@@ -121,17 +120,15 @@ TEST_F(ConfigFileTest, ErrorsOfValuesThatParsedAreFound) {
   std::ofstream(path_) << "threads = 2\nlease = \"3s\" # short\n";
   Program program;
   const std::vector<const char*> words = {"fpo-thing", "--config", path_.c_str(), "--threads", "3"};
-  const ProgramArguments arguments{static_cast<int>(words.size()), words.data()};
-  ASSERT_TRUE(ParseProgramFlags(&program.app, arguments).ok());
+  ASSERT_TRUE(program.program.Parse({static_cast<int>(words.size()), words.data()}).ok());
   EXPECT_EQ(program.threads, 3) << "the command line wins";
   const auto locate = [&](const char* message) {
-    return ProgramErrorText(
-        LocateFlagError(program.app, arguments, absl::InvalidArgumentError(message)));
+    return ProgramErrorText(program.program.Locate(absl::InvalidArgumentError(message)));
   };
   EXPECT_EQ(locate("--lease is 3s, allowed: 6s to 1h"),
             "error: " + path_ + ":2: --lease is 3s, allowed: 6s to 1h; hint: fpo-thing --help\n");
   EXPECT_EQ(locate("--threads is 3"), "error: --threads is 3; hint: fpo-thing --help\n");
-  EXPECT_TRUE(LocateFlagError(program.app, arguments, absl::OkStatus()).ok());
+  EXPECT_TRUE(program.program.Locate(absl::OkStatus()).ok());
 }
 
 TEST_F(ConfigFileTest, AnEmptyFileSetsNothing) {
@@ -141,21 +138,21 @@ TEST_F(ConfigFileTest, AnEmptyFileSetsNothing) {
 }
 
 TEST(ProgramFlags, AFlagOfACommandMayBeCalledConfig) {
-  CLI::App app{"", "fpo-thing"};
+  ProgramFlags program("fpo-thing", "");
   std::string file;
-  app.add_subcommand("make")->add_option("--config", file);
+  program.AddCommand("make", "").Add("--config", &file, "");
   const std::vector<const char*> words = {"fpo-thing", "make", "--config", "/nowhere.json"};
-  EXPECT_TRUE(ParseProgramFlags(&app, {static_cast<int>(words.size()), words.data()}).ok());
+  EXPECT_TRUE(program.Parse({static_cast<int>(words.size()), words.data()}).ok());
 }
 
 TEST_F(ConfigFileTest, ListsMayHaveSeveralLines) {
   std::vector<std::string> quotas;
-  CLI::App app{"", "fpo-thing"};
-  app.set_config("--config");
-  app.add_option("--quota", quotas);
+  ProgramFlags program("fpo-thing", "");
+  program.AddConfigFile("");
+  program.flags().Add("--quota", &quotas, "");
   std::ofstream(path_) << "quota = [\"a=1\",\n  \"b=2\"]\n";
   const std::vector<const char*> words = {"fpo-thing", "--config", path_.c_str()};
-  const auto parsed = ParseProgramFlags(&app, {static_cast<int>(words.size()), words.data()});
+  const auto parsed = program.Parse({static_cast<int>(words.size()), words.data()});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(quotas, (std::vector<std::string>{"a=1", "b=2"}));
 }
