@@ -9,7 +9,7 @@ include(fpo_pch)
 # of its batch:
 #   set_source_files_properties(a.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 option(FPO_UNITY "Compile sources in batches: a first build is short, an edit compiles its batch" OFF)
-set(fpo_program_batch 45)  # sources
+set(fpo_program_batch 90)  # sources
 set(fpo_test_batch 45)
 
 # What every target is compiled with, the generated code of proto/ included.

@@ -4,12 +4,10 @@
 
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/program_flags.h"
-#include "common/serve.h"
+#include "common/flags/program_flags.h"
 #include "common/stop_signals.h"
 #include "coordinator/flags.h"
-#include "coordinator/rpc/coordinator_server.h"
-#include "coordinator/rpc/elected_server.h"
+#include "coordinator/rpc/serve_coordinator.h"
 #include "coordinator/store_commands.h"
 
 int main(int argc, char** argv) {
@@ -25,10 +23,5 @@ int main(int argc, char** argv) {
     if (!said->ok()) std::cerr << "error: " << said->status().message() << "\n";
     return said->ok() ? 0 : 1;
   }
-  if (!flags->config.store.empty()) {
-    return fpo::ServeUntilStopped(
-        signals, ElectedServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
-  }
-  return fpo::ServeUntilStopped(
-      signals, CoordinatorServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
+  return ServeCoordinator(signals, flags->config, fpo::ProgramVersion(), fpo::BuildCommit());
 }

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/posix_status.h"
@@ -98,5 +99,14 @@ absl::Status SyncFolder(const std::string& folder) {
 }
 
 absl::Status SyncParentFolder(const std::string& path) { return SyncFolder(ParentFolder(path)); }
+
+absl::Status MakeParentFolder(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("cannot create ", parent.string(), ": ", error.message()));
+}
 
 }  // namespace fpo

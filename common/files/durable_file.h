@@ -50,5 +50,8 @@ absl::Status WriteAll(const FileDescriptor& file, absl::string_view bytes, const
 absl::Status SyncFolder(const std::string& folder);
 // The same for the folder that holds `path`.
 absl::Status SyncParentFolder(const std::string& path);
+// Creates the folder that is to hold `path`, and those above it, where they are missing.
+// Unavailable: it cannot.
+absl::Status MakeParentFolder(const std::string& path);
 
 }  // namespace fpo

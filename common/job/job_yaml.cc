@@ -15,7 +15,7 @@
 namespace fpo {
 namespace {
 
-constexpr int kLevelsMax = 16;
+constexpr int kNodeLevelsMax = 16;
 
 // Finds the first alias without building anything: an alias repeats its node, so a few lines could
 // expand to millions of values.
@@ -66,7 +66,7 @@ class NodeBuilder {
   JobNode Build(const YAML::Node& yaml, const std::string& key, int level) {
     JobNode node;
     node.line = yaml.Mark().line + 1;
-    if (level > kLevelsMax) {
+    if (level > kNodeLevelsMax) {
       Complain(node.line, key, "nested more than 16 levels deep");
       return node;
     }

@@ -112,7 +112,7 @@ std::string IdOf(const AccessEntry& entry) {
   return entry.token_sha256 ? ToHex(*entry.token_sha256).substr(0, kDigits) : "";
 }
 
-std::string Json(const AccessEntry& entry, const std::string& token) {
+std::string EntryJson(const AccessEntry& entry, const std::string& token) {
   JsonObject json;
   json.Add("name", entry.principal.name);
   json.Add("role", RoleName(entry.principal.role));
@@ -173,7 +173,7 @@ absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
     return kept;
   }
   if (session.settings().json) {
-    session.out << Json(entry, to_file ? "" : token) << "\n";
+    session.out << EntryJson(entry, to_file ? "" : token) << "\n";
     return ExitCode::kOk;
   }
   session.err << "added " << entry.principal.name << " as " << RoleName(entry.principal.role)
@@ -185,7 +185,7 @@ absl::StatusOr<ExitCode> RunTokenCreate(Session& session) {
 absl::StatusOr<ExitCode> RunTokenList(Session& session) {
   FPO_ASSIGN_OR_RETURN(const AccessList list, ReadList(session.invocation.Get("access"), false));
   if (session.settings().json) {
-    for (const AccessEntry& entry : list.entries()) session.out << Json(entry, "") << "\n";
+    for (const AccessEntry& entry : list.entries()) session.out << EntryJson(entry, "") << "\n";
     return ExitCode::kOk;
   }
   Table table;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+
+#define USE_C10D_NCCL  // without it the next header is empty
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 extern "C" c10d::Backend* FpoMakeNcclBackend(c10d::Store* store, int rank, int world,

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
@@ -42,15 +43,6 @@ std::string WhyDropped(const RenderedRow& rendered) {
   }
   return absl::StrCat("the chat template refuses it", rendered.drop_detail.empty() ? "" : ": ",
                       rendered.drop_detail);
-}
-
-absl::Status MakeParentFolder(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (!error) return absl::OkStatus();
-  return FailWith(ExitCode::kStorage,
-                  absl::StrCat("cannot create ", parent.string(), ": ", error.message()));
 }
 
 class GenerateRun final : public AnswerQueue {
@@ -324,7 +316,7 @@ absl::Status GenerateRun::Run() {
   if (names_.generator.empty()) {
     names_.generator = std::filesystem::weakly_canonical(options_.model).filename().string();
   }
-  FPO_RETURN_IF_ERROR(MakeParentFolder(options_.out));
+  FPO_RETURN_IF_ERROR(AsStorageError(MakeParentFolder(options_.out)));
   const std::string settings = Settings();
   names_.settings = ToHex(Sha256Of(settings));
   FPO_ASSIGN_OR_RETURN(answers_, AnswerFile::Open(options_.out, settings));

@@ -1,6 +1,5 @@
 #include "train/loop/evaluate_model.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -32,21 +31,12 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   return json.dump(2) + "\n";
 }
 
-// Called before the model is loaded: an unwritable path must not cost an evaluation.
-absl::Status MakeParentFolder(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (!error) return absl::OkStatus();
-  return AsStorageError(absl::UnavailableError(
-      absl::StrCat("cannot create ", parent.string(), ": ", error.message())));
-}
-
 }  // namespace
 
 absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
                            EventSink& events) {
-  FPO_RETURN_IF_ERROR(MakeParentFolder(options.out));
+  // Before the model is loaded: an unwritable path must not cost an evaluation.
+  FPO_RETURN_IF_ERROR(AsStorageError(MakeParentFolder(options.out)));
   RunInputOptions input;
   input.prepared = options.prepared;
   if (input.prepared.empty()) {

@@ -185,7 +185,7 @@ std::vector<AdmissionFact> AdmissionFacts(const OrderedJson& train, const Ordere
   return facts;
 }
 
-std::string Warnings(const OrderedJson& input) {
+std::string WarningParagraphs(const OrderedJson& input) {
   std::string html;
   if (!input.contains("warnings") || !input["warnings"].is_array()) return html;
   for (const OrderedJson& warning : input["warnings"]) {
@@ -228,7 +228,7 @@ std::string RenderAdmission(absl::string_view admission_json) {
     rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
   }
   return absl::StrCat(
-      Warnings(train), Warnings(eval),
+      WarningParagraphs(train), WarningParagraphs(eval),
       "<table class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
       "<tbody>",
       rows, "</tbody></table>", Examples(train, "train"), Examples(eval, "eval"));

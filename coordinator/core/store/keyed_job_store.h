@@ -89,9 +89,9 @@ class KeyedJobStore : public JobStore {
  private:
   // What failed writes were about, and were not set right yet.
   struct Doubts {
-    std::set<std::string> jobs;
-    std::set<std::string> requests;
-    std::set<std::string> workers;
+    std::set<std::string> jobs = {};
+    std::set<std::string> requests = {};
+    std::set<std::string> workers = {};
     bool empty() const { return jobs.empty() && requests.empty() && workers.empty(); }
   };
   void Doubt(Doubts about);
