@@ -33,14 +33,19 @@ EvaluationShare ShareOf(const EvaluationInputs& inputs, const ProcessGroup& grou
   return share;
 }
 
-absl::StatusOr<BatchMetrics> Measure(const EvaluationInputs& inputs, const EvaluationShare& share,
-                                     MicroBatchSize* size) {
+struct Measured {
+  BatchMetrics metrics;
+  PairValues pairs;
+};
+
+absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const EvaluationShare& share,
+                                 MicroBatchSize* size) {
   Batcher::Options cut;
   cut.sequences_per_pair = inputs.objective.method() == Method::kSft ? 1 : 2;
   const PairLengths lengths = LengthsFor(inputs.objective, inputs.pairs, PairCount(inputs));
-  BatchMetrics metrics;
+  Measured measured;
   const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
-    metrics = {};
+    measured = {{}, PairValues(PairCount(inputs))};
     cut.tokens_per_microbatch = tokens;
     Work work("evaluating", static_cast<int64_t>(share.pairs.size()), "pairs");
     for (const auto& micro_batch : CutMicroBatches(share.pairs, lengths, cut)) {
@@ -49,32 +54,37 @@ absl::StatusOr<BatchMetrics> Measure(const EvaluationInputs& inputs, const Evalu
       std::vector<TokenPairView> views;
       for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
       FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.weight));
-      metrics += part.metrics;
+      measured.metrics += part.metrics;
+      for (int64_t i = 0; i < count; ++i) {
+        measured.pairs.Copy(part.pairs, i, micro_batch[static_cast<size_t>(i)]);
+      }
       work.Advance(count);
     }
     return absl::OkStatus();
   };
   FPO_RETURN_IF_ERROR(size->Run("an evaluation", measure));
-  return metrics;
+  return measured;
 }
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, double>> EvaluatePairs(const EvaluationInputs& inputs,
-                                                            MicroBatchSize* size,
-                                                            ProcessGroup& group) {
+absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBatchSize* size,
+                                         ProcessGroup& group) {
   const at::NoGradGuard no_grad;
   const absl::Time start = absl::Now();
-  FPO_ASSIGN_OR_RETURN(BatchMetrics metrics, Measure(inputs, ShareOf(inputs, group), size));
-  std::vector<double> sums = metrics.Pack();
+  FPO_ASSIGN_OR_RETURN(Measured measured, Measure(inputs, ShareOf(inputs, group), size));
+  std::vector<double> sums = measured.metrics.Pack();
   FPO_RETURN_IF_ERROR(group.Sum(&sums));
-  metrics.Unpack(sums);
-  std::map<std::string, double> report;
-  for (const auto& [name, value] : metrics.Report(inputs.objective.method())) {
+  measured.metrics.Unpack(sums);
+  FPO_RETURN_IF_ERROR(group.Sum(measured.pairs.packed()));
+  Evaluation evaluation;
+  evaluation.pairs = std::move(measured.pairs);
+  std::map<std::string, double>& report = evaluation.metrics;
+  for (const auto& [name, value] : measured.metrics.Report(inputs.objective.method())) {
     report["eval_" + name] = value;
   }
   if (!report.empty()) report["eval_seconds"] = absl::ToDoubleSeconds(absl::Now() - start);
-  return report;
+  return evaluation;
 }
 
 }  // namespace fpo::train

@@ -19,11 +19,16 @@ struct EvaluationInputs {
   int64_t pairs_max = 512;  // the first ones of the file
 };
 
-// The objective's metrics over evaluation pairs, without gradients, under their metrics.jsonl names
-// ("eval_loss", "eval_rewards/accuracies", ...) and "eval_seconds". Collective: ranks share the
-// pairs. Empty when the file has none.
-absl::StatusOr<std::map<std::string, double>> EvaluatePairs(const EvaluationInputs& inputs,
-                                                            MicroBatchSize* size,
-                                                            ProcessGroup& group);
+// What was measured, the same on all ranks.
+struct Evaluation {
+  // The objective's metrics under their metrics.jsonl names ("eval_loss",
+  // "eval_rewards/accuracies", ...) and "eval_seconds". Empty when the file has no pairs.
+  std::map<std::string, double> metrics;
+  PairValues pairs;  // of the first pairs of the file
+};
+
+// Measures evaluation pairs without gradients. Collective: ranks share the pairs.
+absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBatchSize* size,
+                                         ProcessGroup& group);
 
 }  // namespace fpo::train

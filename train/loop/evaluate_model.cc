@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/files/durable_file.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
@@ -12,6 +13,7 @@
 #include "train/events/exit_status.h"
 #include "train/loop/evaluate.h"
 #include "train/loop/model_loader.h"
+#include "train/objective/evaluation_file.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_inputs.h"
 
@@ -29,6 +31,11 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   json["data_digest"] = ToHex(inputs.eval.digest());
   for (const auto& [name, value] : metrics) json[name] = value;
   return json.dump(2) + "\n";
+}
+
+// DIR/evaluation.pairs.jsonl for DIR/evaluation.json.
+std::string PairsFileOf(const std::string& out) {
+  return absl::StrCat(absl::StripSuffix(out, ".json"), ".pairs.jsonl");
 }
 
 }  // namespace
@@ -62,8 +69,10 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   SingleProcessGroup group;
   MicroBatchSize size({job.batch.tokens_per_microbatch, job.retry.on_oom == "retry", options.device,
                        WarnOn(events)});
-  FPO_ASSIGN_OR_RETURN(const auto metrics,
+  FPO_ASSIGN_OR_RETURN(const Evaluation evaluation,
                        EvaluatePairs({objective, inputs.eval, job.evaluate.pairs}, &size, group));
+  const std::map<std::string, double>& metrics = evaluation.metrics;
+  FPO_RETURN_IF_ERROR(WriteEvaluationFile(PairsFileOf(options.out), inputs.eval, evaluation.pairs));
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));

@@ -12,7 +12,7 @@ struct EvaluateModelOptions {
   std::string model;               // the folder to evaluate; empty: model.path
   std::string prepared;            // folder of 'prepare'; empty: prepared next to `out`
   std::string reference = "auto";  // a .fpr file | online | auto
-  std::string out;                 // evaluation.json
+  std::string out;                 // evaluation.json; evaluation.pairs.jsonl is written beside it
   at::Device device = at::kCPU;
 };
 

@@ -299,22 +299,23 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   FPO_FAILPOINT("train.step.recorded");
   FPO_RETURN_IF_ERROR(checkpoints_.Poll());
   const bool ends = state_.step == total_steps_;
-  const bool only_at_end = job_.checkpoint.every_steps == 0 && ends;
-  return Due(job_.checkpoint.every_steps) || only_at_end ? WriteCheckpoint(ends) : absl::OkStatus();
+  const bool due = Due(job_.checkpoint.every_steps) || (job_.checkpoint.every_steps == 0 && ends);
+  return due ? WriteCheckpoint(ends) : absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
-  FPO_ASSIGN_OR_RETURN(Metrics report,
+  FPO_ASSIGN_OR_RETURN(const Evaluation evaluation,
                        EvaluatePairs({objective_, inputs_.eval, job_.evaluate.pairs},
                                      &evaluation_batch_, environment_.group));
   evaluated_step_ = state_.step;
-  if (report.empty()) return absl::OkStatus();
-  evaluate_seconds_ += report["eval_seconds"];
-  last_evaluation_ = report;
-  if (log_ != nullptr && !log_->HasEvaluation(state_.step)) {
-    FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
+  last_evaluation_ = evaluation.metrics;
+  if (last_evaluation_.empty()) return absl::OkStatus();
+  evaluate_seconds_ += last_evaluation_.at("eval_seconds");
+  if (log_ != nullptr) {
+    FPO_RETURN_IF_ERROR(
+        log_->AppendEvaluation(state_.step, EpochAt(state_.step), evaluation, inputs_.eval));
   }
-  TrainEvent event = EvaluationEvent(state_.step, total_steps_, std::move(report));
+  TrainEvent event = EvaluationEvent(state_.step, total_steps_, last_evaluation_);
   event.phase = "train";
   environment_.events.Emit(std::move(event));
   return absl::OkStatus();

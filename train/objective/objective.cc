@@ -151,6 +151,10 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
   host.Add(Total(scores.logp), &part.metrics[BatchMetrics::kLogp]);
+  if (!at::GradMode::is_enabled()) {
+    part.pairs = PairValues(static_cast<int64_t>(pairs.size()));
+    part.pairs.SetResponses(scores.logp, batch.tokens, &host);
+  }
   host.Read();
   return part;
 }
@@ -268,6 +272,10 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   part.loss = PreferenceLoss(options_.preference, values, global_weight);
   host.Add(part.loss, &part.loss_value);
   MeasurePairs(options_.preference, values, &part.metrics.preference, &host);
+  if (!at::GradMode::is_enabled()) {
+    part.pairs = PairValues(half);
+    part.pairs.SetPairs(options_.preference, values, scores.kl, &host);
+  }
   host.Read();
   part.metrics[BatchMetrics::kDivergenceParts] = part.metrics.preference.has_divergence ? 1 : 0;
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(half);

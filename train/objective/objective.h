@@ -10,6 +10,7 @@
 #include "train/loss/feature_constraint.h"
 #include "train/loss/preference_loss.h"
 #include "train/objective/batch_metrics.h"
+#include "train/objective/pair_values.h"
 #include "train/reference/reference_source.h"
 #include "train/reference/response_scores.h"
 
@@ -27,6 +28,7 @@ struct ObjectivePart {
   at::Tensor loss;        // share of the global batch's mean: shares add up
   double loss_value = 0;  // the value of `loss`
   BatchMetrics metrics;
+  PairValues pairs;              // without gradients only: a training step needs no other sums
   double reference_seconds = 0;  // spent waiting for reference values
 };
 

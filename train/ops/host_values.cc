@@ -2,18 +2,25 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 namespace fpo::train {
 
-void HostValues::Add(const at::Tensor& scalar, double* out) {
-  scalars_.push_back(scalar.detach().to(at::kDouble));
+void HostValues::Add(const at::Tensor& values, double* out) {
+  values_.push_back(values.detach().to(at::kDouble).reshape(-1));
   outs_.push_back(out);
 }
 
 void HostValues::Read() {
-  if (scalars_.empty()) return;
-  const at::Tensor values = at::stack(scalars_).cpu();
-  for (size_t i = 0; i < outs_.size(); ++i) *outs_[i] = values.const_data_ptr<double>()[i];
-  scalars_.clear();
+  if (values_.empty()) return;
+  const at::Tensor all = at::cat(values_).cpu();
+  const double* next = all.const_data_ptr<double>();
+  for (size_t i = 0; i < outs_.size(); ++i) {
+    const int64_t count = values_[i].size(0);
+    std::copy_n(next, count, outs_[i]);
+    next += count;
+  }
+  values_.clear();
   outs_.clear();
 }
 

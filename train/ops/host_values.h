@@ -9,12 +9,13 @@ namespace fpo::train {
 // Reads numbers from a device in one copy: each copy waits for all work before it. Not thread-safe.
 class HostValues {
  public:
-  // `scalar`: 0-dim, of a type whose values fit a double. Read stores it in `*out`.
-  void Add(const at::Tensor& scalar, double* out);
+  // `values`: any shape, of a type whose values fit a double. Read stores them from `*out` on, in
+  // order.
+  void Add(const at::Tensor& values, double* out);
   void Read();
 
  private:
-  std::vector<at::Tensor> scalars_;  // float64
+  std::vector<at::Tensor> values_;  // [n] float64 each
   std::vector<double*> outs_;
 };
 

@@ -13,6 +13,7 @@
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
+#include "train/objective/evaluation_file.h"
 
 namespace fpo::train {
 namespace {
@@ -75,6 +76,13 @@ absl::Status MetricsLog::Append(int64_t step, double epoch,
   return FailWith(
       ExitCode::kStorage,
       absl::StrCat(written.message(), "; free disk space and start again with --resume"));
+}
+
+absl::Status MetricsLog::AppendEvaluation(int64_t step, double epoch, const Evaluation& evaluation,
+                                          const TokenFile& pairs) {
+  const std::string out = std::filesystem::path(path_).parent_path().string();
+  FPO_RETURN_IF_ERROR(WriteEvaluationFile(EvaluationFileOf(out, step), pairs, evaluation.pairs));
+  return HasEvaluation(step) ? absl::OkStatus() : Append(step, epoch, evaluation.metrics);
 }
 
 }  // namespace fpo::train

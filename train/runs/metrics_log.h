@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/files/file_descriptor.h"
+#include "train/data/token_file.h"
+#include "train/loop/evaluate.h"
 
 namespace fpo::train {
 
@@ -25,6 +27,10 @@ class MetricsLog {
 
   // {"step":..,"epoch":..,<names in order>}. A value that is not finite is written as null.
   absl::Status Append(int64_t step, double epoch, const std::map<std::string, double>& values);
+  // The same for an evaluation of `pairs`, unless HasEvaluation, and its evaluations/step-N.jsonl
+  // (EvaluationFileOf) beside the file.
+  absl::Status AppendEvaluation(int64_t step, double epoch, const Evaluation& evaluation,
+                                const TokenFile& pairs);
 
  private:
   MetricsLog(std::string path, FileDescriptor file, int64_t evaluated_step)

@@ -20,18 +20,25 @@ namespace {
 
 constexpr size_t kFilesMax = 4096;
 constexpr char kModelFolder[] = "model";
+constexpr char kEvaluationsFolder[] = "evaluations";  // of a training job; absent without pairs
 
-// Files that a job leaves in its output folder, besides model/ and checkpoints/.
+// Files that a job leaves in its output folder, besides model/, evaluations/ and checkpoints/.
 struct ResultFile {
   JobKind kind;
   absl::string_view name;
 };
 constexpr ResultFile kResultFiles[] = {
-    {JobKind::kTrain, "admission.json"},   {JobKind::kTrain, "job.yaml"},
-    {JobKind::kTrain, "metrics.jsonl"},    {JobKind::kTrain, "report.html"},
-    {JobKind::kTrain, "run.json"},         {JobKind::kEvaluate, "evaluation.json"},
-    {JobKind::kSae, "config.json"},        {JobKind::kSae, "metrics.jsonl"},
-    {JobKind::kSae, "params.npz"},         {JobKind::kGenerate, "answers.json"},
+    {JobKind::kTrain, "admission.json"},
+    {JobKind::kTrain, "job.yaml"},
+    {JobKind::kTrain, "metrics.jsonl"},
+    {JobKind::kTrain, "report.html"},
+    {JobKind::kTrain, "run.json"},
+    {JobKind::kEvaluate, "evaluation.json"},
+    {JobKind::kEvaluate, "evaluation.pairs.jsonl"},
+    {JobKind::kSae, "config.json"},
+    {JobKind::kSae, "metrics.jsonl"},
+    {JobKind::kSae, "params.npz"},
+    {JobKind::kGenerate, "answers.json"},
     {JobKind::kGenerate, "answers.jsonl"},
 };
 
@@ -39,7 +46,9 @@ bool HasModel(const ServeArtifactCommand& order) { return order.kind == JobKind:
 
 bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (order.checkpoint) return true;
-  if (absl::StartsWith(name, absl::StrCat(kModelFolder, "/"))) return HasModel(order);
+  for (const char* folder : {kModelFolder, kEvaluationsFolder}) {
+    if (absl::StartsWith(name, absl::StrCat(folder, "/"))) return order.kind == JobKind::kTrain;
+  }
   return std::any_of(std::begin(kResultFiles), std::end(kResultFiles), [&](const ResultFile& file) {
     return file.kind == order.kind && file.name == name;
   });
@@ -89,6 +98,8 @@ absl::StatusOr<std::vector<OpenFolder::Entry>> Find(const OpenFolder& folder,
   std::vector<OpenFolder::Entry> found;
   if (HasModel(order)) {
     FPO_ASSIGN_OR_RETURN(found, folder.List(kModelFolder, kFilesMax));
+    FPO_ASSIGN_OR_RETURN(const auto evaluations, folder.List(kEvaluationsFolder, kFilesMax));
+    found.insert(found.end(), evaluations.begin(), evaluations.end());
   }
   for (const ResultFile& file : kResultFiles) {
     if (file.kind != order.kind) continue;

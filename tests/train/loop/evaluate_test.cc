@@ -23,13 +23,13 @@ TEST(Evaluate, LimitsThePairsAndNamesTheMetrics) {
   MicroBatchSize size({4096, false}), one({1, false});
   const auto all = EvaluatePairs({objective, *pairs, 512}, &size, group);
   ASSERT_TRUE(all.ok()) << all.status();
-  EXPECT_EQ(all->at("eval_pairs"), 5);
-  EXPECT_EQ(all->count("eval_logps/accuracies"), 1u);
-  EXPECT_EQ(all->count("eval_rewards/margins"), 1u);
+  EXPECT_EQ(all->metrics.at("eval_pairs"), 5);
+  EXPECT_EQ(all->metrics.count("eval_logps/accuracies"), 1u);
+  EXPECT_EQ(all->metrics.count("eval_rewards/margins"), 1u);
   const auto some = EvaluatePairs({objective, *pairs, 2}, &size, group);
-  EXPECT_EQ(some->at("eval_pairs"), 2);
+  EXPECT_EQ(some->metrics.at("eval_pairs"), 2);
   const auto cut = EvaluatePairs({objective, *pairs, 512}, &one, group);
-  EXPECT_NEAR(cut->at("eval_loss"), all->at("eval_loss"), 1e-12);
+  EXPECT_NEAR(cut->metrics.at("eval_loss"), all->metrics.at("eval_loss"), 1e-12);
   // On a device that is too small for all pairs at once it is cut until it fits.
   const auto peak = [&](MicroBatchSize* used) {
     const MemoryLimit none(MemoryLimit::kNone);
@@ -44,7 +44,76 @@ TEST(Evaluate, LimitsThePairsAndNamesTheMetrics) {
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_GT(limit.refused(), 0);
   EXPECT_LT(halved.tokens(), 4096);
-  EXPECT_NEAR(fitted->at("eval_loss"), all->at("eval_loss"), 1e-12);
+  EXPECT_NEAR(fitted->metrics.at("eval_loss"), all->metrics.at("eval_loss"), 1e-12);
+}
+
+// The means of what is measured of each pair are the metrics, whatever the micro-batches.
+TEST(Evaluate, PairsHaveTheMeansOfTheMetrics) {
+  const TinyRun tiny;
+  const auto model = LoadModel({tiny.Path("model"), "float32"});
+  const auto pairs = TokenFile::Open(tiny.Path("prepared/eval.safetensors"));
+  ASSERT_TRUE(model.ok() && pairs.ok());
+  ObjectiveOptions options;
+  options.preference.method = Method::kSimpo;
+  const Gemma wide = InFloat64(model->model);
+  const Objective objective(wide, options, nullptr);
+  SingleProcessGroup group;
+  MicroBatchSize size({4096, false}), one({1, false});
+  const auto all = EvaluatePairs({objective, *pairs, 512}, &size, group);
+  const auto cut = EvaluatePairs({objective, *pairs, 512}, &one, group);
+  ASSERT_TRUE(all.ok() && cut.ok());
+  ASSERT_EQ(all->pairs.size(), 5);
+  for (const auto field : {PairValues::kLoss, PairValues::kRewardsChosen,
+                           PairValues::kRewardsMargin, PairValues::kLogpsRejected}) {
+    double sum = 0;
+    for (int64_t i = 0; i < 5; ++i) {
+      sum += *all->pairs.Get(field, i);
+      EXPECT_NEAR(*cut->pairs.Get(field, i), *all->pairs.Get(field, i), 1e-12);
+    }
+    const std::string name = std::string("eval_") + PairValues::Name(field);
+    EXPECT_NEAR(sum / 5, all->metrics.at(name), 1e-12) << name;
+  }
+}
+
+// Rank `rank` of two, alone: what it would add is what it has.
+class HalfGroup final : public ProcessGroup {
+ public:
+  explicit HalfGroup(int64_t rank) : rank_(rank) {}
+  int64_t rank() const override { return rank_; }
+  int64_t world() const override { return 2; }
+  absl::Status Sum(std::vector<double>*) override { return absl::OkStatus(); }
+  absl::Status Sum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::string>> AllGather(absl::string_view own) override {
+    return std::vector<std::string>{std::string(own), std::string(own)};
+  }
+  absl::Status Barrier(absl::string_view) override { return absl::OkStatus(); }
+
+ private:
+  const int64_t rank_;
+};
+
+TEST(Evaluate, RanksMeasureTheirOwnPairs) {
+  const TinyRun tiny;
+  const auto model = LoadModel({tiny.Path("model"), "float32"});
+  const auto pairs = TokenFile::Open(tiny.Path("prepared/eval.safetensors"));
+  ASSERT_TRUE(model.ok() && pairs.ok());
+  ObjectiveOptions options;
+  options.preference.method = Method::kSimpo;
+  const Gemma wide = InFloat64(model->model);
+  const Objective objective(wide, options, nullptr);
+  MicroBatchSize size({4096, false});
+  SingleProcessGroup whole;
+  const auto all = EvaluatePairs({objective, *pairs, 512}, &size, whole);
+  ASSERT_TRUE(all.ok());
+  for (const int64_t rank : {0, 1}) {
+    HalfGroup group(rank);
+    const auto half = EvaluatePairs({objective, *pairs, 512}, &size, group);
+    ASSERT_TRUE(half.ok());
+    for (int64_t i = 0; i < 5; ++i) {
+      const double own = i % 2 == rank ? *all->pairs.Get(PairValues::kLogpsChosen, i) : 0;
+      EXPECT_NEAR(*half->pairs.Get(PairValues::kLogpsChosen, i), own, 1e-12) << rank << " " << i;
+    }
+  }
 }
 
 }  // namespace

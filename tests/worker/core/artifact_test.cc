@@ -13,6 +13,7 @@ namespace {
 
 using fpo::testing::TempFolder;
 using fpo::testing::WriteWhole;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -46,6 +47,19 @@ class ArtifactTest : public ::testing::Test {
   TempFolder out_;
   std::vector<ArtifactFrame> frames_;
 };
+
+TEST_F(ArtifactTest, ATrainingJobGivesItsEvaluations) {
+  std::filesystem::create_directories(out_ / "evaluations");
+  WriteWhole(out_ / "evaluations/step-2.jsonl", "{}\n");
+  ASSERT_TRUE(Serve({.folder = out_.path()}).ok());
+  EXPECT_THAT(frames_[0].files, Contains(ArtifactFile{"evaluations/step-2.jsonl", 3, ""}));
+  ASSERT_TRUE(Serve({.folder = out_.path(), .file = "evaluations/step-2.jsonl"}).ok());
+  EXPECT_EQ(Data(), "{}\n");
+  EXPECT_FALSE(Serve({.folder = out_.path(), .file = "evaluations/../private.key"}).ok());
+  EXPECT_FALSE(
+      Serve({.folder = out_.path(), .file = "evaluations/step-2.jsonl", .kind = JobKind::kEvaluate})
+          .ok());
+}
 
 TEST_F(ArtifactTest, ListsTheModelAndTheFilesOfARunOnly) {
   ASSERT_TRUE(Serve({.folder = out_.path()}).ok());
