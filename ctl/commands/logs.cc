@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/status_macros.h"
 #include "common/wire/wire_json.h"
@@ -22,8 +23,10 @@ absl::Time TimeOf(const google::protobuf::Timestamp& time) {
 }
 
 std::string LineText(const pb::LogLine& line, const Session& session) {
-  // What a job prints must not control the terminal.
-  const std::string text = session.environment.out_is_terminal ? OneLine(line.text()) : line.text();
+  // What a job prints must not control a terminal, also not one behind a pipe (less -R). Its bytes
+  // as they are: --json.
+  const std::string text =
+      session.environment.out_is_terminal ? OneLine(line.text()) : PipedLine(line.text());
   if (session.settings().quiet) return absl::StrCat(text, "\n");
   const std::string rank = line.rank() < 0 ? "agent" : absl::StrCat(line.rank());
   return absl::StrCat(LocalTime(TimeOf(line.time()), session.style().zone), " ", line.attempt(),
@@ -46,7 +49,7 @@ class LogReading {
       });
       if (status.ok()) status = CheckComplete();
       if (status.ok() || !IsLost(status)) return status;
-      const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+      const std::optional<absl::Duration> wait = policy.NextWait(BootNow());
       if (!wait) return status;
       if (session_.interrupt.WaitFor(*wait)) return InterruptedError();
     }

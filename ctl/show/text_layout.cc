@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/text/utf8.h"
 
@@ -41,6 +42,25 @@ Glyph FirstGlyph(absl::string_view text) {
   const int32_t point = NextCodePoint(text, &end);
   if (point < 0) return {text.substr(0, 1)};
   return {text.substr(0, end), static_cast<uint32_t>(point), true, ColumnsOf(point)};
+}
+
+// With a space for each control character that is not to be kept.
+std::string WithoutControls(absl::string_view text, absl::string_view kept) {
+  std::string line;
+  while (!text.empty()) {
+    const Glyph glyph = FirstGlyph(text);
+    const bool control = (glyph.point < 0x20 || (glyph.point >= 0x7F && glyph.point < 0xA0)) &&
+                         !absl::StrContains(kept, glyph.bytes);
+    if (!glyph.valid) {
+      line += '?';
+    } else if (control || IsReordering(glyph.point)) {
+      line += ' ';
+    } else {
+      absl::StrAppend(&line, glyph.bytes);
+    }
+    text.remove_prefix(glyph.bytes.size());
+  }
+  return line;
 }
 
 const char* ColorOf(absl::string_view state) {
@@ -83,22 +103,8 @@ int DisplayWidth(absl::string_view text) {
   return width;
 }
 
-std::string OneLine(absl::string_view text) {
-  std::string line;
-  while (!text.empty()) {
-    const Glyph glyph = FirstGlyph(text);
-    const bool control = glyph.point < 0x20 || (glyph.point >= 0x7F && glyph.point < 0xA0);
-    if (!glyph.valid) {
-      line += '?';
-    } else if (control || IsReordering(glyph.point)) {
-      line += ' ';
-    } else {
-      absl::StrAppend(&line, glyph.bytes);
-    }
-    text.remove_prefix(glyph.bytes.size());
-  }
-  return line;
-}
+std::string OneLine(absl::string_view text) { return WithoutControls(text, ""); }
+std::string PipedLine(absl::string_view text) { return WithoutControls(text, "\t"); }
 
 std::string FitWidth(absl::string_view text, int columns, bool unicode) {
   if (DisplayWidth(text) <= columns) return std::string(text);

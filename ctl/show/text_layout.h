@@ -21,6 +21,8 @@ int DisplayWidth(absl::string_view text);
 
 // One printable line: control characters and line breaks become spaces, broken bytes '?'.
 std::string OneLine(absl::string_view text);
+// The same for output that a program reads: tabs stay.
+std::string PipedLine(absl::string_view text);
 
 // At most `columns` wide; what is cut off ends in "…" ("..." without unicode).
 std::string FitWidth(absl::string_view text, int columns, bool unicode);

@@ -383,6 +383,13 @@ TEST_F(FollowTest, LogsOnATerminalObeyNoEscapes) {
   EXPECT_EQ(Run({"logs", "j-1001", "-q"}).out, " [2Jgone\n");
 }
 
+// less -R and other programs behind the pipe show them on a terminal.
+TEST_F(FollowTest, LogsOnAPipeHaveNoEscapesEither) {
+  AddRunningJob();
+  coordinator_.AddLogs({{{Line(1, "a\tb\x1b[2J\r\xE2\x80\xAEgone")}}, absl::OkStatus()});
+  EXPECT_EQ(Run({"logs", "j-1001", "-q"}).out, "a\tb [2J  gone\n");
+}
+
 TEST_F(FollowTest, LogsJsonIsOneAnswerALine) {
   AddRunningJob();
   coordinator_.AddLogs({{{Line(1, "a")}, {Line(2, "b")}}, absl::OkStatus()});

@@ -39,6 +39,7 @@ TEST(TextLayoutTest, MarksTakeNoColumn) {
 
 TEST(TextLayoutTest, OneLineHoldsNoControlCharacters) {
   EXPECT_EQ(OneLine("a\nb\x1b[31mc\td"), "a b [31mc d");
+  EXPECT_EQ(PipedLine("a\nb\x1b[31mc\td"), "a b [31mc\td");
   EXPECT_EQ(OneLine("a\xFFz"), "a?z");
   EXPECT_EQ(OneLine("ana\xE2\x80\xAE"
                     "bob\xE2\x81\xA6z\xE2\x80\xA8"),
