@@ -287,7 +287,9 @@ std::vector<JobField> SaeFields(SaeSection* s) {
 
 std::vector<JobEntry> JobEntries(JobConfig* c) {
   return {
-      Field({"name", &c->name, "[a-z0-9-], at most 63 characters"}),
+      Field({"name", &c->name,
+             "[a-z0-9-], at most 63 characters; begins and ends with a letter or digit, not with "
+             "j-"}),
       Field(
           {"kind", &c->kind, "what to do", {"train", "reference", "evaluate", "generate", "sae"}}),
       {Kind::kLabels, "labels", "your own words, for listing"},

@@ -102,6 +102,7 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
                                std::vector<JobProblem> problems) {
   LoadedJob job;
   const JobConfig written = FromTree(root, true, &problems);
+  AddProblems(root, CheckNewName(written.name), &problems);
   job.config = written;
   AddProblems(root, ResolveJobPaths(source, &job.config), &problems);
   if (!problems.empty()) return AsStatus(std::move(problems), source.file);

@@ -84,6 +84,8 @@ std::string WriteJobYaml(const JobConfig& config);
 // Rules over several fields (a method that needs an SAE, limits that empty a response...). Called
 // by the readers; empty: valid.
 std::vector<JobProblem> ValidateJob(const JobConfig& config);
+// What is wrong with the name of a new job. Jobs of earlier versions may have such names.
+std::vector<JobProblem> CheckNewName(const std::string& name);
 
 // The reference of a method when the file does not say: cached (its log-probs, and features for
 // fpo), online (whole next-token distributions, which no record holds) or none.

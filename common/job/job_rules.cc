@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/access_list.h"
 #include "common/job/job_file.h"
@@ -167,5 +168,18 @@ const char* DefaultReferenceSource(absl::string_view method) {
 }
 
 std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }
+
+std::vector<JobProblem> CheckNewName(const std::string& name) {
+  if (absl::StartsWith(name, "j-")) {
+    return {{0, "name",
+             absl::StrCat("\"", name, "\" looks like a job's id: names do not begin with j-")}};
+  }
+  if (absl::StartsWith(name, "-") || absl::EndsWith(name, "-")) {
+    return {{0, "name",
+             absl::StrCat("\"", name, "\" must begin and end with a letter or a digit: ",
+                          "a command would take it for a flag")}};
+  }
+  return {};
+}
 
 }  // namespace fpo

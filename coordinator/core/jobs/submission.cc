@@ -50,6 +50,9 @@ absl::StatusOr<Submission> CheckSubmission(const std::string& config_json) {
   }
   const absl::StatusOr<JobConfig> config = ReadJobJson(config_json);
   if (!config.ok()) return Invalid(config.status().message());
+  for (const JobProblem& problem : CheckNewName(config->name)) {
+    return Invalid(absl::StrCat(problem.key, ": ", problem.message));
+  }
   if (config->resources.slots < 1 ||
       config->resources.slots > std::numeric_limits<int32_t>::max()) {
     return Invalid(

@@ -88,5 +88,18 @@ TEST(JobRules, AGenerateJobNeedsPromptsAndNothingOfTraining) {
   EXPECT_EQ(ValidateJob(config)[0].key, "reference.source");
 }
 
+TEST(JobRules, ANewNameIsNeitherAFlagNorAnId) {
+  for (const char* name : {"a", "7", "a-b", "run-1", "j", "jj-1"}) {
+    EXPECT_TRUE(CheckNewName(name).empty()) << name;
+  }
+  for (const char* name : {"-q", "a-", "-", "j-", "j-0k3", "j-a"}) {
+    ASSERT_EQ(CheckNewName(name).size(), 1u) << name;
+    EXPECT_EQ(CheckNewName(name)[0].key, "name");
+  }
+  JobConfig config = Valid();
+  config.name = "j-old";
+  EXPECT_EQ(FirstKey(config), "") << "a job that an earlier version took still runs";
+}
+
 }  // namespace
 }  // namespace fpo

@@ -44,5 +44,13 @@ TEST(Submission, DigestTellsJobsAndOwnersApart) {
   EXPECT_NE(SubmissionDigest(a), SubmissionDigest(b));
 }
 
+TEST(Submission, ANameThatNoCommandCouldGiveIsRefused) {
+  for (const std::string name : {"-q", "j-4f2a"}) {
+    const absl::Status refused = CheckSubmission(ConfigJson(name)).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << name;
+    EXPECT_NE(refused.message().find("name: \"" + name + "\""), std::string::npos) << refused;
+  }
+}
+
 }  // namespace
 }  // namespace fpo::coordinator
