@@ -23,6 +23,30 @@ namespace {
 constexpr int64_t kRecoverFreeBytesMin = 8 << 20;
 constexpr absl::Duration kRecoverEveryMax = absl::Seconds(60);
 
+// Whose store it is, by a family that only that program has.
+absl::string_view OwnerOf(const std::vector<std::string>& families) {
+  const auto has = [&](const char* name) {
+    return std::find(families.begin(), families.end(), name) != families.end();
+  };
+  return has("specs") ? "fpo-coordinator" : has("quarantine") ? "fpo-cache" : "another program";
+}
+
+// FailedPrecondition: the folder holds families that this store does not have.
+absl::Status CheckOwner(const DatabaseOptions& options) {
+  std::vector<std::string> found;
+  // What cannot be listed is not there yet, or damaged: opening it says more.
+  if (!rocksdb::DB::ListColumnFamilies({}, options.path, &found).ok()) return absl::OkStatus();
+  for (const std::string& name : found) {
+    const bool known = name == rocksdb::kDefaultColumnFamilyName ||
+                       std::any_of(options.families.begin(), options.families.end(),
+                                   [&](const FamilyOptions& f) { return f.name == name; });
+    if (known) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        options.path, " is the store of ", OwnerOf(found), ": give another folder (--data)"));
+  }
+  return absl::OkStatus();
+}
+
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
@@ -78,6 +102,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options
   auto state = std::make_unique<State>();
   state->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   state->options = std::move(options);
+  FPO_RETURN_IF_ERROR(CheckOwner(state->options));
   if (state->options.repair) FPO_RETURN_IF_ERROR(state->Repair());
   FPO_ASSIGN_OR_RETURN(std::unique_ptr<OpenDb> open, state->OpenOrRepair());
   {
@@ -227,7 +252,9 @@ absl::Status Database::Health() const {
   return absl::Status(
       error.code() == absl::StatusCode::kResourceExhausted ? error.code()
                                                            : absl::StatusCode::kUnavailable,
-      absl::StrCat("the store ", path(), " is read-only until it is reopened: ", error.message()));
+      absl::StrCat(
+          "the store ", path(),
+          " takes no writes until it is reopened, which happens by itself: ", error.message()));
 }
 
 absl::Status Database::Recover(absl::Time now) {

@@ -104,6 +104,7 @@ absl::StatusOr<absl::string_view> TakeChecked(absl::string_view key, absl::strin
 }  // namespace
 
 std::string BootKey() { return "boot"; }
+std::string SchemaKey() { return "schema_version"; }
 std::string ManifestPrefix() { return kManifestPrefix; }
 std::string ManifestKey(const Digest& id) { return kManifestPrefix + ToBytes(id); }
 std::string RecipePrefix() { return kRecipePrefix; }

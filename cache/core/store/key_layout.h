@@ -17,6 +17,7 @@ namespace fpo::cache {
 // in values little-endian.
 //
 //   meta       "boot"             -> boot number u32
+//              "schema_version"   -> a decimal number; absent: 1
 //              "manifest/" id     -> header
 //              "recipe/" id       -> canonical recipe
 //              "cost/" id         -> records i64, seconds f64, flops f64
@@ -32,6 +33,7 @@ inline constexpr size_t kDigestBytes = 32;
 inline constexpr size_t kRecordPathBytes = 2 * kDigestBytes;
 
 std::string BootKey();
+std::string SchemaKey();
 std::string ManifestKey(const Digest& id);
 std::string ManifestPrefix();
 std::string RecipeKey(const Digest& id);

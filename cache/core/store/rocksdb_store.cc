@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cache/core/records/manifest_access.h"
 #include "cache/core/records/put_plan.h"
@@ -16,6 +17,7 @@ namespace {
 
 // Above it, sorted files cost less than the log and the memory table.
 constexpr size_t kIngestBytesMin = size_t{12} << 20;
+constexpr int kSchemaVersion = 1;
 
 DatabaseOptions ToDatabaseOptions(const RocksdbStoreOptions& options) {
   DatabaseOptions result;
@@ -46,6 +48,7 @@ absl::StatusOr<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(
     const RocksdbStoreOptions& options) {
   auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(options));
   FPO_RETURN_IF_ERROR(store->OpenDatabase(/*repair=*/false));
+  FPO_RETURN_IF_ERROR(store->CheckSchema());
   absl::Status counted = store->CountContents();
   if (absl::IsDataLoss(counted)) {
     Log(LogLevel::kError, "the store is damaged; what cannot be read is moved aside",
@@ -56,6 +59,22 @@ absl::StatusOr<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(
   FPO_RETURN_IF_ERROR(counted);
   FPO_RETURN_IF_ERROR(store->AdvanceBootNumber());
   return store;
+}
+
+// Before anything is read or moved aside: this program must not judge what a newer one wrote.
+absl::Status RocksdbStore::CheckSchema() {
+  FPO_ASSIGN_OR_RETURN(const std::optional<std::string> stored, database_->Get(kMeta, SchemaKey()));
+  int version = kSchemaVersion;
+  if (stored && (!absl::SimpleAtoi(*stored, &version) || version < 1 || version > kSchemaVersion)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the cache's store ", options_.path, " has schema version ", *stored,
+                     ", this program knows up to ", kSchemaVersion,
+                     ": start the newer program that wrote it, or give another --data"));
+  }
+  if (stored) return absl::OkStatus();
+  WriteSet writes;
+  writes.Put(kMeta, SchemaKey(), absl::StrCat(kSchemaVersion));
+  return database_->WriteIntoReserve(writes);
 }
 
 absl::Status RocksdbStore::OpenDatabase(bool repair) {

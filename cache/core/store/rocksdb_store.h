@@ -68,6 +68,7 @@ class RocksdbStore final : public Store {
   absl::Status CountContents();
   // After files were moved aside: adds the index entries of records that lost theirs.
   absl::Status RebuildIndex();
+  absl::Status CheckSchema();
   absl::Status AdvanceBootNumber();
   absl::Status WriteKeys(const Digest& id, absl::Span<const Digest> keys);
   absl::StatusOr<std::vector<std::optional<IndexEntry>>> LookupPaths(

@@ -136,6 +136,31 @@ TEST_F(DatabaseTest, ACheckpointIsAWholeDatabase) {
   EXPECT_FALSE(database_->Get(1, "k2")->has_value());
 }
 
+TEST_F(DatabaseTest, TheStoreOfAnotherProgramIsNamed) {
+  database_.reset();
+  DatabaseOptions jobs = options_, records = options_;
+  jobs.path = folder_ / "jobs";
+  jobs.families = {{.name = "meta"}, {.name = "specs"}};
+  records.path = folder_ / "records";
+  records.families = {{.name = "meta"}, {.name = "quarantine"}};
+  ASSERT_TRUE(Database::Open(jobs).ok());
+  ASSERT_TRUE(Database::Open(records).ok());
+  std::swap(jobs.path, records.path);
+  records.repair_when_damaged = true;
+  EXPECT_EQ(Database::Open(records).status(),
+            absl::FailedPreconditionError(absl::StrCat(
+                records.path, " is the store of fpo-coordinator: give another folder (--data)")));
+  EXPECT_EQ(Database::Open(jobs).status(),
+            absl::FailedPreconditionError(absl::StrCat(
+                jobs.path, " is the store of fpo-cache: give another folder (--data)")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Database::Open([&] {
+                                           DatabaseOptions mine = options_;
+                                           mine.path = jobs.path;
+                                           return mine;
+                                         }())
+                                             .status()));
+}
+
 TEST_F(DatabaseTest, OneProcessOwnsAFolder) {
   const absl::Status second = Database::Open(options_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;

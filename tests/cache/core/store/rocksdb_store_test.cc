@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cache/core/store/key_layout.h"
+#include "common/rocksdb/database.h"
 #include "tests/cache/core/store_contract.h"
 #include "tests/cache/core/test_records.h"
 #include "tests/support/temp_folder.h"
@@ -113,6 +114,26 @@ TEST(RocksdbStore, ANearlyFullDiskRefusesWritesAndStillOpensAndReads) {
   EXPECT_TRUE(absl::IsResourceExhausted(put.status()));
   EXPECT_TRUE(
       (*store)->ReadRecords(RecipeId(recipe), TestKeys(1), absl::Now())->records[0].has_value());
+}
+
+TEST(RocksdbStore, AStoreOfANewerProgramIsRefusedAndLeftAsItIs) {
+  const TempFolder folder;
+  ASSERT_TRUE(RocksdbStore::Open(OptionsFor(folder)).ok());
+  DatabaseOptions raw{.path = OptionsFor(folder).path};
+  for (const char* name : {"meta", "manifests", "index", "data", "quarantine"}) {
+    raw.families.push_back({.name = name});
+  }
+  const auto version = [&] { return *Database::Open(raw).value()->Get(0, SchemaKey()).value(); };
+  EXPECT_EQ(version(), "1");
+  for (const char* other : {"2", "x"}) {
+    WriteSet writes;
+    writes.Put(0, SchemaKey(), other);
+    ASSERT_TRUE(Database::Open(raw).value()->WriteIntoReserve(writes).ok());
+    const absl::Status refused = RocksdbStore::Open(OptionsFor(folder)).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+    EXPECT_NE(refused.message().find("start the newer program"), std::string::npos) << refused;
+    EXPECT_EQ(version(), other);
+  }
 }
 
 }  // namespace
