@@ -56,6 +56,7 @@ struct CacheServer::State {
   std::unique_ptr<ExposureNotice> exposure;
   std::unique_ptr<Upstream> upstream;
   std::unique_ptr<WorkPool> pool;
+  std::unique_ptr<WorkPool> transfers;  // of a replica
   std::unique_ptr<OpenStreams> streams;
   std::atomic<int64_t> freed_bytes = 0;
   std::unique_ptr<CacheService> service;
@@ -105,6 +106,9 @@ absl::Status CacheServer::State::JoinUpstream() {
 
 absl::Status CacheServer::State::Listen(const std::string& version) {
   pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
+  if (upstream) {
+    transfers = std::make_unique<WorkPool>(WorkPool::Options{.threads = config.threads});
+  }
   streams = std::make_unique<OpenStreams>("the cache", config.streams_max);
   service = std::make_unique<CacheService>(
       StreamContext{.cache = cache.get(),
@@ -114,6 +118,7 @@ absl::Status CacheServer::State::Listen(const std::string& version) {
                     .backups = backups.get(),
                     .access = access.get(),
                     .upstream = upstream.get(),
+                    .transfers = transfers.get(),
                     .verify_files = [this] { return store->VerifyFiles(); },
                     .idle_max = config.idle,
                     .freed_bytes = &freed_bytes,
@@ -204,10 +209,12 @@ std::string CacheServer::http_address() const {
 
 void CacheServer::Shutdown() {
   State& s = *state_;
+  if (s.upstream) s.upstream->Stop();
   if (s.server) s.server->Shutdown(s.config.grace);
   s.http.reset();
   if (s.ticker) s.ticker->Stop();
   if (s.upkeep) s.upkeep->Stop();
+  if (s.transfers) s.transfers->Stop();
   if (s.pool) s.pool->Stop();
 }
 

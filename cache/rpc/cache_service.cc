@@ -150,17 +150,18 @@ grpc::ServerWriteReactor<pb::PullManifestResponse>* CacheService::PullManifest(
 ServerUnaryReactor* CacheService::GetRecords(CallbackServerContext* call,
                                              const pb::GetRecordsRequest* request,
                                              pb::GetRecordsResponse* response) {
-  return Run(
-      call, Role::kReader, [this, request, response](const Principal& caller) -> absl::Status {
-        FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
-        FPO_ASSIGN_OR_RETURN(const std::vector<Digest> keys, ReadKeys(request->keys()));
-        FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(id, caller));
-        if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
-        FPO_ASSIGN_OR_RETURN(const auto records, context_.cache->GetRecords(id, keys));
-        FPO_ASSIGN_OR_RETURN(*response, ToProto(records));
-        context_.bytes_out.Add(static_cast<double>(response->packed().size()));
-        return absl::OkStatus();
-      });
+  const auto work = [this, request, response](const Principal& caller) -> absl::Status {
+    FPO_ASSIGN_OR_RETURN(const Digest id, ReadDigest(request->manifest_id(), "manifest_id"));
+    FPO_ASSIGN_OR_RETURN(const std::vector<Digest> keys, ReadKeys(request->keys()));
+    FPO_RETURN_IF_ERROR(context_.cache->CheckMayRead(id, caller));
+    if (context_.upstream) FPO_RETURN_IF_ERROR(context_.upstream->Fetch(id));
+    FPO_ASSIGN_OR_RETURN(const auto records, context_.cache->GetRecords(id, keys));
+    FPO_ASSIGN_OR_RETURN(*response, ToProto(records));
+    context_.bytes_out.Add(static_cast<double>(response->packed().size()));
+    return absl::OkStatus();
+  };
+  WorkPool* const pool = context_.transfers == nullptr ? context_.pool : context_.transfers;
+  return AnswerOnPool({call, context_.access, pool, Role::kReader, "the cache"}, work);
 }
 
 ServerUnaryReactor* CacheService::Stats(CallbackServerContext* call,

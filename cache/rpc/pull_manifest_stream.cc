@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache/core/records/cache_errors.h"
 #include "cache/rpc/convert.h"
+#include "common/clock.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 
@@ -29,15 +30,27 @@ PullManifestStream::PullManifestStream(const StreamContext& context,
       request_(*request),
       caller_(std::move(caller)),
       idle_(call, context.idle_max),
-      start_(absl::Now()) {
+      start_(BootNow()) {
   const auto begin = [this] {
-    const absl::Status status = Begin();
-    if (!status.ok()) return Finish(ToGrpcStatus(status));
-    MakeFrame();
+    // Waiting for another cache must not keep readers of what is here waiting.
+    if (!MustFetch()) return Start();
+    if (!context_.transfers->TryRun([this] { Start(); })) Finish(ToGrpcStatus(CacheIsBusy()));
   };
   absl::Status admitted = context_.streams->Add(this);
   if (admitted.ok() && !context_.pool->TryRun(begin)) admitted = CacheIsBusy();
   if (!admitted.ok()) Finish(ToGrpcStatus(admitted));
+}
+
+bool PullManifestStream::MustFetch() const {
+  if (context_.upstream == nullptr) return false;
+  const absl::StatusOr<PullRequest> asked = FromProto(request_);
+  return asked.ok() && context_.upstream->MustFetch(asked->manifest_id);
+}
+
+void PullManifestStream::Start() {
+  const absl::Status status = Begin();
+  if (!status.ok()) return Finish(ToGrpcStatus(status));
+  MakeFrame();
 }
 
 absl::Status PullManifestStream::Begin() {
@@ -153,7 +166,7 @@ void PullManifestStream::SendFrame() {
   finishing_ = AtEnd();
   context_.bytes_out.Add(static_cast<double>(sent_.packed().size()));
   if (!std::exchange(sent_any_, true)) {
-    context_.first_byte_seconds.Observe(absl::ToDoubleSeconds(absl::Now() - start_));
+    context_.first_byte_seconds.Observe(absl::ToDoubleSeconds(BootNow() - start_));
   }
   idle_.WaitsForPeer();
   if (finishing_) return StartWriteAndFinish(&sent_, grpc::WriteOptions(), grpc::Status::OK);

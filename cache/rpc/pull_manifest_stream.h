@@ -30,6 +30,8 @@ class PullManifestStream final : public grpc::ServerWriteReactor<fpo::v1::PullMa
   void OnTick(absl::Time now) override { idle_.Check(now); }
 
  private:
+  void Start();
+  bool MustFetch() const;
   absl::Status Begin();
   absl::Status CheckOrdinals() const;
   void ReadOn();  // starts reading the windows that are due

@@ -30,6 +30,7 @@ struct StreamContext {
   Backups* backups = nullptr;
   const AccessControl* access = nullptr;
   Upstream* upstream = nullptr;                     // null: not a replica
+  WorkPool* transfers = nullptr;                    // what waits for the upstream; null: no replica
   std::function<absl::Status()> verify_files = {};  // DataLoss: a table file is damaged
   absl::Duration idle_max = absl::Minutes(2);       // for a peer that neither sends nor reads
   // Counts memory that uploads took and freed, so that it can be returned to the system.

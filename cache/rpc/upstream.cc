@@ -49,13 +49,19 @@ absl::StatusOr<ManifestProgress> Upstream::Progress(const Digest& manifest_id) {
                           .claimable = manifest.total() - manifest.present()};
 }
 
+bool Upstream::MustFetch(const Digest& manifest_id) {
+  const absl::StatusOr<std::vector<int64_t>> missing = local_.MissingOrdinals(manifest_id);
+  return missing.ok() && !missing->empty();
+}
+
 absl::Status Upstream::Fetch(const Digest& manifest_id) {
   const KeyReservations::Hold hold(&transfers_, {ToBytes(manifest_id)});
   FPO_ASSIGN_OR_RETURN(std::vector<int64_t> missing, local_.MissingOrdinals(manifest_id));
   if (missing.empty()) return absl::OkStatus();
   return calls_.PullManifest(
       {.manifest_id = manifest_id, .ordinals = std::move(missing)},
-      [&](const RecordFrame& frame) { return local_.StoreFetched(manifest_id, frame.packed); });
+      [&](const RecordFrame& frame) { return local_.StoreFetched(manifest_id, frame.packed); },
+      stop_.get_token());
 }
 
 }  // namespace fpo::cache

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -31,10 +32,13 @@ class Upstream {
   // Which records exist there.
   absl::StatusOr<ManifestProgress> Progress(const Digest& manifest_id);
 
+  // Whether the local store lacks records of a manifest that it knows.
+  bool MustFetch(const Digest& manifest_id);
   // Fetches what the local store lacks of a manifest that it knows. Readers of one manifest share
-  // one transfer. No call when nothing is missing. Unavailable: the upstream is unreachable and
-  // something is missing.
+  // one transfer. No call when nothing is missing. Takes as long as the transfer, up to an hour, or
+  // until Stop. Unavailable: the upstream is unreachable and something is missing.
   absl::Status Fetch(const Digest& manifest_id);
+  void Stop() { stop_.request_stop(); }  // ends transfers, those that begin later too
 
  private:
   Upstream(std::string address, ReferenceCacheClient calls, ReferenceCache* local)
@@ -44,6 +48,7 @@ class Upstream {
   ReferenceCacheClient calls_;
   ReferenceCache& local_;
   KeyReservations transfers_;  // by manifest id
+  std::stop_source stop_;
 };
 
 }  // namespace fpo::cache

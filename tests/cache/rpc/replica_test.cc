@@ -1,7 +1,12 @@
 // A replica and the cache it belongs to, both in this process.
+#include <atomic>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
+#include "cache/core/store/key_layout.h"
+#include "common/clock.h"
 #include "common/error_info.h"
+#include "common/rpc/server.h"
 #include "gmock/gmock.h"
 #include "tests/cache/rpc/cache_fixture.h"
 
@@ -39,15 +44,18 @@ class ReplicaTest : public CacheServerTest {
  protected:
   void SetUp() override {
     CacheServerTest::SetUp();
-    StartReplica();
+    Start(server_->address());
   }
-  void StartReplica() {
+  static constexpr int kThreads = 2;
+  void Start(const std::string& upstream) {
     CacheConfig config;
     config.listen.listen = "127.0.0.1:0";
     config.listen.http = "";
     config.data = replica_folder_ / "store";
     config.free_mib_min = 0;
-    config.replica_of = server_->address();
+    config.threads = kThreads;
+    config.grace = absl::ZeroDuration();
+    config.replica_of = upstream;
     auto replica = CacheServer::Start(config, "1.2.3", "abc");
     ASSERT_TRUE(replica.ok()) << replica.status();
     replica_ = *std::move(replica);
@@ -130,6 +138,78 @@ TEST_F(ReplicaTest, ADamagedRecordIsFetchedAgain) {
   pb::QuarantineResponse response;
   ASSERT_TRUE(client_.stub().Quarantine(Client::Context().get(), request, &response).ok());
   ExpectRecords(client_.Pull(id), 5);
+}
+
+// A cache that takes manifests and then does not send them.
+class HungCache final : public pb::ReferenceCache::Service {
+ public:
+  grpc::Status PutManifest(grpc::ServerContext*, grpc::ServerReader<pb::PutManifestRequest>* reader,
+                           pb::PutManifestResponse* response) override {
+    std::string recipe, keys;
+    for (pb::PutManifestRequest part; reader->Read(&part);) {
+      if (part.has_header()) recipe = part.header().recipe();
+      keys += part.keys();
+    }
+    std::vector<Digest> digests = *DecodeKeys(keys);
+    const Digest recipe_id = RecipeId(*ParseRecipe(recipe));
+    response->set_recipe_id(ToBytes(recipe_id));
+    response->set_manifest_id(ToBytes(ManifestId(recipe_id, digests)));
+    response->set_total(static_cast<int64_t>(digests.size()));
+    return grpc::Status::OK;
+  }
+  grpc::Status PullManifest(grpc::ServerContext*, const pb::PullManifestRequest*,
+                            grpc::ServerWriter<pb::PullManifestResponse>*) override {
+    ++pulls;
+    released.WaitForNotification();
+    return {grpc::StatusCode::UNAVAILABLE, "hung"};
+  }
+  std::atomic<int> pulls = 0;
+  absl::Notification released;
+};
+
+class HungReplicaTest : public ReplicaTest {
+ protected:
+  HungReplicaTest() {
+    RpcServerOptions options;
+    options.listen = "127.0.0.1:0";
+    options.services = {{pb::ReferenceCache::service_full_name(), &hung_}};
+    upstream_ = *RpcServer::Start(std::move(options));
+  }
+  ~HungReplicaTest() override {
+    if (!hung_.released.HasBeenNotified()) hung_.released.Notify();
+  }
+  void SetUp() override { Start(upstream_->address()); }
+  // Registers `count` keys and pulls them on a thread, which fails once the transfer ends.
+  std::thread Reader(int count) {
+    const auto put = client_.PutManifest(recipe_, TestKeys(count));
+    EXPECT_TRUE(put.ok()) << put.status();
+    return std::thread([this, id = put->manifest_id()] {
+      Client reader;
+      reader.Connect(replica_->address());
+      EXPECT_FALSE(reader.Pull(id).ok());
+    });
+  }
+
+  HungCache hung_;
+  std::unique_ptr<RpcServer> upstream_;
+};
+
+TEST_F(HungReplicaTest, TransfersThatHangKeepNobodyElseWaiting) {
+  std::vector<std::thread> readers;
+  for (int i = 1; i <= 4; ++i) readers.push_back(Reader(i));
+  while (hung_.pulls < kThreads) std::this_thread::yield();
+  EXPECT_EQ(client_.Stats().records(), 0) << "answered at once";
+  hung_.released.Notify();
+  for (std::thread& reader : readers) reader.join();
+}
+
+TEST_F(HungReplicaTest, ATransferEndsWithTheReplica) {
+  std::thread reader = Reader(1);
+  while (hung_.pulls < 1) std::this_thread::yield();
+  const absl::Time begin = BootNow();
+  replica_->Shutdown();
+  EXPECT_LT(BootNow() - begin, absl::Seconds(20)) << "not the hour of a transfer";
+  reader.join();
 }
 
 }  // namespace
