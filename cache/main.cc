@@ -37,5 +37,6 @@ int main(int argc, char** argv) {
   }
   fpo::InitLog("fpo-cache", fpo::LogLevel::kInfo);
   return fpo::ServeUntilStopped(
-      signals, CacheServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
+      signals, flags->config.grace,
+      CacheServer::Start(flags->config, fpo::ProgramVersion(), fpo::BuildCommit()));
 }

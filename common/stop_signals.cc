@@ -2,6 +2,11 @@
 
 #include <unistd.h>
 
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "common/observe/log.h"
+
 namespace fpo {
 
 StopSignals::StopSignals() {
@@ -31,6 +36,16 @@ int StopSignals::Wait() const {
   sigaddset(&again, SIGINT);
   pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
   return signal;
+}
+
+void EndProcessAfter(absl::Duration time) {
+  std::thread([time] {
+    absl::SleepFor(time);
+    Log(LogLevel::kError,
+        "the program does not end by itself and is ended; does a disk not answer?",
+        {{"after", absl::FormatDuration(time)}});
+    _exit(1);
+  }).detach();
 }
 
 }  // namespace fpo

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "absl/time/time.h"
+
 namespace fpo {
 
 // How a service is stopped: its main waits for SIGTERM, SIGINT, SIGHUP (unless it is ignored, as
@@ -20,5 +22,9 @@ class StopSignals {
  private:
   sigset_t signals_;
 };
+
+// Ends the process with exit code 1 if it still runs after that time: a thread that waits for a
+// dead disk can be neither stopped nor joined.
+void EndProcessAfter(absl::Duration time);
 
 }  // namespace fpo

@@ -2,9 +2,9 @@
 
 #include <iostream>
 
+#include "common/flags/program_flags.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/flags/program_flags.h"
 #include "common/stop_signals.h"
 #include "coordinator/flags.h"
 #include "coordinator/rpc/serve_coordinator.h"

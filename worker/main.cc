@@ -16,6 +16,9 @@
 namespace fpo::worker {
 namespace {
 
+// Beyond the grace of the trainers: for killing them, and for what they said to be acknowledged.
+constexpr absl::Duration kCloseTime = absl::Minutes(1);
+
 // 2: a flag, or a requested device that is missing; 6: the token; 7: another agent has the name or
 // the work dir; 1: anything else.
 int ExitCodeOf(const absl::Status& status) {
@@ -68,6 +71,7 @@ int Run(int argc, char** argv) {
   const int signal = signals.Wait();
   const absl::Status refusal = (*worker)->refusal();
   if (refusal.ok()) Log(LogLevel::kInfo, "shutting down", {{"signal", std::to_string(signal)}});
+  EndProcessAfter(flags->config.grace + kCloseTime);  // its trainers end with it
   (*worker)->Drain();
   return refusal.ok() ? 0 : Fail(refusal);
 }

@@ -9,9 +9,10 @@ namespace fpo::coordinator {
 int ServeCoordinator(const StopSignals& signals, const CoordinatorConfig& config,
                      const std::string& version, const std::string& commit) {
   if (!config.store.empty()) {
-    return ServeUntilStopped(signals, ElectedServer::Start(config, version, commit));
+    return ServeUntilStopped(signals, config.grace, ElectedServer::Start(config, version, commit));
   }
-  return ServeUntilStopped(signals, CoordinatorServer::Start(config, version, commit));
+  return ServeUntilStopped(signals, config.grace,
+                           CoordinatorServer::Start(config, version, commit));
 }
 
 }  // namespace fpo::coordinator

@@ -75,5 +75,20 @@ TEST(StopSignals, AClosedPipeDoesNotEndTheProcess) {
   EXPECT_EQ(status, 0);
 }
 
+TEST(StopSignals, AProgramThatDoesNotEndIsEnded) {
+  const int stuck = StatusOf([] {
+    EndProcessAfter(absl::Milliseconds(50));
+    for (;;) pause();
+    return 0;
+  });
+  EXPECT_TRUE(WIFEXITED(stuck));
+  EXPECT_EQ(WEXITSTATUS(stuck), 1);
+  const int in_time = StatusOf([] {
+    EndProcessAfter(absl::Hours(1));
+    return 7;
+  });
+  EXPECT_EQ(WEXITSTATUS(in_time), 7);
+}
+
 }  // namespace
 }  // namespace fpo
