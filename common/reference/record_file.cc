@@ -38,8 +38,9 @@ struct RecordFileWriter::State {
   }
 
   absl::Status Write(absl::string_view bytes) {
+    FPO_RETURN_IF_ERROR(broken);
     if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size()) {
-      return PosixError(errno, "write", part);
+      return broken = PosixError(errno, "write", part);
     }
     hash.Update(bytes);
     offset += bytes.size();
@@ -54,6 +55,7 @@ struct RecordFileWriter::State {
   uint64_t offset = 0;
   std::map<Digest, uint32_t> positions;
   bool finished = false;
+  absl::Status broken;  // part of a record may be in the file: nothing more is written
 };
 
 RecordFileWriter::RecordFileWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -92,6 +94,7 @@ absl::Status RecordFileWriter::Add(const PackedRecord& record) {
   if (state_->positions.size() == std::numeric_limits<uint32_t>::max()) {
     return absl::ResourceExhaustedError(absl::StrCat(what, ": the file is full"));
   }
+  FPO_RETURN_IF_ERROR(state_->broken);
   const auto position = static_cast<uint32_t>(state_->positions.size());
   if (!state_->positions.emplace(record.key, position).second) {
     return absl::AlreadyExistsError(absl::StrCat(what, ": it is there already"));

@@ -11,12 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/clock.h"
 #include "common/files/posix_status.h"
 
 namespace fpo::worker {
 namespace {
 
-constexpr int64_t kFileBytesMax = 64 << 20;  // of a file that is read back
+constexpr int64_t kFileBytesMax = 64 << 20;          // of a file that is read back
+constexpr absl::Duration kRetry = absl::Seconds(1);  // after an error of the disk
 
 }  // namespace
 
@@ -46,22 +48,36 @@ std::vector<Line> DecodeLines(absl::string_view bytes) {
   return lines;
 }
 
+bool LineJournal::Open(uint64_t seq) {
+  std::error_code error;
+  std::filesystem::create_directories(options_.folder, error);
+  File file;
+  file.path = absl::StrCat(options_.folder, "/", options_.name, ".journal-", seq);
+  file.first_seq = file.end_seq = seq;
+  out_ = FileDescriptor(open(file.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (out_.is_open()) files_.push_back(std::move(file));
+  return out_.is_open();
+}
+
+// A full disk would get a file for each line otherwise.
+void LineJournal::OnFailure() {
+  retry_at_ = BootNow() + kRetry;
+  if (!out_.is_open()) return;
+  out_.Close();
+  if (files_.back().bytes > 0) return;
+  unlink(files_.back().path.c_str());
+  files_.pop_back();
+}
+
 void LineJournal::Append(uint64_t seq, const Line& line) {
-  if (!out_.is_open() || files_.back().bytes >= options_.file_bytes) {
-    std::error_code error;
-    std::filesystem::create_directories(options_.folder, error);
-    File file;
-    file.path = absl::StrCat(options_.folder, "/", options_.name, ".journal-", seq);
-    file.first_seq = file.end_seq = seq;
-    out_ = FileDescriptor(open(file.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!out_.is_open()) return;
-    files_.push_back(std::move(file));
-  }
+  if (BootNow() < retry_at_) return;
+  const bool is_open = out_.is_open() && files_.back().bytes < options_.file_bytes;
+  if (!is_open && !Open(seq)) return OnFailure();
   std::string bytes;
   AppendEncoded(line, &bytes);
   // A short write leaves an incomplete line; reading stops there.
   if (write(out_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-    return out_.Close();
+    return OnFailure();
   }
   files_.back().end_seq = seq + 1;
   files_.back().bytes += bytes.size();
@@ -113,7 +129,8 @@ LineJournal::Recovered LineJournal::Recover() {
     std::vector<Line> lines = bytes.ok() ? DecodeLines(*bytes) : std::vector<Line>();
     file.end_seq = file.first_seq + lines.size();
     file.bytes = bytes.ok() ? bytes->size() : 0;
-    if (file.first_seq != next) break;
+    if (file.first_seq != next) recovered.lost = file.end_seq - next;
+    if (recovered.lost > 0) continue;
     next = file.end_seq;
     std::move(lines.begin(), lines.end(), std::back_inserter(recovered.lines));
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/files/file_descriptor.h"
 #include "worker/core/coordinator_link.h"
 
@@ -20,7 +21,8 @@ std::vector<Line> DecodeLines(absl::string_view bytes);
 
 // Numbered lines of one attempt in files that outlive this process: each line is written, not
 // synced, before Append returns, so that a killed agent loses none and a power cut loses at most
-// the last second. Disk errors are ignored: the journal is a second copy. Not thread-safe.
+// the last second. It is a second copy, so a disk that takes no lines ends nothing: they are left
+// out, a write is tried again after a second, and Recover counts them. Not thread-safe.
 class LineJournal {
  public:
   struct Options {
@@ -40,6 +42,7 @@ class LineJournal {
   struct Recovered {
     uint64_t first_seq = 1;
     std::vector<Line> lines;  // in steps of one from first_seq
+    uint64_t lost = 0;        // lines after them, which are not all there
   };
   // What an earlier process left under these options, up to the first gap. Takes over the files:
   // Acknowledge and Remove apply to them.
@@ -52,11 +55,14 @@ class LineJournal {
     uint64_t end_seq = 0;
     size_t bytes = 0;
   };
+  bool Open(uint64_t seq);
+  void OnFailure();
   void Drop(size_t count);  // the oldest
 
   const Options options_;
   std::deque<File> files_;  // in order; the last one is written to while `out_` is open
   FileDescriptor out_;
+  absl::Time retry_at_ = absl::InfinitePast();  // after an error of the disk
 };
 
 }  // namespace fpo::worker

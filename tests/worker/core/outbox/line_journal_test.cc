@@ -86,5 +86,32 @@ TEST_F(LineJournalTest, NothingIsNothing) {
   EXPECT_TRUE(DecodeLines("garbage\n").empty());
 }
 
+TEST_F(LineJournalTest, ADiskThatTakesNothingGetsNoFileForEachLine) {
+  std::filesystem::create_directories(options_.folder);
+  const auto full = [&](uint64_t seq) {
+    const std::string path = options_.folder + "/log.journal-" + std::to_string(seq);
+    std::filesystem::create_symlink("/dev/full", path);
+  };
+  LineJournal journal = Make();
+  journal.Append(1, Text("kept"));
+  for (uint64_t seq = 2; seq <= 9; ++seq) full(seq);
+  journal.Append(2, Text(std::string(60, 'x')));  // fills the first file
+  for (uint64_t seq = 3; seq <= 9; ++seq) journal.Append(seq, Text("lost"));
+  EXPECT_EQ(std::filesystem::exists(options_.folder + "/log.journal-3"), false)
+      << "an empty file is removed";
+  EXPECT_TRUE(std::filesystem::is_symlink(options_.folder + "/log.journal-4"))
+      << "and the next line does not try again";
+  while (!std::filesystem::exists(options_.folder + "/log.journal-10")) {
+    journal.Append(10, Text("again"));  // until it is time to try
+  }
+  for (uint64_t seq = 4; seq <= 9; ++seq) {
+    std::filesystem::remove(options_.folder + "/log.journal-" + std::to_string(seq));
+  }
+  const LineJournal::Recovered recovered = Make().Recover();
+  EXPECT_EQ(recovered.first_seq, 1u);
+  EXPECT_EQ(recovered.lines.size(), 2u);
+  EXPECT_EQ(recovered.lost, 8u);
+}
+
 }  // namespace
 }  // namespace fpo::worker

@@ -1,5 +1,7 @@
 #include "worker/core/reference/download.h"
 
+#include <filesystem>
+
 #include "common/reference/record_key.h"
 #include "gtest/gtest.h"
 #include "tests/support/fake_cache_link.h"
@@ -88,6 +90,21 @@ TEST_F(DownloadTest, AStreamAfterTheEndBringsOnlyItsDigest) {
   end.sha256_of_digests = Sha256Of("");
   EXPECT_TRUE(download.Take(end).ok());
   EXPECT_TRUE(absl::IsDataLoss(download.Take(Frame({0}))));
+}
+
+// F5: not "it is there already" at the second try.
+TEST_F(DownloadTest, AFullDiskEndsItInItsOwnWords) {
+  std::filesystem::create_symlink("/dev/full", folder_ / "out.fpr.part");
+  list_.keys.clear();
+  for (int i = 0; i < 4000; ++i) list_.keys.push_back(Sha256Of(std::to_string(i)));
+  list_.manifest = ManifestId(RecipeId(list_.recipe), list_.keys);
+  Download download(list_, {}, Writer("out.fpr"));
+  absl::Status failed;
+  for (int i = 0; i < 4000 && failed.ok(); ++i) failed = download.Take(Frame({i}));
+  EXPECT_TRUE(absl::IsFailedPrecondition(failed)) << failed << ": the cache is not asked again";
+  EXPECT_NE(failed.message().find("No space left on device"), std::string::npos) << failed;
+  const absl::Status again = download.Take(Frame({static_cast<int>(download.cursor())}));
+  EXPECT_EQ(again, failed) << "nor is half a record passed over";
 }
 
 }  // namespace
