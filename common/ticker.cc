@@ -1,9 +1,10 @@
 #include "common/ticker.h"
-#include "common/clock.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/waits/stop_wait.h"
 
 namespace fpo {
 
@@ -15,10 +16,7 @@ Ticker::Ticker(absl::Duration pace, std::function<void(absl::Time)> turn)
 Ticker::~Ticker() { Stop(); }
 
 void Ticker::Stop() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
+  stop_.request_stop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -30,12 +28,10 @@ absl::Status Ticker::CheckTurning(absl::Duration stuck_after) const {
 }
 
 void Ticker::Loop() {
-  for (;;) {
+  do {
     turn_(BootNow());
     last_turn_ms_ = absl::ToUnixMillis(BootNow());
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pace_)) return;
-  }
+  } while (WaitUnlessStopped(stop_.get_token(), pace_));
 }
 
 }  // namespace fpo

@@ -3,17 +3,16 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace fpo {
 
 // Calls `turn` at a steady pace on its own thread until it is stopped, with the time since boot, as
-// BootNow. Thread-safe.
+// BootNow; no step of the wall clock delays it. Thread-safe.
 class Ticker {
  public:
   Ticker(absl::Duration pace, std::function<void(absl::Time now)> turn);
@@ -29,8 +28,7 @@ class Ticker {
   const absl::Duration pace_;
   const std::function<void(absl::Time)> turn_;
   std::atomic<int64_t> last_turn_ms_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::stop_source stop_;
   std::thread thread_;
 };
 

@@ -1,5 +1,7 @@
 #include "ctl/interrupt.h"
 
+#include "common/waits/steady_wait.h"
+
 namespace fpo::ctl {
 
 void Interrupt::Raise() {
@@ -10,7 +12,7 @@ void Interrupt::Raise() {
 
 bool Interrupt::WaitFor(absl::Duration timeout) const {
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(&raised_), timeout);
+  return AwaitFor(&mutex_, absl::Condition(&raised_), timeout);
 }
 
 }  // namespace fpo::ctl

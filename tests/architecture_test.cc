@@ -36,6 +36,8 @@ constexpr Exception kExceptions[] = {
     {"train/collective/nccl_plugin.cc", "mirror-test",
      "one function in a library of its own; nccl_backend_test opens it"},
     {"common/postgres/no_postgres.cc", "mirror-test", "in builds without libpq only: says so"},
+    {"train/runs/background_checkpoints.cc", "wall-wait",
+     "says each second that it waits, and is woken at the end"},
 };
 
 struct Layer {
@@ -449,6 +451,25 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
       const size_t todo = file.lines[i].find("TODO");
       if (todo != std::string::npos && file.lines[i].compare(todo, 6, "TODO(#") != 0)
         Complain(file, i, "unfinished", "write TODO(#issue)");
+    }
+  }
+}
+
+// absl's timeouts are points of the wall clock: one that is set back by an hour lengthens them by
+// an hour.
+TEST(Architecture, WaitsFollowTheSteadyClock) {
+  const std::vector<std::string> calls = {"AwaitWithTimeout(", "AwaitWithDeadline(",
+                                          "WaitForNotificationWith", "WaitWithTimeout(",
+                                          "WaitWithDeadline("};
+  for (const SourceFile& file : Sources()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string code = Code(file.lines[i]);
+      for (const std::string& call : calls) {
+        if (code.find(call) != std::string::npos)
+          Complain(file, i, "wall-wait",
+                   "use AwaitFor (common/waits/steady_wait.h) or WaitUnlessStopped "
+                   "(common/waits/stop_wait.h)");
+      }
     }
   }
 }

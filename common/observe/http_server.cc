@@ -12,8 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/files/file_descriptor.h"
 #include "common/status_macros.h"
 
@@ -104,7 +104,7 @@ struct Answer {
 
 ssize_t NextBlock(void* answer_pointer, uint64_t position, char* block, size_t block_size) {
   const auto* answer = static_cast<const Answer*>(answer_pointer);
-  if (absl::Now() > answer->deadline) return MHD_CONTENT_READER_END_WITH_ERROR;
+  if (BootNow() > answer->deadline) return MHD_CONTENT_READER_END_WITH_ERROR;
   return static_cast<ssize_t>(answer->body.copy(block, block_size, position));
 }
 
@@ -150,8 +150,7 @@ struct HttpServer::State {
     HttpReply reply = foreign ? HttpReply{.status = 421, .body = "ask for localhost or a number\n"}
                               : Route(self.routes, method, *static_cast<std::string*>(*target));
     const uint64_t size = reply.body.size();
-    auto answer =
-        std::make_unique<Answer>(Answer{std::move(reply.body), absl::Now() + kAnswerTime});
+    auto answer = std::make_unique<Answer>(Answer{std::move(reply.body), BootNow() + kAnswerTime});
     MHD_Response* response =
         MHD_create_response_from_callback(size, kBlockBytes, NextBlock, answer.get(), DeleteAnswer);
     if (response == nullptr) return MHD_NO;

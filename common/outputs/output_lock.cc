@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
@@ -95,9 +96,9 @@ absl::Status Fenced(const std::string& folder, const std::optional<OutputHolder>
 absl::StatusOr<FileDescriptor> TakeTurn(const std::string& folder) {
   FileDescriptor turn(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!turn.is_open()) return PosixError(errno, "open", folder);
-  const absl::Time deadline = absl::Now() + kTurnWait;
+  const absl::Time deadline = BootNow() + kTurnWait;
   while (!TryLock(turn)) {
-    if (absl::Now() > deadline) {
+    if (BootNow() > deadline) {
       return absl::UnavailableError(absl::StrCat("output folder ", folder,
                                                  ": another process has been taking it for ",
                                                  absl::FormatDuration(kTurnWait)));

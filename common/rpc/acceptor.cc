@@ -15,7 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/observe/log.h"
 #include "common/rpc/listen_options.h"
 #include "common/status_macros.h"
@@ -179,7 +179,7 @@ void Acceptor::NoteFailure(int error) {
   failure_ = absl::UnavailableError(absl::StrCat("no connection can be accepted on ",
                                                  options_.listen, ": ", std::strerror(error),
                                                  " (ulimit -n is ", limit.rlim_cur, ")"));
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   if (now < next_word_) return;
   next_word_ = now + kWordEvery;
   Log(LogLevel::kError, failure_.message());
@@ -192,7 +192,7 @@ bool Acceptor::IsFull(const std::string& peer) const {
 }
 
 bool Acceptor::Admit(int fd, const std::string& peer) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   if (IsFull(peer) && now >= looked_ + kLook) ForgetClosed();
   if (!IsFull(peer)) {
     passed_.push_back({fd, SocketOf(fd), peer});
@@ -212,7 +212,7 @@ bool Acceptor::Admit(int fd, const std::string& peer) {
 }
 
 void Acceptor::ForgetClosed() {
-  looked_ = absl::Now();
+  looked_ = BootNow();
   std::erase_if(passed_, [&](const Passed& each) {
     mutex_.AssertHeld();
     if (SocketOf(each.fd) == each.socket) return false;

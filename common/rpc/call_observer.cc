@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
+#include "common/clock.h"
 
 namespace fpo {
 namespace {
@@ -33,7 +33,7 @@ class CallObserver final : public Interceptor {
     call.service = names.first;
     call.method = names.second;
     call.code = code_;
-    call.duration = absl::Now() - begin_;
+    call.duration = BootNow() - begin_;
     watch_.on_handled(call);
   }
 
@@ -47,7 +47,7 @@ class CallObserver final : public Interceptor {
  private:
   const std::string path_;
   const CallWatch& watch_;
-  const absl::Time begin_ = absl::Now();
+  const absl::Time begin_ = BootNow();
   int code_ = grpc::StatusCode::CANCELLED;
 };
 

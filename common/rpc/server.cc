@@ -9,14 +9,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/open_files.h"
 #include "common/rpc/call_observer.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_log.h"
 #include "common/rpc/security/credentials.h"
 #include "common/status_macros.h"
+#include "common/waits/steady_wait.h"
 
 namespace fpo {
 namespace {
@@ -148,20 +149,20 @@ void RpcServer::Shutdown(absl::Duration grace) {
   if (!server_ || shut_down_.exchange(true)) return;
   SetServing("", false);
   if (options_.drain_notice > absl::ZeroDuration()) {
-    absl::Notification never;
-    never.WaitForNotificationWithTimeout(options_.drain_notice);
+    absl::SleepFor(options_.drain_notice);
   }
   // gRPC's own shutdown also waits for connections to close, which an idle client that polls
   // nothing does not notice. So the grace period is spent here, on calls, and little is left to it.
-  const absl::Time deadline = absl::Now() + grace;
+  const absl::Time deadline = BootNow() + grace;
   {
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithDeadline(absl::Condition(
-                              +[](int* calls) { return *calls == 0; }, &calls_),
-                          deadline);
+    AwaitFor(&mu_,
+             absl::Condition(
+                 +[](int* calls) { return *calls == 0; }, &calls_),
+             grace);
   }
   acceptor_->Stop();
-  server_->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kGoodbye)));
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + std::min(deadline - BootNow(), kGoodbye)));
   server_->Wait();
 }
 

@@ -18,7 +18,7 @@ class BackupSchedule {
   struct Dependencies {  // not owned, outlive it
     StoreBackups* backups;
     const Clock* wall;
-    const Clock* steady;
+    const SteadyClock* steady;
     MetricsRegistry* registry;
   };
   // `every`: zero: only on request. The first is due when the newest in the folder is that old.

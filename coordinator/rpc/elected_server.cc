@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
+#include "common/waits/steady_wait.h"
 #include "coordinator/core/store/postgres_job_store.h"
 
 namespace fpo::coordinator {
@@ -55,7 +56,7 @@ void ElectedServer::Shutdown() {
 
 bool ElectedServer::Pause(absl::Duration time) {
   absl::MutexLock lock(&mutex_);
-  return !mutex_.AwaitWithTimeout(absl::Condition(&stopping_), time);
+  return !AwaitFor(&mutex_, absl::Condition(&stopping_), time);
 }
 
 void ElectedServer::Run() {

@@ -1,3 +1,4 @@
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
@@ -15,7 +16,7 @@ absl::StatusOr<ExitCode> RunWait(Session& session) {
   request.answered = true;
   request.stream_json = false;
   const std::optional<absl::Duration> timeout = session.invocation.GetDuration("timeout");
-  if (timeout) request.deadline = absl::Now() + *timeout;
+  if (timeout) request.deadline = BootNow() + *timeout;
   FPO_ASSIGN_OR_RETURN(CoordinatorClient coordinator, ConnectCoordinator(session));
   FPO_ASSIGN_OR_RETURN(const std::vector<std::string> ids, FindJobIds(session, coordinator));
   return ForEachJob(session, ids, [&](const std::string& id) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/wire/enums.h"
 #include "common/wire/wire_json.h"
@@ -32,9 +33,10 @@ class Following {
   absl::StatusOr<ExitCode> Run(JobFeed& feed) {
     while (true) {
       const absl::Time deadline = request_.deadline.value_or(absl::InfiniteFuture());
-      const std::optional<JobFeed::Item> item = feed.Next(std::min(deadline, display_.NextTick()));
+      const std::optional<JobFeed::Item> item =
+          feed.Next(std::min(deadline - BootNow(), display_.NextTick() - absl::Now()));
       const absl::Time now = absl::Now();
-      if (!item && now >= deadline) return TimedOut(now);
+      if (!item && BootNow() >= deadline) return TimedOut(now);
       if (!item) {
         display_.Tick(now);
       } else if (item->kind == JobFeed::Item::Kind::kJob) {

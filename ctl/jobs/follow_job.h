@@ -13,9 +13,9 @@ namespace fpo::ctl {
 
 struct FollowRequest {
   std::string job_id = {};
-  bool answered = false;    // the coordinator was just reached
-  bool stream_json = true;  // with --json: each change; else only the last
-  std::optional<absl::Time> deadline = {};
+  bool answered = false;                    // the coordinator was just reached
+  bool stream_json = true;                  // with --json: each change; else only the last
+  std::optional<absl::Time> deadline = {};  // a time as BootNow
 };
 
 // Follows a job to its end, shows it on `display`, prints the summary, and returns the exit code of

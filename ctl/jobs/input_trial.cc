@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/file_descriptor.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
@@ -85,7 +86,7 @@ class Trial {
  private:
   absl::Status Wait(short events, absl::Time deadline) const {
     while (true) {
-      const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
+      const int64_t left = absl::ToInt64Milliseconds(deadline - BootNow());
       if (left <= 0) return CannotTry("it took too long");
       pollfd entry{socket_.get(), events, 0};
       const int ready = poll(&entry, 1, static_cast<int>(left));
@@ -105,7 +106,7 @@ absl::StatusOr<InputCheck> TryInputs(const std::string& trainer, const JobConfig
   Trial trial;
   FPO_RETURN_IF_ERROR(trial.Start(trainer));
   FPO_ASSIGN_OR_RETURN(const std::string result,
-                       trial.Exchange(WriteJobJson(config), absl::Now() + timeout));
+                       trial.Exchange(WriteJobJson(config), BootNow() + timeout));
   absl::StatusOr<InputCheck> check = ParseInputCheck(absl::StripAsciiWhitespace(result));
   if (check.ok()) return check;
   return CannotTry(absl::StrCat(trainer, " gave no result"));

@@ -1,6 +1,7 @@
 #include "ctl/jobs/submit_once.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
 #include "common/wire/wire_json.h"
@@ -25,7 +26,7 @@ absl::StatusOr<pb::SubmitResponse> Repeat(Session& session, CoordinatorClient& c
   while (true) {
     absl::StatusOr<pb::SubmitResponse> response = coordinator.Submit(request);
     if (response.ok() || !IsLost(response.status())) return response;
-    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+    const std::optional<absl::Duration> wait = policy.NextWait(BootNow());
     if (!wait) return response;
     if (session.interrupt.WaitFor(*wait)) return InterruptedError();
   }

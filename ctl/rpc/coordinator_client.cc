@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "ctl/rpc/rpc_status.h"
 
@@ -100,7 +101,7 @@ absl::Status CoordinatorClient::ReadStream(Start start,
     // The caller knows how to go on after an answer; before one, another coordinator may lead.
     const bool again = !was_answered && leader_->all.size() > 1 &&
                        status.error_code() == grpc::StatusCode::UNAVAILABLE;
-    const std::optional<absl::Duration> wait = again ? policy.NextWait(absl::Now()) : std::nullopt;
+    const std::optional<absl::Duration> wait = again ? policy.NextWait(BootNow()) : std::nullopt;
     if (!wait || interrupt_->WaitFor(*wait)) {
       return CallError(status, SiteOf(leader.address, *interrupt_));
     }

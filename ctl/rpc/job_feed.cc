@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/clock.h"
+#include "common/waits/steady_wait.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/rpc_status.h"
@@ -29,10 +31,10 @@ void JobFeed::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<JobFeed::Item> JobFeed::Next(absl::Time deadline) {
+std::optional<JobFeed::Item> JobFeed::Next(absl::Duration patience) {
   absl::MutexLock lock(&mutex_);
   const auto has_items = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !items_.empty(); };
-  if (!mutex_.AwaitWithDeadline(absl::Condition(&has_items), deadline)) return std::nullopt;
+  if (!AwaitFor(&mutex_, absl::Condition(&has_items), patience)) return std::nullopt;
   Item item = std::move(items_.front());
   items_.pop_front();
   return item;
@@ -56,7 +58,7 @@ absl::Status JobFeed::Follow() {
     // A stream that ends well before the job has means that the server is shutting down.
     if (status.ok()) status = absl::UnavailableError("the coordinator ended the stream");
     if (!IsLost(status)) return status;
-    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+    const std::optional<absl::Duration> wait = policy.NextWait(BootNow());
     if (!wait) return status;
     Push({Item::Kind::kLost, {}, status});
     if (stop_.WaitFor(*wait)) return InterruptedError();

@@ -41,7 +41,7 @@ class JobFeed {
   void Stop();
 
   // The next item, or nullopt at `deadline`. A kEnd is the last one.
-  std::optional<Item> Next(absl::Time deadline);
+  std::optional<Item> Next(absl::Duration patience);
 
  private:
   void Run();

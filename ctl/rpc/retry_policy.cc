@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/rpc/grpc_status.h"
 
@@ -29,7 +30,7 @@ grpc::Status RetryPolicy::Call(const Interrupt& interrupt,
       if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) *answered_ = true;
       return status;
     }
-    const std::optional<absl::Duration> wait = policy.NextWait(absl::Now());
+    const std::optional<absl::Duration> wait = policy.NextWait(BootNow());
     if (!wait || interrupt.WaitFor(*wait)) return status;
     if (channel_) grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
   }

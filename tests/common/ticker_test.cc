@@ -5,6 +5,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "tests/support/moved_wall.h"
 
 namespace fpo {
 namespace {
@@ -33,6 +34,18 @@ TEST(Ticker, TellsWhenATurnDoesNotEnd) {
   EXPECT_TRUE(ticker.CheckTurning(absl::Hours(1)).ok());
   EXPECT_TRUE(absl::IsUnavailable(ticker.CheckTurning(absl::ZeroDuration())));
   go_on.Notify();
+}
+
+TEST(Ticker, TurnsWhereverTheWallClockIs) {
+  const fpo::testing::MovedWall moved(absl::Hours(1));
+  EXPECT_TRUE(fpo::testing::EndsInTime([] {
+    std::atomic<int> turns = 0;
+    absl::Notification third;
+    Ticker ticker(absl::Milliseconds(1), [&](absl::Time) {
+      if (++turns == 3) third.Notify();
+    });
+    third.WaitForNotification();
+  }));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
 
@@ -96,7 +96,7 @@ absl::StatusOr<LineProcess> LineProcess::Start(const std::vector<std::string>& a
 
 absl::Status LineProcess::Wait(short events, absl::Time deadline) const {
   while (true) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - BootNow();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("no response in time");
     pollfd poll_one{socket_.get(), events, 0};
     const int ready = poll(&poll_one, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
@@ -119,7 +119,7 @@ absl::Status LineProcess::Send(absl::string_view bytes, absl::Time deadline) con
 
 absl::StatusOr<std::string> LineProcess::Exchange(absl::string_view line, absl::Duration timeout,
                                                   size_t bytes_max) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = BootNow() + timeout;
   FPO_RETURN_IF_ERROR(Send(line, deadline));
   FPO_RETURN_IF_ERROR(Send("\n", deadline));
   std::string response;

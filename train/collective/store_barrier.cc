@@ -7,9 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "common/waits/stop_wait.h"
 
 namespace fpo::train {
 namespace {
@@ -30,7 +31,7 @@ StoreBarrier::StoreBarrier(c10::intrusive_ptr<c10d::Store> store, int64_t rank, 
 }
 
 StoreBarrier::~StoreBarrier() {
-  stopped_.Notify();
+  stopped_.request_stop();
   heartbeats_.join();
 }
 
@@ -41,7 +42,7 @@ void StoreBarrier::Beat(const c10::intrusive_ptr<c10d::Store>& store) {
     } catch (const std::exception&) {
       return;  // rank 0 is gone: who waits for it learns that from its own call
     }
-    if (stopped_.WaitForNotificationWithTimeout(options_.heartbeat_every)) return;
+    if (!WaitUnlessStopped(stopped_.get_token(), options_.heartbeat_every)) return;
   }
 }
 
@@ -60,7 +61,7 @@ absl::Status StoreBarrier::DropArrived(std::vector<Peer>* missing) {
     return store_->check({ArrivedKey(passed_, peer.rank)});
   };
   missing->erase(std::remove_if(missing->begin(), missing->end(), arrived), missing->end());
-  const absl::Time now = absl::Now();
+  const absl::Time now = BootNow();
   for (Peer& peer : *missing) {
     std::string heartbeat = Heartbeat(peer.rank);
     if (heartbeat != peer.heartbeat) {
@@ -87,7 +88,7 @@ std::string StoreBarrier::Line(const std::vector<Peer>& missing, absl::Duration 
 
 absl::Status StoreBarrier::Wait(absl::string_view what, const std::function<bool()>& done) {
   store_->set(ArrivedKey(passed_, rank_), StoredText("1"));
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = BootNow();
   std::vector<Peer> missing;
   for (int64_t rank = 0; rank < world_; ++rank) {
     if (rank != rank_) missing.push_back({rank, "", begin});
@@ -98,12 +99,12 @@ absl::Status StoreBarrier::Wait(absl::string_view what, const std::function<bool
     if (done && done()) break;
     FPO_RETURN_IF_ERROR(DropArrived(&missing));
     if (!done && missing.empty()) break;
-    const absl::Time now = absl::Now();
+    const absl::Time now = BootNow();
     if (now >= report_at) {
       if (options_.report) options_.report(Line(missing, now - begin, what));
       report_at += options_.report_every;
     }
-    stopped_.WaitForNotificationWithTimeout(poll);
+    WaitUnlessStopped(stopped_.get_token(), poll);
     poll = std::min(2 * poll, kLongestPoll);
   }
   // All ranks are here, so none still reads what the barrier before this left behind.

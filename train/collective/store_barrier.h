@@ -4,13 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
 namespace c10d {
@@ -62,7 +62,7 @@ class StoreBarrier {
   const int64_t world_;
   const Options options_;
   int64_t passed_ = 0;  // barriers
-  absl::Notification stopped_;
+  std::stop_source stopped_;
   std::thread heartbeats_;
 };
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/time/clock.h"
+#include "common/clock.h"
 
 namespace fpo::train {
 
@@ -34,15 +35,15 @@ void EventWriter::Emit(TrainEvent event) {
 }
 
 bool EventWriter::WaitWritable(absl::Time deadline) const {
-  const int64_t milliseconds = absl::ToInt64Milliseconds(deadline - absl::Now());
+  const int64_t milliseconds = absl::ToInt64Milliseconds(deadline - BootNow());
   pollfd item{options_.descriptor, POLLOUT, 0};
   const int ready = poll(&item, 1, static_cast<int>(std::max<int64_t>(milliseconds, 0)));
-  return ready > 0 || (ready < 0 && errno == EINTR && absl::Now() < deadline);
+  return ready > 0 || (ready < 0 && errno == EINTR && BootNow() < deadline);
 }
 
 // Completes a line that has begun: a torn one would corrupt the next.
 bool EventWriter::Write(absl::string_view line, bool may_drop) {
-  const absl::Time deadline = absl::Now() + options_.patience;
+  const absl::Time deadline = BootNow() + options_.patience;
   size_t sent = 0;
   while (sent < line.size() && !closed_) {
     const ssize_t n = write(options_.descriptor, line.data() + sent, line.size() - sent);

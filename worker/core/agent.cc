@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/observe/log.h"
 #include "worker/core/run_checkpoints.h"
 
@@ -52,7 +53,7 @@ void CarryOut(const KeepCheckpointsCommand& order, const JobPlaces& places) {
 
 }  // namespace
 
-Agent::Agent(Options options, AttemptServices services, const Clock* clock)
+Agent::Agent(Options options, AttemptServices services, const SteadyClock* clock)
     : options_(std::move(options)),
       services_(services),
       clock_(clock),
@@ -73,7 +74,8 @@ Agent::~Agent() {
   JoinEnded();
 }
 
-void Agent::Drain(absl::Duration grace, absl::Time deadline) {
+void Agent::Drain(absl::Duration grace, absl::Duration patience) {
+  const absl::Time deadline = BootNow() + patience;
   {
     absl::MutexLock lock(&mutex_);
     draining_ = true;
@@ -89,7 +91,7 @@ void Agent::Drain(absl::Duration grace, absl::Time deadline) {
   }
   // Without a session reports cannot be sent; the coordinator will notice that the attempts are
   // gone.
-  if (connected) services_.outbox->WaitUntilEmpty(deadline);
+  if (connected) services_.outbox->WaitUntilEmpty(deadline - BootNow());
 }
 
 absl::Status Agent::Ready() const {
@@ -332,14 +334,14 @@ void Agent::OnHeartbeatAnswered(uint64_t seq, absl::Time sent) {
   last_answered_ = std::max(last_answered_, sent);
 }
 
-std::optional<Outgoing> Agent::Next(absl::Time deadline) {
+std::optional<Outgoing> Agent::Next(absl::Duration patience) {
   JoinEnded();
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(tell_closed_, false)) return Closing{closed_};
     if (held_) return std::exchange(held_, std::nullopt);
   }
-  std::optional<Outgoing> next = services_.outbox->Next(deadline);
+  std::optional<Outgoing> next = services_.outbox->Next(patience);
   absl::MutexLock lock(&mutex_);
   if (!next || !std::exchange(tell_closed_, false)) return next;
   // The worker closed while this waited. The report of why a job failed here must follow the

@@ -33,12 +33,12 @@ class Agent final : public CoordinatorListener {
     std::string closed = {};  // why no work is accepted from the start; empty: it is
   };
 
-  Agent(Options options, AttemptServices services, const Clock* clock);
+  Agent(Options options, AttemptServices services, const SteadyClock* clock);
   ~Agent() override;  // kills running attempts
 
-  // Accepts no more work, stops every attempt with `grace` and waits for their ends and, until
-  // `deadline`, for the coordinator to acknowledge them. Blocks.
-  void Drain(absl::Duration grace, absl::Time deadline);
+  // Accepts no more work, stops every attempt with `grace` and waits for their ends and, at most
+  // `patience` in all, for the coordinator to acknowledge them. Blocks.
+  void Drain(absl::Duration grace, absl::Duration patience);
   // Why no work is accepted: draining, or no session.
   absl::Status Ready() const;
   // FailedPrecondition: the coordinator that answers is not the one whose attempts run here.
@@ -60,7 +60,7 @@ class Agent final : public CoordinatorListener {
   void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) override;
   void OnHeartbeatSent(uint64_t seq) override;
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override;
-  std::optional<Outgoing> Next(absl::Time deadline) override;
+  std::optional<Outgoing> Next(absl::Duration patience) override;
   void AwaitErrands() { errands_.AwaitAll(); }  // checkpoint orders so far are carried out
 
  private:
@@ -76,7 +76,7 @@ class Agent final : public CoordinatorListener {
 
   const Options options_;
   const AttemptServices services_;
-  const Clock* const clock_;
+  const SteadyClock* const clock_;
 
   mutable absl::Mutex mutex_;
   std::map<AttemptRef, std::unique_ptr<RunningAttempt>> attempts_ ABSL_GUARDED_BY(mutex_);

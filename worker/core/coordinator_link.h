@@ -43,8 +43,9 @@ class CoordinatorListener {
   virtual void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) = 0;
   virtual void OnHeartbeatSent(uint64_t seq) = 0;
   virtual void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) = 0;
-  // The next message to send in this session; nullopt when there was none until `deadline`.
-  virtual std::optional<Outgoing> Next(absl::Time deadline) = 0;
+  // The next message to send in this session; nullopt when there was none for
+  // `patience`.
+  virtual std::optional<Outgoing> Next(absl::Duration patience) = 0;
 };
 
 }  // namespace fpo::worker

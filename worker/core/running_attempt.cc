@@ -335,6 +335,10 @@ void RunningAttempt::OnCacheUse(const CacheUse& use) {
 
 void RunningAttempt::Note(const std::string& text) { output_.Note(text); }
 
+void RunningAttempt::OnWaiting(const std::string& what) {
+  output_.Emit(ProgressEvent("reference", {}, what));
+}
+
 void RunningAttempt::OnComputed(int64_t records) {
   services_.metrics->records_computed.Add(static_cast<double>(records));
 }

@@ -92,6 +92,7 @@ class RunningAttempt final : public ReferenceObserver {
   void OnRecords(int64_t present, int64_t total) override;
   void OnCacheUse(const CacheUse& use) override;
   void Note(const std::string& text) override;
+  void OnWaiting(const std::string& what) override;
   void OnComputed(int64_t records) override;
   void OnPulled(int64_t records) override;
 

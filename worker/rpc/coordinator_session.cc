@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/observe/log.h"
 #include "common/rpc/grpc_status.h"
-#include "worker/core/process/stop_wait.h"
+#include "common/waits/stop_wait.h"
 #include "worker/rpc/convert.h"
 
 namespace fpo::worker {
@@ -175,7 +175,7 @@ void CoordinatorSession::Send() {
       SaveStore();
       saved = BootNow();
     }
-    const std::optional<Outgoing> next = listener_->Next(absl::Now() + kSendLook);
+    const std::optional<Outgoing> next = listener_->Next(kSendLook);
     if (next && !Write(ToProto(*next))) return;
   }
 }

@@ -16,8 +16,8 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
+#include "common/waits/stop_wait.h"
 #include "proto/fpo/v1/worker.grpc.pb.h"
-#include "worker/core/process/stop_wait.h"
 #include "worker/rpc/coordinator_session.h"
 
 namespace fpo::worker {

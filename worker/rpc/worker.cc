@@ -326,7 +326,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
 }
 
 void Worker::Drain() {
-  parts_->agent->Drain(parts_->config.grace, absl::Now() + parts_->config.grace + kFarewell);
+  parts_->agent->Drain(parts_->config.grace, parts_->config.grace + kFarewell);
   parts_->link.reset();
 }
 

@@ -29,7 +29,7 @@ absl::StatusOr<GcReport> GarbageCollector::Collect(bool dry_run) {
   GcReport report;
   report.dry_run = dry_run;
   report.manifests =
-      PlanGc(candidates, cache_.rules(), cache_.store_.Totals().bytes, cache_.clock_.Now());
+      PlanGc(candidates, cache_.rules(), cache_.store_.Totals().bytes, cache_.ages_.Now());
   if (!dry_run) FPO_RETURN_IF_ERROR(RemoveManifests(&report));
   StartSweep(true);
   absl::Status swept;
@@ -39,7 +39,7 @@ absl::StatusOr<GcReport> GarbageCollector::Collect(bool dry_run) {
   FPO_RETURN_IF_ERROR(swept);
   if (dry_run) return report;
   CountRemoved(report);
-  const absl::Time keep_evidence = cache_.clock_.Now() - cache_.rules().unused;
+  const absl::Time keep_evidence = cache_.ages_.Now() - cache_.rules().unused;
   FPO_RETURN_IF_ERROR(cache_.store_.ForgetQuarantined(keep_evidence));
   if (report.bytes_removed >= kCompactBytes) FPO_RETURN_IF_ERROR(cache_.store_.Compact());
   return report;
@@ -78,7 +78,7 @@ absl::StatusOr<bool> GarbageCollector::RemoveOne(GcDecision* decision) {
                           .bytes = decision->bytes,
                           .claimed_records = cache_.claims_.HeldBy(id),
                           .accessed = cache_.manifests_.AccessedAt(id)};
-    const std::string protection = ProtectionOf(now, cache_.rules(), cache_.clock_.Now());
+    const std::string protection = ProtectionOf(now, cache_.rules(), cache_.ages_.Now());
     if (!protection.empty() || header->used != decision->header.used) {
       decision->reason = protection.empty() ? "used just now" : protection;
       return false;
@@ -156,7 +156,7 @@ absl::StatusOr<std::optional<RecordPosition>> GarbageCollector::SweepPage(
   FPO_ASSIGN_OR_RETURN(const IndexPage page, cache_.store_.ScanIndex(from, kPageEntries));
   // Over the limit, waiting a day would keep the cache over it for a day.
   const absl::Duration age_min = over_limit_ ? absl::ZeroDuration() : cache_.rules().record_age_min;
-  const absl::Time old = cache_.clock_.Now() - age_min;
+  const absl::Time old = cache_.ages_.Now() - age_min;
   std::map<Digest, std::vector<Digest>> dead;
   for (const auto& [position, entry] : page.entries) {
     if (live->Contains(position)) continue;

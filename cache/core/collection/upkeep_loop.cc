@@ -5,8 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cache/core/store/key_layout.h"
+#include "common/clock.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
+#include "common/waits/stop_wait.h"
 
 namespace fpo::cache {
 namespace {
@@ -27,25 +29,20 @@ void UpkeepLoop::Start() {
 }
 
 void UpkeepLoop::Stop() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
+  stop_.request_stop();
   if (thread_.joinable()) thread_.join();
 }
 
 void UpkeepLoop::Loop() {
   bool said = false;
-  for (;;) {
-    const absl::Status status = Step(absl::Now());
+  do {
+    const absl::Status status = Step(BootNow());
     if (!status.ok() && !said) {
       Log(LogLevel::kWarning, "upkeep of the cache fails and is tried again",
           {{"error", std::string(status.message())}});
     }
     said = !status.ok();
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.pace)) return;
-  }
+  } while (WaitUnlessStopped(stop_.get_token(), options_.pace));
 }
 
 absl::Status UpkeepLoop::Step(absl::Time now) {
@@ -80,7 +77,7 @@ absl::Status UpkeepLoop::Scrub(absl::Time now) {
     left -= report.bytes + 1;  // quarantined entries have no bytes and still take time
     scrub_at_ = report.next;
   }
-  if (!scrub_at_) counters.last_scrub_unix_s = absl::ToUnixSeconds(now);
+  if (!scrub_at_) counters.last_scrub_unix_s = absl::ToUnixSeconds(absl::Now());
   return absl::OkStatus();
 }
 

@@ -2,11 +2,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cache/core/collection/garbage_collector.h"
 #include "cache/core/records/reference_cache.h"
@@ -30,7 +29,8 @@ class UpkeepLoop {
   void Start();
   void Stop();  // ends after the running step
 
-  // One portion of work at `now`. Errors are those of the store; the next step tries again.
+  // One portion of work at `now`, a time as BootNow: intervals do not follow the wall clock. Errors
+  // are those of the store; the next step tries again.
   absl::Status Step(absl::Time now);
 
  private:
@@ -48,8 +48,7 @@ class UpkeepLoop {
   absl::Time last_scrub_ = absl::InfinitePast();
   absl::Time next_collection_ = absl::InfinitePast();
 
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::stop_source stop_;
   std::thread thread_;
 };
 

@@ -51,6 +51,16 @@ absl::Status CacheFull(int64_t stored, int64_t limit) {
        .hint = "unpin or remove manifests (fpoctl cache gc), or raise the limit"});
 }
 
+absl::Status DiskFull(absl::Status status) {
+  if (!absl::IsResourceExhausted(status) || ReasonOf(status) != ErrorReason::kUnspecified) {
+    return status;
+  }
+  return WithErrorInfo(std::move(status),
+                       {.reason = ErrorReason::kStoreFull,
+                        .hint = "free space on the cache's machine; writes come back by "
+                                "themselves"});
+}
+
 absl::Status BadRecord(const Digest& key, size_t count) {
   return WithErrorInfo(
       absl::DataLossError(absl::StrCat("the stored record ", ToHex(key), " is damaged",

@@ -16,6 +16,7 @@ absl::Status ForeignKey(const Digest& key, const Digest& manifest_id);      // K
 absl::Status NotHeld(uint64_t claim_id, const Digest& key);                 // STALE_CLAIM
 
 absl::Status CacheFull(int64_t stored, int64_t limit);    // CACHE_FULL
+absl::Status DiskFull(absl::Status status);               // STORE_FULL; any other as it is
 absl::Status BadRecord(const Digest& key, size_t count);  // RECORD_DAMAGED
 
 }  // namespace fpo::cache

@@ -30,7 +30,8 @@ inline constexpr int64_t kRecipeBytesMax = 64 << 10;
 inline constexpr int64_t kNameBytesMax = 256;
 
 struct ReferenceCacheOptions {
-  const Clock* steady = nullptr;  // of claims, not owned; null: the same clock as everything else
+  // Of claims and ages, not owned; null: the same clock as everything else.
+  const SteadyClock* steady = nullptr;
   ClaimTableOptions claims;
   int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
   KeepRules keep;

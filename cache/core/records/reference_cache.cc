@@ -63,6 +63,7 @@ ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheO
     : store_(*store),
       clock_(*clock),
       steady_(options.steady == nullptr ? *clock : *options.steady),
+      ages_(clock_, steady_),
       options_(options),
       claims_(store->BootNumber(), options.claims),
       manifests_(options.keys_in_memory_max),
@@ -152,7 +153,7 @@ absl::StatusOr<ManifestCount> ReferenceCache::PutManifest(NewManifest manifest) 
   header.retained_until = header.used + options_.keep.retain;
   {
     absl::ReaderMutexLock put(&load_mutex_);
-    FPO_RETURN_IF_ERROR(store_.PutManifest(header, manifest.keys));
+    FPO_RETURN_IF_ERROR(DiskFull(store_.PutManifest(header, manifest.keys)));
     absl::MutexLock lock(&mutex_);
     manifests_.AddUnknown(header);
     if (sweeping_) registered_.push_back(header.id);
@@ -228,7 +229,7 @@ absl::StatusOr<RecordClaim> ReferenceCache::Claim(const ClaimRequest& request) {
 }
 
 absl::Status ReferenceCache::CheckRoom() const {
-  FPO_RETURN_IF_ERROR(store_.Writable());
+  FPO_RETURN_IF_ERROR(DiskFull(store_.Writable()));
   const int64_t limit = options_.keep.reject_bytes;
   if (limit <= 0) return absl::OkStatus();
   const int64_t stored = store_.Totals().bytes;
@@ -317,7 +318,7 @@ absl::StatusOr<PutCounts> ReferenceCache::PutBatches(const Digest& manifest_id,
   const absl::StatusOr<PutResult> result = store_.PutRecords(recipe, records, clock_.Now());
   if (!result.ok()) {
     counters_.refused += static_cast<int64_t>(records.size());
-    return result.status();
+    return DiskFull(result.status());
   }
   const PutCounts counts = Account(header.recipe_id, records, *result);
   cost.records = static_cast<int64_t>(records.size());

@@ -65,8 +65,7 @@ class ReferenceCache {
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
   // FailedPrecondition (MANIFEST_INCOMPLETE) unless every record exists; marks it as used.
   absl::StatusOr<ManifestHeader> BeginPull(const Digest& manifest_id);
-  // Records of ordinals [from, from + count), fewer at the end. DataLoss: a bad record, now
-  // quarantined.
+  // Records of ordinals [from, from + count), fewer at the end. DataLoss: a bad one, quarantined.
   absl::StatusOr<std::vector<PackedRecord>> ReadRange(const ManifestHeader& manifest, int64_t from,
                                                       int64_t count);
   // The same for these ordinals. OutOfRange: one does not exist.
@@ -131,12 +130,13 @@ class ReferenceCache {
   void StoreCosts();
   Store& store_;
   const Clock &clock_, &steady_;  // the second of claims, which are durations
+  const AgeClock ages_;
   const ReferenceCacheOptions options_;
   CacheCounters counters_;
   std::atomic<uint64_t> version_ = 1;
 
-  // Reader: a put, a registration or a change of protection, from the store to the table. Writer:
-  // loading a manifest and each step of a collection, which must see all of that or nothing.
+  // Reader: a put, a registration or a change of protection, from store to table. Writer: loading a
+  // manifest and each step of a collection, which must see all of that or nothing.
   absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   ClaimTable claims_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/files/posix_status.h"
 #include "common/observe/log.h"
@@ -75,9 +76,9 @@ absl::Status AccessControl::Load() const {
   return absl::OkStatus();
 }
 
-void AccessControl::Refresh(absl::Time now) const {
-  // Also after the clock was set back.
-  if (now >= looked_ && now - looked_ < kLookAgain) return;
+void AccessControl::Refresh() const {
+  const absl::Time now = BootNow();
+  if (now - looked_ < kLookAgain) return;
   looked_ = now;
   const absl::Status loaded = Load();
   if (loaded != problem_ && !loaded.ok()) {
@@ -90,7 +91,7 @@ void AccessControl::Refresh(absl::Time now) const {
 absl::Status AccessControl::Check() const {
   if (!has_list()) return absl::OkStatus();
   absl::MutexLock lock(&mutex_);
-  Refresh(absl::Now());
+  Refresh();
   return problem_;
 }
 
@@ -110,7 +111,7 @@ absl::StatusOr<Principal> AccessControl::Admit(const grpc::ServerContextBase& ca
   const std::vector<std::string> names = CertificateNames(call);
   const absl::Time now = absl::Now();
   absl::MutexLock lock(&mutex_);
-  Refresh(now);
+  Refresh();
   if (token.empty() && names.empty()) {
     return WithErrorInfo(
         absl::UnauthenticatedError("this server requires a token, and the call has none"),

@@ -38,7 +38,7 @@ class AccessControl {
  private:
   explicit AccessControl(std::string path) : path_(std::move(path)) {}
   absl::Status Load() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Refresh(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Refresh() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_;
   mutable absl::Mutex mutex_;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/access_list.h"
+#include "common/clock.h"
 #include "common/observe/log.h"
 
 namespace fpo {
@@ -26,9 +26,8 @@ std::string FileVersion(const std::string& path) {
 
 std::string TokenSource::Get() {
   absl::MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
-  // Also after the clock was set back.
-  if (now >= looked_ && now - looked_ < kTokenLook) return token_;
+  const absl::Time now = BootNow();
+  if (now - looked_ < kTokenLook) return token_;
   looked_ = now;
   std::string version = FileVersion(path_);
   if (version == version_) return token_;

@@ -21,7 +21,7 @@ class LeaderElection {
     absl::Duration lease = absl::Seconds(10);
   };
   // Not owned.
-  LeaderElection(Options options, LeadKeeper* keeper, const Clock* steady)
+  LeaderElection(Options options, LeadKeeper* keeper, const SteadyClock* steady)
       : options_(std::move(options)), keeper_(*keeper), steady_(*steady) {}
 
   // A step: looks or takes the lead, or renews it. Often within a lease; blocks on the store. True
@@ -38,7 +38,7 @@ class LeaderElection {
 
   const Options options_;
   LeadKeeper& keeper_;
-  const Clock& steady_;
+  const SteadyClock& steady_;
   bool leads_ = false;
   absl::Time renewed_;  // before the last renewal that succeeded was begun
   std::optional<Lead> seen_;

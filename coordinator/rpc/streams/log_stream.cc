@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/convert.h"
 
@@ -39,11 +40,15 @@ absl::Status LogStream::Open() {
   return absl::OkStatus();
 }
 
-bool LogStream::IsComplete() const {
+bool LogStream::IsComplete() {
   if (!request_.follow()) return true;
   const absl::StatusOr<JobPtr> job = dependencies_.coordinator->GetJob(job_id_);
-  return !job.ok() ||
-         (IsTerminal((*job)->state) && dependencies_.wall->Now() >= *(*job)->ended + kLastLines);
+  if (!job.ok()) return true;
+  if (!IsTerminal((*job)->state)) return false;
+  // A wall clock that was set back must not keep the reader waiting.
+  if (!end_seen_) end_seen_ = BootNow();
+  return dependencies_.wall->Now() >= *(*job)->ended + kLastLines ||
+         BootNow() >= *end_seen_ + kLastLines;
 }
 
 bool LogStream::FindsTail() {

@@ -31,7 +31,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   absl::Status Open() override;
   void Next() override;
   void Leave() override;
-  bool IsComplete() const;
+  bool IsComplete();
   bool FindsTail();
 
   const Dependencies dependencies_;
@@ -41,6 +41,7 @@ class LogStream final : public AnswerStream<fpo::v1::LogsResponse> {
   std::string job_id_;
   LogQuery query_;
   LogTail tail_;
+  std::optional<absl::Time> end_seen_;  // of the job, as BootNow
   std::optional<WatchId> watch_;
 };
 

@@ -7,7 +7,7 @@
 namespace fpo::cache {
 
 // A clock that moves when told. Thread-safe.
-class FakeClock final : public Clock {
+class FakeClock final : public SteadyClock {
  public:
   absl::Time Now() const override {
     absl::MutexLock lock(&mutex_);

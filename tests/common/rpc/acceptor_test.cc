@@ -1,4 +1,5 @@
 #include "common/rpc/acceptor.h"
+#include "common/clock.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/moved_wall.h"
 
 namespace fpo {
 namespace {
@@ -134,6 +136,31 @@ TEST_F(AcceptorTest, ListensOnEveryAddressOfAHostName) {
   acceptor_ = Acceptor::Listen({.listen = "localhost:0"}).value();
   EXPECT_GT(acceptor_->port(), 0);
   EXPECT_TRUE(Dial(acceptor_->port()).is_open());
+}
+
+TEST_F(AcceptorTest, RoomIsSeenAlsoAfterTheWallClockWasSetBack) {
+  std::vector<FileDescriptor> first;
+  {
+    const fpo::testing::MovedWall ahead(absl::Hours(1));
+    Start({.connections_max = 2});
+    for (int i = 0; i < 2; ++i) first.push_back(Dial(acceptor_->port()));
+    ASSERT_TRUE(AwaitTaken(2));
+    EXPECT_TRUE(IsClosedByPeer(Dial(acceptor_->port())));
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    taken_.clear();
+  }
+  const absl::Time end = BootNow() + absl::Seconds(20);
+  const auto is_taken = [&] {
+    absl::MutexLock lock(&mutex_);
+    return !taken_.empty();
+  };
+  while (!is_taken() && BootNow() < end) {
+    first.push_back(Dial(acceptor_->port()));
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_TRUE(is_taken());
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ namespace fpo::coordinator {
 
 inline const absl::Time kStart = absl::FromUnixSeconds(1'800'000'000);
 
-class FakeClock final : public Clock {
+class FakeClock final : public SteadyClock {
  public:
   explicit FakeClock(absl::Time now) : now_(now) {}
   absl::Time Now() const override { return now_; }

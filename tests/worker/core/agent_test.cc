@@ -1,4 +1,5 @@
 #include "worker/core/agent.h"
+#include "tests/support/moved_wall.h"
 
 #include <atomic>
 #include <filesystem>
@@ -19,7 +20,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class FakeClock final : public Clock {
+class FakeClock final : public SteadyClock {
  public:
   absl::Time Now() const override { return now; }
   absl::Time now = absl::UnixEpoch();
@@ -55,8 +56,8 @@ class AgentTest : public ::testing::Test {
   }
   // The next report with this status, whatever comes before it.
   Report Await(ReportStatus status) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(60);
-    while (const std::optional<Outgoing> next = agent_->Next(deadline)) {
+    constexpr absl::Duration kPatience = absl::Seconds(60);
+    while (const std::optional<Outgoing> next = agent_->Next(kPatience)) {
       const auto* report = std::get_if<Report>(&*next);
       if (report != nullptr && report->status == status) return *report;
     }
@@ -65,8 +66,8 @@ class AgentTest : public ::testing::Test {
   }
   // The trainer of the job says that it waits.
   void AwaitEvent(const std::string& text) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(60);
-    while (const std::optional<Outgoing> next = agent_->Next(deadline)) {
+    constexpr absl::Duration kPatience = absl::Seconds(60);
+    while (const std::optional<Outgoing> next = agent_->Next(kPatience)) {
       const auto* events = std::get_if<EventBatch>(&*next);
       if (events == nullptr) continue;
       for (const Line& line : events->lines) {
@@ -114,9 +115,9 @@ TEST_F(AgentTest, ABrokenHostClosesItselfBeforeItReportsTheAttempt) {
   agent.OnAssign(MakeAssignment("one", ""));
   std::string closed;
   std::optional<EndClass> report;
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  constexpr absl::Duration kPatience = absl::Seconds(60);
   while (!report) {
-    const std::optional<Outgoing> next = agent.Next(deadline);
+    const std::optional<Outgoing> next = agent.Next(kPatience);
     ASSERT_TRUE(next.has_value());
     if (const auto* closing = std::get_if<Closing>(&*next)) closed = closing->why;
     const auto* one = std::get_if<Report>(&*next);
@@ -134,7 +135,7 @@ TEST_F(AgentTest, WhoIsRefusedForGoodKillsWhatRuns) {
   EXPECT_FALSE(agent_->IsIdle());
   agent_->OnDisconnected();
   agent_->OnRefused("worker w1 is connected from elsewhere");
-  agent_->Drain(absl::Hours(1), absl::Now());  // without the grace
+  agent_->Drain(absl::Hours(1), absl::ZeroDuration());  // without the grace
   EXPECT_TRUE(agent_->IsIdle());
 }
 
@@ -184,9 +185,9 @@ TEST_F(AgentTest, ARankThatSigkillDoesNotEndIsReportedAndKeepsItsSlot) {
   agent.OnConnected({}, absl::Seconds(15));
   agent.OnAssign(MakeAssignment("one", "", 1));
   std::optional<Report> failed;
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  constexpr absl::Duration kPatience = absl::Seconds(60);
   while (!failed) {
-    const std::optional<Outgoing> next = agent.Next(deadline);
+    const std::optional<Outgoing> next = agent.Next(kPatience);
     ASSERT_TRUE(next.has_value());
     const auto* report = std::get_if<Report>(&*next);
     if (report == nullptr) continue;
@@ -200,7 +201,7 @@ TEST_F(AgentTest, ARankThatSigkillDoesNotEndIsReportedAndKeepsItsSlot) {
   EXPECT_THAT(failed->message, HasSubstr("survives SIGKILL and keeps its slots"));
   EXPECT_THAT(parts_.registry.Text(), HasSubstr("fpo_slots{state=\"used\"} 1\n"));
   EXPECT_TRUE(agent.IsIdle());
-  agent.Drain(absl::ZeroDuration(), absl::Now());  // ends
+  agent.Drain(absl::ZeroDuration(), absl::ZeroDuration());  // ends
 }
 
 TEST_F(AgentTest, RefusesWhatDoesNotFit) {
@@ -265,7 +266,7 @@ TEST_F(AgentTest, TheEndIsToldUntilItIsConfirmed) {
   agent_->OnDisconnected();
   agent_->OnConnected({}, absl::Seconds(15));
   Await(ReportStatus::kSucceeded);
-  agent_->Next(absl::Now());
+  agent_->Next(absl::ZeroDuration());
   agent_->OnHeartbeatSent(1);
   agent_->OnHeartbeatAnswered(1, clock_.now);
   EXPECT_TRUE(agent_->RunningAttempts().empty());
@@ -280,10 +281,27 @@ TEST_F(AgentTest, TheLeaseRunsFromTheLastAnsweredHeartbeat) {
   EXPECT_TRUE(agent_->HasLease());
 }
 
+TEST_F(AgentTest, AWallClockThatMovesCostsNeitherLeaseNorWork) {
+  const BootClock steady;
+  Agent::Options options;
+  options.attempt = parts_.Options();
+  Agent agent(options, parts_.Services(), &steady);
+  agent.OnConnected({}, absl::Seconds(15));
+  agent.OnAssign(MakeAssignment("one", "hang"));
+  for (const absl::Duration by : {absl::Hours(1), -absl::Hours(1)}) {
+    const fpo::testing::MovedWall moved(by);
+    EXPECT_TRUE(agent.HasLease()) << by;
+    agent.OnDisconnected();
+    agent.OnStillAway();
+    EXPECT_FALSE(agent.IsIdle()) << by;
+  }
+  agent.OnRefused("the test ends");
+}
+
 TEST_F(AgentTest, DrainStopsRunningWorkWhichGoesOnElsewhere) {
   agent_->OnAssign(MakeAssignment("one", "hang"));
   AwaitEvent("waiting");
-  agent_->Drain(absl::Seconds(30), absl::Now());
+  agent_->Drain(absl::Seconds(30), absl::ZeroDuration());
   const Report report = Await(ReportStatus::kFailed);
   EXPECT_EQ(report.end_class, EndClass::kAsked);
   EXPECT_EQ(report.message, "the worker is shutting down");
@@ -321,7 +339,7 @@ class DeviceAgentTest : public AgentTest {
   std::string AwaitClosing(std::vector<Report>* reports) {
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
     while (absl::Now() < deadline) {
-      const std::optional<Outgoing> next = agent_->Next(absl::Now() + absl::Milliseconds(200));
+      const std::optional<Outgoing> next = agent_->Next(absl::Milliseconds(200));
       if (!next) continue;
       if (const auto* report = std::get_if<Report>(&*next)) reports->push_back(*report);
       if (const auto* closing = std::get_if<Closing>(&*next)) return closing->why;

@@ -66,7 +66,7 @@ class AttemptTest : public ::testing::Test {
   }
   // What was said to the coordinator.
   void Collect() {
-    while (const std::optional<Outgoing> next = parts_.outbox.Next(absl::Now())) {
+    while (const std::optional<Outgoing> next = parts_.outbox.Next(absl::ZeroDuration())) {
       if (const auto* report = std::get_if<Report>(&*next)) reports_.push_back(*report);
       if (const auto* events = std::get_if<EventBatch>(&*next)) {
         for (const Line& line : events->lines) events_.push_back(*ParseEvent(line.text));
@@ -86,9 +86,9 @@ class AttemptTest : public ::testing::Test {
   }
   // Waits for as many events of the trainer that say so.
   void AwaitWarning(const std::string& message, int times = 1) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    constexpr absl::Duration kPatience = absl::Seconds(30);
     for (;;) {
-      const std::optional<Outgoing> next = parts_.outbox.Next(deadline);
+      const std::optional<Outgoing> next = parts_.outbox.Next(kPatience);
       ASSERT_TRUE(next.has_value()) << "no event " << message;
       const auto* events = std::get_if<EventBatch>(&*next);
       if (events == nullptr) continue;

@@ -1,4 +1,5 @@
 #include "worker/rpc/grpc_coordinator_link.h"
+#include "common/waits/steady_wait.h"
 
 #include <algorithm>
 #include <atomic>
@@ -57,10 +58,10 @@ class FakeListener final : public CoordinatorListener {
     EXPECT_LE(sent, absl::Now());
     Note("answered " + std::to_string(seq));
   }
-  std::optional<Outgoing> Next(absl::Time deadline) override {
+  std::optional<Outgoing> Next(absl::Duration patience) override {
     absl::MutexLock lock(&mutex_);
     const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !outgoing_.empty(); };
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline)) return std::nullopt;
+    if (!AwaitFor(&mutex_, absl::Condition(&ready), patience)) return std::nullopt;
     Outgoing next = std::move(outgoing_.front());
     outgoing_.pop_front();
     return next;

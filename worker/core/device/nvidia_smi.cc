@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<Device>> NvidiaSmi::Read() {
   FPO_ASSIGN_OR_RETURN(const std::unique_ptr<RankProcess> process,
                        RankProcess::Start(*spawner_, command, output));
   RankExit exit;
-  if (!process->WaitUntil(absl::Now() + kPatience, &exit)) {
+  if (!process->WaitFor(kPatience, &exit)) {
     process->Stop(absl::ZeroDuration());
     process->Wait();
     return absl::UnavailableError(absl::StrCat(program_, " did not answer within 10 s"));

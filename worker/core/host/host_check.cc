@@ -54,7 +54,7 @@ absl::StatusOr<std::string> AskTrainer(RankCommand trainer, const std::vector<st
   const absl::StatusOr<RankProcess*> process = processes->Start(trainer, sink);
   FPO_RETURN_IF_ERROR(OfThisHost(process.status()));
   RankExit exit;
-  const bool answered = (*process)->WaitUntil(absl::Now() + answer_time, &exit);
+  const bool answered = (*process)->WaitFor(answer_time, &exit);
   if (!answered) (*process)->Stop(absl::ZeroDuration());
   exit = processes->Wait(*process);
   if (answered && exit.ended && exit.code == 0 && exit.signal == 0) return sink.text();

@@ -8,8 +8,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/observe/log.h"
 #include "common/text/utf8.h"
 #include "common/train_protocol.h"
+#include "common/waits/steady_wait.h"
 
 namespace fpo::worker {
 namespace {
@@ -68,6 +71,12 @@ int Outbox::RecoverBox(const AttemptRef& attempt) {
     LineJournal journal({.folder = spool.folder, .name = name});
     LineJournal::Recovered recovered = journal.Recover();
     found += static_cast<int>(recovered.lines.size());
+    if (recovered.lost > 0) {
+      Log(LogLevel::kWarning, "lines of an earlier agent are lost: its disk did not take them all",
+          {{"attempt", AttemptName(attempt)},
+           {"kind", name},
+           {"lines", absl::StrCat(recovered.lost)}});
+    }
     lines->box = std::make_shared<LineBox>(spool, std::move(journal), std::move(recovered));
     lines->state = lines->box->state();
   };
@@ -180,7 +189,8 @@ bool Outbox::HasWork() const {
   });
 }
 
-std::optional<Outgoing> Outbox::Next(absl::Time deadline) {
+std::optional<Outgoing> Outbox::Next(absl::Duration patience) {
+  const absl::Time deadline = BootNow() + patience;
   const auto has_work = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return untidy_ || HasWork(); };
   {
     absl::MutexLock lock(&mutex_);
@@ -191,7 +201,9 @@ std::optional<Outgoing> Outbox::Next(absl::Time deadline) {
     std::optional<Due> due;
     {
       absl::MutexLock lock(&mutex_);
-      if (!mutex_.AwaitWithDeadline(absl::Condition(&has_work), deadline)) return std::nullopt;
+      if (!AwaitFor(&mutex_, absl::Condition(&has_work), deadline - BootNow())) {
+        return std::nullopt;
+      }
       if (untidy_) continue;
       if (std::optional<Report> report = TakeReport()) return Outgoing(*std::move(report));
       due = FindDue();
@@ -369,12 +381,13 @@ std::vector<AttemptRef> Outbox::Attempts() const {
   return attempts;
 }
 
-bool Outbox::WaitUntilEmpty(absl::Time deadline) {
+bool Outbox::WaitUntilEmpty(absl::Duration patience) {
+  const absl::Time deadline = BootNow() + patience;
   const auto moves = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return untidy_ || boxes_.empty(); };
   for (;;) {
     Tidy();
     absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&moves), deadline)) return false;
+    if (!AwaitFor(&mutex_, absl::Condition(&moves), deadline - BootNow())) return false;
     if (boxes_.empty()) return true;
   }
 }

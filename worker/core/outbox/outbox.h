@@ -49,17 +49,17 @@ class Outbox {
   void StartSession();
   // Log lines from `from_seq` on are sent again.
   void ResendLogs(const AttemptRef& attempt, uint64_t from_seq);
-  // Order: reports, events, logs. Waits until `deadline` for something to send. One caller at a
+  // Order: reports, events, logs. Waits `patience` for something to send. One caller at a
   // time, which must have written the previous message before it asks for the next.
-  std::optional<Outgoing> Next(absl::Time deadline);
+  std::optional<Outgoing> Next(absl::Duration patience);
   void Acknowledge(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq);
   void OnHeartbeatSent(uint64_t seq);  // just before it is written
   void OnHeartbeatAnswered(uint64_t seq);
 
   // Attempts that are running or whose final report is not confirmed.
   std::vector<AttemptRef> Attempts() const;
-  // Whether everything was confirmed before `deadline`.
-  bool WaitUntilEmpty(absl::Time deadline);
+  // Whether everything is confirmed within `patience`.
+  bool WaitUntilEmpty(absl::Duration patience);
 
  private:
   static constexpr uint64_t kNotWritten = UINT64_MAX;

@@ -61,7 +61,7 @@ GroupEnd RunRankGroup(const RankGroup& group, const std::vector<RankCommand>& co
     }
     for (size_t i = 0; i < running.size();) {
       RankExit exit;
-      if (!running[i].process->WaitUntil(absl::Now() + kLook, &exit)) {
+      if (!running[i].process->WaitFor(kLook, &exit)) {
         ++i;
         continue;
       }

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/files/posix_status.h"
 #include "common/status_macros.h"
+#include "common/waits/steady_wait.h"
 #include "worker/core/process/line_splitter.h"
 #include "worker/core/process/process_table.h"
 
@@ -106,9 +107,9 @@ RankExit RankProcess::Wait() {
   return exit_;
 }
 
-bool RankProcess::WaitUntil(absl::Time deadline, RankExit* exit) {
+bool RankProcess::WaitFor(absl::Duration patience, RankExit* exit) {
   absl::MutexLock lock(&mutex_);
-  if (!mutex_.AwaitWithDeadline(absl::Condition(&done_), deadline)) return false;
+  if (!AwaitFor(&mutex_, absl::Condition(&done_), patience)) return false;
   *exit = exit_;
   return true;
 }

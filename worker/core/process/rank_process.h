@@ -59,8 +59,8 @@ class RankProcess {
   // Blocks until the process and everything it started is gone, or survived SIGKILL for
   // `death_time`.
   RankExit Wait();
-  // Its exit, if it came before `deadline`.
-  bool WaitUntil(absl::Time deadline, RankExit* exit);
+  // Its exit, if it comes within `patience`.
+  bool WaitFor(absl::Duration patience, RankExit* exit);
 
  private:
   struct Stream;

@@ -13,7 +13,7 @@
 #include "common/files/posix_status.h"
 #include "common/reference/record_file.h"
 #include "common/status_macros.h"
-#include "worker/core/process/stop_wait.h"
+#include "common/waits/stop_wait.h"
 #include "worker/core/reference/download.h"
 
 namespace fpo::worker {

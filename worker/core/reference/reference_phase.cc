@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,8 @@
 #include "common/reference/record_key.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
+#include "common/waits/stop_wait.h"
 #include "nlohmann/json.hpp"
-#include "worker/core/process/stop_wait.h"
 
 namespace fpo::worker {
 namespace {
@@ -72,23 +73,37 @@ ReferencePhase::ReferencePhase(Options options, CacheLink* cache, RecordStore* s
 absl::Status ReferencePhase::Persist(const char* what, const std::function<absl::Status()>& call) {
   Backoff backoff(options_.backoff);
   const absl::Time give_up = BootNow() + options_.patience;
-  bool said = false;
+  std::optional<absl::Time> silent_since;
   for (;;) {
     const absl::Status status = call();
     if (stop_.stop_requested()) return Stopped();
-    if (!IsRetryable(status) || IsLostClaim(status) || IsLostData(status)) return status;
+    if (!IsRetryable(status) || IsLostClaim(status) || IsLostData(status)) {
+      if (silent_since) {
+        waited_ += BootNow() - *silent_since;
+        observer_->OnWaiting("");
+      }
+      return status;
+    }
     if (BootNow() >= give_up) {
       return absl::UnavailableError(
           absl::StrCat("fpo-cache at ", cache_->address(), " did not answer ", what, " for ",
                        absl::FormatDuration(options_.patience), ": ", status.message()));
     }
-    if (!std::exchange(said, true)) {
-      observer_->Note(absl::StrCat("fpo-cache at ", cache_->address(), " does not answer ", what,
-                                   " (", status.message(), "); trying again for up to ",
-                                   absl::FormatDuration(options_.patience)));
+    if (!silent_since) {
+      silent_since = BootNow();
+      SaySilent(what, status);
     }
     if (!WaitUnlessStopped(stop_, backoff.Next())) return Stopped();
   }
+}
+
+void ReferencePhase::SaySilent(const char* what, const absl::Status& status) {
+  observer_->Note(absl::StrCat("fpo-cache at ", cache_->address(), " does not answer ", what, " (",
+                               status.message(), "); trying again for up to ",
+                               absl::FormatDuration(options_.patience)));
+  observer_->OnWaiting(absl::StrCat(
+      "waiting for fpo-cache at ", cache_->address(), ", which has not answered since ",
+      absl::FormatTime("%H:%M:%SZ", absl::Now(), absl::UTCTimeZone())));
 }
 
 absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
@@ -118,7 +133,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
     }
     if (status.ok() && count_.missing > 0) status = ComputeMissing();
     scorer_->Finish();
-    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start);
+    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start - waited_);
     if (IsLostData(status)) continue;
     FPO_RETURN_IF_ERROR(status);
     absl::StatusOr<std::string> file = store_->Find(list_);
@@ -128,7 +143,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
           list_, [&](int64_t count) { observer_->OnPulled(count - std::exchange(pulled, count)); },
           stop_);
     }
-    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start);
+    use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start - waited_);
     observer_->OnCacheUse(use_);
     if (file.ok() || !IsLostData(file.status())) return file;
     status = file.status();

@@ -26,6 +26,8 @@ class ReferenceObserver {
   virtual void OnRecords(int64_t present, int64_t total) = 0;  // in the cache
   virtual void OnCacheUse(const CacheUse& use) = 0;
   virtual void Note(const std::string& text) = 0;  // for the job's log
+  // What is waited for, in words; empty: no longer.
+  virtual void OnWaiting(const std::string& what) = 0;
   virtual void OnComputed(int64_t records) = 0;
   virtual void OnPulled(int64_t records) = 0;
 };
@@ -87,6 +89,7 @@ class ReferencePhase {
   void AdaptSegment(size_t count, absl::Duration took);
   // Retries a call to the cache while that can help.
   absl::Status Persist(const char* what, const std::function<absl::Status()>& call);
+  void SaySilent(const char* what, const absl::Status& status);
 
   const Options options_;
   CacheLink* const cache_;
@@ -99,7 +102,8 @@ class ReferencePhase {
   ManifestCount count_;
   CacheUse use_;
   int64_t stored_by_us_ = 0;
-  int lost_claims_ = 0;  // in a row, without a record stored
+  int lost_claims_ = 0;                           // in a row, without a record stored
+  absl::Duration waited_ = absl::ZeroDuration();  // for a cache that did not answer
   size_t segment_records_;
 };
 

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
+#include "common/waits/steady_wait.h"
 
 namespace fpo::worker {
 namespace {
@@ -60,11 +61,11 @@ absl::Status ScoreProcess::Await(const bool* flag, const std::function<void(int6
     int64_t done = 0;
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(flag), kExitCheck)) return absl::OkStatus();
+      if (AwaitFor(&mutex_, absl::Condition(flag), kExitCheck)) return absl::OkStatus();
       done = done_;
     }
     RankExit exit;
-    if (process_->WaitUntil(absl::InfinitePast(), &exit)) return Ended();
+    if (process_->WaitFor(absl::ZeroDuration(), &exit)) return Ended();
     if (IsHung()) {
       hung_ = true;
       process_->Stop(absl::ZeroDuration());
@@ -109,7 +110,7 @@ void ScoreProcess::Finish() {
   if (process_ == nullptr) return;
   RankExit exit;
   const bool asked = process_->Send({.kind = "stop", .ordinals = {}, .file = ""}).ok();
-  if (!asked || !process_->WaitUntil(absl::Now() + kFinishTime, &exit)) {
+  if (!asked || !process_->WaitFor(kFinishTime, &exit)) {
     process_->Stop(absl::ZeroDuration());
   }
   survived_kill_ = !processes_->Wait(std::exchange(process_, nullptr)).gone;

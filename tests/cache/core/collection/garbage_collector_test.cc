@@ -68,6 +68,21 @@ class GarbageCollectorTest : public ::testing::Test {
   std::unique_ptr<GarbageCollector> collector_;
 };
 
+TEST_F(GarbageCollectorTest, AJumpOfTheWallClockMakesNothingOld) {
+  FakeClock steady;
+  ReferenceCacheOptions options;
+  options.steady = &steady;
+  cache_ = *ReferenceCache::Open(&store_, &clock_, options);
+  collector_ = std::make_unique<GarbageCollector>(cache_.get());
+  const Digest id = Filled(10);
+  clock_.Advance(absl::Hours(24 * 31));  // somebody sets the clock
+  EXPECT_EQ(collector_->Collect(false)->records_removed, 0);
+  EXPECT_TRUE(cache_->GetManifest(id).ok());
+  steady.Advance(absl::Hours(24 * 31));  // time passes
+  EXPECT_GT(collector_->Collect(false)->records_removed, 0);
+  EXPECT_FALSE(cache_->GetManifest(id).ok());
+}
+
 TEST_F(GarbageCollectorTest, RemovesAnOldManifestAndOnlyItsOwnRecords) {
   const Digest old = Filled(10);
   clock_.Advance(absl::Hours(24 * 31));

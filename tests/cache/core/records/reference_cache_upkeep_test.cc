@@ -110,8 +110,14 @@ TEST_F(ReferenceCacheUpkeepTest, AFullDiskRefusesClaimsAndPutsUntilThereIsSpace)
   const RecordClaim claim = *cache_->Claim({more, 1, "b"});
   store_.FailWritesForTest(absl::ResourceExhaustedError("disk full"));
   const std::string packed = Pack({TestRecord(recipe_, 10)});
-  EXPECT_TRUE(absl::IsResourceExhausted(cache_->Claim({more, 1, "b"}).status()));
-  EXPECT_TRUE(absl::IsResourceExhausted(cache_->PutRecords(more, claim.claim_id, packed).status()));
+  for (const absl::Status& refused :
+       {cache_->Claim({more, 1, "b"}).status(),
+        cache_->PutRecords(more, claim.claim_id, packed).status(),
+        cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(13), "", ""}).status()}) {
+    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+    EXPECT_EQ(GetErrorInfo(refused)->hint,
+              "free space on the cache's machine; writes come back by themselves");
+  }
   EXPECT_EQ(cache_->ReadRange(*cache_->BeginPull(id), 0, 10)->size(), 10u);
   store_.FailWritesForTest(absl::OkStatus());
   EXPECT_EQ(cache_->PutRecords(more, claim.claim_id, packed)->stored, 1);

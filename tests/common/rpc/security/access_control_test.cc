@@ -1,4 +1,5 @@
 #include "common/rpc/security/access_control.h"
+#include "common/clock.h"
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include "common/rpc/server.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
+#include "tests/support/moved_wall.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo {
@@ -147,6 +149,19 @@ TEST_F(AccessControlTest, ATokenFileIsReadAgainWhenItChanges) {
   EXPECT_TRUE(taken) << "without a new channel";
   std::filesystem::remove(file);
   EXPECT_TRUE(call()) << "the last one stays in use";
+}
+
+TEST_F(AccessControlTest, ARevokedTokenIsRefusedAlsoAfterTheWallClockWasSetBack) {
+  {
+    const fpo::testing::MovedWall ahead(absl::Hours(2));
+    EXPECT_TRUE(door_.access->Check().ok());
+  }
+  EXPECT_EQ(Call("ana"), "ana");
+  Write("bob", Role::kUser);
+  const absl::Time end = BootNow() + absl::Seconds(20);
+  while (Call("ana") == "ana" && BootNow() < end) {
+  }
+  EXPECT_EQ(Call("ana"), "UNAUTHENTICATED");
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 #include "worker/core/outbox/outbox.h"
+#include "common/clock.h"
+#include "tests/support/moved_wall.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,7 +40,7 @@ class OutboxTest : public ::testing::Test {
   // "accepted", "e:text", "l:text" of everything that is due.
   std::vector<std::string> Drain() {
     std::vector<std::string> said;
-    while (const std::optional<Outgoing> next = outbox_.Next(absl::Now())) {
+    while (const std::optional<Outgoing> next = outbox_.Next(absl::ZeroDuration())) {
       if (const auto* report = std::get_if<Report>(&*next)) {
         said.push_back(report->status == ReportStatus::kAccepted ? "accepted" : "final");
       } else if (const auto* events = std::get_if<EventBatch>(&*next)) {
@@ -77,14 +79,14 @@ TEST_F(OutboxTest, TheNextAgentSendsWhatAKilledOneLeft) {
   EXPECT_GE(next.Recover(), 3);
   EXPECT_TRUE(next.Attempts().empty()) << "nothing of it runs";
   next.StartSession();
-  const auto events = std::get<EventBatch>(*next.Next(absl::Now()));
+  const auto events = std::get<EventBatch>(*next.Next(absl::ZeroDuration()));
   EXPECT_EQ(events.attempt, kFirst);
   EXPECT_EQ(events.lines.at(0).text, "e");
-  const auto logs = std::get<LogBatch>(*next.Next(absl::Now()));
+  const auto logs = std::get<LogBatch>(*next.Next(absl::ZeroDuration()));
   EXPECT_EQ(logs.first_seq + logs.lines.size(), 4u) << "numbered as before: nothing comes twice";
   EXPECT_EQ(logs.lines.back().text, "3");
   next.Acknowledge(kFirst, 1, 3);
-  EXPECT_TRUE(next.WaitUntilEmpty(absl::Now()));
+  EXPECT_TRUE(next.WaitUntilEmpty(absl::ZeroDuration()));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
@@ -112,7 +114,7 @@ TEST_F(OutboxTest, OnlyAHeartbeatAfterTheReportConfirmsIt) {
 
 TEST_F(OutboxTest, AReportThatIsStillBeingWrittenIsNotConfirmed) {
   outbox_.AddReport(MakeReport(ReportStatus::kAccepted), false);
-  ASSERT_TRUE(outbox_.Next(absl::Now()).has_value());  // taken, not yet written
+  ASSERT_TRUE(outbox_.Next(absl::ZeroDuration()).has_value());  // taken, not yet written
   outbox_.OnHeartbeatSent(1);
   outbox_.OnHeartbeatAnswered(1);
   outbox_.StartSession();
@@ -128,9 +130,9 @@ TEST_F(OutboxTest, ForgetsAnAttemptOnceEverythingIsConfirmed) {
   outbox_.OnHeartbeatSent(1);
   outbox_.OnHeartbeatAnswered(1);
   EXPECT_TRUE(outbox_.Attempts().empty()) << "its end is known";
-  EXPECT_FALSE(outbox_.WaitUntilEmpty(absl::Now())) << "its log is not acknowledged";
+  EXPECT_FALSE(outbox_.WaitUntilEmpty(absl::ZeroDuration())) << "its log is not acknowledged";
   outbox_.Acknowledge(kFirst, 0, 1);
-  EXPECT_TRUE(outbox_.WaitUntilEmpty(absl::Now()));
+  EXPECT_TRUE(outbox_.WaitUntilEmpty(absl::ZeroDuration()));
 }
 
 TEST_F(OutboxTest, ARefusalIsSentButNotARunningAttempt) {
@@ -147,7 +149,7 @@ TEST_F(OutboxTest, ARefusalIsSentButNotARunningAttempt) {
 TEST_F(OutboxTest, BatchesStaySmallAndCountWithoutGaps) {
   for (int i = 0; i < 300; ++i) outbox_.AddLog(kFirst, Text(std::string(1000, 'x')));
   uint64_t next_seq = 1;
-  while (const std::optional<Outgoing> next = outbox_.Next(absl::Now())) {
+  while (const std::optional<Outgoing> next = outbox_.Next(absl::ZeroDuration())) {
     const auto& batch = std::get<LogBatch>(*next);
     EXPECT_EQ(batch.attempt, kFirst);
     EXPECT_EQ(batch.first_seq, next_seq);
@@ -157,7 +159,8 @@ TEST_F(OutboxTest, BatchesStaySmallAndCountWithoutGaps) {
   EXPECT_EQ(next_seq, 301u);
   EXPECT_GT(metrics_.log_spool_bytes.Value(), 300'000);
   outbox_.Acknowledge(kFirst, 0, 300);
-  EXPECT_FALSE(outbox_.Next(absl::Now())) << "whoever sends also drops what was acknowledged";
+  EXPECT_FALSE(outbox_.Next(absl::ZeroDuration()))
+      << "whoever sends also drops what was acknowledged";
   EXPECT_EQ(metrics_.log_spool_bytes.Value(), 0);
 }
 
@@ -203,6 +206,17 @@ TEST_F(OutboxTest, TextIsValidUtf8) {
   EXPECT_EQ(Drain(), Said{"l:bad ? byte"});
 }
 
+TEST_F(OutboxTest, WaitsAsLongAsItWasAskedWhereverTheWallClockIs) {
+  for (const absl::Duration by : {absl::Hours(1), -absl::Hours(1)}) {
+    const fpo::testing::MovedWall moved(by);
+    const absl::Time begin = BootNow();
+    EXPECT_FALSE(outbox_.Next(absl::Milliseconds(50)).has_value());
+    EXPECT_FALSE(outbox_.WaitUntilEmpty(absl::Milliseconds(50)));
+    EXPECT_GE(BootNow() - begin, absl::Milliseconds(100)) << by;
+    EXPECT_LT(BootNow() - begin, absl::Minutes(1)) << by;
+  }
+}
+
 TEST(OutboxGapTest, DroppedEventsBecomeAWarningEvent) {
   fpo::testing::TempFolder folder;
   MetricsRegistry registry;
@@ -219,7 +233,7 @@ TEST(OutboxGapTest, DroppedEventsBecomeAWarningEvent) {
     outbox.AddEvent(kFirst, {.rank = 0, .stream = {}, .time_unix_ms = 0, .text = "{}"});
   }
   int warnings = 0;
-  while (const std::optional<Outgoing> next = outbox.Next(absl::Now())) {
+  while (const std::optional<Outgoing> next = outbox.Next(absl::ZeroDuration())) {
     for (const Line& line : std::get<EventBatch>(*next).lines) {
       const absl::StatusOr<TrainEvent> event = ParseEvent(line.text);
       warnings += event.ok() && event->kind == EventKind::kWarning ? 1 : 0;

@@ -1,6 +1,11 @@
 #include "worker/core/process/rank_group.h"
+#include "absl/synchronization/notification.h"
+#include "common/clock.h"
+#include "tests/support/moved_wall.h"
 
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -61,6 +66,47 @@ TEST_F(RankGroupTest, AProgramThatCannotRunIsTheHostsFault) {
   const GroupEnd group = RunRankGroup({"train", &output_, &output_}, {command}, &processes_);
   EXPECT_EQ(group.end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(group.end.message, HasSubstr("/nowhere"));
+}
+
+// A rank says that it waits; then the wall clock moves while the group is watched.
+class WallMover final : public RankSink {
+ public:
+  WallMover(RankOutput* output, absl::Duration by) : output_(output), by_(by) {}
+  void OnLine(int32_t rank, LineStream stream, const std::string& text) override {
+    output_->OnLine(rank, stream, text);
+  }
+  void OnEvent(int32_t rank, const TrainEvent& event, const std::string& json) override {
+    output_->OnEvent(rank, event, json);
+    if (moved_ == nullptr) moved_ = std::make_unique<fpo::testing::MovedWall>(by_);
+    if (event.message == "waiting") waiting.Notify();
+  }
+  absl::Notification waiting;
+
+ private:
+  RankOutput* const output_;
+  const absl::Duration by_;
+  std::unique_ptr<fpo::testing::MovedWall> moved_;
+};
+
+TEST_F(RankGroupTest, AWallClockThatMovesForwardIsNoSilence) {
+  WallMover sink(&output_, absl::Hours(1));
+  std::thread stop([&] {
+    sink.waiting.WaitForNotification();
+    absl::SleepFor(absl::Milliseconds(300));  // in which a wrong clock would show
+    processes_.Stop(absl::ZeroDuration());
+  });
+  const GroupEnd group = RunRankGroup({"train", &sink, &output_, absl::Minutes(10)},
+                                      {FakeTrainer({"ignore-term"})}, &processes_);
+  stop.join();
+  EXPECT_EQ(group.end.end_class, EndClass::kAsked) << group.end.message;
+}
+
+TEST_F(RankGroupTest, AnotherRanksEndIsSeenWhereverTheWallClockIs) {
+  const fpo::testing::MovedWall moved(absl::Hours(1));
+  const absl::Time begin = BootNow();
+  const GroupEnd group = Run({{"hang"}, {"exit-5 no memory left"}});
+  EXPECT_EQ(group.end.end_class, EndClass::kMemory);
+  EXPECT_LT(BootNow() - begin, absl::Minutes(1));
 }
 
 }  // namespace

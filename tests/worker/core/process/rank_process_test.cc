@@ -1,4 +1,6 @@
 #include "worker/core/process/rank_process.h"
+#include "common/clock.h"
+#include "tests/support/moved_wall.h"
 
 #include <signal.h>
 
@@ -144,12 +146,27 @@ TEST_F(RankProcessTest, OneThatSigkillDoesNotEndIsGivenUp) {
   ASSERT_TRUE(process.ok()) << process.status();
   (*process)->Stop(absl::ZeroDuration());
   RankExit exit;
-  ASSERT_TRUE((*process)->WaitUntil(absl::Now() + absl::Seconds(30), &exit));
+  ASSERT_TRUE((*process)->WaitFor(absl::Seconds(30), &exit));
   EXPECT_FALSE(exit.ended);
   EXPECT_FALSE(exit.gone);
   EXPECT_EQ(EndClassOf(exit), EndClass::kInfrastructure);
   EXPECT_THAT(DescribeExit(exit), ::testing::HasSubstr("does not end on SIGKILL"));
   process->reset();  // and nothing waits for it
+}
+
+TEST_F(RankProcessTest, TheGraceIsTheSameWhereverTheWallClockMoves) {
+  size_t started = 0;
+  for (const absl::Duration by : {absl::Hours(1), -absl::Hours(1)}) {
+    const auto process = Start({"ignore-term"});
+    EXPECT_EQ(sink_.AwaitEvent(++started), "waiting");
+    const absl::Time begin = BootNow();
+    process->Stop(absl::Milliseconds(300));
+    const fpo::testing::MovedWall moved(by);
+    EXPECT_EQ(process->Wait().signal, SIGKILL);
+    const absl::Duration took = BootNow() - begin;
+    EXPECT_GE(took, absl::Milliseconds(300)) << by;
+    EXPECT_LT(took, absl::Minutes(1)) << by;
+  }
 }
 
 }  // namespace

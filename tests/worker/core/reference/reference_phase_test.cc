@@ -65,12 +65,14 @@ struct FakeObserver final : ReferenceObserver {
   void OnRecords(int64_t present, int64_t) override { presents.push_back(present); }
   void OnCacheUse(const CacheUse& use) override { uses.push_back(use); }
   void Note(const std::string& text) override { notes += text + "\n"; }
+  void OnWaiting(const std::string& what) override { waits.push_back(what); }
   void OnComputed(int64_t records) override { computed += records; }
   void OnPulled(int64_t records) override { pulled += records; }
 
   std::vector<int64_t> presents;
   std::vector<CacheUse> uses;
   std::string notes;
+  std::vector<std::string> waits;
   int64_t computed = 0;
   int64_t pulled = 0;
 };
@@ -222,6 +224,10 @@ TEST_F(ReferencePhaseTest, ASilentCacheIsWaitedFor) {
   cache_.unreachable_calls = 3;
   ExpectComplete(Run());
   EXPECT_THAT(observer_.notes, HasSubstr("127.0.0.1:7080 does not answer PutManifest"));
+  ASSERT_EQ(observer_.waits.size(), 2u);
+  EXPECT_THAT(observer_.waits[0],
+              HasSubstr("waiting for fpo-cache at 127.0.0.1:7080, which has not answered since "));
+  EXPECT_EQ(observer_.waits[1], "") << "it answers again";
 }
 
 TEST_F(ReferencePhaseTest, ACacheThatStaysSilentIsNamed) {

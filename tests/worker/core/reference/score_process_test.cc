@@ -102,7 +102,7 @@ TEST_F(ScoreProcessTest, TellsOfLoadingWithNumbersAndOfItsCommandInWords) {
   ASSERT_TRUE(scorer.Score({0}, parts_.work / "a.fpr", [](int64_t) {}).ok());
   scorer.Finish();
   std::vector<TrainEvent> told;
-  while (const std::optional<Outgoing> next = parts_.outbox.Next(absl::Now())) {
+  while (const std::optional<Outgoing> next = parts_.outbox.Next(absl::ZeroDuration())) {
     const auto* events = std::get_if<EventBatch>(&*next);
     if (events == nullptr) continue;
     for (const auto& line : events->lines) {

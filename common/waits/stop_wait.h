@@ -6,9 +6,9 @@
 
 #include "absl/time/time.h"
 
-namespace fpo::worker {
+namespace fpo {
 
-// Waits that long, or until `stop` is requested; then returns false.
+// Waits that long by the steady clock, or until `stop` is requested; then returns false.
 inline bool WaitUnlessStopped(std::stop_token stop, absl::Duration duration) {
   std::mutex mutex;
   std::condition_variable_any never;
@@ -17,4 +17,4 @@ inline bool WaitUnlessStopped(std::stop_token stop, absl::Duration duration) {
   return !stop.stop_requested();
 }
 
-}  // namespace fpo::worker
+}  // namespace fpo
