@@ -26,7 +26,8 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       store_(*dependencies.store),
       wall_(*dependencies.wall),
       steady_(*dependencies.steady),
-      opened_(Now()),
+      ages_(wall_, steady_),
+      metrics_(dependencies.store, dependencies.steady),
       jobs_(dependencies.store),
       guard_(&jobs_, &counts_),
       leases_(options.lease, dependencies.steady->Now() + options.reattach),
@@ -54,7 +55,9 @@ absl::StatusOr<SubmitResult> Coordinator::Submit(const SubmitRequest& request) {
   absl::MutexLock lock(&mu_);
   tick_wanted_ = true;
   FPO_ASSIGN_OR_RETURN(SubmitResult answer, intake_.Submit(request, wall_.Now()));
-  answer.records = RecordsSince(jobs_.NewestCacheUser(answer.job->demand.data_key), *answer.job);
+  const JobPtr earlier = jobs_.NewestCacheUser(answer.job->demand.data_key);
+  const absl::StatusOr<JobPtr> full = jobs_.WithConfig(answer.job);
+  if (full.ok()) answer.records = RecordsSince(earlier, **full);
   return answer;
 }
 
@@ -93,6 +96,10 @@ absl::StatusOr<JobPtr> Coordinator::GetJob(const std::string& job_ref,
                                            const std::string& owner) const {
   absl::MutexLock lock(&mu_);
   return jobs_.Find(job_ref, owner);
+}
+
+absl::StatusOr<std::string> Coordinator::ReadConfig(const std::string& job_id) const {
+  return store_.LoadConfig(job_id);
 }
 
 JobPage Coordinator::ListJobs(const JobFilter& filter) const {
@@ -200,19 +207,6 @@ absl::StatusOr<std::vector<EventLine>> Coordinator::ReadEvents(const std::string
                                                                uint64_t after,
                                                                int32_t limit) const {
   return store_.ReadEvents(job_id, after, limit);
-}
-
-absl::StatusOr<MetricSeries> Coordinator::ReadMetrics(const std::string& job_id,
-                                                      const std::vector<std::string>& names) const {
-  constexpr int32_t kEventsPage = 1000;
-  MetricSeries series(names);
-  for (uint64_t after = 0;;) {
-    FPO_ASSIGN_OR_RETURN(const std::vector<EventLine> lines,
-                         store_.ReadEvents(job_id, after, kEventsPage));
-    for (const EventLine& line : lines) series.Add(line);
-    if (lines.size() < kEventsPage) return series;
-    after = lines.back().cursor;
-  }
 }
 
 std::vector<WorkerView> Coordinator::ListWorkers() const {

@@ -17,7 +17,7 @@
 #include "coordinator/core/jobs/job_intake.h"
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/lines/line_intake.h"
-#include "coordinator/core/lines/metric_series.h"
+#include "coordinator/core/lines/metric_cache.h"
 #include "coordinator/core/scheduling/explain_job.h"
 #include "coordinator/core/scheduling/preview.h"
 #include "coordinator/core/scheduling/queue_forecast.h"
@@ -38,7 +38,7 @@ class Coordinator {
   struct Dependencies {  // not owned, outlive the coordinator
     JobStore* store;
     const Clock* wall;
-    const Clock* steady;  // monotonic, for leases
+    const SteadyClock* steady;  // for leases and all other durations
   };
   // Loads all jobs. Starts the reattach window.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Open(const CoordinatorOptions& options,
@@ -53,6 +53,7 @@ class Coordinator {
   // `owner`: who asks, as in JobTable::Find. To be asked once, by what a user typed; all else is
   // then asked for by the id of the job that it gave.
   absl::StatusOr<JobPtr> GetJob(const std::string& job_ref, const std::string& owner = "") const;
+  absl::StatusOr<std::string> ReadConfig(const std::string& job_id) const;  // NotFound
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   // Immediate for a waiting job; otherwise CANCELLING until its processes are gone.
@@ -83,8 +84,7 @@ class Coordinator {
                                    const LogTail& tail) const;
   absl::StatusOr<std::vector<EventLine>> ReadEvents(const std::string& job_id, uint64_t after,
                                                     int32_t limit) const;
-  absl::StatusOr<MetricSeries> ReadMetrics(const std::string& job_id,
-                                           const std::vector<std::string>& names) const;
+  MetricCache& metrics() { return metrics_; }
   absl::Duration checkpoint_grace() const { return options_.checkpoint_grace; }
   std::vector<WorkerView> ListWorkers() const;
   // Calls on_job with the job's current state before returning.
@@ -117,16 +117,15 @@ class Coordinator {
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskForHeldLogs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The wall clock for what is removed by its age: a jump forward must not remove anything.
-  absl::Time Aged(const Moment& now) const;
-  void Sweep(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool RemoveOldJobs(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetOldRequests() ABSL_LOCKS_EXCLUDED(mu_);  // called by Tick alone
+  void RemoveOldJobs(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const CoordinatorOptions options_;
   JobStore& store_;
   const Clock& wall_;
-  const Clock& steady_;
-  const Moment opened_;
+  const SteadyClock& steady_;
+  const AgeClock ages_;
+  MetricCache metrics_;
 
   mutable absl::Mutex mu_;
   JobTable jobs_ ABSL_GUARDED_BY(mu_);
@@ -142,7 +141,9 @@ class Coordinator {
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;
   absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  std::string swept_requests_ ABSL_GUARDED_BY(mu_);  // up to here, in this sweep
+  // Of ForgetOldRequests.
+  absl::Time requests_swept_ = absl::InfinitePast();
+  std::string swept_requests_;  // up to here, in this sweep
   absl::Status store_status_ ABSL_GUARDED_BY(mu_);
 };
 

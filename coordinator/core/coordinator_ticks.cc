@@ -21,6 +21,7 @@ constexpr absl::Duration kPrompt = absl::Milliseconds(500);  // a wait for lock 
 void Coordinator::Tick() {
   const absl::Time begin = steady_.Now();
   const absl::Status store_status = store_.Check(steady_.Now());
+  ForgetOldRequests();
   absl::MutexLock lock(&mu_);
   const Moment now = Now();
   ExtendLeases(now.steady - begin, now.steady);
@@ -30,9 +31,9 @@ void Coordinator::Tick() {
   workers_.ForgetLost(now.steady, options_.forget_lost_after);
   Schedule(now);
   jobs_.NotifyLinesOfTerminalJobs();
-  retention_.Tick(Aged(now));
+  retention_.Tick(ages_.Now());
   AskForHeldLogs();
-  if (now.steady - swept_ > kSweep) Sweep(now);
+  if (now.steady - swept_ > kSweep) RemoveOldJobs(now);
 }
 
 // While this program waited for its disk it took no heartbeats. That time is not held against the
@@ -49,38 +50,38 @@ void Coordinator::AskForHeldLogs() {
   for (const auto& [worker, command] : lines_.TakeResends()) workers_.Send(worker, command);
 }
 
-// Each call looks at a bounded number of requests and jobs; the rest follows at the next tick.
 std::vector<SlotOffer> Coordinator::Offers() const {
   return workers_.Offers(steady_.Now(), options_.unsatisfiable_after);
 }
 
-absl::Time Coordinator::Aged(const Moment& now) const {
-  return std::min(now.wall, opened_.wall + (now.steady - opened_.steady));
-}
-
-void Coordinator::Sweep(const Moment& now) {
+// Each call looks at a bounded number of requests; the rest follows at the next tick. The store is
+// asked outside the lock: a week's requests are many, and nothing else depends on them.
+void Coordinator::ForgetOldRequests() {
+  const absl::Time now = steady_.Now();
+  if (now - requests_swept_ <= kSweep) return;
   const absl::StatusOr<std::string> next = store_.ForgetRequestsBefore(
-      Aged(now) - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);
+      ages_.Now() - options_.keep_requests, swept_requests_, kRequestsLookedAtOnce);
   if (!next.ok()) {
     Log(LogLevel::kWarning, absl::StrCat("removing old requests: ", next.status().message()));
   }
   swept_requests_ = next.value_or("");
-  const bool jobs_left = RemoveOldJobs(Aged(now));
-  if (swept_requests_.empty() && !jobs_left) swept_ = now.steady;
+  if (swept_requests_.empty()) requests_swept_ = now;
 }
 
-bool Coordinator::RemoveOldJobs(absl::Time now) {
+// So many at once; the rest follows at the next tick.
+void Coordinator::RemoveOldJobs(const Moment& now) {
   const std::vector<std::string> old =
-      JobsToRemove(jobs_, options_.keep_jobs, now, kJobsRemovedAtOnce);
+      JobsToRemove(jobs_, options_.keep_jobs, ages_.Now(), kJobsRemovedAtOnce);
   for (const std::string& job_id : old) {
     if (const absl::Status status = jobs_.Remove(job_id); !status.ok()) {
       Log(LogLevel::kWarning, absl::StrCat("removing old jobs: ", status.message()));
-      return false;
+      swept_ = now.steady;
+      return;
     }
     retention_.Forget(job_id);
     lines_.Forget(job_id);
   }
-  return old.size() == kJobsRemovedAtOnce;
+  if (old.size() < kJobsRemovedAtOnce) swept_ = now.steady;
 }
 
 void Coordinator::Schedule(const Moment& now) {

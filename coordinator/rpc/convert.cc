@@ -42,10 +42,10 @@ void Fill(const Attempt& attempt, pb::Attempt* proto) {
 
 }  // namespace
 
-pb::Job ToProto(const Job& job) {
+pb::Job ToProto(const Job& job, std::string config_json) {
   pb::Job proto;
   proto.set_job_id(job.job_id);
-  proto.mutable_spec()->set_config_json(job.config_json);
+  proto.mutable_spec()->set_config_json(std::move(config_json));
   proto.mutable_spec()->set_owner(job.owner);
   proto.set_name(job.name);
   proto.set_state(ToProto(job.state));
@@ -77,8 +77,7 @@ pb::Job ToProto(const Job& job) {
 }
 
 pb::Job ToListedProto(const Job& job) {
-  pb::Job proto = ToProto(job);
-  proto.mutable_spec()->clear_config_json();
+  pb::Job proto = ToProto(job, "");
   // A job that was restarted hundreds of times says the same hundreds of times.
   for (int i = 0; i + kToldAttemptsMax < proto.attempts_size(); ++i) {
     proto.mutable_attempts(i)->clear_end_message();

@@ -9,6 +9,7 @@
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/lines/audit_log.h"
 #include "coordinator/core/lines/line_intake.h"
+#include "coordinator/core/lines/metric_cache.h"
 #include "coordinator/core/lines/metric_series.h"
 #include "coordinator/core/scheduling/explain_job.h"
 #include "coordinator/core/scheduling/preview.h"
@@ -26,7 +27,7 @@ namespace fpo::coordinator {
 using fpo::FromProto;
 using fpo::ToProto;
 
-fpo::v1::Job ToProto(const Job& job);
+fpo::v1::Job ToProto(const Job& job, std::string config_json);
 fpo::v1::LogLine ToProto(const LogLine& line);
 fpo::v1::JobEvent ToProto(const EventLine& line);
 fpo::v1::Worker ToProto(const WorkerView& worker);
@@ -38,7 +39,7 @@ fpo::v1::GcCheckpointsResponse ToProto(const std::vector<RetentionDecision>& dec
 // At most `points_max` points of each series.
 // As many jobs as fit a message; the token then names the last one, as at the end of a full page.
 void Fill(const JobPage& page, fpo::v1::ListJobsResponse* response);
-void Fill(const MetricSeries& series, size_t points_max, fpo::v1::MetricsResponse* response);
+void Fill(const MetricCache::Curves& curves, fpo::v1::MetricsResponse* response);
 void Fill(const Preview& preview, fpo::v1::ValidateResponse* response);
 // Without spec.config_json, and with messages of the newest 20 attempts only: 500 jobs must fit a
 // page.

@@ -75,8 +75,8 @@ void Fill(const JobPage& page, pb::ListJobsResponse* response) {
   }
 }
 
-void Fill(const MetricSeries& series, size_t points_max, pb::MetricsResponse* response) {
-  for (const auto& [name, points] : series.Take(points_max)) {
+void Fill(const MetricCache::Curves& curves, pb::MetricsResponse* response) {
+  for (const auto& [name, points] : curves) {
     pb::MetricSeries* one = response->add_series();
     one->set_name(name);
     for (const auto& [step, value] : points) {

@@ -48,7 +48,9 @@ grpc::ServerUnaryReactor* CoordinatorService::GetJob(grpc::CallbackServerContext
       context, dependencies_, "GetJob", [this, request, response](Caller caller) -> absl::Status {
         FPO_ASSIGN_OR_RETURN(const JobPtr job,
                              dependencies_.coordinator->GetJob(request->job_id(), caller.name));
-        *response->mutable_job() = ToProto(*job);
+        FPO_ASSIGN_OR_RETURN(std::string config,
+                             dependencies_.coordinator->ReadConfig(job->job_id));
+        *response->mutable_job() = ToProto(*job, std::move(config));
         return absl::OkStatus();
       });
 }
@@ -138,7 +140,7 @@ grpc::ServerUnaryReactor* CoordinatorService::ExplainJob(grpc::CallbackServerCon
                         FPO_ASSIGN_OR_RETURN(const Explanation why,
                                              dependencies_.coordinator->Explain(job->job_id));
                         *response = ToProto(why);
-                        response->set_state(ToProto(*job).state());
+                        response->set_state(ToProto(job->state));
                         return absl::OkStatus();
                       });
 }
@@ -162,10 +164,10 @@ grpc::ServerUnaryReactor* CoordinatorService::Metrics(grpc::CallbackServerContex
         FPO_ASSIGN_OR_RETURN(const JobPtr job,
                              dependencies_.coordinator->GetJob(request->job_id(), caller.name));
         const std::vector<std::string> names(request->names().begin(), request->names().end());
-        FPO_ASSIGN_OR_RETURN(const MetricSeries series,
-                             dependencies_.coordinator->ReadMetrics(job->job_id, names));
+        FPO_ASSIGN_OR_RETURN(const auto curves, dependencies_.coordinator->metrics().Get(
+                                                    {job->job_id, names, kPointsMax}));
         response->set_job_id(job->job_id);
-        Fill(series, kPointsMax, response);
+        Fill(*curves, response);
         return absl::OkStatus();
       });
 }

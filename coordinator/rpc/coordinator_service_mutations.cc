@@ -38,6 +38,11 @@ std::string OwnerOf(const Principal& caller, const std::string& said) {
 // Without an access list everyone is an administrator of a service of their own.
 bool IsLimited(const Principal& caller) { return caller.role < Role::kAdmin; }
 
+// With its configuration, if that can be read: the change is made in any case.
+pb::Job ShownJob(const Coordinator& coordinator, const Job& job) {
+  return ToProto(job, coordinator.ReadConfig(job.job_id).value_or(""));
+}
+
 void Fill(const SubmitResult& answer, pb::SubmitResponse* response) {
   response->set_job_id(answer.job->job_id);
   response->set_revision(answer.job->revision);
@@ -121,7 +126,7 @@ grpc::ServerUnaryReactor* CoordinatorService::CancelJob(grpc::CallbackServerCont
     FPO_ASSIGN_OR_RETURN(job, dependencies_.coordinator->Cancel(job->job_id, grace));
     entry->target = job->job_id;
     if (grace) entry->detail = absl::StrCat("grace ", absl::FormatDuration(*grace));
-    *response->mutable_job() = ToProto(*job);
+    *response->mutable_job() = ShownJob(*dependencies_.coordinator, *job);
     return absl::OkStatus();
   };
   return Answer(Changing(context, dependencies_, "CancelJob"), {.target = request->job_id()}, act);
@@ -180,7 +185,7 @@ grpc::ServerUnaryReactor* CoordinatorService::Change(const UserCall& call, const
     FPO_ASSIGN_OR_RETURN(const JobPtr changed,
                          dependencies_.coordinator->Change(meant->job_id, event));
     entry->target = changed->job_id;
-    *response->mutable_job() = ToProto(*changed);
+    *response->mutable_job() = ShownJob(*dependencies_.coordinator, *changed);
     return absl::OkStatus();
   };
   return Answer(call, {.target = job}, act);
@@ -228,7 +233,7 @@ grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerCo
         job, dependencies_.coordinator->Change(job->job_id, PriorityRequest{request->priority()}));
     entry->target = job->job_id;
     entry->detail = absl::StrCat("priority ", request->priority());
-    *response->mutable_job() = ToProto(*job);
+    *response->mutable_job() = ShownJob(*dependencies_.coordinator, *job);
     return absl::OkStatus();
   };
   return Answer(Changing(context, dependencies_, "SetPriority"), {.target = request->job_id()},

@@ -1,7 +1,10 @@
 #include "tests/support/memory_job_store.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "coordinator/core/jobs/live_outputs.h"
 
 namespace fpo::coordinator {
 
@@ -20,8 +23,19 @@ absl::Status MemoryJobStore::PutIdentity(const StoreIdentity& identity) {
 absl::StatusOr<std::vector<Job>> MemoryJobStore::LoadJobs() {
   absl::MutexLock lock(&mu_);
   std::vector<Job> jobs;
-  for (const auto& [id, job] : jobs_) jobs.push_back(job);
+  for (const auto& [id, job] : jobs_) {
+    jobs.push_back(job);
+    AddOlderFields(job.config_json, &jobs.back().demand);
+    jobs.back().config_json.clear();
+  }
   return jobs;
+}
+
+absl::StatusOr<std::string> MemoryJobStore::LoadConfig(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return absl::NotFoundError(absl::StrCat("no configuration: ", job_id));
+  return found->second.config_json;
 }
 
 absl::Status MemoryJobStore::CreateJob(const Job& job, const SubmittedRequest& request) {
@@ -39,7 +53,10 @@ absl::Status MemoryJobStore::CreateJob(const Job& job, const SubmittedRequest& r
 absl::Status MemoryJobStore::PutJob(const Job& job) {
   absl::MutexLock lock(&mu_);
   FPO_RETURN_IF_ERROR(failure_);
-  jobs_[job.job_id] = job;
+  Job& stored = jobs_[job.job_id];
+  std::string config_json = std::move(stored.config_json);
+  stored = job;
+  stored.config_json = std::move(config_json);
   identity_.revision = job.revision;
   return absl::OkStatus();
 }
@@ -66,6 +83,12 @@ absl::StatusOr<std::optional<SubmittedRequest>> MemoryJobStore::FindRequest(
 absl::StatusOr<std::string> MemoryJobStore::ForgetRequestsBefore(absl::Time time,
                                                                  const std::string& from,
                                                                  int32_t looked_max) {
+  std::function<void()> hook;
+  {
+    absl::MutexLock lock(&mu_);
+    hook = on_forget_;
+  }
+  if (hook) hook();
   absl::MutexLock lock(&mu_);
   if (!failure_.ok()) return failure_;
   for (auto it = requests_.lower_bound(from); it != requests_.end();) {
@@ -168,6 +191,12 @@ absl::StatusOr<LogTail> MemoryJobStore::FindTail(const std::string& job_id, cons
 
 absl::StatusOr<std::vector<EventLine>> MemoryJobStore::ReadEvents(const std::string& job_id,
                                                                   uint64_t after, int32_t limit) {
+  std::function<void()> hook;
+  {
+    absl::MutexLock lock(&mu_);
+    hook = on_read_events_;
+  }
+  if (hook) hook();
   absl::MutexLock lock(&mu_);
   std::vector<EventLine> lines;
   for (const EventLine& line : events_[job_id]) {
@@ -254,6 +283,16 @@ void MemoryJobStore::FailLogs(const absl::Status& status) {
 void MemoryJobStore::OnCheck(std::function<void()> hook) {
   absl::MutexLock lock(&mu_);
   on_check_ = std::move(hook);
+}
+
+void MemoryJobStore::OnReadEvents(std::function<void()> hook) {
+  absl::MutexLock lock(&mu_);
+  on_read_events_ = std::move(hook);
+}
+
+void MemoryJobStore::OnForget(std::function<void()> hook) {
+  absl::MutexLock lock(&mu_);
+  on_forget_ = std::move(hook);
 }
 
 void MemoryJobStore::FailWrites(const absl::Status& status) {

@@ -17,6 +17,7 @@ class MemoryJobStore final : public JobStore {
   absl::StatusOr<StoreIdentity> LoadIdentity() override;
   absl::Status PutIdentity(const StoreIdentity& identity) override;
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
+  absl::StatusOr<std::string> LoadConfig(const std::string& job_id) override;
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
   absl::Status RemoveJob(const std::string& job_id) override;
@@ -50,6 +51,10 @@ class MemoryJobStore final : public JobStore {
 
   // Called in each Check, as a disk that stalls would hold it up.
   void OnCheck(std::function<void()> hook);
+  // Called before events are read.
+  void OnReadEvents(std::function<void()> hook);
+  // Called before requests are forgotten.
+  void OnForget(std::function<void()> hook);
   // From now on every write of logs fails with this; OK ends it.
   void FailLogs(const absl::Status& status);
   // From now on every write fails with this; OK ends it.
@@ -58,6 +63,8 @@ class MemoryJobStore final : public JobStore {
  private:
   mutable absl::Mutex mu_;
   std::function<void()> on_check_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> on_forget_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> on_read_events_ ABSL_GUARDED_BY(mu_);
   absl::Status logs_failure_ ABSL_GUARDED_BY(mu_);
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   StoreIdentity identity_ ABSL_GUARDED_BY(mu_) = {.id = "memory"};

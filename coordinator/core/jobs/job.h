@@ -61,7 +61,8 @@ struct Job {
   std::string job_id;
   std::string name;
   std::string owner;
-  std::string config_json;      // the effective job
+  // The effective job. Of jobs in the JobTable it is in the store only: JobTable::WithConfig.
+  std::string config_json;
   std::optional<JobKind> kind;  // of config_json
   std::string method;           // of config_json; empty unless kind is "train"
   JobDemand demand;

@@ -111,8 +111,9 @@ absl::StatusOr<std::vector<std::string>> JobIntake::Dependencies(
   return ids;
 }
 
-// Jobs stay in memory, ended ones too; a restart needs room for all of them at once.
-absl::Status JobIntake::CheckMemory(size_t config_bytes) const {
+// Jobs stay until retention removes them, ended ones too. Their configurations are most of what the
+// store keeps of them.
+absl::Status JobIntake::CheckRoom(size_t config_bytes) const {
   const int64_t most = options_.config_bytes_max;
   const int64_t all = jobs_->config_bytes() + static_cast<int64_t>(config_bytes);
   if (most <= 0 || all <= most) return absl::OkStatus();
@@ -157,7 +158,8 @@ absl::StatusOr<SubmitResult> JobIntake::Submit(const SubmitRequest& request, abs
 }
 
 absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl::Time now) {
-  FPO_ASSIGN_OR_RETURN(const JobPtr old, jobs_->Find(request.job));
+  FPO_ASSIGN_OR_RETURN(const JobPtr found, jobs_->Find(request.job));
+  FPO_ASSIGN_OR_RETURN(const JobPtr old, jobs_->WithConfig(found));
   const std::string& json = request.config_json.empty() ? old->config_json : request.config_json;
   FPO_ASSIGN_OR_RETURN(Submission submission, CheckSubmission(json));
   if (request.request_id.empty()) return MissingRequestId();
@@ -205,7 +207,7 @@ absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const Aski
   FPO_ASSIGN_OR_RETURN(job.after_end, Dependencies(job.after_end, job.owner, false));
   FPO_RETURN_IF_ERROR(jobs_->CheckOutputIsFree(job));
   FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
-  FPO_RETURN_IF_ERROR(CheckMemory(job.config_json.size()));
+  FPO_RETURN_IF_ERROR(CheckRoom(job.config_json.size()));
   if (asking.limited) FPO_RETURN_IF_ERROR(CheckLimits(job));
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];

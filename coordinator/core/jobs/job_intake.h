@@ -77,7 +77,7 @@ class JobIntake {
   };
   absl::StatusOr<SubmitResult> Create(Submission submission, const Asking& asking, absl::Time now);
   absl::StatusOr<SubmitResult> Repeat(const SubmittedRequest& known, const std::string& digest);
-  absl::Status CheckMemory(size_t config_bytes) const;
+  absl::Status CheckRoom(size_t config_bytes) const;
   absl::Status CheckOwnerQuota(const std::string& owner) const;
   absl::Status CheckCanGoOn(const Job& old, const std::string& config_json) const;
   bool HasTrained(const Job& job) const;  // or a job that it retries

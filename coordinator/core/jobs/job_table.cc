@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
-#include "common/job/job_file.h"
 #include "common/status_macros.h"
 #include "coordinator/core/scheduling/explain.h"
 
@@ -54,11 +53,6 @@ absl::Status JobTable::Load() {
   for (Job& job : jobs) {
     revision_ = std::max(revision_, job.revision);
     ids_.Saw(job.job_id);
-    if (job.demand.config_bytes == 0) {  // stored before these were fields
-      job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
-      const absl::StatusOr<JobConfig> config = ReadJobJson(job.config_json);
-      if (config.ok()) job.demand.output = OutputFolderOf(*config);
-    }
     if (job.state == JobState::kSucceeded) run_times_.Note(job);
     Index(std::make_shared<const Job>(std::move(job)));
   }
@@ -102,7 +96,14 @@ absl::StatusOr<JobPtr> JobTable::Create(Job job, SubmittedRequest request, absl:
   request.time = now;
   FPO_RETURN_IF_ERROR(store_->CreateJob(job, request));
   identity_.revision = job.revision;
+  std::string().swap(job.config_json);  // with its memory
   return Publish(std::move(job));
+}
+
+absl::StatusOr<JobPtr> JobTable::WithConfig(const JobPtr& job) const {
+  Job full = *job;
+  FPO_ASSIGN_OR_RETURN(full.config_json, store_->LoadConfig(job->job_id));
+  return std::make_shared<const Job>(std::move(full));
 }
 
 absl::StatusOr<JobPtr> JobTable::ApplyEvent(const std::string& job_id, const JobEvent& event,
@@ -148,7 +149,7 @@ absl::Status JobTable::Remove(const std::string& job_id) {
   if (!job) return absl::OkStatus();
   FPO_RETURN_IF_ERROR(store_->RemoveJob(job_id));
   --counts_[static_cast<size_t>(job->state)];
-  config_bytes_ -= static_cast<int64_t>(job->config_json.size());
+  config_bytes_ -= job->demand.config_bytes;
   const auto named = ids_by_name_.find(job->name);
   if (named != ids_by_name_.end() && named->second.erase(job_id) > 0 && named->second.empty()) {
     ids_by_name_.erase(named);
@@ -178,7 +179,7 @@ void JobTable::Index(const JobPtr& job) {
     if (job->demand.config_bytes > 0) {
       config_bytes_by_owner_[job->owner] += job->demand.config_bytes;
     }
-    config_bytes_ += static_cast<int64_t>(job->config_json.size());
+    config_bytes_ += job->demand.config_bytes;
   }
   ++counts_[static_cast<size_t>(job->state)];
   slot = job;
@@ -284,7 +285,10 @@ int64_t JobTable::ConfigBytesOf(const std::string& owner) const {
 
 JobPtr JobTable::NewestCacheUser(const std::string& data_key) const {
   const auto found = cache_users_.find(data_key);
-  return data_key.empty() || found == cache_users_.end() ? nullptr : Get(found->second);
+  JobPtr job = data_key.empty() || found == cache_users_.end() ? nullptr : Get(found->second);
+  if (job == nullptr) return job;
+  absl::StatusOr<JobPtr> full = WithConfig(job);
+  return full.ok() ? *std::move(full) : job;
 }
 
 JobPage JobTable::List(const JobFilter& filter) const {

@@ -42,8 +42,8 @@ struct JobWatch {
 };
 using WatchId = uint64_t;
 
-// All jobs in memory, written through to the store before a change is visible. Not thread-safe: the
-// coordinator's lock guards it.
+// All jobs in memory, but for their configurations, written through to the store before a change is
+// visible. Not thread-safe: the coordinator's lock guards it.
 class JobTable {
  public:
   explicit JobTable(JobStore* store) : store_(store) {}
@@ -64,6 +64,8 @@ class JobTable {
   absl::Status Remove(const std::string& job_id);
 
   JobPtr Get(const std::string& job_id) const;  // null when absent
+  // The same job with its configuration from the store. Errors of JobStore::LoadConfig.
+  absl::StatusOr<JobPtr> WithConfig(const JobPtr& job) const;
   // An id, a name (the newest job of it) or a unique prefix of an id. The jobs of `owner` come
   // first: no one else's name stands before one's own, or before an id's prefix. NotFound;
   // InvalidArgument (AMBIGUOUS_JOB) with the candidates.
@@ -78,10 +80,11 @@ class JobTable {
   // FailedPrecondition (OUTPUT_IN_USE) names a job that has not ended and writes to the job's
   // folder, or to one above or below it. One that the job waits for is no hindrance.
   absl::Status CheckOutputIsFree(const Job& job) const;
-  int64_t config_bytes() const { return config_bytes_; }  // of all jobs, which are in memory
+  int64_t config_bytes() const { return config_bytes_; }  // of all jobs, in the store
   // Workers that hold the token and record files of a JobDemand::data_key, of jobs in the table.
   const std::map<std::string, std::set<std::string>>& files() const { return files_; }
-  // The newest job of a data_key that used the reference cache; null: none.
+  // The newest job of a data_key that used the reference cache, with its configuration where that
+  // can be read; null: none.
   JobPtr NewestCacheUser(const std::string& data_key) const;
   const RunTimes& run_times() const { return run_times_; }
   uint64_t revision() const { return revision_; }

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "absl/strings/match.h"
+#include "common/job/job_file.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -19,6 +20,13 @@ std::string OutputFolderOf(const JobConfig& config) {
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
   // POSIX allows "//" to differ from "/"; here it does not.
   return absl::StartsWith(folder, "//") ? folder.substr(1) : folder;
+}
+
+void AddOlderFields(const std::string& config_json, JobDemand* demand) {
+  if (demand->config_bytes != 0) return;
+  demand->config_bytes = static_cast<int64_t>(config_json.size());
+  const absl::StatusOr<JobConfig> config = ReadJobJson(config_json);
+  if (config.ok()) demand->output = OutputFolderOf(*config);
 }
 
 void LiveOutputs::Note(const std::string& output, const std::string& job_id, bool live) {

@@ -37,10 +37,12 @@ class JobStore {
 
   virtual absl::StatusOr<StoreIdentity> LoadIdentity() = 0;
   virtual absl::Status PutIdentity(const StoreIdentity& identity) = 0;
+  // Without their configurations, of which there may be more than memory.
   virtual absl::StatusOr<std::vector<Job>> LoadJobs() = 0;
+  virtual absl::StatusOr<std::string> LoadConfig(const std::string& job_id) = 0;  // NotFound
   // Job and request in one durable group. AlreadyExists when the request id is known.
   virtual absl::Status CreateJob(const Job& job, const SubmittedRequest& request) = 0;
-  virtual absl::Status PutJob(const Job& job) = 0;  // config_json is fixed at creation
+  virtual absl::Status PutJob(const Job& job) = 0;  // config_json is that of CreateJob
   // With its spec, lines, positions and log stock, in one durable group. OK when absent.
   virtual absl::Status RemoveJob(const std::string& job_id) = 0;
   virtual absl::StatusOr<std::optional<SubmittedRequest>> FindRequest(

@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
+#include "coordinator/core/jobs/live_outputs.h"
 #include "coordinator/core/store/job_keys.h"
 
 namespace fpo::coordinator {
@@ -160,15 +161,22 @@ absl::StatusOr<std::vector<Job>> KeyedJobStore::LoadJobs() {
   FPO_RETURN_IF_ERROR(scanned);
   std::vector<Job> jobs;
   for (Job& job : found) {
-    FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, values_->Get(kSpecs, job.job_id));
+    FPO_ASSIGN_OR_RETURN(const std::optional<std::string> spec, values_->Get(kSpecs, job.job_id));
     if (!spec) {
       NoteDamagedJob(job.job_id, "its configuration is missing");
       continue;
     }
-    job.config_json = *std::move(spec);
+    AddOlderFields(*spec, &job.demand);
     jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+absl::StatusOr<std::string> KeyedJobStore::LoadConfig(const std::string& job_id) {
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, values_->Get(kSpecs, job_id));
+  if (spec) return *std::move(spec);
+  return absl::NotFoundError(
+      absl::StrCat("the configuration of job ", job_id, " is not in ", values_->Name()));
 }
 
 void KeyedJobStore::NoteDamagedJob(const std::string& job_id, const std::string& why) {
@@ -197,6 +205,10 @@ absl::Status KeyedJobStore::PutJob(const Job& job) {
 }
 
 absl::Status KeyedJobStore::RemoveJob(const std::string& job_id) {
+  // If the write fails it may have been done all the same, and nobody else has this.
+  FPO_ASSIGN_OR_RETURN(std::optional<std::string> spec, values_->Get(kSpecs, job_id));
+  Doubts about{.jobs = {job_id}};
+  if (spec) about.configs.emplace(job_id, *std::move(spec));
   WriteSet writes;
   writes.Delete(kJobs, job_id);
   writes.Delete(kSpecs, job_id);
@@ -206,7 +218,7 @@ absl::Status KeyedJobStore::RemoveJob(const std::string& job_id) {
     writes.DeleteRange(family, prefix, PrefixEnd(prefix));
   }
   removed_lines_ = true;
-  return WriteAbout(writes, {.jobs = {job_id}}, /*is_new=*/false);
+  return WriteAbout(writes, std::move(about), /*is_new=*/false);
 }
 
 absl::StatusOr<std::optional<SubmittedRequest>> KeyedJobStore::FindRequest(
@@ -239,6 +251,7 @@ absl::StatusOr<std::string> KeyedJobStore::ForgetRequestsBefore(absl::Time time,
 void KeyedJobStore::Doubt(Doubts about) {
   absl::MutexLock lock(&mutex_);
   doubts_.jobs.merge(about.jobs);
+  doubts_.configs.merge(about.configs);
   doubts_.requests.merge(about.requests);
   doubts_.workers.merge(about.workers);
 }
@@ -259,7 +272,8 @@ absl::Status KeyedJobStore::SettleDoubts(const Truth& truth) {
   WriteSet writes;
   for (const std::string& job_id : doubts.jobs) {
     if (const auto job = truth.job(job_id)) {
-      writes.Put(kSpecs, job_id, job->config_json);
+      const auto config = doubts.configs.find(job_id);
+      if (config != doubts.configs.end()) writes.Put(kSpecs, job_id, config->second);
       PutJobInto(*job, &writes);
     } else {
       writes.Delete(kSpecs, job_id);

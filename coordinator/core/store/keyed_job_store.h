@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -41,6 +42,7 @@ class KeyedJobStore : public JobStore {
   // damaged_jobs.
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
   const std::vector<std::string>& damaged_jobs() const { return damaged_jobs_; }
+  absl::StatusOr<std::string> LoadConfig(const std::string& job_id) override;
   absl::Status CreateJob(const Job& job, const SubmittedRequest& request) override;
   absl::Status PutJob(const Job& job) override;
   absl::Status RemoveJob(const std::string& job_id) override;
@@ -90,6 +92,7 @@ class KeyedJobStore : public JobStore {
   // What failed writes were about, and were not set right yet.
   struct Doubts {
     std::set<std::string> jobs = {};
+    std::map<std::string, std::string> configs = {};  // of those that may have been removed
     std::set<std::string> requests = {};
     std::set<std::string> workers = {};
     bool empty() const { return jobs.empty() && requests.empty() && workers.empty(); }

@@ -6,19 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/error_info.h"
-#include "common/text/json.h"
 #include "common/train_protocol.h"
 #include "coordinator/core/jobs/checkpoint_registry.h"
-#include "nlohmann/json.hpp"
 
 namespace fpo::coordinator {
 namespace {
 
 absl::StatusOr<std::string> OutputOf(const Job& job) {
-  std::string output;
-  const absl::StatusOr<nlohmann::json> config = ParseJson(job.config_json);
-  if (config.ok()) (void)ReadMember(*config, "output", &output);
-  if (!output.empty() && job.kind != JobKind::kReference) return output;
+  if (!job.demand.output.empty()) return job.demand.output;
   return WithErrorInfo(
       absl::FailedPreconditionError(absl::StrCat("job ", job.job_id, " has no output folder")),
       {.reason = ErrorReason::kNoResult,

@@ -118,11 +118,11 @@ void AttemptControl::StopMembers(const Job& job, absl::Duration grace, const std
   }
 }
 
-void AttemptControl::Assign(const Job& job, const Member& member) {
+void AttemptControl::Assign(const Job& job, const std::string& config_json, const Member& member) {
   const Attempt& attempt = job.attempts.back();
   AssignCommand command;
   command.attempt = LastAttemptRef(job);
-  command.config_json = job.config_json;
+  command.config_json = config_json;
   command.owner = job.owner;
   command.slots = member.slots;
   command.first_rank = member.first_rank;
@@ -146,6 +146,7 @@ absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, c
     FPO_ASSIGN_OR_RETURN(reserve.rendezvous_port,
                          FreeRendezvousPort(*before, jobs_->WithAttempt()));
   }
+  FPO_ASSIGN_OR_RETURN(const JobPtr full, jobs_->WithConfig(before));
   FPO_ASSIGN_OR_RETURN(JobPtr job, ApplyEvent(placement.job_id, reserve, now));
   const absl::Time waited_since = std::max(before->state_since, before->not_before);
   if (counts_->queue_waits_seconds.size() < kQueueWaitsMax) {
@@ -154,7 +155,7 @@ absl::Status AttemptControl::Reserve(const SchedulePlan::Placement& placement, c
   }
   for (const Member& member : job->attempts.back().members) {
     workers_->Hold(member.worker, LastAttemptRef(*job), member.slots);
-    Assign(*job, member);
+    Assign(*job, full->config_json, member);
   }
   return absl::OkStatus();
 }
@@ -259,7 +260,13 @@ void AttemptControl::FindMissing(const WorkerHello& hello, const Moment& now) {
       continue;
     } else if (job->state == JobState::kReserved && member->state == MemberState::kAssigned) {
       workers_->Hold(hello.worker_id, ref, member->slots);
-      Assign(*job, *member);
+      const absl::StatusOr<JobPtr> full = jobs_->WithConfig(job);
+      if (full.ok()) {
+        Assign(*job, (*full)->config_json, *member);
+      } else {  // the reservation ends by itself
+        Log(LogLevel::kError, absl::StrCat("assigning: ", full.status().message()),
+            {{"job", job->job_id}});
+      }
     } else {
       unreported_.try_emplace({hello.worker_id, ref}, now.steady + options_.lease);
     }

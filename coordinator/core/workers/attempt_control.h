@@ -64,7 +64,7 @@ class AttemptControl {
   absl::Status ApplyOrRetry(const std::string& job_id, const JobEvent& event, const Moment& now);
   void Follow(const Job& before, const Job& after, const Moment& now);
   void StopMembers(const Job& job, absl::Duration grace, const std::string& why, const Moment& now);
-  void Assign(const Job& job, const Member& member);
+  void Assign(const Job& job, const std::string& config_json, const Member& member);
   absl::Status CheckName(const WorkerHello& hello, const Moment& now);
   bool CanAdopt(const WorkerHello& hello, const AttemptRef& ref) const;
   void Welcome(const WorkerHello& hello, WorkerLink* link, const Moment& now);

@@ -88,18 +88,20 @@ HttpReply StatusPage::Workers() const {
 HttpReply StatusPage::Job(const std::string& query) const {
   const absl::StatusOr<JobPtr> job = coordinator_->GetJob(IdOf(query));
   if (!job.ok()) return ErrorReply(job.status());
+  absl::StatusOr<std::string> config = coordinator_->ReadConfig((*job)->job_id);
+  if (!config.ok()) return ErrorReply(config.status());
   pb::GetJobResponse response;
-  *response.mutable_job() = ToProto(**job);
+  *response.mutable_job() = ToProto(**job, *std::move(config));
   return JsonReply(response);
 }
 
 HttpReply StatusPage::Metrics(const std::string& query) const {
   const absl::StatusOr<JobPtr> job = coordinator_->GetJob(IdOf(query));
   if (!job.ok()) return ErrorReply(job.status());
-  const absl::StatusOr<MetricSeries> series = coordinator_->ReadMetrics((*job)->job_id, {});
-  if (!series.ok()) return ErrorReply(series.status());
+  const auto curves = coordinator_->metrics().Get({(*job)->job_id, {}, kPointsShown});
+  if (!curves.ok()) return ErrorReply(curves.status());
   pb::MetricsResponse response;
-  Fill(*series, kPointsShown, &response);
+  Fill(**curves, &response);
   response.set_job_id((*job)->job_id);
   return JsonReply(response);
 }

@@ -29,6 +29,7 @@ absl::Status WatchStream::Open() {
     Wake();
   };
   watch.on_lines = [] {};
+  FPO_ASSIGN_OR_RETURN(config_json_, coordinator_->ReadConfig(job_id_));
   FPO_ASSIGN_OR_RETURN(watch_, coordinator_->Watch(job_id_, std::move(watch)));
   return absl::OkStatus();
 }
@@ -43,7 +44,7 @@ void WatchStream::Next() {
   if (!job) return;
   sent_last_ = IsTerminal(job->state);
   fpo::v1::WatchJobResponse message;
-  *message.mutable_job() = ToProto(*job);
+  *message.mutable_job() = ToProto(*job, config_json_);
   Write(std::move(message));
 }
 

@@ -36,6 +36,7 @@ class WatchStream final : public AnswerStream<fpo::v1::WatchJobResponse> {
 
   // Used only by the loop.
   std::string job_id_;
+  std::string config_json_;  // of the job; never changes
   std::optional<WatchId> watch_;
   bool sent_last_ = false;
 

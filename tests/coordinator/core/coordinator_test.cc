@@ -333,7 +333,7 @@ TEST_F(CoordinatorTest, MetricsAreReadFromTheEvents) {
   for (int64_t step = 1; step <= 3; ++step)
     batch.lines.push_back({.rank = 0, .text = StepLine(step, 9, 0.5)});
   ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
-  EXPECT_EQ(coordinator_->ReadMetrics(id, {})->Take(10).at("loss").size(), 3u);
+  EXPECT_EQ(coordinator_->metrics().Get({id, {}, 10}).value()->at("loss").size(), 3u);
 }
 
 TEST_F(CoordinatorTest, AStaleCheckpointDoesNotCount) {

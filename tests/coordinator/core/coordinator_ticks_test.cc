@@ -1,5 +1,8 @@
 // What happens by itself as time passes, and what must not.
+#include <chrono>
 #include <functional>
+#include <future>
+#include <thread>
 
 #include "coordinator/core/coordinator.h"
 #include "gtest/gtest.h"
@@ -75,6 +78,24 @@ TEST_F(CoordinatorTicksTest, LongTextsOfAgentsAreCutWhenTheyAreTaken) {
   EXPECT_LE(failed->attempts.back().end_message.size(), 2048u);
   coordinator_->CloseWorker("w1", message);
   EXPECT_EQ(coordinator_->ListWorkers().at(0).mode.note.size(), 2048u);
+}
+
+TEST_F(CoordinatorTicksTest, LookingForOldRequestsHoldsUpNoCall) {
+  std::promise<void> answered;
+  std::thread call;
+  bool in_time = false;
+  store_.OnForget([&] {
+    store_.OnForget(nullptr);
+    call = std::thread([&] {
+      (void)coordinator_->revision();
+      answered.set_value();
+    });
+    in_time = answered.get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  });
+  coordinator_->Tick();
+  ASSERT_TRUE(call.joinable());
+  call.join();
+  EXPECT_TRUE(in_time);
 }
 
 TEST_F(CoordinatorTicksTest, OldRequestsAreForgottenOverSeveralTicks) {

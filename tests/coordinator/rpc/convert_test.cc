@@ -43,7 +43,7 @@ Job FullJob() {
 }
 
 TEST(ConvertJob, FillsEveryField) {
-  const pb::Job proto = ToProto(FullJob());
+  const pb::Job proto = ToProto(FullJob(), "{}");
   EXPECT_EQ(Unset(proto), std::vector<std::string>{}) << proto.DebugString();
   EXPECT_EQ(proto.state(), pb::JOB_STATE_FAILED);
   EXPECT_EQ(proto.attempts(0).workers(0), "w1");
@@ -150,7 +150,7 @@ TEST(ConvertAsks, ReadEveryField) {
 }
 
 TEST(ConvertJob, AbsentTimesAreAbsent) {
-  const pb::Job proto = ToProto(MakeJob("j-1"));
+  const pb::Job proto = ToProto(MakeJob("j-1"), "");
   EXPECT_FALSE(proto.has_started());
   EXPECT_FALSE(proto.has_ended());
   EXPECT_FALSE(proto.progress().has_updated());

@@ -206,5 +206,25 @@ TEST_F(JobTableTest, FilesOfAKeyAreForgottenWithItsLastJob) {
   EXPECT_EQ(table_.LiveJobsOf("ada"), 0);
 }
 
+// A10: the configurations of all jobs that ever were need not fit into memory.
+TEST_F(JobTableTest, ConfigurationsAreInTheStoreAlone) {
+  Job job = MakeJob("");
+  job.config_json = std::string(200'000, 'c');
+  const JobPtr made = table_.Create(job, {"r-1", "", "", kStart}, kStart).value();
+  const auto check = [&](const JobTable& table) {
+    EXPECT_EQ(table.Get(made->job_id)->config_json, "");
+    EXPECT_EQ(table.WithConfig(table.Get(made->job_id)).value()->config_json, job.config_json);
+    EXPECT_EQ(table.config_bytes(), 200'000);
+  };
+  EXPECT_LT(made->config_json.capacity(), 1000u);
+  check(table_);
+  Run(made);
+  check(table_);
+  JobTable again(&store_);
+  ASSERT_TRUE(again.Load().ok());
+  check(again);
+  EXPECT_TRUE(absl::IsNotFound(table_.WithConfig(std::make_shared<const Job>()).status()));
+}
+
 }  // namespace
 }  // namespace fpo::coordinator

@@ -86,6 +86,7 @@ TEST_P(JobStoreContract, WorkerModesAreKeptUntilOpen) {
 TEST_P(JobStoreContract, KeepsJobsWithTheirConfiguration) {
   Job job = MakeJob("j-1");
   job.config_json = R"({"name":"a"})";
+  job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
   ASSERT_TRUE(store_->CreateJob(job, RequestOf("r-1", "j-1")).ok());
   ASSERT_TRUE(store_->CreateJob(MakeJob("j-2"), RequestOf("r-2", "j-2")).ok());
   job.state = JobState::kFailed;
@@ -93,7 +94,11 @@ TEST_P(JobStoreContract, KeepsJobsWithTheirConfiguration) {
   ASSERT_TRUE(store_->PutJob(job).ok());
   const std::vector<Job> jobs = store_->LoadJobs().value();
   ASSERT_EQ(jobs.size(), 2u);
-  EXPECT_EQ(jobs[0], job);
+  EXPECT_EQ(store_->LoadConfig("j-1").value(), std::exchange(job.config_json, ""));
+  EXPECT_EQ(jobs[0], job) << "its configuration is asked for by itself";
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadConfig("j-3").status()));
+  ASSERT_TRUE(store_->RemoveJob("j-1").ok());
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadConfig("j-1").status()));
 }
 
 TEST_P(JobStoreContract, RemembersRequestsAndForgetsOldOnes) {

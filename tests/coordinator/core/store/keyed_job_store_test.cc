@@ -103,5 +103,22 @@ TEST_F(KeyedJobStoreTest, WhatFailedAndIsThereAllTheSameIsSetRight) {
   }
 }
 
+// The configuration is nowhere but in the store: a removal that failed must not cost it.
+TEST_F(KeyedJobStoreTest, ARemovalThatFailedKeepsTheConfiguration) {
+  for (const bool done : {true, false}) {
+    spaces_.clear();
+    auto store = MemoryKeyedStore::Open(&spaces_);
+    const Job job = MakeJob("j-1");
+    ASSERT_TRUE(store->CreateJob(job, {"r-1", "d", "j-1", kStart}).ok());
+    store->FailWrites(absl::UnavailableError("fsync failed"), done);
+    EXPECT_FALSE(store->RemoveJob("j-1").ok());
+    store->FailWrites(absl::OkStatus(), false);
+    const auto truth = [&](const std::string&) { return std::make_shared<const Job>(job); };
+    ASSERT_TRUE(store->SettleDoubts({.job = truth, .mode = nullptr}).ok());
+    EXPECT_EQ(store->LoadConfig("j-1").value(), job.config_json);
+    EXPECT_EQ(store->LoadJobs().value().size(), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace fpo::coordinator

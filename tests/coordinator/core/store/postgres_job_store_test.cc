@@ -51,6 +51,7 @@ TEST(PostgresJobStore, AStoreMovesThereAndBackUnchanged) {
   const auto back = RocksdbJobStore::Open(dir.path() + "/back").value();
   EXPECT_EQ(back->LoadIdentity().value(), identity);
   EXPECT_EQ(back->LoadJobs().value(), jobs);
+  EXPECT_EQ(back->LoadConfig("j-7").value(), std::string(20'000, 'c'));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
   TempDir dir;
   Job job = RunningJob("j-1");
   job.config_json = R"({"name":"x"})";
+  job.demand.config_bytes = static_cast<int64_t>(job.config_json.size());
   LineWrite write;
   write.sender = {LastAttemptRef(job), "w1"};
   write.position = {3, 2};
@@ -27,6 +28,7 @@ TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
     ASSERT_TRUE(store->Sync().ok());
   }
   auto store = RocksdbJobStore::Open(dir.path()).value();
+  EXPECT_EQ(store->LoadConfig("j-1").value(), std::exchange(job.config_json, ""));
   EXPECT_EQ(store->LoadJobs().value(), std::vector<Job>{job});
   EXPECT_EQ(store->FindRequest("r-1").value()->job_id, "j-1");
   EXPECT_EQ(store->PositionOf(write.sender).value(), write.position);

@@ -1,4 +1,6 @@
 #include "coordinator/core/workers/artifact_place.h"
+#include "common/job/job_file.h"
+#include "coordinator/core/jobs/live_outputs.h"
 
 #include "common/error_info.h"
 #include "gmock/gmock.h"
@@ -14,7 +16,7 @@ using ::testing::HasSubstr;
 class ArtifactPlaceTest : public ::testing::Test {
  protected:
   ArtifactPlaceTest() : job_(RunningJob("j-1", {"w1", "w2"})) {
-    job_.config_json = ConfigJson("tiny");
+    job_.demand.output = OutputFolderOf(ReadJobJson(ConfigJson("tiny")).value());
     job_.attempts[0].members[0].first_rank = 1;  // w1 has the second rank
   }
   void Connect(const std::string& worker) {
@@ -65,7 +67,7 @@ TEST_F(ArtifactPlaceTest, WithoutItsHostTheErrorNamesIt) {
 TEST_F(ArtifactPlaceTest, AJobWithoutAnOutputFolderHasNoFiles) {
   Connect("w1");
   Succeed();
-  job_.config_json = "{}";
+  job_.demand.output.clear();
   EXPECT_EQ(ReasonOf(PlaceOf(job_, 0, workers_).status()), ErrorReason::kNoResult);
 }
 
