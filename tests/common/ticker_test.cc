@@ -5,7 +5,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
-#include "tests/support/moved_wall.h"
+#include "tests/common/waits/moved_wall.h"
 
 namespace fpo {
 namespace {

@@ -1,5 +1,4 @@
 #include "common/rpc/acceptor.h"
-#include "common/clock.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -11,9 +10,10 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/moved_wall.h"
+#include "tests/common/waits/moved_wall.h"
 
 namespace fpo {
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "gtest/gtest.h"
-#include "tests/support/moved_wall.h"
+#include "tests/common/waits/moved_wall.h"
 
 namespace fpo {
 namespace {

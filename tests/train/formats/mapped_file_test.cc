@@ -25,5 +25,17 @@ TEST(MappedFileTest, EmptyMissingAndFolder) {
   EXPECT_TRUE(absl::IsInvalidArgument(MappedFile::Open(folder.path()).status()));
 }
 
+TEST(MappedFileTest, AFileThatIsWrittenWhileItIsInUseIsNoticed) {
+  ScratchFolder folder;
+  const std::string path = folder.Put("a", "hello");
+  const auto file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE((*file)->CheckUnchanged().ok());
+  folder.Put("a", "hello, again");
+  const absl::Status changed = (*file)->CheckUnchanged();
+  EXPECT_TRUE(absl::IsInvalidArgument(changed)) << changed;
+  EXPECT_NE(changed.message().find("was changed while it was in use"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fpo::train

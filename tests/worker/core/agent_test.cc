@@ -1,5 +1,4 @@
 #include "worker/core/agent.h"
-#include "tests/support/moved_wall.h"
 
 #include <atomic>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "common/job/job_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/common/waits/moved_wall.h"
 #include "tests/support/unkillable_spawner.h"
 #include "tests/worker/core/agent_fixture.h"
 

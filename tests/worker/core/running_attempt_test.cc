@@ -205,6 +205,15 @@ TEST_F(AttemptTest, RelativePathsAreInvalid) {
   EXPECT_THAT(end_.end.message, HasSubstr("must be absolute"));
 }
 
+TEST_F(AttemptTest, AJobOutsideTheRootsStartsNothing) {
+  const fpo::testing::TempFolder elsewhere;
+  options_.places = {Roots({elsewhere.path()}), Roots({elsewhere.path()})};
+  EXPECT_EQ(Run().end.end_class, EndClass::kInvalid);
+  EXPECT_THAT(end_.end.message, HasSubstr(data_.path()));
+  Collect();
+  EXPECT_TRUE(reports_.empty()) << "it never ran";
+}
+
 TEST_F(AttemptTest, AMissingTrainerIsTheHostsFault) {
   options_.trainer.path = data_ / "fpo-train";
   EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);

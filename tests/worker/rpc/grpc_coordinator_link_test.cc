@@ -1,5 +1,4 @@
 #include "worker/rpc/grpc_coordinator_link.h"
-#include "common/waits/steady_wait.h"
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "common/error_info.h"
 #include "common/rpc/server.h"
+#include "common/waits/steady_wait.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"

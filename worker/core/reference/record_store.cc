@@ -84,7 +84,8 @@ std::vector<std::unique_ptr<RecordFile>> RecordStore::LocalFiles(const RecordLis
 
 absl::Status RecordStore::Stream(Download* download,
                                  const std::function<void(int64_t)>& on_record_count,
-                                 std::stop_token stop) {
+                                 std::stop_token stop,
+                                 const std::function<void(const absl::Status&)>& on_broken) {
   Backoff backoff(options_.backoff);
   for (int broken = 0;;) {
     const int64_t before = download->cursor();
@@ -100,13 +101,14 @@ absl::Status RecordStore::Stream(Download* download,
     if (ended.ok()) return ended;
     broken = download->cursor() > before ? 1 : broken + 1;
     if (!MayResume(ended) || broken > options_.broken_streams_max) return ended;
+    on_broken(ended);
     if (!WaitUnlessStopped(stop, backoff.Next())) return absl::CancelledError("stopped");
   }
 }
 
-absl::StatusOr<std::string> RecordStore::Pull(const RecordList& list,
-                                              const std::function<void(int64_t)>& on_record_count,
-                                              std::stop_token stop) {
+absl::StatusOr<std::string> RecordStore::Pull(
+    const RecordList& list, const std::function<void(int64_t)>& on_record_count,
+    std::stop_token stop, const std::function<void(const absl::Status&)>& on_broken) {
   std::error_code error;
   fs::create_directories(options_.folder, error);
   if (error) return PosixError(error.value(), "mkdir", options_.folder);
@@ -118,7 +120,8 @@ absl::StatusOr<std::string> RecordStore::Pull(const RecordList& list,
   Download download(list, LocalFiles(list), std::move(writer));
   FPO_RETURN_IF_ERROR(download.TakeLocal());
   if (download.cursor() > 0) on_record_count(download.cursor());
-  if (!download.complete()) FPO_RETURN_IF_ERROR(Stream(&download, on_record_count, stop));
+  if (!download.complete())
+    FPO_RETURN_IF_ERROR(Stream(&download, on_record_count, stop, on_broken));
   FPO_RETURN_IF_ERROR(download.Write());
   fs::rename(own, path, error);
   if (error) return PosixError(error.value(), "rename", path);

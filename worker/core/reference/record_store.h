@@ -47,17 +47,20 @@ class RecordStore {
   // Downloads a complete manifest: every record's digest, key and position is checked, then fsync
   // and rename. Records in other files of this recipe are copied from there, and only the rest is
   // transferred. A broken stream resumes after the last good record. `on_record_count` gets the
-  // number present. Errors are the cache's, or DataLoss.
-  absl::StatusOr<std::string> Pull(const RecordList& list,
-                                   const std::function<void(int64_t)>& on_record_count,
-                                   std::stop_token stop);
+  // number present, `on_broken` why a stream ended that is tried again. Errors are the cache's, or
+  // DataLoss.
+  absl::StatusOr<std::string> Pull(
+      const RecordList& list, const std::function<void(int64_t)>& on_record_count,
+      std::stop_token stop,
+      const std::function<void(const absl::Status&)>& on_broken = [](const absl::Status&) {});
 
  private:
   std::string PathOf(const Digest& manifest) const;
   // Files of the same recipe, last used first; damaged ones are removed.
   std::vector<std::unique_ptr<RecordFile>> LocalFiles(const RecordList& list) const;
   absl::Status Stream(Download* download, const std::function<void(int64_t)>& on_record_count,
-                      std::stop_token stop);
+                      std::stop_token stop,
+                      const std::function<void(const absl::Status&)>& on_broken);
   void MakeRoom(const std::string& keep) const;
 
   const Options options_;

@@ -137,12 +137,7 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
     if (IsLostData(status)) continue;
     FPO_RETURN_IF_ERROR(status);
     absl::StatusOr<std::string> file = store_->Find(list_);
-    if (!file.ok()) {
-      int64_t pulled = 0;
-      file = store_->Pull(
-          list_, [&](int64_t count) { observer_->OnPulled(count - std::exchange(pulled, count)); },
-          stop_);
-    }
+    if (!file.ok()) file = Pull();
     use_.reference_seconds = absl::ToDoubleSeconds(BootNow() - start - waited_);
     observer_->OnCacheUse(use_);
     if (file.ok() || !IsLostData(file.status())) return file;
@@ -151,6 +146,22 @@ absl::StatusOr<std::string> ReferencePhase::Run(const ReferenceRequest& request,
   }
   return absl::UnavailableError(absl::StrCat("fpo-cache at ", cache_->address(), " lost records ",
                                              kRoundsMax, " times: ", status.message()));
+}
+
+absl::StatusOr<std::string> ReferencePhase::Pull() {
+  int64_t pulled = 0;
+  bool silent = false;
+  return store_->Pull(
+      list_,
+      [&](int64_t count) {
+        if (count == pulled) return;
+        if (std::exchange(silent, false)) observer_->OnWaiting("");
+        observer_->OnPulled(count - std::exchange(pulled, count));
+      },
+      stop_,
+      [&](const absl::Status& why) {
+        if (!std::exchange(silent, true)) SaySilent("PullManifest", why);
+      });
 }
 
 absl::Status ReferencePhase::ReadPlan() {

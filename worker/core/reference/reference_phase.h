@@ -89,6 +89,7 @@ class ReferencePhase {
   void AdaptSegment(size_t count, absl::Duration took);
   // Retries a call to the cache while that can help.
   absl::Status Persist(const char* what, const std::function<absl::Status()>& call);
+  absl::StatusOr<std::string> Pull();
   void SaySilent(const char* what, const absl::Status& status);
 
   const Options options_;

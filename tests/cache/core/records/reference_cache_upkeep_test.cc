@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+
 #include "cache/core/records/reference_cache.h"
 #include "common/error_info.h"
 #include "gmock/gmock.h"

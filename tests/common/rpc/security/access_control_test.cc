@@ -1,9 +1,9 @@
 #include "common/rpc/security/access_control.h"
-#include "common/clock.h"
 
 #include <filesystem>
 #include <fstream>
 
+#include "common/clock.h"
 #include "common/error_info.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
@@ -11,7 +11,7 @@
 #include "common/rpc/server.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
-#include "tests/support/moved_wall.h"
+#include "tests/common/waits/moved_wall.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo {

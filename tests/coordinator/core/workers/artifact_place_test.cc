@@ -1,8 +1,8 @@
 #include "coordinator/core/workers/artifact_place.h"
-#include "common/job/job_file.h"
-#include "coordinator/core/jobs/live_outputs.h"
 
 #include "common/error_info.h"
+#include "common/job/job_file.h"
+#include "coordinator/core/jobs/live_outputs.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"

@@ -70,6 +70,18 @@ TEST_F(JumpingClocksTest, AStepBackLengthensNoFence) {
   EXPECT_EQ(State(), JobState::kCancelled);
 }
 
+TEST_F(JumpingClocksTest, AStopThatStaysUnconfirmedClosesTheWorkerInItsTime) {
+  Report(ReportStatus::kAccepted);
+  Report(ReportStatus::kRunning);
+  ASSERT_TRUE(coordinator_->Cancel(job_, absl::Seconds(30)).ok());
+  const auto mode = [&] { return coordinator_->ListWorkers().at(0).mode.kind; };
+  Pass(absl::Seconds(1), absl::Hours(10));
+  Pass(absl::Seconds(80));
+  EXPECT_EQ(mode(), WorkerMode::Kind::kOpen);
+  Pass(absl::Seconds(15));
+  EXPECT_EQ(mode(), WorkerMode::Kind::kCordoned);
+}
+
 TEST_F(JumpingClocksTest, AReservationIsNotTimedByTheWallClock) {
   Pass(absl::Seconds(1), absl::Hours(1));
   EXPECT_EQ(State(), JobState::kReserved);

@@ -1,6 +1,4 @@
 #include "worker/core/outbox/outbox.h"
-#include "common/clock.h"
-#include "tests/support/moved_wall.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,9 +11,11 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "common/files/file_descriptor.h"
 #include "common/train_protocol.h"
 #include "gtest/gtest.h"
+#include "tests/common/waits/moved_wall.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo::worker {

@@ -1,16 +1,16 @@
 #include "worker/core/process/rank_group.h"
-#include "absl/synchronization/notification.h"
-#include "common/clock.h"
-#include "tests/support/moved_wall.h"
 
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/common/waits/moved_wall.h"
 #include "tests/worker/core/agent_fixture.h"
 
 namespace fpo::worker {

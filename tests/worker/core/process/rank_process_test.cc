@@ -1,6 +1,4 @@
 #include "worker/core/process/rank_process.h"
-#include "common/clock.h"
-#include "tests/support/moved_wall.h"
 
 #include <signal.h>
 
@@ -9,8 +7,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
+#include "common/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/common/waits/moved_wall.h"
 #include "tests/support/process_fixture.h"
 #include "tests/support/unkillable_spawner.h"
 

@@ -230,6 +230,16 @@ TEST_F(ReferencePhaseTest, ASilentCacheIsWaitedFor) {
   EXPECT_EQ(observer_.waits[1], "") << "it answers again";
 }
 
+TEST_F(ReferencePhaseTest, ACacheThatBreaksOffWhileItSendsIsNamed) {
+  cache_.Store(keys_);
+  cache_.broken_pulls = 2;
+  ExpectComplete(Run());
+  ASSERT_EQ(observer_.waits.size(), 4u);
+  EXPECT_THAT(observer_.waits[2], HasSubstr("waiting for fpo-cache at 127.0.0.1:7080"));
+  EXPECT_EQ(observer_.waits[3], "");
+  EXPECT_EQ(observer_.pulled, 40);
+}
+
 TEST_F(ReferencePhaseTest, ACacheThatStaysSilentIsNamed) {
   cache_.unreachable_calls = 1 << 30;
   const auto path = Run();

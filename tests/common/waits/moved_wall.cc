@@ -1,6 +1,7 @@
-#include "tests/support/moved_wall.h"
+#include "tests/common/waits/moved_wall.h"
 
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,15 @@ std::atomic<int64_t> moved_seconds = 0;
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
   const auto failed = static_cast<int>(syscall(SYS_clock_gettime, clock, time));
   if (failed == 0 && clock == CLOCK_REALTIME) time->tv_sec += moved_seconds.load();
+  return failed;
+}
+
+// absl's timeouts begin with this one.
+extern "C" int gettimeofday(timeval* time, void* /*zone*/) noexcept {
+  timespec now{};
+  const int failed = clock_gettime(CLOCK_REALTIME, &now);
+  time->tv_sec = now.tv_sec;
+  time->tv_usec = now.tv_nsec / 1000;
   return failed;
 }
 
