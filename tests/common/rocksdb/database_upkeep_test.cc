@@ -115,6 +115,15 @@ TEST_F(DatabaseUpkeepTest, CompactGivesTheSpaceOfDeletedKeysBack) {
   EXPECT_LT(database_->DiskBytes(), before / 10);
 }
 
+// B4: whoever is about to reopen the store does not wait for minutes of compaction.
+TEST_F(DatabaseUpkeepTest, CompactionsEndWhenTheStoreIsToBeReopened) {
+  Fill('x', 100);
+  database_->EndCompactions();
+  EXPECT_FALSE(database_->Compact(1, "x", "y").ok());
+  Open();
+  EXPECT_TRUE(database_->Compact(1, "x", "y").ok()) << "until it is open again";
+}
+
 TEST_F(DatabaseUpkeepTest, ACopyIsVerifiedWithoutOpeningItForWrites) {
   Fill('x', 100);
   DatabaseOptions copy = options_;

@@ -1,7 +1,14 @@
 #include "coordinator/rpc/worker_control_service.h"
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
 #include "common/error_info.h"
+#include "common/rpc/work_pool.h"
 #include "common/wire/enums.h"
+#include "coordinator/core/store/rocksdb_job_store.h"
 #include "coordinator/rpc/convert.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -236,6 +243,57 @@ TEST_F(WorkerControlServiceTest, AttemptsAreAdoptedAfterARestartOfTheServer) {
   worker->Report(ref, pb::AttemptReport::STATUS_SUCCEEDED);
   EXPECT_TRUE(server_.user().Reaches(id, pb::JOB_STATE_SUCCEEDED));
   EXPECT_EQ(server_.user().Get(id).attempts_size(), 1);
+}
+
+// Reads configurations as slowly as a test wants.
+class SlowStore final : public KeyedJobStore {
+ public:
+  explicit SlowStore(const std::string& folder) : KeyedJobStore(*OpenEmptyJobFolder(folder)) {
+    EXPECT_TRUE(CheckSchema().ok());
+  }
+  absl::Status CopyTo(const std::string&) const override { return absl::UnimplementedError(""); }
+  absl::StatusOr<std::string> LoadConfig(const std::string& job_id) override {
+    if (is_slow) {
+      ++readers;
+      go.WaitForNotification();
+    }
+    return KeyedJobStore::LoadConfig(job_id);
+  }
+  std::atomic<bool> is_slow = false;
+  std::atomic<int> readers = 0;
+  absl::Notification go;
+};
+
+TEST(SessionThreadsTest, NoCallOfAUserDelaysAHeartbeat) {
+  const TempDir dir;
+  CoordinatorConfig config;
+  config.listen.listen = "127.0.0.1:0";
+  config.listen.http = "";
+  config.options.reattach = absl::ZeroDuration();
+  auto owned = std::make_unique<SlowStore>(dir.path() + "/store");
+  SlowStore* const store = owned.get();
+  const auto server = *CoordinatorServer::Start(config, std::move(owned), {"0.0.0", "test"});
+  TestUser user(server->grpc_address());
+  const std::string id = user.Submit("tiny");
+  ScriptedWorker worker(&user.worker(), HelloOf("w1"));
+  worker.Await(Kind::kAssign);
+  store->is_slow = true;
+  std::vector<std::thread> calls;
+  for (int i = 0; i < 12; ++i) {
+    calls.emplace_back([&] {
+      pb::GetJobRequest request;
+      request.set_job_id(id);
+      pb::GetJobResponse response;
+      EXPECT_TRUE(user.Call(&pb::Coordinator::Stub::GetJob, request, &response).ok());
+    });
+  }
+  while (store->readers < WorkPool::Options().threads) std::this_thread::yield();
+  pb::WorkerMessage heartbeat;
+  heartbeat.mutable_beat()->set_seq(41);
+  worker.Send(heartbeat);
+  EXPECT_EQ(worker.Await(Kind::kBeatAck).beat_ack().seq(), 41u);
+  store->go.Notify();
+  for (std::thread& call : calls) call.join();
 }
 
 }  // namespace

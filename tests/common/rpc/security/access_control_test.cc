@@ -8,6 +8,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/deadline.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/security/token_source.h"
 #include "common/rpc/server.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
@@ -86,14 +87,28 @@ TEST_F(AccessControlTest, ChangesOfTheFileCountAndBrokenOnesDoNot) {
   Write("bob", Role::kReader);
   EXPECT_EQ(CallUntil("bob", "ROLE"), "ROLE");
   std::ofstream(path_) << "{broken";
-  const absl::Time seen = absl::Now() + absl::Milliseconds(1100);  // looked at once a second
+  while (door_.access->Check().ok()) {  // until it is looked at
+  }
+  const absl::Time seen = absl::Now() + absl::Milliseconds(1100);  // once a second
   while (absl::Now() < seen) ASSERT_EQ(Call("bob"), "ROLE") << "the last good list stays";
+  EXPECT_FALSE(door_.access->Check().ok()) << "it is still broken, and tried again";
 }
 
 TEST_F(AccessControlTest, WithoutAFileEverybodyIsAnAdmin) {
   door_.access = *AccessControl::Open("");
   EXPECT_EQ(Call(""), "");
   EXPECT_FALSE(door_.access->has_list());
+}
+
+TEST(FileVersion, IsAnotherOneAfterAChangeOfMode) {
+  const fpo::testing::TempFolder folder;
+  const std::string path = folder / "a.json";
+  EXPECT_EQ(FileVersion(path), "");
+  std::ofstream(path) << "{}";
+  const std::string before = FileVersion(path);
+  EXPECT_EQ(FileVersion(path), before);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  EXPECT_NE(FileVersion(path), before) << "it may be readable only now";
 }
 
 TEST(AccessControl, ABrokenFileIsSaidAtStart) {
