@@ -56,6 +56,7 @@ absl::StatusOr<SubmitResult> Coordinator::Submit(const SubmitRequest& request) {
   tick_wanted_ = true;
   FPO_ASSIGN_OR_RETURN(SubmitResult answer, intake_.Submit(request, wall_.Now()));
   const JobPtr earlier = jobs_.NewestCacheUser(answer.job->demand.data_key);
+  if (earlier == nullptr) return answer;
   const absl::StatusOr<JobPtr> full = jobs_.WithConfig(answer.job);
   if (full.ok()) answer.records = RecordsSince(earlier, **full);
   return answer;
