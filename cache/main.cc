@@ -7,9 +7,9 @@
 #include "cache/flags.h"
 #include "cache/rpc/cache_server.h"
 #include "common/failpoint.h"
+#include "common/flags/program_flags.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/flags/program_flags.h"
 #include "common/serve.h"
 #include "common/stop_signals.h"
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "common/error_info.h"
+#include "common/flags/program_flags.h"
 #include "common/observe/log.h"
 #include "common/observe/version.h"
-#include "common/flags/program_flags.h"
 #include "common/stop_signals.h"
 #include "worker/core/host/known_store.h"
 #include "worker/core/process/process_journal.h"
