@@ -57,16 +57,28 @@ void TrackProgress(const TrainEvent& event, Job* job) {
   }
 }
 
-void TrackStep(const TrainEvent& event, Job* job) {
+// The run stands after this step.
+void StandAt(const TrainEvent& event, Job* job) {
   Progress& progress = job->progress;
   progress.step = event.step;
   if (event.total > 0) progress.total_steps = event.total;
-  for (const auto& [name, value] : event.metrics) progress.metrics[name] = value;
   if (progress.phase == Phase::kTrain) {
     progress.done = event.step;
     progress.total = progress.total_steps;
     progress.unit = "steps";
   }
+}
+
+// A checkpoint, evaluation or result of a step shows that it was made, even if its own event was
+// lost with its attempt: a run that resumes after its last step reports no other. It never leads
+// back, because a checkpoint may be reported after later steps; that a run returned to an earlier
+// step is told by the next step it makes.
+void StandAtLeastAt(const TrainEvent& event, Job* job) {
+  if (event.step > job->progress.step) StandAt(event, job);
+}
+
+void TrackMetrics(const TrainEvent& event, Job* job) {
+  for (const auto& [name, value] : event.metrics) job->progress.metrics[name] = value;
 }
 
 void TrackCheckpoint(const TrainEvent& event, absl::Time now, Job* job) {
@@ -114,6 +126,7 @@ bool ConcernsJob(const TrainEvent& event, int32_t rank) {
 
 void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
   if (event.kind == EventKind::kCheckpoint) {
+    StandAtLeastAt(event, job);
     TrackCheckpoint(event, now, job);
   } else if (event.kind == EventKind::kCheckpointBad) {
     RejectCheckpoint({event.step, job->attempts.back().number, ShortText(event.message), now}, job);
@@ -124,10 +137,13 @@ void TrackEvent(const TrainEvent& event, absl::Time now, Job* job) {
   } else if (event.kind == EventKind::kProgress) {
     TrackProgress(event, job);
   } else if (event.kind == EventKind::kStep) {
-    TrackStep(event, job);
+    StandAt(event, job);
+    TrackMetrics(event, job);
   } else if (event.kind == EventKind::kEvaluation) {
-    for (const auto& [name, value] : event.metrics) job->progress.metrics[name] = value;
+    StandAtLeastAt(event, job);
+    TrackMetrics(event, job);
   } else if (event.kind == EventKind::kResult) {
+    StandAtLeastAt(event, job);
     job->result = event.metrics;
     job->result_texts = event.texts;
     for (auto& [name, text] : job->result_texts) text = ShortText(std::move(text));

@@ -132,6 +132,45 @@ TEST_F(ProgressTrackerTest, StepsUpdateNumbersAndMetrics) {
   EXPECT_EQ(job_.progress.metrics.size(), 2u);
 }
 
+// After a restore, or when an attempt's last events were fenced, the next one finds the checkpoint
+// of the last step, has no step to make, and would end as if 16 of 40 had been enough.
+TEST_F(ProgressTrackerTest, ARunResumedAfterItsLastStepStandsAtThatStep) {
+  Track(PhaseLine("train"));
+  Track(StepLine(16, 40, 0.5));
+  Track(CheckpointLine(35));
+  Track(CheckpointLine(40));  // found in the output folder
+  EXPECT_EQ(job_.progress.step, 40);
+  EXPECT_EQ(job_.progress.done, 40);
+  EXPECT_EQ(job_.progress.total, 40);
+}
+
+TEST_F(ProgressTrackerTest, AnEvaluationOrAResultOfALaterStepShowsIt) {
+  Track(PhaseLine("train"));
+  Track(StepLine(16, 40, 0.5));
+  TrainEvent evaluation = EventOf(EventKind::kEvaluation);
+  evaluation.step = 39;
+  evaluation.total = 40;
+  Track(EncodeEvent(evaluation));
+  EXPECT_EQ(job_.progress.step, 39);
+  TrainEvent result = EventOf(EventKind::kResult);
+  result.step = 40;
+  Track(EncodeEvent(result));
+  EXPECT_EQ(job_.progress.step, 40);
+  EXPECT_EQ(job_.progress.total_steps, 40);
+}
+
+TEST_F(ProgressTrackerTest, ACheckpointReportedLateLeadsNotBackButAStepDoes) {
+  Track(PhaseLine("train"));
+  Track(StepLine(23, 40, 0.5));
+  Track(CheckpointLine(20));  // written beside training
+  EXPECT_EQ(job_.progress.step, 23);
+  Track(StepLine(21, 40, 0.5));  // resumed there
+  EXPECT_EQ(job_.progress.step, 21);
+  TrainEvent result = EventOf(EventKind::kResult);
+  Track(EncodeEvent(result));  // of a kind without steps
+  EXPECT_EQ(job_.progress.step, 21);
+}
+
 TEST_F(ProgressTrackerTest, ABadCheckpointCountsNoLongerAndWritingItAgainIsNoProgress) {
   Track(CheckpointLine(200));
   Track(CheckpointLine(400));
