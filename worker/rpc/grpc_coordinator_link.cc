@@ -2,6 +2,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <algorithm>
 #include <random>
 #include <stop_token>
 #include <thread>
@@ -70,6 +71,10 @@ struct GrpcCoordinatorLink::State {
   std::thread thread;
 
   absl::Status AddEndpoint(const std::string& address);
+  absl::Duration WelcomeTime() const {
+    return endpoints.size() == 1 ? options.welcome_time
+                                 : std::min(options.welcome_time, options.welcome_time_of_several);
+  }
   bool Connect();
   void Next() { current = (current + 1) % endpoints.size(); }
   void Run();
@@ -114,7 +119,7 @@ void GrpcCoordinatorLink::State::Run() {
     options.hello.devices = options.devices();
     Endpoint& endpoint = endpoints[current];
     CoordinatorSession session(endpoint.stub.get(), listener,
-                               {options.hello, options.store, options.welcome_time,
+                               {options.hello, options.store, WelcomeTime(),
                                 [&](const auto& order) { endpoint.artifacts->Serve(order); }});
     bool was_connected = false;
     const absl::Status status = session.Run(stop.get_token(), [&] {
@@ -132,7 +137,9 @@ void GrpcCoordinatorLink::State::Run() {
     if (ReasonOf(status) == ErrorReason::kWrongStore) {
       listener->OnWrongStore(std::string(status.message()));
     }
-    if (ReasonOf(status) == ErrorReason::kNotLeader) Next();
+    // However it ended, another one may lead by now. A machine that stands still keeps its
+    // connection: dialling it again and again would outlast --reattach of the new leader.
+    Next();
     Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
         {{"coordinator", endpoint.address}, {"error", std::string(status.message())}});
     WaitUnlessStopped(stop.get_token(), backoff.Next());

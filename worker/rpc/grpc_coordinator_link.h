@@ -16,8 +16,9 @@
 namespace fpo::worker {
 
 // Maintains one Session stream with the coordinator: dials, sends Hello, sends heartbeats on its
-// own thread, carries the listener's messages, and dials again when the stream breaks or is silent
-// for a lease, unless it was rejected in a way that waiting cannot fix. Thread-safe.
+// own thread, carries the listener's messages, and dials again, of several coordinators the next
+// one, when the stream breaks or is silent for a lease, unless it was rejected in a way that
+// waiting cannot fix. Thread-safe.
 class GrpcCoordinatorLink final {
  public:
   struct Options {
@@ -41,6 +42,9 @@ class GrpcCoordinatorLink final {
     absl::Duration backoff_first = absl::Milliseconds(500);
     absl::Duration backoff_most = absl::Seconds(5);
     absl::Duration welcome_time = absl::Seconds(10);  // to the first answer
+    // The same with several coordinators: one that stands still must not cost the time within which
+    // the one that leads expects its agents.
+    absl::Duration welcome_time_of_several = absl::Seconds(3);
   };
 
   // Starts dialling; `listener` outlives the client. InvalidArgument: address or TLS files.

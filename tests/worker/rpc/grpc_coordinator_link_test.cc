@@ -352,6 +352,36 @@ TEST_F(GrpcCoordinatorLinkTest, GivesUpASessionWithoutAWelcome) {
   EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
 }
 
+// A leader that is suspended keeps its connections and accepts calls that it never answers.
+TEST_F(GrpcCoordinatorLinkTest, OfSeveralCoordinatorsOneThatStandsStillIsPassedOver) {
+  FakeWorkerControl standby;
+  RpcServerOptions other;
+  other.listen = "127.0.0.1:0";
+  other.services = {{pb::WorkerControl::service_full_name(), &standby}};
+  const auto second = *RpcServer::Start(std::move(other));
+  coordinator_.Play([](Stream* stream) {
+    Welcome(stream, /*lease_ms=*/100);
+    Serve(stream, /*answer_heartbeats=*/false);
+  });
+  for (int i = 0; i < 100; ++i) {
+    coordinator_.Play([](Stream* stream) { Serve(stream, /*answer_heartbeats=*/false); });
+  }
+  // It does not lead yet when it is asked first.
+  standby.Refuse(WithErrorInfo(absl::UnavailableError("the leader is another"),
+                               {.reason = ErrorReason::kNotLeader}));
+  standby.Play([](Stream* stream) {
+    Welcome(stream);
+    Serve(stream, true);
+  });
+  GrpcCoordinatorLink::Options options = MakeOptions();
+  options.address += "," + second->address();
+  options.welcome_time = absl::Hours(1);
+  options.welcome_time_of_several = absl::Milliseconds(200);
+  const auto client = *GrpcCoordinatorLink::Start(options, &listener_);
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=100ms"));
+  EXPECT_TRUE(listener_.Await("connected kill=0 lease=5s"));
+}
+
 TEST_F(GrpcCoordinatorLinkTest, EndsAtOnceWhenDestroyed) {
   coordinator_.Play([](Stream* stream) {
     Welcome(stream);
