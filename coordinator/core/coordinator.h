@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,9 +104,11 @@ class Coordinator {
   absl::Status AddLogs(const std::string& worker, const LogBatch& batch);
 
   // Time.
-  void Tick();            // leases, recoveries, scheduling; about once a second or after a change
-  bool TakeTickWanted();  // something happened that scheduling should see at once
-  void Flush();           // makes lines durable, then acknowledges them; every 200 ms
+  void Tick();  // leases, recoveries, scheduling; about once a second or after a change
+  // Something happened that scheduling should see at once. Never waits: Tick measures how long it
+  // waits for what holds the lock, and does not hold that time against the workers.
+  bool TakeTickWanted() { return tick_wanted_.exchange(false); }
+  void Flush();                // makes lines durable, then acknowledges them; every 200 ms
   absl::Status Ready() const;  // why no work is accepted
   void CloseSessions(const absl::Status& why);
   CoordinatorStats Collect();
@@ -139,7 +142,7 @@ class Coordinator {
   LogRetention retention_ ABSL_GUARDED_BY(mu_);
   LineIntake lines_ ABSL_GUARDED_BY(mu_);
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
-  bool tick_wanted_ ABSL_GUARDED_BY(mu_) = true;
+  std::atomic<bool> tick_wanted_ = true;
   absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   // Of ForgetOldRequests.
   absl::Time requests_swept_ = absl::InfinitePast();

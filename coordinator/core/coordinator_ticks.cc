@@ -111,11 +111,6 @@ void Coordinator::Schedule(const Moment& now) {
   }
 }
 
-bool Coordinator::TakeTickWanted() {
-  absl::MutexLock lock(&mu_);
-  return std::exchange(tick_wanted_, false);
-}
-
 void Coordinator::Flush() {
   std::vector<std::pair<std::string, AckCommand>> acks;
   {

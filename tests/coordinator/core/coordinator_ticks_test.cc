@@ -4,6 +4,7 @@
 #include <future>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "coordinator/core/coordinator.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
@@ -50,6 +51,32 @@ TEST_F(CoordinatorTicksTest, AStalledDiskCostsNoLease) {
   clock_.Advance(absl::Seconds(1));
   coordinator_->Tick();
   EXPECT_EQ(Expired(), 1) << "a worker that stays silent is lost in its time";
+}
+
+// A call holds the lock while its write waits for the disk. If the look before a tick waited for
+// it, the tick would begin after the stall, see no wait, and take every worker for lost.
+TEST_F(CoordinatorTicksTest, TheLookBeforeATickDoesNotWaitForTheLock) {
+  const std::string id = coordinator_->Submit({"r", ConfigJson("tiny"), "ada"}).value().job->job_id;
+  absl::Notification holds, looked, release;
+  std::thread holder([&] {
+    JobWatch watch;
+    watch.on_job = [&](const JobPtr&) {
+      holds.Notify();
+      release.WaitForNotification();
+    };
+    coordinator_->Unwatch(id, coordinator_->Watch(id, watch).value());
+  });
+  holds.WaitForNotification();
+  bool wanted = false;
+  std::thread looker([&] {
+    wanted = coordinator_->TakeTickWanted();
+    looked.Notify();
+  });
+  EXPECT_TRUE(looked.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  release.Notify();
+  holder.join();
+  looker.join();
+  EXPECT_TRUE(wanted);
 }
 
 // A disk that stalls again and again keeps no dead worker alive: only its stalls are added.
