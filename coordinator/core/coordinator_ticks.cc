@@ -113,9 +113,11 @@ void Coordinator::Schedule(const Moment& now) {
 
 void Coordinator::Flush() {
   std::vector<std::pair<std::string, AckCommand>> acks;
+  uint64_t lines_revision = 0;
   {
     absl::MutexLock lock(&mu_);
     acks = lines_.TakeAcks();
+    lines_revision = jobs_.lines_revision();
   }
   if (acks.empty()) return;
   const absl::Status synced = store_.Sync();
@@ -125,6 +127,7 @@ void Coordinator::Flush() {
     Log(LogLevel::kError, absl::StrCat("logs and events are not durable yet: ", synced.message()));
     return;
   }
+  jobs_.LinesAreDurable(lines_revision);
   for (const auto& [worker, ack] : acks) workers_.Send(worker, ack);
 }
 

@@ -123,6 +123,8 @@ absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   if (write.job != nullptr) {
     jobs_[job_id] = *write.job;
     identity_.revision = write.job->revision;
+  } else if (write.revision > 0) {
+    identity_.revision = write.revision;
   }
   return absl::OkStatus();
 }

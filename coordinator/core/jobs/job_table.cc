@@ -122,6 +122,15 @@ absl::StatusOr<JobPtr> JobTable::Put(Job job) {
   return Publish(std::move(job));
 }
 
+void JobTable::NoteLines(const LineWrite& write) {
+  lines_revision_ = write.revision;
+  if (write.job == nullptr) ++revision_;
+}
+
+void JobTable::LinesAreDurable(uint64_t lines_revision) {
+  identity_.revision = std::max(identity_.revision, lines_revision);
+}
+
 JobPtr JobTable::Publish(Job job) {
   job.revision = ++revision_;
   auto snapshot = std::make_shared<const Job>(std::move(job));

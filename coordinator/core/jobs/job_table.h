@@ -91,6 +91,12 @@ class JobTable {
   // Of the store, with the revision of the newest change that is durable.
   const StoreIdentity& identity() const { return identity_; }
   StoreMark mark() const { return {identity_.id, identity_.revision}; }
+  // Lines were stored, not durably yet; with a job, Publish follows. They count in the revision:
+  // a copy of the store that lacks lines which were acknowledged is an older one.
+  void NoteLines(const LineWrite& write);
+  uint64_t lines_revision() const { return lines_revision_; }  // of the newest such write
+  // All writes of lines up to this one are durable.
+  void LinesAreDurable(uint64_t lines_revision);
   absl::Status ConfirmStore();  // durably
   absl::Status EndRestore();    // durably
   // No jobs are created from here on, for this reason; OK: they are.
@@ -115,6 +121,7 @@ class JobTable {
   JobStore* const store_;
   JobIdSource ids_;
   uint64_t revision_ = 0;
+  uint64_t lines_revision_ = 0;
   StoreIdentity identity_;
   absl::Status refuses_new_;
   std::map<std::string, JobPtr> jobs_;

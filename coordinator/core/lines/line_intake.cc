@@ -40,6 +40,7 @@ absl::StatusOr<LineIntake::Cursors> LineIntake::CursorsOf(const std::string& job
 
 absl::Status LineIntake::Store(const LineWrite& write, const Cursors& cursors) {
   FPO_RETURN_IF_ERROR(store_->PutLines(write));
+  jobs_->NoteLines(write);
   if (positions_.size() > kRememberedMax) positions_.clear();
   if (cursors_.size() > kRememberedMax) cursors_.clear();
   positions_[write.sender] = write.position;
@@ -95,8 +96,9 @@ absl::Status LineIntake::AddEvents(const std::string& worker, const ParsedBatch&
     }
   }
   write.position.next_event_seq = std::max(write.position.next_event_seq, batch.end_seq());
+  write.revision = jobs_->revision() + 1;
   if (changed) {
-    changed->revision = jobs_->revision() + 1;
+    changed->revision = write.revision;
     write.job = &*changed;
   }
   const uint64_t before = cursors.event - write.events.size();
@@ -128,6 +130,7 @@ absl::Status LineIntake::AddLogs(const std::string& worker, const LogBatch& batc
   }
   write.position.next_log_seq = std::max(write.position.next_log_seq, batch.end_seq());
   if (!write.logs.empty()) write.stock = retention_->With(batch.attempt.job_id, write.logs);
+  write.revision = jobs_->revision() + 1;
   // A full disk is no fault of the agent: the lines stay with it until there is space.
   const absl::Status stored = Store(write, cursors);
   if (absl::IsResourceExhausted(stored)) {

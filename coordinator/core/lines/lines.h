@@ -67,6 +67,7 @@ struct LineWrite {
   std::vector<LogLine> logs;
   std::optional<LogStock> stock = std::nullopt;  // with these logs
   const Job* job = nullptr;                      // not owned; null: unchanged
+  uint64_t revision = 0;                         // of the store with this; that of the job, if any
 };
 
 struct LogQuery {

@@ -51,7 +51,11 @@ absl::Status KeyedJobStore::PutLines(const LineWrite& write) {
   }
   if (write.stock) writes.Put(kMeta, StockKey(job_id), EncodeLogStock(*write.stock));
   writes.Put(kPositions, PositionKey(write.sender), EncodePosition(write.position));
-  if (write.job != nullptr) PutJobInto(*write.job, &writes);
+  if (write.job != nullptr) {
+    PutJobInto(*write.job, &writes);
+  } else if (write.revision > 0) {
+    writes.Put(kMeta, kRevisionKey, absl::StrCat(write.revision));
+  }
   const int64_t free_bytes_min = write.logs.empty() ? reserve_bytes_ / 4 : 2 * reserve_bytes_;
   const absl::Status written = values_->WriteAbove(free_bytes_min, writes, /*sync=*/false);
   if (!written.ok() && write.job != nullptr) Doubt({.jobs = {job_id}});

@@ -91,6 +91,40 @@ TEST_F(CoordinatorTicksTest, ASilentWorkerIsLostInSpiteOfStalls) {
   EXPECT_EQ(ticks, 15);
 }
 
+// Hours of lines may pass without a change of any job's state. A copy of the store that lacks them
+// is an older one: without a newer revision agents would take it, and lines that were acknowledged,
+// and deleted by their agents, would be missing without a word.
+TEST_F(CoordinatorTicksTest, AcknowledgedLinesRaiseTheRevisionThatAgentsSee) {
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1"), link_).ok());
+  const std::string id = coordinator_->Submit({"r", ConfigJson("tiny"), "ada"}).value().job->job_id;
+  coordinator_->Tick();
+  const AttemptRef ref = LastAttemptRef(*coordinator_->GetJob(id).value());
+  const auto seen = [&] {
+    Beat("w1");
+    return link_->All<HeartbeatAckCommand>().back().store_revision;
+  };
+  uint64_t before = seen();
+  for (uint64_t seq = 1; seq <= 2; ++seq) {
+    ASSERT_TRUE(
+        coordinator_->AddLogs("w1", {{ref, seq, {{0, LineStream::kStdout, 5, "hello"}}}}).ok());
+    EXPECT_EQ(seen(), before) << "a power cut may still take it";
+    coordinator_->Flush();
+    EXPECT_GT(seen(), before);
+    before = seen();
+  }
+  ASSERT_TRUE(
+      coordinator_->AddEvents("w1", {{ref, 1, {{0, std::nullopt, 5, StepLine(1, 9, 1)}}}}).ok());
+  coordinator_->Flush();
+  EXPECT_GT(seen(), before) << "the step of a job";
+  // The store itself knows: after a restart its own agents do not take it for an older copy.
+  WorkerHello again = HelloOf("w1");
+  again.store = {store_.LoadIdentity().value().id, seen()};
+  const auto restarted = Coordinator::Open(options_, {&store_, &clock_, &clock_}).value();
+  EXPECT_TRUE(restarted->Connect(again, std::make_shared<FakeLink>()).ok());
+  ++again.store.revision;
+  EXPECT_FALSE(restarted->Connect(again, std::make_shared<FakeLink>()).ok());
+}
+
 TEST_F(CoordinatorTicksTest, LongTextsOfAgentsAreCutWhenTheyAreTaken) {
   ASSERT_TRUE(coordinator_->Connect(HelloOf("w1"), link_).ok());
   const std::string id = coordinator_->Submit({"r", ConfigJson("tiny"), "ada"}).value().job->job_id;

@@ -217,6 +217,13 @@ TEST_P(JobStoreContract, LinesPositionAndJobAreOneGroup) {
   EXPECT_EQ(store_->ReadEvents("j-1", 0, 1).value(), std::vector<EventLine>{write.events[0]});
 }
 
+TEST_P(JobStoreContract, LinesOfAnUnchangedJobHaveARevisionToo) {
+  LineWrite write = Logs("j-1", 1, 3);
+  write.revision = 41;
+  ASSERT_TRUE(store_->PutLines(write).ok());
+  EXPECT_EQ(store_->LoadIdentity().value().revision, 41u);
+}
+
 TEST_P(JobStoreContract, IsHealthy) { EXPECT_TRUE(store_->Check(kStart).ok()); }
 
 TEST_P(JobStoreContract, OldLogsGiveWayToOneGapLine) {
