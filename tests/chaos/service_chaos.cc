@@ -63,7 +63,9 @@ void StubbornUser::CallUntilAnswered(Method method, const Request& request, Resp
     const grpc::Status status = (all_[current_].stub.get()->*method)(&context, request, response);
     if (status.ok()) return;
     ++lost_answers_;
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) continue;
+    // One that stands still answers nothing; of several another one may.
+    const bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+    if (is_late && all_.size() == 1) continue;
     Pause(absl::Milliseconds(20));
     current_ = (current_ + 1) % all_.size();
     grpc::experimental::ChannelResetConnectionBackoff(all_[current_].channel.get());

@@ -61,9 +61,11 @@ void CoordinatorPair::Start(const std::string& name) {
         name, {bin_ + "/fpo-worker", "--coordinator", addresses(), "--name", "w1", "--slots", "2",
                "--work-dir", Path(name), "--grace", "5s", "--trainer", bin_ + "/fpo_fake_trainer"});
   }
+  // As by default, --reattach is several times what an agent needs to find the one that leads, and
+  // the lease of an agent bears a busy machine.
   Launch(name, {bin_ + "/fpo-coordinator", "--listen",
                 addresses_.count(name) ? addresses_[name] : "127.0.0.1:0", "--store", store_,
-                "--leader-lease", "1s", "--beat", "100ms", "--lease", "1s", "--reattach", "5s"});
+                "--leader-lease", "1s", "--beat", "100ms", "--lease", "3s", "--reattach", "15s"});
 }
 
 void CoordinatorPair::StartAll() {

@@ -50,8 +50,9 @@ void LocalService::StartAll() {
 
 std::vector<std::string> LocalService::WorkerFlags(const std::string& name) const {
   const std::string dials = worker_dials_.empty() ? grpc_.at("coordinator") : worker_dials_;
+  const std::string cache = worker_dials_cache_.empty() ? grpc_.at("cache") : worker_dials_cache_;
   std::vector<std::string> flags = {"--coordinator", dials,
-                                    "--cache",       grpc_.at("cache"),
+                                    "--cache",       cache,
                                     "--name",        name == "worker" ? "w1" : name,
                                     "--slots",       std::to_string(settings_.slots),
                                     "--work-dir",    Path(name),
@@ -77,6 +78,11 @@ void LocalService::Start(const std::string& program) {
     argv.insert(argv.end(), {"--beat", settings_.heartbeat, "--lease", settings_.lease,
                              "--reattach", settings_.reattach});
     argv.insert(argv.end(), settings_.coordinator_flags.begin(), settings_.coordinator_flags.end());
+    if (settings_.coordinator_files > 0) {
+      const std::string limited =
+          "ulimit -n " + std::to_string(settings_.coordinator_files) + " && exec \"$@\"";
+      argv.insert(argv.begin(), {"/bin/sh", "-c", limited, "sh"});
+    }
   }
   Launch(program, std::move(argv));
 }

@@ -30,7 +30,8 @@ class LocalService {
     std::string heartbeat = "200ms";
     std::string lease = "3s";
     std::string reattach = "5s";
-    std::string store = {};  // of the coordinator, in place of a folder
+    std::string store = {};     // of the coordinator, in place of a folder
+    int coordinator_files = 0;  // its `ulimit -n`; 0: the test's own
     std::vector<std::string> coordinator_flags = {};
     std::vector<std::string> worker_flags = {};
     // "NAME=value" for a program of this name.
@@ -51,8 +52,12 @@ class LocalService {
   void SetEnvironment(const std::string& program, std::vector<std::string> words) {
     settings_.environment[program] = std::move(words);
   }
-  // From its next start the worker reaches the coordinator here, e.g. through a proxy.
-  void WorkerDials(const std::string& address) { worker_dials_ = address; }
+  // From its next start the worker reaches the coordinator, and the cache, here, e.g. through a
+  // proxy.
+  void WorkerDials(const std::string& coordinator, const std::string& cache = "") {
+    worker_dials_ = coordinator;
+    worker_dials_cache_ = cache;
+  }
 
   // fpoctl with the addresses of this service.
   Outcome Ctl(const std::vector<std::string>& words, absl::Duration timeout = absl::Seconds(180));
@@ -86,7 +91,8 @@ class LocalService {
   Settings settings_;
   std::string bin_;
   std::string folder_;
-  std::string worker_dials_;  // empty: the coordinator itself
+  std::string worker_dials_;        // empty: the coordinator itself
+  std::string worker_dials_cache_;  // empty: the cache itself
   std::map<std::string, Process> processes_;
   std::map<std::string, std::string> grpc_;  // kept over restarts
   std::map<std::string, std::string> http_;
