@@ -178,10 +178,12 @@ absl::Status PostgresKeyValues::State::WriteNext(const std::vector<PgParam>& par
       const bool is_broken = (*connection)->is_broken();
       GiveBack(*std::move(connection));
       if (status.ok()) ++written;
+      // Fenced, or the database lost earlier writes. Whatever connection that came on, no later
+      // write can succeed before the lead is taken again.
+      if (!is_broken && ReasonOf(status) == ErrorReason::kNotLeader) return doubt = status;
       // An answer: it is done, or certainly not.
       if (!is_broken && (status.ok() || !was_sent)) return status;
       was_sent = true;
-      if (!is_broken && ReasonOf(status) == ErrorReason::kNotLeader) return doubt = status;
     }
     if (BootNow() < give_up) {
       absl::SleepFor(kWritePause);

@@ -164,6 +164,21 @@ TEST_F(PostgresKeyValuesTest, LostUnsyncedWritesAreNoticed) {
   EXPECT_TRUE(lost) << "the kernel had all of it every time; make the test more cruel";
 }
 
+// A crash took unsynced writes, and the next write comes on a connection that was made afterwards:
+// nothing but its answer tells of the loss. The lead must not be kept, or every write would fail
+// for as long as this program runs.
+TEST_F(PostgresKeyValuesTest, LostWritesCostTheLeadOnANewConnectionToo) {
+  ASSERT_TRUE(values_->Write(Put(0, "a", "1"), true).ok());
+  ASSERT_TRUE(values_->Write(Put(0, "a", "2"), false).ok());
+  server_->Query("UPDATE fpo_written SET written = written - 1");
+  server_->Query("DELETE FROM fpo_kv");
+  const absl::Status lost = values_->Write(Put(0, "a", "3"), true);
+  EXPECT_EQ(ReasonOf(lost), ErrorReason::kNotLeader) << lost;
+  EXPECT_EQ(ReasonOf(values_->RenewLead()), ErrorReason::kNotLeader);
+  ASSERT_TRUE(values_->TakeLead(values_->ReadLead().value(), "a:1").value());
+  EXPECT_TRUE(values_->Write(Put(0, "a", "4"), true).ok());
+}
+
 TEST_F(PostgresKeyValuesTest, AServerThatIsAwayIsAnErrorThatNothingWasDone) {
   ASSERT_TRUE(values_->Write(Put(0, "a", "1")).ok());
   server_->Stop("fast");
