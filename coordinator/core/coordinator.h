@@ -105,9 +105,7 @@ class Coordinator {
 
   // Time.
   void Tick();  // leases, recoveries, scheduling; about once a second or after a change
-  // Something happened that scheduling should see at once. Never waits: Tick measures how long it
-  // waits for what holds the lock, and does not hold that time against the workers.
-  bool TakeTickWanted() { return tick_wanted_.exchange(false); }
+  bool TakeTickWanted() { return tick_wanted_.exchange(false); }  // something happened; never waits
   void Flush();                // makes lines durable, then acknowledges them; every 200 ms
   absl::Status Ready() const;  // why no work is accepted
   void CloseSessions(const absl::Status& why);

@@ -25,6 +25,8 @@ void CoordinatorLoop::Turn(absl::Time now) {
   if (now - turned_ > options_.flush + options_.tick) listen_until_ = now + 2 * options_.tick;
   turned_ = now;
   const bool listens = now < listen_until_;
+  // The look whether a tick is wanted waits for nothing: a wait for what holds the coordinator's
+  // lock is measured by Tick, and not held against the workers.
   if (!listens && (since_tick_ >= options_.tick || coordinator_->TakeTickWanted())) {
     coordinator_->Tick();
     audit_->Flush(now);

@@ -63,7 +63,7 @@ class HeldSubmits {
       const std::string id = user.Submit(name, ChaosJob(name), [] { return absl::Seconds(5); });
       const std::lock_guard<std::mutex> lock(mutex_);
       acknowledged_[name] = id;
-      Pause(absl::Milliseconds(20));  // hundreds of drills keep all of them
+      Pause(absl::Milliseconds(100));  // each of hundreds of drills copies all of them
     }
   }
 
