@@ -145,7 +145,8 @@ TEST_F(RunChaos, AKilledAgentLeavesNoProcessAndItsJobGoesOn) {
 }
 
 TEST_F(RunChaos, ACoordinatorOutageDisturbsNoTraining) {
-  StartAll();
+  // By default --reattach is twelve times the longest pause between two dials; here three times.
+  StartAll({.lease = "15s", .reattach = "15s"});
   const int long_seconds = ChaosCount("FPO_CHAOS_OUTAGE_SECONDS", 0);
   const std::vector<int> outages =
       long_seconds > 0 ? std::vector<int>{0, 20, long_seconds} : std::vector<int>{0, 2};
@@ -177,7 +178,7 @@ TEST_F(RunChaos, ACoordinatorOutageDisturbsNoTraining) {
 }
 
 TEST_F(RunChaos, LogsAreCompleteUnderTorture) {
-  StartAll();
+  StartAll({.lease = "15s", .reattach = "15s"});
   const int kills = ChaosCount("FPO_CHAOS_LOG_KILLS", 4);
   const int steps = 1500 * kills;
   const std::string id = Submit("talkative", absl::StrCat("steps-", steps, "-0-0"));
