@@ -85,9 +85,9 @@ class FloodChaos : public PeerChaos, public ::testing::WithParamInterface<const 
   }
   static bool IsDirect() { return std::string(GetParam()) == "Direct"; }
   // Lets `attack` run on four connections at once, again and again, until it IsOver.
-  void Attack(int seconds, const std::function<int64_t(Http2* peer)>& attack) {
-    seconds_ = seconds;
-    end_ = absl::Now() + absl::Seconds(seconds_);
+  void Attack(absl::Duration time, const std::function<int64_t(Http2* peer)>& attack) {
+    time_ = time;
+    end_ = absl::Now() + time;
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
@@ -120,7 +120,7 @@ class FloodChaos : public PeerChaos, public ::testing::WithParamInterface<const 
   }
   void Tell(const std::string& what) {
     std::cout << what << " (" << GetParam() << "): " << done_ << " on " << connections_
-              << " connections in " << seconds_ << " s; fpoctl list meanwhile "
+              << " connections in " << Words(time_) << "; fpoctl list meanwhile "
               << (is_answered_ ? "" : "without an answer for ") << Words(during_)
               << ", answered at most " << Words(again_) << " after it, then in "
               << Words(SlowestCall()) << "; memory " << static_cast<int>(before_) << " -> "
@@ -128,8 +128,8 @@ class FloodChaos : public PeerChaos, public ::testing::WithParamInterface<const 
               << MetricLines() << ", leases expired " << Expired() << std::endl;
   }
 
-  const int tier_seconds_ = ChaosCount("FPO_CHAOS_FLOOD_SECONDS", 1);
-  int seconds_ = 0;
+  const absl::Duration tier_time_ = absl::Seconds(ChaosCount("FPO_CHAOS_FLOOD_SECONDS", 1));
+  absl::Duration time_;
   absl::Time end_;
   bool is_answered_ = false;
   absl::Duration again_;
@@ -142,7 +142,7 @@ class FloodChaos : public PeerChaos, public ::testing::WithParamInterface<const 
 TEST_P(FloodChaos, PathsThatNobodyServes) {
   NoteBefore();
   std::atomic<int> number = 0;
-  Attack(tier_seconds_, [&](Http2* peer) -> int64_t {
+  Attack(tier_time_, [&](Http2* peer) -> int64_t {
     int64_t sent = 0;
     for (uint32_t stream = 1; stream < 2000 && !IsOver(); stream += 2, ++sent) {
       const std::string path = absl::StrCat("/x/", ++number, std::string(2000, 'y'));
@@ -162,8 +162,9 @@ TEST_P(FloodChaos, CallsThatAreResetAtOnce) {
   NoteBefore();
   const std::string headers = Http2::CallHeaders("/fpo.v1.Coordinator/ListJobs");
   // Directly every call costs memory that is given back slowly: strangers must not reach the port.
-  const int seconds = IsDirect() ? std::min(tier_seconds_, 3) : tier_seconds_;
-  Attack(seconds, [&](Http2* peer) -> int64_t {
+  const bool is_long = tier_time_ > absl::Seconds(1);
+  const absl::Duration time = IsDirect() ? absl::Milliseconds(is_long ? 1000 : 200) : tier_time_;
+  Attack(time, [&](Http2* peer) -> int64_t {
     int64_t sent = 0;
     for (uint32_t stream = 1; stream < 200'000 && !IsOver();) {
       std::string many;
@@ -184,7 +185,7 @@ TEST_P(FloodChaos, CallsThatAreResetAtOnce) {
 TEST_P(FloodChaos, HeadersThatUnpackToGigabytes) {
   NoteBefore();
   std::atomic<int> turn = 0;
-  Attack(tier_seconds_, [&](Http2* peer) -> int64_t {
+  Attack(tier_time_, [&](Http2* peer) -> int64_t {
     int64_t bytes = 0;
     const auto send = [&](const std::string& frame) {
       bytes += static_cast<int64_t>(frame.size());
