@@ -25,6 +25,7 @@ namespace fpo::worker {
 namespace {
 
 constexpr absl::Duration kDialLook = absl::Milliseconds(500);  // between looks at the stop request
+constexpr absl::Duration kPauseOfSeveral = absl::Seconds(1);  // between two of several coordinators
 
 // Why dialling again is pointless; OK: it is not.
 absl::Status FinalRefusal(const absl::Status& status, const std::string& address, bool idle) {
@@ -99,6 +100,11 @@ absl::Status GrpcCoordinatorLink::State::AddEndpoint(const std::string& address)
 // would fail at once, adding our back-off to that. False when the agent ends.
 bool GrpcCoordinatorLink::State::Connect() {
   for (bool said = false; !stop.stop_requested(); Next()) {
+    // Of several each gets its look at once, or one that came to lead a moment ago is missed for as
+    // long as its channel pauses and another one, which stands still, is listened to.
+    if (endpoints.size() > 1) {
+      grpc::experimental::ChannelResetConnectionBackoff(endpoints[current].channel.get());
+    }
     if (endpoints[current].channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kDialLook))) {
       return true;
     }
@@ -142,7 +148,9 @@ void GrpcCoordinatorLink::State::Run() {
     Next();
     Log(LogLevel::kWarning, "the session with the coordinator ended; dialling again",
         {{"coordinator", endpoint.address}, {"error", std::string(status.message())}});
-    WaitUnlessStopped(stop.get_token(), backoff.Next());
+    const absl::Duration pause = backoff.Next();
+    WaitUnlessStopped(stop.get_token(),
+                      endpoints.size() > 1 ? std::min(pause, kPauseOfSeveral) : pause);
     listener->OnStillAway();
   }
 }
