@@ -139,7 +139,7 @@ class FloodChaos : public PeerChaos, public ::testing::WithParamInterface<const 
   absl::Duration during_;
 };
 
-TEST_P(FloodChaos, PathsThatNobodyServes) {
+TEST_P(FloodChaos, UnknownPaths) {
   NoteBefore();
   std::atomic<int> number = 0;
   Attack(tier_time_, [&](Http2* peer) -> int64_t {
