@@ -9,7 +9,7 @@
 # DRAINS (200) of each program, CHECKPOINTS (1000) killed and damaged,
 # RACES (1000) for an output folder, DRILLS (200) of backup and restore, LEADERS (200) changes of leader (needs Debian's postgresql),
 # WRONG_STORES (30), STALLS (3) of STALL (20) seconds of the coordinator's disk, CHATTY (60) seconds of a job that fills it (a small disk
-# needs root), JUMPS (24) of wall clocks, FLOOD (20; of resets without Envoy 1) and IDLE (20) seconds, LOG_LINES (1000000) of a log with eight readers,
+# needs root), JUMPS (24) of wall clocks, FLOOD (20; of calls 1 without Envoy, 5 with it) and IDLE (20) seconds, LOG_LINES (1000000) of a log with eight readers,
 # TWINS (10), FREEZES (10), BUSY (30) and SOAK (30) minutes.
 # FPO_ENVOY=/path/to/envoy also floods through the configuration of deploy/envoy/.
 # FPO_TEST_SEED repeats a failed run. Each test prints one line with its figures.
