@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -42,6 +43,13 @@ void CheckTaps(const GemmaConfig& config, const std::vector<Tap>& taps) {
     TORCH_CHECK(tap.layer >= 0 && tap.layer < config.layers, "tap at layer ", tap.layer,
                 " of a model with ", config.layers, " layers");
   }
+}
+
+int64_t LayersOf(const GemmaConfig& config, const ForwardOptions& options) {
+  if (!options.sites_only) return config.layers;
+  int64_t layers = 0;
+  for (const Tap& tap : options.taps) layers = std::max(layers, tap.layer + 1);
+  return layers;
 }
 
 const at::Tensor& SiteOf(const BlockResult& block, Site site) {
@@ -105,16 +113,17 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   if (layout != nullptr) rope.Select(layout->positions.to(embedding.device()));
   const int64_t block_weights = static_cast<int64_t>(BlockWeightNames(*config_).size());
 
-  Work work("forward", config_->layers, "layers");
+  const int64_t layers = LayersOf(*config_, options);
+  Work work("forward", layers, "layers");
   ForwardResult result;
   result.sites.resize(options.taps.size());
   at::Tensor x = ScaledEmbedding(embedding, ids);
-  for (int64_t layer = 0; layer < config_->layers; ++layer) {
+  for (int64_t layer = 0; layer < layers; ++layer) {
     const at::TensorList weights =
         at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
     const BlockContext context = {config_, layer,
                                   config_->sliding[layer] ? rope.sliding : rope.global,
-                                  options.layout, keeps && layer == config_->layers - 1};
+                                  options.layout, keeps && layer == layers - 1};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);
@@ -127,11 +136,12 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
     x = block.output;
     work.Advance();
     // Backward passes here too, within its caller's work.
-    const int64_t layers_behind = config_->layers - layer - 1;
+    const int64_t layers_behind = layers - layer - 1;
     if (x.requires_grad()) {
       x.register_hook([layers_behind](const at::Tensor&) { SetWorkDone(layers_behind); });
     }
   }
+  if (options.sites_only) return result;
   const at::Tensor& final_norm = tensors_[1 + config_->layers * block_weights];
   result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);
   return result;

@@ -26,6 +26,8 @@ struct ForwardOptions {
   std::shared_ptr<const PackedLayout> layout = nullptr;
   // With a layout: results for its kept rows alone, which saves the last block's work on prompts.
   bool kept_rows = false;
+  // Ends with the last tap's layer: there is no hidden.
+  bool sites_only = false;
   bool activation_checkpointing =
       false;  // keep only block inputs, recompute each block in backward
 };

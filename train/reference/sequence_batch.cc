@@ -52,21 +52,16 @@ absl::Status CheckSequences(const std::vector<Sequence>& sequences) {
 // part's rows, in part order, to `sequence_row`.
 BatchPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int64_t>& members,
                    const std::vector<int64_t>& first_row, std::vector<int64_t>* sequence_row) {
-  int64_t longest = 0;
-  for (const int64_t member : members) longest = std::max(longest, sequences[member].length());
-  at::Tensor ids = at::zeros({static_cast<int64_t>(members.size()), longest}, at::kLong);
+  std::vector<Sequence> own;
+  for (const int64_t member : members) own.push_back(sequences[member]);
+  const at::Tensor ids = PadSequences(own);
   std::vector<int64_t> rows;
-  for (size_t i = 0; i < members.size(); ++i) {
-    const Sequence& sequence = sequences[members[i]];
-    const int64_t begin = static_cast<int64_t>(i) * longest;
-    int64_t* row = ids.data_ptr<int64_t>() + begin;
-    std::copy(sequence.prompt.begin(), sequence.prompt.end(), row);
-    std::transform(sequence.response.begin(), sequence.response.end(), row + sequence.prompt.size(),
-                   TokenOf);
-    const int64_t response = begin + static_cast<int64_t>(sequence.prompt.size());
+  for (size_t i = 0; i < own.size(); ++i) {
+    const int64_t begin = static_cast<int64_t>(i) * ids.size(1);
+    const int64_t response = begin + static_cast<int64_t>(own[i].prompt.size());
     int64_t next_row = first_row[members[i]];
-    for (size_t t = 0; t < sequence.response.size(); ++t) {
-      if (IsContextId(sequence.response[t])) continue;
+    for (size_t t = 0; t < own[i].response.size(); ++t) {
+      if (IsContextId(own[i].response[t])) continue;
       rows.push_back(response + static_cast<int64_t>(t));
       sequence_row->push_back(next_row++);
     }
@@ -77,12 +72,6 @@ BatchPart MakePart(const std::vector<Sequence>& sequences, const std::vector<int
   part.logp_rows = part.response_rows - 1;
   return part;
 }
-
-// Where a sequence is in a packed batch.
-struct PackedPlace {
-  size_t group;
-  int64_t first_row;  // of its response, within the group
-};
 
 // Groups responses to equal prompts, both in the order in which they occur.
 std::vector<PackedPlace> GroupByPrompt(const std::vector<Sequence>& sequences,
@@ -99,32 +88,27 @@ std::vector<PackedPlace> GroupByPrompt(const std::vector<Sequence>& sequences,
     const size_t group = found->second;
     const auto rows = static_cast<int64_t>(sequence.response.size());
     places.push_back({group, next_row[group]});
-    (*groups)[group].responses.push_back(rows);
+    if (rows > 0) (*groups)[group].responses.push_back(rows);
     next_row[group] += rows;
   }
   return places;
 }
 
 BatchPart MakePackedPart(const std::vector<Sequence>& sequences, at::Device device) {
-  std::vector<PackedGroup> groups;
-  const std::vector<PackedPlace> places = GroupByPrompt(sequences, &groups);
+  const PackedSequences packed = PackSequences(sequences, device);
   BatchPart part;
-  part.layout = PackedLayout::Of(std::move(groups), device);
-  part.ids = at::empty({1, part.layout->rows}, at::kLong);
-  int64_t* const ids = part.ids.data_ptr<int64_t>();
+  part.layout = packed.layout;
+  part.ids = packed.ids;
   std::vector<int64_t> logp_rows, response_rows;
   for (size_t i = 0; i < sequences.size(); ++i) {
-    const int64_t begin = part.layout->first[places[i].group];
-    const int64_t first = begin + places[i].first_row;
     const auto& [prompt, response] = sequences[i];
-    std::copy(prompt.begin(), prompt.end(), ids + begin);
-    std::transform(response.begin(), response.end(), ids + first, TokenOf);
+    const PackedPlace& place = packed.places[i];
     // The prompt's last row predicts the first token of each response to it.
-    const int64_t kept = part.layout->first_kept[places[i].group];
+    const int64_t kept = part.layout->first_kept[place.group];
     const int64_t skipped = static_cast<int64_t>(prompt.size()) - 1;  // rows of the prompt
     int64_t before = kept;
     for (size_t t = 0; t < response.size(); ++t) {
-      const int64_t row = kept + places[i].first_row - skipped + static_cast<int64_t>(t);
+      const int64_t row = kept + place.first_row - skipped + static_cast<int64_t>(t);
       if (!IsContextId(response[t])) {
         logp_rows.push_back(before);
         response_rows.push_back(row);
@@ -170,6 +154,36 @@ void MoveTo(at::Device device, SequenceBatch* batch) {
 }
 
 }  // namespace
+
+PackedSequences PackSequences(const std::vector<Sequence>& sequences, at::Device device) {
+  PackedSequences packed;
+  std::vector<PackedGroup> groups;
+  packed.places = GroupByPrompt(sequences, &groups);
+  packed.layout = PackedLayout::Of(std::move(groups), device);
+  packed.ids = at::empty({1, packed.layout->rows}, at::kLong);
+  int64_t* const ids = packed.ids.data_ptr<int64_t>();
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const auto& [prompt, response] = sequences[i];
+    const int64_t begin = packed.layout->first[packed.places[i].group];
+    std::copy(prompt.begin(), prompt.end(), ids + begin);
+    std::transform(response.begin(), response.end(), ids + begin + packed.places[i].first_row,
+                   TokenOf);
+  }
+  return packed;
+}
+
+at::Tensor PadSequences(const std::vector<Sequence>& sequences) {
+  int64_t longest = 0;
+  for (const Sequence& sequence : sequences) longest = std::max(longest, sequence.length());
+  at::Tensor ids = at::zeros({static_cast<int64_t>(sequences.size()), longest}, at::kLong);
+  int64_t* row = ids.data_ptr<int64_t>();
+  for (const auto& [prompt, response] : sequences) {
+    std::copy(prompt.begin(), prompt.end(), row);
+    std::transform(response.begin(), response.end(), row + prompt.size(), TokenOf);
+    row += longest;
+  }
+  return ids;
+}
 
 absl::StatusOr<SequenceBatch> MakeSequenceBatch(const std::vector<Sequence>& sequences,
                                                 at::Device device,

@@ -22,6 +22,24 @@ struct Sequence {
   int64_t length() const { return static_cast<int64_t>(prompt.size() + response.size()); }
 };
 
+// Where a sequence is among packed ones.
+struct PackedPlace {
+  size_t group;       // of the layout; its prompt is the group's
+  int64_t first_row;  // of its response, within the group
+};
+
+// Sequences without padding, each prompt once: responses to equal prompts share it.
+struct PackedSequences {
+  at::Tensor ids;  // [1, rows] int64, on the CPU
+  std::shared_ptr<const PackedLayout> layout;
+  std::vector<PackedPlace> places;  // of each sequence
+};
+
+// Prompts are not empty; a response may be. `device`: of the layout.
+PackedSequences PackSequences(const std::vector<Sequence>& sequences, at::Device device);
+// [sequences, longest] int64 on the CPU, zeros on the right.
+at::Tensor PadSequences(const std::vector<Sequence>& sequences);
+
 // Sequences of similar length, padded on the right to one length; or packed, with each prompt once.
 struct BatchPart {
   at::Tensor ids;  // [batch, seq] int64; packed: [1, rows]

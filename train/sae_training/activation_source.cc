@@ -4,75 +4,155 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
-#include <numeric>
 #include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
-#include "train/data/context_id.h"
 
 namespace fpo::train {
+namespace {
 
-ActivationSource::ActivationSource(const Gemma& model, std::vector<Sequence> sequences,
+std::vector<std::vector<Sequence>> PairsOfOnePrompt(const std::vector<Sequence>& sequences) {
+  std::vector<std::vector<Sequence>> units;
+  for (const Sequence& sequence : sequences) {
+    if (sequence.length() <= 1) continue;  // nothing but the first token
+    const bool second = !units.empty() && units.back().size() == 1 &&
+                        units.back().front().prompt == sequence.prompt;
+    if (!second) units.emplace_back();
+    units.back().push_back(sequence);
+  }
+  return units;
+}
+
+// Positions in `group` of each batch.
+std::vector<std::vector<int64_t>> BatchesOf(const std::vector<Sequence>& group, int64_t tokens,
+                                            bool packed) {
+  if (packed) return GroupPacked(group, tokens);
+  std::vector<int64_t> lengths;
+  for (const Sequence& sequence : group) lengths.push_back(sequence.length());
+  return GroupByLength(lengths, tokens);
+}
+
+std::vector<Sequence> Members(const std::vector<Sequence>& sequences,
+                              const std::vector<int64_t>& positions) {
+  std::vector<Sequence> members;
+  for (const int64_t position : positions) {
+    members.push_back(sequences[static_cast<size_t>(position)]);
+  }
+  return members;
+}
+
+void AppendRows(int64_t begin, int64_t end, std::vector<int64_t>* rows) {
+  for (int64_t row = begin; row < end; ++row) rows->push_back(row);
+}
+
+// The rows of all tokens but the first ones, in the order of the sequences.
+std::vector<int64_t> PackedRows(const std::vector<Sequence>& sequences,
+                                const PackedSequences& packed) {
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const PackedPlace& place = packed.places[i];
+    const int64_t prompt = packed.layout->first[place.group];
+    const int64_t response = prompt + place.first_row;
+    AppendRows(prompt + 1, prompt + static_cast<int64_t>(sequences[i].prompt.size()), &rows);
+    AppendRows(response, response + static_cast<int64_t>(sequences[i].response.size()), &rows);
+  }
+  return rows;
+}
+
+std::vector<int64_t> PaddedRows(const std::vector<Sequence>& sequences, int64_t longest) {
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const int64_t begin = static_cast<int64_t>(i) * longest;
+    AppendRows(begin + 1, begin + sequences[i].length(), &rows);
+  }
+  return rows;
+}
+
+}  // namespace
+
+ActivationSource::ActivationSource(const Gemma& model, const std::vector<Sequence>& sequences,
                                    Options options)
     : model_(model),
-      sequences_(std::move(sequences)),
       options_(options),
+      units_(PairsOfOnePrompt(sequences)),
       generator_(at::detail::createCPUGenerator(options.seed)) {
-  std::vector<int64_t> lengths;
-  for (const Sequence& sequence : sequences_) {
-    lengths.push_back(sequence.length());
+  for (const Sequence& sequence : sequences) {
     rows_in_all_ += std::max<int64_t>(sequence.length() - 1, 0);
   }
   const int64_t bytes = rows_in_all_ * width() * static_cast<int64_t>(sizeof(float));
   keeps_all_ = options_.rows_wanted >= rows_in_all_ && bytes <= options_.memory_bytes_max;
-  groups_ = GroupByLength(lengths, options_.tokens_per_batch);
-  order_.resize(groups_.size());
-  std::iota(order_.begin(), order_.end(), 0);
-  next_group_ = order_.size();
 }
 
-at::Tensor ActivationSource::Forward(const std::vector<Sequence>& group) const {
-  int64_t longest = 0;
-  for (const Sequence& sequence : group) longest = std::max(longest, sequence.length());
-  at::Tensor ids = at::zeros({static_cast<int64_t>(group.size()), longest}, at::kLong);
-  std::vector<int64_t> rows;
-  for (size_t i = 0; i < group.size(); ++i) {
-    const int64_t begin = static_cast<int64_t>(i) * longest;
-    int64_t* row = ids.data_ptr<int64_t>() + begin;
-    std::copy(group[i].prompt.begin(), group[i].prompt.end(), row);
-    std::transform(group[i].response.begin(), group[i].response.end(), row + group[i].prompt.size(),
-                   TokenOf);
-    for (int64_t t = 1; t < group[i].length(); ++t) rows.push_back(begin + t);
+// Shuffles the data and cuts it into groups. These do not depend on how they are computed, and hold
+// several batches where the buffer has room, so that padded ones have sequences of similar length.
+void ActivationSource::BeginPass() {
+  std::mt19937_64 random(options_.seed + 0x9E3779B97F4A7C15ull * ++passes_);
+  for (size_t i = units_.size(); i > 1; --i) std::swap(units_[i - 1], units_[random() % i]);
+  std::vector<Sequence> ordered;
+  for (const std::vector<Sequence>& unit : units_) {
+    ordered.insert(ordered.end(), unit.begin(), unit.end());
   }
+  groups_.clear();
+  const int64_t tokens = std::max(options_.tokens_per_batch, options_.buffer_rows / 4);
+  for (const std::vector<int64_t>& group : GroupPacked(ordered, tokens)) {
+    groups_.push_back(Members(ordered, group));
+  }
+  next_group_ = 0;
+}
+
+// The rows of each sequence of the batch, [length - 1, width] float32.
+std::vector<at::Tensor> ActivationSource::Forward(const std::vector<Sequence>& batch, bool packed) {
   ForwardOptions forward;
   forward.taps = {options_.tap};
+  forward.sites_only = true;
+  at::Tensor ids;
+  std::vector<int64_t> rows, counts;
+  if (packed) {
+    const PackedSequences all = PackSequences(batch, model_.device());
+    forward.layout = all.layout;
+    ids = all.ids;
+    rows = PackedRows(batch, all);
+  } else {
+    ids = PadSequences(batch);
+    rows = PaddedRows(batch, ids.size(1));
+  }
+  for (const Sequence& sequence : batch) counts.push_back(sequence.length() - 1);
+  tokens_computed_ += ids.numel();
   const at::Tensor site = model_.Forward(ids.to(model_.device()), forward).sites.front();
   const at::Tensor index = at::tensor(rows, at::kLong).to(model_.device());
-  return site.flatten(0, 1).index_select(0, index).to(at::kFloat);
+  return site.flatten(0, 1).index_select(0, index).to(at::kFloat).split_with_sizes(counts);
+}
+
+// The same of a group, in its order.
+std::vector<at::Tensor> ActivationSource::ReadGroup(const std::vector<Sequence>& group) {
+  const bool packed =
+      PacksBatches(model_.device()) &&
+      std::none_of(group.begin(), group.end(), [](const Sequence& s) { return s.prompt.empty(); });
+  std::vector<at::Tensor> rows(group.size());
+  for (const std::vector<int64_t>& batch : BatchesOf(group, options_.tokens_per_batch, packed)) {
+    const std::vector<at::Tensor> read = Forward(Members(group, batch), packed);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      rows[static_cast<size_t>(batch[i])] = read[i];
+      AdvanceWork(read[i].size(0));
+    }
+  }
+  return rows;
 }
 
 // Appends at least `rows` rows of the next groups.
 void ActivationSource::ReadGroups(int64_t rows, std::vector<at::Tensor>* parts) {
   const at::NoGradGuard no_grad;
-  Work work("collecting activations", rows, "tokens");
+  const Work work("collecting activations", rows, "tokens");
   while (rows > 0) {
-    if (next_group_ == order_.size()) {
-      std::mt19937_64 random(options_.seed + 0x9E3779B97F4A7C15ull * ++passes_);
-      for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random() % i]);
-      next_group_ = 0;
+    if (next_group_ == groups_.size()) BeginPass();
+    for (const at::Tensor& part : ReadGroup(groups_[next_group_++])) {
+      rows -= part.size(0);
+      rows_read_ += part.size(0);
+      parts->push_back(part);
     }
-    std::vector<Sequence> group;
-    for (const int64_t position : groups_[order_[next_group_++]]) {
-      if (sequences_[position].length() > 1) group.push_back(sequences_[position]);
-    }
-    if (group.empty()) continue;
-    parts->push_back(Forward(group));
-    rows -= parts->back().size(0);
-    rows_read_ += parts->back().size(0);
-    work.Advance(parts->back().size(0));
   }
 }
 

@@ -89,10 +89,11 @@ class SaeTraining {
   SaeTraining(const JobConfig& job, SaeOutput output, EventSink& events)
       : job_(job), settings_(job.sae_training), output_(std::move(output)), events_(events) {}
 
-  absl::Status Run(const Gemma& model, const Tap& tap, std::vector<Sequence> sequences);
+  absl::Status Run(const Gemma& model, const Tap& tap, const std::vector<Sequence>& sequences);
 
  private:
   absl::Status Steps(SaeObjective& objective, ActivationSource& source, MetricsLog& log);
+  absl::StatusOr<at::Tensor> NextRows(ActivationSource& source);
   void Report(int64_t step, std::map<std::string, double> metrics);
   absl::Status Finish(const SaeTensors& tensors, const Tap& tap, const SaeHealth& health);
   absl::Status Save(const SaeTensors& tensors, const Tap& tap, ActivationSource& source);
@@ -102,7 +103,15 @@ class SaeTraining {
   SaeOutput output_;
   EventSink& events_;
   absl::Time start_ = absl::Now();
+  absl::Duration reading_;  // activations, since the last line of metrics
 };
+
+absl::StatusOr<at::Tensor> SaeTraining::NextRows(ActivationSource& source) {
+  const absl::Time start = absl::Now();
+  absl::StatusOr<at::Tensor> rows = source.Next(settings_.batch_tokens);
+  reading_ += absl::Now() - start;
+  return rows;
+}
 
 void SaeTraining::Report(int64_t step, std::map<std::string, double> metrics) {
   events_.Emit(StepEvent(step, settings_.steps, std::move(metrics)));
@@ -118,7 +127,7 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
   const int64_t anneal = std::max<int64_t>(settings_.steps / 5, 1);
   for (int64_t step = 1; step <= settings_.steps; ++step) {
     const absl::Time start = absl::Now();
-    FPO_ASSIGN_OR_RETURN(const at::Tensor rows, source.Next(settings_.batch_tokens));
+    FPO_ASSIGN_OR_RETURN(const at::Tensor rows, NextRows(source));
     const SaeLoss loss = objective.Loss(rows, sparsity.coefficient());
     const double value = loss.loss.item<double>(), l0 = loss.l0.item<double>();
     const double reconstruction = loss.reconstruction.item<double>();
@@ -142,6 +151,8 @@ absl::Status SaeTraining::Steps(SaeObjective& objective, ActivationSource& sourc
         {"l0", l0},
         {"sparsity", sparsity.coefficient()},
         {"tokens", static_cast<double>(rows.size(0))},
+        {"activation_seconds",
+         absl::ToDoubleSeconds(std::exchange(reading_, absl::ZeroDuration()))},
         {"step_seconds", absl::ToDoubleSeconds(absl::Now() - start)}};
     sparsity.Observe(l0, reconstruction);
     FPO_RETURN_IF_ERROR(log.Append(step, 0, metrics));
@@ -206,15 +217,16 @@ absl::Status SaeTraining::Finish(const SaeTensors& tensors, const Tap& tap,
   return absl::OkStatus();
 }
 
-absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap, std::vector<Sequence> sequences) {
+absl::Status SaeTraining::Run(const Gemma& model, const Tap& tap,
+                              const std::vector<Sequence>& sequences) {
   ActivationSource::Options reading;
   reading.tap = tap;
   reading.buffer_rows = std::clamp<int64_t>(32 * settings_.batch_tokens, 8192, 1 << 18);
   reading.rows_wanted = (settings_.steps + 1) * settings_.batch_tokens;
   reading.seed = static_cast<uint64_t>(job_.seed);
-  ActivationSource source(model, std::move(sequences), reading);
+  ActivationSource source(model, sequences, reading);
   const Work steps({"train", "", 0, settings_.steps, "steps"});
-  FPO_ASSIGN_OR_RETURN(const at::Tensor sample, source.Next(settings_.batch_tokens));
+  FPO_ASSIGN_OR_RETURN(const at::Tensor sample, NextRows(source));
   SaeObjectiveOptions options;
   options.width = source.width();
   options.features = settings_.width;

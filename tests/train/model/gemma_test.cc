@@ -75,6 +75,30 @@ TEST_P(GemmaTest, TapsAreRawAndInOrder) {
   EXPECT_THROW(model.Forward(SomeIds(2, 5), options), c10::Error);
 }
 
+// Layers behind the last tap are not computed; what is before them is the same to the bit.
+TEST_P(GemmaTest, SitesAloneEndWithTheLastTap) {
+  const Gemma model = Lively(GetParam());
+  const at::Tensor ids = SomeIds(1, 9);
+  for (const auto& layout :
+       {std::shared_ptr<const PackedLayout>(), PackedLayout::Of({{4, {2, 3}}})}) {
+    ForwardOptions options;
+    options.taps = {{0, Site::kMlpOut}, {1, Site::kResidPost}, {1, Site::kAttnZ}};
+    options.layout = layout;
+    for (const bool kept_rows : {false, true}) {
+      options.kept_rows = kept_rows;
+      options.sites_only = false;
+      const ForwardResult whole = model.Forward(ids, options);
+      options.sites_only = true;
+      const ForwardResult sites = model.Forward(ids, options);
+      EXPECT_FALSE(sites.hidden.defined());
+      ASSERT_EQ(sites.sites.size(), 3u);
+      for (size_t i = 0; i < sites.sites.size(); ++i) {
+        EXPECT_LT(RelativeError(sites.sites[i], whole.sites[i]), kept_rows ? 1e-6 : 1e-30) << i;
+      }
+    }
+  }
+}
+
 TEST_P(GemmaTest, CheckpointingWithTapsGivesTheSameGradients) {
   Gemma model = Lively(GetParam());
   model.SetRequiresGrad(true);

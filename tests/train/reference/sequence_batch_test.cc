@@ -117,6 +117,22 @@ TEST(SequenceBatch, PackedResponsesShareTheirPrompt) {
   EXPECT_EQ(on_device->parts[0].layout, nullptr);
 }
 
+// [bos a b | (c) d | e], [bos]: places of responses, which may be empty.
+TEST(SequenceBatch, PackedSequencesHavePlaces) {
+  const std::vector<int32_t> prompt = {2, 10, 11}, other = {2}, a = {~12, 13}, b = {9}, none;
+  const PackedSequences packed =
+      PackSequences({{prompt, a}, {other, none}, {prompt, none}, {prompt, b}}, at::kCPU);
+  EXPECT_EQ(List(packed.ids), (std::vector<int64_t>{2, 10, 11, 12, 13, 9, 2}));
+  ASSERT_EQ(packed.layout->groups.size(), 2u);
+  EXPECT_EQ(packed.layout->groups[0].responses, (std::vector<int64_t>{2, 1}));
+  EXPECT_TRUE(packed.layout->groups[1].responses.empty());
+  std::vector<std::pair<size_t, int64_t>> places;
+  for (const PackedPlace& place : packed.places) places.emplace_back(place.group, place.first_row);
+  EXPECT_EQ(places, (std::vector<std::pair<size_t, int64_t>>{{0, 3}, {1, 1}, {0, 5}, {0, 5}}));
+  EXPECT_EQ(List(PadSequences({{prompt, a}, {other, b}})),
+            (std::vector<int64_t>{2, 10, 11, 12, 13, 2, 9, 0, 0, 0}));
+}
+
 TEST(SequenceBatch, PartsWeighPaddingAgainstTheirCost) {
   EXPECT_EQ(CutIntoParts({4, 100, 96, 5}, 20), (std::vector<std::vector<int64_t>>{{1, 2}, {3, 0}}));
   EXPECT_EQ(CutIntoParts({4, 100, 96, 5}, 100000).size(), 1u);

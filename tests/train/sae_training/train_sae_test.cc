@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@
 #include "train/events/exit_status.h"
 #include "train/events/progress_meter.h"
 #include "train/loop/model_loader.h"
+#include "train/ops/fast_paths.h"
 
 namespace fpo::train {
 namespace {
@@ -84,7 +86,52 @@ TEST(TrainSae, CollectingActivationsIsToldBeforeTheFirstStep) {
   EXPECT_THAT(before_steps, ::testing::Contains(::testing::HasSubstr("bytes: loading")));
   EXPECT_THAT(before_steps, ::testing::Contains(::testing::AllOf(
                                 ::testing::StartsWith("train 0/2 steps: collecting activations: "),
-                                ::testing::HasSubstr("forward: 1 of "))));
+                                ::testing::HasSubstr("forward: 1 of 2 layers"))));
+}
+
+// Twenty steps; their metrics, and params.npz.
+struct ShortRun {
+  std::vector<MetricLine> metrics;
+  std::string file;
+};
+
+ShortRun TrainShortly(const TinyRun& tiny, const std::string& out) {
+  JobConfig job = SaeJob(tiny);
+  job.sae_training.steps = 20;
+  job.sae_training.batch_tokens = 32;
+  RecordingSink events;
+  const absl::Status status =
+      TrainSae(job, {tiny.Path("prepared"), tiny.Path(out), at::kCPU}, events);
+  EXPECT_TRUE(status.ok()) << status;
+  return {ReadMetrics(tiny.Path(out)), Slurp(tiny.Path(out + "/params.npz"))};
+}
+
+TEST(TrainSae, TheSameSeedGivesTheSameBits) {
+  const TinyRun tiny;
+  const ShortRun a = TrainShortly(tiny, "a"), b = TrainShortly(tiny, "b");
+  EXPECT_EQ(a.file, b.file);
+  ASSERT_EQ(a.metrics.size(), 20u);
+  for (size_t i = 0; i < a.metrics.size(); ++i) {
+    EXPECT_EQ(a.metrics[i].at("loss"), b.metrics[i].at("loss")) << i;
+  }
+}
+
+// Batches of activations have the same rows, so the steps differ by rounding alone.
+TEST(TrainSae, ThePlainWayTakesTheSameSteps) {
+  const TinyRun tiny;
+  const FastPathsInScope fast(FastPaths{});
+  const ShortRun a = TrainShortly(tiny, "a");
+  const FastPathsInScope none(FastPaths::None());
+  const ShortRun b = TrainShortly(tiny, "b");
+  ASSERT_EQ(a.metrics.size(), 20u);
+  ASSERT_EQ(b.metrics.size(), 20u);
+  for (size_t i = 0; i < a.metrics.size(); ++i) {
+    for (const std::string name : {"loss", "reconstruction", "l0"}) {
+      EXPECT_NEAR(a.metrics[i].at(name), b.metrics[i].at(name),
+                  1e-4 * std::abs(b.metrics[i].at(name)))
+          << name << " of step " << i + 1;
+    }
+  }
 }
 
 TEST(TrainSae, LayerOutsideTheModel) {
