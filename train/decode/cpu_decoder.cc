@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "train/kernels/kernel_set.h"
 
 namespace fpo::train {
 namespace {
@@ -42,10 +44,23 @@ void ForRows(int64_t rows, int64_t width, const Fn& fn) {
   at::parallel_for(0, rows, std::max<int64_t>(kGrain / std::max<int64_t>(width, 1), 1), fn);
 }
 
-void Normalise(const at::Tensor& x, const at::Tensor& scale, double eps, const at::Tensor& y) {
-  const NormTask task{ConstFloats(x), ConstFloats(scale), Floats(y), scale.size(0),
-                      static_cast<float>(eps)};
-  ForRows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { NormRows(task, begin, end); });
+// The kernels that training computes with.
+const KernelSet& Kernels() {
+  static const KernelSet& chosen = KernelsFor(at::get_cpu_capability().c_str());
+  return chosen;
+}
+
+// `rows` of them, one after the other; y may be row.x.
+void NormRows(NormRow row, float* y, int64_t rows) {
+  for (; rows > 0; --rows, row.x += row.width, y += row.width) Kernels().norm(row, y);
+}
+
+void Normalise(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& y) {
+  const int64_t width = weight.size(0);
+  ForRows(x.size(0), width, [&](int64_t begin, int64_t end) {
+    NormRows({ConstFloats(x) + begin * width, ConstFloats(weight), width, static_cast<float>(eps)},
+             Floats(y) + begin * width, end - begin);
+  });
 }
 
 // x += y.
@@ -57,7 +72,7 @@ void AddTo(const at::Tensor& x, const at::Tensor& y) {
   });
 }
 
-at::Tensor OnePlus(const at::Tensor& weight) { return weight.to(at::kFloat).add(1).contiguous(); }
+at::Tensor Widened(const at::Tensor& weight) { return weight.to(at::kFloat).contiguous(); }
 
 }  // namespace
 
@@ -89,10 +104,10 @@ CpuDecoder::CpuDecoder(const Gemma& model, const Options& options)
       return weights.at(absl::StrCat("model.layers.", i, ".", name, ".weight"));
     };
     Layer layer;
-    layer.norm_in = OnePlus(weight("input_layernorm"));
-    layer.norm_post_attention = OnePlus(weight("post_attention_layernorm"));
-    layer.norm_pre_mlp = OnePlus(weight("pre_feedforward_layernorm"));
-    layer.norm_post_mlp = OnePlus(weight("post_feedforward_layernorm"));
+    layer.norm_in = Widened(weight("input_layernorm"));
+    layer.norm_post_attention = Widened(weight("post_attention_layernorm"));
+    layer.norm_pre_mlp = Widened(weight("pre_feedforward_layernorm"));
+    layer.norm_post_mlp = Widened(weight("post_feedforward_layernorm"));
     layer.q = weight("self_attn.q_proj");
     layer.k = weight("self_attn.k_proj");
     layer.v = weight("self_attn.v_proj");
@@ -101,13 +116,13 @@ CpuDecoder::CpuDecoder(const Gemma& model, const Options& options)
     layer.up = weight("mlp.up_proj");
     layer.down = weight("mlp.down_proj");
     if (config().qk_norm()) {
-      layer.q_norm = OnePlus(weight("self_attn.q_norm"));
-      layer.k_norm = OnePlus(weight("self_attn.k_norm"));
+      layer.q_norm = Widened(weight("self_attn.q_norm"));
+      layer.k_norm = Widened(weight("self_attn.k_norm"));
     }
     layer.sliding = config().sliding[static_cast<size_t>(i)];
     layers_.push_back(std::move(layer));
   }
-  final_norm_ = OnePlus(weights.at("model.norm.weight"));
+  final_norm_ = Widened(weights.at("model.norm.weight"));
 }
 
 void CpuDecoder::PrepareAngles(int64_t positions) {
@@ -149,9 +164,10 @@ void CpuDecoder::Project(int64_t index, const std::vector<Token>& tokens, Rows* 
   Multiply(rows->normed, layer.v, rows->v);
   const RopeTable& angles = AnglesOf(layer);
   const auto place = [&](float* x, int64_t heads, const at::Tensor& norm, int64_t position) {
-    if (norm.defined()) NormRows({x, ConstFloats(norm), x, dim, eps}, 0, heads);
+    if (norm.defined()) NormRows({x, ConstFloats(norm), dim, eps}, x, heads);
     const int64_t at = position * dim / 2;
-    Rotate({x, ConstFloats(angles.cos) + at, ConstFloats(angles.sin) + at, heads, dim});
+    Kernels().rope(
+        {x, ConstFloats(angles.cos) + at, ConstFloats(angles.sin) + at, heads, dim / 2, 1}, x);
   };
   ForRows(count, (c.heads + c.kv_heads) * dim * 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -203,7 +219,8 @@ void CpuDecoder::Mlp(const Layer& layer, Rows* rows) const {
   const int64_t width = rows->gate.size(1);
   ForRows(rows->gate.size(0), width * 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      GegluInPlace(Floats(rows->gate) + i * width, ConstFloats(rows->up) + i * width, width);
+      float* const gate = Floats(rows->gate) + i * width;
+      Kernels().geglu({gate, ConstFloats(rows->up) + i * width, width}, gate);
     }
   });
   Multiply(rows->gate, layer.down, rows->normed);

@@ -11,16 +11,16 @@
 
 namespace fpo::train {
 
-// The decoder on a CPU: float32, by cpu_kernels.h.
+// The decoder on a CPU: float32, by cpu_kernels.h and the kernels of training.
 class CpuDecoder final : public Decoder {
  public:
   CpuDecoder(const Gemma& model, const Options& options);
 
  private:
   struct Layer {
-    at::Tensor norm_in, norm_post_attention, norm_pre_mlp, norm_post_mlp;  // 1 + weight, float32
+    at::Tensor norm_in, norm_post_attention, norm_pre_mlp, norm_post_mlp;  // float32
     at::Tensor q, k, v, o, gate, up, down;                                 // as stored
-    at::Tensor q_norm, k_norm;  // 1 + weight, float32; undefined without QK-norm
+    at::Tensor q_norm, k_norm;  // float32; undefined without QK-norm
     bool sliding = false;
   };
   // One token of a step.

@@ -43,9 +43,6 @@ Processor DetectProcessor() {
 #endif
 
 FPO_KERNEL(Linear, (const LinearTask& task, int64_t begin, int64_t end), (task, begin, end))
-FPO_KERNEL(Norm, (const NormTask& task, int64_t begin, int64_t end), (task, begin, end))
-FPO_KERNEL(Rotate, (const RotateTask& task), (task))
-FPO_KERNEL(Geglu, (float* gate, const float* up, int64_t count), (gate, up, count))
 FPO_KERNEL(Softcap, (float* x, int64_t count, float cap), (x, count, cap))
 FPO_KERNEL(Attend, (const AttendTask& task), (task))
 FPO_KERNEL(Largest, (const float* x, int64_t count, float* largest), (x, count, largest))
@@ -55,9 +52,6 @@ FPO_KERNEL(Largest, (const float* x, int64_t count, float* largest), (x, count, 
 void LinearColumns(const LinearTask& task, int64_t begin, int64_t end) {
   RunLinear(task, begin, end);
 }
-void NormRows(const NormTask& task, int64_t begin, int64_t end) { RunNorm(task, begin, end); }
-void Rotate(const RotateTask& task) { RunRotate(task); }
-void GegluInPlace(float* gate, const float* up, int64_t count) { RunGeglu(gate, up, count); }
 void SoftcapInPlace(float* x, int64_t count, float cap) { RunSoftcap(x, count, cap); }
 void Attend(const AttendTask& task) { RunAttend(task); }
 

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 
-// Float32 kernels for generation on a CPU, on plain pointers. Each output is a sum in one fixed
+// Float32 kernels for generation on a CPU, on plain pointers, beside those that it shares with
+// training (train/kernels/kernel_set.h: norm, rotation, GeGLU). Each output is a sum in one fixed
 // order that depends on its own inputs only: not on the number of rows computed with it, on its
 // place among them, or on the number of threads. The order differs between processors (AVX-512,
 // AVX2, others). No bounds are checked. Thread-safe.
@@ -22,29 +23,6 @@ struct LinearTask {
   int64_t columns;
 };
 void LinearColumns(const LinearTask& task, int64_t begin, int64_t end);  // columns [begin, end)
-
-// y = x * rsqrt(mean(x^2) + eps) * scale over rows of `width`; y may be x.
-struct NormTask {
-  const float* x;  // [rows, width]
-  const float* scale;
-  float* y;
-  int64_t width;
-  float eps;
-};
-void NormRows(const NormTask& task, int64_t begin, int64_t end);
-
-// Rotates the pairs (i, i + dim/2) of `heads` vectors in place, by one position's angles.
-struct RotateTask {
-  float* x;          // [heads, dim]
-  const float* cos;  // [dim / 2]
-  const float* sin;
-  int64_t heads;
-  int64_t dim;
-};
-void Rotate(const RotateTask& task);
-
-// gate = gelu_tanh(gate) * up, `count` values.
-void GegluInPlace(float* gate, const float* up, int64_t count);
 
 // x = cap * tanh(x / cap).
 void SoftcapInPlace(float* x, int64_t count, float cap);

@@ -69,33 +69,18 @@ TEST(CpuKernels, ColumnsMayBeComputedInParts) {
   EXPECT_TRUE(at::equal(y, Product(x, weight)));
 }
 
-TEST(CpuKernels, Norm) {
-  const at::Tensor x = Random({3, 21}, 1), scale = Random({21}, 2);
-  at::Tensor y = at::empty_like(x);
-  NormRows({x.const_data_ptr<float>(), scale.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
-            21, 1e-6f},
-           0, 3);
-  const at::Tensor wide = x.to(at::kDouble);
-  const at::Tensor exact = wide * (wide.square().mean(-1, true) + 1e-6).rsqrt() * scale;
-  EXPECT_TRUE(at::allclose(y.to(at::kDouble), exact, 1e-6, 1e-6));
-}
-
-TEST(CpuKernels, GegluAndSoftcapAgreeWithFloat64) {
-  const at::Tensor gate = at::linspace(-12, 12, 1003), up = Random({1003}, 2);
-  at::Tensor x = gate.clone();
-  GegluInPlace(x.mutable_data_ptr<float>(), up.const_data_ptr<float>(), 1003);
-  const at::Tensor exact = at::gelu(gate.to(at::kDouble), "tanh") * up;
-  EXPECT_LT((x.to(at::kDouble) - exact).abs().max().item<double>(), 4e-6);
-  at::Tensor capped = gate * 20;
+TEST(CpuKernels, SoftcapAgreesWithFloat64) {
+  const at::Tensor x = at::linspace(-240, 240, 1003);
+  at::Tensor capped = x.clone();
   SoftcapInPlace(capped.mutable_data_ptr<float>(), 1003, 30);
-  const at::Tensor cap = at::tanh(gate.to(at::kDouble) * 20 / 30) * 30;
+  const at::Tensor cap = at::tanh(x.to(at::kDouble) / 30) * 30;
   EXPECT_TRUE(at::allclose(capped.to(at::kDouble), cap, 1e-6, 1e-6));
 }
 
 // Every value is computed the same, wherever it stands.
 TEST(CpuKernels, TailsAreComputedAsTheRest) {
-  std::vector<float> x(19, 0.37f), ones(19, 1.0f);
-  GegluInPlace(x.data(), ones.data(), 19);
+  std::vector<float> x(19, 0.37f);
+  SoftcapInPlace(x.data(), 19, 2);
   for (const float value : x) EXPECT_EQ(value, x[0]);
 }
 

@@ -164,6 +164,35 @@ TEST_P(Kernels, GegluFollowsItsFormula) {
   }
 }
 
+// Generation computes in place, and expects a value's bits not to depend on where it stands.
+TEST_P(Kernels, InPlaceAndInTailsTheBitsAreTheSame) {
+  at::manual_seed(3);
+  for (const int64_t count : {19, 37, 64, 256}) {
+    const at::Tensor x = at::randn({count}), weight = at::randn({count}),
+                     even = at::full({count}, 0.37);
+    at::Tensor out = at::empty({count}), own = x.clone(), same = even.clone();
+    kernels_.norm({x.data_ptr<float>(), weight.data_ptr<float>(), count, 1e-6F},
+                  out.data_ptr<float>());
+    kernels_.norm({own.data_ptr<float>(), weight.data_ptr<float>(), count, 1e-6F},
+                  own.data_ptr<float>());
+    EXPECT_TRUE(at::equal(own, out));
+    own = x.clone();
+    kernels_.geglu({x.data_ptr<float>(), weight.data_ptr<float>(), count}, out.data_ptr<float>());
+    kernels_.geglu({own.data_ptr<float>(), weight.data_ptr<float>(), count}, own.data_ptr<float>());
+    EXPECT_TRUE(at::equal(own, out));
+    const at::Tensor ones = at::ones({count});
+    kernels_.geglu({same.data_ptr<float>(), ones.data_ptr<float>(), count}, same.data_ptr<float>());
+    EXPECT_TRUE(at::equal(same, same[0].expand({count})));
+    // Two heads of `count` values each.
+    at::Tensor heads = at::randn({2, 2 * count}), turned = at::empty_like(heads);
+    const RopeRow row = {
+        heads.data_ptr<float>(), x.data_ptr<float>(), weight.data_ptr<float>(), 2, count, 1};
+    kernels_.rope(row, turned.data_ptr<float>());
+    kernels_.rope(row, heads.data_ptr<float>());
+    EXPECT_TRUE(at::equal(heads, turned));
+  }
+}
+
 TEST_P(Kernels, RotationsAreUndoneByTheirInverse) {
   for (const int64_t half : {3, 16, 32}) {
     at::manual_seed(half);
