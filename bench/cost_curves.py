@@ -5,20 +5,25 @@
 
 Each point is a process of fpo-train of --steps steps (the fastest after the first counts), on a small Gemma-2 of random weights and synthetic
 pairs: three quarters of the length are prompt, the rest chosen and rejected each. The steps are SimPO's, for the SAE's widths FPO's with
-records. Memory is the peak of the process less that of one with one pair. Needs Python with numpy; about eight minutes on two cores.
+records and an SAE of which some fifty features are active in a token. Memory is the peak of the process less that of one with one pair. Needs
+Python with numpy, 6 GB of disk in the folder for temporary files and 8 GB of memory for the widest SAE; --only measures some of the curves.
 """
 import argparse
+import contextlib
 import json
 import math
 import os
 import tempfile
+import time
 
 import speed_case
 
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)
 PAIRS = (1, 2, 4, 8, 16, 32, 64)
-WIDTHS = (16384, 65536, 262144)  # records of a random SAE of a million features are larger than a record may be
+WIDTHS = (16384, 65536, 262144, 1048576)
 VOCABULARIES = (32768, 262144)
+CURVES = ("length", "pairs", "sae")
+RESIDUAL = 2.5  # standard deviation of this model's residual stream where the SAE reads it
 
 
 def main():
@@ -28,6 +33,7 @@ def main():
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--svg", default=str(speed_case.ROOT / "docs/cost-curves.svg"))
     parser.add_argument("--json", help="write the figures here; read them instead of measuring if the file exists")
+    parser.add_argument("--only", choices=CURVES, action="append", help="measure these curves alone, and draw nothing")
     args = parser.parse_args()
     if args.json and os.path.exists(args.json):
         with open(args.json, encoding="ascii") as file:
@@ -37,44 +43,71 @@ def main():
         if args.json:
             with open(args.json, "w", encoding="ascii") as file:
                 json.dump(curves, file, indent=1)
-    with open(args.svg, "w", encoding="utf-8") as file:
-        file.write(draw(curves))
+    if not args.only:
+        with open(args.svg, "w", encoding="utf-8") as file:
+            file.write(draw(curves))
 
 
 def measure(args):
     curves = {"length": {}, "pairs": {}, "sae": {}, "memory": {}}
-    for vocabulary in VOCABULARIES:
-        name = f"vocabulary {vocabulary // 1024} k"
-        points = [step(args, vocabulary=vocabulary, length=length, pairs=max(1, 2048 // length)) for length in LENGTHS]
-        curves["length"][name] = [(length, point["rate"]) for length, point in zip(LENGTHS, points)]
-        points = [step(args, vocabulary=vocabulary, length=128, pairs=pairs) for pairs in PAIRS]
-        curves["pairs"][name] = [(pairs, point["rate"]) for pairs, point in zip(PAIRS, points)]
-        least = points[0]["memory"]
-        curves["memory"][name] = [(point["tokens"], (point["memory"] - least) / 2 ** 20) for point in points[1:]]
-    for selection in ("union", "reference"):
-        points = [step(args, method="fpo", width=width, length=512, pairs=8, selection=selection) for width in WIDTHS]
-        curves["sae"][f"selection {selection}"] = [(width, point["rate"]) for width, point in zip(WIDTHS, points)]
+    wanted = args.only or CURVES
+    start = time.monotonic()
+    for vocabulary in VOCABULARIES if set(wanted) & {"length", "pairs"} else ():
+        with model_of(args, vocabulary) as folder:
+            measure_tokens(args, folder, curves, wanted)
+    if "sae" in wanted:
+        with model_of(args, VOCABULARIES[0]) as folder:
+            for width in WIDTHS:
+                measure_width(args, folder, curves["sae"], width)
+    print(f"{time.monotonic() - start:.0f} s in all", flush=True)
     return curves
 
 
-def step(args, method="simpo", vocabulary=32768, length=512, pairs=8, width=0, selection=""):
-    prompt = length - length // 4
-    args.vocab, args.pairs, args.max_length = vocabulary, pairs, length
-    args.synthetic = f"{prompt},{length - prompt},{length - prompt}"
+@contextlib.contextmanager
+def model_of(args, vocabulary):
+    """A folder with a model of this vocabulary."""
+    args.vocab = vocabulary
     with tempfile.TemporaryDirectory() as folder:
-        config = speed_case.config_of(args)
         speed_case.make_model(args, folder)
-        speed_case.write_pairs(speed_case.read_pairs(args, vocabulary), os.path.join(folder, "pairs.jsonl"))
-        job = speed_case.job(args, folder, method, "cached" if method == "fpo" else "none", args.steps)
-        if width:
-            speed_case.write_sae(os.path.join(folder, "sae"), config["hidden_size"], width, args.layers // 2)
-            job["method"]["feature_selection"] = selection
-        job["batch"]["tokens_per_microbatch"] = 1 << 20
-        lines = speed_case.run_steps(args, folder, job)[1:]
+        yield folder
+
+
+def measure_tokens(args, folder, curves, wanted):
+    name = f"vocabulary {args.vocab // 1024} k"
+    if "length" in wanted:
+        points = [step(args, folder, length=length, pairs=max(1, 2048 // length)) for length in LENGTHS]
+        curves["length"][name] = [(length, point["rate"]) for length, point in zip(LENGTHS, points)]
+    if "pairs" in wanted:
+        points = [step(args, folder, length=128, pairs=pairs) for pairs in PAIRS]
+        curves["pairs"][name] = [(pairs, point["rate"]) for pairs, point in zip(PAIRS, points)]
+        least = points[0]["memory"]
+        curves["memory"][name] = [(point["tokens"], (point["memory"] - least) / 2 ** 20) for point in points[1:]]
+
+
+def measure_width(args, folder, lines, width):
+    sae = os.path.join(folder, "sae")
+    speed_case.write_sae(sae, args.hidden, width, args.layers // 2, RESIDUAL)
+    for selection in ("union", "reference"):  # the second finds the records of the first
+        point = step(args, folder, method="fpo", width=width, length=512, pairs=8, selection=selection)
+        lines.setdefault(f"selection {selection}", []).append((width, point["rate"]))
+    os.remove(os.path.join(folder, "reference-fpo.fpr"))
+    os.remove(os.path.join(sae, "params.npz"))
+
+
+def step(args, folder, method="simpo", length=512, pairs=8, width=0, selection=""):
+    prompt = length - length // 4
+    args.pairs, args.max_length = pairs, length
+    args.synthetic = f"{prompt},{length - prompt},{length - prompt}"
+    speed_case.write_pairs(speed_case.read_pairs(args, args.vocab), os.path.join(folder, "pairs.jsonl"))
+    job = speed_case.job(args, folder, method, "cached" if method == "fpo" else "none", args.steps)
+    if selection:
+        job["method"]["feature_selection"] = selection
+    job["batch"]["tokens_per_microbatch"] = 1 << 20
+    lines = speed_case.run_steps(args, folder, job)[1:]
     seconds = min(line["step_seconds"] for line in lines)
     tokens = pairs * (prompt + 2 * (length - prompt))
     point = {"seconds": seconds, "tokens": tokens, "rate": tokens / seconds, "memory": lines[-1]["memory_peak_bytes"]}
-    print(f"vocabulary {vocabulary:7} length {length:5} pairs {pairs:3} SAE {width:8} {selection:9} {seconds:7.2f} s "
+    print(f"vocabulary {args.vocab:7} length {length:5} pairs {pairs:3} SAE {width:8} {selection:9} {seconds:7.2f} s "
           f"{point['rate']:7.0f} tokens/s {point['memory'] / 2 ** 20:6.0f} MiB", flush=True)
     return point
 

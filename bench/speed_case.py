@@ -92,8 +92,8 @@ def write_pairs(rows, path):
             file.write(json.dumps({"id": f"pair-{index}", **row}) + "\n")
 
 
-def write_sae(path, width, features, layer):
-    """A frozen SAE of random weights with some fifty active features a token at most."""
+def write_sae(path, width, features, layer, scale=0):
+    """A frozen SAE of random weights; with the activations' standard deviation given, some fifty features are active in a token."""
     import numpy
     active = statistics.NormalDist().inv_cdf(1 - 50 / features)  # standard deviations
     rng = numpy.random.default_rng(3)
@@ -101,7 +101,7 @@ def write_sae(path, width, features, layer):
     os.makedirs(path, exist_ok=True)
     numpy.savez(os.path.join(path, "params.npz"), W_enc=encoder, W_dec=numpy.ascontiguousarray(encoder.T),
                 b_enc=numpy.zeros(features, numpy.float32), b_dec=numpy.zeros(width, numpy.float32),
-                threshold=numpy.full(features, max(2.5, active) * 0.02 * width ** 0.5, numpy.float32))
+                threshold=numpy.full(features, active * scale if scale else max(2.5, active) * 0.02 * width ** 0.5, numpy.float32))
     with open(os.path.join(path, "config.json"), "w", encoding="ascii") as file:
         json.dump({"layer": layer, "site": "resid_post"}, file)
     return os.path.join(path, "params.npz")
