@@ -48,7 +48,7 @@ absl::StatusOr<WinRate> WinRateOf(absl::Span<const double> preferences) {
   return Describe(preferences);
 }
 
-std::optional<WeightedVerdict> VerdictOfLogProbs(const TokenLogProbs& candidates,
+std::optional<WeightedVerdict> VerdictOfLogProbs(const TokenCandidates& candidates,
                                                  const std::string& first,
                                                  const std::string& second) {
   constexpr double kNone = -std::numeric_limits<double>::infinity();

@@ -38,7 +38,7 @@ absl::StatusOr<WinRate> WinRateOf(absl::Span<const double> preferences);
 WinRate Describe(absl::Span<const double> preferences);
 
 // A judge's first token as its server reports it: candidates with log-probabilities in nats.
-using TokenLogProbs = std::vector<std::pair<std::string, double>>;
+using TokenCandidates = std::vector<std::pair<std::string, double>>;
 
 struct WeightedVerdict {
   double first = 0;  // P(first) / (P(first) + P(second)), in [0, 1]
@@ -48,7 +48,7 @@ struct WeightedVerdict {
 // The verdict of a judge that names the better answer by one of two tokens. Candidates are compared
 // without the white space around them, and several that then agree add up; one that is not listed
 // has probability 0. nullopt when neither is.
-std::optional<WeightedVerdict> VerdictOfLogProbs(const TokenLogProbs& candidates,
+std::optional<WeightedVerdict> VerdictOfLogProbs(const TokenCandidates& candidates,
                                                  const std::string& first,
                                                  const std::string& second);
 

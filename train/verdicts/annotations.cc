@@ -29,8 +29,8 @@ absl::Status ReadJudgedPreference(const nlohmann::json& row, Annotation* out) {
 }
 
 // What an OpenAI-like server says of the first token.
-TokenLogProbs FirstToken(const nlohmann::json& row) {
-  TokenLogProbs candidates;
+TokenCandidates FirstToken(const nlohmann::json& row) {
+  TokenCandidates candidates;
   const nlohmann::json::json_pointer path("/raw_completion/logprobs/content/0/top_logprobs");
   if (!HasObject(row, "raw_completion") || !row.contains(path)) return candidates;
   for (const nlohmann::json& candidate : row.at(path)) {

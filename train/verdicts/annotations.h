@@ -21,7 +21,7 @@ struct Annotation {
   std::optional<double> preference;  // in [0, 1], of the model; nullopt: the judge gave none
   // The judge's first token with its candidates, where the file keeps it (raw_completion); the
   // judge may have seen the answers in either order.
-  TokenLogProbs first_token;
+  TokenCandidates first_token;
 };
 
 // Reads .json or .jsonl, also .gz or .zst. The errors of RowSource; InvalidArgument names file,

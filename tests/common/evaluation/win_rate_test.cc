@@ -39,7 +39,7 @@ TEST(WinRateTest, NothingAndNonsenseAreErrors) {
 }
 
 TEST(WinRateTest, VerdictsFromLogProbabilities) {
-  const TokenLogProbs candidates = {
+  const TokenCandidates candidates = {
       {"A", std::log(0.5)}, {" A", std::log(0.25)}, {"B", std::log(0.125)}, {"The", std::log(0.1)}};
   const auto verdict = VerdictOfLogProbs(candidates, "A", "B");
   ASSERT_TRUE(verdict.has_value());
