@@ -7,6 +7,7 @@
 #include "common/flags/program_flags.h"
 #include "common/observe/version.h"
 #include "common/train_protocol.h"
+#include "train/flags_judge.h"
 
 namespace fpo::train {
 namespace {
@@ -268,6 +269,7 @@ constexpr Subcommand kSubcommands[] = {
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"generate", "Answer the prompts of a file: benchmarks or your own", AddGenerate},
+    {"judge", "Compare a model's answers with a baseline's: win rates by a judge", AddJudge},
     {"chat", "Talk to a model in a terminal", AddChat},
     {"export", "Write a checkpoint as a Hugging Face folder, with chat template and stop ids",
      AddExport},
@@ -279,11 +281,11 @@ constexpr Subcommand kSubcommands[] = {
 absl::Status Mistake(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 // In the user's cache folder, as the XDG base directories have it; "" without a home.
-std::string DigestFolder() {
+std::string CacheFolder(const char* name) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && cache[0] == '/') return absl::StrCat(cache, "/fpo/digests");
+  if (cache != nullptr && cache[0] == '/') return absl::StrCat(cache, "/fpo/", name);
   const char* home = std::getenv("HOME");
-  return home != nullptr && home[0] == '/' ? absl::StrCat(home, "/.cache/fpo/digests") : "";
+  return home != nullptr && home[0] == '/' ? absl::StrCat(home, "/.cache/fpo/", name) : "";
 }
 
 // Rules that depend on more than one flag.
@@ -306,6 +308,7 @@ absl::Status CheckTogether(const Flags& flags) {
       (flags.model.empty() || flags.generate.prompts.empty())) {
     return Mistake("generate: needs --model and --prompts, or --job");
   }
+  if (flags.command == "judge") return CheckJudge(flags);
   if (flags.command == "inspect" && flags.path.empty() != flags.devices) {
     return Mistake("inspect: needs a PATH or --devices, and not both");
   }
@@ -354,7 +357,8 @@ CommandLine ParseFlags(int argc, char** argv) {
     const GenerateSection& generate = flags.generate;
     flags.sampling = Sampling{generate.temperature, generate.top_k, generate.top_p};
   }
-  flags.digest_folder = DigestFolder();
+  flags.digest_folder = CacheFolder("digests");
+  if (flags.judge.verdicts.empty()) flags.judge.verdicts = CacheFolder("verdicts");
   if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
     flags.supervised = true;
     flags.attempt = attempt;

@@ -25,6 +25,7 @@
 #include "train/events/event_writer.h"
 #include "train/events/exit_status.h"
 #include "train/events/progress_meter.h"
+#include "train/events/quiet_rank.h"
 #include "train/events/stop_signal.h"
 #include "train/events/supervised_sink.h"
 #include "train/export/export_checkpoint.h"
@@ -32,6 +33,7 @@
 #include "train/formats/digest_cache.h"
 #include "train/generate/chat.h"
 #include "train/generate/generate.h"
+#include "train/judge/judge_answers.h"
 #include "train/kernel_choice.h"
 #include "train/loop/evaluate_model.h"
 #include "train/ops/fast_paths.h"
@@ -47,18 +49,6 @@
 
 namespace fpo::train {
 namespace {
-
-// Suppresses the events of the other ranks: rank 0 reports for all.
-class QuietRank final : public EventSink {
- public:
-  explicit QuietRank(EventSink& events) : events_(events) {}
-  void Emit(TrainEvent event) override {
-    if (event.kind == EventKind::kError) events_.Emit(std::move(event));
-  }
-
- private:
-  EventSink& events_;
-};
 
 absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::Device device) {
   std::unique_ptr<ProcessGroup> single = std::make_unique<SingleProcessGroup>();
@@ -105,6 +95,7 @@ struct Program {
   absl::Status Evaluate() const;
   absl::Status Sae() const;
   absl::Status Generate() const;
+  absl::Status Judge() const;
   absl::Status Chat() const;
   absl::Status InspectPath() const;
   absl::Status Export() const;
@@ -125,6 +116,7 @@ constexpr Command kCommands[] = {
     {"evaluate", &Program::Evaluate, "train"},
     {"sae", &Program::Sae, "train"},
     {"generate", &Program::Generate, "train"},
+    {"judge", &Program::Judge, "train"},
     {"chat", &Program::Chat, "train"},
     {"export", &Program::Export, "finish", false},
     {"inspect", &Program::InspectPath, "train", false},
@@ -264,6 +256,19 @@ absl::Status Program::Generate() const {
   return GenerateFile(options, events);
 }
 
+absl::Status Program::Judge() const {
+  JudgeOptions options = flags.judge;
+  if (!flags.job.empty()) {
+    FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+    options = JudgeOptionsOf(job);
+  }
+  options.out = flags.out;
+  options.device = device;
+  CommandReader commands;
+  if (flags.supervised) options.commands = &commands;
+  return JudgeAnswers(options, events);
+}
+
 absl::Status Program::Chat() const {
   ChatOptions options;
   options.model = {flags.model, flags.dtype, flags.template_name, device};
@@ -336,7 +341,7 @@ void LimitSpinning(char** argv) {
 // The folder that a command creates; "" when it creates none.
 std::string MadeFolder(const Flags& flags) {
   if (flags.command == "evaluate") return flags.out + ".prepared";
-  if (flags.command == "generate") return "";           // a file, whose rows are kept
+  if (flags.command == "generate" || flags.command == "judge") return "";  // files of their own
   const bool file = absl::EndsWith(flags.out, ".npz");  // of sae, whose folder may hold other files
   return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
 }

@@ -160,6 +160,8 @@ Flag FlagSet::AddMib(const std::string& names, int64_t* bytes, const std::string
                   ->default_str(absl::StrCat(*bytes >> 20)));
 }
 
+void FlagSet::SetFooter(const std::string& text) const { app_->footer(text); }
+
 bool FlagSet::Has(const std::string& flag) const { return app_->get_option(flag)->count() > 0; }
 
 }  // namespace fpo

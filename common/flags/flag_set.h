@@ -67,6 +67,8 @@ class FlagSet {
   // Whole MiB, kept as bytes.
   Flag AddMib(const std::string& names, int64_t* bytes, const std::string& help);
 
+  // Ends the command's help page: examples, what to know.
+  void SetFooter(const std::string& text) const;
   // True after a parse whose command line or --config file had the flag.
   bool Has(const std::string& flag) const;
 

@@ -63,17 +63,20 @@ bool IsGiven(const JobNode& root, absl::string_view key) {
   return node != nullptr && (!node->members.empty() || !node->items.empty());
 }
 
-// It reads the model, the prompts and the template.
-std::vector<std::string> UnusedByGenerate(const JobNode& root) {
+// It reads the model, the prompts or the answers, and the template.
+std::vector<std::string> UnusedByTexts(const JobNode& root, const std::string& kind) {
+  const std::string here = "kind " + kind;
   std::vector<std::string> notes;
+  const char* other = kind == "generate" ? "judge" : "generate";
+  if (IsGiven(root, other)) notes.push_back(NotUsed(other, here));
   for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference",
                           "sae", "sae_training", "checkpoint"}) {
-    if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind generate"));
+    if (IsGiven(root, key)) notes.push_back(NotUsed(key, here));
   }
   const JobNode* data = root.Find("data");
   if (data == nullptr) return notes;
   for (const auto& [key, value] : data->members) {
-    if (key != "template") notes.push_back(NotUsed(absl::StrCat("data.", key), "kind generate"));
+    if (key != "template") notes.push_back(NotUsed(absl::StrCat("data.", key), here));
   }
   return notes;
 }
@@ -88,9 +91,9 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
   const bool whole =
       section != nullptr && section->members.size() + 1 >= CountFields(&defaults, "method");
   if (method == nullptr || whole) return notes;
-  if (config.kind == "generate") return UnusedByGenerate(root);
-  if (IsGiven(root, "generate")) {
-    notes.push_back(NotUsed("generate", absl::StrCat("kind ", config.kind)));
+  if (config.kind == "generate" || config.kind == "judge") return UnusedByTexts(root, config.kind);
+  for (const char* key : {"generate", "judge"}) {
+    if (IsGiven(root, key)) notes.push_back(NotUsed(key, absl::StrCat("kind ", config.kind)));
   }
   if (config.kind == "sae") {
     for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference"}) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/job/generate_section.h"
+#include "common/job/judge_section.h"
 
 namespace fpo {
 
@@ -120,13 +121,14 @@ struct RetrySection {
 
 struct JobConfig {
   std::string name;
-  std::string kind = "train";  // train | reference | evaluate | generate | sae
+  std::string kind = "train";  // train | reference | evaluate | generate | judge | sae
   std::vector<std::pair<std::string, std::string>> labels;
   ModelSection model;
   ReferenceSection reference;
   std::vector<SaeSection> sae;
   SaeTrainingSection sae_training;
   GenerateSection generate;
+  JudgeSection judge;
   DataSection data;
   MethodSection method;
   OptimizerSection optimizer;

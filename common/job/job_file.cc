@@ -29,7 +29,8 @@ absl::Status TooLarge(size_t bytes) {
 }
 
 std::string DefaultSource(const JobConfig& config) {
-  if (config.kind == "sae" || config.kind == "generate") return "none";
+  const std::string& kind = config.kind;
+  if (kind == "sae" || kind == "generate" || kind == "judge") return "none";
   return DefaultReferenceSource(config.method.name);
 }
 

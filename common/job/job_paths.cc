@@ -114,6 +114,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
     case PathKind::kPrompts:
     case PathKind::kTemplate:
     case PathKind::kFile:
+    case PathKind::kJudged:
       return MissingPathProblem({*path.path, given}, PathWanted::kFile);
     case PathKind::kOutput:
       break;
@@ -132,6 +133,13 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
     AddPath(key, PathKind::kSae, &config->sae[i].path, &paths);
   }
   AddPath("generate.prompts", PathKind::kPrompts, &config->generate.prompts, &paths);
+  AddPath("judge.outputs", PathKind::kJudged, &config->judge.outputs, &paths);
+  AddPath("judge.baseline", PathKind::kJudged, &config->judge.baseline, &paths);
+  AddPath("judge.prompt", PathKind::kJudged, &config->judge.prompt, &paths);
+  AddPath("judge.length_control", PathKind::kJudged, &config->judge.length_control, &paths);
+  AddPath("judge.ca_file", PathKind::kJudged, &config->judge.ca_file, &paths);
+  AddPath("judge.key_file", PathKind::kJudged, &config->judge.key_file, &paths);
+  AddPath("judge.store", PathKind::kOutput, &config->judge.store, &paths);
   AddFiles("data.train", &config->data.train, &paths);
   AddFiles("data.eval", &config->data.eval, &paths);
   if (absl::EndsWith(config->data.template_name, ".jinja")) {
@@ -144,9 +152,10 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
 
 bool IsRead(const JobConfig& config, const JobPath& path) {
   if (path.kind == PathKind::kOutput) return false;
-  const bool generates = config.kind == "generate";
+  const bool generates = config.kind == "generate", judges = config.kind == "judge";
   if (path.kind == PathKind::kPrompts) return generates;
-  if (generates) return path.key == "model.path" || path.kind == PathKind::kTemplate;
+  if (path.kind == PathKind::kJudged) return judges;
+  if (generates || judges) return path.key == "model.path" || path.kind == PathKind::kTemplate;
   const bool compares = config.kind != "sae" && config.method.name == "fpo";
   if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;

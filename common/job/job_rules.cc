@@ -17,6 +17,7 @@ class Rules {
   std::vector<JobProblem> Check() {
     CheckNames();
     CheckData();
+    if (c_.kind == "judge") CheckJudge();
     CheckSae();
     CheckReference();
     CheckNumbers();
@@ -40,7 +41,10 @@ class Rules {
                            ? "is missing; a short word, e.g. gemma2-2b-fpo"
                            : absl::StrCat("\"", c_.name, "\" must be 1 to 63 of a-z, 0-9 and -"));
     }
-    if (c_.model.path.empty()) Complain("model.path", "is missing; a Hugging Face directory");
+    const bool asks_server = c_.kind == "judge" && !c_.judge.url.empty();
+    if (c_.model.path.empty() && !asks_server) {
+      Complain("model.path", "is missing; a Hugging Face directory");
+    }
     if (c_.output.empty()) Complain("output", "is missing; a folder for the job's results");
     if (c_.resources.queue.empty()) Complain("resources.queue", "must not be empty");
     for (const std::string& label : c_.resources.require) {
@@ -59,7 +63,7 @@ class Rules {
       if (c_.generate.prompts.empty()) {
         Complain("generate.prompts", "is missing; a file of prompts");
       }
-    } else if (c_.data.train.empty()) {
+    } else if (c_.kind != "judge" && c_.data.train.empty()) {
       Complain("data.train", "is missing; a list of .jsonl files");
     }
     if (c_.data.max_prompt_length >= c_.data.max_length) {
@@ -70,8 +74,25 @@ class Rules {
     }
   }
 
+  // Who judges is model.path or a server, never both.
+  void CheckJudge() {
+    const JudgeSection& judge = c_.judge;
+    if (judge.outputs.empty()) Complain("judge.outputs", "is missing; a file of answers");
+    if (judge.baseline.empty()) Complain("judge.baseline", "is missing; a file of answers");
+    if (!judge.url.empty() && judge.model.empty()) {
+      Complain("judge.model", "is missing; the judge's name at judge.url");
+    }
+    if (!judge.url.empty() && !c_.model.path.empty()) {
+      Complain("model.path", "judge.url names the judge already; leave one of them out");
+    }
+    if (!judge.url.empty()) return;
+    if (!judge.model.empty()) Complain("judge.model", "is for a server; judge.url is not set");
+    if (!judge.key_file.empty())
+      Complain("judge.key_file", "is for a server; judge.url is not set");
+  }
+
   void CheckSae() {
-    if (c_.kind == "generate") return;
+    if (c_.kind == "generate" || c_.kind == "judge") return;
     if (c_.kind != "sae") return CheckSaesOfMethod();
     if (c_.sae.size() != 1 || !c_.sae[0].layer.has_value() || c_.sae[0].site.empty()) {
       Complain("sae",
@@ -111,8 +132,10 @@ class Rules {
     const std::string& method = c_.method.name;
     const absl::string_view needs = DefaultReferenceSource(method);
     if (c_.kind == "sae") return;
-    if (c_.kind == "generate") {
-      if (source != "none") Complain("reference.source", "kind generate has none: leave it out");
+    if (c_.kind == "generate" || c_.kind == "judge") {
+      if (source != "none") {
+        Complain("reference.source", absl::StrCat("kind ", c_.kind, " has none: leave it out"));
+      }
       return;
     }
     if (needs == "cached" && source == "none") {

@@ -79,7 +79,7 @@ class InputChecks {
     const SaeSection& sae = config_.sae[i];
     const std::string key = config_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
     const bool trained = config_.kind == "sae";
-    if (config_.kind == "generate") return;
+    if (config_.kind == "generate" || config_.kind == "judge") return;
     if (!trained && config_.method.name != "fpo") return;
     if (!trained && config_.method.features != "hidden") {
       return Note(key + ".path", CheckSae(sae, models_));

@@ -5,12 +5,12 @@
 namespace fpo {
 
 // What a job does: `kind` of the job file.
-enum class JobKind { kTrain, kReference, kEvaluate, kSae, kGenerate };
+enum class JobKind { kTrain, kReference, kEvaluate, kSae, kGenerate, kJudge };
 
 template <>
 struct EnumNames<JobKind> {
-  static constexpr absl::string_view kNames[] = {"train", "reference", "evaluate", "sae",
-                                                 "generate"};
+  static constexpr absl::string_view kNames[] = {"train", "reference", "evaluate",
+                                                 "sae",   "generate",  "judge"};
 };
 
 }  // namespace fpo

@@ -196,8 +196,13 @@ std::string OutputSheet(const pb::Job& job) {
     if (job.kind() == pb::JOB_KIND_GENERATE) {
       sheet.Add("answers", absl::StrCat(output, "/answers.json or answers.jsonl"));
     }
-    if (job.kind() != pb::JOB_KIND_REFERENCE && job.kind() != pb::JOB_KIND_GENERATE)
-      sheet.Add("metrics", absl::StrCat(output, "/metrics.jsonl"));
+    if (job.kind() == pb::JOB_KIND_JUDGE) {
+      sheet.Add("verdicts", absl::StrCat(output, "/annotations.json and its .summary.json"));
+    }
+    const bool has_metrics = job.kind() != pb::JOB_KIND_REFERENCE &&
+                             job.kind() != pb::JOB_KIND_GENERATE &&
+                             job.kind() != pb::JOB_KIND_JUDGE;
+    if (has_metrics) sheet.Add("metrics", absl::StrCat(output, "/metrics.jsonl"));
   }
   return sheet.Render();
 }

@@ -88,7 +88,8 @@ absl::Status RunFolder::CopyFromPrepared(const std::string& prepared) const {
 absl::StatusOr<std::unique_ptr<OutputLock>> LockOutputOf(const JobOutput& output) {
   std::unique_ptr<OutputLock> none;
   const std::string& command = output.command;
-  const bool writes = command == "evaluate" || command == "sae" || command == "generate";
+  const bool writes =
+      command == "evaluate" || command == "sae" || command == "generate" || command == "judge";
   if (output.attempt.empty() || !writes) return none;
   const bool is_file = command != "sae" || absl::EndsWith(output.out, ".npz");
   const fs::path out(output.out);

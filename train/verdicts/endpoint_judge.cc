@@ -229,7 +229,9 @@ absl::StatusOr<EndpointUrl> ParseEndpointUrl(const std::string& url) {
         "--judge: the URL has a user or password; put the key into a file and give --key-file");
   }
   const bool is_plain = std::all_of(url.begin(), url.end(), absl::ascii_isgraph);
-  if (host.empty() || host[0] == ':' || !is_plain) return BadUrl(url, "it names no host");
+  const bool has_port = !absl::EndsWith(host, ":");  // one that is left out means no other one
+  if (host.empty() || host[0] == ':' || !has_port || !is_plain)
+    return BadUrl(url, "it names no host, or no port behind the colon");
   if (rest.find_first_of("?#") != std::string::npos) {
     return absl::InvalidArgumentError(  // without the URL: some servers take keys in a query
         "--judge: the URL has a query or a fragment, which chat completions do not take");

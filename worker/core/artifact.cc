@@ -40,6 +40,8 @@ constexpr ResultFile kResultFiles[] = {
     {JobKind::kSae, "params.npz"},
     {JobKind::kGenerate, "answers.json"},
     {JobKind::kGenerate, "answers.jsonl"},
+    {JobKind::kJudge, "annotations.json"},
+    {JobKind::kJudge, "annotations.json.summary.json"},
 };
 
 bool HasModel(const ServeArtifactCommand& order) { return order.kind == JobKind::kTrain; }

@@ -104,6 +104,10 @@ absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
     }
     if (!status.ok() && !absl::IsNotFound(status)) return Invalid(input.key, status);
   }
+  if (config.kind == "judge" && !config.judge.store.empty()) {
+    const absl::Status store = places.write.CheckNew(config.judge.store);
+    if (!store.ok()) return Invalid("judge.store", store);
+  }
   if (!WritesOutput(config)) return absl::OkStatus();
   const absl::Status status = places.write.CheckNew(config.output);
   return status.ok() ? CheckNoLinks(config.output) : Invalid("output", status);

@@ -23,9 +23,30 @@ void Append(std::vector<std::string> words, std::vector<std::string>* argv) {
                std::make_move_iterator(words.end()));
 }
 
+// The judge is a model or a server.
+std::vector<JobInput> InputsOfJudge(const JobConfig& config) {
+  const JudgeSection& judge = config.judge;
+  std::vector<JobInput> inputs;
+  const auto add = [&](const char* key, const std::string& path) {
+    if (!path.empty()) inputs.push_back({key, path});
+  };
+  add("model.path", config.model.path);
+  add("judge.outputs", judge.outputs);
+  add("judge.baseline", judge.baseline);
+  add("judge.prompt", judge.prompt);
+  add("judge.length_control", judge.length_control);
+  add("judge.ca_file", judge.ca_file);
+  add("judge.key_file", judge.key_file);
+  if (absl::EndsWith(config.data.template_name, ".jinja")) {
+    add("data.template", config.data.template_name);
+  }
+  return inputs;
+}
+
 }  // namespace
 
 std::vector<JobInput> InputsOf(const JobConfig& config) {
+  if (config.kind == "judge") return InputsOfJudge(config);
   std::vector<JobInput> inputs = {{"model.path", config.model.path}};
   if (!config.reference.path.empty() && config.reference.source != "none") {
     inputs.push_back({"reference.path", config.reference.path});
@@ -76,6 +97,9 @@ absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
   if (config.kind != "reference" || !config.output.empty()) {
     paths.push_back({"output", config.output});
   }
+  if (config.kind == "judge" && !config.judge.store.empty()) {
+    paths.push_back({"judge.store", config.judge.store});
+  }
   std::vector<std::string> wrong;
   for (const JobInput& path : paths) {
     if (!absl::StartsWith(path.path, "/")) {
@@ -124,7 +148,11 @@ std::string AnswersFile(const JobConfig& config) {
   return absl::StrCat(config.output, list ? "/answers.json" : "/answers.jsonl");
 }
 
-bool IsPreparedFirst(const JobConfig& config) { return config.kind != "generate"; }
+std::string AnnotationsFile(const JobConfig& config) { return config.output + "/annotations.json"; }
+
+bool IsPreparedFirst(const JobConfig& config) {
+  return config.kind != "generate" && config.kind != "judge";
+}
 
 std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
                                      const JobConfig& config, const RankWork& work) {
@@ -133,6 +161,11 @@ std::vector<std::string> MainCommand(const TrainerProgram& trainer, const Attemp
   if (config.kind == "generate") {
     argv = Begin(trainer, "generate", folders);
     Append({"--out", AnswersFile(config)}, &argv);
+    return argv;
+  }
+  if (config.kind == "judge") {
+    argv = Begin(trainer, "judge", folders);
+    Append({"--out", AnnotationsFile(config)}, &argv);
     return argv;
   }
   const bool is_run = config.kind == "train";

@@ -63,12 +63,15 @@ struct RankWork {
 // Where kind generate puts its answers: a list for alpaca_eval, else one row a line.
 std::string AnswersFile(const JobConfig& config);
 
-// Whether the job reads training data, which `prepare` turns into tokens. Kind generate reads its
-// prompts itself.
+// Where kind judge puts its annotations; their summary lies beside them.
+std::string AnnotationsFile(const JobConfig& config);
+
+// Whether the job reads training data, which `prepare` turns into tokens. Kinds generate and judge
+// read their texts themselves.
 bool IsPreparedFirst(const JobConfig& config);
 
-// The command of the job's main process: `run`, `sae`, `evaluate` or `generate`. Empty for kind
-// reference, whose work ends with its records.
+// The command of the job's main process: `run`, `sae`, `evaluate`, `generate` or `judge`. Empty
+// for kind reference, whose work ends with its records.
 std::vector<std::string> MainCommand(const TrainerProgram& trainer, const AttemptFolders& folders,
                                      const JobConfig& config, const RankWork& work);
 

@@ -59,6 +59,30 @@ TEST_F(JobPathsTest, ANameThatExistsIsTakenAsItIs) {
   EXPECT_EQ(*ResolvePath("~tilde", folder.path(), Variable), folder / "~tilde");
 }
 
+TEST_F(JobPathsTest, EveryPathOfAJudge) {
+  JobConfig config;
+  config.kind = "judge";
+  config.judge.outputs = "o";
+  config.judge.baseline = "b";
+  config.judge.prompt = "p";
+  config.judge.length_control = "l";
+  config.judge.ca_file = "c";
+  config.judge.key_file = "~/k";
+  config.judge.store = "s";
+  config.judge.url = "https://host/v1";  // no path
+  EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
+  std::vector<std::string> found, read;
+  for (const JobPath& path : JobPaths(&config)) {
+    found.push_back(*path.path);
+    if (IsRead(config, path)) read.push_back(*path.path);
+  }
+  EXPECT_THAT(read,
+              ElementsAre("/jobs/o", "/jobs/b", "/jobs/p", "/jobs/l", "/jobs/c", "/home/ada/k"));
+  EXPECT_EQ(found.size(), read.size() + 1);
+  EXPECT_EQ(found.back(), "/jobs/s");
+  EXPECT_EQ(config.judge.url, "https://host/v1");
+}
+
 // Every key of the field table that names a path is resolved.
 TEST_F(JobPathsTest, EveryPathOfAJob) {
   JobConfig config;

@@ -34,7 +34,7 @@ TEST(JobReader, NamesEveryKindOfMistake) {
       {"data: {columns: [a]}", "data.columns", "mapping of names"},
       {"data: {columns: {promt: a}}", "data.columns.promt", "did you mean \"prompt\""},
       {"data: {columns: {prompt: [a]}}", "data.columns.prompt", "name of a column"},
-      {"kind: guess", "kind", "is not one of train, reference, evaluate, generate, sae"},
+      {"kind: guess", "kind", "is not one of train, reference, evaluate, generate, judge, sae"},
       {"method: fpo", "method", "must be a mapping"},
       {"sae: x", "sae", "must be a mapping"},
       {"data: {train: {a: b}}", "data.train", "list of words"},

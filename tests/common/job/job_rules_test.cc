@@ -101,5 +101,34 @@ TEST(JobRules, ANewNameIsNeitherAFlagNorAnId) {
   EXPECT_EQ(FirstKey(config), "") << "a job that an earlier version took still runs";
 }
 
+TEST(JobRules, AJudgeIsAModelOrAServer) {
+  JobConfig config;
+  config.name = "judged";
+  config.kind = "judge";
+  config.output = "/out";
+  config.reference.source = "none";
+  const auto keys = [&] {
+    std::string text;
+    for (const JobProblem& problem : ValidateJob(config)) text += problem.key + " ";
+    return text;
+  };
+  EXPECT_EQ(keys(), "model.path judge.outputs judge.baseline ");
+  config.judge.outputs = "/a.json";
+  config.judge.baseline = "/b.json";
+  config.model.path = "/m";
+  EXPECT_EQ(keys(), "");
+  config.judge.url = "https://host/v1";
+  EXPECT_EQ(keys(), "judge.model model.path ");
+  config.judge.model = "big";
+  config.model.path = "";
+  EXPECT_EQ(keys(), "");
+  config.judge.key_file = "/key";
+  EXPECT_EQ(keys(), "");
+  config.judge.url = "";
+  EXPECT_EQ(keys(), "model.path judge.model judge.key_file ");
+  config.reference.source = "cached";
+  EXPECT_EQ(keys(), "model.path judge.model judge.key_file reference.source ");
+}
+
 }  // namespace
 }  // namespace fpo

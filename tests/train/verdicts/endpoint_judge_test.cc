@@ -252,9 +252,9 @@ TEST(EndpointUrlTest, WhatAUrlMustBe) {
   EXPECT_TRUE(ParseEndpointUrl("http://[::1]:80/v1")->is_this_host);
   EXPECT_FALSE(ParseEndpointUrl("http://localhost.example/v1")->is_this_host);
   EXPECT_FALSE(ParseEndpointUrl("http://127.0.0.1.example:80/v1")->is_this_host);
-  for (const char* bad :
-       {"host/v1", "ftp://host/v1", "http://", "http:///v1", "http://:80/v1", "http://ho st/v1",
-        "http://u:secret@host/v1", "https://host/v1?key=secret", "http://host/#secret"}) {
+  for (const char* bad : {"host/v1", "ftp://host/v1", "http://", "http:///v1", "http://:80/v1",
+                          "http://127.0.0.1:/v1", "http://ho st/v1", "http://u:secret@host/v1",
+                          "https://host/v1?key=secret", "http://host/#secret"}) {
     const auto status = ParseEndpointUrl(bad).status();
     EXPECT_FALSE(status.ok()) << bad;
     EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret"))) << bad;

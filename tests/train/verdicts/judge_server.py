@@ -24,7 +24,7 @@ ENDED = threading.Event()
 def verdict(text):
     a = text.split("Answer A:\n")[1].split("\n\nAnswer B:\n")[0]
     b = text.split("\n\nAnswer B:\n")[1].split("\n\nJudge whether")[0]
-    return 1 / (1 + math.exp((len(b) - len(a)) / 10))
+    return 1 / (1 + math.exp(min(max((len(b) - len(a)) / 10, -20), 20)))
 
 
 def completion(body, step):

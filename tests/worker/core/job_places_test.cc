@@ -79,6 +79,18 @@ TEST_F(JobPlacesTest, NoKeyOfAJobLeadsElsewhere) {
   EXPECT_THAT(Refusal(), HasSubstr("output: "));
 }
 
+TEST_F(JobPlacesTest, NoKeyOfAJudgeLeadsElsewhere) {
+  job_.kind = "judge";
+  job_.judge.outputs = job_.judge.baseline = job_.model.path;
+  EXPECT_TRUE(CheckPlaces(places_, job_).ok());
+  job_.judge.store = folder_ / "srv/verdicts";  // may be read, not written
+  EXPECT_THAT(Refusal(), HasSubstr("judge.store: "));
+  job_.judge.store = folder_ / "runs/verdicts";
+  EXPECT_TRUE(CheckPlaces(places_, job_).ok());
+  job_.judge.key_file = folder_ / "secret/token";
+  EXPECT_THAT(Refusal(), HasSubstr("judge.key_file: "));
+}
+
 TEST_F(JobPlacesTest, NoLinkLeadsElsewhere) {
   fs::create_symlink(folder_ / "secret/token", folder_ / "srv/gemma/merges.txt");
   EXPECT_THAT(Refusal(), HasSubstr("model.path: "));

@@ -57,6 +57,9 @@ TEST_F(PhasePlanTest, CommandLinesOfEveryKind) {
   EXPECT_EQ(Main({}), "/bin/fpo-train generate" + common + "--out /out/answers.jsonl");
   config_.generate.format = "alpaca_eval";
   EXPECT_EQ(Main({}), "/bin/fpo-train generate" + common + "--out /out/answers.json");
+  config_.kind = "judge";
+  EXPECT_FALSE(IsPreparedFirst(config_));
+  EXPECT_EQ(Main({}), "/bin/fpo-train judge" + common + "--out /out/annotations.json");
   config_.kind = "reference";
   EXPECT_EQ(Main({}), "");
 }
@@ -72,6 +75,23 @@ TEST_F(PhasePlanTest, AGenerateJobReadsItsPromptsAndNoTrainingData) {
   config_.generate.prompts = "/no/such/prompts.jsonl";
   EXPECT_TRUE(CheckPathsAreAbsolute(config_).ok());
   EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("generate.prompts"));
+}
+
+TEST_F(PhasePlanTest, AJudgeJobReadsAnswersAndAModelOrAKey) {
+  config_.kind = "judge";
+  config_.reference.source = "none";
+  config_.model.path = "";
+  config_.judge.outputs = "/";
+  config_.judge.baseline = "/";
+  config_.judge.url = "https://host/v1";
+  EXPECT_TRUE(CheckInputsExist(config_).ok());
+  config_.judge.key_file = "/no/such/key";
+  EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("judge.key_file"));
+  config_.judge.key_file = "key";
+  EXPECT_THAT(std::string(CheckPathsAreAbsolute(config_).message()), HasSubstr("judge.key_file"));
+  config_.judge.key_file = "/no/such/key";
+  config_.judge.store = "verdicts";
+  EXPECT_THAT(std::string(CheckPathsAreAbsolute(config_).message()), HasSubstr("judge.store"));
 }
 
 TEST_F(PhasePlanTest, SeveralRanksMeet) {

@@ -1,0 +1,138 @@
+#include "train/flags_judge.h"
+
+#include "train/flags.h"
+
+namespace fpo::train {
+namespace {
+
+constexpr char kJudgeFooter[] =
+    R"(Examples
+  A judge of this machine, without a network:
+    fpo-train judge --outputs mine.json --baseline gpt4.json --judge /models/gemma-2-9b-it \
+        --out judged.json
+  A server with OpenAI's interface (vLLM, llama.cpp, a provider):
+    fpo-train judge --outputs mine.json --baseline gpt4.json --judge https://host/v1 \
+        --judge-model qwen3-72b --key-file ~/.keys/host --price-in 0.4 --price-out 1.2 \
+        --out judged.json
+
+Every pair is judged in both orders, since judges prefer a place. Verdicts are kept under what they
+depend on (judge, instructions, question, both answers): a second run asks for nothing, a stopped
+one goes on, and other files with the same answers share them. OUT gets AlpacaEval's annotations,
+OUT.summary.json the win rate with its interval.)";
+
+void AddEndpoint(FlagSet app, EndpointOptions* endpoint) {
+  app.Add("--judge-model", &endpoint->chat.model, "Of a server: the judge's name there")
+      .Type("NAME");
+  app.Add("--key-file", &endpoint->key_file,
+          "Of a server: the key is the first line of this file, which others may not read")
+      .Type("FILE");
+  app.Add("--key-over-http", &endpoint->key_over_http,
+          "Send the key to another host without encryption too");
+  app.Add("--ca-file", &endpoint->ca_file,
+          "PEM of the authorities that sign the server's certificate; default: the system's")
+      .Type("FILE");
+  app.Add("--known-as", &endpoint->known_as,
+          "Stands for the server's URL in what verdicts are kept under; so a judge that "
+          "moves to another address keeps its verdicts")
+      .Type("NAME");
+  app.Add("--parallel", &endpoint->parallel, "Of a server: requests in progress at a time")
+      .Between(1, 256)
+      .ShowDefault();
+  app.Add("--requests-per-minute", &endpoint->requests_per_minute,
+          "Of a server: at most so many; 0: as many as it takes")
+      .BetweenReal(0, 1e6);
+  app.Add("--retries", &endpoint->retries,
+          "Of one request, while the server is busy or broken; the waits double from 1 s to "
+          "1 min, and are at least what the server asks for (Retry-After)")
+      .Between(0, 1000)
+      .ShowDefault();
+  app.Add("--max-answer-tokens", &endpoint->chat.max_tokens,
+          "Of a server's answer. 1: the verdict is weighed by the log-probabilities of its "
+          "first token, where the server lists them; more: its words count ([[A]], A, tie)")
+      .Between(1, 1 << 20)
+      .ShowDefault();
+}
+
+void AddPrices(FlagSet app, JudgeOptions* judge) {
+  app.Add("--price-in", &judge->price_in, "Price of a million tokens that the judge reads")
+      .BetweenReal(0, 1e9);
+  app.Add("--price-out", &judge->price_out, "Price of a million tokens that it writes")
+      .BetweenReal(0, 1e9);
+}
+
+}  // namespace
+
+void AddJudge(FlagSet app, Flags* flags) {
+  JudgeOptions& judge = flags->judge;
+  app.SetFooter(kJudgeFooter);
+  app.Add("--job", &flags->job, "Job of kind judge; instead of the options below but --out")
+      .Type("FILE");
+  app.Add("--outputs", &judge.outputs,
+          "The model's answers: of 'fpo-train generate', or AlpacaEval's model_outputs.json")
+      .Type("FILE");
+  app.Add("--baseline", &judge.baseline, "Answers of what it is compared with, the same forms")
+      .Type("FILE");
+  app.Add("--judge", &judge.judge,
+          "Who judges: a Hugging Face folder of a Gemma, or the URL of a server with "
+          "OpenAI's chat completions, up to /v1")
+      .Type("DIR|URL");
+  app.Add("--out", &flags->out, "Annotations: *.json a list, else one row a line")
+      .Type("FILE")
+      .Required();
+  app.Add("--prompt", &judge.prompt_file,
+          "The judge's instructions, with {instruction}, {output_1} and {output_2}; "
+          "default: this project's own. AlpacaEval's prompt files are read too")
+      .Type("FILE");
+  app.Add("--verdicts", &judge.tokens,
+          "With --prompt: what it is told to answer for the first and the second; "
+          "AlpacaEval's classifier prompt: m,M")
+      .Type("A,B")
+      .ShowDefault();
+  app.Add("--store", &judge.verdicts,
+          "Folder of verdicts; default: fpo/verdicts in the user's cache folder")
+      .Type("DIR");
+  app.Add("--order", &judge.order,
+          "both, or one of them at half the price: baseline_first, model_first")
+      .OneOf({"both", "baseline_first", "model_first"})
+      .ShowDefault();
+  app.Add("--max-pairs", &judge.pairs_max, "Only the first N answers").Positive();
+  app.Add("--length-control", &judge.length_control,
+          "AlpacaEval's df_gamed.csv: adds the length-controlled win rate")
+      .Type("FILE");
+  AddEndpoint(app, &judge.endpoint);
+  AddPrices(app, &judge);
+  app.Add("--max-prompt-length", &judge.max_prompt_length,
+          "Of a model folder: tokens of a comparison; a longer one is an error")
+      .Between(16, 1 << 20)
+      .ShowDefault();
+  app.Add("--template", &judge.template_name,
+          "Of a model folder: auto (its own), gemma, halo, none, or a FILE.jinja")
+      .ShowDefault();
+  app.Add("--dtype", &judge.dtype, "Of a model folder: float32 or bfloat16")
+      .OneOf({"float32", "bfloat16"})
+      .ShowDefault();
+  app.Add("--seed", &judge.seed, "Of the intervals' bootstrap").NotNegative().ShowDefault();
+}
+
+absl::Status CheckJudge(const Flags& flags) {
+  const JudgeOptions& judge = flags.judge;
+  if (!flags.job.empty()) return absl::OkStatus();
+  if (judge.outputs.empty() || judge.baseline.empty() || judge.judge.empty()) {
+    return absl::InvalidArgumentError("judge: needs --outputs, --baseline and --judge, or --job");
+  }
+  const bool is_url = IsUrl(judge.judge);
+  if (is_url && judge.endpoint.chat.model.empty()) {
+    return absl::InvalidArgumentError(
+        "judge: a server has several models: name the judge's with "
+        "--judge-model");
+  }
+  if (!is_url && !judge.endpoint.chat.model.empty()) {
+    return absl::InvalidArgumentError("judge: --judge-model is for a server; --judge is a folder");
+  }
+  if (!is_url && !judge.endpoint.key_file.empty()) {
+    return absl::InvalidArgumentError("judge: --key-file is for a server; --judge is a folder");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fpo::train
