@@ -27,7 +27,9 @@ struct PrepareSummary {
 // or for a missing tokenizer when a row is text. Does not read the model's weights.
 absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& out);
 
-// Does what Prepare does with the first `rows_max` rows of each input. Writes nothing.
+// Does what Prepare does with the first `rows_max` rows of each input. Writes nothing. Kinds
+// generate and judge have no rows of training data: they are never prepared, so there is nothing to
+// say.
 InputCheck CheckInputs(const JobConfig& job, int64_t rows_max);
 
 }  // namespace fpo::train

@@ -284,6 +284,15 @@ TEST_F(PrepareTest, ACheckOfTheFirstRowsSaysWhatARunWould) {
   EXPECT_THAT(check.problems[1].message, ::testing::HasSubstr("malformed"));
 }
 
+TEST_F(PrepareTest, ACheckOfAJobWithoutTrainingDataHasNothingToSay) {
+  job_.data.train.clear();
+  EXPECT_EQ(CheckInputs(job_, 4).problems.size(), 1u);
+  for (const char* kind : {"generate", "judge"}) {
+    job_.kind = kind;
+    EXPECT_TRUE(CheckInputs(job_, 4).problems.empty()) << kind;
+  }
+}
+
 TEST_F(PrepareTest, ACheckNamesTheKeyThatIsAtFault) {
   job_.data.template_name = folder_ / "none.jinja";
   EXPECT_EQ(CheckInputs(job_, 4).problems.at(0).key, "data.template");
