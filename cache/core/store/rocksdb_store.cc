@@ -48,20 +48,24 @@ absl::StatusOr<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(
     const RocksdbStoreOptions& options) {
   auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(options));
   FPO_RETURN_IF_ERROR(store->OpenDatabase(/*repair=*/false));
-  FPO_RETURN_IF_ERROR(store->CheckSchema());
-  absl::Status counted = store->CountContents();
-  if (absl::IsDataLoss(counted)) {
+  absl::Status read = store->ReadContents();
+  if (absl::IsDataLoss(read)) {
     Log(LogLevel::kError, "the store is damaged; what cannot be read is moved aside",
-        {{"store", options.path}, {"error", std::string(counted.message())}});
+        {{"store", options.path}, {"error", std::string(read.message())}});
     FPO_RETURN_IF_ERROR(store->OpenDatabase(/*repair=*/true));
-    counted = store->CountContents();
+    read = store->ReadContents();
   }
-  FPO_RETURN_IF_ERROR(counted);
+  FPO_RETURN_IF_ERROR(read);
   FPO_RETURN_IF_ERROR(store->AdvanceBootNumber());
   return store;
 }
 
-// Before anything is read or moved aside: this program must not judge what a newer one wrote.
+absl::Status RocksdbStore::ReadContents() {
+  FPO_RETURN_IF_ERROR(CheckSchema());
+  return CountContents();
+}
+
+// Before anything else is read: this program must not judge what a newer one wrote.
 absl::Status RocksdbStore::CheckSchema() {
   FPO_ASSIGN_OR_RETURN(const std::optional<std::string> stored, database_->Get(kMeta, SchemaKey()));
   int version = kSchemaVersion;

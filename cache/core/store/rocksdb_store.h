@@ -69,6 +69,7 @@ class RocksdbStore final : public Store {
   // After files were moved aside: adds the index entries of records that lost theirs.
   absl::Status RebuildIndex();
   absl::Status CheckSchema();
+  absl::Status ReadContents();  // CheckSchema, then CountContents; DataLoss: a block is damaged
   absl::Status AdvanceBootNumber();
   absl::Status WriteKeys(const Digest& id, absl::Span<const Digest> keys);
   absl::StatusOr<std::vector<std::optional<IndexEntry>>> LookupPaths(
