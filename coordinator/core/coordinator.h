@@ -142,9 +142,8 @@ class Coordinator {
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   std::atomic<bool> tick_wanted_ = true;
   absl::Time swept_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  // Of ForgetOldRequests.
-  absl::Time requests_swept_ = absl::InfinitePast();
-  std::string swept_requests_;  // up to here, in this sweep
+  absl::Time requests_swept_ = absl::InfinitePast();  // by ForgetOldRequests alone,
+  std::string swept_requests_;                        // up to here, in its present sweep
   absl::Status store_status_ ABSL_GUARDED_BY(mu_);
 };
 
