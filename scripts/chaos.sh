@@ -9,7 +9,7 @@
 # DRAINS (200) of each program, CHECKPOINTS (1000) killed and damaged,
 # RACES (1000) for an output folder, DRILLS (200) of backup and restore, LEADERS (200) changes of leader (needs Debian's postgresql),
 # WRONG_STORES (30), STALLS (3) of STALL (20) seconds of the coordinator's disk, CHATTY (60) seconds of a job that fills it (a small disk
-# needs root), JUMPS (24) of wall clocks, FLOOD (20; of calls 1 without Envoy, 5 with it) and IDLE (20) seconds, LOG_LINES (1000000) of a log with eight readers,
+# needs root), JUMPS (24) of wall clocks, FLOOD (20; of calls 1 without Envoy, 5 with it), at most FLOOD_CALLS (20000) without it, and IDLE (20) seconds, LOG_LINES (1000000) of a log with eight readers,
 # TWINS (10), FREEZES (10), BUSY (30) and SOAK (30) minutes.
 # FPO_ENVOY=/path/to/envoy also floods through the configuration of deploy/envoy/.
 # FPO_TEST_SEED repeats a failed run. Each test prints one line with its figures.
@@ -31,7 +31,7 @@ export FPO_CHAOS_DRAINS="${DRAINS:-200}" FPO_CHAOS_CHECKPOINTS="${CHECKPOINTS:-1
 export FPO_CHAOS_BUSY_MINUTES="${BUSY:-30}" FPO_CHAOS_SOAK_MINUTES="${SOAK:-30}"
 export FPO_CHAOS_DRILLS="${DRILLS:-200}" FPO_CHAOS_LEADERS="${LEADERS:-200}" FPO_CHAOS_WRONG_STORES="${WRONG_STORES:-30}"
 export FPO_CHAOS_STALLS="${STALLS:-3}" FPO_CHAOS_STALL_SECONDS="${STALL:-20}" FPO_CHAOS_CHATTY_SECONDS="${CHATTY:-60}"
-export FPO_CHAOS_JUMPS="${JUMPS:-24}" FPO_CHAOS_FLOOD_SECONDS="${FLOOD:-20}" FPO_CHAOS_IDLE_SECONDS="${IDLE:-20}"
+export FPO_CHAOS_JUMPS="${JUMPS:-24}" FPO_CHAOS_FLOOD_SECONDS="${FLOOD:-20}" FPO_CHAOS_FLOOD_CALLS="${FLOOD_CALLS:-20000}" FPO_CHAOS_IDLE_SECONDS="${IDLE:-20}"
 export FPO_CHAOS_LOG_LINES="${LOG_LINES:-1000000}" FPO_CHAOS_LOG_SECONDS=60
 export FPO_CHAOS_TWINS="${TWINS:-10}" FPO_CHAOS_FREEZES="${FREEZES:-10}"
 declare -A suites=([submit]=SubmitChaos [zombie]=ZombieChaos [run]=RunChaos [grid]=GridChaos [dead_worker]=DeadWorker [cancel]=CancelChaos
