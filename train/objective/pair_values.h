@@ -17,7 +17,7 @@ namespace fpo::train {
 class PairValues {
  public:
   enum Field {
-    kLoss,  // sft: nats per response token
+    kLoss,  // sft: nats per token of this response; its mean is not the metric
     kRewardsChosen,
     kRewardsRejected,
     kRewardsMargin,

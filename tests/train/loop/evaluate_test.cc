@@ -10,37 +10,47 @@
 namespace fpo::train {
 namespace {
 
-TEST(Evaluate, LimitsThePairsAndNamesTheMetrics) {
-  const TinyRun tiny;
-  const auto model = LoadModel({tiny.Path("model"), "float32"});
-  const auto pairs = TokenFile::Open(tiny.Path("prepared/eval.safetensors"));
-  ASSERT_TRUE(model.ok() && pairs.ok());
-  ObjectiveOptions options;
-  options.preference.method = Method::kSimpo;
-  const Gemma wide = InFloat64(model->model);
-  const Objective objective(wide, options, nullptr);
+// SimPO of a tiny model in float64, on five pairs.
+class EvaluateTest : public ::testing::Test {
+ protected:
+  static ObjectiveOptions Simpo() {
+    ObjectiveOptions options;
+    options.preference.method = Method::kSimpo;
+    return options;
+  }
+  absl::StatusOr<Evaluation> Evaluate(MicroBatchSize* size, ProcessGroup& group,
+                                      int64_t pairs_max = 512) const {
+    return EvaluatePairs({objective_, pairs_, pairs_max}, size, group);
+  }
+  const TinyRun tiny_;
+  const Gemma model_ = InFloat64(LoadModel({tiny_.Path("model"), "float32"})->model);
+  const TokenFile pairs_ = *TokenFile::Open(tiny_.Path("prepared/eval.safetensors"));
+  const Objective objective_{model_, Simpo(), nullptr};
+};
+
+TEST_F(EvaluateTest, LimitsThePairsAndNamesTheMetrics) {
   SingleProcessGroup group;
   MicroBatchSize size({4096, false}), one({1, false});
-  const auto all = EvaluatePairs({objective, *pairs, 512}, &size, group);
+  const auto all = Evaluate(&size, group);
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_EQ(all->metrics.at("eval_pairs"), 5);
   EXPECT_EQ(all->metrics.count("eval_logps/accuracies"), 1u);
   EXPECT_EQ(all->metrics.count("eval_rewards/margins"), 1u);
-  const auto some = EvaluatePairs({objective, *pairs, 2}, &size, group);
+  const auto some = Evaluate(&size, group, 2);
   EXPECT_EQ(some->metrics.at("eval_pairs"), 2);
-  const auto cut = EvaluatePairs({objective, *pairs, 512}, &one, group);
+  const auto cut = Evaluate(&one, group);
   EXPECT_NEAR(cut->metrics.at("eval_loss"), all->metrics.at("eval_loss"), 1e-12);
   // On a device that is too small for all pairs at once it is cut until it fits.
   const auto peak = [&](MicroBatchSize* used) {
     const MemoryLimit none(MemoryLimit::kNone);
-    EXPECT_TRUE(EvaluatePairs({objective, *pairs, 512}, used, group).ok());
+    EXPECT_TRUE(Evaluate(used, group).ok());
     return none.peak_bytes();
   };
   const int64_t whole = peak(&size), single = peak(&one);
   ASSERT_LT(single, whole);
   MicroBatchSize halved({4096, true});
   const MemoryLimit limit((single + whole) / 2);
-  const auto fitted = EvaluatePairs({objective, *pairs, 512}, &halved, group);
+  const auto fitted = Evaluate(&halved, group);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_GT(limit.refused(), 0);
   EXPECT_LT(halved.tokens(), 4096);
@@ -48,19 +58,11 @@ TEST(Evaluate, LimitsThePairsAndNamesTheMetrics) {
 }
 
 // The means of what is measured of each pair are the metrics, whatever the micro-batches.
-TEST(Evaluate, PairsHaveTheMeansOfTheMetrics) {
-  const TinyRun tiny;
-  const auto model = LoadModel({tiny.Path("model"), "float32"});
-  const auto pairs = TokenFile::Open(tiny.Path("prepared/eval.safetensors"));
-  ASSERT_TRUE(model.ok() && pairs.ok());
-  ObjectiveOptions options;
-  options.preference.method = Method::kSimpo;
-  const Gemma wide = InFloat64(model->model);
-  const Objective objective(wide, options, nullptr);
+TEST_F(EvaluateTest, PairsHaveTheMeansOfTheMetrics) {
   SingleProcessGroup group;
   MicroBatchSize size({4096, false}), one({1, false});
-  const auto all = EvaluatePairs({objective, *pairs, 512}, &size, group);
-  const auto cut = EvaluatePairs({objective, *pairs, 512}, &one, group);
+  const auto all = Evaluate(&size, group);
+  const auto cut = Evaluate(&one, group);
   ASSERT_TRUE(all.ok() && cut.ok());
   ASSERT_EQ(all->pairs.size(), 5);
   for (const auto field : {PairValues::kLoss, PairValues::kRewardsChosen,
@@ -92,22 +94,14 @@ class HalfGroup final : public ProcessGroup {
   const int64_t rank_;
 };
 
-TEST(Evaluate, RanksMeasureTheirOwnPairs) {
-  const TinyRun tiny;
-  const auto model = LoadModel({tiny.Path("model"), "float32"});
-  const auto pairs = TokenFile::Open(tiny.Path("prepared/eval.safetensors"));
-  ASSERT_TRUE(model.ok() && pairs.ok());
-  ObjectiveOptions options;
-  options.preference.method = Method::kSimpo;
-  const Gemma wide = InFloat64(model->model);
-  const Objective objective(wide, options, nullptr);
+TEST_F(EvaluateTest, RanksMeasureTheirOwnPairs) {
   MicroBatchSize size({4096, false});
   SingleProcessGroup whole;
-  const auto all = EvaluatePairs({objective, *pairs, 512}, &size, whole);
+  const auto all = Evaluate(&size, whole);
   ASSERT_TRUE(all.ok());
   for (const int64_t rank : {0, 1}) {
     HalfGroup group(rank);
-    const auto half = EvaluatePairs({objective, *pairs, 512}, &size, group);
+    const auto half = Evaluate(&size, group);
     ASSERT_TRUE(half.ok());
     for (int64_t i = 0; i < 5; ++i) {
       const double own = i % 2 == rank ? *all->pairs.Get(PairValues::kLogpsChosen, i) : 0;
