@@ -85,7 +85,7 @@ MUTATIONS = {
     # packed batches, kernels, the head in one pass
     "packed responses start at position 0": (T + "ops/packed_layout.cc", "positions.push_back(group.prompt + i);", "positions.push_back(i);"),
     "packed: the first token predicts itself": (T + "reference/sequence_batch.cc", "int64_t before = kept;",
-                                                "int64_t before = kept + places[i].first_row - skipped;"),
+                                                "int64_t before = kept + place.first_row - skipped;"),
     "packed: context is scored": (T + "reference/sequence_batch.cc", "if (!IsContextId(response[t])) {", "if (true) {"),
     "packed: prompts of one length are one": (T + "reference/sequence_batch.cc", "group_of.emplace(sequence.prompt, groups->size());",
                                               "group_of.emplace(sequence.prompt.first(1), groups->size());"),
