@@ -96,6 +96,7 @@ class Warnings {
   void LeftOut();
   void Cuts();
   void Copies();
+  void Shared();
   void Template();
   void Messages();
   void Marks();
@@ -146,6 +147,18 @@ void Warnings::Copies() {
   Add(absl::StrCat(Of(report_.duplicates), " ", Noun(report_),
                    " are duplicates of earlier ones: the model memorises them; check how "
                    "the file was made"));
+}
+
+void Warnings::Shared() {
+  const SharedPairs& shared = report_.shared;
+  if (shared.pairs == 0) return;
+  std::string text = absl::StrCat(
+      Of(shared.pairs), " ", Noun(report_), " are training data too, the first in row ",
+      report_.shared_eval_row, " (row ", report_.shared_train_row, " of data.train; from 0)");
+  if (shared.swapped > 0) {
+    absl::StrAppend(&text, ", and for ", shared.swapped, " of them the other response is chosen");
+  }
+  Add(text + ": the evaluation measures what was memorised; take them out of one of the two");
 }
 
 void Warnings::Template() {
@@ -238,6 +251,7 @@ std::vector<std::string> AdmissionWarnings(const std::string& key, const Admissi
   warnings.LeftOut();
   warnings.Cuts();
   warnings.Copies();
+  warnings.Shared();
   warnings.Template();
   warnings.Marks();
   return warnings.Take();

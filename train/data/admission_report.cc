@@ -48,6 +48,9 @@ OrderedJson ReportJson(const std::string& key, const AdmissionReport& report) {
                       {"lower_scores", report.lower_scores},
                       {"repeated_prompts", report.repeated_prompts},
                       {"duplicates", report.duplicates},
+                      {"shared_pairs", report.shared.pairs},
+                      {"shared_swapped", report.shared.swapped},
+                      {"shared_prompts", report.shared.prompts},
                       {"tokens", report.tokens},
                       {"response_share", report.response_share}};
   json["lengths"] = {{"prompt", LengthsJson(report.prompt)},

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "train/data/pair_identity.h"
+
 namespace fpo::train {
 
 // Lengths, in tokens, of everything admitted.
@@ -45,8 +47,10 @@ struct AdmissionReport {
   int64_t system_folded = 0;     // with a system message that the model's own template refuses
   int64_t off_prompt = 0;        // whose prompt is not what add_generation_prompt gives
   int64_t duplicates = 0;        // pairs whose tokens were seen before; kept
-  int64_t tokens = 0;            // over prompts and responses
-  double response_share = 0;     // response tokens / all tokens
+  SharedPairs shared;            // with the training data; of evaluation data only
+  int64_t shared_eval_row = 0, shared_train_row = 0;  // rows of the first such pair, from 0
+  int64_t tokens = 0;                                 // over prompts and responses
+  double response_share = 0;                          // response tokens / all tokens
   LengthQuantiles prompt, chosen, rejected, total;
   LengthQuantiles uncut;  // total, before anything was cut
   std::vector<std::string> malformed_examples;

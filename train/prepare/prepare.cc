@@ -20,6 +20,7 @@
 #include "train/chat/chat_template.h"
 #include "train/data/admission.h"
 #include "train/data/admission_notes.h"
+#include "train/data/pair_identity.h"
 #include "train/data/row_encoder.h"
 #include "train/data/token_file.h"
 #include "train/prepare/model_tokenizer.h"
@@ -95,6 +96,8 @@ class InputPass {
     for (size_t i = 0; i < rows_.size() && !admission_.full(); ++i) {
       for (const TokenPair& pair : admission_.Decide(rows_[i], std::move(encoded[i]))) {
         writer_.Add(pair);
+        identities_.push_back(IdentityOf({pair.prompt, pair.chosen, pair.rejected, pair.row}));
+        row_of_.push_back(pair.row);
       }
     }
     AdvanceWork(static_cast<int64_t>(rows_.size()));
@@ -105,9 +108,20 @@ class InputPass {
   AdmissionReport Report() const { return admission_.Report(); }
   const TokenFileWriter& writer() const { return writer_; }
 
+  // What this evaluation data shares with the training data.
+  void CountShared(const InputPass& train, AdmissionReport* report) const {
+    report->shared = FindSharedPairs(train.identities_, identities_);
+    if (report->shared.examples.empty()) return;
+    const SharedPairs::Example& first = report->shared.examples.front();
+    report->shared_eval_row = row_of_[static_cast<size_t>(first.eval)];
+    report->shared_train_row = train.row_of_[static_cast<size_t>(first.train)];
+  }
+
  private:
   Admission admission_;
   TokenFileWriter writer_;
+  std::vector<PairIdentity> identities_;  // of the pairs written
+  std::vector<int64_t> row_of_;
   std::vector<PreferenceRow> rows_;
 };
 
@@ -190,17 +204,19 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
                                          " rows more than the tokenizer has ids (",
                                          tokenizer.size(), "); no text reaches them"));
   }
-  const auto prepare = [&](const Input& input) -> absl::StatusOr<AdmissionReport> {
+  const auto prepare = [&](const Input& input, InputPass* pass) -> absl::StatusOr<AdmissionReport> {
     const Work reading({"prepare", absl::StrCat("tokenising data.", input.name), 0, 0, "rows"});
-    InputPass pass(work, limits);
-    FPO_ASSIGN_OR_RETURN(AdmissionReport report, ReadInput(work, input, &pass));
+    FPO_ASSIGN_OR_RETURN(AdmissionReport report, ReadInput(work, input, pass));
     FPO_RETURN_IF_ERROR(
-        pass.writer().Write(absl::StrCat(out, "/", input.name, ".safetensors"), metadata));
+        pass->writer().Write(absl::StrCat(out, "/", input.name, ".safetensors"), metadata));
     return report;
   };
-  FPO_ASSIGN_OR_RETURN(summary.train, prepare({"train", job.data.train}));
+  InputPass train(work, limits);
+  FPO_ASSIGN_OR_RETURN(summary.train, prepare({"train", job.data.train}, &train));
   limits.max_pairs.reset();
-  FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}));
+  InputPass eval(work, limits);
+  FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}, &eval));
+  eval.CountShared(train, &summary.eval);
   const bool has_turns = summary.train.template_name != "none";
   FPO_RETURN_IF_ERROR(WriteTurnRecord(has_turns ? chat_template.record() : TurnRecord{}, out));
   for (const std::string& warning : chat_template.warnings()) summary.warnings.push_back(warning);
@@ -228,12 +244,15 @@ InputCheck CheckInputs(const JobConfig& job, int64_t rows_max) {
   check.warnings = tokenizer->warnings();
   const Preparation work{job, *tokenizer, *chat_template, rows_max};
   AdmissionLimits limits = LimitsOf(job);
+  InputPass train(work, limits);
+  limits.max_pairs.reset();
+  InputPass eval(work, limits);
   for (const Input& input : {Input{"train", job.data.train}, Input{"eval", job.data.eval}}) {
     const std::string key = absl::StrCat("data.", input.name);
-    InputPass pass(work, limits);
-    const auto report = ReadInput(work, input, &pass);
-    limits.max_pairs.reset();
+    const bool is_eval = input.name == "eval";
+    auto report = ReadInput(work, input, is_eval ? &eval : &train);
     if (!note(key, report.status()) || input.files.empty()) continue;
+    if (is_eval) eval.CountShared(train, &*report);
     check.rows += report->rows;
     for (std::string& warning : AdmissionWarnings(key, *report)) {
       check.warnings.push_back(std::move(warning));

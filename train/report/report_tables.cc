@@ -167,6 +167,7 @@ std::vector<AdmissionFact> AdmissionFacts(const OrderedJson& train, const Ordere
       Count("Chosen responses cut", {"cut", "chosen"}),
       Count("Rejected responses cut", {"cut", "rejected"}),
       Count("Copies of earlier pairs", {"duplicates"}),
+      Count("Pairs that the training data has too", {"shared_pairs"}),
       Count("Pairs with equal scores", {"equal_scores"}),
       Count("Pairs whose chosen response has the lower score", {"lower_scores"}),
       Count("Responses that begin with their prompt", {"repeated_prompts"}),

@@ -141,5 +141,18 @@ TEST(AdmissionNotesTest, NothingAdmittedCountsRowsAndSaysWhatToDo) {
                     HasSubstr("rows with chosen and rejected")));
 }
 
+TEST(AdmissionNotesTest, PairsThatAreTrainedOnAreNamedAndSwappedOnesToo) {
+  AdmissionReport report = GoodReport();
+  report.shared = {7, 2, 9, {{4, 0}}};
+  report.shared_eval_row = 4;
+  report.shared_train_row = 0;
+  EXPECT_THAT(
+      AdmissionWarnings("data.eval", report),
+      ElementsAre("data.eval: 7 of 2975 pairs are training data too, the first in "
+                  "row 4 (row 0 of data.train; from 0), and for 2 of them the other response is "
+                  "chosen: the evaluation measures what was memorised; take them out of "
+                  "one of the two"));
+}
+
 }  // namespace
 }  // namespace fpo::train

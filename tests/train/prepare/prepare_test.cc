@@ -86,6 +86,22 @@ TEST_F(PrepareTest, TheFolderOfARunIsNotWrittenTo) {
   EXPECT_EQ(Slurp(folder_ / "out/admission.json"), "{}");
 }
 
+TEST_F(PrepareTest, EvaluationOnTrainingDataIsWarnedOf) {
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->eval.shared.pairs, 2);
+  const auto eval = nlohmann::json::parse(Slurp(folder_ / "out/admission.json"))["eval"];
+  EXPECT_EQ(eval["shared_pairs"], 2);
+  EXPECT_EQ(eval["shared_swapped"], 0);
+  EXPECT_EQ(eval["shared_prompts"], 2);
+  const std::string warning =
+      "data.eval: 2 of 2 pairs are training data too, the first in row 0 (row 0 of "
+      "data.train; from 0): the evaluation measures what was memorised; take them out of one of "
+      "the two";
+  EXPECT_THAT(eval["warnings"], ::testing::Contains(warning));
+  EXPECT_THAT(CheckInputs(job_, 1000).warnings, ::testing::Contains(warning));
+}
+
 TEST_F(PrepareTest, WithoutEvaluationData) {
   job_.data.eval.clear();
   const auto summary = Run();

@@ -55,7 +55,8 @@ TEST_F(PrepareDataTest, SaysInOneLineAnInputWhatWasAdmitted) {
                                           "out; template none (auto: strings, and the model's "
                                           "folder has no chat template)"),
                                 HasSubstr("prompt 4/4/4 chosen 2/2/2 rejected 3/3/3")),
-                          HasSubstr("phase data.eval: 2 rows read")));
+                          HasSubstr("phase data.eval: 2 rows read"),
+                          HasSubstr("warning data.eval: 2 of 2 pairs are training data too")));
 }
 
 TEST_F(PrepareDataTest, WarnsOfWhatIsWrongAndKeepsItInTheReport) {
