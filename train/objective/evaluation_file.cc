@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
 #include "common/status_macros.h"
+#include "train/data/pair_identity.h"
 #include "train/events/exit_status.h"
 
 namespace fpo::train {
@@ -20,6 +21,7 @@ absl::Status WriteLines(const std::string& path, const TokenFile& pairs, const P
     line["index"] = i;
     if (const std::string id = pairs.row_id(i); !id.empty()) line["id"] = id;
     line["row"] = pairs.pair(i).row;
+    line["pair"] = PairName(pairs.pair(i));
     for (int f = 0; f < PairValues::kFieldCount; ++f) {
       const auto field = static_cast<PairValues::Field>(f);
       if (const auto value = values.Get(field, i)) line[PairValues::Name(field)] = *value;

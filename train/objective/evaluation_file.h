@@ -10,8 +10,9 @@
 namespace fpo::train {
 
 // One JSON object a line and pair, in the order of `pairs`: "index", "id" where the row has one,
-// "row" (its number in the data files, from 0), then the fields of `values` that are present. A
-// value that is not finite is null. Written as a whole or not at all; storage error.
+// "row" (its number in the data files, from 0), "pair" (its PairName, by which evaluations of
+// several models are paired), then the fields of `values` that are present. A value that is not
+// finite is null. Written as a whole or not at all; storage error.
 absl::Status WriteEvaluationFile(const std::string& path, const TokenFile& pairs,
                                  const PairValues& values);
 

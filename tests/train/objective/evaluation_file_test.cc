@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/train/support/tiny_run.h"
+#include "train/data/pair_identity.h"
 
 namespace fpo::train {
 namespace {
@@ -25,9 +26,11 @@ TEST(EvaluationFile, OneLineAPair) {
   values.Set(PairValues::kTokensChosen, 1, 1);
   const std::string path = tiny.Path("evaluations/step-3.jsonl");
   ASSERT_TRUE(WriteEvaluationFile(path, *pairs, values).ok());
-  EXPECT_EQ(Slurp(path),
-            "{\"index\":0,\"id\":\"first\",\"row\":7,\"loss\":0.1,\"tokens/chosen\":1.0}\n"
-            "{\"index\":1,\"row\":9,\"loss\":null,\"tokens/chosen\":1.0}\n");
+  const std::string name = PairName(pairs->pair(0));
+  EXPECT_EQ(Slurp(path), "{\"index\":0,\"id\":\"first\",\"row\":7,\"pair\":\"" + name +
+                             "\",\"loss\":0.1,\"tokens/chosen\":1.0}\n"
+                             "{\"index\":1,\"row\":9,\"pair\":\"" +
+                             name + "\",\"loss\":null,\"tokens/chosen\":1.0}\n");
 }
 
 }  // namespace
