@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fpo::train {
 
@@ -27,5 +28,23 @@ class TableRows {
 // when `fault` is set; the caller owns the result.
 using OpenTableRows = TableRows* (*)(const char* path, int64_t row_bytes_max, TableFault* fault);
 inline constexpr char kOpenTableRows[] = "FpoOpenTableRows";
+
+// A column to write. Of its lists that of its type has a value a row, and `present` says whether it
+// counts.
+struct TableColumn {
+  enum Type { kNothing, kWhole, kReal, kText };  // kNothing: nulls alone; it has `reals`
+  std::string name;
+  Type type = kNothing;
+  std::vector<bool> present;
+  std::vector<int64_t> wholes;
+  std::vector<double> reals;
+  std::vector<std::string> texts;
+};
+
+// Exported as FpoParquetBytes: the bytes of a Parquet file with these columns, which have equally
+// many rows.
+using ParquetBytes = void (*)(const std::vector<TableColumn>& columns, std::string* bytes,
+                              TableFault* fault);
+inline constexpr char kParquetBytes[] = "FpoParquetBytes";
 
 }  // namespace fpo::train

@@ -1,37 +1,25 @@
 #include "train/tables/table_reader.h"
 
-#include <dlfcn.h>
-
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "train/tables/table_library.h"
 
 namespace fpo::train {
 namespace {
-
-constexpr char kTableLibrary[] = "libfpo_arrow.so";
 
 absl::Status FaultStatus(const std::string& path, const TableFault& fault) {
   const std::string text = absl::StrCat(path, ": ", fault.why);
   return fault.is_damaged ? absl::DataLossError(text) : absl::InvalidArgumentError(text);
 }
 
-std::string OwnFolder() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
-absl::StatusOr<OpenTableRows> LoadLibrary(const std::string& folder) {
-  const std::string library =
-      absl::StrCat(folder.empty() ? OwnFolder() : folder, "/", kTableLibrary);
-  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open
-  void* function = handle == nullptr ? nullptr : dlsym(handle, kOpenTableRows);
-  if (function != nullptr) return reinterpret_cast<OpenTableRows>(function);
+absl::StatusOr<OpenTableRows> FindOpenTableRows(const std::string& folder) {
+  const absl::StatusOr<void*> function = TableFunction(kOpenTableRows, folder);
+  if (function.ok()) return reinterpret_cast<OpenTableRows>(*function);
   return absl::FailedPreconditionError(absl::StrCat(
-      "Parquet and Arrow are read by ", library, ", which does not load (", dlerror(),
-      "); build fpo-train after scripts/setup.sh, which fetches Arrow, or convert the rows, in "
+      "Parquet and Arrow are read by ", function.status().message(),
+      "; build fpo-train after scripts/setup.sh, which fetches Arrow, or convert the rows, in "
       "Python: datasets.load_dataset(\"parquet\", data_files=\"x.parquet\")[\"train\"]"
       ".to_json(\"x.jsonl\") or datasets.load_from_disk(\"FOLDER\").to_json(\"x.jsonl\")"));
 }
@@ -44,7 +32,7 @@ TableReader::TableReader(std::string path, std::unique_ptr<TableRows> rows)
 absl::StatusOr<std::unique_ptr<TableReader>> TableReader::Open(const std::string& path,
                                                                int64_t row_bytes_max,
                                                                const std::string& library_folder) {
-  const absl::StatusOr<OpenTableRows> open = LoadLibrary(library_folder);
+  const absl::StatusOr<OpenTableRows> open = FindOpenTableRows(library_folder);
   if (!open.ok()) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": ", open.status().message()));
   }
