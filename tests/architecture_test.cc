@@ -86,6 +86,7 @@ const std::vector<Layer>& Layers() {
       {"train/checkpoint/", {"common/", "train/formats/"}, {"grpc", "google/"}},
       {"train/tokenizer/", {"common/", "train/formats/"}, {"grpc", "google/"}},
       {"train/tables/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
+      {"train/statistics/", {"common/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"train/rows/", {"common/", "train/tables/"}, {"grpc", "google/", "torch/", "ATen/"}},
       {"train/chat/",
        {"common/", "train/rows/", "train/tokenizer/"},

@@ -93,6 +93,11 @@ void AddScore(FlagSet app, Flags* flags) {
   app.Add("--serve", &flags->serve, "Answer score commands on descriptor 4 (the agent's use)");
 }
 
+void AddParquet(FlagSet app, Flags* flags) {
+  app.Add("--parquet", &flags->parquet,
+          "Also write what is kept pair by pair as Parquet, beside each .jsonl file");
+}
+
 void AddRun(FlagSet app, Flags* flags) {
   AddJob(app, flags).Required();
   app.Add("--out", &flags->out, "Output folder: checkpoints, metrics, model, report")
@@ -109,6 +114,7 @@ void AddRun(FlagSet app, Flags* flags) {
   app.Add("--max-steps", &flags->max_steps, "Stop after N steps, whatever the job says").Positive();
   app.Add("--measure", &flags->measure,
           "Time the parts of each step, which waits for the device; export no model");
+  AddParquet(app, flags);
   app.Add("--rank", &flags->rank, "Rank of this process, from 0").NotNegative().ShowDefault();
   app.Add("--world-size", &flags->world_size, "Number of processes that train together")
       .Positive()
@@ -133,6 +139,7 @@ void AddEvaluate(FlagSet app, Flags* flags) {
   app.Add("--reference", &flags->reference, "A .fpr file, auto or online")
       .Type("FILE|auto|online")
       .ShowDefault();
+  AddParquet(app, flags);
 }
 
 void AddSae(FlagSet app, Flags* flags) {
@@ -172,6 +179,22 @@ void AddInspect(FlagSet app, Flags* flags) {
   app.Add("--devices", &flags->devices,
           "Instead of a path: what this machine can compute on, and what is missing");
   app.Add("--json", &flags->json, "One JSON object");
+}
+
+void AddInspectData(FlagSet app, Flags* flags) {
+  AddJob(app, flags).Required();
+  app.Add("--out", &flags->out,
+          "Folder for findings.json, findings.html, pairs.jsonl and what they are made from")
+      .Type("DIR")
+      .Required();
+  app.Add("--prepared", &flags->prepared, "Folder 'prepare' wrote; default: prepare now")
+      .Type("DIR");
+  app.Add("--reference", &flags->reference,
+          "Records of the job's reference: a .fpr file; auto: compute what is missing into "
+          "OUT/reference.fpr")
+      .Type("FILE|auto")
+      .ShowDefault();
+  AddParquet(app, flags);
 }
 
 void AddInitModel(FlagSet app, Flags* flags) {
@@ -275,6 +298,9 @@ constexpr Subcommand kSubcommands[] = {
      AddExport},
     {"inspect", "Identify a path, with its digest; or show what this machine can compute on",
      AddInspect},
+    {"inspect-data",
+     "What separates chosen from rejected, wrong labels, copies, leaks; no training",
+     AddInspectData},
     {"init-model", "Create a Hugging Face folder with freshly initialised weights", AddInitModel},
 };
 

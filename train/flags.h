@@ -30,6 +30,7 @@ struct Flags {
   bool resume = false;
   std::optional<int64_t> max_steps;
   bool measure = false;  // run
+  bool parquet = false;  // run, evaluate, inspect-data: pair by pair as Parquet too
   bool serve = false;    // score: answer the agent's commands
   std::string path;      // inspect, export
   bool devices = false;  // inspect

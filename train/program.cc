@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/failpoint.h"
@@ -17,8 +16,6 @@
 #include "common/job/job_file.h"
 #include "common/observe/version.h"
 #include "common/status_macros.h"
-#include "train/collective/c10d_process_group.h"
-#include "train/collective/single_process_group.h"
 #include "train/device.h"
 #include "train/device/device_name.h"
 #include "train/events/console_progress.h"
@@ -29,10 +26,13 @@
 #include "train/events/stop_signal.h"
 #include "train/events/supervised_sink.h"
 #include "train/export/export_checkpoint.h"
+#include "train/findings/findings_text.h"
+#include "train/findings/inspect_data.h"
 #include "train/flags.h"
 #include "train/formats/digest_cache.h"
 #include "train/generate/chat.h"
 #include "train/generate/generate.h"
+#include "train/join_ranks.h"
 #include "train/judge/judge_answers.h"
 #include "train/kernel_choice.h"
 #include "train/loop/evaluate_model.h"
@@ -45,36 +45,11 @@
 #include "train/runs/run_folder.h"
 #include "train/runs/run_training.h"
 #include "train/sae_training/train_sae.h"
+#include "train/tables/pairs_parquet.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {
 namespace {
-
-absl::StatusOr<std::unique_ptr<ProcessGroup>> JoinRanks(const Flags& flags, at::Device device) {
-  std::unique_ptr<ProcessGroup> single = std::make_unique<SingleProcessGroup>();
-  if (flags.world_size == 1) return single;
-  C10dOptions options;
-  options.rank = flags.rank;
-  options.world = flags.world_size;
-  options.device = device;
-  options.timeout = absl::Seconds(flags.rank_timeout_seconds);
-  // Not an event: those are rank 0's, and a wait is not progress. The agent logs each rank's lines.
-  options.barrier.report = [](const std::string& line) {
-    std::cerr << "fpo-train: " << line << std::endl;
-  };
-  const size_t colon = flags.rendezvous.rfind(':');
-  options.host = flags.rendezvous.substr(0, colon);
-  if (colon == std::string::npos || options.host.empty() ||
-      !absl::SimpleAtoi(flags.rendezvous.substr(colon + 1), &options.port)) {
-    return FailWith(ExitCode::kUsage,
-                    absl::StrCat("--rendezvous ", flags.rendezvous, " is not HOST:PORT"));
-  }
-  auto group = JoinC10d(options);
-  // Without this library no rank of this host can join.
-  const bool no_library = absl::IsNotFound(group.status()) || absl::IsUnimplemented(group.status());
-  if (no_library) return FailWith(ExitCode::kDevice, group.status().message());
-  return group;
-}
 
 constexpr int64_t kCheckedRows = 1000;  // prepare --check
 
@@ -98,6 +73,7 @@ struct Program {
   absl::Status Judge() const;
   absl::Status Chat() const;
   absl::Status InspectPath() const;
+  absl::Status FindInData() const;
   absl::Status Export() const;
   absl::Status MakeModel() const { return InitModel(flags.init); }
 };
@@ -120,6 +96,7 @@ constexpr Command kCommands[] = {
     {"chat", &Program::Chat, "train"},
     {"export", &Program::Export, "finish", false},
     {"inspect", &Program::InspectPath, "train", false},
+    {"inspect-data", &Program::FindInData, "reference"},
     {"init-model", &Program::MakeModel, "train", false},
 };
 
@@ -207,6 +184,7 @@ absl::Status Program::Score() const {
 
 absl::Status Program::Train() const {
   FPO_ASSIGN_OR_RETURN(JobConfig job, Job());
+  if (flags.parquet) FPO_RETURN_IF_ERROR(CheckParquet());
   if (flags.max_steps.has_value()) job.max_steps = flags.max_steps;
   RunOptions options{flags.out, flags.prepared,   flags.reference, flags.resume,
                      device,    ProgramVersion(), flags.attempt};
@@ -214,14 +192,19 @@ absl::Status Program::Train() const {
   CommandReader commands;
   QuietRank quiet(events);
   EventSink& sink = flags.rank == 0 ? events : quiet;
-  return RunTraining(job, options,
-                     {sink, flags.supervised ? &commands : nullptr, *group, flags.measure});
+  FPO_RETURN_IF_ERROR(RunTraining(
+      job, options, {sink, flags.supervised ? &commands : nullptr, *group, flags.measure}));
+  if (!flags.parquet || flags.rank != 0) return absl::OkStatus();
+  return AsStorageError(WriteParquetBesideAll(flags.out + "/evaluations"));
 }
 
 absl::Status Program::Evaluate() const {
   FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
-  return EvaluateModel(job, {flags.model, flags.prepared, flags.reference, flags.out, device},
-                       events);
+  if (flags.parquet) FPO_RETURN_IF_ERROR(CheckParquet());
+  FPO_RETURN_IF_ERROR(EvaluateModel(
+      job, {flags.model, flags.prepared, flags.reference, flags.out, device}, events));
+  if (!flags.parquet) return absl::OkStatus();
+  return AsStorageError(WriteParquetBeside(EvaluatedPairsFileOf(flags.out)));
 }
 
 absl::Status Program::Sae() const {
@@ -283,6 +266,18 @@ absl::Status Program::Chat() const {
 absl::Status Program::InspectPath() const {
   FPO_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(flags.path));
   std::cout << (flags.json ? inspection.Json() : inspection.Text());
+  return absl::OkStatus();
+}
+
+absl::Status Program::FindInData() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  if (flags.parquet) FPO_RETURN_IF_ERROR(CheckParquet());
+  FPO_ASSIGN_OR_RETURN(
+      const Findings findings,
+      InspectData(job, {flags.out, flags.prepared, flags.reference, device}, events));
+  if (flags.parquet) FPO_RETURN_IF_ERROR(AsStorageError(WriteParquetBesideAll(flags.out)));
+  std::cout << FindingsText(findings) << "written: " << flags.out
+            << "/findings.html, findings.json and pairs.jsonl" << std::endl;
   return absl::OkStatus();
 }
 

@@ -33,12 +33,11 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   return json.dump(2) + "\n";
 }
 
-// DIR/evaluation.pairs.jsonl for DIR/evaluation.json.
-std::string PairsFileOf(const std::string& out) {
+}  // namespace
+
+std::string EvaluatedPairsFileOf(const std::string& out) {
   return absl::StrCat(absl::StripSuffix(out, ".json"), ".pairs.jsonl");
 }
-
-}  // namespace
 
 absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
                            EventSink& events) {
@@ -72,7 +71,8 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   FPO_ASSIGN_OR_RETURN(const Evaluation evaluation,
                        EvaluatePairs({objective, inputs.eval, job.evaluate.pairs}, &size, group));
   const std::map<std::string, double>& metrics = evaluation.metrics;
-  FPO_RETURN_IF_ERROR(WriteEvaluationFile(PairsFileOf(options.out), inputs.eval, evaluation.pairs));
+  FPO_RETURN_IF_ERROR(
+      WriteEvaluationFile(EvaluatedPairsFileOf(options.out), inputs.eval, evaluation.pairs));
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));
