@@ -142,13 +142,17 @@ function(fpo_embed target)
       string(TOUPPER ${first} first)
       string(APPEND name ${first}${rest})
     endforeach()
-    set(result ${CMAKE_CURRENT_BINARY_DIR}/embedded/${base}.cc)
-    add_custom_command(OUTPUT ${result} VERBATIM
-      COMMAND ${CMAKE_COMMAND} -DFILE=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DNAME=${name} -DRESULT=${result}
-              -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
-      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
-    target_sources(${target} PRIVATE ${result})
+    fpo_embed_file(${target} ${CMAKE_CURRENT_SOURCE_DIR}/${file} ${name})
   endforeach()
+endfunction()
+
+# fpo_embed_file(TARGET /path/to/file kName): the same for one file from anywhere, under a name of its own.
+function(fpo_embed_file target file name)
+  set(result ${CMAKE_CURRENT_BINARY_DIR}/embedded/${name}.cc)
+  add_custom_command(OUTPUT ${result} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DFILE=${file} -DNAME=${name} -DRESULT=${result} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+  target_sources(${target} PRIVATE ${result})
 endfunction()
 
 # fpo_proto(NAME a.proto ...): message and service code of proto/, included as "proto/fpo/v1/a.pb.h".

@@ -14,7 +14,7 @@ Installs the Debian packages this project builds with (needs root or sudo, only 
   --cuda       also the CUDA libraries that LibTorch needs on a GPU (1.9 GB to fetch, 4 GB on disk), and the headers
                of cuDNN's frontend, with which attention is built; done without asking where an NVIDIA driver is
   --no-cuda    never those
-  --browser    also Chromium, in which scripts/test.sh opens the status page
+  --browser    also Chromium, in which scripts/test.sh opens the status page and the reports
   --checks     also clang, clang-tidy, clang-format, tidy, buf and Biome, which scripts/check.sh runs
 
 FPO_DEPS_DIR   where LibTorch, Arrow, buf and Biome are kept (default: $XDG_CACHE_HOME/fpo or ~/.cache/fpo)
@@ -59,7 +59,7 @@ packages=(
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
   librocksdb-dev libxxhash-dev libzstd-dev prometheus-cpp-dev libmicrohttpd-dev libabsl-dev libssl-dev libcurl4-openssl-dev zlib1g-dev
   libspdlog-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libutf8proc-dev
-  libpq-dev postgresql-15
+  libpq-dev postgresql-15 libjs-dygraphs
   iproute2 sentencepiece libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev
   prometheus "${browser[@]}" "${checks[@]}"
 )

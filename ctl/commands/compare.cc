@@ -10,6 +10,7 @@
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/command_parts.h"
 #include "ctl/commands/commands.h"
+#include "ctl/jobs/compared_runs.h"
 #include "ctl/jobs/paired_evaluation.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
@@ -181,6 +182,10 @@ absl::StatusOr<ExitCode> RunCompare(Session& session) {
   for (const PairedJob& one : paired) {
     if (session.settings().json) session.out << PairedJson(jobs.front(), one) << "\n";
   }
+  if (session.invocation.Has("html")) {
+    FPO_RETURN_IF_ERROR(
+        WriteComparisonPage(session, coordinator, jobs, session.invocation.Get("html")));
+  }
   return ExitCode::kOk;
 }
 
@@ -192,15 +197,19 @@ CommandSpec CompareCommand() {
       "Held-out accuracy, reward margin, entropy and divergence, reference records found in the "
       "cache, forward passes of the reference, times and peak memory. Below it, for up to 20 jobs "
       "with the same evaluation data, what differs from the first one: a 95 % interval by a paired "
-      "bootstrap over the pairs.";
+      "bootstrap over the pairs. With --html a page for a browser: curves over steps, time or "
+      "divergence, accuracy against divergence, held-out pairs, win rates by temperature, final "
+      "values, and where the job files differ.";
   ArgumentSpec jobs = JobsArgument();
   jobs.required = false;
   c.arguments = {jobs};
   c.options = {{"label", "", ValueKind::kLabel, "NAME=VALUE",
-                "the jobs with this label, e.g. sweep=ID; may be repeated: with all of them",
-                true}};
+                "the jobs with this label, e.g. sweep=ID; may be repeated: with all of them", true},
+               {"html", "", ValueKind::kFile, "FILE",
+                "also write a page with the jobs' curves over each other"}};
   c.examples = {{"fpoctl compare tiny-dpo tiny-fpo", "two runs by name"},
-                {"fpoctl compare --label sweep=5f0c2a9e", "the runs of a sweep"}};
+                {"fpoctl compare --label sweep=5f0c2a9e", "the runs of a sweep"},
+                {"fpoctl compare tiny-dpo tiny-fpo --html runs.html", "their curves as a page"}};
   c.json = {"GetJobResponse", "{job_id, baseline, pairs, level, differences} or {..., unpaired}"};
   c.run = RunCompare;
   return c;

@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "train/report/report_chart.h"
+#include "common/page/html.h"
 
 namespace fpo::train {
 namespace {
@@ -48,29 +48,23 @@ std::string Card(const std::string& label, const std::string& value, const std::
 // note.
 std::string MetricCard(const RunMetrics& metrics, const std::string& label, const std::string& name,
                        double scale = 1, const std::string& unit = "") {
-  const MetricPoints* points = metrics.Find("eval_" + name);
+  const CurvePoints* points = metrics.Find("eval_" + name);
   const bool held_out = points != nullptr;
   if (!held_out) points = metrics.Find(name);
   if (points == nullptr) return "";
   return Card(absl::StrCat(label, held_out ? ", held out" : ""),
-              absl::StrCat(HumanNumber(points->back().second * scale), unit),
+              absl::StrCat(ShortNumber(points->back().second * scale), unit),
               points->size() < 2
                   ? ""
-                  : absl::StrCat("first ", HumanNumber(points->front().second * scale), unit));
+                  : absl::StrCat("first ", ShortNumber(points->front().second * scale), unit));
 }
 
-double Sum(const MetricPoints* points) {
+double Sum(const CurvePoints* points) {
   double sum = 0;
   if (points != nullptr) {
     for (const auto& [step, value] : *points) sum += value;
   }
   return sum;
-}
-
-std::string Duration(double seconds) {
-  if (seconds < 120) return absl::StrFormat("%.1f s", seconds);
-  if (seconds < 7200) return absl::StrFormat("%.1f min", seconds / 60);
-  return absl::StrFormat("%.1f h", seconds / 3600);
 }
 
 // The examples of one input, as a list below the table.
@@ -127,6 +121,7 @@ AdmissionFact Word(const std::string& words, const std::string& name) {
 
 AdmissionFact LengthsOf(const std::string& words, const std::string& part) {
   return {words, [part](const OrderedJson& input) {
+            if (At(input, {"lengths", part}) == nullptr) return std::string("–");
             const auto at = [&](const char* name) {
               return absl::StrFormat("%.0f", NumberAt(input, {"lengths", part, name}));
             };
@@ -199,7 +194,7 @@ std::string WarningParagraphs(const OrderedJson& input) {
 
 std::string RenderHeadlines(const RunMetrics& metrics) {
   std::string html = "<section class=\"cards\">";
-  html += Card("Steps", HumanNumber(metrics.last_step));
+  html += Card("Steps", ShortNumber(metrics.last_step));
   html += MetricCard(metrics, "Loss", "loss");
   html += MetricCard(metrics, "Accuracy", "rewards/accuracies", 100, " %");
   html += MetricCard(metrics, "Reward margin", "rewards/margins");
@@ -208,10 +203,10 @@ std::string RenderHeadlines(const RunMetrics& metrics) {
   const double seconds = Sum(metrics.Find("step_seconds"));
   if (seconds > 0) {
     const double tokens = Sum(metrics.Find("tokens"));
-    html += Card("Training time", Duration(seconds),
-                 tokens > 0 ? absl::StrCat(HumanNumber(tokens / seconds), " tokens/s") : "");
+    html += Card("Training time", ShortTime(seconds),
+                 tokens > 0 ? absl::StrCat(ShortNumber(tokens / seconds), " tokens/s") : "");
   }
-  const MetricPoints* memory = metrics.Find("memory_peak_bytes");
+  const CurvePoints* memory = metrics.Find("memory_peak_bytes");
   if (memory != nullptr) {
     html += Card("Peak memory", absl::StrFormat("%.2f GiB", memory->back().second / (1 << 30)));
   }
@@ -228,11 +223,12 @@ std::string RenderAdmission(absl::string_view admission_json) {
   for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
     rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
   }
-  return absl::StrCat(
-      WarningParagraphs(train), WarningParagraphs(eval),
-      "<table class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
-      "<tbody>",
-      rows, "</tbody></table>", Examples(train, "train"), Examples(eval, "eval"));
+  return absl::StrCat(WarningParagraphs(train), WarningParagraphs(eval),
+                      "<div class=\"scroll\"><table "
+                      "class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
+                      "<tbody>",
+                      rows, "</tbody></table></div>", Examples(train, "train"),
+                      Examples(eval, "eval"));
 }
 
 std::string RenderFacts(absl::string_view json) {
@@ -240,12 +236,12 @@ std::string RenderFacts(absl::string_view json) {
   if (!value.is_object() || value.empty()) return "";
   Facts facts;
   Flatten("", value, &facts);
-  std::string html = "<table class=\"facts\"><tbody>";
+  std::string html = "<div class=\"scroll\"><table class=\"facts\"><tbody>";
   for (const auto& [name, text] : facts) {
     absl::StrAppend(&html, "<tr><th>", EscapeHtml(name), "</th><td>", EscapeHtml(text),
                     "</td></tr>");
   }
-  return html + "</tbody></table>";
+  return html + "</tbody></table></div>";
 }
 
 }  // namespace fpo::train

@@ -60,6 +60,11 @@ class Run {
   absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
     return folder_.WriteRunJson(RunRecordJson(Record(trainer, inputs, finished), job_, inputs));
   }
+  // The report of a run that was stopped or failed, as far as it came. What ended the run matters
+  // more than a report that could not be written.
+  void ReportUnfinished(const Trainer& trainer, const RunInputs& inputs) const {
+    if (WriteRecord(trainer, inputs, false).ok()) WriteRunReport(folder_.path()).IgnoreError();
+  }
   RunResult CollectResult(const Trainer& trainer, const RunInputs& inputs) const;
   bool Leads() const { return environment_.group.rank() == 0; }
 
@@ -168,7 +173,9 @@ absl::Status Run::Train() {
   environment_.events.Emit(PhaseEvent(
       "train", absl::StrCat("training ", job_.method.name, " for ", trainer->total_steps(),
                             " steps of ", job_.batch.pairs, " pairs")));
-  FPO_RETURN_IF_ERROR(trainer->Run());
+  const absl::Status ran = trainer->Run();
+  if (!ran.ok() && Leads()) ReportUnfinished(*trainer, inputs);
+  FPO_RETURN_IF_ERROR(ran);
   return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
 }
 

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/page/figure.h"
+
+namespace fpo {
+
+// A heading with what follows it. Texts for people; `html` is put in as it is and may bring its own
+// <style> and <script>.
+struct PageSection {
+  std::string title;
+  std::string html = {};
+  std::vector<Figure> figures = {};
+  std::string if_empty = {};  // said when there is neither; "": the section is then left out
+};
+
+// One self-contained page: style, chart library with its licence, data and script are inside, and
+// nothing is asked for. Light and dark as the reader's system is.
+struct ChartPage {
+  std::string title;
+  std::string lead_html = {};  // below the title
+  std::vector<PageSection> sections = {};
+  // Of a page that lays several runs over each other; the reader chooses among them, and what the
+  // horizontal axis of the steps' figures means.
+  struct Run {
+    std::string name;
+    CurvePoints seconds;  // (step, time in training so far)
+  };
+  std::vector<Run> runs = {};
+};
+
+std::string RenderChartPage(const ChartPage& page);
+
+}  // namespace fpo

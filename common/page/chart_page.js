@@ -1,0 +1,361 @@
+// Draws the figures of a page. Texts enter it only through textContent.
+(() => {
+const { Dygraph } = window;
+const data = JSON.parse(document.getElementById('page-data').textContent);
+const { xs, figures } = data.charts, runs = data.runs;
+const compares = runs.length > 1;
+const hiddenRuns = new Set();
+const charts = [];
+let axis = 'step';  // of the steps' figures: 'step', 'seconds', or the name of a metric
+
+function make(tag, text, kind) {
+  const element = document.createElement(tag);
+  if (text) element.textContent = text;
+  if (kind) element.className = kind;
+  return element;
+}
+const colourOf = name =>
+    getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function faint(hex) {
+  const parts = [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
+  return 'rgba(' + parts.join(',') + ',0.3)';
+}
+
+// --- numbers and times, as in the tables ---
+function short(v) {
+  const size = Math.abs(v);
+  const suffixes = [[1e12, 1e12, 'T'], [1e9, 1e9, 'G'], [1e6, 1e6, 'M'], [1e4, 1e3, 'k']];
+  for (const [from, by, unit] of suffixes) {
+    if (size >= from) return Number((v / by).toPrecision(3)) + unit;
+  }
+  if (size && size < 1e-3) return Number(v.toPrecision(3)).toExponential();
+  return String(Number(v.toPrecision(4)));
+}
+function time(seconds) {
+  if (seconds < 120) return Number(seconds.toPrecision(3)) + ' s';
+  if (seconds < 7200) return Number((seconds / 60).toPrecision(3)) + ' min';
+  return Number((seconds / 3600).toPrecision(3)) + ' h';
+}
+
+// --- the horizontal axis ---
+const heldOut = name => name.startsWith('eval_');
+const bare = name => heldOut(name) ? name.slice(5) : name;
+const isSteps = figure => figure.x_label === 'step';
+// The points of a metric of a run by step, its moving average where there is one.
+const byMetric = new Map();
+for (const figure of figures) {
+  for (const s of figure.series) {
+    if (!s.metric) continue;
+    const x = s.mean_y ? xs[s.mean_x] : xs[s.x], y = s.mean_y || s.y;
+    byMetric.set(s.run + ' ' + s.metric, new Map(x.map((step, i) => [step, y[i]])));
+  }
+}
+function secondsAt(run, step) {
+  const { steps, seconds } = runs[run];
+  if (!steps.length) return undefined;
+  let low = 0, high = steps.length;  // the first step that is not before it
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (steps[middle] < step) low = middle + 1; else high = middle;
+  }
+  if (low === steps.length) return seconds[low - 1];
+  const [s0, t0] = low ? [steps[low - 1], seconds[low - 1]] : [0, 0];
+  return t0 + (seconds[low] - t0) * (step - s0) / (steps[low] - s0 || 1);
+}
+// What a step of a series stands at on the axis; undefined where that is not known.
+function place(figure, s, step) {
+  if (axis === 'step' || !isSteps(figure)) return step;
+  if (axis === 'seconds') return secondsAt(s.run, step);
+  const by = byMetric.get(s.run + ' ' + (heldOut(s.metric || '') ? 'eval_' : '') + axis);
+  return by ? by.get(step) : undefined;
+}
+const isPath = figure => axis === 'step' || axis === 'seconds' || !isSteps(figure);
+function axisLabel(figure) {
+  if (!isSteps(figure)) return figure.x_label;
+  return axis === 'seconds' ? 'time in training' : axis === 'step' ? 'step' : axis;
+}
+
+// --- one figure ---
+// Columns as drawn: a series is one, or two with its moving average, its points then being faint.
+function columnsOf(figure) {
+  const columns = [];
+  figure.series.forEach((s, index) => {
+    const add = (x, y, kind) => {
+      const points = [];
+      x.forEach((step, i) => {
+        const at = place(figure, s, step);
+        if (at !== undefined) points.push([at, y[i]]);
+      });
+      points.sort((a, b) => a[0] - b[0]);
+      columns.push({ index, series: s, points, kind });
+    };
+    const path = isPath(figure);
+    if (!s.mean_y || (path && !compares)) add(xs[s.x], s.y, s.mean_y ? 'faint' : s.style);
+    if (s.mean_y) add(xs[s.mean_x], s.mean_y, s.style === 'dashed' ? 'dashed' : 'line');
+  });
+  return columns;
+}
+// Rows [x, y of each column or null], by x; a column may have several points at one x.
+function rowsOf(columns) {
+  const all = [];
+  columns.forEach((column, c) => { for (const [x, y] of column.points) all.push([x, c, y]); });
+  all.sort((a, b) => a[0] - b[0]);
+  const rows = [];
+  for (const [x, c, y] of all) {
+    let row = rows[rows.length - 1];
+    if (!row || row[0] !== x || row[c + 1] !== null) {
+      row = [x, ...columns.map(() => null)];
+      rows.push(row);
+    }
+    row[c + 1] = y;
+  }
+  return rows;
+}
+function optionsOf(chart) {
+  const { figure, columns } = chart;
+  const series = {}, colors = [];
+  columns.forEach((column, c) => {
+    const colour = colourOf('--c' + column.series.colour);
+    const points = column.kind === 'points' || !isPath(figure);
+    const cloud = points && column.points.length > 60;
+    colors.push(column.kind === 'faint' || cloud ? faint(colour) : colour);
+    series['y' + c] = {
+      strokeWidth: points ? 0 : column.kind === 'faint' ? 1 : 2,
+      strokePattern: column.kind === 'dashed' ? [7, 4] : null,
+      drawPoints: points || column.kind === 'marked' || column.points.length === 1,
+      pointSize: cloud ? 2 : 3.5,
+      highlightCircleSize: 4,
+    };
+  });
+  return { series, colors, axisLineColor: colourOf('--rule'), gridLineColor: colourOf('--rule') };
+}
+const isShown = (chart, column) =>
+    !chart.hidden.has(column.index) && !hiddenRuns.has(column.series.run);
+const visibility = chart => chart.columns.map(column => isShown(chart, column));
+
+// The last point of a series at or before x, or its last.
+function reading(column, x) {
+  const { points } = column;
+  if (!points.length) return undefined;
+  if (x === undefined) return points[points.length - 1][1];
+  let low = 0, high = points.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (points[middle][0] <= x) low = middle + 1; else high = middle;
+  }
+  return low ? points[low - 1][1] : undefined;
+}
+function xText(chart, x) {
+  if (!isSteps(chart.figure) || (axis !== 'step' && axis !== 'seconds')) return 'at ' + short(x);
+  return axis === 'seconds' ? 'at ' + time(x) : 'step ' + x.toLocaleString('en');
+}
+function showReadings(chart, x) {
+  const unit = chart.figure.unit ? ' ' + chart.figure.unit : '';
+  chart.buttons.forEach((button, index) => {
+    const own = chart.columns.filter(column => column.index === index);
+    const values = own.map(column => reading(column, x)).filter(v => v !== undefined);
+    const isCloud = own.length && own[0].kind === 'points' && x === undefined;
+    const text = isCloud ? own[0].points.length.toLocaleString('en')
+        : values.map(short).join(', mean ') + (values.length ? unit : '–');
+    button.querySelector('b').textContent = text;
+    const { run } = chart.figure.series[index];
+    button.hidden = hiddenRuns.has(run) || !own.some(column => column.points.length);
+  });
+  chart.at.textContent = x === undefined ? '' : xText(chart, x);
+  chart.reset.hidden = !chart.graph.isZoomed() || x !== undefined;
+}
+
+function underlay(chart, context, area, graph) {
+  if (chart.figure.reference === null) return;
+  const y = graph.toDomYCoord(chart.figure.reference);
+  if (!(y >= area.y && y <= area.y + area.h)) return;
+  context.save();
+  context.strokeStyle = colourOf('--soft');
+  context.setLineDash([4, 4]);
+  context.beginPath();
+  context.moveTo(area.x, y);
+  context.lineTo(area.x + area.w, y);
+  context.stroke();
+  context.restore();
+}
+
+// A zoom along the steps is one of all figures that have them.
+let zooming = false;
+function together(chart, act) {
+  if (zooming || !isSteps(chart.figure)) return;
+  zooming = true;
+  for (const other of charts) if (other !== chart && isSteps(other.figure)) act(other.graph);
+  zooming = false;
+}
+function zoomed(chart, low, high) {
+  together(chart, graph => {
+    if (chart.graph.isZoomed('x')) graph.updateOptions({ dateWindow: [low, high] });
+    else graph.resetZoom();
+  });
+  for (const each of charts) showReadings(each);
+}
+
+// One finger scrolls the page, two zoom; a tap reads, as the mouse does.
+function interaction() {
+  const usual = Dygraph.defaultInteractionModel;
+  const two = act => (event, graph, context) => {
+    if (event.touches.length > 1) act(event, graph, context);
+  };
+  const touchend = (event, graph, context) => {
+    if (context.initialTouches) usual.touchend(event, graph, context);
+  };
+  const touchstart = two(usual.touchstart), touchmove = two(usual.touchmove);
+  return { ...usual, touchstart, touchmove, touchend };
+}
+
+function select(chart, by) {
+  const rows = chart.graph.numRows();
+  const current = chart.graph.getSelection();
+  const begin = by > 0 ? -1 : rows;
+  let row = (current < 0 ? begin : current) + by;
+  row = Math.max(0, Math.min(rows - 1, row));
+  chart.graph.setSelection(row);
+  showReadings(chart, chart.graph.getValue(row, 0));
+}
+function zoomBy(chart, factor) {
+  const { graph } = chart;
+  const [low, high] = graph.xAxisRange(), [least, most] = graph.xAxisExtremes();
+  const row = graph.getSelection();
+  const centre = row >= 0 ? graph.getValue(row, 0) : (low + high) / 2;
+  const next = [Math.max(least, centre - (centre - low) * factor),
+    Math.min(most, centre + (high - centre) * factor)];
+  if (next[0] <= least && next[1] >= most) graph.resetZoom();
+  else graph.updateOptions({ dateWindow: next });
+  zoomed(chart, ...next);
+}
+function unzoom(chart) {
+  chart.graph.resetZoom();
+  chart.graph.clearSelection();
+  zoomed(chart);
+}
+function keyboard(chart, event) {
+  const acts = {
+    ArrowRight: () => select(chart, event.shiftKey ? 10 : 1),
+    ArrowLeft: () => select(chart, event.shiftKey ? -10 : -1),
+    '+': () => zoomBy(chart, 0.5), '=': () => zoomBy(chart, 0.5), '-': () => zoomBy(chart, 2),
+    Escape: () => unzoom(chart), 0: () => unzoom(chart),
+  };
+  const act = acts[event.key];
+  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  act();
+}
+
+function draw(chart) {
+  const { figure } = chart;
+  chart.columns = columnsOf(figure);
+  const rows = rowsOf(chart.columns);
+  chart.plot.hidden = !rows.length;
+  chart.graph?.destroy();
+  const xNumber = isSteps(figure) && axis === 'seconds' ? time : short;
+  if (!rows.length) rows.push([0, ...chart.columns.map(() => null)]);
+  chart.graph = new Dygraph(chart.plot, rows, {
+    ...optionsOf(chart),
+    labels: ['x', ...chart.columns.map((_, c) => 'y' + c)],
+    visibility: visibility(chart),
+    legend: 'never', connectSeparatedPoints: true, animatedZooms: false,
+    includeZero: figure.from_zero, xRangePad: 8, yRangePad: 10, axisLabelFontSize: 12,
+    xlabel: axis === 'step' && isSteps(figure) ? '' : axisLabel(figure), xLabelHeight: 16,
+    interactionModel: interaction(),
+    axes: {
+      x: { axisLabelFormatter: xNumber, pixelsPerLabel: 56, drawGrid: false },
+      y: { axisLabelFormatter: short, axisLabelWidth: 46, pixelsPerLabel: 34 },
+    },
+    underlayCallback: (context, area, graph) => underlay(chart, context, area, graph),
+    // Where every shown series has a gap there is a row, and no x.
+    highlightCallback: (_event, x, _points, row) =>
+        showReadings(chart, x ?? chart.graph.getValue(row, 0)),
+    unhighlightCallback: () => showReadings(chart),
+    zoomCallback: (low, high) => zoomed(chart, low, high),
+  });
+  showReadings(chart);
+}
+
+function build(element) {
+  const figure = figures[Number(element.dataset.figure)];
+  const numbers = element.querySelector('.numbers');
+  numbers.open = false;
+  const chart = { figure, hidden: new Set(), plot: make('div', '', 'plot'),
+    at: make('span', '', 'at'), reset: make('button', 'Reset zoom', 'reset'), graph: null,
+    columns: [] };
+  chart.plot.tabIndex = 0;
+  chart.plot.setAttribute('role', 'img');
+  chart.plot.setAttribute('aria-label', figure.title + ': chart. Arrow keys read points, ' +
+      'plus and minus zoom, Escape resets; its numbers are in the table below');
+  chart.plot.addEventListener('keydown', event => keyboard(chart, event));
+  chart.plot.addEventListener('blur', () => { chart.graph.clearSelection(); showReadings(chart); });
+  const readings = make('div', '', 'readings');
+  chart.buttons = figure.series.map((s, index) => {
+    const button = make('button');
+    button.type = 'button';
+    button.title = 'Hide or show';
+    button.setAttribute('aria-pressed', 'true');
+    button.append(make('i', '', 'c' + s.colour + ' ' + s.style), s.label + ' ', make('b'));
+    button.addEventListener('click', () => {
+      if (!chart.hidden.delete(index)) chart.hidden.add(index);
+      button.setAttribute('aria-pressed', String(!chart.hidden.has(index)));
+      chart.graph.updateOptions({ visibility: visibility(chart) });
+    });
+    readings.append(button);
+    return button;
+  });
+  chart.reset.type = 'button';
+  chart.reset.addEventListener('click', () => unzoom(chart));
+  readings.append(chart.reset, chart.at);
+  element.insertBefore(chart.plot, numbers);
+  element.insertBefore(readings, numbers);
+  charts.push(chart);
+  draw(chart);
+}
+
+// --- a page of several runs ---
+function runSwitch(run, index) {
+  const label = make('label'), box = make('input');
+  box.type = 'checkbox';
+  box.checked = true;
+  box.addEventListener('change', () => {
+    if (box.checked) hiddenRuns.delete(index); else hiddenRuns.add(index);
+    for (const chart of charts) {
+      chart.graph.updateOptions({ visibility: visibility(chart) });
+      showReadings(chart);
+    }
+  });
+  label.append(box, make('i', '', 'c' + index % 8), run.name);
+  return label;
+}
+function axisChoice() {
+  const label = make('label', 'Horizontal axis '), choice = make('select');
+  const add = (value, text) => {
+    const option = make('option', text);
+    option.value = value;
+    choice.append(option);
+  };
+  add('step', 'step');
+  if (runs.some(run => run.steps.length)) add('seconds', 'time in training');
+  const metrics = new Set([...byMetric.keys()].map(key => bare(key.slice(key.indexOf(' ') + 1))));
+  const divergences = [['kl/chosen', 'KL, chosen'], ['divergence/chosen', 'divergence, chosen'],
+    ['divergence/relative', 'relative feature distance']];
+  for (const [name, text] of divergences) {
+    if (metrics.has(name)) add(name, text);
+  }
+  choice.addEventListener('change', () => {
+    axis = choice.value;
+    for (const chart of charts) if (isSteps(chart.figure)) draw(chart);
+  });
+  label.append(choice);
+  return label;
+}
+
+document.querySelectorAll('figure[data-figure]').forEach(build);
+if (compares) {
+  document.getElementById('controls').append(...runs.map(runSwitch), axisChoice());
+}
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  for (const chart of charts) chart.graph.updateOptions(optionsOf(chart));
+});
+})();
