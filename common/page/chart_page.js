@@ -16,9 +16,9 @@ function make(tag, text, kind) {
 }
 const colourOf = name =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-function faint(hex) {
+function faint(hex, opacity) {
   const parts = [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
-  return 'rgba(' + parts.join(',') + ',0.3)';
+  return 'rgba(' + parts.join(',') + ',' + opacity + ')';
 }
 
 // --- numbers and times, as in the tables ---
@@ -118,7 +118,7 @@ function optionsOf(chart) {
     const colour = colourOf('--c' + column.series.colour);
     const points = column.kind === 'points' || !isPath(figure);
     const cloud = points && column.points.length > 60;
-    colors.push(column.kind === 'faint' || cloud ? faint(colour) : colour);
+    colors.push(column.kind === 'faint' ? faint(colour, 0.3) : cloud ? faint(colour, 0.5) : colour);
     series['y' + c] = {
       strokeWidth: points ? 0 : column.kind === 'faint' ? 1 : 2,
       strokePattern: column.kind === 'dashed' ? [7, 4] : null,
@@ -149,18 +149,22 @@ function xText(chart, x) {
   if (!isSteps(chart.figure) || (axis !== 'step' && axis !== 'seconds')) return 'at ' + short(x);
   return axis === 'seconds' ? 'at ' + time(x) : 'step ' + x.toLocaleString('en');
 }
+// What a series says: its values at x, or at its end; of a cloud without x, how many points it has.
+function seriesText(chart, index, x) {
+  const own = chart.columns.filter(column => column.index === index);
+  const isCloud = x === undefined && own.length && own[0].kind === 'points';
+  if (isCloud) return own[0].points.length.toLocaleString('en');
+  const values = own.map(column => reading(column, x)).filter(v => v !== undefined);
+  return values.map(short).join(', mean ') || '–';
+}
 function showReadings(chart, x) {
-  const unit = chart.figure.unit ? ' ' + chart.figure.unit : '';
-  chart.buttons.forEach((button, index) => {
-    const own = chart.columns.filter(column => column.index === index);
-    const values = own.map(column => reading(column, x)).filter(v => v !== undefined);
-    const isCloud = own.length && own[0].kind === 'points' && x === undefined;
-    const text = isCloud ? own[0].points.length.toLocaleString('en')
-        : values.map(short).join(', mean ') + (values.length ? unit : '–');
-    button.querySelector('b').textContent = text;
-    const { run } = chart.figure.series[index];
-    button.hidden = hiddenRuns.has(run) || !own.some(column => column.points.length);
-  });
+  const unit = chart.figure.unit && !compares ? ' ' + chart.figure.unit : '';
+  for (const { button, indexes, run } of chart.groups) {
+    const texts = indexes.map(index => seriesText(chart, index, x));
+    button.querySelector('b').textContent = texts.join(' · ') + unit;
+    const isEmpty = !chart.columns.some(c => indexes.includes(c.index) && c.points.length);
+    button.hidden = isEmpty || hiddenRuns.has(run);
+  }
   chart.at.textContent = x === undefined ? '' : xText(chart, x);
   chart.reset.hidden = !chart.graph.isZoomed() || x !== undefined;
 }
@@ -263,7 +267,7 @@ function draw(chart) {
     xlabel: axis === 'step' && isSteps(figure) ? '' : axisLabel(figure), xLabelHeight: 16,
     interactionModel: interaction(),
     axes: {
-      x: { axisLabelFormatter: xNumber, pixelsPerLabel: 56, drawGrid: false },
+      x: { axisLabelFormatter: xNumber, pixelsPerLabel: 42, drawGrid: false },
       y: { axisLabelFormatter: short, axisLabelWidth: 46, pixelsPerLabel: 34 },
     },
     underlayCallback: (context, area, graph) => underlay(chart, context, area, graph),
@@ -274,6 +278,35 @@ function draw(chart) {
     zoomCallback: (low, high) => zoomed(chart, low, high),
   });
   showReadings(chart);
+}
+
+// What one button below a figure stands for: a series; on a page of several runs, all of one run.
+function groupsOf(figure) {
+  const groups = [];
+  figure.series.forEach((s, index) => {
+    const ofRun = compares && s.run >= 0;
+    const same = ofRun && groups.find(group => group.run === s.run);
+    if (same) {
+      same.indexes.push(index);
+      return;
+    }
+    const button = make('button');
+    button.type = 'button';
+    button.title = 'Hide or show';
+    button.setAttribute('aria-pressed', 'true');
+    const label = ofRun ? runs[s.run].name : s.label;
+    button.append(make('i', '', 'c' + s.colour + ' ' + s.style), label + ' ', make('b'));
+    groups.push({ button, indexes: [index], run: s.run });
+  });
+  return groups;
+}
+function toggle(chart, { button, indexes }) {
+  const hides = !chart.hidden.has(indexes[0]);
+  for (const index of indexes) {
+    if (hides) chart.hidden.add(index); else chart.hidden.delete(index);
+  }
+  button.setAttribute('aria-pressed', String(!hides));
+  chart.graph.updateOptions({ visibility: visibility(chart) });
 }
 
 function build(element) {
@@ -290,20 +323,11 @@ function build(element) {
   chart.plot.addEventListener('keydown', event => keyboard(chart, event));
   chart.plot.addEventListener('blur', () => { chart.graph.clearSelection(); showReadings(chart); });
   const readings = make('div', '', 'readings');
-  chart.buttons = figure.series.map((s, index) => {
-    const button = make('button');
-    button.type = 'button';
-    button.title = 'Hide or show';
-    button.setAttribute('aria-pressed', 'true');
-    button.append(make('i', '', 'c' + s.colour + ' ' + s.style), s.label + ' ', make('b'));
-    button.addEventListener('click', () => {
-      if (!chart.hidden.delete(index)) chart.hidden.add(index);
-      button.setAttribute('aria-pressed', String(!chart.hidden.has(index)));
-      chart.graph.updateOptions({ visibility: visibility(chart) });
-    });
-    readings.append(button);
-    return button;
-  });
+  chart.groups = groupsOf(figure);
+  for (const group of chart.groups) {
+    readings.append(group.button);
+    group.button.addEventListener('click', () => toggle(chart, group));
+  }
   chart.reset.type = 'button';
   chart.reset.addEventListener('click', () => unzoom(chart));
   readings.append(chart.reset, chart.at);

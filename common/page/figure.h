@@ -20,7 +20,7 @@ struct FigureSeries {
   CurvePoints mean = {};  // a moving average: drawn on top, the points then faint
   Style style = Style::kLine;
   int colour = 0;           // below kFigureColours
-  int run = 0;              // which of the page's runs; a reader hides a run's series at once
+  int run = 0;              // of the page's runs, which a reader can hide; -1: none
   std::string metric = {};  // its name in metrics.jsonl, where x is a step; "" otherwise
 };
 

@@ -185,6 +185,7 @@ PageSection Temperatures(const std::vector<ComparedRun>& runs) {
       std::sort(points.begin(), points.end());
       FigureSeries series{.label = model, .points = points};
       series.style = FigureSeries::Style::kMarked;
+      series.run = -1;
       series.colour = static_cast<int>(figure.series.size()) % kFigureColours;
       figure.series.push_back(std::move(series));
     }
@@ -216,7 +217,9 @@ std::string RenderComparisonPage(const std::vector<ComparedRun>& runs) {
   const std::vector<std::string> names = NamesOf(runs);
   ChartPage page{.title = absl::StrCat("Comparison of ", runs.size(), " jobs")};
   page.lead_html =
-      "<p>Lines are moving averages over training steps, dots evaluations on held-out pairs. Where "
+      "<p>Lines are moving averages over training steps, dots evaluations on held-out pairs; below "
+      "a "
+      "chart a job's last numbers are training · held out. Where "
       "a job has more than 2,000 steps, the coordinator sends 2,000 of them, evenly chosen.</p>";
   std::vector<RunCurves> curves;
   for (size_t r = 0; r < runs.size(); ++r) {

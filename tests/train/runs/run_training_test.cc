@@ -205,6 +205,17 @@ TEST(RunTraining, FpoWithoutAlphaIsLnDpo) {
   EXPECT_EQ(ReadMetrics(tiny.Path("ln")).back().count("divergence/chosen"), 0u);
 }
 
+TEST(RunTraining, ARunThatFailsLeavesTheReportOfItsSteps) {
+  const TinyRun tiny;
+  JobConfig job = tiny.Job("fpo");
+  job.max_steps = 5;
+  job.epochs = 2;
+  job.optimizer.lr = 1e30;
+  job.schedule.warmup_steps = 0;
+  EXPECT_FALSE(TrainOnce(job, tiny.Run("wild")).ok());
+  EXPECT_THAT(Slurp(tiny.Path("wild/report.html")), HasSubstr("1 of 5 steps, not finished"));
+}
+
 TEST(RunTraining, ResumeIsBitwise) {
   const TinyRun tiny;
   JobConfig job = tiny.Job("fpo");
