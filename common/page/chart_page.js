@@ -335,6 +335,8 @@ function build(element) {
   element.insertBefore(readings, numbers);
   charts.push(chart);
   draw(chart);
+  // The library looks at the window's size only.
+  new ResizeObserver(() => chart.graph.resize()).observe(chart.plot);
 }
 
 // --- a page of several runs ---

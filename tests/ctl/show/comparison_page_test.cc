@@ -141,10 +141,10 @@ TEST_F(ComparisonBrowserTest, RunsAndAxisCanBeChosen) {
   const std::vector<std::string> lines = absl::StrSplit(said, '\n');
   ASSERT_EQ(lines.size(), 5u) << said;
   EXPECT_THAT(lines[0], ::testing::ContainsRegex("dpo 0\\..* step 3[01]"));
-  EXPECT_THAT(lines[1], ::testing::ContainsRegex("at 1[12].* s")) << "the slowest took 240 s";
+  EXPECT_THAT(lines[1], ::testing::ContainsRegex("at [0-9.]+ (s|min)"));
   EXPECT_THAT(lines[2], HasSubstr("at 0.1"));
   EXPECT_THAT(lines[2], HasSubstr("dpo 0."));
-  EXPECT_EQ(lines[3].find("dpo 0."), lines[3].find("tdpo2")) << "the first run is hidden";
+  EXPECT_THAT(lines[3], Not(HasSubstr("dpo 0."))) << "the first run is hidden";
   EXPECT_EQ(lines[4], "step,seconds,kl/chosen,divergence/chosen");
 }
 

