@@ -47,6 +47,17 @@ void UnusedMethodKeys(const JobNode& section, const MethodInfo& method,
   }
 }
 
+// A budget finds alpha, and holds both sides.
+void UnusedWithBudget(const JobNode& section, const MethodInfo& method,
+                      std::vector<std::string>* notes) {
+  for (const char* key : {"alpha", "stop_gradient"}) {
+    if (section.Find(key) == nullptr || !MethodReads(method, key)) continue;
+    notes->push_back(absl::StrCat(
+        NotUsed(absl::StrCat("method.", key), "constraint.budget"),
+        key == std::string("alpha") ? ": alpha is found while training" : ": both sides are held"));
+  }
+}
+
 void UnusedOptimizerKeys(const JobNode& section, const std::string& optimizer,
                          std::vector<std::string>* notes) {
   JobConfig defaults;
@@ -70,7 +81,7 @@ std::vector<std::string> UnusedByTexts(const JobNode& root, const std::string& k
   const char* other = kind == "generate" ? "judge" : "generate";
   if (IsGiven(root, other)) notes.push_back(NotUsed(other, here));
   for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference",
-                          "sae", "sae_training", "checkpoint"}) {
+                          "constraint", "sae", "sae_training", "checkpoint"}) {
     if (IsGiven(root, key)) notes.push_back(NotUsed(key, here));
   }
   const JobNode* data = root.Find("data");
@@ -96,13 +107,17 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
     if (IsGiven(root, key)) notes.push_back(NotUsed(key, absl::StrCat("kind ", config.kind)));
   }
   if (config.kind == "sae") {
-    for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference"}) {
+    for (const char* key :
+         {"method", "constraint", "optimizer", "schedule", "batch", "evaluate", "reference"}) {
       if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind sae"));
     }
     return notes;
   }
   const std::string by = absl::StrCat("method ", method->name);
   if (section != nullptr) UnusedMethodKeys(*section, *method, &notes);
+  if (section != nullptr && config.constraint.budget.has_value()) {
+    UnusedWithBudget(*section, *method, &notes);
+  }
   if (const JobNode* optimizer = root.Find("optimizer"); optimizer != nullptr) {
     UnusedOptimizerKeys(*optimizer, config.optimizer.name, &notes);
   }

@@ -6,8 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/job/generate_section.h"
-#include "common/job/judge_section.h"
+#include "common/job/sections/constraint_section.h"
+#include "common/job/sections/generate_section.h"
+#include "common/job/sections/judge_section.h"
 
 namespace fpo {
 
@@ -131,6 +132,7 @@ struct JobConfig {
   JudgeSection judge;
   DataSection data;
   MethodSection method;
+  ConstraintSection constraint;
   OptimizerSection optimizer;
   ScheduleSection schedule;
   BatchSection batch;

@@ -28,6 +28,8 @@ JobConfig Deciding(JobConfig job) {
   job.retry = defaults.retry;
   job.checkpoint = defaults.checkpoint;
   job.evaluate = defaults.evaluate;
+  job.constraint.sets.clear();  // they are looked at, and change no step
+  job.constraint.on_broken = defaults.constraint.on_broken;
   job.reference.share = defaults.reference.share;
   job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
   job.activation_checkpointing = defaults.activation_checkpointing;

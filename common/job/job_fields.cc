@@ -1,5 +1,6 @@
 #include "common/job/job_fields.h"
 
+#include "common/job/constraint_fields.h"
 #include "common/job/method_table.h"
 
 namespace fpo {
@@ -343,6 +344,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Judge(&c->judge),
       Data(&c->data),
       Method(&c->method),
+      ConstraintEntry(&c->constraint),
       Optimizer(&c->optimizer),
       Schedule(&c->schedule),
       Batch(&c->batch),

@@ -17,8 +17,10 @@ using JobNames = std::vector<std::pair<std::string, std::string>>;
 
 // One key of the job file: where its value lives and what it may be.
 struct JobField {
-  using Slot = std::variant<std::string*, int64_t*, double*, bool*, std::optional<int64_t>*,
-                            std::vector<std::string>*, std::vector<double>*, JobNames*>;
+  using Slot =
+      std::variant<std::string*, int64_t*, double*, bool*, std::optional<int64_t>*,
+                   std::optional<double>*, std::vector<std::string>*, std::vector<int64_t>*,
+                   std::vector<double>*, JobNames*, std::vector<FeatureSetSection>*>;
   const char* name;
   Slot slot;
   const char* doc;

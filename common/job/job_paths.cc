@@ -146,6 +146,10 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
     AddPath("data.template", PathKind::kTemplate, &config->data.template_name, &paths);
   }
   AddPath("method.feature_weights", PathKind::kFile, &config->method.feature_weights, &paths);
+  for (size_t i = 0; i < config->constraint.sets.size(); ++i) {
+    AddPath(absl::StrCat("constraint.sets.", i, ".features_file"), PathKind::kFile,
+            &config->constraint.sets[i].features_file, &paths);
+  }
   AddPath("output", PathKind::kOutput, &config->output, &paths);
   return paths;
 }

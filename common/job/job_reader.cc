@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/job/constraint_fields.h"
 #include "common/job/job_fields.h"
 #include "common/text/closest_word.h"
 #include "common/text/label.h"
@@ -139,6 +140,15 @@ class Reader {
     if (InRange(node, key, field, value)) *slot = value;
   }
 
+  void Read(const JobNode& node, const std::string& key, const JobField& field,
+            std::optional<double>* slot) {
+    if (IsNull(node)) return slot->reset();
+    double value = 0;
+    const size_t before = problems_->size();
+    Read(node, key, field, &value);
+    if (problems_->size() == before) *slot = value;
+  }
+
   void Read(const JobNode& node, const std::string& key, const JobField&, bool* slot) {
     const bool word = node.kind == NodeKind::kScalar && !node.quoted &&
                       (node.text == "true" || node.text == "false");
@@ -180,6 +190,43 @@ class Reader {
       values.push_back(value);
     }
     *slot = values;
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField& field,
+            std::vector<int64_t>* slot) {
+    if (node.kind != NodeKind::kList) {
+      return Complain(node, key, absl::StrCat("must be a list of whole numbers", Given(node)));
+    }
+    std::vector<int64_t> values;
+    for (const JobNode& item : node.items) {
+      int64_t value = 0;
+      const size_t before = problems_->size();
+      Read(item, key, field, &value);
+      if (problems_->size() != before) return;
+      values.push_back(value);
+    }
+    *slot = std::move(values);
+  }
+
+  void Read(const JobNode& node, const std::string& key, const JobField&,
+            std::vector<FeatureSetSection>* slot) {
+    if (IsNull(node)) return slot->clear();
+    if (node.kind != NodeKind::kList) {
+      return Complain(node, key, absl::StrCat("must be a list of mappings", Given(node)));
+    }
+    slot->clear();
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      const std::string item = absl::StrCat(key, ".", i);
+      if (node.items[i].kind != NodeKind::kMap) {
+        Complain(node.items[i], item,
+                 absl::StrCat("must be a mapping with name, features, max_change",
+                              Given(node.items[i])));
+        continue;
+      }
+      FeatureSetSection set;
+      ReadFields(node.items[i], item + ".", FeatureSetFields(&set));
+      slot->push_back(std::move(set));
+    }
   }
 
   void Read(const JobNode& node, const std::string& key, const JobField& field, JobNames* slot) {

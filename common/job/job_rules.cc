@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,8 @@
 
 namespace fpo {
 namespace {
+
+constexpr size_t kFeatureSetsMax = 100;
 
 class Rules {
  public:
@@ -21,6 +24,7 @@ class Rules {
     CheckSae();
     CheckReference();
     CheckNumbers();
+    CheckConstraint();
     return std::move(problems_);
   }
 
@@ -177,6 +181,72 @@ class Rules {
     if (Trains() && c_.optimizer.lr <= 0) Complain("optimizer.lr", "must be above 0");
     if (c_.sae_training.lr <= 0) Complain("sae_training.lr", "must be above 0");
     if (c_.method.beta <= 0) Complain("method.beta", "must be above 0");
+  }
+
+  bool Measures() const { return Trains() || c_.kind == "evaluate"; }
+
+  void CheckConstraint() {
+    const MethodInfo* method = FindMethod(c_.method.name);
+    if (method == nullptr || !Measures()) return;
+    if (c_.constraint.budget.has_value() && !MethodReads(*method, "alpha")) {
+      Complain("constraint.budget",
+               absl::StrCat("method ", method->name,
+                            " has no alpha to adapt; fpo, tdpo2 and simpo_kl have"));
+    }
+    const std::vector<FeatureSetSection>& sets = c_.constraint.sets;
+    if (sets.empty()) return;
+    const auto complain = [&](const char* why) { Complain("constraint.sets", why); };
+    if (!MethodReads(*method, "features")) {
+      complain("are sets of SAE features, which only method fpo reads");
+    }
+    if (c_.data.eval.empty()) complain("are looked at on evaluation pairs: data.eval is missing");
+    if (c_.reference.features == "top") {
+      complain(
+          "may name features that top records lack, which would read as 0: use "
+          "reference.features: all");
+    }
+    if (sets.size() > kFeatureSetsMax) {
+      complain("are too many; at most 100 are looked at");
+    }
+    std::set<std::string> names;
+    for (size_t i = 0; i < sets.size(); ++i) {
+      CheckSet(absl::StrCat("constraint.sets.", i), sets[i]);
+      if (!names.insert(sets[i].name).second) {
+        Complain(absl::StrCat("constraint.sets.", i, ".name"),
+                 absl::StrCat("\"", sets[i].name, "\" is another set's name"));
+      }
+    }
+  }
+
+  void CheckSet(const std::string& key, const FeatureSetSection& set) {
+    const bool word = !set.name.empty() && set.name.size() <= 63 &&
+                      std::all_of(set.name.begin(), set.name.end(), [](unsigned char ch) {
+                        return std::islower(ch) || std::isdigit(ch) || ch == '-' || ch == '_';
+                      });
+    if (!word) {
+      Complain(key + ".name", set.name.empty() ? "is missing; a short word, e.g. refusal"
+                                               : absl::StrCat("\"", set.name,
+                                                              "\" must be 1 to 63 of a-z, 0-9, - "
+                                                              "and _"));
+    }
+    if (set.features.empty() == set.features_file.empty()) {
+      Complain(key + ".features", set.features.empty()
+                                      ? "is missing; a list of feature indices, or features_file"
+                                      : "and features_file are both given; leave one of them out");
+    }
+    std::set<int64_t> seen;
+    for (const int64_t feature : set.features) {
+      if (seen.insert(feature).second) continue;
+      Complain(key + ".features", absl::StrCat(feature, " is there twice"));
+      break;
+    }
+    if (!set.max_change.has_value()) {
+      Complain(key + ".max_change", "is missing; e.g. 0.1, a tenth of the set's activation");
+    }
+    if (set.sae >= static_cast<int64_t>(c_.sae.size())) {
+      Complain(key + ".sae", absl::StrCat(set.sae, " is not an SAE of the job, which has ",
+                                          c_.sae.size(), ", counted from 0"));
+    }
   }
 
   const JobConfig& c_;

@@ -48,6 +48,7 @@ std::vector<Template> MakeTemplates() {
   for (const MethodInfo& method : Methods()) {
     Template t{method.name, method.about, "train", method.name, {"model.path"}, kTraining};
     if (method.reference != std::string("none")) t.sections.insert("reference");
+    if (MethodReads(method, "alpha")) t.sections.insert("constraint");
     if (MethodReads(method, "features")) t.required.push_back("sae.path");
     t.required.push_back("data.train");
     all.push_back(std::move(t));
@@ -130,7 +131,11 @@ std::string Plain(const JobField& field) {
   if (auto* const* maybe = std::get_if<std::optional<int64_t>*>(&field.slot)) {
     return (*maybe)->has_value() ? absl::StrCat(***maybe) : "null";
   }
-  if (std::holds_alternative<JobNames*>(field.slot)) return JobFieldText(field);
+  const bool nested = std::holds_alternative<JobNames*>(field.slot) ||
+                      std::holds_alternative<std::optional<double>*>(field.slot) ||
+                      std::holds_alternative<std::vector<int64_t>*>(field.slot) ||
+                      std::holds_alternative<std::vector<FeatureSetSection>*>(field.slot);
+  if (nested) return JobFieldText(field);
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.slot)) {
     return absl::StrCat("[", absl::StrJoin(**list, ", "), "]");
   }
@@ -193,6 +198,9 @@ class Writer {
         return false;
       return MethodReads(*method_, key.substr(7));
     }
+    if (absl::StartsWith(key, "constraint.") && key != "constraint.budget") {
+      return MethodReads(*method_, "features");
+    }
     if (key == "evaluate.every_steps" || key == "data.train") return !measures;
     if (key == "data.max_pairs" || key == "data.shuffle") return form_.kind != "evaluate";
     if (key == "data.train_on") return !sae;
@@ -217,7 +225,10 @@ class Writer {
       return absl::StrCat(doc, "; ", BetaRange(*method_), " is usual",
                           paper ? absl::StrCat(", the FPO paper: ", method_->beta_paper) : "");
     }
-    if (key == "method.alpha") absl::StrAppend(&doc, "; look at divergence/* to choose it");
+    if (key == "method.alpha") {
+      absl::StrAppend(&doc,
+                      "; look at divergence/* to choose it, or set constraint.budget instead");
+    }
     if (!field.by_default.empty()) absl::StrAppend(&doc, "; default: ", field.by_default);
     return doc;
   }

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/job/constraint_fields.h"
 #include "common/job/job_fields.h"
 #include "common/job/job_file.h"
 #include "common/text/json.h"
@@ -20,6 +21,9 @@ std::string Number(double value) {
   return text;
 }
 
+std::string Object(const std::vector<JobField>& fields);
+std::string ObjectSchema(const std::vector<JobField>& fields, const char* doc);
+
 struct ValueWriter {
   std::string operator()(const std::string* v) const { return JsonQuote(*v); }
   std::string operator()(const int64_t* v) const { return absl::StrCat(*v); }
@@ -27,6 +31,17 @@ struct ValueWriter {
   std::string operator()(const bool* v) const { return *v ? "true" : "false"; }
   std::string operator()(const std::optional<int64_t>* v) const {
     return v->has_value() ? absl::StrCat(**v) : "null";
+  }
+  std::string operator()(const std::optional<double>* v) const {
+    return v->has_value() ? Number(**v) : "null";
+  }
+  std::string operator()(const std::vector<int64_t>* v) const {
+    return absl::StrCat("[", absl::StrJoin(*v, ", "), "]");
+  }
+  std::string operator()(std::vector<FeatureSetSection>* v) const {
+    std::vector<std::string> items;
+    for (FeatureSetSection& set : *v) items.push_back(Object(FeatureSetFields(&set)));
+    return JsonArray(items);
   }
   std::string operator()(const std::vector<std::string>* v) const {
     std::vector<std::string> items;
@@ -52,6 +67,17 @@ struct SchemaType {
   std::string operator()(const bool*) const { return R"("type":"boolean")"; }
   std::string operator()(const std::optional<int64_t>*) const {
     return R"("type":["integer","null"])";
+  }
+  std::string operator()(const std::optional<double>*) const {
+    return R"("type":["number","null"])";
+  }
+  std::string operator()(const std::vector<int64_t>*) const {
+    return R"("type":"array","items":{"type":"integer","minimum":0})";
+  }
+  std::string operator()(const std::vector<FeatureSetSection>*) const {
+    FeatureSetSection set;
+    return absl::StrCat(R"("type":["array","null"],"items":)",
+                        ObjectSchema(FeatureSetFields(&set), "a set of features"));
   }
   std::string operator()(const std::vector<std::string>*) const {
     return R"("anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}])";
@@ -118,7 +144,8 @@ std::string FieldSchema(const JobField& field) {
       absl::StrAppend(&schema, ",\"anyOf\":[{", allowed, "},{\"pattern\":", pattern, "}]");
     }
   }
-  const bool list = std::holds_alternative<std::vector<double>*>(field.slot);
+  const bool list = std::holds_alternative<std::vector<double>*>(field.slot) ||
+                    std::holds_alternative<std::vector<int64_t>*>(field.slot);
   if (!list && std::isfinite(field.min)) {
     absl::StrAppend(&schema, ",\"minimum\":", JsonNumber(field.min));
   }

@@ -92,6 +92,8 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
   config.data.eval = {"c"};
   config.data.template_name = "t.jinja";
   config.method.feature_weights = "w";
+  config.constraint.sets.resize(2);
+  config.constraint.sets[1].features_file = "f";
   config.output = "${HOME}/out";
   EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
   std::vector<std::string> found;
@@ -100,7 +102,9 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
                                  "sae.0.path /jobs/s", "sae.1.path /home/ada/t",
                                  "data.train.0 /jobs/a", "data.train.1 /data/prefs/b",
                                  "data.eval /jobs/c", "data.template /jobs/t.jinja",
-                                 "method.feature_weights /jobs/w", "output /home/ada/out"));
+                                 "method.feature_weights /jobs/w",
+                                 "constraint.sets.1.features_file /jobs/f",
+                                 "output /home/ada/out"));
 }
 
 TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
