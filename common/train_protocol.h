@@ -22,7 +22,8 @@ enum class ExitCode : int {
   kStopped = 7,  // stopped on request, checkpoint written
   kNotFinite = 8,
   kStorage = 9,
-  kDevice = 10,  // a device, or a library that one needs, is missing or broken on this host
+  kDevice = 10,    // a device, or a library that one needs, is missing or broken on this host
+  kContract = 11,  // a feature contract is broken: the model is not published
 };
 
 // What an event reports. The names on the wire are in one table in train_protocol.cc.

@@ -20,7 +20,7 @@ runs/first/model is a Hugging Face folder and runs/first/report.html shows the r
 
 Exit codes: 0 done, 1 bug, 2 usage, 3 bad config or data, 4 records of another model,
 5 out of memory, 6 another rank lost, 7 stopped (checkpoint written), 8 numbers not finite,
-9 storage, 10 a device or its library is missing or broken.)";
+9 storage, 10 a device or its library is missing or broken, 11 a feature contract is broken.)";
 
 void AddCommon(FlagSet app, Flags* flags) {
   app.Add("--device", &flags->device, "Where to compute: auto takes CUDA when it works")

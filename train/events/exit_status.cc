@@ -17,6 +17,7 @@ absl::StatusCode CodeFor(ExitCode code) {
     case ExitCode::kInvalid:
       return absl::StatusCode::kInvalidArgument;
     case ExitCode::kForeignCache:
+    case ExitCode::kContract:
       return absl::StatusCode::kFailedPrecondition;
     case ExitCode::kOutOfMemory:
       return absl::StatusCode::kResourceExhausted;
@@ -101,6 +102,8 @@ std::string ErrorClass(ExitCode code) {
       return "storage";
     case ExitCode::kDevice:
       return "device";
+    case ExitCode::kContract:
+      return "contract";
     case ExitCode::kBug:
       return "program";
   }

@@ -6,8 +6,9 @@ namespace fpo::train {
 namespace {
 
 TEST(ExitStatus, CarriesItsCode) {
-  for (const ExitCode code : {ExitCode::kForeignCache, ExitCode::kStopped, ExitCode::kNotFinite,
-                              ExitCode::kStorage, ExitCode::kPeerLost, ExitCode::kDevice}) {
+  for (const ExitCode code :
+       {ExitCode::kForeignCache, ExitCode::kStopped, ExitCode::kNotFinite, ExitCode::kStorage,
+        ExitCode::kPeerLost, ExitCode::kDevice, ExitCode::kContract}) {
     const absl::Status status = FailWith(code, "why");
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(ExitCodeOf(status), code);
@@ -36,6 +37,7 @@ TEST(ExitStatus, EveryCodeHasAClass) {
   EXPECT_EQ(ErrorClass(ExitCode::kOutOfMemory), "memory");
   EXPECT_EQ(ErrorClass(ExitCode::kNotFinite), "not_finite");
   EXPECT_EQ(ErrorClass(ExitCode::kDevice), "device");
+  EXPECT_EQ(ErrorClass(ExitCode::kContract), "contract");
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ constexpr CodeMeaning kMeanings[] = {
     {ExitCode::kNotFinite, EndClass::kProgram, "numbers are not finite"},
     {ExitCode::kStorage, EndClass::kInfrastructure, "storage failed"},
     {ExitCode::kDevice, EndClass::kInfrastructure, "device missing or broken"},
+    {ExitCode::kContract, EndClass::kInvalid, "a feature contract is broken"},
 };
 
 const CodeMeaning* Find(int code) {

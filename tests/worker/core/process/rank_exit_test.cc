@@ -23,6 +23,7 @@ TEST(RankExitTest, EveryExitCodeHasItsClass) {
                                            {8, EndClass::kProgram},
                                            {9, EndClass::kInfrastructure},
                                            {10, EndClass::kInfrastructure},
+                                           {11, EndClass::kInvalid},
                                            {93, EndClass::kProgram},
                                            {42, EndClass::kProgram}};
   for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClassOf(Code(code)), end_class) << code;
