@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "train/loss/budget_penalty.h"
 
 namespace fpo::train {
 namespace {
@@ -67,6 +68,7 @@ at::Tensor Scaled(const MethodRow& row, double beta, const at::Tensor& logp,
 
 at::Tensor Constraint(const PreferenceOptions& options, const PreferencePairs& pairs) {
   const at::Tensor &chosen = pairs.chosen.divergence, &rejected = pairs.rejected.divergence;
+  if (options.budget) return at::zeros_like(pairs.chosen.logp);
   switch (options.method) {
     case Method::kTdpo1:
       return (rejected - chosen) * options.beta;
@@ -132,6 +134,7 @@ at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePair
                           double global_pairs) {
   TORCH_CHECK(global_pairs > 0, MethodName(options.method), ": global pair count ", global_pairs);
   at::Tensor loss = PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing);
+  if (options.budget) loss = loss + BudgetPenalty(pairs, options.alpha * options.beta);
   // An invalid pair may contain NaN, which multiplying by 0 would keep.
   if (pairs.weight.defined()) loss = at::where(pairs.weight.eq(0), 0.0, loss * pairs.weight);
   return loss.sum() / global_pairs;

@@ -25,6 +25,7 @@ struct PreferenceOptions {
   double label_smoothing = 0;
   bool stop_gradient = true;  // no gradient through the chosen side's divergence (fpo, tdpo2,
                               // simpo_kl)
+  bool budget = false;        // alpha weighs BudgetPenalty beside the loss, and no term of u
 };
 
 // One side (chosen or rejected) of n pairs. All [n]; float64 as ResponseSums gives them.
@@ -67,9 +68,9 @@ PreferenceRewards ComputeRewards(const PreferenceOptions& options, const Prefere
 // -(1 - epsilon) log sigmoid(u) - epsilon log sigmoid(-u), [n] -> [n].
 at::Tensor PairLoss(const at::Tensor& u, double label_smoothing);
 
-// This part's share of the batch loss: sum of weight * PairLoss over the given pairs, divided by
-// the sum of weights over the whole global batch. Scalar; the shares add up to the loss for any
-// split into micro-batches and ranks.
+// This part's share of the batch loss: sum of weight * PairLoss over the given pairs, with a budget
+// plus BudgetPenalty, divided by the sum of weights over the whole global batch. Scalar; the shares
+// add up to the loss for any split into micro-batches and ranks.
 at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePairs& pairs,
                           double global_pairs);
 
