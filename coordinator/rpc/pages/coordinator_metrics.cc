@@ -8,7 +8,7 @@
 namespace fpo::coordinator {
 namespace {
 
-constexpr size_t kJobsShownMax = 60;  // times 8 series
+constexpr size_t kJobsShownMax = 60;  // times 11 series
 
 const std::map<std::string, std::string>& JobHelp() {
   static const std::map<std::string, std::string> help = {
@@ -18,6 +18,9 @@ const std::map<std::string, std::string>& JobHelp() {
       {"fpo_job_reward_accuracy", "Last share of pairs whose chosen reward is higher."},
       {"fpo_job_reward_margin", "Last mean difference of chosen and rejected reward."},
       {"fpo_job_divergence_rejected", "Last divergence of the rejected side from the reference."},
+      {"fpo_job_constraint_alpha", "Last alpha that was found for the job's constraint.budget."},
+      {"fpo_job_constraint_violation", "Recent divergence above constraint.budget, a share of it."},
+      {"fpo_job_contracts_broken", "Sets of features beyond their max_change, last evaluation."},
       {"fpo_job_cache_hit_ratio", "Share of reference records found in the cache."},
   };
   return help;
@@ -166,7 +169,10 @@ void CoordinatorMetrics::ShowJob(const Job& job) {
       {"fpo_job_loss", "loss"},
       {"fpo_job_reward_accuracy", "rewards/accuracies"},
       {"fpo_job_reward_margin", "rewards/margins"},
-      {"fpo_job_divergence_rejected", "divergence/rejected"}};
+      {"fpo_job_divergence_rejected", "divergence/rejected"},
+      {"fpo_job_constraint_alpha", "constraint/alpha"},
+      {"fpo_job_constraint_violation", "constraint/violation"},
+      {"fpo_job_contracts_broken", "eval_contracts_broken"}};
   for (const auto& [gauge, metric] : metrics) {
     const auto it = progress.metrics.find(metric);
     if (it != progress.metrics.end()) SetJobGauge(gauge, job, it->second);
