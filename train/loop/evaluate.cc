@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/observe/work.h"
@@ -36,6 +37,7 @@ EvaluationShare ShareOf(const EvaluationInputs& inputs, const ProcessGroup& grou
 struct Measured {
   BatchMetrics metrics;
   PairValues pairs;
+  ContractSums contracts;
 };
 
 absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const EvaluationShare& share,
@@ -45,7 +47,7 @@ absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const Evaluatio
   const PairLengths lengths = LengthsFor(inputs.objective, inputs.pairs, PairCount(inputs));
   Measured measured;
   const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
-    measured = {{}, PairValues(PairCount(inputs))};
+    measured = {{}, PairValues(PairCount(inputs)), ContractSums(inputs.objective.contracts())};
     cut.tokens_per_microbatch = tokens;
     Work work("evaluating", static_cast<int64_t>(share.pairs.size()), "pairs");
     for (const auto& micro_batch : CutMicroBatches(share.pairs, lengths, cut)) {
@@ -55,6 +57,7 @@ absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const Evaluatio
       for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
       FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.weight));
       measured.metrics += part.metrics;
+      measured.contracts += part.contracts;
       for (int64_t i = 0; i < count; ++i) {
         measured.pairs.Copy(part.pairs, i, micro_batch[static_cast<size_t>(i)]);
       }
@@ -82,6 +85,15 @@ absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBa
   std::map<std::string, double>& report = evaluation.metrics;
   for (const auto& [name, value] : measured.metrics.Report(inputs.objective.method())) {
     report["eval_" + name] = value;
+  }
+  if (!report.empty() && !measured.contracts.packed()->empty()) {
+    FPO_RETURN_IF_ERROR(group.Sum(measured.contracts.packed()));
+    FPO_ASSIGN_OR_RETURN(evaluation.contracts,
+                         measured.contracts.Results(inputs.objective.contracts()));
+  }
+  for (const ContractResult& contract : evaluation.contracts) {
+    report[absl::StrCat("eval_contract/", contract.name)] = contract.change;
+    report["eval_contracts_broken"] += contract.broken() ? 1 : 0;
   }
   if (!report.empty()) report["eval_seconds"] = absl::ToDoubleSeconds(absl::Now() - start);
   return evaluation;

@@ -22,12 +22,15 @@ struct EvaluationInputs {
 // What was measured, the same on all ranks.
 struct Evaluation {
   // The objective's metrics under their metrics.jsonl names ("eval_loss",
-  // "eval_rewards/accuracies", ...) and "eval_seconds". Empty when the file has no pairs.
+  // "eval_rewards/accuracies", ...), "eval_contract/NAME" of each contract and "eval_seconds".
+  // Empty when the file has no pairs.
   std::map<std::string, double> metrics;
   PairValues pairs;  // of the first pairs of the file
+  std::vector<ContractResult> contracts;
 };
 
-// Measures evaluation pairs without gradients. Collective: ranks share the pairs.
+// Measures evaluation pairs without gradients. Collective: ranks share the pairs. InvalidArgument
+// for a contract that cannot be measured on them.
 absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBatchSize* size,
                                          ProcessGroup& group);
 

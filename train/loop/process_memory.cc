@@ -69,6 +69,15 @@ std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device) {
   return allocator->getDeviceStats(device.index()).allocated_bytes[kAllPools].peak;
 }
 
+std::map<std::string, double> PeakMemory(c10::Device device) {
+  std::map<std::string, double> peaks = {
+      {"memory_peak_bytes", static_cast<double>(PeakMemoryBytes())}};
+  if (const auto bytes = PeakDeviceMemoryBytes(device)) {
+    peaks["device_memory_peak_bytes"] = static_cast<double>(*bytes);
+  }
+  return peaks;
+}
+
 void EmptyDeviceCache(c10::Device device) {
   if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
 }

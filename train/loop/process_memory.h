@@ -3,7 +3,9 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 
 namespace fpo::train {
 
@@ -17,6 +19,9 @@ int64_t AvailableMemoryBytes();
 // Most bytes of `device` that tensors of this process held at once, by LibTorch's allocator; what
 // the driver and libraries take beside it is not in it. None for the CPU.
 std::optional<int64_t> PeakDeviceMemoryBytes(c10::Device device);
+
+// Both peaks under their metrics.jsonl names.
+std::map<std::string, double> PeakMemory(c10::Device device);
 
 // Gives what LibTorch's allocator keeps for later back to `device`: after running out of memory,
 // pieces of sizes that are not asked for again may be in the way. Does nothing on the CPU.

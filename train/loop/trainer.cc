@@ -47,7 +47,8 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
       parts_(inputs.policy.model.device(), environment.measure),
       micro_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
       evaluation_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
-      constraint_(job.method) {}
+      constraint_(job.method),
+      budget_(job.constraint, job.method) {}
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const JobConfig& job, RunInputs& inputs,
                                                          const RunFolder& folder,
@@ -262,9 +263,11 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   const absl::Time start = absl::Now();
   parts_.Start();
   const BatchStep batch = batcher_->Step(step);
+  objective_.SetAlpha(budget_.Alpha(state_.budget));
   FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare(batch));
   FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(share.metrics));
   Metrics report = metrics.Report(objective_.method());
+  budget_.Observe(&report, &state_.budget);
   FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
   state_.step = step + 1;
   const double seconds = Since(start);
@@ -276,18 +279,14 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
                            peak_flops_));
   report["cache_wait_seconds"] = share.reference_seconds;
   report["tokens_per_microbatch"] = static_cast<double>(micro_batch_.tokens());
-  report["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
-  if (const auto bytes = PeakDeviceMemoryBytes(inputs_.policy.model.device())) {
-    report["device_memory_peak_bytes"] = static_cast<double>(*bytes);
-  }
+  report.merge(PeakMemory(inputs_.policy.model.device()));
   return report;
 }
 
 absl::Status Trainer::AfterStep(const Metrics& report) {
   last_step_ = report;
-  if (const std::string words = constraint_.Observe(report); !words.empty()) {
-    Warn(WarningEvent(words));
-  }
+  const std::string words = budget_.active() ? "" : constraint_.Observe(report);
+  if (!words.empty()) Warn(WarningEvent(words));
   if (log_) FPO_RETURN_IF_ERROR(log_->Append(state_.step, EpochAt(state_.step), report));
   TrainEvent event = StepEvent(state_.step, total_steps_, report);
   event.metrics["epoch"] = EpochAt(state_.step);
@@ -299,7 +298,10 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   FPO_FAILPOINT("train.step.recorded");
   FPO_RETURN_IF_ERROR(checkpoints_.Poll());
   const bool ends = state_.step == total_steps_;
-  const bool due = Due(job_.checkpoint.every_steps) || (job_.checkpoint.every_steps == 0 && ends);
+  // What is not published stays as a checkpoint.
+  const bool kept =
+      job_.checkpoint.every_steps == 0 || RefusesToPublish(job_.constraint, contracts_);
+  const bool due = Due(job_.checkpoint.every_steps) || (ends && kept);
   return due ? WriteCheckpoint(ends) : absl::OkStatus();
 }
 
@@ -309,6 +311,7 @@ absl::Status Trainer::Evaluate() {
                                      &evaluation_batch_, environment_.group));
   evaluated_step_ = state_.step;
   last_evaluation_ = evaluation.metrics;
+  contracts_ = evaluation.contracts;
   if (last_evaluation_.empty()) return absl::OkStatus();
   evaluate_seconds_ += last_evaluation_.at("eval_seconds");
   if (log_ != nullptr) {
@@ -318,6 +321,7 @@ absl::Status Trainer::Evaluate() {
   TrainEvent event = EvaluationEvent(state_.step, total_steps_, last_evaluation_);
   event.phase = "train";
   environment_.events.Emit(std::move(event));
+  for (const auto& words : DescribeBroken(contracts_, state_.step)) Warn(WarningEvent(words));
   return absl::OkStatus();
 }
 
@@ -346,28 +350,14 @@ absl::StatusOr<bool> Trainer::ShouldStop() {
   return asked[0] > 0;
 }
 
-absl::Status Trainer::CheckStart() {
-  const bool probes = job_.reference.probe_pairs > 0 && inputs_.use.source == "records" &&
-                      inputs_.PolicyIsReference();
-  const int64_t count =
-      std::max(probes ? ProbedPairs(job_) : 0, inputs_.objective.saes.empty() ? 0 : kSaeCheckPairs);
-  if (count == 0) return absl::OkStatus();
-  const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
-  FPO_ASSIGN_OR_RETURN(const LivePairs live,
-                       ScoreLive(inputs_, FirstPairs(*batcher_, inputs_.train, count)));
-  for (const SaeCheck& check : CheckSaes(inputs_, live)) {
-    if (!check.warning.empty()) Warn(WarningEvent(check.warning));
-  }
-  return probes ? ProbeReference(inputs_, live, job_.model.dtype).status() : absl::OkStatus();
-}
-
 absl::Status Trainer::Start() {
   if (environment_.group.rank() == 0) {
     FPO_ASSIGN_OR_RETURN(
         log_, MetricsLog::Open(folder_.File("metrics.jsonl"), state_.step > 0 ? state_.step : -1));
   }
   if (state_.step > 0) return absl::OkStatus();
-  FPO_RETURN_IF_ERROR(CheckStart());
+  FPO_RETURN_IF_ERROR(CheckStart(job_, inputs_, *batcher_,
+                                 [this](const std::string& words) { Warn(WarningEvent(words)); }));
   return Evaluate();
 }
 
@@ -375,6 +365,13 @@ absl::Status Trainer::Run() {
   const absl::Status status = RunSteps();
   const absl::Status written = checkpoints_.Finish();
   return status.ok() ? written : status;
+}
+
+void Trainer::Conclude() {
+  if (!budget_.active()) return;
+  const DivergenceBudget::Conclusion end = budget_.Conclude(state_.budget);
+  if (end.held) return environment_.events.Emit(PhaseEvent("train", end.text));
+  Warn(WarningEvent(end.text));
 }
 
 absl::Status Trainer::RunSteps() {
@@ -393,6 +390,7 @@ absl::Status Trainer::RunSteps() {
         absl::StrCat("stopped on request after step ", state_.step, " of ", total_steps_,
                      "; a checkpoint was written; continue with --resume"));
   }
+  Conclude();
   // A run resumed after its last step still has to report its result.
   return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
 }

@@ -20,6 +20,7 @@
 #include "train/loop/step_gradients.h"
 #include "train/loop/utilisation.h"
 #include "train/objective/constraint_scale.h"
+#include "train/objective/divergence_budget.h"
 #include "train/objective/objective.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
@@ -66,6 +67,8 @@ class Trainer {
   double checkpoint_seconds() const { return checkpoints_.seconds(); }
   const Metrics& last_step() const { return last_step_; }
   const Metrics& last_evaluation() const { return last_evaluation_; }
+  // Of the last evaluation; the same on all ranks.
+  const std::vector<ContractResult>& contracts() const { return contracts_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -75,7 +78,7 @@ class Trainer {
   absl::StatusOr<std::optional<SavedCheckpoint>> LoadNewest(TrainingState* state);  // rank 0
   absl::StatusOr<SavedCheckpoint> LoadChosen(const CheckpointChoice& choice, TrainingState* state);
   absl::Status Start();
-  absl::Status CheckStart();
+  void Conclude();
   absl::StatusOr<Metrics> TrainStep(int64_t step);
   absl::StatusOr<StepShare> ComputeShare(const BatchStep& batch);
   absl::StatusOr<BatchMetrics> SumMetrics(BatchMetrics metrics);
@@ -113,7 +116,9 @@ class Trainer {
   int64_t evaluated_step_ = -1;
   Metrics last_step_;
   Metrics last_evaluation_;
+  std::vector<ContractResult> contracts_;
   ConstraintScale constraint_;
+  const DivergenceBudget budget_;
   std::vector<std::string> warnings_;
 };
 

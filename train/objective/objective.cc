@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -273,6 +274,7 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   host.Add(part.loss, &part.loss_value);
   MeasurePairs(options_.preference, values, &part.metrics.preference, &host);
   if (!at::GradMode::is_enabled()) {
+    MeasureContracts(batch, rows, reference, &part.contracts);
     part.pairs = PairValues(half);
     part.pairs.SetPairs(options_.preference, values, scores.kl, &host);
   }
@@ -280,6 +282,22 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   part.metrics[BatchMetrics::kDivergenceParts] = part.metrics.preference.has_divergence ? 1 : 0;
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(half);
   return part;
+}
+
+void Objective::MeasureContracts(const SequenceBatch& batch, const HiddenRows& rows,
+                                 const ReferenceValues& reference, ContractSums* sums) const {
+  const std::vector<FeatureContract>& contracts = options_.contracts;
+  if (contracts.empty()) return;
+  *sums = ContractSums(contracts);
+  HostValues host;
+  for (size_t s = 0; s < options_.saes.size(); ++s) {
+    const bool used = std::any_of(contracts.begin(), contracts.end(),
+                                  [s](const FeatureContract& each) { return each.sae == s; });
+    if (!used) continue;
+    const ResponseRows all{rows.sites[s], batch.response_of_row, batch.sequences};
+    sums->Set(contracts, s, options_.saes[s].sae.PooledFeatures(all), reference.pooled[s], &host);
+  }
+  host.Read();
 }
 
 void Objective::MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics,

@@ -10,6 +10,7 @@
 #include "train/loss/feature_constraint.h"
 #include "train/loss/preference_loss.h"
 #include "train/objective/batch_metrics.h"
+#include "train/objective/feature_contract.h"
 #include "train/objective/pair_values.h"
 #include "train/reference/reference_source.h"
 #include "train/reference/response_scores.h"
@@ -21,6 +22,7 @@ struct ObjectiveOptions {
   FeatureConstraintOptions constraint;
   std::vector<LoadedSae> saes;  // fpo only
   bool activation_checkpointing = false;
+  std::vector<FeatureContract> contracts = {};  // measured without gradients
 };
 
 // One micro-batch's share of a step.
@@ -29,6 +31,7 @@ struct ObjectivePart {
   double loss_value = 0;  // the value of `loss`
   BatchMetrics metrics;
   PairValues pairs;              // without gradients only: a training step needs no other sums
+  ContractSums contracts;        // without gradients only
   double reference_seconds = 0;  // spent waiting for reference values
 };
 
@@ -45,7 +48,10 @@ class Objective {
 
   // One pair's contribution to global_weight.
   double Weight(const TokenPairView& pair) const;
+  const std::vector<FeatureContract>& contracts() const { return options_.contracts; }
   Method method() const { return options_.preference.method; }
+  // Of the steps from now on; a budget adapts it.
+  void SetAlpha(double alpha) { options_.preference.alpha = alpha; }
   at::Device device() const { return model_.device(); }
 
  private:
@@ -55,6 +61,8 @@ class Objective {
   ReferenceDetail WantedDetail() const;
   absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,
                                               double* seconds) const;
+  void MeasureContracts(const SequenceBatch& batch, const HiddenRows& rows,
+                        const ReferenceValues& reference, ContractSums* sums) const;
   void MeasureKl(const at::Tensor& kl, const at::Tensor& tokens, BatchMetrics* metrics,
                  HostValues* values) const;
   Distances FeatureDistances(const SequenceBatch& batch, const HiddenRows& rows,

@@ -38,6 +38,9 @@ std::vector<SharedFact> SharedFactsOf(const JobConfig& job, const RunInputs& inp
     facts.push_back({absl::StrCat("method.feature_weights ", job.method.feature_weights),
                      DigestOf(inputs.objective.constraint.weights)});
   }
+  for (const FeatureContract& contract : inputs.objective.contracts) {
+    facts.push_back({absl::StrCat("constraint.sets ", contract.name), DigestOf(contract.features)});
+  }
   return facts;
 }
 

@@ -20,7 +20,8 @@ struct SharedFact {
   Digest digest;
 };
 
-// Everything a run reads: token files, weights, SAEs, recipe of the reference, feature weights.
+// Everything a run reads: token files, weights, SAEs, recipe of the reference, feature weights
+// and sets.
 std::vector<SharedFact> SharedFactsOf(const JobConfig& job, const RunInputs& inputs);
 
 // Collective. Fails alike on every rank, with the exit code for invalid input, naming the first

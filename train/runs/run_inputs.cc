@@ -161,6 +161,11 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
                                         EventSink& events) {
   ObjectiveOptions objective;
   FPO_ASSIGN_OR_RETURN(objective.preference, MakePreferenceOptions(job.method));
+  if (job.constraint.budget.has_value()) {
+    objective.preference.budget = true;
+    objective.preference.alpha = 0;              // until a step has been seen
+    objective.preference.stop_gradient = false;  // both sides are held
+  }
   objective.constraint.top_k = job.method.top_k;
   FPO_ASSIGN_OR_RETURN(objective.constraint.selection,
                        ParseFeatureSelection(job.method.feature_selection));
@@ -180,6 +185,9 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
                          LoadFeatureMaps(job, policy.model.config(), options.device));
     WarnOfSaes(objective.saes, WarnOn(events));
   }
+  std::vector<int64_t> widths;
+  for (const LoadedSae& sae : objective.saes) widths.push_back(sae.sae.features());
+  FPO_ASSIGN_OR_RETURN(objective.contracts, MakeContracts(job.constraint, widths, options.device));
   if (!job.method.feature_weights.empty()) {
     FPO_ASSIGN_OR_RETURN(
         const at::Tensor weights,

@@ -55,6 +55,7 @@ class Run {
   std::string ChooseReference() const;
   absl::Status KeepPreparedAgain();
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
+  absl::Status FinishUnpublished(const Trainer& trainer, const RunInputs& inputs);
   absl::Status Export(const Trainer& trainer, const RunInputs& inputs);
   RunRecord Record(const Trainer& trainer, const RunInputs& inputs, bool finished) const;
   absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
@@ -176,22 +177,23 @@ absl::Status Run::Train() {
   const absl::Status ran = trainer->Run();
   if (!ran.ok() && Leads()) ReportUnfinished(*trainer, inputs);
   FPO_RETURN_IF_ERROR(ran);
+  if (!environment_.measure && RefusesToPublish(job_.constraint, trainer->contracts())) {
+    return FinishUnpublished(*trainer, inputs);
+  }
   return Leads() ? Finish(*trainer, inputs) : absl::OkStatus();
 }
 
 RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
-  for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds"}) {
+  for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds",
+                           "constraint/alpha", "constraint/violation"}) {
     const auto it = trainer.last_step().find(name);
     if (it != trainer.last_step().end()) result[name] = it->second;
   }
   result["train_seconds"] = trainer.train_seconds();
   result["reference_seconds"] = inputs.use.seconds;
   result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
-  result["memory_peak_bytes"] = static_cast<double>(PeakMemoryBytes());
-  if (const auto bytes = PeakDeviceMemoryBytes(options_.device)) {
-    result["device_memory_peak_bytes"] = static_cast<double>(*bytes);
-  }
+  result.merge(PeakMemory(options_.device));
   std::map<std::string, std::string> texts = DeviceTexts(options_.device);
   if (!model_manifest_.empty()) texts[kModelManifestText] = model_manifest_;
   return {std::move(result), std::move(texts)};
@@ -250,6 +252,16 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), std::move(result.metrics),
                                        std::move(result.texts)));
   return absl::OkStatus();
+}
+
+// Every rank ends alike.
+absl::Status Run::FinishUnpublished(const Trainer& trainer, const RunInputs& inputs) {
+  if (Leads()) {
+    FPO_RETURN_IF_ERROR(WriteRecord(trainer, inputs, false));
+    FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
+  }
+  const std::string checkpoint = absl::StrCat("checkpoints/step-", trainer.step());
+  return UnpublishedError(trainer.contracts(), trainer.step(), folder_.File(checkpoint));
 }
 
 }  // namespace

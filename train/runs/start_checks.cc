@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
+#include "train/runs/data_plan.h"
 #include "train/sae/sae_health.h"
 
 namespace fpo::train {
@@ -160,6 +162,22 @@ std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live) 
     checks.push_back(std::move(check));
   }
   return checks;
+}
+
+absl::Status CheckStart(const JobConfig& job, const RunInputs& inputs, const Batcher& batcher,
+                        const std::function<void(const std::string&)>& warn) {
+  const bool probes =
+      job.reference.probe_pairs > 0 && inputs.use.source == "records" && inputs.PolicyIsReference();
+  const int64_t count =
+      std::max(probes ? ProbedPairs(job) : 0, inputs.objective.saes.empty() ? 0 : kSaeCheckPairs);
+  if (count == 0) return absl::OkStatus();
+  const Work work({"", "checking the reference and the SAE on the first pairs", 0, 0, ""});
+  FPO_ASSIGN_OR_RETURN(const LivePairs live,
+                       ScoreLive(inputs, FirstPairs(batcher, inputs.train, count)));
+  for (const SaeCheck& check : CheckSaes(inputs, live)) {
+    if (!check.warning.empty()) warn(check.warning);
+  }
+  return probes ? ProbeReference(inputs, live, job.model.dtype).status() : absl::OkStatus();
 }
 
 void FreeDecoders(std::vector<LoadedSae>* saes) {

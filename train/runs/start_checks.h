@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/job/job_config.h"
+#include "train/data/batcher.h"
 #include "train/reference/response_scores.h"
 #include "train/reference/sequence_batch.h"
 #include "train/runs/run_inputs.h"
@@ -50,6 +52,11 @@ struct SaeCheck {
   std::string warning;  // empty: fits
 };
 std::vector<SaeCheck> CheckSaes(const RunInputs& inputs, const LivePairs& live);
+
+// Both checks at step 0 on the first training pairs. Without records of this very model there is no
+// probe.
+absl::Status CheckStart(const JobConfig& job, const RunInputs& inputs, const Batcher& batcher,
+                        const std::function<void(const std::string&)>& warn);
 
 // Frees the decoders, which only CheckSaes reads.
 void FreeDecoders(std::vector<LoadedSae>* saes);

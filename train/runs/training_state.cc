@@ -14,6 +14,23 @@ absl::Status Differs(const std::string& what, const std::string& was, const std:
       "; resume with the same job, model and data, or start in another output folder"));
 }
 
+nlohmann::ordered_json BudgetJson(const BudgetState& budget) {
+  return {{"steps", budget.steps},
+          {"first_loss", budget.first_loss},
+          {"loss", budget.loss},
+          {"share", budget.share},
+          {"settled", budget.settled},
+          {"near_step", budget.near_step},
+          {"log_lambda", budget.log_lambda}};
+}
+
+BudgetState ParseBudget(const nlohmann::json& json) {
+  return {json.at("steps").get<int64_t>(),    json.at("first_loss").get<double>(),
+          json.at("loss").get<double>(),      json.at("share").get<double>(),
+          json.at("settled").get<double>(),   json.at("near_step").get<int64_t>(),
+          json.at("log_lambda").get<double>()};
+}
+
 TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
 
 }  // namespace
@@ -30,6 +47,7 @@ std::string TrainingState::Json() const {
   json["recipe_id"] = recipe_id;
   json["reference_probe"] = reference_probe;
   json["train_seconds"] = train_seconds;
+  if (budget.steps > 0) json["budget"] = BudgetJson(budget);
   json["tokens_per_microbatch"] = tokens_per_microbatch;
   return json.dump(2) + "\n";
 }
@@ -48,6 +66,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.reference_probe = json.value("reference_probe", std::vector<double>());
     state.train_seconds = json.at("train_seconds").get<double>();
     state.tokens_per_microbatch = json.value("tokens_per_microbatch", int64_t{0});
+    if (json.contains("budget")) state.budget = ParseBudget(json.at("budget"));
   } catch (const nlohmann::json::exception& error) {
     return absl::DataLossError(
         absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/checkpoint/checkpoint_writer.h"
+#include "train/objective/divergence_budget.h"
 #include "train/optim/optimizer.h"
 
 namespace fpo::train {
@@ -30,6 +31,7 @@ struct TrainingState {
   // Of the micro-batches, after running out of memory; 0: as the job says. A run that is resumed
   // does not start again with what does not fit.
   int64_t tokens_per_microbatch = 0;
+  BudgetState budget;  // of constraint.budget
 
   std::string Json() const;
   static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss

@@ -66,6 +66,9 @@ std::vector<JobInput> InputsOf(const JobConfig& config) {
   if (!config.method.feature_weights.empty()) {
     inputs.push_back({"method.feature_weights", config.method.feature_weights});
   }
+  for (const FeatureSetSection& set : config.constraint.sets) {
+    if (!set.features_file.empty()) inputs.push_back({"constraint.sets", set.features_file});
+  }
   if (absl::EndsWith(config.data.template_name, ".jinja")) {
     inputs.push_back({"data.template", config.data.template_name});
   }

@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/train/support/tiny_run.h"
+#include "train/formats/sae_files.h"
 #include "train/reference/online_reference.h"
 
 namespace fpo::train {
@@ -125,6 +128,72 @@ TEST_F(ObjectiveTest, OnlyEvaluationsMeasureTheKlOfOtherMethods) {
   EXPECT_EQ(metrics[BatchMetrics::kKlParts], 1);
   EXPECT_GT(metrics[BatchMetrics::kKlMargin], 0);
   EXPECT_GT(metrics[BatchMetrics::kEntropyTop], 0);
+}
+
+// Encoded here by hand: a code is x W + b where that is above its threshold.
+TEST_F(ObjectiveTest, ContractsMeasureTheMeansOfTheirFeatures) {
+  ConstraintSection section;
+  section.sets.resize(1);
+  section.sets[0].name = "some";
+  section.sets[0].features = {3, 7, 20};
+  section.sets[0].side = "rejected";
+  options_.contracts = *MakeContracts(section, {32}, at::kCPU);
+  const at::NoGradGuard no_grad;
+  const ContractSums measured = Compute().contracts;
+  const auto arrays = LoadSaeFile(tiny_.Path("sae/params.npz"), {}, "");
+  ASSERT_TRUE(arrays.ok()) << arrays.status();
+  const auto batch = MakeSequenceBatch(BothSides(Views(pairs_)), at::kCPU);
+  ScoringOptions scoring;
+  scoring.taps = {options_.saes[0].tap};
+  const auto other = LoadModel({tiny_.Path("reference"), "float32"});
+  const auto means = [&](const Gemma& model) {
+    const at::Tensor x = ScoreSequences(model, *batch, scoring).site_rows[0];
+    const at::Tensor pre = x.mm(arrays->w_enc) + arrays->b_enc;
+    const at::Tensor codes = at::where(pre.gt(arrays->threshold), pre.clamp_min(0), 0.0);
+    std::vector<double> mean(3, 0);
+    for (int64_t response = 5; response < 10; ++response) {
+      const at::Tensor own = codes.index({batch->response_of_row.eq(response)});
+      for (size_t i = 0; i < 3; ++i) {
+        mean[i] += own.select(1, section.sets[0].features[i]).mean().item<double>() / 5;
+      }
+    }
+    return mean;
+  };
+  const std::vector<double> policy = means(policy_->model), reference = means(other->model);
+  double moved = 0, activation = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    moved += std::abs(policy[i] - reference[i]);
+    activation += std::abs(reference[i]);
+  }
+  const auto results = measured.Results(options_.contracts);
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_GT(moved, 0);
+  EXPECT_NEAR((*results)[0].change, moved / activation, 1e-5 * moved / activation);
+}
+
+TEST_F(ObjectiveTest, OnlyEvaluationsMeasureContracts) {
+  ConstraintSection section;
+  section.sets.resize(1);
+  section.sets[0].features = {1};
+  options_.contracts = *MakeContracts(section, {32}, at::kCPU);
+  EXPECT_TRUE(Compute().contracts.packed()->empty());
+}
+
+// The multiplier of a budget pulls on both sides, and not at all at 0.
+TEST_F(ObjectiveTest, ABudgetsPenaltyReachesThePolicy) {
+  options_.preference.budget = true;
+  options_.preference.stop_gradient = false;
+  options_.preference.alpha = 0;
+  const at::Tensor none = Gradient();
+  options_.preference.alpha = 2;
+  const at::Tensor held = Gradient();
+  options_.preference.alpha = 4;
+  const at::Tensor twice = Gradient();
+  EXPECT_FALSE(at::allclose(held, none));
+  EXPECT_TRUE(at::allclose(twice - held, held - none, 1e-3, 1e-5)) << "linear in alpha";
+  options_.preference.method = Method::kLnDpo;
+  options_.saes.clear();
+  EXPECT_TRUE(at::equal(none, Gradient()));
 }
 
 TEST_F(ObjectiveTest, WeightsScaleTheDistance) {

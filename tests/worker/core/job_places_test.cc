@@ -70,6 +70,10 @@ TEST_F(JobPlacesTest, NoKeyOfAJobLeadsElsewhere) {
   job_.method.feature_weights = folder_ / "secret/none";
   EXPECT_THAT(Refusal(), HasSubstr("is not below a folder that this worker opens"));
   job_.method.feature_weights.clear();
+  job_.constraint.sets.resize(1);
+  job_.constraint.sets[0].features_file = folder_ / "secret/token";
+  EXPECT_THAT(Refusal(), HasSubstr("constraint.sets: "));
+  job_.constraint.sets.clear();
   job_.data.eval = {folder_ / "secret/*"};
   EXPECT_THAT(Refusal(), HasSubstr("data.eval: "));
   job_.data.eval.clear();
