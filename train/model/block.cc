@@ -39,6 +39,11 @@ struct ContextHolder : torch::CustomClassHolder {
   BlockContext context;
 };
 
+at::Tensor Edited(const BlockContext& context, Site site, const at::Tensor& values) {
+  const bool other = context.edit == nullptr || context.edit->tap.site != site;
+  return other ? values : context.edit->apply(values);
+}
+
 struct CheckpointedBlock : torch::autograd::Function<CheckpointedBlock> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x,
                                at::TensorList weights, const BlockContext& block) {
@@ -116,17 +121,20 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
     attention.k_norm = weights[kKNorm];
   }
   BlockResult result;
-  result.attn_z =
+  result.attn_z = Edited(
+      context, Site::kAttnZ,
       AttentionZ(norm(x, kNormIn), attention, context.rope,
-                 {config, config.sliding[context.layer], context.layout, context.kept_rows});
+                 {config, config.sliding[context.layer], context.layout, context.kept_rows}));
   const at::Tensor attended = Linear(result.attn_z, weights[kO]);
   const at::Tensor before = context.kept_rows ? x.index_select(1, context.layout->kept) : x;
   const at::Tensor middle =
       AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);
   AdvanceWork(0);  // a block of many tokens may take seconds
-  result.mlp_out = norm(
-      Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}), kNormPostFfn);
-  result.output = middle + result.mlp_out;
+  result.mlp_out =
+      Edited(context, Site::kMlpOut,
+             norm(Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}),
+                  kNormPostFfn));
+  result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);
   return result;
 }
 

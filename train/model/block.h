@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/model/gemma_config.h"
+#include "train/model/site.h"
 #include "train/ops/packed_layout.h"
 #include "train/ops/rope.h"
 
@@ -19,7 +20,8 @@ struct BlockContext {
   int64_t layer = 0;
   RopeTable rope;  // of the layer's kind; a row for each position, or for each packed row
   std::shared_ptr<const PackedLayout> layout = nullptr;  // null: x's rows are sequences
-  bool kept_rows = false;  // results are of the layout's kept rows alone: the last block's
+  bool kept_rows = false;          // results are of the layout's kept rows alone: the last block's
+  const SiteEdit* edit = nullptr;  // of this layer; not with gradients
 };
 
 // The block's output and its two inner SAE sites (site.h), [batch, seq, width].

@@ -38,11 +38,17 @@ struct RopeTables {
   }
 };
 
-void CheckTaps(const GemmaConfig& config, const std::vector<Tap>& taps) {
-  for (const Tap& tap : taps) {
-    TORCH_CHECK(tap.layer >= 0 && tap.layer < config.layers, "tap at layer ", tap.layer,
-                " of a model with ", config.layers, " layers");
-  }
+void CheckTap(const GemmaConfig& config, const Tap& tap) {
+  TORCH_CHECK(tap.layer >= 0 && tap.layer < config.layers, "tap at layer ", tap.layer,
+              " of a model with ", config.layers, " layers");
+}
+
+void CheckTaps(const GemmaConfig& config, const ForwardOptions& options) {
+  for (const Tap& tap : options.taps) CheckTap(config, tap);
+  if (options.edit == nullptr) return;
+  CheckTap(config, options.edit->tap);
+  TORCH_CHECK(options.layout == nullptr && !at::GradMode::is_enabled(),
+              "a site is edited in padded batches without gradients only");
 }
 
 int64_t LayersOf(const GemmaConfig& config, const ForwardOptions& options) {
@@ -50,6 +56,11 @@ int64_t LayersOf(const GemmaConfig& config, const ForwardOptions& options) {
   int64_t layers = 0;
   for (const Tap& tap : options.taps) layers = std::max(layers, tap.layer + 1);
   return layers;
+}
+
+const SiteEdit* EditOf(const ForwardOptions& options, int64_t layer) {
+  const bool here = options.edit != nullptr && options.edit->tap.layer == layer;
+  return here ? options.edit : nullptr;
 }
 
 const at::Tensor& SiteOf(const BlockResult& block, Site site) {
@@ -102,7 +113,7 @@ const at::Tensor& Gemma::head() const {
 ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& options) const {
   TORCH_CHECK(ids.dim() == 2 && ids.scalar_type() == at::kLong, "Gemma::Forward: ids are ",
               ids.scalar_type(), " ", ids.sizes(), ", expected Long [batch, seq]");
-  CheckTaps(*config_, options.taps);
+  CheckTaps(*config_, options);
   const at::Tensor& embedding = tensors_.front();
   const PackedLayout* const layout = options.layout.get();
   TORCH_CHECK(layout == nullptr || (ids.size(0) == 1 && ids.size(1) == layout->rows),
@@ -121,9 +132,12 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   for (int64_t layer = 0; layer < layers; ++layer) {
     const at::TensorList weights =
         at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
-    const BlockContext context = {config_, layer,
+    const BlockContext context = {config_,
+                                  layer,
                                   config_->sliding[layer] ? rope.sliding : rope.global,
-                                  options.layout, keeps && layer == layers - 1};
+                                  options.layout,
+                                  keeps && layer == layers - 1,
+                                  EditOf(options, layer)};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);

@@ -26,6 +26,7 @@ struct ForwardOptions {
   std::shared_ptr<const PackedLayout> layout = nullptr;
   // With a layout: results for its kept rows alone, which saves the last block's work on prompts.
   bool kept_rows = false;
+  const SiteEdit* edit = nullptr;  // without gradients and layout; taps see what it makes
   // Ends with the last tap's layer: there is no hidden.
   bool sites_only = false;
   bool activation_checkpointing =

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -28,6 +31,13 @@ ModelShape ShapeOf(const GemmaConfig& config);
 struct Tap {
   int64_t layer = 0;
   Site site = Site::kResidPost;
+};
+
+// Another value for a site, with which the model goes on: what depends on an SAE's reconstruction
+// of it, or on nothing being there. `apply`: [batch, seq, width] -> the same shape and dtype.
+struct SiteEdit {
+  Tap tap;
+  std::function<at::Tensor(const at::Tensor& values)> apply;
 };
 
 }  // namespace fpo::train

@@ -101,6 +101,8 @@ HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
               batch.greatest_id, ", the model's vocabulary has ", model.config().vocab_size);
   ForwardOptions forward;
   forward.taps = options.taps;
+  forward.edit = options.edit;
+  forward.sites_only = options.sites_only;
   forward.activation_checkpointing = options.activation_checkpointing;
   std::vector<at::Tensor> hidden;
   std::vector<std::vector<at::Tensor>> sites(options.taps.size());
@@ -108,7 +110,9 @@ HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
     forward.layout = part.layout;
     forward.kept_rows = part.layout != nullptr;
     const ForwardResult result = model.Forward(part.ids, forward);
-    hidden.push_back(result.hidden.flatten(0, 1).index_select(0, part.logp_rows));
+    if (!options.sites_only) {
+      hidden.push_back(result.hidden.flatten(0, 1).index_select(0, part.logp_rows));
+    }
     for (size_t tap = 0; tap < sites.size(); ++tap) {
       sites[tap].push_back(result.sites[tap].flatten(0, 1).index_select(0, part.response_rows));
     }
@@ -117,7 +121,7 @@ HiddenRows ForwardRows(const Gemma& model, const SequenceBatch& batch,
     return rows.size() == 1 ? rows.front() : at::cat(rows).index_select(0, batch.row_order);
   };
   HiddenRows rows;
-  rows.hidden = in_order(hidden);
+  if (!options.sites_only) rows.hidden = in_order(hidden);
   for (const std::vector<at::Tensor>& tap : sites) rows.sites.push_back(in_order(tap));
   return rows;
 }

@@ -46,6 +46,8 @@ struct UnitLoss {
 
 struct ScoringOptions {
   std::vector<Tap> taps;
+  const SiteEdit* edit = nullptr;  // see ForwardOptions; of a padded batch
+  bool sites_only = false;         // of ForwardRows: there is no hidden
   bool activation_checkpointing = false;
   // Logits in memory at a time, including the reference's: a unit of the loss may take four times
   // as much; where one takes more, logits are computed once more in backward.

@@ -194,6 +194,33 @@ at::Tensor SparseAutoencoder::Encode(const at::Tensor& rows) const {
   return codes;
 }
 
+at::Tensor SparseAutoencoder::EncodeColumns(const at::Tensor& rows,
+                                            const at::Tensor& columns) const {
+  const at::NoGradGuard no_grad;
+  if (is_identity()) return rows.to(at::kFloat).index_select(1, columns);
+  at::Tensor codes = arrays().Select(columns).Codes(rows.to(encoder_.scalar_type()));
+  if (top_k_ > 0) {
+    const at::Tensor chosen = TopColumns(rows).unsqueeze(2).eq(columns).any(1);
+    codes.masked_fill_(chosen.logical_not(), 0);
+  }
+  return codes;
+}
+
+at::Tensor SparseAutoencoder::Reconstruct(const at::Tensor& rows) const {
+  if (is_identity()) return rows.to(at::kFloat);
+  at::Tensor result = at::empty(rows.sizes(), rows.options().dtype(encoder_.scalar_type()));
+  ForEachBlock(rows, [&](const Block& block) {
+    const at::Tensor own = result.narrow(0, block.row, block.codes.size(0));
+    const at::Tensor part = Decode(block.codes, block.column);
+    if (block.column == 0) {
+      own.copy_(part);
+    } else {
+      own.add_(part);
+    }
+  });
+  return result;
+}
+
 at::Tensor SparseAutoencoder::TopColumns(const at::Tensor& rows) const {
   if (top_k_ == 0) return {};
   const at::NoGradGuard no_grad;

@@ -67,6 +67,11 @@ class SparseAutoencoder {
   void ForEachProduct(const at::Tensor& rows, const std::function<void(const Block&)>& fn) const;
   // [n, width] -> [n, features]. No gradient.
   at::Tensor Encode(const at::Tensor& rows) const;
+  // The same for a few features, columns [k] int64 -> [n, k]. No gradient.
+  at::Tensor EncodeColumns(const at::Tensor& rows, const at::Tensor& columns) const;
+  // Decode(Encode(rows)), [n, width], without anything of size [n, features]. No gradient; throws
+  // without a decoder.
+  at::Tensor Reconstruct(const at::Tensor& rows) const;
   // The columns that a TopK chose in each row, [n, k] int64; undefined without TopK.
   at::Tensor TopColumns(const at::Tensor& rows) const;
   // Codes [n, columns] of the features from `column` on -> their part of the reconstruction,

@@ -46,6 +46,32 @@ TEST_P(GemmaTest, PaddingAndCompanyDoNotChangeARow) {
   EXPECT_LT(RelativeError(together, alone), 1e-5);
 }
 
+// The golden test has the values of whole models (tests/golden/feature_golden_test.cc).
+TEST_P(GemmaTest, AnEditedSiteIsWhatTheRestOfTheModelSees) {
+  const at::NoGradGuard no_grad;
+  const Gemma model = Lively(GetParam());
+  const at::Tensor ids = SomeIds(2, 5);
+  for (const Site site : {Site::kResidPost, Site::kMlpOut, Site::kAttnZ}) {
+    const SiteEdit same = {{1, site}, [](const at::Tensor& values) { return values; }};
+    const SiteEdit zero = {{1, site},
+                           [](const at::Tensor& values) { return at::zeros_like(values); }};
+    ForwardOptions options;
+    options.taps = {{1, site}, {0, Site::kResidPost}};
+    const ForwardResult plain = model.Forward(ids, options);
+    options.edit = &same;
+    EXPECT_TRUE(at::equal(model.Forward(ids, options).hidden, plain.hidden));
+    options.edit = &zero;
+    const ForwardResult edited = model.Forward(ids, options);
+    EXPECT_EQ(edited.sites[0].count_nonzero().item<int64_t>(), 0) << SiteName(site);
+    EXPECT_TRUE(at::equal(edited.sites[1], plain.sites[1])) << "what lies before is as it was";
+    EXPECT_GT(RelativeError(edited.hidden, plain.hidden), 1e-3) << SiteName(site);
+  }
+  ForwardOptions outside;
+  const SiteEdit edit = {{3, Site::kMlpOut}, [](const at::Tensor& values) { return values; }};
+  outside.edit = &edit;
+  EXPECT_THROW(model.Forward(ids, outside), c10::Error);
+}
+
 TEST_P(GemmaTest, TheWindowIsOverPositions) {
   const Gemma model = Lively(GetParam());
   at::Tensor ids = SomeIds(1, 12);

@@ -73,6 +73,32 @@ TEST(SparseAutoencoder, DecodesToTheWidth) {
             1e-6);
 }
 
+// Against the whole matrix of codes, with and without TopK.
+TEST(SparseAutoencoder, CodesOfAFewFeaturesAndTheReconstruction) {
+  at::manual_seed(6);
+  for (const int64_t k : {0, 40}) {
+    SaeTensors tensors;  // in float64, where the order of sums does not show
+    tensors.w_enc = at::randn({3, 2600}, at::kDouble);  // several blocks
+    tensors.b_enc = at::randn({2600}, at::kDouble) * 0.1;
+    tensors.threshold = at::full({2600}, 0.5, at::kDouble);
+    tensors.w_dec = at::randn({2600, 3}, at::kDouble);
+    tensors.b_dec = at::randn({3}, at::kDouble);
+    tensors.top_k = k;
+    const SparseAutoencoder sae = *SparseAutoencoder::Create(tensors);
+    const at::Tensor rows = at::randn({1030, 3}, at::kDouble), codes = sae.Encode(rows);
+    const at::Tensor columns = at::tensor({7, 2599, 1300, 0}, at::kLong);
+    EXPECT_LT(RelativeError(sae.EncodeColumns(rows, columns), codes.index_select(1, columns)),
+              1e-12);
+    EXPECT_LT(RelativeError(sae.Reconstruct(rows), sae.Decode(codes)), 1e-10);
+    EXPECT_THROW(sae.WithoutDecoder().Reconstruct(rows), c10::Error);
+  }
+  const at::Tensor rows = at::randn({2, 4});
+  const SparseAutoencoder identity = SparseAutoencoder::Identity(4);
+  EXPECT_TRUE(at::equal(identity.Reconstruct(rows), rows));
+  EXPECT_TRUE(
+      at::equal(identity.EncodeColumns(rows, at::tensor({2}, at::kLong)), rows.narrow(1, 2, 1)));
+}
+
 TEST(SparseAutoencoder, CanSubtractTheDecoderBiasFirst) {
   SaeTensors tensors = Tensors();
   const at::Tensor rows = at::randn({5, 6});
