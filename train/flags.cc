@@ -7,6 +7,7 @@
 #include "common/flags/program_flags.h"
 #include "common/observe/version.h"
 #include "common/train_protocol.h"
+#include "train/flags_features.h"
 #include "train/flags_judge.h"
 
 namespace fpo::train {
@@ -290,6 +291,7 @@ constexpr Subcommand kSubcommands[] = {
     {"run", "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2 or fpo",
      AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
+    {"features", "Which SAE features training moved, with the texts where they fire", AddFeatures},
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"generate", "Answer the prompts of a file: benchmarks or your own", AddGenerate},
     {"judge", "Compare a model's answers with a baseline's: win rates by a judge", AddJudge},
@@ -335,6 +337,7 @@ absl::Status CheckTogether(const Flags& flags) {
     return Mistake("generate: needs --model and --prompts, or --job");
   }
   if (flags.command == "judge") return CheckJudge(flags);
+  if (flags.command == "features") return CheckFeatures(flags);
   if (flags.command == "inspect" && flags.path.empty() != flags.devices) {
     return Mistake("inspect: needs a PATH or --devices, and not both");
   }

@@ -25,7 +25,7 @@ struct Flags {
   std::string job;       // job file, YAML or JSON
   std::string prepared;  // folder of 'prepare'
   std::string out;
-  std::string model;  // evaluate, score, sae, generate, chat, export
+  std::string model;  // evaluate, features, score, sae, generate, chat, export
   std::string reference = "auto";
   bool resume = false;
   std::optional<int64_t> max_steps;
@@ -53,6 +53,8 @@ struct Flags {
   std::string site;                    // score; empty: from the file
   std::string sae_file;
   int64_t max_pairs = 0;
+  std::string explanations;                           // features
+  std::optional<int64_t> top, spans, pairs, minutes;  // features; absent: the job's
 
   int64_t rank = 0;
   int64_t world_size = 1;

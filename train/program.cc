@@ -8,7 +8,6 @@
 #include <iostream>
 #include <memory>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/failpoint.h"
@@ -26,9 +25,11 @@
 #include "train/events/stop_signal.h"
 #include "train/events/supervised_sink.h"
 #include "train/export/export_checkpoint.h"
+#include "train/features/features_of_model.h"
 #include "train/findings/findings_text.h"
 #include "train/findings/inspect_data.h"
 #include "train/flags.h"
+#include "train/flags_features.h"
 #include "train/formats/digest_cache.h"
 #include "train/generate/chat.h"
 #include "train/generate/generate.h"
@@ -68,6 +69,7 @@ struct Program {
   absl::Status Score() const;
   absl::Status Train() const;
   absl::Status Evaluate() const;
+  absl::Status Features() const;
   absl::Status Sae() const;
   absl::Status Generate() const;
   absl::Status Judge() const;
@@ -90,6 +92,7 @@ constexpr Command kCommands[] = {
     {"score", &Program::Score, "reference"},
     {"run", &Program::Train, "train"},
     {"evaluate", &Program::Evaluate, "train"},
+    {"features", &Program::Features, "train"},
     {"sae", &Program::Sae, "train"},
     {"generate", &Program::Generate, "train"},
     {"judge", &Program::Judge, "train"},
@@ -205,6 +208,12 @@ absl::Status Program::Evaluate() const {
       job, {flags.model, flags.prepared, flags.reference, flags.out, device}, events));
   if (!flags.parquet) return absl::OkStatus();
   return AsStorageError(WriteParquetBeside(EvaluatedPairsFileOf(flags.out)));
+}
+
+absl::Status Program::Features() const {
+  FPO_ASSIGN_OR_RETURN(const JobConfig job, Job());
+  return FeaturesOfModel(WithFeatureFlags(job, flags),
+                         {flags.model, flags.prepared, flags.reference, flags.out, device}, events);
 }
 
 absl::Status Program::Sae() const {
@@ -333,14 +342,6 @@ void LimitSpinning(char** argv) {
   if (!error) execv(program.c_str(), argv);  // returns only on failure: run without the setting
 }
 
-// The folder that a command creates; "" when it creates none.
-std::string MadeFolder(const Flags& flags) {
-  if (flags.command == "evaluate") return flags.out + ".prepared";
-  if (flags.command == "generate" || flags.command == "judge") return "";  // files of their own
-  const bool file = absl::EndsWith(flags.out, ".npz");  // of sae, whose folder may hold other files
-  return file ? std::filesystem::path(flags.out).parent_path().string() : flags.out;
-}
-
 const char* PhaseOf(const std::string& name) {
   for (const Command& command : kCommands) {
     if (name == command.name) return command.phase;
@@ -363,7 +364,7 @@ int RunProgram(const Flags& flags) {
   progress.phase = PhaseOf(flags.command);
   if (flags.rank == 0) meter = std::make_unique<ProgressMeter>(*events, progress);
   Program program{flags, meter != nullptr ? *meter : *events};
-  const NewFolder made(MadeFolder(flags));
+  const NewFolder made(FolderMadeBy(flags.command, flags.out));
   const absl::Status status = RunTorch([&] { return program.Run(); });
   // Under the agent, and with several ranks, the folder is shared with other processes.
   const bool alone = !flags.supervised && flags.world_size == 1;

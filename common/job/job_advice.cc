@@ -80,8 +80,8 @@ std::vector<std::string> UnusedByTexts(const JobNode& root, const std::string& k
   std::vector<std::string> notes;
   const char* other = kind == "generate" ? "judge" : "generate";
   if (IsGiven(root, other)) notes.push_back(NotUsed(other, here));
-  for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "reference",
-                          "constraint", "sae", "sae_training", "checkpoint"}) {
+  for (const char* key : {"method", "optimizer", "schedule", "batch", "evaluate", "features",
+                          "reference", "constraint", "sae", "sae_training", "checkpoint"}) {
     if (IsGiven(root, key)) notes.push_back(NotUsed(key, here));
   }
   const JobNode* data = root.Find("data");
@@ -108,7 +108,8 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
   }
   if (config.kind == "sae") {
     for (const char* key :
-         {"method", "constraint", "optimizer", "schedule", "batch", "evaluate", "reference"}) {
+         {"method", "constraint", "optimizer", "schedule", "batch", "evaluate", "features",
+          "reference"}) {
       if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind sae"));
     }
     return notes;
@@ -121,8 +122,17 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
   if (const JobNode* optimizer = root.Find("optimizer"); optimizer != nullptr) {
     UnusedOptimizerKeys(*optimizer, config.optimizer.name, &notes);
   }
-  if (IsGiven(root, "sae") && !MethodReads(*method, "features"))
-    notes.push_back(NotUsed("sae", by));
+  if (IsGiven(root, "sae") && !MethodReads(*method, "features") && !MakesFeatures(config)) {
+    notes.push_back(absl::StrCat(NotUsed("sae", by),
+                                 config.kind == "train" ? "; with data.eval and features.top above "
+                                                          "0, its feature report would"
+                                                        : ""));
+  }
+  if (IsGiven(root, "features") && config.features.top > 0 && !MakesFeatures(config)) {
+    notes.push_back(
+        "features is set, and there will be no feature report: it needs kind train, sae and "
+        "data.eval, and method.features: sae");
+  }
   if (IsGiven(root, "sae_training")) {
     notes.push_back(NotUsed("sae_training", absl::StrCat("kind ", config.kind)));
   }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/features/features_section.h"
 #include "common/job/sections/constraint_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
@@ -142,6 +143,7 @@ struct JobConfig {
   bool activation_checkpointing = false;
   CheckpointSection checkpoint;
   EvaluateSection evaluate;
+  FeaturesSection features;
   ResourcesSection resources;
   RetrySection retry;
   std::string output;

@@ -30,6 +30,7 @@ JobConfig Deciding(JobConfig job) {
   job.evaluate = defaults.evaluate;
   job.constraint.sets.clear();  // they are looked at, and change no step
   job.constraint.on_broken = defaults.constraint.on_broken;
+  job.features = defaults.features;
   job.reference.share = defaults.reference.share;
   job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
   job.activation_checkpointing = defaults.activation_checkpointing;

@@ -284,6 +284,18 @@ JobEntry Evaluate(EvaluateSection* s) {
            {"pairs", &s->pairs, "first N held-out pairs", {}, 1, 1e9}}};
 }
 
+JobEntry Features(FeaturesSection* s) {
+  return {Kind::kSection,
+          "features",
+          "which features moved: a report of runs with an SAE and data.eval",
+          {{"top", &s->top, "features that moved most, on each side; 0: no report", {}, 0, 1000},
+           {"spans", &s->spans, "texts for each, where it fires strongest", {}, 0, 20},
+           {"pairs", &s->pairs, "first N held-out pairs, at most evaluate.pairs", {}, 1, 1e9},
+           {"minutes", &s->minutes, "fewer pairs where they would take longer", {}, 1, 10080},
+           {"explanations", &s->explanations,
+            "labels: Neuronpedia's export of this SAE, .jsonl, .jsonl.gz or a folder of them"}}};
+}
+
 JobEntry Resources(ResourcesSection* s) {
   return {Kind::kSection,
           "resources",
@@ -356,6 +368,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
              "less memory for a quarter more time; same gradients"}),
       Checkpoint(&c->checkpoint),
       Evaluate(&c->evaluate),
+      Features(&c->features),
       Resources(&c->resources),
       Retry(&c->retry),
       Field({"output",

@@ -91,6 +91,9 @@ std::vector<JobProblem> CheckNewName(const std::string& name);
 // fpo), online (whole next-token distributions, which no record holds) or none.
 const char* DefaultReferenceSource(absl::string_view method);
 
+// Whether a run of the job ends with a feature report (features_section.h).
+bool MakesFeatures(const JobConfig& config);
+
 // Advice that does not stop a job, e.g. beta below 1 for length-normalised margins. `steps`: the
 // length of the run, when known.
 std::vector<std::string> JobWarnings(const JobConfig& config,

@@ -110,6 +110,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
     case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
     case PathKind::kData:
+    case PathKind::kLabels:
       return DataProblem({*path.path, given});
     case PathKind::kPrompts:
     case PathKind::kTemplate:
@@ -150,6 +151,7 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
     AddPath(absl::StrCat("constraint.sets.", i, ".features_file"), PathKind::kFile,
             &config->constraint.sets[i].features_file, &paths);
   }
+  AddPath("features.explanations", PathKind::kLabels, &config->features.explanations, &paths);
   AddPath("output", PathKind::kOutput, &config->output, &paths);
   return paths;
 }
@@ -161,7 +163,9 @@ bool IsRead(const JobConfig& config, const JobPath& path) {
   if (path.kind == PathKind::kJudged) return judges;
   if (generates || judges) return path.key == "model.path" || path.kind == PathKind::kTemplate;
   const bool compares = config.kind != "sae" && config.method.name == "fpo";
-  if (path.kind == PathKind::kSae || path.kind == PathKind::kFile) return compares;
+  if (path.kind == PathKind::kLabels) return MakesFeatures(config);
+  if (path.kind == PathKind::kSae) return compares || MakesFeatures(config);
+  if (path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;
   // The default is the model itself, which is already checked.
   return config.kind != "sae" && config.reference.source != "none" &&

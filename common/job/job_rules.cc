@@ -22,6 +22,7 @@ class Rules {
     CheckData();
     if (c_.kind == "judge") CheckJudge();
     CheckSae();
+    CheckFeatures();
     CheckReference();
     CheckNumbers();
     CheckConstraint();
@@ -129,6 +130,12 @@ class Rules {
       Complain("method.feature_weights",
                absl::StrCat("numbers the features of one SAE; the job has ", c_.sae.size()));
     }
+  }
+
+  void CheckFeatures() {
+    if (c_.features.explanations.empty() || c_.sae.size() <= 1) return;
+    Complain("features.explanations",
+             absl::StrCat("labels the features of one SAE; the job has ", c_.sae.size()));
   }
 
   void CheckReference() {
@@ -258,6 +265,11 @@ class Rules {
 const char* DefaultReferenceSource(absl::string_view method) {
   const MethodInfo* info = FindMethod(method);
   return info == nullptr ? "none" : info->reference;
+}
+
+bool MakesFeatures(const JobConfig& config) {
+  return config.kind == "train" && !config.sae.empty() && !config.data.eval.empty() &&
+         config.features.top > 0 && config.method.features == "sae";
 }
 
 std::vector<JobProblem> ValidateJob(const JobConfig& config) { return Rules(config).Check(); }

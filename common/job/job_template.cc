@@ -49,7 +49,10 @@ std::vector<Template> MakeTemplates() {
     Template t{method.name, method.about, "train", method.name, {"model.path"}, kTraining};
     if (method.reference != std::string("none")) t.sections.insert("reference");
     if (MethodReads(method, "alpha")) t.sections.insert("constraint");
-    if (MethodReads(method, "features")) t.required.push_back("sae.path");
+    if (MethodReads(method, "features")) {
+      t.required.push_back("sae.path");
+      t.sections.insert("features");
+    }
     t.required.push_back("data.train");
     all.push_back(std::move(t));
   }

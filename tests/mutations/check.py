@@ -24,11 +24,21 @@ NEAREST = {"train/cuda": ["fpo_cuda_test"], "train/cuda/kernels": ["fpo_cuda_tes
            "train/kernels": ["fpo_kernels_test", "fpo_ops_test"], "train/ops": ["fpo_ops_test", "fpo_model_test"],
            "train/model": ["fpo_model_test", "fpo_golden_test"], "train/sae": ["fpo_method_test"], "train/loss": ["fpo_method_test"],
            "train/optim": ["fpo_method_test"], "train/data": ["fpo_text_test", "fpo_train_loop_test"], "train/reference": ["fpo_train_loop_test"],
-           "train/sae_training": ["fpo_train_loop_test"], "train/runs": ["fpo_train_loop_test"], "train/objective": ["fpo_train_loop_test"]}
+           "train/sae_training": ["fpo_train_loop_test"], "train/runs": ["fpo_train_loop_test"], "train/objective": ["fpo_train_loop_test"],
+           "train/features": ["fpo_golden_test", "fpo_train_loop_test"]}
 T = "train/"
 
 # name: file, what is there, what a mistake would have written
 MUTATIONS = {
+    # features
+    "features before and after change places": (T + "features/feature_survey.cc", "movements_[s].chosen.Add(side(before[s], 0), side(after[s], 0));",
+                                                "movements_[s].chosen.Add(side(after[s], 0), side(before[s], 0));"),
+    "features by the mean size of the change": (T + "features/feature_sums.cc", "return (after_ - before_).abs_().div_(",
+                                                "return moved_.div("),
+    "texts by the codes after alone": (T + "features/span_finder.cc", "strength = at::maximum(strength, source.before);", ""),
+    "loss recovered of the loss itself": (T + "features/sae_fit_meter.cc", "(*fit.ce_zero - *fit.ce_sae) / (*fit.ce_zero - *fit.ce)",
+                                          "*fit.ce / *fit.ce_sae"),
+    "BOS reconstructed too": (T + "features/sae_fit_meter.cc", "edited.narrow(1, 1, rest)", "edited.narrow(1, 0, 1).copy_(change(values.narrow(1, 0, 1).flatten(0, 1)).unsqueeze(1));\n            edited.narrow(1, 1, rest)"),
     # model
     "attention softcap left out": (T + "model/self_attention.cc", "config.attention_softcap.value_or(0)", "0"),
     "attention softcap after the mask": (T + "ops/attention.cc", "result.probabilities = at::softmax(scores, -1);",
@@ -54,8 +64,8 @@ MUTATIONS = {
     "gelu without the tanh form": (T + "ops/geglu.cc", 'at::gelu(Widen(gate), "tanh")', 'at::gelu(Widen(gate), "none")'),
     "residual before the post-attention norm": (T + "model/block.cc", "AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);",
                                                 "norm(before + attended, kNormPostAttn);"),
-    "mlp_out before its norm": (T + "model/block.cc", "result.output = middle + result.mlp_out;",
-                                "result.output = middle + result.mlp_out;\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
+    "mlp_out before its norm": (T + "model/block.cc", "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);",
+                                "result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);\n  result.mlp_out = Mlp(norm(middle, kNormPreFfn), "
                                 "{weights[kGate], weights[kUp], weights[kDown]});"),
     "final norm left out": (T + "model/gemma.cc", "result.hidden = RmsNorm(x, final_norm, config_->rms_norm_eps);", "result.hidden = x;"),
     "final softcap left out": (T + "ops/vocab_chunk.cc", "} else if (cap_ > 0) {", "} else if (false) {"),

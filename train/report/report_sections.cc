@@ -8,6 +8,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/features/feature_page.h"
+#include "common/features/feature_report.h"
 #include "common/page/html.h"
 #include "common/text/json.h"
 #include "train/report/report_tables.h"
@@ -90,6 +92,16 @@ std::vector<PageSection> PairsPart(const RunFiles& files, const RunMetrics& metr
         absl::StrCat("<p>", pairs.pairs.size(), " pairs at step ", files.pairs_step, ".</p>");
   }
   return {section};
+}
+
+std::vector<PageSection> FeaturesPart(const RunFiles& files, const RunMetrics&) {
+  if (files.features_json.empty()) return {};
+  const absl::StatusOr<FeatureReport> report = ParseFeatureReport(files.features_json);
+  const std::string html =
+      report.ok() ? FeaturePart({*report})
+                  : absl::StrCat("<p class=\"warning\">features.json cannot be shown: ",
+                                 EscapeHtml(report.status().message()), "</p>");
+  return {{.title = "Features that moved", .html = html}};
 }
 
 std::vector<PageSection> RecordsPart(const RunFiles& files, const RunMetrics& metrics) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/features/feature_report.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/page/html.h"
@@ -22,8 +23,8 @@ namespace {
 constexpr int64_t kFileBytesMax = int64_t{1} << 26;
 
 // The parts of the page, in their order.
-constexpr ReportPart kParts[] = {CurvesPart,  FrontierPart, PairsPart, PhasesPart,
-                                 RecordsPart, DataPart,     FactsPart};
+constexpr ReportPart kParts[] = {CurvesPart, FrontierPart, PairsPart, FeaturesPart,
+                                 PhasesPart, RecordsPart,  DataPart,  FactsPart};
 
 std::string TextAt(const nlohmann::json& object, const char* name) {
   std::string text;
@@ -110,6 +111,7 @@ absl::Status WriteRunReport(const std::string& out) {
   const std::pair<std::string, std::string*> optional[] = {
       {"run.json", &files.run_json},
       {"admission.json", &files.admission_json},
+      {kFeatureReportName, &files.features_json},
       {"job.yaml", &files.job_yaml},
       {pairs, &files.pairs_jsonl}};
   for (const auto& [name, text] : optional) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "common/outputs/output_lock.h"
 
 namespace fpo::train {
@@ -40,6 +41,13 @@ void NewFolder::RemoveIfUnused() const {
     at = at.parent_path();
     fs::remove(at, error);
   }
+}
+
+std::string FolderMadeBy(const std::string& command, const std::string& out) {
+  if (command == "evaluate" || command == "features") return out + ".prepared";
+  if (command == "generate" || command == "judge") return "";  // files of their own
+  const bool file = absl::EndsWith(out, ".npz");  // of sae, whose folder may hold other files
+  return file ? fs::path(out).parent_path().string() : out;
 }
 
 }  // namespace fpo::train

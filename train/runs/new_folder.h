@@ -18,4 +18,7 @@ class NewFolder {
   std::string first_;  // topmost missing folder of the path; empty: none
 };
 
+// The folder that a command of fpo-train creates for its --out; "" when it creates none.
+std::string FolderMadeBy(const std::string& command, const std::string& out);
+
 }  // namespace fpo::train

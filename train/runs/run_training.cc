@@ -19,6 +19,7 @@
 #include "train/export/export_policy.h"
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
+#include "train/features/features_of_run.h"
 #include "train/loop/model_loader.h"
 #include "train/loop/process_memory.h"
 #include "train/reference/reference_plan.h"
@@ -57,6 +58,7 @@ class Run {
   absl::Status Finish(const Trainer& trainer, const RunInputs& inputs);
   absl::Status FinishUnpublished(const Trainer& trainer, const RunInputs& inputs);
   absl::Status Export(const Trainer& trainer, const RunInputs& inputs);
+  absl::Status CompareFeatures(const Trainer& trainer, const RunInputs& inputs);
   RunRecord Record(const Trainer& trainer, const RunInputs& inputs, bool finished) const;
   absl::Status WriteRecord(const Trainer& trainer, const RunInputs& inputs, bool finished) const {
     return folder_.WriteRunJson(RunRecordJson(Record(trainer, inputs, finished), job_, inputs));
@@ -235,6 +237,21 @@ absl::Status Run::Export(const Trainer& trainer, const RunInputs& inputs) {
   return ExportPolicy({model.Parameters().begin(), model.Parameters().end()}, request);
 }
 
+// By now the run is whole and recorded: a process that dies here has lost nothing else.
+absl::Status Run::CompareFeatures(const Trainer& trainer, const RunInputs& inputs) {
+  const absl::StatusOr<double> seconds =
+      WriteFeaturesOfRun(job_, inputs, folder_.path(), environment_.events);
+  if (seconds.ok() && *seconds == 0) return absl::OkStatus();
+  if (seconds.ok()) {
+    timings_["features_seconds"] = *seconds;
+  } else {
+    advice_.push_back(NoFeaturesWarning(seconds.status(), folder_.path()));
+    environment_.events.Emit(WarningEvent(advice_.back()));
+  }
+  FPO_RETURN_IF_ERROR(WriteRecord(trainer, inputs, true));
+  return AsStorageError(WriteRunReport(folder_.path()));
+}
+
 absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   environment_.events.Emit(PhaseEvent("finish"));
   FPO_FAILPOINT("finish.begin");
@@ -248,6 +265,7 @@ absl::Status Run::Finish(const Trainer& trainer, const RunInputs& inputs) {
   FPO_RETURN_IF_ERROR(WriteRecord(trainer, inputs, true));
   FPO_FAILPOINT("finish.recorded");
   FPO_RETURN_IF_ERROR(AsStorageError(WriteRunReport(folder_.path())));
+  if (!environment_.measure) FPO_RETURN_IF_ERROR(CompareFeatures(trainer, inputs));
   RunResult result = CollectResult(trainer, inputs);
   environment_.events.Emit(ResultEvent(folder_.path(), trainer.step(), std::move(result.metrics),
                                        std::move(result.texts)));

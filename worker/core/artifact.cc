@@ -29,6 +29,7 @@ struct ResultFile {
 };
 constexpr ResultFile kResultFiles[] = {
     {JobKind::kTrain, "admission.json"},
+    {JobKind::kTrain, "features.json"},
     {JobKind::kTrain, "job.yaml"},
     {JobKind::kTrain, "metrics.jsonl"},
     {JobKind::kTrain, "report.html"},

@@ -95,6 +95,17 @@ TEST(JobAdvice, NamesKeysThatTheMethodDoesNotUse) {
                           HasSubstr("it belongs to simpo_kl, tdpo2, fpo")));
   EXPECT_THAT(Notes("method: {name: dpo, gamma: 1}\nsae: {path: /s}\n"),
               ElementsAre(HasSubstr("method.gamma"), HasSubstr("sae is set")));
+  const auto reported =
+      LoadJob({"name: a\nmodel: {path: /m}\ndata: {train: [/d], eval: [/e]}\n"
+               "method: {name: dpo}\nsae: {path: /s}\n",
+               "job.yaml",
+               "/",
+               {}});
+  ASSERT_TRUE(reported.ok()) << reported.status();
+  EXPECT_THAT(reported->notes, IsEmpty()) << "its feature report reads the SAE";
+  EXPECT_THAT(Notes("method: {name: dpo}\nsae: {path: /s}\nfeatures: {pairs: 4}\n"),
+              ElementsAre(HasSubstr("sae is set"), HasSubstr("there will be no feature report")));
+  EXPECT_THAT(Notes("method: {name: dpo}\nfeatures: {top: 0}\n"), IsEmpty());
   EXPECT_THAT(Notes("method: {name: sft, beta: 1}\nreference: {path: /r}\n"),
               ElementsAre(HasSubstr("method.beta"), HasSubstr("reference.path")));
   EXPECT_THAT(Notes("method: {name: dpo}\noptimizer: {name: rmsprop, betas: [0.9, 0.99]}\n"),

@@ -123,8 +123,9 @@ TEST(JobDifference, ManyAreCounted) {
 
 // A key that is added to the job file is compared unless it is named among the exceptions.
 TEST(JobDifference, EveryOtherKeyIsCompared) {
-  const std::vector<std::string> free = {"name",   "labels",    "output",   "resources", "retry",
-                                         "epochs", "max_steps", "evaluate", "checkpoint"};
+  const std::vector<std::string> free = {"name",       "labels",  "output",    "resources",
+                                         "retry",      "epochs",  "max_steps", "evaluate",
+                                         "checkpoint", "features"};
   JobConfig changed = Job();
   for (const JobEntry& entry : JobEntries(&changed)) {
     if (std::find(free.begin(), free.end(), entry.name) != free.end()) continue;

@@ -94,6 +94,7 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
   config.method.feature_weights = "w";
   config.constraint.sets.resize(2);
   config.constraint.sets[1].features_file = "f";
+  config.features.explanations = "l";
   config.output = "${HOME}/out";
   EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
   std::vector<std::string> found;
@@ -104,7 +105,7 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
                                  "data.eval /jobs/c", "data.template /jobs/t.jinja",
                                  "method.feature_weights /jobs/w",
                                  "constraint.sets.1.features_file /jobs/f",
-                                 "output /home/ada/out"));
+                                 "features.explanations /jobs/l", "output /home/ada/out"));
 }
 
 TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
@@ -126,6 +127,17 @@ TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
   std::vector<std::string> keys;
   for (const JobProblem& problem : MissingInputs(config, config)) keys.push_back(problem.key);
   EXPECT_THAT(keys, ElementsAre("reference.path", "sae.path", "data.eval"));
+  // The feature report of any method reads the SAE and its labels.
+  config.method.name = "dpo";
+  config.reference.path = config.model.path;
+  config.features.explanations = folder / "labels";
+  keys.clear();
+  for (const JobProblem& problem : MissingInputs(config, config)) keys.push_back(problem.key);
+  EXPECT_THAT(keys, ElementsAre("sae.path", "data.eval", "features.explanations"));
+  config.features.top = 0;
+  ASSERT_EQ(MissingInputs(config, config).size(), 1u);
+  EXPECT_EQ(MissingInputs(config, config)[0].key, "data.eval");
+  config.reference.path = folder / "r";
   config.method.name = "simpo";
   config.reference.source = "none";
   config.data.eval.clear();

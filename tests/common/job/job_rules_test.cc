@@ -50,6 +50,11 @@ TEST(JobRules, EachRuleNamesItsKey) {
               c.sae.push_back(c.sae[0]);
             }),
             "method.feature_weights");
+  EXPECT_EQ(with([](JobConfig& c) {
+              c.features.explanations = "/labels";
+              c.sae.push_back(c.sae[0]);
+            }),
+            "features.explanations");
   EXPECT_EQ(with([](JobConfig& c) { c.reference.features = "top"; }), "reference.features");
   EXPECT_EQ(with([](JobConfig& c) { c.kind = "sae"; }), "sae");
   EXPECT_EQ(with([](JobConfig& c) {
@@ -59,6 +64,23 @@ TEST(JobRules, EachRuleNamesItsKey) {
             "data.eval");
   EXPECT_EQ(with([](JobConfig& c) { c.optimizer.betas = {0.9}; }), "optimizer.betas");
   EXPECT_EQ(with([](JobConfig& c) { c.optimizer.lr = 0; }), "optimizer.lr");
+}
+
+TEST(JobRules, ARunWithAnSaeAndHeldOutDataMakesFeatures) {
+  JobConfig job = Valid();
+  EXPECT_TRUE(MakesFeatures(job));
+  job.method.name = "dpo";
+  EXPECT_TRUE(MakesFeatures(job)) << "any method";
+  const auto without = [&](auto change) {
+    JobConfig other = job;
+    change(other);
+    return MakesFeatures(other);
+  };
+  EXPECT_FALSE(without([](JobConfig& c) { c.kind = "evaluate"; }));
+  EXPECT_FALSE(without([](JobConfig& c) { c.sae.clear(); }));
+  EXPECT_FALSE(without([](JobConfig& c) { c.data.eval.clear(); }));
+  EXPECT_FALSE(without([](JobConfig& c) { c.features.top = 0; }));
+  EXPECT_FALSE(without([](JobConfig& c) { c.method.features = "hidden"; }));
 }
 
 TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {

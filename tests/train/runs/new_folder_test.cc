@@ -47,5 +47,14 @@ TEST(NewFolderTest, WorkIsKept) {
   }
 }
 
+TEST(NewFolderTest, EachCommandMakesItsOwn) {
+  EXPECT_EQ(FolderMadeBy("run", "runs/a"), "runs/a");
+  EXPECT_EQ(FolderMadeBy("evaluate", "a.json"), "a.json.prepared");
+  EXPECT_EQ(FolderMadeBy("features", "a/features.json"), "a/features.json.prepared");
+  EXPECT_EQ(FolderMadeBy("sae", "saes/params.npz"), "saes");
+  EXPECT_EQ(FolderMadeBy("sae", "saes/mine"), "saes/mine");
+  EXPECT_EQ(FolderMadeBy("generate", "a.json"), "");
+}
+
 }  // namespace
 }  // namespace fpo::train
