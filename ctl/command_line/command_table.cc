@@ -18,6 +18,7 @@ std::vector<CommandSpec> MakeCommands() {
       ListCommand(),
       DescribeCommand(),
       CompareCommand(),
+      FeaturesCommand(),
       LogsCommand(),
       WatchCommand(),
       WaitCommand(),

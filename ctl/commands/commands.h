@@ -5,9 +5,9 @@
 namespace fpo::ctl {
 
 // One entry of the command table each: words, flags, help, and what it runs. A verb is in the file
-// of its name; verbs of a noun (`ckpt`, `context`, `token`, `workers`) share one, `cache` has a
-// folder, and small relatives share change.cc and about.cc. Data goes to the session's out, the
-// rest to its err; an error is returned, not printed.
+// of its name; verbs of a noun (`ckpt`, `context`, `token`, `workers`) share one, `cache` and
+// `features` have a folder, and small relatives share change.cc and about.cc. Data goes to the
+// session's out, the rest to its err; an error is returned, not printed.
 
 // Run.
 CommandSpec SubmitCommand();
@@ -20,6 +20,7 @@ CommandSpec ValidateCommand();
 CommandSpec ListCommand();
 CommandSpec DescribeCommand();
 CommandSpec CompareCommand();
+CommandSpec FeaturesCommand();
 CommandSpec LogsCommand();
 CommandSpec WatchCommand();
 CommandSpec WaitCommand();

@@ -17,6 +17,7 @@
 #include "ctl/command_line/command_table.h"
 #include "ctl/command_line/hint.h"
 #include "gmock/gmock.h"
+#include "tests/common/features/sample_report.h"
 #include "tests/ctl/cache_site.h"
 #include "tests/ctl/command_run.h"
 #include "tests/ctl/hint_check.h"
@@ -214,13 +215,19 @@ class EveryJsonTest : public CommandRun {
     fs::copy_file(WriteJob(), files_ / "job.yaml");
   }
 
-  // A folder with one file of three bytes.
+  // A folder with one file of three bytes, and a feature report.
   static absl::Status OneFile(const pb::ReadArtifactRequest& request,
                               grpc::ServerWriter<pb::ReadArtifactResponse>* writer) {
     pb::ReadArtifactResponse answer;
     if (request.file().empty()) {
       answer.add_files()->set_name("run.json");
       answer.mutable_files(0)->set_bytes(3);
+      answer.add_files()->set_name(kFeatureReportName);
+      answer.mutable_files(1)->set_bytes(
+          static_cast<int64_t>(FeatureReportJson(SampleReport()).size()));
+    } else if (request.file() == kFeatureReportName) {
+      answer.set_data(FeatureReportJson(SampleReport()));
+      answer.set_sha256(ToBytes(Sha256Of(answer.data())));
     } else {
       answer.set_data(std::string("{}\n").substr(static_cast<size_t>(request.offset())));
       answer.set_sha256(ToBytes(Sha256Of("{}\n")));
