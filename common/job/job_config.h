@@ -10,6 +10,7 @@
 #include "common/job/sections/constraint_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
+#include "common/job/sections/sae_training_section.h"
 
 namespace fpo {
 
@@ -37,15 +38,6 @@ struct SaeSection {
   std::optional<int64_t> layer;
   std::string site;                // resid_post | mlp_out | attn_z; empty: read from the file
   std::string normalization = "";  // folded; empty: as the file says
-};
-
-// kind: sae trains a JumpReLU SAE on model activations at sae[0].layer and sae[0].site.
-struct SaeTrainingSection {
-  int64_t width = 1024;
-  double target_l0 = 32;  // target of active features per token
-  double lr = 1e-3;
-  int64_t steps = 1000;
-  int64_t batch_tokens = 1024;
 };
 
 struct DataSection {
