@@ -288,7 +288,7 @@ constexpr Subcommand kSubcommands[] = {
      AddPrepare},
     {"score", "Log-probabilities (and SAE features) of responses under a model, as records",
      AddScore},
-    {"run", "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2 or fpo",
+    {"run", "Train as the job says: sft, dpo, ln_dpo, simpo, simpo_kl, tdpo1, tdpo2, fpo or orpo",
      AddRun},
     {"evaluate", "Metrics of a model on the job's evaluation pairs", AddEvaluate},
     {"features", "Which SAE features training moved, with the texts where they fire", AddFeatures},

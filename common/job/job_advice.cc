@@ -14,9 +14,14 @@ bool IsUnusual(const MethodInfo& method, double beta) {
   return method.length_normalised ? beta < method.beta_low / 2 : beta > method.beta_high * 2;
 }
 
-std::string BetaWarning(const MethodInfo& method, double beta) {
+std::string BetaWarning(const MethodInfo& method, const MethodSection& section) {
   const std::string paper = method.beta_paper;
-  return absl::StrCat("method.beta ", beta, " with ", method.name, ": ", BetaReason(method), "; ",
+  const double beta = section.beta;
+  const std::string reason =
+      section.loss == "ipo"
+          ? absl::StrCat("ipo's target is a margin of 1/(2 beta) = ", 0.5 / beta, " nats per token")
+          : BetaReason(method);
+  return absl::StrCat("method.beta ", beta, " with ", method.name, ": ", reason, "; ",
                       BetaRange(method), " is usual, the default ", method.beta,
                       paper == "-" ? "" : absl::StrCat(", the FPO paper's value ", paper));
 }
@@ -32,23 +37,23 @@ std::string NotUsed(absl::string_view key, absl::string_view by) {
   return absl::StrCat(key, " is set, and ", by, " does not use it");
 }
 
-void UnusedMethodKeys(const JobNode& section, const MethodInfo& method,
+void UnusedMethodKeys(const JobNode& given, const MethodSection& section,
                       std::vector<std::string>* notes) {
-  for (const auto& [key, value] : section.members) {
-    if (MethodReads(method, key)) continue;
+  for (const auto& [key, value] : given.members) {
+    if (MethodReads(section, key)) continue;
     std::vector<std::string> users;
     for (const MethodInfo& other : Methods()) {
       if (MethodReads(other, key)) users.emplace_back(other.name);
     }
     if (users.empty()) continue;  // unknown key: the reader reports it
     notes->push_back(
-        absl::StrCat(NotUsed(absl::StrCat("method.", key), absl::StrCat("method ", method.name)),
+        absl::StrCat(NotUsed(absl::StrCat("method.", key), absl::StrCat("method ", section.name)),
                      "; it belongs to ", absl::StrJoin(users, ", ")));
   }
 }
 
 // A budget finds alpha, and holds both sides.
-void UnusedWithBudget(const JobNode& section, const MethodInfo& method,
+void UnusedWithBudget(const JobNode& section, const MethodSection& method,
                       std::vector<std::string>* notes) {
   for (const char* key : {"alpha", "stop_gradient"}) {
     if (section.Find(key) == nullptr || !MethodReads(method, key)) continue;
@@ -107,23 +112,24 @@ std::vector<std::string> UnusedKeys(const JobNode& root, const JobConfig& config
     if (IsGiven(root, key)) notes.push_back(NotUsed(key, absl::StrCat("kind ", config.kind)));
   }
   if (config.kind == "sae") {
-    for (const char* key :
-         {"method", "constraint", "optimizer", "schedule", "batch", "evaluate", "features",
-          "reference"}) {
+    for (const char* key : {"method", "constraint", "optimizer", "schedule", "batch", "evaluate",
+                            "features", "reference"}) {
       if (IsGiven(root, key)) notes.push_back(NotUsed(key, "kind sae"));
     }
     return notes;
   }
   const std::string by = absl::StrCat("method ", method->name);
-  if (section != nullptr) UnusedMethodKeys(*section, *method, &notes);
+  if (section != nullptr) UnusedMethodKeys(*section, config.method, &notes);
   if (section != nullptr && config.constraint.budget.has_value()) {
-    UnusedWithBudget(*section, *method, &notes);
+    UnusedWithBudget(*section, config.method, &notes);
   }
   if (const JobNode* optimizer = root.Find("optimizer"); optimizer != nullptr) {
     UnusedOptimizerKeys(*optimizer, config.optimizer.name, &notes);
   }
-  if (IsGiven(root, "sae") && !MethodReads(*method, "features") && !MakesFeatures(config)) {
+  if (IsGiven(root, "sae") && !ComparesFeatures(config.method) && !MakesFeatures(config)) {
+    const bool may = MethodReads(*method, "constraint") && ConstraintOf(config.method) == "none";
     notes.push_back(absl::StrCat(NotUsed("sae", by),
+                                 may ? "; method.constraint: features would" : "",
                                  config.kind == "train" ? "; with data.eval and features.top above "
                                                           "0, its feature report would"
                                                         : ""));
@@ -149,7 +155,7 @@ std::vector<std::string> JobWarnings(const JobConfig& config, std::optional<int6
   const MethodInfo* method = FindMethod(config.method.name);
   if (config.kind != "train" || method == nullptr) return warnings;
   if (method->beta > 0 && IsUnusual(*method, config.method.beta)) {
-    warnings.push_back(BetaWarning(*method, config.method.beta));
+    warnings.push_back(BetaWarning(*method, config.method));
   }
   const std::optional<int64_t> last = steps.has_value() ? steps : config.max_steps;
   const int64_t warmup = config.schedule.warmup_steps;

@@ -67,6 +67,9 @@ struct MethodSection {
   std::string features = "sae";  // sae | hidden
   std::string feature_weights;   // file of "index weight" lines; empty: 1 everywhere
   double label_smoothing = 0.0;
+  std::string loss = "sigmoid";  // sigmoid | hinge | ipo | robust
+  std::string constraint;        // none | features | kl; empty: the method's own (ConstraintOf)
+  double sft_weight = 0.0;
 };
 
 struct OptimizerSection {

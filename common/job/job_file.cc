@@ -31,7 +31,7 @@ absl::Status TooLarge(size_t bytes) {
 std::string DefaultSource(const JobConfig& config) {
   const std::string& kind = config.kind;
   if (kind == "sae" || kind == "generate" || kind == "judge") return "none";
-  return DefaultReferenceSource(config.method.name);
+  return DefaultReferenceSource(config.method);
 }
 
 bool IsGiven(const JobNode& root, absl::string_view section, absl::string_view key) {
@@ -45,6 +45,7 @@ void FillDefaults(const JobNode& root, JobConfig* config) {
   if (method != nullptr && method->beta > 0 && !IsGiven(root, "method", "beta")) {
     config->method.beta = method->beta;
   }
+  config->method.constraint = ConstraintOf(config->method);
   if (config->max_steps.has_value() && !IsGiven(root, "schedule", "warmup_steps")) {
     config->schedule.warmup_steps =
         std::min(config->schedule.warmup_steps, *config->max_steps / 10);

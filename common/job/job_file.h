@@ -87,10 +87,6 @@ std::vector<JobProblem> ValidateJob(const JobConfig& config);
 // What is wrong with the name of a new job. Jobs of earlier versions may have such names.
 std::vector<JobProblem> CheckNewName(const std::string& name);
 
-// The reference of a method when the file does not say: cached (its log-probs, and features for
-// fpo), online (whole next-token distributions, which no record holds) or none.
-const char* DefaultReferenceSource(absl::string_view method);
-
 // Whether a run of the job ends with a feature report (features_section.h).
 bool MakesFeatures(const JobConfig& config);
 

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "common/files/data_files.h"
 #include "common/files/missing_path.h"
+#include "common/job/method_table.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -162,7 +163,7 @@ bool IsRead(const JobConfig& config, const JobPath& path) {
   if (path.kind == PathKind::kPrompts) return generates;
   if (path.kind == PathKind::kJudged) return judges;
   if (generates || judges) return path.key == "model.path" || path.kind == PathKind::kTemplate;
-  const bool compares = config.kind != "sae" && config.method.name == "fpo";
+  const bool compares = config.kind != "sae" && ComparesFeatures(config.method);
   if (path.kind == PathKind::kLabels) return MakesFeatures(config);
   if (path.kind == PathKind::kSae) return compares || MakesFeatures(config);
   if (path.kind == PathKind::kFile) return compares;

@@ -20,12 +20,13 @@ class Rules {
   std::vector<JobProblem> Check() {
     CheckNames();
     CheckData();
+    CheckMethod();
     if (c_.kind == "judge") CheckJudge();
     CheckSae();
     CheckFeatures();
     CheckReference();
     CheckNumbers();
-    CheckConstraint();
+    CheckBudgetAndSets();
     return std::move(problems_);
   }
 
@@ -105,12 +106,78 @@ class Rules {
     }
   }
 
+  // Parts of the method that contradict each other.
+  void CheckMethod() {
+    const MethodInfo* method = FindMethod(c_.method.name);
+    const bool reads = Trains() || c_.kind == "reference" || c_.kind == "evaluate";
+    if (method == nullptr || !reads) return;
+    CheckConstraint(*method);
+    CheckLoss(*method);
+    if (c_.method.sft_weight > 0 && !MethodReads(*method, "sft_weight")) {
+      Complain("method.sft_weight",
+               absl::StrCat("method ", method->name, " is trained on the chosen answers already"));
+    }
+  }
+
+  void CheckConstraint(const MethodInfo& method) {
+    const std::string constraint = ConstraintOf(c_.method), own = method.constraint;
+    if (constraint == own) return;
+    if (constraint == "kl") {
+      Complain("method.constraint",
+               "kl is part of tdpo1, tdpo2 and simpo_kl: name one of these methods");
+    } else if (own != "none") {
+      Complain("method.constraint",
+               absl::StrCat("method ", method.name, " is defined with ", own,
+                            ": method.name: ", method.without, " has no constraint of its own"));
+    } else if (!MethodReads(method, "constraint")) {
+      Complain("method.constraint",
+               absl::StrCat("method ", method.name, " compares nothing with a reference: ",
+                            "constraint: features is for dpo, ln_dpo and simpo"));
+    }
+  }
+
+  void CheckLoss(const MethodInfo& method) {
+    const std::string& loss = c_.method.loss;
+    const bool smooth = c_.method.label_smoothing > 0;
+    if (loss != "sigmoid" && !MethodReads(method, "loss")) {
+      return Complain("method.loss",
+                      absl::StrCat("method ", method.name, " has a loss of its own: leave it out"));
+    }
+    // The target margin of ipo takes gamma's place.
+    if (loss == "ipo" && (!method.length_normalised || MethodReads(method, "gamma"))) {
+      Complain(
+          "method.loss",
+          absl::StrCat("ipo compares log-probs per token with the reference's, and brings its ",
+                       "target, 1/(2 beta): method.name: ln_dpo or fpo, not ", method.name));
+    }
+    if (smooth && (loss == "hinge" || loss == "ipo")) {
+      Complain("method.label_smoothing",
+               absl::StrCat("is of the losses sigmoid and robust; ", loss, " has none"));
+    }
+    if (!smooth && loss == "robust") {
+      Complain("method.label_smoothing",
+               "robust corrects for a known share of flipped labels: set it above 0 and below 0.5");
+    }
+    if (smooth && method.name == std::string("orpo")) {
+      Complain("method.label_smoothing", "method orpo has none: leave it out");
+    }
+  }
+
+  // "method fpo", "method dpo with constraint: features".
+  std::string MethodText() const {
+    const MethodInfo* method = FindMethod(c_.method.name);
+    const bool own = method != nullptr && ConstraintOf(c_.method) == method->constraint;
+    return absl::StrCat("method ", c_.method.name,
+                        own ? "" : absl::StrCat(" with constraint: ", ConstraintOf(c_.method)));
+  }
+
   void CheckSaesOfMethod() {
-    const bool fpo = c_.method.name == "fpo", hidden = c_.method.features == "hidden";
-    if (fpo && c_.sae.empty()) {
+    const bool compares = ComparesFeatures(c_.method), hidden = c_.method.features == "hidden";
+    if (compares && c_.sae.empty()) {
       Complain("sae", hidden ? "features: hidden pools a hidden vector: name its place with sae: "
                                "{layer: N, site: resid_post}"
-                             : "method fpo compares SAE features: name one with sae: {path: ...}");
+                             : absl::StrCat(MethodText(), " compares SAE features: name one with ",
+                                            "sae: {path: ...}"));
     }
     for (size_t i = 0; i < c_.sae.size(); ++i) {
       const SaeSection& sae = c_.sae[i];
@@ -123,9 +190,10 @@ class Rules {
         Complain(key, "features: hidden needs the place to read: layer and site");
       }
     }
-    if (hidden && !fpo) Complain("method.features", "hidden is an option of method fpo");
+    const std::string where = "method fpo, and of others with constraint: features";
+    if (hidden && !compares) Complain("method.features", "hidden is an option of " + where);
     if (c_.method.feature_weights.empty()) return;
-    if (!fpo) Complain("method.feature_weights", "is an option of method fpo");
+    if (!compares) Complain("method.feature_weights", "is an option of " + where);
     if (c_.sae.size() > 1) {
       Complain("method.feature_weights",
                absl::StrCat("numbers the features of one SAE; the job has ", c_.sae.size()));
@@ -140,8 +208,8 @@ class Rules {
 
   void CheckReference() {
     const std::string& source = c_.reference.source;
-    const std::string& method = c_.method.name;
-    const absl::string_view needs = DefaultReferenceSource(method);
+    const std::string method = MethodText();
+    const absl::string_view needs = DefaultReferenceSource(c_.method);
     if (c_.kind == "sae") return;
     if (c_.kind == "generate" || c_.kind == "judge") {
       if (source != "none") {
@@ -150,18 +218,17 @@ class Rules {
       return;
     }
     if (needs == "cached" && source == "none") {
-      Complain("reference.source",
-               absl::StrCat("method ", method, " needs a reference: cached or online"));
+      Complain("reference.source", absl::StrCat(method, " needs a reference: cached or online"));
     }
     if (needs == "online" && source != "online") {
       Complain("reference.source",
-               absl::StrCat("method ", method, " compares whole next-token distributions, which ",
+               absl::StrCat(method, " compares whole next-token distributions, which ",
                             "no record holds: online"));
     }
     // With an online reference, the evaluations of simpo measure the KL to it.
-    if (needs == "none" && (source == "cached" || (source == "online" && method == "sft"))) {
-      Complain("reference.source",
-               absl::StrCat("method ", method, " has no reference: leave it out"));
+    if (needs == "none" &&
+        (source == "cached" || (source == "online" && c_.method.name == "sft"))) {
+      Complain("reference.source", absl::StrCat(method, " has no reference: leave it out"));
     }
     if (c_.kind == "reference" && source != "cached") {
       Complain("kind", "reference computes cached records: it needs a method that uses them");
@@ -170,13 +237,13 @@ class Rules {
       Complain("reference.share",
                absl::StrCat("\"", c_.reference.share, "\" must be public, private or group:NAME"));
     }
-    if (c_.reference.features != "top") return;
-    if (method == "fpo" && c_.method.feature_selection != "reference") {
+    if (c_.reference.features != "top" || !ComparesFeatures(c_.method)) return;
+    if (c_.method.feature_selection != "reference") {
       Complain("reference.features",
                absl::StrCat("top records lack what selection ", c_.method.feature_selection,
                             " may ask for; use all, or method.feature_selection: reference"));
     }
-    if (method == "fpo" && c_.method.top_k > c_.reference.features_top) {
+    if (c_.method.top_k > c_.reference.features_top) {
       Complain("reference.features_top",
                absl::StrCat(c_.reference.features_top, " is below method.top_k (", c_.method.top_k,
                             ")"));
@@ -192,19 +259,20 @@ class Rules {
 
   bool Measures() const { return Trains() || c_.kind == "evaluate"; }
 
-  void CheckConstraint() {
+  void CheckBudgetAndSets() {
     const MethodInfo* method = FindMethod(c_.method.name);
     if (method == nullptr || !Measures()) return;
-    if (c_.constraint.budget.has_value() && !MethodReads(*method, "alpha")) {
+    if (c_.constraint.budget.has_value() && !MethodReads(c_.method, "alpha")) {
       Complain("constraint.budget",
                absl::StrCat("method ", method->name,
-                            " has no alpha to adapt; fpo, tdpo2 and simpo_kl have"));
+                            " has no alpha to adapt; fpo, tdpo2, simpo_kl and methods with "
+                            "method.constraint: features have"));
     }
     const std::vector<FeatureSetSection>& sets = c_.constraint.sets;
     if (sets.empty()) return;
     const auto complain = [&](const char* why) { Complain("constraint.sets", why); };
-    if (!MethodReads(*method, "features")) {
-      complain("are sets of SAE features, which only method fpo reads");
+    if (!ComparesFeatures(c_.method)) {
+      complain("are sets of SAE features, which fpo and method.constraint: features compare");
     }
     if (c_.data.eval.empty()) complain("are looked at on evaluation pairs: data.eval is missing");
     if (c_.reference.features == "top") {
@@ -261,11 +329,6 @@ class Rules {
 };
 
 }  // namespace
-
-const char* DefaultReferenceSource(absl::string_view method) {
-  const MethodInfo* info = FindMethod(method);
-  return info == nullptr ? "none" : info->reference;
-}
 
 bool MakesFeatures(const JobConfig& config) {
   return config.kind == "train" && !config.sae.empty() && !config.data.eval.empty() &&

@@ -157,6 +157,7 @@ class Writer {
     if (!form.method.empty()) config_.method.name = form.method;
     method_ = FindMethod(config_.method.name);
     if (method_->beta > 0) config_.method.beta = method_->beta;
+    config_.method.constraint = method_->constraint;
     config_.reference.source = method_->reference;
     config_.sae.emplace_back();
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "common/job/job_config.h"
 
 namespace fpo {
 
@@ -13,7 +14,7 @@ struct MethodInfo {
   const char* name;
   const char* about;      // one sentence
   const char* reference;  // reference.source when not given: cached | online | none
-  // Keys of the section "method" that it reads, besides name.
+  // Keys of the section "method" that it reads, besides name and those of its constraint.
   std::vector<const char*> keys;
   bool length_normalised = false;  // rewards are means over a response's tokens, not sums
   double beta = 0;                 // default of method.beta; 0: the method has none
@@ -21,17 +22,30 @@ struct MethodInfo {
   double beta_high = 0;
   const char* beta_paper = "-";  // what the FPO paper trains with
   const char* alpha_paper = "-";
+  const char* constraint = "none";  // what holds it near the reference beside the margin
+  const char* without = "";         // the method that it is without its constraint
+  const char* beta_reason = "";     // when beta does not scale a margin
 };
 
 const std::vector<MethodInfo>& Methods();
 const MethodInfo* FindMethod(absl::string_view name);  // null: no such method
 
-bool MethodReads(const MethodInfo& method, absl::string_view key);
+bool MethodReads(const MethodInfo& method, absl::string_view key);  // its own constraint's too
+// The same of a job, whose constraint may be another.
+bool MethodReads(const MethodSection& section, absl::string_view key);
+
+// none | features | kl. What `section` says, or the method's own.
+std::string ConstraintOf(const MethodSection& section);
+// Whether pooled features of policy and reference are compared, so that it needs an SAE (or, with
+// features: hidden, its place) and a reference.
+bool ComparesFeatures(const MethodSection& section);
+// reference.source when the file does not say: cached | online | none.
+const char* DefaultReferenceSource(const MethodSection& section);
 
 // Why beta has its default, for a comment or a warning: "rewards are means over tokens, ...".
 const char* BetaReason(const MethodInfo& method);
 
-// "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2".
+// "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo".
 std::string BetaDefaults();
 
 // "2 to 10".

@@ -14,6 +14,7 @@
 #include "common/inputs/model_shape.h"
 #include "common/inputs/sae_fit.h"
 #include "common/job/job_paths.h"
+#include "common/job/method_table.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -80,7 +81,7 @@ class InputChecks {
     const std::string key = config_.sae.size() == 1 ? "sae" : absl::StrCat("sae.", i);
     const bool trained = config_.kind == "sae";
     if (config_.kind == "generate" || config_.kind == "judge") return;
-    if (!trained && config_.method.name != "fpo") return;
+    if (!trained && !ComparesFeatures(config_.method)) return;
     if (!trained && config_.method.features != "hidden") {
       return Note(key + ".path", CheckSae(sae, models_));
     }

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/job/job_file.h"
+#include "common/job/method_table.h"
 #include "ctl/command_line/exit_code.h"
 
 namespace fpo::ctl {
@@ -51,7 +52,7 @@ std::string RecordKey(const JobConfig& config) {
   return WriteJobJson(key);
 }
 
-bool NeedsFeatures(const JobConfig& config) { return config.method.name == "fpo"; }
+bool NeedsFeatures(const JobConfig& config) { return ComparesFeatures(config.method); }
 
 std::string FeatureKey(const JobConfig& config) {
   if (!NeedsFeatures(config)) return "";

@@ -108,6 +108,9 @@ def response_kls(reference_logits, logits, batch):
 
 def pair_terms(method, o, values):
     """values: lp, lr, n, D, KL, each a (chosen, rejected) pair of tensors. Returns u."""
+    if method == "orpo":
+        odds = [(lp / n).exp() / (1 - (lp / n).exp()) for lp, n in zip(values["lp"], values["n"])]
+        return (odds[0] / odds[1]).log()
     normalised = method in ("ln_dpo", "simpo", "simpo_kl", "fpo")
     scale = [1 / n if normalised else torch.ones_like(n) for n in values["n"]]
     lpd = o["beta"] * (values["lp"][0] * scale[0] - values["lp"][1] * scale[1])
@@ -117,12 +120,19 @@ def pair_terms(method, o, values):
         u = lpd - o["beta"] * (values["lr"][0] * scale[0] - values["lr"][1] * scale[1])
     if method == "tdpo1":
         return u - o["beta"] * (values["KL"][1] - values["KL"][0])
-    if method in ("fpo", "tdpo2", "simpo_kl"):
-        chosen, rejected = values["D" if method == "fpo" else "KL"]
+    features = method == "fpo" or o.get("constraint") == "features"
+    if features or method in ("tdpo2", "simpo_kl"):
+        chosen, rejected = values["D" if features else "KL"]
         chosen = chosen.detach() if o["stop_gradient"] else chosen
         u = u - o["alpha"] * o["beta"] * (rejected - chosen)
     return u
 
 
-def pair_loss(u, smoothing):
+def pair_loss(u, smoothing, kind="sigmoid", beta=None):
+    if kind == "hinge":
+        return (1 - u).clamp(min=0)
+    if kind == "ipo":
+        return (u / beta - 1 / (2 * beta)) ** 2
+    if kind == "robust":
+        return (-(1 - smoothing) * F.logsigmoid(u) + smoothing * F.logsigmoid(-u)) / (1 - 2 * smoothing)
     return -(1 - smoothing) * F.logsigmoid(u) - smoothing * F.logsigmoid(-u)

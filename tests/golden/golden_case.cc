@@ -21,6 +21,21 @@ GoldenObjective Objective(const char* name, Method method, double smoothing = 0)
   return objective;
 }
 
+struct Parts {
+  PairLossKind loss = PairLossKind::kSigmoid;
+  bool features = false;
+  double sft_weight = 0;
+  double smoothing = 0;
+};
+
+GoldenObjective With(const char* name, Method method, const Parts& parts) {
+  GoldenObjective objective = Objective(name, method, parts.smoothing);
+  objective.options.loss = parts.loss;
+  objective.options.feature_constraint = parts.features;
+  objective.options.sft_weight = parts.sft_weight;
+  return objective;
+}
+
 }  // namespace
 
 std::vector<GoldenObjective> GoldenObjectives() {
@@ -50,7 +65,18 @@ std::vector<GoldenObjective> GoldenObjectives() {
           Objective("simpo_kl", Method::kSimpoKl),
           Objective("tdpo1", Method::kTdpo1),
           Objective("tdpo2", Method::kTdpo2),
-          tdpo2_no_stop};
+          tdpo2_no_stop,
+          With("dpo_hinge", Method::kDpo, {PairLossKind::kHinge}),
+          With("ln_dpo_ipo", Method::kLnDpo, {PairLossKind::kIpo}),
+          With("dpo_robust", Method::kDpo, {PairLossKind::kRobust, false, 0, 0.1}),
+          With("simpo_hinge", Method::kSimpo, {PairLossKind::kHinge}),
+          With("dpo_features", Method::kDpo, {PairLossKind::kSigmoid, true}),
+          With("simpo_features", Method::kSimpo, {PairLossKind::kSigmoid, true}),
+          With("dpo_hinge_features", Method::kDpo, {PairLossKind::kHinge, true}),
+          With("fpo_ipo", Method::kFpo, {PairLossKind::kIpo}),
+          With("dpo_sft", Method::kDpo, {PairLossKind::kSigmoid, false, 0.3}),
+          With("fpo_sft", Method::kFpo, {PairLossKind::kSigmoid, false, 0.3}),
+          Objective("orpo", Method::kOrpo)};
 }
 
 GoldenCase::GoldenCase(const std::string& architecture, at::Device device, at::ScalarType type)
@@ -161,14 +187,14 @@ at::Tensor GoldenCase::Distance(const Gemma& model, const GoldenObjective& objec
 
 PreferencePairs GoldenCase::Pairs(const Gemma& model, const GoldenObjective& objective,
                                   const ForwardOptions& options) const {
-  const Method method = objective.options.method;
+  const bool features = NeedsFeatures(objective.options);
   ForwardOptions forward = options;
-  if (NeedsFeatures(method)) forward.taps = {{model.config().layers - 1, Site::kResidPost}};
+  if (features) forward.taps = {{model.config().layers - 1, Site::kResidPost}};
   const ForwardResult result = Forward(model, forward);
-  const Sums sums = Score(model, result.hidden, NeedsKl(method));
+  const Sums sums = Score(model, result.hidden, NeedsKl(objective.options.method));
   const at::Tensor reference = Expected("reference.logps").to(device_);
   at::Tensor divergence = sums.kl;
-  if (NeedsFeatures(method)) divergence = Distance(model, objective, result.sites[0]);
+  if (features) divergence = Distance(model, objective, result.sites[0]);
   const auto side = [&](int64_t first) {
     const auto part = [first](const at::Tensor& x) {
       return x.defined() ? x.narrow(0, first, kGoldenPairs) : at::Tensor();
@@ -184,7 +210,8 @@ at::Tensor GoldenCase::Loss(const Gemma& model, const GoldenObjective& objective
   if (objective.options.method == Method::kSft) {
     return SftLoss(pairs.chosen.logp, pairs.chosen.tokens.sum().item<double>());
   }
-  return PreferenceLoss(objective.options, pairs, kGoldenPairs);
+  const double tokens = pairs.chosen.tokens.sum().item<double>();
+  return PreferenceLoss(objective.options, pairs, {kGoldenPairs, tokens});
 }
 
 }  // namespace fpo::train

@@ -168,6 +168,10 @@ TEST_P(GoldenTest, TenStepTrajectories) {
               {"simpo", "simpo", "adam", 1e-3},
               {"tdpo2", "tdpo2", "adam", 1e-3},
               {"fpo_union", "fpo_union", "adam", 1e-3},
+              {"dpo_hinge_features", "dpo_hinge_features", "adam", 1e-3},
+              {"ln_dpo_ipo", "ln_dpo_ipo", "adam", 1e-3},
+              {"dpo_sft", "dpo_sft", "adam", 1e-3},
+              {"orpo", "orpo", "adam", 1e-3},
               {"fpo_union_rmsprop", "fpo_union", "rmsprop", 1e-4}};
   for (const auto& run : runs) {
     GoldenObjective objective;

@@ -1,7 +1,8 @@
 """Writes gemma2.safetensors and gemma3.safetensors: tiny models with every feature on and what the trainer must compute for them.
 
-Needs torch, transformers and safetensors (any recent versions; made with torch 2.11, transformers 5.23). Run it in this folder:
-python make_goldens.py. The numbers are float64, from gemma_float64.py, which is first compared with transformers in float32 (eager).
+Needs torch, transformers, trl and safetensors (made with torch 2.11, transformers 5.23, trl 1.16). Run it in this folder: python make_goldens.py.
+The numbers are float64, from gemma_float64.py, whose forward pass is first compared with transformers in float32 (eager), and whose losses with TRL's
+own code (trl_oracle.py).
 """
 import json
 
@@ -10,10 +11,11 @@ import transformers
 from safetensors.torch import save_file
 
 import gemma_float64 as oracle
+import trl_oracle
 
 PAIRS, TOP_K, FEATURES, STEPS = 4, 5, 32, 10
 OPTIONS = {"beta": 0.7, "alpha": 0.9, "gamma": 0.3, "stop_gradient": True}
-# name: method, options that differ from OPTIONS, selection, label smoothing
+# name: method, options that differ from OPTIONS (and loss, constraint, sft_weight), selection, label smoothing
 CASES = {
     "sft": ("sft", {}, "union", 0.0),
     "dpo": ("dpo", {}, "union", 0.0),
@@ -30,11 +32,24 @@ CASES = {
     "fpo_no_stop": ("fpo", {"stop_gradient": False}, "union", 0.0),
     "fpo_weighted": ("fpo", {"weighted": True}, "union", 0.0),
     "fpo_reference_weighted": ("fpo", {"weighted": True}, "reference", 0.0),
+    "dpo_hinge": ("dpo", {"loss": "hinge"}, "union", 0.0),
+    "ln_dpo_ipo": ("ln_dpo", {"loss": "ipo"}, "union", 0.0),
+    "dpo_robust": ("dpo", {"loss": "robust"}, "union", 0.1),
+    "simpo_hinge": ("simpo", {"loss": "hinge"}, "union", 0.0),
+    "dpo_features": ("dpo", {"constraint": "features"}, "union", 0.0),
+    "simpo_features": ("simpo", {"constraint": "features"}, "union", 0.0),
+    "dpo_hinge_features": ("dpo", {"loss": "hinge", "constraint": "features"}, "union", 0.0),
+    "fpo_ipo": ("fpo", {"loss": "ipo"}, "union", 0.0),
+    "dpo_sft": ("dpo", {"sft_weight": 0.3}, "union", 0.0),
+    "fpo_sft": ("fpo", {"sft_weight": 0.3}, "union", 0.0),
+    "orpo": ("orpo", {"sft_weight": 1.0}, "union", 0.0),
 }
 SITES = {"first_resid": (0, "resid_post"), "mlp_out": (1, "mlp_out"), "attn_z": (1, "attn_z"),
          "last_resid": (2, "resid_post")}
 TRAJECTORIES = {"sft": ("adam", 1e-3), "dpo": ("adam", 1e-3), "simpo": ("adam", 1e-3),
-                "tdpo2": ("adam", 1e-3), "fpo_union": ("adam", 1e-3), "fpo_union_rmsprop": ("rmsprop", 1e-4)}
+                "tdpo2": ("adam", 1e-3), "fpo_union": ("adam", 1e-3), "fpo_union_rmsprop": ("rmsprop", 1e-4),
+                "dpo_hinge_features": ("adam", 1e-3), "ln_dpo_ipo": ("adam", 1e-3), "dpo_sft": ("adam", 1e-3),
+                "orpo": ("adam", 1e-3)}
 
 
 def hf_config(architecture):
@@ -111,10 +126,14 @@ def case_loss(name, weights, c, batch, sae, reference):
     distance = oracle.feature_distance(features, reference[1], TOP_K, selection, phi)
     kl = oracle.response_kls(reference[2], logits, batch)
     split = lambda x: (x[:PAIRS], x[PAIRS:])
-    u = oracle.pair_terms(method, {**OPTIONS, **changed},
+    options = {**OPTIONS, **changed}
+    u = oracle.pair_terms(method, options,
                           {"lp": split(lp), "lr": split(reference[0]), "n": split(n), "D": split(distance),
                            "KL": split(kl)})
-    return oracle.pair_loss(u, smoothing).mean(), u
+    loss = oracle.pair_loss(u, smoothing, options.get("loss", "sigmoid"), options["beta"])
+    if method == "orpo":
+        loss = options["beta"] * loss
+    return loss.mean() - options.get("sft_weight", 0.0) * lp[:PAIRS].sum() / n[:PAIRS].sum(), u
 
 
 def trajectory(name, weights, c, batch, sae, reference):
@@ -164,6 +183,23 @@ def compare_with_transformers(model, weights, c, batch):
     print(f"  transformers agrees: response log-probs within {relative:.1e} relative")
 
 
+def compare_with_trl(weights, c, batch, sae, reference):
+    """Losses and the gradients of all weights."""
+    for name in trl_oracle.CASES:
+        results = []
+        for theirs in (True, False):
+            parameters = {k: v.clone().requires_grad_() for k, v in weights.items()}
+            if theirs:
+                logits, _ = oracle.forward(parameters, c, batch["ids"])
+                loss = trl_oracle.loss(name, logits, batch, reference[0], OPTIONS)
+            else:
+                loss, _ = case_loss(name, parameters, c, batch, sae, reference)
+            results.append((loss.detach(), fingerprints(torch.autograd.grad(loss, list(parameters.values())))))
+        error = max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(*results))
+        assert error < trl_oracle.TOLERANCE.get(name, 1e-10), f"{name} differs from TRL by {error}"
+        print(f"  TRL agrees: {name}, loss and gradients within {error:.1e} relative")
+
+
 def make(architecture):
     torch.manual_seed(7 if architecture == "gemma2" else 8)
     generator = torch.Generator().manual_seed(11)
@@ -191,6 +227,7 @@ def make(architecture):
                for k, v in weights.items()}
     out.update({f"reference.{k}": v.float() for k, v in shifted.items()})
     reference = [v.detach() for v in values_of(shifted, c, batch, saes[24])]
+    compare_with_trl(weights, c, batch, saes[24], reference)
     out["reference.logps"], out["reference.pooled"] = reference[:2]
     out["kls"] = oracle.response_kls(reference[2], logits, batch)
     out["feature_weights"] = feature_weights().float()

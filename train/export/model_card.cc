@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/job/method_table.h"
 
 namespace fpo::train {
 namespace {
@@ -52,11 +53,11 @@ std::string MethodFacts(const JobConfig& job) {
   std::vector<std::string> facts = {method.name};
   const bool prefers = method.name != "sft";
   if (prefers) facts.push_back(absl::StrCat("beta ", method.beta));
-  const bool constrained =
-      method.name == "fpo" || method.name == "tdpo2" || method.name == "simpo_kl";
-  if (constrained) facts.push_back(absl::StrCat("alpha ", method.alpha));
-  if (absl::StartsWith(method.name, "simpo")) facts.push_back(absl::StrCat("gamma ", method.gamma));
-  if (method.name == "fpo") {
+  if (method.loss != "sigmoid") facts.push_back(absl::StrCat("loss ", method.loss));
+  if (method.sft_weight > 0) facts.push_back(absl::StrCat("SFT weight ", method.sft_weight));
+  if (MethodReads(method, "alpha")) facts.push_back(absl::StrCat("alpha ", method.alpha));
+  if (MethodReads(method, "gamma")) facts.push_back(absl::StrCat("gamma ", method.gamma));
+  if (ComparesFeatures(method)) {
     facts.push_back(absl::StrCat("top ", method.top_k, " features, ", method.feature_selection));
   }
   return absl::StrJoin(facts, ", ");
@@ -74,7 +75,7 @@ std::string SettingsTable(const JobConfig& job, const Json& run, const ModelCard
                                  DigestText(run, "/data/digest")));
   std::vector<std::string> saes;
   for (const SaeSection& sae : job.sae) saes.push_back(NameOf(sae.path));
-  if (job.method.name == "fpo" && job.method.features == "sae") {
+  if (ComparesFeatures(job.method) && job.method.features == "sae") {
     table.Row("Sparse autoencoder",
               absl::StrCat(absl::StrJoin(saes, ", "), DigestText(run, "/sae/0/digest")));
   }

@@ -10,6 +10,7 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/data/batcher.h"
+#include "train/data/context_id.h"
 #include "train/loop/step_gradients.h"
 
 namespace fpo::train {
@@ -18,7 +19,7 @@ namespace {
 
 struct EvaluationShare {
   std::vector<int64_t> pairs;  // of this rank
-  double weight = 0;           // of all ranks' pairs
+  GlobalBatch global;          // of all ranks
 };
 
 int64_t PairCount(const EvaluationInputs& inputs) {
@@ -28,7 +29,8 @@ int64_t PairCount(const EvaluationInputs& inputs) {
 EvaluationShare ShareOf(const EvaluationInputs& inputs, const ProcessGroup& group) {
   EvaluationShare share;
   for (int64_t i = 0; i < PairCount(inputs); ++i) {
-    share.weight += inputs.objective.Weight(inputs.pairs.pair(i));
+    share.global.pairs += 1;
+    share.global.chosen_tokens += static_cast<double>(ScoredTokens(inputs.pairs.pair(i).chosen));
     if (i % group.world() == group.rank()) share.pairs.push_back(i);
   }
   return share;
@@ -55,7 +57,7 @@ absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const Evaluatio
       *current = {count, MicroBatchTokens(micro_batch, lengths, cut.sequences_per_pair)};
       std::vector<TokenPairView> views;
       for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
-      FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.weight));
+      FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, share.global));
       measured.metrics += part.metrics;
       measured.contracts += part.contracts;
       for (int64_t i = 0; i < count; ++i) {
@@ -83,7 +85,7 @@ absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBa
   Evaluation evaluation;
   evaluation.pairs = std::move(measured.pairs);
   std::map<std::string, double>& report = evaluation.metrics;
-  for (const auto& [name, value] : measured.metrics.Report(inputs.objective.method())) {
+  for (const auto& [name, value] : measured.metrics.Report(inputs.objective.preference())) {
     report["eval_" + name] = value;
   }
   if (!report.empty() && !measured.contracts.packed()->empty()) {

@@ -7,6 +7,7 @@
 #include "common/failpoint.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/data/context_id.h"
 #include "train/events/exit_status.h"
 #include "train/reference/sequence_batch.h"
 #include "train/runs/data_plan.h"
@@ -29,7 +30,7 @@ absl::Status AddGradients(const StepInputs& inputs, const std::vector<int64_t>& 
                           GradientBuffer* gradients, StepShare* share) {
   std::vector<TokenPairView> views;
   for (const int64_t index : pairs) views.push_back(inputs.pairs.pair(index));
-  FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, inputs.weight));
+  FPO_ASSIGN_OR_RETURN(const ObjectivePart part, inputs.objective.Compute(views, inputs.global));
   if (inputs.parts != nullptr) inputs.parts->End("forward_seconds");
   if (!std::isfinite(part.loss_value)) {
     return FailWith(ExitCode::kNotFinite,
@@ -69,6 +70,14 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count) {
   return LengthsOf(pairs, count, objective.method() == Method::kSft,
                    PacksBatches(objective.device()));
+}
+
+double ChosenTokens(const TokenFile& pairs, const BatchStep& batch) {
+  int64_t tokens = 0;
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    for (const int64_t pair : micro_batch) tokens += ScoredTokens(pairs.pair(pair).chosen);
+  }
+  return static_cast<double>(tokens);
 }
 
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs) {

@@ -20,9 +20,9 @@ struct StepInputs {
   const Objective& objective;
   const TokenFile& pairs;
   const Batcher& batcher;
-  int64_t layers = 0;          // of the model, for progress
-  int64_t step = 0;            // from 0
-  double weight = 0;           // of the whole global batch, see Objective::Compute
+  int64_t layers = 0;  // of the model, for progress
+  int64_t step = 0;    // from 0
+  GlobalBatch global = {};
   PartTimes* parts = nullptr;  // gets the times of forward and backward; may be null
 };
 
@@ -39,6 +39,9 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
 
 // Tokens of the first `count` pairs as the objective computes them: packed or padded.
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count);
+
+// Scored tokens of this rank's chosen responses in a step.
+double ChosenTokens(const TokenFile& pairs, const BatchStep& batch);
 
 // "3, 17": the rows of the data that these pairs were.
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs);

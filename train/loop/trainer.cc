@@ -189,23 +189,22 @@ std::string Trainer::AfterNotFinite() const {
                       checkpoints.empty() ? "none" : checkpoints.front().folder);
 }
 
-absl::StatusOr<double> Trainer::GlobalWeight(const BatchStep& batch) {
-  if (objective_.method() != Method::kSft) return static_cast<double>(batch.pairs);
-  std::vector<double> weight = {0};
-  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
-    for (const int64_t pair : micro_batch) weight[0] += objective_.Weight(inputs_.train.pair(pair));
-  }
-  FPO_RETURN_IF_ERROR(environment_.group.Sum(&weight));
-  return weight[0];
+absl::StatusOr<GlobalBatch> Trainer::GlobalBatchOf(const BatchStep& batch) {
+  GlobalBatch global{static_cast<double>(batch.pairs)};
+  if (!objective_.CountsTokens()) return global;
+  std::vector<double> tokens = {ChosenTokens(inputs_.train, batch)};
+  FPO_RETURN_IF_ERROR(environment_.group.Sum(&tokens));
+  global.chosen_tokens = tokens[0];
+  return global;
 }
 
-// The collective is GlobalWeight alone: each rank computes its share as its memory allows.
+// The collective is GlobalBatchOf alone: each rank computes its share as its memory allows.
 absl::StatusOr<StepShare> Trainer::ComputeShare(const BatchStep& batch) {
-  FPO_ASSIGN_OR_RETURN(const double weight, GlobalWeight(batch));
+  FPO_ASSIGN_OR_RETURN(const GlobalBatch global, GlobalBatchOf(batch));
   StepInputs inputs{objective_, inputs_.train, *batcher_};
   inputs.layers = inputs_.policy.model.config().layers;
   inputs.step = state_.step;
-  inputs.weight = weight;
+  inputs.global = global;
   inputs.parts = &parts_;
   auto share = ComputeGradients(inputs, &micro_batch_, gradients_.get());
   if (ExitCodeOf(share.status()) != ExitCode::kNotFinite) return share;
@@ -266,7 +265,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   objective_.SetAlpha(budget_.Alpha(state_.budget));
   FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare(batch));
   FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(share.metrics));
-  Metrics report = metrics.Report(objective_.method());
+  Metrics report = metrics.Report(objective_.preference());
   budget_.Observe(&report, &state_.budget);
   FPO_RETURN_IF_ERROR(ApplyGradients(batch, &report));
   state_.step = step + 1;

@@ -83,7 +83,7 @@ class Trainer {
   absl::StatusOr<StepShare> ComputeShare(const BatchStep& batch);
   absl::StatusOr<BatchMetrics> SumMetrics(BatchMetrics metrics);
   MicroBatchSize::Options WithWarnings(MicroBatchSize::Options options);
-  absl::StatusOr<double> GlobalWeight(const BatchStep& batch);
+  absl::StatusOr<GlobalBatch> GlobalBatchOf(const BatchStep& batch);
   absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
   absl::Status AfterStep(const Metrics& report);
   absl::Status Evaluate();

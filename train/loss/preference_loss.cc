@@ -26,6 +26,7 @@ constexpr MethodRow kMethods[] = {
     {Method::kTdpo1, "tdpo1", true, false, false, true},
     {Method::kTdpo2, "tdpo2", true, false, false, true},
     {Method::kFpo, "fpo", true, true, true, false},
+    {Method::kOrpo, "orpo", false, true, false, false},
 };
 
 const MethodRow& RowOf(Method method) {
@@ -35,7 +36,12 @@ const MethodRow& RowOf(Method method) {
   TORCH_CHECK(false, "method ", static_cast<int>(method), " is not in the table");
 }
 
-void CheckSide(const MethodRow& row, const SideValues& side, int64_t pairs) {
+bool HasDivergence(const MethodRow& row, const PreferenceOptions& options) {
+  return row.kl || row.features || options.feature_constraint;
+}
+
+void CheckSide(const PreferenceOptions& options, const SideValues& side, int64_t pairs) {
+  const MethodRow& row = RowOf(options.method);
   const auto check = [&](bool needed, const at::Tensor& value, const char* what) {
     if (!needed) return;
     TORCH_CHECK(value.defined(), row.name, " needs ", what, ", which is not given");
@@ -45,7 +51,7 @@ void CheckSide(const MethodRow& row, const SideValues& side, int64_t pairs) {
   check(true, side.logp, "log-probs of the policy");
   check(row.length_normalised, side.tokens, "token counts");
   check(row.reference, side.reference_logp, "log-probs of the reference");
-  check(row.features || row.kl, side.divergence, "divergences");
+  check(HasDivergence(row, options), side.divergence, "divergences");
 }
 
 const MethodRow& CheckPairs(const PreferenceOptions& options, const PreferencePairs& pairs) {
@@ -53,8 +59,8 @@ const MethodRow& CheckPairs(const PreferenceOptions& options, const PreferencePa
   TORCH_CHECK(options.method != Method::kSft, "sft has no pairs");
   TORCH_CHECK(pairs.chosen.logp.defined(), row.name, " needs log-probs of the policy");
   const int64_t count = pairs.chosen.logp.size(0);
-  CheckSide(row, pairs.chosen, count);
-  CheckSide(row, pairs.rejected, count);
+  CheckSide(options, pairs.chosen, count);
+  CheckSide(options, pairs.rejected, count);
   TORCH_CHECK(!pairs.weight.defined() || pairs.weight.numel() == count, row.name, ": ",
               pairs.weight.sizes(), " weights for ", count, " pairs");
   return row;
@@ -69,17 +75,17 @@ at::Tensor Scaled(const MethodRow& row, double beta, const at::Tensor& logp,
 at::Tensor Constraint(const PreferenceOptions& options, const PreferencePairs& pairs) {
   const at::Tensor &chosen = pairs.chosen.divergence, &rejected = pairs.rejected.divergence;
   if (options.budget) return at::zeros_like(pairs.chosen.logp);
-  switch (options.method) {
-    case Method::kTdpo1:
-      return (rejected - chosen) * options.beta;
-    case Method::kTdpo2:
-    case Method::kSimpoKl:
-    case Method::kFpo:
-      return (rejected - (options.stop_gradient ? chosen.detach() : chosen)) *
-             (options.alpha * options.beta);
-    default:
-      return at::zeros_like(pairs.chosen.logp);
-  }
+  if (options.method == Method::kTdpo1) return (rejected - chosen) * options.beta;
+  if (!HasDivergence(RowOf(options.method), options)) return at::zeros_like(pairs.chosen.logp);
+  return (rejected - (options.stop_gradient ? chosen.detach() : chosen)) *
+         (options.alpha * options.beta);
+}
+
+// log (p / (1 - p)), p = exp(mean log-prob). A mean of 0, which is a response whose every token
+// rounds to probability 1, has no odds: it counts as the largest finite ones, without gradient.
+at::Tensor LogOdds(const SideValues& side) {
+  const at::Tensor mean = (side.logp / side.tokens).clamp_max(-1e-12);
+  return mean - at::log(-at::expm1(mean));
 }
 
 }  // namespace
@@ -96,8 +102,15 @@ absl::StatusOr<Method> ParseMethod(absl::string_view name) {
 
 std::string MethodName(Method method) { return RowOf(method).name; }
 bool NeedsReference(Method method) { return RowOf(method).reference; }
-bool NeedsFeatures(Method method) { return RowOf(method).features; }
 bool NeedsKl(Method method) { return RowOf(method).kl; }
+
+bool NeedsFeatures(const PreferenceOptions& options) {
+  return RowOf(options.method).features || options.feature_constraint;
+}
+
+double SftWeight(const PreferenceOptions& options) {
+  return options.method == Method::kOrpo ? 1 : options.sft_weight;
+}
 
 PreferenceTerms ComputeTerms(const PreferenceOptions& options, const PreferencePairs& pairs) {
   const MethodRow& row = CheckPairs(options, pairs);
@@ -106,6 +119,11 @@ PreferenceTerms ComputeTerms(const PreferenceOptions& options, const PreferenceP
            Scaled(row, options.beta, rejected, pairs.rejected.tokens);
   };
   PreferenceTerms terms;
+  if (options.method == Method::kOrpo) {
+    terms.lpd = terms.u = LogOdds(pairs.chosen) - LogOdds(pairs.rejected);
+    terms.margin = terms.constraint = at::zeros_like(terms.lpd);
+    return terms;
+  }
   terms.lpd = difference(pairs.chosen.logp, pairs.rejected.logp);
   terms.margin = row.reference
                      ? difference(pairs.chosen.reference_logp, pairs.rejected.reference_logp)
@@ -125,23 +143,30 @@ PreferenceRewards ComputeRewards(const PreferenceOptions& options, const Prefere
   return {reward(pairs.chosen), reward(pairs.rejected)};
 }
 
-at::Tensor PairLoss(const at::Tensor& u, double label_smoothing) {
-  const at::Tensor loss = at::log_sigmoid(u) * (label_smoothing - 1);
-  return label_smoothing == 0 ? loss : loss - at::log_sigmoid(-u) * label_smoothing;
+at::Tensor PairLoss(const PreferenceOptions& options, const PreferencePairs& pairs) {
+  const at::Tensor u = ComputeTerms(options, pairs).u;
+  if (options.method == Method::kOrpo) return LossOfMargin(u, {}) * options.beta;
+  return LossOfMargin(u, {options.loss, options.beta, options.label_smoothing});
 }
 
 at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePairs& pairs,
-                          double global_pairs) {
-  TORCH_CHECK(global_pairs > 0, MethodName(options.method), ": global pair count ", global_pairs);
-  at::Tensor loss = PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing);
-  if (options.budget) loss = loss + BudgetPenalty(pairs, options.alpha * options.beta);
+                          const GlobalBatch& global) {
+  TORCH_CHECK(global.pairs > 0, MethodName(options.method), ": global pair count ", global.pairs);
   // An invalid pair may contain NaN, which multiplying by 0 would keep.
-  if (pairs.weight.defined()) loss = at::where(pairs.weight.eq(0), 0.0, loss * pairs.weight);
-  return loss.sum() / global_pairs;
+  const auto weighted = [&](const at::Tensor& each) {
+    const at::Tensor& weight = pairs.weight;
+    return weight.defined() ? at::where(weight.eq(0), 0.0, each * weight) : each;
+  };
+  at::Tensor each = PairLoss(options, pairs);
+  if (options.budget) each = each + BudgetPenalty(pairs, options.alpha * options.beta);
+  const at::Tensor loss = weighted(each).sum() / global.pairs;
+  const double sft = SftWeight(options);
+  if (sft == 0) return loss;
+  return loss + SftLoss(weighted(pairs.chosen.logp), global.chosen_tokens) * sft;
 }
 
 at::Tensor SftLoss(const at::Tensor& logp, double global_tokens) {
-  TORCH_CHECK(global_tokens > 0, "sft: global token count ", global_tokens);
+  TORCH_CHECK(global_tokens > 0, "SFT loss: global token count ", global_tokens);
   return logp.sum() / -global_tokens;
 }
 

@@ -7,14 +7,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "train/loss/pair_loss.h"
 
 namespace fpo::train {
 
-enum class Method { kSft, kDpo, kLnDpo, kSimpo, kSimpoKl, kTdpo1, kTdpo2, kFpo };
+enum class Method { kSft, kDpo, kLnDpo, kSimpo, kSimpoKl, kTdpo1, kTdpo2, kFpo, kOrpo };
 absl::StatusOr<Method> ParseMethod(absl::string_view name);  // InvalidArgument lists the names
 std::string MethodName(Method method);
 bool NeedsReference(Method method);  // log-probs of the reference
-bool NeedsFeatures(Method method);   // pooled features of both models
 bool NeedsKl(Method method);         // sequential KL, so a live reference
 
 struct PreferenceOptions {
@@ -26,6 +26,20 @@ struct PreferenceOptions {
   bool stop_gradient = true;  // no gradient through the chosen side's divergence (fpo, tdpo2,
                               // simpo_kl)
   bool budget = false;        // alpha weighs BudgetPenalty beside the loss, and no term of u
+  PairLossKind loss = PairLossKind::kSigmoid;  // of u; orpo has its own
+  // fpo's constraint on the margin of another method (method.constraint: features).
+  bool feature_constraint = false;
+  double sft_weight = 0;  // of the SFT term; see SftWeight
+};
+
+bool NeedsFeatures(const PreferenceOptions& options);  // pooled features of both models
+// The weight of the SFT term beside the pairs' loss: sft_weight, and 1 for orpo.
+double SftWeight(const PreferenceOptions& options);
+
+// The whole global batch, all ranks and micro-batches, of which a part's loss is a share.
+struct GlobalBatch {
+  double pairs = 0;          // the sum of their weights
+  double chosen_tokens = 0;  // scored tokens of chosen responses; only read by an SFT term
 };
 
 // One side (chosen or rejected) of n pairs. All [n]; float64 as ResponseSums gives them.
@@ -47,6 +61,8 @@ struct PreferencePairs {
 //   lpd        = beta (logp_w / tokens_w - logp_l / tokens_l)
 //   margin     = beta (reference_logp_w / tokens_w - reference_logp_l / tokens_l)
 //   constraint = alpha beta (divergence_l - divergence_w), divergence_w without gradient
+// For orpo u is the log odds ratio of the likelihoods per token, without beta (Hong 2024, eq. 7):
+//   lpd = log (p_w / (1 - p_w)) - log (p_l / (1 - p_l)), p = exp(logp / tokens)
 // docs/methods.md has the terms of all methods.
 struct PreferenceTerms {
   at::Tensor lpd;
@@ -65,14 +81,15 @@ struct PreferenceRewards {
 PreferenceTerms ComputeTerms(const PreferenceOptions& options, const PreferencePairs& pairs);
 PreferenceRewards ComputeRewards(const PreferenceOptions& options, const PreferencePairs& pairs);
 
-// -(1 - epsilon) log sigmoid(u) - epsilon log sigmoid(-u), [n] -> [n].
-at::Tensor PairLoss(const at::Tensor& u, double label_smoothing);
+// Each pair's loss of u, [n]; for orpo -beta log sigmoid(u). Without the SFT term.
+at::Tensor PairLoss(const PreferenceOptions& options, const PreferencePairs& pairs);
 
 // This part's share of the batch loss: sum of weight * PairLoss over the given pairs, with a budget
-// plus BudgetPenalty, divided by the sum of weights over the whole global batch. Scalar; the shares
-// add up to the loss for any split into micro-batches and ranks.
+// plus BudgetPenalty, divided by the sum of weights over the whole global batch, plus SftWeight *
+// SftLoss of the chosen sides. Scalar; the shares add up to the loss for any split into
+// micro-batches and ranks.
 at::Tensor PreferenceLoss(const PreferenceOptions& options, const PreferencePairs& pairs,
-                          double global_pairs);
+                          const GlobalBatch& global);
 
 // -(sum of logp) / (response tokens of the whole global batch). logp: [n]. Scalar.
 at::Tensor SftLoss(const at::Tensor& logp, double global_tokens);

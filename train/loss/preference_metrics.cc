@@ -10,11 +10,14 @@ PreferenceMetrics& PreferenceMetrics::operator+=(const PreferenceMetrics& other)
   return *this;
 }
 
-std::vector<std::pair<std::string, double>> PreferenceMetrics::Report() const {
+std::vector<std::pair<std::string, double>> PreferenceMetrics::Report(
+    const PreferenceOptions& options) const {
   if (sums[kWeight] <= 0) return {};
   const auto mean = [this](Field field) { return sums[field] / sums[kWeight]; };
+  const double sft = SftWeight(options);
+  const double nll = sft > 0 ? -sums[kLogpsChosen] / sums[kChosenTokens] : 0;
   std::vector<std::pair<std::string, double>> report = {
-      {"loss", mean(kLoss)},
+      {"loss", mean(kLoss) + sft * nll},
       {"rewards/chosen", mean(kRewardsChosen)},
       {"rewards/rejected", mean(kRewardsRejected)},
       {"rewards/margins", mean(kRewardsChosen) - mean(kRewardsRejected)},
@@ -24,6 +27,8 @@ std::vector<std::pair<std::string, double>> PreferenceMetrics::Report() const {
       {"logps/rejected", mean(kLogpsRejected)},
       {"logps/accuracies", mean(kLogpsWins)},
   };
+  if (sft > 0) report.emplace_back("nll_loss", nll);
+  if (options.method == Method::kOrpo) report.emplace_back("log_odds_chosen", mean(kLogOdds));
   if (has_divergence) {
     report.emplace_back("divergence/chosen", mean(kDivergenceChosen));
     report.emplace_back("divergence/rejected", mean(kDivergenceRejected));
@@ -42,7 +47,10 @@ void MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs
     values->Add(at::where(valid, value.to(at::kDouble) * weight, 0.0).sum(), &metrics->sums[field]);
   };
   values->Add(weight.sum(), &metrics->sums[PreferenceMetrics::kWeight]);
-  sum(PreferenceMetrics::kLoss, PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing));
+  sum(PreferenceMetrics::kLoss, PairLoss(options, pairs));
+  if (options.method == Method::kOrpo) {
+    sum(PreferenceMetrics::kLogOdds, ComputeTerms(options, pairs).u);
+  }
   sum(PreferenceMetrics::kRewardsChosen, rewards.chosen);
   sum(PreferenceMetrics::kRewardsRejected, rewards.rejected);
   sum(PreferenceMetrics::kWins, rewards.chosen.gt(rewards.rejected));
@@ -50,6 +58,7 @@ void MeasurePairs(const PreferenceOptions& options, const PreferencePairs& pairs
   sum(PreferenceMetrics::kLogpsChosen, pairs.chosen.logp);
   sum(PreferenceMetrics::kLogpsRejected, pairs.rejected.logp);
   if (pairs.chosen.tokens.defined() && pairs.rejected.tokens.defined()) {
+    sum(PreferenceMetrics::kChosenTokens, pairs.chosen.tokens);
     sum(PreferenceMetrics::kLogpsWins,
         (pairs.chosen.logp / pairs.chosen.tokens).gt(pairs.rejected.logp / pairs.rejected.tokens));
   }

@@ -17,7 +17,7 @@ namespace fpo::train {
 struct PreferenceMetrics {
   enum Field {
     kWeight,  // pairs, invalid ones left out
-    kLoss,
+    kLoss,    // of the pairs, without an SFT term
     kRewardsChosen,
     kRewardsRejected,
     kWins,  // chosen > rejected
@@ -25,6 +25,8 @@ struct PreferenceMetrics {
     kLogpsChosen,
     kLogpsRejected,
     kLogpsWins,  // higher log-prob per token on the chosen side
+    kChosenTokens,
+    kLogOdds,  // u of orpo
     kDivergenceChosen,
     kDivergenceRejected,
     kFieldCount,
@@ -33,9 +35,9 @@ struct PreferenceMetrics {
   bool has_divergence = false;
 
   PreferenceMetrics& operator+=(const PreferenceMetrics& other);
-  // Means under their metrics.jsonl names: loss, rewards/*, logps/*, divergence/*. Empty without
-  // pairs.
-  std::vector<std::pair<std::string, double>> Report() const;
+  // Means under their metrics.jsonl names: loss, rewards/*, logps/*, divergence/*; with an SFT term
+  // nll_loss, for orpo log_odds_chosen. Empty without pairs.
+  std::vector<std::pair<std::string, double>> Report(const PreferenceOptions& options) const;
 };
 
 // Detached: does not extend the autograd graph. The sums reach `metrics` when `values` is read;

@@ -27,15 +27,15 @@ void BatchMetrics::Unpack(const std::vector<double>& values) {
   preference.has_divergence = sums[kDivergenceParts] > 0;
 }
 
-std::map<std::string, double> BatchMetrics::Report(Method method) const {
+std::map<std::string, double> BatchMetrics::Report(const PreferenceOptions& options) const {
   std::map<std::string, double> report;
   const double pairs = sums[kPairs], rows = sums[kResponseTokens];
   if (pairs == 0) return report;
-  if (method == Method::kSft) {
+  if (options.method == Method::kSft) {
     report["loss"] = -sums[kLogp] / rows;
     report["logps/chosen"] = sums[kLogp] / pairs;
   } else {
-    for (const auto& [name, value] : preference.Report()) report[name] = value;
+    for (const auto& [name, value] : preference.Report(options)) report[name] = value;
   }
   if (sums[kRelativeParts] > 0) report["divergence/relative"] = sums[kRelative] / pairs;
   if (sums[kKlParts] > 0) {

@@ -43,7 +43,7 @@ struct BatchMetrics {
   void Unpack(const std::vector<double>& values);  // of Pack's size
 
   // Means and totals under their metrics.jsonl names. Empty without pairs.
-  std::map<std::string, double> Report(Method method) const;
+  std::map<std::string, double> Report(const PreferenceOptions& options) const;
 };
 
 }  // namespace fpo::train

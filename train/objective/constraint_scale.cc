@@ -23,8 +23,7 @@ double Rounded(double value) {
 }  // namespace
 
 std::string ConstraintScale::Observe(const std::map<std::string, double>& step) {
-  const MethodInfo* method = FindMethod(method_.name);
-  if (said_ || method == nullptr || !MethodReads(*method, "alpha")) return "";
+  if (said_ || !MethodReads(method_, "alpha")) return "";
   const double divergence = Value(step, "divergence/rejected");
   const double margin = std::abs(Value(step, "rewards/margins"));
   const double scale = std::max(std::log(2.0), margin);

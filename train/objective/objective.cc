@@ -123,8 +123,8 @@ Objective::Objective(const Gemma& model, ObjectiveOptions options, ReferenceSour
   for (LoadedSae& sae : options_.saes) sae.sae = sae.sae.WithoutDecoder();
 }
 
-double Objective::Weight(const TokenPairView& pair) const {
-  return method() == Method::kSft ? static_cast<double>(ScoredTokens(pair.chosen)) : 1.0;
+bool Objective::CountsTokens() const {
+  return method() == Method::kSft || SftWeight(options_.preference) > 0;
 }
 
 ScoringOptions Objective::Scoring() const {
@@ -137,16 +137,16 @@ ScoringOptions Objective::Scoring() const {
 }
 
 absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairView>& pairs,
-                                                    double global_weight) const {
+                                                    const GlobalBatch& global) const {
   std::vector<Sequence> sequences;
   for (const TokenPairView& pair : pairs) sequences.push_back({pair.prompt, pair.chosen});
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
   ScoringOptions scoring = Scoring();
-  scoring.loss = SftUnitLoss(global_weight);
+  scoring.loss = SftUnitLoss(global);
   const ResponseScores scores = ScoreSequences(model_, batch, scoring);
   ObjectivePart part;
   HostValues host;
-  part.loss = SftLoss(scores.logp, global_weight);
+  part.loss = SftLoss(scores.logp, global.chosen_tokens);
   host.Add(part.loss, &part.loss_value);
   CountBatch(batch, scores, &part.metrics, &host);
   part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
@@ -205,22 +205,22 @@ Objective::Distances Objective::FeatureDistances(const SequenceBatch& batch, con
   return sum;
 }
 
-UnitLoss Objective::SftUnitLoss(double global_weight) const {
-  return {1, [global_weight](int64_t, int64_t, const SideSums& sums) {
+UnitLoss Objective::SftUnitLoss(const GlobalBatch& global) const {
+  return {1, [tokens = global.chosen_tokens](int64_t, int64_t, const SideSums& sums) {
             return GradientsOf(
-                sums, [&](const SideSums& leaves) { return SftLoss(leaves.logp, global_weight); });
+                sums, [&](const SideSums& leaves) { return SftLoss(leaves.logp, tokens); });
           }};
 }
 
 UnitLoss Objective::PairUnitLoss(const SequenceBatch& batch, const ReferenceValues& reference,
-                                 const Distances& distances, double global_weight) const {
+                                 const Distances& distances, const GlobalBatch& global) const {
   const auto detached = [](const at::Tensor& x) { return x.defined() ? x.detach() : x; };
   const KnownOfPairs known = {method(), reference.logp, batch.tokens, detached(distances.chosen),
                               detached(distances.rejected)};
-  return {2, [this, known, global_weight](int64_t first, int64_t count, const SideSums& sums) {
+  return {2, [this, known, global](int64_t first, int64_t count, const SideSums& sums) {
             return GradientsOf(sums, [&](const SideSums& leaves) {
               return PreferenceLoss(options_.preference, PairsOf({first, count}, leaves, known),
-                                    global_weight);
+                                    global);
             });
           }};
 }
@@ -234,8 +234,9 @@ ReferenceDetail Objective::WantedDetail() const {
 
 absl::StatusOr<ReferenceValues> Objective::ReferenceOf(const std::vector<Sequence>& sequences,
                                                        double* seconds) const {
-  const bool unused = reference_ == nullptr ||
-                      (WantedDetail() == ReferenceDetail::kSums && !NeedsReference(method()));
+  const bool unused =
+      reference_ == nullptr || (WantedDetail() == ReferenceDetail::kSums &&
+                                !NeedsReference(method()) && !NeedsFeatures(options_.preference));
   if (unused) return ReferenceValues{};
   const absl::Time start = absl::Now();
   FPO_ASSIGN_OR_RETURN(ReferenceValues values, reference_->Values(sequences, WantedDetail()));
@@ -244,8 +245,8 @@ absl::StatusOr<ReferenceValues> Objective::ReferenceOf(const std::vector<Sequenc
 }
 
 absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView>& pairs,
-                                                 double global_weight) const {
-  if (method() == Method::kSft) return ComputeSft(pairs, global_weight);
+                                                 const GlobalBatch& global) const {
+  if (method() == Method::kSft) return ComputeSft(pairs, global);
   const std::vector<Sequence> sequences = BothSides(pairs);
   const int64_t half = static_cast<int64_t>(pairs.size());
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));
@@ -256,7 +257,7 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   const HiddenRows rows = ForwardRows(model_, batch, scoring);
   Distances distances;
   if (!options_.saes.empty()) distances = FeatureDistances(batch, rows, reference);
-  scoring.loss = PairUnitLoss(batch, reference, distances, global_weight);
+  scoring.loss = PairUnitLoss(batch, reference, distances, global);
   const ResponseScores scores = ScoreRows(model_, batch, rows, scoring);
   HostValues host;
   CountBatch(batch, scores, &part.metrics, &host);
@@ -270,7 +271,7 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
     part.metrics[BatchMetrics::kRelativeParts] = 1;
   }
   if (scores.kl.defined()) MeasureKl(scores.kl.detach(), batch.tokens, &part.metrics, &host);
-  part.loss = PreferenceLoss(options_.preference, values, global_weight);
+  part.loss = PreferenceLoss(options_.preference, values, global);
   host.Add(part.loss, &part.loss_value);
   MeasurePairs(options_.preference, values, &part.metrics.preference, &host);
   if (!at::GradMode::is_enabled()) {

@@ -20,7 +20,7 @@ namespace fpo::train {
 struct ObjectiveOptions {
   PreferenceOptions preference;
   FeatureConstraintOptions constraint;
-  std::vector<LoadedSae> saes;  // fpo only
+  std::vector<LoadedSae> saes;  // with the feature constraint only
   bool activation_checkpointing = false;
   std::vector<FeatureContract> contracts = {};  // measured without gradients
 };
@@ -42,14 +42,14 @@ class Objective {
   // `reference` is null for methods without one; the KL methods need one with distributions.
   Objective(const Gemma& model, ObjectiveOptions options, ReferenceSource* reference);
 
-  // `global_weight`: pairs of the whole global batch, or for sft its response tokens.
   absl::StatusOr<ObjectivePart> Compute(const std::vector<TokenPairView>& pairs,
-                                        double global_weight) const;
+                                        const GlobalBatch& global) const;
 
-  // One pair's contribution to global_weight.
-  double Weight(const TokenPairView& pair) const;
+  // Whether the loss reads the batch's chosen_tokens.
+  bool CountsTokens() const;
   const std::vector<FeatureContract>& contracts() const { return options_.contracts; }
   Method method() const { return options_.preference.method; }
+  const PreferenceOptions& preference() const { return options_.preference; }
   // Of the steps from now on; a budget adapts it.
   void SetAlpha(double alpha) { options_.preference.alpha = alpha; }
   at::Device device() const { return model_.device(); }
@@ -57,7 +57,7 @@ class Objective {
  private:
   struct Distances;
   absl::StatusOr<ObjectivePart> ComputeSft(const std::vector<TokenPairView>& pairs,
-                                           double global_weight) const;
+                                           const GlobalBatch& global) const;
   ReferenceDetail WantedDetail() const;
   absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,
                                               double* seconds) const;
@@ -67,9 +67,9 @@ class Objective {
                  HostValues* values) const;
   Distances FeatureDistances(const SequenceBatch& batch, const HiddenRows& rows,
                              const ReferenceValues& reference) const;
-  UnitLoss SftUnitLoss(double global_weight) const;
+  UnitLoss SftUnitLoss(const GlobalBatch& global) const;
   UnitLoss PairUnitLoss(const SequenceBatch& batch, const ReferenceValues& reference,
-                        const Distances& distances, double global_weight) const;
+                        const Distances& distances, const GlobalBatch& global) const;
   at::Tensor SideDistance(size_t sae, const ResponseRows& rows, const at::Tensor& reference) const;
   ScoringOptions Scoring() const;
   const Gemma& model_;

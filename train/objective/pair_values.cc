@@ -56,7 +56,7 @@ void PairValues::SetPairs(const PreferenceOptions& options, const PreferencePair
   const int64_t count = pairs_;
   const auto set = [&](Field field, const at::Tensor& each) { SetAll(field, each, host); };
   const PreferenceRewards rewards = ComputeRewards(options, pairs);
-  set(kLoss, PairLoss(ComputeTerms(options, pairs).u, options.label_smoothing));
+  set(kLoss, PairLoss(options, pairs));
   set(kRewardsChosen, rewards.chosen);
   set(kRewardsRejected, rewards.rejected);
   set(kRewardsMargin, rewards.chosen.to(at::kDouble) - rewards.rejected.to(at::kDouble));

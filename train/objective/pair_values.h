@@ -17,7 +17,8 @@ namespace fpo::train {
 class PairValues {
  public:
   enum Field {
-    kLoss,  // sft: nats per token of this response; its mean is not the metric
+    kLoss,  // of the pair, without an SFT term; sft: nats per token of this response. The mean of
+            // either is not the metric
     kRewardsChosen,
     kRewardsRejected,
     kRewardsMargin,

@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/job/method_table.h"
 #include "common/status_macros.h"
 #include "train/data/token_file.h"
 #include "train/events/exit_status.h"
@@ -14,14 +15,11 @@
 
 namespace fpo::train {
 
-bool UsesFeatures(const JobConfig& job) {
-  const auto method = ParseMethod(job.method.name);
-  return method.ok() && NeedsFeatures(*method);
-}
+bool UsesFeatures(const JobConfig& job) { return ComparesFeatures(job.method); }
 
 bool UsesReference(const JobConfig& job) {
   const auto method = ParseMethod(job.method.name);
-  return method.ok() && (NeedsReference(*method) || NeedsKl(*method));
+  return method.ok() && (NeedsReference(*method) || NeedsKl(*method) || UsesFeatures(job));
 }
 
 std::string ReferencePath(const JobConfig& job) {

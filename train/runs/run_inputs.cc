@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "common/job/method_table.h"
 #include "common/status_macros.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/dtype_advice.h"
@@ -144,6 +145,9 @@ absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& met
   options.gamma = method.gamma;
   options.label_smoothing = method.label_smoothing;
   options.stop_gradient = method.stop_gradient;
+  FPO_ASSIGN_OR_RETURN(options.loss, ParsePairLoss(method.loss));
+  options.feature_constraint = ComparesFeatures(method);
+  options.sft_weight = method.sft_weight;
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include "common/error_info.h"
 #include "common/hash.h"
 #include "common/job/job_file.h"
+#include "common/job/method_table.h"
 #include "coordinator/core/jobs/live_outputs.h"
 
 namespace fpo::coordinator {
@@ -37,7 +38,7 @@ std::string DataKey(const JobConfig& config) {
   if (config.reference.source == "cached") data.model.dtype = config.model.dtype;
   data.reference = config.reference;
   data.data = config.data;
-  if (config.method.name == "fpo") data.sae = config.sae;
+  if (ComparesFeatures(config.method)) data.sae = config.sae;
   return ToHex(Sha256Of(WriteJobJson(data))).substr(0, 16);
 }
 

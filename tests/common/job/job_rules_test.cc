@@ -1,4 +1,6 @@
 #include "common/job/job_file.h"
+#include "common/job/method_table.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace fpo {
@@ -92,6 +94,78 @@ TEST(JobRules, OnlineReferencesOfMethodsThatNeedNone) {
   }
   config.method.name = "sft";
   EXPECT_EQ(FirstKey(config), "reference.source");
+}
+
+// Parts of a method that contradict each other.
+TEST(JobRules, LossConstraintAndSftTermFitTheMethod) {
+  const auto problem = [](const char* name, auto change) {
+    JobConfig config = Valid();
+    config.method.name = name;
+    change(config.method);
+    config.reference.source = DefaultReferenceSource(config.method);
+    if (!ComparesFeatures(config.method)) config.sae.clear();
+    const auto problems = ValidateJob(config);
+    return problems.empty() ? "" : problems[0].key + ": " + problems[0].message;
+  };
+  using M = MethodSection;
+  using ::testing::HasSubstr;
+  const auto loss = [](const char* name) { return [name](M& m) { m.loss = name; }; };
+  const auto constraint = [](const char* name) { return [name](M& m) { m.constraint = name; }; };
+  for (const char* name : {"dpo", "ln_dpo", "simpo"}) {
+    EXPECT_EQ(problem(name, constraint("features")), "") << name;
+    EXPECT_EQ(problem(name, constraint("none")), "") << name;
+    EXPECT_EQ(problem(name, loss("hinge")), "") << name;
+    EXPECT_THAT(problem(name, constraint("kl")), HasSubstr("tdpo1, tdpo2 and simpo_kl")) << name;
+  }
+  EXPECT_THAT(problem("fpo", constraint("none")), HasSubstr("method.name: ln_dpo"));
+  EXPECT_THAT(problem("tdpo2", constraint("features")), HasSubstr("method.name: dpo"));
+  EXPECT_THAT(problem("simpo_kl", constraint("none")), HasSubstr("method.name: simpo"));
+  for (const char* name : {"sft", "orpo"}) {
+    EXPECT_THAT(problem(name, constraint("features")), HasSubstr("method.constraint")) << name;
+    EXPECT_THAT(problem(name, loss("hinge")), HasSubstr("a loss of its own")) << name;
+    EXPECT_THAT(problem(name, [](M& m) { m.sft_weight = 1; }), HasSubstr("method.sft_weight"));
+  }
+  for (const char* name : {"ln_dpo", "fpo"}) EXPECT_EQ(problem(name, loss("ipo")), "") << name;
+  for (const char* name : {"dpo", "simpo", "simpo_kl", "tdpo1"}) {
+    EXPECT_THAT(problem(name, loss("ipo")), HasSubstr("ln_dpo or fpo")) << name;
+  }
+  for (const char* name : {"ipo", "hinge"}) {
+    EXPECT_THAT(problem("ln_dpo",
+                        [&](M& m) {
+                          m.loss = name;
+                          m.label_smoothing = 0.1;
+                        }),
+                HasSubstr("method.label_smoothing: is of the losses sigmoid and robust"));
+  }
+  EXPECT_THAT(problem("dpo", loss("robust")), HasSubstr("method.label_smoothing: robust"));
+  EXPECT_EQ(problem("dpo",
+                    [](M& m) {
+                      m.loss = "robust";
+                      m.label_smoothing = 0.1;
+                    }),
+            "");
+  EXPECT_EQ(problem("dpo", [](M& m) { m.sft_weight = 0.5; }), "");
+}
+
+TEST(JobRules, AConstraintOnFeaturesNeedsSaeAndReference) {
+  JobConfig config = Valid();
+  config.method.name = "simpo";
+  config.method.constraint = "features";
+  EXPECT_EQ(FirstKey(config), "");
+  config.reference.source = "none";
+  ASSERT_EQ(FirstKey(config), "reference.source");
+  EXPECT_EQ(ValidateJob(config)[0].message,
+            "method simpo with constraint: features needs a reference: cached or online");
+  config.reference.source = "cached";
+  config.sae.clear();
+  EXPECT_EQ(FirstKey(config), "sae");
+  config.sae = {{"/s", std::nullopt, ""}};
+  config.reference.features = "top";
+  EXPECT_EQ(FirstKey(config), "reference.features");
+  config.method.feature_selection = "reference";
+  EXPECT_EQ(FirstKey(config), "");
+  config.method.top_k = 51;
+  EXPECT_EQ(FirstKey(config), "reference.features_top");
 }
 
 TEST(JobRules, AGenerateJobNeedsPromptsAndNothingOfTraining) {

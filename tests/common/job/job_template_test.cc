@@ -19,9 +19,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 const std::vector<std::string>& Names() {
-  static const std::vector<std::string> names = {"sft",   "dpo",       "ln_dpo",   "simpo",
-                                                 "tdpo1", "tdpo2",     "fpo",      "simpo_kl",
-                                                 "sae",   "reference", "evaluate", "generate"};
+  static const std::vector<std::string> names = {
+      "sft",      "dpo",  "ln_dpo", "simpo",     "tdpo1",    "tdpo2",   "fpo",
+      "simpo_kl", "orpo", "sae",    "reference", "evaluate", "generate"};
   return names;
 }
 

@@ -39,7 +39,43 @@ TEST(MethodTable, DefaultsLieInTheUsualRange) {
     EXPECT_GE(method.beta, method.beta_low) << method.name;
     EXPECT_LE(method.beta, method.beta_high) << method.name;
   }
-  EXPECT_EQ(BetaDefaults(), "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2");
+  EXPECT_EQ(BetaDefaults(), "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo");
+}
+
+TEST(MethodTable, TheConstraintDecidesWhatElseIsRead) {
+  MethodSection dpo;
+  dpo.name = "dpo";
+  EXPECT_EQ(ConstraintOf(dpo), "none");
+  EXPECT_FALSE(ComparesFeatures(dpo));
+  EXPECT_FALSE(MethodReads(dpo, "alpha"));
+  dpo.constraint = "features";
+  EXPECT_TRUE(ComparesFeatures(dpo));
+  for (const char* key :
+       {"alpha", "top_k", "feature_selection", "stop_gradient", "features", "feature_weights"}) {
+    EXPECT_TRUE(MethodReads(dpo, key)) << key;
+  }
+  EXPECT_FALSE(MethodReads(dpo, "gamma"));
+  MethodSection fpo;
+  EXPECT_EQ(ConstraintOf(fpo), "features");
+  fpo.name = "tdpo2";
+  EXPECT_EQ(ConstraintOf(fpo), "kl");
+  EXPECT_FALSE(ComparesFeatures(fpo));
+}
+
+// Features need a reference where the margin has none.
+TEST(MethodTable, ReferencesOfMethodAndConstraint) {
+  MethodSection method;
+  const auto source = [&](const char* name, const char* constraint) {
+    method.name = name;
+    method.constraint = constraint;
+    return std::string(DefaultReferenceSource(method));
+  };
+  EXPECT_EQ(source("simpo", ""), "none");
+  EXPECT_EQ(source("simpo", "features"), "cached");
+  EXPECT_EQ(source("dpo", "features"), "cached");
+  EXPECT_EQ(source("tdpo1", "kl"), "online");
+  EXPECT_EQ(source("orpo", ""), "none");
+  EXPECT_EQ(source("ppo", ""), "none");
 }
 
 TEST(MethodTable, TheSchemaSaysTheDefaultsOfBeta) {

@@ -62,6 +62,9 @@ const std::map<std::string, Role>& Roles() {
       {"method.feature_weights", Role::kNone},
       {"method.stop_gradient", Role::kNone},
       {"method.label_smoothing", Role::kNone},
+      {"method.loss", Role::kNone},
+      {"method.constraint", Role::kRecipe},  // as method.name
+      {"method.sft_weight", Role::kNone},
       {"epochs", Role::kNone},
       {"max_steps", Role::kNone},
       {"seed", Role::kNone},

@@ -34,10 +34,10 @@ class StepGradientsTest : public ::testing::Test {
     GradientBuffer buffer(policy_.model.Parameters());
     MicroBatchSize size({tokens, true});
     const MemoryLimit limit(bytes);
-    const auto share = ComputeGradients({objective, pairs_, batcher, 3, 0, 12.0}, &size, &buffer);
+    const auto share = ComputeGradients({objective, pairs_, batcher, 3, 0, {12}}, &size, &buffer);
     EXPECT_TRUE(share.ok()) << share.status();
     Result result = {buffer.gradients(), 0, limit.peak_bytes(), limit.refused(), size.tokens()};
-    if (share.ok()) result.loss = share->metrics.Report(Method::kSimpo).at("loss");
+    if (share.ok()) result.loss = share->metrics.Report({Method::kSimpo}).at("loss");
     return result;
   }
   static void ExpectSameBits(const Result& a, const Result& b) {

@@ -45,6 +45,9 @@ struct Case {
   bool hidden = false;
   bool stop_gradient = true;
   bool weights = false;
+  bool constraint = false;  // on features, of another method than fpo
+  PairLossKind loss = PairLossKind::kSigmoid;
+  double sft_weight = 0;
 
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };
@@ -61,6 +64,7 @@ std::vector<Case> Cases() {
       {"simpo_kl", Method::kSimpoKl, From::kOnline, kKl},
       {"tdpo1", Method::kTdpo1, From::kOnline, kKl},
       {"tdpo2", Method::kTdpo2, From::kOnline, kKl},
+      {"orpo", Method::kOrpo, From::kNone, kNothingElse},
   };
   const auto fpo = [&](std::string name, Waits waits) -> Case& {
     return cases.emplace_back(Case{"fpo_" + name, Method::kFpo, From::kRecords, waits});
@@ -78,6 +82,15 @@ std::vector<Case> Cases() {
     hidden.selection = selection;
     hidden.hidden = true;
   }
+  const auto add = [&](std::string name, Method method, From reference) -> Case& {
+    return cases.emplace_back(Case{std::move(name), method, reference, kNothingElse});
+  };
+  add("dpo_features", Method::kDpo, From::kRecords).constraint = true;
+  add("simpo_features", Method::kSimpo, From::kRecords).constraint = true;
+  add("dpo_hinge", Method::kDpo, From::kRecords).loss = PairLossKind::kHinge;
+  add("ln_dpo_ipo", Method::kLnDpo, From::kRecords).loss = PairLossKind::kIpo;
+  add("dpo_robust", Method::kDpo, From::kRecords).loss = PairLossKind::kRobust;
+  add("dpo_sft_weight", Method::kDpo, From::kRecords).sft_weight = 0.5;
   Case& weighted = fpo("reference_weights", kNothingElse);
   weighted.selection = S::kReference;
   weighted.weights = true;
@@ -108,9 +121,13 @@ class StepOnMeta : public ::testing::TestWithParam<Case> {
     const Case& c = GetParam();
     options_.preference.method = c.method;
     options_.preference.stop_gradient = c.stop_gradient;
+    options_.preference.loss = c.loss;
+    options_.preference.label_smoothing = c.loss == PairLossKind::kRobust ? 0.1 : 0;
+    options_.preference.feature_constraint = c.constraint;
+    options_.preference.sft_weight = c.sft_weight;
     options_.constraint.top_k = kTopK;
     options_.constraint.selection = c.selection;
-    if (c.method != Method::kFpo) return;
+    if (!NeedsFeatures(options_.preference)) return;
     const int64_t width = SiteWidth(TinyForTest(), c.site);
     SparseAutoencoder sae = SparseAutoencoder::Identity(width);
     if (!c.hidden) {
@@ -137,6 +154,14 @@ class StepOnMeta : public ::testing::TestWithParam<Case> {
     std::vector<TokenPairView> pairs;
     for (int64_t i = 0; i < file_.size(); ++i) pairs.push_back(file_.pair(i));
     return pairs;
+  }
+
+  GlobalBatch WholeBatch() const {
+    GlobalBatch global{kPairs};
+    for (const TokenPairView& pair : Pairs()) {
+      global.chosen_tokens += static_cast<double>(pair.chosen.size());
+    }
+    return global;
   }
 
   std::unique_ptr<ReferenceSource> Records() const {
@@ -186,7 +211,7 @@ class StepOnMeta : public ::testing::TestWithParam<Case> {
     MicroBatchSize one_pair({1, false});
     DeviceWatch watch(kTopK);
     const auto share =
-        ComputeGradients({objective, file_, batcher, 3, 0, kPairs}, &one_pair, &gradients);
+        ComputeGradients({objective, file_, batcher, 3, 0, WholeBatch()}, &one_pair, &gradients);
     ASSERT_TRUE(share.ok()) << share.status();
     EXPECT_EQ(ClipGlobalNorm(gradients.gradients(), 0.5), 1) << "made up by the test's kernels";
     optimizer->Step(gradients.gradients(), 1e-3);
@@ -222,7 +247,7 @@ TEST_P(StepOnMeta, EvaluatesWithOneWait) {
   const std::unique_ptr<ReferenceSource> reference = Reference(at::kFloat);
   const Objective objective(model, options_, reference.get());
   DeviceWatch watch(kTopK);
-  const auto part = objective.Compute(Pairs(), static_cast<double>(file_.size()));
+  const auto part = objective.Compute(Pairs(), WholeBatch());
   ASSERT_TRUE(part.ok()) << part.status();
   EXPECT_EQ(watch.use().items, 0);
   EXPECT_EQ(watch.use().copies, 1);

@@ -60,7 +60,7 @@ TEST(PreferenceLoss, IsLnTwoWhenThePolicyIsTheReference) {
     for (const double smoothing : {0.0, 0.2}) {
       PreferenceOptions options = Options(method);
       options.label_smoothing = smoothing;
-      EXPECT_NEAR(Scalar(PreferenceLoss(options, pairs, kPairs)), std::log(2.0), 1e-15)
+      EXPECT_NEAR(Scalar(PreferenceLoss(options, pairs, {kPairs})), std::log(2.0), 1e-15)
           << MethodName(method);
     }
   }
@@ -70,8 +70,8 @@ TEST(PreferenceLoss, FpoWithoutAlphaIsLengthNormalisedDpo) {
   const PreferencePairs pairs = RandomPairs();
   PreferenceOptions fpo = Options(Method::kFpo);
   fpo.alpha = 0;
-  EXPECT_DOUBLE_EQ(Scalar(PreferenceLoss(fpo, pairs, kPairs)),
-                   Scalar(PreferenceLoss(Options(Method::kLnDpo), pairs, kPairs)));
+  EXPECT_DOUBLE_EQ(Scalar(PreferenceLoss(fpo, pairs, {kPairs})),
+                   Scalar(PreferenceLoss(Options(Method::kLnDpo), pairs, {kPairs})));
 }
 
 // The table of gradients of the method document, for every method, smoothing and stop-gradient.
@@ -88,7 +88,7 @@ TEST(PreferenceLoss, HasTheStatedGradients) {
                                                 pairs.chosen.divergence, pairs.rejected.divergence};
         for (const at::Tensor& input : inputs) input.set_requires_grad(true);
         const double count = 6;
-        const auto grads = torch::autograd::grad({PreferenceLoss(o, pairs, count)}, inputs, {},
+        const auto grads = torch::autograd::grad({PreferenceLoss(o, pairs, {count})}, inputs, {},
                                                  false, false, /*allow_unused=*/true);
         const at::Tensor u = ComputeTerms(o, pairs).u.detach();
         const at::Tensor g = pairs.weight / count * (u.sigmoid() - (1 - smoothing));
@@ -125,10 +125,10 @@ TEST(PreferenceLoss, SharesAddUpToTheBatch) {
     return PreferencePairs{cut(pairs.chosen), cut(pairs.rejected), {}};
   };
   const PreferenceOptions fpo = Options(Method::kFpo);
-  const double whole = Scalar(PreferenceLoss(fpo, pairs, kPairs));
+  const double whole = Scalar(PreferenceLoss(fpo, pairs, {kPairs}));
   EXPECT_NEAR(whole,
-              Scalar(PreferenceLoss(fpo, part(0, 1), kPairs)) +
-                  Scalar(PreferenceLoss(fpo, part(1, 5), kPairs)),
+              Scalar(PreferenceLoss(fpo, part(0, 1), {kPairs})) +
+                  Scalar(PreferenceLoss(fpo, part(1, 5), {kPairs})),
               1e-15);
 }
 
@@ -136,16 +136,110 @@ TEST(PreferenceLoss, AnInvalidPairCannotPoisonTheSum) {
   PreferencePairs pairs = RandomPairs();
   pairs.chosen.logp[2] = std::numeric_limits<double>::quiet_NaN();
   pairs.weight = at::tensor({1.0, 1.0, 0.0, 1.0, 1.0, 1.0}, at::kDouble);
-  EXPECT_TRUE(std::isfinite(Scalar(PreferenceLoss(Options(Method::kDpo), pairs, 5))));
+  EXPECT_TRUE(std::isfinite(Scalar(PreferenceLoss(Options(Method::kDpo), pairs, {5}))));
 }
 
-TEST(PairLoss, IsExactFarFromZero) {
-  const at::Tensor u = at::tensor({-1000.0, -25.0, 25.0, 1000.0}, at::kDouble);
-  const at::Tensor loss = PairLoss(u, 0);
-  EXPECT_DOUBLE_EQ(Scalar(loss[0]), 1000);
-  EXPECT_NEAR(Scalar(loss[2]) / std::log1p(std::exp(-25.0)), 1, 1e-12);
-  EXPECT_GE(Scalar(loss[3]), 0);
-  EXPECT_DOUBLE_EQ(Scalar(PairLoss(u, 0.25)[0]), 750);
+// The other method's margin, and fpo's constraint.
+TEST(PreferenceLoss, TheFeatureConstraintFitsEveryMargin) {
+  const PreferencePairs pairs = RandomPairs();
+  const at::Tensor constraint = (pairs.rejected.divergence - pairs.chosen.divergence) * (0.9 * 0.7);
+  for (const Method method : {Method::kDpo, Method::kLnDpo, Method::kSimpo}) {
+    PreferenceOptions options = Options(method);
+    EXPECT_FALSE(NeedsFeatures(options));
+    const at::Tensor plain = ComputeTerms(options, pairs).u;
+    options.feature_constraint = true;
+    EXPECT_TRUE(NeedsFeatures(options));
+    EXPECT_LT(RelativeError(ComputeTerms(options, pairs).u, plain - constraint), 1e-15);
+    pairs.chosen.divergence.set_requires_grad(true);
+    pairs.rejected.divergence.set_requires_grad(true);
+    const auto grads = torch::autograd::grad({PreferenceLoss(options, pairs, {kPairs})},
+                                             {pairs.chosen.divergence, pairs.rejected.divergence},
+                                             {}, false, false, /*allow_unused=*/true);
+    EXPECT_FALSE(grads[0].defined());
+    const at::Tensor g = (ComputeTerms(options, pairs).u.detach().sigmoid() - 1) / kPairs;
+    EXPECT_LT(RelativeError(grads[1], -g * (0.9 * 0.7)), 1e-14);
+  }
+  PreferenceOptions ln_dpo = Options(Method::kLnDpo);
+  ln_dpo.feature_constraint = true;
+  EXPECT_EQ(Scalar(PreferenceLoss(ln_dpo, pairs, {kPairs})),
+            Scalar(PreferenceLoss(Options(Method::kFpo), pairs, {kPairs})));
+}
+
+// Its mean is over the tokens of the whole batch, so that parts of any sizes add up.
+TEST(PreferenceLoss, TheSftTermIsTheSftLossOfTheChosenSides) {
+  const PreferencePairs pairs = RandomPairs();
+  const double tokens = Scalar(pairs.chosen.tokens.sum().to(at::kDouble));
+  PreferenceOptions options = Options(Method::kDpo);
+  const double plain = Scalar(PreferenceLoss(options, pairs, {kPairs}));
+  options.sft_weight = 0.3;
+  EXPECT_NEAR(Scalar(PreferenceLoss(options, pairs, {kPairs, tokens})),
+              plain + 0.3 * Scalar(SftLoss(pairs.chosen.logp, tokens)), 1e-14);
+  pairs.chosen.logp.set_requires_grad(true);
+  const auto grads = torch::autograd::grad({PreferenceLoss(options, pairs, {kPairs, tokens}) - 0.0},
+                                           {pairs.chosen.logp});
+  const at::Tensor g = (ComputeTerms(options, pairs).u.detach().sigmoid() - 1) / kPairs;
+  EXPECT_LT(RelativeError(grads[0], g * 0.7 - 0.3 / tokens), 1e-14);
+  EXPECT_THROW(PreferenceLoss(options, pairs, {kPairs}), c10::Error) << "tokens not counted";
+}
+
+TEST(PreferenceLoss, OrpoByHand) {
+  PreferencePairs pairs;
+  const auto one = [](double value) { return at::full({1}, value, at::kDouble); };
+  pairs.chosen = {one(-1), {}, one(2), {}};
+  pairs.rejected = {one(-6), {}, one(3), {}};
+  const PreferenceOptions orpo = {Method::kOrpo, 0.5, 0, 0, 0, true};
+  const auto odds = [](double p) { return p / (1 - p); };
+  const double ratio = odds(std::exp(-0.5)) / odds(std::exp(-2.0));
+  EXPECT_NEAR(Scalar(ComputeTerms(orpo, pairs).u), std::log(ratio), 1e-14);
+  EXPECT_NEAR(Scalar(PairLoss(orpo, pairs)), 0.5 * std::log1p(1 / ratio), 1e-14);
+  EXPECT_NEAR(Scalar(PreferenceLoss(orpo, pairs, {1, 2})), 0.5 * std::log1p(1 / ratio) + 0.5,
+              1e-14);
+}
+
+// The whole loss, of every method, loss and term.
+TEST(PreferenceLoss, GradientsAreThoseOfFiniteDifferences) {
+  const PreferencePairs pairs = RandomPairs();
+  const double tokens = Scalar(pairs.chosen.tokens.sum().to(at::kDouble));
+  std::vector<PreferenceOptions> cases = {Options(Method::kOrpo)};
+  for (const PairLossKind loss : {PairLossKind::kHinge, PairLossKind::kRobust}) {
+    PreferenceOptions& dpo = cases.emplace_back(Options(Method::kDpo));
+    dpo.loss = loss;
+    dpo.label_smoothing = loss == PairLossKind::kRobust ? 0.1 : 0;
+    dpo.feature_constraint = true;
+    dpo.sft_weight = 0.4;
+  }
+  cases.emplace_back(Options(Method::kFpo)).loss = PairLossKind::kIpo;
+  for (PreferenceOptions& options : cases) {
+    options.stop_gradient = false;
+    ExpectGradientsMatchDifferences(
+        [&](const std::vector<at::Tensor>& in) {
+          PreferencePairs changed = pairs;
+          changed.chosen.logp = in[0];
+          changed.rejected.logp = in[1];
+          changed.chosen.divergence = in[2];
+          changed.rejected.divergence = in[3];
+          const at::Tensor unused = (in[2] + in[3]).sum() * 0;
+          return PreferenceLoss(options, changed, {kPairs, tokens}) + unused;
+        },
+        {pairs.chosen.logp.clone(), pairs.rejected.logp.clone(), pairs.chosen.divergence.clone(),
+         pairs.rejected.divergence.clone()});
+  }
+}
+
+// Every token rounded to probability 1: odds without a bound, and still numbers.
+TEST(PreferenceLoss, OrpoOfACertainResponseIsFinite) {
+  PreferencePairs pairs;
+  const auto one = [](double value) { return at::full({1}, value, at::kDouble); };
+  for (const bool chosen : {true, false}) {
+    pairs.chosen = {one(chosen ? 0 : -3), {}, one(2), {}};
+    pairs.rejected = {one(chosen ? -3 : 0), {}, one(3), {}};
+    pairs.chosen.logp.set_requires_grad(true);
+    pairs.rejected.logp.set_requires_grad(true);
+    const at::Tensor loss = PreferenceLoss(Options(Method::kOrpo), pairs, {1, 2});
+    const auto grads = torch::autograd::grad({loss}, {pairs.chosen.logp, pairs.rejected.logp});
+    EXPECT_TRUE(std::isfinite(Scalar(loss)));
+    for (const at::Tensor& grad : grads) EXPECT_TRUE(std::isfinite(Scalar(grad)));
+  }
 }
 
 TEST(SftLoss, IsTheTokenMean) {
@@ -170,14 +264,16 @@ TEST(ComputeTerms, SaysWhatIsMissing) {
 }
 
 TEST(Method, NamesAndNeeds) {
-  for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo"}) {
+  for (const char* name :
+       {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo", "orpo"}) {
     EXPECT_EQ(MethodName(*ParseMethod(name)), name);
   }
   EXPECT_NE(ParseMethod("ipo").status().message().find("allowed are sft, dpo"), std::string::npos);
   EXPECT_FALSE(NeedsReference(Method::kSimpo));
   EXPECT_TRUE(NeedsReference(Method::kFpo));
-  EXPECT_TRUE(NeedsFeatures(Method::kFpo));
-  EXPECT_FALSE(NeedsFeatures(Method::kLnDpo));
+  EXPECT_FALSE(NeedsReference(Method::kOrpo));
+  EXPECT_TRUE(NeedsFeatures({Method::kFpo}));
+  EXPECT_FALSE(NeedsFeatures({Method::kLnDpo}));
   EXPECT_TRUE(NeedsKl(Method::kTdpo2));
 }
 

@@ -28,9 +28,10 @@ PreferenceMetrics Measured(const PreferenceOptions& options, const PreferencePai
   return metrics;
 }
 
-std::map<std::string, double> Report(const PreferenceMetrics& metrics) {
+std::map<std::string, double> Report(const PreferenceMetrics& metrics,
+                                     const PreferenceOptions& options = {}) {
   std::map<std::string, double> report;
-  for (const auto& [name, value] : metrics.Report()) report[name] = value;
+  for (const auto& [name, value] : metrics.Report(options)) report[name] = value;
   return report;
 }
 
@@ -58,6 +59,30 @@ TEST(PreferenceMetrics, RewardsLeaveOutConstraintAndGamma) {
   EXPECT_NEAR(simpo["rewards/chosen"], 2 * (-2 - 2 - 3) / 3.0, 1e-14);
 }
 
+// The metric is the loss that is trained on: the SFT term is a mean over the batch's tokens, which
+// no mean over pairs is.
+TEST(PreferenceMetrics, TheLossHasItsSftTerm) {
+  const PreferencePairs pairs = ThreePairs();
+  PreferenceOptions options = {Method::kDpo, 0.5, 0, 0, 0, true};
+  const double plain = Report(Measured(options, pairs), options)["loss"];
+  EXPECT_EQ(Report(Measured(options, pairs), options).count("nll_loss"), 0u);
+  options.sft_weight = 0.25;
+  auto report = Report(Measured(options, pairs), options);
+  EXPECT_DOUBLE_EQ(report["nll_loss"], 15.0 / 7);
+  EXPECT_DOUBLE_EQ(report["loss"], plain + 0.25 * 15 / 7);
+  EXPECT_NEAR(report["loss"], PreferenceLoss(options, pairs, {3, 7}).item<double>(), 1e-14);
+}
+
+TEST(PreferenceMetrics, OfOrpo) {
+  const PreferencePairs pairs = ThreePairs();
+  const PreferenceOptions options = {Method::kOrpo, 0.5, 0, 0, 0, true};
+  auto report = Report(Measured(options, pairs), options);
+  EXPECT_NEAR(report["rewards/chosen"], 0.5 * (-2 - 2 - 3) / 3.0, 1e-15);
+  EXPECT_DOUBLE_EQ(report["nll_loss"], 15.0 / 7);
+  EXPECT_DOUBLE_EQ(report["log_odds_chosen"], ComputeTerms(options, pairs).u.mean().item<double>());
+  EXPECT_NEAR(report["loss"], PreferenceLoss(options, pairs, {3, 7}).item<double>(), 1e-14);
+}
+
 TEST(PreferenceMetrics, AccuracyComparesTheSamePair) {
   PreferencePairs pairs = ThreePairs();
   const PreferenceOptions options = {Method::kSimpo, 1, 0, 0, 0, true};
@@ -77,7 +102,7 @@ TEST(PreferenceMetrics, PartsAddUpAndInvalidPairsDoNotCount) {
   parts += Measured(options, pairs);
   const auto whole = Report(Measured(options, ThreePairs()));
   for (const auto& [name, value] : Report(parts)) EXPECT_NEAR(value, whole.at(name), 1e-14) << name;
-  EXPECT_TRUE(PreferenceMetrics().Report().empty());
+  EXPECT_TRUE(PreferenceMetrics().Report(options).empty());
 }
 
 TEST(PreferenceMetrics, AddsNothingToTheGraph) {

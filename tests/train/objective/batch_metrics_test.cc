@@ -27,23 +27,23 @@ TEST(BatchMetrics, SftLossIsATokenMean) {
   b[BatchMetrics::kLogp] = -2;
   b[BatchMetrics::kResponseTokens] = 3;
   a += b;
-  EXPECT_DOUBLE_EQ(a.Report(Method::kSft).at("loss"), 1.0);
-  EXPECT_DOUBLE_EQ(a.Report(Method::kSft).at("logps/chosen"), -2.0);
-  EXPECT_TRUE(BatchMetrics().Report(Method::kSft).empty());
+  EXPECT_DOUBLE_EQ(a.Report({Method::kSft}).at("loss"), 1.0);
+  EXPECT_DOUBLE_EQ(a.Report({Method::kSft}).at("logps/chosen"), -2.0);
+  EXPECT_TRUE(BatchMetrics().Report({Method::kSft}).empty());
 }
 
 TEST(BatchMetrics, WhatNoPartMeasuredIsNotReported) {
   BatchMetrics metrics;
   metrics[BatchMetrics::kPairs] = 2;
   metrics[BatchMetrics::kResponseTokens] = 4;
-  EXPECT_EQ(metrics.Report(Method::kSimpo).count("kl/chosen"), 0u);
-  EXPECT_EQ(metrics.Report(Method::kSimpo).count("entropy_top100"), 0u);
+  EXPECT_EQ(metrics.Report({Method::kSimpo}).count("kl/chosen"), 0u);
+  EXPECT_EQ(metrics.Report({Method::kSimpo}).count("entropy_top100"), 0u);
   metrics[BatchMetrics::kKlParts] = 1;
   metrics[BatchMetrics::kKlChosen] = 6;
   metrics[BatchMetrics::kChosenTokens] = 4;
   metrics[BatchMetrics::kRejectedTokens] = 1;
-  EXPECT_DOUBLE_EQ(metrics.Report(Method::kSimpo).at("kl/chosen"), 3.0);
-  EXPECT_DOUBLE_EQ(metrics.Report(Method::kSimpo).at("kl/chosen_per_token"), 1.5);
+  EXPECT_DOUBLE_EQ(metrics.Report({Method::kSimpo}).at("kl/chosen"), 3.0);
+  EXPECT_DOUBLE_EQ(metrics.Report({Method::kSimpo}).at("kl/chosen_per_token"), 1.5);
 }
 
 }  // namespace

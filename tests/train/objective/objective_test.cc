@@ -25,9 +25,17 @@ class ObjectiveTest : public ::testing::Test {
     options_.constraint.top_k = 8;
     options_.saes = {sae};
   }
+  GlobalBatch WholeBatch() const {
+    GlobalBatch global;
+    for (const TokenPair& pair : pairs_) {
+      global.pairs += 1;
+      global.chosen_tokens += static_cast<double>(pair.chosen.size());
+    }
+    return global;
+  }
   ObjectivePart Compute() {
     const Objective objective(policy_->model, options_, reference_.get());
-    auto part = objective.Compute(Views(pairs_), static_cast<double>(pairs_.size()));
+    auto part = objective.Compute(Views(pairs_), WholeBatch());
     EXPECT_TRUE(part.ok()) << part.status();
     return *std::move(part);
   }
@@ -218,10 +226,10 @@ TEST_F(ObjectiveTest, PaddingChangesNothing) {
   const std::vector<TokenPairView> views = Views(pairs_);
   BatchMetrics apart;
   for (const TokenPairView& view : views) {
-    apart += objective.Compute({view}, 5)->metrics;
+    apart += objective.Compute({view}, WholeBatch())->metrics;
   }
-  const auto together = Compute().metrics.Report(Method::kFpo);
-  const auto sum = apart.Report(Method::kFpo);
+  const auto together = Compute().metrics.Report({Method::kFpo});
+  const auto sum = apart.Report({Method::kFpo});
   ASSERT_EQ(sum.size(), together.size());
   for (const auto& [name, value] : sum) EXPECT_NEAR(value, together.at(name), 1e-4) << name;
 }

@@ -14,7 +14,7 @@
 
 #include "common/files/durable_file.h"
 #include "common/hash.h"
-#include "common/job/job_file.h"
+#include "common/job/method_table.h"
 #include "train/collective/single_process_group.h"
 #include "train/formats/sae_files.h"
 #include "train/formats/safetensors_writer.h"
@@ -131,11 +131,11 @@ JobConfig TinyRun::Job(const std::string& method) const {
   JobConfig job;
   job.name = "tiny";
   job.model = {Path("model"), "float32"};
-  job.reference.source = DefaultReferenceSource(method);
+  job.method.name = method;
+  job.reference.source = DefaultReferenceSource(job.method);
   job.reference.path = job.model.path;
   if (method == "fpo") job.sae = {SaeSection{Path("sae/params.npz"), {}, ""}};
   job.data.train = {Path("train.jsonl")};
-  job.method.name = method;
   job.method.beta = 2;
   job.method.top_k = 8;
   job.optimizer.lr = 3e-3;
