@@ -56,7 +56,7 @@ def measure(args, folder):
         floors.append(speed_case.floor(config, counts, args.threads, rounds=1)[0])
         for method in args.methods.split(","):
             for name, program, extra in sides_of(args):
-                source = "cached" if method in ("dpo", "ln_dpo", "fpo") else "online" if method in ("tdpo1", "tdpo2", "simpo_kl") else "none"
+                source = "cached" if method in ("dpo", "ln_dpo", "fpo", "kto") else "online" if method in ("tdpo1", "tdpo2", "simpo_kl") else "none"
                 args.train = program
                 lines = speed_case.run_steps(args, folder, speed_case.job(args, folder, method, source, args.steps), extra)[1:]
                 results.setdefault((method, name), []).append(lines)

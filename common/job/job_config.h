@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/features/features_section.h"
+#include "common/job/method_table.h"
 #include "common/job/sections/constraint_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
@@ -54,22 +55,6 @@ struct DataSection {
   std::optional<int64_t> max_pairs;
   double max_bad_fraction = 0.01;
   bool shuffle = true;
-};
-
-struct MethodSection {
-  std::string name = "fpo";  // see job_fields.cc
-  double beta = 2.0;         // of fpo; the readers fill in the method's default
-  double alpha = 0.5;
-  double gamma = 0.5;
-  int64_t top_k = 50;
-  std::string feature_selection = "union";  // union | reference | policy
-  bool stop_gradient = true;
-  std::string features = "sae";  // sae | hidden
-  std::string feature_weights;   // file of "index weight" lines; empty: 1 everywhere
-  double label_smoothing = 0.0;
-  std::string loss = "sigmoid";  // sigmoid | hinge | ipo | robust
-  std::string constraint;        // none | features | kl; empty: the method's own (ConstraintOf)
-  double sft_weight = 0.0;
 };
 
 struct OptimizerSection {

@@ -115,7 +115,9 @@ class Rules {
     CheckLoss(*method);
     if (c_.method.sft_weight > 0 && !MethodReads(*method, "sft_weight")) {
       Complain("method.sft_weight",
-               absl::StrCat("method ", method->name, " is trained on the chosen answers already"));
+               absl::StrCat("method ", method->name,
+                            c_.method.name == "kto" ? " has no chosen answers"
+                                                    : " is trained on the chosen answers already"));
     }
   }
 
@@ -131,8 +133,8 @@ class Rules {
                             ": method.name: ", method.without, " has no constraint of its own"));
     } else if (!MethodReads(method, "constraint")) {
       Complain("method.constraint",
-               absl::StrCat("method ", method.name, " compares nothing with a reference: ",
-                            "constraint: features is for dpo, ln_dpo and simpo"));
+               absl::StrCat("features constrain a margin of two answers, which ", method.name,
+                            " lacks: they are for dpo, ln_dpo and simpo"));
     }
   }
 
@@ -158,8 +160,9 @@ class Rules {
       Complain("method.label_smoothing",
                "robust corrects for a known share of flipped labels: set it above 0 and below 0.5");
     }
-    if (smooth && method.name == std::string("orpo")) {
-      Complain("method.label_smoothing", "method orpo has none: leave it out");
+    if (smooth && (c_.method.name == "orpo" || c_.method.name == "kto")) {
+      Complain("method.label_smoothing",
+               absl::StrCat("method ", method.name, " has none: leave it out"));
     }
   }
 
@@ -255,6 +258,9 @@ class Rules {
     if (Trains() && c_.optimizer.lr <= 0) Complain("optimizer.lr", "must be above 0");
     if (c_.sae_training.lr <= 0) Complain("sae_training.lr", "must be above 0");
     if (c_.method.beta <= 0) Complain("method.beta", "must be above 0");
+    if (c_.method.desirable_weight + c_.method.undesirable_weight <= 0) {
+      Complain("method.desirable_weight", "and undesirable_weight are both 0: nothing is trained");
+    }
   }
 
   bool Measures() const { return Trains() || c_.kind == "evaluate"; }

@@ -198,8 +198,9 @@ class Writer {
     const bool measures = form_.kind == "evaluate", sae = form_.kind == "sae";
     if (form_.kind == "generate" && absl::StartsWith(key, "data.")) return key == "data.template";
     if (absl::StartsWith(key, "method.")) {
-      if (form_.kind == "reference" && (key == "method.beta" || key == "method.alpha"))
-        return false;
+      for (const char* trains : {"beta", "alpha", "loss", "sft_weight", "label_smoothing"}) {
+        if (form_.kind == "reference" && key.substr(7) == trains) return false;
+      }
       return MethodReads(*method_, key.substr(7));
     }
     if (absl::StartsWith(key, "constraint.") && key != "constraint.budget") {

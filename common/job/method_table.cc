@@ -19,100 +19,116 @@ bool Has(const std::vector<const char*>& keys, absl::string_view key) {
   return std::any_of(keys.begin(), keys.end(), [key](const char* one) { return key == one; });
 }
 
+// What methods with a margin of two responses read, and `more`.
+std::vector<const char*> MarginKeys(const std::vector<const char*>& more = {}) {
+  std::vector<const char*> keys = {"beta"};
+  keys.insert(keys.end(), more.begin(), more.end());
+  for (const char* key : {"loss", "constraint", "sft_weight", "label_smoothing"}) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+// Their log-probs are sums over a response's tokens.
+MethodInfo OfSums(MethodInfo method) {
+  method.beta = 0.1;
+  method.beta_low = 0.01;
+  method.beta_high = 0.5;
+  return method;
+}
+
+MethodInfo OfMeans(MethodInfo method) {
+  method.length_normalised = true;
+  method.beta = 2;
+  method.beta_low = 2;
+  method.beta_high = 10;
+  return method;
+}
+
+// DPO, SimPO and what is made of them.
+std::vector<MethodInfo> MarginMethods() {
+  return {
+      OfSums({.name = "dpo",
+              .about = "DPO against a frozen reference, from cached records.",
+              .reference = "cached",
+              .keys = MarginKeys(),
+              .beta_paper = "0.1"}),
+      OfMeans({.name = "ln_dpo",
+               .about = "Length-normalised DPO against a frozen reference, from cached records.",
+               .reference = "cached",
+               .keys = MarginKeys()}),
+      OfMeans({.name = "simpo",
+               .about = "SimPO: no reference.",
+               .reference = "none",
+               .keys = MarginKeys({"gamma"}),
+               .beta_paper = "2"}),
+      OfMeans({.name = "simpo_kl",
+               .about = "SimPO with a KL constraint: the reference model stays in memory.",
+               .reference = "online",
+               .keys = MarginKeys({"alpha", "gamma", "stop_gradient"}),
+               .constraint = "kl",
+               .without = "simpo"}),
+      OfSums({.name = "tdpo1",
+              .about =
+                  "TDPO-1: DPO with the sequential KL of each response; the reference stays in "
+                  "memory.",
+              .reference = "online",
+              .keys = MarginKeys(),
+              .beta_paper = "0.1",
+              .constraint = "kl",
+              .without = "dpo"}),
+      OfSums({.name = "tdpo2",
+              .about = "TDPO-2: TDPO with a weighted, one-sided KL; the reference stays in memory.",
+              .reference = "online",
+              .keys = MarginKeys({"alpha", "stop_gradient"}),
+              .beta_paper = "0.1",
+              .alpha_paper = "0.5",
+              .constraint = "kl",
+              .without = "dpo"}),
+      OfMeans({.name = "fpo",
+               .about =
+                   "FPO: length-normalised preference training that holds SAE features near the "
+                   "reference's.",
+               .reference = "cached",
+               .keys = MarginKeys(),
+               .beta_paper = "0.1",
+               .alpha_paper = "0.5",
+               .constraint = "features",
+               .without = "ln_dpo"}),
+  };
+}
+
+std::vector<MethodInfo> AllMethods() {
+  std::vector<MethodInfo> methods = MarginMethods();
+  methods.insert(methods.begin(),
+                 MethodInfo{.name = "sft",
+                            .about = "Supervised fine-tuning on the chosen answers.",
+                            .reference = "none",
+                            .keys = {}});
+  methods.push_back(
+      {.name = "orpo",
+       .about = "ORPO: SFT on the chosen answers and an odds ratio against the rejected; no "
+                "reference.",
+       .reference = "none",
+       .keys = {"beta"},
+       .beta = 0.1,
+       .beta_low = 0.1,
+       .beta_high = 1,
+       .beta_reason = "beta (lambda in the paper) weighs the odds ratio beside the SFT loss, whose "
+                      "weight is 1"});
+  methods.push_back(
+      OfSums({.name = "kto",
+              .about = "KTO: single answers, each labelled as desirable or not, against a frozen "
+                       "reference.",
+              .reference = "cached",
+              .keys = {"beta", "desirable_weight", "undesirable_weight"}}));
+  return methods;
+}
+
 }  // namespace
 
 const std::vector<MethodInfo>& Methods() {
-  static const std::vector<MethodInfo> methods = {
-      {"sft", "Supervised fine-tuning on the chosen answers.", "none", {}},
-      {"dpo",
-       "DPO against a frozen reference, from cached records.",
-       "cached",
-       {"beta", "loss", "constraint", "sft_weight", "label_smoothing"},
-       false,
-       0.1,
-       0.01,
-       0.5,
-       "0.1"},
-      {"ln_dpo",
-       "Length-normalised DPO against a frozen reference, from cached records.",
-       "cached",
-       {"beta", "loss", "constraint", "sft_weight", "label_smoothing"},
-       true,
-       2,
-       2,
-       10},
-      {"simpo",
-       "SimPO: no reference.",
-       "none",
-       {"beta", "gamma", "loss", "constraint", "sft_weight", "label_smoothing"},
-       true,
-       2,
-       2,
-       10,
-       "2"},
-      {"simpo_kl",
-       "SimPO with a KL constraint: the reference model stays in memory.",
-       "online",
-       {"beta", "alpha", "gamma", "stop_gradient", "loss", "constraint", "sft_weight",
-        "label_smoothing"},
-       true,
-       2,
-       2,
-       10,
-       "-",
-       "-",
-       "kl",
-       "simpo"},
-      {"tdpo1",
-       "TDPO-1: DPO with the sequential KL of each response; the reference stays in memory.",
-       "online",
-       {"beta", "loss", "constraint", "sft_weight", "label_smoothing"},
-       false,
-       0.1,
-       0.01,
-       0.5,
-       "0.1",
-       "-",
-       "kl",
-       "dpo"},
-      {"tdpo2",
-       "TDPO-2: TDPO with a weighted, one-sided KL; the reference stays in memory.",
-       "online",
-       {"beta", "alpha", "stop_gradient", "loss", "constraint", "sft_weight", "label_smoothing"},
-       false,
-       0.1,
-       0.01,
-       0.5,
-       "0.1",
-       "0.5",
-       "kl",
-       "dpo"},
-      {"fpo",
-       "FPO: length-normalised preference training that holds SAE features near the reference's.",
-       "cached",
-       {"beta", "loss", "constraint", "sft_weight", "label_smoothing"},
-       true,
-       2,
-       2,
-       10,
-       "0.1",
-       "0.5",
-       "features",
-       "ln_dpo"},
-      {"orpo",
-       "ORPO: SFT on the chosen answers and an odds ratio against the rejected; no reference.",
-       "none",
-       {"beta"},
-       false,
-       0.1,
-       0.1,
-       1,
-       "-",
-       "-",
-       "none",
-       "",
-       "beta (lambda in the paper) weighs the odds ratio beside the SFT loss, whose weight is 1"},
-  };
+  static const std::vector<MethodInfo> methods = AllMethods();
   return methods;
 }
 

@@ -1,12 +1,31 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "common/job/job_config.h"
 
 namespace fpo {
+
+// The section "method" of a job.
+struct MethodSection {
+  std::string name = "fpo";  // see job_fields.cc
+  double beta = 2.0;         // of fpo; the readers fill in the method's default
+  double alpha = 0.5;
+  double gamma = 0.5;
+  int64_t top_k = 50;
+  std::string feature_selection = "union";  // union | reference | policy
+  bool stop_gradient = true;
+  std::string features = "sae";  // sae | hidden
+  std::string feature_weights;   // file of "index weight" lines; empty: 1 everywhere
+  double label_smoothing = 0.0;
+  std::string loss = "sigmoid";  // sigmoid | hinge | ipo | robust
+  std::string constraint;        // none | features | kl; empty: the method's own (ConstraintOf)
+  double sft_weight = 0.0;
+  double desirable_weight = 1.0;
+  double undesirable_weight = 1.0;
+};
 
 // Everything known about one method.name. Rules, defaults, warnings, `fpoctl schema`, the templates
 // of `fpoctl init` and docs/methods.md are all derived from this table.
@@ -45,7 +64,7 @@ const char* DefaultReferenceSource(const MethodSection& section);
 // Why beta has its default, for a comment or a warning: "rewards are means over tokens, ...".
 const char* BetaReason(const MethodInfo& method);
 
-// "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo".
+// "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo, kto".
 std::string BetaDefaults();
 
 // "2 to 10".

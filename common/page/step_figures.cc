@@ -41,7 +41,7 @@ constexpr char kOther[] = "Other metrics";
 
 const std::vector<FigurePlan>& Plans() {
   static const std::vector<FigurePlan> plans = {
-      {kLearning, "Loss", "", "nats", {{"loss", "training"}}},
+      {kLearning, "Loss", "", "nats", {{"loss", "training"}, {"nll_loss", "SFT term"}}},
       {kLearning,
        "Accuracy",
        "pairs whose chosen response has the higher reward; dashed: chance",
@@ -101,6 +101,13 @@ const std::vector<FigurePlan>& Plans() {
        "",
        "nats",
        {{"kl/chosen_per_token", "chosen"}, {"kl/rejected_per_token", "rejected"}},
+       1,
+       true},
+      {kDivergence,
+       "KL estimate",
+       "kto: of mismatched responses",
+       "nats",
+       {{"kl", "training"}},
        1,
        true},
       {kDivergence,

@@ -136,3 +136,11 @@ def pair_loss(u, smoothing, kind="sigmoid", beta=None):
     if kind == "robust":
         return (-(1 - smoothing) * F.logsigmoid(u) + smoothing * F.logsigmoid(-u)) / (1 - 2 * smoothing)
     return -(1 - smoothing) * F.logsigmoid(u) - smoothing * F.logsigmoid(-u)
+
+
+def kto_loss(ratios, mismatched_ratios, labels, o):
+    """ratios: log-probs of labelled responses less the reference's."""
+    kl = mismatched_ratios.mean().clamp(min=0).detach()
+    value = torch.where(labels, torch.sigmoid(o["beta"] * (ratios - kl)), torch.sigmoid(o["beta"] * (kl - ratios)))
+    weight = torch.where(labels, o["desirable_weight"], o["undesirable_weight"])
+    return (weight * (1 - value)).mean()

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
+#include "train/loss/kto_loss.h"
 #include "train/ops/vocab_head.h"
 #include "train/sae/response_rows.h"
 
@@ -34,6 +35,25 @@ GoldenObjective With(const char* name, Method method, const Parts& parts) {
   objective.options.feature_constraint = parts.features;
   objective.options.sft_weight = parts.sft_weight;
   return objective;
+}
+
+GoldenObjective Kto(const char* name, bool swapped) {
+  GoldenObjective objective = Objective(name, Method::kKto);
+  objective.options.desirable_weight = 1.5;
+  objective.options.undesirable_weight = 0.75;
+  objective.swapped = swapped;
+  return objective;
+}
+
+// Of the responses of one side with labels; those of the other are the mismatched ones.
+at::Tensor KtoLoss(const PreferenceOptions& options, const SideValues& labelled,
+                   const SideValues& mismatched) {
+  const at::Tensor ratios = mismatched.logp.detach() - mismatched.reference_logp;
+  const double kl = KtoKl(ratios.sum().item<double>(), kGoldenPairs);
+  const at::Tensor labels = at::tensor({1, 0, 0, 1}, at::kInt).to(at::kBool);
+  return KtoLosses({options.beta, options.desirable_weight, options.undesirable_weight},
+                   {labelled.logp, labelled.reference_logp, labels.to(labelled.logp.device())}, kl)
+      .mean();
 }
 
 }  // namespace
@@ -76,7 +96,9 @@ std::vector<GoldenObjective> GoldenObjectives() {
           With("fpo_ipo", Method::kFpo, {PairLossKind::kIpo}),
           With("dpo_sft", Method::kDpo, {PairLossKind::kSigmoid, false, 0.3}),
           With("fpo_sft", Method::kFpo, {PairLossKind::kSigmoid, false, 0.3}),
-          Objective("orpo", Method::kOrpo)};
+          Objective("orpo", Method::kOrpo),
+          Kto("kto", false),
+          Kto("kto_rejected", true)};
 }
 
 GoldenCase::GoldenCase(const std::string& architecture, at::Device device, at::ScalarType type)
@@ -209,6 +231,10 @@ at::Tensor GoldenCase::Loss(const Gemma& model, const GoldenObjective& objective
   const PreferencePairs pairs = Pairs(model, objective, options);
   if (objective.options.method == Method::kSft) {
     return SftLoss(pairs.chosen.logp, pairs.chosen.tokens.sum().item<double>());
+  }
+  if (objective.options.method == Method::kKto) {
+    return objective.swapped ? KtoLoss(objective.options, pairs.rejected, pairs.chosen)
+                             : KtoLoss(objective.options, pairs.chosen, pairs.rejected);
   }
   const double tokens = pairs.chosen.tokens.sum().item<double>();
   return PreferenceLoss(objective.options, pairs, {kGoldenPairs, tokens});

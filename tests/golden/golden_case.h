@@ -23,6 +23,7 @@ struct GoldenObjective {
   PreferenceOptions options;
   FeatureSelection selection = FeatureSelection::kUnion;
   bool weighted = false;
+  bool swapped = false;  // kto: the rejected responses have the labels
 };
 std::vector<GoldenObjective> GoldenObjectives();
 

@@ -14,7 +14,8 @@ import gemma_float64 as oracle
 import trl_oracle
 
 PAIRS, TOP_K, FEATURES, STEPS = 4, 5, 32, 10
-OPTIONS = {"beta": 0.7, "alpha": 0.9, "gamma": 0.3, "stop_gradient": True}
+OPTIONS = {"beta": 0.7, "alpha": 0.9, "gamma": 0.3, "stop_gradient": True, "desirable_weight": 1.5, "undesirable_weight": 0.75}
+LABELS = [True, False, False, True]
 # name: method, options that differ from OPTIONS (and loss, constraint, sft_weight), selection, label smoothing
 CASES = {
     "sft": ("sft", {}, "union", 0.0),
@@ -43,13 +44,16 @@ CASES = {
     "dpo_sft": ("dpo", {"sft_weight": 0.3}, "union", 0.0),
     "fpo_sft": ("fpo", {"sft_weight": 0.3}, "union", 0.0),
     "orpo": ("orpo", {"sft_weight": 1.0}, "union", 0.0),
+    # The rows of one side with labels; those of the other are the mismatched responses.
+    "kto": ("kto", {"side": 0}, "union", 0.0),
+    "kto_rejected": ("kto", {"side": 1}, "union", 0.0),
 }
 SITES = {"first_resid": (0, "resid_post"), "mlp_out": (1, "mlp_out"), "attn_z": (1, "attn_z"),
          "last_resid": (2, "resid_post")}
 TRAJECTORIES = {"sft": ("adam", 1e-3), "dpo": ("adam", 1e-3), "simpo": ("adam", 1e-3),
                 "tdpo2": ("adam", 1e-3), "fpo_union": ("adam", 1e-3), "fpo_union_rmsprop": ("rmsprop", 1e-4),
                 "dpo_hinge_features": ("adam", 1e-3), "ln_dpo_ipo": ("adam", 1e-3), "dpo_sft": ("adam", 1e-3),
-                "orpo": ("adam", 1e-3)}
+                "orpo": ("adam", 1e-3), "kto": ("adam", 1e-3), "kto_rejected": ("adam", 1e-3)}
 
 
 def hf_config(architecture):
@@ -122,6 +126,10 @@ def case_loss(name, weights, c, batch, sae, reference):
     n = batch["length"].double()
     if method == "sft":
         return -lp[:PAIRS].sum() / n[:PAIRS].sum(), None
+    if method == "kto":
+        ratios = (lp - reference[0]).chunk(2)
+        labels = torch.tensor(LABELS)
+        return oracle.kto_loss(ratios[changed["side"]], ratios[1 - changed["side"]], labels, OPTIONS), None
     phi = feature_weights() if changed.get("weighted") else torch.ones(FEATURES, dtype=torch.float64)
     distance = oracle.feature_distance(features, reference[1], TOP_K, selection, phi)
     kl = oracle.response_kls(reference[2], logits, batch)
@@ -191,7 +199,7 @@ def compare_with_trl(weights, c, batch, sae, reference):
             parameters = {k: v.clone().requires_grad_() for k, v in weights.items()}
             if theirs:
                 logits, _ = oracle.forward(parameters, c, batch["ids"])
-                loss = trl_oracle.loss(name, logits, batch, reference[0], OPTIONS)
+                loss = trl_oracle.loss(name, logits, batch, reference[0], {**OPTIONS, "labels": LABELS})
             else:
                 loss, _ = case_loss(name, parameters, c, batch, sae, reference)
             results.append((loss.detach(), fingerprints(torch.autograd.grad(loss, list(parameters.values())))))

@@ -25,7 +25,7 @@ NEAREST = {"train/cuda": ["fpo_cuda_test"], "train/cuda/kernels": ["fpo_cuda_tes
            "train/model": ["fpo_model_test", "fpo_golden_test"], "train/sae": ["fpo_method_test"], "train/loss": ["fpo_method_test"],
            "train/optim": ["fpo_method_test"], "train/data": ["fpo_text_test", "fpo_train_loop_test"], "train/reference": ["fpo_train_loop_test"],
            "train/sae_training": ["fpo_train_loop_test"], "train/runs": ["fpo_train_loop_test"], "train/objective": ["fpo_train_loop_test"],
-           "train/features": ["fpo_golden_test", "fpo_train_loop_test"]}
+           "train/features": ["fpo_golden_test", "fpo_train_loop_test"], "train/loop": ["fpo_train_loop_test"]}
 T = "train/"
 
 # name: file, what is there, what a mistake would have written
@@ -243,7 +243,18 @@ MUTATIONS = {
                                           "SftLoss(weighted(pairs.chosen.logp), global.pairs)"),
     "the SFT term of the rejected side": (T + "loss/preference_loss.cc", "SftLoss(weighted(pairs.chosen.logp)", "SftLoss(weighted(pairs.rejected.logp)"),
     "the SFT term left out of the metric": (T + "loss/preference_metrics.cc", "mean(kLoss) + sft * nll", "mean(kLoss)"),
-    "tokens of this rank alone": (T + "loop/trainer.cc", "  FPO_RETURN_IF_ERROR(environment_.group.Sum(&tokens));\n", ""),
+    "tokens of this rank alone": (T + "loop/step_gradients.cc", "    FPO_RETURN_IF_ERROR(group.Sum(&sum));\n    global.chosen_tokens", "    global.chosen_tokens"),
+    "kto: the KL of this rank alone": (T + "loop/step_gradients.cc", "    FPO_RETURN_IF_ERROR(group.Sum(&sum));\n    global.kl", "    global.kl"),
+    "kto: the KL of the examples' own responses": (T + "objective/kto_objective.cc", "const std::vector<Sequence> sequences = Mismatched(examples);",
+                                                   "const std::vector<Sequence> sequences = Labelled(examples);"),
+    "kto: the KL may be negative": (T + "loss/kto_loss.cc", "std::max(sum_of_log_ratios / examples, 0.0)", "sum_of_log_ratios / examples"),
+    "kto: the KL left out": (T + "loss/kto_loss.cc", "LogRatios(examples) - kl;", "LogRatios(examples) - 0 * kl;"),
+    "kto: labels the other way round": (T + "loss/kto_loss.cc", "at::where(examples.desirable, -gain, gain)", "at::where(examples.desirable, gain, -gain)"),
+    "kto: weights the other way round": (T + "loss/kto_loss.cc", "loss * options.desirable_weight,\n                   loss * options.undesirable_weight",
+                                         "loss * options.undesirable_weight,\n                   loss * options.desirable_weight"),
+    "kto: a response mismatched with its own prompt": (T + "data/mismatched_responses.cc", "while (at(prompts, ring[from % ring.size()]) == at(prompts, ring[i])) --from;", ""),
+    "kto: a mismatched response beyond max_length": (T + "data/token_file.cc", "std::min(chosen_length_[other], max_length - prompt_length_[i])", "chosen_length_[other]"),
+    "kto: bad responses are good ones": (T + "data/labelled_examples.cc", "examples[1].label = false;", "examples[1].label = true;"),
     "sft mean over responses": (T + "loss/preference_loss.cc", "return logp.sum() / -global_tokens;", "return -logp.mean();"),
     "distance divided by the features compared": (T + "loss/feature_constraint.cc", "squared.sum(1) / static_cast<double>(top_k);",
                                                   "squared.sum(1) / squared.ne(0).sum(1).clamp_min(1);"),

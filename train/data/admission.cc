@@ -13,6 +13,7 @@
 #include "common/hash.h"
 #include "common/status_macros.h"
 #include "train/data/context_id.h"
+#include "train/data/labelled_examples.h"
 #include "train/data/response_turns.h"
 
 namespace fpo::train {
@@ -116,6 +117,7 @@ int64_t Admission::room() const {
 bool Admission::full() const { return room() == 0; }
 
 std::vector<PreferenceRow> Admission::Examples(PreferenceRow row) const {
+  if (limits_.labelled) return LabelledExamples(std::move(row));
   if (limits_.chosen_only) row.has_rejected = false;
   if (!row.has_rejected) {
     row.pair_drop_reason.clear();
@@ -198,6 +200,7 @@ absl::StatusOr<AdmissionCandidate> Admission::Encode(const PreferenceRow& row,
   if (two && pair.chosen == pair.rejected) out.drop_reason = "identical_pair";
   pair.row = row.row;
   pair.row_id = row.id;
+  if (limits_.labelled) pair.label = row.label;
   out.equal_scores = two && row.chosen_score && row.chosen_score == row.rejected_score;
   out.repeats_prompt = RepeatsPrompt(row);
   out.lower_score = two && row.chosen_score && row.chosen_score < row.rejected_score;
@@ -295,6 +298,7 @@ void Admission::Count(const PreferenceRow& row, const AdmissionCandidate& candid
   const TokenPair& pair = candidate.pair;
   AdmissionReport& report = account_->report;
   ++report.admitted;
+  if (pair.label) ++(*pair.label ? report.desirable : report.undesirable);
   ++(candidate.turns ? account_->with_turns : account_->without_turns);
   ++report.forms[FormName(row.kind)];
   report.texts_without_turns += !candidate.turns && row.kind != Kind::kIds;

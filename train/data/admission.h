@@ -29,6 +29,8 @@ struct AdmissionLimits {
   enum class TrainOn { kAllTurns, kLastTurn, kFirstTurn };
   TrainOn train_on = TrainOn::kAllTurns;
   bool pairs_required = true;  // a row without a rejected side is dropped
+  // KTO: each response with its label is an example (LabelledExamples).
+  bool labelled = false;
 };
 
 // A row before it is counted: tokens within the limits, or the reason it is dropped.

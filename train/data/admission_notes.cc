@@ -48,7 +48,10 @@ std::string Lengths(const char* name, const LengthQuantiles& lengths) {
 
 std::string ReadText(const AdmissionReport& report) {
   std::string text = absl::StrCat(report.rows, " rows read");
-  if (report.examples > report.rows) {
+  if (report.desirable + report.undesirable > 0) {
+    absl::StrAppend(&text, " (", report.desirable, " desirable and ", report.undesirable,
+                    " undesirable responses)");
+  } else if (report.examples > report.rows) {
     absl::StrAppend(&text, " (", report.examples, " turns of the assistant)");
   }
   if (report.stopped_at_max_pairs) absl::StrAppend(&text, " until data.max_pairs was reached");
@@ -59,7 +62,11 @@ std::string ReadText(const AdmissionReport& report) {
 std::string Remedy(const std::string& reason) {
   if (reason == "no_rejected_response") {
     return "the method compares two responses to one prompt: give rows with chosen and rejected, "
-           "or use method sft (a single response with a label, as for KTO, is not read)";
+           "or use method sft, or kto for responses with a label";
+  }
+  if (reason == "no_label") {
+    return "kto learns from responses that are labelled: give rows a boolean `label`, or pairs of "
+           "chosen and rejected";
   }
   if (reason == "bad_roles") {
     return "turns must alternate between user and assistant, after at most one system message, and "

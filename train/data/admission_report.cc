@@ -53,6 +53,9 @@ OrderedJson ReportJson(const std::string& key, const AdmissionReport& report) {
                       {"shared_prompts", report.shared.prompts},
                       {"tokens", report.tokens},
                       {"response_share", report.response_share}};
+  if (report.desirable + report.undesirable > 0) {
+    json["labels"] = {{"desirable", report.desirable}, {"undesirable", report.undesirable}};
+  }
   json["lengths"] = {{"prompt", LengthsJson(report.prompt)},
                      {"chosen", LengthsJson(report.chosen)},
                      {"rejected", LengthsJson(report.rejected)},

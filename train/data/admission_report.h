@@ -27,7 +27,8 @@ struct AdmissionReport {
   int64_t malformed = 0;
   // one per row, except that every assistant turn of an SFT conversation is one
   int64_t examples = 0;
-  int64_t admitted = 0;  // pairs (or SFT examples) written
+  int64_t admitted = 0;                    // pairs (or SFT examples) written
+  int64_t desirable = 0, undesirable = 0;  // of kto's examples
   // empty_response | identical_pair | bad_roles | no_shared_prompt | ...
   std::map<std::string, int64_t> dropped;
   bool stopped_at_max_pairs = false;  // the rest of the input was not read

@@ -6,9 +6,12 @@
 
 #include <ATen/ops/from_blob.h>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/status_macros.h"
 #include "train/data/context_id.h"
+#include "train/data/mismatched_responses.h"
 #include "train/formats/safetensors.h"
 #include "train/formats/safetensors_writer.h"
 
@@ -47,8 +50,36 @@ void TokenFileWriter::Add(const TokenPair& pair) {
   append(pair.chosen, &chosen_start_, &chosen_length_);
   append(pair.rejected, &rejected_start_, &rejected_length_);
   row_.push_back(pair.row);
+  if (pair.label) label_.push_back(*pair.label ? 1 : 0);
+  TORCH_CHECK(label_.empty() || label_.size() == row_.size(), "some pairs have no label");
   row_ids_ += pair.row_id;
   row_id_end_.push_back(static_cast<int64_t>(row_ids_.size()));
+}
+
+std::vector<int64_t> TokenFileWriter::PromptNumbers() const {
+  absl::flat_hash_map<absl::string_view, int64_t> known;
+  std::vector<int64_t> numbers;
+  for (size_t i = 0; i < row_.size(); ++i) {
+    const auto* first = reinterpret_cast<const char*>(ids_.data() + prompt_start_[i]);
+    const absl::string_view prompt(first, static_cast<size_t>(prompt_length_[i]) * sizeof(int32_t));
+    numbers.push_back(known.try_emplace(prompt, static_cast<int64_t>(i)).first->second);
+  }
+  return numbers;
+}
+
+absl::Status TokenFileWriter::AddMismatchedResponses(int64_t max_length) {
+  FPO_ASSIGN_OR_RETURN(const std::vector<int64_t> others,
+                       MismatchedExamples(PromptNumbers(), label_));
+  for (size_t i = 0; i < others.size(); ++i) {
+    const auto other = static_cast<size_t>(others[i]);
+    const int64_t start = chosen_start_[other];
+    int64_t length = std::min(chosen_length_[other], max_length - prompt_length_[i]);
+    while (length > 0 && IsContextId(ids_[static_cast<size_t>(start + length - 1)])) --length;
+    TORCH_CHECK(length > 0, "no room for a mismatched response in ", max_length, " tokens");
+    rejected_start_[i] = start;
+    rejected_length_[i] = length;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TokenFileWriter::Write(const std::string& path,
@@ -66,6 +97,7 @@ absl::Status TokenFileWriter::Write(const std::string& path,
     tensors["row_id_bytes"] = View(id_bytes, c10::kByte);
     tensors["row_id_end"] = View(row_id_end_, c10::kLong);
   }
+  if (!label_.empty()) tensors["label"] = View(label_, c10::kByte);
   std::map<std::string, std::string> all = metadata;
   all["format"] = "fpo-tokens-1";
   return WriteSafetensors(path, tensors, all);
@@ -77,7 +109,8 @@ struct TokenFile::State {
   std::array<absl::Span<const int64_t>, kRangeNames.size()> ranges;
   absl::Span<const int64_t> row_id_end;
   absl::string_view row_ids;
-  std::vector<at::Tensor> keep;  // owns copies of what the file stores unaligned
+  absl::Span<const uint8_t> labels;  // empty: none
+  std::vector<at::Tensor> keep;      // owns copies of what the file stores unaligned
   bool has_rejected = true;
 
   int64_t At(Range range, int64_t index) const { return ranges[range][static_cast<size_t>(index)]; }
@@ -88,6 +121,7 @@ struct TokenFile::State {
 
   absl::Status Load(const std::string& path);
   absl::Status LoadRowIds();
+  absl::Status LoadLabels();
   absl::Status CheckPair(int64_t index) const;
 };
 
@@ -109,7 +143,20 @@ absl::Status TokenFile::State::Load(const std::string& path) {
     FPO_RETURN_IF_ERROR(CheckPair(i));
     has_rejected = has_rejected && At(kRejectedLength, i) > 0;
   }
+  FPO_RETURN_IF_ERROR(LoadLabels());
   return LoadRowIds();
+}
+
+absl::Status TokenFile::State::LoadLabels() {
+  if (!file->Contains("label")) return absl::OkStatus();
+  const auto pairs = static_cast<int64_t>(ranges[kRow].size());
+  FPO_ASSIGN_OR_RETURN(const at::Tensor all, file->Tensor("label", "U8", {pairs}));
+  keep.push_back(all);
+  labels = absl::MakeConstSpan(all.const_data_ptr<uint8_t>(), static_cast<size_t>(pairs));
+  for (const uint8_t label : labels) {
+    if (label > 1) return absl::DataLossError(absl::StrCat(file->path(), ": a label is ", label));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TokenFile::State::CheckPair(int64_t index) const {
@@ -172,7 +219,8 @@ int64_t TokenFile::size() const { return static_cast<int64_t>(state_->ranges[kRo
 TokenPairView TokenFile::pair(int64_t index) const {
   return {state_->Part(kPromptStart, kPromptLength, index),
           state_->Part(kChosenStart, kChosenLength, index),
-          state_->Part(kRejectedStart, kRejectedLength, index), state_->At(kRow, index)};
+          state_->Part(kRejectedStart, kRejectedLength, index), state_->At(kRow, index),
+          state_->labels.empty() || state_->labels[static_cast<size_t>(index)] == 1};
 }
 
 std::string TokenFile::row_id(int64_t index) const {
@@ -183,6 +231,7 @@ std::string TokenFile::row_id(int64_t index) const {
                                             static_cast<size_t>(state_->row_id_end[i] - begin)));
 }
 
+bool TokenFile::has_labels() const { return !state_->labels.empty(); }
 bool TokenFile::has_rejected() const { return state_->has_rejected; }
 int64_t TokenFile::tokens() const { return static_cast<int64_t>(state_->ids.size()); }
 
@@ -215,6 +264,8 @@ Digest TokenFile::digest() const {
     hash.Update(absl::string_view(reinterpret_cast<const char*>(range.data()),
                                   range.size() * sizeof(int64_t)));
   }
+  hash.Update(absl::string_view(reinterpret_cast<const char*>(state_->labels.data()),
+                                state_->labels.size()));
   return hash.Finish();
 }
 

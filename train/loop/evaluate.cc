@@ -45,7 +45,7 @@ struct Measured {
 absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const EvaluationShare& share,
                                  MicroBatchSize* size) {
   Batcher::Options cut;
-  cut.sequences_per_pair = inputs.objective.method() == Method::kSft ? 1 : 2;
+  cut.sequences_per_pair = SequencesPerPair(inputs.objective.method());
   const PairLengths lengths = LengthsFor(inputs.objective, inputs.pairs, PairCount(inputs));
   Measured measured;
   const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
@@ -71,13 +71,42 @@ absl::StatusOr<Measured> Measure(const EvaluationInputs& inputs, const Evaluatio
   return measured;
 }
 
+// Of kto: the KL of all ranks' pairs. Collective.
+absl::Status MeasureKtoKl(const EvaluationInputs& inputs, EvaluationShare* share,
+                          MicroBatchSize* size, ProcessGroup& group) {
+  if (inputs.objective.method() != Method::kKto) return absl::OkStatus();
+  const PairLengths lengths = LengthsFor(inputs.objective, inputs.pairs, PairCount(inputs));
+  std::vector<double> sum;
+  const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
+    sum = {0};
+    Batcher::Options cut;
+    cut.sequences_per_pair = 1;
+    cut.tokens_per_microbatch = tokens;
+    for (const auto& micro_batch : CutMicroBatches(share->pairs, lengths, cut)) {
+      *current = {static_cast<int64_t>(micro_batch.size()),
+                  MicroBatchTokens(micro_batch, lengths, 1)};
+      std::vector<TokenPairView> views;
+      for (const int64_t index : micro_batch) views.push_back(inputs.pairs.pair(index));
+      FPO_ASSIGN_OR_RETURN(const double part, inputs.objective.MismatchedLogRatios(views));
+      sum[0] += part;
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(size->Run("an evaluation's KL", measure));
+  FPO_RETURN_IF_ERROR(group.Sum(&sum));
+  if (share->global.pairs > 0) share->global.kl = KtoKl(sum[0], share->global.pairs);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBatchSize* size,
                                          ProcessGroup& group) {
   const at::NoGradGuard no_grad;
   const absl::Time start = absl::Now();
-  FPO_ASSIGN_OR_RETURN(Measured measured, Measure(inputs, ShareOf(inputs, group), size));
+  EvaluationShare share = ShareOf(inputs, group);
+  FPO_RETURN_IF_ERROR(MeasureKtoKl(inputs, &share, size, group));
+  FPO_ASSIGN_OR_RETURN(Measured measured, Measure(inputs, share, size));
   std::vector<double> sums = measured.metrics.Pack();
   FPO_RETURN_IF_ERROR(group.Sum(&sums));
   measured.metrics.Unpack(sums);

@@ -44,6 +44,34 @@ absl::Status AddGradients(const StepInputs& inputs, const std::vector<int64_t>& 
   return absl::OkStatus();
 }
 
+// Scored tokens of this rank's chosen responses.
+double ChosenTokens(const TokenFile& pairs, const BatchStep& batch) {
+  int64_t tokens = 0;
+  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
+    for (const int64_t pair : micro_batch) tokens += ScoredTokens(pairs.pair(pair).chosen);
+  }
+  return static_cast<double>(tokens);
+}
+
+// Objective::MismatchedLogRatios of this rank's examples.
+absl::StatusOr<double> MismatchedLogRatios(const StepInputs& inputs, MicroBatchSize* size) {
+  double sum = 0;
+  const auto measure = [&](int64_t tokens, MicroBatchSize::Current* current) -> absl::Status {
+    sum = 0;
+    const BatchStep batch = inputs.batcher.Step(inputs.step, tokens);
+    for (const std::vector<int64_t>& examples : batch.micro_batches) {
+      *current = Describe(inputs, examples);
+      std::vector<TokenPairView> views;
+      for (const int64_t index : examples) views.push_back(inputs.pairs.pair(index));
+      FPO_ASSIGN_OR_RETURN(const double part, inputs.objective.MismatchedLogRatios(views));
+      sum += part;
+    }
+    return absl::OkStatus();
+  };
+  FPO_RETURN_IF_ERROR(size->Run(absl::StrCat("step ", inputs.step + 1, ", its KL"), measure));
+  return sum;
+}
+
 }  // namespace
 
 absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchSize* size,
@@ -68,16 +96,24 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
 }
 
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count) {
-  return LengthsOf(pairs, count, objective.method() == Method::kSft,
-                   PacksBatches(objective.device()));
+  return LengthsOf(pairs, count, ResponsesOf(objective.method()), PacksBatches(objective.device()));
 }
 
-double ChosenTokens(const TokenFile& pairs, const BatchStep& batch) {
-  int64_t tokens = 0;
-  for (const std::vector<int64_t>& micro_batch : batch.micro_batches) {
-    for (const int64_t pair : micro_batch) tokens += ScoredTokens(pairs.pair(pair).chosen);
+absl::StatusOr<GlobalBatch> GlobalBatchOf(const StepInputs& inputs, MicroBatchSize* size,
+                                          ProcessGroup& group) {
+  const BatchStep batch = inputs.batcher.Step(inputs.step);
+  GlobalBatch global{static_cast<double>(batch.pairs)};
+  std::vector<double> sum = {0};
+  if (inputs.objective.CountsTokens()) {
+    sum[0] = ChosenTokens(inputs.pairs, batch);
+    FPO_RETURN_IF_ERROR(group.Sum(&sum));
+    global.chosen_tokens = sum[0];
+  } else if (inputs.objective.method() == Method::kKto) {
+    FPO_ASSIGN_OR_RETURN(sum[0], MismatchedLogRatios(inputs, size));
+    FPO_RETURN_IF_ERROR(group.Sum(&sum));
+    global.kl = KtoKl(sum[0], global.pairs);
   }
-  return static_cast<double>(tokens);
+  return global;
 }
 
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs) {

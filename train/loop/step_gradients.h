@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "train/collective/process_group.h"
 #include "train/data/batcher.h"
 #include "train/data/token_file.h"
 #include "train/loop/micro_batch_size.h"
@@ -40,8 +41,9 @@ absl::StatusOr<StepShare> ComputeGradients(const StepInputs& inputs, MicroBatchS
 // Tokens of the first `count` pairs as the objective computes them: packed or padded.
 PairLengths LengthsFor(const Objective& objective, const TokenFile& pairs, int64_t count);
 
-// Scored tokens of this rank's chosen responses in a step.
-double ChosenTokens(const TokenFile& pairs, const BatchStep& batch);
+// What the losses of the step's parts need to know of all of it. Collective.
+absl::StatusOr<GlobalBatch> GlobalBatchOf(const StepInputs& inputs, MicroBatchSize* size,
+                                          ProcessGroup& group);
 
 // "3, 17": the rows of the data that these pairs were.
 std::string RowsOf(const TokenFile& file, const std::vector<int64_t>& pairs);

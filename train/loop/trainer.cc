@@ -189,22 +189,12 @@ std::string Trainer::AfterNotFinite() const {
                       checkpoints.empty() ? "none" : checkpoints.front().folder);
 }
 
-absl::StatusOr<GlobalBatch> Trainer::GlobalBatchOf(const BatchStep& batch) {
-  GlobalBatch global{static_cast<double>(batch.pairs)};
-  if (!objective_.CountsTokens()) return global;
-  std::vector<double> tokens = {ChosenTokens(inputs_.train, batch)};
-  FPO_RETURN_IF_ERROR(environment_.group.Sum(&tokens));
-  global.chosen_tokens = tokens[0];
-  return global;
-}
-
 // The collective is GlobalBatchOf alone: each rank computes its share as its memory allows.
-absl::StatusOr<StepShare> Trainer::ComputeShare(const BatchStep& batch) {
-  FPO_ASSIGN_OR_RETURN(const GlobalBatch global, GlobalBatchOf(batch));
+absl::StatusOr<StepShare> Trainer::ComputeShare() {
   StepInputs inputs{objective_, inputs_.train, *batcher_};
   inputs.layers = inputs_.policy.model.config().layers;
   inputs.step = state_.step;
-  inputs.global = global;
+  FPO_ASSIGN_OR_RETURN(inputs.global, GlobalBatchOf(inputs, &micro_batch_, environment_.group));
   inputs.parts = &parts_;
   auto share = ComputeGradients(inputs, &micro_batch_, gradients_.get());
   if (ExitCodeOf(share.status()) != ExitCode::kNotFinite) return share;
@@ -263,7 +253,7 @@ absl::StatusOr<Metrics> Trainer::TrainStep(int64_t step) {
   parts_.Start();
   const BatchStep batch = batcher_->Step(step);
   objective_.SetAlpha(budget_.Alpha(state_.budget));
-  FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare(batch));
+  FPO_ASSIGN_OR_RETURN(StepShare share, ComputeShare());
   FPO_ASSIGN_OR_RETURN(const BatchMetrics metrics, SumMetrics(share.metrics));
   Metrics report = metrics.Report(objective_.preference());
   budget_.Observe(&report, &state_.budget);

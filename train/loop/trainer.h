@@ -80,10 +80,9 @@ class Trainer {
   absl::Status Start();
   void Conclude();
   absl::StatusOr<Metrics> TrainStep(int64_t step);
-  absl::StatusOr<StepShare> ComputeShare(const BatchStep& batch);
+  absl::StatusOr<StepShare> ComputeShare();
   absl::StatusOr<BatchMetrics> SumMetrics(BatchMetrics metrics);
   MicroBatchSize::Options WithWarnings(MicroBatchSize::Options options);
-  absl::StatusOr<GlobalBatch> GlobalBatchOf(const BatchStep& batch);
   absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
   absl::Status AfterStep(const Metrics& report);
   absl::Status Evaluate();

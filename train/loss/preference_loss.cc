@@ -27,6 +27,7 @@ constexpr MethodRow kMethods[] = {
     {Method::kTdpo2, "tdpo2", true, false, false, true},
     {Method::kFpo, "fpo", true, true, true, false},
     {Method::kOrpo, "orpo", false, true, false, false},
+    {Method::kKto, "kto", true, false, false, false},
 };
 
 const MethodRow& RowOf(Method method) {
@@ -56,7 +57,8 @@ void CheckSide(const PreferenceOptions& options, const SideValues& side, int64_t
 
 const MethodRow& CheckPairs(const PreferenceOptions& options, const PreferencePairs& pairs) {
   const MethodRow& row = RowOf(options.method);
-  TORCH_CHECK(options.method != Method::kSft, "sft has no pairs");
+  const bool pairwise = options.method != Method::kSft && options.method != Method::kKto;
+  TORCH_CHECK(pairwise, row.name, " has no pairs");
   TORCH_CHECK(pairs.chosen.logp.defined(), row.name, " needs log-probs of the policy");
   const int64_t count = pairs.chosen.logp.size(0);
   CheckSide(options, pairs.chosen, count);
@@ -103,6 +105,10 @@ absl::StatusOr<Method> ParseMethod(absl::string_view name) {
 std::string MethodName(Method method) { return RowOf(method).name; }
 bool NeedsReference(Method method) { return RowOf(method).reference; }
 bool NeedsKl(Method method) { return RowOf(method).kl; }
+
+int64_t SequencesPerPair(Method method) {
+  return method == Method::kSft || method == Method::kKto ? 1 : 2;
+}
 
 bool NeedsFeatures(const PreferenceOptions& options) {
   return RowOf(options.method).features || options.feature_constraint;

@@ -11,11 +11,12 @@
 
 namespace fpo::train {
 
-enum class Method { kSft, kDpo, kLnDpo, kSimpo, kSimpoKl, kTdpo1, kTdpo2, kFpo, kOrpo };
+enum class Method { kSft, kDpo, kLnDpo, kSimpo, kSimpoKl, kTdpo1, kTdpo2, kFpo, kOrpo, kKto };
 absl::StatusOr<Method> ParseMethod(absl::string_view name);  // InvalidArgument lists the names
 std::string MethodName(Method method);
-bool NeedsReference(Method method);  // log-probs of the reference
-bool NeedsKl(Method method);         // sequential KL, so a live reference
+bool NeedsReference(Method method);       // log-probs of the reference
+bool NeedsKl(Method method);              // sequential KL, so a live reference
+int64_t SequencesPerPair(Method method);  // computed together: 1 without a second side
 
 struct PreferenceOptions {
   Method method = Method::kFpo;
@@ -29,7 +30,8 @@ struct PreferenceOptions {
   PairLossKind loss = PairLossKind::kSigmoid;  // of u; orpo has its own
   // fpo's constraint on the margin of another method (method.constraint: features).
   bool feature_constraint = false;
-  double sft_weight = 0;  // of the SFT term; see SftWeight
+  double sft_weight = 0;                                // of the SFT term; see SftWeight
+  double desirable_weight = 1, undesirable_weight = 1;  // kto
 };
 
 bool NeedsFeatures(const PreferenceOptions& options);  // pooled features of both models
@@ -40,6 +42,7 @@ double SftWeight(const PreferenceOptions& options);
 struct GlobalBatch {
   double pairs = 0;          // the sum of their weights
   double chosen_tokens = 0;  // scored tokens of chosen responses; only read by an SFT term
+  double kl = 0;             // of kto (KtoKl)
 };
 
 // One side (chosen or rejected) of n pairs. All [n]; float64 as ResponseSums gives them.
@@ -77,7 +80,8 @@ struct PreferenceRewards {
   at::Tensor rejected;
 };
 
-// Throws c10::Error when an input the method needs is undefined or of another length, and for sft.
+// Throws c10::Error when an input the method needs is undefined or of another length, and for
+// sft and kto, which have no pairs.
 PreferenceTerms ComputeTerms(const PreferenceOptions& options, const PreferencePairs& pairs);
 PreferenceRewards ComputeRewards(const PreferenceOptions& options, const PreferencePairs& pairs);
 

@@ -1,6 +1,6 @@
 #include "train/objective/batch_metrics.h"
 
-#include <c10/util/Exception.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 
@@ -34,6 +34,8 @@ std::map<std::string, double> BatchMetrics::Report(const PreferenceOptions& opti
   if (options.method == Method::kSft) {
     report["loss"] = -sums[kLogp] / rows;
     report["logps/chosen"] = sums[kLogp] / pairs;
+  } else if (options.method == Method::kKto) {
+    ReportKto(&report);
   } else {
     for (const auto& [name, value] : preference.Report(options)) report[name] = value;
   }
@@ -50,6 +52,42 @@ std::map<std::string, double> BatchMetrics::Report(const PreferenceOptions& opti
   report["tokens"] = sums[kTokens];
   report["pairs"] = pairs;
   return report;
+}
+
+void BatchMetrics::ReportKto(std::map<std::string, double>* report) const {
+  const double all = sums[kPairs], desirable = sums[kDesirable], undesirable = all - desirable;
+  (*report)["loss"] = sums[kKtoLoss] / all;
+  (*report)["kl"] = sums[kKtoKl] / all;
+  if (desirable > 0) {
+    (*report)["rewards/chosen"] = sums[kRewardsDesirable] / desirable;
+    (*report)["logps/chosen"] = sums[kLogpsDesirable] / desirable;
+  }
+  if (undesirable > 0) {
+    (*report)["rewards/rejected"] = sums[kRewardsUndesirable] / undesirable;
+    (*report)["logps/rejected"] = sums[kLogpsUndesirable] / undesirable;
+  }
+  if (desirable > 0 && undesirable > 0) {
+    (*report)["rewards/margins"] = (*report)["rewards/chosen"] - (*report)["rewards/rejected"];
+  }
+}
+
+void MeasureExamples(const KtoOptions& options, const KtoExamples& examples, double kl,
+                     BatchMetrics* metrics, HostValues* values) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor rewards = KtoRewards(options, examples);
+  const auto sum = [&](BatchMetrics::Field field, const at::Tensor& each) {
+    values->Add(each.to(at::kDouble).sum(), &(*metrics)[field]);
+  };
+  const auto of = [&](bool desirable, const at::Tensor& each) {
+    const at::Tensor& wanted = examples.desirable;
+    return at::where(desirable ? wanted : wanted.logical_not(), each, 0.0);
+  };
+  sum(BatchMetrics::kDesirable, examples.desirable);
+  sum(BatchMetrics::kKtoLoss, KtoLosses(options, examples, kl));
+  sum(BatchMetrics::kRewardsDesirable, of(true, rewards));
+  sum(BatchMetrics::kRewardsUndesirable, of(false, rewards));
+  sum(BatchMetrics::kLogpsDesirable, of(true, examples.logp));
+  sum(BatchMetrics::kLogpsUndesirable, of(false, examples.logp));
 }
 
 }  // namespace fpo::train

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "train/loss/kto_loss.h"
 #include "train/loss/preference_metrics.h"
+#include "train/ops/host_values.h"
 
 namespace fpo::train {
 
@@ -25,6 +27,13 @@ struct BatchMetrics {
     kKlMargin,  // |beta KL_rejected - beta KL_chosen|, over pairs
     kChosenTokens,
     kRejectedTokens,
+    kKtoKl,      // kto's estimate, over examples
+    kDesirable,  // kto: number of examples
+    kKtoLoss,
+    kRewardsDesirable,
+    kRewardsUndesirable,
+    kLogpsDesirable,
+    kLogpsUndesirable,
     // Number of parts that measured an optional quantity. A rank without pairs in a step has none
     // itself but reports the other ranks'.
     kDivergenceParts,
@@ -42,8 +51,15 @@ struct BatchMetrics {
   std::vector<double> Pack() const;                // for one all-reduce
   void Unpack(const std::vector<double>& values);  // of Pack's size
 
+  // Of kto: loss, kl, and rewards/* and logps/* of the desirable examples as chosen, of the
+  // undesirable as rejected, which are left out where there are none.
+  void ReportKto(std::map<std::string, double>* report) const;
   // Means and totals under their metrics.jsonl names. Empty without pairs.
   std::map<std::string, double> Report(const PreferenceOptions& options) const;
 };
+
+// Adds the sums of kto's examples. They are in `metrics` when `values` is read.
+void MeasureExamples(const KtoOptions& options, const KtoExamples& examples, double kl,
+                     BatchMetrics* metrics, HostValues* values);
 
 }  // namespace fpo::train

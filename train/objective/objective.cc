@@ -1,10 +1,8 @@
 #include "train/objective/objective.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -12,6 +10,7 @@
 #include "common/status_macros.h"
 #include "train/data/context_id.h"
 #include "train/loop/model_flops.h"
+#include "train/objective/objective_parts.h"
 
 namespace fpo::train {
 namespace {
@@ -32,21 +31,6 @@ ResponseRows HalfRows(const SequenceBatch& batch, const at::Tensor& site_rows, b
   return {site_rows.narrow(0, begin, count),
           batch.response_of_row.narrow(0, begin, count) - (last ? half : 0), half,
           std::move(sizes)};
-}
-
-at::Tensor Total(const at::Tensor& values) { return values.detach().sum(); }
-
-// Counts common to all methods.
-void CountBatch(const SequenceBatch& batch, const ResponseScores& scores, BatchMetrics* metrics,
-                HostValues* values) {
-  BatchMetrics& m = *metrics;
-  m[BatchMetrics::kTokens] = static_cast<double>(batch.real_tokens);
-  m[BatchMetrics::kResponseTokens] = static_cast<double>(batch.rows);
-  values->Add(Total(scores.entropy), &m[BatchMetrics::kEntropy]);
-  if (scores.entropy_top.defined()) {
-    values->Add(Total(scores.entropy_top), &m[BatchMetrics::kEntropyTop]);
-    m[BatchMetrics::kEntropyTopParts] = 1;
-  }
 }
 
 // Pairs [first, first + count) of a batch.
@@ -84,23 +68,6 @@ PreferencePairs PairsOf(const PairRange& range, const SideSums& sums, const Know
             : of_batch(side == 0 ? known.chosen_divergence : known.rejected_divergence, 0);
   }
   return pairs;
-}
-
-// d loss / d sums, of a loss that is a function of them; undefined where it does not depend on one.
-SideGradients GradientsOf(const SideSums& sums,
-                          const std::function<at::Tensor(const SideSums&)>& loss) {
-  const at::AutoGradMode with_grad(true);
-  SideSums leaves = sums;
-  torch::autograd::variable_list wanted;
-  for (at::Tensor* leaf : {&leaves.logp, &leaves.kl}) {
-    if (!leaf->defined()) continue;
-    *leaf = leaf->detach().set_requires_grad(true);
-    wanted.push_back(*leaf);
-  }
-  const torch::autograd::variable_list gradients =
-      torch::autograd::grad({loss(leaves)}, wanted, {}, /*retain_graph=*/false,
-                            /*create_graph=*/false, /*allow_unused=*/true);
-  return {gradients[0], gradients.size() > 1 ? gradients[1] : at::Tensor()};
 }
 
 }  // namespace
@@ -225,10 +192,11 @@ UnitLoss Objective::PairUnitLoss(const SequenceBatch& batch, const ReferenceValu
           }};
 }
 
-// An evaluation with a live reference measures the KL for every method; a training step only when
-// its loss needs it.
+// An evaluation with a live reference measures the KL for every method that compares responses; a
+// training step only when its loss needs it.
 ReferenceDetail Objective::WantedDetail() const {
-  const bool measures = !at::GradMode::is_enabled() && reference_->has_distributions();
+  const bool measures =
+      !at::GradMode::is_enabled() && reference_->has_distributions() && method() != Method::kKto;
   return NeedsKl(method()) || measures ? ReferenceDetail::kDistributions : ReferenceDetail::kSums;
 }
 
@@ -247,6 +215,7 @@ absl::StatusOr<ReferenceValues> Objective::ReferenceOf(const std::vector<Sequenc
 absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView>& pairs,
                                                  const GlobalBatch& global) const {
   if (method() == Method::kSft) return ComputeSft(pairs, global);
+  if (method() == Method::kKto) return ComputeKto(pairs, global);
   const std::vector<Sequence> sequences = BothSides(pairs);
   const int64_t half = static_cast<int64_t>(pairs.size());
   FPO_ASSIGN_OR_RETURN(const SequenceBatch batch, MakeSequenceBatch(sequences, model_.device()));

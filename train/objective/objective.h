@@ -45,6 +45,10 @@ class Objective {
   absl::StatusOr<ObjectivePart> Compute(const std::vector<TokenPairView>& pairs,
                                         const GlobalBatch& global) const;
 
+  // Of kto: the sum over the examples of log p - log p_ref of their mismatched responses, whose
+  // mean over the global batch is its `kl` (KtoKl).
+  absl::StatusOr<double> MismatchedLogRatios(const std::vector<TokenPairView>& examples) const;
+
   // Whether the loss reads the batch's chosen_tokens.
   bool CountsTokens() const;
   const std::vector<FeatureContract>& contracts() const { return options_.contracts; }
@@ -57,6 +61,8 @@ class Objective {
  private:
   struct Distances;
   absl::StatusOr<ObjectivePart> ComputeSft(const std::vector<TokenPairView>& pairs,
+                                           const GlobalBatch& global) const;
+  absl::StatusOr<ObjectivePart> ComputeKto(const std::vector<TokenPairView>& examples,
                                            const GlobalBatch& global) const;
   ReferenceDetail WantedDetail() const;
   absl::StatusOr<ReferenceValues> ReferenceOf(const std::vector<Sequence>& sequences,

@@ -8,10 +8,22 @@ namespace fpo::train {
 namespace {
 
 constexpr std::array<const char*, PairValues::kFieldCount> kNames = {
-    "loss",          "rewards/chosen",  "rewards/rejected",       "rewards/margins",
-    "logps/chosen",  "logps/rejected",  "reference_logps/chosen", "reference_logps/rejected",
-    "tokens/chosen", "tokens/rejected", "divergence/chosen",      "divergence/rejected",
-    "kl/chosen",     "kl/rejected",
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "logps/chosen",
+    "logps/rejected",
+    "reference_logps/chosen",
+    "reference_logps/rejected",
+    "tokens/chosen",
+    "tokens/rejected",
+    "divergence/chosen",
+    "divergence/rejected",
+    "kl/chosen",
+    "kl/rejected",
+    "label",
+    "reward",
 };
 
 }  // namespace
@@ -78,6 +90,18 @@ void PairValues::SetResponses(const at::Tensor& logp, const at::Tensor& tokens, 
   const at::NoGradGuard no_grad;
   SetAll(kLoss, -logp.to(at::kDouble) / tokens.to(at::kDouble), host);
   SetAll(kLogpsChosen, logp, host);
+  SetAll(kTokensChosen, tokens, host);
+}
+
+void PairValues::SetExamples(const ScoredExamples& scored, const at::Tensor& tokens,
+                             HostValues* host) {
+  const at::NoGradGuard no_grad;
+  const KtoExamples& examples = scored.examples;
+  SetAll(kLoss, KtoLosses(scored.options, examples, scored.kl), host);
+  SetAll(kLabel, examples.desirable, host);
+  SetAll(kReward, KtoRewards(scored.options, examples), host);
+  SetAll(kLogpsChosen, examples.logp, host);
+  SetAll(kReferenceLogpsChosen, examples.reference_logp, host);
   SetAll(kTokensChosen, tokens, host);
 }
 

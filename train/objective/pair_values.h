@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "train/loss/kto_loss.h"
 #include "train/loss/preference_loss.h"
 #include "train/ops/host_values.h"
 
@@ -32,6 +33,8 @@ class PairValues {
     kDivergenceRejected,
     kKlChosen,  // sequential KL(ref || policy), summed over response tokens
     kKlRejected,
+    kLabel,   // kto: 1 desirable, 0 undesirable
+    kReward,  // of kto's example
     kFieldCount,
   };
   static const char* Name(Field field);
@@ -52,6 +55,13 @@ class PairValues {
                 const at::Tensor& kl, HostValues* host);
   // Those of sft; logp and tokens: [n].
   void SetResponses(const at::Tensor& logp, const at::Tensor& tokens, HostValues* host);
+  // Those of kto, its response's as those of a chosen side; tokens: [n].
+  struct ScoredExamples {
+    const KtoOptions& options;
+    const KtoExamples& examples;
+    double kl;
+  };
+  void SetExamples(const ScoredExamples& scored, const at::Tensor& tokens, HostValues* host);
   // Copies pair `from` of `part` to pair `to`.
   void Copy(const PairValues& part, int64_t from, int64_t to);
 

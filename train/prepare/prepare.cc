@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/files/durable_file.h"
 #include "common/files/output_folder.h"
 #include "common/hash.h"
@@ -39,11 +40,12 @@ AdmissionLimits LimitsOf(const JobConfig& job) {
   limits.max_prompt_length = job.data.max_prompt_length;
   limits.max_pairs = job.data.max_pairs;
   limits.chosen_only = job.kind != "sae" && job.method.name == "sft";
-  // An SAE learns from any text; all other jobs but SFT compare two responses.
   limits.train_on = job.data.train_on == "last_turn"    ? AdmissionLimits::TrainOn::kLastTurn
                     : job.data.train_on == "first_turn" ? AdmissionLimits::TrainOn::kFirstTurn
                                                         : AdmissionLimits::TrainOn::kAllTurns;
-  limits.pairs_required = job.kind != "sae" && job.method.name != "sft";
+  // An SAE learns from any text; all other jobs but SFT and KTO compare two responses.
+  limits.labelled = job.kind != "sae" && job.method.name == "kto";
+  limits.pairs_required = job.kind != "sae" && job.method.name != "sft" && job.method.name != "kto";
   return limits;
 }
 
@@ -81,7 +83,7 @@ struct Preparation {
 class InputPass {
  public:
   InputPass(const Preparation& work, const AdmissionLimits& limits)
-      : admission_(work.tokenizer, work.chat_template, limits) {}
+      : limits_(limits), admission_(work.tokenizer, work.chat_template, limits) {}
 
   // Cancelled when no more rows are wanted.
   absl::Status Take(PreferenceRow&& row) {
@@ -106,7 +108,12 @@ class InputPass {
   }
 
   AdmissionReport Report() const { return admission_.Report(); }
-  const TokenFileWriter& writer() const { return writer_; }
+  absl::Status Write(const std::string& path, const std::map<std::string, std::string>& metadata) {
+    if (limits_.labelled) {
+      FPO_RETURN_IF_ERROR(writer_.AddMismatchedResponses(limits_.max_length));
+    }
+    return writer_.Write(path, metadata);
+  }
 
   // What this evaluation data shares with the training data.
   void CountShared(const InputPass& train, AdmissionReport* report) const {
@@ -118,6 +125,7 @@ class InputPass {
   }
 
  private:
+  const AdmissionLimits limits_;
   Admission admission_;
   TokenFileWriter writer_;
   std::vector<PairIdentity> identities_;  // of the pairs written
@@ -152,6 +160,21 @@ absl::StatusOr<AdmissionReport> ReadInput(const Preparation& work, const Input& 
   report.malformed_examples = counts.malformed_examples;
   if (report.admitted > 0) return report;
   return absl::InvalidArgumentError(NothingAdmitted(absl::StrCat("data.", input.name), report));
+}
+
+// Of kto, when neither weight makes up for labels of unequal number (Ethayarajh 2024, eq. 8; TRL
+// warns alike); else "".
+std::string LabelWarning(const MethodSection& method, const AdmissionReport& report) {
+  const auto desirable = static_cast<double>(report.desirable);
+  const auto undesirable = static_cast<double>(report.undesirable);
+  if (desirable == undesirable) return "";
+  const double ratio =
+      method.desirable_weight * desirable / (method.undesirable_weight * undesirable);
+  if (ratio >= 0.99 && ratio <= 1.34) return "";
+  return absl::StrFormat(
+      "data.train has %d desirable and %d undesirable examples: method.desirable_weight * %d / "
+      "(method.undesirable_weight * %d) is %.3g, and 1 to 1.33 is usual",
+      report.desirable, report.undesirable, report.desirable, report.undesirable, ratio);
 }
 
 absl::StatusOr<std::string> TokenDigests(const std::string& out) {
@@ -207,12 +230,19 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   const auto prepare = [&](const Input& input, InputPass* pass) -> absl::StatusOr<AdmissionReport> {
     const Work reading({"prepare", absl::StrCat("tokenising data.", input.name), 0, 0, "rows"});
     FPO_ASSIGN_OR_RETURN(AdmissionReport report, ReadInput(work, input, pass));
-    FPO_RETURN_IF_ERROR(
-        pass->writer().Write(absl::StrCat(out, "/", input.name, ".safetensors"), metadata));
+    const absl::Status written =
+        pass->Write(absl::StrCat(out, "/", input.name, ".safetensors"), metadata);
+    if (absl::IsInvalidArgument(written)) {
+      return absl::InvalidArgumentError(absl::StrCat("data.", input.name, ": ", written.message()));
+    }
+    FPO_RETURN_IF_ERROR(written);
     return report;
   };
   InputPass train(work, limits);
   FPO_ASSIGN_OR_RETURN(summary.train, prepare({"train", job.data.train}, &train));
+  if (std::string warning = LabelWarning(job.method, summary.train); !warning.empty()) {
+    summary.warnings.push_back(std::move(warning));
+  }
   limits.max_pairs.reset();
   InputPass eval(work, limits);
   FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}, &eval));

@@ -37,6 +37,8 @@ struct PreferenceRow {
   std::string prompt, chosen, rejected;
   std::vector<Message> prompt_messages, chosen_messages, rejected_messages;
   std::vector<int32_t> prompt_ids, chosen_ids, rejected_ids;
+  // Of a row with one response that says so: whether it is a wanted one (KTO).
+  std::optional<bool> label;
   std::optional<double> chosen_score, rejected_score;
 };
 

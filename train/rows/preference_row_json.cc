@@ -159,21 +159,29 @@ bool IsNonEmpty(const Json* field) {
   return !field->empty();
 }
 
-// Whether a label says that the only response is a bad one (KTO). Tables and spreadsheets turn
-// booleans into texts and numbers; any other label is a column of something else.
-bool IsUnwanted(const Json& row) {
+std::optional<bool> LabelOfWord(absl::string_view word) {
+  for (const char* bad : {"false", "0", "bad", "undesirable", "rejected", "thumbs_down"}) {
+    if (word == bad) return false;
+  }
+  for (const char* good : {"true", "1", "good", "desirable", "chosen", "thumbs_up"}) {
+    if (word == good) return true;
+  }
+  return std::nullopt;
+}
+
+// What a label says of the only response (KTO). Tables and spreadsheets turn booleans into texts
+// and numbers; any other label is a column of something else.
+std::optional<bool> LabelOf(const Json& row) {
   for (const char* key : {"label", "kto_tag"}) {
     const Json* label = FieldOf(row, key);
     if (label == nullptr) continue;
-    if (label->is_boolean()) return !label->get<bool>();
-    if (label->is_number() && HasField(row, "completion")) return label->get<double>() <= 0;
+    if (label->is_boolean()) return label->get<bool>();
+    if (label->is_number() && HasField(row, "completion")) return label->get<double>() > 0;
     if (!label->is_string()) continue;
-    const std::string word = absl::AsciiStrToLower(label->get<std::string>());
-    for (const char* bad : {"false", "0", "bad", "undesirable", "rejected", "thumbs_down"}) {
-      if (word == bad) return true;
-    }
+    const auto said = LabelOfWord(absl::AsciiStrToLower(label->get<std::string>()));
+    if (said) return said;
   }
-  return false;
+  return std::nullopt;
 }
 
 // What a row needs that text cannot give.
@@ -185,7 +193,7 @@ std::string WhyUnusable(const Json& row, const PreferenceRow& read) {
   for (const char* key : {"tools", "functions"}) {
     if (IsNonEmpty(FieldOf(row, key))) return "tool_calls_unsupported";
   }
-  return !read.has_rejected && IsUnwanted(row) ? "unwanted_response" : "";
+  return read.label == false ? "unwanted_response" : "";
 }
 
 std::optional<double> ScoreOf(const Json& row, const std::vector<const char*>& keys) {
@@ -218,6 +226,7 @@ absl::StatusOr<PreferenceRow> ParsePreferenceRow(absl::string_view json, const R
   }
   FPO_RETURN_IF_ERROR(read);
   FPO_RETURN_IF_ERROR(TakeContext(row, &out));
+  if (!out.has_rejected) out.label = LabelOf(row);
   std::string unusable = WhyUnusable(row, out);
   if (out.drop_reason.empty()) out.drop_reason = std::move(unusable);
   if (const Json* id = FieldOf(row, "id")) {

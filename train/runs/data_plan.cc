@@ -31,19 +31,27 @@ std::vector<int64_t> TrainedPairs(const JobConfig& job, const TokenFile& train) 
 
 }  // namespace
 
-PairLengths LengthsOf(const TokenFile& pairs, int64_t count, bool sft, bool packed) {
+Responses ResponsesOf(Method method) {
+  return method == Method::kSft   ? Responses::kChosen
+         : method == Method::kKto ? Responses::kOneAtATime
+                                  : Responses::kBoth;
+}
+
+PairLengths LengthsOf(const TokenFile& pairs, int64_t count, Responses responses, bool packed) {
   PairLengths lengths({});
   for (int64_t i = 0; i < count; ++i) {
     lengths.longest.push_back(pairs.LongestSequence(i));
     if (!packed) continue;
-    const auto unused = static_cast<int64_t>(sft ? pairs.pair(i).rejected.size() : 0);
-    lengths.packed.push_back(pairs.PackedTokens(i) - unused);
+    const auto rejected = static_cast<int64_t>(pairs.pair(i).rejected.size());
+    lengths.packed.push_back(responses == Responses::kBoth     ? pairs.PackedTokens(i)
+                             : responses == Responses::kChosen ? pairs.PackedTokens(i) - rejected
+                                                               : pairs.LongestSequence(i));
   }
   return lengths;
 }
 
 Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world) {
-  return MakeBatcher(job, LengthsOf(train, train.size(), /*sft=*/false, /*packed=*/false), rank,
+  return MakeBatcher(job, LengthsOf(train, train.size(), Responses::kBoth, /*packed=*/false), rank,
                      world);
 }
 
@@ -51,7 +59,8 @@ Batcher MakeBatcher(const JobConfig& job, PairLengths lengths, int64_t rank, int
   Batcher::Options options;
   options.pairs_per_step = job.batch.pairs;
   options.tokens_per_microbatch = job.batch.tokens_per_microbatch;
-  options.sequences_per_pair = job.method.name == "sft" ? 1 : 2;
+  const absl::StatusOr<Method> method = ParseMethod(job.method.name);
+  options.sequences_per_pair = SequencesPerPair(method.value_or(Method::kFpo));
   options.shuffle = job.data.shuffle;
   options.seed = static_cast<uint64_t>(job.seed);
   options.rank = rank;

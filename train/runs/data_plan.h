@@ -5,6 +5,7 @@
 #include "common/job/job_config.h"
 #include "train/data/batcher.h"
 #include "train/data/token_file.h"
+#include "train/loss/preference_loss.h"
 #include "train/prepare/reference_keys.h"
 
 namespace fpo::train {
@@ -12,8 +13,13 @@ namespace fpo::train {
 // Which pairs a job reads, in which order. Trainer and reference pass both use it, so that the
 // records computed are the records read.
 
-// Tokens of the first `count` pairs; `packed`: as in PacksBatches. SFT reads no rejected side.
-PairLengths LengthsOf(const TokenFile& pairs, int64_t count, bool sft, bool packed);
+// Which responses of a pair a micro-batch holds: both, the chosen one (SFT), or, in passes of their
+// own, each (KTO).
+enum class Responses { kBoth, kChosen, kOneAtATime };
+Responses ResponsesOf(Method method);
+
+// Tokens of the first `count` pairs; `packed`: as in PacksBatches.
+PairLengths LengthsOf(const TokenFile& pairs, int64_t count, Responses responses, bool packed);
 
 // The batches of one rank. `train` must not be empty.
 Batcher MakeBatcher(const JobConfig& job, const TokenFile& train, int64_t rank, int64_t world);

@@ -132,6 +132,12 @@ absl::StatusOr<TokenFile> OpenTokens(const std::string& path, const JobConfig& j
         absl::StrCat(path, " holds pairs without a rejected response, which method ",
                      job.method.name, " needs; prepare it with a job of that method"));
   }
+  const bool labelled = job.method.name == "kto";
+  if (file.size() > 0 && file.has_labels() != labelled) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, labelled ? " holds no labels, which method kto needs" : " holds examples of kto",
+        "; prepare it with a job of method ", job.method.name));
+  }
   return file;
 }
 
@@ -148,6 +154,8 @@ absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& met
   FPO_ASSIGN_OR_RETURN(options.loss, ParsePairLoss(method.loss));
   options.feature_constraint = ComparesFeatures(method);
   options.sft_weight = method.sft_weight;
+  options.desirable_weight = method.desirable_weight;
+  options.undesirable_weight = method.undesirable_weight;
   return options;
 }
 

@@ -120,7 +120,7 @@ TEST(JobRules, LossConstraintAndSftTermFitTheMethod) {
   EXPECT_THAT(problem("fpo", constraint("none")), HasSubstr("method.name: ln_dpo"));
   EXPECT_THAT(problem("tdpo2", constraint("features")), HasSubstr("method.name: dpo"));
   EXPECT_THAT(problem("simpo_kl", constraint("none")), HasSubstr("method.name: simpo"));
-  for (const char* name : {"sft", "orpo"}) {
+  for (const char* name : {"sft", "orpo", "kto"}) {
     EXPECT_THAT(problem(name, constraint("features")), HasSubstr("method.constraint")) << name;
     EXPECT_THAT(problem(name, loss("hinge")), HasSubstr("a loss of its own")) << name;
     EXPECT_THAT(problem(name, [](M& m) { m.sft_weight = 1; }), HasSubstr("method.sft_weight"));
@@ -145,6 +145,9 @@ TEST(JobRules, LossConstraintAndSftTermFitTheMethod) {
                     }),
             "");
   EXPECT_EQ(problem("dpo", [](M& m) { m.sft_weight = 0.5; }), "");
+  EXPECT_EQ(problem("kto", [](M& m) { m.desirable_weight = 1.33; }), "");
+  EXPECT_THAT(problem("kto", [](M& m) { m.desirable_weight = m.undesirable_weight = 0; }),
+              HasSubstr("nothing is trained"));
 }
 
 TEST(JobRules, AConstraintOnFeaturesNeedsSaeAndReference) {

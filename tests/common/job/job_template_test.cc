@@ -20,8 +20,8 @@ using ::testing::Not;
 
 const std::vector<std::string>& Names() {
   static const std::vector<std::string> names = {
-      "sft",      "dpo",  "ln_dpo", "simpo",     "tdpo1",    "tdpo2",   "fpo",
-      "simpo_kl", "orpo", "sae",    "reference", "evaluate", "generate"};
+      "sft",      "dpo",  "ln_dpo", "simpo", "tdpo1",     "tdpo2",    "fpo",
+      "simpo_kl", "orpo", "kto",    "sae",   "reference", "evaluate", "generate"};
   return names;
 }
 

@@ -39,7 +39,8 @@ TEST(MethodTable, DefaultsLieInTheUsualRange) {
     EXPECT_GE(method.beta, method.beta_low) << method.name;
     EXPECT_LE(method.beta, method.beta_high) << method.name;
   }
-  EXPECT_EQ(BetaDefaults(), "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo");
+  EXPECT_EQ(BetaDefaults(),
+            "2 for ln_dpo, simpo, simpo_kl, fpo; 0.1 for dpo, tdpo1, tdpo2, orpo, kto");
 }
 
 TEST(MethodTable, TheConstraintDecidesWhatElseIsRead) {

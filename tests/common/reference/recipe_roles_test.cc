@@ -65,6 +65,8 @@ const std::map<std::string, Role>& Roles() {
       {"method.loss", Role::kNone},
       {"method.constraint", Role::kRecipe},  // as method.name
       {"method.sft_weight", Role::kNone},
+      {"method.desirable_weight", Role::kNone},
+      {"method.undesirable_weight", Role::kNone},
       {"epochs", Role::kNone},
       {"max_steps", Role::kNone},
       {"seed", Role::kNone},

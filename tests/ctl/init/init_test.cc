@@ -146,7 +146,7 @@ TEST_F(InitTest, ACpuGetsABatchAndALengthThatItCanDoAndIsToldSo) {
 TEST_F(InitTest, EveryTemplateCanBeFilledIn) {
   const std::string model = PutGemma3(), train = PutRows("train.jsonl", 3);
   for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo",
-                           "orpo", "sae", "reference", "evaluate", "generate"}) {
+                           "orpo", "kto", "sae", "reference", "evaluate", "generate"}) {
     const Result result = Run({"init", name, "--model", model, "--data", train});
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(Job(result).model.path, model) << name;

@@ -57,6 +57,50 @@ TEST(TokenFileTest, EmptyAndWithoutRejected) {
   EXPECT_EQ(raw->entries().at("ids").dtype, "I32");
 }
 
+TEST(TokenFileTest, LabelsAndMismatchedResponses) {
+  ScratchFolder folder;
+  TokenFileWriter writer;
+  writer.Add({{2, 10, 11}, {12, 1}, {}, 4, "", true});
+  writer.Add({{2, 20}, {21, 22, 23, 1}, {}, 9, "", false});
+  writer.Add({{2, 20}, {24, 1}, {}, 9, "", true});
+  ASSERT_TRUE(writer.AddMismatchedResponses(6).ok());
+  ASSERT_TRUE(writer.Write(folder / "kto", {}).ok());
+  const auto file = TokenFile::Open(folder / "kto");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(file->has_labels());
+  EXPECT_TRUE(file->pair(0).desirable);
+  EXPECT_FALSE(file->pair(1).desirable);
+  EXPECT_THAT(file->pair(0).chosen, ElementsAre(12, 1));
+  EXPECT_THAT(file->pair(0).rejected, ElementsAre(24, 1));
+  EXPECT_THAT(file->pair(1).rejected, ElementsAre(12, 1)) << "no undesirable one of another prompt";
+  EXPECT_THAT(file->pair(2).rejected, ElementsAre(12, 1));
+  EXPECT_EQ(file->tokens(), 15) << "stored once";
+  ASSERT_TRUE(TwoPairs("").Write(folder / "pairs", {}).ok());
+  EXPECT_FALSE(TokenFile::Open(folder / "pairs")->has_labels());
+  EXPECT_THROW(writer.Add({{2}, {5}, {}, 1, ""}), c10::Error);
+}
+
+TEST(TokenFileTest, AMismatchedResponseIsCutToTheLimit) {
+  ScratchFolder folder;
+  TokenFileWriter writer;
+  writer.Add({{2, 10, 11}, {12, 1}, {}, 4, "", true});
+  writer.Add({{2, 20}, {21, ContextId(22), 23, 1}, {}, 9, "", true});
+  ASSERT_TRUE(writer.AddMismatchedResponses(5).ok());
+  ASSERT_TRUE(writer.Write(folder / "kto", {}).ok());
+  EXPECT_THAT(TokenFile::Open(folder / "kto")->pair(0).rejected, ElementsAre(21));
+}
+
+TEST(TokenFileTest, ALabelIsPartOfTheDigest) {
+  ScratchFolder folder;
+  const auto digest = [&](bool label) {
+    TokenFileWriter writer;
+    writer.Add({{2, 10}, {12, 1}, {}, 0, "", label});
+    EXPECT_TRUE(writer.Write(folder / "kto", {}).ok());
+    return TokenFile::Open(folder / "kto")->digest();
+  };
+  EXPECT_NE(digest(true), digest(false));
+}
+
 TEST(TokenFileTest, DigestIsOfTokensNotOfMetadata) {
   ScratchFolder folder;
   ASSERT_TRUE(TwoPairs("a").Write(folder / "1", {{"k", "v"}}).ok());

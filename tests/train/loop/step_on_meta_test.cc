@@ -65,6 +65,8 @@ std::vector<Case> Cases() {
       {"tdpo1", Method::kTdpo1, From::kOnline, kKl},
       {"tdpo2", Method::kTdpo2, From::kOnline, kKl},
       {"orpo", Method::kOrpo, From::kNone, kNothingElse},
+      {"kto_records", Method::kKto, From::kRecords, kNothingElse},
+      {"kto_online", Method::kKto, From::kOnline, kNothingElse},
   };
   const auto fpo = [&](std::string name, Waits waits) -> Case& {
     return cases.emplace_back(Case{"fpo_" + name, Method::kFpo, From::kRecords, waits});

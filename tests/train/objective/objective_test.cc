@@ -7,6 +7,7 @@
 
 #include "tests/train/support/tiny_run.h"
 #include "train/formats/sae_files.h"
+#include "train/objective/objective_parts.h"
 #include "train/reference/online_reference.h"
 
 namespace fpo::train {

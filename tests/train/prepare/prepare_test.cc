@@ -122,6 +122,41 @@ TEST_F(PrepareTest, SftAndSaeTakeRowsWithoutRejected) {
   EXPECT_EQ(Run()->train_pairs, 1);
 }
 
+// Pairs become two examples each; a row with a label is one.
+TEST_F(PrepareTest, KtoTakesLabelsAndPairs) {
+  job_.method.name = "kto";
+  job_.data.train = {folder_.Put(
+      "kto.jsonl", Rows(2) + R"({"prompt":"the cab","completion":" abc","label":false})" + "\n" +
+                       R"({"prompt":"the cat","completion":" abc"})" + "\n")};
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->train_pairs, 5);
+  const auto train = TokenFile::Open(folder_ / "out/train.safetensors");
+  ASSERT_TRUE(train.ok()) << train.status();
+  EXPECT_TRUE(train->has_labels());
+  EXPECT_TRUE(train->has_rejected());
+  EXPECT_TRUE(train->pair(0).desirable);
+  EXPECT_FALSE(train->pair(1).desirable);
+  EXPECT_FALSE(train->pair(4).desirable);
+  EXPECT_EQ(train->pair(0).rejected, train->pair(2).chosen) << "of the other prompt, same label";
+  const auto admission = nlohmann::json::parse(Slurp(folder_ / "out/admission.json"));
+  EXPECT_EQ(admission["train"]["labels"]["desirable"], 2);
+  EXPECT_EQ(admission["train"]["labels"]["undesirable"], 3);
+  EXPECT_EQ(admission["train"]["dropped"]["no_label"], 1);
+  const auto said = ::testing::Contains(::testing::HasSubstr("2 desirable and 3 undesirable"));
+  EXPECT_THAT(summary->warnings, said);
+  job_.method.desirable_weight = 1.5;
+  EXPECT_THAT(Run()->warnings, ::testing::Not(said));
+}
+
+TEST_F(PrepareTest, KtoNeedsTwoPrompts) {
+  job_.method.name = "kto";
+  job_.data.eval = {folder_.Put("one.jsonl", Rows(1))};
+  const absl::Status status = Run().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("data.eval: kto estimates"));
+}
+
 TEST_F(PrepareTest, FailureLeavesNoCompleteFolder) {
   ASSERT_TRUE(Run().ok());
   job_.data.train = {folder_.Put("bad.jsonl", "{}\n{}\n")};

@@ -50,8 +50,8 @@ TEST_F(DataPlanTest, ARunReadsThePairsOfItsStepsInWhateverOrder) {
 }
 
 TEST_F(DataPlanTest, PackedLengthsCountEveryTokenThatIsComputed) {
-  const PairLengths pairs = LengthsOf(train_, 3, /*sft=*/false, /*packed=*/true);
-  const PairLengths sft = LengthsOf(train_, 3, /*sft=*/true, /*packed=*/true);
+  const PairLengths pairs = LengthsOf(train_, 3, Responses::kBoth, /*packed=*/true);
+  const PairLengths sft = LengthsOf(train_, 3, Responses::kChosen, /*packed=*/true);
   ASSERT_EQ(pairs.packed.size(), 3u);
   for (int64_t i = 0; i < 3; ++i) {
     const TokenPairView pair = train_.pair(i);
@@ -60,7 +60,7 @@ TEST_F(DataPlanTest, PackedLengthsCountEveryTokenThatIsComputed) {
     EXPECT_EQ(pairs.packed[i], chosen + static_cast<int64_t>(pair.rejected.size()));
     EXPECT_EQ(pairs.longest[i], train_.LongestSequence(i));
   }
-  EXPECT_TRUE(LengthsOf(train_, 3, false, /*packed=*/false).packed.empty());
+  EXPECT_TRUE(LengthsOf(train_, 3, Responses::kBoth, /*packed=*/false).packed.empty());
 }
 
 TEST_F(DataPlanTest, StepsEndWithTheLastEpoch) {

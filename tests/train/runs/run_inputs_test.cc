@@ -53,5 +53,21 @@ TEST(RunInputs, PairsWithoutRejectedSide) {
   EXPECT_TRUE(LoadRunInputs(tiny.Job("sft"), Options(tiny), events).ok());
 }
 
+// A folder that was prepared for another method would mean other things.
+TEST(RunInputs, LabelledExamplesAreForKtoAlone) {
+  TinyRun::Options labelled;
+  labelled.labelled = true;
+  const TinyRun examples(labelled), pairs;
+  RecordingSink events;
+  EXPECT_TRUE(LoadRunInputs(examples.Job("kto"), Options(examples), events).ok());
+  for (const char* method : {"dpo", "sft", "simpo"}) {
+    const auto inputs = LoadRunInputs(examples.Job(method), Options(examples), events);
+    EXPECT_EQ(ExitCodeOf(inputs.status()), ExitCode::kInvalid) << method;
+    EXPECT_THAT(std::string(inputs.status().message()), ::testing::HasSubstr("examples of kto"));
+  }
+  const auto inputs = LoadRunInputs(pairs.Job("kto"), Options(pairs), events);
+  EXPECT_THAT(std::string(inputs.status().message()), ::testing::HasSubstr("holds no labels"));
+}
+
 }  // namespace
 }  // namespace fpo::train

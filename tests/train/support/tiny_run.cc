@@ -82,8 +82,8 @@ TinyRun::TinyRun(Options options) : root_(fs::temp_directory_path() / ("fpo-tiny
   fs::create_directories(root_ + "/prepared");
   WriteModel("model", 1);
   WriteSae(options.sae_width);
-  WriteTokens("train.safetensors", options.pairs, options.rejected, 7);
-  WriteTokens("eval.safetensors", options.eval_pairs, options.rejected, 8);
+  WriteTokens("train.safetensors", options.pairs, options, 7);
+  WriteTokens("eval.safetensors", options.eval_pairs, options, 8);
   Must(WriteFileAtomically(Path("prepared/admission.json"), "{\"train\": {}}\n"));
   Must(WriteFileAtomically(Path("prepared/prepare.json"), "{}\n"));
 }
@@ -117,13 +117,15 @@ void TinyRun::WriteSae(int64_t width) const {
   Must(WriteSaeFile(Path("sae"), sae));
 }
 
-void TinyRun::WriteTokens(const std::string& file, int64_t pairs, bool rejected,
+void TinyRun::WriteTokens(const std::string& file, int64_t pairs, const Options& options,
                           uint64_t seed) const {
   TokenFileWriter writer;
   for (TokenPair& pair : RandomPairs(pairs, seed)) {
-    if (!rejected) pair.rejected.clear();
+    if (!options.rejected || options.labelled) pair.rejected.clear();
+    if (options.labelled) pair.label = writer.size() % 3 != 2;
     writer.Add(pair);
   }
+  if (options.labelled) Must(writer.AddMismatchedResponses(1024));
   Must(writer.Write(Path("prepared/" + file), {}));
 }
 

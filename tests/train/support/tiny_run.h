@@ -28,6 +28,7 @@ class TinyRun {
     int64_t pairs = 12;
     int64_t eval_pairs = 5;
     bool rejected = true;
+    bool labelled = false;  // examples of kto, every third one undesirable
     int64_t sae_width = 24;
   };
   TinyRun();
@@ -43,7 +44,8 @@ class TinyRun {
 
  private:
   void WriteSae(int64_t width) const;
-  void WriteTokens(const std::string& file, int64_t pairs, bool rejected, uint64_t seed) const;
+  void WriteTokens(const std::string& file, int64_t pairs, const Options& options,
+                   uint64_t seed) const;
   std::string root_;
 };
 
