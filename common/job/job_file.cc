@@ -100,6 +100,35 @@ JobConfig FromTree(const JobNode& root, bool has_file, std::vector<JobProblem>* 
   return config;
 }
 
+bool IsWithin(absl::string_view key, absl::string_view changed) {
+  return key == changed || absl::StartsWith(key, absl::StrCat(changed, "."));
+}
+
+// Problems of keys that a run changes lie in the run's file.
+void PlaceInRun(const JobRun* run, std::vector<JobProblem>* problems) {
+  if (run == nullptr) return;
+  for (JobProblem& problem : *problems) {
+    if (!problem.file.empty()) continue;
+    const bool changed =
+        std::any_of(run->changes.begin(), run->changes.end(),
+                    [&](const auto& change) { return IsWithin(problem.key, change.key); });
+    if (!changed) continue;
+    problem.file = run->file;
+    if (problem.line == 0) problem.line = run->line;
+  }
+}
+
+// The others may be right in the job file, and wrong only together with the run's changes.
+void NameRun(const JobRun* run, std::vector<JobProblem>* problems) {
+  PlaceInRun(run, problems);
+  if (run == nullptr) return;
+  for (JobProblem& problem : *problems) {
+    if (!problem.file.empty()) continue;
+    absl::StrAppend(&problem.message, " (under the run \"", run->name, "\", ", run->file, ":",
+                    run->line, ")");
+  }
+}
+
 absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
                                std::vector<JobProblem> problems) {
   LoadedJob job;
@@ -107,6 +136,7 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   AddProblems(root, CheckNewName(written.name), &problems);
   job.config = written;
   AddProblems(root, ResolveJobPaths(source, &job.config), &problems);
+  NameRun(source.run, &problems);
   if (!problems.empty()) return AsStatus(std::move(problems), source.file);
   job.notes = UnusedKeys(root, job.config);
   AddProblems(root, MissingInputs(written, job.config), &job.missing);
@@ -114,6 +144,8 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   if (source.trial && job.missing.empty() && job.unfit.empty()) {
     AddProblems(root, source.trial(job.config, &job.notes), &job.unfit);
   }
+  PlaceInRun(source.run, &job.missing);
+  PlaceInRun(source.run, &job.unfit);
   return job;
 }
 
@@ -156,10 +188,19 @@ absl::Status ApplySet(const std::vector<std::string>& set, JobNode* root,
   return absl::OkStatus();
 }
 
+void ApplyRun(const JobRun& run, JobNode* root, std::vector<JobProblem>* problems) {
+  for (const JobRun::Change& change : run.changes) {
+    const absl::Status status = SetJobNode(root, change.key, change.value);
+    if (!status.ok()) {
+      problems->push_back({change.value.line, change.key, std::string(status.message()), run.file});
+    }
+  }
+}
+
 }  // namespace
 
 std::string ProblemLine(const JobProblem& problem, absl::string_view file) {
-  std::string line(file);
+  std::string line(problem.file.empty() ? file : problem.file);
   if (problem.line > 0) absl::StrAppend(&line, ":", problem.line);
   absl::StrAppend(&line, line.empty() ? "" : ": ", problem.key, problem.key.empty() ? "" : ": ",
                   problem.message);
@@ -198,6 +239,7 @@ absl::StatusOr<LoadedJob> LoadJob(const JobSource& source) {
   std::vector<JobProblem> problems;
   FPO_ASSIGN_OR_RETURN(JobNode root, ParseJobYaml(source.text, &problems));
   FPO_RETURN_IF_ERROR(ApplySet(source.set, &root, &problems));
+  if (source.run != nullptr) ApplyRun(*source.run, &root, &problems);
   return Load(root, source, std::move(problems));
 }
 

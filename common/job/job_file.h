@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/job/job_config.h"
+#include "common/job/job_node.h"
 
 namespace fpo {
 
@@ -16,8 +17,9 @@ namespace fpo {
 // between programs, --set).
 struct JobProblem {
   int line = 0;
-  std::string key;      // dotted, e.g. "optimizer.lr"
-  std::string message;  // what is wrong and what is allowed
+  std::string key;        // dotted, e.g. "optimizer.lr"
+  std::string message;    // what is wrong and what is allowed
+  std::string file = {};  // that the line is in, where it is not the job file
 };
 
 // Reads job.yaml text strictly: unknown and duplicate keys, wrong types and values out of range are
@@ -45,6 +47,18 @@ using Variables = std::function<std::optional<std::string>(const std::string& na
 using InputTrial =
     std::function<std::vector<JobProblem>(const JobConfig&, std::vector<std::string>* notes)>;
 
+// A job file's changes for one run of several, from a file of their own.
+struct JobRun {
+  struct Change {
+    std::string key;  // dotted
+    JobNode value;    // with lines of `file`
+  };
+  std::string name;
+  std::string file;  // names it in messages
+  int line = 0;
+  std::vector<Change> changes;
+};
+
 // A job file as named on a command line.
 struct JobSource {
   std::string text;
@@ -53,6 +67,7 @@ struct JobSource {
   std::vector<std::string> set = {};  // "key=value"
   Variables variables = {};           // that paths may use
   InputTrial trial = {};              // called when no input is missing or unfit
+  const JobRun* run = nullptr;        // applied after `set`; its problems name its file and lines
 };
 
 struct LoadedJob {

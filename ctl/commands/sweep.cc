@@ -13,6 +13,7 @@
 #include "ctl/jobs/job_source.h"
 #include "ctl/jobs/submit_once.h"
 #include "ctl/jobs/sweep_plan.h"
+#include "ctl/jobs/sweep_runs.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/request_id.h"
 #include "ctl/rpc/session.h"
@@ -25,26 +26,41 @@ namespace {
 
 namespace pb = fpo::v1;
 
-absl::StatusOr<SweepPlan> PlanOf(Session& session, std::vector<GridAxis>* axes) {
-  const Invocation& invocation = session.invocation;
+// The runs of a file first: their names begin the names of the jobs.
+absl::StatusOr<std::vector<GridAxis>> AxesOf(const Invocation& invocation) {
+  std::vector<GridAxis> axes;
+  if (invocation.Has("runs")) {
+    FPO_ASSIGN_OR_RETURN(std::vector<JobRun> runs, ReadSweepRuns(invocation.Get("runs")));
+    for (const char* option : {"set", "grid"}) {
+      FPO_RETURN_IF_ERROR(CheckRunsAreAlone(runs, invocation.GetAll(option)));
+    }
+    axes.push_back(AxisOfRuns(std::move(runs)));
+  }
   for (const std::string& text : invocation.GetAll("grid")) {
     FPO_ASSIGN_OR_RETURN(GridAxis axis, ParseGridAxis(text));
-    axes->push_back(std::move(axis));
+    axes.push_back(std::move(axis));
   }
+  if (!axes.empty()) return axes;
+  return UsageError("sweep: nothing varies: give --grid KEY=A,B,... or --runs FILE",
+                    "fpoctl sweep --help");
+}
+
+absl::StatusOr<SweepPlan> PlanOf(Session& session, const std::vector<GridAxis>& axes) {
+  const Invocation& invocation = session.invocation;
   std::vector<std::string> words;
   const std::string file = invocation.Get("FILE");
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadJobSource(file));
-  const auto load = [&](const std::vector<std::string>& changes) -> absl::StatusOr<JobConfig> {
-    std::vector<std::string> set = invocation.GetAll("set");
-    set.insert(set.end(), changes.begin(), changes.end());
-    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, set));
+  const auto load = [&](const JobChanges& changes) -> absl::StatusOr<JobConfig> {
+    JobChanges all{invocation.GetAll("set"), changes.run};
+    all.set.insert(all.set.end(), changes.set.begin(), changes.set.end());
+    FPO_ASSIGN_OR_RETURN(LoadedJob job, ParseJobSource(session.environment, file, text, all));
     for (const std::string& word : WordsAbout(job, file)) {
       // The runs share most of their warnings.
       if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
     }
     return std::move(job.config);
   };
-  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanSweep(*axes, load));
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanSweep(axes, load));
   PrintWarnings(session, words);
   return plan;
 }
@@ -205,8 +221,8 @@ absl::StatusOr<ExitCode> WaitForAll(Session& session, CoordinatorClient& coordin
 
 absl::StatusOr<ExitCode> RunSweep(Session& session) {
   const Invocation& invocation = session.invocation;
-  std::vector<GridAxis> axes;
-  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(session, &axes));
+  FPO_ASSIGN_OR_RETURN(const std::vector<GridAxis> axes, AxesOf(invocation));
+  FPO_ASSIGN_OR_RETURN(SweepPlan plan, PlanOf(session, axes));
   if (invocation.Has("dry-run")) {
     return ShowPlan(session, plan, axes);
   }
@@ -224,22 +240,19 @@ absl::StatusOr<ExitCode> RunSweep(Session& session) {
 }  // namespace
 
 CommandSpec SweepCommand() {
-  CommandSpec c{"sweep", "run", "send a job file once for each combination of values"};
+  CommandSpec c{"sweep", "run", "send a job file once for each run or combination of values"};
   c.details =
-      "Runs that need the same reference records wait for one job that computes them. Each run is "
-      "named after its values and writes into a folder of that name below the job's output; all "
-      "carry the label sweep=ID. An interrupted sweep continues with the same command and its "
+      "A file of --runs names each run and the keys that it changes: \"dpo: {method.name: dpo, "
+      "method.beta: 0.1}\"; --grid is for values of one key, and with both every run has every "
+      "value. Runs that need the same reference records wait for one job that computes them. Each "
+      "run is named after its values and writes into a folder of that name below the job's output; "
+      "all carry the label sweep=ID. An interrupted sweep continues with the same command and its "
       "--request-id.";
   c.arguments = {JobFileArgument()};
-  OptionSpec grid{"grid",
-                  "",
-                  ValueKind::kSetting,
-                  "KEY=A,B,...",
-                  "the values of one key; may be "
-                  "repeated",
-                  true};
-  grid.required = true;
-  c.options = {grid,
+  c.options = {{"grid", "", ValueKind::kSetting, "KEY=A,B,...",
+                "the values of one key; may be repeated", true},
+               {"runs", "", ValueKind::kFile, "FILE",
+                "YAML: a line a run, its name and the keys that it changes"},
                SetOption(),
                Within({"max-parallel", "", ValueKind::kCount, "N",
                        "at most N runs at a time: each waits for the end of the one N before it"},
@@ -252,7 +265,9 @@ CommandSpec SweepCommand() {
   c.examples = {{"fpoctl sweep job.yaml --grid method.beta=2,5 --grid method.alpha=0.1,0.5",
                  "four runs, one computation of the reference"},
                 {"fpoctl sweep job.yaml --grid optimizer.lr=1e-7,5e-7 --max-parallel 1",
-                 "one after the other"}};
+                 "one after the other"},
+                {"fpoctl sweep job.yaml --runs methods.yaml --grid seed=1,2,3",
+                 "each run of a file with three seeds"}};
   c.json = {"SubmitResponse", "{name, kind, values}"};
   c.run = RunSweep;
   return c;

@@ -89,9 +89,9 @@ absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const st
 }
 
 absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
-                                         const std::string& text,
-                                         const std::vector<std::string>& set) {
-  return Load({text, NameOf(path), JobFolder(path), set, environment.variables});
+                                         const std::string& text, const JobChanges& changes) {
+  return Load(
+      {text, NameOf(path), JobFolder(path), changes.set, environment.variables, {}, changes.run});
 }
 
 std::vector<std::string> WordsAbout(const LoadedJob& job, const std::string& path) {

@@ -10,6 +10,12 @@
 
 namespace fpo::ctl {
 
+// Changes to a job file before it is checked: --set, and what one run of a sweep changes.
+struct JobChanges {
+  std::vector<std::string> set;  // "key=value"
+  const JobRun* run = nullptr;
+};
+
 // How closely the inputs of a job are looked at.
 enum class InputLook {
   kNames,  // names and small files
@@ -28,8 +34,7 @@ absl::StatusOr<LoadedJob> LoadJobSource(const Environment& environment, const st
 // standard input is read once.
 absl::StatusOr<std::string> ReadJobSource(const std::string& path);
 absl::StatusOr<LoadedJob> ParseJobSource(const Environment& environment, const std::string& path,
-                                         const std::string& text,
-                                         const std::vector<std::string>& set);
+                                         const std::string& text, const JobChanges& changes);
 
 // Warnings about a valid job, one sentence each: keys that are set and not used, and inputs that
 // are missing on this machine or that a run would refuse as they are here. Workers may see other

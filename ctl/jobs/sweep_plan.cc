@@ -26,13 +26,15 @@ std::string NamePart(absl::string_view text) {
   return part;
 }
 
-// "tiny" with method.beta at 0.1: "tiny-beta-0-1". The number replaces what does not fit.
+// "tiny" with method.beta at 0.1: "tiny-beta-0-1"; a run "dpo" of it: "tiny-dpo". The number
+// replaces what does not fit.
 std::string NameOf(const std::string& base, const std::vector<GridAxis>& axes,
                    const std::vector<std::string>& values, std::set<std::string>* taken) {
   std::string name = base;
   for (size_t i = 0; i < axes.size(); ++i) {
     const std::string& key = axes[i].key;
-    absl::StrAppend(&name, "-", NamePart(key.substr(key.rfind('.') + 1)), "-", NamePart(values[i]));
+    if (axes[i].runs.empty()) absl::StrAppend(&name, "-", NamePart(key.substr(key.rfind('.') + 1)));
+    absl::StrAppend(&name, "-", NamePart(values[i]));
   }
   const std::string number = absl::StrCat("-", taken->size() + 1);
   if (name.size() > kNameMax || taken->count(name) > 0) {
@@ -140,6 +142,12 @@ absl::StatusOr<GridAxis> ParseGridAxis(const std::string& text) {
   return axis;
 }
 
+GridAxis AxisOfRuns(std::vector<JobRun> runs) {
+  GridAxis axis{"run", {}, std::move(runs)};
+  for (const JobRun& run : axis.runs) axis.values.push_back(run.name);
+  return axis;
+}
+
 JobConfig ReferenceJobOf(const JobConfig& config, const std::string& suffix) {
   JobConfig job = config;
   job.kind = "reference";
@@ -151,12 +159,12 @@ JobConfig ReferenceJobOf(const JobConfig& config, const std::string& suffix) {
 
 absl::StatusOr<SweepPlan> PlanSweep(
     const std::vector<GridAxis>& axes,
-    const std::function<absl::StatusOr<JobConfig>(const std::vector<std::string>&)>& load) {
+    const std::function<absl::StatusOr<JobConfig>(const JobChanges&)>& load) {
   size_t count = 1;
   for (const GridAxis& axis : axes) {
     count *= axis.values.size();
     if (count > kSweepRunsMax) {
-      return UsageError(absl::StrCat("sweep: the grid has more than ", kSweepRunsMax, " runs"),
+      return UsageError(absl::StrCat("sweep: these are more than ", kSweepRunsMax, " runs"),
                         "split it into several sweeps");
     }
   }
@@ -166,16 +174,19 @@ absl::StatusOr<SweepPlan> PlanSweep(
   ReferenceGroups groups;
   for (size_t i = 0; i < count; ++i) {
     SweepRun run;
-    std::vector<std::string> settings;
+    JobChanges changes;
     size_t rest = i;
     run.values.resize(axes.size());
     for (size_t a = axes.size(); a-- > 0; rest /= axes[a].values.size()) {
-      run.values[a] = axes[a].values[rest % axes[a].values.size()];
+      const size_t at = rest % axes[a].values.size();
+      run.values[a] = axes[a].values[at];
+      if (!axes[a].runs.empty()) changes.run = &axes[a].runs[at];
     }
     for (size_t a = 0; a < axes.size(); ++a) {
-      settings.push_back(absl::StrCat(axes[a].key, "=", run.values[a]));
+      if (!axes[a].runs.empty()) continue;
+      changes.set.push_back(absl::StrCat(axes[a].key, "=", run.values[a]));
     }
-    absl::StatusOr<JobConfig> config = load(settings);
+    absl::StatusOr<JobConfig> config = load(changes);
     if (!config.ok()) return config.status();
     run.config = *std::move(config);
     groups.Add(i, run.config);

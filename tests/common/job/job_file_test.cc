@@ -157,6 +157,23 @@ TEST(JobFile, ProblemsOfSetNameNoLineOfTheFile) {
   }
 }
 
+TEST(JobFile, ProblemsOfARunNameItsFileAndLine) {
+  JobNode fast;
+  fast.kind = JobNode::Kind::kScalar;
+  fast.line = 7;
+  fast.text = "fast";
+  JobNode method = fast;
+  method.text = "tdpo1";
+  const JobRun run{"quick", "runs.yaml", 6, {{"seed", fast}, {"method.name", method}}};
+  const std::string text =
+      "name: a\nmodel: {path: /m}\ndata: {train: [/d]}\nreference: {source: cached}\n";
+  const std::string message(LoadJob({text, "job.yaml", "/", {}, {}, {}, &run}).status().message());
+  EXPECT_NE(message.find("runs.yaml:7: seed: "), std::string::npos) << message;
+  EXPECT_NE(message.find("job.yaml:4: reference.source: "), std::string::npos) << message;
+  EXPECT_NE(message.find("(under the run \"quick\", runs.yaml:6)"), std::string::npos)
+      << "the job file alone is right: " << message;
+}
+
 TEST(JobFile, RangesAreWrittenAsPeopleWriteThem) {
   const std::string message(
       ReadJobYaml(kJob, "job.yaml", {"method.beta=-1", "method.label_smoothing=1"})

@@ -1,4 +1,5 @@
 // fpoctl sweep and cache build: what they send.
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -77,6 +78,34 @@ TEST_F(SweepTest, ASweepThatIsCutShortSaysHowToGoOn) {
   EXPECT_EQ(result.code, 8) << result.err;
   EXPECT_THAT(result.err, HasSubstr("the limit is 20"));
   EXPECT_THAT(result.err, HasSubstr("--request-id"));
+}
+
+TEST_F(SweepTest, RunsOfAFileAreSentInItsOrder) {
+  const std::string job = WriteJob(), runs = folder_ + "/runs.yaml";
+  std::ofstream(runs) << "simpo: {method.name: simpo, method.gamma: 1}\nas-it-is:\n";
+  const Result result = Run({"sweep", job, "--runs", runs, "--set", "seed=7"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  ASSERT_EQ(coordinator_.submits().size(), 2u);
+  EXPECT_EQ(Config(0)["name"], "tiny-fpo-simpo");
+  EXPECT_EQ(Config(0)["method"]["gamma"], 1.0);
+  EXPECT_EQ(Config(0)["seed"], 7);
+  EXPECT_EQ(Config(1)["name"], "tiny-fpo-as-it-is");
+  EXPECT_EQ(Config(1)["method"]["name"], "fpo");
+  EXPECT_THAT(result.out, HasSubstr("NAME               run\n"));
+}
+
+TEST_F(SweepTest, WrongRunsAreNamedByTheirOwnFileAndSendNothing) {
+  const std::string job = WriteJob(), runs = folder_ + "/runs.yaml";
+  std::ofstream(runs) << "dpo: {method.name: dpo}\nfast:\n  method.betta: 1\n  seed: soon\n";
+  const Result result = Run({"sweep", job, "--runs", runs});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr(runs + ":3: method.betta: unknown key; did you mean"));
+  EXPECT_THAT(result.err, HasSubstr(runs + ":4: seed: "));
+  std::ofstream(runs) << "dpo: {method.name: dpo}\nnone: {method.beta: 3}\n";
+  EXPECT_EQ(Run({"sweep", job, "--runs", runs, "--set", "method.beta=1"}).code, 2);
+  EXPECT_EQ(Run({"sweep", job, "--runs", runs, "--grid", "method=1,2"}).code, 2);
+  EXPECT_EQ(Run({"sweep", job, "--runs", folder_ + "/none.yaml"}).code, 4);
+  EXPECT_EQ(coordinator_.submits().size(), 0u);
 }
 
 TEST_F(SweepTest, WrongGridsAndDryRunsSendNothing) {

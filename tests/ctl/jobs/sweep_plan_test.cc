@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
+#include "ctl/jobs/sweep_runs.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -15,11 +16,16 @@ constexpr char kJob[] =
     "name: tiny\nmodel: {path: /m}\nsae: {path: /s.npz}\ndata: {train: [/d.jsonl]}\n"
     "method: {name: fpo}\noutput: /runs\n";
 
-absl::StatusOr<SweepPlan> Plan(const std::vector<std::string>& grid) {
+absl::StatusOr<SweepPlan> Plan(const std::vector<std::string>& grid, const char* runs = "") {
   std::vector<GridAxis> axes;
+  if (*runs != '\0') axes.push_back(AxisOfRuns(ParseSweepRuns(runs, "runs.yaml").value()));
   for (const std::string& text : grid) axes.push_back(ParseGridAxis(text).value());
-  return PlanSweep(
-      axes, [](const std::vector<std::string>& set) { return ReadJobYaml(kJob, "job.yaml", set); });
+  return PlanSweep(axes, [](const JobChanges& changes) -> absl::StatusOr<JobConfig> {
+    const absl::StatusOr<LoadedJob> job =
+        LoadJob({kJob, "job.yaml", "/", changes.set, {}, {}, changes.run});
+    if (!job.ok()) return job.status();
+    return job->config;
+  });
 }
 
 TEST(SweepPlanTest, AnAxisIsAKeyAndItsValues) {
@@ -82,6 +88,24 @@ TEST(SweepPlanTest, OtherRecordsAreAnotherReferenceJobOrNone) {
   ASSERT_EQ(two.references.size(), 2u);
   EXPECT_EQ(two.references[1].name, "tiny-reference-2");
   EXPECT_NE(two.references[0].output, two.references[1].output);
+}
+
+TEST(SweepPlanTest, NamedRunsChangeSeveralKeysAndCombineWithAGrid) {
+  const SweepPlan plan =
+      Plan({"seed=1,2"}, "dpo: {method.name: dpo, method.beta: 0.1}\nfpo: {method.alpha: 2}\n")
+          .value();
+  std::vector<std::string> names;
+  for (const SweepRun& run : plan.runs) names.push_back(run.config.name);
+  EXPECT_THAT(names, ElementsAre("tiny-dpo-seed-1", "tiny-dpo-seed-2", "tiny-fpo-seed-1",
+                                 "tiny-fpo-seed-2"));
+  EXPECT_EQ(plan.runs[1].config.method.name, "dpo");
+  EXPECT_EQ(plan.runs[1].config.method.beta, 0.1);
+  EXPECT_EQ(plan.runs[1].config.seed, 2);
+  EXPECT_EQ(plan.runs[2].config.method.alpha, 2);
+  EXPECT_EQ(plan.runs[2].config.output, "/runs/tiny-fpo-seed-1");
+  EXPECT_THAT(plan.runs[1].values, ElementsAre("dpo", "2"));
+  ASSERT_EQ(plan.references.size(), 1u) << "one computation of the reference for all";
+  EXPECT_EQ(plan.references[0].method.name, "fpo");
 }
 
 TEST(SweepPlanTest, LongOrEqualNamesGetANumber) {
