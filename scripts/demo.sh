@@ -37,40 +37,16 @@ bin=$root/build/release/bin
 demo_start=$SECONDS
 
 rm -rf "$out"
-mkdir -p "$out/logs" "$out/ports"
+mkdir -p "$out/logs"
 touch "$out/.fpo-demo"
 out=$(cd "$out" && pwd)
-pids=()
-
-stop_all() { # in reverse order: a worker whose coordinator is gone waits half a minute to deliver its last reports
+. "$root/scripts/local_services.sh"
+stop_all() {
   trap - EXIT INT TERM
-  local i
-  for ((i = ${#pids[@]} - 1; i >= 0; --i)); do
-    kill "${pids[i]}" 2>/dev/null || true
-    wait "${pids[i]}" 2>/dev/null || true
-  done
+  stop_services
 }
 trap stop_all EXIT
 trap 'echo; echo "demo: stopped, nothing is left running"; exit 130' INT TERM
-
-field() { # field FILE KEY: a string value of a one-line JSON file
-  sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1"
-}
-
-start_service() { # start_service NAME PROGRAM ARGS...: waits until it reports its address
-  local name=$1 pid
-  shift
-  "$@" --port-file "$out/ports/$name.json" >"$out/logs/$name.log" 2>&1 &
-  pid=$!
-  pids+=("$pid")
-  local tries=0
-  until [ -s "$out/ports/$name.json" ]; do
-    kill -0 "$pid" 2>/dev/null && [ $tries -lt 300 ] || {
-      tail -5 "$out/logs/$name.log" >&2; echo "demo: $name did not start (log: $out/logs/$name.log)" >&2; exit 1; }
-    sleep 0.1
-    tries=$((tries + 1))
-  done
-}
 
 start_prometheus() {
   command -v prometheus >/dev/null || { echo "  metrics: install Debian's prometheus to see them collected"; return 0; }
@@ -91,14 +67,7 @@ echo "== data, tokenizer and a random Gemma-2"
 
 echo
 echo "== services"
-start_service cache "$bin/fpo-cache" --listen 127.0.0.1:0 --http 127.0.0.1:0 --data "$out/cache"
-start_service coordinator "$bin/fpo-coordinator" --listen 127.0.0.1:0 --http 127.0.0.1:0 --data "$out/coordinator"
-FPO_SERVER=$(field "$out/ports/coordinator.json" grpc)
-FPO_CACHE_SERVER=$(field "$out/ports/cache.json" grpc)
-export FPO_SERVER FPO_CACHE_SERVER
-start_service worker "$bin/fpo-worker" --coordinator "$FPO_SERVER" --cache "$FPO_CACHE_SERVER" --http 127.0.0.1:0 \
-  --name demo-worker --slots 1 --work-dir "$out/worker"
-echo "  coordinator $FPO_SERVER, cache $FPO_CACHE_SERVER, worker demo-worker"
+start_services demo-worker 1
 prometheus_link=
 start_prometheus
 [ -z "$prometheus_link" ] || echo "  metrics $prometheus_link"
