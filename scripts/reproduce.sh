@@ -170,7 +170,7 @@ start_tiny() { # the services, the data and the base model, kept from call to ca
   . "$root/scripts/local_services.sh"
   trap 'trap - EXIT INT TERM; stop_services' EXIT
   trap 'echo; echo "reproduce: stopped, nothing is left running"; exit 130' INT TERM
-  start_services paper-worker "$(nproc)"
+  start_services paper-worker $(($(nproc) < 4 ? $(nproc) : 4))
   local number=1
   while [ -e "$out/run-$number" ]; do number=$((number + 1)); done
   run=$out/run-$number label=run-$number log=$out/run-$number/log
@@ -211,7 +211,7 @@ ablations() {
 }
 
 run_quick() {
-  local short=(--set max_steps=8 --set evaluate.pairs=40) few=(--set generate.max_new_tokens=24 --set model.dtype=float32)
+  local short=(--set max_steps=8 --set schedule.warmup_steps=2 --set evaluate.pairs=40) few=(--set generate.max_new_tokens=24 --set model.dtype=float32)
   train_sft --set max_steps=20 --set evaluate.pairs=40
   sweep "SAE" tiny/sae.yaml --runs "$(runs_of "$paper/tiny/saes.yaml" layer-3-residual)" --set sae_training.steps=40
   sweep "Table 3: dpo and fpo" tiny/train.yaml --runs "$(runs_of "$paper/table3.yaml" dpo fpo)" "${short[@]}"

@@ -40,7 +40,7 @@ class Jobs:
     """The succeeded jobs of one reproduction: a name is an output folder's, and each seed has a folder of them."""
 
     def __init__(self, jobs):
-        self.all = [job for job in jobs if job.get("state") == "JOB_STATE_SUCCEEDED"]
+        self.all = [job for job in jobs if job.get("state", "").endswith("SUCCEEDED")]
         self.by_name = {}
         for job in self.all:  # the newest first
             folder = json.loads(job["spec"]["config_json"])["output"]
