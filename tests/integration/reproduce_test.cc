@@ -89,7 +89,8 @@ TEST_F(ReproduceTest, ASecondRunTrainsAnewAndAsksNeitherReferenceNorJudge) {
   EXPECT_THAT(first.out, HasSubstr("not made: no job paper-layer-0-residual has SUCCEEDED"));
   EXPECT_THAT(first.out, HasSubstr("cannot judge"));
   EXPECT_GT(Count(first.out, "reference: ([0-9]+) forward passes"), 100);
-  EXPECT_EQ(Count(first.out, "judge: ([0-9]+) calls for 12 verdicts"), 12);
+  EXPECT_GT(Count(first.out, "judge: ([0-9]+) calls for 12 verdicts"), 0)
+      << "equal answers share one";
 
   const Outcome second = Reproduce(words);
   ASSERT_EQ(second.code, 0) << second.out << second.err;
