@@ -12,7 +12,7 @@ its own, DIR/run-1, DIR/run-2, ..., on one cache and one store of verdicts: the 
 --2b, --9b: the paper's models and settings (examples/paper) on your running services (FPO_SERVER, FPO_CACHE_SERVER), whose workers
 see the same folders. Stopped at any point, the same command goes on: finished runs are not trained again.
 
-  --quick           with --tiny: a minute, two methods, a few steps; to see that everything works
+  --quick           with --tiny: two methods, a few steps; to see that everything works
   --out DIR         where models, answers and tables go (default: ./paper-run)
   --model DIR       the base model: google/gemma-2-2b, google/gemma-2-9b
   --sae-root DIR    the folder with gemma-scope-2b-pt-res and gemma-scope-2b-pt-mlp, or gemma-scope-9b-pt-res
