@@ -85,6 +85,13 @@ std::vector<Template> MakeTemplates() {
                  {"model.path", "generate.prompts"},
                  {"labels", "data", "seed", "resources", "retry"},
                  "the model that answers; it is read, never changed"});
+  all.push_back({"judge",
+                 "Compares the answers of two files, by a model or a server that judges.",
+                 "judge",
+                 "",
+                 {"model.path", "judge.outputs", "judge.baseline"},
+                 {"labels", "data", "seed", "resources", "retry"},
+                 "the judge; for a server leave this section out and set judge.url, judge.model"});
   return all;
 }
 
@@ -110,6 +117,8 @@ std::string StandIn(const std::string& key) {
   if (key == "data.train") return "[/path/to/train.jsonl]";
   if (key == "data.eval") return "[/path/to/test.jsonl]";
   if (key == "generate.prompts") return "/path/to/prompts.jsonl";
+  if (key == "judge.outputs") return "/path/to/answers.json";
+  if (key == "judge.baseline") return "/path/to/baseline.json";
   if (key == "method.feature_weights") return "/path/to/weights.txt";
   return "";
 }
@@ -196,7 +205,8 @@ class Writer {
   // A template leaves out keys that its job would not read.
   bool Reads(const std::string& key) const {
     const bool measures = form_.kind == "evaluate", sae = form_.kind == "sae";
-    if (form_.kind == "generate" && absl::StartsWith(key, "data.")) return key == "data.template";
+    const bool texts = form_.kind == "generate" || form_.kind == "judge";
+    if (texts && absl::StartsWith(key, "data.")) return key == "data.template";
     if (absl::StartsWith(key, "method.")) {
       for (const char* trains : {"beta", "alpha", "loss", "sft_weight", "label_smoothing"}) {
         if (form_.kind == "reference" && key.substr(7) == trains) return false;

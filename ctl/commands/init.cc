@@ -26,7 +26,8 @@ absl::StatusOr<ExitCode> RunInit(Session& session) {
                             invocation.GetAll("eval"),
                             invocation.Get("sae"),
                             HasGpu(),
-                            session.environment.variables};
+                            session.environment.variables,
+                            invocation.Get("baseline")};
   const absl::StatusOr<std::vector<TemplateChoice>> found = ChooseForJob(request);
   if (!found.ok()) return WithHint(found.status());
   const std::vector<TemplateChoice>& choices = *found;
@@ -62,9 +63,13 @@ CommandSpec InitCommand() {
       {"model", "", ValueKind::kFile, "DIR", "the model's Hugging Face folder"},
       {"data", "", ValueKind::kFile, "FILE", "a training data file; may be repeated", true},
       {"eval", "", ValueKind::kFile, "FILE", "a file of held-out pairs; may be repeated", true},
-      {"sae", "", ValueKind::kFile, "FILE", "the SAE: a file or a folder"}};
+      {"sae", "", ValueKind::kFile, "FILE", "the SAE: a file or a folder"},
+      {"baseline", "", ValueKind::kFile, "FILE",
+       "of judge: answers that those of --data are compared with"}};
   c.examples = {{"fpoctl init fpo > job.yaml", "start from the template of FPO"},
-                {"fpoctl init dpo --model gemma --data train.jsonl > job.yaml", "filled in"}};
+                {"fpoctl init dpo --model gemma --data train.jsonl > job.yaml", "filled in"},
+                {"fpoctl init judge --model gemma-9b --data mine.json --baseline gpt4.json",
+                 "the judge, and answers of two models"}};
   c.json = {"{method, job}"};
   c.run = RunInit;
   return c;

@@ -61,6 +61,7 @@ class Chooser {
     return ResolvePath(path, fs::current_path().string(), request_.variables);
   }
   bool IsKind(const char* kind) const { return request_.method == kind; }
+  bool ReadsTexts() const { return IsKind("generate") || IsKind("judge"); }
   const MethodInfo* Method() const { return FindMethod(TemplateMethod(request_.method)); }
 
   // Rejects options that this job has no use for.
@@ -73,11 +74,15 @@ class Chooser {
     if (!request_.sae.empty() && !features) {
       return refuse("sae", IsKind("sae") ? "trains an SAE, it reads none" : "uses no SAE");
     }
-    if (!request_.eval.empty() && (IsKind("sae") || IsKind("generate"))) {
+    if (!request_.eval.empty() && (IsKind("sae") || ReadsTexts())) {
       return refuse("eval", "has no held-out data");
     }
-    if (IsKind("generate") && request_.data.size() > 1) {
-      return refuse("data", "reads one file of prompts");
+    if (ReadsTexts() && request_.data.size() > 1) {
+      return refuse("data", IsKind("judge") ? "reads one file of the model's answers"
+                                            : "reads one file of prompts");
+    }
+    if (!request_.baseline.empty() && !IsKind("judge")) {
+      return refuse("baseline", "compares no answers");
     }
     return absl::OkStatus();
   }
@@ -89,7 +94,7 @@ class Chooser {
     Add("model.path", YamlText(path));
     if (request_.has_gpu) {
       Add("model.dtype", "bfloat16", "this machine has an NVIDIA GPU");
-    } else if (IsKind("generate")) {
+    } else if (ReadsTexts()) {
       Add("model.dtype", "float32",
           "this machine has no NVIDIA GPU, and a CPU computes in float32 anyway; for workers with "
           "GPUs take bfloat16");
@@ -122,6 +127,7 @@ class Chooser {
   }
 
   void ChooseLength() {
+    if (ReadsTexts()) return;
     constexpr int64_t kOnCpu = 256;
     const DataSection defaults;
     const bool cpu = !request_.has_gpu;
@@ -176,8 +182,17 @@ class Chooser {
     return absl::OkStatus();
   }
 
+  absl::Status ChooseAnswers(const std::vector<std::string>& outputs) {
+    if (!outputs.empty()) Add("judge.outputs", YamlText(outputs.front()));
+    if (request_.baseline.empty()) return absl::OkStatus();
+    FPO_ASSIGN_OR_RETURN(const std::vector<std::string> baseline, Files({request_.baseline}));
+    Add("judge.baseline", YamlText(baseline.front()));
+    return absl::OkStatus();
+  }
+
   absl::Status ChooseData() {
     FPO_ASSIGN_OR_RETURN(std::vector<std::string> train, Files(request_.data));
+    if (IsKind("judge")) return ChooseAnswers(train);
     if (IsKind("generate")) return train.empty() ? absl::OkStatus() : ChoosePrompts(train.front());
     FPO_ASSIGN_OR_RETURN(std::vector<std::string> eval, Files(request_.eval));
     if (IsKind("evaluate")) {

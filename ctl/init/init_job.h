@@ -18,6 +18,7 @@ struct InitRequest {
   std::string sae;
   bool has_gpu = false;  // of this machine
   Variables variables = {};
+  std::string baseline = {};  // of kind judge
 };
 
 // Inspects the model, data and SAE, and chooses the values that follow from them, each with its

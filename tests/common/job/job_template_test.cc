@@ -20,8 +20,8 @@ using ::testing::Not;
 
 const std::vector<std::string>& Names() {
   static const std::vector<std::string> names = {
-      "sft",      "dpo",  "ln_dpo", "simpo", "tdpo1",     "tdpo2",    "fpo",
-      "simpo_kl", "orpo", "kto",    "sae",   "reference", "evaluate", "generate"};
+      "sft",  "dpo", "ln_dpo", "simpo",     "tdpo1",    "tdpo2",    "fpo",  "simpo_kl",
+      "orpo", "kto", "sae",    "reference", "evaluate", "generate", "judge"};
   return names;
 }
 
@@ -71,6 +71,9 @@ TEST(JobTemplate, SetsOnlyWhatMustBeSet) {
       UnorderedElementsAre("name", "kind", "model.path", "sae.layer", "sae.site", "data.train"));
   EXPECT_THAT(KeysSet(*JobTemplate("generate")),
               UnorderedElementsAre("name", "kind", "model.path", "generate.prompts"));
+  EXPECT_THAT(
+      KeysSet(*JobTemplate("judge")),
+      UnorderedElementsAre("name", "kind", "model.path", "judge.outputs", "judge.baseline"));
   EXPECT_THAT(KeysSet(*JobTemplate("evaluate")),
               UnorderedElementsAre("name", "kind", "model.path", "data.eval", "method.name"));
 }
@@ -113,9 +116,11 @@ TEST(JobTemplate, HasOnlyKeysThatTheMethodReads) {
     ASSERT_TRUE(job.ok()) << job.status();
     EXPECT_THAT(job->notes, ::testing::IsEmpty()) << method.name;
   }
-  const auto generate = LoadJob({Uncommented(*JobTemplate("generate")), "job.yaml", "/", {}});
-  ASSERT_TRUE(generate.ok()) << generate.status();
-  EXPECT_THAT(generate->notes, ::testing::IsEmpty());
+  for (const char* name : {"generate", "judge"}) {
+    const auto texts = LoadJob({Uncommented(*JobTemplate(name)), "job.yaml", "/", {}});
+    ASSERT_TRUE(texts.ok()) << texts.status();
+    EXPECT_THAT(texts->notes, ::testing::IsEmpty()) << name;
+  }
   EXPECT_THAT(*JobTemplate("simpo"), Not(HasSubstr("top_k")));
   EXPECT_THAT(*JobTemplate("sae"), Not(HasSubstr("the model to train")));
 }

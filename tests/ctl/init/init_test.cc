@@ -146,7 +146,7 @@ TEST_F(InitTest, ACpuGetsABatchAndALengthThatItCanDoAndIsToldSo) {
 TEST_F(InitTest, EveryTemplateCanBeFilledIn) {
   const std::string model = PutGemma3(), train = PutRows("train.jsonl", 3);
   for (const char* name : {"sft", "dpo", "ln_dpo", "simpo", "simpo_kl", "tdpo1", "tdpo2", "fpo",
-                           "orpo", "kto", "sae", "reference", "evaluate", "generate"}) {
+                           "orpo", "kto", "sae", "reference", "evaluate", "generate", "judge"}) {
     const Result result = Run({"init", name, "--model", model, "--data", train});
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(Job(result).model.path, model) << name;
@@ -172,6 +172,23 @@ TEST_F(InitTest, AJobThatGeneratesKnowsTheBenchmarksFiles) {
       init(Put("e.json", "[\n {\"instruction\": \"a}\", \"generator\": \"g\"}]")).generate.format,
       "alpaca_eval");
   EXPECT_EQ(Run({"init", "generate", "--model", model, "--data", plain, "--eval", plain}).code, 2);
+}
+
+TEST_F(InitTest, AJobThatJudgesComparesTwoFiles) {
+  const std::string model = PutGemma3(), mine = Put("mine.json", "[]"),
+                    theirs = Put("b.json", "[]");
+  const Result result =
+      Run({"init", "judge", "--model", model, "--data", mine, "--baseline", theirs});
+  const JobConfig job = Job(result);
+  EXPECT_EQ(job.kind, "judge");
+  EXPECT_EQ(job.model.path, model);
+  EXPECT_EQ(job.judge.outputs, mine);
+  EXPECT_EQ(job.judge.baseline, theirs);
+  EXPECT_THAT(result.err, Not(HasSubstr("max_length"))) << "it is of training";
+  EXPECT_EQ(Run({"init", "judge", "--model", model, "--data", mine, "--data", theirs}).code, 2);
+  EXPECT_EQ(Run({"init", "judge", "--model", model, "--eval", theirs}).code, 2);
+  EXPECT_EQ(Run({"init", "judge", "--baseline", folder_ + "/none.json"}).code, 4);
+  EXPECT_EQ(Run({"init", "dpo", "--baseline", theirs}).code, 2);
 }
 
 TEST_F(InitTest, SeveralDataFilesAndHeldOutOnesThatAreAskedFor) {
