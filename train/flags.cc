@@ -296,6 +296,8 @@ constexpr Subcommand kSubcommands[] = {
     {"sae", "Train a JumpReLU sparse autoencoder on a model's activations", AddSae},
     {"generate", "Answer the prompts of a file: benchmarks or your own", AddGenerate},
     {"judge", "Compare a model's answers with a baseline's: win rates by a judge", AddJudge},
+    {"calibrate", "Compare a judge with people, and correct its win rate for its errors",
+     AddCalibrate},
     {"chat", "Talk to a model in a terminal", AddChat},
     {"export", "Write a checkpoint as a Hugging Face folder, with chat template and stop ids",
      AddExport},

@@ -7,6 +7,7 @@
 
 #include "common/job/job_config.h"
 #include "train/generate/token_choice.h"
+#include "train/judge/calibrate_judge.h"
 #include "train/judge/judge_answers.h"
 #include "train/loop/init_model.h"
 #include "train/reference/score_data.h"
@@ -48,6 +49,7 @@ struct Flags {
   int64_t context = 8192;              // chat
   int64_t seed = 42;                   // generate and chat by hand
   JudgeOptions judge;                  // judge
+  CalibrateOptions calibrate;          // calibrate
   SaeTrainingSection sae_training;     // sae by hand
   std::optional<int64_t> layer;        // score and sae by hand
   std::string site;                    // score; empty: from the file

@@ -20,6 +20,22 @@ depend on (judge, instructions, question, both answers): a second run asks for n
 one goes on, and other files with the same answers share them. OUT gets AlpacaEval's annotations,
 OUT.summary.json the win rate with its interval.)";
 
+constexpr char kCalibrateFooter[] =
+    R"(Examples
+  How far does a judge agree with GPT-4's published annotations of a model?
+    fpo-train judge --pairs gemma-2b-it.annotations.json.gz --judge /models/gemma-2-9b-it \
+        --out calibration.json
+    fpo-train calibrate --judged calibration.json --truth gemma-2b-it.annotations.json.gz \
+        --out agreement.json
+  And what does that make of its win rate of my model, a part of whose pairs people have judged?
+    fpo-train judge --outputs mine.json --baseline gpt4.json --judge /models/gemma-2-9b-it \
+        --out judged.json
+    fpo-train calibrate --judged judged.json --truth votes.json --evaluated judged.json \
+        --out corrected.json
+
+A correction is as good as what it takes for granted: the calibration's pairs are a random sample of
+the evaluated ones (prediction-powered), or the judge errs alike on both (misclassification).)";
+
 void AddEndpoint(FlagSet app, EndpointOptions* endpoint) {
   app.Add("--judge-model", &endpoint->chat.model, "Of a server: the judge's name there")
       .Type("NAME");
@@ -76,6 +92,10 @@ void AddJudge(FlagSet app, Flags* flags) {
           "Who judges: a Hugging Face folder of a Gemma, or the URL of a server with "
           "OpenAI's chat completions, up to /v1")
       .Type("DIR|URL");
+  app.Add("--pairs", &judge.pairs,
+          "Instead of both: annotations of any judge, PandaLM's or LLMBar's votes; their pairs "
+          "are judged anew, as to calibrate a judge")
+      .Type("FILE");
   app.Add("--out", &flags->out, "Annotations: *.json a list, else one row a line")
       .Type("FILE")
       .Required();
@@ -114,11 +134,35 @@ void AddJudge(FlagSet app, Flags* flags) {
   app.Add("--seed", &judge.seed, "Of the intervals' bootstrap").NotNegative().ShowDefault();
 }
 
+void AddCalibrate(FlagSet app, Flags* flags) {
+  CalibrateOptions& calibrate = flags->calibrate;
+  app.SetFooter(kCalibrateFooter);
+  app.Add("--judged", &calibrate.judged,
+          "What the judge said of the calibration's pairs: of 'fpo-train judge', or annotations; "
+          "may be repeated")
+      .Type("FILE")
+      .Required();
+  app.Add("--truth", &calibrate.truth,
+          "What people, or a judge that stands for them, said of the same pairs: annotations, "
+          "PandaLM's or LLMBar's votes; may be repeated")
+      .Type("FILE")
+      .Required();
+  app.Add("--evaluated", &calibrate.evaluated,
+          "What the judge said of the model in question: adds its corrected win rate")
+      .Type("FILE");
+  app.Add("--out", &flags->out, "The result, JSON").Type("FILE").Required();
+  app.Add("--seed", &calibrate.seed, "Of the intervals' bootstrap").NotNegative().ShowDefault();
+}
+
 absl::Status CheckJudge(const Flags& flags) {
   const JudgeOptions& judge = flags.judge;
   if (!flags.job.empty()) return absl::OkStatus();
-  if (judge.outputs.empty() || judge.baseline.empty() || judge.judge.empty()) {
-    return absl::InvalidArgumentError("judge: needs --outputs, --baseline and --judge, or --job");
+  const bool has_both = !judge.outputs.empty() && !judge.baseline.empty();
+  const bool has_any = !judge.outputs.empty() || !judge.baseline.empty();
+  const bool has_answers = judge.pairs.empty() ? has_both : !has_any;
+  if (!has_answers || judge.judge.empty()) {
+    return absl::InvalidArgumentError(
+        "judge: needs --judge, and --outputs with --baseline or --pairs alone; or --job");
   }
   const bool is_url = IsUrl(judge.judge);
   if (is_url && judge.endpoint.chat.model.empty()) {

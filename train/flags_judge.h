@@ -7,9 +7,10 @@ namespace fpo::train {
 
 struct Flags;
 
-// The options of `fpo-train judge`.
+// The options of `fpo-train judge`, and of `fpo-train calibrate`.
 void AddJudge(FlagSet app, Flags* flags);
-// Rules that depend on more than one of them.
+void AddCalibrate(FlagSet app, Flags* flags);
+// Rules that depend on more than one of judge's.
 absl::Status CheckJudge(const Flags& flags);
 
 }  // namespace fpo::train

@@ -73,6 +73,7 @@ struct Program {
   absl::Status Sae() const;
   absl::Status Generate() const;
   absl::Status Judge() const;
+  absl::Status Calibrate() const;
   absl::Status Chat() const;
   absl::Status InspectPath() const;
   absl::Status FindInData() const;
@@ -96,6 +97,7 @@ constexpr Command kCommands[] = {
     {"sae", &Program::Sae, "train"},
     {"generate", &Program::Generate, "train"},
     {"judge", &Program::Judge, "train"},
+    {"calibrate", &Program::Calibrate, "train", false},
     {"chat", &Program::Chat, "train"},
     {"export", &Program::Export, "finish", false},
     {"inspect", &Program::InspectPath, "train", false},
@@ -259,6 +261,12 @@ absl::Status Program::Judge() const {
   CommandReader commands;
   if (flags.supervised) options.commands = &commands;
   return JudgeAnswers(options, events);
+}
+
+absl::Status Program::Calibrate() const {
+  CalibrateOptions options = flags.calibrate;
+  options.out = flags.out;
+  return CalibrateJudge(options, events);
 }
 
 absl::Status Program::Chat() const {

@@ -10,13 +10,17 @@
 namespace fpo::train {
 namespace {
 
+CommandLine ParseLine(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return ParseFlags(static_cast<int>(argv.size()), argv.data());
+}
+
 CommandLine ParseJudge(std::vector<std::string> words) {
   const std::vector<std::string> common = {"fpo-train",  "judge", "--outputs", "a",
                                            "--baseline", "b",     "--out",     "o"};
   words.insert(words.begin(), common.begin(), common.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  return ParseFlags(static_cast<int>(argv.size()), argv.data());
+  return ParseLine(std::move(words));
 }
 
 TEST(JudgeFlags, OfAServer) {
@@ -41,6 +45,24 @@ TEST(JudgeFlags, OfAFolder) {
   const CommandLine parsed = ParseJudge({"--judge", "models/gemma"});
   ASSERT_TRUE(parsed.flags.has_value());
   EXPECT_TRUE(CheckJudge(*parsed.flags).ok());
+}
+
+TEST(JudgeFlags, PairsStandInPlaceOfBothFiles) {
+  const CommandLine parsed =
+      ParseLine({"fpo-train", "judge", "--pairs", "p", "--judge", "models/gemma", "--out", "o"});
+  ASSERT_TRUE(parsed.flags.has_value());
+  EXPECT_EQ(parsed.flags->judge.pairs, "p");
+  EXPECT_EQ(ParseJudge({"--judge", "folder", "--pairs", "p"}).exit_code, 2);
+}
+
+TEST(JudgeFlags, OfACalibration) {
+  const CommandLine parsed = ParseLine({"fpo-train", "calibrate", "--judged", "a", "--judged", "b",
+                                        "--truth", "t", "--evaluated", "e", "--out", "o"});
+  ASSERT_TRUE(parsed.flags.has_value());
+  EXPECT_EQ(parsed.flags->calibrate.judged, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(parsed.flags->calibrate.truth, (std::vector<std::string>{"t"}));
+  EXPECT_EQ(parsed.flags->calibrate.evaluated, "e");
+  EXPECT_EQ(ParseLine({"fpo-train", "calibrate", "--judged", "a", "--out", "o"}).exit_code, 2);
 }
 
 TEST(JudgeFlags, MistakesAreUsageErrors) {

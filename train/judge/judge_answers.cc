@@ -18,6 +18,7 @@
 #include "train/events/stop_signal.h"
 #include "train/judge/judge_results.h"
 #include "train/judge/model_judge.h"
+#include "train/verdicts/annotations.h"
 #include "train/verdicts/verdict_store.h"
 
 namespace fpo::train {
@@ -77,7 +78,7 @@ class JudgeRun final : public VerdictSink {
 
 absl::Status JudgeRun::CheckOut() const {
   std::error_code error;
-  for (const std::string& input : {options_.outputs, options_.baseline}) {
+  for (const std::string& input : {options_.outputs, options_.baseline, options_.pairs}) {
     if (std::filesystem::equivalent(input, options_.out, error)) {
       return absl::InvalidArgumentError(
           absl::StrCat("--out ", options_.out, " is one of the files of answers"));
@@ -94,8 +95,14 @@ absl::Status JudgeRun::CheckOut() const {
 }
 
 absl::Status JudgeRun::ReadInputs() {
-  FPO_ASSIGN_OR_RETURN(answers_,
-                       ReadAnswerPairs(options_.outputs, options_.baseline, options_.pairs_max));
+  if (!options_.pairs.empty()) {
+    FPO_ASSIGN_OR_RETURN(const std::vector<Annotation> annotations,
+                         ReadAnnotations(options_.pairs));
+    answers_ = AnswersOf(annotations, options_.pairs_max);
+  } else {
+    FPO_ASSIGN_OR_RETURN(answers_,
+                         ReadAnswerPairs(options_.outputs, options_.baseline, options_.pairs_max));
+  }
   for (const std::string& note : answers_.notes) Note(note);
   if (options_.length_control.empty()) return absl::OkStatus();
   FPO_ASSIGN_OR_RETURN(calibration_, ReadAlpacaCalibration(options_.length_control));

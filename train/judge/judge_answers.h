@@ -16,6 +16,7 @@ namespace fpo::train {
 struct JudgeOptions {
   std::string outputs;               // answers of the model
   std::string baseline;              // answers of what it is compared with
+  std::string pairs;                 // instead of both: annotations, whose pairs are judged anew
   std::string out;                   // annotations; beside them OUT.summary.json
   std::string judge;                 // a URL, or a model folder
   EndpointOptions endpoint;          // of a URL; its prompt is read from prompt_file

@@ -45,7 +45,9 @@ void NewFolder::RemoveIfUnused() const {
 
 std::string FolderMadeBy(const std::string& command, const std::string& out) {
   if (command == "evaluate" || command == "features") return out + ".prepared";
-  if (command == "generate" || command == "judge") return "";  // files of their own
+  for (const char* of_files : {"generate", "judge", "calibrate"}) {
+    if (command == of_files) return "";  // files of their own
+  }
   const bool file = absl::EndsWith(out, ".npz");  // of sae, whose folder may hold other files
   return file ? fs::path(out).parent_path().string() : out;
 }

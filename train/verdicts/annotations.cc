@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "train/rows/row_fields.h"
 #include "train/rows/row_json.h"
 #include "train/rows/row_source.h"
+#include "train/verdicts/vote_rows.h"
 
 namespace fpo::train {
 namespace {
@@ -50,6 +52,7 @@ absl::StatusOr<Annotation> ReadAnnotation(absl::string_view text) {
   size_t bad = 0;
   FPO_ASSIGN_OR_RETURN(const nlohmann::json row, ParseRowJson(text, &bad));
   if (!row.is_object()) return absl::InvalidArgumentError("it is not a JSON object");
+  if (std::optional<Annotation> votes = VotesOfRow(row)) return *std::move(votes);
   Annotation annotation;
   FPO_ASSIGN_OR_RETURN(annotation.instruction, TakeString(row, "instruction"));
   FPO_ASSIGN_OR_RETURN(annotation.baseline_output, TakeString(row, "output_1"));
@@ -85,6 +88,28 @@ absl::StatusOr<std::vector<Annotation>> ReadAnnotations(const std::string& path)
     return absl::InvalidArgumentError(absl::StrCat(path, " holds no annotation"));
   }
   return annotations;
+}
+
+AnswerPairs AnswersOf(const std::vector<Annotation>& annotations, int64_t pairs_max) {
+  AnswerPairs answers;
+  const auto named = [](const std::string& name, const char* otherwise) {
+    return name.empty() ? std::string(otherwise) : name;
+  };
+  answers.baseline = named(annotations.front().baseline, "output_1");
+  answers.model = named(annotations.front().model, "output_2");
+  std::set<std::string> models;
+  for (const Annotation& annotation : annotations) {
+    if (pairs_max > 0 && static_cast<int64_t>(answers.pairs.size()) == pairs_max) break;
+    models.insert(annotation.model);
+    answers.pairs.push_back({static_cast<int64_t>(answers.pairs.size()), annotation.instruction, "",
+                             annotation.baseline_output, annotation.model_output});
+  }
+  answers.baseline_rows = static_cast<int64_t>(annotations.size());
+  if (models.size() > 1) {
+    answers.notes.push_back(absl::StrCat("there are pairs of ", models.size(),
+                                         " models; they are judged as those of ", answers.model));
+  }
+  return answers;
 }
 
 std::vector<double> PreferencesOf(const std::vector<Annotation>& annotations) {

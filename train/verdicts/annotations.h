@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/evaluation/win_rate.h"
+#include "train/verdicts/answer_pairs.h"
 
 namespace fpo::train {
 
@@ -24,10 +25,14 @@ struct Annotation {
   TokenCandidates first_token;
 };
 
-// Reads .json or .jsonl, also .gz or .zst. The errors of RowSource; InvalidArgument names file,
-// line and field of the first row that is no annotation, and a preference that is neither null, 0,
-// nor in 1 to 2; and a file without a row.
+// Reads .json or .jsonl, also .gz or .zst; people's votes too, in the forms of vote_rows.h. The
+// errors of RowSource; InvalidArgument names file, line and field of the first row that is no
+// annotation, and a preference that is neither null, 0, nor in 1 to 2; and a file without a row.
 absl::StatusOr<std::vector<Annotation>> ReadAnnotations(const std::string& path);
+
+// The pairs that were judged, for another judge: the first `pairs_max` (0: all) of at least one.
+// What was said of them is no part of it.
+AnswerPairs AnswersOf(const std::vector<Annotation>& annotations, int64_t pairs_max);
 
 // The preferences that there are, in order.
 std::vector<double> PreferencesOf(const std::vector<Annotation>& annotations);
