@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
@@ -27,6 +28,14 @@ absl::Status CheckAbsolute(const char* flag, const std::vector<std::string>& fol
         absl::StrCat(flag, ": \"", folder, "\" is not an absolute path"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckJudgeServer(const std::string& url, const std::string& key_file) {
+  const bool is_url = absl::StartsWith(url, "https://") || absl::StartsWith(url, "http://");
+  if (is_url && (key_file.empty() || key_file[0] == '/')) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--judge: \"", url, key_file.empty() ? "" : "=", key_file,
+      "\" is not a URL, or a URL with the absolute path of its key: https://host/v1=/etc/fpo/key"));
 }
 
 bool AllOnLoopback(const std::string& coordinators) {
@@ -51,6 +60,18 @@ absl::Status WorkerConfig::CheckRoots() const {
     }
   }
   return absl::OkStatus();
+}
+
+std::map<std::string, std::string> WorkerConfig::JudgeServers() const {
+  std::map<std::string, std::string> servers;
+  for (const std::string& judge : judges) {
+    const size_t equals = judge.find('=');
+    const bool has_key = equals != std::string::npos;
+    std::string url = judge.substr(0, equals);
+    while (absl::EndsWith(url, "/")) url.pop_back();
+    servers[url] = has_key ? judge.substr(equals + 1) : "";
+  }
+  return servers;
 }
 
 absl::Status WorkerConfig::CheckUser(bool is_root) const {
@@ -82,6 +103,9 @@ absl::Status WorkerConfig::Validate() const {
               absl::StrCat("--cgroup: \"", cgroup, "\" is not auto, off or an absolute path")));
   FPO_RETURN_IF_ERROR(CheckAbsolute("--root", roots));
   FPO_RETURN_IF_ERROR(CheckAbsolute("--output-root", output_roots));
+  for (const auto& [url, key_file] : JudgeServers()) {
+    FPO_RETURN_IF_ERROR(CheckJudgeServer(url, key_file));
+  }
   FPO_RETURN_IF_ERROR(
       Require(!roots.empty() || !output_roots.empty() || AllOnLoopback(coordinator),
               absl::StrCat("--coordinator ", coordinator,

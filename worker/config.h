@@ -39,6 +39,8 @@ struct WorkerConfig {
   // Below these jobs may read, below those also write; both empty: anywhere, see Validate.
   std::vector<std::string> roots;
   std::vector<std::string> output_roots;
+  // Servers that jobs of kind judge may ask, "URL" or "URL=KEY_FILE"; without roots any.
+  std::vector<std::string> judges;
   bool allow_root = false;               // run as root
   bool forget_store = false;             // only that: KnownStore::Forget
   std::vector<std::string> environment;  // of this process, "NAME=value"
@@ -50,6 +52,8 @@ struct WorkerConfig {
   // without --allow-root, except where no one but the users of this machine can submit jobs.
   absl::Status CheckUser(bool is_root) const;
   absl::Status CheckRoots() const;  // InvalidArgument: one is no folder here
+  // The key file of each URL of `judges`; "": none.
+  std::map<std::string, std::string> JudgeServers() const;
   // Coordinator on this machine, and no credentials: a trial, a test, one person's own machine.
   bool IsPlainLocal() const;
 };

@@ -62,6 +62,11 @@ void AddIsolation(FlagSet app, WorkerConfig* config) {
   app.Add("--output-root", &config->output_roots,
           "folder below which jobs may write, and read; may be repeated")
       .Type("DIR");
+  app.Add("--judge", &config->judges,
+          "server that jobs of kind judge may ask (judge.url), with the file of the key that is "
+          "sent "
+          "to it alone (judge.key_file); may be repeated; without --root and --output-root any")
+      .Type("URL[=KEY_FILE]");
   app.Add("--allow-root", &config->allow_root, "run, with all jobs, as root");
   app.Add("--device-idle-mib", &config->device_idle_mib,
           "a slot is used again when its GPU has less memory in use; 0: do not check")

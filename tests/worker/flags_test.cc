@@ -75,6 +75,17 @@ TEST_F(WorkerFlagsTest, AJobOfAnotherMachineStaysBelowRoots) {
   EXPECT_THAT(std::string(flags->config.CheckRoots().message()), HasSubstr("/none"));
 }
 
+TEST_F(WorkerFlagsTest, JudgesAreUrlsWithTheirKeys) {
+  const auto flags = ParseMore(
+      {"--judge", "https://host/v1/=/etc/fpo/key=1", "--judge", "http://127.0.0.1:8000/v1"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::map<std::string, std::string> servers = {{"https://host/v1", "/etc/fpo/key=1"},
+                                                      {"http://127.0.0.1:8000/v1", ""}};
+  EXPECT_EQ(flags->config.JudgeServers(), servers);
+  EXPECT_THAT(Error({"--judge", "host/v1"}), HasSubstr("--judge: \"host/v1\" is not a URL"));
+  EXPECT_THAT(Error({"--judge", "https://host/v1=key"}), HasSubstr("the absolute path of its key"));
+}
+
 TEST_F(WorkerFlagsTest, JobsDoNotRunAsRootUnlessSomeoneSaysSo) {
   WorkerConfig config = ParseMore({})->config;
   EXPECT_TRUE(config.CheckUser(/*is_root=*/true).ok()) << "a trial on one machine";

@@ -50,6 +50,27 @@ absl::Status CheckInput(const Roots& roots, const std::string& path) {
   return absl::OkStatus();
 }
 
+// A job must not choose where a key goes, nor make the worker call servers of its own network.
+absl::Status CheckJudgeServer(const JobPlaces& places, const JudgeSection& judge) {
+  if (judge.url.empty()) return absl::OkStatus();
+  std::string url = judge.url;
+  while (absl::EndsWith(url, "/")) url.pop_back();
+  const auto server = places.judges.find(url);
+  if (server == places.judges.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, key_file] : places.judges) known.push_back(name);
+    return absl::InvalidArgumentError(
+        absl::StrCat("judge.url: ", judge.url, " is no server that this worker may ask; there ",
+                     known.empty() ? "is none" : absl::StrCat("are ", absl::StrJoin(known, ", ")),
+                     " (fpo-worker --judge URL=KEY_FILE)"));
+  }
+  if (judge.key_file.empty() || judge.key_file == server->second) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "judge.key_file: ", judge.key_file, " may not be sent to ", judge.url, "; this worker has ",
+      server->second.empty() ? std::string("no key") : server->second,
+      " for it (fpo-worker --judge URL=KEY_FILE)"));
+}
+
 // A link there would make a run read, replace and remove what is elsewhere.
 absl::Status CheckNoLinks(const std::string& output) {
   std::error_code error;
@@ -94,8 +115,10 @@ std::string Named(const std::string& owner) {
 
 absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
   if (places.anywhere()) return absl::OkStatus();
+  if (config.kind == "judge") FPO_RETURN_IF_ERROR(CheckJudgeServer(places, config.judge));
   const Roots readable = Readable(places);
   for (const JobInput& input : InputsOf(config)) {
+    if (input.key == "judge.key_file") continue;  // the worker's own
     absl::Status status = CheckInput(readable, input.path);
     if (input.key == "model.path" && status.ok()) {
       // A checkpoint has the tokenizer of the model that its run names.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,16 @@ namespace fpo::worker {
 struct JobPlaces {
   Roots read = Roots({});
   Roots write = Roots({});  // jobs may read there too
+  // Servers that judges may be, with the file of the key that may be sent there and nowhere else
+  // (--judge); "": none. It lies outside the roots, where every job could read it.
+  std::map<std::string, std::string> judges = {};
 
   bool anywhere() const { return read.empty() && write.empty(); }
 };
 
-// Every path of the job, with what links below it lead to, before anything is started that would
-// open it. InvalidArgument names the key, the path and the folders that are open; what does not
-// exist below them is left to CheckInputsExist.
+// Every path of the job, with what links below it lead to, and the server that judges, before
+// anything is started that would open it. InvalidArgument names the key, the path and the folders
+// that are open; what does not exist below them is left to CheckInputsExist.
 absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config);
 
 // Whether a folder that the coordinator names may be a job's output or a checkpoint here.

@@ -47,7 +47,7 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   attempt.work_dir = config.work_dir;
   attempt.worker_id = config.name;
   attempt.environment = config.environment;
-  attempt.places = {Roots(config.roots), Roots(config.output_roots)};
+  attempt.places = {Roots(config.roots), Roots(config.output_roots), config.JudgeServers()};
   attempt.disk_reserve_bytes = config.disk_reserve_mib << 20;
   attempt.trainer.path = config.trainer;
   attempt.trainer.device = config.device;
@@ -309,7 +309,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   link.export_checkpoint = [raw = parts.get()](const std::string& checkpoint) {
     return raw->exports->FolderOf(checkpoint);
   };
-  link.may_serve = [places = JobPlaces{Roots(config.roots), Roots(config.output_roots)}](
+  link.may_serve = [places = JobPlaces{Roots(config.roots), Roots(config.output_roots), {}}](
                        const ServeArtifactCommand& order) { return MayServe(places, order); };
   link.devices = [raw = parts.get()] { return raw->DevicesNow(); };
   FPO_ASSIGN_OR_RETURN(parts->link,

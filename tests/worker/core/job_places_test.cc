@@ -91,8 +91,27 @@ TEST_F(JobPlacesTest, NoKeyOfAJudgeLeadsElsewhere) {
   EXPECT_THAT(Refusal(), HasSubstr("judge.store: "));
   job_.judge.store = folder_ / "runs/verdicts";
   EXPECT_TRUE(CheckPlaces(places_, job_).ok());
+}
+
+// Whoever submits a job could else have any key of the worker sent to a server of his own.
+TEST_F(JobPlacesTest, AKeyGoesToItsServerAlone) {
+  job_.kind = "judge";
+  job_.judge.outputs = job_.judge.baseline = job_.model.path;
+  job_.judge.url = "https://mine.example/v1";
+  EXPECT_THAT(Refusal(), HasSubstr("judge.url: https://mine.example/v1 is no server that this"));
+  EXPECT_THAT(Refusal(), HasSubstr("there is none"));
+  places_.judges = {{"https://host/v1", folder_ / "secret/token"}, {"http://plain/v1", ""}};
+  EXPECT_THAT(Refusal(), HasSubstr("there are http://plain/v1, https://host/v1"));
+  job_.judge.url = "https://host/v1/";
+  EXPECT_TRUE(CheckPlaces(places_, job_).ok()) << "it may ask without a key";
   job_.judge.key_file = folder_ / "secret/token";
+  EXPECT_TRUE(CheckPlaces(places_, job_).ok()) << "outside the roots";
+  job_.judge.key_file = folder_ / "srv/gemma/config.json";
   EXPECT_THAT(Refusal(), HasSubstr("judge.key_file: "));
+  job_.judge.url = "http://plain/v1";
+  job_.judge.key_file = folder_ / "secret/token";
+  EXPECT_THAT(Refusal(), HasSubstr("this worker has no key for it"));
+  EXPECT_TRUE(CheckPlaces({}, job_).ok()) << "without roots";
 }
 
 TEST_F(JobPlacesTest, NoLinkLeadsElsewhere) {
