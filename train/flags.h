@@ -8,7 +8,7 @@
 #include "common/job/job_config.h"
 #include "train/generate/token_choice.h"
 #include "train/judge/calibrate_judge.h"
-#include "train/judge/judge_answers.h"
+#include "train/judge/judge_options.h"
 #include "train/loop/init_model.h"
 #include "train/reference/score_data.h"
 

@@ -1,5 +1,7 @@
 #include "train/flags_judge.h"
 
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "train/flags.h"
 
 namespace fpo::train {
@@ -64,7 +66,8 @@ void AddEndpoint(FlagSet app, EndpointOptions* endpoint) {
       .ShowDefault();
   app.Add("--max-answer-tokens", &endpoint->chat.max_tokens,
           "Of a server's answer. 1: the verdict is weighed by the log-probabilities of its "
-          "first token, where the server lists them; more: its words count ([[A]], A, tie)")
+          "first token, where the server lists them; more: its words count ([[A]], A, tie); "
+          "of grades and ratings 2048 in place of 1")
       .Between(1, 1 << 20)
       .ShowDefault();
 }
@@ -83,6 +86,12 @@ void AddJudge(FlagSet app, Flags* flags) {
   app.SetFooter(kJudgeFooter);
   app.Add("--job", &flags->job, "Job of kind judge; instead of the options below but --out")
       .Type("FILE");
+  app.Add("--kind", &judge.kind,
+          "What is asked: which answer is better (pairwise), how much, in Arena-Hard's five grades "
+          "(grades), or how good one answer is, from 1 to 10 as in MT-Bench (rating); the last two "
+          "of a server")
+      .OneOf({"pairwise", "grades", "rating"})
+      .ShowDefault();
   app.Add("--outputs", &judge.outputs,
           "The model's answers: of 'fpo-train generate', or AlpacaEval's model_outputs.json")
       .Type("FILE");
@@ -96,12 +105,17 @@ void AddJudge(FlagSet app, Flags* flags) {
           "Instead of both: annotations of any judge, PandaLM's or LLMBar's votes; their pairs "
           "are judged anew, as to calibrate a judge")
       .Type("FILE");
+  app.Add("--questions", &judge.questions, "Of rating: MT-Bench's question.jsonl").Type("FILE");
+  app.Add("--references", &judge.references,
+          "Of rating: right answers to some questions, FastChat's reference_answer/gpt-4.jsonl")
+      .Type("FILE");
   app.Add("--out", &flags->out, "Annotations: *.json a list, else one row a line")
       .Type("FILE")
       .Required();
   app.Add("--prompt", &judge.prompt_file,
           "The judge's instructions, with {instruction}, {output_1} and {output_2}; "
-          "default: this project's own. AlpacaEval's prompt files are read too")
+          "default: this project's own. AlpacaEval's prompt files are read too, and of rating "
+          "FastChat's judge_prompts.jsonl")
       .Type("FILE");
   app.Add("--verdicts", &judge.tokens,
           "With --prompt: what it is told to answer for the first and the second; "
@@ -134,6 +148,31 @@ void AddJudge(FlagSet app, Flags* flags) {
   app.Add("--seed", &judge.seed, "Of the intervals' bootstrap").NotNegative().ShowDefault();
 }
 
+namespace {
+
+// What each kind reads.
+absl::Status CheckKind(const JudgeOptions& judge) {
+  const bool is_rating = judge.kind == "rating";
+  if (judge.kind != "pairwise" && !judge.judge.empty() && !IsUrl(judge.judge)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("judge: --kind ", judge.kind,
+                     " needs a server: a model folder weighs two verdicts and "
+                     "writes no words"));
+  }
+  if (is_rating && (judge.outputs.empty() || judge.questions.empty() || judge.judge.empty() ||
+                    !judge.baseline.empty() || !judge.pairs.empty())) {
+    return absl::InvalidArgumentError(
+        "judge: --kind rating needs --judge, --outputs and --questions, and no --baseline or "
+        "--pairs");
+  }
+  if (!is_rating && !(judge.questions.empty() && judge.references.empty())) {
+    return absl::InvalidArgumentError("judge: --questions and --references are of --kind rating");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 void AddCalibrate(FlagSet app, Flags* flags) {
   CalibrateOptions& calibrate = flags->calibrate;
   app.SetFooter(kCalibrateFooter);
@@ -150,17 +189,18 @@ void AddCalibrate(FlagSet app, Flags* flags) {
   app.Add("--evaluated", &calibrate.evaluated,
           "What the judge said of the model in question: adds its corrected win rate")
       .Type("FILE");
-  app.Add("--out", &flags->out, "The result, JSON").Type("FILE").Required();
+  app.Add("--out", &calibrate.out, "The result, JSON").Type("FILE").Required();
   app.Add("--seed", &calibrate.seed, "Of the intervals' bootstrap").NotNegative().ShowDefault();
 }
 
 absl::Status CheckJudge(const Flags& flags) {
   const JudgeOptions& judge = flags.judge;
   if (!flags.job.empty()) return absl::OkStatus();
+  FPO_RETURN_IF_ERROR(CheckKind(judge));
   const bool has_both = !judge.outputs.empty() && !judge.baseline.empty();
   const bool has_any = !judge.outputs.empty() || !judge.baseline.empty();
   const bool has_answers = judge.pairs.empty() ? has_both : !has_any;
-  if (!has_answers || judge.judge.empty()) {
+  if (judge.kind != "rating" && (!has_answers || judge.judge.empty())) {
     return absl::InvalidArgumentError(
         "judge: needs --judge, and --outputs with --baseline or --pairs alone; or --job");
   }

@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/failpoint.h"
-#include "common/files/missing_path.h"
 #include "common/job/job_file.h"
 #include "common/observe/version.h"
 #include "common/status_macros.h"
@@ -73,7 +72,7 @@ struct Program {
   absl::Status Sae() const;
   absl::Status Generate() const;
   absl::Status Judge() const;
-  absl::Status Calibrate() const;
+  absl::Status Calibrate() const { return CalibrateJudge(flags.calibrate, events); }
   absl::Status Chat() const;
   absl::Status InspectPath() const;
   absl::Status FindInData() const;
@@ -261,12 +260,6 @@ absl::Status Program::Judge() const {
   CommandReader commands;
   if (flags.supervised) options.commands = &commands;
   return JudgeAnswers(options, events);
-}
-
-absl::Status Program::Calibrate() const {
-  CalibrateOptions options = flags.calibrate;
-  options.out = flags.out;
-  return CalibrateJudge(options, events);
 }
 
 absl::Status Program::Chat() const {

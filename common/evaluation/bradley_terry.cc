@@ -152,6 +152,30 @@ std::optional<Grade> ParseGrade(absl::string_view text) {
   return *grades.begin();
 }
 
+double ShareOf(Grade grade) {
+  switch (grade) {
+    case Grade::kMuchBetter:
+      return 1;
+    case Grade::kBetter:
+      return 0.75;
+    case Grade::kTie:
+      return 0.5;
+    case Grade::kWorse:
+      return 0.25;
+    case Grade::kMuchWorse:
+      break;
+  }
+  return 0;
+}
+
+std::optional<Grade> GradeOfShare(double share) {
+  for (const Grade grade :
+       {Grade::kMuchBetter, Grade::kBetter, Grade::kTie, Grade::kWorse, Grade::kMuchWorse}) {
+    if (ShareOf(grade) == share) return grade;
+  }
+  return std::nullopt;
+}
+
 Battle BattleOf(int64_t question, int first, int second, Grade grade) {
   Battle battle{question, first, second, 0.5, 1};
   if (grade == Grade::kBetter || grade == Grade::kMuchBetter) battle.first_wins = 1;

@@ -19,6 +19,11 @@ enum class Grade { kMuchBetter, kBetter, kTie, kWorse, kMuchWorse };  // A>>B A>
 // differ.
 std::optional<Grade> ParseGrade(absl::string_view text);
 
+// A grade as a share of belief that the first answer is better: 1, 0.75, 0.5, 0.25, 0. nullopt:
+// a share that no grade has.
+double ShareOf(Grade grade);
+std::optional<Grade> GradeOfShare(double share);
+
 // One comparison of two models on a question.
 struct Battle {
   int64_t question = 0;   // battles of one question are drawn together by the bootstrap

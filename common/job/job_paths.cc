@@ -137,6 +137,8 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
   AddPath("generate.prompts", PathKind::kPrompts, &config->generate.prompts, &paths);
   AddPath("judge.outputs", PathKind::kJudged, &config->judge.outputs, &paths);
   AddPath("judge.baseline", PathKind::kJudged, &config->judge.baseline, &paths);
+  AddPath("judge.questions", PathKind::kJudged, &config->judge.questions, &paths);
+  AddPath("judge.references", PathKind::kJudged, &config->judge.references, &paths);
   AddPath("judge.prompt", PathKind::kJudged, &config->judge.prompt, &paths);
   AddPath("judge.length_control", PathKind::kJudged, &config->judge.length_control, &paths);
   AddPath("judge.ca_file", PathKind::kJudged, &config->judge.ca_file, &paths);

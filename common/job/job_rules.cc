@@ -80,11 +80,30 @@ class Rules {
     }
   }
 
+  void CheckRating() {
+    const JudgeSection& judge = c_.judge;
+    if (judge.questions.empty()) Complain("judge.questions", "is missing; MT-Bench's questions");
+    if (!judge.baseline.empty())
+      Complain("judge.baseline", "rating compares with no other answers");
+    if (!judge.length_control.empty()) Complain("judge.length_control", "is of kind pairwise");
+  }
+
   // Who judges is model.path or a server, never both.
   void CheckJudge() {
     const JudgeSection& judge = c_.judge;
     if (judge.outputs.empty()) Complain("judge.outputs", "is missing; a file of answers");
-    if (judge.baseline.empty()) Complain("judge.baseline", "is missing; a file of answers");
+    if (judge.kind == "rating") {
+      CheckRating();
+    } else if (judge.baseline.empty()) {
+      Complain("judge.baseline", "is missing; a file of answers");
+    }
+    if (judge.kind != "rating" && !(judge.questions.empty() && judge.references.empty())) {
+      Complain(judge.questions.empty() ? "judge.references" : "judge.questions",
+               "is of judge.kind rating");
+    }
+    if (judge.kind != "pairwise" && judge.url.empty()) {
+      Complain("judge.url", "is missing: grades and ratings are words, which only a server writes");
+    }
     if (!judge.url.empty() && judge.model.empty()) {
       Complain("judge.model", "is missing; the judge's name at judge.url");
     }

@@ -209,5 +209,31 @@ TEST_F(JudgeJobsTest, AServerThatFailsNowAndThenJudgesWhatIsMissing) {
   EXPECT_EQ(Annotations("served-again"), annotations);
 }
 
+// MT-Bench's two turns, from the questions to the ratings.
+TEST_F(JudgeJobsTest, AServerRatesBothTurns) {
+  std::ofstream(service_->Path("tiny/mt_bench.jsonl"))
+      << R"({"question_id": 81, "category": "writing", "turns": ["Write of hens.", "Shorter."]})"
+      << "\n"
+      << R"({"question_id": 111, "category": "math", "turns": ["What is 1 + 1?", "And 2 + 2?"]})"
+      << "\n";
+  std::ofstream(service_->Path("tiny/talks.yaml"))
+      << "name: talks\nkind: generate\nmodel: {path: base, dtype: float32}\n"
+      << "generate: {prompts: mt_bench.jsonl, format: mt_bench, max_new_tokens: 24}\n"
+      << "output: runs/talks\n";
+  Finish("talks");
+  const JudgeServer server("");
+  std::ofstream(service_->Path("tiny/rated.yaml"))
+      << "name: rated\nkind: judge\njudge: {kind: rating, outputs: runs/talks/answers.jsonl, "
+      << "questions: mt_bench.jsonl, url: '" << server.url() << "', model: counts-words}\n"
+      << "output: runs/rated\n";
+  const JobJson job = Finish("rated");
+  EXPECT_EQ(Result(job, "ratings"), 4);
+  EXPECT_EQ(server.Requests().size(), 4u);
+  const JobJson summary = Summary("rated");
+  EXPECT_EQ(summary["model"], "talks");
+  EXPECT_EQ(summary["categories"].size(), 2u);
+  EXPECT_EQ(Result(job, "average_rating"), summary["average"]);
+}
+
 }  // namespace
 }  // namespace fpo::testing

@@ -55,6 +55,27 @@ TEST(JudgeFlags, PairsStandInPlaceOfBothFiles) {
   EXPECT_EQ(ParseJudge({"--judge", "folder", "--pairs", "p"}).exit_code, 2);
 }
 
+TEST(JudgeFlags, ARatingReadsQuestionsAndNeedsAServer) {
+  const std::vector<std::string> rating = {
+      "fpo-train", "judge", "--kind", "rating", "--outputs", "a", "--questions", "q", "--out", "o"};
+  const auto parse = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), rating.begin(), rating.end());
+    return ParseLine(std::move(more));
+  };
+  const CommandLine parsed =
+      parse({"--judge", "https://host/v1", "--judge-model", "m", "--references", "r"});
+  ASSERT_TRUE(parsed.flags.has_value());
+  EXPECT_EQ(parsed.flags->judge.kind, "rating");
+  EXPECT_EQ(parsed.flags->judge.questions, "q");
+  EXPECT_EQ(parsed.flags->judge.references, "r");
+  EXPECT_EQ(parse({"--judge", "folder"}).exit_code, 2);
+  EXPECT_EQ(parse({"--judge", "https://host/v1"}).exit_code, 2);  // which of its models?
+  EXPECT_EQ(
+      parse({"--judge", "https://host/v1", "--judge-model", "m", "--baseline", "b"}).exit_code, 2);
+  EXPECT_EQ(ParseJudge({"--judge", "folder", "--questions", "q"}).exit_code, 2);
+  EXPECT_EQ(ParseJudge({"--judge", "folder", "--kind", "grades"}).exit_code, 2);
+}
+
 TEST(JudgeFlags, OfACalibration) {
   const CommandLine parsed = ParseLine({"fpo-train", "calibrate", "--judged", "a", "--judged", "b",
                                         "--truth", "t", "--evaluated", "e", "--out", "o"});

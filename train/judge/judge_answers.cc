@@ -1,40 +1,22 @@
 #include "train/judge/judge_answers.h"
 
-#include <cmath>
-#include <filesystem>
-#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "common/files/durable_file.h"
-#include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
-#include "train/events/exit_status.h"
-#include "train/events/stop_signal.h"
+#include "train/judge/grade_results.h"
+#include "train/judge/judge_output.h"
 #include "train/judge/judge_results.h"
-#include "train/judge/model_judge.h"
+#include "train/judge/rate_answers.h"
+#include "train/judge/verdict_asker.h"
 #include "train/verdicts/annotations.h"
-#include "train/verdicts/verdict_store.h"
 
 namespace fpo::train {
 namespace {
-
-std::string SummaryPath(const std::string& out) { return out + ".summary.json"; }
-
-// Before anything is asked: what was paid for must find a place.
-absl::Status MakeFolderOf(const std::string& out) {
-  const std::filesystem::path parent = std::filesystem::path(out).parent_path();
-  std::error_code error;
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (!error) return absl::OkStatus();
-  return FailWith(ExitCode::kStorage,
-                  absl::StrCat("cannot create ", parent.string(), ": ", error.message()));
-}
 
 // One order of one pair, as the store knows it.
 struct AskedOrder {
@@ -43,56 +25,41 @@ struct AskedOrder {
   std::string key;
 };
 
-class JudgeRun final : public VerdictSink {
+class JudgeRun {
  public:
   JudgeRun(const JudgeOptions& options, EventSink& events) : options_(options), events_(events) {}
   absl::Status Run();
 
  private:
-  absl::Status CheckOut() const;
-  absl::Status Open();
   absl::Status ReadInputs();
+  absl::Status Open();
   Comparison ComparisonOf(const AskedOrder& order) const;
   absl::Status AskForMissing();
   absl::Status Finish();
   std::vector<PairVerdicts> StoredVerdicts() const;
-  absl::Status WriteAnnotations(const std::vector<PairVerdicts>& verdicts) const;
+  std::vector<std::string> Annotations(const std::vector<PairVerdicts>& verdicts) const;
   std::string SummaryText(const JudgeSummary& summary) const;
+  void AddGrades(JsonObject* text) const;
   void Tell(const JudgeSummary& summary) const;
-  double Cost(int64_t prompt_tokens, int64_t answer_tokens) const;
-
-  absl::Status Done(size_t index, Verdict verdict) override;
-  void Note(const std::string& message) override { events_.Emit(WarningEvent(message)); }
-  bool ShouldStop() override;
+  void Warn(const JudgeSummary& summary) const;
+  std::string GradesText() const;
+  double AskedCost() const {
+    return CostOf(options_, asker_->prompt_tokens(), asker_->answer_tokens());
+  }
+  bool GivesGrades() const { return options_.kind == "grades"; }
+  void Note(const std::string& message) const { events_.Emit(WarningEvent(message)); }
 
   const JudgeOptions& options_;
   EventSink& events_;
   AnswerPairs answers_;
   std::optional<AlpacaCalibration> calibration_;
+  JudgePrompt prompt_;
   std::unique_ptr<Judge> judge_;
   std::unique_ptr<VerdictStore> store_;
+  std::optional<VerdictAsker> asker_;
   std::vector<AskedOrder> orders_;
-  std::vector<size_t> missing_;  // places in orders_, each key once
-  int64_t asked_ = 0, asked_prompt_tokens_ = 0, asked_answer_tokens_ = 0;
+  std::optional<GradeSummary> grades_;
 };
-
-absl::Status JudgeRun::CheckOut() const {
-  std::error_code error;
-  for (const std::string& input : {options_.outputs, options_.baseline, options_.pairs}) {
-    if (std::filesystem::equivalent(input, options_.out, error)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--out ", options_.out, " is one of the files of answers"));
-    }
-  }
-  const bool is_there = std::filesystem::exists(options_.out, error);
-  if (!is_there || std::filesystem::exists(SummaryPath(options_.out), error)) {
-    return absl::OkStatus();
-  }
-  return absl::AlreadyExistsError(absl::StrCat(options_.out, " exists and has no ",
-                                               SummaryPath(options_.out),
-                                               " beside it, so it is not overwritten; name another "
-                                               "--out"));
-}
 
 absl::Status JudgeRun::ReadInputs() {
   if (!options_.pairs.empty()) {
@@ -116,28 +83,14 @@ absl::Status JudgeRun::ReadInputs() {
 }
 
 absl::Status JudgeRun::Open() {
-  if (options_.verdicts.empty()) {
-    return absl::InvalidArgumentError("there is no home folder to keep verdicts in; give --store");
-  }
-  JudgePrompt prompt = DefaultJudgePrompt();
+  const VerdictForm form = GivesGrades() ? VerdictForm::kGrade : VerdictForm::kWinner;
+  prompt_ = DefaultJudgePrompt(form);
   if (!options_.prompt_file.empty()) {
-    FPO_ASSIGN_OR_RETURN(prompt, ReadJudgePrompt(options_.prompt_file, options_.tokens));
+    FPO_ASSIGN_OR_RETURN(prompt_, ReadJudgePrompt(options_.prompt_file, options_.tokens, form));
   }
-  if (IsUrl(options_.judge)) {
-    EndpointOptions endpoint = options_.endpoint;
-    endpoint.url = options_.judge;
-    endpoint.prompt = prompt;
-    FPO_ASSIGN_OR_RETURN(judge_, MakeEndpointJudge(endpoint));
-  } else {
-    ModelJudgeOptions model{options_.judge,  options_.dtype, options_.template_name,
-                            options_.device, prompt,         options_.max_prompt_length};
-    FPO_ASSIGN_OR_RETURN(judge_, OpenModelJudge(model, WarnOn(events_)));
-  }
-  FPO_ASSIGN_OR_RETURN(store_, VerdictStore::Open(options_.verdicts));
-  if (store_->damaged_lines() > 0) {
-    Note(absl::StrCat(store_->damaged_lines(), " damaged lines in ", store_->path(),
-                      " are left out; those verdicts are asked for again where they are needed"));
-  }
+  FPO_ASSIGN_OR_RETURN(judge_, OpenJudge(options_, prompt_, events_));
+  FPO_ASSIGN_OR_RETURN(store_, OpenVerdicts(options_, events_));
+  asker_.emplace(*judge_, *store_, events_, options_.commands);
   return absl::OkStatus();
 }
 
@@ -148,51 +101,19 @@ Comparison JudgeRun::ComparisonOf(const AskedOrder& order) const {
           order.model_first ? baseline : model};
 }
 
-bool JudgeRun::ShouldStop() {
-  if (options_.commands != nullptr) {
-    const auto command = options_.commands->Poll();
-    if (command.ok() && command->has_value() && (*command)->kind == "stop") RequestStop();
-  }
-  return StopRequested();
-}
-
-absl::Status JudgeRun::Done(size_t index, Verdict verdict) {
-  ++asked_;
-  asked_prompt_tokens_ += verdict.prompt_tokens;
-  asked_answer_tokens_ += verdict.answer_tokens;
-  const std::string& key = orders_[missing_[index]].key;
-  FPO_RETURN_IF_ERROR(AsStorageError(store_->Add(key, judge_->identity(), verdict)));
-  AdvanceWork();
-  return absl::OkStatus();
-}
-
 absl::Status JudgeRun::AskForMissing() {
-  std::map<std::string, size_t> seen;
+  std::vector<std::string> keys;
   for (size_t pair = 0; pair < answers_.pairs.size(); ++pair) {
     for (const bool model_first : {false, true}) {
       if (options_.order == (model_first ? "baseline_first" : "model_first")) continue;
       AskedOrder order{pair, model_first, ""};
       order.key = VerdictKey(judge_->identity(), ComparisonOf(order));
-      const bool known = store_->Find(order.key) != nullptr;
-      if (!known && seen.emplace(order.key, orders_.size()).second) {
-        missing_.push_back(orders_.size());
-      }
+      keys.push_back(order.key);
       orders_.push_back(std::move(order));
     }
   }
-  const auto known = static_cast<int64_t>(orders_.size() - missing_.size());
-  events_.Emit(PhaseEvent("train", absl::StrCat(known, " of ", orders_.size(), " verdicts are in ",
-                                                store_->path(), " already")));
-  if (missing_.empty()) return absl::OkStatus();
-  std::vector<Comparison> comparisons;
-  for (const size_t place : missing_) comparisons.push_back(ComparisonOf(orders_[place]));
-  Work work({"train", "", 0, static_cast<int64_t>(orders_.size()), "verdicts"});
-  work.SetDone(known);
-  FPO_RETURN_IF_ERROR(judge_->JudgeAll(comparisons, *this));
-  if (asked_ == static_cast<int64_t>(missing_.size())) return absl::OkStatus();
-  return FailWith(ExitCode::kStopped,
-                  absl::StrCat("stopped on request with ", known + asked_, " of ", orders_.size(),
-                               " verdicts in ", store_->path(), "; the same command goes on"));
+  return asker_->AskForMissing(
+      keys, [&](size_t place) { return FillPrompt(prompt_, ComparisonOf(orders_[place])); });
 }
 
 std::vector<PairVerdicts> JudgeRun::StoredVerdicts() const {
@@ -204,27 +125,28 @@ std::vector<PairVerdicts> JudgeRun::StoredVerdicts() const {
   return verdicts;
 }
 
-absl::Status JudgeRun::WriteAnnotations(const std::vector<PairVerdicts>& verdicts) const {
+std::vector<std::string> JudgeRun::Annotations(const std::vector<PairVerdicts>& verdicts) const {
   std::vector<std::string> rows;
   for (size_t i = 0; i < verdicts.size(); ++i) {
     rows.push_back(AnnotationRow(answers_, answers_.pairs[i], verdicts[i], judge_->name()));
   }
-  const bool is_list = absl::EndsWith(options_.out, ".json");
-  const std::string text = is_list ? absl::StrCat("[\n", absl::StrJoin(rows, ",\n"), "\n]\n")
-                                   : absl::StrCat(absl::StrJoin(rows, "\n"), "\n");
-  return AsStorageError(WriteFileAtomically(options_.out, text));
+  return rows;
 }
 
-double JudgeRun::Cost(int64_t prompt_tokens, int64_t answer_tokens) const {
-  return (static_cast<double>(prompt_tokens) * options_.price_in +
-          static_cast<double>(answer_tokens) * options_.price_out) /
-         1e6;
+std::string BoundsText(const Interval& bounds) {
+  return JsonArray({JsonNumber(bounds.low), JsonNumber(bounds.high)});
+}
+
+void JudgeRun::AddGrades(JsonObject* text) const {
+  if (!grades_) return;
+  text->Add("arena_score", grades_->score.percent);
+  text->AddRaw("arena_score_interval_95", BoundsText(grades_->score.interval));
+  std::vector<std::string> counts;
+  for (const int64_t count : grades_->counts) counts.push_back(absl::StrCat(count));
+  text->AddRaw("grades", JsonArray(counts));
 }
 
 std::string JudgeRun::SummaryText(const JudgeSummary& summary) const {
-  const auto interval = [](const Interval& bounds) {
-    return JsonArray({JsonNumber(bounds.low), JsonNumber(bounds.high)});
-  };
   JsonObject text;
   text.Add("model", answers_.model);
   text.Add("baseline", answers_.baseline);
@@ -234,19 +156,20 @@ std::string JudgeRun::SummaryText(const JudgeSummary& summary) const {
   text.Add("judged", summary.rate.count);
   text.Add("win_rate", summary.rate.percent);
   text.Add("standard_error", summary.rate.standard_error);
-  text.AddRaw("interval_95", interval(summary.interval));
+  text.AddRaw("interval_95", BoundsText(summary.interval));
   text.Add("wins", summary.rate.wins);
   text.Add("losses", summary.rate.losses);
   text.Add("draws", summary.rate.draws);
   if (summary.controlled) {
     const LengthControlFit& fit = *summary.controlled;
     text.Add("length_controlled_win_rate", fit.rate.percent);
-    text.AddRaw("length_controlled_interval_95", interval(summary.controlled_interval));
+    text.AddRaw("length_controlled_interval_95", BoundsText(summary.controlled_interval));
     text.AddRaw("length_controlled_weights",
                 JsonArray({JsonNumber(fit.weights.length), JsonNumber(fit.weights.difficulty),
                            JsonNumber(fit.weights.model)}));
     text.Add("length_controlled_table", calibration_->digest);
   }
+  AddGrades(&text);
   text.Add("unclear_verdicts", summary.unclear);
   text.Add("pairs_in_both_orders", summary.both_orders);
   text.Add("orders_disagree", summary.disagreements);
@@ -256,8 +179,18 @@ std::string JudgeRun::SummaryText(const JudgeSummary& summary) const {
   text.Add("baseline_length", summary.baseline_length);
   text.Add("prompt_tokens", summary.prompt_tokens);
   text.Add("answer_tokens", summary.answer_tokens);
-  text.Add("cost", Cost(summary.prompt_tokens, summary.answer_tokens));
+  text.Add("cost", CostOf(options_, summary.prompt_tokens, summary.answer_tokens));
   return text.Text() + "\n";
+}
+
+std::string JudgeRun::GradesText() const {
+  if (!grades_) return "";
+  const auto& counts = grades_->counts;
+  return absl::StrFormat(
+      "; Arena-Hard's score %.2f %% (%.2f to %.2f), grades from much better to much worse: %d, %d, "
+      "%d, %d, %d",
+      grades_->score.percent, grades_->score.interval.low, grades_->score.interval.high, counts[0],
+      counts[1], counts[2], counts[3], counts[4]);
 }
 
 void JudgeRun::Tell(const JudgeSummary& summary) const {
@@ -270,11 +203,15 @@ void JudgeRun::Tell(const JudgeSummary& summary) const {
                           summary.controlled->rate.percent, summary.controlled_interval.low,
                           summary.controlled_interval.high);
   }
-  events_.Emit(PhaseEvent("train", line));
+  events_.Emit(PhaseEvent("train", line + GradesText()));
   events_.Emit(PhaseEvent(
       "train", absl::StrFormat("asked for %d verdicts: %d tokens read, %d written, cost %.4f",
-                               asked_, asked_prompt_tokens_, asked_answer_tokens_,
-                               Cost(asked_prompt_tokens_, asked_answer_tokens_))));
+                               asker_->asked(), asker_->prompt_tokens(), asker_->answer_tokens(),
+                               AskedCost())));
+  Warn(summary);
+}
+
+void JudgeRun::Warn(const JudgeSummary& summary) const {
   if (summary.unclear > 0) {
     events_.Emit(WarningEvent(absl::StrCat(summary.unclear, " of ", orders_.size(),
                                            " verdicts name neither answer and count nowhere")));
@@ -301,18 +238,19 @@ absl::Status JudgeRun::Finish() {
   FPO_ASSIGN_OR_RETURN(
       const JudgeSummary summary,
       Summarise(answers_, verdicts, calibration_ ? &*calibration_ : nullptr, bootstrap));
-  // First: what lies beside a summary may be overwritten.
-  FPO_RETURN_IF_ERROR(
-      AsStorageError(WriteFileAtomically(SummaryPath(options_.out), SummaryText(summary))));
-  FPO_RETURN_IF_ERROR(WriteAnnotations(verdicts));
+  if (GivesGrades()) {
+    FPO_ASSIGN_OR_RETURN(grades_, SummariseGrades(answers_, verdicts, bootstrap));
+  }
+  FPO_RETURN_IF_ERROR(WriteJudgeOut(options_.out, SummaryText(summary), Annotations(verdicts)));
   Tell(summary);
   EventMetrics metrics = {{"win_rate", summary.rate.percent},
                           {"judged", static_cast<double>(summary.rate.count)},
                           {"verdicts", static_cast<double>(orders_.size())},
-                          {"verdicts_asked", static_cast<double>(asked_)},
-                          {"prompt_tokens", static_cast<double>(asked_prompt_tokens_)},
-                          {"answer_tokens", static_cast<double>(asked_answer_tokens_)},
-                          {"cost", Cost(asked_prompt_tokens_, asked_answer_tokens_)}};
+                          {"verdicts_asked", static_cast<double>(asker_->asked())},
+                          {"prompt_tokens", static_cast<double>(asker_->prompt_tokens())},
+                          {"answer_tokens", static_cast<double>(asker_->answer_tokens())},
+                          {"cost", AskedCost()}};
+  if (grades_) metrics["arena_score"] = grades_->score.percent;
   if (summary.rate.count > 1) metrics["standard_error"] = summary.rate.standard_error;
   if (summary.controlled) {
     metrics["length_controlled_win_rate"] = summary.controlled->rate.percent;
@@ -322,7 +260,8 @@ absl::Status JudgeRun::Finish() {
 }
 
 absl::Status JudgeRun::Run() {
-  FPO_RETURN_IF_ERROR(CheckOut());
+  FPO_RETURN_IF_ERROR(
+      CheckJudgeOut(options_.out, {options_.outputs, options_.baseline, options_.pairs}));
   FPO_RETURN_IF_ERROR(ReadInputs());
   FPO_RETURN_IF_ERROR(Open());
   FPO_RETURN_IF_ERROR(MakeFolderOf(options_.out));
@@ -332,38 +271,8 @@ absl::Status JudgeRun::Run() {
 
 }  // namespace
 
-JudgeOptions JudgeOptionsOf(const JobConfig& job) {
-  const JudgeSection& section = job.judge;
-  JudgeOptions options;
-  options.outputs = section.outputs;
-  options.baseline = section.baseline;
-  options.judge = section.url.empty() ? job.model.path : section.url;
-  options.endpoint.key_file = section.key_file;
-  options.endpoint.ca_file = section.ca_file;
-  options.endpoint.known_as = section.known_as;
-  options.endpoint.chat.model = section.model;
-  options.endpoint.chat.max_tokens = section.max_answer_tokens;
-  options.endpoint.parallel = section.parallel;
-  options.endpoint.requests_per_minute = section.requests_per_minute;
-  options.endpoint.retries = section.retries;
-  options.prompt_file = section.prompt;
-  options.tokens = section.verdicts;
-  options.verdicts = section.store.empty() ? absl::StrCat(job.output, "/verdicts") : section.store;
-  options.order = section.order;
-  options.pairs_max = section.max_pairs.value_or(0);
-  options.max_prompt_length = section.max_prompt_length;
-  options.dtype = job.model.dtype;
-  options.template_name = job.data.template_name;
-  options.length_control = section.length_control;
-  options.price_in = section.price_in;
-  options.price_out = section.price_out;
-  options.seed = job.seed;
-  return options;
-}
-
-bool IsUrl(const std::string& judge) { return absl::StrContains(judge, "://"); }
-
 absl::Status JudgeAnswers(const JudgeOptions& options, EventSink& events) {
+  if (options.kind == "rating") return RateAnswers(options, events);
   return JudgeRun(options, events).Run();
 }
 

@@ -51,12 +51,13 @@ class ModelJudge final : public Judge {
   absl::Status Open();
   const std::string& identity() const override { return identity_; }
   const std::string& name() const override { return name_; }
-  absl::Status JudgeAll(const std::vector<Comparison>& comparisons, VerdictSink& sink) override;
+  absl::Status JudgeAll(const std::vector<JudgeConversation>& conversations,
+                        VerdictSink& sink) override;
 
  private:
   absl::StatusOr<std::vector<int32_t>> IdsOf(const RenderedRow& rendered, int64_t most) const;
   absl::StatusOr<std::vector<std::vector<int32_t>>> Prepare(
-      const std::vector<Comparison>& comparisons, int64_t tokens_max) const;
+      const std::vector<JudgeConversation>& conversations, int64_t tokens_max) const;
   absl::StatusOr<Verdict> VerdictOn(const std::vector<int32_t>& ids);
   at::Tensor LastLogits(const std::vector<int32_t>& ids);
 
@@ -79,7 +80,8 @@ absl::Status ModelJudge::Open() {
                        "never have seen, so its verdicts may mean little"));
   }
   // What the template does to a short comparison stands for the template.
-  FPO_ASSIGN_OR_RETURN(const auto shown, Prepare({{"q", "a", "b"}}, kAnyLength));
+  FPO_ASSIGN_OR_RETURN(const auto shown,
+                       Prepare({FillPrompt(options_.prompt, {"q", "a", "b"})}, kAnyLength));
   Sha256 turns;
   for (const int32_t id : shown[0]) turns.Update(absl::StrCat(id, ","));
   JsonObject identity;
@@ -109,16 +111,16 @@ absl::StatusOr<std::vector<int32_t>> ModelJudge::IdsOf(const RenderedRow& render
 }
 
 absl::StatusOr<std::vector<std::vector<int32_t>>> ModelJudge::Prepare(
-    const std::vector<Comparison>& comparisons, int64_t tokens_max) const {
-  std::vector<std::vector<Message>> conversations;
-  for (const Comparison& comparison : comparisons) {
-    std::vector<Message>& messages = conversations.emplace_back();
-    for (JudgeMessage& message : FillPrompt(options_.prompt, comparison)) {
-      messages.push_back({std::move(message.role), std::move(message.text)});
+    const std::vector<JudgeConversation>& conversations, int64_t tokens_max) const {
+  std::vector<std::vector<Message>> to_render;
+  for (const JudgeConversation& conversation : conversations) {
+    std::vector<Message>& messages = to_render.emplace_back();
+    for (const JudgeMessage& message : conversation) {
+      messages.push_back({message.role, message.text});
     }
   }
   FPO_ASSIGN_OR_RETURN(const std::vector<RenderedRow> rendered,
-                       model_->chat_template().RenderPrompts(std::move(conversations)));
+                       model_->chat_template().RenderPrompts(std::move(to_render)));
   std::vector<std::vector<int32_t>> prompts;
   for (const RenderedRow& row : rendered) {
     absl::StatusOr<std::vector<int32_t>> ids = IdsOf(row, tokens_max);
@@ -170,8 +172,9 @@ absl::StatusOr<Verdict> ModelJudge::VerdictOn(const std::vector<int32_t>& ids) {
   return verdict;
 }
 
-absl::Status ModelJudge::JudgeAll(const std::vector<Comparison>& comparisons, VerdictSink& sink) {
-  FPO_ASSIGN_OR_RETURN(const auto prompts, Prepare(comparisons, options_.max_prompt_length));
+absl::Status ModelJudge::JudgeAll(const std::vector<JudgeConversation>& conversations,
+                                  VerdictSink& sink) {
+  FPO_ASSIGN_OR_RETURN(const auto prompts, Prepare(conversations, options_.max_prompt_length));
   if (!is_loaded_) FPO_RETURN_IF_ERROR(model_->Load(note_));
   is_loaded_ = true;
   for (size_t i = 0; i < prompts.size() && !sink.ShouldStop(); ++i) {
@@ -185,6 +188,12 @@ absl::Status ModelJudge::JudgeAll(const std::vector<Comparison>& comparisons, Ve
 
 absl::StatusOr<std::unique_ptr<Judge>> OpenModelJudge(
     const ModelJudgeOptions& options, const std::function<void(const std::string&)>& note) {
+  if (options.prompt.form != VerdictForm::kWinner) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a model folder weighs two verdict tokens and writes no reasons, so it gives no grades and "
+        "ratings; serve ",
+        options.model, " (vLLM, llama.cpp) and name the server's URL"));
+  }
   FPO_ASSIGN_OR_RETURN(
       std::unique_ptr<GenerationModel> model,
       GenerationModel::Open({options.model, options.dtype, options.template_name, options.device}));

@@ -24,9 +24,9 @@ struct ModelJudgeOptions {
 // A judge of this machine: reads the instructions and both answers, and weighs the two verdict
 // tokens by their probabilities at the next place. A verdict may be written with or without a space
 // before it; both count. Weights are loaded when the first comparison is judged. The errors of
-// GenerationModel; InvalidArgument when a verdict token is more than one token of this model, and
-// from JudgeAll, before a weight is read, for a comparison that the template refuses or that is too
-// long. `note` is told what the user should know.
+// GenerationModel; InvalidArgument for another form than kWinner, when a verdict token is more than
+// one token of this model, and from JudgeAll, before a weight is read, for a comparison that the
+// template refuses or that is too long. `note` is told what the user should know.
 absl::StatusOr<std::unique_ptr<Judge>> OpenModelJudge(
     const ModelJudgeOptions& options, const std::function<void(const std::string&)>& note);
 

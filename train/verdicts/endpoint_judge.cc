@@ -53,7 +53,8 @@ class EndpointJudge final : public Judge {
   }
   const std::string& identity() const override { return identity_; }
   const std::string& name() const override { return options_.chat.model; }
-  absl::Status JudgeAll(const std::vector<Comparison>& comparisons, VerdictSink& sink) override;
+  absl::Status JudgeAll(const std::vector<JudgeConversation>& conversations,
+                        VerdictSink& sink) override;
 
   const EndpointOptions options_;
   const EndpointUrl url_;
@@ -64,15 +65,15 @@ class EndpointJudge final : public Judge {
 // One call of JudgeAll.
 class EndpointRun {
  public:
-  EndpointRun(const EndpointJudge& judge, const std::vector<Comparison>& comparisons,
+  EndpointRun(const EndpointJudge& judge, const std::vector<JudgeConversation>& conversations,
               VerdictSink& sink)
       : judge_(judge),
         options_(judge.options_),
-        comparisons_(comparisons),
+        conversations_(conversations),
         sink_(sink),
         transfers_({options_.timeout, absl::Seconds(20), 16 << 20, options_.ca_file}) {
-    asks_.resize(comparisons.size());
-    for (size_t i = 0; i < comparisons.size(); ++i) waiting_.push_back(i);
+    asks_.resize(conversations.size());
+    for (size_t i = 0; i < conversations.size(); ++i) waiting_.push_back(i);
   }
   absl::Status Run();
 
@@ -91,11 +92,11 @@ class EndpointRun {
 
   const EndpointJudge& judge_;
   const EndpointOptions& options_;
-  const std::vector<Comparison>& comparisons_;
+  const std::vector<JudgeConversation>& conversations_;
   VerdictSink& sink_;
   HttpTransfers transfers_;
   std::vector<Ask> asks_;
-  std::vector<size_t> waiting_;  // in order of the comparisons
+  std::vector<size_t> waiting_;  // in order of the conversations
   absl::Time next_start_;        // by requests_per_minute
   absl::Time pause_until_;       // as the server asks, for all requests
   absl::Time noted_;
@@ -103,9 +104,8 @@ class EndpointRun {
 };
 
 void EndpointRun::Send(size_t index) {
-  const auto messages = FillPrompt(options_.prompt, comparisons_[index]);
-  transfers_.Start(
-      index, {judge_.url_.completions, judge_.headers_, ChatRequestBody(options_.chat, messages)});
+  transfers_.Start(index, {judge_.url_.completions, judge_.headers_,
+                           ChatRequestBody(options_.chat, conversations_[index])});
 }
 
 void EndpointRun::Begin(absl::Time now) {
@@ -136,7 +136,7 @@ absl::Duration EndpointRun::UntilNext(absl::Time now) const {
 
 absl::Status EndpointRun::Accept(size_t index, ChatReply reply) {
   Verdict verdict;
-  const bool weighs = options_.chat.max_tokens == 1;
+  const bool weighs = options_.chat.max_tokens == 1 && options_.prompt.form == VerdictForm::kWinner;
   const auto weighted = VerdictOfLogProbs(reply.first_token, options_.prompt.first_token,
                                           options_.prompt.second_token);
   if (weighs && weighted) {
@@ -144,7 +144,7 @@ absl::Status EndpointRun::Accept(size_t index, ChatReply reply) {
     verdict.mass = weighted->mass;
     verdict.is_weighted = true;
   } else {
-    verdict.first = VerdictOfWords(options_.prompt, reply.words);
+    ReadVerdict(options_.prompt, reply.words, &verdict);
     if (weighs && reply.first_token.empty() && !noted_words_) {
       noted_words_ = true;
       sink_.Note("the server lists no log-probabilities, so its words count: a verdict is 0 or 1");
@@ -207,9 +207,9 @@ absl::Status EndpointRun::Run() {
   return status;
 }
 
-absl::Status EndpointJudge::JudgeAll(const std::vector<Comparison>& comparisons,
+absl::Status EndpointJudge::JudgeAll(const std::vector<JudgeConversation>& conversations,
                                      VerdictSink& sink) {
-  return EndpointRun(*this, comparisons, sink).Run();
+  return EndpointRun(*this, conversations, sink).Run();
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/evaluation/bradley_terry.h"
+#include "common/evaluation/rating.h"
 #include "common/files/posix_status.h"
 #include "common/hash.h"
 #include "common/status_macros.h"
@@ -35,6 +37,28 @@ Answer B:
 Judge whether an answer is correct, does what was asked and helps; neither its length nor its place
 counts. Reply with one letter, A or B, and nothing else.)";
 
+constexpr char kOwnGradeText[] =
+
+    R"(Two assistants have answered the same question. Work out yourself what a good answer holds,
+then compare the two: which is correct, does what was asked and helps? Neither length nor place
+counts.
+
+Question:
+{instruction}
+
+Answer A:
+{output_1}
+
+Answer B:
+{output_2}
+
+Give your reasons in a few sentences, then a grade on a line of its own, exactly one of these:
+[[A>>B]] answer A is much better
+[[A>B]] answer A is somewhat better
+[[A=B]] they are about as good
+[[B>A]] answer B is somewhat better
+[[B>>A]] answer B is much better)";
+
 // The parts of a comparison and the names of their places.
 struct PromptPlace {
   absl::string_view name;
@@ -44,6 +68,9 @@ const PromptPlace kPromptPlaces[] = {
     {"{instruction}", &Comparison::question}, {"{question}", &Comparison::question},
     {"{output_1}", &Comparison::first},       {"{answer_a}", &Comparison::first},
     {"{output_2}", &Comparison::second},      {"{answer_b}", &Comparison::second},
+    {"{question_1}", &Comparison::question},  {"{QUESTION}", &Comparison::question},
+    {"{answer_1}", &Comparison::first},       {"{ANSWER_A}", &Comparison::first},
+    {"{answer_2}", &Comparison::second},      {"{ANSWER_B}", &Comparison::second},
 };
 
 const PromptPlace* PromptPlaceAt(absl::string_view text) {
@@ -88,6 +115,21 @@ absl::Status CheckPromptPlaces(absl::string_view text) {
   return WrongPrompt("have no {output_2}, for the second answer");
 }
 
+absl::Status CheckPromptVerdicts(absl::string_view text, const std::vector<std::string>& tokens,
+                                 VerdictForm form) {
+  if (form == VerdictForm::kGrade) {
+    if (absl::StrContains(text, "A>>B")) return absl::OkStatus();
+    return WrongPrompt("do not name the grade A>>B, so the judge cannot know it");
+  }
+  for (const std::string& token : tokens) {
+    if (absl::StrContains(text, token)) continue;
+    return WrongPrompt(
+        absl::StrCat("do not name the verdict ", token,
+                     ", so the judge cannot know it; --verdicts says which two it answers"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<JudgeMessage>> TurnsOfPrompt(absl::string_view text) {
   std::vector<JudgeMessage> messages;
   while (true) {
@@ -118,36 +160,35 @@ bool BeginsWithToken(absl::string_view text, absl::string_view token) {
 
 }  // namespace
 
-JudgePrompt DefaultJudgePrompt() { return {{{"user", kOwnText}}, "A", "B"}; }
+JudgePrompt DefaultJudgePrompt(VerdictForm form) {
+  return {{{"user", form == VerdictForm::kGrade ? kOwnGradeText : kOwnText}}, "A", "B", form};
+}
 
-absl::StatusOr<JudgePrompt> ParseJudgePrompt(absl::string_view text, const std::string& tokens) {
+absl::StatusOr<JudgePrompt> ParseJudgePrompt(absl::string_view text, const std::string& tokens,
+                                             VerdictForm form) {
   const std::vector<std::string> pair = absl::StrSplit(tokens, ',');
   if (pair.size() != 2 || pair[0].empty() || pair[1].empty() || pair[0] == pair[1]) {
     return absl::InvalidArgumentError(absl::StrCat(
         "\"", tokens, "\" are not two different verdicts with a comma between them, as in A,B"));
   }
   FPO_RETURN_IF_ERROR(CheckPromptPlaces(text));
-  for (const std::string& token : pair) {
-    if (absl::StrContains(text, token)) continue;
-    return WrongPrompt(
-        absl::StrCat("do not name the verdict ", token,
-                     ", so the judge cannot know it; --verdicts says which two it answers"));
-  }
-  JudgePrompt prompt{{}, pair[0], pair[1]};
+  FPO_RETURN_IF_ERROR(CheckPromptVerdicts(text, pair, form));
+  JudgePrompt prompt{{}, pair[0], pair[1], form};
   FPO_ASSIGN_OR_RETURN(prompt.messages, TurnsOfPrompt(text));
   if (prompt.messages.empty()) prompt.messages.push_back({"user", std::string(text)});
   return prompt;
 }
 
-absl::StatusOr<JudgePrompt> ReadJudgePrompt(const std::string& path, const std::string& tokens) {
+absl::StatusOr<JudgePrompt> ReadJudgePrompt(const std::string& path, const std::string& tokens,
+                                            VerdictForm form) {
   FPO_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kPromptBytesMax));
-  absl::StatusOr<JudgePrompt> prompt = ParseJudgePrompt(text, tokens);
+  absl::StatusOr<JudgePrompt> prompt = ParseJudgePrompt(text, tokens, form);
   if (prompt.ok()) return prompt;
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", prompt.status().message()));
 }
 
-std::vector<JudgeMessage> FillPrompt(const JudgePrompt& prompt, const Comparison& comparison) {
-  std::vector<JudgeMessage> messages;
+JudgeConversation FillPrompt(const JudgePrompt& prompt, const Comparison& comparison) {
+  JudgeConversation messages;
   for (const JudgeMessage& message : prompt.messages) {
     messages.push_back({message.role, FilledText(message.text, comparison)});
   }
@@ -171,6 +212,20 @@ std::optional<double> VerdictOfWords(const JudgePrompt& prompt, absl::string_vie
   return std::nullopt;
 }
 
+void ReadVerdict(const JudgePrompt& prompt, absl::string_view words, Verdict* verdict) {
+  switch (prompt.form) {
+    case VerdictForm::kWinner:
+      verdict->first = VerdictOfWords(prompt, words);
+      return;
+    case VerdictForm::kGrade:
+      if (const std::optional<Grade> grade = ParseGrade(words)) verdict->first = ShareOf(*grade);
+      return;
+    case VerdictForm::kRating:
+      verdict->rating = ParseRating(words);
+      return;
+  }
+}
+
 std::string DigestOf(const JudgePrompt& prompt) {
   Sha256 digest;
   const auto add = [&](absl::string_view text) {
@@ -182,6 +237,8 @@ std::string DigestOf(const JudgePrompt& prompt) {
   }
   add(prompt.first_token);
   add(prompt.second_token);
+  if (prompt.form == VerdictForm::kGrade) add("grade");
+  if (prompt.form == VerdictForm::kRating) add("rating");
   return ToHex(digest.Finish());
 }
 

@@ -39,6 +39,10 @@ absl::Status ReadVerdictMembers(const nlohmann::json& row, StoredVerdict* out) {
     return absl::InvalidArgumentError("\"first\" is neither a number nor null");
   }
   if (first->is_number()) verdict.first = first->get<double>();
+  if (const nlohmann::json* rating = FindMember(row, "rating"); rating != nullptr) {
+    if (!rating->is_number()) return absl::InvalidArgumentError("\"rating\" is no number");
+    verdict.rating = rating->get<double>();
+  }
   FPO_RETURN_IF_ERROR(ReadMember(row, "weighted", &verdict.is_weighted));
   FPO_RETURN_IF_ERROR(ReadMember(row, "mass", &verdict.mass));
   FPO_RETURN_IF_ERROR(ReadMember(row, "words", &verdict.words));
@@ -64,6 +68,7 @@ std::string VerdictLine(absl::string_view key, absl::string_view judge, const Ve
   row.Add("key", key);
   row.AddRaw("judge", judge);
   row.AddRaw("first", verdict.first ? JsonNumber(*verdict.first) : "null");
+  if (verdict.rating) row.Add("rating", *verdict.rating);
   row.Add("weighted", verdict.is_weighted);
   row.Add("mass", verdict.mass);
   row.Add("words", ShortText(verdict.words, kWordsMax));
@@ -89,6 +94,8 @@ absl::StatusOr<StoredVerdict> ParseVerdictLine(absl::string_view line) {
   if (!read.ok()) return DamagedVerdict(read.message());
   const double first = stored.verdict.first.value_or(0);
   if (!(first >= 0 && first <= 1)) return DamagedVerdict("\"first\" is outside 0 to 1");
+  const double rating = stored.verdict.rating.value_or(1);
+  if (!(rating >= 1 && rating <= 10)) return DamagedVerdict("\"rating\" is outside 1 to 10");
   if (stored.key.size() != kKeyHex) return DamagedVerdict("\"key\" has not 64 characters");
   return stored;
 }

@@ -29,10 +29,11 @@ struct Verdict {
   // The share of its belief that the first answer is better, 0 to 1; nullopt: it named neither,
   // which is kept too, since asking again costs and would be choosing what to hear.
   std::optional<double> first;
-  bool is_weighted = false;   // from log-probabilities; else 0, 0.5 or 1 from its words
-  double mass = 0;            // weighted: the probability of both verdict tokens together
-  std::string words;          // its answer, at most 4 KiB of it
-  int64_t prompt_tokens = 0;  // as the judge counts; 0: it does not say
+  std::optional<double> rating;  // 1 to 10, where one answer was rated instead
+  bool is_weighted = false;      // from log-probabilities; else 0, 0.5 or 1 from its words
+  double mass = 0;               // weighted: the probability of both verdict tokens together
+  std::string words;             // its answer, at most 4 KiB of it
+  int64_t prompt_tokens = 0;     // as the judge counts; 0: it does not say
   int64_t answer_tokens = 0;
   int64_t unix_seconds = 0;  // when
 };

@@ -33,6 +33,8 @@ std::vector<JobInput> InputsOfJudge(const JobConfig& config) {
   add("model.path", config.model.path);
   add("judge.outputs", judge.outputs);
   add("judge.baseline", judge.baseline);
+  add("judge.questions", judge.questions);
+  add("judge.references", judge.references);
   add("judge.prompt", judge.prompt);
   add("judge.length_control", judge.length_control);
   add("judge.ca_file", judge.ca_file);

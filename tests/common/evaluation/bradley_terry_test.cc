@@ -24,6 +24,17 @@ TEST(BradleyTerryTest, GradesAsJudgesWriteThem) {
   }
 }
 
+TEST(BradleyTerryTest, AGradeIsAShareAndBack) {
+  double share = 1;
+  for (const Grade grade :
+       {Grade::kMuchBetter, Grade::kBetter, Grade::kTie, Grade::kWorse, Grade::kMuchWorse}) {
+    EXPECT_EQ(ShareOf(grade), share);
+    EXPECT_EQ(GradeOfShare(share), grade);
+    share -= 0.25;
+  }
+  EXPECT_FALSE(GradeOfShare(0.9).has_value());
+}
+
 TEST(BradleyTerryTest, AMuchBetterAnswerCountsThreeTimes) {
   EXPECT_EQ(BattleOf(0, 0, 1, Grade::kMuchBetter).weight, 3);
   EXPECT_EQ(BattleOf(0, 0, 1, Grade::kMuchBetter).first_wins, 1);

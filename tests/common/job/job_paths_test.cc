@@ -64,6 +64,8 @@ TEST_F(JobPathsTest, EveryPathOfAJudge) {
   config.kind = "judge";
   config.judge.outputs = "o";
   config.judge.baseline = "b";
+  config.judge.questions = "q";
+  config.judge.references = "r";
   config.judge.prompt = "p";
   config.judge.length_control = "l";
   config.judge.ca_file = "c";
@@ -76,8 +78,8 @@ TEST_F(JobPathsTest, EveryPathOfAJudge) {
     found.push_back(*path.path);
     if (IsRead(config, path)) read.push_back(*path.path);
   }
-  EXPECT_THAT(read,
-              ElementsAre("/jobs/o", "/jobs/b", "/jobs/p", "/jobs/l", "/jobs/c", "/home/ada/k"));
+  EXPECT_THAT(read, ElementsAre("/jobs/o", "/jobs/b", "/jobs/q", "/jobs/r", "/jobs/p", "/jobs/l",
+                                "/jobs/c", "/home/ada/k"));
   EXPECT_EQ(found.size(), read.size() + 1);
   EXPECT_EQ(found.back(), "/jobs/s");
   EXPECT_EQ(config.judge.url, "https://host/v1");

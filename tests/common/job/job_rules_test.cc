@@ -229,5 +229,34 @@ TEST(JobRules, AJudgeIsAModelOrAServer) {
   EXPECT_EQ(keys(), "model.path judge.model judge.key_file reference.source ");
 }
 
+TEST(ValidateJob, GradesAndRatingsAreOfAServer) {
+  JobConfig config;
+  config.name = "rated";
+  config.kind = "judge";
+  config.output = "/out";
+  config.reference.source = "none";
+  config.model.path = "/m";
+  config.judge.outputs = "/a.jsonl";
+  config.judge.baseline = "/b.jsonl";
+  config.judge.kind = "grades";
+  const auto keys = [&] {
+    std::string text;
+    for (const JobProblem& problem : ValidateJob(config)) text += problem.key + " ";
+    return text;
+  };
+  EXPECT_EQ(keys(), "judge.url ");
+  config.model.path = "";
+  config.judge.url = "https://host/v1";
+  config.judge.model = "big";
+  EXPECT_EQ(keys(), "");
+  config.judge.kind = "rating";
+  EXPECT_EQ(keys(), "judge.questions judge.baseline ");
+  config.judge.questions = "/q.jsonl";
+  config.judge.baseline = "";
+  EXPECT_EQ(keys(), "");
+  config.judge.kind = "pairwise";
+  EXPECT_EQ(keys(), "judge.baseline judge.questions ");
+}
+
 }  // namespace
 }  // namespace fpo

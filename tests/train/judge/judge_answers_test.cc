@@ -59,41 +59,6 @@ class JudgeAnswersTest : public ::testing::Test {
   RecordingSink events_;
 };
 
-TEST(JudgeOptionsTest, OfAJob) {
-  JobConfig job;
-  job.output = "/out";
-  job.model = {"/m", "bfloat16"};
-  job.data.template_name = "gemma";
-  job.seed = 7;
-  job.judge.outputs = "/a";
-  job.judge.baseline = "/b";
-  job.judge.order = "model_first";
-  job.judge.max_pairs = 9;
-  job.judge.price_in = 0.5;
-  JudgeOptions options = JudgeOptionsOf(job);
-  EXPECT_EQ(options.judge, "/m");
-  EXPECT_EQ(options.dtype, "bfloat16");
-  EXPECT_EQ(options.template_name, "gemma");
-  EXPECT_EQ(options.seed, 7);
-  EXPECT_EQ(options.outputs, "/a");
-  EXPECT_EQ(options.baseline, "/b");
-  EXPECT_EQ(options.order, "model_first");
-  EXPECT_EQ(options.pairs_max, 9);
-  EXPECT_EQ(options.price_in, 0.5);
-  EXPECT_EQ(options.verdicts, "/out/verdicts");
-  job.judge.url = "https://host/v1";
-  job.judge.model = "big";
-  job.judge.key_file = "/key";
-  job.judge.store = "/shared";
-  job.judge.parallel = 3;
-  options = JudgeOptionsOf(job);
-  EXPECT_EQ(options.judge, "https://host/v1");
-  EXPECT_EQ(options.endpoint.chat.model, "big");
-  EXPECT_EQ(options.endpoint.key_file, "/key");
-  EXPECT_EQ(options.endpoint.parallel, 3);
-  EXPECT_EQ(options.verdicts, "/shared");
-}
-
 TEST_F(JudgeAnswersTest, JudgesBothOrdersAndASecondRunAsksForNothing) {
   Serve("");
   options_.price_in = 10;
@@ -147,6 +112,46 @@ TEST_F(JudgeAnswersTest, OneOrderIsHalfTheWork) {
   options_.order = "both";
   ASSERT_TRUE(Run().ok());
   EXPECT_EQ(server_->Requests().size(), 11u);
+}
+
+TEST_F(JudgeAnswersTest, GradesGiveArenaHardsScore) {
+  Serve("mute");
+  options_.kind = "grades";
+  const absl::Status status = Run();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(server_->Requests().size(), 11u);
+  EXPECT_EQ(Summary()["unclear_verdicts"], 1) << "the server said nothing of the first";
+  // "a long and thorough answer" is twice as long as "a short one", in one order of the first pair
+  // and in both of four more; the fifth is a tie in both.
+  EXPECT_EQ(Summary()["grades"], JudgedJson::array({9, 0, 2, 0, 0}));
+  EXPECT_EQ(Summary()["judge"]["max_tokens"], 2048);
+  EXPECT_GT(Summary()["arena_score"], 90);
+  EXPECT_EQ(Metric("arena_score"), Summary()["arena_score"]);
+  EXPECT_EQ(Metric("answer_tokens"), 11 * 20);
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(server_->Requests().size(), 11u);
+  // Another question to the same judge.
+  options_.kind = "pairwise";
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(server_->Requests().size(), 22u);
+  EXPECT_FALSE(Summary().contains("arena_score"));
+}
+
+TEST_F(JudgeAnswersTest, PairsOfAnnotationsAreJudgedAnew) {
+  Serve("");
+  options_.outputs = options_.baseline = "";
+  options_.pairs =
+      folder_.Put("votes.jsonl",
+                  R"({"input": "q", "output_1": "short", "output_2": "much longer", "label": 1}
+{"input": "r", "output_1": "much longer", "output_2": "short", "label": 2}
+)");
+  const absl::Status status = Run();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Summary()["wins"], 1);
+  EXPECT_EQ(Summary()["losses"], 1);
+  EXPECT_EQ(Summary()["baseline"], "output_1");
+  options_.out = options_.pairs;
+  EXPECT_THAT(std::string(Run().message()), HasSubstr("is one of the files of answers"));
 }
 
 TEST_F(JudgeAnswersTest, AfterAnErrorTheNextRunGoesOn) {

@@ -48,7 +48,8 @@ TEST_F(ModelJudgeTest, WeighsTheVerdictTokensByTheModelsOwnProbabilities) {
   const auto judge = Open();
   ASSERT_TRUE(judge.ok()) << judge.status();
   TakenVerdicts taken;
-  const std::vector<Comparison> pairs = {{"the", "model", "user"}, {"the", "user", "model"}};
+  const std::vector<JudgeConversation> pairs = {FillPrompt(TinyPrompt(), {"the", "model", "user"}),
+                                                FillPrompt(TinyPrompt(), {"the", "user", "model"})};
   ASSERT_TRUE((*judge)->JudgeAll(pairs, taken).ok());
   ASSERT_EQ(taken.verdicts.size(), 2u);
   for (const Verdict& verdict : taken.verdicts) {
@@ -85,13 +86,17 @@ TEST_F(ModelJudgeTest, WhatCannotBeJudgedIsAnError) {
   ASSERT_TRUE(judge.ok()) << judge.status();
   TakenVerdicts taken;
   const absl::Status status =
-      (*judge)->JudgeAll({{"t", "m", "u"}, {"the the the the the the the the", "m", "u"}}, taken);
+      (*judge)->JudgeAll({FillPrompt(TinyPrompt(), {"t", "m", "u"}),
+                          FillPrompt(TinyPrompt(), {"the the the the the the the the", "m", "u"})},
+                         taken);
   EXPECT_THAT(std::string(status.message()), HasSubstr("comparison 2: it has "));
   EXPECT_TRUE(taken.verdicts.empty());
   options_.prompt.first_token = "the model user";
   EXPECT_THAT(std::string(Open().status().message()), HasSubstr("is not one token of this model"));
   options_.model = "/nowhere";
   EXPECT_FALSE(Open().ok());
+  options_.prompt = DefaultJudgePrompt(VerdictForm::kGrade);
+  EXPECT_THAT(std::string(Open().status().message()), HasSubstr("gives no grades"));
 }
 
 }  // namespace

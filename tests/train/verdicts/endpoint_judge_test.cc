@@ -32,11 +32,12 @@ class RecordedVerdicts final : public VerdictSink {
 };
 
 // The longer answer wins: the second in pairs with an odd place.
-std::vector<Comparison> Pairs(int count) {
-  std::vector<Comparison> pairs;
+std::vector<JudgeConversation> Pairs(int count) {
+  std::vector<JudgeConversation> pairs;
   for (int i = 0; i < count; ++i) {
     const std::string answer = i % 2 ? "short" : "a long answer with many words";
-    pairs.push_back({absl::StrCat("question ", i), answer, "an answer between"});
+    pairs.push_back(FillPrompt(DefaultJudgePrompt(),
+                               {absl::StrCat("question ", i), answer, "an answer between"}));
   }
   return pairs;
 }

@@ -64,6 +64,42 @@ TEST(JudgePromptTest, VerdictsInWords) {
   }
 }
 
+TEST(JudgePromptTest, WhatTheWordsSayDependsOnTheForm) {
+  const auto read = [](VerdictForm form, const char* words) {
+    JudgePrompt prompt = DefaultJudgePrompt();
+    prompt.form = form;
+    Verdict verdict;
+    ReadVerdict(prompt, words, &verdict);
+    return verdict;
+  };
+  EXPECT_EQ(read(VerdictForm::kWinner, "[[A]]").first, 1);
+  EXPECT_EQ(read(VerdictForm::kGrade, "so [[A>B]]").first, 0.75);
+  EXPECT_EQ(read(VerdictForm::kGrade, "[[B>>A]]").first, 0);
+  EXPECT_FALSE(read(VerdictForm::kGrade, "[[A]]").first.has_value());
+  EXPECT_EQ(read(VerdictForm::kRating, "Rating: [[7]]").rating, 7);
+  EXPECT_FALSE(read(VerdictForm::kRating, "Rating: [[7]]").first.has_value());
+  EXPECT_FALSE(read(VerdictForm::kRating, "Rating: [[11]]").rating.has_value());
+}
+
+TEST(JudgePromptTest, InstructionsForGrades) {
+  const auto parse = [](const char* text) {
+    return ParseJudgePrompt(text, "A,B", VerdictForm::kGrade);
+  };
+  const auto prompt = parse("<|User|>{QUESTION} {ANSWER_A} {ANSWER_B}: A>>B or less");
+  ASSERT_TRUE(prompt.ok()) << prompt.status();
+  EXPECT_EQ(FillPrompt(*prompt, {"q", "a", "b"})[0].text, "<|User|>q a b: A>>B or less");
+  EXPECT_TRUE(parse("{question_1} {answer_1} {answer_2} [[A>>B]]").ok());
+  EXPECT_THAT(std::string(parse("{question} {answer_a} {answer_b} A B").status().message()),
+              HasSubstr("do not name the grade A>>B"));
+  EXPECT_TRUE(parse(DefaultJudgePrompt(VerdictForm::kGrade).messages[0].text.c_str()).ok());
+}
+
+// Verdicts on disks are known by it.
+TEST(JudgePromptTest, TheDigestOfTheOwnInstructionsStays) {
+  EXPECT_EQ(DigestOf(DefaultJudgePrompt()),
+            "5431a6ec3ecc02b51d5f066d8686f6987a4dcd44c53bc5cd03c517f12c7c92d7");
+}
+
 TEST(JudgePromptTest, TheDigestIsThatOfInstructionsAndTokens) {
   JudgePrompt prompt = DefaultJudgePrompt();
   const std::string digest = DigestOf(prompt);
@@ -72,6 +108,9 @@ TEST(JudgePromptTest, TheDigestIsThatOfInstructionsAndTokens) {
   EXPECT_NE(DigestOf(prompt), digest);
   prompt = DefaultJudgePrompt();
   std::swap(prompt.first_token, prompt.second_token);
+  EXPECT_NE(DigestOf(prompt), digest);
+  prompt = DefaultJudgePrompt();
+  prompt.form = VerdictForm::kRating;
   EXPECT_NE(DigestOf(prompt), digest);
 }
 

@@ -6,7 +6,8 @@ Prints its port. PLAN: what becomes of the first requests, separated by commas, 
     cut               half a response      malformed   a body that is no JSON
     schema            JSON without choices slow        nothing for a minute
     words             no log-probabilities mute        words that name no answer
-LOG gets a line of JSON for each request. The longer answer wins."""
+LOG gets a line of JSON for each request. The longer answer wins; asked for a grade, much when it is twice as long; a rating is the number of
+words, from 1 to 10."""
 import http.server
 import json
 import math
@@ -27,7 +28,25 @@ def verdict(text):
     return 1 / (1 + math.exp(min(max((len(b) - len(a)) / 10, -20), 20)))
 
 
+def reasoned(text):
+    """What is said where words are asked for; None where a letter is."""
+    if "the rating, a number from 1" in text:
+        answer = text.split("nswer:\n")[-1].split("\n\nGive your reasons")[0]
+        return f"It has reasons. Rating: [[{min(max(len(answer.split()), 1), 10)}]]"
+    if "[[A>>B]]" in text:
+        a = len(text.split("Answer A:\n")[1].split("\n\nAnswer B:\n")[0])
+        b = len(text.split("\n\nAnswer B:\n")[1].split("\n\nGive your reasons")[0])
+        sign = "=" if a == b else ">>" if max(a, b) >= 2 * min(a, b) else ">"
+        return f"It has reasons.\n[[{'A' if a >= b else 'B'}{sign}{'B' if a >= b else 'A'}]]"
+    return None
+
+
 def completion(body, step):
+    said = reasoned(body["messages"][-1]["content"])
+    if said is not None:
+        said = "Well." if step == "mute" else said
+        return {"object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assistant", "content": said}}],
+                "usage": {"prompt_tokens": 100, "completion_tokens": 20}}
     share = verdict(body["messages"][-1]["content"])
     words = "A" if share > 0.5 else "B"
     choice = {"index": 0, "message": {"role": "assistant", "content": "Well." if step == "mute" else words}}

@@ -60,6 +60,21 @@ TEST(VerdictTest, ALineReadsBack) {
   EXPECT_FALSE(ParseVerdictLine(VerdictLine(key, kJudge, verdict))->verdict.first.has_value());
 }
 
+TEST(VerdictTest, ARatingReadsBack) {
+  Verdict verdict;
+  verdict.rating = 7.5;
+  const std::string key(64, 'a');
+  const auto read = ParseVerdictLine(VerdictLine(key, kJudge, verdict));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->verdict.rating, 7.5);
+  EXPECT_FALSE(read->verdict.first.has_value());
+  verdict.rating = 0;
+  EXPECT_TRUE(absl::IsDataLoss(ParseVerdictLine(VerdictLine(key, kJudge, verdict)).status()));
+  verdict.rating.reset();
+  EXPECT_EQ(VerdictLine(key, kJudge, verdict).find("rating"), std::string::npos)
+      << "lines of comparisons stay those of earlier versions";
+}
+
 TEST(VerdictTest, LongWordsAreCut) {
   Verdict verdict;
   verdict.words = std::string(1 << 20, 'x');

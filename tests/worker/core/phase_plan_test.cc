@@ -85,6 +85,12 @@ TEST_F(PhasePlanTest, AJudgeJobReadsAnswersAndAModelOrAKey) {
   config_.judge.baseline = "/";
   config_.judge.url = "https://host/v1";
   EXPECT_TRUE(CheckInputsExist(config_).ok());
+  config_.judge.references = "/no/such/references";
+  EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("judge.references"));
+  config_.judge.references = "";
+  config_.judge.questions = "questions";
+  EXPECT_THAT(std::string(CheckPathsAreAbsolute(config_).message()), HasSubstr("judge.questions"));
+  config_.judge.questions = "";
   config_.judge.key_file = "/no/such/key";
   EXPECT_THAT(std::string(CheckInputsExist(config_).message()), HasSubstr("judge.key_file"));
   config_.judge.key_file = "key";
