@@ -45,8 +45,8 @@ function rowsOf(parts) {
     const wanted = new Set(parts.flatMap(part => part.most_moved[side]));
     for (const index of wanted) {
       const features = found.map(all => all.get(index));
-      const values = features.map(feature => feature && feature[side]);
-      const label = features.map(feature => feature && feature.label).find(Boolean) || '';
+      const values = features.map(feature => feature?.[side]);
+      const label = features.map(feature => feature?.label).find(Boolean) || '';
       const change = Math.max(...values.map(v => v ? Math.abs(v.after - v.before) : 0));
       rows.push({ id: side + index, index, side, label, features, values, change });
     }
@@ -112,7 +112,7 @@ function textOf(span) {
 function spansOf(row) {
   const parts = [];
   row.features.forEach((feature, i) => {
-    const spans = feature && feature.spans || [];
+    const spans = feature?.spans || [];
     if (reports.length > 1) {
       const v = row.values[i];
       parts.push(make('strong', null, names[i]), make('span', { class: 'f-none' }, v ?
@@ -145,7 +145,7 @@ function header() {
   };
   add('index', 'feature'); add('side', 'side'); add('label', 'label');
   if (several) top.append(make('th', { colspan: 3 }));
-  reports.forEach((report, i) => {
+  reports.forEach((_report, i) => {
     const first = 'f-number f-job';
     if (several) top.append(make('th', { colspan: 3, class: 'f-job' }, names[i]));
     add('before.' + i, 'before', first);
@@ -183,7 +183,7 @@ function drawTable() {
       } }, String(row.index));
     const tr = make('tr', null, make('td', { 'data-name': 'feature' }, toggle),
         cell(row.side, 'side'), cell(row.label || '–', 'label', row.label ? '' : 'f-none'));
-    row.values.forEach((_, i) => tr.append(...jobCells(row, i)));
+    row.values.forEach((_, i) => { tr.append(...jobCells(row, i)); });
     body.append(tr);
     if (!open) continue;
     const columns = 3 + (reports.length > 1 ? 3 * reports.length : 6);
@@ -222,13 +222,16 @@ function fitTable(parts) {
 function draw() {
   const parts = saes[state.sae], sae = parts[0], page = [];
   const list = [...doubts];
-  reports.forEach((report, i) => report.missing.forEach(
-      sentence => list.push(reports.length > 1 ? names[i] + ': ' + sentence : sentence)));
-  reports.forEach((report, i) => page.push(make('p', null,
+  reports.forEach((report, i) => {
+    for (const sentence of report.missing) {
+      list.push(reports.length > 1 ? names[i] + ': ' + sentence : sentence);
+    }
+  });
+  reports.forEach((report, i) => { page.push(make('p', null,
       (reports.length > 1 ? names[i] + ' (' + report.method + '): ' : report.method + ': ') +
       `the first ${report.pairs.used} of ${report.pairs.there} pairs of ` +
       `${report.pairs.files.join(', ')}; before: ${report.reference.path}, ` +
-      `after: ${report.policy.path}`)));
+      `after: ${report.policy.path}`)); });
   if (list.length) {
     page.push(make('ul', { class: 'f-missing' }, ...list.map(text => make('li', null, text))));
   }

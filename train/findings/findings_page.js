@@ -1,4 +1,3 @@
-'use strict';
 // Everything from the data becomes a text node: nothing of it is read as HTML.
 const found = JSON.parse(document.getElementById('findings').textContent);
 

@@ -25,8 +25,8 @@ struct FeatureContract {
   bool rejected = true;
 };
 
-// `widths`: features of each SAE. InvalidArgument names a feature that its SAE does not have, or the
-// line of a features_file that is no index or one that was there before.
+// `widths`: features of each SAE. InvalidArgument names a feature that its SAE does not have, or
+// the line of a features_file that is no index or one that was there before.
 absl::StatusOr<std::vector<FeatureContract>> MakeContracts(const ConstraintSection& section,
                                                            const std::vector<int64_t>& widths,
                                                            at::Device device);

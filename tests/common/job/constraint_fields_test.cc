@@ -108,7 +108,8 @@ TEST(ConstraintFields, EveryMistakeIsNamed) {
 TEST(ConstraintFields, SetsNeedWhatTheyAreMeasuredWith) {
   const std::string set = Sets("[{name: a, features: [1], max_change: 1}]") + "\n";
   EXPECT_TRUE(Read(set).ok());
-  EXPECT_THAT(Problem(set + "method: {name: dpo}\n"), HasSubstr("which fpo and method.constraint: features compare"));
+  EXPECT_THAT(Problem(set + "method: {name: dpo}\n"),
+              HasSubstr("which fpo and method.constraint: features compare"));
   EXPECT_THAT(Problem(set + "reference: {features: top, features_top: 50}\n"
                             "method: {feature_selection: reference}\n"),
               HasSubstr("top records lack"));

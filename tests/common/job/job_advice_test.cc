@@ -6,8 +6,8 @@
 #include <regex>
 #include <sstream>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/job/job_file.h"
@@ -134,7 +134,8 @@ TEST(JobAdvice, TheExamplesEarnNoWarning) {
   int count = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(Root() + "/examples")) {
     if (entry.path().extension() != ".yaml") continue;
-    // The paper's settings are its own (beta 0.1); tests/ctl/jobs/paper_examples_test.cc reads them.
+    // The paper's settings are its own (beta 0.1); tests/ctl/jobs/paper_examples_test.cc reads
+    // them.
     if (absl::StrContains(entry.path().string(), "/examples/paper/")) continue;
     const auto job = LoadJob({Slurp(entry.path()), entry.path(), Root() + "/examples", {}});
     ASSERT_TRUE(job.ok()) << job.status();

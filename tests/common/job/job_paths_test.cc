@@ -101,13 +101,13 @@ TEST_F(JobPathsTest, EveryPathOfAJob) {
   EXPECT_TRUE(ResolveJobPaths({"", "", "/jobs", {}, Variable}, &config).empty());
   std::vector<std::string> found;
   for (const JobPath& path : JobPaths(&config)) found.push_back(path.key + " " + *path.path);
-  EXPECT_THAT(found, ElementsAre("model.path /jobs/m", "reference.path /jobs/m",
-                                 "sae.0.path /jobs/s", "sae.1.path /home/ada/t",
-                                 "data.train.0 /jobs/a", "data.train.1 /data/prefs/b",
-                                 "data.eval /jobs/c", "data.template /jobs/t.jinja",
-                                 "method.feature_weights /jobs/w",
-                                 "constraint.sets.1.features_file /jobs/f",
-                                 "features.explanations /jobs/l", "output /home/ada/out"));
+  EXPECT_THAT(
+      found,
+      ElementsAre("model.path /jobs/m", "reference.path /jobs/m", "sae.0.path /jobs/s",
+                  "sae.1.path /home/ada/t", "data.train.0 /jobs/a", "data.train.1 /data/prefs/b",
+                  "data.eval /jobs/c", "data.template /jobs/t.jinja",
+                  "method.feature_weights /jobs/w", "constraint.sets.1.features_file /jobs/f",
+                  "features.explanations /jobs/l", "output /home/ada/out"));
 }
 
 TEST_F(JobPathsTest, OnlyWhatTheJobReadsIsLookedFor) {
