@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/failpoint.h"
+#include "common/files/missing_path.h"
 #include "common/job/job_file.h"
 #include "common/observe/version.h"
 #include "common/status_macros.h"

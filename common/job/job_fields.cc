@@ -200,7 +200,7 @@ JobEntry Method(MethodSection* s) {
         {"sigmoid", "hinge", "ipo", "robust"}},
        {"constraint",
         &s->constraint,
-        "what holds the policy near the reference; dpo, ln_dpo and simpo may take fpo's: features",
+        "dpo, ln_dpo and simpo may take fpo's, on features",
         {"none", "features", "kl"},
         -kInf,
         kInf,

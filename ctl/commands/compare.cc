@@ -79,14 +79,14 @@ std::vector<PairedJob> PairWithFirst(Session& session, CoordinatorClient& coordi
                                      const std::vector<pb::Job>& jobs) {
   std::vector<PairedJob> paired;
   if (jobs.size() < 2 || jobs.size() > kPairedJobsMax || !MayHavePairs(jobs.front())) return paired;
-  const auto baseline = FetchEvaluatedPairs(session, coordinator, jobs.front().job_id());
+  const auto baseline = FetchEvaluationByPair(session, coordinator, jobs.front().job_id());
   for (size_t i = 1; i < jobs.size(); ++i) {
     if (!MayHavePairs(jobs[i])) continue;
     if (!baseline.ok()) {
       paired.push_back({&jobs[i], baseline.status()});
       continue;
     }
-    const auto pairs = FetchEvaluatedPairs(session, coordinator, jobs[i].job_id());
+    const auto pairs = FetchEvaluationByPair(session, coordinator, jobs[i].job_id());
     if (!pairs.ok()) {
       paired.push_back({&jobs[i], pairs.status()});
       continue;

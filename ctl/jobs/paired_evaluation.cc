@@ -97,7 +97,7 @@ double MeanOf(const std::vector<double>& values) {
 
 }  // namespace
 
-absl::StatusOr<EvaluatedPairs> ParseEvaluatedPairs(absl::string_view json_lines) {
+absl::StatusOr<EvaluationByPair> ParseEvaluationByPair(absl::string_view json_lines) {
   std::vector<PairLine> lines;
   for (const absl::string_view text : absl::StrSplit(json_lines, '\n', absl::SkipEmpty())) {
     auto line = ParsePairLine(text);
@@ -109,7 +109,7 @@ absl::StatusOr<EvaluatedPairs> ParseEvaluatedPairs(absl::string_view json_lines)
   }
   std::stable_sort(lines.begin(), lines.end(),
                    [](const PairLine& a, const PairLine& b) { return a.pair < b.pair; });
-  EvaluatedPairs result;
+  EvaluationByPair result;
   for (const PairLine& line : lines) {
     result.pairs.push_back(line.pair);
     for (const auto& [name, value] : line.values) result.values[name].push_back(value);
@@ -125,8 +125,9 @@ absl::StatusOr<EvaluatedPairs> ParseEvaluatedPairs(absl::string_view json_lines)
   return result;
 }
 
-absl::StatusOr<EvaluatedPairs> FetchEvaluatedPairs(Session& session, CoordinatorClient& coordinator,
-                                                   const std::string& job_id) {
+absl::StatusOr<EvaluationByPair> FetchEvaluationByPair(Session& session,
+                                                       CoordinatorClient& coordinator,
+                                                       const std::string& job_id) {
   ArtifactFetch::Dependencies dependencies;
   dependencies.coordinator = &coordinator;
   dependencies.interrupt = &session.interrupt;
@@ -149,14 +150,14 @@ absl::StatusOr<EvaluatedPairs> FetchEvaluatedPairs(Session& session, Coordinator
   FPO_ASSIGN_OR_RETURN(
       const std::string text,
       ReadFile(absl::StrCat(passing.path(), "/", file->name()), kPairsFileBytesMax));
-  auto pairs = ParseEvaluatedPairs(text);
+  auto pairs = ParseEvaluationByPair(text);
   if (pairs.ok()) return pairs;
   return absl::Status(pairs.status().code(), absl::StrCat(file->name(), " of job ", job_id, ", ",
                                                           pairs.status().message()));
 }
 
-absl::StatusOr<PairedEvaluation> PairEvaluations(const EvaluatedPairs& baseline,
-                                                 const EvaluatedPairs& job) {
+absl::StatusOr<PairedEvaluation> PairEvaluations(const EvaluationByPair& baseline,
+                                                 const EvaluationByPair& job) {
   if (baseline.pairs != job.pairs) {
     std::vector<std::string> shared;
     std::set_intersection(baseline.pairs.begin(), baseline.pairs.end(), job.pairs.begin(),

@@ -14,7 +14,7 @@
 namespace fpo::ctl {
 
 // A job's final evaluation, pair by pair: of evaluations/step-N.jsonl or evaluation.pairs.jsonl.
-struct EvaluatedPairs {
+struct EvaluationByPair {
   std::vector<std::string> pairs;                     // their names, ascending
   std::map<std::string, std::vector<double>> values;  // by field, in the same order
 };
@@ -22,11 +22,12 @@ struct EvaluatedPairs {
 // InvalidArgument names the line. A field that some lines lack, or that is null in one, is left
 // out: means over some of the pairs would not be those of the job. Adds "accuracy", 1 or 0, where
 // there are margins.
-absl::StatusOr<EvaluatedPairs> ParseEvaluatedPairs(absl::string_view json_lines);
+absl::StatusOr<EvaluationByPair> ParseEvaluationByPair(absl::string_view json_lines);
 
 // Fetches and reads that file from the worker that holds it. NotFound: the job has none.
-absl::StatusOr<EvaluatedPairs> FetchEvaluatedPairs(Session& session, CoordinatorClient& coordinator,
-                                                   const std::string& job_id);
+absl::StatusOr<EvaluationByPair> FetchEvaluationByPair(Session& session,
+                                                       CoordinatorClient& coordinator,
+                                                       const std::string& job_id);
 
 struct MetricDifference {
   std::string metric;
@@ -43,7 +44,7 @@ struct PairedEvaluation {
 
 // Differences to the baseline by a bootstrap over the pairs, each drawn with both of its values.
 // FailedPrecondition, with the numbers, unless both evaluations are of exactly the same pairs.
-absl::StatusOr<PairedEvaluation> PairEvaluations(const EvaluatedPairs& baseline,
-                                                 const EvaluatedPairs& job);
+absl::StatusOr<PairedEvaluation> PairEvaluations(const EvaluationByPair& baseline,
+                                                 const EvaluationByPair& job);
 
 }  // namespace fpo::ctl

@@ -17,6 +17,13 @@ struct KtoExamples {
   at::Tensor desirable;       // bool
 };
 
+// A part of the global batch, and its KL.
+struct KtoPart {
+  const KtoOptions& options;
+  const KtoExamples& examples;
+  double kl;
+};
+
 // beta (logp - reference_logp), [n], without gradient.
 at::Tensor KtoRewards(const KtoOptions& options, const KtoExamples& examples);
 

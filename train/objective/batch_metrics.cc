@@ -71,10 +71,10 @@ void BatchMetrics::ReportKto(std::map<std::string, double>* report) const {
   }
 }
 
-void MeasureExamples(const KtoOptions& options, const KtoExamples& examples, double kl,
-                     BatchMetrics* metrics, HostValues* values) {
+void MeasureExamples(const KtoPart& part, BatchMetrics* metrics, HostValues* values) {
   const at::NoGradGuard no_grad;
-  const at::Tensor rewards = KtoRewards(options, examples);
+  const KtoExamples& examples = part.examples;
+  const at::Tensor rewards = KtoRewards(part.options, examples);
   const auto sum = [&](BatchMetrics::Field field, const at::Tensor& each) {
     values->Add(each.to(at::kDouble).sum(), &(*metrics)[field]);
   };
@@ -83,7 +83,7 @@ void MeasureExamples(const KtoOptions& options, const KtoExamples& examples, dou
     return at::where(desirable ? wanted : wanted.logical_not(), each, 0.0);
   };
   sum(BatchMetrics::kDesirable, examples.desirable);
-  sum(BatchMetrics::kKtoLoss, KtoLosses(options, examples, kl));
+  sum(BatchMetrics::kKtoLoss, KtoLosses(part.options, examples, part.kl));
   sum(BatchMetrics::kRewardsDesirable, of(true, rewards));
   sum(BatchMetrics::kRewardsUndesirable, of(false, rewards));
   sum(BatchMetrics::kLogpsDesirable, of(true, examples.logp));

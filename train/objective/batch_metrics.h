@@ -59,7 +59,6 @@ struct BatchMetrics {
 };
 
 // Adds the sums of kto's examples. They are in `metrics` when `values` is read.
-void MeasureExamples(const KtoOptions& options, const KtoExamples& examples, double kl,
-                     BatchMetrics* metrics, HostValues* values);
+void MeasureExamples(const KtoPart& part, BatchMetrics* metrics, HostValues* values);
 
 }  // namespace fpo::train

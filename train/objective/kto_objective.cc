@@ -77,7 +77,7 @@ absl::StatusOr<ObjectivePart> Objective::ComputeKto(const std::vector<TokenPairV
   const auto count = static_cast<double>(examples.size());
   part.metrics[BatchMetrics::kPairs] = count;
   part.metrics[BatchMetrics::kKtoKl] = global.kl * count;
-  MeasureExamples(options, all, global.kl, &part.metrics, &host);
+  MeasureExamples({options, all, global.kl}, &part.metrics, &host);
   if (!at::GradMode::is_enabled()) {
     part.pairs = PairValues(static_cast<int64_t>(examples.size()));
     part.pairs.SetExamples({options, all, global.kl}, batch.tokens, &host);

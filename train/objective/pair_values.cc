@@ -93,13 +93,12 @@ void PairValues::SetResponses(const at::Tensor& logp, const at::Tensor& tokens, 
   SetAll(kTokensChosen, tokens, host);
 }
 
-void PairValues::SetExamples(const ScoredExamples& scored, const at::Tensor& tokens,
-                             HostValues* host) {
+void PairValues::SetExamples(const KtoPart& part, const at::Tensor& tokens, HostValues* host) {
   const at::NoGradGuard no_grad;
-  const KtoExamples& examples = scored.examples;
-  SetAll(kLoss, KtoLosses(scored.options, examples, scored.kl), host);
+  const KtoExamples& examples = part.examples;
+  SetAll(kLoss, KtoLosses(part.options, examples, part.kl), host);
   SetAll(kLabel, examples.desirable, host);
-  SetAll(kReward, KtoRewards(scored.options, examples), host);
+  SetAll(kReward, KtoRewards(part.options, examples), host);
   SetAll(kLogpsChosen, examples.logp, host);
   SetAll(kReferenceLogpsChosen, examples.reference_logp, host);
   SetAll(kTokensChosen, tokens, host);

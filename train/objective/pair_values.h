@@ -56,12 +56,7 @@ class PairValues {
   // Those of sft; logp and tokens: [n].
   void SetResponses(const at::Tensor& logp, const at::Tensor& tokens, HostValues* host);
   // Those of kto, its response's as those of a chosen side; tokens: [n].
-  struct ScoredExamples {
-    const KtoOptions& options;
-    const KtoExamples& examples;
-    double kl;
-  };
-  void SetExamples(const ScoredExamples& scored, const at::Tensor& tokens, HostValues* host);
+  void SetExamples(const KtoPart& part, const at::Tensor& tokens, HostValues* host);
   // Copies pair `from` of `part` to pair `to`.
   void Copy(const PairValues& part, int64_t from, int64_t to);
 

@@ -14,12 +14,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr char kJob[] =
+constexpr char kConstrainedJob[] =
     "name: a\nmodel: {path: /m}\noutput: /o\nsae: {path: /s}\n"
     "data: {train: [/d], eval: [/e]}\n";
 
 absl::StatusOr<JobConfig> Read(const std::string& more) {
-  return ReadJobYaml(absl::StrCat(kJob, more), "job.yaml");
+  return ReadJobYaml(absl::StrCat(kConstrainedJob, more), "job.yaml");
 }
 
 std::string Problem(const std::string& more) {
@@ -156,7 +156,7 @@ TEST(ConstraintFields, TheSchemaKnowsThem) {
 TEST(ConstraintFields, AGivenAlphaBesideABudgetIsSaidToBeUnused) {
   const auto notes = [](const std::string& method) {
     const auto job =
-        LoadJob({absl::StrCat(kJob, "constraint: {budget: 1}\nmethod: {", method, "}\n"),
+        LoadJob({absl::StrCat(kConstrainedJob, "constraint: {budget: 1}\nmethod: {", method, "}\n"),
                  "job.yaml",
                  "/",
                  {}});

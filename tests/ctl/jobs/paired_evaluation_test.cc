@@ -25,7 +25,7 @@ std::string PairLineText(int pair, double margin, double loss) {
 }
 
 TEST(PairedEvaluationTest, LinesAreReadByPairAndAccuracyIsOfMargins) {
-  const auto read = ParseEvaluatedPairs(absl::StrCat(
+  const auto read = ParseEvaluationByPair(absl::StrCat(
       PairLineText(3, -0.5, 0.9), PairLineText(1, 0, 0.7), PairLineText(2, 0.25, 0.6)));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_THAT(read->pairs, ElementsAre("p1", "p2", "p3"));
@@ -35,7 +35,7 @@ TEST(PairedEvaluationTest, LinesAreReadByPairAndAccuracyIsOfMargins) {
 }
 
 TEST(PairedEvaluationTest, AValueThatOnePairLacksIsNoMetric) {
-  const auto read = ParseEvaluatedPairs(
+  const auto read = ParseEvaluationByPair(
       "{\"pair\":\"a\",\"loss\":null,\"tokens/chosen\":3}\n{\"pair\":\"b\",\"loss\":1,"
       "\"tokens/chosen\":4}\n");
   ASSERT_TRUE(read.ok()) << read.status();
@@ -45,9 +45,9 @@ TEST(PairedEvaluationTest, AValueThatOnePairLacksIsNoMetric) {
 }
 
 TEST(PairedEvaluationTest, BrokenAndOlderLinesAreNamed) {
-  EXPECT_THAT(std::string(ParseEvaluatedPairs("{\"pair\":\"a\"}\n{\"pa").status().message()),
+  EXPECT_THAT(std::string(ParseEvaluationByPair("{\"pair\":\"a\"}\n{\"pa").status().message()),
               HasSubstr("line 2: "));
-  EXPECT_THAT(std::string(ParseEvaluatedPairs("{\"index\":0,\"row\":0}\n").status().message()),
+  EXPECT_THAT(std::string(ParseEvaluationByPair("{\"index\":0,\"row\":0}\n").status().message()),
               HasSubstr("line 1: it does not say which pair it is of"));
 }
 
@@ -58,7 +58,8 @@ TEST(PairedEvaluationTest, TheIntervalIsThatOfTheDifferences) {
     absl::StrAppend(&first, PairLineText(i, i % 2 == 0 ? 1 : -1, 0.5));
     absl::StrAppend(&second, PairLineText(i, i % 2 == 0 || i % 10 == 1 ? 1 : -1, 0.5));
   }
-  const auto result = PairEvaluations(*ParseEvaluatedPairs(first), *ParseEvaluatedPairs(second));
+  const auto result =
+      PairEvaluations(*ParseEvaluationByPair(first), *ParseEvaluationByPair(second));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->pairs, 400);
   const MetricDifference& accuracy = result->metrics.at(0);
@@ -75,8 +76,8 @@ TEST(PairedEvaluationTest, TheIntervalIsThatOfTheDifferences) {
 }
 
 TEST(PairedEvaluationTest, OtherDataAreNotPaired) {
-  const auto a = ParseEvaluatedPairs(PairLineText(1, 1, 1) + PairLineText(2, 1, 1));
-  const auto b = ParseEvaluatedPairs(PairLineText(2, 1, 1) + PairLineText(3, 1, 1));
+  const auto a = ParseEvaluationByPair(PairLineText(1, 1, 1) + PairLineText(2, 1, 1));
+  const auto b = ParseEvaluationByPair(PairLineText(2, 1, 1) + PairLineText(3, 1, 1));
   const absl::Status status = PairEvaluations(*a, *b).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("1 pairs in common, of 2 and 2"));

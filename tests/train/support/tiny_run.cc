@@ -134,6 +134,7 @@ JobConfig TinyRun::Job(const std::string& method) const {
   job.name = "tiny";
   job.model = {Path("model"), "float32"};
   job.method.name = method;
+  job.method.constraint = ConstraintOf(job.method);
   job.reference.source = DefaultReferenceSource(job.method);
   job.reference.path = job.model.path;
   if (method == "fpo") job.sae = {SaeSection{Path("sae/params.npz"), {}, ""}};
