@@ -36,8 +36,8 @@ std::vector<at::Tensor> GradientsWithBudget(const PreferenceOptions& options,
   const std::vector<at::Tensor> inputs = {pairs.chosen.logp, pairs.rejected.logp,
                                           pairs.chosen.divergence, pairs.rejected.divergence};
   for (const at::Tensor& input : inputs) input.set_requires_grad(true);
-  return torch::autograd::grad({PreferenceLoss(options, pairs, kHeldPairs)}, inputs, {}, false,
-                               false,
+  return torch::autograd::grad({PreferenceLoss(options, pairs, {double(kHeldPairs)})}, inputs, {},
+                               false, false,
                                /*allow_unused=*/true);
 }
 
@@ -63,8 +63,8 @@ TEST(BudgetPenalty, HasTheGradientsOfTheLagrangian) {
     for (size_t i : {2u, 3u}) {
       EXPECT_LT(RelativeError(grads[i], expected), 1e-14) << MethodName(method) << " " << i;
     }
-    const double added = PreferenceLoss(with, pairs, kHeldPairs).item<double>() -
-                         PreferenceLoss(without, pairs, kHeldPairs).item<double>();
+    const double added = PreferenceLoss(with, pairs, {double(kHeldPairs)}).item<double>() -
+                         PreferenceLoss(without, pairs, {double(kHeldPairs)}).item<double>();
     const at::Tensor both = pairs.chosen.divergence + pairs.rejected.divergence;
     EXPECT_NEAR(added, (expected * both).sum().item<double>(), 1e-15) << MethodName(method);
   }
@@ -73,7 +73,7 @@ TEST(BudgetPenalty, HasTheGradientsOfTheLagrangian) {
 // At u = 0, where training starts, a budget's alpha pulls the rejected side as FPO's own does.
 TEST(BudgetPenalty, AlphaMeansWhatItMeansInFpo) {
   PreferencePairs pairs = PairsWithDivergence();
-  pairs.weight = {};
+  pairs.weight = at::Tensor();
   for (SideValues* side : {&pairs.chosen, &pairs.rejected}) {
     side->reference_logp = side->logp;
     side->divergence = at::full({kHeldPairs}, 0.25, at::kDouble);

@@ -43,22 +43,6 @@ TEST(RunReportTest, WritesOnePageFromTheFilesOfARun) {
   EXPECT_TRUE(absl::StrContains(html, "name: my-run"));
 }
 
-// A loss of another form is not ln 2 where both responses are equally good.
-TEST(RunReportTest, TheCoinFlipIsThatOfTheLoss) {
-  const auto has = [](const std::string& method, const std::string& metrics) {
-    RunReportInput input{metrics, "", "", ""};
-    input.job_yaml = absl::StrCat("name: a\nmodel: {path: /m}\ndata: {train: [/d]}\n",
-                                  "output: /o\nsae: {path: /s}\nmethod: {", method, "}\n");
-    return absl::StrContains(RenderRunReport(input).value_or(""), "a coin flip");
-  };
-  EXPECT_TRUE(has("name: fpo", Metrics()));
-  EXPECT_TRUE(has("name: dpo, loss: robust, label_smoothing: 0.1", Metrics()));
-  EXPECT_FALSE(has("name: dpo, loss: hinge", Metrics()));
-  EXPECT_FALSE(has("name: ln_dpo, loss: ipo", Metrics()));
-  EXPECT_FALSE(has("name: orpo", Metrics() + "{\"step\":51,\"nll_loss\":2}\n"));
-  EXPECT_FALSE(has("name: kto", Metrics() + "{\"step\":51,\"kl\":2}\n"));
-}
-
 TEST(RunReportTest, OnlyMetricsAreNeeded) {
   ScratchFolder folder;
   folder.Put("metrics.jsonl", Metrics());
