@@ -391,10 +391,9 @@ CommandLine ParseFlags(int argc, char** argv) {
   }
   flags.digest_folder = CacheFolder("digests");
   if (flags.judge.verdicts.empty()) flags.judge.verdicts = CacheFolder("verdicts");
-  if (const char* attempt = std::getenv("FPO_ATTEMPT")) {
-    flags.supervised = true;
-    flags.attempt = attempt;
-  }
+  const char* attempt = std::getenv("FPO_ATTEMPT");
+  flags.supervised = attempt != nullptr;
+  if (flags.supervised) flags.attempt = attempt;
   return {std::move(flags), 0};
 }
 

@@ -39,8 +39,8 @@ constexpr char kDivergence[] = "Divergence from the reference";
 constexpr char kSpeed[] = "Speed and memory";
 constexpr char kOther[] = "Other metrics";
 
-const std::vector<FigurePlan>& Plans() {
-  static const std::vector<FigurePlan> plans = {
+std::vector<FigurePlan> LearningPlans() {
+  return {
       {kLearning, "Loss", "", "nats", {{"loss", "training"}, {"nll_loss", "SFT term"}}},
       {kLearning,
        "Accuracy",
@@ -75,6 +75,11 @@ const std::vector<FigurePlan>& Plans() {
        kPercent,
        false,
        50.0},
+  };
+}
+
+std::vector<FigurePlan> DivergencePlans() {
+  return {
       {kDivergence,
        "Divergence",
        "fpo: feature distance D; KL methods: sequential KL",
@@ -132,6 +137,11 @@ const std::vector<FigurePlan>& Plans() {
        {{"constraint/alpha", "training"}},
        1,
        true},
+  };
+}
+
+std::vector<FigurePlan> SpeedPlans() {
+  return {
       {kSpeed, "Gradient norm", "before clipping", "", {{"grad_norm", "training"}}, 1, true},
       {kSpeed, "Learning rate", "", "", {{"lr", "rate"}}, 1, true},
       {kSpeed, "Throughput", "", "tokens/s", {{"tokens", "training", "step_seconds"}}, 1, true},
@@ -159,18 +169,29 @@ const std::vector<FigurePlan>& Plans() {
        kPercent,
        true},
   };
+}
+
+const std::vector<FigurePlan>& Plans() {
+  static const std::vector<FigurePlan> plans = [] {
+    std::vector<FigurePlan> all;
+    for (const auto& part : {LearningPlans(), DivergencePlans(), SpeedPlans()}) {
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
+  }();
   return plans;
 }
 
 // How a curve is drawn: which run it is of, and its place in the figure.
 struct Place {
+  const RunCurves& curves;
   int run = 0;
   int curve = 0;
   bool several_runs = false;
 };
 
-FigureSeries MakeSeries(const RunCurves& run, const CurveName& name, bool held_out,
-                        const Place& place) {
+FigureSeries MakeSeries(const CurveName& name, bool held_out, const Place& place) {
+  const RunCurves& run = place.curves;
   FigureSeries series;
   const absl::string_view alone = held_out ? "held out" : name.label;
   const std::string both = held_out ? absl::StrCat(name.label, ", held out") : name.label;
@@ -189,13 +210,13 @@ FigureSeries MakeSeries(const RunCurves& run, const CurveName& name, bool held_o
   return series;
 }
 
-void AddCurve(const RunCurves& run, const FigurePlan& plan, const CurveName& name,
-              const Place& place, Figure* figure) {
+void AddCurve(const FigurePlan& plan, const CurveName& name, const Place& place, Figure* figure) {
+  const RunCurves& run = place.curves;
   for (const bool held_out : {false, true}) {
     const std::string metric = absl::StrCat(held_out ? kHeldOut : "", name.metric);
     const CurvePoints* points = run.Find(metric);
     if (points == nullptr) continue;
-    FigureSeries series = MakeSeries(run, name, held_out, place);
+    FigureSeries series = MakeSeries(name, held_out, place);
     if (name.per != nullptr) {
       const CurvePoints* divisor = run.Find(absl::StrCat(held_out ? kHeldOut : "", name.per));
       if (divisor == nullptr) continue;
@@ -234,8 +255,8 @@ std::vector<Figure> FiguresOf(const FigurePlan& plan, const std::vector<RunCurve
       figures.push_back(std::move(figure));
     }
     for (size_t r = 0; r < runs.size(); ++r) {
-      const Place place{static_cast<int>(r), several ? 0 : static_cast<int>(c), several};
-      AddCurve(runs[r], plan, plan.curves[c], place, &figures.back());
+      const Place place{runs[r], static_cast<int>(r), several ? 0 : static_cast<int>(c), several};
+      AddCurve(plan, plan.curves[c], place, &figures.back());
     }
   }
   std::erase_if(figures, [](const Figure& figure) { return figure.series.empty(); });

@@ -226,7 +226,7 @@ MUTATIONS = {
     "contract: moves cancel between features": (T + "objective/feature_contract.cc", "moved += std::abs(own[i] - own[count + i])", "moved += (own[i] - own[count + i])"),
     "contract: nothing read as no change": (T + "objective/feature_contract.cc", "if (contract.relative && activation == 0) {", "if (false) {"),
     "contract: parts of an evaluation forgotten": (T + "objective/feature_contract.cc", "packed_[i] += other.packed_[i];", "packed_[i] = other.packed_[i];"),
-    "contract: the first SAE for all": (T + "objective/feature_contract.cc", "if (contract.sae == sae) {", "if (sae == 0) {"),
+    "contract: the first SAE for all": (T + "objective/feature_contract.cc", "if (contract.sae == pooled.sae) {", "if (pooled.sae == 0) {"),
     "label smoothing on the wrong side": (T + "loss/pair_loss.cc", "loss = at::log_sigmoid(u) * (label_smoothing - 1)", "loss = at::log_sigmoid(u) * -label_smoothing"),
     "hinge without its margin": (T + "loss/pair_loss.cc", "at::relu(1 - u)", "at::relu(-u)"),
     "ipo of the scaled margin": (T + "loss/pair_loss.cc", "(u / options.beta - 1", "(u - 1"),

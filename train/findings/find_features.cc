@@ -66,8 +66,8 @@ void SortTests(std::vector<FeatureTest>* tests) {
             [&](const FeatureTest& a, const FeatureTest& b) { return key(a) < key(b); });
 }
 
-absl::StatusOr<FeatureSpan> SpanOf(const RecordedPairs& pairs, int64_t column, int64_t pair,
-                                   bool is_chosen) {
+absl::StatusOr<FoundSpan> SpanOf(const RecordedPairs& pairs, int64_t column, int64_t pair,
+                                 bool is_chosen) {
   const PairFeatures::Place place = pairs.features.PlaceOf(column);
   const TokenPairView view = pairs.train.pair(pair);
   const absl::Span<const int32_t> ids = is_chosen ? view.chosen : view.rejected;
@@ -82,7 +82,7 @@ absl::StatusOr<FeatureSpan> SpanOf(const RecordedPairs& pairs, int64_t column, i
     return pairs.texts.Decode(
         ids.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first)));
   };
-  FeatureSpan span;
+  FoundSpan span;
   span.pair = pairs.texts.Show(false, pair);
   span.is_chosen = is_chosen;
   span.activation = strong.activation;
@@ -112,7 +112,7 @@ absl::Status AddSpans(const RecordedPairs& pairs, std::vector<FeatureFinding>* f
   for (size_t i = 0; i < shown; ++i) {
     const auto column = static_cast<uint32_t>((*features)[i].test.column);
     for (const int64_t pair : extreme[column].Take()) {
-      FPO_ASSIGN_OR_RETURN(FeatureSpan span, SpanOf(pairs, column, pair, direction[column] > 0));
+      FPO_ASSIGN_OR_RETURN(FoundSpan span, SpanOf(pairs, column, pair, direction[column] > 0));
       (*features)[i].spans.push_back(std::move(span));
     }
     work.Advance();

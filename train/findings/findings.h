@@ -32,7 +32,7 @@ struct SuspectLabel {
 
 // Where a feature is strong: the token where it is strongest, and those beside it with at least
 // half of that.
-struct FeatureSpan {
+struct FoundSpan {
   ShownPair pair;
   bool is_chosen = false;  // the side that it is in
   double activation = 0;   // the greatest of a token
@@ -42,7 +42,7 @@ struct FeatureSpan {
 struct FeatureFinding {
   std::string name;  // "feature 812", of several SAEs "sae 1 feature 812", or "length" ...
   FeatureTest test;
-  std::vector<FeatureSpan> spans;  // of the pairs that differ most in it
+  std::vector<FoundSpan> spans;  // of the pairs that differ most in it
 };
 
 // Two pairs that are alike without being the same tokens.

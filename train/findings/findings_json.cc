@@ -23,7 +23,7 @@ Json ShownJson(const ShownPair& pair) {
   return json;
 }
 
-Json SpanJson(const FeatureSpan& span) {
+Json SpanJson(const FoundSpan& span) {
   Json json = PlaceJson(span.pair);
   json["side"] = span.is_chosen ? "chosen" : "rejected";
   json["activation"] = span.activation;
@@ -47,7 +47,7 @@ Json FeatureJson(const FeatureFinding& feature) {
                {"p_at_equal_length", test.p_at_equal_length},
                {"q_at_equal_length", test.q_at_equal_length}};
   if (!feature.spans.empty()) json["spans"] = Json::array();
-  for (const FeatureSpan& span : feature.spans) json["spans"].push_back(SpanJson(span));
+  for (const FoundSpan& span : feature.spans) json["spans"].push_back(SpanJson(span));
   return json;
 }
 

@@ -103,19 +103,19 @@ ContractSums::ContractSums(const std::vector<FeatureContract>& contracts) {
   packed_.resize(size, 0.0);
 }
 
-void ContractSums::Set(const std::vector<FeatureContract>& contracts, size_t sae,
-                       const at::Tensor& policy, const at::Tensor& reference, HostValues* host) {
+void ContractSums::Set(const std::vector<FeatureContract>& contracts, const Pooled& pooled,
+                       HostValues* host) {
   double* own = packed_.data();
   for (const FeatureContract& contract : contracts) {
-    if (contract.sae == sae) {
-      const auto sum = [&](const at::Tensor& pooled, double* out) {
-        const at::Tensor rows = CountingRows(contract, pooled);
+    if (contract.sae == pooled.sae) {
+      const auto sum = [&](const at::Tensor& features, double* out) {
+        const at::Tensor rows = CountingRows(contract, features);
         host->Add(rows.index_select(1, contract.features).to(at::kDouble).sum(0), out);
       };
       const int64_t count = contract.features.numel();
-      sum(policy, own);
-      sum(reference, own + count);
-      own[2 * count] = static_cast<double>(CountingRows(contract, policy).size(0));
+      sum(pooled.policy, own);
+      sum(pooled.reference, own + count);
+      own[2 * count] = static_cast<double>(CountingRows(contract, pooled.policy).size(0));
     }
     own += SizeOf(contract);
   }

@@ -46,10 +46,14 @@ class ContractSums {
   ContractSums() = default;
   explicit ContractSums(const std::vector<FeatureContract>& contracts);
 
-  // The pooled features of one SAE, [2n, features], chosen sides first. The sums are there when
-  // `host` is read; until then the object must not be copied.
-  void Set(const std::vector<FeatureContract>& contracts, size_t sae, const at::Tensor& policy,
-           const at::Tensor& reference, HostValues* host);
+  // Pooled features of one SAE, [2n, features], chosen sides first.
+  struct Pooled {
+    size_t sae = 0;
+    const at::Tensor& policy;
+    const at::Tensor& reference;
+  };
+  // The sums are there when `host` is read; until then the object must not be copied.
+  void Set(const std::vector<FeatureContract>& contracts, const Pooled& pooled, HostValues* host);
   ContractSums& operator+=(const ContractSums& other);
   std::vector<double>* packed() { return &packed_; }  // to add over ranks; empty: no contract
 

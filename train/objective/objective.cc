@@ -265,7 +265,7 @@ void Objective::MeasureContracts(const SequenceBatch& batch, const HiddenRows& r
                                   [s](const FeatureContract& each) { return each.sae == s; });
     if (!used) continue;
     const ResponseRows all{rows.sites[s], batch.response_of_row, batch.sequences};
-    sums->Set(contracts, s, options_.saes[s].sae.PooledFeatures(all), reference.pooled[s], &host);
+    sums->Set(contracts, {s, options_.saes[s].sae.PooledFeatures(all), reference.pooled[s]}, &host);
   }
   host.Read();
 }

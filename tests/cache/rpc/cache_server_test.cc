@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "proto/fpo/v1/cache.pb.h"
 #include "tests/cache/rpc/cache_fixture.h"
-#include "tests/support/http_get.h"
+#include "tests/support/web/http_get.h"
 
 namespace fpo::cache {
 namespace {

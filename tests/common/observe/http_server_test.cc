@@ -11,7 +11,7 @@
 #include "absl/time/clock.h"
 #include "common/files/file_descriptor.h"
 #include "gmock/gmock.h"
-#include "tests/support/http_get.h"
+#include "tests/support/web/http_get.h"
 
 namespace fpo {
 namespace {

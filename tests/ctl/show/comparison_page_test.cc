@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/ctl/sample_job.h"
-#include "tests/support/browser.h"
+#include "tests/support/web/browser.h"
 #include "tests/support/temp_folder.h"
 
 namespace fpo::ctl {

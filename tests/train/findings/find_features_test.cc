@@ -18,7 +18,7 @@ TEST(FindFeatures, ThePlantedStyleIsNamedAndItsSpanIsThePhrase) {
   EXPECT_GT(first.test.effect_at_equal_length, 0);
   EXPECT_LT(first.test.q_at_equal_length, 0.05);
   ASSERT_EQ(first.spans.size(), 3u);
-  for (const FeatureSpan& span : first.spans) {
+  for (const FoundSpan& span : first.spans) {
     EXPECT_TRUE(span.is_chosen);
     EXPECT_EQ(span.pair.index % 2, 0) << "a pair with the style";
     EXPECT_TRUE(absl::StrContains(" " + span.strong + " ", " 51 ")) << span.strong;

@@ -36,7 +36,7 @@ std::vector<ContractResult> Measure(const std::vector<FeatureContract>& contract
                                     const at::Tensor& policy, const at::Tensor& reference) {
   ContractSums sums(contracts);
   HostValues host;
-  sums.Set(contracts, 0, policy, reference, &host);
+  sums.Set(contracts, {0, policy, reference}, &host);
   host.Read();
   const auto results = sums.Results(contracts);
   EXPECT_TRUE(results.ok()) << results.status();
@@ -87,7 +87,7 @@ TEST(FeatureContract, PartsOfABatchAddUp) {
     };
     ContractSums sums(contracts);
     HostValues host;
-    sums.Set(contracts, 0, part(PolicyFeatures()), part(ReferenceFeatures()), &host);
+    sums.Set(contracts, {0, part(PolicyFeatures()), part(ReferenceFeatures())}, &host);
     host.Read();
     whole += sums;
   }
@@ -101,8 +101,8 @@ TEST(FeatureContract, EachSetLooksAtItsOwnSae) {
   const auto contracts = Contracts({Set("first", {0}), second});
   ContractSums sums(contracts);
   HostValues host;
-  sums.Set(contracts, 0, PolicyFeatures(), PolicyFeatures(), &host);
-  sums.Set(contracts, 1, at::full({2, 3}, 3.0), at::full({2, 3}, 2.0), &host);
+  sums.Set(contracts, {0, PolicyFeatures(), PolicyFeatures()}, &host);
+  sums.Set(contracts, {1, at::full({2, 3}, 3.0), at::full({2, 3}, 2.0)}, &host);
   host.Read();
   const auto results = sums.Results(contracts);
   EXPECT_DOUBLE_EQ((*results)[0].change, 0);
@@ -115,7 +115,7 @@ TEST(FeatureContract, ASetThatTheReferenceNeverActivatesHasNoRelativeChange) {
   auto contracts = Contracts({dead});
   ContractSums sums(contracts);
   HostValues host;
-  sums.Set(contracts, 0, PolicyFeatures(), ReferenceFeatures(), &host);
+  sums.Set(contracts, {0, PolicyFeatures(), ReferenceFeatures()}, &host);
   host.Read();
   const absl::Status status = sums.Results(contracts).status();
   EXPECT_EQ(ExitCodeOf(status), ExitCode::kInvalid);

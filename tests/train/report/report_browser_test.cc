@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 
 #include "absl/strings/str_cat.h"
-#include "tests/support/browser.h"
+#include "tests/support/web/browser.h"
 #include "tests/train/support/scratch_folder.h"
 #include "train/report/run_report.h"
 
