@@ -63,7 +63,8 @@ double PowerTuning(absl::Span<const JudgedTwice> both, absl::Span<const JudgedOn
   }
   for (const JudgedOnce& pair : judged) squares += (pair.judge - all) * (pair.judge - all);
   const double variance = squares / (n + more - 1);
-  if (variance == 0) return 0;
+  constexpr double kRounding = 1e-24;  // of shares in [0, 1] that are all the same
+  if (variance < kRounding) return 0;
   return std::clamp(covariance / ((1 + n / more) * variance), 0.0, 1.0);
 }
 

@@ -31,6 +31,7 @@ JobConfig Deciding(JobConfig job) {
   job.constraint.sets.clear();  // they are looked at, and change no step
   job.constraint.on_broken = defaults.constraint.on_broken;
   job.features = defaults.features;
+  job.method.constraint = ConstraintOf(job.method);  // whether it was named or is the method's own
   job.reference.share = defaults.reference.share;
   job.batch.tokens_per_microbatch = defaults.batch.tokens_per_microbatch;
   job.activation_checkpointing = defaults.activation_checkpointing;

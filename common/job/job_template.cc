@@ -242,7 +242,7 @@ class Writer {
     }
     if (key == "method.alpha") {
       absl::StrAppend(&doc,
-                      "; look at divergence/* to choose it, or set constraint.budget instead");
+                      "; see divergence/*, or set constraint.budget");
     }
     if (!field.by_default.empty()) absl::StrAppend(&doc, "; default: ", field.by_default);
     return doc;

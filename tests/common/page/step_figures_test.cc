@@ -63,11 +63,11 @@ TEST(StepFiguresTest, SeveralRunsShareAFigureForEachNumber) {
 
 TEST(StepFiguresTest, UnknownMetricsAreShownToo) {
   RunCurves run = RunCalled("a");
-  run.series["constraint/alpha"] = {{1, 0.5}, {2, 0.6}};
+  run.series["made/up"] = {{1, 0.5}, {2, 0.6}};
   run.series["eval_something_new"] = {{2, 1}};
   const auto sections = StepSections({run}, 1000);
   EXPECT_EQ(sections.back().title, "Other metrics");
-  EXPECT_NE(FigureOf(sections, "constraint/alpha"), nullptr);
+  EXPECT_NE(FigureOf(sections, "made/up"), nullptr);
   EXPECT_THAT(Labels(*FigureOf(sections, "something_new")), ElementsAre("held out"));
   EXPECT_EQ(FigureOf(sections, "tokens"), nullptr) << "a count is no curve";
 }
