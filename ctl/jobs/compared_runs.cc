@@ -120,7 +120,8 @@ absl::Status WriteComparisonPage(Session& session, CoordinatorClient& coordinato
     runs.push_back(std::move(run));
   }
   FPO_RETURN_IF_ERROR(WriteFileAtomically(path, RenderComparisonPage(runs)));
-  if (!session.settings().quiet) session.err << "wrote " << path << "\n";
+  const bool is_for_people = !session.settings().quiet && !session.settings().json;
+  if (is_for_people) session.err << "wrote " << path << "\n";
   return absl::OkStatus();
 }
 

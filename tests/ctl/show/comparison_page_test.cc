@@ -8,8 +8,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/ctl/sample_job.h"
-#include "tests/support/web/browser.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/web/browser.h"
 
 namespace fpo::ctl {
 namespace {
@@ -25,8 +25,10 @@ ComparedRun RunCalled(const std::string& name, int seed) {
   run.job = SampleMessage(absl::StrCat("j-", 1000 + seed), pb::JOB_STATE_SUCCEEDED);
   run.job.set_name(name);
   JobConfig config;
-  config.name = name;
+  config.name = absl::StrCat("run-", seed);  // the job's own name is hostile in one of them
   config.model.path = "/models/tiny";
+  config.sae = {SaeSection{.path = "/saes/s"}};
+  config.reference.source = "cached";
   config.output = "/runs/" + name;
   config.data.train = {"/data/train.jsonl"};
   config.optimizer.lr = 1e-6 * seed;
@@ -62,7 +64,9 @@ ComparedRun SamplingRun(const std::string& kind, double temperature) {
   run.job.set_job_id(absl::StrCat(kind, "-", temperature));
   run.job.set_kind(kind == "judge" ? pb::JOB_KIND_JUDGE : pb::JOB_KIND_GENERATE);
   JobConfig config;
+  config.name = "sampling";
   config.kind = kind;
+  config.reference.source = "none";
   config.model.path = "/models/m";
   config.output = absl::StrCat("/out/", kind, temperature);
   config.generate.prompts = "/p.jsonl";
