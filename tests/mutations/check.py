@@ -228,7 +228,7 @@ MUTATIONS = {
     "contract: parts of an evaluation forgotten": (T + "objective/feature_contract.cc", "packed_[i] += other.packed_[i];", "packed_[i] = other.packed_[i];"),
     "contract: the first SAE for all": (T + "objective/feature_contract.cc", "if (contract.sae == pooled.sae) {", "if (pooled.sae == 0) {"),
     "label smoothing on the wrong side": (T + "loss/pair_loss.cc", "loss = at::log_sigmoid(u) * (label_smoothing - 1)", "loss = at::log_sigmoid(u) * -label_smoothing"),
-    "hinge without its margin": (T + "loss/pair_loss.cc", "at::relu(1 - u)", "at::relu(-u)"),
+    "hinge without its margin": (T + "loss/pair_loss.cc", "at::threshold(1 - u, 0, 0)", "at::threshold(-u, 0, 0)"),
     "ipo of the scaled margin": (T + "loss/pair_loss.cc", "(u / options.beta - 1", "(u - 1"),
     "ipo's target twice as far": (T + "loss/pair_loss.cc", "1 / (2 * options.beta)", "1 / options.beta"),
     "robust adds the flipped loss": (T + "loss/pair_loss.cc", "(clean - flipped)", "(clean + flipped)"),

@@ -48,7 +48,7 @@ at::Tensor LossOfMargin(const at::Tensor& u, const PairLossOptions& options) {
     case PairLossKind::kSigmoid:
       return Sigmoid(u, options.label_smoothing);
     case PairLossKind::kHinge:
-      return at::relu(1 - u);
+      return at::threshold(1 - u, 0, 0);
     case PairLossKind::kIpo:
       return (u / options.beta - 1 / (2 * options.beta)).square();
     case PairLossKind::kRobust:

@@ -80,7 +80,7 @@ void MeasureExamples(const KtoPart& part, BatchMetrics* metrics, HostValues* val
   };
   const auto of = [&](bool desirable, const at::Tensor& each) {
     const at::Tensor& wanted = examples.desirable;
-    return at::where(desirable ? wanted : wanted.logical_not(), each, 0.0);
+    return desirable ? at::where(wanted, each, 0.0) : at::where(wanted, 0.0, each);
   };
   sum(BatchMetrics::kDesirable, examples.desirable);
   sum(BatchMetrics::kKtoLoss, KtoLosses(part.options, examples, part.kl));

@@ -10,8 +10,13 @@ namespace {
 
 constexpr int kVotersMax = 100;
 
-std::string VoteText(const nlohmann::json& row, absl::string_view key) {
-  return HasString(row, key) ? FieldOf(row, key)->get<std::string>() : "";
+// The text of a field; PandaLM's file has answers that became true, false or a number: their JSON.
+std::optional<std::string> VoteText(const nlohmann::json& row, absl::string_view key) {
+  if (HasString(row, key)) return FieldOf(row, key)->get<std::string>();
+  if (!HasField(row, key)) return std::nullopt;
+  const nlohmann::json& field = *FieldOf(row, key);
+  if (!field.is_boolean() && !field.is_number()) return std::nullopt;
+  return field.dump();
 }
 
 // The preference that a vote is.
@@ -24,21 +29,18 @@ std::optional<double> VoteOf(const nlohmann::json& row, absl::string_view key) {
 std::optional<Annotation> LlmBarVote(const nlohmann::json& row) {
   Annotation annotation;
   annotation.preference = VoteOf(row, "label");
-  if (!annotation.preference || !HasString(row, "output_1") || !HasString(row, "output_2")) {
-    return std::nullopt;
-  }
-  annotation.instruction = VoteText(row, "input");
-  annotation.baseline_output = VoteText(row, "output_1");
-  annotation.model_output = VoteText(row, "output_2");
+  const auto first = VoteText(row, "output_1"), second = VoteText(row, "output_2");
+  if (!annotation.preference || !first || !second) return std::nullopt;
+  annotation.instruction = VoteText(row, "input").value_or("");
+  annotation.baseline_output = *first;
+  annotation.model_output = *second;
   annotation.annotator = "LLMBar";
   return annotation;
 }
 
 std::optional<Annotation> PandaLmVotes(const nlohmann::json& row) {
-  if (!HasString(row, "instruction") || !HasString(row, "response1") ||
-      !HasString(row, "response2")) {
-    return std::nullopt;
-  }
+  const auto first = VoteText(row, "response1"), second = VoteText(row, "response2");
+  if (!HasString(row, "instruction") || !first || !second) return std::nullopt;
   double sum = 0;
   int voters = 0;
   while (voters < kVotersMax && HasField(row, absl::StrCat("annotator", voters + 1))) {
@@ -50,11 +52,11 @@ std::optional<Annotation> PandaLmVotes(const nlohmann::json& row) {
   if (voters == 0) return std::nullopt;
   Annotation annotation;
   annotation.preference = sum / voters;
-  annotation.instruction = VoteText(row, "instruction");
-  const std::string input = VoteText(row, "input");
+  annotation.instruction = VoteText(row, "instruction").value_or("");
+  const std::string input = VoteText(row, "input").value_or("");
   if (!input.empty()) absl::StrAppend(&annotation.instruction, "\n\n", input);
-  annotation.baseline_output = VoteText(row, "response1");
-  annotation.model_output = VoteText(row, "response2");
+  annotation.baseline_output = *first;
+  annotation.model_output = *second;
   annotation.annotator = "PandaLM";
   return annotation;
 }

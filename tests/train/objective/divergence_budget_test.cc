@@ -116,7 +116,7 @@ TEST(DivergenceBudget, HoldsAtEveryScale) {
       for (const double budget : {0.01, 0.1}) {
         Plant plant;
         plant.scale = scale;
-        const Outcome outcome = Simulation(plant, beta, 5).Run(Budget(budget * scale, beta), 800);
+        const Outcome outcome = Simulation(plant, beta, 5).Run(Budget(budget * scale, beta), 2000);
         EXPECT_NEAR(outcome.MeanOfLast(200) / (budget * scale), 1, 0.02)
             << "scale " << scale << " beta " << beta << " budget " << budget;
         EXPECT_NEAR(outcome.state.settled, 1, 0.05);

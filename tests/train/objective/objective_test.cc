@@ -201,6 +201,7 @@ TEST_F(ObjectiveTest, ABudgetsPenaltyReachesThePolicy) {
   EXPECT_FALSE(at::allclose(held, none));
   EXPECT_TRUE(at::allclose(twice - held, held - none, 1e-3, 1e-5)) << "linear in alpha";
   options_.preference.method = Method::kLnDpo;
+  options_.preference.budget = false;
   options_.saes.clear();
   EXPECT_TRUE(at::equal(none, Gradient()));
 }
