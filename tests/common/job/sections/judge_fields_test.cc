@@ -11,15 +11,14 @@ namespace {
 using ::testing::HasSubstr;
 
 absl::StatusOr<JobConfig> JudgeJob(const std::string& section) {
-  return ReadJobYaml(absl::StrCat("name: a\nkind: judge\nmodel: {path: /m}\noutput: /o\njudge: {",
-                                  "outputs: /a.json, baseline: /b.json", section, "}\n"),
-                     "job.yaml");
+  return ReadJobYaml(
+      absl::StrCat("name: a\nkind: judge\noutput: /o\njudge: {url: 'https://host/v1', model: m, ",
+                   "outputs: /a.json, baseline: /b.json", section, "}\n"),
+      "job.yaml");
 }
 
 TEST(JudgeFields, AJobIsReadAndWritten) {
-  const auto job = JudgeJob(
-      ", url: 'https://host/v1', model: m, order: model_first, retries: 3, max_pairs: 9, "
-      "price_out: 0.5");
+  const auto job = JudgeJob(", order: model_first, retries: 3, max_pairs: 9, price_out: 0.5");
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->judge.order, "model_first");
   EXPECT_EQ(job->judge.retries, 3);
