@@ -139,8 +139,11 @@ runs_of() { # runs_of FILE NAME...: the path of a file with these runs of FILE o
 }
 
 print_tables() {
-  "$bin/fpoctl" list --json --limit 0 --label paper="$label" >"$1/jobs.json"
-  "$root/scripts/reproduce_tables.py" --jobs "$1/jobs.json" --size "$size" --out "$1/paper.md" --seconds $((SECONDS - start))
+  local id  # a list has no job files
+  "$bin/fpoctl" list -q --limit 0 --label paper="$label" | while read -r id; do
+    "$bin/fpoctl" describe "$id" --json
+  done >"$1/jobs.jsonl"
+  "$root/scripts/reproduce_tables.py" --jobs "$1/jobs.jsonl" --size "$size" --out "$1/paper.md" --seconds $((SECONDS - start))
 }
 
 # Asked of the tiny world instead of the benchmarks, in their files' forms.

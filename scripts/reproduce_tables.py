@@ -409,7 +409,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=0, help="of everything before, to be printed")
     args = parser.parse_args()
     with open(args.jobs, encoding="utf-8") as file:
-        jobs = Jobs(json.load(file).get("jobs", []))
+        jobs = Jobs([json.loads(line)["job"] for line in file])
     text = render(jobs, args.size, args.seconds)
     with open(args.out, "w", encoding="utf-8") as file:
         file.write(text)
