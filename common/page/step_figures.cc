@@ -342,7 +342,7 @@ std::vector<Figure> FrontierFigures(const std::vector<RunCurves>& runs) {
     Figure figure{.title = absl::StrCat("Accuracy against ", words), .unit = "%", .x_label = words};
     figure.note = "a point per evaluation; without evaluations, of the steps' moving averages";
     for (size_t r = 0; r < runs.size(); ++r) {
-      const auto joined = [&](const std::string& prefix) -> CurvePoints {
+      const auto joined = [&, metric = metric](const std::string& prefix) -> CurvePoints {
         const CurvePoints* x = runs[r].Find(absl::StrCat(prefix, metric));
         const CurvePoints* y = runs[r].Find(absl::StrCat(prefix, "rewards/accuracies"));
         if (x == nullptr || y == nullptr) return {};
