@@ -241,8 +241,7 @@ class Writer {
                           paper ? absl::StrCat(", the FPO paper: ", method_->beta_paper) : "");
     }
     if (key == "method.alpha") {
-      absl::StrAppend(&doc,
-                      "; see divergence/*, or set constraint.budget");
+      absl::StrAppend(&doc, "; see divergence/*, or set constraint.budget");
     }
     if (!field.by_default.empty()) absl::StrAppend(&doc, "; default: ", field.by_default);
     return doc;

@@ -38,9 +38,9 @@ void AppendDifferences(const FeatureList& chosen, const FeatureList& rejected, i
 }  // namespace
 
 const char* PairFeatures::PlainName(int64_t plain) {
-  constexpr const char* kNames[] = {"length", "reference log-probability",
-                                    "reference log-probability a token"};
-  return kNames[plain];
+  constexpr const char* kPlainNames[] = {"length", "reference log-probability",
+                                         "reference log-probability a token"};
+  return kPlainNames[plain];
 }
 
 PairFeatures::PairFeatures(const RecordFile& records, const TokenFile& pairs,
