@@ -1,7 +1,6 @@
 #include "train/program.h"
 
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "common/status_macros.h"
 #include "train/device.h"
 #include "train/device/device_name.h"
+#include "train/device/host_settings.h"
 #include "train/events/console_progress.h"
 #include "train/events/event_writer.h"
 #include "train/events/exit_status.h"
@@ -332,18 +332,6 @@ absl::Status Program::Run() {
   return FailWith(ExitCode::kUsage, absl::StrCat("there is no command '", flags.command, "'"));
 }
 
-// libgomp reads its settings when it is loaded, before main. By default, idle threads spin for
-// milliseconds after every parallel region, which multiplies step times as soon as another process
-// needs the cores; this spin count takes about ten microseconds. So the program re-executes itself
-// with the setting in place.
-void LimitSpinning(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  std::error_code error;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  setenv("GOMP_SPINCOUNT", "10000", 1);
-  if (!error) execv(program.c_str(), argv);  // returns only on failure: run without the setting
-}
-
 const char* PhaseOf(const std::string& name) {
   for (const Command& command : kCommands) {
     if (name == command.name) return command.phase;
@@ -391,6 +379,7 @@ int Main(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   }
   LimitSpinning(argv);
+  KeepFreedMemory();
   return RunProgram(*parsed.flags);
 }
 

@@ -1,7 +1,9 @@
 // The real program: flags, signals, and what survives kill -9.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -37,6 +39,22 @@ class FpoCacheTest : public ::testing::Test, protected CacheCalls {
 
   const fpo::testing::TempFolder folder_;
 };
+
+// Whatever the shell's umask is.
+TEST_F(FpoCacheTest, NoOtherUserCanReadTheStore) {
+  const mode_t before = umask(0);
+  const auto process = Serve();
+  ASSERT_TRUE(PutManifest(FeatureTestRecipe(), TestKeys(10)).ok());
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "store")) {
+    struct stat of = {};
+    if (lstat(entry.path().c_str(), &of) != 0) continue;  // RocksDB's own, gone again
+    ++files;
+    EXPECT_EQ(of.st_mode & 077, 0U) << entry.path();
+  }
+  EXPECT_GT(files, 3);
+  umask(before);
+}
 
 TEST_F(FpoCacheTest, EveryAcknowledgedRecordSurvivesKillNine) {
   const Recipe recipe = FeatureTestRecipe();

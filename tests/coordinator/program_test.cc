@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -90,6 +91,22 @@ TEST_F(ProgramTest, OutlivesWhoeverReadsItsLog) {
   }
   process_->Signal(SIGTERM);
   EXPECT_EQ(process_->Wait(absl::Seconds(10)), 0);
+}
+
+// Whatever the shell's umask is.
+TEST_F(ProgramTest, NoOtherUserCanReadTheStore) {
+  const mode_t before = umask(0);
+  Start();
+  user_->Submit("one");
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path() + "/data")) {
+    struct stat of = {};
+    if (lstat(entry.path().c_str(), &of) != 0) continue;  // RocksDB's own, gone again
+    ++files;
+    EXPECT_EQ(of.st_mode & 077, 0U) << entry.path();
+  }
+  EXPECT_GT(files, 3);
+  umask(before);
 }
 
 TEST_F(ProgramTest, WrongUseIsToldAndEndsWithTwo) {

@@ -7,6 +7,9 @@
 
 namespace fpo::train {
 
+// True on a processor whose AVX-512 MKL does not use: any but Intel's.
+bool MklLacksAvx512();
+
 // Which of several equivalent ways to compute are taken. Each computes the same function; sums are
 // taken in another order. Off: the plain way, which the fast one is compared with.
 struct FastPaths {
@@ -14,11 +17,12 @@ struct FastPaths {
   bool packed = true;         // batches without padding, each prompt once, on a CPU
   bool one_head = true;       // gradients of the vocabulary head while its logits are in memory
   bool gradient_sums = true;  // gradients added to their sums in backward (gradient_sum.h)
+  bool onednn = MklLacksAvx512();  // large float32 products with AVX-512 by oneDNN (product.h)
   // Attention of bfloat16 on a GPU in one kernel: the only one that computes another function
   // (fused_attention.h), which has a forward recipe of its own.
   bool fused_attention = false;
 
-  static FastPaths None() { return {false, false, false, false, false}; }
+  static FastPaths None() { return {false, false, false, false, false, false}; }
 };
 
 // Process-wide; set before the first tensor is computed (fpo-train --plain, tests).

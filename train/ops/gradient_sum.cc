@@ -32,6 +32,16 @@ bool HasSums(const at::Tensor& parameter) {
   return parameter.is_cpu() || CudaKernelsOf(parameter) != nullptr;
 }
 
+// fn(first row, rows of a in b's type): all at once, or as many as make a copy of bounded size.
+template <typename Fn>
+void ForEachWideRows(const at::Tensor& a, const at::Tensor& b, const Fn& fn) {
+  if (a.scalar_type() == b.scalar_type()) return fn(0, a);
+  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
+  const int64_t rows = a.size(0), block = std::max(kLeastRows, kElements / b.size(1));
+  for (int64_t row = 0; row < rows; row += block)
+    fn(row, a.narrow(0, row, std::min(block, rows - row)).to(b.scalar_type()));
+}
+
 }  // namespace
 
 GradientSum::GradientSum(const at::Tensor& parameter) : like_(parameter.detach()) {}
@@ -54,19 +64,12 @@ void GradientSum::AddProduct(const at::Tensor& a, const at::Tensor& b) {
     Value();
     return AddWideProduct(sum_, a, b);
   }
-  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
-  const auto wide = WideType(like_);
-  const at::Tensor right = b.to(wide);
-  const int64_t rows = a.size(0), block = std::max(kLeastRows, kElements / right.size(1));
-  if (!sum_.defined() && rows <= block) return Take(MatrixProduct(a.to(wide), right));
-  const bool first = !sum_.defined();
-  if (first) sum_ = at::empty(like_.sizes(), like_.options().dtype(wide).requires_grad(false));
-  for (int64_t row = 0; row < rows; row += block) {
-    const int64_t count = std::min(block, rows - row);
-    const at::Tensor part = MatrixProduct(a.narrow(0, row, count).to(wide), right);
-    const at::Tensor own = sum_.narrow(0, row, count);
-    first ? own.copy_(part) : own.add_(part);
-  }
+  const at::Tensor right = b.to(WideType(like_));
+  const bool first = !Reserve();
+  ForEachWideRows(a, right, [&](int64_t row, const at::Tensor& left) {
+    const at::Tensor own = sum_.narrow(0, row, left.size(0));
+    first ? StoreMatrixProduct(own, left, right) : AddMatrixProduct(own, left, right);
+  });
 }
 
 void GradientSum::AddRows(const at::Tensor& ids, const at::Tensor& rows) {
@@ -76,11 +79,15 @@ void GradientSum::AddRows(const at::Tensor& ids, const at::Tensor& rows) {
 }
 
 const at::Tensor& GradientSum::Value() {
-  if (!sum_.defined()) {
-    sum_ = at::zeros_like(like_, like_.options().dtype(WideType(like_)));
-    sum_.set_requires_grad(false);
-  }
+  if (!Reserve()) sum_.zero_();
   return sum_;
+}
+
+bool GradientSum::Reserve() {
+  if (sum_.defined()) return true;
+  const at::TensorOptions options = like_.options().dtype(WideType(like_)).requires_grad(false);
+  sum_ = at::empty(like_.sizes(), options);
+  return false;
 }
 
 GradientSumsInScope::GradientSumsInScope(const std::vector<at::Tensor>& parameters,

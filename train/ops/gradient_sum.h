@@ -24,6 +24,8 @@ class GradientSum {
   void Clear() { sum_.reset(); }
 
  private:
+  bool Reserve();  // gives sum_ memory; false: its values are not set yet
+
   at::Tensor like_;  // the parameter
   at::Tensor sum_;   // undefined: 0
 };

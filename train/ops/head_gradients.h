@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -56,27 +55,22 @@ struct HeadGradients {
     if (CudaKernelsOf(gradient) != nullptr) return rows.Store(WideProduct(gradient, head), hidden);
     at::Tensor own;
     ForEachWidened(head, [&](int64_t column, const at::Tensor& block) {
-      const at::Tensor part = MatrixProduct(gradient.narrow(1, column, block.size(0)), block);
-      own = own.defined() ? own.add_(part) : part;
+      const at::Tensor columns = gradient.narrow(1, column, block.size(0));
+      own.defined() ? AddMatrixProduct(own, columns, block)
+                    : void(own = MatrixProduct(columns, block));
     });
     rows.Store(own, hidden);
   }
 
  private:
-  // In blocks of the vocabulary: a product is not as large as the whole weight.
   void AddToWeight(const at::Tensor& gradient, const at::Tensor& rows) {
     if (CudaKernelsOf(gradient) != nullptr) {
       if (!has_weight) weight.zero_();
       AddWideProduct(weight, gradient.t(), rows);
-      has_weight = true;
-      return;
-    }
-    constexpr int64_t kBlock = 16384;
-    for (int64_t first = 0; first < weight.size(0); first += kBlock) {
-      const int64_t count = std::min(kBlock, weight.size(0) - first);
-      const at::Tensor part = MatrixProduct(gradient.narrow(1, first, count).t(), rows);
-      const at::Tensor own = weight.narrow(0, first, count);
-      has_weight ? own.add_(part) : own.copy_(part);
+    } else if (has_weight) {
+      AddMatrixProduct(weight, gradient.t(), rows);
+    } else {
+      StoreMatrixProduct(weight, gradient.t(), rows);
     }
     has_weight = true;
   }

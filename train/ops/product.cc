@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -40,10 +41,31 @@ bool IsLarge(const at::Tensor& a, const at::Tensor& b) {
   return a.size(0) * a.size(1) * b.size(1) >= kMultiplications;
 }
 
-bool OneDnnIsFaster(const at::Tensor& a, const at::Tensor& b) {
+bool ByOneDnn(const at::Tensor& a, const at::Tensor& b) {
   const KernelSet* const kernels = KernelsOf(a);
-  return kernels != nullptr && KernelsOf(b) != nullptr &&
+  return kernels != nullptr && KernelsOf(b) != nullptr && ActiveFastPaths().onednn &&
          std::strcmp(kernels->name, "AVX512") == 0 && IsLarge(a, b) && OneDnn().has_value();
+}
+
+void CheckFit(const at::Tensor& a, const at::Tensor& b) {
+  TORCH_CHECK(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0), "MatrixProduct: ", a.sizes(),
+              " by ", b.sizes());
+}
+
+at::Tensor OneDnnProduct(const at::Tensor& a, const at::Tensor& b) {
+  return OneDnn()->call(a, b.t(), std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+// fn(rows of `into`, rows of a), each a product of at most 8 MiB: oneDNN's call has no way to write
+// into a given matrix.
+template <typename Fn>
+void ForEachPiece(const at::Tensor& into, const at::Tensor& a, const Fn& fn) {
+  constexpr int64_t kElements = int64_t{1} << 21, kLeastRows = 1024;
+  const int64_t block = std::max(kLeastRows, kElements / std::max<int64_t>(1, into.size(1)));
+  for (int64_t row = 0; row < into.size(0); row += block) {
+    const int64_t count = std::min(block, into.size(0) - row);
+    fn(into.narrow(0, row, count), a.narrow(0, row, count));
+  }
 }
 
 // Where the weight's gradient is faster, or more exact: that of bfloat16 is not rounded before it
@@ -79,11 +101,34 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 }  // namespace
 
 at::Tensor MatrixProduct(const at::Tensor& a, const at::Tensor& b) {
-  TORCH_CHECK(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0), "MatrixProduct: ", a.sizes(),
-              " by ", b.sizes());
+  CheckFit(a, b);
   const at::NoGradGuard no_grad;
-  if (!OneDnnIsFaster(a, b)) return at::mm(a, b);
-  return OneDnn()->call(a, b.t(), std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
+  return ByOneDnn(a, b) ? OneDnnProduct(a, b) : at::mm(a, b);
+}
+
+void StoreMatrixProduct(const at::Tensor& into, const at::Tensor& a, const at::Tensor& b) {
+  CheckFit(a, b);
+  const at::NoGradGuard no_grad;
+  if (!ByOneDnn(a, b)) {
+    at::Tensor out = into;  // the overload wants a reference to a tensor, not to its values
+    at::mm_out(out, a, b);
+    return;
+  }
+  ForEachPiece(into, a, [&](const at::Tensor& own, const at::Tensor& rows) {
+    own.copy_(OneDnnProduct(rows, b));
+  });
+}
+
+void AddMatrixProduct(const at::Tensor& into, const at::Tensor& a, const at::Tensor& b) {
+  CheckFit(a, b);
+  const at::NoGradGuard no_grad;
+  if (!ByOneDnn(a, b)) {
+    into.addmm_(a, b);
+    return;
+  }
+  ForEachPiece(into, a, [&](const at::Tensor& own, const at::Tensor& rows) {
+    own.add_(OneDnnProduct(rows, b));
+  });
 }
 
 at::Tensor Linear(const at::Tensor& x, const at::Tensor& weight) {

@@ -72,13 +72,13 @@ struct SaeGradients {
     const at::Tensor active = pre.gt(theta);
     const at::Tensor near = Near(pre, theta, upstream.bandwidth);
     at::Tensor to_codes = MatrixProduct(upstream.rebuilt, block.Of(parameters.decoder).t());
-    block.Of(sums.decoder).copy_(MatrixProduct((pre * active).t(), upstream.rebuilt));
+    StoreMatrixProduct(block.Of(sums.decoder), (pre * active).t(), upstream.rebuilt);
     const at::Tensor count = near.sum(0).mul_(upstream.l0);
     const at::Tensor to_theta =
         (to_codes * near).sum(0).mul_(theta).add_(count).mul_(-1 / upstream.bandwidth);
     block.Of(sums.log_threshold).copy_(to_theta * theta);
     to_codes.mul_(active).mul_(pre.gt(0));  // now to pre
-    block.OfEncoder(sums.encoder).copy_(MatrixProduct(x.t(), to_codes));
+    StoreMatrixProduct(block.OfEncoder(sums.encoder), x.t(), to_codes);
     block.Of(sums.encoder_bias).copy_(to_codes.sum(0));
   }
 };
@@ -96,7 +96,7 @@ struct SaeLossFunction : torch::autograd::Function<SaeLossFunction> {
       at::Tensor codes = parameters.Pre(x, block);
       const at::Tensor active = codes.gt(parameters.Threshold(block));
       counts.add_(active.sum(1, /*keepdim=*/false, x.scalar_type()));
-      error.add_(MatrixProduct(codes.mul_(active), block.Of(decoder)));
+      AddMatrixProduct(error, codes.mul_(active), block.Of(decoder));
     });
     const at::Tensor reconstruction = error.square().sum(1).mean(), l0 = counts.mean();
     context->save_for_backward(
