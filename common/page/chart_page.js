@@ -150,18 +150,18 @@ function xText(chart, x) {
   return axis === 'seconds' ? 'at ' + time(x) : 'step ' + x.toLocaleString('en');
 }
 // What a series says: its values at x, or at its end; of a cloud without x, how many points it has.
-function seriesText(chart, index, x) {
+function seriesText(chart, index, x, unit) {
   const own = chart.columns.filter(column => column.index === index);
   const isCloud = x === undefined && own.length && own[0].kind === 'points';
   if (isCloud) return own[0].points.length.toLocaleString('en');
   const values = own.map(column => reading(column, x)).filter(v => v !== undefined);
-  return values.map(short).join(', mean ') || '–';
+  return values.length ? values.map(short).join(', mean ') + unit : '–';
 }
 function showReadings(chart, x) {
   const unit = chart.figure.unit && !compares ? ' ' + chart.figure.unit : '';
   for (const { button, indexes, run } of chart.groups) {
-    const texts = indexes.map(index => seriesText(chart, index, x));
-    button.querySelector('b').textContent = texts.join(' · ') + unit;
+    const texts = indexes.map(index => seriesText(chart, index, x, unit));
+    button.querySelector('b').textContent = texts.join(' · ');
     const isEmpty = !chart.columns.some(c => indexes.includes(c.index) && c.points.length);
     button.hidden = isEmpty || hiddenRuns.has(run);
   }

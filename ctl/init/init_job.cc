@@ -64,6 +64,13 @@ class Chooser {
   bool ReadsTexts() const { return IsKind("generate") || IsKind("judge"); }
   const MethodInfo* Method() const { return FindMethod(TemplateMethod(request_.method)); }
 
+  absl::string_view WhyNoSae() const {
+    if (IsKind("sae")) return "trains an SAE, it reads none";
+    if (Method() == nullptr || !MethodReads(*Method(), "constraint")) return "uses no SAE";
+    return "has no features to hold unless the job says so: take init fpo, then set method.name "
+           "and method.constraint: features";
+  }
+
   // Rejects options that this job has no use for.
   absl::Status CheckRequest() const {
     const auto refuse = [&](absl::string_view option, absl::string_view why) {
@@ -72,7 +79,7 @@ class Chooser {
     };
     const bool features = Method() != nullptr && MethodReads(*Method(), "features");
     if (!request_.sae.empty() && !features) {
-      return refuse("sae", IsKind("sae") ? "trains an SAE, it reads none" : "uses no SAE");
+      return refuse("sae", WhyNoSae());
     }
     if (!request_.eval.empty() && (IsKind("sae") || ReadsTexts())) {
       return refuse("eval", "has no held-out data");

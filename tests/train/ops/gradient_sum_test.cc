@@ -64,6 +64,19 @@ TEST(GradientSum, OfBFloat16IsNotRounded) {
   EXPECT_TRUE(at::equal(summed.sums[0].Value(), at::full({1, 2}, 514.0F)));
 }
 
+// A gradient of more than 8 MiB is widened and multiplied in pieces of rows.
+TEST(GradientSum, OfALargeBFloat16HasEachPieceOnce) {
+  at::manual_seed(7);
+  const at::Tensor gradient = at::randn({2500, 3}).to(at::kBFloat16);
+  const at::Tensor x = at::randn({3, 2048}).to(at::kBFloat16);
+  GradientSum sum(at::zeros({2500, 2048}, at::kBFloat16));
+  for (int pass = 1; pass <= 2; ++pass) {
+    sum.AddProduct(gradient, x);
+    const at::Tensor exact = at::mm(gradient.to(at::kDouble), x.to(at::kDouble)) * pass;
+    EXPECT_LT(RelativeError(sum.Value(), exact), 1e-5);
+  }
+}
+
 // A tied embedding is read twice: as rows and as the head.
 TEST(GradientSum, OfATiedEmbeddingHasBothParts) {
   at::manual_seed(3);

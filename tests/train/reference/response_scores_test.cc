@@ -61,10 +61,15 @@ std::vector<at::Tensor> ValuesAndGradients(const Gemma& model, const FastPaths& 
     options.taps.push_back({1, site});
   }
   const auto half_square = [](const SideSums& sums) { return sums.logp.square().sum() / 2; };
-  options.loss.gradient = [](int64_t, int64_t, const SideSums& sums) {
+  // Of one pair after the other: a wrong one would be noticed in backward, and cost time only.
+  int64_t asked = 0;
+  options.loss.gradient = [&](int64_t first, int64_t count, const SideSums& sums) {
+    EXPECT_EQ(first, asked);
+    asked += count;
     return SideGradients{sums.logp, {}};
   };
   const ResponseScores scores = ScoreSequences(model, *batch, options);
+  EXPECT_EQ(asked, paths.one_head ? batch->sequences / options.loss.sides : 0);
   at::Tensor loss = half_square({scores.logp, {}, {}});
   std::vector<at::Tensor> result = {scores.logp.detach(), scores.entropy};
   for (const at::Tensor& rows : scores.site_rows) {
