@@ -74,6 +74,9 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const FamilyOptions& family,
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions options;
   options.level_compaction_dynamic_level_bytes = true;
+  // By default each family takes memory by the MiB: a dozen of them are then more than a small
+  // db_write_buffer_size, and every few writes become a file of some kilobytes, for ever.
+  options.arena_block_size = 64 << 10;
   options.compression = rocksdb::kNoCompression;
   switch (family.profile) {
     case FamilyProfile::kSmall:

@@ -2,6 +2,10 @@
 
 #include <sys/statvfs.h>
 
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "common/rocksdb/database.h"
 #include "gtest/gtest.h"
 #include "tests/coordinator/core/fixtures.h"
@@ -34,6 +38,30 @@ TEST(RocksdbJobStore, EverythingIsThereAfterReopening) {
   EXPECT_EQ(store->PositionOf(write.sender).value(), write.position);
   EXPECT_EQ(store->ReadLogs("j-1", {}).value().lines, write.logs);
   EXPECT_EQ(store->ReadEvents("j-1", 0, 10).value(), write.events);
+}
+
+// Each file takes memory and a descriptor for as long as the store is open.
+TEST(RocksdbJobStore, ShortJobsDoNotMakeAFileEach) {
+  TempDir dir;
+  auto store = RocksdbJobStore::Open(dir.path()).value();
+  for (int i = 0; i < 300; ++i) {
+    const std::string id = absl::StrCat("j-", i);
+    Job job = RunningJob(id);
+    job.config_json = std::string(1000, 'x');
+    ASSERT_TRUE(store->CreateJob(job, {absl::StrCat("r-", i), "d", id, kStart}).ok());
+    ASSERT_TRUE(store->PutJob(job).ok());
+    LineWrite write;
+    write.sender = {LastAttemptRef(job), "w1"};
+    for (uint64_t e = 1; e <= 200; ++e) write.events.push_back({e, 1, 0, std::string(500, 'e')});
+    write.logs = {{1, 1, 0, LineStream::kStdout, 5, "hello"}};
+    ASSERT_TRUE(store->PutLines(write).ok());
+    ASSERT_TRUE(store->PutLogStock(id, {.bytes = 5}).ok());
+  }
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    files += entry.path().extension() == ".sst" ? 1 : 0;
+  }
+  EXPECT_LT(files, 20);
 }
 
 TEST(RocksdbJobStore, OneProcessOwnsAFolder) {
