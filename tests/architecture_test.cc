@@ -432,7 +432,7 @@ TEST(Architecture, WordsAndCallsStayWhereTheyBelong) {
       {"abort(", {}, "return a status"},
       {"getenv(",
        {"flags.cc", "/main.cc", "train/program.cc", "ctl/", "worker/core/process/spawner",
-        "train/events/event_writer.cc"},
+        "train/events/event_writer.cc", "train/device/host_settings.cc"},
        "read it in flags.cc and pass it on"},
       {"sleep(", {}, "wait on a condition with a deadline"},
       {"std::cout",
