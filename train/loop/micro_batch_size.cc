@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "train/events/exit_status.h"
-#include "train/loop/process_memory.h"
+#include "train/device/process_memory.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {

@@ -9,7 +9,7 @@
 #include "common/observe/work.h"
 #include "common/status_macros.h"
 #include "train/events/exit_status.h"
-#include "train/loop/process_memory.h"
+#include "train/device/process_memory.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {

@@ -24,7 +24,7 @@
 #include "train/loop/dtype_advice.h"
 #include "train/loop/id_range.h"
 #include "train/loop/model_loader.h"
-#include "train/loop/process_memory.h"
+#include "train/device/process_memory.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"

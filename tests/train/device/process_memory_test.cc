@@ -1,4 +1,4 @@
-#include "train/loop/process_memory.h"
+#include "train/device/process_memory.h"
 
 #include <gtest/gtest.h>
 
