@@ -111,6 +111,11 @@ function rowsOf(columns) {
   }
   return rows;
 }
+// A line through two or three evaluations would show a way that nobody has measured.
+function widthOf({ kind, points }) {
+  if (kind === 'marked') return points.length < 4 ? 0 : 1;
+  return kind === 'faint' ? 1 : 2;
+}
 function optionsOf(chart) {
   const { figure, columns } = chart;
   const series = {}, colors = [];
@@ -120,7 +125,7 @@ function optionsOf(chart) {
     const cloud = points && column.points.length > 60;
     colors.push(column.kind === 'faint' ? faint(colour, 0.3) : cloud ? faint(colour, 0.5) : colour);
     series['y' + c] = {
-      strokeWidth: points ? 0 : column.kind === 'faint' ? 1 : 2,
+      strokeWidth: points ? 0 : widthOf(column),
       strokePattern: column.kind === 'dashed' ? [7, 4] : null,
       drawPoints: points || column.kind === 'marked' || column.points.length === 1,
       pointSize: cloud ? 2 : 3.5,

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "common/page/html.h"
 
 namespace fpo::train {
@@ -44,19 +45,29 @@ std::string Card(const std::string& label, const std::string& value, const std::
                       "</small></div>");
 }
 
-// The evaluation's last value where there is one, else training's; with the first value as the
-// note.
+// What the card's number is of, if that is not the run's last step, and what it was at first.
+std::string MetricNote(const CurvePoints& points, double last_step,
+                       const std::function<std::string(double)>& text) {
+  std::vector<std::string> notes;
+  if (points.back().first < last_step) {
+    notes.push_back(absl::StrCat("at step ", points.back().first));
+  }
+  if (points.size() > 1) notes.push_back("first " + text(points.front().second));
+  return absl::StrJoin(notes, ", ");
+}
+
+// The evaluation's last value where there is one after a step, else training's: a run that was
+// stopped before its second evaluation must not look as if it had learned nothing.
 std::string MetricCard(const RunMetrics& metrics, const std::string& label, const std::string& name,
                        double scale = 1, const std::string& unit = "") {
   const CurvePoints* points = metrics.Find("eval_" + name);
-  const bool held_out = points != nullptr;
-  if (!held_out) points = metrics.Find(name);
+  const CurvePoints* training = metrics.Find(name);
+  const bool held_out = points != nullptr && (points->back().first > 0 || training == nullptr);
+  if (!held_out) points = training;
   if (points == nullptr) return "";
-  return Card(absl::StrCat(label, held_out ? ", held out" : ""),
-              absl::StrCat(ShortNumber(points->back().second * scale), unit),
-              points->size() < 2
-                  ? ""
-                  : absl::StrCat("first ", ShortNumber(points->front().second * scale), unit));
+  const auto text = [&](double value) { return absl::StrCat(ShortNumber(value * scale), unit); };
+  return Card(absl::StrCat(label, held_out ? ", held out" : ""), text(points->back().second),
+              MetricNote(*points, metrics.last_step, text));
 }
 
 double Sum(const CurvePoints* points) {

@@ -18,6 +18,23 @@ TEST(ReportTablesTest, HeadlinesPreferHeldOutNumbers) {
   EXPECT_TRUE(absl::StrContains(html, "50 tokens/s"));
 }
 
+// Stopped in step 3: what was measured before training, or two steps ago, is not how it ended.
+TEST(ReportTablesTest, HeadlinesOfAnUnfinishedRunSayWhatTheyAreOf) {
+  const std::string steps =
+      "{\"step\":0,\"eval_loss\":0.69}\n{\"step\":1,\"loss\":0.6}\n{\"step\":3,\"loss\":0.25}\n";
+  const std::string begun = RenderHeadlines(ParseMetrics(steps));
+  EXPECT_TRUE(absl::StrContains(begun, "<span>Loss</span><b>0.25</b><small>first 0.6</small>"))
+      << begun;
+  const std::string later =
+      RenderHeadlines(ParseMetrics(steps + "{\"step\":2,\"eval_loss\":0.5}\n"));
+  EXPECT_TRUE(absl::StrContains(later,
+                                "<span>Loss, held out</span><b>0.5</b>"
+                                "<small>at step 2, first 0.69</small>"))
+      << later;
+  const std::string evaluated = RenderHeadlines(ParseMetrics("{\"step\":0,\"eval_loss\":0.69}"));
+  EXPECT_TRUE(absl::StrContains(evaluated, "Loss, held out")) << evaluated;
+}
+
 TEST(ReportTablesTest, AdmissionPutsTrainBesideEval) {
   const std::string html = RenderAdmission(
       R"({"train":{"rows":10,"dropped":{"bad_roles":1},"response_share":0.545199,
