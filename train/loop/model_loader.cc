@@ -140,6 +140,18 @@ absl::Status CheckModel(const std::string& path,
   return absl::OkStatus();
 }
 
+absl::StatusOr<TensorMap> MapWeights(const std::string& path) {
+  FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(path));
+  FPO_ASSIGN_OR_RETURN(const SafetensorsDirectory directory, SafetensorsDirectory::Open(path));
+  FPO_ASSIGN_OR_RETURN(const TensorSelection selection, SelectFrom(directory, config));
+  TensorMap tensors;
+  for (const auto& [name, canonical] : selection.used) {
+    FPO_ASSIGN_OR_RETURN(at::Tensor stored, directory.Tensor(name));
+    tensors.emplace(canonical, std::move(stored));
+  }
+  return tensors;
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   FPO_ASSIGN_OR_RETURN(const at::ScalarType dtype, ParseDtype(request.dtype));
   FPO_ASSIGN_OR_RETURN(GemmaConfig config, ReadModelConfig(request.path));

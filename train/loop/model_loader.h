@@ -59,6 +59,9 @@ struct ModelRequest {
 // NotFound, DataLoss or InvalidArgument name the folder and the problem.
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request);
 
+// The weights of a folder as they are stored, mapped from its files, under the model's own names.
+absl::StatusOr<TensorMap> MapWeights(const std::string& path);
+
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name);  // float32 | bfloat16
 
 // A frozen SAE and where it reads the model.

@@ -11,10 +11,11 @@
 #include "common/hash.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
+#include "train/device/process_memory.h"
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
+#include "train/loop/budget_end.h"
 #include "train/loop/evaluate.h"
-#include "train/loop/process_memory.h"
 #include "train/loop/utilisation.h"
 #include "train/optim/grad_clip.h"
 #include "train/runs/data_plan.h"
@@ -281,15 +282,15 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   event.metrics["epoch"] = EpochAt(state_.step);
   environment_.events.Emit(std::move(event));
   AdvanceWork();  // of the steps
-  if (Due(job_.evaluate.every_steps) || state_.step == total_steps_) {
-    FPO_RETURN_IF_ERROR(Evaluate());
-  }
+  const bool ends = state_.step == total_steps_;
+  const bool moves = ends && budget_.active();  // EndOnBudget; evaluated after it
+  if (!moves && (ends || Due(job_.evaluate.every_steps))) FPO_RETURN_IF_ERROR(Evaluate());
   FPO_FAILPOINT("train.step.recorded");
   FPO_RETURN_IF_ERROR(checkpoints_.Poll());
-  const bool ends = state_.step == total_steps_;
   // What is not published stays as a checkpoint.
-  const bool kept =
-      job_.checkpoint.every_steps == 0 || RefusesToPublish(job_.constraint, contracts_);
+  const bool kept = job_.checkpoint.every_steps == 0 ||
+                    RefusesToPublish(job_.constraint, contracts_) ||
+                    (moves && !job_.constraint.sets.empty());
   const bool due = Due(job_.checkpoint.every_steps) || (ends && kept);
   return due ? WriteCheckpoint(ends) : absl::OkStatus();
 }
@@ -356,11 +357,20 @@ absl::Status Trainer::Run() {
   return status.ok() ? written : status;
 }
 
-void Trainer::Conclude() {
-  if (!budget_.active()) return;
-  const DivergenceBudget::Conclusion end = budget_.Conclude(state_.budget);
-  if (end.held) return environment_.events.Emit(PhaseEvent("train", end.text));
-  Warn(WarningEvent(end.text));
+// After the last checkpoint, which holds what training left: a run that is resumed there, or goes
+// on for more steps, is the one that was never moved.
+absl::Status Trainer::EndOnBudget() {
+  if (!budget_.active()) return absl::OkStatus();
+  const BudgetEnd end{budget_,           state_.budget,       inputs_,
+                      objective_,        job_.evaluate.pairs, *optimizer_,
+                      evaluation_batch_, environment_.group};
+  FPO_ASSIGN_OR_RETURN(const DivergenceBudget::Conclusion conclusion, fpo::train::EndOnBudget(end));
+  last_step_["constraint/moved"] = conclusion.moved;
+  if (!conclusion.held)
+    Warn(WarningEvent(conclusion.text));
+  else
+    environment_.events.Emit(PhaseEvent("train", conclusion.text));
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::RunSteps() {
@@ -379,7 +389,7 @@ absl::Status Trainer::RunSteps() {
         absl::StrCat("stopped on request after step ", state_.step, " of ", total_steps_,
                      "; a checkpoint was written; continue with --resume"));
   }
-  Conclude();
+  FPO_RETURN_IF_ERROR(EndOnBudget());
   // A run resumed after its last step still has to report its result.
   return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
 }

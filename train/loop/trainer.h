@@ -78,7 +78,7 @@ class Trainer {
   absl::StatusOr<std::optional<SavedCheckpoint>> LoadNewest(TrainingState* state);  // rank 0
   absl::StatusOr<SavedCheckpoint> LoadChosen(const CheckpointChoice& choice, TrainingState* state);
   absl::Status Start();
-  void Conclude();
+  absl::Status EndOnBudget();
   absl::StatusOr<Metrics> TrainStep(int64_t step);
   absl::StatusOr<StepShare> ComputeShare();
   absl::StatusOr<BatchMetrics> SumMetrics(BatchMetrics metrics);

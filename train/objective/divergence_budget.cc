@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace fpo::train {
@@ -19,6 +20,11 @@ constexpr double kViolationMin = -1, kViolationMax = 4;
 // Bounds of lambda in units of the first loss. At the lowest it is 0: the budget binds no more.
 constexpr double kLambdaMin = 1e-4, kLambdaMax = 1e3;
 constexpr double kHeld = 0.02;
+constexpr double kFarBack = 0.8;  // of the distance: weights that are moved farther back lose much
+constexpr char kTooLarge[] =
+    "; the run ended before it settled, or its steps are too large for this budget: more steps, or "
+    "a "
+    "lower optimizer.lr";
 
 double Clipped(double violation) { return std::clamp(violation, kViolationMin, kViolationMax); }
 
@@ -96,16 +102,32 @@ DivergenceBudget::Conclusion DivergenceBudget::Conclude(const BudgetState& state
                             state.share * *budget_, *budget_),
             true};
   }
-  const double violation = state.settled - 1;
-  std::string text = absl::StrFormat(
+  const bool held = state.settled - 1 <= kHeld;
+  return {absl::StrCat(DescribeLastSteps(state), held ? "" : kTooLarge), held};
+}
+
+std::string DivergenceBudget::DescribeLastSteps(const BudgetState& state) const {
+  return absl::StrFormat(
       "constraint.budget %g: the divergence of the last 50 steps is %.4g (%+.1f %%), alpha %.3g",
-      *budget_, state.settled * *budget_, 100 * violation, Alpha(state));
-  if (violation > kHeld) {
-    text +=
-        "; the run ended before it settled, or its steps are too large for this budget: more "
-        "steps, or a lower optimizer.lr";
+      *budget_, state.settled * *budget_, 100 * (state.settled - 1), Alpha(state));
+}
+
+DivergenceBudget::Conclusion DivergenceBudget::ConcludeLanded(const BudgetState& state,
+                                                              const BudgetLanding& landing,
+                                                              bool held_out) const {
+  const auto percent = [&](double divergence) { return 100 * (divergence / *budget_ - 1); };
+  std::string text = DescribeLastSteps(state);
+  absl::StrAppendFormat(&text, "; that of the %s pairs %.4g (%+.1f %%)",
+                        held_out ? "held-out" : "first training", landing.before,
+                        percent(landing.before));
+  if (landing.factor != 1) {
+    absl::StrAppendFormat(&text, ", and now %.4g (%+.1f %%): the weights were moved %.2g %% %s",
+                          landing.after, percent(landing.after), 100 * std::abs(landing.factor - 1),
+                          landing.factor < 1 ? "of the way back to the reference"
+                                             : "farther away from the reference");
   }
-  return {std::move(text), violation <= kHeld};
+  const bool held = percent(landing.after) <= 100 * kHeld && landing.factor >= kFarBack;
+  return {absl::StrCat(text, held ? "" : kTooLarge), held, landing.factor};
 }
 
 }  // namespace fpo::train

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/job/job_config.h"
+#include "train/objective/budget_landing.h"
 
 namespace fpo::train {
 
@@ -45,16 +46,24 @@ class DivergenceBudget {
   // "constraint/divergence" (D) and "constraint/violation" (v over about 50 steps).
   void Observe(std::map<std::string, double>* step, BudgetState* state) const;
 
+  double budget() const { return budget_.value_or(0); }
+
   // How the run has ended, in a sentence.
   struct Conclusion {
     std::string text;
-    bool held = false;  // the mean over about 50 steps is at most 2 % above the budget
+    bool held = false;  // the divergence is at most 2 % above the budget
+    double moved = 1;   // the weights' distance from the reference was multiplied by this
   };
+  // By the mean over about 50 steps.
   Conclusion Conclude(const BudgetState& state) const;
+  // By the weights as they are after `landing`, measured on held-out or on training pairs.
+  Conclusion ConcludeLanded(const BudgetState& state, const BudgetLanding& landing,
+                            bool held_out) const;
 
  private:
   void Update(double share, double loss, BudgetState* state) const;
   double Lambda(const BudgetState& state) const;
+  std::string DescribeLastSteps(const BudgetState& state) const;
 
   std::optional<double> budget_;
   double alpha_, beta_;

@@ -147,6 +147,13 @@ void Optimizer::RoundParameters() {
   }
 }
 
+absl::Status Optimizer::ChangeMasters(
+    const std::function<absl::Status(const std::string& name, const at::Tensor& master)>& change) {
+  for (const auto& [name, master] : Masters()) FPO_RETURN_IF_ERROR(change(name, master));
+  RoundParameters();
+  return absl::OkStatus();
+}
+
 NamedTensors Optimizer::Masters() const {
   NamedTensors result;
   for (size_t i = 0; i < masters_.size(); ++i) {

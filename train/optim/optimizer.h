@@ -3,7 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,6 +38,9 @@ class Optimizer {
 
   // The masters of all parameters under their names: what a checkpoint stores. Not copies.
   NamedTensors Masters() const;
+  // Changes the masters in place, one after the other, and rounds the parameters from them.
+  absl::Status ChangeMasters(
+      const std::function<absl::Status(const std::string& name, const at::Tensor& master)>& change);
   // Moments as "NAME.exp_avg" and the like, and the step count as "step" (int64 scalar). Not
   // copies, except "step".
   NamedTensors State() const;

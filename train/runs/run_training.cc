@@ -15,13 +15,13 @@
 #include "common/outputs/folder_manifest.h"
 #include "common/status_macros.h"
 #include "train/device/device_name.h"
+#include "train/device/process_memory.h"
 #include "train/events/exit_status.h"
 #include "train/export/export_policy.h"
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
 #include "train/features/features_of_run.h"
 #include "train/loop/model_loader.h"
-#include "train/loop/process_memory.h"
 #include "train/reference/reference_plan.h"
 #include "train/report/run_report.h"
 #include "train/runs/prepare_data.h"
@@ -188,7 +188,7 @@ absl::Status Run::Train() {
 RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
   for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds",
-                           "constraint/alpha", "constraint/violation"}) {
+                           "constraint/alpha", "constraint/violation", "constraint/moved"}) {
     const auto it = trainer.last_step().find(name);
     if (it != trainer.last_step().end()) result[name] = it->second;
   }

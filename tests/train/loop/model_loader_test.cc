@@ -41,6 +41,18 @@ TEST(ModelLoader, DigestIgnoresTheFoldersName) {
   EXPECT_EQ(IdentifyModel(tiny.Path("model"))->digest, a->digest);
 }
 
+TEST(ModelLoader, MappedWeightsAreThoseOfTheModel) {
+  const TinyRun tiny;
+  const auto model = LoadModel({tiny.Path("model"), "float32", at::kCPU, true});
+  const auto mapped = MapWeights(tiny.Path("model"));
+  ASSERT_TRUE(model.ok() && mapped.ok()) << mapped.status();
+  EXPECT_EQ(mapped->size(), model->model.Parameters().size());
+  for (const auto& [name, parameter] : model->model.Parameters()) {
+    ASSERT_EQ(mapped->count(name), 1u) << name;
+    EXPECT_TRUE(at::equal(mapped->at(name).to(at::kFloat), parameter.detach())) << name;
+  }
+}
+
 TEST(ModelLoader, TrainableOwnsItsMemory) {
   const TinyRun tiny;
   const auto model = LoadModel({tiny.Path("model"), "float32", at::kCPU, true});

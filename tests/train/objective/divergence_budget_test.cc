@@ -249,6 +249,33 @@ TEST(DivergenceBudget, TheStepSaysWhatItUsed) {
   }
 }
 
+TEST(DivergenceBudget, ALandingIsTold) {
+  const DivergenceBudget budget = Budget(1);
+  BudgetState state;
+  for (int i = 0; i < 200; ++i) {
+    StepMetrics step = StepWith(1.041, 0.5);
+    budget.Observe(&step, &state);
+  }
+  const auto moved = budget.ConcludeLanded(state, {1.05, 1.002, 0.976}, true);
+  EXPECT_TRUE(moved.held) << "the last steps do not matter to the weights as they are";
+  EXPECT_EQ(moved.moved, 0.976);
+  EXPECT_THAT(moved.text,
+              HasSubstr("the divergence of the last 50 steps is 1.041 (+4.1 %), alpha "));
+  EXPECT_THAT(moved.text, HasSubstr("; that of the held-out pairs 1.05 (+5.0 %), and now 1.002 "
+                                    "(+0.2 %): the weights were moved 2.4 % of the way back to the "
+                                    "reference"));
+  EXPECT_THAT(budget.ConcludeLanded(state, {0.95, 1, 1.03}, false).text,
+              HasSubstr("first training pairs 0.95 (-5.0 %), and now 1 (+0.0 %): the weights were "
+                        "moved 3 % farther away from the reference"));
+  const auto still = budget.ConcludeLanded(state, {0.9, 0.9, 1}, true);
+  EXPECT_TRUE(still.held);
+  EXPECT_THAT(still.text, ::testing::EndsWith("held-out pairs 0.9 (-10.0 %)"));
+  const auto far = budget.ConcludeLanded(state, {3, 1, 0.5}, true);
+  EXPECT_FALSE(far.held);
+  EXPECT_THAT(far.text, HasSubstr("50 % of the way back to the reference; the run ended before"));
+  EXPECT_FALSE(budget.ConcludeLanded(state, {1.5, 1.03, 0.9}, true).held);
+}
+
 TEST(DivergenceBudget, WithoutOneNothingChanges) {
   const DivergenceBudget none = Budget(std::nullopt);
   BudgetState state;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -62,6 +63,27 @@ TEST_P(OptimizerTest, SmallStepsAddUpUnderBfloat16) {
   for (int i = 0; i < 100; ++i) optimizer->Step({at::ones({1})}, 1e-4);
   EXPECT_LT(parameters[0].second.item<float>(), 0.995f);
   EXPECT_EQ(optimizer->Masters()[0].second.scalar_type(), at::kFloat);
+}
+
+// A change smaller than a unit of bfloat16 stays in the master, and parameters are rounded from it.
+TEST_P(OptimizerTest, ChangedMastersAreRoundedToTheParameters) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const NamedTensors parameters = {{"x", at::ones({2}, type)}, {"y", at::ones({1}, type)}};
+    const auto optimizer = Make(parameters);
+    const auto change = [&](double factor) {
+      return optimizer->ChangeMasters([&](const std::string& name, const at::Tensor& master) {
+        if (name == "x") master.mul_(factor);
+        return absl::OkStatus();
+      });
+    };
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(change(1.001).ok());
+    EXPECT_NEAR(parameters[0].second[1].item<float>(), std::pow(1.001, 100), 0.004);
+    EXPECT_EQ(parameters[1].second.item<float>(), 1);
+    const auto refuse = [](const std::string&, const at::Tensor&) {
+      return absl::InternalError("no");
+    };
+    EXPECT_FALSE(optimizer->ChangeMasters(refuse).ok());
+  }
 }
 
 TEST_P(OptimizerTest, WideParametersAreTheirOwnMasters) {

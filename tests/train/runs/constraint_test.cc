@@ -6,9 +6,13 @@
 #include <cmath>
 #include <filesystem>
 
+#include <ATen/ATen.h>
+
 #include "absl/strings/str_cat.h"
 #include "tests/train/support/tiny_run.h"
 #include "train/events/exit_status.h"
+#include "train/loop/model_loader.h"
+#include "train/runs/run_record.h"
 
 namespace fpo::train {
 namespace {
@@ -22,12 +26,14 @@ double MeanOfLast(const std::vector<MetricLine>& lines, size_t steps, const char
   return sum / static_cast<double>(steps);
 }
 
-std::string Warnings(const RecordingSink& events) {
+std::string Messages(const RecordingSink& events, EventKind kind) {
   std::string all;
-  for (const TrainEvent& event : events.Of(EventKind::kWarning)) {
-    absl::StrAppend(&all, event.message, "\n");
-  }
+  for (const TrainEvent& event : events.Of(kind)) absl::StrAppend(&all, event.message, "\n");
   return all;
+}
+std::string Warnings(const RecordingSink& events) { return Messages(events, EventKind::kWarning); }
+std::string Said(const RecordingSink& events) {
+  return Warnings(events) + Messages(events, EventKind::kPhase);
 }
 
 class ConstraintTest : public ::testing::Test {
@@ -85,6 +91,53 @@ TEST_F(ConstraintTest, ABudgetOfFeaturesHoldsBackWhatWouldMove) {
   EXPECT_LT(divergence("held"), 0.0045);
 }
 
+// Steps that are too large for their budget end far above it; the weights that are published are on
+// it, and the checkpoint has what training left.
+TEST_F(ConstraintTest, ThePublishedWeightsAreOnTheBudget) {
+  JobConfig job = Budgeted("fpo", 0.004);
+  job.data.eval = {tiny_.Path("eval.jsonl")};
+  job.optimizer.lr = 3e-3;
+  job.max_steps = 150;
+  job.checkpoint.every_steps = 150;
+  for (const char* dtype : {"float32", "bfloat16"}) {
+    job.model.dtype = dtype;
+    RecordingSink events;
+    const std::string out = dtype;
+    const absl::Status status = TrainOnce(job, tiny_.Run(out), &events);
+    ASSERT_TRUE(status.ok()) << status;
+    const auto result = ReadRunResult(tiny_.Path(out + "/run.json"));
+    ASSERT_TRUE(result.ok());
+    const auto& metrics = result->metrics;
+    const double held =
+        (metrics.at("eval_divergence/chosen") + metrics.at("eval_divergence/rejected")) / 2;
+    EXPECT_NEAR(held / 0.004, 1, 0.02) << dtype << ": " << Said(events);
+    EXPECT_NE(metrics.at("constraint/moved"), 1);
+    EXPECT_THAT(Said(events), HasSubstr("; that of the held-out pairs "));
+
+    const std::string model = Slurp(tiny_.Path(out + "/model/model.safetensors"));
+    const auto published = MapWeights(tiny_.Path(out + "/model"));
+    const auto trained = MapWeights(tiny_.Path(out + "/checkpoints/step-150"));
+    const auto start = MapWeights(tiny_.Path("model"));
+    ASSERT_TRUE(published.ok() && trained.ok() && start.ok()) << trained.status();
+    double way = 0, whole = 0;
+    for (const auto& [name, origin] : *start) {
+      const at::Tensor left = trained->at(name).to(at::kDouble) - origin.to(at::kDouble);
+      const at::Tensor kept = published->at(name).to(at::kDouble) - origin.to(at::kDouble);
+      way += (left * kept).sum().item<double>();
+      whole += left.square().sum().item<double>();
+    }
+    EXPECT_NEAR(way / whole, metrics.at("constraint/moved"), 1e-3) << dtype;
+
+    // A run that died after its last step moves its weights as this one has.
+    fs::remove_all(tiny_.Path(out + "/model"));
+    fs::remove(tiny_.Path(out + "/run.json"));
+    RunOptions again = tiny_.Run(out);
+    again.resume = true;
+    ASSERT_TRUE(TrainOnce(job, again).ok());
+    EXPECT_EQ(Slurp(tiny_.Path(out + "/model/model.safetensors")), model) << dtype;
+  }
+}
+
 // Without reaching it, the run is that of ln_dpo, and says where it stayed.
 TEST_F(ConstraintTest, ABudgetThatIsNotReachedChangesNothing) {
   JobConfig job = Budgeted("fpo", 1e6), plain = tiny_.Job("ln_dpo");
@@ -96,9 +149,8 @@ TEST_F(ConstraintTest, ABudgetThatIsNotReachedChangesNothing) {
   ASSERT_TRUE(TrainOnce(plain, tiny_.Run("plain")).ok());
   EXPECT_EQ(Slurp(tiny_.Path("held/model/model.safetensors")),
             Slurp(tiny_.Path("plain/model/model.safetensors")));
-  std::string phases;
-  for (const TrainEvent& event : events.Of(EventKind::kPhase)) phases += event.message + "\n";
-  EXPECT_THAT(phases, HasSubstr("the budget was not reached: the divergence stayed at"));
+  EXPECT_THAT(Messages(events, EventKind::kPhase),
+              HasSubstr("the budget was not reached: the divergence stayed at"));
 }
 
 TEST_F(ConstraintTest, TheMultiplierResumesBitwise) {
