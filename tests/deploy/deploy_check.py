@@ -1,4 +1,5 @@
 """What the tests of deploy/ share: finding their tools, and running commands."""
+import functools
 import os
 import pathlib
 import re
@@ -48,6 +49,7 @@ def output_of(*command, **options):
     return done.stdout
 
 
+@functools.lru_cache
 def flags_of(name):
     """The long flags that a program's --help lists."""
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", output_of(program(name), "--help"))) | {"--help"}

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Checks deploy/helm/fpo/ without a cluster: Helm's own lint and rendering, the schemas of Kubernetes, and what every manifest must have.
+
+usage: chart_test.py         (FPO_BIN_DIR: the programs; FPO_DEPLOY_TOOLS: see requirements.txt; exit code 77: skipped)
+"""
+import sys
+
+import deploy_check as check
+
+CHART = str(check.ROOT / "deploy/helm/fpo")
+OPERATOR = "monitoring.coreos.com/v1"  # its kinds are not Kubernetes' own
+CLUSTERS = ("1.27", "1.37")  # the oldest that Chart.yaml allows, the newest that the validator knows
+
+# What users may ask for; every one is rendered and checked as a whole.
+CASES = {
+    "defaults": {},
+    "postgresql": {"coordinator": {"replicas": 3, "store": {"postgresql": "postgresql://fpo@db/fpo", "passwordSecret": "db"}}},
+    "replicas": {"cache": {"replicas": 2}, "tls": {"clientSecret": "fpo-client-tls"}},
+    "gpus": {"worker": {"device": "cuda", "slots": 4, "replicas": 8, "labels": {"gpu": "h100"}}, "kueue": {"queueName": "team-a"}},
+    "each node": {"worker": {"kind": "DaemonSet", "nodeSelector": {"fpo": "worker"}}},
+    "metrics": {"metrics": {"enabled": True, "from": [{"namespaceSelector": {}}], "serviceMonitor": {"enabled": True},
+                            "prometheusRule": {"enabled": True, "file": "groups: []\n"}}},
+    "bare": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
+}
+# What must be refused, and the word by which the reason is known.
+REFUSED = {
+    "two owners of RocksDB": ({"coordinator": {"replicas": 2}}, "postgresql"),
+    "a queued DaemonSet": ({"kueue": {"queueName": "q"}, "worker": {"kind": "DaemonSet"}}, "Kueue"),
+    "replicas without certificates": ({"cache": {"replicas": 1}}, "clientSecret"),
+    "an unknown key": ({"worker": {"slot": 2}}, "slot"),
+    "monitors of closed ports": ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metrics.enabled"),
+    "jobs without folders": ({"worker": {"folders": []}}, "folders"),
+}
+
+
+def render(values):
+    import helm_python
+    import yaml
+    with helm_python.Chart.load(CHART) as chart:
+        files = chart.render(values, name="fpo", namespace="lab")
+    documents = []
+    for path, text in sorted(files.items()):
+        if path.endswith(".yaml"):
+            documents += [each for each in yaml.safe_load_all(text) if each]
+    return documents
+
+
+def check_schema(case, document, findings):
+    import kubernetes_validate
+    for version in CLUSTERS:
+        try:
+            kubernetes_validate.validate(document, version, strict=True)
+            findings.expect(True, "")
+        except kubernetes_validate.ValidationError as error:
+            path = ".".join(str(part) for part in error.path)
+            findings.expect(False, f"{case}: {document['kind']} {document['metadata']['name']}, Kubernetes {version}: {path}: {error.message}")
+
+
+def check_container(where, container, main, findings):
+    security = container["securityContext"]
+    findings.expect(security == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+                    f"{where}: securityContext is {security}")
+    findings.expect("memory" in container["resources"]["limits"] and "cpu" in container["resources"]["requests"], f"{where}: resources")
+    if not main:
+        return
+    unknown = check.unknown_flags(container["args"])
+    findings.expect(not unknown, f"{where}: {container['args'][0]} has no {unknown}")
+    http = next(flag for flag in container["args"] if flag.startswith("--http=")).rsplit(":", 1)[1]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[probe]["exec"]["command"]
+        findings.expect(asked[0] == "fpo-healthy" and asked[-1] == f"127.0.0.1:{http}", f"{where}: {probe} asks {asked}, --http is {http}")
+
+
+def check_workload(case, document, findings):
+    where = f"{case}: {document['kind']} {document['metadata']['name']}"
+    pod = document["spec"]["template"]["spec"]
+    context = pod["securityContext"]
+    findings.expect(context["runAsNonRoot"] and context["runAsUser"] > 0 and context["seccompProfile"] == {"type": "RuntimeDefault"},
+                    f"{where}: is not what the restricted policy asks")
+    findings.expect(pod["automountServiceAccountToken"] is False, f"{where}: has a token of the cluster")
+    for container in pod.get("initContainers", []):
+        check_container(where, container, False, findings)
+    for container in pod["containers"]:
+        check_container(where, container, True, findings)
+    grace = [flag for flag in pod["containers"][0]["args"] if flag.startswith("--grace=")]
+    least = 60 + int(grace[0].split("=")[1].rstrip("s")) if grace else 35
+    findings.expect(pod["terminationGracePeriodSeconds"] > least, f"{where}: is killed before its drain ends")
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    volumes |= {claim["metadata"]["name"] for claim in document["spec"].get("volumeClaimTemplates", [])}
+    mounted = {mount["name"] for each in pod["containers"] + pod.get("initContainers", []) for mount in each["volumeMounts"]}
+    findings.expect(volumes == mounted, f"{where}: volumes {sorted(volumes)}, mounts {sorted(mounted)}")
+    # A folder that the program is given must be one that it can read or write.
+    mounts = {mount["mountPath"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    for flag in pod["containers"][0]["args"]:
+        path = flag.split("=", 1)[-1]
+        if path.startswith("/"):
+            mount = next((mounts[at] for at in mounts if path == at or path.startswith(at + "/")), None)
+            findings.expect(mount is not None, f"{where}: {flag} is on no volume")
+            if mount and flag.startswith(("--data", "--work-dir", "--output-root")):
+                findings.expect(not mount.get("readOnly"), f"{where}: {flag} cannot be written")
+
+
+def check_references(case, documents, findings):
+    """Selectors find pods, addresses find Services, and the chart holds no Secret."""
+    kinds = [document["kind"] for document in documents]
+    findings.expect("Secret" not in kinds, f"{case}: the chart makes a Secret")
+    pods = [document["spec"]["template"] for document in documents if "template" in document["spec"]]
+    services = {document["metadata"]["name"]: document for document in documents if document["kind"] == "Service"}
+    for document in documents:
+        selector = document["spec"].get("selector") or document["spec"].get("podSelector")
+        if selector is None or document["apiVersion"] == OPERATOR:
+            continue
+        wanted = selector.get("matchLabels", selector).items()
+        found = [pod for pod in pods if wanted <= pod["metadata"]["labels"].items()]
+        findings.expect(len(found) == 1, f"{case}: {document['kind']} {document['metadata']['name']} selects {len(found)} of the workloads")
+    for pod in pods:
+        for flag in pod["spec"]["containers"][0]["args"]:
+            if not flag.startswith(("--coordinator=", "--cache=", "--replica-of=")):
+                continue
+            for address in flag.split("=")[1].split(","):
+                host, port = address.split(":")
+                service = services.get(host.removesuffix(".lab.svc").split(".")[-1])
+                ports = [each["port"] for each in (service or {"spec": {"ports": []}})["spec"]["ports"]]
+                findings.expect(int(port) in ports, f"{case}: {flag} names a Service that is not there")
+
+
+def check_choices(rendered, findings):
+    """What single values are for."""
+    by_name = {case: {(each["kind"], each["metadata"]["name"]): each for each in documents} for case, documents in rendered.items()}
+
+    def args(case, kind, name):
+        return by_name[case][kind, name]["spec"]["template"]["spec"]["containers"][0]["args"]
+
+    queued = by_name["gpus"]["StatefulSet", "fpo-worker"]
+    findings.expect(queued["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") == "team-a", "kueue.queueName is not passed on")
+    limits = queued["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    findings.expect(limits.get("nvidia.com/gpu") == 4 and "memory" in limits, f"4 slots on GPUs have the limits {limits}")
+    coordinators = [flag for flag in args("postgresql", "StatefulSet", "fpo-worker") if flag.startswith("--coordinator=")]
+    findings.expect(coordinators[0].count("fpo-coordinator.lab.svc:7070") == 3, f"of three coordinators agents know {coordinators}")
+    findings.expect("--cache=fpo-cache-replica.lab.svc:7080" in args("replicas", "StatefulSet", "fpo-worker"), "workers pass the replicas by")
+    findings.expect("--insecure" not in args("defaults", "StatefulSet", "fpo-coordinator"), "the HTTP port is open by default")
+    findings.expect("--http=0.0.0.0:7071" in args("metrics", "StatefulSet", "fpo-coordinator"), "metrics.enabled opens nothing")
+    budgets = [name for kind, name in by_name["each node"] if kind == "PodDisruptionBudget"]
+    findings.expect(budgets == ["fpo-coordinator", "fpo-cache"], f"a DaemonSet has no scale to count: {budgets}")
+    policies = [name for kind, name in by_name["defaults"] if kind == "NetworkPolicy"]
+    findings.expect(len(policies) == 3 and not any(kind == "NetworkPolicy" for kind, _ in by_name["bare"]), f"policies: {policies}")
+
+
+def check_refusals(findings):
+    import helm_python
+    for case, (values, word) in REFUSED.items():
+        try:
+            render(values)
+            findings.expect(False, f"{case}: is rendered")
+        except helm_python.HelmError as error:
+            findings.expect(word in str(error), f"{case}: is refused, but says: {error}")
+
+
+def main():
+    if sys.argv[1:]:
+        print(__doc__)
+        sys.exit(0 if sys.argv[1] in ("-h", "--help") else 2)
+    check.enter_tools()
+    try:
+        import helm_python
+        import kubernetes_validate  # noqa: F401
+        import yaml  # noqa: F401
+    except ImportError as error:
+        check.skip(f"{error}: {check.HOW}")
+    for name in ("fpo-coordinator", "fpo-cache", "fpo-worker"):
+        check.program(name)
+    findings = check.Findings()
+    for message in helm_python.lint(CHART, {}, strict=True)["messages"]:
+        findings.expect(message["severity"] < 2, f"lint: {message['path']}: {message['error']}")
+    rendered = {case: render(values) for case, values in CASES.items()}
+    for case, documents in rendered.items():
+        check_references(case, documents, findings)
+        for document in documents:
+            if document["apiVersion"] != OPERATOR:
+                check_schema(case, document, findings)
+            if "template" in document["spec"]:
+                check_workload(case, document, findings)
+    check_choices(rendered, findings)
+    check_refusals(findings)
+    findings.end()
+
+
+main()
