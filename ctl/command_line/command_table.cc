@@ -55,6 +55,7 @@ std::vector<CommandSpec> MakeCommands() {
       WorkersCordonCommand(),
       WorkersUndrainCommand(),
       WorkersForgetCommand(),
+      WorkersSlurmScriptCommand(),
       TokenCreateCommand(),
       TokenListCommand(),
       TokenRevokeCommand(),

@@ -65,6 +65,7 @@ CommandSpec WorkersDrainCommand();
 CommandSpec WorkersCordonCommand();
 CommandSpec WorkersUndrainCommand();
 CommandSpec WorkersForgetCommand();
+CommandSpec WorkersSlurmScriptCommand();
 CommandSpec TokenCreateCommand();
 CommandSpec TokenListCommand();
 CommandSpec TokenRevokeCommand();

@@ -240,7 +240,7 @@ absl::StatusOr<ExitCode> RunSweep(Session& session) {
 }  // namespace
 
 CommandSpec SweepCommand() {
-  CommandSpec c{"sweep", "run", "send a job file once for each run or combination of values"};
+  CommandSpec c{"sweep", "run", "send a job file for each run or combination of values"};
   c.details =
       "A file of --runs names each run and the keys that it changes: \"dpo: {method.name: dpo, "
       "method.beta: 0.1}\"; --grid is for values of one key, and with both every run has every "

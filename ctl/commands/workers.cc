@@ -1,7 +1,10 @@
 #include "common/status_macros.h"
+#include "common/text/json.h"
 #include "common/wire/enums.h"
 #include "common/wire/wire_json.h"
+#include "ctl/command_line/exit_code.h"
 #include "ctl/commands/commands.h"
+#include "ctl/init/slurm_script.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
@@ -78,6 +81,33 @@ absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
   return ExitCode::kOk;
 }
 
+absl::StatusOr<ExitCode> RunWorkersSlurmScript(Session& session) {
+  const Invocation& given = session.invocation;
+  SlurmWorkers workers;
+  workers.nodes = given.GetCount("nodes", workers.nodes);
+  workers.gpus = given.GetCount("gpus", workers.gpus);
+  workers.cpus = given.GetCount("cpus", workers.cpus);
+  workers.time = given.Get("time");
+  workers.partition = given.Get("partition");
+  workers.account = given.Get("account");
+  workers.work_dir = given.Get("work-dir");
+  workers.token_file = given.Get("worker-token");
+  workers.roots = given.GetAll("root");
+  workers.output_roots = given.GetAll("output-root");
+  workers.notice = given.GetDuration("notice").value_or(workers.notice);
+  const absl::Status valid = CheckSlurmWorkers(workers, session.settings());
+  if (!valid.ok()) return UsageError(valid.message(), "fpoctl workers slurm-script --help");
+  const std::string script = SlurmScript(workers, session.settings());
+  if (session.settings().json) {
+    JsonObject json;
+    json.Add("script", script);
+    session.out << json.Text() << "\n";
+  } else {
+    session.out << script;
+  }
+  return ExitCode::kOk;
+}
+
 OptionSpec NoteOption() {
   return {"note", "", ValueKind::kText, "TEXT", "the reason, shown in the list"};
 }
@@ -133,6 +163,40 @@ CommandSpec WorkersForgetCommand() {
       "that "
       "is connected is refused. If its agent dials in again, it is a new worker.";
   c.examples = {{"fpoctl workers forget gpu-7", ""}};
+  return c;
+}
+
+CommandSpec WorkersSlurmScriptCommand() {
+  CommandSpec c{"workers slurm-script", "admin", "print an sbatch script that runs workers"};
+  c.details =
+      "One agent on each node of a Slurm job, for the coordinator and cache of --server and "
+      "--cache-server. Before the time limit the agents write checkpoints and stop, their jobs "
+      "queue again, uncounted, and the Slurm job is requeued. Paths are those of the nodes.";
+  c.options = {
+      Within({"nodes", "", ValueKind::kCount, "N", "nodes, with one agent each (default: 1)"}, 1),
+      Within({"gpus", "", ValueKind::kCount, "N", "GPUs of each node, 0: its CPU (default: 1)"}, 0,
+             1024),
+      Within({"cpus", "", ValueKind::kCount, "N", "CPUs of each node"}, 1),
+      {"time", "", ValueKind::kText, "LIMIT", "time limit, as sbatch takes it"},
+      {"partition", "", ValueKind::kText, "NAME", "where Slurm runs it"},
+      {"account", "", ValueKind::kText, "NAME", "whom Slurm charges"},
+      {"notice", "", ValueKind::kDuration, "DURATION",
+       "between Slurm's warning and the end (default: 5m)"},
+      {"worker-token", "", ValueKind::kFile, "FILE",
+       "the agents' token, of role worker for the names slurm-*"},
+      {"root", "", ValueKind::kFile, "DIR", "below it jobs may read; may be repeated", true},
+      {"output-root", "", ValueKind::kFile, "DIR", "below it jobs may write; may be repeated",
+       true}};
+  OptionSpec work_dir = {"work-dir", "", ValueKind::kFile, "DIR",
+                         "the agents' folder, on the disk of each node"};
+  work_dir.required = true;
+  c.options.push_back(work_dir);
+  c.examples = {{"fpoctl workers slurm-script --gpus 8 --work-dir /scratch --root /srv > w.sh",
+                 "then: sbatch w.sh"},
+                {"fpoctl workers slurm-script --nodes 4 --time 24:00:00 --work-dir /scratch",
+                 "four nodes for a day, beside the coordinator"}};
+  c.json = {"{script}"};
+  c.run = RunWorkersSlurmScript;
   return c;
 }
 
