@@ -3,7 +3,13 @@
 
 usage: chart_test.py         (FPO_BIN_DIR: the programs; FPO_DEPLOY_TOOLS: see requirements.txt; exit code 77: skipped)
 """
+import os
+import pathlib
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 
 import deploy_check as check
 
@@ -71,7 +77,7 @@ def check_container(where, container, main, findings):
         findings.expect(asked[0] == "fpo-healthy" and asked[-1] == f"127.0.0.1:{http}", f"{where}: {probe} asks {asked}, --http is {http}")
 
 
-def check_workload(case, document, findings):
+def check_workload(case, document, findings, stand_in):
     where = f"{case}: {document['kind']} {document['metadata']['name']}"
     pod = document["spec"]["template"]["spec"]
     context = pod["securityContext"]
@@ -82,6 +88,8 @@ def check_workload(case, document, findings):
         check_container(where, container, False, findings)
     for container in pod["containers"]:
         check_container(where, container, True, findings)
+        if stand_in:
+            stand_in.check(where, container, findings)
     grace = [flag for flag in pod["containers"][0]["args"] if flag.startswith("--grace=")]
     least = 60 + int(grace[0].split("=")[1].rstrip("s")) if grace else 35
     findings.expect(pod["terminationGracePeriodSeconds"] > least, f"{where}: is killed before its drain ends")
@@ -98,6 +106,37 @@ def check_workload(case, document, findings):
             findings.expect(mount is not None, f"{where}: {flag} is on no volume")
             if mount and flag.startswith(("--data", "--work-dir", "--output-root")):
                 findings.expect(not mount.get("readOnly"), f"{where}: {flag} cannot be written")
+
+
+class StandIn:
+    """A folder with what a container mounts, in which its program reads its flags and files: --check-config."""
+
+    SECRETS = {"tls.crt": "server.pem", "tls.key": "server.key", "ca.crt": "ca.pem", "access.json": "access.json", "token": "worker.token",
+               "password": "ca.key"}
+    FIELDS = {"$(POD_NAME)": "fpo-worker-0", "$(NODE_NAME)": "node-1.example", "$(POD_IP)": "10.0.0.7"}
+
+    def __init__(self, folder):
+        self.folder = folder
+        environment = {**os.environ, "PATH": f"{pathlib.Path(check.program('fpoctl')).parent}:{os.environ['PATH']}"}
+        check.output_of(str(check.ROOT / "deploy/docker/development-identity"), f"{folder}/identity", "any", "fpo-cache.lab.svc",
+                        env=environment)
+
+    def check(self, where, container, findings):
+        for mount in container["volumeMounts"]:
+            place = self.folder + mount["mountPath"]
+            os.makedirs(place, exist_ok=True)
+            for name, source in self.SECRETS.items():
+                shutil.copy(f"{self.folder}/identity/{source}", f"{place}/{name}")
+        words = [re.sub("=/", f"={self.folder}/", word, count=1) for word in container["args"]]
+        for name, value in self.FIELDS.items():
+            words = [word.replace(name, value) for word in words]
+        for word in words:
+            path = word.partition("=")[2]
+            if path.startswith((f"{self.folder}/etc/", f"{self.folder}/run/")):
+                findings.expect(os.path.isfile(path), f"{where}: no Secret has the file of {word.replace(self.folder, '')}")
+        trainer = ["--trainer=/bin/true"] if words[0] == "fpo-worker" else []
+        done = subprocess.run([check.program(words[0]), *words[1:], *trainer, "--check-config"], capture_output=True, text=True)
+        findings.expect(done.returncode == 0, f"{where}: {words[0]} --check-config: {done.stderr}")
 
 
 def check_references(case, documents, findings):
@@ -167,11 +206,19 @@ def main():
         import yaml  # noqa: F401
     except ImportError as error:
         check.skip(f"{error}: {check.HOW}")
-    for name in ("fpo-coordinator", "fpo-cache", "fpo-worker"):
+    for name in ("fpo-coordinator", "fpo-cache", "fpo-worker", "fpoctl"):
         check.program(name)
     findings = check.Findings()
     for message in helm_python.lint(CHART, {}, strict=True)["messages"]:
         findings.expect(message["severity"] < 2, f"lint: {message['path']}: {message['error']}")
+    with tempfile.TemporaryDirectory(prefix="fpo-chart-") as folder:
+        if not check.has("openssl"):
+            print("openssl is missing: the programs did not read their flags")
+        check_all(findings, StandIn(folder) if check.has("openssl") else None)
+    findings.end()
+
+
+def check_all(findings, stand_in):
     rendered = {case: render(values) for case, values in CASES.items()}
     for case, documents in rendered.items():
         check_references(case, documents, findings)
@@ -179,10 +226,9 @@ def main():
             if document["apiVersion"] != OPERATOR:
                 check_schema(case, document, findings)
             if "template" in document["spec"]:
-                check_workload(case, document, findings)
+                check_workload(case, document, findings, stand_in)
     check_choices(rendered, findings)
     check_refusals(findings)
-    findings.end()
 
 
 main()

@@ -44,6 +44,11 @@ def main():
     linted = subprocess.run([check.tool("hadolint"), *(f"deploy/docker/{name}" for name in IMAGES)], cwd=check.ROOT)
     findings = check.Findings()
     findings.expect(linted.returncode == 0, "hadolint finds something (see above)")
+    if check.has("shellcheck"):
+        scripts = ["deploy/docker/fpo-healthy", "deploy/docker/development-identity"]
+        findings.expect(subprocess.run(["shellcheck", *scripts], cwd=check.ROOT).returncode == 0, "shellcheck finds something (see above)")
+    else:
+        print("shellcheck is missing: the scripts of the images were not linted")
     # The first entry of a name is the one that is loaded: this machine's own kind, not 32 bits.
     cache = dict(reversed(re.findall(r"^\s(\S+) .*=> (\S+)$", check.output_of("ldconfig", "-p"), re.M)))
     for name, (programs, own) in IMAGES.items():
