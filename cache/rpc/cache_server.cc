@@ -81,8 +81,7 @@ absl::Status CacheServer::State::OpenStore() {
   options.keep.unused = config.keep_unused;
   options.keep.evict_bytes = config.evict_mib << 20;
   options.keep.reject_bytes = config.reject_mib << 20;
-  options.steady = &boot_clock;
-  FPO_ASSIGN_OR_RETURN(cache, ReferenceCache::Open(store.get(), &clock, options));
+  FPO_ASSIGN_OR_RETURN(cache, ReferenceCache::Open(store.get(), {&clock, &boot_clock}, options));
   metrics = std::make_unique<CacheMetrics>(&registry, cache.get());
   ShowNumbers(&registry, "fpo_rocksdb_", "RocksDB's own number of this name.",
               [this] { return store->Properties(); });

@@ -29,9 +29,13 @@ inline constexpr int64_t kPackedBytesMax =
 inline constexpr int64_t kRecipeBytesMax = 64 << 10;
 inline constexpr int64_t kNameBytesMax = 256;
 
+// Not owned. Points of one clock mean nothing on the other, so a test has two that are far apart.
+struct CacheClocks {
+  const Clock* wall;          // of what is stored with a date
+  const SteadyClock* steady;  // of claims, ages and pauses
+};
+
 struct ReferenceCacheOptions {
-  // Of claims and ages, not owned; null: the same clock as everything else.
-  const SteadyClock* steady = nullptr;
   ClaimTableOptions claims;
   int64_t keys_in_memory_max = 8'000'000;  // of manifests in use; about 100 bytes each
   KeepRules keep;

@@ -59,10 +59,11 @@ absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed
 
 }  // namespace
 
-ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options)
+ReferenceCache::ReferenceCache(Store* store, const CacheClocks& clocks,
+                               ReferenceCacheOptions options)
     : store_(*store),
-      clock_(*clock),
-      steady_(options.steady == nullptr ? *clock : *options.steady),
+      clock_(*clocks.wall),
+      steady_(*clocks.steady),
       ages_(clock_, steady_),
       options_(options),
       claims_(store->BootNumber(), options.claims),
@@ -70,8 +71,8 @@ ReferenceCache::ReferenceCache(Store* store, const Clock* clock, ReferenceCacheO
       costs_({}) {}
 
 absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
-    Store* store, const Clock* clock, ReferenceCacheOptions options) {
-  auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clock, options));
+    Store* store, const CacheClocks& clocks, ReferenceCacheOptions options) {
+  auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clocks, options));
   FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store->ListManifests());
   FPO_ASSIGN_OR_RETURN(auto costs, store->ListCosts());
   absl::MutexLock lock(&cache->mutex_);

@@ -24,8 +24,9 @@ namespace fpo::cache {
 // Thread-safe.
 class ReferenceCache {
  public:
-  // Both outlive the cache.
-  static absl::StatusOr<std::unique_ptr<ReferenceCache>> Open(Store* store, const Clock* clock,
+  // Store and clocks outlive the cache.
+  static absl::StatusOr<std::unique_ptr<ReferenceCache>> Open(Store* store,
+                                                              const CacheClocks& clocks,
                                                               ReferenceCacheOptions options = {});
 
   // Idempotent. InvalidArgument: malformed recipe; no, too many, equal keys.
@@ -105,7 +106,7 @@ class ReferenceCache {
   using Visit = std::function<absl::Status(LoadedManifest&)>;
   using Records = absl::Span<const PackedRecord>;
 
-  ReferenceCache(Store* store, const Clock* clock, ReferenceCacheOptions options);
+  ReferenceCache(Store* store, const CacheClocks& clocks, ReferenceCacheOptions options);
   // Runs `visit` on the manifest in memory, under mutex_, after loading it if needed.
   absl::Status WithManifest(const Digest& id, const Visit& visit);
   absl::Status WithUsedManifest(const Digest& id, const Visit& visit);
@@ -129,7 +130,8 @@ class ReferenceCache {
   void NoticeRepairs();
   void StoreCosts();
   Store& store_;
-  const Clock &clock_, &steady_;  // the second of claims, which are durations
+  const Clock& clock_;
+  const SteadyClock& steady_;
   const AgeClock ages_;
   const ReferenceCacheOptions options_;
   CacheCounters counters_;

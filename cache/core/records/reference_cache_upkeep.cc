@@ -176,15 +176,14 @@ CacheTotals ReferenceCache::Totals() const {
 }
 
 void ReferenceCache::Tick() {
-  const absl::Time now = clock_.Now();
   {
     absl::MutexLock lock(&mutex_);
     const uint64_t before = claims_.version();
-    claims_.Expire(now);
+    claims_.Expire(steady_.Now());
     if (claims_.version() != before) ++version_;
   }
   // Its failure shows in Writable(), and it is tried again.
-  store_.Recover(now).IgnoreError();
+  store_.Recover(steady_.Now()).IgnoreError();
   NoticeRepairs();
   StoreCosts();
   CountUnknownManifest();

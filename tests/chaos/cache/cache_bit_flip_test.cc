@@ -50,7 +50,7 @@ class TableFlipTest : public CacheBitFlipTest {
   void MakePristine() {
     for (int part = 0; part < 4; ++part) {
       auto store = *RocksdbStore::Open(OptionsFor(folder_ / "pristine"));
-      auto cache = *ReferenceCache::Open(store.get(), &clock_);
+      auto cache = *ReferenceCache::Open(store.get(), clock_.both());
       const Digest id = Register(cache.get());
       const RecordClaim claim = *cache->Claim({id, kRecords / 4, "b"});
       ASSERT_TRUE(cache->PutRecords(id, claim.claim_id, PackOrdinals(claim.ordinals)).ok());
@@ -113,7 +113,7 @@ class TableFlipTest : public CacheBitFlipTest {
     FAIL() << "the job did not end in five rounds";
   }
 
-  FakeClock clock_;
+  FakeClocks clock_;
 };
 
 TEST_F(TableFlipTest, EveryFlipInATableFileIsFoundAndMended) {
@@ -128,7 +128,7 @@ TEST_F(TableFlipTest, EveryFlipInATableFileIsFoundAndMended) {
     // Found: by opening it, or by comparing the files with their checksums.
     const bool found = (*store)->Totals().repairs > 0 || !(*store)->VerifyFiles().ok();
     EXPECT_TRUE(found);
-    auto cache = *ReferenceCache::Open(store->get(), &clock_);
+    auto cache = *ReferenceCache::Open(store->get(), clock_.both());
     RunJob(cache.get());
   }
 }
@@ -222,10 +222,10 @@ TEST_F(CacheBitFlipTest, AFlipInAPulledFrameNeverReachesTheLocalFile) {
 
 TEST_F(CacheBitFlipTest, AFlipInAnUploadNeverReachesTheStore) {
   const int flips = Flips(0.2);
-  FakeClock clock;
+  FakeClocks clock;
   for (int i = 0; i < flips && !HasFatalFailure(); ++i) {
     MemoryStore store;
-    auto cache = *ReferenceCache::Open(&store, &clock);
+    auto cache = *ReferenceCache::Open(&store, clock.both());
     const Digest id =
         cache->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->manifest_id;
     pb::PutRecordsRequest request;

@@ -37,7 +37,7 @@ class GarbageCollectorTest : public ::testing::Test {
   void Open(const KeepRules& keep) {
     ReferenceCacheOptions options;
     options.keep = keep;
-    cache_ = *ReferenceCache::Open(&store_, &clock_, options);
+    cache_ = *ReferenceCache::Open(&store_, clock_.both(), options);
     collector_ = std::make_unique<GarbageCollector>(cache_.get());
   }
   void SetUp() override { Open({}); }
@@ -63,24 +63,18 @@ class GarbageCollectorTest : public ::testing::Test {
 
   const Recipe recipe_ = FeatureTestRecipe();
   ListedStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
   std::unique_ptr<GarbageCollector> collector_;
 };
 
 TEST_F(GarbageCollectorTest, AJumpOfTheWallClockMakesNothingOld) {
-  FakeClock steady;
-  ReferenceCacheOptions options;
-  options.steady = &steady;
-  cache_ = *ReferenceCache::Open(&store_, &clock_, options);
-  collector_ = std::make_unique<GarbageCollector>(cache_.get());
   const Digest id = Filled(10);
-  clock_.Advance(absl::Hours(24 * 10));  // no job uses it any more
-  steady.Advance(absl::Hours(24 * 10));
-  clock_.Advance(absl::Hours(24 * 31));  // somebody sets the clock
+  clock_.Advance(absl::Hours(24 * 10));       // no job uses it any more
+  clock_.wall.Advance(absl::Hours(24 * 31));  // somebody sets the clock
   EXPECT_EQ(collector_->Collect(false)->records_removed, 0);
   EXPECT_TRUE(cache_->GetManifest(id).ok());
-  steady.Advance(absl::Hours(24 * 31));  // time passes
+  clock_.steady.Advance(absl::Hours(24 * 31));  // time passes
   EXPECT_GT(collector_->Collect(false)->records_removed, 0);
   EXPECT_FALSE(cache_->GetManifest(id).ok());
 }

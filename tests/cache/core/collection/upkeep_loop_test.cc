@@ -13,7 +13,7 @@ class UpkeepLoopTest : public ::testing::Test {
   void SetUp() override {
     ReferenceCacheOptions options;
     options.keep = keep_;
-    cache_ = *ReferenceCache::Open(&store_, &clock_, options);
+    cache_ = *ReferenceCache::Open(&store_, clock_.both(), options);
     collector_ = std::make_unique<GarbageCollector>(cache_.get());
     id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(kRecords), "", ""})->manifest_id;
     const uint64_t claim = cache_->Claim({id_, kRecords, "b"})->claim_id;
@@ -26,7 +26,7 @@ class UpkeepLoopTest : public ::testing::Test {
   const Recipe recipe_ = MarginTestRecipe();
   KeepRules keep_;
   MemoryStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
   std::unique_ptr<GarbageCollector> collector_;
   Digest id_{};

@@ -31,7 +31,7 @@ std::vector<Digest> KeysOf(const std::vector<Row>& rows) {
 
 class RecordSharingTest : public ::testing::Test {
  protected:
-  void SetUp() override { cache_ = *ReferenceCache::Open(&store_, &clock_); }
+  void SetUp() override { cache_ = *ReferenceCache::Open(&store_, clock_.both()); }
   // Records that a job with these rows finds; it computes the rest.
   int64_t RunJob(const Recipe& recipe, const std::vector<Row>& rows) {
     const std::vector<Digest> keys = KeysOf(rows);
@@ -51,7 +51,7 @@ class RecordSharingTest : public ::testing::Test {
   }
 
   MemoryStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
 };
 

@@ -17,8 +17,8 @@ class ReferenceCacheCatalogTest : public ::testing::Test {
   }
 
   MemoryStore store_;
-  FakeClock clock_;
-  std::unique_ptr<ReferenceCache> cache_ = *ReferenceCache::Open(&store_, &clock_);
+  FakeClocks clock_;
+  std::unique_ptr<ReferenceCache> cache_ = *ReferenceCache::Open(&store_, clock_.both());
   const Principal ana_{"ana", Role::kUser}, bob_{"bob", Role::kUser}, root_{"root", Role::kAdmin};
 };
 

@@ -11,7 +11,7 @@ namespace {
 class ReferenceCacheReadsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    cache_ = *ReferenceCache::Open(&store_, &clock_);
+    cache_ = *ReferenceCache::Open(&store_, clock_.both());
     id_ = cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(5), "", ""})->manifest_id;
     claim_ = cache_->Claim({id_, 5, "b"})->claim_id;
   }
@@ -21,7 +21,7 @@ class ReferenceCacheReadsTest : public ::testing::Test {
 
   const Recipe recipe_ = MarginTestRecipe();
   MemoryStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
   Digest id_{};
   uint64_t claim_ = 0;

@@ -18,7 +18,7 @@ class ReferenceCacheTest : public ::testing::Test {
  protected:
   void SetUp() override { Restart(); }
 
-  void Restart() { cache_ = *ReferenceCache::Open(&store_, &clock_); }
+  void Restart() { cache_ = *ReferenceCache::Open(&store_, clock_.both()); }
   ManifestCount Register(const Recipe& recipe, std::vector<Digest> keys) {
     auto status = cache_->PutManifest({CanonicalRecipe(recipe), std::move(keys), "ann", "job"});
     EXPECT_TRUE(status.ok()) << status.status();
@@ -35,7 +35,7 @@ class ReferenceCacheTest : public ::testing::Test {
 
   const Recipe recipe_ = FeatureTestRecipe();
   MemoryStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
 };
 
@@ -211,7 +211,7 @@ TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
   const Digest id = Register(1).manifest_id;
   const RecordClaim grant = *cache_->Claim({id, 1, "b"});
   MemoryStore next(2);
-  cache_ = *ReferenceCache::Open(&next, &clock_);
+  cache_ = *ReferenceCache::Open(&next, clock_.both());
   const Digest again = Register(1).manifest_id;
   EXPECT_EQ(again, id);
   EXPECT_EQ(ReasonOf(cache_->PutRecords(id, grant.claim_id, PackOrdinals({0})).status()),
@@ -222,16 +222,12 @@ TEST_F(ReferenceCacheTest, AClaimOfAnotherRunIsUnknown) {
 
 // A claim is a duration: it ends when its lease is over, whatever the wall clock does meanwhile.
 TEST_F(ReferenceCacheTest, AJumpOfTheWallClockNeitherEndsNorLengthensAClaim) {
-  FakeClock steady;
-  ReferenceCacheOptions options;
-  options.steady = &steady;
-  cache_ = *ReferenceCache::Open(&store_, &clock_, options);
   const Digest id = Register(4).manifest_id;
   ASSERT_EQ(cache_->Claim({id, 4, "dead"})->ordinals.size(), 4u);
-  clock_.Advance(absl::Hours(5));
+  clock_.wall.Advance(absl::Hours(5));
   EXPECT_EQ(cache_->Claim({id, 4, "b"})->ordinals.size(), 0u) << "the builder may be alive";
-  clock_.Advance(-absl::Hours(10));
-  steady.Advance(absl::Seconds(31));
+  clock_.wall.Advance(-absl::Hours(10));
+  clock_.steady.Advance(absl::Seconds(31));
   EXPECT_EQ(cache_->Claim({id, 4, "b"})->ordinals.size(), 4u) << "nobody waits for 10 hours";
 }
 

@@ -16,7 +16,7 @@ class ReferenceCacheUpkeepTest : public ::testing::Test {
   void Open(const KeepRules& keep) {
     ReferenceCacheOptions options;
     options.keep = keep;
-    cache_ = *ReferenceCache::Open(&store_, &clock_, options);
+    cache_ = *ReferenceCache::Open(&store_, clock_.both(), options);
   }
   Digest Filled(const Recipe& recipe, int count, const std::string& owner = "ann") {
     const Digest id =
@@ -32,9 +32,27 @@ class ReferenceCacheUpkeepTest : public ::testing::Test {
 
   const Recipe recipe_ = MarginTestRecipe();
   MemoryStore store_;
-  FakeClock clock_;
+  FakeClocks clock_;
   std::unique_ptr<ReferenceCache> cache_;
 };
+
+// The tick compared the deadlines of claims, which are of the steady clock, with the wall clock,
+// and so ended every claim once a second.
+TEST_F(ReferenceCacheUpkeepTest, ATickEndsTheClaimsWhoseLeaseIsOverAndNoOther) {
+  const Digest id =
+      cache_->PutManifest({CanonicalRecipe(recipe_), TestKeys(4), "ann", ""})->manifest_id;
+  const RecordClaim first = *cache_->Claim({id, 2, "a"});
+  clock_.steady.Advance(absl::Seconds(20));
+  const RecordClaim second = *cache_->Claim({id, 2, "b"});
+  cache_->Tick();
+  EXPECT_EQ(cache_->Totals().claims, 2);
+  EXPECT_TRUE(cache_->RenewClaim(second.claim_id, 1).ok());
+  clock_.steady.Advance(absl::Seconds(11));
+  cache_->Tick();
+  EXPECT_EQ(cache_->Totals().claims, 1);
+  EXPECT_EQ(ReasonOf(cache_->RenewClaim(first.claim_id, 1)), ErrorReason::kStaleClaim);
+  EXPECT_TRUE(cache_->RenewClaim(second.claim_id, 2).ok());
+}
 
 TEST_F(ReferenceCacheUpkeepTest, RetainPinAndUnpinAreWrittenToTheHeader) {
   const Digest id = Filled(recipe_, 3);
