@@ -23,7 +23,9 @@ void AddNetwork(FlagSet app, WorkerConfig* config) {
   ListenOptions& listen = config->listen;
   app.Add("--http", &listen.http, "address of /metrics, /healthz, /readyz").ShowDefault();
   app.Add("--port-file", &listen.port_file, "written with the real address once it listens");
-  app.Add("--insecure", &listen.insecure, "allow an address outside loopback without TLS");
+  app.Add("--http-open", &listen.http_open,
+          "allow --http outside loopback, where it has neither TLS nor tokens");
+  app.Add("--insecure", &listen.insecure, "an older name of --http-open");
   app.Add("--tls-cert", &listen.tls.cert, "PEM file, own certificate chain");
   app.Add("--tls-key", &listen.tls.key, "PEM file, own private key");
   app.Add("--tls-ca", &listen.tls.ca, "PEM file, CA of coordinator and cache");

@@ -37,6 +37,15 @@ bool IsHost(absl::string_view host) {
          });
 }
 
+// A flag of its own: who opens /metrics to a Prometheus must not open the calls with it.
+absl::Status CheckHttp(const ListenOptions& options) {
+  if (options.http_open || options.insecure || IsLoopback(options.http)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--http ", options.http,
+      " would show jobs and metrics to anyone on the network, since HTTP has neither TLS nor "
+      "tokens here: listen on 127.0.0.1, or accept that with --http-open"));
+}
+
 }  // namespace
 
 std::string HostOf(absl::string_view address) {
@@ -113,7 +122,7 @@ absl::Status ValidateListen(const ListenOptions& options) {
   }
   if (!options.http.empty()) {
     FPO_RETURN_IF_ERROR(AboutFlag("--http", CheckAddress(options.http)));
-    FPO_RETURN_IF_ERROR(CheckExposure(options.http, /*has_tls=*/false, options.insecure));
+    FPO_RETURN_IF_ERROR(CheckHttp(options));
   }
   return absl::OkStatus();
 }

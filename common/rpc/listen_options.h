@@ -23,6 +23,7 @@ struct ListenOptions {
   std::string http = {};       // /metrics, /healthz, /readyz; empty: none
   std::string port_file = {};  // path for WritePortFile; empty: not written
   bool insecure = false;       // allow one outside loopback without TLS or identity
+  bool http_open = false;      // allow `http` there, which has neither
   TlsFiles tls = {};
   std::string access = {};  // access list file (common/access_list.h); empty: anyone may call
 };

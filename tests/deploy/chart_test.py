@@ -177,7 +177,7 @@ def check_choices(rendered, findings):
     coordinators = [flag for flag in args("postgresql", "StatefulSet", "fpo-worker") if flag.startswith("--coordinator=")]
     findings.expect(coordinators[0].count("fpo-coordinator.lab.svc:7070") == 3, f"of three coordinators agents know {coordinators}")
     findings.expect("--cache=fpo-cache-replica.lab.svc:7080" in args("replicas", "StatefulSet", "fpo-worker"), "workers pass the replicas by")
-    findings.expect("--insecure" not in args("defaults", "StatefulSet", "fpo-coordinator"), "the HTTP port is open by default")
+    findings.expect("--http-open" not in args("defaults", "StatefulSet", "fpo-coordinator"), "the HTTP port is open by default")
     findings.expect("--http=0.0.0.0:7071" in args("metrics", "StatefulSet", "fpo-coordinator"), "metrics.enabled opens nothing")
     budgets = [name for kind, name in by_name["each node"] if kind == "PodDisruptionBudget"]
     findings.expect(budgets == ["fpo-coordinator", "fpo-cache"], f"a DaemonSet has no scale to count: {budgets}")

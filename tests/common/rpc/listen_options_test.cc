@@ -62,7 +62,13 @@ TEST(ListenOptions, RefusesToExposePlaintext) {
   options.access = "access.json";
   EXPECT_TRUE(ValidateListen(options).ok()) << "tokens";
   options.http = "0.0.0.0:2";
-  EXPECT_FALSE(ValidateListen(options).ok()) << "the HTTP listener has no TLS";
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--http-open"))
+      << "the HTTP listener has no TLS";
+  options.http_open = true;
+  EXPECT_TRUE(ValidateListen(options).ok());
+  options.access = "";
+  EXPECT_THAT(std::string(ValidateListen(options).message()), HasSubstr("--access"))
+      << "an open HTTP port opens no calls";
   options.insecure = true;
   EXPECT_TRUE(ValidateListen(options).ok());
 }

@@ -34,12 +34,12 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The HTTP address: inside the pod, or for Prometheus. --insecure is about that address alone: calls keep TLS and tokens.
+{{/* The HTTP address: inside the pod, or for Prometheus. Calls keep TLS and tokens.
 Takes (list CONTEXT PORT). */}}
 {{- define "fpo.http" -}}
 {{- if (index . 0).Values.metrics.enabled -}}
 - --http=0.0.0.0:{{ index . 1 }}
-- --insecure
+- --http-open
 {{- else -}}
 - --http=127.0.0.1:{{ index . 1 }}
 {{- end -}}
