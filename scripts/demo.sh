@@ -53,7 +53,8 @@ start_prometheus() {
   local config=$out/prometheus.yml port
   sed -e "s/127.0.0.1:7071/$(field "$out/ports/coordinator.json" http)/" \
     -e "s/127.0.0.1:7081/$(field "$out/ports/cache.json" http)/" \
-    -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" "$root/deploy/prometheus.yml" >"$config"
+    -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" \
+    -e "s|- prometheus/|- $root/deploy/prometheus/|" "$root/deploy/prometheus.yml" >"$config"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   prometheus --config.file="$config" --storage.tsdb.path="$out/prometheus" --web.listen-address="127.0.0.1:$port" \
     >"$out/logs/prometheus.log" 2>&1 &
