@@ -51,7 +51,11 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
   FPO_RETURN_IF_ERROR(AsStorageError(WriteFileAtomically(path, kept.lines)));
   FileDescriptor file(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   if (!file.is_open()) return AsStorageError(PosixError(errno, "append to", path));
-  return std::unique_ptr<MetricsLog>(new MetricsLog(path, std::move(file), kept.evaluated_step));
+  const std::filesystem::path out = std::filesystem::path(path).parent_path();
+  auto tensorboard = TensorBoardLog::Open((out / "tensorboard").string(), last_step + 1);
+  if (!tensorboard.ok()) return AsStorageError(tensorboard.status());
+  return std::unique_ptr<MetricsLog>(
+      new MetricsLog(path, std::move(file), kept.evaluated_step, *std::move(tensorboard)));
 }
 
 absl::Status MetricsLog::Append(int64_t step, double epoch,
@@ -71,11 +75,17 @@ absl::Status MetricsLog::Append(int64_t step, double epoch,
       line[name] = value;
     }
   }
-  const absl::Status written = WriteAll(file_, line.dump() + "\n", path_);
+  const absl::Status written = Write(line.dump() + "\n", step, values);
   if (written.ok()) return written;
   return FailWith(
       ExitCode::kStorage,
       absl::StrCat(written.message(), "; free disk space and start again with --resume"));
+}
+
+absl::Status MetricsLog::Write(const std::string& line, int64_t step,
+                               const std::map<std::string, double>& values) {
+  FPO_RETURN_IF_ERROR(WriteAll(file_, line, path_));
+  return tensorboard_->Append(step, values);
 }
 
 absl::Status MetricsLog::AppendEvaluation(int64_t step, double epoch, const Evaluation& evaluation,

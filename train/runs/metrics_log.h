@@ -11,10 +11,12 @@
 #include "common/files/file_descriptor.h"
 #include "train/data/token_file.h"
 #include "train/loop/evaluate.h"
+#include "train/report/tensorboard_log.h"
 
 namespace fpo::train {
 
-// OUT/metrics.jsonl: one JSON object per line, each flushed when written. Not thread-safe.
+// OUT/metrics.jsonl: one JSON object per line, each flushed when written; and the same for
+// TensorBoard (TensorBoardLog). Not thread-safe.
 class MetricsLog {
  public:
   // Opens the file for appending. Lines of steps after `last_step` and a torn last line are dropped
@@ -33,11 +35,18 @@ class MetricsLog {
                                 const TokenFile& pairs);
 
  private:
-  MetricsLog(std::string path, FileDescriptor file, int64_t evaluated_step)
-      : path_(std::move(path)), file_(std::move(file)), evaluated_step_(evaluated_step) {}
+  MetricsLog(std::string path, FileDescriptor file, int64_t evaluated_step,
+             std::unique_ptr<TensorBoardLog> tensorboard)
+      : path_(std::move(path)),
+        file_(std::move(file)),
+        evaluated_step_(evaluated_step),
+        tensorboard_(std::move(tensorboard)) {}
+  absl::Status Write(const std::string& line, int64_t step,
+                     const std::map<std::string, double>& values);
   std::string path_;
   const FileDescriptor file_;
   const int64_t evaluated_step_;
+  const std::unique_ptr<TensorBoardLog> tensorboard_;
 };
 
 }  // namespace fpo::train

@@ -20,9 +20,10 @@ namespace {
 
 constexpr size_t kFilesMax = 4096;
 constexpr char kModelFolder[] = "model";
-constexpr char kEvaluationsFolder[] = "evaluations";  // of a training job; absent without pairs
+// Of a training job; absent without pairs, and in folders of earlier versions.
+constexpr const char* kLogFolders[] = {"evaluations", "tensorboard"};
 
-// Files that a job leaves in its output folder, besides model/, evaluations/ and checkpoints/.
+// Files that a job leaves in its output folder, besides model/, kLogFolders and checkpoints/.
 struct ResultFile {
   JobKind kind;
   absl::string_view name;
@@ -49,8 +50,11 @@ bool HasModel(const ServeArtifactCommand& order) { return order.kind == JobKind:
 
 bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (order.checkpoint) return true;
-  for (const char* folder : {kModelFolder, kEvaluationsFolder}) {
-    if (absl::StartsWith(name, absl::StrCat(folder, "/"))) return order.kind == JobKind::kTrain;
+  const auto is_in = [&name](absl::string_view folder) {
+    return absl::StartsWith(name, absl::StrCat(folder, "/"));
+  };
+  if (is_in(kModelFolder) || std::any_of(std::begin(kLogFolders), std::end(kLogFolders), is_in)) {
+    return order.kind == JobKind::kTrain;
   }
   return std::any_of(std::begin(kResultFiles), std::end(kResultFiles), [&](const ResultFile& file) {
     return file.kind == order.kind && file.name == name;
@@ -101,8 +105,10 @@ absl::StatusOr<std::vector<OpenFolder::Entry>> Find(const OpenFolder& folder,
   std::vector<OpenFolder::Entry> found;
   if (HasModel(order)) {
     FPO_ASSIGN_OR_RETURN(found, folder.List(kModelFolder, kFilesMax));
-    FPO_ASSIGN_OR_RETURN(const auto evaluations, folder.List(kEvaluationsFolder, kFilesMax));
-    found.insert(found.end(), evaluations.begin(), evaluations.end());
+    for (const char* logs : kLogFolders) {
+      FPO_ASSIGN_OR_RETURN(const auto listed, folder.List(logs, kFilesMax));
+      found.insert(found.end(), listed.begin(), listed.end());
+    }
   }
   for (const ResultFile& file : kResultFiles) {
     if (file.kind != order.kind) continue;

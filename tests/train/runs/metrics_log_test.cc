@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/train/support/tiny_run.h"
@@ -30,6 +31,20 @@ TEST(MetricsLog, KeepsLinesUpToTheCheckpoint) {
             "{\"step\":1,\"epoch\":0.25,\"loss\":0.5,\"tokens\":70}\n"
             "{\"step\":2,\"epoch\":0.5,\"loss\":0.5,\"tokens\":70}\n"
             "{\"step\":3,\"epoch\":0.75,\"loss\":null}\n");
+}
+
+// Each attempt has a file of its own for TensorBoard, with the same numbers.
+TEST(MetricsLog, TensorBoardHasTheSame) {
+  const TinyRun tiny;
+  const auto log = MetricsLog::Open(tiny.Path("metrics.jsonl"), -1);
+  ASSERT_TRUE(log.ok()) << log.status();
+  ASSERT_TRUE((*log)->Append(1, 0.5, {{"loss", 0.25}, {"eval_loss", 0.75}}).ok());
+  std::string bytes;
+  for (const auto& entry : std::filesystem::directory_iterator(tiny.Path("tensorboard"))) {
+    bytes += Slurp(entry.path());
+  }
+  EXPECT_THAT(bytes, ::testing::HasSubstr("train/loss"));
+  EXPECT_THAT(bytes, ::testing::HasSubstr("eval/loss"));
 }
 
 TEST(MetricsLog, KnowsTheEvaluationThatItKept) {
