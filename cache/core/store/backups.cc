@@ -9,6 +9,7 @@
 #include "common/error_info.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
 
 namespace fpo::cache {
@@ -42,7 +43,7 @@ absl::StatusOr<BackupInfo> Backups::Make(absl::Time now) {
   const absl::Status copied = store_.CopyTo(part);
   if (!copied.ok()) {
     fs::remove_all(part, error);
-    return copied;
+    return NotCopied(copied, options_.folder);
   }
   fs::rename(part, info.path, error);
   if (error) return PosixError(error.value(), "rename", info.path);

@@ -11,6 +11,7 @@
 #include "common/error_info.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 
@@ -64,7 +65,7 @@ absl::StatusOr<StoreBackup> StoreBackups::Make(absl::Time now) {
   absl::StatusOr<StoreBackup> made = MakeIn(part, now);
   if (!made.ok()) {
     fs::remove_all(part, error);
-    return made;
+    return NotCopied(made.status(), options_.folder);
   }
   fs::rename(part, path, error);
   if (error) return PosixError(error.value(), "rename", path);

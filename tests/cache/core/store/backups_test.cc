@@ -58,6 +58,12 @@ TEST_F(BackupsTest, KeepsTheNewest) {
   EXPECT_FALSE(std::filesystem::exists(first));
 }
 
+TEST_F(BackupsTest, AFolderThatCannotBeWrittenIsNamed) {
+  const absl::Status refused = Backups({.folder = "/proc/sys"}, store_.get()).Make(now_).status();
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kNoBackupFolder) << refused;
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(BackupsTest, SaysHowToGetOneWithoutAFolder) {
   const absl::Status status = Backups({}, store_.get()).Make(now_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));

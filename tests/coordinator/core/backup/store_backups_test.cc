@@ -85,6 +85,15 @@ TEST_F(StoreBackupsTest, WithoutAFolderNoneIsMade) {
   EXPECT_EQ(ReasonOf(none.Make(kStart).status()), ErrorReason::kNoBackupFolder);
 }
 
+// "Unavailable" would read as a coordinator that is down.
+TEST_F(StoreBackupsTest, AFolderThatCannotBeWrittenIsNamed) {
+  StoreBackups closed({.folder = "/proc/sys"}, store_.get());
+  const absl::Status refused = closed.Make(kStart).status();
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kNoBackupFolder);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("in /proc/sys: "));
+}
+
 TEST_F(StoreBackupsTest, ARestoredStoreIsBeyondAllThatWasSeen) {
   const StoreBackup backup = Backups().Make(kStart).value();
   const std::string id = store_->LoadIdentity().value().id;
