@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "train/events/exit_status.h"
 #include "train/device/process_memory.h"
+#include "train/events/exit_status.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {

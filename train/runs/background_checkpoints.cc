@@ -8,8 +8,8 @@
 #include "absl/time/clock.h"
 #include "common/observe/work.h"
 #include "common/status_macros.h"
-#include "train/events/exit_status.h"
 #include "train/device/process_memory.h"
+#include "train/events/exit_status.h"
 #include "train/torch_status.h"
 
 namespace fpo::train {
