@@ -3,7 +3,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/observe/version.h"
 #include "common/text/json.h"
 #include "ctl/command_line/command_table.h"
 #include "ctl/commands/commands.h"
@@ -15,6 +17,9 @@ namespace {
 
 constexpr int kWidth = 80;
 constexpr int kTextColumn = 32;
+constexpr char kPurpose[] =
+    "Sends jobs to the FPO training service, follows them, and shows what the\n"
+    "reference cache holds.\n";
 constexpr char kExitCodes[] =
     "exit codes: 0 ok; 1 internal error; 2 usage; 3 job file or request invalid;\n"
     "  4 not found; 5 unreachable or deadline; 6 denied; 7 precondition or conflict;\n"
@@ -57,28 +62,30 @@ std::string Entry(absl::string_view label, absl::string_view text, int indent) {
   return Wrapped(absl::StrCat("  ", PadRight(label, indent - 4), "  "), text, indent);
 }
 
+std::string OptionText(const OptionSpec& option) {
+  std::string help = option.help;
+  if (!option.alias.empty()) absl::StrAppend(&help, "; also --", option.alias);
+  if (!option.choices.empty()) absl::StrAppend(&help, ": ", absl::StrJoin(option.choices, " "));
+  return help;
+}
+
 std::string OptionEntries(const std::vector<OptionSpec>& options) {
   std::string text;
   for (const OptionSpec& option : options) {
-    std::string help = option.help;
-    if (!option.alias.empty()) absl::StrAppend(&help, "; also --", option.alias);
-    if (!option.choices.empty()) {
-      absl::StrAppend(&help, ":");
-      for (const std::string& choice : option.choices) absl::StrAppend(&help, " ", choice);
-    }
-    absl::StrAppend(&text, Entry(OptionLabel(option), help, kTextColumn));
+    absl::StrAppend(&text, Entry(OptionLabel(option), OptionText(option), kTextColumn));
   }
   return text;
 }
 
-std::string UsageLine(const CommandSpec& command) {
-  std::string line = absl::StrCat("usage: fpoctl ", command.name);
+// "fpoctl submit FILE [options]"
+std::string CallOf(const CommandSpec& command) {
+  std::string line = absl::StrCat("fpoctl ", command.name);
   for (const ArgumentSpec& argument : command.arguments) {
     const std::string name = argument.repeated ? argument.name + "..." : argument.name;
     absl::StrAppend(&line,
                     argument.required ? absl::StrCat(" ", name) : absl::StrCat(" [", name, "]"));
   }
-  return absl::StrCat(line, command.options.empty() ? "" : " [options]", "\n");
+  return absl::StrCat(line, command.options.empty() ? "" : " [options]");
 }
 
 // What --json prints, as a section of a page.
@@ -92,13 +99,63 @@ std::string ExampleLines(const ExampleSpec& example) {
   return absl::StrCat("  ", example.line, "\n", what);
 }
 
+// Text as roff reads it: nothing in it is an escape or, at the start of a line, a request.
+std::string Roff(absl::string_view text) {
+  std::string escaped = absl::StrReplaceAll(
+      text, {{"\\", "\\e"}, {"-", "\\-"}, {"\n.", "\n\\&."}, {"\n'", "\n\\&'"}});
+  if (!escaped.empty() && (escaped[0] == '.' || escaped[0] == '\'')) escaped.insert(0, "\\&");
+  return escaped;
+}
+
+// A label with its text below it.
+std::string RoffEntry(absl::string_view label, absl::string_view text) {
+  return absl::StrCat(".TP\n.B ", Roff(absl::StripAsciiWhitespace(label)), "\n", Roff(text), "\n");
+}
+
+std::string RoffOptions(const std::vector<OptionSpec>& options) {
+  std::string text;
+  for (const OptionSpec& option : options) {
+    absl::StrAppend(&text, RoffEntry(OptionLabel(option), OptionText(option)));
+  }
+  return text;
+}
+
+std::string RoffLines(absl::string_view lines) {
+  return absl::StrCat(".PP\n.nf\n", Roff(lines), ".fi\n");
+}
+
+std::string RoffCommand(const CommandSpec& command) {
+  std::string text =
+      absl::StrCat(".SS ", Roff(CallOf(command)), "\n", Roff(command.summary), ".\n");
+  if (!command.details.empty()) absl::StrAppend(&text, ".PP\n", Roff(command.details), "\n");
+  for (const ArgumentSpec& argument : command.arguments) {
+    absl::StrAppend(&text, RoffEntry(argument.name, argument.help));
+  }
+  absl::StrAppend(&text, RoffOptions(command.options));
+  std::string examples;
+  for (const ExampleSpec& example : command.examples) {
+    absl::StrAppend(&examples, ExampleLines(example));
+  }
+  return absl::StrCat(text, RoffLines(examples));
+}
+
 }  // namespace
 
+std::string ManualPage() {
+  std::string text = absl::StrCat(
+      ".TH FPOCTL 1 \"\" \"fpoctl ", ProgramVersion(), "\" \"FPO training service\"\n.nh\n.ad l\n",
+      ".SH NAME\n"
+      "fpoctl \\- client of the FPO training service\n.SH SYNOPSIS\n.B fpoctl\n",
+      ".I COMMAND\n[arguments] [options]\n.SH DESCRIPTION\n", Roff(kPurpose), ".SH COMMANDS\n");
+  for (const CommandSpec& command : Commands()) absl::StrAppend(&text, RoffCommand(command));
+  return absl::StrCat(text, ".SH OPTIONS OF EVERY COMMAND\n", RoffOptions(SharedOptions()),
+                      ".SH EXIT STATUS\n", RoffLines(kExitCodes), ".SH SEE ALSO\n",
+                      ".BR fpo\\-train (1),\n.BR fpo\\-coordinator (1),\n.BR fpo\\-cache (1),\n",
+                      ".BR fpo\\-worker (1)\n");
+}
+
 std::string OverviewHelp() {
-  std::string text =
-      "Sends jobs to the FPO training service, follows them, and shows what the\n"
-      "reference cache holds.\n\n"
-      "usage: fpoctl COMMAND [arguments] [options]\n";
+  std::string text = absl::StrCat(kPurpose, "\nusage: fpoctl COMMAND [arguments] [options]\n");
   size_t longest = 0;
   for (const CommandSpec& command : Commands()) longest = std::max(longest, command.name.size());
   std::string group;
@@ -118,8 +175,8 @@ std::string OverviewHelp() {
 }
 
 std::string CommandHelp(const CommandSpec& command) {
-  std::string text =
-      absl::StrCat("fpoctl ", command.name, ": ", command.summary, "\n\n", UsageLine(command));
+  std::string text = absl::StrCat("fpoctl ", command.name, ": ", command.summary,
+                                  "\n\nusage: ", CallOf(command), "\n");
   if (!command.details.empty()) absl::StrAppend(&text, "\n", Wrapped("", command.details, 0));
   if (!command.arguments.empty()) absl::StrAppend(&text, "\narguments\n");
   for (const ArgumentSpec& argument : command.arguments) {

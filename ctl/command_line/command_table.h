@@ -94,4 +94,7 @@ std::string OverviewHelp();
 std::string CommandHelp(const CommandSpec& command);
 std::string GroupHelp(absl::string_view word);
 
+// All of it in roff, for man(1).
+std::string ManualPage();
+
 }  // namespace fpo::ctl

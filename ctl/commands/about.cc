@@ -16,7 +16,11 @@ absl::StatusOr<ExitCode> RunHelp(Session& session) {
   const std::string name = absl::StrJoin(words, " ");
   const CommandSpec* command = FindCommand(name);
   std::string help = words.empty() ? OverviewHelp() : GroupHelp(name);
-  if (command != nullptr) {
+  if (session.invocation.Has("man")) {
+    if (!words.empty())
+      return WrongLine(session.invocation.command, "--man prints the page of all commands");
+    help = ManualPage();
+  } else if (command != nullptr) {
     help = CommandHelp(*command);
   } else if (!words.empty() && CommandsOfGroup(name).empty()) {
     std::vector<std::string> line = words;
@@ -64,8 +68,10 @@ CommandSpec HelpCommand() {
   CommandSpec c{"help", "admin", "print the help page of a command"};
   c.arguments = {
       {"COMMAND", ValueKind::kText, "one or two words; none: all commands", false, true}};
+  c.options = {{"man", "", ValueKind::kFlag, "", "print the manual of all commands for man(1)"}};
   c.examples = {{"fpoctl help submit", "the same as fpoctl submit --help"},
-                {"fpoctl help cache", "the commands of the cache"}};
+                {"fpoctl help cache", "the commands of the cache"},
+                {"fpoctl help --man > fpoctl.1", "read it with man -l fpoctl.1"}};
   c.json = {"{command, help}"};
   c.run = RunHelp;
   return c;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/error_info.h"
 #include "ctl/command_line/completion.h"
@@ -82,6 +83,21 @@ TEST(CommandTableTest, HelpTeaches) {
     ExpectFitsATerminal(*line.help);
   }
   ExpectFitsATerminal(OverviewHelp());
+}
+
+TEST(CommandTableTest, TheManualHasEveryCommandAndOption) {
+  const std::string page = ManualPage();
+  for (const CommandSpec& command : Commands()) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat(".SS fpoctl ", command.name)));
+    for (const OptionSpec& option : command.options) {
+      EXPECT_THAT(page,
+                  HasSubstr(absl::StrReplaceAll(absl::StrCat("--", option.name), {{"-", "\\-"}})))
+          << command.name;
+    }
+  }
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    EXPECT_FALSE(absl::StartsWith(line, "'")) << "a request of roff: " << line;
+  }
 }
 
 TEST(CommandTableTest, AddressesMayBeNamedAsTheWorkerDoes) {
