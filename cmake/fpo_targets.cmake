@@ -66,12 +66,23 @@ function(fpo_library name)
   fpo_use_pch(${name} "${ARG_PCH}")
 endfunction()
 
+# fpo_relocatable(TARGET): a program or plugin that finds its libraries from where it is: bundled ones, LibTorch beside them, or the LibTorch
+# of a Python site-packages folder (cmake/install.cmake). The build folder has links to both in the same places (cmake/torch.cmake, arrow.cmake),
+# since CMake would leave room for another RPATH as colons, each of which is the current folder. RPATH, not RUNPATH: it holds for the
+# libraries of the libraries too, and another LibTorch in LD_LIBRARY_PATH does not get in.
+function(fpo_relocatable target)
+  set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON
+    INSTALL_RPATH "$ORIGIN/../lib:$ORIGIN/../torch/lib:$ORIGIN/../../torch/lib")
+  target_link_options(${target} PRIVATE -Wl,--disable-new-dtags)
+endfunction()
+
 # fpo_program(NAME SRCS main.cc ... DEPS ... [PCH core|edge]): one executable in build/*/bin.
 function(fpo_program name)
   cmake_parse_arguments(ARG "" "PCH" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} fpo_options)
   fpo_use_pch(${name} "${ARG_PCH}")
+  fpo_relocatable(${name})
 endfunction()
 
 # fpo_test_library(NAME SRCS a.cc ... DEPS fpo_x ... [PCH core|edge] [BATCH n]): what several tests share.

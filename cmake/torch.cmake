@@ -17,5 +17,6 @@ add_library(fpo_torch INTERFACE)
 target_include_directories(fpo_torch SYSTEM INTERFACE ${FPO_TORCH_DIR}/include
   ${FPO_TORCH_DIR}/include/torch/csrc/api/include)
 target_compile_definitions(fpo_torch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
-target_link_options(fpo_torch INTERFACE -Wl,-rpath,${FPO_TORCH_DIR}/lib -Wl,-rpath-link,${FPO_TORCH_DIR}/lib)
+target_link_options(fpo_torch INTERFACE -Wl,-rpath-link,${FPO_TORCH_DIR}/lib)
 target_link_libraries(fpo_torch INTERFACE ${FPO_TORCH_DIR}/lib/libtorch_cpu.so ${FPO_TORCH_DIR}/lib/libc10.so)
+file(CREATE_LINK ${FPO_TORCH_DIR} ${CMAKE_BINARY_DIR}/torch SYMBOLIC)  # where bin/fpo-train looks for it (fpo_relocatable)
