@@ -4,20 +4,23 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/demo.sh [--keep] [--out DIR]
+usage: demo.sh [--keep] [--out DIR]
 
-Sets the machine up, builds, starts coordinator, cache and one worker on free local ports, and sends six jobs through them:
-SFT of a small Gemma-2, its accuracy before preference training, an SAE trained on it, FPO (computes the reference once),
-FPO with another alpha and k, and DPO (both find every reference record in the cache). Ends with a table.
+Starts coordinator, cache and one worker on free local ports, and sends six jobs through them: SFT of a small Gemma-2, its accuracy
+before preference training, an SAE trained on it, FPO (computes the reference once), FPO with another alpha and k, and DPO (both
+find every reference record in the cache). Ends with a table. In the source tree it sets the machine up and builds first; in an
+installed package it runs the installed programs.
 
   --keep      leave the services and the metrics up until Ctrl-C
-  --out DIR   where models, reports and logs go (default: ./demo-run; must be empty or an earlier demo's)
+  --out DIR   where models, reports and logs go (default: demo-run, in the source tree or, from a package, in the current folder;
+              must be empty or an earlier demo's)
 TEXT
 }
 
 keep=0
 root=$(cd "$(dirname "$0")/.." && pwd)
-out=$root/demo-run
+out=demo-run
+[ ! -e "$root/scripts/build.sh" ] || out=$root/demo-run
 while [ $# -gt 0 ]; do
   case $1 in
     --keep) keep=1 ;;
@@ -32,8 +35,12 @@ if [ -d "$out" ] && [ -n "$(ls -A "$out")" ] && [ ! -e "$out/.fpo-demo" ]; then
   exit 2
 fi
 
-"$root/scripts/build.sh" fpo-coordinator fpo-cache fpo-worker fpo-train fpoctl
-bin=$root/build/release/bin
+if [ -e "$root/scripts/build.sh" ]; then
+  "$root/scripts/build.sh" fpo-coordinator fpo-cache fpo-worker fpo-train fpoctl
+  bin=$root/build/release/bin
+else
+  bin=$(cd "$root/../../bin" && pwd)  # this script is PREFIX/share/fpo/scripts/demo.sh
+fi
 demo_start=$SECONDS
 
 rm -rf "$out"
@@ -55,6 +62,8 @@ start_prometheus() {
     -e "s/127.0.0.1:7081/$(field "$out/ports/cache.json" http)/" \
     -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" \
     -e "s|- prometheus/|- $root/deploy/prometheus/|" "$root/deploy/prometheus.yml" >"$config"
+    -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" "$root/deploy/prometheus.yml" >"$config"
+  command -v python3 >/dev/null || { echo "  metrics: install python3 to see them collected"; return 0; }
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   prometheus --config.file="$config" --storage.tsdb.path="$out/prometheus" --web.listen-address="127.0.0.1:$port" \
     >"$out/logs/prometheus.log" 2>&1 &
@@ -98,7 +107,7 @@ echo
 echo "models   $out/runs/{sft,fpo,fpo-2,dpo}/model   (Hugging Face folders)"
 echo "reports  $out/runs/{sft,fpo,fpo-2,dpo}/report.html"
 echo "logs     $out/logs"
-echo "demo: $((SECONDS - demo_start)) s after the build"
+echo "demo: $((SECONDS - demo_start)) s"
 if [ $keep -eq 1 ]; then
   echo
   echo "The services are up. In another terminal:"
