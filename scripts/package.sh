@@ -102,7 +102,8 @@ make_wheel() {
   sed "s/@TORCH_VERSION@/$torch_version/" "$root/deploy/package/launch.py" >"$tree/fpo/launch.py"
   sed "s/@TORCH_VERSION@/$torch_version/; s/@VERSION@/$version/" "$root/deploy/package/METADATA" >"$info/METADATA"
   cp "$root/deploy/package/entry_points.txt" "$root/LICENSE" "$info/"
-  # What auditwheel says of it: no symbol newer than those of glibc 2.35, and of libstdc++ those of GCC 12.
+  # By its symbols: none is newer than glibc 2.35 and the libstdc++ of GCC 12. auditwheel finds the same, but calls the wheel linux_x86_64,
+  # since it does not follow the RPATH of programs to the bundled libraries and to torch's.
   newest=$(objdump -T "$tree"/fpo/bin/* "$tree"/fpo/lib/* 2>/dev/null | grep -oE '\bGLIBC_2\.[0-9]+' | sort -uV | tail -1)
   [ "${newest#GLIBC_2.}" -le 35 ] || fail "the programs need $newest; their wheel must not be called manylinux_2_35"
   printf 'Wheel-Version: 1.0\nGenerator: scripts/package.sh\nRoot-Is-Purelib: false\nTag: py3-none-manylinux_2_35_x86_64\n' >"$info/WHEEL"

@@ -102,6 +102,7 @@ check() { # check FILE
 }
 
 demo() { # demo PREFIX
+  step offline user "! ldd \$(find $1/lib/ -name libfpo_arrow.so) | grep 'not found'"  # opened when Parquet is read, which the demo does not
   step offline user "$1/bin/fpoctl --version; $1/bin/fpo-train --version; $1/share/fpo/scripts/demo.sh --out demo"
 }
 
