@@ -62,7 +62,6 @@ start_prometheus() {
     -e "s/127.0.0.1:7081/$(field "$out/ports/cache.json" http)/" \
     -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" \
     -e "s|- prometheus/|- $root/deploy/prometheus/|" "$root/deploy/prometheus.yml" >"$config"
-    -e "s/127.0.0.1:7091/$(field "$out/ports/worker.json" http)/" "$root/deploy/prometheus.yml" >"$config"
   command -v python3 >/dev/null || { echo "  metrics: install python3 to see them collected"; return 0; }
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   prometheus --config.file="$config" --storage.tsdb.path="$out/prometheus" --web.listen-address="127.0.0.1:$port" \
