@@ -47,15 +47,16 @@ def check_file(services, findings):
 
 
 def check_grafana(services, findings):
-    """The dashboard that is provisioned is the one that is mounted, and its source is there."""
+    """All dashboards are mounted where the provider looks, the one of the first page among them; their source is there."""
     import yaml
     folder = check.ROOT / "deploy/compose/grafana"
     provider = yaml.safe_load((folder / "dashboards/fpo.yaml").read_text())["providers"][0]
     source = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"][0]
-    mounted = [volume["target"] for volume in services["grafana"]["volumes"]]
-    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-    findings.expect(home in mounted, f"grafana: {home} is not mounted")
-    findings.expect(home.startswith(provider["options"]["path"] + "/"), "grafana: the provider looks elsewhere")
+    mounted = {volume["target"]: volume.get("source", "") for volume in services["grafana"]["volumes"]}
+    home = pathlib.PurePath(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    boards = pathlib.Path(mounted.get(provider["options"]["path"], ""))
+    findings.expect(boards == check.ROOT / "deploy/grafana", "grafana: the provider looks elsewhere than the dashboards are mounted")
+    findings.expect(str(home.parent) == provider["options"]["path"] and (boards / home.name).is_file(), f"grafana: {home} is not mounted")
     findings.expect(source["url"] == "http://prometheus:9090" and "prometheus" in services, f"grafana: asks {source['url']}")
 
 

@@ -1,5 +1,6 @@
 // What Prometheus and Grafana see: the exposition format, and every query of the rules and the
-// dashboard against series that exist. tests/deploy/prometheus_rules.py tests what the rules say.
+// dashboards against series that exist. tests/deploy/prometheus_rules.py tests what the rules say,
+// grafana_boards.py beside it the rest of the dashboards.
 
 #include <cctype>
 #include <filesystem>
@@ -146,6 +147,9 @@ TEST_F(MetricsTest, EveryDashboardQueryNamesAMetricThatExists) {
       for (const json& target : panel.value("targets", json::array())) {
         queries += CheckQueries(target["expr"].get<std::string>(), exposition, entry.path());
       }
+    }
+    for (const json& variable : dashboard["templating"]["list"]) {
+      CheckQueries(variable["query"].get<std::string>(), exposition, entry.path());
     }
     EXPECT_GT(queries, 10u);
   }
