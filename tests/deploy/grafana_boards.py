@@ -8,7 +8,7 @@ every expression as promtool reads it. Exit code 1: something is wrong; 77: prom
 
   --ask URL    asks a running Prometheus (scripts/demo.sh --keep starts one) every query and prints how many series it answers with
 
-tests/integration/metrics_test.cc compares the names of series with what the programs show.
+tests/integration/metrics_test.cc compares the names of series with what the programs show; grafana_test.py compares the files with Grafana's schema.
 """
 import itertools
 import json
