@@ -4,7 +4,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/error_info.h"
 
 namespace fpo {
 
@@ -27,15 +26,6 @@ absl::Status FromRocksStatus(const rocksdb::Status& status, absl::string_view wh
     return absl::UnavailableError(message);
   }
   return absl::InternalError(message);
-}
-
-absl::Status NotCopied(const absl::Status& status, const std::string& folder) {
-  if (!absl::IsUnavailable(status)) return status;
-  return WithErrorInfo(
-      absl::FailedPreconditionError(
-          absl::StrCat("no copy of the store was made in ", folder, ": ", status.message())),
-      {.reason = ErrorReason::kNoBackupFolder,
-       .hint = absl::StrCat("can this program write to ", folder, ", and is there space?")});
 }
 
 }  // namespace fpo

@@ -59,8 +59,7 @@ absl::StatusOr<std::vector<PackedRecord>> UnpackRequest(absl::string_view packed
 
 }  // namespace
 
-ReferenceCache::ReferenceCache(Store* store, const CacheClocks& clocks,
-                               ReferenceCacheOptions options)
+ReferenceCache::ReferenceCache(Store* store, CacheClocks clocks, ReferenceCacheOptions options)
     : store_(*store),
       clock_(*clocks.wall),
       steady_(*clocks.steady),
@@ -71,7 +70,7 @@ ReferenceCache::ReferenceCache(Store* store, const CacheClocks& clocks,
       costs_({}) {}
 
 absl::StatusOr<std::unique_ptr<ReferenceCache>> ReferenceCache::Open(
-    Store* store, const CacheClocks& clocks, ReferenceCacheOptions options) {
+    Store* store, CacheClocks clocks, ReferenceCacheOptions options) {
   auto cache = std::unique_ptr<ReferenceCache>(new ReferenceCache(store, clocks, options));
   FPO_ASSIGN_OR_RETURN(const std::vector<ManifestHeader> headers, store->ListManifests());
   FPO_ASSIGN_OR_RETURN(auto costs, store->ListCosts());

@@ -20,13 +20,11 @@
 
 namespace fpo::cache {
 
-// The cache itself: implements each call of the service, over any Store. Blocks on the store.
-// Thread-safe.
+// Implements each call of the service, over any Store. Blocks on the store. Thread-safe.
 class ReferenceCache {
  public:
   // Store and clocks outlive the cache.
-  static absl::StatusOr<std::unique_ptr<ReferenceCache>> Open(Store* store,
-                                                              const CacheClocks& clocks,
+  static absl::StatusOr<std::unique_ptr<ReferenceCache>> Open(Store* store, CacheClocks clocks,
                                                               ReferenceCacheOptions options = {});
 
   // Idempotent. InvalidArgument: malformed recipe; no, too many, equal keys.
@@ -106,7 +104,7 @@ class ReferenceCache {
   using Visit = std::function<absl::Status(LoadedManifest&)>;
   using Records = absl::Span<const PackedRecord>;
 
-  ReferenceCache(Store* store, const CacheClocks& clocks, ReferenceCacheOptions options);
+  ReferenceCache(Store* store, CacheClocks clocks, ReferenceCacheOptions options);
   // Runs `visit` on the manifest in memory, under mutex_, after loading it if needed.
   absl::Status WithManifest(const Digest& id, const Visit& visit);
   absl::Status WithUsedManifest(const Digest& id, const Visit& visit);

@@ -9,8 +9,8 @@
 #include "common/error_info.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
-#include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
+#include "common/store/not_copied.h"
 
 namespace fpo::cache {
 namespace {

@@ -11,8 +11,8 @@
 #include "common/error_info.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
-#include "common/rocksdb/rocksdb_status.h"
 #include "common/status_macros.h"
+#include "common/store/not_copied.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 
 namespace fpo::coordinator {
