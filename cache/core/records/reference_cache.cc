@@ -325,6 +325,8 @@ absl::StatusOr<PutCounts> ReferenceCache::PutBatches(const Digest& manifest_id,
   {
     absl::MutexLock lock(&mutex_);
     costs_.Add(header.recipe_id, cost);
+    // Their forms without features, which the store keeps too, are of the same passes.
+    if (!recipe.sae.empty()) costs_.Add(RecipeId(MarginRecipe(recipe)), cost);
   }
   FPO_FAILPOINT("cache.put.before_ack");
   return counts;

@@ -54,6 +54,18 @@ TEST_F(ReferenceCacheUpkeepTest, ATickEndsTheClaimsWhoseLeaseIsOverAndNoOther) {
   EXPECT_TRUE(cache_->RenewClaim(second.claim_id, 2).ok());
 }
 
+// Records without features come with those that have some, from the same passes of the model: a job
+// that needs them alone is saved these passes, not nothing.
+TEST_F(ReferenceCacheUpkeepTest, RecordsWithoutFeaturesSaveWhatTheirPassesCost) {
+  Filled(FeatureTestRecipe(), 10);
+  const auto plain = cache_->PutManifest(
+      {CanonicalRecipe(MarginRecipe(FeatureTestRecipe())), TestKeys(10), "ann", ""});
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->missing, 0);
+  EXPECT_DOUBLE_EQ(plain->saved.seconds, 20);
+  EXPECT_DOUBLE_EQ(plain->saved.flops, 1e10);
+}
+
 TEST_F(ReferenceCacheUpkeepTest, RetainPinAndUnpinAreWrittenToTheHeader) {
   const Digest id = Filled(recipe_, 3);
   EXPECT_EQ(*cache_->Retain(id), clock_.Now() + absl::Minutes(10));
