@@ -366,10 +366,11 @@ absl::Status Trainer::EndOnBudget() {
                       evaluation_batch_, environment_.group};
   FPO_ASSIGN_OR_RETURN(const DivergenceBudget::Conclusion conclusion, fpo::train::EndOnBudget(end));
   last_step_["constraint/moved"] = conclusion.moved;
-  if (!conclusion.held)
-    Warn(WarningEvent(conclusion.text));
-  else
+  if (conclusion.held) {
     environment_.events.Emit(PhaseEvent("train", conclusion.text));
+  } else {
+    Warn(WarningEvent(conclusion.text));
+  }
   return absl::OkStatus();
 }
 

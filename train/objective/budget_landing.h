@@ -21,9 +21,10 @@ struct LandingActions {
 
 // Moves the weights of a finished run along the line through the reference and the trained policy
 // until their divergence is within half a percent of `budget`: close to the reference divergences
-// grow with the square of the distance, farther away with a power that the measurements show. At
-// most eight. A divergence below the budget is left unless the budget `binds`, and the weights
-// never go more than a tenth beyond where training left them.
+// grow with the square of the distance, farther away with a power that the measurements, at most
+// eight, show. A divergence below the budget is left unless the budget `binds`, and the weights
+// never go more than a tenth beyond where training left them. Errors are those of `actions`, which
+// leave the weights where they are then.
 absl::StatusOr<BudgetLanding> LandOnBudget(double budget, bool binds,
                                            const LandingActions& actions);
 
