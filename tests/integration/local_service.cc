@@ -15,7 +15,6 @@
 #include "gtest/gtest.h"
 
 namespace fpo::testing {
-namespace {}  // namespace
 
 int64_t Number(const nlohmann::json& object, const std::string& name) {
   if (!object.contains(name)) return 0;
@@ -40,6 +39,12 @@ LocalService::~LocalService() {
   }
   std::error_code error;
   std::filesystem::remove_all(folder_, error);
+}
+
+std::string LocalService::Program(const std::string& name) const {
+  const auto other = folders_.find(name);
+  const std::string& folder = other == folders_.end() ? bin_ : other->second;
+  return folder + (name == "fpoctl" ? "/" : "/fpo-") + name;
 }
 
 void LocalService::StartAll() {
@@ -67,7 +72,7 @@ std::vector<std::string> LocalService::WorkerFlags(const std::string& name) cons
 
 void LocalService::Start(const std::string& program) {
   if (program == "worker") return StartWorker(program);
-  std::vector<std::string> argv = {bin_ + "/fpo-" + program, "--listen",
+  std::vector<std::string> argv = {Program(program), "--listen",
                                    grpc_.count(program) ? grpc_[program] : "127.0.0.1:0"};
   if (program == "coordinator" && !settings_.store.empty()) {
     argv.insert(argv.end(), {"--store", settings_.store});
@@ -89,7 +94,7 @@ void LocalService::Start(const std::string& program) {
 
 std::vector<std::string> LocalService::WorkerCommand(const std::string& name) const {
   std::vector<std::string> argv = WorkerFlags(name);
-  argv.insert(argv.begin(), bin_ + "/fpo-worker");
+  argv.insert(argv.begin(), Program("worker"));
   return argv;
 }
 
@@ -150,14 +155,14 @@ std::string LocalService::Address(const std::string& program, const std::string&
 }
 
 Process LocalService::CtlProcess(const std::vector<std::string>& words) {
-  std::vector<std::string> argv = {bin_ + "/fpoctl"};
+  std::vector<std::string> argv = {Program("fpoctl")};
   argv.insert(argv.end(), words.begin(), words.end());
   return Process(argv, {"FPO_SERVER=" + grpc_["coordinator"], "FPO_CACHE_SERVER=" + grpc_["cache"]},
                  Path("fpoctl.log"));
 }
 
 Outcome LocalService::Ctl(const std::vector<std::string>& words, absl::Duration timeout) {
-  std::vector<std::string> argv = {bin_ + "/fpoctl"};
+  std::vector<std::string> argv = {Program("fpoctl")};
   argv.insert(argv.end(), words.begin(), words.end());
   return RunProgram(
       argv, {"FPO_SERVER=" + grpc_["coordinator"], "FPO_CACHE_SERVER=" + grpc_["cache"]}, timeout);

@@ -52,6 +52,11 @@ class LocalService {
   void SetEnvironment(const std::string& program, std::vector<std::string> words) {
     settings_.environment[program] = std::move(words);
   }
+  // From its next start `program` (fpoctl: its next call) is the one of this folder, e.g. of another
+  // version. A worker takes the fpo-train beside it.
+  void TakeFrom(const std::string& program, const std::string& folder) {
+    folders_[program] = folder;
+  }
   // From its next start the worker reaches the coordinator, and the cache, here, e.g. through a
   // proxy.
   void WorkerDials(const std::string& coordinator, const std::string& cache = "") {
@@ -84,12 +89,15 @@ class LocalService {
 
  private:
   std::string Address(const std::string& program, const std::string& kind) const;
+  // The path of fpo-coordinator, fpo-cache, fpo-worker or fpoctl; any other worker is a "worker".
+  std::string Program(const std::string& name) const;
   // Until it listens.
   void Launch(const std::string& program, std::vector<std::string> argv);
   std::vector<std::string> WorkerFlags(const std::string& name) const;
 
   Settings settings_;
   std::string bin_;
+  std::map<std::string, std::string> folders_;  // of programs that are not in bin_
   std::string folder_;
   std::string worker_dials_;        // empty: the coordinator itself
   std::string worker_dials_cache_;  // empty: the cache itself
