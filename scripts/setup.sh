@@ -103,18 +103,31 @@ with zipfile.ZipFile(wheel) as archive:
 PY
 }
 
-cuda_runtime() { # puts libcudart and libcupti beside libtorch_cpu.so, which needs them even without a GPU
-  local toolkit=${CUDA_HOME:-/usr/local/cuda} part=$1 lib
-  if [ -e "$toolkit/lib64/libcudart.so.13" ] && [ -e "$toolkit/lib64/libcupti.so.13" ]; then
-    for lib in libcudart.so.13 libcupti.so.13; do ln -sf "$toolkit/lib64/$lib" "$part/lib/$lib"; done
-    return
-  fi
-  echo "setup: no CUDA 13 toolkit, fetching the two runtime libraries LibTorch needs"
+keep_licences() { # keep_licences WHEEL FOLDER: the licence texts of a wheel, in FOLDER/licences/ by the name of its package
+  python3 - "$@" <<'PY'
+import pathlib, sys, zipfile
+wheel, folder = sys.argv[1], pathlib.Path(sys.argv[2]) / "licences"
+kept = 0
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        package, _, rest = name.partition(".dist-info/licenses/")
+        if rest and not rest.endswith("/"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{package.rpartition('-')[0]}-{pathlib.PurePath(rest).name}").write_bytes(archive.read(name))
+            kept += 1
+sys.exit(0 if kept else f"setup: {wheel} has no licence texts")
+PY
+}
+
+cuda_runtime() { # puts libcudart and libcupti beside libtorch_cpu.so, which needs them even without a GPU: 13 MB
+  local part=$1 wheel
   python3 -m pip download -q --no-deps --only-binary=:all: -d "$part/wheels" \
     'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' ||
     fail "could not fetch the CUDA runtime libraries" "check that pip reaches the Python package index"
-  local wheel
-  for wheel in "$part"/wheels/nvidia_cuda_*.whl; do unpack "$wheel" "$part/wheels" nvidia/; done
+  for wheel in "$part"/wheels/nvidia_cuda_*.whl; do
+    unpack "$wheel" "$part/wheels" nvidia/
+    keep_licences "$wheel" "$part"
+  done
   find "$part/wheels" \( -name 'libcudart.so.13*' -o -name 'libcupti.so.13*' \) -exec cp {} "$part/lib/" \;
 }
 
@@ -133,6 +146,7 @@ install_torch() {
     --require-hashes -r "$part/requirements.txt" -d "$part/wheels" ||
     fail "could not fetch torch==$TORCH_VERSION" "check that pip reaches the Python package index, and 4 GB of free disk in $deps"
   unpack "$part"/wheels/torch-*.whl "$part" torch/lib/ torch/include/
+  keep_licences "$part"/wheels/torch-*.whl "$part"
   mv "$part/torch/lib" "$part/lib"
   mv "$part/torch/include" "$part/include"
   cuda_runtime "$part"
@@ -158,6 +172,7 @@ install_arrow() { # Apache Arrow's libraries and headers, which the pyarrow whee
     --require-hashes -r "$part/requirements.txt" -d "$part/wheels" ||
     fail "could not fetch pyarrow==$ARROW_VERSION" "check that pip reaches the Python package index; --no-arrow builds without Parquet"
   unpack "$part"/wheels/pyarrow-*.whl "$part" pyarrow/libarrow.so. pyarrow/libparquet.so. pyarrow/include/arrow/ pyarrow/include/parquet/
+  keep_licences "$part"/wheels/pyarrow-*.whl "$part"
   mkdir "$part/lib"
   mv "$part"/pyarrow/lib*.so.* "$part/lib/"
   mv "$part/pyarrow/include" "$part/include"
