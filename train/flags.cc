@@ -169,10 +169,9 @@ void AddSae(FlagSet app, Flags* flags) {
 void AddExport(FlagSet app, Flags* flags) {
   app.Add("checkpoint", &flags->path, "A run's checkpoint: RUN/checkpoints/step-N").Required();
   app.Add("--out", &flags->out, "Hugging Face folder to create").Type("DIR").Required();
-  app.Add("--model", &flags->model,
-          "Folder that the run started from; default: model.path of its job")
-      .Type("DIR");
+  app.Add("--model", &flags->model, "Folder the run started from; default: its job's").Type("DIR");
   app.Add("--job", &flags->job, "Job file of the run; default: RUN/job.yaml").Type("FILE");
+  app.Add("--merge", &flags->merge, "Of an adapter: the model with it; else PEFT's two files");
 }
 
 void AddInspect(FlagSet app, Flags* flags) {

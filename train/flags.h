@@ -34,6 +34,7 @@ struct Flags {
   bool parquet = false;  // run, evaluate, inspect-data: pair by pair as Parquet too
   bool serve = false;    // score: answer the agent's commands
   std::string path;      // inspect, export
+  bool merge = false;
   bool devices = false;  // inspect
   bool json = false;     // inspect, prepare --check
   bool check = false;    // prepare: look at the first rows, write nothing

@@ -293,7 +293,7 @@ absl::Status Program::FindInData() const {
 }
 
 absl::Status Program::Export() const {
-  return ExportCheckpoint({flags.path, flags.out, flags.job, flags.model}, events);
+  return ExportCheckpoint({flags.path, flags.out, flags.job, flags.model, flags.merge}, events);
 }
 
 // Must come before any tensor: the CUDA library registers its kernels first.

@@ -8,6 +8,7 @@
 
 #include "common/features/features_section.h"
 #include "common/job/method_table.h"
+#include "common/job/sections/adapter_section.h"
 #include "common/job/sections/constraint_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
@@ -106,6 +107,7 @@ struct JobConfig {
   std::string kind = "train";  // train | reference | evaluate | generate | judge | sae
   std::vector<std::pair<std::string, std::string>> labels;
   ModelSection model;
+  AdapterSection adapter;
   ReferenceSection reference;
   std::vector<SaeSection> sae;
   SaeTrainingSection sae_training;

@@ -2,6 +2,7 @@
 
 #include "common/job/constraint_fields.h"
 #include "common/job/method_table.h"
+#include "common/job/sections/adapter_fields.h"
 #include "common/job/sections/judge_fields.h"
 
 namespace fpo {
@@ -334,6 +335,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
              {"train", "reference", "evaluate", "generate", "judge", "sae"}}),
       {Kind::kLabels, "labels", "your own words, for listing"},
       Model(&c->model),
+      AdapterEntry(&c->adapter),
       Reference(&c->reference),
       {Kind::kSaeList, "sae", "one SAE, or a list of them (the divergences add)"},
       SaeTraining(&c->sae_training),

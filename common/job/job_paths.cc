@@ -108,6 +108,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
       const bool trained = path.key == "model.path";
       return ModelFolderProblem({*path.path, given}, trained && tokenises);
     }
+    case PathKind::kAdapter:
     case PathKind::kSae:
       return MissingPathProblem({*path.path, given}, PathWanted::kFileOrFolder);
     case PathKind::kData:
@@ -129,6 +130,7 @@ std::string Problem(const JobPath& path, const std::string& given, bool tokenise
 std::vector<JobPath> JobPaths(JobConfig* config) {
   std::vector<JobPath> paths;
   AddPath("model.path", PathKind::kModel, &config->model.path, &paths);
+  AddPath("adapter.path", PathKind::kAdapter, &config->adapter.path, &paths);
   AddPath("reference.path", PathKind::kModel, &config->reference.path, &paths);
   for (size_t i = 0; i < config->sae.size(); ++i) {
     const std::string key = config->sae.size() == 1 ? "sae.path" : absl::StrCat("sae.", i, ".path");
@@ -167,6 +169,7 @@ bool IsRead(const JobConfig& config, const JobPath& path) {
   if (generates || judges) return path.key == "model.path" || path.kind == PathKind::kTemplate;
   const bool compares = config.kind != "sae" && ComparesFeatures(config.method);
   if (path.kind == PathKind::kLabels) return MakesFeatures(config);
+  if (path.kind == PathKind::kAdapter) return config.kind == "train" && config.adapter.on();
   if (path.kind == PathKind::kSae) return compares || MakesFeatures(config);
   if (path.kind == PathKind::kFile) return compares;
   if (!absl::StartsWith(path.key, "reference.")) return true;

@@ -7,6 +7,7 @@
 #include "common/access_list.h"
 #include "common/job/job_file.h"
 #include "common/job/method_table.h"
+#include "common/job/sections/adapter_fields.h"
 
 namespace fpo {
 namespace {
@@ -27,6 +28,7 @@ class Rules {
     CheckReference();
     CheckNumbers();
     CheckBudgetAndSets();
+    CheckAdapter();
     return std::move(problems_);
   }
 
@@ -316,6 +318,20 @@ class Rules {
                  absl::StrCat("\"", sets[i].name, "\" is another set's name"));
       }
     }
+  }
+
+  void CheckAdapter() {
+    if (!c_.adapter.on()) {
+      if (!c_.adapter.path.empty()) {
+        Complain("adapter.path", "is read with adapter.kind: lora; add that, or leave it out");
+      }
+      return;
+    }
+    if (!Trains()) {
+      Complain("adapter.kind", absl::StrCat("kind ", c_.kind, " trains no adapter: leave it out"));
+    }
+    const std::string wrong = UnknownTarget(c_.adapter.targets);
+    if (!wrong.empty()) Complain("adapter.targets", wrong);
   }
 
   void CheckSet(const std::string& key, const FeatureSetSection& set) {

@@ -10,9 +10,11 @@
 #include "common/status_macros.h"
 #include "train/chat/turn_record.h"
 #include "train/checkpoint/checkpoint_reader.h"
+#include "train/events/exit_status.h"
 #include "train/export/export_policy.h"
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
+#include "train/export/peft_folder.h"
 #include "train/loop/model_loader.h"
 #include "train/runs/training_state.h"
 
@@ -69,6 +71,37 @@ absl::Status CheckSource(const std::string& source, const TrainingState& state) 
       ", there ", identity.digest, "); name its folder with --model"));
 }
 
+struct TrainedAdapter {
+  const JobConfig& job;
+  const TensorMap& tensors;
+  bool merge;
+};
+
+absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& made) {
+  const AdapterSection& section = trained.job.adapter;
+  FPO_ASSIGN_OR_RETURN(const LoraConfig lora,
+                       MakeLoraConfig(section.rank, section.alpha, section.targets));
+  FPO_ASSIGN_OR_RETURN(const GemmaConfig config, ReadModelConfig(trained.job.model.path));
+  NamedTensors tensors;
+  for (const std::string& name : LoraNames(config, lora)) {
+    const auto it = trained.tensors.find(name);
+    if (it == trained.tensors.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the checkpoint has no tensor ", name, ", which the adapter of the run's job file has"));
+    }
+    tensors.emplace_back(name, it->second.clone());
+  }
+  if (!trained.merge) {
+    return AsStorageError(
+        WritePeftFolder({made.target, trained.job.model.path, made.serving.card}, config,
+                        {lora, std::move(tensors), "", ""}));
+  }
+  FPO_ASSIGN_OR_RETURN(LoadedModel base,
+                       LoadModel({trained.job.model.path, trained.job.model.dtype}));
+  base.model.Adapt(lora, std::move(tensors));
+  return ExportPolicy(base.model.Merged(), made);
+}
+
 }  // namespace
 
 absl::Status ExportCheckpoint(const CheckpointExport& request, EventSink& events) {
@@ -95,7 +128,11 @@ absl::Status ExportCheckpoint(const CheckpointExport& request, EventSink& events
   const std::string record = ReadFile(run + "/run.json").value_or("{}");
   const ModelCardFacts facts{state.step, false, turns.has_value() && !turns->turns.empty()};
   made.serving.card = ModelCard(job, record, facts);
-  FPO_RETURN_IF_ERROR(ExportPolicy(checkpoint.model, made));
+  if (state.adapter.empty()) {
+    FPO_RETURN_IF_ERROR(ExportPolicy(checkpoint.model, made));
+  } else {
+    FPO_RETURN_IF_ERROR(ExportAdapter({job, checkpoint.model, request.merge}, made));
+  }
   events.Emit(ResultEvent(made.target, state.step, {}));
   return absl::OkStatus();
 }

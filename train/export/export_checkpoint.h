@@ -14,6 +14,7 @@ struct CheckpointExport {
   std::string out;         // must not exist, or be empty
   std::string job;         // the run's job file; empty: RUN/job.yaml
   std::string model;       // the folder the run started from; empty: model.path of the job
+  bool merge = false;      // of a run with an adapter: the model, not the adapter in PEFT's form
 };
 
 // InvalidArgument: no checkpoint, a model folder with other weights than the run's. NotFound: job

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/lerp.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -43,6 +44,10 @@ absl::StatusOr<TensorMap> StartWeights(const LoadedModel& policy) {
 
 absl::Status MoveFromStart(const TensorMap& start, double factor, Optimizer* optimizer) {
   return optimizer->ChangeMasters([&](const std::string& name, const at::Tensor& master) {
+    if (IsLora(name)) {  // the line is that of B A: B goes to zero, A stays
+      if (IsLoraB(name)) ScaleDistance(at::zeros_like(master), factor, master);
+      return absl::OkStatus();
+    }
     const auto stored = start.find(name);
     if (stored == start.end()) {
       return absl::InternalError(absl::StrCat("the model folder has no tensor for ", name));
@@ -76,7 +81,7 @@ absl::StatusOr<DivergenceBudget::Conclusion> EndOnBudget(const BudgetEnd& end) {
   actions.measure = [&] { return MeasureDivergence(end, pairs); };
   TensorMap start;
   actions.scale = [&](double factor) -> absl::Status {
-    if (start.empty()) {
+    if (start.empty() && end.inputs.policy.model.lora() == nullptr) {
       FPO_ASSIGN_OR_RETURN(start, StartWeights(end.inputs.policy));
     }
     return MoveFromStart(start, factor, &end.optimizer);

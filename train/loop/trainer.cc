@@ -70,7 +70,7 @@ absl::Status Trainer::Build() {
                   group.world()));
   total_steps_ = TotalSteps(job_, *batcher_);
 
-  const NamedTensors& parameters = inputs_.policy.model.Parameters();
+  const NamedTensors& parameters = inputs_.policy.model.Trained();
   FPO_ASSIGN_OR_RETURN(optimizer_, MakeOptimizer(job_.optimizer.name, parameters,
                                                  MakeOptimizerOptions(job_.optimizer)));
   gradients_ = std::make_unique<GradientBuffer>(parameters);
@@ -82,6 +82,7 @@ absl::Status Trainer::Build() {
   state_.seed = static_cast<uint64_t>(job_.seed);
   state_.data_digest = ToHex(inputs_.train.digest());
   state_.model_digest = inputs_.policy.digest;
+  state_.adapter = DescribeAdapter(inputs_);
   state_.model_path = std::filesystem::absolute(inputs_.policy.path).string();
   const Gemma& model = inputs_.policy.model;
   peak_flops_ = PeakFlopsOf(model.device(), model.dtype());

@@ -7,7 +7,6 @@
 #include "common/observe/work.h"
 #include "train/model/mlp.h"
 #include "train/model/self_attention.h"
-#include "train/ops/product.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -22,7 +21,7 @@ enum WeightIndex {
   kNormPostAttn,
   kNormPreFfn,
   kNormPostFfn,
-  kQ,
+  kQ,  // here in the order of LoraTarget
   kK,
   kV,
   kO,
@@ -115,7 +114,18 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
   const auto norm = [&](const at::Tensor& value, WeightIndex weight) {
     return RmsNorm(value, weights[weight], config.rms_norm_eps);
   };
-  AttentionWeights attention = {weights[kQ], weights[kK], weights[kV], {}, {}};
+  const auto projection = [&](LoraTarget target) {
+    const at::Tensor& weight = weights[kQ + static_cast<int64_t>(target)];
+    const int64_t place = context.lora == nullptr ? -1 : context.lora->Place(target);
+    if (place < 0) return Projection(weight);
+    const at::TensorList adapter = weights.slice(BlockWeightNames(config).size());
+    return Projection(weight, adapter[place], adapter[place + 1], context.lora->scale());
+  };
+  AttentionWeights attention = {projection(LoraTarget::kQ),
+                                projection(LoraTarget::kK),
+                                projection(LoraTarget::kV),
+                                {},
+                                {}};
   if (config.qk_norm()) {
     attention.q_norm = weights[kQNorm];
     attention.k_norm = weights[kKNorm];
@@ -125,14 +135,16 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
       context, Site::kAttnZ,
       AttentionZ(norm(x, kNormIn), attention, context.rope,
                  {config, config.sliding[context.layer], context.layout, context.kept_rows}));
-  const at::Tensor attended = Linear(result.attn_z, weights[kO]);
+  const at::Tensor attended = Project(result.attn_z, projection(LoraTarget::kO));
   const at::Tensor before = context.kept_rows ? x.index_select(1, context.layout->kept) : x;
   const at::Tensor middle =
       AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);
   AdvanceWork(0);  // a block of many tokens may take seconds
   result.mlp_out =
       Edited(context, Site::kMlpOut,
-             norm(Mlp(norm(middle, kNormPreFfn), {weights[kGate], weights[kUp], weights[kDown]}),
+             norm(Mlp(norm(middle, kNormPreFfn),
+                      {projection(LoraTarget::kGate), projection(LoraTarget::kUp),
+                       projection(LoraTarget::kDown)}),
                   kNormPostFfn));
   result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);
   return result;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/model/gemma_config.h"
+#include "train/model/lora.h"
 #include "train/model/site.h"
 #include "train/ops/packed_layout.h"
 #include "train/ops/rope.h"
@@ -22,6 +23,7 @@ struct BlockContext {
   std::shared_ptr<const PackedLayout> layout = nullptr;  // null: x's rows are sequences
   bool kept_rows = false;          // results are of the layout's kept rows alone: the last block's
   const SiteEdit* edit = nullptr;  // of this layer; not with gradients
+  std::shared_ptr<const LoraConfig> lora = nullptr;  // null: no adapter
 };
 
 // The block's output and its two inner SAE sites (site.h), [batch, seq, width].
@@ -34,7 +36,8 @@ struct BlockResult {
 // Names of a block's weights below "model.layers.N.", in the order that RunBlock expects.
 std::vector<std::string> BlockWeightNames(const GemmaConfig& config);
 
-// One transformer block. x: [batch, seq, hidden].
+// One transformer block. x: [batch, seq, hidden]. `weights`: those of BlockWeightNames, then those of
+// the adapter (LoraNames), if there is one.
 BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context);
 
 // Same values and gradients, but keeps only x for backward, which recomputes the block.

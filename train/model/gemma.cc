@@ -106,8 +106,38 @@ void Gemma::SetRequiresGrad(bool value) {
   for (const at::Tensor& tensor : tensors_) tensor.set_requires_grad(value);
 }
 
+void Gemma::Adapt(const LoraConfig& lora, NamedTensors adapter) {
+  TORCH_CHECK(adapter.size() == LoraNames(*config_, lora).size(), "Gemma::Adapt: ", adapter.size(),
+              " tensors");
+  SetRequiresGrad(false);
+  lora_ = std::make_shared<const LoraConfig>(lora);
+  adapter_ = std::move(adapter);
+  for (auto& [name, tensor] : adapter_) tensor = tensor.to(device()).set_requires_grad(true);
+}
+
+TensorMap Gemma::Merged() const {
+  TensorMap merged(parameters_.begin(), parameters_.end());
+  for (size_t i = 0; lora_ != nullptr && i < adapter_.size(); i += 2) {
+    at::Tensor& weight = merged.at(LoraWeightOf(adapter_[i].first));
+    weight = MergedWeight({weight, adapter_[i].second, adapter_[i + 1].second, lora_->scale()})
+                 .to(at::kCPU);  // a second copy of the model may not fit beside the first
+  }
+  return merged;
+}
+
 const at::Tensor& Gemma::head() const {
   return config_->tied_head ? tensors_.front() : tensors_.back();
+}
+
+std::vector<at::Tensor> Gemma::WeightsOfBlock(int64_t layer, int64_t count) const {
+  const at::TensorList own = at::TensorList(tensors_).slice(1 + layer * count, count);
+  std::vector<at::Tensor> weights(own.begin(), own.end());
+  if (lora_ == nullptr) return weights;
+  const int64_t adapted = lora_->TensorsOfBlock();
+  for (int64_t i = layer * adapted; i < (layer + 1) * adapted; ++i) {
+    weights.push_back(adapter_[i].second);
+  }
+  return weights;
 }
 
 ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& options) const {
@@ -130,14 +160,14 @@ ForwardResult Gemma::Forward(const at::Tensor& ids, const ForwardOptions& option
   result.sites.resize(options.taps.size());
   at::Tensor x = ScaledEmbedding(embedding, ids);
   for (int64_t layer = 0; layer < layers; ++layer) {
-    const at::TensorList weights =
-        at::TensorList(tensors_).slice(1 + layer * block_weights, block_weights);
+    const std::vector<at::Tensor> weights = WeightsOfBlock(layer, block_weights);
     const BlockContext context = {config_,
                                   layer,
                                   config_->sliding[layer] ? rope.sliding : rope.global,
                                   options.layout,
                                   keeps && layer == layers - 1,
-                                  EditOf(options, layer)};
+                                  EditOf(options, layer),
+                                  lora_};
     const BlockResult block = options.activation_checkpointing && at::GradMode::is_enabled()
                                   ? RunBlockCheckpointed(x, weights, context)
                                   : RunBlock(x, weights, context);

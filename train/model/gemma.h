@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "train/model/gemma_config.h"
+#include "train/model/lora.h"
 #include "train/model/site.h"
 #include "train/ops/named_tensors.h"
 #include "train/ops/packed_layout.h"
@@ -58,10 +59,19 @@ class Gemma {
   at::ScalarType dtype() const;
   at::Device device() const;
 
-  // Every trainable tensor once, in a fixed order, under its canonical name
-  // ("model.embed_tokens.weight" first).
+  // Every weight once, in a fixed order, under its canonical name ("model.embed_tokens.weight"
+  // first); without those of an adapter.
   const NamedTensors& Parameters() const { return parameters_; }
-  // Turns gradients on or off for all parameters. Create and Random leave them off.
+  // Adds an adapter to this object, not to its copies: tensors in the order of LoraNames, on the
+  // model's device. Turns gradients off for the weights and on for the adapter.
+  void Adapt(const LoraConfig& lora, NamedTensors adapter);
+  const LoraConfig* lora() const { return lora_.get(); }  // null: no adapter
+  // What training changes: the adapter's tensors if there is one, else Parameters.
+  const NamedTensors& Trained() const { return lora_ == nullptr ? parameters_ : adapter_; }
+  // The weights with the adapter added to them (MergedWeight), which are in host memory then, by
+  // canonical name.
+  TensorMap Merged() const;
+  // Turns gradients on or off for all weights. Create and Random leave them off.
   void SetRequiresGrad(bool value);
 
   // ids: [batch, seq] int64, each row starting at position 0, padded on the right (any id; padding
@@ -74,10 +84,14 @@ class Gemma {
 
  private:
   Gemma(const GemmaConfig& config, NamedTensors parameters);
+  // The `count` weights of a block, then those of the adapter.
+  std::vector<at::Tensor> WeightsOfBlock(int64_t layer, int64_t count) const;
 
   std::shared_ptr<const GemmaConfig> config_;
   NamedTensors parameters_;
   std::vector<at::Tensor> tensors_;  // of parameters_, in order
+  std::shared_ptr<const LoraConfig> lora_;
+  NamedTensors adapter_;
 };
 
 }  // namespace fpo::train

@@ -3,13 +3,12 @@
 #include <ATen/ATen.h>
 
 #include "train/ops/geglu.h"
-#include "train/ops/product.h"
 
 namespace fpo::train {
 
 at::Tensor Mlp(const at::Tensor& x, const MlpWeights& weights) {
-  const at::Tensor activated = Geglu(Linear(x, weights.gate), Linear(x, weights.up));
-  return Linear(activated, weights.down);
+  const at::Tensor activated = Geglu(Project(x, weights.gate), Project(x, weights.up));
+  return Project(activated, weights.down);
 }
 
 }  // namespace fpo::train

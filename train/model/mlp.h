@@ -2,12 +2,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "train/model/lora.h"
+
 namespace fpo::train {
 
 struct MlpWeights {
-  at::Tensor gate;  // [intermediate, hidden]
-  at::Tensor up;    // [intermediate, hidden]
-  at::Tensor down;  // [hidden, intermediate]
+  Projection gate;  // [intermediate, hidden]
+  Projection up;    // [intermediate, hidden]
+  Projection down;  // [hidden, intermediate]
 };
 
 // W_down(gelu_tanh(W_gate x) * (W_up x)): [..., hidden] -> [..., hidden].

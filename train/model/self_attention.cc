@@ -7,7 +7,6 @@
 
 #include "train/ops/attention.h"
 #include "train/ops/packed_attention.h"
-#include "train/ops/product.h"
 #include "train/ops/rms_norm.h"
 
 namespace fpo::train {
@@ -15,8 +14,8 @@ namespace fpo::train {
 at::Tensor AttentionZ(const at::Tensor& x, const AttentionWeights& weights, const RopeTable& rope,
                       const AttentionLayer& layer) {
   const GemmaConfig& config = layer.config;
-  const auto project = [&](const at::Tensor& from, const at::Tensor& weight, int64_t heads) {
-    return Linear(from, weight).view({from.size(0), from.size(1), heads, config.head_dim});
+  const auto project = [&](const at::Tensor& from, const Projection& weight, int64_t heads) {
+    return Project(from, weight).view({from.size(0), from.size(1), heads, config.head_dim});
   };
   const at::Tensor queried = layer.kept_rows ? x.index_select(1, layer.layout->kept) : x;
   at::Tensor q = project(queried, weights.q, config.heads);

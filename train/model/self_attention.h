@@ -5,15 +5,16 @@
 #include <memory>
 
 #include "train/model/gemma_config.h"
+#include "train/model/lora.h"
 #include "train/ops/packed_layout.h"
 #include "train/ops/rope.h"
 
 namespace fpo::train {
 
 struct AttentionWeights {
-  at::Tensor q;       // [heads * head_dim, hidden]
-  at::Tensor k;       // [kv_heads * head_dim, hidden]
-  at::Tensor v;       // [kv_heads * head_dim, hidden]
+  Projection q;       // [heads * head_dim, hidden]
+  Projection k;       // [kv_heads * head_dim, hidden]
+  Projection v;       // [kv_heads * head_dim, hidden]
   at::Tensor q_norm;  // [head_dim]; undefined without QK-norm
   at::Tensor k_norm;
 };

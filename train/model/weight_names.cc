@@ -124,7 +124,8 @@ class Selector {
     if (ContainsAny(canonical, kAdapters)) {
       return Unfit(name,
                    "belongs to an adapter (LoRA) that was not merged into the weights; merge "
-                   "it with PEFT's merge_and_unload and save the result");
+                   "it with PEFT's merge_and_unload and save the result; that of a run's "
+                   "checkpoint with fpo-train export CHECKPOINT --merge --out DIR");
     }
     if (ContainsAny(canonical, kQuantised)) {
       return Unfit(name,

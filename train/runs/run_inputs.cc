@@ -8,6 +8,7 @@
 #include "common/job/method_table.h"
 #include "common/status_macros.h"
 #include "train/events/stop_signal.h"
+#include "train/export/peft_folder.h"
 #include "train/loop/dtype_advice.h"
 #include "train/loop/id_range.h"
 #include "train/objective/feature_weights.h"
@@ -125,6 +126,31 @@ absl::Status Loader::Open() const {
   return OpenRecords(options.reference);
 }
 
+bool TrainsAdapter(const JobConfig& job, const RunInputOptions& options) {
+  return options.trainable && job.adapter.on();
+}
+
+// After the reference is open, which may be the policy without the adapter.
+absl::Status AddAdapter(const AdapterSection& section, uint64_t seed, RunInputs* inputs) {
+  Gemma& model = inputs->policy.model;
+  FPO_ASSIGN_OR_RETURN(const LoraConfig lora,
+                       MakeLoraConfig(section.rank, section.alpha, section.targets));
+  if (section.path.empty()) {
+    model.Adapt(lora, NewLora(model.config(), lora, seed));
+    return absl::OkStatus();
+  }
+  FPO_ASSIGN_OR_RETURN(PeftAdapter start, ReadPeftFolder(section.path, model.config()));
+  if (DescribeLora(start.lora) != DescribeLora(lora)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("adapter.path ", section.path, " holds ", DescribeLora(start.lora),
+                     ", but the job asks for ", DescribeLora(lora),
+                     ": set adapter.rank, alpha and targets as they are in the folder"));
+  }
+  inputs->adapter_start = start.digest;
+  model.Adapt(lora, std::move(start.tensors));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TokenFile> OpenTokens(const std::string& path, const JobConfig& job) {
   FPO_ASSIGN_OR_RETURN(TokenFile file, TokenFile::Open(path));
   if (job.method.name != "sft" && file.size() > 0 && !file.has_rejected()) {
@@ -142,6 +168,13 @@ absl::StatusOr<TokenFile> OpenTokens(const std::string& path, const JobConfig& j
 }
 
 }  // namespace
+
+std::string DescribeAdapter(const RunInputs& inputs) {
+  const LoraConfig* const lora = inputs.policy.model.lora();
+  if (lora == nullptr) return "";
+  const std::string& start = inputs.adapter_start;
+  return absl::StrCat(DescribeLora(*lora), start.empty() ? "" : ", from ", start.substr(0, 16));
+}
 
 absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method) {
   PreferenceOptions options;
@@ -188,7 +221,8 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   for (const TokenFile* tokens : {&train, &eval}) {
     FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
   }
-  ModelRequest request{folder, job.model.dtype, options.device, options.trainable};
+  const bool own_weights = options.trainable && !TrainsAdapter(job, options);
+  ModelRequest request{folder, job.model.dtype, options.device, own_weights};
   if (!options.model_told) request.warn = WarnOn(events);
   FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);
@@ -207,8 +241,11 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
     objective.constraint.weights = weights.to(options.device);
   }
   RunInputs inputs{std::move(train),     std::move(eval), std::move(policy),
-                   std::move(objective), nullptr,         ReferenceUse{}};
+                   std::move(objective), nullptr,         ReferenceUse{},    ""};
   FPO_RETURN_IF_ERROR((Loader{job, options, events, inputs}.Open()));
+  if (TrainsAdapter(job, options)) {
+    FPO_RETURN_IF_ERROR(AddAdapter(job.adapter, static_cast<uint64_t>(job.seed), &inputs));
+  }
   return inputs;
 }
 

@@ -23,7 +23,7 @@ struct RunInputOptions {
   std::string auto_file;  // where 'auto' keeps its records
   std::string model;      // the policy's folder; empty: model.path
   at::Device device = at::kCPU;
-  bool trainable = true;
+  bool trainable = true;  // with `adapter` of the job: what is added to the frozen policy
   bool model_told = false;  // CheckModel has told what there is to tell of the model
 };
 
@@ -46,15 +46,19 @@ struct RunInputs {
   ObjectiveOptions objective;
   std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
   ReferenceUse use;
+  std::string adapter_start;  // digest of the adapter that training goes on from; empty: a new one
 
   // Whether the policy starts as the reference, so that step 0 has known values.
   bool PolicyIsReference() const {
-    return reference != nullptr && use.model_digest == policy.digest;
+    return reference != nullptr && use.model_digest == policy.digest && adapter_start.empty();
   }
 };
 
 absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOptions& options,
                                         EventSink& events);
+
+// What is trained beside the policy's weights, for people and to compare runs; empty: the weights.
+std::string DescribeAdapter(const RunInputs& inputs);
 
 // The method's settings in the form the loss takes.
 absl::StatusOr<PreferenceOptions> MakePreferenceOptions(const MethodSection& method);

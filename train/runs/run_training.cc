@@ -20,6 +20,7 @@
 #include "train/export/export_policy.h"
 #include "train/export/missing_tokenizer_files.h"
 #include "train/export/model_card.h"
+#include "train/export/peft_folder.h"
 #include "train/features/features_of_run.h"
 #include "train/loop/model_loader.h"
 #include "train/reference/reference_plan.h"
@@ -234,7 +235,11 @@ absl::Status Run::Export(const Trainer& trainer, const RunInputs& inputs) {
   const ModelCardFacts facts{trainer.step(), true, turns.has_value() && !turns->turns.empty()};
   request.serving.card =
       ModelCard(job_, RunRecordJson(Record(trainer, inputs, true), job_, inputs), facts);
-  return ExportPolicy({model.Parameters().begin(), model.Parameters().end()}, request);
+  FPO_RETURN_IF_ERROR(ExportPolicy(model.Merged(), request));
+  if (model.lora() == nullptr) return absl::OkStatus();
+  const PeftExport adapter{folder_.File("adapter"), job_.model.path, request.serving.card};
+  return AsStorageError(
+      WritePeftFolder(adapter, model.config(), {*model.lora(), model.Trained(), "", ""}));
 }
 
 // By now the run is whole and recorded: a process that dies here has lost nothing else.

@@ -43,6 +43,7 @@ std::string TrainingState::Json() const {
   json["seed"] = seed;
   json["data_digest"] = data_digest;
   json["model_digest"] = model_digest;
+  if (!adapter.empty()) json["adapter"] = adapter;
   json["model_path"] = model_path;
   json["recipe_id"] = recipe_id;
   json["reference_probe"] = reference_probe;
@@ -61,6 +62,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.seed = json.at("seed").get<uint64_t>();
     state.data_digest = json.at("data_digest").get<std::string>();
     state.model_digest = json.at("model_digest").get<std::string>();
+    state.adapter = json.value("adapter", std::string());
     state.model_path = json.value("model_path", std::string());
     state.recipe_id = json.at("recipe_id").get<std::string>();
     state.reference_probe = json.value("reference_probe", std::vector<double>());
@@ -84,6 +86,10 @@ absl::Status TrainingState::CheckSameRun(const TrainingState& run) const {
   if (seed != run.seed) return Differs("seed", absl::StrCat(seed), absl::StrCat(run.seed));
   if (data_digest != run.data_digest) return Differs("data", data_digest, run.data_digest);
   if (model_digest != run.model_digest) return Differs("model", model_digest, run.model_digest);
+  if (adapter != run.adapter) {
+    const auto text = [](const std::string& words) { return words.empty() ? "none" : words; };
+    return Differs("adapter", text(adapter), text(run.adapter));
+  }
   if (recipe_id != run.recipe_id) return Differs("reference", recipe_id, run.recipe_id);
   return absl::OkStatus();
 }

@@ -22,6 +22,7 @@ struct TrainingState {
   uint64_t seed = 0;
   std::string data_digest;   // hex, of the training token file
   std::string model_digest;  // the folder the run started from
+  std::string adapter;       // DescribeAdapter: the tensors are an adapter's; empty: the model's
   std::string model_path;    // that folder, whose configuration and tokenizer a checkpoint lacks
   std::string recipe_id;     // of the reference records; empty without
   // Reference log-probs of the first responses. On resume the policy has changed, so the records

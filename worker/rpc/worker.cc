@@ -186,7 +186,7 @@ absl::StatusOr<std::string> Worker::Parts::TryCuda() {
 
 void Worker::Parts::MakeExports() {
   const auto make = [this](const std::string& checkpoint, const std::string& folder) {
-    return RunTool("export", {"export", checkpoint, "--out", folder, "--device", "cpu"},
+    return RunTool("export", {"export", checkpoint, "--out", folder, "--merge", "--device", "cpu"},
                    kExportTime)
         .status();
   };

@@ -78,7 +78,7 @@ const std::map<std::string, Role>& Roles() {
 // Sections none of whose keys the reference model's forward pass or the token ids see.
 const std::set<std::string>& ForeignSections() {
   static const std::set<std::string> sections = {
-      "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule",
+      "adapter", "sae_training", "generate",   "judge",    "constraint", "optimizer", "schedule",
       "batch",        "checkpoint", "evaluate", "features",   "resources", "retry"};
   return sections;
 }

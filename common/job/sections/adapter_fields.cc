@@ -1,0 +1,48 @@
+#include "common/job/sections/adapter_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace fpo {
+
+JobEntry AdapterEntry(AdapterSection* s) {
+  return {JobEntry::Kind::kSection,
+          "adapter",
+          "trains low-rank matrices beside the frozen weights; absent: the weights themselves",
+          {{"kind", &s->kind, "lora: the memory of one copy of the model", {"none", "lora"}},
+           {"rank", &s->rank, "of the matrices", {}, 1, 4096},
+           {"alpha", &s->alpha, "their product is scaled by alpha / rank", {}, 1e-6, 1e6},
+           {"targets", &s->targets,
+            "all-linear, or of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"},
+           {"dropout",
+            &s->dropout,
+            "0: a policy with dropout would not start as its reference",
+            {},
+            0,
+            0},
+           {"path",
+            &s->path,
+            "a folder in PEFT's form (adapter_config.json) to go on from",
+            {},
+            -std::numeric_limits<double>::infinity(),
+            std::numeric_limits<double>::infinity(),
+            "a new one"}}};
+}
+
+std::string UnknownTarget(const std::vector<std::string>& targets) {
+  constexpr std::array<absl::string_view, 8> kWords = {"all-linear", "q_proj",    "k_proj",
+                                                       "v_proj",     "o_proj",    "gate_proj",
+                                                       "up_proj",    "down_proj"};
+  if (targets.empty()) return "is empty; all-linear adapts every projection";
+  for (const std::string& target : targets) {
+    if (std::find(kWords.begin(), kWords.end(), target) != kWords.end()) continue;
+    return absl::StrCat("\"", target, "\" is not one of ", absl::StrJoin(kWords, ", "));
+  }
+  return "";
+}
+
+}  // namespace fpo

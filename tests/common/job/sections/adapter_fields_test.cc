@@ -1,0 +1,51 @@
+#include "common/job/sections/adapter_fields.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/job/job_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace fpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::StatusOr<JobConfig> AdapterJob(const std::string& section, const char* kind = "train") {
+  return ReadJobYaml(
+      absl::StrCat("name: a\nkind: ", kind, "\nmodel: {path: /m}\nmethod: {name: simpo}\n",
+                   "data: {train: /d.jsonl, eval: /e.jsonl}\noutput: /o\nadapter: ", section, "\n"),
+      "job.yaml");
+}
+
+TEST(AdapterFields, AJobIsReadAndWritten) {
+  const auto job = AdapterJob("{kind: lora, rank: 8, targets: [q_proj, v_proj], path: /start}");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_TRUE(job->adapter.on());
+  EXPECT_EQ(job->adapter.rank, 8);
+  EXPECT_EQ(job->adapter.alpha, 32);
+  EXPECT_THAT(job->adapter.targets, ElementsAre("q_proj", "v_proj"));
+  const auto again = ReadJobJson(WriteJobJson(*job));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(WriteJobJson(*again), WriteJobJson(*job));
+  const auto word = AdapterJob("{kind: lora, targets: all-linear}");
+  ASSERT_TRUE(word.ok()) << word.status();
+  EXPECT_THAT(word->adapter.targets, ElementsAre("all-linear"));
+  EXPECT_FALSE(AdapterJob("null")->adapter.on());
+}
+
+TEST(AdapterFields, WrongValuesAreNamedWithWhatIsAllowed) {
+  const auto problem = [](const std::string& section, const char* kind = "train") {
+    return std::string(AdapterJob(section, kind).status().message());
+  };
+  EXPECT_THAT(problem("{kind: dora}"), HasSubstr("is not one of none, lora"));
+  EXPECT_THAT(problem("{kind: lora, rank: 0}"), HasSubstr("adapter.rank"));
+  EXPECT_THAT(problem("{kind: lora, dropout: 0.1}"), HasSubstr("adapter.dropout"));
+  EXPECT_THAT(problem("{kind: lora, targets: [qproj]}"), HasSubstr("\"qproj\" is not one of"));
+  EXPECT_THAT(problem("{kind: lora, targets: []}"), HasSubstr("adapter.targets"));
+  EXPECT_THAT(problem("{path: /start}"), HasSubstr("adapter.path: is read with adapter.kind"));
+  EXPECT_THAT(problem("{kind: lora}", "evaluate"), HasSubstr("trains no adapter"));
+}
+
+}  // namespace
+}  // namespace fpo
