@@ -11,7 +11,18 @@ namespace fpo {
 
 // One path of a job: its dotted key, what it names, and where its text lives.
 struct JobPath {
-  enum class Kind { kModel, kSae, kData, kLabels, kAdapter, kPrompts, kTemplate, kFile, kJudged, kOutput };
+  enum class Kind {
+    kModel,
+    kSae,
+    kData,
+    kLabels,
+    kAdapter,
+    kPrompts,
+    kTemplate,
+    kFile,
+    kJudged,
+    kOutput
+  };
   std::string key;
   Kind kind;
   std::string* path;

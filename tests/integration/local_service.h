@@ -52,8 +52,8 @@ class LocalService {
   void SetEnvironment(const std::string& program, std::vector<std::string> words) {
     settings_.environment[program] = std::move(words);
   }
-  // From its next start `program` (fpoctl: its next call) is the one of this folder, e.g. of another
-  // version. A worker takes the fpo-train beside it.
+  // From its next start `program` (fpoctl: its next call) is the one of this folder, e.g. of
+  // another version. A worker takes the fpo-train beside it.
   void TakeFrom(const std::string& program, const std::string& folder) {
     folders_[program] = folder;
   }

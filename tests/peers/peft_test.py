@@ -4,19 +4,23 @@
 usage: peft_test.py BIN_DIR      (a Python with torch, transformers and peft)
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
 SKIPPED = 77
+tools = os.environ.get("FPO_PEER_TOOLS")  # a Python with them
+if tools and os.path.abspath(tools) != sys.executable:
+    os.execv(tools, [tools, *sys.argv])
 try:
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
 except ImportError as error:
-    print(f"skipped: {error}; needs a Python with torch, transformers and peft")
+    print(f"skipped: {error}; FPO_PEER_TOOLS names a Python with torch, transformers and peft")
     sys.exit(SKIPPED)
 
 BETA, RANK, ALPHA, PAIRS = 0.1, 4, 8, 6

@@ -28,8 +28,8 @@ class VersionsTest : public ::testing::TestWithParam<std::vector<std::string>> {
                       "which scripts/upgrade_check.sh builds";
     }
     const std::string tiny = Environment("FPO_SOURCE_DIR") + "/examples/tiny";
-    const Outcome made = RunProgram({tiny + "/prepare.sh", service_.Path("tiny"),
-                                     Environment("FPO_BIN_DIR") + "/fpo-train"});
+    const Outcome made = RunProgram(
+        {tiny + "/prepare.sh", service_.Path("tiny"), Environment("FPO_BIN_DIR") + "/fpo-train"});
     ASSERT_EQ(made.code, 0) << made.err;
   }
 
@@ -40,12 +40,11 @@ class VersionsTest : public ::testing::TestWithParam<std::vector<std::string>> {
   }
 
   // Submits examples/tiny/FILE.yaml as NAME for a few steps of the random model.
-  void Submit(const std::string& file, const std::string& name,
-              const std::vector<std::string>& set, const std::vector<std::string>& more) {
+  void Submit(const std::string& file, const std::string& name, const std::vector<std::string>& set,
+              const std::vector<std::string>& more) {
     std::vector<std::string> words = {"submit", service_.Path("tiny/" + file + ".yaml")};
-    std::vector<std::string> settings = {
-        "name=" + name, "model.path=" + service_.Path("tiny/base"),
-        "output=" + service_.Path("tiny/runs/" + name)};
+    std::vector<std::string> settings = {"name=" + name, "model.path=" + service_.Path("tiny/base"),
+                                         "output=" + service_.Path("tiny/runs/" + name)};
     settings.insert(settings.end(), set.begin(), set.end());
     for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
     words.insert(words.end(), more.begin(), more.end());
@@ -54,9 +53,8 @@ class VersionsTest : public ::testing::TestWithParam<std::vector<std::string>> {
   void SubmitPairs(const std::string& file, const std::string& name, int steps,
                    const std::vector<std::string>& more) {
     Submit(file, name,
-           {"batch.pairs=8", "data.max_pairs=240", "evaluate.pairs=16",
-            "evaluate.every_steps=1000", "checkpoint.every_steps=5",
-            absl::StrCat("max_steps=", steps)},
+           {"batch.pairs=8", "data.max_pairs=240", "evaluate.pairs=16", "evaluate.every_steps=1000",
+            "checkpoint.every_steps=5", absl::StrCat("max_steps=", steps)},
            more);
   }
   std::string State(const std::string& job) { return service_.Describe(job).value("state", ""); }

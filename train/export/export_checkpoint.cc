@@ -92,9 +92,8 @@ absl::Status ExportAdapter(const TrainedAdapter& trained, const PolicyExport& ma
     tensors.emplace_back(name, it->second.clone());
   }
   if (!trained.merge) {
-    return AsStorageError(
-        WritePeftFolder({made.target, trained.job.model.path, made.serving.card}, config,
-                        {lora, std::move(tensors), "", ""}));
+    return AsStorageError(WritePeftFolder({made.target, trained.job.model.path, made.serving.card},
+                                          config, {lora, std::move(tensors), "", ""}));
   }
   FPO_ASSIGN_OR_RETURN(LoadedModel base,
                        LoadModel({trained.job.model.path, trained.job.model.dtype}));

@@ -79,7 +79,8 @@ absl::StatusOr<Json> ReadConfig(const std::string& folder) {
   return config;
 }
 
-// Names as Gemma's classes of transformers give them to modules, old and new, to those of LoraNames.
+// Names as Gemma's classes of transformers give them to modules, old and new, to those of
+// LoraNames.
 std::string PlainName(const std::string& name) {
   return absl::StrReplaceAll(name, {{"base_model.model.model.language_model.", kModels},
                                     {"base_model.model.language_model.model.", kModels}});
@@ -127,14 +128,14 @@ absl::StatusOr<NamedTensors> ReadTensors(const SafetensorsFile& file, const Gemm
   for (const std::string& name : LoraNames(config, lora)) {
     const auto it = files.find(name);
     if (it == files.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "adapter ", file.path(), ": tensor \"", name,
-          "\" is missing; a projection must be adapted in all of the model's ", config.layers,
-          " layers"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("adapter ", file.path(), ": tensor \"", name,
+                       "\" is missing; a projection must be adapted in all of the model's ",
+                       config.layers, " layers"));
     }
     const std::vector<int64_t>& weight = shapes.at(LoraWeightOf(name));
-    const std::vector<int64_t> shape = IsLoraB(name) ? std::vector{weight[0], lora.rank}
-                                                     : std::vector{lora.rank, weight[1]};
+    const std::vector<int64_t> shape =
+        IsLoraB(name) ? std::vector{weight[0], lora.rank} : std::vector{lora.rank, weight[1]};
     FPO_ASSIGN_OR_RETURN(at::Tensor tensor, ReadTensor(file, it->second, shape));
     tensors.emplace_back(name, std::move(tensor));
     files.erase(it);
@@ -196,8 +197,8 @@ absl::StatusOr<PeftAdapter> ReadPeftFolder(const std::string& folder, const Gemm
   FPO_RETURN_IF_ERROR(file->CheckUnchanged());
   adapter.base = Text(json, "base_model_name_or_path");
   FPO_ASSIGN_OR_RETURN(const Digest digest, Sha256OfFile(weights));
-  adapter.digest =
-      ToHex(Sha256Of(absl::StrCat("fpo-adapter-1\n", DescribeLora(adapter.lora), "\n", ToHex(digest))));
+  adapter.digest = ToHex(
+      Sha256Of(absl::StrCat("fpo-adapter-1\n", DescribeLora(adapter.lora), "\n", ToHex(digest))));
   return adapter;
 }
 

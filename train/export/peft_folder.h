@@ -18,8 +18,8 @@ struct PeftAdapter {
 };
 
 // NotFound: no such folder or file. InvalidArgument: another kind of adapter, an option that would
-// change the arithmetic (DoRA, rsLoRA, biases, ranks by pattern, whole modules saved), a tensor that
-// is missing, unexpected, of another shape than the model's, or not finite.
+// change the arithmetic (DoRA, rsLoRA, biases, ranks by pattern, whole modules saved), a tensor
+// that is missing, unexpected, of another shape than the model's, or not finite.
 absl::StatusOr<PeftAdapter> ReadPeftFolder(const std::string& folder, const GemmaConfig& config);
 
 struct PeftExport {

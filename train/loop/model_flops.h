@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "train/model/gemma.h"
 #include "train/model/gemma_config.h"
 #include "train/reference/sequence_batch.h"
 
@@ -18,6 +19,9 @@ double TrainingFlops(const GemmaConfig& config, const std::vector<Sequence>& seq
 // of the last block what is read.
 double TrainingFlops(const GemmaConfig& config, const SequenceBatch& batch,
                      const std::vector<Sequence>& sequences);
+// What of that an adapter's training needs: frozen weights have no gradient. Its own products, some
+// percent, are not counted.
+inline double ComputedShare(const Gemma& model) { return model.lora() == nullptr ? 1 : 2.0 / 3; }
 // A third of that: one forward pass.
 double ForwardFlops(const GemmaConfig& config, const std::vector<Sequence>& sequences);
 

@@ -121,11 +121,8 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
     const at::TensorList adapter = weights.slice(BlockWeightNames(config).size());
     return Projection(weight, adapter[place], adapter[place + 1], context.lora->scale());
   };
-  AttentionWeights attention = {projection(LoraTarget::kQ),
-                                projection(LoraTarget::kK),
-                                projection(LoraTarget::kV),
-                                {},
-                                {}};
+  AttentionWeights attention = {
+      projection(LoraTarget::kQ), projection(LoraTarget::kK), projection(LoraTarget::kV), {}, {}};
   if (config.qk_norm()) {
     attention.q_norm = weights[kQNorm];
     attention.k_norm = weights[kKNorm];
@@ -140,12 +137,11 @@ BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockCon
   const at::Tensor middle =
       AddRmsNorm(before, attended, weights[kNormPostAttn], config.rms_norm_eps);
   AdvanceWork(0);  // a block of many tokens may take seconds
-  result.mlp_out =
-      Edited(context, Site::kMlpOut,
-             norm(Mlp(norm(middle, kNormPreFfn),
-                      {projection(LoraTarget::kGate), projection(LoraTarget::kUp),
-                       projection(LoraTarget::kDown)}),
-                  kNormPostFfn));
+  result.mlp_out = Edited(context, Site::kMlpOut,
+                          norm(Mlp(norm(middle, kNormPreFfn),
+                                   {projection(LoraTarget::kGate), projection(LoraTarget::kUp),
+                                    projection(LoraTarget::kDown)}),
+                               kNormPostFfn));
   result.output = Edited(context, Site::kResidPost, middle + result.mlp_out);
   return result;
 }

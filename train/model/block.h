@@ -36,8 +36,8 @@ struct BlockResult {
 // Names of a block's weights below "model.layers.N.", in the order that RunBlock expects.
 std::vector<std::string> BlockWeightNames(const GemmaConfig& config);
 
-// One transformer block. x: [batch, seq, hidden]. `weights`: those of BlockWeightNames, then those of
-// the adapter (LoraNames), if there is one.
+// One transformer block. x: [batch, seq, hidden]. `weights`: those of BlockWeightNames, then those
+// of the adapter (LoraNames), if there is one.
 BlockResult RunBlock(const at::Tensor& x, at::TensorList weights, const BlockContext& context);
 
 // Same values and gradients, but keeps only x for backward, which recomputes the block.

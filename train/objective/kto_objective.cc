@@ -72,8 +72,9 @@ absl::StatusOr<ObjectivePart> Objective::ComputeKto(const std::vector<TokenPairV
   part.loss = loss(all);
   host.Add(part.loss, &part.loss_value);
   CountBatch(batch, scores, &part.metrics, &host);
-  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences) +
-                                            ForwardFlops(model_.config(), Mismatched(examples));
+  part.metrics[BatchMetrics::kModelFlops] =
+      ComputedShare(model_) * TrainingFlops(model_.config(), batch, sequences) +
+      ForwardFlops(model_.config(), Mismatched(examples));
   const auto count = static_cast<double>(examples.size());
   part.metrics[BatchMetrics::kPairs] = count;
   part.metrics[BatchMetrics::kKtoKl] = global.kl * count;

@@ -116,7 +116,8 @@ absl::StatusOr<ObjectivePart> Objective::ComputeSft(const std::vector<TokenPairV
   part.loss = SftLoss(scores.logp, global.chosen_tokens);
   host.Add(part.loss, &part.loss_value);
   CountBatch(batch, scores, &part.metrics, &host);
-  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
+  part.metrics[BatchMetrics::kModelFlops] =
+      ComputedShare(model_) * TrainingFlops(model_.config(), batch, sequences);
   part.metrics[BatchMetrics::kPairs] = static_cast<double>(pairs.size());
   host.Add(Total(scores.logp), &part.metrics[BatchMetrics::kLogp]);
   if (!at::GradMode::is_enabled()) {
@@ -230,7 +231,8 @@ absl::StatusOr<ObjectivePart> Objective::Compute(const std::vector<TokenPairView
   const ResponseScores scores = ScoreRows(model_, batch, rows, scoring);
   HostValues host;
   CountBatch(batch, scores, &part.metrics, &host);
-  part.metrics[BatchMetrics::kModelFlops] = TrainingFlops(model_.config(), batch, sequences);
+  part.metrics[BatchMetrics::kModelFlops] =
+      ComputedShare(model_) * TrainingFlops(model_.config(), batch, sequences);
 
   const PreferencePairs values =
       PairsOf({0, half}, {scores.logp, scores.kl, scores.reference_logp},

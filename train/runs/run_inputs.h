@@ -23,7 +23,7 @@ struct RunInputOptions {
   std::string auto_file;  // where 'auto' keeps its records
   std::string model;      // the policy's folder; empty: model.path
   at::Device device = at::kCPU;
-  bool trainable = true;  // with `adapter` of the job: what is added to the frozen policy
+  bool trainable = true;    // with `adapter` of the job: what is added to the frozen policy
   bool model_told = false;  // CheckModel has told what there is to tell of the model
 };
 

@@ -34,9 +34,8 @@ JobEntry AdapterEntry(AdapterSection* s) {
 }
 
 std::string UnknownTarget(const std::vector<std::string>& targets) {
-  constexpr std::array<absl::string_view, 8> kWords = {"all-linear", "q_proj",    "k_proj",
-                                                       "v_proj",     "o_proj",    "gate_proj",
-                                                       "up_proj",    "down_proj"};
+  constexpr std::array<absl::string_view, 8> kWords = {
+      "all-linear", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
   if (targets.empty()) return "is empty; all-linear adapts every projection";
   for (const std::string& target : targets) {
     if (std::find(kWords.begin(), kWords.end(), target) != kWords.end()) continue;

@@ -72,10 +72,17 @@ TEST_F(PeftFolderTest, WhatIsWrittenIsReadAgain) {
 }
 
 TEST_F(PeftFolderTest, WhatWouldBeAnotherArithmeticIsRefused) {
-  for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
-           {"use_dora", true}, {"use_rslora", true}, {"bias", "all"}, {"peft_type", "IA3"},
-           {"rank_pattern", {{"q_proj", 8}}}, {"modules_to_save", {"lm_head"}}, {"r", 0},
-           {"r", "2"}, {"r", 2.5}, {"lora_alpha", nullptr}}) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<const char*, Json>>{{"use_dora", true},
+                                                 {"use_rslora", true},
+                                                 {"bias", "all"},
+                                                 {"peft_type", "IA3"},
+                                                 {"rank_pattern", {{"q_proj", 8}}},
+                                                 {"modules_to_save", {"lm_head"}},
+                                                 {"r", 0},
+                                                 {"r", "2"},
+                                                 {"r", 2.5},
+                                                 {"lora_alpha", nullptr}}) {
     ASSERT_TRUE(WritePeftFolder({folder_, "b"}, config_, adapter_).ok());
     Change(key, value);
     EXPECT_THAT(Refusal(), HasSubstr(key));
@@ -147,7 +154,8 @@ TEST_F(LoraRunTest, LeavesTheAdapterAndTheModelWithIt) {
   EXPECT_EQ(Weights("step-4"), Weights("run/adapter"));
   EXPECT_EQ(Slurp(tiny_.Path("step-4-model/model.safetensors")),
             Slurp(tiny_.Path("run/model/model.safetensors")));
-  const auto base = IdentifyModel(tiny_.Path("model")), merged = IdentifyModel(tiny_.Path("run/model"));
+  const auto base = IdentifyModel(tiny_.Path("model")),
+             merged = IdentifyModel(tiny_.Path("run/model"));
   ASSERT_TRUE(base.ok() && merged.ok());
   EXPECT_NE(base->digest, merged->digest);
   // A checkpoint is of the adapter alone, and not a model.
