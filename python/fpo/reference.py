@@ -1,0 +1,1 @@
+"""Reference values for datasets; see fill."""
