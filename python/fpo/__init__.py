@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import reference as reference
+    from . import reference as reference, trl as trl
     from .client import Client as Client, Validation as Validation
     from .errors import (AccessDenied as AccessDenied, Conflict as Conflict, FpoError as FpoError, FpoWarning as FpoWarning,
                          InvalidJob as InvalidJob, JobCancelled as JobCancelled, JobFailed as JobFailed, NotFound as NotFound,
@@ -36,8 +36,8 @@ __all__ = [*_PLACE_OF, "reference"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "reference":
-        return importlib.import_module(".reference", __name__)
+    if name in ("reference", "trl"):
+        return importlib.import_module(f".{name}", __name__)
     if name == "__version__":
         from importlib.metadata import version
 
