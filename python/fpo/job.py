@@ -179,6 +179,11 @@ class Job:
         return self._message.spec.owner
 
     @property
+    def retry_of(self) -> str:
+        """The id of the job that it retries; "" if it is none of those."""
+        return self._message.retry_of
+
+    @property
     def labels(self) -> dict[str, str]:
         return dict(self._message.labels)
 
