@@ -138,6 +138,11 @@ def is_lost(error: FpoError) -> bool:
     return isinstance(error, Unreachable) or error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
 
 
+def is_unsent(error: FpoError) -> bool:
+    """Whether no connection could be made, so that the call took no effect."""
+    return error.reason == "UNREACHABLE" and getattr(error, "unsent", False)
+
+
 def user_name() -> str:
     try:
         return getpass.getuser()
@@ -171,7 +176,9 @@ def _unreachable(said: str, name: str, address: str) -> FpoError:
         if sign in said:
             cause, hint = means, remedy
             break
-    return make_error(f"the {name} at {address} cannot be reached: {cause}", reason="UNREACHABLE", hint=hint, code="UNAVAILABLE")
+    error = make_error(f"the {name} at {address} cannot be reached: {cause}", reason="UNREACHABLE", hint=hint, code="UNAVAILABLE")
+    error.unsent = said.startswith(("failed to connect to all addresses", "DNS resolution failed"))  # type: ignore[attr-defined]
+    return error
 
 
 def _detail_of(error: grpc.RpcError) -> error_pb2.ErrorDetail | None:

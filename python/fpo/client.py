@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence, Union
 
-from ._connection import Connection, Patience, is_lost, user_name
+from ._connection import Connection, Patience, is_lost, is_unsent, user_name
 from ._programs import effective_job
 from ._proto import cache_pb2, cache_pb2_grpc, coordinator_pb2, coordinator_pb2_grpc, job_pb2
 from ._settings import Settings
@@ -126,18 +126,17 @@ class Client:
         return job_pb2.JobSpec(config_json=effective_job(job, changes), owner=user_name())
 
     def _submit_once(self, method: str, request: Any) -> Any:
-        patience = Patience(answered=self._coordinator.was_answered, seconds=_SUBMIT_SECONDS)
+        patience = Patience(answered=True, seconds=_SUBMIT_SECONDS)
         while True:
             try:
                 return self._coordinator.call(method, request)
             except FpoError as error:
-                if not is_lost(error):
+                if not is_lost(error) or is_unsent(error):
                     raise
                 wait = patience.next_wait()
                 if wait is None:
-                    if self._coordinator.was_answered or "did not answer" in error.message:
-                        error.message += f" (the submit with request id {request.request_id} may or may not have been stored)"
-                        error.hint = f"{error.hint}; the same call with request_id={request.request_id!r} stores nothing twice"
+                    error.message += f" (the submit with request id {request.request_id} may or may not have been stored)"
+                    error.hint = f"{error.hint}; the same call with request_id={request.request_id!r} stores nothing twice"
                     raise
             time.sleep(wait)
 

@@ -3,6 +3,7 @@
 
 usage: client_test.py       (FPO_PYTHON_TOOLS: a venv of requirements.txt; FPO_BIN_DIR: the programs; exit code 77: skipped)
 """
+import concurrent.futures
 import hashlib
 import io
 import json
@@ -123,8 +124,16 @@ def check_lost_connections(fpo, client, site, folder, findings):
     """A coordinator that is killed and comes back: waiting and following go on, and a submit stores one job."""
     job = check.short_sft(client, folder, steps=60, name="survivor")
     lines = []
-    reader = threading.Thread(target=lambda: lines.extend(job.logs(follow=True)))
+    begun = threading.Event()
+
+    def read():
+        for line in job.logs(follow=True):
+            lines.append(line)
+            begun.set()
+
+    reader = threading.Thread(target=read)
     reader.start()
+    findings.expect(begun.wait(check.PATIENCE_S), "no line came")
     waiter = threading.Thread(target=lambda: client.job(job.id).wait())
     waiter.start()
     site.kill("coordinator")
@@ -140,6 +149,37 @@ def check_lost_connections(fpo, client, site, folder, findings):
     cursors = [line.cursor for line in lines]
     findings.expect(cursors == sorted(set(cursors)) and len(cursors) == len(list(job.logs())), "lines were lost or came twice")
     findings.expect(len(answers) == 1 and [each.id for each in client.jobs(name="while-away")] == [answers[0].id], f"the submit: {answers}")
+
+
+def check_lost_answers(fpo, folder, findings):
+    """A coordinator that breaks the connection after it stored the job is asked again with the same request id."""
+    import grpc
+    from fpo._proto import coordinator_pb2, coordinator_pb2_grpc, job_pb2
+
+    class Breaking(coordinator_pb2_grpc.CoordinatorServicer):
+        requests = []
+
+        def Submit(self, request, context):
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            return coordinator_pb2.SubmitResponse(job_id="j-1", warnings=["look at it"])
+
+        def GetJob(self, request, context):
+            return coordinator_pb2.GetJobResponse(job=job_pb2.Job(job_id=request.job_id, name="of-the-future", state=77))
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    coordinator_pb2_grpc.add_CoordinatorServicer_to_server(Breaking(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with fpo.Client(server=f"127.0.0.1:{port}") as client, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        job = check.short_sft(client, folder)
+    server.stop(None)
+    first, second = (Breaking.requests + [None, None])[:2]
+    findings.expect(first == second and len(first.request_id) == 36, f"after a lost answer it sent {second}")
+    findings.expect(job.state == fpo.JobState.UNKNOWN, f"a state of the future is {job.state!r}")
+    findings.expect("look at it" in [str(each.message) for each in caught], "the coordinator's warnings are lost")
 
 
 def check_progress(fpo, client, folder, findings):
@@ -204,6 +244,7 @@ def main():
             check_changes(fpo, client, folder, findings)
             check_errors(fpo, client, folder, findings)
             check_progress(fpo, client, folder, findings)
+            check_lost_answers(fpo, folder, findings)
             check_lost_connections(fpo, client, site, folder, findings)
         check_access(fpo, folder, findings)
     findings.end()

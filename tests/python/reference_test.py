@@ -14,7 +14,7 @@ import python_check as check
 
 MAX_LENGTH = 64
 LOSS_TOLERANCE = 1e-5  # a pair
-FEATURES = 96
+FEATURES = 800
 LAYER = 2
 # Turns as Gemma's, and a generation prompt that a full conversation does not contain: TRL then begins the response earlier.
 TEMPLATE = ("{{ bos_token }}{% for m in messages %}<start_of_turn>{{ m.role }}\n{{ m.content }}<end_of_turn>\n{% endfor %}"
@@ -153,6 +153,7 @@ def check_features(fpo, client, folder, reference, findings):
     random = np.random.default_rng(7)
     sae = {"W_enc": random.normal(size=(width, FEATURES)), "b_enc": random.normal(size=FEATURES), "W_dec": random.normal(size=(FEATURES, width)),
            "b_dec": np.zeros(width), "threshold": np.abs(random.normal(size=FEATURES))}
+    sae["threshold"][200:500] = 1e6  # a gap of indices, and more values than one byte counts
     np.savez(folder / "params.npz", **{name: value.astype(np.float32) for name, value in sae.items()})
     dataset = Dataset.from_list(texts(folder, 3, first=200))
     filled = fpo.reference.fill(dataset, reference, {"path": str(folder / "params.npz"), "layer": LAYER, "site": "resid_post"}, client,
