@@ -96,6 +96,7 @@ check() { # check FILE
         printf "Metadata-Version: 2.1\nName: torch\nVersion: 2.10.0\n" >torch-2.10.0.dist-info/METADATA; ! ~/bare/bin/fpo-worker --version'
       step online user "python3 -m venv env; env/bin/pip install -q $name; du -sm env env/lib/python3*/site-packages/fpo"
       step offline user 'PATH=$HOME/env/bin:$PATH man -w fpoctl fpo-train-run'
+      step offline user 'env/bin/python -c "import fpo; print(fpo.Client(), fpo.Client().validate({}).problems[0])"'
       demo '$HOME/env'
       step offline user 'env/bin/pip uninstall -q -y fpo; ! ls env/bin/fpo* 2>/dev/null' ;;
   esac
