@@ -172,8 +172,9 @@ def _unreachable(said: str, name: str, address: str) -> FpoError:
     argument, variable = ("server=", "FPO_SERVER") if name == "coordinator" else ("cache=", "FPO_CACHE_SERVER")
     cause = said.rsplit(": ", 1)[-1] if said.startswith("failed to connect to all addresses") else said
     hint = f"start fpo-{name} or name its address with {argument} or {variable}"
+    flat = said.lower().replace("_", " ")  # TLS libraries differ in how they spell the same
     for sign, means, remedy in _TROUBLES:
-        if sign in said:
+        if sign.lower() in flat:
             cause, hint = means, remedy
             break
     error = make_error(f"the {name} at {address} cannot be reached: {cause}", reason="UNREACHABLE", hint=hint, code="UNAVAILABLE")

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass, replace
+from typing import Mapping
 
 from ._programs import run_fpoctl
 from .errors import AccessDenied, FpoError, make_error
@@ -24,7 +25,7 @@ class Settings:
     tls_key: str = ""
 
     @classmethod
-    def resolve(cls, given: dict[str, str | None]) -> Settings:
+    def resolve(cls, given: Mapping[str, str | os.PathLike[str] | None]) -> Settings:
         """What is given, else what fpoctl resolves: environment variables, the current context, defaults."""
         try:
             shown = json.loads(run_fpoctl(["context", "show"]))

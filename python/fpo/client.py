@@ -12,7 +12,7 @@ from ._connection import Connection, Patience, is_lost, is_unsent, user_name
 from ._programs import effective_job
 from ._proto import cache_pb2, cache_pb2_grpc, coordinator_pb2, coordinator_pb2_grpc, job_pb2
 from ._settings import Settings
-from .errors import FpoError, FpoWarning, InvalidJob
+from .errors import FpoError, FpoWarning, InvalidJob, make_error
 from .job import Job, JobState
 
 JobFile = Union[str, "os.PathLike[str]", Mapping[str, Any]]
@@ -47,7 +47,7 @@ class Client:
 
     def __init__(self, server: str | None = None, cache: str | None = None, token_file: str | os.PathLike[str] | None = None,
                  tls_ca: str | os.PathLike[str] | None = None) -> None:
-        given = {"server": server, "cache": cache, "token_file": token_file, "tls_ca": tls_ca}
+        given: dict[str, str | os.PathLike[str] | None] = {"server": server, "cache": cache, "token_file": token_file, "tls_ca": tls_ca}
         self.settings = Settings.resolve(given)
         self._coordinator = Connection("coordinator", self.settings.server, self.settings, coordinator_pb2_grpc.CoordinatorStub)
         self._cache = Connection("cache", self.settings.cache, self.settings, cache_pb2_grpc.ReferenceCacheStub)
@@ -102,9 +102,9 @@ class Client:
     def jobs(self, state: JobState | str | Sequence[JobState | str] | None = None, *, name: str = "", owner: str = "",
              labels: Mapping[str, str] | None = None) -> Iterator[Job]:
         """Jobs, newest first, page by page as they are iterated over. All that is given must hold of each."""
-        states = [state] if isinstance(state, str) else list(state or ())
+        states: list[JobState | str] = [state] if isinstance(state, str) else list(state or ())
         request = coordinator_pb2.ListJobsRequest(
-            states=[job_pb2.JobState.Value(f"JOB_STATE_{JobState(each).value}") for each in states], owner=owner, name=name, labels=labels or {})
+            states=[_state_number(each) for each in states], owner=owner, name=name, labels=labels or {})
         return self._pages(request)
 
     def cache_stats(self) -> dict[str, float]:
@@ -139,6 +139,14 @@ class Client:
                     error.hint = f"{error.hint}; the same call with request_id={request.request_id!r} stores nothing twice"
                     raise
             time.sleep(wait)
+
+
+def _state_number(state: JobState | str) -> job_pb2.JobState:
+    try:
+        return job_pb2.JobState.Value(f"JOB_STATE_{JobState(state).value}")
+    except ValueError:
+        raise make_error(f"there is no job state {str(state)!r}", reason="BAD_STATE", field="state",
+                         hint=", ".join(each.value for each in JobState if each != JobState.UNKNOWN)) from None
 
 
 def _id_of(job: str | Job) -> str:

@@ -9,7 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -192,7 +192,8 @@ class Job:
         """The effective job, with every default."""
         if not self._message.spec.config_json:  # lists leave it out
             self.refresh()
-        return json.loads(self._message.spec.config_json)
+        config: dict[str, Any] = json.loads(self._message.spec.config_json)
+        return config
 
     @property
     def progress(self) -> Progress:
@@ -383,12 +384,13 @@ def _word(kind: Any, value: int) -> str:
     if value == 0:
         return ""
     try:
-        name = kind.Name(value)
+        name: str = kind.Name(value)
     except ValueError:
         return str(value)
-    prefix = kind.Name(0).removesuffix("UNSPECIFIED")
+    prefix: str = kind.Name(0).removesuffix("UNSPECIFIED")
     return name.removeprefix(prefix).lower()
 
 
 def _time(message: Any, name: str) -> datetime | None:
-    return getattr(message, name).ToDatetime(timezone.utc) if message.HasField(name) else None
+    time_of: datetime | None = getattr(message, name).ToDatetime(timezone.utc) if message.HasField(name) else None
+    return time_of

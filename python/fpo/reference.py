@@ -79,7 +79,7 @@ def fill(dataset: Dataset, model: str | os.PathLike[str], sae: str | os.PathLike
 
 def check_tokens(dataset: Dataset, max_length: int | None) -> None:
     """Raises Conflict unless prompt_ids, chosen_ids and rejected_ids, cut to ``max_length``, are the tokens that ``fill`` had scored."""
-    wrong = []
+    wrong: list[str] = []
     count = 0
     for i, row in enumerate(dataset.select_columns([*ID_COLUMNS, TOKENS_DIGEST, *COUNTS])):
         pair = pair_of_ids(row).cut(max_length)

@@ -112,6 +112,8 @@ def check_errors(fpo, client, folder, findings):
            f"what was wrong on this machine was no warning at the call: {[str(each.message) for each in caught]}")
     failed = check.raised(fpo.JobFailed, lambda: failing.wait(timeout=check.PATIENCE_S))
     expect(failing.id in str(failed) and "identical_pair" in str(failed) and failed.job.state == "FAILED", f"a failed job: {failed}")
+    nonsense = check.raised(fpo.FpoError, lambda: list(client.jobs("DONE")))
+    expect(getattr(nonsense, "reason", "") == "BAD_STATE" and "SUCCEEDED" in nonsense.hint, f"an unknown state: {nonsense!r}")
     nobody = fpo.Client(server="127.0.0.1:1", cache="127.0.0.1:1")
     for call, name in ((lambda: nobody.job("x"), "coordinator"), (nobody.cache_stats, "cache")):
         start = time.monotonic()
@@ -232,6 +234,26 @@ def check_access(fpo, folder, findings):
         site.stop()
 
 
+def check_tls(fpo, folder, findings):
+    """A service with TLS: its CA is enough, another one or none is an error that says so."""
+    place = folder / "tls"
+    place.mkdir()
+    for name in ("own", "other"):
+        check.output_of("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", f"{place}/{name}.key", "-out", f"{place}/{name}.pem", "-days", "2")
+    site = check.Services(place, worker=False, coordinator=[f"--tls-cert={place}/own.pem", f"--tls-key={place}/own.key"])
+    try:
+        findings.expect(list(fpo.Client(tls_ca=place / "own.pem").jobs()) == [], "with TLS")
+        wrong = check.raised(fpo.Unreachable, lambda: list(fpo.Client(tls_ca=place / "other.pem").jobs()))
+        findings.expect("not from the CA" in str(wrong) and "tls_ca" in wrong.hint, f"another CA: {wrong}")
+        bare = check.raised(fpo.Unreachable, lambda: list(fpo.Client().jobs()))
+        findings.expect("tls_ca" in getattr(bare, "hint", ""), f"without TLS: {bare}")
+        none = check.raised(fpo.NotFound, lambda: fpo.Client(tls_ca=place / "no-such.pem"))
+        findings.expect("no-such.pem" in str(none), f"no CA: {none!r}")
+    finally:
+        site.stop()
+
+
 def main():
     check.enter()
     import fpo
@@ -246,6 +268,8 @@ def main():
             check_progress(fpo, client, folder, findings)
             check_lost_answers(fpo, folder, findings)
             check_lost_connections(fpo, client, site, folder, findings)
+        if check.shutil.which("openssl"):
+            check_tls(fpo, folder, findings)
         check_access(fpo, folder, findings)
     findings.end()
 

@@ -180,6 +180,57 @@ def check_features(fpo, client, folder, reference, findings):
     findings.expect(passes(client, before)["stored"] == 0, "log-probs are computed again where records with features exist")
 
 
+def check_half(fpo, client, folder, reference, findings):
+    """Records whose features are stored as float16 have their nearest values."""
+    import numpy as np
+    from datasets import Dataset
+
+    sae = {"path": str(folder / "params.npz"), "layer": LAYER, "site": "resid_post"}
+    dataset = Dataset.from_list(texts(folder, 2, first=200))
+    full, half = (fpo.reference.fill(dataset, reference, sae, client, max_length=MAX_LENGTH, set=changes)
+                  for changes in ((), ["reference.values=float16"]))
+    for side in ("chosen", "rejected"):
+        name = f"ref_{side}_feature_values"
+        findings.expect(all(np.array_equal(np.float32(a).astype(np.float16), np.float16(b)) for a, b in zip(full[name], half[name])),
+                        f"{name} are not those of float16")
+        findings.expect(full[f"ref_{side}_logps"] == half[f"ref_{side}_logps"], "log-probs depend on how features are stored")
+
+
+def check_damage(fpo, client, findings):
+    """What the cache sends is used only if every digest is right."""
+    from fpo import _records
+
+    manifest = bytes.fromhex(next(client.jobs("SUCCEEDED")).cache.manifest_id)
+    intact = list(_records.pull_records(client._cache, manifest))
+    findings.expect(len(intact) > 0 and all(len(key) == 32 for key, _ in intact), "no records to damage")
+
+    class Damaging:
+        def __init__(self, damage):
+            self.damage = damage
+
+        def stream(self, method, request):
+            for frame in client._cache.stream(method, request):
+                self.damage(frame)
+                yield frame
+
+    def flip(frame):
+        frame.packed = frame.packed[:-1] + bytes([frame.packed[-1] ^ 1]) if frame.packed else b""
+
+    def drop(frame):
+        first = 68 + int.from_bytes(frame.packed[64:68], "little")
+        frame.packed = frame.packed[first:]
+
+    def shorten(frame):
+        frame.packed = frame.packed[:-3]
+
+    for damage in (flip, drop, shorten):
+        found = check.raised(fpo.FpoError, lambda: list(_records.pull_records(Damaging(damage), manifest)))
+        findings.expect(getattr(found, "reason", "") == "RECORD_DAMAGED", f"{damage.__name__}: {found!r}")
+    for data in (b"", b"\x01", b"\x03" + bytes(10), b"\x01" + bytes(8) + b"\x05\x00\x00", b"\x01" + bytes(8) + b"\x05\x01\x02\x01\x01" + bytes(7)):
+        wrong = check.raised(fpo.FpoError, lambda: _records.decode_record(data))
+        findings.expect(getattr(wrong, "reason", "") == "RECORD_DAMAGED", f"{data!r}: {wrong!r}")
+
+
 def main():
     check.enter("trl", "datasets", "torch", "transformers")
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -203,6 +254,8 @@ def main():
         check_losses(fpo, trl, client, folder, policy, reference, conversations(folder, 6), findings, chat_template=TEMPLATE)
         check_refused(fpo, client, folder, reference, findings)
         check_features(fpo, client, folder, reference, findings)
+        check_half(fpo, client, folder, reference, findings)
+        check_damage(fpo, client, findings)
     findings.end()
 
 
