@@ -19,7 +19,7 @@ import numpy as np
 from ._records import Record, pull_records, record_key
 from ._tokens import ID_COLUMNS, TEXT_COLUMNS, Pair, PairTokenizer, pair_of_ids
 from .client import Client
-from .errors import Conflict, FpoError, InvalidJob
+from .errors import Conflict, FpoError, InvalidJob, NotFound
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,6 +40,8 @@ def fill(dataset: Dataset, model: str | os.PathLike[str], sae: str | os.PathLike
          progress: bool | None = None) -> Dataset:
     """Returns the dataset with what the reference ``model`` says of each pair, which the service computes or already has.
 
+    ``model`` is a folder, or a model's name on the Hub, which is then in Hugging Face's cache of this machine.
+
     The dataset has prompt, chosen and rejected as texts or lists of messages, tokenised here as TRL's DPOTrainer does, with the model's
     own tokenizer unless one is given; or prompt_ids, chosen_ids and rejected_ids, which are used as they are. ``max_length`` must be
     that of the DPOConfig (also None) and ``dtype`` that of the policy, or the loss would not begin at log 2.
@@ -56,6 +58,7 @@ def fill(dataset: Dataset, model: str | os.PathLike[str], sae: str | os.PathLike
     if refused not in ("error", "drop"):
         raise ValueError(f'refused is "error" or "drop", not {refused!r}')
     _check_columns(dataset, sae is not None)
+    model = _model_folder(os.fspath(model))
     encode = _encoder(dataset, model, tokenizer)
     with tempfile.TemporaryDirectory(prefix="rows-", dir=_made(folder), ignore_cleanup_errors=True) as work:
         os.chmod(work, 0o755)  # a worker may be another user
@@ -122,13 +125,26 @@ def _check_columns(dataset: Any, with_features: bool) -> None:
                          reason="INVALID_JOB", field="data", hint="rename its columns; for an implicit prompt: dataset.map(trl.extract_prompt)")
 
 
-def _encoder(dataset: Any, model: str | os.PathLike[str], tokenizer: Any) -> Callable[[Mapping[str, Any]], Pair]:
+def _model_folder(model: str) -> str:
+    """The folder of a model that is named as on the Hub: in Hugging Face's cache on this machine, downloaded if it is not there."""
+    if os.path.exists(model) or "://" in model or model.startswith((".", os.sep, "~")) or model.count("/") != 1:
+        return model
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"]))
+    except Exception as error:  # of the Hub's client, its network and its cache
+        raise NotFound(f"there is no folder {model} here, and the Hub gave no model of that name: {error}", reason="NO_FILE", field="model.path",
+                       hint="a folder that only the workers see needs its absolute path, and tokenizer=") from error
+
+
+def _encoder(dataset: Any, model: str, tokenizer: Any) -> Callable[[Mapping[str, Any]], Pair]:
     if all(name in dataset.column_names for name in ID_COLUMNS):
         return pair_of_ids
     if tokenizer is None:
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(os.fspath(model))
+        tokenizer = AutoTokenizer.from_pretrained(model)
     return PairTokenizer(tokenizer)
 
 
@@ -176,12 +192,12 @@ def _report_refused(rows: list[tuple[int, str]], total: int, refused: str) -> No
     _log.warning("%s and are left out: %s", text, "; ".join(lines))
 
 
-def _job(plan: _Plan, model: str | os.PathLike[str], sae: Any, dtype: str, rows: Path) -> dict[str, Any]:
+def _job(plan: _Plan, model: str, sae: Any, dtype: str, rows: Path) -> dict[str, Any]:
     # Nothing is cut: the ids are within these limits already. Neither limit is part of a record's identity.
     prompt_max = max(plan.prompt_max, 8)
     digest = hashlib.sha256(b"".join(chosen + rejected for chosen, rejected in plan.keys)).hexdigest()
     job: dict[str, Any] = {
-        "name": f"reference-{digest[:12]}", "kind": "reference", "model": {"path": os.fspath(model), "dtype": dtype},
+        "name": f"reference-{digest[:12]}", "kind": "reference", "model": {"path": model, "dtype": dtype},
         "method": {"name": "dpo" if sae is None else "fpo"},
         "data": {"train": [str(rows)], "format": "ids", "max_length": max(plan.total_max, prompt_max + 1), "max_prompt_length": prompt_max},
         "output": str(rows.parent / "output")}  # nothing is written there

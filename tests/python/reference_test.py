@@ -196,6 +196,25 @@ def check_half(fpo, client, folder, reference, findings):
         findings.expect(full[f"ref_{side}_logps"] == half[f"ref_{side}_logps"], "log-probs depend on how features are stored")
 
 
+def check_hub(fpo, client, folder, reference, findings):
+    """A model by its name on the Hub is the folder in Hugging Face's cache; one that is nowhere is an error that says so."""
+    import pathlib
+
+    from datasets import Dataset
+
+    home = pathlib.Path(os.environ["HF_HUB_CACHE"]) / "models--tiny--gemma"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs/main").write_text("0" * 40)
+    (home / "snapshots").mkdir()
+    (home / "snapshots" / ("0" * 40)).symlink_to(reference)
+    before = client.cache_stats()
+    dataset = Dataset.from_list(texts(folder, 12))
+    filled = fpo.reference.fill(dataset, "tiny/gemma", client=client, max_length=MAX_LENGTH)
+    findings.expect(passes(client, before)["stored"] == 0 and len(filled) == 12, "a model by its name on the Hub is another one")
+    nowhere = check.raised(fpo.NotFound, lambda: fpo.reference.fill(dataset, "tiny/nowhere", client=client))
+    findings.expect("tiny/nowhere" in str(nowhere) and "absolute path" in nowhere.hint, f"a model that is nowhere: {nowhere}")
+
+
 def check_damage(fpo, client, findings):
     """What the cache sends is used only if every digest is right."""
     from fpo import _records
@@ -234,6 +253,9 @@ def check_damage(fpo, client, findings):
 def main():
     check.enter("trl", "datasets", "torch", "transformers")
     os.environ["HF_HUB_OFFLINE"] = "1"
+    hub = check.tempfile.mkdtemp(prefix="fpo-hub-")
+    check.atexit.register(check.shutil.rmtree, hub, ignore_errors=True)
+    os.environ["HF_HUB_CACHE"] = hub
     import warnings
 
     import fpo
@@ -256,6 +278,7 @@ def main():
         check_features(fpo, client, folder, reference, findings)
         check_half(fpo, client, folder, reference, findings)
         check_damage(fpo, client, findings)
+        check_hub(fpo, client, folder, reference, findings)
     findings.end()
 
 
