@@ -81,7 +81,7 @@ class Client:
         answer = self._submit_once("Submit", request)
         for warning in answer.warnings:
             warnings.warn(warning, FpoWarning, stacklevel=2)
-        return self.job(answer.job_id)
+        return self._stored(answer.job_id)
 
     def validate(self, job: JobFile, *, set: Sequence[str] = ()) -> Validation:
         """Checks a job as submit would, and says where and when it would run; nothing is stored."""
@@ -124,6 +124,14 @@ class Client:
 
     def _spec(self, job: JobFile, changes: Sequence[str]) -> job_pb2.JobSpec:
         return job_pb2.JobSpec(config_json=effective_job(job, changes), owner=user_name())
+
+    def _stored(self, job_id: str) -> Job:
+        try:
+            return self.job(job_id)
+        except FpoError as error:
+            error.message += f" (job {job_id} is stored)"
+            error.hint = f"client.job({job_id!r}) when it answers again"
+            raise
 
     def _submit_once(self, method: str, request: Any) -> Any:
         patience = Patience(answered=True, seconds=_SUBMIT_SECONDS)

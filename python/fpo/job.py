@@ -320,7 +320,7 @@ class Job:
         request = coordinator_pb2.RetryJobRequest(request_id=request_id or str(uuid.uuid4()), job_id=self.id, from_step=from_step)
         if job is not None:
             request.spec.CopyFrom(self._client._spec(job, ()))
-        return self._client.job(self._client._submit_once("RetryJob", request).job_id)
+        return self._client._stored(self._client._submit_once("RetryJob", request).job_id)
 
     def explain(self) -> Explanation:
         """Why it is not running, or what it is doing."""

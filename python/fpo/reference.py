@@ -53,7 +53,7 @@ def fill(dataset: Dataset, model: str | os.PathLike[str], sae: str | os.PathLike
 
     The model, the SAE and ``folder``, where token ids lie until the job has ended, must be paths that the workers see. Pairs that no
     method can learn from (empty, cut away, or with equal responses) are an error that names them; ``refused="drop"`` leaves them out
-    with a warning. ``set`` changes keys of the job, as in ``["resources.slots=4"]``.
+    with a warning. ``set`` changes keys of the job, as in ``["resources.slots=4"]``. What is interrupted while it waits cancels its job.
     """
     if refused not in ("error", "drop"):
         raise ValueError(f'refused is "error" or "drop", not {refused!r}')

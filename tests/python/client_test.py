@@ -168,6 +168,8 @@ def check_lost_answers(fpo, folder, findings):
             return coordinator_pb2.SubmitResponse(job_id="j-1", warnings=["look at it"])
 
         def GetJob(self, request, context):
+            if self.requests[-1].hold:
+                context.abort(grpc.StatusCode.INTERNAL, "its disk is on fire")
             return coordinator_pb2.GetJobResponse(job=job_pb2.Job(job_id=request.job_id, name="of-the-future", state=77))
 
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
@@ -177,6 +179,8 @@ def check_lost_answers(fpo, folder, findings):
     with fpo.Client(server=f"127.0.0.1:{port}") as client, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         job = check.short_sft(client, folder)
+        burnt = check.raised(fpo.FpoError, lambda: check.short_sft(client, folder, hold=True))
+        findings.expect("on fire (job j-1 is stored)" in str(burnt), f"stored, but not shown: {burnt}")
     server.stop(None)
     first, second = (Breaking.requests + [None, None])[:2]
     findings.expect(first == second and len(first.request_id) == 36, f"after a lost answer it sent {second}")

@@ -109,6 +109,6 @@ def raised(kind, call):
     """The exception of that very class that call() raises."""
     try:
         result = call()
-    except Exception as error:  # noqa: BLE001  (what else is raised is the finding)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (what else is raised is the finding)
         return error if type(error) is kind else AssertionError(f"{type(error).__name__} instead of {kind.__name__}: {error}")
     return AssertionError(f"nothing was raised instead of {kind.__name__}; it returned {result!r}")

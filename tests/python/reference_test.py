@@ -215,6 +215,27 @@ def check_hub(fpo, client, folder, reference, findings):
     findings.expect("tiny/nowhere" in str(nowhere) and "absolute path" in nowhere.hint, f"a model that is nowhere: {nowhere}")
 
 
+def check_interruption(fpo, client, folder, reference, findings):
+    """Ctrl-C while the job waits: it is cancelled, and its rows are gone."""
+    from datasets import Dataset
+
+    watch = fpo.Job._watch
+
+    def interrupted(job, timeout):
+        yield next(watch(job, timeout))
+        raise KeyboardInterrupt
+
+    fpo.Job._watch = interrupted
+    dataset = Dataset.from_list(texts(folder, 2, first=300))
+    stopped = check.raised(KeyboardInterrupt, lambda: fpo.reference.fill(
+        dataset, reference, client=client, max_length=MAX_LENGTH, set=["resources.slots=64"]))  # more than its worker has
+    fpo.Job._watch = watch
+    job = next(client.jobs())
+    findings.expect(isinstance(stopped, KeyboardInterrupt), f"the interrupt: {stopped!r}")
+    findings.expect(job.config["resources"]["slots"] == 64 and job.state == "CANCELLED", f"its job is {job!r}")
+    findings.expect(not list((folder / "fpo-reference").iterdir()), "rows of an interrupted fill were left behind")
+
+
 def check_damage(fpo, client, findings):
     """What the cache sends is used only if every digest is right."""
     from fpo import _records
@@ -278,6 +299,7 @@ def main():
         check_features(fpo, client, folder, reference, findings)
         check_half(fpo, client, folder, reference, findings)
         check_damage(fpo, client, findings)
+        check_interruption(fpo, client, folder, reference, findings)
         check_hub(fpo, client, folder, reference, findings)
     findings.end()
 
