@@ -79,8 +79,9 @@ std::string Absent(const WantedPath& wanted, PathWanted kind) {
     return text + ": that is the example's placeholder; name your own";
   }
   if (absl::StrContains(wanted.given, "://")) {
-    return absl::StrCat(wanted.given, " is a URL; a job reads local files: download it ",
-                        "and name the ", Word(kind));
+    return absl::StrCat(wanted.given, " is a URL; fpo-train reads local files: download it ",
+                        "and name the ", Word(kind),
+                        ", or let a worker fetch it (fpoctl submit; s3:// and hf://)");
   }
   fs::path absent = wanted.path, parent = absent.parent_path();
   std::error_code error;

@@ -13,6 +13,7 @@
 #include "common/job/job_node.h"
 #include "common/job/job_paths.h"
 #include "common/job/job_reader.h"
+#include "common/job/job_urls.h"
 #include "common/job/job_yaml.h"
 #include "common/job/method_table.h"
 #include "common/job/unfit_inputs.h"
@@ -97,6 +98,8 @@ JobConfig FromTree(const JobNode& root, bool has_file, std::vector<JobProblem>* 
   FillDefaults(root, &config);
   if (has_file) FillOutput(root, &config);
   if (map) AddProblems(root, ValidateJob(config), problems);
+  // A file's URLs may have variables in them.
+  if (map && !has_file) AddProblems(root, UrlProblems(config), problems);
   return config;
 }
 
@@ -136,6 +139,7 @@ absl::StatusOr<LoadedJob> Load(const JobNode& root, const JobSource& source,
   AddProblems(root, CheckNewName(written.name), &problems);
   job.config = written;
   AddProblems(root, ResolveJobPaths(source, &job.config), &problems);
+  AddProblems(root, UrlProblems(job.config), &problems);
   NameRun(source.run, &problems);
   if (!problems.empty()) return AsStatus(std::move(problems), source.file);
   job.notes = UnusedKeys(root, job.config);

@@ -11,6 +11,7 @@
 #include "common/files/data_files.h"
 #include "common/files/missing_path.h"
 #include "common/job/method_table.h"
+#include "common/object_store/object_url.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -184,6 +185,7 @@ absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::stri
   if (!Exists(fs::path(folder) / path)) {
     FPO_ASSIGN_OR_RETURN(expanded, Expand(path, variables));
   }
+  if (IsUrl(expanded)) return std::string(absl::StripSuffix(expanded, "/"));
   std::string whole = (fs::path(folder) / expanded).lexically_normal().string();
   while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
   return whole;
@@ -207,7 +209,7 @@ std::vector<JobProblem> MissingInputs(const JobConfig& given, const JobConfig& r
   const std::vector<JobPath> names = JobPaths(&written), paths = JobPaths(&whole);
   std::vector<JobProblem> problems;
   for (size_t i = 0; i < paths.size() && i < names.size(); ++i) {
-    if (!IsRead(whole, paths[i])) continue;
+    if (!IsRead(whole, paths[i]) || IsUrl(*paths[i].path)) continue;
     std::string problem = Problem(paths[i], *names[i].path, whole.data.format != "ids");
     if (!problem.empty()) problems.push_back({0, paths[i].key, std::move(problem)});
   }

@@ -35,8 +35,8 @@ std::vector<JobPath> JobPaths(JobConfig* config);
 bool IsRead(const JobConfig& config, const JobPath& path);
 
 // Makes a path absolute: "~", "$NAME" and "${NAME}" are expanded from the environment, and relative
-// paths are relative to `folder`. A name that exists as written is kept. InvalidArgument names a
-// variable that is unset or empty.
+// paths are relative to `folder`. A name that exists as written is kept, and so is a URL.
+// InvalidArgument names a variable that is unset or empty.
 absl::StatusOr<std::string> ResolvePath(const std::string& path, const std::string& folder,
                                         const Variables& variables);
 

@@ -15,6 +15,7 @@
 #include "common/inputs/sae_fit.h"
 #include "common/job/job_paths.h"
 #include "common/job/method_table.h"
+#include "common/object_store/object_url.h"
 #include "common/status_macros.h"
 
 namespace fpo {
@@ -37,7 +38,7 @@ class InputChecks {
 
   std::vector<JobProblem> Run() {
     for (const JobPath& path : JobPaths(&config_)) {
-      if (!IsRead(config_, path)) continue;
+      if (!IsRead(config_, path) || IsUrl(*path.path)) continue;
       if (path.kind == JobPath::Kind::kModel) CheckModel(path);
       if (path.kind == JobPath::Kind::kData) CheckData(path);
       if (path.kind == JobPath::Kind::kPrompts) CheckFile(path.key, *path.path);
@@ -82,6 +83,7 @@ class InputChecks {
     const bool trained = config_.kind == "sae";
     if (config_.kind == "generate" || config_.kind == "judge") return;
     if (!trained && !ComparesFeatures(config_.method)) return;
+    if (IsUrl(sae.path)) return;
     if (!trained && config_.method.features != "hidden") {
       return Note(key + ".path", CheckSae(sae, models_));
     }

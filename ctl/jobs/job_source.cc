@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/job/job_file.h"
+#include "common/job/job_urls.h"
 #include "common/status_macros.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/jobs/input_trial.h"
@@ -31,6 +32,12 @@ std::string WhyUnreadable(const absl::Status& status) {
 // The inputs are on this machine. Workers may see others.
 InputTrial TrialBy(const std::string& trainer) {
   return [trainer](const JobConfig& config, std::vector<std::string>* notes) {
+    if (ReadsUrls(config)) {
+      notes->push_back(
+          "template and rows were not tried, since inputs are URLs; the first to look at them is a "
+          "worker");
+      return std::vector<JobProblem>();
+    }
     const absl::StatusOr<InputCheck> check = TryInputs(trainer, config);
     if (!check.ok()) {
       notes->push_back(absl::StrCat("template and rows were not tried: ", check.status().message(),

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "common/job/job_file.h"
+#include "common/object_store/object_url.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -16,6 +17,7 @@ std::string WithSlash(const std::string& folder) {
 
 std::string OutputFolderOf(const JobConfig& config) {
   if (config.output.empty() || config.kind == "reference") return "";  // only records
+  if (IsUrl(config.output)) return config.output;
   std::string folder = std::filesystem::path(config.output).lexically_normal().string();
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
   // POSIX allows "//" to differ from "/"; here it does not.

@@ -25,6 +25,7 @@ TEST(OutputFolderOf, OneFolderHasOneName) {
   EXPECT_EQ(FolderOf("/"), "/");
   EXPECT_EQ(FolderOf("/runs/a", "reference"), "") << "writes records only";
   EXPECT_EQ(FolderOf(""), "");
+  EXPECT_EQ(FolderOf("s3://bucket/runs/a"), "s3://bucket/runs/a");
 }
 
 TEST(LiveOutputs, AFolderIsHeldWithWhatIsAboveAndBelowIt) {
