@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "common/text/worker_name.h"
@@ -24,8 +25,12 @@ absl::Status Require(bool holds, const std::string& message) {
 absl::Status CheckAbsolute(const char* flag, const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     if (folder.rfind('/', 0) == 0) continue;
+    if (IsUrl(folder)) {
+      FPO_RETURN_IF_ERROR(AboutFlag(flag, ParseS3Url(folder).status()));
+      continue;
+    }
     return absl::InvalidArgumentError(
-        absl::StrCat(flag, ": \"", folder, "\" is not an absolute path"));
+        absl::StrCat(flag, ": \"", folder, "\" is not an absolute path or s3://BUCKET/PREFIX"));
   }
   return absl::OkStatus();
 }
@@ -54,7 +59,7 @@ absl::Status WorkerConfig::CheckRoots() const {
   for (const auto* folders : {&roots, &output_roots}) {
     for (const std::string& folder : *folders) {
       std::error_code error;
-      if (std::filesystem::is_directory(folder, error)) continue;
+      if (IsUrl(folder) || std::filesystem::is_directory(folder, error)) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("--root and --output-root name folders; ", folder, " is none on this host"));
     }

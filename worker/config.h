@@ -30,13 +30,15 @@ struct WorkerConfig {
   absl::Duration abandon_after = absl::Minutes(30);
   absl::Duration grace = absl::Seconds(30);  // between SIGTERM and SIGKILL at shutdown
   int64_t records_max_mib = 64 << 10;        // of pulled record files
+  int64_t inputs_max_mib = 512 << 10;        // of inputs fetched from object stores
   int64_t spool_max_mib = 256;               // of one attempt's unsent logs and events each
   int64_t disk_reserve_mib = 512;            // free space below which no attempt starts
   // An idle GPU with more memory in use than this keeps its slot from being used; 0: not checked.
   int64_t device_idle_mib = 512;
   std::string cgroup = "auto";  // auto | off | a folder; see CgroupTree
   int64_t memory_max_mib = 0;   // of each rank; 0: no limit
-  // Below these jobs may read, below those also write; both empty: anywhere, see Validate.
+  // Below these jobs may read, below those also write; both empty: anywhere, see Validate. Folders,
+  // and s3://BUCKET[/PREFIX].
   std::vector<std::string> roots;
   std::vector<std::string> output_roots;
   // Servers that jobs of kind judge may ask, "URL" or "URL=KEY_FILE"; without roots any.

@@ -48,6 +48,10 @@ void AddWork(FlagSet app, WorkerConfig* config) {
   app.AddDuration("--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
   app.Add("--records-max-mib", &config->records_max_mib, "limit of pulled record files")
       .ShowDefault();
+  app.Add("--inputs-max-mib", &config->inputs_max_mib,
+          "limit of inputs fetched from object stores (s3://)")
+      .Between(1, int64_t{1} << 40)
+      .ShowDefault();
   app.Add("--spool-max-mib", &config->spool_max_mib,
           "limit of one attempt's unsent logs, and of its events")
       .ShowDefault();
@@ -58,11 +62,11 @@ void AddWork(FlagSet app, WorkerConfig* config) {
 
 void AddIsolation(FlagSet app, WorkerConfig* config) {
   app.Add("--root", &config->roots,
-          "folder below which jobs may read; may be repeated; required, like "
+          "folder or s3://BUCKET/PREFIX below which jobs may read; may be repeated; required, like "
           "--output-root, when the coordinator is on another machine")
       .Type("DIR");
   app.Add("--output-root", &config->output_roots,
-          "folder below which jobs may write, and read; may be repeated")
+          "folder or s3://BUCKET/PREFIX below which jobs may write, and read; may be repeated")
       .Type("DIR");
   app.Add("--judge", &config->judges,
           "server that jobs of kind judge may ask (judge.url), with the file of the key that is "

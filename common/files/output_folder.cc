@@ -107,7 +107,7 @@ absl::Status RemoveRun(const std::string& folder) {
        {"run.json", "admission.json", "metrics.jsonl", "report.html", "evaluation.json",
         "features.json", "reference.fpr", "checkpoints", "answers.json",
         "answers.json.settings.json", "answers.jsonl", "answers.jsonl.settings.json", "model",
-        "prepared", "prepared.again", "evaluations", "tensorboard", "job.yaml"}) {
+        "prepared", "prepared.again", "evaluations", "tensorboard", "inputs.json", "job.yaml"}) {
     std::error_code error;
     const std::string path = absl::StrCat(folder, "/", name);
     fs::remove_all(path, error);

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/job/job_fields.h"
 #include "common/text/json.h"
 
@@ -60,6 +61,19 @@ void Append(const std::string& prefix, const std::vector<JobField>& fields, Valu
   }
 }
 
+// The value with each path that an agent made of a URL from the folder on that is named after its
+// content or its commit (InputStore, HubSnapshot): where that is on a host makes no difference.
+std::string WithoutPlace(const std::string& value) {
+  std::vector<std::string> parts = absl::StrSplit(value, '"');
+  for (std::string& part : parts) {
+    for (const char* named : {"/inputs/trees/", "/models--", "/datasets--"}) {
+      const size_t at = part.find(named);
+      if (at != std::string::npos) part = part.substr(at);
+    }
+  }
+  return absl::StrJoin(parts, "\"");
+}
+
 // Every key with its value, in the order of the file.
 Values ValuesOf(JobConfig job) {
   Values values;
@@ -98,7 +112,9 @@ std::vector<JobDifference> Compare(const JobConfig& first, const JobConfig& seco
       differences.push_back({key, value, kAbsent});
       continue;
     }
-    if (other->second != value) differences.push_back({key, value, other->second});
+    if (other->second != value && WithoutPlace(other->second) != WithoutPlace(value)) {
+      differences.push_back({key, value, other->second});
+    }
     rest.erase(other);
   }
   for (const auto& [key, value] : b) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/data_files.h"
 #include "common/job/job_paths.h"
@@ -22,6 +23,10 @@ absl::Status CheckS3(const JobPath& path) {
   if (name->key.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(*path.path, " is a whole bucket; name what lies in it"));
+  }
+  if (path.kind == JobPath::Kind::kOutput && absl::EndsWith(name->key, ".npz")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(*path.path, " is a file; name a folder, which then holds it"));
   }
   const bool is_data = path.kind == JobPath::Kind::kData || path.kind == JobPath::Kind::kLabels;
   if (!is_data && name->key.find_first_of("*?[") != std::string::npos) {

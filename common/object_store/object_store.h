@@ -33,9 +33,9 @@ struct ObjectRead {
 
 // Objects by bucket and key. Every call may be repeated, and is tried again by the store itself
 // while that can help. Errors name the object as s3://BUCKET/KEY: NotFound (the bucket or the
-// object), PermissionDenied (the credentials, or what they allow), FailedPrecondition (there are no
-// credentials, or the object has another ETag by now), InvalidArgument (the region, a name that the
-// store refuses), Unavailable, Cancelled (`stop`). None contains a credential. Thread-safe.
+// object), PermissionDenied (there are no credentials, they are wrong, or do not allow it),
+// FailedPrecondition (the object has another ETag by now), InvalidArgument (the region, a name that
+// the store refuses), Unavailable, Cancelled (`stop`). None contains a credential. Thread-safe.
 class ObjectStore {
  public:
   using Sink = std::function<absl::Status(absl::string_view bytes)>;
@@ -50,10 +50,10 @@ class ObjectStore {
   absl::StatusOr<std::string> GetBytes(const ObjectName& name, int64_t bytes_max);
   // Replaces the object in one step: readers see the old bytes or the new ones.
   virtual absl::Status Put(const ObjectName& name, absl::string_view bytes) = 0;
-  // The same with a file of any length, whose digest is stated with the object. The file must not
-  // change meanwhile (DataLoss, as far as the store notices).
-  virtual absl::Status PutFile(const ObjectName& name, const std::string& path,
-                               std::stop_token stop) = 0;
+  // The same with a file of any length, as long as it is now; its digest, which is stated with the
+  // object. NotFound: there is no such file; DataLoss: it became shorter meanwhile.
+  virtual absl::StatusOr<Digest> PutFile(const ObjectName& name, const std::string& path,
+                                         std::stop_token stop) = 0;
   // All objects whose keys begin with the key of `prefix`, by key. ResourceExhausted: more than
   // `most`.
   virtual absl::StatusOr<std::vector<ObjectInfo>> List(const ObjectName& prefix, size_t most) = 0;

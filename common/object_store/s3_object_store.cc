@@ -211,8 +211,8 @@ absl::Status S3ObjectStore::Put(const ObjectName& name, absl::string_view bytes)
   return Ask(name, request).status();
 }
 
-absl::Status S3ObjectStore::PutFile(const ObjectName& name, const std::string& path,
-                                    std::stop_token stop) {
+absl::StatusOr<Digest> S3ObjectStore::PutFile(const ObjectName& name, const std::string& path,
+                                              std::stop_token stop) {
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) return PosixError(errno, "open", path);
   struct stat info = {};
@@ -222,7 +222,8 @@ absl::Status S3ObjectStore::PutFile(const ObjectName& name, const std::string& p
   upload.sha256 = ToHex(digest);
   if (upload.bytes > options_.part_bytes) {
     const int64_t least = (upload.bytes + kPartsMax - 1) / kPartsMax;
-    return PutParts(upload, std::max(options_.part_bytes, least));
+    FPO_RETURN_IF_ERROR(PutParts(upload, std::max(options_.part_bytes, least)));
+    return digest;
   }
   S3Request request = RequestOf("PUT", name);
   request.file = upload.file;
@@ -230,7 +231,8 @@ absl::Status S3ObjectStore::PutFile(const ObjectName& name, const std::string& p
   request.body_sha256 = upload.sha256;
   request.headers = {absl::StrCat(kSha256Header, ": ", upload.sha256)};
   request.stop = stop;
-  return Ask(name, request).status();
+  FPO_RETURN_IF_ERROR(Ask(name, request).status());
+  return digest;
 }
 
 absl::StatusOr<std::string> S3ObjectStore::PutPart(const Upload& upload, const std::string& query,

@@ -29,8 +29,8 @@ class S3ObjectStore final : public ObjectStore {
   absl::StatusOr<ObjectInfo> Head(const ObjectName& name) override;
   absl::Status Get(const ObjectName& name, const ObjectRead& read, const Sink& sink) override;
   absl::Status Put(const ObjectName& name, absl::string_view bytes) override;
-  absl::Status PutFile(const ObjectName& name, const std::string& path,
-                       std::stop_token stop) override;
+  absl::StatusOr<Digest> PutFile(const ObjectName& name, const std::string& path,
+                                 std::stop_token stop) override;
   absl::StatusOr<std::vector<ObjectInfo>> List(const ObjectName& prefix, size_t most) override;
   absl::Status Delete(const ObjectName& name) override;
 

@@ -120,7 +120,7 @@ absl::StatusOr<S3Credentials> CredentialsOf(const S3Settings& settings) {
   if (!settings.credentials_file.empty()) {
     const auto text = ReadFile(settings.credentials_file, kCredentialsBytesMax);
     if (!text.ok() && !absl::IsNotFound(text.status())) {
-      return absl::FailedPreconditionError(
+      return absl::PermissionDeniedError(
           absl::StrCat("the credentials for S3 cannot be read: ", text.status().message()));
     }
     if (text.ok()) {
@@ -128,7 +128,7 @@ absl::StatusOr<S3Credentials> CredentialsOf(const S3Settings& settings) {
       if (!credentials.key_id.empty() && !credentials.secret.empty()) return credentials;
     }
   }
-  return absl::FailedPreconditionError(
+  return absl::PermissionDeniedError(
       absl::StrCat("this program has no credentials for S3; ", places));
 }
 

@@ -29,7 +29,7 @@ struct S3Settings {
 absl::StatusOr<S3Settings> S3SettingsOf(const std::vector<std::string>& environment);
 
 // The fixed ones, else those that the file has now: who renews them need not restart a program.
-// FailedPrecondition: there are none; says where they are looked for.
+// PermissionDenied: there are none; says where they are looked for.
 absl::StatusOr<S3Credentials> CredentialsOf(const S3Settings& settings);
 
 }  // namespace fpo

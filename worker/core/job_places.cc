@@ -1,5 +1,6 @@
 #include "worker/core/job_places.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "common/files/data_files.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
+#include "common/hash.h"
 #include "common/inputs/model_home.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
@@ -22,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kEntriesMax = 20'000;  // of one input folder
 constexpr int64_t kOwnerBytesMax = 4096;
+constexpr size_t kShownNameMax = 64;
 
 absl::Status Invalid(absl::string_view key, const absl::Status& why) {
   return absl::InvalidArgumentError(absl::StrCat(key, ": ", why.message()));
@@ -111,7 +114,68 @@ std::string Named(const std::string& owner) {
   return owner.empty() ? std::string("a user without a name") : owner;
 }
 
+// Whether `name` is the place or lies below it.
+bool IsBelow(const ObjectName& place, const ObjectName& name) {
+  if (place.bucket != name.bucket) return false;
+  return place.key.empty() || name.key == place.key ||
+         absl::StartsWith(name.key, absl::StrCat(place.key, "/"));
+}
+
+absl::Status AddRoots(const std::vector<std::string>& roots, std::vector<std::string>* folders,
+                      std::vector<ObjectName>* objects) {
+  for (const std::string& root : roots) {
+    if (!IsUrl(root)) {
+      folders->push_back(root);
+      continue;
+    }
+    FPO_ASSIGN_OR_RETURN(ObjectName place, ParseS3Url(root));
+    objects->push_back(std::move(place));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<JobPlaces> PlacesOf(const std::vector<std::string>& roots,
+                                   const std::vector<std::string>& output_roots) {
+  JobPlaces places;
+  std::vector<std::string> read, write;
+  FPO_RETURN_IF_ERROR(AddRoots(roots, &read, &places.read_objects));
+  FPO_RETURN_IF_ERROR(AddRoots(output_roots, &write, &places.write_objects));
+  places.read = Roots(std::move(read));
+  places.write = Roots(std::move(write));
+  return places;
+}
+
+absl::Status CheckUrlPlace(const JobPlaces& places, const std::string& url, bool writes) {
+  FPO_ASSIGN_OR_RETURN(const ObjectName name, ParseS3Url(url));
+  if (places.anywhere()) return absl::OkStatus();
+  std::vector<ObjectName> open = places.write_objects;
+  if (!writes) {
+    open.insert(open.end(), places.read_objects.begin(), places.read_objects.end());
+  }
+  std::vector<std::string> shown;
+  for (const ObjectName& place : open) {
+    if (IsBelow(place, name)) return absl::OkStatus();
+    shown.push_back(place.Url());
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      url, " is not below a place that this worker opens to jobs (",
+      shown.empty() ? std::string("it has none in an object store") : absl::StrJoin(shown, ", "),
+      "; fpo-worker ", writes ? "--output-root" : "--root", " s3://BUCKET/PREFIX)"));
+}
+
+absl::Status CheckReadable(const JobPlaces& places, const std::string& path) {
+  return places.anywhere() ? absl::OkStatus() : CheckInput(Readable(places), path);
+}
+
+std::string LocalOutput(const JobPlaces& places, const std::string& output) {
+  if (!IsUrl(output)) return output;
+  // Its last part says what it is to who looks there, and ends as the name of a smoke run does.
+  std::string last = output.substr(output.rfind('/') + 1);
+  last = last.substr(last.size() - std::min(last.size(), kShownNameMax));
+  return absl::StrCat(places.pushed_outputs, "/", ToHex(Sha256Of(output)).substr(0, 16), "-", last);
+}
 
 absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
   if (places.anywhere()) return absl::OkStatus();
@@ -119,6 +183,12 @@ absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
   const Roots readable = Readable(places);
   for (const JobInput& input : InputsOf(config)) {
     if (input.key == "judge.key_file") continue;  // the worker's own
+    if (IsHubUrl(input.path)) continue;           // once it is known where that is
+    if (IsUrl(input.path)) {
+      const absl::Status place = CheckUrlPlace(places, input.path, /*writes=*/false);
+      if (!place.ok()) return Invalid(input.key, place);
+      continue;
+    }
     absl::Status status = CheckInput(readable, input.path);
     if (input.key == "model.path" && status.ok()) {
       // A checkpoint has the tokenizer of the model that its run names.
@@ -132,12 +202,20 @@ absl::Status CheckPlaces(const JobPlaces& places, const JobConfig& config) {
     if (!store.ok()) return Invalid("judge.store", store);
   }
   if (!WritesOutput(config)) return absl::OkStatus();
+  if (IsUrl(config.output)) {
+    const absl::Status place = CheckUrlPlace(places, config.output, /*writes=*/true);
+    return place.ok() ? place : Invalid("output", place);
+  }
   const absl::Status status = places.write.CheckNew(config.output);
   return status.ok() ? CheckNoLinks(config.output) : Invalid("output", status);
 }
 
 absl::Status CheckOutputPlace(const JobPlaces& places, const std::string& folder) {
-  return places.anywhere() ? absl::OkStatus() : places.write.CheckNew(folder);
+  if (places.anywhere()) return absl::OkStatus();
+  const Roots own(places.pushed_outputs.empty() ? std::vector<std::string>()
+                                                : std::vector<std::string>{places.pushed_outputs});
+  if (own.CheckNew(folder).ok()) return absl::OkStatus();
+  return places.write.CheckNew(folder);
 }
 
 absl::Status CheckOwner(const JobPlaces& places, const JobConfig& config, const std::string& owner,
@@ -168,7 +246,7 @@ absl::Status CheckOwner(const JobPlaces& places, const JobConfig& config, const 
 }
 
 absl::Status MayServe(const JobPlaces& places, const ServeArtifactCommand& order) {
-  const std::string output = OutputOf(order);
+  const std::string output = LocalOutput(places, OutputOf(order));
   FPO_RETURN_IF_ERROR(CheckOutputPlace(places, output));
   const auto owner = OwnerOf(output);
   FPO_RETURN_IF_ERROR(owner.status());

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/files/roots.h"
 #include "common/job/job_config.h"
+#include "common/object_store/object_url.h"
 #include "common/values/worker_command.h"
 
 namespace fpo::worker {
@@ -20,9 +22,30 @@ struct JobPlaces {
   // Servers that judges may be, with the file of the key that may be sent there and nowhere else
   // (--judge); "": none. It lies outside the roots, where every job could read it.
   std::map<std::string, std::string> judges = {};
+  // The same in object stores: buckets, or what lies below a prefix of one.
+  std::vector<ObjectName> read_objects = {};
+  std::vector<ObjectName> write_objects = {};
+  // Where outputs are built that go to an object store; the agent's own.
+  std::string pushed_outputs = {};
 
-  bool anywhere() const { return read.empty() && write.empty(); }
+  bool anywhere() const {
+    return read.empty() && write.empty() && read_objects.empty() && write_objects.empty();
+  }
 };
+
+// Of `--root` and `--output-root`, whose entries are absolute paths or s3://BUCKET[/PREFIX].
+// InvalidArgument names an entry that is neither.
+absl::StatusOr<JobPlaces> PlacesOf(const std::vector<std::string>& roots,
+                                   const std::vector<std::string>& output_roots);
+
+// Whether jobs may read, or with `writes` write, what an s3:// URL names. InvalidArgument.
+absl::Status CheckUrlPlace(const JobPlaces& places, const std::string& url, bool writes);
+// The same for a path on this host that a URL of a job stands for.
+absl::Status CheckReadable(const JobPlaces& places, const std::string& path);
+
+// Where the output of a job lies on this host: the path itself; of a URL a folder below
+// `pushed_outputs`, which is the same for every job with that output.
+std::string LocalOutput(const JobPlaces& places, const std::string& output);
 
 // Every path of the job, with what links below it lead to, and the server that judges, before
 // anything is started that would open it. InvalidArgument names the key, the path and the folders

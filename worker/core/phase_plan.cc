@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/files/data_files.h"
+#include "common/object_store/object_url.h"
 
 namespace fpo::worker {
 namespace {
@@ -107,7 +108,7 @@ absl::Status CheckPathsAreAbsolute(const JobConfig& config) {
   }
   std::vector<std::string> wrong;
   for (const JobInput& path : paths) {
-    if (!absl::StartsWith(path.path, "/")) {
+    if (!absl::StartsWith(path.path, "/") && !IsUrl(path.path)) {
       wrong.push_back(absl::StrCat(path.key, ": \"", path.path, "\""));
     }
   }

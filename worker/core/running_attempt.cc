@@ -11,6 +11,8 @@
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
 #include "common/job/job_file.h"
+#include "common/job/job_urls.h"
+#include "common/object_store/object_url.h"
 #include "worker/core/host/preflight.h"
 #include "worker/core/process/rank_group.h"
 #include "worker/core/reference/prepared_data.h"
@@ -69,7 +71,14 @@ RunningAttempt::RunningAttempt(AttemptOptions options, AttemptServices services,
       processes_(services.spawner, services.journal, services.metrics),
       // The coordinator takes ranks 0 and -1 as speaking for the whole job.
       output_(assignment_.attempt, assignment_.first_rank == 0 ? -1 : assignment_.first_rank,
-              services.outbox, services.metrics) {}
+              services.outbox, services.metrics),
+      files_({.places = options_.places,
+              .hub_cache = options_.hub_cache,
+              .attempt = assignment_.attempt,
+              .leads = assignment_.first_rank == 0,
+              .discard_after_step = assignment_.discard_after_step,
+              .job_folder = folders_.job},
+             services.objects, services.inputs, &output_) {}
 
 RunningAttempt::~RunningAttempt() {
   Stop(absl::ZeroDuration(), "the agent ends");
@@ -104,6 +113,7 @@ void RunningAttempt::Stop(absl::Duration grace, const std::string& why) {
     if (stop_reason_.empty()) stop_reason_ = why;
   }
   stop_.request_stop();
+  if (grace <= absl::ZeroDuration()) kill_.request_stop();
   processes_.Stop(grace);
 }
 
@@ -161,9 +171,15 @@ PhaseEnd RunningAttempt::CheckJob() {
   std::error_code error;
   fs::create_directories(folders_.scratch, error);
   if (error) return EndOf("preflight", PosixError(error.value(), "mkdir", folders_.scratch));
-  std::vector<absl::Status> checks = {
-      CheckPathsAreAbsolute(config_), CheckPlaces(options_.places, config_),
-      CheckInputsExist(config_), WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
+  std::vector<absl::Status> checks = {CheckPathsAreAbsolute(config_),
+                                      CheckPlaces(options_.places, config_)};
+  for (const absl::Status& check : checks) {
+    if (!check.ok()) return EndOf("preflight", check);
+  }
+  const PhaseEnd fetched = FetchUrls();
+  if (!fetched.ok()) return fetched;
+  checks = {CheckInputsExist(config_),
+            WriteFileAtomically(folders_.job_json, WriteJobJson(config_))};
   if (!config_.output.empty()) {
     checks.push_back(CheckCanWrite(config_.output));
     checks.push_back(CheckFreeBytes(config_.output, options_.disk_reserve_bytes));
@@ -180,6 +196,14 @@ PhaseEnd RunningAttempt::CheckJob() {
   return CheckOutput();
 }
 
+// From here on the job has paths of this host alone.
+PhaseEnd RunningAttempt::FetchUrls() {
+  if (!ReadsUrls(config_) && !IsUrl(config_.output)) return {};
+  ReportRunning();
+  EnterPhase(Phase::kPrepare);
+  return EndOf("inputs", files_.Fetch(&config_, stop_.get_token()));
+}
+
 PhaseEnd RunningAttempt::CheckOutput() {
   const bool leads = assignment_.first_rank == 0;
   const absl::Status owner = CheckOwner(options_.places, config_, assignment_.owner, leads);
@@ -189,10 +213,13 @@ PhaseEnd RunningAttempt::CheckOutput() {
   if (!use.ok()) return EndOf("preflight", use.status());
   if (leads && !use->replaced.empty()) {
     output_.Note(absl::StrCat("replacing ", use->replaced, " in ", config_.output));
+    const absl::Status removed = files_.OnReplaced();
+    if (!removed.ok()) return EndOf("preflight", removed);
   }
   // The hosts of a job must go through the same phases, whatever one of them sees first.
   if (assignment_.slots == assignment_.world_size) finished_run_ = use->finished;
-  return {};
+  if (!finished_run_.empty()) return {};
+  return EndOf("inputs", files_.Begin(config_));
 }
 
 RankCommand RunningAttempt::CommandOf(const std::vector<std::string>& argv, int32_t slot) const {
@@ -280,17 +307,33 @@ PhaseEnd RunningAttempt::Main() {
       const PhaseEnd end = TakeUpCheckpoints();
       if (!end.ok()) return end;
     }
-    const GroupEnd group = RunRankGroup({config_.kind, &output_, &output_, options_.stall_timeout},
-                                        commands, &processes_);
-    survived_kill_ |= group.survived_kill;
-    if (!group.end.ok()) return group.end;
+    const PhaseEnd end = RunMain(commands);
+    if (!end.ok()) return end;
+  } else {
+    EnterPhase(Phase::kFinish);
   }
-  EnterPhase(Phase::kFinish);
   if (finished_run_.empty()) return {};
   return {EndClass::kDone,
           absl::StrCat("nothing was trained: ", config_.output, " holds ", finished_run_,
                        ", whose result this is; to train again, submit the job with another ",
                        "folder (--set output=...), or remove that")};
+}
+
+PhaseEnd RunningAttempt::RunMain(const std::vector<RankCommand>& commands) {
+  const std::unique_ptr<OutputPusher> pusher = files_.StartPushing();
+  RankSink* const sink = pusher ? static_cast<RankSink*>(pusher.get()) : &output_;
+  const GroupEnd group =
+      RunRankGroup({config_.kind, sink, &output_, options_.stall_timeout}, commands, &processes_);
+  survived_kill_ |= group.survived_kill;
+  if (!group.end.ok()) {
+    const absl::Status rest =
+        pusher ? pusher->Finish(/*finished=*/false, kill_.get_token()) : absl::OkStatus();
+    if (!rest.ok()) output_.Note(absl::StrCat("output: ", rest.message()));
+    return group.end;
+  }
+  EnterPhase(Phase::kFinish);
+  if (!pusher) return {};
+  return EndOf("output", pusher->Finish(/*finished=*/true, stop_.get_token()));
 }
 
 // Checkpoints in the output folder count once they are announced under this attempt's epoch: one

@@ -17,6 +17,7 @@
 #include "worker/core/device/device_gate.h"
 #include "worker/core/host/host_check.h"
 #include "worker/core/job_places.h"
+#include "worker/core/objects/attempt_files.h"
 #include "worker/core/phase_end.h"
 #include "worker/core/phase_plan.h"
 #include "worker/core/process/process_set.h"
@@ -33,8 +34,10 @@ struct AttemptServices {
   RecordStore* records = nullptr;
   Outbox* outbox = nullptr;
   AgentMetrics* metrics = nullptr;
-  DeviceGate* gate = nullptr;     // null: GPUs are not checked
-  CgroupTree* cgroups = nullptr;  // null: ranks have no cgroups
+  DeviceGate* gate = nullptr;      // null: GPUs are not checked
+  CgroupTree* cgroups = nullptr;   // null: ranks have no cgroups
+  ObjectStore* objects = nullptr;  // null: jobs may have no s3:// URLs
+  InputStore* inputs = nullptr;    // of `objects`
 };
 
 struct AttemptOptions {
@@ -42,6 +45,7 @@ struct AttemptOptions {
   std::string worker_id;
   TrainerProgram trainer;
   JobPlaces places;
+  std::string hub_cache;                 // where hf:// URLs are looked for
   std::vector<std::string> environment;  // of the agent, "NAME=value"
   std::vector<int32_t> slots;            // the agent's slots that this attempt uses
   std::string shared_memory = "/dev/shm";
@@ -78,11 +82,13 @@ class RunningAttempt final : public ReferenceObserver {
   PhaseEnd Preflight();
   PhaseEnd CheckOutput();
   PhaseEnd CheckJob();
+  PhaseEnd FetchUrls();
   HostNeeds Needs() const;
   std::string WhatIsBroken() const;
   PhaseEnd Prepare();
   PhaseEnd Reference();
   PhaseEnd Main();
+  PhaseEnd RunMain(const std::vector<RankCommand>& commands);
   PhaseEnd RunOne(const std::string& name, const std::vector<std::string>& argv, RankSink* sink);
   RankCommand CommandOf(const std::vector<std::string>& argv, int32_t slot) const;
   PhaseEnd TakeUpCheckpoints();
@@ -102,11 +108,13 @@ class RunningAttempt final : public ReferenceObserver {
   const std::vector<std::string> devices_;
   const AttemptFolders folders_;
   std::stop_source stop_;
+  std::stop_source kill_;  // without a grace
   ProcessSet processes_;
   RankOutput output_;
 
   // Used only by the attempt's thread.
-  JobConfig config_;
+  JobConfig config_;  // with paths of this host
+  AttemptFiles files_;
   std::string record_file_;
   // the finished run in the output folder: nothing is left to train; empty: none
   std::string finished_run_;

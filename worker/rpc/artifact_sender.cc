@@ -40,7 +40,7 @@ void ArtifactSender::Serve(const ServeArtifactCommand& order) {
 
 absl::Status ArtifactSender::ServeTo(ServeArtifactCommand order,
                                      const std::function<bool(ArtifactFrame)>& sink) {
-  FPO_RETURN_IF_ERROR(may_serve_(order));
+  FPO_RETURN_IF_ERROR(may_serve_(&order));
   if (order.exported) {
     if (!order.checkpoint) FPO_RETURN_IF_ERROR(CheckModel(order));
     if (order.checkpoint) {

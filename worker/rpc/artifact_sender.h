@@ -19,7 +19,9 @@ namespace fpo::worker {
 // The model folder made of a checkpoint's folder.
 using FolderOfExport = std::function<absl::StatusOr<std::string>(const std::string& checkpoint)>;
 
-using MayServeOrder = std::function<absl::Status(const ServeArtifactCommand&)>;
+// Whether files may leave this host for the job of the order; puts the folder in the place of the
+// URL of an output.
+using MayServeOrder = std::function<absl::Status(ServeArtifactCommand*)>;
 
 // Answers the coordinator's orders to serve files, each with a PushArtifact call on a separate
 // connection, so that a download never delays a heartbeat. Thread-safe.

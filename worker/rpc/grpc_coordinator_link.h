@@ -31,9 +31,7 @@ class GrpcCoordinatorLink final {
     FolderOfExport export_checkpoint = [](const std::string&) -> absl::StatusOr<std::string> {
       return absl::UnimplementedError("this worker exports no checkpoints");
     };
-    // Whether files may leave this host for the job of the order.
-    std::function<absl::Status(const ServeArtifactCommand&)> may_serve =
-        [](const ServeArtifactCommand&) { return absl::OkStatus(); };
+    MayServeOrder may_serve = [](ServeArtifactCommand*) { return absl::OkStatus(); };
     // Called once, on a thread of the client, when dialling has ended for good: another agent has
     // the name (AlreadyExists, FailedPrecondition), the token is wrong (Unauthenticated,
     // PermissionDenied), or this agent or that address is wrong (InvalidArgument).

@@ -16,6 +16,7 @@
 #include "common/files/private_folder.h"
 #include "common/hash.h"
 #include "common/nvidia.h"
+#include "common/object_store/s3_object_store.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/status_macros.h"
@@ -26,6 +27,8 @@
 #include "worker/core/host/host_check.h"
 #include "worker/core/host/known_store.h"
 #include "worker/core/host/preflight.h"
+#include "worker/core/objects/hub_cache.h"
+#include "worker/core/objects/input_store.h"
 #include "worker/rpc/grpc_cache_link.h"
 #include "worker/rpc/grpc_coordinator_link.h"
 
@@ -47,7 +50,7 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   attempt.work_dir = config.work_dir;
   attempt.worker_id = config.name;
   attempt.environment = config.environment;
-  attempt.places = {Roots(config.roots), Roots(config.output_roots), config.JudgeServers()};
+  attempt.hub_cache = HubCacheOf(config.environment);
   attempt.disk_reserve_bytes = config.disk_reserve_mib << 20;
   attempt.trainer.path = config.trainer;
   attempt.trainer.device = config.device;
@@ -100,6 +103,9 @@ struct Worker::Parts {
   DeviceDecision choice;
   std::unique_ptr<GrpcCacheLink> cache;
   std::unique_ptr<RecordStore> records;
+  JobPlaces places;
+  std::unique_ptr<ObjectStore> objects;  // null: the environment's settings for it are wrong
+  std::unique_ptr<InputStore> inputs;    // null: as above
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<KnownStore> store;
   std::unique_ptr<Agent> agent;
@@ -120,7 +126,9 @@ struct Worker::Parts {
   absl::StatusOr<std::string> TryCuda();
   void MakeExports();
   std::vector<Device> DevicesNow();
+  absl::Status MakePlaces();
   void MakeStores();
+  void MakeObjectStore();
   void MakeAgent();
   absl::Status Listen();
 };
@@ -218,8 +226,35 @@ void Worker::Parts::MakeStores() {
   outbox = std::make_unique<Outbox>(outbox_options, &metrics);
 }
 
+absl::Status Worker::Parts::MakePlaces() {
+  FPO_ASSIGN_OR_RETURN(places, PlacesOf(config.roots, config.output_roots));
+  places.judges = config.JudgeServers();
+  places.pushed_outputs = config.work_dir + "/outputs";
+  return absl::OkStatus();
+}
+
+// Most workers need none, and start whatever the environment says.
+void Worker::Parts::MakeObjectStore() {
+  const absl::StatusOr<S3Settings> settings = S3SettingsOf(config.environment);
+  if (!settings.ok()) {
+    Log(LogLevel::kError,
+        absl::StrCat("jobs may have no s3:// URLs here: ", settings.status().message()));
+    return;
+  }
+  S3ObjectStore::Options options;
+  options.settings = *settings;
+  options.backoff.seed = std::random_device()();
+  objects = std::make_unique<S3ObjectStore>(std::move(options));
+  InputStore::Options input_options;
+  input_options.folder = config.work_dir + "/inputs";
+  input_options.bytes_max = config.inputs_max_mib << 20;
+  input_options.disk_reserve_bytes = config.disk_reserve_mib << 20;
+  inputs = std::make_unique<InputStore>(input_options, objects.get());
+}
+
 void Worker::Parts::MakeAgent() {
   Agent::Options options = AgentOptions(config);
+  options.attempt.places = places;
   options.closed = choice.problem;
   for (const SlotDevice& slot : choice.slots) options.visible_devices.push_back(slot.visible_as);
   // Called only by running attempts, which the agent outlives.
@@ -232,7 +267,9 @@ void Worker::Parts::MakeAgent() {
                                                   .outbox = outbox.get(),
                                                   .metrics = &metrics,
                                                   .gate = gate.get(),
-                                                  .cgroups = cgroups.get()},
+                                                  .cgroups = cgroups.get(),
+                                                  .objects = objects.get(),
+                                                  .inputs = inputs.get()},
                                   &clock);
 }
 
@@ -287,7 +324,9 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   FPO_ASSIGN_OR_RETURN(parts->cache,
                        GrpcCacheLink::Create({config.cache, config.listen.tls, config.token_file}));
   FPO_RETURN_IF_ERROR(parts->FindDevices());
+  FPO_RETURN_IF_ERROR(parts->MakePlaces());
   parts->MakeStores();
+  parts->MakeObjectStore();
   if (const int lines = parts->outbox->Recover(); lines > 0) {
     Log(LogLevel::kInfo, "recovered unsent lines of an earlier agent",
         {{"lines", absl::StrCat(lines)}});
@@ -309,8 +348,10 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   link.export_checkpoint = [raw = parts.get()](const std::string& checkpoint) {
     return raw->exports->FolderOf(checkpoint);
   };
-  link.may_serve = [places = JobPlaces{Roots(config.roots), Roots(config.output_roots), {}}](
-                       const ServeArtifactCommand& order) { return MayServe(places, order); };
+  link.may_serve = [places = parts->places](ServeArtifactCommand* order) {
+    order->folder = LocalOutput(places, order->folder);
+    return MayServe(places, *order);
+  };
   link.devices = [raw = parts.get()] { return raw->DevicesNow(); };
   FPO_ASSIGN_OR_RETURN(parts->link,
                        GrpcCoordinatorLink::Start(std::move(link), parts->agent.get()));

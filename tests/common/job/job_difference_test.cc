@@ -43,6 +43,20 @@ TEST(JobDifference, WhatDecidesNoNumberMayDiffer) {
   EXPECT_THAT(Keys(Job(), other), IsEmpty());
 }
 
+// Agents keep what URLs stand for below folders named after it.
+TEST(JobDifference, WhereAnAgentKeepsAnInputDecidesNothing) {
+  const std::string content(64, 'a');
+  JobConfig first = Job(), other = Job();
+  first.data.train = {"/w1/inputs/trees/" + content + "/a", "/w1/inputs/trees/" + content + "/b"};
+  other.data.train = {"/w2/inputs/trees/" + content + "/a", "/w2/inputs/trees/" + content + "/b"};
+  first.model.path = "/h1/models--org--name/snapshots/0123";
+  other.model.path = "/h2/models--org--name/snapshots/0123";
+  EXPECT_THAT(Keys(first, other), IsEmpty());
+  other.data.train[1] = "/w2/inputs/trees/" + std::string(64, 'b') + "/b";
+  other.model.path = "/h2/models--org--name/snapshots/4567";
+  EXPECT_THAT(Keys(first, other), ElementsAre("model.path", "data.train"));
+}
+
 std::vector<std::string> KeysOf(const std::vector<JobDifference>& differences) {
   std::vector<std::string> keys;
   for (const JobDifference& each : differences) keys.push_back(each.key);

@@ -40,6 +40,8 @@ TEST(JobUrls, WhatNoWorkerCouldDoIsRefused) {
   JobConfig config = WithUrls();
   config.output = "hf://org/name";
   EXPECT_TRUE(absl::StrContains(ProblemOf(config), "output: a URL of hf:// cannot be written"));
+  config.output = "s3://bucket/sae/params.npz";
+  EXPECT_TRUE(absl::StrContains(ProblemOf(config), "is a file; name a folder"));
   config = WithUrls();
   config.model.path = "https://me:hunter2@host/model";
   EXPECT_TRUE(absl::StrContains(ProblemOf(config), "model.path: a URL of https:// cannot be read"));

@@ -70,8 +70,9 @@ TEST(S3ObjectStore, ALargeFileGoesInPartsAndABrokenPartIsSentAgain) {
   const TempFolder folder;
   const std::string bytes = Bytes(2500);
   WriteWhole(folder / "file", bytes);
-  const absl::Status put = store.PutFile({"bucket", "large"}, folder / "file", {});
-  ASSERT_TRUE(put.ok()) << put;
+  const auto put = store.PutFile({"bucket", "large"}, folder / "file", {});
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(*put, Sha256Of(bytes));
   EXPECT_EQ(store.GetBytes({"bucket", "large"}, 2500).value_or(""), bytes);
   EXPECT_EQ(store.Head({"bucket", "large"})->sha256, Sha256Of(bytes));
   EXPECT_EQ(CountOf(server.Requests(), "PUT /bucket/large?partNumber=2&"), 2u);
@@ -82,7 +83,7 @@ TEST(S3ObjectStore, AnUploadThatFailsLeavesNoPartsBehind) {
   S3ObjectStore store(server.Options());
   const TempFolder folder;
   WriteWhole(folder / "file", Bytes(2500));
-  const absl::Status put = store.PutFile({"bucket", "large"}, folder / "file", {});
+  const absl::Status put = store.PutFile({"bucket", "large"}, folder / "file", {}).status();
   EXPECT_TRUE(absl::IsPermissionDenied(put)) << put;
   EXPECT_EQ(CountOf(server.Requests(), "DELETE /bucket/large?uploadId="), 1u);
 }

@@ -50,7 +50,7 @@ TEST(S3Settings, TheFileIsReadAnewForEachUse) {
   const auto settings =
       S3SettingsOf({"AWS_SHARED_CREDENTIALS_FILE=" + file, "AWS_PROFILE=training"});
   ASSERT_TRUE(settings.ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(CredentialsOf(*settings).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(CredentialsOf(*settings).status()));
   WriteWhole(file,
              "# renewed\n[other]\naws_access_key_id = no\naws_secret_access_key = no\n"
              "[training]\naws_access_key_id=yes\naws_secret_access_key = a=b \n");
@@ -62,7 +62,7 @@ TEST(S3Settings, TheFileIsReadAnewForEachUse) {
 
 TEST(S3Settings, WithoutCredentialsTheErrorSaysWhereTheyAreLookedFor) {
   const auto none = CredentialsOf(*S3SettingsOf({"HOME=/nonexistent"}));
-  ASSERT_TRUE(absl::IsFailedPrecondition(none.status()));
+  ASSERT_TRUE(absl::IsPermissionDenied(none.status()));
   EXPECT_TRUE(absl::StrContains(none.status().message(), "/nonexistent/.aws/credentials"));
   EXPECT_TRUE(absl::StrContains(none.status().message(), "AWS_ACCESS_KEY_ID"));
 }

@@ -53,6 +53,36 @@ class JobPlacesTest : public ::testing::Test {
   JobConfig job_;
 };
 
+TEST_F(JobPlacesTest, BucketsAreOpenBelowTheirPrefixes) {
+  const auto places = PlacesOf({folder_ / "srv", "s3://bucket/in"}, {"s3://bucket/out/"});
+  ASSERT_TRUE(places.ok()) << places.status();
+  EXPECT_TRUE(CheckUrlPlace(*places, "s3://bucket/in", false).ok());
+  EXPECT_TRUE(CheckUrlPlace(*places, "s3://bucket/in/a*.jsonl", false).ok());
+  EXPECT_TRUE(CheckUrlPlace(*places, "s3://bucket/out/a", false).ok()) << "jobs may read there too";
+  EXPECT_TRUE(CheckUrlPlace(*places, "s3://bucket/out/a", true).ok());
+  for (const char* closed : {"s3://bucket/into", "s3://bucket/i*/a", "s3://bucket2/in/a"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckUrlPlace(*places, closed, false))) << closed;
+  }
+  EXPECT_FALSE(CheckUrlPlace(*places, "s3://bucket/in/a", true).ok());
+  EXPECT_FALSE(CheckUrlPlace(places_, "s3://bucket/in/a", false).ok()) << "folders only";
+  EXPECT_TRUE(CheckUrlPlace(JobPlaces(), "s3://bucket/in/a", true).ok());
+  EXPECT_FALSE(PlacesOf({"s3://Bucket"}, {}).ok());
+  job_.output = "s3://bucket/in/a";
+  places_ = *places;
+  EXPECT_THAT(Refusal(), HasSubstr("output: s3://bucket/in/a is not below"));
+}
+
+TEST_F(JobPlacesTest, AnOutputInABucketIsBuiltInAFolderOfTheAgent) {
+  places_.pushed_outputs = folder_ / "work/outputs";
+  fs::create_directories(places_.pushed_outputs);
+  const std::string local = LocalOutput(places_, "s3://bucket/runs/a");
+  EXPECT_EQ(LocalOutput(places_, "/runs/a"), "/runs/a");
+  EXPECT_THAT(local, HasSubstr(folder_ / "work/outputs/"));
+  EXPECT_NE(local, LocalOutput(places_, "s3://bucket2/runs/a"));
+  EXPECT_TRUE(CheckOutputPlace(places_, local + "/checkpoints/step-4").ok());
+  EXPECT_FALSE(CheckOutputPlace(places_, folder_ / "work/jobs").ok());
+}
+
 TEST_F(JobPlacesTest, AJobInsideTheRootsRuns) {
   EXPECT_TRUE(CheckPlaces(places_, job_).ok());
   job_.data.train = {folder_ / "srv/data/*.jsonl", folder_ / "srv/data"};

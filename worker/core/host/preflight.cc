@@ -104,9 +104,11 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
 void RemoveOldWork(const std::string& work_dir) {
   std::error_code error;
   const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(7 * 24);
-  for (const auto& entry : fs::directory_iterator(work_dir + "/jobs", error)) {
-    const auto written = entry.last_write_time(error);
-    if (!error && written < oldest) fs::remove_all(entry.path(), error);
+  for (const char* part : {"/jobs", "/outputs"}) {
+    for (const auto& entry : fs::directory_iterator(work_dir + part, error)) {
+      const auto written = entry.last_write_time(error);
+      if (!error && written < oldest) fs::remove_all(entry.path(), error);
+    }
   }
 }
 

@@ -31,7 +31,8 @@ absl::StatusOr<OutputUse> LookAtOutput(const JobConfig& config, const std::strin
 // Unavailable: its file system is read-only here.
 absl::Status CheckCanWrite(const std::string& path);
 
-// Removes job folders below WORK/jobs that were not written to for a week.
+// Removes job folders below WORK/jobs, and copies of outputs below WORK/outputs, that were not
+// written to for a week.
 void RemoveOldWork(const std::string& work_dir);
 
 }  // namespace fpo::worker

@@ -12,6 +12,7 @@ constexpr absl::string_view kVisibleDevices = "CUDA_VISIBLE_DEVICES";
 
 bool IsSecret(absl::string_view name) {
   const std::string upper = absl::AsciiStrToUpper(name);
+  if (absl::StartsWith(upper, "AWS_")) return true;  // the agent fetches and pushes
   for (const char* word : {"TOKEN", "SECRET", "PASSWD", "PASSWORD", "PASSPHRASE", "CREDENTIAL",
                            "ACCESS_KEY", "API_KEY", "PRIVATE_KEY", "COOKIE", "WEBHOOK"}) {
     if (absl::StrContains(upper, word)) return true;

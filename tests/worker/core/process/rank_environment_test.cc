@@ -12,11 +12,12 @@ using ::testing::UnorderedElementsAre;
 const RankIdentity kRank{{"job-1", 2, 7}, 3};
 
 TEST(RankEnvironmentTest, CarriesTheAttemptAndDropsSecrets) {
-  EXPECT_THAT(RankEnvironment({"PATH=/bin", "FPO_TOKEN_FILE=/x", "AWS_SECRET_ACCESS_KEY=k",
-                               "API_KEY=k", "db_password=p", "AWS_ACCESS_KEY_ID=k", "PGPASSWD=p",
-                               "GPG_PASSPHRASE=p", "HTTP_AUTH=a", "SSH_AUTH_SOCK=/s", "AUTHORS=us",
-                               "PWD=/", "KEYBOARD=us", "FPO_ATTEMPT=old/1/1", "EMPTY="},
-                              kRank, ""),
+  EXPECT_THAT(RankEnvironment(
+                  {"PATH=/bin", "FPO_TOKEN_FILE=/x", "AWS_SECRET_ACCESS_KEY=k", "API_KEY=k",
+                   "db_password=p", "AWS_ACCESS_KEY_ID=k", "AWS_PROFILE=p", "AWS_ENDPOINT_URL=u",
+                   "PGPASSWD=p", "GPG_PASSPHRASE=p", "HTTP_AUTH=a", "SSH_AUTH_SOCK=/s",
+                   "AUTHORS=us", "PWD=/", "KEYBOARD=us", "FPO_ATTEMPT=old/1/1", "EMPTY="},
+                  kRank, ""),
               UnorderedElementsAre("PATH=/bin", "AUTHORS=us", "PWD=/", "KEYBOARD=us",
                                    "EMPTY=", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
 }
