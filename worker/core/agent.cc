@@ -205,6 +205,13 @@ void Agent::CountSlots() {
   services_.metrics->SetSlots(static_cast<int>(used), static_cast<int>(slots_.size()));
 }
 
+std::vector<bool> Agent::HeldSlots() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<bool> held;
+  for (const std::optional<AttemptRef>& slot : slots_) held.push_back(slot.has_value());
+  return held;
+}
+
 void Agent::Refuse(const AttemptRef& attempt, const std::string& why) {
   Report report;
   report.attempt = attempt;

@@ -61,6 +61,7 @@ class Agent final : public CoordinatorListener {
   void OnHeartbeatSent(uint64_t seq) override;
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override;
   std::optional<Outgoing> Next(absl::Duration patience) override;
+  std::vector<bool> HeldSlots() const;          // by slot: an attempt has it
   void AwaitErrands() { errands_.AwaitAll(); }  // checkpoint orders so far are carried out
 
  private:

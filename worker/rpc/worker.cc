@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -22,6 +23,8 @@
 #include "common/status_macros.h"
 #include "worker/core/agent.h"
 #include "worker/core/device/device_choice.h"
+#include "worker/core/device/gpu_metrics.h"
+#include "worker/core/device/nvml.h"
 #include "worker/core/exported_checkpoints.h"
 #include "worker/core/host/home.h"
 #include "worker/core/host/host_check.h"
@@ -109,6 +112,8 @@ struct Worker::Parts {
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<KnownStore> store;
   std::unique_ptr<Agent> agent;
+  std::unique_ptr<GpuWatch> gpus;  // null: no GPUs are used
+  std::unique_ptr<GpuMetrics> gpu_metrics;
   std::unique_ptr<ProcessSet> tools;  // processes that are no attempt's
   std::unique_ptr<ExportedCheckpoints> exports;
   std::unique_ptr<GrpcCoordinatorLink> link;
@@ -130,6 +135,7 @@ struct Worker::Parts {
   void MakeStores();
   void MakeObjectStore();
   void MakeAgent();
+  void WatchGpus();
   absl::Status Listen();
 };
 
@@ -273,6 +279,31 @@ void Worker::Parts::MakeAgent() {
                                   &clock);
 }
 
+// With an NVML of its own: the thread of a driver that hangs is left behind with it.
+void Worker::Parts::WatchGpus() {
+  GpuMetrics::Source source;
+  for (const SlotDevice& slot : choice.slots) {
+    if (config.device == "cuda" && slot.device.has_value()) source.uuids.insert(slot.device->uuid);
+  }
+  if (!source.uuids.empty() && devices != nullptr && devices->name() == "nvml") {
+    const auto open = []() -> absl::StatusOr<GpuWatch::Sampler> {
+      FPO_ASSIGN_OR_RETURN(std::unique_ptr<Nvml> nvml, Nvml::Open(DeviceProbeOptions().nvml));
+      return [shared = std::shared_ptr<Nvml>(std::move(nvml))] { return shared->Sample(); };
+    };
+    gpus = std::make_unique<GpuWatch>(open, GpuWatch::Options{.clock = &clock});
+  }
+  source.watch = gpus.get();
+  source.held = [this] {
+    std::set<std::string> held;
+    const std::vector<bool> slots = agent->HeldSlots();
+    for (size_t i = 0; i < slots.size() && i < choice.slots.size(); ++i) {
+      if (slots[i] && choice.slots[i].device) held.insert(choice.slots[i].device->uuid);
+    }
+    return held;
+  };
+  gpu_metrics = std::make_unique<GpuMetrics>(&registry, std::move(source));
+}
+
 absl::Status Worker::Parts::Listen() {
   if (!config.listen.http.empty()) {
     HttpRoutes routes = ObservationRoutes(
@@ -332,6 +363,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
         {{"lines", absl::StrCat(lines)}});
   }
   parts->MakeAgent();
+  parts->WatchGpus();
   parts->MakeExports();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
