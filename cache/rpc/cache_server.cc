@@ -18,6 +18,7 @@
 #include "common/files/private_folder.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
+#include "common/observe/process_metrics.h"
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/exposure_notice.h"
 #include "common/status_macros.h"
@@ -29,6 +30,24 @@ namespace {
 constexpr absl::Duration kPace = absl::Milliseconds(250);  // of waiting streams
 constexpr absl::Duration kCachePace = absl::Seconds(1);    // of claims and recovery
 constexpr int64_t kFreedBytesMin = 16 << 20;
+
+// A copy may be made by this program or an earlier one, and removed by anybody.
+void ShowBackups(MetricsRegistry* registry, const Backups* backups) {
+  static constexpr char kName[] = "fpo_cache_backup_last_success_timestamp_seconds";
+  static constexpr char kHelp[] = "When the newest copy of the store was made.";
+  registry->DeclareGauge(kName, kHelp);
+  auto shown = std::make_shared<std::optional<Gauge>>();
+  registry->OnScrape([registry, backups, shown] {
+    const std::optional<absl::Time> newest = backups->NewestTime();
+    if (!newest.has_value() && shown->has_value()) {
+      registry->Remove(kName, **shown);
+      shown->reset();
+    }
+    if (!newest.has_value()) return;
+    if (!shown->has_value()) *shown = registry->AddGauge(kName, kHelp);
+    (*shown)->Set(absl::ToDoubleSeconds(*newest - absl::UnixEpoch()));
+  });
+}
 
 }  // namespace
 
@@ -87,6 +106,7 @@ absl::Status CacheServer::State::OpenStore() {
               [this] { return store->Properties(); });
   collector = std::make_unique<GarbageCollector>(cache.get());
   backups = std::make_unique<Backups>(Backups::Options{.folder = config.backups}, store.get());
+  ShowBackups(&registry, backups.get());
   upkeep = std::make_unique<UpkeepLoop>(
       UpkeepOptions{.scrub_bytes_per_second = config.scrub_mib_per_second << 20,
                     .scrub_every = config.scrub_every,
@@ -174,6 +194,7 @@ absl::StatusOr<std::unique_ptr<CacheServer>> CacheServer::Start(const CacheConfi
                                                                 const std::string& commit) {
   auto state = std::make_unique<State>(config);
   AddBuildInfo(&state->registry, version, commit);
+  ShowProcess(&state->registry);
   FPO_RETURN_IF_ERROR(MakePrivateFolder(config.data));
   FPO_ASSIGN_OR_RETURN(state->access, AccessControl::Open(config.listen.access));
   ShowAccessList(&state->registry, state->access.get());

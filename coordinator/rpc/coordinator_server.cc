@@ -8,6 +8,7 @@
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "common/observe/process_metrics.h"
 #include "common/rpc/call_metrics.h"
 #include "common/rpc/exposure_notice.h"
 #include "common/rpc/security/access_control.h"
@@ -146,6 +147,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   state.config = config;
   state.store = std::move(store);
   AddBuildInfo(&state.registry, build.version, build.commit);
+  ShowProcess(&state.registry);
   state.registry
       .AddGauge("fpo_coordinator_leads", "1 on the coordinator that leads, 0 on standbys.")
       .Set(1);

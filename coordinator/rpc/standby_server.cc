@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/observe/process_metrics.h"
 #include "common/rpc/call_metrics.h"
 #include "common/status_macros.h"
 
@@ -46,6 +47,7 @@ absl::StatusOr<std::unique_ptr<StandbyServer>> StandbyServer::Start(const Listen
                                                                     const std::string& commit) {
   std::unique_ptr<StandbyServer> server(new StandbyServer());
   AddBuildInfo(&server->registry_, version, commit);
+  ShowProcess(&server->registry_);
   server->registry_
       .AddGauge("fpo_coordinator_leads", "1 on the coordinator that leads, 0 on standbys.")
       .Set(0);

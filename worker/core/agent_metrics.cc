@@ -22,6 +22,9 @@ AgentMetrics::AgentMetrics(MetricsRegistry* registry)
                                           "Reference records downloaded from the cache.")),
       log_gap_bytes(registry->AddCounter("fpo_log_gap_bytes_total",
                                          "Bytes of events and logs dropped over the spool limit.")),
+      not_finite(
+          registry->AddCounter("fpo_train_not_finite_total",
+                               "Ranks that ended because a loss or gradient was not finite.")),
       log_spool_bytes(registry->AddGauge(
           "fpo_log_spool_bytes", "Events and logs that the coordinator has not acknowledged.")),
       connected(registry->AddGauge("fpo_agent_connected", "1 while connected to the coordinator.")),

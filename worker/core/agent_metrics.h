@@ -23,6 +23,7 @@ class AgentMetrics {
   Counter records_computed;
   Counter records_pulled;
   Counter log_gap_bytes;
+  Counter not_finite;
   Gauge log_spool_bytes;
   Gauge connected;
   Gauge wrong_store;

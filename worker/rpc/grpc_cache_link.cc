@@ -7,6 +7,24 @@
 
 namespace fpo::worker {
 
+GrpcCacheLink::GrpcCacheLink(const Options& options, ReferenceCacheClient calls)
+    : address_(options.address), calls_(std::move(calls)) {
+  if (options.registry == nullptr) return;
+  const auto counter = [&](const char* result) {
+    return options.registry->AddCounter("fpo_agent_cache_calls_total",
+                                        "Calls of the cache, by whether it answered.",
+                                        {{"result", result}});
+  };
+  answered_ = counter("answered");
+  unreachable_ = counter("unreachable");
+}
+
+void GrpcCacheLink::Count(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return;  // by this program
+  const bool unreachable = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  (unreachable ? unreachable_ : answered_).Add();
+}
+
 absl::StatusOr<std::unique_ptr<GrpcCacheLink>> GrpcCacheLink::Create(const Options& options) {
   FPO_ASSIGN_OR_RETURN(
       auto control,
@@ -19,7 +37,7 @@ absl::StatusOr<std::unique_ptr<GrpcCacheLink>> GrpcCacheLink::Create(const Optio
                               .manifest_time = absl::Minutes(5),
                               .upload_time = absl::Minutes(5),
                               .pull_time = absl::Hours(1)});
-  return std::unique_ptr<GrpcCacheLink>(new GrpcCacheLink(options.address, std::move(calls)));
+  return std::unique_ptr<GrpcCacheLink>(new GrpcCacheLink(options, std::move(calls)));
 }
 
 absl::StatusOr<PutCounts> GrpcCacheLink::PutRecords(const RecordUpload& upload,
@@ -34,7 +52,7 @@ absl::StatusOr<PutCounts> GrpcCacheLink::PutRecords(const RecordUpload& upload,
                        .packed = frame.packed,
                        .cost = {upload.cost.seconds * share, upload.cost.flops * share}});
   }
-  return calls_.PutRecords(upload.manifest_id, batches, std::move(stop));
+  return Counted(calls_.PutRecords(upload.manifest_id, batches, std::move(stop)));
 }
 
 }  // namespace fpo::worker

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "common/access_list.h"
 #include "common/clock.h"
 #include "common/files/private_folder.h"
 #include "common/hash.h"
@@ -20,6 +21,7 @@
 #include "common/object_store/s3_object_store.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "common/observe/process_metrics.h"
 #include "common/status_macros.h"
 #include "worker/core/agent.h"
 #include "worker/core/device/device_choice.h"
@@ -136,6 +138,7 @@ struct Worker::Parts {
   void MakeObjectStore();
   void MakeAgent();
   void WatchGpus();
+  void WatchTokenFile();
   absl::Status Listen();
 };
 
@@ -304,6 +307,16 @@ void Worker::Parts::WatchGpus() {
   gpu_metrics = std::make_unique<GpuMetrics>(&registry, std::move(source));
 }
 
+// Calls go on with the last token, until that one no longer counts.
+void Worker::Parts::WatchTokenFile() {
+  static constexpr char kName[] = "fpo_agent_token_file_ok";
+  static constexpr char kHelp[] = "0 while the file of --token-file cannot be read.";
+  registry.DeclareGauge(kName, kHelp);
+  if (config.token_file.empty()) return;
+  const Gauge ok = registry.AddGauge(kName, kHelp);
+  registry.OnScrape([ok, file = config.token_file] { ok.Set(ReadTokenFile(file).ok() ? 1 : 0); });
+}
+
 absl::Status Worker::Parts::Listen() {
   if (!config.listen.http.empty()) {
     HttpRoutes routes = ObservationRoutes(
@@ -333,6 +346,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   AddBuildInfo(&parts->registry, build.version, build.commit);
+  ShowProcess(&parts->registry);
   FPO_RETURN_IF_ERROR(config.CheckUser(geteuid() == 0));
   FPO_RETURN_IF_ERROR(config.CheckRoots());
   if (geteuid() == 0) {
@@ -352,8 +366,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
         {{"processes", absl::StrCat(killed)}});
   }
   RemoveOldWork(config.work_dir);
-  FPO_ASSIGN_OR_RETURN(parts->cache,
-                       GrpcCacheLink::Create({config.cache, config.listen.tls, config.token_file}));
+  FPO_ASSIGN_OR_RETURN(parts->cache, GrpcCacheLink::Create({config.cache, config.listen.tls,
+                                                            config.token_file, &parts->registry}));
   FPO_RETURN_IF_ERROR(parts->FindDevices());
   FPO_RETURN_IF_ERROR(parts->MakePlaces());
   parts->MakeStores();
@@ -364,6 +378,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   }
   parts->MakeAgent();
   parts->WatchGpus();
+  parts->WatchTokenFile();
   parts->MakeExports();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;

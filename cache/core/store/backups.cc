@@ -19,6 +19,20 @@ namespace fs = std::filesystem;
 
 constexpr char kPrefix[] = "cache-";
 constexpr char kUnfinished[] = ".part";
+constexpr char kTimeFormat[] = "%E4Y%m%dT%H%M%E3SZ";
+
+// Those in the folder, oldest first.
+std::vector<std::string> CopiesIn(const std::string& folder, std::error_code* error) {
+  std::vector<std::string> copies;
+  for (const auto& entry : fs::directory_iterator(folder, *error)) {
+    const std::string name = entry.path().filename().string();
+    if (absl::StartsWith(name, kPrefix) && !absl::EndsWith(name, kUnfinished)) {
+      copies.push_back(entry.path().string());
+    }
+  }
+  std::sort(copies.begin(), copies.end());  // their names begin with the time
+  return copies;
+}
 
 }  // namespace
 
@@ -34,7 +48,7 @@ absl::StatusOr<BackupInfo> Backups::Make(absl::Time now) {
   if (error) return PosixError(error.value(), "mkdir", options_.folder);
   BackupInfo info;
   info.path = absl::StrCat(options_.folder, "/", kPrefix,
-                           absl::FormatTime("%Y%m%dT%H%M%E3SZ", now, absl::UTCTimeZone()));
+                           absl::FormatTime(kTimeFormat, now, absl::UTCTimeZone()));
   const StoreTotals totals = store_.Totals();
   info.records = totals.records;
   info.bytes = totals.bytes;
@@ -52,17 +66,21 @@ absl::StatusOr<BackupInfo> Backups::Make(absl::Time now) {
   return info;
 }
 
-absl::Status Backups::RemoveOld() const {
-  std::vector<std::string> copies;
+std::optional<absl::Time> Backups::NewestTime() const {
+  if (options_.folder.empty()) return std::nullopt;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(options_.folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (absl::StartsWith(name, kPrefix) && !absl::EndsWith(name, kUnfinished)) {
-      copies.push_back(entry.path().string());
-    }
-  }
+  const std::vector<std::string> copies = CopiesIn(options_.folder, &error);
+  if (copies.empty()) return std::nullopt;
+  const std::string name = fs::path(copies.back()).filename().string().substr(sizeof(kPrefix) - 1);
+  absl::Time time;
+  if (!absl::ParseTime(kTimeFormat, name, absl::UTCTimeZone(), &time, nullptr)) return std::nullopt;
+  return time;
+}
+
+absl::Status Backups::RemoveOld() const {
+  std::error_code error;
+  const std::vector<std::string> copies = CopiesIn(options_.folder, &error);
   if (error) return PosixError(error.value(), "list", options_.folder);
-  std::sort(copies.begin(), copies.end());  // by time
   const auto keep = static_cast<size_t>(options_.keep);
   for (size_t i = 0; i + keep < copies.size(); ++i) {
     fs::remove_all(copies[i], error);

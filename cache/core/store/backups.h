@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -32,6 +33,8 @@ class Backups {
   // A copy gets its name, and counts, only after it could be opened and every file matched its
   // checksum. FailedPrecondition: no folder.
   absl::StatusOr<BackupInfo> Make(absl::Time now);
+  // When the newest copy in the folder was made; nothing: there is none.
+  std::optional<absl::Time> NewestTime() const;
 
  private:
   absl::Status RemoveOld() const;

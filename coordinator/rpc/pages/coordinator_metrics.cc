@@ -8,7 +8,7 @@
 namespace fpo::coordinator {
 namespace {
 
-constexpr size_t kJobsShownMax = 60;  // times 11 series
+constexpr size_t kJobsShownMax = 60;  // times 12 series
 
 const std::map<std::string, std::string>& JobHelp() {
   static const std::map<std::string, std::string> help = {
@@ -22,6 +22,8 @@ const std::map<std::string, std::string>& JobHelp() {
       {"fpo_job_constraint_violation", "Recent divergence above constraint.budget, a share of it."},
       {"fpo_job_contracts_broken", "Sets of features beyond their max_change, last evaluation."},
       {"fpo_job_cache_hit_ratio", "Share of reference records found in the cache."},
+      {"fpo_checkpoint_last_success_timestamp_seconds",
+       "When the running job's newest checkpoint was accepted."},
   };
   return help;
 }
@@ -30,6 +32,10 @@ const char kPhase[] = "fpo_job_phase";
 const char kPhaseHelp[] = "1 for the phase that the running job is in.";
 const char kHeartbeatAge[] = "fpo_worker_beat_age_seconds";
 const char kHeartbeatAgeHelp[] = "Time since the worker's last heartbeat.";
+const char kClosed[] = "fpo_worker_closed";
+const char kClosedHelp[] = "1 while the worker takes no jobs because something is wrong with it.";
+const char kCordoned[] = "fpo_worker_cordoned";
+const char kCordonedHelp[] = "1 while the worker takes no jobs because an operator said so.";
 
 }  // namespace
 
@@ -69,6 +75,8 @@ CoordinatorMetrics::CoordinatorMetrics(MetricsRegistry* registry, Coordinator* c
   for (const auto& [name, help] : JobHelp()) registry_->DeclareGauge(name, help);
   registry_->DeclareGauge(kPhase, kPhaseHelp);
   registry_->DeclareGauge(kHeartbeatAge, kHeartbeatAgeHelp);
+  registry_->DeclareGauge(kClosed, kClosedHelp);
+  registry_->DeclareGauge(kCordoned, kCordonedHelp);
   registry_->OnScrape([this] { Refresh(); });
 }
 
@@ -127,7 +135,12 @@ void CoordinatorMetrics::ShowWorkers(const CoordinatorStats& stats) {
     if (gauges.empty()) {
       gauges[kHeartbeatAge] =
           registry_->AddGauge(kHeartbeatAge, kHeartbeatAgeHelp, {{"worker", id}});
+      gauges[kClosed] = registry_->AddGauge(kClosed, kClosedHelp, {{"worker", id}});
+      gauges[kCordoned] = registry_->AddGauge(kCordoned, kCordonedHelp, {{"worker", id}});
     }
+    const bool takes_none = worker.mode.kind != WorkerMode::Kind::kOpen;
+    gauges[kClosed].Set(takes_none && worker.mode.automatic ? 1 : 0);
+    gauges[kCordoned].Set(takes_none && !worker.mode.automatic ? 1 : 0);
     gauges[kHeartbeatAge].Set(absl::ToDoubleSeconds(worker.heartbeat_age));
   }
   for (const auto& [state, value] : workers) workers_[state].Set(value);
@@ -181,6 +194,12 @@ void CoordinatorMetrics::ShowJob(const Job& job) {
     SetJobGauge("fpo_job_cache_hit_ratio", job,
                 static_cast<double>(progress.cache.records_hit) /
                     static_cast<double>(progress.cache.records_total));
+  }
+  absl::Time newest = absl::InfinitePast();
+  for (const Checkpoint& each : job.checkpoints) newest = std::max(newest, each.accepted);
+  if (newest > absl::UnixEpoch()) {
+    SetJobGauge("fpo_checkpoint_last_success_timestamp_seconds", job,
+                absl::ToDoubleSeconds(newest - absl::UnixEpoch()));
   }
   SetPhase(job);
 }

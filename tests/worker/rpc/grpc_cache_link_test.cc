@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/rpc/server.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/fpo/v1/cache.grpc.pb.h"
 
@@ -11,6 +12,8 @@ namespace fpo::worker {
 namespace {
 
 namespace pb = fpo::v1;
+
+using ::testing::HasSubstr;
 
 PackedRecord MakeRecord(int number, size_t bytes) {
   PackedRecord record;
@@ -52,9 +55,11 @@ class GrpcCacheLinkTest : public ::testing::Test {
     options.listen = "127.0.0.1:0";
     options.services = {{pb::ReferenceCache::service_full_name(), &cache_}};
     server_ = *RpcServer::Start(std::move(options));
-    link_ = *GrpcCacheLink::Create({.address = server_->address(), .tls = {}});
+    link_ =
+        *GrpcCacheLink::Create({.address = server_->address(), .tls = {}, .registry = &registry_});
   }
 
+  MetricsRegistry registry_;
   UploadSink cache_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<GrpcCacheLink> link_;
@@ -82,6 +87,13 @@ TEST_F(GrpcCacheLinkTest, TellsWhatTheRecordsOfAFrameCost) {
 TEST_F(GrpcCacheLinkTest, ACacheThatIsAwayIsUnavailable) {
   server_.reset();
   EXPECT_EQ(link_->Claim({.limit = 3}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(registry_.Text(), HasSubstr("fpo_agent_cache_calls_total{result=\"unreachable\"} 1"));
+  EXPECT_THAT(registry_.Text(), HasSubstr("fpo_agent_cache_calls_total{result=\"answered\"} 0"));
+}
+
+TEST_F(GrpcCacheLinkTest, ACacheThatRefusesWasReached) {
+  EXPECT_FALSE(link_->Claim({.limit = 3}).ok()) << "this one has no such method";
+  EXPECT_THAT(registry_.Text(), HasSubstr("fpo_agent_cache_calls_total{result=\"answered\"} 1"));
 }
 
 }  // namespace

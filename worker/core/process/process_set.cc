@@ -40,6 +40,7 @@ RankExit ProcessSet::Wait(RankProcess* process) {
     has_survivors_ = true;
   }
   metrics_->OnRankExit(EndClassOf(exit));
+  if (IsNotFinite(exit)) metrics_->not_finite.Add();
   return exit;
 }
 

@@ -74,6 +74,10 @@ bool IsDeviceFault(const RankExit& exit) {
          !exit.stopped;
 }
 
+bool IsNotFinite(const RankExit& exit) {
+  return exit.ended && exit.signal == 0 && exit.code == static_cast<int>(ExitCode::kNotFinite);
+}
+
 std::string DescribeExit(const RankExit& exit) {
   if (!exit.ended) {
     return "does not end on SIGKILL: it waits in the kernel, for a file system or a driver";

@@ -26,6 +26,9 @@ EndClass EndClassOf(const RankExit& exit);
 // A device, or a library that one needs, is missing or broken on this host.
 bool IsDeviceFault(const RankExit& exit);
 
+// A loss or a gradient was no number, or infinite.
+bool IsNotFinite(const RankExit& exit);
+
 // "exit code 3 (config or data invalid)", "killed by signal 11 (Segmentation fault)".
 std::string DescribeExit(const RankExit& exit);
 

@@ -46,6 +46,16 @@ TEST_F(BackupsTest, ACopyOpensAsAStoreWithWhatWasThere) {
   EXPECT_TRUE((*copy)->ReadRecords(RecipeId(recipe_), TestKeys(50), now_)->damaged.empty());
 }
 
+TEST_F(BackupsTest, TheNewestCopySaysItsTimeAlsoToALaterProgram) {
+  Backups backups({.folder = folder_ / "backups"}, store_.get());
+  EXPECT_FALSE(backups.NewestTime().has_value());
+  ASSERT_TRUE(backups.Make(now_).ok());
+  ASSERT_TRUE(backups.Make(now_ + absl::Milliseconds(1500)).ok());
+  Backups later({.folder = folder_ / "backups"}, store_.get());
+  EXPECT_EQ(later.NewestTime(), now_ + absl::Milliseconds(1500));
+  EXPECT_FALSE(Backups({.folder = ""}, store_.get()).NewestTime().has_value());
+}
+
 TEST_F(BackupsTest, KeepsTheNewest) {
   Backups backups({.folder = folder_ / "backups", .keep = 2}, store_.get());
   std::string first;

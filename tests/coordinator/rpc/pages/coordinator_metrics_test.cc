@@ -66,11 +66,17 @@ TEST_F(CoordinatorMetricsTest, AJobHasSeriesOnlyWhileItRuns) {
         std::string("fpo_jobs{state=\"RUNNING\"} 1"), std::string("fpo_slots{state=\"used\"} 1"),
         std::string("fpo_slots{state=\"free\"} 1"), std::string("fpo_workers{state=\"ready\"} 1"),
         std::string("fpo_worker_beat_age_seconds{worker=\"w1\"} 0"),
+        std::string("fpo_worker_closed{worker=\"w1\"} 0"),
+        std::string("fpo_worker_cordoned{worker=\"w1\"} 0"),
         std::string("fpo_job_queue_wait_seconds_count 1"),
         std::string("fpo_job_submissions_total{result=\"created\"} 1")}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
-  ASSERT_TRUE(coordinator_->AddEvents("w1", {{ref, 3, {{.text = PhaseLine("finish")}}}}).ok());
+  EXPECT_THAT(text, Not(HasSubstr("fpo_checkpoint_last_success_timestamp_seconds{")));
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {{ref, 3, {{.text = CheckpointLine(7)}}}}).ok());
+  EXPECT_THAT(registry_.Text(),
+              HasSubstr("fpo_checkpoint_last_success_timestamp_seconds" + id + " "));
+  ASSERT_TRUE(coordinator_->AddEvents("w1", {{ref, 4, {{.text = PhaseLine("finish")}}}}).ok());
   text = registry_.Text();
   EXPECT_THAT(text, HasSubstr("phase=\"finish\"} 1"));
   EXPECT_THAT(text, Not(HasSubstr("phase=\"train\"")));
@@ -79,6 +85,20 @@ TEST_F(CoordinatorMetricsTest, AJobHasSeriesOnlyWhileItRuns) {
   EXPECT_THAT(text, Not(HasSubstr("{job=\"")));
   EXPECT_THAT(text, HasSubstr("fpo_job_attempts_total{class=\"done\"} 1"));
   EXPECT_THAT(text, HasSubstr("fpo_jobs{state=\"SUCCEEDED\"} 1"));
+}
+
+TEST_F(CoordinatorMetricsTest, WhoClosedAWorkerIsShown) {
+  auto link = std::make_shared<FakeLink>();
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w1", 3), link).ok());
+  ASSERT_TRUE(coordinator_->Connect(HelloOf("w2", 3), link).ok());
+  coordinator_->CloseWorker("w1", "its GPU is gone");
+  ASSERT_TRUE(coordinator_->SetWorkerMode("w2", {WorkerMode::Kind::kCordoned, "repairs"}).ok());
+  const std::string text = registry_.Text();
+  for (const char* line :
+       {"fpo_worker_closed{worker=\"w1\"} 1", "fpo_worker_cordoned{worker=\"w1\"} 0",
+        "fpo_worker_closed{worker=\"w2\"} 0", "fpo_worker_cordoned{worker=\"w2\"} 1"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
 }
 
 TEST_F(CoordinatorMetricsTest, LostWorkersLeaveTheFreeSlots) {

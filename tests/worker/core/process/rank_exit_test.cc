@@ -29,6 +29,12 @@ TEST(RankExitTest, EveryExitCodeHasItsClass) {
   for (const auto& [code, end_class] : rows) EXPECT_EQ(EndClassOf(Code(code)), end_class) << code;
 }
 
+TEST(RankExitTest, NumbersThatAreNotFiniteAreKnown) {
+  EXPECT_TRUE(IsNotFinite(Code(8)));
+  EXPECT_FALSE(IsNotFinite(Code(1)));
+  EXPECT_FALSE(IsNotFinite({.code = 8, .signal = SIGFPE}));
+}
+
 TEST(RankExitTest, SignalsOfItsOwnMakingAreTheProgramsFault) {
   for (int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
     EXPECT_EQ(EndClassOf(Signal(signal)), EndClass::kProgram) << signal;
