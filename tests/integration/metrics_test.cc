@@ -38,7 +38,8 @@ std::set<std::string> Queried(const std::string& expression) {
     if (std::isalnum(static_cast<unsigned char>(c)) || c == '_') {
       word += c;
     } else {
-      const bool ours = word.rfind("fpo_", 0) == 0 || word.rfind("grpc_server_", 0) == 0;
+      const bool ours = word.rfind("fpo_", 0) == 0 || word.rfind("grpc_server_", 0) == 0 ||
+                        word.rfind("process_", 0) == 0;
       if (ours) names.insert(word);
       word.clear();
     }
