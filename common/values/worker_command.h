@@ -39,6 +39,7 @@ struct AssignCommand {
   int64_t discard_after_step = 0;  // checkpoints of later steps are not wanted; 0: all are
   std::string store_address;       // rank 0's rendezvous, host:port; empty with one rank
   std::string owner = {};
+  std::string traceparent = {};  // of the attempt's span; empty: the job is in no trace
 };
 
 struct StopCommand {

@@ -55,6 +55,7 @@ void Fill(const AssignCommand& command, pb::CoordinatorMessage* message) {
   proto.set_store_address(command.store_address);
   proto.set_discard_after_step(command.discard_after_step);
   proto.set_owner(command.owner);
+  proto.set_traceparent(command.traceparent);
 }
 AssignCommand CommandOf(const pb::Assign& proto) {
   AssignCommand command;
@@ -67,6 +68,7 @@ AssignCommand CommandOf(const pb::Assign& proto) {
   command.store_address = proto.store_address();
   command.discard_after_step = proto.discard_after_step();
   command.owner = proto.owner();
+  command.traceparent = proto.traceparent();
   return command;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/core/jobs/job.h"
 #include "coordinator/core/lines/log_retention.h"
 #include "coordinator/core/scheduling/owner_limits.h"
 #include "coordinator/core/scheduling/slot_quota.h"
@@ -30,6 +32,11 @@ struct CoordinatorOptions {
   absl::Duration keep_requests = absl::Hours(24 * 7);  // a submit may be repeated this long
   absl::Duration keep_jobs = absl::ZeroDuration();     // jobs that ended; zero: forever
   LogLimits logs;
+  // Jobs that are submitted without a trace get one of their own.
+  bool traces = false;
+  // Called after the end of a job, under the coordinator's lock: must return at once and not call
+  // back.
+  std::function<void(const JobPtr&)> on_job_end = nullptr;
 };
 
 }  // namespace fpo::coordinator

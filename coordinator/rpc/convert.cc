@@ -70,6 +70,7 @@ pb::Job ToProto(const Job& job, std::string config_json) {
   proto.mutable_labels()->insert(job.labels.begin(), job.labels.end());
   for (const BadCheckpoint& bad : job.bad_checkpoints) *proto.add_bad_checkpoints() = ToProto(bad);
   proto.set_retry_of(job.retry_of);
+  proto.set_trace_id(job.trace.trace_id);
   for (const auto& [worker, faults] : job.host_faults) {
     if (IsExcluded(job, worker)) proto.add_excluded_workers(worker);
   }

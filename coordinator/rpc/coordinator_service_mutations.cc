@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/error_info.h"
+#include "common/observe/trace_context.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/user_call.h"
@@ -41,6 +42,13 @@ bool IsLimited(const Principal& caller) { return caller.role < Role::kAdmin; }
 // With its configuration, if that can be read: the change is made in any case.
 pb::Job ShownJob(const Coordinator& coordinator, const Job& job) {
   return ToProto(job, coordinator.ReadConfig(job.job_id).value_or(""));
+}
+
+// Of the caller, who may have sent none.
+TraceContext TraceOf(const grpc::CallbackServerContext& context) {
+  const auto header = context.client_metadata().find("traceparent");
+  if (header == context.client_metadata().end()) return {};
+  return ParseTraceparent({header->second.data(), header->second.size()}).value_or(TraceContext());
 }
 
 void Fill(const SubmitResult& answer, pb::SubmitResponse* response) {
@@ -78,10 +86,12 @@ absl::StatusOr<std::optional<absl::Duration>> GraceOf(const pb::CancelJobRequest
 grpc::ServerUnaryReactor* CoordinatorService::Submit(grpc::CallbackServerContext* context,
                                                      const pb::SubmitRequest* request,
                                                      pb::SubmitResponse* response) {
-  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+  const auto act = [this, request, response, trace = TraceOf(*context)](
+                       Caller who, AuditEntry* entry) mutable -> absl::Status {
     SubmitRequest submission = FromProto(*request);
     submission.owner = OwnerOf(who, submission.owner);
     submission.limited = IsLimited(who);
+    submission.trace = std::move(trace);
     entry->who = submission.owner;
     FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Submit(submission));
     entry->target = answer.job->job_id;
@@ -243,11 +253,13 @@ grpc::ServerUnaryReactor* CoordinatorService::SetPriority(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* CoordinatorService::RetryJob(grpc::CallbackServerContext* context,
                                                        const pb::RetryJobRequest* request,
                                                        pb::SubmitResponse* response) {
-  const auto act = [this, request, response](Caller who, AuditEntry* entry) -> absl::Status {
+  const auto act = [this, request, response, trace = TraceOf(*context)](
+                       Caller who, AuditEntry* entry) mutable -> absl::Status {
     FPO_ASSIGN_OR_RETURN(const JobPtr old, JobToChange(dependencies_, who, request->job_id()));
     RetryRequest retry = FromProto(*request);
     retry.job = old->job_id;
     retry.limited = IsLimited(who);
+    retry.trace = std::move(trace);
     if (!who.name.empty()) retry.owner.clear();  // it stays the old job's
     FPO_ASSIGN_OR_RETURN(const SubmitResult answer, dependencies_.coordinator->Retry(retry));
     entry->target = answer.job->job_id;

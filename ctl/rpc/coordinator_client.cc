@@ -70,6 +70,7 @@ absl::Status CoordinatorClient::Call(Method method, const Request& request, Resp
   const grpc::Status status = retry_policy_.Call(*interrupt_, [&] {
     grpc::ClientContext context;
     SetDeadline(&context, deadline);
+    if (!traceparent_.empty()) context.AddMetadata("traceparent", traceparent_);
     Interrupt::Scope scope(*interrupt_, [&context] { context.TryCancel(); });
     Leader::One& leader = leader_->Get();
     address = leader.address;

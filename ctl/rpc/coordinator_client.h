@@ -35,6 +35,8 @@ class CoordinatorClient {
 
   CoordinatorClient(std::vector<Endpoint> endpoints, Interrupt* interrupt);
 
+  // Of the trace in which whoever uses this is, as W3C Trace Context has it.
+  void SetTraceparent(std::string traceparent) { traceparent_ = std::move(traceparent); }
   // The same connection with another interrupt.
   CoordinatorClient With(Interrupt* interrupt) const;
 
@@ -91,6 +93,7 @@ class CoordinatorClient {
 
   std::shared_ptr<Leader> leader_;  // shared with copies: what one found out is true for all
   Interrupt* interrupt_;
+  std::string traceparent_;  // sent with each call; empty: the caller is in no trace
   RetryPolicy retry_policy_;
 };
 

@@ -6,6 +6,7 @@
 #include "common/access_list.h"
 #include "common/cache_client/reference_cache_client.h"
 #include "common/error_info.h"
+#include "common/observe/trace_context.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
@@ -51,7 +52,12 @@ absl::StatusOr<CoordinatorClient> ConnectCoordinator(Session& session) {
     FPO_ASSIGN_OR_RETURN(endpoint.channel, Connect(session, endpoint.address));
     endpoints.push_back(std::move(endpoint));
   }
-  return CoordinatorClient(std::move(endpoints), &session.interrupt);
+  CoordinatorClient client(std::move(endpoints), &session.interrupt);
+  if (const Variables& variable = session.environment.variables) {
+    const auto context = ParseTraceparent(variable("TRACEPARENT").value_or(""));
+    if (context.has_value()) client.SetTraceparent(Traceparent(*context));
+  }
+  return client;
 }
 
 absl::StatusOr<ReferenceCacheClient> ConnectCache(Session& session) {

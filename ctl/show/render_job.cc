@@ -122,6 +122,7 @@ std::string JobSheet(const pb::Job& job, absl::Time now, const TextStyle& style)
   if (!job.after_ok().empty()) sheet.Add("after success of", absl::StrJoin(job.after_ok(), ", "));
   if (!job.after_end().empty()) sheet.Add("after end of", absl::StrJoin(job.after_end(), ", "));
   if (!job.retry_of().empty()) sheet.Add("retry of", job.retry_of());
+  if (!job.trace_id().empty()) sheet.Add("trace", job.trace_id());
   if (!job.excluded_workers().empty()) {
     sheet.Add("avoids",
               absl::StrCat(absl::StrJoin(job.excluded_workers(), ", "), " (failed this job)"));

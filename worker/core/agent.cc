@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/observe/log.h"
+#include "common/observe/trace_context.h"
 #include "worker/core/run_checkpoints.h"
 
 namespace fpo::worker {
@@ -245,7 +246,12 @@ void Agent::OnAssign(const AssignCommand& assignment) {
   accepted.attempt = id;
   accepted.status = ReportStatus::kAccepted;
   services_.outbox->AddReport(std::move(accepted), /*is_final=*/false);
-  Log(LogLevel::kInfo, "attempt accepted", {{"attempt", AttemptName(id)}});
+  if (const auto trace = ParseTraceparent(assignment.traceparent)) {
+    Log(LogLevel::kInfo, "attempt accepted",
+        {{"attempt", AttemptName(id)}, {"trace_id", trace->trace_id}});
+  } else {
+    Log(LogLevel::kInfo, "attempt accepted", {{"attempt", AttemptName(id)}});
+  }
   AttemptOptions attempt_options = options_.attempt;
   attempt_options.slots = *slots;
   auto attempt =

@@ -230,6 +230,9 @@ RankCommand RunningAttempt::CommandOf(const std::vector<std::string>& argv, int3
   command.cgroups = services_.cgroups;
   command.spawn.argv = argv;
   command.spawn.environment = RankEnvironment(options_.environment, command.identity, device);
+  if (!assignment_.traceparent.empty()) {
+    command.spawn.environment.push_back("TRACEPARENT=" + assignment_.traceparent);
+  }
   command.spawn.folder = folders_.attempt;
   return command;
 }

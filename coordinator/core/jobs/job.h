@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/observe/trace_context.h"
 #include "common/values/cache_use.h"
 #include "common/values/checkpoint.h"
 #include "common/values/job_kind.h"
@@ -70,6 +71,7 @@ struct Job {
   std::vector<std::string> after_ok;          // ids of jobs that must have succeeded first
   std::vector<std::string> after_end;         // ids of jobs that must have ended first, however
   std::string retry_of;                       // id of the job that this one retries
+  TraceContext trace;  // its span is the one above the job's, of whoever submitted it
 
   JobState state = JobState::kQueued;
   std::string reason;  // why FAILED, or why it waits, for people

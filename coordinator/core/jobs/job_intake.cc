@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
+#include "common/hash.h"
 #include "common/job/job_difference.h"
 #include "common/job/job_file.h"
 #include "common/status_macros.h"
@@ -151,6 +152,7 @@ absl::StatusOr<SubmitResult> JobIntake::Submit(const SubmitRequest& request, abs
     return submission.ok() ? MissingRequestId() : submission.status();
   }
   submission->job.owner = request.owner;
+  submission->job.trace = request.trace;
   submission->job.after_ok = request.after_ok;  // as given; the digest tells a repetition by them
   submission->job.after_end = request.after_end;
   if (request.hold) submission->job.state = JobState::kHeld;
@@ -169,6 +171,7 @@ absl::StatusOr<SubmitResult> JobIntake::Retry(const RetryRequest& request, absl:
   Job& job = submission.job;
   job.owner = request.owner.empty() ? old->owner : request.owner;
   job.retry_of = old->job_id;
+  job.trace = request.trace;
   FPO_ASSIGN_OR_RETURN(job.checkpoints, CheckpointsUpTo(*old, request.from_step));
   if (!job.checkpoints.empty()) job.checkpoint_step = job.checkpoints.back().step;
   return Create(std::move(submission), {request.request_id, request.limited}, now);
@@ -209,6 +212,7 @@ absl::StatusOr<SubmitResult> JobIntake::Create(Submission submission, const Aski
   FPO_RETURN_IF_ERROR(CheckOwnerQuota(job.owner));
   FPO_RETURN_IF_ERROR(CheckRoom(job.config_json.size()));
   if (asking.limited) FPO_RETURN_IF_ERROR(CheckLimits(job));
+  if (options_.traces && job.trace.trace_id.empty()) job.trace.trace_id = RandomId(16);
   absl::StatusOr<JobPtr> created = jobs_->Create(std::move(job), std::move(request), now);
   ++counts_->submissions[created.ok() ? "created" : "failed"];
   if (!created.ok()) return created.status();

@@ -21,7 +21,8 @@ struct SubmitRequest {
   bool hold = false;
   std::vector<std::string> after_ok = {};   // jobs that must have succeeded first; ids or names
   std::vector<std::string> after_end = {};  // jobs that must have ended first, however
-  bool limited = false;  // OwnerLimits hold: a known caller that is no administrator
+  bool limited = false;     // OwnerLimits hold: a known caller that is no administrator
+  TraceContext trace = {};  // of the caller
 };
 struct RetryRequest {
   std::string request_id = {};
@@ -30,6 +31,7 @@ struct RetryRequest {
   std::string config_json = {};  // empty: that of the job
   std::string owner = {};        // empty: that of the job
   bool limited = false;          // as in SubmitRequest
+  TraceContext trace = {};       // of the caller
 };
 struct SubmitResult {
   JobPtr job;
@@ -44,6 +46,7 @@ class JobIntake {
     int64_t owner_jobs_max = 0;  // jobs of one owner that have not ended; 0: any number
     int64_t config_bytes_max = int64_t{512} << 20;  // of all jobs' configurations; 0: any number
     OwnerLimits limits = OwnerLimits({});
+    bool traces = false;  // jobs without a trace get one
   };
   JobIntake(const Options& options, JobStore* store, JobTable* jobs, CoordinatorCounts* counts)
       : options_(options), store_(store), jobs_(jobs), counts_(counts) {}

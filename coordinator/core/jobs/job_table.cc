@@ -198,6 +198,7 @@ void JobTable::Index(const JobPtr& job) {
   live_outputs_.Note(job->demand.output, job->job_id, !IsTerminal(job->state));
   if (job->progress.cache.records_total > 0) cache_users_[job->demand.data_key] = job->job_id;
   if (was_live && job->state == JobState::kSucceeded) run_times_.Note(*job);
+  if (was_live && IsTerminal(job->state) && on_end_) on_end_(job);
   if (job->phase_reached >= Phase::kReference && !job->attempts.empty() &&
       !job->demand.data_key.empty()) {
     for (const Member& member : job->attempts.back().members) {

@@ -46,7 +46,9 @@ using WatchId = uint64_t;
 // visible. Not thread-safe: the coordinator's lock guards it.
 class JobTable {
  public:
-  explicit JobTable(JobStore* store) : store_(store) {}
+  // `on_end` is called after a job's end, as a JobWatch is.
+  explicit JobTable(JobStore* store, std::function<void(const JobPtr&)> on_end = nullptr)
+      : store_(store), on_end_(std::move(on_end)) {}
 
   absl::Status Load();
   // Assigns the job its id and revision. On a store error nothing is changed.
@@ -119,6 +121,7 @@ class JobTable {
   bool WaitsFor(const Job& job, const std::string& other) const;
 
   JobStore* const store_;
+  const std::function<void(const JobPtr&)> on_end_;
   JobIdSource ids_;
   uint64_t revision_ = 0;
   uint64_t lines_revision_ = 0;

@@ -100,6 +100,9 @@ void Fields(auto& archive, MaybeConst<Job> auto& j) {
   archive("after_ok", j.after_ok);
   archive("after_end", j.after_end);
   archive("retry_of", j.retry_of);
+  archive("trace_id", j.trace.trace_id);
+  archive("trace_span_id", j.trace.span_id);
+  archive("trace_sampled", j.trace.sampled);
   // A state of a newer program: better no start than a wrong one.
   archive.Required("state", j.state);
   archive("reason", j.reason);

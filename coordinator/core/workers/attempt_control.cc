@@ -6,6 +6,7 @@
 #include "common/error_info.h"
 #include "common/observe/log.h"
 #include "common/status_macros.h"
+#include "coordinator/core/traces/job_spans.h"
 #include "coordinator/core/workers/name_claim.h"
 #include "coordinator/core/workers/rendezvous_port.h"
 
@@ -49,6 +50,21 @@ std::string DescribeSuccession(const Member& member, const WorkerHello& hello) {
   if (same) return "its agent was restarted";
   return absl::StrCat("it was lost, and an agent on ", hello.host, " (work dir ", hello.work_dir,
                       ") has its name now");
+}
+
+void LogChange(const Job& before, const Job& after) {
+  const std::string change = absl::StrCat(Name(before.state), " -> ", Name(after.state));
+  const std::string epoch = absl::StrCat(after.epoch);
+  if (after.trace.trace_id.empty()) {
+    Log(LogLevel::kInfo, change,
+        {{"job", after.job_id}, {"reason", after.reason}, {"epoch", epoch}});
+  } else {
+    Log(LogLevel::kInfo, change,
+        {{"job", after.job_id},
+         {"reason", after.reason},
+         {"epoch", epoch},
+         {"trace_id", after.trace.trace_id}});
+  }
 }
 
 constexpr size_t kUnstoredMax = 4096;
@@ -99,8 +115,7 @@ void AttemptControl::Follow(const Job& before, const Job& after, const Moment& n
   }
   if (HasAttempt(after.state)) (void)TimeInState(after, now);
   if (before.state == after.state) return;
-  Log(LogLevel::kInfo, absl::StrCat(Name(before.state), " -> ", Name(after.state)),
-      {{"job", after.job_id}, {"reason", after.reason}, {"epoch", absl::StrCat(after.epoch)}});
+  LogChange(before, after);
   if (after.state == JobState::kRecovering) {
     StopMembers(after, absl::ZeroDuration(), after.reason, now);
   } else if (before.state == JobState::kReserved && after.state == JobState::kQueued) {
@@ -124,6 +139,7 @@ void AttemptControl::Assign(const Job& job, const std::string& config_json, cons
   command.attempt = LastAttemptRef(job);
   command.config_json = config_json;
   command.owner = job.owner;
+  command.traceparent = AttemptTraceparent(job);
   command.slots = member.slots;
   command.first_rank = member.first_rank;
   command.world_size = job.demand.slots;

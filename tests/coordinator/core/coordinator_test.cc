@@ -52,6 +52,19 @@ TEST_F(CoordinatorTest, ASubmitIsStoredBeforeItIsAnswered) {
   EXPECT_EQ(coordinator_->Collect().counts.submissions.at("failed"), 1);
 }
 
+TEST_F(CoordinatorTest, TheEndOfAJobIsToldOnceAndNotThatOfEarlierPrograms) {
+  std::vector<std::string> ended;
+  options_.on_job_end = [&](const JobPtr& job) { ended.push_back(job->job_id); };
+  Restart();
+  const std::string id = Submit("tiny");
+  EXPECT_TRUE(ended.empty());
+  ASSERT_TRUE(coordinator_->Cancel(id, std::nullopt).ok());
+  ASSERT_TRUE(coordinator_->Cancel(id, std::nullopt).ok());
+  EXPECT_EQ(ended, std::vector<std::string>{id});
+  Restart();
+  EXPECT_EQ(ended.size(), 1u);
+}
+
 TEST_F(CoordinatorTest, TheSameRequestGivesTheSameJobAlsoAfterARestart) {
   const SubmitRequest request = {"r-same", ConfigJson("tiny"), "ada"};
   const std::string id = coordinator_->Submit(request).value().job->job_id;

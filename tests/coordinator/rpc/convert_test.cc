@@ -38,6 +38,7 @@ Job FullJob() {
   job.labels = {{"team", "a"}};
   job.bad_checkpoints = {{40, 1, "another SHA-256", kStart}};
   job.retry_of = "j-00";
+  job.trace.trace_id = std::string(32, 'a');
   job.host_faults = {{"w1", 2}, {"w2", 1}};
   return job;
 }

@@ -52,6 +52,23 @@ TEST_F(CoordinatorServiceTest, SubmitGivesOneJobForOneRequest) {
   EXPECT_EQ(server_.user().Get(id).spec().owner(), "ada");
 }
 
+TEST_F(CoordinatorServiceTest, TheTraceOfASubmitIsKeptAndPassedToTheAgent) {
+  const std::string trace_id(32, 'a');
+  pb::SubmitRequest request;
+  request.set_request_id("r-traced");
+  request.mutable_spec()->set_config_json(ConfigJson("traced"));
+  pb::SubmitResponse response;
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  context.AddMetadata("traceparent", "00-" + trace_id + "-00f067aa0ba902b7-01");
+  ASSERT_TRUE(server_.user().stub().Submit(&context, request, &response).ok());
+  EXPECT_EQ(server_.user().Get("traced").trace_id(), trace_id);
+  ScriptedWorker worker(&server_.user().worker(), HelloOf("w1"));
+  const std::string told = worker.Await(pb::CoordinatorMessage::kAssign).assign().traceparent();
+  EXPECT_EQ(told.rfind("00-" + trace_id + "-", 0), 0u) << told;
+  EXPECT_EQ(told.find("00f067aa0ba902b7"), std::string::npos) << "it is below the attempt's span";
+}
+
 // Tokens are the names.
 class GuardedCoordinatorTest : public ::testing::Test {
  protected:

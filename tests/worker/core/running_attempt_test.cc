@@ -1,5 +1,7 @@
 #include "worker/core/running_attempt.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -218,6 +220,19 @@ TEST_F(AttemptTest, AMissingTrainerIsTheHostsFault) {
   options_.trainer.path = data_ / "fpo-train";
   EXPECT_EQ(Run().end.end_class, EndClass::kInfrastructure);
   EXPECT_THAT(end_.end.message, HasSubstr("fpo-train"));
+}
+
+TEST_F(AttemptTest, ItsProcessesAreBelowTheSpanOfTheAttempt) {
+  const std::string trainer = data_ / "fpo-train";
+  fpo::testing::WriteWhole(trainer, "#!/bin/sh\nenv >" + (data_ / "variables") + "\nexit 3\n");
+  ASSERT_EQ(chmod(trainer.c_str(), 0755), 0);
+  options_.trainer.path = trainer;
+  options_.environment.push_back("TRACEPARENT=00-of-the-agent");
+  assignment_.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  Run();
+  const std::string variables = fpo::testing::ReadWhole(data_ / "variables");
+  EXPECT_THAT(variables, HasSubstr("TRACEPARENT=" + assignment_.traceparent + "\n"));
+  EXPECT_THAT(variables, ::testing::Not(HasSubstr("of-the-agent")));
 }
 
 TEST_F(AttemptTest, AMissingTrainerBreaksTheHost) {

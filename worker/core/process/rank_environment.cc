@@ -19,7 +19,8 @@ bool IsSecret(absl::string_view name) {
   }
   // AUTH as a word: HTTP_AUTH_HEADER, not AUTHOR.
   const std::string parts = absl::StrCat("_", upper, "_");
-  for (const char* word : {"_AUTH_", "_AUTHORIZATION_", "_PASS_", "_PWD_", "_KEY_", "_DSN_"}) {
+  for (const char* word :
+       {"_AUTH_", "_AUTHORIZATION_", "_PASS_", "_PWD_", "_KEY_", "_DSN_", "_HEADERS_"}) {
     if (absl::StrContains(parts, word) && upper != "PWD" && upper != "OLDPWD") return true;
   }
   return false;
@@ -38,6 +39,7 @@ std::vector<std::string> RankEnvironment(const std::vector<std::string>& inherit
   for (const std::string& entry : inherited) {
     const std::string name = entry.substr(0, entry.find('='));
     if (IsSecret(name) || name == "FPO_ATTEMPT" || name == "FPO_RANK") continue;
+    if (name == "TRACEPARENT" || name == "TRACESTATE") continue;  // of whoever started the agent
     if (name == kVisibleDevices && !device.empty()) continue;
     environment.push_back(entry);
   }

@@ -43,6 +43,21 @@ TEST_F(JobIntakeTest, TheSameRequestIsTheSameJobWithAllThatWasAsked) {
   EXPECT_EQ(ReasonOf(intake_.Submit(request, kStart).status()), ErrorReason::kRequestIdReused);
 }
 
+TEST_F(JobIntakeTest, AJobIsInTheTraceOfItsCallerOrWhereTracesAreSentInOneOfItsOwn) {
+  const TraceContext caller = {std::string(32, 'a'), std::string(16, 'b'), false};
+  SubmitRequest request = Ask("r-1", "a");
+  request.trace = caller;
+  EXPECT_EQ(intake_.Submit(request, kStart).value().job->trace, caller);
+  request.trace = {std::string(32, 'c'), std::string(16, 'd'), true};
+  EXPECT_EQ(intake_.Submit(request, kStart).value().job->trace, caller) << "a repetition";
+  EXPECT_EQ(intake_.Submit(Ask("r-2", "b"), kStart).value().job->trace, TraceContext());
+  JobIntake tracing{JobIntake::Options{.traces = true}, &store_, &jobs_, &counts_};
+  const TraceContext own = tracing.Submit(Ask("r-3", "c"), kStart).value().job->trace;
+  EXPECT_EQ(own.trace_id.size(), 32u);
+  EXPECT_EQ(own.span_id, "");
+  EXPECT_TRUE(own.sampled);
+}
+
 TEST_F(JobIntakeTest, DependenciesAreNamedByAnyWordAndStoredAsIds) {
   const std::string first = Submit("first");
   SubmitRequest request = Ask("r-2", "second");

@@ -32,6 +32,7 @@ Job FullJob() {
   job.after_end = {"j-000"};
   job.bad_checkpoints = {{300, 1, "another SHA-256", kStart}};
   job.retry_of = "j-00";
+  job.trace = {std::string(32, 'a'), std::string(16, 'b'), false};
   job.stop_by = kStart + absl::Seconds(8);
   job.host_faults = {{"w1", 2}};
   job.unready_hosts = {"w2"};
@@ -116,7 +117,9 @@ TEST(JobCodec, TheStoredBytesStay) {
 "restarts_used":1,"result":{"eval_loss":0.5},
 "result_texts":{"device_name":"a GPU"},"retry_of":"j-00","revision":1234,
 "started":1800000000000000,"state":"RUNNING","state_since":1800000000000000,
-"stop_by":1800000008000000,"submitted":1800000000000000,"unready_hosts":["w2"]})"));
+"stop_by":1800000008000000,"submitted":1800000000000000,
+"trace_id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","trace_sampled":false,
+"trace_span_id":"bbbbbbbbbbbbbbbb","unready_hosts":["w2"]})"));
   EXPECT_EQ(EncodeJob(Job{}), unfolded(R"(
 {"after_end":[],"after_ok":[],"attempts":[],"attempts_without_progress":0,"bad_checkpoints":[],
 "checkpoint_step":0,"checkpoints":[],
@@ -130,7 +133,7 @@ TEST(JobCodec, TheStoredBytesStay) {
 "step":0,"total":0,"total_steps":0,"unit":"","updated":null},"reason":"","reference_records":0,
 "requeues":0,"restarts_used":0,"result":{},
 "result_texts":{},"retry_of":"","revision":0,"started":null,
-"state":"QUEUED","state_since":0,"stop_by":null,"submitted":0,"unready_hosts":[]})"));
+"state":"QUEUED","state_since":0,"stop_by":null,"submitted":0,"trace_id":"","trace_sampled":true,"trace_span_id":"","unready_hosts":[]})"));
 }
 
 TEST(JobCodec, FreshJobReadsBack) {

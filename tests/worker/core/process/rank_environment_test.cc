@@ -16,8 +16,10 @@ TEST(RankEnvironmentTest, CarriesTheAttemptAndDropsSecrets) {
                   {"PATH=/bin", "FPO_TOKEN_FILE=/x", "AWS_SECRET_ACCESS_KEY=k", "API_KEY=k",
                    "db_password=p", "AWS_ACCESS_KEY_ID=k", "AWS_PROFILE=p", "AWS_ENDPOINT_URL=u",
                    "PGPASSWD=p", "GPG_PASSPHRASE=p", "HTTP_AUTH=a", "SSH_AUTH_SOCK=/s",
-                   "AUTHORS=us", "PWD=/", "KEYBOARD=us", "FPO_ATTEMPT=old/1/1", "EMPTY="},
-                  kRank, ""),
+                   "AUTHORS=us", "PWD=/", "KEYBOARD=us", "FPO_ATTEMPT=old/1/1",
+                               "EMPTY=", "OTEL_EXPORTER_OTLP_HEADERS=api=k", "EMPTY="},
+                  "TRACEPARENT=00-1"},
+                              kRank, ""),
               UnorderedElementsAre("PATH=/bin", "AUTHORS=us", "PWD=/", "KEYBOARD=us",
                                    "EMPTY=", "FPO_ATTEMPT=job-1/2/7", "FPO_RANK=3"));
 }
