@@ -9,6 +9,7 @@
 #include "common/postgres/postgres_key_values.h"
 #include "common/rpc/listen_options.h"
 #include "coordinator/core/coordinator_options.h"
+#include "coordinator/rpc/traces/otlp_settings.h"
 
 namespace fpo::coordinator {
 
@@ -29,6 +30,7 @@ struct CoordinatorConfig {
   // Free space for changes of jobs: new jobs are refused below it, log lines below twice of it.
   int64_t reserve_bytes = int64_t{256} << 20;
   absl::Duration grace = absl::Seconds(5);  // for running calls at shutdown
+  OtlpSettings traces;                      // where they go, if anywhere
 
   // InvalidArgument names the flag and what is allowed.
   absl::Status Validate() const;

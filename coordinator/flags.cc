@@ -1,5 +1,7 @@
 #include "coordinator/flags.h"
 
+#include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,11 @@
 
 namespace fpo::coordinator {
 namespace {
+
+std::optional<std::string> Variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
 
 void AddLogLimits(FlagSet app, LogLimits* limits) {
   app.AddDuration("--keep-logs", &limits->keep, "log lines older than this are removed; 0s: never");
@@ -125,6 +132,7 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
     }
     config.options.owner_limits.push_back(*std::move(rule));
   }
+  FPO_ASSIGN_OR_RETURN(config.traces, ReadOtlpSettings(Variable));
   FPO_RETURN_IF_ERROR(program.Locate(config.Validate()));
   return flags;
 }

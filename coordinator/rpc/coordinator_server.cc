@@ -1,5 +1,6 @@
 #include "coordinator/rpc/coordinator_server.h"
 
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,8 @@
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/pages/coordinator_metrics.h"
 #include "coordinator/rpc/pages/status_page.h"
+#include "coordinator/rpc/traces/otlp_post.h"
+#include "coordinator/rpc/traces/trace_exporter.h"
 #include "coordinator/rpc/worker_control_service.h"
 
 namespace fpo::coordinator {
@@ -49,7 +52,10 @@ struct CoordinatorServer::State {
   SystemClock wall;
   BootClock steady;
   MetricsRegistry registry;
+  std::string version;
   std::unique_ptr<KeyedJobStore> store;
+  TraceMetrics trace_metrics{&registry};
+  std::unique_ptr<TraceExporter> traces;  // null: none are sent
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<StoreBackups> backups;
@@ -70,12 +76,33 @@ struct CoordinatorServer::State {
   std::unique_ptr<HttpServer> http;
   bool is_shut_down = false;
 
+  void SendTraces(CoordinatorOptions* options);
   absl::Status OpenCore();
   absl::Status Listen();
 };
 
+void CoordinatorServer::State::SendTraces(CoordinatorOptions* options) {
+  TraceExporter::Options exporter;
+  exporter.resource = config.traces.resource;
+  exporter.resource.emplace("service.version", version);
+  exporter.version = version;
+  exporter.backoff.seed = std::random_device()();
+  traces = std::make_unique<TraceExporter>(
+      exporter,
+      [post = OtlpPost(config.traces)](const std::string& body, const std::stop_token& stop) {
+        return post.Send(body, stop);
+      },
+      store.get(), trace_metrics);
+  options->traces = true;
+  options->on_job_end = [this](const JobPtr& job) { traces->Add(job); };
+  Log(LogLevel::kInfo, "traces of jobs are sent",
+      {{"to", config.traces.url.substr(0, config.traces.url.find('?'))}});
+}
+
 absl::Status CoordinatorServer::State::OpenCore() {
-  auto opened = Coordinator::Open(config.options, {store.get(), &wall, &steady});
+  CoordinatorOptions options = config.options;
+  if (!config.traces.url.empty()) SendTraces(&options);
+  auto opened = Coordinator::Open(options, {store.get(), &wall, &steady});
   if (!opened.ok()) return WithNewestBackup(opened.status(), config.backup_dir);
   coordinator = *std::move(opened);
   FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
@@ -146,6 +173,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   State& state = *server->state_;
   state.config = config;
   state.store = std::move(store);
+  state.version = build.version;
   AddBuildInfo(&state.registry, build.version, build.commit);
   ShowProcess(&state.registry);
   state.registry
@@ -185,6 +213,7 @@ void CoordinatorServer::Shutdown() {
     state_->sessions.EndAll(why);
     state_->rpc->Shutdown(state_->config.grace);
   }
+  if (state_->traces) state_->traces->Stop();
   if (state_->schedule) state_->schedule->Stop();
   if (state_->loop) state_->loop->Stop();
   if (state_->session_pool) state_->session_pool->Stop();

@@ -86,6 +86,15 @@ TEST(Flags, ErrorsNameTheFlagAndTheWayOut) {
   EXPECT_TRUE(Parse({"--data", "d", "--listen", "0.0.0.0:7070", "--insecure"}).ok());
 }
 
+TEST(Flags, WhereTracesGoIsReadFromTheEnvironment) {
+  EXPECT_EQ(Parse({"--data", "d"})->config.traces.url, "");
+  setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318", 1);
+  EXPECT_EQ(Parse({"--data", "d"})->config.traces.url, "http://127.0.0.1:4318/v1/traces");
+  setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317", 1);
+  EXPECT_NE(Error({"--data", "d"}).find("OTEL_EXPORTER_OTLP_ENDPOINT"), std::string::npos);
+  unsetenv("OTEL_EXPORTER_OTLP_ENDPOINT");
+}
+
 TEST(Flags, TheConfigFileFillsWhatTheCommandLineLeavesOpen) {
   TempDir dir;
   const std::string file = dir.path() + "/coordinator.toml";
