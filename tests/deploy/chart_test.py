@@ -26,6 +26,7 @@ CASES = {
     "each node": {"worker": {"kind": "DaemonSet", "nodeSelector": {"fpo": "worker"}}},
     "metrics": {"metrics": {"enabled": True, "from": [{"namespaceSelector": {}}], "serviceMonitor": {"enabled": True},
                             "prometheusRule": {"enabled": True, "file": "groups: []\n"}}},
+    "traces": {"coordinator": {"env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.lab:4318"}]}},
     "bare": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
 }
 # What must be refused, and the word by which the reason is known.
@@ -179,6 +180,8 @@ def check_choices(rendered, findings):
     findings.expect("--cache=fpo-cache-replica.lab.svc:7080" in args("replicas", "StatefulSet", "fpo-worker"), "workers pass the replicas by")
     findings.expect("--http-open" not in args("defaults", "StatefulSet", "fpo-coordinator"), "the HTTP port is open by default")
     findings.expect("--http=0.0.0.0:7071" in args("metrics", "StatefulSet", "fpo-coordinator"), "metrics.enabled opens nothing")
+    variables = by_name["traces"]["StatefulSet", "fpo-coordinator"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    findings.expect([each["name"] for each in variables] == ["POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"], f"coordinator.env gives {variables}")
     budgets = [name for kind, name in by_name["each node"] if kind == "PodDisruptionBudget"]
     findings.expect(budgets == ["fpo-coordinator", "fpo-cache"], f"a DaemonSet has no scale to count: {budgets}")
     policies = [name for kind, name in by_name["defaults"] if kind == "NetworkPolicy"]
