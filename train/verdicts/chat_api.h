@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/evaluation/win_rate.h"
-#include "train/verdicts/http_transfers.h"
+#include "common/http/http_transfers.h"
 #include "train/verdicts/judge_prompt.h"
 
 namespace fpo::train {

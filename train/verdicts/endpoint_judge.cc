@@ -11,9 +11,9 @@
 #include "absl/time/clock.h"
 #include "common/access_list.h"
 #include "common/backoff.h"
+#include "common/http/http_transfers.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
-#include "train/verdicts/http_transfers.h"
 
 namespace fpo::train {
 namespace {

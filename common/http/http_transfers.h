@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace fpo::train {
+namespace fpo {
 
 struct HttpRequest {
   std::string url;                   // http:// or https://
@@ -54,4 +54,4 @@ class HttpTransfers {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace fpo::train
+}  // namespace fpo

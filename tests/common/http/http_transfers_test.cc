@@ -1,17 +1,14 @@
-#include "train/verdicts/http_transfers.h"
+#include "common/http/http_transfers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/train/verdicts/judge_server.h"
+#include "tests/common/http/post_receiver.h"
 
-namespace fpo::train {
+namespace fpo {
 namespace {
 
-using ::testing::HasSubstr;
-
-constexpr char kQuestion[] =
-    R"({"model": "m", "messages": [{"content": "Answer A:\nx\n\nAnswer B:\ny\n\nJudge whether"}]})";
+using ::testing::SizeIs;
 
 HttpTransfers::Done Only(HttpTransfers* transfers) {
   for (int i = 0; i < 100; ++i) {
@@ -21,12 +18,12 @@ HttpTransfers::Done Only(HttpTransfers* transfers) {
   return {0, absl::DeadlineExceededError("nothing came")};
 }
 
-HttpRequest To(const JudgeServer& server) {
-  return {server.url(), {"Content-Type: application/json"}, kQuestion};
+HttpRequest To(const testing::PostReceiver& server) {
+  return {server.url() + "/v1", {"Content-Type: application/json"}, "{}"};
 }
 
 TEST(HttpTransfersTest, BodiesStatusesAndWaits) {
-  const JudgeServer server("good,503@7");
+  const testing::PostReceiver server("200,503@7");
   HttpTransfers transfers({});
   transfers.Start(5, To(server));
   EXPECT_EQ(transfers.in_progress(), 1u);
@@ -34,7 +31,7 @@ TEST(HttpTransfersTest, BodiesStatusesAndWaits) {
   EXPECT_EQ(done.id, 5u);
   ASSERT_TRUE(done.response.ok()) << done.response.status();
   EXPECT_EQ(done.response->status, 200);
-  EXPECT_THAT(done.response->body, HasSubstr("chat.completion"));
+  EXPECT_EQ(done.response->body, "two words");
   EXPECT_EQ(transfers.in_progress(), 0u);
   transfers.Start(6, To(server));
   done = Only(&transfers);
@@ -43,7 +40,7 @@ TEST(HttpTransfersTest, BodiesStatusesAndWaits) {
 }
 
 TEST(HttpTransfersTest, ErrorsHaveTheirKinds) {
-  const JudgeServer server("cut,slow,good");
+  const testing::PostReceiver server("cut,slow,long");
   HttpTransfers::Options options;
   options.timeout = absl::Milliseconds(300);
   options.response_bytes_max = 1000;
@@ -56,10 +53,19 @@ TEST(HttpTransfersTest, ErrorsHaveTheirKinds) {
   EXPECT_TRUE(absl::IsUnavailable(Only(&transfers).response.status()));
   transfers.Start(0, {"file:///etc/passwd", {}, ""});
   EXPECT_TRUE(absl::IsInvalidArgument(Only(&transfers).response.status()));
-  options.response_bytes_max = 10;
-  HttpTransfers narrow(options);
-  narrow.Start(0, To(server));
-  EXPECT_TRUE(absl::IsResourceExhausted(Only(&narrow).response.status()));
+  transfers.Start(0, To(server));
+  EXPECT_TRUE(absl::IsResourceExhausted(Only(&transfers).response.status()));
+}
+
+TEST(HttpTransfersTest, ARedirectionIsAResponseAndIsNotFollowed) {
+  const testing::PostReceiver server("302");
+  HttpTransfers transfers({});
+  transfers.Start(0, To(server));
+  EXPECT_EQ(Only(&transfers).response->status, 302);
+  transfers.Start(0, To(server));
+  EXPECT_EQ(Only(&transfers).response->status, 200);
+  ASSERT_THAT(server.Requests(), SizeIs(2));
+  EXPECT_EQ(server.Requests()[1]["path"], "/v1");
 }
 
 TEST(HttpTransfersTest, WaitingForNothingEnds) {
@@ -68,11 +74,11 @@ TEST(HttpTransfersTest, WaitingForNothingEnds) {
 }
 
 TEST(HttpTransfersTest, WhatIsInProgressIsGivenUpWithTheObject) {
-  const JudgeServer server("slow");
+  const testing::PostReceiver server("slow");
   HttpTransfers transfers({});
   transfers.Start(0, To(server));
   EXPECT_TRUE(transfers.Wait(absl::Milliseconds(50)).empty());
 }
 
 }  // namespace
-}  // namespace fpo::train
+}  // namespace fpo

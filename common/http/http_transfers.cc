@@ -1,4 +1,4 @@
-#include "train/verdicts/http_transfers.h"
+#include "common/http/http_transfers.h"
 
 #include <curl/curl.h>
 
@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
-namespace fpo::train {
+namespace fpo {
 namespace {
 
 struct HttpTransfer {
@@ -179,4 +179,4 @@ std::vector<HttpTransfers::Done> HttpTransfers::Wait(absl::Duration most) {
   return done;
 }
 
-}  // namespace fpo::train
+}  // namespace fpo
