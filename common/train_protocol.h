@@ -44,6 +44,8 @@ enum class EventKind {
 
 // In the texts of a run's result: the digest of OUT/model/manifest.json, in hex.
 inline constexpr char kModelManifestText[] = "model_manifest";
+// What evaluate.patience ended a run with: a sentence.
+inline constexpr char kStoppedEarlyText[] = "stopped_early";
 
 using EventMetrics = std::map<std::string, double>;
 using EventTexts = std::map<std::string, std::string>;

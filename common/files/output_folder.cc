@@ -38,15 +38,23 @@ void ReadRunJson(const std::string& path, FolderRun* run) {
   if (!text.ok()) return;
   const absl::StatusOr<nlohmann::json> json = ParseJson(*text);
   if (!json.ok()) return;
-  std::string finished_at;
+  std::string finished_at, stopped_early;
   (void)ReadMember(*json, "job_id", &run->job_id);
   (void)ReadMember(*json, "finished", &run->finished);
   (void)ReadMember(*json, "steps", &run->steps);
   (void)ReadMember(*json, "finished_at", &finished_at);
+  (void)ReadMember(*json, "stopped_early", &stopped_early);
+  run->stopped_early = !stopped_early.empty();
   if (!run->finished) return;
   if (!absl::ParseTime(absl::RFC3339_full, finished_at, &run->finished_at, nullptr)) {
     run->finished_at = WrittenAt(path);
   }
+}
+
+// Whether a run that ended early would have ended there for `job` too.
+bool EndsAlike(const EvaluateSection& run, const EvaluateSection& job) {
+  return run.patience == job.patience && run.min_improvement == job.min_improvement &&
+         run.every_steps == job.every_steps && run.pairs == job.pairs;
 }
 
 }  // namespace
@@ -82,6 +90,7 @@ absl::Status CheckSameRun(const FolderRun& run, const JobConfig& job, const std:
 bool HasAllSteps(const FolderRun& run, const JobConfig& job) {
   if (!run.finished) return false;
   if (job.max_steps.has_value() && *job.max_steps <= run.steps) return true;
+  if (run.stopped_early && !EndsAlike(run.job.evaluate, job.evaluate)) return false;
   constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
   return job.max_steps.value_or(kNoLimit) <= run.job.max_steps.value_or(kNoLimit) &&
          job.epochs <= run.job.epochs;

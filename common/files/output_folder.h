@@ -16,9 +16,10 @@ namespace fpo {
 struct FolderRun {
   std::string folder;
   JobConfig job;
-  std::string job_id;     // of the service that ran it; empty: none or unknown
-  bool finished = false;  // its result exists
-  int64_t steps = 0;      // of a finished run
+  std::string job_id;          // of the service that ran it; empty: none or unknown
+  bool finished = false;       // its result exists
+  int64_t steps = 0;           // of a finished run
+  bool stopped_early = false;  // which evaluate.patience ended
   absl::Time finished_at = absl::InfinitePast();
 
   // "the run of job "long" (j-4f2a1c), finished 2026-05-03 10:20:31 UTC"

@@ -5,6 +5,7 @@
 #include "common/job/job_fields.h"
 #include "common/job/job_file.h"
 #include "common/job/method_table.h"
+#include "common/job/sections/evaluate_fields.h"
 
 namespace fpo {
 namespace {
@@ -168,6 +169,9 @@ std::vector<std::string> JobWarnings(const JobConfig& config, std::optional<int6
   if (config.data.eval.empty()) {
     warnings.push_back(
         "data.eval is empty: there are no held-out numbers, and keep_best cannot choose");
+  }
+  if (std::string words = EarlyStopWarning(config); !words.empty()) {
+    warnings.push_back(std::move(words));
   }
   return warnings;
 }

@@ -10,6 +10,7 @@
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_section.h"
 #include "common/job/sections/constraint_section.h"
+#include "common/job/sections/evaluate_section.h"
 #include "common/job/sections/generate_section.h"
 #include "common/job/sections/judge_section.h"
 #include "common/job/sections/sae_training_section.h"
@@ -83,11 +84,6 @@ struct CheckpointSection {
   int64_t keep_last = 2;
   int64_t keep_best = 1;
   bool background = true;  // written beside training, from a copy in host memory
-};
-
-struct EvaluateSection {
-  int64_t every_steps = 200;
-  int64_t pairs = 512;
 };
 
 struct ResourcesSection {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/job/job_fields.h"
+#include "common/job/sections/evaluate_fields.h"
 #include "common/text/json.h"
 
 namespace fpo {
@@ -28,7 +29,10 @@ JobConfig Deciding(JobConfig job) {
   job.resources = defaults.resources;
   job.retry = defaults.retry;
   job.checkpoint = defaults.checkpoint;
-  job.evaluate = defaults.evaluate;
+  EvaluateSection deciding;  // the scores of a run's checkpoints are compared
+  deciding.metric = DecidingMetric(job);
+  deciding.direction = LowerDecides(job).value_or(true) ? "lower" : "higher";
+  job.evaluate = deciding;
   job.constraint.sets.clear();  // they are looked at, and change no step
   job.constraint.on_broken = defaults.constraint.on_broken;
   job.features = defaults.features;

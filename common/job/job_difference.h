@@ -18,8 +18,8 @@ struct JobDifference {
 
 // The keys that differ among those that decide the numbers of a run: two jobs without a difference
 // may share an output folder, one continuing where the other stopped. Name, labels, output,
-// resources, retries, sharing, how often to evaluate and checkpoint, which features are only looked
-// at (constraint.sets, constraint.on_broken), and how a step is computed
+// resources, retries, sharing, how often to evaluate and checkpoint, evaluate.patience, which
+// features are only looked at (constraint.sets, constraint.on_broken), and how a step is computed
 // (batch.tokens_per_microbatch, activation_checkpointing) may differ; so may the number of steps
 // and epochs under a constant schedule, whose learning rates do not depend on it.
 std::vector<JobDifference> RunDifferences(const JobConfig& first, const JobConfig& second);

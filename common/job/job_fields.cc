@@ -3,6 +3,7 @@
 #include "common/job/constraint_fields.h"
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_fields.h"
+#include "common/job/sections/evaluate_fields.h"
 #include "common/job/sections/judge_fields.h"
 
 namespace fpo {
@@ -252,22 +253,9 @@ JobEntry Checkpoint(CheckpointSection* s) {
             0,
             1e9},
            {"keep_last", &s->keep_last, "newest checkpoints to keep", {}, 1, 1000},
-           {"keep_best", &s->keep_best, "best checkpoints by held-out loss to keep", {}, 0, 1000},
+           {"keep_best", &s->keep_best, "best checkpoints by evaluate.metric to keep", {}, 0, 1000},
            {"background", &s->background,
             "written beside training, from a copy in host memory where there is room"}}};
-}
-
-JobEntry Evaluate(EvaluateSection* s) {
-  return {Kind::kSection,
-          "evaluate",
-          "evaluation on data.eval",
-          {{"every_steps",
-            &s->every_steps,
-            "steps between evaluations; 0: only at the end",
-            {},
-            0,
-            1e9},
-           {"pairs", &s->pairs, "first N held-out pairs", {}, 1, 1e9}}};
 }
 
 JobEntry Features(FeaturesSection* s) {
@@ -354,7 +342,7 @@ std::vector<JobEntry> JobEntries(JobConfig* c) {
       Field({"activation_checkpointing", &c->activation_checkpointing,
              "less memory for a quarter more time; same gradients"}),
       Checkpoint(&c->checkpoint),
-      Evaluate(&c->evaluate),
+      EvaluateEntry(&c->evaluate),
       Features(&c->features),
       Resources(&c->resources),
       Retry(&c->retry),

@@ -29,6 +29,7 @@ struct JobField {
   double max = std::numeric_limits<double>::infinity();
   std::string by_default = {};  // describes the default, when it depends on other keys
   std::string or_ending = {};   // besides `words`: a file whose name ends like this
+  std::string unwritten = {};   // the value (JobFieldText) that is left out when a job is written
 };
 
 // One entry of the file's top level, in the order of the file.

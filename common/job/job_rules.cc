@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "common/job/job_file.h"
 #include "common/job/method_table.h"
 #include "common/job/sections/adapter_fields.h"
+#include "common/job/sections/evaluate_fields.h"
 
 namespace fpo {
 namespace {
@@ -29,6 +31,7 @@ class Rules {
     CheckNumbers();
     CheckBudgetAndSets();
     CheckAdapter();
+    for (JobProblem& problem : EvaluateProblems(c_)) problems_.push_back(std::move(problem));
     return std::move(problems_);
   }
 

@@ -216,7 +216,8 @@ class Writer {
     if (absl::StartsWith(key, "constraint.") && key != "constraint.budget") {
       return MethodReads(*method_, "features");
     }
-    if (key == "evaluate.every_steps" || key == "data.train") return !measures;
+    if (absl::StartsWith(key, "evaluate.") && key != "evaluate.pairs") return !measures;
+    if (key == "data.train") return !measures;
     if (key == "data.max_pairs" || key == "data.shuffle") return form_.kind != "evaluate";
     if (key == "data.train_on") return !sae;
     if (key == "data.eval") return !sae;

@@ -90,12 +90,17 @@ struct SchemaType {
   }
 };
 
+// An empty word means "not given", which the reader also infers from its absence.
+bool IsWritten(const JobField& field) {
+  const std::string text = JobFieldText(field);
+  return !(text == "\"\"" && !field.words.empty()) &&
+         (field.unwritten.empty() || text != field.unwritten);
+}
+
 std::string Object(const std::vector<JobField>& fields) {
   JsonObject object;
   for (const JobField& field : fields) {
-    // An empty word means "not given", which the reader also infers from its absence.
-    const bool absent = JobFieldText(field) == "\"\"" && !field.words.empty();
-    if (!absent) object.AddRaw(field.name, JobFieldText(field));
+    if (IsWritten(field)) object.AddRaw(field.name, JobFieldText(field));
   }
   return object.Text();
 }
@@ -206,8 +211,8 @@ std::string WriteJobYaml(const JobConfig& config) {
     }
     absl::StrAppend(&text, entry.name, ":\n");
     for (const JobField& field : entry.fields) {
-      const bool absent = JobFieldText(field) == "\"\"" && !field.words.empty();
-      if (!absent) absl::StrAppend(&text, "  ", field.name, ": ", JobFieldText(field), "\n");
+      if (!IsWritten(field)) continue;
+      absl::StrAppend(&text, "  ", field.name, ": ", JobFieldText(field), "\n");
     }
   }
   return text;

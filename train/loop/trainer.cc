@@ -15,7 +15,6 @@
 #include "train/events/exit_status.h"
 #include "train/events/stop_signal.h"
 #include "train/loop/budget_end.h"
-#include "train/loop/evaluate.h"
 #include "train/loop/utilisation.h"
 #include "train/optim/grad_clip.h"
 #include "train/runs/data_plan.h"
@@ -47,7 +46,9 @@ Trainer::Trainer(const JobConfig& job, RunInputs& inputs, const RunFolder& folde
           environment.events),
       parts_(inputs.policy.model.device(), environment.measure),
       micro_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
-      evaluation_batch_(WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
+      evaluations_({job, inputs, objective_, environment.events, environment.group,
+                    [this](const std::string& words) { Warn(WarningEvent(words)); }},
+                   WithWarnings(MicroBatches(job, inputs.policy.model.device()))),
       constraint_(job.method),
       budget_(job.constraint, job.method) {}
 
@@ -183,8 +184,6 @@ void Trainer::Warn(TrainEvent event) {
 
 double Trainer::EpochAt(int64_t step) const { return batcher_->EpochsAfter(step); }
 
-bool Trainer::Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
-
 std::string Trainer::AfterNotFinite() const {
   const std::vector<CheckpointInfo> checkpoints = ListCheckpoints(folder_.path());
   return absl::StrCat("; lower optimizer.lr, or use dtype float32; the last good checkpoint is ",
@@ -282,38 +281,29 @@ absl::Status Trainer::AfterStep(const Metrics& report) {
   TrainEvent event = StepEvent(state_.step, total_steps_, report);
   event.metrics["epoch"] = EpochAt(state_.step);
   environment_.events.Emit(std::move(event));
-  AdvanceWork();  // of the steps
-  const bool ends = state_.step == total_steps_;
-  const bool moves = ends && budget_.active();  // EndOnBudget; evaluated after it
-  if (!moves && (ends || Due(job_.evaluate.every_steps))) FPO_RETURN_IF_ERROR(Evaluate());
+  AdvanceWork();                                                       // of the steps
+  const bool lands = state_.step == total_steps_ && budget_.active();  // evaluated after it
+  if (!lands && (state_.step == total_steps_ || Due(job_.evaluate.every_steps))) {
+    FPO_RETURN_IF_ERROR(Evaluate());
+  }
   FPO_FAILPOINT("train.step.recorded");
   FPO_RETURN_IF_ERROR(checkpoints_.Poll());
+  const bool ends = state_.step == total_steps_ || StopsEarly();
   // What is not published stays as a checkpoint.
   const bool kept = job_.checkpoint.every_steps == 0 ||
-                    RefusesToPublish(job_.constraint, contracts_) ||
-                    (moves && !job_.constraint.sets.empty());
+                    RefusesToPublish(job_.constraint, contracts()) ||
+                    (budget_.active() && !job_.constraint.sets.empty());
   const bool due = Due(job_.checkpoint.every_steps) || (ends && kept);
   return due ? WriteCheckpoint(ends) : absl::OkStatus();
 }
 
-absl::Status Trainer::Evaluate() {
-  FPO_ASSIGN_OR_RETURN(const Evaluation evaluation,
-                       EvaluatePairs({objective_, inputs_.eval, job_.evaluate.pairs},
-                                     &evaluation_batch_, environment_.group));
-  evaluated_step_ = state_.step;
-  last_evaluation_ = evaluation.metrics;
-  contracts_ = evaluation.contracts;
-  if (last_evaluation_.empty()) return absl::OkStatus();
-  evaluate_seconds_ += last_evaluation_.at("eval_seconds");
-  if (log_ != nullptr) {
-    FPO_RETURN_IF_ERROR(
-        log_->AppendEvaluation(state_.step, EpochAt(state_.step), evaluation, inputs_.eval));
-  }
-  TrainEvent event = EvaluationEvent(state_.step, total_steps_, last_evaluation_);
-  event.phase = "train";
-  environment_.events.Emit(std::move(event));
-  for (const auto& words : DescribeBroken(contracts_, state_.step)) Warn(WarningEvent(words));
-  return absl::OkStatus();
+bool Trainer::StopsEarly() const {
+  return state_.step < total_steps_ && evaluations_.early_stop().Ends(state_.early_stop);
+}
+
+std::string Trainer::stopped_early() const {
+  if (!StopsEarly()) return "";
+  return evaluations_.early_stop().Describe(state_.step, total_steps_, state_.early_stop);
 }
 
 // Weights and moments are equal on all ranks, so rank 0 writes them.
@@ -321,11 +311,8 @@ absl::Status Trainer::WriteCheckpoint(bool last) {
   const Work work({"", absl::StrCat("checkpoint of step ", state_.step), 0, 0, ""});
   if (micro_batch_.halved()) state_.tokens_per_microbatch = micro_batch_.tokens();
   if (environment_.group.rank() == 0) {
-    std::optional<double> score;
-    if (evaluated_step_ == state_.step && last_evaluation_.count("eval_loss") != 0) {
-      score = last_evaluation_.at("eval_loss");
-    }
-    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, *optimizer_), score, last));
+    FPO_RETURN_IF_ERROR(checkpoints_.Write(MakeCheckpoint(state_, *optimizer_),
+                                           evaluations_.ScoreAt(state_.step), last));
   }
   return environment_.group.Barrier("writing a checkpoint");
 }
@@ -362,11 +349,17 @@ absl::Status Trainer::Run() {
 // on for more steps, is the one that was never moved.
 absl::Status Trainer::EndOnBudget() {
   if (!budget_.active()) return absl::OkStatus();
-  const BudgetEnd end{budget_,           state_.budget,       inputs_,
-                      objective_,        job_.evaluate.pairs, *optimizer_,
-                      evaluation_batch_, environment_.group};
+  const BudgetEnd end{budget_,
+                      state_.budget,
+                      inputs_,
+                      objective_,
+                      job_.evaluate.pairs,
+                      *optimizer_,
+                      evaluations_.micro_batch(),
+                      environment_.group};
   FPO_ASSIGN_OR_RETURN(const DivergenceBudget::Conclusion conclusion, fpo::train::EndOnBudget(end));
   last_step_["constraint/moved"] = conclusion.moved;
+  if (conclusion.moved != 1) evaluations_.Forget();
   if (conclusion.held) {
     environment_.events.Emit(PhaseEvent("train", conclusion.text));
   } else {
@@ -379,11 +372,11 @@ absl::Status Trainer::RunSteps() {
   const Work steps({"train", "", state_.step, total_steps_, "steps"});
   FPO_RETURN_IF_ERROR(Start());
   FreeDecoders(&inputs_.objective.saes);
-  while (state_.step < total_steps_) {
+  while (state_.step < total_steps_ && !StopsEarly()) {
     FPO_ASSIGN_OR_RETURN(const Metrics report, TrainStep(state_.step));
     FPO_RETURN_IF_ERROR(AfterStep(report));
     FPO_ASSIGN_OR_RETURN(const bool stop, ShouldStop());
-    if (!stop || state_.step == total_steps_) continue;
+    if (!stop || state_.step == total_steps_ || StopsEarly()) continue;
     if (!Due(job_.checkpoint.every_steps)) FPO_RETURN_IF_ERROR(WriteCheckpoint(/*last=*/true));
     FPO_RETURN_IF_ERROR(checkpoints_.Finish());
     return FailWith(
@@ -391,9 +384,14 @@ absl::Status Trainer::RunSteps() {
         absl::StrCat("stopped on request after step ", state_.step, " of ", total_steps_,
                      "; a checkpoint was written; continue with --resume"));
   }
+  if (StopsEarly()) environment_.events.Emit(PhaseEvent("train", stopped_early()));
   FPO_RETURN_IF_ERROR(EndOnBudget());
-  // A run resumed after its last step still has to report its result.
-  return evaluated_step_ == state_.step ? absl::OkStatus() : Evaluate();
+  // A run resumed after its last step still has to report its result, and one whose weights were
+  // moved that of the moved ones.
+  if (evaluations_.IsOf(state_.step)) return absl::OkStatus();
+  EvaluationMoment end = Now();
+  if (StopsEarly() && evaluations_.is_stale()) end.nth = 2;
+  return evaluations_.Evaluate(end, log_.get(), nullptr);
 }
 
 }  // namespace fpo::train

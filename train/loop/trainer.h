@@ -22,6 +22,7 @@
 #include "train/objective/constraint_scale.h"
 #include "train/objective/divergence_budget.h"
 #include "train/objective/objective.h"
+#include "train/objective/run_evaluations.h"
 #include "train/optim/gradient_buffer.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -63,12 +64,15 @@ class Trainer {
   int64_t step() const { return state_.step; }
   int64_t total_steps() const { return total_steps_; }
   double train_seconds() const { return state_.train_seconds; }
-  double evaluate_seconds() const { return evaluate_seconds_; }
+  double evaluate_seconds() const { return evaluations_.seconds(); }
   double checkpoint_seconds() const { return checkpoints_.seconds(); }
   const Metrics& last_step() const { return last_step_; }
-  const Metrics& last_evaluation() const { return last_evaluation_; }
+  const Metrics& last_evaluation() const { return evaluations_.last(); }
   // Of the last evaluation; the same on all ranks.
-  const std::vector<ContractResult>& contracts() const { return contracts_; }
+  const std::vector<ContractResult>& contracts() const { return evaluations_.contracts(); }
+  // What evaluate.patience ended the run with, in a sentence; "" when it did not.
+  std::string stopped_early() const;
+  const EarlyStopState& early_stop() const { return state_.early_stop; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -85,13 +89,15 @@ class Trainer {
   MicroBatchSize::Options WithWarnings(MicroBatchSize::Options options);
   absl::Status ApplyGradients(const BatchStep& batch, Metrics* report);
   absl::Status AfterStep(const Metrics& report);
-  absl::Status Evaluate();
+  EvaluationMoment Now() const { return {state_.step, total_steps_, EpochAt(state_.step)}; }
+  absl::Status Evaluate() { return evaluations_.Evaluate(Now(), log_.get(), &state_.early_stop); }
+  bool StopsEarly() const;
   absl::Status WriteCheckpoint(bool last);
   absl::Status RunSteps();
   absl::StatusOr<bool> ShouldStop();
   void Warn(TrainEvent event);  // emits it and keeps its message for the report
   double EpochAt(int64_t step) const;
-  bool Due(int64_t every) const;
+  bool Due(int64_t every) const { return every > 0 && state_.step % every == 0; }
   std::string AfterNotFinite() const;
 
   const JobConfig& job_;
@@ -106,16 +112,12 @@ class Trainer {
   BackgroundCheckpoints checkpoints_;
   PartTimes parts_;
   MicroBatchSize micro_batch_;
-  MicroBatchSize evaluation_batch_;
+  RunEvaluations evaluations_;
   ScheduleOptions schedule_;
   TrainingState state_;
   int64_t total_steps_ = 0;
   PeakFlops peak_flops_;
-  double evaluate_seconds_ = 0;
-  int64_t evaluated_step_ = -1;
   Metrics last_step_;
-  Metrics last_evaluation_;
-  std::vector<ContractResult> contracts_;
   ConstraintScale constraint_;
   const DivergenceBudget budget_;
   std::vector<std::string> warnings_;

@@ -23,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct Kept {
   std::string lines;
   int64_t evaluated_step = -1;  // the last one with an evaluation
+  int64_t evaluations = 0;      // of that step
 };
 
 Kept LinesUpTo(const std::string& text, int64_t last_step) {
@@ -34,7 +35,9 @@ Kept LinesUpTo(const std::string& text, int64_t last_step) {
     const int64_t step = json["step"].get<int64_t>();
     if (step > last_step) continue;
     absl::StrAppend(&kept.lines, line, "\n");
-    if (json.contains("eval_seconds")) kept.evaluated_step = step;
+    if (!json.contains("eval_seconds")) continue;
+    kept.evaluations = step == kept.evaluated_step ? kept.evaluations + 1 : 1;
+    kept.evaluated_step = step;
   }
   return kept;
 }
@@ -54,8 +57,10 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
   const std::filesystem::path out = std::filesystem::path(path).parent_path();
   auto tensorboard = TensorBoardLog::Open((out / "tensorboard").string(), last_step + 1);
   if (!tensorboard.ok()) return AsStorageError(tensorboard.status());
-  return std::unique_ptr<MetricsLog>(
-      new MetricsLog(path, std::move(file), kept.evaluated_step, *std::move(tensorboard)));
+  std::unique_ptr<MetricsLog> log(new MetricsLog(path, std::move(file), *std::move(tensorboard)));
+  log->evaluated_step_ = kept.evaluated_step;
+  log->evaluations_ = kept.evaluations;
+  return log;
 }
 
 absl::Status MetricsLog::Append(int64_t step, double epoch,
@@ -88,11 +93,13 @@ absl::Status MetricsLog::Write(const std::string& line, int64_t step,
   return tensorboard_->Append(step, values);
 }
 
-absl::Status MetricsLog::AppendEvaluation(int64_t step, double epoch, const Evaluation& evaluation,
-                                          const TokenFile& pairs) {
+absl::Status MetricsLog::AppendEvaluation(const EvaluationPlace& place,
+                                          const Evaluation& evaluation, const TokenFile& pairs) {
   const std::string out = std::filesystem::path(path_).parent_path().string();
-  FPO_RETURN_IF_ERROR(WriteEvaluationFile(EvaluationFileOf(out, step), pairs, evaluation.pairs));
-  return HasEvaluation(step) ? absl::OkStatus() : Append(step, epoch, evaluation.metrics);
+  FPO_RETURN_IF_ERROR(
+      WriteEvaluationFile(EvaluationFileOf(out, place.step), pairs, evaluation.pairs));
+  return HasEvaluation(place) ? absl::OkStatus()
+                              : Append(place.step, place.epoch, evaluation.metrics);
 }
 
 }  // namespace fpo::train

@@ -23,29 +23,34 @@ class MetricsLog {
   // first, so that a resumed run does not repeat a step; -1 starts empty.
   static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& path,
                                                           int64_t last_step);
-  // Whether the kept lines include an evaluation of `step`: a run killed at its very end evaluates
-  // again for its result, but must not log it twice.
-  bool HasEvaluation(int64_t step) const { return step == evaluated_step_; }
+  // Which evaluation a line is of.
+  struct EvaluationPlace {
+    int64_t step = 0;
+    double epoch = 0;
+    int64_t nth = 1;  // of the step
+  };
+  // Whether the kept lines include it: a run killed at its very end evaluates again for its result,
+  // but must not log it twice.
+  bool HasEvaluation(const EvaluationPlace& place) const {
+    return place.step == evaluated_step_ && place.nth <= evaluations_;
+  }
 
   // {"step":..,"epoch":..,<names in order>}. A value that is not finite is written as null.
   absl::Status Append(int64_t step, double epoch, const std::map<std::string, double>& values);
   // The same for an evaluation of `pairs`, unless HasEvaluation, and its evaluations/step-N.jsonl
   // (EvaluationFileOf) beside the file.
-  absl::Status AppendEvaluation(int64_t step, double epoch, const Evaluation& evaluation,
+  absl::Status AppendEvaluation(const EvaluationPlace& place, const Evaluation& evaluation,
                                 const TokenFile& pairs);
 
  private:
-  MetricsLog(std::string path, FileDescriptor file, int64_t evaluated_step,
-             std::unique_ptr<TensorBoardLog> tensorboard)
-      : path_(std::move(path)),
-        file_(std::move(file)),
-        evaluated_step_(evaluated_step),
-        tensorboard_(std::move(tensorboard)) {}
+  MetricsLog(std::string path, FileDescriptor file, std::unique_ptr<TensorBoardLog> tensorboard)
+      : path_(std::move(path)), file_(std::move(file)), tensorboard_(std::move(tensorboard)) {}
   absl::Status Write(const std::string& line, int64_t step,
                      const std::map<std::string, double>& values);
   std::string path_;
   const FileDescriptor file_;
-  const int64_t evaluated_step_;
+  int64_t evaluated_step_ = -1;  // the last one of the kept lines that has evaluations
+  int64_t evaluations_ = 0;      // and how many
   const std::unique_ptr<TensorBoardLog> tensorboard_;
 };
 

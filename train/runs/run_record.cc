@@ -68,6 +68,7 @@ std::string RunRecordJson(const RunRecord& record, const JobConfig& job, const R
   }
   json["steps"] = record.steps;
   json["total_steps"] = record.total_steps;
+  if (!record.stopped_early.empty()) json["stopped_early"] = record.stopped_early;
   json["device"] = record.device;
   for (const auto& [name, text] : record.device_texts) json[name] = text;
   json["dtype"] = job.model.dtype;

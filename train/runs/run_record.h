@@ -30,6 +30,7 @@ struct RunRecord {
   int64_t world = 1;
   int64_t steps = 0;
   int64_t total_steps = 0;
+  std::string stopped_early;  // by evaluate.patience: a sentence; else empty
   bool finished = false;
   absl::Time finished_at = absl::InfinitePast();
   std::map<std::string, double> timings;        // seconds by phase

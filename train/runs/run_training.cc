@@ -188,16 +188,20 @@ absl::Status Run::Train() {
 
 RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
+  EventTexts texts = DeviceTexts(options_.device);
   for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds",
                            "constraint/alpha", "constraint/violation", "constraint/moved"}) {
     const auto it = trainer.last_step().find(name);
     if (it != trainer.last_step().end()) result[name] = it->second;
   }
+  if (const std::string words = trainer.stopped_early(); !words.empty()) {
+    result["early_stop/best_step"] = static_cast<double>(trainer.early_stop().best_step);
+    texts[kStoppedEarlyText] = words;
+  }
   result["train_seconds"] = trainer.train_seconds();
   result["reference_seconds"] = inputs.use.seconds;
   result["reference_records_computed"] = static_cast<double>(inputs.use.computed);
   result.merge(PeakMemory(options_.device));
-  std::map<std::string, std::string> texts = DeviceTexts(options_.device);
   if (!model_manifest_.empty()) texts[kModelManifestText] = model_manifest_;
   return {std::move(result), std::move(texts)};
 }
@@ -212,6 +216,7 @@ RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool fini
   record.steps = trainer.step();
   record.total_steps = trainer.total_steps();
   record.job_id = HolderOf(options_.attempt).job_id;
+  record.stopped_early = trainer.stopped_early();
   record.finished = finished;
   record.finished_at = absl::Now();
   record.timings = timings_;
@@ -221,6 +226,7 @@ RunRecord Run::Record(const Trainer& trainer, const RunInputs& inputs, bool fini
   if (finished) record.result = CollectResult(trainer, inputs);
   record.contents = contents_;
   record.warnings = advice_;
+  if (!record.stopped_early.empty()) record.warnings.push_back(record.stopped_early);
   record.warnings.insert(record.warnings.end(), trainer.warnings().begin(),
                          trainer.warnings().end());
   return record;

@@ -31,6 +31,20 @@ BudgetState ParseBudget(const nlohmann::json& json) {
           json.at("log_lambda").get<double>()};
 }
 
+nlohmann::ordered_json EarlyStopJson(const EarlyStopState& state) {
+  nlohmann::ordered_json json = {{"best_step", state.best_step}, {"waited", state.waited}};
+  if (state.best.has_value()) json["best"] = *state.best;
+  return json;
+}
+
+EarlyStopState ParseEarlyStop(const nlohmann::json& json) {
+  EarlyStopState state;
+  if (json.contains("best")) state.best = json.at("best").get<double>();
+  state.best_step = json.at("best_step").get<int64_t>();
+  state.waited = json.at("waited").get<int64_t>();
+  return state;
+}
+
 TensorMap ToMap(const NamedTensors& tensors) { return TensorMap(tensors.begin(), tensors.end()); }
 
 }  // namespace
@@ -49,6 +63,7 @@ std::string TrainingState::Json() const {
   json["reference_probe"] = reference_probe;
   json["train_seconds"] = train_seconds;
   if (budget.steps > 0) json["budget"] = BudgetJson(budget);
+  if (early_stop != EarlyStopState{}) json["early_stop"] = EarlyStopJson(early_stop);
   json["tokens_per_microbatch"] = tokens_per_microbatch;
   return json.dump(2) + "\n";
 }
@@ -69,6 +84,7 @@ absl::StatusOr<TrainingState> TrainingState::Parse(const std::string& text) {
     state.train_seconds = json.at("train_seconds").get<double>();
     state.tokens_per_microbatch = json.value("tokens_per_microbatch", int64_t{0});
     if (json.contains("budget")) state.budget = ParseBudget(json.at("budget"));
+    if (json.contains("early_stop")) state.early_stop = ParseEarlyStop(json.at("early_stop"));
   } catch (const nlohmann::json::exception& error) {
     return absl::DataLossError(
         absl::StrCat("a checkpoint's state.json is not valid: ", error.what()));

@@ -9,6 +9,7 @@
 #include "train/checkpoint/checkpoint_reader.h"
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/objective/divergence_budget.h"
+#include "train/objective/early_stop.h"
 #include "train/optim/optimizer.h"
 
 namespace fpo::train {
@@ -32,7 +33,8 @@ struct TrainingState {
   // Of the micro-batches, after running out of memory; 0: as the job says. A run that is resumed
   // does not start again with what does not fit.
   int64_t tokens_per_microbatch = 0;
-  BudgetState budget;  // of constraint.budget
+  BudgetState budget;         // of constraint.budget
+  EarlyStopState early_stop;  // of evaluate.patience
 
   std::string Json() const;
   static absl::StatusOr<TrainingState> Parse(const std::string& json);  // DataLoss

@@ -57,10 +57,15 @@ TEST(MetricsLog, KnowsTheEvaluationThatItKept) {
       if (step % 2 != 0) continue;
       ASSERT_TRUE((*log)->Append(step, 0.1, {{"eval_seconds", 1}}).ok());
     }
-    EXPECT_FALSE((*log)->HasEvaluation(4)) << "only of what was kept when it was opened";
+    ASSERT_TRUE((*log)->Append(4, 0.1, {{"eval_seconds", 1}}).ok());
+    EXPECT_FALSE((*log)->HasEvaluation({4, 0.1, 1})) << "only of what was kept when it was opened";
   }
-  EXPECT_TRUE((*MetricsLog::Open(path, 4))->HasEvaluation(4));
-  EXPECT_FALSE((*MetricsLog::Open(path, 3))->HasEvaluation(3));
+  const auto kept = MetricsLog::Open(path, 4);
+  EXPECT_TRUE((*kept)->HasEvaluation({4, 0.1, 1}));
+  EXPECT_TRUE((*kept)->HasEvaluation({4, 0.1, 2})) << "of moved weights, the second of its step";
+  EXPECT_FALSE((*kept)->HasEvaluation({4, 0.1, 3}));
+  EXPECT_FALSE((*kept)->HasEvaluation({2, 0.1, 2}));
+  EXPECT_FALSE((*MetricsLog::Open(path, 3))->HasEvaluation({3, 0.1, 1}));
 }
 
 TEST(MetricsLog, UnwritablePathIsStorage) {

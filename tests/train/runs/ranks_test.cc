@@ -139,6 +139,17 @@ TEST_F(RanksTest, ARankWithOtherFilesEndsAllBeforeTheFirstStep) {
   EXPECT_FALSE(fs::exists(trainer_.Out("differs") + "/metrics.jsonl"));
 }
 
+TEST_F(RanksTest, AllRanksStopEarlyAtOneStep) {
+  trainer_.job.max_steps = 200;
+  trainer_.job.data.eval = {trainer_.Out("eval.jsonl")};
+  trainer_.job.evaluate.patience = 2;
+  trainer_.job.evaluate.min_improvement = 100;  // none
+  trainer_.Finish("early", 2);
+  EXPECT_EQ(ReadMetrics(trainer_.Out("early")).size(), 10u);
+  EXPECT_NE(Slurp(trainer_.Out("early") + "/run.json").find("stopped early at step 10 of 200"),
+            std::string::npos);
+}
+
 TEST_F(RanksTest, StopOfOneRankStopsAllAtOneStep) {
   trainer_.job.max_steps = 2000;
   std::vector<testing::Process> ranks = trainer_.StartRanks("stopped", 2);

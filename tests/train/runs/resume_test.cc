@@ -73,6 +73,32 @@ TEST_P(ResumeTest, KilledAtAnyMomentItEndsWithTheSameBytes) {
 
 INSTANTIATE_TEST_SUITE_P(Optimisers, ResumeTest, ::testing::Values("adam", "rmsprop"));
 
+// Counted over the kills: forty evaluations without improvement, none lost and none twice.
+TEST(Resume, KilledItStopsEarlyAtTheSameStep) {
+  TrainerProcesses trainer;
+  MakeLong(&trainer.job);
+  trainer.job.epochs = 1000;
+  trainer.job.max_steps = 400;
+  trainer.job.evaluate.every_steps = 2;
+  trainer.job.evaluate.patience = 40;
+  trainer.job.evaluate.min_improvement = 100;
+  trainer.job.data.eval = {trainer.Out("eval.jsonl")};
+  trainer.Finish("warm");
+  fs::rename(trainer.Out("warm") + "/reference.fpr", trainer.Out("reference.fpr"));
+  trainer.Finish("whole");
+  const std::string ended = "stopped early at step 80 of 400";
+  EXPECT_NE(Slurp(trainer.Out("whole") + "/run.json").find(ended), std::string::npos);
+  for (const int64_t step : {20, 40}) {
+    testing::Process process = trainer.Start("killed");
+    ASSERT_TRUE(trainer.WaitForStep("killed", step));
+    process.Signal(SIGKILL);
+    EXPECT_EQ(process.Wait(absl::Seconds(60)), 128 + SIGKILL);
+  }
+  trainer.Finish("killed");
+  EXPECT_NE(Slurp(trainer.Out("killed") + "/run.json").find(ended), std::string::npos);
+  EXPECT_EQ(trainer.DifferingBytes("whole", "killed"), 0);
+}
+
 TEST(Resume, ACorruptCheckpointIsNamedAndThePreviousOneUsed) {
   TrainerProcesses trainer;
   MakeLong(&trainer.job);

@@ -16,6 +16,7 @@ TrainingState State() {
   state.reference_probe = {-1.25, -3.5e-7};
   state.train_seconds = 1.5;
   state.tokens_per_microbatch = 512;
+  state.early_stop = {0.1 + 0.7, 8, 2};
   state.budget = {9, 0.69, 0.1 + 0.2, 1.0 / 3, 0.97, 4, -1.0 / 7};
   return state;
 }
@@ -26,7 +27,9 @@ TEST(TrainingState, JsonRoundTrip) {
   EXPECT_EQ(back->Json(), State().Json());
   EXPECT_EQ(back->tokens_per_microbatch, 512);
   EXPECT_EQ(back->budget, State().budget) << "to the last bit";
+  EXPECT_EQ(back->early_stop, State().early_stop);
   EXPECT_EQ(TrainingState::Parse(TrainingState().Json())->budget, BudgetState());
+  EXPECT_EQ(TrainingState::Parse(TrainingState().Json())->early_stop, EarlyStopState());
   EXPECT_FALSE(TrainingState::Parse("{}").ok());
   EXPECT_FALSE(TrainingState::Parse("torn").ok());
 }
