@@ -45,8 +45,11 @@ struct SaeSection {
 
 struct DataSection {
   std::vector<std::string> train;
+  // Of the only set, or of the first of several, which then have names.
   std::vector<std::string> eval;
-  std::string format = "auto";  // auto | preference | messages | transcript | ids
+  std::string eval_name;                  // empty: the only set
+  std::vector<EvalSetSection> more_eval;  // the other sets
+  std::string format = "auto";            // auto | preference | messages | transcript | ids
   // key "template": auto | gemma | halo | none | the path of a FILE.jinja
   std::string template_name = "auto";
   std::string train_on = "all_assistant_turns";  // all_assistant_turns | last_turn | first_turn

@@ -96,7 +96,7 @@ JobEntry Data(DataSection* s) {
           {{"train", &s->train,
             ".jsonl, .ndjson or .json, also .gz or .zst, .parquet, .arrow; files, patterns, "
             "folders; in order"},
-           {"eval", &s->eval, "held-out pairs", {}, -kInf, kInf, "none"},
+           {"eval", s, "held-out pairs; several sets: {NAME: FILES, ...}", {}, -kInf, kInf, "none"},
            {"format",
             &s->format,
             "how rows are written",

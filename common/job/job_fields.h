@@ -20,7 +20,8 @@ struct JobField {
   using Slot =
       std::variant<std::string*, int64_t*, double*, bool*, std::optional<int64_t>*,
                    std::optional<double>*, std::vector<std::string>*, std::vector<int64_t>*,
-                   std::vector<double>*, JobNames*, std::vector<FeatureSetSection>*>;
+                   std::vector<double>*, JobNames*, std::vector<FeatureSetSection>*,
+                   DataSection*>;  // the last: its evaluation sets
   const char* name;
   Slot slot;
   const char* doc;

@@ -85,7 +85,8 @@ void AddPath(std::string key, PathKind kind, std::string* path, std::vector<JobP
   if (!path->empty()) paths->push_back({std::move(key), kind, path});
 }
 
-void AddFiles(const char* key, std::vector<std::string>* files, std::vector<JobPath>* paths) {
+void AddFiles(const std::string& key, std::vector<std::string>* files,
+              std::vector<JobPath>* paths) {
   for (size_t i = 0; i < files->size(); ++i) {
     const std::string name = files->size() == 1 ? key : absl::StrCat(key, ".", i);
     AddPath(name, PathKind::kData, &(*files)[i], paths);
@@ -148,7 +149,12 @@ std::vector<JobPath> JobPaths(JobConfig* config) {
   AddPath("judge.key_file", PathKind::kJudged, &config->judge.key_file, &paths);
   AddPath("judge.store", PathKind::kOutput, &config->judge.store, &paths);
   AddFiles("data.train", &config->data.train, &paths);
-  AddFiles("data.eval", &config->data.eval, &paths);
+  const std::string first = config->data.eval_name;
+  AddFiles(first.empty() ? "data.eval" : absl::StrCat("data.eval.", first), &config->data.eval,
+           &paths);
+  for (EvalSetSection& set : config->data.more_eval) {
+    AddFiles(absl::StrCat("data.eval.", set.name), &set.files, &paths);
+  }
   if (absl::EndsWith(config->data.template_name, ".jinja")) {
     AddPath("data.template", PathKind::kTemplate, &config->data.template_name, &paths);
   }

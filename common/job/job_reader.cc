@@ -175,6 +175,23 @@ class Reader {
     }
   }
 
+  // One set of files, or a mapping of names to such sets.
+  void Read(const JobNode& node, const std::string& key, const JobField& field, DataSection* slot) {
+    slot->eval.clear();
+    slot->eval_name.clear();
+    slot->more_eval.clear();
+    if (node.kind != NodeKind::kMap) return Read(node, key, field, &slot->eval);
+    if (node.members.empty()) return Complain(node, key, "names no set: {NAME: FILE, ...}");
+    for (const auto& [name, value] : node.members) {
+      EvalSetSection set{name, {}};
+      Read(value, absl::StrCat(key, ".", name), field, &set.files);
+      slot->more_eval.push_back(std::move(set));
+    }
+    slot->eval_name = slot->more_eval.front().name;
+    slot->eval = std::move(slot->more_eval.front().files);
+    slot->more_eval.erase(slot->more_eval.begin());
+  }
+
   void Read(const JobNode& node, const std::string& key, const JobField& field,
             std::vector<double>* slot) {
     if (node.kind != NodeKind::kList) {

@@ -146,7 +146,8 @@ std::string Plain(const JobField& field) {
   const bool nested = std::holds_alternative<JobNames*>(field.slot) ||
                       std::holds_alternative<std::optional<double>*>(field.slot) ||
                       std::holds_alternative<std::vector<int64_t>*>(field.slot) ||
-                      std::holds_alternative<std::vector<FeatureSetSection>*>(field.slot);
+                      std::holds_alternative<std::vector<FeatureSetSection>*>(field.slot) ||
+                      std::holds_alternative<DataSection*>(field.slot);
   if (nested) return JobFieldText(field);
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.slot)) {
     return absl::StrCat("[", absl::StrJoin(**list, ", "), "]");

@@ -48,6 +48,14 @@ struct ValueWriter {
     for (const std::string& item : *v) items.push_back(JsonQuote(item));
     return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
   }
+  // Programs that know one set refuse a mapping.
+  std::string operator()(const DataSection* v) const {
+    if (v->eval_name.empty()) return (*this)(&v->eval);
+    JsonObject object;
+    object.AddRaw(v->eval_name, (*this)(&v->eval));
+    for (const EvalSetSection& set : v->more_eval) object.AddRaw(set.name, (*this)(&set.files));
+    return object.Text();
+  }
   std::string operator()(const JobNames* v) const {
     JsonObject object;
     for (const auto& [name, text] : *v) object.Add(name, text);
@@ -81,6 +89,13 @@ struct SchemaType {
   }
   std::string operator()(const std::vector<std::string>*) const {
     return R"("anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}])";
+  }
+  std::string operator()(const DataSection*) const {
+    const std::string files = (*this)(static_cast<const std::vector<std::string>*>(nullptr));
+    return absl::StrCat(R"("anyOf":[{)", files, R"(},{"type":"object","minProperties":1,)",
+                        R"("maxProperties":)", kEvalSetsMax,
+                        R"(,"propertyNames":{"pattern":"^[a-z0-9_-]{1,32}$"},)",
+                        R"("additionalProperties":{)", files, "}}]");
   }
   std::string operator()(const std::vector<double>*) const {
     return R"("type":"array","items":{"type":"number"},"minItems":2,"maxItems":2)";

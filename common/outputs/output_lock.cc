@@ -118,7 +118,13 @@ bool IsBuilding(const std::string& name) {
 std::vector<fs::path> RenameBuildings(const std::string& folder, const std::string& nonce) {
   std::vector<fs::path> doomed;
   std::error_code error;
-  for (const char* below : {"", "/checkpoints", "/evaluations"}) {
+  std::vector<std::string> places = {"", "/checkpoints", "/evaluations"};
+  for (const auto& entry : fs::directory_iterator(folder + "/evaluations", error)) {  // of sets
+    if (entry.is_directory(error)) {
+      places.push_back("/evaluations/" + entry.path().filename().string());
+    }
+  }
+  for (const std::string& below : places) {
     std::vector<fs::path> found;
     for (const auto& entry : fs::directory_iterator(folder + below, error)) {
       if (IsBuilding(entry.path().filename().string())) found.push_back(entry.path());

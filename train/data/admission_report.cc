@@ -89,10 +89,14 @@ LengthQuantiles QuantilesOf(std::vector<int64_t> lengths) {
   return out;
 }
 
-std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval) {
+std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval,
+                          const std::vector<NamedReport>& more) {
   OrderedJson json;
   json["train"] = ReportJson("data.train", train);
   if (eval != nullptr) json["eval"] = ReportJson("data.eval", *eval);
+  for (const auto& [name, report] : more) {
+    json["eval." + name] = ReportJson("data.eval." + name, report);
+  }
   // File names in examples may contain arbitrary bytes.
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }

@@ -58,7 +58,15 @@ struct AdmissionReport {
   std::vector<std::string> dropped_examples;  // "file:line: reason", at most 20
 };
 
-// {"train": {...}, "eval": {...}} as written to admission.json. `eval` may be null.
-std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval);
+// Of one of several sets of data.eval.
+struct NamedReport {
+  std::string name;
+  AdmissionReport report;
+};
+
+// {"train": {...}, "eval": {...}} as written to admission.json. `eval` may be null. `more` are
+// "eval.NAME".
+std::string AdmissionJson(const AdmissionReport& train, const AdmissionReport* eval,
+                          const std::vector<NamedReport>& more = {});
 
 }  // namespace fpo::train

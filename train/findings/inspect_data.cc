@@ -116,7 +116,7 @@ class Inspector {
     const Recipe recipe = MakeRecipe(RecipeInputsOf(job_, model.digest, options_.device), saes);
     PairSelection all;
     for (int64_t i = 0; i < train.size(); ++i) all.train.push_back(i);
-    const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval, all);
+    const std::vector<ReferenceResponse> responses = ReferenceResponses({train, eval, {}}, all);
     findings->recipe_id = ToHex(RecipeId(recipe));
     findings->records = options_.reference;
     if (options_.reference == "auto") {

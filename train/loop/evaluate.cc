@@ -117,7 +117,7 @@ absl::StatusOr<Evaluation> EvaluatePairs(const EvaluationInputs& inputs, MicroBa
   for (const auto& [name, value] : measured.metrics.Report(inputs.objective.preference())) {
     report["eval_" + name] = value;
   }
-  if (!report.empty() && !measured.contracts.packed()->empty()) {
+  if (inputs.contracts && !report.empty() && !measured.contracts.packed()->empty()) {
     FPO_RETURN_IF_ERROR(group.Sum(measured.contracts.packed()));
     FPO_ASSIGN_OR_RETURN(evaluation.contracts,
                          measured.contracts.Results(inputs.objective.contracts()));

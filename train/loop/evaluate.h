@@ -17,6 +17,7 @@ struct EvaluationInputs {
   const Objective& objective;
   const TokenFile& pairs;
   int64_t pairs_max = 512;  // the first ones of the file
+  bool contracts = true;    // also the sets of features that must not move
 };
 
 // What was measured, the same on all ranks.

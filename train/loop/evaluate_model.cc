@@ -11,9 +11,9 @@
 #include "train/collective/single_process_group.h"
 #include "train/device/device_name.h"
 #include "train/events/exit_status.h"
-#include "train/loop/evaluate.h"
 #include "train/loop/model_loader.h"
 #include "train/objective/evaluation_file.h"
+#include "train/objective/set_evaluations.h"
 #include "train/runs/prepare_data.h"
 #include "train/runs/run_inputs.h"
 
@@ -29,14 +29,18 @@ std::string EvaluationJson(const JobConfig& job, const RunInputs& inputs,
   json["reference"] = inputs.use.source;
   if (inputs.use.source == "records") json["recipe_id"] = ToHex(RecipeId(inputs.use.recipe));
   json["data_digest"] = ToHex(inputs.eval.digest());
+  for (const EvalTokens& set : inputs.more_eval) {
+    json["data_digests"][set.name] = ToHex(set.tokens.digest());
+  }
   for (const auto& [name, value] : metrics) json[name] = value;
   return json.dump(2) + "\n";
 }
 
 }  // namespace
 
-std::string EvaluatedPairsFileOf(const std::string& out) {
-  return absl::StrCat(absl::StripSuffix(out, ".json"), ".pairs.jsonl");
+std::string EvaluatedPairsFileOf(const std::string& out, const std::string& set) {
+  return absl::StrCat(absl::StripSuffix(out, ".json"), ".pairs", set.empty() ? "" : "/", set,
+                      ".jsonl");
 }
 
 absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& options,
@@ -68,11 +72,13 @@ absl::Status EvaluateModel(const JobConfig& job, const EvaluateModelOptions& opt
   SingleProcessGroup group;
   MicroBatchSize size({job.batch.tokens_per_microbatch, job.retry.on_oom == "retry", options.device,
                        WarnOn(events)});
-  FPO_ASSIGN_OR_RETURN(const Evaluation evaluation,
-                       EvaluatePairs({objective, inputs.eval, job.evaluate.pairs}, &size, group));
+  FPO_ASSIGN_OR_RETURN(const SetEvaluations evaluation,
+                       EvaluateSets({job, inputs, objective}, &size, group));
   const std::map<std::string, double>& metrics = evaluation.metrics;
-  FPO_RETURN_IF_ERROR(
-      WriteEvaluationFile(EvaluatedPairsFileOf(options.out), inputs.eval, evaluation.pairs));
+  for (const SetPairs& set : evaluation.pairs) {
+    FPO_RETURN_IF_ERROR(
+        WriteEvaluationFile(EvaluatedPairsFileOf(options.out, set.name), *set.tokens, set.values));
+  }
   FPO_RETURN_IF_ERROR(
       AsStorageError(WriteFileAtomically(options.out, EvaluationJson(job, inputs, metrics))));
   events.Emit(EvaluationEvent(0, 0, metrics));

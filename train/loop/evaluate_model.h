@@ -16,8 +16,9 @@ struct EvaluateModelOptions {
   at::Device device = at::kCPU;
 };
 
-// DIR/evaluation.pairs.jsonl for DIR/evaluation.json.
-std::string EvaluatedPairsFileOf(const std::string& out);
+// DIR/evaluation.pairs.jsonl for DIR/evaluation.json; of a set with a name
+// DIR/evaluation.pairs/NAME.jsonl.
+std::string EvaluatedPairsFileOf(const std::string& out, const std::string& set = "");
 
 // `fpo-train evaluate`: the job's metrics of a model on the job's evaluation pairs, as one JSON
 // object with the names of metrics.jsonl and the digests they belong to.

@@ -33,8 +33,8 @@ absl::Status WriteLines(const std::string& path, const TokenFile& pairs, const P
 
 }  // namespace
 
-std::string EvaluationFileOf(const std::string& out, int64_t step) {
-  return absl::StrCat(out, "/evaluations/step-", step, ".jsonl");
+std::string EvaluationFileOf(const std::string& out, int64_t step, const std::string& set) {
+  return absl::StrCat(out, "/evaluations/", set, set.empty() ? "" : "/", "step-", step, ".jsonl");
 }
 
 absl::Status WriteEvaluationFile(const std::string& path, const TokenFile& pairs,

@@ -16,7 +16,8 @@ namespace fpo::train {
 absl::Status WriteEvaluationFile(const std::string& path, const TokenFile& pairs,
                                  const PairValues& values);
 
-// Where a run keeps that of a step: OUT/evaluations/step-N.jsonl.
-std::string EvaluationFileOf(const std::string& out, int64_t step);
+// Where a run keeps that of a step: OUT/evaluations/step-N.jsonl; of a set with a name
+// OUT/evaluations/NAME/step-N.jsonl.
+std::string EvaluationFileOf(const std::string& out, int64_t step, const std::string& set = "");
 
 }  // namespace fpo::train

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/status_macros.h"
-#include "train/loop/evaluate.h"
+#include "train/objective/set_evaluations.h"
 
 namespace fpo::train {
 
@@ -17,9 +17,8 @@ std::optional<double> RunEvaluations::ScoreAt(int64_t step) const {
 absl::Status RunEvaluations::Evaluate(const EvaluationMoment& moment, MetricsLog* log,
                                       EarlyStopState* state) {
   FPO_ASSIGN_OR_RETURN(
-      const Evaluation evaluation,
-      EvaluatePairs({parts_.objective, parts_.inputs.eval, parts_.job.evaluate.pairs},
-                    &micro_batch_, parts_.group));
+      const SetEvaluations evaluation,
+      EvaluateSets({parts_.job, parts_.inputs, parts_.objective}, &micro_batch_, parts_.group));
   step_ = moment.step;
   stale_ = false;
   last_ = evaluation.metrics;
@@ -27,8 +26,7 @@ absl::Status RunEvaluations::Evaluate(const EvaluationMoment& moment, MetricsLog
   if (last_.empty()) return absl::OkStatus();
   seconds_ += last_.at("eval_seconds");
   if (log != nullptr) {
-    FPO_RETURN_IF_ERROR(log->AppendEvaluation({moment.step, moment.epoch, moment.nth}, evaluation,
-                                              parts_.inputs.eval));
+    FPO_RETURN_IF_ERROR(log->AppendEvaluation({moment.step, moment.epoch, moment.nth}, evaluation));
   }
   TrainEvent event = EvaluationEvent(moment.step, moment.total_steps, last_);
   event.phase = "train";

@@ -24,6 +24,7 @@
 #include "train/data/pair_identity.h"
 #include "train/data/row_encoder.h"
 #include "train/data/token_file.h"
+#include "train/prepare/eval_sets.h"
 #include "train/prepare/model_tokenizer.h"
 #include "train/rows/preference_dataset.h"
 #include "train/tokenizer/tokenizer.h"
@@ -177,19 +178,22 @@ std::string LabelWarning(const MethodSection& method, const AdmissionReport& rep
       report.desirable, report.undesirable, report.desirable, report.undesirable, ratio);
 }
 
-absl::StatusOr<std::string> TokenDigests(const std::string& out) {
+absl::StatusOr<std::string> TokenDigests(const JobConfig& job, const std::string& out) {
   std::string digests;
   for (const char* name : {"train", "eval"}) {
     FPO_ASSIGN_OR_RETURN(const TokenFile file,
                          TokenFile::Open(absl::StrCat(out, "/", name, ".safetensors")));
     digests += ToBytes(file.digest());
   }
+  FPO_ASSIGN_OR_RETURN(const std::vector<EvalTokens> sets, OpenEvalSets(job, out));
+  for (const EvalTokens& set : sets) digests += ToBytes(set.tokens.digest());
   return ToHex(Sha256Of(digests));
 }
 
 absl::Status WriteSummary(const PrepareSummary& summary, const std::string& out) {
-  FPO_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(out, "/admission.json"),
-                                          AdmissionJson(summary.train, &summary.eval)));
+  FPO_RETURN_IF_ERROR(
+      WriteFileAtomically(absl::StrCat(out, "/admission.json"),
+                          AdmissionJson(summary.train, &summary.eval, summary.more_eval)));
   const nlohmann::ordered_json json = {
       {"train_pairs", summary.train_pairs},
       {"eval_pairs", summary.eval_pairs},
@@ -247,12 +251,19 @@ absl::StatusOr<PrepareSummary> Prepare(const JobConfig& job, const std::string& 
   InputPass eval(work, limits);
   FPO_ASSIGN_OR_RETURN(summary.eval, prepare({"eval", job.data.eval}, &eval));
   eval.CountShared(train, &summary.eval);
+  for (const EvalSetSection& set : job.data.more_eval) {
+    InputPass pass(work, limits);
+    FPO_ASSIGN_OR_RETURN(AdmissionReport report, prepare({"eval." + set.name, set.files}, &pass));
+    pass.CountShared(train, &report);
+    summary.more_eval.push_back({set.name, std::move(report)});
+  }
   const bool has_turns = summary.train.template_name != "none";
   FPO_RETURN_IF_ERROR(WriteTurnRecord(has_turns ? chat_template.record() : TurnRecord{}, out));
   for (const std::string& warning : chat_template.warnings()) summary.warnings.push_back(warning);
   summary.train_pairs = summary.train.admitted;
   summary.eval_pairs = summary.eval.admitted;
-  FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(out));
+  for (const auto& [name, report] : summary.more_eval) summary.eval_pairs += report.admitted;
+  FPO_ASSIGN_OR_RETURN(summary.digest, TokenDigests(job, out));
   FPO_RETURN_IF_ERROR(WriteSummary(summary, out));
   return summary;
 }
@@ -276,10 +287,14 @@ InputCheck CheckInputs(const JobConfig& job, int64_t rows_max) {
   AdmissionLimits limits = LimitsOf(job);
   InputPass train(work, limits);
   limits.max_pairs.reset();
-  InputPass eval(work, limits);
-  for (const Input& input : {Input{"train", job.data.train}, Input{"eval", job.data.eval}}) {
+  std::vector<Input> inputs = {{"train", job.data.train}, {"eval", job.data.eval}};
+  for (const EvalSetSection& set : job.data.more_eval) {
+    inputs.push_back({"eval." + set.name, set.files});
+  }
+  for (const Input& input : inputs) {
     const std::string key = absl::StrCat("data.", input.name);
-    const bool is_eval = input.name == "eval";
+    const bool is_eval = input.name != "train";
+    InputPass eval(work, limits);
     auto report = ReadInput(work, input, is_eval ? &eval : &train);
     if (!note(key, report.status()) || input.files.empty()) continue;
     if (is_eval) eval.CountShared(train, &*report);

@@ -12,7 +12,7 @@
 
 namespace fpo::train {
 
-std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const TokenFile& eval,
+std::vector<ReferenceResponse> ReferenceResponses(const JobTokens& tokens,
                                                   const PairSelection& pairs) {
   std::vector<ReferenceResponse> responses;
   std::set<Digest> seen;
@@ -26,8 +26,11 @@ std::vector<ReferenceResponse> ReferenceResponses(const TokenFile& train, const 
       }
     }
   };
-  add(train, pairs.train);
-  add(eval, pairs.eval);
+  add(tokens.train, pairs.train);
+  add(tokens.eval, pairs.eval);
+  for (size_t i = 0; i < pairs.more_eval.size(); ++i) {
+    add(tokens.more_eval[i].tokens, pairs.more_eval[i]);
+  }
   return responses;
 }
 

@@ -80,12 +80,16 @@ absl::StatusOr<ReferenceWork> PlanReference(const JobConfig& job, const std::str
     FPO_ASSIGN_OR_RETURN(saes, LoadFeatureMaps(job, model.config, at::kCPU));
   }
   const Recipe recipe = MakeRecipe(RecipeInputsOf(job, model.digest, device), saes);
-  const PairSelection pairs = PairsOfJob(job, train, eval);
-  const std::vector<ReferenceResponse> responses = ReferenceResponses(train, eval, pairs);
+  FPO_ASSIGN_OR_RETURN(const std::vector<EvalTokens> more_eval, OpenEvalSets(job, prepared));
+  const JobTokens tokens{train, eval, more_eval};
+  const PairSelection pairs = PairsOfJob(job, tokens);
+  const std::vector<ReferenceResponse> responses = ReferenceResponses(tokens, pairs);
   FPO_RETURN_IF_ERROR(AsStorageError(WriteReferencePlan(prepared, recipe, responses)));
-  return ReferenceWork{static_cast<int64_t>(responses.size()),
-                       static_cast<int64_t>(pairs.train.size()),
-                       static_cast<int64_t>(pairs.eval.size())};
+  ReferenceWork work{static_cast<int64_t>(responses.size()),
+                     static_cast<int64_t>(pairs.train.size()),
+                     static_cast<int64_t>(pairs.eval.size())};
+  for (const auto& set : pairs.more_eval) work.eval_pairs += static_cast<int64_t>(set.size());
+  return work;
 }
 
 }  // namespace fpo::train

@@ -87,11 +87,17 @@ absl::Status ServeScores(const JobConfig& job, const ScoreServerOptions& options
                        TokenFile::Open(options.prepared + "/train.safetensors"));
   FPO_ASSIGN_OR_RETURN(const TokenFile eval,
                        TokenFile::Open(options.prepared + "/eval.safetensors"));
+  FPO_ASSIGN_OR_RETURN(const std::vector<EvalTokens> more_eval,
+                       OpenEvalSets(job, options.prepared));
   for (const TokenFile* tokens : {&train, &eval}) {
     FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
   }
+  for (const EvalTokens& set : more_eval) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(set.tokens, ReferencePath(job)));
+  }
+  const JobTokens tokens{train, eval, more_eval};
   const std::vector<ReferenceResponse> responses =
-      ReferenceResponses(train, eval, PairsOfJob(job, train, eval));
+      ReferenceResponses(tokens, PairsOfJob(job, tokens));
   ModelRequest request{ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)};
   FPO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(request));
   WarnOfSlowDtype(job.model.dtype, options.device, events);

@@ -201,6 +201,20 @@ std::string WarningParagraphs(const OrderedJson& input) {
   return html;
 }
 
+// A table of the training data beside one set of evaluation data.
+std::string AdmissionTable(const OrderedJson& train, const std::string& name,
+                           const OrderedJson& eval) {
+  std::string rows;
+  for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
+    rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
+  }
+  return absl::StrCat(name == "eval" ? WarningParagraphs(train) : "", WarningParagraphs(eval),
+                      "<div class=\"scroll\"><table class=\"pair\"><thead><tr><th></th><td>train"
+                      "</td><td>",
+                      EscapeHtml(name), "</td></tr></thead><tbody>", rows, "</tbody></table></div>",
+                      name == "eval" ? Examples(train, "train") : "", Examples(eval, name));
+}
+
 }  // namespace
 
 std::string RenderHeadlines(const RunMetrics& metrics) {
@@ -230,16 +244,11 @@ std::string RenderAdmission(absl::string_view admission_json) {
   const OrderedJson none = OrderedJson::object();
   const OrderedJson& train = json["train"];
   const OrderedJson& eval = json.contains("eval") ? json["eval"] : none;
-  std::string rows;
-  for (const AdmissionFact& fact : AdmissionFacts(train, eval)) {
-    rows += Row(fact.words, fact.text(train), eval.empty() ? "–" : fact.text(eval));
+  std::string html = AdmissionTable(train, "eval", eval);
+  for (const auto& [name, report] : json.items()) {  // further sets of data.eval
+    if (name.rfind("eval.", 0) == 0) html += AdmissionTable(train, name, report);
   }
-  return absl::StrCat(WarningParagraphs(train), WarningParagraphs(eval),
-                      "<div class=\"scroll\"><table "
-                      "class=\"pair\"><thead><tr><th></th><td>train</td><td>eval</td></tr></thead>"
-                      "<tbody>",
-                      rows, "</tbody></table></div>", Examples(train, "train"),
-                      Examples(eval, "eval"));
+  return html;
 }
 
 std::string RenderFacts(absl::string_view json) {

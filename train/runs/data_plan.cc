@@ -88,20 +88,29 @@ int64_t ProbedPairs(const JobConfig& job) {
   return std::max(job.reference.probe_pairs, UsesFeatures(job) ? kSaeCheckPairs : 0);
 }
 
-PairSelection PairsOfRun(const JobConfig& job, const TokenFile& train, const TokenFile& eval) {
-  return {TrainedPairs(job, train), PairsOfEvaluation(job, eval).eval};
+PairSelection PairsOfRun(const JobConfig& job, const JobTokens& tokens) {
+  PairSelection pairs = PairsOfEvaluation(job, tokens);
+  pairs.train = TrainedPairs(job, tokens.train);
+  return pairs;
 }
 
-PairSelection PairsOfEvaluation(const JobConfig& job, const TokenFile& eval) {
-  return {{}, First(std::min(eval.size(), job.evaluate.pairs))};
+PairSelection PairsOfEvaluation(const JobConfig& job, const JobTokens& tokens) {
+  const auto first = [&](const TokenFile& eval) {
+    return First(std::min(eval.size(), job.evaluate.pairs));
+  };
+  PairSelection pairs{{}, first(tokens.eval)};
+  for (const EvalTokens& set : tokens.more_eval) pairs.more_eval.push_back(first(set.tokens));
+  return pairs;
 }
 
-PairSelection PairsOfJob(const JobConfig& job, const TokenFile& train, const TokenFile& eval) {
-  if (job.kind == "evaluate") return PairsOfEvaluation(job, eval);
-  if (job.kind == "reference" && !job.max_steps.has_value()) {
-    return {First(train.size()), First(eval.size())};
+PairSelection PairsOfJob(const JobConfig& job, const JobTokens& tokens) {
+  if (job.kind == "evaluate") return PairsOfEvaluation(job, tokens);
+  if (job.kind != "reference" || job.max_steps.has_value()) return PairsOfRun(job, tokens);
+  PairSelection all{First(tokens.train.size()), First(tokens.eval.size())};
+  for (const EvalTokens& set : tokens.more_eval) {
+    all.more_eval.push_back(First(set.tokens.size()));
   }
-  return PairsOfRun(job, train, eval);
+  return all;
 }
 
 }  // namespace fpo::train

@@ -38,10 +38,10 @@ int64_t ProbedPairs(const JobConfig& job);
 
 // The pairs whose reference records are read by a run, with its start checks and evaluations, and
 // by an evaluation alone.
-PairSelection PairsOfRun(const JobConfig& job, const TokenFile& train, const TokenFile& eval);
-PairSelection PairsOfEvaluation(const JobConfig& job, const TokenFile& eval);
+PairSelection PairsOfRun(const JobConfig& job, const JobTokens& tokens);
+PairSelection PairsOfEvaluation(const JobConfig& job, const JobTokens& tokens);
 // By the job's kind. Kind reference computes records for runs to come: all of its data, or, when
 // max_steps is given, what a run of so many steps reads.
-PairSelection PairsOfJob(const JobConfig& job, const TokenFile& train, const TokenFile& eval);
+PairSelection PairsOfJob(const JobConfig& job, const JobTokens& tokens);
 
 }  // namespace fpo::train

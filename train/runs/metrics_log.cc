@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/durable_file.h"
 #include "common/files/posix_status.h"
@@ -19,6 +20,12 @@ namespace fpo::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// eval_tokens, eval_NAME_pairs, ...
+bool IsHeldOutCount(const std::string& name) {
+  return absl::StartsWith(name, "eval_") &&
+         (absl::EndsWith(name, "_tokens") || absl::EndsWith(name, "_pairs"));
+}
 
 struct Kept {
   std::string lines;
@@ -73,8 +80,7 @@ absl::Status MetricsLog::Append(int64_t step, double epoch,
     if (!std::isfinite(value)) {
       line[name] = nullptr;
     } else if (whole && (name == "tokens" || name == "pairs" || name == "memory_peak_bytes" ||
-                         name == "device_memory_peak_bytes" || name == "eval_tokens" ||
-                         name == "eval_pairs")) {
+                         name == "device_memory_peak_bytes" || IsHeldOutCount(name))) {
       line[name] = static_cast<int64_t>(value);
     } else {
       line[name] = value;
@@ -94,10 +100,12 @@ absl::Status MetricsLog::Write(const std::string& line, int64_t step,
 }
 
 absl::Status MetricsLog::AppendEvaluation(const EvaluationPlace& place,
-                                          const Evaluation& evaluation, const TokenFile& pairs) {
+                                          const SetEvaluations& evaluation) {
   const std::string out = std::filesystem::path(path_).parent_path().string();
-  FPO_RETURN_IF_ERROR(
-      WriteEvaluationFile(EvaluationFileOf(out, place.step), pairs, evaluation.pairs));
+  for (const SetPairs& set : evaluation.pairs) {
+    const std::string path = EvaluationFileOf(out, place.step, set.name);
+    FPO_RETURN_IF_ERROR(WriteEvaluationFile(path, *set.tokens, set.values));
+  }
   return HasEvaluation(place) ? absl::OkStatus()
                               : Append(place.step, place.epoch, evaluation.metrics);
 }

@@ -9,8 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/files/file_descriptor.h"
-#include "train/data/token_file.h"
-#include "train/loop/evaluate.h"
+#include "train/objective/set_evaluations.h"
 #include "train/report/tensorboard_log.h"
 
 namespace fpo::train {
@@ -37,10 +36,9 @@ class MetricsLog {
 
   // {"step":..,"epoch":..,<names in order>}. A value that is not finite is written as null.
   absl::Status Append(int64_t step, double epoch, const std::map<std::string, double>& values);
-  // The same for an evaluation of `pairs`, unless HasEvaluation, and its evaluations/step-N.jsonl
-  // (EvaluationFileOf) beside the file.
-  absl::Status AppendEvaluation(const EvaluationPlace& place, const Evaluation& evaluation,
-                                const TokenFile& pairs);
+  // The same for an evaluation, unless HasEvaluation, and its evaluations/step-N.jsonl
+  // (EvaluationFileOf), of each set, beside the file.
+  absl::Status AppendEvaluation(const EvaluationPlace& place, const SetEvaluations& evaluation);
 
  private:
   MetricsLog(std::string path, FileDescriptor file, std::unique_ptr<TensorBoardLog> tensorboard)

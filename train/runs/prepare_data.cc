@@ -18,6 +18,9 @@ absl::StatusOr<PrepareSummary> PrepareData(const JobConfig& job, const std::stri
   for (const std::string& sentence : summary.notes) events.Emit(PhaseEvent("prepare", sentence));
   if (!job.data.train.empty()) EmitAdmission("data.train", summary.train, events);
   if (!job.data.eval.empty()) EmitAdmission("data.eval", summary.eval, events);
+  for (const auto& [name, report] : summary.more_eval) {
+    EmitAdmission("data.eval." + name, report, events);
+  }
   return summary;
 }
 

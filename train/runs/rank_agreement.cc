@@ -27,6 +27,9 @@ std::vector<SharedFact> SharedFactsOf(const JobConfig& job, const RunInputs& inp
        inputs.train.digest()},
       {"data.eval", inputs.eval.digest()},
       {absl::StrCat("model.path ", inputs.policy.path), Sha256Of(inputs.policy.digest)}};
+  for (const EvalTokens& set : inputs.more_eval) {
+    facts.push_back({absl::StrCat("data.eval.", set.name), set.tokens.digest()});
+  }
   for (const LoadedSae& sae : inputs.objective.saes) {
     facts.push_back({absl::StrCat("sae.path ", sae.path), Sha256Of(sae.digest)});
   }

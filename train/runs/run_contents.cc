@@ -40,7 +40,9 @@ absl::StatusOr<std::map<std::string, std::string>> ContentsOf(const JobConfig& j
   std::map<std::string, std::string> contents;
   contents["model.path"] = inputs.policy.digest;
   contents["data.train"] = ToHex(inputs.train.digest());
-  contents["data.eval"] = ToHex(inputs.eval.digest());
+  std::string eval = ToHex(inputs.eval.digest());
+  for (const EvalTokens& set : inputs.more_eval) eval += ToHex(set.tokens.digest());
+  contents["data.eval"] = inputs.more_eval.empty() ? eval : ToHex(Sha256Of(eval));
   if (!inputs.use.model_digest.empty()) contents["reference.path"] = inputs.use.model_digest;
   const auto& saes = inputs.objective.saes;
   for (size_t i = 0; i < saes.size(); ++i) contents[SaeKey(i, saes.size())] = saes[i].digest;

@@ -22,6 +22,15 @@
 namespace fpo::train {
 namespace {
 
+absl::Status CheckAllIdsFit(const JobTokens& tokens, const std::string& model) {
+  FPO_RETURN_IF_ERROR(CheckIdsFit(tokens.train, model));
+  FPO_RETURN_IF_ERROR(CheckIdsFit(tokens.eval, model));
+  for (const EvalTokens& set : tokens.more_eval) {
+    FPO_RETURN_IF_ERROR(CheckIdsFit(set.tokens, model));
+  }
+  return absl::OkStatus();
+}
+
 struct Loader {
   const JobConfig& job;
   const RunInputOptions& options;
@@ -32,9 +41,7 @@ struct Loader {
   bool SameFolder() const { return ReferencePath(job) == inputs.policy.path; }
 
   absl::StatusOr<LoadedModel> LoadReferenceModel() const {
-    for (const TokenFile* tokens : {&inputs.train, &inputs.eval}) {
-      FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, ReferencePath(job)));
-    }
+    FPO_RETURN_IF_ERROR(CheckAllIdsFit(inputs.tokens(), ReferencePath(job)));
     return LoadModel({ReferencePath(job), job.model.dtype, options.device, false, WarnOn(events)});
   }
   absl::Status FindRecipe() const;
@@ -78,9 +85,9 @@ absl::Status Loader::OpenRecords(const std::string& path) const {
 }
 
 std::vector<ReferenceResponse> Loader::Responses() const {
-  const PairSelection pairs = options.trainable ? PairsOfRun(job, inputs.train, inputs.eval)
-                                                : PairsOfEvaluation(job, inputs.eval);
-  return ReferenceResponses(inputs.train, inputs.eval, pairs);
+  const JobTokens tokens = inputs.tokens();
+  return ReferenceResponses(
+      tokens, options.trainable ? PairsOfRun(job, tokens) : PairsOfEvaluation(job, tokens));
 }
 
 // When policy and reference are one folder, the policy as loaded is the reference; no second copy
@@ -217,11 +224,15 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   objective.activation_checkpointing = job.activation_checkpointing;
   FPO_ASSIGN_OR_RETURN(TokenFile train, OpenTokens(options.prepared + "/train.safetensors", job));
   FPO_ASSIGN_OR_RETURN(TokenFile eval, OpenTokens(options.prepared + "/eval.safetensors", job));
-  const std::string& folder = options.model.empty() ? job.model.path : options.model;
-  for (const TokenFile* tokens : {&train, &eval}) {
-    FPO_RETURN_IF_ERROR(CheckIdsFit(*tokens, folder));
+  std::vector<EvalTokens> more_eval;
+  for (const EvalSetSection& set : job.data.more_eval) {
+    FPO_ASSIGN_OR_RETURN(TokenFile tokens,
+                         OpenTokens(EvalSetFile(options.prepared, set.name), job));
+    more_eval.push_back({set.name, std::move(tokens)});
   }
   const bool own_weights = options.trainable && !TrainsAdapter(job, options);
+  const std::string& folder = options.model.empty() ? job.model.path : options.model;
+  FPO_RETURN_IF_ERROR(CheckAllIdsFit({train, eval, more_eval}, folder));
   ModelRequest request{folder, job.model.dtype, options.device, own_weights};
   if (!options.model_told) request.warn = WarnOn(events);
   FPO_ASSIGN_OR_RETURN(LoadedModel policy, LoadModel(request));
@@ -242,7 +253,7 @@ absl::StatusOr<RunInputs> LoadRunInputs(const JobConfig& job, const RunInputOpti
   }
   RunInputs inputs{std::move(train),
                    std::move(eval),
-                   std::move(policy),
+                    std::move(more_eval), std::move(policy),
                    std::move(objective),
                    nullptr,
                    ReferenceUse{},

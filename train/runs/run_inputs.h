@@ -13,6 +13,7 @@
 #include "train/loop/model_loader.h"
 #include "train/objective/objective.h"
 #include "train/optim/optimizer.h"
+#include "train/prepare/reference_keys.h"
 #include "train/reference/reference_source.h"
 
 namespace fpo::train {
@@ -42,12 +43,14 @@ struct ReferenceUse {
 struct RunInputs {
   TokenFile train;
   TokenFile eval;
+  std::vector<EvalTokens> more_eval;  // the sets of data.eval after the first
   LoadedModel policy;
   ObjectiveOptions objective;
   std::unique_ptr<ReferenceSource> reference;  // null for sft and simpo
   ReferenceUse use;
   std::string adapter_start;  // digest of the adapter that training goes on from; empty: a new one
 
+  JobTokens tokens() const { return {train, eval, more_eval}; }
   // Whether the policy starts as the reference, so that step 0 has known values.
   bool PolicyIsReference() const {
     return reference != nullptr && use.model_digest == policy.digest && adapter_start.empty();

@@ -114,7 +114,7 @@ absl::Status WriteParquetBeside(const std::string& jsonl, const std::string& lib
 
 absl::Status WriteParquetBesideAll(const std::string& folder, const std::string& library_folder) {
   std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, missing)) {
     if (entry.path().extension() != ".jsonl") continue;
     FPO_RETURN_IF_ERROR(WriteParquetBeside(entry.path().string(), library_folder));
   }

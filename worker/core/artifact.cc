@@ -22,6 +22,8 @@ constexpr size_t kFilesMax = 4096;
 constexpr char kModelFolder[] = "model";
 // Of a training job; absent without pairs, and in folders of earlier versions.
 constexpr const char* kLogFolders[] = {"evaluations", "tensorboard"};
+// Of an evaluation of several sets; absent else.
+constexpr char kPairsFolder[] = "evaluation.pairs";
 
 // Files that a job leaves in its output folder, besides model/, kLogFolders and checkpoints/.
 struct ResultFile {
@@ -56,6 +58,7 @@ bool IsGiven(const ServeArtifactCommand& order, const std::string& name) {
   if (is_in(kModelFolder) || std::any_of(std::begin(kLogFolders), std::end(kLogFolders), is_in)) {
     return order.kind == JobKind::kTrain;
   }
+  if (is_in(kPairsFolder)) return order.kind == JobKind::kEvaluate;
   return std::any_of(std::begin(kResultFiles), std::end(kResultFiles), [&](const ResultFile& file) {
     return file.kind == order.kind && file.name == name;
   });
@@ -109,6 +112,9 @@ absl::StatusOr<std::vector<OpenFolder::Entry>> Find(const OpenFolder& folder,
       FPO_ASSIGN_OR_RETURN(const auto listed, folder.List(logs, kFilesMax));
       found.insert(found.end(), listed.begin(), listed.end());
     }
+  }
+  if (order.kind == JobKind::kEvaluate) {
+    FPO_ASSIGN_OR_RETURN(found, folder.List(kPairsFolder, kFilesMax));
   }
   for (const ResultFile& file : kResultFiles) {
     if (file.kind != order.kind) continue;

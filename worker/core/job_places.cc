@@ -77,9 +77,13 @@ absl::Status CheckJudgeServer(const JobPlaces& places, const JudgeSection& judge
 // A link there would make a run read, replace and remove what is elsewhere.
 absl::Status CheckNoLinks(const std::string& output) {
   std::error_code error;
-  for (const char* below : {"", "/checkpoints", "/model", "/evaluations", "/exports"}) {
-    for (const auto& entry : fs::directory_iterator(output + below, error)) {
+  std::vector<std::string> places = {"", "/checkpoints", "/model", "/evaluations", "/exports"};
+  for (size_t i = 0; i < places.size(); ++i) {
+    for (const auto& entry : fs::directory_iterator(output + places[i], error)) {
       std::error_code ignored;
+      if (places[i] == "/evaluations" && entry.is_directory(ignored)) {  // of a set
+        places.push_back("/evaluations/" + entry.path().filename().string());
+      }
       if (!entry.is_symlink(ignored)) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("output: ", entry.path().string(),

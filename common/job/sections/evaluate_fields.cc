@@ -10,6 +10,45 @@ namespace {
 
 constexpr absl::string_view kHeldOut = "eval_";
 
+// What a set must not be called: eval_NAME_METRIC would then be, or look like, another name.
+bool IsTaken(const std::string& name) {
+  for (const char* word : {"rewards", "logps", "divergence", "kl", "contract", "contracts",
+                           "constraint", "entropy", "nll", "log_odds"}) {
+    if (name == word) return true;
+  }
+  return absl::EndsWith(name, "_nll");
+}
+
+bool IsSetName(const std::string& name) {
+  return !name.empty() && name.size() <= 32 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
+}
+
+void CheckSets(const JobConfig& config, std::vector<JobProblem>* problems) {
+  const std::vector<std::string> names = EvalSetNames(config);
+  const auto complain = [&](const std::string& name, std::string message) {
+    problems->push_back({0, absl::StrCat("data.eval.", name), std::move(message)});
+  };
+  if (names.size() > kEvalSetsMax) {
+    problems->push_back(
+        {0, "data.eval",
+         absl::StrCat("has ", names.size(), " sets; at most ", kEvalSetsMax, " are evaluated")});
+  }
+  for (const std::string& name : names) {
+    if (!IsSetName(name)) complain(name, "a set's name is 1 to 32 of a-z, 0-9, - and _");
+    if (IsTaken(name)) {
+      complain(name, absl::StrCat("cannot be a set's name: its metrics, eval_", name,
+                                  "_..., would look like others; choose another"));
+    }
+  }
+  if (!config.data.eval_name.empty() && config.data.eval.empty()) {
+    complain(config.data.eval_name, "names no file");
+  }
+  for (const EvalSetSection& set : config.data.more_eval) {
+    if (set.files.empty()) complain(set.name, "names no file");
+  }
+}
+
 }  // namespace
 
 JobEntry EvaluateEntry(EvaluateSection* s) {
@@ -43,8 +82,8 @@ JobEntry EvaluateEntry(EvaluateSection* s) {
                   1e12},
                  "0"),
            newer({"metric", &s->metric,
-                  "of an evaluation, without eval_: decides which checkpoint is the best, and "
-                  "patience"},
+                  "of an evaluation, without eval_, of a set NAME/METRIC: decides which "
+                  "checkpoint is the best, and patience"},
                  "\"loss\""),
            newer({"direction",
                   &s->direction,
@@ -56,8 +95,19 @@ JobEntry EvaluateEntry(EvaluateSection* s) {
                  "\"\"")}};
 }
 
+std::vector<std::string> EvalSetNames(const JobConfig& config) {
+  std::vector<std::string> names;
+  if (!config.data.eval_name.empty()) names.push_back(config.data.eval_name);
+  for (const EvalSetSection& set : config.data.more_eval) names.push_back(set.name);
+  return names;
+}
+
 std::string DecidingMetric(const JobConfig& config) {
   const std::string& metric = config.evaluate.metric;
+  for (const std::string& name : EvalSetNames(config)) {
+    if (!absl::StartsWith(metric, name + "/")) continue;
+    return absl::StrCat(kHeldOut, name, "_", metric.substr(name.size() + 1));
+  }
   return absl::StartsWith(metric, kHeldOut) ? metric : absl::StrCat(kHeldOut, metric);
 }
 
@@ -76,6 +126,7 @@ std::optional<bool> LowerDecides(const JobConfig& config) {
 
 std::vector<JobProblem> EvaluateProblems(const JobConfig& config) {
   std::vector<JobProblem> problems;
+  CheckSets(config, &problems);
   const auto complain = [&](const char* key, std::string message) {
     problems.push_back({0, absl::StrCat("evaluate.", key), std::move(message)});
   };

@@ -18,7 +18,10 @@ std::string DecidingMetric(const JobConfig& config);
 // neither does.
 std::optional<bool> LowerDecides(const JobConfig& config);
 
-// What is wrong with early stopping and with the metric.
+// The names of the sets in data.eval, in order; none for the only one.
+std::vector<std::string> EvalSetNames(const JobConfig& config);
+
+// What is wrong with early stopping, the metric, and the names of sets.
 std::vector<JobProblem> EvaluateProblems(const JobConfig& config);
 // What is right and will surprise; "" otherwise.
 std::string EarlyStopWarning(const JobConfig& config);

@@ -3,8 +3,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fpo {
+
+inline constexpr size_t kEvalSetsMax = 16;
+
+// One of several sets in data.eval.
+struct EvalSetSection {
+  std::string name;  // [a-z0-9_-]{1,32}
+  std::vector<std::string> files;
+};
 
 // How often a run is measured on data.eval, and what follows from it.
 struct EvaluateSection {

@@ -12,6 +12,7 @@
 #include "tests/train/support/tiny_tokenizer_model.h"
 #include "train/chat/turn_record.h"
 #include "train/data/token_file.h"
+#include "train/prepare/eval_sets.h"
 #include "train/tokenizer/tokenizer.h"
 
 namespace fpo::train {
@@ -100,6 +101,27 @@ TEST_F(PrepareTest, EvaluationOnTrainingDataIsWarnedOf) {
       "the two";
   EXPECT_THAT(eval["warnings"], ::testing::Contains(warning));
   EXPECT_THAT(CheckInputs(job_, 1000).warnings, ::testing::Contains(warning));
+}
+
+TEST_F(PrepareTest, EachSetOfEvaluationDataHasAFileAndAReport) {
+  const std::string first = Run()->digest;
+  job_.data.eval_name = "near";
+  job_.data.more_eval = {{"far", {folder_.Put("far.jsonl", Rows(9))}}};
+  const auto summary = Run();
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->eval_pairs, 11);
+  EXPECT_NE(summary->digest, first);
+  const auto sets = OpenEvalSets(job_, folder_ / "out");
+  ASSERT_TRUE(sets.ok()) << sets.status();
+  ASSERT_EQ(sets->size(), 1u);
+  EXPECT_EQ((*sets)[0].name, "far");
+  EXPECT_EQ((*sets)[0].tokens.size(), 9);
+  const auto admission = nlohmann::json::parse(Slurp(folder_ / "out/admission.json"));
+  EXPECT_EQ(admission["eval"]["admitted"], 2);
+  EXPECT_EQ(admission["eval.far"]["admitted"], 9);
+  EXPECT_EQ(summary->more_eval[0].report.shared.pairs, 6) << "of the training data";
+  job_.data.more_eval = {{"far", {folder_.Put("broken.jsonl", "{\"prompt\": 1}\n")}}};
+  EXPECT_THAT(std::string(Run().status().message()), ::testing::HasSubstr("broken.jsonl"));
 }
 
 TEST_F(PrepareTest, WithoutEvaluationData) {

@@ -12,7 +12,7 @@ namespace {
 class DataPlanTest : public ::testing::Test {
  protected:
   DataPlanTest() : job_(tiny_.Job("dpo")) { job_.max_steps = 1; }  // 4 of 12 pairs a step
-  PairSelection Run() const { return PairsOfRun(job_, train_, eval_); }
+  PairSelection Run() const { return PairsOfRun(job_, {train_, eval_, {}}); }
   // What the steps of all ranks take.
   std::vector<int64_t> Stepped(int64_t world) const {
     std::set<int64_t> pairs;
@@ -89,8 +89,8 @@ TEST_F(DataPlanTest, TheChecksBeforeTheFirstStepReadToo) {
 TEST_F(DataPlanTest, AnEvaluationReadsTheFirstPairs) {
   job_.evaluate.pairs = 2;
   EXPECT_EQ(Run().eval, (std::vector<int64_t>{0, 1}));
-  EXPECT_EQ(PairsOfEvaluation(job_, eval_).eval, (std::vector<int64_t>{0, 1}));
-  EXPECT_TRUE(PairsOfEvaluation(job_, eval_).train.empty());
+  EXPECT_EQ(PairsOfEvaluation(job_, {train_, eval_, {}}).eval, (std::vector<int64_t>{0, 1}));
+  EXPECT_TRUE(PairsOfEvaluation(job_, {train_, eval_, {}}).train.empty());
   job_.evaluate.pairs = 512;
   EXPECT_EQ(Run().eval.size(), 5u);
 }
@@ -98,13 +98,13 @@ TEST_F(DataPlanTest, AnEvaluationReadsTheFirstPairs) {
 TEST_F(DataPlanTest, KindReferenceIsForAllRunsUnlessItNamesSteps) {
   job_.kind = "reference";
   job_.evaluate.pairs = 2;
-  EXPECT_EQ(PairsOfJob(job_, train_, eval_).train.size(), 4u);
-  EXPECT_EQ(PairsOfJob(job_, train_, eval_).eval.size(), 2u);
+  EXPECT_EQ(PairsOfJob(job_, {train_, eval_, {}}).train.size(), 4u);
+  EXPECT_EQ(PairsOfJob(job_, {train_, eval_, {}}).eval.size(), 2u);
   job_.max_steps.reset();
-  EXPECT_EQ(PairsOfJob(job_, train_, eval_).train.size(), 12u);
-  EXPECT_EQ(PairsOfJob(job_, train_, eval_).eval.size(), 5u);
+  EXPECT_EQ(PairsOfJob(job_, {train_, eval_, {}}).train.size(), 12u);
+  EXPECT_EQ(PairsOfJob(job_, {train_, eval_, {}}).eval.size(), 5u);
   job_.kind = "evaluate";
-  EXPECT_TRUE(PairsOfJob(job_, train_, eval_).train.empty());
+  EXPECT_TRUE(PairsOfJob(job_, {train_, eval_, {}}).train.empty());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/job/job_difference.h"
+#include "common/job/job_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -102,6 +103,55 @@ TEST(EvaluateFields, ABestThatIsNotKeptIsSaid) {
   EXPECT_THAT(warning("patience: 2, every_steps: 30", "checkpoint: {every_steps: 20}"),
               HasSubstr("evaluate.every_steps (30) be a multiple of checkpoint.every_steps (20)"));
   EXPECT_THAT(warning("patience: 2", "checkpoint: {keep_best: 0}"), HasSubstr("keep_best: 0"));
+}
+
+absl::StatusOr<JobConfig> WithSets(const std::string& eval, const std::string& more = "") {
+  return ReadJobYaml(absl::StrCat("name: a\nmodel: {path: /m}\noutput: /o\nmethod: {name: simpo}\n",
+                                  "data: {train: [/t.jsonl], eval: ", eval, "}\n", more),
+                     "job.yaml");
+}
+
+TEST(EvaluateFields, SeveralSetsKeepTheirOrder) {
+  const auto job = WithSets("{hard: /h.jsonl, easy: [/e1.jsonl, /e2.jsonl], b: /b.jsonl}");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->data.eval_name, "hard");
+  EXPECT_THAT(job->data.eval, ::testing::ElementsAre("/h.jsonl"));
+  EXPECT_THAT(EvalSetNames(*job), ::testing::ElementsAre("hard", "easy", "b"));
+  EXPECT_THAT(job->data.more_eval[0].files, ::testing::ElementsAre("/e1.jsonl", "/e2.jsonl"));
+  // Programs that know one set read a list there, and refuse a mapping.
+  EXPECT_THAT(WriteJobJson(*job),
+              HasSubstr("\"eval\":{\"hard\":[\"/h.jsonl\"],\"easy\":[\"/e1.jsonl\", "));
+  for (const auto& again :
+       {ReadJobJson(WriteJobJson(*job)), ReadJobYaml(WriteJobYaml(*job), "job.yaml")}) {
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(WriteJobJson(*again), WriteJobJson(*job));
+  }
+  const auto one = WithSets("/h.jsonl");
+  ASSERT_TRUE(one.ok());
+  EXPECT_TRUE(EvalSetNames(*one).empty());
+  EXPECT_THAT(WriteJobJson(*one), HasSubstr("\"eval\":[\"/h.jsonl\"]"));
+  EXPECT_FALSE(RunDifferences(*job, *one).empty());
+}
+
+TEST(EvaluateFields, AMetricOfASetIsNamedByIt) {
+  const auto job = WithSets("{hard: /h.jsonl, easy: /e.jsonl}",
+                            "evaluate: {metric: easy/rewards/accuracies, patience: 2}\n");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(DecidingMetric(*job), "eval_easy_rewards/accuracies");
+  EXPECT_EQ(LowerDecides(*job), false);
+}
+
+TEST(EvaluateFields, NamesThatWouldLookLikeMetricsAreRefused) {
+  for (const char* name : {"nll", "a_nll", "rewards", "kl", "Hard", "a.b", "'a/b'", "''"}) {
+    const auto job = WithSets(absl::StrCat("{", name, ": /h.jsonl}"));
+    EXPECT_THAT(std::string(job.status().message()), HasSubstr("name")) << name;
+  }
+  EXPECT_THAT(std::string(WithSets("{a: []}").status().message()), HasSubstr("names no file"));
+  EXPECT_THAT(std::string(WithSets("{}").status().message()), HasSubstr("names no set"));
+  EXPECT_THAT(std::string(WithSets("{a: {b: /c}}").status().message()), HasSubstr("data.eval.a"));
+  std::string many;
+  for (size_t i = 0; i <= kEvalSetsMax; ++i) absl::StrAppend(&many, "s", i, ": /f.jsonl, ");
+  EXPECT_THAT(std::string(WithSets("{" + many + "}").status().message()), HasSubstr("at most 16"));
 }
 
 // Scores of checkpoints are compared within a run: all must be of one metric.
