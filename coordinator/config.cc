@@ -5,6 +5,7 @@
 
 #include "common/status_macros.h"
 #include "common/text/duration_text.h"
+#include "coordinator/core/hooks/hook_file.h"
 
 namespace fpo::coordinator {
 
@@ -35,6 +36,7 @@ absl::Status CoordinatorConfig::Validate() const {
     FPO_RETURN_IF_ERROR(CheckDurationFlag("--backup-every", backup_every,
                                           {absl::Seconds(1), absl::Hours(24 * 365)}));
   }
+  if (!webhooks.empty()) FPO_RETURN_IF_ERROR(ReadHookFile(webhooks).status());
   return CheckDurationFlag("--shutdown-grace", grace, {absl::ZeroDuration(), absl::Minutes(10)});
 }
 

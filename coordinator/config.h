@@ -26,6 +26,7 @@ struct CoordinatorConfig {
   std::string backup_dir;                           // copies of the store; empty: none are made
   absl::Duration backup_every = absl::Hours(6);     // zero: on request only
   int backup_keep = 28;                             // the newest ones
+  std::string webhooks;                             // file of hooks; empty: none
   CoordinatorOptions options;                       // timing
   // Free space for changes of jobs: new jobs are refused below it, log lines below twice of it.
   int64_t reserve_bytes = int64_t{256} << 20;

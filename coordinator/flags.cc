@@ -108,6 +108,9 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   app.AddMib("--reserve-mib", &config.reserve_bytes,
              "free disk space kept for changes of jobs; new jobs are refused below it, log lines "
              "wait at the workers below twice of it");
+  app.Add("--webhooks", &config.webhooks,
+          "YAML of who is told when jobs end, are held or break their budget")
+      .Type("FILE");
   app.AddDuration("--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   FPO_ASSIGN_OR_RETURN(flags.text, program.Parse({argc, argv}));
   if (flags.text) return flags;

@@ -114,6 +114,11 @@ uint64_t Coordinator::revision() const {
   return jobs_.revision();
 }
 
+JobsToTell Coordinator::JobsToTellAfter(uint64_t revision, size_t jobs_max) const {
+  absl::MutexLock lock(&mu_);
+  return jobs_.ToTellAfter(revision, jobs_max);
+}
+
 absl::StatusOr<JobPtr> Coordinator::Cancel(const std::string& job_ref,
                                            std::optional<absl::Duration> grace) {
   absl::MutexLock lock(&mu_);

@@ -57,12 +57,12 @@ class Coordinator {
   absl::StatusOr<std::string> ReadConfig(const std::string& job_id) const;  // NotFound
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
-  // Immediate for a waiting job; otherwise CANCELLING until its processes are gone.
-  // FailedPrecondition for a job that ended otherwise.
+  JobsToTell JobsToTellAfter(uint64_t revision, size_t jobs_max) const;  // JobTable::ToTellAfter
+  // At once for a waiting job, else CANCELLING until its processes are gone. FailedPrecondition
+  // for one that ended otherwise.
   // `grace`: between asking its processes to stop and killing them; absent: as configured.
   absl::StatusOr<JobPtr> Cancel(const std::string& job_ref, std::optional<absl::Duration> grace);
-  // Pause to Priority of the state table; durable on return. FailedPrecondition where one does not
-  // apply.
+  // Pause to Priority of the state table, durably. FailedPrecondition where one does not apply.
   absl::StatusOr<JobPtr> Change(const std::string& job_ref, const JobEvent& event);
   absl::Status CheckPriority(const std::string& owner, int64_t priority) const {
     return OwnerLimits(options_.owner_limits).CheckPriority(owner, priority);
@@ -76,7 +76,7 @@ class Coordinator {
   // PlaceOf.
   absl::StatusOr<std::string> ServeArtifact(const ArtifactRequest& request,
                                             const std::string& transfer_id);
-  // Durable on return. NotFound for a worker that never connected.
+  // Durable. NotFound for a worker that never connected.
   absl::StatusOr<WorkerView> SetWorkerMode(const std::string& worker_id, const WorkerMode& mode);
   // Removes a lost worker, durably. NotFound; FailedPrecondition (WORKER_CONNECTED, WORKER_LEASED).
   absl::StatusOr<WorkerView> ForgetWorker(const std::string& worker_id);

@@ -16,11 +16,13 @@
 #include "common/rpc/server.h"
 #include "common/status_macros.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/hooks/hook_file.h"
 #include "coordinator/core/lines/audit_log.h"
 #include "coordinator/core/store/rocksdb_job_store.h"
 #include "coordinator/rpc/backup_schedule.h"
 #include "coordinator/rpc/coordinator_loop.h"
 #include "coordinator/rpc/coordinator_service.h"
+#include "coordinator/rpc/hook_sender.h"
 #include "coordinator/rpc/pages/coordinator_metrics.h"
 #include "coordinator/rpc/pages/status_page.h"
 #include "coordinator/rpc/traces/otlp_post.h"
@@ -68,6 +70,7 @@ struct CoordinatorServer::State {
   OpenStreams sessions{"the coordinator"};  // as many as there are agents
   ArtifactRelay relay;
   std::unique_ptr<CoordinatorLoop> loop;
+  std::unique_ptr<HookSender> hooks;  // null: there are none
   std::unique_ptr<CoordinatorMetrics> metrics;
   std::unique_ptr<CoordinatorService> user_service;
   std::unique_ptr<WorkerControlService> worker_service;
@@ -185,6 +188,13 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   state.loop->Start();
   state.exposure = std::make_unique<ExposureNotice>(config.listen);
   state.schedule->Start();
+  if (!config.webhooks.empty()) {
+    FPO_ASSIGN_OR_RETURN(HookSettings settings, ReadHookFile(config.webhooks));
+    FPO_ASSIGN_OR_RETURN(
+        state.hooks,
+        HookSender::Start(std::move(settings), {state.coordinator.get(), state.store.get(),
+                                                &state.wall, &state.steady, &state.registry}));
+  }
   FPO_RETURN_IF_ERROR(state.Listen());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));
@@ -214,6 +224,7 @@ void CoordinatorServer::Shutdown() {
     state_->rpc->Shutdown(state_->config.grace);
   }
   if (state_->traces) state_->traces->Stop();
+  if (state_->hooks) state_->hooks->Stop();
   if (state_->schedule) state_->schedule->Stop();
   if (state_->loop) state_->loop->Stop();
   if (state_->session_pool) state_->session_pool->Stop();

@@ -111,6 +111,18 @@ absl::Status MemoryJobStore::PutWorkerMode(const std::string& worker_id, const W
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::map<std::string, uint64_t>> MemoryJobStore::LoadHookMarks() {
+  absl::MutexLock lock(&mu_);
+  return hook_marks_;
+}
+
+absl::Status MemoryJobStore::PutHookMark(const std::string& hook, uint64_t revision) {
+  absl::MutexLock lock(&mu_);
+  FPO_RETURN_IF_ERROR(failure_);
+  hook_marks_[hook] = revision;
+  return absl::OkStatus();
+}
+
 absl::Status MemoryJobStore::PutLines(const LineWrite& write) {
   absl::MutexLock lock(&mu_);
   FPO_RETURN_IF_ERROR(failure_);

@@ -27,6 +27,8 @@ class MemoryJobStore final : public JobStore {
                                                    int32_t looked_max) override;
   absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
+  absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() override;
+  absl::Status PutHookMark(const std::string& hook, uint64_t revision) override;
   absl::Status PutLines(const LineWrite& write) override;
   absl::Status Sync() override;
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
@@ -72,6 +74,7 @@ class MemoryJobStore final : public JobStore {
   std::vector<AuditEntry> audit_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t> hook_marks_ ABSL_GUARDED_BY(mu_);
   std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<LogLine>> logs_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, LogStock> stocks_ ABSL_GUARDED_BY(mu_);

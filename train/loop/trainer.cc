@@ -359,6 +359,7 @@ absl::Status Trainer::EndOnBudget() {
                       environment_.group};
   FPO_ASSIGN_OR_RETURN(const DivergenceBudget::Conclusion conclusion, fpo::train::EndOnBudget(end));
   last_step_["constraint/moved"] = conclusion.moved;
+  last_step_["constraint/held"] = conclusion.held ? 1 : 0;
   if (conclusion.moved != 1) evaluations_.Forget();
   if (conclusion.held) {
     environment_.events.Emit(PhaseEvent("train", conclusion.text));

@@ -189,8 +189,9 @@ absl::Status Run::Train() {
 RunResult Run::CollectResult(const Trainer& trainer, const RunInputs& inputs) const {
   Metrics result = trainer.last_evaluation();
   EventTexts texts = DeviceTexts(options_.device);
-  for (const char* name : {"loss", "rewards/accuracies", "rewards/margins", "step_seconds",
-                           "constraint/alpha", "constraint/violation", "constraint/moved"}) {
+  for (const char* name :
+       {"loss", "rewards/accuracies", "rewards/margins", "step_seconds", "constraint/alpha",
+        "constraint/violation", "constraint/moved", "constraint/held"}) {
     const auto it = trainer.last_step().find(name);
     if (it != trainer.last_step().end()) result[name] = it->second;
   }

@@ -174,8 +174,19 @@ absl::Status JobTable::Remove(const std::string& job_id) {
   if (bytes != config_bytes_by_owner_.end() && (bytes->second -= job->demand.config_bytes) <= 0) {
     config_bytes_by_owner_.erase(bytes);
   }
+  tell_order_.Forget(job_id);
   jobs_.erase(job_id);
   return absl::OkStatus();
+}
+
+JobsToTell JobTable::ToTellAfter(uint64_t revision, size_t jobs_max) const {
+  JobsToTell found;
+  for (const auto& [at, job_id] : tell_order_.After(revision, jobs_max)) {
+    found.jobs.emplace_back(at, Get(job_id));
+  }
+  const bool is_full = jobs_max > 0 && found.jobs.size() == jobs_max;
+  found.complete_to = is_full ? found.jobs.back().first : revision_;
+  return found;
 }
 
 void JobTable::Index(const JobPtr& job) {
@@ -205,6 +216,7 @@ void JobTable::Index(const JobPtr& job) {
       files_[job->demand.data_key].insert(member.worker);
     }
   }
+  tell_order_.Note(*job);
   if (!job->name.empty()) ids_by_name_[job->name].insert(job->job_id);
   if (HasAttempt(job->state)) {
     with_attempt_.insert(job->job_id);

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/values/store_mark.h"
+#include "coordinator/core/hooks/tell_order.h"
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/jobs/job_id.h"
 #include "coordinator/core/jobs/job_state_machine.h"
@@ -90,6 +91,8 @@ class JobTable {
   JobPtr NewestCacheUser(const std::string& data_key) const;
   const RunTimes& run_times() const { return run_times_; }
   uint64_t revision() const { return revision_; }
+  // Jobs that have ended or are held, since that revision; at most so many.
+  JobsToTell ToTellAfter(uint64_t revision, size_t jobs_max) const;
   // Of the store, with the revision of the newest change that is durable.
   const StoreIdentity& identity() const { return identity_; }
   StoreMark mark() const { return {identity_.id, identity_.revision}; }
@@ -140,6 +143,7 @@ class JobTable {
   std::map<std::string, std::set<std::string>> files_;  // of keys in jobs_by_data_key_
   std::map<std::string, std::string> cache_users_;      // data key -> job id
   RunTimes run_times_;
+  TellOrder tell_order_;
   WatchId last_watch_ = 0;
   std::map<std::string, std::map<WatchId, JobWatch>> watches_;
 };

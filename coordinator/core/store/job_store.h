@@ -55,6 +55,10 @@ class JobStore {
   virtual absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() = 0;
   virtual absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) = 0;
 
+  // By a hook's name, the revision up to which it knows the jobs. Durable after the next Sync.
+  virtual absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() = 0;
+  virtual absl::Status PutHookMark(const std::string& hook, uint64_t revision) = 0;
+
   virtual absl::Status PutLines(const LineWrite& write) = 0;
   virtual absl::Status Sync() = 0;
   virtual absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) = 0;

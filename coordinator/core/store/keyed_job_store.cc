@@ -19,6 +19,7 @@ constexpr int kSchemaVersion = 2;
 constexpr char kSchemaKey[] = "schema_version";
 constexpr char kStoreIdKey[] = "store_id";
 constexpr char kWorkerPrefix[] = "worker/";
+constexpr char kHookPrefix[] = "hook/";
 constexpr char kUnconfirmedKey[] = "store_unconfirmed";  // absent: it is confirmed
 constexpr char kRestoredKey[] = "store_restored";        // absent: it is not
 constexpr size_t kStoreIdBytes = 16;
@@ -144,6 +145,27 @@ absl::Status KeyedJobStore::PutWorkerMode(const std::string& worker_id, const Wo
     writes.Put(kMeta, key, EncodeWorkerMode(mode));
   }
   return WriteAbout(writes, {.workers = {worker_id}}, /*is_new=*/false);
+}
+
+absl::StatusOr<std::map<std::string, uint64_t>> KeyedJobStore::LoadHookMarks() {
+  std::map<std::string, uint64_t> marks;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    uint64_t revision = 0;
+    if (absl::SimpleAtoi(value, &revision)) {
+      marks[std::string(key.substr(sizeof(kHookPrefix) - 1))] = revision;
+    } else {
+      SayDamaged(*values_, key, absl::DataLossError("it is no number"));
+    }
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(values_->Scan(kMeta, kHookPrefix, PrefixEnd(kHookPrefix), visit));
+  return marks;
+}
+
+absl::Status KeyedJobStore::PutHookMark(const std::string& hook, uint64_t revision) {
+  WriteSet writes;
+  writes.Put(kMeta, absl::StrCat(kHookPrefix, hook), absl::StrCat(revision));
+  return values_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
 absl::StatusOr<std::vector<Job>> KeyedJobStore::LoadJobs() {

@@ -52,6 +52,8 @@ class KeyedJobStore : public JobStore {
                                                    int32_t looked_max) override;
   absl::StatusOr<std::map<std::string, WorkerMode>> LoadWorkerModes() override;
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
+  absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() override;
+  absl::Status PutHookMark(const std::string& hook, uint64_t revision) override;
   absl::Status PutLines(const LineWrite& write) override;
   absl::Status Sync() override;
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;

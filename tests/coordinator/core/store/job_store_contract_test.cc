@@ -75,6 +75,15 @@ class JobStoreContract : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<JobStore> store_;
 };
 
+TEST_P(JobStoreContract, EachHookHasAMark) {
+  EXPECT_TRUE(store_->LoadHookMarks().value().empty());
+  ASSERT_TRUE(store_->PutHookMark("ops", 7).ok());
+  ASSERT_TRUE(store_->PutHookMark("team", 2).ok());
+  ASSERT_TRUE(store_->PutHookMark("ops", 9).ok());
+  EXPECT_EQ(store_->LoadHookMarks().value(),
+            (std::map<std::string, uint64_t>{{"ops", 9}, {"team", 2}}));
+}
+
 TEST_P(JobStoreContract, WorkerModesAreKeptUntilOpen) {
   const WorkerMode drain = {WorkerMode::Kind::kDraining, "new disk"};
   ASSERT_TRUE(store_->PutWorkerMode("w1", drain).ok());
