@@ -1,17 +1,20 @@
 #include "common/observe/http_server.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/files/file_descriptor.h"
@@ -65,31 +68,25 @@ absl::StatusOr<int> PortOf(int fd) {
 struct Routes {
   HttpRoutes plain;
   HttpQueryRoutes query;
+  HttpCallRoutes calls;
 };
 
-// An address in numbers, or localhost: what a page of another site cannot have in its own URL.
-bool IsNumericOrLocal(absl::string_view host) {
-  const size_t bracket = host.find(']');
-  const size_t colon = bracket == absl::string_view::npos ? host.rfind(':') : bracket + 1;
-  std::string name(host.substr(0, colon));
-  if (name == "localhost") return true;
-  in6_addr bytes{};
-  if (inet_pton(AF_INET, name.c_str(), &bytes) == 1) return true;
-  if (name.size() < 2 || name.front() != '[' || name.back() != ']') return false;
-  return inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(), &bytes) == 1;
+std::string PathOf(absl::string_view target) {
+  return std::string(target.substr(0, target.find('?')));
+}
+
+std::string QueryOf(absl::string_view target) {
+  const size_t mark = target.find('?');
+  return mark == absl::string_view::npos ? "" : std::string(target.substr(mark + 1));
 }
 
 HttpReply Route(const Routes& routes, absl::string_view method, absl::string_view target) {
   if (method != "GET" && method != "HEAD") return {.status = 405, .body = "only GET\n"};
-  const size_t mark = target.find('?');
-  const std::string path(target.substr(0, mark));
+  const std::string path = PathOf(target);
   const auto route = routes.plain.find(path);
   if (route != routes.plain.end()) return route->second();
   const auto query_route = routes.query.find(path);
-  if (query_route != routes.query.end()) {
-    const bool has_query = mark != absl::string_view::npos;
-    return query_route->second(has_query ? std::string(target.substr(mark + 1)) : "");
-  }
+  if (query_route != routes.query.end()) return query_route->second(QueryOf(target));
   std::string known = "not found; there is:";
   for (const auto& [each, answer] : routes.plain) absl::StrAppend(&known, " ", each);
   return {.status = 404, .body = known + "\n"};
@@ -110,15 +107,71 @@ ssize_t NextBlock(void* answer_pointer, uint64_t position, char* block, size_t b
 
 void DeleteAnswer(void* answer) { delete static_cast<Answer*>(answer); }
 
-// libmicrohttpd keeps the request's target, query included, as the context of its connection.
-void* KeepTarget(void* /*routes*/, const char* uri, MHD_Connection* /*connection*/) {
-  return new std::string(uri);
+// One request, which libmicrohttpd keeps as the context of its connection from the first line of
+// its head on. Used by the connection's thread, `reply` while it is suspended by another.
+struct Request {
+  std::string target = {};  // query included
+  bool is_admitted = false;
+  std::string body = {};
+  std::optional<HttpReply> reply = {};
+};
+
+void* BeginRequest(void* /*state*/, const char* uri, MHD_Connection* /*connection*/) {
+  return new Request{.target = uri};
 }
 
-void ForgetTarget(void* /*routes*/, MHD_Connection* /*connection*/, void** target,
-                  MHD_RequestTerminationCode /*how*/) {
-  delete static_cast<std::string*>(*target);
-  *target = nullptr;
+void EndRequest(void* /*state*/, MHD_Connection* /*connection*/, void** request,
+                MHD_RequestTerminationCode /*how*/) {
+  delete static_cast<Request*>(*request);
+  *request = nullptr;
+}
+
+std::optional<std::string> Header(MHD_Connection* connection, const char* name) {
+  const char* value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+std::string PeerOf(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (info == nullptr || info->client_addr == nullptr) return "";
+  const sockaddr* address = info->client_addr;
+  const socklen_t size =
+      address->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  char host[NI_MAXHOST] = "";
+  const int error = getnameinfo(address, size, host, sizeof(host), nullptr, 0, NI_NUMERICHOST);
+  return error == 0 ? host : "";
+}
+
+HttpHead HeadOf(MHD_Connection* connection, const char* method) {
+  return {.method = method,
+          .peer = PeerOf(connection),
+          .host = Header(connection, "Host"),
+          .origin = Header(connection, "Origin"),
+          .fetch_site = Header(connection, "Sec-Fetch-Site"),
+          .content_type = Header(connection, "Content-Type"),
+          .length = Header(connection, "Content-Length"),
+          .authorization = Header(connection, "Authorization"),
+          .has_mark = Header(connection, "X-FPO-Page").has_value()};
+}
+
+MHD_Result Send(MHD_Connection* connection, HttpReply reply) {
+  const uint64_t size = reply.body.size();
+  auto answer = std::make_unique<Answer>(Answer{std::move(reply.body), BootNow() + kAnswerTime});
+  MHD_Response* response =
+      MHD_create_response_from_callback(size, kBlockBytes, NextBlock, answer.get(), DeleteAnswer);
+  if (response == nullptr) return MHD_NO;
+  (void)answer.release();
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type.c_str());
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (!reply.policy.empty()) {
+    MHD_add_response_header(response, "Content-Security-Policy", reply.policy.c_str());
+  }
+  const MHD_Result queued =
+      MHD_queue_response(connection, static_cast<unsigned>(reply.status), response);
+  MHD_destroy_response(response);
+  return queued;
 }
 
 // Drops libmicrohttpd's messages about peers that disconnect.
@@ -133,35 +186,81 @@ struct HttpServer::State {
   int port = 0;
   MHD_Daemon* daemon = nullptr;
 
+  absl::Mutex mutex;
+  bool is_ending ABSL_GUARDED_BY(mutex) = false;
+  int replies_to_come ABSL_GUARDED_BY(mutex) = 0;  // their connections are suspended
+
   ~State() {
-    if (daemon != nullptr) MHD_stop_daemon(daemon);
+    if (daemon == nullptr) return;
+    {
+      absl::MutexLock lock(&mutex);
+      is_ending = true;
+      mutex.Await(absl::Condition(
+          +[](int* count) { return *count == 0; }, &replies_to_come));
+    }
+    MHD_stop_daemon(daemon);
   }
 
-  // The signature is libmicrohttpd's.
+  // Has the call answered and its connection wait, without a thread, until the reply is there.
+  MHD_Result Run(const HttpCallRoute& route, HttpCall call, MHD_Connection* connection,
+                 Request* request) {
+    bool ends = false;
+    {
+      absl::MutexLock lock(&mutex);
+      ends = is_ending;
+      if (!ends) ++replies_to_come;
+    }
+    if (ends) return Send(connection, {.status = 503, .body = "shutting down\n"});
+    MHD_suspend_connection(connection);
+    route.answer(std::move(call), [this, connection, request](HttpReply reply) {
+      request->reply = std::move(reply);
+      MHD_resume_connection(connection);  // the connection's thread goes on with Respond
+      absl::MutexLock lock(&mutex);
+      --replies_to_come;
+    });
+    return MHD_YES;
+  }
+
+  // The signature is libmicrohttpd's, which calls this at the end of a request's head, for each
+  // piece of its body, after that, and when its connection is resumed.
   static MHD_Result Respond(void* state, MHD_Connection* connection, const char* /*path*/,
-                            const char* method, const char* /*version*/, const char* /*upload*/,
-                            size_t* upload_size, void** target) {
-    if (*upload_size != 0) return MHD_NO;  // no handler takes a body
-    const auto& self = *static_cast<const State*>(state);
-    const char* host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+                            const char* method, const char* /*version*/, const char* upload,
+                            size_t* upload_size, void** context) {
+    auto& self = *static_cast<State*>(state);
+    auto& request = *static_cast<Request*>(*context);
+    if (request.reply) return Send(connection, *std::move(request.reply));
+    const auto route = self.routes.calls.find(PathOf(request.target));
+    if (*upload_size != 0) {
+      if (!request.is_admitted || request.body.size() + *upload_size > kHttpBodyBytesMax) {
+        return MHD_NO;
+      }
+      request.body.append(upload, *upload_size);
+      *upload_size = 0;
+      return MHD_YES;
+    }
+    if (request.is_admitted) {
+      HttpCall call{.query = QueryOf(request.target),
+                    .body = std::move(request.body),
+                    .token = TokenOf(HeadOf(connection, method))};
+      return self.Run(route->second, std::move(call), connection, &request);
+    }
+    const std::optional<std::string> host = Header(connection, "Host");
     // A name of theirs that suddenly means this machine (DNS rebinding) would let any web page read
     // what only those on this machine may.
-    const bool foreign = self.is_local && host != nullptr && !IsNumericOrLocal(host);
-    HttpReply reply = foreign ? HttpReply{.status = 421, .body = "ask for localhost or a number\n"}
-                              : Route(self.routes, method, *static_cast<std::string*>(*target));
-    const uint64_t size = reply.body.size();
-    auto answer = std::make_unique<Answer>(Answer{std::move(reply.body), BootNow() + kAnswerTime});
-    MHD_Response* response =
-        MHD_create_response_from_callback(size, kBlockBytes, NextBlock, answer.get(), DeleteAnswer);
-    if (response == nullptr) return MHD_NO;
-    (void)answer.release();
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type.c_str());
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    const MHD_Result queued =
-        MHD_queue_response(connection, static_cast<unsigned>(reply.status), response);
-    MHD_destroy_response(response);
-    return queued;
+    if (self.is_local && host && !IsNumericOrLocalHost(*host)) {
+      return Send(connection, {.status = 421, .body = "ask for localhost or a number\n"});
+    }
+    if (route == self.routes.calls.end()) {
+      return Send(connection, Route(self.routes, method, request.target));
+    }
+    if (absl::string_view(method) != (route->second.is_post ? "POST" : "GET")) {
+      return Send(connection,
+                  {.status = 405, .body = route->second.is_post ? "only POST\n" : "only GET\n"});
+    }
+    std::optional<HttpReply> refusal = RefusalOf(HeadOf(connection, method));
+    if (refusal) return Send(connection, *std::move(refusal));
+    request.is_admitted = true;
+    return MHD_YES;
   }
 };
 
@@ -169,7 +268,8 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               HttpRoutes routes,
-                                                              HttpQueryRoutes query_routes) {
+                                                              HttpQueryRoutes query_routes,
+                                                              HttpCallRoutes call_routes) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0) {
     return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" is not host:port"));
@@ -181,14 +281,14 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   FPO_ASSIGN_OR_RETURN(FileDescriptor listener, Listen(name, address.substr(colon + 1)));
   FPO_ASSIGN_OR_RETURN(state->port, PortOf(listener.get()));
   state->is_local = name == "localhost" || name == "::1" || name.rfind("127.", 0) == 0;
-  state->routes = {std::move(routes), std::move(query_routes)};
+  state->routes = {std::move(routes), std::move(query_routes), std::move(call_routes)};
   state->daemon = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, State::Respond, state.get(),
-      MHD_OPTION_EXTERNAL_LOGGER, Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, listener.get(),
-      MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax,
-      MHD_OPTION_CONNECTION_TIMEOUT, kSilentSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      kHeadBytesMax, MHD_OPTION_URI_LOG_CALLBACK, KeepTarget, nullptr, MHD_OPTION_NOTIFY_COMPLETED,
-      ForgetTarget, nullptr, MHD_OPTION_END);
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, State::Respond,
+      state.get(), MHD_OPTION_EXTERNAL_LOGGER, Discard, nullptr, MHD_OPTION_LISTEN_SOCKET,
+      listener.get(), MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT,
+      kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kSilentSeconds,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeadBytesMax, MHD_OPTION_URI_LOG_CALLBACK, BeginRequest,
+      nullptr, MHD_OPTION_NOTIFY_COMPLETED, EndRequest, nullptr, MHD_OPTION_END);
   if (state->daemon == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot serve HTTP on ", address));
   }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/files/file_descriptor.h"
@@ -39,10 +40,30 @@ class HttpServerTest : public ::testing::Test {
             probed_.WaitForNotification();
             return HttpReply{.body = "done"};
           }}},
-        {{"/q", [](const std::string& query) { return HttpReply{.body = "<" + query + ">"}; }}});
+        {{"/q", [](const std::string& query) { return HttpReply{.body = "<" + query + ">"}; }}},
+        {{"/act", {.is_post = true, .answer = Repeat}},
+         {"/look", {.answer = Repeat}},
+         {"/later", {.answer = [this](const HttpCall&, std::function<void(HttpReply)> reply) {
+            absl::MutexLock lock(&mutex_);
+            later_.push_back(std::move(reply));
+          }}}});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
+  // At once, in the server's thread.
+  static void Repeat(const HttpCall& call, const std::function<void(HttpReply)>& reply) {
+    reply({.body = call.query + "|" + call.token + "|" + call.body});
+  }
+  std::string Post(const std::string& path, const std::string& body,
+                   const std::string& headers = "X-FPO-Page: 1\r\n") {
+    return Exchange(server_->address(), "POST " + path + " HTTP/1.1\r\nHost: localhost\r\n" +
+                                            headers + "Content-Type: application/json\r\n" +
+                                            "Content-Length: " + std::to_string(body.size()) +
+                                            "\r\n\r\n" + body);
+  }
+
+  absl::Mutex mutex_;
+  std::vector<std::function<void(HttpReply)>> later_;
   absl::Notification waits_entered_;
   absl::Notification probed_;
   std::unique_ptr<HttpServer> server_;
@@ -144,6 +165,50 @@ TEST_F(HttpServerTest, RefusesGarbageAndTooMuch) {
       Exchange(server_->address(), "GET /a HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n"),
       Not(HasSubstr("answer")));
   EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
+}
+
+TEST_F(HttpServerTest, CallsHaveTheirBodyQueryAndToken) {
+  EXPECT_THAT(Post("/act?x=1", "{\"a\":1}", "X-FPO-Page: 1\r\nAuthorization: Bearer fpo_1\r\n"),
+              EndsWith("\r\n\r\nx=1|fpo_1|{\"a\":1}"));
+  EXPECT_THAT(Post("/act", ""), EndsWith("\r\n\r\n||"));
+  const std::string most(kHttpBodyBytesMax, 'b');
+  EXPECT_THAT(Post("/act", most), EndsWith("||" + most));
+  EXPECT_THAT(Post("/act", most + "b"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(HttpGet(server_->address(), "/look?y"), EndsWith("\r\n\r\ny||"));
+}
+
+TEST_F(HttpServerTest, CallsAreGuarded) {
+  EXPECT_THAT(Post("/act", "{}", ""), StartsWith("HTTP/1.1 403"));
+  EXPECT_THAT(Post("/act", "{}", "X-FPO-Page: 1\r\nOrigin: http://evil.example\r\n"),
+              StartsWith("HTTP/1.1 403"));
+  EXPECT_THAT(Post("/act", "{}", "X-FPO-Page: 1\r\nOrigin: http://localhost\r\n"),
+              EndsWith("||{}"));
+  EXPECT_THAT(HttpGet(server_->address(), "/act"), StartsWith("HTTP/1.1 405"));
+  EXPECT_THAT(Post("/look", "{}"), StartsWith("HTTP/1.1 405"));
+  const std::string preflight =
+      Exchange(server_->address(),
+               "OPTIONS /act HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n");
+  EXPECT_THAT(preflight, StartsWith("HTTP/1.1 405"));
+  EXPECT_THAT(preflight, Not(HasSubstr("Access-Control")));
+  EXPECT_THAT(Exchange(server_->address(), "POST /act HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+              StartsWith("HTTP/1.1 421"));
+}
+
+TEST_F(HttpServerTest, RepliesThatComeLaterHoldNoThread) {
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 20; ++i) {
+    askers.emplace_back(
+        [&] { EXPECT_THAT(HttpGet(server_->address(), "/later"), EndsWith("late")); });
+  }
+  const auto all_wait = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return later_.size() == 20; };
+  mutex_.LockWhen(absl::Condition(&all_wait));
+  const auto replies = std::move(later_);
+  mutex_.Unlock();
+  EXPECT_THAT(HttpGet(server_->address(), "/a"), EndsWith("answer"));
+  std::thread ends([&] { server_.reset(); });  // waits for them
+  for (const auto& reply : replies) reply({.body = "late"});
+  for (std::thread& asker : askers) asker.join();
+  ends.join();
 }
 
 TEST_F(HttpServerTest, NamesAnAddressThatIsTakenOrNone) {
