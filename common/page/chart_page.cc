@@ -29,18 +29,22 @@ absl::string_view WithoutSourceMap(absl::string_view file) {
 constexpr char kPolicy[] =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
+std::string ColumnsJson(const CurvePoints& points) {
+  std::vector<std::string> xs, ys;
+  for (const auto& [x, y] : points) {
+    xs.push_back(JsonNumber(x));
+    ys.push_back(JsonNumber(y));
+  }
+  return absl::StrCat("[", JsonArray(xs), ",", JsonArray(ys), "]");
+}
+
 std::string RunsJson(const std::vector<ChartPage::Run>& runs) {
   std::vector<std::string> all;
   for (const ChartPage::Run& run : runs) {
-    std::vector<std::string> steps, seconds;
-    for (const auto& [step, time] : run.seconds) {
-      steps.push_back(JsonNumber(step));
-      seconds.push_back(JsonNumber(time));
-    }
     JsonObject json;
     json.Add("name", run.name);
-    json.AddRaw("steps", JsonArray(steps));
-    json.AddRaw("seconds", JsonArray(seconds));
+    json.AddRaw("seconds", ColumnsJson(run.seconds));
+    json.AddRaw("pairs", ColumnsJson(run.pairs));
     all.push_back(json.Text());
   }
   return JsonArray(all);
@@ -70,12 +74,24 @@ std::string Body(const std::vector<PageSection>& sections, std::vector<Figure>* 
 
 }  // namespace
 
+std::string ChartsJson(const std::vector<ChartPage::Run>& runs,
+                       const std::vector<Figure>& figures) {
+  return absl::StrCat("{\"runs\":", RunsJson(runs), ",\"charts\":", FiguresJson(figures), "}");
+}
+
+const ChartFiles& ServedChartFiles() {
+  static const ChartFiles files = {
+      absl::StrCat(WithoutSourceMap(embedded::kDygraphMinCss), embedded::kChartPageCss),
+      absl::StrCat(WithoutSourceMap(embedded::kDygraphMinJs), "\n;", embedded::kChartPageJs),
+      std::string(embedded::kDygraphsLicence)};
+  return files;
+}
+
 std::string RenderChartPage(const ChartPage& page) {
   std::vector<Figure> figures;
   const std::string body = Body(page.sections, &figures);
   const std::string title = EscapeHtml(page.title);
-  const std::string json =
-      absl::StrCat("{\"runs\":", RunsJson(page.runs), ",\"charts\":", FiguresJson(figures), "}");
+  const std::string json = ChartsJson(page.runs, figures);
   std::string html = absl::StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light "

@@ -26,11 +26,22 @@ struct ChartPage {
   // horizontal axis of the steps' figures means.
   struct Run {
     std::string name;
-    CurvePoints seconds;  // (step, time in training so far)
+    CurvePoints seconds;     // (step, time in training so far)
+    CurvePoints pairs = {};  // (step, pairs so far)
   };
   std::vector<Run> runs = {};
 };
 
 std::string RenderChartPage(const ChartPage& page);
+
+// {"runs": [...], "charts": FiguresJson}: what the page's script draws.
+std::string ChartsJson(const std::vector<ChartPage::Run>& runs, const std::vector<Figure>& figures);
+
+// Style and script of such a page, with the library in front, for a page that is served and gets
+// its ChartsJson by itself (window.fpoCharts); and the library's licence.
+struct ChartFiles {
+  std::string style, script, licence;
+};
+const ChartFiles& ServedChartFiles();
 
 }  // namespace fpo

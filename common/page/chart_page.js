@@ -1,12 +1,15 @@
-// Draws the figures of a page. Texts enter it only through textContent.
-(() => {
+// Draws the figures of a page. Texts enter it only through textContent. A page that has its data
+// inside is drawn at once; one that is served calls window.fpoCharts.
+window.fpoCharts = (() => {
 const { Dygraph } = window;
-const data = JSON.parse(document.getElementById('page-data').textContent);
-const { xs, figures } = data.charts, runs = data.runs;
-const compares = runs.length > 1;
+let xs = [], figures = [], runs = [];
+let compares = false;  // there are several runs
 const hiddenRuns = new Set();
 const charts = [];
-let axis = 'step';  // of the steps' figures: 'step', 'seconds', or the name of a metric
+// Of the steps' figures: 'step', 'seconds', 'pairs', or the name of a metric.
+let axis = 'step';
+let smooth = true;      // moving averages in front of the points, or in place of them
+let logScale = false;   // where all values are above 0
 
 function make(tag, text, kind) {
   const element = document.createElement(tag);
@@ -43,37 +46,42 @@ const bare = name => heldOut(name) ? name.slice(5) : name;
 const isSteps = figure => figure.x_label === 'step';
 // The points of a metric of a run by step, its moving average where there is one.
 const byMetric = new Map();
-for (const figure of figures) {
-  for (const s of figure.series) {
-    if (!s.metric) continue;
-    const x = s.mean_y ? xs[s.mean_x] : xs[s.x], y = s.mean_y || s.y;
-    byMetric.set(s.run + ' ' + s.metric, new Map(x.map((step, i) => [step, y[i]])));
+function load(data) {
+  ({ xs, figures } = data.charts);
+  runs = data.runs;
+  compares = runs.length > 1;
+  byMetric.clear();
+  for (const figure of figures) {
+    for (const s of figure.series) {
+      if (!s.metric) continue;
+      const x = s.mean_y ? xs[s.mean_x] : xs[s.x], y = s.mean_y || s.y;
+      byMetric.set(s.run + ' ' + s.metric, new Map(x.map((step, i) => [step, y[i]])));
+    }
   }
 }
-function secondsAt(run, step) {
-  const { steps, seconds } = runs[run];
+// What a run had spent, of 'seconds' or 'pairs', at a step.
+function spentAt(run, what, step) {
+  const [steps, spent] = runs[run][what];
   if (!steps.length) return undefined;
   let low = 0, high = steps.length;  // the first step that is not before it
   while (low < high) {
     const middle = (low + high) >> 1;
     if (steps[middle] < step) low = middle + 1; else high = middle;
   }
-  if (low === steps.length) return seconds[low - 1];
-  const [s0, t0] = low ? [steps[low - 1], seconds[low - 1]] : [0, 0];
-  return t0 + (seconds[low] - t0) * (step - s0) / (steps[low] - s0 || 1);
+  if (low === steps.length) return spent[low - 1];
+  const [s0, t0] = low ? [steps[low - 1], spent[low - 1]] : [0, 0];
+  return t0 + (spent[low] - t0) * (step - s0) / (steps[low] - s0 || 1);
 }
 // What a step of a series stands at on the axis; undefined where that is not known.
 function place(figure, s, step) {
   if (axis === 'step' || !isSteps(figure)) return step;
-  if (axis === 'seconds') return secondsAt(s.run, step);
+  if (axis === 'seconds' || axis === 'pairs') return spentAt(s.run, axis, step);
   const by = byMetric.get(s.run + ' ' + (heldOut(s.metric || '') ? 'eval_' : '') + axis);
   return by ? by.get(step) : undefined;
 }
-const isPath = figure => axis === 'step' || axis === 'seconds' || !isSteps(figure);
-function axisLabel(figure) {
-  if (!isSteps(figure)) return figure.x_label;
-  return axis === 'seconds' ? 'time in training' : axis === 'step' ? 'step' : axis;
-}
+const isPath = figure => ['step', 'seconds', 'pairs'].includes(axis) || !isSteps(figure);
+const axisLabel = figure =>
+    !isSteps(figure) ? figure.x_label : axis === 'seconds' ? 'time in training' : axis;
 
 // --- one figure ---
 // Columns as drawn: a series is one, or two with its moving average, its points then being faint.
@@ -89,9 +97,9 @@ function columnsOf(figure) {
       points.sort((a, b) => a[0] - b[0]);
       columns.push({ index, series: s, points, kind });
     };
-    const path = isPath(figure);
-    if (!s.mean_y || (path && !compares)) add(xs[s.x], s.y, s.mean_y ? 'faint' : s.style);
-    if (s.mean_y) add(xs[s.mean_x], s.mean_y, s.style === 'dashed' ? 'dashed' : 'line');
+    const path = isPath(figure), averages = s.mean_y && (smooth || !path);
+    if (!averages || (path && !compares)) add(xs[s.x], s.y, averages ? 'faint' : s.style);
+    if (averages) add(xs[s.mean_x], s.mean_y, s.style === 'dashed' ? 'dashed' : 'line');
   });
   return columns;
 }
@@ -151,8 +159,9 @@ function reading(column, x) {
   return low ? points[low - 1][1] : undefined;
 }
 function xText(chart, x) {
-  if (!isSteps(chart.figure) || (axis !== 'step' && axis !== 'seconds')) return 'at ' + short(x);
-  return axis === 'seconds' ? 'at ' + time(x) : 'step ' + x.toLocaleString('en');
+  const known = { step: () => 'step ' + x.toLocaleString('en'), seconds: () => 'at ' + time(x),
+    pairs: () => x.toLocaleString('en') + ' pairs' };
+  return isSteps(chart.figure) && known[axis] ? known[axis]() : 'at ' + short(x);
 }
 // What a series says: its values at x, or at its end; of a cloud without x, how many points it has.
 function seriesText(chart, index, x, unit) {
@@ -255,11 +264,16 @@ function keyboard(chart, event) {
   act();
 }
 
-function draw(chart) {
+const isPositive = columns => columns.every(column => column.points.every(p => p[1] > 0));
+
+// `keeps`: where the reader has zoomed to.
+function draw(chart, keeps = false) {
   const { figure } = chart;
   chart.columns = columnsOf(figure);
   const rows = rowsOf(chart.columns);
   chart.plot.hidden = !rows.length;
+  const dateWindow = keeps && chart.graph?.isZoomed('x') ? chart.graph.xAxisRange() : null;
+  const isLog = logScale && isPositive(chart.columns);
   chart.graph?.destroy();
   const xNumber = isSteps(figure) && axis === 'seconds' ? time : short;
   if (!rows.length) rows.push([0, ...chart.columns.map(() => null)]);
@@ -268,7 +282,7 @@ function draw(chart) {
     labels: ['x', ...chart.columns.map((_, c) => 'y' + c)],
     visibility: visibility(chart),
     legend: 'never', connectSeparatedPoints: true, animatedZooms: false,
-    includeZero: figure.from_zero, xRangePad: 8, yRangePad: 10, axisLabelFontSize: 12,
+    dateWindow, logscale: isLog, includeZero: figure.from_zero && !isLog, xRangePad: 8, yRangePad: 10, axisLabelFontSize: 12,
     xlabel: axis === 'step' && isSteps(figure) ? '' : axisLabel(figure), xLabelHeight: 16,
     interactionModel: interaction(),
     axes: {
@@ -315,10 +329,10 @@ function toggle(chart, { button, indexes }) {
 }
 
 function build(element) {
-  const figure = figures[Number(element.dataset.figure)];
+  const index = Number(element.dataset.figure), figure = figures[index];
   const numbers = element.querySelector('.numbers');
   numbers.open = false;
-  const chart = { figure, hidden: new Set(), plot: make('div', '', 'plot'),
+  const chart = { element, index, figure, hidden: new Set(), plot: make('div', '', 'plot'),
     at: make('span', '', 'at'), reset: make('button', 'Reset zoom', 'reset'), graph: null,
     columns: [] };
   chart.plot.tabIndex = 0;
@@ -341,14 +355,15 @@ function build(element) {
   charts.push(chart);
   draw(chart);
   // The library looks at the window's size only.
-  new ResizeObserver(() => chart.graph.resize()).observe(chart.plot);
+  chart.resizes = new ResizeObserver(() => chart.graph.resize());
+  chart.resizes.observe(chart.plot);
 }
 
-// --- a page of several runs ---
+// --- what a reader chooses for all figures ---
 function runSwitch(run, index) {
   const label = make('label'), box = make('input');
   box.type = 'checkbox';
-  box.checked = true;
+  box.checked = !hiddenRuns.has(index);
   box.addEventListener('change', () => {
     if (box.checked) hiddenRuns.delete(index); else hiddenRuns.add(index);
     for (const chart of charts) {
@@ -356,7 +371,7 @@ function runSwitch(run, index) {
       showReadings(chart);
     }
   });
-  label.append(box, make('i', '', 'c' + index % 8), run.name);
+  label.append(box, make('i', '', 'c' + index % 12), run.name);
   return label;
 }
 function axisChoice() {
@@ -367,13 +382,17 @@ function axisChoice() {
     choice.append(option);
   };
   add('step', 'step');
-  if (runs.some(run => run.steps.length)) add('seconds', 'time in training');
+  for (const [what, text] of [['seconds', 'time in training'], ['pairs', 'pairs']]) {
+    if (runs.some(run => run[what][0].length)) add(what, text);
+  }
   const metrics = new Set([...byMetric.keys()].map(key => bare(key.slice(key.indexOf(' ') + 1))));
   const divergences = [['kl/chosen', 'KL, chosen'], ['divergence/chosen', 'divergence, chosen'],
     ['divergence/relative', 'relative feature distance']];
   for (const [name, text] of divergences) {
     if (metrics.has(name)) add(name, text);
   }
+  choice.value = axis;
+  if (choice.selectedIndex < 0) choice.value = axis = 'step';
   choice.addEventListener('change', () => {
     axis = choice.value;
     for (const chart of charts) if (isSteps(chart.figure)) draw(chart);
@@ -381,12 +400,57 @@ function axisChoice() {
   label.append(choice);
   return label;
 }
-
-document.querySelectorAll('figure[data-figure]').forEach(build);
-if (compares) {
-  document.getElementById('controls').append(...runs.map(runSwitch), axisChoice());
+function switchOf(text, value, set) {
+  const label = make('label'), box = make('input');
+  box.type = 'checkbox';
+  box.checked = value;
+  box.addEventListener('change', () => {
+    set(box.checked);
+    for (const chart of charts) draw(chart, true);
+  });
+  label.append(box, text);
+  return label;
 }
+const smoothSwitch = () => switchOf('smooth', smooth, on => { smooth = on; });
+const logSwitch = () => switchOf('log scale', logScale, on => { logScale = on; });
+
+// --- for pages ---
+// Draws every figure of the page anew.
+function start(data) {
+  stop();
+  load(data);
+  document.querySelectorAll('figure[data-figure]').forEach(build);
+  const controls = document.getElementById('controls');
+  if (!controls) return;
+  const smoothed = figures.some(figure => figure.series.some(s => s.mean_y));
+  controls.replaceChildren(...(compares ? [...runs.map(runSwitch), axisChoice()] : []),
+                           ...(smoothed ? [smoothSwitch()] : []), logSwitch());
+}
+function stop() {
+  for (const chart of charts) {
+    chart.resizes.disconnect();
+    chart.graph.destroy();
+    for (const part of [chart.plot, chart.plot.nextElementSibling]) part.remove();
+  }
+  charts.length = 0;
+}
+// Takes newer numbers of the same figures and runs; false: they are others, so draw them anew.
+const shapeOf = data => JSON.stringify([data.runs.map(run => run.name),
+  data.charts.figures.map(f => [f.title, f.series.map(s => [s.label, s.run, !!s.mean_y])])]);
+function update(data) {
+  if (shapeOf(data) !== shapeOf({ runs, charts: { figures } })) return false;
+  load(data);
+  for (const chart of charts) {
+    chart.figure = figures[chart.index];
+    draw(chart, true);
+  }
+  return true;
+}
+
+const inside = document.getElementById('page-data');
+if (inside) start(JSON.parse(inside.textContent));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   for (const chart of charts) chart.graph.updateOptions(optionsOf(chart));
 });
+return { start, stop, update, forget: () => hiddenRuns.clear() };
 })();

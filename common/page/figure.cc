@@ -109,6 +109,7 @@ std::string FiguresJson(const std::vector<Figure>& figures) {
     for (const FigureSeries& each : figure.series) series.push_back(SeriesJson(each, &xs));
     JsonObject json;
     json.Add("title", figure.title);
+    json.Add("note", figure.note);
     json.Add("unit", figure.unit);
     json.Add("x_label", figure.x_label);
     json.Add("from_zero", figure.from_zero);

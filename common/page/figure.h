@@ -9,7 +9,7 @@
 
 namespace fpo {
 
-inline constexpr int kFigureColours = 8;  // of the style
+inline constexpr int kFigureColours = 12;  // of the style
 
 // One curve, or one cloud of points, of a figure.
 struct FigureSeries {

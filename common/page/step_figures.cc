@@ -298,6 +298,18 @@ FigurePlan ForRuns(FigurePlan plan, const std::vector<RunCurves>& runs) {
   return plan;
 }
 
+CurvePoints SumSoFar(const CurvePoints* per_step) {
+  CurvePoints sums;
+  if (per_step == nullptr) return sums;
+  double sum = 0, last = 0;
+  for (const auto& [step, amount] : *per_step) {
+    sum += amount * std::max(step - last, 0.0);
+    last = step;
+    sums.emplace_back(step, sum);
+  }
+  return sums;
+}
+
 }  // namespace
 
 const CurvePoints* RunCurves::Find(const std::string& metric) const {
@@ -362,17 +374,8 @@ std::vector<Figure> FrontierFigures(const std::vector<RunCurves>& runs) {
   return figures;
 }
 
-CurvePoints SecondsSoFar(const RunCurves& run) {
-  CurvePoints sums;
-  const CurvePoints* times = run.Find("step_seconds");
-  if (times == nullptr) return sums;
-  double sum = 0, last = 0;
-  for (const auto& [step, seconds] : *times) {
-    sum += seconds * std::max(step - last, 0.0);
-    last = step;
-    sums.emplace_back(step, sum);
-  }
-  return sums;
-}
+CurvePoints SecondsSoFar(const RunCurves& run) { return SumSoFar(run.Find("step_seconds")); }
+
+CurvePoints PairsSoFar(const RunCurves& run) { return SumSoFar(run.Find("pairs")); }
 
 }  // namespace fpo

@@ -30,6 +30,7 @@ std::vector<Figure> FrontierFigures(const std::vector<RunCurves>& runs);
 // How long the run had trained at each step, from its step_seconds. Where steps were left out of
 // these, each stands for those before it.
 CurvePoints SecondsSoFar(const RunCurves& run);
+CurvePoints PairsSoFar(const RunCurves& run);  // the same of the pairs it had seen
 
 // A moving average that shows the course of a training series.
 CurvePoints MeanCourse(const CurvePoints& points);

@@ -9,10 +9,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/job/job_difference.h"
 #include "common/job/job_file.h"
 #include "common/page/chart_page.h"
 #include "common/page/html.h"
+#include "common/page/job_comparison.h"
 #include "common/wire/enums.h"
 #include "ctl/show/job_facts.h"
 
@@ -24,103 +24,47 @@ namespace pb = fpo::v1;
 using Cells = std::vector<std::vector<std::string>>;
 
 constexpr size_t kPagePointsMax = 2000;  // all that the coordinator sends of a series
-constexpr char kNothing[] = "–";
 
-// The jobs' names; with their ids where a name is not of one job alone.
-std::vector<std::string> NamesOf(const std::vector<ComparedRun>& runs) {
-  std::map<std::string, int> counts;
-  for (const ComparedRun& run : runs) ++counts[run.job.name()];
-  std::vector<std::string> names;
+std::vector<ComparedJob> JobsOf(const std::vector<ComparedRun>& runs) {
+  std::vector<ComparedJob> jobs;
   for (const ComparedRun& run : runs) {
-    const std::string& name = run.job.name();
-    names.push_back(name.empty()       ? run.job.job_id()
-                    : counts[name] > 1 ? absl::StrCat(name, " (", run.job.job_id(), ")")
-                                       : name);
+    const pb::Job& job = run.job;
+    const pb::CacheUse& cache = job.progress().cache();
+    jobs.push_back({.job_id = job.job_id(),
+                    .name = job.name(),
+                    .method = job.method().empty() ? std::string(TextOf(job.kind())) : job.method(),
+                    .state = std::string(TextOf(job.state())),
+                    .config_json = job.spec().config_json(),
+                    .uses_cache = UsesCache(job),
+                    .records_hit = cache.records_hit(),
+                    .records_total = cache.records_total(),
+                    .result = {job.result().begin(), job.result().end()}});
   }
-  return names;
+  return jobs;
 }
 
-std::vector<std::string> Row(const std::string& first, std::vector<std::string> rest) {
-  rest.insert(rest.begin(), first);
-  return rest;
-}
-
-template <class Text>
-std::vector<std::string> ForEachRun(const std::vector<ComparedRun>& runs, const Text& text) {
-  std::vector<std::string> cells;
-  for (const ComparedRun& run : runs) cells.push_back(text(run));
-  return cells;
-}
-
-PageSection FinalValues(const std::vector<ComparedRun>& runs,
-                        const std::vector<std::string>& names) {
-  Cells table = {Row("", names)};
-  table.push_back(
-      Row("job", ForEachRun(runs, [](const ComparedRun& r) { return r.job.job_id(); })));
-  table.push_back(Row("method", ForEachRun(runs, [](const ComparedRun& r) {
-                        return r.job.method().empty() ? std::string(TextOf(r.job.kind()))
-                                                      : r.job.method();
-                      })));
-  table.push_back(Row("state", ForEachRun(runs, [](const ComparedRun& r) {
-                        return std::string(TextOf(r.job.state()));
-                      })));
-  if (std::any_of(runs.begin(), runs.end(), [](const auto& r) { return UsesCache(r.job); })) {
-    table.push_back(Row("records found / needed", ForEachRun(runs, [](const ComparedRun& r) {
-                          const pb::CacheUse& cache = r.job.progress().cache();
-                          return UsesCache(r.job) ? absl::StrCat(cache.records_hit(), " / ",
-                                                                 cache.records_total())
-                                                  : std::string(kNothing);
-                        })));
+std::string TableOf(const std::vector<ComparisonRow>& rows, const std::vector<std::string>& names) {
+  Cells table = {{""}};
+  table.front().insert(table.front().end(), names.begin(), names.end());
+  for (const ComparisonRow& row : rows) {
+    table.push_back({row.name});
+    table.back().insert(table.back().end(), row.cells.begin(), row.cells.end());
   }
-  std::set<std::string> metrics;
-  for (const ComparedRun& run : runs) {
-    for (const auto& [name, value] : run.job.result()) metrics.insert(name);
-  }
-  for (const std::string& metric : metrics) {
-    table.push_back(Row(metric, ForEachRun(runs, [&](const ComparedRun& r) {
-                          const auto it = r.job.result().find(metric);
-                          return it == r.job.result().end() ? std::string(kNothing)
-                                                            : ShortNumber(it->second);
-                        })));
-  }
-  return {.title = "Final values", .html = HtmlTable(table)};
+  return HtmlTable(table);
 }
 
 // Where the job files differ from the first one's.
-PageSection Differences(const std::vector<ComparedRun>& runs,
+PageSection Differences(const std::vector<ComparedJob>& jobs,
                         const std::vector<std::string>& names) {
   PageSection section{.title = "Differences of the job files"};
   section.if_empty = "None that could change a number.";
-  const auto first = ReadJobJson(runs.front().job.spec().config_json());
-  std::map<std::string, std::vector<std::string>> rows;  // by key
-  std::vector<std::string> unread;
-  if (!first.ok()) unread.push_back(names.front());
-  for (size_t r = 1; r < runs.size(); ++r) {
-    const auto other = ReadJobJson(runs[r].job.spec().config_json());
-    if (!other.ok()) unread.push_back(names[r]);
-    if (!first.ok() || !other.ok()) continue;
-    for (const JobDifference& each : RunDifferences(*first, *other)) {
-      auto& cells = rows[each.key];
-      if (cells.empty()) cells.assign(runs.size(), each.first);
-      cells[r] = each.second;
-    }
-  }
-  if (!rows.empty()) {
-    Cells table = {Row("", names)};
-    for (auto& [key, cells] : rows) {
-      for (size_t r = 0; r < runs.size(); ++r) {
-        const bool is_read = std::find(unread.begin(), unread.end(), names[r]) == unread.end();
-        if (!is_read) cells[r] = kNothing;
-      }
-      table.push_back(Row(key, cells));
-    }
-    section.html = HtmlTable(table);
-  }
-  if (!unread.empty()) {
+  const JobFileComparison files = CompareJobFiles(jobs);
+  if (!files.rows.empty()) section.html = TableOf(files.rows, names);
+  if (!files.unread.empty()) {
     absl::StrAppend(&section.html,
                     "<p class=\"warning\">not read, since another version wrote it: "
                     "the job file of ",
-                    EscapeHtml(absl::StrJoin(unread, ", ")), "</p>");
+                    EscapeHtml(absl::StrJoin(files.unread, ", ")), "</p>");
   }
   return section;
 }
@@ -214,7 +158,8 @@ PageSection HeldOutPairs(const std::vector<ComparedRun>& runs,
 }  // namespace
 
 std::string RenderComparisonPage(const std::vector<ComparedRun>& runs) {
-  const std::vector<std::string> names = NamesOf(runs);
+  const std::vector<ComparedJob> jobs = JobsOf(runs);
+  const std::vector<std::string> names = NamesOf(jobs);
   ChartPage page{.title = absl::StrCat("Comparison of ", runs.size(), " jobs")};
   page.lead_html =
       "<p>Lines are moving averages over training steps, dots evaluations on held-out pairs; below "
@@ -225,9 +170,9 @@ std::string RenderComparisonPage(const std::vector<ComparedRun>& runs) {
   for (size_t r = 0; r < runs.size(); ++r) {
     curves.push_back(runs[r].curves);
     curves.back().name = names[r];
-    page.runs.push_back({names[r], SecondsSoFar(curves.back())});
+    page.runs.push_back({names[r], SecondsSoFar(curves.back()), PairsSoFar(curves.back())});
   }
-  page.sections = {FinalValues(runs, names),
+  page.sections = {{.title = "Final values", .html = TableOf(FinalValueRows(jobs), names)},
                    {.title = "Accuracy against divergence",
                     .figures = FrontierFigures(curves),
                     .if_empty = "No job reports both an accuracy and a divergence."}};
@@ -236,7 +181,7 @@ std::string RenderComparisonPage(const std::vector<ComparedRun>& runs) {
   }
   page.sections.push_back(HeldOutPairs(runs, names));
   page.sections.push_back(Temperatures(runs));
-  page.sections.push_back(Differences(runs, names));
+  page.sections.push_back(Differences(jobs, names));
   return RenderChartPage(page);
 }
 
