@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "common/text/duration_text.h"
 #include "coordinator/core/hooks/hook_file.h"
@@ -22,6 +23,7 @@ absl::Status CoordinatorConfig::Validate() const {
   } else if (data.empty()) {
     return absl::InvalidArgumentError("--data is missing: name a folder for jobs and logs");
   }
+  if (!cache.empty()) FPO_RETURN_IF_ERROR(AboutFlag("--cache", CheckPeerAddress(cache)));
   FPO_RETURN_IF_ERROR(CheckDurationFlag("--heartbeat", options.heartbeat,
                                         {absl::Milliseconds(50), absl::Minutes(1)}));
   FPO_RETURN_IF_ERROR(

@@ -20,8 +20,9 @@ struct CoordinatorConfig {
   std::string data;  // folder of the store, created when absent
   // postgresql://USER@HOST/DATABASE in place of the folder; several coordinators may share it.
   std::string store;
-  std::string store_password_file;                  // empty: PGPASSFILE, ~/.pgpass
-  std::string advertise;                            // of this one to others; empty: as it listens
+  std::string store_password_file;  // empty: PGPASSFILE, ~/.pgpass
+  std::string cache;                // host:port of fpo-cache, for the status page; empty: not shown
+  std::string advertise;            // of this one to others; empty: as it listens
   absl::Duration leader_lease = absl::Seconds(10);  // a leader that is silent so long is replaced
   std::string backup_dir;                           // copies of the store; empty: none are made
   absl::Duration backup_every = absl::Hours(6);     // zero: on request only

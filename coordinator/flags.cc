@@ -77,6 +77,10 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   program.AddServiceFlags(&flags.check_config);
   AddListenFlags(app, &config.listen, "address of the status page, /metrics, /healthz and /readyz");
   app.Add("--data", &config.data, "folder of jobs, logs and events");
+  app.Add("--cache", &config.cache,
+          "host:port of the fpo-cache whose contents the status page shows; with the files of "
+          "--tls-ca, --tls-cert and --tls-key over TLS")
+      .Type("HOST:PORT");
   AddStoreFlags(app, &flags);
   app.AddDuration("--beat", &config.options.heartbeat, "interval of agents' heartbeats");
   app.AddDuration("--lease", &config.options.lease, "how long a silent worker may act");

@@ -424,7 +424,7 @@ function start(data) {
   if (!controls) return;
   const smoothed = figures.some(figure => figure.series.some(s => s.mean_y));
   controls.replaceChildren(...(compares ? [...runs.map(runSwitch), axisChoice()] : []),
-                           ...(smoothed ? [smoothSwitch()] : []), logSwitch());
+                           ...(smoothed ? [smoothSwitch()] : []), ...(figures.length ? [logSwitch()] : []));
 }
 function stop() {
   for (const chart of charts) {

@@ -126,6 +126,13 @@ std::string RpcServer::address() const {
   return absl::StrCat(HostOf(options_.listen), ":", port());
 }
 
+std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel() {
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(kMessageBytesMax);
+  args.SetMaxSendMessageSize(kMessageBytesMax);
+  return server_->InProcessChannel(args);
+}
+
 absl::Status RpcServer::Health() const { return acceptor_->Health(); }
 
 std::vector<std::pair<std::string, double>> RpcServer::ConnectionNumbers() const {

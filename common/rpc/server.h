@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/channel.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -56,6 +57,10 @@ class RpcServer {
 
   int port() const;
   std::string address() const;  // "host:port" with the real port
+
+  // To this server without a socket: its calls are admitted, observed and answered as any other,
+  // but nobody shows a certificate. Ends with the server.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
 
   // Unavailable while no connection can be accepted.
   absl::Status Health() const;

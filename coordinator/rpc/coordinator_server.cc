@@ -24,6 +24,8 @@
 #include "coordinator/rpc/coordinator_service.h"
 #include "coordinator/rpc/hook_sender.h"
 #include "coordinator/rpc/pages/coordinator_metrics.h"
+#include "coordinator/rpc/pages/page_actions.h"
+#include "coordinator/rpc/pages/page_cache.h"
 #include "coordinator/rpc/pages/status_page.h"
 #include "coordinator/rpc/traces/otlp_post.h"
 #include "coordinator/rpc/traces/trace_exporter.h"
@@ -76,12 +78,15 @@ struct CoordinatorServer::State {
   std::unique_ptr<WorkerControlService> worker_service;
   std::unique_ptr<RpcServer> rpc;
   std::unique_ptr<StatusPage> page;
+  std::unique_ptr<PageActions> page_actions;
+  std::unique_ptr<PageCache> page_cache;
   std::unique_ptr<HttpServer> http;
   bool is_shut_down = false;
 
   void SendTraces(CoordinatorOptions* options);
   absl::Status OpenCore();
   absl::Status Listen();
+  absl::Status ServeHttp();
 };
 
 void CoordinatorServer::State::SendTraces(CoordinatorOptions* options) {
@@ -142,17 +147,30 @@ absl::Status CoordinatorServer::State::Listen() {
   FPO_ASSIGN_OR_RETURN(rpc, RpcServer::Start(std::move(options)));
   ShowNumbers(&registry, "fpo_connections_", "Connections to the gRPC address.",
               [this] { return rpc->ConnectionNumbers(); });
-  if (config.listen.http.empty()) return absl::OkStatus();
+  return config.listen.http.empty() ? absl::OkStatus() : ServeHttp();
+}
+
+absl::Status CoordinatorServer::State::ServeHttp() {
   HttpRoutes routes = ObservationRoutes(
       &registry, [this] { return loop->CheckTurning(); },
       [this] {
         const absl::Status reachable = rpc->Health();
         return reachable.ok() ? coordinator->Ready() : reachable;
       });
-  page = std::make_unique<StatusPage>(coordinator.get());
+  page_actions = std::make_unique<PageActions>(rpc->InProcessChannel(), config.listen);
+  FPO_ASSIGN_OR_RETURN(page_cache, PageCache::Create({.address = config.cache,
+                                                      .tls = config.listen.tls,
+                                                      .has_list = access->has_list()},
+                                                     coordinator.get()));
+  page = std::make_unique<StatusPage>(coordinator.get(),
+                                      StatusPage::Facts{.wants_token = access->has_list(),
+                                                        .changes = page_actions->allowed(),
+                                                        .cache = config.cache});
   page->AddTo(&routes);
-  FPO_ASSIGN_OR_RETURN(
-      http, HttpServer::Start(config.listen.http, std::move(routes), page->QueryRoutes()));
+  HttpCallRoutes calls = page_actions->Routes();
+  calls.merge(page_cache->Routes());
+  FPO_ASSIGN_OR_RETURN(http, HttpServer::Start(config.listen.http, std::move(routes),
+                                               page->QueryRoutes(), std::move(calls)));
   return absl::OkStatus();
 }
 

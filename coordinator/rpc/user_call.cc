@@ -8,6 +8,14 @@
 #include "common/status_macros.h"
 
 namespace fpo::coordinator {
+namespace {
+
+std::string PeerOf(const grpc::CallbackServerContext& context) {
+  const std::string peer = context.peer();
+  return peer == "unknown" ? "the status page" : peer;  // without a socket: RpcServer's own channel
+}
+
+}  // namespace
 
 absl::Status Explained(absl::Status status) {
   if (!absl::IsResourceExhausted(status) || ReasonOf(status) != ErrorReason::kUnspecified)
@@ -34,7 +42,7 @@ void Audit(const UserCall& call, const Principal* caller, const absl::Status& st
     known = true;
     entry.who = info->ids.front();
   }
-  if (entry.who.empty()) entry.who = call.context->peer();
+  if (entry.who.empty()) entry.who = PeerOf(*call.context);
   entry.method = call.method;
   entry.time = call.dependencies->wall->Now();
   entry.result = absl::StatusCodeToString(status.code());

@@ -82,6 +82,7 @@ void LocalService::Start(const std::string& program) {
   if (program == "coordinator") {
     argv.insert(argv.end(), {"--beat", settings_.heartbeat, "--lease", settings_.lease,
                              "--reattach", settings_.reattach});
+    if (grpc_.count("cache")) argv.insert(argv.end(), {"--cache", grpc_["cache"]});
     argv.insert(argv.end(), settings_.coordinator_flags.begin(), settings_.coordinator_flags.end());
     if (settings_.coordinator_files > 0) {
       const std::string limited =

@@ -1,95 +1,113 @@
-// Texts enter the page only through textContent: names and messages of jobs are never markup.
-const el = id => document.getElementById(id);
-function cell(value, kind) {
-  const td = document.createElement('td');
-  if (value instanceof Node) td.append(value); else td.textContent = value || '-';
-  if (kind) td.className = kind;
-  if (!value) td.classList.add('empty');
-  return td;
+// The status page: #ID shows a job, #compare=ID,ID several, #cache the cache.
+import { button, cell, el, fill, get, isLocal, link, make, post, setToken, step,
+  time, token } from './page_parts.js';
+import { showCache } from './page_cache.js';
+import { leave, showRuns } from './page_compare.js';
+
+const kRunsMax = 12;
+let facts = { wants_token: false, no_changes: '', cache: '' };
+let jobs = [];                // the newest ones
+const selected = new Set();   // ids
+
+// --- what can be done to a job ---
+const kActive = ['RESERVED', 'STARTING', 'RUNNING'];
+const kActions = [
+  { word: 'hold', past: 'held', on: ['QUEUED'], note: 'It waits until it is released.' },
+  { word: 'release', past: 'released', on: ['HELD'], note: 'It takes its place in the queue.' },
+  { word: 'pause', past: 'pausing', on: [...kActive, 'PREEMPTING'],
+    note: 'It writes a checkpoint and gives its slots back, until it is resumed.' },
+  { word: 'resume', past: 'resumed', on: ['PAUSED'], note: 'It takes its place in the queue.' },
+  { word: 'retry', past: 'retried', on: ['FAILED', 'CANCELLED'],
+    note: 'A new job with the same settings and output folder, from the newest checkpoint.' },
+  { word: 'cancel', past: 'cancelled', danger: true,
+    on: ['QUEUED', 'HELD', ...kActive, 'RECOVERING', 'PREEMPTING', 'PAUSING', 'PAUSED'],
+    note: 'It ends and is not resumed; its checkpoints stay.' }];
+const mayChange = () => isLocal && !facts.no_changes && (!facts.wants_token || token());
+
+function ask(action, targets) {
+  const title = action.word[0].toUpperCase() + action.word.slice(1);
+  const what = targets.length > 1 ? targets.length + ' jobs' : 'job ' + targets[0].job_id;
+  el('confirm-title').textContent = title + ' ' + what + '?';
+  el('confirm-jobs').replaceChildren(...targets.map(job =>
+    make('li', job.job_id + '  ' + (job.name || '') + '  ' + job.state)));
+  el('confirm-note').textContent = action.note;
+  const yes = el('confirm-yes');
+  yes.textContent = title + (targets.length > 1 ? ' ' + what : ' job');
+  yes.className = action.danger ? 'danger' : '';
+  const dialog = el('confirm');
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  el('confirm-no').focus();
+  return new Promise(done => dialog.addEventListener('close',
+    () => done(dialog.returnValue === 'yes'), { once: true }));
 }
-function link(id) {
-  const a = document.createElement('a');
-  a.href = '#' + id; a.textContent = id;
-  return a;
+function say(text, kind) {
+  const said = el('said');
+  said.append(make('p', text, kind));
+  while (said.children.length > 8) said.firstChild.remove();
 }
-function fill(table, header, rows, empty) {
-  const head = document.createElement('tr');
-  for (const name of header) {
-    const th = document.createElement('th');
-    th.textContent = name; head.append(th);
+const requestId = () => 'page-' +
+    [...crypto.getRandomValues(new Uint8Array(16))].map(b => b.toString(16).padStart(2, '0')).join('');
+async function act(action, targets) {
+  if (!await ask(action, targets)) return;
+  el('said').replaceChildren();
+  for (const job of targets) {
+    const name = job.job_id + (job.name ? ' (' + job.name + ')' : '');
+    const body = { job_id: job.job_id };
+    if (action.word === 'retry') body.request_id = requestId();
+    try {
+      const answer = await post('/api/' + action.word, body);
+      say(name + ': ' + (action.word === 'retry' ? 'retried as ' + answer.job_id :
+        action.past + ', now ' + answer.job.state));
+    } catch (error) {
+      say(name + ' was not ' + action.past + ': ' + error.message, 'FAILED');
+      if (error.status === 401) showToken();
+    }
   }
-  const lines = rows.map(cells => {
-    const tr = document.createElement('tr');
-    cells.forEach((td, i) => { td.dataset.name = header[i]; });
-    tr.append(...cells); return tr;
-  });
-  if (!lines.length) {
-    const tr = document.createElement('tr'), td = cell(empty, 'note');
-    td.colSpan = header.length; tr.append(td); lines.push(tr);
-  }
-  el(table).replaceChildren(head, ...lines);
+  selected.clear();
+  await refresh();
 }
-const time = text => text ? new Date(text).toLocaleString() : '';
-function step(job) {
-  const p = job.progress || {};
-  const ended = ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(job.state);
-  if (p.step > 0) return p.step + ' / ' + (p.total_steps || '?');
-  return ended ? '' : [p.phase, p.activity].filter(Boolean).join(': ');
+// Buttons for what can be done to some of these jobs. Kept while they would be the same.
+function actionButtons(bar, targets, more) {
+  const fitting = mayChange() ? kActions.map(action =>
+    [action, targets.filter(job => action.on.includes(job.state))]).filter(([, fit]) => fit.length) :
+    [];
+  const state = JSON.stringify([targets.map(j => [j.job_id, j.state]), fitting.map(([a]) => a.word)]);
+  if (bar.dataset.state === state) return;
+  bar.dataset.state = state;
+  bar.replaceChildren(...more, ...fitting.map(([action, fit]) => button(
+    action.word[0].toUpperCase() + action.word.slice(1) +
+      (targets.length > 1 ? ' ' + fit.length : ''),
+    () => act(action, fit), action.danger ? 'danger' : '')));
 }
 
-const isExtreme = v => Math.abs(v) >= 1e4 || (v && Math.abs(v) < 1e-3);
-const number = v => isExtreme(v) ? v.toExponential(2) : v.toPrecision(4);
-function curve(series) {
-  const figure = document.createElement('figure'), caption = document.createElement('figcaption');
-  const points = (series.values || []).map((v, i) => [Number(series.steps[i]), v])
-      .filter(p => Number.isFinite(p[1]));
-  figure.append(caption);
-  if (!points.length) return figure;
-  const xs = points.map(p => p[0]), ys = points.map(p => p[1]);
-  const low = Math.min(...ys), high = Math.max(...ys), first = xs[0], last = xs[xs.length - 1];
-  const at = p => ((p[0] - first) / (last - first || 1) * 300).toFixed(1) + ',' +
-      (high > low ? 90 - (p[1] - low) / (high - low) * 80 : 50).toFixed(1);
-  caption.textContent = series.name + '  ' + number(ys[ys.length - 1]) +
-      '  (' + number(low) + ' to ' + number(high) + ', step ' + first + ' to ' + last + ')';
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('viewBox', '0 0 300 100');
-  svg.setAttribute('preserveAspectRatio', 'none');
-  const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
-  line.setAttribute('points', points.map(at).join(' '));
-  svg.append(line); figure.append(svg);
-  return figure;
+// --- the token ---
+function showToken() {
+  el('token-form').hidden = !facts.wants_token || !isLocal || !!facts.no_changes;
+  el('forget-token').hidden = !token();
+  el('token').placeholder = token() ? 'in use' : '';
+  const why = !isLocal ? 'Read-only: this page came over a network without TLS. To change jobs, use ' +
+      'fpoctl, or forward its port to this machine, e.g. ssh -L 7071:localhost:7071 HOST.' :
+    facts.no_changes ? 'Read-only: ' + facts.no_changes + '.' :
+    facts.wants_token && !token() ? 'Read-only until you enter your token.' : '';
+  el('no-changes').textContent = why;
+  el('no-changes').hidden = !why;
 }
-const get = async path => {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
-};
-async function showJob(id) {
-  el('job').hidden = !id;
-  if (!id) return;
-  let job = null;
-  try {
-    job = (await get('/api/job?id=' + id)).job;
-  } catch (error) {  // no such job; the rest of the page still works
-    el('job-title').textContent = error.message;
-    el('job-title').className = 'FAILED';
-    el('job-reason').textContent = '';
-    el('attempts').replaceChildren(); el('curves').replaceChildren();
-    return;
-  }
-  el('job-title').textContent = job.job_id + '  ' + job.name + '  ' + job.state + '  ' + step(job);
-  el('job-title').className = job.state;
-  el('job-reason').textContent = job.reason || '';
-  fill('attempts', ['attempt', 'epoch', 'workers', 'started', 'ended', 'as', 'last words'],
-       (job.attempts || []).map(a => [cell(a.number), cell(a.epoch),
-            cell((a.workers || []).join(', ')),
-           cell(time(a.started)), cell(time(a.ended)), cell(a.end_class), cell(a.end_message,
-            'text')]),
-       'no attempt yet');
-  const series = (await get('/api/metrics?id=' + id)).series || [];
-  el('curves').replaceChildren(...series.filter(s => (s.values || []).length > 1).map(curve));
-}
-const gib = bytes => ((bytes || 0) / 2 ** 30).toFixed(1);
+el('token-form').addEventListener('submit', event => {
+  event.preventDefault();
+  setToken(el('token').value.trim());
+  el('token').value = '';
+  showToken();
+  refresh();
+});
+el('forget-token').addEventListener('click', () => {
+  setToken('');
+  showToken();
+  refresh();
+});
+
+// --- all jobs ---
+const gib = n => ((n || 0) / 2 ** 30).toFixed(1);
 function devices(w) {
   const all = w.devices || [];
   if (!all.length) return w.device;
@@ -97,31 +115,127 @@ function devices(w) {
       gib(d.memory_bytes) + ' GiB in use';
   return all.map(one).join('; ') + '; driver ' + all[0].driver;
 }
-async function refresh() {
+function box(job) {
+  const input = make('input');
+  input.type = 'checkbox';
+  input.checked = selected.has(job.job_id);
+  input.setAttribute('aria-label', 'Select ' + (job.name || job.job_id));
+  input.addEventListener('change', () => {
+    if (input.checked) selected.add(job.job_id); else selected.delete(job.job_id);
+    showSelection();
+  });
+  return input;
+}
+function showSelection() {
+  const chosen = jobs.filter(job => selected.has(job.job_id));
+  el('selection').hidden = !chosen.length;
+  const compare = button('Compare', () => {
+    location.hash = 'compare=' + chosen.map(job => job.job_id).join(',');
+  });
+  compare.disabled = chosen.length < 2 || chosen.length > kRunsMax;
+  compare.title = compare.disabled ? 'two to ' + kRunsMax + ' jobs' : '';
+  actionButtons(el('selection'), chosen, [make('span', chosen.length + ' selected'), compare,
+    button('Clear', () => {
+      selected.clear();
+      showSelection();
+    })]);
+  for (const input of el('jobs').querySelectorAll('input')) {
+    input.checked = selected.has(input.closest('tr').dataset.key);
+  }
+}
+async function showAll() {
+  const [workers, queue] = await Promise.all([get('/api/workers'), get('/api/queue')]);
+  fill(el('workers'), ['worker', 'state', 'slots', 'device', 'jobs', 'note'],
+       (workers.workers || []).map(w => ({ key: w.worker_id, cells: [cell(w.worker_id),
+         cell(w.state, w.state), cell((w.slots_used || 0) + ' / ' + w.slots),
+         cell(devices(w), 'text'), cell((w.jobs || []).join(', '), 'text'),
+         cell(w.note, 'text')] })), 'no worker has connected');
+  el('slots').textContent = (queue.slots_free || 0) + ' of ' + (queue.slots || 0) + ' slots free';
+  fill(el('queue'), ['place', 'job', 'name', 'priority', 'slots', 'starts', 'why it waits'],
+       (queue.waiting || []).map(q => ({ key: q.job.job_id, cells: [cell(q.position),
+         cell(link(q.job.job_id)), cell(q.job.name), cell(q.job.priority), cell(q.job.slots),
+         cell(time(q.start_estimate)), cell(q.job.reason, 'text')] })), 'nothing waits');
+  fill(el('jobs'), ['select', 'job', 'name', 'kind', 'state', 'step', 'owner', 'submitted', 'reason'],
+       jobs.map(j => ({ key: j.job_id, cells: [cell(box(j)), cell(link(j.job_id)), cell(j.name),
+         cell(j.method || j.kind), cell(j.state, j.state), cell(step(j)), cell(j.spec?.owner),
+         cell(time(j.submitted)), cell(j.reason, 'text')] })), 'no job yet');
+  showSelection();
+}
+
+// --- one job, or several ---
+function title(text, kind, reason) {
+  el('run-title').textContent = text;
+  el('run-title').className = kind;
+  el('run-reason').textContent = reason || '';
+}
+function attempts(job) {
+  const table = make('table');
+  fill(table, ['attempt', 'epoch', 'workers', 'started', 'ended', 'as', 'last words'],
+       (job.attempts || []).map(a => ({ key: String(a.number), cells: [cell(a.number),
+         cell(a.epoch), cell((a.workers || []).join(', ')), cell(time(a.started)),
+         cell(time(a.ended)), cell(a.end_class), cell(a.end_message, 'text')] })),
+       'no attempt yet');
+  return table;
+}
+async function showJob(id) {
+  const { job } = await get('/api/job?id=' + id);
+  title(job.job_id + '  ' + job.name + '  ' + job.state + '  ' + step(job), job.state, job.reason);
+  actionButtons(el('run-actions'), [job], []);
+  await showRuns([job.job_id], [attempts(job)]);
+}
+async function showSeveral(ids) {
+  title('Comparison of ' + ids.length + ' jobs', '', 'Lines are moving averages over training ' +
+      'steps, dots evaluations on held-out pairs; below a chart, a job\'s last numbers are ' +
+      'training · held out. The address of this page shows the same jobs to others.');
+  const answered = await showRuns(ids, []);
+  actionButtons(el('run-actions'), answered.map(job => ({ ...job, name: job.label })), []);
+}
+
+async function show(hash) {
+  const view = hash === 'cache' ? 'cache' : hash ? 'run' : 'all';
+  for (const each of ['run', 'cache', 'all']) el('view-' + each).hidden = each !== view;
+  for (const [id, current] of [['to-jobs', view !== 'cache'], ['to-cache', view === 'cache']]) {
+    if (current) el(id).setAttribute('aria-current', 'page');
+    else el(id).removeAttribute('aria-current');
+  }
+  if (view !== 'run') leave();
+  if (view === 'cache') return showCache();
+  if (view === 'all') return showAll();
+  const several = hash.startsWith('compare=') ? hash.slice(8).split(',').filter(Boolean) : [];
   try {
-    const [workers, queue, jobs] =
-        await Promise.all([get('/api/workers'), get('/api/queue'), get('/api/jobs')]);
-    fill('workers', ['worker', 'state', 'slots', 'device', 'jobs', 'note'],
-         (workers.workers || []).map(w => [cell(w.worker_id), cell(w.state, w.state),
-             cell((w.slots_used || 0) + ' / ' + w.slots), cell(devices(w), 'text'),
-             cell((w.jobs || []).join(', '), 'text'), cell(w.note, 'text')]),
-            'no worker has connected');
-    el('slots').textContent = (queue.slots_free || 0) + ' of ' + (queue.slots || 0) + ' slots free';
-    fill('queue', ['place', 'job', 'name', 'priority', 'slots', 'starts', 'why it waits'],
-         (queue.waiting || []).map(q => [cell(q.position), cell(link(q.job.job_id)),
-            cell(q.job.name),
-             cell(q.job.priority), cell(q.job.slots), cell(time(q.start_estimate)),
-             cell(q.job.reason, 'text')]), 'nothing waits');
-    fill('jobs', ['job', 'name', 'kind', 'state', 'step', 'owner', 'submitted', 'reason'],
-         (jobs.jobs || []).map(j => [cell(link(j.job_id)), cell(j.name), cell(j.method || j.kind),
-             cell(j.state, j.state), cell(step(j)), cell(j.spec?.owner),
-             cell(time(j.submitted)), cell(j.reason, 'text')]), 'no job yet');
-    await showJob(location.hash.slice(1));
+    if (several.length) await showSeveral(several); else await showJob(hash);
+  } catch (error) {  // no such job; the rest of the page still works
+    if (!error.status) throw error;
+    leave();
+    title(error.message, 'FAILED', '');
+    actionButtons(el('run-actions'), [], []);
+  }
+}
+el('confirm-no').addEventListener('click', () => el('confirm').close('no'));
+el('confirm-yes').addEventListener('click', () => el('confirm').close('yes'));
+let running = Promise.resolve();
+async function refreshNow() {
+  try {
+    [facts, { jobs = [] }] = await Promise.all([get('/api/page'), get('/api/jobs')]);
+    el('to-cache').hidden = !facts.cache;
+    showToken();
+    await show(location.hash.slice(1));
     el('age').textContent = 'as of ' + new Date().toLocaleTimeString();
   } catch (error) {
     el('age').textContent = 'not reachable: ' + error.message;
   }
 }
+// One after the other, so that no older answer is shown after a newer one.
+function refresh() {
+  running = running.then(refreshNow);
+  return running;
+}
 addEventListener('hashchange', refresh);
 refresh();
-setInterval(refresh, 2000);
+let waits = false;
+setInterval(async () => {
+  if (waits || document.hidden) return;
+  waits = true;
+  await refresh();
+  waits = false;
+}, 2000);

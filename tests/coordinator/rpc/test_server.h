@@ -37,6 +37,7 @@ class TestServer {
     return std::make_unique<TestUser>(server_->grpc_address(), token);
   }
   void Stop() { server_.reset(); }
+  std::string http_address() const { return server_->http_address(); }
   TestUser& user() { return *user_; }
 
  private:

@@ -29,7 +29,7 @@ class StatusPageTest : public ::testing::Test {
   MemoryJobStore store_;
   std::unique_ptr<Coordinator> coordinator_ =
       Coordinator::Open(CoordinatorOptions(), {&store_, &clock_, &clock_}).value();
-  StatusPage page_{coordinator_.get()};
+  StatusPage page_{coordinator_.get(), {.cache = "127.0.0.1:7080"}};
   HttpRoutes routes_;
   std::string id_;
 };
@@ -40,7 +40,10 @@ TEST_F(StatusPageTest, ShowsJobsQueueAndWorkers) {
   EXPECT_EQ(Get("/api/workers")["workers"][0]["worker_id"], "w1");
   const HttpReply page = routes_.at("/")();
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
-  for (const char* file : {"/status_page.css", "/status_page.js"}) {
+  EXPECT_THAT(page.policy, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page.policy, HasSubstr("frame-ancestors 'none'"));
+  for (const char* file :
+       {"/status_page.css", "/status_page.js", "/charts.css", "/charts.js", "/charts.txt"}) {
     EXPECT_THAT(page.body, HasSubstr(file));
     EXPECT_EQ(routes_.count(file), 1u) << file;
   }
@@ -57,6 +60,25 @@ TEST_F(StatusPageTest, ShowsOneJobWithItsCurves) {
   ASSERT_TRUE(coordinator_->AddEvents("w1", batch).ok());
   EXPECT_EQ(json::parse(Ask("/api/job", "id=" + id_).body)["job"]["job_id"], id_);
   EXPECT_EQ(json::parse(Ask("/api/metrics", "id=tiny").body)["series"][0]["values"].size(), 3u);
+}
+
+TEST_F(StatusPageTest, ComparesJobs) {
+  clock_.Advance(absl::Seconds(1));
+  const std::string other =
+      coordinator_->Submit({"r2", ConfigJson("other"), "ada"}).value().job->job_id;
+  const json said = json::parse(Ask("/api/compare", "jobs=" + id_ + "," + other + ",tiny").body);
+  ASSERT_EQ(said["jobs"].size(), 2u) << "each once";
+  EXPECT_EQ(said["jobs"][1]["job_id"], other);
+  EXPECT_EQ(Ask("/api/compare", "jobs=" + id_).status, 200);
+  EXPECT_EQ(Ask("/api/compare", "jobs=" + id_ + ",nobody").status, 404);
+  for (const char* query : {"", "jobs=", "jobs=a,b,c,d,e,f,g,h,i,j,k,l,m"}) {
+    EXPECT_EQ(Ask("/api/compare", query).status, 400) << query;
+  }
+}
+
+TEST_F(StatusPageTest, SaysWhatThePageMayDo) {
+  EXPECT_EQ(Get("/api/page"),
+            json({{"wants_token", false}, {"no_changes", ""}, {"cache", "127.0.0.1:7080"}}));
 }
 
 TEST_F(StatusPageTest, UnknownJobsAreNotFound) {
