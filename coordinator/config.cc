@@ -23,6 +23,9 @@ absl::Status CoordinatorConfig::Validate() const {
   } else if (data.empty()) {
     return absl::InvalidArgumentError("--data is missing: name a folder for jobs and logs");
   }
+  if (cache.empty() && !cache_ca.empty()) {
+    return absl::InvalidArgumentError("--cache-ca is of --cache, which is missing");
+  }
   if (!cache.empty()) FPO_RETURN_IF_ERROR(AboutFlag("--cache", CheckPeerAddress(cache)));
   FPO_RETURN_IF_ERROR(CheckDurationFlag("--heartbeat", options.heartbeat,
                                         {absl::Milliseconds(50), absl::Minutes(1)}));

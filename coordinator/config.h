@@ -22,6 +22,7 @@ struct CoordinatorConfig {
   std::string store;
   std::string store_password_file;  // empty: PGPASSFILE, ~/.pgpass
   std::string cache;                // host:port of fpo-cache, for the status page; empty: not shown
+  std::string cache_ca;             // of its certificate; empty: listen.tls.ca
   std::string advertise;            // of this one to others; empty: as it listens
   absl::Duration leader_lease = absl::Seconds(10);  // a leader that is silent so long is replaced
   std::string backup_dir;                           // copies of the store; empty: none are made

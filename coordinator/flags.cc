@@ -66,6 +66,15 @@ void AddStoreFlags(FlagSet app, CoordinatorFlags* flags) {
   app.Add("--backup-keep", &config.backup_keep, "how many backups are kept").ShowDefault();
 }
 
+void AddCacheFlags(FlagSet app, CoordinatorConfig* config) {
+  app.Add("--cache", &config->cache,
+          "host:port of the fpo-cache whose contents the status page shows")
+      .Type("HOST:PORT");
+  app.Add("--cache-ca", &config->cache_ca,
+          "PEM file, CA of that cache's certificate; default: --tls-ca; without one in plaintext")
+      .Type("FILE");
+}
+
 }  // namespace
 
 absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
@@ -77,10 +86,7 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   program.AddServiceFlags(&flags.check_config);
   AddListenFlags(app, &config.listen, "address of the status page, /metrics, /healthz and /readyz");
   app.Add("--data", &config.data, "folder of jobs, logs and events");
-  app.Add("--cache", &config.cache,
-          "host:port of the fpo-cache whose contents the status page shows; with the files of "
-          "--tls-ca, --tls-cert and --tls-key over TLS")
-      .Type("HOST:PORT");
+  AddCacheFlags(app, &config);
   AddStoreFlags(app, &flags);
   app.AddDuration("--beat", &config.options.heartbeat, "interval of agents' heartbeats");
   app.AddDuration("--lease", &config.options.lease, "how long a silent worker may act");

@@ -412,7 +412,11 @@ function switchOf(text, value, set) {
   return label;
 }
 const smoothSwitch = () => switchOf('smooth', smooth, on => { smooth = on; });
-const logSwitch = () => switchOf('log scale', logScale, on => { logScale = on; });
+function logSwitch() {
+  const label = switchOf('log scale', logScale, on => { logScale = on; });
+  label.title = 'of charts whose values are all above 0';
+  return label;
+}
 
 // --- for pages ---
 // Draws every figure of the page anew.

@@ -158,10 +158,12 @@ absl::Status CoordinatorServer::State::ServeHttp() {
         return reachable.ok() ? coordinator->Ready() : reachable;
       });
   page_actions = std::make_unique<PageActions>(rpc->InProcessChannel(), config.listen);
-  FPO_ASSIGN_OR_RETURN(page_cache, PageCache::Create({.address = config.cache,
-                                                      .tls = config.listen.tls,
-                                                      .has_list = access->has_list()},
-                                                     coordinator.get()));
+  TlsFiles cache_tls = config.listen.tls;
+  if (!config.cache_ca.empty()) cache_tls.ca = config.cache_ca;
+  FPO_ASSIGN_OR_RETURN(
+      page_cache,
+      PageCache::Create({.address = config.cache, .tls = cache_tls, .has_list = access->has_list()},
+                        coordinator.get()));
   page = std::make_unique<StatusPage>(coordinator.get(),
                                       StatusPage::Facts{.wants_token = access->has_list(),
                                                         .changes = page_actions->allowed(),

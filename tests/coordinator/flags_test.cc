@@ -27,6 +27,17 @@ TEST(Flags, DefaultsAreThePromisedOnes) {
   EXPECT_EQ(config.options.cancel_grace, absl::Seconds(30));
 }
 
+TEST(Flags, TheCacheHasAnAddressAndPerhapsACertificate) {
+  const auto flags = Parse({"--data", "d", "--cache", "cache:7080", "--cache-ca", "ca.pem"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->config.cache, "cache:7080");
+  EXPECT_EQ(flags->config.cache_ca, "ca.pem");
+  for (const char* wrong : {"cache", "cache:0", ":7080"}) {
+    EXPECT_NE(Error({"--data", "d", "--cache", wrong}).find("--cache"), std::string::npos) << wrong;
+  }
+  EXPECT_NE(Error({"--data", "d", "--cache-ca", "ca.pem"}).find("--cache-ca"), std::string::npos);
+}
+
 TEST(Flags, EachIsRead) {
   const auto flags = Parse({"--data",
                             "d",

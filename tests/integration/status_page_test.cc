@@ -334,7 +334,7 @@ TEST_F(StatusPageTest, ShowsTheCache) {
   EXPECT_THAT(text, HasSubstr("40 / 40"));
   EXPECT_THAT(text, HasSubstr("2 jobs"));
   EXPECT_THAT(text, HasSubstr("40 of 80 since its start")) << "the second one found all";
-  EXPECT_THAT(text, HasSubstr("1 manifests, 1 recipes"));
+  EXPECT_THAT(text, HasSubstr("1 manifest, 1 recipe"));
   Click("document.querySelector('#cache-parts summary')");
   EXPECT_THAT(TextOf("cache-parts"), HasSubstr("second: 40 found, 0 computed"));
   EXPECT_THAT(TextOf("cache-parts"), HasSubstr("first: 0 found, 40 computed"));

@@ -158,11 +158,10 @@ absl::Status PageCache::CheckToken(const std::string& token) const {
         {.reason = ErrorReason::kUnauthenticated, .hint = "enter yours at the top of the page"});
   }
   if (!token.empty() && options_.tls.ca.empty() && !IsLoopback(options_.address)) {
-    return WithErrorInfo(
-        absl::PermissionDeniedError(
-            absl::StrCat("a token is sent only over TLS or to this machine, and ", options_.address,
-                         " is neither")),
-        {.hint = "give the coordinator --tls-ca, --tls-cert and --tls-key, or use fpoctl cache"});
+    return WithErrorInfo(absl::PermissionDeniedError(
+                             absl::StrCat("a token is sent only over TLS or to this machine, and ",
+                                          options_.address, " is neither")),
+                         {.hint = "give the coordinator --cache-ca, or use fpoctl cache"});
   }
   return absl::OkStatus();
 }

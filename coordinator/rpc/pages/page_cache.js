@@ -1,9 +1,11 @@
 // What the cache holds, what it saved, and which jobs share it.
-import { bytes, cell, count, duration, el, fill, getAs, link, make, time } from './page_parts.js';
+import { bytes, cell, count, duration, el, fill, getAs, link, make, time, token,
+  wants } from './page_parts.js';
 
 const hex = base64 => [...atob(base64 || '')]
     .map(c => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
 const shortId = id => id.slice(0, 10);
+const many = (n, word) => count(n) + ' ' + word + (Number(n) === 1 ? '' : 's');
 
 function card(title, value, small) {
   const div = make('div', '', 'card');
@@ -18,8 +20,8 @@ function cards(s) {
   const saved = Number(s.saved_seconds);
   const div = make('div', '', 'cards');
   div.append(
-      card('Records', count(s.records), count(s.manifests) + ' manifests, ' + count(s.recipes) +
-           ' recipes'),
+      card('Records', count(s.records), many(s.manifests, 'manifest') + ', ' +
+           many(s.recipes, 'recipe')),
       card('Size of records', bytes(s.bytes), limits),
       card('On disk', bytes(s.disk_bytes), bytes(s.free_bytes) + ' free'),
       card('Found', asked ? (100 * Number(s.hits) / asked).toFixed(1) + ' %' : '–',
@@ -43,8 +45,8 @@ function recipeText(canonical) {
 }
 function savedText(saved) {
   if (!saved) return '';
-  if (!saved.jobs) return 'not measured, ' + saved.unmeasured + ' jobs';
-  return duration(saved.seconds) + ', ' + saved.jobs + (saved.jobs > 1 ? ' jobs' : ' job') +
+  if (!saved.jobs) return 'not measured, ' + many(saved.unmeasured, 'job');
+  return duration(saved.seconds) + ', ' + many(saved.jobs, 'job') +
       (saved.unmeasured ? '; ' + saved.unmeasured + ' not measured' : '');
 }
 function recipesTable({ recipes, uses }) {
@@ -53,7 +55,7 @@ function recipesTable({ recipes, uses }) {
        (recipes.recipes || []).map(r => {
          const id = hex(r.recipe_id), text = recipeText(r.recipe);
          const cost = Number(r.seconds_per_record);
-         return { key: id, cells: [cell(shortId(id)), cell(text.model), cell(text.what, 'text'),
+         return { key: id, cells: [cell(shortId(id)), cell(text.model, 'id'), cell(text.what, 'text'),
            cell(count(r.manifests)), cell(cost ? duration(cost) : 'not measured'),
            cell(savedText(uses.saved[id]), 'text')] };
        }), 'no recipe yet');
@@ -63,7 +65,7 @@ function jobsCell(use) {
   if (!use) return cell('', 'wraps');
   const owners = [...new Set(use.jobs.map(job => job.owner).filter(Boolean))];
   const details = make('details'), list = make('ul');
-  details.append(make('summary', count(use.count) + (use.count > 1 ? ' jobs' : ' job') +
+  details.append(make('summary', many(use.count, 'job') +
     (owners.length ? ' of ' + owners.join(', ') : '')), list);
   for (const job of use.jobs) {
     const item = make('li');
@@ -91,21 +93,27 @@ function manifestsTable({ manifests, recipes, uses }) {
          const whole = Number(m.present) >= Number(m.total);
          const owners = (m.shares || []).map(s => s.owner + ' (' + s.share + ')').join(', ');
          return { key: id, cells: [cell(shortId(id)), cell(m.name, 'text'),
-           cell(shortId(hex(m.recipe_id))), cell(models.get(m.recipe_id)),
+           cell(shortId(hex(m.recipe_id)), 'id'), cell(models.get(m.recipe_id), 'id'),
            cell(count(m.present) + ' / ' + count(m.total), whole ? 'ready' : 'RUNNING'),
-           cell(bytes(m.bytes)), cell(pinText(m)), cell(time(m.used)),
+           cell(bytes(m.bytes), 'id'), cell(pinText(m)), cell(time(m.used), 'when'),
            cell(owners || m.owner, 'text'), jobsCell(uses.manifests[id])] };
        }), 'no manifest that you may see');
   return table;
 }
 
-let shown = '';
+const kEveryMs = 10000;  // what a cache lists may be long
+let shown = '', asked = 0, askedAs = '';
 export async function showCache() {
+  if (Date.now() - asked < kEveryMs && askedAs === token()) return;
+  asked = Date.now();
+  askedAs = token();
   let view = null;
   try {
     view = await getAs('/api/cache');
   } catch (error) {
     shown = '';
+    asked = 0;
+    wants.token ||= error.status === 401;
     el('cache-parts').replaceChildren(make('p', error.message, 'FAILED'));
     return;
   }

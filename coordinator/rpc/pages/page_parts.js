@@ -102,6 +102,7 @@ export const token = () => sessionStorage.getItem(kToken) || '';
 export function setToken(text) {
   if (text) sessionStorage.setItem(kToken, text); else sessionStorage.removeItem(kToken);
 }
+export const wants = { token: false };  // the cache does, where the coordinator does not
 // Whether the page came from this machine, so that a token crosses no network.
 export const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
 const bearer = () => token() && isLocal ? { Authorization: 'Bearer ' + token() } : {};

@@ -1,6 +1,6 @@
 // The status page: #ID shows a job, #compare=ID,ID several, #cache the cache.
 import { button, cell, el, fill, get, isLocal, link, make, post, setToken, step,
-  time, token } from './page_parts.js';
+  time, token, wants } from './page_parts.js';
 import { showCache } from './page_cache.js';
 import { leave, showRuns } from './page_compare.js';
 
@@ -83,7 +83,7 @@ function actionButtons(bar, targets, more) {
 
 // --- the token ---
 function showToken() {
-  el('token-form').hidden = !facts.wants_token || !isLocal || !!facts.no_changes;
+  el('token-form').hidden = !(facts.wants_token || wants.token) || !isLocal;
   el('forget-token').hidden = !token();
   el('token').placeholder = token() ? 'in use' : '';
   const why = !isLocal ? 'Read-only: this page came over a network without TLS. To change jobs, use ' +
