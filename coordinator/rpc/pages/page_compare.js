@@ -3,6 +3,7 @@ import { el, get, hasEnded, link, make, wideTable } from './page_parts.js';
 
 const { fpoCharts } = window;
 let shown = '';  // ids of the jobs on the page
+let above = '';  // what the tables above the charts say
 let data = null;
 
 function short(v) {
@@ -89,7 +90,7 @@ function result() {
 
 export function leave() {
   if (!shown) return;
-  shown = '';
+  shown = above = '';
   data = null;
   fpoCharts.stop();
   fpoCharts.forget();
@@ -106,8 +107,13 @@ export async function showRuns(ids, extra) {
   const isNew = shown !== wanted;
   shown = wanted;
   data = answer;
-  const parts = data.jobs.length > 1 ? tables() : result();
-  el('run-parts').replaceChildren(...extra, ...parts);
+  // What has not changed stays where a reader has scrolled it.
+  const words = JSON.stringify([extra.map(part => part.textContent), data.final,
+    data.differences, data.unread]);
+  if (words !== above) {
+    above = words;
+    el('run-parts').replaceChildren(...extra, ...(data.jobs.length > 1 ? tables() : result()));
+  }
   if (isNew || !fpoCharts.update(data.draw)) drawAnew();
   return data.jobs;
 }

@@ -39,6 +39,7 @@ ComparedRun RunCalled(const std::string& name, int seed) {
     run.curves.series["rewards/accuracies"].emplace_back(step, 0.5 + 0.002 * step * seed + wave);
     run.curves.series["divergence/chosen"].emplace_back(step, 0.001 * step * seed);
     run.curves.series["step_seconds"].emplace_back(step, seed);
+    run.curves.series["pairs"].emplace_back(step, 16);
     if (step % 10 != 0) continue;
     run.curves.series["eval_loss"].emplace_back(step, 0.69 - 0.001 * step * seed);
     run.curves.series["eval_rewards/accuracies"].emplace_back(step, 0.5 + 0.0018 * step * seed);
@@ -149,7 +150,25 @@ TEST_F(ComparisonBrowserTest, RunsAndAxisCanBeChosen) {
   EXPECT_THAT(lines[2], HasSubstr("at 0.1"));
   EXPECT_THAT(lines[2], HasSubstr("dpo 0."));
   EXPECT_THAT(lines[3], Not(HasSubstr("dpo 0."))) << "the first run is hidden";
-  EXPECT_EQ(lines[4], "step,seconds,kl/chosen,divergence/chosen");
+  EXPECT_EQ(lines[4], "step,seconds,pairs,kl/chosen,divergence/chosen");
+}
+
+TEST_F(ComparisonBrowserTest, CurvesCanBeUnsmoothedLogarithmicAndOverPairs) {
+  const std::string said = Visit(R"js(
+    const loss = plotOf('Loss'), select = document.querySelector('#controls select');
+    const toggle = text => [...document.querySelectorAll('#controls label')]
+        .find(label => label.textContent === text).querySelector('input').click();
+    const heights = () => [...loss.querySelectorAll('.dygraph-axis-label-y')]
+        .map(label => label.parentElement.style.top).join();
+    const mean = hover(loss), linear = heights();
+    toggle('smooth');
+    const raw = hover(loss);
+    toggle('log scale');
+    const log = heights(), same = hover(loss);
+    select.value = 'pairs'; select.dispatchEvent(new Event('change'));
+    return [mean !== raw, raw === same, linear !== log, hover(loss).includes('pairs')].join();)js",
+                                 {}, "compare-log");
+  EXPECT_EQ(said, "true,true,true,true");
 }
 
 TEST_F(ComparisonBrowserTest, APhoneScrollsOneWay) {
