@@ -101,6 +101,9 @@ absl::Status WorkerConfig::Validate() const {
                               absl::StrCat("--slots: ", slots, " is not between 1 and 1024")));
   FPO_RETURN_IF_ERROR(Require(grace >= absl::ZeroDuration() && grace <= absl::Hours(1),
                               "--grace must lie between 0s and 1h"));
+  FPO_RETURN_IF_ERROR(
+      Require(exit_when_idle >= absl::ZeroDuration() && exit_when_idle <= absl::Hours(24 * 30),
+              "--exit-when-idle must lie between 0s and 720h"));
   FPO_RETURN_IF_ERROR(Require(device == "auto" || device == "cpu" || device == "cuda",
                               absl::StrCat("--device: \"", device, "\" is not auto, cpu or cuda")));
   FPO_RETURN_IF_ERROR(

@@ -28,6 +28,8 @@ struct WorkerConfig {
   absl::Duration stall_timeout = absl::Minutes(10);
   // After this long without the coordinator, ranks write a checkpoint and stop; 0: never.
   absl::Duration abandon_after = absl::Minutes(30);
+  // A worker that had nothing to do for so long ends; 0: never.
+  absl::Duration exit_when_idle = absl::ZeroDuration();
   absl::Duration grace = absl::Seconds(30);  // between SIGTERM and SIGKILL at shutdown
   int64_t records_max_mib = 64 << 10;        // of pulled record files
   int64_t inputs_max_mib = 512 << 10;        // of inputs fetched from object stores

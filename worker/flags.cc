@@ -45,6 +45,9 @@ void AddWork(FlagSet app, WorkerConfig* config) {
                   "stop a rank that is silent for this long; 0: never");
   app.AddDuration("--abandon-after", &config->abandon_after,
                   "without the coordinator for this long, stop ranks after a checkpoint; 0: never");
+  app.AddDuration("--exit-when-idle", &config->exit_when_idle,
+                  "end when there was nothing to do for this long, so that a cluster gets the host "
+                  "back; 0: never");
   app.AddDuration("--grace", &config->grace, "between SIGTERM and SIGKILL of ranks at shutdown");
   app.Add("--records-max-mib", &config->records_max_mib, "limit of pulled record files")
       .ShowDefault();

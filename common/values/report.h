@@ -39,4 +39,9 @@ struct Closing {
   std::string why;
 };
 
+// The worker has nothing to do and would end; it does so on a DismissCommand.
+struct Leaving {
+  std::string why;
+};
+
 }  // namespace fpo

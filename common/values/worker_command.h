@@ -83,8 +83,11 @@ struct ServeArtifactCommand {
   std::string model_manifest = {};  // digest of model/manifest.json in hex, as it reported it
 };
 
+// The worker asked to leave and is no longer counted on: it may end.
+struct DismissCommand {};
+
 using WorkerCommand =
     std::variant<WelcomeCommand, HeartbeatAckCommand, AssignCommand, StopCommand, AckCommand,
-                 ResendLogsCommand, KeepCheckpointsCommand, ServeArtifactCommand>;
+                 ResendLogsCommand, KeepCheckpointsCommand, ServeArtifactCommand, DismissCommand>;
 
 }  // namespace fpo

@@ -119,6 +119,7 @@ void Fill(const ServeArtifactCommand& command, pb::CoordinatorMessage* message) 
   proto.set_owner(command.owner);
   proto.set_model_manifest(command.model_manifest);
 }
+void Fill(const DismissCommand&, pb::CoordinatorMessage* message) { message->mutable_dismiss(); }
 ServeArtifactCommand CommandOf(const pb::ServeArtifact& proto) {
   return {proto.transfer_id(),   proto.folder(),   proto.checkpoint(),      proto.file(),
           proto.offset(),        proto.exported(), FromProto(proto.kind()), proto.owner(),
@@ -157,6 +158,8 @@ std::optional<WorkerCommand> FromProto(const pb::CoordinatorMessage& message) {
     }
     case pb::CoordinatorMessage::kServeArtifact:
       return CommandOf(message.serve_artifact());
+    case pb::CoordinatorMessage::kDismiss:
+      return DismissCommand{};
     case pb::CoordinatorMessage::KIND_NOT_SET:
       break;
   }

@@ -263,6 +263,13 @@ void Coordinator::Heartbeat(const std::string& worker_id, WorkerLink* link, uint
   link->Send(HeartbeatAckCommand{seq, jobs_.mark().revision});
 }
 
+void Coordinator::Leave(const std::string& worker_id, WorkerLink* link, const std::string& why) {
+  absl::MutexLock lock(&mu_);
+  if (!attempts_.OnLeaving(worker_id, link)) return;
+  tick_wanted_ = true;
+  Log(LogLevel::kInfo, "a worker left", {{"worker", worker_id}, {"why", ShortText(why)}});
+}
+
 void Coordinator::CloseWorker(const std::string& worker_id, const std::string& why) {
   const std::string shown = ShortText(why);
   absl::MutexLock lock(&mu_);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -90,14 +89,15 @@ class Coordinator {
   std::vector<WorkerView> ListWorkers() const;
   // Calls on_job with the job's current state before returning.
   absl::StatusOr<WatchId> Watch(const std::string& job_id, JobWatch watch);
-  // on return no call is running, and none follows
-  void Unwatch(const std::string& job_id, WatchId id);
+  void Unwatch(const std::string& job_id, WatchId id);  // no call is running, and none follows
 
   // Agents.
   absl::Status Connect(const WorkerHello& hello, std::shared_ptr<WorkerLink> link);
   void Disconnect(const std::string& worker_id, const WorkerLink* link);
   // The agent accepts no more work until it is restarted; running attempts move elsewhere.
   void CloseWorker(const std::string& worker_id, const std::string& why);
+  // The agent would end: it is let go unless it has a part in an attempt.
+  void Leave(const std::string& worker_id, WorkerLink* link, const std::string& why);
   void Heartbeat(const std::string& worker_id, WorkerLink* link, uint64_t seq);
   void Report(MemberReport report);  // a long message is cut
   absl::Status AddEvents(const std::string& worker, const EventBatch& batch);

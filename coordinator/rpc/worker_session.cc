@@ -141,6 +141,9 @@ absl::Status WorkerSession::Dispatch(const pb::WorkerMessage& message) {
     case pb::WorkerMessage::kClosing:
       dependencies_.coordinator->CloseWorker(worker_id_, message.closing().why());
       return absl::OkStatus();
+    case pb::WorkerMessage::kLeaving:
+      dependencies_.coordinator->Leave(worker_id_, link_.get(), message.leaving().why());
+      return absl::OkStatus();
     case pb::WorkerMessage::KIND_NOT_SET:
       break;  // from a newer agent: ignored
   }

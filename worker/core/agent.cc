@@ -59,7 +59,8 @@ Agent::Agent(Options options, AttemptServices services, const SteadyClock* clock
       services_(services),
       clock_(clock),
       slots_(static_cast<size_t>(options_.slots)),
-      closed_(options_.closed) {
+      closed_(options_.closed),
+      idle_(options_.exit_when_idle, clock->Now()) {
   absl::MutexLock lock(&mutex_);
   CountSlots();
 }
@@ -125,6 +126,7 @@ void Agent::OnConnected(const std::vector<AttemptRef>& kill, absl::Duration leas
   services_.metrics->wrong_store.Set(0);
   tell_closed_ = !closed_.empty();
   held_.reset();  // the new session resends what was not confirmed
+  idle_.OnContact(clock_->Now());
   abandoned_ = abandoned_ && !attempts_.empty();
   lease_ = lease;
   last_answered_ = clock_->Now();
@@ -141,10 +143,43 @@ void Agent::OnConnected(const std::vector<AttemptRef>& kill, absl::Duration leas
 void Agent::OnDisconnected() {
   absl::MutexLock lock(&mutex_);
   connected_ = false;
+  idle_.OnContact(clock_->Now());
   services_.metrics->connected.Set(0);
 }
 
+bool Agent::HasWork() {
+  return !attempts_.empty() || held_ || !services_.outbox->IsEmpty() || errands_.HasWork() ||
+         options_.is_sending();
+}
+
+bool Agent::WouldLeave() {
+  const bool due = idle_.IsDue(HasWork(), clock_->Now()) && !draining_;
+  if (due) Log(LogLevel::kInfo, "this worker asks to leave", {{"why", idle_.why()}});
+  return due;
+}
+
+void Agent::OnDismissed() {
+  {
+    absl::MutexLock lock(&mutex_);
+    // What came up since is done first. The coordinator does not know this session any more, so
+    // that another one begins within a lease.
+    if (HasWork() || std::exchange(draining_, true)) return;
+    Log(LogLevel::kInfo, "this worker leaves", {{"why", idle_.why()}});
+  }
+  options_.on_leave();
+}
+
 void Agent::OnStillAway() {
+  bool leaves = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time now = clock_->Now();
+    leaves = !connected_ && idle_.IsForgotten(HasWork(), now) && !std::exchange(draining_, true);
+  }
+  if (leaves) {
+    Log(LogLevel::kWarning, "this worker ends: it runs nothing, and no coordinator answers");
+    return options_.on_leave();
+  }
   absl::MutexLock lock(&mutex_);
   const absl::Duration away = clock_->Now() - last_answered_;
   const bool ever = last_answered_ != absl::InfinitePast();
@@ -353,6 +388,7 @@ std::optional<Outgoing> Agent::Next(absl::Duration patience) {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(tell_closed_, false)) return Closing{closed_};
     if (held_) return std::exchange(held_, std::nullopt);
+    if (WouldLeave()) return Leaving{idle_.why()};
   }
   std::optional<Outgoing> next = services_.outbox->Next(patience);
   absl::MutexLock lock(&mutex_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "common/clock.h"
 #include "worker/core/coordinator_link.h"
 #include "worker/core/errands.h"
+#include "worker/core/idle_exit.h"
 #include "worker/core/running_attempt.h"
 
 namespace fpo::worker {
@@ -31,6 +33,11 @@ class Agent final : public CoordinatorListener {
     absl::Duration grace = absl::Seconds(30);  // for the checkpoint in that case
     AttemptOptions attempt;
     std::string closed = {};  // why no work is accepted from the start; empty: it is
+    // A worker that had nothing to do for so long leaves; zero: never. It calls `on_leave` once the
+    // coordinator lets it go, or was not there for as long.
+    absl::Duration exit_when_idle = absl::ZeroDuration();
+    std::function<void()> on_leave = [] {};
+    std::function<bool()> is_sending = [] { return false; };  // files, to a user
   };
 
   Agent(Options options, AttemptServices services, const SteadyClock* clock);
@@ -58,6 +65,7 @@ class Agent final : public CoordinatorListener {
   void OnCheckpointOrder(const KeepCheckpointsCommand& order) override;
   void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) override;
   void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) override;
+  void OnDismissed() override;
   void OnHeartbeatSent(uint64_t seq) override;
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override;
   std::optional<Outgoing> Next(absl::Duration patience) override;
@@ -72,6 +80,10 @@ class Agent final : public CoordinatorListener {
   std::optional<std::vector<int32_t>> TakeSlots(const AttemptRef& attempt, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeSlots(const AttemptRef& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Something runs, is being sent, or waits to be sent.
+  bool HasWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether to ask the coordinator now to be let go.
+  bool WouldLeave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void JoinEnded();
 
@@ -93,6 +105,7 @@ class Agent final : public CoordinatorListener {
       ABSL_GUARDED_BY(mutex_);  // why the coordinator is another; empty: it is not
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Time last_answered_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  IdleExit idle_ ABSL_GUARDED_BY(mutex_);
   Errands errands_;
 };
 

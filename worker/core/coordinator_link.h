@@ -14,7 +14,7 @@
 // What agent and coordinator exchange, as plain values; rpc/grpc_coordinator_link.h carries it.
 namespace fpo::worker {
 
-using Outgoing = std::variant<Report, EventBatch, LogBatch, Closing>;
+using Outgoing = std::variant<Report, EventBatch, LogBatch, Closing, Leaving>;
 
 // The agent as its link sees it; implemented by Agent. Thread-safe; only Next blocks for long.
 class CoordinatorListener {
@@ -41,6 +41,8 @@ class CoordinatorListener {
   virtual void OnAck(const AttemptRef& attempt, uint64_t events_seq, uint64_t logs_seq) = 0;
   // Log lines from this number on are to be sent again.
   virtual void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) = 0;
+  // The coordinator lets this worker go, which said Leaving.
+  virtual void OnDismissed() = 0;
   virtual void OnHeartbeatSent(uint64_t seq) = 0;
   virtual void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) = 0;
   // The next message to send in this session; nullopt when there was none for

@@ -18,6 +18,10 @@ class Errands {
 
   void Add(std::function<void()> errand);
   void AwaitAll();  // those added before
+  bool HasWork() {
+    absl::MutexLock lock(&mutex_);
+    return running_ || !waiting_.empty();
+  }
 
  private:
   void Loop();

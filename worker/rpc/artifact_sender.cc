@@ -16,10 +16,8 @@ constexpr size_t kQueueMax = 64;
 
 }  // namespace
 
-ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
-                               FolderOfExport export_checkpoint, MayServeOrder may_serve)
-    : export_checkpoint_(std::move(export_checkpoint)),
-      may_serve_(std::move(may_serve)),
+ArtifactSender::ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel, Options options)
+    : options_(std::move(options)),
       stub_(pb::WorkerControl::NewStub(bulk_channel)),
       pool_({.threads = kThreads, .queue_max = kQueueMax}) {}
 
@@ -33,18 +31,28 @@ ArtifactSender::~ArtifactSender() {
 }
 
 void ArtifactSender::Serve(const ServeArtifactCommand& order) {
-  if (pool_.TryRun([this, order] { Push(order); })) return;
+  Count(1);
+  const auto push = [this, order] {
+    Push(order);
+    Count(-1);
+  };
+  if (pool_.TryRun(push)) return;
+  Count(-1);
   Log(LogLevel::kWarning, "too many downloads are waiting; one is dropped",
       {{"folder", order.folder}});
 }
 
+void ArtifactSender::Count(int by) {
+  if (options_.open != nullptr) *options_.open += by;
+}
+
 absl::Status ArtifactSender::ServeTo(ServeArtifactCommand order,
                                      const std::function<bool(ArtifactFrame)>& sink) {
-  FPO_RETURN_IF_ERROR(may_serve_(&order));
+  FPO_RETURN_IF_ERROR(may_serve_(&order));FPO_RETURN_IF_ERROR(options_.may_serve(order));
   if (order.exported) {
     if (!order.checkpoint) FPO_RETURN_IF_ERROR(CheckModel(order));
     if (order.checkpoint) {
-      FPO_ASSIGN_OR_RETURN(order.folder, export_checkpoint_(order.folder));
+      FPO_ASSIGN_OR_RETURN(order.folder, options_.export_checkpoint(order.folder));
     } else {
       order.folder += "/model";
     }

@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -27,9 +28,12 @@ using MayServeOrder = std::function<absl::Status(ServeArtifactCommand*)>;
 // connection, so that a download never delays a heartbeat. Thread-safe.
 class ArtifactSender {
  public:
-  // `export_checkpoint`: as ExportedCheckpoints::FolderOf.
-  ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel,
-                 FolderOfExport export_checkpoint, MayServeOrder may_serve);
+  struct Options {
+    FolderOfExport export_checkpoint;  // as ExportedCheckpoints::FolderOf
+    MayServeOrder may_serve;
+    std::atomic<int>* open = nullptr;  // counts orders that have not ended; not owned, may be null
+  };
+  ArtifactSender(const std::shared_ptr<grpc::Channel>& bulk_channel, Options options);
   ~ArtifactSender();  // cancels running calls
 
   // Does not block. An order beyond the queue is dropped: the coordinator gives up on it.
@@ -39,8 +43,9 @@ class ArtifactSender {
   void Push(const ServeArtifactCommand& order);
   absl::Status ServeTo(ServeArtifactCommand order, const std::function<bool(ArtifactFrame)>& sink);
 
-  const FolderOfExport export_checkpoint_;
-  const MayServeOrder may_serve_;
+  void Count(int by);
+
+  const Options options_;
   const std::unique_ptr<fpo::v1::WorkerControl::Stub> stub_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -15,6 +15,8 @@ pb::WorkerMessage ToProto(const Outgoing& outgoing) {
     *message.mutable_report() = ToProto(*report);
   } else if (const auto* closing = std::get_if<Closing>(&outgoing)) {
     message.mutable_closing()->set_why(closing->why);
+  } else if (const auto* leaving = std::get_if<Leaving>(&outgoing)) {
+    message.mutable_leaving()->set_why(leaving->why);
   } else if (const auto* events = std::get_if<EventBatch>(&outgoing)) {
     *message.mutable_events() = ToProto(*events);
   } else if (const auto* logs = std::get_if<LogBatch>(&outgoing)) {

@@ -111,6 +111,8 @@ void CoordinatorSession::Take(const WorkerCommand& command) {
     listener_->OnCheckpointOrder(*keep);
   } else if (const auto* serve = std::get_if<ServeArtifactCommand>(&command)) {
     options_.on_serve(*serve);
+  } else if (std::holds_alternative<DismissCommand>(command)) {
+    listener_->OnDismissed();
   }
 }
 

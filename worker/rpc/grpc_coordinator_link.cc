@@ -89,8 +89,8 @@ absl::Status GrpcCoordinatorLink::State::AddEndpoint(const std::string& address)
   FPO_ASSIGN_OR_RETURN(
       const auto bulk,
       MakeChannel(address, {.tls = options.tls, .token_file = options.token_file, .bulk = true}));
-  endpoint.artifacts =
-      std::make_unique<ArtifactSender>(bulk, options.export_checkpoint, options.may_serve);
+  endpoint.artifacts = std::make_unique<ArtifactSender>(
+      bulk, ArtifactSender::Options{options.export_checkpoint, options.may_serve, options.pushes});
   endpoint.stub = fpo::v1::WorkerControl::NewStub(endpoint.channel);
   endpoints.push_back(std::move(endpoint));
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +33,7 @@ class GrpcCoordinatorLink final {
       return absl::UnimplementedError("this worker exports no checkpoints");
     };
     MayServeOrder may_serve = [](ServeArtifactCommand*) { return absl::OkStatus(); };
+    std::atomic<int>* pushes = nullptr;  // counts files being sent; not owned, may be null
     // Called once, on a thread of the client, when dialling has ended for good: another agent has
     // the name (AlreadyExists, FailedPrecondition), the token is wrong (Unauthenticated,
     // PermissionDenied), or this agent or that address is wrong (InvalidArgument).

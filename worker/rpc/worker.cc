@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <random>
@@ -50,6 +51,7 @@ Agent::Options AgentOptions(const WorkerConfig& config) {
   options.slots = config.slots;
   options.abandon_after = config.abandon_after;
   options.grace = config.grace;
+  options.exit_when_idle = config.exit_when_idle;
   AttemptOptions& attempt = options.attempt;
   attempt.stall_timeout = config.stall_timeout;
   attempt.work_dir = config.work_dir;
@@ -113,6 +115,7 @@ struct Worker::Parts {
   std::unique_ptr<InputStore> inputs;    // null: as above
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<KnownStore> store;
+  std::atomic<int> pushes = 0;  // files that are being sent
   std::unique_ptr<Agent> agent;
   std::unique_ptr<GpuWatch> gpus;  // null: no GPUs are used
   std::unique_ptr<GpuMetrics> gpu_metrics;
@@ -138,7 +141,7 @@ struct Worker::Parts {
   void MakeObjectStore();
   void MakeAgent();
   void WatchGpus();
-  void WatchTokenFile();
+  void WatchTokenFile();MakeAgent(std::function<void()> on_leave);
   absl::Status Listen();
 };
 
@@ -261,10 +264,12 @@ void Worker::Parts::MakeObjectStore() {
   inputs = std::make_unique<InputStore>(input_options, objects.get());
 }
 
-void Worker::Parts::MakeAgent() {
+void Worker::Parts::MakeAgent(std::function<void()> on_leave) {
   Agent::Options options = AgentOptions(config);
   options.attempt.places = places;
   options.closed = choice.problem;
+  options.on_leave = std::move(on_leave);
+  options.is_sending = [this] { return pushes > 0; };
   for (const SlotDevice& slot : choice.slots) options.visible_devices.push_back(slot.visible_as);
   // Called only by running attempts, which the agent outlives.
   options.attempt.reference.may_claim = [this] { return agent->HasLease(); };
@@ -342,7 +347,7 @@ absl::Status Worker::refusal() const {
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config,
                                                       const Build& build,
-                                                      std::function<void()> on_refused) {
+                                                      std::function<void()> on_over) {
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   AddBuildInfo(&parts->registry, build.version, build.commit);
@@ -378,19 +383,20 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerConfig& config
   }
   parts->MakeAgent();
   parts->WatchGpus();
-  parts->WatchTokenFile();
+  parts->WatchTokenFile();parts->MakeAgent(on_over);
   parts->MakeExports();
   GrpcCoordinatorLink::Options link = LinkOptions(parts->config, build.version);
   link.hello.home_id = home.id;
   link.hello.boot_id = home.boot_id;
   link.store = parts->store.get();
-  link.on_refused = [raw = parts.get(), on_refused = std::move(on_refused)](const auto& status) {
+  link.pushes = &parts->pushes;
+  link.on_refused = [raw = parts.get(), on_over = std::move(on_over)](const auto& status) {
     Log(LogLevel::kError, absl::StrCat("this worker ends: ", status.message()));
     {
       absl::MutexLock lock(&raw->mutex);
       raw->refusal = status;
     }
-    on_refused();
+    on_over();
   };
   link.export_checkpoint = [raw = parts.get()](const std::string& checkpoint) {
     return raw->exports->FolderOf(checkpoint);

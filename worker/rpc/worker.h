@@ -18,10 +18,10 @@ class Worker {
   };
   // FailedPrecondition: another agent has the work folder; InvalidArgument: a requested device is
   // missing; InvalidArgument or Unavailable: an address. First kills what a dead agent left.
-  // `on_refused` is called, on another thread, when the coordinator will never accept this worker:
-  // refusal() says why.
+  // `on_over` is called, on another thread, when the coordinator will never accept this worker
+  // (refusal() says why), and when it let it go (refusal() is OK).
   static absl::StatusOr<std::unique_ptr<Worker>> Start(
-      const WorkerConfig& config, const Build& build, std::function<void()> on_refused = [] {});
+      const WorkerConfig& config, const Build& build, std::function<void()> on_over = [] {});
   ~Worker();
 
   // Stops every attempt within the grace time and reports to the coordinator. Blocks; once.

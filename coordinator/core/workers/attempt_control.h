@@ -43,6 +43,8 @@ class AttemptControl {
   // Sends Welcome through `link`, then what the worker missed. Errors: MayTakeName.
   absl::Status OnHello(const WorkerHello& hello, std::shared_ptr<WorkerLink> link,
                        const Moment& now);
+  // Lets a worker go that asked to leave, and has no part in any attempt. False: it stays.
+  bool OnLeaving(const std::string& worker, WorkerLink* link);
   void OnReport(const MemberReport& report, const Moment& now);
   // An event of the attempt showed that it is working.
   void OnWork(const AttemptRef& ref, const std::string& worker, const Moment& now);

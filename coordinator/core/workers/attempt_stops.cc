@@ -1,4 +1,5 @@
-// How an AttemptControl follows attempts that are to end: reservations, stops, fences, drains.
+// How an AttemptControl follows attempts and workers that are to end: reservations, stops, fences,
+// drains, leaves.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,17 @@ void AttemptControl::CloseUnconfirmed(const Job& job) {
     Log(LogLevel::kWarning, "a worker is closed", {{"worker", member.worker}, {"why", why}});
     workers_->SetMode(member.worker, {WorkerMode::Kind::kCordoned, why, /*automatic=*/true});
   }
+}
+
+bool AttemptControl::OnLeaving(const std::string& worker, WorkerLink* link) {
+  for (const JobPtr& job : jobs_->WithAttempt()) {
+    const Member* member = job->attempts.back().Find(worker);
+    if (member != nullptr && !member->ended()) return false;
+  }
+  if (!workers_->Leave(worker, link)) return false;
+  leases_->Drop(worker);
+  link->Send(DismissCommand{});
+  return true;
 }
 
 absl::Duration AttemptControl::TimeInState(const Job& job, const Moment& now) {

@@ -24,6 +24,7 @@ class LeaseTable {
   void Extend(absl::Duration by, absl::Time now);
   // Workers whose lease ran out; each is returned once and has no lease afterwards.
   std::vector<std::string> TakeExpired(absl::Time now);
+  void Drop(const std::string& worker) { expiry_.erase(worker); }
   bool Has(const std::string& worker) const { return expiry_.count(worker) != 0; }
   std::optional<absl::Time> Expiry(const std::string& worker) const;
   absl::Duration lease() const { return lease_; }

@@ -295,6 +295,12 @@ void WorkerRegistry::Forget(const std::string& worker_id) {
   modes_.erase(worker_id);
 }
 
+bool WorkerRegistry::Leave(const std::string& worker_id, const WorkerLink* link) {
+  if (!IsSession(worker_id, link) || !workers_[worker_id].holds.empty()) return false;
+  workers_.erase(worker_id);
+  return true;
+}
+
 void WorkerRegistry::ForgetLost(absl::Time steady, absl::Duration after) {
   std::erase_if(workers_, [&](const auto& worker) {
     return !worker.second.link && steady - worker.second.last_heartbeat.steady >= after;

@@ -101,6 +101,9 @@ class WorkerRegistry {
   absl::StatusOr<WorkerView> Forgettable(const std::string& worker_id, absl::Duration lease,
                                          absl::Time steady) const;
   void Forget(const std::string& worker_id);  // with its mode
+  // Of one that ends by itself; its mode stays. False when it holds slots, or `link` is not its
+  // session.
+  bool Leave(const std::string& worker_id, const WorkerLink* link);
 
  private:
   struct Slots {

@@ -77,6 +77,31 @@ TEST_F(CoordinatorTest, TheSameRequestGivesTheSameJobAlsoAfterARestart) {
   EXPECT_EQ(ReasonOf(other), ErrorReason::kRequestIdReused);
 }
 
+TEST_F(CoordinatorTest, AnIdleWorkerThatLeavesIsNoLostOne) {
+  const auto link = Connect("w1", 1);
+  coordinator_->Leave("w1", link.get(), "idle for 10m");
+  EXPECT_EQ(link->All<DismissCommand>().size(), 1u);
+  EXPECT_TRUE(coordinator_->ListWorkers().empty());
+  coordinator_->Disconnect("w1", link.get());
+  const std::string id = Submit("tiny");
+  Pass(options_.reattach);
+  EXPECT_EQ(Get(id)->state, JobState::kQueued) << "it gets no more work";
+  EXPECT_EQ(coordinator_->Collect().counts.lease_expirations.count("worker"), 0u);
+}
+
+TEST_F(CoordinatorTest, AWorkerThatHasAnAssignmentIsNotLetGo) {
+  const auto link = Connect("w1", 1);
+  const std::string id = Submit("tiny");
+  Pass(absl::ZeroDuration());
+  ASSERT_EQ(Get(id)->state, JobState::kReserved);
+  coordinator_->Leave("w1", link.get(), "idle for 10m");  // crossed the Assign
+  EXPECT_TRUE(link->All<DismissCommand>().empty());
+  EXPECT_EQ(coordinator_->ListWorkers().size(), 1u);
+  const auto old = std::make_shared<FakeLink>();
+  coordinator_->Leave("w1", old.get(), "idle for 10m");
+  EXPECT_TRUE(old->sent().empty()) << "of no session";
+}
+
 TEST_F(CoordinatorTest, BadSubmitsAreCountedAndStoreNothing) {
   EXPECT_EQ(ReasonOf(coordinator_->Submit({"r", "{}", ""}).status()), ErrorReason::kInvalidJob);
   EXPECT_EQ(ReasonOf(coordinator_->Submit({"", ConfigJson("a"), ""}).status()),

@@ -139,6 +139,110 @@ TEST_F(AgentTest, WhoIsRefusedForGoodKillsWhatRuns) {
   EXPECT_TRUE(agent_->IsIdle());
 }
 
+class IdleAgentTest : public AgentTest {
+ protected:
+  static constexpr absl::Duration kIdle = absl::Minutes(10);
+  IdleAgentTest() {
+    agent_.reset();
+    Agent::Options options;
+    options.attempt = parts_.Options();
+    options.exit_when_idle = kIdle;
+    options.on_leave = [this] { ++left_; };
+    options.is_sending = [this] { return sending_.load(); };
+    agent_.emplace(options, parts_.Services(), &clock_);
+    agent_->OnConnected({}, absl::Seconds(15));
+  }
+  // What an idle agent says; nothing: it stays.
+  bool AsksToLeave() {
+    const std::optional<Outgoing> next = agent_->Next(absl::ZeroDuration());
+    return next && std::holds_alternative<Leaving>(*next);
+  }
+  // Reads and confirms, as a session does, until nothing is left.
+  void DeliverAll() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    for (uint64_t beat = 1; !parts_.outbox.IsEmpty() && absl::Now() < deadline; ++beat) {
+      const std::optional<Outgoing> next = agent_->Next(absl::Milliseconds(20));
+      if (next && std::holds_alternative<EventBatch>(*next)) {
+        events_ += std::get<EventBatch>(*next).lines.size();
+      }
+      if (next && std::holds_alternative<LogBatch>(*next)) {
+        logs_ += std::get<LogBatch>(*next).lines.size();
+      }
+      agent_->OnAck({"one", 1, 1}, events_, logs_);
+      agent_->OnHeartbeatSent(beat);
+      agent_->OnHeartbeatAnswered(beat, clock_.now);
+    }
+    EXPECT_TRUE(parts_.outbox.IsEmpty());
+  }
+
+  std::atomic<int> left_ = 0;
+  std::atomic<bool> sending_ = false;
+  uint64_t events_ = 0;
+  uint64_t logs_ = 0;
+};
+
+TEST_F(IdleAgentTest, AsksToLeaveAndEndsOnlyWhenItIsLetGo) {
+  EXPECT_FALSE(AsksToLeave());
+  clock_.now += kIdle;
+  EXPECT_TRUE(AsksToLeave());
+  EXPECT_EQ(left_, 0);
+  agent_->OnDismissed();
+  EXPECT_EQ(left_, 1);
+  EXPECT_FALSE(agent_->Ready().ok());
+  agent_->OnDismissed();
+  EXPECT_EQ(left_, 1) << "once";
+}
+
+TEST_F(IdleAgentTest, WorkThatCrossesTheQuestionKeepsIt) {
+  EXPECT_FALSE(AsksToLeave());
+  clock_.now += kIdle;
+  EXPECT_TRUE(AsksToLeave());
+  agent_->OnAssign(MakeAssignment("one", "hang"));
+  agent_->OnDismissed();  // of an earlier question, say
+  EXPECT_EQ(left_, 0);
+  EXPECT_EQ(Await(ReportStatus::kAccepted).attempt.job_id, "one");
+}
+
+TEST_F(IdleAgentTest, IsNotIdleBeforeWhatItSaidIsStored) {
+  agent_->OnAssign(MakeAssignment("one", ""));
+  Await(ReportStatus::kSucceeded);
+  clock_.now += kIdle;
+  EXPECT_FALSE(AsksToLeave()) << "its end is not confirmed";
+  agent_->OnDisconnected();
+  agent_->OnConnected({}, absl::Seconds(15));
+  DeliverAll();
+  EXPECT_FALSE(AsksToLeave()) << "idle from here on";
+  clock_.now += kIdle;
+  EXPECT_TRUE(AsksToLeave());
+}
+
+TEST_F(IdleAgentTest, IsNotIdleWhileItSendsFiles) {
+  EXPECT_FALSE(AsksToLeave());
+  sending_ = true;
+  clock_.now += kIdle;
+  EXPECT_FALSE(AsksToLeave());
+  sending_ = false;
+  EXPECT_FALSE(AsksToLeave());
+  clock_.now += kIdle;
+  EXPECT_TRUE(AsksToLeave());
+  sending_ = true;
+  agent_->OnDismissed();
+  EXPECT_EQ(left_, 0);
+}
+
+TEST_F(IdleAgentTest, ACoordinatorThatStaysAwayDoesNotHoldTheHost) {
+  EXPECT_FALSE(AsksToLeave());
+  clock_.now += kIdle - absl::Minutes(1);
+  agent_->OnDisconnected();
+  agent_->OnStillAway();
+  clock_.now += absl::Minutes(9);
+  agent_->OnStillAway();
+  EXPECT_EQ(left_, 0) << "a restart of the coordinator ends no worker";
+  clock_.now += absl::Minutes(1);
+  agent_->OnStillAway();
+  EXPECT_EQ(left_, 1);
+}
+
 TEST_F(AgentTest, CheckpointsAreAnnouncedAgainUnderANewAttempt) {
   agent_->OnAssign(MakeAssignment("one", "steps-7-1-5"));
   AwaitEvent("\"digest\"");

@@ -16,6 +16,7 @@ using ::fpo::testing::Unset;
 
 TEST(ConvertTest, WhatIsSentHasItsPlaceInTheMessage) {
   EXPECT_EQ(ToProto(Outgoing(Closing{"why"})).closing().why(), "why");
+  EXPECT_EQ(ToProto(Outgoing(Leaving{"idle"})).leaving().why(), "idle");
   EXPECT_EQ(ToProto(Outgoing(Report{.attempt = {"j", 1, 2}})).report().attempt().job_id(), "j");
   EXPECT_EQ(ToProto(Outgoing(EventBatch{{{"j", 1, 2}, 9}})).events().first_seq(), 9u);
   EXPECT_EQ(ToProto(Outgoing(LogBatch{{{"j", 1, 2}, 7}})).logs().first_seq(), 7u);

@@ -53,6 +53,7 @@ class FakeListener final : public CoordinatorListener {
   void OnResendLogs(const AttemptRef& attempt, uint64_t from_seq) override {
     Note("resend " + AttemptName(attempt) + " " + std::to_string(from_seq));
   }
+  void OnDismissed() override { Note("dismissed"); }
   void OnHeartbeatSent(uint64_t) override {}
   void OnHeartbeatAnswered(uint64_t seq, absl::Time sent) override {
     EXPECT_LE(sent, absl::Now());

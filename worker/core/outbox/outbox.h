@@ -58,6 +58,10 @@ class Outbox {
 
   // Attempts that are running or whose final report is not confirmed.
   std::vector<AttemptRef> Attempts() const;
+  bool IsEmpty() const {
+    absl::MutexLock lock(&mutex_);
+    return boxes_.empty();
+  }
   // Whether everything is confirmed within `patience`.
   bool WaitUntilEmpty(absl::Duration patience);
 
