@@ -1,10 +1,12 @@
+#include "common/fleet/slurm_script.h"
+#include "common/rpc/listen_options.h"
+#include "common/rpc/security/peer_address.h"
 #include "common/status_macros.h"
 #include "common/text/json.h"
 #include "common/wire/enums.h"
 #include "common/wire/wire_json.h"
 #include "ctl/command_line/exit_code.h"
 #include "ctl/commands/commands.h"
-#include "ctl/init/slurm_script.h"
 #include "ctl/rpc/coordinator_client.h"
 #include "ctl/rpc/session.h"
 #include "ctl/show/render.h"
@@ -81,6 +83,16 @@ absl::StatusOr<ExitCode> RunWorkersForget(Session& session) {
   return ExitCode::kOk;
 }
 
+absl::Status CheckWorkersOfScript(const SlurmWorkers& workers) {
+  FPO_RETURN_IF_ERROR(CheckSlurmWorkers(workers, "workers slurm-script: --"));
+  const std::vector<std::string> coordinators = SplitAddresses(workers.coordinator);
+  const bool is_here = std::all_of(coordinators.begin(), coordinators.end(), IsLoopback);
+  if (!workers.roots.empty() || !workers.output_roots.empty() || is_here) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "workers slurm-script: agents of another machine's coordinator must know which folders jobs "
+      "may use: give --root DIR to read and --output-root DIR to write");
+}
+
 absl::StatusOr<ExitCode> RunWorkersSlurmScript(Session& session) {
   const Invocation& given = session.invocation;
   SlurmWorkers workers;
@@ -95,9 +107,13 @@ absl::StatusOr<ExitCode> RunWorkersSlurmScript(Session& session) {
   workers.roots = given.GetAll("root");
   workers.output_roots = given.GetAll("output-root");
   workers.notice = given.GetDuration("notice").value_or(workers.notice);
-  const absl::Status valid = CheckSlurmWorkers(workers, session.settings());
+  workers.exit_when_idle = given.GetDuration("exit-when-idle").value_or(workers.exit_when_idle);
+  workers.coordinator = session.settings().server;
+  workers.cache = session.settings().cache_server;
+  workers.tls_ca = session.settings().tls.ca;
+  const absl::Status valid = CheckWorkersOfScript(workers);
   if (!valid.ok()) return UsageError(valid.message(), "fpoctl workers slurm-script --help");
-  const std::string script = SlurmScript(workers, session.settings());
+  const std::string script = SlurmScript(workers);
   if (session.settings().json) {
     JsonObject json;
     json.Add("script", script);
@@ -182,6 +198,8 @@ CommandSpec WorkersSlurmScriptCommand() {
       {"account", "", ValueKind::kText, "NAME", "whom Slurm charges"},
       {"notice", "", ValueKind::kDuration, "DURATION",
        "between Slurm's warning and the end (default: 5m)"},
+      {"exit-when-idle", "", ValueKind::kDuration, "DURATION",
+       "agents without work for so long end, and so does the Slurm job (default: never)"},
       {"worker-token", "", ValueKind::kFile, "FILE",
        "the agents' token, of role worker for the names slurm-*"},
       {"root", "", ValueKind::kFile, "DIR", "below it jobs may read; may be repeated", true},
