@@ -3,6 +3,7 @@
 #include <string>
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -10,6 +11,7 @@
 #include "common/rpc/listen_options.h"
 #include "coordinator/core/coordinator_options.h"
 #include "coordinator/rpc/traces/otlp_settings.h"
+#include "coordinator/core/provision/provision_pool.h"
 
 namespace fpo::coordinator {
 
@@ -30,6 +32,7 @@ struct CoordinatorConfig {
   int backup_keep = 28;                             // the newest ones
   std::string webhooks;                             // file of hooks; empty: none
   CoordinatorOptions options;                       // timing
+  std::vector<ProvisionPool> pools;                 // of workers that may be asked for
   // Free space for changes of jobs: new jobs are refused below it, log lines below twice of it.
   int64_t reserve_bytes = int64_t{256} << 20;
   absl::Duration grace = absl::Seconds(5);  // for running calls at shutdown

@@ -8,6 +8,7 @@
 #include "common/flags/program_flags.h"
 #include "common/rpc/listen_flags.h"
 #include "common/status_macros.h"
+#include "coordinator/core/provision/provision_file.h"
 
 namespace fpo::coordinator {
 namespace {
@@ -15,6 +16,17 @@ namespace {
 std::optional<std::string> Variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+absl::Status About(absl::string_view flag, const absl::Status& error) {
+  if (error.ok()) return error;
+  return absl::InvalidArgumentError(absl::StrCat(flag, ": ", error.message()));
+}
+
+absl::Status ReadPools(const std::string& file, CoordinatorConfig* config) {
+  if (file.empty()) return absl::OkStatus();
+  FPO_ASSIGN_OR_RETURN(config->pools, ReadProvisionFile(file));
+  return absl::OkStatus();
 }
 
 void AddLogLimits(FlagSet app, LogLimits* limits) {
@@ -121,6 +133,11 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
   app.Add("--webhooks", &config.webhooks,
           "YAML of who is told when jobs end, are held or break their budget")
       .Type("FILE");
+  std::string provision;
+  app.Add("--provision", &provision,
+          "YAML file of pools of workers that are started, by Slurm, Kubernetes or a command, for "
+          "jobs that do not fit")
+      .Type("FILE");
   app.AddDuration("--shutdown-grace", &config.grace, "for running calls at SIGTERM");
   FPO_ASSIGN_OR_RETURN(flags.text, program.Parse({argc, argv}));
   if (flags.text) return flags;
@@ -129,20 +146,15 @@ absl::StatusOr<CoordinatorFlags> ParseFlags(int argc, const char* const* argv) {
     config.store = from_folder ? flags.copy_to : flags.copy_store;
     config.data.clear();
   }
+  FPO_RETURN_IF_ERROR(program.Locate(About("--provision", ReadPools(provision, &config))));
   for (const std::string& text : quotas) {
     absl::StatusOr<QuotaRule> rule = ParseQuotaRule(text);
-    if (!rule.ok()) {
-      return program.Locate(
-          absl::InvalidArgumentError(absl::StrCat("--quota: ", rule.status().message())));
-    }
+    FPO_RETURN_IF_ERROR(program.Locate(About("--quota", rule.status())));
     config.options.quotas.push_back(*std::move(rule));
   }
   for (const std::string& text : limits) {
     absl::StatusOr<OwnerLimitRule> rule = ParseOwnerLimit(text);
-    if (!rule.ok()) {
-      return program.Locate(
-          absl::InvalidArgumentError(absl::StrCat("--owner-limit: ", rule.status().message())));
-    }
+    FPO_RETURN_IF_ERROR(program.Locate(About("--owner-limit", rule.status())));
     config.options.owner_limits.push_back(*std::move(rule));
   }
   FPO_ASSIGN_OR_RETURN(config.traces, ReadOtlpSettings(Variable));

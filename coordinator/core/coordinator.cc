@@ -26,6 +26,7 @@ Coordinator::Coordinator(const CoordinatorOptions& options, const Dependencies& 
       store_(*dependencies.store),
       wall_(*dependencies.wall),
       steady_(*dependencies.steady),
+      provisioner_(dependencies.provisioner),
       ages_(wall_, steady_),
       metrics_(dependencies.store, dependencies.steady),
       jobs_(dependencies.store, options.on_job_end),
@@ -146,6 +147,9 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& job_ref) con
     for (const std::string& id : *ids) {
       if (JobPtr other = jobs_.Get(id)) snapshot.dependencies.push_back(std::move(other));
     }
+  }
+  if (provisioner_ != nullptr && job->state == JobState::kQueued) {
+    snapshot.asked = provisioner_->Describe(job->job_id, snapshot.now);
   }
   return ExplainJob(*job, snapshot);
 }

@@ -18,6 +18,7 @@
 #include "coordinator/core/jobs/job_table.h"
 #include "coordinator/core/lines/line_intake.h"
 #include "coordinator/core/lines/metric_cache.h"
+#include "coordinator/core/provision/provisioner.h"
 #include "coordinator/core/scheduling/explain_job.h"
 #include "coordinator/core/scheduling/preview.h"
 #include "coordinator/core/scheduling/queue_forecast.h"
@@ -38,14 +39,14 @@ class Coordinator {
   struct Dependencies {  // not owned, outlive the coordinator
     JobStore* store;
     const Clock* wall;
-    const SteadyClock* steady;  // for leases and all other durations
+    const SteadyClock* steady;           // for leases and all other durations
+    Provisioner* provisioner = nullptr;  // null: no workers are asked for
   };
   // Loads all jobs. Starts the reattach window.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Open(const CoordinatorOptions& options,
                                                            const Dependencies& dependencies);
 
   // Users. Job arguments are an id, a name or a unique prefix (JobTable::Find).
-
   absl::StatusOr<SubmitResult> Submit(const SubmitRequest& request);  // JobIntake::Submit
   absl::StatusOr<SubmitResult> Retry(const RetryRequest& request);    // JobIntake::Retry
   // How a job would fare if it were submitted now. Errors of Submit.
@@ -57,11 +58,11 @@ class Coordinator {
   JobPage ListJobs(const JobFilter& filter) const;
   uint64_t revision() const;
   JobsToTell JobsToTellAfter(uint64_t revision, size_t jobs_max) const;  // JobTable::ToTellAfter
-  // At once for a waiting job, else CANCELLING until its processes are gone. FailedPrecondition
+  // At once for a waiting job, else CANCELLING until its processes are gone.gone, which have
+  // `grace` (absent: as configured). FailedPrecondition
   // for one that ended otherwise.
-  // `grace`: between asking its processes to stop and killing them; absent: as configured.
   absl::StatusOr<JobPtr> Cancel(const std::string& job_ref, std::optional<absl::Duration> grace);
-  // Pause to Priority of the state table, durably. FailedPrecondition where one does not apply.
+  // Pause to Priority of the state table, durably. FailedPrecondition: does not apply.
   absl::StatusOr<JobPtr> Change(const std::string& job_ref, const JobEvent& event);
   absl::Status CheckPriority(const std::string& owner, int64_t priority) const {
     return OwnerLimits(options_.owner_limits).CheckPriority(owner, priority);
@@ -71,8 +72,7 @@ class Coordinator {
   absl::StatusOr<Checkpoint> PinCheckpoint(const std::string& job_ref, int64_t step, bool pinned);
   absl::StatusOr<std::vector<RetentionDecision>> GcCheckpoints(const std::string& job_ref,
                                                                bool dry_run);
-  // Tells the worker that holds the files to push them to this transfer; returns its name. Errors:
-  // PlaceOf.
+  // Has the worker that holds the files push them to this transfer; its name. Errors: PlaceOf.
   absl::StatusOr<std::string> ServeArtifact(const ArtifactRequest& request,
                                             const std::string& transfer_id);
   // Durable. NotFound for a worker that never connected.
@@ -116,6 +116,7 @@ class Coordinator {
   Moment Now() const { return {wall_.Now(), steady_.Now()}; }
   std::vector<SlotOffer> Offers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Schedule(const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AskForWorkers(SchedulePlan* plan, const Moment& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExtendLeases(absl::Duration waited, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AskForHeldLogs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetOldRequests() ABSL_LOCKS_EXCLUDED(mu_);  // called by Tick alone
@@ -125,6 +126,7 @@ class Coordinator {
   JobStore& store_;
   const Clock& wall_;
   const SteadyClock& steady_;
+  Provisioner* const provisioner_;
   const AgeClock ages_;
   MetricCache metrics_;
 

@@ -94,7 +94,10 @@ void Coordinator::Schedule(const Moment& now) {
   for (const JobPtr& job : with_attempt) input.with_attempt.push_back(job.get());
   input.offers = Offers();
   input.files = &jobs_.files();
-  const SchedulePlan plan = scheduler_.Tick(input, now);
+  if (provisioner_ != nullptr) {
+    input.may_grow = [this](const Job& job) { return provisioner_->MayHold(job); };
+  }
+  SchedulePlan plan = scheduler_.Tick(input, now);
   for (const SchedulePlan::Placement& placement : plan.placements) {
     const absl::Status status = attempts_.Reserve(placement, now);
     if (!status.ok()) {
@@ -102,12 +105,35 @@ void Coordinator::Schedule(const Moment& now) {
           {{"job", placement.job_id}});
     }
   }
+  if (provisioner_ != nullptr) AskForWorkers(&plan, now);
   for (const SchedulePlan::Waiting& wait : plan.waits) jobs_.SetReason(wait.job_id, wait.why);
   for (const SchedulePlan::Reason& unfit : plan.unsatisfiable) {
     (void)jobs_.ApplyEvent(unfit.job_id, Unsatisfiable{unfit.text}, now.wall);
   }
   for (const SchedulePlan::Reason& victim : plan.preemptions) {
     (void)attempts_.Change(victim.job_id, Preempt{options_.checkpoint_grace, victim.text}, now);
+  }
+}
+
+// For the jobs that wait for nothing but slots. What was asked for is said with why they wait.
+void Coordinator::AskForWorkers(SchedulePlan* plan, const Moment& now) {
+  std::vector<JobPtr> held;
+  std::vector<const Job*> waiting;
+  for (const SchedulePlan::Waiting& wait : plan->waits) {
+    const Standing standing = wait.why.standing;
+    if (standing != Standing::kNoWorkerFits && standing != Standing::kWaitingForSlots &&
+        standing != Standing::kLowerPriority) {
+      continue;
+    }
+    JobPtr job = jobs_.Get(wait.job_id);
+    if (job == nullptr || job->state != JobState::kQueued) continue;
+    waiting.push_back(job.get());
+    held.push_back(std::move(job));
+  }
+  const std::map<std::string, std::string> notes = provisioner_->Tick(waiting, Offers(), now);
+  for (SchedulePlan::Waiting& wait : plan->waits) {
+    const auto note = notes.find(wait.job_id);
+    if (note != notes.end()) absl::StrAppend(&wait.why.text, "; ", note->second);
   }
 }
 

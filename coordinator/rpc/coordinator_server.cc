@@ -2,10 +2,12 @@
 
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/files/private_folder.h"
+#include "common/hash.h"
 #include "common/observe/http_server.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
@@ -29,6 +31,7 @@
 #include "coordinator/rpc/pages/status_page.h"
 #include "coordinator/rpc/traces/otlp_post.h"
 #include "coordinator/rpc/traces/trace_exporter.h"
+#include "coordinator/rpc/provision_runner.h"
 #include "coordinator/rpc/worker_control_service.h"
 
 namespace fpo::coordinator {
@@ -38,6 +41,7 @@ namespace pb = fpo::v1;
 
 constexpr size_t kUserStreamsMax = 4096;
 constexpr size_t kCallerStreamsMax = 512;
+constexpr int kProvisionIdBytes = 5;
 constexpr int kSessionThreads = 4;  // most of the time they wait for the coordinator's lock
 
 absl::Status WithNewestBackup(const absl::Status& error, const std::string& folder) {
@@ -60,11 +64,13 @@ struct CoordinatorServer::State {
   std::unique_ptr<KeyedJobStore> store;
   TraceMetrics trace_metrics{&registry};
   std::unique_ptr<TraceExporter> traces;  // null: none are sent
+  std::unique_ptr<Provisioner> provisioner;  // null: no pools
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<StoreBackups> backups;
   std::unique_ptr<BackupSchedule> schedule;
-  std::unique_ptr<WorkPool> pool;          // calls of users
+  std::vector<std::unique_ptr<ProvisionRunner>> runners;  // one of each pool
+  std::unique_ptr<WorkPool> pool;                         // calls of users
   std::unique_ptr<WorkPool> session_pool;  // agents' sessions: no user's call delays a heartbeat
   std::unique_ptr<AccessControl> access;
   std::unique_ptr<ExposureNotice> exposure;
@@ -85,6 +91,7 @@ struct CoordinatorServer::State {
 
   void SendTraces(CoordinatorOptions* options);
   absl::Status OpenCore();
+  absl::Status OpenProvisioner();
   absl::Status Listen();
   absl::Status ServeHttp();
 };
@@ -107,10 +114,20 @@ void CoordinatorServer::State::SendTraces(CoordinatorOptions* options) {
       {{"to", config.traces.url.substr(0, config.traces.url.find('?'))}});
 }
 
+absl::Status CoordinatorServer::State::OpenProvisioner() {
+  if (config.pools.empty()) return absl::OkStatus();
+  const Provisioner::Dependencies dependencies{store.get(),
+                                               [] { return RandomId(kProvisionIdBytes); }};
+  FPO_ASSIGN_OR_RETURN(provisioner, Provisioner::Open(config.pools, dependencies));
+  ShowProvisioning(&registry, provisioner.get());
+  return absl::OkStatus();
+}
+
 absl::Status CoordinatorServer::State::OpenCore() {
   CoordinatorOptions options = config.options;
   if (!config.traces.url.empty()) SendTraces(&options);
-  auto opened = Coordinator::Open(options, {store.get(), &wall, &steady});
+  FPO_RETURN_IF_ERROR(OpenProvisioner());
+  auto opened = Coordinator::Open(options, {store.get(), &wall, &steady, provisioner.get()});
   if (!opened.ok()) return WithNewestBackup(opened.status(), config.backup_dir);
   coordinator = *std::move(opened);
   FPO_ASSIGN_OR_RETURN(audit, AuditLog::Open(store.get()));
@@ -118,6 +135,10 @@ absl::Status CoordinatorServer::State::OpenCore() {
       StoreBackups::Options{config.backup_dir, config.backup_keep}, store.get());
   schedule = std::make_unique<BackupSchedule>(
       BackupSchedule::Dependencies{backups.get(), &wall, &steady, &registry}, config.backup_every);
+  for (const ProvisionPool& each : config.pools) {
+    runners.push_back(std::make_unique<ProvisionRunner>(
+        each, ProvisionRunner::Dependencies{provisioner.get(), audit.get(), &wall, &steady}));
+  }
   pool = std::make_unique<WorkPool>(WorkPool::Options{});
   session_pool = std::make_unique<WorkPool>(WorkPool::Options{.threads = kSessionThreads});
   loop = std::make_unique<CoordinatorLoop>(coordinator.get(), audit.get(),
@@ -215,6 +236,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
         HookSender::Start(std::move(settings), {state.coordinator.get(), state.store.get(),
                                                 &state.wall, &state.steady, &state.registry}));
   }
+  for (const auto& runner : state.runners) runner->Start();
   FPO_RETURN_IF_ERROR(state.Listen());
   FPO_RETURN_IF_ERROR(
       WritePortFile(config.listen.port_file, server->grpc_address(), server->http_address()));
@@ -245,6 +267,7 @@ void CoordinatorServer::Shutdown() {
   }
   if (state_->traces) state_->traces->Stop();
   if (state_->hooks) state_->hooks->Stop();
+  for (const auto& runner : state_->runners) runner->Stop();
   if (state_->schedule) state_->schedule->Stop();
   if (state_->loop) state_->loop->Stop();
   if (state_->session_pool) state_->session_pool->Stop();

@@ -98,6 +98,27 @@ absl::StatusOr<std::string> MemoryJobStore::ForgetRequestsBefore(absl::Time time
   return std::string();
 }
 
+absl::StatusOr<std::vector<ProvisionRequest>> MemoryJobStore::LoadProvisionRequests() {
+  absl::MutexLock lock(&mu_);
+  std::vector<ProvisionRequest> requests;
+  for (const auto& [id, request] : provision_) requests.push_back(request);
+  return requests;
+}
+
+absl::Status MemoryJobStore::PutProvisionRequest(const ProvisionRequest& request) {
+  absl::MutexLock lock(&mu_);
+  if (!failure_.ok()) return failure_;
+  provision_[request.id] = request;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryJobStore::RemoveProvisionRequest(const std::string& id) {
+  absl::MutexLock lock(&mu_);
+  if (!failure_.ok()) return failure_;
+  provision_.erase(id);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::map<std::string, WorkerMode>> MemoryJobStore::LoadWorkerModes() {
   absl::MutexLock lock(&mu_);
   return worker_modes_;

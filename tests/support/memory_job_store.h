@@ -29,6 +29,9 @@ class MemoryJobStore final : public JobStore {
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
   absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() override;
   absl::Status PutHookMark(const std::string& hook, uint64_t revision) override;
+  absl::StatusOr<std::vector<ProvisionRequest>> LoadProvisionRequests() override;
+  absl::Status PutProvisionRequest(const ProvisionRequest& request) override;
+  absl::Status RemoveProvisionRequest(const std::string& id) override;
   absl::Status PutLines(const LineWrite& write) override;
   absl::Status Sync() override;
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;
@@ -75,6 +78,7 @@ class MemoryJobStore final : public JobStore {
   std::map<std::string, SubmittedRequest> requests_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, WorkerMode> worker_modes_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint64_t> hook_marks_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, ProvisionRequest> provision_ ABSL_GUARDED_BY(mu_);
   std::map<Sender, SenderPosition> positions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<LogLine>> logs_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, LogStock> stocks_ ABSL_GUARDED_BY(mu_);

@@ -75,6 +75,7 @@ void AddWaiting(const Job& job, const ExplainSnapshot& snapshot, Explanation* e)
     e->details.push_back(
         absl::StrCat("depends on ", other->job_id, " (", other->name, "): ", Name(other->state)));
   }
+  e->details.insert(e->details.end(), snapshot.asked.begin(), snapshot.asked.end());
   for (size_t i = 0; i < snapshot.workers.size() && i < kListedMax; ++i) {
     e->details.push_back(WorkerLine(snapshot.workers[i], job));
   }

@@ -22,6 +22,7 @@ struct ExplainSnapshot {
   std::vector<WorkerView> workers = {};
   std::vector<JobPtr> ahead = {};  // jobs before a waiting one that could start, in queue order
   std::vector<JobPtr> dependencies = {};  // the jobs of after_ok, after_end
+  std::vector<std::string> asked = {};    // for workers, Provisioner::Describe
   absl::Time now;
 };
 

@@ -66,6 +66,16 @@ class Scheduler::Pass {
   bool Unfit(const Job& job, const Moment& since) {
     WaitReason why = quota_.NeverFits(job) ? WaitReason{Standing::kQuota, *quota_.Refusal(job)}
                                            : ExplainNoPlace(job, input_.offers);
+    const bool grows = input_.may_grow && !quota_.NeverFits(job) && input_.may_grow(job);
+    if (grows) {
+      if (const std::optional<std::string> refusal = quota_.Refusal(job)) {
+        why = {Standing::kQuota, *refusal};
+      } else if (InBackoff(job, now_.wall)) {
+        why = {Standing::kBackoff, job.reason};
+      }
+      Wait(job, std::move(why));
+      return true;
+    }
     if (now_.steady - since.steady < options_.unsatisfiable_after) {
       why.text = ExplainDeadline(why.text, since.wall + options_.unsatisfiable_after);
       Wait(job, std::move(why));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -28,6 +29,8 @@ struct SchedulerInput {
   std::vector<SlotOffer> offers;  // of all known workers, lost and closed ones included
   // Workers that hold a job's token and record files, by JobDemand::data_key; may be null.
   const std::map<std::string, std::set<std::string>>* files = nullptr;
+  // Whether workers for the job may be started: then it waits for them. Empty: for none.
+  std::function<bool(const Job&)> may_grow = {};
 };
 
 // The decisions of one tick. Each waiting job is in exactly one of the first three lists.

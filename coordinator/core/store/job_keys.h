@@ -16,6 +16,7 @@ namespace fpo::coordinator {
 enum Family { kMeta, kJobs, kSpecs, kRequests, kPositions, kEvents, kLogs };
 
 inline constexpr char kStockPrefix[] = "logs/";
+inline constexpr char kProvisionPrefix[] = "provision/";
 inline constexpr char kAuditJob[] = "audit";  // audit/CURSOR
 inline constexpr char kRevisionKey[] = "revision";
 

@@ -14,6 +14,7 @@
 #include "coordinator/core/jobs/job.h"
 #include "coordinator/core/lines/audit_entry.h"
 #include "coordinator/core/lines/lines.h"
+#include "coordinator/core/provision/provision_request.h"
 #include "coordinator/core/store/store_identity.h"
 #include "coordinator/core/workers/worker_mode.h"
 
@@ -58,6 +59,11 @@ class JobStore {
   // By a hook's name, the revision up to which it knows the jobs. Durable after the next Sync.
   virtual absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() = 0;
   virtual absl::Status PutHookMark(const std::string& hook, uint64_t revision) = 0;
+
+  // What was asked of engines that start workers; a record that cannot be read is left out, logged.
+  virtual absl::StatusOr<std::vector<ProvisionRequest>> LoadProvisionRequests() = 0;
+  virtual absl::Status PutProvisionRequest(const ProvisionRequest& request) = 0;  // by its id
+  virtual absl::Status RemoveProvisionRequest(const std::string& id) = 0;
 
   virtual absl::Status PutLines(const LineWrite& write) = 0;
   virtual absl::Status Sync() = 0;

@@ -168,6 +168,33 @@ absl::Status KeyedJobStore::PutHookMark(const std::string& hook, uint64_t revisi
   return values_->WriteIntoReserve(writes, /*sync=*/false);
 }
 
+absl::StatusOr<std::vector<ProvisionRequest>> KeyedJobStore::LoadProvisionRequests() {
+  std::vector<ProvisionRequest> requests;
+  const auto visit = [&](absl::string_view key, absl::string_view value) {
+    absl::StatusOr<ProvisionRequest> request = DecodeProvisionRequest(value);
+    if (request.ok()) {
+      requests.push_back(*std::move(request));
+    } else {
+      SayDamaged(*values_, key, request.status());
+    }
+    return true;
+  };
+  FPO_RETURN_IF_ERROR(values_->Scan(kMeta, kProvisionPrefix, PrefixEnd(kProvisionPrefix), visit));
+  return requests;
+}
+
+absl::Status KeyedJobStore::PutProvisionRequest(const ProvisionRequest& request) {
+  WriteSet writes;
+  writes.Put(kMeta, absl::StrCat(kProvisionPrefix, request.id), EncodeProvisionRequest(request));
+  return WriteAbout(writes, {}, /*is_new=*/false);
+}
+
+absl::Status KeyedJobStore::RemoveProvisionRequest(const std::string& id) {
+  WriteSet writes;
+  writes.Delete(kMeta, absl::StrCat(kProvisionPrefix, id));
+  return WriteAbout(writes, {}, /*is_new=*/false);
+}
+
 absl::StatusOr<std::vector<Job>> KeyedJobStore::LoadJobs() {
   std::vector<Job> found;
   const absl::Status scanned =

@@ -21,10 +21,10 @@ namespace fpo::coordinator {
 const std::vector<std::string>& JobFamilies();
 
 // Jobs as keys and values; what holds these is an engine below. Families: meta (schema, identity,
-// modes of workers, log stocks, audit), jobs, specs (the configuration, written once), requests,
-// positions, events, logs. Lines are stored under job id, '/' and cursor (u64, big endian). A
-// record that cannot be read costs that record only: it stays where it is, is left out and logged.
-// Thread-safe.
+// modes of workers, requests for workers, log stocks, audit), jobs, specs (the configuration,
+// written once), requests, positions, events, logs. Lines are stored under job id, '/' and cursor
+// (u64, big endian). A record that cannot be read costs that record only: it stays where it is, is
+// left out and logged. Thread-safe.
 class KeyedJobStore : public JobStore {
  public:
   // A disk that fills up stops log lines first, below twice these bytes of free space, then new
@@ -54,6 +54,9 @@ class KeyedJobStore : public JobStore {
   absl::Status PutWorkerMode(const std::string& worker_id, const WorkerMode& mode) override;
   absl::StatusOr<std::map<std::string, uint64_t>> LoadHookMarks() override;
   absl::Status PutHookMark(const std::string& hook, uint64_t revision) override;
+  absl::StatusOr<std::vector<ProvisionRequest>> LoadProvisionRequests() override;
+  absl::Status PutProvisionRequest(const ProvisionRequest& request) override;
+  absl::Status RemoveProvisionRequest(const std::string& id) override;
   absl::Status PutLines(const LineWrite& write) override;
   absl::Status Sync() override;
   absl::StatusOr<SenderPosition> PositionOf(const Sender& sender) override;

@@ -53,6 +53,51 @@ TEST_F(CoordinatorTicksTest, AStalledDiskCostsNoLease) {
   EXPECT_EQ(Expired(), 1) << "a worker that stays silent is lost in its time";
 }
 
+// Only for what waits for nothing but slots; and a job for which workers may come does not fail.
+TEST_F(CoordinatorTicksTest, WorkersAreAskedForAndSaidToBe) {
+  ProvisionPool pool;
+  pool.name = "cpu";
+  pool.max_workers = 4;
+  pool.labels = {{"pool", "cpu"}};
+  pool.ask_after = absl::ZeroDuration();
+  const auto provisioner =
+      Provisioner::Open({pool}, {&store_, [] { return std::string("0a1b"); }}).value();
+  coordinator_ =
+      Coordinator::Open(options_, {&store_, &clock_, &clock_, provisioner.get()}).value();
+  const auto submit = [&](const std::string& name, bool held) {
+    SubmitRequest request{"r-" + name, ConfigJson(name, 2), "ada"};
+    request.hold = held;
+    return coordinator_->Submit(request).value().job->job_id;
+  };
+  submit("held", true);
+  coordinator_->Tick();
+  EXPECT_FALSE(provisioner->NextOrder("cpu", {clock_.Now(), clock_.Now()}));
+  const std::string id = submit("tiny", false);
+  coordinator_->Tick();
+  const auto order = provisioner->NextOrder("cpu", {clock_.Now(), clock_.Now()});
+  ASSERT_TRUE(order.has_value());
+  EXPECT_EQ(order->request.workers, 2);
+  provisioner->OnAsked("0a1b", std::string("1234"), {clock_.Now(), clock_.Now()});
+  clock_.Advance(options_.unsatisfiable_after + absl::Seconds(1));
+  coordinator_->Tick();
+  const Explanation why = coordinator_->Explain(id).value();
+  EXPECT_EQ(why.text,
+            "no-worker-fits: asks for 2 slots, no worker has connected yet; asked the command for "
+            "2 workers at 2027-01-15T08:00:00Z (pool cpu, request 1234)");
+  EXPECT_EQ(why.details.at(0),
+            "asked the command for 2 workers of 1 slot 10m1s ago: request 1234 of pool cpu; "
+            "queued there");
+  for (const char* worker : {"w1", "w2"}) {
+    WorkerHello hello = HelloOf(worker);
+    hello.labels = {{kRequestLabel, "0a1b"}, {"pool", "cpu"}};
+    ASSERT_TRUE(coordinator_->Connect(hello, std::make_shared<FakeLink>()).ok());
+  }
+  coordinator_->Tick();
+  EXPECT_EQ(coordinator_->GetJob(id).value()->state, JobState::kReserved);
+  coordinator_->Tick();
+  EXPECT_EQ(store_.LoadProvisionRequests().value().at(0).state, ProvisionRequest::State::kServing);
+}
+
 // A call holds the lock while its write waits for the disk. If the look before a tick waited for
 // it, the tick would begin after the stall, see no wait, and take every worker for lost.
 TEST_F(CoordinatorTicksTest, TheLookBeforeATickDoesNotWaitForTheLock) {

@@ -50,6 +50,29 @@ TEST(Scheduler, AGangIsAllOrNothing) {
   EXPECT_EQ(plan.waits[0].why.text, "waiting-for-slots: needs 3, 2 free");
 }
 
+TEST(Scheduler, AJobForWhichWorkersMayBeStartedDoesNotFail) {
+  Job job = MakeJob("j-1", 8), over = MakeJob("j-2", 8), paused = MakeJob("j-3", 8);
+  paused.not_before = kStart + absl::Minutes(2);
+  SchedulerInput input = InputOf(job, {Offer("w1", 2, 2)});
+  input.queued = {&job, &over, &paused};
+  input.may_grow = [](const Job& each) { return each.job_id != "j-2"; };
+  SchedulerOptions options;
+  options.quotas = {{QuotaRule::Of::kOwner, "ada", 8}};
+  Scheduler scheduler{options};
+  scheduler.Tick(input, kNow);
+  const Moment later = {kStart + absl::Minutes(11), kStart + absl::Minutes(11)};
+  SchedulePlan plan = scheduler.Tick(input, later);
+  ASSERT_EQ(plan.unsatisfiable.size(), 1u);
+  EXPECT_EQ(plan.unsatisfiable[0].job_id, "j-2");
+  ASSERT_EQ(plan.waits.size(), 2u);
+  EXPECT_EQ(plan.waits[0].why.standing, Standing::kNoWorkerFits);
+  EXPECT_EQ(plan.waits[0].why.text.find("fails at"), std::string::npos);
+  Job running = RunningJob("j-0");
+  input.with_attempt = {&running};
+  plan = scheduler.Tick(input, kNow);
+  EXPECT_EQ(plan.waits[0].why.standing, Standing::kQuota) << "nothing is asked for in vain";
+}
+
 TEST(Scheduler, AGangNeverMixesDevices) {
   const SchedulePlan plan = Plan({MakeJob("j-1", 2)}, {Offer("w1", 1, 1, DeviceKind::kCpu),
                                                        Offer("w2", 1, 1, DeviceKind::kCuda)});

@@ -84,6 +84,27 @@ TEST_P(JobStoreContract, EachHookHasAMark) {
             (std::map<std::string, uint64_t>{{"ops", 9}, {"team", 2}}));
 }
 
+TEST_P(JobStoreContract, RequestsForWorkersAreKeptUntilTheyAreOver) {
+  ProvisionRequest request;
+  request.id = "0a1b";
+  request.pool = "gpu";
+  request.job_id = "j-1";
+  request.owner = "ada";
+  request.workers = 3;
+  request.attempt = 2;
+  request.asked = kStart;
+  request.state = ProvisionRequest::State::kAsked;
+  ASSERT_TRUE(store_->PutProvisionRequest(request).ok());
+  request.reference = "1234";
+  request.started = kStart + absl::Seconds(5);
+  request.arrived = 1;
+  ASSERT_TRUE(store_->PutProvisionRequest(request).ok());
+  EXPECT_EQ(store_->LoadProvisionRequests().value(), std::vector<ProvisionRequest>{request});
+  ASSERT_TRUE(store_->RemoveProvisionRequest("0a1b").ok());
+  ASSERT_TRUE(store_->RemoveProvisionRequest("0a1b").ok());
+  EXPECT_TRUE(store_->LoadProvisionRequests().value().empty());
+}
+
 TEST_P(JobStoreContract, WorkerModesAreKeptUntilOpen) {
   const WorkerMode drain = {WorkerMode::Kind::kDraining, "new disk"};
   ASSERT_TRUE(store_->PutWorkerMode("w1", drain).ok());
