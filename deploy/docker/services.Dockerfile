@@ -18,12 +18,14 @@ RUN cmake --preset services -DFPO_UNITY=OFF -DBUILD_TESTING=OFF \
     && for program in fpo-coordinator fpo-cache fpoctl; do strip -o "/programs/$program" "build/services/bin/$program" || exit 1; done
 
 FROM debian:12-slim AS runtime
+# For a coordinator that starts workers in Kubernetes: --build-arg KUBECTL=kubernetes-client.
+ARG KUBECTL=
 # Debian 12's versions are its security team's choice: a pinned one would keep its holes.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         libabsl20220623 libcurl4 libgrpc++1.51 libgrpc29 libmicrohttpd12 libpq5 libprometheus-cpp-core1.0 libprotobuf32 \
-        librocksdb7.8 libspdlog1.10 libssl3 libutf8proc2 libyaml-cpp0.7 \
+        librocksdb7.8 libspdlog1.10 libssl3 libutf8proc2 libyaml-cpp0.7 ${KUBECTL} \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-log-init --home-dir /var/lib/fpo --shell /usr/sbin/nologin fpo \
     # A new volume takes owner and mode of the folder that it covers.

@@ -27,6 +27,9 @@ CASES = {
     "metrics": {"metrics": {"enabled": True, "from": [{"namespaceSelector": {}}], "serviceMonitor": {"enabled": True},
                             "prometheusRule": {"enabled": True, "file": "groups: []\n"}}},
     "traces": {"coordinator": {"env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.lab:4318"}]}},
+    "jobset": {"worker": {"kind": "JobSet", "replicas": 4, "extraArgs": ["--exit-when-idle=10m"]}, "kueue": {"queueName": "team-a"}},
+    "provision": {"provision": {"enabled": True}, "worker": {"replicas": 0, "device": "cuda", "slots": 4, "labels": {"gpu": "h100"}},
+                  "kueue": {"queueName": "team-a"}},
     "bare": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
 }
 # What must be refused, and the word by which the reason is known.
@@ -36,6 +39,8 @@ REFUSED = {
     "replicas without certificates": ({"cache": {"replicas": 1}}, "clientSecret"),
     "an unknown key": ({"worker": {"slot": 2}}, "slot"),
     "monitors of closed ports": ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metrics.enabled"),
+    "a JobSet of nobody": ({"worker": {"kind": "JobSet", "replicas": 0}}, "JobSet"),
+    "an idle time without a unit": ({"provision": {"idle": "10"}}, "idle"),
     "jobs without folders": ({"worker": {"folders": []}}, "folders"),
 }
 
@@ -52,8 +57,26 @@ def render(values):
     return documents
 
 
+def workload(document):
+    """The document, or what Kubernetes itself knows of a JobSet: its Job."""
+    if document["kind"] != "JobSet":
+        return document
+    replicated = document["spec"]["replicatedJobs"]
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": document["metadata"], "spec": replicated[0]["template"]["spec"]}
+
+
+def provisioned(documents):
+    """The manifest that the coordinator fills in; nothing where it makes none."""
+    import json
+    for document in documents:
+        if document["kind"] == "ConfigMap":
+            return json.loads(document["data"]["worker.json"])
+    return None
+
+
 def check_schema(case, document, findings):
     import kubernetes_validate
+    document = workload(document)
     for version in CLUSTERS:
         try:
             kubernetes_validate.validate(document, version, strict=True)
@@ -84,7 +107,8 @@ def check_workload(case, document, findings, stand_in):
     context = pod["securityContext"]
     findings.expect(context["runAsNonRoot"] and context["runAsUser"] > 0 and context["seccompProfile"] == {"type": "RuntimeDefault"},
                     f"{where}: is not what the restricted policy asks")
-    findings.expect(pod["automountServiceAccountToken"] is False, f"{where}: has a token of the cluster")
+    needs_token = case == "provision" and document["metadata"]["name"] == "fpo-coordinator"
+    findings.expect(pod["automountServiceAccountToken"] is needs_token, f"{where}: its token of the cluster: {not needs_token}")
     for container in pod.get("initContainers", []):
         check_container(where, container, False, findings)
     for container in pod["containers"]:
@@ -118,6 +142,7 @@ class StandIn:
 
     def __init__(self, folder):
         self.folder = folder
+        self.provision = {}
         environment = {**os.environ, "PATH": f"{pathlib.Path(check.program('fpoctl')).parent}:{os.environ['PATH']}"}
         check.output_of(str(check.ROOT / "deploy/docker/development-identity"), f"{folder}/identity", "any", "fpo-cache.lab.svc",
                         env=environment)
@@ -126,6 +151,8 @@ class StandIn:
         for mount in container["volumeMounts"]:
             place = self.folder + mount["mountPath"]
             os.makedirs(place, exist_ok=True)
+            for name, text in self.provision.items() if mount["name"] == "provision" else ():
+                pathlib.Path(place, name).write_text(text)
             for name, source in self.SECRETS.items():
                 shutil.copy(f"{self.folder}/identity/{source}", f"{place}/{name}")
         words = [re.sub("=/", f"={self.folder}/", word, count=1) for word in container["args"]]
@@ -144,10 +171,11 @@ def check_references(case, documents, findings):
     """Selectors find pods, addresses find Services, and the chart holds no Secret."""
     kinds = [document["kind"] for document in documents]
     findings.expect("Secret" not in kinds, f"{case}: the chart makes a Secret")
-    pods = [document["spec"]["template"] for document in documents if "template" in document["spec"]]
+    pods = [workload(document)["spec"]["template"] for document in documents if "template" in workload(document).get("spec", {})]
     services = {document["metadata"]["name"]: document for document in documents if document["kind"] == "Service"}
     for document in documents:
-        selector = document["spec"].get("selector") or document["spec"].get("podSelector")
+        spec = document.get("spec", {})
+        selector = spec.get("selector") or spec.get("podSelector")
         if selector is None or document["apiVersion"] == OPERATOR:
             continue
         wanted = selector.get("matchLabels", selector).items()
@@ -182,6 +210,13 @@ def check_choices(rendered, findings):
     findings.expect("--http=0.0.0.0:7071" in args("metrics", "StatefulSet", "fpo-coordinator"), "metrics.enabled opens nothing")
     variables = by_name["traces"]["StatefulSet", "fpo-coordinator"]["spec"]["template"]["spec"]["containers"][0]["env"]
     findings.expect([each["name"] for each in variables] == ["POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"], f"coordinator.env gives {variables}")
+    jobset = by_name["jobset"]["JobSet", "fpo-worker"]
+    findings.expect(jobset["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") == "team-a", "kueue.queueName is not passed on to a JobSet")
+    findings.expect(workload(jobset)["spec"]["parallelism"] == 4, f"a JobSet of 4 workers: {jobset}")
+    findings.expect(not any("JobSet" in kind or kind == "Role" for kind, _ in by_name["defaults"]), "the chart makes more than it is asked for")
+    roles = [each for (kind, _), each in by_name["provision"].items() if kind == "Role"]
+    findings.expect([each["rules"] for each in roles] == [[{"apiGroups": ["jobset.x-k8s.io"], "resources": ["jobsets"],
+                                                           "verbs": ["get", "create", "delete"]}]], f"the coordinator may: {roles}")
     budgets = [name for kind, name in by_name["each node"] if kind == "PodDisruptionBudget"]
     findings.expect(budgets == ["fpo-coordinator", "fpo-cache"], f"a DaemonSet has no scale to count: {budgets}")
     policies = [name for kind, name in by_name["defaults"] if kind == "NetworkPolicy"]
@@ -225,11 +260,14 @@ def check_all(findings, stand_in):
     rendered = {case: render(values) for case, values in CASES.items()}
     for case, documents in rendered.items():
         check_references(case, documents, findings)
-        for document in documents:
+        if stand_in:
+            stand_in.provision = next((each["data"] for each in documents if each["kind"] == "ConfigMap"), {})
+        made = provisioned(documents)
+        for document in documents + ([made] if made else []):
             if document["apiVersion"] != OPERATOR:
                 check_schema(case, document, findings)
-            if "template" in document["spec"]:
-                check_workload(case, document, findings, stand_in)
+            if "template" in workload(document).get("spec", {}):
+                check_workload(case, workload(document), findings, stand_in)
     check_choices(rendered, findings)
     check_refusals(findings)
 

@@ -49,8 +49,14 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- if and (gt (int .Values.coordinator.replicas) 1) (not .Values.coordinator.store.postgresql) -}}
 {{- fail "coordinator.replicas above 1 needs coordinator.store.postgresql: RocksDB has one owner" -}}
 {{- end -}}
-{{- if and .Values.kueue.queueName (ne .Values.worker.kind "StatefulSet") -}}
-{{- fail "kueue.queueName needs worker.kind StatefulSet: Kueue does not queue a DaemonSet" -}}
+{{- if and .Values.kueue.queueName (eq .Values.worker.kind "DaemonSet") -}}
+{{- fail "kueue.queueName needs worker.kind StatefulSet or JobSet: Kueue does not queue a DaemonSet" -}}
+{{- end -}}
+{{- if and .Values.provision.enabled (gt (len (include "fpo.name" .)) 33) -}}
+{{- fail "provision.enabled needs a release name of at most 33 characters: names of JobSets are made of it" -}}
+{{- end -}}
+{{- if and (eq .Values.worker.kind "JobSet") (lt (int .Values.worker.replicas) 1) -}}
+{{- fail "worker.kind JobSet needs worker.replicas of at least 1" -}}
 {{- end -}}
 {{- if and (gt (int .Values.cache.replicas) 0) (not .Values.tls.clientSecret) -}}
 {{- fail "cache.replicas needs tls.clientSecret: a replica takes only callers with a certificate" -}}

@@ -1,7 +1,8 @@
-{{/* What every pod has. 10001 is the user of the images. Takes (list CONTEXT VALUES-OF-COMPONENT). */}}
+{{/* What every pod has. 10001 is the user of the images. Takes (list CONTEXT VALUES-OF-COMPONENT), and true as a third
+where the pod talks to the cluster. */}}
 {{- define "fpo.pod" -}}
 {{- $values := index . 1 -}}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ and (gt (len .) 2) (index . (sub (len .) 1)) | ternary true false }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
